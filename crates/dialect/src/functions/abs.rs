@@ -1,0 +1,17 @@
+use super::prelude::*;
+
+scalar! {
+    /// Absolute value of a number.
+    ///
+    /// Text counts as the number it starts with. The smallest integer has no absolute value and is an error.
+    "abs"("x")
+    1..=1 => Returns::By(numeric),
+    Immutable,
+    ["SELECT abs(-5)" => "5"],
+    ["SELECT abs('-2.5')" => "2.5"],
+    |args, _| match &args[0] {
+        Value::Null => Ok(Value::Null),
+        Value::Int(number) => number.checked_abs().map(Value::Int).ok_or_else(|| "integer overflow".to_owned()),
+        other => Ok(Value::Real(other.as_real().unwrap_or(0.0).abs())),
+    }
+}

@@ -1,0 +1,16 @@
+use super::prelude::*;
+
+scalar! {
+    /// Arc cosine, in radians. NULL gives NULL; an argument without an answer is an error.
+    "acos"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT acos(1)" => "0.0"],
+    |args, _| {
+        let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
+        if !(-1.0..=1.0).contains(&number) {
+            return Err("argument out of domain".to_owned());
+        }
+        Ok(Value::Real(number.acos()))
+    }
+}

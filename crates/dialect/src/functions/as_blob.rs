@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// A value as bytes, as `CAST(x AS BLOB)` gives it.
+    "as_blob"("x")
+    1..=1 => Returns::Blob,
+    Immutable,
+    ["SELECT quote(CAST('a' AS BLOB))" => "X'61'"],
+    |args, _| Ok(args[0].as_bytes().map_or(Value::Null, |bytes| Value::blob(bytes)))
+}

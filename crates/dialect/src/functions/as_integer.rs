@@ -1,0 +1,12 @@
+use super::prelude::*;
+
+scalar! {
+    /// A value as an integer, as `CAST(x AS INTEGER)` gives it: text by the integer it starts with, reals cut towards zero.
+    "as_integer"("x")
+    1..=1 => Returns::Int,
+    Immutable,
+    ["SELECT CAST('12abc' AS INTEGER)" => "12"],
+    ["SELECT CAST(-7.9 AS INTEGER)" => "-7"],
+    simplify: plan::simplify_as_integer,
+    |args, _| Ok(args[0].as_int().map_or(Value::Null, Value::Int))
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// A value as a real, as `CAST(x AS REAL)` gives it: text by the number it starts with.
+    "as_real"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT CAST('2.5x' AS REAL)" => "2.5"],
+    |args, _| Ok(args[0].as_real().map_or(Value::Null, Value::Real))
+}

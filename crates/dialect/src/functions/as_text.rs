@@ -1,0 +1,11 @@
+use super::prelude::*;
+
+scalar! {
+    /// A value as text, as `CAST(x AS TEXT)` gives it.
+    "as_text"("x")
+    1..=1 => Returns::Text,
+    Immutable,
+    ["SELECT CAST(8.0 AS TEXT)" => "8.0"],
+    simplify: plan::simplify_as_text,
+    |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text)))
+}

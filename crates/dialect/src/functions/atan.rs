@@ -1,0 +1,13 @@
+use super::prelude::*;
+
+scalar! {
+    /// Arc tangent, in radians. NULL gives NULL; an argument without an answer is an error.
+    "atan"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT atan(0)" => "0.0"],
+    |args, _| {
+        let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
+        Ok(Value::Real(number.atan()))
+    }
+}

@@ -1,0 +1,13 @@
+use super::prelude::*;
+
+scalar! {
+    /// The first argument that is not NULL.
+    ///
+    /// Arguments of different kinds give text.
+    "coalesce"("x, y, ...")
+    1..=usize::MAX => Returns::By(widest),
+    Immutable,
+    ["SELECT coalesce(NULL, 'a', 'b')" => "a"],
+    ["SELECT coalesce(1, 'a')" => "1"],
+    |args, _| Ok(args.iter().find(|arg| !arg.is_null()).cloned().unwrap_or(Value::Null))
+}

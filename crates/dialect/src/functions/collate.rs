@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// A value that compares by the named collation: `x COLLATE NOCASE`.
+    "collate"("x, collation")
+    2..=2 => Returns::By(|types| widest(&types[..1])),
+    Immutable,
+    ["SELECT 'ABC' COLLATE NOCASE = 'abc'" => "1"],
+    |args, _| Ok(args[0].clone())
+}

@@ -1,0 +1,13 @@
+use super::prelude::*;
+
+scalar! {
+    /// Joins its arguments as text; NULLs are left out. With no argument, or only NULLs, the answer is NULL.
+    "concat"("x, ...")
+    0..=usize::MAX => Returns::Text,
+    Immutable,
+    ["SELECT concat('a', NULL, 1)" => "a1"],
+    |args, _| {
+        let parts: Vec<_> = args.iter().filter_map(Value::as_text).collect();
+        Ok(if parts.is_empty() { Value::Null } else { Value::text(parts.concat()) })
+    }
+}

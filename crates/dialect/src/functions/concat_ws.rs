@@ -1,0 +1,25 @@
+use super::prelude::*;
+
+scalar! {
+    /// Joins its arguments as text with a separator between them; NULLs are left out. A NULL separator is the empty text.
+    ///
+    /// As in osquery, a trailing NULL leaves a trailing separator.
+    "concat_ws"("separator, x, ...")
+    1..=usize::MAX => Returns::Text,
+    Immutable,
+    ["SELECT concat_ws(',', 'a', NULL, 'b')" => "a,b"],
+    ["SELECT concat_ws('-', 1, 2)" => "1-2"],
+    |args, _| {
+        let separator = args[0].as_text().unwrap_or_default();
+        let mut joined = String::new();
+        let last = args.len() - 1;
+        for (at, arg) in args.iter().enumerate().skip(1) {
+            let Some(text) = arg.as_text() else { continue };
+            joined.push_str(&text);
+            if at < last {
+                joined.push_str(&separator);
+            }
+        }
+        Ok(Value::text(joined))
+    }
+}

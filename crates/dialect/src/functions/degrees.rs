@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// Radians as degrees.
+    "degrees"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT degrees(pi())" => "180.0"],
+    |args, _| Ok(args[0].as_real().map_or(Value::Null, |number| Value::Real(number.to_degrees())))
+}

@@ -1,0 +1,16 @@
+use super::prelude::*;
+
+scalar! {
+    /// The number that the whole of a text is, else NULL: how a text is compared with a real column.
+    "exact_real"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT exact_real('1.5')" => "1.5"],
+    |args, _| {
+        Ok(match args[0].clone().with_numeric_affinity() {
+            Value::Int(number) => Value::Real(number as f64),
+            Value::Real(number) => Value::Real(number),
+            _ => Value::Null,
+        })
+    }
+}

@@ -1,0 +1,14 @@
+use super::prelude::*;
+
+scalar! {
+    /// e to the power of a number. NULL gives NULL; an argument without an answer is an error.
+    "exp"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT exp(0)" => "1.0"],
+    |args, _| {
+        let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
+        let answer = number.exp();
+        if answer.is_infinite() { Err("answer out of range".to_owned()) } else { Ok(Value::Real(answer)) }
+    }
+}

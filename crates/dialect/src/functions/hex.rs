@@ -1,0 +1,11 @@
+use super::prelude::*;
+
+scalar! {
+    /// The bytes of a value as upper-case hexadecimal digits.
+    "hex"("x")
+    1..=1 => Returns::Text,
+    Immutable,
+    ["SELECT hex('AB')" => "4142"],
+    ["SELECT hex(12)" => "3132"],
+    |args, _| Ok(Value::text(hex::encode_upper(args[0].as_bytes().unwrap_or_default())))
+}

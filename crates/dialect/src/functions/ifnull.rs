@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// The first argument, or the second when the first is NULL.
+    "ifnull"("x, y")
+    2..=2 => Returns::By(widest),
+    Immutable,
+    ["SELECT ifnull(NULL, 7)" => "7"],
+    |args, _| Ok(if args[0].is_null() { args[1].clone() } else { args[0].clone() })
+}

@@ -1,0 +1,20 @@
+use super::prelude::*;
+
+scalar! {
+    /// How many characters a text has, or bytes for bytes.
+    "length"("x")
+    1..=1 => Returns::Int,
+    Immutable,
+    ["SELECT length('héllo')" => "5"],
+    ["SELECT length(12.5)" => "4"],
+    |args, _| {
+        Ok(match &args[0] {
+            Value::Null => Value::Null,
+            Value::Blob(bytes) => Value::Int(bytes.len() as i64),
+            other => {
+                let text = other.as_text().unwrap_or_default();
+                Value::Int(text.chars().take_while(|&c| c != '\0').count() as i64)
+            }
+        })
+    }
+}

@@ -1,0 +1,16 @@
+use super::prelude::*;
+
+scalar! {
+    /// Natural logarithm. NULL gives NULL; zero and negative numbers are an error.
+    "log"("x") alias "ln";
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT log(1)" => "0.0"],
+    |args, _| {
+        let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
+        if number <= 0.0 {
+            return Err("argument out of domain".to_owned());
+        }
+        Ok(Value::Real(number.ln()))
+    }
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// Text with its ASCII letters in lower case.
+    "lower"("x")
+    1..=1 => Returns::Text,
+    Immutable,
+    ["SELECT lower('ABC')" => "abc"],
+    |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text.to_ascii_lowercase())))
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// How many bytes the text of a value has.
+    "octet_length"("x")
+    1..=1 => Returns::Int,
+    Immutable,
+    ["SELECT octet_length('hé')" => "3"],
+    |args, _| Ok(args[0].as_bytes().map_or(Value::Null, |bytes| Value::Int(bytes.len() as i64)))
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// The number pi.
+    "pi"("")
+    0..=0 => Returns::Real,
+    Immutable,
+    ["SELECT round(pi(), 5)" => "3.14159"],
+    |_, _| Ok(Value::Real(std::f64::consts::PI))
+}

@@ -1,0 +1,17 @@
+use super::prelude::*;
+
+scalar! {
+    /// A number to the power of another. NULL gives NULL; what has no answer is an error.
+    "power"("x, y") alias "pow";
+    2..=2 => Returns::Real,
+    Immutable,
+    ["SELECT power(2, 10)" => "1024.0"],
+    |args, _| {
+        let (Some(base), Some(exponent)) = (args[0].as_real(), args[1].as_real()) else { return Ok(Value::Null) };
+        let answer = base.powf(exponent);
+        if answer.is_nan() || answer.is_infinite() {
+            return Err("argument out of domain or range".to_owned());
+        }
+        Ok(Value::Real(answer))
+    }
+}

@@ -1,0 +1,16 @@
+use super::prelude::*;
+
+scalar! {
+    /// Formats its arguments by a pattern as C's printf does.
+    ///
+    /// Conversions: `%d %i %u %f %e %E %g %G %x %X %o %c %s %z %%`, and `%q %Q %w` which quote text for SQL. Flags `- + space 0 # , !`, width and precision, also as `*`.
+    "printf"("format, ...") alias "format";
+    0..=usize::MAX => Returns::Text,
+    Immutable,
+    ["SELECT printf('%05d|%-5s|%.2f', 42, 'ab', 3.14159)" => "00042|ab   |3.14"],
+    ["SELECT format('%,d', 1234567)" => "1,234,567"],
+    |args, _| {
+        let Some(format) = args.first().and_then(Value::as_text) else { return Ok(Value::Null) };
+        Ok(Value::text(text::printf(&format, &args[1..])))
+    }
+}

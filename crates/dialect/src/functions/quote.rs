@@ -1,0 +1,18 @@
+use super::prelude::*;
+
+scalar! {
+    /// A value as an SQL literal.
+    "quote"("x")
+    1..=1 => Returns::Text,
+    Immutable,
+    ["SELECT quote('it''s')" => "'it''s'"],
+    ["SELECT quote(NULL)" => "NULL"],
+    |args, _| {
+        Ok(Value::text(match &args[0] {
+            Value::Null => "NULL".to_owned(),
+            Value::Text(text) => format!("'{}'", text.split('\0').next().unwrap_or_default().replace('\'', "''")),
+            Value::Blob(bytes) => format!("X'{}'", hex::encode_upper(bytes)),
+            number => number.as_text().unwrap_or_default().into_owned(),
+        }))
+    }
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// Degrees as radians.
+    "radians"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT round(radians(180), 4)" => "3.1416"],
+    |args, _| Ok(args[0].as_real().map_or(Value::Null, |number| Value::Real(number.to_radians())))
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// A random 64-bit integer, another for each row.
+    "random"("")
+    0..=0 => Returns::Int,
+    Volatile,
+    ["SELECT typeof(random())" => "integer"],
+    |_, _| Ok(Value::Int(text::random_int()))
+}

@@ -1,0 +1,14 @@
+use super::prelude::*;
+
+scalar! {
+    /// The given number of random bytes, at least one.
+    "randomblob"("length")
+    1..=1 => Returns::Blob,
+    Volatile,
+    ["SELECT length(randomblob(4))" => "4"],
+    |args, _| {
+        let length = args[0].as_int().unwrap_or(1).clamp(1, 1_000_000) as usize;
+        let bytes = (0..length.div_ceil(8)).flat_map(|_| text::random_int().to_ne_bytes()).take(length).collect::<Vec<u8>>();
+        Ok(Value::blob(bytes))
+    }
+}

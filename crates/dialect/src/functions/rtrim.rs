@@ -1,0 +1,15 @@
+use super::prelude::*;
+
+scalar! {
+    /// Removes spaces, or any of the given characters, from the end of a text.
+    "rtrim"("x [, characters]")
+    1..=2 => Returns::Text,
+    Immutable,
+    ["SELECT rtrim('a/', '/')" => "a"],
+    |args, _| {
+        let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
+        let Some(characters) = args.get(1) else { return Ok(Value::text(text.trim_end_matches(' '))) };
+        let Some(characters) = characters.as_text() else { return Ok(Value::Null) };
+        Ok(Value::text(text.trim_end_matches(|c| characters.contains(c))))
+    }
+}

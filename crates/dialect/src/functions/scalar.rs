@@ -1,0 +1,406 @@
+//! How a scalar function of SQLite becomes one of DataFusion: values in, one value out, row by row.
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt::{Debug, Formatter},
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringViewArray,
+    builder::{BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringViewBuilder},
+    cast::AsArray,
+    types::{Float64Type, Int64Type},
+};
+use arrow_schema::DataType;
+use datafusion::{
+    common::{DataFusionError, Result, ScalarValue, exec_err, plan_err},
+    logical_expr::{
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+        simplify::{ExprSimplifyResult, SimplifyContext},
+    },
+};
+
+use crate::value::{Value, real_to_text};
+
+/// What went wrong inside a function; the engine adds where.
+pub(crate) type Evaluated<'a> = std::result::Result<Value<'a>, String>;
+
+/// What a function gives, by what it is given.
+#[derive(Clone, Copy)]
+pub(crate) enum Returns {
+    Int,
+    Real,
+    Text,
+    Blob,
+    Bool,
+    /// By the types of the arguments.
+    By(fn(&[DataType]) -> DataType),
+}
+
+/// Surroundings of one evaluation.
+pub(crate) struct Moment {
+    /// The moment the query began, in microseconds since 1970.
+    pub(crate) now_micros: i64,
+}
+
+/// One function as data: what the documentation says and what runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Scalar {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) doc: &'static [&'static str],
+    pub(crate) arguments: &'static str,
+    /// Fewest and most arguments; `usize::MAX` for any number.
+    pub(crate) arity: (usize, usize),
+    pub(crate) returns: Returns,
+    pub(crate) volatility: Volatility,
+    pub(crate) examples: &'static [(&'static str, &'static str)],
+    pub(crate) eval: for<'a> fn(&'a [Value<'a>], &Moment) -> Evaluated<'a>,
+    pub(crate) simplify: Option<fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>>,
+}
+
+/// Declares one function; every part is data, and the doc comment is its reference text.
+macro_rules! scalar {
+    (
+        $(#[doc = $doc:literal])*
+        $name:literal ( $arguments:literal ) $(alias $($alias:literal),+ ;)?
+        $min:literal ..= $max:expr => $returns:expr,
+        $volatility:ident,
+        $([ $sql:literal => $answer:literal ],)*
+        $(simplify: $simplify:expr,)?
+        $eval:expr
+    ) => {
+        pub(super) const FUNCTION: $crate::functions::scalar::Scalar = $crate::functions::scalar::Scalar {
+            name: $name,
+            aliases: &[$($($alias),+)?],
+            doc: &[$($doc),*],
+            arguments: $arguments,
+            arity: ($min, $max),
+            returns: $returns,
+            volatility: datafusion::logical_expr::Volatility::$volatility,
+            examples: &[$(($sql, $answer)),*],
+            eval: $eval,
+            simplify: scalar!(@option $($simplify)?),
+        };
+    };
+    (@option) => { None };
+    (@option $simplify:expr) => { Some($simplify) };
+}
+pub(crate) use scalar;
+
+/// The DataFusion side of a [`Scalar`].
+#[derive(Clone)]
+pub(crate) struct ScalarFunction {
+    pub(crate) spec: Scalar,
+    aliases: Vec<String>,
+    signature: Signature,
+}
+
+impl ScalarFunction {
+    pub(crate) fn new(spec: Scalar) -> Self {
+        let aliases = spec.aliases.iter().map(|&alias| alias.to_owned()).collect();
+        Self { spec, aliases, signature: Signature::user_defined(spec.volatility) }
+    }
+}
+
+impl Debug for ScalarFunction {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ScalarFunction").field(&self.spec.name).finish()
+    }
+}
+
+impl PartialEq for ScalarFunction {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec.name == other.spec.name
+    }
+}
+
+impl Eq for ScalarFunction {}
+
+impl Hash for ScalarFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.spec.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for ScalarFunction {
+    fn name(&self) -> &str {
+        self.spec.name
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let (fewest, most) = self.spec.arity;
+        if types.len() < fewest || types.len() > most {
+            return plan_err!("wrong number of arguments to function {}({})", self.spec.name, self.spec.arguments);
+        }
+        Ok(types.to_vec())
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(match self.spec.returns {
+            Returns::Int => DataType::Int64,
+            Returns::Real => DataType::Float64,
+            Returns::Text => DataType::Utf8View,
+            Returns::Blob => DataType::Binary,
+            Returns::Bool => DataType::Boolean,
+            Returns::By(rule) => rule(types),
+        })
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let moment = Moment { now_micros: chrono::Utc::now().timestamp_micros() };
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if constant && self.spec.volatility != Volatility::Volatile { 1 } else { args.number_rows };
+        let columns = args.args.iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let mut out = Output::new(args.return_field.data_type(), rows)?;
+        let mut row_values = Vec::with_capacity(columns.len());
+        for row in 0..rows {
+            row_values.clear();
+            row_values.extend(columns.iter().map(|column| column.get(row)));
+            match (self.spec.eval)(&row_values, &moment) {
+                Ok(value) => out.push(value),
+                Err(message) => return exec_err!("{}: {message}", self.spec.name),
+            }
+        }
+        let array = out.finish();
+        if rows == 1 && constant && self.spec.volatility != Volatility::Volatile {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?));
+        }
+        Ok(ColumnarValue::Array(array))
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        match self.spec.simplify {
+            Some(simplify) => simplify(args, info),
+            None => Ok(ExprSimplifyResult::Original(args)),
+        }
+    }
+}
+
+/// One argument as a column of values.
+pub(crate) enum Column {
+    Null,
+    Constant(Value<'static>),
+    Int(Int64Array),
+    Real(Float64Array),
+    Text(StringViewArray),
+    Blob(BinaryArray),
+    Bool(BooleanArray),
+}
+
+impl Column {
+    pub(crate) fn new(argument: &ColumnarValue) -> Result<Self> {
+        match argument {
+            ColumnarValue::Array(array) => Self::from_array(array),
+            ColumnarValue::Scalar(scalar) => {
+                let array = scalar.to_array()?;
+                Ok(Self::Constant(owned(Self::from_array(&array)?.get(0))))
+            }
+        }
+    }
+
+    pub(crate) fn from_array(array: &ArrayRef) -> Result<Self> {
+        let cast = |to: &DataType| -> Result<ArrayRef> {
+            if array.data_type() == to { Ok(Arc::clone(array)) } else { Ok(arrow_cast::cast(array, to)?) }
+        };
+        Ok(match array.data_type() {
+            DataType::Null => Self::Null,
+            kind if kind.is_integer() => Self::Int(cast(&DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+            kind if kind.is_floating() || kind.is_decimal() => {
+                Self::Real(cast(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
+            }
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                Self::Text(cast(&DataType::Utf8View)?.as_string_view().clone())
+            }
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                Self::Blob(cast(&DataType::Binary)?.as_binary::<i32>().clone())
+            }
+            DataType::Boolean => Self::Bool(array.as_boolean().clone()),
+            DataType::Dictionary(_, values) => {
+                let values = values.as_ref().clone();
+                return Self::from_array(&cast(&values)?);
+            }
+            _ => Self::Text(shown(array)?),
+        })
+    }
+
+    pub(crate) fn get(&self, row: usize) -> Value<'_> {
+        macro_rules! at {
+            ($array:expr, $wrap:expr) => {
+                if $array.is_null(row) { Value::Null } else { $wrap($array.value(row)) }
+            };
+        }
+        match self {
+            Self::Null => Value::Null,
+            Self::Constant(value) => borrowed(value),
+            Self::Int(array) => at!(array, Value::Int),
+            Self::Real(array) => {
+                // SQLite has no NaN: it is NULL.
+                at!(array, |number: f64| if number.is_nan() { Value::Null } else { Value::Real(number) })
+            }
+            Self::Text(array) => at!(array, |text| Value::Text(Cow::Borrowed(text))),
+            Self::Blob(array) => at!(array, |bytes| Value::Blob(Cow::Borrowed(bytes))),
+            Self::Bool(array) => at!(array, |truth| Value::Int(i64::from(truth))),
+        }
+    }
+}
+
+/// Any array as the text a person would be shown.
+fn shown(array: &ArrayRef) -> Result<StringViewArray> {
+    if let Ok(text) = arrow_cast::cast(array, &DataType::Utf8View) {
+        return Ok(text.as_string_view().clone());
+    }
+    let options = arrow_cast::display::FormatOptions::default();
+    let formatter = arrow_cast::display::ArrayFormatter::try_new(array, &options)?;
+    Ok((0..array.len()).map(|row| array.is_valid(row).then(|| formatter.value(row).to_string())).collect())
+}
+
+fn borrowed<'a>(value: &'a Value<'static>) -> Value<'a> {
+    match value {
+        Value::Null => Value::Null,
+        Value::Int(number) => Value::Int(*number),
+        Value::Real(number) => Value::Real(*number),
+        Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+        Value::Blob(bytes) => Value::Blob(Cow::Borrowed(bytes)),
+    }
+}
+
+pub(crate) fn owned(value: Value<'_>) -> Value<'static> {
+    match value {
+        Value::Null => Value::Null,
+        Value::Int(number) => Value::Int(number),
+        Value::Real(number) => Value::Real(number),
+        Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+        Value::Blob(bytes) => Value::Blob(Cow::Owned(bytes.into_owned())),
+    }
+}
+
+/// Collects what a function gives into an array of its declared type.
+pub(crate) enum Output {
+    Int(Int64Builder),
+    Real(Float64Builder),
+    Text(StringViewBuilder),
+    Blob(BinaryBuilder),
+    Bool(BooleanBuilder),
+    Null(usize),
+}
+
+impl Output {
+    pub(crate) fn new(kind: &DataType, rows: usize) -> Result<Self> {
+        Ok(match kind {
+            DataType::Int64 => Self::Int(Int64Builder::with_capacity(rows)),
+            DataType::Float64 => Self::Real(Float64Builder::with_capacity(rows)),
+            DataType::Utf8View => Self::Text(StringViewBuilder::with_capacity(rows)),
+            DataType::Binary => Self::Blob(BinaryBuilder::with_capacity(rows, 0)),
+            DataType::Boolean => Self::Bool(BooleanBuilder::with_capacity(rows)),
+            DataType::Null => Self::Null(0),
+            other => return Err(DataFusionError::Internal(format!("no output of type {other}"))),
+        })
+    }
+
+    pub(crate) fn push(&mut self, value: Value<'_>) {
+        match self {
+            Self::Int(builder) => builder.append_option(value.as_int()),
+            Self::Real(builder) => builder.append_option(value.as_real().filter(|number| !number.is_nan())),
+            Self::Text(builder) => match value {
+                Value::Null => builder.append_null(),
+                Value::Real(number) => builder.append_value(real_to_text(number)),
+                other => builder.append_option(other.as_text()),
+            },
+            Self::Blob(builder) => builder.append_option(value.as_bytes()),
+            Self::Bool(builder) => builder.append_option(value.truth()),
+            Self::Null(rows) => *rows += 1,
+        }
+    }
+
+    pub(crate) fn finish(self) -> ArrayRef {
+        match self {
+            Self::Int(mut builder) => Arc::new(builder.finish()),
+            Self::Real(mut builder) => Arc::new(builder.finish()),
+            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Blob(mut builder) => Arc::new(builder.finish()),
+            Self::Bool(mut builder) => Arc::new(builder.finish()),
+            Self::Null(rows) => Arc::new(arrow_array::NullArray::new(rows)),
+        }
+    }
+}
+
+/// What SQLite's storage classes look like from Arrow's types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    Null,
+    Int,
+    Real,
+    Text,
+    Blob,
+    Bool,
+    /// Timestamps, lists, structs ...: DataFusion's own rules hold.
+    Other,
+}
+
+impl Class {
+    pub(crate) fn of(kind: &DataType) -> Self {
+        match kind {
+            DataType::Null => Self::Null,
+            kind if kind.is_integer() => Self::Int,
+            kind if kind.is_floating() || kind.is_decimal() => Self::Real,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Text,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                Self::Blob
+            }
+            DataType::Boolean => Self::Bool,
+            DataType::Dictionary(_, values) => Self::of(values),
+            _ => Self::Other,
+        }
+    }
+
+    pub(crate) fn is_number(self) -> bool {
+        matches!(self, Self::Int | Self::Real | Self::Bool)
+    }
+}
+
+/// The narrowest type that holds every argument: integers, else reals, else text.
+pub(crate) fn widest(types: &[DataType]) -> DataType {
+    let mut result = DataType::Null;
+    for kind in types {
+        let next = match Class::of(kind) {
+            Class::Null => continue,
+            Class::Int | Class::Bool => DataType::Int64,
+            Class::Real => DataType::Float64,
+            Class::Blob => DataType::Binary,
+            Class::Text | Class::Other => DataType::Utf8View,
+        };
+        result = match (&result, &next) {
+            (DataType::Null, _) => next,
+            (a, b) if a == b => next,
+            (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
+            _ => DataType::Utf8View,
+        };
+    }
+    result
+}
+
+/// A number's type: integers stay, all else is a real.
+pub(crate) fn numeric(types: &[DataType]) -> DataType {
+    if types.iter().all(|kind| matches!(Class::of(kind), Class::Int | Class::Bool | Class::Null)) {
+        DataType::Int64
+    } else {
+        DataType::Float64
+    }
+}
+
+/// Lets `dyn Any` users see the specification again.
+pub(crate) fn specification(function: &dyn Any) -> Option<&Scalar> {
+    function.downcast_ref::<ScalarFunction>().map(|function| &function.spec)
+}

@@ -1,0 +1,24 @@
+use super::prelude::*;
+
+scalar! {
+    /// The greatest of its arguments; NULL when any is NULL. Numbers come before text.
+    ///
+    /// Written `max(x, y, ...)` with two or more arguments; with one argument `max` is the aggregate.
+    "scalar_max"("x, y, ...")
+    2..=usize::MAX => Returns::By(widest),
+    Immutable,
+    ["SELECT max(3, 1, 2)" => "3"],
+    ["SELECT max(5, NULL) IS NULL" => "1"],
+    |args, _| {
+        let mut best = &args[0];
+        for arg in args {
+            if arg.is_null() {
+                return Ok(Value::Null);
+            }
+            if compare(arg, best).is_gt() {
+                best = arg;
+            }
+        }
+        Ok(best.clone())
+    }
+}

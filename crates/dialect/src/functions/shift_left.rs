@@ -1,0 +1,13 @@
+use super::prelude::*;
+
+scalar! {
+    /// `x << y` on integers; a negative count shifts the other way, 64 or more shifts everything out.
+    "shift_left"("x, y")
+    2..=2 => Returns::Int,
+    Immutable,
+    ["SELECT 1 << 4" => "16"],
+    |args, _| {
+        let (Some(number), Some(count)) = (args[0].as_int(), args[1].as_int()) else { return Ok(Value::Null) };
+        Ok(Value::Int(text::shift(number, count)))
+    }
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// The Soundex code of a word; `?000` when there is no letter.
+    "soundex"("x")
+    1..=1 => Returns::Text,
+    Immutable,
+    ["SELECT soundex('Robert')" => "R163"],
+    |args, _| Ok(Value::text(text::soundex(&args[0].as_text().unwrap_or_default())))
+}

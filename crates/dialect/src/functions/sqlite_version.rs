@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// The version of SQLite that osquery contains, whose answers this dialect gives.
+    "sqlite_version"("")
+    0..=0 => Returns::Text,
+    Immutable,
+    ["SELECT sqlite_version()" => "3.42.0"],
+    |_, _| Ok(Value::text("3.42.0"))
+}

@@ -1,0 +1,16 @@
+use super::prelude::*;
+
+scalar! {
+    /// Square root. NULL gives NULL; an argument without an answer is an error.
+    "sqrt"("x")
+    1..=1 => Returns::Real,
+    Immutable,
+    ["SELECT sqrt(16)" => "4.0"],
+    |args, _| {
+        let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
+        if number < 0.0 {
+            return Err("argument out of domain".to_owned());
+        }
+        Ok(Value::Real(number.sqrt()))
+    }
+}

@@ -1,0 +1,35 @@
+use super::prelude::*;
+
+scalar! {
+    /// A part of a text from a position (1 is the first character, negative counts from the end) and, if given, of a length.
+    ///
+    /// A negative length takes the characters before the position. Bytes are cut by bytes.
+    "substr"("x, start [, length]") alias "substring";
+    2..=3 => Returns::By(|types| if Class::of(&types[0]) == Class::Blob { DataType::Binary } else { DataType::Utf8View }),
+    Immutable,
+    ["SELECT substr('hello', 2, 3)" => "ell"],
+    ["SELECT substr('hello', -3)" => "llo"],
+    ["SELECT substr('hello', 0, 3)" => "he"],
+    |args, _| {
+        let Some(start) = args[1].as_int() else { return Ok(Value::Null) };
+        let length = match args.get(2) {
+            Some(length) => match length.as_int() {
+                Some(length) => Some(length),
+                None => return Ok(Value::Null),
+            },
+            None => None,
+        };
+        match &args[0] {
+            Value::Null => Ok(Value::Null),
+            Value::Blob(bytes) => {
+                let (from, to) = text::window(bytes.len() as i64, start, length);
+                Ok(Value::blob(&bytes[from..to]))
+            }
+            other => {
+                let text = other.as_text().unwrap_or_default();
+                let (from, to) = text::window(text.chars().count() as i64, start, length);
+                Ok(Value::text(text.chars().skip(from).take(to - from).collect::<String>()))
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+use super::prelude::*;
+
+scalar! {
+    /// Whether a value counts as true: a number other than 0, or text that starts with one.
+    "truth"("x")
+    1..=1 => Returns::Bool,
+    Immutable,
+    ["SELECT 'yes' AND 1" => "0"],
+    ["SELECT '1abc' AND 1" => "1"],
+    simplify: plan::simplify_truth,
+    |args, _| Ok(args[0].truth().map_or(Value::Null, |truth| Value::Int(i64::from(truth))))
+}

@@ -1,0 +1,11 @@
+use super::prelude::*;
+
+scalar! {
+    /// Text with its ASCII letters in upper case.
+    "upper"("x")
+    1..=1 => Returns::Text,
+    Immutable,
+    ["SELECT upper('abc')" => "ABC"],
+    ["SELECT upper('é')" => "é"],
+    |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text.to_ascii_uppercase())))
+}

@@ -1,0 +1,16 @@
+use super::prelude::*;
+
+scalar! {
+    /// The given number of zero bytes.
+    "zeroblob"("length")
+    1..=1 => Returns::Blob,
+    Immutable,
+    ["SELECT hex(zeroblob(2))" => "0000"],
+    |args, _| {
+        let length = args[0].as_int().unwrap_or(0).max(0);
+        if length > 100_000_000 {
+            return Err("string or blob too big".to_owned());
+        }
+        Ok(Value::blob(vec![0; length as usize]))
+    }
+}

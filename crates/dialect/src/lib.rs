@@ -1,0 +1,1 @@
+//! osquery and SQLite SQL on DataFusion

@@ -1,0 +1,1 @@
+//! Indago: SQL over hosts, containers, clusters, cloud accounts and repositories

@@ -1,0 +1,1 @@
+//! Query packs: load, schedule, difference, log

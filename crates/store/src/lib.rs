@@ -1,0 +1,1 @@
+//! Captured rows as Parquet, read back as tables

@@ -1,0 +1,459 @@
+//! `#[derive(Table)]`: a struct's fields, doc comments and attributes as the constant data that a table is.
+//!
+//! The macro writes data and `match`es, nothing else. `indago_table` documents the attributes.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Type, parse_macro_input};
+
+/// Makes a struct a table.
+///
+/// On the struct: `#[table(name = "..", env = Type, stream, platforms(".."), require_any(a, b), reads = "..",
+/// rows = 100, needs(".."), whole_source)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
+///
+/// On a field: `#[column(index, required, pattern, range, hidden, source = method, needs = "..", path = "a.b",
+/// collate = nocase)]`.
+#[proc_macro_derive(Table, attributes(table, column, example))]
+pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// `#[table(..)]`
+struct TableAttribute {
+    name: LitStr,
+    env: Option<Type>,
+    stream: bool,
+    platforms: Vec<LitStr>,
+    require_any: Vec<Ident>,
+    reads: Option<LitStr>,
+    rows: Option<LitInt>,
+    needs: Vec<LitStr>,
+    whole_source: bool,
+}
+
+/// A field with its `#[column(..)]`
+struct ColumnAttribute {
+    ident: Ident,
+    name: String,
+    ty: Type,
+    description: String,
+    index: bool,
+    required: bool,
+    pattern: bool,
+    range: bool,
+    hidden: bool,
+    source: Option<Ident>,
+    needs: Vec<LitStr>,
+    path: Option<LitStr>,
+    collation: Ident,
+}
+
+fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new(input.span(), "a table is a struct: one field a column"));
+    };
+    let Fields::Named(fields) = &data.fields else {
+        return Err(Error::new(input.span(), "a table needs named fields: they are its columns"));
+    };
+    let table = table_attribute(input)?;
+    let description = documentation(&input.attrs, input.ident.span(), "the table")?;
+    let columns = fields.named.iter().map(column_attribute).collect::<Result<Vec<_>>>()?;
+    if columns.is_empty() {
+        return Err(Error::new(input.span(), "a table needs at least one column"));
+    }
+    let examples = examples(&input.attrs)?;
+    let sources = sources(&columns);
+    let row = &input.ident;
+    let env = table.env.as_ref().map_or_else(|| quote!(::indago_table::Sys), |env| quote!(#env));
+    let spec = spec(&table, &description, &columns, &sources, &examples, &env)?;
+    let constants = constants(row, &columns);
+    let load = load(row, &table, &sources);
+    let driver = if table.stream { quote!(Streaming) } else { quote!(Blocking) };
+
+    let append = columns.iter().enumerate().map(|(position, column)| {
+        let ident = &column.ident;
+        quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::append(&self.#ident, builder),)
+    });
+    let keys = columns.iter().enumerate().filter(|(_, column)| column.index).map(|(position, column)| {
+        let ident = &column.ident;
+        quote!(#position => ::indago_table::derive::Value::scalar(&self.#ident),)
+    });
+    let fills = columns.iter().enumerate().filter_map(|(position, column)| {
+        let steps = steps(&column.path.as_ref()?.value());
+        let ident = &column.ident;
+        Some(quote_spanned! {column.ty.span()=>
+            if wanted[#position] {
+                ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]);
+            }
+        })
+    });
+    let fills: Vec<_> = fills.collect();
+    let ignore = if fills.is_empty() { quote!(let _ = (document, wanted);) } else { quote!() };
+
+    Ok(quote! {
+        #[automatically_derived]
+        #[allow(dead_code, unreachable_pub, missing_docs, clippy::all)]
+        impl #row {
+            #(#constants)*
+
+            /// The table over an environment.
+            pub fn table(env: &#env) -> ::indago_table::derive::TableRef {
+                ::std::sync::Arc::new(::indago_table::derive::#driver::<#row>::new(env))
+            }
+        }
+
+        #[automatically_derived]
+        #[allow(clippy::all)]
+        impl ::indago_table::derive::Row for #row {
+            type Env = #env;
+            const SPEC: &'static ::indago_table::derive::TableSpec = &#spec;
+
+            fn append(&self, column: usize, builder: &mut dyn ::indago_table::derive::ArrayBuilder) {
+                match column {
+                    #(#append)*
+                    other => unreachable!("column {other} of {}", Self::SPEC.name),
+                }
+            }
+
+            fn key(&self, column: usize) -> ::std::option::Option<::indago_table::derive::Scalar> {
+                match column {
+                    #(#keys)*
+                    _ => None,
+                }
+            }
+
+            fn fill(&mut self, document: &::indago_table::derive::Document, wanted: &[bool]) {
+                #ignore
+                #(#fills)*
+            }
+        }
+
+        #load
+    })
+}
+
+fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
+    let mut table = TableAttribute {
+        name: LitStr::new("", Span::call_site()),
+        env: None,
+        stream: false,
+        platforms: Vec::new(),
+        require_any: Vec::new(),
+        reads: None,
+        rows: None,
+        needs: Vec::new(),
+        whole_source: false,
+    };
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("table")) {
+        attribute.parse_nested_meta(|meta| {
+            let Some(key) = meta.path.get_ident().map(ToString::to_string) else {
+                return Err(meta.error("expected a name"));
+            };
+            match key.as_str() {
+                "name" => table.name = meta.value()?.parse()?,
+                "env" => table.env = Some(meta.value()?.parse()?),
+                "stream" => table.stream = true,
+                "whole_source" => table.whole_source = true,
+                "reads" => table.reads = Some(meta.value()?.parse()?),
+                "rows" => table.rows = Some(meta.value()?.parse()?),
+                "platforms" => table.platforms = strings(&meta)?,
+                "needs" => table.needs = strings(&meta)?,
+                "require_any" => {
+                    meta.parse_nested_meta(|inner| {
+                        table.require_any.push(inner.path.require_ident()?.clone());
+                        Ok(())
+                    })?;
+                }
+                _ => {
+                    return Err(meta.error(
+                        "unknown table attribute; there are: name, env, stream, platforms, require_any, reads, rows, \
+                         needs, whole_source",
+                    ));
+                }
+            }
+            Ok(())
+        })?;
+    }
+    if table.name.value().is_empty() {
+        return Err(Error::new(input.ident.span(), "name the table: #[table(name = \"..\")]"));
+    }
+    Ok(table)
+}
+
+/// `key = "a"` or `key("a", "b")`
+fn strings(meta: &syn::meta::ParseNestedMeta) -> Result<Vec<LitStr>> {
+    if meta.input.peek(syn::Token![=]) {
+        return Ok(vec![meta.value()?.parse()?]);
+    }
+    let content;
+    syn::parenthesized!(content in meta.input);
+    Ok(content.parse_terminated(|input| input.parse::<LitStr>(), syn::Token![,])?.into_iter().collect())
+}
+
+fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
+    let ident = field.ident.clone().expect("fields are named");
+    let name = ident.unraw().to_string();
+    let description = documentation(&field.attrs, ident.span(), &format!("the column `{name}`"))?;
+    let mut column = ColumnAttribute {
+        ident,
+        name,
+        ty: field.ty.clone(),
+        description,
+        index: false,
+        required: false,
+        pattern: false,
+        range: false,
+        hidden: false,
+        source: None,
+        needs: Vec::new(),
+        path: None,
+        collation: format_ident!("Binary"),
+    };
+    for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("column")) {
+        attribute.parse_nested_meta(|meta| {
+            let Some(key) = meta.path.get_ident().map(ToString::to_string) else {
+                return Err(meta.error("expected a name"));
+            };
+            match key.as_str() {
+                "index" => column.index = true,
+                "required" => (column.required, column.index) = (true, true),
+                "pattern" => column.pattern = true,
+                "range" => column.range = true,
+                "hidden" => column.hidden = true,
+                "source" => column.source = Some(meta.value()?.parse()?),
+                "needs" => column.needs = strings(&meta)?,
+                "path" => column.path = Some(meta.value()?.parse()?),
+                "collate" => {
+                    let collation: Ident = meta.value()?.parse()?;
+                    column.collation = match collation.to_string().as_str() {
+                        "nocase" => Ident::new("NoCase", collation.span()),
+                        "version" => Ident::new("Version", collation.span()),
+                        "version_dpkg" => Ident::new("VersionDpkg", collation.span()),
+                        "version_rhel" => Ident::new("VersionRhel", collation.span()),
+                        _ => {
+                            return Err(Error::new(
+                                collation.span(),
+                                "unknown collation; there are: nocase, version, version_dpkg, version_rhel",
+                            ));
+                        }
+                    };
+                }
+                _ => {
+                    return Err(meta.error(
+                        "unknown column attribute; there are: index, required, pattern, range, hidden, source, needs, \
+                         path, collate",
+                    ));
+                }
+            }
+            Ok(())
+        })?;
+    }
+    if let (true, Some(source)) = (column.index, &column.source) {
+        return Err(Error::new(source.span(), "an indexed column comes with the row: it can't wait for a source"));
+    }
+    if let (Some(path), Some(_)) = (&column.path, &column.source) {
+        return Err(Error::new(path.span(), "a column is a path or comes from a source, not both"));
+    }
+    Ok(column)
+}
+
+fn documentation(attributes: &[Attribute], span: Span, what: &str) -> Result<String> {
+    let mut lines = Vec::new();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
+        if let syn::Meta::NameValue(pair) = &attribute.meta
+            && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value
+        {
+            let line = text.value();
+            lines.push(line.strip_prefix(' ').unwrap_or(&line).to_owned());
+        }
+    }
+    let text = lines.join("\n").trim().to_owned();
+    if text.is_empty() {
+        return Err(Error::new(span, format!("document {what} with a `///` comment: it becomes the reference page")));
+    }
+    Ok(text)
+}
+
+fn examples(attributes: &[Attribute]) -> Result<Vec<(LitStr, LitStr)>> {
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("example"))
+        .map(|attribute| {
+            attribute.parse_args_with(|input: syn::parse::ParseStream| {
+                let title = input.parse()?;
+                input.parse::<syn::Token![,]>()?;
+                let sql = input.parse()?;
+                input.parse::<Option<syn::Token![,]>>()?;
+                Ok((title, sql))
+            })
+        })
+        .collect()
+}
+
+/// Names of sources, in the order in which columns first mention them.
+fn sources(columns: &[ColumnAttribute]) -> Vec<Ident> {
+    let mut sources: Vec<Ident> = Vec::new();
+    for source in columns.iter().filter_map(|column| column.source.as_ref()) {
+        if !sources.contains(source) {
+            sources.push(source.clone());
+        }
+    }
+    sources
+}
+
+fn spec(
+    table: &TableAttribute,
+    description: &str,
+    columns: &[ColumnAttribute],
+    sources: &[Ident],
+    examples: &[(LitStr, LitStr)],
+    env: &TokenStream,
+) -> Result<TokenStream> {
+    let name = &table.name;
+    let reads = table.reads.as_ref().unwrap_or(name);
+    let rows = table.rows.as_ref().map_or_else(|| quote!(1000), |rows| quote!(#rows));
+    let (platforms, needs) = (&table.platforms, &table.needs);
+    let lookup = if table.whole_source { quote!(WholeSource) } else { quote!(PerKey) };
+    let mut required: Vec<usize> = (0..columns.len()).filter(|position| columns[*position].required).collect();
+    for ident in &table.require_any {
+        let Some(position) = columns.iter().position(|column| column.ident == *ident) else {
+            return Err(Error::new(ident.span(), "no such column"));
+        };
+        if !columns[position].index && !columns[position].pattern {
+            return Err(Error::new(ident.span(), "a required column needs #[column(index)] or #[column(pattern)]"));
+        }
+        required.push(position);
+    }
+    let columns = columns.iter().map(|column| column_spec(column, sources));
+    let sources = sources.iter().map(|source| {
+        let name = source.to_string();
+        quote!(::indago_table::derive::SourceSpec { name: #name })
+    });
+    let examples = examples
+        .iter()
+        .map(|(title, sql)| quote!(::indago_table::derive::Example { title: #title, sql: #sql }));
+    Ok(quote! {
+        ::indago_table::derive::TableSpec {
+            name: ::indago_table::derive::Cow::Borrowed(#name),
+            environment: ::indago_table::derive::Cow::Borrowed(<#env as ::indago_table::Environment>::NAME),
+            description: ::indago_table::derive::Cow::Borrowed(#description),
+            columns: ::indago_table::derive::Cow::Borrowed(&[#(#columns),*]),
+            sources: ::indago_table::derive::Cow::Borrowed(&[#(#sources),*]),
+            require_any: ::indago_table::derive::Cow::Borrowed(&[#(#required),*]),
+            examples: ::indago_table::derive::Cow::Borrowed(&[#(#examples),*]),
+            platforms: ::indago_table::derive::Cow::Borrowed(&[#(#platforms),*]),
+            reads: ::indago_table::derive::Cow::Borrowed(#reads),
+            typical_rows: #rows,
+            needs: ::indago_table::derive::Cow::Borrowed(&[#(#needs),*]),
+            lookup: ::indago_table::derive::Lookup::#lookup,
+        }
+    })
+}
+
+fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
+    let ColumnAttribute { name, ty, description, index, pattern, range, hidden, needs, collation, .. } = column;
+    let source = match &column.source {
+        Some(source) => {
+            let position = sources.iter().position(|other| other == source).expect("gathered from the columns");
+            quote!(Some(#position))
+        }
+        None => quote!(None),
+    };
+    let path = match &column.path {
+        Some(path) => quote!(Some(#path)),
+        None => quote!(None),
+    };
+    quote_spanned! {ty.span()=>
+        ::indago_table::derive::ColumnSpec {
+            name: ::indago_table::derive::Cow::Borrowed(#name),
+            kind: <#ty as ::indago_table::derive::Value>::KIND,
+            nullable: <#ty as ::indago_table::derive::Value>::NULLABLE,
+            description: ::indago_table::derive::Cow::Borrowed(#description),
+            index: #index,
+            pattern: #pattern,
+            range: #range,
+            hidden: #hidden,
+            collation: ::indago_table::derive::Collation::#collation,
+            source: #source,
+            needs: ::indago_table::derive::Cow::Borrowed(&[#(#needs),*]),
+            path: #path,
+        }
+    }
+}
+
+fn constants<'a>(row: &'a Ident, columns: &'a [ColumnAttribute]) -> impl Iterator<Item = TokenStream> + 'a {
+    columns.iter().enumerate().map(move |(position, column)| {
+        let ColumnAttribute { ty, index, pattern, range, .. } = column;
+        let constant = Ident::new(&column.name.to_uppercase(), column.ident.span());
+        quote_spanned! {column.ident.span()=>
+            pub const #constant: ::indago_table::derive::Column<
+                #row, <#ty as ::indago_table::derive::Value>::Key, #index, #pattern, #range
+            > = ::indago_table::derive::Column::at(#position);
+        }
+    })
+}
+
+fn load(row: &Ident, table: &TableAttribute, sources: &[Ident]) -> TokenStream {
+    let arms = sources.iter().enumerate().map(|(position, source)| {
+        if table.stream {
+            quote_spanned!(source.span()=> #position => ::std::boxed::Box::pin(self.#source(scan)),)
+        } else {
+            quote_spanned!(source.span()=> #position => self.#source(env),)
+        }
+    });
+    if table.stream {
+        quote! {
+            #[automatically_derived]
+            #[allow(clippy::all)]
+            impl ::indago_table::derive::LoadAsync for #row {
+                fn load<'a>(
+                    &'a mut self,
+                    source: usize,
+                    scan: &'a ::indago_table::derive::Scan<Self>,
+                ) -> ::indago_table::derive::BoxFuture<'a, ::indago_table::Result<()>> {
+                    let _ = scan;
+                    match source {
+                        #(#arms)*
+                        other => unreachable!("source {other} of {}", <Self as ::indago_table::derive::Row>::SPEC.name),
+                    }
+                }
+            }
+        }
+    } else {
+        quote! {
+            #[automatically_derived]
+            #[allow(clippy::all)]
+            impl ::indago_table::derive::Load for #row {
+                fn load(
+                    &mut self,
+                    source: usize,
+                    env: &<Self as ::indago_table::derive::Row>::Env,
+                ) -> ::indago_table::Result<()> {
+                    let _ = env;
+                    match source {
+                        #(#arms)*
+                        other => unreachable!("source {other} of {}", <Self as ::indago_table::derive::Row>::SPEC.name),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A path's steps: split at dots, where a backslash keeps the next dot.
+fn steps(path: &str) -> Vec<String> {
+    let mut steps = vec![String::new()];
+    let mut characters = path.chars();
+    while let Some(character) = characters.next() {
+        let last = steps.last_mut().expect("never empty");
+        match character {
+            '\\' => last.extend(characters.next()),
+            '.' => steps.push(String::new()),
+            other => last.push(other),
+        }
+    }
+    steps
+}

@@ -1,0 +1,123 @@
+//! What can go wrong while a table reads its source.
+
+use std::io;
+use std::time::Duration;
+
+/// The outcome of a reading that brought no value.
+///
+/// The variants are the engine's whole vocabulary of failure: each decides what the rows, the warnings and the retries
+/// of a scan look like, so a table maps its client's errors onto them and does nothing else about failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It vanished while being read: a process exited, a pod was deleted. Gives no row and no warning.
+    #[error("{0} is gone")]
+    Gone(String),
+    /// The caller may not read it. The columns are NULL, or the slice is missing, and one warning names the permission.
+    #[error("{what}: permission denied{}", needs_suffix(.needs))]
+    Denied {
+        /// What could not be read.
+        what: String,
+        /// The permission that would have allowed it, where it is known.
+        needs: Option<String>,
+    },
+    /// The system does not have it: no such socket, API group or kernel interface.
+    #[error("{0}")]
+    Unsupported(String),
+    /// It was read, and is not what it should be.
+    #[error("{0}")]
+    Malformed(String),
+    /// The endpoint asked to be left alone for a while; worth another attempt.
+    #[error("{what}: throttled")]
+    Throttled {
+        /// The call that was refused.
+        what: String,
+        /// How long the endpoint asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The endpoint failed in a way that may pass: a 5xx answer, a reset connection; worth another attempt.
+    #[error("{0}")]
+    Unavailable(String),
+    /// No answer in time.
+    #[error("{what}: no answer within {limit:?}")]
+    TimedOut {
+        /// The call that was given up.
+        what: String,
+        /// The limit that it ran into.
+        limit: Duration,
+    },
+    /// Input or output failed.
+    #[error("{what}: {message}")]
+    Io {
+        /// What was being read.
+        what: String,
+        /// The system's words.
+        message: String,
+    },
+    /// The query was cancelled while the scan ran.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Result of a reading.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn needs_suffix(needs: &Option<String>) -> String {
+    needs.as_ref().map(|needs| format!(" (needs {needs})")).unwrap_or_default()
+}
+
+impl Error {
+    /// A [`Denied`](Error::Denied) without a known permission.
+    pub fn denied(what: impl Into<String>) -> Self {
+        Error::Denied { what: what.into(), needs: None }
+    }
+
+    /// An input or output error on something that has a name.
+    pub fn io(what: impl Into<String>, error: &io::Error) -> Self {
+        let what = what.into();
+        match error.kind() {
+            io::ErrorKind::NotFound => Error::Gone(what),
+            io::ErrorKind::PermissionDenied => Error::denied(what),
+            _ if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Error::Gone(what),
+            _ => Error::Io { what, message: error.to_string() },
+        }
+    }
+
+    /// Whether another attempt could succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Throttled { .. } | Error::Unavailable(_) | Error::TimedOut { .. })
+    }
+
+    /// How long the endpoint asked to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::Throttled { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// Puts a permission or a name on an error, where the caller knows more than the reader did.
+pub trait ErrorContext<T> {
+    /// Names the permission that a [`Denied`](Error::Denied) lacked.
+    fn needs(self, permission: &str) -> Result<T>;
+    /// Turns [`Gone`](Error::Gone) into `None`: for what may well be absent.
+    fn if_present(self) -> Result<Option<T>>;
+}
+
+impl<T> ErrorContext<T> for Result<T> {
+    fn needs(self, permission: &str) -> Result<T> {
+        self.map_err(|error| match error {
+            Error::Denied { what, .. } => Error::Denied { what, needs: Some(permission.to_owned()) },
+            other => other,
+        })
+    }
+
+    fn if_present(self) -> Result<Option<T>> {
+        match self {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::Gone(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a table is.
+//!
+//! A table is a struct: its fields are the columns in `SELECT *` order, their doc comments are the documentation, and
+//! `#[derive(Table)]` turns both into constant data. How rows are found is one method, [`Rows::rows`] or
+//! [`RowStream::rows`]; what costs a further reading is a *source*, a method that fills its columns when a query wants
+//! one of them.
+//!
+//! This crate knows Arrow arrays, and neither a query engine nor an async runtime: a row type can be used without both.
+
+#![warn(missing_docs)]
+
+extern crate self as indago_table;
+
+pub mod diagnostic;
+pub mod error;
+pub mod json;
+pub mod row;
+pub mod scan;
+pub mod spec;
+pub mod sys;
+pub mod table;
+pub mod value;
+
+pub use diagnostic::{Diagnostics, Outcome, Warning};
+pub use error::{Error, ErrorContext, Result};
+pub use indago_table_derive::Table;
+pub use row::{Environment, Load, LoadAsync, Row, RowStream, Rows};
+pub use scan::{ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Scalar, Scan, ScanContext};
+pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec};
+pub use sys::Sys;
+pub use table::{Blocking, Reading, Sink, Slice, Streaming, Table, TableRef};
+pub use value::{Json, KeyValue, Map, Timestamp, Value};
+
+/// What a file with a table needs.
+pub mod prelude {
+    pub use crate::error::{Error, ErrorContext, Result};
+    pub use crate::row::{Environment, Row, RowStream, Rows};
+    pub use crate::scan::Scan;
+    pub use crate::sys::Sys;
+    pub use crate::table::TableRef;
+    pub use crate::value::{Json, Map, Timestamp};
+    pub use indago_table_derive::Table;
+}
+
+/// The tables of an environment: a list of row types, one line a table.
+///
+/// ```ignore
+/// pub fn tables(sys: &Sys) -> Vec<TableRef> {
+///     indago_table::tables![sys; processes::Process, users::User]
+/// }
+/// ```
+#[macro_export]
+macro_rules! tables {
+    ($env:expr; $($row:path),* $(,)?) => {
+        vec![$(<$row>::table($env)),*]
+    };
+}
+
+#[doc(hidden)]
+pub mod derive {
+    //! What the derive macro's output refers to.
+    pub use crate::json::assign;
+    pub use crate::row::{Load, LoadAsync, Row};
+    pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
+    pub use crate::spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec};
+    pub use crate::table::{Blocking, Streaming, TableRef};
+    pub use crate::value::Value;
+    pub use arrow_array::builder::ArrayBuilder;
+    pub use serde_json::Value as Document;
+    pub use std::borrow::Cow;
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::prelude::*;
+    use crate::scan::ScanContext;
+
+    /// Numbers up to ten.
+    #[derive(Debug, Default, Table)]
+    #[table(name = "numbers")]
+    #[example("All of them.", "SELECT n FROM numbers")]
+    struct Number {
+        /// The number.
+        #[column(index)]
+        n: i64,
+        /// Its square.
+        #[column(source = square)]
+        square: Option<i64>,
+        /// A word.
+        #[column(path = "a.b")]
+        r#type: Option<String>,
+    }
+
+    impl Rows for Number {
+        fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+            let numbers = scan.keys(Self::N).unwrap_or_else(|| (0..10).collect());
+            Ok(numbers.into_iter().filter(|n| (0..10).contains(n)).map(|n| Number { n, ..Number::default() }))
+        }
+    }
+
+    impl Number {
+        fn square(&mut self, _sys: &Sys) -> Result<()> {
+            self.square = Some(self.n * self.n);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_row_type_is_a_table_without_any_engine() {
+        let table = Number::table(&Sys::live());
+        assert_eq!(table.spec().column("type"), Some(2));
+        let slices = table.slices(&ScanContext::new([0, 1])).expect("no parts to find");
+        assert_eq!(slices.len(), 1);
+    }
+}

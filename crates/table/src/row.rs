@@ -1,0 +1,74 @@
+//! What a table implements: [`Rows`] for what blocks, [`RowStream`] for what is fetched page by page.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::builder::ArrayBuilder;
+use futures_core::Stream;
+
+use crate::error::Result;
+use crate::scan::{BoxFuture, Meter, Scalar, Scan};
+use crate::spec::TableSpec;
+
+/// What tables read from: a machine, the clusters of a kubeconfig, the accounts of a profile file.
+///
+/// One value serves all tables of an environment. It holds clients and settings, and is cheap to clone.
+pub trait Environment: Clone + Send + Sync + 'static {
+    /// The environment's name in documentation: `host`, `kubernetes`.
+    const NAME: &'static str;
+
+    /// The environment as one scan sees it, so that what it reads is counted and can be cancelled.
+    fn for_scan(&self, _meter: &Arc<Meter>) -> Self {
+        self.clone()
+    }
+}
+
+/// A row type; `#[derive(Table)]` implements it.
+pub trait Row: Default + Send + Sync + 'static {
+    /// What the table reads from.
+    type Env: Environment;
+    /// What the table says of itself.
+    const SPEC: &'static TableSpec;
+
+    /// Appends a column's value to the builder of that column.
+    fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
+    /// An indexed column's value as a key.
+    fn key(&self, column: usize) -> Option<Scalar>;
+    /// Fills the wanted columns that are paths into a JSON document.
+    fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]);
+}
+
+/// Sources of a blocking table; `#[derive(Table)]` implements it.
+pub trait Load: Row {
+    /// Runs one source, which fills its columns.
+    fn load(&mut self, source: usize, env: &Self::Env) -> Result<()>;
+}
+
+/// Sources of a streaming table; `#[derive(Table)]` implements it.
+pub trait LoadAsync: Row {
+    /// Runs one source, which fills its columns.
+    fn load<'a>(&'a mut self, source: usize, scan: &'a Scan<Self>) -> BoxFuture<'a, Result<()>>;
+}
+
+/// A table whose rows come from blocking calls: files, system calls, libraries.
+///
+/// Runs on a thread where blocking is allowed. The iterator is lazy: it is dropped as soon as the query has its rows.
+/// The row is given with the columns that came for free; sources fill the others, if anybody asked.
+pub trait Rows: Load {
+    /// The rows that the scan's keys admit, or all.
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>>;
+}
+
+/// A table whose rows come from asynchronous calls: APIs, paged.
+///
+/// The scan falls into independent parts (a cluster, an account in a region), which the engine reads concurrently;
+/// a part that fails is missing from the result with a warning, and the others still come.
+pub trait RowStream: LoadAsync {
+    /// One independent part of a scan; its display form is what warnings and `EXPLAIN` call it.
+    type Part: fmt::Display + Send + Sync + 'static;
+
+    /// The parts that the scan's constraints leave. Makes no calls: `EXPLAIN` asks too.
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Self::Part>>;
+    /// The rows of one part; each page is fetched when the rows before it are used up.
+    fn rows<'a>(scan: &'a Scan<Self>, part: &'a Self::Part) -> impl Stream<Item = Result<Self>> + Send + 'a;
+}

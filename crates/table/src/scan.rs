@@ -1,0 +1,527 @@
+//! One scan of one table: what is asked, and what the engine lends to answer it.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::diagnostic::{Diagnostics, Outcome, Warning};
+use crate::error::{Error, Result};
+use crate::row::{Environment, Row};
+use crate::sys::Sys;
+use crate::value::{KeyValue, Timestamp};
+
+/// A future in a box, as traits that can be objects return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A value in a constraint.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// A boolean.
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// A floating-point number.
+    Real(f64),
+    /// A text.
+    Text(String),
+    /// Microseconds since 1970, UTC.
+    Timestamp(i64),
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Boolean(value) => write!(f, "{value}"),
+            Scalar::Integer(value) => write!(f, "{value}"),
+            Scalar::Real(value) => write!(f, "{value}"),
+            Scalar::Text(text) => write!(f, "'{text}'"),
+            Scalar::Timestamp(micros) => write!(f, "timestamp {micros}us"),
+        }
+    }
+}
+
+/// A `LIKE` pattern: `%` is any text, `_` any character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// The pattern as written.
+    pub like: String,
+    /// Whether ASCII case is ignored.
+    pub ignore_case: bool,
+}
+
+impl Pattern {
+    /// The text before the first wildcard.
+    pub fn prefix(&self) -> &str {
+        let end = self.like.find(['%', '_']).unwrap_or(self.like.len());
+        &self.like[..end]
+    }
+}
+
+/// What a query asks of one column.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ColumnConstraint {
+    /// `= x`, `IN (..)`, join keys: the row's value is one of these.
+    pub keys: Option<Arc<Vec<Scalar>>>,
+    /// `LIKE`: the row's value matches every one of these.
+    pub patterns: Vec<Pattern>,
+    /// `>` and `>=`: the row's value is at least this.
+    pub from: Option<Scalar>,
+    /// `<` and `<=`: the row's value is at most this.
+    pub to: Option<Scalar>,
+}
+
+/// What a query asks of a table, by column position.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Constraints(pub BTreeMap<usize, ColumnConstraint>);
+
+impl Constraints {
+    /// The keys asked of a column.
+    pub fn keys(&self, column: usize) -> Option<&Arc<Vec<Scalar>>> {
+        self.0.get(&column).and_then(|constraint| constraint.keys.as_ref())
+    }
+
+    /// Whether nothing is asked.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a column is asked for by key or by pattern.
+    pub fn asks(&self, column: usize) -> bool {
+        self.0.get(&column).is_some_and(|constraint| constraint.keys.is_some() || !constraint.patterns.is_empty())
+    }
+}
+
+/// A column of a row type, with what may be asked of it in its type.
+///
+/// The derive macro makes one constant a column, so that [`Scan::keys`] on a column without an index does not compile.
+pub struct Column<T, V, const INDEX: bool, const PATTERN: bool, const RANGE: bool> {
+    position: usize,
+    row: PhantomData<fn() -> (T, V)>,
+}
+
+impl<T, V, const I: bool, const P: bool, const R: bool> fmt::Debug for Column<T, V, I, P, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Column({})", self.position)
+    }
+}
+
+impl<T, V, const I: bool, const P: bool, const R: bool> Clone for Column<T, V, I, P, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, V, const I: bool, const P: bool, const R: bool> Copy for Column<T, V, I, P, R> {}
+
+impl<T, V, const I: bool, const P: bool, const R: bool> Column<T, V, I, P, R> {
+    /// The column at a position; the derive macro's business.
+    #[doc(hidden)]
+    pub const fn at(position: usize) -> Self {
+        Column { position, row: PhantomData }
+    }
+
+    /// Its position in the table.
+    pub const fn position(self) -> usize {
+        self.position
+    }
+}
+
+/// Counts what a scan does, and tells it to stop.
+#[derive(Debug, Default)]
+pub struct Meter {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    calls: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Meter {
+    /// Counts rows given.
+    pub fn add_rows(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Counts bytes read.
+    pub fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts calls made: files opened, directories listed, requests sent.
+    pub fn add_calls(&self, calls: u64) {
+        self.calls.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    /// Rows given so far.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Calls made so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Asks the scan to stop.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the scan was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// What paces calls to endpoints: the engine's concurrency and rate limits, its clock and its time-outs.
+///
+/// A table never sleeps, retries or counts connections by itself: it calls [`Scan::call`], which asks this.
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// Waits for a place among the calls to an endpoint; dropping the permit gives it back.
+    fn enter<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Permit>;
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// How long one call may take.
+    fn call_timeout(&self) -> Duration;
+    /// How long to wait before attempt number `attempt` (1 for the first retry); `None` when there were enough.
+    fn backoff(&self, attempt: u32) -> Option<Duration>;
+    /// How many detail calls one scan may have under way.
+    fn concurrency(&self) -> usize;
+}
+
+/// A place among the calls to an endpoint.
+pub type Permit = Box<dyn Any + Send>;
+
+/// A gate that holds nobody back and never retries: for tables used without an engine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenGate;
+
+impl Gate for OpenGate {
+    fn enter<'a>(&'a self, _endpoint: &'a str) -> BoxFuture<'a, Permit> {
+        Box::pin(async { Box::new(()) as Permit })
+    }
+
+    fn sleep(&self, _duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn call_timeout(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    fn backoff(&self, _attempt: u32) -> Option<Duration> {
+        None
+    }
+
+    fn concurrency(&self) -> usize {
+        8
+    }
+}
+
+/// What all scans of one query have in common.
+#[derive(Debug)]
+pub struct QueryScope {
+    moment: Timestamp,
+    diagnostics: Diagnostics,
+    shared: Mutex<HashMap<String, Arc<SharedCell>>>,
+    readers: Mutex<HashMap<String, usize>>,
+}
+
+#[derive(Default)]
+struct SharedCell(futures_util::lock::Mutex<Option<Result<Arc<dyn Any + Send + Sync>>>>);
+
+impl fmt::Debug for SharedCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedCell")
+    }
+}
+
+impl QueryScope {
+    /// A scope for one query, as of a moment.
+    pub fn new(moment: Timestamp) -> Self {
+        QueryScope {
+            moment,
+            diagnostics: Diagnostics::default(),
+            shared: Mutex::default(),
+            readers: Mutex::default(),
+        }
+    }
+
+    /// The moment that the query is about.
+    pub fn moment(&self) -> Timestamp {
+        self.moment
+    }
+
+    /// What was missing from the rows.
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
+    /// Counts one more scan that will read `reading`.
+    pub fn add_reader(&self, reading: &str) {
+        *self.readers.lock().entry(reading.to_owned()).or_default() += 1;
+    }
+
+    /// How many scans of the query read `reading`.
+    pub fn readers(&self, reading: &str) -> usize {
+        self.readers.lock().get(reading).copied().unwrap_or(0)
+    }
+}
+
+/// What the engine hands to a table for one scan.
+#[derive(Debug, Clone)]
+pub struct ScanContext {
+    /// Positions of the wanted columns, ascending.
+    pub columns: Arc<[usize]>,
+    /// What is asked of columns.
+    pub constraints: Arc<Constraints>,
+    /// Rows after which the scan may stop.
+    pub limit: Option<usize>,
+    /// Rows a batch has at the most.
+    pub batch_size: usize,
+    /// Counters and the cancel flag.
+    pub meter: Arc<Meter>,
+    /// Pacing of API calls.
+    pub gate: Arc<dyn Gate>,
+    /// The query that the scan belongs to.
+    pub query: Arc<QueryScope>,
+    /// Rows that the scan's slices have given together, for `limit`.
+    pub given: Arc<AtomicUsize>,
+}
+
+impl ScanContext {
+    /// A scan of some columns, without constraints, outside any engine.
+    pub fn new(columns: impl IntoIterator<Item = usize>) -> Self {
+        ScanContext {
+            columns: columns.into_iter().collect(),
+            constraints: Arc::default(),
+            limit: None,
+            batch_size: 1024,
+            meter: Arc::default(),
+            gate: Arc::new(OpenGate),
+            query: Arc::new(QueryScope::new(Timestamp::from(crate::sys::wall_clock()))),
+            given: Arc::default(),
+        }
+    }
+
+    /// Whether the scan has given as many rows as were asked for.
+    pub fn is_satisfied(&self) -> bool {
+        self.limit.is_some_and(|limit| self.given.load(Ordering::Relaxed) >= limit)
+    }
+}
+
+/// A scan, as the table that it reads sees it.
+pub struct Scan<T: Row> {
+    context: ScanContext,
+    env: T::Env,
+    wanted: Arc<[bool]>,
+}
+
+impl<T: Row> fmt::Debug for Scan<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("table", &T::SPEC.name).field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+impl<T: Row> Clone for Scan<T> {
+    fn clone(&self) -> Self {
+        Scan { context: self.context.clone(), env: self.env.clone(), wanted: self.wanted.clone() }
+    }
+}
+
+impl<T: Row> Scan<T> {
+    /// A scan over an environment.
+    pub fn new(context: ScanContext, env: &T::Env) -> Self {
+        let mut wanted = vec![false; T::SPEC.columns.len()];
+        for column in context.columns.iter() {
+            wanted[*column] = true;
+        }
+        let env = env.for_scan(&context.meter);
+        Scan { context, env, wanted: wanted.into() }
+    }
+
+    /// The keys asked of an indexed column; `None` for all rows.
+    ///
+    /// The table answers them exactly: each row for one of the keys once, and an absent key with no row.
+    pub fn keys<V: KeyValue, const P: bool, const R: bool>(&self, column: Column<T, V, true, P, R>) -> Option<Vec<V>> {
+        let keys = self.context.constraints.keys(column.position)?;
+        Some(keys.iter().filter_map(V::from_scalar).collect())
+    }
+
+    /// The only key asked of an indexed column, if it is just one.
+    pub fn key<V: KeyValue, const P: bool, const R: bool>(&self, column: Column<T, V, true, P, R>) -> Option<V> {
+        match self.context.constraints.keys(column.position)?.as_slice() {
+            [only] => V::from_scalar(only),
+            _ => None,
+        }
+    }
+
+    /// Whether a row with that value could be wanted, by the keys asked of the column.
+    pub fn admits<V: KeyValue + PartialEq, const P: bool, const R: bool>(
+        &self,
+        column: Column<T, V, true, P, R>,
+        value: &V,
+    ) -> bool {
+        match self.context.constraints.keys(column.position) {
+            Some(keys) => keys.iter().any(|key| V::from_scalar(key).as_ref() == Some(value)),
+            None => true,
+        }
+    }
+
+    /// The `LIKE` patterns asked of a column; every one of them must match. The engine checks them again.
+    pub fn patterns<V, const I: bool, const R: bool>(&self, column: Column<T, V, I, true, R>) -> &[Pattern] {
+        match self.context.constraints.0.get(&column.position) {
+            Some(constraint) => &constraint.patterns,
+            None => &[],
+        }
+    }
+
+    /// The bounds asked of a column, both inclusive. The engine checks them again.
+    pub fn range<V: KeyValue, const I: bool, const P: bool>(
+        &self,
+        column: Column<T, V, I, P, true>,
+    ) -> (Option<V>, Option<V>) {
+        match self.context.constraints.0.get(&column.position) {
+            Some(constraint) => {
+                let value = |bound: &Option<Scalar>| bound.as_ref().and_then(V::from_scalar);
+                (value(&constraint.from), value(&constraint.to))
+            }
+            None => (None, None),
+        }
+    }
+
+    /// Whether the query needs a column.
+    pub fn wants<V, const I: bool, const P: bool, const R: bool>(&self, column: Column<T, V, I, P, R>) -> bool {
+        self.wanted[column.position]
+    }
+
+    /// Which columns the query needs, by position.
+    pub fn wanted(&self) -> &[bool] {
+        &self.wanted
+    }
+
+    /// Rows after which the scan may stop.
+    pub fn limit(&self) -> Option<usize> {
+        self.context.limit
+    }
+
+    /// The environment that is read.
+    pub fn env(&self) -> &T::Env {
+        &self.env
+    }
+
+    /// What the engine handed over.
+    pub fn context(&self) -> &ScanContext {
+        &self.context
+    }
+
+    /// Whether to stop: the query was cancelled, or has its rows.
+    pub fn is_done(&self) -> bool {
+        self.context.meter.is_cancelled() || self.context.is_satisfied()
+    }
+
+    /// The moment that the query is about.
+    pub fn moment(&self) -> Timestamp {
+        self.context.query.moment()
+    }
+
+    /// The scan's counters.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.context.meter
+    }
+
+    /// Says that part of the answer is missing: `origin` is where (a cluster, a region, a path), `error` why.
+    ///
+    /// [`Error::Gone`] says nothing; warnings alike are counted, not repeated.
+    pub fn report(&self, origin: impl Into<String>, error: &Error) {
+        if let Some(outcome) = Outcome::of(error) {
+            self.context.query.diagnostics().add(Warning {
+                table: T::SPEC.name.to_string(),
+                origin: origin.into(),
+                outcome,
+                message: error.to_string(),
+                needs: match error {
+                    Error::Denied { needs, .. } => needs.clone(),
+                    _ => None,
+                },
+                count: 1,
+            });
+        }
+    }
+
+    /// Makes one API call, under the engine's limits: waits for a place at the endpoint, gives up after the call
+    /// time-out, and tries again after transient errors.
+    pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, mut attempt: F) -> Result<R>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<R>>,
+    {
+        let gate = &self.context.gate;
+        let mut retries = 0;
+        loop {
+            if self.context.meter.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let outcome = {
+                let _permit = gate.enter(endpoint).await;
+                self.context.meter.add_calls(1);
+                let limit = gate.call_timeout();
+                let call = std::pin::pin!(attempt());
+                match futures_util::future::select(call, gate.sleep(limit)).await {
+                    futures_util::future::Either::Left((outcome, _)) => outcome,
+                    futures_util::future::Either::Right(_) => Err(Error::TimedOut { what: what.to_owned(), limit }),
+                }
+            };
+            let error = match outcome {
+                Err(error) if error.is_transient() => error,
+                other => return other,
+            };
+            retries += 1;
+            let Some(backoff) = gate.backoff(retries) else { return Err(error) };
+            let pause = error.retry_after().map_or(backoff, |asked| asked.max(backoff));
+            tracing::debug!(endpoint, what, retries, ?pause, %error, "trying again");
+            gate.sleep(pause).await;
+        }
+    }
+
+    /// Whether another scan of the query reads the same source, so that keeping its answer pays.
+    pub fn is_shared(&self) -> bool {
+        self.context.query.readers(&T::SPEC.reads) > 1
+    }
+
+    /// Reads something once for all scans of the query: the first one that asks runs `read`, the others get its answer.
+    pub async fn shared<V, F>(&self, key: &str, read: F) -> Result<Arc<V>>
+    where
+        V: Any + Send + Sync,
+        F: Future<Output = Result<V>>,
+    {
+        let cell = self.context.query.shared.lock().entry(key.to_owned()).or_default().clone();
+        let mut slot = cell.0.lock().await;
+        if slot.is_none() {
+            *slot = Some(read.await.map(|value| Arc::new(value) as Arc<dyn Any + Send + Sync>));
+        }
+        match slot.as_ref().expect("filled just now") {
+            Ok(value) => Ok(value.clone().downcast().expect("one key, one type")),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
+impl<T: Row<Env = Sys>> Scan<T> {
+    /// The machine that is read.
+    pub fn sys(&self) -> &Sys {
+        &self.env
+    }
+}

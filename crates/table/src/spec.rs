@@ -1,0 +1,242 @@
+//! What a table says of itself: plain data that the derive macro writes as constants.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+
+/// Text that is constant for tables in code and owned for tables found at run time.
+pub type Text = Cow<'static, str>;
+
+/// Everything a table says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSpec {
+    /// Name in SQL.
+    pub name: Text,
+    /// The environment it belongs to: `host`, `containers`, `kubernetes`, `aws`, `git`, `engine`, or an embedder's own.
+    pub environment: Text,
+    /// What one row is, and what is worth knowing about the table; Markdown.
+    pub description: Text,
+    /// Columns in `SELECT *` order.
+    pub columns: Cow<'static, [ColumnSpec]>,
+    /// Sources that fill columns on demand.
+    pub sources: Cow<'static, [SourceSpec]>,
+    /// Columns of which at least one must be constrained; empty for a table that can be read whole.
+    pub require_any: Cow<'static, [usize]>,
+    /// Examples; each one is run as a test.
+    pub examples: Cow<'static, [Example]>,
+    /// Operating systems it works on; empty for all.
+    pub platforms: Cow<'static, [&'static str]>,
+    /// What is read behind it; tables that name the same reading share it within a query.
+    pub reads: Text,
+    /// Rows that a typical reading has, for the planner.
+    pub typical_rows: u64,
+    /// Permissions without which the table has no rows.
+    pub needs: Cow<'static, [&'static str]>,
+    /// Whether one key is cheaper to look up than the whole table is to read.
+    pub lookup: Lookup,
+}
+
+/// How costly looking up one key is, against reading the whole table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lookup {
+    /// A key is answered on its own; the cost grows with the number of keys.
+    #[default]
+    PerKey,
+    /// A key saves nothing: the source is read whole and filtered.
+    WholeSource,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnSpec {
+    /// Name in SQL.
+    pub name: Text,
+    /// Type of its values.
+    pub kind: Kind,
+    /// Whether it can be NULL.
+    pub nullable: bool,
+    /// What it is, with its unit; Markdown.
+    pub description: Text,
+    /// `=`, `IN` and join keys on it reach the table.
+    pub index: bool,
+    /// `LIKE` patterns on it reach the table.
+    pub pattern: bool,
+    /// `<`, `>`, `BETWEEN` on it reach the table.
+    pub range: bool,
+    /// Not part of `SELECT *`.
+    pub hidden: bool,
+    /// How its texts compare.
+    pub collation: Collation,
+    /// Index into [`TableSpec::sources`]; `None` if it comes with the row.
+    pub source: Option<usize>,
+    /// Permissions without which it is NULL.
+    pub needs: Cow<'static, [&'static str]>,
+    /// Where it stands in the JSON document behind the row.
+    pub path: Option<&'static str>,
+}
+
+/// How texts of a column compare in the osquery dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Collation {
+    /// Byte by byte.
+    #[default]
+    Binary,
+    /// Without regard to ASCII case.
+    NoCase,
+    /// As version numbers.
+    Version,
+    /// As Debian package versions.
+    VersionDpkg,
+    /// As RPM package versions.
+    VersionRhel,
+}
+
+/// A reading that fills one or more columns of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSpec {
+    /// Name of the method that reads it.
+    pub name: &'static str,
+}
+
+/// A query that shows the table's use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// What it answers.
+    pub title: &'static str,
+    /// The query.
+    pub sql: &'static str,
+}
+
+/// Type of a column, as people say it and as Arrow stores it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// `BOOLEAN`
+    Boolean,
+    /// `BIGINT`: 64-bit signed
+    BigInt,
+    /// `UNSIGNED_BIGINT`: 64-bit unsigned
+    UnsignedBigInt,
+    /// `DOUBLE`
+    Double,
+    /// `TEXT`
+    Text,
+    /// `JSON`: text that holds a JSON document
+    Json,
+    /// `BLOB`
+    Blob,
+    /// `TIMESTAMP`: microseconds, UTC
+    Timestamp,
+    /// `TEXT[]`
+    TextList,
+    /// `BIGINT[]`
+    BigIntList,
+    /// `MAP(TEXT, TEXT)`
+    TextMap,
+    /// Any other Arrow type: tables found at run time.
+    Other(DataType),
+}
+
+impl Kind {
+    /// The Arrow type.
+    pub fn data_type(&self) -> DataType {
+        match self {
+            Kind::Boolean => DataType::Boolean,
+            Kind::BigInt => DataType::Int64,
+            Kind::UnsignedBigInt => DataType::UInt64,
+            Kind::Double => DataType::Float64,
+            Kind::Text | Kind::Json => DataType::Utf8View,
+            Kind::Blob => DataType::Binary,
+            Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
+            Kind::TextList => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
+            Kind::BigIntList => DataType::List(Arc::new(Field::new("item", DataType::Int64, true))),
+            Kind::TextMap => DataType::Map(
+                Arc::new(Field::new(
+                    "entries",
+                    DataType::Struct(Fields::from(vec![
+                        Field::new("keys", DataType::Utf8, false),
+                        Field::new("values", DataType::Utf8, true),
+                    ])),
+                    false,
+                )),
+                false,
+            ),
+            Kind::Other(data_type) => data_type.clone(),
+        }
+    }
+
+    /// The kind that stands for an Arrow type.
+    pub fn of(data_type: &DataType) -> Kind {
+        let known = [
+            Kind::Boolean,
+            Kind::BigInt,
+            Kind::UnsignedBigInt,
+            Kind::Double,
+            Kind::Text,
+            Kind::Blob,
+            Kind::Timestamp,
+            Kind::TextList,
+            Kind::BigIntList,
+            Kind::TextMap,
+        ];
+        known.into_iter().find(|kind| kind.data_type() == *data_type).unwrap_or_else(|| Kind::Other(data_type.clone()))
+    }
+
+    /// The name that documentation and `indago tables` show.
+    pub fn name(&self) -> String {
+        match self {
+            Kind::Boolean => "BOOLEAN".into(),
+            Kind::BigInt => "BIGINT".into(),
+            Kind::UnsignedBigInt => "UNSIGNED_BIGINT".into(),
+            Kind::Double => "DOUBLE".into(),
+            Kind::Text => "TEXT".into(),
+            Kind::Json => "JSON".into(),
+            Kind::Blob => "BLOB".into(),
+            Kind::Timestamp => "TIMESTAMP".into(),
+            Kind::TextList => "TEXT[]".into(),
+            Kind::BigIntList => "BIGINT[]".into(),
+            Kind::TextMap => "MAP(TEXT, TEXT)".into(),
+            Kind::Other(data_type) => data_type.to_string(),
+        }
+    }
+}
+
+impl TableSpec {
+    /// The Arrow schema, hidden columns included, in column order.
+    pub fn schema(&self) -> SchemaRef {
+        let fields = self.columns.iter().map(|column| {
+            let field = Field::new(column.name.as_ref(), column.kind.data_type(), column.nullable);
+            match column.kind {
+                Kind::Json => field.with_metadata([("indago.type".to_owned(), "json".to_owned())].into()),
+                _ => field,
+            }
+        });
+        Arc::new(Schema::new(fields.collect::<Fields>()))
+    }
+
+    /// Position of a column.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Whether the table answers only when asked about something.
+    pub fn is_keyed(&self) -> bool {
+        !self.require_any.is_empty()
+    }
+
+    /// How a column takes part in asking: `required`, `index`, `pattern`, `range`, or nothing.
+    pub fn key_name(&self, column: usize) -> Option<&'static str> {
+        let spec = &self.columns[column];
+        if self.require_any.contains(&column) {
+            Some("required")
+        } else if spec.index {
+            Some("index")
+        } else if spec.pattern {
+            Some("pattern")
+        } else if spec.range {
+            Some("range")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,4 @@
+. "$BED/inside.sh"
+. "$BED/containerd-lib.sh"
+start_containerd
+stay

@@ -1,0 +1,89 @@
+# The keeper: every bed's script begins with this. It starts the bed's processes, tells its owner, and outlives nobody:
+# standard input is a pipe whose only writer is the owner, so end of file means "dropped" or "the owner died, however".
+# Then it kills what it started and removes the bed's folder. Nothing here stops gently: all state is thrown away.
+#
+# In: BED (folder of this bed), CACHE (folder of all beds), BED_NAME (unique). Out, on the owner's pipe: KEY=VALUE lines,
+# then `ready`, or `error TEXT`.
+set -uo pipefail
+umask 022
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+exec 3>&1 1>>"$BED/keeper.log" 2>&1
+: > "$BED/pids"
+CGROUP=indago-$BED_NAME
+
+say() { printf '%s\n' "$*" >&3; }
+# die REASON: tells the owner, and leaves it the logs until it lets go
+die() { say "error $*"; exec 3>&-; while read -r _; do :; done; exit 1; }
+
+# spawn NAME COMMAND...: a daemon of this bed, its output in NAME.log
+spawn() {
+    local name=$1; shift
+    "$@" </dev/null >>"$BED/$name.log" 2>&1 3>&- &
+    echo "$! $name" >> "$BED/pids"
+    eval "pid_$name=$!"
+}
+
+# wait_for SECONDS NAME COMMAND...: until COMMAND succeeds; dies early when the daemon NAME has died
+wait_for() {
+    local end=$((SECONDS + $1)) name=$2 pid; shift 2
+    pid=$(sed -n "s/ $name\$//p" "$BED/pids" | tail -n 1)
+    until "$@" >/dev/null 2>&1 3>&-; do
+        [ -z "$pid" ] || kill -0 "$pid" 2>/dev/null || die "$name ended while it was starting"
+        [ $SECONDS -lt $end ] || die "$name was not ready in time: $*"
+        sleep 0.1
+    done
+}
+
+# All cgroup hierarchies of this machine: version 1 controllers, or the one version 2 tree.
+hierarchies() {
+    if [ -f /sys/fs/cgroup/cgroup.procs ]; then echo /sys/fs/cgroup
+    else for h in /sys/fs/cgroup/*/; do [ ! -f "$h/cgroup.procs" ] || [ -L "${h%/}" ] || echo "${h%/}"; done; fi
+}
+
+# own_cgroups: this shell and all that it starts live under /indago-NAME, so that all of it can be found again
+own_cgroups() {
+    local h
+    for h in $(hierarchies); do
+        mkdir -p "$h/$CGROUP" || die "cannot create the cgroup $h/$CGROUP"
+        if [ -f "$h/cpuset.cpus" ] && [ ! -f /sys/fs/cgroup/cgroup.procs ]; then
+            cat "$h/cpuset.cpus" > "$h/$CGROUP/cpuset.cpus"; cat "$h/cpuset.mems" > "$h/$CGROUP/cpuset.mems"
+        fi
+        echo "$BASHPID" > "$h/$CGROUP/cgroup.procs" || die "cannot enter the cgroup $h/$CGROUP"
+    done
+}
+
+# inside SCRIPT: runs SCRIPT in its own network, mount and cgroup namespaces; from outside all pids stay as they are
+inside() {
+    ( own_cgroups; exec unshare -n -m -C --propagation private bash "$1" ) &
+    echo "$! inside" >> "$BED/pids"
+}
+
+members() { local h; for h in $(hierarchies); do [ ! -d "$h/$CGROUP" ] || find "$h/$CGROUP" -name cgroup.procs -exec cat {} + 2>/dev/null; done | sort -un; }
+
+clean_up() {
+    trap '' EXIT TERM INT HUP
+    exec 3>&-
+    local pid name h round
+    while read -r pid name; do kill -9 "$pid"; done 2>/dev/null < "$BED/pids"
+    for round in $(seq 100); do
+        pid=$(members); [ -n "$pid" ] || break
+        kill -9 $pid 2>/dev/null
+        [ "$round" -lt 4 ] || sleep 0.05
+    done
+    for h in $(hierarchies); do
+        [ ! -d "$h/$CGROUP" ] || for round in $(seq 20); do
+            find "$h/$CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null; [ -d "$h/$CGROUP" ] || break; sleep 0.05
+        done
+    done
+    wait
+    [ -n "${KEEP_BED:-}" ] || for round in $(seq 20); do rm -rf --one-file-system "$BED" 2>/dev/null && break; sleep 0.1; done
+}
+trap clean_up EXIT
+trap 'exit 0' TERM
+trap '' INT HUP
+
+# inside_ready SECONDS: until the script inside has reached its end
+inside_ready() { wait_for "$1" inside test -f "$BED/inside.ready"; }
+
+# stay: the last line of every script
+stay() { say ready; exec 3>&-; while read -r _; do :; done; exit 0; }

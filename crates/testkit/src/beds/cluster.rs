@@ -1,0 +1,188 @@
+//! A whole cluster with one node that runs real pods.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::beds::containerd;
+use crate::beds::kube_api::Access;
+use crate::error::{Context, Error, Result};
+use crate::install::{self, CLUSTER_PROGRAMS};
+use crate::keeper::{Keeper, Plan};
+
+/// How [`Cluster::with`] starts.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// Workloads in YAML, applied in this order. Images: `localhost/bb:1` with `imagePullPolicy: Never`.
+    pub workloads: Vec<String>,
+    /// Also the default ones: in namespace `shop` three pods of the Deployment `web`, and the privileged pod `priv`
+    /// (host's processes, network and file system; service account `deployer`, who is cluster-admin).
+    pub apps: bool,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> ClusterOptions {
+        ClusterOptions { workloads: vec![], apps: true }
+    }
+}
+
+/// etcd, API server, controller-manager, scheduler, containerd and kubelet in private network and mount namespaces.
+///
+/// - From inside ([`Cluster::command`]) it looks like a node: `/run/containerd/containerd.sock`, `/var/lib/kubelet`,
+///   cgroups at `/kubepods/...`, the API server at `https://127.0.0.1:6443`.
+/// - From outside the API server answers at [`Cluster::url`] and containerd at [`Cluster::containerd_socket`]. Pids are the
+///   same in both views; cgroups begin with `/indago-<bed>`.
+#[derive(Debug)]
+pub struct Cluster {
+    access: Access,
+    // Last: what uses the namespaces goes before them.
+    keeper: Keeper,
+}
+
+impl Cluster {
+    /// Starts a cluster with the default workloads; its node is ready, its pods are about to run ([`Cluster::wait_ready`]).
+    pub fn start() -> Result<Cluster> {
+        Cluster::with(ClusterOptions::default())
+    }
+
+    /// Starts a cluster.
+    pub fn with(options: ClusterOptions) -> Result<Cluster> {
+        let programs = install::kubernetes_programs(CLUSTER_PROGRAMS)?;
+        install::containerd()?;
+        let pki = install::pki()?;
+        let mut files: Vec<(String, String)> = [
+            ("inside.sh", include_str!("../../beds/inside.sh")),
+            ("kube-lib.sh", include_str!("../../beds/kube-lib.sh")),
+            ("containerd-lib.sh", containerd::LIBRARY),
+            ("cluster-inside.sh", include_str!("../../beds/cluster-inside.sh")),
+            ("users.yaml", include_str!("../../beds/users.yaml")),
+        ]
+        .map(|(name, content)| (name.to_owned(), content.to_owned()))
+        .into();
+        let apps = options.apps.then(|| include_str!("../../beds/apps.yaml").to_owned());
+        let workloads = apps.into_iter().chain(options.workloads).enumerate();
+        files.extend(workloads.map(|(index, yaml)| (format!("workloads/{index:03}.yaml"), yaml)));
+        let keeper = Keeper::start(Plan {
+            bed: "cluster",
+            script: include_str!("../../beds/cluster.sh"),
+            files,
+            env: vec![
+                ("K8S".into(), programs.folder.display().to_string()),
+                ("PKI".into(), pki.display().to_string()),
+            ],
+        })?;
+        let port = forward(keeper.namespace_pid(), 6443)?;
+        let access = Access::write(keeper.folder(), &pki, port)?;
+        Ok(Cluster { access, keeper })
+    }
+
+    /// Waits until every pod that is there now runs and is ready.
+    pub fn wait_ready(&self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(120);
+        let columns = r#"jsonpath={range .items[*]}{.metadata.name} {.status.phase} {.status.conditions[?(@.type=="Ready")].status} {.status.reason}{"\n"}{end}"#;
+        loop {
+            let pods = self.kubectl(&["get", "pods", "-A", "-o", columns])?;
+            let deployments = self.kubectl(&["get", "deployments", "-A", "-o", "jsonpath={range .items[*]}{.spec.replicas} {.status.readyReplicas}{\"\\n\"}{end}"])?;
+            let ready = |line: &str| line.contains(" Running True") || line.contains(" Succeeded ");
+            let full = |line: &str| line.split_once(' ').is_some_and(|(wanted, ready)| wanted == ready || wanted == "0");
+            if pods.lines().all(ready) && deployments.lines().all(full) {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                let events = self.kubectl(&["get", "events", "-A"]).unwrap_or_default();
+                return Err(Error::Other(format!("pods are not ready:\n{pods}\n{}", install::tail(&events, 30))));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// The API server's address from outside.
+    pub fn url(&self) -> &str {
+        &self.access.url
+    }
+
+    /// The authority's certificate.
+    pub fn ca(&self) -> &Path {
+        &self.access.ca
+    }
+
+    /// A kubeconfig file of one of the [`USERS`](crate::beds::USERS), for use from outside.
+    pub fn kubeconfig(&self, user: &str) -> PathBuf {
+        self.access.kubeconfig(user)
+    }
+
+    /// containerd's socket from outside.
+    pub fn containerd_socket(&self) -> PathBuf {
+        self.keeper.path("containerd/run/containerd.sock")
+    }
+
+    /// `kubectl apply -f -` as admin.
+    pub fn apply(&self, yaml: &str) -> Result<()> {
+        self.access.apply(yaml)
+    }
+
+    /// kubectl as admin; answers standard output.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        self.access.kubectl(args)
+    }
+
+    /// A program inside the node's namespaces, with `KUBECONFIG` (admin, inside addresses) set.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = self.keeper.command(program);
+        command.env("KUBECONFIG", self.keeper.path("admin.conf"));
+        command
+    }
+
+    /// Process that holds the node's namespaces: `nsenter -t PID -n -m -C`.
+    pub fn namespace_pid(&self) -> u32 {
+        self.keeper.namespace_pid()
+    }
+}
+
+/// Listens on a free loopback port here and connects to `port` within the network namespace of `pid`.
+///
+/// A socket belongs to the namespace of the thread that made it, so one thread moves there and makes them all. The threads
+/// end with the process: the listener's port answers nothing once the bed is gone.
+fn forward(pid: u32, port: u16) -> Result<u16> {
+    let what = || format!("cannot forward to port {port} of the bed");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(what)?;
+    let outside = listener.local_addr().context(what)?.port();
+    let namespace = std::fs::File::open(format!("/proc/{pid}/ns/net")).context(what)?;
+    let (send, receive) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        use std::os::fd::AsFd as _;
+        let kind = rustix::thread::LinkNameSpaceType::Network;
+        let moved = rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind));
+        drop(namespace);
+        let failed = moved.is_err();
+        send.send(moved).ok();
+        if failed {
+            return;
+        }
+        for client in listener.incoming().flatten() {
+            // Made on this thread: `spawn`ed threads inherit its namespace as well, but this needs no argument.
+            let server = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(5));
+            let Ok(server) = server else { continue };
+            if let Err(error) = pump(client, server) {
+                tracing::debug!(%error, "connection to the bed failed");
+            }
+        }
+    });
+    receive.recv().map_err(io::Error::other).and_then(|moved| Ok(moved?)).context(what)?;
+    Ok(outside)
+}
+
+/// Copies both ways until both sides are done.
+fn pump(client: TcpStream, server: TcpStream) -> io::Result<()> {
+    let pairs = [(client.try_clone()?, server.try_clone()?), (server, client)];
+    for (mut from, mut to) in pairs {
+        thread::spawn(move || {
+            io::copy(&mut from, &mut to).ok();
+            to.shutdown(std::net::Shutdown::Write).ok();
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! A Kubernetes API server with its etcd; no nodes.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Context, Error, Result};
+use crate::install::{self, API_PROGRAMS, CLUSTER_PROGRAMS};
+use crate::keeper::{Keeper, Plan};
+
+/// Every Kubernetes bed's users; the token of each is its name followed by `-token`.
+///
+/// - `admin` may do everything.
+/// - `viewer` has the built-in `view` role: no secrets, no nodes, no RBAC objects.
+/// - `auditor` reads everything and changes nothing.
+/// - `tenant` sees pods of the namespace `shop` and nothing else.
+/// - `nobody` may do nothing.
+pub const USERS: &[&str] = &["admin", "viewer", "auditor", "tenant", "nobody"];
+
+const SCRIPT: &str = include_str!("../../beds/kube-api.sh");
+const LIBRARY: &str = include_str!("../../beds/kube-lib.sh");
+const ROLES: &str = include_str!("../../beds/users.yaml");
+const LOAD_PODS: &str = include_str!("../../beds/load_pods.py");
+
+/// How [`KubeApi::with`] starts.
+#[derive(Debug, Clone, Default)]
+pub struct KubeApiOptions {
+    /// Also run the controller-manager and the scheduler: Deployments get ReplicaSets and pods, namespaces their accounts.
+    pub controllers: bool,
+}
+
+/// etcd and kube-apiserver on loopback, with TLS, RBAC and tokens (see [`USERS`]).
+#[derive(Debug)]
+pub struct KubeApi {
+    keeper: Keeper,
+    access: Access,
+}
+
+impl KubeApi {
+    /// Starts an API server without controllers.
+    pub fn start() -> Result<KubeApi> {
+        KubeApi::with(KubeApiOptions::default())
+    }
+
+    /// Starts an API server.
+    pub fn with(options: KubeApiOptions) -> Result<KubeApi> {
+        let programs = install::kubernetes_programs(if options.controllers { CLUSTER_PROGRAMS } else { API_PROGRAMS })?;
+        let pki = install::pki()?;
+        let names = ["API_PORT", "ETCD_PORT", "PEER_PORT", "CM_PORT", "SCHED_PORT"];
+        let (keeper, ports) = Keeper::on_ports(&names, |_| Plan {
+            bed: "kube",
+            script: SCRIPT,
+            files: vec![("kube-lib.sh".into(), LIBRARY.into()), ("users.yaml".into(), ROLES.into())],
+            env: vec![
+                ("K8S".into(), programs.folder.display().to_string()),
+                ("PKI".into(), pki.display().to_string()),
+                ("CONTROLLERS".into(), if options.controllers { "1" } else { "" }.into()),
+            ],
+        })?;
+        let access = Access::write(keeper.folder(), &pki, ports["API_PORT"])?;
+        Ok(KubeApi { keeper, access })
+    }
+
+    /// The server's address, `https://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.access.url
+    }
+
+    /// The authority's certificate.
+    pub fn ca(&self) -> &Path {
+        &self.access.ca
+    }
+
+    /// A kubeconfig file of one of the [`USERS`].
+    pub fn kubeconfig(&self, user: &str) -> PathBuf {
+        self.access.kubeconfig(user)
+    }
+
+    /// One kubeconfig file with a context per user, `admin` current.
+    pub fn kubeconfig_all(&self) -> PathBuf {
+        self.access.folder.join("all.conf")
+    }
+
+    /// The bearer token of a user.
+    pub fn token(&self, user: &str) -> String {
+        token(user)
+    }
+
+    /// `kubectl apply -f -` as admin.
+    pub fn apply(&self, yaml: &str) -> Result<()> {
+        self.access.apply(yaml)
+    }
+
+    /// kubectl as admin; answers standard output.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        self.access.kubectl(args)
+    }
+
+    /// Creates `count` realistic pods, status included, in 20 namespaces `load-N`; about 150 pods a second.
+    pub fn load_pods(&self, count: usize) -> Result<()> {
+        let script = self.keeper.path("load_pods.py");
+        install::write(&script, LOAD_PODS)?;
+        install::run(
+            Command::new("/usr/bin/python3").arg(script).arg(&self.access.url).arg(&self.access.ca).arg(count.to_string()),
+        )
+    }
+}
+
+/// How one reaches an API server.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) folder: PathBuf,
+    pub(crate) url: String,
+    pub(crate) ca: PathBuf,
+}
+
+impl Access {
+    /// Writes a kubeconfig file for each user into `folder`/access.
+    pub(crate) fn write(folder: &Path, pki: &Path, port: u16) -> Result<Access> {
+        let folder = folder.join("access");
+        std::fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
+        let access = Access { folder, url: format!("https://127.0.0.1:{port}"), ca: pki.join("ca.crt") };
+        for user in USERS {
+            install::write(&access.kubeconfig(user), kubeconfig(&access.url, Some(&access.ca), &[user]))?;
+        }
+        install::write(&access.folder.join("all.conf"), kubeconfig(&access.url, Some(&access.ca), USERS))?;
+        Ok(access)
+    }
+
+    pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {
+        assert!(USERS.contains(&user), "no such user on this bed: {user}");
+        self.folder.join(format!("{user}.conf"))
+    }
+
+    pub(crate) fn kubectl(&self, args: &[&str]) -> Result<String> {
+        install::output(Command::new("kubectl").arg("--kubeconfig").arg(self.kubeconfig("admin")).args(args))
+    }
+
+    pub(crate) fn apply(&self, yaml: &str) -> Result<()> {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(self.kubeconfig("admin")).args(["apply", "-f", "-"]);
+        feed(&mut command, yaml.as_bytes())
+    }
+}
+
+pub(crate) fn token(user: &str) -> String {
+    format!("{user}-token")
+}
+
+/// A kubeconfig in JSON, which is YAML, for these users at this address; the first one's context is current.
+pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, users: &[&str]) -> String {
+    let mut cluster = serde_json::json!({ "server": url });
+    if let Some(ca) = ca {
+        cluster["certificate-authority"] = ca.display().to_string().into();
+    }
+    let contexts = users.iter().map(|user| {
+        serde_json::json!({ "name": format!("{user}@bed"), "context": { "cluster": "bed", "user": user } })
+    });
+    let config = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [{ "name": "bed", "cluster": cluster }],
+        "users": users.iter().map(|user| serde_json::json!({ "name": user, "user": { "token": token(user) } })).collect::<Vec<_>>(),
+        "contexts": contexts.collect::<Vec<_>>(),
+        "current-context": format!("{}@bed", users[0]),
+    });
+    config.to_string()
+}
+
+/// Runs a program with this standard input.
+pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Result<()> {
+    let words = format!("{command:?}");
+    let run = || {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        // Written from a thread of its own: a program that talks while it listens would otherwise block on us.
+        let mut stdin = child.stdin.take().expect("standard input is piped");
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || stdin.write_all(&input));
+        let output = child.wait_with_output();
+        writer.join().ok();
+        output
+    };
+    let output = run().context(|| format!("cannot run {words}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    Err(Error::Command { command: words, status: output.status.to_string(), output: install::tail(&said, 40) })
+}

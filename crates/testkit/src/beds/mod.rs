@@ -1,0 +1,20 @@
+//! The beds. Each is an owning value: keep it, use it, drop it.
+
+mod cluster;
+mod containerd;
+mod docker;
+mod fault;
+pub mod generated;
+pub mod git;
+mod kube_api;
+mod moto;
+mod podman;
+mod server;
+
+pub use cluster::{Cluster, ClusterOptions};
+pub use containerd::Containerd;
+pub use docker::Docker;
+pub use fault::{Effect, Fault, Request, Rule, Upstream};
+pub use kube_api::{KubeApi, KubeApiOptions, USERS};
+pub use moto::{Moto, MotoOptions};
+pub use podman::Podman;

@@ -1,0 +1,123 @@
+//! `beds`: installs, starts and holds test beds for people and scripts.
+//!
+//! `beds up NAME...` prints `export KEY=VALUE` lines, then stays until its input ends or a signal comes; then it stops all.
+
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use indago_testkit::beds::{Cluster, Containerd, Docker, KubeApi, Moto, Podman, git};
+use indago_testkit::{Result, install};
+
+const USAGE: &str = "usage: beds install
+       beds up cluster|kube-api|moto|docker|podman|containerd|all ...
+       beds git FOLDER [COMMITS]";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["install"] => install::all(),
+        ["up", ref names @ ..] if !names.is_empty() => up(names),
+        ["git", folder] => repositories(folder, None),
+        ["git", folder, commits] => repositories(folder, commits.parse().ok()),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("beds: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn up(names: &[&str]) -> Result<()> {
+    // Signals are for the waiting below; they must not end this process between two beds.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| indago_testkit::Error::Io { what: "cannot wait for signals".into(), source })?;
+    let mut held: Vec<Box<dyn std::any::Any>> = Vec::new();
+    let all = ["cluster", "moto", "docker", "podman", "containerd"];
+    let names: Vec<&str> = names.iter().flat_map(|name| if *name == "all" { all.to_vec() } else { vec![*name] }).collect();
+    for name in names {
+        match name {
+            "cluster" => {
+                let bed = Cluster::start()?;
+                bed.wait_ready()?;
+                export("KUBECONFIG", bed.kubeconfig("admin").display());
+                export("CONTAINERD_ADDRESS", bed.containerd_socket().display());
+                export("INDAGO_CLUSTER_PID", bed.namespace_pid());
+                held.push(Box::new(bed));
+            }
+            "kube-api" => {
+                let bed = KubeApi::start()?;
+                export("KUBECONFIG", bed.kubeconfig_all().display());
+                held.push(Box::new(bed));
+            }
+            "moto" => {
+                let bed = Moto::start()?;
+                for (key, value) in bed.env() {
+                    export(&key, value);
+                }
+                held.push(Box::new(bed));
+            }
+            "docker" => {
+                let bed = Docker::start()?;
+                export("DOCKER_HOST", format_args!("unix://{}", bed.socket().display()));
+                held.push(Box::new(bed));
+            }
+            "podman" => {
+                let bed = Podman::start()?;
+                export("CONTAINER_HOST", format_args!("unix://{}", bed.socket().display()));
+                held.push(Box::new(bed));
+            }
+            "containerd" => {
+                let bed = Containerd::start()?;
+                export("CONTAINERD_ADDRESS", bed.socket().display());
+                held.push(Box::new(bed));
+            }
+            other => return Err(indago_testkit::Error::Other(format!("no bed is called {other}\n{USAGE}"))),
+        }
+    }
+    eprintln!("beds: up; end of input, SIGINT or SIGTERM stops them");
+    runtime.block_on(wait());
+    drop(held);
+    Ok(())
+}
+
+fn export(key: &str, value: impl std::fmt::Display) {
+    let value = value.to_string().replace('\'', r"'\''");
+    let mut out = io::stdout().lock();
+    // Nobody listens any more: that is the owner's business, the beds stay until told.
+    writeln!(out, "export {key}='{value}'").and_then(|()| out.flush()).ok();
+}
+
+async fn wait() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (ended, input) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        io::stdin().read_to_end(&mut rest).ok();
+        ended.send(()).ok();
+    });
+    let (mut interrupt, mut terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        _ => return,
+    };
+    tokio::select! {
+        _ = input => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn repositories(folder: &str, commits: Option<usize>) -> Result<()> {
+    let repositories = git::Repositories::at(folder.as_ref())?;
+    if let Some(commits) = commits {
+        git::big(&repositories.root().join("big"), commits)?;
+    }
+    println!("{}", repositories.root().display());
+    Ok(())
+}

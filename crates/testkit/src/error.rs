@@ -1,0 +1,38 @@
+//! What can go wrong with a bed.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A bed, an installation step or a fixture that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A bed's processes did not get ready; `logs` are the last lines that they wrote.
+    #[error("bed {bed} did not start: {reason}\n{logs}")]
+    Start { bed: &'static str, reason: String, logs: String },
+    /// A program ran and failed.
+    #[error("{command} failed ({status}):\n{output}")]
+    Command { command: String, status: String, output: String },
+    /// A file or process operation failed.
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    /// Binaries that nobody could provide.
+    #[error("{folder} has no {missing}", folder = folder.display())]
+    Missing { folder: PathBuf, missing: String },
+    /// Something else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Puts words to an I/O error.
+pub(crate) trait Context<T> {
+    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::Io { what: what(), source })
+    }
+}
