@@ -1,1 +1,49 @@
-fn main() {}
+//! The `indago` command: arguments and wiring. What it does is in the library, the shell and the daemon.
+
+mod arguments;
+mod command;
+mod exit;
+mod interrupt;
+mod setup;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help that nobody reads to its end is no error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE));
+        }
+    };
+    setup::logs();
+    let runtime = match setup::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::report(&exit::Error::failed(error.into())),
+    };
+    let common = arguments.common;
+    let result = match arguments.command {
+        None if std::io::stdin().is_terminal() => command::shell::run(&runtime, &common, arguments::Shell::default()),
+        None => runtime.block_on(Box::pin(command::query::run(&common, arguments::Query::default()))),
+        Some(Command::Shell(options)) => command::shell::run(&runtime, &common, options),
+        Some(Command::Query(options)) => runtime.block_on(Box::pin(command::query::run(&common, options))),
+        Some(Command::Tables(options)) => runtime.block_on(Box::pin(command::tables::run(&common, options))),
+        Some(Command::Functions(options)) => runtime.block_on(Box::pin(command::functions::run(&common, options))),
+        Some(Command::Pack(options)) => runtime.block_on(Box::pin(command::pack::run(&common, options))),
+        Some(Command::Daemon) => runtime.block_on(Box::pin(command::daemon::run(&common))),
+        Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
+        Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),
+    };
+    // Readings that block are left behind; the process ends here.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => exit::report(&error),
+    }
+}

@@ -1,1 +1,24 @@
-//! Typed configuration
+//! Typed configuration: what can be set, where it is found, and what is said when it is wrong.
+//!
+//! Each key is declared once, in [`sections`](crate::Config): its type, its default and its documentation. The parser,
+//! the defaults and the reference page ([`reference()`]) all come from that declaration, so that they cannot differ.
+
+mod error;
+mod find;
+mod load;
+mod section;
+mod sections;
+mod suggest;
+mod value;
+
+pub use error::{ConfigError, Place, Result};
+pub use find::{ENVIRONMENT_VARIABLE, FILE_NAME, data_dir, find, search_path, state_dir};
+pub use section::KeyDoc;
+pub use sections::{Aws, Config, Containers, Daemon, Git, Host, Kubernetes, Limits, Schedule, Sql, SqlDialect, Store};
+pub use suggest::closest;
+pub use value::{ParseValueError, Period, Size};
+
+/// Every key that a configuration file may hold, in the order of the reference page.
+pub fn reference() -> Vec<KeyDoc> {
+    sections::reference()
+}

@@ -1,1 +1,16 @@
-//! The scheduled-query daemon
+//! The daemon: runs a schedule of queries, compares their results, and appends what changed to a log.
+//!
+//! Queries run concurrently under a limit, each under its own timeout. One that fails says so in the status log and runs
+//! again at its next turn; the others do not notice. A result is logged before it is remembered, so that a crash between the
+//! two repeats a line rather than losing one.
+
+mod appender;
+mod error;
+mod host;
+mod plan;
+mod runner;
+mod status;
+
+pub use error::{DaemonError, Result};
+pub use plan::{Plan, PlannedPack};
+pub use runner::run;

@@ -1,1 +1,76 @@
-//! osquery and SQLite SQL on DataFusion
+//! osquery and SQLite SQL on DataFusion.
+//!
+//! Three steps turn a user's text into a DataFusion plan with SQLite's answer:
+//!
+//! 1. [`parse`] splits text into statements; errors carry line, column and byte offset.
+//! 2. [`rewrite`] changes the parsed tree, asking [`Names`] what tables have which columns. Aliases in WHERE, double-quoted
+//!    strings, bare columns under GROUP BY and the like become what DataFusion plans.
+//! 3. The `SessionState` built through [`install`] plans it: its operators, functions and analyzer rule know the types of
+//!    both sides and apply SQLite's affinity there. `column = literal`, `IN`, `LIKE 'x%'` (as a case-insensitive
+//!    [`Expr::Like`](datafusion::logical_expr::Expr::Like)) and `column = column` stay plain wherever types agree.
+//!
+//! [`Dialect::DataFusion`] switches all of it off: parse with it and build the state without [`install`].
+//!
+//! A LIKE pattern arrives at a table in Arrow's form, where a backslash escapes: `\\` is one backslash, `\%` a percent sign.
+
+mod collation;
+mod functions;
+mod names;
+mod parser;
+mod plan;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::sync::Arc;
+
+use datafusion::{
+    catalog::TableFunction,
+    execution::session_state::SessionStateBuilder,
+    optimizer::{
+        AnalyzerRule,
+        analyzer::{resolve_grouping_function::ResolveGroupingFunction, type_coercion::TypeCoercion},
+    },
+};
+
+pub use collation::Collation;
+pub use functions::{FunctionDoc, functions};
+pub use names::{NamedColumn, Names, NoNames};
+pub use parser::{ParseError, Parsed, parse};
+pub use plan::COLLATION_METADATA;
+pub use rewrite::{DialectError, rewrite};
+pub use value::real_to_text;
+
+/// Which SQL a text is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// What DataFusion accepts and what osquery and SQLite accept; where they disagree, osquery is right.
+    #[default]
+    Osquery,
+    /// DataFusion's own SQL.
+    DataFusion,
+}
+
+/// Adds the functions, planners, analyzer rule and session options of the dialect.
+///
+/// Call it on a builder that has its default features and, if it has its own, its configuration.
+pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
+    let mut config = builder.config().take().unwrap_or_default();
+    let options = config.options_mut();
+    // SQLite sorts NULL below everything.
+    options.sql_parser.default_null_ordering = "nulls_min".to_owned();
+    options.sql_parser.map_string_types_to_utf8view = true;
+    options.sql_parser.collect_spans = true;
+    builder = builder.with_config(config);
+    builder.scalar_functions().get_or_insert_default().extend(functions::scalars());
+    builder.expr_planners().get_or_insert_default().insert(0, Arc::new(plan::OperatorPlanner));
+    let tables = builder.table_functions().get_or_insert_default();
+    for (name, deep) in [("json_each", false), ("json_tree", true)] {
+        let function = TableFunction::new(name.to_owned(), Arc::new(functions::JsonTable { deep }));
+        tables.insert(name.to_owned(), Arc::new(function));
+    }
+    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(plan::AffinityRule), Arc::new(ResolveGroupingFunction::new()), Arc::new(TypeCoercion::new())];
+    builder.with_type_planner(Arc::new(plan::WideTypes)).with_analyzer_rules(rules)
+}

@@ -4,7 +4,7 @@ use std::{borrow::Cow, cmp::Ordering};
 
 /// One value as SQLite sees it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// No value.
     Null,
     /// A 64-bit signed integer.
@@ -116,7 +116,7 @@ impl<'a> Value<'a> {
 }
 
 /// SQLite's order over all values: NULL, numbers, text, bytes.
-pub fn compare(left: &Value<'_>, right: &Value<'_>) -> Ordering {
+pub(crate) fn compare(left: &Value<'_>, right: &Value<'_>) -> Ordering {
     fn rank(value: &Value<'_>) -> u8 {
         match value {
             Value::Null => 0,
@@ -154,7 +154,7 @@ pub(crate) fn real_to_int(number: f64) -> i64 {
 }
 
 /// A double with at most 15 significant digits, always with a decimal point: `8.0`, `0.1`, `1.0e+20`.
-pub(crate) fn real_to_text(number: f64) -> String {
+pub fn real_to_text(number: f64) -> String {
     if number.is_nan() {
         return String::new();
     }
@@ -254,7 +254,8 @@ pub(crate) fn text_to_int(text: &str) -> i64 {
     let mut number: i64 = 0;
     for digit in digits.bytes().take_while(u8::is_ascii_digit) {
         let digit = i64::from(digit - b'0');
-        let next = number.checked_mul(10).and_then(|n| if negative { n.checked_sub(digit) } else { n.checked_add(digit) });
+        let next =
+            number.checked_mul(10).and_then(|n| if negative { n.checked_sub(digit) } else { n.checked_add(digit) });
         match next {
             Some(next) => number = next,
             None => return if negative { i64::MIN } else { i64::MAX },
@@ -293,7 +294,11 @@ pub(crate) fn exact_number(text: &str) -> Option<Value<'static>> {
     }
     let number: f64 = prefix.parse().ok()?;
     // A real that is a whole number becomes an integer, as NUMERIC affinity stores it.
-    if number.fract() == 0.0 && number.abs() < 9.0e15 { Some(Value::Int(number as i64)) } else { Some(Value::Real(number)) }
+    if number.fract() == 0.0 && number.abs() < 9.0e15 {
+        Some(Value::Int(number as i64))
+    } else {
+        Some(Value::Real(number))
+    }
 }
 
 #[cfg(test)]

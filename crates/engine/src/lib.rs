@@ -4,21 +4,27 @@
 //! a query needs, drives keyed tables by the keys of the others, holds queries to their limits, and says what was
 //! missing from the rows.
 
-mod catalog;
+mod constraints;
 mod diagnostic;
 mod engine;
 mod exec;
+mod functions;
 mod gate;
 mod limits;
 mod lookup_join;
 mod meta;
+mod planner;
 mod provider;
 mod query;
 mod shared;
+mod sql;
+mod state;
 
 pub use diagnostic::{Code, Error, Result, Span};
 pub use engine::{Engine, EngineBuilder};
+pub use functions::FunctionInfo;
 pub use indago_dialect::Dialect;
 pub use indago_table::{Outcome, TableRef, TableSpec, Warning};
 pub use limits::Limits;
 pub use query::{BatchStream, Query, QueryOptions, ScanStats};
+pub use sql::Statement;

@@ -1,1 +1,45 @@
-//! Indago: SQL over hosts, containers, clusters, cloud accounts and repositories
+//! Indago: SQL over hosts, containers, Kubernetes clusters, AWS accounts and git repositories.
+//!
+//! ```no_run
+//! use futures::StreamExt;
+//! use indago::Defaults;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = indago::Engine::builder().with_defaults()?.build().await?;
+//! let query = engine.query("SELECT name, count(*) AS many FROM processes GROUP BY name").await?;
+//! let mut batches = query.stream();
+//! while let Some(batch) = batches.next().await {
+//!     println!("{} rows", batch?.num_rows());
+//! }
+//! for warning in query.warnings() {
+//!     eprintln!("{warning}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything a front end uses is here: the shell, the daemon and the command line are built on this crate alone.
+
+#![warn(missing_docs)]
+
+mod demo;
+mod open;
+
+pub use arrow_array as arrow;
+pub use arrow_schema;
+pub use datafusion;
+pub use futures;
+pub use indago_config as config;
+pub use indago_dialect::{Dialect, FunctionDoc};
+pub use indago_engine::{
+    BatchStream, Code, Engine, EngineBuilder, Error, FunctionInfo, Limits, Outcome, Query, QueryOptions, Result,
+    ScanStats, Span, Statement, TableRef, TableSpec, Warning,
+};
+pub use indago_packs as packs;
+pub use indago_store as store;
+pub use indago_store::capture;
+pub use indago_table as table;
+pub use indago_tables_registry as environments;
+
+pub use demo::{DemoQuery, demo_engine, demo_queries};
+pub use open::{Defaults, OpenError, open};

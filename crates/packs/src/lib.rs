@@ -1,1 +1,25 @@
-//! Query packs: load, schedule, difference, log
+//! Query packs: load, run, schedule, compare, log.
+//!
+//! A [`Pack`] is read from osquery's format or from our own; [`run()`] runs one of its queries. What a daemon needs beyond that
+//! is here as plain functions: when a query is due ([`schedule`]), what changed in its result ([`Difference`]), how that is
+//! written ([`log`]) and what is remembered over restarts ([`State`]).
+
+mod differ;
+mod error;
+pub mod json;
+mod locate;
+pub mod log;
+mod native;
+mod osquery;
+mod pack;
+mod platform;
+mod run;
+pub mod schedule;
+mod state;
+
+pub use differ::Difference;
+pub use error::{PackError, Result};
+pub use pack::{DEFAULT_INTERVAL, Pack, PackQuery};
+pub use platform::{OSQUERY_VERSION, PLATFORM, in_shard};
+pub use run::{Report, Status, discover, run};
+pub use state::{QueryState, State};

@@ -1,1 +1,121 @@
-//! Captured rows as Parquet, read back as tables
+//! Captured rows as Parquet, read back as tables.
+//!
+//! A store is a folder with one Parquet file a table, named after it. [`capture`] writes such files from an engine;
+//! [`Store`] gives them back as tables, so that a query of yesterday's evidence is the query of the live system. Any
+//! Parquet file will do: its columns are the table's.
+
+#![warn(missing_docs)]
+
+mod capture;
+mod table;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use indago_table::TableRef;
+
+pub use capture::{Captured, Report, capture};
+pub use table::CAPTURED_AT;
+
+use table::{Contents, StoredTable};
+
+/// Why a store could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder or a file of it can't be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The folder has no Parquet file.
+    #[error("{0}: no table in this folder; a store has one file TABLE.parquet a table, as `indago capture` writes them")]
+    Empty(PathBuf),
+    /// A Parquet file could not be written.
+    #[error("{path}: {source}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the writer said.
+        source: parquet::errors::ParquetError,
+    },
+    /// A table to capture is not there.
+    #[error("no table `{0}` to capture; `indago tables` lists all tables")]
+    UnknownTable(String),
+    /// A keyed table that nothing says the keys of.
+    #[error("table `{0}` answers only when asked about something, so that it can't be captured whole")]
+    Keyed(String),
+    /// The rows could not be read.
+    #[error("{table}: {source}")]
+    Query {
+        /// The table.
+        table: String,
+        /// What the engine said.
+        source: indago_engine::Error,
+    },
+}
+
+/// Result of a store's call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The tables of a folder of Parquet files.
+#[derive(Debug)]
+pub struct Store {
+    tables: Vec<TableRef>,
+}
+
+impl Store {
+    /// Opens the files of a folder. Reads their footers; a damaged file is a table whose rows are missing, with a
+    /// warning to whoever asks for them.
+    ///
+    /// What `known` tables say of their columns (documentation, hidden ones) stays true of the stored ones.
+    pub fn open(folder: &Path, known: &[TableRef]) -> Result<Self> {
+        let failed = |source| Error::Io { path: folder.to_owned(), source };
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "parquet") {
+                paths.push(path);
+            }
+        }
+        if paths.is_empty() {
+            return Err(Error::Empty(folder.to_owned()));
+        }
+        paths.sort();
+        let tables = paths.into_iter().filter_map(|path| {
+            let name = path.file_stem()?.to_string_lossy().into_owned();
+            Some(table(&name, Contents::File(path), known))
+        });
+        Ok(Store { tables: tables.collect() })
+    }
+
+    /// The tables of files that the program carries in itself.
+    pub fn embedded(files: &[(&str, &'static [u8])], known: &[TableRef]) -> Result<Self> {
+        let table = |(name, bytes): &(&str, &'static [u8])| {
+            let name = name.strip_suffix(".parquet").unwrap_or(name);
+            table(name, Contents::Memory(name.to_owned(), Bytes::from_static(bytes)), known)
+        };
+        Ok(Store { tables: files.iter().map(table).collect() })
+    }
+
+    /// The tables.
+    pub fn into_tables(self) -> Vec<TableRef> {
+        self.tables
+    }
+}
+
+fn table(name: &str, contents: Contents, known: &[TableRef]) -> TableRef {
+    let known = known.iter().find(|table| table.spec().name == name).map(|table| table.spec());
+    Arc::new(StoredTable::new(name, contents, known))
+}
+
+/// Opens a file, or says which one could not be opened.
+fn open_file(path: &Path) -> Result<File> {
+    File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })
+}

@@ -14,7 +14,7 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Lit
 /// rows = 100, needs(".."), whole_source)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
 /// On a field: `#[column(index, required, pattern, range, hidden, source = method, needs = "..", path = "a.b",
-/// collate = nocase)]`.
+/// collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources.
 #[proc_macro_derive(Table, attributes(table, column, example))]
 pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -60,7 +60,8 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     };
     let table = table_attribute(input)?;
     let description = documentation(&input.attrs, input.ident.span(), "the table")?;
-    let columns = fields.named.iter().map(column_attribute).collect::<Result<Vec<_>>>()?;
+    let columns = fields.named.iter().filter(|field| !is_skipped(field)).map(column_attribute);
+    let columns = columns.collect::<Result<Vec<_>>>()?;
     if columns.is_empty() {
         return Err(Error::new(input.span(), "a table needs at least one column"));
     }
@@ -193,6 +194,12 @@ fn strings(meta: &syn::meta::ParseNestedMeta) -> Result<Vec<LitStr>> {
     Ok(content.parse_terminated(|input| input.parse::<LitStr>(), syn::Token![,])?.into_iter().collect())
 }
 
+/// Whether a field is the row's own business: `#[column(skip)]`, alone.
+fn is_skipped(field: &Field) -> bool {
+    let skip = |attribute: &Attribute| attribute.parse_args::<Ident>().is_ok_and(|ident| ident == "skip");
+    field.attrs.iter().any(|attribute| attribute.path().is_ident("column") && skip(attribute))
+}
+
 fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
     let ident = field.ident.clone().expect("fields are named");
     let name = ident.unraw().to_string();
@@ -244,7 +251,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 _ => {
                     return Err(meta.error(
                         "unknown column attribute; there are: index, required, pattern, range, hidden, source, needs, \
-                         path, collate",
+                         path, collate, and skip alone",
                     ));
                 }
             }
@@ -332,9 +339,8 @@ fn spec(
         let name = source.to_string();
         quote!(::indago_table::derive::SourceSpec { name: #name })
     });
-    let examples = examples
-        .iter()
-        .map(|(title, sql)| quote!(::indago_table::derive::Example { title: #title, sql: #sql }));
+    let examples =
+        examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example { title: #title, sql: #sql }));
     Ok(quote! {
         ::indago_table::derive::TableSpec {
             name: ::indago_table::derive::Cow::Borrowed(#name),

@@ -76,7 +76,11 @@ impl Error {
     pub fn io(what: impl Into<String>, error: &io::Error) -> Self {
         let what = what.into();
         match error.kind() {
-            io::ErrorKind::NotFound => Error::Gone(what),
+            // A path that leads through a file or round in a circle, or that is too long for any, leads to nothing.
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+                Error::Gone(what)
+            }
+            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Error::Gone(what),
             io::ErrorKind::PermissionDenied => Error::denied(what),
             _ if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Error::Gone(what),
             _ => Error::Io { what, message: error.to_string() },

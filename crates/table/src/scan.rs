@@ -135,28 +135,44 @@ impl<T, V, const I: bool, const P: bool, const R: bool> Column<T, V, I, P, R> {
 }
 
 /// Counts what a scan does, and tells it to stop.
+///
+/// A scan that is read in several readings (one for each batch of a join's keys) has one meter for all of them; each
+/// reading has a [`child`](Meter::child), so that the end of one does not stop the others.
 #[derive(Debug, Default)]
 pub struct Meter {
     rows: AtomicU64,
     bytes: AtomicU64,
     calls: AtomicU64,
     cancelled: AtomicBool,
+    parent: Option<Arc<Meter>>,
 }
 
 impl Meter {
+    /// A meter that counts into another one and stops with it, but can be stopped alone.
+    pub fn child(parent: &Arc<Meter>) -> Self {
+        Meter { parent: Some(parent.clone()), ..Meter::default() }
+    }
+
+    fn add(&self, counter: impl Fn(&Meter) -> &AtomicU64, count: u64) {
+        counter(self).fetch_add(count, Ordering::Relaxed);
+        if let Some(parent) = &self.parent {
+            parent.add(counter, count);
+        }
+    }
+
     /// Counts rows given.
     pub fn add_rows(&self, rows: u64) {
-        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.add(|meter| &meter.rows, rows);
     }
 
     /// Counts bytes read.
     pub fn add_bytes(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.add(|meter| &meter.bytes, bytes);
     }
 
     /// Counts calls made: files opened, directories listed, requests sent.
     pub fn add_calls(&self, calls: u64) {
-        self.calls.fetch_add(calls, Ordering::Relaxed);
+        self.add(|meter| &meter.calls, calls);
     }
 
     /// Rows given so far.
@@ -181,7 +197,7 @@ impl Meter {
 
     /// Whether the scan was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::Relaxed) || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
     }
 }
 

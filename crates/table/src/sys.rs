@@ -62,12 +62,7 @@ impl Sys {
     ///
     /// What only the running kernel can tell (system calls about this process or its sockets) is unsupported there.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Sys::from_machine(Machine {
-            root: root.into(),
-            is_live: false,
-            clock: None,
-            variables: Some(HashMap::new()),
-        })
+        Sys::from_machine(Machine { root: root.into(), is_live: false, clock: None, variables: Some(HashMap::new()) })
     }
 
     fn from_machine(machine: Machine) -> Self {
@@ -87,6 +82,14 @@ impl Sys {
         Sys::from_machine(Machine { variables: Some(variables), ..(*self.machine).clone() })
     }
 
+    /// The machine whose files lie under a folder of this one: a container's root, say. Counts with this one, and stops
+    /// with it.
+    #[must_use]
+    pub fn below(&self, folder: impl AsRef<Path>) -> Self {
+        let machine = Machine { root: self.path(folder), is_live: false, ..(*self.machine).clone() };
+        Sys { machine: Arc::new(machine), meter: self.meter.clone() }
+    }
+
     /// Whether this is the machine that the program runs on, so that system calls speak of the same one as the files.
     pub fn is_live(&self) -> bool {
         self.machine.is_live
@@ -98,7 +101,9 @@ impl Sys {
             return Ok(());
         }
         let root = self.machine.root.display();
-        Err(Error::Unsupported(format!("{what} can be asked of the running machine only, not of the files under {root}")))
+        Err(Error::Unsupported(format!(
+            "{what} can be asked of the running machine only, not of the files under {root}"
+        )))
     }
 
     /// The counters and the cancel flag of the scan that reads.
@@ -174,7 +179,32 @@ impl Sys {
     fn reach<T>(&self, path: &Path, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T> {
         self.check_cancelled()?;
         self.meter.add_calls(1);
-        let outcome = if self.machine.is_live { read(path) } else { read(&self.path(path)) };
+        let outcome = match self.machine.is_live {
+            true => read(path),
+            false => below::open(&self.machine.root, path, below::FOLLOW).and_then(|found| match found {
+                Some(found) => read(&below::path(&found)),
+                None => read(&self.path(path)),
+            }),
+        };
+        outcome.map_err(|error| Error::io(path.display().to_string(), &error))
+    }
+
+    /// Like [`reach`](Sys::reach), for what is said of a link and not of what it points to.
+    fn reach_link<T>(
+        &self,
+        path: &Path,
+        read: impl FnOnce(&Path) -> io::Result<T>,
+        read_below: impl FnOnce(below::Found) -> io::Result<T>,
+    ) -> Result<T> {
+        self.check_cancelled()?;
+        self.meter.add_calls(1);
+        let outcome = match self.machine.is_live {
+            true => read(path),
+            false => below::open(&self.machine.root, path, below::LINK).and_then(|found| match found {
+                Some(found) => read_below(found),
+                None => read(&self.path(path)),
+            }),
+        };
         outcome.map_err(|error| Error::io(path.display().to_string(), &error))
     }
 
@@ -216,7 +246,7 @@ impl Sys {
 
     /// Where a symbolic link points.
     pub fn read_link(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
-        self.reach(path.as_ref(), |path| fs::read_link(path))
+        self.reach_link(path.as_ref(), |path| fs::read_link(path), below::read_link)
     }
 
     /// The path with all links resolved, as the machine sees it.
@@ -236,6 +266,14 @@ impl Sys {
         Ok(entries.filter_map(io::Result::ok).map(|entry| entry.file_name()).collect())
     }
 
+    /// Names in a folder with what kind of file each is, links not followed, in no order: one call for the folder.
+    pub fn entries(&self, path: impl AsRef<Path>) -> Result<Vec<(OsString, fs::FileType)>> {
+        let entries = self.reach(path.as_ref(), |path| fs::read_dir(path))?;
+        Ok(entries
+            .filter_map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))).ok())
+            .collect())
+    }
+
     /// What the file system says of a file, links followed.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Result<Metadata> {
         self.reach(path.as_ref(), |path| fs::metadata(path))
@@ -243,7 +281,7 @@ impl Sys {
 
     /// What the file system says of a file or link.
     pub fn symlink_metadata(&self, path: impl AsRef<Path>) -> Result<Metadata> {
-        self.reach(path.as_ref(), |path| fs::symlink_metadata(path))
+        self.reach_link(path.as_ref(), |path| fs::symlink_metadata(path), below::metadata)
     }
 
     /// Whether something is there.
@@ -289,5 +327,124 @@ impl Read for SysFile {
         let count = self.file.read(buffer)?;
         self.meter.add_bytes(count as u64);
         Ok(count)
+    }
+}
+
+/// Files below a folder that stands for a machine's root. Links stay inside, absolute ones too, as `chroot` would have
+/// it: a container's files cannot lead a reader out to the host's.
+#[cfg(target_os = "linux")]
+mod below {
+    use std::ffi::OsString;
+    use std::fs::{File, Metadata};
+    use std::io;
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::{Path, PathBuf};
+
+    use rustix::fs::{Mode, OFlags, ResolveFlags, open as open_root, openat2, readlinkat};
+    use rustix::io::Errno;
+
+    /// What a path leads to, held without being opened for reading.
+    pub(super) type Found = OwnedFd;
+
+    pub(super) const FOLLOW: OFlags = OFlags::PATH;
+    pub(super) const LINK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW);
+
+    /// Times that a path is tried again while somebody renames folders under it.
+    const ATTEMPTS: usize = 16;
+
+    /// Finds what a path leads to; `None` on kernels before 5.6, which cannot keep links inside.
+    pub(super) fn open(root: &Path, path: &Path, flags: OFlags) -> io::Result<Option<Found>> {
+        let root = open_root(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let flags = flags | OFlags::CLOEXEC;
+        for _ in 0..ATTEMPTS {
+            match openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
+                Ok(found) => return Ok(Some(found)),
+                Err(Errno::NOSYS) => return Ok(None),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Errno::AGAIN.into())
+    }
+
+    /// A path of this process that leads to what was found.
+    pub(super) fn path(found: &Found) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()))
+    }
+
+    pub(super) fn metadata(found: Found) -> io::Result<Metadata> {
+        File::from(found).metadata()
+    }
+
+    pub(super) fn read_link(found: Found) -> io::Result<PathBuf> {
+        match readlinkat(&found, "", Vec::new()) {
+            Ok(target) => Ok(PathBuf::from(OsString::from_vec(target.into_bytes()))),
+            // It is there, since it was found: it is no link.
+            Err(Errno::NOENT) => Err(Errno::INVAL.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Elsewhere paths are taken by their text.
+#[cfg(not(target_os = "linux"))]
+mod below {
+    use std::convert::Infallible;
+    use std::fs::Metadata;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    pub(super) type Found = Infallible;
+
+    pub(super) const FOLLOW: () = ();
+    pub(super) const LINK: () = ();
+
+    pub(super) fn open(_root: &Path, _path: &Path, _flags: ()) -> io::Result<Option<Found>> {
+        Ok(None)
+    }
+
+    pub(super) fn path(found: &Found) -> PathBuf {
+        match *found {}
+    }
+
+    pub(super) fn metadata(found: Found) -> io::Result<Metadata> {
+        match found {}
+    }
+
+    pub(super) fn read_link(found: Found) -> io::Result<PathBuf> {
+        match found {}
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_stay_inside_the_folder() {
+        let folder = std::env::temp_dir().join(format!("indago-sys-{}", std::process::id()));
+        fs::create_dir_all(folder.join("etc")).expect("a folder");
+        fs::write(folder.join("etc/own"), "own").expect("a file");
+        symlink("/etc/own", folder.join("absolute")).expect("a link");
+        symlink("../../../../../../etc/own", folder.join("etc/upwards")).expect("a link");
+        symlink("/etc/passwd", folder.join("outside")).expect("a link");
+        symlink("/etc", folder.join("folder")).expect("a link");
+        let sys = Sys::at(&folder);
+        for path in ["/etc/own", "/absolute", "/etc/upwards", "etc/own", "/folder/own", "/../etc/own"] {
+            assert_eq!(sys.read_text(path).as_deref(), Ok("own"), "{path}");
+            assert_eq!(sys.metadata(path).map(|metadata| metadata.len()), Ok(3), "{path}");
+            assert_eq!(sys.canonicalize(path), Ok(PathBuf::from("/etc/own")), "{path}");
+        }
+        assert_eq!(sys.read_text("/outside"), Err(Error::Gone("/outside".into())));
+        assert_eq!(sys.read_link("/outside"), Ok(PathBuf::from("/etc/passwd")));
+        assert!(sys.read_link("/etc/own").is_err_and(|error| !matches!(error, Error::Gone(_))), "no link");
+        assert!(sys.symlink_metadata("/outside").is_ok_and(|metadata| metadata.is_symlink()));
+        let mut names = sys.read_dir("/folder").expect("a folder through a link");
+        names.sort();
+        assert_eq!(names, ["own", "upwards"]);
+        fs::remove_dir_all(&folder).expect("our own folder");
     }
 }

@@ -6,6 +6,8 @@ set -euo pipefail
 dest=$(realpath -m "${1:?usage: build-kubernetes.sh DEST}")
 work=$dest/work
 mkdir -p "$dest/bin" "$work"/{apt/parts,apt/lists/partial,apt/cache/archives/partial,src,deb}
+# Also when run by hand beside a test: one build at a time.
+exec 9> "$dest/lock"; flock 9
 export GOROOT=/usr/lib/go-1.19 PATH=/usr/lib/go-1.19/bin:$PATH
 
 # A private apt configuration that also knows source packages, on the machine's own mirror.
@@ -16,7 +18,7 @@ else
 fi
 cat > "$work/apt/apt.conf" <<A
 Dir::Etc::sourcelist "/dev/null"; Dir::Etc::sourceparts "$work/apt/parts"; Dir::State::lists "$work/apt/lists"; Dir::Cache "$work/apt/cache";
-Acquire::Languages "none"; Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 A
 apt() { apt-get -c "$work/apt/apt.conf" -qq "$@"; }
 cd "$work/src"
@@ -34,6 +36,38 @@ cd "$tree"
 for file in staging/src/k8s.io/{component-base,client-go/pkg}/version/base.go; do
     sed -i -E 's/gitMajor +string( = "[0-9]*")? /gitMajor string = "1" /; s/gitMinor +string( = "[0-9]*")? /gitMinor string = "20" /; s/"v0\.0\.0-master\+[0-9a-f]+"/"v1.20.2"/; s/(gitTreeState +(string )?=) ""/\1 "clean"/' "$file"
 done
+# The vendored reflect2 calls reflect.mapiterinit as Go had it before 1.18; with a newer Go every map that is written as
+# JSON corrupts memory, and listing ClusterRoles kills the API server. This is what its version 1.0.2 does.
+reflect2=vendor/github.com/modern-go/reflect2
+if [ ! -f $reflect2/go_above_118.go ]; then
+    perl -0pi -e 's|// m escapes into.*?\*hiter\n||s; s|type hiter struct \{.*?\n\}\n||s' $reflect2/unsafe_link.go
+    perl -0pi -e 's|func \(type2 \*UnsafeMapType\) UnsafeIterate.*?\n\}\n||s; s|iter\.value|iter.elem|' $reflect2/unsafe_map.go
+    cat > $reflect2/go_above_118.go <<'G'
+package reflect2
+
+import "unsafe"
+
+type hiter struct {
+	key, elem, t, h, buckets, bptr unsafe.Pointer
+	overflow, oldoverflow          *[]unsafe.Pointer
+	startBucket                    uintptr
+	offset                         uint8
+	wrapped                        bool
+	B, i                           uint8
+	bucket, checkBucket            uintptr
+}
+
+//go:noescape
+//go:linkname mapiterinit reflect.mapiterinit
+func mapiterinit(rtype unsafe.Pointer, m unsafe.Pointer, it *hiter)
+
+func (type2 *UnsafeMapType) UnsafeIterate(obj unsafe.Pointer) MapIterator {
+	var it hiter
+	mapiterinit(type2.rtype, *(*unsafe.Pointer)(obj), &it)
+	return &UnsafeMapIterator{hiter: &it, pKeyRType: type2.pKeyRType, pElemRType: type2.pElemRType}
+}
+G
+fi
 # The one generated file that the source package lacks.
 if [ ! -s pkg/generated/openapi/zz_generated.openapi.go ]; then
     go build -o "$work/openapi-gen" ./vendor/k8s.io/code-generator/cmd/openapi-gen

@@ -48,7 +48,7 @@ spawn kubelet "$K8S/kubelet" --config="$BED/kubelet.yaml" --kubeconfig="$BED/kub
     --container-runtime=remote --container-runtime-endpoint=unix:///run/containerd/containerd.sock --hostname-override=localhost --register-node=true
 export KUBECONFIG=$BED/admin.conf
 wait_for 60 controllers has_accounts
-kubectl apply -f "$BED/users.yaml" || die "the users' roles were refused"
+make_users 6443
 for file in "$BED"/workloads/*.yaml; do
     # A custom resource may come in the same file as its definition: the second try finds it established.
     kubectl apply -f "$file" || { sleep 2; kubectl apply -f "$file"; } || die "the cluster refused $(basename "$file")"

@@ -63,11 +63,11 @@ members() { local h; for h in $(hierarchies); do [ ! -d "$h/$CGROUP" ] || find "
 clean_up() {
     trap '' EXIT TERM INT HUP
     exec 3>&-
-    local pid name h round
+    local pid name h round killed=
     while read -r pid name; do kill -9 "$pid"; done 2>/dev/null < "$BED/pids"
     for round in $(seq 100); do
         pid=$(members); [ -n "$pid" ] || break
-        kill -9 $pid 2>/dev/null
+        kill -9 $pid 2>/dev/null; killed="$killed $pid"
         [ "$round" -lt 4 ] || sleep 0.05
     done
     for h in $(hierarchies); do
@@ -76,6 +76,8 @@ clean_up() {
         done
     done
     wait
+    # What was orphaned is gone for others only when the machine's init has reaped it.
+    round=0; for pid in $killed; do while [ -d "/proc/$pid" ] && [ $((round += 1)) -lt 100 ]; do sleep 0.02; done; done
     [ -n "${KEEP_BED:-}" ] || for round in $(seq 20); do rm -rf --one-file-system "$BED" 2>/dev/null && break; sleep 0.1; done
 }
 trap clean_up EXIT

@@ -10,5 +10,5 @@ else
     # Nobody creates the `default` service accounts, so nothing may wait for them.
     start_apiserver "$API_PORT" "$ETCD_PORT" --disable-admission-plugins=ServiceAccount
 fi
-kubectl --kubeconfig "$BED/admin.conf" apply -f "$BED/users.yaml" || die "the users' roles were refused"
+make_users "$API_PORT"
 stay

@@ -36,3 +36,10 @@ start_controllers() { # API_PORT CM_PORT SCHED_PORT CONTROLLERS
         --kube-api-qps=500 --kube-api-burst=1000
 }
 has_accounts() { kubectl --kubeconfig "$BED/admin.conf" -n default get serviceaccount default; }
+# The authorizer learns of new roles from a watch, a moment later.
+may() { curl -s -m 5 -o /dev/null -f --cacert "$PKI/ca.crt" -H "Authorization: Bearer $2-token" "https://127.0.0.1:$1$3"; }
+users_may() { may "$1" viewer /api/v1/pods && may "$1" auditor /api/v1/nodes && may "$1" tenant /api/v1/namespaces/shop/pods; }
+make_users() { # PORT
+    kubectl --kubeconfig "$BED/admin.conf" apply -f "$BED/users.yaml" || die "the users' roles were refused"
+    wait_for 20 apiserver users_may "$1"
+}

@@ -3,13 +3,13 @@
 //! Every step does nothing when its result is there, holds a lock (tests run in parallel), and says on standard error
 //! what it does and how long it took.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
-use std::env;
 
 use crate::cache::{self, Lock};
 use crate::error::{Context, Error, Result};
@@ -48,7 +48,6 @@ pub fn apt(packages: &[&str]) -> Result<()> {
             .args(["install", "-y", "-qq", "--no-install-recommends"])
             .args(&missing)
             .env("DEBIAN_FRONTEND", "noninteractive"))?;
-        // A machine whose init starts services would now run a second engine beside ours; policy is the machine's.
         Ok(())
     })
 }
@@ -218,7 +217,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs to the end and answers standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
+    let words: Vec<_> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
     let words = words.join(" ");
     let output = command.stdin(Stdio::null()).output().context(|| format!("cannot run {words}"))?;
     if output.status.success() {

@@ -89,7 +89,10 @@ impl Keeper {
     }
 
     /// Starts the bed on freshly chosen ports; once more when somebody else was faster to take one.
-    pub(crate) fn on_ports(names: &[&str], plan: impl Fn(&BTreeMap<String, u16>) -> Plan) -> Result<(Keeper, BTreeMap<String, u16>)> {
+    pub(crate) fn on_ports(
+        names: &[&str],
+        plan: impl Fn(&BTreeMap<String, u16>) -> Plan,
+    ) -> Result<(Keeper, BTreeMap<String, u16>)> {
         let mut tries = 3;
         loop {
             let ports = free_ports(names)?;
@@ -174,7 +177,8 @@ fn free_ports(names: &[&str]) -> Result<BTreeMap<String, u16>> {
     let mut ports = BTreeMap::new();
     for name in names {
         let port = loop {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "cannot find a free port".to_owned())?;
+            let listener =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "cannot find a free port".to_owned())?;
             let port = listener.local_addr().context(|| "cannot find a free port".to_owned())?.port();
             if used.insert(port) {
                 break port;

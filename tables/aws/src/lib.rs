@@ -1,1 +1,47 @@
-//! Tables about AWS accounts
+//! Tables about AWS accounts.
+//!
+//! Each configured profile is one way into AWS, see [`AwsSettings`]; without configuration it is what the machine's own
+//! AWS tools would use. Tables about regional services read every configured region of every profile, those about
+//! global ones (IAM, the account itself) every profile once. Keys on `account_id` and `region` prune calls before they
+//! are made. Credentials are looked for when the first call is made, by the SDK's own chain; `AWS_ENDPOINT_URL` is
+//! honoured.
+//!
+//! A further table is a struct and a `rows()` of a few lines over [`account::Place`](account) and the calls of
+//! [`account::Site`](account): `aws_iam_instance_profile.rs` is a short one to start from.
+
+mod account;
+mod call;
+mod document;
+mod source;
+
+pub mod aws_account;
+pub mod aws_ec2_instance;
+pub mod aws_iam_instance_profile;
+pub mod aws_iam_policy;
+pub mod aws_iam_policy_attachment;
+pub mod aws_iam_role;
+pub mod aws_iam_user;
+pub mod aws_region;
+pub mod aws_sts_caller_identity;
+pub mod aws_vpc_security_group;
+pub mod aws_vpc_security_group_rule;
+
+pub use account::{Aws, AwsSettings, Place};
+use indago_table::TableRef;
+
+/// All tables about AWS.
+pub fn tables(env: &Aws) -> Vec<TableRef> {
+    indago_table::tables![env;
+        aws_account::Account,
+        aws_ec2_instance::Instance,
+        aws_iam_instance_profile::InstanceProfile,
+        aws_iam_policy::Policy,
+        aws_iam_policy_attachment::PolicyAttachment,
+        aws_iam_role::Role,
+        aws_iam_user::User,
+        aws_region::Region,
+        aws_sts_caller_identity::CallerIdentity,
+        aws_vpc_security_group::SecurityGroup,
+        aws_vpc_security_group_rule::SecurityGroupRule,
+    ]
+}

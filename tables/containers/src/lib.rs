@@ -1,1 +1,37 @@
-//! Tables about container runtimes
+//! Tables about container runtimes.
+//!
+//! [`Containers`] is what they read: the sockets of the runtimes found on a machine (engines that speak Docker's API,
+//! and containerd), and its `/proc` for what the kernel alone can tell.
+//!
+//! Nothing here starts a runtime, changes a container or runs a program inside one.
+
+mod runtime;
+mod source;
+
+pub mod container_processes;
+pub mod containers;
+pub mod docker_container_labels;
+pub mod docker_container_mounts;
+pub mod docker_container_ports;
+pub mod docker_container_processes;
+pub mod docker_containers;
+pub mod docker_images;
+
+use indago_table::TableRef;
+
+pub use runtime::{Containers, Endpoint, Kind, Runtime};
+
+/// All tables of this environment.
+pub fn tables(env: &Containers) -> Vec<TableRef> {
+    indago_table::tables![
+        env;
+        container_processes::ContainerProcess,
+        containers::Container,
+        docker_container_labels::DockerContainerLabel,
+        docker_container_mounts::DockerContainerMount,
+        docker_container_ports::DockerContainerPort,
+        docker_container_processes::DockerContainerProcess,
+        docker_containers::DockerContainer,
+        docker_images::DockerImage,
+    ]
+}

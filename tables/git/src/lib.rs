@@ -1,1 +1,149 @@
-//! Tables about git repositories
+//! Tables about git repositories: what they are, their commits, the files that commits change, their refs and remotes.
+//!
+//! Everything is read from the repository's own files, and nothing else happens: no hook, filter or other program runs,
+//! nothing is written or fetched, and the configuration of the user who asks plays no part. Who owns a repository does
+//! not matter either (git's `safe.directory` protects from programs that a repository names, and none is run), so an
+//! investigator reads the repositories of every user.
+//!
+//! libgit2 reads objects and compares texts; refs, configuration and the history walk are read here, through
+//! [`Sys`](indago_table::Sys).
+
+#![warn(missing_docs)]
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indago_table::scan::Column;
+use indago_table::{Environment, Error, Meter, Result, Row, Scan, Sys, TableRef};
+
+use crate::source::find::{self, Place};
+use crate::source::store::Store;
+
+pub mod git_commit_files;
+pub mod git_commits;
+pub mod git_refs;
+pub mod git_remotes;
+pub mod git_repositories;
+mod source;
+
+/// The tables about git repositories.
+pub fn tables(git: &Git) -> Vec<TableRef> {
+    indago_table::tables![git;
+        git_commit_files::CommitFile,
+        git_commits::Commit,
+        git_refs::Ref,
+        git_remotes::Remote,
+        git_repositories::Repository,
+    ]
+}
+
+/// A folder under which repositories are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// The folder.
+    pub path: PathBuf,
+    /// How many folders deep to look: 0 is the folder itself only.
+    pub depth: usize,
+}
+
+impl Root {
+    /// How deep is looked where nothing else is said.
+    pub const DEPTH: usize = 4;
+
+    /// A folder, searched [`DEPTH`](Root::DEPTH) folders deep.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Root { path: path.into(), depth: Root::DEPTH }
+    }
+}
+
+/// The git repositories that tables speak of.
+///
+/// A query that names repositories by their path (`repo = '/srv/app'`) reads those, wherever they are; every other query
+/// reads the repositories found here.
+#[derive(Debug, Clone)]
+pub struct Git {
+    sys: Sys,
+    roots: Option<Arc<[Root]>>,
+    /// Repositories that sources have opened for the rows of one scan.
+    opened: Arc<Mutex<HashMap<Arc<str>, Arc<Store>>>>,
+}
+
+impl Environment for Git {
+    const NAME: &'static str = "git";
+
+    fn for_scan(&self, meter: &Arc<Meter>) -> Self {
+        Git { sys: self.sys.for_scan(meter), roots: self.roots.clone(), opened: Arc::default() }
+    }
+}
+
+impl Git {
+    /// The repository that the current folder belongs to.
+    pub fn discover(sys: &Sys) -> Self {
+        Git { sys: sys.clone(), roots: None, opened: Arc::default() }
+    }
+
+    /// All repositories under some folders.
+    pub fn with_roots(sys: &Sys, roots: impl IntoIterator<Item = Root>) -> Self {
+        Git { sys: sys.clone(), roots: Some(roots.into_iter().collect()), opened: Arc::default() }
+    }
+
+    pub(crate) fn sys(&self) -> &Sys {
+        &self.sys
+    }
+
+    /// The repository of a row, for its sources; opened once a scan.
+    pub(crate) fn store(&self, repo: &Arc<str>) -> Result<Arc<Store>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = opened.get(repo) {
+            return Ok(store.clone());
+        }
+        let place = find::at_key(&self.sys, repo)?.ok_or_else(|| Error::Gone(repo.to_string()))?;
+        let store = Arc::new(Store::open(&self.sys, place)?);
+        opened.insert(repo.clone(), store.clone());
+        Ok(store)
+    }
+}
+
+/// A table's column `repo`.
+pub(crate) type RepoColumn<T> = Column<T, String, true, true, false>;
+
+/// The repositories that a scan asks for, found one after another.
+pub(crate) fn places<T: Row<Env = Git>>(scan: &Scan<T>, repo: RepoColumn<T>) -> impl Iterator<Item = Place> {
+    let git = scan.env();
+    let report = move |path: &str, error: &Error| scan.report(path, error);
+    let found: Box<dyn Iterator<Item = Place>> = match (scan.keys(repo), &git.roots) {
+        (Some(mut keys), _) => {
+            keys.sort_unstable();
+            keys.dedup();
+            Box::new(keys.into_iter().filter_map(move |key| match find::at_key(&git.sys, &key) {
+                Ok(place) => place,
+                Err(error) => {
+                    report(&key, &error);
+                    None
+                }
+            }))
+        }
+        (None, Some(roots)) => Box::new(find::Search::new(&git.sys, roots.to_vec(), report)),
+        (None, None) => match find::around(&git.sys) {
+            Ok(place) => Box::new(place.into_iter()),
+            Err(error) => {
+                report("", &error);
+                Box::new(std::iter::empty())
+            }
+        },
+    };
+    let patterns = scan.patterns(repo);
+    found.take_while(|_| !scan.is_done()).filter(move |place| {
+        patterns.iter().all(|pattern| source::is_like(&place.repo, &pattern.like, pattern.ignore_case))
+    })
+}
+
+/// Reports what a part of a repository (its refs, its commits) lacks: each part has a warning of its own.
+pub(crate) fn reporter<'a, T: Row<Env = Git>>(
+    scan: &'a Scan<T>,
+    repo: &Arc<str>,
+) -> impl Fn(&str, &Error) + use<'a, T> {
+    let repo = repo.clone();
+    move |part, error| scan.report(format!("{repo}, {part}"), error)
+}

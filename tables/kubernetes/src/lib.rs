@@ -1,1 +1,71 @@
-//! Tables about Kubernetes clusters
+//! Tables about Kubernetes clusters.
+//!
+//! [`Kubernetes`] is what they read: the contexts of a kubeconfig, the cluster that the program runs in, or clients
+//! that the caller brings. A table over a listed resource is a struct of JSON paths and a few lines; [`resource`] says
+//! how, and does the rest: what is asked of a column goes to the API server, pages stream, and each way in which an API
+//! server can fail has its outcome.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
+
+mod call;
+mod clusters;
+pub mod kubernetes_api_resources;
+pub mod kubernetes_cluster_role_binding_subjects;
+pub mod kubernetes_cluster_role_policy_rules;
+pub mod kubernetes_deployments;
+pub mod kubernetes_namespaces;
+pub mod kubernetes_nodes;
+pub mod kubernetes_pod_containers;
+pub mod kubernetes_pods;
+pub mod kubernetes_role_binding_subjects;
+pub mod kubernetes_role_policy_rules;
+pub mod kubernetes_service_accounts;
+mod pages;
+pub mod resource;
+#[cfg(test)]
+mod testing;
+
+pub use clusters::{Kubernetes, Settings};
+use indago_table::TableRef;
+
+/// The tables about Kubernetes clusters.
+pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
+    indago_table::tables![clusters;
+        kubernetes_api_resources::ApiResource,
+        kubernetes_cluster_role_binding_subjects::ClusterRoleBindingSubject,
+        kubernetes_cluster_role_policy_rules::ClusterRolePolicyRule,
+        kubernetes_deployments::Deployment,
+        kubernetes_namespaces::Namespace,
+        kubernetes_nodes::Node,
+        kubernetes_pod_containers::PodContainer,
+        kubernetes_pods::Pod,
+        kubernetes_role_binding_subjects::RoleBindingSubject,
+        kubernetes_role_policy_rules::RolePolicyRule,
+        kubernetes_service_accounts::ServiceAccount,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_is_shared_under_the_name_of_its_resource() {
+        use crate::resource::Resource;
+        fn check<T: Resource>() {
+            let spec = T::SPEC;
+            assert_eq!(spec.reads, T::API.name, "{}", spec.name);
+            assert_eq!(spec.needs.as_ref(), [format!("list {}", T::API.name)], "{}", spec.name);
+        }
+        check::<kubernetes_cluster_role_binding_subjects::ClusterRoleBindingSubject>();
+        check::<kubernetes_cluster_role_policy_rules::ClusterRolePolicyRule>();
+        check::<kubernetes_deployments::Deployment>();
+        check::<kubernetes_namespaces::Namespace>();
+        check::<kubernetes_nodes::Node>();
+        check::<kubernetes_pod_containers::PodContainer>();
+        check::<kubernetes_pods::Pod>();
+        check::<kubernetes_role_binding_subjects::RoleBindingSubject>();
+        check::<kubernetes_role_policy_rules::RolePolicyRule>();
+        check::<kubernetes_service_accounts::ServiceAccount>();
+    }
+}

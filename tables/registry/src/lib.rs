@@ -1,1 +1,68 @@
-//! Every table there is
+//! Every table there is: the one place that knows all environments.
+
+use indago_table::TableRef;
+pub use indago_table::Sys;
+
+#[cfg(feature = "aws")]
+pub use indago_tables_aws::{Aws, AwsSettings};
+#[cfg(feature = "containers")]
+pub use indago_tables_containers::{Containers, Endpoint as ContainerEndpoint, Kind as ContainerKind, Runtime as ContainerRuntime};
+#[cfg(feature = "git")]
+pub use indago_tables_git::{Git, Root as GitRoot};
+#[cfg(feature = "kubernetes")]
+pub use indago_tables_kubernetes::{Kubernetes, Settings as KubernetesSettings};
+
+/// What the tables read from. An environment that is `None` has no tables.
+#[derive(Debug, Clone, Default)]
+pub struct Environments {
+    /// The host.
+    #[cfg(feature = "host")]
+    pub host: Option<Sys>,
+    /// The container runtimes.
+    #[cfg(feature = "containers")]
+    pub containers: Option<Containers>,
+    /// The Kubernetes clusters.
+    #[cfg(feature = "kubernetes")]
+    pub kubernetes: Option<Kubernetes>,
+    /// The AWS accounts.
+    #[cfg(feature = "aws")]
+    pub aws: Option<Aws>,
+    /// The git repositories.
+    #[cfg(feature = "git")]
+    pub git: Option<Git>,
+}
+
+impl Environments {
+    /// What a machine already has: its files, its runtimes' sockets, its kubeconfig, its AWS profile, the repository
+    /// that one stands in. Reads nothing yet.
+    pub fn of(sys: &Sys) -> Self {
+        Environments {
+            #[cfg(feature = "host")]
+            host: Some(sys.clone()),
+            #[cfg(feature = "containers")]
+            containers: Some(Containers::discover(sys)),
+            #[cfg(feature = "kubernetes")]
+            kubernetes: Some(Kubernetes::new(sys, KubernetesSettings::default())),
+            #[cfg(feature = "aws")]
+            aws: Some(Aws::new(&AwsSettings::default())),
+            #[cfg(feature = "git")]
+            git: Some(Git::discover(sys)),
+        }
+    }
+}
+
+/// The tables of some environments.
+pub fn all(environments: &Environments) -> Vec<TableRef> {
+    let mut tables = Vec::new();
+    #[cfg(feature = "host")]
+    tables.extend(environments.host.iter().flat_map(indago_tables_host::tables));
+    #[cfg(feature = "containers")]
+    tables.extend(environments.containers.iter().flat_map(indago_tables_containers::tables));
+    #[cfg(feature = "kubernetes")]
+    tables.extend(environments.kubernetes.iter().flat_map(indago_tables_kubernetes::tables));
+    #[cfg(feature = "aws")]
+    tables.extend(environments.aws.iter().flat_map(indago_tables_aws::tables));
+    #[cfg(feature = "git")]
+    tables.extend(environments.git.iter().flat_map(indago_tables_git::tables));
+    tables
+}

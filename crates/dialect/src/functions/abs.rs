@@ -7,9 +7,9 @@ scalar! {
     "abs"("x")
     1..=1 => Returns::By(numeric),
     Immutable,
-    ["SELECT abs(-5)" => "5"],
-    ["SELECT abs('-2.5')" => "2.5"],
-    |args, _| match &args[0] {
+    example "SELECT abs(-5)" => "5",
+    example "SELECT abs('-2.5')" => "2.5",
+    eval: |args, _| match &args[0] {
         Value::Null => Ok(Value::Null),
         Value::Int(number) => number.checked_abs().map(Value::Int).ok_or_else(|| "integer overflow".to_owned()),
         other => Ok(Value::Real(other.as_real().unwrap_or(0.0).abs())),

@@ -5,8 +5,8 @@ scalar! {
     "add"("x, y")
     2..=2 => Returns::Int,
     Immutable,
-    ["SELECT 2 + 3" => "5"],
-    |args, _| {
+    example "SELECT 2 + 3" => "5",
+    eval: |args, _| {
         let (Some(left), Some(right)) = (args[0].as_int(), args[1].as_int()) else { return Ok(Value::Null) };
         left.checked_add(right).map(Value::Int).ok_or_else(|| format!("integer overflow in {left} + {right}: make one side a real"))
     }

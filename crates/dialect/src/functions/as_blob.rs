@@ -5,6 +5,6 @@ scalar! {
     "as_blob"("x")
     1..=1 => Returns::Blob,
     Immutable,
-    ["SELECT quote(CAST('a' AS BLOB))" => "X'61'"],
-    |args, _| Ok(args[0].as_bytes().map_or(Value::Null, |bytes| Value::blob(bytes)))
+    example "SELECT quote(CAST('a' AS BLOB))" => "X'61'",
+    eval: |args, _| Ok(args[0].as_bytes().map_or(Value::Null, |bytes| Value::blob(bytes)))
 }

@@ -5,8 +5,8 @@ scalar! {
     "as_integer"("x")
     1..=1 => Returns::Int,
     Immutable,
-    ["SELECT CAST('12abc' AS INTEGER)" => "12"],
-    ["SELECT CAST(-7.9 AS INTEGER)" => "-7"],
+    example "SELECT CAST('12abc' AS INTEGER)" => "12",
+    example "SELECT CAST(-7.9 AS INTEGER)" => "-7",
     simplify: plan::simplify_as_integer,
-    |args, _| Ok(args[0].as_int().map_or(Value::Null, Value::Int))
+    eval: |args, _| Ok(args[0].as_int().map_or(Value::Null, Value::Int))
 }

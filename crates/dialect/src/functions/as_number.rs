@@ -5,7 +5,7 @@ scalar! {
     "as_number"("x")
     1..=1 => Returns::By(numeric),
     Immutable,
-    ["SELECT '5' + 3" => "8"],
+    example "SELECT '5' + 3" => "8",
     simplify: plan::simplify_as_number,
-    |args, _| Ok(args[0].as_number())
+    eval: |args, _| Ok(args[0].as_number())
 }

@@ -5,6 +5,6 @@ scalar! {
     "as_real"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT CAST('2.5x' AS REAL)" => "2.5"],
-    |args, _| Ok(args[0].as_real().map_or(Value::Null, Value::Real))
+    example "SELECT CAST('2.5x' AS REAL)" => "2.5",
+    eval: |args, _| Ok(args[0].as_real().map_or(Value::Null, Value::Real))
 }

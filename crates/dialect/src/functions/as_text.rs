@@ -5,7 +5,7 @@ scalar! {
     "as_text"("x")
     1..=1 => Returns::Text,
     Immutable,
-    ["SELECT CAST(8.0 AS TEXT)" => "8.0"],
+    example "SELECT CAST(8.0 AS TEXT)" => "8.0",
     simplify: plan::simplify_as_text,
-    |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text)))
+    eval: |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text)))
 }

@@ -5,8 +5,8 @@ scalar! {
     "asin"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT asin(0)" => "0.0"],
-    |args, _| {
+    example "SELECT asin(0)" => "0.0",
+    eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         if !(-1.0..=1.0).contains(&number) {
             return Err("argument out of domain".to_owned());

@@ -5,8 +5,8 @@ scalar! {
     "atan"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT atan(0)" => "0.0"],
-    |args, _| {
+    example "SELECT atan(0)" => "0.0",
+    eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         Ok(Value::Real(number.atan()))
     }

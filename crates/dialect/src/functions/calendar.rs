@@ -259,7 +259,9 @@ impl Moment {
         if !matches!(first, '+' | '-') && !first.is_ascii_digit() {
             return None;
         }
-        let end = modifier[1..].find(|c: char| c == ':' || c == '-' || is_space(c) || c.is_ascii_alphabetic()).map(|at| at + 1);
+        let end = modifier[1..]
+            .find(|c: char| c == ':' || c == '-' || is_space(c) || c.is_ascii_alphabetic())
+            .map(|at| at + 1);
         let (number, rest) = modifier.split_at(end.unwrap_or(modifier.len()));
         let negative = first == '-';
         if rest.starts_with(':') {
@@ -308,7 +310,11 @@ impl Moment {
                 }
                 let whole = amount as i64;
                 let mut parts = self.parts();
-                if unit == "month" { parts.month += whole } else { parts.year += whole }
+                if unit == "month" {
+                    parts.month += whole
+                } else {
+                    parts.year += whole
+                }
                 self.millis = join(parts);
                 let left = amount - whole as f64;
                 let day = if unit == "month" { 30.0 } else { 365.0 };
@@ -440,13 +446,16 @@ fn parse(text: &str, now: Moment) -> Option<Moment> {
 
 /// The difference of two moments as `+YYYY-MM-DD HH:MM:SS.SSS`.
 pub(crate) fn difference(later: Moment, earlier: Moment) -> String {
-    let (sign, from, to) =
-        if later.millis >= earlier.millis { ('+', earlier, later) } else { ('-', later, earlier) };
+    let (sign, from, to) = if later.millis >= earlier.millis { ('+', earlier, later) } else { ('-', later, earlier) };
     let (a, b) = (from.parts(), to.parts());
     let mut months = (b.year - a.year) * 12 + b.month - a.month;
     let step = |months: i64| {
         // Counted forward from the earlier moment, or back from it when the difference is negative.
-        if sign == '+' { join(Parts { month: a.month + months, ..a }) } else { join(Parts { month: b.month - months, ..b }) }
+        if sign == '+' {
+            join(Parts { month: a.month + months, ..a })
+        } else {
+            join(Parts { month: b.month - months, ..b })
+        }
     };
     let left = loop {
         let left = if sign == '+' { to.millis - step(months) } else { step(months) - from.millis };

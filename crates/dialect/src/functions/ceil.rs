@@ -5,8 +5,8 @@ scalar! {
     "ceil"("x") alias "ceiling";
     1..=1 => Returns::Int,
     Immutable,
-    ["SELECT ceil(1.2)" => "2"],
-    |args, _| {
+    example "SELECT ceil(1.2)" => "2",
+    eval: |args, _| {
         Ok(match &args[0] {
             Value::Null => Value::Null,
             Value::Int(number) => Value::Int(*number),

@@ -5,8 +5,8 @@ scalar! {
     "char"("code, ...")
     0..=usize::MAX => Returns::Text,
     Immutable,
-    ["SELECT char(72, 105)" => "Hi"],
-    |args, _| {
+    example "SELECT char(72, 105)" => "Hi",
+    eval: |args, _| {
         let one = |value: &Value<'_>| {
             let code = value.as_int().unwrap_or(0);
             u32::try_from(code).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)

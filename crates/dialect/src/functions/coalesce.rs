@@ -7,7 +7,7 @@ scalar! {
     "coalesce"("x, y, ...")
     1..=usize::MAX => Returns::By(widest),
     Immutable,
-    ["SELECT coalesce(NULL, 'a', 'b')" => "a"],
-    ["SELECT coalesce(1, 'a')" => "1"],
-    |args, _| Ok(args.iter().find(|arg| !arg.is_null()).cloned().unwrap_or(Value::Null))
+    example "SELECT coalesce(NULL, 'a', 'b')" => "a",
+    example "SELECT coalesce(1, 'a')" => "1",
+    eval: |args, _| Ok(args.iter().find(|arg| !arg.is_null()).cloned().unwrap_or(Value::Null))
 }

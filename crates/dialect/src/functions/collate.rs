@@ -5,6 +5,6 @@ scalar! {
     "collate"("x, collation")
     2..=2 => Returns::By(|types| widest(&types[..1])),
     Immutable,
-    ["SELECT 'ABC' COLLATE NOCASE = 'abc'" => "1"],
-    |args, _| Ok(args[0].clone())
+    example "SELECT 'ABC' COLLATE NOCASE = 'abc'" => "1",
+    eval: |args, _| Ok(args[0].clone())
 }

@@ -5,8 +5,8 @@ scalar! {
     "collation_key"("x, collation")
     2..=2 => Returns::By(|types| if types[0].is_numeric() { types[0].clone() } else { DataType::Utf8View }),
     Immutable,
-    ["SELECT collation_key('aB', 'nocase')" => "ab"],
-    |args, _| {
+    example "SELECT collation_key('aB', 'nocase')" => "ab",
+    eval: |args, _| {
         let name = args[1].as_text().unwrap_or_default();
         let Some(collation) = Collation::named(&name) else { return Err(format!("no such collation sequence: {name}")) };
         Ok(match &args[0] {

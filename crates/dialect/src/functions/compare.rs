@@ -5,9 +5,9 @@ scalar! {
     "compare"("x, y [, how]")
     2..=3 => Returns::Int,
     Immutable,
-    ["SELECT compare(10, 'abc')" => "-1"],
-    ["SELECT compare('1.10', '1.9', 'version')" => "1"],
-    |args, _| {
+    example "SELECT compare(10, 'abc')" => "-1",
+    example "SELECT compare('1.10', '1.9', 'version')" => "1",
+    eval: |args, _| {
         if args[0].is_null() || args[1].is_null() {
             return Ok(Value::Null);
         }

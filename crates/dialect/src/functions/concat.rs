@@ -5,8 +5,8 @@ scalar! {
     "concat"("x, ...")
     0..=usize::MAX => Returns::Text,
     Immutable,
-    ["SELECT concat('a', NULL, 1)" => "a1"],
-    |args, _| {
+    example "SELECT concat('a', NULL, 1)" => "a1",
+    eval: |args, _| {
         let parts: Vec<_> = args.iter().filter_map(Value::as_text).collect();
         Ok(if parts.is_empty() { Value::Null } else { Value::text(parts.concat()) })
     }

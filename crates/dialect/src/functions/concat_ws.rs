@@ -7,9 +7,9 @@ scalar! {
     "concat_ws"("separator, x, ...")
     1..=usize::MAX => Returns::Text,
     Immutable,
-    ["SELECT concat_ws(',', 'a', NULL, 'b')" => "a,b"],
-    ["SELECT concat_ws('-', 1, 2)" => "1-2"],
-    |args, _| {
+    example "SELECT concat_ws(',', 'a', NULL, 'b')" => "a,b",
+    example "SELECT concat_ws('-', 1, 2)" => "1-2",
+    eval: |args, _| {
         let separator = args[0].as_text().unwrap_or_default();
         let mut joined = String::new();
         let last = args.len() - 1;

@@ -5,8 +5,8 @@ scalar! {
     "cos"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT cos(0)" => "1.0"],
-    |args, _| {
+    example "SELECT cos(0)" => "1.0",
+    eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         Ok(Value::Real(number.cos()))
     }

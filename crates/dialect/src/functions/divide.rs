@@ -5,10 +5,10 @@ scalar! {
     "divide"("x, y")
     2..=2 => Returns::By(numeric),
     Immutable,
-    ["SELECT 7 / 2" => "3"],
-    ["SELECT 1 / 0 IS NULL" => "1"],
-    ["SELECT 7 / 2.0" => "3.5"],
-    |args, _| {
+    example "SELECT 7 / 2" => "3",
+    example "SELECT 1 / 0 IS NULL" => "1",
+    example "SELECT 7 / 2.0" => "3.5",
+    eval: |args, _| {
         Ok(match (args[0].as_number(), args[1].as_number()) {
             (Value::Null, _) | (_, Value::Null) => Value::Null,
             (Value::Int(left), Value::Int(right)) => match right {

@@ -5,8 +5,8 @@ scalar! {
     "exact_real"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT exact_real('1.5')" => "1.5"],
-    |args, _| {
+    example "SELECT exact_real('1.5')" => "1.5",
+    eval: |args, _| {
         Ok(match args[0].clone().with_numeric_affinity() {
             Value::Int(number) => Value::Real(number as f64),
             Value::Real(number) => Value::Real(number),

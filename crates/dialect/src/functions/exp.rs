@@ -5,8 +5,8 @@ scalar! {
     "exp"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT exp(0)" => "1.0"],
-    |args, _| {
+    example "SELECT exp(0)" => "1.0",
+    eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         let answer = number.exp();
         if answer.is_infinite() { Err("answer out of range".to_owned()) } else { Ok(Value::Real(answer)) }

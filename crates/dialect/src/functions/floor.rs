@@ -5,8 +5,8 @@ scalar! {
     "floor"("x")
     1..=1 => Returns::Int,
     Immutable,
-    ["SELECT floor(-1.2)" => "-2"],
-    |args, _| {
+    example "SELECT floor(-1.2)" => "-2",
+    eval: |args, _| {
         Ok(match &args[0] {
             Value::Null => Value::Null,
             Value::Int(number) => Value::Int(*number),

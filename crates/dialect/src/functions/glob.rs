@@ -7,9 +7,9 @@ scalar! {
     "glob"("pattern, x")
     2..=2 => Returns::Int,
     Immutable,
-    ["SELECT glob('*.so', 'libc.so')" => "1"],
-    ["SELECT 'abc' GLOB 'A*'" => "0"],
-    |args, _| {
+    example "SELECT glob('*.so', 'libc.so')" => "1",
+    example "SELECT 'abc' GLOB 'A*'" => "0",
+    eval: |args, _| {
         let (Some(pattern), Some(text)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
         Ok(Value::Int(i64::from(pattern::glob(&pattern, &text))))
     }

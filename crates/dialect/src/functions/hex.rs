@@ -5,7 +5,7 @@ scalar! {
     "hex"("x")
     1..=1 => Returns::Text,
     Immutable,
-    ["SELECT hex('AB')" => "4142"],
-    ["SELECT hex(12)" => "3132"],
-    |args, _| Ok(Value::text(hex::encode_upper(args[0].as_bytes().unwrap_or_default())))
+    example "SELECT hex('AB')" => "4142",
+    example "SELECT hex(12)" => "3132",
+    eval: |args, _| Ok(Value::text(hex::encode_upper(args[0].as_bytes().unwrap_or_default())))
 }

@@ -5,6 +5,6 @@ scalar! {
     "ifnull"("x, y")
     2..=2 => Returns::By(widest),
     Immutable,
-    ["SELECT ifnull(NULL, 7)" => "7"],
-    |args, _| Ok(if args[0].is_null() { args[1].clone() } else { args[0].clone() })
+    example "SELECT ifnull(NULL, 7)" => "7",
+    eval: |args, _| Ok(if args[0].is_null() { args[1].clone() } else { args[0].clone() })
 }

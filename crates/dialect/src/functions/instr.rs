@@ -5,9 +5,9 @@ scalar! {
     "instr"("x, part")
     2..=2 => Returns::Int,
     Immutable,
-    ["SELECT instr('hello', 'l')" => "3"],
-    ["SELECT instr('hello', 'z')" => "0"],
-    |args, _| {
+    example "SELECT instr('hello', 'l')" => "3",
+    example "SELECT instr('hello', 'z')" => "0",
+    eval: |args, _| {
         if let (Value::Blob(whole), Value::Blob(part)) = (&args[0], &args[1]) {
             let at = if part.is_empty() { Some(0) } else { whole.windows(part.len()).position(|window| window == &part[..]) };
             return Ok(Value::Int(at.map_or(0, |at| at as i64 + 1)));

@@ -5,9 +5,9 @@ scalar! {
     "length"("x")
     1..=1 => Returns::Int,
     Immutable,
-    ["SELECT length('héllo')" => "5"],
-    ["SELECT length(12.5)" => "4"],
-    |args, _| {
+    example "SELECT length('héllo')" => "5",
+    example "SELECT length(12.5)" => "4",
+    eval: |args, _| {
         Ok(match &args[0] {
             Value::Null => Value::Null,
             Value::Blob(bytes) => Value::Int(bytes.len() as i64),

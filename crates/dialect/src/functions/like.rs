@@ -7,9 +7,9 @@ scalar! {
     "like"("pattern, x [, escape]")
     2..=3 => Returns::Int,
     Immutable,
-    ["SELECT like('A%', 'abc')" => "1"],
-    ["SELECT like('10!%', '10%', '!')" => "1"],
-    |args, _| {
+    example "SELECT like('A%', 'abc')" => "1",
+    example "SELECT like('10!%', '10%', '!')" => "1",
+    eval: |args, _| {
         let (Some(pattern), Some(text)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
         let escape = match args.get(2) {
             None => None,

@@ -5,6 +5,6 @@ scalar! {
     "likelihood"("x, probability")
     2..=2 => Returns::By(|types| widest(&types[..1])),
     Immutable,
-    ["SELECT likelihood(5, 0.5)" => "5"],
-    |args, _| Ok(args[0].clone())
+    example "SELECT likelihood(5, 0.5)" => "5",
+    eval: |args, _| Ok(args[0].clone())
 }

@@ -5,6 +5,6 @@ scalar! {
     "likely"("x")
     1..=1 => Returns::By(widest),
     Immutable,
-    ["SELECT likely(5)" => "5"],
-    |args, _| Ok(args[0].clone())
+    example "SELECT likely(5)" => "5",
+    eval: |args, _| Ok(args[0].clone())
 }

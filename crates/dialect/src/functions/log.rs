@@ -5,8 +5,8 @@ scalar! {
     "log"("x") alias "ln";
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT log(1)" => "0.0"],
-    |args, _| {
+    example "SELECT log(1)" => "0.0",
+    eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         if number <= 0.0 {
             return Err("argument out of domain".to_owned());

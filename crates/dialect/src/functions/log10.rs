@@ -5,8 +5,8 @@ scalar! {
     "log10"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT log10(1000)" => "3.0"],
-    |args, _| {
+    example "SELECT log10(1000)" => "3.0",
+    eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         if number <= 0.0 {
             return Err("argument out of domain".to_owned());

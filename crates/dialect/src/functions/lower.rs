@@ -5,6 +5,6 @@ scalar! {
     "lower"("x")
     1..=1 => Returns::Text,
     Immutable,
-    ["SELECT lower('ABC')" => "abc"],
-    |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text.to_ascii_lowercase())))
+    example "SELECT lower('ABC')" => "abc",
+    eval: |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text.to_ascii_lowercase())))
 }

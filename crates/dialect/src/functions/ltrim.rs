@@ -5,8 +5,8 @@ scalar! {
     "ltrim"("x [, characters]")
     1..=2 => Returns::Text,
     Immutable,
-    ["SELECT ltrim('xxa', 'x')" => "a"],
-    |args, _| {
+    example "SELECT ltrim('xxa', 'x')" => "a",
+    eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
         let Some(characters) = args.get(1) else { return Ok(Value::text(text.trim_start_matches(' '))) };
         let Some(characters) = characters.as_text() else { return Ok(Value::Null) };

@@ -5,8 +5,8 @@ scalar! {
     "multiply"("x, y")
     2..=2 => Returns::Int,
     Immutable,
-    ["SELECT 2 * 3" => "6"],
-    |args, _| {
+    example "SELECT 2 * 3" => "6",
+    eval: |args, _| {
         let (Some(left), Some(right)) = (args[0].as_int(), args[1].as_int()) else { return Ok(Value::Null) };
         left.checked_mul(right).map(Value::Int).ok_or_else(|| format!("integer overflow in {left} * {right}: make one side a real"))
     }

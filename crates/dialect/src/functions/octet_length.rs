@@ -5,6 +5,6 @@ scalar! {
     "octet_length"("x")
     1..=1 => Returns::Int,
     Immutable,
-    ["SELECT octet_length('hé')" => "3"],
-    |args, _| Ok(args[0].as_bytes().map_or(Value::Null, |bytes| Value::Int(bytes.len() as i64)))
+    example "SELECT octet_length('hé')" => "3",
+    eval: |args, _| Ok(args[0].as_bytes().map_or(Value::Null, |bytes| Value::Int(bytes.len() as i64)))
 }

@@ -20,11 +20,16 @@ pub(crate) fn like(pattern: &str, text: &str, escape: Option<char>) -> bool {
             c => Part::Exactly(c),
         });
     }
-    matches(&parts, text, |part| matches!(part, Part::Any), |part, c| match part {
-        Part::Any => false,
-        Part::One => true,
-        Part::Exactly(expected) => expected.eq_ignore_ascii_case(&c),
-    })
+    matches(
+        &parts,
+        text,
+        |part| matches!(part, Part::Any),
+        |part, c| match part {
+            Part::Any => false,
+            Part::One => true,
+            Part::Exactly(expected) => expected.eq_ignore_ascii_case(&c),
+        },
+    )
 }
 
 /// Whether `text` matches a GLOB pattern.
@@ -68,12 +73,19 @@ pub(crate) fn glob(pattern: &str, text: &str) -> bool {
             c => Part::Exactly(c),
         });
     }
-    matches(&parts, text, |part| matches!(part, Part::Any), |part, c| match part {
-        Part::Any | Part::Never => false,
-        Part::One => true,
-        Part::Exactly(expected) => *expected == c,
-        Part::Set { negated, ranges } => ranges.iter().any(|(first, last)| (*first..=*last).contains(&c)) != *negated,
-    })
+    matches(
+        &parts,
+        text,
+        |part| matches!(part, Part::Any),
+        |part, c| match part {
+            Part::Any | Part::Never => false,
+            Part::One => true,
+            Part::Exactly(expected) => *expected == c,
+            Part::Set { negated, ranges } => {
+                ranges.iter().any(|(first, last)| (*first..=*last).contains(&c)) != *negated
+            }
+        },
+    )
 }
 
 fn matches<P>(parts: &[P], text: &str, is_any: impl Fn(&P) -> bool, fits: impl Fn(&P, char) -> bool) -> bool {
@@ -86,7 +98,6 @@ fn matches<P>(parts: &[P], text: &str, is_any: impl Fn(&P) -> bool, fits: impl F
             back = Some((at, rest.clone()));
             continue;
         }
-        let before = rest.clone();
         match rest.next() {
             Some(c) if at < parts.len() && fits(&parts[at], c) => {
                 at += 1;
@@ -94,7 +105,7 @@ fn matches<P>(parts: &[P], text: &str, is_any: impl Fn(&P) -> bool, fits: impl F
             }
             None if at == parts.len() => return true,
             None => return false,
-            Some(_) => rest = before,
+            Some(_) => {}
         }
         match &mut back {
             Some((resume, from)) => {

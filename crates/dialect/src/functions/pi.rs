@@ -5,6 +5,6 @@ scalar! {
     "pi"("")
     0..=0 => Returns::Real,
     Immutable,
-    ["SELECT round(pi(), 5)" => "3.14159"],
-    |_, _| Ok(Value::Real(std::f64::consts::PI))
+    example "SELECT round(pi(), 5)" => "3.14159",
+    eval: |_, _| Ok(Value::Real(std::f64::consts::PI))
 }

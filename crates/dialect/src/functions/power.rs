@@ -5,8 +5,8 @@ scalar! {
     "power"("x, y") alias "pow";
     2..=2 => Returns::Real,
     Immutable,
-    ["SELECT power(2, 10)" => "1024.0"],
-    |args, _| {
+    example "SELECT power(2, 10)" => "1024.0",
+    eval: |args, _| {
         let (Some(base), Some(exponent)) = (args[0].as_real(), args[1].as_real()) else { return Ok(Value::Null) };
         let answer = base.powf(exponent);
         if answer.is_nan() || answer.is_infinite() {

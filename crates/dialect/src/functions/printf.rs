@@ -7,9 +7,9 @@ scalar! {
     "printf"("format, ...") alias "format";
     0..=usize::MAX => Returns::Text,
     Immutable,
-    ["SELECT printf('%05d|%-5s|%.2f', 42, 'ab', 3.14159)" => "00042|ab   |3.14"],
-    ["SELECT format('%,d', 1234567)" => "1,234,567"],
-    |args, _| {
+    example "SELECT printf('%05d|%-5s|%.2f', 42, 'ab', 3.14159)" => "00042|ab   |3.14",
+    example "SELECT format('%,d', 1234567)" => "1,234,567",
+    eval: |args, _| {
         let Some(format) = args.first().and_then(Value::as_text) else { return Ok(Value::Null) };
         Ok(Value::text(text::printf(&format, &args[1..])))
     }

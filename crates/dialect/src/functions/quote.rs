@@ -5,9 +5,9 @@ scalar! {
     "quote"("x")
     1..=1 => Returns::Text,
     Immutable,
-    ["SELECT quote('it''s')" => "'it''s'"],
-    ["SELECT quote(NULL)" => "NULL"],
-    |args, _| {
+    example "SELECT quote('it''s')" => "'it''s'",
+    example "SELECT quote(NULL)" => "NULL",
+    eval: |args, _| {
         Ok(Value::text(match &args[0] {
             Value::Null => "NULL".to_owned(),
             Value::Text(text) => format!("'{}'", text.split('\0').next().unwrap_or_default().replace('\'', "''")),

@@ -5,6 +5,6 @@ scalar! {
     "radians"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT round(radians(180), 4)" => "3.1416"],
-    |args, _| Ok(args[0].as_real().map_or(Value::Null, |number| Value::Real(number.to_radians())))
+    example "SELECT round(radians(180), 4)" => "3.1416",
+    eval: |args, _| Ok(args[0].as_real().map_or(Value::Null, |number| Value::Real(number.to_radians())))
 }

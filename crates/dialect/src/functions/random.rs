@@ -5,6 +5,6 @@ scalar! {
     "random"("")
     0..=0 => Returns::Int,
     Volatile,
-    ["SELECT typeof(random())" => "integer"],
-    |_, _| Ok(Value::Int(text::random_int()))
+    example "SELECT typeof(random())" => "integer",
+    eval: |_, _| Ok(Value::Int(text::random_int()))
 }

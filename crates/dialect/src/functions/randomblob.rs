@@ -5,8 +5,8 @@ scalar! {
     "randomblob"("length")
     1..=1 => Returns::Blob,
     Volatile,
-    ["SELECT length(randomblob(4))" => "4"],
-    |args, _| {
+    example "SELECT length(randomblob(4))" => "4",
+    eval: |args, _| {
         let length = args[0].as_int().unwrap_or(1).clamp(1, 1_000_000) as usize;
         let bytes = (0..length.div_ceil(8)).flat_map(|_| text::random_int().to_ne_bytes()).take(length).collect::<Vec<u8>>();
         Ok(Value::blob(bytes))

@@ -5,8 +5,8 @@ scalar! {
     "replace"("x, from, to")
     3..=3 => Returns::Text,
     Immutable,
-    ["SELECT replace('aXbX', 'X', '-')" => "a-b-"],
-    |args, _| {
+    example "SELECT replace('aXbX', 'X', '-')" => "a-b-",
+    eval: |args, _| {
         let (Some(text), Some(from)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
         if from.is_empty() {
             return Ok(Value::text(text));

@@ -5,9 +5,9 @@ scalar! {
     "round"("x [, places]")
     1..=2 => Returns::Real,
     Immutable,
-    ["SELECT round(2.567, 2)" => "2.57"],
-    ["SELECT round(2.5)" => "3.0"],
-    |args, _| {
+    example "SELECT round(2.567, 2)" => "2.57",
+    example "SELECT round(2.5)" => "3.0",
+    eval: |args, _| {
         let places = match args.get(1) {
             Some(places) => match places.as_int() {
                 Some(places) => places.clamp(0, 30) as usize,

@@ -5,8 +5,8 @@ scalar! {
     "rtrim"("x [, characters]")
     1..=2 => Returns::Text,
     Immutable,
-    ["SELECT rtrim('a/', '/')" => "a"],
-    |args, _| {
+    example "SELECT rtrim('a/', '/')" => "a",
+    eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
         let Some(characters) = args.get(1) else { return Ok(Value::text(text.trim_end_matches(' '))) };
         let Some(characters) = characters.as_text() else { return Ok(Value::Null) };

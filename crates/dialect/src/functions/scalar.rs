@@ -1,7 +1,6 @@
 //! How a scalar function of SQLite becomes one of DataFusion: values in, one value out, row by row.
 
 use std::{
-    any::Any,
     borrow::Cow,
     fmt::{Debug, Formatter},
     hash::{Hash, Hasher},
@@ -46,6 +45,9 @@ pub(crate) struct Moment {
     pub(crate) now_micros: i64,
 }
 
+/// What a call becomes once its types are known.
+pub(crate) type Simplify = fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>;
+
 /// One function as data: what the documentation says and what runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Scalar {
@@ -59,7 +61,7 @@ pub(crate) struct Scalar {
     pub(crate) volatility: Volatility,
     pub(crate) examples: &'static [(&'static str, &'static str)],
     pub(crate) eval: for<'a> fn(&'a [Value<'a>], &Moment) -> Evaluated<'a>,
-    pub(crate) simplify: Option<fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>>,
+    pub(crate) simplify: Option<Simplify>,
 }
 
 /// Declares one function; every part is data, and the doc comment is its reference text.
@@ -69,9 +71,9 @@ macro_rules! scalar {
         $name:literal ( $arguments:literal ) $(alias $($alias:literal),+ ;)?
         $min:literal ..= $max:expr => $returns:expr,
         $volatility:ident,
-        $([ $sql:literal => $answer:literal ],)*
+        $(example $sql:literal => $answer:literal,)*
         $(simplify: $simplify:expr,)?
-        $eval:expr
+        eval: $eval:expr
     ) => {
         pub(super) const FUNCTION: $crate::functions::scalar::Scalar = $crate::functions::scalar::Scalar {
             name: $name,
@@ -398,9 +400,4 @@ pub(crate) fn numeric(types: &[DataType]) -> DataType {
     } else {
         DataType::Float64
     }
-}
-
-/// Lets `dyn Any` users see the specification again.
-pub(crate) fn specification(function: &dyn Any) -> Option<&Scalar> {
-    function.downcast_ref::<ScalarFunction>().map(|function| &function.spec)
 }

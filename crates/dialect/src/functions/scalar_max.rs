@@ -7,9 +7,9 @@ scalar! {
     "scalar_max"("x, y, ...")
     2..=usize::MAX => Returns::By(widest),
     Immutable,
-    ["SELECT max(3, 1, 2)" => "3"],
-    ["SELECT max(5, NULL) IS NULL" => "1"],
-    |args, _| {
+    example "SELECT max(3, 1, 2)" => "3",
+    example "SELECT max(5, NULL) IS NULL" => "1",
+    eval: |args, _| {
         let mut best = &args[0];
         for arg in args {
             if arg.is_null() {

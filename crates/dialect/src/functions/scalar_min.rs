@@ -7,9 +7,9 @@ scalar! {
     "scalar_min"("x, y, ...")
     2..=usize::MAX => Returns::By(widest),
     Immutable,
-    ["SELECT min(3, 1, 2)" => "1"],
-    ["SELECT min(5, NULL) IS NULL" => "1"],
-    |args, _| {
+    example "SELECT min(3, 1, 2)" => "1",
+    example "SELECT min(5, NULL) IS NULL" => "1",
+    eval: |args, _| {
         let mut best = &args[0];
         for arg in args {
             if arg.is_null() {

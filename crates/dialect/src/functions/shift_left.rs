@@ -5,8 +5,8 @@ scalar! {
     "shift_left"("x, y")
     2..=2 => Returns::Int,
     Immutable,
-    ["SELECT 1 << 4" => "16"],
-    |args, _| {
+    example "SELECT 1 << 4" => "16",
+    eval: |args, _| {
         let (Some(number), Some(count)) = (args[0].as_int(), args[1].as_int()) else { return Ok(Value::Null) };
         Ok(Value::Int(text::shift(number, count)))
     }

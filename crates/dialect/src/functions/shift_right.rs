@@ -5,8 +5,8 @@ scalar! {
     "shift_right"("x, y")
     2..=2 => Returns::Int,
     Immutable,
-    ["SELECT -16 >> 2" => "-4"],
-    |args, _| {
+    example "SELECT -16 >> 2" => "-4",
+    eval: |args, _| {
         let (Some(number), Some(count)) = (args[0].as_int(), args[1].as_int()) else { return Ok(Value::Null) };
         Ok(Value::Int(text::shift(number, count.saturating_neg())))
     }

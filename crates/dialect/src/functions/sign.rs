@@ -5,8 +5,8 @@ scalar! {
     "sign"("x")
     1..=1 => Returns::Int,
     Immutable,
-    ["SELECT sign(-2.5)" => "-1"],
-    |args, _| {
+    example "SELECT sign(-2.5)" => "-1",
+    eval: |args, _| {
         let number = match &args[0] {
             Value::Int(number) => *number as f64,
             Value::Real(number) => *number,

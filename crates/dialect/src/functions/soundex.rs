@@ -5,6 +5,6 @@ scalar! {
     "soundex"("x")
     1..=1 => Returns::Text,
     Immutable,
-    ["SELECT soundex('Robert')" => "R163"],
-    |args, _| Ok(Value::text(text::soundex(&args[0].as_text().unwrap_or_default())))
+    example "SELECT soundex('Robert')" => "R163",
+    eval: |args, _| Ok(Value::text(text::soundex(&args[0].as_text().unwrap_or_default())))
 }

@@ -5,6 +5,6 @@ scalar! {
     "sqlite_version"("")
     0..=0 => Returns::Text,
     Immutable,
-    ["SELECT sqlite_version()" => "3.42.0"],
-    |_, _| Ok(Value::text("3.42.0"))
+    example "SELECT sqlite_version()" => "3.42.0",
+    eval: |_, _| Ok(Value::text("3.42.0"))
 }

@@ -5,8 +5,8 @@ scalar! {
     "sqrt"("x")
     1..=1 => Returns::Real,
     Immutable,
-    ["SELECT sqrt(16)" => "4.0"],
-    |args, _| {
+    example "SELECT sqrt(16)" => "4.0",
+    eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         if number < 0.0 {
             return Err("argument out of domain".to_owned());

@@ -7,10 +7,10 @@ scalar! {
     "substr"("x, start [, length]") alias "substring";
     2..=3 => Returns::By(|types| if Class::of(&types[0]) == Class::Blob { DataType::Binary } else { DataType::Utf8View }),
     Immutable,
-    ["SELECT substr('hello', 2, 3)" => "ell"],
-    ["SELECT substr('hello', -3)" => "llo"],
-    ["SELECT substr('hello', 0, 3)" => "he"],
-    |args, _| {
+    example "SELECT substr('hello', 2, 3)" => "ell",
+    example "SELECT substr('hello', -3)" => "llo",
+    example "SELECT substr('hello', 0, 3)" => "he",
+    eval: |args, _| {
         let Some(start) = args[1].as_int() else { return Ok(Value::Null) };
         let length = match args.get(2) {
             Some(length) => match length.as_int() {

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
 };
 
-use crate::value::{Value, real_to_text};
+use crate::value::Value;
 
 /// A random integer from the standard library's per-process keys.
 pub(crate) fn random_int() -> i64 {
@@ -111,18 +111,19 @@ pub(crate) fn decimal(number: f64, places: usize) -> String {
 
 /// The Soundex code of the first word.
 pub(crate) fn soundex(text: &str) -> String {
-    let code = |c: char| match c.to_ascii_lowercase() {
-        'b' | 'f' | 'p' | 'v' => 1,
-        'c' | 'g' | 'j' | 'k' | 'q' | 's' | 'x' | 'z' => 2,
-        'd' | 't' => 3,
-        'l' => 4,
-        'm' | 'n' => 5,
-        'r' => 6,
+    // By bytes of which seven bits count, as SQLite goes through UTF-8.
+    let code = |byte: u8| match (byte & 0x7f).to_ascii_lowercase() {
+        b'b' | b'f' | b'p' | b'v' => 1,
+        b'c' | b'g' | b'j' | b'k' | b'q' | b's' | b'x' | b'z' => 2,
+        b'd' | b't' => 3,
+        b'l' => 4,
+        b'm' | b'n' => 5,
+        b'r' => 6,
         _ => 0_u8,
     };
-    let mut letters = text.chars().skip_while(|c| !c.is_ascii_alphabetic());
+    let mut letters = text.bytes().skip_while(|byte| !byte.is_ascii_alphabetic());
     let Some(first) = letters.next() else { return "?000".to_owned() };
-    let mut answer = first.to_ascii_uppercase().to_string();
+    let mut answer = char::from(first.to_ascii_uppercase()).to_string();
     let mut previous = code(first);
     for letter in letters {
         let next = code(letter);
@@ -368,9 +369,4 @@ fn real(value: f64, conversion: char, precision: usize, alternate: bool) -> Stri
         }
     };
     if matches!(conversion, 'E' | 'G') { text.to_uppercase() } else { text }
-}
-
-/// A number as JSON writes it.
-pub(crate) fn json_real(number: f64) -> String {
-    if number.is_infinite() { if number > 0.0 { "9e999".to_owned() } else { "-9e999".to_owned() } } else { real_to_text(number) }
 }

@@ -5,8 +5,8 @@ scalar! {
     "trim"("x [, characters]")
     1..=2 => Returns::Text,
     Immutable,
-    ["SELECT trim('  a ')" => "a"],
-    |args, _| {
+    example "SELECT trim('  a ')" => "a",
+    eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
         let Some(characters) = args.get(1) else { return Ok(Value::text(text.trim_matches(' '))) };
         let Some(characters) = characters.as_text() else { return Ok(Value::Null) };

@@ -5,8 +5,8 @@ scalar! {
     "truth"("x")
     1..=1 => Returns::Bool,
     Immutable,
-    ["SELECT 'yes' AND 1" => "0"],
-    ["SELECT '1abc' AND 1" => "1"],
+    example "SELECT 'yes' AND 1" => "0",
+    example "SELECT '1abc' AND 1" => "1",
     simplify: plan::simplify_truth,
-    |args, _| Ok(args[0].truth().map_or(Value::Null, |truth| Value::Int(i64::from(truth))))
+    eval: |args, _| Ok(args[0].truth().map_or(Value::Null, |truth| Value::Int(i64::from(truth))))
 }

@@ -5,9 +5,9 @@ scalar! {
     "unhex"("x [, ignored]")
     1..=2 => Returns::Blob,
     Immutable,
-    ["SELECT quote(unhex('4142'))" => "X'4142'"],
-    ["SELECT hex(unhex('41-42', '-'))" => "4142"],
-    |args, _| {
+    example "SELECT quote(unhex('4142'))" => "X'4142'",
+    example "SELECT hex(unhex('41-42', '-'))" => "4142",
+    eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
         let ignored = match args.get(1) {
             Some(ignored) => match ignored.as_text() {

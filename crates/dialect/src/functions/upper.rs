@@ -5,7 +5,7 @@ scalar! {
     "upper"("x")
     1..=1 => Returns::Text,
     Immutable,
-    ["SELECT upper('abc')" => "ABC"],
-    ["SELECT upper('é')" => "é"],
-    |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text.to_ascii_uppercase())))
+    example "SELECT upper('abc')" => "ABC",
+    example "SELECT upper('é')" => "é",
+    eval: |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text.to_ascii_uppercase())))
 }

@@ -5,8 +5,8 @@ scalar! {
     "zeroblob"("length")
     1..=1 => Returns::Blob,
     Immutable,
-    ["SELECT hex(zeroblob(2))" => "0000"],
-    |args, _| {
+    example "SELECT hex(zeroblob(2))" => "0000",
+    eval: |args, _| {
         let length = args[0].as_int().unwrap_or(0).max(0);
         if length > 100_000_000 {
             return Err("string or blob too big".to_owned());

@@ -69,10 +69,7 @@ impl Cluster {
             bed: "cluster",
             script: include_str!("../../beds/cluster.sh"),
             files,
-            env: vec![
-                ("K8S".into(), programs.folder.display().to_string()),
-                ("PKI".into(), pki.display().to_string()),
-            ],
+            env: vec![("K8S".into(), programs.folder.display().to_string()), ("PKI".into(), pki.display().to_string())],
         })?;
         let port = forward(keeper.namespace_pid(), 6443)?;
         let access = Access::write(keeper.folder(), &pki, port)?;
@@ -85,9 +82,16 @@ impl Cluster {
         let columns = r#"jsonpath={range .items[*]}{.metadata.name} {.status.phase} {.status.conditions[?(@.type=="Ready")].status} {.status.reason}{"\n"}{end}"#;
         loop {
             let pods = self.kubectl(&["get", "pods", "-A", "-o", columns])?;
-            let deployments = self.kubectl(&["get", "deployments", "-A", "-o", "jsonpath={range .items[*]}{.spec.replicas} {.status.readyReplicas}{\"\\n\"}{end}"])?;
+            let deployments = self.kubectl(&[
+                "get",
+                "deployments",
+                "-A",
+                "-o",
+                "jsonpath={range .items[*]}{.spec.replicas} {.status.readyReplicas}{\"\\n\"}{end}",
+            ])?;
             let ready = |line: &str| line.contains(" Running True") || line.contains(" Succeeded ");
-            let full = |line: &str| line.split_once(' ').is_some_and(|(wanted, ready)| wanted == ready || wanted == "0");
+            let full =
+                |line: &str| line.split_once(' ').is_some_and(|(wanted, ready)| wanted == ready || wanted == "0");
             if pods.lines().all(ready) && deployments.lines().all(full) {
                 return Ok(());
             }
@@ -164,7 +168,8 @@ fn forward(pid: u32, port: u16) -> Result<u16> {
         }
         for client in listener.incoming().flatten() {
             // Made on this thread: `spawn`ed threads inherit its namespace as well, but this needs no argument.
-            let server = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(5));
+            let server =
+                TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(5));
             let Ok(server) = server else { continue };
             if let Err(error) = pump(client, server) {
                 tracing::debug!(%error, "connection to the bed failed");

@@ -44,7 +44,8 @@ impl Containerd {
 
     /// A sleeping container of this name in containerd's namespace `default`.
     pub fn run_ctr(&self, name: &str) -> Result<()> {
-        let words = ["run", "--detach", "--null-io", "--runc-binary", &runc()?, "localhost/bb:1", name, "/bin/sleep", "100000"];
+        let words =
+            ["run", "--detach", "--null-io", "--runc-binary", &runc()?, "localhost/bb:1", name, "/bin/sleep", "100000"];
         self.ctr(&words).map(|_| ())
     }
 

@@ -90,7 +90,11 @@ impl Effect {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": reason, "code": code,
         });
-        Effect::Status { code, headers: vec![("content-type".into(), "application/json".into())], body: body.to_string() }
+        Effect::Status {
+            code,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: body.to_string(),
+        }
     }
 }
 
@@ -187,7 +191,8 @@ struct State {
 
 impl State {
     fn judge(&mut self, mut request: Request) -> Option<Effect> {
-        let hit = self.rules.iter_mut().find_map(|rule| (rule.matches(&request) && rule.hit()).then(|| rule.effect.clone()));
+        let hit =
+            self.rules.iter_mut().find_map(|rule| (rule.matches(&request) && rule.hit()).then(|| rule.effect.clone()));
         request.hit = hit.is_some();
         self.log.push(request);
         hit
@@ -255,7 +260,8 @@ impl Fault {
 
     /// How many requests had this in their path, query or body.
     pub fn count(&self, part: &str) -> usize {
-        let has = |request: &&Request| [&request.path, &request.query, &request.body].iter().any(|text| text.contains(part));
+        let has =
+            |request: &&Request| [&request.path, &request.query, &request.body].iter().any(|text| text.contains(part));
         self.state().log.iter().filter(has).count()
     }
 
@@ -275,6 +281,8 @@ impl Fault {
     }
 
     /// A kubeconfig file that reaches an API server through this proxy as that user of the beds.
+    ///
+    /// For kube-rs and curl: kubectl itself sends no token over plain HTTP.
     pub fn kubeconfig(&self, user: &str) -> Result<PathBuf> {
         let path = self.folder.path().join(format!("{user}.conf"));
         install::write(&path, kubeconfig(&self.url(), None, &[user]))?;
@@ -317,7 +325,9 @@ async fn serve(request: http::Request<hyper::body::Incoming>, state: &Mutex<Stat
             for (name, value) in headers {
                 answer = answer.header(name, value);
             }
-            return Outcome::Answer(answer.body(full(body)).unwrap_or_else(|error| plain(StatusCode::BAD_GATEWAY, &error.to_string())));
+            return Outcome::Answer(
+                answer.body(full(body)).unwrap_or_else(|error| plain(StatusCode::BAD_GATEWAY, &error.to_string())),
+            );
         }
     }
     let sent = client.send(http::Request::from_parts(parts, body)).await;
@@ -344,7 +354,13 @@ fn plain(status: StatusCode, text: &str) -> Response<crate::beds::server::Answer
 
 async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let request = Request { method: "CONNECT".into(), path: String::new(), query: String::new(), body: String::new(), hit: false };
+    let request = Request {
+        method: "CONNECT".into(),
+        path: String::new(),
+        query: String::new(),
+        body: String::new(),
+        hit: false,
+    };
     let effect = lock(state).judge(request);
     let mut keep = u64::MAX;
     match effect {
@@ -413,7 +429,8 @@ impl Sender {
         // The Host header stays the caller's: signatures cover it.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = format!("{base}{path}").parse().map_err(|error| format!("bad address: {error}"))?;
-        let answer = self.client.request(request.map(Full::new)).await.map_err(|error| format!("upstream: {error:?}"))?;
+        let answer =
+            self.client.request(request.map(Full::new)).await.map_err(|error| format!("upstream: {error:?}"))?;
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.map_err(|error| format!("upstream: {error}"))?.to_bytes();
         Ok((parts.status, parts.headers, body))

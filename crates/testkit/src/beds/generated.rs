@@ -110,11 +110,15 @@ impl Shared {
                 StatusCode::OK,
                 r#"{"major":"1","minor":"33","gitVersion":"v1.33.1","gitCommit":"","gitTreeState":"clean","buildDate":"2026-01-01T00:00:00Z","goVersion":"go1.24","compiler":"gc","platform":"linux/amd64"}"#,
             ),
-            ["api"] => json(StatusCode::OK, r#"{"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[]}"#),
+            ["api"] => {
+                json(StatusCode::OK, r#"{"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[]}"#)
+            }
             ["apis"] => json(StatusCode::OK, r#"{"kind":"APIGroupList","apiVersion":"v1","groups":[]}"#),
             ["api", "v1"] => json(StatusCode::OK, RESOURCES),
             ["api", "v1", "pods"] => self.pods(&query),
-            ["api", "v1", "namespaces", namespace, "pods"] => self.pods(&Query { namespace: Some(namespace.into()), ..query }),
+            ["api", "v1", "namespaces", namespace, "pods"] => {
+                self.pods(&Query { namespace: Some(namespace.into()), ..query })
+            }
             ["api", "v1", "namespaces", namespace, "pods", name] => {
                 let query = Query { namespace: Some(namespace.into()), name: Some(name.into()), ..Query::default() };
                 match (0..self.pods.len()).find(|i| query.wants(*i)) {
@@ -122,7 +126,10 @@ impl Shared {
                     None => status(404, "NotFound", &format!("pods \"{name}\" not found")),
                 }
             }
-            ["api", "v1", "namespaces"] => json(StatusCode::OK, small("Namespace", (0..20).map(|i| format!("load-{i}")), r#""status":{"phase":"Active"}"#)),
+            ["api", "v1", "namespaces"] => json(
+                StatusCode::OK,
+                small("Namespace", (0..20).map(|i| format!("load-{i}")), r#""status":{"phase":"Active"}"#),
+            ),
             ["api", "v1", "nodes"] => json(StatusCode::OK, small("Node", (0..50).map(|i| format!("node-{i}")), NODE)),
             _ => status(404, "NotFound", "the server could not find the requested resource"),
         }
@@ -132,7 +139,11 @@ impl Shared {
         self.pages.fetch_add(1, Ordering::Relaxed);
         let from = query.from.unwrap_or(0);
         if self.expire_after.is_some_and(|limit| from > limit) && self.expired.fetch_add(1, Ordering::Relaxed) == 0 {
-            return status(410, "Expired", "The provided continue parameter is too old to display a consistent list result.");
+            return status(
+                410,
+                "Expired",
+                "The provided continue parameter is too old to display a consistent list result.",
+            );
         }
         let limit = query.limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         let mut wanted = (from..self.pods.len()).filter(|i| query.wants(*i));
@@ -177,7 +188,10 @@ impl Query {
                 ("fieldSelector", value) => {
                     let value = value.replace("%3D", "=").replace("%3d", "=").replace("%2C", ",").replace("%2c", ",");
                     for field in value.split(',') {
-                        match field.split_once('=').map(|(name, value)| (name, value.trim_start_matches('=').to_owned())) {
+                        match field
+                            .split_once('=')
+                            .map(|(name, value)| (name, value.trim_start_matches('=').to_owned()))
+                        {
                             Some(("metadata.name", value)) => query.name = Some(value),
                             Some(("metadata.namespace", value)) => query.namespace = Some(value),
                             Some(("spec.nodeName", value)) => query.node = Some(value),
@@ -225,9 +239,17 @@ const NODE: &str = r#""spec":{},"status":{"capacity":{"cpu":"8","memory":"32Gi",
 
 fn small(kind: &str, names: impl Iterator<Item = String>, rest: &str) -> String {
     let items: Vec<String> = names
-        .map(|name| format!(r#"{{"metadata":{{"name":"{name}","uid":"{}","creationTimestamp":"2026-01-01T00:00:00Z"}},{rest}}}"#, uid(9, name.len())))
+        .map(|name| {
+            format!(
+                r#"{{"metadata":{{"name":"{name}","uid":"{}","creationTimestamp":"2026-01-01T00:00:00Z"}},{rest}}}"#,
+                uid(9, name.len())
+            )
+        })
         .collect();
-    format!(r#"{{"kind":"{kind}List","apiVersion":"v1","metadata":{{"resourceVersion":"1000"}},"items":[{}]}}"#, items.join(","))
+    format!(
+        r#"{{"kind":"{kind}List","apiVersion":"v1","metadata":{{"resourceVersion":"1000"}},"items":[{}]}}"#,
+        items.join(",")
+    )
 }
 
 fn uid(kind: usize, i: usize) -> String {
@@ -235,7 +257,6 @@ fn uid(kind: usize, i: usize) -> String {
 }
 
 /// Pod `i` as JSON. Text, not a value tree: twenty thousand of them take a moment even in a debug build.
-#[expect(clippy::too_many_lines, reason = "one document")]
 fn pod(i: usize) -> Bytes {
     const FIELDS: &str = r#""f:metadata":{"f:annotations":{".":{},"f:checksum/config":{},"f:prometheus.io/scrape":{}},"f:generateName":{},"f:labels":{".":{},"f:app":{},"f:app.kubernetes.io/part-of":{},"f:pod-template-hash":{}},"f:ownerReferences":{".":{},"k:{\"uid\":\"OWNER\"}":{}}},"f:spec":{"f:containers":{"k:{\"name\":\"main\"}":{".":{},"f:args":{},"f:env":{".":{},"k:{\"name\":\"DB_URL\"}":{".":{},"f:name":{},"f:value":{}},"k:{\"name\":\"LEVEL\"}":{".":{},"f:name":{},"f:value":{}},"k:{\"name\":\"POD_NAME\"}":{".":{},"f:name":{},"f:valueFrom":{".":{},"f:fieldRef":{}}}},"f:image":{},"f:imagePullPolicy":{},"f:livenessProbe":{".":{},"f:failureThreshold":{},"f:httpGet":{".":{},"f:path":{},"f:port":{},"f:scheme":{}},"f:periodSeconds":{},"f:successThreshold":{},"f:timeoutSeconds":{}},"f:name":{},"f:ports":{".":{},"k:{\"containerPort\":8080,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{},"f:name":{},"f:protocol":{}},"k:{\"containerPort\":9090,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{},"f:name":{},"f:protocol":{}}},"f:resources":{".":{},"f:limits":{".":{},"f:memory":{}},"f:requests":{".":{},"f:cpu":{},"f:memory":{}}},"f:securityContext":{".":{},"f:allowPrivilegeEscalation":{},"f:capabilities":{".":{},"f:add":{},"f:drop":{}},"f:privileged":{}},"f:terminationMessagePath":{},"f:terminationMessagePolicy":{},"f:volumeMounts":{".":{},"k:{\"mountPath\":\"/etc/app\"}":{".":{},"f:mountPath":{},"f:name":{}},"k:{\"mountPath\":\"/tmp\"}":{".":{},"f:mountPath":{},"f:name":{}}}},"k:{\"name\":\"sidecar\"}":{".":{},"f:args":{},"f:image":{},"f:imagePullPolicy":{},"f:name":{},"f:resources":{".":{},"f:requests":{".":{},"f:cpu":{},"f:memory":{}}},"f:terminationMessagePath":{},"f:terminationMessagePolicy":{}}},"f:dnsPolicy":{},"f:enableServiceLinks":{},"f:nodeName":{},"f:restartPolicy":{},"f:schedulerName":{},"f:securityContext":{},"f:serviceAccount":{},"f:serviceAccountName":{},"f:terminationGracePeriodSeconds":{},"f:volumes":{".":{},"k:{\"name\":\"cfg\"}":{".":{},"f:configMap":{".":{},"f:defaultMode":{},"f:name":{}},"f:name":{}},"k:{\"name\":\"tmp\"}":{".":{},"f:emptyDir":{},"f:name":{}}}}"#;
     let every = |n: usize| i.is_multiple_of(n);
@@ -245,17 +266,22 @@ fn pod(i: usize) -> Bytes {
     let mut add = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("writing to a string does not fail");
     add(format_args!(
         r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"{}","generateName":"app-{app}-7d9c6b8f5-","namespace":"{}","uid":"{}","resourceVersion":"{}","creationTimestamp":"{when}","#,
-        pod_name(i), pod_namespace(i), uid(1, i), 1000 + i,
+        pod_name(i),
+        pod_namespace(i),
+        uid(1, i),
+        1000 + i,
     ));
     add(format_args!(
         r#""labels":{{"app":"app-{app}","app.kubernetes.io/part-of":"sys-{}","pod-template-hash":"7d9c6b8f5"}},"annotations":{{"checksum/config":"{}","prometheus.io/scrape":"true"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"app-{app}-7d9c6b8f5","uid":"{owner}","controller":true,"blockOwnerDeletion":true}}],"#,
-        i % 9, "ab".repeat(32),
+        i % 9,
+        "ab".repeat(32),
     ));
     add(format_args!(
         r#""managedFields":[{{"manager":"kube-controller-manager","operation":"Update","apiVersion":"v1","time":"{when}","fieldsType":"FieldsV1","fieldsV1":{{{}}}}}]}},"#,
         FIELDS.replace("OWNER", &owner),
     ));
-    let host_volume = if every(199) { r#",{"name":"h","hostPath":{"path":"/var/run/docker.sock","type":""}}"# } else { "" };
+    let host_volume =
+        if every(199) { r#",{"name":"h","hostPath":{"path":"/var/run/docker.sock","type":""}}"# } else { "" };
     add(format_args!(
         r#""spec":{{"volumes":[{{"name":"cfg","configMap":{{"name":"app-{app}","defaultMode":420}}}},{{"name":"tmp","emptyDir":{{}}}},{{"name":"kube-api-access","projected":{{"sources":[{{"serviceAccountToken":{{"expirationSeconds":3607,"path":"token"}}}},{{"configMap":{{"name":"kube-root-ca.crt","items":[{{"key":"ca.crt","path":"ca.crt"}}]}}}},{{"downwardAPI":{{"items":[{{"path":"namespace","fieldRef":{{"apiVersion":"v1","fieldPath":"metadata.namespace"}}}}]}}}}],"defaultMode":420}}}}{host_volume}],"#,
     ));
@@ -267,11 +293,14 @@ fn pod(i: usize) -> Bytes {
     }
     add(format_args!(
         r#""containers":[{{"name":"main","image":"registry.local/team-{}/app-{app}:v{}","args":["--port=8080","--log=json"],"ports":[{{"name":"http","containerPort":8080,"protocol":"TCP"}},{{"name":"metrics","containerPort":9090,"protocol":"TCP"}}],"env":[{{"name":"POD_NAME","valueFrom":{{"fieldRef":{{"apiVersion":"v1","fieldPath":"metadata.name"}}}}}},{{"name":"DB_URL","value":"postgres://db/app"}},{{"name":"LEVEL","value":"info"}}],"resources":{{"limits":{{"memory":"256Mi"}},"requests":{{"cpu":"10m","memory":"64Mi"}}}},"volumeMounts":[{{"name":"cfg","mountPath":"/etc/app"}},{{"name":"tmp","mountPath":"/tmp"}},{{"name":"kube-api-access","readOnly":true,"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"}}],"#,
-        i % 13, i % 40,
+        i % 13,
+        i % 40,
     ));
     add(format_args!(
         r#""livenessProbe":{{"httpGet":{{"path":"/healthz","port":8080,"scheme":"HTTP"}},"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3}},"readinessProbe":{{"httpGet":{{"path":"/ready","port":8080,"scheme":"HTTP"}},"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3}},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent","securityContext":{{"capabilities":{{{}"drop":["ALL"]}},"privileged":{},"allowPrivilegeEscalation":{}}}}},"#,
-        if every(173) { r#""add":["SYS_ADMIN"],"# } else { "" }, every(101), every(101) || every(7),
+        if every(173) { r#""add":["SYS_ADMIN"],"# } else { "" },
+        every(101),
+        every(101) || every(7),
     ));
     add(format_args!(
         r#"{{"name":"sidecar","image":"registry.local/mesh/proxy:1.20","args":["proxy","sidecar"],"resources":{{"requests":{{"cpu":"5m","memory":"32Mi"}}}},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}}],"restartPolicy":"Always","terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","serviceAccountName":"default","serviceAccount":"default","nodeName":"node-{}",{}{}"securityContext":{},"schedulerName":"default-scheduler","tolerations":[{{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}},{{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}}],"priority":0,"enableServiceLinks":true,"preemptionPolicy":"PreemptLowerPriority"}},"#,
@@ -282,16 +311,22 @@ fn pod(i: usize) -> Bytes {
     ));
     let conditions: Vec<String> = ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
         .iter()
-        .map(|kind| format!(r#"{{"type":"{kind}","status":"True","lastProbeTime":null,"lastTransitionTime":"{when}"}}"#))
+        .map(|kind| {
+            format!(r#"{{"type":"{kind}","status":"True","lastProbeTime":null,"lastTransitionTime":"{when}"}}"#)
+        })
         .collect();
     add(format_args!(
         r#""status":{{"phase":"{}","conditions":[{}],"hostIP":"127.0.0.1","podIP":"{address}","podIPs":[{{"ip":"{address}"}}],"startTime":"{when}","containerStatuses":["#,
-        if every(50) { "Failed" } else { "Running" }, conditions.join(","),
+        if every(50) { "Failed" } else { "Running" },
+        conditions.join(","),
     ));
     for (j, container) in ["main", "sidecar"].iter().enumerate() {
         add(format_args!(
             r#"{}{{"name":"{container}","state":{{"running":{{"startedAt":"{when}"}}}},"lastState":{{}},"ready":true,"restartCount":{},"image":"registry.local/{container}:1","imageID":"registry.local/x@sha256:{:064x}","containerID":"containerd://{:064x}","started":true}}"#,
-            if j > 0 { "," } else { "" }, i % 6, app, i * 2 + j,
+            if j > 0 { "," } else { "" },
+            i % 6,
+            app,
+            i * 2 + j,
         ));
     }
     add(format_args!(r#"],"qosClass":"Burstable"}}}}"#));
@@ -317,7 +352,8 @@ mod tests {
         let options = KubeServerOptions { pods: 2500, expire_after: Some(600) };
         let server = KubeServer::with(options).expect("the server starts");
         let get = |path: &str| {
-            let text = install::output(std::process::Command::new("curl").arg("-s").arg(format!("{}{path}", server.url())));
+            let text =
+                install::output(std::process::Command::new("curl").arg("-s").arg(format!("{}{path}", server.url())));
             serde_json::from_str::<serde_json::Value>(&text.expect("curl answers")).expect("an answer is JSON")
         };
         let count = |page: &serde_json::Value| page["items"].as_array().map_or(0, Vec::len);
@@ -329,7 +365,10 @@ mod tests {
         assert_eq!((count(&page), page["metadata"]["continue"].as_str()), (500, None));
         assert_eq!(count(&get("/api/v1/namespaces/load-3/pods")), 125);
         assert_eq!(count(&get("/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-7")), 50);
-        assert_eq!(get(&format!("/api/v1/namespaces/{}/pods/{}", pod_namespace(42), pod_name(42)))["metadata"]["name"], pod_name(42));
+        assert_eq!(
+            get(&format!("/api/v1/namespaces/{}/pods/{}", pod_namespace(42), pod_name(42)))["metadata"]["name"],
+            pod_name(42)
+        );
         assert_eq!(get("/api/v1/namespaces/load-0/pods/none")["reason"], "NotFound");
     }
 }

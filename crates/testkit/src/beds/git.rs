@@ -98,10 +98,18 @@ pub fn big(path: &Path, commits: usize) -> Result<()> {
     let mut add = |part: std::fmt::Arguments<'_>| stream.write_fmt(part).expect("writing to a string does not fail");
     for i in 1..=commits {
         let (author, time) = (i % 20, 1_700_000_000 + i * 60);
-        let subject = if i % 50 == 0 { format!("Fix crash in part {} (CVE-2026-{i:05})", i % 25) } else { format!("Change {i} of file {}", i % 500) };
+        let subject = if i % 50 == 0 {
+            format!("Fix crash in part {} (CVE-2026-{i:05})", i % 25)
+        } else {
+            format!("Change {i} of file {}", i % 500)
+        };
         let message = format!("{subject}\n\nSigned-off-by: Author {author} <author{author}@example.test>\n");
         let data = format!("file {} at {i}\n", i % 500);
-        add(format_args!("commit refs/heads/main\nmark :{i}\nauthor Author {author} <author{author}@example.test> {time} +0100\ncommitter Bot <bot@example.test> {} +0000\ndata {}\n{message}", time + 5, message.len()));
+        add(format_args!(
+            "commit refs/heads/main\nmark :{i}\nauthor Author {author} <author{author}@example.test> {time} +0100\ncommitter Bot <bot@example.test> {} +0000\ndata {}\n{message}",
+            time + 5,
+            message.len()
+        ));
         if i > 1 {
             add(format_args!("from :{}\n", i - 1));
         }
@@ -111,7 +119,11 @@ pub fn big(path: &Path, commits: usize) -> Result<()> {
         add(format_args!("M 100644 inline part{}/file{}.txt\ndata {}\n{data}\n", i % 25, i % 500, data.len()));
         if i % 1000 == 0 {
             let text = format!("Release {}\n", i / 1000);
-            add(format_args!("tag v{}\nfrom :{i}\ntagger Bot <bot@example.test> {time} +0000\ndata {}\n{text}\n", i / 1000, text.len()));
+            add(format_args!(
+                "tag v{}\nfrom :{i}\ntagger Bot <bot@example.test> {time} +0000\ndata {}\n{text}\n",
+                i / 1000,
+                text.len()
+            ));
         }
     }
     feed(git().arg("-C").arg(path).args(["fast-import", "--quiet"]), stream.as_bytes())?;

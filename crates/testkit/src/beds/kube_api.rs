@@ -11,7 +11,7 @@ use crate::keeper::{Keeper, Plan};
 /// Every Kubernetes bed's users; the token of each is its name followed by `-token`.
 ///
 /// - `admin` may do everything.
-/// - `viewer` has the built-in `view` role: no secrets, no nodes, no RBAC objects.
+/// - `viewer` has what the built-in `view` role gives: no secrets, no nodes, no RBAC objects.
 /// - `auditor` reads everything and changes nothing.
 /// - `tenant` sees pods of the namespace `shop` and nothing else.
 /// - `nobody` may do nothing.
@@ -101,7 +101,11 @@ impl KubeApi {
         let script = self.keeper.path("load_pods.py");
         install::write(&script, LOAD_PODS)?;
         install::run(
-            Command::new("/usr/bin/python3").arg(script).arg(&self.access.url).arg(&self.access.ca).arg(count.to_string()),
+            Command::new("/usr/bin/python3")
+                .arg(script)
+                .arg(&self.access.url)
+                .arg(&self.access.ca)
+                .arg(count.to_string()),
         )
     }
 }
@@ -153,9 +157,9 @@ pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, users: &[&str]) -> String
     if let Some(ca) = ca {
         cluster["certificate-authority"] = ca.display().to_string().into();
     }
-    let contexts = users.iter().map(|user| {
-        serde_json::json!({ "name": format!("{user}@bed"), "context": { "cluster": "bed", "user": user } })
-    });
+    let contexts = users.iter().map(
+        |user| serde_json::json!({ "name": format!("{user}@bed"), "context": { "cluster": "bed", "user": user } }),
+    );
     let config = serde_json::json!({
         "apiVersion": "v1", "kind": "Config",
         "clusters": [{ "name": "bed", "cluster": cluster }],
@@ -169,7 +173,7 @@ pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, users: &[&str]) -> String
 /// Runs a program with this standard input.
 pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Result<()> {
     let words = format!("{command:?}");
-    let run = || {
+    let mut run = || {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         // Written from a thread of its own: a program that talks while it listens would otherwise block on us.
         let mut stdin = child.stdin.take().expect("standard input is piped");

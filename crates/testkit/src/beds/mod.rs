@@ -10,6 +10,8 @@ mod kube_api;
 mod moto;
 mod podman;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use containerd::Containerd;

@@ -100,7 +100,14 @@ impl Moto {
     /// As [`Moto::enforce_auth`], `calls` requests later.
     pub fn enforce_auth_after(&self, calls: u32) -> Result<()> {
         let url = format!("{}/moto-api/reset-auth", self.url());
-        install::run(Command::new("curl").args(["-sf", "-X", "POST", "-d", &calls.to_string(), &url]))
+        install::run(Command::new("curl").args([
+            "-sf",
+            "-H",
+            "Content-Type: text/plain",
+            "-d",
+            &calls.to_string(),
+            &url,
+        ]))
     }
 
     /// The file of profiles; credentials are in it too.

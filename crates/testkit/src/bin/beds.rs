@@ -1,6 +1,7 @@
 //! `beds`: installs, starts and holds test beds for people and scripts.
 //!
-//! `beds up NAME...` prints `export KEY=VALUE` lines, then stays until its input ends or a signal comes; then it stops all.
+//! `beds up NAME...` prints `export KEY=VALUE` lines, then stays until its input ends (unless that is
+//! /dev/null) or a signal comes; then it stops all.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -37,10 +38,12 @@ fn main() -> ExitCode {
 fn up(names: &[&str]) -> Result<()> {
     // Signals are for the waiting below; they must not end this process between two beds.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| indago_testkit::Error::Io { what: "cannot wait for signals".into(), source })?;
+    let runtime =
+        runtime.map_err(|source| indago_testkit::Error::Io { what: "cannot wait for signals".into(), source })?;
     let mut held: Vec<Box<dyn std::any::Any>> = Vec::new();
     let all = ["cluster", "moto", "docker", "podman", "containerd"];
-    let names: Vec<&str> = names.iter().flat_map(|name| if *name == "all" { all.to_vec() } else { vec![*name] }).collect();
+    let names: Vec<&str> =
+        names.iter().flat_map(|name| if *name == "all" { all.to_vec() } else { vec![*name] }).collect();
     for name in names {
         match name {
             "cluster" => {
@@ -97,7 +100,14 @@ fn export(key: &str, value: impl std::fmt::Display) {
 async fn wait() {
     use tokio::signal::unix::{SignalKind, signal};
     let (ended, input) = tokio::sync::oneshot::channel();
+    // A script's background job has /dev/null for input: its end says nothing, the channel just stays open.
+    let null = std::fs::read_link("/proc/self/fd/0").is_ok_and(|file| file == std::path::Path::new("/dev/null"));
     std::thread::spawn(move || {
+        if null {
+            loop {
+                std::thread::park();
+            }
+        }
         let mut rest = Vec::new();
         io::stdin().read_to_end(&mut rest).ok();
         ended.send(()).ok();

@@ -5,7 +5,7 @@ scalar! {
     "typeof"("x")
     1..=1 => Returns::Text,
     Immutable,
-    ["SELECT typeof(1.5)" => "real"],
-    ["SELECT typeof('a')" => "text"],
-    |args, _| Ok(Value::text(args[0].type_name()))
+    example "SELECT typeof(1.5)" => "real",
+    example "SELECT typeof('a')" => "text",
+    eval: |args, _| Ok(Value::text(args[0].type_name()))
 }

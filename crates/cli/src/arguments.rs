@@ -1,0 +1,247 @@
+//! The command line. This surface is a contract; scripts rely on it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indago::config::{Period, Size, SqlDialect};
+use indago_shell::Format;
+
+/// SQL over this machine, its containers, clusters, cloud accounts and repositories.
+///
+/// Without a command: the shell, or, when standard input is no terminal, its SQL is run.
+#[derive(Debug, Parser)]
+#[command(name = "indago", version, max_term_width = 100, subcommand_help_heading = "Commands")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Configuration file [default: $INDAGO_CONFIG, ./indago.toml, the user's, the system's]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Answer from a folder of captured tables instead of the live sources
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run SQL and print its rows
+    Query(Query),
+    /// List the tables, or describe one
+    Tables(Tables),
+    /// List the SQL functions
+    Functions(Functions),
+    /// Work with query packs
+    Pack(Pack),
+    /// Run the schedule of the configuration, and log what changes
+    Daemon,
+    /// Write tables' rows as Parquet, with the moment they were read
+    Capture(Capture),
+    /// Follow an intruder's trail through a small company, embedded in this program
+    Demo(Demo),
+    /// The interactive shell
+    Shell(Shell),
+}
+
+/// How queries run.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Limits {
+    /// Cancel a statement after this time, such as 30s or 5m
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub(crate) timeout: Option<Period>,
+    /// Memory that a statement may use, such as 512MB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<Size>,
+    /// Fail, with exit code 3, if something is missing from the rows
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How SQL is understood [default: osquery]
+    #[arg(long, value_name = "DIALECT")]
+    pub(crate) dialect: Option<Dialect>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Query {
+    /// SQL; several statements are separated by `;` [default: standard input]
+    #[arg(value_name = "SQL", conflicts_with = "file")]
+    pub(crate) sql: Option<String>,
+    /// Read the SQL from a file, `-` for standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// How rows are written [default: table on a terminal, json otherwise]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    /// Write the rows to an Arrow IPC file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) arrow: Option<PathBuf>,
+    /// Write the rows to a Parquet file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parquet: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    /// Print what each scan did on standard error
+    #[arg(long)]
+    pub(crate) stats: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tables {
+    /// Describe this table: columns, keys, documentation, examples, permissions
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// How the list is written [default: table on a terminal, json otherwise]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Functions {
+    /// How the list is written [default: table on a terminal, json otherwise]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pack {
+    #[command(subcommand)]
+    pub(crate) command: PackCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackCommand {
+    /// Run every query of a pack once; report rows, time, warnings and errors of each
+    Run(PackRun),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PackRun {
+    /// An osquery pack (.conf), a folder with a pack.toml, or one .sql file
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Run only this query
+    #[arg(long, value_name = "NAME")]
+    pub(crate) query: Option<String>,
+    /// Print each query's rows instead of the report
+    #[arg(long)]
+    pub(crate) rows: bool,
+    /// How the report is written [default: table on a terminal, json otherwise]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Capture {
+    /// Folder to write to; one file a table
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Tables to write [default: every table that can be read whole]
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How rows are written
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Shell {
+    /// How rows are written
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Dialect {
+    /// What osquery and SQLite read
+    Osquery,
+    /// DataFusion's own SQL
+    Datafusion,
+}
+
+impl From<Dialect> for SqlDialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Osquery => SqlDialect::Osquery,
+            Dialect::Datafusion => SqlDialect::Datafusion,
+        }
+    }
+}
+
+fn format_parser() -> impl clap::builder::TypedValueParser<Value = Format> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    match text.parse::<Period>() {
+        Ok(period) if period.0.is_zero() => Err("must be more than 0".into()),
+        Ok(period) => Ok(period),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    match text.parse::<Size>() {
+        Ok(Size(0)) => Err("must be more than 0".into()),
+        Ok(size) => Ok(size),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_form_is_understood() {
+        for line in [
+            "indago",
+            "indago shell",
+            "indago query SELECT",
+            "indago query --format csv --config c --store d --timeout 30s --memory 512MB --strict --stats --dialect datafusion x",
+            "indago query -f file.sql --arrow a --parquet p",
+            "indago tables --format json",
+            "indago tables processes",
+            "indago functions",
+            "indago pack run path --query name --format json",
+            "indago daemon --config file",
+            "indago capture --out dir processes users",
+            "indago demo",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in [
+            "indago nonsense",
+            "indago query --format xml x",
+            "indago query --timeout soon x",
+            "indago query --timeout 0s x",
+            "indago query --memory lots x",
+            "indago query -f file x",
+            "indago capture",
+            "indago pack",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

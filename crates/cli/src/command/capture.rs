@@ -1,0 +1,60 @@
+//! `indago capture`
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{DataType, Field, Schema};
+use indago::store::Report;
+use indago_shell::{Style, row_writer};
+
+use crate::arguments::{Capture, Common};
+use crate::exit::{self, Error, Result};
+use crate::{interrupt, setup};
+
+pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
+    let config = setup::config(common, Some(&arguments.limits))?;
+    let engine = setup::engine(&config).await?;
+    let report = tokio::select! {
+        biased;
+        () = interrupt::interrupted() => return Ok(ExitCode::from(exit::INTERRUPTED)),
+        report = Box::pin(indago::capture(&engine, &arguments.tables, &arguments.out)) => report,
+    };
+    let report = report.map_err(|error| Error::failed(error.into()))?;
+    let mut missing = false;
+    for table in &report.tables {
+        missing |= !table.warnings.is_empty();
+        indago_shell::print_warnings(&table.warnings);
+    }
+    let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
+    let mut writer = row_writer(setup::format(None), batch.schema(), io::stdout(), Style::of_stdout());
+    writer.batch(&batch)?;
+    writer.finish()?;
+    Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
+}
+
+/// One row a table that was written.
+fn batch(report: &Report) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
+    let fields = vec![
+        Field::new("table", DataType::Utf8, false),
+        Field::new("rows", DataType::UInt64, false),
+        Field::new("bytes", DataType::UInt64, false),
+        Field::new("time_ms", DataType::Float64, false),
+        Field::new("warnings", DataType::UInt64, false),
+        Field::new("file", DataType::Utf8, false),
+    ];
+    let tables = &report.tables;
+    let millis = |seconds: f64| (seconds * 1e5).round() / 1e2;
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        vec![
+            Arc::new(tables.iter().map(|table| Some(table.table.as_str())).collect::<StringArray>()),
+            Arc::new(tables.iter().map(|table| table.rows).collect::<UInt64Array>()),
+            Arc::new(tables.iter().map(|table| table.bytes).collect::<UInt64Array>()),
+            Arc::new(tables.iter().map(|table| millis(table.elapsed.as_secs_f64())).collect::<Float64Array>()),
+            Arc::new(tables.iter().map(|table| table.warnings.len() as u64).collect::<UInt64Array>()),
+            Arc::new(tables.iter().map(|table| Some(table.path.display().to_string())).collect::<StringArray>()),
+        ],
+    )
+}

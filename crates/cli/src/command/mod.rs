@@ -1,0 +1,10 @@
+//! One module a command.
+
+pub(crate) mod capture;
+pub(crate) mod daemon;
+pub(crate) mod demo;
+pub(crate) mod functions;
+pub(crate) mod pack;
+pub(crate) mod query;
+pub(crate) mod shell;
+pub(crate) mod tables;

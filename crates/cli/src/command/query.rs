@@ -1,0 +1,118 @@
+//! `indago query`
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+use std::process::ExitCode;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use indago::QueryOptions;
+use indago_shell::{ArrowFile, Failure, Format, ParquetFile, RowSink, Style, row_writer};
+
+use crate::arguments::{Common, Query};
+use crate::exit::{self, Error, Result};
+use crate::{interrupt, setup};
+
+pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
+    let config = setup::config(common, Some(&arguments.limits))?;
+    let sql = read_sql(&arguments)?;
+    let engine = setup::engine(&config).await?;
+    let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
+    let statements = engine.split(&sql).map_err(|error| Error::failed(Failure::Query(error).into()))?;
+    if statements.is_empty() {
+        return Err(Error::usage(anyhow::anyhow!("there is no SQL statement in the input")));
+    }
+    if statements.len() > 1 && (arguments.arrow.is_some() || arguments.parquet.is_some()) {
+        let message = "--arrow and --parquet take the rows of one statement; there are several";
+        return Err(Error::usage(anyhow::anyhow!(message)));
+    }
+    let style = Style::of_stdout();
+    for statement in statements {
+        let (summary, result) = Box::pin(indago_shell::execute(
+            &engine,
+            &statement.sql,
+            options.clone(),
+            |schema| sinks(&arguments, schema, style),
+            true,
+            interrupt::interrupted(),
+        ))
+        .await;
+        indago_shell::print_warnings(&summary.warnings);
+        if arguments.stats {
+            indago_shell::print_stats(&summary);
+        }
+        if let Err(failure) = result {
+            let code = exit::code_of(&failure);
+            if !failure.is_closed_pipe() {
+                indago_shell::print_error(&failure);
+            }
+            return Ok(ExitCode::from(code));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_sql(arguments: &Query) -> Result<String> {
+    match (&arguments.sql, &arguments.file) {
+        (Some(sql), _) => Ok(sql.clone()),
+        (None, Some(file)) if file != Path::new("-") => {
+            let bytes = std::fs::read(file)
+                .map_err(|error| Error::usage(anyhow::anyhow!("cannot read {}: {error}", file.display())))?;
+            text(bytes, &file.display().to_string())
+        }
+        (None, file) => {
+            if file.is_none() && io::stdin().is_terminal() {
+                let message = "no SQL: give it as an argument, with -f FILE, or on standard input";
+                return Err(Error::usage(anyhow::anyhow!(message)));
+            }
+            standard_input()
+        }
+    }
+}
+
+/// All of standard input as text.
+pub(crate) fn standard_input() -> Result<String> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes)?;
+    text(bytes, "standard input")
+}
+
+fn text(bytes: Vec<u8>, from: &str) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to() + 1;
+        Error::usage(anyhow::anyhow!("{from} is not UTF-8 text (byte {at} is not)"))
+    })
+}
+
+/// Rows to the files that were named, and to standard output if a format was, or no file.
+fn sinks(arguments: &Query, schema: &SchemaRef, style: Style) -> io::Result<Box<dyn RowSink>> {
+    let mut sinks: Vec<Box<dyn RowSink>> = Vec::new();
+    let named = |file: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    if let Some(file) = &arguments.arrow {
+        sinks.push(Box::new(ArrowFile::create(file, schema).map_err(|error| named(file, error))?));
+    }
+    if let Some(file) = &arguments.parquet {
+        sinks.push(Box::new(ParquetFile::create(file, schema).map_err(|error| named(file, error))?));
+    }
+    if sinks.is_empty() || arguments.format.is_some() {
+        sinks.push(stdout_sink(setup::format(arguments.format), schema, style));
+    }
+    Ok(if sinks.len() == 1 { sinks.remove(0) } else { Box::new(Several(sinks)) })
+}
+
+/// Rows to standard output.
+pub(crate) fn stdout_sink(format: Format, schema: &SchemaRef, style: Style) -> Box<dyn RowSink> {
+    row_writer(format, schema.clone(), io::stdout(), style)
+}
+
+struct Several(Vec<Box<dyn RowSink>>);
+
+impl RowSink for Several {
+    fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|sink| sink.batch(batch))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|sink| sink.finish())
+    }
+}

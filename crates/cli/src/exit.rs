@@ -1,0 +1,69 @@
+//! Exit codes, which scripts rely on.
+
+use std::io;
+use std::process::ExitCode;
+
+use indago::Code;
+use indago_shell::{Failure, visible};
+
+/// The query failed.
+pub(crate) const FAILED: u8 = 1;
+/// Usage or configuration is wrong.
+pub(crate) const USAGE: u8 = 2;
+/// `--strict`, and something was missing.
+pub(crate) const INCOMPLETE: u8 = 3;
+/// Ctrl-C, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Why a command ended without success, and with which code.
+#[derive(Debug)]
+pub(crate) struct Error {
+    code: u8,
+    error: anyhow::Error,
+}
+
+/// Result of a command.
+pub(crate) type Result<T = ExitCode> = std::result::Result<T, Error>;
+
+impl Error {
+    /// It was tried and failed.
+    pub(crate) fn failed(error: anyhow::Error) -> Self {
+        Self { code: FAILED, error }
+    }
+
+    /// It was asked for wrongly.
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: USAGE, error: error.into() }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::failed(error.into())
+    }
+}
+
+/// Says what went wrong, and gives the code. A reader that went away is no error.
+pub(crate) fn report(error: &Error) -> ExitCode {
+    if let Some(error) = error.error.downcast_ref::<io::Error>()
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        return ExitCode::SUCCESS;
+    }
+    // An engine error is shown with its place in the SQL.
+    match error.error.downcast_ref::<Failure>() {
+        Some(failure) => indago_shell::print_error(failure),
+        None => eprintln!("error: {}", visible(&error.error.to_string())),
+    }
+    ExitCode::from(error.code)
+}
+
+/// The code of a statement that did not run to its end.
+pub(crate) fn code_of(failure: &Failure) -> u8 {
+    match failure {
+        Failure::Cancelled => INTERRUPTED,
+        Failure::Query(error) if error.code() == Code::Incomplete => INCOMPLETE,
+        failure if failure.is_closed_pipe() => 0,
+        _ => FAILED,
+    }
+}

@@ -1,0 +1,70 @@
+//! Configuration, engine, runtime and logs.
+
+use std::io;
+
+use indago::Engine;
+use indago::config::{Config, SqlDialect};
+use indago_shell::Format;
+use std::io::IsTerminal;
+
+use crate::arguments::{Common, Limits};
+use crate::exit::{Error, Result};
+
+/// Environment variable that turns on logs: a `tracing` filter such as `indago=debug`.
+const LOG_VARIABLE: &str = "INDAGO_LOG";
+
+/// Workers that queries run on; reading that blocks has threads of its own.
+const MOST_WORKERS: usize = 8;
+
+/// Logs go to standard error, and only if they are asked for.
+pub(crate) fn logs() {
+    let Some(filter) = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty()) else { return };
+    match tracing_subscriber::EnvFilter::try_new(&filter) {
+        Ok(filter) => {
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+        }
+        Err(error) => eprintln!("warning: ${LOG_VARIABLE} is not understood: {error}"),
+    }
+}
+
+pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.min(MOST_WORKERS))
+        .thread_name("indago")
+        .enable_all()
+        .build()
+}
+
+/// The configuration, with what the command line says put over it.
+pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config> {
+    let mut config = Config::load(common.config.as_deref()).map_err(Error::usage)?;
+    if let Some(store) = &common.store {
+        config.store.dir = Some(store.clone());
+    }
+    if let Some(limits) = limits {
+        if let Some(timeout) = limits.timeout {
+            config.limits.timeout = Some(timeout);
+        }
+        if let Some(memory) = limits.memory {
+            config.limits.memory = memory;
+        }
+        if limits.strict {
+            config.sql.strict = true;
+        }
+        if let Some(dialect) = limits.dialect {
+            config.sql.dialect = SqlDialect::from(dialect);
+        }
+    }
+    Ok(config)
+}
+
+/// The engine that a configuration describes.
+pub(crate) async fn engine(config: &Config) -> Result<Engine> {
+    indago::open(config).await.map_err(Error::usage)
+}
+
+/// The format that was asked for; by default a table on a terminal and JSON elsewhere.
+pub(crate) fn format(asked: Option<Format>) -> Format {
+    asked.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json })
+}

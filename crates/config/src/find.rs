@@ -1,0 +1,57 @@
+//! Where configuration, history and state are kept.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use crate::error::{ConfigError, Result};
+
+/// Name of a configuration file.
+pub const FILE_NAME: &str = "indago.toml";
+
+/// Environment variable that names a configuration file.
+pub const ENVIRONMENT_VARIABLE: &str = "INDAGO_CONFIG";
+
+/// The files that are looked for when none is named, first one first.
+pub fn search_path() -> Vec<PathBuf> {
+    let mut path = vec![PathBuf::from(FILE_NAME)];
+    if let Ok(base) = etcetera::choose_base_strategy() {
+        path.push(base.config_dir().join("indago").join(FILE_NAME));
+    }
+    path.push(Path::new("/etc/indago").join(FILE_NAME));
+    path
+}
+
+/// The configuration file: the one named, else `$INDAGO_CONFIG`, else the first of [`search_path`] that exists.
+///
+/// A file that is named must exist.
+pub fn find(named: Option<&Path>, variable: Option<&Path>) -> Result<Option<PathBuf>> {
+    if let Some(file) = named.or(variable.filter(|file| !file.as_os_str().is_empty())) {
+        return match file.try_exists() {
+            Ok(true) => Ok(Some(file.to_owned())),
+            Ok(false) => {
+                let source = if named.is_some() { "named by --config" } else { "named by $INDAGO_CONFIG" };
+                Err(ConfigError::Read { file: file.to_owned(), reason: format!("no such file ({source})") })
+            }
+            Err(error) => Err(ConfigError::Read { file: file.to_owned(), reason: error.to_string() }),
+        };
+    }
+    Ok(search_path().into_iter().find(|file| file.is_file()))
+}
+
+/// The user's folder for data that Indago keeps, such as the shell's history.
+pub fn data_dir() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|base| base.data_dir().join("indago"))
+}
+
+/// The folder for the daemon's state: the system's for root, else the user's.
+pub fn state_dir() -> PathBuf {
+    let user = etcetera::choose_base_strategy().ok();
+    let home = etcetera::home_dir().ok();
+    match (user, home) {
+        (Some(base), Some(home)) if home != Path::new("/root") && home != Path::new("/") => {
+            base.state_dir().unwrap_or_else(|| base.data_dir()).join("indago")
+        }
+        _ => PathBuf::from("/var/lib/indago"),
+    }
+}

@@ -1,0 +1,388 @@
+//! From text to [`Config`].
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::error::{ConfigError, Place, Result};
+use crate::find;
+use crate::sections::{Config, SectionDoc, sections};
+use crate::suggest::closest;
+
+impl Config {
+    /// The configuration that applies: the file named, `$INDAGO_CONFIG`, or the first of
+    /// [`search_path`](crate::search_path); the defaults when there is none.
+    pub fn load(named: Option<&Path>) -> Result<Config> {
+        let variable = std::env::var_os(find::ENVIRONMENT_VARIABLE).map(PathBuf::from);
+        match find::find(named, variable.as_deref())? {
+            Some(file) => Config::read(&file),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Reads a file. Relative paths in it are relative to its folder.
+    pub fn read(file: &Path) -> Result<Config> {
+        let unreadable = |reason: String| ConfigError::Read { file: file.to_owned(), reason };
+        let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            unreadable(format!("not UTF-8 text (byte {} is not)", error.utf8_error().valid_up_to() + 1))
+        })?;
+        let mut config = parse(&text, Some(file))?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        config.rebase(&folder);
+        config.file = Some(file.to_owned());
+        Ok(config)
+    }
+}
+
+impl FromStr for Config {
+    type Err = ConfigError;
+
+    /// Reads TOML text. Paths stay as they are.
+    fn from_str(text: &str) -> Result<Config> {
+        parse(text, None)
+    }
+}
+
+fn parse(text: &str, file: Option<&Path>) -> Result<Config> {
+    let source = Source { text, file };
+    let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+        place: source.place(error.span().unwrap_or(0..0)),
+        message: one_line(error.message()),
+    })?;
+    let table = table.into_inner();
+    check_keys(&source, &table, &sections())?;
+    let config: Config = toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        ConfigError::Value {
+            place: source.place(span.clone()),
+            key: path_at(&table, &span).unwrap_or_else(|| "configuration".into()),
+            message: one_line(error.message()),
+        }
+    })?;
+    check_values(&source, &table, &config)?;
+    Ok(config)
+}
+
+struct Source<'a> {
+    text: &'a str,
+    file: Option<&'a Path>,
+}
+
+impl Source<'_> {
+    fn place(&self, span: Range<usize>) -> Place {
+        let end = self.text.floor_char_boundary(span.start.min(self.text.len()));
+        let before = &self.text[..end];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Place {
+            file: self.file.map(Path::to_owned),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    fn wrong(&self, span: Range<usize>, key: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError::Value { place: self.place(span), key: key.into(), message: message.into() }
+    }
+}
+
+fn one_line(message: &str) -> String {
+    // serde speaks of Rust's types.
+    let words = [
+        ("expected usize", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list such as [\"a\", \"b\"]"),
+        ("expected a string", "expected text in quotes"),
+    ];
+    let message = message.trim().replace('\n', "; ");
+    words.iter().fold(message, |message, (theirs, ours)| message.replace(theirs, ours))
+}
+
+/// Every key must be known, and every section a table.
+fn check_keys(source: &Source<'_>, table: &DeTable<'_>, sections: &[SectionDoc]) -> Result<()> {
+    for (name, value) in table {
+        let Some(section) = sections.iter().find(|section| section.path[0] == name.get_ref()) else {
+            let known: Vec<String> = sections.iter().map(|section| section.path[0].to_owned()).collect();
+            // A key of some section, written before any section began, is the usual slip.
+            let home = sections.iter().find(|section| {
+                section.path.len() == 1 && section.keys.iter().any(|key| key.key == name.get_ref().as_ref())
+            });
+            let suggestion = home
+                .map(|section| format!("[{}] {}", section.path[0], name.get_ref()))
+                .or_else(|| closest(name.get_ref(), known.iter().map(String::as_str)).map(str::to_owned));
+            return Err(ConfigError::UnknownKey {
+                place: source.place(name.span()),
+                key: name.get_ref().to_string(),
+                section: value.get_ref().is_table(),
+                suggestion,
+                allowed: known,
+            });
+        };
+        let path = section.path[0];
+        let DeValue::Table(keys) = value.get_ref() else {
+            return Err(source.wrong(value.span(), path, format!("a section was expected; write `[{path}]`")));
+        };
+        if section.path.len() == 1 {
+            check_section(source, path, keys, section)?;
+            continue;
+        }
+        for (name, value) in keys {
+            let path = format!("{path}.{}", name.get_ref());
+            let DeValue::Table(keys) = value.get_ref() else {
+                return Err(source.wrong(value.span(), &path, format!("a section was expected; write `[{path}]`")));
+            };
+            check_section(source, &path, keys, section)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_section(source: &Source<'_>, path: &str, keys: &DeTable<'_>, section: &SectionDoc) -> Result<()> {
+    let known: Vec<&str> = section.keys.iter().map(|key| key.key.as_str()).collect();
+    if known == ["<name>"] {
+        return Ok(());
+    }
+    match keys.iter().find(|(name, _)| !known.contains(&name.get_ref().as_ref())) {
+        None => Ok(()),
+        Some((name, _)) => Err(ConfigError::UnknownKey {
+            place: source.place(name.span()),
+            key: format!("{path}.{}", name.get_ref()),
+            section: false,
+            suggestion: closest(name.get_ref(), known.iter().copied()).map(str::to_owned),
+            allowed: known.into_iter().map(str::to_owned).collect(),
+        }),
+    }
+}
+
+/// The key whose value holds a place in the text.
+fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    table.iter().find_map(|(name, value)| {
+        let inside = |range: Range<usize>| range.start <= span.start && span.start < range.end.max(range.start + 1);
+        let deeper = match value.get_ref() {
+            DeValue::Table(keys) => path_at(keys, span),
+            _ => None,
+        };
+        match deeper {
+            Some(rest) => Some(format!("{}.{rest}", name.get_ref())),
+            None if inside(value.span()) || inside(name.span()) => Some(name.get_ref().to_string()),
+            None => None,
+        }
+    })
+}
+
+/// What a type cannot say.
+fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Result<()> {
+    let span_of = |path: &[&str]| span_of(table, path).unwrap_or(0..0);
+    let at_least_one: [(&[&str], bool); 10] = [
+        (&["limits", "memory"], config.limits.memory.0 > 0),
+        (&["limits", "timeout"], config.limits.timeout.is_none_or(|timeout| !timeout.0.is_zero())),
+        (&["limits", "batch_size"], config.limits.batch_size > 0),
+        (&["limits", "partitions"], config.limits.partitions != Some(0)),
+        (&["limits", "calls_per_endpoint"], config.limits.calls_per_endpoint > 0),
+        (&["limits", "call_timeout"], !config.limits.call_timeout.0.is_zero()),
+        (&["limits", "lookup_batch"], config.limits.lookup_batch > 0),
+        (&["limits", "lookup_concurrency"], config.limits.lookup_concurrency > 0),
+        (&["daemon", "concurrency"], config.daemon.concurrency > 0),
+        (&["daemon", "timeout"], !config.daemon.timeout.0.is_zero()),
+    ];
+    if let Some((path, _)) = at_least_one.iter().find(|(_, right)| !right) {
+        return Err(source.wrong(span_of(path), &path.join("."), "must be more than 0"));
+    }
+    if !(config.limits.calls_per_second > 0.0 && config.limits.calls_per_second.is_finite()) {
+        let path = ["limits", "calls_per_second"];
+        return Err(source.wrong(span_of(&path), &path.join("."), "must be more than 0"));
+    }
+    if config.daemon.splay > 100 {
+        return Err(source.wrong(span_of(&["daemon", "splay"]), "daemon.splay", "is a percentage: 0 to 100"));
+    }
+    for (name, schedule) in &config.schedule {
+        let key = format!("schedule.{name}");
+        let at = |key: &str| span_of(&["schedule", name, key]);
+        match (&schedule.query, &schedule.file) {
+            (None, None) => {
+                let message = "needs `query = \"SELECT ...\"`, or `file` with the path of a file that holds the SQL";
+                return Err(source.wrong(span_of(&["schedule", name]), &key, message));
+            }
+            (Some(_), Some(_)) => {
+                return Err(source.wrong(at("file"), &key, "has both `query` and `file`; keep one of them"));
+            }
+            _ => {}
+        }
+        if schedule.interval.0.as_secs() == 0 {
+            return Err(source.wrong(at("interval"), &format!("{key}.interval"), "must be at least `1s`"));
+        }
+        if schedule.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
+            return Err(source.wrong(at("timeout"), &format!("{key}.timeout"), "must be more than 0"));
+        }
+        if schedule.shard.is_some_and(|shard| !(1..=100).contains(&shard)) {
+            return Err(source.wrong(at("shard"), &format!("{key}.shard"), "is a percentage of hosts: 1 to 100"));
+        }
+    }
+    Ok(())
+}
+
+fn span_of(table: &DeTable<'_>, path: &[&str]) -> Option<Range<usize>> {
+    let (first, rest) = path.split_first()?;
+    let (name, value) = table.iter().find(|(name, _)| name.get_ref().as_ref() == *first)?;
+    match (rest.is_empty(), value.get_ref()) {
+        (true, DeValue::Table(_)) => Some(name.span()),
+        (true, _) => Some(value.span()),
+        (false, DeValue::Table(keys)) => span_of(keys, rest),
+        (false, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Period, Size, SqlDialect, reference};
+
+    fn error(text: &str) -> String {
+        text.parse::<Config>().expect_err(text).to_string()
+    }
+
+    #[test]
+    fn empty_is_the_default() {
+        assert_eq!("".parse::<Config>().expect("empty"), Config::default());
+    }
+
+    #[test]
+    fn every_section_is_read() {
+        let config: Config = r#"
+            [sql]
+            dialect = "datafusion"
+            strict = true
+            [limits]
+            memory = "1GiB"
+            timeout = "30s"
+            retries = 0
+            [host]
+            root = "/mnt"
+            [containers]
+            enabled = false
+            sockets = ["/run/docker.sock"]
+            [kubernetes]
+            contexts = ["a", "b"]
+            [aws]
+            profiles = ["audit"]
+            regions = ["eu-west-1"]
+            endpoint_url = "http://127.0.0.1:5000"
+            [git]
+            roots = ["src"]
+            depth = 2
+            [store]
+            dir = "estate"
+            [views]
+            shells = "SELECT * FROM processes WHERE name LIKE '%sh'"
+            [packs]
+            ir = "packs/ir.conf"
+            [daemon]
+            concurrency = 2
+            grace = 1
+            [schedule.shells]
+            query = "SELECT 1"
+            interval = 60
+            snapshot = true
+        "#
+        .parse()
+        .expect("valid");
+        assert_eq!(config.sql.dialect, SqlDialect::Datafusion);
+        assert_eq!(config.limits.memory, Size(1 << 30));
+        assert_eq!(config.limits.timeout, Some(Period::seconds(30)));
+        assert_eq!(config.schedule["shells"].interval, Period::seconds(60));
+        assert_eq!(config.packs["ir"], PathBuf::from("packs/ir.conf"));
+        assert!(!config.containers.enabled);
+    }
+
+    #[test]
+    fn errors_say_where_what_and_what_else() {
+        let cases = [
+            "[limits]\nmemry = \"1GB\"\n",
+            "[limts]\n",
+            "timeout = \"30s\"\n",
+            "[limits]\ntimeout = \"soon\"\n",
+            "[limits]\nbatch_size = \"many\"\n",
+            "[limits]\nbatch_size = 0\n",
+            "[limits]\nretries = -1\n",
+            "[sql]\ndialect = \"mysql\"\n",
+            "limits = 3\n",
+            "[schedule]\nx = 1\n",
+            "[schedule.x]\ninterval = \"1m\"\n",
+            "[schedule.x]\nquery = \"SELECT 1\"\nfile = \"x.sql\"\n",
+            "[schedule.x]\nquery = \"SELECT 1\"\nintervall = 3\n",
+            "[schedule.x]\nquery = \"SELECT 1\"\nshard = 101\n",
+            "[views]\nv = 3\n",
+            "[limits\n",
+            "[aws]\nregions = \"eu-west-1\"\n",
+            "[kubernetes]\ncontexts = [\"ä\", 3]\n",
+            "[limits]\nmemory = \"1GB\"\nmemory = \"2GB\"\n",
+        ];
+        let text: String = cases.iter().map(|case| format!("{case:?}\n  {}\n", error(case))).collect();
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_file_is_named_in_its_errors_and_bases_its_paths() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("indago.toml");
+        std::fs::write(&file, "[git]\nroots = [\"src\", \"/abs\", \"~/home\"]\n[packs]\nir = \"ir.conf\"\n")
+            .expect("written");
+        let config = Config::read(&file).expect("valid");
+        let roots = config.git.roots.expect("set");
+        assert_eq!(roots[0], folder.path().join("src"));
+        assert_eq!(roots[1], PathBuf::from("/abs"));
+        assert!(roots[2].is_absolute() && roots[2].ends_with("home"));
+        assert_eq!(config.packs["ir"], folder.path().join("ir.conf"));
+
+        std::fs::write(&file, "[git]\nrots = []\n").expect("written");
+        let error = Config::read(&file).expect_err("unknown key").to_string();
+        assert!(
+            error.starts_with(&format!("{}:2:1: unknown key `git.rots`; did you mean `roots`?", file.display())),
+            "{error}"
+        );
+
+        std::fs::write(&file, b"[git]\n\xff").expect("written");
+        assert!(Config::read(&file).expect_err("not text").to_string().contains("not UTF-8"));
+        assert!(Config::read(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let error = crate::find(Some(Path::new("/none/indago.toml")), None).expect_err("missing");
+        assert_eq!(
+            error.to_string(),
+            "cannot read the configuration /none/indago.toml: no such file (named by --config)"
+        );
+        assert!(crate::find(None, Some(Path::new("/none/indago.toml"))).is_err());
+    }
+
+    #[test]
+    fn each_key_has_a_sentence_and_each_default_is_accepted() {
+        let mut text = String::new();
+        let mut section = String::new();
+        for key in reference() {
+            assert!(key.description.ends_with('.'), "{}.{}: {}", key.section, key.key, key.description);
+            if key.key == "<name>" {
+                continue;
+            }
+            if section != key.section {
+                section = key.section.clone();
+                text.push_str(&format!("[{}]\n", section.replace("<name>", "x")));
+                if section.starts_with("schedule") {
+                    text.push_str("query = \"SELECT 1\"\n");
+                }
+            }
+            if let Some(default) = key.default {
+                text.push_str(&format!("{} = {default}\n", key.key));
+            }
+        }
+        let mut config: Config = text.parse().expect("the reference's own defaults");
+        config.schedule.clear();
+        assert_eq!(config, Config::default());
+    }
+}

@@ -1,0 +1,80 @@
+//! A file that lines are appended to.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{DaemonError, Result};
+
+/// Opens the file anew for each write, so that a rotated one is noticed; writers take turns.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    file: PathBuf,
+    turn: Mutex<()>,
+}
+
+impl Appender {
+    /// Fails if the file cannot be written.
+    pub(crate) fn new(file: &Path) -> Result<Self> {
+        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| Self::wrong(file, &error))?;
+        }
+        let appender = Self { file: file.to_owned(), turn: Mutex::new(()) };
+        appender.open()?;
+        Ok(appender)
+    }
+
+    fn wrong(file: &Path, error: &std::io::Error) -> DaemonError {
+        DaemonError::Log { file: file.to_owned(), reason: error.to_string() }
+    }
+
+    fn open(&self) -> Result<File> {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Rows may hold what only root may read.
+        let options = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.file);
+        options.map_err(|error| Self::wrong(&self.file, &error))
+    }
+
+    /// Appends whole lines: all of them or none.
+    pub(crate) fn append(&self, lines: &[u8]) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.open()?;
+        let length = file.metadata().map_err(|error| Self::wrong(&self.file, &error))?.len();
+        file.write_all(lines).map_err(|error| {
+            // A full disk must not leave half a line for the next one to continue.
+            let _ = file.set_len(length);
+            Self::wrong(&self.file, &error)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appends_and_notices_rotation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("log/results.log");
+        let appender = Appender::new(&file).expect("created");
+        appender.append(b"one\n").expect("written");
+        std::fs::rename(&file, folder.path().join("log/results.log.1")).expect("rotated");
+        appender.append(b"two\n").expect("written");
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), "two\n");
+        let blocked = folder.path().join("log/results.log.1/under-a-file");
+        assert!(Appender::new(&blocked).expect_err("not a folder").to_string().starts_with("cannot write "));
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let full = Path::new("/dev/full");
+        if full.exists() {
+            let appender = Appender { file: full.to_owned(), turn: Mutex::new(()) };
+            assert!(appender.append(b"one\n").is_err());
+        }
+    }
+}

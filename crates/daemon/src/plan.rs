@@ -1,0 +1,147 @@
+//! What a configuration schedules.
+
+use indago::config::{Config, Schedule};
+use indago::packs::schedule::{Scheduled, scheduled_name};
+use indago::packs::{PLATFORM, Pack, PackQuery, in_shard};
+
+use crate::error::{DaemonError, Result};
+
+/// Everything that is scheduled on this host.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Queries of the configuration itself, and of packs without discovery queries.
+    pub queries: Vec<Scheduled>,
+    /// Packs whose discovery queries decide.
+    pub packs: Vec<PlannedPack>,
+    /// What is not scheduled here, and why.
+    pub skipped: Vec<String>,
+}
+
+/// A pack that applies if its discovery queries say so.
+#[derive(Debug)]
+pub struct PlannedPack {
+    /// The pack.
+    pub pack: Pack,
+    /// Its queries.
+    pub queries: Vec<Scheduled>,
+}
+
+impl Plan {
+    /// Reads the packs and query files that a configuration names.
+    pub fn read(config: &Config, host: &str) -> Result<Plan> {
+        let mut plan = Plan::default();
+        for (name, schedule) in &config.schedule {
+            plan.add(Scheduled { name: name.clone(), query: query(name, schedule)? }, host);
+        }
+        for (name, path) in &config.packs {
+            let mut pack = Pack::load(path)?;
+            pack.name.clone_from(name);
+            if let Some(reason) = pack.mismatch(PLATFORM) {
+                plan.skipped.push(format!("pack {name}: {reason}"));
+                continue;
+            }
+            if pack.shard.is_some_and(|percent| !in_shard(host, percent)) {
+                plan.skipped.push(format!("pack {name}: this host is not in its shard"));
+                continue;
+            }
+            let queries = std::mem::take(&mut pack.queries);
+            let full = queries.into_iter().map(|query| Scheduled { name: scheduled_name(name, &query.name), query });
+            if pack.discovery.is_empty() {
+                full.for_each(|scheduled| plan.add(scheduled, host));
+            } else {
+                let queries = full.filter(|scheduled| plan.applies(scheduled, host)).collect();
+                plan.packs.push(PlannedPack { pack, queries });
+            }
+        }
+        if plan.queries.is_empty() && plan.packs.is_empty() && plan.skipped.is_empty() {
+            return Err(DaemonError::Empty);
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, scheduled: Scheduled, host: &str) {
+        if self.applies(&scheduled, host) {
+            self.queries.push(scheduled);
+        }
+    }
+
+    fn applies(&mut self, scheduled: &Scheduled, host: &str) -> bool {
+        let reason = scheduled.query.mismatch(PLATFORM).or_else(|| {
+            let outside = scheduled.query.shard.is_some_and(|percent| !in_shard(host, percent));
+            outside.then(|| "this host is not in its shard".to_owned())
+        });
+        if let Some(reason) = &reason {
+            self.skipped.push(format!("{}: {reason}", scheduled.name));
+        }
+        reason.is_none()
+    }
+}
+
+fn query(name: &str, schedule: &Schedule) -> Result<PackQuery> {
+    let sql = match (&schedule.query, &schedule.file) {
+        (Some(sql), _) => sql.clone(),
+        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| DaemonError::QueryFile {
+            name: name.to_owned(),
+            file: file.clone(),
+            reason: error.to_string(),
+        })?,
+        (None, None) => String::new(),
+    };
+    Ok(PackQuery {
+        interval: schedule.interval.0,
+        snapshot: schedule.snapshot,
+        removed: schedule.removed,
+        timeout: schedule.timeout.map(|timeout| timeout.0),
+        platform: schedule.platform.clone(),
+        shard: schedule.shard,
+        description: schedule.description.clone(),
+        ..PackQuery::new(name, sql)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_and_packs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        write("q.sql", "SELECT 2");
+        write(
+            "p.conf",
+            r#"{"queries": {"a": {"query": "SELECT 3"}, "w": {"query": "SELECT 4", "platform": "windows"}}}"#,
+        );
+        write("d.conf", r#"{"discovery": ["SELECT 1"], "queries": {"b": {"query": "SELECT 5"}}}"#);
+        write("w.conf", r#"{"platform": "windows", "queries": {"c": {"query": "SELECT 6"}}}"#);
+        write(
+            "indago.toml",
+            r#"
+            [schedule.one]
+            query = "SELECT 1"
+            interval = "5s"
+            [schedule.two]
+            file = "q.sql"
+            snapshot = true
+            [packs]
+            p = "p.conf"
+            d = "d.conf"
+            w = "w.conf"
+            "#,
+        );
+        let config = Config::read(&folder.path().join("indago.toml")).expect("valid");
+        let plan = Plan::read(&config, "host").expect("a plan");
+        let names: Vec<&str> = plan.queries.iter().map(|scheduled| scheduled.name.as_str()).collect();
+        assert_eq!(names, ["one", "two", "pack_p_a"]);
+        assert_eq!(plan.queries[1].query.sql, "SELECT 2");
+        assert_eq!(plan.packs[0].queries[0].name, "pack_d_b");
+        assert_eq!(
+            plan.skipped,
+            ["pack_p_w: the query is for windows; this is linux", "pack w: the pack is for windows; this is linux"]
+        );
+        assert!(matches!(Plan::read(&Config::default(), "host"), Err(DaemonError::Empty)));
+        std::fs::remove_file(folder.path().join("q.sql")).expect("removed");
+        let error = Plan::read(&config, "host").expect_err("no file").to_string();
+        assert!(error.starts_with("schedule.two: cannot read "), "{error}");
+    }
+}

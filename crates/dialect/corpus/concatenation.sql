@@ -1,0 +1,30 @@
+-- The || operator.
+
+SELECT 'a' || 'b';
+SELECT 'a' || 7;
+SELECT 'a' || 1.0;
+SELECT 'a' || NULL;
+SELECT 1 || 'b';
+SELECT 1 || 7;
+SELECT 1 || 1.0;
+SELECT 1 || NULL;
+SELECT 2.5 || 'b';
+SELECT 2.5 || 7;
+SELECT 2.5 || 1.0;
+SELECT 2.5 || NULL;
+SELECT NULL || 'b';
+SELECT NULL || 7;
+SELECT NULL || 1.0;
+SELECT NULL || NULL;
+SELECT '' || 'b';
+SELECT '' || 7;
+SELECT '' || 1.0;
+SELECT '' || NULL;
+SELECT s || n FROM t;
+SELECT s || '-' || a FROM t;
+SELECT r || 'x' FROM t;
+SELECT id || ':' || g FROM t;
+SELECT a || b FROM t;
+SELECT 'x' || (1 < 2);
+SELECT pid FROM processes WHERE '/usr/bin/' || name = path;
+SELECT s FROM t WHERE s || 'x' = 'abcx';

@@ -1,0 +1,32 @@
+-- Window functions.
+
+SELECT id, row_number() OVER (ORDER BY id) FROM t;
+SELECT id, rank() OVER (ORDER BY g) FROM t;
+SELECT id, dense_rank() OVER (ORDER BY g) FROM t;
+SELECT id, sum(a) OVER (ORDER BY id) FROM t;
+SELECT id, sum(a) OVER (PARTITION BY g) FROM t;
+SELECT id, sum(a) OVER (PARTITION BY g ORDER BY id) FROM t;
+SELECT id, count(*) OVER () FROM t;
+SELECT id, avg(a) OVER (PARTITION BY g) FROM t;
+SELECT id, lag(a) OVER (ORDER BY id) FROM t;
+SELECT id, lead(a) OVER (ORDER BY id) FROM t;
+SELECT id, lag(a, 2) OVER (ORDER BY id) FROM t;
+SELECT id, lag(a, 1, 0) OVER (ORDER BY id) FROM t;
+SELECT id, first_value(a) OVER (PARTITION BY g ORDER BY id) FROM t;
+SELECT id, last_value(a) OVER (PARTITION BY g ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM t;
+SELECT id, nth_value(a, 2) OVER (ORDER BY id) FROM t;
+SELECT id, ntile(3) OVER (ORDER BY id) FROM t;
+SELECT id, percent_rank() OVER (ORDER BY id) FROM t;
+SELECT id, cume_dist() OVER (ORDER BY g) FROM t;
+SELECT id, max(a) OVER (ORDER BY id ROWS 2 PRECEDING) FROM t;
+SELECT id, min(a) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) FROM t;
+SELECT id, total(a) OVER (PARTITION BY g) FROM t;
+SELECT id, sum(a) OVER w FROM t WINDOW w AS (ORDER BY id);
+SELECT id, count(*) FILTER (WHERE a > 5) OVER (PARTITION BY g) FROM t;
+SELECT * FROM (SELECT id, row_number() OVER (PARTITION BY g ORDER BY id DESC) AS rn FROM t) WHERE rn = 1;
+SELECT g, sum(count(*)) OVER () FROM t GROUP BY g;
+SELECT id, row_number() OVER (ORDER BY a, id) FROM t;
+SELECT id, row_number() OVER (ORDER BY a DESC, id) FROM t;
+SELECT id, sum(a > 5) OVER (ORDER BY id) FROM t;
+SELECT id, group_concat(g) OVER (ORDER BY id) FROM t;
+SELECT id, sum(b) OVER (ORDER BY g) FROM t;

@@ -1,0 +1,126 @@
+//! Aggregates that are written with DataFusion's own: what each becomes, and its documentation.
+
+use sqlparser::ast::{BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArguments};
+
+use crate::rewrite::build::{aggregate_call, binary, call, string};
+
+/// One aggregate as data.
+#[derive(Clone, Copy)]
+pub(crate) struct Aggregate {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) arguments: &'static str,
+    pub(crate) doc: &'static [&'static str],
+    pub(crate) examples: &'static [(&'static str, &'static str)],
+    /// The call in DataFusion's terms; the arguments are out of the function, all else (FILTER, OVER, ORDER BY) is in it.
+    pub(crate) expand: fn(&Function, Vec<Expr>) -> Option<Expr>,
+}
+
+/// The aggregates, by name.
+pub(crate) fn aggregates() -> &'static [Aggregate] {
+    AGGREGATES
+}
+
+const AGGREGATES: &[Aggregate] = &[
+    Aggregate {
+        name: "avg",
+        aliases: &[],
+        arguments: "x",
+        doc: &[" Mean of all values that are not NULL, as a real; text counts as the number it starts with."],
+        examples: &[("SELECT avg(column1) FROM (VALUES (1), (2))", "1.5")],
+        expand: |function, args| Some(aggregate_call(function, "avg", numbers(args)?)),
+    },
+    Aggregate {
+        name: "group_concat",
+        aliases: &["string_agg"],
+        arguments: "x [, separator]",
+        doc: &[
+            " The values that are not NULL joined as text, with a comma or the given separator between them.",
+            "",
+            " `group_concat(x, ';' ORDER BY y)` fixes the order; `DISTINCT` leaves repeated values out.",
+        ],
+        examples: &[("SELECT group_concat(column1, ';' ORDER BY column1) FROM (VALUES ('b'), ('a'))", "a;b")],
+        expand: |function, args| {
+            let mut args = args.into_iter();
+            let value = call("as_text", vec![args.next()?]);
+            let separator = args.next().unwrap_or_else(|| string(","));
+            if is_distinct(function) {
+                return Some(distinct_in_order(function, value, separator));
+            }
+            Some(aggregate_call(function, "string_agg", vec![value, separator]))
+        },
+    },
+    Aggregate {
+        name: "json_group_array",
+        aliases: &[],
+        arguments: "x",
+        doc: &[" A JSON array of all values."],
+        examples: &[("SELECT json_group_array(column1) FROM (VALUES (1))", "[1]")],
+        expand: |function, args| {
+            let value = call("json_quote", args);
+            let joined = aggregate_call(function, "string_agg", vec![value, string(",")]);
+            Some(call("concat", vec![string("["), joined, string("]")]))
+        },
+    },
+    Aggregate {
+        name: "json_group_object",
+        aliases: &[],
+        arguments: "name, value",
+        doc: &[" A JSON object of all names and values."],
+        examples: &[("SELECT json_group_object(column1, column2) FROM (VALUES ('a', 1))", "{\"a\":1}")],
+        expand: |function, args| {
+            let mut args = args.into_iter();
+            let name = call("json_quote", vec![call("as_text", vec![args.next()?])]);
+            let value = call("json_quote", vec![args.next()?]);
+            let pair =
+                binary(binary(name, BinaryOperator::StringConcat, string(":")), BinaryOperator::StringConcat, value);
+            let joined = aggregate_call(function, "string_agg", vec![pair, string(",")]);
+            Some(call("concat", vec![string("{"), joined, string("}")]))
+        },
+    },
+    Aggregate {
+        name: "sum",
+        aliases: &[],
+        arguments: "x",
+        doc: &[
+            " Sum of all values that are not NULL; NULL when there is none. Text counts as the number it starts with.",
+        ],
+        examples: &[("SELECT sum(column1) FROM (VALUES (1), (2))", "3")],
+        expand: |function, args| Some(aggregate_call(function, "sum", numbers(args)?)),
+    },
+    Aggregate {
+        name: "total",
+        aliases: &[],
+        arguments: "x",
+        doc: &[" Sum of all values that are not NULL as a real; 0.0 when there is none."],
+        examples: &[("SELECT total(column1) FROM (VALUES (1), (2))", "3.0")],
+        expand: |function, args| {
+            let args = args.into_iter().map(|arg| call("as_real", vec![arg])).collect();
+            let sum = aggregate_call(function, "sum", args);
+            Some(call("coalesce", vec![sum, crate::rewrite::build::number("0.0")]))
+        },
+    },
+];
+
+fn is_distinct(function: &Function) -> bool {
+    matches!(&function.args, FunctionArguments::List(list) if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
+}
+
+/// Each text once, where it first comes: DataFusion's own DISTINCT keeps no order.
+fn distinct_in_order(function: &Function, value: Expr, separator: Expr) -> Expr {
+    let mut function = function.clone();
+    if let FunctionArguments::List(list) = &mut function.args {
+        list.duplicate_treatment = None;
+    }
+    let present = Expr::IsNotNull(Box::new(value.clone()));
+    function.filter = Some(Box::new(match function.filter.take() {
+        Some(filter) => binary(Expr::Nested(filter), BinaryOperator::And, present),
+        None => present,
+    }));
+    let all = aggregate_call(&function, "array_agg", vec![value]);
+    call("array_to_string", vec![call("array_distinct", vec![all]), separator])
+}
+
+fn numbers(args: Vec<Expr>) -> Option<Vec<Expr>> {
+    (args.len() == 1).then(|| args.into_iter().map(|arg| call("as_number", vec![arg])).collect())
+}

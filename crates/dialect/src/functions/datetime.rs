@@ -1,0 +1,14 @@
+use super::prelude::*;
+
+scalar! {
+    /// A moment as `YYYY-MM-DD HH:MM:SS`.
+    ///
+    /// A moment is `'now'` (also with no argument), a date, a time, both, or a Julian day number, followed by modifiers such as `'+1 day'`, `'start of month'`, `'weekday 0'`, `'unixepoch'`.
+    "datetime"("moment, modifier, ...")
+    0..=usize::MAX => Returns::Text,
+    Stable,
+    example "SELECT datetime(0, 'unixepoch')" => "1970-01-01 00:00:00",
+    eval: |args, moment| {
+        Ok(calendar::Moment::read(args, moment.now_micros).map_or(Value::Null, |moment| Value::text(format!("{} {}", moment.date(), moment.time()))))
+    }
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// `json -> path`: what stands at a path, a key or an index, as JSON text.
+    "json_arrow"("json, path")
+    2..=2 => Returns::Text,
+    Immutable,
+    example "SELECT '{\"a\":\"x\"}' -> 'a'" => "\"x\"",
+    eval: |args, _| Ok(tree::arrow(args)?.map_or(Value::Null, |found| Value::text(found.to_string())))
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// `json ->> path`: what stands at a path, a key or an index, as an SQL value.
+    "json_arrow_text"("json, path")
+    2..=2 => Returns::Text,
+    Immutable,
+    example "SELECT '{\"a\":\"x\"}' ->> '$.a'" => "x",
+    eval: |args, _| Ok(tree::arrow(args)?.map_or(Value::Null, |found| owned(tree::to_value(&found))))
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// A JSON text with values put at the paths where nothing is yet.
+    "json_insert"("json, path, value, ...")
+    1..=usize::MAX => Returns::Text,
+    Immutable,
+    example "SELECT json_insert('{\"a\":1}', '$.a', 2)" => "{\"a\":1}",
+    eval: |args, _| tree::edited(args, tree::Edit::Insert)
+}

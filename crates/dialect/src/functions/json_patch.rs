@@ -1,0 +1,15 @@
+use super::prelude::*;
+
+scalar! {
+    /// A JSON text with another merged into it by RFC 7396: nulls remove.
+    "json_patch"("json, patch")
+    2..=2 => Returns::Text,
+    Immutable,
+    example "SELECT json_patch('{\"a\":1}', '{\"a\":null,\"b\":2}')" => "{\"b\":2}",
+    eval: |args, _| {
+        let (Some(text), Some(patch)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
+        let mut json = tree::parse(&text)?;
+        tree::merge(&mut json, &tree::parse(&patch)?);
+        Ok(Value::text(json.to_string()))
+    }
+}

@@ -1,0 +1,10 @@
+use super::prelude::*;
+
+scalar! {
+    /// A JSON text with values put at the paths, whether or not something is there.
+    "json_set"("json, path, value, ...")
+    1..=usize::MAX => Returns::Text,
+    Immutable,
+    example "SELECT json_set('{\"a\":1}', '$.b', 2)" => "{\"a\":1,\"b\":2}",
+    eval: |args, _| tree::edited(args, tree::Edit::Set)
+}

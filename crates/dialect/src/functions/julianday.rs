@@ -1,0 +1,14 @@
+use super::prelude::*;
+
+scalar! {
+    /// A moment as days since noon of November 24, 4714 BC.
+    ///
+    /// A moment is `'now'` (also with no argument), a date, a time, both, or a Julian day number, followed by modifiers such as `'+1 day'`, `'start of month'`, `'weekday 0'`, `'unixepoch'`.
+    "julianday"("moment, modifier, ...")
+    0..=usize::MAX => Returns::Real,
+    Stable,
+    example "SELECT julianday('2000-01-01 12:00')" => "2451545.0",
+    eval: |args, moment| {
+        Ok(calendar::Moment::read(args, moment.now_micros).map_or(Value::Null, |moment| Value::Real(moment.julian_day())))
+    }
+}

@@ -1,0 +1,333 @@
+//! The functions of the dialect, one in each file. A file declares one [`Scalar`](scalar::Scalar): its doc comment is
+//! the reference text, its examples are tests.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
+
+use datafusion::logical_expr::{Expr, ScalarUDF, expr::ScalarFunction as Call};
+
+mod abs;
+mod acos;
+mod add;
+mod aggregate;
+mod as_blob;
+mod as_integer;
+mod as_number;
+mod as_real;
+mod as_text;
+mod asin;
+mod atan;
+pub(crate) mod calendar;
+mod ceil;
+mod char;
+mod coalesce;
+mod collate;
+mod collation_key;
+mod community_id_v1;
+mod community_id_v1_strict;
+mod compare;
+mod concat;
+mod concat_ws;
+mod conditional_to_base64;
+mod cos;
+mod cot;
+mod date;
+mod datetime;
+mod degrees;
+mod divide;
+mod exact_integer;
+mod exact_real;
+mod exp;
+mod find_file_path_in_cmd;
+mod floor;
+mod from_base64;
+mod glob;
+mod hex;
+mod ifnull;
+mod iif;
+mod in_cidr_block;
+mod inet_aton;
+mod instr;
+mod is_path_deterministic;
+mod json;
+mod json_array;
+mod json_array_length;
+mod json_arrow;
+mod json_arrow_text;
+mod json_each;
+mod json_error_position;
+mod json_extract;
+mod json_insert;
+mod json_object;
+mod json_patch;
+mod json_quote;
+mod json_remove;
+mod json_replace;
+mod json_set;
+mod json_type;
+mod json_valid;
+mod julianday;
+mod length;
+mod like;
+mod likelihood;
+mod likely;
+mod log;
+mod log10;
+mod lower;
+mod ltrim;
+mod md5;
+mod modulo;
+mod multiply;
+mod network;
+mod nullif;
+mod octet_length;
+mod parent_directory;
+mod pattern;
+mod pi;
+mod power;
+mod prelude;
+mod printf;
+mod quote;
+mod radians;
+mod random;
+mod randomblob;
+mod regex_match;
+mod regex_split;
+mod regexes;
+mod regexp;
+mod replace;
+mod round;
+mod rtrim;
+pub(crate) mod scalar;
+mod scalar_max;
+mod scalar_min;
+mod sha1;
+mod sha256;
+mod shift_left;
+mod shift_right;
+mod sign;
+mod sin;
+mod sleep;
+mod soundex;
+mod split;
+mod sqlite_version;
+mod sqrt;
+mod strftime;
+mod substr;
+mod subtract;
+mod tan;
+mod text;
+mod time;
+mod timediff;
+mod to_base64;
+mod tree;
+mod trim;
+mod truth;
+mod type_of;
+mod unhex;
+mod unicode;
+mod unixepoch;
+mod unlikely;
+mod upper;
+mod version_compare;
+mod zeroblob;
+
+pub(crate) use aggregate::aggregates;
+pub(crate) use json_each::JsonTable;
+use scalar::{Scalar, ScalarFunction};
+
+/// Every scalar function, in the order of their names.
+pub(crate) const SCALARS: &[Scalar] = &[
+    abs::FUNCTION,
+    acos::FUNCTION,
+    add::FUNCTION,
+    as_blob::FUNCTION,
+    as_integer::FUNCTION,
+    as_number::FUNCTION,
+    as_real::FUNCTION,
+    as_text::FUNCTION,
+    asin::FUNCTION,
+    atan::FUNCTION,
+    ceil::FUNCTION,
+    char::FUNCTION,
+    coalesce::FUNCTION,
+    collate::FUNCTION,
+    collation_key::FUNCTION,
+    community_id_v1::FUNCTION,
+    community_id_v1_strict::FUNCTION,
+    compare::FUNCTION,
+    concat::FUNCTION,
+    concat_ws::FUNCTION,
+    conditional_to_base64::FUNCTION,
+    cos::FUNCTION,
+    cot::FUNCTION,
+    date::FUNCTION,
+    datetime::FUNCTION,
+    degrees::FUNCTION,
+    divide::FUNCTION,
+    exact_integer::FUNCTION,
+    exact_real::FUNCTION,
+    exp::FUNCTION,
+    find_file_path_in_cmd::FUNCTION,
+    floor::FUNCTION,
+    from_base64::FUNCTION,
+    glob::FUNCTION,
+    hex::FUNCTION,
+    ifnull::FUNCTION,
+    iif::FUNCTION,
+    in_cidr_block::FUNCTION,
+    inet_aton::FUNCTION,
+    instr::FUNCTION,
+    is_path_deterministic::FUNCTION,
+    json::FUNCTION,
+    json_array::FUNCTION,
+    json_array_length::FUNCTION,
+    json_arrow::FUNCTION,
+    json_arrow_text::FUNCTION,
+    json_error_position::FUNCTION,
+    json_extract::FUNCTION,
+    json_insert::FUNCTION,
+    json_object::FUNCTION,
+    json_patch::FUNCTION,
+    json_quote::FUNCTION,
+    json_remove::FUNCTION,
+    json_replace::FUNCTION,
+    json_set::FUNCTION,
+    json_type::FUNCTION,
+    json_valid::FUNCTION,
+    julianday::FUNCTION,
+    length::FUNCTION,
+    like::FUNCTION,
+    likelihood::FUNCTION,
+    likely::FUNCTION,
+    log::FUNCTION,
+    log10::FUNCTION,
+    lower::FUNCTION,
+    ltrim::FUNCTION,
+    md5::FUNCTION,
+    modulo::FUNCTION,
+    multiply::FUNCTION,
+    nullif::FUNCTION,
+    octet_length::FUNCTION,
+    parent_directory::FUNCTION,
+    pi::FUNCTION,
+    power::FUNCTION,
+    printf::FUNCTION,
+    quote::FUNCTION,
+    radians::FUNCTION,
+    random::FUNCTION,
+    randomblob::FUNCTION,
+    regex_match::FUNCTION,
+    regex_split::FUNCTION,
+    regexp::FUNCTION,
+    replace::FUNCTION,
+    round::FUNCTION,
+    rtrim::FUNCTION,
+    scalar_max::FUNCTION,
+    scalar_min::FUNCTION,
+    sha1::FUNCTION,
+    sha256::FUNCTION,
+    shift_left::FUNCTION,
+    shift_right::FUNCTION,
+    sign::FUNCTION,
+    sin::FUNCTION,
+    sleep::FUNCTION,
+    soundex::FUNCTION,
+    split::FUNCTION,
+    sqlite_version::FUNCTION,
+    sqrt::FUNCTION,
+    strftime::FUNCTION,
+    substr::FUNCTION,
+    subtract::FUNCTION,
+    tan::FUNCTION,
+    time::FUNCTION,
+    timediff::FUNCTION,
+    to_base64::FUNCTION,
+    trim::FUNCTION,
+    truth::FUNCTION,
+    type_of::FUNCTION,
+    unhex::FUNCTION,
+    unicode::FUNCTION,
+    unixepoch::FUNCTION,
+    unlikely::FUNCTION,
+    upper::FUNCTION,
+    version_compare::FUNCTION,
+    zeroblob::FUNCTION,
+];
+
+static REGISTRY: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
+    SCALARS.iter().map(|spec| (spec.name, Arc::new(ScalarUDF::new_from_impl(ScalarFunction::new(*spec))))).collect()
+});
+
+/// The scalar functions as DataFusion takes them.
+pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
+    SCALARS.iter().filter_map(|spec| REGISTRY.get(spec.name)).cloned().collect()
+}
+
+/// A call of one of our functions as a planned expression.
+pub(crate) fn call(name: &'static str, args: Vec<Expr>) -> Expr {
+    match REGISTRY.get(name) {
+        Some(function) => Expr::ScalarFunction(Call::new_udf(Arc::clone(function), args)),
+        // Unreachable: names come from this crate.
+        None => Expr::default(),
+    }
+}
+
+/// What the reference says about one function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionDoc {
+    /// The name users write.
+    pub name: String,
+    /// Other names of the same function.
+    pub aliases: Vec<String>,
+    /// Name and arguments: `substr(x, start [, length])`.
+    pub signature: String,
+    /// The first sentence.
+    pub summary: String,
+    /// The rest, in Markdown.
+    pub description: String,
+    /// Statements and the text of their one answer.
+    pub examples: Vec<(String, String)>,
+    /// Whether it is an aggregate.
+    pub aggregate: bool,
+}
+
+/// The documentation of every function of the dialect, by name. Functions of DataFusion that the dialect leaves alone are not here.
+pub fn functions() -> Vec<FunctionDoc> {
+    let mut all: Vec<FunctionDoc> = SCALARS
+        .iter()
+        .map(|spec| document(spec.name, spec.aliases, spec.arguments, spec.doc, spec.examples, false))
+        .chain(
+            aggregates()
+                .iter()
+                .map(|spec| document(spec.name, spec.aliases, spec.arguments, spec.doc, spec.examples, true)),
+        )
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name).then(a.aggregate.cmp(&b.aggregate)));
+    all
+}
+
+fn document(
+    name: &str,
+    aliases: &[&str],
+    arguments: &str,
+    doc: &[&str],
+    examples: &[(&str, &str)],
+    aggregate: bool,
+) -> FunctionDoc {
+    let lines: Vec<&str> = doc.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let text = lines.join("\n");
+    let (summary, description) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let name = name.strip_prefix("scalar_").unwrap_or(name);
+    FunctionDoc {
+        name: name.to_owned(),
+        aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
+        signature: format!("{name}({arguments})"),
+        summary: summary.replace('\n', " "),
+        description: description.to_owned(),
+        examples: examples.iter().map(|&(sql, answer)| (sql.to_owned(), answer.to_owned())).collect(),
+        aggregate,
+    }
+}

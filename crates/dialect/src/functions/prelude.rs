@@ -1,0 +1,17 @@
+//! What nearly every function needs.
+
+pub(super) use std::borrow::Cow;
+
+pub(super) use arrow_schema::DataType;
+pub(super) use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+pub(super) use super::{
+    calendar, network, pattern, regexes,
+    scalar::{Class, Returns, numeric, owned, scalar, widest},
+    text, tree,
+};
+pub(super) use crate::{
+    collation::Collation,
+    plan,
+    value::{Value, compare, exact_number},
+};

@@ -1,0 +1,20 @@
+use super::prelude::*;
+
+scalar! {
+    /// One piece of a text cut wherever a regular expression matches. The first piece has index 0; empty pieces count.
+    ///
+    /// NULL for a NULL argument or when there is no such piece.
+    "regex_split"("x, regex, index")
+    3..=3 => Returns::Text,
+    Immutable,
+    example "SELECT regex_split('a1b22c', '[0-9]+', 2)" => "c",
+    eval: |args, _| {
+        let (Some(text), Some(regex), Some(index)) = (args[0].as_text(), args[1].as_text(), args[2].as_int()) else {
+            return Ok(Value::Null);
+        };
+        let regex = regexes::compiled(&regex)?;
+        let mut pieces = regex.split(&text);
+        let piece = usize::try_from(index).ok().and_then(|index| pieces.nth(index));
+        Ok(piece.map_or(Value::Null, Value::text))
+    }
+}

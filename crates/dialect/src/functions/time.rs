@@ -1,0 +1,14 @@
+use super::prelude::*;
+
+scalar! {
+    /// Time of day of a moment: `HH:MM:SS`.
+    ///
+    /// A moment is `'now'` (also with no argument), a date, a time, both, or a Julian day number, followed by modifiers such as `'+1 day'`, `'start of month'`, `'weekday 0'`, `'unixepoch'`.
+    "time"("moment, modifier, ...")
+    0..=usize::MAX => Returns::Text,
+    Stable,
+    example "SELECT time('2024-01-01 12:34:56')" => "12:34:56",
+    eval: |args, moment| {
+        Ok(calendar::Moment::read(args, moment.now_micros).map_or(Value::Null, |moment| Value::text(moment.time())))
+    }
+}

@@ -1,0 +1,242 @@
+//! JSON as SQLite's functions see it: parsing, paths and edits.
+
+use crate::value::Value;
+
+pub(crate) use serde_json::{Map, Value as Json};
+
+/// Parses JSON; the error is SQLite's.
+pub(crate) fn parse(text: &str) -> Result<Json, String> {
+    serde_json::from_str(text).map_err(|_| "malformed JSON".to_owned())
+}
+
+/// Where, from 1, JSON goes wrong; 0 when it does not.
+pub(crate) fn error_position(text: &str) -> i64 {
+    match serde_json::from_str::<Json>(text) {
+        Ok(_) => 0,
+        Err(error) => {
+            let before: usize =
+                text.lines().take(error.line().saturating_sub(1)).map(|line| line.chars().count() + 1).sum();
+            (before + error.column().max(1)) as i64
+        }
+    }
+}
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    Key(String),
+    Index(usize),
+    /// Counted from the end: `[#-1]` is the last, `[#]` one after it.
+    FromEnd(usize),
+}
+
+/// Reads `$.a[0]."b c"[#-1]`.
+pub(crate) fn path(text: &str) -> Result<Vec<Step>, String> {
+    let bad = || format!("bad JSON path: '{}'", text.replace('\'', "''"));
+    let mut rest = text.strip_prefix('$').ok_or_else(bad)?;
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('.') {
+            if let Some(quoted) = after.strip_prefix('"') {
+                let end = quoted.find('"').ok_or_else(bad)?;
+                steps.push(Step::Key(quoted[..end].to_owned()));
+                rest = &quoted[end + 1..];
+            } else {
+                let end = after.find(['.', '[']).unwrap_or(after.len());
+                if end == 0 {
+                    return Err(bad());
+                }
+                steps.push(Step::Key(after[..end].to_owned()));
+                rest = &after[end..];
+            }
+        } else if let Some(after) = rest.strip_prefix('[') {
+            let end = after.find(']').ok_or_else(bad)?;
+            let index = &after[..end];
+            let step = match index.strip_prefix('#') {
+                Some("") => Step::FromEnd(0),
+                Some(back) => {
+                    let back = back.strip_prefix('-').and_then(|back| back.parse().ok()).ok_or_else(bad)?;
+                    Step::FromEnd(back)
+                }
+                None => Step::Index(index.parse().map_err(|_| bad())?),
+            };
+            steps.push(step);
+            rest = &after[end + 1..];
+        } else {
+            return Err(bad());
+        }
+    }
+    Ok(steps)
+}
+
+fn position(array: &[Json], step: &Step) -> Option<usize> {
+    match step {
+        Step::Index(index) => Some(*index),
+        Step::FromEnd(back) => array.len().checked_sub(*back),
+        Step::Key(_) => None,
+    }
+}
+
+/// What stands at a path.
+pub(crate) fn find<'j>(json: &'j Json, path: &[Step]) -> Option<&'j Json> {
+    path.iter().try_fold(json, |json, step| match (json, step) {
+        (Json::Object(object), Step::Key(key)) => object.get(key),
+        (Json::Array(array), step) => array.get(position(array, step)?),
+        _ => None,
+    })
+}
+
+/// `->` and `->>`: the right side is a path, a key or an index.
+pub(crate) fn arrow(args: &[Value<'_>]) -> Result<Option<Json>, String> {
+    let Some(text) = args[0].as_text() else { return Ok(None) };
+    let steps = match &args[1] {
+        Value::Null => return Ok(None),
+        Value::Int(index) => match usize::try_from(*index) {
+            Ok(index) => vec![Step::Index(index)],
+            Err(_) => vec![Step::FromEnd(index.unsigned_abs() as usize)],
+        },
+        other => {
+            let key = other.as_text().unwrap_or_default();
+            if key.starts_with('$') { path(&key)? } else { vec![Step::Key(key.into_owned())] }
+        }
+    };
+    let Ok(json) = parse(&text) else { return Ok(None) };
+    Ok(find(&json, &steps).cloned())
+}
+
+/// A JSON value as an SQL value: texts lose their quotes, objects and arrays stay JSON.
+pub(crate) fn to_value(json: &Json) -> Value<'static> {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(truth) => Value::Int(i64::from(*truth)),
+        Json::Number(number) => match number.as_i64() {
+            Some(int) => Value::Int(int),
+            None => Value::Real(number.as_f64().unwrap_or(0.0)),
+        },
+        Json::String(text) => Value::text(text.clone()),
+        nested => Value::text(nested.to_string()),
+    }
+}
+
+/// An SQL value as JSON; text that JSON functions made cannot be told from other text, so it becomes a JSON text.
+pub(crate) fn from_value(value: &Value<'_>) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Int(number) => Json::from(*number),
+        Value::Real(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
+        other => Json::String(other.as_text().unwrap_or_default().into_owned()),
+    }
+}
+
+pub(crate) fn type_name(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(true) => "true",
+        Json::Bool(false) => "false",
+        Json::Number(number) if number.is_f64() => "real",
+        Json::Number(_) => "integer",
+        Json::String(_) => "text",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Edit {
+    Set,
+    Insert,
+    Replace,
+}
+
+/// `json_set` and its kin over their whole argument list.
+pub(crate) fn edited(args: &[Value<'_>], edit: Edit) -> Result<Value<'static>, String> {
+    if args.len().is_multiple_of(2) {
+        return Err("needs an odd number of arguments".to_owned());
+    }
+    let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
+    let mut json = parse(&text)?;
+    for pair in args[1..].chunks(2) {
+        let Some(steps) = pair[0].as_text() else { return Ok(Value::Null) };
+        put(&mut json, &path(&steps)?, from_value(&pair[1]), edit);
+    }
+    Ok(Value::text(json.to_string()))
+}
+
+fn put(json: &mut Json, path: &[Step], value: Json, edit: Edit) {
+    let Some((step, rest)) = path.split_first() else {
+        if edit != Edit::Insert {
+            *json = value;
+        }
+        return;
+    };
+    let empty = || match rest.first() {
+        Some(Step::Key(_)) => Json::Object(Map::new()),
+        Some(_) => Json::Array(Vec::new()),
+        None => Json::Null,
+    };
+    match (json, step) {
+        (Json::Object(object), Step::Key(key)) => {
+            if let Some(inner) = object.get_mut(key) {
+                put(inner, rest, value, edit);
+            } else if edit != Edit::Replace {
+                let mut inner = empty();
+                put(&mut inner, rest, value, Edit::Set);
+                object.insert(key.clone(), inner);
+            }
+        }
+        (Json::Array(array), step) => {
+            let Some(at) = position(array, step) else { return };
+            if let Some(inner) = array.get_mut(at) {
+                put(inner, rest, value, edit);
+            } else if at == array.len() && edit != Edit::Replace {
+                let mut inner = empty();
+                put(&mut inner, rest, value, Edit::Set);
+                array.push(inner);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes out what stands at a path.
+pub(crate) fn remove(json: &mut Json, path: &[Step]) {
+    let Some((step, rest)) = path.split_first() else { return };
+    match (json, step) {
+        (Json::Object(object), Step::Key(key)) => {
+            if rest.is_empty() {
+                object.shift_remove(key);
+            } else if let Some(inner) = object.get_mut(key) {
+                remove(inner, rest);
+            }
+        }
+        (Json::Array(array), step) => {
+            let Some(at) = position(array, step).filter(|&at| at < array.len()) else { return };
+            if rest.is_empty() {
+                array.remove(at);
+            } else {
+                remove(&mut array[at], rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// RFC 7396.
+pub(crate) fn merge(json: &mut Json, patch: &Json) {
+    let Json::Object(patch) = patch else {
+        *json = patch.clone();
+        return;
+    };
+    if !json.is_object() {
+        *json = Json::Object(Map::new());
+    }
+    if let Json::Object(object) = json {
+        for (key, value) in patch {
+            if value.is_null() {
+                object.shift_remove(key);
+            } else {
+                merge(object.entry(key.clone()).or_insert(Json::Null), value);
+            }
+        }
+    }
+}

@@ -1,0 +1,958 @@
+//! Expressions: each construct of SQLite's becomes one DataFusion plans with the same answer.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, Ident, Query, SelectItem, SetExpr, TrimWhereField, UnaryOperator, Value,
+    VisitMut, VisitorMut, WindowType,
+};
+
+use super::{
+    DialectError, Result, Rewriter,
+    build::{binary, bool_to_int, call, exact, number, string, unwrapped, value},
+    integer,
+    kind::{self, Class, is_boolean, is_comparison},
+    scope::{Found, Scope},
+};
+use crate::{collation::Collation, functions};
+
+impl Rewriter<'_> {
+    /// Rewrites an expression whose value is wanted: a comparison gives 0 or 1.
+    pub(crate) fn value(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
+        let taken = take(expr);
+        let rewritten = self.expr(taken, scope)?;
+        *expr = as_value(rewritten);
+        Ok(())
+    }
+
+    /// Rewrites an expression of which only the truth is wanted.
+    pub(crate) fn truth(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
+        let taken = take(expr);
+        let rewritten = self.expr(taken, scope)?;
+        *expr = as_truth(rewritten, scope);
+        Ok(())
+    }
+
+    fn boxed_value(&mut self, mut expr: Box<Expr>, scope: &Scope<'_>) -> Result<Box<Expr>> {
+        self.value(&mut expr, scope)?;
+        Ok(expr)
+    }
+
+    /// Rewrites an expression; a comparison stays one.
+    fn expr(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
+        match expr {
+            Expr::Identifier(ident) => self.identifier(ident, scope),
+            Expr::CompoundIdentifier(parts) => Ok(compound(parts, scope)),
+            Expr::Value(literal) => Ok(Expr::Value(self::literal(literal))),
+            Expr::Nested(inner) => {
+                let inner = self.expr(*inner, scope)?;
+                Ok(match inner {
+                    Expr::Nested(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) => inner,
+                    inner => Expr::Nested(Box::new(inner)),
+                })
+            }
+            Expr::BinaryOp { .. } => self.chain(expr, scope),
+            Expr::UnaryOp { op, expr } => self.unary(op, expr, scope),
+            Expr::IsNotDistinctFrom(left, right) => self.is(left, "IS", right, scope),
+            Expr::IsDistinctFrom(left, right) => self.is(left, "IS NOT", right, scope),
+            Expr::IsNull(inner) => Ok(Expr::IsNull(self.boxed_value(inner, scope)?)),
+            Expr::IsNotNull(inner) => Ok(Expr::IsNotNull(self.boxed_value(inner, scope)?)),
+            Expr::IsTrue(mut inner) => {
+                self.truth(&mut inner, scope)?;
+                Ok(Expr::IsTrue(inner))
+            }
+            Expr::IsNotTrue(mut inner) => {
+                self.truth(&mut inner, scope)?;
+                Ok(Expr::IsNotTrue(inner))
+            }
+            Expr::IsFalse(mut inner) => {
+                self.truth(&mut inner, scope)?;
+                Ok(Expr::IsFalse(inner))
+            }
+            Expr::IsNotFalse(mut inner) => {
+                self.truth(&mut inner, scope)?;
+                Ok(Expr::IsNotFalse(inner))
+            }
+            Expr::InList { expr, list, negated } => self.in_list(expr, list, negated, scope),
+            Expr::InSubquery { expr, subquery, negated } if is_plain_values(&subquery) => {
+                let list = match *subquery.body {
+                    SetExpr::Values(values) => values.rows.into_iter().flat_map(|row| row.content).collect(),
+                    _ => Vec::new(),
+                };
+                self.in_list(expr, list, negated, scope)
+            }
+            Expr::InSubquery { expr, mut subquery, negated } => {
+                if let Expr::Tuple(parts) = unwrapped(&expr) {
+                    return self.row_in_subquery(parts.clone(), subquery, negated, scope);
+                }
+                let expr = self.boxed_value(expr, scope)?;
+                self.query(&mut subquery, Some(scope))?;
+                Ok(Expr::InSubquery { expr, subquery, negated })
+            }
+            Expr::Between { expr, negated, low, high } => self.between(expr, negated, low, high, scope),
+            Expr::Like { negated, any: false, expr, pattern, escape_char } => {
+                let escape = escape_char.map(Expr::Value);
+                self.like(expr, pattern, escape, negated, scope)
+            }
+            Expr::RLike { negated, expr, pattern, regexp: true } => {
+                let expr = *self.boxed_value(expr, scope)?;
+                let pattern = *self.boxed_value(pattern, scope)?;
+                let matched = call("truth", vec![call("regexp", vec![pattern, expr])]);
+                Ok(negate(negated, matched))
+            }
+            Expr::Case { case_token, end_token, operand, conditions, else_result } => {
+                let mut conditions = conditions;
+                let mut else_result = else_result;
+                for when in &mut conditions {
+                    if let Some(operand) = &operand {
+                        let wanted = take(&mut when.condition);
+                        when.condition = binary((**operand).clone(), BinaryOperator::Eq, wanted);
+                    }
+                    self.truth(&mut when.condition, scope)?;
+                    self.value(&mut when.result, scope)?;
+                }
+                if let Some(otherwise) = &mut else_result {
+                    self.value(otherwise, scope)?;
+                }
+                let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| kind::of(expr, scope));
+                let wanted =
+                    conditions.iter().map(|when| kind::of(&when.result, scope)).fold(otherwise, kind::together);
+                for when in &mut conditions {
+                    kind::convert(&mut when.result, wanted, scope);
+                }
+                if let Some(otherwise) = &mut else_result {
+                    kind::convert(otherwise, wanted, scope);
+                }
+                Ok(Expr::Case { case_token, end_token, operand: None, conditions, else_result })
+            }
+            Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None } => {
+                let expr = self.boxed_value(expr, scope)?;
+                Ok(match cast_function(&data_type) {
+                    Some("as_number") if is_text_literal(&expr) => {
+                        let text = literal_text(&expr).unwrap_or_default();
+                        let number = match crate::value::text_to_number(&text) {
+                            crate::value::Value::Real(real) if real.fract() == 0.0 && real.abs() < 9e15 => {
+                                (real as i64).to_string()
+                            }
+                            crate::value::Value::Real(real) => format!("{real:e}"),
+                            other => other.as_int().unwrap_or(0).to_string(),
+                        };
+                        call("as_number", vec![self.expr(signed_number(&number), scope)?])
+                    }
+                    Some(function) => call(function, vec![*expr]),
+                    None => Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None },
+                })
+            }
+            Expr::Cast { kind, expr, data_type, array, format } => {
+                let expr = Box::new(self.expr(*expr, scope)?);
+                Ok(Expr::Cast { kind, expr, data_type, array, format })
+            }
+            Expr::Collate { expr, collation } => {
+                let name = collation.to_string().trim_matches(['"', '\'', '`']).to_lowercase();
+                if Collation::named(&name).is_none() {
+                    let span = collation.0.first().and_then(|part| part.as_ident()).map(|ident| ident.span);
+                    let message = format!("no such collation sequence: {collation}");
+                    return Err(DialectError::new(message, span.unwrap_or(sqlparser::tokenizer::Span::empty())));
+                }
+                let expr = self.boxed_value(expr, scope)?;
+                Ok(call("collate", vec![*expr, string(name)]))
+            }
+            Expr::Function(function) => self.function(function, scope),
+            Expr::Substring { expr, substring_from, substring_for, .. } => {
+                let mut args = vec![*expr];
+                args.push(substring_from.map_or_else(|| number("1"), |from| *from));
+                args.extend(substring_for.map(|length| *length));
+                self.expr(call("substr", args), scope)
+            }
+            Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    _ => "trim",
+                };
+                let mut args = vec![*expr];
+                args.extend(trim_what.map(|what| *what));
+                args.extend(trim_characters.unwrap_or_default());
+                self.expr(call(name, args), scope)
+            }
+            Expr::Ceil { expr, field } => match field {
+                sqlparser::ast::CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => {
+                    self.expr(call("ceil", vec![*expr]), scope)
+                }
+                field => Ok(Expr::Ceil { expr: self.boxed_value(expr, scope)?, field }),
+            },
+            Expr::Floor { expr, field } => match field {
+                sqlparser::ast::CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => {
+                    self.expr(call("floor", vec![*expr]), scope)
+                }
+                field => Ok(Expr::Floor { expr: self.boxed_value(expr, scope)?, field }),
+            },
+            Expr::Subquery(subquery) => self.scalar_subquery(subquery, scope),
+            Expr::Exists { mut subquery, negated } => {
+                self.query(&mut subquery, Some(scope))?;
+                // Neither order nor a limit of one or more changes whether there is a row.
+                subquery.order_by = None;
+                if let Some(sqlparser::ast::LimitClause::LimitOffset { limit: Some(limit), offset: None, .. }) =
+                    &subquery.limit_clause
+                    && integer(limit).is_some_and(|limit| limit > 0)
+                {
+                    subquery.limit_clause = None;
+                }
+                Ok(Expr::Exists { subquery, negated })
+            }
+            Expr::Tuple(mut parts) => {
+                for part in &mut parts {
+                    self.value(part, scope)?;
+                }
+                Ok(Expr::Tuple(parts))
+            }
+            other => {
+                let mut other = other;
+                self.elsewhere(&mut other, scope)?;
+                Ok(other)
+            }
+        }
+    }
+
+    /// Names inside constructs that are DataFusion's own.
+    fn elsewhere(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
+        struct Inside<'a, 'n, 's> {
+            rewriter: &'a mut Rewriter<'n>,
+            scope: &'a Scope<'s>,
+        }
+        impl VisitorMut for Inside<'_, '_, '_> {
+            type Break = DialectError;
+
+            fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+                if let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = expr {
+                    match self.rewriter.expr(take(expr), self.scope) {
+                        Ok(rewritten) => *expr = rewritten,
+                        Err(error) => return ControlFlow::Break(error),
+                    }
+                }
+                ControlFlow::Continue(())
+            }
+        }
+        match expr.visit(&mut Inside { rewriter: self, scope }) {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(()),
+        }
+    }
+
+    fn identifier(&mut self, ident: Ident, scope: &Scope<'_>) -> Result<Expr> {
+        let visible = scope.alias_visible(&ident.value);
+        match scope.find_here_or_alias(&ident.value) {
+            Found::Column { name, relation, merged, .. } => {
+                // Qualified where DataFusion would see two columns, or an alias first.
+                if (merged || (visible && !scope.sorting.get()))
+                    && let Some(relation) = scope.relations.get(relation)
+                    && !relation.name.is_empty()
+                {
+                    let column = named(name, &ident);
+                    return Ok(Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), column]));
+                }
+                return Ok(Expr::Identifier(named(name, &ident)));
+            }
+            Found::Perhaps | Found::Nothing if visible => {
+                if let Some(aliased) = scope.alias(&ident.value) {
+                    let aliased = aliased.clone();
+                    let before = scope.aliases_visible.replace(false);
+                    let rewritten = self.expr(aliased, scope);
+                    scope.aliases_visible.set(before);
+                    return Ok(match rewritten? {
+                        simple @ (Expr::Identifier(_)
+                        | Expr::CompoundIdentifier(_)
+                        | Expr::Value(_)
+                        | Expr::Function(_)
+                        | Expr::Nested(_)) => simple,
+                        other => Expr::Nested(Box::new(other)),
+                    });
+                }
+            }
+            _ => {}
+        }
+        match scope.find(None, &ident.value) {
+            Found::Column { name, .. } => Ok(Expr::Identifier(named(name, &ident))),
+            Found::Outer { name, relation, .. } => {
+                // Qualified, so that nothing nearer of the same name takes it.
+                if relation.is_empty() {
+                    return Ok(Expr::Identifier(named(name, &ident)));
+                }
+                let column = named(name, &ident);
+                Ok(Expr::CompoundIdentifier(vec![exact(relation, ident.span), column]))
+            }
+            Found::Nothing if ident.quote_style == Some('"') => Ok(string(ident.value)),
+            Found::Nothing | Found::Perhaps => {
+                // A quoted text that can hardly be a column name is a string even where not all columns are known.
+                let unlikely = ident.value.is_empty() || ident.value.contains(|c: char| "%/ .\\*".contains(c));
+                if ident.quote_style == Some('"') && unlikely {
+                    return Ok(string(ident.value));
+                }
+                Ok(match ident.value.to_ascii_lowercase().as_str() {
+                    "current_timestamp" if ident.quote_style.is_none() => call("datetime", vec![string("now")]),
+                    "current_date" if ident.quote_style.is_none() => call("date", vec![string("now")]),
+                    "current_time" if ident.quote_style.is_none() => call("time", vec![string("now")]),
+                    _ => Expr::Identifier(ident),
+                })
+            }
+        }
+    }
+
+    /// A chain of binary operators leaning left, taken apart without recursion.
+    fn chain(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
+        let mut steps = Vec::new();
+        let mut current = expr;
+        while let Expr::BinaryOp { left, op, right } = current {
+            steps.push((op, right));
+            current = *left;
+        }
+        let mut left = self.expr(current, scope)?;
+        let mut steps = steps.into_iter().rev().peekable();
+        while let Some((op, right)) = steps.next() {
+            if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
+                // A run of one connective becomes a balanced tree.
+                let mut terms = vec![as_truth(left, scope)];
+                let mut right = right;
+                self.truth(&mut right, scope)?;
+                terms.push(*right);
+                while let Some((_, mut right)) = steps.next_if(|(next, _)| *next == op) {
+                    self.truth(&mut right, scope)?;
+                    terms.push(*right);
+                }
+                left = balanced(terms, &op);
+                continue;
+            }
+            if let (Expr::Tuple(_), Expr::Tuple(_)) = (unwrapped(&left), unwrapped(&right))
+                && is_comparison(&op)
+            {
+                let right = self.expr(*right, scope)?;
+                left = rows(&left, &op, &right);
+                continue;
+            }
+            let right = *self.boxed_value(right, scope)?;
+            left = binary(as_value(left), op, right);
+        }
+        Ok(left)
+    }
+
+    fn is(&mut self, left: Box<Expr>, op: &str, right: Box<Expr>, scope: &Scope<'_>) -> Result<Expr> {
+        let left = *self.boxed_value(left, scope)?;
+        let right = *self.boxed_value(right, scope)?;
+        Ok(binary(left, BinaryOperator::Custom(op.to_owned()), right))
+    }
+
+    fn unary(&mut self, op: UnaryOperator, expr: Box<Expr>, scope: &Scope<'_>) -> Result<Expr> {
+        match op {
+            UnaryOperator::Not => {
+                let mut expr = expr;
+                self.truth(&mut expr, scope)?;
+                Ok(Expr::UnaryOp { op, expr })
+            }
+            UnaryOperator::Minus => {
+                if let Expr::Value(literal) = unwrapped(&expr)
+                    && let Value::Number(text, _) = &literal.value
+                {
+                    // The smallest integer has no positive counterpart to negate.
+                    let text = if text == "9223372036854775808" { text.clone() } else { plain_number(text) };
+                    return Ok(Expr::UnaryOp { op, expr: Box::new(number(text)) });
+                }
+                let expr = *self.boxed_value(expr, scope)?;
+                Ok(Expr::Nested(Box::new(binary(number("0"), BinaryOperator::Minus, expr))))
+            }
+            UnaryOperator::Plus => Ok(*self.boxed_value(expr, scope)?),
+            UnaryOperator::BitwiseNot => {
+                let expr = *self.boxed_value(expr, scope)?;
+                let minus_one = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number("1")) };
+                let whole = call("as_integer", vec![expr]);
+                Ok(Expr::Nested(Box::new(binary(minus_one, BinaryOperator::Minus, whole))))
+            }
+            other => Ok(Expr::UnaryOp { op: other, expr: self.boxed_value(expr, scope)? }),
+        }
+    }
+
+    fn in_list(&mut self, expr: Box<Expr>, mut list: Vec<Expr>, negated: bool, scope: &Scope<'_>) -> Result<Expr> {
+        if let Expr::Tuple(_) = unwrapped(&expr) {
+            let left = self.expr(*expr, scope)?;
+            let mut any = Vec::new();
+            for item in list {
+                let item = self.expr(item, scope)?;
+                any.push(Expr::Nested(Box::new(rows(&left, &BinaryOperator::Eq, &item))));
+            }
+            if any.is_empty() {
+                return Ok(value(Value::Boolean(negated)));
+            }
+            return Ok(negate(negated, balanced(any, &BinaryOperator::Or)));
+        }
+        let expr = self.boxed_value(expr, scope)?;
+        if list.is_empty() {
+            return Ok(value(Value::Boolean(negated)));
+        }
+        for item in &mut list {
+            self.value(item, scope)?;
+        }
+        Ok(Expr::InList { expr, list, negated })
+    }
+
+    fn between(
+        &mut self,
+        expr: Box<Expr>,
+        negated: bool,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let expr = self.boxed_value(expr, scope)?;
+        let low = self.boxed_value(low, scope)?;
+        let high = self.boxed_value(high, scope)?;
+        let class = kind::of(&expr, scope);
+        let number = |class: Option<Class>| matches!(class, Some(Class::Int | Class::Real));
+        let fits = |other: &Expr| {
+            let other = kind::of(other, scope);
+            other.is_some() && (other == class || (number(other) && number(class)))
+        };
+        if fits(&low) && fits(&high) || matches!(*expr, Expr::Subquery(_)) {
+            return Ok(Expr::Between { expr, negated, low, high });
+        }
+        let above = binary((*expr).clone(), BinaryOperator::GtEq, *low);
+        let below = binary(*expr, BinaryOperator::LtEq, *high);
+        let inside = binary(above, BinaryOperator::And, below);
+        Ok(negate(negated, inside))
+    }
+
+    fn like(
+        &mut self,
+        expr: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<Expr>,
+        negated: bool,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let expr = self.boxed_value(expr, scope)?;
+        let pattern = self.boxed_value(pattern, scope)?;
+        let escape_char = match &escape {
+            None => None,
+            Some(escape) => {
+                let text = literal_text(escape).unwrap_or_default();
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(c), None) => Some(c),
+                    _ => {
+                        let span = sqlparser::ast::Spanned::span(escape);
+                        return Err(DialectError::new("ESCAPE expression must be a single character", span));
+                    }
+                }
+            }
+        };
+        if let Some(text) = literal_text(&pattern) {
+            if text.is_ascii()
+                && let Some(text) = arrow_pattern(&text, escape_char)
+            {
+                return Ok(Expr::ILike {
+                    negated,
+                    any: false,
+                    expr,
+                    pattern: Box::new(string(text)),
+                    escape_char: None,
+                });
+            }
+        } else if escape.is_none() && !mentions_columns(&pattern) {
+            // A constant by the time of execution: the backslash has no meaning of its own in SQLite.
+            let plain = call("replace", vec![*pattern, string("\\"), string("\\\\")]);
+            return Ok(Expr::ILike { negated, any: false, expr, pattern: Box::new(plain), escape_char: None });
+        }
+        let mut args = vec![*pattern, *expr];
+        args.extend(escape_char.map(|c| string(c.to_string())));
+        Ok(negate(negated, call("truth", vec![call("like", args)])))
+    }
+
+    fn row_in_subquery(
+        &mut self,
+        parts: Vec<Expr>,
+        mut subquery: Box<Query>,
+        negated: bool,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let columns = self.query(&mut subquery, Some(scope))?;
+        let Some(columns) = columns.filter(|columns| columns.len() == parts.len()) else {
+            let span = sqlparser::ast::Spanned::span(&*subquery);
+            return Err(DialectError::new(
+                format!("sub-select has another number of columns than the {} on the left", parts.len()),
+                span,
+            ));
+        };
+        let alias = "in_rows";
+        let mut conditions = Vec::new();
+        for (mut part, column) in parts.into_iter().zip(columns) {
+            self.value(&mut part, scope)?;
+            let part = self.qualified(part, scope);
+            let span = sqlparser::tokenizer::Span::empty();
+            let own = Expr::CompoundIdentifier(vec![exact(alias, span), exact(column.name, span)]);
+            conditions.push(binary(part, BinaryOperator::Eq, own));
+        }
+        let inner = super::select::select_one_from(*subquery, alias, balanced(conditions, &BinaryOperator::And));
+        Ok(Expr::Exists { subquery: Box::new(inner), negated })
+    }
+
+    /// A column with its relation, for use one query further in.
+    fn qualified(&self, expr: Expr, scope: &Scope<'_>) -> Expr {
+        if let Expr::Identifier(ident) = &expr
+            && let Found::Column { relation, name, .. } = scope.find(None, &ident.value)
+            && let Some(relation) = scope.relations.get(relation)
+            && !relation.name.is_empty()
+        {
+            return Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
+        }
+        expr
+    }
+
+    /// A scalar subquery gives the first row, whatever comes after.
+    fn scalar_subquery(&mut self, mut subquery: Box<Query>, scope: &Scope<'_>) -> Result<Expr> {
+        let before = scope.reached.replace(false);
+        self.query(&mut subquery, Some(scope))?;
+        let correlated = scope.reached.get();
+        scope.reached.set(before || correlated);
+        let single = match subquery.body.as_ref() {
+            SetExpr::Select(select) => super::group::is_aggregated(select) && !super::group::is_grouped(select),
+            _ => false,
+        };
+        if single {
+            subquery.order_by = None;
+            return Ok(Expr::Subquery(subquery));
+        }
+        let no_limit = subquery.limit_clause.is_none();
+        if correlated {
+            let one = match &subquery.limit_clause {
+                None => true,
+                Some(sqlparser::ast::LimitClause::LimitOffset { limit: Some(limit), offset: None, .. }) => {
+                    integer(limit) == Some(1)
+                }
+                _ => false,
+            };
+            if one
+                && let SetExpr::Select(select) = subquery.body.as_mut()
+                && !super::group::is_grouped(select)
+                && !super::group::is_aggregated(select)
+            {
+                let order = match subquery.order_by.take().map(|order| order.kind) {
+                    Some(sqlparser::ast::OrderByKind::Expressions(order)) => order,
+                    _ => Vec::new(),
+                };
+                subquery.limit_clause = None;
+                select.distinct = None;
+                if let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] =
+                    select.projection.as_mut_slice()
+                {
+                    let inner = take(item);
+                    *item = super::group::first_value(inner, order, None);
+                }
+            }
+        } else if no_limit {
+            subquery.limit_clause = Some(sqlparser::ast::LimitClause::LimitOffset {
+                limit: Some(number("1")),
+                offset: None,
+                limit_by: Vec::new(),
+            });
+        }
+        Ok(Expr::Subquery(subquery))
+    }
+
+    fn function(&mut self, mut function: Function, scope: &Scope<'_>) -> Result<Expr> {
+        let name = match function.name.0.as_slice() {
+            [part] => part.as_ident().map(|ident| ident.value.to_ascii_lowercase()).unwrap_or_default(),
+            _ => String::new(),
+        };
+        match name.as_str() {
+            "current_timestamp" if function.args == FunctionArguments::None => {
+                return Ok(call("datetime", vec![string("now")]));
+            }
+            "current_date" if function.args == FunctionArguments::None => return Ok(call("date", vec![string("now")])),
+            "current_time" if function.args == FunctionArguments::None => return Ok(call("time", vec![string("now")])),
+            _ => {}
+        }
+        let ours = is_ours(&name);
+        if let FunctionArguments::Subquery(query) = &mut function.args {
+            self.query(query, Some(scope))?;
+        }
+        let mut plain = Vec::new();
+        let mut only_plain = true;
+        let mut distinct = false;
+        if let FunctionArguments::List(list) = &mut function.args {
+            distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+            for arg in &mut list.args {
+                match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
+                    | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. } => {
+                        let taken = take(expr);
+                        let rewritten = self.expr(taken, scope)?;
+                        let literal_truth =
+                            matches!(&rewritten, Expr::Value(literal) if matches!(literal.value, Value::Boolean(_)));
+                        *expr = if ours || !literal_truth { as_value(rewritten) } else { rewritten };
+                    }
+                    _ => {}
+                }
+                match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => plain.push(expr.clone()),
+                    _ => only_plain = false,
+                }
+            }
+            for clause in &mut list.clauses {
+                if let FunctionArgumentClause::OrderBy(order) = clause {
+                    for term in order {
+                        self.order_term(&mut term.expr, scope)?;
+                    }
+                }
+            }
+            if name == "count" && list.args.is_empty() {
+                list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+                only_plain = false;
+            }
+        }
+        if let Some(filter) = &mut function.filter {
+            self.truth(filter, scope)?;
+        }
+        if let Some(WindowType::WindowSpec(window)) = &mut function.over {
+            for expr in &mut window.partition_by {
+                self.value(expr, scope)?;
+            }
+            for term in &mut window.order_by {
+                self.order_term(&mut term.expr, scope)?;
+            }
+        }
+        if !only_plain {
+            return Ok(Expr::Function(function));
+        }
+        if let Some(spec) =
+            functions::aggregates().iter().find(|spec| spec.name == name || spec.aliases.contains(&name.as_str()))
+        {
+            let known = match (spec.name, plain.as_slice()) {
+                ("sum" | "avg", [arg]) => matches!(kind::of(arg, scope), Some(Class::Int | Class::Real | Class::Other)),
+                _ => false,
+            };
+            if !known && let Some(expanded) = (spec.expand)(&function, plain) {
+                return Ok(expanded);
+            }
+            return Ok(Expr::Function(function));
+        }
+        match (name.as_str(), plain.len()) {
+            ("max" | "min", 2..) if !distinct && function.over.is_none() => {
+                let name = if name == "max" { "scalar_max" } else { "scalar_min" };
+                return Ok(call(name, plain));
+            }
+            ("char", _) | ("if", _) | ("like", _) | ("glob", _) | ("replace", _) => return Ok(call(&name, plain)),
+            _ => {}
+        }
+        Ok(Expr::Function(function))
+    }
+
+    /// A term of ORDER BY inside a function or window.
+    pub(crate) fn order_term(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
+        self.value(expr, scope)?;
+        sort_key(expr);
+        Ok(())
+    }
+}
+
+impl Scope<'_> {
+    fn alias_visible(&self, name: &str) -> bool {
+        self.aliases_visible.get() && self.alias(name).is_some()
+    }
+
+    /// A column of this SELECT only.
+    fn find_here_or_alias(&self, column: &str) -> Found {
+        match self.find_here(None, column) {
+            found @ Found::Column { .. } => found,
+            _ => Found::Nothing,
+        }
+    }
+}
+
+/// `x COLLATE name` as a sort key is the collation's key.
+pub(crate) fn sort_key(expr: &mut Expr) {
+    if let Expr::Function(function) = expr
+        && function.name.to_string() == "collate"
+    {
+        *function = match call("collation_key", arguments(function)) {
+            Expr::Function(function) => function,
+            _ => return,
+        };
+    }
+}
+
+pub(crate) fn arguments(function: &Function) -> Vec<Expr> {
+    match &function.args {
+        FunctionArguments::List(list) => list
+            .args
+            .iter()
+            .filter_map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub(crate) fn take(expr: &mut Expr) -> Expr {
+    std::mem::replace(expr, value(Value::Null))
+}
+
+/// Whether SQLite or osquery has a function of this name.
+fn is_ours(name: &str) -> bool {
+    matches!(name, "max" | "min" | "count" | "first_value" | "last_value" | "nth_value" | "lag" | "lead" | "ntile")
+        || functions::SCALARS.iter().any(|spec| spec.name == name || spec.aliases.contains(&name))
+        || functions::aggregates().iter().any(|spec| spec.name == name || spec.aliases.contains(&name))
+}
+
+/// A comparison as 0 or 1.
+pub(crate) fn as_value(expr: Expr) -> Expr {
+    match expr {
+        Expr::Value(literal) => match literal.value {
+            Value::Boolean(truth) => number(if truth { "1" } else { "0" }),
+            _ => Expr::Value(literal),
+        },
+        Expr::Exists { subquery, negated } => match exists_value(&subquery, negated) {
+            Some(counted) => bool_to_int(counted),
+            None => bool_to_int(Expr::Exists { subquery, negated }),
+        },
+        expr if is_boolean(&expr) => bool_to_int(expr),
+        expr => expr,
+    }
+}
+
+fn as_truth(expr: Expr, scope: &Scope<'_>) -> Expr {
+    if is_boolean(&expr) {
+        return expr;
+    }
+    if let Some(number) = integer(&expr) {
+        return value(Value::Boolean(number != 0));
+    }
+    match kind::of(&expr, scope) {
+        Some(Class::Bool) => expr,
+        Some(Class::Int) if !matches!(expr, Expr::Value(_)) => binary(expr, BinaryOperator::NotEq, number("0")),
+        _ => call("truth", vec![expr]),
+    }
+}
+
+fn is_text_literal(expr: &Expr) -> bool {
+    matches!(unwrapped(expr), Expr::Value(literal) if matches!(literal.value, Value::SingleQuotedString(_)))
+}
+
+fn is_plain_values(query: &Query) -> bool {
+    query.with.is_none()
+        && query.limit_clause.is_none()
+        && matches!(query.body.as_ref(), SetExpr::Values(values) if values.rows.iter().all(|row| row.content.len() == 1))
+}
+
+/// A number that may be negative.
+fn signed_number(text: &str) -> Expr {
+    match text.strip_prefix('-') {
+        Some(text) => Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number(text)) },
+        None => number(text),
+    }
+}
+
+/// EXISTS whose value is wanted counts instead, which DataFusion plans anywhere.
+fn exists_value(subquery: &Query, negated: bool) -> Option<Expr> {
+    let SetExpr::Select(select) = subquery.body.as_ref() else { return None };
+    let plain = subquery.limit_clause.is_none()
+        && subquery.with.is_none()
+        && !super::group::is_grouped(select)
+        && !super::group::is_aggregated(select)
+        && select.having.is_none()
+        && select.qualify.is_none();
+    if !plain {
+        return None;
+    }
+    let mut counted = subquery.clone();
+    if let SetExpr::Select(select) = counted.body.as_mut() {
+        select.distinct = None;
+        select.projection = vec![SelectItem::UnnamedExpr(call("count", vec![number("1")]))];
+    }
+    let op = if negated { BinaryOperator::Eq } else { BinaryOperator::Gt };
+    Some(binary(Expr::Subquery(Box::new(counted)), op, number("0")))
+}
+
+fn negate(negated: bool, expr: Expr) -> Expr {
+    if negated {
+        Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(expr))) }
+    } else {
+        Expr::Nested(Box::new(expr))
+    }
+}
+
+fn balanced(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
+    if terms.len() <= 8 {
+        let mut terms = terms.into_iter();
+        let first = terms.next().unwrap_or_else(|| value(Value::Boolean(true)));
+        return terms.fold(first, |left, right| binary(left, op.clone(), grouped(right, op)));
+    }
+    let right = terms.split_off(terms.len() / 2);
+    let left = balanced(terms, op);
+    let right = balanced(right, op);
+    binary(left, op.clone(), Expr::Nested(Box::new(right)))
+}
+
+/// Parentheses where the text would otherwise read differently.
+fn grouped(expr: Expr, op: &BinaryOperator) -> Expr {
+    match &expr {
+        Expr::BinaryOp { op: own, .. } if matches!(own, BinaryOperator::And | BinaryOperator::Or) && own != op => {
+            Expr::Nested(Box::new(expr))
+        }
+        _ => expr,
+    }
+}
+
+/// Row values compare part by part.
+fn rows(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
+    let (Expr::Tuple(left), Expr::Tuple(right)) = (unwrapped(left), unwrapped(right)) else {
+        return binary(left.clone(), op.clone(), right.clone());
+    };
+    let nested = |expr: Expr| Expr::Nested(Box::new(expr));
+    match op {
+        BinaryOperator::Eq | BinaryOperator::NotEq => {
+            let pairs = left.iter().zip(right).map(|(l, r)| binary(l.clone(), BinaryOperator::Eq, r.clone())).collect();
+            negate(*op == BinaryOperator::NotEq, balanced(pairs, &BinaryOperator::And))
+        }
+        _ => {
+            let strict = match op {
+                BinaryOperator::LtEq => BinaryOperator::Lt,
+                BinaryOperator::GtEq => BinaryOperator::Gt,
+                other => other.clone(),
+            };
+            let mut answer: Option<Expr> = None;
+            for (l, r) in left.iter().zip(right).rev() {
+                answer = Some(match answer {
+                    None => binary(l.clone(), op.clone(), r.clone()),
+                    Some(rest) => {
+                        let equal = binary(l.clone(), BinaryOperator::Eq, r.clone());
+                        let then = nested(binary(equal, BinaryOperator::And, rest));
+                        nested(binary(binary(l.clone(), strict.clone(), r.clone()), BinaryOperator::Or, then))
+                    }
+                });
+            }
+            answer.unwrap_or_else(|| value(Value::Boolean(true)))
+        }
+    }
+}
+
+/// A column's name as DataFusion must find it.
+pub(crate) fn named(name: String, ident: &Ident) -> Ident {
+    if ident.quote_style.is_none() && name == name.to_lowercase() {
+        Ident { value: name, quote_style: None, span: ident.span }
+    } else {
+        exact(name, ident.span)
+    }
+}
+
+fn compound(mut parts: Vec<Ident>, scope: &Scope<'_>) -> Expr {
+    if let [.., relation, column] = parts.as_mut_slice() {
+        let found = scope.find(Some(&relation.value), &column.value);
+        let known = match found {
+            Found::Column { relation: at, name, .. } => {
+                scope.relations.get(at).map(|relation| (relation.name.clone(), name))
+            }
+            Found::Outer { relation, name, .. } => Some((relation, name)),
+            _ => None,
+        };
+        if let Some((known, name)) = known {
+            *column = named(name, column);
+            *relation = named(known, relation);
+        }
+    }
+    Expr::CompoundIdentifier(parts)
+}
+
+fn literal(mut literal: sqlparser::ast::ValueWithSpan) -> sqlparser::ast::ValueWithSpan {
+    match &literal.value {
+        Value::Number(text, long) => {
+            let plain = plain_number(text);
+            literal.value = Value::Number(plain, *long);
+        }
+        Value::DoubleQuotedString(text) => literal.value = Value::SingleQuotedString(text.clone()),
+        // `0x1F` is an integer, `x'1F'` are bytes: the quotes make the difference in length.
+        Value::HexStringLiteral(digits) => {
+            let span = literal.span;
+            let width = span.end.column.saturating_sub(span.start.column) as usize;
+            if width == digits.len() + 2 {
+                let number = u64::from_str_radix(digits, 16).unwrap_or(0) as i64;
+                literal.value = Value::Number(number.to_string(), false);
+            }
+        }
+        _ => {}
+    }
+    literal
+}
+
+/// A number beyond 64 bits is a real.
+fn plain_number(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_err() {
+        return match text.parse::<f64>() {
+            Ok(number) => format!("{number:e}"),
+            Err(_) => text.to_owned(),
+        };
+    }
+    text.to_owned()
+}
+
+pub(crate) fn literal_text(expr: &Expr) -> Option<String> {
+    match unwrapped(expr) {
+        Expr::Value(literal) => match &literal.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            Value::Number(text, _) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A LIKE pattern as Arrow reads it, where the backslash escapes; `None` when it can match nothing.
+fn arrow_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
+    let mut out = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        if Some(c) == escape {
+            let next = chars.next()?;
+            if matches!(next, '%' | '_' | '\\') {
+                out.push('\\');
+            }
+            out.push(next);
+        } else if c == '\\' {
+            out.push_str("\\\\");
+        } else {
+            out.push(c);
+        }
+    }
+    Some(out)
+}
+
+fn mentions_columns(expr: &Expr) -> bool {
+    sqlparser::ast::visit_expressions(expr, |expr| match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) | Expr::CompoundFieldAccess { .. } => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}
+
+/// The function that casts to a type by SQLite's rules on its name; `None` for types that only DataFusion has.
+fn cast_function(data_type: &DataType) -> Option<&'static str> {
+    let name = data_type.to_string().to_ascii_uppercase();
+    if name.starts_with("INTERVAL") || name.contains('<') || name.ends_with(']') {
+        return None;
+    }
+    if name.contains("INT") {
+        Some("as_integer")
+    } else if ["CHAR", "CLOB", "TEXT"].iter().any(|part| name.contains(part)) || name == "STRING" {
+        Some("as_text")
+    } else if name.contains("BLOB") {
+        Some("as_blob")
+    } else if ["REAL", "FLOA", "DOUB"].iter().any(|part| name.contains(part)) {
+        Some("as_real")
+    } else if name == "NUMERIC" || name == "NUMBER" {
+        Some("as_number")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,172 @@
+//! Types as far as they can be told from the text and the catalog, before planning.
+
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
+
+use super::{
+    build,
+    scope::{Found, Scope},
+};
+use crate::functions;
+pub(crate) use crate::functions::scalar::Class;
+
+/// The class of an already rewritten expression, where it can be told.
+pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
+    match expr {
+        Expr::Nested(inner) => of(inner, scope),
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => {
+                Some(if text.bytes().all(|b| b.is_ascii_digit()) { Class::Int } else { Class::Real })
+            }
+            Value::Null => Some(Class::Null),
+            Value::Boolean(_) => Some(Class::Bool),
+            Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_) | Value::DollarQuotedString(_) => {
+                Some(Class::Text)
+            }
+            Value::HexStringLiteral(_) => Some(Class::Blob),
+            _ => None,
+        },
+        Expr::Identifier(ident) => match scope.find(None, &ident.value) {
+            Found::Column { kind, .. } | Found::Outer { kind, .. } => kind,
+            _ => None,
+        },
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [.., relation, column] => match scope.find(Some(&relation.value), &column.value) {
+                Found::Column { kind, .. } | Found::Outer { kind, .. } => kind,
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Not, .. } => Some(Class::Bool),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => of(expr, scope),
+        Expr::BinaryOp { left, op, right } => match op {
+            BinaryOperator::StringConcat => Some(Class::Text),
+            BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo => match (of(left, scope)?, of(right, scope)?) {
+                (Class::Int | Class::Bool, Class::Int | Class::Bool) => Some(Class::Int),
+                (Class::Other, _) | (_, Class::Other) => None,
+                (Class::Null, _) | (_, Class::Null) => Some(Class::Null),
+                _ => Some(Class::Real),
+            },
+            BinaryOperator::BitwiseAnd
+            | BinaryOperator::BitwiseOr
+            | BinaryOperator::PGBitwiseShiftLeft
+            | BinaryOperator::PGBitwiseShiftRight => Some(Class::Int),
+            op if is_comparison(op) => Some(Class::Bool),
+            _ => None,
+        },
+        Expr::Cast { data_type: sqlparser::ast::DataType::BigInt(_), .. } => Some(Class::Int),
+        Expr::Case { conditions, else_result, .. } => {
+            let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| of(expr, scope));
+            conditions.iter().map(|when| of(&when.result, scope)).fold(otherwise, together)
+        }
+        Expr::Function(function) if function.name.0.len() == 1 => {
+            let name = function.name.to_string().to_ascii_lowercase();
+            match name.as_str() {
+                "count" | "row_number" | "rank" | "dense_rank" | "ntile" => return Some(Class::Int),
+                "avg" | "percent_rank" | "cume_dist" => return Some(Class::Real),
+                "string_agg" => return Some(Class::Text),
+                _ => {}
+            }
+            let spec =
+                functions::SCALARS.iter().find(|spec| spec.name == name || spec.aliases.contains(&name.as_str()))?;
+            match spec.returns {
+                functions::scalar::Returns::Int => Some(Class::Int),
+                functions::scalar::Returns::Real => Some(Class::Real),
+                functions::scalar::Returns::Text => Some(Class::Text),
+                functions::scalar::Returns::Blob => Some(Class::Blob),
+                functions::scalar::Returns::Bool => Some(Class::Bool),
+                functions::scalar::Returns::By(_) => None,
+            }
+        }
+        other if is_boolean(other) => Some(Class::Bool),
+        _ => None,
+    }
+}
+
+/// Whether the expression is true, false or NULL by its form.
+pub(crate) fn is_boolean(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_boolean(inner),
+        Expr::Value(value) => matches!(value.value, Value::Boolean(_)),
+        Expr::BinaryOp { op, .. } => {
+            is_comparison(op) || matches!(op, BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor)
+        }
+        Expr::UnaryOp { op: UnaryOperator::Not, .. }
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotUnknown(_)
+        | Expr::IsDistinctFrom(..)
+        | Expr::IsNotDistinctFrom(..)
+        | Expr::InList { .. }
+        | Expr::InSubquery { .. }
+        | Expr::InUnnest { .. }
+        | Expr::Between { .. }
+        | Expr::Like { .. }
+        | Expr::ILike { .. }
+        | Expr::SimilarTo { .. }
+        | Expr::RLike { .. }
+        | Expr::AnyOp { .. }
+        | Expr::AllOp { .. }
+        | Expr::Exists { .. } => true,
+        Expr::Function(function) => function.name.0.len() == 1 && function.name.to_string() == "truth",
+        _ => false,
+    }
+}
+
+pub(crate) fn is_comparison(op: &BinaryOperator) -> bool {
+    match op {
+        BinaryOperator::Eq
+        | BinaryOperator::NotEq
+        | BinaryOperator::Lt
+        | BinaryOperator::LtEq
+        | BinaryOperator::Gt
+        | BinaryOperator::GtEq => true,
+        BinaryOperator::Custom(name) => matches!(name.as_str(), "IS" | "IS NOT" | "FILTER ="),
+        _ => false,
+    }
+}
+
+/// The class that holds values of both; `None` when one of them is not known.
+pub(crate) fn together(left: Option<Class>, right: Option<Class>) -> Option<Class> {
+    // Text swallows everything, known or not.
+    if left == Some(Class::Text) || right == Some(Class::Text) {
+        return Some(Class::Text);
+    }
+    Some(match (left?, right?) {
+        (Class::Null, other) | (other, Class::Null) => other,
+        (Class::Other, _) | (_, Class::Other) => return None,
+        (left, right) if left == right => left,
+        (Class::Real | Class::Int | Class::Bool, Class::Real | Class::Int | Class::Bool) => {
+            if left == Some(Class::Real) || right == Some(Class::Real) { Class::Real } else { Class::Int }
+        }
+        _ => Class::Text,
+    })
+}
+
+/// The function that turns one class into the wanted one, if any is needed.
+pub(crate) fn conversion(own: Option<Class>, wanted: Option<Class>) -> Option<&'static str> {
+    match (own, wanted?) {
+        (Some(Class::Text | Class::Null), Class::Text) => None,
+        (Some(Class::Other), Class::Text) => None,
+        (_, Class::Text) => Some("as_text"),
+        (Some(Class::Int | Class::Bool), Class::Real) => Some("as_real"),
+        (Some(Class::Bool), Class::Int) => Some("as_integer"),
+        _ => None,
+    }
+}
+
+/// Turns an expression into the wanted class.
+pub(crate) fn convert(expr: &mut Expr, wanted: Option<Class>, scope: &Scope<'_>) {
+    if let Some(function) = conversion(of(expr, scope), wanted) {
+        let inner = std::mem::replace(expr, build::value(Value::Null));
+        *expr = build::call(function, vec![inner]);
+    }
+}

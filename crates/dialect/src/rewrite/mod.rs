@@ -1,0 +1,395 @@
+//! From SQLite's statement to one DataFusion can plan, on the parsed tree.
+//!
+//! [`select`] goes through one SELECT, [`expr`] through its expressions, [`scope`] says what names mean, [`group`] gives
+//! bare columns under GROUP BY their row, [`kind`] tells types before planning.
+
+pub(crate) mod build;
+mod expr;
+mod group;
+mod kind;
+mod scope;
+mod select;
+
+use datafusion::sql::parser::Statement;
+use sqlparser::{
+    ast::{self, Expr, LimitClause, Offset, OrderByKind, Query, SetExpr, Value},
+    tokenizer::Span,
+};
+
+use crate::{Dialect, Names, Parsed, parser::with_stack};
+use scope::{Output, Scope};
+
+/// Why a statement cannot be given SQLite's meaning.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DialectError {
+    /// What is wrong.
+    pub message: String,
+    /// The line, from 1; 0 when the place is not known.
+    pub line: usize,
+    /// The column in characters, from 1; 0 when the place is not known.
+    pub column: usize,
+}
+
+impl DialectError {
+    pub(crate) fn new(message: impl Into<String>, span: Span) -> Self {
+        Self { message: message.into(), line: span.start.line as usize, column: span.start.column as usize }
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, DialectError>;
+
+/// Rewrites a parsed statement so that DataFusion gives SQLite's answer. In [`Dialect::DataFusion`] nothing changes.
+pub fn rewrite(parsed: Parsed, names: &dyn Names) -> std::result::Result<Statement, DialectError> {
+    let Parsed { mut statement, items, dialect, depth, .. } = parsed;
+    if dialect == Dialect::DataFusion {
+        return Ok(statement);
+    }
+    with_stack(depth, move || {
+        let mut rewriter = Rewriter { names, ctes: Vec::new(), items };
+        rewriter.statement(&mut statement)?;
+        Ok(statement)
+    })
+}
+
+/// A common table expression in reach.
+#[derive(Clone, Debug)]
+struct Cte {
+    name: String,
+    /// `None` while it is being worked out: a recursive one sees itself so.
+    columns: Option<Vec<Output>>,
+}
+
+pub(crate) struct Rewriter<'n> {
+    names: &'n dyn Names,
+    ctes: Vec<Cte>,
+    /// The user's text of the items of the outermost SELECT, until it is reached.
+    items: Vec<String>,
+}
+
+impl Rewriter<'_> {
+    fn statement(&mut self, statement: &mut Statement) -> Result<()> {
+        match statement {
+            Statement::Statement(statement) => self.sql_statement(statement),
+            Statement::Explain(explain) => self.statement(&mut explain.statement),
+            Statement::CopyTo(copy) => {
+                if let datafusion::sql::parser::CopyToSource::Query(query) = &mut copy.source {
+                    self.items.clear();
+                    self.query(query, None)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sql_statement(&mut self, statement: &mut ast::Statement) -> Result<()> {
+        match statement {
+            ast::Statement::Query(query) => self.query(query, None).map(drop),
+            ast::Statement::Explain { statement, .. } => self.sql_statement(statement),
+            ast::Statement::CreateView(view) => self.query(&mut view.query, None).map(drop),
+            ast::Statement::CreateTable(table) => match &mut table.query {
+                Some(query) => self.query(query, None).map(drop),
+                None => Ok(()),
+            },
+            ast::Statement::Insert(insert) => match &mut insert.source {
+                Some(query) => self.query(query, None).map(drop),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Rewrites a query and tells its columns.
+    pub(crate) fn query(&mut self, query: &mut Query, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
+        let reach = self.ctes.len();
+        if let Some(with) = &mut query.with {
+            let items = std::mem::take(&mut self.items);
+            for cte in &mut with.cte_tables {
+                cte.materialized = None;
+                if with.recursive {
+                    limit_outside(cte);
+                }
+                let name = cte.alias.name.value.to_lowercase();
+                let declared: Vec<Output> =
+                    cte.alias.columns.iter().map(|column| Output::unknown(column.name.value.clone())).collect();
+                if with.recursive {
+                    let columns = if declared.is_empty() { None } else { Some(declared.clone()) };
+                    self.ctes.push(Cte { name: name.clone(), columns });
+                }
+                let columns = self.query(&mut cte.query, outer)?;
+                let columns = match columns {
+                    Some(columns) if declared.len() == columns.len() => Some(
+                        columns
+                            .into_iter()
+                            .zip(declared)
+                            .map(|(column, own)| Output { name: own.name, ..column })
+                            .collect(),
+                    ),
+                    Some(columns) if declared.is_empty() => Some(columns),
+                    _ if declared.is_empty() => None,
+                    _ => Some(declared),
+                };
+                if with.recursive {
+                    self.ctes.pop();
+                }
+                self.ctes.push(Cte { name, columns });
+            }
+            self.items = items;
+        }
+        let columns = self.body(query, outer)?;
+        limits(query, |expr| self.constant(expr, outer))?;
+        self.ctes.truncate(reach);
+        Ok(columns)
+    }
+
+    fn body(&mut self, query: &mut Query, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
+        let body = std::mem::replace(&mut *query.body, SetExpr::Values(empty_values()));
+        match body {
+            SetExpr::Select(mut select) => {
+                let mut order = match &mut query.order_by {
+                    Some(order_by) => match &mut order_by.kind {
+                        OrderByKind::Expressions(list) => Some(std::mem::take(list)),
+                        OrderByKind::All(_) => None,
+                    },
+                    None => None,
+                };
+                let outcome = self.select(&mut select, order.as_mut(), outer);
+                if let (Some(order_by), Some(order)) = (&mut query.order_by, order) {
+                    order_by.kind = OrderByKind::Expressions(order);
+                }
+                *query.body = SetExpr::Select(select);
+                outcome
+            }
+            other => {
+                let mut other = other;
+                let outcome = self.set_expr(&mut other, outer);
+                *query.body = other;
+                let columns = outcome?;
+                if let (Some(order_by), Some(columns)) = (&mut query.order_by, &columns)
+                    && let OrderByKind::Expressions(list) = &mut order_by.kind
+                {
+                    for term in list {
+                        self.compound_order(&mut term.expr, columns);
+                    }
+                }
+                Ok(columns)
+            }
+        }
+    }
+
+    /// ORDER BY after a compound SELECT names its columns.
+    fn compound_order(&self, expr: &mut Expr, columns: &[Output]) {
+        match expr {
+            Expr::Identifier(ident) => {
+                if let Some(column) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&ident.value)) {
+                    *ident = build::exact(column.name.clone(), ident.span);
+                }
+            }
+            Expr::Collate { expr: inner, collation } => {
+                let name = collation.to_string().to_lowercase();
+                let mut inner = std::mem::replace(&mut **inner, build::value(Value::Null));
+                self.compound_order(&mut inner, columns);
+                *expr = build::call("collation_key", vec![inner, build::string(name)]);
+            }
+            Expr::Nested(inner) => self.compound_order(inner, columns),
+            _ => {}
+        }
+    }
+
+    fn set_expr(&mut self, body: &mut SetExpr, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
+        match body {
+            SetExpr::Select(select) => self.select(select, None, outer),
+            SetExpr::Query(query) => self.query(query, outer),
+            SetExpr::SetOperation { .. } => self.set_operation(body, outer),
+            SetExpr::Values(values) => {
+                let scope = Scope::empty(outer);
+                let mut kinds: Vec<Option<kind::Class>> = Vec::new();
+                for (row, values) in values.rows.iter_mut().enumerate() {
+                    for (at, value) in values.content.iter_mut().enumerate() {
+                        self.value(value, &scope)?;
+                        let kind = kind::of(value, &scope);
+                        if row == 0 {
+                            kinds.push(kind);
+                        } else if let Some(known) = kinds.get_mut(at) {
+                            *known = kind::together(*known, kind);
+                        }
+                    }
+                }
+                for values in &mut values.rows {
+                    for (value, kind) in values.content.iter_mut().zip(&kinds) {
+                        kind::convert(value, *kind, &scope);
+                    }
+                }
+                let columns = kinds.into_iter().enumerate();
+                Ok(Some(
+                    columns.map(|(at, kind)| Output { kind, ..Output::unknown(format!("column{}", at + 1)) }).collect(),
+                ))
+            }
+            SetExpr::Table(_) | SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                Ok(None)
+            }
+        }
+    }
+
+    /// A chain of UNIONs, taken apart from the left without recursion.
+    fn set_operation(&mut self, body: &mut SetExpr, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
+        let mut chain = Vec::new();
+        let mut current = std::mem::replace(body, SetExpr::Values(empty_values()));
+        while let SetExpr::SetOperation { left, op, set_quantifier, right } = current {
+            chain.push((op, set_quantifier, right));
+            current = *left;
+        }
+        let mut columns = self.set_expr(&mut current, outer)?;
+        let mut members = vec![columns.clone()];
+        for (_, _, right) in chain.iter_mut().rev() {
+            members.push(self.set_expr(right, outer)?);
+        }
+        // A column that is text in one member and a number in another is text in all.
+        if let Some(columns) = &mut columns {
+            for (at, column) in columns.iter_mut().enumerate() {
+                column.kind = members
+                    .iter()
+                    .map(|member| member.as_ref().and_then(|member| member.get(at)).and_then(|column| column.kind))
+                    .reduce(kind::together)
+                    .flatten();
+            }
+            for (member, own) in std::iter::once(&mut current)
+                .chain(chain.iter_mut().rev().map(|(_, _, right)| &mut **right))
+                .zip(&members)
+            {
+                let Some(own) = own else { continue };
+                for (at, (wanted, own)) in columns.iter().zip(own).enumerate() {
+                    if let Some(function) = kind::conversion(own.kind, wanted.kind) {
+                        convert_item(member, at, function);
+                    }
+                }
+            }
+        }
+        for (op, set_quantifier, right) in chain.into_iter().rev() {
+            current = SetExpr::SetOperation { left: Box::new(current), op, set_quantifier, right };
+        }
+        *body = current;
+        Ok(columns)
+    }
+
+    /// An expression without columns of its own, as LIMIT has.
+    fn constant(&mut self, expr: &mut Expr, outer: Option<&Scope<'_>>) -> Result<()> {
+        let scope = Scope::empty(outer);
+        self.value(expr, &scope)
+    }
+}
+
+/// `WITH RECURSIVE c AS (... LIMIT n)` stops after n rows: the limit goes round the recursion, where DataFusion stops it too.
+fn limit_outside(cte: &mut ast::Cte) {
+    if cte.query.limit_clause.is_none() || !matches!(*cte.query.body, SetExpr::SetOperation { .. }) {
+        return;
+    }
+    let limit = cte.query.limit_clause.take();
+    let mut inner = cte.clone();
+    inner.query.limit_clause = None;
+    let mut outer = select::select_all_from(cte.alias.name.clone());
+    outer.limit_clause = limit;
+    outer.with = Some(ast::With {
+        with_token: ast::helpers::attached_token::AttachedToken::empty(),
+        recursive: true,
+        cte_tables: vec![inner],
+    });
+    *cte.query = outer;
+}
+
+/// Wraps one item of a member of a compound SELECT.
+fn convert_item(member: &mut SetExpr, at: usize, function: &str) {
+    match member {
+        SetExpr::Select(select) => {
+            if let Some(ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. }) =
+                select.projection.get_mut(at)
+            {
+                let inner = std::mem::replace(expr, build::value(Value::Null));
+                *expr = build::call(function, vec![inner]);
+            }
+        }
+        SetExpr::Query(query) => convert_item(&mut query.body, at, function),
+        SetExpr::Values(values) => {
+            for row in &mut values.rows {
+                if let Some(value) = row.content.get_mut(at) {
+                    let inner = std::mem::replace(value, build::value(Value::Null));
+                    *value = build::call(function, vec![inner]);
+                }
+            }
+        }
+        SetExpr::SetOperation { .. } | SetExpr::Table(_) => {}
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {}
+    }
+}
+
+/// A negative LIMIT is none; a negative OFFSET is 0.
+fn limits(query: &mut Query, mut rewrite: impl FnMut(&mut Expr) -> Result<()>) -> Result<()> {
+    let Some(clause) = &mut query.limit_clause else { return Ok(()) };
+    let (mut limit, mut offset) =
+        match std::mem::replace(clause, LimitClause::LimitOffset { limit: None, offset: None, limit_by: Vec::new() }) {
+            LimitClause::LimitOffset { limit, offset, limit_by } if limit_by.is_empty() => (limit, offset),
+            LimitClause::OffsetCommaLimit { offset, limit } => {
+                (Some(limit), Some(Offset { value: offset, rows: ast::OffsetRows::None }))
+            }
+            other => {
+                *clause = other;
+                return Ok(());
+            }
+        };
+    if let Some(expr) = &mut limit {
+        rewrite(expr)?;
+        if let Some(count) = expr::literal_text(expr).and_then(|text| text.parse::<i64>().ok()) {
+            *expr = build::number(count.unsigned_abs().to_string());
+            if count < 0 {
+                limit = None;
+            }
+        }
+    }
+    if limit.as_ref().is_some_and(|limit| integer(limit).is_some_and(|limit| limit < 0)) {
+        limit = None;
+    }
+    if let Some(from) = &mut offset {
+        rewrite(&mut from.value)?;
+        if integer(&from.value).is_some_and(|from| from < 0) {
+            offset = None;
+        }
+    }
+    query.limit_clause = if limit.is_none() && offset.is_none() {
+        None
+    } else {
+        Some(LimitClause::LimitOffset { limit, offset, limit_by: Vec::new() })
+    };
+    Ok(())
+}
+
+/// The integer an expression plainly is.
+pub(crate) fn integer(expr: &Expr) -> Option<i64> {
+    match build::unwrapped(expr) {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse().ok(),
+            _ => None,
+        },
+        Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => integer(expr).map(i64::wrapping_neg),
+        _ => None,
+    }
+}
+
+pub(crate) fn empty_values() -> ast::Values {
+    ast::Values { explicit_row: false, value_keyword: false, rows: Vec::new() }
+}
+
+pub(crate) fn empty_query() -> Query {
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Values(empty_values())),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
+    }
+}

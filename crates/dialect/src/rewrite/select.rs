@@ -1,0 +1,864 @@
+//! One SELECT: its relations, its aliases, its columns.
+
+use std::collections::HashMap;
+
+use sqlparser::{
+    ast::{
+        self, AccessExpr, Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+        ObjectNamePart, OrderByExpr, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+        TableAlias, TableFactor, TableWithJoins,
+    },
+    tokenizer::Span,
+};
+
+use super::{
+    DialectError, Result, Rewriter,
+    build::{self, exact, number, unwrapped},
+    expr::sort_key,
+    group,
+    kind::{self, Class},
+    scope::{Column, Found, Output, Relation, Scope},
+};
+
+impl Rewriter<'_> {
+    pub(crate) fn select(
+        &mut self,
+        select: &mut Select,
+        order: Option<&mut Vec<OrderByExpr>>,
+        outer: Option<&Scope<'_>>,
+    ) -> Result<Option<Vec<Output>>> {
+        let items = std::mem::take(&mut self.items);
+        // The names of the user's own items, before anything is rewritten.
+        let names = item_names(select, &items);
+        let mut scope = Scope::empty(outer);
+        self.from(select, &mut scope)?;
+        let mut no_order = Vec::new();
+        let order = order.unwrap_or(&mut no_order);
+        let grouping = group::is_grouped(select) || group::is_aggregated(select);
+        let names = expand(
+            select,
+            names,
+            &scope,
+            grouping || outer.is_some() || items.is_empty() || select.projection.len() > 1 || merges(select),
+        );
+        scope.aliases = select
+            .projection
+            .iter()
+            .filter_map(|item| match item {
+                SelectItem::ExprWithAlias { expr, alias } => Some((alias.value.clone(), expr.clone())),
+                _ => None,
+            })
+            .collect();
+        let ordinals: Vec<Option<Expr>> = select
+            .projection
+            .iter()
+            .map(|item| match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
+                _ => None,
+            })
+            .collect();
+
+        // ON and WHERE.
+        scope.aliases_visible.set(true);
+        for from in &mut select.from {
+            for join in &mut from.joins {
+                self.join_condition(join, &scope)?;
+            }
+        }
+        if let Some(selection) = &mut select.selection {
+            self.truth(selection, &scope)?;
+            self.filter_keys(selection, &scope);
+        }
+        // GROUP BY.
+        let mut groups = Vec::new();
+        if let GroupByExpr::Expressions(list, _) = &mut select.group_by {
+            for expr in list.iter_mut() {
+                if let Some(at) = super::integer(expr) {
+                    match usize::try_from(at).ok().and_then(|at| ordinals.get(at.wrapping_sub(1))) {
+                        Some(Some(item)) => *expr = item.clone(),
+                        Some(None) => {}
+                        None => {
+                            let span = ast::Spanned::span(expr);
+                            let message =
+                                format!("GROUP BY term out of range - should be between 1 and {}", ordinals.len());
+                            return Err(DialectError::new(message, span));
+                        }
+                    }
+                    scope.aliases_visible.set(false);
+                }
+                self.value(expr, &scope)?;
+                scope.aliases_visible.set(true);
+                sort_key(expr);
+                groups.push(group::canonical(expr, &scope));
+            }
+            // A number would be an ordinal by now.
+            for expr in list.iter_mut() {
+                if super::integer(expr).is_some() {
+                    *expr = build::string("");
+                }
+            }
+            if list.len() > 1 || list.first().is_some_and(|expr| !matches!(expr, Expr::Value(_))) {
+                // A constant does not divide a group any further.
+                let constants = list.iter().filter(|expr| matches!(expr, Expr::Value(_))).count();
+                if constants < list.len() {
+                    list.retain(|expr| !matches!(expr, Expr::Value(_)));
+                }
+            }
+        }
+        if let Some(having) = &mut select.having {
+            self.truth(having, &scope)?;
+        }
+        if let Some(qualify) = &mut select.qualify {
+            self.truth(qualify, &scope)?;
+        }
+        // The SELECT list sees no aliases.
+        scope.aliases_visible.set(false);
+        for item in &mut select.projection {
+            match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                    self.value(expr, &scope)?;
+                    strip_collation(expr);
+                }
+                _ => {}
+            }
+        }
+        for window in &mut select.named_window {
+            if let ast::NamedWindowExpr::WindowSpec(spec) = &mut window.1 {
+                for expr in &mut spec.partition_by {
+                    self.value(expr, &scope)?;
+                }
+                for term in &mut spec.order_by {
+                    self.order_term(&mut term.expr, &scope)?;
+                }
+            }
+        }
+        scope.aliases_visible.set(true);
+        scope.sorting.set(true);
+        for term in order.iter_mut() {
+            self.order_by(&mut term.expr, &scope)?;
+        }
+        scope.aliases_visible.set(false);
+
+        let outputs: Vec<String> = scope.aliases.iter().map(|(alias, _)| alias.clone()).collect();
+        let aggregated = !groups.is_empty()
+            || group::is_aggregated(select)
+            || order.iter().any(|term| group::has_aggregate(&term.expr));
+        self.distinct_order(select, order, &mut groups, aggregated, &outputs, &scope);
+        if aggregated || !groups.is_empty() {
+            bare_columns(select, order, &groups, &outputs, &scope);
+        }
+        Ok(name_outputs(select, names, &scope, outer.is_none() && !items.is_empty()))
+    }
+
+    /// SELECT DISTINCT that sorts by what it does not select: grouped by what it selects instead.
+    fn distinct_order(
+        &self,
+        select: &mut Select,
+        order: &[OrderByExpr],
+        groups: &mut Vec<Expr>,
+        aggregated: bool,
+        outputs: &[String],
+        scope: &Scope<'_>,
+    ) {
+        if !matches!(select.distinct, Some(Distinct::Distinct)) || aggregated || order.is_empty() {
+            return;
+        }
+        let mut selected = Vec::new();
+        for item in &select.projection {
+            match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                    selected.push((expr.clone(), group::canonical(expr, scope)));
+                }
+                _ => return,
+            }
+        }
+        let covered = order.iter().all(|term| {
+            super::integer(&term.expr).is_some()
+                || matches!(&term.expr, Expr::Identifier(ident) if outputs.contains(&ident.value))
+                || selected.iter().any(|(_, own)| *own == group::canonical(&term.expr, scope))
+        });
+        if covered {
+            return;
+        }
+        select.distinct = None;
+        *groups = selected.iter().map(|(_, canonical)| canonical.clone()).collect();
+        let list = selected.into_iter().map(|(expr, _)| expr).collect();
+        select.group_by = GroupByExpr::Expressions(list, Vec::new());
+    }
+
+    /// A term of ORDER BY: an alias alone is the column of the result, an ordinal stays.
+    fn order_by(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
+        if super::integer(expr).is_some() && matches!(expr, Expr::Value(_)) {
+            return Ok(());
+        }
+        if let Expr::Identifier(ident) = &*expr
+            && let Some((alias, _)) = scope.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&ident.value))
+        {
+            *expr = Expr::Identifier(exact(alias.clone(), ident.span));
+            return Ok(());
+        }
+        self.order_term(expr, scope)
+    }
+
+    fn join_condition(&mut self, join: &mut Join, scope: &Scope<'_>) -> Result<()> {
+        if let JoinOperator::CrossJoin(JoinConstraint::On(_) | JoinConstraint::Using(_)) = &join.join_operator {
+            let JoinOperator::CrossJoin(constraint) =
+                std::mem::replace(&mut join.join_operator, JoinOperator::CrossJoin(JoinConstraint::None))
+            else {
+                return Ok(());
+            };
+            join.join_operator = JoinOperator::Inner(constraint);
+        }
+        match &mut join.join_operator {
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => {
+                if *constraint == JoinConstraint::None {
+                    join.join_operator = JoinOperator::CrossJoin(JoinConstraint::None);
+                    return Ok(());
+                }
+                self.constraint(constraint, scope)
+            }
+            JoinOperator::Left(constraint)
+            | JoinOperator::LeftOuter(constraint)
+            | JoinOperator::Right(constraint)
+            | JoinOperator::RightOuter(constraint)
+            | JoinOperator::FullOuter(constraint) => {
+                if *constraint == JoinConstraint::None {
+                    *constraint = JoinConstraint::On(build::value(ast::Value::Boolean(true)));
+                }
+                self.constraint(constraint, scope)
+            }
+            JoinOperator::Semi(constraint)
+            | JoinOperator::LeftSemi(constraint)
+            | JoinOperator::RightSemi(constraint)
+            | JoinOperator::Anti(constraint)
+            | JoinOperator::LeftAnti(constraint)
+            | JoinOperator::RightAnti(constraint) => self.constraint(constraint, scope),
+            _ => Ok(()),
+        }
+    }
+
+    fn constraint(&mut self, constraint: &mut JoinConstraint, scope: &Scope<'_>) -> Result<()> {
+        match constraint {
+            JoinConstraint::On(condition) => {
+                self.truth(condition, scope)?;
+                self.filter_keys(condition, scope);
+                Ok(())
+            }
+            JoinConstraint::Using(columns) => {
+                for column in columns {
+                    if let [ObjectNamePart::Identifier(ident)] = column.0.as_mut_slice()
+                        && let Found::Column { name, .. } = scope.find_here(None, &ident.value)
+                    {
+                        *ident = super::expr::named(name, ident);
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Marks `number = text` among the conditions that all must hold, so that it stays a join key.
+    fn filter_keys(&self, condition: &mut Expr, scope: &Scope<'_>) {
+        match condition {
+            Expr::Nested(inner) => self.filter_keys(inner, scope),
+            Expr::BinaryOp { left, op: ast::BinaryOperator::And, right } => {
+                self.filter_keys(left, scope);
+                self.filter_keys(right, scope);
+            }
+            Expr::BinaryOp { left, op: op @ ast::BinaryOperator::Eq, right } => {
+                let column = |expr: &Expr| matches!(unwrapped(expr), Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                if column(left) && column(right) {
+                    let mixed = matches!(
+                        (kind::of(left, scope), kind::of(right, scope)),
+                        (Some(Class::Int | Class::Real), Some(Class::Text))
+                            | (Some(Class::Text), Some(Class::Int | Class::Real))
+                    );
+                    if mixed {
+                        *op = ast::BinaryOperator::Custom("FILTER =".to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes through FROM, left to right.
+    fn from(&mut self, select: &mut Select, scope: &mut Scope<'_>) -> Result<()> {
+        // A comma joins as tightly as JOIN does: `a, b LEFT JOIN c ON c.x = a.x` may speak of `a`.
+        if select.from.len() > 1 && select.from[1..].iter().any(|from| !from.joins.is_empty()) {
+            let mut all = std::mem::take(&mut select.from).into_iter();
+            if let Some(mut first) = all.next() {
+                for next in all {
+                    let join_operator = JoinOperator::CrossJoin(JoinConstraint::None);
+                    first.joins.push(Join { relation: next.relation, global: false, join_operator });
+                    first.joins.extend(next.joins);
+                }
+                select.from = vec![first];
+            }
+        }
+        for from in &mut select.from {
+            self.joined(from, scope)?;
+        }
+        Ok(())
+    }
+
+    fn joined(&mut self, from: &mut TableWithJoins, scope: &mut Scope<'_>) -> Result<()> {
+        self.relation(&mut from.relation, scope)?;
+        for join in &mut from.joins {
+            let before = scope.relations.len();
+            self.relation(&mut join.relation, scope)?;
+            let constraint = match &join.join_operator {
+                JoinOperator::Join(constraint)
+                | JoinOperator::Inner(constraint)
+                | JoinOperator::CrossJoin(constraint)
+                | JoinOperator::Left(constraint)
+                | JoinOperator::LeftOuter(constraint)
+                | JoinOperator::Right(constraint)
+                | JoinOperator::RightOuter(constraint)
+                | JoinOperator::FullOuter(constraint) => Some(constraint),
+                _ => None,
+            };
+            let names: Vec<String> = match constraint {
+                Some(JoinConstraint::Using(columns)) => columns
+                    .iter()
+                    .filter_map(|column| column.0.last().and_then(ObjectNamePart::as_ident))
+                    .map(|ident| ident.value.clone())
+                    .collect(),
+                Some(JoinConstraint::Natural) => {
+                    let (left, right) = scope.relations.split_at(before);
+                    let visible = |relations: &[Relation]| -> Vec<String> {
+                        relations
+                            .iter()
+                            .filter_map(|relation| relation.columns.as_ref())
+                            .flatten()
+                            .filter(|column| !column.hidden)
+                            .map(|column| column.name.clone())
+                            .collect()
+                    };
+                    let left = visible(left);
+                    visible(right).into_iter().filter(|name| left.contains(name)).collect()
+                }
+                _ => Vec::new(),
+            };
+            let keeps_left = matches!(
+                &join.join_operator,
+                JoinOperator::Join(_)
+                    | JoinOperator::Inner(_)
+                    | JoinOperator::CrossJoin(_)
+                    | JoinOperator::Left(_)
+                    | JoinOperator::LeftOuter(_)
+            );
+            for name in names {
+                for relation in &mut scope.relations[before..] {
+                    for column in relation.columns.iter_mut().flatten() {
+                        if column.name.eq_ignore_ascii_case(&name) {
+                            column.merged = true;
+                        }
+                    }
+                }
+                if keeps_left {
+                    scope.merged.push(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn relation(&mut self, factor: &mut TableFactor, scope: &mut Scope<'_>) -> Result<()> {
+        match factor {
+            TableFactor::Table { name, alias, args, index_hints, .. } => {
+                index_hints.clear();
+                if let Some(args) = args {
+                    for arg in &mut args.args {
+                        if let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg {
+                            self.value(expr, scope)?;
+                        }
+                    }
+                    let known = name.to_string().to_lowercase();
+                    let columns = (known == "json_each" || known == "json_tree").then(json_columns);
+                    let relation = aliased(known, alias, columns);
+                    scope.relations.push(relation);
+                    return Ok(());
+                }
+                let columns = self.table_columns(name);
+                let own = match name.0.last() {
+                    Some(ObjectNamePart::Identifier(ident)) => lowered(ident),
+                    _ => name.to_string().to_lowercase(),
+                };
+                scope.relations.push(aliased(own, alias, columns));
+                Ok(())
+            }
+            TableFactor::Derived { lateral, subquery, alias, .. } => {
+                let columns = if *lateral {
+                    self.query(subquery, Some(scope))?
+                } else {
+                    // Nested, but seeing only what surrounds the SELECT.
+                    let shield = Scope::empty(scope.outer);
+                    let columns = self.query(subquery, Some(&shield))?;
+                    scope.correlated.set(scope.correlated.get() || shield.correlated.get());
+                    columns
+                };
+                let columns = columns.map(|columns| columns.into_iter().map(visible).collect());
+                scope.relations.push(aliased(String::new(), alias, columns));
+                Ok(())
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                self.joined(table_with_joins, scope)?;
+                for join in &mut table_with_joins.joins {
+                    self.join_condition(join, scope)?;
+                }
+                Ok(())
+            }
+            TableFactor::Function { name, alias, .. } => {
+                let relation = aliased(name.to_string().to_lowercase(), alias, None);
+                scope.relations.push(relation);
+                Ok(())
+            }
+            TableFactor::UNNEST { alias, array_exprs, .. } => {
+                for expr in array_exprs {
+                    self.value(expr, scope)?;
+                }
+                scope.relations.push(aliased(String::new(), alias, None));
+                Ok(())
+            }
+            _ => {
+                scope.relations.push(Relation { name: String::new(), columns: None });
+                Ok(())
+            }
+        }
+    }
+
+    /// The columns of a table, view or CTE; the name is set to what the catalog knows it by.
+    fn table_columns(&mut self, name: &mut ObjectName) -> Option<Vec<Column>> {
+        if let [ObjectNamePart::Identifier(ident)] = name.0.as_mut_slice()
+            && let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name.eq_ignore_ascii_case(&ident.value))
+        {
+            return cte.columns.clone().map(|columns| columns.into_iter().map(visible).collect());
+        }
+        let parts: Vec<String> = name
+            .0
+            .iter()
+            .map(|part| match part {
+                ObjectNamePart::Identifier(ident) if ident.quote_style.is_some() => ident.value.clone(),
+                ObjectNamePart::Identifier(ident) => ident.value.to_lowercase(),
+                other => other.to_string(),
+            })
+            .collect();
+        let known = self.names.columns(&parts.join("."));
+        let columns = match known {
+            Some(columns) => columns,
+            None => {
+                // Quoted names match in any case, as in SQLite.
+                let lower = parts.join(".").to_lowercase();
+                let columns = self.names.columns(&lower)?;
+                for part in &mut name.0 {
+                    if let ObjectNamePart::Identifier(ident) = part {
+                        ident.value = ident.value.to_lowercase();
+                    }
+                }
+                columns
+            }
+        };
+        Some(
+            columns
+                .into_iter()
+                .map(|column| Column {
+                    kind: column.data_type.as_ref().map(Class::of),
+                    name: column.name,
+                    hidden: column.hidden,
+                    merged: false,
+                })
+                .collect(),
+        )
+    }
+}
+
+fn json_columns() -> Vec<Column> {
+    [
+        ("key", Class::Text),
+        ("value", Class::Text),
+        ("type", Class::Text),
+        ("atom", Class::Text),
+        ("id", Class::Int),
+        ("parent", Class::Int),
+        ("fullkey", Class::Text),
+        ("path", Class::Text),
+    ]
+    .map(|(name, kind)| Column { name: name.to_owned(), kind: Some(kind), hidden: false, merged: false })
+    .into()
+}
+
+fn visible(output: Output) -> Column {
+    Column { name: output.name, kind: output.kind, hidden: false, merged: false }
+}
+
+/// A name as DataFusion folds it.
+fn lowered(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}
+
+fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec<Column>>) -> Relation {
+    let Some(alias) = alias else { return Relation { name, columns } };
+    let own = alias.name.value.to_lowercase();
+    // Aliases match in any case, so all are written in lower case.
+    alias.name.value.clone_from(&own);
+    if alias.name.quote_style.is_some_and(|quote| quote != '"') {
+        alias.name.quote_style = Some('"');
+    }
+    if let Some(columns) = &mut columns {
+        for (column, renamed) in columns.iter_mut().zip(&alias.columns) {
+            column.name.clone_from(&lowered(&renamed.name));
+        }
+    } else if !alias.columns.is_empty() {
+        columns = Some(
+            alias
+                .columns
+                .iter()
+                .map(|column| Column { name: lowered(&column.name), kind: None, hidden: false, merged: false })
+                .collect(),
+        );
+    }
+    Relation { name: own, columns }
+}
+
+/// What the user calls each item: its alias, else (`None` for a plain column) its text.
+#[derive(Clone)]
+enum ItemName {
+    /// The item is a column, or stands for several.
+    Own,
+    Alias(Ident),
+    Text(String),
+}
+
+fn item_names(select: &Select, items: &[String]) -> Vec<ItemName> {
+    let texts = (items.len() == select.projection.len()).then_some(items);
+    select
+        .projection
+        .iter()
+        .enumerate()
+        .map(|(at, item)| match item {
+            SelectItem::ExprWithAlias { alias, .. } => ItemName::Alias(alias.clone()),
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) if ident.quote_style.is_none() => ItemName::Own,
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(_)) => ItemName::Own,
+            SelectItem::UnnamedExpr(expr) => match texts.and_then(|texts| texts.get(at)) {
+                Some(text) => ItemName::Text(text.clone()),
+                None => ItemName::Text(expr.to_string()),
+            },
+            _ => ItemName::Own,
+        })
+        .collect()
+}
+
+/// Whether USING or NATURAL merges columns: DataFusion's `*` has them in another place than SQLite's.
+fn merges(select: &Select) -> bool {
+    select.from.iter().flat_map(|from| &from.joins).any(|join| {
+        matches!(
+            &join.join_operator,
+            JoinOperator::Join(JoinConstraint::Using(_) | JoinConstraint::Natural)
+                | JoinOperator::Inner(JoinConstraint::Using(_) | JoinConstraint::Natural)
+                | JoinOperator::Left(JoinConstraint::Using(_) | JoinConstraint::Natural)
+                | JoinOperator::LeftOuter(JoinConstraint::Using(_) | JoinConstraint::Natural)
+        )
+    })
+}
+
+/// Writes `*` out where DataFusion's own would not do: hidden columns, groups, names that repeat in a nested query.
+fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: bool) -> Vec<ItemName> {
+    let hidden =
+        scope.relations.iter().filter_map(|relation| relation.columns.as_ref()).flatten().any(|column| column.hidden);
+    let has_wildcard = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    if !has_wildcard || !(always || hidden) {
+        return names;
+    }
+    let plain = |options: &ast::WildcardAdditionalOptions| {
+        options.opt_exclude.is_none()
+            && options.opt_except.is_none()
+            && options.opt_replace.is_none()
+            && options.opt_rename.is_none()
+            && options.opt_ilike.is_none()
+    };
+    let mut projection = Vec::new();
+    let mut expanded = Vec::new();
+    for (item, name) in std::mem::take(&mut select.projection).into_iter().zip(names) {
+        let wanted: Option<Option<String>> = match &item {
+            SelectItem::Wildcard(options) if plain(options) => Some(None),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(relation), options)
+                if plain(options) =>
+            {
+                relation.0.last().and_then(ObjectNamePart::as_ident).map(|ident| Some(ident.value.clone()))
+            }
+            _ => None,
+        };
+        let relations: Vec<&Relation> = match &wanted {
+            Some(wanted) => scope
+                .relations
+                .iter()
+                .filter(|relation| wanted.as_ref().is_none_or(|wanted| relation.name.eq_ignore_ascii_case(wanted)))
+                .collect(),
+            None => Vec::new(),
+        };
+        if relations.is_empty() || relations.iter().any(|relation| relation.columns.is_none()) {
+            projection.push(item);
+            expanded.push(name);
+            continue;
+        }
+        let bare_star = wanted == Some(None);
+        for relation in relations {
+            for column in relation.columns.iter().flatten() {
+                if column.hidden || (bare_star && column.merged) {
+                    continue;
+                }
+                let span = Span::empty();
+                let column = exact(column.name.clone(), span);
+                let expr = if relation.name.is_empty() {
+                    Expr::Identifier(column)
+                } else {
+                    Expr::CompoundIdentifier(vec![exact(relation.name.clone(), span), column])
+                };
+                projection.push(SelectItem::UnnamedExpr(expr));
+                expanded.push(ItemName::Own);
+            }
+        }
+    }
+    select.projection = projection;
+    expanded
+}
+
+/// A collation does not show in a result.
+fn strip_collation(expr: &mut Expr) {
+    if let Expr::Function(function) = &*expr
+        && function.name.to_string() == "collate"
+        && let Some(inner) = super::expr::arguments(function).into_iter().next()
+    {
+        *expr = inner;
+    }
+}
+
+fn bare_columns(
+    select: &mut Select,
+    order: &mut [OrderByExpr],
+    groups: &[Expr],
+    outputs: &[String],
+    scope: &Scope<'_>,
+) {
+    let row = {
+        let list = select.projection.iter().filter_map(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+            _ => None,
+        });
+        group::row(list.chain(select.having.as_ref()).chain(order.iter().map(|term| &term.expr)))
+    };
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            group::wrap_bare(expr, groups, &row, &[], scope);
+        }
+    }
+    if let Some(having) = &mut select.having {
+        group::wrap_bare(having, groups, &row, &[], scope);
+    }
+    for term in order {
+        if !matches!(term.expr, Expr::Value(_)) {
+            group::wrap_bare(&mut term.expr, groups, &row, outputs, scope);
+            // What repeats an item is named by its place.
+            let place = select.projection.iter().position(|item| match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == term.expr,
+                _ => false,
+            });
+            if let Some(place) = place {
+                term.expr = number((place + 1).to_string());
+            }
+        }
+    }
+}
+
+/// Gives every item the name SQLite gives it, and no two the same where that cannot be.
+fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, outermost: bool) -> Option<Vec<Output>> {
+    let mut outputs: Option<Vec<Output>> = Some(Vec::new());
+    // Names given so far, with the relation of a plain column: DataFusion tells `a.x` from `b.x`.
+    let mut seen: HashMap<String, Vec<Option<String>>> = HashMap::new();
+    let mut copies_of: HashMap<String, usize> = HashMap::new();
+    for (item, name) in select.projection.iter_mut().zip(names) {
+        let (expr, alias) =
+            match std::mem::replace(item, SelectItem::Wildcard(ast::WildcardAdditionalOptions::default())) {
+                SelectItem::UnnamedExpr(expr) => (expr, None),
+                SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias)),
+                other => {
+                    match &other {
+                        SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
+                            let wanted = match &other {
+                                SelectItem::QualifiedWildcard(
+                                    SelectItemQualifiedWildcardKind::ObjectName(relation),
+                                    _,
+                                ) => relation
+                                    .0
+                                    .last()
+                                    .and_then(ObjectNamePart::as_ident)
+                                    .map(|ident| ident.value.clone()),
+                                _ => None,
+                            };
+                            for relation in &scope.relations {
+                                if wanted.as_ref().is_some_and(|wanted| !relation.name.eq_ignore_ascii_case(wanted)) {
+                                    continue;
+                                }
+                                match (&mut outputs, &relation.columns) {
+                                    (Some(outputs), Some(columns)) => outputs.extend(
+                                        columns
+                                            .iter()
+                                            .filter(|column| !column.merged)
+                                            .map(|column| Output { name: column.name.clone(), kind: column.kind }),
+                                    ),
+                                    _ => outputs = None,
+                                }
+                            }
+                        }
+                        _ => outputs = None,
+                    }
+                    *item = other;
+                    continue;
+                }
+            };
+        let kind = kind::of(&expr, scope);
+        let column = column_of(&expr, scope);
+        let (relation, shown, needs_alias) = match (&name, &column) {
+            (ItemName::Alias(alias), _) => (None, alias.value.clone(), true),
+            (_, Some((relation, column))) if !matches!(name, ItemName::Text(_)) => {
+                (Some(relation.clone()), column.clone(), false)
+            }
+            (ItemName::Text(text), Some((relation, column))) if text.starts_with(['"', '`', '[']) || text == column => {
+                (Some(relation.clone()), column.clone(), false)
+            }
+            (ItemName::Text(text), _) => (None, text.clone(), true),
+            (ItemName::Own, _) => (None, plain_name(&expr, alias.as_ref()), true),
+        };
+        let repeated = |candidate: &str, relation: &Option<String>| {
+            seen.get(candidate).is_some_and(|others| {
+                !outermost || relation.is_none() || others.iter().any(|other| other.is_none() || other == relation)
+            })
+        };
+        let mut unique = shown.clone();
+        let mut renamed = false;
+        while repeated(&unique, &relation) {
+            let copies = copies_of.entry(shown.clone()).or_default();
+            *copies += 1;
+            unique = format!("{shown}:{copies}");
+            renamed = true;
+        }
+        seen.entry(unique.clone()).or_default().push(if needs_alias || renamed { None } else { relation });
+        *item = if needs_alias || renamed {
+            let span = alias.as_ref().map_or(Span::empty(), |alias| alias.span);
+            SelectItem::ExprWithAlias { expr, alias: exact(unique.clone(), span) }
+        } else {
+            SelectItem::UnnamedExpr(expr)
+        };
+        if let Some(outputs) = &mut outputs {
+            outputs.push(Output { name: unique, kind });
+        }
+    }
+    outputs
+}
+
+/// The relation and exact name of a plain column.
+fn column_of(expr: &Expr, scope: &Scope<'_>) -> Option<(String, String)> {
+    let found = match expr {
+        Expr::Identifier(ident) => scope.find(None, &ident.value),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [.., relation, column] => scope.find(Some(&relation.value), &column.value),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    match (found, expr) {
+        (Found::Column { relation, name, .. }, _) => Some((scope.relations.get(relation)?.name.clone(), name)),
+        (Found::Perhaps, Expr::Identifier(ident)) => Some((String::new(), lowered(ident))),
+        (Found::Perhaps, Expr::CompoundIdentifier(parts)) => {
+            let [.., relation, column] = parts.as_slice() else { return None };
+            Some((lowered(relation), lowered(column)))
+        }
+        _ => None,
+    }
+}
+
+/// A name for a column that was wrapped: its own.
+fn plain_name(expr: &Expr, alias: Option<&Ident>) -> String {
+    if let Some(alias) = alias {
+        return alias.value.clone();
+    }
+    match expr {
+        Expr::Identifier(ident) => ident.value.clone(),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|part| part.value.clone()).unwrap_or_default(),
+        Expr::Function(function) if function.name.to_string() == "first_value" => {
+            super::expr::arguments(function).first().map(|inner| plain_name(inner, None)).unwrap_or_default()
+        }
+        Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
+            Some(AccessExpr::Dot(Expr::Identifier(ident))) => ident.value.clone(),
+            _ => plain_name(root, None),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// `SELECT 1 FROM (query) AS alias WHERE condition`
+pub(crate) fn select_one_from(inner: Query, alias: &str, condition: Expr) -> Query {
+    let relation = TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(inner),
+        alias: Some(TableAlias { explicit: true, name: Ident::new(alias), columns: Vec::new(), at: None }),
+        sample: None,
+    };
+    let select = Select {
+        select_token: ast::helpers::attached_token::AttachedToken::empty(),
+        optimizer_hints: Vec::new(),
+        distinct: None,
+        select_modifiers: None,
+        top: None,
+        top_before_distinct: false,
+        projection: vec![SelectItem::UnnamedExpr(number("1"))],
+        exclude: None,
+        into: None,
+        from: vec![TableWithJoins { relation, joins: Vec::new() }],
+        lateral_views: Vec::new(),
+        prewhere: None,
+        selection: Some(condition),
+        connect_by: Vec::new(),
+        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
+        cluster_by: Vec::new(),
+        distribute_by: Vec::new(),
+        sort_by: Vec::new(),
+        having: None,
+        named_window: Vec::new(),
+        qualify: None,
+        window_before_qualify: false,
+        value_table_mode: None,
+        flavor: SelectFlavor::Standard,
+    };
+    let mut query = super::empty_query();
+    query.body = Box::new(SetExpr::Select(Box::new(select)));
+    query
+}
+
+/// `SELECT * FROM name`
+pub(crate) fn select_all_from(name: Ident) -> Query {
+    let mut query = select_one_from(super::empty_query(), "all", number("1"));
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        select.selection = None;
+        select.projection = vec![SelectItem::Wildcard(ast::WildcardAdditionalOptions::default())];
+        let relation = TableFactor::Table {
+            name: ObjectName::from(vec![name]),
+            alias: None,
+            args: None,
+            with_hints: Vec::new(),
+            version: None,
+            with_ordinality: false,
+            partitions: Vec::new(),
+            json_path: None,
+            sample: None,
+            index_hints: Vec::new(),
+        };
+        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+    }
+    query
+}

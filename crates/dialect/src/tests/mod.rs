@@ -1,0 +1,9 @@
+//! The dialect against SQLite itself, and the examples of the reference.
+
+mod corpus;
+mod generated;
+mod harness;
+mod packs;
+mod parsing;
+mod pushdown;
+mod reference;

@@ -1,0 +1,223 @@
+//! What filters ask of a table's columns.
+
+use std::sync::Arc;
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::{InList, Like};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use indago_table::{ColumnConstraint, Constraints, Kind, Pattern, Scalar, TableSpec};
+
+/// How well a table answers a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// All of it: nobody needs to check again.
+    Exact,
+    /// It reads less for it; the rows must be checked.
+    Hint,
+    /// Nothing.
+    None,
+}
+
+/// A key as a literal gives it; `None` where it cannot equal a value of that kind.
+pub(crate) fn scalar(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
+    let text = |text: &Option<String>| text.as_ref().map(|text| Scalar::Text(text.clone()));
+    let integer = |value: Option<i64>| value.map(Scalar::Integer);
+    let scalar = match value {
+        ScalarValue::Utf8(value) | ScalarValue::LargeUtf8(value) | ScalarValue::Utf8View(value) => text(value),
+        ScalarValue::Int8(value) => integer(value.map(i64::from)),
+        ScalarValue::Int16(value) => integer(value.map(i64::from)),
+        ScalarValue::Int32(value) => integer(value.map(i64::from)),
+        ScalarValue::Int64(value) => integer(*value),
+        ScalarValue::UInt8(value) => integer(value.map(i64::from)),
+        ScalarValue::UInt16(value) => integer(value.map(i64::from)),
+        ScalarValue::UInt32(value) => integer(value.map(i64::from)),
+        ScalarValue::UInt64(value) => integer(value.and_then(|value| value.try_into().ok())),
+        ScalarValue::Boolean(value) => value.map(Scalar::Boolean),
+        ScalarValue::TimestampMicrosecond(value, _) => value.map(Scalar::Timestamp),
+        ScalarValue::TimestampNanosecond(value, _) => value.map(|nanos| Scalar::Timestamp(nanos.div_euclid(1000))),
+        ScalarValue::TimestampMillisecond(value, _) => value.map(|millis| Scalar::Timestamp(millis * 1000)),
+        ScalarValue::TimestampSecond(value, _) => value.map(|seconds| Scalar::Timestamp(seconds * 1_000_000)),
+        ScalarValue::Dictionary(_, value) => self::scalar(value, kind),
+        _ => None,
+    }?;
+    match (kind, &scalar) {
+        (Kind::Boolean, Scalar::Boolean(_))
+        | (Kind::BigInt | Kind::UnsignedBigInt, Scalar::Integer(_))
+        | (Kind::Text | Kind::Json, Scalar::Text(_))
+        | (Kind::Timestamp, Scalar::Timestamp(_)) => Some(scalar),
+        _ => None,
+    }
+}
+
+/// Adds what one filter asks to what is asked already.
+pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints) -> Answer {
+    if let Some((column, keys)) = keys(spec, filter) {
+        let constraint = constraints.0.entry(column).or_default();
+        let both = match &constraint.keys {
+            Some(known) => known.iter().filter(|key| keys.contains(key)).cloned().collect(),
+            None => keys,
+        };
+        constraint.keys = Some(Arc::new(both));
+        return Answer::Exact;
+    }
+    if let Some((column, pattern)) = pattern(spec, filter) {
+        constraints.0.entry(column).or_default().patterns.push(pattern);
+        return Answer::Hint;
+    }
+    if let Some((column, bound)) = bound(spec, filter) {
+        let constraint: &mut ColumnConstraint = constraints.0.entry(column).or_default();
+        match bound {
+            Bound::From(scalar) => tighten(&mut constraint.from, scalar, |new, old| new > old),
+            Bound::To(scalar) => tighten(&mut constraint.to, scalar, |new, old| new < old),
+        }
+        return Answer::Hint;
+    }
+    Answer::None
+}
+
+/// All that a list of filters asks.
+pub(crate) fn of(spec: &TableSpec, filters: &[Expr]) -> Constraints {
+    let mut constraints = Constraints::default();
+    for filter in filters {
+        add(spec, filter, &mut constraints);
+    }
+    constraints
+}
+
+fn tighten(bound: &mut Option<Scalar>, new: Scalar, is_tighter: impl Fn(i64, i64) -> bool) {
+    let number = |scalar: &Scalar| match scalar {
+        Scalar::Integer(value) | Scalar::Timestamp(value) => Some(*value),
+        _ => None,
+    };
+    let replace = match bound {
+        None => true,
+        Some(old) => matches!((number(&new), number(old)), (Some(new), Some(old)) if is_tighter(new, old)),
+    };
+    if replace {
+        *bound = Some(new);
+    }
+}
+
+fn column(spec: &TableSpec, expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Column(column) => spec.column(&column.name),
+        Expr::Alias(alias) => self::column(spec, &alias.expr),
+        _ => None,
+    }
+}
+
+/// `column = literal`, `column IN (literals)`, and `OR`s of these on one column.
+fn keys(spec: &TableSpec, filter: &Expr) -> Option<(usize, Vec<Scalar>)> {
+    let keyed = |expr: &Expr| column(spec, expr).filter(|position| spec.columns[*position].index);
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let (position, literal) = match (keyed(left), keyed(right)) {
+                (Some(position), None) => (position, right),
+                (None, Some(position)) => (position, left),
+                _ => return None,
+            };
+            let Expr::Literal(value, _) = literal.as_ref() else { return None };
+            if value.is_null() {
+                return Some((position, Vec::new()));
+            }
+            Some((position, vec![scalar(value, &spec.columns[position].kind)?]))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let (position, mut all) = keys(spec, left)?;
+            let (other, more) = keys(spec, right)?;
+            if position != other {
+                return None;
+            }
+            for key in more {
+                if !all.contains(&key) {
+                    all.push(key);
+                }
+            }
+            Some((position, all))
+        }
+        Expr::InList(InList { expr, list, negated: false }) => {
+            let position = keyed(expr)?;
+            let mut all = Vec::with_capacity(list.len());
+            for element in list {
+                let Expr::Literal(value, _) = element else { return None };
+                if value.is_null() {
+                    continue;
+                }
+                let key = scalar(value, &spec.columns[position].kind)?;
+                if !all.contains(&key) {
+                    all.push(key);
+                }
+            }
+            Some((position, all))
+        }
+        // A boolean column stands as a filter by itself.
+        Expr::Not(inner) => {
+            let position = keyed(inner).filter(|position| spec.columns[*position].kind == Kind::Boolean)?;
+            Some((position, vec![Scalar::Boolean(false)]))
+        }
+        other => {
+            let position = keyed(other).filter(|position| spec.columns[*position].kind == Kind::Boolean)?;
+            Some((position, vec![Scalar::Boolean(true)]))
+        }
+    }
+}
+
+/// `column LIKE 'literal'`
+fn pattern(spec: &TableSpec, filter: &Expr) -> Option<(usize, Pattern)> {
+    let Expr::Like(Like { negated: false, expr, pattern, escape_char: None, case_insensitive }) = filter else {
+        return None;
+    };
+    let position = column(spec, expr).filter(|position| spec.columns[*position].pattern)?;
+    let Expr::Literal(value, _) = pattern.as_ref() else { return None };
+    let like = value.try_as_str().flatten()?.to_owned();
+    Some((position, Pattern { like, ignore_case: *case_insensitive }))
+}
+
+enum Bound {
+    From(Scalar),
+    To(Scalar),
+}
+
+/// `column >= literal` and its kin
+fn bound(spec: &TableSpec, filter: &Expr) -> Option<(usize, Bound)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
+    let ranged = |expr: &Expr| column(spec, expr).filter(|position| spec.columns[*position].range);
+    let (position, literal, op) = match (ranged(left), ranged(right)) {
+        (Some(position), None) => (position, right, *op),
+        (None, Some(position)) => (position, left, op.swap()?),
+        _ => return None,
+    };
+    let Expr::Literal(value, _) = literal.as_ref() else { return None };
+    let scalar = scalar(value, &spec.columns[position].kind)?;
+    match op {
+        Operator::Gt | Operator::GtEq => Some((position, Bound::From(scalar))),
+        Operator::Lt | Operator::LtEq => Some((position, Bound::To(scalar))),
+        _ => None,
+    }
+}
+
+/// The constraints as `EXPLAIN` and `engine_scans` show them.
+pub(crate) fn describe(spec: &TableSpec, constraints: &Constraints) -> String {
+    let mut parts = Vec::new();
+    for (position, constraint) in &constraints.0 {
+        let name = &spec.columns[*position].name;
+        if let Some(keys) = &constraint.keys {
+            let shown: Vec<String> = keys.iter().take(5).map(ToString::to_string).collect();
+            let more = if keys.len() > 5 { format!(", +{} more", keys.len() - 5) } else { String::new() };
+            parts.push(match keys.len() {
+                1 => format!("{name} = {}", shown[0]),
+                _ => format!("{name} IN ({}{more})", shown.join(", ")),
+            });
+        }
+        for pattern in &constraint.patterns {
+            parts.push(format!("{name} {} '{}'", if pattern.ignore_case { "ILIKE" } else { "LIKE" }, pattern.like));
+        }
+        if let Some(from) = &constraint.from {
+            parts.push(format!("{name} >= {from}"));
+        }
+        if let Some(to) = &constraint.to {
+            parts.push(format!("{name} <= {to}"));
+        }
+    }
+    parts.join(" AND ")
+}

@@ -1,0 +1,354 @@
+//! Errors that finish the user's sentence: what, where in the SQL, what to type next.
+
+use std::fmt;
+
+use datafusion::common::{DataFusionError, Diagnostic, SchemaError};
+use indago_table::TableSpec;
+
+/// A byte range in the SQL that the caller gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// The text is no SQL.
+    Parse,
+    /// No such table.
+    UnknownTable,
+    /// No such column.
+    UnknownColumn,
+    /// No such function.
+    UnknownFunction,
+    /// A table answers only when asked about something, and was not.
+    KeyRequired,
+    /// The statement makes no sense otherwise.
+    Plan,
+    /// The statement is not supported.
+    Unsupported,
+    /// The query ran longer than it may.
+    Timeout,
+    /// The query took more memory than it may.
+    Memory,
+    /// The query was cancelled.
+    Cancelled,
+    /// Something is missing from the rows, and the caller asked for all or nothing.
+    Incomplete,
+    /// The query failed while it ran.
+    Execution,
+}
+
+impl Code {
+    /// All codes.
+    pub const ALL: [Code; 12] = [
+        Code::Parse,
+        Code::UnknownTable,
+        Code::UnknownColumn,
+        Code::UnknownFunction,
+        Code::KeyRequired,
+        Code::Plan,
+        Code::Unsupported,
+        Code::Timeout,
+        Code::Memory,
+        Code::Cancelled,
+        Code::Incomplete,
+        Code::Execution,
+    ];
+
+    /// Its name in messages and in the reference.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::Parse => "parse",
+            Code::UnknownTable => "unknown_table",
+            Code::UnknownColumn => "unknown_column",
+            Code::UnknownFunction => "unknown_function",
+            Code::KeyRequired => "key_required",
+            Code::Plan => "plan",
+            Code::Unsupported => "unsupported",
+            Code::Timeout => "timeout",
+            Code::Memory => "memory",
+            Code::Cancelled => "cancelled",
+            Code::Incomplete => "incomplete",
+            Code::Execution => "execution",
+        }
+    }
+
+    /// What it means and what to do, for the reference.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Code::Parse => "The text is not SQL; the position shows where reading stopped.",
+            Code::UnknownTable => "There is no table of that name; `indago tables` lists them.",
+            Code::UnknownColumn => "The table has no such column; `indago tables NAME` lists its columns.",
+            Code::UnknownFunction => "There is no function of that name; `indago functions` lists them.",
+            Code::KeyRequired => {
+                "The table answers only when asked about something: constrain one of its required columns with `=`, \
+                 `IN` or `LIKE`, or join it to a table that has such values."
+            }
+            Code::Plan => "The statement contradicts itself or the tables' types.",
+            Code::Unsupported => "The engine does not do this; queries read, they do not write.",
+            Code::Timeout => "The query ran into its time limit: narrow it, or raise `--timeout` or `limits.timeout`.",
+            Code::Memory => "The query ran into its memory limit: narrow it, or raise `--memory` or `limits.memory`.",
+            Code::Cancelled => "The query was cancelled before it had all rows.",
+            Code::Incomplete => "`--strict` was given and part of the answer was missing; the warnings say which.",
+            Code::Execution => "The query failed while it ran.",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a query failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    code: Code,
+    message: String,
+    span: Option<Span>,
+    help: Option<String>,
+    sql: Option<String>,
+}
+
+/// Result of an engine's call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of some kind.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Error { code, message: message.into(), span: None, help: None, sql: None }
+    }
+
+    /// The same error with what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same error at a place in the SQL.
+    #[must_use]
+    pub fn at(mut self, span: Option<Span>) -> Self {
+        self.span = span.or(self.span);
+        self
+    }
+
+    /// The same error about some SQL.
+    #[must_use]
+    pub(crate) fn in_sql(mut self, sql: &str) -> Self {
+        self.sql = Some(sql.to_owned());
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Where in the SQL it is, if it is anywhere.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The SQL that it is about.
+    pub fn sql(&self) -> Option<&str> {
+        self.sql.as_deref()
+    }
+
+    /// A keyed table was not asked about anything.
+    pub(crate) fn key_required(spec: &TableSpec) -> Self {
+        let names: Vec<&str> = spec.require_any.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
+        let first = names.first().copied().unwrap_or_default();
+        let columns = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        Error::new(Code::KeyRequired, format!("table `{}` answers only when asked about {columns}", spec.name)).with_help(
+            format!(
+                "constrain it, as in `WHERE {first} = '...'` or `WHERE {first} IN (SELECT ...)`, or join it to a table \
+                 that has such values: `JOIN {} ON {}.{first} = other.column`",
+                spec.name, spec.name
+            ),
+        )
+    }
+
+    /// What a DataFusion error means to the user.
+    pub(crate) fn from_datafusion(error: &DataFusionError, sql: &str, names: &Names<'_>) -> Self {
+        let diagnostic = error.diagnostic();
+        let span = diagnostic.and_then(|diagnostic| span_of(diagnostic, sql));
+        let converted = match error.find_root() {
+            DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
+                Some(own) => own.clone(),
+                None => Error::new(Code::Execution, inner.to_string()),
+            },
+            DataFusionError::Shared(inner) => return Self::from_datafusion(inner, sql, names),
+            DataFusionError::SQL(parser, _) => Error::new(Code::Parse, sentence(&parser.to_string())),
+            DataFusionError::SchemaError(schema, _) => from_schema(schema, names),
+            DataFusionError::Plan(message) => from_plan(message, names),
+            DataFusionError::NotImplemented(message) => Error::new(Code::Unsupported, sentence(message)),
+            DataFusionError::ResourcesExhausted(message) => Error::new(Code::Memory, sentence(message))
+                .with_help("narrow the query, or raise `--memory` or `limits.memory`"),
+            DataFusionError::Execution(message) => Error::new(Code::Execution, sentence(message)),
+            DataFusionError::Collection(errors) if !errors.is_empty() => {
+                return Self::from_datafusion(&errors[0], sql, names);
+            }
+            other => Error::new(Code::Execution, sentence(&other.strip_backtrace())),
+        };
+        converted.at(span).in_sql(sql)
+    }
+}
+
+/// Names that a misspelt one can be compared with.
+pub(crate) struct Names<'a> {
+    pub(crate) tables: &'a dyn Fn() -> Vec<String>,
+    pub(crate) columns: &'a dyn Fn(&str) -> Vec<String>,
+}
+
+fn from_schema(error: &SchemaError, names: &Names<'_>) -> Error {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let known: Vec<String> = valid_fields.iter().map(|column| column.name.clone()).collect();
+            let table = field.relation.as_ref().map(|relation| relation.table().to_owned());
+            let message = match &table {
+                Some(table) => format!("no column `{}` in `{table}`", field.name),
+                None => format!("no column `{}`", field.name),
+            };
+            let own = table.as_deref().map(|table| (names.columns)(table)).filter(|own| !own.is_empty());
+            let candidates = own.unwrap_or(known);
+            let error = Error::new(Code::UnknownColumn, message);
+            match nearest(&field.name, candidates.iter().map(String::as_str)) {
+                Some(name) => error.with_help(format!("did you mean `{name}`?")),
+                None if candidates.is_empty() => error,
+                None => {
+                    let mut shown: Vec<String> = candidates;
+                    shown.dedup();
+                    let more = if shown.len() > 20 { ", .." } else { "" };
+                    shown.truncate(20);
+                    error.with_help(format!("there are: {}{more}", shown.join(", ")))
+                }
+            }
+        }
+        other => Error::new(Code::Plan, sentence(&other.to_string())),
+    }
+}
+
+fn from_plan(message: &str, names: &Names<'_>) -> Error {
+    if let Some(rest) = message.strip_prefix("table '")
+        && let Some((table, _)) = rest.split_once("' not found")
+    {
+        let name = table.rsplit('.').next().unwrap_or(table);
+        let error = Error::new(Code::UnknownTable, format!("no table `{name}`"));
+        let tables = (names.tables)();
+        return match nearest(name, tables.iter().map(String::as_str)) {
+            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+            None => error.with_help("`indago tables` lists all tables"),
+        };
+    }
+    if message.starts_with("Invalid function '") {
+        let name = message.split('\'').nth(1).unwrap_or_default();
+        let suggestion = message.split("Did you mean '").nth(1).and_then(|rest| rest.split('\'').next());
+        let error = Error::new(Code::UnknownFunction, format!("no function `{name}`"));
+        return match suggestion {
+            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+            None => error.with_help("`indago functions` lists all functions"),
+        };
+    }
+    Error::new(Code::Plan, sentence(message))
+}
+
+/// A foreign message as one of ours: lowercase start, no final period, first line.
+fn sentence(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+    let line = line.strip_prefix("sql parser error: ").unwrap_or(line);
+    let mut characters = line.chars();
+    match (characters.next(), characters.next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(std::iter::once(second)).chain(characters).collect()
+        }
+        _ => line.to_owned(),
+    }
+}
+
+fn span_of(diagnostic: &Diagnostic, sql: &str) -> Option<Span> {
+    let span = diagnostic.span?;
+    let start = offset(sql, span.start.line, span.start.column)?;
+    let end = offset(sql, span.end.line, span.end.column)?;
+    Some(Span { start, end: end.max(start) })
+}
+
+/// The byte at a line and column, both counted from one, in characters.
+pub(crate) fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
+    let line = usize::try_from(line).ok()?.checked_sub(1)?;
+    let column = usize::try_from(column).ok()?.saturating_sub(1);
+    let start: usize = sql.split_inclusive('\n').take(line).map(str::len).sum();
+    let text = sql.get(start..)?;
+    Some(text.char_indices().nth(column).map_or(sql.len(), |(at, _)| start + at))
+}
+
+/// The candidate that a misspelt name most likely meant.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let close = |candidate: &'a str| {
+        let lower = candidate.to_lowercase();
+        let distance = if lower.trim_end_matches('s') == name.trim_end_matches('s') { 0 } else { distance(&name, &lower) };
+        (distance <= 1 + name.len() / 4).then_some((distance, candidate))
+    };
+    candidates.filter_map(close).min().map(|(_, candidate)| candidate)
+}
+
+/// Edits between two names; neighbours swapped count once.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for j in 0..=b.len() {
+        rows[0][j] = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let substitute = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = substitute.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_what_was_meant() {
+        let tables = ["processes", "process_envs", "users", "groups"];
+        let nearest = |name| nearest(name, tables.iter().copied());
+        assert_eq!(nearest("proceses"), Some("processes"));
+        assert_eq!(nearest("user"), Some("users"));
+        assert_eq!(nearest("PROCESS_ENV"), Some("process_envs"));
+        assert_eq!(nearest("kubernetes_pods"), None);
+    }
+
+    #[test]
+    fn offsets_count_characters_in_lines() {
+        let sql = "SELECT 'ä',\n  x";
+        assert_eq!(offset(sql, 1, 9), Some(8));
+        assert_eq!(offset(sql, 1, 10), Some(10));
+        assert_eq!(offset(sql, 2, 3), Some(15));
+        assert_eq!(offset(sql, 2, 40), Some(sql.len()));
+    }
+}

@@ -1,0 +1,401 @@
+//! The engine: tables, functions and views, and queries over them.
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{AggregateUDF, LogicalPlan, ScalarUDF};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use indago_dialect::Dialect;
+use indago_table::{Sys, TableRef, Warning};
+
+use crate::diagnostic::{Code, Error, Result, Span};
+use crate::exec::ScanExec;
+use crate::limits::Limits;
+use crate::meta;
+use crate::planner::{self, Planner};
+use crate::provider::Provider;
+use crate::query::{Query, QueryOptions, with_names};
+use crate::sql::{self, HiddenColumns, Statement};
+use crate::state::Shared;
+
+/// Tables, functions and views, and queries over them. Cheap to clone; two engines in one process do not meet.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    context: SessionContext,
+    tables: Vec<TableRef>,
+    dialect: Dialect,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("tables", &self.0.tables.len()).finish_non_exhaustive()
+    }
+}
+
+/// Builds an [`Engine`].
+#[derive(Debug, Default)]
+pub struct EngineBuilder {
+    tables: Vec<TableRef>,
+    limits: Limits,
+    dialect: Dialect,
+    clock: Option<Sys>,
+    views: Vec<(String, String)>,
+    functions: Vec<ScalarUDF>,
+    aggregates: Vec<AggregateUDF>,
+}
+
+impl EngineBuilder {
+    /// Adds a table. A later table of the same name replaces the earlier one.
+    #[must_use]
+    pub fn table(mut self, table: TableRef) -> Self {
+        self.tables.push(table);
+        self
+    }
+
+    /// Adds tables.
+    #[must_use]
+    pub fn tables(mut self, tables: impl IntoIterator<Item = TableRef>) -> Self {
+        self.tables.extend(tables);
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the dialect of queries; the osquery superset unless told otherwise.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Sets the machine whose clock says when a query is.
+    #[must_use]
+    pub fn clock(mut self, clock: Sys) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Adds a view: a name for a query.
+    #[must_use]
+    pub fn view(mut self, name: impl Into<String>, sql: impl Into<String>) -> Self {
+        self.views.push((name.into(), sql.into()));
+        self
+    }
+
+    /// Adds a scalar function.
+    #[must_use]
+    pub fn udf(mut self, function: ScalarUDF) -> Self {
+        self.functions.push(function);
+        self
+    }
+
+    /// Adds an aggregate function.
+    #[must_use]
+    pub fn udaf(mut self, function: AggregateUDF) -> Self {
+        self.aggregates.push(function);
+        self
+    }
+
+    /// Builds the engine.
+    pub async fn build(self) -> Result<Engine> {
+        let clock = self.clock.unwrap_or_default();
+        let shared = Arc::new(Shared::new(self.limits.clone(), clock));
+        let mut tables: Vec<TableRef> = meta::tables(&shared);
+        for table in self.tables {
+            tables.retain(|known| known.spec().name != table.spec().name);
+            tables.push(table);
+        }
+        tables.sort_by(|a, b| a.spec().name.cmp(&b.spec().name));
+        *shared.tables.lock() = tables.clone();
+
+        let mut config = SessionConfig::new()
+            .with_target_partitions(self.limits.partitions.max(1))
+            .with_batch_size(self.limits.batch_size)
+            .with_information_schema(true);
+        let options = config.options_mut();
+        options.sql_parser.collect_spans = true;
+        // A scalar subquery as a join lets it bring keys to a keyed table.
+        options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+        let builder = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_query_planner(Arc::new(Planner { limits: self.limits }))
+            .with_physical_optimizer_rule(Arc::new(ShareReadings));
+        let builder = match self.dialect {
+            Dialect::Osquery => indago_dialect::install(builder),
+            Dialect::DataFusion => builder,
+        };
+        let context = SessionContext::new_with_state(builder.build());
+        for table in &tables {
+            let provider = Arc::new(Provider::new(shared.clone(), table.clone()));
+            context.register_table(bare(&table.spec().name), provider).map_err(|error| internal(&error))?;
+        }
+        for function in self.functions {
+            context.register_udf(function);
+        }
+        for function in self.aggregates {
+            context.register_udaf(function);
+        }
+        let engine = Engine(Arc::new(Inner { shared, context, tables, dialect: self.dialect }));
+        for (name, sql) in self.views {
+            engine.add_view(&name, &sql).await.map_err(|error| {
+                Error::new(error.code(), format!("view `{name}`: {error}")).at(error.span()).in_sql(&sql)
+            })?;
+        }
+        Ok(engine)
+    }
+}
+
+fn bare(name: &str) -> datafusion::common::TableReference {
+    datafusion::common::TableReference::bare(name.to_owned())
+}
+
+fn internal(error: &DataFusionError) -> Error {
+    Error::new(Code::Plan, error.strip_backtrace())
+}
+
+impl Engine {
+    /// Starts an engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Plans one statement.
+    pub async fn query(&self, sql: &str) -> Result<Query> {
+        self.query_with(sql, QueryOptions::default()).await
+    }
+
+    /// Plans one statement, with options of its own.
+    pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<Query> {
+        let planned = Box::pin(self.plan(sql)).await?;
+        let state = self.0.shared.start_query();
+        let mut reads_tables = false;
+        readings(&planned.physical, &mut |scan| {
+            let spec = scan.table.spec();
+            state.scope.add_reader(&spec.reads);
+            reads_tables |= spec.environment != meta::ENVIRONMENT;
+        });
+        if reads_tables {
+            *self.0.shared.last.lock() = Some(state.clone());
+        }
+        let context = self.task_context(&state, options.memory)?;
+        Ok(Query {
+            engine: self.clone(),
+            sql: sql.to_owned(),
+            rewritten: planned.rewritten,
+            schema: planned.physical.schema(),
+            plan: planned.physical,
+            context,
+            state,
+            options,
+        })
+    }
+
+    /// The statements of a text, split at semicolons outside quotes and comments.
+    pub fn split(&self, text: &str) -> Result<Vec<Statement>> {
+        Ok(sql::split(text))
+    }
+
+    /// Whether a text ends a statement: what a shell runs at once.
+    pub fn is_complete(&self, text: &str) -> bool {
+        sql::is_complete(text)
+    }
+
+    /// The tables, by name.
+    pub fn tables(&self) -> Vec<TableRef> {
+        self.0.tables.clone()
+    }
+
+    /// One table.
+    pub fn table(&self, name: &str) -> Option<TableRef> {
+        self.0.tables.iter().find(|table| table.spec().name == name).cloned()
+    }
+
+    /// The name that a misspelt table name most likely meant.
+    pub fn nearest_table(&self, name: &str) -> Option<String> {
+        let names = self.table_names();
+        crate::diagnostic::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        &self.0.shared.limits
+    }
+
+    /// The dialect of queries.
+    pub fn dialect(&self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// What was missing from the last query's rows.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let last = self.0.shared.last.lock().clone();
+        last.map(|state| state.scope.diagnostics().warnings()).unwrap_or_default()
+    }
+
+    /// The DataFusion session underneath, for anything else.
+    pub fn session(&self) -> &SessionContext {
+        &self.0.context
+    }
+
+    async fn add_view(&self, name: &str, sql: &str) -> Result<()> {
+        let logical = self.logical_plan(sql).await?.0;
+        let view = datafusion::catalog::view::ViewTable::new(logical, Some(sql.to_owned()));
+        self.0.context.register_table(bare(name), Arc::new(view)).map_err(|error| self.error(&error, sql))?;
+        Ok(())
+    }
+
+    async fn logical_plan(&self, sql: &str) -> Result<(LogicalPlan, Option<String>)> {
+        let mut parsed = indago_dialect::parse(sql, self.0.dialect).map_err(|error| {
+            let span = Span { start: error.offset, end: error.offset };
+            Error::new(Code::Parse, error.message.clone()).at(Some(span)).in_sql(sql)
+        })?;
+        let statement = match (parsed.pop(), parsed.is_empty()) {
+            (Some(statement), true) => statement,
+            (None, _) => return Err(Error::new(Code::Parse, "no statement").in_sql(sql)),
+            (Some(_), false) => {
+                let error = Error::new(Code::Parse, "more than one statement").in_sql(sql);
+                return Err(error.with_help("give them one at a time"));
+            }
+        };
+        let before = statement.statement.to_string();
+        let mut statement = indago_dialect::rewrite(statement, self).map_err(|error| {
+            Error::new(Code::Plan, error.to_string()).in_sql(sql)
+        })?;
+        sql::expand_wildcards(&mut statement, self);
+        let after = statement.to_string();
+        let state = self.0.context.state();
+        let plan = state.statement_to_plan(statement).await.map_err(|error| self.error(&error, sql))?;
+        Ok((plan, (before != after).then_some(after)))
+    }
+
+    async fn plan(&self, sql: &str) -> Result<Planned> {
+        let (logical, rewritten) = self.logical_plan(sql).await?;
+        let logical = match logical {
+            LogicalPlan::Dml(_) | LogicalPlan::Copy(_) => {
+                return Err(Error::new(Code::Unsupported, "queries read; they don't write").in_sql(sql));
+            }
+            // CREATE VIEW, SET and their like take effect at once and give no rows.
+            plan @ (LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) => {
+                let done = self.0.context.execute_logical_plan(plan).await;
+                done.map_err(|error| self.error(&error, sql))?.logical_plan().clone()
+            }
+            plan => plan,
+        };
+        let state = self.0.context.state();
+        let physical = state.create_physical_plan(&logical).await.map_err(|error| self.error(&error, sql))?;
+        Ok(Planned { physical, rewritten })
+    }
+
+    /// The context of one query's task: its own memory pool, and what its scans share.
+    fn task_context(&self, state: &Arc<crate::state::QueryState>, memory: Option<usize>) -> Result<Arc<TaskContext>> {
+        let session = self.0.context.state();
+        let memory = memory.unwrap_or(self.limits().memory);
+        let most_named = std::num::NonZeroUsize::new(3).expect("three is not zero");
+        let pool = TrackConsumersPool::new(FairSpillPool::new(memory), most_named);
+        let runtime = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
+            .with_memory_pool(Arc::new(pool))
+            .build_arc()
+            .map_err(|error| internal(&error))?;
+        let config = session.config().clone().with_extension(state.clone());
+        let context = TaskContext::from(&session).with_session_config(config).with_runtime(runtime);
+        Ok(Arc::new(context))
+    }
+
+    pub(crate) fn error(&self, error: &DataFusionError, sql: &str) -> Error {
+        with_names(self, |names| Error::from_datafusion(error, sql, names))
+    }
+
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        let state = self.0.context.state();
+        let options = &state.config_options().catalog;
+        let schema = self
+            .0
+            .context
+            .catalog(&options.default_catalog)
+            .and_then(|catalog| catalog.schema(&options.default_schema));
+        schema.map(|schema| schema.table_names()).unwrap_or_default()
+    }
+
+    pub(crate) fn column_names(&self, table: &str) -> Vec<String> {
+        let spec = self.table(table);
+        spec.map(|table| table.spec().columns.iter().map(|column| column.name.to_string()).collect()).unwrap_or_default()
+    }
+}
+
+struct Planned {
+    physical: Arc<dyn ExecutionPlan>,
+    rewritten: Option<String>,
+}
+
+fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
+    if let Some(scan) = plan.downcast_ref::<ScanExec>() {
+        found(scan);
+    }
+    for child in plan.children() {
+        readings(child, found);
+    }
+}
+
+impl HiddenColumns for Engine {
+    fn hidden(&self, table: &str) -> Vec<String> {
+        let Some(table) = self.table(table) else { return Vec::new() };
+        let hidden = table.spec().columns.iter().filter(|column| column.hidden);
+        hidden.map(|column| column.name.to_string()).collect()
+    }
+}
+
+impl indago_dialect::Names for Engine {
+    fn columns(&self, table: &str) -> Option<Vec<indago_dialect::NamedColumn>> {
+        let table = self.table(table)?;
+        let column = |column: &indago_table::ColumnSpec| indago_dialect::NamedColumn {
+            name: column.name.to_string(),
+            data_type: Some(column.kind.data_type()),
+            collation: match column.collation {
+                indago_table::Collation::Binary => indago_dialect::Collation::Binary,
+                indago_table::Collation::NoCase => indago_dialect::Collation::Nocase,
+                indago_table::Collation::Version => indago_dialect::Collation::Version,
+                indago_table::Collation::VersionDpkg => indago_dialect::Collation::VersionDpkg,
+                indago_table::Collation::VersionRhel => indago_dialect::Collation::VersionRhel,
+            },
+            hidden: column.hidden,
+        };
+        Some(table.spec().columns.iter().map(column).collect())
+    }
+}
+
+/// The last physical rule: equal readings become one.
+#[derive(Debug)]
+struct ShareReadings;
+
+impl PhysicalOptimizerRule for ShareReadings {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &datafusion::config::ConfigOptions,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        planner::share_readings(plan)
+    }
+
+    fn name(&self) -> &str {
+        "share_readings"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}

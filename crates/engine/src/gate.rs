@@ -1,0 +1,92 @@
+//! Pacing of API calls: places, rate, retries.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indago_table::scan::BoxFuture;
+use indago_table::{Gate, Permit};
+use parking_lot::Mutex;
+use rand::RngExt;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+
+/// The longest pause between two attempts.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
+
+/// The engine's gate: per endpoint a number of places and a token bucket.
+#[derive(Debug)]
+pub(crate) struct EndpointGate {
+    limits: Limits,
+    endpoints: Mutex<HashMap<String, Arc<Endpoint>>>,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    places: Arc<Semaphore>,
+    /// When the next call may start.
+    next: Mutex<Instant>,
+}
+
+impl EndpointGate {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        EndpointGate { limits: limits.clone(), endpoints: Mutex::default() }
+    }
+
+    fn endpoint(&self, name: &str) -> Arc<Endpoint> {
+        let mut endpoints = self.endpoints.lock();
+        if let Some(endpoint) = endpoints.get(name) {
+            return endpoint.clone();
+        }
+        let endpoint = Arc::new(Endpoint {
+            places: Arc::new(Semaphore::new(self.limits.calls_per_endpoint.max(1))),
+            next: Mutex::new(Instant::now()),
+        });
+        endpoints.insert(name.to_owned(), endpoint.clone());
+        endpoint
+    }
+}
+
+impl Gate for EndpointGate {
+    fn enter<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Permit> {
+        Box::pin(async move {
+            let endpoint = self.endpoint(endpoint);
+            let place = endpoint.places.clone().acquire_owned().await.expect("the semaphore is never closed");
+            if self.limits.calls_per_second > 0.0 {
+                let step = Duration::from_secs_f64(1.0 / self.limits.calls_per_second);
+                // Half a second's calls may come in a burst.
+                let burst = Duration::from_millis(500);
+                let start = {
+                    let mut next = endpoint.next.lock();
+                    let earliest = Instant::now().checked_sub(burst).unwrap_or_else(Instant::now);
+                    *next = (*next).max(earliest) + step;
+                    *next
+                };
+                tokio::time::sleep_until(start).await;
+            }
+            Box::new(place) as Permit
+        })
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn call_timeout(&self) -> Duration {
+        self.limits.call_timeout
+    }
+
+    fn backoff(&self, attempt: u32) -> Option<Duration> {
+        if attempt > self.limits.retries {
+            return None;
+        }
+        let full = self.limits.retry_base.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_BACKOFF);
+        Some(full.mul_f64(rand::rng().random_range(0.5..1.0)))
+    }
+
+    fn concurrency(&self) -> usize {
+        self.limits.calls_per_endpoint.max(1)
+    }
+}

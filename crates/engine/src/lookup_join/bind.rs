@@ -1,0 +1,372 @@
+//! Which joins of a plan are lookups.
+//!
+//! A scan of a keyed table is *open* while nothing says which keys to read. The pass walks the plan bottom-up; at each
+//! join it gives the keys of one side to the open scans of the other, as long as the join type allows to leave out rows
+//! without a partner. What stays open at the top is an error. A scan of an indexed column is bound in the same way where
+//! the other side is expected to bring few keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::default_table_source::{DefaultTableSource, source_as_provider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DataFusionError, JoinType, Result};
+use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, TableScan};
+use indago_table::{Kind, Lookup};
+
+use crate::constraints;
+use crate::diagnostic::Error;
+use crate::exec::Binding;
+use crate::lookup_join::node::{Key, LookupJoin, Side};
+use crate::provider::Provider;
+
+/// Rows expected of what is no table of ours.
+const UNKNOWN_ROWS: f64 = 1000.0;
+/// What one lookup costs, in rows of a whole reading.
+const LOOKUP_COST: f64 = 3.0;
+/// The part of the rows that a filter is expected to leave.
+const SELECTIVITY: f64 = 0.2;
+
+/// Turns joins into lookups where tables need keys, or where it pays.
+pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let mut leaves = 0;
+    let tagged = plan.clone().transform_down_with_subqueries(|node| match our_scan(&node) {
+        Some((scan, provider)) if provider.leaf.is_none() => {
+            leaves += 1;
+            let tagged = Provider { leaf: Some(leaves - 1), ..provider };
+            Ok(Transformed::yes(with_provider(scan, tagged)))
+        }
+        _ => Ok(Transformed::no(node)),
+    })?;
+    if leaves == 0 {
+        return Ok(plan.clone());
+    }
+    let mut binder = Binder::default();
+    let solved = binder.solve(&tagged.data)?;
+    if let Some(open) = solved.open.first() {
+        return Err(binder.key_required(&tagged.data, *open));
+    }
+    binder.apply(solved.plan)
+}
+
+/// A scan of one of our tables.
+fn our_scan(plan: &LogicalPlan) -> Option<(&TableScan, Provider)> {
+    let LogicalPlan::TableScan(scan) = plan else { return None };
+    let provider = source_as_provider(&scan.source).ok()?;
+    provider.downcast_ref::<Provider>().map(|provider| (scan, provider.clone()))
+}
+
+fn with_provider(scan: &TableScan, provider: Provider) -> LogicalPlan {
+    let source = Arc::new(DefaultTableSource::new(Arc::new(provider)));
+    LogicalPlan::TableScan(TableScan { source, ..scan.clone() })
+}
+
+/// A plan and the scans in it that still need keys.
+struct Solved {
+    plan: LogicalPlan,
+    open: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Binder {
+    /// Columns that joins bring keys for, by scan.
+    bound: BTreeMap<usize, Vec<usize>>,
+}
+
+impl Binder {
+    fn solve(&mut self, plan: &LogicalPlan) -> Result<Solved> {
+        if let LogicalPlan::Join(join) = plan {
+            return self.solve_join(join);
+        }
+        if let Some((scan, provider)) = our_scan(plan) {
+            let spec = provider.table.spec();
+            let leaf = provider.leaf.expect("every scan was numbered");
+            let constraints = constraints::of(spec, &scan.filters);
+            let is_asked = !spec.is_keyed()
+                || spec.require_any.iter().any(|column| constraints.asks(*column))
+                || self.bound.contains_key(&leaf);
+            return Ok(Solved { plan: plan.clone(), open: if is_asked { Vec::new() } else { vec![leaf] } });
+        }
+        let mut open = Vec::new();
+        let with_subqueries = plan.clone().map_subqueries(|subquery| {
+            let solved = self.solve(&subquery)?;
+            open.extend(solved.open);
+            Ok(Transformed::yes(solved.plan))
+        })?;
+        let children = with_subqueries.data.map_children(|child| {
+            let solved = self.solve(&child)?;
+            open.extend(solved.open);
+            Ok(Transformed::yes(solved.plan))
+        })?;
+        Ok(Solved { plan: children.data, open })
+    }
+
+    fn solve_join(&mut self, join: &Join) -> Result<Solved> {
+        let mut left = self.solve(&join.left)?;
+        let mut right = self.solve(&join.right)?;
+        // Each binding may close further scans on its side, and is allowed only by a side that is complete itself.
+        let mut lookup: Option<(Side, Vec<Key>)> = None;
+        if left.open.is_empty() && !right.open.is_empty() && may_look_up(join, Side::Right) {
+            let keys = self.keys(join, Side::Right, &join.right, |leaf| right.open.contains(&leaf));
+            if !keys.is_empty() {
+                self.bind_keys(&keys);
+                right = self.solve(&join.right)?;
+                lookup = Some((Side::Right, keys));
+            }
+        } else if right.open.is_empty() && !left.open.is_empty() && may_look_up(join, Side::Left) {
+            let keys = self.keys(join, Side::Left, &join.left, |leaf| left.open.contains(&leaf));
+            if !keys.is_empty() {
+                self.bind_keys(&keys);
+                left = self.solve(&join.left)?;
+                lookup = Some((Side::Left, keys));
+            }
+        } else if left.open.is_empty() && right.open.is_empty() {
+            for side in [Side::Right, Side::Left] {
+                let (looked_up, driving) = match side {
+                    Side::Right => (&join.right, &left.plan),
+                    Side::Left => (&join.left, &right.plan),
+                };
+                if !may_look_up(join, side) {
+                    continue;
+                }
+                let keys = self.worthwhile_keys(join, side, looked_up, estimate(driving));
+                if keys.is_empty() {
+                    continue;
+                }
+                self.bind_keys(&keys);
+                match side {
+                    Side::Right => right = self.solve(&join.right)?,
+                    Side::Left => left = self.solve(&join.left)?,
+                }
+                lookup = Some((side, keys));
+                break;
+            }
+        }
+        let mut open = left.open;
+        open.extend(right.open);
+        let join = Join { left: Arc::new(left.plan), right: Arc::new(right.plan), ..join.clone() };
+        let plan = match lookup {
+            Some((side, keys)) => {
+                LogicalPlan::Extension(Extension { node: Arc::new(LookupJoin { join, side, keys }) })
+            }
+            None => LogicalPlan::Join(join),
+        };
+        Ok(Solved { plan, open })
+    }
+
+    fn bind_keys(&mut self, keys: &[Key]) {
+        for key in keys {
+            let columns = self.bound.entry(key.leaf).or_default();
+            if !columns.contains(&key.column) {
+                columns.push(key.column);
+            }
+        }
+    }
+
+    /// Keys that a join could bring to the scans of one side.
+    fn keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, wanted: impl Fn(usize) -> bool) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for (left, right) in &join.on {
+            let (driving, key) = match side {
+                Side::Right => (left, right),
+                Side::Left => (right, left),
+            };
+            if let Some(target) = trace_expr(looked_up, key)
+                && wanted(target.leaf)
+                && !self.bound.contains_key(&target.leaf)
+            {
+                let Target { leaf, column, kind, .. } = target;
+                keys.push(Key { leaf, column, kind, driving: driving.clone() });
+            }
+        }
+        keys
+    }
+
+    /// Keys on an index that are expected to be fewer than a whole reading is worth.
+    fn worthwhile_keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, driving_rows: f64) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for (left, right) in &join.on {
+            let (driving, key) = match side {
+                Side::Right => (left, right),
+                Side::Left => (right, left),
+            };
+            let Some(target) = trace_expr(looked_up, key) else { continue };
+            let pays = target.lookup == Lookup::PerKey && driving_rows * LOOKUP_COST < target.rows;
+            if pays && !self.bound.contains_key(&target.leaf) && keys.is_empty() {
+                let Target { leaf, column, kind, .. } = target;
+                keys.push(Key { leaf, column, kind, driving: driving.clone() });
+            }
+        }
+        keys
+    }
+
+    /// Tells the scans of the solved plan which keys they will be brought.
+    fn apply(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let applied = plan.transform_up_with_subqueries(|node| {
+            let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
+            let leaf = provider.leaf.expect("every scan was numbered");
+            let Some(columns) = self.bound.get(&leaf) else { return Ok(Transformed::no(node)) };
+            let binding = Binding { leaf, columns: columns.clone() };
+            let bound = Provider { binding: Some(binding), ..provider };
+            Ok(Transformed::yes(with_provider(scan, bound)))
+        })?;
+        Ok(applied.data)
+    }
+
+    /// The error for a scan that no join brings keys.
+    fn key_required(&self, plan: &LogicalPlan, leaf: usize) -> DataFusionError {
+        let mut found = None;
+        let search = plan.apply_with_subqueries(|node| {
+            if let Some((_, provider)) = our_scan(node)
+                && provider.leaf == Some(leaf)
+            {
+                found = Some(provider);
+            }
+            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        });
+        match (search, found) {
+            (Ok(_), Some(provider)) => DataFusionError::External(Box::new(Error::key_required(provider.table.spec()))),
+            _ => DataFusionError::Internal(format!("scan {leaf} is not in its plan")),
+        }
+    }
+}
+
+/// Whether a join's result depends only on those rows of a side that have a partner on the other.
+fn may_look_up(join: &Join, side: Side) -> bool {
+    if join.null_aware || join.null_equality != datafusion::common::NullEquality::NullEqualsNothing {
+        return false;
+    }
+    match side {
+        Side::Right => {
+            use JoinType::{Inner, Left, LeftAnti, LeftMark, LeftSemi, RightSemi};
+            matches!(join.join_type, Inner | Left | LeftSemi | LeftAnti | LeftMark | RightSemi)
+        }
+        Side::Left => {
+            use JoinType::{Inner, LeftSemi, Right, RightAnti, RightMark, RightSemi};
+            matches!(join.join_type, Inner | Right | RightSemi | RightAnti | RightMark | LeftSemi)
+        }
+    }
+}
+
+/// The index column that an expression over a plan's output comes from.
+#[derive(Debug)]
+struct Target {
+    leaf: usize,
+    column: usize,
+    kind: Kind,
+    rows: f64,
+    lookup: Lookup,
+}
+
+fn trace_expr(plan: &LogicalPlan, expr: &Expr) -> Option<Target> {
+    match expr {
+        Expr::Column(column) => trace(plan, plan.schema().index_of_column(column).ok()?),
+        Expr::Alias(alias) => trace_expr(plan, &alias.expr),
+        // A cast of an integer loses nothing, so that its keys can be read back. A text that is cast may have been
+        // written in several ways.
+        Expr::Cast(cast) => trace_expr(plan, &cast.expr).filter(|target| target.kind == Kind::BigInt),
+        _ => None,
+    }
+}
+
+/// Follows a column of a plan's output down to a scan, through everything that commutes with a filter on it.
+fn trace(plan: &LogicalPlan, index: usize) -> Option<Target> {
+    if let Some((_, provider)) = our_scan(plan) {
+        let spec = provider.table.spec();
+        let column = spec.column(plan.schema().field(index).name())?;
+        let is_key = spec.columns[column].index && (!spec.is_keyed() || spec.require_any.contains(&column));
+        return is_key.then(|| Target {
+            leaf: provider.leaf.expect("every scan was numbered"),
+            column,
+            kind: spec.columns[column].kind.clone(),
+            rows: spec.typical_rows as f64,
+            lookup: spec.lookup,
+        });
+    }
+    match plan {
+        LogicalPlan::Projection(projection) => trace_expr(&projection.input, projection.expr.get(index)?),
+        LogicalPlan::SubqueryAlias(alias) => trace(&alias.input, index),
+        LogicalPlan::Filter(filter) => trace(&filter.input, index),
+        LogicalPlan::Repartition(repartition) => trace(&repartition.input, index),
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => trace(&sort.input, index),
+        LogicalPlan::Distinct(Distinct::All(input)) => trace(input, index),
+        LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.get(index)? {
+            Expr::GroupingSet(_) => None,
+            expr => trace_expr(&aggregate.input, expr),
+        },
+        LogicalPlan::Join(join) => trace_join(join, index),
+        LogicalPlan::Extension(extension) => {
+            let lookup = extension.node.as_any().downcast_ref::<LookupJoin>()?;
+            trace_join(&lookup.join, index)
+        }
+        _ => None,
+    }
+}
+
+fn trace_join(join: &Join, index: usize) -> Option<Target> {
+    let left = join.left.schema().fields().len();
+    match join.join_type {
+        JoinType::Inner if index < left => trace(&join.left, index),
+        JoinType::Inner => trace(&join.right, index - left),
+        JoinType::Left if index < left => trace(&join.left, index),
+        JoinType::Right if index >= left => trace(&join.right, index - left),
+        JoinType::LeftSemi | JoinType::LeftAnti => trace(&join.left, index),
+        JoinType::LeftMark if index < left => trace(&join.left, index),
+        JoinType::RightSemi | JoinType::RightAnti => trace(&join.right, index),
+        JoinType::RightMark if index < join.right.schema().fields().len() => trace(&join.right, index),
+        _ => None,
+    }
+}
+
+/// Rows that a plan is expected to give.
+fn estimate(plan: &LogicalPlan) -> f64 {
+    if let Some((scan, provider)) = our_scan(plan) {
+        let spec = provider.table.spec();
+        let constraints = constraints::of(spec, &scan.filters);
+        let typical = spec.typical_rows as f64;
+        let keys = constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|keys| keys.len()).min();
+        let rows = match keys {
+            Some(keys) => (keys as f64).min(typical),
+            None if provider.binding.is_some() => typical * SELECTIVITY,
+            None => typical * SELECTIVITY.powi(scan.filters.len().min(3) as i32),
+        };
+        return scan.fetch.map_or(rows, |limit| rows.min(limit as f64));
+    }
+    match plan {
+        LogicalPlan::TableScan(scan) => scan.fetch.map_or(UNKNOWN_ROWS, |limit| limit as f64),
+        LogicalPlan::Filter(filter) => estimate(&filter.input) * SELECTIVITY,
+        LogicalPlan::Limit(limit) => {
+            let most = match limit.get_fetch_type() {
+                Ok(datafusion::logical_expr::FetchType::Literal(Some(most))) => most as f64,
+                _ => f64::MAX,
+            };
+            estimate(&limit.input).min(most)
+        }
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => 1.0,
+        LogicalPlan::Aggregate(aggregate) => estimate(&aggregate.input) * 0.5,
+        LogicalPlan::Join(join) => estimate_join(join),
+        LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<LookupJoin>() {
+            Some(lookup) => match lookup.side {
+                Side::Right => estimate(&lookup.join.left),
+                Side::Left => estimate(&lookup.join.right),
+            },
+            None => UNKNOWN_ROWS,
+        },
+        LogicalPlan::Values(values) => values.values.len() as f64,
+        LogicalPlan::EmptyRelation(_) => 1.0,
+        other => {
+            let inputs = other.inputs();
+            if inputs.is_empty() { UNKNOWN_ROWS } else { inputs.into_iter().map(estimate).sum() }
+        }
+    }
+}
+
+fn estimate_join(join: &Join) -> f64 {
+    let (left, right) = (estimate(&join.left), estimate(&join.right));
+    match join.join_type {
+        JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left,
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => right,
+        _ if join.on.is_empty() => left * right,
+        _ => left.max(right),
+    }
+}

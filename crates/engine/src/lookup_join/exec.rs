@@ -1,0 +1,342 @@
+//! Runs a lookup join.
+//!
+//! For each batch of the driving side, its distinct keys are handed to the looked-up side in chunks, several at a time;
+//! what comes back is joined to the batch by DataFusion's own hash join, so that every join type, further conditions
+//! and NULLs mean what they mean there.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{JoinType, NullEquality, Result, ScalarValue, internal_err};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExprRef};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, reset_plan_states};
+use datafusion::physical_plan::joins::utils::{JoinFilter, build_join_schema};
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
+    collect, execute_stream,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use indago_table::{Kind, Scalar};
+
+use crate::constraints;
+use crate::exec::ScanExec;
+use crate::lookup_join::node::Side;
+
+/// Where the keys of a scan come from, physically.
+#[derive(Debug, Clone)]
+pub(crate) struct PhysicalKey {
+    pub(crate) leaf: usize,
+    pub(crate) column: usize,
+    pub(crate) kind: Kind,
+    pub(crate) driving: PhysicalExprRef,
+}
+
+/// What a lookup join is, apart from its inputs.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    pub(crate) side: Side,
+    pub(crate) keys: Vec<PhysicalKey>,
+    pub(crate) on: Vec<(PhysicalExprRef, PhysicalExprRef)>,
+    pub(crate) filter: Option<JoinFilter>,
+    pub(crate) join_type: JoinType,
+    pub(crate) null_equality: NullEquality,
+    /// Keys in one lookup, at the most.
+    pub(crate) batch: usize,
+    /// Lookups under way at the same time.
+    pub(crate) concurrency: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LookupJoinExec {
+    left: Arc<dyn ExecutionPlan>,
+    right: Arc<dyn ExecutionPlan>,
+    shape: Arc<Shape>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl LookupJoinExec {
+    pub(crate) fn new(left: Arc<dyn ExecutionPlan>, right: Arc<dyn ExecutionPlan>, shape: Arc<Shape>) -> Self {
+        let (schema, _) = build_join_schema(&left.schema(), &right.schema(), &shape.join_type);
+        let schema = Arc::new(schema);
+        let driving = if shape.side == Side::Right { &left } else { &right };
+        let partitioning = if shape.must_collect() { 1 } else { driving.output_partitioning().partition_count() };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            datafusion::physical_plan::Partitioning::UnknownPartitioning(partitioning),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        LookupJoinExec {
+            left,
+            right,
+            shape,
+            schema,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    /// The side that is looked up; its scans below are read again for each batch of keys.
+    pub(crate) fn looked_up(&self) -> &Arc<dyn ExecutionPlan> {
+        if self.shape.side == Side::Right { &self.right } else { &self.left }
+    }
+
+    fn driving(&self) -> &Arc<dyn ExecutionPlan> {
+        if self.shape.side == Side::Right { &self.left } else { &self.right }
+    }
+}
+
+impl Shape {
+    /// A semi join that gives rows of the looked-up side must see all keys together, or it gives rows twice.
+    fn must_collect(&self) -> bool {
+        matches!(
+            (self.side, self.join_type),
+            (Side::Left, JoinType::LeftSemi) | (Side::Right, JoinType::RightSemi)
+        )
+    }
+
+    /// Whether driving rows without a partner give nothing.
+    fn needs_partner(&self) -> bool {
+        matches!(self.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi)
+    }
+
+    /// The distinct keys that a batch has for each of the looked-up scans.
+    fn distinct_keys(&self, batch: &RecordBatch) -> Result<Vec<(PhysicalKey, Vec<Scalar>)>> {
+        let mut all = Vec::with_capacity(self.keys.len());
+        for key in &self.keys {
+            let values = key.driving.evaluate(batch)?.into_array(batch.num_rows())?;
+            let mut seen = HashSet::new();
+            let mut distinct = Vec::new();
+            for row in 0..values.len() {
+                if values.is_null(row) {
+                    continue;
+                }
+                let value = ScalarValue::try_from_array(&values, row)?;
+                if seen.insert(value.clone())
+                    && let Some(scalar) = as_key(&value, &key.kind)
+                    && !distinct.contains(&scalar)
+                {
+                    distinct.push(scalar);
+                }
+            }
+            all.push((key.clone(), distinct));
+        }
+        Ok(all)
+    }
+
+    /// The rows of the looked-up side for a batch's keys.
+    async fn look_up(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        batch: &RecordBatch,
+        context: &Arc<TaskContext>,
+    ) -> Result<Vec<RecordBatch>> {
+        let keys = self.distinct_keys(batch)?;
+        if keys.iter().any(|(_, distinct)| distinct.is_empty()) {
+            return Ok(Vec::new());
+        }
+        // The scan with most keys is read in chunks; the others get all of theirs each time.
+        let widest = (0..keys.len()).max_by_key(|position| keys[*position].1.len()).unwrap_or(0);
+        let wanted = keys[widest].1.len();
+        let chunk = wanted.div_ceil(self.concurrency.max(1)).clamp(1, self.batch.max(1));
+        let lookups = keys[widest].1.chunks(chunk).map(|chunk| {
+            let chunked: Vec<(PhysicalKey, Arc<Vec<Scalar>>)> = keys
+                .iter()
+                .enumerate()
+                .map(|(position, (key, all))| {
+                    let keys = if position == widest { chunk.to_vec() } else { all.clone() };
+                    (key.clone(), Arc::new(keys))
+                })
+                .collect();
+            let bound = bind_keys(plan, &chunked);
+            let context = context.clone();
+            async move { collect(bound?, context).await }
+        });
+        let lookups: Vec<_> = lookups.collect();
+        let found: Vec<Vec<RecordBatch>> =
+            stream::iter(lookups).buffered(self.concurrency.max(1)).try_collect().await?;
+        Ok(found.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
+    }
+}
+
+/// A driving value as a key of the looked-up column. Casts that DataFusion put on the looked-up column are undone here:
+/// an integer column that is compared as text gets its keys back as integers.
+fn as_key(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
+    constraints::scalar(value, kind).or_else(|| {
+        let cast = value.cast_to(&kind.data_type()).ok()?;
+        constraints::scalar(&cast, kind)
+    })
+}
+
+/// The plan with its scans reading just these keys, ready to run (again).
+fn bind_keys(
+    plan: &Arc<dyn ExecutionPlan>,
+    keys: &[(PhysicalKey, Arc<Vec<Scalar>>)],
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let bound = plan.clone().transform_up(|node| {
+        let Some(scan) = node.downcast_ref::<ScanExec>() else { return Ok(Transformed::no(node)) };
+        let Some(binding) = &scan.binding else { return Ok(Transformed::no(node)) };
+        let brought: Vec<_> = keys
+            .iter()
+            .filter(|(key, _)| key.leaf == binding.leaf)
+            .map(|(key, keys)| (key.column, keys.clone()))
+            .collect();
+        if brought.is_empty() {
+            return Ok(Transformed::no(node));
+        }
+        let scan: Arc<dyn ExecutionPlan> = Arc::new(scan.with_keys(brought));
+        Ok(Transformed::yes(scan))
+    })?;
+    reset_plan_states(bound.data)
+}
+
+impl DisplayAs for LookupJoinExec {
+    fn fmt_as(&self, form: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on: Vec<String> = self.shape.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
+        let between = if form == DisplayFormatType::TreeRender { "\n" } else { ", " };
+        if form != DisplayFormatType::TreeRender {
+            write!(f, "LookupJoinExec: ")?;
+        }
+        write!(f, "type={}{between}on=[{}]", self.shape.join_type, on.join(", "))?;
+        if let Some(filter) = &self.shape.filter {
+            write!(f, "{between}filter={}", filter.expression())?;
+        }
+        let keys: Vec<String> = self.shape.keys.iter().map(|key| key.driving.to_string()).collect();
+        write!(f, "{between}keys=[{}]{between}side={:?}", keys.join(", "), self.shape.side)
+    }
+}
+
+impl ExecutionPlan for LookupJoinExec {
+    fn name(&self) -> &str {
+        "LookupJoinExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.left, &self.right]
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        let driving =
+            if self.shape.must_collect() { Distribution::SinglePartition } else { Distribution::UnspecifiedDistribution };
+        match self.shape.side {
+            Side::Right => vec![driving, Distribution::SinglePartition],
+            Side::Left => vec![Distribution::SinglePartition, driving],
+        }
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false, false]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![false, false]
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for (left, right) in &self.shape.on {
+            for expr in [left, right] {
+                if f(expr)? == TreeNodeRecursion::Stop {
+                    return Ok(TreeNodeRecursion::Stop);
+                }
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Ok([left, right]) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
+            return internal_err!("a lookup join has two inputs");
+        };
+        Ok(Arc::new(LookupJoinExec::new(left, right, self.shape.clone())))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let driving_schema = self.driving().schema();
+        let mut driving = self.driving().execute(partition, context.clone())?;
+        let looked_up = self.looked_up().clone();
+        let looked_up_schema = looked_up.schema();
+        let shape = self.shape.clone();
+        let lookups = MetricBuilder::new(&self.metrics).counter("looked_up_rows", partition);
+        let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
+        let memory = MemoryConsumer::new("LookupJoinExec").register(context.memory_pool());
+        let joined = async_stream::try_stream! {
+            loop {
+                let mut batches = Vec::new();
+                if shape.must_collect() {
+                    while let Some(batch) = driving.next().await {
+                        let batch = batch?;
+                        memory.try_grow(batch.get_array_memory_size())?;
+                        batches.push(batch);
+                    }
+                } else if let Some(batch) = driving.next().await {
+                    batches.push(batch?);
+                }
+                if batches.is_empty() {
+                    break;
+                }
+                let batch = arrow_select::concat::concat_batches(&driving_schema, &batches)?;
+                if batch.num_rows() == 0 {
+                    continue;
+                }
+                let found = shape.look_up(&looked_up, &batch, &context).await?;
+                lookups.add(found.iter().map(RecordBatch::num_rows).sum());
+                if found.is_empty() && shape.needs_partner() {
+                    continue;
+                }
+                let held = memory.size();
+                memory.try_grow(found.iter().map(RecordBatch::get_array_memory_size).sum())?;
+                let driving = MemorySourceConfig::try_new_exec(&[vec![batch]], driving_schema.clone(), None)?;
+                let found = MemorySourceConfig::try_new_exec(&[found], looked_up_schema.clone(), None)?;
+                let (left, right) = match shape.side {
+                    Side::Right => (driving, found),
+                    Side::Left => (found, driving),
+                };
+                let join = HashJoinExec::try_new(
+                    left,
+                    right,
+                    shape.on.clone(),
+                    shape.filter.clone(),
+                    &shape.join_type,
+                    None,
+                    PartitionMode::CollectLeft,
+                    shape.null_equality,
+                    false,
+                )?;
+                let mut result = execute_stream(Arc::new(join), context.clone())?;
+                while let Some(batch) = result.next().await {
+                    let batch = batch?;
+                    rows.add(batch.num_rows());
+                    yield batch;
+                }
+                memory.resize(held);
+            }
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), joined)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}

@@ -1,0 +1,38 @@
+//! `engine_warnings`: what was missing from the last query's rows.
+
+use indago_table::prelude::*;
+
+use super::Itself;
+
+/// What the last query could not read. Queries of the engine's own tables do not count as the last.
+#[derive(Debug, Default, Table)]
+#[table(name = "engine_warnings", env = Itself, rows = 10)]
+#[example("What was missing, and what would help.", "SELECT table_name, origin, message, needs FROM engine_warnings")]
+pub(crate) struct EngineWarning {
+    /// The table that was read.
+    table_name: String,
+    /// The part of it: a source of columns, a cluster, an account and region, a repository.
+    origin: String,
+    /// `denied`, `unsupported`, `malformed` or `io`.
+    outcome: String,
+    /// The first error, in its own words.
+    message: String,
+    /// The permission that would have helped; NULL where it is not known.
+    needs: Option<String>,
+    /// How many rows or parts it happened to.
+    count: i64,
+}
+
+impl Rows for EngineWarning {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let warnings = scan.env().last_query().map(|query| query.scope.diagnostics().warnings()).unwrap_or_default();
+        Ok(warnings.into_iter().map(|warning| EngineWarning {
+            table_name: warning.table,
+            origin: warning.origin,
+            outcome: warning.outcome.name().to_owned(),
+            message: warning.message,
+            needs: warning.needs,
+            count: i64::try_from(warning.count).unwrap_or(i64::MAX),
+        }))
+    }
+}

@@ -1,0 +1,166 @@
+//! From an optimised logical plan to a physical one: lookups bound, equal readings shared.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Column, DFSchema, JoinSide, Result, internal_err};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+
+use crate::exec::ScanExec;
+use crate::limits::Limits;
+use crate::lookup_join::exec::{LookupJoinExec, PhysicalKey, Shape};
+use crate::lookup_join::node::LookupJoin;
+use crate::lookup_join::bind;
+use crate::shared::SharedReading;
+
+/// Plans queries over our tables.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    pub(crate) limits: Limits,
+}
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        logical_plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let bound = bind::bind(logical_plan)?;
+        let lookups = Arc::new(LookupPlanner { limits: self.limits.clone() });
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![lookups]);
+        planner.create_physical_plan(&bound, session).await
+    }
+}
+
+struct LookupPlanner {
+    limits: Limits,
+}
+
+#[async_trait]
+impl ExtensionPlanner for LookupPlanner {
+    async fn plan_extension(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        session: &dyn Session,
+        context: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(LookupJoin { join, side, keys }) = node.as_any().downcast_ref::<LookupJoin>() else {
+            return Ok(None);
+        };
+        let [left, right] = physical_inputs else { return internal_err!("a lookup join has two inputs") };
+        let plan_expr = |expr: &Expr, schema: &DFSchema| planner.create_physical_expr(expr, schema, session, context);
+        let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
+        let on = join.on.iter().map(|(left, right)| Ok((plan_expr(left, left_schema)?, plan_expr(right, right_schema)?)));
+        let on = on.collect::<Result<Vec<_>>>()?;
+        let driving_schema = match side {
+            crate::lookup_join::node::Side::Right => left_schema,
+            crate::lookup_join::node::Side::Left => right_schema,
+        };
+        let keys = keys.iter().map(|key| {
+            let driving = plan_expr(&key.driving, driving_schema)?;
+            Ok(PhysicalKey { leaf: key.leaf, column: key.column, kind: key.kind.clone(), driving })
+        });
+        let shape = Shape {
+            side: *side,
+            keys: keys.collect::<Result<Vec<_>>>()?,
+            on,
+            filter: join.filter.as_ref().map(|filter| join_filter(filter, join, &plan_expr)).transpose()?,
+            join_type: join.join_type,
+            null_equality: join.null_equality,
+            batch: self.limits.lookup_batch,
+            concurrency: self.limits.lookup_concurrency,
+        };
+        Ok(Some(Arc::new(LookupJoinExec::new(left.clone(), right.clone(), Arc::new(shape)))))
+    }
+}
+
+/// A join's further condition, over just the columns that it mentions.
+fn join_filter(
+    filter: &Expr,
+    join: &Join,
+    plan_expr: &dyn Fn(&Expr, &DFSchema) -> Result<Arc<dyn datafusion::physical_plan::PhysicalExpr>>,
+) -> Result<JoinFilter> {
+    let mut mentioned: Vec<&Column> = filter.column_refs().into_iter().collect();
+    mentioned.sort();
+    let mut indices = Vec::with_capacity(mentioned.len());
+    let mut fields = Vec::with_capacity(mentioned.len());
+    for column in mentioned {
+        let (schema, side) = match join.left.schema().index_of_column(column) {
+            Ok(_) => (join.left.schema(), JoinSide::Left),
+            Err(_) => (join.right.schema(), JoinSide::Right),
+        };
+        let index = schema.index_of_column(column)?;
+        let (qualifier, field) = schema.qualified_field(index);
+        fields.push((qualifier.cloned(), field.clone()));
+        indices.push(ColumnIndex { index, side });
+    }
+    let schema = DFSchema::new_with_metadata(fields, HashMap::new())?;
+    let expression = plan_expr(filter, &schema)?;
+    Ok(JoinFilter::new(expression, indices, schema.as_arrow().clone().into()))
+}
+
+/// Lets scans that read the same share one reading; a scan below a lookup, which runs many times, keeps its rows too.
+pub(crate) fn share_readings(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut groups: HashMap<String, Group> = HashMap::new();
+    gather(&plan, false, &mut groups);
+    groups.retain(|_, group| group.scans > 1 || group.repeats);
+    if groups.is_empty() {
+        return Ok(plan);
+    }
+    let readings: HashMap<String, Arc<SharedReading>> =
+        groups.into_iter().map(|(identity, group)| (identity, Arc::new(SharedReading::new(group.columns)))).collect();
+    plan.transform_up(|node| {
+        let reading = node.downcast_ref::<ScanExec>().and_then(|scan| Some((scan, readings.get(&identity(scan)?)?)));
+        match reading {
+            Some((scan, reading)) => {
+                let shared: Arc<dyn ExecutionPlan> = Arc::new(scan.with_shared(reading.clone()));
+                Ok(Transformed::yes(shared))
+            }
+            None => Ok(Transformed::no(node)),
+        }
+    })
+    .data()
+}
+
+#[derive(Default)]
+struct Group {
+    scans: usize,
+    repeats: bool,
+    columns: Vec<usize>,
+}
+
+fn gather(plan: &Arc<dyn ExecutionPlan>, repeats: bool, groups: &mut HashMap<String, Group>) {
+    if let Some(scan) = plan.downcast_ref::<ScanExec>()
+        && let Some(identity) = identity(scan)
+    {
+        let group = groups.entry(identity).or_default();
+        group.scans += 1;
+        group.repeats |= repeats;
+        group.columns.extend(&scan.columns);
+    }
+    let looked_up = plan.downcast_ref::<LookupJoinExec>().map(LookupJoinExec::looked_up);
+    for child in plan.children() {
+        let below_lookup = looked_up.is_some_and(|looked_up| Arc::ptr_eq(looked_up, child));
+        gather(child, repeats || below_lookup, groups);
+    }
+}
+
+/// What two scans must have in common to be one reading.
+fn identity(scan: &ScanExec) -> Option<String> {
+    if scan.binding.is_some() || scan.limit.is_some() {
+        return None;
+    }
+    Some(format!("{} {:?}", scan.table.spec().name, scan.constraints))
+}

@@ -1,0 +1,238 @@
+//! One query: its stream, its warnings, what its scans did.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::{FutureExt, Stream, StreamExt};
+use indago_table::Warning;
+use tokio::time::Instant;
+
+use crate::diagnostic::{Code, Error, Names, Result};
+use crate::engine::Engine;
+use crate::state::QueryState;
+
+/// Options of one query.
+#[derive(Debug, Clone, Default)]
+pub struct QueryOptions {
+    /// Fail when something is missing from the rows.
+    pub strict: bool,
+    /// Instead of the engine's time limit.
+    pub timeout: Option<Duration>,
+    /// Instead of the engine's memory limit, in bytes.
+    pub memory: Option<usize>,
+}
+
+/// A planned query.
+#[derive(Debug)]
+pub struct Query {
+    pub(crate) engine: Engine,
+    pub(crate) sql: String,
+    pub(crate) rewritten: Option<String>,
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) schema: SchemaRef,
+    pub(crate) context: Arc<TaskContext>,
+    pub(crate) state: Arc<QueryState>,
+    pub(crate) options: QueryOptions,
+}
+
+/// What one scan did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanStats {
+    /// The table.
+    pub table: String,
+    /// What was asked of it.
+    pub constraints: String,
+    /// `scan`, `lookup` (keys brought by a join) or `shared` (read once for several).
+    pub how: &'static str,
+    /// Independent parts read.
+    pub slices: usize,
+    /// Rows given.
+    pub rows: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Files opened, folders listed, requests sent.
+    pub calls: u64,
+    /// From its first reading to its last.
+    pub elapsed: Duration,
+}
+
+impl Query {
+    /// The columns, in query order.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// The SQL that was given.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The SQL that the dialect made of it, where it changed anything.
+    pub fn rewritten(&self) -> Option<&str> {
+        self.rewritten.as_deref()
+    }
+
+    /// Runs the query: record batches as they come. Dropping the stream cancels what still runs.
+    pub fn stream(&self) -> BatchStream {
+        let timeout = self.options.timeout.or(self.engine.limits().timeout);
+        BatchStream {
+            rows: execute_stream(self.plan.clone(), self.context.clone()).map_err(|error| self.error(&error)).into(),
+            schema: self.schema.clone(),
+            deadline: timeout.map(|timeout| (timeout, Box::pin(tokio::time::sleep_until(Instant::now() + timeout)))),
+            state: self.state.clone(),
+            engine: self.engine.clone(),
+            sql: self.sql.clone(),
+            strict: self.options.strict,
+        }
+    }
+
+    /// Runs the query to its end.
+    pub async fn collect(&self) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        let mut stream = self.stream();
+        while let Some(batch) = stream.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+
+    /// What is missing from the rows so far.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.state.scope.diagnostics().warnings()
+    }
+
+    /// What the scans did so far.
+    pub fn scans(&self) -> Vec<ScanStats> {
+        self.state.stats()
+    }
+
+    /// The physical plan, for whoever wants to look inside.
+    pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.plan
+    }
+
+    fn error(&self, error: &datafusion::error::DataFusionError) -> Error {
+        self.engine.error(error, &self.sql)
+    }
+}
+
+impl QueryState {
+    pub(crate) fn stats(&self) -> Vec<ScanStats> {
+        let stats = |scan: &Arc<crate::state::ScanRecord>| ScanStats {
+            table: scan.table.clone(),
+            constraints: scan.constraints.clone(),
+            how: scan.how,
+            slices: scan.slices(),
+            rows: scan.meter.rows(),
+            bytes: scan.meter.bytes(),
+            calls: scan.meter.calls(),
+            elapsed: scan.elapsed(),
+        };
+        self.scans().iter().map(stats).collect()
+    }
+}
+
+/// The record batches of a running query.
+pub struct BatchStream {
+    rows: State,
+    schema: SchemaRef,
+    deadline: Option<(Duration, Pin<Box<tokio::time::Sleep>>)>,
+    state: Arc<QueryState>,
+    engine: Engine,
+    sql: String,
+    strict: bool,
+}
+
+enum State {
+    Running(SendableRecordBatchStream),
+    Failed(Box<Error>),
+    Ended,
+}
+
+impl From<Result<SendableRecordBatchStream>> for State {
+    fn from(started: Result<SendableRecordBatchStream>) -> Self {
+        match started {
+            Ok(rows) => State::Running(rows),
+            Err(error) => State::Failed(Box::new(error)),
+        }
+    }
+}
+
+impl BatchStream {
+    /// The columns, in query order.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn fail(&mut self, error: Error) -> Poll<Option<Result<RecordBatch>>> {
+        self.rows = State::Ended;
+        self.state.cancel();
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl std::fmt::Debug for BatchStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchStream").field("sql", &self.sql).finish_non_exhaustive()
+    }
+}
+
+impl Stream for BatchStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let (Some((limit, deadline)), State::Running(_)) = (&mut this.deadline, &this.rows)
+            && deadline.poll_unpin(context).is_ready()
+        {
+            let error = Error::new(Code::Timeout, format!("the query ran longer than its limit of {limit:?}"))
+                .with_help("narrow it, or raise `--timeout` or `limits.timeout`");
+            return this.fail(error);
+        }
+        let rows = match &mut this.rows {
+            State::Running(rows) => rows,
+            State::Ended => return Poll::Ready(None),
+            State::Failed(error) => {
+                let error = (**error).clone();
+                return this.fail(error);
+            }
+        };
+        match rows.poll_next_unpin(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Err(error))) => {
+                let error = this.engine.error(&error, &this.sql);
+                this.fail(error)
+            }
+            Poll::Ready(None) => {
+                this.rows = State::Ended;
+                let missing = this.state.scope.diagnostics().warnings();
+                if this.strict && !missing.is_empty() {
+                    let parts = if missing.len() == 1 { "1 part".into() } else { format!("{} parts", missing.len()) };
+                    let message = format!("{parts} of the answer missing, first: {}", missing[0]);
+                    return Poll::Ready(Some(Err(Error::new(Code::Incomplete, message))));
+                }
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+impl Drop for BatchStream {
+    fn drop(&mut self) {
+        self.state.cancel();
+    }
+}
+
+/// Names for "did you mean".
+pub(crate) fn with_names<T>(engine: &Engine, use_them: impl FnOnce(&Names<'_>) -> T) -> T {
+    let tables = || engine.table_names();
+    let columns = |table: &str| engine.column_names(table);
+    use_them(&Names { tables: &tables, columns: &columns })
+}

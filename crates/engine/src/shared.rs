@@ -1,0 +1,124 @@
+//! One reading for several scans of a plan: they see the same rows of the same moment.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::constraints;
+use crate::exec::ScanExec;
+use crate::state::QueryState;
+
+/// A reading that is kept while the query runs, with the columns that any of its scans wants.
+#[derive(Debug)]
+pub(crate) struct SharedReading {
+    columns: Vec<usize>,
+    buffer: Mutex<Option<Arc<Buffer>>>,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    rows: Arc<BufferedRows>,
+    _reader: SpawnedTask<()>,
+}
+
+#[derive(Debug)]
+struct BufferedRows {
+    batches: Mutex<Vec<RecordBatch>>,
+    memory: MemoryReservation,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    batches: usize,
+    done: bool,
+    error: Option<Arc<DataFusionError>>,
+}
+
+impl SharedReading {
+    /// A reading for scans that together want these columns.
+    pub(crate) fn new(mut columns: Vec<usize>) -> Self {
+        columns.sort_unstable();
+        columns.dedup();
+        SharedReading { columns, buffer: Mutex::default() }
+    }
+
+    /// The rows for one of the scans; the first one that asks starts the reading.
+    pub(crate) fn stream(
+        &self,
+        scan: &ScanExec,
+        state: &QueryState,
+        context: &TaskContext,
+    ) -> Result<SendableRecordBatchStream> {
+        let buffer = {
+            let mut slot = self.buffer.lock();
+            slot.get_or_insert_with(|| Arc::new(self.start(scan, state, context))).clone()
+        };
+        let position = |column| self.columns.binary_search(column).expect("the union of all scans' columns");
+        let projection: Vec<usize> = scan.columns.iter().map(position).collect();
+        let mut progress = buffer.rows.progress.subscribe();
+        let batches = async_stream::try_stream! {
+            let mut next = 0;
+            loop {
+                let seen = progress.borrow_and_update().clone();
+                while next < seen.batches {
+                    let batch = buffer.rows.batches.lock()[next].clone();
+                    next += 1;
+                    yield batch.project(&projection)?;
+                }
+                if let Some(error) = seen.error {
+                    Err(DataFusionError::Shared(error))?;
+                }
+                if seen.done {
+                    break;
+                }
+                // The sender lives in the buffer, so a change always comes.
+                let _ = progress.changed().await;
+            }
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), batches)))
+    }
+
+    fn start(&self, scan: &ScanExec, state: &QueryState, context: &TaskContext) -> Buffer {
+        let spec = scan.table.spec();
+        let described = constraints::describe(spec, &scan.constraints);
+        let record = state.record(&spec.name, described, "shared");
+        let mut reading = scan.reading(state, record, &self.columns, scan.constraints.clone());
+        let memory = MemoryConsumer::new(format!("rows of {}", spec.name)).register(context.memory_pool());
+        let rows = Arc::new(BufferedRows { batches: Mutex::default(), memory, progress: watch::channel(Progress::default()).0 });
+        let filled = rows.clone();
+        let reader = SpawnedTask::spawn(async move {
+            let mut error = None;
+            while let Some(batch) = reading.next().await {
+                let kept = batch.and_then(|batch| {
+                    filled.memory.try_grow(batch.get_array_memory_size())?;
+                    Ok(batch)
+                });
+                match kept {
+                    Ok(batch) => {
+                        filled.batches.lock().push(batch);
+                        filled.progress.send_modify(|progress| progress.batches += 1);
+                    }
+                    Err(failed) => {
+                        error = Some(Arc::new(failed));
+                        break;
+                    }
+                }
+            }
+            filled.progress.send_modify(|progress| {
+                progress.done = true;
+                progress.error = error;
+            });
+        });
+        Buffer { rows, _reader: reader }
+    }
+}

@@ -1,0 +1,221 @@
+//! SQL text: statements, and what `*` leaves out.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{
+    ExcludeSelectItem, Ident, JoinConstraint, JoinOperator, ObjectName, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions, Query,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::diagnostic::offset;
+
+/// One statement of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The statement, without its semicolon.
+    pub sql: String,
+    /// Where it starts in the text.
+    pub offset: usize,
+}
+
+/// The statements of a text, split at semicolons outside quotes and comments.
+pub(crate) fn split(text: &str) -> Vec<Statement> {
+    let mut ends = Vec::new();
+    if let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).with_unescape(false).tokenize_with_location() {
+        for token in tokens {
+            if token.token == Token::SemiColon
+                && let Some(at) = offset(text, token.span.start.line, token.span.start.column)
+            {
+                ends.push(at);
+            }
+        }
+    }
+    ends.push(text.len());
+    let mut statements = Vec::new();
+    let mut start = 0;
+    for end in ends {
+        let piece = &text[start..end];
+        let sql = piece.trim();
+        if !is_blank(sql) {
+            statements.push(Statement { sql: sql.to_owned(), offset: start + (piece.len() - piece.trim_start().len()) });
+        }
+        start = (end + 1).min(text.len());
+    }
+    statements
+}
+
+/// Whether a text has nothing but space and comments.
+fn is_blank(sql: &str) -> bool {
+    match Tokenizer::new(&GenericDialect {}, sql).tokenize() {
+        Ok(tokens) => tokens.iter().all(|token| matches!(token, Token::Whitespace(_))),
+        Err(_) => false,
+    }
+}
+
+/// Whether a text ends with a semicolon outside quotes and comments: what a shell runs at once.
+pub(crate) fn is_complete(text: &str) -> bool {
+    match Tokenizer::new(&GenericDialect {}, text).tokenize() {
+        Ok(tokens) => {
+            tokens.iter().rev().find(|token| !matches!(token, Token::Whitespace(_))) == Some(&Token::SemiColon)
+        }
+        // An open quote or comment.
+        Err(_) => false,
+    }
+}
+
+/// Names of columns that `*` leaves out, by table name.
+pub(crate) trait HiddenColumns {
+    fn hidden(&self, table: &str) -> Vec<String>;
+}
+
+/// Makes `*` leave out hidden columns.
+pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColumns) {
+    match statement {
+        Parsed::Statement(inner) => {
+            let _ = inner.visit(&mut Wildcards(columns));
+        }
+        Parsed::Explain(explain) => expand_wildcards(&mut explain.statement, columns),
+        _ => {}
+    }
+}
+
+struct Wildcards<'a>(&'a dyn HiddenColumns);
+
+impl VisitorMut for Wildcards<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        self.in_set(&mut query.body);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Wildcards<'_> {
+    fn in_set(&self, set: &mut SetExpr) {
+        match set {
+            SetExpr::Select(select) => self.in_select(select),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.in_set(left);
+                self.in_set(right);
+            }
+            _ => {}
+        }
+    }
+
+    fn in_select(&self, select: &mut Select) {
+        let relations: Vec<(ObjectName, Vec<String>)> =
+            select.from.iter().flat_map(|from| self.relations(from)).collect();
+        if relations.iter().all(|(_, hidden)| hidden.is_empty()) {
+            return;
+        }
+        let is_plain_join = select.from.iter().flat_map(|from| &from.joins).all(|join| {
+            !matches!(constraint(&join.join_operator), Some(JoinConstraint::Using(_) | JoinConstraint::Natural))
+        });
+        let knows_all = relations.iter().all(|(name, _)| !name.0.is_empty());
+        let items = std::mem::take(&mut select.projection);
+        for item in items {
+            match item {
+                SelectItem::Wildcard(options) if is_untouched(&options) && is_plain_join && knows_all => {
+                    for (name, hidden) in &relations {
+                        let kind = SelectItemQualifiedWildcardKind::ObjectName(name.clone());
+                        let options = WildcardAdditionalOptions { opt_exclude: exclude(hidden), ..options.clone() };
+                        select.projection.push(SelectItem::QualifiedWildcard(kind, options));
+                    }
+                }
+                SelectItem::Wildcard(options) if is_untouched(&options) => {
+                    let mut hidden: Vec<String> = relations.iter().flat_map(|(_, hidden)| hidden.clone()).collect();
+                    hidden.sort();
+                    hidden.dedup();
+                    let options = WildcardAdditionalOptions { opt_exclude: exclude(&hidden), ..options };
+                    select.projection.push(SelectItem::Wildcard(options));
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
+                    if is_untouched(&options) =>
+                {
+                    let same = |(relation, _): &&(ObjectName, Vec<String>)| last(relation) == last(&name);
+                    let hidden = relations.iter().find(same).map(|(_, hidden)| hidden.clone()).unwrap_or_default();
+                    let options = WildcardAdditionalOptions { opt_exclude: exclude(&hidden), ..options };
+                    select
+                        .projection
+                        .push(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options));
+                }
+                other => select.projection.push(other),
+            }
+        }
+    }
+
+    fn relations(&self, from: &TableWithJoins) -> Vec<(ObjectName, Vec<String>)> {
+        let factors = std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation));
+        factors.flat_map(|factor| self.relation(factor)).collect()
+    }
+
+    fn relation(&self, factor: &TableFactor) -> Vec<(ObjectName, Vec<String>)> {
+        let named = |alias: &Option<datafusion::sql::sqlparser::ast::TableAlias>| match alias {
+            Some(alias) => ObjectName::from(vec![alias.name.clone()]),
+            None => ObjectName(Vec::new()),
+        };
+        match factor {
+            TableFactor::Table { name, alias, args: None, .. } => {
+                let hidden = last(name).map(|table| self.0.hidden(&table)).unwrap_or_default();
+                let visible_as = if alias.is_some() { named(alias) } else { name.clone() };
+                vec![(visible_as, hidden)]
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => self.relations(table_with_joins),
+            TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => vec![(named(alias), Vec::new())],
+            _ => vec![(ObjectName(Vec::new()), Vec::new())],
+        }
+    }
+}
+
+fn last(name: &ObjectName) -> Option<String> {
+    name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.to_lowercase())
+}
+
+fn is_untouched(options: &WildcardAdditionalOptions) -> bool {
+    options.opt_exclude.is_none() && options.opt_except.is_none() && options.opt_replace.is_none()
+}
+
+fn exclude(hidden: &[String]) -> Option<ExcludeSelectItem> {
+    if hidden.is_empty() {
+        return None;
+    }
+    let names = hidden.iter().map(|name| ObjectName::from(vec![Ident::with_quote('"', name)])).collect();
+    Some(ExcludeSelectItem::Multiple(names))
+}
+
+fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
+    match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint)
+        | JoinOperator::CrossJoin(constraint) => Some(constraint),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_split_at_semicolons_outside_quotes_and_comments() {
+        let text = "SELECT ';' -- ; no\n; /* ; */ SELECT 2 ;; -- end\n";
+        let sqls: Vec<String> = split(text).into_iter().map(|statement| statement.sql).collect();
+        assert_eq!(sqls, ["SELECT ';' -- ; no", "/* ; */ SELECT 2"]);
+    }
+
+    #[test]
+    fn a_statement_is_complete_at_its_semicolon() {
+        assert!(is_complete("SELECT 1; -- done"));
+        assert!(!is_complete("SELECT 1"));
+        assert!(!is_complete("SELECT ';"));
+        assert!(!is_complete("SELECT 1 /* ; "));
+    }
+}

@@ -1,0 +1,117 @@
+//! What the engine shares among its queries, and what the scans of one query share.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indago_table::{Gate, Meter, QueryScope, Sys, TableRef};
+use parking_lot::Mutex;
+
+use crate::gate::EndpointGate;
+use crate::limits::Limits;
+use crate::lookup_join::cache::KeyCaches;
+
+/// What an engine's tables and queries have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) gate: Arc<dyn Gate>,
+    pub(crate) clock: Sys,
+    /// The engine's tables, for the tables about it.
+    pub(crate) tables: Mutex<Vec<TableRef>>,
+    /// The last query that read something else than the engine's own tables.
+    pub(crate) last: Mutex<Option<Arc<QueryState>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(limits: Limits, clock: Sys) -> Self {
+        let gate = Arc::new(EndpointGate::new(&limits));
+        Shared { limits, gate, clock, tables: Mutex::default(), last: Mutex::default() }
+    }
+
+    pub(crate) fn start_query(&self) -> Arc<QueryState> {
+        Arc::new(QueryState {
+            scope: Arc::new(QueryScope::new(self.clock.now())),
+            scans: Mutex::default(),
+            lookups: KeyCaches::default(),
+        })
+    }
+}
+
+/// What the scans of one query have in common; travels in the session configuration of its task.
+#[derive(Debug)]
+pub(crate) struct QueryState {
+    pub(crate) scope: Arc<QueryScope>,
+    scans: Mutex<Vec<Arc<ScanRecord>>>,
+    pub(crate) lookups: KeyCaches,
+}
+
+impl QueryState {
+    pub(crate) fn record(&self, table: &str, constraints: String, how: &'static str) -> Arc<ScanRecord> {
+        let record = Arc::new(ScanRecord {
+            table: table.to_owned(),
+            constraints,
+            how,
+            meter: Arc::default(),
+            progress: Mutex::new(Progress::default()),
+        });
+        self.scans.lock().push(record.clone());
+        record
+    }
+
+    pub(crate) fn scans(&self) -> Vec<Arc<ScanRecord>> {
+        self.scans.lock().clone()
+    }
+
+    /// Tells every scan to stop at its next step.
+    pub(crate) fn cancel(&self) {
+        for scan in self.scans.lock().iter() {
+            scan.meter.cancel();
+        }
+    }
+}
+
+/// One scan: what it read, and for how long.
+#[derive(Debug)]
+pub(crate) struct ScanRecord {
+    pub(crate) table: String,
+    pub(crate) constraints: String,
+    pub(crate) how: &'static str,
+    pub(crate) meter: Arc<Meter>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    slices: usize,
+    running: usize,
+    since: Option<Instant>,
+    elapsed: Duration,
+}
+
+impl ScanRecord {
+    pub(crate) fn start_slice(&self) {
+        let mut progress = self.progress.lock();
+        progress.slices += 1;
+        progress.running += 1;
+        progress.since.get_or_insert_with(Instant::now);
+    }
+
+    pub(crate) fn end_slice(&self) {
+        let mut progress = self.progress.lock();
+        progress.running = progress.running.saturating_sub(1);
+        if progress.running == 0
+            && let Some(since) = progress.since.take()
+        {
+            progress.elapsed += since.elapsed();
+        }
+    }
+
+    pub(crate) fn slices(&self) -> usize {
+        self.progress.lock().slices
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        let progress = self.progress.lock();
+        progress.elapsed + progress.since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+}

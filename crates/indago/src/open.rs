@@ -1,0 +1,147 @@
+//! From a configuration to an engine.
+
+use indago_config::{Config, SqlDialect};
+use indago_engine::{Dialect, Engine, EngineBuilder, Limits};
+use indago_store::Store;
+use indago_table::Sys;
+use indago_tables_registry::{self as registry, Environments};
+
+/// Why an engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A view does not plan, or the engine itself failed.
+    #[error(transparent)]
+    Engine(#[from] indago_engine::Error),
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] indago_store::Error),
+    /// A setting makes no sense.
+    #[error("{key}: {message}")]
+    Setting {
+        /// The key in the configuration.
+        key: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// Gives a builder the tables of this machine.
+pub trait Defaults: Sized {
+    /// All tables over what the machine already has: its files, its runtimes' sockets, its kubeconfig, its AWS profile,
+    /// the repository that one stands in. Reads nothing yet.
+    fn with_defaults(self) -> Result<Self, OpenError>;
+    /// All tables over these environments.
+    #[must_use]
+    fn with_environments(self, environments: &Environments) -> Self;
+}
+
+impl Defaults for EngineBuilder {
+    fn with_defaults(self) -> Result<Self, OpenError> {
+        Ok(self.with_environments(&Environments::of(&Sys::live())))
+    }
+
+    fn with_environments(self, environments: &Environments) -> Self {
+        self.tables(registry::all(environments))
+    }
+}
+
+/// The engine that a configuration describes: its environments' tables, or those of its store; its views and limits.
+pub async fn open(config: &Config) -> Result<Engine, OpenError> {
+    let builder = Engine::builder().limits(limits(config)).dialect(match config.sql.dialect {
+        SqlDialect::Osquery => Dialect::Osquery,
+        SqlDialect::Datafusion => Dialect::DataFusion,
+    });
+    let builder = match &config.store.dir {
+        Some(dir) => {
+            let known = registry::all(&Environments::of(&Sys::live()));
+            builder.tables(Store::open(dir, &known)?.into_tables())
+        }
+        None => builder.tables(registry::all(&environments(config)?)),
+    };
+    let builder = config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql));
+    Ok(builder.build().await?)
+}
+
+fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    let defaults = Limits::default();
+    Limits {
+        timeout: limits.timeout.map(|timeout| timeout.0),
+        memory: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
+        batch_size: limits.batch_size,
+        partitions: limits.partitions.unwrap_or(defaults.partitions),
+        slices: defaults.slices,
+        calls_per_endpoint: limits.calls_per_endpoint,
+        calls_per_second: limits.calls_per_second,
+        call_timeout: limits.call_timeout.0,
+        retries: limits.retries,
+        retry_base: limits.retry_base.0,
+        lookup_batch: limits.lookup_batch,
+        lookup_concurrency: limits.lookup_concurrency,
+    }
+}
+
+/// The environments that a configuration enables.
+fn environments(config: &Config) -> Result<Environments, OpenError> {
+    let root = &config.host.root;
+    let sys = if root == std::path::Path::new("/") { Sys::live() } else { Sys::at(root.clone()) };
+    #[allow(unused_mut, reason = "without any environment there is nothing to set")]
+    let mut environments = Environments::default();
+    #[cfg(feature = "host")]
+    {
+        environments.host = config.host.enabled.then(|| sys.clone());
+    }
+    #[cfg(feature = "containers")]
+    {
+        use registry::{ContainerRuntime, Containers};
+        environments.containers = match &config.containers.sockets {
+            _ if !config.containers.enabled => None,
+            None => Some(Containers::discover(&sys)),
+            Some(sockets) => {
+                let runtime = |socket: &std::path::PathBuf| {
+                    let address = socket.to_string_lossy();
+                    if address.contains("containerd") {
+                        ContainerRuntime::containerd(&address)
+                    } else {
+                        ContainerRuntime::docker(&address)
+                    }
+                };
+                let runtimes = sockets.iter().map(runtime).collect();
+                Some(Containers::with_runtimes(&sys, runtimes))
+            }
+        };
+    }
+    #[cfg(feature = "kubernetes")]
+    {
+        let settings = registry::KubernetesSettings {
+            kubeconfig: config.kubernetes.kubeconfig.clone(),
+            contexts: config.kubernetes.contexts.clone().unwrap_or_default(),
+        };
+        environments.kubernetes =
+            config.kubernetes.enabled.then(|| registry::Kubernetes::new(&sys, settings));
+    }
+    #[cfg(feature = "aws")]
+    {
+        let settings = registry::AwsSettings {
+            profiles: config.aws.profiles.clone().unwrap_or_default(),
+            regions: config.aws.regions.clone().unwrap_or_default(),
+            endpoint_url: config.aws.endpoint_url.clone(),
+            config_file: None,
+        };
+        environments.aws = config.aws.enabled.then(|| registry::Aws::new(&settings));
+    }
+    #[cfg(feature = "git")]
+    {
+        use registry::{Git, GitRoot};
+        environments.git = match &config.git.roots {
+            _ if !config.git.enabled => None,
+            None => Some(Git::discover(&sys)),
+            Some(roots) => {
+                let root = |path: &std::path::PathBuf| GitRoot { path: path.clone(), depth: config.git.depth };
+                Some(Git::with_roots(&sys, roots.iter().map(root)))
+            }
+        };
+    }
+    Ok(environments)
+}

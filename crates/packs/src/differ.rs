@@ -1,0 +1,74 @@
+//! What changed from one result to the next.
+
+use std::collections::HashMap;
+
+/// Rows that came and went. A row is the text of its JSON object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// Rows that were there before.
+    pub removed: Vec<String>,
+    /// Rows that were not there before.
+    pub added: Vec<String>,
+}
+
+impl Difference {
+    /// Compares two results as multisets: a row that is there twice and was there once was added once.
+    pub fn between(previous: &[String], current: &[String]) -> Self {
+        let mut counts: HashMap<&str, i64> = HashMap::with_capacity(previous.len());
+        for row in previous {
+            *counts.entry(row).or_default() += 1;
+        }
+        let mut added = Vec::new();
+        for row in current {
+            match counts.get_mut(row.as_str()) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => added.push(row.clone()),
+            }
+        }
+        // What is left over was removed; in the order it had.
+        let mut removed = Vec::new();
+        for row in previous.iter().rev() {
+            if let Some(count) = counts.get_mut(row.as_str()).filter(|count| **count > 0) {
+                *count -= 1;
+                removed.push(row.clone());
+            }
+        }
+        removed.reverse();
+        Self { removed, added }
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.added.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn multisets() {
+        for (previous, current, removed, added) in [
+            ("", "", "", ""),
+            ("", "a b", "", "a b"),
+            ("a b", "", "a b", ""),
+            ("a b", "b a", "", ""),
+            ("a", "a a", "", "a"),
+            ("a a b", "a", "a b", ""),
+            ("a b c", "b d d", "a c", "d d"),
+        ] {
+            let difference = Difference::between(&rows(previous), &rows(current));
+            assert_eq!(
+                difference,
+                Difference { removed: rows(removed), added: rows(added) },
+                "{previous} -> {current}"
+            );
+            assert_eq!(difference.is_empty(), removed.is_empty() && added.is_empty());
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What can be wrong with packs, their state and their logs.
+
+use std::path::PathBuf;
+
+/// Result of working with packs.
+pub type Result<T, E = PackError> = std::result::Result<T, E>;
+
+/// Why a pack, its state or its log cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {reason}", file.display())]
+    Read {
+        /// The file or folder.
+        file: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file is not what it should be.
+    #[error("{}:{line}: {message}", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+    /// A query of that name is not in the pack.
+    #[error("the pack {pack} has no query `{query}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    UnknownQuery {
+        /// The pack.
+        pack: String,
+        /// The name.
+        query: String,
+        /// The name that was probably meant.
+        suggestion: Option<String>,
+    },
+    /// The state file cannot be used.
+    #[error("the state file {}: {reason}", file.display())]
+    State {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A log cannot be written.
+    #[error("cannot write {}: {reason}", file.display())]
+    Log {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A query failed.
+    #[error(transparent)]
+    Query(#[from] indago_engine::Error),
+    /// Rows cannot be written as JSON.
+    #[error("cannot write the rows as JSON: {0}")]
+    Rows(String),
+}

@@ -1,0 +1,241 @@
+//! Our own packs: a folder with a `pack.toml` and one `.sql` file a query, each under a comment header.
+//!
+//! ```sql
+//! -- about: Which containers run a shell as root?
+//! -- interval: 10m
+//! -- tags: containers, execution
+//! SELECT ...
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indago_config::{Period, closest};
+use serde::Deserialize;
+
+use crate::error::{PackError, Result};
+use crate::pack::{DEFAULT_INTERVAL, Pack, PackQuery, stem};
+
+/// Name of the file that says what a pack is.
+pub(crate) const PACK_FILE: &str = "pack.toml";
+
+/// Keys of a query's header.
+const HEADER_KEYS: [&str; 9] =
+    ["about", "interval", "tags", "snapshot", "removed", "platform", "version", "shard", "timeout"];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PackFile {
+    name: Option<String>,
+    description: Option<String>,
+    platform: Option<String>,
+    version: Option<String>,
+    shard: Option<u32>,
+    discovery: Vec<String>,
+    interval: Option<Period>,
+    /// Names of the queries in the order to run them; the files' names by default.
+    queries: Option<Vec<String>>,
+}
+
+/// Reads a pack from its folder.
+pub(crate) fn load(folder: &Path) -> Result<Pack> {
+    let file = folder.join(PACK_FILE);
+    let unreadable = |file: &Path, reason: String| PackError::Read { file: file.to_owned(), reason };
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let reason = format!("no {PACK_FILE} in it: a pack is a folder with one, or an osquery `.conf` file");
+            return Err(unreadable(folder, reason));
+        }
+        Err(error) => return Err(unreadable(&file, error.to_string())),
+    };
+    let about: PackFile = toml::from_str(&text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        PackError::Malformed {
+            file: file.clone(),
+            line: text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1,
+            message: error.message().trim().replace('\n', "; "),
+        }
+    })?;
+    let files = match &about.queries {
+        Some(names) => names.iter().map(|name| folder.join(format!("{name}.sql"))).collect(),
+        None => sql_files(folder)?,
+    };
+    if files.is_empty() {
+        return Err(unreadable(folder, "no `.sql` file in it".into()));
+    }
+    let interval = about.interval.map_or(DEFAULT_INTERVAL, |interval| interval.0);
+    let queries = files.iter().map(|file| query(file, interval)).collect::<Result<_>>()?;
+    Ok(Pack {
+        name: about.name.unwrap_or_else(|| stem(folder)),
+        path: folder.to_owned(),
+        description: about.description,
+        platform: about.platform,
+        version: about.version,
+        shard: about.shard,
+        discovery: about.discovery,
+        queries,
+    })
+}
+
+/// Reads one `.sql` file as a pack of one query.
+pub(crate) fn load_query(file: &Path) -> Result<Pack> {
+    let query = query(file, DEFAULT_INTERVAL)?;
+    Ok(Pack { name: query.name.clone(), path: file.to_owned(), queries: vec![query], ..Pack::default() })
+}
+
+fn sql_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |error: std::io::Error| PackError::Read { file: folder.to_owned(), reason: error.to_string() };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn query(file: &Path, interval: Duration) -> Result<PackQuery> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| PackError::Read { file: file.to_owned(), reason: error.to_string() })?;
+    parse(&text, file, interval)
+}
+
+/// Reads a query under its header.
+pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQuery> {
+    let mut query = PackQuery { file: file.to_owned(), interval, ..PackQuery::new(stem(file), text) };
+    let wrong = |line: usize, message: String| PackError::Malformed { file: file.to_owned(), line, message };
+    let mut header: Vec<(usize, String, String)> = Vec::new();
+    let mut first = 1;
+    for (number, line) in text.lines().enumerate() {
+        let number = number + 1;
+        let Some(comment) = line.trim().strip_prefix("--") else {
+            if line.trim().is_empty() {
+                continue;
+            }
+            first = number;
+            break;
+        };
+        match comment.split_once(':') {
+            Some((key, value)) if is_key(key.trim()) => {
+                let key = key.trim();
+                if !HEADER_KEYS.contains(&key) {
+                    let hint = closest(key, HEADER_KEYS).map(|key| format!("; did you mean `{key}`?"));
+                    let hint = hint.unwrap_or_else(|| format!("; known are {}", HEADER_KEYS.join(", ")));
+                    return Err(wrong(number, format!("unknown key `{key}` in the header{hint}")));
+                }
+                if header.iter().any(|(_, known, _)| known == key) {
+                    return Err(wrong(number, format!("`{key}` stands twice in the header")));
+                }
+                header.push((number, key.to_owned(), value.trim().to_owned()));
+            }
+            // A line without a key goes on with the one before.
+            _ => {
+                if let Some((_, _, value)) = header.last_mut() {
+                    *value = format!("{value} {}", comment.trim()).trim().to_owned();
+                }
+            }
+        }
+    }
+    if text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--")) {
+        return Err(wrong(text.lines().count().max(1), "no SQL under the header".into()));
+    }
+    query.line = first;
+    for (line, key, value) in header {
+        let wrong = |message: String| wrong(line, format!("`{key}`: {message}"));
+        let flag = || value.parse::<bool>().map_err(|_| wrong(format!("`{value}` is neither true nor false")));
+        let period = || value.parse::<Period>().map(|period| period.0).map_err(|error| wrong(error.to_string()));
+        match key.as_str() {
+            "about" => query.description = Some(value),
+            "interval" => query.interval = period()?,
+            "timeout" => query.timeout = Some(period()?),
+            "tags" => {
+                query.tags = value.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
+            }
+            "snapshot" => query.snapshot = flag()?,
+            "removed" => query.removed = flag()?,
+            "platform" => query.platform = Some(value),
+            "version" => query.version = Some(value),
+            "shard" => {
+                let percent = value.parse().ok().filter(|percent| (1..=100).contains(percent));
+                query.shard = Some(percent.ok_or_else(|| wrong("is a percentage of hosts: 1 to 100".into()))?);
+            }
+            key => unreachable!("{key} is among the known keys"),
+        }
+        if key == "interval" && query.interval.as_secs() == 0 {
+            return Err(wrong("must be at least `1s`".into()));
+        }
+    }
+    Ok(query)
+}
+
+fn is_key(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<PackQuery> {
+        parse(text, Path::new("shells.sql"), DEFAULT_INTERVAL)
+    }
+
+    #[test]
+    fn a_query_under_its_header() {
+        let query = parsed(
+            "-- about: Which shells run\n--   as root?\n-- interval: 10m\n-- tags: a, b\n-- snapshot: true\n\nSELECT 1;\n-- tail: x\n",
+        )
+        .expect("valid");
+        assert_eq!(query.name, "shells");
+        assert_eq!(query.description.as_deref(), Some("Which shells run as root?"));
+        assert_eq!(query.interval.as_secs(), 600);
+        assert_eq!(query.tags, ["a", "b"]);
+        assert!(query.snapshot && query.removed);
+        assert_eq!(query.line, 7);
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let cases = [
+            "",
+            "-- about: nothing\n",
+            "-- about: x\n-- intervall: 1m\nSELECT 1",
+            "-- about: x\n-- colour: red\nSELECT 1",
+            "-- interval: often\nSELECT 1",
+            "-- interval: 0s\nSELECT 1",
+            "-- snapshot: yes\nSELECT 1",
+            "-- shard: 0\nSELECT 1",
+            "-- about: x\n-- about: y\nSELECT 1",
+        ];
+        let text: String =
+            cases.iter().map(|case| format!("{case:?}\n  {}\n", parsed(case).expect_err(case))).collect();
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        assert!(Pack::load(folder.path()).expect_err("no pack.toml").to_string().contains("no pack.toml in it"));
+        write("pack.toml", "description = \"Shells.\"\ninterval = \"5m\"\n");
+        assert!(Pack::load(folder.path()).expect_err("no queries").to_string().contains("no `.sql` file"));
+        write("b.sql", "SELECT 2");
+        write("a.sql", "-- interval: 1m\nSELECT 1");
+        let pack = Pack::load(folder.path()).expect("valid");
+        let names: Vec<_> = pack.queries.iter().map(|query| (query.name.as_str(), query.interval.as_secs())).collect();
+        assert_eq!(names, [("a", 60), ("b", 300)]);
+        assert_eq!(Pack::load(&folder.path().join("pack.toml")).expect("valid").queries.len(), 2);
+        write("pack.toml", "queries = [\"b\", \"a\"]\n");
+        assert_eq!(Pack::load(folder.path()).expect("valid").queries[0].name, "b");
+        write("pack.toml", "\ncolour = 1\n");
+        let error = Pack::load(folder.path()).expect_err("unknown key").to_string();
+        assert!(error.contains("pack.toml:2: unknown field `colour`"), "{error}");
+        assert_eq!(
+            pack.query("c").expect_err("unknown").to_string(),
+            format!("the pack {} has no query `c`; did you mean `a`?", pack.name)
+        );
+    }
+}

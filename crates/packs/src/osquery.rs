@@ -1,0 +1,271 @@
+//! Packs in osquery's own format: JSON with whole-line comments and continued lines.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::{PackError, Result};
+use crate::locate;
+use crate::pack::{LONGEST_INTERVAL, Pack, PackQuery, stem};
+
+/// osquery's own bound.
+const LARGEST: usize = 4 << 20;
+
+/// Keys of a query, and whether they mean something here.
+const QUERY_KEYS: [&str; 12] = [
+    "query",
+    "interval",
+    "snapshot",
+    "removed",
+    "platform",
+    "version",
+    "shard",
+    "denylist",
+    "blacklist",
+    "description",
+    "value",
+    "startup_priority",
+];
+
+/// Reads a pack.
+pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
+    if text.len() > LARGEST {
+        return Err(PackError::Read { file: file.to_owned(), reason: "larger than 4 MiB".into() });
+    }
+    let source = Source::new(text, file);
+    let document: Value = serde_json::from_str(&source.json).map_err(|error| {
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        source.wrong_at_line(error.line(), format!("not valid JSON: {what}"))
+    })?;
+    let Value::Object(document) = &document else {
+        return Err(source.wrong(&[], "a pack is a JSON object: { \"queries\": { ... } }"));
+    };
+    let Some(queries) = document.get("queries") else {
+        let hint = match (document.contains_key("schedule"), document.contains_key("packs")) {
+            (false, false) => "",
+            _ => "; this is a daemon's configuration: give the file of one of its packs",
+        };
+        return Err(source.wrong(&[], format!("no `queries` in the pack{hint}")));
+    };
+    let Value::Object(queries) = queries else {
+        return Err(source.wrong(&["queries"], "`queries` must be an object: name to query"));
+    };
+    let pack = Pack {
+        name: stem(file),
+        path: file.to_owned(),
+        description: source.text(document.get("description"), &["description"])?,
+        platform: source.text(document.get("platform"), &["platform"])?,
+        version: source.text(document.get("version"), &["version"])?,
+        shard: source.shard(document.get("shard"), &["shard"])?,
+        discovery: source.texts(document.get("discovery"), &["discovery"])?,
+        queries: queries.iter().map(|(name, query)| source.query(name, query)).collect::<Result<_>>()?,
+    };
+    Ok(pack)
+}
+
+/// The text, and the JSON in it.
+struct Source<'a> {
+    file: &'a Path,
+    json: String,
+    /// Line in the file of each line of the JSON.
+    lines: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    /// Drops whole-line comments and joins lines that end in a backslash.
+    fn new(text: &str, file: &'a Path) -> Self {
+        let mut json = String::with_capacity(text.len());
+        let mut lines = Vec::new();
+        let mut joined = false;
+        for (number, line) in text.lines().enumerate() {
+            let start = line.trim_start();
+            let comment = !joined && (start.starts_with("//") || start.starts_with('#'));
+            if !joined {
+                lines.push(number + 1);
+            }
+            let line = if comment { "" } else { line };
+            joined = line.ends_with('\\');
+            json.push_str(line.strip_suffix('\\').unwrap_or(line));
+            if !joined {
+                json.push('\n');
+            }
+        }
+        Self { file, json, lines }
+    }
+
+    fn wrong_at_line(&self, line: usize, message: impl Into<String>) -> PackError {
+        let index = line.clamp(1, self.lines.len().max(1)) - 1;
+        let line = self.lines.get(index).copied().unwrap_or(1);
+        PackError::Malformed { file: self.file.to_owned(), line, message: message.into() }
+    }
+
+    fn line(&self, path: &[&str]) -> usize {
+        let offset = locate::offset(&self.json, path).unwrap_or(0);
+        self.json[..offset].matches('\n').count() + 1
+    }
+
+    fn wrong(&self, path: &[&str], message: impl Into<String>) -> PackError {
+        self.wrong_at_line(self.line(path), message)
+    }
+
+    fn text(&self, value: Option<&Value>, path: &[&str]) -> Result<Option<String>> {
+        match value {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(self.wrong(path, format!("`{}` must be text", path.join(".")))),
+        }
+    }
+
+    fn texts(&self, value: Option<&Value>, path: &[&str]) -> Result<Vec<String>> {
+        let wrong = || self.wrong(path, format!("`{}` must be a list of queries", path.join(".")));
+        match value {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    fn integer(&self, value: Option<&Value>, path: &[&str]) -> Result<Option<u64>> {
+        let number = match value {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Number(number)) => number.as_u64(),
+            // Published packs write numbers as text, too.
+            Some(Value::String(text)) => text.trim().parse().ok(),
+            Some(_) => None,
+        };
+        number.map(Some).ok_or_else(|| self.wrong(path, format!("`{}` must be a whole number", path.join("."))))
+    }
+
+    fn shard(&self, value: Option<&Value>, path: &[&str]) -> Result<Option<u32>> {
+        match self.integer(value, path)? {
+            None => Ok(None),
+            // osquery takes 0 for "not set".
+            Some(0) => Ok(None),
+            Some(percent) if percent <= 100 => Ok(Some(percent as u32)),
+            Some(_) => Err(self.wrong(path, format!("`{}` is a percentage of hosts: 1 to 100", path.join(".")))),
+        }
+    }
+
+    fn flag(&self, value: Option<&Value>, path: &[&str]) -> Result<Option<bool>> {
+        match value {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(Value::String(text)) if matches!(text.as_str(), "true" | "1") => Ok(Some(true)),
+            Some(Value::String(text)) if matches!(text.as_str(), "false" | "0" | "") => Ok(Some(false)),
+            Some(Value::Number(number)) if number.as_u64().is_some_and(|number| number < 2) => {
+                Ok(Some(number.as_u64() == Some(1)))
+            }
+            Some(_) => Err(self.wrong(path, format!("`{}` must be true or false", path.join(".")))),
+        }
+    }
+
+    fn query(&self, name: &str, value: &Value) -> Result<PackQuery> {
+        let at = |key: &'static str| ["queries", name, key].map(str::to_owned);
+        let Value::Object(keys) = value else {
+            return Err(self.wrong(&["queries", name], format!("query `{name}` must be an object with a `query`")));
+        };
+        let path = |key: &'static str| at(key);
+        macro_rules! read {
+            ($method:ident, $key:literal) => {{
+                let path = path($key);
+                self.$method(keys.get($key), &[&path[0], &path[1], &path[2]])?
+            }};
+        }
+        let Some(sql) = read!(text, "query").filter(|sql| !sql.trim().is_empty()) else {
+            let known = indago_config::closest(
+                "query",
+                keys.keys().map(String::as_str).filter(|key| !QUERY_KEYS.contains(key)),
+            );
+            let hint = known.map(|key| format!("; is `{key}` a slip?")).unwrap_or_default();
+            return Err(self.wrong(&["queries", name], format!("query `{name}` has no SQL: its key is `query`{hint}")));
+        };
+        let interval = Duration::from_secs(read!(integer, "interval").unwrap_or(3600));
+        if interval.is_zero() || interval > LONGEST_INTERVAL {
+            let message = format!("`queries.{name}.interval` must be from 1 to {} seconds", LONGEST_INTERVAL.as_secs());
+            return Err(self.wrong(&["queries", name, "interval"], message));
+        }
+        let line = self.line(&["queries", name]);
+        Ok(PackQuery {
+            name: name.to_owned(),
+            sql,
+            file: self.file.to_owned(),
+            line: self.lines.get(line - 1).copied().unwrap_or(line),
+            description: read!(text, "description"),
+            tags: Vec::new(),
+            interval,
+            snapshot: read!(flag, "snapshot").unwrap_or(false),
+            removed: read!(flag, "removed").unwrap_or(true),
+            platform: read!(text, "platform"),
+            version: read!(text, "version"),
+            shard: read!(shard, "shard"),
+            timeout: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Pack> {
+        super::parse(text, Path::new("some.conf"))
+    }
+
+    #[test]
+    fn comments_continuations_and_numbers_as_text() {
+        let pack = parse(
+            r#"// A pack.
+{
+  # Where it applies.
+  "platform": "linux",
+  "discovery": ["SELECT 1"],
+  "queries": {
+    "shells": {
+      "query": "SELECT name \
+FROM processes \
+WHERE path LIKE '%//%';",
+      "interval": "60", "removed": false
+    },
+    "all": {"query": "SELECT 1", "snapshot": true, "shard": 10}
+  }
+}"#,
+        )
+        .expect("valid");
+        assert_eq!(pack.name, "some");
+        assert_eq!(pack.platform.as_deref(), Some("linux"));
+        assert_eq!(pack.queries[0].sql, "SELECT name FROM processes WHERE path LIKE '%//%';");
+        assert_eq!(pack.queries[0].interval.as_secs(), 60);
+        assert_eq!((pack.queries[0].removed, pack.queries[1].removed), (false, true));
+        assert_eq!((pack.queries[0].line, pack.queries[1].line), (7, 13));
+        assert!(pack.queries[1].snapshot);
+        assert_eq!(pack.queries[1].shard, Some(10));
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let cases = [
+            "",
+            "[]",
+            "{\n\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",}\n}}",
+            "# c\n{\n// c\n\"queries\": {\n\"a\": {\"query\": \"SELECT \\\n1\"}\n\"b\": 1}}",
+            "{\"schedule\": {}}",
+            "{}",
+            "{\"queries\": []}",
+            "{\"queries\": {\n\"a\": 1}}",
+            "{\"queries\": {\n\"a\": {\n\"sql\": \"SELECT 1\"}}}",
+            "{\"queries\": {\n\"a\": {\n\"qurey\": \"SELECT 1\"}}}",
+            "{\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",\n\"interval\": \"soon\"}}}",
+            "{\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",\n\"interval\": 0}}}",
+            "{\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",\n\n\"snapshot\": \"maybe\"}}}",
+            "{\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",\n\n\"shard\": 101}}}",
+            "{\"discovery\": \"SELECT 1\",\n\"queries\": {}}",
+        ];
+        let text: String = cases.iter().map(|case| format!("{case:?}\n  {}\n", parse(case).expect_err(case))).collect();
+        insta::assert_snapshot!(text);
+    }
+}

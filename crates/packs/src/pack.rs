@@ -1,0 +1,136 @@
+//! A pack: queries with when, where and how to run them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{PackError, Result};
+use crate::{native, osquery, platform};
+
+/// Interval of a query that names none.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Longest interval that osquery allows.
+pub(crate) const LONGEST_INTERVAL: Duration = Duration::from_secs(604_800);
+
+/// A pack.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pack {
+    /// Its name: of the file or folder.
+    pub name: String,
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Platforms that it is for; `None` for all.
+    pub platform: Option<String>,
+    /// Least osquery version whose tables it needs.
+    pub version: Option<String>,
+    /// Percent of hosts that it runs on.
+    pub shard: Option<u32>,
+    /// Queries that must each give a row, or the pack does not apply to this host.
+    pub discovery: Vec<String>,
+    /// Its queries, in the order they are written.
+    pub queries: Vec<PackQuery>,
+}
+
+/// A query of a pack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackQuery {
+    /// Its name.
+    pub name: String,
+    /// The SQL.
+    pub sql: String,
+    /// File that it was read from.
+    pub file: PathBuf,
+    /// Line in that file, from 1.
+    pub line: usize,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Time from one run to the next.
+    pub interval: Duration,
+    /// Log all rows each time, instead of differences.
+    pub snapshot: bool,
+    /// Log rows that are there no more.
+    pub removed: bool,
+    /// Platforms that it is for; `None` for all.
+    pub platform: Option<String>,
+    /// Least osquery version whose tables it needs.
+    pub version: Option<String>,
+    /// Percent of hosts that it runs on.
+    pub shard: Option<u32>,
+    /// Time after which it is cancelled.
+    pub timeout: Option<Duration>,
+}
+
+impl Pack {
+    /// Reads a pack: an osquery `.conf` or `.json` file, a folder with a `pack.toml`, or that `pack.toml`.
+    pub fn load(path: &Path) -> Result<Pack> {
+        let unreadable = |reason: String| PackError::Read { file: path.to_owned(), reason };
+        let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+        if metadata.is_dir() {
+            return native::load(path);
+        }
+        if path.file_name().is_some_and(|name| name == native::PACK_FILE) {
+            return native::load(
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+            );
+        }
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            return native::load_query(path);
+        }
+        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            unreadable(format!("not UTF-8 text (byte {} is not)", error.utf8_error().valid_up_to() + 1))
+        })?;
+        osquery::parse(&text, path)
+    }
+
+    /// A query by its name.
+    pub fn query(&self, name: &str) -> Result<&PackQuery> {
+        self.queries.iter().find(|query| query.name == name).ok_or_else(|| PackError::UnknownQuery {
+            pack: self.name.clone(),
+            query: name.to_owned(),
+            suggestion: indago_config::closest(name, self.queries.iter().map(|query| query.name.as_str()))
+                .map(str::to_owned),
+        })
+    }
+
+    /// Why the pack is not for this host; `None` if it is. Discovery queries are not asked here.
+    pub fn mismatch(&self, platform: &str) -> Option<String> {
+        platform::mismatch("the pack", self.platform.as_deref(), self.version.as_deref(), platform)
+    }
+}
+
+impl PackQuery {
+    /// A query with the defaults of everything else.
+    pub fn new(name: impl Into<String>, sql: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            sql: sql.into(),
+            file: PathBuf::new(),
+            line: 1,
+            description: None,
+            tags: Vec::new(),
+            interval: DEFAULT_INTERVAL,
+            snapshot: false,
+            removed: true,
+            platform: None,
+            version: None,
+            shard: None,
+            timeout: None,
+        }
+    }
+
+    /// Why the query is not for this host; `None` if it is.
+    pub fn mismatch(&self, platform: &str) -> Option<String> {
+        platform::mismatch("the query", self.platform.as_deref(), self.version.as_deref(), platform)
+    }
+}
+
+/// Name of a file or folder without its extension.
+pub(crate) fn stem(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_else(|| "pack".into())
+}

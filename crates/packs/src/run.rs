@@ -1,0 +1,113 @@
+//! Running queries of packs.
+
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use futures::StreamExt;
+use indago_engine::{Engine, QueryOptions, Warning};
+
+use crate::error::Result;
+use crate::pack::{Pack, PackQuery};
+use crate::platform::PLATFORM;
+
+/// What became of one query.
+#[derive(Debug)]
+pub struct Report {
+    /// Name of the query.
+    pub query: String,
+    /// Whether it ran, and how it ended.
+    pub status: Status,
+    /// Rows that it gave.
+    pub rows: u64,
+    /// Time that it took.
+    pub elapsed: Duration,
+    /// What was missing from the rows.
+    pub warnings: Vec<Warning>,
+}
+
+/// How a query ended.
+#[derive(Debug)]
+pub enum Status {
+    /// It ran to its end.
+    Ok,
+    /// It is not for this host.
+    Skipped(String),
+    /// It failed.
+    Failed(indago_engine::Error),
+}
+
+impl Status {
+    /// One word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Skipped(_) => "skipped",
+            Status::Failed(_) => "failed",
+        }
+    }
+}
+
+/// Runs one query, and hands over its batches as they come.
+pub async fn run(
+    engine: &Engine,
+    query: &PackQuery,
+    options: &QueryOptions,
+    mut on_batch: impl FnMut(RecordBatch),
+) -> Report {
+    let began = Instant::now();
+    let mut report = Report {
+        query: query.name.clone(),
+        status: Status::Ok,
+        rows: 0,
+        elapsed: Duration::ZERO,
+        warnings: Vec::new(),
+    };
+    if let Some(reason) = query.mismatch(PLATFORM) {
+        report.status = Status::Skipped(reason);
+        return report;
+    }
+    let options = QueryOptions { timeout: query.timeout.or(options.timeout), ..options.clone() };
+    match engine.query_with(&query.sql, options).await {
+        Err(error) => report.status = Status::Failed(error),
+        Ok(running) => {
+            let mut batches = running.stream();
+            while let Some(batch) = batches.next().await {
+                match batch {
+                    Ok(batch) => {
+                        report.rows += batch.num_rows() as u64;
+                        on_batch(batch);
+                    }
+                    Err(error) => {
+                        report.status = Status::Failed(error);
+                        break;
+                    }
+                }
+            }
+            report.warnings = running.warnings();
+        }
+    }
+    report.elapsed = began.elapsed();
+    report
+}
+
+/// Why a pack does not apply to this host: its platform, its version, or a discovery query without a row.
+pub async fn discover(engine: &Engine, pack: &Pack, options: &QueryOptions) -> Result<Option<String>> {
+    if let Some(reason) = pack.mismatch(PLATFORM) {
+        return Ok(Some(reason));
+    }
+    for sql in &pack.discovery {
+        let query = engine.query_with(sql, options.clone()).await?;
+        let mut batches = query.stream();
+        let mut found = false;
+        while let Some(batch) = batches.next().await.transpose()? {
+            if batch.num_rows() > 0 {
+                found = true;
+                break;
+            }
+        }
+        if !found {
+            return Ok(Some(format!("the discovery query gave no row: {sql}")));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,174 @@
+//! What a schedule remembers over restarts: previous rows, counters, intervals and times of the last runs.
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{PackError, Result};
+
+const QUERIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("queries");
+const ROWS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("rows");
+
+/// What is remembered of a query, apart from its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueryState {
+    /// Its SQL, by which a query that was rewritten under the same name is noticed.
+    pub sql: String,
+    /// The epoch of its last result.
+    pub epoch: u64,
+    /// The counter of its last result.
+    pub counter: u64,
+    /// Whether there is a last result.
+    pub has_result: bool,
+    /// The interval that was asked for, in seconds.
+    pub interval: u64,
+    /// The interval that it runs at, in seconds.
+    pub splayed: u64,
+    /// When it last began, in Unix seconds.
+    pub last_run: Option<u64>,
+}
+
+/// The state file.
+#[derive(Debug)]
+pub struct State {
+    file: PathBuf,
+    database: Database,
+}
+
+impl State {
+    /// Opens the file, and creates it and its folder if there is none.
+    pub fn open(file: &Path) -> Result<Self> {
+        let wrong = |reason: String| PackError::State { file: file.to_owned(), reason };
+        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| wrong(error.to_string()))?;
+        }
+        let database = Database::create(file).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => {
+                wrong("another daemon uses it; stop that one, or set `daemon.state`".into())
+            }
+            error => wrong(format!(
+                "{}; if it is damaged, move it away: each query then logs a first result again",
+                lowercase(&error.to_string())
+            )),
+        })?;
+        let state = Self { file: file.to_owned(), database };
+        state.write(|transaction| {
+            transaction.open_table(QUERIES)?;
+            transaction.open_table(ROWS)?;
+            Ok(())
+        })?;
+        Ok(state)
+    }
+
+    fn wrong(&self, error: impl Into<redb::Error>) -> PackError {
+        PackError::State { file: self.file.clone(), reason: lowercase(&error.into().to_string()) }
+    }
+
+    fn write(&self, work: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>) -> Result<()> {
+        let run = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            work(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        run().map_err(|error| self.wrong(error))
+    }
+
+    fn read(&self, table: TableDefinition<'_, &'static str, &'static [u8]>, name: &str) -> Result<Option<Vec<u8>>> {
+        let run = || -> Result<Option<Vec<u8>>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let table = transaction.open_table(table)?;
+            let value = table.get(name)?.map(|value| value.value().to_vec());
+            Ok(value)
+        };
+        run().map_err(|error| self.wrong(error))
+    }
+
+    /// What is remembered of a query.
+    pub fn query(&self, name: &str) -> Result<Option<QueryState>> {
+        let Some(bytes) = self.read(QUERIES, name)? else { return Ok(None) };
+        // What cannot be read any more is forgotten: the query then logs a first result.
+        Ok(serde_json::from_slice(&bytes).ok())
+    }
+
+    /// The rows of a query's last result.
+    pub fn rows(&self, name: &str) -> Result<Vec<String>> {
+        let bytes = self.read(ROWS, name)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+    }
+
+    /// Remembers a query, and the rows of its result if they are given.
+    pub fn remember(&self, name: &str, query: &QueryState, rows: Option<&[String]>) -> Result<()> {
+        let bytes = serde_json::to_vec(query).map_err(|error| PackError::Rows(error.to_string()))?;
+        self.write(|transaction| {
+            transaction.open_table(QUERIES)?.insert(name, bytes.as_slice())?;
+            if let Some(rows) = rows {
+                transaction.open_table(ROWS)?.insert(name, rows.join("\n").as_bytes())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets queries that are not among those named.
+    pub fn keep_only(&self, names: &[&str]) -> Result<()> {
+        self.write(|transaction| {
+            for table in [QUERIES, ROWS] {
+                let mut table = transaction.open_table(table)?;
+                let known: Vec<String> =
+                    table.iter()?.filter_map(|entry| entry.ok().map(|(name, _)| name.value().to_owned())).collect();
+                for name in known.iter().filter(|name| !names.contains(&name.as_str())) {
+                    table.remove(name.as_str())?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn lowercase(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|letter| letter.to_lowercase().to_string()).unwrap_or_default();
+    format!("{first}{}", letters.as_str()).trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_reopening() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("deep/state.redb");
+        let query =
+            QueryState { sql: "SELECT 1".into(), epoch: 1, counter: 2, has_result: true, ..QueryState::default() };
+        {
+            let state = State::open(&file).expect("created");
+            assert_eq!(state.query("a").expect("read"), None);
+            state.remember("a", &query, Some(&["{\"x\":\"1\"}".into(), "{}".into()])).expect("written");
+            state.remember("b", &query, None).expect("written");
+            let error = State::open(&file).expect_err("locked").to_string();
+            assert!(error.contains("another daemon uses it"), "{error}");
+        }
+        let state = State::open(&file).expect("opened");
+        assert_eq!(state.query("a").expect("read"), Some(query.clone()));
+        assert_eq!(state.rows("a").expect("read"), ["{\"x\":\"1\"}", "{}"]);
+        assert!(state.rows("b").expect("read").is_empty());
+        state.remember("a", &QueryState { counter: 3, ..query }, None).expect("written");
+        assert_eq!(state.rows("a").expect("read").len(), 2);
+        state.keep_only(&["b"]).expect("written");
+        assert_eq!(state.query("a").expect("read"), None);
+        assert!(state.rows("a").expect("read").is_empty());
+        assert!(state.query("b").expect("read").is_some());
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("state.redb");
+        std::fs::write(&file, "this is no database, and long enough to look like one".repeat(100)).expect("written");
+        let error = State::open(&file).expect_err("damaged").to_string();
+        assert!(error.contains("if it is damaged, move it away"), "{error}");
+    }
+}

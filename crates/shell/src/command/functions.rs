@@ -1,0 +1,21 @@
+//! `.functions`
+
+use std::ops::ControlFlow;
+
+use super::{Argument, Command};
+use crate::listing;
+
+pub(super) const COMMAND: Command = Command {
+    name: ".functions",
+    aliases: &[],
+    usage: "[WORD]",
+    about: "Lists SQL functions, or those with a word in their name.",
+    argument: Argument::Function,
+    run: |shell, word| {
+        let word = word.to_lowercase();
+        let mut functions = shell.engine.functions();
+        functions.retain(|function| function.name.to_string().contains(&word));
+        listing::write_functions(&functions, shell.settings.format, shell.style, &mut shell.out)?;
+        Ok(ControlFlow::Continue(()))
+    },
+};

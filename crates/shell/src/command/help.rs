@@ -1,0 +1,29 @@
+//! `.help`
+
+use std::ops::ControlFlow;
+
+use super::{ALL, Argument, Command, find};
+
+pub(super) const COMMAND: Command = Command {
+    name: ".help",
+    aliases: &[".h"],
+    usage: "[COMMAND]",
+    about: "Lists commands.",
+    argument: Argument::Command,
+    run: |shell, name| {
+        if let Some(command) = find(name).filter(|_| !name.is_empty()) {
+            eprintln!("{} {}\n  {}", command.name, command.usage, command.about);
+            if !command.aliases.is_empty() {
+                eprintln!("  Also {}.", command.aliases.join(", "));
+            }
+        } else if name.is_empty() {
+            eprintln!("SQL ends with `;` and may span lines. Tab completes, Ctrl-C cancels a running query.\n");
+            for command in ALL {
+                eprintln!("  {:24} {}", format!("{} {}", command.name, command.usage), command.about);
+            }
+        } else {
+            shell.complain(format_args!("there is no command `{}`; `.help` lists them", crate::text::visible(name)));
+        }
+        Ok(ControlFlow::Continue(()))
+    },
+};

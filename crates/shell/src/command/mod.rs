@@ -1,0 +1,151 @@
+//! Dot-commands, one a file.
+
+mod all;
+mod examples;
+mod functions;
+mod help;
+mod mode;
+mod output;
+mod quit;
+mod read;
+mod rewritten;
+mod schema;
+mod show;
+mod stats;
+mod strict;
+mod tables;
+mod timeout;
+mod timer;
+mod version;
+mod warnings;
+
+use std::io;
+use std::ops::ControlFlow;
+
+use crate::repl::Shell;
+
+/// A dot-command.
+pub(crate) struct Command {
+    /// Its name, with the dot.
+    pub(crate) name: &'static str,
+    /// Other names.
+    pub(crate) aliases: &'static [&'static str],
+    /// What follows it, as `.help` shows it.
+    pub(crate) usage: &'static str,
+    /// What it does, in one line.
+    pub(crate) about: &'static str,
+    /// How its argument is completed.
+    pub(crate) argument: Argument,
+    /// Does it.
+    pub(crate) run: fn(&mut Shell, &str) -> io::Result<ControlFlow<()>>,
+}
+
+/// What the argument of a command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Argument {
+    None,
+    Table,
+    Function,
+    Format,
+    Switch,
+    Command,
+    Text,
+}
+
+/// All commands, in the order of `.help`.
+pub(crate) const ALL: &[Command] = &[
+    tables::COMMAND,
+    schema::COMMAND,
+    examples::COMMAND,
+    functions::COMMAND,
+    all::COMMAND,
+    mode::COMMAND,
+    output::COMMAND,
+    read::COMMAND,
+    timer::COMMAND,
+    stats::COMMAND,
+    warnings::COMMAND,
+    strict::COMMAND,
+    timeout::COMMAND,
+    rewritten::COMMAND,
+    show::COMMAND,
+    version::COMMAND,
+    help::COMMAND,
+    quit::COMMAND,
+];
+
+/// The command of a name, with or without its dot.
+pub(crate) fn find(name: &str) -> Option<&'static Command> {
+    let name = name.trim_start_matches('.');
+    let is = |known: &str| known.trim_start_matches('.') == name;
+    ALL.iter().find(|command| is(command.name) || command.aliases.iter().any(|alias| is(alias)))
+}
+
+/// Runs a line that begins with a dot.
+pub(crate) fn run(shell: &mut Shell, line: &str) -> io::Result<ControlFlow<()>> {
+    let line = line.trim().trim_end_matches(';').trim_end();
+    let (name, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    match find(name) {
+        Some(command) => (command.run)(shell, argument.trim()),
+        None => {
+            let known = ALL.iter().map(|command| command.name);
+            let hint = indago::config::closest(name, known).map(|name| format!("; did you mean `{name}`?"));
+            shell.complain(format_args!(
+                "there is no command `{}`{}",
+                crate::text::visible(name),
+                hint.unwrap_or_else(|| "; `.help` lists them".into())
+            ));
+            Ok(ControlFlow::Continue(()))
+        }
+    }
+}
+
+/// Sets a switch from `on` or `off`, or turns it over.
+fn switch(
+    shell: &mut Shell,
+    name: &str,
+    argument: &str,
+    of: fn(&mut Shell) -> &mut bool,
+) -> io::Result<ControlFlow<()>> {
+    let value = match argument {
+        "on" | "1" | "yes" => true,
+        "off" | "0" | "no" => false,
+        "" => !*of(shell),
+        other => {
+            shell.complain(format_args!("`{}` is neither on nor off", crate::text::visible(other)));
+            return Ok(ControlFlow::Continue(()));
+        }
+    };
+    *of(shell) = value;
+    if argument.is_empty() {
+        eprintln!("{name} is {}", if value { "on" } else { "off" });
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// The table of a name, or a complaint.
+fn table(shell: &mut Shell, name: &str) -> Option<indago::TableRef> {
+    let tables = shell.engine.tables();
+    let found = tables.iter().find(|table| table.spec().name.eq_ignore_ascii_case(name));
+    if found.is_none() {
+        let hint = indago::config::closest(name, tables.iter().map(|table| table.spec().name.as_ref()));
+        let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        shell.complain(format_args!("there is no table `{}`{hint}", crate::text::visible(name)));
+    }
+    found.cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_found_and_described() {
+        for command in ALL {
+            assert!(command.name.starts_with('.') && command.about.ends_with('.'), "{}", command.name);
+            assert_eq!(find(command.name).map(|found| found.name), Some(command.name));
+        }
+        assert_eq!(find(".exit").map(|command| command.name), Some(".quit"));
+        assert!(find(".nonsense").is_none());
+    }
+}

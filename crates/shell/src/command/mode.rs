@@ -1,0 +1,24 @@
+//! `.mode`
+
+use std::ops::ControlFlow;
+
+use super::{Argument, Command};
+
+pub(super) const COMMAND: Command = Command {
+    name: ".mode",
+    aliases: &[".format"],
+    usage: "[FORMAT]",
+    about: "Sets how rows are written: table, json, ndjson, csv, line or markdown.",
+    argument: Argument::Format,
+    run: |shell, format| {
+        if format.is_empty() {
+            eprintln!("rows are written as {}", shell.settings.format);
+        } else {
+            match format.parse() {
+                Ok(format) => shell.settings.format = format,
+                Err(error) => shell.complain(error),
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    },
+};

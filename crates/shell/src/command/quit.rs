@@ -1,0 +1,14 @@
+//! `.quit`
+
+use std::ops::ControlFlow;
+
+use super::{Argument, Command};
+
+pub(super) const COMMAND: Command = Command {
+    name: ".quit",
+    aliases: &[".exit", ".q"],
+    usage: "",
+    about: "Leaves the shell; so does Ctrl-D.",
+    argument: Argument::None,
+    run: |_, _| Ok(ControlFlow::Break(())),
+};

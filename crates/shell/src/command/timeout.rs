@@ -1,0 +1,30 @@
+//! `.timeout`
+
+use std::ops::ControlFlow;
+
+use indago::config::Period;
+
+use super::{Argument, Command};
+
+pub(super) const COMMAND: Command = Command {
+    name: ".timeout",
+    aliases: &[],
+    usage: "[30s|off]",
+    about: "Cancels statements that take longer.",
+    argument: Argument::Text,
+    run: |shell, argument| {
+        match argument {
+            "" => match shell.settings.options.timeout {
+                Some(timeout) => eprintln!("statements are cancelled after {}", Period(timeout)),
+                None => eprintln!("statements run until they are done"),
+            },
+            "off" | "0" => shell.settings.options.timeout = None,
+            text => match text.parse::<Period>() {
+                Ok(period) if !period.0.is_zero() => shell.settings.options.timeout = Some(period.0),
+                Ok(_) => shell.settings.options.timeout = None,
+                Err(error) => shell.complain(error),
+            },
+        }
+        Ok(ControlFlow::Continue(()))
+    },
+};

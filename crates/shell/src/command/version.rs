@@ -1,0 +1,17 @@
+//! `.version`
+
+use std::ops::ControlFlow;
+
+use super::{Argument, Command};
+
+pub(super) const COMMAND: Command = Command {
+    name: ".version",
+    aliases: &[],
+    usage: "",
+    about: "Shows the version.",
+    argument: Argument::None,
+    run: |_, _| {
+        eprintln!("indago {}", env!("CARGO_PKG_VERSION"));
+        Ok(ControlFlow::Continue(()))
+    },
+};

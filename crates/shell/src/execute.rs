@@ -1,0 +1,146 @@
+//! Running one statement: rows to a sink as they come, progress on the way, cancellation at any moment.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use arrow_schema::SchemaRef;
+use futures::StreamExt;
+use indago::{Code, Engine, Query, QueryOptions, ScanStats, Warning};
+
+use crate::progress::Progress;
+use crate::render::RowSink;
+
+/// How often the progress line is renewed.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What is known of a statement that ran.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Rows that came.
+    pub rows: u64,
+    /// Time that it took.
+    pub elapsed: Duration,
+    /// What was missing.
+    pub warnings: Vec<Warning>,
+    /// What its scans did.
+    pub scans: Vec<ScanStats>,
+    /// The SQL that was planned, if the dialect changed it.
+    pub rewritten: Option<String>,
+}
+
+/// Why a statement did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The query failed.
+    #[error(transparent)]
+    Query(#[from] indago::Error),
+    /// The rows could not be written.
+    #[error("cannot write the rows: {0}")]
+    Write(#[from] io::Error),
+    /// It was interrupted.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Failure {
+    /// Whether the reader of the rows went away: no error of ours.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Failure::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Runs one statement. `sink` is asked for when the first batch is there, so that a query which fails at once writes
+/// nothing; `cancel` ends the query when it is ready.
+pub async fn execute<'a>(
+    engine: &Engine,
+    sql: &str,
+    options: QueryOptions,
+    sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
+    progress: bool,
+    cancel: impl Future<Output = ()>,
+) -> (Summary, Result<(), Failure>) {
+    let began = Instant::now();
+    let mut summary = Summary::default();
+    let mut cancel = pin!(cancel);
+    let mut progress = Progress::new(progress);
+    let result = {
+        let planning = Box::pin(engine.query_with(sql, options));
+        let planned = tokio::select! {
+            biased;
+            () = &mut cancel => Err(Failure::Cancelled),
+            query = planning => query.map_err(Failure::from),
+        };
+        match planned {
+            Ok(query) => {
+                let result = tokio::select! {
+                    biased;
+                    () = &mut cancel => Err(Failure::Cancelled),
+                    result = Box::pin(pump(&query, sink, &mut summary, &mut progress, began)) => result,
+                };
+                summary.warnings = query.warnings();
+                summary.scans = query.scans();
+                summary.rewritten = query.rewritten().map(ToString::to_string);
+                result
+            }
+            Err(failure) => Err(failure),
+        }
+    };
+    progress.clear();
+    summary.elapsed = began.elapsed();
+    (summary, result)
+}
+
+async fn pump<'a>(
+    query: &Query,
+    sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
+    summary: &mut Summary,
+    progress: &mut Progress,
+    began: Instant,
+) -> Result<(), Failure> {
+    let schema = query.schema();
+    let mut batches = query.stream();
+    let mut make = Some(sink);
+    let mut sink: Option<Box<dyn RowSink + 'a>> = None;
+    let mut ticks = tokio::time::interval_at((began + TICK).into(), TICK);
+    let result = loop {
+        let batch = tokio::select! {
+            biased;
+            batch = batches.next() => batch,
+            _ = ticks.tick(), if progress.is_on() => {
+                progress.show(&query.scans(), summary.rows, began.elapsed());
+                continue;
+            }
+        };
+        match batch {
+            None => break Ok(()),
+            Some(Err(error)) => break Err(error),
+            Some(Ok(batch)) => {
+                progress.clear();
+                summary.rows += batch.num_rows() as u64;
+                let sink = match &mut sink {
+                    Some(sink) => sink,
+                    None => sink.insert(make.take().map(|make| make(&schema)).transpose()?.ok_or_else(broken)?),
+                };
+                sink.batch(&batch)?;
+            }
+        }
+    };
+    progress.clear();
+    // Rows that came are right even if others are missing: the output is brought to its end.
+    let whole = result.as_ref().err().is_none_or(|error| error.code() == Code::Incomplete);
+    if whole {
+        if sink.is_none() && !schema.fields().is_empty() {
+            sink = make.take().map(|make| make(&schema)).transpose()?;
+        }
+        if let Some(sink) = &mut sink {
+            sink.finish()?;
+        }
+    }
+    result.map_err(Failure::from)
+}
+
+fn broken() -> io::Error {
+    io::Error::other("the output was begun twice")
+}

@@ -1,0 +1,206 @@
+//! Rows as Arrow and Parquet files.
+//!
+//! A file is written beside its final name and renamed when it is whole, so that a failed query leaves no half a file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use arrow_ipc::writer::FileWriter;
+use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use crate::render::RowSink;
+
+/// A file under a temporary name until it is whole.
+struct Draft {
+    path: PathBuf,
+    draft: PathBuf,
+    done: bool,
+}
+
+impl Draft {
+    fn new(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
+        let name =
+            path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
+        let draft = path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
+        let file = File::create(&draft)?;
+        Ok((Self { path: path.to_owned(), draft, done: false }, BufWriter::new(file)))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        std::fs::rename(&self.draft, &self.path)?;
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.done {
+            let _ = std::fs::remove_file(&self.draft);
+        }
+    }
+}
+
+/// Names that occur twice get a number: these formats find columns by name.
+fn with_unique_names(schema: &SchemaRef) -> SchemaRef {
+    let mut seen: Vec<String> = Vec::new();
+    let fields: Fields = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let mut name = field.name().clone();
+            let mut number = 1;
+            while seen.contains(&name) {
+                number += 1;
+                name = format!("{}_{number}", field.name());
+            }
+            seen.push(name.clone());
+            field.as_ref().clone().with_name(name)
+        })
+        .collect();
+    SchemaRef::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// An Arrow IPC file.
+pub struct ArrowFile {
+    writer: Option<FileWriter<BufWriter<File>>>,
+    schema: SchemaRef,
+    draft: Draft,
+}
+
+impl std::fmt::Debug for ArrowFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ArrowFile").field(&self.draft.path).finish()
+    }
+}
+
+impl ArrowFile {
+    /// Begins a file.
+    pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
+        let (draft, file) = Draft::new(path)?;
+        let schema = with_unique_names(schema);
+        let writer = FileWriter::try_new(file, &schema).map_err(arrow)?;
+        Ok(Self { writer: Some(writer), schema, draft })
+    }
+}
+
+impl RowSink for ArrowFile {
+    fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        writer.write(&renamed(batch, &self.schema)?).map_err(arrow)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        writer.finish().map_err(arrow)?;
+        writer.into_inner().map_err(arrow)?.flush()?;
+        self.draft.finish()
+    }
+}
+
+/// A Parquet file.
+pub struct ParquetFile {
+    writer: Option<ArrowWriter<BufWriter<File>>>,
+    schema: SchemaRef,
+    draft: Draft,
+}
+
+impl std::fmt::Debug for ParquetFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ParquetFile").field(&self.draft.path).finish()
+    }
+}
+
+impl ParquetFile {
+    /// Begins a file.
+    pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
+        let (draft, file) = Draft::new(path)?;
+        let schema = with_unique_names(schema);
+        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(Default::default())).build();
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(parquet)?;
+        Ok(Self { writer: Some(writer), schema, draft })
+    }
+}
+
+impl RowSink for ParquetFile {
+    fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        writer.write(&renamed(batch, &self.schema)?).map_err(parquet)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        writer.into_inner().map_err(parquet)?.flush()?;
+        self.draft.finish()
+    }
+}
+
+fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> io::Result<RecordBatch> {
+    RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).map_err(arrow)
+}
+
+fn arrow(error: ArrowError) -> io::Error {
+    match error {
+        ArrowError::IoError(_, error) => error,
+        error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+    }
+}
+
+fn parquet(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(error) => io::Error::other(error.to_string()),
+        },
+        error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Int64Array;
+    use arrow_schema::{DataType, Field};
+
+    use super::*;
+
+    #[test]
+    fn files_are_whole_or_absent() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let field = Field::new("a", DataType::Int64, false);
+        let schema: SchemaRef = Arc::new(Schema::new(vec![field.clone(), field]));
+        let column = Arc::new(Int64Array::from(vec![1, 2]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![column.clone(), column]).expect("equal lengths");
+        let path = folder.path().join("rows.parquet");
+        drop(ParquetFile::create(&path, &schema).expect("created"));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 0);
+
+        let mut file = ParquetFile::create(&path, &schema).expect("created");
+        file.batch(&batch).expect("written");
+        file.finish().expect("finished");
+        let file = File::open(&path).expect("there");
+        let mut read = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(file, 1024).expect("Parquet");
+        let back = read.next().expect("a batch").expect("valid");
+        assert_eq!(back.num_rows(), 2);
+        assert_eq!(back.schema().field(1).name(), "a_2");
+
+        let path = folder.path().join("rows.arrow");
+        let mut file = ArrowFile::create(&path, &schema).expect("created");
+        file.batch(&batch).expect("written");
+        file.finish().expect("finished");
+        let file = File::open(&path).expect("there");
+        let rows: usize = arrow_ipc::reader::FileReader::try_new(file, None)
+            .expect("Arrow")
+            .map(|batch| batch.expect("valid").num_rows())
+            .sum();
+        assert_eq!(rows, 2);
+        assert!(ArrowFile::create(&folder.path().join("no/such/folder.arrow"), &schema).is_err());
+    }
+}

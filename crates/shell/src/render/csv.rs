@@ -1,0 +1,77 @@
+//! CSV as in RFC 4180: a header, quotes where they are needed. NULL is an empty field, empty text is `""`.
+
+use std::io::{self, Write};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use indago::packs::json::Cells;
+
+use super::{RowSink, Style, to_io};
+use crate::text::visible;
+
+pub(super) struct CsvWriter<W> {
+    out: W,
+    schema: SchemaRef,
+    terminal: bool,
+    begun: bool,
+}
+
+impl<W: Write> CsvWriter<W> {
+    pub(super) fn new(schema: SchemaRef, out: W, style: Style) -> Self {
+        Self { out, schema, terminal: style.terminal, begun: false }
+    }
+
+    fn header(&mut self, text: &mut String) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        for (column, field) in self.schema.fields().iter().enumerate() {
+            if column > 0 {
+                text.push(',');
+            }
+            push(field.name(), self.terminal, text);
+        }
+        text.push('\n');
+    }
+}
+
+fn push(value: &str, terminal: bool, text: &mut String) {
+    let value = if terminal { visible(value) } else { value.into() };
+    if value.is_empty() || value.contains([',', '"', '\n', '\r']) || value.starts_with(' ') || value.ends_with(' ') {
+        text.push('"');
+        text.push_str(&value.replace('"', "\"\""));
+        text.push('"');
+    } else {
+        text.push_str(&value);
+    }
+}
+
+impl<W: Write> RowSink for CsvWriter<W> {
+    fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        let mut cells = Cells::new(batch).map_err(to_io)?;
+        let mut text = String::new();
+        self.header(&mut text);
+        let mut cell = String::new();
+        for row in 0..batch.num_rows() {
+            for column in 0..cells.columns() {
+                if column > 0 {
+                    text.push(',');
+                }
+                if !cells.is_null(column, row) {
+                    cell.clear();
+                    cells.text(column, row, &mut cell);
+                    push(&cell, self.terminal, &mut text);
+                }
+            }
+            text.push('\n');
+        }
+        self.out.write_all(text.as_bytes())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let mut text = String::new();
+        self.header(&mut text);
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,177 @@
+//! Rows in each format.
+
+mod csv;
+mod json;
+mod line;
+mod markdown;
+mod table;
+
+use std::io::{self, Write};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
+
+use crate::format::Format;
+
+/// Where rows go, batch by batch.
+pub trait RowSink {
+    /// Takes a batch.
+    fn batch(&mut self, batch: &RecordBatch) -> io::Result<()>;
+    /// Ends the output. Called once, after the last batch, if there was no error.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// What the output goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Width that tables must fit; `None` for no bound.
+    pub width: Option<usize>,
+    /// Whether colours may be used.
+    pub color: bool,
+    /// Whether it is a terminal, which obeys control characters.
+    pub terminal: bool,
+}
+
+impl Style {
+    /// The style for a terminal or a file, as standard output is one.
+    pub fn of_stdout() -> Self {
+        use std::io::IsTerminal;
+        let terminal = io::stdout().is_terminal();
+        let width = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+        Self { width: width.filter(|width| terminal && *width > 0), color: terminal && colors_wanted(), terminal }
+    }
+}
+
+/// Whether colours are wanted where they are possible.
+pub(crate) fn colors_wanted() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A writer of rows in a format.
+pub fn row_writer<'a, W: Write + 'a>(format: Format, schema: SchemaRef, out: W, style: Style) -> Box<dyn RowSink + 'a> {
+    match format {
+        Format::Table => Box::new(table::TableWriter::new(schema, out, style)),
+        Format::Json => Box::new(json::JsonWriter::new(&schema, out)),
+        Format::Ndjson => Box::new(json::NdjsonWriter::new(&schema, out)),
+        Format::Csv => Box::new(csv::CsvWriter::new(schema, out, style)),
+        Format::Line => Box::new(line::LineWriter::new(&schema, out, style)),
+        Format::Markdown => Box::new(markdown::MarkdownWriter::new(schema, out)),
+    }
+}
+
+fn to_io(error: ArrowError) -> io::Error {
+    match error {
+        ArrowError::IoError(_, error) => error,
+        error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+    }
+}
+
+/// A cell's text made safe to show. `None` for NULL; a text that reads `NULL` is quoted, so that the two differ.
+fn shown(cells: &mut indago::packs::json::Cells<'_>, column: usize, row: usize) -> Option<String> {
+    if cells.is_null(column, row) {
+        return None;
+    }
+    let mut text = String::new();
+    cells.text(column, row, &mut text);
+    Some(match crate::text::visible(&text).as_ref() {
+        "NULL" => "'NULL'".to_owned(),
+        visible => visible.to_owned(),
+    })
+}
+
+const NULL: &str = "NULL";
+const DIM: &str = "\x1b[2m";
+const BOLD: &str = "\x1b[1m";
+const RESET: &str = "\x1b[0m";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray};
+    use arrow_schema::{Field, Schema};
+
+    use super::*;
+
+    pub(crate) fn sample() -> RecordBatch {
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("pid", Arc::new(Int64Array::from(vec![Some(1), Some(4096), None]))),
+            (
+                "name",
+                Arc::new(StringViewArray::from(vec![
+                    Some("init"),
+                    Some("\u{1b}[31mred, \"quoted\"|\nnext"),
+                    Some("NULL"),
+                ])),
+            ),
+            ("load", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(100.0)]))),
+            ("ok", Arc::new(BooleanArray::from(vec![true, false, true]))),
+            (
+                "since",
+                Arc::new(
+                    TimestampMicrosecondArray::from(vec![Some(0), None, Some(1_700_000_000_000_000)])
+                        .with_timezone("UTC"),
+                ),
+            ),
+            ("name", Arc::new(StringViewArray::from(vec![Some(""), Some("日本"), None]))),
+        ];
+        let fields: Vec<Field> =
+            columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+        let arrays = columns.into_iter().map(|(_, array)| array).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("equal lengths")
+    }
+
+    fn render(format: Format, style: Style, batches: &[RecordBatch]) -> String {
+        let mut out = Vec::new();
+        {
+            let mut writer = row_writer(format, sample().schema(), &mut out, style);
+            for batch in batches {
+                writer.batch(batch).expect("written");
+            }
+            writer.finish().expect("written");
+        }
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn every_format() {
+        for format in Format::ALL {
+            insta::assert_snapshot!(format!("rows_{format}"), render(format, Style::default(), &[sample()]));
+            insta::assert_snapshot!(format!("no_rows_{format}"), render(format, Style::default(), &[]));
+        }
+    }
+
+    #[test]
+    fn tables_fit_the_terminal() {
+        for width in [100, 60, 20] {
+            let style = Style { width: Some(width), color: false, terminal: true };
+            let text = render(Format::Table, style, &[sample()]);
+            insta::assert_snapshot!(format!("table_{width}"), text);
+            if width > 50 {
+                assert!(text.lines().all(|line| crate::text::width(line) <= width), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn json_is_json_and_nothing_active_reaches_a_terminal() {
+        let batches = [sample(), sample()];
+        let rows: Vec<serde_json::Value> =
+            serde_json::from_str(&render(Format::Json, Style::default(), &batches)).expect("JSON");
+        assert_eq!(rows.len(), 6);
+        for line in render(Format::Ndjson, Style::default(), &batches).lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+        }
+        let style = Style { width: Some(80), color: false, terminal: true };
+        for format in Format::ALL {
+            let text = render(format, style, &batches);
+            assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{format}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn csv_is_raw_in_a_file() {
+        assert!(render(Format::Csv, Style::default(), &[sample()]).contains("\u{1b}[31m"));
+    }
+}

@@ -1,0 +1,262 @@
+//! What can stand where the cursor is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indago::Engine;
+
+use crate::command::{self, Argument};
+use crate::format::Format;
+use crate::lex::{KEYWORDS, Kind, Token, is_keyword, tokens};
+
+/// The names that an engine knows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    /// Columns by table.
+    pub(crate) tables: BTreeMap<String, Vec<String>>,
+    pub(crate) functions: Vec<String>,
+}
+
+impl Names {
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let table = |table: indago::TableRef| {
+            let spec = table.spec();
+            (spec.name.to_string(), spec.columns.iter().map(|column| column.name.to_string()).collect())
+        };
+        Self {
+            tables: engine.tables().into_iter().map(table).collect(),
+            functions: engine.functions().into_iter().map(|function| function.name.to_string()).collect(),
+        }
+    }
+
+    fn columns_of(&self, table: &str) -> Option<&Vec<String>> {
+        self.tables.get(table).or_else(|| self.tables.get(&table.to_lowercase()))
+    }
+
+    /// Where the word before the cursor begins, and what it can become.
+    pub(crate) fn complete(&self, line: &str, cursor: usize) -> (usize, Vec<String>) {
+        let before = &line[..cursor];
+        if before.trim_start().starts_with('.') {
+            return self.complete_command(before);
+        }
+        let start = before
+            .rfind(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
+            .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+        let word = &before[start..];
+        let pieces = tokens(before);
+        if pieces.last().is_some_and(|last| {
+            let open = !last.text.ends_with('\'') || last.text.len() == 1;
+            last.end() == cursor
+                && (last.kind == Kind::Comment && last.text.starts_with("--") || last.kind == Kind::String && open)
+        }) {
+            return (cursor, Vec::new());
+        }
+        let sources = self.sources(line, cursor);
+        if let Some((qualifier, prefix)) = word.rsplit_once('.') {
+            let from = start + qualifier.len() + 1;
+            let source = sources.iter().find(|source| source.alias.eq_ignore_ascii_case(qualifier));
+            let columns =
+                source.and_then(|source| self.columns_of(&source.table)).or_else(|| self.columns_of(qualifier));
+            return (from, matching(prefix, columns.into_iter().flatten().map(String::as_str)));
+        }
+        let pieces: Vec<Token<'_>> = pieces.into_iter().filter(|token| token.start < start).collect();
+        if wants_table(&pieces) {
+            let with: Vec<&str> = common_tables(&tokens(line));
+            return (start, matching(word, self.tables.keys().map(String::as_str).chain(with)));
+        }
+        if word.is_empty() && sources.is_empty() {
+            return (start, Vec::new());
+        }
+        let mut candidates: BTreeSet<&str> = BTreeSet::new();
+        if sources.is_empty() && word.len() >= 2 && !pieces.is_empty() {
+            candidates.extend(self.tables.values().flatten().map(String::as_str));
+        }
+        for source in &sources {
+            candidates.extend(self.columns_of(&source.table).into_iter().flatten().map(String::as_str));
+            candidates.insert(&source.alias);
+        }
+        let mut found = matching(word, candidates);
+        if !word.is_empty() {
+            let upper = word.chars().any(|c| c.is_ascii_uppercase());
+            let keywords: Vec<String> =
+                KEYWORDS.iter().map(|word| if upper { (*word).to_owned() } else { word.to_lowercase() }).collect();
+            found.extend(matching(word, keywords.iter().map(String::as_str)));
+            if !pieces.is_empty() {
+                found.extend(
+                    matching(word, self.functions.iter().map(String::as_str)).into_iter().map(|name| name + "("),
+                );
+            }
+        }
+        found.dedup();
+        (start, found)
+    }
+
+    fn complete_command(&self, before: &str) -> (usize, Vec<String>) {
+        let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let word = &before[start..];
+        let Some((name, _)) = before.trim_start().split_once(char::is_whitespace) else {
+            return (start, matching(word, command::ALL.iter().map(|command| command.name)));
+        };
+        let Some(command) = command::find(name) else { return (start, Vec::new()) };
+        let found = match command.argument {
+            Argument::None => Vec::new(),
+            Argument::Table => matching(word, self.tables.keys().map(String::as_str)),
+            Argument::Function => matching(word, self.functions.iter().map(String::as_str)),
+            Argument::Format => matching(word, Format::ALL.map(Format::name)),
+            Argument::Switch => matching(word, ["on", "off"]),
+            Argument::Command => matching(word, command::ALL.iter().map(|command| command.name)),
+            Argument::Text => Vec::new(),
+        };
+        (start, found)
+    }
+
+    /// The tables of the statement that the cursor is in.
+    fn sources(&self, line: &str, cursor: usize) -> Vec<Source> {
+        let pieces: Vec<Token<'_>> = tokens(line).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+        let begin = pieces.iter().rposition(|token| token.is_sign(";") && token.start < cursor).map_or(0, |at| at + 1);
+        let end = pieces[begin..].iter().position(|token| token.is_sign(";")).map_or(pieces.len(), |at| begin + at);
+        let pieces = &pieces[begin..end];
+        let mut sources = Vec::new();
+        // For each depth of parentheses, whether a comma begins another table.
+        let mut in_from = vec![false];
+        let mut expected = false;
+        let mut at = 0;
+        while let Some(token) = pieces.get(at) {
+            at += 1;
+            if token.is_sign("(") {
+                in_from.push(false);
+                expected = false;
+            } else if token.is_sign(")") {
+                in_from.pop();
+                if in_from.is_empty() {
+                    in_from.push(false);
+                }
+            } else if token.is("FROM") || token.is("JOIN") {
+                expected = true;
+                if let Some(top) = in_from.last_mut() {
+                    *top = true;
+                }
+            } else if token.is_sign(",") {
+                expected = in_from.last() == Some(&true);
+            } else if expected && let Some(table) = token.name() {
+                expected = false;
+                if pieces.get(at).is_some_and(|token| token.is("AS")) {
+                    at += 1;
+                }
+                let alias = pieces.get(at).filter(|token| !token.is("ON") && !is_keyword(token.text));
+                let alias = alias.and_then(Token::name).unwrap_or(table);
+                sources.push(Source { table: table.to_owned(), alias: alias.to_owned() });
+            } else if token.kind == Kind::Word && ends_from(token) {
+                if let Some(top) = in_from.last_mut() {
+                    *top = false;
+                }
+                expected = false;
+            }
+        }
+        sources
+    }
+}
+
+struct Source {
+    table: String,
+    alias: String,
+}
+
+fn ends_from(token: &Token<'_>) -> bool {
+    ["WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "ON", "USING", "SELECT", "UNION"].iter().any(|word| token.is(word))
+}
+
+/// Whether the next name is a table's.
+fn wants_table(pieces: &[Token<'_>]) -> bool {
+    match pieces.last() {
+        Some(last) if ["FROM", "JOIN", "DESCRIBE", "TABLE"].iter().any(|word| last.is(word)) => true,
+        Some(last) if last.is_sign(",") => {
+            let mut depth = 0;
+            for token in pieces.iter().rev() {
+                if token.is_sign(")") {
+                    depth += 1;
+                } else if token.is_sign("(") {
+                    depth -= 1;
+                } else if depth == 0 && (token.is("FROM") || ends_from(token)) {
+                    return token.is("FROM");
+                }
+                if depth < 0 {
+                    return false;
+                }
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Names that `WITH` gives.
+fn common_tables<'a>(pieces: &[Token<'a>]) -> Vec<&'a str> {
+    pieces
+        .windows(3)
+        .filter(|window| window[0].kind == Kind::Word && window[1].is("AS") && window[2].is_sign("("))
+        .map(|window| window[0].text)
+        .collect()
+}
+
+fn matching<'a>(prefix: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let prefix = prefix.to_lowercase();
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.to_lowercase().starts_with(&prefix))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let table = |name: &str, columns: &[&str]| (name.to_owned(), columns.iter().map(|c| (*c).to_owned()).collect());
+        Names {
+            tables: [
+                table("processes", &["pid", "name", "path", "parent"]),
+                table("process_envs", &["pid", "key", "value"]),
+                table("hash", &["path", "sha256"]),
+            ]
+            .into(),
+            functions: vec!["sha256".into(), "split".into()],
+        }
+    }
+
+    fn complete(text: &str) -> String {
+        let cursor = text.find('|').expect("a cursor");
+        let (start, found) = names().complete(&text.replace('|', ""), cursor);
+        format!("{}: {}", &text[start..cursor], found.join(" "))
+    }
+
+    #[test]
+    fn completes_where_the_cursor_is() {
+        for (text, expected) in [
+            ("SEL|", "SEL: SELECT"),
+            ("sel|", "sel: select"),
+            ("SELECT * FROM pro|", "pro: process_envs processes"),
+            ("SELECT * FROM processes p JOIN h|", "h: hash"),
+            ("SELECT * FROM processes, h|", "h: hash"),
+            ("SELECT pa| FROM processes", "pa: parent path partition"),
+            ("SELECT p.pa| FROM processes AS p", "pa: path parent"),
+            ("SELECT p.| FROM hash AS p", ": path sha256"),
+            ("SELECT hash.s|", "s: sha256"),
+            ("SELECT * FROM processes WHERE na|", "na: name natural"),
+            ("SELECT * FROM processes WHERE pid IN (SELECT pid FROM process_e|", "process_e: process_envs"),
+            ("SELECT * FROM processes p WHERE p.pid IN (SELECT e.k| FROM process_envs e)", "k: key"),
+            ("SELECT 1 FROM hash; SELECT na| FROM processes", "na: name natural"),
+            ("WITH shells AS (SELECT 1) SELECT * FROM sh|", "sh: shells"),
+            ("SELECT SP|", "SP: split("),
+            ("SELECT 'pro|", ": "),
+            ("SELECT 1 -- pro|", ": "),
+            (".sch|", ".sch: .schema"),
+            (".schema ha|", "ha: hash"),
+            (".mode nd|", "nd: ndjson"),
+            (".timer o|", "o: on off"),
+            ("|", ": "),
+        ] {
+            assert_eq!(complete(text), expected, "{text}");
+        }
+    }
+}

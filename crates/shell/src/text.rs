@@ -1,0 +1,105 @@
+//! Text that came from elsewhere, made safe to show.
+//!
+//! Rows hold what attackers wrote: a process may be named after an escape sequence that rewrites the screen. What a terminal
+//! would obey, or what would hide or reorder the text around it, is shown as an escape.
+
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthChar;
+
+/// The text with everything that a terminal would obey written as escapes.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_active) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        push_visible(c, &mut out);
+    }
+    Cow::Owned(out)
+}
+
+fn push_visible(c: char, out: &mut String) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if (c as u32) < 0x80 && is_active(c) => out.push_str(&format!("\\x{:02x}", c as u32)),
+        c if is_active(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+        c => out.push(c),
+    }
+}
+
+/// The same, with line breaks and tabs left as they are: for text of several lines.
+pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| is_active(c) && c != '\n' && c != '\t') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if c == '\n' || c == '\t' { out.push(c) } else { push_visible(c, &mut out) }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a character does something rather than show something.
+fn is_active(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Columns that a visible text takes on a terminal.
+pub(crate) fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().map(|c| c.width().unwrap_or(0)).sum() }
+}
+
+/// The text cut to a width; a cut one ends in `…`.
+pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if width(text) <= most {
+        return Cow::Borrowed(text);
+    }
+    let mut used = 0;
+    let mut out = String::new();
+    for c in text.chars() {
+        let next = c.width().unwrap_or(0);
+        if used + next > most.saturating_sub(1) {
+            break;
+        }
+        used += next;
+        out.push(c);
+    }
+    out.push('…');
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_shown() {
+        for (text, shown) in [
+            ("plain ünïcode 日本", "plain ünïcode 日本"),
+            ("\u{1b}[2J\u{7}", "\\x1b[2J\\x07"),
+            ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
+            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\x7f"),
+            ("evil\u{202e}txt.exe", "evil\\u{202e}txt.exe"),
+            ("zero\u{200b}width", "zero\\u{200b}width"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+        assert_eq!(visible_lines("a\n\u{1b}b"), "a\n\\x1bb");
+    }
+
+    #[test]
+    fn widths_and_cuts() {
+        assert_eq!(width("日本"), 4);
+        assert_eq!(width("e\u{301}"), 1);
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("日本語", 4), "日…");
+        assert_eq!(cut("abc", 0), "…");
+    }
+}

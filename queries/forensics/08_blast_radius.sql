@@ -1,0 +1,2 @@
+-- about: placeholder
+SELECT 1

@@ -1,0 +1,618 @@
+//! The environment: profiles, the accounts behind them, and the places in them that a scan reads.
+//!
+//! A [`Profile`] is one way into AWS. A table's scan falls into [`Place`]s, which are found without any call; to read a
+//! place is to open it, which gives [`Site`]s: a profile in a region with everything known that rows say of where they
+//! come from, and the clients to ask.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use async_stream::try_stream;
+use aws_config::BehaviorVersion;
+use aws_config::profile::ProfileFileCredentialsProvider;
+#[allow(deprecated, reason = "their new names are in a crate of their own")]
+use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+use aws_config::provider_config::ProviderConfig;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider as Tls;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use indago_table::KeyValue;
+use indago_table::prelude::*;
+
+use tokio::sync::OnceCell;
+
+use crate::call;
+
+/// The region that tables about global services (IAM, the account itself) give.
+pub(crate) const GLOBAL: &str = "global";
+
+/// Where calls go that belong to no region, when the profile names none.
+const HOME_OF_GLOBAL: &str = "us-east-1";
+
+/// Columns by which scans are pruned; they have the same names in every table.
+const ACCOUNT_ID: &str = "account_id";
+const REGION: &str = "region";
+/// Keys on them may belong to another account, so the account has to be known before anything is asked for.
+const ARNS: [&str; 2] = ["arn", "policy_arn"];
+
+/// Regions of one place that are read at the same time.
+const REGIONS_AT_ONCE: usize = 8;
+
+/// Which accounts and regions the tables read; the default is what the machine's AWS tools would use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// Names of profiles; empty for the one that the environment selects. Two profiles of one account give its rows
+    /// twice, told apart by their column `profile`.
+    pub profiles: Vec<String>,
+    /// Regions that regional tables read; empty for each profile's own. `*` stands for any text, so that `*` is every
+    /// region that the account has enabled, and `eu-*` those in Europe.
+    pub regions: Vec<String>,
+    /// Who answers instead of AWS, such as `http://127.0.0.1:5000`; `AWS_ENDPOINT_URL` and profiles can say so too.
+    pub endpoint_url: Option<String>,
+    /// The file of profiles to read instead of `~/.aws/config`; it may hold credentials too.
+    pub config_file: Option<PathBuf>,
+}
+
+/// The AWS accounts that tables read. Making one reads no file and makes no call.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    profiles: Vec<Arc<Profile>>,
+    regions: Vec<String>,
+}
+
+impl Environment for Aws {
+    const NAME: &'static str = "aws";
+}
+
+impl Default for Aws {
+    /// What the machine's AWS tools would use.
+    fn default() -> Self {
+        Aws::new(&AwsSettings::default())
+    }
+}
+
+impl Aws {
+    /// The profiles and regions of the settings.
+    pub fn new(settings: &AwsSettings) -> Self {
+        let (file, endpoint) = (&settings.config_file, &settings.endpoint_url);
+        let found = || Found { file: file.clone(), endpoint: endpoint.clone() };
+        let mut aws = Aws::empty().with_regions(settings.regions.clone());
+        for name in &settings.profiles {
+            aws.add(name, Origin::Named(found()));
+        }
+        if settings.profiles.is_empty() {
+            let name = Sys::live().variable("AWS_PROFILE").filter(|name| !name.is_empty());
+            aws.add(&name.unwrap_or_else(|| "default".into()), Origin::Machine(found()));
+        }
+        aws
+    }
+
+    /// No account at all, to which [`with_config`](Aws::with_config) adds.
+    pub fn empty() -> Self {
+        Aws { profiles: Vec::new(), regions: Vec::new() }
+    }
+
+    /// The same with one more account: credentials, region, endpoint and HTTP client are those of the configuration.
+    ///
+    /// Its retries are switched off: the engine tries calls again, within its own limits.
+    #[must_use]
+    pub fn with_config(mut self, name: &str, config: SdkConfig) -> Self {
+        self.add(name, Origin::Given(Box::new(config)));
+        self
+    }
+
+    /// The same, with regional tables reading these regions; patterns as in [`AwsSettings::regions`].
+    #[must_use]
+    pub fn with_regions<R: Into<String>>(mut self, regions: impl IntoIterator<Item = R>) -> Self {
+        self.regions = regions.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Names are unique: rows find the way back to their account by it.
+    fn add(&mut self, name: &str, origin: Origin) {
+        let profile = Profile { name: name.into(), origin, config: OnceCell::new(), clients: Mutex::default() };
+        self.profiles.retain(|other| other.name != profile.name);
+        self.profiles.push(Arc::new(profile));
+    }
+
+    /// Where a row came from, as its `profile` and `region` columns say: for sources, which ask for more about a row.
+    pub(crate) async fn site(&self, profile: &str, region: &str) -> Result<Site> {
+        let Some(profile) = self.profiles.iter().find(|other| other.name == profile) else {
+            return Err(Error::Gone(format!("profile {profile}")));
+        };
+        Site::new(profile, (region != GLOBAL).then_some(region)).await
+    }
+
+    /// Whether a region is one of those that regional tables read; `home` is the profile's own.
+    pub(crate) fn reads_region(&self, region: &str, home: &str) -> bool {
+        if self.regions.is_empty() { region == home } else { self.regions.iter().any(|like| matches(like, region)) }
+    }
+}
+
+/// One way into AWS: whose credentials, and clients once they were needed.
+struct Profile {
+    name: String,
+    origin: Origin,
+    config: OnceCell<SdkConfig>,
+    clients: Mutex<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Where a profile's credentials and region come from.
+enum Origin {
+    /// What the environment selects: variables, profile files, a container's or an instance's role.
+    Machine(Found),
+    /// A profile by name; keys in environment variables do not replace it.
+    Named(Found),
+    /// An embedder's own configuration.
+    Given(Box<SdkConfig>),
+}
+
+/// Where the machine's configuration is, if not in the usual place.
+struct Found {
+    file: Option<PathBuf>,
+    endpoint: Option<String>,
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Profile").field(&self.name).finish()
+    }
+}
+
+impl Profile {
+    async fn config(&self) -> &SdkConfig {
+        self.config.get_or_init(|| Box::pin(self.load())).await
+    }
+
+    async fn load(&self) -> SdkConfig {
+        let found = match &self.origin {
+            Origin::Given(config) => return ours(config),
+            Origin::Machine(found) | Origin::Named(found) => found,
+        };
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client())
+            .retry_config(RetryConfig::disabled());
+        let files = found.file.as_deref().map(profile_files);
+        if let Some(endpoint) = &found.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(files) = files.clone() {
+            loader = loader.profile_files(files);
+        }
+        if matches!(self.origin, Origin::Machine(_)) {
+            return loader.load().await;
+        }
+        let config = loader.profile_name(&self.name).load().await;
+        let provider = ProviderConfig::without_region()
+            .with_region(config.region().cloned())
+            .with_http_client(http_client())
+            .with_behavior_version(config.behavior_version());
+        let mut credentials = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&self.name);
+        if let Some(files) = files {
+            credentials = credentials.profile_files(files);
+        }
+        let credentials = aws_credential_types::provider::SharedCredentialsProvider::new(credentials.build());
+        config.into_builder().credentials_provider(credentials).build()
+    }
+
+    /// A service's client in a region, made when it is first asked for.
+    fn client<C: Client>(&self, config: &SdkConfig) -> Arc<C> {
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry((TypeId::of::<C>(), region)).or_insert_with(|| Arc::new(C::new(config))).clone();
+        client.downcast().unwrap_or_else(|_| Arc::new(C::new(config)))
+    }
+}
+
+#[allow(deprecated, reason = "their new names are in a crate of their own")]
+fn profile_files(config: &Path) -> ProfileFiles {
+    let builder = ProfileFiles::builder().include_default_credentials_file(true);
+    builder.with_file(ProfileFileKind::Config, config).build()
+}
+
+/// An embedder's configuration with what the tables rely on.
+fn ours(config: &SdkConfig) -> SdkConfig {
+    let builder = config.clone().into_builder().retry_config(RetryConfig::disabled());
+    let builder = match config.behavior_version() {
+        None => builder.behavior_version(BehaviorVersion::latest()),
+        Some(_) => builder,
+    };
+    match config.http_client() {
+        None => builder.http_client(http_client()).build(),
+        Some(_) => builder.build(),
+    }
+}
+
+/// One connection pool for all accounts, over rustls with ring; proxies as the environment names them.
+fn http_client() -> SharedHttpClient {
+    static SHARED: OnceLock<SharedHttpClient> = OnceLock::new();
+    SHARED.get_or_init(|| SharedHttpClient::new(OnePool::default())).clone()
+}
+
+/// An HTTP client with one connector. The SDK's own makes one for each client that is built, and with it parses every
+/// certificate that the machine trusts; with a client a region that is seconds.
+#[derive(Debug, Default)]
+struct OnePool(OnceLock<SharedHttpConnector>);
+
+impl HttpClient for OnePool {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let connect = || {
+            let mut builder = Connector::builder().connector_settings(settings.clone());
+            builder.set_sleep_impl(components.sleep_impl());
+            let builder = builder.proxy_config(ProxyConfig::from_env());
+            SharedHttpConnector::new(builder.tls_provider(Tls::Rustls(CryptoMode::Ring)).build())
+        };
+        self.0.get_or_init(connect).clone()
+    }
+}
+
+/// A service's client. A further service is one line below and one crate in `Cargo.toml`.
+pub(crate) trait Client: Send + Sync + 'static {
+    /// The client for a configuration.
+    fn new(config: &SdkConfig) -> Self;
+}
+
+macro_rules! clients {
+    ($($service:ident: $client:ty;)*) => {
+        $(impl Client for $client {
+            fn new(config: &SdkConfig) -> Self {
+                <$client>::new(config)
+            }
+        })*
+
+        impl Site {
+            $(pub(crate) fn $service(&self) -> Arc<$client> {
+                self.profile.client(&self.config)
+            })*
+        }
+    };
+}
+
+clients! {
+    ec2: aws_sdk_ec2::Client;
+    iam: aws_sdk_iam::Client;
+    organizations: aws_sdk_organizations::Client;
+    sts: aws_sdk_sts::Client;
+}
+
+/// One independent part of a scan: a profile, and the regions that are read there.
+#[derive(Debug)]
+pub struct Place {
+    profile: Arc<Profile>,
+    scope: Scope,
+}
+
+/// The regions of a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    /// None: what belongs to the account.
+    Global,
+    /// The profile's own.
+    Home,
+    /// This one.
+    Region(String),
+    /// The account's enabled regions that match a pattern.
+    Matching(Vec<String>),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.profile.name)?;
+        match &self.scope {
+            Scope::Global => write!(f, "/{GLOBAL}"),
+            Scope::Home => match self.profile.config.get().and_then(SdkConfig::region) {
+                Some(region) => write!(f, "/{region}"),
+                None => Ok(()),
+            },
+            Scope::Region(region) => write!(f, "/{region}"),
+            Scope::Matching(patterns) => write!(f, "/{}", patterns.join(",")),
+        }
+    }
+}
+
+impl Place {
+    /// Every account once: for tables about what has no region. Their `region` is `global`.
+    pub(crate) fn global<T: Row<Env = Aws>>(scan: &Scan<T>) -> Result<Vec<Place>> {
+        let admitted = keys(scan, REGION).is_none_or(|regions| regions.iter().any(|region| region == GLOBAL));
+        if admitted { Place::accounts(scan) } else { Ok(Vec::new()) }
+    }
+
+    /// Every account once, whatever the table's region column means.
+    pub(crate) fn accounts<T: Row<Env = Aws>>(scan: &Scan<T>) -> Result<Vec<Place>> {
+        Ok(places(scan, &[Scope::Global]))
+    }
+
+    /// Every account in every region that is configured and that the query's `region` keys leave.
+    pub(crate) fn regional<T: Row<Env = Aws>>(scan: &Scan<T>) -> Result<Vec<Place>> {
+        Ok(places(scan, &scopes(&scan.env().regions, keys(scan, REGION))))
+    }
+
+    /// The rows of the place: `rows` gives those of one site, and is asked for no site that the query's keys exclude.
+    ///
+    /// Where the place turns out to be several regions, one that fails is reported and the others still come.
+    pub(crate) fn rows<'a, T, F>(&'a self, scan: &'a Scan<T>, rows: F) -> impl Stream<Item = Result<T>> + Send + 'a
+    where
+        T: Row<Env = Aws>,
+        F: Fn(Site) -> BoxStream<'a, Result<T>> + Send + Sync + 'a,
+    {
+        try_stream! {
+            let sites = Box::pin(self.sites(scan)).await?;
+            let has_siblings = sites.len() > 1;
+            let read = |site: Site| {
+                let origin = site.to_string();
+                let rows = rows(site);
+                rows.filter_map(move |row| {
+                    let missing = |error: &Error| has_siblings && *error != Error::Cancelled;
+                    let kept = match row {
+                        Err(error) if missing(&error) => {
+                            scan.report(&origin, &error);
+                            None
+                        }
+                        row => Some(row),
+                    };
+                    std::future::ready(kept)
+                })
+                .boxed()
+            };
+            let streams: Vec<_> = sites.into_iter().map(read).collect();
+            let mut rows = stream::iter(streams).flatten_unordered(REGIONS_AT_ONCE);
+            while let Some(row) = rows.next().await {
+                yield row?;
+            }
+        }
+    }
+
+    /// The sites that the query's keys leave, with the account's id where the query needs it.
+    async fn sites<T: Row<Env = Aws>>(&self, scan: &Scan<T>) -> Result<Vec<Site>> {
+        let mut site = match &self.scope {
+            Scope::Region(region) => Site::new(&self.profile, Some(region)).await?,
+            Scope::Home => {
+                let Some(home) = self.profile.config().await.region().cloned() else {
+                    return Err(Error::Unsupported(format!(
+                        "profile {} has no region: set `region` in it, AWS_REGION, or `aws.regions` in the configuration",
+                        self.profile.name
+                    )));
+                };
+                let home = home.as_ref();
+                if keys(scan, REGION).is_some_and(|regions| !regions.iter().any(|region| region == home)) {
+                    return Ok(Vec::new());
+                }
+                Site::new(&self.profile, Some(home)).await?
+            }
+            Scope::Global | Scope::Matching(_) => Site::new(&self.profile, None).await?,
+        };
+        let accounts = keys(scan, ACCOUNT_ID);
+        let has_arns = ARNS.iter().any(|column| keys(scan, column).is_some());
+        if accounts.is_some() || has_arns || wants(scan, ACCOUNT_ID) {
+            let identity = call::identity(scan, &site).await?;
+            if accounts.is_some_and(|accounts| !accounts.contains(&identity.account_id)) {
+                return Ok(Vec::new());
+            }
+            site.account_id.clone_from(&identity.account_id);
+        }
+        let Scope::Matching(patterns) = &self.scope else { return Ok(vec![site]) };
+        let regions = call::enabled_regions(scan, &site).await?;
+        let is_chosen = |region: &&String| patterns.iter().any(|like| matches(like, region));
+        let chosen = regions.iter().filter(|region| partition(region) == site.partition()).filter(is_chosen);
+        Ok(chosen.map(|region| site.in_region(region)).collect())
+    }
+}
+
+fn places<T: Row<Env = Aws>>(scan: &Scan<T>, scopes: &[Scope]) -> Vec<Place> {
+    let place = |profile: &Arc<Profile>, scope: &Scope| Place { profile: profile.clone(), scope: scope.clone() };
+    scan.env().profiles.iter().flat_map(|profile| scopes.iter().map(move |scope| place(profile, scope))).collect()
+}
+
+/// The scopes that configured regions and a query's keys leave.
+fn scopes(configured: &[String], keys: Option<Vec<String>>) -> Vec<Scope> {
+    let is_pattern = |region: &String| region.contains('*');
+    match keys {
+        None if configured.is_empty() => vec![Scope::Home],
+        // A home region is not known before the profile is loaded; it is compared with the keys then.
+        Some(_) if configured.is_empty() => vec![Scope::Home],
+        // A region that is named and matches is asked without a look at the list of regions.
+        Some(keys) => {
+            let is_read = |key: &String| is_region_name(key) && configured.iter().any(|like| matches(like, key));
+            let mut named: Vec<_> = keys.into_iter().filter(is_read).map(Scope::Region).collect();
+            named.dedup();
+            named
+        }
+        None if configured.iter().any(is_pattern) => vec![Scope::Matching(configured.to_vec())],
+        None => configured.iter().cloned().map(Scope::Region).collect(),
+    }
+}
+
+/// Whether a text could be a region's name: nothing else may become part of a host name.
+fn is_region_name(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    match parts.split_last() {
+        Some((number, words)) => {
+            words.len() >= 2
+                && words.iter().all(is_word)
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+        }
+        None => false,
+    }
+}
+
+/// Whether a region matches a pattern in which `*` is any text.
+fn matches(pattern: &str, region: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == region,
+        Some((before, after)) => region.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| matches(after, &rest[at..]))
+        }),
+    }
+}
+
+/// The keys asked of a column that not every table has.
+fn keys<T: Row>(scan: &Scan<T>, column: &str) -> Option<Vec<String>> {
+    let keys = scan.context().constraints.keys(T::SPEC.column(column)?)?;
+    Some(keys.iter().filter_map(String::from_scalar).collect())
+}
+
+/// Whether the scan is about everything in the accounts and regions that it reads, so that one listing with all details
+/// is cheaper than details row by row.
+pub(crate) fn is_whole<T: Row>(scan: &Scan<T>) -> bool {
+    let is_slice = |column: &usize| [ACCOUNT_ID, REGION].contains(&T::SPEC.columns[*column].name.as_ref());
+    scan.limit().is_none() && scan.context().constraints.0.keys().all(is_slice)
+}
+
+/// Whether the query needs a column that not every table has.
+fn wants<T: Row>(scan: &Scan<T>, column: &str) -> bool {
+    T::SPEC.column(column).is_some_and(|position| scan.wanted()[position])
+}
+
+/// A profile in a region, or in none: what rows say of their origin, and the clients to ask there.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    profile: Arc<Profile>,
+    config: SdkConfig,
+    region: String,
+    account_id: String,
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.profile.name, self.region)
+    }
+}
+
+impl Site {
+    async fn new(profile: &Arc<Profile>, region: Option<&str>) -> Result<Site> {
+        let config = profile.config().await;
+        let signed_for = match (region, config.region()) {
+            (Some(region), _) => Region::new(region.to_owned()),
+            (None, Some(home)) => home.clone(),
+            (None, None) => Region::from_static(HOME_OF_GLOBAL),
+        };
+        Ok(Site {
+            profile: profile.clone(),
+            config: config.clone().into_builder().region(signed_for).build(),
+            region: region.unwrap_or(GLOBAL).to_owned(),
+            account_id: String::new(),
+        })
+    }
+
+    fn in_region(&self, region: &str) -> Site {
+        let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
+        Site { config, region: region.to_owned(), ..self.clone() }
+    }
+
+    /// The `profile` column.
+    pub(crate) fn profile(&self) -> String {
+        self.profile.name.clone()
+    }
+
+    /// The `region` column.
+    pub(crate) fn region(&self) -> String {
+        self.region.clone()
+    }
+
+    /// The `account_id` column; empty when the query asks nothing of it.
+    pub(crate) fn account_id(&self) -> String {
+        self.account_id.clone()
+    }
+
+    /// The `partition` column.
+    pub(crate) fn partition(&self) -> String {
+        partition(&self.home()).to_owned()
+    }
+
+    /// The region that calls are signed for.
+    pub(crate) fn home(&self) -> String {
+        self.config.region().map_or_else(|| HOME_OF_GLOBAL.to_owned(), ToString::to_string)
+    }
+
+    /// Whose limits a call to a service counts against.
+    pub(crate) fn endpoint(&self, service: &str) -> String {
+        format!("{self}/{service}")
+    }
+}
+
+/// The partition (a set of regions with its own accounts) that a region belongs to.
+fn partition(region: &str) -> &'static str {
+    const BY_PREFIX: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("us-iso-", "aws-iso"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let found = BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix));
+    found.map_or("aws", |(_, partition)| partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_pruned_before_anything_is_asked() {
+        let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let region = |name: &str| Scope::Region(name.into());
+        let check = |configured: &[&str], keys: Option<&[&str]>, expected: &[Scope]| {
+            let found = scopes(&texts(configured), keys.map(texts));
+            assert_eq!(found, expected, "{configured:?} with keys {keys:?}");
+        };
+        check(&[], None, &[Scope::Home]);
+        check(&[], Some(&["eu-west-1"]), &[Scope::Home]);
+        check(&["us-east-1", "eu-west-1"], None, &[region("us-east-1"), region("eu-west-1")]);
+        check(&["us-east-1", "eu-west-1"], Some(&["eu-west-1", "eu-west-2"]), &[region("eu-west-1")]);
+        check(&["*"], None, &[Scope::Matching(texts(&["*"]))]);
+        check(&["*"], Some(&["eu-west-1"]), &[region("eu-west-1")]);
+        check(&["eu-*"], Some(&["eu-west-1", "us-east-1"]), &[region("eu-west-1")]);
+        check(&["*"], Some(&["global", "", "a/b", "example.com", "x-y-", "x-1"]), &[]);
+    }
+
+    #[test]
+    fn patterns_match_as_a_whole() {
+        for (pattern, region, expected) in [
+            ("*", "eu-west-1", true),
+            ("eu-*", "eu-west-1", true),
+            ("eu-*-1", "eu-west-1", true),
+            ("eu-*-1", "eu-west-2", false),
+            ("eu-west", "eu-west-1", false),
+            ("*-*-*", "eu-west-1", true),
+            ("", "", true),
+        ] {
+            assert_eq!(matches(pattern, region), expected, "{pattern} {region}");
+        }
+    }
+
+    #[test]
+    fn partitions_follow_the_region() {
+        for (region, expected) in [
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            assert_eq!(partition(region), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_stands_for_one_profile() {
+        let config = || SdkConfig::builder().build();
+        let aws = Aws::empty().with_config("a", config()).with_config("b", config()).with_config("a", config());
+        assert_eq!(aws.profiles.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+    }
+}

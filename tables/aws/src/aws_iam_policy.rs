@@ -1,0 +1,206 @@
+//! `aws_iam_policy`: one row per managed policy, from `iam:ListPolicies`.
+
+use aws_sdk_iam::types::{Policy as Answer, PolicyScopeType};
+use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use indago_table::prelude::*;
+
+use crate::account::{Aws, Place, Site};
+use crate::call::page_size;
+use crate::document::{json, tags, time};
+use crate::source::authorization::{self, Part};
+use crate::source::{iam, policy};
+
+/// Managed policies: each account's own, and AWS's, of which there are well over a thousand.
+///
+/// `is_aws_managed = false` and `is_attached = true` are asked of AWS and keep the listing short. Documents of the
+/// account's own policies come from `iam:GetAccountAuthorizationDetails` in a few calls where that is allowed; each
+/// other document is a call of its own.
+#[derive(Debug, Default, Table)]
+#[table(name = "aws_iam_policy", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"))]
+#[example("The account's own policies.", "SELECT name, arn, policy FROM aws_iam_policy WHERE NOT is_aws_managed")]
+#[example(
+    "Which policies allow everything?",
+    "SELECT name FROM aws_iam_policy WHERE is_attached AND policy_std LIKE '%\"Action\":[\"*\"],\"Effect\":\"Allow\"%'"
+)]
+pub struct Policy {
+    /// Name of the policy.
+    name: String,
+    /// Unique id of the policy.
+    policy_id: String,
+    /// Path of its name; `/` where none was given.
+    path: String,
+    /// What whoever made it wrote about it; NULL without.
+    #[column(source = describe, needs = "iam:GetPolicy")]
+    description: Option<String>,
+    /// ARN of the policy.
+    #[column(index)]
+    arn: String,
+    /// Whether AWS wrote it, so that it is the same in every account.
+    #[column(index)]
+    is_aws_managed: bool,
+    /// Whether it can be attached to users, groups and roles.
+    is_attachable: bool,
+    /// When it was made.
+    create_date: Option<Timestamp>,
+    /// When its default version was last changed.
+    update_date: Option<Timestamp>,
+    /// How many users, groups and roles it is attached to.
+    attachment_count: Option<i64>,
+    /// Whether it is attached to any user, group or role.
+    #[column(index)]
+    is_attached: bool,
+    /// Version that counts, such as `v1`.
+    default_version_id: Option<String>,
+    /// How many users and roles it bounds.
+    permissions_boundary_usage_count: Option<i64>,
+    /// The document of the default version.
+    #[column(source = document, needs = "iam:GetPolicyVersion")]
+    policy: Option<Json>,
+    /// The same in canonical form: lists everywhere, sorted, actions in lower case.
+    #[column(source = document, needs = "iam:GetPolicyVersion")]
+    policy_std: Option<Json>,
+    /// Tags as AWS lists them; AWS's own policies have none.
+    #[column(source = tagging, needs = "iam:GetPolicy")]
+    tags_src: Option<Json>,
+    /// Tags by key; AWS's own policies have none.
+    #[column(source = tagging, needs = "iam:GetPolicy")]
+    tags: Option<Map>,
+    /// The same as the name.
+    title: String,
+    /// ARN of the policy as a list.
+    akas: Vec<String>,
+    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    partition: String,
+    /// Always `global`: IAM has no regions.
+    #[column(index)]
+    region: String,
+    /// Id of the account that was asked; AWS's own policies are in all of them.
+    #[column(index)]
+    account_id: String,
+    /// Profile of the credentials that it was read with.
+    profile: String,
+}
+
+impl RowStream for Policy {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
+        Place::global(scan)
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        place.rows(scan, move |site| match scan.keys(Self::ARN) {
+            Some(arns) => {
+                let arns = iam::policy_arns(arns, &site.account_id());
+                site.look_up(scan, arns, |site, arn| Policy::get(scan, site, arn))
+            }
+            None => Policy::list(scan, site),
+        })
+    }
+}
+
+impl Policy {
+    fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
+        let scope = match scan.key(Self::IS_AWS_MANAGED) {
+            Some(true) => PolicyScopeType::Aws,
+            Some(false) => PolicyScopeType::Local,
+            None => PolicyScopeType::All,
+        };
+        let is_attached = scan.key(Self::IS_ATTACHED) == Some(true);
+        let asked = format!("{scope:?}, attached: {is_attached}");
+        let request = site.iam().list_policies().scope(scope).only_attached(is_attached);
+        let request = request.max_items(page_size(scan, 1..=1000));
+        let fetch = move |marker| request.clone().set_marker(marker).send();
+        let policies = site
+            .pages(scan, "iam:ListPolicies", &asked, fetch, |page| (page.policies.unwrap_or_default(), page.marker));
+        policies.map_ok(move |policy| Policy::new(&site, policy)).boxed()
+    }
+
+    async fn get(scan: &Scan<Self>, site: Site, arn: String) -> Result<Self> {
+        let request = site.iam().get_policy().policy_arn(arn);
+        let answer = site.call(scan, "iam:GetPolicy", || request.clone().send()).await?;
+        let Some(policy) = answer.policy else { return Err(site.nothing("iam:GetPolicy")) };
+        let mut row = Policy::new(&site, policy.clone());
+        row.description = policy.description;
+        row.tags = Some(tags(policy.tags.as_deref()));
+        row.tags_src = json(&policy.tags.unwrap_or_default());
+        Ok(row)
+    }
+
+    fn new(site: &Site, policy: Answer) -> Self {
+        let arn = policy.arn.unwrap_or_default();
+        let name = policy.policy_name.unwrap_or_default();
+        Policy {
+            title: name.clone(),
+            name,
+            policy_id: policy.policy_id.unwrap_or_default(),
+            path: policy.path.unwrap_or_default(),
+            is_aws_managed: iam::is_aws_managed(&arn),
+            akas: vec![arn.clone()],
+            arn,
+            is_attachable: policy.is_attachable,
+            create_date: policy.create_date.map(time),
+            update_date: policy.update_date.map(time),
+            attachment_count: policy.attachment_count.map(i64::from),
+            is_attached: policy.attachment_count.is_some_and(|count| count > 0),
+            default_version_id: policy.default_version_id,
+            permissions_boundary_usage_count: policy.permissions_boundary_usage_count.map(i64::from),
+            partition: site.partition(),
+            region: site.region(),
+            account_id: site.account_id(),
+            profile: site.profile(),
+            ..Policy::default()
+        }
+    }
+
+    async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
+        scan.env().site(&self.profile, &self.region).await
+    }
+
+    /// Lists leave description and tags out.
+    async fn describe(&mut self, scan: &Scan<Self>) -> Result<()> {
+        if self.tags.is_none() {
+            let row = Policy::get(scan, self.site(scan).await?, self.arn.clone()).await?;
+            self.description = row.description;
+            (self.tags, self.tags_src) = (row.tags, row.tags_src);
+        }
+        Ok(())
+    }
+
+    async fn tagging(&mut self, scan: &Scan<Self>) -> Result<()> {
+        if self.is_aws_managed && self.tags.is_none() {
+            self.tags = Some(Map::default());
+            self.tags_src = json(&Vec::<String>::new());
+        }
+        self.describe(scan).await
+    }
+
+    async fn document(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let text = match self.listed_document(scan).await {
+            Some(text) => text,
+            None => self.version(scan).await?,
+        };
+        let (plain, standard) = policy::columns(&text)?;
+        (self.policy, self.policy_std) = (Some(plain), Some(standard));
+        Ok(())
+    }
+
+    /// The document as the listing of the whole account has it, where the scan is about all the account's own policies.
+    async fn listed_document(&self, scan: &Scan<Self>) -> Option<String> {
+        if self.is_aws_managed || scan.keys(Self::ARN).is_some() || scan.limit().is_some() {
+            return None;
+        }
+        let account = authorization::of_account(scan, &self.profile, Part::Policies).await?;
+        let mut versions = account.policies.get(&self.arn)?.policy_version_list.iter().flatten();
+        versions.find(|version| version.is_default_version)?.document.clone()
+    }
+
+    async fn version(&self, scan: &Scan<Self>) -> Result<String> {
+        let site = self.site(scan).await?;
+        let request = site.iam().get_policy_version().policy_arn(&self.arn);
+        let request = request.set_version_id(self.default_version_id.clone());
+        let answer = site.call(scan, "iam:GetPolicyVersion", || request.clone().send()).await?;
+        let document = answer.policy_version.and_then(|version| version.document);
+        document.ok_or_else(|| site.nothing("iam:GetPolicyVersion"))
+    }
+}

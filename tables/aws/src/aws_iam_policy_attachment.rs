@@ -1,0 +1,193 @@
+//! `aws_iam_policy_attachment`: one row per managed policy, with whom it is attached to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_iam::types::{AttachedPolicy, Policy, PolicyGroup, PolicyRole, PolicyUsageType, PolicyUser};
+use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use indago_table::prelude::*;
+
+use crate::account::{Aws, Place, Site};
+use crate::call::{all, page_size};
+use crate::document::json;
+use crate::source::authorization::{self, Authorization, Part};
+use crate::source::iam;
+
+/// Whom managed policies are attached to.
+///
+/// Only attachments that grant permissions count; whom a policy bounds is in the `permissions_boundary_arn` columns of
+/// `aws_iam_user` and `aws_iam_role`. `is_attached = true` is asked of AWS and leaves most of AWS's own policies out.
+#[derive(Debug, Default, Table)]
+#[table(name = "aws_iam_policy_attachment", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"))]
+#[example(
+    "Who is an administrator?",
+    "SELECT policy_users, policy_groups, policy_roles FROM aws_iam_policy_attachment \
+     WHERE policy_arn = 'arn:aws:iam::aws:policy/AdministratorAccess'"
+)]
+#[example("Attached policies.", "SELECT policy_arn, policy_roles FROM aws_iam_policy_attachment WHERE is_attached")]
+pub struct PolicyAttachment {
+    /// ARN of the policy.
+    #[column(index)]
+    policy_arn: String,
+    /// Whether it is attached to any user, group or role.
+    #[column(index)]
+    is_attached: bool,
+    /// Groups that it is attached to: `GroupId`, `GroupName`.
+    #[column(source = entities, needs = "iam:ListEntitiesForPolicy")]
+    policy_groups: Option<Json>,
+    /// Roles that it is attached to: `RoleId`, `RoleName`.
+    #[column(source = entities, needs = "iam:ListEntitiesForPolicy")]
+    policy_roles: Option<Json>,
+    /// Users that it is attached to: `UserId`, `UserName`.
+    #[column(source = entities, needs = "iam:ListEntitiesForPolicy")]
+    policy_users: Option<Json>,
+    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    partition: String,
+    /// Always `global`: IAM has no regions.
+    #[column(index)]
+    region: String,
+    /// Id of the account.
+    #[column(index)]
+    account_id: String,
+    /// Profile of the credentials that it was read with.
+    profile: String,
+}
+
+impl RowStream for PolicyAttachment {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
+        Place::global(scan)
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        place.rows(scan, move |site| match scan.keys(Self::POLICY_ARN) {
+            Some(arns) => {
+                let arns = iam::policy_arns(arns, &site.account_id());
+                site.look_up(scan, arns, |site, arn| PolicyAttachment::get(scan, site, arn))
+            }
+            None => PolicyAttachment::list(scan, site),
+        })
+    }
+}
+
+/// Whom one policy is attached to.
+#[derive(Debug, Clone, Default)]
+struct Entities {
+    groups: Vec<PolicyGroup>,
+    roles: Vec<PolicyRole>,
+    users: Vec<PolicyUser>,
+}
+
+impl PolicyAttachment {
+    fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
+        let is_attached = scan.key(Self::IS_ATTACHED) == Some(true);
+        let request = site.iam().list_policies().only_attached(is_attached).max_items(page_size(scan, 1..=1000));
+        let fetch = move |marker| request.clone().set_marker(marker).send();
+        let policies = site.pages(scan, "iam:ListPolicies", &format!("attached: {is_attached}"), fetch, |page| {
+            (page.policies.unwrap_or_default(), page.marker)
+        });
+        policies.map_ok(move |policy| PolicyAttachment::new(&site, policy)).boxed()
+    }
+
+    async fn get(scan: &Scan<Self>, site: Site, arn: String) -> Result<Self> {
+        let request = site.iam().get_policy().policy_arn(arn);
+        let answer = site.call(scan, "iam:GetPolicy", || request.clone().send()).await?;
+        let policy = answer.policy.ok_or_else(|| site.nothing("iam:GetPolicy"))?;
+        Ok(PolicyAttachment::new(&site, policy))
+    }
+
+    fn new(site: &Site, policy: Policy) -> Self {
+        PolicyAttachment {
+            policy_arn: policy.arn.unwrap_or_default(),
+            is_attached: policy.attachment_count.is_some_and(|count| count > 0),
+            partition: site.partition(),
+            region: site.region(),
+            account_id: site.account_id(),
+            profile: site.profile(),
+            ..PolicyAttachment::default()
+        }
+    }
+
+    async fn entities(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let entities = match self.listed(scan).await {
+            _ if !self.is_attached => Entities::default(),
+            Some(entities) => entities,
+            None => self.asked(scan).await?,
+        };
+        self.policy_groups = json(&entities.groups);
+        self.policy_roles = json(&entities.roles);
+        self.policy_users = json(&entities.users);
+        Ok(())
+    }
+
+    /// What the listing of the whole account says of the policy, where the scan is about all of them.
+    async fn listed(&self, scan: &Scan<Self>) -> Option<Entities> {
+        if !self.is_attached || scan.keys(Self::POLICY_ARN).is_some() || scan.limit().is_some() {
+            return None;
+        }
+        let account = authorization::of_account(scan, &self.profile, Part::Principals).await?;
+        let read = async { Ok(by_policy(&account)) };
+        let key = format!("aws/{}/attachments", self.profile);
+        let by_policy: Arc<HashMap<String, Entities>> = scan.shared(&key, read).await.ok()?;
+        by_policy.get(&self.policy_arn).cloned()
+    }
+
+    async fn asked(&self, scan: &Scan<Self>) -> Result<Entities> {
+        let site = scan.env().site(&self.profile, &self.region).await?;
+        let request = site.iam().list_entities_for_policy().policy_arn(&self.policy_arn);
+        let request = request.policy_usage_filter(PolicyUsageType::PermissionsPolicy);
+        let fetch = move |marker| request.clone().set_marker(marker).send();
+        let pages = site.pages(scan, "iam:ListEntitiesForPolicy", &self.policy_arn, fetch, |page| {
+            let entities = Entities {
+                groups: page.policy_groups.unwrap_or_default(),
+                roles: page.policy_roles.unwrap_or_default(),
+                users: page.policy_users.unwrap_or_default(),
+            };
+            (vec![entities], page.marker)
+        });
+        let mut found = Entities::default();
+        for page in all(pages).await? {
+            found.groups.extend(page.groups);
+            found.roles.extend(page.roles);
+            found.users.extend(page.users);
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+impl Entities {
+    fn sort(&mut self) {
+        self.groups.sort_by(|one, other| one.group_name.cmp(&other.group_name));
+        self.roles.sort_by(|one, other| one.role_name.cmp(&other.role_name));
+        self.users.sort_by(|one, other| one.user_name.cmp(&other.user_name));
+    }
+}
+
+/// The account's attachments, turned round.
+fn by_policy(account: &Authorization) -> HashMap<String, Entities> {
+    let mut policies: HashMap<String, Entities> = HashMap::new();
+    let arns = |attached: &Option<Vec<AttachedPolicy>>| iam::attached(attached.iter().flatten().cloned());
+    for group in account.groups.values() {
+        let entity =
+            PolicyGroup::builder().set_group_id(group.group_id.clone()).set_group_name(group.group_name.clone());
+        for arn in arns(&group.attached_managed_policies) {
+            policies.entry(arn).or_default().groups.push(entity.clone().build());
+        }
+    }
+    for role in account.roles.values() {
+        let entity = PolicyRole::builder().set_role_id(role.role_id.clone()).set_role_name(role.role_name.clone());
+        for arn in arns(&role.attached_managed_policies) {
+            policies.entry(arn).or_default().roles.push(entity.clone().build());
+        }
+    }
+    for user in account.users.values() {
+        let entity = PolicyUser::builder().set_user_id(user.user_id.clone()).set_user_name(user.user_name.clone());
+        for arn in arns(&user.attached_managed_policies) {
+            policies.entry(arn).or_default().users.push(entity.clone().build());
+        }
+    }
+    policies.values_mut().for_each(Entities::sort);
+    policies
+}

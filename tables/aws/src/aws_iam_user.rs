@@ -1,0 +1,262 @@
+//! `aws_iam_user`: one row per IAM user, from `iam:ListUsers`.
+
+use aws_sdk_iam::types::{User as Answer, UserDetail};
+use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use indago_table::prelude::*;
+
+use crate::account::{Aws, Place, Site, is_whole};
+use crate::call::{all, page_size};
+use crate::document::{json, tags, time};
+use crate::source::authorization::{self, Part};
+use crate::source::{iam, policy};
+
+/// Users of each account.
+///
+/// Groups, policies, tags and boundaries of all users come from `iam:GetAccountAuthorizationDetails` in a few calls
+/// where that is allowed; otherwise, and for users asked for by name, each has its own call.
+#[derive(Debug, Default, Table)]
+#[table(name = "aws_iam_user", env = Aws, stream, rows = 100, needs("iam:ListUsers"))]
+#[example(
+    "Users who can sign in without a second factor.",
+    "SELECT name FROM aws_iam_user WHERE login_profile IS NOT NULL AND NOT mfa_enabled"
+)]
+#[example(
+    "One user's groups and policies.",
+    "SELECT groups, attached_policy_arns, inline_policies FROM aws_iam_user WHERE name = 'admin'"
+)]
+pub struct User {
+    /// Name of the user.
+    #[column(index)]
+    name: String,
+    /// Unique id of the user.
+    user_id: String,
+    /// Path of its name; `/` where none was given.
+    path: String,
+    /// ARN of the user.
+    #[column(index)]
+    arn: String,
+    /// When it was made.
+    create_date: Timestamp,
+    /// When its password was last used to sign in; NULL where it never was, or there is none.
+    password_last_used: Option<Timestamp>,
+    /// ARN of the policy that bounds its permissions; NULL without a boundary.
+    #[column(source = details, needs = "iam:GetUser")]
+    permissions_boundary_arn: Option<String>,
+    /// Type of the boundary: `Policy`; NULL without one.
+    #[column(source = details, needs = "iam:GetUser")]
+    permissions_boundary_type: Option<String>,
+    /// Whether it has a device for a second factor.
+    #[column(source = mfa, needs = "iam:ListMFADevices")]
+    mfa_enabled: Option<bool>,
+    /// Its password for the console: when it was set, and whether it has to be changed; NULL without one.
+    #[column(source = login, needs = "iam:GetLoginProfile")]
+    login_profile: Option<Json>,
+    /// Its devices for a second factor.
+    #[column(source = mfa, needs = "iam:ListMFADevices")]
+    mfa_devices: Option<Json>,
+    /// The groups that it is in.
+    #[column(source = memberships, needs = "iam:ListGroupsForUser")]
+    groups: Option<Json>,
+    /// The policies written into the user, each with its name and document.
+    #[column(source = inline, needs("iam:ListUserPolicies", "iam:GetUserPolicy"))]
+    inline_policies: Option<Json>,
+    /// The same in canonical form: lists everywhere, sorted, actions in lower case.
+    #[column(source = inline, needs("iam:ListUserPolicies", "iam:GetUserPolicy"))]
+    inline_policies_std: Option<Json>,
+    /// ARNs of the managed policies attached to the user itself; those of its groups are not among them.
+    #[column(source = attached, needs = "iam:ListAttachedUserPolicies")]
+    attached_policy_arns: Option<Vec<String>>,
+    /// Tags as AWS lists them.
+    #[column(source = details, needs = "iam:GetUser")]
+    tags_src: Option<Json>,
+    /// Tags by key.
+    #[column(source = details, needs = "iam:GetUser")]
+    tags: Option<Map>,
+    /// The same as the name.
+    title: String,
+    /// ARN of the user as a list.
+    akas: Vec<String>,
+    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    partition: String,
+    /// Always `global`: IAM has no regions.
+    #[column(index)]
+    region: String,
+    /// Id of the account.
+    #[column(index)]
+    account_id: String,
+    /// Profile of the credentials that it was read with.
+    profile: String,
+}
+
+impl RowStream for User {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
+        Place::global(scan)
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        place.rows(scan, move |site| {
+            match iam::names(scan.keys(Self::NAME), scan.keys(Self::ARN), "user", &site.account_id()) {
+                Some(names) => site.look_up(scan, names, |site, name| User::get(scan, site, name)),
+                None => User::list(scan, site),
+            }
+        })
+    }
+}
+
+impl User {
+    fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
+        let request = site.iam().list_users().max_items(page_size(scan, 1..=1000));
+        let fetch = move |marker| request.clone().set_marker(marker).send();
+        let users = site.pages(scan, "iam:ListUsers", "", fetch, |page| (page.users, page.marker));
+        users.map_ok(move |user| User::new(&site, user)).boxed()
+    }
+
+    async fn get(scan: &Scan<Self>, site: Site, name: String) -> Result<Self> {
+        let request = site.iam().get_user().user_name(name);
+        let answer = site.call(scan, "iam:GetUser", || request.clone().send()).await?;
+        let Some(user) = answer.user else { return Err(site.nothing("iam:GetUser")) };
+        let mut row = User::new(&site, user.clone());
+        (row.permissions_boundary_arn, row.permissions_boundary_type) =
+            iam::boundary(user.permissions_boundary.as_ref());
+        row.tags = Some(tags(user.tags.as_deref()));
+        row.tags_src = json(&user.tags.unwrap_or_default());
+        Ok(row)
+    }
+
+    fn new(site: &Site, user: Answer) -> Self {
+        User {
+            title: user.user_name.clone(),
+            akas: vec![user.arn.clone()],
+            name: user.user_name,
+            user_id: user.user_id,
+            path: user.path,
+            arn: user.arn,
+            create_date: time(user.create_date),
+            password_last_used: user.password_last_used.map(time),
+            partition: site.partition(),
+            region: site.region(),
+            account_id: site.account_id(),
+            profile: site.profile(),
+            ..User::default()
+        }
+    }
+
+    async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
+        scan.env().site(&self.profile, &self.region).await
+    }
+
+    /// What the listing of the whole account says of the user and its groups, where the scan is about all of them.
+    async fn listed<V>(
+        &self,
+        scan: &Scan<Self>,
+        pick: impl FnOnce(&UserDetail, &authorization::Authorization) -> V,
+    ) -> Option<V> {
+        if !is_whole(scan) {
+            return None;
+        }
+        let account = authorization::of_account(scan, &self.profile, Part::Users).await?;
+        account.users.get(&self.name).map(|user| pick(user, &account))
+    }
+
+    /// Lists leave boundary and tags out.
+    async fn details(&mut self, scan: &Scan<Self>) -> Result<()> {
+        if self.tags.is_some() {
+            return Ok(());
+        }
+        if let Some(user) = self.listed(scan, |user, _| user.clone()).await {
+            let boundary = iam::boundary(user.permissions_boundary.as_ref());
+            (self.permissions_boundary_arn, self.permissions_boundary_type) = boundary;
+            self.tags = Some(tags(user.tags.as_deref()));
+            self.tags_src = json(&user.tags.unwrap_or_default());
+            return Ok(());
+        }
+        let row = User::get(scan, self.site(scan).await?, self.name.clone()).await?;
+        self.permissions_boundary_arn = row.permissions_boundary_arn;
+        self.permissions_boundary_type = row.permissions_boundary_type;
+        (self.tags, self.tags_src) = (row.tags, row.tags_src);
+        Ok(())
+    }
+
+    async fn mfa(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let site = self.site(scan).await?;
+        let request = site.iam().list_mfa_devices().user_name(&self.name);
+        let fetch = move |marker| request.clone().set_marker(marker).send();
+        let devices = site.pages(scan, "iam:ListMFADevices", &self.name, fetch, |page| (page.mfa_devices, page.marker));
+        let devices = all(devices).await?;
+        self.mfa_enabled = Some(!devices.is_empty());
+        self.mfa_devices = json(&devices);
+        Ok(())
+    }
+
+    async fn login(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let site = self.site(scan).await?;
+        let request = site.iam().get_login_profile().user_name(&self.name);
+        let answer = site.call(scan, "iam:GetLoginProfile", || request.clone().send()).await.if_present()?;
+        self.login_profile = answer.and_then(|answer| json(&answer.login_profile));
+        Ok(())
+    }
+
+    async fn memberships(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let listed = self.listed(scan, |user, account| {
+            let groups = user.group_list.iter().flatten();
+            groups.map(|name| account.groups.get(name).cloned()).collect::<Option<Vec<_>>>()
+        });
+        if let Some(Some(groups)) = listed.await {
+            self.groups = json(&groups);
+            return Ok(());
+        }
+        let site = self.site(scan).await?;
+        let request = site.iam().list_groups_for_user().user_name(&self.name);
+        let fetch = move |marker| request.clone().set_marker(marker).send();
+        let groups = site.pages(scan, "iam:ListGroupsForUser", &self.name, fetch, |page| (page.groups, page.marker));
+        self.groups = json(&all(groups).await?);
+        Ok(())
+    }
+
+    async fn inline(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let listed = self.listed(scan, |user, _| iam::documents(user.user_policy_list.as_deref())).await;
+        let policies = match listed {
+            Some(policies) => policies,
+            None => self.inline_documents(scan).await?,
+        };
+        let (plain, standard) = policy::inline(policies)?;
+        (self.inline_policies, self.inline_policies_std) = (Some(plain), Some(standard));
+        Ok(())
+    }
+
+    async fn inline_documents(&self, scan: &Scan<Self>) -> Result<Vec<(String, String)>> {
+        let site = self.site(scan).await?;
+        let iam = site.iam();
+        let request = iam.list_user_policies().user_name(&self.name);
+        let fetch = move |marker| request.clone().set_marker(marker).send();
+        let names =
+            site.pages(scan, "iam:ListUserPolicies", &self.name, fetch, |page| (page.policy_names, page.marker));
+        let mut policies = Vec::new();
+        for name in all(names).await? {
+            let request = iam.get_user_policy().user_name(&self.name).policy_name(&name);
+            let answer = site.call(scan, "iam:GetUserPolicy", || request.clone().send()).await.if_present()?;
+            policies.extend(answer.map(|policy| (policy.policy_name, policy.policy_document)));
+        }
+        Ok(policies)
+    }
+
+    async fn attached(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let listed = self.listed(scan, |user, _| user.attached_managed_policies.clone().unwrap_or_default()).await;
+        let policies = match listed {
+            Some(policies) => policies,
+            None => {
+                let site = self.site(scan).await?;
+                let request = site.iam().list_attached_user_policies().user_name(&self.name);
+                let fetch = move |marker| request.clone().set_marker(marker).send();
+                let pages = site.pages(scan, "iam:ListAttachedUserPolicies", &self.name, fetch, |page| {
+                    (page.attached_policies.unwrap_or_default(), page.marker)
+                });
+                all(pages).await?
+            }
+        };
+        self.attached_policy_arns = Some(iam::attached(policies));
+        Ok(())
+    }
+}

@@ -1,0 +1,486 @@
+//! One API call: through the engine's limits, its answer in pages, its failure in the engine's words.
+
+use std::collections::HashSet;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::try_stream;
+use aws_config::imds::client::error::ImdsError;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use indago_table::prelude::*;
+
+use crate::account::{Aws, Site};
+
+/// What a client gives for a call.
+pub(crate) type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
+
+/// A page's items, and the token of the next page.
+pub(crate) type Page<I> = (Vec<I>, Option<String>);
+
+impl Site {
+    /// Makes one call. `action` is what a policy has to allow for it, `service:Operation`.
+    pub(crate) async fn call<T, O, E, Fut>(&self, scan: &Scan<T>, action: &str, send: impl Fn() -> Fut) -> Result<O>
+    where
+        T: Row<Env = Aws>,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Fut: Future<Output = Answer<O, E>> + Send,
+    {
+        let service = action.split(':').next().unwrap_or(action);
+        let what = format!("{action} as {self}");
+        let attempt = || {
+            let sent = Box::pin(send());
+            async { sent.await.map_err(|error| Failure::of(&error).explain(&what, action)) }
+        };
+        scan.call(&self.endpoint(service), &what, attempt).await
+    }
+
+    /// The items of all pages; the next page is fetched when the items before it are used up, unless the scan is done.
+    ///
+    /// Each page is a call of its own, so that one that is throttled is tried again and those before it are not.
+    /// `asked` tells listings of the same action apart: a query that makes the same one twice makes it once.
+    pub(crate) fn pages<'a, T, I, O, E, Fut>(
+        &self,
+        scan: &'a Scan<T>,
+        action: &'static str,
+        asked: &str,
+        fetch: impl Fn(Option<String>) -> Fut + Send + Sync + 'a,
+        split: impl Fn(O) -> Page<I> + Send + Sync + 'a,
+    ) -> BoxStream<'a, Result<I>>
+    where
+        T: Row<Env = Aws>,
+        I: Clone + Send + Sync + 'static,
+        O: Send + 'a,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Fut: Future<Output = Answer<O, E>> + Send + 'a,
+    {
+        let site = self.clone();
+        let is_shared = scan.is_shared();
+        let key = format!("aws/{site}/{action}/{asked}");
+        let pages = try_stream! {
+            let mut token = None;
+            let mut tokens = HashSet::new();
+            loop {
+                let page = site.call(scan, action, || fetch(token.clone())).await?;
+                let (items, next) = split(page);
+                for item in items {
+                    yield item;
+                }
+                token = next.filter(|token| !token.is_empty());
+                let Some(token) = &token else { break };
+                if !tokens.insert(token.clone()) {
+                    Err(Error::Malformed(format!("{action} as {site}: the same page came twice")))?;
+                }
+                if scan.is_done() && !is_shared {
+                    break;
+                }
+            }
+        };
+        if !is_shared {
+            return pages.boxed();
+        }
+        try_stream! {
+            let items: Arc<Vec<I>> = scan.shared(&key, pages.try_collect()).await?;
+            for item in items.iter() {
+                yield item.clone();
+            }
+        }
+        .boxed()
+    }
+
+    /// One row for each key that there is: `get` is called once a key, several at a time.
+    pub(crate) fn look_up<'a, T, Fut>(
+        &self,
+        scan: &'a Scan<T>,
+        keys: Vec<String>,
+        get: impl Fn(Site, String) -> Fut + Send + Sync + 'a,
+    ) -> BoxStream<'a, Result<T>>
+    where
+        T: Row<Env = Aws>,
+        Fut: Future<Output = Result<T>> + Send + 'a,
+    {
+        let site = self.clone();
+        let rows = stream::iter(distinct(keys)).map(move |key| get(site.clone(), key));
+        let present = |row: Result<T>| std::future::ready(row.if_present().transpose());
+        rows.buffered(scan.context().gate.concurrency().max(1)).filter_map(present).boxed()
+    }
+}
+
+impl Site {
+    /// The error for an answer that lacks what was asked for.
+    pub(crate) fn nothing(&self, action: &str) -> Error {
+        Error::Malformed(format!("{action} as {self}: the answer is empty"))
+    }
+}
+
+/// Keys without repetitions and empty ones, which no API takes.
+pub(crate) fn distinct(keys: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    keys.into_iter().filter(|key| !key.is_empty() && seen.insert(key.clone())).collect()
+}
+
+/// How many items a page should have: no more than the query can use, within what the API takes.
+pub(crate) fn page_size<T: Row>(scan: &Scan<T>, allowed: RangeInclusive<i32>) -> i32 {
+    let wanted = scan.limit().and_then(|limit| i32::try_from(limit).ok()).filter(|_| !scan.is_shared());
+    wanted.unwrap_or(i32::MAX).clamp(*allowed.start(), *allowed.end())
+}
+
+/// Who the caller is, learnt once per query.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) account_id: String,
+    pub(crate) arn: String,
+    pub(crate) user_id: String,
+}
+
+/// Asks AWS who the caller is. It needs no permission, only credentials.
+pub(crate) async fn identity<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<Arc<Identity>> {
+    let ask = async {
+        let sts = site.sts();
+        let identity = site.call(scan, "sts:GetCallerIdentity", || sts.get_caller_identity().send()).await?;
+        let Some(account_id) = identity.account else {
+            return Err(Error::Malformed(format!("sts:GetCallerIdentity as {site} names no account")));
+        };
+        let (arn, user_id) = (identity.arn.unwrap_or_default(), identity.user_id.unwrap_or_default());
+        Ok(Identity { account_id, arn, user_id })
+    };
+    scan.shared(&format!("aws/{}/identity", site.profile()), ask).await
+}
+
+/// The regions that the account has enabled, learnt once per query.
+pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<Arc<Vec<String>>> {
+    let ask = async {
+        let ec2 = site.ec2();
+        let answer = site.call(scan, "ec2:DescribeRegions", || ec2.describe_regions().send()).await?;
+        let mut regions: Vec<_> =
+            answer.regions.into_iter().flatten().filter_map(|region| region.region_name).collect();
+        regions.sort();
+        Ok(regions)
+    };
+    scan.shared(&format!("aws/{}/regions", site.profile()), ask).await
+}
+
+/// Collects a listing that a source needs whole.
+pub(crate) async fn all<I>(items: impl Stream<Item = Result<I>>) -> Result<Vec<I>> {
+    items.try_collect().await
+}
+
+/// What is known of a call that failed, whatever the operation.
+#[derive(Debug, Default, Clone)]
+struct Failure {
+    status: Option<u16>,
+    code: Option<String>,
+    message: String,
+    retry_after: Option<Duration>,
+    is_html: bool,
+    credentials: Option<NoCredentials>,
+    /// The call to take on a role that was to give the credentials.
+    assume_role: Option<Box<Failure>>,
+    reached: Reached,
+}
+
+/// How far a call came.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// The service answered, and said no.
+    #[default]
+    Service,
+    /// Something answered that cannot be read.
+    Garbage,
+    /// Nothing answered.
+    Nothing,
+}
+
+/// Why there are no credentials to sign a call with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoCredentials {
+    /// The machine has none.
+    Absent,
+    /// They are written down in a way that makes no sense.
+    Misconfigured,
+    /// Whoever hands them out refused, or failed.
+    Refused,
+}
+
+impl Failure {
+    /// Reads an error of any operation. Small, because it is compiled once for each.
+    fn of<E>(error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let service = error.as_service_error().map(ProvideErrorMetadata::meta);
+        let code = service.and_then(|meta| meta.code());
+        let message = service.and_then(|meta| meta.message());
+        Failure::read(error, error.raw_response(), code, message)
+    }
+
+    fn read(
+        error: &(dyn StdError + 'static),
+        response: Option<&HttpResponse>,
+        code: Option<&str>,
+        message: Option<&str>,
+    ) -> Failure {
+        let body = response.and_then(|response| response.body().bytes()).unwrap_or_default();
+        let text = String::from_utf8_lossy(body);
+        // Servers that imitate AWS, and gateways before it, nest their errors deeper than the SDK looks.
+        let code = code.or_else(|| element(&text, "Code"));
+        let message = message.or_else(|| element(&text, "Message"));
+        let header = |name: &str| response.and_then(|response| response.headers().get(name));
+        let seconds = header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let is_credentials = |error: &(dyn StdError + 'static)| {
+            error.downcast_ref::<CredentialsError>().map(|error| match error {
+                CredentialsError::CredentialsNotLoaded(_) => NoCredentials::Absent,
+                CredentialsError::InvalidConfiguration(_) => NoCredentials::Misconfigured,
+                _ => NoCredentials::Refused,
+            })
+        };
+        // Causes that speak for themselves: the outermost ones only say that something failed.
+        let cause = causes(error).last().map(ToString::to_string).unwrap_or_default();
+        Failure {
+            status: response.map(|response| response.status().as_u16()),
+            code: code.map(str::to_owned),
+            message: message.map_or(cause, str::to_owned),
+            retry_after: seconds,
+            is_html: is_html(&text),
+            // The metadata service is the last that the SDK asks: elsewhere than on an instance there is none.
+            credentials: match causes(error).find_map(is_credentials) {
+                Some(_) if causes(error).any(|error| error.is::<ImdsError>()) => Some(NoCredentials::Absent),
+                other => other,
+            },
+            assume_role: causes(error).skip(1).find_map(assume_role).map(Box::new),
+            reached: match (response, code) {
+                (None, _) => Reached::Nothing,
+                (Some(_), None) => Reached::Garbage,
+                (Some(_), Some(_)) => Reached::Service,
+            },
+        }
+    }
+
+    /// The failure in the engine's words. `what` names the call, `action` what a policy has to allow for it.
+    fn explain(self, what: &str, action: &str) -> Error {
+        if let Some(missing) = self.credentials {
+            return self.without_credentials(missing, what);
+        }
+        let status = self.status.unwrap_or_default();
+        match self.reached {
+            Reached::Nothing => return Error::Unavailable(format!("{what}: {}", self.message)),
+            _ if self.is_throttling() => {
+                return Error::Throttled { what: what.to_owned(), retry_after: self.retry_after };
+            }
+            Reached::Garbage if matches!(status, 502..=504) => {
+                return Error::Unavailable(format!("{what}: HTTP {status}"));
+            }
+            Reached::Garbage if self.is_html => {
+                return Error::Malformed(format!(
+                    "{what}: the answer is a web page (HTTP {status}), not AWS's: the endpoint does not know this call"
+                ));
+            }
+            Reached::Garbage if status >= 500 => return Error::Unavailable(format!("{what}: HTTP {status}")),
+            Reached::Garbage => return Error::Malformed(format!("{what}: {} (HTTP {status})", self.message)),
+            Reached::Service => {}
+        }
+        let code = self.code.as_deref().unwrap_or_default();
+        let bare = code.strip_prefix("Client.").unwrap_or(code);
+        let denied = |what: String, needs: Option<String>| Error::Denied { what, needs };
+        match bare {
+            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnauthorizedAccess" => {
+                let needs = action_in(&self.message).unwrap_or(action).to_owned();
+                denied(what.to_owned(), Some(needs))
+            }
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+                denied(format!("{what}: the credentials have expired, sign in again ({code})"), None)
+            }
+            "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "SignatureDoesNotMatch"
+            | "InvalidSignatureException"
+            | "AuthFailure"
+            | "InvalidAccessKeyId"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "IncompleteSignature"
+            | "NotAuthorized" => denied(format!("{what}: AWS does not accept the credentials ({code})"), None),
+            "RequestTimeTooSkewed" => denied(format!("{what}: the machine's clock is wrong ({code})"), None),
+            "OptInRequired" | "SubscriptionRequiredException" => {
+                Error::Unsupported(format!("{what}: {}", self.message))
+            }
+            "InvalidAction" | "UnknownOperationException" | "NotImplemented" => {
+                Error::Unsupported(format!("{what}: the endpoint does not know this call ({code})"))
+            }
+            _ if is_absence(bare) => Error::Gone(what.to_owned()),
+            _ if status >= 500 => Error::Unavailable(format!("{what}: {} ({code}, HTTP {status})", self.message)),
+            _ => Error::Malformed(format!("{what}: {} ({code})", self.message)),
+        }
+    }
+
+    fn is_throttling(&self) -> bool {
+        const CODES: [&str; 9] = [
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "RequestLimitExceeded",
+            "TooManyRequestsException",
+            "TooManyRequests",
+            "SlowDown",
+        ];
+        let code = self.code.as_deref().unwrap_or_default();
+        self.status == Some(429) || CODES.contains(&code.strip_prefix("Client.").unwrap_or(code))
+    }
+
+    fn without_credentials(self, missing: NoCredentials, what: &str) -> Error {
+        match missing {
+            NoCredentials::Absent => Error::Unsupported(format!(
+                "{what}: there are no AWS credentials here; sign in with `aws configure` or `aws sso login`, or set \
+                 AWS_PROFILE or AWS_ACCESS_KEY_ID"
+            )),
+            NoCredentials::Misconfigured => {
+                Error::Malformed(format!("{what}: the AWS configuration makes no sense: {}", self.message))
+            }
+            NoCredentials::Refused => match self.assume_role {
+                Some(failure) => failure.explain(&format!("{what}, sts:AssumeRole"), "sts:AssumeRole"),
+                None => Error::denied(format!("{what}: no credentials could be had: {}", self.message)),
+            },
+        }
+    }
+}
+
+/// An error and what is behind it.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+/// The failure to take on a role, if that is what an error is.
+fn assume_role(error: &(dyn StdError + 'static)) -> Option<Failure> {
+    error.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>().map(Failure::of)
+}
+
+/// Whether a code says that the thing asked for does not exist.
+fn is_absence(code: &str) -> bool {
+    code.starts_with("NoSuch")
+        || code == "AWSOrganizationsNotInUseException"
+        || code.ends_with(".NotFound")
+        || code.ends_with("NotFoundException")
+        || (code.starts_with("Invalid") && code.ends_with(".Malformed"))
+}
+
+/// The action in a sentence such as "... is not authorized to perform: iam:ListUsers on resource: ...".
+fn action_in(message: &str) -> Option<&str> {
+    let rest = message.split_once("to perform: ")?.1;
+    let action = rest.split([' ', ',']).next().unwrap_or(rest).trim_end_matches('.');
+    action.contains(':').then_some(action)
+}
+
+/// The text of an XML element, wherever it stands.
+fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    rest.split_once("</").map(|(text, _)| text)
+}
+
+fn is_html(text: &str) -> bool {
+    let start = text.trim_start().get(..9).unwrap_or_default();
+    start.eq_ignore_ascii_case("<!doctype") || start.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("<html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(failure: Failure) -> Error {
+        failure.explain("iam:ListUsers as prod/global", "iam:ListUsers")
+    }
+
+    fn said(code: &str, message: &str) -> Error {
+        explained(Failure { status: Some(400), code: Some(code.into()), message: message.into(), ..Failure::default() })
+    }
+
+    #[test]
+    fn codes_become_outcomes() {
+        let needs = |error: Error| match error {
+            Error::Denied { needs, .. } => needs,
+            other => panic!("{other}"),
+        };
+        assert_eq!(needs(said("AccessDenied", "no")).as_deref(), Some("iam:ListUsers"));
+        let message = "User: arn:aws:iam::1:user/x is not authorized to perform: iam:GetUser on resource: y";
+        assert_eq!(needs(said("AccessDenied", message)).as_deref(), Some("iam:GetUser"));
+        assert_eq!(needs(said("UnauthorizedOperation", "You are not authorized.")).as_deref(), Some("iam:ListUsers"));
+        assert_eq!(needs(said("ExpiredToken", "expired")), None);
+        assert!(said("ExpiredToken", "").to_string().contains("expired, sign in again"));
+        assert!(matches!(said("NoSuchEntity", ""), Error::Gone(_)));
+        assert!(matches!(said("InvalidInstanceID.NotFound", ""), Error::Gone(_)));
+        assert!(matches!(said("Throttling", ""), Error::Throttled { .. }));
+        assert!(matches!(said("Client.RequestLimitExceeded", ""), Error::Throttled { .. }));
+        assert!(matches!(said("ValidationError", ""), Error::Malformed(_)));
+        assert!(matches!(said("OptInRequired", ""), Error::Unsupported(_)));
+        let failed = Failure { status: Some(500), code: Some("InternalFailure".into()), ..Failure::default() };
+        assert!(explained(failed).is_transient());
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told_apart() {
+        let garbage = |status, is_html| Failure {
+            status: Some(status),
+            is_html,
+            reached: Reached::Garbage,
+            ..Failure::default()
+        };
+        assert!(matches!(explained(garbage(500, true)), Error::Malformed(text) if text.contains("web page")));
+        assert!(matches!(explained(garbage(404, true)), Error::Malformed(_)));
+        assert!(explained(garbage(503, true)).is_transient());
+        assert!(explained(garbage(500, false)).is_transient());
+        assert!(matches!(explained(garbage(200, false)), Error::Malformed(_)));
+        assert!(matches!(explained(garbage(429, false)), Error::Throttled { .. }));
+        let silent = Failure { reached: Reached::Nothing, message: "connection refused".into(), ..Failure::default() };
+        assert!(explained(silent).is_transient());
+    }
+
+    #[test]
+    fn missing_credentials_say_what_to_do() {
+        let without = |missing, assume_role| {
+            explained(Failure {
+                credentials: Some(missing),
+                assume_role,
+                reached: Reached::Nothing,
+                ..Failure::default()
+            })
+        };
+        let absent = without(NoCredentials::Absent, None);
+        assert!(matches!(absent, Error::Unsupported(text) if text.contains("aws configure")));
+        assert!(matches!(without(NoCredentials::Misconfigured, None), Error::Malformed(_)));
+        assert!(matches!(without(NoCredentials::Refused, None), Error::Denied { needs: None, .. }));
+        let denied = Failure { code: Some("AccessDenied".into()), status: Some(403), ..Failure::default() };
+        let refused = without(NoCredentials::Refused, Some(Box::new(denied)));
+        assert!(matches!(refused, Error::Denied { needs: Some(needs), .. } if needs == "sts:AssumeRole"));
+    }
+
+    #[test]
+    fn web_pages_are_recognised() {
+        assert!(is_html("\n <!DOCTYPE html>"));
+        assert!(is_html("<HTML><body>"));
+        assert!(!is_html("<?xml version=\"1.0\"?><ErrorResponse/>"));
+        assert!(!is_html("<html"));
+        assert!(!is_html("<\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"));
+    }
+
+    #[test]
+    fn errors_are_found_where_imitations_put_them() {
+        let body = "<ErrorResponse><Errors><Error><Code>AccessDenied</Code><Message>no</Message></Error></Errors>";
+        assert_eq!(element(body, "Code"), Some("AccessDenied"));
+        assert_eq!(element(body, "Message"), Some("no"));
+        assert_eq!(element(body, "RequestId"), None);
+        assert_eq!(element("<Code>cut off", "Code"), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! The whole account's IAM in a few pages: `GetAccountAuthorizationDetails`.
+//!
+//! Attached policies, inline policies, groups and boundaries cost one to three calls a user or role. Where a query
+//! reads all of them, this one listing has them at once; it is read when the first row asks, once per query. Where a
+//! query asks for some names only, or the caller may not make this call, rows ask for their own details.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_iam::types::{EntityType, GroupDetail, ManagedPolicyDetail, RoleDetail, UserDetail};
+use futures::stream::TryStreamExt;
+use indago_table::prelude::*;
+
+use crate::account::{Aws, Site};
+use crate::call::page_size;
+
+/// What the listing holds, by name and, for policies, by ARN.
+#[derive(Debug, Default)]
+pub(crate) struct Authorization {
+    pub(crate) users: HashMap<String, UserDetail>,
+    pub(crate) groups: HashMap<String, GroupDetail>,
+    pub(crate) roles: HashMap<String, RoleDetail>,
+    pub(crate) policies: HashMap<String, ManagedPolicyDetail>,
+}
+
+/// Which part of the account is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Users, and the groups that they are in.
+    Users,
+    /// Roles.
+    Roles,
+    /// All that policies can be attached to.
+    Principals,
+    /// The account's own policies with their documents.
+    Policies,
+}
+
+impl Part {
+    fn filter(self) -> Vec<EntityType> {
+        match self {
+            Part::Users => vec![EntityType::User, EntityType::Group],
+            Part::Roles => vec![EntityType::Role],
+            Part::Principals => vec![EntityType::User, EntityType::Group, EntityType::Role],
+            Part::Policies => vec![EntityType::LocalManagedPolicy],
+        }
+    }
+}
+
+/// The listing, if the caller may make it; `None` sends the row to ask for its own details.
+pub(crate) async fn of_account<T: Row<Env = Aws>>(
+    scan: &Scan<T>,
+    profile: &str,
+    part: Part,
+) -> Option<Arc<Authorization>> {
+    let read = async {
+        let site = scan.env().site(profile, crate::account::GLOBAL).await?;
+        read(scan, &site, part).await
+    };
+    let read = scan.shared(&format!("aws/{profile}/authorization/{part:?}"), Box::pin(read)).await;
+    read.inspect_err(|error| tracing::debug!(profile, %error, "reading details one by one")).ok()
+}
+
+async fn read<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, part: Part) -> Result<Authorization> {
+    let iam = site.iam();
+    let size = page_size(scan, 1..=1000);
+    let mut pages = site.pages(
+        scan,
+        "iam:GetAccountAuthorizationDetails",
+        &format!("{part:?}"),
+        |marker| {
+            let request = iam.get_account_authorization_details().set_filter(Some(part.filter()));
+            request.max_items(size).set_marker(marker).send()
+        },
+        |mut page| {
+            let next = page.marker.take();
+            (vec![page], next)
+        },
+    );
+    let mut account = Authorization::default();
+    while let Some(page) = pages.try_next().await? {
+        account.users.extend(by(page.user_detail_list, |user| user.user_name.clone()));
+        account.groups.extend(by(page.group_detail_list, |group| group.group_name.clone()));
+        account.roles.extend(by(page.role_detail_list, |role| role.role_name.clone()));
+        account.policies.extend(by(page.policies, |policy| policy.arn.clone()));
+    }
+    Ok(account)
+}
+
+fn by<D>(list: Option<Vec<D>>, name: impl Fn(&D) -> Option<String>) -> impl Iterator<Item = (String, D)> {
+    list.into_iter().flatten().filter_map(move |detail| Some((name(&detail)?, detail)))
+}

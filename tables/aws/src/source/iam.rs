@@ -1,0 +1,125 @@
+//! What IAM's tables have in common: names behind keys, documents of its types.
+
+use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, PolicyDetail};
+
+use crate::document::{documents, names};
+
+documents! { aws_sdk_iam::types {
+    Group: path, group_name, group_id, arn, create_date;
+    GroupDetail: path, group_name, group_id, arn, create_date;
+    LoginProfile: user_name, create_date, password_reset_required;
+    MfaDevice: user_name, serial_number, enable_date;
+    PolicyGroup: group_id, group_name;
+    PolicyRole: role_id, role_name;
+    PolicyUser: user_id, user_name;
+    Role: path, role_name, role_id, arn, create_date, assume_role_policy_document, description, max_session_duration,
+        permissions_boundary, tags, role_last_used;
+    AttachedPermissionsBoundary: permissions_boundary_type, permissions_boundary_arn;
+    RoleLastUsed: last_used_date, region;
+    Tag: key, value;
+}}
+
+names! { aws_sdk_iam::types { PermissionsBoundaryAttachmentType } }
+
+/// The names to look up for keys on a name and on an ARN; `None` to list everything.
+///
+/// An ARN that cannot be of this account, or of this kind (`user`, `role`, `instance-profile`), gives no name, and so
+/// does a name that IAM would refuse.
+pub(crate) fn names(
+    names: Option<Vec<String>>,
+    arns: Option<Vec<String>>,
+    kind: &str,
+    account_id: &str,
+) -> Option<Vec<String>> {
+    let found = match (names, arns) {
+        (None, None) => return None,
+        (Some(names), _) => names,
+        (None, Some(arns)) => arns.iter().filter_map(|arn| name_in(arn, kind, account_id)).map(str::to_owned).collect(),
+    };
+    Some(found.into_iter().filter(|name| is_name(name)).collect())
+}
+
+/// The name in `arn:aws:iam::123456789012:role/some/path/name`.
+fn name_in<'a>(arn: &'a str, kind: &str, account_id: &str) -> Option<&'a str> {
+    let mut parts = arn.splitn(6, ':');
+    let is_ours = parts.next() == Some("arn")
+        && parts.next().is_some()
+        && parts.next() == Some("iam")
+        && parts.next().is_some_and(str::is_empty)
+        && parts.next() == Some(account_id);
+    let (found, path) = parts.next()?.split_once('/')?;
+    if is_ours && found == kind { path.rsplit('/').next() } else { None }
+}
+
+/// Whether IAM takes a text as a name; others exist nowhere, and asking is an error.
+fn is_name(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
+/// Whether a policy is AWS's own, by its ARN.
+pub(crate) fn is_aws_managed(arn: &str) -> bool {
+    arn.split(':').nth(4) == Some("aws")
+}
+
+/// Of ARNs that were asked for, those that can be policies of this account or of AWS.
+pub(crate) fn policy_arns(arns: Vec<String>, account_id: &str) -> Vec<String> {
+    let can_be = |arn: &String| {
+        let mut parts = arn.splitn(6, ':');
+        let is_iam = parts.next() == Some("arn") && parts.next().is_some() && parts.next() == Some("iam");
+        let (_, account, name) = (parts.next(), parts.next(), parts.next());
+        is_iam
+            && (account == Some("aws") || account == Some(account_id))
+            && name.and_then(|name| name.strip_prefix("policy/")).is_some_and(|path| path.split('/').all(is_name))
+    };
+    arns.into_iter().filter(can_be).collect()
+}
+
+/// The `attached_policy_arns` column, in order.
+pub(crate) fn attached(policies: impl IntoIterator<Item = AttachedPolicy>) -> Vec<String> {
+    let mut arns: Vec<_> = policies.into_iter().filter_map(|policy| policy.policy_arn).collect();
+    arns.sort();
+    arns
+}
+
+/// Inline policies as names and documents.
+pub(crate) fn documents(policies: Option<&[PolicyDetail]>) -> Vec<(String, String)> {
+    let pair = |policy: &PolicyDetail| Some((policy.policy_name.clone()?, policy.policy_document.clone()?));
+    policies.unwrap_or_default().iter().filter_map(pair).collect()
+}
+
+/// The columns about a permissions boundary: its ARN and its type.
+pub(crate) fn boundary(boundary: Option<&AttachedPermissionsBoundary>) -> (Option<String>, Option<String>) {
+    let arn = boundary.and_then(|boundary| boundary.permissions_boundary_arn.clone());
+    let kind = boundary.and_then(|boundary| boundary.permissions_boundary_type.as_ref());
+    (arn, kind.map(|kind| kind.as_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_names() {
+        let texts = |list: &[&str]| Some(list.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let arn = "arn:aws:iam::111111111111:role/service/path/worker";
+        assert_eq!(names(None, None, "role", ""), None);
+        assert_eq!(names(texts(&["a", "", "b c", "x/y"]), None, "role", ""), texts(&["a"]));
+        assert_eq!(names(None, texts(&[arn]), "role", "111111111111"), texts(&["worker"]));
+        assert_eq!(names(None, texts(&[arn]), "role", "222222222222"), texts(&[]));
+        assert_eq!(names(None, texts(&[arn]), "user", "111111111111"), texts(&[]));
+        let odd =
+            ["", "arn", "arn:aws:s3:::bucket", "arn:aws:iam::111111111111:root", "arn:aws:iam::111111111111:role/"];
+        assert_eq!(names(None, texts(&odd), "role", "111111111111"), texts(&[]));
+    }
+
+    #[test]
+    fn only_policies_within_reach_are_asked_for() {
+        let ours = "arn:aws:iam::111111111111:policy/team/deploy";
+        let aws = "arn:aws:iam::aws:policy/AdministratorAccess";
+        let others = ["arn:aws:iam::222222222222:policy/x", "arn:aws:iam::111111111111:role/x", "policy", ""];
+        let arns = [ours, aws].into_iter().chain(others).map(str::to_owned).collect();
+        assert_eq!(policy_arns(arns, "111111111111"), [ours, aws]);
+        assert!(is_aws_managed(aws) && !is_aws_managed(ours) && !is_aws_managed("nonsense"));
+    }
+}

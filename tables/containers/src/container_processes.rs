@@ -1,0 +1,76 @@
+//! `container_processes`: which process runs in which container, from `/proc/<pid>/cgroup` alone.
+
+use indago_table::prelude::*;
+
+use crate::runtime::Containers;
+use crate::source::cgroup;
+
+/// Processes that run in containers, with the container and the Kubernetes pod of each.
+///
+/// Read from the processes' cgroups, so it needs neither a runtime nor leave to ask one: it works when the runtime is
+/// down, and it finds containers that a runtime no longer lists. Processes outside containers have no row. A runtime
+/// started inside a container with a cgroup namespace of its own sees only paths below its own cgroup.
+#[derive(Debug, Default, Table)]
+#[table(name = "container_processes", env = Containers, platforms("linux"), rows = 200)]
+#[example(
+    "Containers with the number of their processes.",
+    "SELECT container_id, count(*) AS processes FROM container_processes GROUP BY container_id"
+)]
+#[example(
+    "The container of one process, if it runs in one.",
+    "SELECT container_id, pod_uid FROM container_processes WHERE pid = 1"
+)]
+pub struct ContainerProcess {
+    /// Process ID, as the host sees it.
+    #[column(index)]
+    pid: i64,
+    /// ID of the container that the process runs in: the inner one where one runs in another.
+    #[column(index)]
+    container_id: String,
+    /// ID of the container around that container; NULL unless one runs inside another.
+    outer_container_id: Option<String>,
+    /// UID of the Kubernetes pod that the container belongs to; NULL outside Kubernetes.
+    pod_uid: Option<String>,
+    /// What the cgroup's name says of the runtime: `docker`, `podman`, `containerd` or `cri-o`; NULL where it says nothing.
+    runtime: Option<&'static str>,
+    /// Path of the process's cgroup below the mount point of its hierarchy.
+    cgroup_path: String,
+}
+
+impl Rows for ContainerProcess {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let sys = scan.env().sys().clone();
+        let pids = match scan.keys(Self::PID) {
+            Some(pids) => pids,
+            None => pids(&sys)?,
+        };
+        let scan = scan.clone();
+        Ok(pids.into_iter().filter_map(move |pid| match sys.read_text(format!("/proc/{pid}/cgroup")) {
+            Ok(text) => ContainerProcess::from_place(pid, cgroup::place(&text)?),
+            Err(error) => {
+                scan.report("cgroup", &error);
+                None
+            }
+        }))
+    }
+}
+
+impl ContainerProcess {
+    fn from_place(pid: i64, place: cgroup::Place) -> Option<Self> {
+        Some(ContainerProcess {
+            pid,
+            container_id: place.container_id,
+            outer_container_id: place.outer_container_id,
+            pod_uid: place.pod_uid,
+            runtime: place.runtime,
+            cgroup_path: place.path,
+        })
+    }
+}
+
+fn pids(sys: &Sys) -> Result<Vec<i64>> {
+    let names = sys.read_dir("/proc")?;
+    let mut pids: Vec<i64> = names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    Ok(pids)
+}

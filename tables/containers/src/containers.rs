@@ -1,0 +1,500 @@
+//! `containers`: one row a container, over all runtimes of the machine.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use futures::Stream;
+use indago_table::prelude::*;
+use serde_json::Value as Document;
+
+use crate::runtime::{Containers, Kind, Runtime};
+use crate::source::containerd::{self, Client, Record, Task};
+use crate::source::docker::{self, text, value};
+use crate::source::oci::{self, CriNotes, Mount, Spec};
+use crate::source::{blocking, cgroup};
+
+/// Containers of all runtimes found on the machine: Docker, Podman and containerd with each of its namespaces.
+///
+/// `endpoint` and `namespace` say where a row came from. A container that Docker runs by way of containerd appears once,
+/// as Docker's; containerd speaks for it only when Docker does not answer. A runtime that is down, or that may not be
+/// asked, is missing with a warning, and the others still answer. Sandboxes that hold a pod's namespaces are containers
+/// too: see `is_sandbox`.
+///
+/// One call a runtime (or namespace) lists the containers. What an engine with Docker's API tells only container by
+/// container, such as `pid` or `environment`, costs it one more call for each row.
+#[derive(Debug, Default, Table)]
+#[table(name = "containers", env = Containers, stream, reads = "docker", rows = 50)]
+#[example(
+    "Running containers with their images.",
+    "SELECT runtime, name, image FROM containers WHERE state = 'running'"
+)]
+#[example(
+    "Containers that could take over the host.",
+    "SELECT name, pod_namespace, pod_name, is_privileged, host_paths FROM containers WHERE is_privileged OR array_has(host_paths, '/')"
+)]
+#[example(
+    "Which commit each image was built from, where its builder said so.",
+    "SELECT DISTINCT image, image_source, image_revision FROM containers WHERE image_revision IS NOT NULL"
+)]
+pub struct Container {
+    /// Container ID, without a runtime's name before it.
+    #[column(index)]
+    id: String,
+    /// Name of the container, without a leading slash. containerd has no names: there it is the name within the
+    /// Kubernetes pod, the pod's own name for a sandbox, or the ID.
+    name: String,
+    /// Who runs it: `docker`, `podman` or `containerd`.
+    #[column(index)]
+    runtime: &'static str,
+    /// Address of the runtime that told of it.
+    #[column(index)]
+    endpoint: String,
+    /// Namespace of containerd, such as `k8s.io`; NULL for other runtimes.
+    #[column(index)]
+    namespace: Option<String>,
+    /// Image as it was named when the container was created.
+    image: Option<String>,
+    /// ID of the image: the digest of its configuration, with the name of the hash (`sha256:`). NULL for containerd's
+    /// containers outside Kubernetes.
+    image_id: Option<String>,
+    /// Digest of the image's manifest or index, as registries know it (`sha256:`); NULL if the runtime no longer holds the
+    /// image, or holds it without ever having seen a registry.
+    image_digest: Option<String>,
+    /// Where the image's source code is, by its label `org.opencontainers.image.source`; NULL if its builder did not say.
+    image_source: Option<String>,
+    /// Commit that the image was built from, by its label `org.opencontainers.image.revision`; NULL if its builder did
+    /// not say.
+    image_revision: Option<String>,
+    /// State: `running`, `paused`, `created`, `exited`, and other words of the runtime. containerd's `stopped` is a
+    /// container that has ended or was never started.
+    state: Option<String>,
+    /// Process ID of the first process, as the runtime's host sees it; NULL if the container does not run.
+    #[column(source = details)]
+    pid: Option<i64>,
+    /// Exit code of the first process; NULL while it runs, or if nobody remembers.
+    #[column(source = details)]
+    exit_code: Option<i64>,
+    /// Command with its arguments, joined by blanks.
+    command: Option<String>,
+    /// User that the first process starts as: `name`, `uid` or `uid:gid`; NULL if Docker was not told, which then takes
+    /// root.
+    #[column(source = details)]
+    user: Option<String>,
+    /// When the container was created.
+    created_at: Option<Timestamp>,
+    /// When the container was last started; NULL if it never was, and for containerd, which does not tell.
+    #[column(source = details)]
+    last_started: Option<Timestamp>,
+    /// Labels of the container, which include those of its image.
+    labels: Map,
+    /// Environment variables that its first process starts with.
+    #[column(source = details)]
+    environment: Option<Map>,
+    /// Name of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
+    pod_name: Option<String>,
+    /// Namespace of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
+    pod_namespace: Option<String>,
+    /// UID of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
+    #[column(index)]
+    pod_uid: Option<String>,
+    /// ID of the container that holds the pod's namespaces; NULL for that one itself, outside Kubernetes, and where the
+    /// runtime does not tell.
+    sandbox_id: Option<String>,
+    /// Whether it only holds a pod's namespaces, and runs nothing of the pod's own.
+    is_sandbox: bool,
+    /// Whether it is privileged: has all capabilities and devices, and no confinement.
+    #[column(source = details)]
+    is_privileged: Option<bool>,
+    /// Whether it is in the host's network namespace.
+    #[column(source = details)]
+    uses_host_network: Option<bool>,
+    /// Whether it is in the host's process ID namespace, and so sees all processes.
+    #[column(source = details)]
+    uses_host_pid: Option<bool>,
+    /// Whether it is in the host's IPC namespace.
+    #[column(source = details)]
+    uses_host_ipc: Option<bool>,
+    /// Capabilities beyond those that runtimes give to every container, such as `CAP_NET_ADMIN`; `ALL` stands for all.
+    #[column(source = details)]
+    added_capabilities: Option<Vec<String>>,
+    /// Whether its root file system cannot be written to.
+    #[column(source = details)]
+    is_read_only: Option<bool>,
+    /// Its mounts: a list of objects with `type` (`bind`, `volume`, ..), `source`, `destination` and `writable`. The
+    /// kernel's file systems and the files that runtimes make for every container are left out.
+    mounts: Json,
+    /// Folders and files of the host that are mounted into it; volumes are not among them.
+    host_paths: Vec<String>,
+    /// File on the host that has its output; NULL if the runtime does not tell.
+    #[column(source = details)]
+    log_path: Option<String>,
+    /// Path of its cgroup below the mount point of the hierarchy; NULL if it does not run on this machine.
+    #[column(source = details)]
+    cgroup_path: Option<String>,
+}
+
+/// A runtime, and where keys leave only some of containerd's namespaces, one of them.
+#[derive(Debug)]
+pub struct Part {
+    runtime: Runtime,
+    namespace: Option<String>,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.runtime.fmt(f)?;
+        self.namespace.as_ref().map_or(Ok(()), |namespace| write!(f, " namespace {namespace}"))
+    }
+}
+
+impl RowStream for Container {
+    type Part = Part;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Part>> {
+        let runtimes = scan.env().runtimes();
+        if runtimes.is_empty() {
+            scan.report("", &scan.env().nothing_found("container runtime"));
+        }
+        let (names, namespaces) = (scan.keys(Self::RUNTIME), scan.keys(Self::NAMESPACE));
+        // What answers at a Docker-like socket is known only when it has answered.
+        let may_be =
+            |kind: &[&str]| names.as_ref().is_none_or(|names| names.iter().any(|name| kind.contains(&&**name)));
+        let mut parts = Vec::new();
+        for runtime in runtimes {
+            if !scan.admits(Self::ENDPOINT, &runtime.name()) {
+                continue;
+            }
+            match (runtime.kind, &namespaces) {
+                (Kind::Docker, None) if may_be(&["docker", "podman"]) => parts.push(Part { runtime, namespace: None }),
+                (Kind::Containerd, None) if may_be(&["containerd"]) => parts.push(Part { runtime, namespace: None }),
+                (Kind::Containerd, Some(namespaces)) if may_be(&["containerd"]) => {
+                    let possible = namespaces.iter().filter(|name| containerd::is_namespace(name));
+                    parts.extend(possible.map(|name| Part { runtime: runtime.clone(), namespace: Some(name.clone()) }));
+                }
+                _ => {}
+            }
+        }
+        Ok(parts)
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, part: &'a Part) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        async_stream::try_stream! {
+            match part.runtime.kind {
+                Kind::Docker => for row in of_docker(scan, &part.runtime).await? {
+                    yield row;
+                },
+                Kind::Containerd => {
+                    let client = Client::connect(scan, &part.runtime).await?;
+                    let namespaces = match &part.namespace {
+                        Some(namespace) => vec![namespace.clone()],
+                        None => client.namespaces().await?,
+                    };
+                    for namespace in namespaces {
+                        match of_containerd(scan, &client, &part.runtime, &namespace).await {
+                            Ok(rows) => for row in rows {
+                                yield row;
+                            },
+                            Err(error) => scan.report(format!("{} namespace {namespace}", part.runtime), &error),
+                        }
+                        if scan.is_done() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Which containers to ask an engine for.
+fn docker_filter(scan: &Scan<Container>) -> docker::Filter {
+    match (scan.keys(Container::ID), scan.keys(Container::POD_UID)) {
+        (Some(ids), _) => docker::Filter::ids(&ids),
+        (None, Some(uids)) => docker::Filter::label(POD_UID, &uids),
+        (None, None) => docker::Filter::All,
+    }
+}
+
+/// Which containers to ask containerd for.
+fn containerd_filter(scan: &Scan<Container>) -> containerd::Filter {
+    match (scan.keys(Container::ID), scan.keys(Container::POD_UID)) {
+        (Some(ids), _) => containerd::Filter::field("id", &ids),
+        (None, Some(uids)) => containerd::Filter::field(&format!("labels.\"{POD_UID}\""), &uids),
+        (None, None) => containerd::Filter::all(),
+    }
+}
+
+const POD_NAME: &str = "io.kubernetes.pod.name";
+const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
+const POD_UID: &str = "io.kubernetes.pod.uid";
+const POD_CONTAINER: &str = "io.kubernetes.container.name";
+
+async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Container>> {
+    let listing = docker::list(scan, runtime, &docker_filter(scan)).await?;
+    let digests = if scan.wants(Container::IMAGE_DIGEST) && !listing.containers.is_empty() {
+        docker_digests(scan, runtime).await
+    } else {
+        HashMap::new()
+    };
+    let row = |container: &Document| {
+        let mounts = container.get("Mounts").and_then(Document::as_array).into_iter().flatten();
+        let mounts: Vec<Mount> = mounts.map(docker_mount).collect();
+        let labels: Map = value(container, &["Labels"]).unwrap_or_default();
+        let image_id = text(container, &["ImageID"]);
+        let mut row = Container {
+            id: text(container, &["Id"]).unwrap_or_default(),
+            name: text(container, &["Names", "0"]).unwrap_or_default().trim_start_matches('/').to_owned(),
+            runtime: listing.engine.name(),
+            endpoint: runtime.name(),
+            image: text(container, &["Image"]),
+            image_digest: image_id.as_ref().and_then(|id| digests.get(id).cloned()),
+            image_id,
+            state: text(container, &["State"]),
+            command: text(container, &["Command"]),
+            created_at: value(container, &["Created"]).map(Timestamp::from_seconds),
+            is_sandbox: label(&labels, "io.kubernetes.docker.type").as_deref() == Some("podsandbox"),
+            sandbox_id: label(&labels, "io.kubernetes.sandbox.id"),
+            ..Container::default()
+        };
+        row.set_mounts(&mounts);
+        row.set_labels(labels);
+        row
+    };
+    Ok(listing.containers.iter().map(row).collect())
+}
+
+fn docker_mount(mount: &Document) -> Mount {
+    Mount {
+        kind: text(mount, &["Type"]).unwrap_or_default(),
+        source: text(mount, &["Source"]).unwrap_or_default(),
+        destination: text(mount, &["Destination"]).unwrap_or_default(),
+        is_writable: value(mount, &["RW"]).unwrap_or(false),
+    }
+}
+
+/// Digests of an engine's images, by image ID; a failure leaves that column empty, with a warning.
+async fn docker_digests(scan: &Scan<Container>, runtime: &Runtime) -> HashMap<String, String> {
+    let images = match docker::images(scan, runtime).await {
+        Ok(images) => images,
+        Err(error) => {
+            scan.report(format!("{runtime} images"), &error);
+            return HashMap::new();
+        }
+    };
+    let digest = |image: &Document| {
+        // `repository@sha256:..`
+        let first = text(image, &["RepoDigests", "0"])?;
+        Some((text(image, &["Id"])?, first.rsplit_once('@')?.1.to_owned()))
+    };
+    images.iter().filter_map(digest).collect()
+}
+
+async fn of_containerd(
+    scan: &Scan<Container>,
+    client: &Client<'_, Container>,
+    runtime: &Runtime,
+    namespace: &str,
+) -> Result<Vec<Container>> {
+    let of_docker = if namespace == "moby" { docker_ids(scan).await } else { HashSet::new() };
+    let mut rows = client
+        .containers(namespace, &containerd_filter(scan), |record| {
+            Container::from_record(record, runtime, namespace, wants_spec(scan))
+        })
+        .await?;
+    rows.retain(|row| !of_docker.contains(&row.id));
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    let missing = |what: &str, error: &Error| scan.report(format!("{runtime} namespace {namespace} {what}"), error);
+    if scan.wants(Container::STATE)
+        || scan.wants(Container::PID)
+        || scan.wants(Container::EXIT_CODE)
+        || scan.wants(Container::CGROUP_PATH)
+    {
+        match client.tasks(namespace).await {
+            Ok(tasks) => rows.iter_mut().for_each(|row| row.set_task(tasks.get(&row.id))),
+            Err(error) => missing("tasks", &error),
+        }
+    }
+    if scan.wants(Container::IMAGE_DIGEST) {
+        match client.image_digests(namespace).await {
+            Ok(digests) => rows.iter_mut().for_each(|row| {
+                row.image_digest = row.image.as_ref().and_then(|image| digests.get(image).cloned());
+            }),
+            Err(error) => missing("images", &error),
+        }
+    }
+    Ok(rows)
+}
+
+/// Whether a column is wanted that containerd's records have only in their runtime specification, 10 KB of JSON each.
+fn wants_spec(scan: &Scan<Container>) -> bool {
+    scan.wants(Container::COMMAND)
+        || scan.wants(Container::USER)
+        || scan.wants(Container::ENVIRONMENT)
+        || scan.wants(Container::IS_PRIVILEGED)
+        || scan.wants(Container::USES_HOST_NETWORK)
+        || scan.wants(Container::USES_HOST_PID)
+        || scan.wants(Container::USES_HOST_IPC)
+        || scan.wants(Container::ADDED_CAPABILITIES)
+        || scan.wants(Container::IS_READ_ONLY)
+        || scan.wants(Container::MOUNTS)
+        || scan.wants(Container::HOST_PATHS)
+}
+
+/// The containers that engines with Docker's API tell of themselves. Those that do not answer have a warning of their
+/// own where they are read.
+async fn docker_ids(scan: &Scan<Container>) -> HashSet<String> {
+    let mut ids = HashSet::new();
+    for runtime in scan.env().runtimes().iter().filter(|runtime| runtime.kind == Kind::Docker) {
+        if let Ok(listing) = docker::list(scan, runtime, &docker_filter(scan)).await {
+            ids.extend(listing.containers.iter().filter_map(|container| text(container, &["Id"])));
+        }
+    }
+    ids
+}
+
+impl Container {
+    fn from_record(record: Record, runtime: &Runtime, namespace: &str, wants_spec: bool) -> Self {
+        let notes =
+            |kind: &str| CriNotes::parse(&record.extensions.get(&format!("io.cri-containerd.{kind}.metadata"))?.value);
+        let is_sandbox = record.labels.get("io.cri-containerd.kind").is_some_and(|kind| kind == "sandbox");
+        let cri = notes(if is_sandbox { "sandbox" } else { "container" });
+        let spec = record
+            .spec
+            .as_ref()
+            .filter(|_| wants_spec)
+            .and_then(|spec| serde_json::from_slice(&spec.value).ok())
+            .map(Spec);
+        let labels: Map = record.labels.into_iter().collect();
+        let name = label(&labels, POD_CONTAINER)
+            .or_else(|| label(&labels, "nerdctl/name"))
+            .or_else(|| label(&labels, POD_NAME).filter(|_| is_sandbox));
+        let mut row = Container {
+            name: name.unwrap_or_else(|| record.id.clone()),
+            id: record.id,
+            runtime: "containerd",
+            endpoint: runtime.name(),
+            namespace: Some(namespace.to_owned()),
+            image: Some(record.image).filter(|image| !image.is_empty()),
+            created_at: record.created_at.map(Timestamp::from),
+            is_sandbox,
+            ..Container::default()
+        };
+        let mut mounts = Vec::new();
+        if let Some(spec) = spec {
+            row.command = spec.command();
+            row.user = spec.user();
+            row.environment = spec.environment();
+            row.is_privileged = Some(spec.is_privileged());
+            row.uses_host_network = Some(spec.shares_with_host("network"));
+            row.uses_host_pid = Some(spec.shares_with_host("pid"));
+            row.uses_host_ipc = Some(spec.shares_with_host("ipc"));
+            row.added_capabilities = Some(spec.added_capabilities());
+            row.is_read_only = Some(spec.is_read_only());
+            mounts = spec.mounts();
+        }
+        if let Some(cri) = cri {
+            row.image_id = cri.image_id();
+            row.sandbox_id = cri.sandbox_id();
+            row.log_path = cri.log_path();
+            // A pod's container always joins the namespaces of its sandbox; whose those are, only the pod's settings say.
+            // A privileged pod's sandbox has a privileged container's leave to be made, and no more rights for it.
+            row.is_privileged = cri.is_privileged().filter(|_| !is_sandbox).or(row.is_privileged);
+            row.uses_host_network = cri.shares_with_node("network").or(row.uses_host_network);
+            row.uses_host_pid = cri.shares_with_node("pid").or(row.uses_host_pid);
+            row.uses_host_ipc = cri.shares_with_node("ipc").or(row.uses_host_ipc);
+        }
+        row.set_labels(labels);
+        row.set_mounts(&row.without_plumbing(mounts));
+        row
+    }
+
+    /// A pod's mounts as Docker would tell them: what kubelet keeps for the pod are volumes, and the files that runtime
+    /// and kubelet make for every container (hosts, resolv.conf, termination log) go without saying.
+    fn without_plumbing(&self, mut mounts: Vec<Mount>) -> Vec<Mount> {
+        let Some(uid) = &self.pod_uid else { return mounts };
+        let sandbox = format!("/sandboxes/{}/", self.sandbox_id.as_ref().unwrap_or(&self.id));
+        let (pod, volumes) = (format!("/pods/{uid}/"), format!("/pods/{uid}/volume"));
+        mounts.retain(|mount| {
+            let source = &mount.source;
+            !source.contains(&sandbox) && (!source.contains(&pod) || source.contains(&volumes))
+        });
+        for mount in &mut mounts {
+            if mount.source.contains(&volumes) {
+                mount.kind = "volume".to_owned();
+            }
+        }
+        mounts
+    }
+
+    fn set_task(&mut self, task: Option<&Task>) {
+        self.state = Some(task.map_or(containerd::STOPPED, Task::state).to_owned());
+        if let Some(task) = task {
+            let has_ended = task.state() == containerd::STOPPED;
+            self.pid = (!has_ended && task.pid > 0).then_some(task.pid.into());
+            self.exit_code = has_ended.then_some(task.exit_status.into());
+        }
+    }
+
+    fn set_labels(&mut self, labels: Map) {
+        self.pod_name = label(&labels, POD_NAME);
+        self.pod_namespace = label(&labels, POD_NAMESPACE);
+        self.pod_uid = label(&labels, POD_UID);
+        self.image_source = label(&labels, "org.opencontainers.image.source");
+        self.image_revision = label(&labels, "org.opencontainers.image.revision");
+        self.labels = labels;
+    }
+
+    fn set_mounts(&mut self, mounts: &[Mount]) {
+        self.mounts = Json(Document::Array(mounts.iter().map(Mount::document).collect()).to_string());
+        self.host_paths =
+            mounts.iter().filter(|mount| mount.kind == "bind").map(|mount| mount.source.clone()).collect();
+    }
+
+    /// What an engine with Docker's API tells of one container only. containerd has told it already.
+    async fn details(&mut self, scan: &Scan<Self>) -> Result<()> {
+        if self.namespace.is_none() {
+            let details = docker::inspect(scan, &Runtime::docker(&self.endpoint), &self.id).await?;
+            self.set_details(&details);
+        }
+        if scan.wants(Self::CGROUP_PATH) {
+            self.cgroup(scan).await?;
+        }
+        Ok(())
+    }
+
+    fn set_details(&mut self, details: &Document) {
+        let names = |path: &[&str]| value::<Vec<String>>(details, path).unwrap_or_default();
+        let is_host = |path: &[&str]| Some(value::<String>(details, path)? == "host");
+        let has_ended = matches!(text(details, &["State", "Status"]).as_deref(), Some("exited" | "dead" | "stopped"));
+        self.pid = value(details, &["State", "Pid"]).filter(|pid| *pid > 0);
+        self.exit_code = value(details, &["State", "ExitCode"]).filter(|_| has_ended);
+        self.user = text(details, &["Config", "User"]);
+        // Year 1 is Go's "never".
+        self.last_started = value(details, &["State", "StartedAt"]).filter(|time: &Timestamp| time.0 > 0);
+        self.environment = Some(oci::environment(&names(&["Config", "Env"])));
+        self.is_privileged = value(details, &["HostConfig", "Privileged"]);
+        self.uses_host_network = is_host(&["HostConfig", "NetworkMode"]);
+        self.uses_host_pid = is_host(&["HostConfig", "PidMode"]);
+        self.uses_host_ipc = is_host(&["HostConfig", "IpcMode"]);
+        self.added_capabilities = Some(match self.is_privileged {
+            Some(true) => vec!["ALL".to_owned()],
+            _ => names(&["HostConfig", "CapAdd"]).iter().map(|name| oci::capability(name)).collect(),
+        });
+        self.is_read_only = value(details, &["HostConfig", "ReadonlyRootfs"]);
+        self.log_path = text(details, &["LogPath"]);
+    }
+
+    async fn cgroup(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let Some(pid) = self.pid else { return Ok(()) };
+        let sys = scan.env().sys().clone();
+        let text = blocking(move || sys.read_text(format!("/proc/{pid}/cgroup")).if_present()).await?;
+        self.cgroup_path = text.and_then(|text| cgroup::path_of(&text, &self.id));
+        Ok(())
+    }
+}
+
+fn label(labels: &Map, name: &str) -> Option<String> {
+    labels.0.get(name).cloned().flatten().filter(|value| !value.is_empty())
+}

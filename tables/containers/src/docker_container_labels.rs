@@ -1,0 +1,49 @@
+//! `docker_container_labels`: labels of containers, one a row.
+
+use futures::Stream;
+use indago_table::prelude::*;
+
+use crate::runtime::{Containers, Runtime};
+use crate::source::docker::{self, Filter};
+
+/// Labels of the containers of engines with Docker's API, those that containers inherit from their images included.
+#[derive(Debug, Default, Table)]
+#[table(name = "docker_container_labels", env = Containers, stream, reads = "docker", rows = 200)]
+#[example(
+    "Containers that Docker Compose started, by project.",
+    "SELECT value AS project, id FROM docker_container_labels WHERE key = 'com.docker.compose.project'"
+)]
+pub struct DockerContainerLabel {
+    /// Container ID.
+    #[column(index, collate = nocase)]
+    id: String,
+    /// Name of the label.
+    #[column(index)]
+    key: String,
+    /// Value of the label; empty if it has none.
+    value: String,
+    /// Address of the engine that the container belongs to.
+    #[column(index)]
+    endpoint: String,
+}
+
+impl RowStream for DockerContainerLabel {
+    type Part = Runtime;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        async_stream::try_stream! {
+            let filter = scan.keys(Self::ID).map_or(Filter::All, |ids| Filter::ids(&ids));
+            for container in &docker::list(scan, runtime, &filter).await?.containers {
+                let Some(id) = docker::text(container, &["Id"]) else { continue };
+                for (key, value) in docker::value::<Map>(container, &["Labels"]).unwrap_or_default().0 {
+                    let value = value.unwrap_or_default();
+                    yield DockerContainerLabel { id: id.clone(), key, value, endpoint: runtime.name() };
+                }
+            }
+        }
+    }
+}

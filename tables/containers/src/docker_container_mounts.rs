@@ -1,0 +1,70 @@
+//! `docker_container_mounts`: what of the host, and which volumes, containers see.
+
+use futures::Stream;
+use indago_table::prelude::*;
+
+use crate::runtime::{Containers, Runtime};
+use crate::source::docker::{self, Filter};
+
+/// Folders, files and volumes that are mounted into the containers of engines with Docker's API.
+#[derive(Debug, Default, Table)]
+#[table(name = "docker_container_mounts", env = Containers, stream, reads = "docker", rows = 100)]
+#[example(
+    "Containers that can write to the host's root folder.",
+    "SELECT id, destination FROM docker_container_mounts WHERE source = '/' AND rw = 1"
+)]
+pub struct DockerContainerMount {
+    /// Container ID.
+    #[column(index, collate = nocase)]
+    id: String,
+    /// Kind of mount: `bind`, `volume`, `tmpfs`, `npipe`.
+    #[column(path = "Type")]
+    r#type: String,
+    /// Name of the volume; empty for other kinds of mount.
+    #[column(index, path = "Name")]
+    name: String,
+    /// Path on the host.
+    #[column(path = "Source")]
+    source: String,
+    /// Path inside the container.
+    #[column(path = "Destination")]
+    destination: String,
+    /// Volume driver; empty for other kinds of mount.
+    #[column(path = "Driver")]
+    driver: String,
+    /// Options of the mount as it was asked for, such as `ro` or `z`; may be empty.
+    #[column(path = "Mode")]
+    mode: String,
+    /// 1 if the container can write to it, else 0.
+    rw: i64,
+    /// How mounts made later travel between host and container: `rprivate`, `rshared`, `rslave`; may be empty.
+    #[column(path = "Propagation")]
+    propagation: String,
+    /// Address of the engine that the container belongs to.
+    #[column(index)]
+    endpoint: String,
+}
+
+impl RowStream for DockerContainerMount {
+    type Part = Runtime;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        async_stream::try_stream! {
+            let filter = scan.keys(Self::ID).map_or(Filter::All, |ids| Filter::ids(&ids));
+            for container in &docker::list(scan, runtime, &filter).await?.containers {
+                let Some(id) = docker::text(container, &["Id"]) else { continue };
+                for mount in container.get("Mounts").and_then(|mounts| mounts.as_array()).into_iter().flatten() {
+                    let rw = docker::value::<bool>(mount, &["RW"]).unwrap_or(false).into();
+                    let endpoint = runtime.name();
+                    let mut row = DockerContainerMount { id: id.clone(), rw, endpoint, ..DockerContainerMount::default() };
+                    row.fill(mount, scan.wanted());
+                    yield row;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `docker_container_ports`: ports of containers, and where on the host they are published.
+
+use futures::Stream;
+use indago_table::prelude::*;
+
+use crate::runtime::{Containers, Runtime};
+use crate::source::docker::{self, Filter};
+
+/// Ports of the containers of engines with Docker's API. A port that is published on several addresses has a row for each.
+///
+/// Containers that share the host's network have no rows: see `listening_ports`.
+#[derive(Debug, Default, Table)]
+#[table(name = "docker_container_ports", env = Containers, stream, reads = "docker", rows = 100)]
+#[example(
+    "Ports that are published on every address of the host.",
+    "SELECT id, port, host_port FROM docker_container_ports WHERE host_ip = '0.0.0.0'"
+)]
+pub struct DockerContainerPort {
+    /// Container ID.
+    #[column(index, collate = nocase)]
+    id: String,
+    /// Protocol: `tcp`, `udp`, `sctp`.
+    #[column(path = "Type")]
+    r#type: String,
+    /// Port inside the container.
+    #[column(path = "PrivatePort")]
+    port: i64,
+    /// Address of the host on which it is published; empty if it is not.
+    #[column(path = "IP")]
+    host_ip: String,
+    /// Port of the host on which it is published; 0 if it is not.
+    #[column(path = "PublicPort")]
+    host_port: i64,
+    /// Address of the engine that the container belongs to.
+    #[column(index)]
+    endpoint: String,
+}
+
+impl RowStream for DockerContainerPort {
+    type Part = Runtime;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        async_stream::try_stream! {
+            let filter = scan.keys(Self::ID).map_or(Filter::All, |ids| Filter::ids(&ids));
+            for container in &docker::list(scan, runtime, &filter).await?.containers {
+                let Some(id) = docker::text(container, &["Id"]) else { continue };
+                for port in container.get("Ports").and_then(|ports| ports.as_array()).into_iter().flatten() {
+                    let endpoint = runtime.name();
+                    let mut row = DockerContainerPort { id: id.clone(), endpoint, ..DockerContainerPort::default() };
+                    row.fill(port, scan.wanted());
+                    yield row;
+                }
+            }
+        }
+    }
+}

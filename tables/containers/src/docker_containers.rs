@@ -1,0 +1,182 @@
+//! `docker_containers`: containers of engines that speak Docker's API.
+
+use futures::Stream;
+use indago_table::prelude::*;
+
+use crate::runtime::{Containers, Runtime};
+use crate::source::docker::{self, Filter, text, value};
+use crate::source::{blocking, cgroup};
+
+/// Containers of engines with Docker's API, those that do not run included.
+///
+/// One call lists them all; the columns from `pid` on cost one more call a container. Table `containers` has those of
+/// containerd too.
+#[derive(Debug, Default, Table)]
+#[table(name = "docker_containers", env = Containers, stream, reads = "docker", rows = 50)]
+#[example("Running containers.", "SELECT name, image, status FROM docker_containers WHERE state = 'running'")]
+#[example(
+    "Privileged containers and their processes on the host.",
+    "SELECT name, pid FROM docker_containers WHERE privileged = 1"
+)]
+pub struct DockerContainer {
+    /// Container ID: 64 hexadecimal digits.
+    #[column(index, path = "Id", collate = nocase)]
+    id: String,
+    /// First name of the container, with the slash that Docker writes before it.
+    #[column(index)]
+    name: String,
+    /// Image as it was named when the container was created.
+    #[column(path = "Image")]
+    image: Option<String>,
+    /// ID of the image, without the name of the hash.
+    #[column(path = "ImageID", collate = nocase)]
+    image_id: Option<String>,
+    /// Command with its arguments.
+    #[column(path = "Command")]
+    command: Option<String>,
+    /// When the container was created, in seconds since 1970.
+    #[column(path = "Created")]
+    created: Option<i64>,
+    /// State: `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`.
+    #[column(path = "State")]
+    state: Option<String>,
+    /// State with its duration, for people: `Up 3 hours`.
+    #[column(path = "Status")]
+    status: Option<String>,
+    /// Process ID of the first process, as the engine's host sees it; 0 if the container does not run.
+    #[column(source = details)]
+    pid: Option<i64>,
+    /// Path of the program that was started.
+    #[column(source = details)]
+    path: Option<String>,
+    /// Entry point of the container, its parts separated by commas; empty if it has none.
+    #[column(source = details)]
+    config_entrypoint: Option<String>,
+    /// When the container was last started, in the engine's notation (RFC 3339); year 1 if it never was.
+    #[column(source = details)]
+    started_at: Option<String>,
+    /// When the container last ended, in the engine's notation (RFC 3339); year 1 if it never did.
+    #[column(source = details)]
+    finished_at: Option<String>,
+    /// 1 if the container is privileged, else 0.
+    #[column(source = details)]
+    privileged: Option<i64>,
+    /// Security options (seccomp, AppArmor, SELinux), separated by commas; empty if it has none.
+    #[column(source = details)]
+    security_options: Option<String>,
+    /// Environment variables as `NAME=value`, separated by commas.
+    #[column(source = details)]
+    env_variables: Option<String>,
+    /// 1 if the container cannot write to its root file system, else 0.
+    #[column(source = details)]
+    readonly_rootfs: Option<i64>,
+    /// Inode of the cgroup namespace; NULL if the container does not run on this machine.
+    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    cgroup_namespace: Option<String>,
+    /// Inode of the IPC namespace; NULL if the container does not run on this machine.
+    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    ipc_namespace: Option<String>,
+    /// Inode of the mount namespace; NULL if the container does not run on this machine.
+    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    mnt_namespace: Option<String>,
+    /// Inode of the network namespace; NULL if the container does not run on this machine.
+    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    net_namespace: Option<String>,
+    /// Inode of the process ID namespace; NULL if the container does not run on this machine.
+    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    pid_namespace: Option<String>,
+    /// Inode of the user namespace; NULL if the container does not run on this machine.
+    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    user_namespace: Option<String>,
+    /// Inode of the namespace of host and domain name; NULL if the container does not run on this machine.
+    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    uts_namespace: Option<String>,
+    /// Address of the engine that the container belongs to.
+    #[column(index)]
+    endpoint: String,
+}
+
+impl RowStream for DockerContainer {
+    type Part = Runtime;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        async_stream::try_stream! {
+            let filter = match (scan.keys(Self::ID), scan.keys(Self::NAME)) {
+                (Some(ids), _) => Filter::ids(&ids),
+                (None, Some(names)) => Filter::names(&names),
+                (None, None) => Filter::All,
+            };
+            for container in &docker::list(scan, runtime, &filter).await?.containers {
+                let mut row = DockerContainer { endpoint: runtime.name(), ..DockerContainer::default() };
+                // The details ask by the ID, whether or not the query wants it.
+                row.id = text(container, &["Id"]).unwrap_or_default();
+                row.name = text(container, &["Names", "0"]).unwrap_or_default();
+                row.fill(container, scan.wanted());
+                row.image_id = row.image_id.map(|id| docker::bare_id(&id).to_owned());
+                yield row;
+            }
+        }
+    }
+}
+
+impl DockerContainer {
+    async fn details(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let details = docker::inspect(scan, &Runtime::docker(&self.endpoint), &self.id).await?;
+        let joined = |path: &[&str]| value::<Vec<String>>(&details, path).unwrap_or_default().join(", ");
+        let flag = |path: &[&str]| value::<bool>(&details, path).map(i64::from);
+        self.pid = value(&details, &["State", "Pid"]);
+        self.path = value(&details, &["Path"]);
+        self.config_entrypoint = Some(joined(&["Config", "Entrypoint"]));
+        self.started_at = value(&details, &["State", "StartedAt"]);
+        self.finished_at = value(&details, &["State", "FinishedAt"]);
+        self.privileged = flag(&["HostConfig", "Privileged"]);
+        self.security_options = Some(joined(&["HostConfig", "SecurityOpt"]));
+        self.env_variables = Some(joined(&["Config", "Env"]));
+        self.readonly_rootfs = flag(&["HostConfig", "ReadonlyRootfs"]);
+        self.namespaces(scan).await
+    }
+
+    /// The namespaces of the first process, each a link that is read only if it is wanted.
+    async fn namespaces(&mut self, scan: &Scan<Self>) -> Result<()> {
+        let Some(pid) = self.pid.filter(|pid| *pid > 0) else { return Ok(()) };
+        let mut wanted = [
+            ("cgroup", scan.wants(Self::CGROUP_NAMESPACE), &mut self.cgroup_namespace),
+            ("ipc", scan.wants(Self::IPC_NAMESPACE), &mut self.ipc_namespace),
+            ("mnt", scan.wants(Self::MNT_NAMESPACE), &mut self.mnt_namespace),
+            ("net", scan.wants(Self::NET_NAMESPACE), &mut self.net_namespace),
+            ("pid", scan.wants(Self::PID_NAMESPACE), &mut self.pid_namespace),
+            ("user", scan.wants(Self::USER_NAMESPACE), &mut self.user_namespace),
+            ("uts", scan.wants(Self::UTS_NAMESPACE), &mut self.uts_namespace),
+        ];
+        let names: Vec<&str> = wanted.iter().filter(|(_, wanted, _)| *wanted).map(|(name, ..)| *name).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let sys = scan.env().sys().clone();
+        let id = self.id.clone();
+        let inodes = blocking(move || {
+            // The pid is the engine's word: it must be this container's process here too, which it is not where the
+            // engine runs in a virtual machine or elsewhere.
+            let text = sys.read_text(format!("/proc/{pid}/cgroup")).if_present()?;
+            if text.and_then(|text| cgroup::path_of(&text, &id)).is_none() {
+                return Ok(Vec::new());
+            }
+            let inode = |name: &str| sys.read_link(format!("/proc/{pid}/ns/{name}")).needs("CAP_SYS_PTRACE");
+            names.into_iter().map(|name| Ok((name, inode(name)?))).collect::<Result<Vec<_>>>()
+        })
+        .await?;
+        for (name, link) in inodes {
+            // `net:[4026531840]`
+            let link = link.to_string_lossy();
+            let inode = link.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']')).map(str::to_owned);
+            if let Some((_, _, column)) = wanted.iter_mut().find(|(known, ..)| *known == name) {
+                **column = inode;
+            }
+        }
+        Ok(())
+    }
+}

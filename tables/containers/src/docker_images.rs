@@ -1,0 +1,50 @@
+//! `docker_images`: images that Docker-compatible engines hold.
+
+use futures::Stream;
+use indago_table::prelude::*;
+
+use crate::runtime::{Containers, Runtime};
+use crate::source::docker;
+
+/// Images that an engine with Docker's API holds.
+///
+/// Images of containerd are not among them.
+#[derive(Debug, Default, Table)]
+#[table(name = "docker_images", env = Containers, stream, reads = "docker", rows = 50)]
+#[example("The largest images.", "SELECT tags, size_bytes FROM docker_images ORDER BY size_bytes DESC LIMIT 5")]
+pub struct DockerImage {
+    /// Image ID: the SHA-256 digest of its configuration, in hexadecimal digits.
+    #[column(path = "Id", collate = nocase)]
+    id: String,
+    /// When the image was built, in seconds since 1970.
+    #[column(path = "Created")]
+    created: Option<i64>,
+    /// Size of the image's layers, in bytes.
+    #[column(path = "Size")]
+    size_bytes: Option<i64>,
+    /// Names and tags of the image, separated by commas; empty for an image without any.
+    tags: String,
+    /// Address of the engine that holds it.
+    #[column(index)]
+    endpoint: String,
+}
+
+impl RowStream for DockerImage {
+    type Part = Runtime;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        async_stream::try_stream! {
+            for image in docker::images(scan, runtime).await?.iter() {
+                let mut row = DockerImage { endpoint: runtime.name(), ..DockerImage::default() };
+                row.fill(image, scan.wanted());
+                row.id = docker::bare_id(&row.id).to_owned();
+                row.tags = docker::value::<Vec<String>>(image, &["RepoTags"]).unwrap_or_default().join(",");
+                yield row;
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The environment: which runtimes a machine has, and how their sockets are reached.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::fmt;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use indago_table::{Environment, Error, Meter, Result, Sys};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// The container runtimes of a machine.
+///
+/// Cheap to clone. Discovered runtimes are looked for again in each scan, so that one which starts later is found.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    sys: Sys,
+    configured: Option<Arc<[Runtime]>>,
+}
+
+/// A container runtime: what it speaks, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Runtime {
+    /// What it speaks.
+    pub kind: Kind,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+}
+
+/// What a runtime speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Docker's HTTP API: Docker, Podman and their like.
+    Docker,
+    /// containerd's gRPC API.
+    Containerd,
+}
+
+/// Where a runtime listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A socket in the machine's file system.
+    Unix(PathBuf),
+    /// Host and port, in clear text.
+    Tcp(String),
+    /// An address of a kind that is not spoken here: `ssh://`, `npipe://`.
+    Other(String),
+}
+
+impl Environment for Containers {
+    const NAME: &'static str = "containers";
+
+    fn for_scan(&self, meter: &Arc<Meter>) -> Self {
+        Containers { sys: self.sys.for_scan(meter), configured: self.configured.clone() }
+    }
+}
+
+impl Containers {
+    /// The runtimes found at the usual places of a machine.
+    ///
+    /// These are `DOCKER_HOST` and `CONTAINERD_ADDRESS`, the sockets of Docker, Podman and containerd as their packages
+    /// and k3s, k0s and MicroK8s place them, and the sockets of rootless engines: the caller's, and for root everybody's.
+    pub fn discover(sys: &Sys) -> Self {
+        Containers { sys: sys.clone(), configured: None }
+    }
+
+    /// These runtimes and no others.
+    pub fn with_runtimes(sys: &Sys, runtimes: Vec<Runtime>) -> Self {
+        Containers { sys: sys.clone(), configured: Some(runtimes.into()) }
+    }
+
+    /// The machine that the runtimes run on.
+    pub fn sys(&self) -> &Sys {
+        &self.sys
+    }
+
+    /// The runtimes configured, or found now. A socket that two paths lead to is named once.
+    pub fn runtimes(&self) -> Vec<Runtime> {
+        let mut seen = HashSet::new();
+        let mut is_new = |runtime: &Runtime| match &runtime.endpoint {
+            Endpoint::Unix(path) => seen.insert(self.sys.canonicalize(path).unwrap_or_else(|_| path.clone())),
+            other => seen.insert(PathBuf::from(other.to_string())),
+        };
+        match &self.configured {
+            Some(runtimes) => runtimes.iter().filter(|runtime| is_new(runtime)).cloned().collect(),
+            None => self.candidates().into_iter().filter(|runtime| is_new(runtime)).collect(),
+        }
+    }
+
+    /// What [`runtimes`](Self::runtimes) found nothing of, as the notice of an empty table.
+    pub(crate) fn nothing_found(&self, what: &str) -> Error {
+        let remedy = match self.configured {
+            Some(_) => "none is configured",
+            None => "no socket at the usual places",
+        };
+        Error::Unsupported(format!("no {what} found: {remedy}"))
+    }
+
+    /// Runtimes that variables name, whether they are there or not, and those whose sockets exist.
+    fn candidates(&self) -> Vec<Runtime> {
+        let named = |kind, variable| {
+            let value = self.sys.variable(variable)?;
+            (!value.is_empty()).then(|| Runtime { kind, endpoint: value.parse().unwrap_or_else(never) })
+        };
+        let mut found: Vec<Runtime> = [(Kind::Docker, "DOCKER_HOST"), (Kind::Containerd, "CONTAINERD_ADDRESS")]
+            .into_iter()
+            .filter_map(|(kind, variable)| named(kind, variable))
+            .collect();
+        let mut add = |kind, path: PathBuf, denied_counts| {
+            if self.may_be_socket(&path, denied_counts) {
+                found.push(Runtime { kind, endpoint: Endpoint::Unix(path) });
+            }
+        };
+        for path in DOCKER_SOCKETS {
+            add(Kind::Docker, path.into(), true);
+        }
+        for folder in self.user_folders() {
+            for name in USER_SOCKETS {
+                add(Kind::Docker, folder.join(name), false);
+            }
+        }
+        if let Some(home) = self.sys.home() {
+            add(Kind::Docker, home.join(".docker/run/docker.sock"), false);
+        }
+        for path in CONTAINERD_SOCKETS {
+            add(Kind::Containerd, path.into(), true);
+        }
+        found
+    }
+
+    /// Whether a socket is there. Where the folder is closed to the caller nobody can say: a system's runtime is then
+    /// tried, so that the query tells what it could not read.
+    fn may_be_socket(&self, path: &Path, denied_counts: bool) -> bool {
+        match self.sys.metadata(path) {
+            Ok(metadata) => metadata.file_type().is_socket(),
+            Err(Error::Denied { .. }) => denied_counts,
+            Err(_) => false,
+        }
+    }
+
+    /// The run-time folders of users: all of them for root, else the caller's own.
+    fn user_folders(&self) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = self.sys.variable("XDG_RUNTIME_DIR").map(PathBuf::from).into_iter().collect();
+        if self.sys.uid() == 0 {
+            let mut names = self.sys.read_dir("/run/user").unwrap_or_default();
+            names.sort();
+            folders.extend(names.into_iter().map(|name| Path::new("/run/user").join(name)));
+        }
+        folders
+    }
+}
+
+const DOCKER_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+const USER_SOCKETS: [&str; 2] = ["podman/podman.sock", "docker.sock"];
+const CONTAINERD_SOCKETS: [&str; 5] = [
+    "/run/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/k0s/containerd.sock",
+    "/var/snap/microk8s/common/run/containerd.sock",
+    // The containerd that dockerd starts for itself.
+    "/run/docker/containerd/containerd.sock",
+];
+
+impl Runtime {
+    /// An engine that speaks Docker's API.
+    pub fn docker(endpoint: &str) -> Self {
+        Runtime { kind: Kind::Docker, endpoint: endpoint.parse().unwrap_or_else(never) }
+    }
+
+    /// A containerd.
+    pub fn containerd(endpoint: &str) -> Self {
+        Runtime { kind: Kind::Containerd, endpoint: endpoint.parse().unwrap_or_else(never) }
+    }
+
+    /// The endpoint's name, which rows and limits know the runtime by.
+    pub fn name(&self) -> String {
+        self.endpoint.to_string()
+    }
+}
+
+impl FromStr for Runtime {
+    type Err = Infallible;
+
+    /// Reads a setting: `containerd:ADDRESS`, `docker:ADDRESS`, or an address alone, which is containerd's if its
+    /// socket's name says so and Docker's otherwise.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let prefixed = |prefix: &str| text.strip_prefix(prefix).filter(|address| !address.starts_with("//"));
+        Ok(if let Some(address) = prefixed("containerd:") {
+            Runtime::containerd(address)
+        } else if let Some(address) = prefixed("docker:") {
+            Runtime::docker(address)
+        } else if text.rsplit('/').next().is_some_and(|name| name.contains("containerd")) {
+            Runtime::containerd(text)
+        } else {
+            Runtime::docker(text)
+        })
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.endpoint.fmt(f)
+    }
+}
+
+fn never<T>(error: Infallible) -> T {
+    match error {}
+}
+
+impl FromStr for Endpoint {
+    type Err = Infallible;
+
+    /// Reads an address; a path without a scheme is a socket.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let text = text.trim();
+        Ok(match text.split_once("://") {
+            None => Endpoint::Unix(text.into()),
+            Some(("unix", path)) => Endpoint::Unix(path.into()),
+            Some(("tcp" | "http", address)) => Endpoint::Tcp(address.trim_end_matches('/').to_owned()),
+            Some(_) => Endpoint::Other(text.to_owned()),
+        })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Unix(path) => write!(f, "unix://{}", path.display()),
+            Endpoint::Tcp(address) => write!(f, "tcp://{address}"),
+            Endpoint::Other(address) => f.write_str(address),
+        }
+    }
+}
+
+/// A connection of either kind.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+impl Endpoint {
+    /// Opens a connection.
+    pub(crate) async fn connect(&self, sys: &Sys) -> Result<Box<dyn Duplex>> {
+        let failed = |error: std::io::Error| self.connect_error(&error);
+        match self {
+            Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(sys.path(path)).await.map_err(failed)?)),
+            Endpoint::Tcp(_) if sys.variable("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()) => {
+                Err(Error::Unsupported(format!("{self}: DOCKER_TLS_VERIFY is set, and TLS is not supported")))
+            }
+            Endpoint::Tcp(address) => {
+                let address = if address.contains(':') { address.clone() } else { format!("{address}:2375") };
+                Ok(Box::new(TcpStream::connect(address).await.map_err(failed)?))
+            }
+            Endpoint::Other(_) => {
+                Err(Error::Unsupported(format!("{self}: only unix:// and tcp:// addresses are supported")))
+            }
+        }
+    }
+
+    fn connect_error(&self, error: &std::io::Error) -> Error {
+        use std::io::ErrorKind;
+        let what = self.to_string();
+        match error.kind() {
+            ErrorKind::PermissionDenied => {
+                Error::Denied { what, needs: Some("write access to the runtime's socket".to_owned()) }
+            }
+            // An address that was named and is not there is not "gone": that would pass without a word.
+            ErrorKind::NotFound => Error::Io { what, message: "no such socket".to_owned() },
+            ErrorKind::ConnectionRefused => Error::Io { what, message: "nobody listens there".to_owned() },
+            // The queue of the socket is full.
+            ErrorKind::WouldBlock => Error::Unavailable(format!("{what}: busy")),
+            _ => Error::Io { what, message: error.to_string() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_they_are_written_in_settings_and_variables() {
+        for (text, kind, endpoint) in [
+            ("unix:///var/run/docker.sock", Kind::Docker, Endpoint::Unix("/var/run/docker.sock".into())),
+            ("/run/podman/podman.sock", Kind::Docker, Endpoint::Unix("/run/podman/podman.sock".into())),
+            (
+                "/run/k3s/containerd/containerd.sock",
+                Kind::Containerd,
+                Endpoint::Unix("/run/k3s/containerd/containerd.sock".into()),
+            ),
+            ("containerd:/tmp/cd.sock", Kind::Containerd, Endpoint::Unix("/tmp/cd.sock".into())),
+            ("docker:unix:///run/containerd.sock", Kind::Docker, Endpoint::Unix("/run/containerd.sock".into())),
+            ("tcp://10.0.0.1:2375/", Kind::Docker, Endpoint::Tcp("10.0.0.1:2375".into())),
+            ("ssh://me@host", Kind::Docker, Endpoint::Other("ssh://me@host".into())),
+        ] {
+            assert_eq!(text.parse(), Ok(Runtime { kind, endpoint }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_may_not_be_opened_is_denied_and_says_what_is_needed() {
+        let endpoint = Endpoint::Unix("/run/docker.sock".into());
+        let error = endpoint.connect_error(&std::io::ErrorKind::PermissionDenied.into());
+        assert!(matches!(&error, Error::Denied { needs: Some(_), .. }), "{error}");
+    }
+
+    #[test]
+    fn a_machine_without_sockets_has_no_runtimes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let env = Containers::discover(&Sys::at(root.path()));
+        assert_eq!(env.runtimes(), []);
+    }
+
+    #[test]
+    fn sockets_are_found_once_and_plain_files_are_not_taken_for_sockets() {
+        let root = tempfile::tempdir().expect("a folder");
+        for folder in ["run/podman", "run/containerd", "var"] {
+            std::fs::create_dir_all(root.path().join(folder)).expect("a folder");
+        }
+        std::os::unix::fs::symlink("../run", root.path().join("var/run")).expect("a link");
+        std::os::unix::fs::symlink("podman/podman.sock", root.path().join("run/docker.sock")).expect("a link");
+        let _socket =
+            std::os::unix::net::UnixListener::bind(root.path().join("run/podman/podman.sock")).expect("a socket");
+        std::fs::write(root.path().join("run/containerd/containerd.sock"), "").expect("a file");
+        let env = Containers::discover(&Sys::at(root.path()));
+        assert_eq!(env.runtimes(), [Runtime::docker("/var/run/docker.sock")]);
+    }
+}

@@ -1,0 +1,272 @@
+//! The calls of Docker's API that tables make, and the documents that come back.
+//!
+//! Answers are kept as JSON rather than as types: engines differ (Podman leaves lists out and has states of its own),
+//! and one value that a type does not foresee must not cost the whole listing. Requests name no API version, so that
+//! each engine answers in its own.
+
+use std::sync::Arc;
+
+use indago_table::json::{FromJson, Shape, at};
+use indago_table::{Error, Result, Row, Scan};
+use serde_json::Value as Document;
+
+use crate::runtime::{Containers, Kind, Runtime};
+use crate::source::http;
+
+/// What answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Docker,
+    Podman,
+}
+
+impl Engine {
+    fn of(server: &str) -> Self {
+        if server.starts_with("Libpod") { Engine::Podman } else { Engine::Docker }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Engine::Docker => "docker",
+            Engine::Podman => "podman",
+        }
+    }
+}
+
+/// Which containers to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Filter {
+    All,
+    /// None of the keys can be a container's: there is nothing to ask.
+    Nothing,
+    /// The filter's name and values, any of which may match.
+    Any(&'static str, Vec<String>),
+}
+
+/// More keys than this are cheaper to find in the whole list.
+const MOST_KEYS: usize = 200;
+
+impl Filter {
+    /// Containers with one of these IDs.
+    pub(crate) fn ids(keys: &[String]) -> Self {
+        let ids = keys.iter().map(|id| id.to_ascii_lowercase());
+        Filter::any("id", ids.filter(|id| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())))
+    }
+
+    /// Containers with one of these names, the leading slash given or not.
+    pub(crate) fn names(keys: &[String]) -> Self {
+        let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte);
+        let names = keys.iter().filter(|name| name.bytes().all(is_name_byte));
+        // The engine matches a regular expression, to which a dot is any character: a few too many are no harm.
+        Filter::any("name", names.map(|name| format!("^/?{}$", name.trim_start_matches('/'))))
+    }
+
+    /// Containers with one of these values of a label. Engines join labels by "and", so that only one can be asked.
+    pub(crate) fn label(label: &str, keys: &[String]) -> Self {
+        match keys {
+            [] => Filter::Nothing,
+            [key] => Filter::Any("label", vec![format!("{label}={key}")]),
+            _ => Filter::All,
+        }
+    }
+
+    fn any(name: &'static str, values: impl Iterator<Item = String>) -> Self {
+        let mut values: Vec<String> = values.collect();
+        values.sort();
+        values.dedup();
+        match values.len() {
+            0 => Filter::Nothing,
+            1..=MOST_KEYS => Filter::Any(name, values),
+            _ => Filter::All,
+        }
+    }
+
+    fn query(&self) -> String {
+        match self {
+            Filter::All | Filter::Nothing => "all=1".to_owned(),
+            Filter::Any(name, values) => {
+                let mut filters = serde_json::Map::new();
+                filters.insert((*name).to_owned(), values.as_slice().into());
+                format!("all=1&filters={}", escape(&Document::Object(filters).to_string()))
+            }
+        }
+    }
+}
+
+/// Percent-encodes what is not plain in a query string.
+fn escape(text: &str) -> String {
+    use std::fmt::Write;
+    text.bytes().fold(String::with_capacity(text.len() * 2), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(byte.into());
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+        escaped
+    })
+}
+
+/// The runtimes that a table over Docker's API reads: those of the endpoints asked for, or all.
+///
+/// A machine without any is said once, as a notice.
+pub(crate) fn runtimes<T: Row<Env = Containers>>(scan: &Scan<T>, endpoints: Option<Vec<String>>) -> Vec<Runtime> {
+    let mut runtimes = scan.env().runtimes();
+    runtimes.retain(|runtime| runtime.kind == Kind::Docker);
+    if runtimes.is_empty() {
+        scan.report("", &scan.env().nothing_found("engine with Docker's API"));
+    }
+    runtimes.retain(|runtime| endpoints.as_ref().is_none_or(|endpoints| endpoints.contains(&runtime.name())));
+    runtimes
+}
+
+/// A list of containers.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(crate) engine: Engine,
+    pub(crate) containers: Vec<Document>,
+}
+
+/// Parts of a container in a list that some table shows.
+const LISTED: [&str; 11] = [
+    "*.Id",
+    "*.Names",
+    "*.Image",
+    "*.ImageID",
+    "*.Command",
+    "*.Created",
+    "*.State",
+    "*.Status",
+    "*.Labels",
+    "*.Mounts",
+    "*.Ports",
+];
+
+/// Parts of a container's details that some table shows.
+const DETAILS: [&str; 8] =
+    ["State", "Path", "Args", "LogPath", "HostConfig", "Config.Entrypoint", "Config.Env", "Config.User"];
+
+/// Lists containers, those that do not run included. All scans of a query that ask alike share one answer.
+pub(crate) async fn list<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    filter: &Filter,
+) -> Result<Arc<Listing>> {
+    if *filter == Filter::Nothing {
+        return Ok(Arc::new(Listing { engine: Engine::Docker, containers: Vec::new() }));
+    }
+    let path = format!("/containers/json?{}", filter.query());
+    scan.shared(&format!("{runtime}{path}"), async {
+        let answer = get(scan, runtime, &path, &shape(&LISTED)).await;
+        let (engine, document) = answer.map_err(|error| no_engine(runtime, error))?;
+        let mut containers = elements(runtime, document)?;
+        let listed = containers.len();
+        containers.retain(|container| container.get("Id").is_some_and(Document::is_string));
+        if containers.len() < listed {
+            let nameless = listed - containers.len();
+            let error = Error::Malformed(format!("{nameless} of {listed} containers in the list have no ID"));
+            scan.report(runtime.name(), &error);
+        }
+        Ok(Listing { engine, containers })
+    })
+    .await
+}
+
+/// The details of one container.
+pub(crate) async fn inspect<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    id: &str,
+) -> Result<Arc<Document>> {
+    let path = format!("/containers/{}/json", escape(id));
+    let read = async { Ok(get(scan, runtime, &path, &shape(&DETAILS)).await?.1) };
+    if scan.is_shared() { scan.shared(&format!("{runtime}{path}"), read).await } else { read.await.map(Arc::new) }
+}
+
+/// The images of an engine.
+pub(crate) async fn images<T: Row<Env = Containers>>(scan: &Scan<T>, runtime: &Runtime) -> Result<Arc<Vec<Document>>> {
+    scan.shared(&format!("{runtime}/images/json"), async {
+        let parts = ["*.Id", "*.Created", "*.Size", "*.RepoTags", "*.RepoDigests"];
+        let answer = get(scan, runtime, "/images/json", &shape(&parts)).await;
+        elements(runtime, answer.map_err(|error| no_engine(runtime, error))?.1)
+    })
+    .await
+}
+
+/// The processes of a running container: one list of fields each.
+pub(crate) async fn top<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    id: &str,
+    arguments: &str,
+) -> Result<Vec<Vec<String>>> {
+    let path = format!("/containers/{}/top?ps_args={}", escape(id), escape(arguments));
+    let (_, document) = get(scan, runtime, &path, &shape(&["Processes"])).await?;
+    let processes = at(&document, &["Processes"]).and_then(|processes| processes.as_array().cloned());
+    Ok(processes.unwrap_or_default().iter().filter_map(FromJson::from_json).collect())
+}
+
+fn shape(paths: &[&str]) -> Shape {
+    paths.iter().fold(Shape::default(), |shape, path| shape.with(path))
+}
+
+async fn get<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    path: &str,
+    shape: &Shape,
+) -> Result<(Engine, Document)> {
+    let sys = scan.env().sys();
+    let answer = scan.call(&runtime.name(), path, || http::get(sys, &runtime.endpoint, path)).await?;
+    let document = shape.parse(&answer.body).map_err(|error| Error::Malformed(format!("{runtime}: {error}")))?;
+    Ok((Engine::of(&answer.server), document))
+}
+
+/// A list is never absent from an engine: what does not know the path is something else that speaks HTTP.
+fn no_engine(runtime: &Runtime, error: Error) -> Error {
+    match error {
+        Error::Gone(_) => Error::Malformed(format!("{runtime} does not speak Docker's API")),
+        other => other,
+    }
+}
+
+fn elements(runtime: &Runtime, document: Document) -> Result<Vec<Document>> {
+    match document {
+        Document::Array(elements) => Ok(elements),
+        Document::Null => Ok(Vec::new()),
+        _ => Err(Error::Malformed(format!("{runtime}: the answer is no list"))),
+    }
+}
+
+/// What stands at a path of a document, if it is there and of that type.
+pub(crate) fn value<V: FromJson>(document: &Document, path: &[&str]) -> Option<V> {
+    V::from_json(at(document, path)?.as_ref())
+}
+
+/// A text that is there and not empty.
+pub(crate) fn text(document: &Document, path: &[&str]) -> Option<String> {
+    value::<String>(document, path).filter(|text| !text.is_empty())
+}
+
+/// An image's or container's ID without the name of the hash.
+pub(crate) fn bare_id(id: &str) -> &str {
+    id.strip_prefix("sha256:").unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_filters_where_the_engine_can_use_them() {
+        let id = "acdb5d7cdf1c0690e5079cd9931a9aa07873ae3f49181ac2472fa0596289f3a3".to_owned();
+        assert_eq!(Filter::ids(&[id.to_uppercase(), id.clone()]), Filter::Any("id", vec![id.clone()]));
+        assert_eq!(Filter::ids(&["acdb5d7cdf1c".into(), "x\"}".into()]), Filter::Nothing);
+        assert_eq!(Filter::ids(&(0..201).map(|n| format!("{n:064x}")).collect::<Vec<_>>()), Filter::All);
+        assert_eq!(Filter::names(&["/web".into(), "a b".into()]), Filter::Any("name", vec!["^/?web$".into()]));
+        assert_eq!(Filter::label("a", &["1".into(), "2".into()]), Filter::All);
+        assert_eq!(
+            Filter::names(&["web".into()]).query(),
+            "all=1&filters=%7B%22name%22%3A%5B%22%5E%2F%3Fweb%24%22%5D%7D"
+        );
+    }
+}

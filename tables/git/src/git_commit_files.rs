@@ -1,0 +1,136 @@
+//! `git_commit_files`: one row per file that a commit changes against its first parent.
+
+use std::sync::Arc;
+
+use indago_table::Pattern;
+use indago_table::prelude::*;
+
+use crate::git_commits::{Found, Step, history};
+use crate::source::tree::{Change, Filter, Side, Start};
+use crate::source::walk::Wants;
+use crate::source::{commit, lines, text};
+use crate::{Git, places};
+
+/// The files that each commit changes against its first parent.
+///
+/// A first commit adds all its files, as does the oldest commit of a shallow clone; a merge shows what it brought to its
+/// first parent. Moved files are found by git's own rules (`git log -M`: half of the content is enough). Whether a file
+/// is binary is told by its content, not by `.gitattributes`.
+#[derive(Debug, Default, Table)]
+#[table(name = "git_commit_files", env = Git, rows = 60000)]
+#[example(
+    "What the commit that is checked out has changed.",
+    "SELECT f.path, f.status, f.additions, f.deletions FROM git_repositories r \
+     JOIN git_commit_files f ON f.repo = r.repo AND f.hash = r.head_hash LIMIT 10"
+)]
+#[example(
+    "Commits that touched a file.",
+    "SELECT hash, status, additions, deletions FROM git_commit_files WHERE path = 'Cargo.toml' LIMIT 10"
+)]
+pub struct CommitFile {
+    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    #[column(index, pattern)]
+    repo: Arc<str>,
+    /// Hash of the commit: 40 hexadecimal digits.
+    #[column(index)]
+    hash: String,
+    /// Hash of the first parent, to which the commit is compared; NULL for a commit without parents.
+    parent_hash: Option<String>,
+    /// Path of the file in the repository: after the commit, or before it if the commit deletes the file.
+    #[column(index, pattern)]
+    path: String,
+    /// Where a renamed file was before; NULL for any other change.
+    old_path: Option<String>,
+    /// What happened: `added`, `modified`, `deleted`, `renamed`, or `typechange` (a file became a link, a submodule, or
+    /// the other way round).
+    status: String,
+    /// How much of a renamed file stayed the same, in percent; NULL for any other change.
+    similarity: Option<i64>,
+    /// Lines added; NULL for a binary file.
+    #[column(source = lines)]
+    additions: Option<i64>,
+    /// Lines deleted; NULL for a binary file.
+    #[column(source = lines)]
+    deletions: Option<i64>,
+    /// Whether it is binary before or after: a NUL byte among the first 8000, or more than 512 MiB.
+    #[column(source = lines)]
+    is_binary: Option<bool>,
+    /// Mode before, in octal: `100644` a file, `100755` a program, `120000` a link, `160000` a submodule; NULL if it is new.
+    old_mode: Option<String>,
+    /// Mode after, in octal; NULL if it is deleted.
+    new_mode: Option<String>,
+    /// Hash of the content before (of a submodule: its commit); NULL if the file is new.
+    old_blob: Option<String>,
+    /// Hash of the content after (of a submodule: its commit); NULL if the file is deleted.
+    new_blob: Option<String>,
+    /// Whose history: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`; NULL where none was asked for:
+    /// the commits come from all refs together.
+    #[column(index, hidden)]
+    r#ref: Option<String>,
+}
+
+impl Rows for CommitFile {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let refs: Option<Vec<Arc<str>>> = scan.keys(Self::REF).map(|refs| refs.into_iter().map(Arc::from).collect());
+        let hashes = scan.keys(Self::HASH);
+        let starts = scan.patterns(Self::PATH).iter().filter(|like| !like.prefix().is_empty());
+        let start = |like: &Pattern| Start { text: like.prefix().to_owned(), ignore_case: like.ignore_case };
+        let filter = Filter { paths: scan.keys(Self::PATH), starts: starts.map(start).collect() };
+        Ok(places(scan, Self::REPO).flat_map(move |place| {
+            let (repo, filter) = (place.repo.clone(), filter.clone());
+            let wanted: Option<Vec<String>> = hashes.clone();
+            let report = crate::reporter(scan, &repo);
+            history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), Wants::CONTENT, report)
+                .take_while(|_| !scan.is_done())
+                .filter(move |found| wanted.as_ref().is_none_or(|hashes| hashes.contains(&commit::hex(found.id))))
+                .flat_map(move |found| files(scan, &repo, &found, &filter))
+        }))
+    }
+}
+
+fn files(scan: &Scan<CommitFile>, repo: &Arc<str>, found: &Found, filter: &Filter) -> Vec<CommitFile> {
+    let changes = Step::of(&found.store, found.id, &found.raw)
+        .and_then(|step| Ok((step.parent, step.changes(&found.store, filter)?)));
+    let (parent, changes) = match changes {
+        Ok(changes) => changes,
+        Err(error) => {
+            let hash = commit::hex(found.id);
+            crate::reporter(scan, repo)("changes", &Error::Malformed(format!("changes of commit {hash}: {error}")));
+            return Vec::new();
+        }
+    };
+    let hash = commit::hex(found.id);
+    let mode = |side: Option<Side>| side.map(|side| format!("{:06o}", side.mode));
+    let blob = |side: Option<Side>| side.map(|side| commit::hex(side.id));
+    let row = |change: Change| CommitFile {
+        repo: repo.clone(),
+        hash: hash.clone(),
+        parent_hash: parent.map(commit::hex),
+        path: text(&change.path),
+        status: change.status().to_owned(),
+        old_path: change.renamed.as_ref().map(|(path, _)| text(path)),
+        similarity: change.renamed.as_ref().map(|(_, score)| (score * 100 / crate::source::rename::MOST) as i64),
+        old_mode: mode(change.old),
+        new_mode: mode(change.new),
+        old_blob: blob(change.old),
+        new_blob: blob(change.new),
+        r#ref: found.revision.as_deref().map(str::to_owned),
+        ..CommitFile::default()
+    };
+    changes.into_iter().map(row).collect()
+}
+
+impl CommitFile {
+    fn lines(&mut self, git: &Git) -> Result<()> {
+        let side = |mode: &Option<String>, blob: &Option<String>| {
+            let mode = u32::from_str_radix(mode.as_deref()?, 8).ok()?;
+            Some(Side { mode, id: commit::id(blob.as_deref()?.as_bytes())? })
+        };
+        let (old, new) = (side(&self.old_mode, &self.old_blob), side(&self.new_mode, &self.new_blob));
+        let store = git.store(&self.repo)?;
+        let counts = lines::count(&store, &Change { path: Vec::new(), old, new, renamed: None })?;
+        self.is_binary = Some(counts.is_none());
+        (self.additions, self.deletions) = counts.unzip();
+        Ok(())
+    }
+}

@@ -1,0 +1,326 @@
+//! `git_commits`: one row per commit, read from the commit objects.
+
+use std::sync::Arc;
+
+use git2::ObjectType;
+use indago_table::prelude::*;
+
+use crate::source::ahead::Ahead;
+use crate::source::commit::{self, Commit as Object};
+use crate::source::refs::Refs;
+use crate::source::revision::Range;
+use crate::source::store::Store;
+use crate::source::walk::{Walk, Wants};
+use crate::source::{lines, rename, tree};
+use crate::{Git, places};
+
+/// The history of git repositories: who changed what, when and why.
+///
+/// Without `ref`, all commits that can be reached from any branch, tag, stash, note or working tree, as
+/// `git log --all` shows them, newest first. A commit asked for by its `hash` is found even if nothing leads to it any
+/// more. Where a shallow clone ends, commits have no parents. Replaced and grafted history is shown as it was made.
+#[derive(Debug, Default, Table)]
+#[table(name = "git_commits", env = Git, rows = 20000)]
+#[example(
+    "The latest commits of the branch that is checked out.",
+    "SELECT hash, author_name, author_date, summary FROM git_commits WHERE ref = 'HEAD' ORDER BY author_date DESC LIMIT 5"
+)]
+#[example(
+    "Who commits under whose name, and how often.",
+    "SELECT author_email, committer_email, count(*) AS commits FROM git_commits \
+     WHERE author_email <> committer_email GROUP BY author_email, committer_email ORDER BY commits DESC LIMIT 5"
+)]
+pub struct Commit {
+    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    #[column(index, pattern)]
+    repo: Arc<str>,
+    /// Name of the commit: 40 hexadecimal digits.
+    #[column(index)]
+    hash: String,
+    /// First paragraph of the message, in one line.
+    summary: String,
+    /// The whole message without the line breaks at its end.
+    message: String,
+    /// Name of who wrote the change.
+    author_name: String,
+    /// Mail address of who wrote the change.
+    author_email: String,
+    /// When the change was written, by the author's clock; NULL where the commit holds no usable time.
+    author_date: Option<Timestamp>,
+    /// The author's distance from UTC, as `+0200`.
+    author_timezone: Option<String>,
+    /// Name of who made the commit.
+    committer_name: String,
+    /// Mail address of who made the commit.
+    committer_email: String,
+    /// When the commit was made, by the committer's clock; NULL where the commit holds no usable time. Asked for late
+    /// commits, the table leaves out old history where a commit graph (`git gc`) says how old it is.
+    #[column(range)]
+    committer_date: Option<Timestamp>,
+    /// The committer's distance from UTC, as `+0200`.
+    committer_timezone: Option<String>,
+    /// Hashes of the commits it builds on; the first one is the branch that was worked on.
+    parents: Vec<String>,
+    /// Number of parents: 0 for a first commit, more than 1 for a merge.
+    parent_count: i64,
+    /// Whether it has more than one parent.
+    is_merge: bool,
+    /// Hash of the folder that the commit is a snapshot of; NULL in a garbled commit.
+    tree_hash: Option<String>,
+    /// Encoding that the commit claims for its texts; NULL for UTF-8.
+    encoding: Option<String>,
+    /// Whether it carries a signature. Nothing is said about whether the signature is valid.
+    is_signed: bool,
+    /// Kind of the signature: `openpgp`, `ssh`, `x509` or `unknown`; NULL without one.
+    signature_format: Option<String>,
+    /// The signature in its armour; NULL without one.
+    #[column(hidden)]
+    signature: Option<String>,
+    /// Files that differ from the first parent, a moved one counting once.
+    #[column(source = changes)]
+    files_changed: Option<i64>,
+    /// Lines added since the first parent; binary files count none.
+    #[column(source = line_changes)]
+    additions: Option<i64>,
+    /// Lines deleted since the first parent; binary files count none.
+    #[column(source = line_changes)]
+    deletions: Option<i64>,
+    /// Where the walk through history starts: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`. A
+    /// revision that names no commit has no rows. NULL where none was asked for: the row comes from all refs together.
+    #[column(index, hidden)]
+    r#ref: Option<String>,
+}
+
+impl Rows for Commit {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let keyed = scan.keys(Self::HASH).is_some();
+        let refs: Option<Vec<Arc<str>>> = scan.keys(Self::REF).map(|refs| refs.into_iter().map(Arc::from).collect());
+        let hashes = scan.keys(Self::HASH);
+        let names = [Self::REPO.position(), Self::HASH.position(), Self::REF.position()];
+        let wants = Wants {
+            content: scan.wanted().iter().enumerate().any(|(column, wanted)| *wanted && !names.contains(&column)),
+            since: scan.range(Self::COMMITTER_DATE).0.map(|from| from.0.div_euclid(1_000_000)),
+        };
+        let places = places(scan, Self::REPO);
+        Ok(places.flat_map(move |place| {
+            let repo = place.repo.clone();
+            let report = crate::reporter(scan, &repo);
+            let commits = history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), wants, report);
+            commits.map(move |found| found.row(scan, &repo, keyed))
+        }))
+    }
+}
+
+/// A commit that a scan came upon.
+pub(crate) struct Found {
+    pub(crate) store: Arc<Store>,
+    pub(crate) id: git2::Oid,
+    pub(crate) raw: Vec<u8>,
+    /// The revision whose history it is in, if one was asked for.
+    pub(crate) revision: Option<Arc<str>>,
+}
+
+/// The commits of a repository: those asked for by hash, the history of some revisions, or all of it. What cannot be
+/// read is reported and left out.
+pub(crate) fn history<'a>(
+    sys: &'a Sys,
+    place: crate::source::find::Place,
+    hashes: Option<&[String]>,
+    revisions: Option<&[Arc<str>]>,
+    wants: Wants,
+    report: impl Fn(&str, &Error) + 'a,
+) -> Box<dyn Iterator<Item = Found> + 'a> {
+    let store = match Store::open(sys, place) {
+        Ok(store) => Arc::new(store),
+        Err(error) => {
+            report("objects", &error);
+            return Box::new(std::iter::empty());
+        }
+    };
+    if let (Some(hashes), None) = (hashes, revisions) {
+        let mut ids: Vec<_> = hashes.iter().filter_map(|hash| commit::id(hash.as_bytes())).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        return Box::new(ids.into_iter().filter_map(move |id| match store.find(id) {
+            Ok(Some((ObjectType::Commit, raw))) => Some(Found { store: store.clone(), id, raw, revision: None }),
+            Ok(_) => None,
+            Err(error) => {
+                report("commits", &error);
+                None
+            }
+        }));
+    }
+    let refs = match Refs::read(sys, &store.place) {
+        Ok(refs) => refs,
+        Err(error) => {
+            report("refs", &error);
+            return Box::new(std::iter::empty());
+        }
+    };
+    // The walk has its own door to the objects: it must not wait for what becomes of its commits.
+    let walked = match Store::open(sys, store.place.clone()) {
+        Ok(store) => Arc::new(store),
+        Err(_) => store.clone(),
+    };
+    let mut walks: Vec<(Option<Arc<str>>, Walk)> = Vec::new();
+    match revisions {
+        None => {
+            refs.problems.iter().for_each(|problem| report("refs", problem));
+            walks.push((None, Walk::everything(walked, &refs, wants)));
+        }
+        Some(revisions) => {
+            let mut revisions = revisions.to_vec();
+            revisions.sort_unstable();
+            revisions.dedup();
+            for revision in revisions {
+                match Range::parse(&store, &refs, &revision) {
+                    Ok(Some(range)) => walks.push((Some(revision), Walk::range(walked.clone(), &range, wants))),
+                    Ok(None) => {}
+                    Err(error) => report("commits", &error),
+                }
+            }
+        }
+    }
+    let report = Arc::new(report);
+    Box::new(walks.into_iter().flat_map(move |(revision, walk)| {
+        let (store, report) = (store.clone(), report.clone());
+        Ahead::new(walk).filter_map(move |step| match step {
+            Ok((id, raw)) => Some(Found { store: store.clone(), id, raw, revision: revision.clone() }),
+            Err(error) => {
+                report("commits", &error);
+                None
+            }
+        })
+    }))
+}
+
+impl Found {
+    fn row(self, scan: &Scan<Commit>, repo: &Arc<str>, keyed: bool) -> Commit {
+        let object = Object::parse(&self.raw);
+        let (author, committer) = (object.author(), object.committer());
+        let text = |bytes| object.decode(bytes).into_owned();
+        let mut row = Commit {
+            repo: repo.clone(),
+            r#ref: self.revision.as_deref().map(str::to_owned),
+            author_date: author.date(),
+            committer_date: committer.date(),
+            is_signed: object.signature_format().is_some(),
+            ..Commit::default()
+        };
+        if keyed
+            || scan.wants(Commit::HASH)
+            || scan.wants(Commit::FILES_CHANGED)
+            || scan.wants(Commit::ADDITIONS)
+            || scan.wants(Commit::DELETIONS)
+        {
+            row.hash = commit::hex(self.id);
+        }
+        if scan.wants(Commit::SUMMARY) {
+            row.summary = object.summary();
+        }
+        if scan.wants(Commit::MESSAGE) {
+            row.message = object.message().into_owned();
+        }
+        if scan.wants(Commit::AUTHOR_NAME) {
+            row.author_name = text(author.name);
+        }
+        if scan.wants(Commit::AUTHOR_EMAIL) {
+            row.author_email = text(author.email);
+        }
+        if scan.wants(Commit::AUTHOR_TIMEZONE) {
+            row.author_timezone = author.timezone();
+        }
+        if scan.wants(Commit::COMMITTER_NAME) {
+            row.committer_name = text(committer.name);
+        }
+        if scan.wants(Commit::COMMITTER_EMAIL) {
+            row.committer_email = text(committer.email);
+        }
+        if scan.wants(Commit::COMMITTER_TIMEZONE) {
+            row.committer_timezone = committer.timezone();
+        }
+        if scan.wants(Commit::PARENTS) || scan.wants(Commit::PARENT_COUNT) || scan.wants(Commit::IS_MERGE) {
+            let parents = self.store.parents(self.id, &object);
+            row.parent_count = parents.len() as i64;
+            row.is_merge = parents.len() > 1;
+            row.parents = parents.into_iter().map(commit::hex).collect();
+        }
+        if scan.wants(Commit::TREE_HASH) {
+            row.tree_hash = object.tree().map(commit::hex);
+        }
+        if scan.wants(Commit::SIGNATURE_FORMAT) {
+            row.signature_format = object.signature_format().map(str::to_owned);
+        }
+        if scan.wants(Commit::SIGNATURE) {
+            row.signature = object.signature();
+        }
+        if scan.wants(Commit::ENCODING) {
+            row.encoding = object.encoding();
+        }
+        row
+    }
+}
+
+/// The trees before and after a commit, and its first parent.
+pub(crate) struct Step {
+    pub(crate) parent: Option<git2::Oid>,
+    pub(crate) before: Option<git2::Oid>,
+    pub(crate) after: Option<git2::Oid>,
+}
+
+impl Step {
+    pub(crate) fn of(store: &Store, id: git2::Oid, raw: &[u8]) -> Result<Self> {
+        let tree = |id: git2::Oid, raw: &[u8]| {
+            Object::parse(raw).tree().map(Some).ok_or_else(|| Error::Malformed(format!("commit {id} names no tree")))
+        };
+        let parent = store.parents(id, &Object::parse(raw)).first().copied();
+        let before = match parent {
+            Some(parent) => tree(parent, &store.read(parent, ObjectType::Commit)?)?,
+            None => None,
+        };
+        Ok(Step { parent, before, after: tree(id, raw)? })
+    }
+
+    /// The files that differ, moved ones joined; of those, the ones asked for.
+    pub(crate) fn changes(&self, store: &Store, filter: &tree::Filter) -> Result<Vec<tree::Change>> {
+        let mut changes = tree::changes(store, self.before, self.after, filter)?;
+        let is_half = |change: &tree::Change| change.old.is_none() || change.new.is_none();
+        if !filter.is_open() && changes.iter().any(is_half) {
+            // The other half of a move can be anywhere.
+            changes = tree::changes(store, self.before, self.after, &tree::Filter::default())?;
+        }
+        let mut changes = rename::join(store, changes)?;
+        if !filter.is_open() {
+            changes.retain(|change| filter.admits(&change.path));
+        }
+        Ok(changes)
+    }
+}
+
+impl Commit {
+    fn changes(&mut self, git: &Git) -> Result<()> {
+        self.files_changed = Some(self.changed(git)?.1.len() as i64);
+        Ok(())
+    }
+
+    fn line_changes(&mut self, git: &Git) -> Result<()> {
+        let (store, changes) = self.changed(git)?;
+        let (mut additions, mut deletions) = (0, 0);
+        for change in &changes {
+            if let Some((added, deleted)) = lines::count(&store, change)? {
+                additions += added;
+                deletions += deleted;
+            }
+        }
+        (self.additions, self.deletions) = (Some(additions), Some(deletions));
+        Ok(())
+    }
+
+    fn changed(&self, git: &Git) -> Result<(Arc<Store>, Vec<tree::Change>)> {
+        let store = git.store(&self.repo)?;
+        let id = commit::id(self.hash.as_bytes()).ok_or_else(|| Error::Gone(self.hash.clone()))?;
+        let step = Step::of(&store, id, &store.read(id, ObjectType::Commit)?)?;
+        let changes = step.changes(&store, &tree::Filter::default())?;
+        Ok((store, changes))
+    }
+}

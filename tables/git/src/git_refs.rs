@@ -1,0 +1,193 @@
+//! `git_refs`: one row per ref, read from `refs/` and `packed-refs`.
+
+use std::sync::Arc;
+
+use git2::{ObjectType, Oid};
+use indago_table::prelude::*;
+
+use crate::source::commit::{self, Commit};
+use crate::source::config::Config;
+use crate::source::find::Place;
+use crate::source::refs::{self, Entry, Refs, Target};
+use crate::source::revision::Range;
+use crate::source::text;
+use crate::source::walk::{Walk, Wants};
+use crate::{Git, places};
+
+/// Branches, tags, remote branches, notes, stashes: the names that a repository has for its objects.
+#[derive(Debug, Default, Table)]
+#[table(name = "git_refs", env = Git, rows = 200)]
+#[example(
+    "Branches, latest first.",
+    "SELECT name, commit_hash, commit_date FROM git_refs WHERE type = 'branch' ORDER BY commit_date DESC LIMIT 10"
+)]
+pub struct Ref {
+    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    #[column(index, pattern)]
+    repo: Arc<str>,
+    /// Name without its kind: `main`, `origin/main`, `v1.0`.
+    name: String,
+    /// Whole name: `refs/heads/main`.
+    full_name: String,
+    /// Kind: `branch`, `remote`, `tag`, `note`, `stash`, `replace` or `other`.
+    r#type: String,
+    /// The remote that a remote branch belongs to; NULL for other refs.
+    remote: Option<String>,
+    /// Hash of the object that the ref leads to: for an annotated tag that of the tag object. NULL where a symbolic ref
+    /// leads nowhere.
+    hash: Option<String>,
+    /// The other ref that a symbolic ref names; NULL for other refs.
+    target: Option<String>,
+    /// Whether it is the branch that is checked out.
+    is_head: bool,
+    /// The branch that a branch follows, by its full name (`refs/remotes/origin/main`), as the repository's configuration
+    /// says; NULL if it follows none.
+    upstream: Option<String>,
+    /// Type of the object that the ref leads to: `commit`, `tag`, `tree` or `blob`; NULL if the object is missing.
+    #[column(source = object)]
+    object_type: Option<String>,
+    /// Hash of the commit that the ref leads to, tags followed; NULL if there is none.
+    #[column(source = object)]
+    commit_hash: Option<String>,
+    /// When that commit was made, by the committer's clock.
+    #[column(source = object)]
+    commit_date: Option<Timestamp>,
+    /// Message of an annotated tag; NULL for other refs.
+    #[column(source = object)]
+    tag_message: Option<String>,
+    /// Name of who made an annotated tag; NULL for other refs.
+    #[column(source = object)]
+    tagger_name: Option<String>,
+    /// Mail address of who made an annotated tag; NULL for other refs.
+    #[column(source = object)]
+    tagger_email: Option<String>,
+    /// When an annotated tag was made; NULL for other refs.
+    #[column(source = object)]
+    tagger_date: Option<Timestamp>,
+    /// Commits in the history of the ref. Walks through all of it: cheap only for few refs.
+    #[column(source = count)]
+    commit_count: Option<i64>,
+}
+
+impl Rows for Ref {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok(places(scan, Self::REPO).flat_map(move |place| match all(scan, &place) {
+            Ok(rows) => rows,
+            Err(error) => {
+                scan.report(place.repo.to_string(), &error);
+                Vec::new()
+            }
+        }))
+    }
+}
+
+fn all(scan: &Scan<Ref>, place: &Place) -> Result<Vec<Ref>> {
+    let sys = scan.env().sys();
+    let refs = Refs::read(sys, place)?;
+    for problem in &refs.problems {
+        crate::reporter(scan, &place.repo)("refs", problem);
+    }
+    let config = match scan.wants(Ref::UPSTREAM) {
+        true => Config::of(sys, place).unwrap_or_else(|error| {
+            crate::reporter(scan, &place.repo)("config", &error);
+            Config::default()
+        }),
+        false => Config::default(),
+    };
+    Ok(refs.all.iter().map(|(full, entry)| row(place, &refs, &config, full, entry)).collect())
+}
+
+fn row(place: &Place, refs: &Refs, config: &Config, full: &[u8], entry: &Entry) -> Ref {
+    let full_name = text(full);
+    let (name, kind) = refs::kind(&full_name);
+    Ref {
+        repo: place.repo.clone(),
+        name: name.to_owned(),
+        r#type: kind.to_owned(),
+        remote: (kind == "remote").then(|| name.split('/').next().unwrap_or(name).to_owned()),
+        hash: refs.follow(&entry.target).map(|(id, _)| commit::hex(id)),
+        target: match &entry.target {
+            Target::Name(name) => Some(text(name)),
+            Target::Id(_) => None,
+        },
+        is_head: matches!(&refs.head, Some(Target::Name(head)) if head == full),
+        upstream: if kind == "branch" { upstream(config, name) } else { None },
+        full_name,
+        ..Ref::default()
+    }
+}
+
+/// The ref that a branch follows.
+fn upstream(config: &Config, branch: &str) -> Option<String> {
+    let remote = config.get(&format!("branch.{branch}.remote"))?;
+    let merge = config.get(&format!("branch.{branch}.merge"))?;
+    if remote == "." {
+        return Some(merge.to_owned());
+    }
+    config.all(&format!("remote.{remote}.fetch")).find_map(|refspec| tracking(refspec, merge))
+}
+
+/// Where a refspec puts a ref of the remote.
+fn tracking(refspec: &str, name: &str) -> Option<String> {
+    let (from, to) = refspec.strip_prefix('+').unwrap_or(refspec).split_once(':')?;
+    match (from.split_once('*'), to.split_once('*')) {
+        (Some((before, after)), Some((start, end))) => {
+            let middle = name.strip_prefix(before)?.strip_suffix(after)?;
+            Some(format!("{start}{middle}{end}"))
+        }
+        _ => (from == name).then(|| to.to_owned()),
+    }
+}
+
+impl Ref {
+    fn id(&self) -> Option<Oid> {
+        commit::id(self.hash.as_deref()?.as_bytes())
+    }
+
+    fn object(&mut self, git: &Git) -> Result<()> {
+        let Some(id) = self.id() else { return Ok(()) };
+        let store = git.store(&self.repo)?;
+        let (kind, _) = store.header(id)?;
+        self.object_type = Some(kind.to_string());
+        if kind == ObjectType::Tag {
+            let raw = store.read(id, ObjectType::Tag)?;
+            let (tagger, message) = commit::tag(&raw);
+            self.tag_message = Some(message);
+            self.tagger_name = tagger.map(|person| text(person.name));
+            self.tagger_email = tagger.map(|person| text(person.email));
+            self.tagger_date = tagger.and_then(|person| person.date());
+        }
+        if let Some((id, raw)) = store.commit(id)? {
+            self.commit_hash = Some(commit::hex(id));
+            self.commit_date = Commit::parse(&raw).committer().date();
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, git: &Git) -> Result<()> {
+        let Some(id) = self.id() else { return Ok(()) };
+        let mut walk =
+            Walk::range(git.store(&self.repo)?, &Range { from: vec![id], without: Vec::new() }, Wants::NAMES);
+        self.commit_count = Some(walk.try_fold(0, |count, step| step.map(|_| count + 1))?);
+        git.sys().check_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refspecs_say_where_branches_are_tracked() {
+        let cases = [
+            ("+refs/heads/*:refs/remotes/origin/*", "refs/heads/a/b", Some("refs/remotes/origin/a/b")),
+            ("refs/heads/main:refs/remotes/o/main", "refs/heads/main", Some("refs/remotes/o/main")),
+            ("refs/heads/main:refs/remotes/o/main", "refs/heads/other", None),
+            ("refs/heads/main", "refs/heads/main", None),
+            ("+refs/tags/*:refs/tags/*", "refs/heads/main", None),
+        ];
+        for (refspec, name, expected) in cases {
+            assert_eq!(tracking(refspec, name).as_deref(), expected, "{refspec} {name}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `git_remotes`: one row per remote, read from the repository's configuration.
+
+use std::sync::Arc;
+
+use indago_table::prelude::*;
+
+use crate::source::config::Config;
+use crate::source::find::Place;
+use crate::{Git, places};
+
+/// The other repositories that a repository fetches from and pushes to.
+///
+/// As the repository's own configuration says; the reader's `insteadOf` rules are not applied. Addresses are shown whole,
+/// with passwords and tokens that somebody may have put into them.
+#[derive(Debug, Default, Table)]
+#[table(name = "git_remotes", env = Git, rows = 10)]
+#[example("Remotes and their addresses.", "SELECT repo, name, url, push_url FROM git_remotes")]
+pub struct Remote {
+    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    #[column(index, pattern)]
+    repo: Arc<str>,
+    /// Name of the remote: `origin`.
+    name: String,
+    /// Address to fetch from; NULL if the configuration names none.
+    url: Option<String>,
+    /// Address to push to, which is `url` unless the configuration says otherwise; NULL if there is neither.
+    push_url: Option<String>,
+    /// All addresses that the configuration names, to fetch from and then to push to.
+    urls: Vec<String>,
+    /// Which refs are fetched, and where they go: `+refs/heads/*:refs/remotes/origin/*`.
+    fetch_refspecs: Vec<String>,
+    /// Which refs are pushed, and where they go.
+    push_refspecs: Vec<String>,
+    /// Whether pushing mirrors all refs, deletions too.
+    is_mirror: bool,
+    /// Whether it is the one that git takes where none is named: that of the branch checked out, else the only one, else
+    /// `origin`.
+    is_default: bool,
+}
+
+impl Rows for Remote {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok(places(scan, Self::REPO).flat_map(move |place| match all(scan.env().sys(), &place) {
+            Ok(rows) => rows,
+            Err(error) => {
+                scan.report(place.repo.to_string(), &error);
+                Vec::new()
+            }
+        }))
+    }
+}
+
+fn all(sys: &Sys, place: &Place) -> Result<Vec<Remote>> {
+    let config = Config::of(sys, place)?;
+    let default = default(sys, place, &config);
+    let remote = |name: &&str| {
+        let values =
+            |key: &str| -> Vec<String> { config.all(&format!("remote.{name}.{key}")).map(str::to_owned).collect() };
+        let (urls, push_urls) = (values("url"), values("pushurl"));
+        Remote {
+            repo: place.repo.clone(),
+            name: (*name).to_owned(),
+            url: urls.first().cloned(),
+            push_url: push_urls.first().or(urls.first()).cloned(),
+            urls: [urls, push_urls].concat(),
+            fetch_refspecs: values("fetch"),
+            push_refspecs: values("push"),
+            is_mirror: config.is(&format!("remote.{name}.mirror")),
+            is_default: default.as_deref() == Some(*name),
+        }
+    };
+    Ok(config.subsections("remote").iter().map(remote).collect())
+}
+
+/// The remote that git takes where none is named.
+pub(crate) fn default(sys: &Sys, place: &Place, config: &Config) -> Option<String> {
+    use crate::source::refs::{Target, head};
+    if let Ok(Some(Target::Name(head))) = head(sys, &place.git_dir)
+        && let Some(branch) = crate::source::text(&head).strip_prefix("refs/heads/")
+        && let Some(remote) = config.get(&format!("branch.{branch}.remote")).filter(|remote| *remote != ".")
+    {
+        return Some(remote.to_owned());
+    }
+    match config.subsections("remote").as_slice() {
+        [only] => Some((*only).to_owned()),
+        several => several.iter().find(|name| **name == "origin").map(|name| (*name).to_owned()),
+    }
+}

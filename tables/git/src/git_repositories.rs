@@ -1,0 +1,216 @@
+//! `git_repositories`: one row per repository or working tree.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indago_table::prelude::*;
+
+use crate::source::config::Config;
+use crate::source::find::{self, Place};
+use crate::source::refs::{Refs, Target, head};
+use crate::source::{commit, read_file, text};
+use crate::{Git, git_remotes, places};
+
+/// The git repositories under the configured folders, or the one that the current folder belongs to.
+///
+/// Linked working trees and submodules are rows of their own; the former share their commits and refs with the repository
+/// that has the same `common_dir`.
+#[derive(Debug, Default, Table)]
+#[table(name = "git_repositories", env = Git, rows = 20)]
+#[example(
+    "Repositories and what is checked out.",
+    "SELECT repo, head_ref, head_hash, remote_url FROM git_repositories"
+)]
+#[example("Programs that a repository runs on its own.", "SELECT repo, hooks, hooks_path FROM git_repositories")]
+pub struct Repository {
+    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    #[column(index, pattern)]
+    repo: Arc<str>,
+    /// Whole path of the working tree, or of a bare repository itself, with all links resolved.
+    path: String,
+    /// Name of its folder, without `.git`.
+    name: String,
+    /// Folder that holds HEAD and the index.
+    git_dir: String,
+    /// Folder that holds objects and refs: another one than `git_dir` for a linked working tree.
+    common_dir: String,
+    /// Whether it has no working tree.
+    is_bare: bool,
+    /// Whether it is a linked working tree of another repository (`git worktree add`).
+    is_worktree: bool,
+    /// Whether it is a submodule: its own folder lies inside that of another repository.
+    is_submodule: bool,
+    /// Whether its history was cut off when it was cloned.
+    #[column(source = shallow)]
+    is_shallow: Option<bool>,
+    /// Whether it has no refs and so no history yet.
+    #[column(source = refs)]
+    is_empty: Option<bool>,
+    /// The branch that is checked out, by its full name (`refs/heads/main`), even if it has no commit yet; NULL if a
+    /// commit is checked out instead.
+    #[column(source = head)]
+    head_ref: Option<String>,
+    /// Whether a commit is checked out and no branch.
+    #[column(source = head)]
+    is_detached: Option<bool>,
+    /// Hash of the commit that is checked out; NULL if there is none yet.
+    #[column(source = refs)]
+    head_hash: Option<String>,
+    /// The remote that git takes where none is named; NULL without remotes.
+    #[column(source = config)]
+    remote_name: Option<String>,
+    /// Address of that remote.
+    #[column(source = config)]
+    remote_url: Option<String>,
+    /// Hash function that names objects: `sha1` or `sha256`.
+    #[column(source = config)]
+    object_format: Option<String>,
+    /// How refs are stored: `files` or `reftable`.
+    #[column(source = config)]
+    ref_format: Option<String>,
+    /// What is under way: `none`, `merge`, `rebase`, `apply`, `cherry-pick`, `revert` or `bisect`.
+    #[column(source = state)]
+    state: Option<String>,
+    /// Hooks that would run: names of the programs in its folder of hooks.
+    #[column(source = hooks)]
+    hooks: Option<Vec<String>>,
+    /// Folder of hooks, if the repository's configuration sets another one than its own.
+    #[column(source = config)]
+    hooks_path: Option<String>,
+    /// Folders of other repositories whose objects it uses.
+    #[column(source = alternates)]
+    alternates: Option<Vec<String>>,
+    /// User who owns its folder.
+    #[column(source = owner)]
+    uid: Option<i64>,
+    /// When HEAD was last written to, which checking out does; NULL if there is no HEAD.
+    #[column(source = owner)]
+    head_changed_at: Option<Timestamp>,
+}
+
+impl Rows for Repository {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok(places(scan, Self::REPO).map(|place| {
+            let shown = |path: &Path| path.to_string_lossy().into_owned();
+            let name = place.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            Repository {
+                path: shown(&place.path),
+                name: name.strip_suffix(".git").unwrap_or(&name).to_owned(),
+                git_dir: shown(&place.git_dir),
+                common_dir: shown(&place.common_dir),
+                is_bare: place.work_tree.is_none(),
+                is_worktree: place.is_worktree(),
+                is_submodule: !place.is_worktree()
+                    && place.git_dir.components().any(|part| part.as_os_str() == "modules")
+                    && !place.git_dir.ends_with(".git"),
+                repo: place.repo,
+                ..Repository::default()
+            }
+        }))
+    }
+}
+
+impl Repository {
+    fn place(&self, git: &Git) -> Result<Place> {
+        find::at_key(git.sys(), &self.repo)?.ok_or_else(|| Error::Gone(self.repo.to_string()))
+    }
+
+    fn git_dir(&self) -> &Path {
+        Path::new(&self.git_dir)
+    }
+
+    fn common_dir(&self) -> &Path {
+        Path::new(&self.common_dir)
+    }
+
+    fn shallow(&mut self, git: &Git) -> Result<()> {
+        let boundaries = read_file(git.sys(), &self.common_dir().join("shallow")).if_present()?;
+        self.is_shallow = Some(boundaries.is_some_and(|bytes| !bytes.trim_ascii().is_empty()));
+        Ok(())
+    }
+
+    fn refs(&mut self, git: &Git) -> Result<()> {
+        let refs = Refs::read(git.sys(), &self.place(git)?)?;
+        self.is_empty = Some(refs.all.is_empty() && refs.head_id().is_none());
+        self.head_hash = refs.head_id().map(commit::hex);
+        Ok(())
+    }
+
+    fn head(&mut self, git: &Git) -> Result<()> {
+        let head = head(git.sys(), self.git_dir())?;
+        self.is_detached = Some(matches!(head, Some(Target::Id(_))));
+        if let Some(Target::Name(name)) = head {
+            self.head_ref = Some(text(&name));
+        }
+        Ok(())
+    }
+
+    fn config(&mut self, git: &Git) -> Result<()> {
+        let place = self.place(git)?;
+        let config = Config::of(git.sys(), &place)?;
+        let format = |name: &str, usual: &str| Some(config.get(name).unwrap_or(usual).to_owned());
+        self.object_format = format("extensions.objectformat", "sha1");
+        self.ref_format = format("extensions.refstorage", "files");
+        self.hooks_path = config.get("core.hookspath").map(str::to_owned);
+        self.remote_name = git_remotes::default(git.sys(), &place, &config);
+        let url = self.remote_name.as_ref().and_then(|name| config.all(&format!("remote.{name}.url")).next());
+        self.remote_url = url.map(str::to_owned);
+        Ok(())
+    }
+
+    fn state(&mut self, git: &Git) -> Result<()> {
+        let signs = [
+            ("rebase-merge", "rebase"),
+            ("rebase-apply/applying", "apply"),
+            ("rebase-apply", "rebase"),
+            ("MERGE_HEAD", "merge"),
+            ("REVERT_HEAD", "revert"),
+            ("CHERRY_PICK_HEAD", "cherry-pick"),
+            ("BISECT_LOG", "bisect"),
+        ];
+        let sign = signs.iter().find(|(file, _)| git.sys().exists(self.git_dir().join(file)));
+        self.state = Some(sign.map_or("none", |(_, state)| state).to_owned());
+        Ok(())
+    }
+
+    fn hooks(&mut self, git: &Git) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let place = self.place(git)?;
+        let folder = match Config::of(git.sys(), &place)?.get("core.hookspath") {
+            Some(path) => match path.strip_prefix("~/") {
+                Some(rest) => git.sys().home().unwrap_or_default().join(rest),
+                None => place.path.join(path),
+            },
+            None => place.common_dir.join("hooks"),
+        };
+        let mut hooks = Vec::new();
+        for name in git.sys().read_dir(&folder).if_present()?.unwrap_or_default() {
+            let runs = |path: PathBuf| {
+                git.sys().metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+            };
+            let text = name.to_string_lossy().into_owned();
+            if !text.ends_with(".sample") && runs(folder.join(&name)) {
+                hooks.push(text);
+            }
+        }
+        hooks.sort_unstable();
+        self.hooks = Some(hooks);
+        Ok(())
+    }
+
+    fn alternates(&mut self, git: &Git) -> Result<()> {
+        let file = self.common_dir().join("objects/info/alternates");
+        let bytes = read_file(git.sys(), &file).if_present()?.unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+        self.alternates = Some(lines.map(text).collect());
+        Ok(())
+    }
+
+    fn owner(&mut self, git: &Git) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        self.uid = Some(git.sys().metadata(self.git_dir())?.uid().into());
+        let head = git.sys().symlink_metadata(self.git_dir().join("HEAD")).if_present()?;
+        self.head_changed_at = head.and_then(|head| head.modified().ok()).map(Timestamp::from);
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! A walk on a thread of its own, so that commits are read while the ones before become rows.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use std::vec;
+
+use indago_table::Error;
+
+use crate::source::walk::Walk;
+
+type Step = <Walk as Iterator>::Item;
+
+/// A walk that turns to a thread of its own once it proves long; a query for the first few rows does not start one, and
+/// reads no commit that it does not give.
+pub(crate) enum Ahead {
+    /// On the caller's thread, with the number of steps until that changes.
+    Here(Box<Walk>, usize),
+    /// On its own thread.
+    There(Receiver<Vec<Step>>, vec::IntoIter<Step>, Option<JoinHandle<()>>),
+    Over,
+}
+
+/// Steps before the thread starts.
+const FIRST: usize = 1000;
+/// Steps that are handed over together.
+const TOGETHER: usize = 256;
+/// Parcels of steps that may wait.
+const WAITING: usize = 4;
+
+impl Ahead {
+    pub(crate) fn new(walk: Walk) -> Self {
+        Ahead::Here(Box::new(walk), FIRST)
+    }
+
+    fn start(mut walk: Box<Walk>) -> Self {
+        let (sender, receiver) = sync_channel(WAITING);
+        let run = move || {
+            walk.settle();
+            loop {
+                let steps: Vec<Step> = walk.by_ref().take(TOGETHER).collect();
+                if steps.is_empty() || sender.send(steps).is_err() {
+                    return;
+                }
+            }
+        };
+        match std::thread::Builder::new().name("git walk".to_owned()).spawn(run) {
+            Ok(thread) => Ahead::There(receiver, Vec::new().into_iter(), Some(thread)),
+            Err(error) => {
+                let error = Error::io("a thread to read commits ahead", &error);
+                let (_, receiver) = sync_channel(0);
+                Ahead::There(receiver, vec![Err(error)].into_iter(), None)
+            }
+        }
+    }
+}
+
+impl Iterator for Ahead {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        loop {
+            match self {
+                Ahead::Here(walk, left) if *left > 0 => {
+                    *left -= 1;
+                    return walk.next();
+                }
+                Ahead::Here(..) => {
+                    if let Ahead::Here(walk, _) = std::mem::replace(self, Ahead::Over) {
+                        *self = Ahead::start(walk);
+                    }
+                }
+                Ahead::There(receiver, steps, thread) => {
+                    if let Some(step) = steps.next() {
+                        return Some(step);
+                    }
+                    match (receiver.recv(), thread.take()) {
+                        (Ok(more), handle) => (*steps, *thread) = (more.into_iter(), handle),
+                        (Err(_), handle) => {
+                            *self = Ahead::Over;
+                            if let Some(Err(panic)) = handle.map(JoinHandle::join) {
+                                std::panic::resume_unwind(panic);
+                            }
+                        }
+                    }
+                }
+                Ahead::Over => return None,
+            }
+        }
+    }
+}

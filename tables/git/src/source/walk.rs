@@ -1,0 +1,246 @@
+//! The walk through history: every commit that can be reached, each once, newest first.
+
+use std::collections::{BinaryHeap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use git2::{ObjectType, Oid};
+use indago_table::{Error, Result};
+
+use crate::source::commit::Commit;
+use crate::source::graph::{Graph, Position};
+use crate::source::pack::Packs;
+use crate::source::refs::{self, Refs};
+use crate::source::revision::Range;
+use crate::source::store::{self, Store};
+
+/// What is wanted of the commits on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wants {
+    /// What is in them, not only which ones there are.
+    pub(crate) content: bool,
+    /// Only those made at this time or later, in seconds since 1970. More may come: nothing is left out on a guess.
+    pub(crate) since: Option<i64>,
+}
+
+impl Wants {
+    /// Which commits there are.
+    pub(crate) const NAMES: Wants = Wants { content: false, since: None };
+    /// What is in all of them.
+    pub(crate) const CONTENT: Wants = Wants { content: true, since: None };
+}
+
+/// A walk. It goes by committer date as `git log` does, with as much memory as the history is wide plus 20 bytes and a
+/// bit for each commit seen.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    store: Arc<Store>,
+    seen: HashSet<Oid, BuildHasherDefault<IdHasher>>,
+    ahead: BinaryHeap<Ahead>,
+    problems: Vec<Error>,
+    wants: Wants,
+    /// The commit graph, if it helps, and which of its commits were seen.
+    graph: Option<(Graph, Vec<bool>)>,
+    /// A faster way to most commits, once the walk has proved long.
+    packs: Option<Packs>,
+}
+
+/// A commit that was seen and not yet given.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ahead {
+    seconds: i64,
+    id: Oid,
+    found: Found,
+}
+
+/// How a commit is known.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Read(Vec<u8>),
+    InGraph(Vec<Position>),
+}
+
+impl Walk {
+    /// Every commit that a ref, or the HEAD of a working tree, leads to.
+    pub(crate) fn everything(store: Arc<Store>, refs: &Refs, wants: Wants) -> Self {
+        let place = store.place.clone();
+        let mut walk = Walk::empty(store, wants);
+        for (name, entry) in &refs.all {
+            let Some((id, peeled)) = refs.follow(&entry.target) else { continue };
+            walk.start(&String::from_utf8_lossy(name), entry.peeled.or(peeled).unwrap_or(id));
+        }
+        let detached = refs::detached_heads(walk.store.sys(), &place);
+        for head in detached.into_iter().chain(refs.head_id()) {
+            walk.start("HEAD", head);
+        }
+        walk
+    }
+
+    /// Every commit of a range.
+    pub(crate) fn range(store: Arc<Store>, range: &Range, wants: Wants) -> Self {
+        let mut walk = Walk::empty(store, wants);
+        // What is left out is left out whatever its time.
+        walk.wants.since = None;
+        for id in &range.without {
+            walk.start("", *id);
+        }
+        while walk.next().is_some() {}
+        walk.wants = wants;
+        walk.problems.clear();
+        for id in &range.from {
+            walk.start("", *id);
+        }
+        walk
+    }
+
+    fn empty(store: Arc<Store>, wants: Wants) -> Self {
+        // Where history was cut off, the graph may know more than there is.
+        let helps = (!wants.content || wants.since.is_some()) && !store.is_shallow();
+        let graph = if helps { Graph::read(store.sys(), &store.place) } else { None };
+        let graph = graph.map(|graph| {
+            let seen = vec![false; graph.len()];
+            (graph, seen)
+        });
+        Walk {
+            store,
+            seen: HashSet::default(),
+            ahead: BinaryHeap::new(),
+            problems: Vec::new(),
+            wants,
+            graph,
+            packs: None,
+        }
+    }
+
+    /// Puts the commit behind an object at the start of the walk.
+    fn start(&mut self, name: &str, id: Oid) {
+        if self.seen.contains(&id) || self.put_from_graph(id) {
+            return;
+        }
+        match self.store.commit(id) {
+            Ok(Some((id, raw))) => {
+                if !self.put_from_graph(id) && self.seen.insert(id) {
+                    self.put(id, raw);
+                }
+            }
+            Ok(None) | Err(Error::Cancelled) => {}
+            Err(error) if name.is_empty() => self.problems.push(error),
+            Err(error) => self.problems.push(Error::Malformed(format!("{name}: {error}"))),
+        }
+    }
+
+    fn put(&mut self, id: Oid, raw: Vec<u8>) {
+        let seconds = Commit::seconds_of(&raw);
+        self.ahead.push(Ahead { seconds, id, found: Found::Read(raw) });
+    }
+
+    /// Deals with a commit by what the graph knows of it; `false` if it has to be read.
+    fn put_from_graph(&mut self, id: Oid) -> bool {
+        let Some((graph, _)) = &self.graph else { return false };
+        let Some(position) = graph.position(id) else { return false };
+        if let (Some(since), Some(newest)) = (self.wants.since, graph.newest(position))
+            && newest < since
+        {
+            return true;
+        }
+        !self.wants.content && self.put_position(position)
+    }
+
+    fn put_position(&mut self, position: Position) -> bool {
+        let Some((graph, seen)) = &mut self.graph else { return false };
+        let Some(is_seen) = seen.get_mut(position as usize) else { return false };
+        if !*is_seen {
+            let Some((id, seconds, parents)) = graph.commit(position) else { return false };
+            *is_seen = true;
+            self.ahead.push(Ahead { seconds, id, found: Found::InGraph(parents) });
+        }
+        true
+    }
+
+    /// Gets ready for a long way.
+    pub(crate) fn settle(&mut self) {
+        // Packs that cannot be opened are libgit2's to complain of.
+        self.packs = Packs::open(self.store.sys(), &self.store.place).ok();
+    }
+
+    fn find(&mut self, id: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
+        if let Some(raw) = self.packs.as_mut().and_then(|packs| packs.commit(id)) {
+            self.store.count(&raw)?;
+            return Ok(Some((ObjectType::Commit, raw)));
+        }
+        self.store.find(id)
+    }
+
+    fn put_parent(&mut self, parent: Oid, child: Oid) -> Result<()> {
+        if self.put_from_graph(parent) || !self.seen.insert(parent) {
+            return Ok(());
+        }
+        let Some((kind, raw)) = self.find(parent)? else {
+            let missing = store::missing(ObjectType::Commit, parent);
+            return Err(Error::Malformed(format!("{missing}, a parent of {child}")));
+        };
+        if kind != ObjectType::Commit {
+            return Err(Error::Malformed(format!("object {parent}, a parent of {child}, is a {kind}")));
+        }
+        self.put(parent, raw);
+        Ok(())
+    }
+}
+
+impl Iterator for Walk {
+    /// A commit, with its content if that is wanted.
+    type Item = Result<(Oid, Vec<u8>)>;
+
+    fn next(&mut self) -> Option<Result<(Oid, Vec<u8>)>> {
+        if let Some(error) = self.problems.pop() {
+            return Some(Err(error));
+        }
+        let Ahead { id, found, .. } = self.ahead.pop()?;
+        match found {
+            Found::InGraph(parents) => {
+                for parent in parents {
+                    let is_old = |since| {
+                        self.graph
+                            .as_ref()
+                            .and_then(|(graph, _)| graph.newest(parent))
+                            .is_some_and(|newest| newest < since)
+                    };
+                    if !self.wants.since.is_some_and(is_old) {
+                        self.put_position(parent);
+                    }
+                }
+                Some(Ok((id, Vec::new())))
+            }
+            Found::Read(raw) => {
+                if !self.store.is_boundary(id) {
+                    for parent in Commit::parents_of(&raw) {
+                        match self.put_parent(parent, id) {
+                            Ok(()) => {}
+                            Err(Error::Cancelled) => return None,
+                            Err(error) => self.problems.push(error),
+                        }
+                    }
+                }
+                Some(Ok((id, raw)))
+            }
+        }
+    }
+}
+
+/// Takes the start of an id for its hash: ids are hashes already.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(start) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*start);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+}

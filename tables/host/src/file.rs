@@ -1,0 +1,199 @@
+//! `file`: one row per file system entry that the query names.
+
+use std::fs::{FileType, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use indago_table::prelude::*;
+
+use crate::source::namespace::{mount_namespace, places};
+use crate::source::paths::{Asked, Entry, Report};
+
+/// What the file system says of files, folders and links.
+///
+/// A query has to say where to look: by `path` or by `directory`, with `=`, `IN`, a join, or `LIKE`. In a pattern `%`
+/// stays on one level and leaves out names with a leading dot, and `%%` goes down through all levels (64 at the most,
+/// not through links); every name is found by `directory = `. For a link, all columns but `symlink` and
+/// `symlink_target_path` are about what it points to, or about the link itself if that is missing. A name that is no
+/// UTF-8 shows U+FFFD for each wrong byte, and is found by its folder or by a pattern.
+#[derive(Debug, Default, Table)]
+#[table(name = "file", platforms("linux"), require_any(path, directory))]
+#[example("One file.", "SELECT path, size, mode, uid FROM file WHERE path = '/etc/passwd'")]
+#[example(
+    "Programs that run with their owner's rights.",
+    "SELECT path, mode, uid FROM file WHERE directory = '/usr/bin' AND mode LIKE '4%'"
+)]
+#[example(
+    "Files of all users' home folders, at any depth.",
+    "SELECT path, mtime FROM file WHERE path LIKE '/home/%/%%' LIMIT 20"
+)]
+pub struct File {
+    /// Path, as the query named it.
+    #[column(index, pattern)]
+    path: String,
+    /// Folder that holds it.
+    #[column(index, pattern)]
+    directory: String,
+    /// Name within its folder.
+    filename: String,
+    /// Inode number.
+    #[column(source = stat)]
+    inode: Option<i64>,
+    /// ID of the owning user.
+    #[column(source = stat)]
+    uid: Option<i64>,
+    /// ID of the owning group.
+    #[column(source = stat)]
+    gid: Option<i64>,
+    /// Permission bits as four octal digits: set-user-ID and its kin, owner, group, others.
+    #[column(source = stat)]
+    mode: Option<String>,
+    /// ID of the device that holds it.
+    #[column(source = stat)]
+    device: Option<i64>,
+    /// Size in bytes.
+    #[column(source = stat)]
+    size: Option<i64>,
+    /// Block size of the file system for input and output, in bytes.
+    #[column(source = stat)]
+    block_size: Option<i64>,
+    /// Last access, in seconds since 1970.
+    #[column(source = stat)]
+    atime: Option<i64>,
+    /// Last change of content, in seconds since 1970.
+    #[column(source = stat)]
+    mtime: Option<i64>,
+    /// Last change of content, owner, mode or name, in seconds since 1970.
+    #[column(source = stat)]
+    ctime: Option<i64>,
+    /// Creation, in seconds since 1970; NULL on file systems that do not keep it.
+    #[column(source = stat)]
+    btime: Option<i64>,
+    /// Number of hard links.
+    #[column(source = stat)]
+    hard_links: Option<i64>,
+    /// Whether the path is a symbolic link: 1 or 0.
+    #[column(source = stat)]
+    symlink: Option<i64>,
+    /// What it is: `regular`, `directory`, `character`, `block`, `fifo`, `socket`, `symlink` (one that leads nowhere),
+    /// or `unknown`.
+    #[column(source = stat)]
+    r#type: Option<String>,
+    /// Where a symbolic link points, as the link says it; NULL for what is no link.
+    #[column(source = target)]
+    symlink_target_path: Option<String>,
+    /// Process whose mount namespace is looked into; 0 is the host.
+    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    pid_with_namespace: i64,
+    /// Inode number of the mount namespace that was looked into.
+    #[column(hidden, source = mount_namespace)]
+    mount_namespace_id: Option<String>,
+    /// Storage that is allotted to it, in bytes: less than `size` for a sparse file.
+    #[column(source = stat)]
+    allocated_size: Option<i64>,
+    /// How to reach it.
+    #[column(skip)]
+    entry: Option<Entry>,
+}
+
+impl Rows for File {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
+        let asked = Asked::of(
+            scan.keys(Self::PATH),
+            scan.keys(Self::DIRECTORY),
+            scan.patterns(Self::PATH),
+            scan.patterns(Self::DIRECTORY),
+            &report,
+        );
+        let places = places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), &*report);
+        let found = places.into_iter().flat_map(move |place| asked.clone().find(place, &report));
+        Ok(found.map(|found| File {
+            path: found.path,
+            directory: found.directory,
+            filename: found.filename,
+            pid_with_namespace: found.pid_with_namespace,
+            entry: Some(found.entry),
+            ..File::default()
+        }))
+    }
+}
+
+impl File {
+    fn stat(&mut self, _sys: &Sys) -> Result<()> {
+        let Some(entry) = &mut self.entry else { return Ok(()) };
+        let link = match entry.link.take() {
+            Some(link) => link,
+            None => entry.sys.symlink_metadata(&entry.at)?,
+        };
+        let is_link = link.is_symlink();
+        self.symlink = Some(is_link.into());
+        // A link that leads nowhere, or round in a circle, is all there is to describe.
+        let behind = if is_link { entry.sys.metadata(&entry.at).ok() } else { None };
+        self.describe(&behind.unwrap_or(link));
+        Ok(())
+    }
+
+    fn describe(&mut self, metadata: &Metadata) {
+        // The kernel's counts are unsigned; those that do not fit are beyond any real file system.
+        let signed = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
+        self.inode = signed(metadata.ino());
+        self.uid = Some(metadata.uid().into());
+        self.gid = Some(metadata.gid().into());
+        self.mode = Some(format!("{:04o}", metadata.mode() & 0o7777));
+        self.device = signed(metadata.dev());
+        self.size = signed(metadata.size());
+        self.block_size = signed(metadata.blksize());
+        self.allocated_size = signed(metadata.blocks().saturating_mul(512));
+        self.atime = Some(metadata.atime());
+        self.mtime = Some(metadata.mtime());
+        self.ctime = Some(metadata.ctime());
+        // Inodes that are older than the field have a zero there.
+        self.btime = metadata.created().ok().map(seconds).filter(|seconds| *seconds != 0);
+        self.hard_links = signed(metadata.nlink());
+        self.r#type = Some(type_name(metadata.file_type()).to_owned());
+    }
+
+    fn target(&mut self, _sys: &Sys) -> Result<()> {
+        let Some(entry) = &self.entry else { return Ok(()) };
+        if self.symlink == Some(0) || entry.link.as_ref().is_some_and(|link| !link.is_symlink()) {
+            return Ok(());
+        }
+        match entry.sys.read_link(&entry.at) {
+            Ok(target) => self.symlink_target_path = Some(target.to_string_lossy().into_owned()),
+            Err(error) => {
+                // Asking what is no link for its target is an error too.
+                if entry.sys.symlink_metadata(&entry.at)?.is_symlink() {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn mount_namespace(&mut self, sys: &Sys) -> Result<()> {
+        self.mount_namespace_id = mount_namespace(sys, self.pid_with_namespace)?;
+        Ok(())
+    }
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    }
+}
+
+fn type_name(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_file() => "regular",
+        kind if kind.is_dir() => "directory",
+        kind if kind.is_symlink() => "symlink",
+        kind if kind.is_char_device() => "character",
+        kind if kind.is_block_device() => "block",
+        kind if kind.is_fifo() => "fifo",
+        kind if kind.is_socket() => "socket",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,105 @@
+//! `hash`: one row per regular file that the query names.
+
+use std::rc::Rc;
+
+use indago_table::prelude::*;
+
+use crate::source::digest::{self, Wanted};
+use crate::source::namespace::{mount_namespace, places};
+use crate::source::paths::{Asked, Entry, Report};
+
+/// Checksums of files.
+///
+/// A query has to name the files, as for `file`: by `path` or by `directory`, with `=`, `IN`, a join, or `LIKE`. Only
+/// regular files have rows, links to them included. However many checksums are wanted, a file is read once, in small
+/// pieces; a query that is cancelled stops between two of them.
+#[derive(Debug, Default, Table)]
+#[table(name = "hash", platforms("linux"), require_any(path, directory))]
+#[example("One file.", "SELECT path, sha256 FROM hash WHERE path = '/etc/passwd'")]
+#[example(
+    "The programs that run, with their checksums.",
+    "SELECT processes.pid, processes.path, hash.sha256 FROM processes LEFT JOIN hash ON hash.path = processes.path WHERE processes.pid < 100"
+)]
+pub struct Hash {
+    /// Path, as the query named it.
+    #[column(index, pattern)]
+    path: String,
+    /// Folder that holds the file.
+    #[column(index, pattern)]
+    directory: String,
+    /// MD5 checksum, in hexadecimal.
+    #[column(source = digest, collate = nocase)]
+    md5: Option<String>,
+    /// SHA-1 checksum, in hexadecimal.
+    #[column(source = digest, collate = nocase)]
+    sha1: Option<String>,
+    /// SHA-256 checksum, in hexadecimal.
+    #[column(source = digest, collate = nocase)]
+    sha256: Option<String>,
+    /// Process whose mount namespace is looked into; 0 is the host.
+    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    pid_with_namespace: i64,
+    /// Inode number of the mount namespace that was looked into.
+    #[column(hidden, source = mount_namespace)]
+    mount_namespace_id: Option<String>,
+    /// How to reach it.
+    #[column(skip)]
+    entry: Option<Entry>,
+    /// The checksums that the query wants.
+    #[column(skip)]
+    wanted: Wanted,
+}
+
+impl Rows for Hash {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
+        let asked = Asked::of(
+            scan.keys(Self::PATH),
+            scan.keys(Self::DIRECTORY),
+            scan.patterns(Self::PATH),
+            scan.patterns(Self::DIRECTORY),
+            &report,
+        );
+        let places = places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), &*report);
+        let wanted =
+            Wanted { md5: scan.wants(Self::MD5), sha1: scan.wants(Self::SHA1), sha256: scan.wants(Self::SHA256) };
+        let found = places.into_iter().flat_map(move |place| asked.clone().find(place, &report));
+        let regular = found.filter(move |found| match is_regular(&found.entry) {
+            Ok(is_regular) => is_regular,
+            Err(error) => {
+                scan.report("path", &error);
+                false
+            }
+        });
+        Ok(regular.map(move |found| Hash {
+            path: found.path,
+            directory: found.directory,
+            pid_with_namespace: found.pid_with_namespace,
+            entry: Some(found.entry),
+            wanted,
+            ..Hash::default()
+        }))
+    }
+}
+
+/// Reading a pipe or a device could wait for ever.
+fn is_regular(entry: &Entry) -> Result<bool> {
+    match &entry.link {
+        Some(link) if !link.is_symlink() => Ok(link.is_file()),
+        _ => Ok(entry.sys.metadata(&entry.at).if_present()?.is_some_and(|metadata| metadata.is_file())),
+    }
+}
+
+impl Hash {
+    fn digest(&mut self, _sys: &Sys) -> Result<()> {
+        let Some(entry) = &self.entry else { return Ok(()) };
+        let digests = digest::digests(&entry.sys, &entry.at, self.wanted)?;
+        (self.md5, self.sha1, self.sha256) = (digests.md5, digests.sha1, digests.sha256);
+        Ok(())
+    }
+
+    fn mount_namespace(&mut self, sys: &Sys) -> Result<()> {
+        self.mount_namespace_id = mount_namespace(sys, self.pid_with_namespace)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! `listening_ports`: one row per socket that waits for others, and descriptor that holds it.
+
+use indago_table::prelude::*;
+
+use crate::source::sockets::{OpenSocket, Sockets};
+
+/// Sockets that wait for connections or messages, in all network namespaces that processes live in.
+///
+/// These are TCP sockets that listen, UDP and raw sockets without a peer, and unix sockets with a path that take
+/// connections or messages.
+#[derive(Debug, Default, Table)]
+#[table(name = "listening_ports", platforms("linux"), rows = 50, needs("CAP_SYS_PTRACE"))]
+#[example(
+    "Programs that can be reached from other machines.",
+    "SELECT DISTINCT processes.name, listening_ports.port, listening_ports.address FROM listening_ports JOIN processes USING (pid) WHERE listening_ports.family IN (2, 10) AND listening_ports.address NOT IN ('127.0.0.1', '::1')"
+)]
+pub struct ListeningPort {
+    /// ID of the process that holds it; -1 for none.
+    #[column(index)]
+    pid: i64,
+    /// Port; the IP protocol of a raw socket; 0 for a unix socket.
+    port: i64,
+    /// Protocol: 6 TCP, 17 UDP, 1 and 58 ICMP, 136 UDP-Lite, 255 raw; 0 for unix.
+    protocol: i64,
+    /// Address family: 2 IPv4, 10 IPv6, 1 unix.
+    family: i64,
+    /// Address that it is bound to; `0.0.0.0` and `::` are all of the namespace's. Empty for a unix socket.
+    address: String,
+    /// Number of the descriptor; -1 for none.
+    fd: i64,
+    /// Inode number of the socket.
+    socket: i64,
+    /// Path of a unix socket, with @ in front if it is abstract; empty for others.
+    path: String,
+    /// Inode number of the network namespace.
+    net_namespace: String,
+    /// User who made the socket; NULL for unix.
+    uid: Option<i64>,
+}
+
+impl Rows for ListeningPort {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let report = |origin: &str, error: &Error| scan.report(origin, error);
+        let sockets = Sockets::new(scan.sys(), scan.keys(Self::PID), report)?;
+        Ok(sockets.filter(|open| open.socket.is_listening).map(row))
+    }
+}
+
+fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket) -> ListeningPort {
+    ListeningPort {
+        pid,
+        port: socket.local_port,
+        protocol: socket.protocol,
+        family: socket.family,
+        address: socket.local_address,
+        fd,
+        socket: socket.inode,
+        path: socket.path,
+        net_namespace,
+        uid: socket.uid,
+    }
+}

@@ -1,0 +1,219 @@
+//! `mounts`: one row per mount in the caller's mount namespace.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use indago_table::prelude::*;
+
+use crate::source::kernel;
+use crate::source::procfs::{number, text};
+
+/// Mounted file systems.
+///
+/// How much room there is, is asked of a file system only when such a column is wanted. One behind a network or a
+/// process that does not answer within a second leaves those columns NULL, and is not asked again before it answers;
+/// an automounter is not asked at all, because asking would mount.
+#[derive(Debug, Default, Table)]
+#[table(name = "mounts", platforms("linux"), rows = 30)]
+#[example(
+    "File systems that run full.",
+    "SELECT path, blocks_available * 100 / blocks AS percent_left FROM mounts WHERE blocks > 0 ORDER BY percent_left LIMIT 5"
+)]
+#[example(
+    "Parts of other file systems that are mounted elsewhere.",
+    "SELECT device, root, path FROM mounts WHERE root <> '/'"
+)]
+pub struct Mount {
+    /// What is mounted: a device, a server's folder, or the name of a kind of file system.
+    device: String,
+    /// The device with all links resolved; the same as `device` if it is no file.
+    #[column(source = alias)]
+    device_alias: Option<String>,
+    /// Where it is mounted.
+    path: String,
+    /// Kind of file system.
+    r#type: String,
+    /// Size of a block, in bytes.
+    #[column(source = room)]
+    blocks_size: Option<i64>,
+    /// Number of blocks.
+    #[column(source = room)]
+    blocks: Option<i64>,
+    /// Number of free blocks.
+    #[column(source = room)]
+    blocks_free: Option<i64>,
+    /// Number of free blocks that are not kept for root.
+    #[column(source = room)]
+    blocks_available: Option<i64>,
+    /// Number of inodes; 0 where the file system does not count them.
+    #[column(source = room)]
+    inodes: Option<i64>,
+    /// Number of free inodes.
+    #[column(source = room)]
+    inodes_free: Option<i64>,
+    /// Options, with commas between.
+    flags: String,
+    /// The part of the file system that is mounted: `/` is the whole of it, anything else a bind mount or subvolume.
+    root: String,
+    /// ID of the mount.
+    mount_id: i64,
+    /// ID of the mount below which it lies.
+    parent_id: i64,
+    /// Device number, major and minor, as in `8:1`.
+    device_number: String,
+    /// The mount point, which may be no text.
+    #[column(skip)]
+    at: PathBuf,
+}
+
+impl Rows for Mount {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let bytes = scan.sys().read("/proc/self/mountinfo")?;
+        let mut rows = Vec::new();
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match parse(line) {
+                Some(mount) => rows.push(mount),
+                None => {
+                    let what = "/proc/self/mountinfo has a line that is no mount".to_owned();
+                    scan.report("mountinfo", &Error::Malformed(what));
+                }
+            }
+        }
+        Ok(rows.into_iter())
+    }
+}
+
+impl Mount {
+    fn alias(&mut self, sys: &Sys) -> Result<()> {
+        let alias = match self.device.starts_with('/') {
+            true => sys.canonicalize(&self.device).if_present()?,
+            false => None,
+        };
+        self.device_alias = Some(match alias {
+            Some(path) => path.to_string_lossy().into_owned(),
+            None => self.device.clone(),
+        });
+        Ok(())
+    }
+
+    fn room(&mut self, sys: &Sys) -> Result<()> {
+        if self.r#type == "autofs" {
+            return Ok(());
+        }
+        let room = kernel::room(sys, &self.at, is_remote(&self.r#type)).if_present()?;
+        // A mount point that is gone, or hidden below another mount, keeps its row.
+        let Some(room) = room else { return Ok(()) };
+        self.blocks_size = Some(room.block_size);
+        self.blocks = Some(room.blocks);
+        self.blocks_free = Some(room.blocks_free);
+        self.blocks_available = Some(room.blocks_available);
+        self.inodes = Some(room.inodes);
+        self.inodes_free = Some(room.inodes_free);
+        Ok(())
+    }
+}
+
+/// Whether answers come from another machine or another process, which may have gone away.
+fn is_remote(kind: &str) -> bool {
+    const REMOTE: [&str; 17] = [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "ncpfs",
+        "ceph",
+        "afs",
+        "9p",
+        "coda",
+        "lustre",
+        "beegfs",
+        "gpfs",
+        "ocfs2",
+        "glusterfs",
+        "davfs",
+        "virtiofs",
+    ];
+    REMOTE.contains(&kind) || kind.starts_with("fuse")
+}
+
+/// `id parent major:minor root path options [fields] - type device options-of-the-file-system`
+fn parse(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let (mount_id, parent_id) = (number(fields.next()?)?, number(fields.next()?)?);
+    let (device_number, root) = (fields.next()?, fields.next()?);
+    let (path, options) = (unescaped(fields.next()?), fields.next()?);
+    fields.find(|field| *field == b"-")?;
+    let (kind, device) = (fields.next()?, fields.next()?);
+    let of_file_system = fields.next().unwrap_or_default();
+    Some(Mount {
+        device: text(&unescaped(device)),
+        path: text(&path),
+        r#type: text(&unescaped(kind)),
+        flags: flags(&text(&unescaped(options)), &text(&unescaped(of_file_system))),
+        root: text(&unescaped(root)),
+        mount_id,
+        parent_id,
+        device_number: text(device_number),
+        at: PathBuf::from(OsStr::from_bytes(&path)),
+        ..Mount::default()
+    })
+}
+
+/// Both lists of options as one, as `/proc/mounts` has them: it may be written to where both allow it.
+fn flags(mount: &str, file_system: &str) -> String {
+    let is_read_only = [mount, file_system].iter().any(|options| options.split(',').any(|option| option == "ro"));
+    let options = mount.split(',').chain(file_system.split(','));
+    let others = options.filter(|option| !matches!(*option, "" | "ro" | "rw"));
+    std::iter::once(if is_read_only { "ro" } else { "rw" }).chain(others).collect::<Vec<_>>().join(",")
+}
+
+/// The kernel writes blanks and their like as a backslash and three octal digits.
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'\\'
+            && let Some(digits) = after.get(..3)
+            && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))
+        {
+            let value = digits.iter().fold(0u16, |value, digit| value * 8 + u16::from(digit - b'0'));
+            bytes.push(value as u8);
+            rest = &after[3..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_mounts() {
+        let line = b"36 35 98:0 /sub\\040dir /mnt/a\\040b ro,noatime master:1 - ext4 /dev/sd\\134x rw,errors=continue";
+        let mount = parse(line).expect("a mount");
+        assert_eq!((mount.mount_id, mount.parent_id, mount.device_number.as_str()), (36, 35, "98:0"));
+        assert_eq!((mount.root.as_str(), mount.path.as_str()), ("/sub dir", "/mnt/a b"));
+        assert_eq!((mount.r#type.as_str(), mount.device.as_str()), ("ext4", "/dev/sd\\x"));
+        assert_eq!(mount.flags, "ro,noatime,errors=continue");
+        let odd = parse(b"1 0 0:1 / /caf\xe9 rw - tmpfs none rw").expect("a mount");
+        assert_eq!(odd.path, "/caf\u{fffd}");
+        assert_eq!(odd.at.as_os_str().as_bytes(), b"/caf\xe9", "and still reachable");
+        for noise in ["", "1 2 3", "1 2 0:1 / /x rw", "1 2 0:1 / /x rw -", "a b c d e f - g h i"] {
+            assert!(parse(noise.as_bytes()).is_none(), "{noise}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_octal() {
+        for (field, bytes) in [(&b"a\\040b"[..], &b"a b"[..]), (b"\\", b"\\"), (b"\\04", b"\\04"), (b"\\999", b"\\999")]
+        {
+            assert_eq!(unescaped(field), bytes);
+        }
+    }
+}

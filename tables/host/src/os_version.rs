@@ -1,0 +1,172 @@
+//! `os_version`: one row about the distribution.
+
+use indago_table::prelude::*;
+
+use crate::source::kernel;
+use crate::source::namespace::{mount_namespace, places};
+
+/// The operating system, as its `os-release` file describes it.
+#[derive(Debug, Default, Table)]
+#[table(name = "os_version", platforms("linux"), rows = 1)]
+#[example("What runs here.", "SELECT name, version, arch FROM os_version")]
+pub struct OsVersion {
+    /// Name of the distribution.
+    #[column(source = release)]
+    name: Option<String>,
+    /// Version for people, often with a code name.
+    #[column(source = release, collate = version)]
+    version: Option<String>,
+    /// First number of the version.
+    #[column(source = release)]
+    major: Option<i64>,
+    /// Second number of the version; 0 where the version has none.
+    #[column(source = release)]
+    minor: Option<i64>,
+    /// Third number of the version; 0 where the version has none.
+    #[column(source = release)]
+    patch: Option<i64>,
+    /// Build of the system image.
+    #[column(source = release)]
+    build: Option<String>,
+    /// Short name of the distribution, in lower case: `debian`.
+    #[column(source = release)]
+    platform: Option<String>,
+    /// Short names of distributions that it descends from, with blanks between.
+    #[column(source = release)]
+    platform_like: Option<String>,
+    /// Code name of the release.
+    #[column(source = release)]
+    codename: Option<String>,
+    /// Processor architecture that the kernel runs on.
+    #[column(source = architecture)]
+    arch: Option<String>,
+    /// Process whose mount namespace is looked into; 0 is the host.
+    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    pid_with_namespace: i64,
+    /// Inode number of the mount namespace that was looked into.
+    #[column(hidden, source = mount_namespace)]
+    mount_namespace_id: Option<String>,
+    /// Name and version in one text.
+    #[column(source = release)]
+    pretty_name: Option<String>,
+    /// Where the file is read.
+    #[column(skip)]
+    place: Option<Sys>,
+}
+
+impl Rows for OsVersion {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let report = |origin: &str, error: &Error| scan.report(origin, error);
+        let places = places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), report);
+        Ok(places.into_iter().map(|place| OsVersion {
+            pid_with_namespace: place.pid,
+            place: Some(place.sys),
+            ..OsVersion::default()
+        }))
+    }
+}
+
+impl OsVersion {
+    fn release(&mut self, sys: &Sys) -> Result<()> {
+        let sys = self.place.as_ref().unwrap_or(sys);
+        let text = match sys.read_text("/etc/os-release").if_present()? {
+            Some(text) => Some(text),
+            None => sys.read_text("/usr/lib/os-release").if_present()?,
+        };
+        // A system that describes itself nowhere still is one.
+        let Some(text) = text else { return Ok(()) };
+        for (key, value) in text.lines().filter_map(assignment) {
+            match key {
+                "NAME" => self.name = Some(value),
+                "VERSION" => self.version = Some(value),
+                "VERSION_ID" => self.set_numbers(&value),
+                "BUILD_ID" => self.build = Some(value),
+                "ID" => self.platform = Some(value),
+                "ID_LIKE" => self.platform_like = Some(value),
+                "VERSION_CODENAME" => self.codename = Some(value),
+                "PRETTY_NAME" => self.pretty_name = Some(value),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn set_numbers(&mut self, version: &str) {
+        let mut numbers = version.split('.').map(|part| part.parse().ok());
+        self.major = numbers.next().flatten();
+        if self.major.is_some() {
+            self.minor = numbers.next().unwrap_or(Some(0));
+            self.patch = numbers.next().unwrap_or(Some(0));
+        }
+        if self.version.is_none() {
+            self.version = Some(version.to_owned());
+        }
+    }
+
+    fn architecture(&mut self, sys: &Sys) -> Result<()> {
+        self.arch = kernel::architecture(sys)?;
+        Ok(())
+    }
+
+    fn mount_namespace(&mut self, sys: &Sys) -> Result<()> {
+        self.mount_namespace_id = mount_namespace(sys, self.pid_with_namespace)?;
+        Ok(())
+    }
+}
+
+/// A line `KEY=value` as a shell would read it.
+fn assignment(line: &str) -> Option<(&str, String)> {
+    let (key, value) = line.trim().split_once('=')?;
+    if key.starts_with('#') {
+        return None;
+    }
+    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+    let Some(quote) = quote else { return Some((key, value.to_owned())) };
+    let mut text = String::new();
+    let mut characters = value.chars().skip(1);
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' if quote == '"' => text.extend(characters.next()),
+            end if end == quote => break,
+            other => text.push(other),
+        }
+    }
+    Some((key, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_a_shell_reads_them() {
+        for (line, value) in [
+            ("NAME=Arch", Some("Arch")),
+            ("NAME=\"Debian GNU/Linux\"", Some("Debian GNU/Linux")),
+            ("NAME='a \\b'", Some("a \\b")),
+            ("NAME=\"a \\\"b\\\" \\$c\"", Some("a \"b\" $c")),
+            ("NAME=\"cut", Some("cut")),
+            ("NAME=", Some("")),
+            ("# NAME=x", None),
+            ("#NAME=x", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(assignment(line).map(|(_, value)| value).as_deref(), value, "{line}");
+        }
+    }
+
+    #[test]
+    fn versions_have_numbers() {
+        for (version, numbers) in [
+            ("12", (Some(12), Some(0), Some(0))),
+            ("22.04", (Some(22), Some(4), Some(0))),
+            ("9.3.1", (Some(9), Some(3), Some(1))),
+            ("rolling", (None, None, None)),
+            ("", (None, None, None)),
+        ] {
+            let mut os = OsVersion::default();
+            os.set_numbers(version);
+            assert_eq!((os.major, os.minor, os.patch), numbers, "{version}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `process_envs`: one row per environment variable of each process.
+
+use indago_table::prelude::*;
+
+use crate::source::procfs::{self, PTRACE};
+
+/// Environment variables that processes were started with.
+///
+/// A process that changes its environment later does not show it here.
+#[derive(Debug, Default, Table)]
+#[table(name = "process_envs", platforms("linux"), rows = 5000, needs("CAP_SYS_PTRACE"))]
+#[example(
+    "Processes that load a library before all others.",
+    "SELECT pid, value FROM process_envs WHERE key = 'LD_PRELOAD'"
+)]
+pub struct ProcessEnv {
+    /// Process ID.
+    #[column(index)]
+    pid: i64,
+    /// Name of the variable.
+    key: String,
+    /// Its value.
+    value: String,
+}
+
+impl Rows for ProcessEnv {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID))?;
+        Ok(pids.into_iter().flat_map(move |pid| {
+            variables(scan.sys(), pid).unwrap_or_else(|error| {
+                scan.report("environ", &error);
+                Vec::new()
+            })
+        }))
+    }
+}
+
+fn variables(sys: &Sys, pid: i64) -> Result<Vec<ProcessEnv>> {
+    let take = |bytes: &[u8]| {
+        let variable = |entry: &[u8]| {
+            let equals = memchr::memchr(b'=', entry).unwrap_or(entry.len());
+            let value = entry.get(equals + 1..).unwrap_or_default();
+            ProcessEnv { pid, key: procfs::text(&entry[..equals]), value: procfs::text(value) }
+        };
+        Ok(procfs::texts(bytes).filter(|entry| !entry.is_empty()).map(variable).collect())
+    };
+    procfs::with_bytes(sys, &format!("/proc/{pid}/environ"), take).needs(PTRACE)
+}

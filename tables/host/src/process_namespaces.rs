@@ -1,0 +1,92 @@
+//! `process_namespaces`: one row per process, with the namespaces that it lives in.
+
+use indago_table::prelude::*;
+
+use crate::source::procfs;
+
+/// The kernel namespaces of each process, each by its inode number: processes with the same number share it.
+#[derive(Debug, Default, Table)]
+#[table(name = "process_namespaces", platforms("linux"), rows = 300)]
+#[example(
+    "Processes in a network of their own.",
+    "SELECT net_namespace, count(*) AS processes FROM process_namespaces GROUP BY net_namespace ORDER BY processes DESC"
+)]
+pub struct ProcessNamespace {
+    /// Process ID.
+    #[column(index)]
+    pid: i64,
+    /// Control group namespace.
+    #[column(source = cgroup, needs = "CAP_SYS_PTRACE")]
+    cgroup_namespace: Option<String>,
+    /// Namespace of System V IPC and POSIX message queues.
+    #[column(source = ipc, needs = "CAP_SYS_PTRACE")]
+    ipc_namespace: Option<String>,
+    /// Mount namespace.
+    #[column(source = mnt, needs = "CAP_SYS_PTRACE")]
+    mnt_namespace: Option<String>,
+    /// Network namespace.
+    #[column(source = net, needs = "CAP_SYS_PTRACE")]
+    net_namespace: Option<String>,
+    /// Process ID namespace.
+    #[column(source = pid_of, needs = "CAP_SYS_PTRACE")]
+    pid_namespace: Option<String>,
+    /// User namespace.
+    #[column(source = user, needs = "CAP_SYS_PTRACE")]
+    user_namespace: Option<String>,
+    /// Namespace of the host name.
+    #[column(source = uts, needs = "CAP_SYS_PTRACE")]
+    uts_namespace: Option<String>,
+    /// Namespace of clocks that count from boot; NULL on kernels before 5.6.
+    #[column(source = time, needs = "CAP_SYS_PTRACE")]
+    time_namespace: Option<String>,
+}
+
+impl Rows for ProcessNamespace {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID))?;
+        Ok(pids.into_iter().map(|pid| ProcessNamespace { pid, ..ProcessNamespace::default() }))
+    }
+}
+
+/// One link each, so that asking for one namespace reads one link.
+impl ProcessNamespace {
+    fn cgroup(&mut self, sys: &Sys) -> Result<()> {
+        self.cgroup_namespace = procfs::namespace(sys, self.pid, "cgroup")?;
+        Ok(())
+    }
+
+    fn ipc(&mut self, sys: &Sys) -> Result<()> {
+        self.ipc_namespace = procfs::namespace(sys, self.pid, "ipc")?;
+        Ok(())
+    }
+
+    fn mnt(&mut self, sys: &Sys) -> Result<()> {
+        self.mnt_namespace = procfs::namespace(sys, self.pid, "mnt")?;
+        Ok(())
+    }
+
+    fn net(&mut self, sys: &Sys) -> Result<()> {
+        self.net_namespace = procfs::namespace(sys, self.pid, "net")?;
+        Ok(())
+    }
+
+    fn pid_of(&mut self, sys: &Sys) -> Result<()> {
+        self.pid_namespace = procfs::namespace(sys, self.pid, "pid")?;
+        Ok(())
+    }
+
+    fn user(&mut self, sys: &Sys) -> Result<()> {
+        self.user_namespace = procfs::namespace(sys, self.pid, "user")?;
+        Ok(())
+    }
+
+    fn uts(&mut self, sys: &Sys) -> Result<()> {
+        self.uts_namespace = procfs::namespace(sys, self.pid, "uts")?;
+        Ok(())
+    }
+
+    fn time(&mut self, sys: &Sys) -> Result<()> {
+        self.time_namespace = procfs::namespace(sys, self.pid, "time")?;
+        Ok(())
+    }
+}

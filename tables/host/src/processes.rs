@@ -1,0 +1,273 @@
+//! `processes`: one row per process, read from `/proc/<pid>`.
+
+use indago_table::prelude::*;
+
+use crate::source::procfs::{self, PTRACE};
+
+/// All processes on the host, kernel threads included.
+///
+/// Each file below `/proc/<pid>` is read only when one of its columns is wanted: listing `pid` opens none of them. A
+/// process that exits while it is read gives no row; what the caller may not read of a process is NULL.
+#[derive(Debug, Default, Table)]
+#[table(name = "processes", platforms("linux"), rows = 300)]
+#[example(
+    "What runs, and how much memory it holds.",
+    "SELECT pid, name, resident_size FROM processes ORDER BY resident_size DESC LIMIT 10"
+)]
+#[example(
+    "Processes whose program was deleted after they started.",
+    "SELECT pid, name, path FROM processes WHERE on_disk = 0"
+)]
+#[example(
+    "Each process with its parent.",
+    "SELECT child.pid, child.name, parent.name AS started_by FROM processes AS child JOIN processes AS parent ON child.parent = parent.pid"
+)]
+pub struct Process {
+    /// Process ID.
+    #[column(index)]
+    pid: i64,
+    /// Command name; the kernel keeps its first 15 bytes.
+    #[column(source = stat)]
+    name: Option<String>,
+    /// Path of the program that runs, without the kernel's mark for a deleted file; NULL for a kernel thread.
+    #[column(source = exe, needs = "CAP_SYS_PTRACE")]
+    path: Option<String>,
+    /// Command line, its arguments joined by blanks; empty for a kernel thread.
+    #[column(source = command_line)]
+    cmdline: Option<String>,
+    /// State as one letter: R runs, S sleeps, D waits for a device, T is stopped, t is being traced, Z is a zombie, I
+    /// is an idle kernel thread.
+    #[column(source = stat)]
+    state: Option<String>,
+    /// Working directory.
+    #[column(source = working_directory, needs = "CAP_SYS_PTRACE")]
+    cwd: Option<String>,
+    /// Root directory, as the process's mount namespace names it.
+    #[column(source = root_directory, needs = "CAP_SYS_PTRACE")]
+    root: Option<String>,
+    /// Real user ID.
+    #[column(source = status)]
+    uid: Option<i64>,
+    /// Real group ID.
+    #[column(source = status)]
+    gid: Option<i64>,
+    /// Effective user ID.
+    #[column(source = status)]
+    euid: Option<i64>,
+    /// Effective group ID.
+    #[column(source = status)]
+    egid: Option<i64>,
+    /// Saved user ID.
+    #[column(source = status)]
+    suid: Option<i64>,
+    /// Saved group ID.
+    #[column(source = status)]
+    sgid: Option<i64>,
+    /// Whether the program's file is still there: 1 it is, 0 it was deleted or replaced, -1 there is none to look for.
+    /// The file is looked up as the process sees it, inside its container.
+    #[column(source = exe, needs = "CAP_SYS_PTRACE")]
+    on_disk: Option<i64>,
+    /// Memory that cannot be paged out, in bytes; Linux does not count it and the value is always 0.
+    wired_size: i64,
+    /// Memory resident in RAM, in bytes.
+    #[column(source = stat)]
+    resident_size: Option<i64>,
+    /// Virtual memory, in bytes.
+    #[column(source = stat)]
+    total_size: Option<i64>,
+    /// Processor time in user mode, in milliseconds.
+    #[column(source = stat)]
+    user_time: Option<i64>,
+    /// Processor time in the kernel, in milliseconds.
+    #[column(source = stat)]
+    system_time: Option<i64>,
+    /// Bytes that were fetched from storage.
+    #[column(source = io, needs = "CAP_SYS_PTRACE")]
+    disk_bytes_read: Option<i64>,
+    /// Bytes that were sent to storage.
+    #[column(source = io, needs = "CAP_SYS_PTRACE")]
+    disk_bytes_written: Option<i64>,
+    /// Start time, in seconds since 1970.
+    #[column(source = stat)]
+    start_time: Option<i64>,
+    /// ID of the parent process; 0 for a process without one.
+    #[column(source = stat)]
+    parent: Option<i64>,
+    /// Process group ID.
+    #[column(source = stat)]
+    pgroup: Option<i64>,
+    /// Number of threads.
+    #[column(source = stat)]
+    threads: Option<i64>,
+    /// Niceness, from -20 (favoured) to 19.
+    #[column(source = stat)]
+    nice: Option<i64>,
+    /// Path of the control group: that of the unified hierarchy where it is in use, else systemd's, else the longest.
+    #[column(source = control_group)]
+    cgroup_path: Option<String>,
+    /// Start time, to the clock tick.
+    #[column(source = stat)]
+    started_at: Option<Timestamp>,
+    /// Command line as the list of its arguments.
+    #[column(source = command_line)]
+    arguments: Option<Vec<String>>,
+    /// Session ID.
+    #[column(source = stat)]
+    session: Option<i64>,
+    /// Controlling terminal: `pts/0`, `tty1`, or the device number; NULL without one.
+    #[column(source = stat)]
+    terminal: Option<String>,
+    /// Whether it is a thread of the kernel.
+    #[column(source = stat)]
+    is_kernel_thread: Option<bool>,
+    /// Process ID inside the innermost PID namespace: 1 for the first process of a container.
+    #[column(source = status)]
+    namespace_pid: Option<i64>,
+    /// ID of the process that traces it; 0 without one.
+    #[column(source = status)]
+    tracer: Option<i64>,
+    /// Effective capabilities, as the kernel's hexadecimal mask.
+    #[column(source = status)]
+    capabilities: Option<String>,
+    /// Seccomp mode: 0 off, 1 strict, 2 filtered.
+    #[column(source = status)]
+    seccomp: Option<i64>,
+    /// Whether executing a program can no longer grant privileges: 1 it cannot, 0 it can.
+    #[column(source = status)]
+    no_new_privileges: Option<i64>,
+    /// User who logged in, which stays the same through `su` and `sudo`; NULL for what no login started.
+    #[column(source = login)]
+    login_uid: Option<i64>,
+    /// When the machine was started, in seconds since 1970; what start times count from.
+    #[column(skip)]
+    booted_at: Option<i64>,
+}
+
+impl Rows for Process {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID))?;
+        let mut booted_at = None;
+        if scan.wants(Self::START_TIME) || scan.wants(Self::STARTED_AT) {
+            match procfs::boot_time(scan.sys()) {
+                Ok(time) => booted_at = Some(time),
+                Err(error) => scan.report("/proc/stat", &error),
+            }
+        }
+        Ok(pids.into_iter().map(move |pid| Process { pid, booted_at, ..Process::default() }))
+    }
+}
+
+/// Of the flags in `stat`: the task belongs to the kernel.
+const KERNEL_THREAD: i64 = 0x0020_0000;
+
+/// What the kernel writes behind the path of a deleted program.
+const DELETED: &str = " (deleted)";
+
+/// The login user of what no login started.
+const NO_LOGIN: i64 = u32::MAX as i64;
+
+impl Process {
+    fn stat(&mut self, sys: &Sys) -> Result<()> {
+        let stat = procfs::stat(sys, self.pid)?;
+        let milliseconds = |ticks: i64| ticks.saturating_mul(1000) / sys.clock_ticks();
+        self.name = Some(stat.name);
+        self.state = Some(stat.state.to_string());
+        self.resident_size = Some(stat.resident_pages.saturating_mul(sys.page_size()));
+        self.total_size = Some(stat.virtual_bytes);
+        self.user_time = Some(milliseconds(stat.user_ticks));
+        self.system_time = Some(milliseconds(stat.system_ticks));
+        self.parent = Some(stat.parent);
+        self.pgroup = Some(stat.group);
+        self.session = Some(stat.session);
+        self.terminal = procfs::terminal(stat.terminal);
+        self.threads = Some(stat.threads);
+        self.nice = Some(stat.nice);
+        self.is_kernel_thread = Some(stat.flags & KERNEL_THREAD != 0);
+        if let Some(booted_at) = self.booted_at {
+            let micros = stat.start_ticks.saturating_mul(1_000_000) / sys.clock_ticks();
+            let started_at = Timestamp(booted_at.saturating_mul(1_000_000).saturating_add(micros));
+            self.start_time = Some(started_at.seconds());
+            self.started_at = Some(started_at);
+        }
+        Ok(())
+    }
+
+    fn status(&mut self, sys: &Sys) -> Result<()> {
+        let status = procfs::status(sys, self.pid)?;
+        let (Some(user), Some(group)) = (status.user, status.group) else {
+            return Err(Error::Malformed(format!("/proc/{}/status does not say whose process it is", self.pid)));
+        };
+        (self.uid, self.euid, self.suid) = (Some(user.real), Some(user.effective), Some(user.saved));
+        (self.gid, self.egid, self.sgid) = (Some(group.real), Some(group.effective), Some(group.saved));
+        self.namespace_pid = status.innermost_pid;
+        self.tracer = status.tracer;
+        self.capabilities = status.capabilities;
+        self.seccomp = status.seccomp;
+        self.no_new_privileges = status.no_new_privileges;
+        Ok(())
+    }
+
+    fn exe(&mut self, sys: &Sys) -> Result<()> {
+        let Some(target) = procfs::link(sys, self.pid, "exe")? else {
+            self.on_disk = Some(-1);
+            return Ok(());
+        };
+        // The path is one of the process's mount namespace: a container's /bin/sh is not the host's. A host that is a
+        // folder of files cannot follow the link into it.
+        let there = |path: &str| match sys.is_live() {
+            true => sys.metadata(format!("/proc/{}/root{path}", self.pid)).is_ok() || sys.exists(path),
+            false => sys.exists(path),
+        };
+        let path = target.to_string_lossy();
+        let (path, is_there) = match path.strip_suffix(DELETED) {
+            // A file may really be called so.
+            Some(before) if !there(&path) => (before, false),
+            _ => (&*path, there(&path)),
+        };
+        self.on_disk = Some(is_there.into());
+        self.path = Some(path.to_owned());
+        Ok(())
+    }
+
+    fn command_line(&mut self, sys: &Sys) -> Result<()> {
+        procfs::with_bytes(sys, &format!("/proc/{}/cmdline", self.pid), |bytes| {
+            let arguments: Vec<String> = procfs::texts(bytes).map(procfs::text).collect();
+            self.cmdline = Some(arguments.join(" ").trim_end().to_owned());
+            self.arguments = Some(arguments);
+            Ok(())
+        })
+    }
+
+    fn working_directory(&mut self, sys: &Sys) -> Result<()> {
+        self.cwd = procfs::link(sys, self.pid, "cwd")?.map(|path| path.to_string_lossy().into_owned());
+        Ok(())
+    }
+
+    fn root_directory(&mut self, sys: &Sys) -> Result<()> {
+        self.root = procfs::link(sys, self.pid, "root")?.map(|path| path.to_string_lossy().into_owned());
+        Ok(())
+    }
+
+    fn io(&mut self, sys: &Sys) -> Result<()> {
+        let io = procfs::io(sys, self.pid).needs(PTRACE);
+        (self.disk_bytes_read, self.disk_bytes_written) = procfs::if_present(sys, self.pid, io)?.unzip();
+        Ok(())
+    }
+
+    fn control_group(&mut self, sys: &Sys) -> Result<()> {
+        let group = procfs::cgroup(sys, self.pid);
+        self.cgroup_path = procfs::if_present(sys, self.pid, group)?;
+        Ok(())
+    }
+
+    fn login(&mut self, sys: &Sys) -> Result<()> {
+        let path = format!("/proc/{}/loginuid", self.pid);
+        let uid = procfs::with_bytes(sys, &path, |bytes| {
+            let uid = procfs::number(bytes.trim_ascii());
+            uid.ok_or_else(|| Error::Malformed(format!("{path} holds no user ID")))
+        });
+        // A kernel without audit has no such file.
+        self.login_uid = procfs::if_present(sys, self.pid, uid)?.filter(|uid| *uid != NO_LOGIN);
+        Ok(())
+    }
+}

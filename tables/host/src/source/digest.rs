@@ -1,0 +1,82 @@
+//! Checksums of files: as many as are wanted, in one reading.
+
+use std::io::Read;
+use std::path::Path;
+
+use indago_table::prelude::*;
+use md5::{Digest, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
+
+/// Which checksums are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    pub(crate) md5: bool,
+    pub(crate) sha1: bool,
+    pub(crate) sha256: bool,
+}
+
+/// Checksums in lower-case hexadecimal; those that were not wanted are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Digests {
+    pub(crate) md5: Option<String>,
+    pub(crate) sha1: Option<String>,
+    pub(crate) sha256: Option<String>,
+}
+
+/// Bytes that are read at a time; between two reads a cancelled query stops.
+const CHUNK: usize = 128 * 1024;
+
+/// Reads a file once, to its end.
+pub(crate) fn digests(sys: &Sys, path: &Path, wanted: Wanted) -> Result<Digests> {
+    let mut file = sys.open(path)?;
+    let mut md5 = wanted.md5.then(Md5::new);
+    let mut sha1 = wanted.sha1.then(Sha1::new);
+    let mut sha256 = wanted.sha256.then(Sha256::new);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(sys.read_error(path, &error)),
+        };
+        let bytes = &chunk[..length];
+        md5.iter_mut().for_each(|digest| digest.update(bytes));
+        sha1.iter_mut().for_each(|digest| digest.update(bytes));
+        sha256.iter_mut().for_each(|digest| digest.update(bytes));
+    }
+    Ok(Digests {
+        md5: md5.map(|digest| hex::encode(digest.finalize())),
+        sha1: sha1.map(|digest| hex::encode(digest.finalize())),
+        sha256: sha256.map(|digest| hex::encode(digest.finalize())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_the_published_ones() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::process::Command::new("sh")
+            .args(["-c", "printf abc > abc; : > empty; truncate -s 300000 zeros"])
+            .current_dir(folder.path())
+            .status()
+            .expect("sh runs");
+        let sys = Sys::at(folder.path());
+        let all = Wanted { md5: true, sha1: true, sha256: true };
+        let abc = digests(&sys, Path::new("/abc"), all).expect("it is there");
+        assert_eq!(abc.md5.as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
+        assert_eq!(abc.sha1.as_deref(), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(abc.sha256.as_deref(), Some(sha256));
+        let one = digests(&sys, Path::new("/empty"), Wanted { md5: true, ..Wanted::default() }).expect("it is there");
+        assert_eq!(one.md5.as_deref(), Some("d41d8cd98f00b204e9800998ecf8427e"));
+        assert_eq!((one.sha1, one.sha256), (None, None));
+        let zeros = digests(&sys, Path::new("/zeros"), all).expect("it is there");
+        assert_eq!(zeros.md5.as_deref(), Some("4a21de7a58fb8ecb9a1b1f08a3068269"), "longer than a chunk");
+        assert_eq!(digests(&sys, Path::new("/none"), all), Err(Error::Gone("/none".into())));
+    }
+}

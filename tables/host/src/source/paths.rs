@@ -1,0 +1,401 @@
+//! The paths that a query names: one by one, by folder, or by pattern.
+
+use std::collections::{HashSet, VecDeque};
+use std::ffi::OsString;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use indago_table::{Pattern, prelude::*};
+
+use super::namespace::Place;
+use super::pattern::{Level, Like, PathPattern};
+
+/// A path that is there.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// As the query would write it.
+    pub(crate) path: String,
+    pub(crate) directory: String,
+    pub(crate) filename: String,
+    pub(crate) pid_with_namespace: i64,
+    pub(crate) entry: Entry,
+}
+
+/// How to reach what was found; its name may be no text.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) sys: Sys,
+    pub(crate) at: PathBuf,
+    /// What `lstat` said, where it was asked already.
+    pub(crate) link: Option<Metadata>,
+}
+
+/// What a query asks of the columns `path` and `directory`.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    Paths(Vec<String>),
+    Folders(Vec<String>),
+    PathLike(PathPattern),
+    FolderLike(PathPattern),
+    Nothing,
+}
+
+impl Asked {
+    /// The constraint that names least; the engine checks the others on its rows.
+    pub(crate) fn of(
+        paths: Option<Vec<String>>,
+        folders: Option<Vec<String>>,
+        path_patterns: &[Pattern],
+        folder_patterns: &[Pattern],
+        report: &Report<'_>,
+    ) -> Self {
+        let distinct = |mut keys: Vec<String>| {
+            let mut seen = HashSet::new();
+            keys.retain(|key| seen.insert(key.clone()));
+            keys
+        };
+        if let Some(paths) = paths {
+            return Asked::Paths(distinct(paths));
+        }
+        if let Some(folders) = folders {
+            return Asked::Folders(distinct(folders));
+        }
+        let narrowest = |patterns: &[Pattern]| patterns.iter().max_by_key(|pattern| pattern.prefix().len()).cloned();
+        let parse = |pattern: Pattern| {
+            let parsed = PathPattern::parse(&pattern.like, pattern.ignore_case);
+            if parsed.is_none() {
+                let what =
+                    format!("the pattern '{}' does not begin with /, so it names no place to look", pattern.like);
+                report("pattern", &Error::Unsupported(what));
+            }
+            parsed
+        };
+        if let Some(pattern) = narrowest(path_patterns) {
+            return parse(pattern).map_or(Asked::Nothing, Asked::PathLike);
+        }
+        if let Some(pattern) = narrowest(folder_patterns) {
+            return parse(pattern).map_or(Asked::Nothing, Asked::FolderLike);
+        }
+        Asked::Nothing
+    }
+
+    /// What is there of it in one place, found as it is asked for.
+    pub(crate) fn find<'a>(self, place: Place, report: &Report<'a>) -> Box<dyn Iterator<Item = Found> + 'a> {
+        let report = report.clone();
+        match self {
+            Asked::Paths(paths) => Box::new(paths.into_iter().filter_map(move |path| look_up(&place, path, &report))),
+            Asked::Folders(folders) => {
+                let entries = move |folder: String| {
+                    let at = PathBuf::from(&folder);
+                    list(&place, at, folder, &report)
+                };
+                Box::new(folders.into_iter().flat_map(entries))
+            }
+            Asked::PathLike(pattern) => Box::new(Walk::new(place, pattern, report)),
+            Asked::FolderLike(pattern) => {
+                let walk = Walk::new(place.clone(), pattern, report.clone());
+                Box::new(walk.flat_map(move |folder| list(&place, folder.entry.at, folder.path, &report)))
+            }
+            Asked::Nothing => Box::new(std::iter::empty()),
+        }
+    }
+}
+
+/// Where to say what could not be read.
+pub(crate) type Report<'a> = Rc<dyn Fn(&str, &Error) + 'a>;
+
+/// One path, as asked for.
+fn look_up(place: &Place, path: String, report: &Report<'_>) -> Option<Found> {
+    if path.is_empty() || path.contains('\0') {
+        return None;
+    }
+    let at = PathBuf::from(&path);
+    let link = match place.sys.symlink_metadata(&at) {
+        Ok(link) => link,
+        Err(error) => {
+            report("path", &error);
+            return None;
+        }
+    };
+    let name =
+        |name: Option<&std::ffi::OsStr>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Some(Found {
+        directory: name(at.parent().map(Path::as_os_str)),
+        filename: name(at.file_name()),
+        path,
+        pid_with_namespace: place.pid,
+        entry: Entry { sys: place.sys.clone(), at, link: Some(link) },
+    })
+}
+
+/// What a folder holds; nothing if it is none.
+fn list(place: &Place, at: PathBuf, shown: String, report: &Report<'_>) -> impl Iterator<Item = Found> + use<> {
+    let names = if shown.is_empty() || shown.contains('\0') { Vec::new() } else { names(&place.sys, &at, report) };
+    let place = place.clone();
+    names.into_iter().map(move |name| found(&place, at.join(&name), &shown, &name, None))
+}
+
+/// Names in a folder, in order.
+fn names(sys: &Sys, folder: &Path, report: &Report<'_>) -> Vec<OsString> {
+    match sys.read_dir(folder) {
+        Ok(mut names) => {
+            names.sort_unstable();
+            names
+        }
+        Err(error) => {
+            report("folder", &error);
+            Vec::new()
+        }
+    }
+}
+
+fn found(place: &Place, at: PathBuf, folder: &str, name: &OsString, link: Option<Metadata>) -> Found {
+    let filename = name.to_string_lossy().into_owned();
+    let slash = if folder.ends_with('/') { "" } else { "/" };
+    Found {
+        path: format!("{folder}{slash}{filename}"),
+        directory: folder.to_owned(),
+        filename,
+        pid_with_namespace: place.pid,
+        entry: Entry { sys: place.sys.clone(), at, link },
+    }
+}
+
+/// Levels that `%%` goes down at the most.
+const DEEPEST: usize = 64;
+
+/// The paths that a pattern names.
+///
+/// Memory follows the names in the folders that are open at a time. `%%` enters no folder through a link, so that a
+/// loop of links ends; names and single `%` follow links as the system does.
+struct Walk<'a> {
+    place: Place,
+    pattern: PathPattern,
+    open: Vec<Folder>,
+    ready: VecDeque<Found>,
+    seen: Option<HashSet<PathBuf>>,
+    report: Report<'a>,
+}
+
+/// A folder that is being read.
+struct Folder {
+    at: PathBuf,
+    shown: String,
+    level: usize,
+    depth: usize,
+    names: std::vec::IntoIter<OsString>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(place: Place, pattern: PathPattern, report: Report<'a>) -> Self {
+        let seen = pattern.is_ambiguous().then(HashSet::new);
+        let mut walk = Walk { place, pattern, open: Vec::new(), ready: VecDeque::new(), seen, report };
+        if walk.pattern.levels.is_empty() {
+            walk.ready.extend(look_up(&walk.place, "/".into(), &walk.report));
+        } else {
+            walk.enter(PathBuf::from("/"), "/".into(), 0, 0);
+        }
+        walk
+    }
+
+    /// Looks for what a level of the pattern names in a folder.
+    fn enter(&mut self, at: PathBuf, shown: String, level: usize, depth: usize) {
+        let name = match &self.pattern.levels[level] {
+            Level::Name(name) => name.clone(),
+            Level::Like(like) => match self.place.sys.read_dir(&at) {
+                Ok(names) => return self.open(at, shown, level, depth, names),
+                // A folder may be closed to listing and open to those who know a name.
+                Err(error) => match like.as_name() {
+                    Some(name) => name.to_owned(),
+                    None => return self.report_folder(&error),
+                },
+            },
+            Level::Deep { .. } => match self.place.sys.read_dir(&at) {
+                Ok(names) => return self.open(at, shown, level, depth, names),
+                Err(error) => return self.report_folder(&error),
+            },
+        };
+        let name = OsString::from(name);
+        let at = at.join(&name);
+        if level + 1 < self.pattern.levels.len() {
+            let shown = found(&self.place, PathBuf::new(), &shown, &name, None).path;
+            return self.enter(at, shown, level + 1, 0);
+        }
+        match self.place.sys.symlink_metadata(&at) {
+            Ok(link) => self.give(found(&self.place, at, &shown, &name, Some(link))),
+            Err(error) => (self.report)("path", &error),
+        }
+    }
+
+    fn open(&mut self, at: PathBuf, shown: String, level: usize, depth: usize, mut names: Vec<OsString>) {
+        names.sort_unstable();
+        self.open.push(Folder { at, shown, level, depth, names: names.into_iter() });
+    }
+
+    fn report_folder(&mut self, error: &Error) {
+        (self.report)("folder", error);
+    }
+
+    fn give(&mut self, mut found: Found) {
+        if self.pattern.folders_only {
+            if !found.entry.sys.metadata(&found.entry.at).is_ok_and(|metadata| metadata.is_dir()) {
+                return;
+            }
+            found.path.push('/');
+        }
+        if let Some(seen) = &mut self.seen
+            && !seen.insert(found.entry.at.clone())
+        {
+            return;
+        }
+        self.ready.push_back(found);
+    }
+
+    /// Looks at one name of the innermost open folder.
+    fn visit(&mut self, name: &OsString) {
+        let Some(Folder { at, shown, level, depth, .. }) = self.open.last() else { return };
+        let (at, level, depth) = (at.join(name), *level, *depth);
+        let text = name.to_string_lossy();
+        let enters = |folders: &Like| depth < DEEPEST && (depth > 0 || folders.matches(&text));
+        let (matches, descends) = match &self.pattern.levels[level] {
+            Level::Name(only) => (only.as_str() == text || Like::new(only, false).matches(&text), false),
+            Level::Like(like) => (like.matches(&text), false),
+            Level::Deep { first, folders, deeper } => {
+                let like = if depth == 0 { first } else { deeper };
+                // Below the first level, hidden folders stay closed as well.
+                (like.matches(&text), enters(folders) && !(depth > 0 && text.starts_with('.')))
+            }
+        };
+        if !matches && !descends {
+            return;
+        }
+        let is_last = level + 1 == self.pattern.levels.len();
+        let is_deep = matches!(self.pattern.levels[level], Level::Deep { .. });
+        let mut link = None;
+        if descends || is_deep && !is_last {
+            match self.place.sys.symlink_metadata(&at) {
+                Ok(metadata) => link = Some(metadata),
+                Err(error) => return (self.report)("path", &error),
+            }
+        }
+        let is_folder = link.as_ref().is_some_and(Metadata::is_dir);
+        let found = found(&self.place, at.clone(), shown, name, link);
+        let child = found.path.clone();
+        if matches && is_last {
+            self.give(found);
+        }
+        if descends && is_folder {
+            self.enter(at.clone(), child.clone(), level, depth + 1);
+        }
+        if matches && !is_last && (is_folder || !is_deep) {
+            self.enter(at, child, level + 1, 0);
+        }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            if let Some(found) = self.ready.pop_front() {
+                return Some(found);
+            }
+            self.place.sys.check_cancelled().ok()?;
+            match self.open.last_mut()?.names.next() {
+                Some(name) => self.visit(&name),
+                None => {
+                    self.open.pop();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    /// A small tree, with what makes walks go wrong.
+    fn tree() -> (tempfile::TempDir, Place) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        let script = [
+            ("a/b/c", "one.log"),
+            ("a/b", "two.log"),
+            ("a/.hidden", "three.log"),
+            ("a", ".four"),
+            ("a_c", "five"),
+            ("abc", "six"),
+        ];
+        for (name, file) in script {
+            std::process::Command::new("mkdir").arg("-p").arg(at(name)).status().expect("mkdir runs");
+            std::process::Command::new("touch").arg(at(name).join(file)).status().expect("touch runs");
+        }
+        std::os::unix::fs::symlink("..", at("a/b/loop")).expect("a link to the parent");
+        std::os::unix::fs::symlink("self", at("a/self")).expect("a link to itself");
+        std::os::unix::fs::symlink("b", at("a/link")).expect("a link to a folder");
+        let odd = at("a").join(std::ffi::OsStr::from_bytes(b"odd\xff"));
+        std::process::Command::new("touch").arg(odd).status().expect("touch runs");
+        let sys = Sys::at(folder.path());
+        (folder, Place { pid: 0, sys })
+    }
+
+    fn paths(asked: Asked) -> Vec<String> {
+        let (_folder, place) = tree();
+        let report: Report<'_> = Rc::new(|_, error| assert!(matches!(error, Error::Gone(_)), "{error}"));
+        let mut paths: Vec<String> = asked.find(place, &report).map(|found| found.path).collect();
+        paths.sort();
+        paths
+    }
+
+    fn like(pattern: &str) -> Vec<String> {
+        paths(Asked::PathLike(PathPattern::parse(pattern, true).expect("starts at the root")))
+    }
+
+    #[test]
+    fn patterns_find_what_they_name() {
+        for (pattern, found) in [
+            ("/%", vec!["/a", "/a_c", "/abc"]),
+            ("/a/%", vec!["/a/b", "/a/link", "/a/odd\u{fffd}", "/a/self"]),
+            ("/a/.%", vec!["/a/.four", "/a/.hidden"]),
+            ("/a/%/two.log", vec!["/a/b/two.log", "/a/link/two.log"]),
+            ("/a/b/%%.log", vec!["/a/b/c/one.log", "/a/b/two.log"]),
+            ("/%%/c/%", vec!["/a/b/c/one.log"]),
+            ("/a%%/%%.log", vec!["/a/b/c/one.log", "/a/b/two.log"]),
+            ("/a_c/%", vec!["/a_c/five", "/abc/six"]),
+            ("/a/b", vec!["/a/b"]),
+            ("/a/b/", vec!["/a/b/"]),
+            ("/a/self", vec!["/a/self"]),
+            ("/a/self/%", vec![]),
+            ("/nothing/%%", vec![]),
+            ("/", vec!["/"]),
+        ] {
+            assert_eq!(like(pattern), found, "{pattern}");
+        }
+        let below = like("/a/%%");
+        assert!(below.contains(&"/a/b/loop".to_owned()), "a link is found");
+        assert!(!below.iter().any(|path| path.starts_with("/a/b/loop/")), "and not followed: {below:?}");
+        assert!(!below.iter().any(|path| path.contains("/.")), "hidden ones are not meant: {below:?}");
+    }
+
+    #[test]
+    fn folders_list_everything() {
+        let all = ["/a/.four", "/a/.hidden", "/a/b", "/a/link", "/a/odd\u{fffd}", "/a/self"];
+        assert_eq!(paths(Asked::Folders(vec!["/a".into()])), all);
+        assert_eq!(paths(Asked::Folders(vec!["/a/".into()])), all);
+        assert_eq!(paths(Asked::Folders(vec!["/a/.four".into(), "/none".into(), String::new()])), [""; 0]);
+        let pattern = PathPattern::parse("/a_c", false).expect("starts at the root");
+        assert_eq!(paths(Asked::FolderLike(pattern)), ["/a_c/five", "/abc/six"]);
+    }
+
+    #[test]
+    fn paths_are_looked_up_one_by_one() {
+        let keys = ["/a/b", "/a/b/", "/none", "", "/a\0", "/a/.four/x", &format!("/{}", "n".repeat(5000))];
+        let asked = Asked::Paths(keys.into_iter().map(String::from).collect());
+        assert_eq!(paths(asked), ["/a/b", "/a/b/"]);
+    }
+}

@@ -1,0 +1,387 @@
+//! `/proc/<pid>`: which processes there are, and the files that describe one.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use indago_table::prelude::*;
+
+/// What may be read of other users' processes needs this.
+pub(crate) const PTRACE: &str = "CAP_SYS_PTRACE";
+
+/// IDs of all processes, ascending.
+pub(crate) fn pids(sys: &Sys) -> Result<Vec<i64>> {
+    let names = sys.read_dir("/proc")?;
+    let pids = names.iter().filter_map(|name| number(name.as_encoded_bytes()));
+    let mut pids: Vec<i64> = pids.filter(|pid| *pid > 0).collect();
+    pids.sort_unstable();
+    Ok(pids)
+}
+
+/// The processes that a scan asks for: those of the keys that exist, or all.
+pub(crate) fn asked(sys: &Sys, keys: Option<Vec<i64>>) -> Result<Vec<i64>> {
+    let Some(mut keys) = keys else { return pids(sys) };
+    keys.sort_unstable();
+    keys.dedup();
+    keys.retain(|pid| *pid > 0 && is_process(sys, *pid));
+    Ok(keys)
+}
+
+/// Whether there is such a process. The kernel answers for a thread's ID as well, though it never lists it.
+fn is_process(sys: &Sys, pid: i64) -> bool {
+    match status(sys, pid) {
+        Ok(status) => status.thread_group.is_none_or(|leader| leader == pid),
+        Err(Error::Gone(_)) => false,
+        Err(_) => true,
+    }
+}
+
+/// Whether `/proc` still has the process.
+pub(crate) fn is_alive(sys: &Sys, pid: i64) -> bool {
+    sys.exists(format!("/proc/{pid}"))
+}
+
+/// Hands the bytes of a small file over. One open, one read, one close: files of `/proc` come whole in one read that
+/// has room for them, so only a full buffer calls for another.
+pub(crate) fn with_bytes<T>(sys: &Sys, path: &str, take: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    let mut file = sys.open(path)?;
+    let mut buffer = [0; 4096];
+    let length = file.read(&mut buffer).map_err(|error| sys.read_error(Path::new(path), &error))?;
+    if length < buffer.len() {
+        return take(&buffer[..length]);
+    }
+    let mut bytes = buffer.to_vec();
+    file.read_to_end(&mut bytes).map_err(|error| sys.read_error(Path::new(path), &error))?;
+    take(&bytes)
+}
+
+/// Text from bytes of any kind: what is no UTF-8 becomes U+FFFD.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => text.to_owned(),
+        Cow::Owned(text) => text,
+    }
+}
+
+/// A decimal number that fills the bytes whole.
+pub(crate) fn number(bytes: &[u8]) -> Option<i64> {
+    let (digits, sign) = match bytes.split_first()? {
+        (b'-', digits) => (digits, -1),
+        _ => (bytes, 1),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value: i64 = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(i64::from(digit - b'0'))?;
+    }
+    Some(sign * value)
+}
+
+/// `/proc/<pid>/stat`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) name: String,
+    pub(crate) state: char,
+    pub(crate) parent: i64,
+    pub(crate) group: i64,
+    pub(crate) session: i64,
+    pub(crate) terminal: i64,
+    pub(crate) flags: i64,
+    pub(crate) user_ticks: i64,
+    pub(crate) system_ticks: i64,
+    pub(crate) nice: i64,
+    pub(crate) threads: i64,
+    pub(crate) start_ticks: i64,
+    pub(crate) virtual_bytes: i64,
+    pub(crate) resident_pages: i64,
+}
+
+pub(crate) fn stat(sys: &Sys, pid: i64) -> Result<Stat> {
+    let path = format!("/proc/{pid}/stat");
+    with_bytes(sys, &path, |bytes| {
+        parse_stat(bytes).ok_or_else(|| Error::Malformed(format!("{path} is not as the kernel writes it")))
+    })
+}
+
+fn parse_stat(bytes: &[u8]) -> Option<Stat> {
+    // A name may hold blanks and parentheses, so it ends at the last parenthesis.
+    let open = memchr::memchr(b'(', bytes)?;
+    let close = memchr::memrchr(b')', bytes)?;
+    let name = text(bytes.get(open + 1..close)?);
+    let mut fields = bytes.get(close + 1..)?.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    let state = char::from(*fields.next()?.first()?);
+    let mut stat = Stat { name, state, ..Stat::default() };
+    // The manual counts fields from 1; the state is the third.
+    for position in 4..=24 {
+        let field = fields.next()?;
+        let place = match position {
+            4 => &mut stat.parent,
+            5 => &mut stat.group,
+            6 => &mut stat.session,
+            7 => &mut stat.terminal,
+            9 => &mut stat.flags,
+            14 => &mut stat.user_ticks,
+            15 => &mut stat.system_ticks,
+            19 => &mut stat.nice,
+            20 => &mut stat.threads,
+            22 => &mut stat.start_ticks,
+            23 => &mut stat.virtual_bytes,
+            24 => &mut stat.resident_pages,
+            _ => continue,
+        };
+        // An unsigned number beyond our range saturates.
+        *place = number(field).or_else(|| field.iter().all(u8::is_ascii_digit).then_some(i64::MAX))?;
+    }
+    Some(stat)
+}
+
+/// A user or group in its roles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) real: i64,
+    pub(crate) effective: i64,
+    pub(crate) saved: i64,
+}
+
+/// `/proc/<pid>/status`; lines that this kernel does not write are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) thread_group: Option<i64>,
+    pub(crate) tracer: Option<i64>,
+    pub(crate) user: Option<Identity>,
+    pub(crate) group: Option<Identity>,
+    pub(crate) innermost_pid: Option<i64>,
+    pub(crate) capabilities: Option<String>,
+    pub(crate) no_new_privileges: Option<i64>,
+    pub(crate) seccomp: Option<i64>,
+}
+
+pub(crate) fn status(sys: &Sys, pid: i64) -> Result<Status> {
+    with_bytes(sys, &format!("/proc/{pid}/status"), |bytes| Ok(parse_status(bytes)))
+}
+
+fn parse_status(bytes: &[u8]) -> Status {
+    let mut status = Status::default();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let value = line[colon + 1..].trim_ascii();
+        match &line[..colon] {
+            b"Tgid" => status.thread_group = number(value),
+            b"TracerPid" => status.tracer = number(value),
+            b"Uid" => status.user = identity(value),
+            b"Gid" => status.group = identity(value),
+            b"NSpid" => status.innermost_pid = value.rsplit(u8::is_ascii_whitespace).next().and_then(number),
+            b"CapEff" => status.capabilities = Some(text(value)),
+            b"NoNewPrivs" => status.no_new_privileges = number(value),
+            b"Seccomp" => status.seccomp = number(value),
+            _ => {}
+        }
+    }
+    status
+}
+
+fn identity(value: &[u8]) -> Option<Identity> {
+    let mut numbers = value.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).map(number);
+    Some(Identity { real: numbers.next()??, effective: numbers.next()??, saved: numbers.next()?? })
+}
+
+/// `/proc/<pid>/io`: bytes that came from storage, and bytes that went to it.
+pub(crate) fn io(sys: &Sys, pid: i64) -> Result<(i64, i64)> {
+    let path = format!("/proc/{pid}/io");
+    with_bytes(sys, &path, |bytes| {
+        let value = |key: &[u8]| {
+            let mut lines = bytes.split(|byte| *byte == b'\n');
+            lines.find_map(|line| number(line.strip_prefix(key)?.trim_ascii()))
+        };
+        let both = value(b"read_bytes:").zip(value(b"write_bytes:"));
+        both.ok_or_else(|| Error::Malformed(format!("{path} does not count bytes")))
+    })
+}
+
+/// A file of texts that end in a NUL each: `cmdline`, `environ`.
+pub(crate) fn texts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    let nothing = bytes.is_empty();
+    bytes.split(|byte| *byte == 0).filter(move |_| !nothing)
+}
+
+/// Turns what a live process lacks into `None`: kernel threads have no `exe`, and some kernels write no `io`.
+pub(crate) fn if_present<T>(sys: &Sys, pid: i64, outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Err(Error::Gone(what)) if !is_alive(sys, pid) => Err(Error::Gone(what)),
+        outcome => outcome.if_present(),
+    }
+}
+
+/// Where a link below `/proc/<pid>` points; `None` where the process has none.
+pub(crate) fn link(sys: &Sys, pid: i64, name: &str) -> Result<Option<PathBuf>> {
+    if_present(sys, pid, sys.read_link(format!("/proc/{pid}/{name}")).needs(PTRACE))
+}
+
+/// A namespace of a process, by its inode number; `None` where the kernel has no namespaces of the kind.
+pub(crate) fn namespace(sys: &Sys, pid: i64, kind: &str) -> Result<Option<String>> {
+    let Some(target) = link(sys, pid, &format!("ns/{kind}"))? else { return Ok(None) };
+    match namespace_inode(&target) {
+        Some(inode) => Ok(Some(inode)),
+        None => {
+            let target = target.display();
+            Err(Error::Malformed(format!("/proc/{pid}/ns/{kind} points to {target}, which is no namespace")))
+        }
+    }
+}
+
+/// The inode number in the target of a namespace's link, `net:[4026531840]`.
+pub(crate) fn namespace_inode(target: &Path) -> Option<String> {
+    let target = target.to_str()?;
+    Some(target.split_once(":[")?.1.strip_suffix(']')?.to_owned())
+}
+
+/// The cgroup of a process: of the unified hierarchy if that one is in use, else of the named hierarchy of systemd,
+/// else the longest path.
+pub(crate) fn cgroup(sys: &Sys, pid: i64) -> Result<String> {
+    let path = format!("/proc/{pid}/cgroup");
+    with_bytes(sys, &path, |bytes| match pick_cgroup(bytes) {
+        Some(group) => Ok(text(group)),
+        None => Err(Error::Malformed(format!("{path} names no control group"))),
+    })
+}
+
+fn pick_cgroup(bytes: &[u8]) -> Option<&[u8]> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let groups = lines.filter_map(|line| {
+        let mut parts = line.splitn(3, |byte| *byte == b':');
+        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let rank = match controllers {
+            b"" => 2,
+            b"name=systemd" => 1,
+            _ => 0,
+        };
+        // Hybrid machines have every hierarchy; those that nobody uses say `/`.
+        Some((path != b"/", rank, path.len(), path))
+    });
+    groups.max_by_key(|(is_used, rank, length, _)| (*is_used, *rank, *length)).map(|(.., path)| path)
+}
+
+/// When the machine was started, in seconds since 1970.
+pub(crate) fn boot_time(sys: &Sys) -> Result<i64> {
+    let bytes = sys.read("/proc/stat")?;
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let time = lines.find_map(|line| number(line.strip_prefix(b"btime ")?.trim_ascii()));
+    time.ok_or_else(|| Error::Malformed("/proc/stat has no line btime".into()))
+}
+
+/// The name of a terminal by its device number; `None` for none.
+pub(crate) fn terminal(device: i64) -> Option<String> {
+    if device == 0 {
+        return None;
+    }
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+    Some(match (major, minor) {
+        (4, 0..=63) => format!("tty{minor}"),
+        (4, _) => format!("ttyS{}", minor - 64),
+        (136..=143, _) => format!("pts/{}", (major - 136) * 256 + minor),
+        _ => format!("{major}:{minor}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAIL: &str = "S 1 2 3 34816 5 4194560 7 8 9 10 11 12 13 14 20 -5 3 0 77 4096 6 18446744073709551615 1";
+
+    #[test]
+    fn stat_is_read_by_position() {
+        let names = ["init", "a b", "(sd-pam)", "a) S 9 (b", "", "\u{fffd}"];
+        for name in names {
+            let stat = parse_stat(format!("42 ({name}) {TAIL}").as_bytes()).expect("whole");
+            assert_eq!(stat.name, name);
+            assert_eq!((stat.state, stat.parent, stat.group, stat.session), ('S', 1, 2, 3));
+            assert_eq!((stat.user_ticks, stat.system_ticks), (11, 12));
+            assert_eq!((stat.nice, stat.threads, stat.start_ticks), (-5, 3, 77));
+            assert_eq!((stat.virtual_bytes, stat.resident_pages), (4096, 6));
+            assert_eq!(terminal(stat.terminal).as_deref(), Some("pts/0"));
+        }
+        let bytes = [b"42 (\xff\xfe) ", TAIL.as_bytes()].concat();
+        assert_eq!(parse_stat(&bytes).expect("whole").name, "\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn a_stat_cut_anywhere_is_no_stat() {
+        let whole = format!("42 (name) {TAIL}");
+        let needed = whole.find(" 18446").expect("a field that nobody reads");
+        for end in 0..needed - 1 {
+            assert_eq!(parse_stat(&whole.as_bytes()[..end]), None, "cut at {end}");
+        }
+        for noise in ["", ")(", "1 (a) S x", "1 (a)", "(((", "\0\0\0"] {
+            assert_eq!(parse_stat(noise.as_bytes()), None, "{noise:?}");
+        }
+    }
+
+    #[test]
+    fn status_takes_the_lines_that_are_there() {
+        let status = parse_status(b"Name:\tx\nTgid:\t7\nUid:\t1\t2\t3\t4\nGid:\t5\t6\nNSpid:\t7\t1\nCapEff:\t00ff\n");
+        assert_eq!(status.thread_group, Some(7));
+        assert_eq!(status.user, Some(Identity { real: 1, effective: 2, saved: 3 }));
+        assert_eq!(status.group, None, "cut in the middle");
+        assert_eq!(status.innermost_pid, Some(1));
+        assert_eq!(status.capabilities.as_deref(), Some("00ff"));
+        assert_eq!(parse_status(b"\xff\n:::\nUid\n"), Status::default());
+    }
+
+    #[test]
+    fn numbers_are_exact() {
+        for (bytes, value) in [
+            (&b"0"[..], Some(0)),
+            (b"-7", Some(-7)),
+            (b"9223372036854775807", Some(i64::MAX)),
+            (b"9223372036854775808", None),
+            (b"", None),
+            (b"-", None),
+            (b"+1", None),
+            (b"1 ", None),
+            (b"\xff", None),
+        ] {
+            assert_eq!(number(bytes), value, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_cgroup_that_says_most_is_taken() {
+        for (file, path) in [
+            ("0::/system.slice/a.service\n", Some("/system.slice/a.service")),
+            ("12:cpu:/docker/abc\n1:name=systemd:/init.scope\n0::/\n", Some("/init.scope")),
+            ("12:cpu:/docker/abc\n5:pids:/\n0::/\n", Some("/docker/abc")),
+            ("3:cpu:/\n0::/\n", Some("/")),
+            ("4:a:/with:colon\n", Some("/with:colon")),
+            ("", None),
+            ("garbage\n", None),
+        ] {
+            assert_eq!(pick_cgroup(file.as_bytes()).map(text).as_deref(), path, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn texts_end_in_nul() {
+        let split = |bytes: &'static [u8]| texts(bytes).map(text).collect::<Vec<_>>();
+        assert_eq!(split(b"a\0b c\0"), ["a", "b c"]);
+        assert_eq!(split(b"a\0\0b\0"), ["a", "", "b"]);
+        assert_eq!(split(b"cut\0of"), ["cut", "of"]);
+        assert_eq!(split(b"\xff\0"), ["\u{fffd}"]);
+        assert_eq!(split(b""), [""; 0]);
+    }
+
+    #[test]
+    fn terminals_have_names() {
+        for (device, name) in
+            [(0, None), (1025, Some("tty1")), (1088, Some("ttyS0")), (34817, Some("pts/1")), (35072, Some("pts/256"))]
+        {
+            assert_eq!(terminal(device).as_deref(), name, "{device}");
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! Open sockets: what `/proc/<pid>/net` lists in each network namespace, and which descriptors hold them.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use indago_table::prelude::*;
+
+use super::procfs::{self, PTRACE, number, text};
+
+/// One line of a file in `/proc/<pid>/net`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Socket {
+    pub(crate) inode: i64,
+    pub(crate) family: i64,
+    pub(crate) protocol: i64,
+    pub(crate) local_address: String,
+    pub(crate) local_port: i64,
+    pub(crate) remote_address: String,
+    pub(crate) remote_port: i64,
+    pub(crate) path: String,
+    /// State of a TCP connection.
+    pub(crate) state: Option<&'static str>,
+    /// Whether it takes connections or messages of whoever sends them.
+    pub(crate) is_listening: bool,
+    /// User that made it, where the file says.
+    pub(crate) uid: Option<i64>,
+}
+
+/// A socket with one descriptor that holds it, or with none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenSocket {
+    /// -1 for a socket that no process holds (or none that may be looked into).
+    pub(crate) pid: i64,
+    pub(crate) fd: i64,
+    pub(crate) net_namespace: String,
+    pub(crate) socket: Socket,
+}
+
+pub(crate) const TCP: i64 = 6;
+pub(crate) const UNIX: i64 = 1;
+const INET: i64 = 2;
+const INET6: i64 = 10;
+const NETLINK: i64 = 16;
+const PACKET: i64 = 17;
+
+/// How the lines of a file are laid out.
+#[derive(Debug, Clone, Copy)]
+enum Layout {
+    Internet,
+    Unix,
+    Packet,
+    Netlink,
+}
+
+/// The files: name, layout, address family, protocol.
+const FILES: [(&str, Layout, i64, i64); 13] = [
+    ("tcp", Layout::Internet, INET, TCP),
+    ("tcp6", Layout::Internet, INET6, TCP),
+    ("udp", Layout::Internet, INET, 17),
+    ("udp6", Layout::Internet, INET6, 17),
+    ("udplite", Layout::Internet, INET, 136),
+    ("udplite6", Layout::Internet, INET6, 136),
+    ("icmp", Layout::Internet, INET, 1),
+    ("icmp6", Layout::Internet, INET6, 58),
+    ("raw", Layout::Internet, INET, 255),
+    ("raw6", Layout::Internet, INET6, 255),
+    ("unix", Layout::Unix, UNIX, 0),
+    ("packet", Layout::Packet, PACKET, 0),
+    ("netlink", Layout::Netlink, NETLINK, 0),
+];
+
+/// The sockets that processes hold: of those asked for, or of all and those that nobody holds.
+///
+/// Memory follows one file, and the descriptors that hold sockets.
+pub(crate) struct Sockets<'a, F> {
+    sys: &'a Sys,
+    report: F,
+    holders: HashMap<i64, Vec<(i64, i64)>>,
+    /// Of asked-for processes: sockets that were not met yet. `None` when everything is wanted.
+    missing: Option<HashSet<i64>>,
+    /// Namespaces met so far.
+    known: HashSet<String>,
+    /// What is still to be read: a namespace, processes inside, and the next file.
+    queue: VecDeque<(String, Vec<i64>, usize)>,
+    ready: VecDeque<OpenSocket>,
+}
+
+impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
+    pub(crate) fn new(sys: &'a Sys, keys: Option<Vec<i64>>, report: F) -> Result<Self> {
+        // Which sockets nobody holds is known only when all holders are.
+        let keys = keys.filter(|keys| !keys.contains(&-1));
+        let is_whole = keys.is_none();
+        let pids = procfs::asked(sys, keys)?;
+        let mut sockets = Sockets {
+            sys,
+            report,
+            holders: HashMap::new(),
+            missing: None,
+            known: HashSet::new(),
+            queue: VecDeque::new(),
+            ready: VecDeque::new(),
+        };
+        for pid in &pids {
+            sys.check_cancelled()?;
+            sockets.add_holder(*pid);
+        }
+        if !is_whole {
+            let missing: HashSet<i64> = sockets.holders.keys().copied().collect();
+            if missing.is_empty() {
+                return Ok(sockets);
+            }
+            sockets.missing = Some(missing);
+        }
+        sockets.add_namespaces(&pids)?;
+        Ok(sockets)
+    }
+
+    fn add_holder(&mut self, pid: i64) {
+        let folder = format!("/proc/{pid}/fd");
+        let names = match self.sys.read_dir(&folder).needs(PTRACE) {
+            Ok(names) => names,
+            Err(error) => return (self.report)("descriptors", &error),
+        };
+        for name in names {
+            let Some(fd) = number(name.as_encoded_bytes()) else { continue };
+            let Ok(target) = self.sys.read_link(format!("{folder}/{fd}")) else { continue };
+            let inode = target.to_str().and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));
+            if let Some(inode) = inode.and_then(|inode| number(inode.as_bytes())) {
+                self.holders.entry(inode).or_default().push((pid, fd));
+            }
+        }
+    }
+
+    fn add_namespaces(&mut self, pids: &[i64]) -> Result<()> {
+        let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for pid in pids {
+            self.sys.check_cancelled()?;
+            match procfs::namespace(self.sys, *pid, "net") {
+                Ok(Some(namespace)) => found.entry(namespace).or_default().push(*pid),
+                Ok(None) => {}
+                Err(error) => (self.report)("network namespaces", &error),
+            }
+        }
+        for (namespace, pids) in found {
+            if self.known.insert(namespace.clone()) {
+                self.queue.push_back((namespace, pids, 0));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the next file; `false` when there is none.
+    fn advance(&mut self) -> bool {
+        let Some((namespace, pids, file)) = self.queue.pop_front() else {
+            return self.look_elsewhere();
+        };
+        let (name, layout, family, protocol) = FILES[file];
+        match self.read(&pids, name) {
+            Ok(bytes) => {
+                let lines = bytes.split(|byte| *byte == b'\n').skip(1).filter(|line| !line.trim_ascii().is_empty());
+                for line in lines {
+                    match parse(line, layout, family, protocol) {
+                        Some(socket) => self.take(&namespace, socket),
+                        None => {
+                            let what = format!("/proc/{}/net/{name} has a line that is no socket", pids[0]);
+                            (self.report)(name, &Error::Malformed(what));
+                        }
+                    }
+                }
+            }
+            Err(error) => (self.report)(name, &error),
+        }
+        let is_complete = self.missing.as_ref().is_some_and(HashSet::is_empty);
+        if file + 1 < FILES.len() && !is_complete {
+            self.queue.push_front((namespace, pids, file + 1));
+        }
+        true
+    }
+
+    /// One file of a namespace, through the first of its processes that still runs.
+    fn read(&self, pids: &[i64], name: &str) -> Result<Vec<u8>> {
+        let mut outcome = Err(Error::Gone(name.to_owned()));
+        for pid in pids {
+            outcome = self.sys.read(format!("/proc/{pid}/net/{name}"));
+            match &outcome {
+                // A kernel without the protocol has no such file: that is no reason to ask every process.
+                Err(Error::Gone(_)) if !procfs::is_alive(self.sys, *pid) => {}
+                _ => return outcome,
+            }
+        }
+        outcome
+    }
+
+    /// A process may hold a socket of a namespace that it has left, or was handed by another process.
+    fn look_elsewhere(&mut self) -> bool {
+        if self.missing.as_ref().is_none_or(HashSet::is_empty) {
+            return false;
+        }
+        let missing = self.missing.take();
+        let outcome = procfs::pids(self.sys).and_then(|pids| self.add_namespaces(&pids));
+        if let Err(error) = outcome {
+            (self.report)("network namespaces", &error);
+        }
+        if self.queue.is_empty() {
+            return false;
+        }
+        self.missing = missing;
+        true
+    }
+
+    fn take(&mut self, namespace: &str, socket: Socket) {
+        let row =
+            |(pid, fd): (i64, i64)| OpenSocket { pid, fd, net_namespace: namespace.to_owned(), socket: socket.clone() };
+        match (self.holders.get(&socket.inode), &mut self.missing) {
+            (Some(holders), missing) => {
+                if let Some(missing) = missing {
+                    missing.remove(&socket.inode);
+                }
+                self.ready.extend(holders.iter().copied().map(row));
+            }
+            // What is left of closed connections has the inode 0; other sockets without one are the kernel's own.
+            (None, None) if socket.inode != 0 || socket.family == INET || socket.family == INET6 => {
+                self.ready.push_back(row((-1, -1)));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<F: Fn(&str, &Error)> Iterator for Sockets<'_, F> {
+    type Item = OpenSocket;
+
+    fn next(&mut self) -> Option<OpenSocket> {
+        loop {
+            if let Some(socket) = self.ready.pop_front() {
+                return Some(socket);
+            }
+            self.sys.check_cancelled().ok()?;
+            if !self.advance() {
+                return None;
+            }
+        }
+    }
+}
+
+fn parse(line: &[u8], layout: Layout, family: i64, protocol: i64) -> Option<Socket> {
+    let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    let mut field = |position: usize| fields.nth(position);
+    let mut socket = Socket { family, protocol, ..Socket::default() };
+    match layout {
+        Layout::Internet => {
+            (socket.local_address, socket.local_port) = address(field(1)?, family)?;
+            (socket.remote_address, socket.remote_port) = address(field(0)?, family)?;
+            let state = hexadecimal(field(0)?)?;
+            socket.uid = Some(number(field(3)?)?);
+            socket.inode = number(field(1)?)?;
+            if protocol == TCP {
+                socket.state = Some(tcp_state(state));
+                socket.is_listening = socket.state == Some(LISTEN);
+            } else {
+                socket.is_listening = socket.remote_port == 0;
+            }
+        }
+        Layout::Unix => {
+            let flags = hexadecimal(field(3)?)?;
+            let kind = hexadecimal(field(0)?)?;
+            socket.inode = number(field(1)?)?;
+            socket.path = unix_path(line);
+            let takes_connections = flags & ACCEPTS_CONNECTIONS != 0;
+            socket.is_listening = !socket.path.is_empty() && (takes_connections || kind == DATAGRAM);
+        }
+        Layout::Packet => {
+            socket.protocol = hexadecimal(field(3)?)?;
+            socket.uid = Some(number(field(3)?)?);
+            socket.inode = number(field(0)?)?;
+        }
+        Layout::Netlink => {
+            socket.protocol = number(field(1)?)?;
+            socket.inode = number(field(7)?)?;
+        }
+    }
+    Some(socket)
+}
+
+/// Flag of a unix socket that waits for connections.
+const ACCEPTS_CONNECTIONS: i64 = 0x10000;
+/// Type of a socket for single messages.
+const DATAGRAM: i64 = 2;
+
+/// The path is all that follows the seventh field and one blank: it may hold blanks itself.
+fn unix_path(line: &[u8]) -> String {
+    let mut rest = line;
+    for _ in 0..7 {
+        rest = rest.trim_ascii_start();
+        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+        rest = &rest[end..];
+    }
+    text(rest.strip_prefix(b" ").unwrap_or(rest))
+}
+
+fn hexadecimal(field: &[u8]) -> Option<i64> {
+    i64::from_str_radix(std::str::from_utf8(field).ok()?, 16).ok()
+}
+
+/// An address and port: words of the address in the machine's byte order.
+fn address(field: &[u8], family: i64) -> Option<(String, i64)> {
+    let colon = memchr::memchr(b':', field)?;
+    let (words, port) = (&field[..colon], hexadecimal(&field[colon + 1..])?);
+    let word = |position: usize| {
+        let digits = std::str::from_utf8(words.get(position * 8..position * 8 + 8)?).ok()?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    if family == INET {
+        if words.len() != 8 {
+            return None;
+        }
+        return Some((Ipv4Addr::from(word(0)?).to_string(), port));
+    }
+    if words.len() != 32 {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    for position in 0..4 {
+        bytes[position * 4..position * 4 + 4].copy_from_slice(&word(position)?);
+    }
+    Some((Ipv6Addr::from(bytes).to_string(), port))
+}
+
+const LISTEN: &str = "LISTEN";
+
+fn tcp_state(state: i64) -> &'static str {
+    match state {
+        1 => "ESTABLISHED",
+        2 => "SYN_SENT",
+        3 | 12 => "SYN_RECV",
+        4 => "FIN_WAIT1",
+        5 => "FIN_WAIT2",
+        6 => "TIME_WAIT",
+        7 => "CLOSED",
+        8 => "CLOSE_WAIT",
+        9 => "LAST_ACK",
+        10 => LISTEN,
+        11 => "CLOSING",
+        _ => "UNKNOWN",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn internet(line: &str, family: i64, protocol: i64) -> Option<Socket> {
+        parse(line.as_bytes(), Layout::Internet, family, protocol)
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn internet_lines() {
+        let tcp = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 00 100 0 0 10 0";
+        let socket = internet(tcp, INET, TCP).expect("a socket");
+        assert_eq!((socket.local_address.as_str(), socket.local_port), ("127.0.0.1", 8080));
+        assert_eq!((socket.remote_address.as_str(), socket.remote_port), ("0.0.0.0", 0));
+        assert_eq!((socket.state, socket.is_listening), (Some("LISTEN"), true));
+        assert_eq!((socket.uid, socket.inode), (Some(1000), 4711));
+
+        let tcp6 =
+            "  12: 0000000000000000FFFF00000100007F:01BB 00000000000000000000000001000000:D431 01 0:0 00:0 0 0 0 99 1";
+        let socket = internet(tcp6, INET6, TCP).expect("a socket");
+        assert_eq!((socket.local_address.as_str(), socket.local_port), ("::ffff:127.0.0.1", 443));
+        assert_eq!((socket.remote_address.as_str(), socket.remote_port), ("::1", 54321));
+        assert!(!socket.is_listening);
+
+        let udp = "  7: 00000000:0035 00000000:0000 07 0:0 00:0 0 0 0 5 2 0 0";
+        let socket = internet(udp, INET, 17).expect("a socket");
+        assert_eq!((socket.state, socket.is_listening), (None, true));
+    }
+
+    #[test]
+    fn other_lines() {
+        let unix = |line: &[u8]| parse(line, Layout::Unix, UNIX, 0).expect("a socket");
+        let socket = unix(b"000000: 00000002 00000000 00010000 0001 01 106451 /run/a  b ");
+        assert_eq!((socket.inode, socket.path.as_str(), socket.is_listening), (106_451, "/run/a  b ", true));
+        let socket = unix(b"000000: 00000003 00000000 00000000 0001 03   42");
+        assert_eq!((socket.inode, socket.path.as_str(), socket.is_listening), (42, "", false));
+        let socket = unix(b"0: 2 0 0 0002 01 43 @odd\xff");
+        assert_eq!((socket.path.as_str(), socket.is_listening), ("@odd\u{fffd}", true));
+        let packet = b"0000 3      3    0003   2     1 0      0      77";
+        let socket = parse(packet, Layout::Packet, PACKET, 0).expect("a socket");
+        assert_eq!((socket.protocol, socket.inode, socket.uid), (3, 77, Some(0)));
+        let netlink = b"00000000edfd 15  4242      00000001 0        0        0     2        0        78      ";
+        let socket = parse(netlink, Layout::Netlink, NETLINK, 0).expect("a socket");
+        assert_eq!((socket.protocol, socket.inode), (15, 78));
+    }
+
+    #[test]
+    fn what_is_no_socket_is_none() {
+        let line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711";
+        for end in 0..line.len() - 4 {
+            assert_eq!(internet(&line[..end], INET, TCP), None, "cut at {end}");
+        }
+        for noise in ["0: zz:zz 0:0", "0: 0100007F 00000000:0000", "0: 0100007F1:0 0:0", "\u{fffd} \u{fffd} \u{fffd}"] {
+            assert_eq!(internet(noise, INET, TCP), None, "{noise}");
+            assert_eq!(internet(noise, INET6, TCP), None, "{noise}");
+            for layout in [Layout::Unix, Layout::Packet, Layout::Netlink] {
+                assert_eq!(parse(noise.as_bytes(), layout, 0, 0), None, "{noise}");
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `system_info`: one row about the machine.
+
+use std::collections::HashSet;
+
+use indago_table::prelude::*;
+
+use crate::source::kernel;
+
+/// The machine: its name, processors, memory and hardware.
+///
+/// What the firmware tells is NULL where there is none to ask, as in many virtual machines.
+#[derive(Debug, Default, Table)]
+#[table(name = "system_info", platforms("linux"), rows = 1)]
+#[example(
+    "The size of this machine.",
+    "SELECT hostname, cpu_brand, cpu_logical_cores, physical_memory FROM system_info"
+)]
+pub struct SystemInfo {
+    /// Name of the host.
+    #[column(source = host_name)]
+    hostname: Option<String>,
+    /// The machine's UUID, as the firmware tells it.
+    #[column(source = product_uuid, collate = nocase, needs = "root")]
+    uuid: Option<String>,
+    /// Processor architecture, as the kernel names it: `x86_64`.
+    #[column(source = architecture)]
+    cpu_type: Option<String>,
+    /// Model number of the processor.
+    #[column(source = processors)]
+    cpu_subtype: Option<String>,
+    /// Name of the processor.
+    #[column(source = processors)]
+    cpu_brand: Option<String>,
+    /// Number of processor cores.
+    #[column(source = processors)]
+    cpu_physical_cores: Option<i64>,
+    /// Number of processors that the kernel schedules on: hardware threads.
+    #[column(source = processors)]
+    cpu_logical_cores: Option<i64>,
+    /// Number of processor packages; NULL where the kernel does not tell.
+    #[column(source = processors)]
+    cpu_sockets: Option<i64>,
+    /// Version of the processor's microcode.
+    #[column(source = processors)]
+    cpu_microcode: Option<String>,
+    /// Memory that the kernel manages, in bytes.
+    #[column(source = memory)]
+    physical_memory: Option<i64>,
+    /// Maker of the machine.
+    #[column(source = system_vendor)]
+    hardware_vendor: Option<String>,
+    /// Model of the machine.
+    #[column(source = product_name)]
+    hardware_model: Option<String>,
+    /// Version of the machine.
+    #[column(source = product_version)]
+    hardware_version: Option<String>,
+    /// Serial number of the machine.
+    #[column(source = product_serial, needs = "root")]
+    hardware_serial: Option<String>,
+    /// Maker of the mainboard.
+    #[column(source = board_maker)]
+    board_vendor: Option<String>,
+    /// Model of the mainboard.
+    #[column(source = board_name)]
+    board_model: Option<String>,
+    /// Version of the mainboard.
+    #[column(source = board_revision)]
+    board_version: Option<String>,
+    /// Serial number of the mainboard.
+    #[column(source = board_number, needs = "root")]
+    board_serial: Option<String>,
+    /// Name of the computer for people; on Linux the name of the host.
+    #[column(source = host_name)]
+    computer_name: Option<String>,
+    /// Name of the computer in its local network; on Linux the name of the host.
+    #[column(source = host_name)]
+    local_hostname: Option<String>,
+    /// ID that the operating system gave this installation.
+    #[column(source = installation)]
+    machine_id: Option<String>,
+}
+
+impl Rows for SystemInfo {
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok(std::iter::once(SystemInfo::default()))
+    }
+}
+
+impl SystemInfo {
+    fn host_name(&mut self, sys: &Sys) -> Result<()> {
+        let name = match line(sys, "/proc/sys/kernel/hostname")? {
+            Some(name) => Some(name),
+            None => line(sys, "/etc/hostname")?,
+        };
+        self.computer_name = name.clone();
+        self.local_hostname = name.clone();
+        self.hostname = name;
+        Ok(())
+    }
+
+    fn architecture(&mut self, sys: &Sys) -> Result<()> {
+        self.cpu_type = kernel::architecture(sys)?;
+        Ok(())
+    }
+
+    fn processors(&mut self, sys: &Sys) -> Result<()> {
+        let text = sys.read_text("/proc/cpuinfo")?;
+        let processors = parse_processors(&text);
+        if processors.logical == 0 {
+            return Err(Error::Malformed("/proc/cpuinfo lists no processor".into()));
+        }
+        self.cpu_subtype = processors.model;
+        self.cpu_brand = processors.brand;
+        self.cpu_microcode = processors.microcode;
+        self.cpu_logical_cores = Some(processors.logical);
+        self.cpu_physical_cores = Some(processors.cores);
+        self.cpu_sockets = processors.sockets;
+        Ok(())
+    }
+
+    fn memory(&mut self, sys: &Sys) -> Result<()> {
+        let text = sys.read_text("/proc/meminfo")?;
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
+        let kibibytes: Option<i64> = total.and_then(|number| number.trim().parse().ok());
+        let Some(kibibytes) = kibibytes else {
+            return Err(Error::Malformed("/proc/meminfo has no line MemTotal".into()));
+        };
+        self.physical_memory = Some(kibibytes.saturating_mul(1024));
+        Ok(())
+    }
+
+    fn product_uuid(&mut self, sys: &Sys) -> Result<()> {
+        self.uuid = firmware(sys, "product_uuid")?;
+        Ok(())
+    }
+
+    fn system_vendor(&mut self, sys: &Sys) -> Result<()> {
+        self.hardware_vendor = firmware(sys, "sys_vendor")?;
+        Ok(())
+    }
+
+    fn product_name(&mut self, sys: &Sys) -> Result<()> {
+        self.hardware_model = firmware(sys, "product_name")?;
+        Ok(())
+    }
+
+    fn product_version(&mut self, sys: &Sys) -> Result<()> {
+        self.hardware_version = firmware(sys, "product_version")?;
+        Ok(())
+    }
+
+    fn product_serial(&mut self, sys: &Sys) -> Result<()> {
+        self.hardware_serial = firmware(sys, "product_serial")?;
+        Ok(())
+    }
+
+    fn board_maker(&mut self, sys: &Sys) -> Result<()> {
+        self.board_vendor = firmware(sys, "board_vendor")?;
+        Ok(())
+    }
+
+    fn board_name(&mut self, sys: &Sys) -> Result<()> {
+        self.board_model = firmware(sys, "board_name")?;
+        Ok(())
+    }
+
+    fn board_revision(&mut self, sys: &Sys) -> Result<()> {
+        self.board_version = firmware(sys, "board_version")?;
+        Ok(())
+    }
+
+    fn board_number(&mut self, sys: &Sys) -> Result<()> {
+        self.board_serial = firmware(sys, "board_serial")?;
+        Ok(())
+    }
+
+    fn installation(&mut self, sys: &Sys) -> Result<()> {
+        self.machine_id = line(sys, "/etc/machine-id")?;
+        Ok(())
+    }
+}
+
+/// A file of one line; `None` if it is not there, or empty.
+fn line(sys: &Sys, path: &str) -> Result<Option<String>> {
+    let text = sys.read_text(path).if_present()?;
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// A text that the firmware left in the kernel; `None` on machines without such firmware.
+fn firmware(sys: &Sys, name: &str) -> Result<Option<String>> {
+    line(sys, &format!("/sys/class/dmi/id/{name}")).needs("root")
+}
+
+/// `/proc/cpuinfo`, summed up.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Processors {
+    model: Option<String>,
+    brand: Option<String>,
+    microcode: Option<String>,
+    logical: i64,
+    cores: i64,
+    sockets: Option<i64>,
+}
+
+fn parse_processors(text: &str) -> Processors {
+    let mut processors = Processors::default();
+    let mut packages = HashSet::new();
+    let mut cores = HashSet::new();
+    let mut package = String::new();
+    for (key, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        let value = value.trim();
+        let first = |field: &mut Option<String>| {
+            field.get_or_insert_with(|| value.to_owned());
+        };
+        match key.trim() {
+            "processor" => processors.logical += 1,
+            "model" | "CPU part" => first(&mut processors.model),
+            "model name" => first(&mut processors.brand),
+            "microcode" => first(&mut processors.microcode),
+            "physical id" => {
+                packages.insert(value.to_owned());
+                package = value.to_owned();
+            }
+            // Cores are numbered within their package.
+            "core id" => {
+                cores.insert((package.clone(), value.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    // Processors that do not say which core they belong to are cores themselves.
+    processors.cores = if cores.is_empty() { processors.logical } else { count(cores.len()) };
+    processors.sockets = (!packages.is_empty()).then(|| count(packages.len()));
+    processors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_are_counted() {
+        let processor = |number: i64, package: i64, core: i64| {
+            format!(
+                "processor\t: {number}\nmodel\t\t: 207\nmodel name\t: X @ 2:3\nphysical id\t: {package}\ncore id\t\t: {core}\n\n"
+            )
+        };
+        let text: String = (0..8).map(|n| processor(n, n / 4, n % 2)).collect();
+        let processors = parse_processors(&text);
+        assert_eq!((processors.logical, processors.cores, processors.sockets), (8, 4, Some(2)));
+        assert_eq!(processors.brand.as_deref(), Some("X @ 2:3"));
+        assert_eq!(processors.model.as_deref(), Some("207"));
+
+        let arm = parse_processors("processor\t: 0\nCPU part\t: 0xd0c\n\nprocessor\t: 1\nCPU part\t: 0xd0c\n");
+        assert_eq!((arm.logical, arm.cores, arm.sockets), (2, 2, None));
+        assert_eq!(arm.model.as_deref(), Some("0xd0c"));
+        assert_eq!(parse_processors("\u{fffd}\n::\n"), Processors::default());
+    }
+}

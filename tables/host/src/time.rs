@@ -1,0 +1,78 @@
+//! `time`: one row.
+
+use chrono::{DateTime, Datelike, Timelike};
+use indago_table::prelude::*;
+
+use crate::source::kernel;
+
+/// The moment that the query is about, in UTC: for a live query, the time it began.
+#[derive(Debug, Default, Table)]
+#[table(name = "time", rows = 1)]
+#[example("Now.", "SELECT unix_time, iso_8601 FROM time")]
+pub struct Time {
+    /// Day of the week, in English.
+    weekday: String,
+    /// Year.
+    year: i64,
+    /// Month, from 1.
+    month: i64,
+    /// Day of the month, from 1.
+    day: i64,
+    /// Hour, 0 to 23.
+    hour: i64,
+    /// Minute.
+    minutes: i64,
+    /// Second.
+    seconds: i64,
+    /// Time zone of the other columns: always UTC.
+    timezone: String,
+    /// Abbreviation of the machine's own time zone at that moment; NULL for a machine that does not run.
+    #[column(source = zone)]
+    local_timezone: Option<String>,
+    /// Seconds since 1970.
+    unix_time: i64,
+    /// Date and time for people, as in `Tue Sep 30 17:37:30 2014 UTC`.
+    timestamp: String,
+    /// Date and time as in `2014-09-30T17:37:30Z`.
+    datetime: String,
+    /// The same as `datetime`.
+    iso_8601: String,
+    /// The same as `datetime`.
+    #[column(hidden)]
+    date_time: String,
+    /// The moment, to the microsecond.
+    moment: Timestamp,
+}
+
+impl Rows for Time {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let moment = scan.moment();
+        let time = DateTime::from_timestamp(moment.seconds(), 0)
+            .ok_or_else(|| Error::Malformed(format!("{} seconds is beyond the calendar", moment.seconds())))?;
+        let iso = time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Ok(std::iter::once(Time {
+            weekday: time.format("%A").to_string(),
+            year: time.year().into(),
+            month: time.month().into(),
+            day: time.day().into(),
+            hour: time.hour().into(),
+            minutes: time.minute().into(),
+            seconds: time.second().into(),
+            timezone: "UTC".into(),
+            local_timezone: None,
+            unix_time: moment.seconds(),
+            timestamp: time.format("%a %b %e %H:%M:%S %Y UTC").to_string(),
+            datetime: iso.clone(),
+            iso_8601: iso.clone(),
+            date_time: iso,
+            moment,
+        }))
+    }
+}
+
+impl Time {
+    fn zone(&mut self, sys: &Sys) -> Result<()> {
+        self.local_timezone = kernel::time_zone(sys, self.unix_time)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! `users`: one row per account in `/etc/passwd`.
+
+use indago_table::prelude::*;
+
+use crate::source::accounts::{self, UserEntry, signed};
+use crate::source::namespace::places;
+
+/// Local accounts of the host.
+///
+/// Accounts are those of `/etc/passwd`; with `include_remote = 1` the name services are asked as well (LDAP, SSSD).
+#[derive(Debug, Default, Table)]
+#[table(name = "users", platforms("linux"), rows = 40, whole_source)]
+#[example(
+    "Accounts that can log in.",
+    "SELECT uid, username, directory, shell FROM users WHERE shell NOT LIKE '%nologin' AND shell NOT LIKE '%false'"
+)]
+#[example("Accounts with the powers of root.", "SELECT username FROM users WHERE uid = 0")]
+pub struct User {
+    /// User ID.
+    #[column(index)]
+    uid: i64,
+    /// ID of the primary group.
+    gid: i64,
+    /// User ID as a signed 32-bit number.
+    uid_signed: i64,
+    /// Primary group ID as a signed 32-bit number.
+    gid_signed: i64,
+    /// Login name.
+    #[column(index)]
+    username: String,
+    /// What the account file says about the person or service, often the full name.
+    description: String,
+    /// Home directory.
+    directory: String,
+    /// Program that a login starts.
+    shell: String,
+    /// Always NULL: Linux accounts have no UUID.
+    #[column(index, collate = nocase)]
+    uuid: Option<String>,
+    /// Process whose mount namespace is looked into; 0 is the host.
+    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    pid_with_namespace: i64,
+    /// Ask with `= 1` for accounts of all name services; 0 is `/etc/passwd` alone.
+    #[column(index, hidden)]
+    include_remote: i64,
+}
+
+impl Rows for User {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let places =
+            places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), |origin, error| scan.report(origin, error));
+        let mut scopes = scan.keys(Self::INCLUDE_REMOTE).unwrap_or_else(|| vec![0]);
+        scopes.sort_unstable();
+        scopes.dedup();
+        let asked: Vec<_> =
+            places.iter().flat_map(|place| scopes.iter().map(|scope| (place.clone(), *scope))).collect();
+        let mut rows = Vec::new();
+        for (place, include_remote) in asked {
+            let reject = |error: &Error| scan.report("accounts", error);
+            let entries = match include_remote {
+                0 => accounts::users(&place.sys, reject),
+                1 => accounts::users_of_all_services(&place.sys, reject),
+                _ => continue,
+            };
+            match entries {
+                Ok(entries) => rows.extend(entries.into_iter().map(|user| row(user, place.pid, include_remote))),
+                Err(error) if place.pid == 0 => return Err(error),
+                Err(error) => scan.report(format!("the namespace of process {}", place.pid), &error),
+            }
+        }
+        Ok(rows.into_iter())
+    }
+}
+
+fn row(user: UserEntry, pid_with_namespace: i64, include_remote: i64) -> User {
+    User {
+        uid: user.uid,
+        gid: user.gid,
+        uid_signed: signed(user.uid),
+        gid_signed: signed(user.gid),
+        username: user.name,
+        description: user.description,
+        directory: user.home,
+        shell: user.shell,
+        uuid: None,
+        pid_with_namespace,
+        include_remote,
+    }
+}

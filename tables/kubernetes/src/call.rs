@@ -1,0 +1,250 @@
+//! One GET request to an API server, and what each way of answering it means.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use indago_table::json::Shape;
+use indago_table::{Error, Meter, Result, Scan, row::Row};
+use kube::client::Body;
+use serde::Deserialize;
+use std::time::Duration;
+
+use crate::clusters::{Cluster, Kubernetes, credentials_error};
+
+/// An answer that is no failure.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The document that was asked for.
+    Body(Bytes),
+    /// There is no such thing.
+    Missing(String),
+    /// The place in a list where this call wanted to go on is no longer known; the server may name one to go on from.
+    Expired(Option<String>),
+}
+
+/// Asks the API server for a path; `needs` is the permission to name when it refuses.
+pub(crate) async fn get<T: Row<Env = Kubernetes>>(
+    scan: &Scan<T>,
+    cluster: &Cluster,
+    path: &str,
+    needs: &str,
+) -> Result<Answer> {
+    let client = cluster.client(scan).await?;
+    let what = format!("GET {path}");
+    let answer = scan.call(&cluster.name, &what, || attempt(&client, path, needs, scan.meter())).await;
+    if let Err(Error::Denied { needs: None, .. }) = &answer {
+        cluster.forget().await;
+    }
+    answer
+}
+
+/// One object, in a shape; [`Error::Gone`] where it is absent.
+pub(crate) async fn get_object<T: Row<Env = Kubernetes>>(
+    scan: &Scan<T>,
+    cluster: &Cluster,
+    path: &str,
+    needs: &str,
+    shape: &Shape,
+) -> Result<serde_json::Value> {
+    match get(scan, cluster, path, needs).await? {
+        Answer::Body(text) => shape.parse(&text),
+        Answer::Missing(message) => Err(Error::Gone(message)),
+        Answer::Expired(_) => Err(Error::Malformed(format!("GET {path} was answered as a list's expired page"))),
+    }
+}
+
+async fn attempt(client: &kube::Client, path: &str, needs: &str, meter: &Meter) -> Result<Answer> {
+    let request = http::Request::get(path).header(ACCEPT, "application/json").body(Body::empty());
+    let request = request.map_err(|error| Error::Malformed(format!("GET {path}: {error}")))?;
+    let response = client.send(request).await.map_err(transport_error)?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let header = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    if status.is_redirection() {
+        let to = header(LOCATION).unwrap_or("nowhere");
+        return Err(Error::Malformed(format!("the server redirects to {to}: is its address right?")));
+    }
+    let text = whole_body(response, meter).await?;
+    if status == StatusCode::OK {
+        return match header(CONTENT_TYPE) {
+            Some(kind) if !kind.contains("json") => {
+                Err(Error::Malformed(format!("the answer is {kind} instead of JSON: {}", excerpt(&text))))
+            }
+            _ => Ok(Answer::Body(text)),
+        };
+    }
+    refusal(status, &text, header(RETRY_AFTER), needs)
+}
+
+/// A body is refused above this size: a page of 500 objects of a megabyte each, the most that etcd keeps, is below.
+const MOST_BYTES: usize = 512 << 20;
+
+async fn whole_body(response: Response<Body>, meter: &Meter) -> Result<Bytes> {
+    let length = response.headers().get(http::header::CONTENT_LENGTH);
+    let length: Option<usize> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut body = response.into_body();
+    let mut text = Vec::with_capacity(length.unwrap_or(0).min(16 << 20));
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| Error::Unavailable(format!("the answer breaks off: {}", innermost(&error))))?;
+        if let Some(data) = frame.data_ref() {
+            text.extend_from_slice(data);
+            meter.add_bytes(data.len() as u64);
+        }
+        if text.len() > MOST_BYTES {
+            return Err(Error::Malformed(format!("the answer is larger than {} MiB", MOST_BYTES >> 20)));
+        }
+    }
+    Ok(text.into())
+}
+
+/// The `Status` object that an API server sends with an error.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    message: String,
+    metadata: StatusMetadata,
+    details: Option<StatusDetails>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StatusMetadata {
+    r#continue: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct StatusDetails {
+    retry_after_seconds: Option<u64>,
+}
+
+/// What an answer other than 200 means.
+fn refusal(code: StatusCode, text: &[u8], retry_after: Option<&str>, needs: &str) -> Result<Answer> {
+    let status: Status = serde_json::from_slice(text).unwrap_or_default();
+    let message = if status.message.is_empty() { excerpt(text) } else { status.message };
+    let numbered = if message.is_empty() { code.to_string() } else { format!("{} ({message})", code.as_u16()) };
+    match code {
+        StatusCode::NOT_FOUND => Ok(Answer::Missing(message)),
+        StatusCode::GONE => Ok(Answer::Expired(status.metadata.r#continue.filter(|token| !token.is_empty()))),
+        StatusCode::FORBIDDEN => Err(Error::Denied { what: message, needs: Some(needs.to_owned()) }),
+        StatusCode::UNAUTHORIZED => {
+            let what = format!("the API server does not accept the credentials, which may have expired: {numbered}");
+            Err(Error::Denied { what, needs: None })
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            let asked = retry_after.and_then(|seconds| seconds.trim().parse().ok());
+            let asked = asked.or(status.details.and_then(|details| details.retry_after_seconds));
+            let what = if message.is_empty() { "the API server".to_owned() } else { message };
+            Err(Error::Throttled { what, retry_after: asked.map(Duration::from_secs) })
+        }
+        StatusCode::REQUEST_TIMEOUT => Err(Error::Unavailable(format!("the API server answers {numbered}"))),
+        code if code.is_server_error() => Err(Error::Unavailable(format!("the API server answers {numbered}"))),
+        _ => Err(Error::Malformed(format!("the API server answers {numbered}"))),
+    }
+}
+
+/// The start of a text that should have been something else, on one line.
+fn excerpt(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(400)]);
+    let words: Vec<_> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let mut line = words.join(" ");
+    if let Some((end, _)) = line.char_indices().nth(100) {
+        line.truncate(end);
+        line.push_str("...");
+    }
+    line
+}
+
+/// What it means that no answer came.
+fn transport_error(error: kube::Error) -> Error {
+    if let kube::Error::Auth(error) = &error {
+        return credentials_error(error);
+    }
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = source {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return Error::Malformed(format!("the answer is no HTTP: {}", innermost(error)));
+        }
+        // A certificate that does not fit stays so; what a network does may pass. TLS puts its errors into these kinds.
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::Other)
+        {
+            return Error::Io { what: "TLS".to_owned(), message: innermost(io) };
+        }
+        source = error.source();
+    }
+    Error::Unavailable(format!("the API server cannot be reached: {}", innermost(&error)))
+}
+
+/// The error at the bottom of a chain, which says what happened.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(code: u16, text: &str, retry_after: Option<&str>) -> String {
+        let code = StatusCode::from_u16(code).expect("a status code");
+        match refusal(code, text.as_bytes(), retry_after, "list pods") {
+            Ok(Answer::Body(_)) => "body".to_owned(),
+            Ok(Answer::Missing(message)) => format!("missing: {message}"),
+            Ok(Answer::Expired(next)) => format!("expired: {next:?}"),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_meaning() {
+        let cases = [
+            (
+                403,
+                r#"{"message":"pods is forbidden"}"#,
+                None,
+                r#"Denied { what: "pods is forbidden", needs: Some("list pods") }"#,
+            ),
+            (
+                401,
+                r#"{"message":"Unauthorized"}"#,
+                None,
+                r#"Denied { what: "the API server does not accept the credentials, which may have expired: 401 (Unauthorized)", needs: None }"#,
+            ),
+            (404, "404 page not found\n", None, "missing: 404 page not found"),
+            (410, r#"{"metadata":{"continue":"abc"}}"#, None, r#"expired: Some("abc")"#),
+            (410, r#"{"metadata":{"continue":""}}"#, None, "expired: None"),
+            (410, "", None, "expired: None"),
+            (
+                429,
+                r#"{"message":"slow","details":{"retryAfterSeconds":7}}"#,
+                None,
+                r#"Throttled { what: "slow", retry_after: Some(7s) }"#,
+            ),
+            (429, "", Some("3"), r#"Throttled { what: "the API server", retry_after: Some(3s) }"#),
+            (
+                429,
+                "",
+                Some("Fri, 31 Dec 1999 23:59:59 GMT"),
+                r#"Throttled { what: "the API server", retry_after: None }"#,
+            ),
+            (503, "<html>\n <b>down</b>", None, r#"Unavailable("the API server answers 503 (<html> <b>down</b>)")"#),
+            (500, "", None, r#"Unavailable("the API server answers 500 Internal Server Error")"#),
+            (400, r#"{"message":"bad selector"}"#, None, r#"Malformed("the API server answers 400 (bad selector)")"#),
+            (204, "", None, r#"Malformed("the API server answers 204 No Content")"#),
+        ];
+        for (code, text, retry_after, expected) in cases {
+            assert_eq!(outcome(code, text, retry_after), expected, "{code} {text}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_one_short_line_of_whatever_came() {
+        assert_eq!(excerpt(b"  a\n\tb\xff\x00c "), "a b\u{fffd} c");
+        assert_eq!(excerpt("\u{e9}".repeat(300).as_bytes()).chars().count(), 103);
+    }
+}

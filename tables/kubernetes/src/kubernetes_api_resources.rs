@@ -1,0 +1,229 @@
+//! `kubernetes_api_resources`: one row per resource that an API server serves, in each version.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use indago_table::json::Shape;
+use indago_table::prelude::*;
+use serde_json::Value as Document;
+
+use crate::call::get_object;
+use crate::clusters::{Cluster, Kubernetes};
+use crate::resource;
+
+/// What the API servers of Kubernetes clusters serve: each resource in each version, those of operators included.
+///
+/// Subresources, such as `pods/exec`, have rows of their own, as RBAC rules name them. `group` and `group_version` save
+/// the calls for other groups.
+#[derive(Debug, Default, Table)]
+#[table(name = "kubernetes_api_resources", env = Kubernetes, stream, reads = "api", rows = 200)]
+#[example(
+    "Resources that operators brought.",
+    "SELECT group_version, name, kind FROM kubernetes_api_resources WHERE \"group\" LIKE '%.%' AND \"group\" NOT LIKE '%.k8s.io'"
+)]
+#[example(
+    "What can be done with pods.",
+    "SELECT name, verbs FROM kubernetes_api_resources WHERE group_version = 'v1' AND name LIKE 'pods%'"
+)]
+pub struct ApiResource {
+    /// Context in the kubeconfig through which the cluster is read.
+    #[column(index)]
+    cluster: Arc<str>,
+    /// Name of the cluster in the kubeconfig.
+    cluster_name: Arc<str>,
+    /// Identity of the cluster: the uid of its namespace `kube-system`.
+    #[column(source = cluster_uid, needs = "get namespaces")]
+    cluster_uid: Option<String>,
+    /// Name of the resource, as in URLs and RBAC rules: `pods`, `pods/exec`.
+    #[column(path = "name")]
+    name: String,
+    /// Its name for a single object: `pod`. Empty where the server gives none, as for subresources.
+    #[column(path = "singularName")]
+    singular_name: String,
+    /// Whether its objects are in namespaces.
+    #[column(path = "namespaced")]
+    namespaced: bool,
+    /// API group; the empty text is the core group.
+    #[column(index)]
+    group: Arc<str>,
+    /// Version of the group.
+    version: Arc<str>,
+    /// Kind of its objects, as in their `kind`.
+    #[column(path = "kind")]
+    kind: String,
+    /// What can be done with it: `get`, `list`, `watch`, `create` and so on.
+    #[column(path = "verbs")]
+    verbs: Vec<String>,
+    /// Short names, as kubectl takes them: `po`.
+    #[column(path = "shortNames")]
+    short_names: Vec<String>,
+    /// Groups of resources that it is one of, such as `all`.
+    #[column(path = "categories")]
+    categories: Vec<String>,
+    /// Hash of the version in which it is stored.
+    #[column(path = "storageVersionHash")]
+    storage_version_hash: Option<String>,
+    /// Group and version, as in an object's `apiVersion`: `v1`, `apps/v1`.
+    #[column(index)]
+    group_version: Arc<str>,
+}
+
+/// The discovery of one cluster.
+#[derive(Debug)]
+pub struct Discovery {
+    cluster: Arc<Cluster>,
+    /// The groups and versions that are asked for, if not all.
+    group_versions: Option<Vec<String>>,
+}
+
+impl fmt::Display for Discovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}GET ", self.cluster.label())?;
+        match &self.group_versions {
+            Some(some) => {
+                f.write_str(&some.iter().map(|group_version| path(group_version)).collect::<Vec<_>>().join(" "))
+            }
+            None => f.write_str("/api /apis"),
+        }
+    }
+}
+
+impl RowStream for ApiResource {
+    type Part = Discovery;
+
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Discovery>> {
+        let mut group_versions = scan.keys(Self::GROUP_VERSION);
+        if let Some(group_versions) = &mut group_versions {
+            group_versions.sort();
+            group_versions.dedup();
+            group_versions.retain(|group_version| scan.admits(Self::GROUP, &split(group_version).0.to_owned()));
+            group_versions.retain(|group_version| is_group_version(group_version));
+        }
+        let clusters = scan.env().clusters(scan, scan.keys(Self::CLUSTER));
+        Ok(clusters.into_iter().map(|cluster| Discovery { cluster, group_versions: group_versions.clone() }).collect())
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, part: &'a Discovery) -> impl Stream<Item = Result<Self>> + Send + 'a {
+        async_stream::try_stream! {
+            part.cluster.client(scan).await?;
+            let group_versions = match &part.group_versions {
+                Some(some) => some.clone(),
+                None => all_group_versions(scan, &part.cluster).await?,
+            };
+            let lists = futures::stream::iter(group_versions).map(|group_version| async move {
+                let resources = resources(scan, part, &group_version).await;
+                (group_version, resources)
+            });
+            let mut lists = lists.buffered(scan.context().gate.concurrency().max(1));
+            while let Some((group_version, resources)) = lists.next().await {
+                match resources {
+                    Ok(resources) => {
+                        for resource in resources {
+                            yield resource;
+                        }
+                    }
+                    Err(Error::Gone(_)) => {}
+                    // An API that an absent extension should serve must not hide the others.
+                    Err(error) => scan.report(format!("{}GET {}", part.cluster.label(), path(&group_version)), &error),
+                }
+            }
+        }
+    }
+}
+
+impl ApiResource {
+    async fn cluster_uid(&mut self, scan: &Scan<Self>) -> Result<()> {
+        self.cluster_uid = Some(resource::cluster_uid(scan, &self.cluster).await?);
+        Ok(())
+    }
+}
+
+const NEEDS: &str = "get /api and /apis, as system:discovery may";
+
+/// All groups in all their versions, the core group first.
+async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    if scan.admits(ApiResource::GROUP, &String::new()) {
+        let core = get_object(scan, cluster, "/api", NEEDS, &Shape::default().with("versions")).await?;
+        all.extend(texts(&core["versions"]));
+    }
+    let shape = Shape::default().with("groups.*.name").with("groups.*.versions.*.groupVersion");
+    let groups = get_object(scan, cluster, "/apis", NEEDS, &shape).await?;
+    for group in groups["groups"].as_array().into_iter().flatten() {
+        let name = group["name"].as_str().unwrap_or_default().to_owned();
+        if scan.admits(ApiResource::GROUP, &name) {
+            let versions = group["versions"].as_array().into_iter().flatten();
+            all.extend(versions.filter_map(|version| version["groupVersion"].as_str().map(str::to_owned)));
+        }
+    }
+    Ok(all)
+}
+
+fn texts(list: &Document) -> impl Iterator<Item = String> {
+    list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned))
+}
+
+/// The resources of one group in one version.
+async fn resources(scan: &Scan<ApiResource>, part: &Discovery, group_version: &str) -> Result<Vec<ApiResource>> {
+    let shape = Shape::default().with("kind").with("resources");
+    let list = get_object(scan, &part.cluster, &path(group_version), NEEDS, &shape).await?;
+    if list["kind"] != "APIResourceList" {
+        return Err(Error::Malformed(format!("the answer is no list of resources: its kind is {}", list["kind"])));
+    }
+    let (group, version) = split(group_version);
+    let resource = |document: &Document| {
+        let mut row = ApiResource {
+            cluster: part.cluster.name.clone(),
+            cluster_name: part.cluster.cluster_name.clone(),
+            group: group.into(),
+            version: version.into(),
+            group_version: group_version.into(),
+            ..ApiResource::default()
+        };
+        row.fill(document, scan.wanted());
+        row
+    };
+    Ok(list["resources"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|document| document.is_object())
+        .map(resource)
+        .collect())
+}
+
+fn path(group_version: &str) -> String {
+    let root = if group_version.contains('/') { "/apis" } else { "/api" };
+    format!("{root}/{group_version}")
+}
+
+/// Group and version of `apps/v1`, or of `v1`, whose group has no name.
+fn split(group_version: &str) -> (&str, &str) {
+    group_version.split_once('/').unwrap_or(("", group_version))
+}
+
+/// Whether a group and version can have that name; another one would change the URL's meaning.
+fn is_group_version(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let (group, version) = split(name);
+    [group, version].iter().all(|part| part.bytes().all(is_plain) && !part.contains(".."))
+        && !version.is_empty()
+        && !version.starts_with('.')
+        && (name.starts_with(group) && !name.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn group_and_version_have_their_path() {
+        assert_eq!((path("v1"), path("apps/v1")), ("/api/v1".to_owned(), "/apis/apps/v1".to_owned()));
+        assert_eq!((split("v1"), split("apps/v1")), (("", "v1"), ("apps", "v1")));
+        for name in ["", "/", "/v1", "apps/", "../v1", "v1?x", "a/b/c", "apps/v1#", "."] {
+            assert!(!is_group_version(name), "{name}");
+        }
+        assert!(is_group_version("rbac.authorization.k8s.io/v1beta1") && is_group_version("v1"));
+    }
+}

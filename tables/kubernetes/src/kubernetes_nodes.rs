@@ -1,0 +1,238 @@
+//! `kubernetes_nodes`: one row per node.
+
+use std::sync::Arc;
+
+use indago_table::prelude::*;
+use serde_json::{Value as Document, json};
+
+use crate::clusters::Kubernetes;
+use crate::resource::{Api, Key, Resource, listed};
+
+/// Nodes of Kubernetes clusters.
+///
+/// `instance_id` is the part of `provider_id` that the cloud calls the machine by: on AWS it joins
+/// `aws_ec2_instance.instance_id`.
+#[derive(Debug, Default, Table)]
+#[table(name = "kubernetes_nodes", env = Kubernetes, stream, reads = "nodes", rows = 50, needs("list nodes"))]
+#[example(
+    "Kubelet and kernel of every node.",
+    "SELECT cluster, name, kubelet_version, kernel_version, os_image FROM kubernetes_nodes"
+)]
+#[example("Nodes that take no new pods.", "SELECT name, taints FROM kubernetes_nodes WHERE unschedulable")]
+pub struct Node {
+    /// Context in the kubeconfig through which the cluster is read.
+    #[column(index)]
+    cluster: Arc<str>,
+    /// Identity of the node object.
+    #[column(path = "metadata.uid")]
+    uid: String,
+    /// Name of the cluster in the kubeconfig.
+    cluster_name: Arc<str>,
+    /// Identity of the cluster: the uid of its namespace `kube-system`.
+    #[column(source = cluster_uid, needs = "get namespaces")]
+    cluster_uid: Option<String>,
+    /// Name of the node; `kubernetes_pods.node_name` is the same.
+    #[column(index, path = "metadata.name")]
+    name: String,
+    /// When it was created.
+    #[column(path = "metadata.creationTimestamp")]
+    creation_timestamp: Option<Timestamp>,
+    /// Labels: `labels['app']` is one of them.
+    #[column(path = "metadata.labels")]
+    labels: Map,
+    /// Annotations.
+    #[column(path = "metadata.annotations")]
+    annotations: Map,
+    /// Addresses for pods on it.
+    #[column(path = "spec.podCIDR")]
+    pod_cidr: Option<String>,
+    /// Addresses for pods on it, of each address family.
+    #[column(path = "spec.podCIDRs")]
+    pod_cidrs: Vec<String>,
+    /// Identity of the machine at its cloud, such as `aws:///eu-west-1a/i-0abc`.
+    #[column(path = "spec.providerID")]
+    provider_id: Option<String>,
+    /// Whether new pods are kept away (`kubectl cordon`).
+    #[column(path = "spec.unschedulable")]
+    unschedulable: bool,
+    /// Taints, which keep pods away that do not tolerate them.
+    #[column(path = "spec.taints")]
+    taints: Option<Json>,
+    /// Where the kubelet takes its configuration from; gone from newer clusters.
+    #[column(path = "spec.configSource")]
+    config_source: Option<Json>,
+    /// Identity outside the cluster that old kubelets set.
+    #[column(path = "spec.externalID")]
+    do_not_use_external_id: Option<String>,
+    /// All its resources, as quantities: `capacity['memory']`.
+    #[column(path = "status.capacity")]
+    capacity: Map,
+    /// Resources that pods may use, as quantities.
+    #[column(path = "status.allocatable")]
+    allocatable: Map,
+    /// Phase of its life, which newer clusters leave out.
+    #[column(path = "status.phase")]
+    phase: Option<String>,
+    /// Conditions, such as `Ready` and `MemoryPressure`.
+    #[column(path = "status.conditions")]
+    conditions: Option<Json>,
+    /// Addresses: a list of type and address.
+    #[column(path = "status.addresses")]
+    addresses: Option<Json>,
+    /// Ports of its daemons.
+    #[column(path = "status.daemonEndpoints")]
+    daemon_endpoints: Option<Json>,
+    /// Versions and identities that the kubelet reports.
+    #[column(path = "status.nodeInfo")]
+    node_info: Option<Json>,
+    /// Images on it: a list of names and size in bytes.
+    #[column(path = "status.images")]
+    images: Option<Json>,
+    /// Volumes that it has mounted.
+    #[column(path = "status.volumesInUse")]
+    volumes_in_use: Vec<String>,
+    /// Volumes attached to it: a list of name and device.
+    #[column(path = "status.volumesAttached")]
+    volumes_attached: Option<Json>,
+    /// Configuration that the kubelet was assigned and uses; gone from newer clusters.
+    #[column(path = "status.config")]
+    config: Option<Json>,
+    /// Whether its condition `Ready` is true; NULL if it has none.
+    #[column(path = "derived.ready")]
+    ready: Option<bool>,
+    /// Roles, from its labels `node-role.kubernetes.io/<role>`.
+    #[column(path = "derived.roles")]
+    node_roles: Vec<String>,
+    /// Cloud that its machine is in, from `provider_id`: `aws`, `gce`, `azure`.
+    #[column(path = "derived.cloud")]
+    cloud: Option<String>,
+    /// Name of the machine at its cloud, from `provider_id`: `i-0abc` on AWS.
+    #[column(path = "derived.instanceId")]
+    instance_id: Option<String>,
+    /// Kind of machine, such as `m5.large`.
+    #[column(path = "metadata.labels.node\\.kubernetes\\.io/instance-type")]
+    instance_type: Option<String>,
+    /// Region of the cloud that it is in.
+    #[column(path = "metadata.labels.topology\\.kubernetes\\.io/region")]
+    region: Option<String>,
+    /// Zone of the region that it is in.
+    #[column(path = "metadata.labels.topology\\.kubernetes\\.io/zone")]
+    zone: Option<String>,
+    /// First address inside the cluster's network.
+    #[column(path = "derived.address.InternalIP")]
+    internal_ip: Option<String>,
+    /// First address that is reachable from outside.
+    #[column(path = "derived.address.ExternalIP")]
+    external_ip: Option<String>,
+    /// Host name that the kubelet reports.
+    #[column(path = "derived.address.Hostname")]
+    hostname: Option<String>,
+    /// The machine's `/etc/machine-id`.
+    #[column(path = "status.nodeInfo.machineID")]
+    machine_id: Option<String>,
+    /// The machine's UUID from its firmware; joins `system_info.uuid`.
+    #[column(path = "status.nodeInfo.systemUUID")]
+    system_uuid: Option<String>,
+    /// Identity of its current boot.
+    #[column(path = "status.nodeInfo.bootID")]
+    boot_id: Option<String>,
+    /// Kernel, as `uname -r` prints it.
+    #[column(path = "status.nodeInfo.kernelVersion")]
+    kernel_version: Option<String>,
+    /// Operating system, with its version.
+    #[column(path = "status.nodeInfo.osImage")]
+    os_image: Option<String>,
+    /// `linux` or `windows`.
+    #[column(path = "status.nodeInfo.operatingSystem")]
+    operating_system: Option<String>,
+    /// Processor architecture, such as `amd64`.
+    #[column(path = "status.nodeInfo.architecture")]
+    architecture: Option<String>,
+    /// Container runtime and its version, such as `containerd://1.6.20`.
+    #[column(path = "status.nodeInfo.containerRuntimeVersion")]
+    container_runtime_version: Option<String>,
+    /// Version of its kubelet.
+    #[column(path = "status.nodeInfo.kubeletVersion")]
+    kubelet_version: Option<String>,
+    /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
+    #[column(index, hidden)]
+    label_selector: Option<String>,
+    /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
+    #[column(index, hidden)]
+    field_selector: Option<String>,
+}
+
+impl Resource for Node {
+    const API: Api = Api::cluster("v1", "nodes");
+    const KEYS: &'static [Key<Self>] = &[Key::field(Self::NAME, "metadata.name")];
+    const DERIVED: &'static [(&'static str, &'static [&'static str])] = &[
+        ("derived.ready", &["status.conditions"]),
+        ("derived.roles", &["metadata.labels"]),
+        ("derived.cloud", &["spec.providerID"]),
+        ("derived.instanceId", &["spec.providerID"]),
+        ("derived.address", &["status.addresses"]),
+    ];
+
+    fn documents(mut object: Document) -> Vec<Document> {
+        let derived = derived(&object);
+        object["derived"] = derived;
+        vec![object]
+    }
+}
+
+listed!(Node);
+
+/// What is easier to ask for than the lists and names that it stands in.
+fn derived(node: &Document) -> Document {
+    let provider = node["spec"]["providerID"].as_str().and_then(|id| id.split_once("://"));
+    let machine = provider.and_then(|(_, path)| path.rsplit('/').next()).filter(|name| !name.is_empty());
+    let ready = elements(&node["status"]["conditions"]).find(|condition| condition["type"] == "Ready");
+    let roles = node["metadata"]["labels"].as_object().into_iter().flatten();
+    let roles: Vec<_> = roles.filter_map(|(label, _)| label.strip_prefix("node-role.kubernetes.io/")).collect();
+    let mut addresses = serde_json::Map::new();
+    for address in elements(&node["status"]["addresses"]) {
+        if let Some(kind) = address["type"].as_str() {
+            addresses.entry(kind).or_insert_with(|| address["address"].clone());
+        }
+    }
+    json!({
+        "ready": ready.map(|condition| condition["status"] == "True"),
+        "roles": roles,
+        "cloud": provider.map(|(cloud, _)| cloud),
+        "instanceId": machine,
+        "address": addresses,
+    })
+}
+
+fn elements(list: &Document) -> impl Iterator<Item = &Document> {
+    list.as_array().into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_found_in_the_provider_id() {
+        let cases = [
+            (json!("aws:///eu-west-1a/i-0abc"), json!("aws"), json!("i-0abc")),
+            (json!("gce://project/europe-west1-b/node-1"), json!("gce"), json!("node-1")),
+            (json!("kind://docker/kind/kind-control-plane"), json!("kind"), json!("kind-control-plane")),
+            (json!("aws://"), json!("aws"), json!(null)),
+            (json!("i-0abc"), json!(null), json!(null)),
+            (json!(7), json!(null), json!(null)),
+        ];
+        for (id, cloud, instance) in cases {
+            let derived = derived(&json!({"spec": {"providerID": id}}));
+            assert_eq!((&derived["cloud"], &derived["instanceId"]), (&cloud, &instance), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_first_address_of_a_kind_counts() {
+        let node = json!({"status": {"addresses": [
+            {"type": "InternalIP", "address": "10.0.0.1"}, {"type": "InternalIP", "address": "fd00::1"}, {"type": 1}, null,
+        ]}});
+        assert_eq!(derived(&node)["address"], json!({"InternalIP": "10.0.0.1"}));
+    }
+}

@@ -1,0 +1,715 @@
+//! Tables over listed resources. Such a table is a struct whose columns are paths into the object, and an
+//! `impl Resource` that says where the API lists it:
+//!
+//! ```ignore
+//! impl Resource for ServiceAccount {
+//!     const API: Api = Api::namespaced("v1", "serviceaccounts");
+//!     const KEYS: &'static [Key<Self>] = &[Key::namespace(Self::NAMESPACE), Key::field(Self::NAME, "metadata.name")];
+//! }
+//!
+//! listed!(ServiceAccount);
+//! ```
+//!
+//! Its struct has, beside its own columns, those that `listed!` fills: `cluster`, `cluster_name`, `cluster_uid`,
+//! `label_selector` and `field_selector`.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use indago_table::json::{Shape, steps};
+use indago_table::row::{LoadAsync, Row};
+use indago_table::scan::Column;
+use indago_table::{Error, KeyValue, Result, Scan};
+use serde_json::Value as Document;
+
+use crate::call::get_object;
+use crate::clusters::{Cluster, Kubernetes};
+use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
+
+/// A table over the objects of one resource.
+pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
+    /// Where the API lists the objects.
+    const API: Api;
+    /// The columns by which the API server can choose among them.
+    const KEYS: &'static [Key<Self>];
+    /// What [`documents`](Resource::documents) reads, whichever columns are wanted.
+    const ALWAYS: &'static [&'static str] = &[];
+    /// Names that [`documents`](Resource::documents) adds to a document, and where in the object it finds what stands
+    /// under them; `{}` is the rest of a column's path.
+    const DERIVED: &'static [(&'static str, &'static [&'static str])] = &[];
+
+    /// The documents behind an object's rows, one each.
+    fn documents(object: Document) -> Vec<Document> {
+        vec![object]
+    }
+}
+
+/// Where the API lists a resource.
+#[derive(Debug, Clone, Copy)]
+pub struct Api {
+    group_version: &'static str,
+    /// The resource, as in RBAC rules: `pods`.
+    pub name: &'static str,
+    is_namespaced: bool,
+}
+
+impl Api {
+    /// A resource whose objects are in namespaces.
+    pub const fn namespaced(group_version: &'static str, name: &'static str) -> Self {
+        Api { group_version, name, is_namespaced: true }
+    }
+
+    /// A resource whose objects are the cluster's.
+    pub const fn cluster(group_version: &'static str, name: &'static str) -> Self {
+        Api { group_version, name, is_namespaced: false }
+    }
+
+    /// Path of the list, of one namespace or of all.
+    fn path(&self, namespace: Option<&str>) -> String {
+        let Api { group_version, name, .. } = self;
+        let root = if group_version.contains('/') { "/apis" } else { "/api" };
+        match namespace {
+            Some(namespace) => format!("{root}/{group_version}/namespaces/{namespace}/{name}"),
+            None => format!("{root}/{group_version}/{name}"),
+        }
+    }
+}
+
+/// A column by which the API server chooses objects.
+pub struct Key<T> {
+    column: usize,
+    /// The field selector's path; `None` for the namespace, which is part of the URL.
+    field: Option<&'static str>,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("column", &self.column).field("field", &self.field).finish()
+    }
+}
+
+impl<T> Key<T> {
+    /// The column that is the namespace.
+    pub const fn namespace<V, const P: bool, const R: bool>(column: Column<T, V, true, P, R>) -> Self {
+        Key { column: column.position(), field: None, row: PhantomData }
+    }
+
+    /// A column that is a field which the API's field selectors know.
+    pub const fn field<V, const P: bool, const R: bool>(column: Column<T, V, true, P, R>, path: &'static str) -> Self {
+        Key { column: column.position(), field: Some(path), row: PhantomData }
+    }
+}
+
+/// One LIST: a cluster's objects, or those of one namespace, name or selector.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    list: List,
+    /// The selectors that the query asked for in so many words.
+    label_selector: Option<String>,
+    field_selector: Option<String>,
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}GET {}", self.list.cluster.label(), self.list)
+    }
+}
+
+/// Implements for a [`Resource`] what all of them have in common: the rows' stream and the columns about their origin.
+macro_rules! listed {
+    ($row:ident) => {
+        impl $crate::resource::Listed for $row {
+            fn at(origin: &$crate::resource::Listing) -> Self {
+                $row {
+                    cluster: origin.cluster().name.clone(),
+                    cluster_name: origin.cluster().cluster_name.clone(),
+                    label_selector: origin.label_selector(),
+                    field_selector: origin.field_selector(),
+                    ..Self::default()
+                }
+            }
+        }
+
+        impl indago_table::RowStream for $row {
+            type Part = $crate::resource::Listing;
+
+            fn parts(scan: &indago_table::Scan<Self>) -> indago_table::Result<Vec<Self::Part>> {
+                let clusters = scan.env().clusters(scan, scan.keys(Self::CLUSTER));
+                let labels = scan.keys(Self::LABEL_SELECTOR);
+                let fields = scan.keys(Self::FIELD_SELECTOR);
+                Ok($crate::resource::listings(scan, clusters, labels, fields))
+            }
+
+            fn rows<'a>(
+                scan: &'a indago_table::Scan<Self>,
+                part: &'a Self::Part,
+            ) -> impl futures::Stream<Item = indago_table::Result<Self>> + Send + 'a {
+                $crate::resource::rows(scan, part)
+            }
+        }
+
+        impl $row {
+            async fn cluster_uid(&mut self, scan: &indago_table::Scan<Self>) -> indago_table::Result<()> {
+                self.cluster_uid = Some($crate::resource::cluster_uid(scan, &self.cluster).await?);
+                Ok(())
+            }
+        }
+    };
+}
+pub(crate) use listed;
+
+/// What `listed!` implements.
+pub trait Listed: Resource {
+    /// A row that knows where it comes from, and nothing else yet.
+    fn at(origin: &Listing) -> Self;
+}
+
+impl Listing {
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
+        &self.list.cluster
+    }
+
+    pub(crate) fn label_selector(&self) -> Option<String> {
+        self.label_selector.clone()
+    }
+
+    pub(crate) fn field_selector(&self) -> Option<String> {
+        self.field_selector.clone()
+    }
+
+    fn narrowed(mut self, field: &str, value: &str) -> Self {
+        let separator = if self.list.field_selector.is_empty() { "" } else { "," };
+        // What has a meaning in a field selector is escaped there by a backslash.
+        let value = value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=");
+        self.list.field_selector += &format!("{separator}{field}={value}");
+        self
+    }
+}
+
+/// As many LISTs of a namespace are made for single names, nodes and the like; for more, it is listed once and
+/// filtered.
+const MOST_SELECTED: usize = 16;
+
+/// The LISTs that answer a scan.
+pub(crate) fn listings<T: Resource>(
+    scan: &Scan<T>,
+    clusters: Vec<Arc<Cluster>>,
+    label_selectors: Option<Vec<String>>,
+    field_selectors: Option<Vec<String>>,
+) -> Vec<Listing> {
+    let whole = |cluster| Listing {
+        list: List {
+            cluster,
+            path: T::API.path(None),
+            label_selector: String::new(),
+            field_selector: String::new(),
+            page_size: scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE),
+            needs: T::SPEC.needs.first().copied().unwrap_or_default(),
+        },
+        label_selector: None,
+        field_selector: None,
+    };
+    let mut listings: Vec<Listing> = clusters.into_iter().map(whole).collect();
+    if let Some(selectors) = label_selectors {
+        listings = combined(&listings, &selectors, |listing, selector| {
+            listing.list.label_selector = selector.to_owned();
+            listing.label_selector = Some(selector.to_owned());
+        });
+    }
+    if let Some(selectors) = field_selectors {
+        listings = combined(&listings, &selectors, |listing, selector| {
+            listing.list.field_selector = selector.to_owned();
+            listing.field_selector = Some(selector.to_owned());
+        });
+    }
+    let mut selected = 1;
+    for key in T::KEYS {
+        let Some(values) = keys(scan, key.column) else { continue };
+        match key.field {
+            None if T::API.is_namespaced => {
+                let namespaces: Vec<_> = values.into_iter().filter(|name| is_namespace(name)).collect();
+                listings = combined(&listings, &namespaces, |listing, namespace| {
+                    listing.list.path = T::API.path(Some(namespace));
+                });
+            }
+            Some(field) if values.len() * selected <= MOST_SELECTED => {
+                selected *= values.len().max(1);
+                listings =
+                    combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(field, value));
+            }
+            _ => {}
+        }
+    }
+    listings
+}
+
+/// Each listing with each value.
+fn combined(listings: &[Listing], values: &[String], set: impl Fn(&mut Listing, &str)) -> Vec<Listing> {
+    let each = listings.iter().flat_map(|listing| values.iter().map(move |value| (listing.clone(), value)));
+    each.map(|(mut listing, value)| {
+        set(&mut listing, value);
+        listing
+    })
+    .collect()
+}
+
+/// The distinct texts asked of a column.
+fn keys<T: Row>(scan: &Scan<T>, column: usize) -> Option<Vec<String>> {
+    let keys = scan.context().constraints.keys(column)?;
+    let mut seen = HashSet::new();
+    Some(keys.iter().filter_map(String::from_scalar).filter(|key| seen.insert(key.clone())).collect())
+}
+
+/// Whether a namespace can have that name; another one would change the URL's meaning.
+fn is_namespace(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(is_plain)
+}
+
+/// Pages that are parsed at once, each on a thread of its own: fetching must not wait for parsing.
+const PARSED_AT_ONCE: usize = 2;
+
+/// The rows of a listing.
+pub(crate) fn rows<'a, T: Listed>(
+    scan: &'a Scan<T>,
+    listing: &'a Listing,
+) -> impl Stream<Item = Result<T>> + Send + 'a {
+    async_stream::try_stream! {
+        let reader = Arc::new(Reader::<T>::new(scan, listing));
+        let read = |page: Result<Page>| {
+            let reader = reader.clone();
+            async move {
+                let page = page?;
+                Task::spawn(async move { Ok((reader.read(&page)?, page.has_next)) }).await
+            }
+        };
+        // With a limit, the rows of one page may be all that is asked for.
+        let at_once = if scan.limit().is_some() { 1 } else { PARSED_AT_ONCE };
+        let mut pages = std::pin::pin!(pages(scan, listing).map(read).buffered(at_once));
+        // Objects that came, while more may come: a list that expired can bring them again.
+        let mut seen = HashSet::new();
+        while let Some(page) = pages.next().await {
+            let (rows, has_next): (Vec<(Option<u128>, T)>, bool) = page?;
+            let uids: Vec<u128> = if has_next { rows.iter().filter_map(|(uid, _)| *uid).collect() } else { Vec::new() };
+            for (uid, row) in rows {
+                if uid.is_none_or(|uid| !seen.contains(&uid)) {
+                    yield row;
+                }
+            }
+            if scan.is_done() {
+                break;
+            }
+            seen.extend(uids);
+        }
+    }
+}
+
+/// The pages of a listing: its own, or those that all scans of the query share.
+fn pages<'a, T: Listed>(scan: &'a Scan<T>, listing: &'a Listing) -> impl Stream<Item = Result<Page>> + Send + 'a {
+    async_stream::try_stream! {
+        if scan.is_shared() {
+            let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
+            let key = format!("kubernetes {} {list}", list.cluster.name);
+            let shared = scan.shared(&key, async { Ok(SharedPages::new(list)) }).await?;
+            let mut number = 0;
+            while let Some(page) = shared.page(number, scan).await? {
+                yield page;
+                number += 1;
+            }
+        } else {
+            let mut pager = Pager::new(listing.list.clone());
+            while let Some(page) = pager.next(scan).await? {
+                yield page;
+            }
+        }
+    }
+}
+
+/// Makes pages rows.
+struct Reader<T> {
+    listing: Listing,
+    shape: Shape,
+    /// Columns to fill: those wanted, and those that are compared with keys.
+    columns: Vec<bool>,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: Listed> Reader<T> {
+    fn new(scan: &Scan<T>, listing: &Listing) -> Self {
+        let mut columns = scan.wanted().to_vec();
+        for column in scan.context().constraints.0.keys() {
+            columns[*column] = true;
+        }
+        Reader { listing: listing.clone(), shape: shape::<T>(&columns), columns, row: PhantomData }
+    }
+
+    /// A page's rows, each with the uid of its object.
+    fn read(&self, page: &Page) -> Result<Vec<(Option<u128>, T)>> {
+        let mut rows = Vec::new();
+        let outer = Shape::default().with("kind");
+        let around = self.shape.parse_list(&page.text, "items", &outer, |object| {
+            if !object.is_object() {
+                return;
+            }
+            let uid = object["metadata"]["uid"].as_str().map(number);
+            for document in T::documents(object) {
+                let mut row = T::at(&self.listing);
+                row.fill(&document, &self.columns);
+                rows.push((uid, row));
+            }
+        })?;
+        match around["kind"].as_str() {
+            Some(kind) if kind.ends_with("List") => Ok(rows),
+            kind => Err(Error::Malformed(format!("the answer is no list: its kind is {}", kind.unwrap_or("absent")))),
+        }
+    }
+}
+
+/// What of an object the columns need.
+fn shape<T: Resource>(columns: &[bool]) -> Shape {
+    let mut shape = T::ALWAYS.iter().fold(Shape::of::<T>(columns).with("metadata.uid"), |shape, path| shape.with(path));
+    let wanted = T::SPEC.columns.iter().zip(columns).filter(|(_, wanted)| **wanted);
+    for path in wanted.filter_map(|(column, _)| column.path) {
+        for (name, places) in T::DERIVED {
+            let Some(rest) = path.strip_prefix(name) else { continue };
+            if !rest.is_empty() && !rest.starts_with('.') {
+                continue;
+            }
+            for place in *places {
+                let place = place.replace(".{}", rest);
+                shape.add(&steps(&place));
+            }
+        }
+    }
+    shape
+}
+
+/// A uid as a number. All 128 bits of a UUID are in it, so two of them differ as numbers too.
+fn number(uid: &str) -> u128 {
+    uid.bytes().filter(|byte| *byte != b'-').fold(0, |number: u128, byte| match (byte as char).to_digit(16) {
+        Some(digit) => number << 4 | u128::from(digit),
+        None => number.wrapping_mul(0x100_0000_01b3) ^ u128::from(byte),
+    })
+}
+
+/// One document for each element of a list in the object: the object, with the element under a name of its own.
+pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Document> {
+    let Some(Document::Array(elements)) = object.as_object_mut().and_then(|object| object.remove(list)) else {
+        return Vec::new();
+    };
+    let with = |element| {
+        let mut document = object.clone();
+        document[name] = element;
+        document
+    };
+    elements.into_iter().map(with).collect()
+}
+
+/// The uid of a cluster: that of its namespace `kube-system`, which lives as long as the cluster. Read once a query.
+pub(crate) async fn cluster_uid<T: Row<Env = Kubernetes>>(scan: &Scan<T>, name: &str) -> Result<String> {
+    let key = format!("kubernetes uid {name}");
+    let uid = scan.shared(&key, async {
+        let clusters = scan.env().clusters(scan, Some(vec![name.to_owned()]));
+        let Some(cluster) = clusters.iter().find(|cluster| *cluster.name == *name) else {
+            return Err(Error::Unsupported(format!("cluster `{name}` is no longer configured")));
+        };
+        let shape = Shape::default().with("metadata.uid");
+        let path = "/api/v1/namespaces/kube-system";
+        // A cluster without that namespace has no uid; its objects are there all the same.
+        match get_object(scan, cluster, path, "get namespaces", &shape).await {
+            Err(Error::Gone(message)) => Err(Error::Unsupported(format!("{}has no uid: {message}", cluster.label()))),
+            Err(Error::Denied { what, needs }) => {
+                Err(Error::Denied { what: format!("{}{what}", cluster.label()), needs })
+            }
+            Err(error) => Err(error),
+            Ok(namespace) => match namespace["metadata"]["uid"].as_str() {
+                Some(uid) => Ok(uid.to_owned()),
+                None => Err(Error::Malformed(format!("GET {path}: the answer has no uid"))),
+            },
+        }
+    });
+    uid.await.map(|uid| String::clone(&uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use indago_table::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing;
+
+    /// A thing.
+    #[derive(Debug, Default, Table)]
+    #[table(name = "things", env = Kubernetes, stream, reads = "things", needs("list things"))]
+    struct Thing {
+        /// Context.
+        #[column(index)]
+        cluster: Arc<str>,
+        /// Cluster.
+        cluster_name: Arc<str>,
+        /// Uid of the cluster.
+        #[column(source = cluster_uid)]
+        cluster_uid: Option<String>,
+        /// Name.
+        #[column(path = "metadata.name", index)]
+        name: String,
+        /// Namespace.
+        #[column(path = "metadata.namespace", index)]
+        namespace: Option<String>,
+        /// Labels.
+        #[column(index, hidden)]
+        label_selector: Option<String>,
+        /// Fields.
+        #[column(index, hidden)]
+        field_selector: Option<String>,
+    }
+
+    impl Resource for Thing {
+        const API: Api = Api::namespaced("x/v1", "things");
+        const KEYS: &'static [Key<Self>] = &[Key::namespace(Self::NAMESPACE), Key::field(Self::NAME, "metadata.name")];
+    }
+
+    listed!(Thing);
+
+    const NAME: usize = Thing::NAME.position();
+    const NAMESPACE: usize = Thing::NAMESPACE.position();
+    const CLUSTER: usize = Thing::CLUSTER.position();
+    const LABELS: usize = Thing::LABEL_SELECTOR.position();
+    const FIELDS: usize = Thing::FIELD_SELECTOR.position();
+
+    /// A page with these things, continued by a token or not.
+    fn page(names: &[&str], token: &str) -> testing::Answer {
+        let items: Vec<_> = names.iter().map(|name| json!({"metadata": {"name": name, "uid": name}})).collect();
+        testing::json(200, json!({"kind": "ThingList", "metadata": {"continue": token}, "items": items}))
+    }
+
+    fn names(rows: &[Thing]) -> Vec<&str> {
+        rows.iter().map(|row| row.name.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_to_their_end() {
+        let (env, asked) = testing::cluster(|path| match path {
+            "/apis/x/v1/things?limit=500" => page(&["a", "b"], "t/1="),
+            "/apis/x/v1/things?limit=500&continue=t/1=" => page(&[], "t2"),
+            "/apis/x/v1/things?limit=500&continue=t2" => page(&["c"], ""),
+            other => panic!("{other}"),
+        });
+        let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
+        assert_eq!((names(&rows), end), (vec!["a", "b", "c"], Ok(())));
+        assert_eq!((&*rows[0].cluster, &*rows[0].cluster_name, &rows[0].label_selector), ("c", "c", &None));
+        assert_eq!(asked.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_limit_makes_pages_small_and_fetches_none_ahead() {
+        let (env, asked) = testing::cluster(|_| page(&["a", "b"], "more"));
+        let scan = testing::scan::<Thing>(&env, &[], Some(2));
+        let parts = Thing::parts(&scan).unwrap();
+        assert_eq!(parts[0].to_string(), "cluster=c GET /apis/x/v1/things?limit=2");
+        scan.context().given.fetch_add(2, std::sync::atomic::Ordering::Relaxed);
+        let (rows, _) = testing::rows(&scan).await;
+        assert_eq!((rows.len(), asked.lock().unwrap().len()), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn an_expired_list_goes_on_where_the_server_says() {
+        let (env, _) = testing::cluster(|path| match path.rsplit_once("continue=").map(|(_, token)| token) {
+            None => page(&["a", "b"], "old"),
+            Some("old") => testing::json(410, json!({"kind": "Status", "metadata": {"continue": "new"}})),
+            Some(_) => page(&["c"], ""),
+        });
+        let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
+        assert_eq!((names(&rows), end), (vec!["a", "b", "c"], Ok(())));
+    }
+
+    #[tokio::test]
+    async fn an_expired_list_is_read_again_without_repeating_rows() {
+        let starts = std::sync::atomic::AtomicUsize::new(0);
+        let (env, _) = testing::cluster(move |path| match path.rsplit_once("continue=").map(|(_, token)| token) {
+            None if starts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 => page(&["a", "b"], "old"),
+            None => page(&["b", "c"], "new"),
+            Some("old") => testing::json(410, "{}"),
+            Some(_) => page(&["c", "d"], ""),
+        });
+        let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
+        assert_eq!((names(&rows), end), (vec!["a", "b", "c", "d"], Ok(())));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_keeps_expiring_says_that_its_end_is_missing() {
+        let (env, _) = testing::cluster(|path| match path.contains("continue=") {
+            false => page(&["a"], "old"),
+            true => testing::json(410, "{}"),
+        });
+        let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
+        assert_eq!(names(&rows), ["a"]);
+        assert_eq!(end.unwrap_err().to_string(), "the list expired twice while it was read: its end is missing");
+    }
+
+    #[tokio::test]
+    async fn each_way_to_fail_has_its_outcome() {
+        let html =
+            testing::Answer { headers: vec![("content-type", "text/html")], ..testing::json(200, "<html> login") };
+        let redirect = testing::Answer { headers: vec![("location", "https://sso")], ..testing::json(302, "") };
+        let breaks = testing::Answer { breaks: true, ..testing::json(200, r#"{"kind":"ThingList","items":[{"#) };
+        let cases = [
+            (html, "Malformed(\"the answer is text/html instead of JSON: <html> login\")"),
+            (redirect, "Malformed(\"the server redirects to https://sso: is its address right?\")"),
+            (breaks, "Unavailable(\"the answer breaks off: connection reset\")"),
+            (
+                testing::json(200, r#"{"kind":"ThingList","items":[{"metadata":"#),
+                "Malformed(\"not the JSON that was expected: EOF",
+            ),
+            (testing::json(200, "\u{0}garbage"), "Malformed(\"not the JSON that was expected: "),
+            (testing::json(200, "{}"), "Malformed(\"the answer is no list: its kind is absent\")"),
+            (testing::json(200, "[]"), "Malformed(\"not the JSON that was expected: "),
+            (testing::json(200, r#"{"kind":"Status"}"#), "Malformed(\"the answer is no list: its kind is Status\")"),
+            (testing::json(403, r#"{"message":"no"}"#), "Denied { what: \"no\", needs: Some(\"list things\") }"),
+            (
+                testing::json(404, "404 page not found"),
+                "Unsupported(\"the cluster does not serve /apis/x/v1/things: 404 page not found\")",
+            ),
+            (testing::json(503, "<html>"), "Unavailable(\"the API server answers 503 (<html>)\")"),
+        ];
+        for (answer, expected) in cases {
+            let answer = std::sync::Mutex::new(Some(answer));
+            let (env, _) = testing::cluster(move |_| answer.lock().unwrap().take().unwrap());
+            let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
+            let error = format!("{:?}", end.unwrap_err());
+            assert!(rows.is_empty() && error.starts_with(expected), "{error}\n{expected}");
+        }
+    }
+
+    #[tokio::test]
+    async fn items_that_are_no_objects_are_no_rows() {
+        let (env, _) = testing::cluster(|_| {
+            testing::json(200, r#"{"kind":"ThingList","items":[1,null,"x",[],{},{"metadata":7}]}"#)
+        });
+        let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
+        assert_eq!((names(&rows), end), (vec!["", ""], Ok(())));
+        let (env, _) = testing::cluster(|_| testing::json(200, r#"{"kind":"ThingList","items":null}"#));
+        assert!(testing::rows(&testing::scan::<Thing>(&env, &[], None)).await.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_of_columns_goes_into_the_url() {
+        let (env, _) = testing::cluster(|path| panic!("{path}"));
+        let many: Vec<String> = (0..40).map(|i| format!("n{i}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        type Asked<'a> = &'a [(usize, &'a [&'a str])];
+        let cases: &[(Asked<'_>, &[&str])] = &[
+            (
+                &[(NAMESPACE, &["web", "db", "web"])],
+                &["/apis/x/v1/namespaces/web/things?limit=500", "/apis/x/v1/namespaces/db/things?limit=500"],
+            ),
+            (&[(NAMESPACE, &["", "../x", "a/b"])], &[]),
+            (
+                &[(NAMESPACE, &["web"]), (NAME, &["a,b=c"])],
+                &[r"/apis/x/v1/namespaces/web/things?limit=500&fieldSelector=metadata.name=a%5C,b%5C=c"],
+            ),
+            (
+                &[(NAME, &["a", "b"])],
+                &[
+                    "/apis/x/v1/things?limit=500&fieldSelector=metadata.name=a",
+                    "/apis/x/v1/things?limit=500&fieldSelector=metadata.name=b",
+                ],
+            ),
+            (&[(NAME, &many)], &["/apis/x/v1/things?limit=500"]),
+            (&[(NAME, &[])], &[]),
+            (
+                &[(LABELS, &["app in (a, b)"]), (FIELDS, &["spec.x!=1"]), (NAME, &["a"])],
+                &[
+                    "/apis/x/v1/things?limit=500&labelSelector=app%20in%20(a,%20b)&fieldSelector=spec.x!=1,metadata.name=a",
+                ],
+            ),
+            (&[(CLUSTER, &["other"])], &[]),
+            (&[(CLUSTER, &["c"])], &["/apis/x/v1/things?limit=500"]),
+        ];
+        for (keys, expected) in cases {
+            let parts = Thing::parts(&testing::scan::<Thing>(&env, keys, None)).unwrap();
+            let urls: Vec<_> = parts.iter().map(|part| part.to_string().replace("cluster=c GET ", "")).collect();
+            assert_eq!(&urls, expected, "{keys:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_found_by_a_selector_say_which() {
+        let (env, _) = testing::cluster(|_| page(&["a"], ""));
+        let (rows, _) = testing::rows(&testing::scan::<Thing>(&env, &[(LABELS, &["app=x", "app"])], None)).await;
+        assert_eq!(
+            rows.iter().map(|row| row.label_selector.as_deref()).collect::<Vec<_>>(),
+            [Some("app=x"), Some("app")]
+        );
+    }
+
+    #[tokio::test]
+    async fn scans_of_one_query_share_a_list() {
+        let (env, asked) = testing::cluster(|path| match path.contains("continue") {
+            false => page(&["a"], "t"),
+            true => page(&["b"], ""),
+        });
+        let scan = testing::scan::<Thing>(&env, &[], None);
+        scan.context().query.add_reader("things");
+        scan.context().query.add_reader("things");
+        let (one, other) = futures::join!(testing::rows(&scan), testing::rows(&scan));
+        assert_eq!((names(&one.0), names(&other.0)), (vec!["a", "b"], vec!["a", "b"]));
+        assert_eq!(asked.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_cluster_has_one_uid_a_query() {
+        let (env, asked) = testing::cluster(|_| testing::json(200, json!({"metadata": {"uid": "u"}})));
+        let scan = testing::scan::<Thing>(&env, &[], None);
+        for _ in 0..3 {
+            let mut row = Thing { cluster: "c".into(), ..Thing::default() };
+            row.cluster_uid(&scan).await.unwrap();
+            assert_eq!(row.cluster_uid.as_deref(), Some("u"));
+        }
+        assert_eq!(*asked.lock().unwrap(), ["/api/v1/namespaces/kube-system"]);
+
+        let (env, _) = testing::cluster(|_| testing::json(403, "{}"));
+        let mut row = Thing { cluster: "c".into(), ..Thing::default() };
+        let error = row.cluster_uid(&testing::scan::<Thing>(&env, &[], None)).await.unwrap_err();
+        assert_eq!(error, Error::Denied { what: "cluster=c {}".to_owned(), needs: Some("get namespaces".to_owned()) });
+    }
+
+    #[test]
+    fn a_list_has_its_path() {
+        assert_eq!(Api::namespaced("v1", "pods").path(None), "/api/v1/pods");
+        assert_eq!(Api::namespaced("v1", "pods").path(Some("web")), "/api/v1/namespaces/web/pods");
+        assert_eq!(Api::namespaced("apps/v1", "deployments").path(Some("a")), "/apis/apps/v1/namespaces/a/deployments");
+    }
+
+    #[test]
+    fn no_key_changes_the_meaning_of_a_url() {
+        for name in ["", "..", "a/b", "a?b", "A", "a b", "\u{e9}", &"a".repeat(64)] {
+            assert!(!is_namespace(name), "{name}");
+        }
+        assert!(is_namespace("kube-system"));
+    }
+
+    #[test]
+    fn uids_are_told_apart() {
+        let uids =
+            ["6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6ba7b810-9dad-11d1-80b4-00c04fd430c9", "x", "", "not-a-uid"];
+        let numbers: HashSet<u128> = uids.iter().map(|uid| number(uid)).collect();
+        assert_eq!(numbers.len(), uids.len());
+    }
+
+    #[test]
+    fn a_list_in_an_object_becomes_documents() {
+        let object = serde_json::json!({"metadata": {"name": "r"}, "rules": [{"verbs": ["get"]}, {"verbs": ["list"]}]});
+        let documents = each(object, "rules", "rule");
+        assert_eq!(documents.len(), 2);
+        assert_eq!(documents[1], serde_json::json!({"metadata": {"name": "r"}, "rule": {"verbs": ["list"]}}));
+        for object in ["null", "[]", "{}", r#"{"rules":null}"#, r#"{"rules":{}}"#] {
+            assert!(each(serde_json::from_str(object).expect("JSON"), "rules", "rule").is_empty(), "{object}");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The command line, driven as scripts drive it: the surface, the exit codes, what goes to which stream.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+/// The `indago` program beside this test's own: built if it is missing or older than a source file.
+pub(crate) fn indago() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PROGRAM.get_or_init(program));
+    command.env_remove("INDAGO_CONFIG").env_remove("INDAGO_LOG").env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+fn program() -> PathBuf {
+    if let Some(named) = std::env::var_os("INDAGO_BIN") {
+        return named.into();
+    }
+    let own = std::env::current_exe().expect("a test has a path");
+    let folder = own.parent().and_then(Path::parent).expect("a test stands in target/<profile>/deps");
+    let program = folder.join("indago");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace");
+    let built = program.metadata().and_then(|metadata| metadata.modified()).ok();
+    let newest = ["crates", "tables"].iter().map(|folder| newest(&root.join(folder))).max().flatten();
+    if built.is_none() || built < newest {
+        // `--workspace` builds with the features that the tests were built with, so that nothing is built twice.
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.current_dir(root).args(["build", "--workspace", "--bin", "indago"]);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "`cargo build --bin indago` failed");
+    }
+    program
+}
+
+/// When the newest source file under a folder was written.
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let time = |path: PathBuf| {
+        if path.is_dir() {
+            return newest(&path);
+        }
+        let source = path.extension().is_some_and(|extension| extension == "rs" || extension == "toml");
+        source.then(|| path.metadata().and_then(|metadata| metadata.modified()).ok()).flatten()
+    };
+    entries.filter_map(|entry| time(entry.path())).max()
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.out, self.err))
+    }
+
+    #[track_caller]
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    ran(indago().args(arguments).output().expect("indago runs"))
+}
+
+fn run_with_input(arguments: &[&str], input: &str) -> Ran {
+    let mut child = indago()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("indago runs");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("written");
+    ran(child.wait_with_output().expect("indago ends"))
+}
+
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// How a child ended, or `None` if it did not within the time; then it is stopped.
+pub(crate) fn wait_for(child: &mut Child, most: Duration) -> Option<i32> {
+    let began = Instant::now();
+    while began.elapsed() < most {
+        if let Some(status) = child.try_wait().expect("a child can be asked") {
+            return Some(status.code().unwrap_or(-1));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+#[test]
+fn rows_go_to_stdout_and_nothing_else_does() {
+    let ran = run(&["query", "SELECT 1 AS one, 'a' AS letter, NULL AS nothing", "--stats"]).expect(0);
+    assert_eq!(ran.out, "[\n  {\"one\":1,\"letter\":\"a\",\"nothing\":null}\n]\n");
+    assert!(ran.err.contains("1 row in "), "{}", ran.err);
+}
+
+#[test]
+fn every_format() {
+    let sql = "SELECT 1 AS a, 'x,\"y' AS b";
+    for (format, expected) in [
+        ("json", "[\n  {\"a\":1,\"b\":\"x,\\\"y\"}\n]\n"),
+        ("ndjson", "{\"a\":1,\"b\":\"x,\\\"y\"}\n"),
+        ("csv", "a,b\n1,\"x,\"\"y\"\n"),
+        ("line", "a = 1\nb = x,\"y\n"),
+        ("markdown", "| a | b |\n| ---: | --- |\n| 1 | x,\"y |\n"),
+        ("table", "┌───┬──────┐\n│ a │ b    │\n├───┼──────┤\n│ 1 │ x,\"y │\n└───┴──────┘\n"),
+    ] {
+        assert_eq!(run(&["query", sql, "--format", format]).expect(0).out, expected, "{format}");
+    }
+}
+
+#[test]
+fn sql_from_an_argument_a_file_and_standard_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("two.sql");
+    std::fs::write(&file, "-- two; statements\nSELECT 1 AS a;\nSELECT ';' AS b").expect("written");
+    let expected = "{\"a\":1}\n{\"b\":\";\"}\n";
+    let path = file.to_str().expect("UTF-8");
+    assert_eq!(run(&["query", "--format", "ndjson", "-f", path]).expect(0).out, expected);
+    assert_eq!(
+        run_with_input(&["query", "--format", "ndjson"], "SELECT 1 AS a; SELECT ';' AS b;").expect(0).out,
+        expected
+    );
+    assert_eq!(
+        run_with_input(&["query", "--format", "ndjson", "-f", "-"], "SELECT 1 AS a; SELECT ';' AS b").expect(0).out,
+        expected
+    );
+    assert_eq!(run_with_input(&[], "SELECT 1 AS a").expect(0).out, "[\n  {\"a\":1}\n]\n");
+}
+
+#[test]
+fn exit_codes() {
+    // 1: the query failed; the statements after it do not run.
+    let ran = run(&["query", "SELECT 1 AS a; SELECT * FROM proceses; SELECT 2 AS b"]).expect(1);
+    assert!(ran.out.contains("\"a\":1") && !ran.out.contains("\"b\""), "{}", ran.out);
+    // 2: usage or configuration.
+    for arguments in [
+        &["query"] as &[&str],
+        &["nonsense"],
+        &["query", "--format", "xml", "SELECT 1"],
+        &["query", "--timeout", "soon", "SELECT 1"],
+        &["query", "-f", "/none.sql"],
+        &["query", "--config", "/none.toml", "SELECT 1"],
+        &["query", "--store", "/none", "SELECT 1"],
+        &["capture"],
+    ] {
+        let ran = run(arguments).expect(2);
+        assert!(ran.out.is_empty() && !ran.err.is_empty(), "{arguments:?}: {} {}", ran.out, ran.err);
+    }
+    assert!(run(&["--help"]).expect(0).out.contains("query"));
+    assert!(run(&["--version"]).expect(0).out.starts_with("indago "));
+}
+
+#[test]
+fn errors_have_a_place_and_a_help() {
+    let ran = run(&["query", "SELECT *\nFROM proceses"]).expect(1);
+    assert!(ran.out.is_empty());
+    assert!(ran.err.contains(" --> 2:6\n"), "{}", ran.err);
+    assert!(ran.err.contains("^^^^^^^^"), "{}", ran.err);
+    assert!(ran.err.contains("processes"), "{}", ran.err);
+    let ran = run(&["query", "SELECT pid FROM processes WHER pid = 1 AND"]).expect(1);
+    assert!(ran.err.starts_with("error[") && ran.err.contains('^'), "{}", ran.err);
+    let ran = run(&["query", "SELECT pod FROM processes"]).expect(1);
+    assert!(ran.err.contains("pid"), "{}", ran.err);
+}
+
+#[test]
+fn a_malformed_configuration_says_where() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("indago.toml");
+    std::fs::write(&file, "[limits]\nmemry = \"1GB\"\n").expect("written");
+    let path = file.to_str().expect("UTF-8");
+    let expected = format!("error: {path}:2:1: unknown key `limits.memry`; did you mean `memory`?");
+    for ran in [
+        run(&["query", "--config", path, "SELECT 1"]),
+        ran(indago().env("INDAGO_CONFIG", path).args(["query", "SELECT 1"]).output().expect("runs")),
+        ran(indago().current_dir(folder.path()).args(["tables"]).output().expect("runs")),
+    ] {
+        let ran = ran.expect(2);
+        assert!(ran.err.contains(expected.trim_start_matches("error: ").trim_start_matches(path)), "{}", ran.err);
+    }
+    std::fs::write(&file, "[views]\nv = \"SELECT 42 AS answer\"\n").expect("written");
+    assert_eq!(run(&["query", "--config", path, "SELECT * FROM v"]).expect(0).json()[0]["answer"], 42);
+}
+
+#[test]
+fn tables_are_listed_and_described() {
+    let tables = run(&["tables", "--format", "json"]).expect(0).json();
+    let tables = tables.as_array().expect("an array");
+    let processes = tables.iter().find(|table| table["name"] == "processes").expect("a table");
+    assert_eq!(processes["environment"], "host");
+    let pid = processes["columns"].as_array().expect("columns").iter().find(|column| column["name"] == "pid");
+    let pid = pid.expect("a column");
+    assert_eq!((&pid["type"], &pid["key"], &pid["hidden"]), (&"BIGINT".into(), &"index".into(), &false.into()));
+    assert!(pid["description"].as_str().is_some_and(|text| !text.is_empty()) && pid["needs"].is_array());
+    assert!(processes["examples"][0]["sql"].is_string() && processes["description"].is_string());
+    let described = run(&["tables", "processes", "--format", "table"]).expect(0).out;
+    assert!(described.contains("pid") && described.contains("BIGINT"), "{described}");
+    let wrong = run(&["tables", "proceses"]).expect(1);
+    assert!(wrong.err.contains("did you mean `processes`?"), "{}", wrong.err);
+    assert!(run(&["tables", "--format", "csv"]).expect(0).out.starts_with("name,environment,columns,description\n"));
+    let functions = run(&["functions", "--format", "json"]).expect(0).json();
+    assert!(functions.as_array().expect("an array").iter().any(|function| function["name"] == "split"));
+}
+
+#[test]
+fn real_rows_of_this_machine() {
+    let own = std::process::id();
+    let rows = run(&["query", &format!("SELECT pid, name FROM processes WHERE pid = {own}")]).expect(0).json();
+    assert_eq!(rows.as_array().expect("an array").len(), 1);
+    assert_eq!(rows[0]["pid"], own);
+    // Columns stand in the query's order, duplicates too.
+    let text = run(&["query", "--format", "ndjson", "SELECT 2 AS b, 1 AS a, 3 AS b"]).expect(0).out;
+    assert_eq!(text, "{\"b\":2,\"a\":1,\"b\":3}\n");
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut child = indago()
+        .args(["query", "--format", "ndjson", "SELECT value FROM generate_series(1, 5000000)"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("indago runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+    let mut first = String::new();
+    lines.read_line(&mut first).expect("a line");
+    assert!(first.starts_with('{'), "{first}");
+    drop(lines);
+    assert_eq!(wait_for(&mut child, Duration::from_secs(20)), Some(0));
+    let mut errors = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut errors).expect("read");
+    assert_eq!(errors, "");
+}
+
+/// Longer than anybody waits, and nothing that the rows need much memory for.
+const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000000) WHERE value % 7 = 3";
+
+#[test]
+fn ctrl_c_cancels_at_once() {
+    let mut child =
+        indago().args(["query", ENDLESS]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("indago runs");
+    std::thread::sleep(Duration::from_millis(700));
+    let began = Instant::now();
+    signal(&child, "INT");
+    let code = wait_for(&mut child, Duration::from_secs(5));
+    // 100 ms is the promise; a test machine may be busy.
+    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
+    assert_eq!(code, Some(130));
+}
+
+#[test]
+fn a_timeout_fails_the_query() {
+    let began = Instant::now();
+    let ran = run(&["query", "--timeout", "300ms", ENDLESS]).expect(1);
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(ran.err.starts_with("error[timeout]"), "{}", ran.err);
+}
+
+#[test]
+fn strict_fails_when_something_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nothing listens on port 1.
+    let kubeconfig = r#"
+apiVersion: v1
+kind: Config
+current-context: gone
+contexts: [{name: gone, context: {cluster: gone, user: nobody}}]
+clusters: [{name: gone, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: nobody, user: {}}]
+"#;
+    std::fs::write(folder.path().join("kubeconfig"), kubeconfig).expect("written");
+    let file = folder.path().join("indago.toml");
+    std::fs::write(&file, "[kubernetes]\nkubeconfig = \"kubeconfig\"\n[limits]\nretries = 0\n").expect("written");
+    let path = file.to_str().expect("UTF-8");
+    let sql = "SELECT name FROM kubernetes_namespaces";
+    let lenient = run(&["query", "--config", path, sql]).expect(0);
+    assert_eq!(lenient.out, "[]\n");
+    assert!(lenient.err.starts_with("warning: kubernetes_namespaces"), "{}", lenient.err);
+    let strict = run(&["query", "--config", path, "--strict", sql]).expect(3);
+    assert!(strict.err.contains("error[incomplete]"), "{}", strict.err);
+}
+
+#[test]
+fn captured_tables_answer_the_same_queries() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    let store = store.to_str().expect("UTF-8");
+    let captured = run(&["capture", "--out", store, "users", "uptime"]).expect(0).json();
+    assert_eq!((&captured[0]["table"], &captured[1]["table"]), (&"users".into(), &"uptime".into()));
+    let sql = "SELECT uid, username FROM users ORDER BY uid, username";
+    assert_eq!(run(&["query", "--store", store, sql]).expect(0).out, run(&["query", sql]).expect(0).out);
+    run(&["capture", "--out", store, "nothing"]).expect(1);
+}
+
+#[test]
+fn files_of_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rows.parquet");
+    let path = file.to_str().expect("UTF-8");
+    assert_eq!(run(&["query", "SELECT 1 AS a", "--parquet", path]).expect(0).out, "");
+    assert_eq!(&std::fs::read(&file).expect("written")[..4], b"PAR1");
+    let arrow = folder.path().join("rows.arrow");
+    run(&["query", "SELECT 1 AS a", "--arrow", arrow.to_str().expect("UTF-8"), "--format", "csv"]).expect(0);
+    assert_eq!(&std::fs::read(&arrow).expect("written")[..6], b"ARROW1");
+    run(&["query", "SELECT 1; SELECT 2", "--parquet", path]).expect(2);
+    // A query that fails leaves no file.
+    let none = folder.path().join("none.parquet");
+    run(&["query", "SELECT * FROM nothing", "--parquet", none.to_str().expect("UTF-8")]).expect(1);
+    assert!(!none.exists());
+    assert!(
+        run(&["query", "SELECT 1", "--parquet", "/none/rows.parquet"]).expect(1).err.contains("/none/rows.parquet")
+    );
+}
+
+#[test]
+fn the_shell_reads_scripts() {
+    let script =
+        ".mode ndjson\nSELECT 1 AS a,\n  2 AS b;\n.nonsense\n.mode csv\nSELECT 3 AS c;\n.quit\nSELECT 4 AS d;\n";
+    let ran = run_with_input(&["shell"], script).expect(1);
+    assert_eq!(ran.out, "{\"a\":1,\"b\":2}\nc\n3\n");
+    assert!(ran.err.contains("there is no command `.nonsense`"), "{}", ran.err);
+    let ran = run_with_input(&["shell"], ".tables proc\n.schema processes\n.functions split\n.help\n").expect(0);
+    assert!(ran.out.contains("processes") && ran.out.contains("split"), "{}", ran.out);
+    assert!(ran.err.contains(".schema TABLE"), "{}", ran.err);
+}
+
+#[test]
+fn hostile_text_does_not_reach_the_screen() {
+    let sql = "SELECT 'a' || char(27) || '[2Jb' AS x, 'c' || char(0x9b) || 'd' AS y";
+    for format in ["table", "line", "markdown", "json", "ndjson"] {
+        let out = run(&["query", sql, "--format", format]).expect(0).out;
+        assert!(!out.contains('\u{1b}') && !out.contains('\u{9b}'), "{format}: {out:?}");
+    }
+}

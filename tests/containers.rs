@@ -1,0 +1,402 @@
+//! The container tables on recorded engines, on sockets that misbehave, and on real runtimes.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use indago_engine::{Engine, Limits, Outcome, Warning};
+use indago_table::Sys;
+use indago_tables_registry::{ContainerRuntime, Containers, Environments, all};
+use indago_testkit::beds::{Cluster, Containerd, Docker, Podman};
+use sqllogictest::{DBOutput, DefaultColumnType};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/containers").join(name)
+}
+
+/// What a recorded engine answers: a body for each path.
+#[derive(Clone)]
+struct Recording {
+    server: String,
+    routes: HashMap<String, String>,
+}
+
+impl Recording {
+    fn load(name: &str) -> Self {
+        let text = std::fs::read_to_string(fixture(name)).expect("a recording");
+        let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let routes = document["routes"].as_object().expect("routes");
+        let server = document["server"].as_str().expect("a name").to_owned();
+        Recording { server, routes: routes.iter().map(|(path, body)| (path.clone(), body.to_string())).collect() }
+    }
+
+    /// The answer to a request. Filters are passed over: the tables must not rely on them.
+    fn answer(&self, target: &str) -> Vec<u8> {
+        let target = decode(target);
+        let path = target.split('?').next().unwrap_or_default();
+        match self.routes.get(&target).or_else(|| self.routes.get(path)) {
+            Some(body) => http("200 OK", &self.server, body),
+            None => http("404 Not Found", &self.server, "{\"message\":\"no such container\"}"),
+        }
+    }
+}
+
+fn http(status: &str, server: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nServer: {server}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let code: Vec<u8> = if byte == b'%' { rest.by_ref().take(2).collect() } else { Vec::new() };
+        match std::str::from_utf8(&code).ok().and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(decoded) => bytes.push(decoded),
+            None => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Serves a socket until the test ends: each connection is one request, answered by `answer`.
+fn serve(socket: &Path, answer: impl Fn(&str, &mut UnixStream) + Clone + Send + 'static) {
+    let listener = UnixListener::bind(socket).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(mut stream), answer) = (stream, answer.clone()) else { return };
+            std::thread::spawn(move || {
+                let mut request = vec![0; 65536];
+                let read = stream.read(&mut request).unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                answer(request.split(' ').nth(1).unwrap_or_default(), &mut stream);
+            });
+        }
+    });
+}
+
+fn serve_recording(folder: &Path, name: &str) -> ContainerRuntime {
+    let (socket, recording) = (folder.join(format!("{name}.sock")), Recording::load(&format!("{name}.json")));
+    serve(&socket, move |target, stream| drop(stream.write_all(&recording.answer(target))));
+    // Named from the fixture host's root, where the environment looks for it.
+    ContainerRuntime::docker(&socket.to_string_lossy())
+}
+
+fn serve_bytes(folder: &Path, name: &str, bytes: &'static [u8]) -> PathBuf {
+    let socket = folder.join(format!("{name}.sock"));
+    serve(&socket, move |_, stream| drop(stream.write_all(bytes)));
+    socket
+}
+
+async fn engine(sys: &Sys, runtimes: Vec<ContainerRuntime>) -> Engine {
+    let containers = Some(Containers::with_runtimes(sys, runtimes));
+    let limits = Limits { call_timeout: Duration::from_secs(2), retries: 1, ..Limits::default() };
+    let tables = all(&Environments { containers, ..Environments::default() });
+    Engine::builder().tables(tables).limits(limits).build().await.expect("an engine")
+}
+
+type Answer = (Vec<Vec<String>>, Vec<Warning>);
+
+async fn ask(engine: &Engine, sql: &str) -> Result<Answer, indago_engine::Error> {
+    let query = engine.query(sql).await?;
+    let batches = query.collect().await?;
+    let options = FormatOptions::default().with_null("NULL");
+    let mut rows = Vec::new();
+    for batch in &batches {
+        let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).expect("a column"));
+        let columns: Vec<_> = columns.collect();
+        for row in 0..batch.num_rows() {
+            rows.push(columns.iter().map(|column| column.value(row).to_string()).collect());
+        }
+    }
+    Ok((rows, query.warnings()))
+}
+
+/// Rows, their columns separated by blanks, sorted; nothing may be missing.
+async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
+    let (rows, warnings) = ask(engine, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    assert!(warnings.is_empty(), "{sql}: {warnings:?}");
+    let mut rows: Vec<String> = rows.into_iter().map(|row| row.join(" ")).collect();
+    rows.sort();
+    rows
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// An engine under sqllogictest.
+struct Database(std::sync::Arc<Engine>);
+
+#[async_trait::async_trait]
+impl sqllogictest::AsyncDB for Database {
+    type Error = indago_engine::Error;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Self::Error> {
+        let (mut rows, _) = ask(&self.0, sql).await?;
+        rows.iter_mut().flatten().filter(|cell| cell.is_empty()).for_each(|cell| "(empty)".clone_into(cell));
+        let types = vec![DefaultColumnType::Any; rows.first().map_or(0, Vec::len)];
+        Ok(DBOutput::Rows { types, rows })
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
+#[test]
+fn recorded_engines_give_the_rows_of_the_slt_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The host's files are the fixture's; the sockets are beside them.
+    let host = folder.path().join("host");
+    copy(&fixture("host"), &host);
+    let sockets = host.join("s");
+    std::fs::create_dir(&sockets).expect("a folder");
+    for name in ["docker-20.10", "podman-4.3"] {
+        serve_recording(&sockets, name);
+    }
+    let runtimes = ["/s/docker-20.10.sock", "/s/podman-4.3.sock"].map(ContainerRuntime::docker);
+    runtime().block_on(async {
+        let engine = std::sync::Arc::new(engine(&Sys::at(&host), runtimes.to_vec()).await);
+        let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tables/containers/src");
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(tables).expect("a folder").map(|file| file.expect("a file").path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "slt"));
+        assert_eq!(files.len(), 8, "a file for each table");
+        for file in files {
+            let mut runner = sqllogictest::Runner::new(|| async { Ok(Database(engine.clone())) });
+            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+    });
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, &target).expect("a copy")) }
+    }
+}
+
+#[test]
+fn sockets_that_misbehave_are_warnings_and_the_others_still_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let good = serve_recording(folder, "docker-20.10");
+    let (slow, dead) = (folder.join("slow.sock"), folder.join("dead.sock"));
+    serve(&slow, |_, _| std::thread::sleep(Duration::from_secs(30)));
+    drop(UnixListener::bind(&dead).expect("a socket"));
+    let bad = [
+        (slow, Outcome::Io),
+        (dead, Outcome::Io),
+        (folder.join("absent.sock"), Outcome::Io),
+        (serve_bytes(folder, "ssh", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), Outcome::Malformed),
+        (
+            serve_bytes(folder, "page", b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"),
+            Outcome::Malformed,
+        ),
+        (serve_bytes(folder, "other", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), Outcome::Malformed),
+        (serve_bytes(folder, "object", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), Outcome::Malformed),
+        (
+            serve_bytes(folder, "odd", b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n[null, 1, \"x\", {\"Id\": 5}]"),
+            Outcome::Malformed,
+        ),
+        (serve_bytes(folder, "cut", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[{"), Outcome::Io),
+        (serve_bytes(folder, "refused", b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), Outcome::Denied),
+        (serve_bytes(folder, "broken", b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"), Outcome::Io),
+    ];
+    runtime().block_on(async {
+        for kind in [ContainerRuntime::docker, ContainerRuntime::containerd] {
+            let runtimes: Vec<_> =
+                bad.iter().map(|(path, _)| kind(&path.to_string_lossy())).chain([good.clone()]).collect();
+            let engine = engine(&Sys::live(), runtimes).await;
+            let (rows, warnings) =
+                ask(&engine, "SELECT name FROM containers WHERE state = 'running'").await.expect("rows");
+            assert_eq!(rows.len(), 2);
+            assert_eq!(warnings.len(), bad.len(), "{warnings:#?}");
+            if kind(&"x").kind != good.kind {
+                continue;
+            }
+            for (path, outcome) in &bad {
+                let about = |warning: &&Warning| warning.origin.contains(&*path.to_string_lossy());
+                let warning = warnings.iter().find(about).unwrap_or_else(|| panic!("{path:?}: {warnings:#?}"));
+                assert_eq!(warning.outcome, *outcome, "{warning}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_container_that_vanishes_between_list_and_details_gives_no_row_and_no_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut recording = Recording::load("docker-20.10.json");
+    recording.routes.retain(|path, _| !path.starts_with("/containers/acdb"));
+    let socket = folder.path().join("s.sock");
+    serve(&socket, move |target, stream| drop(stream.write_all(&recording.answer(target))));
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&socket.to_string_lossy())]).await;
+        assert_eq!(rows(&engine, "SELECT name FROM containers").await, ["dcreated", "dexited", "dpriv", "dweb"]);
+        assert_eq!(
+            rows(&engine, "SELECT name, exit_code FROM containers").await,
+            ["dcreated NULL", "dexited 1", "dpriv NULL"]
+        );
+    });
+}
+
+#[test]
+fn details_are_asked_for_only_by_queries_that_want_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (socket, recording) = (folder.path().join("s.sock"), Recording::load("docker-20.10.json"));
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::<String>::new()));
+    let log = asked.clone();
+    serve(&socket, move |target, stream| {
+        log.lock().expect("unpoisoned").push(target.to_owned());
+        drop(stream.write_all(&recording.answer(target)));
+    });
+    let asked = || std::mem::take(&mut *asked.lock().expect("unpoisoned"));
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&socket.to_string_lossy())]).await;
+        rows(&engine, "SELECT id FROM containers").await;
+        assert_eq!(asked(), ["/containers/json?all=1"]);
+        rows(&engine, "SELECT id, pid FROM containers").await;
+        assert_eq!(asked().len(), 1 + 4);
+        let dweb = "acdb5d7cdf1c0690e5079cd9931a9aa07873ae3f49181ac2472fa0596289f3a3";
+        rows(&engine, &format!("SELECT pid FROM containers WHERE id = '{dweb}'")).await;
+        let calls = asked();
+        assert_eq!(calls.len(), 2, "{calls:?}");
+        assert!(calls[0].contains(dweb) && calls[1] == format!("/containers/{dweb}/json"), "{calls:?}");
+        rows(&engine, "SELECT id FROM containers WHERE runtime = 'containerd'").await;
+        rows(&engine, "SELECT id FROM docker_containers WHERE id = 'not an id'").await;
+        assert_eq!(asked(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_machine_without_runtimes_has_no_rows_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    runtime().block_on(async {
+        let containers = Some(Containers::discover(&Sys::at(folder.path())));
+        let tables = all(&Environments { containers, ..Environments::default() });
+        let engine = Engine::builder().tables(tables).build().await.expect("an engine");
+        for table in ["containers", "docker_containers", "docker_images"] {
+            let (rows, warnings) = ask(&engine, &format!("SELECT * FROM {table}")).await.expect("no rows");
+            assert_eq!((rows.len(), warnings.len()), (0, 1), "{table}");
+            assert_eq!(warnings[0].outcome, Outcome::Unsupported, "{table}");
+        }
+    });
+}
+
+#[test]
+fn dockerd_is_told_as_its_own_client_tells_it() {
+    let docker = Docker::start().expect("dockerd");
+    docker
+        .run(&["--name", "web", "--label", "app=web", "-e", "TOKEN=x", "-v", "/etc:/e:ro", "localhost/bb:1"])
+        .expect("runs");
+    docker
+        .run(&["--name", "priv", "--privileged", "--pid=host", "--network=host", "-v", "/:/host", "localhost/bb:1"])
+        .expect("runs");
+    docker.docker(&["create", "--name", "new", "localhost/bb:1"]).expect("is created");
+    let oracle = |template: &str| {
+        let ids = docker.docker(&["ps", "-aq", "--no-trunc"]).expect("ids");
+        let words: Vec<&str> = ["inspect", "-f", template].into_iter().chain(ids.lines()).collect();
+        let mut lines: Vec<String> = docker.docker(&words).expect("inspect").lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&docker.socket().to_string_lossy())]).await;
+        let sql = "SELECT id, name, state, coalesce(pid, 0), is_privileged, uses_host_pid FROM containers";
+        let template = "{{.Id}} {{slice .Name 1}} {{.State.Status}} {{.State.Pid}} {{.HostConfig.Privileged}} {{eq .HostConfig.PidMode \"host\"}}";
+        assert_eq!(rows(&engine, sql).await, oracle(template));
+        let sql = "SELECT id, name, pid, privileged, started_at FROM docker_containers";
+        let template = "{{.Id}} {{.Name}} {{.State.Pid}} {{if .HostConfig.Privileged}}1{{else}}0{{end}} {{.State.StartedAt}}";
+        assert_eq!(rows(&engine, sql).await, oracle(template));
+        // Three ways to the first process of a container.
+        let sql = "SELECT c.name FROM containers c JOIN container_processes p ON p.container_id = c.id AND p.pid = c.pid \
+                   JOIN docker_container_processes d ON d.id = c.id AND d.pid = c.pid WHERE d.name = 'sleep'";
+        assert_eq!(rows(&engine, sql).await, ["priv", "web"]);
+        let sql = "SELECT n.net_namespace IS NOT NULL, m.destination, l.value FROM docker_containers n \
+                   JOIN docker_container_mounts m ON m.id = n.id JOIN docker_container_labels l ON l.id = n.id WHERE l.key = 'app'";
+        assert_eq!(rows(&engine, sql).await, ["1 /e web"]);
+    });
+}
+
+#[test]
+fn podman_is_told_beside_docker() {
+    let podman = Podman::start().expect("podman");
+    let id = podman.run(&["--name", "web", "--label", "app=web", "localhost/bb:1"]).expect("runs");
+    podman.run(&["--name", "priv", "--privileged", "--pid=host", "localhost/bb:1"]).expect("runs");
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&podman.socket().to_string_lossy())]).await;
+        let sql = "SELECT runtime, name, state, is_privileged, uses_host_pid FROM containers";
+        assert_eq!(rows(&engine, sql).await, ["podman priv running true true", "podman web running false false"]);
+        assert_eq!(rows(&engine, "SELECT labels['app'] FROM containers WHERE name = 'web'").await, ["web"]);
+        // In the host's namespace Podman counts every process of the machine as the container's.
+        let sql = "SELECT c.name, count(*) FROM docker_containers c JOIN docker_container_processes p ON p.id = c.id GROUP BY c.name";
+        assert_eq!(rows(&engine, sql).await, ["/priv 1", "/web 1"]);
+        let sql = format!("SELECT runtime FROM container_processes WHERE container_id = '{id}'");
+        assert_eq!(rows(&engine, &sql).await, ["podman"]);
+    });
+}
+
+#[test]
+fn containerd_is_told_namespace_by_namespace() {
+    let containerd = Containerd::start().expect("containerd");
+    containerd.run_ctr("web").expect("runs");
+    containerd.ctr(&["-n", "shop", "images", "ls"]).expect("a namespace");
+    runtime().block_on(async {
+        let runtime = ContainerRuntime::containerd(&containerd.socket().to_string_lossy());
+        let engine = engine(&Sys::live(), vec![runtime]).await;
+        let sql = "SELECT id, namespace, state, command, pid > 0, is_privileged FROM containers";
+        assert_eq!(rows(&engine, sql).await, ["web default running /bin/sleep 100000 1 false"]);
+        assert_eq!(
+            rows(&engine, "SELECT id FROM containers WHERE namespace = 'default' AND id = 'web'").await,
+            ["web"]
+        );
+        for nothing in ["namespace = 'shop'", "namespace = 'a b'", "id = 'x\"'", "runtime = 'docker'"] {
+            assert_eq!(
+                rows(&engine, &format!("SELECT id FROM containers WHERE {nothing}")).await,
+                Vec::<String>::new(),
+                "{nothing}"
+            );
+        }
+        let sql = "SELECT image_digest LIKE 'sha256:%', cgroup_path IS NOT NULL FROM containers";
+        assert_eq!(rows(&engine, sql).await, ["1 1"]);
+    });
+}
+
+#[test]
+fn processes_containers_and_pods_of_a_cluster_belong_together() {
+    let cluster = Cluster::start().expect("a cluster");
+    cluster.wait_ready().expect("its pods run");
+    let uid = cluster.kubectl(&["get", "pod", "priv", "-n", "shop", "-o", "jsonpath={.metadata.uid}"]).expect("a pod");
+    let ids = cluster
+        .kubectl(&[
+            "get",
+            "pods",
+            "-A",
+            "-o",
+            "jsonpath={range .items[*].status.containerStatuses[*]}{.containerID}{\"\\n\"}{end}",
+        ])
+        .expect("containers");
+    let mut ids: Vec<&str> = ids.lines().filter_map(|id| id.strip_prefix("containerd://")).collect();
+    ids.sort_unstable();
+    runtime().block_on(async {
+        let runtime = ContainerRuntime::containerd(&cluster.containerd_socket().to_string_lossy());
+        let engine = engine(&Sys::live(), vec![runtime]).await;
+        assert_eq!(rows(&engine, "SELECT id FROM containers WHERE NOT is_sandbox").await, ids);
+        let sql = format!(
+            "SELECT pod_namespace, pod_name, name, is_privileged, uses_host_pid, uses_host_network, host_paths[1] \
+             FROM containers WHERE pod_uid = '{uid}' AND NOT is_sandbox"
+        );
+        assert_eq!(rows(&engine, &sql).await, ["shop priv c true true true /"]);
+        let sql = format!(
+            "SELECT DISTINCT c.name FROM container_processes p JOIN containers c ON c.id = p.container_id AND c.pid = p.pid \
+             WHERE p.pod_uid = '{uid}' AND c.sandbox_id IS NOT NULL"
+        );
+        assert_eq!(rows(&engine, &sql).await, ["c"]);
+    });
+}

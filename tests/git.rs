@@ -1,0 +1,894 @@
+//! The git tables on repositories of every kind, with git itself as the oracle.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use indago_engine::{Engine, Outcome, Warning};
+use indago_table::{ColumnConstraint, Constraints, Reading, Scalar, ScanContext, Sink, Sys};
+use indago_tables_registry::{Environments, Git, GitRoot, all};
+use indago_testkit::beds::git::{self, Repositories};
+
+/// Separates columns and rows: neither occurs in the repositories.
+const COLUMN: char = '\u{1f}';
+
+fn root(path: &Path) -> GitRoot {
+    GitRoot { path: path.to_owned(), depth: 3 }
+}
+
+fn tables(git: Git) -> Vec<indago_table::TableRef> {
+    all(&Environments { git: Some(git), ..Environments::default() })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// Rows as texts over repositories under a folder, and what was missing.
+fn ask(folder: &Path, sql: &str) -> (Vec<String>, Vec<Warning>) {
+    runtime().block_on(async {
+        let git = Git::with_roots(&Sys::live(), [root(folder)]);
+        let engine = Engine::builder().tables(tables(git)).build().await.expect("an engine");
+        let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let options = FormatOptions::default().with_null("NULL");
+        let mut rows = Vec::new();
+        for batch in &batches {
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column, &options).expect("a column"))
+                .collect();
+            for row in 0..batch.num_rows() {
+                let cells: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+                rows.push(cells.join(&COLUMN.to_string()));
+            }
+        }
+        (rows, query.warnings())
+    })
+}
+
+/// Rows where nothing may be missing, sorted.
+fn rows(folder: &Path, sql: &str) -> Vec<String> {
+    let (mut rows, warnings) = ask(folder, sql);
+    assert!(warnings.is_empty(), "{sql}: {warnings:?}");
+    rows.sort();
+    rows
+}
+
+/// What git prints.
+fn run(repository: &Path, arguments: &[&str]) -> String {
+    let output = git::git().arg("-C").arg(repository).args(arguments).output().expect("git runs");
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?}: {problem}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn lines(repository: &Path, arguments: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = run(repository, arguments).lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+fn columns(fields: &[&str]) -> String {
+    fields.join(&COLUMN.to_string())
+}
+
+#[test]
+fn commits_are_those_of_rev_list() {
+    let bed = Repositories::new().expect("repositories");
+    for repository in
+        [bed.normal(), bed.bare(), bed.shallow(), bed.detached(), bed.worktree(), bed.names(), bed.empty()]
+    {
+        let name = repository.display();
+        let listed = lines(&repository, &["rev-list", "--all"]);
+        assert_eq!(rows(&repository, "SELECT hash FROM git_commits"), listed, "{name}");
+        assert_eq!(rows(&repository, "SELECT count(*) FROM git_commits"), [listed.len().to_string()], "{name}");
+        if repository != bed.empty() {
+            let head = lines(&repository, &["rev-list", "HEAD"]);
+            assert_eq!(rows(&repository, "SELECT hash FROM git_commits WHERE ref = 'HEAD'"), head, "{name}");
+        }
+    }
+    // The commit graph of git gc changes nothing, whole or in a chain.
+    let listed = lines(&bed.bare(), &["rev-list", "--all"]);
+    for arguments in
+        [&["commit-graph", "write", "--reachable"][..], &["commit-graph", "write", "--reachable", "--split=no-merge"]]
+    {
+        run(&bed.bare(), arguments);
+        assert_eq!(rows(&bed.bare(), "SELECT hash FROM git_commits"), listed);
+    }
+    fs::write(bed.bare().join("objects/info/commit-graph"), b"CGPH garbage").expect("written");
+    assert_eq!(rows(&bed.bare(), "SELECT hash FROM git_commits"), listed);
+}
+
+#[test]
+fn commits_say_what_git_log_says() {
+    let bed = Repositories::new().expect("repositories");
+    let sql = "SELECT hash, tree_hash, array_to_string(parents, ' '), parent_count, is_merge, author_name, author_email, \
+               unixepoch(author_date), author_timezone, committer_name, committer_email, \
+               unixepoch(committer_date), committer_timezone, summary, message FROM git_commits";
+    for repository in [bed.normal(), bed.shallow(), bed.names()] {
+        let format = "%H%x1f%T%x1f%P%x1f%an%x1f%ae%x1f%at%x1f%ad%x1f%cn%x1f%ce%x1f%ct%x1f%cd%x1f%s%x1f%B%x1e";
+        let log = run(&repository, &["log", "--all", "--date=format:%z", &format!("--format=tformat:{format}")]);
+        let mut expected: Vec<String> = log
+            .split('\u{1e}')
+            .map(|row| row.trim_start_matches('\n'))
+            .filter(|row| !row.is_empty())
+            .map(|row| {
+                let mut cells: Vec<String> = row.split(COLUMN).map(str::to_owned).collect();
+                let parents = cells[2].split_ascii_whitespace().count();
+                cells.insert(3, parents.to_string());
+                cells.insert(4, (parents > 1).to_string());
+                let last = cells.len() - 1;
+                cells[last] = cells[last].trim_end_matches('\n').to_owned();
+                cells.join(&COLUMN.to_string())
+            })
+            .collect();
+        expected.sort();
+        assert_eq!(rows(&repository, sql), expected, "{}", repository.display());
+    }
+}
+
+#[test]
+fn a_commit_is_found_by_its_hash_and_only_by_the_whole_of_it() {
+    let bed = Repositories::new().expect("repositories");
+    let normal = bed.normal();
+    let hash = run(&normal, &["rev-parse", "main~2"]).trim().to_owned();
+    let only = std::slice::from_ref(&hash);
+    let by = |condition: &str| rows(&normal, &format!("SELECT hash FROM git_commits WHERE {condition}"));
+    assert_eq!(by(&format!("hash = '{hash}'")), only);
+    assert_eq!(by(&format!("hash IN ('{hash}', '{hash}', '{}')", "0".repeat(40))), only);
+    for unknown in ["0".repeat(40), hash[..10].to_owned(), hash.to_uppercase(), "main".to_owned(), String::new()] {
+        assert!(by(&format!("hash = '{unknown}'")).is_empty(), "{unknown}");
+    }
+    let tree = run(&normal, &["rev-parse", "main^{tree}"]);
+    assert!(by(&format!("hash = '{}'", tree.trim())).is_empty());
+    assert_eq!(by(&format!("hash = '{hash}' AND ref = 'main'")), only);
+    assert!(by(&format!("hash = '{hash}' AND ref = 'light'")).is_empty());
+    // What no ref leads to any more is still there for who knows its name.
+    let lost = run(&normal, &["commit-tree", "-m", "lost", "main^{tree}"]).trim().to_owned();
+    assert_eq!(by(&format!("hash = '{lost}'")), std::slice::from_ref(&lost));
+    assert!(!by("true").contains(&lost));
+}
+
+#[test]
+fn revisions_and_ranges_are_gits() {
+    let bed = Repositories::new().expect("repositories");
+    let normal = bed.normal();
+    run(&normal, &["update-ref", "ORIG_HEAD", "main~1"]);
+    let short = run(&normal, &["rev-parse", "--short=8", "main"]).trim().to_owned();
+    let revisions = [
+        "main",
+        "refs/heads/main",
+        "heads/main",
+        "@",
+        "HEAD~2",
+        "main^2",
+        "main~4^2",
+        "v1.0",
+        "v1.0^{}",
+        "v1.0^{commit}~1",
+        "origin",
+        "origin/main",
+        "light..main",
+        "main..feature",
+        "..feature",
+        "main ^feature",
+        "feature one ^light",
+        "ORIG_HEAD",
+        "stash",
+        &short,
+        "main^0",
+        "main~0",
+    ];
+    for revision in revisions {
+        let mut arguments = vec!["rev-list"];
+        arguments.extend(revision.split(' '));
+        let sql = format!("SELECT hash FROM git_commits WHERE ref = '{revision}'");
+        assert_eq!(rows(&normal, &sql), lines(&normal, &arguments), "{revision}");
+    }
+    for unknown in [
+        "nothing",
+        "main~1000",
+        "main^7",
+        "..",
+        "main^{tree}",
+        "main~x",
+        "^main",
+        "",
+        "deadbeef",
+        "main^{",
+        "ä~1",
+        "main...feature",
+    ] {
+        let sql = format!("SELECT hash FROM git_commits WHERE ref = '{unknown}'");
+        assert!(rows(&normal, &sql).is_empty() || unknown == "..", "{unknown}");
+    }
+    let both =
+        rows(&normal, "SELECT ref, count(*) FROM git_commits WHERE ref IN ('light', 'v1.0', 'none') GROUP BY ref");
+    let count = |revision: &str| run(&normal, &["rev-list", "--count", revision]).trim().to_owned();
+    assert_eq!(both, [columns(&["light", &count("light")]), columns(&["v1.0", &count("v1.0")])]);
+}
+
+/// `hash, path, status, old path, additions, deletions, modes and blobs` of every commit against its first parent, from
+/// git's own plumbing.
+fn diff_tree(repository: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    for line in run(repository, &["rev-list", "--all", "--parents"]).lines() {
+        let mut names = line.split(' ');
+        let hash = names.next().expect("a commit");
+        let empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let parent = names.next().unwrap_or(empty);
+        let diff = |format: &str| {
+            let output = git::git()
+                .arg("-C")
+                .arg(repository)
+                .args(["diff-tree", "-r", "-M", "-z", "--no-textconv", "--no-ext-diff", format, parent, hash])
+                .output()
+                .expect("git runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output
+                .stdout
+                .split(|byte| *byte == 0)
+                .map(|field| String::from_utf8_lossy(field).into_owned())
+                .collect::<Vec<_>>()
+        };
+        let (raw, counts) = (diff("--raw"), diff("--numstat"));
+        let mut lines = std::collections::HashMap::new();
+        let mut fields = counts.iter();
+        while let Some(field) = fields.next().filter(|field| !field.is_empty()) {
+            let parts: Vec<&str> = field.splitn(3, '\t').collect();
+            let count = |text: &str| if text == "-" { "NULL".to_owned() } else { text.to_owned() };
+            let path = if parts[2].is_empty() { fields.nth(1).expect("a path").clone() } else { parts[2].to_owned() };
+            lines.insert(path, (count(parts[0]), count(parts[1])));
+        }
+        let mut fields = raw.iter();
+        while let Some(field) = fields.next().filter(|field| !field.is_empty()) {
+            let parts: Vec<&str> = field.trim_start_matches(':').split(' ').collect();
+            let first = fields.next().expect("a path").clone();
+            let (status, old, path) = match &parts[4][..1] {
+                "A" => ("added", "NULL".to_owned(), first),
+                "D" => ("deleted", "NULL".to_owned(), first),
+                "M" => ("modified", "NULL".to_owned(), first),
+                "T" => ("typechange", "NULL".to_owned(), first),
+                "R" => ("renamed", first, fields.next().expect("a path").clone()),
+                other => panic!("{other}"),
+            };
+            let similarity = if status == "renamed" { parts[4][1..].trim_start_matches('0') } else { "NULL" };
+            let zero = |text: &str, none: &str| if text == none { "NULL".to_owned() } else { text.to_owned() };
+            let (additions, deletions) = lines.get(&path).expect("counts").clone();
+            let is_binary = (additions == "NULL").to_string();
+            let (none, mode) = ("0".repeat(40), "000000");
+            let whole = |id: &str| zero(run(repository, &["rev-parse", id]).trim(), &none);
+            let id = |at: usize| if parts[at].chars().all(|c| c == '0') { "NULL".to_owned() } else { whole(parts[at]) };
+            all.push(columns(&[
+                hash,
+                &zero(parent, empty),
+                &path,
+                status,
+                &old,
+                similarity,
+                &additions,
+                &deletions,
+                &is_binary,
+                &zero(parts[0], mode),
+                &zero(parts[1], mode),
+                &id(2),
+                &id(3),
+            ]));
+        }
+    }
+    all.sort();
+    all
+}
+
+const FILES: &str = "SELECT hash, parent_hash, path, status, old_path, similarity, additions, deletions, is_binary, old_mode, \
+                     new_mode, old_blob, new_blob FROM git_commit_files";
+
+#[test]
+fn files_of_commits_are_those_of_diff_tree() {
+    let bed = Repositories::new().expect("repositories");
+    for repository in [bed.normal(), bed.shallow(), bed.names()] {
+        assert_eq!(rows(&repository, FILES), diff_tree(&repository), "{}", repository.display());
+    }
+}
+
+#[test]
+fn moved_and_changed_files_are_those_of_diff_tree() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let repository = folder.path().join("moves");
+    let script = r#"
+        git init -q -b main moves; cd moves
+        commit() { git add -A; git commit -q --allow-empty -m "$1"; }
+        text() { for i in $(seq "$2" "$3"); do echo "$1 line number $i of this file"; done; }
+        mkdir -p a/deep b c; text one 1 40 > a/one; text two 1 40 > a/deep/two; text three 1 40 > b/three
+        text same 1 9 > a/same; cp a/same b/same; : > a/empty; printf 'no end' > a/end; printf 'dos\r\nline\r\n' > dos
+        printf 'a\0b' > binary; ln -s one a/link; echo x > d; commit first
+        git mv a/one c/one; text more 1 3 >> c/one; git mv b/three c/drei; text extra 1 30 >> c/drei; commit 'moved and changed'
+        git mv a c; commit 'a folder moved'
+        text same 1 9 > x1; text same 1 9 > x2; git rm -q b/same; commit 'one becomes two'
+        git rm -q c/a/deep/two; text two 1 18 > two; text other 1 30 >> two; commit 'too little left'
+        rm d; mkdir d; echo x > d/e; commit 'a file becomes a folder'
+        rm c/a/link; echo link > c/a/link; rm dos; ln -s nowhere dos; commit 'types change'
+        chmod +x c/one binary; commit 'modes change'
+        printf 'a\0c' > binary; printf 'no end\n' > c/a/end; commit 'a binary, a last line'
+        git mv c/a/empty c/leer; : > c/another; commit 'an empty file moves'
+        for i in $(seq 1 12); do mkdir -p m/$i; text "m$i" 1 30 > m/$i/index; done; commit many
+        for i in $(seq 1 12); do mkdir -p n/$i; git mv m/$i/index n/$i/index; text "m$i" 30 $((30 + i)) >> n/$i/index; done; commit 'many of one name'
+        for i in $(seq 1 12); do sed -i "s/line number 1./other words $i/" n/$i/index; git mv n/$i/index n/$i/file$((13 - i)); done; commit 'many of another name'
+        git update-index --add --cacheinfo 160000,1234567890123456789012345678901234567890,sub; git commit -q -m submodule
+        git update-index --cacheinfo 160000,1234567890123456789012345678901234567891,sub; git commit -q -m 'submodule moves'
+        seq 1 4000 > long; git add long; git commit -q -m long; seq 1 4000 | sed 's/^1\(.*\)7$/7\n8/;s/^2.*9$//' > long; git add long; git commit -q -m 'long changes'
+        { seq 500 900; seq 1 4000; } | grep -v 3 > long; git add long; git commit -q -m 'long changes again'
+    "#;
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-ec", script]).current_dir(folder.path());
+    for (name, value) in git::git().get_envs() {
+        match value {
+            Some(value) => bash.env(name, value),
+            None => bash.env_remove(name),
+        };
+    }
+    assert!(bash.status().expect("bash runs").success());
+    let expected = diff_tree(&repository);
+    assert_eq!(rows(&repository, FILES), expected);
+    assert!(expected.iter().filter(|row| row.contains("renamed")).count() > 25, "{expected:#?}");
+
+    // A path asked for gives what filtering gives, wherever the other half of a move is.
+    let paths: BTreeSet<String> = rows(&repository, "SELECT DISTINCT path FROM git_commit_files").into_iter().collect();
+    for path in &paths {
+        let field = format!("{COLUMN}{path}{COLUMN}");
+        let filtered: Vec<_> = expected.iter().filter(|row| row.split(COLUMN).nth(2) == Some(path)).cloned().collect();
+        assert!(!filtered.is_empty(), "{field}");
+        assert_eq!(rows(&repository, &format!("{FILES} WHERE path = '{path}'")), filtered, "{path}");
+    }
+    let inside: Vec<_> = expected
+        .iter()
+        .filter(|row| row.split(COLUMN).nth(2).is_some_and(|path| path.starts_with("n/1")))
+        .cloned()
+        .collect();
+    assert_eq!(rows(&repository, &format!("{FILES} WHERE path LIKE 'n/1%'")), inside);
+
+    // What a commit adds up to.
+    let totals = "SELECT hash, count(*), coalesce(sum(additions), 0), coalesce(sum(deletions), 0) FROM git_commit_files GROUP BY hash";
+    let commits = "SELECT hash, files_changed, additions, deletions FROM git_commits WHERE files_changed > 0";
+    assert_eq!(rows(&repository, commits), rows(&repository, totals));
+}
+
+#[test]
+fn refs_are_those_of_for_each_ref() {
+    let bed = Repositories::new().expect("repositories");
+    let format = "%(refname)%1f%(objectname)%1f%(symref)%1f%(objecttype)%1f%(upstream)%1f%(*objectname)%1f%(HEAD)";
+    for repository in [bed.normal(), bed.bare(), bed.detached(), bed.names(), bed.empty()] {
+        let expected: Vec<String> = lines(&repository, &["for-each-ref", &format!("--format={format}")])
+            .into_iter()
+            .map(|line| {
+                let cells: Vec<&str> = line.split(COLUMN).collect();
+                let or_null = |cell: &'static str| cell;
+                let commit = if cells[5].is_empty() { cells[1] } else { cells[5] };
+                let null = |cell: &str| if cell.is_empty() { or_null("NULL").to_owned() } else { cell.to_owned() };
+                columns(&[
+                    cells[0],
+                    cells[1],
+                    &null(cells[2]),
+                    cells[3],
+                    &null(cells[4]),
+                    commit,
+                    &(cells[6] == "*").to_string(),
+                ])
+            })
+            .collect();
+        let sql = "SELECT full_name, hash, target, object_type, upstream, commit_hash, is_head FROM git_refs";
+        assert_eq!(rows(&repository, sql), expected, "{}", repository.display());
+    }
+    let normal = bed.normal();
+    let kinds = rows(&normal, "SELECT type, name, remote FROM git_refs WHERE type <> 'branch'");
+    let expected = [
+        ["note", "commits", "NULL"],
+        ["remote", "origin/HEAD", "origin"],
+        ["remote", "origin/main", "origin"],
+        ["stash", "stash", "NULL"],
+        ["tag", "light", "NULL"],
+        ["tag", "v1.0", "NULL"],
+    ];
+    assert_eq!(kinds, expected.map(|row| columns(&row)));
+    let tag = rows(&normal, "SELECT tag_message, tagger_name, tagger_email FROM git_refs WHERE name = 'v1.0'");
+    assert_eq!(tag, [columns(&["Version 1.0", "Carl", "carl@example.test"])]);
+    let counted = rows(&normal, "SELECT commit_count FROM git_refs WHERE name = 'feature'");
+    assert_eq!(counted, lines(&normal, &["rev-list", "--count", "feature"]));
+    // Packed refs are the same refs.
+    let sql = "SELECT full_name, hash, target, commit_hash FROM git_refs";
+    let before = rows(&normal, sql);
+    run(&normal, &["pack-refs", "--all"]);
+    assert_eq!(rows(&normal, sql), before);
+}
+
+#[test]
+fn remotes_are_those_of_git_remote() {
+    let bed = Repositories::new().expect("repositories");
+    let normal = bed.normal();
+    run(&normal, &["config", "remote.origin.pushurl", "ssh://push.example.test/x"]);
+    run(&normal, &["remote", "add", "odd.name/x", "https://user:secret@example.test/a b"]);
+    let rows = rows(&normal, "SELECT name, url, push_url FROM git_remotes");
+    let expected: BTreeSet<String> = rows
+        .iter()
+        .flat_map(|row| {
+            let cells: Vec<&str> = row.split(COLUMN).collect();
+            [format!("{}\t{} (fetch)", cells[0], cells[1]), format!("{}\t{} (push)", cells[0], cells[2])]
+        })
+        .collect();
+    assert_eq!(expected.into_iter().collect::<Vec<_>>(), lines(&normal, &["remote", "-v"]));
+    let fetch = self::rows(
+        &normal,
+        "SELECT name, array_to_string(fetch_refspecs, ' '), is_default FROM git_remotes WHERE name = 'origin'",
+    );
+    assert_eq!(fetch, [columns(&["origin", "+refs/heads/*:refs/remotes/origin/*", "true"])]);
+}
+
+#[test]
+fn repositories_of_every_kind_are_found() {
+    let bed = Repositories::new().expect("repositories");
+    std::os::unix::fs::symlink(bed.root(), bed.root().join("loop")).expect("a link");
+    std::os::unix::fs::symlink(bed.normal(), bed.root().join("again")).expect("a link");
+    let sql = "SELECT name, is_bare, is_worktree, is_shallow, is_empty, is_detached, head_ref, head_hash, state, object_format \
+               FROM git_repositories";
+    let (mut seen, _) = ask(bed.root(), sql);
+    seen.sort();
+    let head = |repository: PathBuf| run(&repository, &["rev-parse", "HEAD"]).trim().to_owned();
+    let row = |name: &str, flags: [bool; 5], head_ref: &str, hash: &str| {
+        let flags = flags.map(|flag| flag.to_string());
+        columns(&[name, &flags[0], &flags[1], &flags[2], &flags[3], &flags[4], head_ref, hash, "none", "sha1"])
+    };
+    let main = "refs/heads/main";
+    let expected = [
+        row("bare", [true, false, false, false, false], main, &head(bed.bare())),
+        row("corrupt", [false; 5], main, &head(bed.corrupt())),
+        row("detached", [false, false, false, false, true], "NULL", &head(bed.detached())),
+        row("empty", [false, false, false, true, false], main, "NULL"),
+        row("names", [false; 5], main, &head(bed.names())),
+        row("normal", [false; 5], main, &head(bed.normal())),
+        row("shallow", [false, false, true, false, false], main, &head(bed.shallow())),
+        row("worktree", [false, true, false, false, false], "refs/heads/side", &head(bed.worktree())),
+    ];
+    assert_eq!(seen, expected);
+
+    // A key names any repository, found under the roots or not, by its working tree, its own folder, or through a link.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    for path in [bed.normal(), bed.normal().join(".git"), bed.bare(), bed.worktree(), bed.root().join("again")] {
+        let sql = format!("SELECT repo FROM git_repositories WHERE repo = '{}'", path.display());
+        assert_eq!(rows(elsewhere.path(), &sql), [path.display().to_string()]);
+    }
+    for path in [bed.none(), bed.normal().join("src"), bed.root().join("absent"), PathBuf::from("/proc/self/fd/9999")] {
+        for table in ["git_repositories", "git_commits", "git_commit_files", "git_refs", "git_remotes"] {
+            let sql = format!("SELECT * FROM {table} WHERE repo = '{}'", path.display());
+            assert!(rows(elsewhere.path(), &sql).is_empty(), "{sql}");
+        }
+    }
+    // The worktree, and repositories next to each other, keep their rows apart.
+    let sql = "SELECT r.name, count(*) FROM git_repositories r JOIN git_commits c ON c.repo = r.repo \
+               WHERE r.name IN ('normal', 'worktree', 'shallow') GROUP BY r.name";
+    let count = |repository: PathBuf| run(&repository, &["rev-list", "--all", "--count"]).trim().to_owned();
+    let expected = [("normal", bed.normal()), ("shallow", bed.shallow()), ("worktree", bed.worktree())];
+    assert_eq!(rows(bed.root(), sql), expected.map(|(name, repository)| columns(&[name, &count(repository)])));
+}
+
+#[test]
+fn a_state_is_named() {
+    let bed = Repositories::new().expect("repositories");
+    let state = || rows(&bed.normal(), "SELECT state FROM git_repositories");
+    for (file, expected) in [("BISECT_LOG", "bisect"), ("CHERRY_PICK_HEAD", "cherry-pick"), ("MERGE_HEAD", "merge")] {
+        fs::write(bed.normal().join(".git").join(file), "x").expect("written");
+        assert_eq!(state(), [expected]);
+    }
+    fs::create_dir(bed.normal().join(".git/rebase-merge")).expect("made");
+    assert_eq!(state(), ["rebase"]);
+}
+
+#[test]
+fn a_corrupt_repository_gives_what_it_has_and_says_the_rest() {
+    let bed = Repositories::new().expect("repositories");
+    let corrupt = bed.corrupt();
+    let (commits, warnings) = ask(&corrupt, "SELECT summary FROM git_commits ORDER BY summary");
+    assert_eq!(commits, ["Commit 1", "Commit 2", "Commit 3"]);
+    let text = format!("{warnings:?}");
+    assert!(warnings.iter().all(|warning| warning.outcome == Outcome::Malformed), "{text}");
+    assert!(
+        text.contains("refs/heads/broken names no object") && text.contains("refs/heads/dangling: commit"),
+        "{text}"
+    );
+
+    // The first commit's tree is missing, so neither its own files nor the second one's are known.
+    let (files, warnings) = ask(&corrupt, "SELECT path, additions FROM git_commit_files ORDER BY path");
+    assert_eq!(files, [columns(&["file3", "1"])]);
+    assert!(format!("{warnings:?}").contains("changes of commit"), "{warnings:?}");
+
+    let (refs, warnings) = ask(&corrupt, "SELECT name, object_type FROM git_refs ORDER BY name");
+    assert_eq!(refs, [columns(&["dangling", "NULL"]), columns(&["main", "commit"])]);
+    assert!(format!("{warnings:?}").contains("refs/heads/broken names no object"), "{warnings:?}");
+
+    // One bad repository does not spoil the others.
+    let (all, _) = ask(bed.root(), "SELECT DISTINCT repo FROM git_commits");
+    assert_eq!(all.len(), 7, "{all:?}");
+}
+
+#[test]
+fn broken_parts_are_named_and_the_rest_is_read() {
+    type Break = fn(&Path);
+    let cases: [(&str, Break, &str, &str, usize); 8] = [
+        (
+            "HEAD is garbage",
+            |git| fs::write(git.join("HEAD"), b"\xff\xfe\0").expect("written"),
+            "SELECT hash FROM git_commits",
+            "HEAD names no object",
+            1,
+        ),
+        (
+            "HEAD is a folder",
+            |git| {
+                fs::remove_file(git.join("HEAD")).expect("removed");
+                fs::create_dir(git.join("HEAD")).expect("made");
+            },
+            "SELECT head_ref FROM git_repositories",
+            "HEAD is not a file",
+            1,
+        ),
+        (
+            "the configuration is garbage",
+            |git| fs::write(git.join("config"), b"[core\nx").expect("written"),
+            "SELECT * FROM git_remotes",
+            "config line 2 is no setting",
+            0,
+        ),
+        (
+            "the configuration is garbage",
+            |git| fs::write(git.join("config"), b"[core\nx").expect("written"),
+            "SELECT hash FROM git_commits",
+            "",
+            1,
+        ),
+        (
+            "packed-refs is garbage",
+            |git| fs::write(git.join("packed-refs"), b"zzz\n^\n").expect("written"),
+            "SELECT name FROM git_refs",
+            "packed-refs line 1 is no ref",
+            1,
+        ),
+        (
+            "objects are named by SHA-256",
+            |git| fs::write(git.join("config"), "[extensions]\nobjectFormat = sha256\n").expect("written"),
+            "SELECT hash FROM git_commits",
+            "sha256",
+            0,
+        ),
+        (
+            "refs are a reftable",
+            |git| fs::write(git.join("config"), "[extensions]\nrefStorage = reftable\n").expect("written"),
+            "SELECT name FROM git_refs",
+            "reftable",
+            0,
+        ),
+        (
+            "objects are gone",
+            |git| {
+                fs::remove_dir_all(git.join("objects/pack"))
+                    .and_then(|()| {
+                        for entry in fs::read_dir(git.join("objects"))? {
+                            let path = entry?.path();
+                            if path.is_dir() {
+                                fs::remove_dir_all(path)?;
+                            }
+                        }
+                        Ok(())
+                    })
+                    .expect("removed")
+            },
+            "SELECT hash FROM git_commits",
+            "is missing from the repository",
+            0,
+        ),
+    ];
+    for (what, damage, sql, message, count) in cases {
+        let folder = tempfile::tempdir().expect("a folder");
+        run(folder.path(), &["init", "-q", "-b", "main"]);
+        run(folder.path(), &["commit", "-q", "--allow-empty", "-m", "One"]);
+        damage(&folder.path().join(".git"));
+        let (seen, warnings) = ask(folder.path(), sql);
+        assert_eq!(seen.len(), count, "{what}: {seen:?}");
+        let said = warnings.iter().any(|warning| warning.message.contains(message));
+        assert!(said || (message.is_empty() && warnings.is_empty()), "{what}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_missing_parent_ends_its_branch_only() {
+    let bed = Repositories::new().expect("repositories");
+    let normal = bed.normal();
+    let lost = run(&normal, &["rev-parse", "feature"]).trim().to_owned();
+    fs::remove_file(normal.join(".git/objects").join(&lost[..2]).join(&lost[2..])).expect("removed");
+    fs::remove_file(normal.join(".git/refs/heads/feature")).expect("removed");
+    let (seen, warnings) = ask(&normal, "SELECT hash, message FROM git_commits");
+    assert!(seen.len() > 10 && !seen.iter().any(|row| row.starts_with(&lost)), "{seen:?}");
+    assert!(warnings.len() == 1 && warnings[0].message.contains(&format!("commit {lost} is missing")), "{warnings:?}");
+}
+
+#[test]
+fn a_clock_that_was_wrong_hides_no_late_commit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let repository = folder.path();
+    run(repository, &["init", "-q", "-b", "main"]);
+    // The second commit was made "later" than those on top of it.
+    for time in [1_000_000_000_u64, 1_900_000_000, 1_100_000_000, 1_200_000_000] {
+        let mut git = git::git();
+        git.arg("-C").arg(repository).args(["commit", "-q", "--allow-empty", "-m", &time.to_string()]);
+        assert!(git.env("GIT_COMMITTER_DATE", format!("{time} +0000")).status().expect("git runs").success());
+    }
+    for _ in 0..2 {
+        let late = rows(repository, "SELECT summary FROM git_commits WHERE committer_date >= '2015-01-01'");
+        assert_eq!(late, ["1900000000"]);
+        let sql = "SELECT summary FROM git_commits WHERE committer_date >= '2008-01-01' AND ref = 'HEAD~1..HEAD'";
+        assert_eq!(rows(repository, sql), ["1200000000"]);
+        run(repository, &["commit-graph", "write", "--reachable"]);
+    }
+}
+
+#[test]
+fn a_damaged_pack_gives_what_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    git::big(folder.path(), 4000).expect("a repository");
+    let packs = fs::read_dir(folder.path().join(".git/objects/pack")).expect("packs");
+    let pack = packs
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "pack"))
+        .expect("a pack");
+    let mut bytes = fs::read(&pack).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 2000].fill(0xAA);
+    fs::set_permissions(&pack, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("set");
+    fs::write(&pack, bytes).expect("written");
+    let (seen, warnings) = ask(folder.path(), "SELECT hash, message FROM git_commits");
+    assert!(seen.len() > 100 && seen.len() < 4000, "{}", seen.len());
+    assert!(
+        warnings.iter().all(|warning| warning.outcome == Outcome::Malformed) && !warnings.is_empty(),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn linked_folders_that_lead_nowhere_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in
+        [("nowhere", "gitdir: /does/not/exist\n"), ("garbage", "hello"), ("self", "gitdir: .git\n"), ("empty", "")]
+    {
+        fs::create_dir(folder.path().join(name)).expect("made");
+        fs::write(folder.path().join(name).join(".git"), content).expect("written");
+    }
+    fs::create_dir_all(folder.path().join("hollow/.git")).expect("made");
+    let (seen, warnings) = ask(folder.path(), "SELECT * FROM git_repositories");
+    assert!(seen.is_empty(), "{seen:?}");
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    let (seen, warnings) = ask(&folder.path().join("absent"), "SELECT * FROM git_repositories");
+    assert!(seen.is_empty() && warnings.len() == 1 && warnings[0].message.contains("no such folder"), "{warnings:?}");
+}
+
+#[test]
+fn submodules_are_repositories_of_their_own() {
+    let bed = Repositories::new().expect("repositories");
+    let outer = bed.root().join("outer");
+    run(bed.root(), &["init", "-q", "-b", "main", "outer"]);
+    let inner = bed.normal();
+    run(
+        &outer,
+        &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &inner.to_string_lossy(), "vendor/web"],
+    );
+    run(&outer, &["commit", "-q", "-m", "Add web"]);
+    assert_eq!(
+        rows(&outer, "SELECT name, is_submodule FROM git_repositories"),
+        [columns(&["outer", "false"]), columns(&["web", "true"])]
+    );
+    let sql = "SELECT f.path, status, new_mode, additions FROM git_commit_files f JOIN git_repositories r ON r.repo = f.repo \
+               WHERE r.name = 'outer' AND f.path = 'vendor/web'";
+    assert_eq!(rows(&outer, sql), [columns(&["vendor/web", "added", "160000", "1"])]);
+}
+
+/// Every file under a folder with its size and times.
+fn snapshot(folder: &Path) -> BTreeSet<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut all = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+            let found = entry.path().symlink_metadata().expect("still there");
+            all.insert(format!("{:?} {} {} {}", entry.path(), found.len(), found.mtime_nsec(), found.ctime_nsec()));
+            if found.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn reading_writes_nothing_and_runs_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bed = Repositories::new().expect("repositories");
+    let outside = tempfile::tempdir().expect("a folder");
+    let trap = outside.path().join("trap.sh");
+    let mark = outside.path().join("mark");
+    fs::write(&trap, format!("#!/bin/sh\ntouch {}\ncat\n", mark.display())).expect("written");
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).expect("set");
+    let program = trap.display().to_string();
+    let normal = bed.normal();
+    for (name, value) in [
+        ("core.fsmonitor", &program),
+        ("diff.external", &program),
+        ("diff.trap.textconv", &program),
+        ("diff.trap.command", &program),
+        ("filter.trap.smudge", &program),
+        ("filter.trap.clean", &program),
+        ("core.sshCommand", &program),
+        ("core.pager", &program),
+        ("uploadpack.packObjectsHook", &program),
+        ("core.hooksPath", &outside.path().display().to_string()),
+    ] {
+        run(&normal, &["config", name, value]);
+    }
+    fs::write(normal.join(".gitattributes"), "* diff=trap filter=trap\n").expect("written");
+    fs::copy(&trap, outside.path().join("post-checkout")).expect("copied");
+    let before = snapshot(bed.root());
+    for table in ["git_repositories", "git_commits", "git_commit_files", "git_refs", "git_remotes"] {
+        ask(bed.root(), &format!("SELECT * FROM {table}"));
+    }
+    ask(bed.root(), "SELECT files_changed, additions FROM git_commits");
+    assert_eq!(snapshot(bed.root()), before);
+    assert!(!mark.exists(), "a program of the repository ran");
+    let hooks = rows(&normal, "SELECT array_to_string(hooks, ' '), hooks_path FROM git_repositories");
+    assert_eq!(hooks, [columns(&["post-checkout trap.sh", &outside.path().display().to_string()])]);
+}
+
+#[test]
+fn repositories_of_other_users_are_read() {
+    let bed = Repositories::new().expect("repositories");
+    let count = run(&bed.normal(), &["rev-list", "--all", "--count"]);
+    let mut folders = vec![bed.normal()];
+    while let Some(folder) = folders.pop() {
+        // Only root may give files away; for anybody else this repository is another user's to no tool.
+        if std::os::unix::fs::lchown(&folder, Some(12345), Some(12345)).is_err() {
+            break;
+        }
+        for entry in fs::read_dir(&folder)
+            .expect("a folder")
+            .flatten()
+            .filter(|entry| entry.path().symlink_metadata().is_ok_and(|found| found.is_dir()))
+        {
+            folders.push(entry.path());
+        }
+    }
+    assert_eq!(rows(&bed.normal(), "SELECT count(*) FROM git_commits"), [count.trim()]);
+    assert_eq!(rows(&bed.normal(), "SELECT name FROM git_repositories"), ["normal"]);
+}
+
+#[test]
+fn paths_and_messages_of_any_bytes_are_text() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    run(folder.path(), &["init", "-q", "-b", "main"]);
+    let huge = "x".repeat(3 << 20);
+    let message = folder.path().join("message");
+    fs::write(&message, format!("Huge\n\n{huge}")).expect("written");
+    run(folder.path(), &["commit", "-q", "--allow-empty", "-F", "message"]);
+    let lengths = rows(folder.path(), "SELECT length(message), length(summary) FROM git_commits");
+    assert_eq!(lengths, [columns(&[&(huge.len() + 6).to_string(), "4"])]);
+    // libgit2 takes no path for its objects that is not UTF-8: said, not hidden.
+    fs::create_dir(&odd).expect("made");
+    run(&odd, &["init", "-q", "-b", "main"]);
+    let (_, warnings) = ask(folder.path(), "SELECT count(*) FROM git_commits");
+    assert!(warnings.len() == 1 && warnings[0].outcome == Outcome::Unsupported, "{warnings:?}");
+}
+
+/// Counts rows.
+struct Count(usize);
+
+impl Sink for Count {
+    fn blocking_send(&mut self, batch: arrow_array::RecordBatch) -> bool {
+        self.0 += batch.num_rows();
+        true
+    }
+
+    fn send(&mut self, batch: arrow_array::RecordBatch) -> indago_table::scan::BoxFuture<'_, bool> {
+        self.0 += batch.num_rows();
+        Box::pin(async { true })
+    }
+}
+
+/// Rows, and objects and files read, of a scan for commits made at a time or later.
+fn since(repository: &Path, seconds: i64) -> (usize, u64) {
+    let from = Some(Scalar::Timestamp(seconds * 1_000_000));
+    scan(
+        repository,
+        "git_commits",
+        &["committer_date"],
+        "committer_date",
+        ColumnConstraint { from, ..Default::default() },
+        None,
+    )
+}
+
+/// Rows, and objects and files read, of one scan.
+fn cost(
+    repository: &Path,
+    table: &str,
+    wanted: &[&str],
+    key: Option<(&str, &str)>,
+    limit: Option<usize>,
+) -> (usize, u64) {
+    let (column, value) = key.unwrap_or(("repo", ""));
+    let keys = key.map(|_| Arc::new(vec![Scalar::Text(value.to_owned())]));
+    scan(repository, table, wanted, column, ColumnConstraint { keys, ..Default::default() }, limit)
+}
+
+fn scan(
+    repository: &Path,
+    table: &str,
+    wanted: &[&str],
+    constrained: &str,
+    constraint: ColumnConstraint,
+    limit: Option<usize>,
+) -> (usize, u64) {
+    let tables = tables(Git::with_roots(&Sys::live(), [GitRoot { path: repository.to_owned(), depth: 0 }]));
+    let table = tables.iter().find(|other| other.spec().name == table).expect("a table");
+    let column = |name: &str| table.spec().column(name).expect("a column");
+    let mut columns: Vec<usize> = wanted.iter().map(|name| column(name)).collect();
+    columns.sort_unstable();
+    let mut constraints = Constraints::default();
+    constraints.0.insert(column(constrained), constraint);
+    let context = ScanContext { limit, constraints: Arc::new(constraints), ..ScanContext::new(columns) };
+    let mut count = Count(0);
+    for slice in table.slices(&context).expect("slices") {
+        match slice.reading {
+            Reading::Blocking(read) => read(&mut count).expect("read"),
+            Reading::Async(_) => panic!("git tables block"),
+        }
+    }
+    (count.0, context.meter.calls())
+}
+
+#[test]
+fn a_scan_reads_no_more_than_it_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let big = folder.path().join("big");
+    git::big(&big, 3000).expect("a repository");
+    let hash = run(&big, &["rev-parse", "main~5"]).trim().to_owned();
+
+    let (rows, calls) = cost(&big, "git_commits", &["hash", "message"], None, None);
+    assert_eq!(rows, 3000);
+    assert!(calls < 3100, "{calls} reads: each commit once");
+    let log = lines(&big, &["log", "--all", "--format=%H%x1f%ct%x1f%s"]);
+    assert_eq!(self::rows(&big, "SELECT hash, unixepoch(committer_date), summary FROM git_commits"), log);
+    let (rows, calls) = cost(&big, "git_commits", &["message"], Some(("hash", &hash)), None);
+    assert!(rows == 1 && calls < 20, "{rows} rows, {calls} reads");
+    let (rows, calls) = cost(&big, "git_commits", &["message"], None, Some(10));
+    assert!(rows == 10 && calls < 80, "{rows} rows, {calls} reads");
+
+    // A file list needs three trees a side, lines two blobs more, and only if they are wanted.
+    let (rows, calls) = cost(&big, "git_commit_files", &["path"], Some(("hash", &hash)), None);
+    assert!(rows == 1 && calls < 25, "{rows} rows, {calls} reads");
+    let few = cost(&big, "git_commit_files", &["path"], None, None);
+    let all = cost(&big, "git_commit_files", &["path", "additions"], None, None);
+    assert_eq!(few.0, all.0);
+    assert!(few.1 + 2 * 2000 < all.1, "{few:?} {all:?}");
+    // A path that was never there costs no folder but the first.
+    let none = cost(&big, "git_commit_files", &["path"], Some(("path", "absent/file")), None);
+    assert!(none.0 == 0 && none.1 < 4 * 3000 + 100, "{none:?}");
+
+    // With a commit graph, counting reads no commit at all.
+    run(&big, &["commit-graph", "write", "--reachable"]);
+    let (rows, calls) = cost(&big, "git_commits", &[], None, None);
+    assert!(rows == 3000 && calls < 100, "{rows} rows, {calls} reads");
+    // And late commits are found without the early ones.
+    let (rows, calls) = since(&big, 1_700_000_000 + 2901 * 60);
+    assert!((100..200).contains(&rows) && calls < 400, "{rows} rows, {calls} reads");
+}
