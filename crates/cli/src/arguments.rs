@@ -47,6 +47,17 @@ pub(crate) enum Command {
     Demo(Demo),
     /// The interactive shell
     Shell(Shell),
+    /// Write the reference pages
+    #[command(hide = true)]
+    Reference(Reference),
+}
+
+/// Where the reference pages go.
+#[derive(Debug, Args)]
+pub(crate) struct Reference {
+    /// Folder to write into
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }
 
 /// How queries run.

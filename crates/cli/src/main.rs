@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Some(Command::Shell(options)) => command::shell::run(&runtime, &common, options),
         Some(Command::Query(options)) => runtime.block_on(Box::pin(command::query::run(&common, options))),
         Some(Command::Tables(options)) => runtime.block_on(Box::pin(command::tables::run(&common, options))),
+        Some(Command::Reference(options)) => runtime.block_on(Box::pin(command::reference::run(options))),
         Some(Command::Functions(options)) => runtime.block_on(Box::pin(command::functions::run(&common, options))),
         Some(Command::Pack(options)) => runtime.block_on(Box::pin(command::pack::run(&common, options))),
         Some(Command::Daemon) => runtime.block_on(Box::pin(command::daemon::run(&common))),

@@ -244,3 +244,9 @@ SELECT group_concat(DISTINCT g) FROM (SELECT g FROM t WHERE g IS NOT NULL ORDER 
 SELECT group_concat(DISTINCT s) FROM empty;
 SELECT g, group_concat(DISTINCT n) FROM t WHERE n IS NULL GROUP BY g;
 SELECT uid, GROUP_CONCAT(DISTINCT state) FROM processes GROUP BY uid;
+SELECT 1 + 1 AS k, count(*) FROM t GROUP BY k;
+SELECT g, CASE WHEN id = '5' THEN a ELSE id END, max(id) FROM t GROUP BY g;
+SELECT g, id = '2', max(id) FROM t GROUP BY g;
+SELECT g, n = 10, min(id) FROM t GROUP BY g;
+SELECT g, max(id) FROM t GROUP BY g HAVING id = '2';
+SELECT id FROM t WHERE b NOT IN (a, 'abc') AND b IN (1, a, '10');

@@ -1,1 +1,82 @@
-fn main() {}
+//! The project's tasks: `cargo xtask TASK`.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+mod check;
+mod compare;
+mod demo_estate;
+mod docs;
+mod new_table;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+tasks:
+  check                all that CI runs: installs what the test beds need, fmt, clippy, tests, examples, generated docs
+  docs [--check]       write the reference pages under docs/reference, or say that they are not fresh
+  new-table ENV/NAME   lay out a table: its file, its tests, its line in lib.rs
+  compare              measure beside the peers, in one run, on a release build
+  demo-estate          capture the demo estate anew from real test beds
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["check"] => check::run(),
+        ["docs"] => docs::run(false),
+        ["docs", "--check"] => docs::run(true),
+        ["new-table", name] => new_table::run(name),
+        ["compare"] => compare::run(),
+        ["demo-estate"] => demo_estate::run(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The project's root.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map(PathBuf::from).unwrap_or(here)
+}
+
+/// The cargo that runs this.
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// Runs a command to its end; says how long it took.
+fn run(what: &str, command: &mut Command) -> Result<()> {
+    eprintln!("==> {what}");
+    let started = Instant::now();
+    let status = command.status().with_context(|| format!("{what}: {command:?}"))?;
+    eprintln!("<== {what}: {:.0} s", started.elapsed().as_secs_f64());
+    if !status.success() {
+        bail!("{what} failed ({status}): {command:?}");
+    }
+    Ok(())
+}
+
+/// What a command prints.
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} printed no UTF-8"))
+}

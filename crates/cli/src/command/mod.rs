@@ -6,5 +6,6 @@ pub(crate) mod demo;
 pub(crate) mod functions;
 pub(crate) mod pack;
 pub(crate) mod query;
+pub(crate) mod reference;
 pub(crate) mod shell;
 pub(crate) mod tables;

@@ -108,7 +108,9 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
         let item = class(item, schema);
         item != Some(subject) && item != Some(Class::Null) && item.is_some()
     });
-    if !mixed && !collated {
+    // DataFusion merges lists as if two items that are written differently were never equal: columns go out of them.
+    let columns = list.iter().any(|item| !matches!(item, Expr::Literal(..)));
+    if !mixed && !collated && !columns {
         return same(expr, list);
     }
     // Each item is compared as `=` would; what becomes a plain `subject = literal` goes back into a list.
@@ -127,6 +129,7 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
         }
         // The right side of IN has no affinity of its own.
         match comparison(Operator::Eq, &expr, subject, &item, item_class, schema) {
+            compared if !matches!(item, Expr::Literal(..)) => others.push(compared),
             Expr::BinaryExpr(binary) if *binary.left == *expr || collated => {
                 subject_expr = *binary.left;
                 kept.push(*binary.right);

@@ -90,6 +90,7 @@ pub(crate) fn has_affinity(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::Cast(_) | Expr::TryCast(_) => true,
         Expr::Alias(alias) => has_affinity(&alias.expr),
+        Expr::AggregateFunction(_) => bare_column(expr).is_some(),
         Expr::ScalarFunction(function) => {
             matches!(function.name(), "as_text" | "as_integer" | "as_real" | "exact_integer" | "exact_real")
                 || (function.name() == "collate" && function.args.first().is_some_and(has_affinity))
@@ -103,6 +104,16 @@ pub(crate) fn has_affinity(expr: &Expr) -> bool {
             _ => true,
         },
         _ => false,
+    }
+}
+
+/// The column behind `first_value(column)`, which is what a bare column under GROUP BY became.
+fn bare_column(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::AggregateFunction(function) if function.func.name() == "first_value" => {
+            function.params.args.first().filter(|column| matches!(column, Expr::Column(_)))
+        }
+        _ => None,
     }
 }
 
@@ -140,7 +151,7 @@ pub(crate) fn collation(expr: &Expr, schema: &DFSchema) -> Option<(Collation, bo
             .get(COLLATION_METADATA)
             .and_then(|name| Collation::named(name))
             .map(|collation| (collation, false)),
-        Expr::BinaryExpr(_) | Expr::Case(_) => None,
+        Expr::AggregateFunction(_) => bare_column(expr).and_then(|column| collation(column, schema)),
         _ => None,
     }
 }

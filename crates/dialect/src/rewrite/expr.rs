@@ -926,6 +926,12 @@ fn arrow_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
     Some(out)
 }
 
+/// Whether an expression is the same for every row.
+pub(crate) fn is_constant(expr: &Expr) -> bool {
+    let volatile = expr.to_string().to_ascii_lowercase().contains("random");
+    !volatile && !super::group::has_aggregate(expr) && !mentions_columns(expr)
+}
+
 fn mentions_columns(expr: &Expr) -> bool {
     sqlparser::ast::visit_expressions(expr, |expr| match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) | Expr::CompoundFieldAccess { .. } => {

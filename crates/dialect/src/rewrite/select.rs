@@ -91,9 +91,9 @@ impl Rewriter<'_> {
                 sort_key(expr);
                 groups.push(group::canonical(expr, &scope));
             }
-            // A number would be an ordinal by now.
+            // A number would be an ordinal by now, and so would what folds to one.
             for expr in list.iter_mut() {
-                if super::integer(expr).is_some() {
+                if super::integer(expr).is_some() || super::expr::is_constant(expr) {
                     *expr = build::string("");
                 }
             }

@@ -39,9 +39,8 @@ fn nesting_is_bounded() {
         std::thread::Builder::new()
             .stack_size(2 << 20)
             .spawn(move || {
-                parse(&sql, Dialect::Osquery).map(|statements| {
-                    statements.into_iter().filter(|one| rewrite(one.clone(), &NoNames).is_ok()).count()
-                })
+                parse(&sql, Dialect::Osquery)
+                    .map(|statements| statements.into_iter().filter_map(|one| rewrite(one, &NoNames).ok()).count())
             })
             .expect("thread")
             .join()
@@ -78,6 +77,8 @@ async fn long_chains_run() {
     let both = Both::new(&tables());
     let many = (0..400).map(|n| format!("a != {n}")).collect::<Vec<_>>().join(" AND ");
     assert!(both.ask(&format!("SELECT id FROM t WHERE {many}")).await.is_ok());
+    let members = format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(250));
+    assert_eq!(both.ask(&members).await.map(|rows| rows.len()), Ok(251));
     let sum = vec!["1"; 240].join(" + ");
     assert_eq!(both.ask(&format!("SELECT {sum}")).await, Ok(vec![vec![Some("240".to_owned())]]));
 }

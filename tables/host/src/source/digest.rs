@@ -54,6 +54,7 @@ pub(crate) fn digests(sys: &Sys, path: &Path, wanted: Wanted) -> Result<Digests>
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make their own files")]
 mod tests {
     use super::*;
 

@@ -314,6 +314,7 @@ impl Iterator for Walk<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make their own files")]
 mod tests {
     use std::os::unix::ffi::OsStrExt;
 

@@ -1,0 +1,42 @@
+//! Embeds the engine: one query, its Arrow record batches as they come, its warnings, and what its scans did.
+//!
+//! `cargo run --example embed`
+
+use std::error::Error;
+
+use indago::arrow::cast::AsArray;
+use indago::arrow::types::Int64Type;
+use indago::futures::StreamExt;
+use indago::{Defaults, Engine};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // The tables of this machine. Nothing is read and nobody is called before a query asks.
+    let engine = Engine::builder().with_defaults()?.build().await?;
+
+    let me = i64::from(std::process::id());
+    let query = engine.query(&format!("SELECT pid, name, parent FROM processes WHERE pid = {me}")).await?;
+    println!("columns: {:?}", query.schema().fields().iter().map(|field| field.name()).collect::<Vec<_>>());
+
+    let mut rows = 0;
+    let mut batches = query.stream();
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        let pids = batch.column(0).as_primitive::<Int64Type>();
+        let names = batch.column(1).as_string_view();
+        for row in 0..batch.num_rows() {
+            println!("{} {}", pids.value(row), names.value(row));
+            assert_eq!(pids.value(row), me);
+        }
+        rows += batch.num_rows();
+    }
+    assert_eq!(rows, 1, "this process is there once");
+
+    for warning in query.warnings() {
+        println!("missing: {warning}");
+    }
+    for scan in query.scans() {
+        println!("{} where {}: {} rows, {} calls", scan.table, scan.constraints, scan.rows, scan.calls);
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! All that CI runs, each part timed.
+//!
+//! Every cargo call selects the whole workspace, so that all of them share one set of built dependencies.
+
+use anyhow::Result;
+
+use crate::{cargo, docs};
+
+fn run_part(what: &str, arguments: &[&str]) -> Result<()> {
+    crate::run(what, cargo().args(arguments))
+}
+
+pub(crate) fn run() -> Result<()> {
+    run_part("fmt", &["fmt", "--all", "--check"])?;
+    run_part("build", &["build", "--workspace", "--all-targets"])?;
+    run_part("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    // The Kubernetes build must not run beside rustc: memory.
+    run_part("test beds", &["run", "--workspace", "--bin", "beds", "--", "install"])?;
+    docs::run(true)?;
+    run_part("tests", &["test", "--workspace", "--lib", "--bins", "--tests"])?;
+    for example in ["embed", "own_table", "own_function", "warnings", "own_kube_client"] {
+        run_part(&format!("example {example}"), &["run", "--workspace", "--example", example])?;
+    }
+    run_part("demo", &["run", "--workspace", "--bin", "indago", "--", "demo"])?;
+    eprintln!("all checks passed");
+    Ok(())
+}

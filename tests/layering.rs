@@ -1,0 +1,104 @@
+//! Arrows between crates point down only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+use crate::support::root;
+
+/// Layer of each crate of ours; a crate may depend on lower layers, and on those of its own that are named.
+fn layer(name: &str) -> u32 {
+    match name {
+        "indago-table-derive" => 0,
+        "indago-table" => 1,
+        "indago-dialect" => 2,
+        name if name.starts_with("indago-tables-") && name != "indago-tables-registry" => 2,
+        "indago-engine" => 3,
+        "indago-config" => 4,
+        "indago-store" | "indago-packs" | "indago-tables-registry" => 5,
+        "indago" => 6,
+        "indago-shell" | "indago-daemon" => 7,
+        "indago-cli" => 8,
+        other => panic!("tests/layering.rs does not know the crate {other}: give it a layer"),
+    }
+}
+
+/// Crates that stand beside the layers: test beds and tasks.
+const BESIDE: [&str; 4] = ["indago-testkit", "indago-xtask", "indago-tests", "indago-benches"];
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo metadata of this workspace");
+    let mut all = BTreeMap::new();
+    for package in metadata.packages {
+        let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        all.insert(package.name.to_string(), normal.map(|dependency| dependency.name.clone()).collect());
+    }
+    all
+}
+
+#[test]
+fn arrows_point_down() {
+    for (package, dependencies) in dependencies() {
+        if BESIDE.contains(&package.as_str()) {
+            continue;
+        }
+        for dependency in dependencies.iter().filter(|name| name.starts_with("indago")) {
+            assert!(
+                layer(dependency) < layer(&package),
+                "{package} (layer {}) must not depend on {dependency} (layer {})",
+                layer(&package),
+                layer(dependency),
+            );
+        }
+    }
+}
+
+#[test]
+fn tables_know_no_query_engine() {
+    for (package, dependencies) in dependencies() {
+        if package.starts_with("indago-table") {
+            let engine = dependencies.iter().find(|name| name.starts_with("datafusion") || *name == "indago-engine");
+            assert_eq!(engine, None, "{package} must work without DataFusion and the engine");
+        }
+    }
+}
+
+#[test]
+fn front_ends_use_the_facade_alone() {
+    let allowed = ["indago", "indago-shell", "indago-daemon"];
+    for (package, dependencies) in dependencies() {
+        if ["indago-shell", "indago-daemon", "indago-cli"].contains(&package.as_str()) {
+            for dependency in dependencies.iter().filter(|name| name.starts_with("indago")) {
+                assert!(allowed.contains(&dependency.as_str()), "{package} reaches round the facade to {dependency}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_table_provider() {
+    fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder of this project") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    for folder in ["crates", "tables"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let implementing = |path: &&std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).expect("a source file");
+        text.lines().any(|line| line.trim_start().starts_with("impl TableProvider for"))
+    };
+    let found: Vec<_> = files.iter().filter(implementing).collect();
+    assert_eq!(found, [&root().join("crates/engine/src/provider.rs")]);
+}

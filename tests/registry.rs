@@ -1,0 +1,174 @@
+//! What holds for every table there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indago_engine::Engine;
+use indago_table::{Sys, TableRef};
+use indago_tables_registry::{Environments, all};
+
+use crate::support::{fixture_host, host_engine, root, rows};
+
+fn tables() -> Vec<TableRef> {
+    all(&Environments::of(&Sys::at("/nonexistent")))
+}
+
+fn is_snake_case(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[test]
+fn names_are_snake_case_and_unique() {
+    let mut seen = BTreeSet::new();
+    for table in tables() {
+        let spec = table.spec();
+        assert!(is_snake_case(&spec.name), "{}", spec.name);
+        assert!(seen.insert(spec.name.to_string()), "two tables are called {}", spec.name);
+        let mut columns = BTreeSet::new();
+        for column in spec.columns.iter() {
+            assert!(is_snake_case(&column.name), "{}.{}", spec.name, column.name);
+            assert!(columns.insert(&column.name), "{} has two columns {}", spec.name, column.name);
+        }
+    }
+}
+
+#[test]
+fn a_table_stands_in_the_file_of_its_name() {
+    for table in tables() {
+        let spec = table.spec();
+        let stem = root().join("tables").join(spec.environment.as_ref()).join("src").join(spec.name.as_ref());
+        for extension in ["rs", "slt"] {
+            let file = stem.with_extension(extension);
+            assert!(file.is_file(), "{} is missing", file.display());
+        }
+    }
+}
+
+#[test]
+fn documentation_is_sentences() {
+    for table in tables() {
+        let spec = table.spec();
+        let ends = |text: &str| text.trim_end().ends_with(['.', '`', ')', ':']);
+        assert!(ends(&spec.description), "{}: {:?}", spec.name, spec.description);
+        for column in spec.columns.iter() {
+            assert!(ends(&column.description), "{}.{}: {:?}", spec.name, column.name, column.description);
+        }
+        assert!(!spec.examples.is_empty(), "{} has no example", spec.name);
+    }
+}
+
+/// Same name, same type, within an environment. Across environments the peers disagree (osquery's `uid` is a number,
+/// Kubernetes' a text), and each environment keeps its own field's word.
+#[test]
+fn same_column_name_same_type() {
+    let mut types: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
+    let mut differing = Vec::new();
+    for table in tables() {
+        let spec = table.spec();
+        // Docker's tables keep osquery's types beside the containers table's own.
+        let family = if spec.name.starts_with("docker_") { "docker" } else { spec.environment.as_ref() };
+        for column in spec.columns.iter() {
+            let kind = column.kind.name();
+            let key = (family.to_owned(), column.name.to_string());
+            match types.get(&key) {
+                Some((other, table)) if *other != kind => {
+                    differing.push(format!("{}.{} is {kind}, {table}.{} is {other}", spec.name, column.name, column.name));
+                }
+                Some(_) => {}
+                None => {
+                    types.insert(key, (kind, spec.name.to_string()));
+                }
+            }
+        }
+    }
+    let known = known_differences();
+    let unknown: Vec<_> = differing.iter().filter(|line| !known.iter().any(|known| line.starts_with(known))).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// Tables whose peer gives a column another type than the environment's other tables, with the peer's reason.
+fn known_differences() -> Vec<&'static str> {
+    include_str!("fixtures/type_differences.txt").lines().filter(|line| !line.starts_with('#')).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_run() {
+    // Without clusters, accounts and runtimes: an example must still plan, run, and say what is missing.
+    let sys = Sys::at(root().join("tests/fixtures/hosts/plain"));
+    let engine = Engine::builder().tables(all(&Environments::of(&sys))).build().await.expect("the engine builds");
+    for table in engine.tables() {
+        for example in table.spec().examples.iter() {
+            let query = engine.query(example.sql).await;
+            let query = query.unwrap_or_else(|error| panic!("{}: {}: {error}", table.spec().name, example.sql));
+            query.collect().await.unwrap_or_else(|error| panic!("{}: {}: {error}", table.spec().name, example.sql));
+        }
+    }
+}
+
+/// Host tables that can be read whole on a fixture.
+async fn whole(engine: &Engine) -> Vec<TableRef> {
+    let mut whole = Vec::new();
+    for table in engine.tables() {
+        let spec = table.spec();
+        if spec.environment == "host" && !spec.is_keyed() {
+            whole.push(table);
+        }
+    }
+    whole
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_column_alone_is_that_column_of_all() {
+    let engine = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    for table in whole(&engine).await {
+        let spec = table.spec();
+        let names: Vec<String> = spec.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+        let all = engine.query(&format!("SELECT {} FROM {}", names.join(", "), spec.name)).await.expect("it plans");
+        let all = crate::support::texts(&all.collect().await.expect("it runs"));
+        for (position, name) in names.iter().enumerate() {
+            // What changes from moment to moment can't be compared.
+            if ["time", "uptime"].contains(&spec.name.as_ref()) {
+                continue;
+            }
+            let mut expected: Vec<Vec<String>> = all.iter().map(|row| vec![row[position].clone()]).collect();
+            expected.sort();
+            let alone = rows(&engine, &format!("SELECT {name} FROM {}", spec.name)).await;
+            assert_eq!(alone, expected, "{}.{name}", spec.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushdown_is_the_filter() {
+    let engine = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    let mut compared = 0;
+    for table in whole(&engine).await {
+        let spec = table.spec();
+        if ["time", "uptime"].contains(&spec.name.as_ref()) {
+            continue;
+        }
+        for column in spec.columns.iter().filter(|column| column.index && !column.hidden) {
+            let name = &column.name;
+            let values = rows(&engine, &format!("SELECT DISTINCT {name} FROM {}", spec.name)).await;
+            for value in values.iter().flatten().filter(|value| *value != "NULL").take(3) {
+                let literal = match column.kind {
+                    indago_table::Kind::BigInt => value.clone(),
+                    _ => format!("'{}'", value.replace('\'', "''")),
+                };
+                let pushed = rows(&engine, &format!("SELECT * FROM {} WHERE {name} = {literal}", spec.name)).await;
+                // COALESCE keeps the filter away from the table.
+                let sql = format!("SELECT * FROM {} WHERE coalesce({name}, {literal}) = {literal} AND {name} IS NOT NULL", spec.name);
+                assert_eq!(pushed, rows(&engine, &sql).await, "{}.{name} = {literal}", spec.name);
+                assert!(!pushed.is_empty(), "{}.{name} = {literal} gives no row", spec.name);
+                compared += 1;
+            }
+            let absent = match column.kind {
+                indago_table::Kind::BigInt => "987654321".to_owned(),
+                _ => "'no such key'".to_owned(),
+            };
+            let none = rows(&engine, &format!("SELECT * FROM {} WHERE {name} = {absent}", spec.name)).await;
+            assert!(none.is_empty(), "{}.{name} = {absent} gives {none:?}", spec.name);
+        }
+    }
+    assert!(compared > 5, "only {compared} keys were compared");
+}

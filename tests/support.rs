@@ -1,0 +1,51 @@
+//! What several subjects need.
+
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use datafusion::arrow::util::display::array_value_to_string;
+use indago_engine::{Engine, EngineBuilder};
+use indago_table::Sys;
+use indago_tables_registry::{Environments, all};
+
+/// A fixture host of this folder.
+pub(crate) fn fixture_host(name: &str) -> Sys {
+    Sys::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts").join(name))
+}
+
+/// The project's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the root").to_owned()
+}
+
+/// An engine over the host tables of a machine.
+pub(crate) fn host_engine(sys: &Sys) -> EngineBuilder {
+    Engine::builder().tables(all(&Environments { host: Some(sys.clone()), ..Environments::default() }))
+}
+
+/// Rows as text, NULL as `NULL`, in the order in which they came.
+pub(crate) fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let cell = |column: &arrow_array::ArrayRef| {
+                if column.is_null(row) {
+                    "NULL".to_owned()
+                } else {
+                    array_value_to_string(column, row).expect("a value has a text")
+                }
+            };
+            rows.push(batch.columns().iter().map(cell).collect());
+        }
+    }
+    rows
+}
+
+/// A query's rows, sorted.
+pub(crate) async fn rows(engine: &Engine, sql: &str) -> Vec<Vec<String>> {
+    let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let mut rows = texts(&batches);
+    rows.sort();
+    rows
+}
