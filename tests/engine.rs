@@ -136,11 +136,13 @@ impl RowStream for Failing {
     }
 
     fn rows<'a>(_scan: &'a Scan<Self>, part: &'a Self::Part) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
-        futures::stream::iter(match *part {
-            "good" => Ok(Failing { part: (*part).to_owned() }),
-            _ => Err(Error::Malformed("the bad part is broken".to_owned())),
-        }
-        .map_or_else(|error| vec![Err(error)], |row| vec![Ok(row)]))
+        futures::stream::iter(
+            match *part {
+                "good" => Ok(Failing { part: (*part).to_owned() }),
+                _ => Err(Error::Malformed("the bad part is broken".to_owned())),
+            }
+            .map_or_else(|error| vec![Err(error)], |row| vec![Ok(row)]),
+        )
     }
 }
 
@@ -207,7 +209,8 @@ async fn a_join_looks_up_each_distinct_key_once() {
     let engine = engine(&lab).await;
     let all = rows(&engine, "SELECT t.id, k.square FROM things t LEFT JOIN keyed k ON k.key = t.target").await;
     assert_eq!(all.len(), 10);
-    let found: Vec<_> = all.iter().filter(|row| row[1] != "NULL").map(|row| (row[0].as_str(), row[1].as_str())).collect();
+    let found: Vec<_> =
+        all.iter().filter(|row| row[1] != "NULL").map(|row| (row[0].as_str(), row[1].as_str())).collect();
     assert_eq!(found, [("0", "0"), ("1", "0"), ("4", "4"), ("5", "4"), ("8", "16")]);
     assert_eq!(lab.keys(), [0, 1, 2, 3, 4]);
 }
@@ -217,18 +220,42 @@ async fn lookups_keep_the_meaning_of_every_join() {
     let cases: &[(&str, &[&str])] = &[
         ("SELECT t.id FROM things t JOIN keyed k ON k.key = t.target", &["0", "1", "4", "5", "8"]),
         ("SELECT t.id FROM keyed k JOIN things t ON k.key = t.target", &["0", "1", "4", "5", "8"]),
-        ("SELECT t.id FROM keyed k RIGHT JOIN things t ON k.key = t.target WHERE k.key IS NULL", &["2", "3", "6", "7", "9"]),
+        (
+            "SELECT t.id FROM keyed k RIGHT JOIN things t ON k.key = t.target WHERE k.key IS NULL",
+            &["2", "3", "6", "7", "9"],
+        ),
         ("SELECT id FROM things WHERE target IN (SELECT key FROM keyed)", &["0", "1", "4", "5", "8"]),
-        ("SELECT id FROM things t WHERE EXISTS (SELECT 1 FROM keyed k WHERE k.key = t.target AND k.square > 3)", &["4", "5", "8"]),
-        ("SELECT id FROM things t WHERE NOT EXISTS (SELECT 1 FROM keyed k WHERE k.key = t.target)", &["2", "3", "6", "7", "9"]),
+        (
+            "SELECT id FROM things t WHERE EXISTS (SELECT 1 FROM keyed k WHERE k.key = t.target AND k.square > 3)",
+            &["4", "5", "8"],
+        ),
+        (
+            "SELECT id FROM things t WHERE NOT EXISTS (SELECT 1 FROM keyed k WHERE k.key = t.target)",
+            &["2", "3", "6", "7", "9"],
+        ),
         ("SELECT key FROM keyed WHERE key IN (SELECT target FROM things)", &["0", "2", "4"]),
         ("SELECT key FROM keyed WHERE key IN (2, 3, 4)", &["2", "4"]),
-        ("SELECT t.id FROM things t LEFT JOIN keyed k ON k.key = t.target AND k.square > 3 WHERE k.key IS NOT NULL", &["4", "5", "8"]),
-        ("WITH x AS (SELECT * FROM keyed) SELECT t.id FROM things t JOIN x ON x.key = t.target WHERE t.id > 4", &["5", "8"]),
-        ("SELECT a.key FROM keyed a JOIN keyed b ON a.key = b.key JOIN things t ON t.target = b.key WHERE t.id = 4", &["2"]),
-        ("SELECT t.id FROM keyed a, keyed b, things t WHERE a.key = b.key AND b.key = t.target AND t.id > 3", &["4", "5", "8"]),
+        (
+            "SELECT t.id FROM things t LEFT JOIN keyed k ON k.key = t.target AND k.square > 3 WHERE k.key IS NOT NULL",
+            &["4", "5", "8"],
+        ),
+        (
+            "WITH x AS (SELECT * FROM keyed) SELECT t.id FROM things t JOIN x ON x.key = t.target WHERE t.id > 4",
+            &["5", "8"],
+        ),
+        (
+            "SELECT a.key FROM keyed a JOIN keyed b ON a.key = b.key JOIN things t ON t.target = b.key WHERE t.id = 4",
+            &["2"],
+        ),
+        (
+            "SELECT t.id FROM keyed a, keyed b, things t WHERE a.key = b.key AND b.key = t.target AND t.id > 3",
+            &["4", "5", "8"],
+        ),
         ("SELECT max(k.square) FROM things t JOIN (SELECT key, square FROM keyed) k ON k.key = t.target", &["16"]),
-        ("SELECT t.id FROM things t JOIN (SELECT key, count(*) c FROM keyed GROUP BY key) k ON k.key = t.target WHERE t.id < 2", &["0", "1"]),
+        (
+            "SELECT t.id FROM things t JOIN (SELECT key, count(*) c FROM keyed GROUP BY key) k ON k.key = t.target WHERE t.id < 2",
+            &["0", "1"],
+        ),
         ("SELECT square FROM keyed WHERE key = (SELECT max(target) FROM things)", &["16"]),
     ];
     for (sql, expected) in cases {
@@ -316,7 +343,8 @@ async fn a_time_limit_ends_the_query() {
 async fn a_memory_limit_ends_the_query() {
     let lab = Lab::default();
     let engine = engine(&lab).await;
-    let options = QueryOptions { memory: Some(200_000), timeout: Some(Duration::from_secs(60)), ..QueryOptions::default() };
+    let options =
+        QueryOptions { memory: Some(200_000), timeout: Some(Duration::from_secs(60)), ..QueryOptions::default() };
     let sql = "SELECT a.n FROM endless a JOIN endless b ON a.n = b.n";
     let query = engine.query_with(sql, options).await.expect("it plans");
     let error = query.collect().await.expect_err("it needs more than it may have");

@@ -317,7 +317,7 @@ fn many_checksums_are_one_reading() {
         assert_eq!(context.meter.bytes(), 1_000_000);
     }
     let context = context(&table, &["path"], &[("path", text(&path))]);
-    run(&table, &context);
+    assert_eq!(run(&table, &context).1, Ok(()));
     assert_eq!(context.meter.bytes(), 0, "no checksum, no reading");
 }
 

@@ -92,7 +92,8 @@ fn each_user_sees_what_is_theirs_and_hears_of_the_rest() {
     let api = estate();
     runtime().block_on(async {
         let engine = engine(api.kubeconfig_all(), Limits::default()).await;
-        let (seen, warnings) = ask(&engine, "SELECT cluster, name FROM kubernetes_pods WHERE namespace = 'shop' ORDER BY cluster").await;
+        let (seen, warnings) =
+            ask(&engine, "SELECT cluster, name FROM kubernetes_pods WHERE namespace = 'shop' ORDER BY cluster").await;
         assert_eq!(seen, ["admin@bed priv", "auditor@bed priv", "tenant@bed priv", "viewer@bed priv"]);
         let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
         assert_eq!((warning.outcome, warning.needs.as_deref()), (Outcome::Denied, Some("list pods")));
@@ -138,7 +139,10 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
     let api = estate();
     let limits = || Limits { call_timeout: Duration::from_secs(2), retries: 2, ..Limits::default() };
     let cases = [
-        (Effect::kube_status(401, "Unauthorized", "Unauthorized"), Some((Outcome::Denied, "does not accept the credentials"))),
+        (
+            Effect::kube_status(401, "Unauthorized", "Unauthorized"),
+            Some((Outcome::Denied, "does not accept the credentials")),
+        ),
         (Effect::kube_status(403, "Forbidden", "pods is forbidden"), Some((Outcome::Denied, "list pods"))),
         (Effect::status(503), Some((Outcome::Io, "503"))),
         (Effect::Garbage(b"\x00\xff garbage".to_vec()), Some((Outcome::Malformed, ""))),
@@ -148,11 +152,13 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
         (Effect::Hang, Some((Outcome::Io, "no answer within"))),
         (Effect::Delay(Duration::from_millis(300)), None),
     ];
-    runtime().block_on(async {
-        for (effect, expected) in cases {
-            let proxy = Fault::kube(&api).expect("a proxy");
-            let words = format!("{effect:?}");
-            proxy.rule(Rule::new(effect).path("/pods"));
+    let runtime = runtime();
+    for (effect, expected) in cases {
+        // The proxy has a runtime of its own, so it lives outside of ours.
+        let proxy = Fault::kube(&api).expect("a proxy");
+        let words = format!("{effect:?}");
+        proxy.rule(Rule::new(effect).path("/pods"));
+        runtime.block_on(async {
             let engine = engine(proxy.kubeconfig("admin").expect("a kubeconfig"), limits()).await;
             let (pods, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods WHERE namespace = 'shop'").await;
             match expected {
@@ -166,8 +172,8 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
             }
             // The rest of the cluster is as it was.
             assert_eq!(rows(&engine, "SELECT name FROM kubernetes_nodes").await, ["node-a"], "{words}");
-        }
-    });
+        });
+    }
 }
 
 #[test]
@@ -204,8 +210,14 @@ fn an_unreachable_cluster_hides_no_other() {
         assert_eq!(seen, ["good 30"]);
         let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 3, "{told:?}");
-        assert!(told.iter().any(|warning| warning.contains("cluster=bad") && warning.contains("cannot be reached")), "{told:?}");
-        assert!(told.iter().any(|warning| warning.contains("cluster=plug") && warning.contains("plug-in `false`")), "{told:?}");
+        assert!(
+            told.iter().any(|warning| warning.contains("cluster=bad") && warning.contains("cannot be reached")),
+            "{told:?}"
+        );
+        assert!(
+            told.iter().any(|warning| warning.contains("cluster=plug") && warning.contains("plug-in `false`")),
+            "{told:?}"
+        );
         assert!(told.iter().any(|warning| warning.contains("cluster=lost")), "{told:?}");
     });
 }

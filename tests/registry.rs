@@ -72,7 +72,8 @@ fn same_column_name_same_type() {
             let key = (family.to_owned(), column.name.to_string());
             match types.get(&key) {
                 Some((other, table)) if *other != kind => {
-                    differing.push(format!("{}.{} is {kind}, {table}.{} is {other}", spec.name, column.name, column.name));
+                    differing
+                        .push(format!("{}.{} is {kind}, {table}.{} is {other}", spec.name, column.name, column.name));
                 }
                 Some(_) => {}
                 None => {
@@ -157,7 +158,10 @@ async fn pushdown_is_the_filter() {
                 };
                 let pushed = rows(&engine, &format!("SELECT * FROM {} WHERE {name} = {literal}", spec.name)).await;
                 // COALESCE keeps the filter away from the table.
-                let sql = format!("SELECT * FROM {} WHERE coalesce({name}, {literal}) = {literal} AND {name} IS NOT NULL", spec.name);
+                let sql = format!(
+                    "SELECT * FROM {} WHERE coalesce({name}, {literal}) = {literal} AND {name} IS NOT NULL",
+                    spec.name
+                );
                 assert_eq!(pushed, rows(&engine, &sql).await, "{}.{name} = {literal}", spec.name);
                 assert!(!pushed.is_empty(), "{}.{name} = {literal} gives no row", spec.name);
                 compared += 1;

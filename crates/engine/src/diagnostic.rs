@@ -109,8 +109,11 @@ impl fmt::Display for Code {
 
 /// Why a query failed.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
+#[error("{}", .0.message)]
+pub struct Error(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
     code: Code,
     message: String,
     span: Option<Span>,
@@ -124,48 +127,48 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of some kind.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error { code, message: message.into(), span: None, help: None, sql: None }
+        Error(Box::new(Details { code, message: message.into(), span: None, help: None, sql: None }))
     }
 
     /// The same error with what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
         self
     }
 
     /// The same error at a place in the SQL.
     #[must_use]
     pub fn at(mut self, span: Option<Span>) -> Self {
-        self.span = span.or(self.span);
+        self.0.span = span.or(self.0.span);
         self
     }
 
     /// The same error about some SQL.
     #[must_use]
     pub(crate) fn in_sql(mut self, sql: &str) -> Self {
-        self.sql = Some(sql.to_owned());
+        self.0.sql = Some(sql.to_owned());
         self
     }
 
     /// What kind of failure it is.
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// Where in the SQL it is, if it is anywhere.
     pub fn span(&self) -> Option<Span> {
-        self.span
+        self.0.span
     }
 
     /// What to do about it.
     pub fn help(&self) -> Option<&str> {
-        self.help.as_deref()
+        self.0.help.as_deref()
     }
 
     /// The SQL that it is about.
     pub fn sql(&self) -> Option<&str> {
-        self.sql.as_deref()
+        self.0.sql.as_deref()
     }
 
     /// A keyed table was not asked about anything.
@@ -173,13 +176,12 @@ impl Error {
         let names: Vec<&str> = spec.require_any.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
         let first = names.first().copied().unwrap_or_default();
         let columns = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-        Error::new(Code::KeyRequired, format!("table `{}` answers only when asked about {columns}", spec.name)).with_help(
-            format!(
+        Error::new(Code::KeyRequired, format!("table `{}` answers only when asked about {columns}", spec.name))
+            .with_help(format!(
                 "constrain it, as in `WHERE {first} = '...'` or `WHERE {first} IN (SELECT ...)`, or join it to a table \
                  that has such values: `JOIN {} ON {}.{first} = other.column`",
                 spec.name, spec.name
-            ),
-        )
+            ))
     }
 
     /// What a DataFusion error means to the user.
@@ -300,7 +302,8 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
     let name = name.to_lowercase();
     let close = |candidate: &'a str| {
         let lower = candidate.to_lowercase();
-        let distance = if lower.trim_end_matches('s') == name.trim_end_matches('s') { 0 } else { distance(&name, &lower) };
+        let distance =
+            if lower.trim_end_matches('s') == name.trim_end_matches('s') { 0 } else { distance(&name, &lower) };
         (distance <= 1 + name.len() / 4).then_some((distance, candidate))
     };
     candidates.filter_map(close).min().map(|(_, candidate)| candidate)
@@ -313,8 +316,8 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, row) in rows.iter_mut().enumerate() {
         row[0] = i;
     }
-    for j in 0..=b.len() {
-        rows[0][j] = j;
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
     }
     for i in 1..=a.len() {
         for j in 1..=b.len() {

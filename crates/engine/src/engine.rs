@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{AggregateUDF, LogicalPlan, ScalarUDF};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::meta;
 use crate::planner::{self, Planner};
 use crate::provider::Provider;
-use crate::query::{Query, QueryOptions, with_names};
+use crate::query::{Query, QueryOptions, names_as_written, with_names};
 use crate::sql::{self, HiddenColumns, Statement};
 use crate::state::Shared;
 
@@ -197,7 +197,7 @@ impl Engine {
             engine: self.clone(),
             sql: sql.to_owned(),
             rewritten: planned.rewritten,
-            schema: planned.physical.schema(),
+            schema: names_as_written(&planned.physical.schema()),
             plan: planned.physical,
             context,
             state,
@@ -273,9 +273,12 @@ impl Engine {
             }
         };
         let before = statement.statement.to_string();
-        let mut statement = indago_dialect::rewrite(statement, self).map_err(|error| {
-            Error::new(Code::Plan, error.to_string()).in_sql(sql)
-        })?;
+        let mut statement = indago_dialect::rewrite(statement, self)
+            .map_err(|error| Error::new(Code::Plan, error.to_string()).in_sql(sql))?;
+        if let Some(clause) = sql::unsupported_clause(&mut statement) {
+            let error = Error::new(Code::Unsupported, format!("{clause} is not supported: tables are read live"));
+            return Err(error.in_sql(sql));
+        }
         sql::expand_wildcards(&mut statement, self);
         let after = statement.to_string();
         let state = self.0.context.state();
@@ -333,7 +336,8 @@ impl Engine {
 
     pub(crate) fn column_names(&self, table: &str) -> Vec<String> {
         let spec = self.table(table);
-        spec.map(|table| table.spec().columns.iter().map(|column| column.name.to_string()).collect()).unwrap_or_default()
+        spec.map(|table| table.spec().columns.iter().map(|column| column.name.to_string()).collect())
+            .unwrap_or_default()
     }
 }
 

@@ -20,7 +20,9 @@ use datafusion::physical_plan::{
 };
 use futures::{Stream, StreamExt, TryStreamExt};
 use indago_table::scan::BoxFuture;
-use indago_table::{Constraints, Error as TableError, Meter, Outcome, Reading, Scalar, ScanContext, Sink, TableRef, Warning};
+use indago_table::{
+    Constraints, Error as TableError, Meter, Outcome, Reading, Scalar, ScanContext, Sink, TableRef, Warning,
+};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -111,8 +113,7 @@ impl ScanExec {
         ascending.sort_unstable();
         ascending.dedup();
         let context = self.context(state, &record, &ascending, constraints);
-        let order: Vec<usize> =
-            columns.iter().map(|c| ascending.binary_search(c).expect("the same columns")).collect();
+        let order: Vec<usize> = columns.iter().map(|c| ascending.binary_search(c).expect("the same columns")).collect();
         let rows = read(self.engine.limits.slices, &self.table, context, record, state);
         let schema = Arc::new(self.table.spec().schema().project(columns).expect("columns of the table"));
         let in_order = rows.map(move |batch| Ok(batch?.project(&order)?));
@@ -216,10 +217,7 @@ impl ExecutionPlan for ScanExec {
         if partition != 0 {
             return internal_err!("a scan has one partition, not {partition}");
         }
-        let state = context
-            .session_config()
-            .get_extension::<QueryState>()
-            .unwrap_or_else(|| self.engine.start_query());
+        let state = context.session_config().get_extension::<QueryState>().unwrap_or_else(|| self.engine.start_query());
         let spec = self.table.spec();
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {

@@ -32,7 +32,9 @@ impl Engine {
                     None => fallback_signature(name, signature),
                 },
                 kind,
-                description: documentation.map(|documentation| first_line(&documentation.description)).unwrap_or_default(),
+                description: documentation
+                    .map(|documentation| first_line(&documentation.description))
+                    .unwrap_or_default(),
             };
             all.insert((name.to_owned(), kind), info);
         };

@@ -16,9 +16,9 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use crate::exec::ScanExec;
 use crate::limits::Limits;
+use crate::lookup_join::bind;
 use crate::lookup_join::exec::{LookupJoinExec, PhysicalKey, Shape};
 use crate::lookup_join::node::LookupJoin;
-use crate::lookup_join::bind;
 use crate::shared::SharedReading;
 
 /// Plans queries over our tables.
@@ -62,7 +62,8 @@ impl ExtensionPlanner for LookupPlanner {
         let [left, right] = physical_inputs else { return internal_err!("a lookup join has two inputs") };
         let plan_expr = |expr: &Expr, schema: &DFSchema| planner.create_physical_expr(expr, schema, session, context);
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
-        let on = join.on.iter().map(|(left, right)| Ok((plan_expr(left, left_schema)?, plan_expr(right, right_schema)?)));
+        let on =
+            join.on.iter().map(|(left, right)| Ok((plan_expr(left, left_schema)?, plan_expr(right, right_schema)?)));
         let on = on.collect::<Result<Vec<_>>>()?;
         let driving_schema = match side {
             crate::lookup_join::node::Side::Right => left_schema,

@@ -41,14 +41,8 @@ impl Provider {
             None => (0..self.schema.fields().len()).collect(),
         };
         let constraints = constraints::of(self.table.spec(), filters);
-        let scan = ScanExec::new(
-            self.engine.clone(),
-            self.table.clone(),
-            columns,
-            constraints,
-            limit,
-            self.binding.clone(),
-        )?;
+        let scan =
+            ScanExec::new(self.engine.clone(), self.table.clone(), columns, constraints, limit, self.binding.clone())?;
         Ok(Arc::new(scan))
     }
 }

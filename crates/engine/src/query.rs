@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
@@ -205,7 +205,7 @@ impl Stream for BatchStream {
         };
         match rows.poll_next_unpin(context) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(as_written(batch, &this.schema))),
             Poll::Ready(Some(Err(error))) => {
                 let error = this.engine.error(&error, &this.sql);
                 this.fail(error)
@@ -228,6 +228,32 @@ impl Drop for BatchStream {
     fn drop(&mut self) {
         self.state.cancel();
     }
+}
+
+/// The columns under the names that the query gave them. Plans need distinct names, so the dialect numbers repeated ones
+/// (`b`, `b:1`); who reads the rows gets `b` twice.
+pub(crate) fn names_as_written(planned: &SchemaRef) -> SchemaRef {
+    let names: Vec<&String> = planned.fields().iter().map(|field| field.name()).collect();
+    let written = |name: &String| match name.rsplit_once(':') {
+        Some((base, number)) if number.parse::<usize>().is_ok() && names.iter().any(|other| *other == base) => {
+            base.to_owned()
+        }
+        _ => name.clone(),
+    };
+    if names.iter().all(|name| written(name) == **name) {
+        return planned.clone();
+    }
+    let fields = planned.fields().iter().map(|field| field.as_ref().clone().with_name(written(field.name())));
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), planned.metadata().clone()))
+}
+
+fn as_written(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if batch.schema_ref() == schema {
+        return Ok(batch);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)
+        .map_err(|error| Error::new(Code::Execution, format!("a batch does not fit the query's columns: {error}")))
 }
 
 /// Names for "did you mean".

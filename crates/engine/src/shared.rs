@@ -94,7 +94,11 @@ impl SharedReading {
         let record = state.record(&spec.name, described, "shared");
         let mut reading = scan.reading(state, record, &self.columns, scan.constraints.clone());
         let memory = MemoryConsumer::new(format!("rows of {}", spec.name)).register(context.memory_pool());
-        let rows = Arc::new(BufferedRows { batches: Mutex::default(), memory, progress: watch::channel(Progress::default()).0 });
+        let rows = Arc::new(BufferedRows {
+            batches: Mutex::default(),
+            memory,
+            progress: watch::channel(Progress::default()).0,
+        });
         let filled = rows.clone();
         let reader = SpawnedTask::spawn(async move {
             let mut error = None;

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    ExcludeSelectItem, Ident, JoinConstraint, JoinOperator, ObjectName, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions, Query,
+    ExcludeSelectItem, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -40,7 +41,8 @@ pub(crate) fn split(text: &str) -> Vec<Statement> {
         let piece = &text[start..end];
         let sql = piece.trim();
         if !is_blank(sql) {
-            statements.push(Statement { sql: sql.to_owned(), offset: start + (piece.len() - piece.trim_start().len()) });
+            statements
+                .push(Statement { sql: sql.to_owned(), offset: start + (piece.len() - piece.trim_start().len()) });
         }
         start = (end + 1).min(text.len());
     }
@@ -80,6 +82,33 @@ pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColum
         Parsed::Explain(explain) => expand_wildcards(&mut explain.statement, columns),
         _ => {}
     }
+}
+
+/// A clause on a table that DataFusion would read past: a moment, or a sample.
+pub(crate) fn unsupported_clause(statement: &mut Parsed) -> Option<&'static str> {
+    struct Clauses(Option<&'static str>);
+    impl VisitorMut for Clauses {
+        type Break = ();
+        fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+            if let TableFactor::Table { version, sample, .. } = factor {
+                self.0 = match (version, sample) {
+                    (Some(_), _) => Some("AS OF"),
+                    (_, Some(_)) => Some("TABLESAMPLE"),
+                    _ => self.0,
+                };
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut clauses = Clauses(None);
+    match statement {
+        Parsed::Statement(inner) => {
+            let _ = inner.visit(&mut clauses);
+        }
+        Parsed::Explain(explain) => return unsupported_clause(&mut explain.statement),
+        _ => {}
+    }
+    clauses.0
 }
 
 struct Wildcards<'a>(&'a dyn HiddenColumns);
@@ -138,9 +167,10 @@ impl Wildcards<'_> {
                     let same = |(relation, _): &&(ObjectName, Vec<String>)| last(relation) == last(&name);
                     let hidden = relations.iter().find(same).map(|(_, hidden)| hidden.clone()).unwrap_or_default();
                     let options = WildcardAdditionalOptions { opt_exclude: exclude(&hidden), ..options };
-                    select
-                        .projection
-                        .push(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options));
+                    select.projection.push(SelectItem::QualifiedWildcard(
+                        SelectItemQualifiedWildcardKind::ObjectName(name),
+                        options,
+                    ));
                 }
                 other => select.projection.push(other),
             }

@@ -34,7 +34,8 @@ fn port_class() -> ScalarUDF {
 async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::builder().with_defaults()?.udf(port_class()).build().await?;
 
-    let sql = "SELECT port_class(port) AS class FROM (VALUES (22), (8080), (50000), (70000)) AS ports(port) ORDER BY port";
+    let sql =
+        "SELECT port_class(port) AS class FROM (VALUES (22), (8080), (50000), (70000)) AS ports(port) ORDER BY port";
     let batches = engine.query(sql).await?.collect().await?;
     let classes: Vec<Option<String>> = batches
         .iter()
@@ -45,7 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(classes, [Some("system".into()), Some("user".into()), Some("dynamic".into()), None]);
 
     // It works on tables as on anything else.
-    let listening = "SELECT port_class(port) AS class, count(DISTINCT port) AS ports FROM listening_ports GROUP BY class";
+    let listening =
+        "SELECT port_class(port) AS class, count(DISTINCT port) AS ports FROM listening_ports GROUP BY class";
     let rows: usize = engine.query(listening).await?.collect().await?.iter().map(|batch| batch.num_rows()).sum();
     println!("{classes:?}; this machine listens in {rows} ranges");
     Ok(())

@@ -118,8 +118,7 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
             kubeconfig: config.kubernetes.kubeconfig.clone(),
             contexts: config.kubernetes.contexts.clone().unwrap_or_default(),
         };
-        environments.kubernetes =
-            config.kubernetes.enabled.then(|| registry::Kubernetes::new(&sys, settings));
+        environments.kubernetes = config.kubernetes.enabled.then(|| registry::Kubernetes::new(&sys, settings));
     }
     #[cfg(feature = "aws")]
     {

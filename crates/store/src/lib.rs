@@ -35,7 +35,9 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder has no Parquet file.
-    #[error("{0}: no table in this folder; a store has one file TABLE.parquet a table, as `indago capture` writes them")]
+    #[error(
+        "{0}: no table in this folder; a store has one file TABLE.parquet a table, as `indago capture` writes them"
+    )]
     Empty(PathBuf),
     /// A Parquet file could not be written.
     #[error("{path}: {source}")]

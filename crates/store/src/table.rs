@@ -81,7 +81,8 @@ impl Table for StoredTable {
         let schema = Arc::new(self.spec.schema().project(&context.columns).map_err(|e| malformed(&contents, &e))?);
         let read = move |sink: &mut dyn Sink| match &contents {
             Contents::File(path) => {
-                let file = open_file(path).map_err(|error| Error::Io { what: path.display().to_string(), message: error.to_string() })?;
+                let file = open_file(path)
+                    .map_err(|error| Error::Io { what: path.display().to_string(), message: error.to_string() })?;
                 read(file, &contents, &schema, &context, sink)
             }
             Contents::Memory(_, bytes) => read(bytes.clone(), &contents, &schema, &context, sink),
@@ -166,7 +167,10 @@ fn stored(live: &ColumnSpec) -> ColumnSpec {
 
 /// The type that the engine works with, for a type as files have it.
 fn wide(data_type: &DataType) -> DataType {
-    use DataType::{Dictionary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, UInt8, UInt16, UInt32, Utf8, Utf8View};
+    use DataType::{
+        Dictionary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, UInt8, UInt16, UInt32, Utf8,
+        Utf8View,
+    };
     match data_type {
         Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 => Int64,
         Float16 | Float32 => Float64,

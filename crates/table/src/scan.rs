@@ -267,12 +267,7 @@ impl fmt::Debug for SharedCell {
 impl QueryScope {
     /// A scope for one query, as of a moment.
     pub fn new(moment: Timestamp) -> Self {
-        QueryScope {
-            moment,
-            diagnostics: Diagnostics::default(),
-            shared: Mutex::default(),
-            readers: Mutex::default(),
-        }
+        QueryScope { moment, diagnostics: Diagnostics::default(), shared: Mutex::default(), readers: Mutex::default() }
     }
 
     /// The moment that the query is about.

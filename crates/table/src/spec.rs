@@ -1,6 +1,7 @@
 //! What a table says of itself: plain data that the derive macro writes as constants.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
@@ -90,6 +91,19 @@ pub enum Collation {
     VersionDpkg,
     /// As RPM package versions.
     VersionRhel,
+}
+
+impl Collation {
+    /// Its name in SQL; `None` for the ordinary comparison.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Collation::Binary => None,
+            Collation::NoCase => Some("NOCASE"),
+            Collation::Version => Some("VERSION"),
+            Collation::VersionDpkg => Some("VERSION_DPKG"),
+            Collation::VersionRhel => Some("VERSION_RHEL"),
+        }
+    }
 }
 
 /// A reading that fills one or more columns of a row.
@@ -205,11 +219,15 @@ impl TableSpec {
     /// The Arrow schema, hidden columns included, in column order.
     pub fn schema(&self) -> SchemaRef {
         let fields = self.columns.iter().map(|column| {
-            let field = Field::new(column.name.as_ref(), column.kind.data_type(), column.nullable);
-            match column.kind {
-                Kind::Json => field.with_metadata([("indago.type".to_owned(), "json".to_owned())].into()),
-                _ => field,
+            let mut metadata = HashMap::new();
+            if column.kind == Kind::Json {
+                metadata.insert("indago.type".to_owned(), "json".to_owned());
             }
+            // A key is looked up as it is written, so that its column compares byte by byte.
+            if let (Some(collation), false) = (column.collation.name(), column.index) {
+                metadata.insert("indago.collation".to_owned(), collation.to_owned());
+            }
+            Field::new(column.name.as_ref(), column.kind.data_type(), column.nullable).with_metadata(metadata)
         });
         Arc::new(Schema::new(fields.collect::<Fields>()))
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{cargo, output, root, run};
+use crate::{cargo, output, root};
 
 /// Counted runs of each command, after one that is not.
 const RUNS: usize = 9;
@@ -94,7 +94,12 @@ fn measure(what: &str, contenders: &[Contender]) -> Result<()> {
     }
     let medians: Vec<f64> = seconds.iter_mut().map(|seconds| median(seconds)).collect();
     for (contender, seconds) in contenders.iter().zip(&medians) {
-        println!("    {:14} {:8.1} ms   indago takes {:.2} of it", contender.name, seconds * 1000.0, medians[0] / seconds);
+        println!(
+            "    {:14} {:8.1} ms   indago takes {:.2} of it",
+            contender.name,
+            seconds * 1000.0,
+            medians[0] / seconds
+        );
     }
     Ok(())
 }
@@ -159,5 +164,5 @@ fn make_repository(path: &Path) -> Result<()> {
     let made = text.context("the beds program")?;
     anyhow::ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let big = path.with_extension("beds").join("big");
-    run("repack", Command::new("git").args(["clone", "--quiet", "--bare"]).arg(&big).arg(path))
+    crate::run("repack", Command::new("git").args(["clone", "--quiet", "--bare"]).arg(&big).arg(path))
 }

@@ -36,7 +36,10 @@ pub(crate) fn run(name: &str) -> Result<()> {
 /// `kernel_modules` is a row `KernelModule`.
 fn row_name(table: &str) -> String {
     let singular = table.strip_suffix("ies").map(|stem| format!("{stem}y")).unwrap_or_else(|| {
-        table.strip_suffix("sses").map(|stem| format!("{stem}ss")).unwrap_or_else(|| table.trim_end_matches('s').to_owned())
+        table
+            .strip_suffix("sses")
+            .map(|stem| format!("{stem}ss"))
+            .unwrap_or_else(|| table.trim_end_matches('s').to_owned())
     });
     singular
         .split('_')
@@ -66,9 +69,10 @@ fn with_table(text: &str, table: &str, row: &str) -> Option<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let module = format!("mod {table};");
     let modules = |line: &String| line.starts_with("mod ");
-    let at = lines.iter().position(|line| modules(line) && *line > module).or_else(|| {
-        lines.iter().rposition(modules).map(|last| last + 1)
-    })?;
+    let at = lines
+        .iter()
+        .position(|line| modules(line) && *line > module)
+        .or_else(|| lines.iter().rposition(modules).map(|last| last + 1))?;
     lines.insert(at, module);
     let entry = format!("        {table}::{row},");
     let start = lines.iter().position(|line| line.contains("tables!["))?;
@@ -90,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_table_goes_to_its_place_in_the_list() {
-        let before = "mod a;\nmod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        c::C,\n    ]\n";
+        let before =
+            "mod a;\nmod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        c::C,\n    ]\n";
         let after = with_table(before, "b", "B").expect("there is a list");
         assert_eq!(
             after,

@@ -1,12 +1,14 @@
 //! Every table there is: the one place that knows all environments.
 
-use indago_table::TableRef;
 pub use indago_table::Sys;
+use indago_table::TableRef;
 
 #[cfg(feature = "aws")]
 pub use indago_tables_aws::{Aws, AwsSettings};
 #[cfg(feature = "containers")]
-pub use indago_tables_containers::{Containers, Endpoint as ContainerEndpoint, Kind as ContainerKind, Runtime as ContainerRuntime};
+pub use indago_tables_containers::{
+    Containers, Endpoint as ContainerEndpoint, Kind as ContainerKind, Runtime as ContainerRuntime,
+};
 #[cfg(feature = "git")]
 pub use indago_tables_git::{Git, Root as GitRoot};
 #[cfg(feature = "kubernetes")]

@@ -133,7 +133,10 @@ fn config() -> String {
     let mut section = None;
     for key in indago::config::reference() {
         if section.as_ref() != Some(&key.section) {
-            line(&mut page, format_args!("\n## `[{}]`\n\n| key | type | default | description |\n|---|---|---|---|", key.section));
+            line(
+                &mut page,
+                format_args!("\n## `[{}]`\n\n| key | type | default | description |\n|---|---|---|---|", key.section),
+            );
             section = Some(key.section.clone());
         }
         // Places in the user's home differ from machine to machine.
@@ -142,13 +145,18 @@ fn config() -> String {
             false => format!("`{default}`"),
         });
         let default = default.unwrap_or_default();
-        line(&mut page, format_args!("| `{}` | {} | {default} | {} |", key.key, cell(&key.kind), cell(&key.description)));
+        line(
+            &mut page,
+            format_args!("| `{}` | {} | {default} | {} |", key.key, cell(&key.kind), cell(&key.description)),
+        );
     }
     page
 }
 
 fn cli() -> String {
-    let mut page = format!("{GENERATED}# Command line\n\nExit codes: 0 success; 1 the query failed; 2 usage or configuration; 3 `--strict` and something was missing.\n");
+    let mut page = format!(
+        "{GENERATED}# Command line\n\nExit codes: 0 success; 1 the query failed; 2 usage or configuration; 3 `--strict` and something was missing.\n"
+    );
     let mut command = Arguments::command().term_width(100);
     command.build();
     help(&mut page, &mut command, "indago");
@@ -175,7 +183,9 @@ fn errors() -> String {
 }
 
 fn permissions(tables: &[TableRef]) -> String {
-    let mut page = format!("{GENERATED}# Permissions\n\nWhat each table and column needs beyond the ordinary; without it the rows or the column are missing, with a warning.\n\n| permission | gives |\n|---|---|\n");
+    let mut page = format!(
+        "{GENERATED}# Permissions\n\nWhat each table and column needs beyond the ordinary; without it the rows or the column are missing, with a warning.\n\n| permission | gives |\n|---|---|\n"
+    );
     let mut by_permission: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for table in tables {
         let spec = table.spec();
@@ -196,7 +206,8 @@ fn permissions(tables: &[TableRef]) -> String {
 }
 
 fn schema(tables: &[TableRef]) -> String {
-    let described: Vec<serde_json::Value> = tables.iter().map(|table| indago_shell::listing::table_json(table.spec())).collect();
+    let described: Vec<serde_json::Value> =
+        tables.iter().map(|table| indago_shell::listing::table_json(table.spec())).collect();
     let mut text = serde_json::to_string_pretty(&described).expect("JSON values have a text");
     text.push('\n');
     text

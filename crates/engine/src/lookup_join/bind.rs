@@ -146,9 +146,7 @@ impl Binder {
         open.extend(right.open);
         let join = Join { left: Arc::new(left.plan), right: Arc::new(right.plan), ..join.clone() };
         let plan = match lookup {
-            Some((side, keys)) => {
-                LogicalPlan::Extension(Extension { node: Arc::new(LookupJoin { join, side, keys }) })
-            }
+            Some((side, keys)) => LogicalPlan::Extension(Extension { node: Arc::new(LookupJoin { join, side, keys }) }),
             None => LogicalPlan::Join(join),
         };
         Ok(Solved { plan, open })
@@ -324,7 +322,8 @@ fn estimate(plan: &LogicalPlan) -> f64 {
         let spec = provider.table.spec();
         let constraints = constraints::of(spec, &scan.filters);
         let typical = spec.typical_rows as f64;
-        let keys = constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|keys| keys.len()).min();
+        let keys =
+            constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|keys| keys.len()).min();
         let rows = match keys {
             Some(keys) => (keys as f64).min(typical),
             None if provider.binding.is_some() => typical * SELECTIVITY,

@@ -101,10 +101,7 @@ impl LookupJoinExec {
 impl Shape {
     /// A semi join that gives rows of the looked-up side must see all keys together, or it gives rows twice.
     fn must_collect(&self) -> bool {
-        matches!(
-            (self.side, self.join_type),
-            (Side::Left, JoinType::LeftSemi) | (Side::Right, JoinType::RightSemi)
-        )
+        matches!((self.side, self.join_type), (Side::Left, JoinType::LeftSemi) | (Side::Right, JoinType::RightSemi))
     }
 
     /// Whether driving rows without a partner give nothing.
@@ -232,8 +229,11 @@ impl ExecutionPlan for LookupJoinExec {
     }
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
-        let driving =
-            if self.shape.must_collect() { Distribution::SinglePartition } else { Distribution::UnspecifiedDistribution };
+        let driving = if self.shape.must_collect() {
+            Distribution::SinglePartition
+        } else {
+            Distribution::UnspecifiedDistribution
+        };
         match self.shape.side {
             Side::Right => vec![driving, Distribution::SinglePartition],
             Side::Left => vec![Distribution::SinglePartition, driving],
@@ -262,10 +262,7 @@ impl ExecutionPlan for LookupJoinExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         let Ok([left, right]) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
             return internal_err!("a lookup join has two inputs");
         };

@@ -7,7 +7,10 @@ use super::Itself;
 /// All columns of all tables, hidden ones included.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_columns", env = Itself, rows = 2000)]
-#[example("Columns that need a permission.", "SELECT table_name, name, needs FROM engine_columns WHERE cardinality(needs) > 0")]
+#[example(
+    "Columns that need a permission.",
+    "SELECT table_name, name, needs FROM engine_columns WHERE cardinality(needs) > 0"
+)]
 pub(crate) struct EngineColumn {
     /// The table.
     #[column(index)]

@@ -7,7 +7,10 @@ use super::Itself;
 /// All tables that queries can read, these included.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_tables", env = Itself, rows = 100)]
-#[example("Tables of each environment.", "SELECT environment, count(*) AS tables FROM engine_tables GROUP BY environment")]
+#[example(
+    "Tables of each environment.",
+    "SELECT environment, count(*) AS tables FROM engine_tables GROUP BY environment"
+)]
 pub(crate) struct EngineTable {
     /// Name in SQL.
     #[column(index)]

@@ -1,0 +1,44 @@
+# capture.sh INDAGO WORK OUT: the demo estate that seed.sh made in WORK, captured by INDAGO to Parquet in OUT.
+set -euo pipefail
+INDAGO=$(realpath "$1"); WORK=$(realpath "$2"); mkdir -p "$3"; OUT=$(realpath "$3")
+say() { printf 'demo-estate: %s\n' "$*" >&2; }
+# inside PROGRAM ...: within the node's namespaces
+inside() { nsenter -t "$INDAGO_CLUSTER_PID" -n -m -C "$@"; }
+# Repositories lie under /srv on this company's machines.
+srv() { unshare -m sh -c 'mount --bind "$0/srv" /srv && cd / && exec "$@"' "$WORK" "$@"; }
+
+say 'capture'
+raw=$WORK/raw
+rm -rf "$raw" "$OUT"/*.parquet && mkdir -p "$raw"
+cd /
+inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" capture --strict --out "$raw" \
+    kubernetes_namespaces kubernetes_nodes kubernetes_pods kubernetes_pod_containers kubernetes_service_accounts kubernetes_deployments \
+    kubernetes_role_policy_rules kubernetes_cluster_role_policy_rules kubernetes_role_binding_subjects kubernetes_cluster_role_binding_subjects kubernetes_api_resources
+inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" capture --out "$raw" \
+    processes users groups os_version process_namespaces process_open_sockets process_envs listening_ports container_processes containers uptime time
+(. "$WORK/env"; srv "$INDAGO" capture --strict --out "$raw" \
+    aws_account aws_sts_caller_identity aws_iam_user aws_iam_role aws_iam_policy_attachment aws_iam_instance_profile \
+    aws_ec2_instance aws_vpc_security_group aws_vpc_security_group_rule \
+    git_repositories git_commits git_commit_files git_refs git_remotes)
+
+# AWS has thousands of policies of its own; each would cost a call for its document.
+(. "$WORK/env"; "$INDAGO" query --strict --parquet "$OUT/aws_iam_policy.parquet" 'SELECT * FROM aws_iam_policy WHERE is_attached' > /dev/null)
+
+say 'filter'
+# keep TABLE CONDITION: the estate's rows alone
+keep() { "$INDAGO" query --store "$raw" --parquet "$OUT/$1.parquet" "SELECT * FROM $1 WHERE $2" > /dev/null; rm "$raw/$1.parquet"; }
+theirs='SELECT pid FROM container_processes WHERE pod_uid IN (SELECT uid FROM kubernetes_pods)'
+for table in process_namespaces process_open_sockets process_envs listening_ports; do keep $table "pid IN ($theirs)"; done
+# The containers' processes, and the shims that they hang on.
+keep processes "pid IN ($theirs) OR pid IN (SELECT parent FROM processes WHERE pid IN ($theirs))"
+keep containers "pod_uid IN (SELECT uid FROM kubernetes_pods)"
+keep container_processes "pod_uid IN (SELECT uid FROM kubernetes_pods)"
+mv "$raw"/*.parquet "$OUT/"
+# Nothing of this machine may be in it.
+for file in "$OUT"/*.parquet; do
+    table=$(basename "$file" .parquet)
+    if "$INDAGO" query --store "$OUT" --format ndjson "SELECT * FROM $table" | grep -q -e '/root/\.' -e '/work/' -e "$WORK"; then
+        say "$table holds paths of this machine"; exit 1
+    fi
+done
+say "$(du -sbh "$OUT" | cut -f1) in $OUT"
