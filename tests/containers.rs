@@ -177,7 +177,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a folder") {
         let path = entry.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, &target).expect("a copy")) }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("a copy");
+        }
     }
 }
 
@@ -217,7 +221,7 @@ fn sockets_that_misbehave_are_warnings_and_the_others_still_answer() {
                 ask(&engine, "SELECT name FROM containers WHERE state = 'running'").await.expect("rows");
             assert_eq!(rows.len(), 2);
             assert_eq!(warnings.len(), bad.len(), "{warnings:#?}");
-            if kind(&"x").kind != good.kind {
+            if kind("x").kind != good.kind {
                 continue;
             }
             for (path, outcome) in &bad {

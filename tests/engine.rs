@@ -256,6 +256,10 @@ async fn lookups_keep_the_meaning_of_every_join() {
             "SELECT t.id FROM things t JOIN (SELECT key, count(*) c FROM keyed GROUP BY key) k ON k.key = t.target WHERE t.id < 2",
             &["0", "1"],
         ),
+        (
+            "SELECT b.id FROM things a JOIN (SELECT t.id, k.key FROM things t JOIN keyed k ON k.key = t.target) b ON b.id = a.id WHERE a.id = 4",
+            &["4"],
+        ),
         ("SELECT square FROM keyed WHERE key = (SELECT max(target) FROM things)", &["16"]),
     ];
     for (sql, expected) in cases {

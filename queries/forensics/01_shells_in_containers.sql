@@ -1,6 +1,5 @@
--- about: Which containers run a shell that nobody built into their image,
---   and whom does it talk to?
--- interval: 3600
+-- about: Which containers run a shell that their image does not start, and whom does it talk to?
+-- interval: 1h
 -- tags: containers, execution, T1059.004
 SELECT
   c.pod_namespace AS namespace,

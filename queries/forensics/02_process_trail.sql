@@ -1,6 +1,5 @@
--- about: For every shell inside a container: which pod and service account is it, what may it do in the cluster,
---   which cloud role does its node have, and which commit was its image built from?
--- interval: 3600
+-- about: From each shell in a container: its pod, what that may do in the cluster, its node's cloud role, and the commit of its image?
+-- interval: 1h
 -- tags: trail, containers, kubernetes, aws, git
 SELECT
   p.pid,

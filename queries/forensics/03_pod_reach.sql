@@ -1,5 +1,5 @@
 -- about: Which running pods can read secrets, start pods or give themselves more rights?
--- interval: 3600
+-- interval: 1h
 -- tags: kubernetes, privilege-escalation
 SELECT
   p.namespace,

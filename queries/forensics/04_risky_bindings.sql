@@ -1,6 +1,5 @@
--- about: Which bindings outside kube-system give a service account a cluster role that leads to cluster-admin,
---   and do they say which commit they came from?
--- interval: 3600
+-- about: Which bindings outside kube-system let a service account become more than it is, and which commit made them?
+-- interval: 1h
 -- tags: kubernetes, rbac, privilege-escalation
 SELECT
   b.name AS binding,

@@ -1,5 +1,5 @@
--- about: Which machine and which cloud role stand behind each node of the cluster, and how many pods could borrow it?
--- interval: 3600
+-- about: Which machine and which cloud role stand behind each node, and how many pods could borrow them?
+-- interval: 1h
 -- tags: kubernetes, aws, credential-access
 SELECT
   n.name AS node,

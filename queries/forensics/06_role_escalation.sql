@@ -1,5 +1,5 @@
--- about: Which roles of machines may hand a stronger role to a machine that they start?
--- interval: 3600
+-- about: Which machines' roles may hand a stronger role to a machine that they start?
+-- interval: 1h
 -- tags: aws, iam, privilege-escalation
 SELECT
   holder.account_id,

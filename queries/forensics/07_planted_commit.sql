@@ -1,6 +1,5 @@
--- about: Which running images were built from a commit that its author did not commit,
---   and which files did that commit touch?
--- interval: 3600
+-- about: Which running pods were built from a commit that its author did not commit, and what did it touch?
+-- interval: 1h
 -- tags: git, kubernetes, supply-chain
 SELECT DISTINCT
   p.namespace || '/' || p.labels['app'] AS workload,

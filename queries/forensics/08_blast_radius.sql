@@ -1,6 +1,5 @@
--- about: What else is within reach of a container with a shell in it:
---   pods of the same image, pods under the same account, pods on the same node, machines of the same cloud account?
--- interval: 3600
+-- about: What else is within reach of a container with a shell in it, from its image to its cloud account?
+-- interval: 1h
 -- tags: trail, impact
 WITH entered AS (
   SELECT DISTINCT pod.uid, pod.namespace, pod.service_account_name, pod.node_name, c.image

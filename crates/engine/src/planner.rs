@@ -10,6 +10,7 @@ use datafusion::common::{Column, DFSchema, JoinSide, Result, internal_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
@@ -87,12 +88,11 @@ impl ExtensionPlanner for LookupPlanner {
     }
 }
 
+/// Plans an expression over a schema.
+type PlanExpr<'a> = dyn Fn(&Expr, &DFSchema) -> Result<PhysicalExprRef> + 'a;
+
 /// A join's further condition, over just the columns that it mentions.
-fn join_filter(
-    filter: &Expr,
-    join: &Join,
-    plan_expr: &dyn Fn(&Expr, &DFSchema) -> Result<Arc<dyn datafusion::physical_plan::PhysicalExpr>>,
-) -> Result<JoinFilter> {
+fn join_filter(filter: &Expr, join: &Join, plan_expr: &PlanExpr<'_>) -> Result<JoinFilter> {
     let mut mentioned: Vec<&Column> = filter.column_refs().into_iter().collect();
     mentioned.sort();
     let mut indices = Vec::with_capacity(mentioned.len());

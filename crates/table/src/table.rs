@@ -43,12 +43,17 @@ impl fmt::Debug for Slice {
     }
 }
 
+/// Reads a slice on a thread where blocking is allowed.
+pub type BlockingRead = Box<dyn FnOnce(&mut dyn Sink) -> Result<()> + Send>;
+/// Reads a slice as a task.
+pub type AsyncRead = Box<dyn FnOnce(Box<dyn Sink>) -> BoxFuture<'static, Result<()>> + Send>;
+
 /// How a slice is read.
 pub enum Reading {
     /// On a thread where blocking is allowed.
-    Blocking(Box<dyn FnOnce(&mut dyn Sink) -> Result<()> + Send>),
+    Blocking(BlockingRead),
     /// As a task.
-    Async(Box<dyn FnOnce(Box<dyn Sink>) -> BoxFuture<'static, Result<()>> + Send>),
+    Async(AsyncRead),
 }
 
 impl fmt::Debug for Reading {

