@@ -15,13 +15,13 @@ pub(crate) fn run() -> Result<()> {
     run_part("build", &["build", "--workspace", "--all-targets"])?;
     run_part("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     // The Kubernetes build must not run beside rustc: memory.
-    run_part("test beds", &["run", "--workspace", "--bin", "beds", "--", "install"])?;
+    run_part("test beds", &["run", "--bin", "beds", "--", "install"])?;
     docs::run(true)?;
     run_part("tests", &["test", "--workspace", "--lib", "--bins", "--tests"])?;
     for example in ["embed", "own_table", "own_function", "warnings", "own_kube_client"] {
-        run_part(&format!("example {example}"), &["run", "--workspace", "--example", example])?;
+        run_part(&format!("example {example}"), &["run", "--example", example])?;
     }
-    run_part("demo", &["run", "--workspace", "--bin", "indago", "--", "demo"])?;
+    run_part("demo", &["run", "--bin", "indago", "--", "demo"])?;
     eprintln!("all checks passed");
     Ok(())
 }

@@ -157,7 +157,7 @@ fn python_with(scratch: &Path, package: &str) -> Result<PathBuf> {
 
 fn make_repository(path: &Path) -> Result<()> {
     let text = cargo()
-        .args(["run", "--quiet", "--workspace", "--bin", "beds", "--", "git"])
+        .args(["run", "--quiet", "--bin", "beds", "--", "git"])
         .arg(path.with_extension("beds"))
         .arg(COMMITS.to_string())
         .output();

@@ -13,10 +13,8 @@ const BY_HAND: [&str; 1] = ["dialect.md"];
 
 pub(crate) fn run(check: bool) -> Result<()> {
     let fresh = std::env::temp_dir().join(format!("indago-reference-{}", std::process::id()));
-    let written = crate::run(
-        "docs",
-        cargo().args(["run", "--quiet", "--workspace", "--bin", "indago", "--", "reference", "--out"]).arg(&fresh),
-    );
+    let written =
+        crate::run("docs", cargo().args(["run", "--quiet", "--bin", "indago", "--", "reference", "--out"]).arg(&fresh));
     let outcome = written.and_then(|()| if check { compare(&fresh) } else { replace(&fresh) });
     fs::remove_dir_all(&fresh).ok();
     outcome
