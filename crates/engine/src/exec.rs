@@ -20,9 +20,7 @@ use datafusion::physical_plan::{
 };
 use futures::{Stream, StreamExt, TryStreamExt};
 use indago_table::scan::BoxFuture;
-use indago_table::{
-    Constraints, Error as TableError, Meter, Outcome, Reading, Scalar, ScanContext, Sink, TableRef, Warning,
-};
+use indago_table::{Constraints, Error as TableError, Meter, Reading, Scalar, ScanContext, Sink, TableRef};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -315,18 +313,7 @@ struct Report {
 
 impl Report {
     fn add(&self, origin: &str, error: &TableError) {
-        let Some(outcome) = Outcome::of(error) else { return };
-        self.scope.diagnostics().add(Warning {
-            table: self.table.clone(),
-            origin: origin.to_owned(),
-            outcome,
-            message: error.to_string(),
-            needs: match error {
-                TableError::Denied { needs, .. } => needs.clone(),
-                _ => None,
-            },
-            count: 1,
-        });
+        self.scope.diagnostics().report(&self.table, origin, error);
     }
 }
 

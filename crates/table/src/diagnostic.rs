@@ -102,6 +102,22 @@ impl Diagnostics {
         }
     }
 
+    /// Adds what an error says of a part of a table; what is nobody's fault adds nothing.
+    pub fn report(&self, table: &str, origin: impl Into<String>, error: &Error) {
+        let Some(outcome) = Outcome::of(error) else { return };
+        self.add(Warning {
+            table: table.to_owned(),
+            origin: origin.into(),
+            outcome,
+            message: error.to_string(),
+            needs: match error {
+                Error::Denied { needs, .. } => needs.clone(),
+                _ => None,
+            },
+            count: 1,
+        });
+    }
+
     /// What was gathered so far.
     pub fn warnings(&self) -> Vec<Warning> {
         self.0.lock().clone()

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::diagnostic::{Diagnostics, Outcome, Warning};
+use crate::diagnostic::Diagnostics;
 use crate::error::{Error, Result};
 use crate::row::{Environment, Row};
 use crate::sys::Sys;
@@ -457,19 +457,7 @@ impl<T: Row> Scan<T> {
     ///
     /// [`Error::Gone`] says nothing; warnings alike are counted, not repeated.
     pub fn report(&self, origin: impl Into<String>, error: &Error) {
-        if let Some(outcome) = Outcome::of(error) {
-            self.context.query.diagnostics().add(Warning {
-                table: T::SPEC.name.to_string(),
-                origin: origin.into(),
-                outcome,
-                message: error.to_string(),
-                needs: match error {
-                    Error::Denied { needs, .. } => needs.clone(),
-                    _ => None,
-                },
-                count: 1,
-            });
-        }
+        self.context.query.diagnostics().report(&T::SPEC.name, origin, error);
     }
 
     /// Makes one API call, under the engine's limits: waits for a place at the endpoint, gives up after the call
