@@ -1,5 +1,6 @@
 //! Measures beside the peers, in one run on one machine: medians and their ratios.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -14,78 +15,142 @@ const RUNS: usize = 9;
 const PROCESSES: usize = 2000;
 /// Commits of the repository that is read.
 const COMMITS: usize = 50_000;
+/// Pods of the cluster that is listed, and how many come in a page.
+const PODS: usize = 20_000;
+const PAGE: usize = 500;
 
 /// A command, and who it stands for.
 struct Contender {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
-pub(crate) fn run_all(binary: &Path, scratch: &Path) -> Result<()> {
-    let indago = |sql: &str| Contender {
-        name: "indago",
-        program: binary.to_owned(),
-        arguments: ["query", "--format", "csv", sql].map(str::to_owned).into(),
-    };
-    let peer = |name, program: &str, arguments: &[&str]| Contender {
-        name,
-        program: program.into(),
-        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-    };
-
-    measure("SELECT 1, as a whole process", &[indago("SELECT 1")])?;
-    println!("    peak memory: {}", peak_memory(binary, "SELECT 1")?);
-
-    let sleepers = Sleepers::start(PROCESSES)?;
-    let psutil = "import psutil\nfor p in psutil.process_iter(['pid','name','ppid','status','uids','memory_info']): print(p.info)";
-    let python = python_with(scratch, "psutil");
-    let mut contenders = vec![
-        indago("SELECT pid, name, parent, state, uid, resident_size FROM processes"),
-        peer("ps", "ps", &["-eo", "pid,comm,ppid,stat,uid,rss"]),
-    ];
-    match &python {
-        Ok(python) => contenders.push(peer("psutil", &python.display().to_string(), &["-c", psutil])),
-        Err(error) => println!("    psutil is missing: {error:#}"),
+impl Contender {
+    fn new(name: &'static str, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Contender { name, program: program.into(), arguments, variables: Vec::new() }
     }
-    measure(&format!("six columns of {PROCESSES} processes"), &contenders)?;
-    drop(sleepers);
 
-    let repository = scratch.join("big.git");
-    let repository_text = repository.display().to_string();
-    if !repository.is_dir() {
-        make_repository(&repository)?;
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
     }
-    let count = format!("SELECT count(*) FROM git_commits WHERE repo = '{repository_text}'");
-    let rev_list = peer("git rev-list", "git", &["-C", &repository_text, "rev-list", "--count", "--all"]);
-    measure(&format!("count of {COMMITS} commits"), &[indago(&count), rev_list])?;
-    let fields = format!("SELECT hash, author_email, message FROM git_commits WHERE repo = '{repository_text}'");
-    let log = peer("git log", "git", &["-C", &repository_text, "log", "--all", "--format=%H,%ae,%B"]);
-    measure(&format!("three fields of {COMMITS} commits"), &[indago(&fields), log])?;
-    Ok(())
+}
+
+/// The programs that are built for this.
+struct Built {
+    indago: PathBuf,
+    beds: PathBuf,
+}
+
+impl Built {
+    fn indago(&self, sql: &str) -> Contender {
+        Contender::new("indago", &self.indago, &["query", "--format", "csv", sql])
+    }
 }
 
 pub(crate) fn run() -> Result<()> {
-    crate::run("release build", cargo().args(["build", "--release", "--workspace", "--bin", "indago"]))?;
+    let build = ["build", "--release", "--bin", "indago", "--bin", "beds"];
+    crate::run("release build", cargo().args(build))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let scratch = target.join("compare");
     std::fs::create_dir_all(&scratch)?;
-    run_all(&target.join("release/indago"), &scratch)
+    let built = Built { indago: target.join("release/indago"), beds: target.join("release/beds") };
+    start(&built)?;
+    processes(&built, &scratch)?;
+    pods(&built, &scratch)?;
+    commits(&built, &scratch)
 }
 
-/// Runs the contenders in turn and prints medians, and the others' ratios to the first.
+fn start(built: &Built) -> Result<()> {
+    let mut contenders = vec![built.indago("SELECT 1")];
+    contenders.extend(osqueryi("SELECT 1"));
+    measure("SELECT 1, as a whole process", &contenders)
+}
+
+fn processes(built: &Built, scratch: &Path) -> Result<()> {
+    let sql = "SELECT pid, name, parent, state, uid, resident_size FROM processes";
+    let psutil = "import psutil\nfor p in psutil.process_iter(['pid','name','ppid','status','uids','memory_info']): print(p.info)";
+    let mut contenders =
+        vec![built.indago(sql), Contender::new("ps", "ps", &["-eo", "pid,comm,ppid,stat,uid,rss"])];
+    match python_with(scratch, "psutil") {
+        Ok(python) => contenders.push(Contender::new("psutil", python, &["-c", psutil])),
+        Err(error) => println!("missing: psutil ({error:#})"),
+    }
+    contenders.extend(osqueryi(sql));
+    let sleepers = Sleepers::start(PROCESSES)?;
+    measure(&format!("six columns of {PROCESSES} processes"), &contenders)?;
+    drop(sleepers);
+    Ok(())
+}
+
+/// All pods of a cluster, beside the mere transfer of the same pages over one connection.
+fn pods(built: &Built, scratch: &Path) -> Result<()> {
+    let bed = Bed::up(&built.beds, &format!("pods:{PODS}"))?;
+    let server = bed.variable("KUBE_SERVER")?;
+    let mut indago = built.indago("SELECT namespace, name, phase, node_name FROM kubernetes_pods");
+    indago.variables = bed.variables.clone();
+    let urls = (0..PODS).step_by(PAGE).map(|from| match from {
+        0 => format!("url = \"{server}/api/v1/pods?limit={PAGE}\"\noutput = /dev/null\n"),
+        from => format!("url = \"{server}/api/v1/pods?limit={PAGE}&continue={from}\"\noutput = /dev/null\n"),
+    });
+    let pages = scratch.join("pages.curl");
+    std::fs::write(&pages, urls.collect::<String>())?;
+    let curl = Contender::new("curl", "curl", &["--silent", "--fail", "--config", &pages.display().to_string()]);
+    let mut contenders = vec![indago, curl];
+    let format = "custom-columns=NS:.metadata.namespace,NAME:.metadata.name,PHASE:.status.phase,NODE:.spec.nodeName";
+    match which("kubectl") {
+        Some(program) => {
+            let mut kubectl = Contender::new("kubectl", program, &["get", "pods", "-A", "-o", format]);
+            kubectl.variables = bed.variables.clone();
+            contenders.push(kubectl);
+        }
+        None => println!("missing: kubectl (no package of this system has it)"),
+    }
+    measure(&format!("four columns of {PODS} pods"), &contenders)
+}
+
+fn commits(built: &Built, scratch: &Path) -> Result<()> {
+    let repository = scratch.join("big.git");
+    if !repository.is_dir() {
+        make_repository(&built.beds, &repository)?;
+    }
+    let repository = repository.display().to_string();
+    let count = built.indago(&format!("SELECT count(*) FROM git_commits WHERE repo = '{repository}'"));
+    let rev_list = Contender::new("git rev-list", "git", &["-C", &repository, "rev-list", "--count", "--all"]);
+    measure(&format!("count of {COMMITS} commits"), &[count, rev_list])?;
+    let sql = format!("SELECT hash, author_email, message FROM git_commits WHERE repo = '{repository}'");
+    let log = Contender::new("git log", "git", &["-C", &repository, "log", "--all", "--format=%H,%ae,%B"]);
+    measure(&format!("three fields of {COMMITS} commits"), &[built.indago(&sql), log])
+}
+
+/// osquery's shell, where it is installed: it has no package in Debian.
+fn osqueryi(sql: &str) -> Option<Contender> {
+    let program = which("osqueryi");
+    if program.is_none() {
+        println!("missing: osqueryi (no package of this system has it)");
+    }
+    Some(Contender::new("osqueryi", program?, &["--csv", sql]))
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// Runs the contenders in turn; prints medians, the first one's ratios to the others, and peaks of memory.
 fn measure(what: &str, contenders: &[Contender]) -> Result<()> {
     println!("{what}");
     let mut seconds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
     for round in 0..=RUNS {
         for (contender, seconds) in contenders.iter().zip(&mut seconds) {
             let started = Instant::now();
-            let status = Command::new(&contender.program)
-                .args(&contender.arguments)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .with_context(|| format!("{} is not installed", contender.name))?;
+            let status =
+                contender.command().status().with_context(|| format!("{} is not installed", contender.name))?;
             anyhow::ensure!(status.success(), "{} failed: {status}", contender.name);
             if round > 0 {
                 seconds.push(started.elapsed().as_secs_f64());
@@ -95,9 +160,10 @@ fn measure(what: &str, contenders: &[Contender]) -> Result<()> {
     let medians: Vec<f64> = seconds.iter_mut().map(|seconds| median(seconds)).collect();
     for (contender, seconds) in contenders.iter().zip(&medians) {
         println!(
-            "    {:14} {:8.1} ms   indago takes {:.2} of it",
+            "    {:14} {:8.1} ms {:6.0} MB   indago takes {:.2} of its time",
             contender.name,
             seconds * 1000.0,
+            peak_memory(contender)?,
             medians[0] / seconds
         );
     }
@@ -109,16 +175,53 @@ fn median(seconds: &mut [f64]) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-fn peak_memory(binary: &Path, sql: &str) -> Result<String> {
-    let run = Command::new("/usr/bin/time")
-        .args(["-f", "%M"])
-        .arg(binary)
-        .args(["query", sql])
-        .output()
-        .context("/usr/bin/time is not installed (apt-get install time)")?;
+/// The most memory that a contender holds at once, in megabytes.
+fn peak_memory(contender: &Contender) -> Result<f64> {
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["-f", "%M"]).arg(&contender.program).args(&contender.arguments);
+    timed.envs(contender.variables.iter().map(|(name, value)| (name, value)));
+    let run = timed.stdout(Stdio::null()).output().context("/usr/bin/time is not installed (apt-get install time)")?;
     let text = String::from_utf8_lossy(&run.stderr);
     let kilobytes: f64 = text.trim().lines().last().unwrap_or_default().parse().context("time prints kilobytes")?;
-    Ok(format!("{:.0} MB", kilobytes / 1024.0))
+    Ok(kilobytes / 1024.0)
+}
+
+/// A test bed that stands while this lives.
+struct Bed {
+    process: Child,
+    variables: Vec<(String, String)>,
+}
+
+impl Bed {
+    /// Starts one and reads its variables, of which `KUBE_SERVER` is the last.
+    fn up(beds: &Path, name: &str) -> Result<Self> {
+        let mut process =
+            Command::new(beds).args(["up", name]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let lines = BufReader::new(process.stdout.take().context("its output is a pipe")?).lines();
+        let mut bed = Bed { process, variables: Vec::new() };
+        for line in lines {
+            let line = line?;
+            let (name, value) = line.trim_start_matches("export ").split_once('=').context("beds prints NAME=VALUE")?;
+            bed.variables.push((name.to_owned(), value.trim_matches('\'').to_owned()));
+            if name == "KUBE_SERVER" {
+                return Ok(bed);
+            }
+        }
+        anyhow::bail!("the bed `{name}` did not start")
+    }
+
+    fn variable(&self, name: &str) -> Result<String> {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).with_context(|| format!("the bed gave no {name}"))
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // The end of its input stops it.
+        drop(self.process.stdin.take());
+        self.process.wait().ok();
+    }
 }
 
 /// Idle processes to list.
@@ -155,14 +258,8 @@ fn python_with(scratch: &Path, package: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn make_repository(path: &Path) -> Result<()> {
-    let text = cargo()
-        .args(["run", "--quiet", "--bin", "beds", "--", "git"])
-        .arg(path.with_extension("beds"))
-        .arg(COMMITS.to_string())
-        .output();
-    let made = text.context("the beds program")?;
-    anyhow::ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let big = path.with_extension("beds").join("big");
-    crate::run("repack", Command::new("git").args(["clone", "--quiet", "--bare"]).arg(&big).arg(path))
+fn make_repository(beds: &Path, path: &Path) -> Result<()> {
+    let folder = path.with_extension("beds");
+    output(Command::new(beds).arg("git").arg(&folder).arg(COMMITS.to_string()))?;
+    crate::run("repack", Command::new("git").args(["clone", "--quiet", "--bare"]).arg(folder.join("big")).arg(path))
 }

@@ -6,11 +6,12 @@
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
+use indago_testkit::beds::generated::KubeServer;
 use indago_testkit::beds::{Cluster, Containerd, Docker, KubeApi, Moto, Podman, git};
 use indago_testkit::{Result, install};
 
 const USAGE: &str = "usage: beds install
-       beds up cluster|kube-api|moto|docker|podman|containerd|all ...
+       beds up cluster|kube-api|moto|docker|podman|containerd|pods:NUMBER|all ...
        beds git FOLDER [COMMITS]";
 
 fn main() -> ExitCode {
@@ -81,7 +82,16 @@ fn up(names: &[&str]) -> Result<()> {
                 export("CONTAINERD_ADDRESS", bed.socket().display());
                 held.push(Box::new(bed));
             }
-            other => return Err(indago_testkit::Error::Other(format!("no bed is called {other}\n{USAGE}"))),
+            other => {
+                let pods = other.strip_prefix("pods:").and_then(|number| number.parse().ok());
+                let Some(pods) = pods else {
+                    return Err(indago_testkit::Error::Other(format!("no bed is called {other}\n{USAGE}")));
+                };
+                let bed = KubeServer::start(pods)?;
+                export("KUBECONFIG", bed.kubeconfig().display());
+                export("KUBE_SERVER", bed.url());
+                held.push(Box::new(bed));
+            }
         }
     }
     eprintln!("beds: up; end of input, SIGINT or SIGTERM stops them");
