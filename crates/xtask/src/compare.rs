@@ -1,12 +1,12 @@
 //! Measures beside the peers, in one run on one machine: medians and their ratios.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+use crate::beds::Beds;
 use crate::{cargo, output, root};
 
 /// Counted runs of each command, after one that is not.
@@ -75,8 +75,7 @@ fn start(built: &Built) -> Result<()> {
 fn processes(built: &Built, scratch: &Path) -> Result<()> {
     let sql = "SELECT pid, name, parent, state, uid, resident_size FROM processes";
     let psutil = "import psutil\nfor p in psutil.process_iter(['pid','name','ppid','status','uids','memory_info']): print(p.info)";
-    let mut contenders =
-        vec![built.indago(sql), Contender::new("ps", "ps", &["-eo", "pid,comm,ppid,stat,uid,rss"])];
+    let mut contenders = vec![built.indago(sql), Contender::new("ps", "ps", &["-eo", "pid,comm,ppid,stat,uid,rss"])];
     match python_with(scratch, "psutil") {
         Ok(python) => contenders.push(Contender::new("psutil", python, &["-c", psutil])),
         Err(error) => println!("missing: psutil ({error:#})"),
@@ -90,10 +89,10 @@ fn processes(built: &Built, scratch: &Path) -> Result<()> {
 
 /// All pods of a cluster, beside the mere transfer of the same pages over one connection.
 fn pods(built: &Built, scratch: &Path) -> Result<()> {
-    let bed = Bed::up(&built.beds, &format!("pods:{PODS}"))?;
+    let bed = Beds::up(&built.beds, &[&format!("pods:{PODS}")], "KUBE_SERVER")?;
     let server = bed.variable("KUBE_SERVER")?;
     let mut indago = built.indago("SELECT namespace, name, phase, node_name FROM kubernetes_pods");
-    indago.variables = bed.variables.clone();
+    indago.variables = bed.environment.clone();
     let urls = (0..PODS).step_by(PAGE).map(|from| match from {
         0 => format!("url = \"{server}/api/v1/pods?limit={PAGE}\"\noutput = /dev/null\n"),
         from => format!("url = \"{server}/api/v1/pods?limit={PAGE}&continue={from}\"\noutput = /dev/null\n"),
@@ -106,7 +105,7 @@ fn pods(built: &Built, scratch: &Path) -> Result<()> {
     match which("kubectl") {
         Some(program) => {
             let mut kubectl = Contender::new("kubectl", program, &["get", "pods", "-A", "-o", format]);
-            kubectl.variables = bed.variables.clone();
+            kubectl.variables = bed.environment.clone();
             contenders.push(kubectl);
         }
         None => println!("missing: kubectl (no package of this system has it)"),
@@ -184,44 +183,6 @@ fn peak_memory(contender: &Contender) -> Result<f64> {
     let text = String::from_utf8_lossy(&run.stderr);
     let kilobytes: f64 = text.trim().lines().last().unwrap_or_default().parse().context("time prints kilobytes")?;
     Ok(kilobytes / 1024.0)
-}
-
-/// A test bed that stands while this lives.
-struct Bed {
-    process: Child,
-    variables: Vec<(String, String)>,
-}
-
-impl Bed {
-    /// Starts one and reads its variables, of which `KUBE_SERVER` is the last.
-    fn up(beds: &Path, name: &str) -> Result<Self> {
-        let mut process =
-            Command::new(beds).args(["up", name]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let lines = BufReader::new(process.stdout.take().context("its output is a pipe")?).lines();
-        let mut bed = Bed { process, variables: Vec::new() };
-        for line in lines {
-            let line = line?;
-            let (name, value) = line.trim_start_matches("export ").split_once('=').context("beds prints NAME=VALUE")?;
-            bed.variables.push((name.to_owned(), value.trim_matches('\'').to_owned()));
-            if name == "KUBE_SERVER" {
-                return Ok(bed);
-            }
-        }
-        anyhow::bail!("the bed `{name}` did not start")
-    }
-
-    fn variable(&self, name: &str) -> Result<String> {
-        let found = self.variables.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.clone()).with_context(|| format!("the bed gave no {name}"))
-    }
-}
-
-impl Drop for Bed {
-    fn drop(&mut self) {
-        // The end of its input stops it.
-        drop(self.process.stdin.take());
-        self.process.wait().ok();
-    }
 }
 
 /// Idle processes to list.

@@ -3,11 +3,12 @@
 //! Starts the beds (a cluster, AWS), puts a small company and its intruder into them (`crates/testkit/estate/`), lets Indago
 //! capture it all, and leaves the Parquet files in `crates/indago/estate/`.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+
+use crate::beds::Beds;
 
 pub(crate) fn run() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the workspace is above this crate")?;
@@ -17,7 +18,7 @@ pub(crate) fn run() -> Result<()> {
     let programs = this.parent().context("this program is in a folder")?;
     let work = std::env::temp_dir().join(format!("indago-estate-{}", std::process::id()));
     std::fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
-    let beds = Beds::up(&programs.join("beds"), &["cluster", "moto"])?;
+    let beds = Beds::up(&programs.join("beds"), &["cluster", "moto"], "AWS_SECRET_ACCESS_KEY")?;
     let script = |name: &str| {
         let mut command = Command::new("bash");
         command.arg(root.join("crates/testkit/estate").join(name)).envs(beds.environment.iter().cloned());
@@ -35,47 +36,6 @@ pub(crate) fn run() -> Result<()> {
     drop(beds);
     std::fs::remove_dir_all(&work).ok();
     made
-}
-
-/// Beds that run as long as this is held.
-struct Beds {
-    child: Child,
-    /// What they say about themselves, for whoever uses them.
-    environment: Vec<(String, String)>,
-}
-
-impl Beds {
-    fn up(program: &Path, names: &[&str]) -> Result<Beds> {
-        let mut child = Command::new(program)
-            .env_remove("CONTAINERD_ADDRESS")
-            .arg("up")
-            .args(names)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        let output = child.stdout.take().context("standard output is a pipe")?;
-        let mut beds = Beds { child, environment: Vec::new() };
-        let mut lines = BufReader::new(output).lines();
-        while beds.environment.last().is_none_or(|(key, _)| key != LAST) {
-            let line = lines.next().context("the beds did not start")??;
-            let pair = line.strip_prefix("export ").and_then(|rest| rest.split_once('='));
-            let (key, value) = pair.with_context(|| format!("the beds said `{line}`"))?;
-            beds.environment.push((key.to_owned(), value.trim_matches('\'').to_owned()));
-        }
-        Ok(beds)
-    }
-}
-
-/// What the last bed says last.
-const LAST: &str = "AWS_SECRET_ACCESS_KEY";
-
-impl Drop for Beds {
-    fn drop(&mut self) {
-        // The end of their input stops them.
-        drop(self.child.stdin.take());
-        self.child.wait().ok();
-    }
 }
 
 fn cargo(root: &Path, args: &[&str]) -> Result<()> {

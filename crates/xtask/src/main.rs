@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+mod beds;
 mod check;
 mod compare;
 mod demo_estate;

@@ -10,11 +10,12 @@ pub(crate) fn run(name: &str) -> Result<()> {
     let Some((environment, table)) = name.split_once('/') else {
         bail!("name the table as ENVIRONMENT/NAME, as in host/kernel_modules");
     };
+    let Some((_, template)) = TEMPLATES.iter().find(|(known, _)| *known == environment) else {
+        let known: Vec<_> = TEMPLATES.iter().map(|(environment, _)| *environment).collect();
+        bail!("no environment `{environment}`: tables/ has {}", known.join(", "));
+    };
     let crate_folder = root().join("tables").join(environment);
     let list = crate_folder.join("src/lib.rs");
-    if !list.is_file() {
-        bail!("no environment `{environment}`: tables/ has host, containers, kubernetes, aws, git");
-    }
     let is_snake_case = table.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if table.is_empty() || !is_snake_case {
         bail!("`{table}` is no table name: snake_case, as in kernel_modules");
@@ -23,8 +24,8 @@ pub(crate) fn run(name: &str) -> Result<()> {
     if source.exists() {
         bail!("{} is there already", source.display());
     }
-    let row = row_name(table);
-    fs::write(&source, template(table, &row)).with_context(|| source.display().to_string())?;
+    let row = row_name(environment, table);
+    fs::write(&source, filled(template, table, &row)).with_context(|| source.display().to_string())?;
     fs::write(source.with_extension("slt"), slt(table))?;
     let text = fs::read_to_string(&list)?;
     fs::write(&list, with_table(&text, table, &row).context("tables/*/src/lib.rs has no `tables!` list to extend")?)?;
@@ -33,8 +34,9 @@ pub(crate) fn run(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// `kernel_modules` is a row `KernelModule`.
-fn row_name(table: &str) -> String {
+/// `kernel_modules` is a row `KernelModule`, `kubernetes_pods` a `Pod`.
+fn row_name(environment: &str, table: &str) -> String {
+    let table = table.strip_prefix(environment).and_then(|rest| rest.strip_prefix('_')).unwrap_or(table);
     let singular = table.strip_suffix("ies").map(|stem| format!("{stem}y")).unwrap_or_else(|| {
         table
             .strip_suffix("sses")
@@ -50,25 +52,31 @@ fn row_name(table: &str) -> String {
         .collect()
 }
 
-fn template(table: &str, row: &str) -> String {
-    format!(
-        "//! `{table}`: one row per ...\n\nuse indago_table::prelude::*;\n\n/// What one row is.\n\
-         #[derive(Debug, Default, Table)]\n#[table(name = \"{table}\")]\n\
-         #[example(\"What it answers.\", \"SELECT name FROM {table}\")]\npub(crate) struct {row} {{\n    /// Name.\n    \
-         #[column(index)]\n    name: String,\n}}\n\nimpl Rows for {row} {{\n    \
-         fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {{\n        Ok(std::iter::empty())\n    }}\n}}\n"
-    )
+/// The plainest table of each environment.
+const TEMPLATES: [(&str, &str); 5] = [
+    ("host", include_str!("template/host.txt")),
+    ("containers", include_str!("template/containers.txt")),
+    ("kubernetes", include_str!("template/kubernetes.txt")),
+    ("aws", include_str!("template/aws.txt")),
+    ("git", include_str!("template/git.txt")),
+];
+
+fn filled(template: &str, table: &str, row: &str) -> String {
+    let resources = table.trim_start_matches("kubernetes_").replace('_', "");
+    template.replace("TABLE", table).replace("ROW", row).replace("RESOURCES", &resources)
 }
 
 fn slt(table: &str) -> String {
-    format!("# {table} on the fixture host\n\nquery I\nSELECT count(*) FROM {table}\n----\n0\n")
+    format!(
+        "# {table}: what its environment's bed or fixture gives.\n\nquery I\nSELECT count(*) FROM {table}\n----\n0\n"
+    )
 }
 
 /// The list with one more line, in alphabetical order, and its module.
 fn with_table(text: &str, table: &str, row: &str) -> Option<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let module = format!("mod {table};");
-    let modules = |line: &String| line.starts_with("mod ");
+    let module = format!("pub mod {table};");
+    let modules = |line: &String| line.starts_with("pub mod ");
     let at = lines
         .iter()
         .position(|line| modules(line) && *line > module)
@@ -88,18 +96,19 @@ mod tests {
 
     #[test]
     fn rows_are_singular() {
-        assert_eq!(row_name("kernel_modules"), "KernelModule");
-        assert_eq!(row_name("entries"), "Entry");
+        assert_eq!(row_name("host", "kernel_modules"), "KernelModule");
+        assert_eq!(row_name("host", "entries"), "Entry");
+        assert_eq!(row_name("kubernetes", "kubernetes_network_policies"), "NetworkPolicy");
     }
 
     #[test]
     fn a_table_goes_to_its_place_in_the_list() {
         let before =
-            "mod a;\nmod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        c::C,\n    ]\n";
+            "pub mod a;\npub mod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        c::C,\n    ]\n";
         let after = with_table(before, "b", "B").expect("there is a list");
         assert_eq!(
             after,
-            "mod a;\nmod b;\nmod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        b::B,\n        c::C,\n    ]\n"
+            "pub mod a;\npub mod b;\npub mod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        b::B,\n        c::C,\n    ]\n"
         );
     }
 }
