@@ -24,7 +24,7 @@ pub(crate) trait Value {
 #[error("{0}")]
 pub struct ParseValueError(String);
 
-/// A length of time, written `30s`, `500ms`, `5m`, `2h`, `1d`, or `1h30m`.
+/// A length of time, written `30s`, `500ms`, `5m`, `2h`, `1d`, `1h30m`, or as a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Period(pub Duration);
 
@@ -54,6 +54,10 @@ impl FromStr for Period {
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(wrong());
+        }
+        // Without a unit it is seconds, as for a number in TOML and for osquery's intervals.
+        if let Ok(seconds) = rest.parse::<u32>() {
+            return Ok(Self::seconds(seconds.into()));
         }
         let mut millis: f64 = 0.0;
         while !rest.is_empty() {
@@ -308,12 +312,13 @@ mod tests {
             ("1.5s", 1500, "1500ms"),
             ("1d", 86_400_000, "1d"),
             ("0s", 0, "0ms"),
+            ("3600", 3_600_000, "1h"),
         ] {
             let period: Period = text.parse().expect(text);
             assert_eq!(period.0.as_millis(), millis, "{text}");
             assert_eq!(period.to_string(), shown);
         }
-        for text in ["", "30", "s", "30 parsecs", "-1s", "1e9s", "1s2", "99999999999d", "1..2s"] {
+        for text in ["", "s", "-30", "30 parsecs", "-1s", "1e9s", "1s2", "99999999999d", "1..2s"] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
     }

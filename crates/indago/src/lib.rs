@@ -41,5 +41,5 @@ pub use indago_store::capture;
 pub use indago_table as table;
 pub use indago_tables_registry as environments;
 
-pub use demo::{DemoQuery, demo_engine, demo_queries};
+pub use demo::{demo_engine, demo_queries};
 pub use open::{Defaults, OpenError, open};

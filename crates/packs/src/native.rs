@@ -195,6 +195,8 @@ mod tests {
         assert_eq!(query.tags, ["a", "b"]);
         assert!(query.snapshot && query.removed);
         assert_eq!(query.line, 7);
+        assert_eq!(query.statement(), "SELECT 1;\n-- tail: x");
+        assert_eq!(parsed("-- interval: 3600\nSELECT 1").expect("osquery's way").interval.as_secs(), 3600);
     }
 
     #[test]

@@ -123,6 +123,17 @@ impl PackQuery {
         }
     }
 
+    /// Reads a query under a comment header, as in our own packs; `file` gives its name, and is not opened.
+    pub fn from_sql(file: &Path, text: &str) -> Result<Self> {
+        native::parse(text, file, DEFAULT_INTERVAL)
+    }
+
+    /// The SQL without the header above it.
+    pub fn statement(&self) -> &str {
+        let header: usize = self.sql.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum();
+        self.sql[header..].trim()
+    }
+
     /// Why the query is not for this host; `None` if it is.
     pub fn mismatch(&self, platform: &str) -> Option<String> {
         platform::mismatch("the query", self.platform.as_deref(), self.version.as_deref(), platform)

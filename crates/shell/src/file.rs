@@ -10,9 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 
 use crate::render::RowSink;
 
@@ -104,7 +102,7 @@ impl RowSink for ArrowFile {
     }
 }
 
-/// A Parquet file.
+/// A Parquet file, with the moment when it was begun: a store takes it as a capture.
 pub struct ParquetFile {
     writer: Option<ArrowWriter<BufWriter<File>>>,
     schema: SchemaRef,
@@ -122,7 +120,7 @@ impl ParquetFile {
     pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
         let (draft, file) = Draft::new(path)?;
         let schema = with_unique_names(schema);
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(Default::default())).build();
+        let properties = indago::store::file_properties();
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(parquet)?;
         Ok(Self { writer: Some(writer), schema, draft })
     }
@@ -168,6 +166,7 @@ mod tests {
 
     use arrow_array::Int64Array;
     use arrow_schema::{DataType, Field};
+    use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
 
@@ -186,6 +185,9 @@ mod tests {
         file.batch(&batch).expect("written");
         file.finish().expect("finished");
         let file = File::open(&path).expect("there");
+        let pairs = SerializedFileReader::new(file.try_clone().expect("open")).expect("Parquet");
+        let pairs = pairs.metadata().file_metadata().key_value_metadata().expect("pairs").clone();
+        assert!(pairs.iter().any(|pair| pair.key == indago::store::CAPTURED_AT && pair.value.is_some()));
         let mut read = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(file, 1024).expect("Parquet");
         let back = read.next().expect("a batch").expect("valid");
         assert_eq!(back.num_rows(), 2);

@@ -96,11 +96,11 @@ fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, String)
 async fn capture_one(engine: &Engine, table: &str, sql: &str, folder: &Path) -> Result<Captured> {
     let started = std::time::Instant::now();
     let failed = |source| Error::Query { table: table.to_owned(), source };
-    let captured_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let properties = file_properties();
     let query = engine.query(sql).await.map_err(failed)?;
     let path = folder.join(format!("{table}.parquet"));
     let partial = folder.join(format!(".{table}.parquet.partial"));
-    let written = write(&query, table, captured_at, &partial).await;
+    let written = write(&query, table, properties, &partial).await;
     let rows = match written {
         Ok(rows) => rows,
         Err(error) => {
@@ -122,21 +122,26 @@ async fn capture_one(engine: &Engine, table: &str, sql: &str, folder: &Path) -> 
     })
 }
 
+/// How files of captured rows are written: compressed, with the present moment as that of the capture.
+pub fn file_properties() -> WriterProperties {
+    let captured_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_key_value_metadata(Some(vec![
+            KeyValue::new(CAPTURED_AT.to_owned(), captured_at),
+            KeyValue::new("indago.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ]))
+        .build()
+}
+
 /// Streams a query's rows into a file.
-async fn write(query: &Query, table: &str, captured_at: String, path: &Path) -> Result<u64> {
+async fn write(query: &Query, table: &str, properties: WriterProperties, path: &Path) -> Result<u64> {
     let (sender, mut receiver) = mpsc::channel::<RecordBatch>(2);
     let schema = query.schema();
     let path = path.to_owned();
     let writer = tokio::task::spawn_blocking(move || -> Result<u64> {
         let failed = |source| Error::Parquet { path: path.clone(), source };
         let file = fs::File::create(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_key_value_metadata(Some(vec![
-                KeyValue::new(CAPTURED_AT.to_owned(), captured_at),
-                KeyValue::new("indago.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ]))
-            .build();
         let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed)?;
         let mut rows = 0;
         while let Some(batch) = receiver.blocking_recv() {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use indago_table::TableRef;
 
-pub use capture::{Captured, Report, capture};
+pub use capture::{Captured, Report, capture, file_properties};
 pub use table::CAPTURED_AT;
 
 use table::{Contents, StoredTable};

@@ -37,18 +37,24 @@ pub(crate) async fn run(arguments: Demo) -> Result {
     };
     let engine = Box::pin(indago::demo_engine()).await.map_err(|error| Error::failed(error.into()))?;
     writeln!(tell, "{OPENING}")?;
-    let queries = indago::demo_queries();
+    let queries = indago::demo_queries().map_err(|error| Error::failed(error.into()))?;
     for (index, query) in queries.iter().enumerate() {
         let (bold, dim, plain) = if style.color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-        writeln!(tell, "{bold}{}/{}  {}{plain}\n", index + 1, queries.len(), query.about())?;
-        for line in query.sql().lines() {
+        writeln!(
+            tell,
+            "{bold}{}/{}  {}{plain}\n",
+            index + 1,
+            queries.len(),
+            query.description.as_deref().unwrap_or_default()
+        )?;
+        for line in query.statement().lines() {
             writeln!(tell, "  {dim}{line}{plain}")?;
         }
         writeln!(tell)?;
         let sink = |schema: &SchemaRef| Ok(stdout_sink(format, schema, style));
         let (summary, result) = Box::pin(indago_shell::execute(
             &engine,
-            query.sql(),
+            query.statement(),
             QueryOptions::default(),
             sink,
             true,
