@@ -61,3 +61,8 @@ SELECT (t.id) FROM t JOIN u ON (t.id = u.t_id);
 SELECT t.id FROM t JOIN u ON (t.id = u.t_id) JOIN j ON (j.id = t.id);
 SELECT t.id, u.id, j.id FROM t LEFT JOIN (u JOIN j ON u.id = j.id) ON t.id = u.t_id;
 SELECT count(*) FROM processes p0 LEFT JOIN processes p1 ON p0.parent = p1.pid LEFT JOIN processes p2 ON p1.parent = p2.pid LEFT JOIN processes p3 ON p2.parent = p3.pid LEFT JOIN processes p4 ON p3.parent = p4.pid LEFT JOIN processes p5 ON p4.parent = p5.pid LEFT JOIN processes p6 ON p5.parent = p6.pid LEFT JOIN processes p7 ON p6.parent = p7.pid LEFT JOIN processes p8 ON p7.parent = p8.pid LEFT JOIN processes p9 ON p8.parent = p9.pid LEFT JOIN processes p10 ON p9.parent = p10.pid LEFT JOIN processes p11 ON p10.parent = p11.pid;
+SELECT t.id, u.v, w.v FROM t LEFT JOIN u ON u.t_id = t.id JOIN u w USING (id);
+SELECT id, t.s, u.s, w.s FROM t JOIN u ON u.t_id = t.id LEFT JOIN u w USING (s);
+SELECT * FROM t a JOIN t b ON a.id = b.id JOIN u USING (id, s);
+SELECT * FROM t a, t b NATURAL JOIN u WHERE a.id = b.id;
+SELECT id, s FROM t NATURAL LEFT JOIN u ORDER BY id;

@@ -214,6 +214,7 @@ impl Error {
 pub(crate) struct Names<'a> {
     pub(crate) tables: &'a dyn Fn() -> Vec<String>,
     pub(crate) columns: &'a dyn Fn(&str) -> Vec<String>,
+    pub(crate) elsewhere: &'a dyn Fn(&str) -> Option<&'static str>,
 }
 
 fn from_schema(error: &SchemaError, names: &Names<'_>) -> Error {
@@ -249,6 +250,10 @@ fn from_plan(message: &str, names: &Names<'_>) -> Error {
         && let Some((table, _)) = rest.split_once("' not found")
     {
         let name = table.rsplit('.').next().unwrap_or(table);
+        if let Some(systems) = (names.elsewhere)(name) {
+            let message = format!("table `{name}` exists on {systems} only");
+            return Error::new(Code::UnknownTable, message).with_help("this query is for another platform");
+        }
         let error = Error::new(Code::UnknownTable, format!("no table `{name}`"));
         let tables = (names.tables)();
         return match nearest(name, tables.iter().map(String::as_str)) {

@@ -7,7 +7,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::{AggregateUDF, LogicalPlan, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -33,6 +33,7 @@ struct Inner {
     context: SessionContext,
     tables: Vec<TableRef>,
     dialect: Dialect,
+    elsewhere: &'static [(&'static str, &'static str)],
 }
 
 impl std::fmt::Debug for Engine {
@@ -48,6 +49,7 @@ pub struct EngineBuilder {
     limits: Limits,
     dialect: Dialect,
     clock: Option<Sys>,
+    elsewhere: &'static [(&'static str, &'static str)],
     views: Vec<(String, String)>,
     functions: Vec<ScalarUDF>,
     aggregates: Vec<AggregateUDF>,
@@ -86,6 +88,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn clock(mut self, clock: Sys) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Names of tables that exist on other systems only, with these systems: an error about one says so.
+    #[must_use]
+    pub fn elsewhere(mut self, tables: &'static [(&'static str, &'static str)]) -> Self {
+        self.elsewhere = tables;
         self
     }
 
@@ -150,7 +159,8 @@ impl EngineBuilder {
         for function in self.aggregates {
             context.register_udaf(function);
         }
-        let engine = Engine(Arc::new(Inner { shared, context, tables, dialect: self.dialect }));
+        let engine =
+            Engine(Arc::new(Inner { shared, context, tables, dialect: self.dialect, elsewhere: self.elsewhere }));
         for (name, sql) in self.views {
             engine.add_view(&name, &sql).await.map_err(|error| {
                 Error::new(error.code(), format!("view `{name}`: {error}")).at(error.span()).in_sql(&sql)
@@ -297,6 +307,12 @@ impl Engine {
                 let done = self.0.context.execute_logical_plan(plan).await;
                 done.map_err(|error| self.error(&error, sql))?.logical_plan().clone()
             }
+            LogicalPlan::Explain(mut explain) if explain.verbose => {
+                let text = rewritten.as_deref().map_or(sql, |sql| sql.trim_start_matches("EXPLAIN VERBOSE "));
+                let step = PlanType::AnalyzedLogicalPlan { analyzer_name: "rewriting of the SQL".to_owned() };
+                explain.stringified_plans.insert(0, StringifiedPlan::new(step, text));
+                LogicalPlan::Explain(explain)
+            }
             plan => plan,
         };
         let state = self.0.context.state();
@@ -332,6 +348,11 @@ impl Engine {
             .catalog(&options.default_catalog)
             .and_then(|catalog| catalog.schema(&options.default_schema));
         schema.map(|schema| schema.table_names()).unwrap_or_default()
+    }
+
+    /// The systems that have a table which does not exist here.
+    pub(crate) fn systems_with(&self, table: &str) -> Option<&'static str> {
+        self.0.elsewhere.iter().find(|(name, _)| *name == table).map(|(_, systems)| *systems)
     }
 
     pub(crate) fn column_names(&self, table: &str) -> Vec<String> {

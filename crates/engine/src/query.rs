@@ -260,5 +260,6 @@ fn as_written(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 pub(crate) fn with_names<T>(engine: &Engine, use_them: impl FnOnce(&Names<'_>) -> T) -> T {
     let tables = || engine.table_names();
     let columns = |table: &str| engine.column_names(table);
-    use_them(&Names { tables: &tables, columns: &columns })
+    let elsewhere = |table: &str| engine.systems_with(table);
+    use_them(&Names { tables: &tables, columns: &columns, elsewhere: &elsewhere })
 }

@@ -42,7 +42,7 @@ impl Defaults for EngineBuilder {
     }
 
     fn with_environments(self, environments: &Environments) -> Self {
-        self.tables(registry::all(environments))
+        self.tables(registry::all(environments)).elsewhere(registry::ELSEWHERE)
     }
 }
 
@@ -52,6 +52,7 @@ pub async fn open(config: &Config) -> Result<Engine, OpenError> {
         SqlDialect::Osquery => Dialect::Osquery,
         SqlDialect::Datafusion => Dialect::DataFusion,
     });
+    let builder = builder.elsewhere(registry::ELSEWHERE);
     let builder = match &config.store.dir {
         Some(dir) => {
             let known = registry::all(&Environments::of(&Sys::live()));

@@ -22,6 +22,15 @@ pub use table::CAPTURED_AT;
 
 use table::{Contents, StoredTable};
 
+/// Tables that osquery knows by a second name, and that name.
+const SECOND_NAMES: &[(&str, &str)] = &[
+    ("augeas", "configurations"),
+    ("carbon_black_info", "cb_info"),
+    ("etc_hosts", "hosts"),
+    ("syslog_events", "syslog"),
+    ("yara_file", "yara"),
+];
+
 /// Why a store could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,7 +85,8 @@ impl Store {
     /// Opens the files of a folder. Reads their footers; a damaged file is a table whose rows are missing, with a
     /// warning to whoever asks for them.
     ///
-    /// What `known` tables say of their columns (documentation, hidden ones) stays true of the stored ones.
+    /// What `known` tables say of their columns (documentation, how texts compare) stays true of the stored ones, and in
+    /// files that a capture wrote also which are hidden. osquery's second names of tables (`yara`, `hosts`) work too.
     pub fn open(folder: &Path, known: &[TableRef]) -> Result<Self> {
         let failed = |source| Error::Io { path: folder.to_owned(), source };
         let mut paths = Vec::new();
@@ -90,10 +100,20 @@ impl Store {
             return Err(Error::Empty(folder.to_owned()));
         }
         paths.sort();
-        let tables = paths.into_iter().filter_map(|path| {
-            let name = path.file_stem()?.to_string_lossy().into_owned();
-            Some(table(&name, Contents::File(path), known))
-        });
+        let mut files: Vec<(String, PathBuf)> = Vec::new();
+        for path in paths {
+            if let Some(name) = path.file_stem() {
+                files.push((name.to_string_lossy().into_owned(), path));
+            }
+        }
+        for (name, second) in SECOND_NAMES {
+            if !files.iter().any(|(file, _)| file == second)
+                && let Some((_, path)) = files.iter().find(|(file, _)| file == name)
+            {
+                files.push(((*second).to_owned(), path.clone()));
+            }
+        }
+        let tables = files.into_iter().map(|(name, path)| table(&name, Contents::File(path), known));
         Ok(Store { tables: tables.collect() })
     }
 

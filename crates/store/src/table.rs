@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_cast::cast;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use bytes::Bytes;
 use indago_table::{
     Collation, ColumnSpec, Error, Kind, Lookup, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec,
@@ -107,8 +107,10 @@ fn footer(contents: &Contents) -> Result<ArrowReaderMetadata, String> {
     metadata.map_err(|error| error.to_string())
 }
 
-/// What the stored table says of itself: its file's columns, with what the live table says of them; columns that only
-/// the live table has are NULL.
+/// What the stored table says of itself: its file's columns, with what the live table says of them.
+///
+/// In a file that a capture wrote, columns that only the live table has (since a later version) are NULL, and hidden ones
+/// stay hidden. A file from elsewhere has the columns that it has, and `*` is all of them.
 fn spec(
     name: &str,
     schema: Option<&SchemaRef>,
@@ -116,11 +118,12 @@ fn spec(
     rows: i64,
     known: Option<&TableSpec>,
 ) -> TableSpec {
+    let ours = captured_at.is_some() || schema.is_none();
     let mut columns: Vec<ColumnSpec> = Vec::new();
     for field in schema.into_iter().flat_map(|schema| schema.fields()) {
         let live = known.and_then(|known| Some(&known.columns[known.column(field.name())?]));
         columns.push(match live {
-            Some(live) => stored(live),
+            Some(live) => ColumnSpec { hidden: live.hidden && ours, ..stored(live) },
             None => ColumnSpec {
                 name: Cow::Owned(field.name().clone()),
                 kind: Kind::of(&wide(field.data_type())),
@@ -137,7 +140,7 @@ fn spec(
             },
         });
     }
-    for live in known.into_iter().flat_map(|known| known.columns.iter()) {
+    for live in known.filter(|_| ours).into_iter().flat_map(|known| known.columns.iter()) {
         if !columns.iter().any(|column| column.name == live.name) {
             columns.push(stored(live));
         }
@@ -168,16 +171,23 @@ fn stored(live: &ColumnSpec) -> ColumnSpec {
 /// The type that the engine works with, for a type as files have it.
 fn wide(data_type: &DataType) -> DataType {
     use DataType::{
-        Dictionary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, UInt8, UInt16, UInt32, Utf8,
-        Utf8View,
+        Dictionary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Null, UInt8, UInt16, UInt32,
+        UInt64, Utf8, Utf8View,
     };
     match data_type {
-        Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 => Int64,
+        Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 | UInt64 => Int64,
         Float16 | Float32 => Float64,
-        Utf8 | LargeUtf8 => Utf8View,
+        Utf8 | LargeUtf8 | Null => Utf8View,
         Dictionary(_, value) => wide(value),
         other => other.clone(),
     }
+}
+
+/// A file's column as the table has it. Text that is no number is NULL, as in osquery; a number that does not fit is an
+/// error.
+fn as_stored(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
+    let safe = !array.data_type().is_integer();
+    cast_with_options(array, wanted, &CastOptions { safe, ..CastOptions::default() })
 }
 
 fn read<R: ChunkReader + 'static>(
@@ -201,7 +211,8 @@ fn read<R: ChunkReader + 'static>(
         }
         let batch = batch.map_err(|error| malformed(contents, &error))?;
         let arrays = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-            Some(array) => cast(array, field.data_type()).map_err(|error| malformed(contents, &error)),
+            Some(array) => as_stored(array, field.data_type())
+                .map_err(|error| malformed(contents, &format!("column `{}`: {error}", field.name()))),
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         });
         let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;

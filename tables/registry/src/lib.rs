@@ -1,5 +1,8 @@
 //! Every table there is: the one place that knows all environments.
 
+mod elsewhere;
+
+pub use elsewhere::ELSEWHERE;
 pub use indago_table::Sys;
 use indago_table::TableRef;
 

@@ -39,7 +39,7 @@ impl Rewriter<'_> {
             select,
             names,
             &scope,
-            grouping || outer.is_some() || items.is_empty() || select.projection.len() > 1 || merges(select),
+            grouping || outer.is_some() || items.is_empty() || select.projection.len() > 1 || !scope.merged.is_empty(),
         );
         scope.aliases = select
             .projection
@@ -349,6 +349,13 @@ impl Rewriter<'_> {
                     | JoinOperator::Left(_)
                     | JoinOperator::LeftOuter(_)
             );
+            let by_name = matches!(constraint, Some(JoinConstraint::Using(_) | JoinConstraint::Natural));
+            if keeps_left
+                && by_name
+                && let Some(condition) = equal_columns(&names, scope, before)
+            {
+                set_constraint(&mut join.join_operator, condition);
+            }
             for name in names {
                 for relation in &mut scope.relations[before..] {
                     for column in relation.columns.iter_mut().flatten() {
@@ -474,6 +481,44 @@ impl Rewriter<'_> {
     }
 }
 
+/// The condition that USING or NATURAL stands for, with each column of the left side from the first relation that has it:
+/// DataFusion's own USING finds a name ambiguous that several relations on the left have, and NATURAL sees hidden columns.
+/// `None` when it can't be written.
+fn equal_columns(names: &[String], scope: &Scope<'_>, before: usize) -> Option<JoinConstraint> {
+    if scope.relations.iter().any(|relation| relation.columns.is_none() || relation.name.is_empty()) {
+        return None;
+    }
+    let (left, right) = scope.relations.split_at(before);
+    let column = |relations: &[Relation], name: &str| {
+        relations.iter().find_map(|relation| {
+            let own = relation.columns.iter().flatten().find(|column| column.name.eq_ignore_ascii_case(name))?;
+            let parts = [&relation.name, &own.name].map(|part| exact(part.clone(), Span::empty()));
+            Some(Expr::CompoundIdentifier(parts.into()))
+        })
+    };
+    let mut all: Option<Expr> = None;
+    for name in names {
+        let own = build::binary(column(left, name)?, ast::BinaryOperator::Eq, column(right, name)?);
+        all = Some(match all {
+            Some(before) => build::binary(before, ast::BinaryOperator::And, own),
+            None => own,
+        });
+    }
+    // NATURAL without a common name keeps every pair.
+    Some(JoinConstraint::On(all.unwrap_or_else(|| build::value(ast::Value::Boolean(true)))))
+}
+
+fn set_constraint(operator: &mut JoinOperator, new: JoinConstraint) {
+    if let JoinOperator::Join(constraint)
+    | JoinOperator::Inner(constraint)
+    | JoinOperator::CrossJoin(constraint)
+    | JoinOperator::Left(constraint)
+    | JoinOperator::LeftOuter(constraint) = operator
+    {
+        *constraint = new;
+    }
+}
+
 fn json_columns() -> Vec<Column> {
     [
         ("key", Class::Text),
@@ -548,19 +593,6 @@ fn item_names(select: &Select, items: &[String]) -> Vec<ItemName> {
             _ => ItemName::Own,
         })
         .collect()
-}
-
-/// Whether USING or NATURAL merges columns: DataFusion's `*` has them in another place than SQLite's.
-fn merges(select: &Select) -> bool {
-    select.from.iter().flat_map(|from| &from.joins).any(|join| {
-        matches!(
-            &join.join_operator,
-            JoinOperator::Join(JoinConstraint::Using(_) | JoinConstraint::Natural)
-                | JoinOperator::Inner(JoinConstraint::Using(_) | JoinConstraint::Natural)
-                | JoinOperator::Left(JoinConstraint::Using(_) | JoinConstraint::Natural)
-                | JoinOperator::LeftOuter(JoinConstraint::Using(_) | JoinConstraint::Natural)
-        )
-    })
 }
 
 /// Writes `*` out where DataFusion's own would not do: hidden columns, groups, names that repeat in a nested query.
