@@ -162,15 +162,49 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<(usize, Vec<Scalar>)> {
     }
 }
 
-/// `column LIKE 'literal'`
+/// `column LIKE 'literal'`, and the dialect's `like('literal', column)`, which keeps `%%` as it is written.
 fn pattern(spec: &TableSpec, filter: &Expr) -> Option<(usize, Pattern)> {
-    let Expr::Like(Like { negated: false, expr, pattern, escape_char: None, case_insensitive }) = filter else {
-        return None;
+    let (subject, pattern, ignore_case) = match filter {
+        Expr::Like(Like { negated: false, expr, pattern, escape_char: None, case_insensitive }) => {
+            (expr.as_ref(), unescaped(text(pattern)?)?, *case_insensitive)
+        }
+        // As a condition: the function answers 1 or 0.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::NotEq, right })
+            if matches!(right.as_ref(), Expr::Literal(ScalarValue::Int64(Some(0)), _)) =>
+        {
+            return self::pattern(spec, left);
+        }
+        Expr::ScalarFunction(function) if function.name() == "like" => match function.args.as_slice() {
+            [pattern, subject] => (subject, text(pattern)?.to_owned(), true),
+            _ => return None,
+        },
+        _ => return None,
     };
-    let position = column(spec, expr).filter(|position| spec.columns[*position].pattern)?;
-    let Expr::Literal(value, _) = pattern.as_ref() else { return None };
-    let like = value.try_as_str().flatten()?.to_owned();
-    Some((position, Pattern { like, ignore_case: *case_insensitive }))
+    let position = column(spec, subject).filter(|position| spec.columns[*position].pattern)?;
+    Some((position, Pattern { like: pattern, ignore_case }))
+}
+
+fn text(expr: &Expr) -> Option<&str> {
+    let Expr::Literal(value, _) = expr else { return None };
+    value.try_as_str().flatten()
+}
+
+/// A pattern in which a backslash stands for itself; `None` if one takes its meaning from `%` or `_`: tables know no
+/// escapes.
+fn unescaped(pattern: &str) -> Option<String> {
+    let mut plain = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('%' | '_') => return None,
+                Some('\\') | None => plain.push('\\'),
+                Some(other) => plain.extend(['\\', other]),
+            },
+            other => plain.push(other),
+        }
+    }
+    Some(plain)
 }
 
 enum Bound {
