@@ -206,6 +206,27 @@ impl Profile {
         config.into_builder().credentials_provider(credentials).build()
     }
 
+    /// The profile's own region without loading the profile, where variables or a file of profiles name it: for
+    /// showing, as only the loaded profile decides.
+    fn home_region(&self) -> Option<String> {
+        if let Some(config) = self.config.get() {
+            return config.region().map(ToString::to_string);
+        }
+        let found = match &self.origin {
+            Origin::Given(config) => return config.region().map(ToString::to_string),
+            Origin::Machine(found) | Origin::Named(found) => found,
+        };
+        let sys = Sys::live();
+        let variable = |name| sys.variable(name).filter(|value| !value.is_empty());
+        let in_file = || {
+            let usual =
+                || variable("AWS_CONFIG_FILE").map(PathBuf::from).or_else(|| Some(sys.home()?.join(".aws/config")));
+            let text = sys.read_text(found.file.clone().or_else(usual)?).ok()?;
+            region_in(&text, &self.name)
+        };
+        variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).or_else(in_file)
+    }
+
     /// A service's client in a region, made when it is first asked for.
     fn client<C: Client>(&self, config: &SdkConfig) -> Arc<C> {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
@@ -219,6 +240,26 @@ impl Profile {
 fn profile_files(config: &Path) -> ProfileFiles {
     let builder = ProfileFiles::builder().include_default_credentials_file(true);
     builder.with_file(ProfileFileKind::Config, config).build()
+}
+
+/// The region of a profile in a file of profiles.
+fn region_in(text: &str, profile: &str) -> Option<String> {
+    let is_named = |section: &str| {
+        let name = section.strip_prefix("profile ").map_or(section, str::trim);
+        name == profile && (name == "default" || name != section)
+    };
+    let mut is_ours = false;
+    for line in text.lines() {
+        if let Some(section) = line.trim().strip_prefix('[').and_then(|line| line.split(']').next()) {
+            is_ours = is_named(section.trim());
+        } else if is_ours
+            && let Some((key, value)) = line.split_once('=')
+            && key.trim_end() == "region"
+        {
+            return Some(value.trim().to_owned()).filter(|region| !region.is_empty());
+        }
+    }
+    None
 }
 
 /// An embedder's configuration with what the tables rely on.
@@ -286,11 +327,12 @@ clients! {
     sts: aws_sdk_sts::Client;
 }
 
-/// One independent part of a scan: a profile, and the regions that are read there.
+/// One independent part of a scan: a profile, the regions that are read there, and the calls that it begins with.
 #[derive(Debug)]
 pub struct Place {
     profile: Arc<Profile>,
     scope: Scope,
+    calls: Vec<&'static str>,
 }
 
 /// The regions of a place.
@@ -310,32 +352,35 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.profile.name)?;
         match &self.scope {
-            Scope::Global => write!(f, "/{GLOBAL}"),
-            Scope::Home => match self.profile.config.get().and_then(SdkConfig::region) {
-                Some(region) => write!(f, "/{region}"),
-                None => Ok(()),
-            },
-            Scope::Region(region) => write!(f, "/{region}"),
-            Scope::Matching(patterns) => write!(f, "/{}", patterns.join(",")),
+            Scope::Global => write!(f, "/{GLOBAL}")?,
+            Scope::Home => {
+                if let Some(region) = self.profile.home_region() {
+                    write!(f, "/{region}")?;
+                }
+            }
+            Scope::Region(region) => write!(f, "/{region}")?,
+            Scope::Matching(patterns) => write!(f, "/{}", patterns.join(","))?,
         }
+        write!(f, " {}", self.calls.join(", "))
     }
 }
 
 impl Place {
-    /// Every account once: for tables about what has no region. Their `region` is `global`.
-    pub(crate) fn global<T: Row<Env = Aws>>(scan: &Scan<T>) -> Result<Vec<Place>> {
+    /// Every account once: for tables about what has no region. Their `region` is `global`. `call` is what the rows
+    /// come from.
+    pub(crate) fn global<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
         let admitted = keys(scan, REGION).is_none_or(|regions| regions.iter().any(|region| region == GLOBAL));
-        if admitted { Place::accounts(scan) } else { Ok(Vec::new()) }
+        if admitted { Place::accounts(scan, call) } else { Ok(Vec::new()) }
     }
 
     /// Every account once, whatever the table's region column means.
-    pub(crate) fn accounts<T: Row<Env = Aws>>(scan: &Scan<T>) -> Result<Vec<Place>> {
-        Ok(places(scan, &[Scope::Global]))
+    pub(crate) fn accounts<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
+        Ok(places(scan, &[Scope::Global], call))
     }
 
     /// Every account in every region that is configured and that the query's `region` keys leave.
-    pub(crate) fn regional<T: Row<Env = Aws>>(scan: &Scan<T>) -> Result<Vec<Place>> {
-        Ok(places(scan, &scopes(&scan.env().regions, keys(scan, REGION))))
+    pub(crate) fn regional<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
+        Ok(places(scan, &scopes(&scan.env().regions, keys(scan, REGION)), call))
     }
 
     /// The rows of the place: `rows` gives those of one site, and is asked for no site that the query's keys exclude.
@@ -392,9 +437,8 @@ impl Place {
             }
             Scope::Global | Scope::Matching(_) => Site::new(&self.profile, None).await?,
         };
-        let accounts = keys(scan, ACCOUNT_ID);
-        let has_arns = ARNS.iter().any(|column| keys(scan, column).is_some());
-        if accounts.is_some() || has_arns || wants(scan, ACCOUNT_ID) {
+        if needs_identity(scan) {
+            let accounts = keys(scan, ACCOUNT_ID);
             let identity = call::identity(scan, &site).await?;
             if accounts.is_some_and(|accounts| !accounts.contains(&identity.account_id)) {
                 return Ok(Vec::new());
@@ -409,9 +453,21 @@ impl Place {
     }
 }
 
-fn places<T: Row<Env = Aws>>(scan: &Scan<T>, scopes: &[Scope]) -> Vec<Place> {
-    let place = |profile: &Arc<Profile>, scope: &Scope| Place { profile: profile.clone(), scope: scope.clone() };
+fn places<T: Row<Env = Aws>>(scan: &Scan<T>, scopes: &[Scope], call: &'static str) -> Vec<Place> {
+    let place = |profile: &Arc<Profile>, scope: &Scope| {
+        let identity = needs_identity(scan).then_some(call::IDENTITY);
+        let regions = matches!(scope, Scope::Matching(_)).then_some(call::REGIONS);
+        let before = identity.into_iter().chain(regions).filter(|before| *before != call);
+        let calls = before.chain([call]).collect();
+        Place { profile: profile.clone(), scope: scope.clone(), calls }
+    };
     scan.env().profiles.iter().flat_map(|profile| scopes.iter().map(move |scope| place(profile, scope))).collect()
+}
+
+/// Whether a scan has to know the account before it asks for anything.
+fn needs_identity<T: Row<Env = Aws>>(scan: &Scan<T>) -> bool {
+    let asks_for_account = ARNS.iter().chain([&ACCOUNT_ID]).any(|column| keys(scan, column).is_some());
+    asks_for_account || wants(scan, ACCOUNT_ID)
 }
 
 /// The scopes that configured regions and a query's keys leave.
@@ -606,6 +662,22 @@ mod tests {
             ("eusc-de-east-1", "aws-eusc"),
         ] {
             assert_eq!(partition(region), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_of_profiles_names_their_regions() {
+        let text = "[default]\nregion = us-east-1 \n[profile  prod]\noutput=json\n s3 =\n  region = nested\nregion=eu-west-1\n\
+                    [staging]\nregion = ap-south-1\n[profile empty]\nregion =\n[profile none]";
+        for (profile, region) in [
+            ("default", Some("us-east-1")),
+            ("prod", Some("eu-west-1")),
+            ("staging", None),
+            ("empty", None),
+            ("none", None),
+            ("absent", None),
+        ] {
+            assert_eq!(region_in(text, profile).as_deref(), region, "{profile}");
         }
     }
 

@@ -60,7 +60,7 @@ impl RowStream for Account {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::global(scan)
+        Place::global(scan, call::IDENTITY)
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

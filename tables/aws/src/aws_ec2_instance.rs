@@ -216,7 +216,7 @@ impl RowStream for Instance {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::regional(scan)
+        Place::regional(scan, "ec2:DescribeInstances")
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

@@ -66,7 +66,8 @@ impl RowStream for InstanceProfile {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::global(scan)
+        let is_named = scan.keys(Self::INSTANCE_PROFILE_NAME).is_some() || scan.keys(Self::ARN).is_some();
+        Place::global(scan, if is_named { "iam:GetInstanceProfile" } else { "iam:ListInstanceProfiles" })
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

@@ -85,7 +85,7 @@ impl RowStream for Policy {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::global(scan)
+        Place::global(scan, if scan.keys(Self::ARN).is_some() { "iam:GetPolicy" } else { "iam:ListPolicies" })
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

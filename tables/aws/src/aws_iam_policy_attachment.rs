@@ -57,7 +57,8 @@ impl RowStream for PolicyAttachment {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::global(scan)
+        let is_named = scan.keys(Self::POLICY_ARN).is_some();
+        Place::global(scan, if is_named { "iam:GetPolicy" } else { "iam:ListPolicies" })
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

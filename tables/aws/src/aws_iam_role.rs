@@ -97,7 +97,8 @@ impl RowStream for Role {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::global(scan)
+        let is_named = scan.keys(Self::NAME).is_some() || scan.keys(Self::ARN).is_some();
+        Place::global(scan, if is_named { "iam:GetRole" } else { "iam:ListRoles" })
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

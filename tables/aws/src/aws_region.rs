@@ -5,6 +5,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
+use crate::call;
 use crate::source::ec2;
 
 /// Regions of each account, those included that it has not enabled.
@@ -46,7 +47,7 @@ impl RowStream for Region {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::accounts(scan)
+        Place::accounts(scan, call::REGIONS)
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
@@ -58,9 +59,8 @@ impl RowStream for Region {
                 let request = ec2.describe_regions().all_regions(true).set_filters(Some(filters));
                 let site = site.clone();
                 let fetch = move |_| request.clone().send();
-                let regions = site.pages(scan, "ec2:DescribeRegions", &asked, fetch, |answer| {
-                    (answer.regions.unwrap_or_default(), None)
-                });
+                let regions =
+                    site.pages(scan, call::REGIONS, &asked, fetch, |answer| (answer.regions.unwrap_or_default(), None));
                 regions.map_ok(move |region| Region::new(scan.env(), &site, region))
             });
             regions.boxed()

@@ -34,7 +34,7 @@ impl RowStream for CallerIdentity {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::accounts(scan)
+        Place::accounts(scan, call::IDENTITY)
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

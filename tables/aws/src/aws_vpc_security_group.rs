@@ -63,7 +63,7 @@ impl RowStream for SecurityGroup {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::regional(scan)
+        Place::regional(scan, "ec2:DescribeSecurityGroups")
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

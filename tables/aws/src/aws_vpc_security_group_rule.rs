@@ -76,7 +76,7 @@ impl RowStream for SecurityGroupRule {
     type Part = Place;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
-        Place::regional(scan)
+        Place::regional(scan, "ec2:DescribeSecurityGroupRules")
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {

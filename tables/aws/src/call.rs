@@ -140,13 +140,18 @@ pub(crate) struct Identity {
     pub(crate) user_id: String,
 }
 
+/// The call that says who the caller is.
+pub(crate) const IDENTITY: &str = "sts:GetCallerIdentity";
+/// The call that lists regions.
+pub(crate) const REGIONS: &str = "ec2:DescribeRegions";
+
 /// Asks AWS who the caller is. It needs no permission, only credentials.
 pub(crate) async fn identity<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<Arc<Identity>> {
     let ask = async {
         let sts = site.sts();
-        let identity = site.call(scan, "sts:GetCallerIdentity", || sts.get_caller_identity().send()).await?;
+        let identity = site.call(scan, IDENTITY, || sts.get_caller_identity().send()).await?;
         let Some(account_id) = identity.account else {
-            return Err(Error::Malformed(format!("sts:GetCallerIdentity as {site} names no account")));
+            return Err(Error::Malformed(format!("{IDENTITY} as {site} names no account")));
         };
         let (arn, user_id) = (identity.arn.unwrap_or_default(), identity.user_id.unwrap_or_default());
         Ok(Identity { account_id, arn, user_id })
@@ -158,7 +163,7 @@ pub(crate) async fn identity<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> 
 pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<Arc<Vec<String>>> {
     let ask = async {
         let ec2 = site.ec2();
-        let answer = site.call(scan, "ec2:DescribeRegions", || ec2.describe_regions().send()).await?;
+        let answer = site.call(scan, REGIONS, || ec2.describe_regions().send()).await?;
         let mut regions: Vec<_> =
             answer.regions.into_iter().flatten().filter_map(|region| region.region_name).collect();
         regions.sort();
