@@ -1,26 +1,24 @@
 //! The AWS tables on moto's server: several accounts, real signatures and policies, and endpoints that misbehave.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use indago_engine::{Engine, Limits, Outcome, Warning};
 use indago_tables_registry::{Aws, AwsSettings, Environments, all};
 use indago_testkit::beds::{Effect, Fault, Moto, Rule};
-use sqllogictest::{DBOutput, DefaultColumnType};
 
 const ESTATE: &str = include_str!("fixtures/aws/estate.py");
 
 /// moto with the estate in it, a proxy before it, and a file of profiles that leads through the proxy.
-struct Bed {
+pub(crate) struct Bed {
     moto: Moto,
     proxy: Fault,
     folder: tempfile::TempDir,
 }
 
 impl Bed {
-    fn start() -> Bed {
+    pub(crate) fn start() -> Bed {
         let moto = Moto::start().expect("moto");
         moto.seed(ESTATE).expect("the estate fits");
         let proxy = Fault::http(moto.url()).expect("a proxy");
@@ -58,7 +56,7 @@ impl Bed {
         self.folder.path().join("config")
     }
 
-    async fn engine(&self, profiles: &[&str], regions: &[&str]) -> Engine {
+    pub(crate) async fn engine(&self, profiles: &[&str], regions: &[&str]) -> Engine {
         let limits =
             Limits { retry_base: Duration::from_millis(5), call_timeout: Duration::from_secs(5), ..Limits::default() };
         self.limited(profiles, regions, limits).await
@@ -119,42 +117,6 @@ async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-}
-
-/// An engine under sqllogictest.
-struct Database(Arc<Engine>);
-
-#[async_trait::async_trait]
-impl sqllogictest::AsyncDB for Database {
-    type Error = indago_engine::Error;
-    type ColumnType = DefaultColumnType;
-
-    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Self::Error> {
-        let (mut rows, _) = ask(&self.0, sql).await?;
-        let shown = |cell: &str| if cell.is_empty() { "(empty)".to_owned() } else { cell.replace('\n', "\\n") };
-        rows.iter_mut().flatten().for_each(|cell| *cell = shown(cell));
-        let types = vec![DefaultColumnType::Any; rows.first().map_or(0, Vec::len)];
-        Ok(DBOutput::Rows { types, rows })
-    }
-
-    async fn shutdown(&mut self) {}
-}
-
-#[test]
-fn the_estate_gives_the_rows_of_the_slt_files() {
-    let bed = Bed::start();
-    runtime().block_on(async {
-        let engine = Arc::new(bed.engine(&["default"], &["us-east-1", "eu-west-1"]).await);
-        let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tables/aws/src");
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(tables).expect("a folder").map(|file| file.expect("a file").path()).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "slt"));
-        assert_eq!(files.len(), 11, "a file for each table");
-        for file in files {
-            let mut runner = sqllogictest::Runner::new(|| async { Ok(Database(engine.clone())) });
-            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{error}"));
-        }
-    });
 }
 
 #[test]

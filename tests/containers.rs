@@ -11,7 +11,6 @@ use indago_engine::{Engine, Limits, Outcome, Warning};
 use indago_table::Sys;
 use indago_tables_registry::{ContainerRuntime, Containers, Environments, all};
 use indago_testkit::beds::{Cluster, Containerd, Docker, Podman};
-use sqllogictest::{DBOutput, DefaultColumnType};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/containers").join(name)
@@ -128,29 +127,10 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// An engine under sqllogictest.
-struct Database(std::sync::Arc<Engine>);
-
-#[async_trait::async_trait]
-impl sqllogictest::AsyncDB for Database {
-    type Error = indago_engine::Error;
-    type ColumnType = DefaultColumnType;
-
-    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Self::Error> {
-        let (mut rows, _) = ask(&self.0, sql).await?;
-        rows.iter_mut().flatten().filter(|cell| cell.is_empty()).for_each(|cell| "(empty)".clone_into(cell));
-        let types = vec![DefaultColumnType::Any; rows.first().map_or(0, Vec::len)];
-        Ok(DBOutput::Rows { types, rows })
-    }
-
-    async fn shutdown(&mut self) {}
-}
-
-#[test]
-fn recorded_engines_give_the_rows_of_the_slt_files() {
-    let folder = tempfile::tempdir().expect("a folder");
+/// An engine over recorded runtimes, their sockets under a folder.
+pub(crate) async fn recorded(folder: &Path) -> Engine {
     // The host's files are the fixture's; the sockets are beside them.
-    let host = folder.path().join("host");
+    let host = folder.join("host");
     copy(&fixture("host"), &host);
     let sockets = host.join("s");
     std::fs::create_dir(&sockets).expect("a folder");
@@ -158,18 +138,7 @@ fn recorded_engines_give_the_rows_of_the_slt_files() {
         serve_recording(&sockets, name);
     }
     let runtimes = ["/s/docker-20.10.sock", "/s/podman-4.3.sock"].map(ContainerRuntime::docker);
-    runtime().block_on(async {
-        let engine = std::sync::Arc::new(engine(&Sys::at(&host), runtimes.to_vec()).await);
-        let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tables/containers/src");
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(tables).expect("a folder").map(|file| file.expect("a file").path()).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "slt"));
-        assert_eq!(files.len(), 8, "a file for each table");
-        for file in files {
-            let mut runner = sqllogictest::Runner::new(|| async { Ok(Database(engine.clone())) });
-            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{error}"));
-        }
-    });
+    engine(&Sys::at(&host), runtimes.to_vec()).await
 }
 
 fn copy(from: &Path, to: &Path) {

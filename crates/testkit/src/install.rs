@@ -184,7 +184,8 @@ pub fn all() -> Result<()> {
     docker()?;
     podman()?;
     containerd()?;
-    apt(&["git"])?;
+    // What tests look through at the program itself.
+    apt(&["git", "strace"])?;
     moto()?;
     kubernetes()?;
     pki()?;
