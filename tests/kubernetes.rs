@@ -17,7 +17,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// An API server with the estate in it.
-fn estate() -> KubeApi {
+pub(crate) fn estate() -> KubeApi {
     let api = KubeApi::start().expect("an API server");
     api.apply(ESTATE).expect("the estate fits");
     let (path, status) = ("/api/v1/namespaces/shop/pods/priv/status", fixture("priv-status.json"));
@@ -26,7 +26,7 @@ fn estate() -> KubeApi {
 }
 
 /// The clusters of these kubeconfig files, in all their contexts.
-async fn engine(kubeconfig: impl AsRef<Path>, limits: Limits) -> Engine {
+pub(crate) async fn engine(kubeconfig: impl AsRef<Path>, limits: Limits) -> Engine {
     let settings = Settings { kubeconfig: Some(kubeconfig.as_ref().to_owned()), contexts: vec!["*".to_owned()] };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::live(), settings));
     Engine::builder().tables(tables).limits(limits).build().await.expect("an engine")
