@@ -120,6 +120,18 @@ fn rows_go_to_stdout_and_nothing_else_does() {
 }
 
 #[test]
+fn the_rewritten_sql_is_shown_on_request() {
+    let sql = "SELECT username FROM users WHERE 1 IS NOT 'a' GROUP BY uid LIMIT 0";
+    assert_eq!(run(&["query", sql]).expect(0).err, "");
+    let ran = run(&["query", "--rewritten", sql]).expect(0);
+    assert!(ran.err.starts_with("SELECT") && ran.err.trim() != sql, "{}", ran.err);
+    let explained = run(&["query", "--format", "ndjson", &format!("EXPLAIN VERBOSE {sql}")]).expect(0).out;
+    let first = explained.lines().next().expect("a row");
+    assert!(first.contains("rewriting of the SQL") && first.contains("SELECT"), "{first}");
+    assert!(!first.contains("EXPLAIN"), "{first}");
+}
+
+#[test]
 fn every_format() {
     let sql = "SELECT 1 AS a, 'x,\"y' AS b";
     for (format, expected) in [

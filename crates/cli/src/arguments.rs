@@ -99,6 +99,9 @@ pub(crate) struct Query {
     /// Print what each scan did on standard error
     #[arg(long)]
     pub(crate) stats: bool,
+    /// Print on standard error the SQL as it was rewritten for DataFusion, if it was
+    #[arg(long)]
+    pub(crate) rewritten: bool,
 }
 
 #[derive(Debug, Args)]

@@ -25,13 +25,17 @@ impl Draft {
     fn new(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
         let name =
             path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
+        // A pipe or a device is written to as it is: a file renamed to it would take its place.
+        let done = path.metadata().is_ok_and(|found| !found.is_file());
         let draft = path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
-        let file = File::create(&draft)?;
-        Ok((Self { path: path.to_owned(), draft, done: false }, BufWriter::new(file)))
+        let file = if done { File::options().write(true).open(path)? } else { File::create(&draft)? };
+        Ok((Self { path: path.to_owned(), draft, done }, BufWriter::new(file)))
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        std::fs::rename(&self.draft, &self.path)?;
+        if !self.done {
+            std::fs::rename(&self.draft, &self.path)?;
+        }
         self.done = true;
         Ok(())
     }

@@ -17,5 +17,5 @@ pub use file::{ArrowFile, ParquetFile};
 pub use format::{Format, UnknownFormat};
 pub use render::{RowSink, Style, row_writer};
 pub use repl::{Settings, Shell};
-pub use report::{print_error, print_stats, print_warnings, render_error};
+pub use report::{print_error, print_rewritten, print_stats, print_warnings, render_error};
 pub use text::visible;

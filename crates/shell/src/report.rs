@@ -147,6 +147,13 @@ pub(crate) fn warning_line(warning: &Warning) -> String {
     text
 }
 
+/// Prints a statement on standard error as it was rewritten for DataFusion; nothing if it was left as it is.
+pub fn print_rewritten(summary: &Summary) {
+    if let Some(rewritten) = &summary.rewritten {
+        eprintln!("{}", visible_lines(rewritten));
+    }
+}
+
 /// Writes what the scans of a query did.
 pub fn print_stats(summary: &Summary) {
     let text = stats_text(summary);

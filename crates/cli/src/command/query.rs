@@ -38,6 +38,9 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         ))
         .await;
         indago_shell::print_warnings(&summary.warnings);
+        if arguments.rewritten {
+            indago_shell::print_rewritten(&summary);
+        }
         if arguments.stats {
             indago_shell::print_stats(&summary);
         }

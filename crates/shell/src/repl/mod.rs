@@ -164,8 +164,8 @@ impl Shell {
         self.last = summary;
         let summary = &self.last;
         report::print_warnings(&summary.warnings);
-        if let Some(rewritten) = summary.rewritten.as_deref().filter(|_| self.settings.rewritten) {
-            eprintln!("{}", crate::text::visible_lines(rewritten));
+        if self.settings.rewritten {
+            report::print_rewritten(summary);
         }
         if self.settings.stats {
             report::print_stats(summary);
