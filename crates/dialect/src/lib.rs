@@ -26,7 +26,6 @@ mod value;
 use std::sync::Arc;
 
 use datafusion::{
-    catalog::TableFunction,
     execution::session_state::SessionStateBuilder,
     optimizer::{
         AnalyzerRule,
@@ -65,12 +64,14 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     builder = builder.with_config(config);
     builder.scalar_functions().get_or_insert_default().extend(functions::scalars());
     builder.expr_planners().get_or_insert_default().insert(0, Arc::new(plan::OperatorPlanner));
-    let tables = builder.table_functions().get_or_insert_default();
-    for (name, deep) in [("json_each", false), ("json_tree", true)] {
-        let function = TableFunction::new(name.to_owned(), Arc::new(functions::JsonTable { deep }));
-        tables.insert(name.to_owned(), Arc::new(function));
-    }
-    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(plan::AffinityRule), Arc::new(ResolveGroupingFunction::new()), Arc::new(TypeCoercion::new())];
-    builder.with_type_planner(Arc::new(plan::WideTypes)).with_analyzer_rules(rules)
+    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
+        Arc::new(plan::AffinityRule),
+        Arc::new(plan::DependentRule),
+        Arc::new(ResolveGroupingFunction::new()),
+        Arc::new(TypeCoercion::new()),
+    ];
+    builder
+        .with_type_planner(Arc::new(plan::WideTypes))
+        .with_relation_planners(vec![Arc::new(plan::TableFunctions)])
+        .with_analyzer_rules(rules)
 }

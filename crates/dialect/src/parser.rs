@@ -513,6 +513,10 @@ impl SqlDialect for OsqueryDialect {
         true
     }
 
+    fn supports_cross_join_constraint(&self) -> bool {
+        true
+    }
+
     fn supports_numeric_prefix(&self) -> bool {
         false
     }

@@ -1,26 +1,118 @@
-//! The table functions `json_each` and `json_tree` over a constant.
+//! The rows of the table functions `json_each` and `json_tree`, as a list for each JSON text.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use arrow_array::{
-    RecordBatch,
+    ArrayRef, ListArray, StructArray,
     builder::{Int64Builder, StringViewBuilder},
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Fields};
 use datafusion::{
-    catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider},
-    common::{Result, exec_err, plan_err},
-    datasource::MemTable,
-    logical_expr::Expr,
+    arrow::buffer::OffsetBuffer,
+    common::{Result, ScalarValue, exec_err},
+    logical_expr::{
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        expr::ScalarFunction as Call,
+    },
 };
 
-use super::tree::{self, Json, Step};
-use crate::plan::DYNAMIC_METADATA;
+use super::{
+    scalar::Column,
+    tree::{self, Json, Step},
+};
+use crate::{plan::DYNAMIC_METADATA, value::Value};
 
-/// `json_each(json [, path])`: one row for each member; `json_tree`: one for each value at any depth.
-#[derive(Debug)]
-pub(crate) struct JsonTable {
-    pub(crate) deep: bool,
+/// The columns of a row, in the order of `SELECT *`.
+pub(crate) const COLUMNS: [&str; 8] = ["key", "value", "type", "atom", "id", "parent", "fullkey", "path"];
+
+/// The list of rows: whether at any depth, the JSON, and the path to begin at if there is one.
+pub(crate) fn call(args: Vec<Expr>) -> Expr {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(JsonRows::new())));
+    Expr::ScalarFunction(Call::new_udf(Arc::clone(&FUNCTION), args))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct JsonRows {
+    signature: Signature,
+}
+
+impl JsonRows {
+    fn new() -> Self {
+        Self { signature: Signature::variadic_any(Volatility::Immutable) }
+    }
+}
+
+fn fields() -> Fields {
+    let text = |name: &str| Field::new(name, DataType::Utf8View, true);
+    // What the JSON holds may be a number.
+    let held = |name: &str| {
+        text(name).with_metadata(HashMap::from([(DYNAMIC_METADATA.to_owned(), "true".to_owned())]))
+    };
+    let integer = |name: &str| Field::new(name, DataType::Int64, true);
+    let [key, value, kind, atom, id, parent, fullkey, path] = COLUMNS;
+    Fields::from(vec![
+        held(key),
+        held(value),
+        text(kind),
+        held(atom),
+        integer(id),
+        integer(parent),
+        text(fullkey),
+        text(path),
+    ])
+}
+
+fn item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Struct(fields()), true))
+}
+
+impl ScalarUDFImpl for JsonRows {
+    fn name(&self) -> &str {
+        "json_rows"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
+        Ok(DataType::List(item()))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let count = if constant { 1 } else { args.number_rows };
+        let columns = args.args.iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let [deep, json, path @ ..] = columns.as_slice() else { return exec_err!("json_rows without JSON") };
+        let mut rows = Rows::default();
+        let mut ends = vec![0_i32];
+        for row in 0..count {
+            let deep = deep.get(row).truth().unwrap_or(false);
+            let name = if deep { "json_tree" } else { "json_each" };
+            let path = path.first().map_or(Value::Text("$".into()), |path| path.get(row));
+            if let (Some(json), Some(path)) = (json.get(row).as_text(), path.as_text())
+                && let Err(message) = rows.of(&json, &path, deep)
+            {
+                return exec_err!("{name}: {message}");
+            }
+            let Ok(end) = i32::try_from(rows.count) else { return exec_err!("{name}: more than 2147483647 rows") };
+            ends.push(end);
+        }
+        let lists = ListArray::try_new(
+            item(),
+            OffsetBuffer::new(ends.into()),
+            Arc::new(rows.finish()?),
+            None,
+        )?;
+        if constant {
+            let array: ArrayRef = Arc::new(lists);
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?));
+        }
+        Ok(ColumnarValue::Array(Arc::new(lists)))
+    }
 }
 
 #[derive(Default)]
@@ -34,12 +126,14 @@ struct Rows {
     fullkey: StringViewBuilder,
     path: StringViewBuilder,
     next: i64,
+    count: usize,
 }
 
 impl Rows {
     fn push(&mut self, key: Option<&str>, json: &Json, parent: Option<i64>, fullkey: &str, path: &str) -> i64 {
         let id = self.next;
         self.next += 1;
+        self.count += 1;
         let value = tree::to_value(json);
         let nested = json.is_array() || json.is_object();
         self.key.append_option(key);
@@ -65,7 +159,7 @@ impl Rows {
                 for (key, member) in object {
                     let plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
                         && key.chars().all(|c| c.is_ascii_alphanumeric());
-                    let fullkey = if plain { format!("{path}.{key}") } else { format!("{path}.\"{key}\"") };
+                    let fullkey = if plain { format!("{path}.{key}") } else { format!("{path}.{}", Json::from(key.as_str())) };
                     each(self, key, fullkey, member);
                 }
             }
@@ -77,74 +171,40 @@ impl Rows {
             _ => {}
         }
     }
-}
 
-impl TableFunctionImpl for JsonTable {
-    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        let name = if self.deep { "json_tree" } else { "json_each" };
-        let text = |expr: &Expr| match expr {
-            Expr::Literal(value, _) => Ok(value.try_as_str().flatten().map(str::to_owned)),
-            _ => plan_err!("{name} takes a constant: a column cannot be its argument"),
-        };
-        let (Some(json), rest) = (args.exprs().first(), args.exprs().get(1)) else {
-            return plan_err!("{name} needs JSON: {name}(json [, path])");
-        };
-        let json = text(json)?;
-        let path = match rest {
-            Some(path) => text(path)?,
-            None => Some("$".to_owned()),
-        };
-        let mut rows = Rows::default();
-        if let (Some(json), Some(path)) = (json, path) {
-            let json = match tree::parse(&json) {
-                Ok(json) => json,
-                Err(message) => return exec_err!("{name}: {message}"),
-            };
-            let steps = match tree::path(&path) {
-                Ok(steps) => steps,
-                Err(message) => return plan_err!("{name}: {message}"),
-            };
-            if let Some(found) = tree::find(&json, &steps) {
-                let key = steps.last().map(|step| match step {
-                    Step::Key(key) => key.clone(),
-                    Step::Index(at) => at.to_string(),
-                    Step::FromEnd(back) => back.to_string(),
-                });
-                if self.deep {
-                    let id = rows.push(key.as_deref(), found, None, &path, &path);
-                    rows.members(found, Some(id), &path, true);
-                } else if found.is_array() || found.is_object() {
-                    rows.members(found, None, &path, false);
-                } else {
-                    rows.push(key.as_deref(), found, None, &path, &path);
-                }
-            }
+    /// The rows of one JSON text, from a path on.
+    fn of(&mut self, json: &str, path: &str, deep: bool) -> std::result::Result<(), String> {
+        let json = tree::parse(json)?;
+        let steps = tree::path(path)?;
+        self.next = 0;
+        let Some(found) = tree::find(&json, &steps) else { return Ok(()) };
+        let key = steps.last().map(|step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Index(at) => at.to_string(),
+            Step::FromEnd(back) => back.to_string(),
+        });
+        if deep {
+            let id = self.push(key.as_deref(), found, None, path, path);
+            self.members(found, Some(id), path, true);
+        } else if found.is_array() || found.is_object() {
+            self.members(found, None, path, false);
+        } else {
+            self.push(key.as_deref(), found, None, path, path);
         }
-        let dynamic = HashMap::from([(DYNAMIC_METADATA.to_owned(), "true".to_owned())]);
-        let text = |name: &str| Field::new(name, DataType::Utf8View, true);
-        let schema = Arc::new(Schema::new(vec![
-            text("key").with_metadata(dynamic.clone()),
-            text("value").with_metadata(dynamic.clone()),
-            text("type"),
-            text("atom").with_metadata(dynamic),
-            Field::new("id", DataType::Int64, true),
-            Field::new("parent", DataType::Int64, true),
-            text("fullkey"),
-            text("path"),
-        ]));
-        let batch = RecordBatch::try_new(
-            Arc::clone(&schema),
-            vec![
-                Arc::new(rows.key.finish()),
-                Arc::new(rows.value.finish()),
-                Arc::new(rows.kind.finish()),
-                Arc::new(rows.atom.finish()),
-                Arc::new(rows.id.finish()),
-                Arc::new(rows.parent.finish()),
-                Arc::new(rows.fullkey.finish()),
-                Arc::new(rows.path.finish()),
-            ],
-        )?;
-        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<StructArray> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.key.finish()),
+            Arc::new(self.value.finish()),
+            Arc::new(self.kind.finish()),
+            Arc::new(self.atom.finish()),
+            Arc::new(self.id.finish()),
+            Arc::new(self.parent.finish()),
+            Arc::new(self.fullkey.finish()),
+            Arc::new(self.path.finish()),
+        ];
+        Ok(StructArray::try_new(fields(), columns, None)?)
     }
 }

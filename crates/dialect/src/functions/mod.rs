@@ -56,7 +56,7 @@ mod json_array;
 mod json_array_length;
 mod json_arrow;
 mod json_arrow_text;
-mod json_each;
+pub(crate) mod json_each;
 mod json_error_position;
 mod json_extract;
 mod json_insert;
@@ -135,7 +135,6 @@ mod version_compare;
 mod zeroblob;
 
 pub(crate) use aggregate::aggregates;
-pub(crate) use json_each::JsonTable;
 use scalar::{Scalar, ScalarFunction};
 
 /// Every scalar function, in the order of their names.

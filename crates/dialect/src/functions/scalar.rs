@@ -13,16 +13,19 @@ use arrow_array::{
     cast::AsArray,
     types::{Float64Type, Int64Type},
 };
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::{
     common::{DataFusionError, Result, ScalarValue, exec_err, plan_err},
     logical_expr::{
-        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+        ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
         simplify::{ExprSimplifyResult, SimplifyContext},
     },
 };
 
-use crate::value::{Value, real_to_text};
+use crate::{
+    plan::COLLATION_METADATA,
+    value::{Value, real_to_text},
+};
 
 /// What went wrong inside a function; the engine adds where.
 pub(crate) type Evaluated<'a> = std::result::Result<Value<'a>, String>;
@@ -158,6 +161,17 @@ impl ScalarUDFImpl for ScalarFunction {
             Returns::Bool => DataType::Boolean,
             Returns::By(rule) => rule(types),
         })
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let mut field = Field::new(self.name(), self.return_type(&types)?, true);
+        if self.spec.name == "collate"
+            && let Some(name) = args.scalar_arguments.get(1).copied().flatten().and_then(|name| name.try_as_str()).flatten()
+        {
+            field = field.with_metadata([(COLLATION_METADATA.to_owned(), name.to_owned())].into());
+        }
+        Ok(Arc::new(field))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -5,22 +5,28 @@ use std::sync::Arc;
 use arrow_schema::DataType;
 use datafusion::{
     common::{
-        DFSchema, Result, ScalarValue,
+        Column, DFSchema, JoinConstraint, Result, ScalarValue,
         config::ConfigOptions,
         tree_node::{Transformed, TreeNode},
     },
+    functions_aggregate::expr_fn::first_value,
     logical_expr::{
-        Expr, LogicalPlan, Operator, Subquery,
+        Aggregate, Distinct, Expr, ExprFunctionExt, LogicalPlan, Operator, Subquery,
         builder::LogicalPlanBuilder,
-        expr::{InList, InSubquery, Like},
+        expr::{AggregateFunction, InList, InSubquery, Like, WindowFunction},
         expr_rewriter::NamePreserver,
         lit,
         utils::merge_schema,
+        when,
     },
     optimizer::AnalyzerRule,
 };
 
-use super::{class, collation, compare::comparison, constant_unless_null, has_affinity};
+use super::{
+    class, collation,
+    compare::{bare, comparison},
+    constant_unless_null, has_affinity,
+};
 use crate::{
     collation::Collation,
     functions::{call, scalar::Class},
@@ -55,7 +61,9 @@ impl AnalyzerRule for AffinityRule {
                 }
                 Ok(rewritten.update_data(|expr| name.restore(expr)))
             })?;
-            if changed.transformed { changed.map_data(LogicalPlan::recompute_schema) } else { Ok(changed) }
+            let changed =
+                if changed.transformed { changed.map_data(LogicalPlan::recompute_schema)? } else { changed };
+            changed.transform_data(by_collation)
         })
         .map(|changed| changed.data)
     }
@@ -67,15 +75,163 @@ fn collated_key(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     if collation == Collation::Binary || class(expr, schema) != Some(Class::Text) {
         return None;
     }
-    let bare = match expr {
-        Expr::ScalarFunction(function) if function.name() == "collate" => function.args.first().cloned()?,
-        other => other.clone(),
-    };
-    Some(call("collation_key", vec![bare, lit(collation.name())]))
+    Some(call("collation_key", vec![bare(expr), lit(collation.name())]))
+}
+
+/// Groups, distinct rows and set operations over columns with a collation go by its keys and show one spelling.
+fn by_collation(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => {
+            let schema = aggregate.input.schema();
+            let keys: Vec<Option<Expr>> = aggregate.group_expr.iter().map(|expr| collated_key(expr, schema)).collect();
+            let sets = aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_)));
+            if sets || keys.iter().all(Option::is_none) {
+                return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+            }
+            let Aggregate { input, group_expr, aggr_expr, schema: output, .. } = aggregate;
+            Ok(Transformed::yes(grouped_by_keys(input, group_expr, keys, aggr_expr, &output)?))
+        }
+        LogicalPlan::Distinct(Distinct::All(input)) => {
+            let columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+            let keys: Vec<Option<Expr>> = columns.iter().map(|expr| collated_key(expr, input.schema())).collect();
+            if keys.iter().all(Option::is_none) {
+                return Ok(Transformed::no(LogicalPlan::Distinct(Distinct::All(input))));
+            }
+            let output = Arc::clone(input.schema());
+            Ok(Transformed::yes(grouped_by_keys(input, columns, keys, Vec::new(), &output)?))
+        }
+        // What INTERSECT and EXCEPT became.
+        LogicalPlan::Join(mut join) if join.join_constraint == JoinConstraint::On && !join.on.is_empty() => {
+            let mut changed = false;
+            for (left, right) in &mut join.on {
+                let (Some((collation, _)), Some(Class::Text)) =
+                    (collation(left, join.left.schema()), class(right, join.right.schema()))
+                else {
+                    continue;
+                };
+                if collation != Collation::Binary {
+                    *left = call("collation_key", vec![left.clone(), lit(collation.name())]);
+                    *right = call("collation_key", vec![right.clone(), lit(collation.name())]);
+                    changed = true;
+                }
+            }
+            let plan = LogicalPlan::Join(join);
+            Ok(if changed { Transformed::yes(plan) } else { Transformed::no(plan) })
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+/// Groups by keys; of each expression that has one the first spelling is shown.
+fn grouped_by_keys(
+    input: Arc<LogicalPlan>,
+    groups: Vec<Expr>,
+    keys: Vec<Option<Expr>>,
+    mut found: Vec<Expr>,
+    output: &DFSchema,
+) -> Result<LogicalPlan> {
+    let mut items = Vec::new();
+    let mut by = Vec::new();
+    let mut shown = Vec::new();
+    for (at, (group, key)) in groups.into_iter().zip(keys).enumerate() {
+        let (relation, field) = output.qualified_field(at);
+        match key {
+            Some(key) => {
+                let name = format!("__spelling_{at}");
+                by.push(key.alias(format!("__key_{at}")));
+                let spelling = Expr::Column(Column::new_unqualified(&name));
+                items.push(spelling.alias_qualified(relation.cloned(), field.name()));
+                shown.push(first_value(group, Vec::new()).alias(name));
+            }
+            None => {
+                by.push(group);
+                items.push(Expr::Column(Column::new(relation.cloned(), field.name())));
+            }
+        }
+    }
+    let columns = output.columns().into_iter().skip(items.len());
+    items.extend(columns.map(Expr::Column));
+    found.extend(shown);
+    let grouped = LogicalPlan::Aggregate(Aggregate::try_new(input, by, found)?);
+    LogicalPlanBuilder::from(grouped).project(items)?.build()
+}
+
+/// `max` and `min` by a collation: the first by its order. `count(DISTINCT x)` counts keys.
+fn aggregate(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let mut changed = false;
+    for term in &mut function.params.order_by {
+        if let Some(key) = collated_key(&term.expr, schema) {
+            term.expr = key;
+            changed = true;
+        }
+    }
+    if let [arg] = function.params.args.as_slice()
+        && let Some(key) = collated_key(arg, schema)
+    {
+        match function.func.name() {
+            name @ ("max" | "min") => {
+                let arg = bare(arg);
+                let present = arg.clone().is_not_null();
+                let filter = match function.params.filter.take() {
+                    Some(filter) => Expr::and(*filter, present),
+                    None => present,
+                };
+                let order = vec![key.sort(name == "min", false)];
+                let first = first_value(arg, order).filter(filter).build()?;
+                return Ok(Transformed::yes(first));
+            }
+            "count" if function.params.distinct => {
+                function.params.args = vec![key];
+                changed = true;
+            }
+            _ => {}
+        }
+    }
+    let expr = Expr::AggregateFunction(function);
+    Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+}
+
+/// Windows divide and sort by collation.
+fn window(mut function: Box<WindowFunction>, schema: &DFSchema) -> Transformed<Expr> {
+    let mut changed = false;
+    let terms = function.params.order_by.iter_mut().map(|term| &mut term.expr);
+    for expr in function.params.partition_by.iter_mut().chain(terms) {
+        if let Some(key) = collated_key(expr, schema) {
+            *expr = key;
+            changed = true;
+        }
+    }
+    let expr = Expr::WindowFunction(function);
+    if changed { Transformed::yes(expr) } else { Transformed::no(expr) }
 }
 
 fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
+        Expr::AggregateFunction(function) => aggregate(function, schema),
+        Expr::WindowFunction(function) => Ok(window(function, schema)),
+        Expr::Between(between) => {
+            let collated = collated_key(&between.expr, schema).is_some();
+            let class = |expr| class(expr, schema);
+            let (Some(subject), Some(low), Some(high), true) =
+                (class(&between.expr), class(&between.low), class(&between.high), collated)
+            else {
+                return Ok(Transformed::no(Expr::Between(between)));
+            };
+            let above = comparison(Operator::GtEq, &between.expr, subject, &between.low, low, schema);
+            let below = comparison(Operator::LtEq, &between.expr, subject, &between.high, high, schema);
+            let inside = Expr::and(above, below);
+            Ok(Transformed::yes(if between.negated { Expr::Not(Box::new(inside)) } else { inside }))
+        }
+        Expr::ScalarFunction(function) if function.name() == "nullif" && function.args.len() == 2 => {
+            let collated = function.args.iter().any(|arg| collated_key(arg, schema).is_some());
+            let (left, right) = (&function.args[0], &function.args[1]);
+            let (Some(l), Some(r), true) = (class(left, schema), class(right, schema), collated) else {
+                return Ok(Transformed::no(Expr::ScalarFunction(function)));
+            };
+            let equal = comparison(Operator::Eq, left, l, right, r, schema);
+            let none = Expr::Literal(ScalarValue::Utf8View(None), None);
+            Ok(Transformed::yes(when(equal, none).otherwise(bare(left))?))
+        }
         Expr::InList(list) => in_list(list, schema),
         Expr::InSubquery(inner) => in_subquery(inner, schema),
         Expr::Like(like) => {
@@ -95,6 +251,8 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    // Only the left side has a say in the collation.
+    let list: Vec<Expr> = list.iter().map(bare).collect();
     let same = |expr, list| Ok(Transformed::no(Expr::InList(InList { expr, list, negated })));
     let Some(subject) = class(&expr, schema) else { return same(expr, list) };
     let collated = collation(&expr, schema).is_some_and(|(collation, _)| collation != Collation::Binary);
@@ -177,16 +335,24 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
         return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })));
     };
     let right = Class::of(&kind);
-    let convert = match (left, right) {
-        (Class::Int, Class::Text) => "exact_integer",
-        (Class::Real, Class::Text) => "exact_real",
-        (Class::Text, Class::Int | Class::Real) if has_affinity(&expr) => "as_text",
+    let column = Expr::from(subquery.subquery.schema().qualified_field(0));
+    let mut expr = expr;
+    let converted = match (left, right) {
+        (Class::Int, Class::Text) => call("exact_integer", vec![column]),
+        (Class::Real, Class::Text) => call("exact_real", vec![column]),
+        (Class::Text, Class::Int | Class::Real) if has_affinity(&expr) => call("as_text", vec![column]),
+        (Class::Text, Class::Text) => match (collated_key(&expr, schema), collation(&expr, schema)) {
+            (Some(key), Some((collation, _))) => {
+                expr = Box::new(key);
+                call("collation_key", vec![column, lit(collation.name())])
+            }
+            _ => return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated }))),
+        },
         _ => return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated }))),
     };
     let Subquery { subquery: plan, outer_ref_columns, spans } = subquery;
-    let column = Expr::from(plan.schema().qualified_field(0));
     let name = plan.schema().field(0).name().clone();
-    let converted = call(convert, vec![column]).alias(name);
+    let converted = converted.alias(name);
     let plan = LogicalPlanBuilder::from(plan.as_ref().clone()).project(vec![converted])?.build()?;
     debug_assert!(matches!(
         plan.schema().field(0).data_type(),

@@ -143,7 +143,7 @@ fn text(operator: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -> Exp
 }
 
 /// The operand without its COLLATE mark.
-fn bare(expr: &Expr) -> Expr {
+pub(super) fn bare(expr: &Expr) -> Expr {
     match expr {
         Expr::ScalarFunction(function) if function.name() == "collate" => {
             function.args.first().cloned().unwrap_or_else(|| expr.clone())

@@ -3,6 +3,8 @@
 mod analyzer;
 mod arithmetic;
 mod compare;
+mod dependent;
+mod relation;
 
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ use datafusion::{
 use sqlparser::ast::{self, BinaryOperator};
 
 pub(crate) use analyzer::AffinityRule;
+pub(crate) use dependent::DependentRule;
+pub(crate) use relation::TableFunctions;
 
 use crate::{
     collation::Collation,

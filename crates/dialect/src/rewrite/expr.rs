@@ -487,25 +487,13 @@ impl Rewriter<'_> {
         let mut conditions = Vec::new();
         for (mut part, column) in parts.into_iter().zip(columns) {
             self.value(&mut part, scope)?;
-            let part = self.qualified(part, scope);
+            qualify(&mut part, scope);
             let span = sqlparser::tokenizer::Span::empty();
             let own = Expr::CompoundIdentifier(vec![exact(alias, span), exact(column.name, span)]);
             conditions.push(binary(part, BinaryOperator::Eq, own));
         }
         let inner = super::select::select_one_from(*subquery, alias, balanced(conditions, &BinaryOperator::And));
         Ok(Expr::Exists { subquery: Box::new(inner), negated })
-    }
-
-    /// A column with its relation, for use one query further in.
-    fn qualified(&self, expr: Expr, scope: &Scope<'_>) -> Expr {
-        if let Expr::Identifier(ident) = &expr
-            && let Found::Column { relation, name, .. } = scope.find(None, &ident.value)
-            && let Some(relation) = scope.relations.get(relation)
-            && !relation.name.is_empty()
-        {
-            return Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
-        }
-        expr
     }
 
     /// A scalar subquery gives the first row, whatever comes after.
@@ -615,7 +603,7 @@ impl Rewriter<'_> {
         }
         if let Some(WindowType::WindowSpec(window)) = &mut function.over {
             for expr in &mut window.partition_by {
-                self.value(expr, scope)?;
+                self.order_term(expr, scope)?;
             }
             for term in &mut window.order_by {
                 self.order_term(&mut term.expr, scope)?;
@@ -667,6 +655,20 @@ impl Scope<'_> {
             _ => Found::Nothing,
         }
     }
+}
+
+/// Names the relation of every column of this SELECT, for use one query further in.
+pub(crate) fn qualify(expr: &mut Expr, scope: &Scope<'_>) {
+    let _ = sqlparser::ast::visit_expressions_mut(expr, |expr| {
+        if let Expr::Identifier(ident) = expr
+            && let Found::Column { relation, name, .. } = scope.find_here(None, &ident.value)
+            && let Some(relation) = scope.relations.get(relation)
+            && !relation.name.is_empty()
+        {
+            *expr = Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
+        }
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 /// `x COLLATE name` as a sort key is the collation's key.

@@ -52,6 +52,8 @@ pub(crate) struct Scope<'p> {
     pub(crate) outer: Option<&'p Scope<'p>>,
     /// Whether something inside referred to this scope from a nested query.
     pub(crate) reached: Cell<bool>,
+    /// Whether one of this SELECT's own columns was looked up and found, or may have been.
+    pub(crate) mentioned: Cell<bool>,
     /// Whether an expression of this SELECT referred outwards.
     pub(crate) correlated: Cell<bool>,
 }
@@ -86,6 +88,7 @@ impl<'p> Scope<'p> {
             sorting: Cell::new(false),
             outer,
             reached: Cell::new(false),
+            mentioned: Cell::new(false),
             correlated: Cell::new(false),
         }
     }
@@ -101,6 +104,7 @@ impl<'p> Scope<'p> {
             .iter()
             .any(|known| known.columns.is_none() && relation.is_none_or(|name| known.name.eq_ignore_ascii_case(name)));
         if open_here {
+            self.mentioned.set(true);
             return Found::Perhaps;
         }
         match self.outer {
@@ -131,6 +135,7 @@ impl<'p> Scope<'p> {
             let found = exact.or_else(|| columns.iter().find(|own| own.name.eq_ignore_ascii_case(column)));
             if let Some(found) = found {
                 let merged = relation.is_none() && self.merged.iter().any(|name| name.eq_ignore_ascii_case(column));
+                self.mentioned.set(true);
                 return Found::Column { relation: at, name: found.name.clone(), kind: found.kind, merged };
             }
         }

@@ -117,7 +117,10 @@ impl Rewriter<'_> {
             match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
                     self.value(expr, &scope)?;
-                    strip_collation(expr);
+                    // It shows in a result only where rows that are alike are left out.
+                    if select.distinct.is_none() {
+                        strip_collation(expr);
+                    }
                 }
                 _ => {}
             }
@@ -125,7 +128,7 @@ impl Rewriter<'_> {
         for window in &mut select.named_window {
             if let ast::NamedWindowExpr::WindowSpec(spec) = &mut window.1 {
                 for expr in &mut spec.partition_by {
-                    self.value(expr, &scope)?;
+                    self.order_term(expr, &scope)?;
                 }
                 for term in &mut spec.order_by {
                     self.order_term(&mut term.expr, &scope)?;
@@ -135,6 +138,12 @@ impl Rewriter<'_> {
         scope.aliases_visible.set(true);
         scope.sorting.set(true);
         for term in order.iter_mut() {
+            if let Expr::Collate { expr: inner, .. } = &mut term.expr
+                && let Some(Some(item)) =
+                    super::integer(inner).and_then(|at| usize::try_from(at).ok()).and_then(|at| ordinals.get(at - 1))
+            {
+                **inner = item.clone();
+            }
             self.order_by(&mut term.expr, &scope)?;
         }
         scope.aliases_visible.set(false);
@@ -377,14 +386,27 @@ impl Rewriter<'_> {
             TableFactor::Table { name, alias, args, index_hints, .. } => {
                 index_hints.clear();
                 if let Some(args) = args {
+                    // What speaks of the items before it is lateral.
+                    let before = scope.mentioned.replace(false);
                     for arg in &mut args.args {
                         if let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg {
                             self.value(expr, scope)?;
+                            super::expr::qualify(expr, scope);
                         }
                     }
+                    let lateral = scope.mentioned.replace(before);
                     let known = name.to_string().to_lowercase();
-                    let columns = (known == "json_each" || known == "json_tree").then(json_columns);
-                    let relation = aliased(known, alias, columns);
+                    let is_json = known == "json_each" || known == "json_tree";
+                    let relation = aliased(known, alias, is_json.then(json_columns));
+                    if is_json {
+                        *factor = TableFactor::Function {
+                            lateral,
+                            name: name.clone(),
+                            args: std::mem::take(&mut args.args),
+                            with_ordinality: false,
+                            alias: alias.take(),
+                        };
+                    }
                     scope.relations.push(relation);
                     return Ok(());
                 }
