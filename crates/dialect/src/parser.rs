@@ -64,6 +64,7 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
         tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
     if dialect == Dialect::Osquery {
         tokens = sqlite_tokens(tokens);
+        commas_in_joins(&mut tokens);
     }
     let mut statements = Vec::new();
     let mut rest = tokens.as_slice();
@@ -261,6 +262,47 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         at += 1;
     }
     out
+}
+
+/// `FROM (a, b)` is `FROM (a CROSS JOIN b)`.
+fn commas_in_joins(tokens: &mut Vec<TokenWithSpan>) {
+    // For each open parenthesis: whether it groups FROM items.
+    let mut open: Vec<bool> = Vec::new();
+    let mut commas = Vec::new();
+    for at in 0..tokens.len() {
+        match &tokens[at].token {
+            Token::LParen => {
+                let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+                let after_from = before.is_some_and(|token| {
+                    matches!(keyword(&token.token), Keyword::FROM | Keyword::JOIN)
+                        || (token.token == Token::LParen && open.last() == Some(&true))
+                });
+                let query = tokens.get(at + 1).is_some_and(|next| {
+                    matches!(keyword(&next.token), Keyword::SELECT | Keyword::WITH | Keyword::VALUES)
+                });
+                open.push(after_from && !query);
+            }
+            Token::RParen => {
+                open.pop();
+            }
+            Token::Comma if open.last() == Some(&true) => commas.push(at),
+            _ => {}
+        }
+    }
+    if commas.is_empty() {
+        return;
+    }
+    let mut commas = commas.into_iter().peekable();
+    let mut out = Vec::with_capacity(tokens.len() * 2);
+    for (at, token) in tokens.drain(..).enumerate() {
+        if commas.next_if_eq(&at).is_some() {
+            let word = |text: &str| TokenWithSpan { token: Token::make_keyword(text), span: token.span };
+            out.extend([word("CROSS"), word("JOIN")]);
+        } else {
+            out.push(token);
+        }
+    }
+    *tokens = out;
 }
 
 /// Whether an operand is due after this token, so that a word there can only be a name.

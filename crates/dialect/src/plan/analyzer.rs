@@ -9,9 +9,9 @@ use datafusion::{
         config::ConfigOptions,
         tree_node::{Transformed, TreeNode},
     },
-    functions_aggregate::expr_fn::first_value,
+    functions_aggregate::{expr_fn::first_value, first_last::first_value_udaf},
     logical_expr::{
-        Aggregate, Distinct, Expr, ExprFunctionExt, LogicalPlan, Operator, Subquery,
+        Aggregate, Distinct, Expr, LogicalPlan, Operator, Subquery,
         builder::LogicalPlanBuilder,
         expr::{AggregateFunction, InList, InSubquery, Like, WindowFunction},
         expr_rewriter::NamePreserver,
@@ -177,8 +177,9 @@ fn aggregate(mut function: AggregateFunction, schema: &DFSchema) -> Result<Trans
                     None => present,
                 };
                 let order = vec![key.sort(name == "min", false)];
-                let first = first_value(arg, order).filter(filter).build()?;
-                return Ok(Transformed::yes(first));
+                let function = first_value_udaf();
+                let first = AggregateFunction::new_udf(function, vec![arg], false, Some(Box::new(filter)), order, None);
+                return Ok(Transformed::yes(Expr::AggregateFunction(first)));
             }
             "count" if function.params.distinct => {
                 function.params.args = vec![key];
@@ -229,7 +230,7 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 return Ok(Transformed::no(Expr::ScalarFunction(function)));
             };
             let equal = comparison(Operator::Eq, left, l, right, r, schema);
-            let none = Expr::Literal(ScalarValue::Utf8View(None), None);
+            let none = Expr::Literal(ScalarValue::Null, None);
             Ok(Transformed::yes(when(equal, none).otherwise(bare(left))?))
         }
         Expr::InList(list) => in_list(list, schema),

@@ -7,7 +7,6 @@
 
 use std::{
     cell::Cell,
-    collections::HashSet,
     sync::{Arc, LazyLock},
 };
 

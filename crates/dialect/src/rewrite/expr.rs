@@ -602,6 +602,7 @@ impl Rewriter<'_> {
             self.truth(filter, scope)?;
         }
         if let Some(WindowType::WindowSpec(window)) = &mut function.over {
+            super::select::complete_window(window, &scope.windows);
             for expr in &mut window.partition_by {
                 self.order_term(expr, scope)?;
             }

@@ -7,6 +7,7 @@ pub(crate) mod build;
 mod expr;
 mod group;
 mod kind;
+mod ordered;
 mod scope;
 mod select;
 
@@ -58,6 +59,8 @@ struct Cte {
     name: String,
     /// `None` while it is being worked out: a recursive one sees itself so.
     columns: Option<Vec<Output>>,
+    /// As the user wrote it, where its rows have an order.
+    ordered: Option<Box<Query>>,
 }
 
 pub(crate) struct Rewriter<'n> {
@@ -115,8 +118,10 @@ impl Rewriter<'_> {
                     cte.alias.columns.iter().map(|column| Output::unknown(column.name.value.clone())).collect();
                 if with.recursive {
                     let columns = if declared.is_empty() { None } else { Some(declared.clone()) };
-                    self.ctes.push(Cte { name: name.clone(), columns });
+                    self.ctes.push(Cte { name: name.clone(), columns, ordered: None });
                 }
+                let plain = !with.recursive && cte.alias.columns.is_empty() && cte.query.order_by.is_some();
+                let ordered = plain.then(|| cte.query.clone());
                 let columns = self.query(&mut cte.query, outer)?;
                 let columns = match columns {
                     Some(columns) if declared.len() == columns.len() => Some(
@@ -133,7 +138,7 @@ impl Rewriter<'_> {
                 if with.recursive {
                     self.ctes.pop();
                 }
-                self.ctes.push(Cte { name, columns });
+                self.ctes.push(Cte { name, columns, ordered });
             }
             self.items = items;
         }
@@ -189,6 +194,10 @@ impl Rewriter<'_> {
             Expr::Collate { expr: inner, collation } => {
                 let name = collation.to_string().to_lowercase();
                 let mut inner = std::mem::replace(&mut **inner, build::value(Value::Null));
+                let place = integer(&inner).and_then(|at| usize::try_from(at).ok()).and_then(|at| at.checked_sub(1));
+                if let Some(column) = place.and_then(|at| columns.get(at)) {
+                    inner = Expr::Identifier(build::exact(column.name.clone(), Span::empty()));
+                }
                 self.compound_order(&mut inner, columns);
                 *expr = build::call("collation_key", vec![inner, build::string(name)]);
             }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, WindowSpec};
 
 use super::kind::Class;
 
@@ -49,6 +49,8 @@ pub(crate) struct Scope<'p> {
     pub(crate) aliases_visible: Cell<bool>,
     /// Whether this is ORDER BY, where DataFusion cannot tell a column from an alias of the same name.
     pub(crate) sorting: Cell<bool>,
+    /// The windows of the WINDOW clause, as the user wrote them.
+    pub(crate) windows: Vec<(String, WindowSpec)>,
     pub(crate) outer: Option<&'p Scope<'p>>,
     /// Whether something inside referred to this scope from a nested query.
     pub(crate) reached: Cell<bool>,
@@ -86,6 +88,7 @@ impl<'p> Scope<'p> {
             aliases: Vec::new(),
             aliases_visible: Cell::new(false),
             sorting: Cell::new(false),
+            windows: Vec::new(),
             outer,
             reached: Cell::new(false),
             mentioned: Cell::new(false),

@@ -6,7 +6,7 @@ use sqlparser::{
     ast::{
         self, AccessExpr, Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
         ObjectNamePart, OrderByExpr, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-        TableAlias, TableFactor, TableWithJoins,
+        TableAlias, TableFactor, TableWithJoins, WindowSpec,
     },
     tokenizer::Span,
 };
@@ -17,6 +17,7 @@ use super::{
     expr::sort_key,
     group,
     kind::{self, Class},
+    ordered::PLACE,
     scope::{Column, Found, Output, Relation, Scope},
 };
 
@@ -30,7 +31,9 @@ impl Rewriter<'_> {
         let items = std::mem::take(&mut self.items);
         // The names of the user's own items, before anything is rewritten.
         let names = item_names(select, &items);
+        self.keep_order(select);
         let mut scope = Scope::empty(outer);
+        scope.windows = named_windows(select);
         self.from(select, &mut scope)?;
         let mut no_order = Vec::new();
         let order = order.unwrap_or(&mut no_order);
@@ -126,6 +129,9 @@ impl Rewriter<'_> {
             }
         }
         for window in &mut select.named_window {
+            if let Some((_, complete)) = scope.windows.iter().find(|(name, _)| *name == window.0.value) {
+                window.1 = ast::NamedWindowExpr::WindowSpec(complete.clone());
+            }
             if let ast::NamedWindowExpr::WindowSpec(spec) = &mut window.1 {
                 for expr in &mut spec.partition_by {
                     self.order_term(expr, &scope)?;
@@ -557,7 +563,42 @@ fn json_columns() -> Vec<Column> {
 }
 
 fn visible(output: Output) -> Column {
-    Column { name: output.name, kind: output.kind, hidden: false, merged: false }
+    Column { hidden: output.name == PLACE, name: output.name, kind: output.kind, merged: false }
+}
+
+/// The windows of the WINDOW clause, each with what it takes from another.
+fn named_windows(select: &Select) -> Vec<(String, WindowSpec)> {
+    let mut windows: Vec<(String, WindowSpec)> = Vec::new();
+    for ast::NamedWindowDefinition(name, expr) in &select.named_window {
+        let mut spec = match expr {
+            ast::NamedWindowExpr::WindowSpec(spec) => spec.clone(),
+            ast::NamedWindowExpr::NamedWindow(other) => WindowSpec {
+                window_name: Some(other.clone()),
+                partition_by: Vec::new(),
+                order_by: Vec::new(),
+                window_frame: None,
+            },
+        };
+        complete_window(&mut spec, &windows);
+        windows.push((name.value.clone(), spec));
+    }
+    windows
+}
+
+/// `(w ORDER BY x)`: what the window `w` says is written out.
+pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowSpec)]) {
+    let Some(name) = &spec.window_name else { return };
+    let Some((_, base)) = windows.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name.value)) else { return };
+    spec.window_name = None;
+    if spec.partition_by.is_empty() {
+        spec.partition_by.clone_from(&base.partition_by);
+    }
+    if spec.order_by.is_empty() {
+        spec.order_by.clone_from(&base.order_by);
+    }
+    if spec.window_frame.is_none() {
+        spec.window_frame.clone_from(&base.window_frame);
+    }
 }
 
 /// A name as DataFusion folds it.

@@ -1,0 +1,198 @@
+//! Aggregates that join values see them in the order of the subquery they read, which DataFusion does not keep: the order
+//! becomes a hidden column of the subquery and an ORDER BY of the aggregate.
+
+use std::ops::ControlFlow;
+
+use sqlparser::{
+    ast::{
+        self, Expr, Function, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectNamePart,
+        OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
+        VisitMut, VisitorMut, WindowSpec, WindowType,
+    },
+    tokenizer::Span,
+};
+
+use super::{
+    Rewriter,
+    build::{call, exact},
+    integer,
+};
+
+/// The hidden column that numbers the rows of an ordered subquery.
+pub(crate) const PLACE: &str = "__place";
+
+impl Rewriter<'_> {
+    /// Gives order-sensitive aggregates of a SELECT the order of the one subquery it reads.
+    pub(crate) fn keep_order(&self, select: &mut Select) {
+        let [from] = select.from.as_mut_slice() else { return };
+        if !from.joins.is_empty() || !joins_values(&mut select.projection, &mut select.having, false) {
+            return;
+        }
+        if let TableFactor::Table { name, alias, args: None, .. } = &from.relation
+            && let [ObjectNamePart::Identifier(ident)] = name.0.as_slice()
+            && let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name.eq_ignore_ascii_case(&ident.value))
+            && let Some(ordered) = &cte.ordered
+        {
+            let alias = alias.clone().unwrap_or_else(|| TableAlias {
+                explicit: true,
+                name: ident.clone(),
+                columns: Vec::new(),
+                at: None,
+            });
+            from.relation = TableFactor::Derived {
+                lateral: false,
+                subquery: ordered.clone(),
+                alias: Some(alias),
+                sample: None,
+            };
+        }
+        let TableFactor::Derived { subquery, alias, .. } = &mut from.relation else { return };
+        let renames = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
+        if !renames && number_rows(subquery) {
+            joins_values(&mut select.projection, &mut select.having, true);
+        }
+    }
+}
+
+/// Whether the items have aggregates that join values and state no order; `give` gives them that of the hidden column.
+fn joins_values(items: &mut [SelectItem], having: &mut Option<Expr>, give: bool) -> bool {
+    struct Joining {
+        found: bool,
+        give: bool,
+        depth: usize,
+    }
+    impl VisitorMut for Joining {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if let Expr::Function(function) = expr
+                && self.depth == 0
+                && function.over.is_none()
+                && let Some(list) = unordered(function)
+            {
+                self.found = true;
+                if self.give {
+                    list.clauses.push(FunctionArgumentClause::OrderBy(vec![OrderByExpr {
+                        expr: Expr::Identifier(exact(PLACE, Span::empty())),
+                        options: OrderByOptions::default(),
+                        with_fill: None,
+                    }]));
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut joining = Joining { found: false, give, depth: 0 };
+    for item in items {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            let _ = VisitMut::visit(expr, &mut joining);
+        }
+    }
+    if let Some(having) = having {
+        let _ = VisitMut::visit(having, &mut joining);
+    }
+    joining.found
+}
+
+/// The arguments of an aggregate that joins values in an order it does not state.
+fn unordered(function: &mut Function) -> Option<&mut FunctionArgumentList> {
+    let name = function.name.to_string().to_ascii_lowercase();
+    let joins = ["group_concat", "string_agg", "json_group_array", "json_group_object", "array_agg"];
+    let FunctionArguments::List(list) = &mut function.args else { return None };
+    let states = list.clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
+    (joins.contains(&name.as_str()) && !states).then_some(list)
+}
+
+/// Adds the hidden column to an ordered query; false if it has no order or it cannot be told.
+fn number_rows(query: &mut Query) -> bool {
+    let Some(OrderByKind::Expressions(order)) = query.order_by.as_ref().map(|order| &order.kind) else { return false };
+    let SetExpr::Select(select) = query.body.as_mut() else { return false };
+    let mut terms = Vec::new();
+    for term in order {
+        let mut term = term.clone();
+        let item = |at: usize| match select.projection.get(at)? {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
+            _ => None,
+        };
+        if let Some(at) = integer(&term.expr) {
+            let Some(expr) = usize::try_from(at).ok().and_then(|at| at.checked_sub(1)).and_then(item) else {
+                return false;
+            };
+            term.expr = expr;
+        } else if let Expr::Identifier(ident) = &term.expr {
+            let named = |item: &SelectItem| {
+                matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value.eq_ignore_ascii_case(&ident.value))
+            };
+            if let Some(expr) = select.projection.iter().position(named).and_then(item) {
+                term.expr = expr;
+            }
+        }
+        terms.push(term);
+    }
+    if select.distinct.is_some() {
+        // Numbered outside, by what is selected.
+        let names: Option<Vec<Ident>> = select.projection.iter().map(output).collect();
+        let Some(names) = names else { return false };
+        for term in &mut terms {
+            let place = select.projection.iter().position(|item| match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == term.expr,
+                _ => false,
+            });
+            let Some(place) = place else { return false };
+            term.expr = Expr::Identifier(names[place].clone());
+        }
+        let inner = query.clone();
+        let mut outer = super::select::select_all_from(Ident::new("ordered"));
+        if let SetExpr::Select(select) = outer.body.as_mut() {
+            if let Some(from) = select.from.first_mut() {
+                let alias = TableAlias { explicit: true, name: Ident::new("ordered"), columns: Vec::new(), at: None };
+                from.relation = TableFactor::Derived {
+                    lateral: false,
+                    subquery: Box::new(inner),
+                    alias: Some(alias),
+                    sample: None,
+                };
+            }
+            select.projection = names.into_iter().map(|name| SelectItem::UnnamedExpr(Expr::Identifier(name))).collect();
+            select.projection.push(place(terms));
+        }
+        *query = outer;
+        return true;
+    }
+    select.projection.push(place(terms));
+    true
+}
+
+/// The name of a plain item.
+fn output(item: &SelectItem) -> Option<Ident> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(ident.clone()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().cloned(),
+        _ => None,
+    }
+}
+
+/// `row_number() OVER (ORDER BY terms) AS "__place"`
+fn place(terms: Vec<OrderByExpr>) -> SelectItem {
+    let mut number = call("row_number", Vec::new());
+    if let Expr::Function(function) = &mut number {
+        function.over = Some(WindowType::WindowSpec(WindowSpec {
+            window_name: None,
+            partition_by: Vec::new(),
+            order_by: terms,
+            window_frame: None::<ast::WindowFrame>,
+        }));
+    }
+    SelectItem::ExprWithAlias { expr: number, alias: exact(PLACE, Span::empty()) }
+}
