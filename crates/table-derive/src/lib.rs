@@ -65,6 +65,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     if columns.is_empty() {
         return Err(Error::new(input.span(), "a table needs at least one column"));
     }
+    unique(&columns)?;
     let examples = examples(&input.attrs)?;
     let sources = sources(&columns);
     let row = &input.ident;
@@ -148,11 +149,10 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         needs: Vec::new(),
         whole_source: false,
     };
+    let mut given = Vec::new();
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("table")) {
         attribute.parse_nested_meta(|meta| {
-            let Some(key) = meta.path.get_ident().map(ToString::to_string) else {
-                return Err(meta.error("expected a name"));
-            };
+            let key = once(&meta, &mut given)?;
             match key.as_str() {
                 "name" => table.name = meta.value()?.parse()?,
                 "env" => table.env = Some(meta.value()?.parse()?),
@@ -182,6 +182,18 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         return Err(Error::new(input.ident.span(), "name the table: #[table(name = \"..\")]"));
     }
     Ok(table)
+}
+
+/// The name of an attribute's part, which may be given only once.
+fn once(meta: &syn::meta::ParseNestedMeta, given: &mut Vec<String>) -> Result<String> {
+    let Some(key) = meta.path.get_ident().map(ToString::to_string) else {
+        return Err(meta.error("expected a name"));
+    };
+    if given.contains(&key) {
+        return Err(meta.error(format!("`{key}` is given twice")));
+    }
+    given.push(key.clone());
+    Ok(key)
 }
 
 /// `key = "a"` or `key("a", "b")`
@@ -219,11 +231,10 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
         path: None,
         collation: format_ident!("Binary"),
     };
+    let mut given = Vec::new();
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("column")) {
         attribute.parse_nested_meta(|meta| {
-            let Some(key) = meta.path.get_ident().map(ToString::to_string) else {
-                return Err(meta.error("expected a name"));
-            };
+            let key = once(&meta, &mut given)?;
             match key.as_str() {
                 "index" => column.index = true,
                 "required" => (column.required, column.index) = (true, true),
@@ -260,6 +271,14 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
     }
     if let (true, Some(source)) = (column.index, &column.source) {
         return Err(Error::new(source.span(), "an indexed column comes with the row: it can't wait for a source"));
+    }
+    if let Some(path) = &column.path
+        && steps(&path.value()).contains(&String::new())
+    {
+        return Err(Error::new(
+            path.span(),
+            "a path is names with dots between: \"spec.nodeName\"; `\\\\.` is a dot in a name",
+        ));
     }
     if let (Some(path), Some(_)) = (&column.path, &column.source) {
         return Err(Error::new(path.span(), "a column is a path or comes from a source, not both"));
@@ -300,6 +319,16 @@ fn examples(attributes: &[Attribute]) -> Result<Vec<(LitStr, LitStr)>> {
         .collect()
 }
 
+/// SQL's names are the same in either case, and a column's constant has its name in upper case.
+fn unique(columns: &[ColumnAttribute]) -> Result<()> {
+    for (position, column) in columns.iter().enumerate() {
+        if columns[..position].iter().any(|other| other.name.eq_ignore_ascii_case(&column.name)) {
+            return Err(Error::new(column.ident.span(), format!("the table already has a column `{}`", column.name)));
+        }
+    }
+    Ok(())
+}
+
 /// Names of sources, in the order in which columns first mention them.
 fn sources(columns: &[ColumnAttribute]) -> Vec<Ident> {
     let mut sources: Vec<Ident> = Vec::new();
@@ -327,7 +356,7 @@ fn spec(
     let mut required: Vec<usize> = (0..columns.len()).filter(|position| columns[*position].required).collect();
     for ident in &table.require_any {
         let Some(position) = columns.iter().position(|column| column.ident == *ident) else {
-            return Err(Error::new(ident.span(), "no such column"));
+            return Err(Error::new(ident.span(), format!("the table has no column `{ident}`")));
         };
         if !columns[position].index && !columns[position].pattern {
             return Err(Error::new(ident.span(), "a required column needs #[column(index)] or #[column(pattern)]"));

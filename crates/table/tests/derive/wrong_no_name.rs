@@ -1,0 +1,10 @@
+use indago_table::prelude::*;
+
+/// Things.
+#[derive(Debug, Default, Table)]
+struct Thing {
+    /// Number of the thing.
+    id: i64,
+}
+
+fn main() {}

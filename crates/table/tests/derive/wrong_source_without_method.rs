@@ -1,0 +1,20 @@
+use indago_table::prelude::*;
+
+/// Things.
+#[derive(Debug, Default, Table)]
+#[table(name = "things")]
+struct Thing {
+    /// Number of the thing.
+    id: i64,
+    /// Its label.
+    #[column(source = label)]
+    label: Option<String>,
+}
+
+impl Rows for Thing {
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok(std::iter::empty())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use indago_table::prelude::*;
+
+/// Things.
+#[derive(Debug, Default, Table)]
+#[table(name = "things", platform("linux"))]
+struct Thing {
+    /// Number of the thing.
+    id: i64,
+}
+
+fn main() {}
