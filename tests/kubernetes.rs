@@ -177,6 +177,30 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
 }
 
 #[test]
+fn credentials_that_have_expired_are_said_to_have() {
+    let api = estate();
+    let sql = "SELECT name FROM kubernetes_pods WHERE namespace = 'shop'";
+    let seen = |kubeconfig: PathBuf| {
+        runtime().block_on(async { ask(&engine(kubeconfig, Limits::default()).await, sql).await })
+    };
+    let by_certificate = |days| api.kubeconfig_by_certificate("admin", days).expect("a certificate");
+    assert_eq!(seen(by_certificate(1)), (vec!["priv".to_owned()], vec![]));
+    let by_token = |seconds| api.kubeconfig_by_token("shop", "deployer", seconds).expect("a token");
+    let (_, warnings) = seen(by_token(600));
+    // The server knows who asks: it is what may be seen that is wanting.
+    assert!(warnings.iter().all(|warning| warning.needs.as_deref() == Some("list pods")), "{warnings:?}");
+
+    for (kubeconfig, what) in [(by_certificate(-1), "client certificate"), (by_token(-600), "token")] {
+        let (pods, warnings) = seen(kubeconfig);
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(pods.is_empty());
+        assert_eq!((warning.outcome, warning.needs.as_deref()), (Outcome::Denied, None));
+        let said = format!("the {what} expired at 20");
+        assert!(warning.message.contains(&said) && warning.message.contains("sign in again"), "{warning}");
+    }
+}
+
+#[test]
 fn a_server_that_asks_for_patience_gets_it() {
     let api = estate();
     let proxy = Fault::kube(&api).expect("a proxy");

@@ -1,14 +1,17 @@
 //! Tests over the whole: one module a subject, one binary for all.
 
 mod aws;
+mod bad_input;
 mod cli;
 mod containers;
 mod engine;
 mod explain;
+mod forensics;
 mod git;
 mod host;
 mod kubernetes;
 mod layering;
+mod osquery_store;
 mod packs;
 mod registry;
 mod slt;

@@ -145,3 +145,13 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
     }
     Ok(environments)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_says_nothing_has_the_engines_limits() {
+        assert_eq!(limits(&Config::default()), Limits::default());
+    }
+}

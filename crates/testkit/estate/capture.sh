@@ -1,11 +1,9 @@
-# capture.sh INDAGO WORK OUT: the demo estate that seed.sh made in WORK, captured by INDAGO to Parquet in OUT.
+# capture.sh WORK INDAGO OUT: the demo estate that seed.sh made in WORK, captured by INDAGO to Parquet in OUT.
 set -euo pipefail
-INDAGO=$(realpath "$1"); WORK=$(realpath "$2"); mkdir -p "$3"; OUT=$(realpath "$3")
+WORK=$(realpath "$1"); INDAGO=$(realpath "$2"); mkdir -p "$3"; OUT=$(realpath "$3")
 say() { printf 'demo-estate: %s\n' "$*" >&2; }
 # inside PROGRAM ...: within the node's namespaces
 inside() { nsenter -t "$INDAGO_CLUSTER_PID" -n -m -C "$@"; }
-# Repositories lie under /srv on this company's machines.
-srv() { unshare -m sh -c 'mount --bind "$0/srv" /srv && cd / && exec "$@"' "$WORK" "$@"; }
 
 say 'capture'
 raw=$WORK/raw
@@ -16,13 +14,13 @@ inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" cap
     kubernetes_role_policy_rules kubernetes_cluster_role_policy_rules kubernetes_role_binding_subjects kubernetes_cluster_role_binding_subjects kubernetes_api_resources
 inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" capture --out "$raw" \
     processes users groups os_version process_namespaces process_open_sockets process_envs listening_ports container_processes containers uptime time
-(. "$WORK/env"; srv "$INDAGO" capture --strict --out "$raw" \
+"$WORK/live" "$INDAGO" capture --strict --out "$raw" \
     aws_account aws_sts_caller_identity aws_iam_user aws_iam_role aws_iam_policy_attachment aws_iam_instance_profile \
     aws_ec2_instance aws_vpc_security_group aws_vpc_security_group_rule \
-    git_repositories git_commits git_commit_files git_refs git_remotes)
+    git_repositories git_commits git_commit_files git_refs git_remotes
 
 # AWS has thousands of policies of its own; each would cost a call for its document.
-(. "$WORK/env"; "$INDAGO" query --strict --parquet "$OUT/aws_iam_policy.parquet" 'SELECT * FROM aws_iam_policy WHERE is_attached' > /dev/null)
+"$WORK/live" "$INDAGO" query --strict --parquet "$OUT/aws_iam_policy.parquet" 'SELECT * FROM aws_iam_policy WHERE is_attached' > /dev/null
 
 say 'filter'
 # keep TABLE CONDITION: the estate's rows alone

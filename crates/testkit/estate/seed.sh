@@ -1,7 +1,6 @@
 # seed.sh WORK: the demo estate's company and its intruder, on beds that run (their environment is set: `beds up cluster moto`).
 #
-# Leaves in WORK what a live query needs: `env` to be sourced, and `srv` to be mounted over /srv (see capture.sh); and
-# `pids` of what outlives this script.
+# Leaves in WORK `live`, which runs a program where it sees all of the estate, and the `pids` of what outlives this script.
 set -euo pipefail
 WORK=$(realpath "$1")
 HERE=$(dirname "$(realpath "$0")")
@@ -97,7 +96,11 @@ kubeconfig = "$WORK/inside.conf"
 [containers]
 sockets = ["/run/containerd/containerd.sock"]
 C
-{
-    printf 'unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY\n'
-    printf 'export AWS_CONFIG_FILE=%q INDAGO_CONFIG=%q\n' "$WORK/aws" "$WORK/all.toml"
-} > "$WORK/env"
+# live PROGRAM ...: on a machine that sees all of it. Repositories lie under /srv on this company's machines.
+cat > "$WORK/live" <<L
+#!/bin/sh
+unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+export AWS_CONFIG_FILE='$WORK/aws' INDAGO_CONFIG='$WORK/all.toml'
+exec unshare -m sh -c 'mount --bind "\$0/srv" /srv && cd / && exec "\$@"' '$WORK' "\$@"
+L
+chmod +x "$WORK/live"

@@ -33,10 +33,13 @@ pub(crate) async fn get<T: Row<Env = Kubernetes>>(
     let client = cluster.client(scan).await?;
     let what = format!("GET {path}");
     let answer = scan.call(&cluster.name, &what, || attempt(&client, path, needs, scan.meter())).await;
-    if let Err(Error::Denied { needs: None, .. }) = &answer {
-        cluster.forget().await;
+    match answer {
+        Err(Error::Denied { what, needs: None }) => {
+            cluster.forget().await;
+            Err(Error::Denied { what: cluster.explain_refusal(what), needs: None })
+        }
+        answer => answer,
     }
-    answer
 }
 
 /// One object, in a shape; [`Error::Gone`] where it is absent.
@@ -128,10 +131,10 @@ fn refusal(code: StatusCode, text: &[u8], retry_after: Option<&str>, needs: &str
         StatusCode::NOT_FOUND => Ok(Answer::Missing(message)),
         StatusCode::GONE => Ok(Answer::Expired(status.metadata.r#continue.filter(|token| !token.is_empty()))),
         StatusCode::FORBIDDEN => Err(Error::Denied { what: message, needs: Some(needs.to_owned()) }),
-        StatusCode::UNAUTHORIZED => {
-            let what = format!("the API server does not accept the credentials, which may have expired: {numbered}");
-            Err(Error::Denied { what, needs: None })
-        }
+        StatusCode::UNAUTHORIZED => Err(Error::Denied {
+            what: format!("the API server does not accept the credentials: {numbered}"),
+            needs: None,
+        }),
         StatusCode::TOO_MANY_REQUESTS => {
             let asked = retry_after.and_then(|seconds| seconds.trim().parse().ok());
             let asked = asked.or(status.details.and_then(|details| details.retry_after_seconds));
@@ -213,7 +216,7 @@ mod tests {
                 401,
                 r#"{"message":"Unauthorized"}"#,
                 None,
-                r#"Denied { what: "the API server does not accept the credentials, which may have expired: 401 (Unauthorized)", needs: None }"#,
+                r#"Denied { what: "the API server does not accept the credentials: 401 (Unauthorized)", needs: None }"#,
             ),
             (404, "404 page not found\n", None, "missing: 404 page not found"),
             (410, r#"{"metadata":{"continue":"abc"}}"#, None, r#"expired: Some("abc")"#),

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use indago_table::{Environment, Error, Gate, Result, Scan, Sys, Timestamp, row::Row};
+use k8s_openapi::jiff::Timestamp as Expiry;
 use kube::client::AuthError;
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
+
+use crate::expiry;
 
 /// The Kubernetes clusters that tables read: contexts of a kubeconfig, the cluster that the program runs in, or clients
 /// that an embedder hands in.
@@ -334,6 +337,36 @@ impl Cluster {
             kube::Error::Auth(error) => credentials_error(&error),
             other => Error::Malformed(format!("context `{}`: {other}", self.name)),
         })
+    }
+
+    /// Why credentials were refused: that they have expired, if they say so themselves, else that they may have.
+    pub(crate) fn explain_refusal(&self, refusal: String) -> String {
+        let now = Sys::live().now().seconds();
+        let expired = self.expiries().into_iter().find(|(_, expiry)| expiry.as_second() <= now);
+        match expired {
+            Some((what, expiry)) => format!("{refusal}: the {what} expired at {expiry}; sign in again, or renew it"),
+            None => format!("{refusal}: they may be wrong, or have expired"),
+        }
+    }
+
+    /// When the credentials that stand in the kubeconfig, or in files that it names, expire.
+    fn expiries(&self) -> Vec<(&'static str, Expiry)> {
+        let Access::Context(kubeconfig) = &self.access else { return Vec::new() };
+        let context = kubeconfig.contexts.iter().find(|context| *context.name == *self.name);
+        let user = context.and_then(|context| context.context.as_ref()?.user.as_ref());
+        let info = kubeconfig.auth_infos.iter().find(|info| Some(&info.name) == user);
+        let Some(info) = info.and_then(|info| info.auth_info.as_ref()) else { return Vec::new() };
+        // Paths were made paths of this process when the kubeconfig was read.
+        let in_file = |path: &Option<String>| Sys::live().read_text(path.as_ref()?).ok();
+        let data = info.client_certificate_data.as_deref().and_then(expiry::decoded);
+        let certificate = data.map(|data| String::from_utf8_lossy(&data).into_owned());
+        let certificate = certificate.or_else(|| in_file(&info.client_certificate));
+        // Serialising is the way to a secret that the library offers.
+        let token = serde_json::to_value(info).ok().and_then(|info| Some(info.get("token")?.as_str()?.to_owned()));
+        let token = token.or_else(|| in_file(&info.token_file));
+        let certificate = certificate.and_then(|pem| Some(("client certificate", expiry::of_certificate(&pem)?)));
+        let token = token.and_then(|token| Some(("token", expiry::of_token(token.trim())?)));
+        certificate.into_iter().chain(token).collect()
     }
 
     /// Drops the client, so that the next query asks for fresh credentials.

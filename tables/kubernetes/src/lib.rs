@@ -9,6 +9,7 @@
 
 mod call;
 mod clusters;
+mod expiry;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;

@@ -81,6 +81,18 @@ impl KubeApi {
         self.access.folder.join("all.conf")
     }
 
+    /// A kubeconfig file of one of the [`USERS`] by a client certificate that is valid for so many days from now on; of
+    /// a negative number, one that has expired.
+    pub fn kubeconfig_by_certificate(&self, user: &str, days: i32) -> Result<PathBuf> {
+        self.access.kubeconfig_by_certificate(user, days)
+    }
+
+    /// A kubeconfig file of a service account by a token that expires so many seconds from now; of a negative number,
+    /// one that has expired.
+    pub fn kubeconfig_by_token(&self, namespace: &str, account: &str, seconds: i64) -> Result<PathBuf> {
+        self.access.kubeconfig_by_token(namespace, account, seconds)
+    }
+
     /// The bearer token of a user.
     pub fn token(&self, user: &str) -> String {
         token(user)
@@ -136,6 +148,70 @@ impl Access {
         self.folder.join(format!("{user}.conf"))
     }
 
+    fn kubeconfig_by_certificate(&self, user: &str, days: i32) -> Result<PathBuf> {
+        let at = |end: &str| self.folder.join(format!("{user}{days}.{end}"));
+        let organization = if user == "admin" { "/O=system:masters" } else { "" };
+        install::run(
+            Command::new("openssl")
+                .args(["req", "-newkey", "rsa:2048", "-nodes", "-subj", &format!("{organization}/CN={user}")])
+                .arg("-keyout")
+                .arg(at("key"))
+                .arg("-out")
+                .arg(at("csr")),
+        )?;
+        install::write(&at("ext"), "extendedKeyUsage=clientAuth\n")?;
+        install::run(
+            Command::new("openssl")
+                .args(["x509", "-req", "-set_serial", "1", "-days", &days.to_string(), "-extfile"])
+                .arg(at("ext"))
+                .arg("-in")
+                .arg(at("csr"))
+                .arg("-CA")
+                .arg(&self.ca)
+                .arg("-CAkey")
+                .arg(self.ca.with_extension("key"))
+                .arg("-out")
+                .arg(at("crt")),
+        )?;
+        let user = serde_json::json!({ "client-certificate": at("crt"), "client-key": at("key") });
+        let path = at("conf");
+        install::write(&path, kubeconfig_of(&self.url, Some(&self.ca), &[(format!("{days}d"), user)]))?;
+        Ok(path)
+    }
+
+    fn kubeconfig_by_token(&self, namespace: &str, account: &str, seconds: i64) -> Result<PathBuf> {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+        let token = self.kubectl(&["create", "token", account, "-n", namespace])?;
+        let odd = |what: &str| Error::Other(format!("kubectl gave a token with {what}"));
+        let mut parts = token.trim().split('.');
+        let header = parts.next().unwrap_or_default();
+        let claims = BASE64.decode(parts.next().unwrap_or_default()).map_err(|_| odd("no claims"))?;
+        let mut claims: serde_json::Value = serde_json::from_slice(&claims).map_err(|_| odd("garbled claims"))?;
+        // The same token, of another time, signed anew: no API server gives out what has expired.
+        let issued = claims["iat"].as_i64().ok_or_else(|| odd("no time"))?;
+        for (claim, time) in
+            [("exp", issued + seconds), ("iat", issued + seconds - 3600), ("nbf", issued + seconds - 3600)]
+        {
+            claims[claim] = time.into();
+        }
+        let signed = format!("{header}.{}", BASE64.encode(claims.to_string()));
+        let at = |end: &str| self.folder.join(format!("{account}{seconds}.{end}"));
+        install::write(&at("signed"), &signed)?;
+        install::run(
+            Command::new("openssl")
+                .args(["dgst", "-sha256", "-sign"])
+                .arg(self.ca.with_file_name("sa.key"))
+                .arg("-out")
+                .arg(at("signature"))
+                .arg(at("signed")),
+        )?;
+        let signature = std::fs::read(at("signature")).context(|| "openssl signed nothing".to_owned())?;
+        let user = serde_json::json!({ "token": format!("{signed}.{}", BASE64.encode(signature)) });
+        let path = at("conf");
+        install::write(&path, kubeconfig_of(&self.url, Some(&self.ca), &[(account.to_owned(), user)]))?;
+        Ok(path)
+    }
+
     pub(crate) fn kubectl(&self, args: &[&str]) -> Result<String> {
         install::output(Command::new("kubectl").arg("--kubeconfig").arg(self.kubeconfig("admin")).args(args))
     }
@@ -153,19 +229,25 @@ pub(crate) fn token(user: &str) -> String {
 
 /// A kubeconfig in JSON, which is YAML, for these users at this address; the first one's context is current.
 pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, users: &[&str]) -> String {
+    let by_token = |user: &&str| ((*user).to_owned(), serde_json::json!({ "token": token(user) }));
+    kubeconfig_of(url, ca, &users.iter().map(by_token).collect::<Vec<_>>())
+}
+
+/// The same for users with whatever credentials.
+fn kubeconfig_of(url: &str, ca: Option<&Path>, users: &[(String, serde_json::Value)]) -> String {
     let mut cluster = serde_json::json!({ "server": url });
     if let Some(ca) = ca {
         cluster["certificate-authority"] = ca.display().to_string().into();
     }
     let contexts = users.iter().map(
-        |user| serde_json::json!({ "name": format!("{user}@bed"), "context": { "cluster": "bed", "user": user } }),
+        |(user, _)| serde_json::json!({ "name": format!("{user}@bed"), "context": { "cluster": "bed", "user": user } }),
     );
     let config = serde_json::json!({
         "apiVersion": "v1", "kind": "Config",
         "clusters": [{ "name": "bed", "cluster": cluster }],
-        "users": users.iter().map(|user| serde_json::json!({ "name": user, "user": { "token": token(user) } })).collect::<Vec<_>>(),
+        "users": users.iter().map(|(user, how)| serde_json::json!({ "name": user, "user": how })).collect::<Vec<_>>(),
         "contexts": contexts.collect::<Vec<_>>(),
-        "current-context": format!("{}@bed", users[0]),
+        "current-context": format!("{}@bed", users[0].0),
     });
     config.to_string()
 }

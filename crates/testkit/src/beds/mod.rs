@@ -3,6 +3,7 @@
 mod cluster;
 mod containerd;
 mod docker;
+mod estate;
 mod fault;
 pub mod generated;
 pub mod git;
@@ -16,6 +17,7 @@ mod tests;
 pub use cluster::{Cluster, ClusterOptions};
 pub use containerd::Containerd;
 pub use docker::Docker;
+pub use estate::Estate;
 pub use fault::{Effect, Fault, Request, Rule, Upstream};
 pub use kube_api::{KubeApi, KubeApiOptions, USERS};
 pub use moto::{Moto, MotoOptions};

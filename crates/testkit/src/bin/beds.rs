@@ -7,11 +7,12 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use indago_testkit::beds::generated::KubeServer;
-use indago_testkit::beds::{Cluster, Containerd, Docker, KubeApi, Moto, Podman, git};
+use indago_testkit::beds::{Cluster, Containerd, Docker, Estate, KubeApi, Moto, Podman, git};
 use indago_testkit::{Result, install};
 
 const USAGE: &str = "usage: beds install
-       beds up cluster|kube-api|moto|docker|podman|containerd|pods:NUMBER|all ...
+       beds up cluster|kube-api|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
+       beds capture INDAGO FOLDER
        beds git FOLDER [COMMITS]";
 
 fn main() -> ExitCode {
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["install"] => install::all(),
         ["up", ref names @ ..] if !names.is_empty() => up(names),
+        ["capture", indago, folder] => Estate::start().and_then(|bed| bed.capture(indago.as_ref(), folder.as_ref())),
         ["git", folder] => repositories(folder, None),
         ["git", folder, commits] => repositories(folder, commits.parse().ok()),
         _ => {
@@ -53,6 +55,14 @@ fn up(names: &[&str]) -> Result<()> {
                 export("KUBECONFIG", bed.kubeconfig("admin").display());
                 export("CONTAINERD_ADDRESS", bed.containerd_socket().display());
                 export("INDAGO_CLUSTER_PID", bed.namespace_pid());
+                held.push(Box::new(bed));
+            }
+            "estate" => {
+                let bed = Estate::start()?;
+                for (key, value) in bed.environment() {
+                    export(&key, value);
+                }
+                export("INDAGO_LIVE", bed.live().display());
                 held.push(Box::new(bed));
             }
             "kube-api" => {
