@@ -11,7 +11,6 @@ mod git;
 mod host;
 mod kubernetes;
 mod layering;
-mod osquery_store;
 mod packs;
 mod registry;
 mod slt;
