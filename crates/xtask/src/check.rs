@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     run_part("test beds", &["run", "--bin", "beds", "--", "install"])?;
     docs::run(true)?;
     run_part("tests", &["test", "--workspace", "--lib", "--bins", "--tests"])?;
+    run_part("examples in the documentation", &["test", "--workspace", "--doc"])?;
     for example in ["embed", "own_table", "own_function", "warnings", "own_kube_client"] {
         run_part(&format!("example {example}"), &["run", "--example", example])?;
     }

@@ -5,6 +5,8 @@
 //!
 //! Nothing here starts a runtime, changes a container or runs a program inside one.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out the files that tables read"))]
+
 mod runtime;
 mod source;
 

@@ -9,6 +9,7 @@
 //! [`Sys`](indago_table::Sys).
 
 #![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out the files that tables read"))]
 
 use std::collections::HashMap;
 use std::path::PathBuf;
