@@ -11,6 +11,7 @@ mod git;
 mod host;
 mod kubernetes;
 mod layering;
+mod osquery_store;
 mod packs;
 mod registry;
 mod slt;

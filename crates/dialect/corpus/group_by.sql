@@ -250,3 +250,6 @@ SELECT g, id = '2', max(id) FROM t GROUP BY g;
 SELECT g, n = 10, min(id) FROM t GROUP BY g;
 SELECT g, max(id) FROM t GROUP BY g HAVING id = '2';
 SELECT id FROM t WHERE b NOT IN (a, 'abc') AND b IN (1, a, '10');
+SELECT g, max(10), count(*) FROM t GROUP BY g;
+SELECT s, min(NULL), max('x') FROM t WHERE id = 3;
+SELECT g, s, max(-5) FROM t WHERE id IN (1, 3, 6, 7) GROUP BY g;

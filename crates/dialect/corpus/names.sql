@@ -178,3 +178,5 @@ SELECT s, upper(s), s FROM t;
 SELECT * FROM t, u WHERE t.id = u.t_id;
 SELECT t.*, u.v FROM t, u WHERE t.id = u.t_id;
 SELECT u.*, t.* FROM t JOIN u ON t.id = u.t_id;
+SELECT DISTINCT(path), (version) FROM words;
+SELECT (w.path), ((w.size)), (path) FROM words w;

@@ -80,7 +80,11 @@ pub(crate) fn standard_input() -> Result<String> {
     text(bytes, "standard input")
 }
 
-fn text(bytes: Vec<u8>, from: &str) -> Result<String> {
+fn text(mut bytes: Vec<u8>, from: &str) -> Result<String> {
+    // Editors on Windows put a mark of the byte order first.
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(..'\u{feff}'.len_utf8());
+    }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to() + 1;
         Error::usage(anyhow::anyhow!("{from} is not UTF-8 text (byte {at} is not)"))

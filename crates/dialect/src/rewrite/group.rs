@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::{
     build::{self, unwrapped},
-    expr::{arguments, take},
+    expr::{arguments, is_constant, take},
     scope::{Found, Scope},
 };
 
@@ -140,6 +140,8 @@ pub(crate) fn row<'e>(exprs: impl Iterator<Item = &'e Expr>) -> Row {
             let descending = only.name.to_string().eq_ignore_ascii_case("max");
             let order = arguments(only)
                 .into_iter()
+                // The largest of equal values is in every row, and a number would be an ordinal.
+                .filter(|expr| !is_constant(expr))
                 .map(|expr| OrderByExpr {
                     expr,
                     options: OrderByOptions { asc: Some(!descending), nulls_first: Some(false) },

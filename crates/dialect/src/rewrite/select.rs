@@ -647,8 +647,7 @@ fn item_names(select: &Select, items: &[String]) -> Vec<ItemName> {
         .enumerate()
         .map(|(at, item)| match item {
             SelectItem::ExprWithAlias { alias, .. } => ItemName::Alias(alias.clone()),
-            SelectItem::UnnamedExpr(Expr::Identifier(ident)) if ident.quote_style.is_none() => ItemName::Own,
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(_)) => ItemName::Own,
+            SelectItem::UnnamedExpr(expr) if is_column(expr) => ItemName::Own,
             SelectItem::UnnamedExpr(expr) => match texts.and_then(|texts| texts.get(at)) {
                 Some(text) => ItemName::Text(text.clone()),
                 None => ItemName::Text(expr.to_string()),
@@ -856,8 +855,18 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
     outputs
 }
 
+/// Whether an item is a column as it stands, perhaps in parentheses, as in `DISTINCT(name)`.
+fn is_column(expr: &Expr) -> bool {
+    match unwrapped(expr) {
+        Expr::Identifier(ident) => ident.quote_style.is_none(),
+        Expr::CompoundIdentifier(_) => true,
+        _ => false,
+    }
+}
+
 /// The relation and exact name of a plain column.
 fn column_of(expr: &Expr, scope: &Scope<'_>) -> Option<(String, String)> {
+    let expr = unwrapped(expr);
     let found = match expr {
         Expr::Identifier(ident) => scope.find(None, &ident.value),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
