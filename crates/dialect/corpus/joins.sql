@@ -66,3 +66,7 @@ SELECT id, t.s, u.s, w.s FROM t JOIN u ON u.t_id = t.id LEFT JOIN u w USING (s);
 SELECT * FROM t a JOIN t b ON a.id = b.id JOIN u USING (id, s);
 SELECT * FROM t a, t b NATURAL JOIN u WHERE a.id = b.id;
 SELECT id, s FROM t NATURAL LEFT JOIN u ORDER BY id;
+SELECT s FROM (SELECT s FROM t UNION SELECT s FROM u) WHERE s NOT IN (SELECT s FROM u WHERE s IS NOT NULL) AND s <> '' GROUP BY s ORDER BY s;
+SELECT * FROM (SELECT id, s FROM t), (SELECT id AS other FROM u) WHERE id = other;
+SELECT id, (SELECT count(*) FROM (SELECT id AS i FROM u) WHERE i < id) FROM (SELECT id FROM t);
+SELECT x FROM (SELECT a AS x FROM t), (SELECT v FROM u) WHERE x * 10 = v;

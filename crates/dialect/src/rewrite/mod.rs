@@ -47,7 +47,7 @@ pub fn rewrite(parsed: Parsed, names: &dyn Names) -> std::result::Result<Stateme
         return Ok(statement);
     }
     with_stack(depth, move || {
-        let mut rewriter = Rewriter { names, ctes: Vec::new(), items };
+        let mut rewriter = Rewriter { names, ctes: Vec::new(), items, unnamed: 0 };
         rewriter.statement(&mut statement)?;
         Ok(statement)
     })
@@ -68,6 +68,8 @@ pub(crate) struct Rewriter<'n> {
     ctes: Vec<Cte>,
     /// The user's text of the items of the outermost SELECT, until it is reached.
     items: Vec<String>,
+    /// How many subqueries in FROM had no name and got one.
+    unnamed: usize,
 }
 
 impl Rewriter<'_> {

@@ -435,6 +435,12 @@ impl Rewriter<'_> {
                     columns
                 };
                 let columns = columns.map(|columns| columns.into_iter().map(visible).collect());
+                if alias.is_none() {
+                    // Without a name DataFusion can't tell its columns from those of a subquery that becomes a join.
+                    self.unnamed += 1;
+                    let name = exact(format!("subquery {}", self.unnamed), Span::empty());
+                    *alias = Some(TableAlias { explicit: true, name, columns: Vec::new(), at: None });
+                }
                 scope.relations.push(aliased(String::new(), alias, columns));
                 Ok(())
             }
