@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -106,6 +107,9 @@ fn what_another_user_may_not_see_is_null_and_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");
     fs::write(&secret, "x").expect("there is room");
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).expect("it is ours");
+    // Its folder is open to all: the file is seen, and only what is in it is not.
+    fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
     let nobody = |sql: &str| {
         // Through a descriptor: the program may lie in a folder of root's own.
         let script = "exec 9< \"$0\"; exec setpriv --reuid=65534 --regid=65534 --clear-groups /proc/self/fd/9 \"$@\"";
@@ -129,8 +133,9 @@ fn what_another_user_may_not_see_is_null_and_said() {
     assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n1,1\n"), "{}", errors(&output));
     assert_eq!(errors(&output).lines().count(), 1, "{}", errors(&output));
 
-    let output = nobody(&format!("SELECT count(*) FROM hash WHERE path = '{}'", secret.display()));
-    assert!(errors(&output).contains("permission denied"), "{}", errors(&output));
+    let output = nobody(&format!("SELECT path IS NULL, sha256 FROM hash WHERE path = '{}'", secret.display()));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().nth(1), Some("0,"), "{}", errors(&output));
+    assert!(errors(&output).contains("secret: permission denied"), "{}", errors(&output));
 }
 
 /// Processes come and go while they are read: neither a row that is half there nor a warning.
