@@ -53,9 +53,11 @@ impl Built {
     }
 }
 
-pub(crate) fn run() -> Result<()> {
-    let build = ["build", "--release", "--bin", "indago", "--bin", "beds"];
-    crate::run("release build", cargo().args(build))?;
+pub(crate) fn run(is_built: bool) -> Result<()> {
+    if !is_built {
+        let build = ["build", "--release", "--bin", "indago", "--bin", "beds"];
+        crate::run("release build", cargo().args(build))?;
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let scratch = target.join("compare");
     std::fs::create_dir_all(&scratch)?;

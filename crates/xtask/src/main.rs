@@ -20,7 +20,7 @@ tasks:
   check                all that CI runs: installs what the test beds need, fmt, clippy, tests, examples, generated docs
   docs [--check]       write the reference pages under docs/reference, or say that they are not fresh
   new-table ENV/NAME   lay out a table: its file, its tests, its line in lib.rs
-  compare              measure beside the peers, in one run, on a release build
+  compare [--built]    measure beside the peers, in one run, on a release build, or on the one that is there
   demo-estate          capture the demo estate anew from real test beds
 ";
 
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
         ["docs"] => docs::run(false),
         ["docs", "--check"] => docs::run(true),
         ["new-table", name] => new_table::run(name),
-        ["compare"] => compare::run(),
+        ["compare"] => compare::run(false),
+        ["compare", "--built"] => compare::run(true),
         ["demo-estate"] => demo_estate::run(),
         _ => {
             eprint!("{USAGE}");
