@@ -37,7 +37,7 @@ pub use collation::Collation;
 pub use functions::{FunctionDoc, functions};
 pub use names::{NamedColumn, Names, NoNames};
 pub use parser::{ParseError, Parsed, parse};
-pub use plan::COLLATION_METADATA;
+pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
 pub use rewrite::{DialectError, rewrite};
 pub use value::real_to_text;
 
@@ -63,6 +63,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     options.sql_parser.collect_spans = true;
     builder = builder.with_config(config);
     builder.scalar_functions().get_or_insert_default().extend(functions::scalars());
+    builder.aggregate_functions().get_or_insert_default().push(functions::sum::function());
     builder.expr_planners().get_or_insert_default().insert(0, Arc::new(plan::OperatorPlanner));
     let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         Arc::new(plan::AffinityRule),

@@ -23,7 +23,7 @@ mod state;
 pub use diagnostic::{Code, Error, Result, Span};
 pub use engine::{Engine, EngineBuilder};
 pub use functions::FunctionInfo;
-pub use indago_dialect::Dialect;
+pub use indago_dialect::{Dialect, NUMBER_METADATA, mixed_to_text};
 pub use indago_table::{Outcome, TableRef, TableSpec, Warning};
 pub use limits::Limits;
 pub use query::{BatchStream, Query, QueryOptions, ScanStats};

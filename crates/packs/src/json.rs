@@ -7,10 +7,11 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, Float64Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_json::writer::{EncoderOptions, NullableEncoder, make_encoder};
 use arrow_schema::{ArrowError, DataType, FieldRef};
+use indago_engine::{NUMBER_METADATA, mixed_to_text};
 
 /// Metadata key of a field that says what its text holds.
 const TYPE_KEY: &str = "indago.type";
@@ -46,6 +47,8 @@ enum Kind<'a> {
     Text,
     /// Text that holds a JSON document.
     Document,
+    /// Reals whose whole values are integers.
+    Mixed(&'a Float64Array),
     /// What has a JSON form.
     Encoded(NullableEncoder<'a>),
     /// What has none: shown as text.
@@ -93,6 +96,10 @@ impl<'a> Cells<'a> {
                     Err(_) => quote(text, out),
                 }
             }
+            Kind::Mixed(numbers) if numbers.value(row).is_finite() => {
+                out.extend_from_slice(mixed_to_text(numbers.value(row)).as_bytes());
+            }
+            Kind::Mixed(_) => out.extend_from_slice(b"null"),
             Kind::Encoded(encoder) => encoder.encode(row, out),
             Kind::Shown(formatter) => quote(&formatter.value(row).to_string(), out),
         }
@@ -108,7 +115,7 @@ impl<'a> Cells<'a> {
         match &mut cell.kind {
             Kind::Text | Kind::Document => out.push_str(text_of(cell.array, row)),
             Kind::Shown(formatter) => out.push_str(&formatter.value(row).to_string()),
-            Kind::Encoded(_) => {
+            Kind::Mixed(_) | Kind::Encoded(_) => {
                 let mut json = Vec::new();
                 self.json(column, row, &mut json);
                 match serde_json::from_slice::<String>(&json) {
@@ -125,6 +132,7 @@ impl<'a> Column<'a> {
         let kind = match array.data_type() {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if is_document(field) => Kind::Document,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
+            DataType::Float64 if field.metadata().contains_key(NUMBER_METADATA) => Kind::Mixed(array.as_primitive()),
             _ => match make_encoder(field, array.as_ref(), &OPTIONS) {
                 Ok(encoder) => Kind::Encoded(encoder),
                 Err(_) => Kind::Shown(ArrayFormatter::try_new(array.as_ref(), &DISPLAY)?),
@@ -275,6 +283,26 @@ mod tests {
                 "\n",
             )
         );
+    }
+
+    #[test]
+    fn whole_values_of_mixed_numbers_are_integers() {
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![Some(6.0), Some(2.5), None, Some(f64::INFINITY)]));
+        let metadata = [(NUMBER_METADATA.to_owned(), "mixed".to_owned())].into();
+        let field = Field::new("n", DataType::Float64, true).with_metadata(metadata);
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![numbers]).expect("batch");
+        let mut cells = Cells::new(&batch).expect("cells");
+        let json: Vec<String> = (0..4)
+            .map(|row| {
+                let mut out = Vec::new();
+                cells.json(0, row, &mut out);
+                String::from_utf8(out).expect("UTF-8")
+            })
+            .collect();
+        assert_eq!(json, ["6", "2.5", "null", "null"]);
+        let mut text = String::new();
+        cells.text(0, 0, &mut text);
+        assert_eq!(text, "6");
     }
 
     #[test]

@@ -1,13 +1,10 @@
 use super::prelude::*;
 
 scalar! {
-    /// `x + y` on integers; an answer beyond 64 bits is an error.
+    /// `x + y` on numbers; text counts as the number it starts with. An answer of integers beyond 64 bits is an error.
     "add"("x, y")
-    2..=2 => Returns::Int,
+    2..=2 => Returns::By(numeric),
     Immutable,
     example "SELECT 2 + 3" => "5",
-    eval: |args, _| {
-        let (Some(left), Some(right)) = (args[0].as_int(), args[1].as_int()) else { return Ok(Value::Null) };
-        left.checked_add(right).map(Value::Int).ok_or_else(|| format!("integer overflow in {left} + {right}: make one side a real"))
-    }
+    eval: |args, _| Ok(text::arithmetic(&args[0], &args[1], i64::checked_add, |left, right| left + right))
 }

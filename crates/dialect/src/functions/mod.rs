@@ -117,6 +117,7 @@ mod sqrt;
 mod strftime;
 mod substr;
 mod subtract;
+pub(crate) mod sum;
 mod tan;
 mod text;
 mod time;

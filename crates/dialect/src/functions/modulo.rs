@@ -8,7 +8,13 @@ scalar! {
     example "SELECT 7 % 3" => "1",
     example "SELECT 7.5 % 3" => "1.0",
     eval: |args, _| {
-        let (Some(left), Some(right)) = (args[0].as_int(), args[1].as_int()) else { return Ok(Value::Null) };
-        Ok(if right == 0 { Value::Null } else { Value::Int(left.wrapping_rem(right)) })
+        let (left, right) = (args[0].as_number(), args[1].as_number());
+        let whole = matches!((&left, &right), (Value::Int(_), Value::Int(_)));
+        let (Some(left), Some(right)) = (left.as_int(), right.as_int()) else { return Ok(Value::Null) };
+        Ok(match left.checked_rem(right).unwrap_or(0) {
+            _ if right == 0 => Value::Null,
+            rest if whole => Value::Int(rest),
+            rest => Value::Real(rest as f64),
+        })
     }
 }

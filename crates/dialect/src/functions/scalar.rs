@@ -23,7 +23,7 @@ use datafusion::{
 };
 
 use crate::{
-    plan::COLLATION_METADATA,
+    plan::{COLLATION_METADATA, MIXED, NUMBER_METADATA, is_mixed, whole},
     value::{Value, real_to_text},
 };
 
@@ -171,6 +171,23 @@ impl ScalarUDFImpl for ScalarFunction {
         {
             field = field.with_metadata([(COLLATION_METADATA.to_owned(), name.to_owned())].into());
         }
+        if field.data_type() == &DataType::Float64 && matches!(self.spec.returns, Returns::By(_)) {
+            // The answer takes its kind from each value, unless one side is always a real.
+            let counting = match self.spec.name {
+                "iif" => &args.arg_fields[1..],
+                "nullif" | "likelihood" => &args.arg_fields[..1],
+                // Of text it is a real.
+                "abs" if !is_mixed(&args.arg_fields[0]) => &[],
+                _ => args.arg_fields,
+            };
+            let real = |field: &FieldRef| Class::of(field.data_type()) == Class::Real && !is_mixed(field);
+            let open = |field: &FieldRef| {
+                is_mixed(field) || matches!(Class::of(field.data_type()), Class::Text | Class::Blob)
+            };
+            if counting.iter().any(open) && !counting.iter().any(real) {
+                field = field.with_metadata([(NUMBER_METADATA.to_owned(), MIXED.to_owned())].into());
+            }
+        }
         Ok(Arc::new(field))
     }
 
@@ -178,13 +195,22 @@ impl ScalarUDFImpl for ScalarFunction {
         let moment = Moment { now_micros: chrono::Utc::now().timestamp_micros() };
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if constant && self.spec.volatility != Volatility::Volatile { 1 } else { args.number_rows };
-        let columns = args.args.iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let columns = args
+            .args
+            .iter()
+            .zip(&args.arg_fields)
+            .map(|(arg, field)| Ok(Column::new(arg)?.of(field)))
+            .collect::<Result<Vec<_>>>()?;
         let mut out = Output::new(args.return_field.data_type(), rows)?;
+        let whole = matches!(out, Output::Int(_)) && matches!(self.spec.returns, Returns::By(_));
         let mut row_values = Vec::with_capacity(columns.len());
         for row in 0..rows {
             row_values.clear();
             row_values.extend(columns.iter().map(|column| column.get(row)));
             match (self.spec.eval)(&row_values, &moment) {
+                Ok(Value::Real(_)) if whole => {
+                    return exec_err!("{}: integer overflow: make one side a real", self.spec.name);
+                }
                 Ok(value) => out.push(value),
                 Err(message) => return exec_err!("{}: {message}", self.spec.name),
             }
@@ -210,12 +236,25 @@ pub(crate) enum Column {
     Constant(Value<'static>),
     Int(Int64Array),
     Real(Float64Array),
+    /// Reals whose whole values are integers.
+    Mixed(Float64Array),
     Text(StringViewArray),
     Blob(BinaryArray),
     Bool(BooleanArray),
 }
 
 impl Column {
+    /// The column as its field says it is to be read.
+    fn of(self, field: &Field) -> Self {
+        match self {
+            Self::Real(array) if is_mixed(field) => Self::Mixed(array),
+            Self::Constant(Value::Real(number)) if is_mixed(field) => {
+                Self::Constant(whole(number).map_or(Value::Real(number), Value::Int))
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn new(argument: &ColumnarValue) -> Result<Self> {
         match argument {
             ColumnarValue::Array(array) => Self::from_array(array),
@@ -265,6 +304,11 @@ impl Column {
                 // SQLite has no NaN: it is NULL.
                 at!(array, |number: f64| if number.is_nan() { Value::Null } else { Value::Real(number) })
             }
+            Self::Mixed(array) => at!(array, |number: f64| match whole(number) {
+                _ if number.is_nan() => Value::Null,
+                Some(integer) => Value::Int(integer),
+                None => Value::Real(number),
+            }),
             Self::Text(array) => at!(array, |text| Value::Text(Cow::Borrowed(text))),
             Self::Blob(array) => at!(array, |bytes| Value::Blob(Cow::Borrowed(bytes))),
             Self::Bool(array) => at!(array, |truth| Value::Int(i64::from(truth))),

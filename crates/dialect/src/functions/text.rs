@@ -370,3 +370,22 @@ fn real(value: f64, conversion: char, precision: usize, alternate: bool) -> Stri
     };
     if matches!(conversion, 'E' | 'G') { text.to_uppercase() } else { text }
 }
+
+/// An operation on two numbers: of integers an integer where it fits.
+pub(crate) fn arithmetic(
+    left: &Value<'_>,
+    right: &Value<'_>,
+    integers: fn(i64, i64) -> Option<i64>,
+    reals: fn(f64, f64) -> f64,
+) -> Value<'static> {
+    let (left, right) = (left.as_number(), right.as_number());
+    if let (Value::Int(left), Value::Int(right)) = (&left, &right)
+        && let Some(exact) = integers(*left, *right)
+    {
+        return Value::Int(exact);
+    }
+    match (left.as_real(), right.as_real()) {
+        (Some(left), Some(right)) => Value::Real(reals(left, right)),
+        _ => Value::Null,
+    }
+}

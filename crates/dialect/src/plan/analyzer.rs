@@ -1,6 +1,6 @@
 //! Constructs that DataFusion plans without asking us: IN, LIKE, and sorting by a collated column.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use arrow_schema::DataType;
 use datafusion::{
@@ -11,9 +11,9 @@ use datafusion::{
     },
     functions_aggregate::{expr_fn::first_value, first_last::first_value_udaf},
     logical_expr::{
-        Aggregate, Distinct, Expr, LogicalPlan, Operator, Subquery,
+        Aggregate, Distinct, Expr, ExprSchemable, LogicalPlan, Operator, Subquery,
         builder::LogicalPlanBuilder,
-        expr::{AggregateFunction, InList, InSubquery, Like, WindowFunction},
+        expr::{AggregateFunction, BinaryExpr, InList, InSubquery, Like, WindowFunction},
         expr_rewriter::NamePreserver,
         lit,
         utils::merge_schema,
@@ -25,7 +25,7 @@ use datafusion::{
 use super::{
     class, collation,
     compare::{bare, comparison},
-    constant_unless_null, has_affinity,
+    constant_unless_null, has_affinity, is_mixed,
 };
 use crate::{
     collation::Collation,
@@ -165,8 +165,13 @@ fn aggregate(mut function: AggregateFunction, schema: &DFSchema) -> Result<Trans
             changed = true;
         }
     }
+    // The mark of numbers that came from text would be lost, too.
+    let key = |arg: &Expr| {
+        let mixed = arg.to_field(schema).is_ok_and(|(_, field)| is_mixed(&field));
+        collated_key(arg, schema).or_else(|| mixed.then(|| arg.clone()))
+    };
     if let [arg] = function.params.args.as_slice()
-        && let Some(key) = collated_key(arg, schema)
+        && let Some(key) = key(arg)
     {
         match function.func.name() {
             name @ ("max" | "min") => {
@@ -209,6 +214,12 @@ fn window(mut function: Box<WindowFunction>, schema: &DFSchema) -> Transformed<E
 fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::AggregateFunction(function) => aggregate(function, schema),
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            match disjoint(&left, op, &right) {
+                Some(answer) => Ok(Transformed::yes(answer)),
+                None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+            }
+        }
         Expr::WindowFunction(function) => Ok(window(function, schema)),
         Expr::Between(between) => {
             let collated = collated_key(&between.expr, schema).is_some();
@@ -249,6 +260,28 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// `x NOT IN (1) OR x NOT IN (2)` and `x IN (1) AND x IN (2)`: lists that share nothing decide, except for a NULL. DataFusion
+/// merges the lists and forgets the NULL.
+fn disjoint(left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
+    let (Expr::InList(left), Expr::InList(right)) = (left, right) else { return None };
+    let negated = op == Operator::Or;
+    let literal = |item: &Expr| matches!(item, Expr::Literal(value, _) if !value.is_null());
+    let plain = left.expr == right.expr
+        && left.negated == negated
+        && right.negated == negated
+        && left.list.iter().chain(&right.list).all(literal);
+    if !plain {
+        return None;
+    }
+    let items: HashSet<&Expr> = left.list.iter().collect();
+    let shared: Vec<Expr> = right.list.iter().filter(|item| items.contains(item)).cloned().collect();
+    Some(if shared.is_empty() {
+        constant_unless_null(negated, &[&*left.expr])
+    } else {
+        Expr::InList(InList { expr: left.expr.clone(), list: shared, negated })
+    })
 }
 
 fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {

@@ -3,11 +3,11 @@
 use arrow_schema::DataType;
 use datafusion::{
     common::{DFSchema, ScalarValue},
-    logical_expr::{Expr, Operator, lit},
+    logical_expr::{Expr, ExprSchemable, Operator, lit},
 };
 use sqlparser::ast::BinaryOperator;
 
-use super::{as_int_if_bool, binary, called, cast, class, literal_text};
+use super::{as_int_if_bool, binary, called, cast, class, is_mixed, literal_text};
 use crate::{
     functions::{call, scalar::Class},
     value::{Value, text_to_number},
@@ -51,8 +51,11 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
             if l == Class::Null || r == Class::Null {
                 return Some(Expr::Literal(ScalarValue::Int64(None), None));
             }
-            if l == Class::Real || r == Class::Real {
-                return Some(binary(left, operator, right));
+            let open = |expr: &Expr| expr.to_field(schema).is_ok_and(|(_, field)| is_mixed(&field));
+            let (left_open, right_open) = (open(&left), open(&right));
+            if (l == Class::Real && !left_open) || (r == Class::Real && !right_open) {
+                let real = |expr: Expr, open: bool| if open { call("as_real", vec![expr]) } else { expr };
+                return Some(binary(real(left, left_open), operator, real(right, right_open)));
             }
             if let (Some(a), Some(b)) = (int_literal(&left), int_literal(&right)) {
                 let exact = match op {

@@ -36,6 +36,31 @@ use crate::{
 /// `key = value` stays a plain comparison which can be pushed down.
 pub const COLLATION_METADATA: &str = "indago.collation";
 
+/// The key under which a column of reals says that its whole values are integers, as those of arithmetic on text are.
+pub const NUMBER_METADATA: &str = "indago.number";
+
+/// The value under that key.
+pub(crate) const MIXED: &str = "mixed";
+
+/// A value of such a column as text: `6` and `2.5`.
+pub fn mixed_to_text(number: f64) -> String {
+    match whole(number) {
+        Some(integer) => integer.to_string(),
+        None => crate::value::real_to_text(number),
+    }
+}
+
+/// The integer that a whole number of such a column is.
+pub(crate) fn whole(number: f64) -> Option<i64> {
+    // Beyond 2^53 not every integer has a double of its own.
+    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+/// Whether a field is such a column.
+pub(crate) fn is_mixed(field: &Field) -> bool {
+    field.metadata().get(NUMBER_METADATA).is_some_and(|kind| kind == MIXED)
+}
+
 /// Marks a text column whose values may stand for numbers, such as `json_each.value`.
 pub(crate) const DYNAMIC_METADATA: &str = "indago.dynamic";
 

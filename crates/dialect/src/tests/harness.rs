@@ -221,12 +221,23 @@ impl Both {
             let frame = self.context.execute_logical_plan(plan).await.map_err(|error| error.to_string())?;
             for batch in frame.collect().await.map_err(|error| error.to_string())? {
                 for row in 0..batch.num_rows() {
-                    out.push(batch.columns().iter().map(|column| shown(column, row)).collect());
+                    let cells = batch.columns().iter().zip(batch.schema_ref().fields());
+                    out.push(cells.map(|(column, field)| shown_as(column, field, row)).collect());
                 }
             }
         }
         Ok(out)
     }
+}
+
+/// What a renderer shows: whole values of a column marked as mixed are integers.
+fn shown_as(column: &ArrayRef, field: &Field, row: usize) -> Option<String> {
+    if crate::plan::is_mixed(field)
+        && let Ok(ScalarValue::Float64(Some(number))) = ScalarValue::try_from_array(column, row)
+    {
+        return Some(crate::mixed_to_text(number));
+    }
+    shown(column, row)
 }
 
 pub(super) fn shown(column: &ArrayRef, row: usize) -> Option<String> {
