@@ -29,6 +29,11 @@ pub trait Names: Send + Sync {
     /// The columns of a table or view in the order of `SELECT *`; `None` for a name that is not known. Parts of a longer
     /// name are joined with dots; the name comes as DataFusion will look it up, so unquoted parts are in lower case.
     fn columns(&self, table: &str) -> Option<Vec<NamedColumn>>;
+
+    /// The names of all tables and views: what `sqlite_master` lists.
+    fn tables(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Knows no table: every name is left to DataFusion.

@@ -59,7 +59,7 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
     let lines = Lines::new(sql);
     let tokens = Tokenizer::new(grammar(dialect), sql)
         .tokenize_with_location()
-        .map_err(|error| lines.error(error.message, error.location))?;
+        .map_err(|error| lines.error(sentence(&error.message), error.location))?;
     let mut tokens: Vec<TokenWithSpan> =
         tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
     if dialect == Dialect::Osquery {
@@ -78,8 +78,11 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
         })?;
         let span = lines.offset(first.span.start)..lines.offset(last.span.end);
         let mut own = own.to_vec();
-        if dialect == Dialect::Osquery && is_explain_query_plan(&own) {
-            own.drain(1..3);
+        if dialect == Dialect::Osquery {
+            if is_explain_query_plan(&own) {
+                own.drain(1..3);
+            }
+            pragma(&mut own);
         }
         let items = item_texts(&own, sql, &lines);
         let end = own.last().map_or(Location::empty(), |token| token.span.end);
@@ -173,13 +176,27 @@ impl<'s> Lines<'s> {
             },
             other => other.to_string(),
         };
-        let Some((text, place)) = message.rsplit_once(" at Line: ") else { return self.error(message, end) };
+        let Some((text, place)) = message.rsplit_once(" at Line: ") else { return self.error(sentence(&message), end) };
         let mut numbers = place.split(", Column: ").map(|number| number.trim().parse::<u64>().unwrap_or(0));
         let location = Location::new(numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         if location.line == 0 {
-            return self.error(text, end);
+            return self.error(sentence(text), end);
         }
-        self.error(text, location)
+        self.error(sentence(text), location)
+    }
+}
+
+/// A message of the parser as one of ours: it starts in lower case, and what was expected stands without colons.
+fn sentence(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("Expected: ") {
+        return format!("expected {}", rest.replacen(", found: ", ", found ", 1));
+    }
+    let mut characters = message.chars();
+    match (characters.next(), characters.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(characters).collect()
+        }
+        _ => message.to_owned(),
     }
 }
 
@@ -196,6 +213,37 @@ fn is_word(token: &TokenWithSpan, text: &str) -> bool {
 
 fn is_explain_query_plan(tokens: &[TokenWithSpan]) -> bool {
     tokens.len() > 3 && is_word(&tokens[0], "explain") && is_word(&tokens[1], "query") && is_word(&tokens[2], "plan")
+}
+
+/// `PRAGMA table_info(name)`, and with `=`, is a query of the table function `pragma_table_info`.
+fn pragma(tokens: &mut Vec<TokenWithSpan>) {
+    let [first, name, open, table, ..] = tokens.as_slice() else { return };
+    let known = ["table_info", "table_xinfo"].into_iter().find(|known| is_word(name, known));
+    let (true, Some(known)) = (is_word(first, "pragma"), known) else { return };
+    let closed = match open.token {
+        Token::LParen => tokens.len() == 5 && tokens[4].token == Token::RParen,
+        Token::Eq => tokens.len() == 4,
+        _ => false,
+    };
+    let text = match &table.token {
+        Token::Word(word) => word.value.clone(),
+        Token::SingleQuotedString(text) => text.clone(),
+        _ => return,
+    };
+    if !closed {
+        return;
+    }
+    let at = |token: Token, like: &TokenWithSpan| TokenWithSpan { token, span: like.span };
+    let query = vec![
+        at(Token::make_keyword("SELECT"), first),
+        at(Token::Mul, first),
+        at(Token::make_keyword("FROM"), first),
+        at(Token::make_word(&format!("pragma_{known}"), None), name),
+        at(Token::LParen, open),
+        at(Token::SingleQuotedString(text), table),
+        at(Token::RParen, table),
+    ];
+    *tokens = query;
 }
 
 /// Turns `[name]` into an identifier where it is not a subscript, and frees words that are names in SQLite.

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{AggregateUDF, LogicalPlan, PlanType, ScalarUDF, S
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::FutureExt as _;
 use indago_dialect::Dialect;
 use indago_table::{Sys, TableRef, Warning};
 
@@ -283,8 +284,11 @@ impl Engine {
             }
         };
         let before = statement.statement.to_string();
-        let mut statement = indago_dialect::rewrite(statement, self)
-            .map_err(|error| Error::new(Code::Plan, error.to_string()).in_sql(sql))?;
+        let mut statement = indago_dialect::rewrite(statement, self).map_err(|error| {
+            let place = crate::diagnostic::offset(sql, error.line as u64, error.column as u64);
+            let span = place.map(|start| Span { start, end: start });
+            Error::new(Code::Plan, error.to_string()).at(span).in_sql(sql)
+        })?;
         if let Some(clause) = sql::unsupported_clause(&mut statement) {
             let error = Error::new(Code::Unsupported, format!("{clause} is not supported: tables are read live"));
             return Err(error.in_sql(sql));
@@ -355,6 +359,22 @@ impl Engine {
         self.0.elsewhere.iter().find(|(name, _)| *name == table).map(|(_, systems)| *systems)
     }
 
+    /// The columns of what the session knows and we do not: views, and tables that embedders registered there.
+    fn view_columns(&self, name: &str) -> Option<Vec<indago_dialect::NamedColumn>> {
+        let state = self.0.context.state();
+        let options = &state.config_options().catalog;
+        let schema = self.0.context.catalog(&options.default_catalog)?.schema(&options.default_schema)?;
+        // Catalogs in memory answer at once; any other is left to DataFusion.
+        let provider = schema.table(name).now_or_never()?.ok()??;
+        let column = |field: &arrow_schema::FieldRef| {
+            let mut column = indago_dialect::NamedColumn::new(field.name(), field.data_type().clone());
+            let collation = field.metadata().get(indago_dialect::COLLATION_METADATA);
+            column.collation = collation.and_then(|name| indago_dialect::Collation::named(name)).unwrap_or_default();
+            column
+        };
+        Some(provider.schema().fields().iter().map(column).collect())
+    }
+
     pub(crate) fn column_names(&self, table: &str) -> Vec<String> {
         let spec = self.table(table);
         spec.map(|table| table.spec().columns.iter().map(|column| column.name.to_string()).collect())
@@ -386,7 +406,7 @@ impl HiddenColumns for Engine {
 
 impl indago_dialect::Names for Engine {
     fn columns(&self, table: &str) -> Option<Vec<indago_dialect::NamedColumn>> {
-        let table = self.table(table)?;
+        let Some(table) = self.table(table) else { return self.view_columns(table) };
         let column = |column: &indago_table::ColumnSpec| indago_dialect::NamedColumn {
             name: column.name.to_string(),
             data_type: Some(column.kind.data_type()),
@@ -400,6 +420,12 @@ impl indago_dialect::Names for Engine {
             hidden: column.hidden,
         };
         Some(table.spec().columns.iter().map(column).collect())
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let mut names = self.table_names();
+        names.sort();
+        names
     }
 }
 

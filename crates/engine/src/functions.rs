@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use datafusion::logical_expr::{Documentation, Signature};
+use indago_dialect::{Dialect, FunctionDoc};
 
 use crate::engine::Engine;
 
@@ -13,10 +14,16 @@ pub struct FunctionInfo {
     pub name: String,
     /// How it is called.
     pub signature: String,
-    /// `scalar`, `aggregate` or `window`.
+    /// `scalar`, `aggregate`, `window` or `table`.
     pub kind: &'static str,
     /// What it does, in one line.
     pub description: String,
+    /// The rest of its documentation, in Markdown.
+    pub details: String,
+    /// Other names of the same function.
+    pub aliases: Vec<String>,
+    /// Statements and the text of their one answer.
+    pub examples: Vec<(String, String)>,
 }
 
 impl Engine {
@@ -35,6 +42,9 @@ impl Engine {
                 description: documentation
                     .map(|documentation| first_line(&documentation.description))
                     .unwrap_or_default(),
+                details: String::new(),
+                aliases: Vec::new(),
+                examples: Vec::new(),
             };
             all.insert((name.to_owned(), kind), info);
         };
@@ -47,7 +57,38 @@ impl Engine {
         for (name, function) in state.window_functions() {
             add(name, "window", function.signature(), function.documentation());
         }
+        if self.dialect() == Dialect::Osquery {
+            for function in indago_dialect::functions() {
+                document(&mut all, &function);
+            }
+        }
         all.into_values().collect()
+    }
+}
+
+/// Puts what the dialect says of its function in the place of what the session knows.
+fn document(all: &mut BTreeMap<(String, &'static str), FunctionInfo>, function: &FunctionDoc) {
+    let names = std::iter::once(&function.name).chain(&function.aliases);
+    for name in names.clone() {
+        if function.operator {
+            all.remove(&(name.clone(), function.kind));
+            continue;
+        }
+        all.remove(&(format!("scalar_{name}"), function.kind));
+        let signature = match function.signature.strip_prefix(function.name.as_str()) {
+            Some(arguments) => format!("{name}{arguments}"),
+            None => function.signature.clone(),
+        };
+        let info = FunctionInfo {
+            name: name.clone(),
+            signature,
+            kind: function.kind,
+            description: function.summary.clone(),
+            details: function.description.clone(),
+            aliases: names.clone().filter(|other| *other != name).cloned().collect(),
+            examples: function.examples.clone(),
+        };
+        all.insert((name.clone(), function.kind), info);
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 use indago::config::Config;
-use indago::{Code, Engine, TableRef, TableSpec};
+use indago::{Code, Engine, FunctionInfo, TableRef, TableSpec};
 
 use crate::arguments::{Arguments, Reference};
 use crate::exit::{Error, Result};
@@ -46,7 +46,11 @@ fn pages(engine: &Engine) -> BTreeMap<String, String> {
         pages.insert(format!("tables/{}/{}.md", spec.environment, spec.name), table_page(spec));
     }
     pages.insert("tables/README.md".to_owned(), index(&tables));
-    pages.insert("functions.md".to_owned(), functions(engine));
+    let functions = engine.functions();
+    pages.insert("functions/README.md".to_owned(), function_index(&functions));
+    for (name, page) in function_pages(&functions) {
+        pages.insert(format!("functions/{name}.md"), page);
+    }
     pages.insert("config.md".to_owned(), config());
     pages.insert("cli.md".to_owned(), cli());
     pages.insert("errors.md".to_owned(), errors());
@@ -117,15 +121,49 @@ fn index(tables: &[TableRef]) -> String {
     page
 }
 
-fn functions(engine: &Engine) -> String {
+fn function_index(functions: &[FunctionInfo]) -> String {
     let mut page = format!("{GENERATED}# Functions\n\n| function | kind | what it does |\n|---|---|---|\n");
-    for function in engine.functions() {
+    for function in functions {
         line(
             &mut page,
-            format_args!("| `{}` | {} | {} |", cell(&function.signature), function.kind, cell(&function.description)),
+            format_args!(
+                "| [`{}`]({}.md) | {} | {} |",
+                cell(&function.signature),
+                function.name,
+                function.kind,
+                cell(&function.description)
+            ),
         );
     }
     page
+}
+
+/// One page a name: a name may be that of a scalar function and an aggregate.
+fn function_pages(functions: &[FunctionInfo]) -> BTreeMap<String, String> {
+    let mut pages: BTreeMap<String, String> = BTreeMap::new();
+    for function in functions {
+        let page = pages.entry(function.name.clone()).or_insert_with(|| format!("{GENERATED}# {}\n", function.name));
+        line(
+            page,
+            format_args!(
+                "\n```text\n{}\n```\n\n{} ({}).",
+                function.signature,
+                function.description.trim_end_matches('.'),
+                function.kind
+            ),
+        );
+        if !function.details.is_empty() {
+            line(page, format_args!("\n{}", function.details.trim()));
+        }
+        if !function.aliases.is_empty() {
+            let names: Vec<String> = function.aliases.iter().map(|name| format!("[`{name}`]({name}.md)")).collect();
+            line(page, format_args!("\nAlso called {}.", names.join(", ")));
+        }
+        for (sql, answer) in &function.examples {
+            line(page, format_args!("\n```sql\n{sql}\n```\n\ngives `{answer}`."));
+        }
+    }
+    pages
 }
 
 fn config() -> String {

@@ -28,6 +28,32 @@ use crate::{plan::DYNAMIC_METADATA, value::Value};
 /// The columns of a row, in the order of `SELECT *`.
 pub(crate) const COLUMNS: [&str; 8] = ["key", "value", "type", "atom", "id", "parent", "fullkey", "path"];
 
+/// Name, text and examples of a function for the reference.
+type Document = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
+
+/// The table functions in the reference.
+pub(crate) const DOCUMENTS: &[Document] = &[
+    (
+        "json_each",
+        &[
+            " One row for each member of a JSON array or object; for anything else one row.",
+            "",
+            " Columns: `key`, `value`, `type`, `atom` (the value where it holds no others), `id`, `parent`, `fullkey`, `path`. The JSON may",
+            " be a column of a table before it: `FROM t, json_each(t.doc) AS e`. With a path it begins there.",
+        ],
+        &[("SELECT group_concat(value) FROM json_each('[1,2,3]')", "1,2,3")],
+    ),
+    (
+        "json_tree",
+        &[
+            " One row for each value in JSON, at any depth, the whole first.",
+            "",
+            " Columns and arguments are those of `json_each`.",
+        ],
+        &[("SELECT count(*) FROM json_tree('[1,[2,3]]')", "5")],
+    ),
+];
+
 /// The list of rows: whether at any depth, the JSON, and the path to begin at if there is one.
 pub(crate) fn call(args: Vec<Expr>) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(JsonRows::new())));
@@ -48,9 +74,7 @@ impl JsonRows {
 fn fields() -> Fields {
     let text = |name: &str| Field::new(name, DataType::Utf8View, true);
     // What the JSON holds may be a number.
-    let held = |name: &str| {
-        text(name).with_metadata(HashMap::from([(DYNAMIC_METADATA.to_owned(), "true".to_owned())]))
-    };
+    let held = |name: &str| text(name).with_metadata(HashMap::from([(DYNAMIC_METADATA.to_owned(), "true".to_owned())]));
     let integer = |name: &str| Field::new(name, DataType::Int64, true);
     let [key, value, kind, atom, id, parent, fullkey, path] = COLUMNS;
     Fields::from(vec![
@@ -101,12 +125,7 @@ impl ScalarUDFImpl for JsonRows {
             let Ok(end) = i32::try_from(rows.count) else { return exec_err!("{name}: more than 2147483647 rows") };
             ends.push(end);
         }
-        let lists = ListArray::try_new(
-            item(),
-            OffsetBuffer::new(ends.into()),
-            Arc::new(rows.finish()?),
-            None,
-        )?;
+        let lists = ListArray::try_new(item(), OffsetBuffer::new(ends.into()), Arc::new(rows.finish()?), None)?;
         if constant {
             let array: ArrayRef = Arc::new(lists);
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?));
@@ -159,7 +178,8 @@ impl Rows {
                 for (key, member) in object {
                     let plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
                         && key.chars().all(|c| c.is_ascii_alphanumeric());
-                    let fullkey = if plain { format!("{path}.{key}") } else { format!("{path}.{}", Json::from(key.as_str())) };
+                    let fullkey =
+                        if plain { format!("{path}.{key}") } else { format!("{path}.{}", Json::from(key.as_str())) };
                     each(self, key, fullkey, member);
                 }
             }

@@ -290,22 +290,53 @@ pub struct FunctionDoc {
     pub description: String,
     /// Statements and the text of their one answer.
     pub examples: Vec<(String, String)>,
-    /// Whether it is an aggregate.
-    pub aggregate: bool,
+    /// `scalar`, `aggregate` or `table`.
+    pub kind: &'static str,
+    /// Whether it is what an operator or CAST becomes rather than something users call.
+    pub operator: bool,
 }
+
+/// What operators, CAST and COLLATE become.
+const OPERATORS: [&str; 20] = [
+    "add",
+    "as_blob",
+    "as_integer",
+    "as_number",
+    "as_real",
+    "as_text",
+    "collate",
+    "collation_key",
+    "compare",
+    "divide",
+    "exact_integer",
+    "exact_real",
+    "json_arrow",
+    "json_arrow_text",
+    "modulo",
+    "multiply",
+    "shift_left",
+    "shift_right",
+    "subtract",
+    "truth",
+];
 
 /// The documentation of every function of the dialect, by name. Functions of DataFusion that the dialect leaves alone are not here.
 pub fn functions() -> Vec<FunctionDoc> {
     let mut all: Vec<FunctionDoc> = SCALARS
         .iter()
-        .map(|spec| document(spec.name, spec.aliases, spec.arguments, spec.doc, spec.examples, false))
+        .map(|spec| document(spec.name, spec.aliases, spec.arguments, spec.doc, spec.examples, "scalar"))
         .chain(
             aggregates()
                 .iter()
-                .map(|spec| document(spec.name, spec.aliases, spec.arguments, spec.doc, spec.examples, true)),
+                .map(|spec| document(spec.name, spec.aliases, spec.arguments, spec.doc, spec.examples, "aggregate")),
+        )
+        .chain(
+            json_each::DOCUMENTS
+                .iter()
+                .map(|(name, doc, examples)| document(name, &[], "json [, path]", doc, examples, "table")),
         )
         .collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name).then(a.aggregate.cmp(&b.aggregate)));
+    all.sort_by(|a, b| a.name.cmp(&b.name).then(a.kind.cmp(b.kind)));
     all
 }
 
@@ -315,11 +346,12 @@ fn document(
     arguments: &str,
     doc: &[&str],
     examples: &[(&str, &str)],
-    aggregate: bool,
+    kind: &'static str,
 ) -> FunctionDoc {
     let lines: Vec<&str> = doc.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     let text = lines.join("\n");
     let (summary, description) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let operator = OPERATORS.contains(&name);
     let name = name.strip_prefix("scalar_").unwrap_or(name);
     FunctionDoc {
         name: name.to_owned(),
@@ -328,6 +360,7 @@ fn document(
         summary: summary.replace('\n', " "),
         description: description.to_owned(),
         examples: examples.iter().map(|&(sql, answer)| (sql.to_owned(), answer.to_owned())).collect(),
-        aggregate,
+        kind,
+        operator,
     }
 }

@@ -167,7 +167,8 @@ impl ScalarUDFImpl for ScalarFunction {
         let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         let mut field = Field::new(self.name(), self.return_type(&types)?, true);
         if self.spec.name == "collate"
-            && let Some(name) = args.scalar_arguments.get(1).copied().flatten().and_then(|name| name.try_as_str()).flatten()
+            && let Some(name) =
+                args.scalar_arguments.get(1).copied().flatten().and_then(|name| name.try_as_str()).flatten()
         {
             field = field.with_metadata([(COLLATION_METADATA.to_owned(), name.to_owned())].into());
         }
@@ -181,9 +182,8 @@ impl ScalarUDFImpl for ScalarFunction {
                 _ => args.arg_fields,
             };
             let real = |field: &FieldRef| Class::of(field.data_type()) == Class::Real && !is_mixed(field);
-            let open = |field: &FieldRef| {
-                is_mixed(field) || matches!(Class::of(field.data_type()), Class::Text | Class::Blob)
-            };
+            let open =
+                |field: &FieldRef| is_mixed(field) || matches!(Class::of(field.data_type()), Class::Text | Class::Blob);
             if counting.iter().any(open) && !counting.iter().any(real) {
                 field = field.with_metadata([(NUMBER_METADATA.to_owned(), MIXED.to_owned())].into());
             }

@@ -182,12 +182,7 @@ impl GroupsAccumulator for CheckedGroups {
         self.0.state(emit)
     }
 
-    fn merge_batch(
-        &mut self,
-        states: &[ArrayRef],
-        groups: &[usize],
-        count: usize,
-    ) -> Result<()> {
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
         self.0.merge_batch(states, groups, count)
     }
 

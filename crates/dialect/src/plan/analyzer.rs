@@ -61,8 +61,7 @@ impl AnalyzerRule for AffinityRule {
                 }
                 Ok(rewritten.update_data(|expr| name.restore(expr)))
             })?;
-            let changed =
-                if changed.transformed { changed.map_data(LogicalPlan::recompute_schema)? } else { changed };
+            let changed = if changed.transformed { changed.map_data(LogicalPlan::recompute_schema)? } else { changed };
             changed.transform_data(by_collation)
         })
         .map(|changed| changed.data)

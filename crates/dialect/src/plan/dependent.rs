@@ -217,8 +217,8 @@ impl Unnester {
 
     fn existence(&self, subquery: &Subquery, input: &mut LogicalPlan, negated: bool) -> Result<Expr> {
         let (bound, outer) = self.asked(subquery, input)?;
-        let mut marked = LogicalPlanBuilder::from(bound.plan)
-            .project(bound.columns.iter().cloned().map(Expr::Column))?;
+        let mut marked =
+            LogicalPlanBuilder::from(bound.plan).project(bound.columns.iter().cloned().map(Expr::Column))?;
         marked = if outer.is_empty() { marked.limit(0, Some(1))? } else { marked.distinct()? };
         let bound = Bound { plan: marked.build()?, carried: bound.columns.clone(), columns: bound.columns };
         let (joined, alias) = self.join_back(bound, lit(true), outer, input)?;
@@ -239,11 +239,8 @@ impl Unnester {
         // A constant is looked for right there.
         let constant = left.column_refs().is_empty();
         let wanted = if constant { left.clone().eq(right.clone()) } else { right.clone().is_not_null() };
-        let members = LogicalPlanBuilder::from(found.plan.clone())
-            .filter(wanted)?
-            .project(items)?
-            .distinct()?
-            .build()?;
+        let members =
+            LogicalPlanBuilder::from(found.plan.clone()).filter(wanted)?.project(items)?.distinct()?.build()?;
         let alias = self.name("members");
         let members = LogicalPlanBuilder::from(members).alias(alias.clone())?.build()?;
         let member = Expr::Column(Column::new(Some(alias.clone()), "value"));
@@ -258,15 +255,13 @@ impl Unnester {
         }
         // How long each list is, and how much of it is not NULL.
         let listed = LogicalPlanBuilder::from(found.plan)
-            .aggregate(found.columns.iter().cloned().map(Expr::Column), vec![
-                count(lit(1_i64)).alias("listed"),
-                count(right).alias("present"),
-            ])?
+            .aggregate(
+                found.columns.iter().cloned().map(Expr::Column),
+                vec![count(lit(1_i64)).alias("listed"), count(right).alias("present")],
+            )?
             .build()?;
-        let mut items = vec![
-            Expr::Column(Column::new_unqualified("listed")),
-            Expr::Column(Column::new_unqualified("present")),
-        ];
+        let mut items =
+            vec![Expr::Column(Column::new_unqualified("listed")), Expr::Column(Column::new_unqualified("present"))];
         items.extend(named(&found.columns));
         let alias = self.name("lists");
         let listed = LogicalPlanBuilder::from(listed).project(items)?.alias(alias.clone())?.build()?;
@@ -400,7 +395,8 @@ impl Unnester {
                 None => bound.plan,
             }
         } else {
-            let on = columns.iter().cloned().map(Expr::Column).zip(bound.columns.into_iter().map(Expr::Column)).collect();
+            let on =
+                columns.iter().cloned().map(Expr::Column).zip(bound.columns.into_iter().map(Expr::Column)).collect();
             LogicalPlan::Join(Join::try_new(
                 join.left,
                 Arc::new(bound.plan),
@@ -481,10 +477,8 @@ impl Domain<'_> {
             return Ok(Bound { plan: self.outer.as_ref().clone(), columns: self.columns.clone(), carried });
         }
         let alias = self.unnester.name("outer");
-        let distinct = LogicalPlanBuilder::from(self.outer.as_ref().clone())
-            .project(named(&self.columns))?
-            .distinct()?
-            .build()?;
+        let distinct =
+            LogicalPlanBuilder::from(self.outer.as_ref().clone()).project(named(&self.columns))?.distinct()?.build()?;
         let items: Vec<Expr> = distinct.schema().columns().into_iter().map(unrelated).collect();
         let plan = LogicalPlanBuilder::from(distinct).project(items)?.alias(alias)?.build()?;
         let columns: Vec<Column> = plan.schema().columns();
@@ -645,8 +639,11 @@ impl Domain<'_> {
         if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
             return not_impl_err!("grouping sets in a correlated subquery");
         }
-        let mut groups =
-            aggregate.group_expr.iter().map(|expr| self.bind_named(expr, &below.columns)).collect::<Result<Vec<_>>>()?;
+        let mut groups = aggregate
+            .group_expr
+            .iter()
+            .map(|expr| self.bind_named(expr, &below.columns))
+            .collect::<Result<Vec<_>>>()?;
         groups.extend(below.carried.iter().cloned().map(Expr::Column));
         let found =
             aggregate.aggr_expr.iter().map(|expr| self.bind_named(expr, &below.columns)).collect::<Result<Vec<_>>>()?;
@@ -675,10 +672,7 @@ impl Domain<'_> {
             } else {
                 let filled = Case {
                     expr: None,
-                    when_then_expr: vec![(
-                        Box::new(column.clone().is_null()),
-                        Box::new(Expr::Literal(none, None)),
-                    )],
+                    when_then_expr: vec![(Box::new(column.clone().is_null()), Box::new(Expr::Literal(none, None)))],
                     else_expr: Some(Box::new(column)),
                 };
                 Expr::Case(filled).alias_qualified(relation.cloned(), field.name())
@@ -761,11 +755,7 @@ impl Domain<'_> {
         let left = self.push(&join.left)?;
         let bind = |expr: Expr| self.bind(expr, &left.columns);
         let mut filter = join.filter.clone().map(bind).transpose()?;
-        let on = join
-            .on
-            .iter()
-            .map(|(l, r)| Ok((bind(l.clone())?, bind(r.clone())?)))
-            .collect::<Result<Vec<_>>>()?;
+        let on = join.on.iter().map(|(l, r)| Ok((bind(l.clone())?, bind(r.clone())?))).collect::<Result<Vec<_>>>()?;
         let right = if right_depends {
             let right = self.push(&join.right)?;
             let same = left.columns.iter().zip(&right.columns).map(|(l, r)| {

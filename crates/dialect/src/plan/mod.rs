@@ -121,8 +121,11 @@ pub(crate) fn has_affinity(expr: &Expr) -> bool {
         Expr::Alias(alias) => has_affinity(&alias.expr),
         Expr::AggregateFunction(_) => bare_column(expr).is_some(),
         Expr::ScalarFunction(function) => {
-            matches!(function.name(), "as_text" | "as_integer" | "as_real" | "exact_integer" | "exact_real")
-                || (function.name() == "collate" && function.args.first().is_some_and(has_affinity))
+            // A value of a map is as good as a column.
+            matches!(
+                function.name(),
+                "as_text" | "as_integer" | "as_real" | "exact_integer" | "exact_real" | "get_field"
+            ) || (function.name() == "collate" && function.args.first().is_some_and(has_affinity))
         }
         Expr::ScalarSubquery(subquery) => match subquery.subquery.as_ref() {
             LogicalPlan::Projection(projection) => projection.expr.first().is_some_and(has_affinity),

@@ -1,9 +1,7 @@
 //! Table functions in FROM: their arguments may speak of the items before them.
 
 use datafusion::{
-    common::{
-        Column, DFSchema, NullHandling, Result, UnnestOptions, plan_err,
-    },
+    common::{Column, DFSchema, NullHandling, Result, UnnestOptions, plan_err},
     functions::core::expr_fn::get_field,
     logical_expr::{
         Expr, LogicalPlanBuilder, lit,
@@ -54,9 +52,8 @@ impl RelationPlanner for TableFunctions {
         let options = UnnestOptions { null_handling: NullHandling::Drop, ..UnnestOptions::default() };
         // Names that nothing beside them has: they may stand next to the columns of other items.
         let member = Column::new_unqualified("__json_row");
-        let field = |column: &&str| {
-            get_field(Expr::Column(member.clone()), *column).alias_qualified(Some(INSIDE), *column)
-        };
+        let field =
+            |column: &&str| get_field(Expr::Column(member.clone()), *column).alias_qualified(Some(INSIDE), *column);
         let mut plan = LogicalPlanBuilder::empty(true)
             .project(vec![rows.alias(&member.name)])?
             .unnest_column_with_options(member.clone(), options)?

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, Ident, Query, SelectItem, SetExpr, TrimWhereField, UnaryOperator, Value,
-    VisitMut, VisitorMut, WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, Ident, Query, SelectItem, SetExpr, Subscript, TrimWhereField,
+    UnaryOperator, Value, VisitMut, VisitorMut, WindowType,
 };
 
 use super::{
@@ -207,12 +207,38 @@ impl Rewriter<'_> {
                 }
                 Ok(Expr::Tuple(parts))
             }
+            Expr::CompoundFieldAccess { root, access_chain } => self.field_access(*root, access_chain, scope),
             other => {
                 let mut other = other;
                 self.elsewhere(&mut other, scope)?;
                 Ok(other)
             }
         }
+    }
+
+    /// `labels['app']`, also behind the name of its relation. What stands before the dot is no column of its own.
+    fn field_access(&mut self, root: Expr, mut chain: Vec<AccessExpr>, scope: &Scope<'_>) -> Result<Expr> {
+        let relation = match (&root, chain.first()) {
+            (Expr::Identifier(relation), Some(AccessExpr::Dot(Expr::Identifier(column))))
+                if scope.names_relation(&relation.value) =>
+            {
+                Some(vec![relation.clone(), column.clone()])
+            }
+            _ => None,
+        };
+        let root = match relation {
+            Some(parts) => {
+                chain.remove(0);
+                compound(parts, scope)
+            }
+            None => self.expr(root, scope)?,
+        };
+        for access in &mut chain {
+            if let AccessExpr::Subscript(Subscript::Index { index }) = access {
+                self.value(index, scope)?;
+            }
+        }
+        Ok(Expr::CompoundFieldAccess { root: Box::new(root), access_chain: chain })
     }
 
     /// Names inside constructs that are DataFusion's own.

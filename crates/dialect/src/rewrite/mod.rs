@@ -8,6 +8,7 @@ mod expr;
 mod group;
 mod kind;
 mod ordered;
+mod schema;
 mod scope;
 mod select;
 

@@ -39,12 +39,8 @@ impl Rewriter<'_> {
                 columns: Vec::new(),
                 at: None,
             });
-            from.relation = TableFactor::Derived {
-                lateral: false,
-                subquery: ordered.clone(),
-                alias: Some(alias),
-                sample: None,
-            };
+            from.relation =
+                TableFactor::Derived { lateral: false, subquery: ordered.clone(), alias: Some(alias), sample: None };
         }
         let TableFactor::Derived { subquery, alias, .. } = &mut from.relation else { return };
         let renames = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
@@ -130,9 +126,7 @@ fn number_rows(query: &mut Query) -> bool {
             };
             term.expr = expr;
         } else if let Expr::Identifier(ident) = &term.expr {
-            let named = |item: &SelectItem| {
-                matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value.eq_ignore_ascii_case(&ident.value))
-            };
+            let named = |item: &SelectItem| matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value.eq_ignore_ascii_case(&ident.value));
             if let Some(expr) = select.projection.iter().position(named).and_then(item) {
                 term.expr = expr;
             }

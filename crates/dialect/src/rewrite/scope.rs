@@ -145,6 +145,12 @@ impl<'p> Scope<'p> {
         Found::Nothing
     }
 
+    /// Whether a relation here or further out has the name.
+    pub(crate) fn names_relation(&self, name: &str) -> bool {
+        self.relations.iter().any(|known| known.name.eq_ignore_ascii_case(name))
+            || self.outer.is_some_and(|outer| outer.names_relation(name))
+    }
+
     /// The user's expression behind an alias.
     pub(crate) fn alias(&self, name: &str) -> Option<&Expr> {
         self.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, expr)| expr)

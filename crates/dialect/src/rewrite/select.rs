@@ -391,6 +391,20 @@ impl Rewriter<'_> {
         match factor {
             TableFactor::Table { name, alias, args, index_hints, .. } => {
                 index_hints.clear();
+                let is_cte = self.ctes.iter().any(|cte| cte.name.eq_ignore_ascii_case(&name.to_string()));
+                let argument = match args.as_ref().map(|args| args.args.as_slice()) {
+                    Some([ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))]) => {
+                        super::expr::literal_text(argument)
+                    }
+                    _ => None,
+                };
+                let known = name.to_string().to_lowercase();
+                if !is_cte && let Some((own, columns)) = self.schema_relation(&known, argument.as_deref(), alias) {
+                    let relation = alias.as_ref().map_or(known, |alias| alias.name.value.to_lowercase());
+                    *factor = own;
+                    scope.relations.push(Relation { name: relation, columns: Some(columns) });
+                    return Ok(());
+                }
                 if let Some(args) = args {
                     // What speaks of the items before it is lateral.
                     let before = scope.mentioned.replace(false);

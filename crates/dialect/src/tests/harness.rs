@@ -74,6 +74,12 @@ impl Names for Catalog {
     fn columns(&self, table: &str) -> Option<Vec<NamedColumn>> {
         self.0.get(table).cloned()
     }
+
+    fn tables(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.0.keys().cloned().collect();
+        names.sort();
+        names
+    }
 }
 
 fn kind(declaration: &str) -> DataType {
@@ -85,7 +91,9 @@ fn kind(declaration: &str) -> DataType {
 }
 
 pub(super) fn session(partitions: usize) -> SessionContext {
-    let config = SessionConfig::new().with_target_partitions(partitions).with_information_schema(true);
+    let mut config = SessionConfig::new().with_target_partitions(partitions).with_information_schema(true);
+    // As in the engine, where a subquery brings keys as a join.
+    config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let builder = SessionStateBuilder::new().with_config(config).with_default_features();
     SessionContext::new_with_state(install(builder).build())
 }

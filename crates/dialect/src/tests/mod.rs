@@ -3,6 +3,7 @@
 mod corpus;
 mod generated;
 mod harness;
+mod maps;
 mod packs;
 mod parsing;
 mod pushdown;

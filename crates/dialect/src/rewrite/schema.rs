@@ -1,0 +1,143 @@
+//! What SQLite tells of its own tables: `sqlite_master` and its other names, `pragma_table_info`. The catalog is known when
+//! a statement is rewritten, so they become VALUES.
+
+use arrow_schema::DataType;
+use sqlparser::{
+    ast::{self, Expr, Ident, Query, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value},
+    tokenizer::Span,
+};
+
+use super::{
+    Rewriter,
+    build::{exact, number, string, value},
+    scope::Column,
+};
+use crate::functions::scalar::Class;
+
+const MASTER: [&str; 4] = ["sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"];
+
+impl Rewriter<'_> {
+    /// The rows of a relation about the schema, with its columns; `None` for any other relation.
+    pub(crate) fn schema_relation(
+        &self,
+        name: &str,
+        argument: Option<&str>,
+        alias: &Option<TableAlias>,
+    ) -> Option<(TableFactor, Vec<Column>)> {
+        if self.names.columns(name).is_some() {
+            return None;
+        }
+        let (columns, rows): (&[(&str, Class)], Vec<Vec<Expr>>) = match argument {
+            None if MASTER.contains(&name) => (
+                &[
+                    ("type", Class::Text),
+                    ("name", Class::Text),
+                    ("tbl_name", Class::Text),
+                    ("rootpage", Class::Int),
+                    ("sql", Class::Text),
+                ],
+                self.names.tables().into_iter().map(|table| self.master_row(table)).collect(),
+            ),
+            Some(table) if name == "pragma_table_info" || name == "pragma_table_xinfo" => {
+                let all = name == "pragma_table_xinfo";
+                let info: &[(&str, Class)] = &[
+                    ("cid", Class::Int),
+                    ("name", Class::Text),
+                    ("type", Class::Text),
+                    ("notnull", Class::Int),
+                    ("dflt_value", Class::Text),
+                    ("pk", Class::Int),
+                    ("hidden", Class::Int),
+                ];
+                (if all { info } else { &info[..6] }, self.info_rows(table, all))
+            }
+            _ => return None,
+        };
+        let width = columns.len();
+        let mut query = super::empty_query();
+        if rows.is_empty() {
+            // No such table: no rows, as in SQLite.
+            query = none(width);
+        } else {
+            let rows = rows.into_iter().map(ast::Parens::with_empty_span).collect();
+            query.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows }));
+        }
+        let own = alias.as_ref().map_or_else(|| Ident::new(name), |alias| Ident::new(alias.name.value.to_lowercase()));
+        let defined =
+            |(name, _): &(&str, Class)| TableAliasColumnDef { name: exact(*name, Span::empty()), data_type: None };
+        let factor = TableFactor::Derived {
+            lateral: false,
+            subquery: Box::new(query),
+            alias: Some(TableAlias {
+                explicit: true,
+                name: own,
+                columns: columns.iter().map(defined).collect(),
+                at: None,
+            }),
+            sample: None,
+        };
+        let known = columns.iter().map(|(name, kind)| Column {
+            name: (*name).to_owned(),
+            kind: Some(*kind),
+            hidden: false,
+            merged: false,
+        });
+        Some((factor, known.collect()))
+    }
+
+    fn master_row(&self, table: String) -> Vec<Expr> {
+        let columns: Vec<String> = self
+            .names
+            .columns(&table)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|column| format!("`{}` {}", column.name, declared(column.data_type.as_ref())))
+            .collect();
+        let sql = format!("CREATE TABLE {table}({})", columns.join(", "));
+        vec![string("table"), string(table.clone()), string(table), number("0"), string(sql)]
+    }
+
+    fn info_rows(&self, table: &str, all: bool) -> Vec<Vec<Expr>> {
+        let columns = self.names.columns(table).or_else(|| self.names.columns(&table.to_lowercase()));
+        let columns = columns.unwrap_or_default().into_iter().enumerate();
+        columns
+            .filter(|(_, column)| all || !column.hidden)
+            .map(|(at, column)| {
+                let mut row = vec![
+                    number(at.to_string()),
+                    string(column.name),
+                    string(declared(column.data_type.as_ref())),
+                    number("0"),
+                    value(Value::Null),
+                    number("0"),
+                ];
+                if all {
+                    row.push(number(if column.hidden { "1" } else { "0" }));
+                }
+                row
+            })
+            .collect()
+    }
+}
+
+/// `SELECT NULL, ... LIMIT 0`
+fn none(width: usize) -> Query {
+    let row = ast::Parens::with_empty_span(vec![value(Value::Null); width]);
+    let mut query = super::empty_query();
+    query.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows: vec![row] }));
+    query.limit_clause =
+        Some(ast::LimitClause::LimitOffset { limit: Some(number("0")), offset: None, limit_by: Vec::new() });
+    query
+}
+
+/// The type as osquery declares it.
+fn declared(kind: Option<&DataType>) -> String {
+    match kind.map(Class::of) {
+        Some(Class::Int) => "BIGINT".to_owned(),
+        Some(Class::Real) => "DOUBLE".to_owned(),
+        Some(Class::Blob) => "BLOB".to_owned(),
+        Some(Class::Bool) => "BOOLEAN".to_owned(),
+        Some(Class::Other) => kind.map(|kind| kind.to_string().to_uppercase()).unwrap_or_default(),
+        _ => "TEXT".to_owned(),
+    }
+}
