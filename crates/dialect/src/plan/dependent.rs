@@ -139,7 +139,9 @@ impl Unnester {
             Expr::InSubquery(inner) if !has_subquery(&inner.expr) => {
                 let wanted = positive != inner.negated;
                 let correlated = !outer_columns(&inner.subquery.subquery)?.is_empty();
-                let kept = if correlated { wanted } else { top || wanted };
+                // Its own NOT IN looks for NULL in columns, not in a constant.
+                let constant = inner.expr.column_refs().is_empty();
+                let kept = wanted || (top && !correlated && !constant);
                 if kept && self.left_to_datafusion(&inner.subquery, input)? {
                     return Ok(Expr::InSubquery(inner));
                 }
