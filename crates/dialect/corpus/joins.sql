@@ -70,3 +70,6 @@ SELECT s FROM (SELECT s FROM t UNION SELECT s FROM u) WHERE s NOT IN (SELECT s F
 SELECT * FROM (SELECT id, s FROM t), (SELECT id AS other FROM u) WHERE id = other;
 SELECT id, (SELECT count(*) FROM (SELECT id AS i FROM u) WHERE i < id) FROM (SELECT id FROM t);
 SELECT x FROM (SELECT a AS x FROM t), (SELECT v FROM u) WHERE x * 10 = v;
+SELECT u.id, w.id FROM u LEFT JOIN u w ON w.id = u.id AND 2 = u.id ORDER BY u.id;
+SELECT u.id, w.id FROM u LEFT JOIN u w ON w.id = u.id AND NOT (2 <> u.id) AND 'xyz' = u.s ORDER BY u.id;
+SELECT u.id, w.id FROM u LEFT JOIN u w ON w.s = u.s AND upper('def') = u.s AND 1 < u.id ORDER BY u.id;

@@ -55,6 +55,13 @@ pub(super) fn comparison(
     right_class: Class,
     schema: &DFSchema,
 ) -> Expr {
+    // `2 = id` is written `id = 2`: DataFusion takes the two for a contradiction where both come together.
+    if let Some(swapped) = operator.swap()
+        && left.column_refs().is_empty()
+        && !right.column_refs().is_empty()
+    {
+        return comparison(swapped, right, right_class, left, left_class, schema);
+    }
     let plain = || binary(left.clone(), operator, right.clone());
     match (left_class, right_class) {
         (Class::Other, _) | (_, Class::Other) | (Class::Null, _) | (_, Class::Null) | (Class::Bool, Class::Bool) => {
