@@ -1,13 +1,15 @@
 //! What the engine promises, on tables made for the purpose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use arrow_array::{Int64Array, RecordBatch};
 use futures::StreamExt;
-use indago_engine::{Code, Engine, EngineBuilder, QueryOptions};
+use indago_engine::{Code, Dialect, Engine, EngineBuilder, QueryOptions};
 use indago_table::prelude::*;
+use indago_table::{Reading, ScanContext, Sink, Slice, Table, TableSpec};
 use parking_lot::Mutex;
 
 use crate::support::{rows, texts};
@@ -19,8 +21,13 @@ struct Lab(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     lookups: Mutex<Vec<Vec<i64>>>,
+    cased_lookups: Mutex<Vec<Vec<NoCase>>>,
     whole_readings: AtomicUsize,
     sources: AtomicUsize,
+    /// How often each source ran.
+    runs: Mutex<BTreeMap<&'static str, usize>>,
+    /// Parts that are read right now, and the most that were.
+    parts: Mutex<(usize, usize)>,
     endless_stopped: AtomicBool,
     endless_given: AtomicUsize,
 }
@@ -32,8 +39,18 @@ impl Environment for Lab {
 impl Lab {
     fn engine(&self) -> EngineBuilder {
         Engine::builder().tables(indago_table::tables![self;
-            Thing, Keyed, Endless, Failing, Sparse, Denied
+            Thing, Keyed, Endless, Failing, Sparse, Denied, Cased, Mention, Costly, CostlyStream, InParts
         ])
+    }
+
+    /// Notes that a source ran.
+    fn ran(&self, source: &'static str) {
+        *self.0.runs.lock().entry(source).or_default() += 1;
+    }
+
+    /// How often each source ran since this was last asked.
+    fn runs(&self) -> BTreeMap<&'static str, usize> {
+        std::mem::take(&mut *self.0.runs.lock())
     }
 
     /// Keys that `keyed` was asked for, with repetitions.
@@ -83,6 +100,9 @@ struct Keyed {
     key: i64,
     /// Its square.
     square: i64,
+    /// Its cube, which costs a reading.
+    #[column(source = cube)]
+    cube: Option<i64>,
 }
 
 impl Rows for Keyed {
@@ -91,7 +111,19 @@ impl Rows for Keyed {
         scan.env().0.lookups.lock().push(keys.clone());
         // Uneven, so that lookups that run together end apart.
         let slow = |key: &i64| std::thread::sleep(Duration::from_millis(5 * (*key).unsigned_abs()));
-        Ok(keys.into_iter().inspect(slow).filter(|key| key % 2 == 0).map(|key| Keyed { key, square: key * key }))
+        Ok(keys.into_iter().inspect(slow).filter(|key| key % 2 == 0).map(|key| Keyed {
+            key,
+            square: key * key,
+            cube: None,
+        }))
+    }
+}
+
+impl Keyed {
+    fn cube(&mut self, lab: &Lab) -> Result<()> {
+        lab.ran("cube");
+        self.cube = Some(self.key.pow(3));
+        Ok(())
     }
 }
 
@@ -196,6 +228,206 @@ impl Sparse {
         }
         self.detail = Some(self.n);
         Ok(())
+    }
+}
+
+/// Things whose names are written in any case and compare without it.
+#[derive(Debug, Default, Table)]
+#[table(name = "cased", env = Lab, rows = 1000)]
+struct Cased {
+    /// The name.
+    #[column(required, collate = nocase)]
+    id: Option<String>,
+    /// The row's number.
+    n: i64,
+}
+
+impl Rows for Cased {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let keys = scan.keys(Self::ID).unwrap_or_default();
+        scan.env().0.cased_lookups.lock().push(keys.clone());
+        let all = [Some("Ab"), Some("aB"), Some("CD"), Some("xyz"), None];
+        let rows = all.into_iter().zip(0..).map(|(id, n)| Cased { id: id.map(str::to_owned), n });
+        Ok(rows.filter(move |row| keys.iter().any(|key| row.id.as_deref().is_some_and(|id| key.matches(id)))))
+    }
+}
+
+/// Names that are compared byte by byte.
+#[derive(Debug, Default, Table)]
+#[table(name = "mentions", env = Lab, rows = 4)]
+struct Mention {
+    /// The name.
+    word: Option<String>,
+}
+
+impl Rows for Mention {
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let words = [Some("ab"), Some("AB"), Some("CD"), Some("none"), None];
+        Ok(words.into_iter().map(|word| Mention { word: word.map(str::to_owned) }))
+    }
+}
+
+/// Rows with columns that cost a reading each.
+#[derive(Debug, Default, Table)]
+#[table(name = "costly", env = Lab, rows = 100)]
+struct Costly {
+    /// The row's number.
+    n: i64,
+    /// Cheap.
+    #[column(source = label)]
+    label: Option<String>,
+    /// Dear.
+    #[column(source = detail)]
+    detail: Option<i64>,
+    /// Dear too, gone for number 5 and denied for the others.
+    #[column(source = secret)]
+    secret: Option<i64>,
+}
+
+impl Rows for Costly {
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok((0..100).map(|n| Costly { n, ..Costly::default() }))
+    }
+}
+
+impl Costly {
+    fn label(&mut self, lab: &Lab) -> Result<()> {
+        lab.ran("label");
+        self.label = Some(format!("label {}", self.n % 10));
+        Ok(())
+    }
+
+    fn detail(&mut self, lab: &Lab) -> Result<()> {
+        lab.ran("detail");
+        self.detail = Some(self.n * 2);
+        Ok(())
+    }
+
+    fn secret(&mut self, lab: &Lab) -> Result<()> {
+        lab.ran("secret");
+        if self.n == 5 { Err(Error::Gone("row 5".to_owned())) } else { Err(Error::denied("the secret")) }
+    }
+}
+
+/// The same, streamed in two parts.
+#[derive(Debug, Default, Table)]
+#[table(name = "costly_stream", env = Lab, stream, rows = 100)]
+struct CostlyStream {
+    /// The row's number.
+    n: i64,
+    /// Cheap.
+    #[column(source = label)]
+    label: Option<String>,
+    /// Dear.
+    #[column(source = detail)]
+    detail: Option<i64>,
+    /// Dear too, gone for number 5 and denied for the others.
+    #[column(source = secret)]
+    secret: Option<i64>,
+}
+
+impl RowStream for CostlyStream {
+    type Part = i64;
+
+    fn parts(_scan: &Scan<Self>) -> Result<Vec<Self::Part>> {
+        Ok(vec![0, 50])
+    }
+
+    fn rows<'a>(_scan: &'a Scan<Self>, part: &'a Self::Part) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
+        futures::stream::iter((*part..*part + 50).map(|n| Ok(CostlyStream { n, ..CostlyStream::default() })))
+    }
+}
+
+impl CostlyStream {
+    async fn label(&mut self, scan: &Scan<Self>) -> Result<()> {
+        scan.env().ran("label");
+        tokio::task::yield_now().await;
+        self.label = Some(format!("label {}", self.n % 10));
+        Ok(())
+    }
+
+    async fn detail(&mut self, scan: &Scan<Self>) -> Result<()> {
+        scan.env().ran("detail");
+        self.detail = Some(self.n * 2);
+        Ok(())
+    }
+
+    async fn secret(&mut self, scan: &Scan<Self>) -> Result<()> {
+        scan.env().ran("secret");
+        if self.n == 5 { Err(Error::Gone("row 5".to_owned())) } else { Err(Error::denied("the secret")) }
+    }
+}
+
+/// Two rows of each of six parts, of which the fourth cannot be read.
+#[derive(Debug, Default, Table)]
+#[table(name = "in_parts", env = Lab, parts)]
+struct InParts {
+    /// The part.
+    part: i64,
+    /// The row's number.
+    n: i64,
+}
+
+impl RowParts for InParts {
+    type Part = i64;
+
+    fn parts(_scan: &Scan<Self>) -> Result<impl Iterator<Item = i64>> {
+        Ok(0..6)
+    }
+
+    fn rows(scan: &Scan<Self>, part: i64) -> Result<impl Iterator<Item = Self>> {
+        let lab = scan.env().clone();
+        {
+            let mut parts = lab.0.parts.lock();
+            parts.0 += 1;
+            parts.1 = parts.1.max(parts.0);
+        }
+        // Long enough for others to begin.
+        std::thread::sleep(Duration::from_millis(50));
+        lab.0.parts.lock().0 -= 1;
+        if part == 3 {
+            return Err(Error::Malformed("broken".to_owned()));
+        }
+        Ok((0..2).map(move |n| InParts { part, n }))
+    }
+}
+
+/// A table that is no row type: numbers up to a hundred in two slices. It knows nothing of conditions.
+#[derive(Debug)]
+struct ByHand(TableSpec);
+
+impl ByHand {
+    fn new() -> Self {
+        let number = Thing::table(&Lab::default()).spec().columns[0].clone();
+        let plain = |name: &'static str| indago_table::ColumnSpec { name: name.into(), index: false, ..number.clone() };
+        let columns = vec![plain("n"), plain("tens")];
+        let spec = Thing::table(&Lab::default()).spec().clone();
+        ByHand(TableSpec { name: "by_hand".into(), columns: columns.into(), sources: (&[]).into(), ..spec })
+    }
+}
+
+impl Table for ByHand {
+    fn spec(&self) -> &TableSpec {
+        &self.0
+    }
+
+    fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
+        let schema = Arc::new(self.0.schema().project(&context.columns).expect("columns of the table"));
+        let slice = |from: i64| {
+            let (schema, context) = (schema.clone(), context.clone());
+            let read = move |sink: &mut dyn Sink| {
+                let column = |column: &usize| -> arrow_array::ArrayRef {
+                    let value = |n: i64| if *column == 0 { n } else { n / 10 };
+                    Arc::new(Int64Array::from_iter_values((from..from + 50).map(value)))
+                };
+                let arrays = context.columns.iter().map(column).collect();
+                let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(50));
+                sink.blocking_send(RecordBatch::try_new_with_options(schema, arrays, &options).expect("it fits"));
+                Ok(())
+            };
+            Slice { label: String::new(), reading: Reading::Blocking(Box::new(read)) }
+        };
+        Ok(vec![slice(0), slice(50)])
     }
 }
 
@@ -412,9 +644,9 @@ async fn errors_say_what_where_and_what_to_do() {
 async fn explain_shows_what_would_be_asked() {
     let lab = Lab::default();
     let engine = engine(&lab).await;
-    let sql = "EXPLAIN SELECT t.id, k.square FROM things t LEFT JOIN keyed k ON k.key = t.target WHERE t.id IN (4, 5)";
+    let sql = "EXPLAIN SELECT t.id, k.square FROM things t LEFT JOIN keyed k ON k.key = t.target WHERE t.id IN (4, 5) AND t.name = 'thing 4'";
     let plan = rows(&engine, sql).await.concat().join("\n");
-    for shown in ["LookupJoinExec", "keys_from_join=[key]", "pushed=[id IN (4, 5)]"] {
+    for shown in ["LookupJoinExec", "keys_from_join=[key]", "pushed=[id IN (4, 5)]", "filter=[name = "] {
         assert!(plan.contains(shown), "{shown} is not in {plan}");
     }
     let calls = rows(&engine, "EXPLAIN SELECT part FROM failing").await.concat().join("\n");
@@ -428,4 +660,165 @@ async fn two_engines_do_not_meet() {
     rows(&one, "SELECT part FROM failing").await;
     assert_eq!(one.warnings().len(), 1);
     assert!(two.warnings().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_compare_as_their_column_does() {
+    let cases: &[(&str, &[&str], &[&str])] = &[
+        ("SELECT n FROM cased WHERE id = 'AB'", &["0", "1"], &["ab"]),
+        ("SELECT n FROM cased WHERE 'cd' = id", &["2"], &["cd"]),
+        ("SELECT n FROM cased WHERE id IN ('AB', 'ab', 'XYZ', NULL)", &["0", "1", "3"], &["ab", "xyz"]),
+        ("SELECT n FROM cased WHERE id = 'AB' OR id = 'cD'", &["0", "1", "2"], &["ab", "cd"]),
+        ("SELECT n FROM cased WHERE id IN ('ab', 'cd') AND id = 'CD'", &["2"], &["cd"]),
+        // What is stricter than the column is checked again.
+        ("SELECT n FROM cased WHERE id = 'Ab' COLLATE BINARY", &["0"], &["ab"]),
+        ("SELECT n FROM cased WHERE id = 'AB' AND id = 'aB' COLLATE BINARY", &["1"], &["ab"]),
+        // The column on the left decides how two columns compare, as in SQLite.
+        ("SELECT c.n FROM mentions m JOIN cased c ON c.id = m.word", &["0", "0", "1", "1", "2"], &["ab", "cd", "none"]),
+        ("SELECT c.n FROM mentions m JOIN cased c ON m.word = c.id", &["2"], &["ab", "cd", "none"]),
+        (
+            "SELECT m.word FROM mentions m LEFT JOIN cased c ON c.id = m.word WHERE c.n IS NULL",
+            &["NULL", "none"],
+            &["ab", "cd", "none"],
+        ),
+    ];
+    for (sql, expected, asked) in cases {
+        let lab = Lab::default();
+        let engine = engine(&lab).await;
+        let got: Vec<String> = rows(&engine, sql).await.into_iter().map(|mut row| row.remove(0)).collect();
+        assert_eq!(got, *expected, "{sql}");
+        let mut keys: Vec<_> = lab.0.cased_lookups.lock().iter().flatten().cloned().collect();
+        keys.sort();
+        assert_eq!(keys.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), *asked, "{sql}");
+    }
+    // Without SQLite's collations a text is its bytes.
+    let lab = Lab::default();
+    let engine = lab.engine().dialect(Dialect::DataFusion).build().await.expect("the engine builds");
+    assert_eq!(rows(&engine, "SELECT n FROM cased WHERE id = 'Ab'").await, [["0"]]);
+    assert_eq!(rows(&engine, "SELECT n FROM cased WHERE id IN ('ab', 'CD')").await, [["2"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_that_want_different_columns_look_a_key_up_once() {
+    let cases = [
+        (
+            "SELECT t.id, a.square, b.cube FROM things t LEFT JOIN keyed a ON a.key = t.target LEFT JOIN keyed b ON b.key = t.target WHERE t.id IN (4, 6)",
+            vec![vec!["4", "4", "8"], vec!["6", "NULL", "NULL"]],
+        ),
+        // Conditions of their own, too: what is read of a key serves both.
+        (
+            "SELECT t.id, a.square, b.key FROM things t LEFT JOIN keyed a ON a.key = t.target AND a.square > 4 LEFT JOIN keyed b ON b.key = t.target AND b.cube < 64 WHERE t.id IN (4, 8)",
+            vec![vec!["4", "NULL", "2"], vec!["8", "16", "NULL"]],
+        ),
+        (
+            "SELECT t.id, (SELECT a.square FROM keyed a WHERE a.key = t.target), b.cube FROM things t JOIN keyed b ON b.key = t.target WHERE t.id = 4",
+            vec![vec!["4", "4", "8"]],
+        ),
+    ];
+    for (sql, expected) in cases {
+        let lab = Lab::default();
+        let engine = engine(&lab).await;
+        assert_eq!(rows(&engine, sql).await, expected, "{sql}");
+        let keys = lab.keys();
+        let distinct: BTreeSet<_> = keys.iter().collect();
+        assert_eq!(keys.len(), distinct.len(), "{sql} asked for a key twice: {keys:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_runs_for_the_rows_that_the_filter_leaves() {
+    let cases: &[(&str, &[&str], &[(&str, usize)])] = &[
+        // The filter's column first, for all; the others for what is left.
+        ("SELECT detail FROM {t} WHERE label = 'label 3' AND n < 20", &["26", "6"], &[("label", 20), ("detail", 2)]),
+        ("SELECT count(*) FROM {t} WHERE label = 'label 3'", &["10"], &[("label", 100)]),
+        ("SELECT n FROM {t} WHERE n > 97", &["98", "99"], &[]),
+        // The condition that costs nothing comes first, wherever it stands.
+        ("SELECT label FROM {t} WHERE detail > 20 AND n IN (5, 50)", &["label 0"], &[("detail", 2), ("label", 1)]),
+        ("SELECT n FROM {t} WHERE label = detail OR n = 7", &["7"], &[("label", 100), ("detail", 100)]),
+        ("SELECT n FROM {t} WHERE NULL = label", &[], &[]),
+        // What turns out to be gone gives no row.
+        ("SELECT n FROM {t} WHERE n IN (4, 5) AND secret IS NULL", &["4"], &[("secret", 2)]),
+        ("SELECT n, secret FROM {t} WHERE n IN (4, 5)", &["4"], &[("secret", 2)]),
+        // Joins, too: each side's filter before its sources.
+        (
+            "SELECT a.detail FROM {t} a JOIN things b ON b.id = a.n WHERE a.label = 'label 3' AND a.n < 10",
+            &["6"],
+            &[("label", 10), ("detail", 1)],
+        ),
+        ("SELECT max(detail) FROM (SELECT * FROM {t} WHERE n < 3) WHERE n > 0", &["4"], &[("detail", 2)]),
+    ];
+    let lab = Lab::default();
+    let engine = engine(&lab).await;
+    for table in ["costly", "costly_stream"] {
+        for (sql, expected, runs) in cases {
+            let sql = sql.replace("{t}", table);
+            let got: Vec<String> = rows(&engine, &sql).await.into_iter().map(|mut row| row.remove(0)).collect();
+            assert_eq!(got, *expected, "{sql}");
+            assert_eq!(lab.runs(), runs.iter().copied().collect(), "{sql}");
+        }
+        let query = engine.query(&format!("SELECT n, secret FROM {table} WHERE n < 3")).await.expect("it plans");
+        query.collect().await.expect("it runs");
+        assert_eq!(query.warnings().iter().map(|warning| warning.count).collect::<Vec<_>>(), [3], "of the rows left");
+        lab.runs();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_counts_rows_that_the_filter_leaves() {
+    let lab = Lab::default();
+    let engine = engine(&lab).await;
+    for table in ["costly", "costly_stream"] {
+        let sql = format!("SELECT n, detail FROM {table} WHERE label = 'label 3' LIMIT 3");
+        assert_eq!(rows(&engine, &sql).await.len(), 3, "{table}");
+        let runs = lab.runs();
+        assert!(runs["label"] <= 100 && runs["detail"] <= 10, "{table}: {runs:?}");
+        assert_eq!(rows(&engine, &format!("SELECT n FROM {table} WHERE n % 10 = 3 LIMIT 2 OFFSET 9")).await.len(), 1);
+    }
+    assert_eq!(rows(&engine, "SELECT n FROM endless WHERE n % 40 = 39 LIMIT 2").await, [["39"], ["79"]]);
+    assert!(lab.0.endless_given.load(Ordering::Relaxed) < 200, "few more than it takes");
+    assert_eq!(rows(&engine, "SELECT n FROM costly WHERE n > 5 LIMIT 0").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_fails_fails_the_query() {
+    let lab = Lab::default();
+    let engine = lab.engine().dialect(Dialect::DataFusion).build().await.expect("the engine builds");
+    for table in ["costly", "costly_stream"] {
+        let sql = format!("SELECT n FROM {table} WHERE CAST(label AS BIGINT) = 3");
+        let query = engine.query(&sql).await.expect("it plans");
+        let error = query.collect().await.expect_err("a label is no number");
+        assert_eq!(error.code(), Code::Execution, "{error}");
+        assert!(error.to_string().contains("label 0"), "{error}");
+        assert!(query.warnings().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_made_by_hand_needs_to_know_nothing_of_conditions() {
+    let engine = Lab::default().engine().table(Arc::new(ByHand::new())).build().await.expect("the engine builds");
+    assert_eq!(
+        rows(&engine, "SELECT n FROM by_hand WHERE tens = 7 AND n % 2 = 0").await.concat(),
+        ["70", "72", "74", "76", "78"]
+    );
+    assert_eq!(rows(&engine, "SELECT count(*) FROM by_hand WHERE tens IN (1, 2)").await, [["20"]]);
+    assert_eq!(rows(&engine, "SELECT n FROM by_hand WHERE tens > 5 LIMIT 3").await.len(), 3);
+    assert_eq!(rows(&engine, "SELECT tens FROM by_hand LIMIT 60").await.len(), 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_block_are_read_side_by_side_within_the_limit() {
+    for (slices, most) in [(32, 6), (2, 2), (1, 1)] {
+        let lab = Lab::default();
+        let limits = indago_engine::Limits { slices, ..indago_engine::Limits::default() };
+        let engine = lab.engine().limits(limits).build().await.expect("the engine builds");
+        let query = engine.query("SELECT part, n FROM in_parts WHERE n = 1").await.expect("it plans");
+        let mut got = texts(&query.collect().await.expect("it runs"));
+        got.sort();
+        assert_eq!(got, [["0", "1"], ["1", "1"], ["2", "1"], ["4", "1"], ["5", "1"]]);
+        assert_eq!(lab.0.parts.lock().1, most, "{slices} at once");
+        let warnings = query.warnings();
+        assert_eq!(warnings.iter().map(|warning| warning.origin.as_str()).collect::<Vec<_>>(), ["3"]);
+        assert_eq!(query.scans()[0].slices, 6);
+        assert_eq!(rows(&engine, "SELECT part FROM in_parts LIMIT 3").await.len(), 3);
+    }
 }

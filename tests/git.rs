@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use indago_engine::{Engine, Outcome, Warning};
-use indago_table::{ColumnConstraint, Constraints, Reading, Scalar, ScanContext, Sink, Sys};
+use indago_table::{ColumnConstraint, Constraints, Reading, Scalar, ScanContext, Sink, Slice, Sys};
 use indago_tables_registry::{Environments, Git, GitRoot, all};
 use indago_testkit::beds::git::{self, Repositories};
 
@@ -848,10 +848,12 @@ fn scan(
     let context = ScanContext { limit, constraints: Arc::new(constraints), ..ScanContext::new(columns) };
     let mut count = Count(0);
     for slice in table.slices(&context).expect("slices") {
-        match slice.reading {
-            Reading::Blocking(read) => read(&mut count).expect("read"),
-            Reading::Async(_) => panic!("git tables block"),
-        }
+        let Reading::Finding(find) = slice.reading else { panic!("git tables look for repositories") };
+        let read = &mut |repository: Slice| match repository.reading {
+            Reading::Blocking(read) => read(&mut count).is_ok(),
+            other => panic!("a repository is read by blocking calls, not {other:?}"),
+        };
+        find(read).expect("the repositories are found and read");
     }
     (count.0, context.meter.calls())
 }

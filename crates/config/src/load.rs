@@ -178,11 +178,12 @@ fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
 /// What a type cannot say.
 fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Result<()> {
     let span_of = |path: &[&str]| span_of(table, path).unwrap_or(0..0);
-    let at_least_one: [(&[&str], bool); 10] = [
+    let at_least_one: [(&[&str], bool); 11] = [
         (&["limits", "memory"], config.limits.memory.0 > 0),
         (&["limits", "timeout"], config.limits.timeout.is_none_or(|timeout| !timeout.0.is_zero())),
         (&["limits", "batch_size"], config.limits.batch_size > 0),
         (&["limits", "partitions"], config.limits.partitions != Some(0)),
+        (&["limits", "slices"], config.limits.slices > 0),
         (&["limits", "calls_per_endpoint"], config.limits.calls_per_endpoint > 0),
         (&["limits", "call_timeout"], !config.limits.call_timeout.0.is_zero()),
         (&["limits", "lookup_batch"], config.limits.lookup_batch > 0),
@@ -308,6 +309,7 @@ mod tests {
             "[limits]\ntimeout = \"soon\"\n",
             "[limits]\nbatch_size = \"many\"\n",
             "[limits]\nbatch_size = 0\n",
+            "[limits]\nslices = 0\n",
             "[limits]\nretries = -1\n",
             "[sql]\ndialect = \"mysql\"\n",
             "limits = 3\n",

@@ -63,6 +63,8 @@ section! {
         batch_size: usize = 4096,
         /// Partitions that a query is worked on in at once; more than one pays for large stores. Not set: one.
         partitions: Option<usize> = None,
+        /// Independent parts of a table that are read at once: clusters, accounts and regions, repositories.
+        slices: usize = 32,
         /// API calls under way at once to one endpoint: a cluster, or a service in an account and region.
         calls_per_endpoint: usize = 8,
         /// API calls a second to one endpoint.

@@ -1,11 +1,12 @@
 //! What filters ask of a table's columns.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, Like};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use indago_table::{ColumnConstraint, Constraints, Kind, Pattern, Scalar, TableSpec};
+use indago_table::{Collation, ColumnConstraint, ColumnSpec, Constraints, Kind, Pattern, Scalar, TableSpec};
 
 /// How well a table answers a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +52,13 @@ pub(crate) fn scalar(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
 
 /// Adds what one filter asks to what is asked already.
 pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints) -> Answer {
-    if let Some((column, keys)) = keys(spec, filter) {
+    if let Some(Keys { column, keys, answer }) = keys(spec, filter) {
         let constraint = constraints.0.entry(column).or_default();
-        let both = match &constraint.keys {
-            Some(known) => known.iter().filter(|key| keys.contains(key)).cloned().collect(),
+        constraint.keys = Some(Arc::new(match &constraint.keys {
+            Some(known) => common(known, &keys),
             None => keys,
-        };
-        constraint.keys = Some(Arc::new(both));
-        return Answer::Exact;
+        }));
+        return answer;
     }
     if let Some((column, pattern)) = pattern(spec, filter) {
         constraints.0.entry(column).or_default().patterns.push(pattern);
@@ -73,6 +73,17 @@ pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints
         return Answer::Hint;
     }
     Answer::None
+}
+
+/// The keys that are in both lists.
+pub(crate) fn common(keys: &[Scalar], others: &[Scalar]) -> Vec<Scalar> {
+    let others: HashSet<&Scalar> = others.iter().collect();
+    keys.iter().filter(|key| others.contains(key)).cloned().collect()
+}
+
+/// The filters that are still to be checked on the rows that a table gives.
+pub(crate) fn unanswered<'a>(spec: &TableSpec, filters: &'a [Expr]) -> impl Iterator<Item = &'a Expr> {
+    filters.iter().filter(|filter| add(spec, filter, &mut Constraints::default()) != Answer::Exact)
 }
 
 /// All that a list of filters asks.
@@ -106,59 +117,105 @@ fn column(spec: &TableSpec, expr: &Expr) -> Option<usize> {
     }
 }
 
+/// What a filter asks of an indexed column.
+struct Keys {
+    column: usize,
+    /// Distinct, as the column has its keys.
+    keys: Vec<Scalar>,
+    answer: Answer,
+}
+
+impl Keys {
+    fn of(column: usize, keys: impl IntoIterator<Item = Scalar>, answer: Answer) -> Self {
+        let mut seen = HashSet::new();
+        let keys = keys.into_iter().filter(|key| seen.insert(key.clone())).collect();
+        Keys { column, keys, answer }
+    }
+}
+
+/// An indexed column in a comparison. Where the column ignores case, a comparison that does not is stricter than the
+/// table's answer.
+fn keyed(spec: &TableSpec, expr: &Expr) -> Option<(usize, Answer)> {
+    let (position, answer) = match without_case(expr) {
+        Some(inner) => {
+            let position = column(spec, inner)?;
+            (position, if ignores_case(&spec.columns[position]) { Answer::Exact } else { Answer::None })
+        }
+        None => {
+            let position = column(spec, expr)?;
+            (position, if ignores_case(&spec.columns[position]) { Answer::Hint } else { Answer::Exact })
+        }
+    };
+    (spec.columns[position].index && answer != Answer::None).then_some((position, answer))
+}
+
+/// Whether equal texts of a column may differ in case.
+pub(crate) fn ignores_case(column: &ColumnSpec) -> bool {
+    column.collation == Collation::NoCase
+}
+
+/// The operand of `collation_key(operand, 'nocase')`: what the dialect makes of an operand whose case does not count.
+pub(crate) fn without_case(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Alias(alias) => without_case(&alias.expr),
+        Expr::ScalarFunction(function) if function.name() == "collation_key" => match function.args.as_slice() {
+            [operand, Expr::Literal(collation, _)] => {
+                let is_nocase =
+                    collation.try_as_str().flatten().is_some_and(|name| name.eq_ignore_ascii_case("nocase"));
+                is_nocase.then_some(operand)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// `column = literal`, `column IN (literals)`, and `OR`s of these on one column.
-fn keys(spec: &TableSpec, filter: &Expr) -> Option<(usize, Vec<Scalar>)> {
-    let keyed = |expr: &Expr| column(spec, expr).filter(|position| spec.columns[*position].index);
+fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
+    let key = |value: &ScalarValue, position: usize| {
+        let column = &spec.columns[position];
+        scalar(value, &column.kind).map(|key| column.as_key(key))
+    };
+    let flag = |expr: &Expr, value: bool| {
+        let (position, answer) = keyed(spec, expr)?;
+        let is_flag = spec.columns[position].kind == Kind::Boolean;
+        is_flag.then(|| Keys::of(position, [Scalar::Boolean(value)], answer))
+    };
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            let (position, literal) = match (keyed(left), keyed(right)) {
-                (Some(position), None) => (position, right),
-                (None, Some(position)) => (position, left),
+            let ((position, answer), literal) = match (keyed(spec, left), keyed(spec, right)) {
+                (Some(keyed), None) => (keyed, right),
+                (None, Some(keyed)) => (keyed, left),
                 _ => return None,
             };
             let Expr::Literal(value, _) = literal.as_ref() else { return None };
             if value.is_null() {
-                return Some((position, Vec::new()));
+                return Some(Keys::of(position, [], answer));
             }
-            Some((position, vec![scalar(value, &spec.columns[position].kind)?]))
+            Some(Keys::of(position, [key(value, position)?], answer))
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let (position, mut all) = keys(spec, left)?;
-            let (other, more) = keys(spec, right)?;
-            if position != other {
+            let (one, other) = (keys(spec, left)?, keys(spec, right)?);
+            if one.column != other.column {
                 return None;
             }
-            for key in more {
-                if !all.contains(&key) {
-                    all.push(key);
-                }
-            }
-            Some((position, all))
+            let answer = if one.answer == other.answer { one.answer } else { Answer::Hint };
+            Some(Keys::of(one.column, one.keys.into_iter().chain(other.keys), answer))
         }
         Expr::InList(InList { expr, list, negated: false }) => {
-            let position = keyed(expr)?;
+            let (position, answer) = keyed(spec, expr)?;
             let mut all = Vec::with_capacity(list.len());
             for element in list {
                 let Expr::Literal(value, _) = element else { return None };
-                if value.is_null() {
-                    continue;
-                }
-                let key = scalar(value, &spec.columns[position].kind)?;
-                if !all.contains(&key) {
-                    all.push(key);
+                if !value.is_null() {
+                    all.push(key(value, position)?);
                 }
             }
-            Some((position, all))
+            Some(Keys::of(position, all, answer))
         }
         // A boolean column stands as a filter by itself.
-        Expr::Not(inner) => {
-            let position = keyed(inner).filter(|position| spec.columns[*position].kind == Kind::Boolean)?;
-            Some((position, vec![Scalar::Boolean(false)]))
-        }
-        other => {
-            let position = keyed(other).filter(|position| spec.columns[*position].kind == Kind::Boolean)?;
-            Some((position, vec![Scalar::Boolean(true)]))
-        }
+        Expr::Not(inner) => flag(inner, false),
+        other => flag(other, true),
     }
 }
 

@@ -20,28 +20,69 @@ use datafusion::physical_plan::{
 };
 use futures::{Stream, StreamExt, TryStreamExt};
 use indago_table::scan::BoxFuture;
-use indago_table::{Constraints, Error as TableError, Meter, Reading, Scalar, ScanContext, Sink, TableRef};
+use indago_table::table::FindSlices;
+use indago_table::{
+    Constraints, Error as TableError, Meter, Reading, Scalar, ScanContext, Sink, Slice, TableRef, TableSpec,
+};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::condition::{self, Condition, Failure};
 use crate::constraints;
 use crate::lookup_join::cache;
 use crate::shared::SharedReading;
 use crate::state::{QueryState, ScanRecord, Shared};
 
-/// A scan of one table: which columns, under which constraints.
+/// What is asked of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// Wanted columns, in output order.
+    pub(crate) columns: Vec<usize>,
+    /// What the table answers, all of it or in part.
+    pub(crate) constraints: Arc<Constraints>,
+    /// What is checked on the rows besides.
+    pub(crate) conditions: Vec<Condition>,
+    /// Rows that are enough.
+    pub(crate) limit: Option<usize>,
+}
+
+impl Asked {
+    /// What several scans under the same constraints ask together, with `more` columns: their rows, and perhaps others.
+    pub(crate) fn union<'a>(scans: impl IntoIterator<Item = &'a Asked>, more: &[usize]) -> Option<Asked> {
+        let scans: Vec<&Asked> = scans.into_iter().collect();
+        let (first, others) = scans.split_first()?;
+        let is_common = others.iter().all(|other| other.conditions == first.conditions);
+        let mut columns: Vec<usize> = scans.iter().flat_map(|asked| &asked.columns).chain(more).copied().collect();
+        if !is_common {
+            columns.extend(scans.iter().flat_map(|asked| &asked.conditions).flat_map(Condition::columns));
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        let conditions = if is_common { first.conditions.clone() } else { Vec::new() };
+        Some(Asked { columns, constraints: first.constraints.clone(), conditions, limit: None })
+    }
+
+    /// What this scan asked of the rows that a union gave.
+    pub(crate) fn select(&self, union: &Asked, rows: &RecordBatch) -> Result<RecordBatch> {
+        let unchecked = if union.conditions == self.conditions { &[] } else { self.conditions.as_slice() };
+        let rows = condition::sift(unchecked, &union.columns, rows.clone())?;
+        let position = |column: &usize| union.columns.binary_search(column).expect("the union has all columns");
+        Ok(rows.project(&self.columns.iter().map(position).collect::<Vec<_>>())?)
+    }
+}
+
+/// A scan of one table.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanExec {
     pub(crate) engine: Arc<Shared>,
     pub(crate) table: TableRef,
-    /// Wanted columns, in output order.
-    pub(crate) columns: Vec<usize>,
-    pub(crate) constraints: Arc<Constraints>,
-    pub(crate) limit: Option<usize>,
+    pub(crate) asked: Asked,
     /// The keys come from a lookup join when it runs.
     pub(crate) binding: Option<Binding>,
     /// The keys that a lookup join brought.
     keys: Vec<(usize, Arc<Vec<Scalar>>)>,
+    /// What all scans of the plan together ask about each key.
+    pub(crate) lookup: Option<Arc<Asked>>,
     /// Another scan of the plan wants the same rows.
     pub(crate) shared: Option<Arc<SharedReading>>,
     schema: SchemaRef,
@@ -59,15 +100,8 @@ pub(crate) struct Binding {
 }
 
 impl ScanExec {
-    pub(crate) fn new(
-        engine: Arc<Shared>,
-        table: TableRef,
-        columns: Vec<usize>,
-        constraints: Constraints,
-        limit: Option<usize>,
-        binding: Option<Binding>,
-    ) -> Result<Self> {
-        let schema = Arc::new(table.spec().schema().project(&columns)?);
+    pub(crate) fn new(engine: Arc<Shared>, table: TableRef, asked: Asked, binding: Option<Binding>) -> Result<Self> {
+        let schema = Arc::new(table.spec().schema().project(&asked.columns)?);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             Partitioning::UnknownPartitioning(1),
@@ -77,11 +111,10 @@ impl ScanExec {
         Ok(ScanExec {
             engine,
             table,
-            columns,
-            constraints: Arc::new(constraints),
-            limit,
+            asked,
             binding,
             keys: Vec::new(),
+            lookup: None,
             shared: None,
             schema,
             properties: Arc::new(properties),
@@ -99,36 +132,57 @@ impl ScanExec {
         ScanExec { shared: Some(shared), ..self.clone() }
     }
 
-    /// What reads the scan's rows: asks for `columns` under `constraints`.
+    /// The same scan, looking up keys together with others.
+    pub(crate) fn with_lookup(&self, lookup: Arc<Asked>) -> Self {
+        ScanExec { lookup: Some(lookup), ..self.clone() }
+    }
+
+    /// A line in the query's statistics for readings that ask this.
+    pub(crate) fn record(&self, state: &QueryState, asked: &Asked, how: &'static str) -> Arc<ScanRecord> {
+        let spec = self.table.spec();
+        let constraints = constraints::describe(spec, &asked.constraints);
+        state.record(&spec.name, constraints, condition::describe(&asked.conditions), how)
+    }
+
+    /// Reads rows of the table.
     pub(crate) fn reading(
         &self,
         state: &QueryState,
         record: Arc<ScanRecord>,
-        columns: &[usize],
-        constraints: Arc<Constraints>,
+        asked: &Asked,
     ) -> SendableRecordBatchStream {
-        let mut ascending = columns.to_vec();
-        ascending.sort_unstable();
-        ascending.dedup();
-        let context = self.context(state, &record, &ascending, constraints);
-        let order: Vec<usize> = columns.iter().map(|c| ascending.binary_search(c).expect("the same columns")).collect();
-        let rows = read(self.engine.limits.slices, &self.table, context, record, state);
-        let schema = Arc::new(self.table.spec().schema().project(columns).expect("columns of the table"));
-        let in_order = rows.map(move |batch| Ok(batch?.project(&order)?));
-        Box::pin(RecordBatchStreamAdapter::new(schema, in_order))
+        let is_checked = self.table.checks_filters() || asked.conditions.is_empty();
+        let mut columns = asked.columns.clone();
+        if !is_checked {
+            columns.extend(asked.conditions.iter().flat_map(Condition::columns));
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        let (filters, failure) = condition::asked(if is_checked { &asked.conditions } else { &[] });
+        let context = ScanContext { filters, ..self.context(state, &record, &columns, asked) };
+        let limit = asked.limit.filter(|_| !self.table.checks_filters());
+        let rows = read(self.engine.limits.slices, &self.table, context, record, state, failure);
+        let union = Asked {
+            columns,
+            conditions: if is_checked { asked.conditions.clone() } else { Vec::new() },
+            ..asked.clone()
+        };
+        let asked = asked.clone();
+        let schema = Arc::new(self.table.spec().schema().project(&asked.columns).expect("columns of the table"));
+        let selected = rows.map(move |batch| asked.select(&union, &batch?));
+        match limit {
+            Some(limit) => Box::pin(RecordBatchStreamAdapter::new(schema, first_rows(selected, limit))),
+            None => Box::pin(RecordBatchStreamAdapter::new(schema, selected)),
+        }
     }
 
-    fn context(
-        &self,
-        state: &QueryState,
-        record: &ScanRecord,
-        columns: &[usize],
-        constraints: Arc<Constraints>,
-    ) -> ScanContext {
+    fn context(&self, state: &QueryState, record: &ScanRecord, columns: &[usize], asked: &Asked) -> ScanContext {
+        let gives_all = self.table.checks_filters() || asked.conditions.is_empty();
         ScanContext {
             columns: columns.into(),
-            constraints,
-            limit: self.limit,
+            constraints: asked.constraints.clone(),
+            filters: Arc::new([]),
+            limit: asked.limit.filter(|_| gives_all),
             batch_size: self.engine.limits.batch_size,
             meter: Arc::new(Meter::child(&record.meter)),
             gate: self.engine.gate.clone(),
@@ -140,38 +194,68 @@ impl ScanExec {
     /// The calls that the scan would make, for `EXPLAIN`: labels of its parts.
     fn parts(&self) -> Vec<String> {
         let state = self.engine.start_query();
-        let record = state.record("", String::new(), "explain");
-        let context = self.context(&state, &record, &self.columns, self.constraints.clone());
+        let record = self.record(&state, &self.asked, "explain");
+        let (filters, _) = condition::asked(&self.asked.conditions);
+        let context = ScanContext { filters, ..self.context(&state, &record, &self.asked.columns, &self.asked) };
         let slices = self.table.slices(&context).unwrap_or_default();
         slices.into_iter().map(|slice| slice.label).filter(|label| !label.is_empty()).collect()
     }
 
     fn estimated_rows(&self) -> usize {
-        let spec = self.table.spec();
-        let keys = self.constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|k| k.len()).min();
-        let typical = usize::try_from(spec.typical_rows).unwrap_or(usize::MAX);
-        let rows = keys.map_or(typical, |keys| keys.min(typical));
-        self.limit.map_or(rows, |limit| rows.min(limit))
+        let rows = estimated_rows(self.table.spec(), &self.asked.constraints, self.asked.conditions.len());
+        let rows = rows.ceil().min(usize::MAX as f64) as usize;
+        self.asked.limit.map_or(rows, |limit| rows.min(limit))
+    }
+}
+
+/// The part of the rows that a condition is expected to leave.
+pub(crate) const SELECTIVITY: f64 = 0.2;
+
+/// Rows that a scan is expected to give.
+pub(crate) fn estimated_rows(spec: &TableSpec, constraints: &Constraints, conditions: usize) -> f64 {
+    let typical = spec.typical_rows as f64;
+    let keys = constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|keys| keys.len()).min();
+    let rows = keys.map_or(typical, |keys| (keys as f64).min(typical));
+    rows * SELECTIVITY.powi(conditions.min(3) as i32)
+}
+
+/// No more than so many rows of a stream.
+fn first_rows(
+    rows: impl Stream<Item = Result<RecordBatch>> + Send,
+    limit: usize,
+) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    async_stream::try_stream! {
+        let mut left = limit;
+        let mut rows = std::pin::pin!(rows);
+        while left > 0 && let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let batch = batch.slice(0, batch.num_rows().min(left));
+            left -= batch.num_rows();
+            yield batch;
+        }
     }
 }
 
 impl DisplayAs for ScanExec {
     fn fmt_as(&self, form: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spec = self.table.spec();
-        let names: Vec<&str> = self.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
+        let names: Vec<&str> = self.asked.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
         let (open, between) = match form {
             DisplayFormatType::TreeRender => ("", "\n"),
             _ => ("ScanExec: ", ", "),
         };
         write!(f, "{open}table={}{between}columns=[{}]", spec.name, names.join(", "))?;
-        if !self.constraints.is_empty() {
-            write!(f, "{between}pushed=[{}]", constraints::describe(spec, &self.constraints))?;
+        if !self.asked.constraints.is_empty() {
+            write!(f, "{between}pushed=[{}]", constraints::describe(spec, &self.asked.constraints))?;
+        }
+        if !self.asked.conditions.is_empty() {
+            write!(f, "{between}filter=[{}]", condition::describe(&self.asked.conditions))?;
         }
         if let Some(binding) = &self.binding {
             let keys: Vec<&str> = binding.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
             write!(f, "{between}keys_from_join=[{}]", keys.join(", "))?;
         }
-        if let Some(limit) = self.limit {
+        if let Some(limit) = self.asked.limit {
             write!(f, "{between}limit={limit}")?;
         }
         if self.shared.is_some() {
@@ -222,13 +306,12 @@ impl ExecutionPlan for ScanExec {
                 if self.keys.is_empty() {
                     return internal_err!("the scan of {} waits for keys that no join brings", spec.name);
                 }
-                cache::read(self, binding, &self.keys, state)?
+                cache::read(self, binding, &self.keys, state, &context)?
             }
             (None, Some(shared)) => shared.stream(self, &state, &context)?,
             (None, None) => {
-                let described = constraints::describe(spec, &self.constraints);
-                let record = state.record(&spec.name, described, "scan");
-                self.reading(&state, record, &self.columns, self.constraints.clone())
+                let record = self.record(&state, &self.asked, "scan");
+                self.reading(&state, record, &self.asked)
             }
         };
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
@@ -245,7 +328,7 @@ impl ExecutionPlan for ScanExec {
         let rows = self.estimated_rows();
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Inexact(rows);
-        statistics.total_byte_size = Precision::Inexact(rows.saturating_mul(64 * self.columns.len().max(1)));
+        statistics.total_byte_size = Precision::Inexact(rows.saturating_mul(64 * self.asked.columns.len().max(1)));
         Ok(Arc::new(statistics))
     }
 
@@ -253,22 +336,24 @@ impl ExecutionPlan for ScanExec {
         if self.binding.is_some() {
             return None;
         }
-        Some(Arc::new(ScanExec { limit, ..self.clone() }))
+        let asked = Asked { limit, ..self.asked.clone() };
+        Some(Arc::new(ScanExec { asked, ..self.clone() }))
     }
 
     fn fetch(&self) -> Option<usize> {
-        self.limit
+        self.asked.limit
     }
 }
 
 /// Reads all slices of a scan concurrently. A slice that fails becomes a warning; the others go on.
-pub(crate) fn read(
+fn read(
     at_once: usize,
     table: &TableRef,
     context: ScanContext,
     record: Arc<ScanRecord>,
     state: &QueryState,
-) -> impl Stream<Item = Result<RecordBatch>> + Send + use<> {
+    failure: Failure,
+) -> Rows {
     let (sender, receiver) = mpsc::channel(2);
     let mut tasks = JoinSet::new();
     let meter = context.meter.clone();
@@ -277,32 +362,81 @@ pub(crate) fn read(
         Err(error) => report.add("", &error),
         Ok(slices) => {
             let places = Arc::new(Semaphore::new(at_once.max(1)));
+            let readers = Readers { sink: ChannelSink(sender), record: record.clone(), report, places };
             for slice in slices {
-                let sink = ChannelSink(sender.clone());
-                let (record, report, places) = (record.clone(), report.clone(), places.clone());
-                tasks.spawn(async move {
-                    let _place = places.acquire().await.expect("the semaphore is never closed");
-                    record.start_slice();
-                    let outcome = match slice.reading {
-                        Reading::Async(read) => read(Box::new(sink)).await,
-                        Reading::Blocking(read) => {
-                            let mut sink = sink;
-                            match tokio::task::spawn_blocking(move || read(&mut sink)).await {
-                                Ok(outcome) => outcome,
-                                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                                Err(_) => Err(TableError::Cancelled),
-                            }
-                        }
-                    };
-                    record.end_slice();
-                    if let Err(error) = outcome {
-                        report.add(&slice.label, &error);
-                    }
-                });
+                tasks.spawn(readers.clone().read(slice));
             }
         }
     }
-    Rows { receiver, tasks, record, meter }
+    Rows { receiver, tasks, record, meter, failure }
+}
+
+/// Reads slices, so many at the same time as there are places.
+#[derive(Clone)]
+struct Readers {
+    sink: ChannelSink,
+    record: Arc<ScanRecord>,
+    report: Report,
+    places: Arc<Semaphore>,
+}
+
+impl Readers {
+    fn read(self, slice: Slice) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let outcome = match slice.reading {
+                // What only looks for slices takes no place: those that it finds need one.
+                Reading::Finding(find) => self.find(find).await,
+                Reading::Async(read) => self.in_place(read(Box::new(self.sink.clone()))).await,
+                Reading::Blocking(read) => {
+                    let mut sink = self.sink.clone();
+                    self.in_place(on_blocking_thread(move || read(&mut sink))).await
+                }
+            };
+            if let Err(error) = outcome {
+                self.report.add(&slice.label, &error);
+            }
+        })
+    }
+
+    async fn in_place(&self, reading: impl Future<Output = Result<(), TableError>>) -> Result<(), TableError> {
+        let _place = self.places.acquire().await.expect("the semaphore is never closed");
+        self.record.start_slice();
+        let outcome = reading.await;
+        self.record.end_slice();
+        outcome
+    }
+
+    async fn find(&self, find: FindSlices) -> Result<(), TableError> {
+        let (sender, mut found) = mpsc::channel(1);
+        self.record.start_search();
+        let search = on_blocking_thread(move || find(&mut |slice| sender.blocking_send(slice).is_ok()));
+        let read = async {
+            let mut tasks = JoinSet::new();
+            while let Some(slice) = found.recv().await {
+                // Waiting for a place here keeps the search from running far ahead.
+                drop(self.places.acquire().await.expect("the semaphore is never closed"));
+                tasks.spawn(self.clone().read(slice));
+            }
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(error) = ended
+                    && error.is_panic()
+                {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            }
+        };
+        let (outcome, ()) = futures::join!(search, read);
+        self.record.end_slice();
+        outcome
+    }
+}
+
+async fn on_blocking_thread(work: impl FnOnce() -> Result<(), TableError> + Send + 'static) -> Result<(), TableError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(TableError::Cancelled),
+    }
 }
 
 #[derive(Clone)]
@@ -323,6 +457,7 @@ struct Rows {
     tasks: JoinSet<()>,
     record: Arc<ScanRecord>,
     meter: Arc<Meter>,
+    failure: Failure,
 }
 
 impl Stream for Rows {
@@ -334,7 +469,11 @@ impl Stream for Rows {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {}
         }
-        // All senders are gone. A task that panicked must not look like the end of the rows.
+        // All senders are gone. Rows that a condition failed on are not the end of the rows.
+        if let Some(error) = self.failure.lock().take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        // A task that panicked must not look like the end of the rows.
         loop {
             match self.tasks.poll_join_next(context) {
                 Poll::Ready(Some(Err(error))) if error.is_panic() => {
@@ -355,6 +494,7 @@ impl Drop for Rows {
     }
 }
 
+#[derive(Clone)]
 struct ChannelSink(mpsc::Sender<RecordBatch>);
 
 impl Sink for ChannelSink {

@@ -4,6 +4,7 @@
 //! a query needs, drives keyed tables by the keys of the others, holds queries to their limits, and says what was
 //! missing from the rows.
 
+mod condition;
 mod constraints;
 mod diagnostic;
 mod engine;

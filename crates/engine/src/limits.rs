@@ -13,7 +13,7 @@ pub struct Limits {
     pub batch_size: usize,
     /// Partitions of a plan. One is fastest for live tables; more pay for large stores.
     pub partitions: usize,
-    /// Parts of a scan (clusters, accounts and regions) read at the same time.
+    /// Parts of a scan (clusters, accounts and regions, repositories) read at the same time.
     pub slices: usize,
     /// Calls to one endpoint at the same time.
     pub calls_per_endpoint: usize,

@@ -15,7 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::exec::ScanExec;
+use crate::exec::{Asked, ScanExec};
 use crate::limits::Limits;
 use crate::lookup_join::bind;
 use crate::lookup_join::exec::{LookupJoinExec, PhysicalKey, Shape};
@@ -72,7 +72,7 @@ impl ExtensionPlanner for LookupPlanner {
         };
         let keys = keys.iter().map(|key| {
             let driving = plan_expr(&key.driving, driving_schema)?;
-            Ok(PhysicalKey { leaf: key.leaf, column: key.column, kind: key.kind.clone(), driving })
+            Ok(PhysicalKey { leaf: key.leaf, column: key.column, spec: key.spec.clone(), driving })
         });
         let shape = Shape {
             side: *side,
@@ -112,56 +112,85 @@ fn join_filter(filter: &Expr, join: &Join, plan_expr: &PlanExpr<'_>) -> Result<J
     Ok(JoinFilter::new(expression, indices, schema.as_arrow().clone().into()))
 }
 
-/// Lets scans that read the same share one reading; a scan below a lookup, which runs many times, keeps its rows too.
+/// Lets scans that read the same share one reading, and scans that look up keys of one column look them up together. A
+/// scan below a lookup, which runs many times, keeps its rows too.
 pub(crate) fn share_readings(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let mut groups: HashMap<String, Group> = HashMap::new();
+    let mut groups: HashMap<Identity, Group> = HashMap::new();
     gather(&plan, false, &mut groups);
-    groups.retain(|_, group| group.scans > 1 || group.repeats);
-    if groups.is_empty() {
+    let mut readings: HashMap<Identity, Together> = HashMap::new();
+    for (identity, group) in groups {
+        let more = identity.keys.as_deref().unwrap_or_default();
+        let Some(asked) = Asked::union(&group.scans, more) else { continue };
+        if identity.keys.is_some() {
+            readings.insert(identity, Together::Lookup(Arc::new(asked)));
+        } else if group.scans.len() > 1 || group.repeats {
+            readings.insert(identity, Together::Reading(Arc::new(SharedReading::new(asked))));
+        }
+    }
+    if readings.is_empty() {
         return Ok(plan);
     }
-    let readings: HashMap<String, Arc<SharedReading>> =
-        groups.into_iter().map(|(identity, group)| (identity, Arc::new(SharedReading::new(group.columns)))).collect();
     plan.transform_up(|node| {
-        let reading = node.downcast_ref::<ScanExec>().and_then(|scan| Some((scan, readings.get(&identity(scan)?)?)));
-        match reading {
-            Some((scan, reading)) => {
-                let shared: Arc<dyn ExecutionPlan> = Arc::new(scan.with_shared(reading.clone()));
-                Ok(Transformed::yes(shared))
-            }
-            None => Ok(Transformed::no(node)),
-        }
+        let together =
+            node.downcast_ref::<ScanExec>().and_then(|scan| Some((scan, readings.get(&Identity::of(scan)?)?)));
+        let scan: Arc<dyn ExecutionPlan> = match together {
+            Some((scan, Together::Reading(reading))) => Arc::new(scan.with_shared(reading.clone())),
+            Some((scan, Together::Lookup(asked))) => Arc::new(scan.with_lookup(asked.clone())),
+            None => return Ok(Transformed::no(node)),
+        };
+        Ok(Transformed::yes(scan))
     })
     .data()
 }
 
-#[derive(Default)]
-struct Group {
-    scans: usize,
-    repeats: bool,
-    columns: Vec<usize>,
+/// What scans that belong together do.
+enum Together {
+    /// They have one reading.
+    Reading(Arc<SharedReading>),
+    /// They ask this about each key.
+    Lookup(Arc<Asked>),
 }
 
-fn gather(plan: &Arc<dyn ExecutionPlan>, repeats: bool, groups: &mut HashMap<String, Group>) {
+/// What two scans must have in common to belong together.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Identity {
+    table: String,
+    constraints: String,
+    /// Columns whose keys a join brings.
+    keys: Option<Vec<usize>>,
+}
+
+impl Identity {
+    /// `None` for a scan that is on its own: with a limit it may stop before the others have what they need.
+    fn of(scan: &ScanExec) -> Option<Self> {
+        if scan.asked.limit.is_some() {
+            return None;
+        }
+        Some(Identity {
+            table: scan.table.spec().name.to_string(),
+            constraints: format!("{:?}", scan.asked.constraints),
+            keys: scan.binding.as_ref().map(|binding| binding.columns.clone()),
+        })
+    }
+}
+
+#[derive(Default)]
+struct Group {
+    scans: Vec<Asked>,
+    repeats: bool,
+}
+
+fn gather(plan: &Arc<dyn ExecutionPlan>, repeats: bool, groups: &mut HashMap<Identity, Group>) {
     if let Some(scan) = plan.downcast_ref::<ScanExec>()
-        && let Some(identity) = identity(scan)
+        && let Some(identity) = Identity::of(scan)
     {
         let group = groups.entry(identity).or_default();
-        group.scans += 1;
+        group.scans.push(scan.asked.clone());
         group.repeats |= repeats;
-        group.columns.extend(&scan.columns);
     }
     let looked_up = plan.downcast_ref::<LookupJoinExec>().map(LookupJoinExec::looked_up);
     for child in plan.children() {
         let below_lookup = looked_up.is_some_and(|looked_up| Arc::ptr_eq(looked_up, child));
         gather(child, repeats || below_lookup, groups);
     }
-}
-
-/// What two scans must have in common to be one reading.
-fn identity(scan: &ScanExec) -> Option<String> {
-    if scan.binding.is_some() || scan.limit.is_some() {
-        return None;
-    }
-    Some(format!("{} {:?}", scan.table.spec().name, scan.constraints))
 }

@@ -8,10 +8,11 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use indago_table::{Constraints, TableRef};
+use indago_table::TableRef;
 
-use crate::constraints::{self, Answer};
-use crate::exec::{Binding, ScanExec};
+use crate::condition::{self, Condition};
+use crate::constraints;
+use crate::exec::{Asked, Binding, ScanExec};
 use crate::state::Shared;
 
 /// A table in an engine; in a plan, also which of the plan's scans it is and which keys a join brings it.
@@ -32,6 +33,7 @@ impl Provider {
 
     fn plan(
         &self,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
@@ -40,10 +42,15 @@ impl Provider {
             Some(columns) => columns.clone(),
             None => (0..self.schema.fields().len()).collect(),
         };
-        let constraints = constraints::of(self.table.spec(), filters);
-        let scan =
-            ScanExec::new(self.engine.clone(), self.table.clone(), columns, constraints, limit, self.binding.clone())?;
-        Ok(Arc::new(scan))
+        let spec = self.table.spec();
+        let unanswered = constraints::unanswered(spec, filters);
+        let asked = Asked {
+            columns,
+            constraints: Arc::new(constraints::of(spec, filters)),
+            conditions: unanswered.map(|filter| Condition::new(filter, spec, session)).collect::<Result<_>>()?,
+            limit,
+        };
+        Ok(Arc::new(ScanExec::new(self.engine.clone(), self.table.clone(), asked, self.binding.clone())?))
     }
 }
 
@@ -59,21 +66,20 @@ impl TableProvider for Provider {
 
     async fn scan(
         &self,
-        _session: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.plan(projection, filters, limit)
+        self.plan(session, projection, filters, limit)
     }
 
+    /// A scan checks what its table does not answer, before it reads what only the rows that are left need.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let spec = self.table.spec();
-        let answer = |filter: &&Expr| match constraints::add(spec, filter, &mut Constraints::default()) {
-            Answer::Exact => TableProviderFilterPushDown::Exact,
-            Answer::Hint => TableProviderFilterPushDown::Inexact,
-            Answer::None => TableProviderFilterPushDown::Unsupported,
+        let support = |filter: &&Expr| match condition::is_of_row(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
         };
-        Ok(filters.iter().map(answer).collect())
+        Ok(filters.iter().map(support).collect())
     }
 }

@@ -48,6 +48,8 @@ pub struct ScanStats {
     pub table: String,
     /// What was asked of it.
     pub constraints: String,
+    /// What was checked on its rows besides.
+    pub filter: String,
     /// `scan`, `lookup` (keys brought by a join) or `shared` (read once for several).
     pub how: &'static str,
     /// Independent parts read.
@@ -127,6 +129,7 @@ impl QueryState {
         let stats = |scan: &Arc<crate::state::ScanRecord>| ScanStats {
             table: scan.table.clone(),
             constraints: scan.constraints.clone(),
+            filter: scan.filter.clone(),
             how: scan.how,
             slices: scan.slices(),
             rows: scan.meter.rows(),

@@ -13,14 +13,13 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::constraints;
-use crate::exec::ScanExec;
+use crate::exec::{Asked, ScanExec};
 use crate::state::QueryState;
 
 /// A reading that is kept while the query runs, with the columns that any of its scans wants.
 #[derive(Debug)]
 pub(crate) struct SharedReading {
-    columns: Vec<usize>,
+    asked: Asked,
     buffer: Mutex<Option<Arc<Buffer>>>,
 }
 
@@ -45,11 +44,9 @@ struct Progress {
 }
 
 impl SharedReading {
-    /// A reading for scans that together want these columns.
-    pub(crate) fn new(mut columns: Vec<usize>) -> Self {
-        columns.sort_unstable();
-        columns.dedup();
-        SharedReading { columns, buffer: Mutex::default() }
+    /// A reading for scans that together ask this.
+    pub(crate) fn new(asked: Asked) -> Self {
+        SharedReading { asked, buffer: Mutex::default() }
     }
 
     /// The rows for one of the scans; the first one that asks starts the reading.
@@ -63,8 +60,7 @@ impl SharedReading {
             let mut slot = self.buffer.lock();
             slot.get_or_insert_with(|| Arc::new(self.start(scan, state, context))).clone()
         };
-        let position = |column| self.columns.binary_search(column).expect("the union of all scans' columns");
-        let projection: Vec<usize> = scan.columns.iter().map(position).collect();
+        let (asked, union) = (scan.asked.clone(), self.asked.clone());
         let mut progress = buffer.rows.progress.subscribe();
         let batches = async_stream::try_stream! {
             let mut next = 0;
@@ -73,7 +69,7 @@ impl SharedReading {
                 while next < seen.batches {
                     let batch = buffer.rows.batches.lock()[next].clone();
                     next += 1;
-                    yield batch.project(&projection)?;
+                    yield asked.select(&union, &batch)?;
                 }
                 if let Some(error) = seen.error {
                     Err(DataFusionError::Shared(error))?;
@@ -89,11 +85,9 @@ impl SharedReading {
     }
 
     fn start(&self, scan: &ScanExec, state: &QueryState, context: &TaskContext) -> Buffer {
-        let spec = scan.table.spec();
-        let described = constraints::describe(spec, &scan.constraints);
-        let record = state.record(&spec.name, described, "shared");
-        let mut reading = scan.reading(state, record, &self.columns, scan.constraints.clone());
-        let memory = MemoryConsumer::new(format!("rows of {}", spec.name)).register(context.memory_pool());
+        let record = scan.record(state, &self.asked, "shared");
+        let mut reading = scan.reading(state, record, &self.asked);
+        let memory = MemoryConsumer::new(format!("rows of {}", scan.table.spec().name)).register(context.memory_pool());
         let rows = Arc::new(BufferedRows {
             batches: Mutex::default(),
             memory,

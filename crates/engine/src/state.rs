@@ -46,10 +46,17 @@ pub(crate) struct QueryState {
 }
 
 impl QueryState {
-    pub(crate) fn record(&self, table: &str, constraints: String, how: &'static str) -> Arc<ScanRecord> {
+    pub(crate) fn record(
+        &self,
+        table: &str,
+        constraints: String,
+        filter: String,
+        how: &'static str,
+    ) -> Arc<ScanRecord> {
         let record = Arc::new(ScanRecord {
             table: table.to_owned(),
             constraints,
+            filter,
             how,
             meter: Arc::default(),
             progress: Mutex::new(Progress::default()),
@@ -75,6 +82,7 @@ impl QueryState {
 pub(crate) struct ScanRecord {
     pub(crate) table: String,
     pub(crate) constraints: String,
+    pub(crate) filter: String,
     pub(crate) how: &'static str,
     pub(crate) meter: Arc<Meter>,
     progress: Mutex<Progress>,
@@ -90,8 +98,13 @@ struct Progress {
 
 impl ScanRecord {
     pub(crate) fn start_slice(&self) {
+        self.progress.lock().slices += 1;
+        self.start_search();
+    }
+
+    /// Starts looking for slices, which is no slice itself but takes time like one.
+    pub(crate) fn start_search(&self) {
         let mut progress = self.progress.lock();
-        progress.slices += 1;
         progress.running += 1;
         progress.since.get_or_insert_with(Instant::now);
     }

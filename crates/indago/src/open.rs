@@ -72,7 +72,7 @@ fn limits(config: &Config) -> Limits {
         memory: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
         batch_size: limits.batch_size,
         partitions: limits.partitions.unwrap_or(defaults.partitions),
-        slices: defaults.slices,
+        slices: limits.slices,
         calls_per_endpoint: limits.calls_per_endpoint,
         calls_per_second: limits.calls_per_second,
         call_timeout: limits.call_timeout.0,

@@ -10,7 +10,7 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Lit
 
 /// Makes a struct a table.
 ///
-/// On the struct: `#[table(name = "..", env = Type, stream, platforms(".."), require_any(a, b), reads = "..",
+/// On the struct: `#[table(name = "..", env = Type, stream, parts, platforms(".."), require_any(a, b), reads = "..",
 /// rows = 100, needs(".."), whole_source)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
 /// On a field: `#[column(index, required, pattern, range, hidden, source = method, needs = "..", path = "a.b",
@@ -26,6 +26,7 @@ struct TableAttribute {
     name: LitStr,
     env: Option<Type>,
     stream: bool,
+    parts: bool,
     platforms: Vec<LitStr>,
     require_any: Vec<Ident>,
     reads: Option<LitStr>,
@@ -73,7 +74,14 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let spec = spec(&table, &description, &columns, &sources, &examples, &env)?;
     let constants = constants(row, &columns);
     let load = load(row, &table, &sources);
-    let driver = if table.stream { quote!(Streaming) } else { quote!(Blocking) };
+    let driver = match (table.stream, table.parts) {
+        (false, false) => quote!(Blocking),
+        (false, true) => quote!(Parted),
+        (true, false) => quote!(Streaming),
+        (true, true) => {
+            return Err(Error::new(input.span(), "a table that streams always has parts: leave out `parts`"));
+        }
+    };
 
     let append = columns.iter().enumerate().map(|(position, column)| {
         let ident = &column.ident;
@@ -142,6 +150,7 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         name: LitStr::new("", Span::call_site()),
         env: None,
         stream: false,
+        parts: false,
         platforms: Vec::new(),
         require_any: Vec::new(),
         reads: None,
@@ -157,6 +166,7 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 "name" => table.name = meta.value()?.parse()?,
                 "env" => table.env = Some(meta.value()?.parse()?),
                 "stream" => table.stream = true,
+                "parts" => table.parts = true,
                 "whole_source" => table.whole_source = true,
                 "reads" => table.reads = Some(meta.value()?.parse()?),
                 "rows" => table.rows = Some(meta.value()?.parse()?),
@@ -170,8 +180,8 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 }
                 _ => {
                     return Err(meta.error(
-                        "unknown table attribute; there are: name, env, stream, platforms, require_any, reads, rows, \
-                         needs, whole_source",
+                        "unknown table attribute; there are: name, env, stream, parts, platforms, require_any, reads, \
+                         rows, needs, whole_source",
                     ));
                 }
             }
@@ -279,6 +289,9 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
             path.span(),
             "a path is names with dots between: \"spec.nodeName\"; `\\\\.` is a dot in a name",
         ));
+    }
+    if column.index && column.collation != "Binary" && column.collation != "NoCase" {
+        return Err(Error::new(column.collation.span(), "keys compare byte by byte or without case, not as versions"));
     }
     if let (Some(path), Some(_)) = (&column.path, &column.source) {
         return Err(Error::new(path.span(), "a column is a path or comes from a source, not both"));
@@ -421,11 +434,15 @@ fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
 
 fn constants<'a>(row: &'a Ident, columns: &'a [ColumnAttribute]) -> impl Iterator<Item = TokenStream> + 'a {
     columns.iter().enumerate().map(move |(position, column)| {
-        let ColumnAttribute { ty, index, pattern, range, .. } = column;
+        let ColumnAttribute { ty, index, pattern, range, collation, .. } = column;
+        let key = match collation == "NoCase" {
+            true => quote!(::indago_table::derive::NoCase),
+            false => quote!(<#ty as ::indago_table::derive::Value>::Key),
+        };
         let constant = Ident::new(&column.name.to_uppercase(), column.ident.span());
         quote_spanned! {column.ident.span()=>
             pub const #constant: ::indago_table::derive::Column<
-                #row, <#ty as ::indago_table::derive::Value>::Key, #index, #pattern, #range
+                #row, #key, #index, #pattern, #range
             > = ::indago_table::derive::Column::at(#position);
         }
     })

@@ -1,9 +1,9 @@
 //! What a table is.
 //!
 //! A table is a struct: its fields are the columns in `SELECT *` order, their doc comments are the documentation, and
-//! `#[derive(Table)]` turns both into constant data. How rows are found is one method, [`Rows::rows`] or
-//! [`RowStream::rows`]; what costs a further reading is a *source*, a method that fills its columns when a query wants
-//! one of them.
+//! `#[derive(Table)]` turns both into constant data. How rows are found is one method, [`Rows::rows`],
+//! [`RowParts::rows`] or [`RowStream::rows`]; what costs a further reading is a *source*, a method that fills its columns
+//! when a query wants one of them.
 //!
 //! This crate knows Arrow arrays, and neither a query engine nor an async runtime: a row type can be used without both.
 
@@ -12,6 +12,7 @@
 extern crate self as indago_table;
 
 pub mod diagnostic;
+mod driver;
 pub mod error;
 pub mod json;
 pub mod row;
@@ -24,21 +25,23 @@ pub mod value;
 pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::Table;
-pub use row::{Environment, Load, LoadAsync, Row, RowStream, Rows};
-pub use scan::{ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Scalar, Scan, ScanContext};
+pub use row::{Environment, Load, LoadAsync, Row, RowParts, RowStream, Rows};
+pub use scan::{
+    ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, RowFilter, Scalar, Scan, ScanContext,
+};
 pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec};
 pub use sys::Sys;
-pub use table::{Blocking, Reading, Sink, Slice, Streaming, Table, TableRef};
-pub use value::{Json, KeyValue, Map, Timestamp, Value};
+pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
+pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
 
 /// What a file with a table needs.
 pub mod prelude {
     pub use crate::error::{Error, ErrorContext, Result};
-    pub use crate::row::{Environment, Row, RowStream, Rows};
+    pub use crate::row::{Environment, Row, RowParts, RowStream, Rows};
     pub use crate::scan::Scan;
     pub use crate::sys::Sys;
     pub use crate::table::TableRef;
-    pub use crate::value::{Json, Map, Timestamp};
+    pub use crate::value::{Json, Map, NoCase, Timestamp};
     pub use indago_table_derive::Table;
 }
 
@@ -63,8 +66,8 @@ pub mod derive {
     pub use crate::row::{Load, LoadAsync, Row};
     pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
     pub use crate::spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec};
-    pub use crate::table::{Blocking, Streaming, TableRef};
-    pub use crate::value::Value;
+    pub use crate::table::{Blocking, Parted, Streaming, TableRef};
+    pub use crate::value::{NoCase, Value};
     pub use arrow_array::builder::ArrayBuilder;
     pub use serde_json::Value as Document;
     pub use std::borrow::Cow;

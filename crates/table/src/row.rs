@@ -1,4 +1,5 @@
-//! What a table implements: [`Rows`] for what blocks, [`RowStream`] for what is fetched page by page.
+//! What a table implements: [`Rows`] for what blocks, [`RowParts`] for what blocks and falls into parts, [`RowStream`] for
+//! what is fetched page by page.
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,6 +58,22 @@ pub trait LoadAsync: Row {
 pub trait Rows: Load {
     /// The rows that the scan's keys admit, or all.
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>>;
+}
+
+/// A table whose rows come from blocking calls about several things that can be read each by itself: repositories,
+/// machines.
+///
+/// The engine reads several parts at the same time, each like a table of [`Rows`]; a part that fails is missing from the
+/// result with a warning, and the others still come.
+pub trait RowParts: Load {
+    /// One independent part of a scan; its display form is what warnings call it.
+    type Part: fmt::Display + Send + 'static;
+
+    /// The parts that the scan's constraints leave. The iterator is lazy: it may search while parts that it found are
+    /// already read.
+    fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self::Part>>;
+    /// The rows of one part that the scan's keys admit, or all.
+    fn rows(scan: &Scan<Self>, part: Self::Part) -> Result<impl Iterator<Item = Self>>;
 }
 
 /// A table whose rows come from asynchronous calls: APIs, paged.

@@ -4,12 +4,14 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arrow_array::{BooleanArray, RecordBatch};
 use parking_lot::Mutex;
 
 use crate::diagnostic::Diagnostics;
@@ -22,7 +24,7 @@ use crate::value::{KeyValue, Timestamp};
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A value in a constraint.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Scalar {
     /// A boolean.
     Boolean(bool),
@@ -34,6 +36,34 @@ pub enum Scalar {
     Text(String),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
+}
+
+/// Real numbers are the same value when they have the same bits, so that a value can be found by what it is.
+impl Eq for Scalar {}
+
+impl PartialEq for Scalar {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Scalar::Boolean(left), Scalar::Boolean(right)) => left == right,
+            (Scalar::Integer(left), Scalar::Integer(right)) => left == right,
+            (Scalar::Real(left), Scalar::Real(right)) => left.to_bits() == right.to_bits(),
+            (Scalar::Text(left), Scalar::Text(right)) => left == right,
+            (Scalar::Timestamp(left), Scalar::Timestamp(right)) => left == right,
+            _ => false,
+        }
+    }
+}
+
+impl Hash for Scalar {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Scalar::Boolean(value) => value.hash(state),
+            Scalar::Integer(value) | Scalar::Timestamp(value) => value.hash(state),
+            Scalar::Real(value) => value.to_bits().hash(state),
+            Scalar::Text(text) => text.hash(state),
+        }
+    }
 }
 
 impl fmt::Display for Scalar {
@@ -132,6 +162,17 @@ impl<T, V, const I: bool, const P: bool, const R: bool> Column<T, V, I, P, R> {
     pub const fn position(self) -> usize {
         self.position
     }
+}
+
+/// A condition on rows that whoever asks evaluates: the part of a query's filter that the table does not answer.
+///
+/// A driver evaluates it as soon as a row's columns are there, so that the row's other sources run only if it is kept.
+pub trait RowFilter: fmt::Debug + Send + Sync {
+    /// Positions of the columns that it looks at, ascending.
+    fn columns(&self) -> &[usize];
+    /// Which rows of a batch of those columns to keep: those where the answer is true, and neither false nor NULL. An
+    /// error ends the reading; whoever asks knows what it was.
+    fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray>;
 }
 
 /// Counts what a scan does, and tells it to stop.
@@ -298,6 +339,8 @@ pub struct ScanContext {
     pub columns: Arc<[usize]>,
     /// What is asked of columns.
     pub constraints: Arc<Constraints>,
+    /// Conditions that every row has to meet besides.
+    pub filters: Arc<[Arc<dyn RowFilter>]>,
     /// Rows after which the scan may stop.
     pub limit: Option<usize>,
     /// Rows a batch has at the most.
@@ -318,6 +361,7 @@ impl ScanContext {
         ScanContext {
             columns: columns.into_iter().collect(),
             constraints: Arc::default(),
+            filters: Arc::new([]),
             limit: None,
             batch_size: 1024,
             meter: Arc::default(),
@@ -356,7 +400,8 @@ impl<T: Row> Scan<T> {
     /// A scan over an environment.
     pub fn new(context: ScanContext, env: &T::Env) -> Self {
         let mut wanted = vec![false; T::SPEC.columns.len()];
-        for column in context.columns.iter() {
+        let looked_at = context.filters.iter().flat_map(|filter| filter.columns());
+        for column in context.columns.iter().chain(looked_at) {
             wanted[*column] = true;
         }
         let env = env.for_scan(&context.meter);
@@ -413,7 +458,7 @@ impl<T: Row> Scan<T> {
         }
     }
 
-    /// Whether the query needs a column.
+    /// Whether the query needs a column, to give it or to decide about the row.
     pub fn wants<V, const I: bool, const P: bool, const R: bool>(&self, column: Column<T, V, I, P, R>) -> bool {
         self.wanted[column.position]
     }
@@ -423,9 +468,10 @@ impl<T: Row> Scan<T> {
         &self.wanted
     }
 
-    /// Rows after which the scan may stop.
+    /// Rows that are all that the query can use, for a source that can be asked for just so many. `None` also where a
+    /// condition is still to be met: nobody knows how many rows that takes.
     pub fn limit(&self) -> Option<usize> {
-        self.context.limit
+        self.context.limit.filter(|_| self.context.filters.is_empty())
     }
 
     /// The environment that is read.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
+use crate::scan::Scalar;
+
 /// Text that is constant for tables in code and owned for tables found at run time.
 pub type Text = Cow<'static, str>;
 
@@ -215,6 +217,19 @@ impl Kind {
     }
 }
 
+impl ColumnSpec {
+    /// A value of the column as its keys have it: without upper case where the column's comparisons ignore case.
+    pub fn as_key(&self, value: Scalar) -> Scalar {
+        match (self.collation, value) {
+            (Collation::NoCase, Scalar::Text(mut text)) => {
+                text.make_ascii_lowercase();
+                Scalar::Text(text)
+            }
+            (_, value) => value,
+        }
+    }
+}
+
 impl TableSpec {
     /// The Arrow schema, hidden columns included, in column order.
     pub fn schema(&self) -> SchemaRef {
@@ -223,8 +238,7 @@ impl TableSpec {
             if column.kind == Kind::Json {
                 metadata.insert("indago.type".to_owned(), "json".to_owned());
             }
-            // A key is looked up as it is written, so that its column compares byte by byte.
-            if let (Some(collation), false) = (column.collation.name(), column.index) {
+            if let Some(collation) = column.collation.name() {
                 metadata.insert("indago.collation".to_owned(), collation.to_owned());
             }
             Field::new(column.name.as_ref(), column.kind.data_type(), column.nullable).with_metadata(metadata)

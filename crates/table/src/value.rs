@@ -311,6 +311,38 @@ impl KeyValue for String {
     }
 }
 
+/// A key of a column whose comparisons ignore ASCII case.
+///
+/// It has no upper case itself; what a source has may be written otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoCase(String);
+
+impl NoCase {
+    /// A text as such a key.
+    pub fn new(text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.make_ascii_lowercase();
+        NoCase(text)
+    }
+
+    /// Whether a text is the key, in whatever case.
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.eq_ignore_ascii_case(text)
+    }
+}
+
+impl AsRef<str> for NoCase {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl KeyValue for NoCase {
+    fn from_scalar(scalar: &Scalar) -> Option<Self> {
+        String::from_scalar(scalar).map(NoCase::new)
+    }
+}
+
 impl KeyValue for Timestamp {
     fn from_scalar(scalar: &Scalar) -> Option<Self> {
         match scalar {

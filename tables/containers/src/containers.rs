@@ -209,7 +209,7 @@ impl RowStream for Container {
 /// Which containers to ask an engine for.
 fn docker_filter(scan: &Scan<Container>) -> docker::Filter {
     match (scan.keys(Container::ID), scan.keys(Container::POD_UID)) {
-        (Some(ids), _) => docker::Filter::ids(&ids),
+        (Some(ids), _) => docker::Filter::ids(ids),
         (None, Some(uids)) => docker::Filter::label(POD_UID, &uids),
         (None, None) => docker::Filter::All,
     }

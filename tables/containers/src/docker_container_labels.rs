@@ -36,7 +36,7 @@ impl RowStream for DockerContainerLabel {
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
-            let filter = scan.keys(Self::ID).map_or(Filter::All, |ids| Filter::ids(&ids));
+            let filter = scan.keys(Self::ID).map_or(Filter::All, Filter::ids);
             for container in &docker::list(scan, runtime, &filter).await?.containers {
                 let Some(id) = docker::text(container, &["Id"]) else { continue };
                 for (key, value) in docker::value::<Map>(container, &["Labels"]).unwrap_or_default().0 {

@@ -54,7 +54,7 @@ impl RowStream for DockerContainerMount {
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
-            let filter = scan.keys(Self::ID).map_or(Filter::All, |ids| Filter::ids(&ids));
+            let filter = scan.keys(Self::ID).map_or(Filter::All, Filter::ids);
             for container in &docker::list(scan, runtime, &filter).await?.containers {
                 let Some(id) = docker::text(container, &["Id"]) else { continue };
                 for mount in container.get("Mounts").and_then(|mounts| mounts.as_array()).into_iter().flatten() {

@@ -45,7 +45,7 @@ impl RowStream for DockerContainerPort {
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
-            let filter = scan.keys(Self::ID).map_or(Filter::All, |ids| Filter::ids(&ids));
+            let filter = scan.keys(Self::ID).map_or(Filter::All, Filter::ids);
             for container in &docker::list(scan, runtime, &filter).await?.containers {
                 let Some(id) = docker::text(container, &["Id"]) else { continue };
                 for port in container.get("Ports").and_then(|ports| ports.as_array()).into_iter().flatten() {

@@ -127,10 +127,10 @@ impl RowStream for DockerContainerProcess {
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
-            let listing = docker::list(scan, runtime, &Filter::ids(&scan.keys(Self::ID).unwrap_or_default())).await?;
+            let listing = docker::list(scan, runtime, &Filter::ids(scan.keys(Self::ID).unwrap_or_default())).await?;
             for container in &listing.containers {
                 let is_running = matches!(text(container, &["State"]).as_deref(), Some("running" | "paused"));
-                let Some(id) = text(container, &["Id"]).filter(|id| is_running && scan.admits(Self::ID, id)) else {
+                let Some(id) = text(container, &["Id"]).filter(|id| is_running && scan.admits(Self::ID, &NoCase::new(id.as_str()))) else {
                     continue;
                 };
                 let processes = match listing.engine {

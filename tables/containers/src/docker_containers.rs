@@ -106,7 +106,7 @@ impl RowStream for DockerContainer {
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
             let filter = match (scan.keys(Self::ID), scan.keys(Self::NAME)) {
-                (Some(ids), _) => Filter::ids(&ids),
+                (Some(ids), _) => Filter::ids(ids),
                 (None, Some(names)) => Filter::names(&names),
                 (None, None) => Filter::All,
             };

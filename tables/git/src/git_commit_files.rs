@@ -6,6 +6,7 @@ use indago_table::Pattern;
 use indago_table::prelude::*;
 
 use crate::git_commits::{Found, Step, history};
+use crate::source::find::Place;
 use crate::source::tree::{Change, Filter, Side, Start};
 use crate::source::walk::Wants;
 use crate::source::{commit, lines, text};
@@ -17,7 +18,7 @@ use crate::{Git, places};
 /// first parent. Moved files are found by git's own rules (`git log -M`: half of the content is enough). Whether a file
 /// is binary is told by its content, not by `.gitattributes`.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_commit_files", env = Git, rows = 60000)]
+#[table(name = "git_commit_files", env = Git, parts, rows = 60000)]
 #[example(
     "What the commit that is checked out has changed.",
     "SELECT f.path, f.status, f.additions, f.deletions FROM git_repositories r \
@@ -69,22 +70,26 @@ pub struct CommitFile {
     r#ref: Option<String>,
 }
 
-impl Rows for CommitFile {
-    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+impl RowParts for CommitFile {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = Place>> {
+        Ok(places(scan, Self::REPO))
+    }
+
+    fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
         let refs: Option<Vec<Arc<str>>> = scan.keys(Self::REF).map(|refs| refs.into_iter().map(Arc::from).collect());
         let hashes = scan.keys(Self::HASH);
         let starts = scan.patterns(Self::PATH).iter().filter(|like| !like.prefix().is_empty());
         let start = |like: &Pattern| Start { text: like.prefix().to_owned(), ignore_case: like.ignore_case };
         let filter = Filter { paths: scan.keys(Self::PATH), starts: starts.map(start).collect() };
-        Ok(places(scan, Self::REPO).flat_map(move |place| {
-            let (repo, filter) = (place.repo.clone(), filter.clone());
-            let wanted: Option<Vec<String>> = hashes.clone();
-            let report = crate::reporter(scan, &repo);
-            history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), Wants::CONTENT, report)
-                .take_while(|_| !scan.is_done())
-                .filter(move |found| wanted.as_ref().is_none_or(|hashes| hashes.contains(&commit::hex(found.id))))
-                .flat_map(move |found| files(scan, &repo, &found, &filter))
-        }))
+        let repo = place.repo.clone();
+        let report = crate::reporter(scan, &repo);
+        let commits = history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), Wants::CONTENT, report);
+        Ok(commits
+            .take_while(|_| !scan.is_done())
+            .filter(move |found| hashes.as_ref().is_none_or(|hashes| hashes.contains(&commit::hex(found.id))))
+            .flat_map(move |found| files(scan, &repo, &found, &filter)))
     }
 }
 

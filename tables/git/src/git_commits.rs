@@ -7,6 +7,7 @@ use indago_table::prelude::*;
 
 use crate::source::ahead::Ahead;
 use crate::source::commit::{self, Commit as Object};
+use crate::source::find::Place;
 use crate::source::refs::Refs;
 use crate::source::revision::Range;
 use crate::source::store::Store;
@@ -20,7 +21,7 @@ use crate::{Git, places};
 /// `git log --all` shows them, newest first. A commit asked for by its `hash` is found even if nothing leads to it any
 /// more. Where a shallow clone ends, commits have no parents. Replaced and grafted history is shown as it was made.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_commits", env = Git, rows = 20000)]
+#[table(name = "git_commits", env = Git, parts, rows = 20000)]
 #[example(
     "The latest commits of the branch that is checked out.",
     "SELECT hash, author_name, author_date, summary FROM git_commits WHERE ref = 'HEAD' ORDER BY author_date DESC LIMIT 5"
@@ -91,8 +92,14 @@ pub struct Commit {
     r#ref: Option<String>,
 }
 
-impl Rows for Commit {
-    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+impl RowParts for Commit {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = Place>> {
+        Ok(places(scan, Self::REPO))
+    }
+
+    fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
         let keyed = scan.keys(Self::HASH).is_some();
         let refs: Option<Vec<Arc<str>>> = scan.keys(Self::REF).map(|refs| refs.into_iter().map(Arc::from).collect());
         let hashes = scan.keys(Self::HASH);
@@ -101,13 +108,10 @@ impl Rows for Commit {
             content: scan.wanted().iter().enumerate().any(|(column, wanted)| *wanted && !names.contains(&column)),
             since: scan.range(Self::COMMITTER_DATE).0.map(|from| from.0.div_euclid(1_000_000)),
         };
-        let places = places(scan, Self::REPO);
-        Ok(places.flat_map(move |place| {
-            let repo = place.repo.clone();
-            let report = crate::reporter(scan, &repo);
-            let commits = history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), wants, report);
-            commits.map(move |found| found.row(scan, &repo, keyed))
-        }))
+        let repo = place.repo.clone();
+        let report = crate::reporter(scan, &repo);
+        let commits = history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), wants, report);
+        Ok(commits.map(move |found| found.row(scan, &repo, keyed)))
     }
 }
 

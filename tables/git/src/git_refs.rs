@@ -16,7 +16,7 @@ use crate::{Git, places};
 
 /// Branches, tags, remote branches, notes, stashes: the names that a repository has for its objects.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_refs", env = Git, rows = 200)]
+#[table(name = "git_refs", env = Git, parts, rows = 200)]
 #[example(
     "Branches, latest first.",
     "SELECT name, commit_hash, commit_date FROM git_refs WHERE type = 'branch' ORDER BY commit_date DESC LIMIT 10"
@@ -69,15 +69,15 @@ pub struct Ref {
     commit_count: Option<i64>,
 }
 
-impl Rows for Ref {
-    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(places(scan, Self::REPO).flat_map(move |place| match all(scan, &place) {
-            Ok(rows) => rows,
-            Err(error) => {
-                scan.report(place.repo.to_string(), &error);
-                Vec::new()
-            }
-        }))
+impl RowParts for Ref {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = Place>> {
+        Ok(places(scan, Self::REPO))
+    }
+
+    fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
+        Ok(all(scan, &place)?.into_iter())
     }
 }
 

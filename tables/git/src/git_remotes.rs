@@ -13,7 +13,7 @@ use crate::{Git, places};
 /// As the repository's own configuration says; the reader's `insteadOf` rules are not applied. Addresses are shown whole,
 /// with passwords and tokens that somebody may have put into them.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_remotes", env = Git, rows = 10)]
+#[table(name = "git_remotes", env = Git, parts, rows = 10)]
 #[example("Remotes and their addresses.", "SELECT repo, name, url, push_url FROM git_remotes")]
 pub struct Remote {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
@@ -38,15 +38,15 @@ pub struct Remote {
     is_default: bool,
 }
 
-impl Rows for Remote {
-    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(places(scan, Self::REPO).flat_map(move |place| match all(scan.env().sys(), &place) {
-            Ok(rows) => rows,
-            Err(error) => {
-                scan.report(place.repo.to_string(), &error);
-                Vec::new()
-            }
-        }))
+impl RowParts for Remote {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = Place>> {
+        Ok(places(scan, Self::REPO))
+    }
+
+    fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
+        Ok(all(scan.env().sys(), &place)?.into_iter())
     }
 }
 

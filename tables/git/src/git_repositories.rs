@@ -16,7 +16,7 @@ use crate::{Git, git_remotes, places};
 /// Linked working trees and submodules are rows of their own; the former share their commits and refs with the repository
 /// that has the same `common_dir`.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_repositories", env = Git, rows = 20)]
+#[table(name = "git_repositories", env = Git, parts, rows = 20)]
 #[example(
     "Repositories and what is checked out.",
     "SELECT repo, head_ref, head_hash, remote_url FROM git_repositories"
@@ -88,25 +88,30 @@ pub struct Repository {
     head_changed_at: Option<Timestamp>,
 }
 
-impl Rows for Repository {
-    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(places(scan, Self::REPO).map(|place| {
-            let shown = |path: &Path| path.to_string_lossy().into_owned();
-            let name = place.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            Repository {
-                path: shown(&place.path),
-                name: name.strip_suffix(".git").unwrap_or(&name).to_owned(),
-                git_dir: shown(&place.git_dir),
-                common_dir: shown(&place.common_dir),
-                is_bare: place.work_tree.is_none(),
-                is_worktree: place.is_worktree(),
-                is_submodule: !place.is_worktree()
-                    && place.git_dir.components().any(|part| part.as_os_str() == "modules")
-                    && !place.git_dir.ends_with(".git"),
-                repo: place.repo,
-                ..Repository::default()
-            }
-        }))
+impl RowParts for Repository {
+    type Part = Place;
+
+    fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = Place>> {
+        Ok(places(scan, Self::REPO))
+    }
+
+    fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
+        let shown = |path: &Path| path.to_string_lossy().into_owned();
+        let name = place.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let row = Repository {
+            path: shown(&place.path),
+            name: name.strip_suffix(".git").unwrap_or(&name).to_owned(),
+            git_dir: shown(&place.git_dir),
+            common_dir: shown(&place.common_dir),
+            is_bare: place.work_tree.is_none(),
+            is_worktree: place.is_worktree(),
+            is_submodule: !place.is_worktree()
+                && place.git_dir.components().any(|part| part.as_os_str() == "modules")
+                && !place.git_dir.ends_with(".git"),
+            repo: place.repo,
+            ..Repository::default()
+        };
+        Ok(std::iter::once(row))
     }
 }
 

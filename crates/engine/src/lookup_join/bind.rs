@@ -12,11 +12,11 @@ use datafusion::catalog::default_table_source::{DefaultTableSource, source_as_pr
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DataFusionError, JoinType, Result};
 use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, TableScan};
-use indago_table::{Kind, Lookup};
+use indago_table::{ColumnSpec, Kind, Lookup};
 
 use crate::constraints;
 use crate::diagnostic::Error;
-use crate::exec::Binding;
+use crate::exec::{Binding, SELECTIVITY, estimated_rows};
 use crate::lookup_join::node::{Key, LookupJoin, Side};
 use crate::provider::Provider;
 
@@ -24,8 +24,6 @@ use crate::provider::Provider;
 const UNKNOWN_ROWS: f64 = 1000.0;
 /// What one lookup costs, in rows of a whole reading.
 const LOOKUP_COST: f64 = 3.0;
-/// The part of the rows that a filter is expected to leave.
-const SELECTIVITY: f64 = 0.2;
 
 /// Turns joins into lookups where tables need keys, or where it pays.
 pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
@@ -185,8 +183,7 @@ impl Binder {
                 && wanted(target.leaf)
                 && !self.bound.contains_key(&target.leaf)
             {
-                let Target { leaf, column, kind, .. } = target;
-                keys.push(Key { leaf, column, kind, driving: driving.clone() });
+                keys.push(target.key(driving));
             }
         }
         keys
@@ -203,8 +200,7 @@ impl Binder {
             let Some(target) = trace_expr(looked_up, key) else { continue };
             let pays = target.lookup == Lookup::PerKey && driving_rows * LOOKUP_COST < target.rows;
             if pays && !self.bound.contains_key(&target.leaf) && keys.is_empty() {
-                let Target { leaf, column, kind, .. } = target;
-                keys.push(Key { leaf, column, kind, driving: driving.clone() });
+                keys.push(target.key(driving));
             }
         }
         keys
@@ -263,18 +259,28 @@ fn may_look_up(join: &Join, side: Side) -> bool {
 struct Target {
     leaf: usize,
     column: usize,
-    kind: Kind,
+    spec: ColumnSpec,
     rows: f64,
     lookup: Lookup,
 }
 
+impl Target {
+    fn key(self, driving: &Expr) -> Key {
+        let Target { leaf, column, spec, .. } = self;
+        Key { leaf, column, spec, driving: driving.clone() }
+    }
+}
+
 fn trace_expr(plan: &LogicalPlan, expr: &Expr) -> Option<Target> {
+    if let Some(operand) = constraints::without_case(expr) {
+        return trace_expr(plan, operand).filter(|target| constraints::ignores_case(&target.spec));
+    }
     match expr {
         Expr::Column(column) => trace(plan, plan.schema().index_of_column(column).ok()?),
         Expr::Alias(alias) => trace_expr(plan, &alias.expr),
         // A cast of an integer loses nothing, so that its keys can be read back. A text that is cast may have been
         // written in several ways.
-        Expr::Cast(cast) => trace_expr(plan, &cast.expr).filter(|target| target.kind == Kind::BigInt),
+        Expr::Cast(cast) => trace_expr(plan, &cast.expr).filter(|target| target.spec.kind == Kind::BigInt),
         _ => None,
     }
 }
@@ -288,7 +294,7 @@ fn trace(plan: &LogicalPlan, index: usize) -> Option<Target> {
         return is_key.then(|| Target {
             leaf: provider.leaf.expect("every scan was numbered"),
             column,
-            kind: spec.columns[column].kind.clone(),
+            spec: spec.columns[column].clone(),
             rows: spec.typical_rows as f64,
             lookup: spec.lookup,
         });
@@ -333,14 +339,8 @@ fn estimate(plan: &LogicalPlan) -> f64 {
     if let Some((scan, provider)) = our_scan(plan) {
         let spec = provider.table.spec();
         let constraints = constraints::of(spec, &scan.filters);
-        let typical = spec.typical_rows as f64;
-        let keys =
-            constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|keys| keys.len()).min();
-        let rows = match keys {
-            Some(keys) => (keys as f64).min(typical),
-            None if provider.binding.is_some() => typical * SELECTIVITY,
-            None => typical * SELECTIVITY.powi(scan.filters.len().min(3) as i32),
-        };
+        let conditions = constraints::unanswered(spec, &scan.filters).count();
+        let rows = estimated_rows(spec, &constraints, conditions + usize::from(provider.binding.is_some()));
         return scan.fetch.map_or(rows, |limit| rows.min(limit as f64));
     }
     match plan {

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, UInt32Array};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
-use indago_table::{Constraints, Scalar};
+use indago_table::{ColumnSpec, Constraints, Scalar};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::condition;
 use crate::constraints;
-use crate::exec::{Binding, ScanExec};
+use crate::exec::{Asked, Binding, ScanExec};
 use crate::state::{QueryState, ScanRecord};
 
-/// Rows found for keys, by what was asked: table, columns, other constraints.
+/// Rows found for keys, by what was asked: the table, the columns that have keys, the other constraints.
 #[derive(Debug, Default)]
 pub(crate) struct KeyCaches(Mutex<HashMap<String, Arc<KeyCache>>>);
 
@@ -25,7 +27,8 @@ pub(crate) struct KeyCaches(Mutex<HashMap<String, Arc<KeyCache>>>);
 #[derive(Debug)]
 struct KeyCache {
     record: Arc<ScanRecord>,
-    slots: Mutex<HashMap<String, Slot>>,
+    slots: Mutex<HashMap<Scalar, Slot>>,
+    memory: MemoryReservation,
     changed: Notify,
 }
 
@@ -38,33 +41,48 @@ enum Slot {
 }
 
 impl KeyCaches {
-    fn get(&self, scan: &ScanExec, binding: &Binding, state: &QueryState) -> Arc<KeyCache> {
+    fn get(
+        &self,
+        scan: &ScanExec,
+        together: &Asked,
+        binding: &Binding,
+        state: &QueryState,
+        context: &TaskContext,
+    ) -> Arc<KeyCache> {
         let spec = scan.table.spec();
-        let described = constraints::describe(spec, &scan.constraints);
-        let identity = format!("{} {:?} {:?} {described}", spec.name, binding.columns, scan.columns);
+        let identity = format!("{} {:?} {:?}", spec.name, binding.columns, scan.asked.constraints);
         let mut caches = self.0.lock();
         let cache = caches.entry(identity).or_insert_with(|| {
+            let described = constraints::describe(spec, &scan.asked.constraints);
             let names: Vec<&str> = binding.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
             let keyed = format!("{} = keys of join", names.join(", "));
             let shown = if described.is_empty() { keyed } else { format!("{described} AND {keyed}") };
-            let record = state.record(&spec.name, shown, "lookup");
-            Arc::new(KeyCache { record, slots: Mutex::default(), changed: Notify::new() })
+            let record = state.record(&spec.name, shown, condition::describe(&together.conditions), "lookup");
+            let memory = MemoryConsumer::new(format!("keys of {}", spec.name)).register(context.memory_pool());
+            Arc::new(KeyCache { record, slots: Mutex::default(), memory, changed: Notify::new() })
         });
         cache.clone()
     }
 }
 
-/// The rows of a scan for the keys that a join brought.
+/// The rows of a scan for the keys that a join brought. What is read of a key is what all scans of the plan together want
+/// of it, so that each key is looked up once.
 pub(crate) fn read(
     scan: &ScanExec,
     binding: &Binding,
     keys: &[(usize, Arc<Vec<Scalar>>)],
     state: Arc<QueryState>,
+    context: &TaskContext,
 ) -> Result<SendableRecordBatchStream> {
-    let cache = state.lookups.get(scan, binding, &state);
+    let together = match &scan.lookup {
+        Some(together) => together.clone(),
+        None => Asked::union([&scan.asked], &binding.columns).map(Arc::new).expect("one scan is a union"),
+    };
+    let cache = state.lookups.get(scan, &together, binding, &state, context);
     let [(column, wanted)] = keys else {
         // Keys of several columns at once: what belongs to one key can't be told apart.
-        return Ok(scan.reading(&state, cache.record.clone(), &scan.columns, constrain(scan, keys)));
+        let asked = Asked { constraints: constrain(scan, keys), ..scan.asked.clone() };
+        return Ok(scan.reading(&state, cache.record.clone(), &asked));
     };
     let (column, wanted, scan) = (*column, wanted.clone(), scan.clone());
     let schema = scan.schema();
@@ -76,27 +94,23 @@ pub(crate) fn read(
             changed.as_mut().enable();
             let claim = cache.claim(&missing);
             for batch in claim.found {
-                yield batch;
+                yield scan.asked.select(&together, &batch)?;
             }
             missing = claim.pending;
             if !claim.ours.is_empty() {
-                let mut columns = scan.columns.clone();
-                if !columns.contains(&column) {
-                    columns.push(column);
-                }
                 let guard = Fetching { cache: cache.clone(), keys: claim.ours.clone() };
-                let asked = constrain(&scan, &[(column, Arc::new(claim.ours.clone()))]);
-                let mut reading = scan.reading(&state, cache.record.clone(), &columns, asked);
+                let constraints = constrain(&scan, &[(column, Arc::new(claim.ours.clone()))]);
+                let asked = Asked { constraints, ..(*together).clone() };
+                let mut reading = scan.reading(&state, cache.record.clone(), &asked);
                 let mut batches = Vec::new();
                 while let Some(batch) = reading.next().await {
                     batches.push(batch?);
                 }
-                let key_at = columns.iter().position(|c| *c == column).expect("added above");
-                let output: Vec<usize> = (0..scan.columns.len()).collect();
-                let by_key = split(&batches, key_at, &output, &scan, column)?;
-                guard.finish(by_key);
+                cache.memory.try_grow(batches.iter().map(RecordBatch::get_array_memory_size).sum())?;
+                let key_at = together.columns.binary_search(&column).expect("the key is one of the columns");
+                guard.finish(split(&batches, key_at, &scan.table.spec().columns[column])?);
                 for batch in &batches {
-                    yield batch.project(&output)?;
+                    yield scan.asked.select(&together, batch)?;
                 }
             } else if !missing.is_empty() {
                 changed.await;
@@ -108,14 +122,13 @@ pub(crate) fn read(
 
 /// The scan's own constraints and the keys that a join brought.
 fn constrain(scan: &ScanExec, keys: &[(usize, Arc<Vec<Scalar>>)]) -> Arc<Constraints> {
-    let mut constraints: Constraints = (*scan.constraints).clone();
+    let mut constraints: Constraints = (*scan.asked.constraints).clone();
     for (column, keys) in keys {
         let constraint = constraints.0.entry(*column).or_default();
-        let both = match &constraint.keys {
-            Some(known) => Arc::new(keys.iter().filter(|key| known.contains(key)).cloned().collect()),
+        constraint.keys = Some(match &constraint.keys {
+            Some(known) => Arc::new(constraints::common(keys, known)),
             None => keys.clone(),
-        };
-        constraint.keys = Some(both);
+        });
     }
     Arc::new(constraints)
 }
@@ -132,11 +145,11 @@ impl KeyCache {
         let mut slots = self.slots.lock();
         let mut claim = Claim { found: Vec::new(), ours: Vec::new(), pending: Vec::new() };
         for key in keys {
-            match slots.get(&identity(key)) {
+            match slots.get(key) {
                 Some(Slot::Found(batches)) => claim.found.extend(batches.iter().cloned()),
                 Some(Slot::Pending) => claim.pending.push(key.clone()),
                 None => {
-                    slots.insert(identity(key), Slot::Pending);
+                    slots.insert(key.clone(), Slot::Pending);
                     claim.ours.push(key.clone());
                 }
             }
@@ -152,11 +165,11 @@ struct Fetching {
 }
 
 impl Fetching {
-    fn finish(self, mut by_key: HashMap<String, Vec<RecordBatch>>) {
+    fn finish(self, mut by_key: HashMap<Scalar, Vec<RecordBatch>>) {
         let mut slots = self.cache.slots.lock();
         for key in &self.keys {
-            let batches = by_key.remove(&identity(key)).unwrap_or_default();
-            slots.insert(identity(key), Slot::Found(Arc::new(batches)));
+            let batches = by_key.remove(key).unwrap_or_default();
+            slots.insert(key.clone(), Slot::Found(Arc::new(batches)));
         }
     }
 }
@@ -165,8 +178,8 @@ impl Drop for Fetching {
     fn drop(&mut self) {
         let mut slots = self.cache.slots.lock();
         for key in &self.keys {
-            if let Some(Slot::Pending) = slots.get(&identity(key)) {
-                slots.remove(&identity(key));
+            if let Some(Slot::Pending) = slots.get(key) {
+                slots.remove(key);
             }
         }
         drop(slots);
@@ -174,32 +187,20 @@ impl Drop for Fetching {
     }
 }
 
-fn identity(key: &Scalar) -> String {
-    key.to_string()
-}
-
 /// Rows by key.
-fn split(
-    batches: &[RecordBatch],
-    key_at: usize,
-    output: &[usize],
-    scan: &ScanExec,
-    column: usize,
-) -> Result<HashMap<String, Vec<RecordBatch>>> {
-    let kind = &scan.table.spec().columns[column].kind;
-    let mut by_key: HashMap<String, Vec<RecordBatch>> = HashMap::new();
+fn split(batches: &[RecordBatch], key_at: usize, column: &ColumnSpec) -> Result<HashMap<Scalar, Vec<RecordBatch>>> {
+    let mut by_key: HashMap<Scalar, Vec<RecordBatch>> = HashMap::new();
     for batch in batches {
-        let mut rows: HashMap<String, Vec<u32>> = HashMap::new();
+        let mut rows: HashMap<Scalar, Vec<u32>> = HashMap::new();
         for row in 0..batch.num_rows() {
             let value = ScalarValue::try_from_array(batch.column(key_at), row)?;
-            if let Some(key) = constraints::scalar(&value, kind) {
+            if let Some(key) = constraints::scalar(&value, &column.kind) {
                 let row = u32::try_from(row).map_err(|error| DataFusionError::External(Box::new(error)))?;
-                rows.entry(identity(&key)).or_default().push(row);
+                rows.entry(column.as_key(key)).or_default().push(row);
             }
         }
-        let projected = batch.project(output)?;
         for (key, rows) in rows {
-            let taken = arrow_select::take::take_record_batch(&projected, &UInt32Array::from(rows))?;
+            let taken = arrow_select::take::take_record_batch(batch, &UInt32Array::from(rows))?;
             by_key.entry(key).or_default().push(taken);
         }
     }

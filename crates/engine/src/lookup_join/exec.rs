@@ -26,7 +26,7 @@ use datafusion::physical_plan::{
     collect, execute_stream,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use indago_table::{Kind, Scalar};
+use indago_table::{ColumnSpec, Scalar};
 
 use crate::constraints;
 use crate::exec::ScanExec;
@@ -37,7 +37,7 @@ use crate::lookup_join::node::Side;
 pub(crate) struct PhysicalKey {
     pub(crate) leaf: usize,
     pub(crate) column: usize,
-    pub(crate) kind: Kind,
+    pub(crate) spec: ColumnSpec,
     pub(crate) driving: PhysicalExprRef,
 }
 
@@ -114,7 +114,7 @@ impl Shape {
         let mut all = Vec::with_capacity(self.keys.len());
         for key in &self.keys {
             let values = key.driving.evaluate(batch)?.into_array(batch.num_rows())?;
-            let mut seen = HashSet::new();
+            let (mut seen, mut known) = (HashSet::new(), HashSet::new());
             let mut distinct = Vec::new();
             for row in 0..values.len() {
                 if values.is_null(row) {
@@ -122,8 +122,8 @@ impl Shape {
                 }
                 let value = ScalarValue::try_from_array(&values, row)?;
                 if seen.insert(value.clone())
-                    && let Some(scalar) = as_key(&value, &key.kind)
-                    && !distinct.contains(&scalar)
+                    && let Some(scalar) = as_key(&value, &key.spec)
+                    && known.insert(scalar.clone())
                 {
                     distinct.push(scalar);
                 }
@@ -170,11 +170,12 @@ impl Shape {
 
 /// A driving value as a key of the looked-up column. Casts that DataFusion put on the looked-up column are undone here:
 /// an integer column that is compared as text gets its keys back as integers.
-fn as_key(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
-    constraints::scalar(value, kind).or_else(|| {
-        let cast = value.cast_to(&kind.data_type()).ok()?;
-        constraints::scalar(&cast, kind)
-    })
+fn as_key(value: &ScalarValue, column: &ColumnSpec) -> Option<Scalar> {
+    let scalar = constraints::scalar(value, &column.kind).or_else(|| {
+        let cast = value.cast_to(&column.kind.data_type()).ok()?;
+        constraints::scalar(&cast, &column.kind)
+    });
+    scalar.map(|scalar| column.as_key(scalar))
 }
 
 /// The plan with its scans reading just these keys, ready to run (again).

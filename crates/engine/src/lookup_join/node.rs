@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use datafusion::common::{DFSchemaRef, Result, internal_err};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, UserDefinedLogicalNodeCore};
-use indago_table::Kind;
+use indago_table::ColumnSpec;
 
 /// The side of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash)]
@@ -22,8 +22,8 @@ pub(crate) struct Key {
     pub(crate) leaf: usize,
     /// The column that has the key.
     pub(crate) column: usize,
-    /// The column's kind.
-    pub(crate) kind: Kind,
+    /// What the table says of that column.
+    pub(crate) spec: ColumnSpec,
     /// The other side's expression that gives the keys.
     pub(crate) driving: Expr,
 }

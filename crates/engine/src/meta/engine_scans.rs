@@ -13,6 +13,8 @@ pub(crate) struct EngineScan {
     table_name: String,
     /// What was asked of it; empty for all rows.
     constraints: String,
+    /// What the engine checked on the rows besides; empty for nothing.
+    filter: String,
     /// `scan`, `lookup` (keys brought by a join) or `shared` (read once for several scans).
     how: String,
     /// Independent parts read: clusters, accounts and regions; for a lookup, how often it was asked.
@@ -34,6 +36,7 @@ impl Rows for EngineScan {
         Ok(scans.into_iter().map(move |stats| EngineScan {
             table_name: stats.table,
             constraints: stats.constraints,
+            filter: stats.filter,
             how: stats.how.to_owned(),
             slices: stats.slices as i64,
             rows: count(stats.rows),

@@ -48,8 +48,8 @@ const MOST_KEYS: usize = 200;
 
 impl Filter {
     /// Containers with one of these IDs.
-    pub(crate) fn ids(keys: &[String]) -> Self {
-        let ids = keys.iter().map(|id| id.to_ascii_lowercase());
+    pub(crate) fn ids(keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let ids = keys.into_iter().map(|id| id.as_ref().to_ascii_lowercase());
         Filter::any("id", ids.filter(|id| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())))
     }
 
@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn keys_become_filters_where_the_engine_can_use_them() {
         let id = "acdb5d7cdf1c0690e5079cd9931a9aa07873ae3f49181ac2472fa0596289f3a3".to_owned();
-        assert_eq!(Filter::ids(&[id.to_uppercase(), id.clone()]), Filter::Any("id", vec![id.clone()]));
-        assert_eq!(Filter::ids(&["acdb5d7cdf1c".into(), "x\"}".into()]), Filter::Nothing);
-        assert_eq!(Filter::ids(&(0..201).map(|n| format!("{n:064x}")).collect::<Vec<_>>()), Filter::All);
+        assert_eq!(Filter::ids([id.to_uppercase(), id.clone()]), Filter::Any("id", vec![id.clone()]));
+        assert_eq!(Filter::ids(["acdb5d7cdf1c", "x\"}"]), Filter::Nothing);
+        assert_eq!(Filter::ids((0..201).map(|n| format!("{n:064x}"))), Filter::All);
         assert_eq!(Filter::names(&["/web".into(), "a b".into()]), Filter::Any("name", vec!["^/?web$".into()]));
         assert_eq!(Filter::label("a", &["1".into(), "2".into()]), Filter::All);
         assert_eq!(

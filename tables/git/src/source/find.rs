@@ -1,6 +1,7 @@
 //! Finds repositories: around the current folder, under folders, and at a path that a query names.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::source::{path, read_file};
 
 /// Where a repository is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// What rows call it: the key that named it, or its path.
     pub(crate) repo: Arc<str>,
     /// The working tree; the repository's own folder where there is none.
@@ -22,6 +23,13 @@ pub(crate) struct Place {
     pub(crate) common_dir: PathBuf,
     /// The working tree, unless the repository is bare.
     pub(crate) work_tree: Option<PathBuf>,
+}
+
+/// What rows and warnings call it.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repo)
+    }
 }
 
 impl Place {

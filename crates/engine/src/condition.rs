@@ -1,0 +1,137 @@
+//! Conditions of a query that a table does not answer, evaluated while its rows are read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, DataFusionError, Result};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::physical_expr::create_physical_expr;
+use datafusion::physical_plan::PhysicalExpr;
+use indago_table::{Error as TableError, RowFilter, TableSpec};
+use parking_lot::Mutex;
+
+/// One condition, over some columns of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    /// Positions in the table, ascending; the expression counts in them.
+    columns: Vec<usize>,
+    expression: Arc<dyn PhysicalExpr>,
+    shown: String,
+}
+
+impl PartialEq for Condition {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns && *self.expression == *other.expression
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// Whether a filter can be evaluated row by row, with nothing but the table's own columns.
+pub(crate) fn is_of_row(filter: &Expr) -> bool {
+    use Expr::{Exists, InSubquery, OuterReferenceColumn, Placeholder, ScalarSubquery, ScalarVariable, SetComparison};
+    let elsewhere = filter.exists(|expr| {
+        Ok(matches!(
+            expr,
+            Exists(_)
+                | InSubquery(_)
+                | SetComparison(_)
+                | ScalarSubquery(_)
+                | OuterReferenceColumn(..)
+                | Placeholder(_)
+                | ScalarVariable(..)
+        ))
+    });
+    matches!(elsewhere, Ok(false)) && !filter.is_volatile()
+}
+
+impl Condition {
+    pub(crate) fn new(filter: &Expr, spec: &TableSpec, session: &dyn Session) -> Result<Self> {
+        let mut columns: Vec<usize> =
+            filter.column_refs().into_iter().filter_map(|column| spec.column(&column.name)).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let schema = DFSchema::try_from(spec.schema().project(&columns)?)?;
+        let context = PhysicalPlanningContext::default();
+        let expression = create_physical_expr(filter, &schema, session.execution_props(), &context)?;
+        Ok(Condition { columns, expression, shown: filter.to_string() })
+    }
+
+    /// The columns that it looks at.
+    pub(crate) fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// What it says of each row of a batch of its columns; NULL is no.
+    fn mask(&self, rows: &RecordBatch) -> Result<BooleanArray> {
+        let answers = self.expression.evaluate(rows)?.into_array(rows.num_rows())?;
+        let answers = answers.as_boolean_opt().ok_or_else(|| {
+            DataFusionError::Internal(format!("the condition {} is {}", self.shown, answers.data_type()))
+        })?;
+        Ok(if answers.null_count() > 0 { prep_null_mask_filter(answers) } else { answers.clone() })
+    }
+}
+
+/// The rows of a batch that meet all conditions; `columns` are the batch's columns, by position in the table.
+pub(crate) fn sift(conditions: &[Condition], columns: &[usize], mut batch: RecordBatch) -> Result<RecordBatch> {
+    for condition in conditions {
+        let position = |column: &usize| columns.iter().position(|other| other == column);
+        let looked_at: Option<Vec<usize>> = condition.columns.iter().map(position).collect();
+        let looked_at = looked_at.ok_or_else(|| {
+            DataFusionError::Internal(format!("the condition {condition} looks at columns that were not read"))
+        })?;
+        let mask = condition.mask(&batch.project(&looked_at)?)?;
+        if mask.true_count() < batch.num_rows() {
+            batch = filter_record_batch(&batch, &mask)?;
+        }
+    }
+    Ok(batch)
+}
+
+/// All conditions in one text, for people.
+pub(crate) fn describe(conditions: &[Condition]) -> String {
+    conditions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" AND ")
+}
+
+/// The first error that a condition ran into while a table was read.
+pub(crate) type Failure = Arc<Mutex<Option<DataFusionError>>>;
+
+/// A condition as a table's driver asks it.
+#[derive(Debug)]
+struct Asked {
+    condition: Condition,
+    failure: Failure,
+}
+
+impl RowFilter for Asked {
+    fn columns(&self) -> &[usize] {
+        &self.condition.columns
+    }
+
+    fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray, TableError> {
+        self.condition.mask(rows).map_err(|error| {
+            self.failure.lock().get_or_insert(error);
+            // What fails is the query and not the table, so there is nothing to warn about.
+            TableError::Cancelled
+        })
+    }
+}
+
+/// The conditions for one reading of a table, and where it will say what failed.
+pub(crate) fn asked(conditions: &[Condition]) -> (Arc<[Arc<dyn RowFilter>]>, Failure) {
+    let failure = Failure::default();
+    let filter = |condition: &Condition| {
+        Arc::new(Asked { condition: condition.clone(), failure: failure.clone() }) as Arc<dyn RowFilter>
+    };
+    (conditions.iter().map(filter).collect(), failure)
+}

@@ -1,0 +1,396 @@
+//! The drivers: from rows to Arrow batches, with as few readings as the query allows.
+//!
+//! A row comes with the columns that were free. Where a query has conditions, the driver runs the sources that a condition
+//! looks at, evaluates it on a chunk of rows, and goes on with those that are left, from the condition that needs the
+//! fewest sources to the one that needs most. The sources of all other wanted columns run last, for the rows that will
+//! be given.
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use arrow_array::builder::ArrayBuilder;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use futures_core::Stream;
+use futures_util::future::FutureExt;
+use futures_util::stream::{self, StreamExt};
+
+use crate::error::{Error, Result};
+use crate::row::{Load, Row, RowStream};
+use crate::scan::{RowFilter, Scalar, Scan};
+use crate::table::Sink;
+use crate::value;
+
+/// A batch that is older than this is sent as it is, so that slow sources show their rows.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Rows that a condition is evaluated on together, at the most.
+const CHUNK: usize = 1024;
+
+/// Rows that a condition is evaluated on together where few are asked for, so that not many more are read.
+const SMALL_CHUNK: usize = 16;
+
+/// What happens to a row between its table and its batch.
+struct Course<T: Row> {
+    admission: Admission,
+    /// Conditions, each with the sources that run for it.
+    steps: Vec<Step>,
+    /// Sources that run for the rows which meet all conditions.
+    last: Vec<usize>,
+    row: std::marker::PhantomData<fn() -> T>,
+}
+
+struct Step {
+    sources: Vec<usize>,
+    filter: Arc<dyn RowFilter>,
+    schema: SchemaRef,
+}
+
+impl<T: Row> Course<T> {
+    fn of(scan: &Scan<T>) -> Self {
+        let context = scan.context();
+        let sources = |columns: &[usize]| -> Vec<usize> {
+            let needed = |source: &usize| columns.iter().any(|c| T::SPEC.columns[*c].source == Some(*source));
+            (0..T::SPEC.sources.len()).filter(needed).collect()
+        };
+        let mut filters: Vec<_> = context.filters.iter().map(|filter| (sources(filter.columns()), filter)).collect();
+        let mut run: Vec<usize> = Vec::new();
+        let mut steps = Vec::with_capacity(filters.len());
+        while !filters.is_empty() {
+            filters.iter_mut().for_each(|(sources, _)| sources.retain(|source| !run.contains(source)));
+            // The first one of those that cost least: conditions as cheap keep the order they were written in.
+            let (cheapest, _) =
+                filters.iter().enumerate().min_by_key(|(_, (sources, _))| sources.len()).expect("there is one left");
+            let (sources, filter) = filters.remove(cheapest);
+            run.extend(&sources);
+            let schema = T::SPEC.schema().project(filter.columns()).expect("conditions look at columns of the table");
+            steps.push(Step { sources, filter: filter.clone(), schema: Arc::new(schema) });
+        }
+        let mut last = sources(&context.columns);
+        last.retain(|source| !run.contains(source));
+        Course { admission: Admission::of(scan), steps, last, row: std::marker::PhantomData }
+    }
+
+    /// How many rows to evaluate conditions on together.
+    fn chunk(&self, scan: &Scan<T>) -> usize {
+        match (self.steps.is_empty(), scan.context().limit) {
+            (true, _) => 1,
+            (false, Some(limit)) => limit.clamp(SMALL_CHUNK, CHUNK),
+            (false, None) => CHUNK,
+        }
+    }
+}
+
+impl Step {
+    /// Keeps the rows that meet the condition.
+    fn sift<T: Row>(&self, rows: &mut Vec<T>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let column = |position: &usize| -> ArrayRef {
+            let mut builder = value::builder(&T::SPEC.columns[*position].kind, rows.len());
+            rows.iter().for_each(|row| row.append(*position, builder.as_mut()));
+            builder.finish()
+        };
+        let arrays = self.filter.columns().iter().map(column).collect();
+        let kept = self.filter.keep(&batch(&self.schema, arrays, rows.len())?)?;
+        let mut position = 0;
+        rows.retain(|_| {
+            let keep = kept.is_valid(position) && kept.value(position);
+            position += 1;
+            keep
+        });
+        Ok(())
+    }
+}
+
+fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
+        .map_err(|error| Error::Malformed(format!("rows do not fit the table's schema: {error}")))
+}
+
+/// The keys that rows are checked against. Tables answer keys exactly; this makes it so where several columns are
+/// constrained and the table used only one.
+struct Admission(Vec<(usize, HashSet<Scalar>)>);
+
+impl Admission {
+    fn of<T: Row>(scan: &Scan<T>) -> Self {
+        let keys = scan.context().constraints.0.iter().filter_map(|(column, constraint)| {
+            let keys = constraint.keys.as_ref()?;
+            Some((*column, keys.iter().map(|key| T::SPEC.columns[*column].as_key(key.clone())).collect()))
+        });
+        Admission(keys.collect())
+    }
+
+    fn admits<T: Row>(&self, row: &T) -> bool {
+        self.0.iter().all(|(column, keys)| {
+            row.key(*column).is_some_and(|value| keys.contains(&T::SPEC.columns[*column].as_key(value)))
+        })
+    }
+}
+
+/// Rows on their way into a batch: one builder for each wanted column.
+struct Batcher<'a, T: Row> {
+    scan: &'a Scan<T>,
+    schema: SchemaRef,
+    builders: Vec<(usize, Box<dyn ArrayBuilder>)>,
+    rows: usize,
+    since: Instant,
+}
+
+impl<'a, T: Row> Batcher<'a, T> {
+    fn new(scan: &'a Scan<T>) -> Self {
+        let columns = &scan.context().columns;
+        let builder = |column: &usize| (*column, value::builder(&T::SPEC.columns[*column].kind, 64));
+        let schema = T::SPEC.schema().project(columns).expect("wanted columns are columns of the table");
+        let builders = columns.iter().map(builder).collect();
+        Batcher { scan, schema: Arc::new(schema), builders, rows: 0, since: Instant::now() }
+    }
+
+    fn push(&mut self, row: &T) {
+        if self.rows == 0 {
+            self.since = Instant::now();
+        }
+        for (column, builder) in &mut self.builders {
+            row.append(*column, builder.as_mut());
+        }
+        self.rows += 1;
+    }
+
+    fn is_due(&self) -> bool {
+        self.rows >= self.scan.context().batch_size || (self.rows % 16 == 1 && self.is_old())
+    }
+
+    fn is_old(&self) -> bool {
+        self.rows > 0 && self.since.elapsed() > PATIENCE
+    }
+
+    fn take(&mut self) -> Result<Option<RecordBatch>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(|(_, builder)| builder.finish()).collect();
+        let batch = batch(&self.schema, arrays, self.rows)?;
+        self.scan.meter().add_rows(self.rows as u64);
+        self.rows = 0;
+        Ok(Some(batch))
+    }
+}
+
+/// Takes a place in the scan's limit; `false` when there is none left.
+fn claim<T: Row>(scan: &Scan<T>) -> bool {
+    match scan.context().limit {
+        Some(limit) => scan.context().given.fetch_add(1, Ordering::Relaxed) < limit,
+        None => true,
+    }
+}
+
+/// What becomes of a row after one of its sources was read.
+fn keeps_row<T: Row>(scan: &Scan<T>, source: usize, outcome: Result<()>) -> Result<bool> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(Error::Gone(_)) => Ok(false),
+        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) => {
+            scan.report(T::SPEC.sources[source].name, &error);
+            Ok(true)
+        }
+    }
+}
+
+/// Runs sources for a row; `false` where it turns out to be gone.
+fn load<T: Load>(scan: &Scan<T>, row: &mut T, sources: &[usize]) -> Result<bool> {
+    for source in sources {
+        let outcome = row.load(*source, scan.env());
+        if !keeps_row(scan, *source, outcome)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Reads rows that come from blocking calls.
+pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = T>, sink: &mut dyn Sink) -> Result<()> {
+    let course = Course::of(scan);
+    let size = course.chunk(scan);
+    let mut batcher = Batcher::new(scan);
+    let mut chunk: Vec<T> = Vec::new();
+    let mut is_over = false;
+    while !is_over {
+        let since = (size > 1).then(Instant::now);
+        while chunk.len() < size {
+            if scan.meter().is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let Some(mut row) = rows.next() else {
+                is_over = true;
+                break;
+            };
+            if !course.admission.admits(&row) {
+                continue;
+            }
+            if course.steps.first().is_none_or(|step| step.sources.is_empty()) {
+                chunk.push(row);
+            } else if load(scan, &mut row, &course.steps[0].sources)? {
+                chunk.push(row);
+            }
+            if chunk.len() % 16 == 1 && since.is_some_and(|since| since.elapsed() > PATIENCE) {
+                break;
+            }
+        }
+        for (position, step) in course.steps.iter().enumerate() {
+            if position > 0 && !step.sources.is_empty() {
+                let mut present = Vec::with_capacity(chunk.len());
+                for mut row in chunk.drain(..) {
+                    if load(scan, &mut row, &step.sources)? {
+                        present.push(row);
+                    }
+                }
+                chunk = present;
+            }
+            step.sift(&mut chunk)?;
+        }
+        for mut row in chunk.drain(..) {
+            if !load(scan, &mut row, &course.last)? {
+                continue;
+            }
+            if !claim(scan) {
+                is_over = true;
+                break;
+            }
+            batcher.push(&row);
+            let is_satisfied = scan.context().is_satisfied();
+            if (batcher.is_due() || is_satisfied)
+                && let Some(batch) = batcher.take()?
+                && !sink.blocking_send(batch)
+            {
+                return Ok(());
+            }
+            if is_satisfied {
+                is_over = true;
+                break;
+            }
+        }
+        if size > 1
+            && batcher.is_old()
+            && let Some(batch) = batcher.take()?
+            && !sink.blocking_send(batch)
+        {
+            return Ok(());
+        }
+    }
+    if let Some(batch) = batcher.take()? {
+        sink.blocking_send(batch);
+    }
+    if scan.meter().is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+}
+
+/// Rows that a table streams, on their way through conditions.
+type RowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<T>> + Send + 'a>>;
+
+/// Runs sources for a row of a stream; `None` where it turns out to be gone.
+async fn load_async<T: RowStream>(scan: &Scan<T>, row: Result<T>, sources: &[usize]) -> Result<Option<T>> {
+    let mut row = row?;
+    for source in sources {
+        let outcome = row.load(*source, scan).await;
+        if !keeps_row(scan, *source, outcome)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(row))
+}
+
+/// The rows of a chunk that meet a condition; an error ends them.
+async fn sift<T: RowStream>(scan: &Scan<T>, step: &Step, chunk: Vec<Result<T>>, at_once: usize) -> Vec<Result<T>> {
+    let loading = chunk.into_iter().map(|row| load_async(scan, row, &step.sources));
+    let mut loaded = stream::iter(loading).buffered(at_once);
+    let mut rows = Vec::new();
+    let mut end = None;
+    while let Some(row) = loaded.next().await {
+        match row {
+            Ok(row) => rows.extend(row),
+            Err(error) => {
+                end = Some(error);
+                break;
+            }
+        }
+    }
+    if scan.meter().is_cancelled() {
+        return vec![Err(Error::Cancelled)];
+    }
+    if let Err(error) = step.sift(&mut rows) {
+        return vec![Err(error)];
+    }
+    rows.into_iter().map(Ok).chain(end.map(Err)).collect()
+}
+
+/// Reads one part of a table that streams.
+pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mut sink: Box<dyn Sink>) -> Result<()> {
+    let course = Course::of(scan);
+    let places = scan.context().gate.concurrency().max(1);
+    let mut batcher = Batcher::new(scan);
+    let admission = &course.admission;
+    let admitted = |row: Result<T>| {
+        std::future::ready(Some(row).filter(|row| row.as_ref().map_or(true, |row| admission.admits(row))))
+    };
+    let mut rows: RowsOf<'_, T> = Box::pin(T::rows(scan, part).filter_map(admitted));
+    for step in &course.steps {
+        // Detail calls for a few rows at a time, so that the first rows need not wait for the last ones' details.
+        let size = if step.sources.is_empty() { CHUNK } else { 4 * places };
+        let size = size.min(course.chunk(scan));
+        let sifted = rows.ready_chunks(size).then(move |chunk| sift(scan, step, chunk, places));
+        rows = Box::pin(sifted.flat_map(stream::iter));
+    }
+    let at_once = if course.last.is_empty() { 1 } else { places };
+    let mut rows = rows.map(|row| load_async(scan, row, &course.last)).buffered(at_once);
+    loop {
+        let next = match rows.next().now_or_never() {
+            Some(next) => next,
+            None => {
+                // Nothing is ready: what there is goes out, so that the first page shows while the second is fetched.
+                if let Some(batch) = batcher.take()?
+                    && !sink.send(batch).await
+                {
+                    return Ok(());
+                }
+                rows.next().await
+            }
+        };
+        if scan.meter().is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let row = match next {
+            None => break,
+            Some(Ok(None)) => continue,
+            Some(Ok(Some(row))) => row,
+            Some(Err(error)) => {
+                if let Some(batch) = batcher.take()? {
+                    sink.send(batch).await;
+                }
+                return Err(error);
+            }
+        };
+        if !claim(scan) {
+            break;
+        }
+        batcher.push(&row);
+        let is_satisfied = scan.context().is_satisfied();
+        if (batcher.is_due() || is_satisfied)
+            && let Some(batch) = batcher.take()?
+            && !sink.send(batch).await
+        {
+            return Ok(());
+        }
+        if is_satisfied {
+            break;
+        }
+    }
+    if let Some(batch) = batcher.take()? {
+        sink.send(batch).await;
+    }
+    Ok(())
+}
