@@ -646,7 +646,7 @@ async fn explain_shows_what_would_be_asked() {
     let engine = engine(&lab).await;
     let sql = "EXPLAIN SELECT t.id, k.square FROM things t LEFT JOIN keyed k ON k.key = t.target WHERE t.id IN (4, 5) AND t.name = 'thing 4'";
     let plan = rows(&engine, sql).await.concat().join("\n");
-    for shown in ["LookupJoinExec", "keys_from_join=[key]", "pushed=[id IN (4, 5)]", "filter=[name = "] {
+    for shown in ["LookupJoinExec", "keys_from_join=[key]", "pushed=[id IN (4, 5)]", "filter=[name = 'thing 4']"] {
         assert!(plan.contains(shown), "{shown} is not in {plan}");
     }
     let calls = rows(&engine, "EXPLAIN SELECT part FROM failing").await.concat().join("\n");

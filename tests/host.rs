@@ -335,3 +335,23 @@ fn mounts_tell_their_room() {
     let numbers: Vec<i64> = root.split('|').skip(1).map(|number| number.parse().expect("a number")).collect();
     assert!(numbers.iter().all(|number| *number > 0), "{root}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_process_are_read_only_if_the_filter_leaves_it() {
+    let engine = crate::support::host_engine(&crate::support::fixture_host("plain")).build().await.expect("it builds");
+    let cost = async |sql: &str| {
+        let query = engine.query(sql).await.expect("it plans");
+        let rows: usize = query.collect().await.expect("it runs").iter().map(RecordBatch::num_rows).sum();
+        (rows as u64, query.scans()[0].calls)
+    };
+    let (all, listing) = cost("SELECT pid FROM processes").await;
+    let (_, names) = cost("SELECT name FROM processes").await;
+    assert_eq!(names, listing + all, "one file for each process");
+    // The one process of that name costs its command line, and nobody else does.
+    let (rows, calls) = cost("SELECT cmdline FROM processes WHERE name = 'nginx'").await;
+    assert!(rows > 0 && rows < all, "{rows} of {all}");
+    assert_eq!(calls, names + rows);
+    assert_eq!(cost("SELECT cmdline FROM processes WHERE name = 'no such'").await, (0, names));
+    // A limit ends the reading of what the filter leaves.
+    assert_eq!(cost("SELECT cmdline FROM processes WHERE name <> '' LIMIT 1").await, (1, names + 1));
+}

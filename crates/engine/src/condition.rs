@@ -13,6 +13,8 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_plan::PhysicalExpr;
+use datafusion::sql::unparser::Unparser;
+use datafusion::sql::unparser::dialect::CustomDialectBuilder;
 use indago_table::{Error as TableError, RowFilter, TableSpec};
 use parking_lot::Mutex;
 
@@ -52,7 +54,17 @@ pub(crate) fn is_of_row(filter: &Expr) -> bool {
                 | ScalarVariable(..)
         ))
     });
-    matches!(elsewhere, Ok(false)) && !filter.is_volatile()
+    // What is true or false of every row is not the scan's business: it may spare the scan.
+    matches!(elsewhere, Ok(false)) && !filter.is_volatile() && !filter.column_refs().is_empty()
+}
+
+/// A condition as people write it.
+fn shown(filter: &Expr) -> String {
+    let plain = CustomDialectBuilder::new().build();
+    match Unparser::new(&plain).with_pretty(true).expr_to_sql(filter) {
+        Ok(sql) => sql.to_string(),
+        Err(_) => filter.human_display().to_string(),
+    }
 }
 
 impl Condition {
@@ -64,7 +76,7 @@ impl Condition {
         let schema = DFSchema::try_from(spec.schema().project(&columns)?)?;
         let context = PhysicalPlanningContext::default();
         let expression = create_physical_expr(filter, &schema, session.execution_props(), &context)?;
-        Ok(Condition { columns, expression, shown: filter.to_string() })
+        Ok(Condition { columns, expression, shown: shown(filter) })
     }
 
     /// The columns that it looks at.

@@ -95,7 +95,7 @@ impl RowParts for Repository {
         Ok(places(scan, Self::REPO))
     }
 
-    fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
+    fn rows(_scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
         let shown = |path: &Path| path.to_string_lossy().into_owned();
         let name = place.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let row = Repository {
