@@ -1,5 +1,6 @@
 //! The engine: tables, functions and views, and queries over them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
@@ -13,7 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt as _;
 use indago_dialect::Dialect;
-use indago_table::{Sys, TableRef, Warning};
+use indago_table::{Reader, Sys, TableRef, Warning};
 
 use crate::diagnostic::{Code, Error, Result, Span};
 use crate::exec::ScanExec;
@@ -195,10 +196,15 @@ impl Engine {
         let planned = Box::pin(self.plan(sql)).await?;
         let state = self.0.shared.start_query();
         let mut reads_tables = false;
+        let mut shared = HashSet::new();
         readings(&planned.physical, &mut |scan| {
             let spec = scan.table.spec();
-            state.scope.add_reader(&spec.reads);
             reads_tables |= spec.environment != meta::ENVIRONMENT;
+            // Scans that read together are one reader.
+            let (together, asked) = scan.together();
+            if together.is_none_or(|together| shared.insert(together)) {
+                state.scope.add_reader(&spec.reads, Reader { table: spec.name.to_string(), columns: asked.needs() });
+            }
         });
         if reads_tables {
             *self.0.shared.last.lock() = Some(state.clone());

@@ -1,5 +1,6 @@
 //! The leaf of a plan: one scan of one table.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -60,6 +61,13 @@ impl Asked {
         columns.dedup();
         let conditions = if is_common { first.conditions.clone() } else { Vec::new() };
         Some(Asked { columns, constraints: first.constraints.clone(), conditions, limit: None })
+    }
+
+    /// All columns that a reading of this needs, ascending.
+    pub(crate) fn needs(&self) -> Vec<usize> {
+        let checked = self.conditions.iter().flat_map(Condition::columns).chain(self.constraints.0.keys());
+        let columns: BTreeSet<usize> = self.columns.iter().chain(checked).copied().collect();
+        columns.into_iter().collect()
     }
 
     /// What this scan asked of the rows that a union gave.
@@ -135,6 +143,15 @@ impl ScanExec {
     /// The same scan, looking up keys together with others.
     pub(crate) fn with_lookup(&self, lookup: Arc<Asked>) -> Self {
         ScanExec { lookup: Some(lookup), ..self.clone() }
+    }
+
+    /// What the scan reads, and something that tells apart the readings which scans have in common.
+    pub(crate) fn together(&self) -> (Option<usize>, &Asked) {
+        match (&self.shared, &self.lookup) {
+            (Some(shared), _) => (Some(Arc::as_ptr(shared).addr()), shared.asked()),
+            (None, Some(lookup)) => (Some(Arc::as_ptr(lookup).addr()), lookup),
+            (None, None) => (None, &self.asked),
+        }
     }
 
     /// A line in the query's statistics for readings that ask this.

@@ -49,6 +49,11 @@ impl SharedReading {
         SharedReading { asked, buffer: Mutex::default() }
     }
 
+    /// What the scans ask together.
+    pub(crate) fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
     /// The rows for one of the scans; the first one that asks starts the reading.
     pub(crate) fn stream(
         &self,

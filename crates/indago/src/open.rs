@@ -154,4 +154,12 @@ mod tests {
     fn a_configuration_that_says_nothing_has_the_engines_limits() {
         assert_eq!(limits(&Config::default()), Limits::default());
     }
+
+    #[test]
+    fn limits_of_a_configuration_reach_the_engine() {
+        let mut config = Config::default();
+        (config.limits.slices, config.limits.calls_per_endpoint) = (3, 2);
+        let limits = limits(&config);
+        assert_eq!((limits.slices, limits.calls_per_endpoint), (3, 2));
+    }
 }

@@ -217,6 +217,7 @@ fn load<T: Load>(scan: &Scan<T>, row: &mut T, sources: &[usize]) -> Result<bool>
 pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = T>, sink: &mut dyn Sink) -> Result<()> {
     let course = Course::of(scan);
     let size = course.chunk(scan);
+    let first = course.steps.first().map_or(&[][..], |step| &step.sources);
     let mut batcher = Batcher::new(scan);
     let mut chunk: Vec<T> = Vec::new();
     let mut is_over = false;
@@ -233,9 +234,7 @@ pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = 
             if !course.admission.admits(&row) {
                 continue;
             }
-            if course.steps.first().is_none_or(|step| step.sources.is_empty()) {
-                chunk.push(row);
-            } else if load(scan, &mut row, &course.steps[0].sources)? {
+            if load(scan, &mut row, first)? {
                 chunk.push(row);
             }
             if chunk.len() % 16 == 1 && since.is_some_and(|since| since.elapsed() > PATIENCE) {

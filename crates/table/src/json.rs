@@ -94,6 +94,49 @@ impl Shape {
         });
         document.map_err(|error| Error::Malformed(format!("not the JSON that was expected: {error}")))
     }
+
+    /// All that another shape has, too.
+    pub fn extend(&mut self, other: &Shape) {
+        self.whole |= other.whole;
+        for (key, shape) in &other.children {
+            match self.children.iter_mut().find(|(known, _)| known == key) {
+                Some((_, known)) => known.extend(shape),
+                None => self.children.push((key.clone(), shape.clone())),
+            }
+        }
+    }
+
+    /// Such an object's text with nothing in it but `outer` and the documents in this shape: what to keep of it for
+    /// several readers.
+    pub fn trim_list(&self, text: &[u8], list: &str, outer: &Shape) -> Result<Vec<u8>> {
+        let mut items = Vec::new();
+        let around = self.parse_list(text, list, outer, |document| {
+            items.push(if items.is_empty() { b'[' } else { b',' });
+            write_document(&mut items, &document);
+        })?;
+        if items.is_empty() {
+            items.push(b'[');
+        }
+        items.push(b']');
+        let mut trimmed = Vec::with_capacity(items.len() + 64);
+        trimmed.push(b'{');
+        for (key, value) in around.as_object().into_iter().flatten() {
+            write_document(&mut trimmed, &Document::from(key.as_str()));
+            trimmed.push(b':');
+            write_document(&mut trimmed, value);
+            trimmed.push(b',');
+        }
+        write_document(&mut trimmed, &Document::from(list));
+        trimmed.push(b':');
+        trimmed.append(&mut items);
+        trimmed.push(b'}');
+        trimmed.shrink_to_fit();
+        Ok(trimmed)
+    }
+}
+
+fn write_document(text: &mut Vec<u8>, document: &Document) {
+    serde_json::to_writer(text, document).expect("memory takes what JSON has")
 }
 
 /// A path's steps: split at dots, where a backslash keeps the next dot.
@@ -368,5 +411,37 @@ impl FromJson for Map {
     fn from_json(value: &Document) -> Option<Self> {
         let pairs = value.as_object()?.iter().map(|(key, value)| (key.clone(), String::from_json(value)));
         Some(Map(pairs.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trimmed_list_reads_as_the_whole_one() {
+        let text = br#"{"kind":"L","skipped":[1],"items":[{"a":{"b":"x","c":[1,2]},"d":[{"e":1,"f":2},{"e":3}]},7,null,{}],"m":{"n":true,"o":0}}"#;
+        let outer = Shape::default().with("kind").with("m.n");
+        let (one, other) = (Shape::default().with("a.b"), Shape::default().with("d.*.e").with("a.c"));
+        let mut both = one.clone();
+        both.extend(&other);
+        let trimmed = both.trim_list(text, "items", &outer).expect("a list");
+        assert!(trimmed.len() < text.len());
+        for shape in [one, other, both] {
+            let read = |text: &[u8]| {
+                let mut documents = Vec::new();
+                let around =
+                    shape.parse_list(text, "items", &outer, |document| documents.push(document)).expect("JSON");
+                (around, documents)
+            };
+            assert_eq!(read(text), read(&trimmed));
+        }
+        for (text, trimmed) in
+            [("{}", r#"{"items":[]}"#), (r#"{"items":null,"kind":"x"}"#, r#"{"kind":"x","items":[]}"#)]
+        {
+            let got = Shape::whole().trim_list(text.as_bytes(), "items", &outer).expect("an object");
+            assert_eq!(String::from_utf8_lossy(&got), trimmed);
+        }
+        assert!(Shape::whole().trim_list(b"[]", "items", &outer).is_err());
     }
 }

@@ -27,7 +27,8 @@ pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::Table;
 pub use row::{Environment, Load, LoadAsync, Row, RowParts, RowStream, Rows};
 pub use scan::{
-    ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, RowFilter, Scalar, Scan, ScanContext,
+    ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
+    ScanContext,
 };
 pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec};
 pub use sys::Sys;

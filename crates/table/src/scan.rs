@@ -293,7 +293,16 @@ pub struct QueryScope {
     moment: Timestamp,
     diagnostics: Diagnostics,
     shared: Mutex<HashMap<String, Arc<SharedCell>>>,
-    readers: Mutex<HashMap<String, usize>>,
+    readers: Mutex<HashMap<String, Vec<Reader>>>,
+}
+
+/// A reading that a query will make of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// The table that reads.
+    pub table: String,
+    /// The columns that it needs, wanted ones and those that rows are chosen by, ascending.
+    pub columns: Vec<usize>,
 }
 
 #[derive(Default)]
@@ -321,14 +330,14 @@ impl QueryScope {
         &self.diagnostics
     }
 
-    /// Counts one more scan that will read `reading`.
-    pub fn add_reader(&self, reading: &str) {
-        *self.readers.lock().entry(reading.to_owned()).or_default() += 1;
+    /// Notes that the query will read `reading` once more.
+    pub fn add_reader(&self, reading: &str, reader: Reader) {
+        self.readers.lock().entry(reading.to_owned()).or_default().push(reader);
     }
 
-    /// How many scans of the query read `reading`.
-    pub fn readers(&self, reading: &str) -> usize {
-        self.readers.lock().get(reading).copied().unwrap_or(0)
+    /// All that the query will read of `reading`: who keeps an answer for the others keeps what these need.
+    pub fn readers(&self, reading: &str) -> Vec<Reader> {
+        self.readers.lock().get(reading).cloned().unwrap_or_default()
     }
 }
 
@@ -541,9 +550,9 @@ impl<T: Row> Scan<T> {
         }
     }
 
-    /// Whether another scan of the query reads the same source, so that keeping its answer pays.
+    /// Whether the query reads the same source once more, so that keeping its answer pays.
     pub fn is_shared(&self) -> bool {
-        self.context.query.readers(&T::SPEC.reads) > 1
+        self.context.query.readers(&T::SPEC.reads).len() > 1
     }
 
     /// Reads something once for all scans of the query: the first one that asks runs `read`, the others get its answer.

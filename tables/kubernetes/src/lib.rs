@@ -27,46 +27,60 @@ pub mod resource;
 mod testing;
 
 pub use clusters::{Kubernetes, Settings};
-use indago_table::TableRef;
+use indago_table::json::Shape;
+use indago_table::{Reader, Row, TableRef};
+
+/// What holds for the tables over listed resources, which are named here once.
+macro_rules! resources {
+    ($($row:path),* $(,)?) => {
+        fn resources(clusters: &Kubernetes) -> Vec<TableRef> {
+            indago_table::tables![clusters; $($row),*]
+        }
+
+        /// What of an object a reading of one of these tables needs.
+        fn shape_of(reader: &Reader) -> Option<Shape> {
+            $(if <$row>::SPEC.name == reader.table {
+                let mut columns = vec![false; <$row>::SPEC.columns.len()];
+                reader.columns.iter().for_each(|column| columns[*column] = true);
+                return Some(resource::shape::<$row>(&columns));
+            })*
+            None
+        }
+
+        #[cfg(test)]
+        mod tests {
+            use super::*;
+            use crate::resource::Resource;
+
+            fn check<T: Resource>() {
+                let spec = T::SPEC;
+                assert_eq!(spec.reads, T::API.name, "{}", spec.name);
+                assert_eq!(spec.needs.as_ref(), [format!("list {}", T::API.name)], "{}", spec.name);
+            }
+
+            #[test]
+            fn every_list_is_shared_under_the_name_of_its_resource() {
+                $(check::<$row>();)*
+            }
+        }
+    };
+}
+
+resources![
+    kubernetes_cluster_role_binding_subjects::ClusterRoleBindingSubject,
+    kubernetes_cluster_role_policy_rules::ClusterRolePolicyRule,
+    kubernetes_deployments::Deployment,
+    kubernetes_namespaces::Namespace,
+    kubernetes_nodes::Node,
+    kubernetes_pod_containers::PodContainer,
+    kubernetes_pods::Pod,
+    kubernetes_role_binding_subjects::RoleBindingSubject,
+    kubernetes_role_policy_rules::RolePolicyRule,
+    kubernetes_service_accounts::ServiceAccount,
+];
 
 /// The tables about Kubernetes clusters.
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
-    indago_table::tables![clusters;
-        kubernetes_api_resources::ApiResource,
-        kubernetes_cluster_role_binding_subjects::ClusterRoleBindingSubject,
-        kubernetes_cluster_role_policy_rules::ClusterRolePolicyRule,
-        kubernetes_deployments::Deployment,
-        kubernetes_namespaces::Namespace,
-        kubernetes_nodes::Node,
-        kubernetes_pod_containers::PodContainer,
-        kubernetes_pods::Pod,
-        kubernetes_role_binding_subjects::RoleBindingSubject,
-        kubernetes_role_policy_rules::RolePolicyRule,
-        kubernetes_service_accounts::ServiceAccount,
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_list_is_shared_under_the_name_of_its_resource() {
-        use crate::resource::Resource;
-        fn check<T: Resource>() {
-            let spec = T::SPEC;
-            assert_eq!(spec.reads, T::API.name, "{}", spec.name);
-            assert_eq!(spec.needs.as_ref(), [format!("list {}", T::API.name)], "{}", spec.name);
-        }
-        check::<kubernetes_cluster_role_binding_subjects::ClusterRoleBindingSubject>();
-        check::<kubernetes_cluster_role_policy_rules::ClusterRolePolicyRule>();
-        check::<kubernetes_deployments::Deployment>();
-        check::<kubernetes_namespaces::Namespace>();
-        check::<kubernetes_nodes::Node>();
-        check::<kubernetes_pod_containers::PodContainer>();
-        check::<kubernetes_pods::Pod>();
-        check::<kubernetes_role_binding_subjects::RoleBindingSubject>();
-        check::<kubernetes_role_policy_rules::RolePolicyRule>();
-        check::<kubernetes_service_accounts::ServiceAccount>();
-    }
+    let others = indago_table::tables![clusters; kubernetes_api_resources::ApiResource];
+    [others, resources(clusters)].concat()
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::lock::Mutex;
+use indago_table::json::Shape;
 use indago_table::{Error, Result, Scan, row::Row};
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use tracing::Instrument;
@@ -188,18 +189,23 @@ impl Pager {
     }
 }
 
-/// A list's pages, kept for all scans of a query that read it: whoever is furthest fetches the next one.
+/// A list's pages, kept for all scans of a query that read it: whoever is furthest fetches the next one. What none of
+/// them needs is not kept.
 #[derive(Debug)]
-pub(crate) struct SharedPages(Mutex<(Pager, Vec<Result<Option<Page>>>)>);
+pub(crate) struct SharedPages {
+    pages: Mutex<(Pager, Vec<Result<Option<Page>>>)>,
+    shape: Arc<Shape>,
+}
 
 impl SharedPages {
-    pub(crate) fn new(list: List) -> Self {
-        SharedPages(Mutex::new((Pager::new(list), Vec::new())))
+    /// The pages of a list, of whose objects somebody needs this.
+    pub(crate) fn new(list: List, shape: Shape) -> Self {
+        SharedPages { pages: Mutex::new((Pager::new(list), Vec::new())), shape: Arc::new(shape) }
     }
 
     /// A page by number; `None` behind the last one.
     pub(crate) async fn page<T: Row<Env = Kubernetes>>(&self, number: usize, scan: &Scan<T>) -> Result<Option<Page>> {
-        let mut guard = self.0.lock().await;
+        let mut guard = self.pages.lock().await;
         let (pager, pages) = &mut *guard;
         while pages.len() <= number {
             if let Some(end @ (Ok(None) | Err(_))) = pages.last() {
@@ -207,10 +213,23 @@ impl SharedPages {
             }
             match pager.next(scan).await {
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
-                page => pages.push(page),
+                Ok(Some(page)) => pages.push(self.trimmed(page).await.map(Some)),
+                end => pages.push(end),
             }
         }
         pages[number].clone()
+    }
+
+    async fn trimmed(&self, page: Page) -> Result<Page> {
+        let shape = self.shape.clone();
+        let trim = async move { shape.trim_list(&page.text, "items", &Shape::default().with("kind")) };
+        Ok(Page { text: Task::spawn(trim).await?.into(), has_next: page.has_next })
+    }
+
+    /// Bytes that are kept.
+    #[cfg(test)]
+    pub(crate) async fn size(&self) -> usize {
+        self.pages.lock().await.1.iter().flatten().flatten().map(|page| page.text.len()).sum()
     }
 }
 

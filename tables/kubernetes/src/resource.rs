@@ -313,8 +313,7 @@ fn pages<'a, T: Listed>(scan: &'a Scan<T>, listing: &'a Listing) -> impl Stream<
     async_stream::try_stream! {
         if scan.is_shared() {
             let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
-            let key = format!("kubernetes {} {list}", list.cluster.name);
-            let shared = scan.shared(&key, async { Ok(SharedPages::new(list)) }).await?;
+            let shared = scan.shared(&shared_key(&list), async { Ok(SharedPages::new(list, shared_shape(scan))) }).await?;
             let mut number = 0;
             while let Some(page) = shared.page(number, scan).await? {
                 yield page;
@@ -327,6 +326,19 @@ fn pages<'a, T: Listed>(scan: &'a Scan<T>, listing: &'a Listing) -> impl Stream<
             }
         }
     }
+}
+
+fn shared_key(list: &List) -> String {
+    format!("kubernetes {} {list}", list.cluster.name)
+}
+
+/// What of an object all readings of the query need together; of a table that is not known here, the whole object.
+fn shared_shape<T: Row>(scan: &Scan<T>) -> Shape {
+    let mut together = Shape::default();
+    for reader in scan.context().query.readers(&T::SPEC.reads) {
+        together.extend(&crate::shape_of(&reader).unwrap_or_else(Shape::whole));
+    }
+    together
 }
 
 /// Makes pages rows.
@@ -370,7 +382,7 @@ impl<T: Listed> Reader<T> {
 }
 
 /// What of an object the columns need.
-fn shape<T: Resource>(columns: &[bool]) -> Shape {
+pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
     let mut shape = T::ALWAYS.iter().fold(Shape::of::<T>(columns).with("metadata.uid"), |shape, path| shape.with(path));
     let wanted = T::SPEC.columns.iter().zip(columns).filter(|(_, wanted)| **wanted);
     for path in wanted.filter_map(|(column, _)| column.path) {
@@ -437,6 +449,7 @@ pub(crate) async fn cluster_uid<T: Row<Env = Kubernetes>>(scan: &Scan<T>, name: 
 
 #[cfg(test)]
 mod tests {
+    use indago_table::Reader;
     use indago_table::prelude::*;
     use serde_json::json;
 
@@ -655,11 +668,48 @@ mod tests {
             true => page(&["b"], ""),
         });
         let scan = testing::scan::<Thing>(&env, &[], None);
-        scan.context().query.add_reader("things");
-        scan.context().query.add_reader("things");
+        for _ in 0..2 {
+            scan.context().query.add_reader("things", Reader { table: "things".to_owned(), columns: Vec::new() });
+        }
         let (one, other) = futures::join!(testing::rows(&scan), testing::rows(&scan));
         assert_eq!((names(&one.0), names(&other.0)), (vec!["a", "b"], vec!["a", "b"]));
         assert_eq!(asked.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn of_a_shared_list_only_what_somebody_needs_is_kept() {
+        use crate::kubernetes_pod_containers::PodContainer;
+        use crate::kubernetes_pods::Pod;
+        let pod = |i: usize| {
+            let container = json!({"name": "main", "image": format!("image-{i}"), "env": [{"name": "A", "value": "x".repeat(5000)}]});
+            json!({
+                "metadata": {"name": format!("pod-{i}"), "uid": format!("uid-{i}"), "annotations": {"long": "y".repeat(5000)}},
+                "spec": {"containers": [container]}, "status": {"phase": "Running"},
+            })
+        };
+        let list = json!({"kind": "PodList", "metadata": {}, "items": (0..100).map(pod).collect::<Vec<_>>()});
+        let (env, asked) = testing::cluster(move |_| testing::json(200, &list));
+        let columns = |spec: &indago_table::TableSpec, names: &[&str]| -> Vec<usize> {
+            names.iter().map(|name| spec.column(name).unwrap()).collect()
+        };
+        let (of_pod, of_container) =
+            (columns(Pod::SPEC, &["name", "phase"]), columns(PodContainer::SPEC, &["name", "image"]));
+        let pods: Scan<Pod> = Scan::new(indago_table::ScanContext::new(of_pod.clone()), &env);
+        let query = pods.context().query.clone();
+        let context =
+            indago_table::ScanContext { query: query.clone(), ..indago_table::ScanContext::new(of_container.clone()) };
+        let containers: Scan<PodContainer> = Scan::new(context, &env);
+        query.add_reader("pods", Reader { table: Pod::SPEC.name.to_string(), columns: of_pod });
+        query.add_reader("pods", Reader { table: PodContainer::SPEC.name.to_string(), columns: of_container });
+
+        assert_eq!(testing::rows(&pods).await.0.len(), 100);
+        assert_eq!(testing::rows(&containers).await.0.len(), 100);
+        assert_eq!(asked.lock().unwrap().len(), 1);
+        let key = shared_key(&Pod::parts(&pods).unwrap()[0].list);
+        let kept: Arc<SharedPages> =
+            pods.shared(&key, async { Err(Error::Gone("nothing was shared".to_owned())) }).await.unwrap();
+        let size = kept.size().await;
+        assert!(size > 100 * 50 && size < 100 * 400, "{size} bytes of {}", 100 * 10_000);
     }
 
     #[tokio::test]
