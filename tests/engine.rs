@@ -29,6 +29,8 @@ struct Counts {
     /// Parts that are read right now, and the most that were.
     parts: Mutex<(usize, usize)>,
     endless_stopped: AtomicBool,
+    call_stopped: AtomicBool,
+    call_started: AtomicBool,
     endless_given: AtomicUsize,
 }
 
@@ -39,7 +41,7 @@ impl Environment for Lab {
 impl Lab {
     fn engine(&self) -> EngineBuilder {
         Engine::builder().tables(indago_table::tables![self;
-            Thing, Keyed, Endless, Failing, Sparse, Denied, Cased, Mention, Costly, CostlyStream, InParts
+            Thing, Keyed, Endless, Failing, Sparse, Denied, Cased, Mention, Costly, CostlyStream, InParts, Stuck
         ])
     }
 
@@ -148,6 +150,42 @@ impl Rows for Endless {
             stops.0.0.endless_given.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(Duration::from_micros(50));
             Endless { n }
+        }))
+    }
+}
+
+/// Sets a flag when it goes.
+struct Flag(Lab, fn(&Counts) -> &AtomicBool);
+
+impl Drop for Flag {
+    fn drop(&mut self) {
+        self.1(&self.0.0).store(true, Ordering::Relaxed);
+    }
+}
+
+/// Rows of an endpoint that never answers.
+#[derive(Debug, Default, Table)]
+#[table(name = "stuck", env = Lab, stream)]
+struct Stuck {
+    /// The row's number.
+    n: i64,
+}
+
+impl RowStream for Stuck {
+    type Part = &'static str;
+
+    fn parts(_scan: &Scan<Self>) -> Result<Vec<Self::Part>> {
+        Ok(vec!["all"])
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, _part: &'a Self::Part) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
+        futures::stream::once(scan.call("nowhere", "GET /", || {
+            let lab = scan.env().clone();
+            async move {
+                lab.0.call_started.store(true, Ordering::Relaxed);
+                let _flag = Flag(lab, |counts| &counts.call_stopped);
+                std::future::pending().await
+            }
         }))
     }
 }
@@ -727,7 +765,9 @@ async fn joins_that_want_different_columns_look_a_key_up_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_runs_for_the_rows_that_the_filter_leaves() {
-    let cases: &[(&str, &[&str], &[(&str, usize)])] = &[
+    // A query, its rows, and how often which source runs.
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, usize)]);
+    let cases: &[Case<'_>] = &[
         // The filter's column first, for all; the others for what is left.
         ("SELECT detail FROM {t} WHERE label = 'label 3' AND n < 20", &["26", "6"], &[("label", 20), ("detail", 2)]),
         ("SELECT count(*) FROM {t} WHERE label = 'label 3'", &["10"], &[("label", 100)]),
@@ -821,4 +861,85 @@ async fn parts_that_block_are_read_side_by_side_within_the_limit() {
         assert_eq!(query.scans()[0].slices, 6);
         assert_eq!(rows(&engine, "SELECT part FROM in_parts LIMIT 3").await.len(), 3);
     }
+}
+
+/// How long it takes until a flag is set, at the most ten seconds.
+async fn until(lab: &Lab, flag: fn(&Counts) -> &AtomicBool) -> Duration {
+    let start = Instant::now();
+    while !flag(&lab.0).load(Ordering::Relaxed) {
+        assert!(start.elapsed() < Duration::from_secs(10), "it goes on");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    start.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancellation_reaches_scans_and_calls_within_a_tenth_of_a_second() {
+    // The best of a few tries: the machine may be busy with other things.
+    let mut best = [Duration::MAX; 3];
+    for _ in 0..5 {
+        let lab = Lab::default();
+        let engine = engine(&lab).await;
+        // A filter that keeps nothing: no batch ever goes out, so that only the scan itself can see that it is to stop.
+        for sql in ["SELECT n FROM endless", "SELECT n FROM endless WHERE n < 0"] {
+            lab.0.endless_stopped.store(false, Ordering::Relaxed);
+            let query = engine.query(sql).await.expect("it plans");
+            let mut stream = query.stream();
+            let _ = tokio::time::timeout(Duration::from_millis(80), stream.next()).await;
+            drop(stream);
+            let took = until(&lab, |counts| &counts.endless_stopped).await;
+            let slot = usize::from(sql.contains("WHERE"));
+            best[slot] = best[slot].min(took);
+        }
+        let query = engine.query("SELECT n FROM stuck").await.expect("it plans");
+        let mut stream = query.stream();
+        let _ = tokio::time::timeout(Duration::from_millis(20), stream.next()).await;
+        until(&lab, |counts| &counts.call_started).await;
+        drop(stream);
+        best[2] = best[2].min(until(&lab, |counts| &counts.call_stopped).await);
+    }
+    assert!(best.iter().all(|took| *took < Duration::from_millis(100)), "{best:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_limit_ends_a_call_that_gets_no_answer() {
+    let lab = Lab::default();
+    let engine = engine(&lab).await;
+    let options = QueryOptions { timeout: Some(Duration::from_millis(100)), ..QueryOptions::default() };
+    let query = engine.query_with("SELECT n FROM stuck", options).await.expect("it plans");
+    let error = query.collect().await.expect_err("there is no answer");
+    assert_eq!(error.code(), Code::Timeout);
+    assert!(error.to_string().contains("100ms") && error.help().is_some(), "{error}");
+    until(&lab, |counts| &counts.call_stopped).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lookups_and_shared_readings_keep_counts_against_the_memory_limit() {
+    let engine = engine(&Lab::default()).await;
+    for sql in [
+        "SELECT t.id, k.square FROM things t LEFT JOIN keyed k ON k.key = t.target",
+        "SELECT a.id, b.name FROM things a JOIN things b ON a.target = b.target",
+    ] {
+        let options = QueryOptions { memory: Some(100), ..QueryOptions::default() };
+        let query = engine.query_with(sql, options).await.expect("it plans");
+        let error = query.collect().await.expect_err("a hundred bytes hold nothing");
+        assert_eq!(error.code(), Code::Memory, "{error}");
+        let message = error.to_string();
+        assert!(message.contains("keys of keyed") || message.contains("rows of things"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_scans_says_what_was_asked_and_what_was_checked() {
+    let engine = engine(&Lab::default()).await;
+    rows(
+        &engine,
+        "SELECT t.id, k.square FROM things t JOIN keyed k ON k.key = t.target WHERE t.id IN (4, 5) AND t.name <> 'x'",
+    )
+    .await;
+    let scans = rows(&engine, "SELECT table_name, how, constraints, filter, rows FROM engine_scans").await;
+    assert_eq!(
+        scans,
+        [["keyed", "lookup", "key = keys of join", "", "1"], ["things", "scan", "id IN (4, 5)", "name <> 'x'", "2"],]
+    );
 }
