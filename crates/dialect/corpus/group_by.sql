@@ -253,3 +253,5 @@ SELECT id FROM t WHERE b NOT IN (a, 'abc') AND b IN (1, a, '10');
 SELECT g, max(10), count(*) FROM t GROUP BY g;
 SELECT s, min(NULL), max('x') FROM t WHERE id = 3;
 SELECT g, s, max(-5) FROM t WHERE id IN (1, 3, 6, 7) GROUP BY g;
+WITH c AS (SELECT id, b AS x, CASE lower('10') WHEN s THEN '10' ELSE CASE s WHEN g THEN g ELSE 'abc' END END AS y FROM t WHERE a NOT IN (2, a, 5)) SELECT y, count(*), max(x) FROM c WHERE c.y NOT LIKE '!!%' AND c.x IS 1 GROUP BY y;
+SELECT CASE WHEN s <> '' THEN s ELSE 'none' END AS x, count(*) FROM t WHERE x NOT LIKE 'q%' GROUP BY x;

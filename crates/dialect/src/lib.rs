@@ -61,6 +61,9 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     options.sql_parser.default_null_ordering = "nulls_min".to_owned();
     options.sql_parser.map_string_types_to_utf8view = true;
     options.sql_parser.collect_spans = true;
+    // A CASE can be known not to be NULL by its conditions before the plan is physical and no longer after: DataFusion takes
+    // the difference for a mistake of its own.
+    options.execution.skip_physical_aggregate_schema_check = true;
     builder = builder.with_config(config);
     builder.scalar_functions().get_or_insert_default().extend(functions::scalars());
     builder.aggregate_functions().get_or_insert_default().push(functions::sum::function());
