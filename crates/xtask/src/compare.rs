@@ -11,6 +11,8 @@ use crate::{cargo, output, root};
 
 /// Counted runs of each command, after one that is not.
 const RUNS: usize = 9;
+/// A command that takes more seconds than this is run once.
+const SLOW: f64 = 10.0;
 /// Processes that the process listings see.
 const PROCESSES: usize = 2000;
 /// Commits of the repository that is read.
@@ -149,12 +151,16 @@ fn measure(what: &str, contenders: &[Contender]) -> Result<()> {
     let mut seconds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
     for round in 0..=RUNS {
         for (contender, seconds) in contenders.iter().zip(&mut seconds) {
+            if seconds.first().is_some_and(|first| *first > SLOW) {
+                continue;
+            }
             let started = Instant::now();
             let status =
                 contender.command().status().with_context(|| format!("{} is not installed", contender.name))?;
             anyhow::ensure!(status.success(), "{} failed: {status}", contender.name);
-            if round > 0 {
-                seconds.push(started.elapsed().as_secs_f64());
+            let elapsed = started.elapsed().as_secs_f64();
+            if round > 0 || elapsed > SLOW {
+                seconds.push(elapsed);
             }
         }
     }
