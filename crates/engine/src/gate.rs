@@ -16,6 +16,14 @@ use crate::limits::Limits;
 /// The longest pause between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 
+/// So much time's calls may come at once: a list of a hundred pages is not held up.
+const BURST: Duration = Duration::from_secs(2);
+
+fn a_burst_ago() -> Instant {
+    let now = Instant::now();
+    now.checked_sub(BURST).unwrap_or(now)
+}
+
 /// The engine's gate: per endpoint a number of places and a token bucket.
 #[derive(Debug)]
 pub(crate) struct EndpointGate {
@@ -42,7 +50,7 @@ impl EndpointGate {
         }
         let endpoint = Arc::new(Endpoint {
             places: Arc::new(Semaphore::new(self.limits.calls_per_endpoint.max(1))),
-            next: Mutex::new(Instant::now()),
+            next: Mutex::new(a_burst_ago()),
         });
         endpoints.insert(name.to_owned(), endpoint.clone());
         endpoint
@@ -56,12 +64,9 @@ impl Gate for EndpointGate {
             let place = endpoint.places.clone().acquire_owned().await.expect("the semaphore is never closed");
             if self.limits.calls_per_second > 0.0 {
                 let step = Duration::from_secs_f64(1.0 / self.limits.calls_per_second);
-                // Half a second's calls may come in a burst.
-                let burst = Duration::from_millis(500);
                 let start = {
                     let mut next = endpoint.next.lock();
-                    let earliest = Instant::now().checked_sub(burst).unwrap_or_else(Instant::now);
-                    *next = (*next).max(earliest) + step;
+                    *next = (*next).max(a_burst_ago()) + step;
                     *next
                 };
                 tokio::time::sleep_until(start).await;
