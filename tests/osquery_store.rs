@@ -317,7 +317,7 @@ fn shown(value: &Value) -> String {
 
 fn from_sqlite(database: &rusqlite::Connection, sql: &str) -> Result<(Vec<String>, Vec<Vec<String>>), String> {
     let mut statement = database.prepare(sql).map_err(|error| error.to_string())?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = names.len();
     let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| row.get::<_, Value>(at).map(|v| shown(&v))).collect();
     let rows = statement.query_map([], row).map_err(|error| error.to_string())?;
@@ -375,7 +375,9 @@ fn are_rows_of_groups(database: &rusqlite::Connection, sql: &str, given: &[Vec<S
     let is_aggregated = ["COUNT(", "SUM(", "GROUP_CONCAT(", "AVG(", "TOTAL("].iter().any(|name| upper.contains(name));
     let Some(at) = upper.rfind("GROUP BY").filter(|_| !is_aggregated) else { return false };
     let (_, all) = from_sqlite(database, &sql[..at]).expect("it runs without its groups");
-    given.iter().all(|row| all.iter().any(|other| alike(&[row.clone()], &[other.clone()], asks_clock)))
+    given
+        .iter()
+        .all(|row| all.iter().any(|other| alike(std::slice::from_ref(row), std::slice::from_ref(other), asks_clock)))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     });
     let keys = columns.iter().enumerate().filter(|(_, column)| column.index).map(|(position, column)| {
         let ident = &column.ident;
-        quote!(#position => ::indago_table::derive::Value::scalar(&self.#ident),)
+        quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::scalar(&self.#ident),)
     });
     let fills = columns.iter().enumerate().filter_map(|(position, column)| {
         let steps = steps(&column.path.as_ref()?.value());
