@@ -437,7 +437,7 @@ fn constants<'a>(row: &'a Ident, columns: &'a [ColumnAttribute]) -> impl Iterato
         let ColumnAttribute { ty, index, pattern, range, collation, .. } = column;
         let key = match collation == "NoCase" {
             true => quote!(::indago_table::derive::NoCase),
-            false => quote!(<#ty as ::indago_table::derive::Value>::Key),
+            false => quote_spanned!(column.ident.span()=> <#ty as ::indago_table::derive::Value>::Key),
         };
         let constant = Ident::new(&column.name.to_uppercase(), column.ident.span());
         quote_spanned! {column.ident.span()=>
