@@ -59,6 +59,14 @@ fn root() -> PathBuf {
 fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    // The cargo that runs this told it about its own package. Build scripts look at that (ring's does), and would run again,
+    // with all that depends on them.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|known| name.starts_with(known)) {
+            cargo.env_remove(&*name);
+        }
+    }
     cargo
 }
 
