@@ -32,8 +32,8 @@ use crate::{
 
 /// The key under which a column's Arrow field names its collation: `nocase`, `version` and so on.
 ///
-/// A table's schema carries it to comparisons and sorts. Leave it off a key column whose values have one spelling, so that
-/// `key = value` stays a plain comparison which can be pushed down.
+/// A table's schema carries it to comparisons and sorts. Comparisons with a key column are still pushed down: the engine
+/// asks for keys by the column's collation.
 pub const COLLATION_METADATA: &str = "indago.collation";
 
 /// The key under which a column of reals says that its whole values are integers, as those of arithmetic on text are.
