@@ -164,7 +164,7 @@ impl EngineBuilder {
         let engine =
             Engine(Arc::new(Inner { shared, context, tables, dialect: self.dialect, elsewhere: self.elsewhere }));
         for (name, sql) in self.views {
-            engine.add_view(&name, &sql).await.map_err(|error| {
+            engine.add_view(&name, &sql).boxed().await.map_err(|error| {
                 Error::new(error.code(), format!("view `{name}`: {error}")).at(error.span()).in_sql(&sql)
             })?;
         }
@@ -193,7 +193,8 @@ impl Engine {
 
     /// Plans one statement, with options of its own.
     pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<Query> {
-        let planned = Box::pin(self.plan(sql)).await?;
+        // Of no named type: whoever calls this need not compile the planning anew.
+        let planned = self.plan(sql).boxed().await?;
         let state = self.0.shared.start_query();
         let mut reads_tables = false;
         let mut shared = HashSet::new();

@@ -23,6 +23,10 @@ struct Draft {
 
 impl Draft {
     fn new(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
+        Self::begin(path).map_err(|error| named(path, error))
+    }
+
+    fn begin(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
         let name =
             path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
         // A pipe or a device is written to as it is: a file renamed to it would take its place.
@@ -39,6 +43,15 @@ impl Draft {
         self.done = true;
         Ok(())
     }
+
+    /// What writing came to, in an error with the file's name.
+    fn told<T>(&self, written: io::Result<T>) -> io::Result<T> {
+        written.map_err(|error| named(&self.path, error))
+    }
+}
+
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 impl Drop for Draft {
@@ -87,7 +100,7 @@ impl ArrowFile {
     pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
         let (draft, file) = Draft::new(path)?;
         let schema = with_unique_names(schema);
-        let writer = FileWriter::try_new(file, &schema).map_err(arrow)?;
+        let writer = draft.told(FileWriter::try_new(file, &schema).map_err(arrow))?;
         Ok(Self { writer: Some(writer), schema, draft })
     }
 }
@@ -95,14 +108,14 @@ impl ArrowFile {
 impl RowSink for ArrowFile {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        writer.write(&renamed(batch, &self.schema)?).map_err(arrow)
+        self.draft.told(writer.write(&renamed(batch, &self.schema)?).map_err(arrow))
     }
 
     fn finish(&mut self) -> io::Result<()> {
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        writer.finish().map_err(arrow)?;
-        writer.into_inner().map_err(arrow)?.flush()?;
-        self.draft.finish()
+        let written = writer.finish().and_then(|()| writer.into_inner()).map_err(arrow);
+        let finished = written.and_then(|mut file| file.flush()).and_then(|()| self.draft.finish());
+        self.draft.told(finished)
     }
 }
 
@@ -125,7 +138,7 @@ impl ParquetFile {
         let (draft, file) = Draft::new(path)?;
         let schema = with_unique_names(schema);
         let properties = indago::store::file_properties();
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(parquet)?;
+        let writer = draft.told(ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(parquet))?;
         Ok(Self { writer: Some(writer), schema, draft })
     }
 }
@@ -133,13 +146,14 @@ impl ParquetFile {
 impl RowSink for ParquetFile {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        writer.write(&renamed(batch, &self.schema)?).map_err(parquet)
+        self.draft.told(writer.write(&renamed(batch, &self.schema)?).map_err(parquet))
     }
 
     fn finish(&mut self) -> io::Result<()> {
         let Some(writer) = self.writer.take() else { return Ok(()) };
-        writer.into_inner().map_err(parquet)?.flush()?;
-        self.draft.finish()
+        let written = writer.into_inner().map_err(parquet);
+        let finished = written.and_then(|mut file| file.flush()).and_then(|()| self.draft.finish());
+        self.draft.told(finished)
     }
 }
 
@@ -207,6 +221,12 @@ mod tests {
             .map(|batch| batch.expect("valid").num_rows())
             .sum();
         assert_eq!(rows, 2);
-        assert!(ArrowFile::create(&folder.path().join("no/such/folder.arrow"), &schema).is_err());
+        let nowhere = folder.path().join("no/such/folder.arrow");
+        let error = ArrowFile::create(&nowhere, &schema).expect_err("no such folder");
+        assert!(error.to_string().starts_with(&nowhere.display().to_string()), "{error}");
+        // What is written is small enough to wait for the end: there it finds the disk full.
+        let mut full = ParquetFile::create(Path::new("/dev/full"), &schema).expect("opened");
+        let error = full.batch(&batch).and_then(|()| full.finish()).expect_err("the disk is full");
+        assert!(error.to_string().starts_with("/dev/full: "), "{error}");
     }
 }

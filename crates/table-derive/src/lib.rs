@@ -1,4 +1,5 @@
-//! `#[derive(Table)]`: a struct's fields, doc comments and attributes as the constant data that a table is.
+//! `#[derive(Table)]`: a struct's fields, doc comments and attributes as the constant data that a table is; and
+//! `#[derive(Columns)]`: those of a group of columns that several tables have.
 //!
 //! The macro writes data and `match`es, nothing else. `indago_table` documents the attributes.
 
@@ -14,11 +15,22 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Lit
 /// rows = 100, needs(".."), whole_source)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
 /// On a field: `#[column(index, required, pattern, range, hidden, source = method, needs = "..", path = "a.b",
-/// collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources.
+/// collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources;
+/// `#[column(flatten, path = "a.b")]` one whose type is a group of columns, with where their paths start. They come
+/// after the table's own.
 #[proc_macro_derive(Table, attributes(table, column, example))]
 pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// Makes a struct a group of columns, which a table takes in by `#[column(flatten)]`.
+///
+/// On a field: `#[column(hidden, needs = "..", path = "a.b", collate = nocase)]`.
+#[proc_macro_derive(Columns, attributes(column))]
+pub fn derive_columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand_group(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// `#[table(..)]`
@@ -52,17 +64,66 @@ struct ColumnAttribute {
     collation: Ident,
 }
 
-fn expand(input: &DeriveInput) -> Result<TokenStream> {
+/// A field whose type is a group of columns: `#[column(flatten, path = "..")]`
+struct GroupAttribute {
+    ident: Ident,
+    ty: Type,
+    path: Option<LitStr>,
+}
+
+fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
     let Data::Struct(data) = &input.data else {
         return Err(Error::new(input.span(), "a table is a struct: one field a column"));
     };
     let Fields::Named(fields) = &data.fields else {
         return Err(Error::new(input.span(), "a table needs named fields: they are its columns"));
     };
+    Ok(fields.named.iter())
+}
+
+fn expand_group(input: &DeriveInput) -> Result<TokenStream> {
+    let columns = named_fields(input)?.map(column_attribute).collect::<Result<Vec<_>>>()?;
+    unique(&columns)?;
+    if let Some(column) =
+        columns.iter().find(|column| column.index || column.pattern || column.range || column.source.is_some())
+    {
+        let message = "a group's column is no key and has no source: give it to the tables themselves";
+        return Err(Error::new(column.ident.span(), message));
+    }
+    let group = &input.ident;
+    let specs = columns.iter().map(|column| column_spec(column, &[]));
+    let (append, fill) = (append(&columns), fill(&columns));
+    Ok(quote! {
+        #[automatically_derived]
+        #[allow(clippy::all)]
+        impl ::indago_table::Columns for #group {
+            const COLUMNS: &'static [::indago_table::derive::ColumnSpec] = &[#(#specs),*];
+
+            fn append(&self, column: usize, builder: &mut dyn ::indago_table::derive::ArrayBuilder) {
+                match column {
+                    #(#append)*
+                    other => unreachable!("column {other} of a group of {}", Self::COLUMNS.len()),
+                }
+            }
+
+            fn fill(&mut self, document: &::indago_table::derive::Document, wanted: &[bool]) {
+                let _ = (document, wanted);
+                #(#fill)*
+            }
+        }
+    })
+}
+
+fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let table = table_attribute(input)?;
     let description = documentation(&input.attrs, input.ident.span(), "the table")?;
-    let columns = fields.named.iter().filter(|field| !is_skipped(field)).map(column_attribute);
-    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let (mut columns, mut groups) = (Vec::new(), Vec::new());
+    for field in named_fields(input)?.filter(|field| !is_alone(field, "skip")) {
+        match group_attribute(field)? {
+            Some(group) => groups.push(group),
+            None => columns.push(column_attribute(field)?),
+        }
+    }
     if columns.is_empty() {
         return Err(Error::new(input.span(), "a table needs at least one column"));
     }
@@ -71,7 +132,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let sources = sources(&columns);
     let row = &input.ident;
     let env = table.env.as_ref().map_or_else(|| quote!(::indago_table::Sys), |env| quote!(#env));
-    let spec = spec(&table, &description, &columns, &sources, &examples, &env)?;
+    let spec = spec(&table, &description, &columns, &groups, &sources, &examples, &env)?;
     let constants = constants(row, &columns);
     let load = load(row, &table, &sources);
     let driver = match (table.stream, table.parts) {
@@ -83,25 +144,27 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         }
     };
 
-    let append = columns.iter().enumerate().map(|(position, column)| {
-        let ident = &column.ident;
-        quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::append(&self.#ident, builder),)
-    });
     let keys = columns.iter().enumerate().filter(|(_, column)| column.index).map(|(position, column)| {
         let ident = &column.ident;
         quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::scalar(&self.#ident),)
     });
-    let fills = columns.iter().enumerate().filter_map(|(position, column)| {
-        let steps = steps(&column.path.as_ref()?.value());
-        let ident = &column.ident;
-        Some(quote_spanned! {column.ty.span()=>
-            if wanted[#position] {
-                ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]);
+    let (append, fill) = (append(&columns), fill(&columns));
+    let own = columns.len();
+    let group_append = groups.iter().map(|GroupAttribute { ident, ty, .. }| {
+        quote_spanned! {ty.span()=>
+            if column < <#ty as ::indago_table::Columns>::COLUMNS.len() {
+                return ::indago_table::Columns::append(&self.#ident, column, builder);
             }
-        })
+            let column = column - <#ty as ::indago_table::Columns>::COLUMNS.len();
+        }
     });
-    let fills: Vec<_> = fills.collect();
-    let ignore = if fills.is_empty() { quote!(let _ = (document, wanted);) } else { quote!() };
+    let group_fill = groups.iter().map(|GroupAttribute { ident, ty, path }| {
+        let steps = path.iter().flat_map(|path| steps(&path.value()));
+        quote_spanned! {ty.span()=>
+            let (group, wanted) = wanted.split_at(<#ty as ::indago_table::Columns>::COLUMNS.len());
+            ::indago_table::derive::fill_group(&mut self.#ident, document, &[#(#steps),*], group);
+        }
+    });
 
     Ok(quote! {
         #[automatically_derived]
@@ -119,12 +182,19 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #[allow(clippy::all)]
         impl ::indago_table::derive::Row for #row {
             type Env = #env;
-            const SPEC: &'static ::indago_table::derive::TableSpec = &#spec;
+            const SPEC: &'static ::indago_table::Spec = {
+                #spec
+                &TABLE
+            };
 
             fn append(&self, column: usize, builder: &mut dyn ::indago_table::derive::ArrayBuilder) {
                 match column {
                     #(#append)*
-                    other => unreachable!("column {other} of {}", Self::SPEC.name),
+                    other => {
+                        let column = other - #own;
+                        #(#group_append)*
+                        unreachable!("column {column} after the last of {}", Self::SPEC.name)
+                    }
                 }
             }
 
@@ -136,13 +206,39 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
 
             fn fill(&mut self, document: &::indago_table::derive::Document, wanted: &[bool]) {
-                #ignore
-                #(#fills)*
+                let _ = document;
+                #(#fill)*
+                let (_, wanted) = wanted.split_at(#own);
+                #(#group_fill)*
+                let _ = wanted;
             }
         }
 
         #load
     })
+}
+
+/// Arms that append each column to its builder.
+fn append(columns: &[ColumnAttribute]) -> Vec<TokenStream> {
+    let arm = |(position, column): (usize, &ColumnAttribute)| {
+        let ident = &column.ident;
+        quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::append(&self.#ident, builder),)
+    };
+    columns.iter().enumerate().map(arm).collect()
+}
+
+/// Statements that fill the wanted ones of the columns that are paths.
+fn fill(columns: &[ColumnAttribute]) -> Vec<TokenStream> {
+    let statement = |(position, column): (usize, &ColumnAttribute)| {
+        let steps = steps(&column.path.as_ref()?.value());
+        let ident = &column.ident;
+        Some(quote_spanned! {column.ty.span()=>
+            if wanted[#position] {
+                ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]);
+            }
+        })
+    };
+    columns.iter().enumerate().filter_map(statement).collect()
 }
 
 fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
@@ -216,10 +312,47 @@ fn strings(meta: &syn::meta::ParseNestedMeta) -> Result<Vec<LitStr>> {
     Ok(content.parse_terminated(|input| input.parse::<LitStr>(), syn::Token![,])?.into_iter().collect())
 }
 
-/// Whether a field is the row's own business: `#[column(skip)]`, alone.
-fn is_skipped(field: &Field) -> bool {
-    let skip = |attribute: &Attribute| attribute.parse_args::<Ident>().is_ok_and(|ident| ident == "skip");
-    field.attrs.iter().any(|attribute| attribute.path().is_ident("column") && skip(attribute))
+/// Whether a field's attribute is this word alone: `#[column(skip)]`, the row's own business.
+fn is_alone(field: &Field, word: &str) -> bool {
+    let is_it = |attribute: &Attribute| attribute.parse_args::<Ident>().is_ok_and(|ident| ident == word);
+    field.attrs.iter().any(|attribute| attribute.path().is_ident("column") && is_it(attribute))
+}
+
+/// `#[column(flatten, ..)]`, or nothing for a field that is a column.
+fn group_attribute(field: &Field) -> Result<Option<GroupAttribute>> {
+    let starts_a_group = |input: syn::parse::ParseStream| {
+        let word: Option<Ident> = input.parse().ok();
+        input.parse::<TokenStream>()?;
+        Ok(word.is_some_and(|word| word == "flatten"))
+    };
+    let columns = || field.attrs.iter().filter(|attribute| attribute.path().is_ident("column"));
+    if !columns().any(|attribute| attribute.parse_args_with(starts_a_group).is_ok_and(|starts| starts)) {
+        return Ok(None);
+    }
+    let ident = field.ident.clone().expect("fields are named");
+    let mut group = GroupAttribute { ident, ty: field.ty.clone(), path: None };
+    let mut given = Vec::new();
+    for attribute in columns() {
+        attribute.parse_nested_meta(|meta| {
+            match once(&meta, &mut given)?.as_str() {
+                "flatten" => {}
+                "path" => group.path = Some(path(&meta)?),
+                _ => return Err(meta.error("a group of columns has `flatten` and `path`, nothing else")),
+            }
+            Ok(())
+        })?;
+    }
+    Ok(Some(group))
+}
+
+/// `path = "a.b"`
+fn path(meta: &syn::meta::ParseNestedMeta) -> Result<LitStr> {
+    let path: LitStr = meta.value()?.parse()?;
+    if steps(&path.value()).contains(&String::new()) {
+        let message = "a path is names with dots between: \"spec.nodeName\"; `\\\\.` is a dot in a name";
+        return Err(Error::new(path.span(), message));
+    }
+    Ok(path)
 }
 
 fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
@@ -253,7 +386,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 "hidden" => column.hidden = true,
                 "source" => column.source = Some(meta.value()?.parse()?),
                 "needs" => column.needs = strings(&meta)?,
-                "path" => column.path = Some(meta.value()?.parse()?),
+                "path" => column.path = Some(path(&meta)?),
                 "collate" => {
                     let collation: Ident = meta.value()?.parse()?;
                     column.collation = match collation.to_string().as_str() {
@@ -272,7 +405,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 _ => {
                     return Err(meta.error(
                         "unknown column attribute; there are: index, required, pattern, range, hidden, source, needs, \
-                         path, collate, and skip alone",
+                         path, collate; `skip` alone; and flatten first",
                     ));
                 }
             }
@@ -281,14 +414,6 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
     }
     if let (true, Some(source)) = (column.index, &column.source) {
         return Err(Error::new(source.span(), "an indexed column comes with the row: it can't wait for a source"));
-    }
-    if let Some(path) = &column.path
-        && steps(&path.value()).contains(&String::new())
-    {
-        return Err(Error::new(
-            path.span(),
-            "a path is names with dots between: \"spec.nodeName\"; `\\\\.` is a dot in a name",
-        ));
     }
     if column.index && column.collation != "Binary" && column.collation != "NoCase" {
         return Err(Error::new(column.collation.span(), "keys compare byte by byte or without case, not as versions"));
@@ -357,6 +482,7 @@ fn spec(
     table: &TableAttribute,
     description: &str,
     columns: &[ColumnAttribute],
+    groups: &[GroupAttribute],
     sources: &[Ident],
     examples: &[(LitStr, LitStr)],
     env: &TokenStream,
@@ -383,12 +509,32 @@ fn spec(
     });
     let examples =
         examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example { title: #title, sql: #sql }));
+    let all = if groups.is_empty() {
+        quote!(::indago_table::derive::Cow::Borrowed(COLUMNS))
+    } else {
+        let parts = groups.iter().map(|GroupAttribute { ty, path, .. }| {
+            let path = path.as_ref().map_or_else(String::new, LitStr::value);
+            quote_spanned!(ty.span()=> (#path, <#ty as ::indago_table::Columns>::COLUMNS))
+        });
+        quote!(::indago_table::derive::Cow::Owned(::indago_table::derive::flattened(COLUMNS, &[#(#parts),*])))
+    };
+    let distinct = groups.iter().enumerate().map(|(position, GroupAttribute { ty, .. })| {
+        let before = groups[..position].iter().map(|group| &group.ty);
+        quote_spanned! {ty.span()=>
+            const _: () = ::indago_table::derive::assert_distinct(
+                &[COLUMNS, #(<#before as ::indago_table::Columns>::COLUMNS),*],
+                <#ty as ::indago_table::Columns>::COLUMNS,
+            );
+        }
+    });
     Ok(quote! {
-        ::indago_table::derive::TableSpec {
+        const COLUMNS: &[::indago_table::derive::ColumnSpec] = &[#(#columns),*];
+        #(#distinct)*
+        static TABLE: ::indago_table::Spec = ::indago_table::Spec::new(|| ::indago_table::derive::TableSpec {
             name: ::indago_table::derive::Cow::Borrowed(#name),
             environment: ::indago_table::derive::Cow::Borrowed(<#env as ::indago_table::Environment>::NAME),
             description: ::indago_table::derive::Cow::Borrowed(#description),
-            columns: ::indago_table::derive::Cow::Borrowed(&[#(#columns),*]),
+            columns: #all,
             sources: ::indago_table::derive::Cow::Borrowed(&[#(#sources),*]),
             require_any: ::indago_table::derive::Cow::Borrowed(&[#(#required),*]),
             examples: ::indago_table::derive::Cow::Borrowed(&[#(#examples),*]),
@@ -397,7 +543,7 @@ fn spec(
             typical_rows: #rows,
             needs: ::indago_table::derive::Cow::Borrowed(&[#(#needs),*]),
             lookup: ::indago_table::derive::Lookup::#lookup,
-        }
+        });
     })
 }
 
@@ -411,7 +557,7 @@ fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
         None => quote!(None),
     };
     let path = match &column.path {
-        Some(path) => quote!(Some(#path)),
+        Some(path) => quote!(Some(::indago_table::derive::Cow::Borrowed(#path))),
         None => quote!(None),
     };
     quote_spanned! {ty.span()=>

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::Value as Document;
 
 use crate::error::{Error, Result};
-use crate::row::Row;
+use crate::row::{Columns, Row};
 use crate::value::{Json, Map, Timestamp};
 
 /// The parts of a document that a scan wants, as a tree of keys.
@@ -32,7 +32,7 @@ impl Shape {
     pub fn of<T: Row>(wanted: &[bool]) -> Self {
         let mut shape = Shape::default();
         for (column, wanted) in T::SPEC.columns.iter().zip(wanted) {
-            if let (Some(path), true) = (column.path, *wanted) {
+            if let (Some(path), true) = (&column.path, *wanted) {
                 shape.add(&steps(path));
             }
         }
@@ -335,6 +335,16 @@ pub fn at<'a>(document: &'a Document, steps: &[&str]) -> Option<std::borrow::Cow
 pub fn assign<V: FromJson>(field: &mut V, document: &Document, steps: &[&str]) {
     if let Some(value) = at(document, steps).and_then(|value| V::from_json(&value)) {
         *field = value;
+    }
+}
+
+/// Fills a group from what stands at its path; the derive macro's business.
+#[doc(hidden)]
+pub fn fill_group(group: &mut impl Columns, document: &Document, steps: &[&str], wanted: &[bool]) {
+    if wanted.contains(&true)
+        && let Some(part) = at(document, steps)
+    {
+        group.fill(&part, wanted);
     }
 }
 

@@ -3,7 +3,7 @@
 //! A table is a struct: its fields are the columns in `SELECT *` order, their doc comments are the documentation, and
 //! `#[derive(Table)]` turns both into constant data. How rows are found is one method, [`Rows::rows`],
 //! [`RowParts::rows`] or [`RowStream::rows`]; what costs a further reading is a *source*, a method that fills its columns
-//! when a query wants one of them.
+//! when a query wants one of them. Columns that several tables have are a struct of their own, with `#[derive(Columns)]`.
 //!
 //! This crate knows Arrow arrays, and neither a query engine nor an async runtime: a row type can be used without both.
 
@@ -24,13 +24,13 @@ pub mod value;
 
 pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
-pub use indago_table_derive::Table;
-pub use row::{Environment, Load, LoadAsync, Row, RowParts, RowStream, Rows};
+pub use indago_table_derive::{Columns, Table};
+pub use row::{Columns, Environment, Load, LoadAsync, Row, RowParts, RowStream, Rows};
 pub use scan::{
     ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
     ScanContext,
 };
-pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec};
+pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, Spec, TableSpec};
 pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
 pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
@@ -43,7 +43,7 @@ pub mod prelude {
     pub use crate::sys::Sys;
     pub use crate::table::TableRef;
     pub use crate::value::{Json, Map, NoCase, Timestamp};
-    pub use indago_table_derive::Table;
+    pub use indago_table_derive::{Columns, Table};
 }
 
 /// The tables of an environment: a list of row types, one line a table.
@@ -63,10 +63,12 @@ macro_rules! tables {
 #[doc(hidden)]
 pub mod derive {
     //! What the derive macro's output refers to.
-    pub use crate::json::assign;
+    pub use crate::json::{assign, fill_group};
     pub use crate::row::{Load, LoadAsync, Row};
     pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
-    pub use crate::spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec};
+    pub use crate::spec::{
+        Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec, assert_distinct, flattened,
+    };
     pub use crate::table::{Blocking, Parted, Streaming, TableRef};
     pub use crate::value::{NoCase, Value};
     pub use arrow_array::builder::ArrayBuilder;
@@ -77,6 +79,7 @@ pub mod derive {
 #[cfg(test)]
 mod tests {
     use crate::prelude::*;
+    use crate::row::Row as _;
     use crate::scan::ScanContext;
 
     /// Numbers up to ten.
@@ -93,6 +96,27 @@ mod tests {
         /// A word.
         #[column(path = "a.b")]
         r#type: Option<String>,
+        #[column(flatten, path = "a.parts")]
+        parts: Parts,
+        #[column(flatten)]
+        whole: Whole,
+    }
+
+    #[derive(Debug, Default, Columns)]
+    struct Parts {
+        /// How many.
+        #[column(path = "count")]
+        count: i64,
+        /// Of what.
+        #[column(path = "of.name")]
+        of: Option<String>,
+    }
+
+    #[derive(Debug, Default, Columns)]
+    struct Whole {
+        /// What it is called.
+        #[column(hidden, path = "name")]
+        name: Option<String>,
     }
 
     impl Rows for Number {
@@ -115,5 +139,32 @@ mod tests {
         assert_eq!(table.spec().column("type"), Some(2));
         let slices = table.slices(&ScanContext::new([0, 1])).expect("no parts to find");
         assert_eq!(slices.len(), 1);
+    }
+
+    #[test]
+    fn groups_of_columns_come_after_the_own_ones() {
+        let columns = &Number::SPEC.columns;
+        let told: Vec<_> = columns.iter().map(|column| (column.name.as_ref(), column.path.as_deref())).collect();
+        let expected = [
+            ("n", None),
+            ("square", None),
+            ("type", Some("a.b")),
+            ("count", Some("a.parts.count")),
+            ("of", Some("a.parts.of.name")),
+            ("name", Some("name")),
+        ];
+        assert_eq!(told, expected);
+        let document = serde_json::json!({"a": {"b": "x", "parts": {"count": 3, "of": {"name": "y"}}}, "name": "z"});
+        let mut row = Number::default();
+        row.fill(&document, &[true, true, true, false, true, true]);
+        assert_eq!((row.r#type.as_deref(), row.parts.count, row.parts.of.as_deref()), (Some("x"), 0, Some("y")));
+        let texts: Vec<_> = [2, 4, 5]
+            .map(|column| {
+                let mut builder = crate::value::builder(&columns[column].kind, 1);
+                row.append(column, builder.as_mut());
+                arrow_array::cast::AsArray::as_string_view(&builder.finish()).value(0).to_owned()
+            })
+            .into();
+        assert_eq!(texts, ["x", "y", "z"]);
     }
 }

@@ -9,7 +9,7 @@ use futures_core::Stream;
 
 use crate::error::Result;
 use crate::scan::{BoxFuture, Meter, Scalar, Scan};
-use crate::spec::TableSpec;
+use crate::spec::{ColumnSpec, Spec};
 
 /// What tables read from: a machine, the clusters of a kubeconfig, the accounts of a profile file.
 ///
@@ -29,13 +29,25 @@ pub trait Row: Default + Send + Sync + 'static {
     /// What the table reads from.
     type Env: Environment;
     /// What the table says of itself.
-    const SPEC: &'static TableSpec;
+    const SPEC: &'static Spec;
 
     /// Appends a column's value to the builder of that column.
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
     /// An indexed column's value as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
     /// Fills the wanted columns that are paths into a JSON document.
+    fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]);
+}
+
+/// Columns that several tables have, each as a field with `#[column(flatten)]`; `#[derive(Columns)]` implements it.
+#[diagnostic::on_unimplemented(message = "`{Self}` is no group of columns", label = "give it `#[derive(Columns)]`")]
+pub trait Columns: Default + Send + Sync + 'static {
+    /// The columns. Their paths start where the table says.
+    const COLUMNS: &'static [ColumnSpec];
+
+    /// Appends a column's value to the builder of that column.
+    fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
+    /// Fills the wanted columns that are paths into the group's part of a JSON document.
     fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
@@ -10,6 +10,9 @@ use crate::scan::Scalar;
 
 /// Text that is constant for tables in code and owned for tables found at run time.
 pub type Text = Cow<'static, str>;
+
+/// What a row type says of its table, put together when it is first asked for.
+pub type Spec = LazyLock<TableSpec>;
 
 /// Everything a table says of itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +79,7 @@ pub struct ColumnSpec {
     /// Permissions without which it is NULL.
     pub needs: Cow<'static, [&'static str]>,
     /// Where it stands in the JSON document behind the row.
-    pub path: Option<&'static str>,
+    pub path: Option<Text>,
 }
 
 /// How texts of a column compare in the osquery dialect.
@@ -270,5 +273,44 @@ impl TableSpec {
         } else {
             None
         }
+    }
+}
+
+/// A table's own columns and those of its groups, each group's paths behind where it starts.
+#[doc(hidden)]
+pub fn flattened(own: &[ColumnSpec], groups: &[(&str, &[ColumnSpec])]) -> Vec<ColumnSpec> {
+    let mut columns = own.to_vec();
+    for (start, group) in groups {
+        columns.extend(group.iter().cloned().map(|column| {
+            let path = column.path.map(|path| if start.is_empty() { path } else { format!("{start}.{path}").into() });
+            ColumnSpec { path, ..column }
+        }));
+    }
+    columns
+}
+
+/// Refuses, when it is compiled, a group with a column that the table has already.
+#[doc(hidden)]
+pub const fn assert_distinct(others: &[&[ColumnSpec]], group: &[ColumnSpec]) {
+    let mut position = 0;
+    while position < group.len() {
+        let mut other = 0;
+        while other < others.len() {
+            let mut column = 0;
+            while column < others[other].len() {
+                assert!(!is_same_name(&others[other][column], &group[position]), "the table has such a column already");
+                column += 1;
+            }
+            other += 1;
+        }
+        position += 1;
+    }
+}
+
+const fn is_same_name(one: &ColumnSpec, other: &ColumnSpec) -> bool {
+    match (&one.name, &other.name) {
+        (Cow::Borrowed(one), Cow::Borrowed(other)) => one.as_bytes().eq_ignore_ascii_case(other.as_bytes()),
+        // Names in code are constants.
+        _ => false,
     }
 }

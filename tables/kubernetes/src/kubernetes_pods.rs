@@ -6,6 +6,7 @@ use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
+use crate::pod_spec::PodSpec;
 use crate::resource::{Api, Key, Resource, listed};
 
 /// Pods of Kubernetes clusters.
@@ -53,153 +54,12 @@ pub struct Pod {
     /// Annotations.
     #[column(path = "metadata.annotations")]
     annotations: Map,
-    /// SELinux user of its containers.
-    #[column(path = "spec.securityContext.seLinuxOptions.user")]
-    se_linux_options_user: Option<String>,
-    /// SELinux role of its containers.
-    #[column(path = "spec.securityContext.seLinuxOptions.role")]
-    se_linux_options_role: Option<String>,
-    /// SELinux type of its containers.
-    #[column(path = "spec.securityContext.seLinuxOptions.type")]
-    se_linux_options_type: Option<String>,
-    /// SELinux level of its containers.
-    #[column(path = "spec.securityContext.seLinuxOptions.level")]
-    se_linux_options_level: Option<String>,
-    /// Name of the Windows service account (GMSA) specification.
-    #[column(path = "spec.securityContext.windowsOptions.gmsaCredentialSpecName")]
-    windows_options_gmsa_credential_spec_name: Option<String>,
-    /// The Windows service account (GMSA) specification itself.
-    #[column(path = "spec.securityContext.windowsOptions.gmsaCredentialSpec")]
-    windows_options_gmsa_credential_spec: Option<String>,
-    /// Windows user of its containers.
-    #[column(path = "spec.securityContext.windowsOptions.runAsUserName")]
-    windows_options_run_as_user_name: Option<String>,
-    /// Seccomp profile of its containers: `RuntimeDefault`, `Localhost` or `Unconfined`.
-    #[column(path = "spec.securityContext.seccompProfile.type")]
-    seccomp_profile_type: Option<String>,
-    /// File of the `Localhost` seccomp profile, on the node.
-    #[column(path = "spec.securityContext.seccompProfile.localhostProfile")]
-    seccomp_profile_localhost_profile: Option<String>,
-    /// User id of its containers; NULL leaves it to each container or image.
-    #[column(path = "spec.securityContext.runAsUser")]
-    run_as_user: Option<i64>,
-    /// Group id of its containers; NULL leaves it to each container or the runtime.
-    #[column(path = "spec.securityContext.runAsGroup")]
-    run_as_group: Option<i64>,
-    /// Whether the kubelet refuses to start its containers as root.
-    #[column(path = "spec.securityContext.runAsNonRoot")]
-    run_as_non_root: Option<bool>,
-    /// Further group ids of its processes.
-    #[column(path = "spec.securityContext.supplementalGroups")]
-    supplemental_groups: Vec<i64>,
-    /// Group id that owns its volumes.
-    #[column(path = "spec.securityContext.fsGroup")]
-    fs_group: Option<i64>,
-    /// Kernel parameters that are set for it: a list of name and value.
-    #[column(path = "spec.securityContext.sysctls")]
-    sysctls: Option<Json>,
-    /// When the owner of volumes is changed: `Always` or `OnRootMismatch`.
-    #[column(path = "spec.securityContext.fsGroupChangePolicy")]
-    fs_group_change_policy: Option<String>,
-    /// Which nodes it may or should run on.
-    #[column(path = "spec.affinity.nodeAffinity")]
-    node_affinity: Option<Json>,
-    /// Which pods it should be near.
-    #[column(path = "spec.affinity.podAffinity")]
-    pod_affinity: Option<Json>,
-    /// Which pods it should keep away from.
-    #[column(path = "spec.affinity.podAntiAffinity")]
-    pod_anti_affinity: Option<Json>,
-    /// DNS servers added to those of its DNS policy.
-    #[column(path = "spec.dnsConfig.nameservers")]
-    dns_config_nameservers: Vec<String>,
-    /// DNS search domains added to those of its DNS policy.
-    #[column(path = "spec.dnsConfig.searches")]
-    dns_config_searches: Vec<String>,
-    /// DNS resolver options: a list of name and value.
-    #[column(path = "spec.dnsConfig.options")]
-    dns_config_options: Option<Json>,
-    /// Labels that a node must have.
-    #[column(path = "spec.nodeSelector")]
-    node_selector: Map,
-    /// When its containers are started again: `Always`, `OnFailure` or `Never`.
-    #[column(path = "spec.restartPolicy")]
-    restart_policy: Option<String>,
-    /// Seconds between the request to stop and the kill.
-    #[column(path = "spec.terminationGracePeriodSeconds")]
-    termination_grace_period_seconds: Option<i64>,
-    /// Seconds that it may be active before it is stopped; NULL for no limit.
-    #[column(path = "spec.activeDeadlineSeconds")]
-    active_deadline_seconds: Option<i64>,
-    /// How names are resolved: `ClusterFirst`, `ClusterFirstWithHostNet`, `Default` or `None`.
-    #[column(path = "spec.dnsPolicy")]
-    dns_policy: Option<String>,
     /// Service account that it runs as; joins `kubernetes_service_accounts.name` in the same namespace.
     #[column(index, path = "spec.serviceAccountName")]
     service_account_name: Option<String>,
-    /// Whether the service account's token is mounted; NULL leaves it to the service account.
-    #[column(path = "spec.automountServiceAccountToken")]
-    automount_service_account_token: Option<bool>,
     /// Node that it runs on; NULL until it is scheduled.
     #[column(index, path = "spec.nodeName")]
     node_name: Option<String>,
-    /// Whether it uses the node's network.
-    #[column(path = "spec.hostNetwork")]
-    host_network: bool,
-    /// Whether it sees the node's processes.
-    #[column(path = "spec.hostPID")]
-    host_pid: bool,
-    /// Whether it shares the node's inter-process communication.
-    #[column(path = "spec.hostIPC")]
-    host_ipc: bool,
-    /// Whether its containers see each other's processes.
-    #[column(path = "spec.shareProcessNamespace")]
-    share_process_namespace: bool,
-    /// Names of the secrets with which images are pulled.
-    #[column(path = "spec.imagePullSecrets.*.name")]
-    image_pull_secrets: Vec<String>,
-    /// Host name; NULL for the name of the pod.
-    #[column(path = "spec.hostname")]
-    hostname: Option<String>,
-    /// Subdomain of its host name.
-    #[column(path = "spec.subdomain")]
-    subdomain: Option<String>,
-    /// Scheduler that chooses its node.
-    #[column(path = "spec.schedulerName")]
-    scheduler_name: Option<String>,
-    /// Taints of nodes that it tolerates.
-    #[column(path = "spec.tolerations")]
-    tolerations: Option<Json>,
-    /// Lines added to `/etc/hosts` in its containers.
-    #[column(path = "spec.hostAliases")]
-    host_aliases: Option<Json>,
-    /// Name of its priority class.
-    #[column(path = "spec.priorityClassName")]
-    priority_class_name: Option<String>,
-    /// Its priority; pods with a lower one make room for it.
-    #[column(path = "spec.priority")]
-    priority: Option<i64>,
-    /// Further conditions that it needs to be ready.
-    #[column(path = "spec.readinessGates")]
-    readiness_gates: Option<Json>,
-    /// Runtime class that runs it; NULL for the default one.
-    #[column(path = "spec.runtimeClassName")]
-    runtime_class_name: Option<String>,
-    /// Whether services of the namespace appear as environment variables.
-    #[column(path = "spec.enableServiceLinks")]
-    enable_service_links: Option<bool>,
-    /// Whether it may push out pods of lower priority: `PreemptLowerPriority` or `Never`.
-    #[column(path = "spec.preemptionPolicy")]
-    preemption_policy: Option<String>,
-    /// Resources that its runtime class takes for itself.
-    #[column(path = "spec.overhead")]
-    overhead: Map,
-    /// How its like are spread over zones and nodes.
-    #[column(path = "spec.topologySpreadConstraints")]
-    topology_spread_constraints: Option<Json>,
-    /// Whether the host name is the fully qualified one.
-    #[column(path = "spec.setHostnameAsFQDN")]
-    set_hostname_as_fqdn: bool,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     #[column(index, path = "status.phase")]
     phase: Option<String>,
@@ -239,9 +99,6 @@ pub struct Pod {
     /// State of each ephemeral container.
     #[column(path = "status.ephemeralContainerStatuses")]
     ephemeral_container_statuses: Option<Json>,
-    /// Volumes: a list, each with its name and its source.
-    #[column(path = "spec.volumes")]
-    volumes: Option<Json>,
     /// Kind of the object that controls it, such as `ReplicaSet`; NULL for a pod that stands alone.
     #[column(path = "controller.kind")]
     owner_kind: Option<String>,
@@ -263,6 +120,8 @@ pub struct Pod {
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
     #[column(index, hidden)]
     field_selector: Option<String>,
+    #[column(flatten, path = "spec")]
+    spec: PodSpec,
 }
 
 impl Resource for Pod {

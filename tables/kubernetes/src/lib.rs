@@ -22,6 +22,7 @@ pub mod kubernetes_role_binding_subjects;
 pub mod kubernetes_role_policy_rules;
 pub mod kubernetes_service_accounts;
 mod pages;
+mod pod_spec;
 pub mod resource;
 #[cfg(test)]
 mod testing;

@@ -385,7 +385,7 @@ impl<T: Listed> Reader<T> {
 pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
     let mut shape = T::ALWAYS.iter().fold(Shape::of::<T>(columns).with("metadata.uid"), |shape, path| shape.with(path));
     let wanted = T::SPEC.columns.iter().zip(columns).filter(|(_, wanted)| **wanted);
-    for path in wanted.filter_map(|(column, _)| column.path) {
+    for path in wanted.filter_map(|(column, _)| column.path.as_deref()) {
         for (name, places) in T::DERIVED {
             let Some(rest) = path.strip_prefix(name) else { continue };
             if !rest.is_empty() && !rest.starts_with('.') {

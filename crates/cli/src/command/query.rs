@@ -94,12 +94,11 @@ fn text(mut bytes: Vec<u8>, from: &str) -> Result<String> {
 /// Rows to the files that were named, and to standard output if a format was, or no file.
 fn sinks(arguments: &Query, schema: &SchemaRef, style: Style) -> io::Result<Box<dyn RowSink>> {
     let mut sinks: Vec<Box<dyn RowSink>> = Vec::new();
-    let named = |file: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     if let Some(file) = &arguments.arrow {
-        sinks.push(Box::new(ArrowFile::create(file, schema).map_err(|error| named(file, error))?));
+        sinks.push(Box::new(ArrowFile::create(file, schema)?));
     }
     if let Some(file) = &arguments.parquet {
-        sinks.push(Box::new(ParquetFile::create(file, schema).map_err(|error| named(file, error))?));
+        sinks.push(Box::new(ParquetFile::create(file, schema)?));
     }
     if sinks.is_empty() || arguments.format.is_some() {
         sinks.push(stdout_sink(setup::format(arguments.format), schema, style));
