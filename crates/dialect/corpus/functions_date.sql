@@ -347,3 +347,9 @@ SELECT unixepoch('2024-01-01 00:00:00.5');
 SELECT CURRENT_DATE = date('now');
 SELECT length(CURRENT_TIMESTAMP);
 SELECT length(current_time);
+
+-- Out of range on the way
+SELECT time(0, '-90 minutes', '+1 day');
+SELECT unixepoch(0, '-90 minutes', '+1 day'), date(0, '-1 day'), date(0, '-1 day', '+2 days');
+SELECT date(0, '-1 day', 'start of month', '+2 months'), date(0, '-1 day', '+1 month');
+SELECT datetime('9999-12-31 23:00:00', '+2 hours', '-3 hours'), datetime('9999-12-31', '+2 days', 'start of year', '-1 year');

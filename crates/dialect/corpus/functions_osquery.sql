@@ -188,3 +188,10 @@ SELECT pid FROM processes WHERE regex_match(cmdline, 'listen=([0-9]+)', 1) = '44
 SELECT pid FROM processes WHERE CAST(regex_match(cmdline, 'listen=([0-9]+)', 1) AS INTEGER) = 4444;
 -- answer: /usr/bin~/usr/bin~/usr/lib/systemd~/usr/sbin
 SELECT parent_directory(path) AS d FROM processes WHERE path LIKE '/usr/%' ORDER BY d;
+
+-- What a condition before it keeps away from a function that would fail
+SELECT id FROM t WHERE s IS NOT NULL AND version_compare(n, '1') > 0 AND n IS NOT NULL;
+SELECT id FROM t WHERE n IS NOT NULL AND version_compare(n, '9') >= 0;
+SELECT id FROM t WHERE n IS NULL OR version_compare(n, '9') >= 0;
+SELECT id FROM (SELECT id, '10.0.0.' || id AS address FROM t WHERE id < 5 UNION ALL SELECT id, s FROM t) WHERE address LIKE '10.%' AND in_cidr_block('10.0.0.0/30', address);
+WITH found AS (SELECT id, CASE WHEN id > 4 THEN '10.0.0.' || id ELSE '' END AS address FROM t) SELECT id FROM found WHERE address != '' AND in_cidr_block('10.0.0.0/29', address) = 1;

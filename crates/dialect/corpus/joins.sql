@@ -73,3 +73,12 @@ SELECT x FROM (SELECT a AS x FROM t), (SELECT v FROM u) WHERE x * 10 = v;
 SELECT u.id, w.id FROM u LEFT JOIN u w ON w.id = u.id AND 2 = u.id ORDER BY u.id;
 SELECT u.id, w.id FROM u LEFT JOIN u w ON w.id = u.id AND NOT (2 <> u.id) AND 'xyz' = u.s ORDER BY u.id;
 SELECT u.id, w.id FROM u LEFT JOIN u w ON w.s = u.s AND upper('def') = u.s AND 1 < u.id ORDER BY u.id;
+
+-- What is left over an outer join stays there, though both sides have such a column
+SELECT t.id, u.id FROM t RIGHT JOIN u ON t.id = u.t_id WHERE NOT (t.id >= '');
+SELECT t.id, u.id FROM t RIGHT JOIN u ON t.id = u.t_id WHERE t.id IS NOT NULL OR NULL;
+SELECT t.id, u.id FROM t FULL JOIN u ON t.id = u.t_id WHERE (1 IN (u.id, t.id, NULL) AND 2.5 != u.v);
+SELECT t.id, u.id FROM t LEFT JOIN u ON t.id = u.t_id WHERE u.id IS NULL;
+SELECT t.id, u.id FROM t LEFT JOIN u ON t.id = u.t_id WHERE coalesce(u.id, 3) = 3;
+SELECT t.id, u.id, w.id FROM t LEFT JOIN u ON t.id = u.t_id LEFT JOIN u AS w ON w.id = t.id WHERE w.id IS NULL OR u.id > 1;
+SELECT t.id, u.id, w.id FROM t JOIN u ON t.id = u.t_id LEFT JOIN t AS w ON w.id = u.v WHERE w.id IS NULL AND u.id + t.id > 2;

@@ -140,3 +140,11 @@ SELECT pid FROM processes WHERE path GLOB '/USR/*';
 SELECT 'a]b' GLOB 'a[]]b';
 SELECT 'a-b' GLOB 'a[+-]b';
 SELECT 'abc' NOT GLOB 'a*';
+
+-- Many over one expression
+SELECT id, lower(s) || '.' || g AS key FROM t WHERE NOT key LIKE 'a%x' AND key NOT LIKE 'd%' AND NOT key LIKE '%z' AND key NOT LIKE 'q%';
+SELECT id, lower(s) || '.' || g AS key FROM t WHERE id > 0 AND (key LIKE 'AB%' OR key LIKE '%F.Y' OR id = 8 OR key LIKE 'a\_b%');
+SELECT id FROM t WHERE upper(s) LIKE 'a%' OR upper(s) LIKE 'z_d' OR upper(s) LIKE '' OR upper(s) LIKE 'ü%';
+SELECT id, coalesce(s, 7) AS k FROM t WHERE k NOT LIKE '7' AND k NOT LIKE '_b%' AND k NOT LIKE 'x' AND id < 7;
+SELECT id, s || '' AS k, (k LIKE 'a%' OR 0) FROM t;
+SELECT id, (a + 1) || '' AS k FROM t WHERE id = 1 OR k LIKE '1%' OR k LIKE '%1' OR k LIKE '-%' OR k LIKE NULL;

@@ -78,4 +78,5 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_type_planner(Arc::new(plan::WideTypes))
         .with_relation_planners(vec![Arc::new(plan::TableFunctions)])
         .with_analyzer_rules(rules)
+        .with_physical_optimizer_rules(plan::pushdown::rules())
 }

@@ -86,8 +86,11 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
         }
         let items = item_texts(&own, sql, &lines);
         let end = own.last().map_or(Location::empty(), |token| token.span.end);
-        let statement =
-            with_stack(depth, || one_statement(own, dialect)).map_err(|error| lines.parser_error(error, end))?;
+        let open = open_case(&own);
+        let statement = with_stack(depth, || one_statement(own, dialect)).map_err(|error| match open {
+            Some(case) => lines.error("no END for this CASE", case),
+            None => lines.parser_error(error, end),
+        })?;
         statements.push(Parsed { statement, span, items, depth, dialect });
     }
     Ok(statements)
@@ -213,6 +216,19 @@ fn is_word(token: &TokenWithSpan, text: &str) -> bool {
 
 fn is_explain_query_plan(tokens: &[TokenWithSpan]) -> bool {
     tokens.len() > 3 && is_word(&tokens[0], "explain") && is_word(&tokens[1], "query") && is_word(&tokens[2], "plan")
+}
+
+/// The first CASE for which there is no END.
+fn open_case(tokens: &[TokenWithSpan]) -> Option<Location> {
+    let mut open = Vec::new();
+    for token in tokens {
+        match keyword(&token.token) {
+            Keyword::CASE => open.push(token.span.start),
+            Keyword::END => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.first().copied()
 }
 
 /// `PRAGMA table_info(name)`, and with `=`, is a query of the table function `pragma_table_info`.

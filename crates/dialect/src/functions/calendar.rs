@@ -210,6 +210,11 @@ impl Moment {
     }
 
     fn modified(mut self, modifier: &str) -> Option<Self> {
+        // What is out of range has no date, but may be moved back into it.
+        let moved = modifier.starts_with(['+', '-']) || modifier.starts_with(|c: char| c.is_ascii_digit());
+        if !moved {
+            self.valid()?;
+        }
         match modifier {
             "localtime" => {
                 let parts = chrono::DateTime::from_timestamp_millis(self.millis - UNIX)?.with_timezone(&chrono::Local);
@@ -285,7 +290,7 @@ impl Moment {
                 return None;
             }
             let sign = if negative { -1 } else { 1 };
-            let mut parts = self.parts();
+            let mut parts = self.valid()?.parts();
             parts.year += sign * year;
             parts.month += sign * month;
             self.millis = join(parts) + sign * day * DAY;
@@ -309,7 +314,7 @@ impl Moment {
                     return None;
                 }
                 let whole = amount as i64;
-                let mut parts = self.parts();
+                let mut parts = self.valid()?.parts();
                 if unit == "month" {
                     parts.month += whole
                 } else {
@@ -330,7 +335,7 @@ impl Moment {
             return None;
         }
         self.millis += (change + rounder) as i64;
-        self.valid()
+        Some(self)
     }
 }
 

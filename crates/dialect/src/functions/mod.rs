@@ -71,6 +71,7 @@ mod json_valid;
 mod julianday;
 mod length;
 mod like;
+mod like_any;
 mod likelihood;
 mod likely;
 mod log;
@@ -200,6 +201,7 @@ pub(crate) const SCALARS: &[Scalar] = &[
     julianday::FUNCTION,
     length::FUNCTION,
     like::FUNCTION,
+    like_any::FUNCTION,
     likelihood::FUNCTION,
     likely::FUNCTION,
     log::FUNCTION,
@@ -261,9 +263,38 @@ static REGISTRY: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new
     SCALARS.iter().map(|spec| (spec.name, Arc::new(ScalarUDF::new_from_impl(ScalarFunction::new(*spec))))).collect()
 });
 
+/// Functions that fail on some values, and what stands for them in a condition: there such a value gives NULL. SQLite
+/// asks conditions one by one and never sees a row that an earlier one left out; DataFusion may ask in any order.
+const FALLIBLE: &[(Scalar, &str)] = &[
+    (acos::FUNCTION, "try_acos"),
+    (asin::FUNCTION, "try_asin"),
+    (community_id_v1_strict::FUNCTION, "try_community_id_v1_strict"),
+    (cot::FUNCTION, "try_cot"),
+    (exp::FUNCTION, "try_exp"),
+    (find_file_path_in_cmd::FUNCTION, "try_find_file_path_in_cmd"),
+    (in_cidr_block::FUNCTION, "try_in_cidr_block"),
+    (log::FUNCTION, "try_log"),
+    (log10::FUNCTION, "try_log10"),
+    (parent_directory::FUNCTION, "try_parent_directory"),
+    (power::FUNCTION, "try_power"),
+    (split::FUNCTION, "try_split"),
+    (sqrt::FUNCTION, "try_sqrt"),
+    (version_compare::FUNCTION, "try_version_compare"),
+];
+
+/// The function to call in a condition instead.
+pub(crate) fn in_condition(name: &str) -> Option<&'static str> {
+    let known = |spec: &Scalar| spec.name == name || spec.aliases.contains(&name);
+    FALLIBLE.iter().find(|(spec, _)| known(spec)).map(|(_, lenient)| *lenient)
+}
+
 /// The scalar functions as DataFusion takes them.
 pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
-    SCALARS.iter().filter_map(|spec| REGISTRY.get(spec.name)).cloned().collect()
+    let lenient = FALLIBLE.iter().map(|(spec, name)| {
+        let function = ScalarFunction::lenient(Scalar { name, aliases: &[], ..*spec });
+        Arc::new(ScalarUDF::new_from_impl(function))
+    });
+    SCALARS.iter().filter_map(|spec| REGISTRY.get(spec.name)).cloned().chain(lenient).collect()
 }
 
 /// A call of one of our functions as a planned expression.
@@ -297,7 +328,7 @@ pub struct FunctionDoc {
 }
 
 /// What operators, CAST and COLLATE become.
-const OPERATORS: [&str; 20] = [
+const OPERATORS: [&str; 21] = [
     "add",
     "as_blob",
     "as_integer",
@@ -312,6 +343,7 @@ const OPERATORS: [&str; 20] = [
     "exact_real",
     "json_arrow",
     "json_arrow_text",
+    "like_any",
     "modulo",
     "multiply",
     "shift_left",

@@ -102,12 +102,19 @@ pub(crate) struct ScalarFunction {
     pub(crate) spec: Scalar,
     aliases: Vec<String>,
     signature: Signature,
+    /// Whether it gives NULL where it would fail.
+    lenient: bool,
 }
 
 impl ScalarFunction {
     pub(crate) fn new(spec: Scalar) -> Self {
         let aliases = spec.aliases.iter().map(|&alias| alias.to_owned()).collect();
-        Self { spec, aliases, signature: Signature::user_defined(spec.volatility) }
+        Self { spec, aliases, signature: Signature::user_defined(spec.volatility), lenient: false }
+    }
+
+    /// The same, with NULL where it would fail.
+    pub(crate) fn lenient(spec: Scalar) -> Self {
+        Self { lenient: true, ..Self::new(spec) }
     }
 }
 
@@ -212,6 +219,7 @@ impl ScalarUDFImpl for ScalarFunction {
                     return exec_err!("{}: integer overflow: make one side a real", self.spec.name);
                 }
                 Ok(value) => out.push(value),
+                Err(_) if self.lenient => out.push(Value::Null),
                 Err(message) => return exec_err!("{}: {message}", self.spec.name),
             }
         }

@@ -28,10 +28,11 @@ use datafusion::{
         expr::{BinaryExpr, InSubquery, ScalarFunction, WindowFunction, WindowFunctionDefinition},
         expr_rewriter::NamePreserver,
         lit,
+        simplify::SimplifyContext,
         type_coercion::binary::comparison_coercion,
         utils::{conjunction, split_conjunction},
     },
-    optimizer::AnalyzerRule,
+    optimizer::{AnalyzerRule, simplify_expressions::ExprSimplifier},
 };
 
 /// Turns dependent subqueries into joins.
@@ -139,8 +140,8 @@ impl Unnester {
             Expr::InSubquery(inner) if !has_subquery(&inner.expr) => {
                 let wanted = positive != inner.negated;
                 let correlated = !outer_columns(&inner.subquery.subquery)?.is_empty();
-                // Its own NOT IN looks for NULL in columns, not in a constant.
-                let constant = inner.expr.column_refs().is_empty();
+                // Its own NOT IN looks for NULL in columns, not in a constant, nor in what turns out to be one.
+                let constant = is_constant(&inner.expr, input);
                 let kept = wanted || (top && !correlated && !constant);
                 if kept && self.left_to_datafusion(&inner.subquery, input)? {
                     return Ok(Expr::InSubquery(inner));
@@ -849,6 +850,18 @@ fn left_join(left: LogicalPlan, right: LogicalPlan, on: Vec<(Expr, Expr)>) -> Re
         NullEquality::NullEqualsNull,
         false,
     )?))
+}
+
+/// Whether every row has the same value, as in `a | NULL`.
+fn is_constant(expr: &Expr, input: &LogicalPlan) -> bool {
+    if expr.column_refs().is_empty() {
+        return true;
+    }
+    if matches!(expr, Expr::Column(_)) {
+        return false;
+    }
+    let context = SimplifyContext::builder().with_schema(Arc::clone(input.schema())).build();
+    ExprSimplifier::new(context).simplify(expr.clone()).is_ok_and(|simple| simple.column_refs().is_empty())
 }
 
 /// Both sides in a type in which they compare.

@@ -4,6 +4,7 @@ mod analyzer;
 mod arithmetic;
 mod compare;
 mod dependent;
+pub(crate) mod pushdown;
 mod relation;
 
 use std::sync::Arc;

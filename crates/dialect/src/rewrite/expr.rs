@@ -1,6 +1,6 @@
 //! Expressions: each construct of SQLite's becomes one DataFusion plans with the same answer.
 
-use std::ops::ControlFlow;
+use std::{collections::HashMap, ops::ControlFlow};
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -32,6 +32,14 @@ impl Rewriter<'_> {
         let rewritten = self.expr(taken, scope)?;
         *expr = as_truth(rewritten, scope);
         Ok(())
+    }
+
+    /// Rewrites a condition that rows are chosen by: WHERE, ON, HAVING.
+    pub(crate) fn choice(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
+        let before = std::mem::replace(&mut self.choosing, true);
+        let outcome = self.truth(expr, scope);
+        self.choosing = before;
+        outcome
     }
 
     fn boxed_value(&mut self, mut expr: Box<Expr>, scope: &Scope<'_>) -> Result<Box<Expr>> {
@@ -338,13 +346,14 @@ impl Rewriter<'_> {
         while let Some((op, right)) = steps.next() {
             if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
                 // A run of one connective becomes a balanced tree.
+                let mut own = vec![*right];
+                while let Some((_, right)) = steps.next_if(|(next, _)| *next == op) {
+                    own.push(*right);
+                }
                 let mut terms = vec![as_truth(left, scope)];
-                let mut right = right;
-                self.truth(&mut right, scope)?;
-                terms.push(*right);
-                while let Some((_, mut right)) = steps.next_if(|(next, _)| *next == op) {
-                    self.truth(&mut right, scope)?;
-                    terms.push(*right);
+                for mut term in likes_together(own, &op, scope) {
+                    self.truth(&mut term, scope)?;
+                    terms.push(term);
                 }
                 left = balanced(terms, &op);
                 continue;
@@ -659,6 +668,11 @@ impl Rewriter<'_> {
             ("char", _) | ("if", _) | ("like", _) | ("glob", _) | ("replace", _) => return Ok(call(&name, plain)),
             _ => {}
         }
+        if self.choosing
+            && let Some(lenient) = functions::in_condition(&name)
+        {
+            return Ok(call(lenient, plain));
+        }
         Ok(Expr::Function(function))
     }
 
@@ -822,6 +836,83 @@ fn balanced(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
     let left = balanced(terms, op);
     let right = balanced(right, op);
     binary(left, op.clone(), Expr::Nested(Box::new(right)))
+}
+
+/// How many LIKEs over one expression become one call.
+const MANY_LIKES: usize = 3;
+
+/// `x LIKE 'a' OR x LIKE 'b'`, and with NOT and AND, over an expression that costs something: it is planned and worked out
+/// once. LIKEs over a column stay, as tables look for them.
+fn likes_together(terms: Vec<Expr>, op: &BinaryOperator, scope: &Scope<'_>) -> Vec<Expr> {
+    if terms.len() < MANY_LIKES {
+        return terms;
+    }
+    let negated = *op == BinaryOperator::And;
+    let keys: Vec<Option<String>> = terms.iter().map(|term| like_subject(term, negated, scope)).collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for key in keys.iter().flatten() {
+        *counts.entry(key).or_default() += 1;
+    }
+    let mut calls: HashMap<&str, usize> = HashMap::new();
+    let mut out: Vec<Expr> = Vec::with_capacity(terms.len());
+    for (term, key) in terms.into_iter().zip(&keys) {
+        let Some(key) = key.as_deref().filter(|key| counts[key] >= MANY_LIKES) else {
+            out.push(term);
+            continue;
+        };
+        let (Some((subject, pattern)), place) = (like_parts(term, negated), calls.get(key)) else { continue };
+        match place.and_then(|&at| out.get_mut(at)) {
+            Some(Expr::Function(function)) => {
+                if let FunctionArguments::List(list) = &mut function.args {
+                    list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern)));
+                }
+            }
+            _ => {
+                calls.insert(key, out.len());
+                out.push(call("like_any", vec![subject, pattern]));
+            }
+        }
+    }
+    for &at in calls.values() {
+        let matched = call("truth", vec![take(&mut out[at])]);
+        out[at] = negate(negated, matched);
+    }
+    out
+}
+
+/// What a LIKE of a plain pattern, or its negation, looks at: the text of an expression that is more than a column.
+fn like_subject(term: &Expr, negated: bool, scope: &Scope<'_>) -> Option<String> {
+    let (subject, pattern) = match unwrapped(term) {
+        Expr::Like { negated: own, any: false, expr, pattern, escape_char: None } if *own == negated => (expr, pattern),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } if negated => match unwrapped(expr) {
+            Expr::Like { negated: false, any: false, expr, pattern, escape_char: None } => (expr, pattern),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    if !is_text_literal(pattern) {
+        return None;
+    }
+    let costs = |expr: &Expr| matches!(unwrapped(expr), Expr::Function(_) | Expr::BinaryOp { .. } | Expr::Case { .. });
+    let subject = unwrapped(subject);
+    let worth = match subject {
+        Expr::Identifier(ident) => {
+            scope.alias_visible(&ident.value)
+                && !matches!(scope.find_here(None, &ident.value), Found::Column { .. })
+                && scope.alias(&ident.value).is_some_and(costs)
+        }
+        other => costs(other),
+    };
+    worth.then(|| subject.to_string())
+}
+
+fn like_parts(term: Expr, negated: bool) -> Option<(Expr, Expr)> {
+    match term {
+        Expr::Nested(inner) => like_parts(*inner, negated),
+        Expr::UnaryOp { expr, .. } if negated => like_parts(*expr, negated),
+        Expr::Like { expr, pattern, .. } => Some((*expr, *pattern)),
+        _ => None,
+    }
 }
 
 /// Parentheses where the text would otherwise read differently.

@@ -48,7 +48,7 @@ pub fn rewrite(parsed: Parsed, names: &dyn Names) -> std::result::Result<Stateme
         return Ok(statement);
     }
     with_stack(depth, move || {
-        let mut rewriter = Rewriter { names, ctes: Vec::new(), items, unnamed: 0 };
+        let mut rewriter = Rewriter { names, ctes: Vec::new(), items, unnamed: 0, choosing: false };
         rewriter.statement(&mut statement)?;
         Ok(statement)
     })
@@ -71,6 +71,8 @@ pub(crate) struct Rewriter<'n> {
     items: Vec<String>,
     /// How many subqueries in FROM had no name and got one.
     unnamed: usize,
+    /// Whether this is a condition that rows are chosen by.
+    choosing: bool,
 }
 
 impl Rewriter<'_> {

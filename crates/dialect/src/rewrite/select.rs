@@ -29,6 +29,7 @@ impl Rewriter<'_> {
         outer: Option<&Scope<'_>>,
     ) -> Result<Option<Vec<Output>>> {
         let items = std::mem::take(&mut self.items);
+        let choosing = std::mem::take(&mut self.choosing);
         // The names of the user's own items, before anything is rewritten.
         let names = item_names(select, &items);
         self.keep_order(select);
@@ -69,7 +70,7 @@ impl Rewriter<'_> {
             }
         }
         if let Some(selection) = &mut select.selection {
-            self.truth(selection, &scope)?;
+            self.choice(selection, &scope)?;
             self.filter_keys(selection, &scope);
         }
         // GROUP BY.
@@ -109,7 +110,7 @@ impl Rewriter<'_> {
             }
         }
         if let Some(having) = &mut select.having {
-            self.truth(having, &scope)?;
+            self.choice(having, &scope)?;
         }
         if let Some(qualify) = &mut select.qualify {
             self.truth(qualify, &scope)?;
@@ -162,6 +163,7 @@ impl Rewriter<'_> {
         if aggregated || !groups.is_empty() {
             bare_columns(select, order, &groups, &outputs, &scope);
         }
+        self.choosing = choosing;
         Ok(name_outputs(select, names, &scope, outer.is_none() && !items.is_empty()))
     }
 
@@ -255,7 +257,7 @@ impl Rewriter<'_> {
     fn constraint(&mut self, constraint: &mut JoinConstraint, scope: &Scope<'_>) -> Result<()> {
         match constraint {
             JoinConstraint::On(condition) => {
-                self.truth(condition, scope)?;
+                self.choice(condition, scope)?;
                 self.filter_keys(condition, scope);
                 Ok(())
             }

@@ -22,6 +22,7 @@ fn errors_point_at_the_text() {
         ("SELECT ünï FROM t WHERE )", 1, 25),
         ("SELECT 1;\nSELEC 2", 2, 1),
         ("SELECT a MATCH 'x' FROM t", 1, 10),
+        ("SELECT a,\n CASE WHEN 1 THEN 2 FROM t", 2, 2),
     ] {
         let error = parse(sql, Dialect::Osquery).expect_err(sql);
         assert_eq!((error.line, error.column), (line, column), "{sql}: {error}");
@@ -35,7 +36,8 @@ fn messages_start_in_lower_case() {
         ("SELECT (1", "expected ), found EOF"),
         ("SELECT a b c FROM t", "expected end of statement, found c"),
         ("SELECT 'open", "unterminated string literal"),
-        ("SELECT CASE WHEN 1 THEN 2", "expected end of statement, found 1"),
+        ("SELECT CASE WHEN 1 THEN 2", "no END for this CASE"),
+        ("SELECT CASE a WHEN 1 THEN CASE WHEN 2 THEN 3 END FROM t", "no END for this CASE"),
         ("SELECT * FROM t LIMIT", "expected an expression, found EOF"),
     ] {
         let error = parse(sql, Dialect::Osquery).expect_err(sql);
