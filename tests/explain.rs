@@ -26,7 +26,7 @@ fn plans(regions: &[&str], queries: &[&str]) -> String {
     fs::write(&kubeconfig, KUBECONFIG).and_then(|()| fs::write(&profiles, PROFILES)).expect("there is room");
     let sys = fixture_host("plain");
     let environments = Environments {
-        host: Some(sys.clone()),
+        hosts: vec![sys.clone()],
         kubernetes: Some(Kubernetes::new(
             &indago_table::Sys::live(),
             Settings { kubeconfig: Some(kubeconfig), contexts: vec!["*".to_owned()] },

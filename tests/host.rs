@@ -31,7 +31,7 @@ impl Sink for Kept {
 }
 
 fn tables(sys: &Sys) -> Vec<TableRef> {
-    all(&Environments { host: Some(sys.clone()), ..Environments::default() })
+    all(&Environments { hosts: vec![sys.clone()], ..Environments::default() })
 }
 
 fn hostile() -> Sys {
@@ -354,4 +354,46 @@ async fn files_of_a_process_are_read_only_if_the_filter_leaves_it() {
     assert_eq!(cost("SELECT cmdline FROM processes WHERE name = 'no such'").await, (0, names));
     // A limit ends the reading of what the filter leaves.
     assert_eq!(cost("SELECT cmdline FROM processes WHERE name <> '' LIMIT 1").await, (1, names + 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
+    use crate::support::{fixture_host, hosts_engine, rows, texts};
+    let hosts = ["plain", "hostile"].map(fixture_host);
+    let [plain, hostile] = [&hosts[0], &hosts[1]].map(|host| host.root_name().to_string());
+    let engine = hosts_engine(hosts.to_vec()).build().await.expect("it builds");
+    let mut alone = Vec::new();
+    for host in &hosts {
+        let one = hosts_engine(vec![host.clone()]).build().await.expect("it builds");
+        alone.push(rows(&one, "SELECT host_root, count(*) FROM users GROUP BY host_root").await.remove(0));
+    }
+    alone.sort();
+
+    let counted = rows(&engine, "SELECT host_root, count(*) FROM users GROUP BY host_root").await;
+    assert_eq!(counted, alone);
+    assert!(!rows(&engine, "SELECT * FROM uptime").await.iter().flatten().any(|cell| *cell == plain), "it is hidden");
+
+    // A constraint leaves the other host unread; each host is a part of its own otherwise.
+    let read = async |sql: &str| {
+        let query = engine.query(sql).await.expect("it plans");
+        let rows = texts(&query.collect().await.expect("it runs"));
+        (rows, query.scans()[0].slices)
+    };
+    let root = format!("SELECT username, host_root FROM users WHERE username = 'root' AND host_root = '{plain}'");
+    assert_eq!(read(&root).await, (vec![vec!["root".to_owned(), plain.clone()]], 1));
+    assert_eq!(read("SELECT uid FROM users").await.1, 2);
+    assert_eq!(read("SELECT uid FROM users WHERE host_root = 'elsewhere'").await, (Vec::new(), 0));
+
+    // Conditions may look at it together with other columns.
+    let sql = format!("SELECT host_root FROM users WHERE username || host_root = 'root{hostile}'");
+    assert_eq!(rows(&engine, &sql).await, [[hostile.clone()]]);
+
+    // A lookup join brings it, so that no host is asked about the other's files.
+    let sql = "SELECT u.host_root, f.path, f.host_root FROM users u
+        JOIN file f ON f.path = '/etc/' || CASE WHEN u.uid = 0 THEN 'passwd' END AND f.host_root = u.host_root";
+    let found = rows(&engine, sql).await;
+    assert!(found.iter().all(|row| row[0] == row[2]), "{found:?}");
+    for host in [&plain, &hostile] {
+        assert!(found.contains(&vec![host.clone(), "/etc/passwd".to_owned(), host.clone()]), "{found:?}");
+    }
 }

@@ -20,7 +20,12 @@ pub(crate) fn root() -> PathBuf {
 
 /// An engine over the host tables of a machine.
 pub(crate) fn host_engine(sys: &Sys) -> EngineBuilder {
-    Engine::builder().tables(all(&Environments { host: Some(sys.clone()), ..Environments::default() }))
+    hosts_engine(vec![sys.clone()])
+}
+
+/// An engine over the host tables of several machines.
+pub(crate) fn hosts_engine(hosts: Vec<Sys>) -> EngineBuilder {
+    Engine::builder().tables(all(&Environments { hosts, ..Environments::default() }))
 }
 
 /// Rows as text, NULL as `NULL`, in the order in which they came.

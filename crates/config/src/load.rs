@@ -263,7 +263,7 @@ mod tests {
             timeout = "30s"
             retries = 0
             [host]
-            root = "/mnt"
+            roots = ["/", "/mnt"]
             [containers]
             enabled = false
             sockets = ["/run/docker.sock"]

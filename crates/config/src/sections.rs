@@ -83,12 +83,13 @@ section! {
 }
 
 section! {
-    /// The machine that Indago runs on, or the root of another one.
+    /// The machine that Indago runs on, and those whose files it can see.
     Host {
         /// Whether its tables exist.
         enabled: bool = true,
-        /// Folder that the host's root is mounted on; `/proc`, `/etc` and so on are read under it.
-        root: PathBuf = PathBuf::from("/"),
+        /// Folders that the hosts' roots are on: `/` is the running machine, others are mounted disks or a host's root in a
+        /// container; `/proc`, `/etc` and so on are read under each. Rows say theirs in the hidden column `host_root`.
+        roots: Vec<PathBuf> = vec![PathBuf::from("/")],
     }
 }
 

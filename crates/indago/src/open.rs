@@ -85,13 +85,26 @@ fn limits(config: &Config) -> Limits {
 
 /// The environments that a configuration enables.
 fn environments(config: &Config) -> Result<Environments, OpenError> {
-    let root = &config.host.root;
-    let sys = if root == std::path::Path::new("/") { Sys::live() } else { Sys::at(root.clone()) };
+    let host = |root: &std::path::PathBuf| match root == std::path::Path::new("/") {
+        true => Sys::live(),
+        false => Sys::at(root.clone()),
+    };
+    // What else is read from files (sockets, kubeconfigs, repositories) is the first host's.
+    let roots = &config.host.roots;
+    let setting = |message: String| OpenError::Setting { key: "host.roots", message };
+    if roots.is_empty() {
+        return Err(setting("names no host; `host.enabled = false` leaves the host's tables out".to_owned()));
+    }
+    if let Some((_, twice)) = roots.iter().enumerate().find(|(position, root)| roots[..*position].contains(root)) {
+        return Err(setting(format!("names {} twice", twice.display())));
+    }
+    let hosts: Vec<Sys> = roots.iter().map(host).collect();
+    let sys = hosts.first().cloned().unwrap_or_default();
     #[allow(unused_mut, reason = "without any environment there is nothing to set")]
     let mut environments = Environments::default();
     #[cfg(feature = "host")]
     {
-        environments.host = config.host.enabled.then(|| sys.clone());
+        environments.hosts = if config.host.enabled { hosts } else { Vec::new() };
     }
     #[cfg(feature = "containers")]
     {

@@ -17,6 +17,7 @@ pub mod error;
 pub mod json;
 pub mod row;
 pub mod scan;
+mod several;
 pub mod spec;
 pub mod sys;
 pub mod table;
@@ -30,6 +31,7 @@ pub use scan::{
     ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
     ScanContext,
 };
+pub use several::Several;
 pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, Spec, TableSpec};
 pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};

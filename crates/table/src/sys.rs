@@ -90,6 +90,11 @@ impl Sys {
         Sys { machine: Arc::new(machine), meter: self.meter.clone() }
     }
 
+    /// The folder that the machine's files lie under, as a name for it; `/` for the running one.
+    pub fn root_name(&self) -> Arc<str> {
+        self.machine.root.display().to_string().into()
+    }
+
     /// Whether this is the machine that the program runs on, so that system calls speak of the same one as the files.
     pub fn is_live(&self) -> bool {
         self.machine.is_live

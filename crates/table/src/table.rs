@@ -78,6 +78,26 @@ pub trait Sink: Send {
     fn send(&mut self, batch: RecordBatch) -> BoxFuture<'_, bool>;
 }
 
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn blocking_send(&mut self, batch: RecordBatch) -> bool {
+        (**self).blocking_send(batch)
+    }
+
+    fn send(&mut self, batch: RecordBatch) -> BoxFuture<'_, bool> {
+        (**self).send(batch)
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn blocking_send(&mut self, batch: RecordBatch) -> bool {
+        (**self).blocking_send(batch)
+    }
+
+    fn send(&mut self, batch: RecordBatch) -> BoxFuture<'_, bool> {
+        (**self).send(batch)
+    }
+}
+
 /// A table over a row type that blocks.
 pub struct Blocking<T: Row> {
     env: T::Env,

@@ -6,7 +6,9 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out the files that tables read"))]
 
-use indago_table::{Sys, TableRef};
+use std::sync::Arc;
+
+use indago_table::{Several, Sys, TableRef};
 
 mod source;
 
@@ -27,8 +29,19 @@ pub mod time;
 pub mod uptime;
 pub mod users;
 
-/// The tables, over a machine.
-pub fn tables(sys: &Sys) -> Vec<TableRef> {
+/// The tables, over some machines.
+pub fn tables(hosts: &[Sys]) -> Vec<TableRef> {
+    let each: Vec<(Arc<str>, Vec<TableRef>)> = hosts.iter().map(|host| (host.root_name(), tables_of(host))).collect();
+    let count = each.first().map_or(0, |(_, tables)| tables.len());
+    let over_all = |table: usize| {
+        let parts = each.iter().map(|(root, tables)| (root.clone(), tables[table].clone())).collect();
+        let description = "Folder that the row's host has its root on: `/` for the machine that Indago runs on.";
+        Several::of("host_root", description, parts).map(|table| Arc::new(table) as TableRef)
+    };
+    (0..count).filter_map(over_all).collect()
+}
+
+fn tables_of(sys: &Sys) -> Vec<TableRef> {
     indago_table::tables![
         sys;
         file::File,

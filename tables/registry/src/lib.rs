@@ -17,12 +17,12 @@ pub use indago_tables_git::{Git, Root as GitRoot};
 #[cfg(feature = "kubernetes")]
 pub use indago_tables_kubernetes::{Kubernetes, Settings as KubernetesSettings};
 
-/// What the tables read from. An environment that is `None` has no tables.
+/// What the tables read from. An environment that is `None` (or no host) has no tables.
 #[derive(Debug, Clone, Default)]
 pub struct Environments {
-    /// The host.
+    /// The hosts: this machine, and folders with the files of others.
     #[cfg(feature = "host")]
-    pub host: Option<Sys>,
+    pub hosts: Vec<Sys>,
     /// The container runtimes.
     #[cfg(feature = "containers")]
     pub containers: Option<Containers>,
@@ -43,7 +43,7 @@ impl Environments {
     pub fn of(sys: &Sys) -> Self {
         Environments {
             #[cfg(feature = "host")]
-            host: Some(sys.clone()),
+            hosts: vec![sys.clone()],
             #[cfg(feature = "containers")]
             containers: Some(Containers::discover(sys)),
             #[cfg(feature = "kubernetes")]
@@ -60,7 +60,7 @@ impl Environments {
 pub fn all(environments: &Environments) -> Vec<TableRef> {
     let mut tables = Vec::new();
     #[cfg(feature = "host")]
-    tables.extend(environments.host.iter().flat_map(indago_tables_host::tables));
+    tables.extend(indago_tables_host::tables(&environments.hosts));
     #[cfg(feature = "containers")]
     tables.extend(environments.containers.iter().flat_map(indago_tables_containers::tables));
     #[cfg(feature = "kubernetes")]

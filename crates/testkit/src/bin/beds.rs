@@ -11,7 +11,7 @@ use indago_testkit::beds::{Cluster, Containerd, Docker, Estate, KubeApi, Moto, P
 use indago_testkit::{Result, install};
 
 const USAGE: &str = "usage: beds install
-       beds up cluster|kube-api|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
+       beds up cluster|kube-api|kube-api:PODS|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
        beds capture INDAGO FOLDER
        beds git FOLDER [COMMITS]";
 
@@ -92,16 +92,24 @@ fn up(names: &[&str]) -> Result<()> {
                 export("CONTAINERD_ADDRESS", bed.socket().display());
                 held.push(Box::new(bed));
             }
-            other => {
-                let pods = other.strip_prefix("pods:").and_then(|number| number.parse().ok());
-                let Some(pods) = pods else {
-                    return Err(indago_testkit::Error::Other(format!("no bed is called {other}\n{USAGE}")));
-                };
-                let bed = KubeServer::start(pods)?;
-                export("KUBECONFIG", bed.kubeconfig().display());
-                export("KUBE_SERVER", bed.url());
-                held.push(Box::new(bed));
-            }
+            other => match other.split_once(':').map(|(bed, pods)| (bed, pods.parse())) {
+                Some(("pods", Ok(pods))) => {
+                    let bed = KubeServer::start(pods)?;
+                    export("KUBECONFIG", bed.kubeconfig().display());
+                    export("KUBE_SERVER", bed.url());
+                    held.push(Box::new(bed));
+                }
+                Some(("kube-api", Ok(pods))) => {
+                    let bed = KubeApi::start()?;
+                    bed.load_pods(pods)?;
+                    export("KUBECONFIG", bed.kubeconfig("admin").display());
+                    export("KUBE_TOKEN", bed.token("admin"));
+                    export("KUBE_CA", bed.ca().display());
+                    export("KUBE_SERVER", bed.url());
+                    held.push(Box::new(bed));
+                }
+                _ => return Err(indago_testkit::Error::Other(format!("no bed is called {other}\n{USAGE}"))),
+            },
         }
     }
     eprintln!("beds: up; end of input, SIGINT or SIGTERM stops them");
