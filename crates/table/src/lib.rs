@@ -81,7 +81,6 @@ pub mod derive {
 #[cfg(test)]
 mod tests {
     use crate::prelude::*;
-    use crate::row::Row as _;
     use crate::scan::ScanContext;
 
     /// Numbers up to ten.

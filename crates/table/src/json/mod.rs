@@ -1,11 +1,11 @@
 //! JSON documents as rows: only what a query wants is taken out of the text.
 
-use std::fmt;
+mod text;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Document;
 
-use crate::error::{Error, Result};
+use self::text::{Text, parse};
+use crate::error::Result;
 use crate::row::{Columns, Row};
 use crate::value::{Json, Map, Timestamp};
 
@@ -67,14 +67,12 @@ impl Shape {
         self.children.iter().find(|(name, _)| name == key).map(|(_, shape)| shape)
     }
 
-    /// Parses a document, keeping only this shape.
+    /// Parses a document, keeping only this shape. What is not kept is not checked either, beyond finding its end.
     pub fn parse(&self, text: &[u8]) -> Result<Document> {
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
-        let document = Keep(self).deserialize(&mut deserializer).and_then(|document| {
-            deserializer.end()?;
-            Ok(document)
-        });
-        document.map_err(|error| Error::Malformed(format!("not the JSON that was expected: {error}")))
+        let mut text = Text::new(text);
+        let document = self.take(&mut text)?;
+        text.end()?;
+        Ok(document)
     }
 
     /// Parses an object whose list `list` holds the documents: each of them goes, in this shape, to `each` as soon as
@@ -86,13 +84,55 @@ impl Shape {
         outer: &Shape,
         mut each: impl FnMut(Document),
     ) -> Result<Document> {
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
-        let seed = ListSeed { list, item: self, outer, each: &mut each };
-        let document = seed.deserialize(&mut deserializer).and_then(|document| {
-            deserializer.end()?;
-            Ok(document)
-        });
-        document.map_err(|error| Error::Malformed(format!("not the JSON that was expected: {error}")))
+        let mut text = Text::new(text);
+        let mut kept = serde_json::Map::new();
+        text.object(|text, key| {
+            if key == list.as_bytes() {
+                if text.next() == Some(b'n') {
+                    return parse::<()>(text.value()?);
+                }
+                return text.array(|text| self.take(text).map(&mut each));
+            }
+            outer.take_child(text, key, &mut kept)
+        })?;
+        text.end()?;
+        Ok(Document::Object(kept))
+    }
+
+    /// Goes behind the next value, and keeps this shape of it.
+    fn take(&self, text: &mut Text<'_>) -> Result<Document> {
+        match text.next() {
+            _ if self.whole => parse(text.value()?),
+            _ if self.children.is_empty() => text.value().map(|_| Document::Null),
+            Some(b'{') => {
+                let mut kept = serde_json::Map::new();
+                text.object(|text, key| self.take_child(text, key, &mut kept))?;
+                Ok(Document::Object(kept))
+            }
+            Some(b'[') => {
+                let nothing = Shape::default();
+                let mut kept = Vec::new();
+                text.array(|text| {
+                    let shape = self.child(EACH).or_else(|| self.child(&kept.len().to_string()));
+                    kept.push(shape.unwrap_or(&nothing).take(text)?);
+                    Ok(())
+                })?;
+                Ok(Document::Array(kept))
+            }
+            // A scalar where a path goes deeper: the path leads nowhere.
+            _ => parse(text.value()?),
+        }
+    }
+
+    fn take_child(&self, text: &mut Text<'_>, key: &[u8], kept: &mut serde_json::Map<String, Document>) -> Result<()> {
+        match self.children.iter().find(|(name, _)| name.as_bytes() == key) {
+            Some((name, shape)) => {
+                let value = shape.take(text)?;
+                kept.insert(name.clone(), value);
+            }
+            None => drop(text.value()?),
+        }
+        Ok(())
     }
 
     /// All that another shape has, too.
@@ -151,168 +191,6 @@ pub fn steps(path: &str) -> Vec<String> {
         }
     }
     steps
-}
-
-struct Keep<'a>(&'a Shape);
-
-impl<'de> DeserializeSeed<'de> for Keep<'_> {
-    type Value = Document;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Document, D::Error> {
-        if self.0.whole {
-            return serde::Deserialize::deserialize(deserializer);
-        }
-        if self.0.children.is_empty() {
-            return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| Document::Null);
-        }
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Keep<'_> {
-    type Value = Document;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
-        let mut kept = serde_json::Map::new();
-        while let Some(child) = map.next_key_seed(ChildSeed(self.0))? {
-            match child {
-                Some((key, shape)) => {
-                    let value = map.next_value_seed(Keep(shape))?;
-                    kept.insert(key.clone(), value);
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(Document::Object(kept))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Document, A::Error> {
-        let mut kept = Vec::new();
-        loop {
-            let position = kept.len().to_string();
-            let shape = self.0.child(EACH).or_else(|| self.0.child(&position));
-            let nothing = Shape::default();
-            match seq.next_element_seed(Keep(shape.unwrap_or(&nothing)))? {
-                Some(value) => kept.push(value),
-                None => return Ok(Document::Array(kept)),
-            }
-        }
-    }
-
-    // A scalar where a path goes deeper: the path leads nowhere.
-    fn visit_bool<E>(self, value: bool) -> Result<Document, E> {
-        Ok(Document::Bool(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Document, E> {
-        Ok(value.into())
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Document, E> {
-        Ok(value.into())
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Document, E> {
-        Ok(value.into())
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Document, E> {
-        Ok(value.into())
-    }
-    fn visit_unit<E>(self) -> Result<Document, E> {
-        Ok(Document::Null)
-    }
-}
-
-/// Finds a key among the children of a shape, without keeping the key's text.
-struct ChildSeed<'a>(&'a Shape);
-
-impl<'de, 'a> DeserializeSeed<'de> for ChildSeed<'a> {
-    type Value = Option<&'a (String, Shape)>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'a> Visitor<'_> for ChildSeed<'a> {
-    type Value = Option<&'a (String, Shape)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.children.iter().find(|(name, _)| name == key))
-    }
-}
-
-struct ListSeed<'a, F> {
-    list: &'a str,
-    item: &'a Shape,
-    outer: &'a Shape,
-    each: &'a mut F,
-}
-
-impl<'de, F: FnMut(Document)> DeserializeSeed<'de> for ListSeed<'_, F> {
-    type Value = Document;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Document, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, F: FnMut(Document)> Visitor<'de> for ListSeed<'_, F> {
-    type Value = Document;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with the list `{}`", self.list)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
-        let mut kept = serde_json::Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if key == self.list {
-                map.next_value_seed(ItemsSeed { item: self.item, each: self.each })?;
-            } else if let Some(shape) = self.outer.child(&key) {
-                let value = map.next_value_seed(Keep(shape))?;
-                kept.insert(key, value);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(Document::Object(kept))
-    }
-}
-
-struct ItemsSeed<'a, F> {
-    item: &'a Shape,
-    each: &'a mut F,
-}
-
-impl<'de, F: FnMut(Document)> DeserializeSeed<'de> for ItemsSeed<'_, F> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, F: FnMut(Document)> Visitor<'de> for ItemsSeed<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of documents")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(document) = seq.next_element_seed(Keep(self.item))? {
-            (self.each)(document);
-        }
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
 }
 
 /// What stands at a path; a step `*` gathers over a list.
