@@ -351,5 +351,6 @@ SELECT length(current_time);
 -- Out of range on the way
 SELECT time(0, '-90 minutes', '+1 day');
 SELECT unixepoch(0, '-90 minutes', '+1 day'), date(0, '-1 day'), date(0, '-1 day', '+2 days');
+SELECT date(0, 'start of month', '+10 years'), date(0, 'start of month', '+1 month'), date(0, 'start of year', '+1 day');
 SELECT date(0, '-1 day', 'start of month', '+2 months'), date(0, '-1 day', '+1 month');
 SELECT datetime('9999-12-31 23:00:00', '+2 hours', '-3 hours'), datetime('9999-12-31', '+2 days', 'start of year', '-1 year');

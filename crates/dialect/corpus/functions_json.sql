@@ -117,3 +117,15 @@ SELECT count(*) FROM json_tree('{"a":[1,{"b":2}]}');
 SELECT t.id, e.value FROM t, json_each('[1,2]') e WHERE e.value = t.id;
 SELECT j.id, e.value FROM j, json_each(j.doc) AS e WHERE j.id = 3;
 SELECT id FROM j WHERE id = 3 AND EXISTS (SELECT 1 FROM json_each(j.doc) WHERE value = 20);
+
+-- JSON in JSON
+SELECT json_object('a', json_array(1, 'x'), 'b', json('{"c":[]}'), 'd', '[1]');
+SELECT json_array(json_object('i', id), json_quote(s), s) FROM t;
+SELECT json_set('{"a":1}', '$.b', json('[1,2]'), '$.c', '[1,2]');
+SELECT json_insert('[1]', '$[#]', json_array(2)), json_replace('{"a":1}', '$.a', json_object('b', NULL));
+SELECT g, json_group_array(json_object('i', id, 's', s)) FROM (SELECT * FROM t ORDER BY id) GROUP BY g;
+SELECT json_group_object(id, json_array(a, b)) FROM (SELECT * FROM t ORDER BY id);
+SELECT json_array(json_extract('{"a":[1,"x"],"b":"[1]","c":2}', '$.a'), json_extract('{"a":[1,"x"],"b":"[1]"}', '$.b'), json_extract('{"c":2}', '$.c'), json_extract('{}', '$.x'));
+SELECT json_array('{"a":[1,{"b":2}]}' -> '$.a', '{"a":[1,{"b":2}]}' ->> '$.a', '{"a":"t"}' -> 'a');
+SELECT id, json_object('id', id, 'of', (SELECT json_group_array(v) FROM u WHERE u.t_id = t.id)) FROM t WHERE id < 4;
+SELECT json_quote(json('[1]')), json_quote('[1]'), json_array(json_remove('[1,2]', '$[0]'), json_patch('{"a":1}', '{"b":2}'));

@@ -219,3 +219,9 @@ SELECT id FROM t WHERE (s || NULL) NOT IN (SELECT s FROM u WHERE s IS NOT NULL);
 SELECT id FROM t WHERE (a | NULL) NOT IN (SELECT v FROM u WHERE v > 9999);
 SELECT x FROM (SELECT a | NULL AS x FROM t) WHERE x NOT IN (SELECT v FROM u WHERE v IS NOT NULL);
 SELECT id FROM t WHERE lower(s) NOT IN (SELECT lower(s) FROM u WHERE s IS NOT NULL);
+
+-- The left side's collation holds in a subquery too
+SELECT path FROM hash WHERE md5 IN (SELECT upper(md5) FROM hash);
+SELECT path FROM hash WHERE md5 NOT IN (SELECT upper(md5) FROM hash WHERE md5 IS NOT NULL);
+SELECT path, md5 IN (SELECT upper(md5) FROM hash WHERE path LIKE '/usr/%') FROM hash;
+SELECT path FROM hash WHERE upper(md5) IN (SELECT md5 FROM hash);

@@ -179,3 +179,7 @@ SELECT id, total(a) OVER (ORDER BY id) FROM t;
 SELECT * FROM (SELECT id, g, row_number() OVER (PARTITION BY g ORDER BY a DESC) AS n FROM t) WHERE n = 1;
 SELECT g, sum(count(*)) OVER (ORDER BY g) FROM t GROUP BY g;
 SELECT g, count(*) AS c, rank() OVER (ORDER BY count(*) DESC) AS r FROM t GROUP BY g ORDER BY g;
+
+-- Hints about indexes
+SELECT id FROM t NOT INDEXED WHERE id > 6;
+SELECT t.id, u.id FROM t NOT INDEXED JOIN u NOT INDEXED ON t.id = u.t_id;

@@ -294,6 +294,28 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 continue;
             }
         }
+        // Which index to use is no matter here.
+        if is_word(token, "indexed") {
+            let negated = out.last().is_some_and(|before| keyword(&before.token) == Keyword::NOT);
+            let before = out.iter().rev().nth(1);
+            let of_table = before.is_some_and(|before| {
+                matches!(before.token, Token::Word(_) | Token::RParen)
+                    && !starts_operand(Some(before))
+                    && !matches!(
+                        keyword(&before.token),
+                        Keyword::HAVING | Keyword::WHEN | Keyword::THEN | Keyword::ELSE
+                    )
+            });
+            if negated && of_table {
+                out.pop();
+                at += 1;
+                continue;
+            }
+            if tokens.get(at + 1).is_some_and(|next| keyword(&next.token) == Keyword::BY) {
+                at += 3;
+                continue;
+            }
+        }
         let mut token = token.clone();
         let next = tokens.get(at + 1).map(|next| &next.token);
         if let Token::Word(word) = &mut token.token

@@ -14,6 +14,8 @@ pub(crate) struct Moment {
     /// Milliseconds since the Julian epoch.
     pub(crate) millis: i64,
     pub(crate) fractions: bool,
+    /// Whether its date is known by year and month, in range or not, as after `start of month`.
+    dated: bool,
 }
 
 /// A moment in parts.
@@ -163,7 +165,7 @@ impl Moment {
 
     /// A time value and its modifiers, as every date function takes them; `None` where SQLite gives NULL.
     pub(crate) fn read(args: &[Value<'_>], now_micros: i64) -> Option<Self> {
-        let now = Moment { millis: now_micros.div_euclid(1000) + UNIX, fractions: false };
+        let now = Moment { millis: now_micros.div_euclid(1000) + UNIX, fractions: false, dated: false };
         let Some(first) = args.first() else { return Some(now) };
         let mut raw: Option<f64> = None;
         let mut moment = match first {
@@ -211,9 +213,11 @@ impl Moment {
 
     fn modified(mut self, modifier: &str) -> Option<Self> {
         // What is out of range has no date, but may be moved back into it.
+        let has_date = self.dated || self.valid().is_some();
+        self.dated = false;
         let moved = modifier.starts_with(['+', '-']) || modifier.starts_with(|c: char| c.is_ascii_digit());
-        if !moved {
-            self.valid()?;
+        if !moved && !has_date {
+            return None;
         }
         match modifier {
             "localtime" => {
@@ -244,6 +248,7 @@ impl Moment {
                 _ => return None,
             }
             self.millis = join(parts);
+            self.dated = true;
             return Some(self);
         }
         if let Some(day) = modifier.strip_prefix("weekday ") {
@@ -255,11 +260,11 @@ impl Moment {
             self.millis += (day - self.weekday()).rem_euclid(7) * DAY;
             return Some(self);
         }
-        self.shifted(modifier)
+        self.shifted(modifier, has_date)
     }
 
     /// `+3 days`, `-1.5 hours`, `+01:30`, `+0001-02-03 04:05`.
-    fn shifted(mut self, modifier: &str) -> Option<Self> {
+    fn shifted(mut self, modifier: &str, has_date: bool) -> Option<Self> {
         let first = modifier.chars().next()?;
         if !matches!(first, '+' | '-') && !first.is_ascii_digit() {
             return None;
@@ -290,7 +295,7 @@ impl Moment {
                 return None;
             }
             let sign = if negative { -1 } else { 1 };
-            let mut parts = self.valid()?.parts();
+            let mut parts = has_date.then(|| self.parts())?;
             parts.year += sign * year;
             parts.month += sign * month;
             self.millis = join(parts) + sign * day * DAY;
@@ -314,7 +319,7 @@ impl Moment {
                     return None;
                 }
                 let whole = amount as i64;
-                let mut parts = self.valid()?.parts();
+                let mut parts = has_date.then(|| self.parts())?;
                 if unit == "month" {
                     parts.month += whole
                 } else {
@@ -343,14 +348,18 @@ fn from_julian(number: f64) -> Option<Moment> {
     if !(0.0..5_373_484.5).contains(&number) {
         return None;
     }
-    Some(Moment { millis: (number * 86_400_000.0 + 0.5) as i64, fractions: false })
+    Some(Moment { millis: (number * 86_400_000.0 + 0.5) as i64, fractions: false, dated: false })
 }
 
 fn from_unix(seconds: f64) -> Option<Moment> {
     if !(-210_866_760_000.0..=253_402_300_799.999).contains(&seconds) {
         return None;
     }
-    Some(Moment { millis: (seconds * 1000.0 + 210_866_760_000_000.0 + 0.5).floor() as i64, fractions: false })
+    Some(Moment {
+        millis: (seconds * 1000.0 + 210_866_760_000_000.0 + 0.5).floor() as i64,
+        fractions: false,
+        dated: false,
+    })
 }
 
 /// Whether the conversion just read is `which`.
@@ -422,7 +431,7 @@ fn parse(text: &str, now: Moment) -> Option<Moment> {
         rest = after.strip_prefix('T').unwrap_or(after).trim_start_matches(is_space);
         dated = true;
         if rest.is_empty() {
-            return Some(Moment { millis: join(parts), fractions: false });
+            return Some(Moment { millis: join(parts), fractions: false, dated: false });
         }
     }
     if negative && !dated {
@@ -446,7 +455,7 @@ fn parse(text: &str, now: Moment) -> Option<Moment> {
         }
         sign * (hours * 60 + minutes) * 60_000
     };
-    Some(Moment { millis: join(parts) - offset, fractions: false })
+    Some(Moment { millis: join(parts) - offset, fractions: false, dated: false })
 }
 
 /// The difference of two moments as `+YYYY-MM-DD HH:MM:SS.SSS`.

@@ -118,9 +118,10 @@ pub(crate) fn to_value(json: &Json) -> Value<'static> {
     }
 }
 
-/// An SQL value as JSON; text that JSON functions made cannot be told from other text, so it becomes a JSON text.
+/// An SQL value as JSON; bytes are JSON that another function made.
 pub(crate) fn from_value(value: &Value<'_>) -> Json {
     match value {
+        Value::Blob(bytes) if let Ok(json) = serde_json::from_slice(bytes) => json,
         Value::Null => Json::Null,
         Value::Int(number) => Json::from(*number),
         Value::Real(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),

@@ -25,7 +25,7 @@ use datafusion::{
 use super::{
     class, collation,
     compare::{bare, comparison},
-    constant_unless_null, has_affinity, is_mixed,
+    constant_unless_null, has_affinity, is_column, is_mixed,
 };
 use crate::{
     collation::Collation,
@@ -361,6 +361,21 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
     Ok(Transformed::yes(answer))
 }
 
+/// The collation of `x IN (SELECT y)`, if it is not plain: as that of `x = y`.
+fn membership_collation(
+    left: &Expr,
+    left_schema: &DFSchema,
+    right: &Expr,
+    right_schema: &DFSchema,
+) -> Option<Collation> {
+    let chosen = match (collation(left, left_schema), collation(right, right_schema)) {
+        (Some((collation, _)), _) => Some(collation),
+        (None, Some((collation, _))) if !is_column(left) => Some(collation),
+        _ => None,
+    };
+    chosen.filter(|collation| *collation != Collation::Binary)
+}
+
 fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let left = class(&expr, schema);
     let field = subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
@@ -374,10 +389,10 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
         (Class::Int, Class::Text) => call("exact_integer", vec![column]),
         (Class::Real, Class::Text) => call("exact_real", vec![column]),
         (Class::Text, Class::Int | Class::Real) if has_affinity(&expr) => call("as_text", vec![column]),
-        (Class::Text, Class::Text) => match (collated_key(&expr, schema), collation(&expr, schema)) {
-            (Some(key), Some((collation, _))) => {
-                expr = Box::new(key);
-                call("collation_key", vec![column, lit(collation.name())])
+        (Class::Text, Class::Text) => match membership_collation(&expr, schema, &column, subquery.subquery.schema()) {
+            Some(collation) => {
+                expr = Box::new(call("collation_key", vec![bare(&expr), lit(collation.name())]));
+                call("collation_key", vec![bare(&column), lit(collation.name())])
             }
             _ => return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated }))),
         },

@@ -8,7 +8,8 @@ use datafusion::{
 use sqlparser::ast::BinaryOperator;
 
 use super::{
-    as_int_if_bool, binary, cast, class, collation, constant_unless_null, has_affinity, is_dynamic, literal_text,
+    as_int_if_bool, binary, cast, class, collation, constant_unless_null, has_affinity, is_column, is_dynamic,
+    literal_text,
 };
 use crate::{
     collation::Collation,
@@ -132,9 +133,7 @@ fn text(operator: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -> Exp
         (Some((collation, true)), _) => Some(collation),
         (_, Some((collation, true))) => Some(collation),
         (Some((collation, _)), _) => Some(collation),
-        (None, Some((collation, _))) if !matches!(left, Expr::Column(_) | Expr::OuterReferenceColumn(..)) => {
-            Some(collation)
-        }
+        (None, Some((collation, _))) if !is_column(left) => Some(collation),
         _ => None,
     };
     match chosen {

@@ -155,8 +155,11 @@ impl Unnester {
 
     /// The subqueries anywhere in a node whose expressions are values.
     fn values(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-        let plan = reaching(plan)?;
         let columns = plan.schema().columns();
+        if let Some(wider) = reaching(&plan)? {
+            let sorted = self.values(wider)?.data;
+            return Ok(Transformed::yes(only(sorted, columns)?));
+        }
         let own_scalars = matches!(plan, LogicalPlan::Projection(_));
         let preserver = NamePreserver::new(&plan);
         let Some(input) = plan.inputs().first().map(|&input| input.clone()) else { return Ok(Transformed::no(plan)) };
@@ -987,10 +990,10 @@ fn depends_on(plan: &LogicalPlan, outer: &DFSchema) -> Result<Vec<Column>> {
     Ok(outer_columns(plan)?.into_iter().filter(|column| outer.has_column(column)).collect())
 }
 
-/// A sort sees the columns its subqueries speak of, selected or not.
-fn reaching(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let LogicalPlan::Sort(sort) = &plan else { return Ok(plan) };
-    let LogicalPlan::Projection(projection) = sort.input.as_ref() else { return Ok(plan) };
+/// A sort that sees the columns its subqueries speak of, where they are not selected.
+fn reaching(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    let LogicalPlan::Sort(sort) = plan else { return Ok(None) };
+    let LogicalPlan::Projection(projection) = sort.input.as_ref() else { return Ok(None) };
     let mut missing: Vec<Column> = Vec::new();
     for term in &sort.expr {
         term.expr.apply(|expr| {
@@ -1005,11 +1008,9 @@ fn reaching(plan: LogicalPlan) -> Result<LogicalPlan> {
         })?;
     }
     if missing.is_empty() {
-        return Ok(plan);
+        return Ok(None);
     }
-    let columns = plan.schema().columns();
     let items = projection.expr.iter().cloned().chain(missing.into_iter().map(Expr::Column)).collect();
     let wider = LogicalPlan::Projection(Projection::try_new(items, Arc::clone(&projection.input))?);
-    let sorted = LogicalPlan::Sort(Sort { expr: sort.expr.clone(), input: Arc::new(wider), fetch: sort.fetch });
-    only(sorted, columns)
+    Ok(Some(LogicalPlan::Sort(Sort { expr: sort.expr.clone(), input: Arc::new(wider), fetch: sort.fetch })))
 }

@@ -140,6 +140,11 @@ pub(crate) fn has_affinity(expr: &Expr) -> bool {
     }
 }
 
+/// Whether an operand is a column, here or outside.
+pub(crate) fn is_column(expr: &Expr) -> bool {
+    matches!(expr, Expr::Column(_) | Expr::OuterReferenceColumn(..))
+}
+
 /// The column behind `first_value(column)`, which is what a bare column under GROUP BY became.
 fn bare_column(expr: &Expr) -> Option<&Expr> {
     match expr {

@@ -609,7 +609,11 @@ impl Rewriter<'_> {
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
                     | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. } => {
                         let taken = take(expr);
-                        let rewritten = self.expr(taken, scope)?;
+                        let json = JSON_MAKERS.contains(&&*name).then(|| gives_json(&taken)).flatten();
+                        let mut rewritten = self.expr(taken, scope)?;
+                        if let Some(json) = json {
+                            rewritten = as_json(rewritten, json);
+                        }
                         let literal_truth =
                             matches!(&rewritten, Expr::Value(literal) if matches!(literal.value, Value::Boolean(_)));
                         *expr = if ours || !literal_truth { as_value(rewritten) } else { rewritten };
@@ -836,6 +840,51 @@ fn balanced(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
     let left = balanced(terms, op);
     let right = balanced(right, op);
     binary(left, op.clone(), Expr::Nested(Box::new(right)))
+}
+
+/// Functions that put values into JSON, and JSON as it is.
+const JSON_MAKERS: &[&str] = &[
+    "json_array",
+    "json_group_array",
+    "json_group_object",
+    "json_insert",
+    "json_object",
+    "json_quote",
+    "json_replace",
+    "json_set",
+];
+
+/// How an expression comes to be JSON rather than text.
+#[derive(Clone, Copy)]
+enum GivesJson {
+    Always,
+    /// `json_extract` gives the values of JSON's texts and numbers.
+    Extracted,
+}
+
+/// Whether SQLite knows that an expression gives JSON.
+fn gives_json(expr: &Expr) -> Option<GivesJson> {
+    match unwrapped(expr) {
+        Expr::BinaryOp { op: BinaryOperator::Arrow, .. } => Some(GivesJson::Always),
+        Expr::Function(function) => match function.name.to_string().to_ascii_lowercase().as_str() {
+            "json_extract" if arguments(function).len() == 2 => Some(GivesJson::Extracted),
+            "json" | "json_array" | "json_extract" | "json_group_array" | "json_group_object" | "json_insert"
+            | "json_object" | "json_patch" | "json_quote" | "json_remove" | "json_replace" | "json_set" => {
+                Some(GivesJson::Always)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// JSON goes into JSON as bytes, which text never is.
+fn as_json(expr: Expr, json: GivesJson) -> Expr {
+    let inner = match (json, expr) {
+        (GivesJson::Extracted, Expr::Function(function)) => call("json_arrow", arguments(&function)),
+        (_, expr) => expr,
+    };
+    call("as_blob", vec![inner])
 }
 
 /// How many LIKEs over one expression become one call.
