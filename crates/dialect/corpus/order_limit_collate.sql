@@ -73,3 +73,15 @@ SELECT id AS a FROM t ORDER BY a;
 SELECT a AS id FROM t ORDER BY id;
 SELECT a AS id FROM t ORDER BY id + 0;
 SELECT path FROM hash ORDER BY md5;
+
+-- A COLLATE within what is compared
+SELECT id FROM t WHERE upper(iif('abc' IS s COLLATE NOCASE, g, s)) IN ('', s);
+SELECT id FROM t WHERE (s COLLATE NOCASE) || 'x' = 'ABCx';
+SELECT id FROM t WHERE 'ABCX' = lower(s COLLATE NOCASE) || 'x';
+SELECT id FROM t WHERE coalesce(s COLLATE NOCASE, 'x') IN ('ABC', 'X');
+SELECT id FROM t WHERE CASE WHEN s = 'ABC' COLLATE NOCASE THEN 'Y' ELSE g END = 'y';
+SELECT id, lower(g COLLATE NOCASE) BETWEEN 'X' AND 'Y', trim(s COLLATE NOCASE) IS 'ABC' FROM t;
+SELECT id FROM t WHERE (SELECT s COLLATE NOCASE) = 'ABC';
+SELECT id FROM t WHERE abs(a) = length(s COLLATE NOCASE) + 7;
+SELECT id FROM t WHERE n >= iif((b = a OR n != n COLLATE NOCASE), replace('abc', 'a', g), 'Zed');
+SELECT id FROM t WHERE substr(s COLLATE NOCASE, 1, 2) = 'AB' AND s || g COLLATE NOCASE < 'Zedx';

@@ -4,8 +4,8 @@ use std::{collections::HashMap, ops::ControlFlow};
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, Ident, Query, SelectItem, SetExpr, Subscript, TrimWhereField,
-    UnaryOperator, Value, VisitMut, VisitorMut, WindowType,
+    FunctionArgumentClause, FunctionArguments, Ident, ObjectName, Query, SelectItem, SetExpr, Subscript,
+    TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut, WindowType,
 };
 
 use super::{
@@ -156,16 +156,7 @@ impl Rewriter<'_> {
                 let expr = Box::new(self.expr(*expr, scope)?);
                 Ok(Expr::Cast { kind, expr, data_type, array, format })
             }
-            Expr::Collate { expr, collation } => {
-                let name = collation.to_string().trim_matches(['"', '\'', '`']).to_lowercase();
-                if Collation::named(&name).is_none() {
-                    let span = collation.0.first().and_then(|part| part.as_ident()).map(|ident| ident.span);
-                    let message = format!("no such collation sequence: {collation}");
-                    return Err(DialectError::new(message, span.unwrap_or(sqlparser::tokenizer::Span::empty())));
-                }
-                let expr = self.boxed_value(expr, scope)?;
-                Ok(call("collate", vec![*expr, string(name)]))
-            }
+            Expr::Collate { expr, collation } => collated(*self.boxed_value(expr, scope)?, &collation),
             Expr::Function(function) => self.function(function, scope),
             Expr::Substring { expr, substring_from, substring_for, .. } => {
                 let mut args = vec![*expr];
@@ -338,16 +329,20 @@ impl Rewriter<'_> {
         let mut steps = Vec::new();
         let mut current = expr;
         while let Expr::BinaryOp { left, op, right } = current {
-            steps.push((op, right));
+            let spread = if is_comparison(&op) { spreading_collation(&left) } else { None };
+            steps.push((op, right, spread));
             current = *left;
         }
-        let mut left = self.expr(current, scope)?;
         let mut steps = steps.into_iter().rev().peekable();
-        while let Some((op, right)) = steps.next() {
+        let mut left = self.expr(current, scope)?;
+        while let Some((op, right, spread)) = steps.next() {
+            if let Some(collation) = spread {
+                left = collated(as_value(left), &collation)?;
+            }
             if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
                 // A run of one connective becomes a balanced tree.
                 let mut own = vec![*right];
-                while let Some((_, right)) = steps.next_if(|(next, _)| *next == op) {
+                while let Some((_, right, _)) = steps.next_if(|(next, ..)| *next == op) {
                     own.push(*right);
                 }
                 let mut terms = vec![as_truth(left, scope)];
@@ -365,13 +360,19 @@ impl Rewriter<'_> {
                 left = rows(&left, &op, &right);
                 continue;
             }
+            let mut right = right;
+            if is_comparison(&op) {
+                spread_collation(&mut right);
+            }
             let right = *self.boxed_value(right, scope)?;
             left = binary(as_value(left), op, right);
         }
         Ok(left)
     }
 
-    fn is(&mut self, left: Box<Expr>, op: &str, right: Box<Expr>, scope: &Scope<'_>) -> Result<Expr> {
+    fn is(&mut self, mut left: Box<Expr>, op: &str, mut right: Box<Expr>, scope: &Scope<'_>) -> Result<Expr> {
+        spread_collation(&mut left);
+        spread_collation(&mut right);
         let left = *self.boxed_value(left, scope)?;
         let right = *self.boxed_value(right, scope)?;
         Ok(binary(left, BinaryOperator::Custom(op.to_owned()), right))
@@ -419,6 +420,8 @@ impl Rewriter<'_> {
             }
             return Ok(negate(negated, balanced(any, &BinaryOperator::Or)));
         }
+        let mut expr = expr;
+        spread_collation(&mut expr);
         let expr = self.boxed_value(expr, scope)?;
         if list.is_empty() {
             return Ok(value(Value::Boolean(negated)));
@@ -437,6 +440,8 @@ impl Rewriter<'_> {
         high: Box<Expr>,
         scope: &Scope<'_>,
     ) -> Result<Expr> {
+        let mut expr = expr;
+        spread_collation(&mut expr);
         let expr = self.boxed_value(expr, scope)?;
         let low = self.boxed_value(low, scope)?;
         let high = self.boxed_value(high, scope)?;
@@ -840,6 +845,61 @@ fn balanced(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
     let left = balanced(terms, op);
     let right = balanced(right, op);
     binary(left, op.clone(), Expr::Nested(Box::new(right)))
+}
+
+/// A COLLATE anywhere within what is compared holds for the comparison.
+fn spread_collation(expr: &mut Expr) {
+    if let Some(collation) = spreading_collation(expr) {
+        *expr = Expr::Collate { expr: Box::new(take(expr)), collation };
+    }
+}
+
+fn spreading_collation(expr: &Expr) -> Option<ObjectName> {
+    if matches!(unwrapped(expr), Expr::Collate { .. }) { None } else { collation_within(expr) }
+}
+
+/// A rewritten expression with its collation.
+fn collated(expr: Expr, collation: &ObjectName) -> Result<Expr> {
+    let name = collation.to_string().trim_matches(['"', '\'', '`']).to_lowercase();
+    if Collation::named(&name).is_none() {
+        let span = collation.0.first().and_then(|part| part.as_ident()).map(|ident| ident.span);
+        let message = format!("no such collation sequence: {collation}");
+        return Err(DialectError::new(message, span.unwrap_or(sqlparser::tokenizer::Span::empty())));
+    }
+    Ok(call("collate", vec![expr, string(name)]))
+}
+
+/// The first COLLATE in an expression, subqueries aside.
+fn collation_within(expr: &Expr) -> Option<ObjectName> {
+    match expr {
+        Expr::Collate { collation, .. } => Some(collation.clone()),
+        Expr::Nested(inner)
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::Cast { expr: inner, .. }
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::Trim { expr: inner, .. }
+        | Expr::Substring { expr: inner, .. }
+        | Expr::InSubquery { expr: inner, .. } => collation_within(inner),
+        Expr::BinaryOp { left, right, .. }
+        | Expr::IsDistinctFrom(left, right)
+        | Expr::IsNotDistinctFrom(left, right)
+        | Expr::Like { expr: left, pattern: right, .. } => collation_within(left).or_else(|| collation_within(right)),
+        Expr::Between { expr, low, high, .. } => [expr, low, high].into_iter().find_map(|part| collation_within(part)),
+        Expr::InList { expr, list, .. } => collation_within(expr).or_else(|| list.iter().find_map(collation_within)),
+        Expr::Case { operand, conditions, else_result, .. } => {
+            let parts = conditions.iter().flat_map(|when| [&when.condition, &when.result]);
+            operand.as_deref().into_iter().chain(parts).chain(else_result.as_deref()).find_map(collation_within)
+        }
+        Expr::Function(function) => match &function.args {
+            FunctionArguments::List(list) => list.args.iter().find_map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => collation_within(expr),
+                _ => None,
+            }),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Functions that put values into JSON, and JSON as it is.
