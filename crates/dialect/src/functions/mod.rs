@@ -79,6 +79,7 @@ mod log10;
 mod lower;
 mod ltrim;
 mod md5;
+mod mixed_text;
 mod modulo;
 mod multiply;
 mod network;
@@ -209,6 +210,7 @@ pub(crate) const SCALARS: &[Scalar] = &[
     lower::FUNCTION,
     ltrim::FUNCTION,
     md5::FUNCTION,
+    mixed_text::FUNCTION,
     modulo::FUNCTION,
     multiply::FUNCTION,
     nullif::FUNCTION,
@@ -328,7 +330,7 @@ pub struct FunctionDoc {
 }
 
 /// What operators, CAST and COLLATE become.
-const OPERATORS: [&str; 21] = [
+const OPERATORS: [&str; 22] = [
     "add",
     "as_blob",
     "as_integer",
@@ -344,6 +346,7 @@ const OPERATORS: [&str; 21] = [
     "json_arrow",
     "json_arrow_text",
     "like_any",
+    "mixed_text",
     "modulo",
     "multiply",
     "shift_left",

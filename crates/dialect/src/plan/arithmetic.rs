@@ -141,7 +141,7 @@ fn gives_integers(expr: &Expr) -> bool {
         ("strftime", Some(format)) => literal_text(format).is_some_and(|format| {
             matches!(format, "%s" | "%Y" | "%m" | "%d" | "%H" | "%M" | "%S" | "%j" | "%w" | "%W" | "%u" | "%U")
         }),
-        ("as_text", Some(inner)) => gives_integers(inner),
+        ("as_text" | "mixed_text", Some(inner)) => gives_integers(inner),
         _ => false,
     }
 }

@@ -157,15 +157,21 @@ fn bare_column(expr: &Expr) -> Option<&Expr> {
 
 /// Whether a text may stand for a number because its kind is only known at run time.
 pub(crate) fn is_dynamic(expr: &Expr, schema: &DFSchema) -> bool {
+    let mixed =
+        |part: &Expr| !matches!(class(part, schema), Some(Class::Text | Class::Null)) || is_dynamic(part, schema);
     match expr {
-        Expr::ScalarFunction(function) => {
-            matches!(
-                function.name(),
-                "json_extract" | "json_arrow_text" | "coalesce" | "ifnull" | "iif" | "scalar_max" | "scalar_min"
-            )
-        }
+        Expr::ScalarFunction(function) => match (function.name(), function.args.as_slice()) {
+            ("json_extract" | "json_arrow_text" | "mixed_text", _) => true,
+            ("coalesce" | "ifnull" | "scalar_max" | "scalar_min", args) | ("iif", [_, args @ ..]) => {
+                args.iter().any(mixed)
+            }
+            _ => false,
+        },
         Expr::Alias(alias) => is_dynamic(&alias.expr, schema),
-        Expr::Case(_) => true,
+        Expr::Case(case) => {
+            let results = case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr);
+            results.into_iter().any(|result| mixed(result))
+        }
         Expr::Column(column) => {
             schema.field_from_column(column).is_ok_and(|field| field.metadata().contains_key(DYNAMIC_METADATA))
         }

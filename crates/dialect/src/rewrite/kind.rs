@@ -167,6 +167,7 @@ pub(crate) fn conversion(own: Option<Class>, wanted: Option<Class>) -> Option<&'
 /// Turns an expression into the wanted class.
 pub(crate) fn convert(expr: &mut Expr, wanted: Option<Class>, scope: &Scope<'_>) {
     if let Some(function) = conversion(of(expr, scope), wanted) {
+        let function = if function == "as_text" { "mixed_text" } else { function };
         let inner = std::mem::replace(expr, build::value(Value::Null));
         *expr = build::call(function, vec![inner]);
     }

@@ -1,0 +1,11 @@
+use super::prelude::*;
+
+scalar! {
+    /// A value among texts, as in `CASE WHEN a THEN 'x' ELSE 1 END`: it is text here, and still compares as the number it was.
+    "mixed_text"("x")
+    1..=1 => Returns::Text,
+    Immutable,
+    example "SELECT CASE WHEN 0 THEN 'x' ELSE 8.0 END" => "8.0",
+    simplify: plan::simplify_as_text,
+    eval: |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text)))
+}
