@@ -72,3 +72,7 @@ SELECT id FROM t WHERE s NOT IN ('abc') OR s NOT IN ('def');
 SELECT id FROM t WHERE s NOT LIKE 'a%' OR s NOT LIKE 'd%';
 SELECT id FROM t WHERE NOT (s LIKE 'a%' AND s LIKE 'b%');
 SELECT id FROM t WHERE coalesce(a, 0) NOT IN (0) OR a NOT IN (5);
+
+-- One zero
+SELECT id, 0 / r AS x FROM t WHERE n LIKE '%' ORDER BY x ASC NULLS LAST, id LIMIT 6 OFFSET 1;
+SELECT id, 0 / r = 0, 0 / r >= 0.0, round(-0.2), abs(0 / r) FROM t;

@@ -380,7 +380,10 @@ impl Output {
     pub(crate) fn push(&mut self, value: Value<'_>) {
         match self {
             Self::Int(builder) => builder.append_option(value.as_int()),
-            Self::Real(builder) => builder.append_option(value.as_real().filter(|number| !number.is_nan())),
+            // SQLite has one zero only, where Arrow puts -0.0 before 0.0.
+            Self::Real(builder) => {
+                builder.append_option(value.as_real().filter(|number| !number.is_nan()).map(|number| number + 0.0));
+            }
             Self::Text(builder) => match value {
                 Value::Null => builder.append_null(),
                 Value::Real(number) => builder.append_value(real_to_text(number)),
