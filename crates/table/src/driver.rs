@@ -5,6 +5,7 @@
 //! fewest sources to the one that needs most. The sources of all other wanted columns run last, for the rows that will
 //! be given.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,13 +87,13 @@ impl<T: Row> Course<T> {
 
 impl Step {
     /// Keeps the rows that meet the condition.
-    fn sift<T: Row>(&self, rows: &mut Vec<T>) -> Result<()> {
+    fn sift<T: Row, R: Borrow<T>>(&self, rows: &mut Vec<R>) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
         let column = |position: &usize| -> ArrayRef {
             let mut builder = value::builder(&T::SPEC.columns[*position].kind, rows.len());
-            rows.iter().for_each(|row| row.append(*position, builder.as_mut()));
+            rows.iter().for_each(|row| row.borrow().append(*position, builder.as_mut()));
             builder.finish()
         };
         let arrays = self.filter.columns().iter().map(column).collect();
@@ -251,7 +252,7 @@ pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = 
                 }
                 chunk = present;
             }
-            step.sift(&mut chunk)?;
+            step.sift::<T, T>(&mut chunk)?;
         }
         for mut row in chunk.drain(..) {
             if !load(scan, &mut row, &course.last)? {
@@ -288,11 +289,15 @@ pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = 
     if scan.meter().is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
-/// Rows that a table streams, on their way through conditions.
-type RowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<T>> + Send + 'a>>;
+/// Rows that a table streams, on their way through conditions. A row can be kilobytes: it is moved once.
+type RowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<Box<T>>> + Send + 'a>>;
 
 /// Runs sources for a row of a stream; `None` where it turns out to be gone.
-async fn load_async<T: RowStream>(scan: &Scan<T>, row: Result<T>, sources: &[usize]) -> Result<Option<T>> {
+async fn load_async<T: RowStream>(
+    scan: &Scan<T>,
+    row: Result<Box<T>>,
+    sources: &[usize],
+) -> Result<Option<Box<T>>> {
     let mut row = row?;
     for source in sources {
         let outcome = row.load(*source, scan).await;
@@ -304,7 +309,12 @@ async fn load_async<T: RowStream>(scan: &Scan<T>, row: Result<T>, sources: &[usi
 }
 
 /// The rows of a chunk that meet a condition; an error ends them.
-async fn sift<T: RowStream>(scan: &Scan<T>, step: &Step, chunk: Vec<Result<T>>, at_once: usize) -> Vec<Result<T>> {
+async fn sift<T: RowStream>(
+    scan: &Scan<T>,
+    step: &Step,
+    chunk: Vec<Result<Box<T>>>,
+    at_once: usize,
+) -> Vec<Result<Box<T>>> {
     let loading = chunk.into_iter().map(|row| load_async(scan, row, &step.sources));
     let mut loaded = stream::iter(loading).buffered(at_once);
     let mut rows = Vec::new();
@@ -321,7 +331,7 @@ async fn sift<T: RowStream>(scan: &Scan<T>, step: &Step, chunk: Vec<Result<T>>, 
     if scan.meter().is_cancelled() {
         return vec![Err(Error::Cancelled)];
     }
-    if let Err(error) = step.sift(&mut rows) {
+    if let Err(error) = step.sift::<T, Box<T>>(&mut rows) {
         return vec![Err(error)];
     }
     rows.into_iter().map(Ok).chain(end.map(Err)).collect()
@@ -334,7 +344,10 @@ pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mu
     let mut batcher = Batcher::new(scan);
     let admission = &course.admission;
     let admitted = |row: Result<T>| {
-        std::future::ready(Some(row).filter(|row| row.as_ref().map_or(true, |row| admission.admits(row))))
+        std::future::ready(match row {
+            Ok(row) => admission.admits(&row).then(|| Ok(Box::new(row))),
+            Err(error) => Some(Err(error)),
+        })
     };
     let mut rows: RowsOf<'_, T> = Box::pin(T::rows(scan, part).filter_map(admitted));
     for step in &course.steps {
@@ -344,8 +357,10 @@ pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mu
         let sifted = rows.ready_chunks(size).then(move |chunk| sift(scan, step, chunk, places));
         rows = Box::pin(sifted.flat_map(stream::iter));
     }
-    let at_once = if course.last.is_empty() { 1 } else { places };
-    let mut rows = rows.map(|row| load_async(scan, row, &course.last)).buffered(at_once);
+    let mut rows: Pin<Box<dyn Stream<Item = Result<Option<Box<T>>>> + Send + '_>> = match &course.last[..] {
+        [] => Box::pin(rows.map(|row| row.map(Some))),
+        last => Box::pin(rows.map(|row| load_async(scan, row, last)).buffered(places)),
+    };
     loop {
         let next = match rows.next().now_or_never() {
             Some(next) => next,
@@ -376,7 +391,7 @@ pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mu
         if !claim(scan) {
             break;
         }
-        batcher.push(&row);
+        batcher.push(&*row);
         let is_satisfied = scan.context().is_satisfied();
         if (batcher.is_due() || is_satisfied)
             && let Some(batch) = batcher.take()?

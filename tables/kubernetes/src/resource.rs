@@ -293,11 +293,11 @@ pub(crate) fn rows<'a, T: Listed>(
         // Objects that came, while more may come: a list that expired can bring them again.
         let mut seen = HashSet::new();
         while let Some(page) = pages.next().await {
-            let (rows, has_next): (Vec<(Option<u128>, T)>, bool) = page?;
+            let (rows, has_next): (Vec<(Option<u128>, Box<T>)>, bool) = page?;
             let uids: Vec<u128> = if has_next { rows.iter().filter_map(|(uid, _)| *uid).collect() } else { Vec::new() };
             for (uid, row) in rows {
                 if uid.is_none_or(|uid| !seen.contains(&uid)) {
-                    yield row;
+                    yield *row;
                 }
             }
             if scan.is_done() {
@@ -360,7 +360,7 @@ impl<T: Listed> Reader<T> {
     }
 
     /// A page's rows, each with the uid of its object.
-    fn read(&self, page: &Page) -> Result<Vec<(Option<u128>, T)>> {
+    fn read(&self, page: &Page) -> Result<Vec<(Option<u128>, Box<T>)>> {
         let mut rows = Vec::new();
         let outer = Shape::default().with("kind");
         let around = self.shape.parse_list(&page.text, "items", &outer, |object| {
@@ -369,7 +369,7 @@ impl<T: Listed> Reader<T> {
             }
             let uid = object["metadata"]["uid"].as_str().map(number);
             for document in T::documents(object) {
-                let mut row = T::at(&self.listing);
+                let mut row = Box::new(T::at(&self.listing));
                 row.fill(&document, &self.columns);
                 rows.push((uid, row));
             }
