@@ -293,11 +293,7 @@ pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = 
 type RowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<Box<T>>> + Send + 'a>>;
 
 /// Runs sources for a row of a stream; `None` where it turns out to be gone.
-async fn load_async<T: RowStream>(
-    scan: &Scan<T>,
-    row: Result<Box<T>>,
-    sources: &[usize],
-) -> Result<Option<Box<T>>> {
+async fn load_async<T: RowStream>(scan: &Scan<T>, row: Result<Box<T>>, sources: &[usize]) -> Result<Option<Box<T>>> {
     let mut row = row?;
     for source in sources {
         let outcome = row.load(*source, scan).await;

@@ -100,9 +100,10 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
     indago.variables = bed.environment.clone();
     let config = scratch.join("pages.curl");
     let curl = Contender::new("curl", "curl", &["--silent", "--fail", "--config", &config.display().to_string()]);
-    let mut pages = String::new();
+    // An API server indents what it sends to curl.
+    let mut pages = "user-agent = \"compare\"\n".to_owned();
     if let (Ok(token), Ok(authority)) = (bed.variable("KUBE_TOKEN"), bed.variable("KUBE_CA")) {
-        pages = format!("header = \"Authorization: Bearer {token}\"\ncacert = \"{authority}\"\n");
+        pages += &format!("header = \"Authorization: Bearer {token}\"\ncacert = \"{authority}\"\n");
     }
     let list = format!("url = \"{server}/api/v1/pods?limit={PAGE}\"\n");
     let mut page = list.clone();
@@ -118,6 +119,8 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
         let Some((token, _)) = token else { break };
         page = format!("{}&continue={token}\"\n", list.trim_end().trim_end_matches('"'));
     }
+    let count = urls.lines().filter(|line| line.starts_with("url")).count();
+    anyhow::ensure!(count == PODS.div_ceil(PAGE), "{PODS} pods came in {count} pages");
     pages.push_str(&urls);
     std::fs::write(&config, pages)?;
     let mut contenders = vec![indago, curl];
