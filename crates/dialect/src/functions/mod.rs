@@ -370,6 +370,10 @@ pub fn functions() -> Vec<FunctionDoc> {
                 .iter()
                 .map(|(name, doc, examples)| document(name, &[], "json [, path]", doc, examples, "table")),
         )
+        .chain(FALLIBLE.iter().map(|(spec, name)| FunctionDoc {
+            operator: true,
+            ..document(name, &[], spec.arguments, spec.doc, &[], "scalar")
+        }))
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name).then(a.kind.cmp(b.kind)));
     all
