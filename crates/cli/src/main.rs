@@ -13,10 +13,6 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
-/// Pages of a few megabytes come and go: the system's allocator gives each one's memory back and faults it in again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
