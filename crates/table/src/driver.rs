@@ -292,6 +292,9 @@ pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = 
 /// Rows that a table streams, on their way through conditions. A row can be kilobytes: it is moved once.
 type RowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<Box<T>>> + Send + 'a>>;
 
+/// The same after their last sources: without those that turned out to be gone.
+type LoadedRowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<Option<Box<T>>>> + Send + 'a>>;
+
 /// Runs sources for a row of a stream; `None` where it turns out to be gone.
 async fn load_async<T: RowStream>(scan: &Scan<T>, row: Result<Box<T>>, sources: &[usize]) -> Result<Option<Box<T>>> {
     let mut row = row?;
@@ -353,7 +356,7 @@ pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mu
         let sifted = rows.ready_chunks(size).then(move |chunk| sift(scan, step, chunk, places));
         rows = Box::pin(sifted.flat_map(stream::iter));
     }
-    let mut rows: Pin<Box<dyn Stream<Item = Result<Option<Box<T>>>> + Send + '_>> = match &course.last[..] {
+    let mut rows: LoadedRowsOf<'_, T> = match &course.last[..] {
         [] => Box::pin(rows.map(|row| row.map(Some))),
         last => Box::pin(rows.map(|row| load_async(scan, row, last)).buffered(places)),
     };

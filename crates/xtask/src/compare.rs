@@ -111,7 +111,7 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
     // Pages are found by fetching them once, each by what the last one said.
     loop {
         std::fs::write(&config, format!("{pages}{page}"))?;
-        let text = output(&mut Command::new(&curl.program).args(&curl.arguments))?;
+        let text = output(Command::new(&curl.program).args(&curl.arguments))?;
         urls.push_str(&page);
         urls.push_str("output = /dev/null\n");
         let (head, _) = text.split_once("\"items\"").unwrap_or((&text, ""));

@@ -293,7 +293,7 @@ pub(crate) fn rows<'a, T: Listed>(
         // Objects that came, while more may come: a list that expired can bring them again.
         let mut seen = HashSet::new();
         while let Some(page) = pages.next().await {
-            let (rows, has_next): (Vec<(Option<u128>, Box<T>)>, bool) = page?;
+            let (rows, has_next): (PageRows<T>, bool) = page?;
             let uids: Vec<u128> = if has_next { rows.iter().filter_map(|(uid, _)| *uid).collect() } else { Vec::new() };
             for (uid, row) in rows {
                 if uid.is_none_or(|uid| !seen.contains(&uid)) {
@@ -341,6 +341,9 @@ fn shared_shape<T: Row>(scan: &Scan<T>) -> Shape {
     together
 }
 
+/// A page's rows, each with the uid of its object.
+type PageRows<T> = Vec<(Option<u128>, Box<T>)>;
+
 /// Makes pages rows.
 struct Reader<T> {
     listing: Listing,
@@ -359,8 +362,7 @@ impl<T: Listed> Reader<T> {
         Reader { listing: listing.clone(), shape: shape::<T>(&columns), columns, row: PhantomData }
     }
 
-    /// A page's rows, each with the uid of its object.
-    fn read(&self, page: &Page) -> Result<Vec<(Option<u128>, Box<T>)>> {
+    fn read(&self, page: &Page) -> Result<PageRows<T>> {
         let mut rows = Vec::new();
         let outer = Shape::default().with("kind");
         let around = self.shape.parse_list(&page.text, "items", &outer, |object| {
