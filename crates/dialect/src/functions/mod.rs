@@ -372,7 +372,7 @@ pub fn functions() -> Vec<FunctionDoc> {
         )
         .chain(FALLIBLE.iter().map(|(spec, name)| FunctionDoc {
             operator: true,
-            ..document(name, &[], spec.arguments, spec.doc, &[], "scalar")
+            ..document(name, &[], spec.arguments, spec.doc, spec.examples, "scalar")
         }))
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name).then(a.kind.cmp(b.kind)));
