@@ -16,6 +16,13 @@ pub(crate) struct Aggregate {
     pub(crate) expand: fn(&Function, Vec<Expr>) -> Option<Expr>,
 }
 
+impl Aggregate {
+    /// Whether this is one of its names.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}
+
 /// The aggregates, by name.
 pub(crate) fn aggregates() -> &'static [Aggregate] {
     AGGREGATES

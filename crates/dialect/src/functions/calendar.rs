@@ -59,6 +59,10 @@ fn join(parts: Parts) -> i64 {
 }
 
 impl Moment {
+    fn at(millis: i64) -> Self {
+        Moment { millis, fractions: false, dated: false }
+    }
+
     pub(crate) fn parts(self) -> Parts {
         let since = self.millis - UNIX;
         let days = since.div_euclid(DAY);
@@ -165,7 +169,7 @@ impl Moment {
 
     /// A time value and its modifiers, as every date function takes them; `None` where SQLite gives NULL.
     pub(crate) fn read(args: &[Value<'_>], now_micros: i64) -> Option<Self> {
-        let now = Moment { millis: now_micros.div_euclid(1000) + UNIX, fractions: false, dated: false };
+        let now = Moment::at(now_micros.div_euclid(1000) + UNIX);
         let Some(first) = args.first() else { return Some(now) };
         let mut raw: Option<f64> = None;
         let mut moment = match first {
@@ -348,18 +352,14 @@ fn from_julian(number: f64) -> Option<Moment> {
     if !(0.0..5_373_484.5).contains(&number) {
         return None;
     }
-    Some(Moment { millis: (number * 86_400_000.0 + 0.5) as i64, fractions: false, dated: false })
+    Some(Moment::at((number * 86_400_000.0 + 0.5) as i64))
 }
 
 fn from_unix(seconds: f64) -> Option<Moment> {
     if !(-210_866_760_000.0..=253_402_300_799.999).contains(&seconds) {
         return None;
     }
-    Some(Moment {
-        millis: (seconds * 1000.0 + 210_866_760_000_000.0 + 0.5).floor() as i64,
-        fractions: false,
-        dated: false,
-    })
+    Some(Moment::at((seconds * 1000.0 + 210_866_760_000_000.0 + 0.5).floor() as i64))
 }
 
 /// Whether the conversion just read is `which`.
@@ -431,7 +431,7 @@ fn parse(text: &str, now: Moment) -> Option<Moment> {
         rest = after.strip_prefix('T').unwrap_or(after).trim_start_matches(is_space);
         dated = true;
         if rest.is_empty() {
-            return Some(Moment { millis: join(parts), fractions: false, dated: false });
+            return Some(Moment::at(join(parts)));
         }
     }
     if negative && !dated {
@@ -455,7 +455,7 @@ fn parse(text: &str, now: Moment) -> Option<Moment> {
         }
         sign * (hours * 60 + minutes) * 60_000
     };
-    Some(Moment { millis: join(parts) - offset, fractions: false, dated: false })
+    Some(Moment::at(join(parts) - offset))
 }
 
 /// The difference of two moments as `+YYYY-MM-DD HH:MM:SS.SSS`.

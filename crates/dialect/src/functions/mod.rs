@@ -286,8 +286,13 @@ const FALLIBLE: &[(Scalar, &str)] = &[
 
 /// The function to call in a condition instead.
 pub(crate) fn in_condition(name: &str) -> Option<&'static str> {
-    let known = |spec: &Scalar| spec.name == name || spec.aliases.contains(&name);
-    FALLIBLE.iter().find(|(spec, _)| known(spec)).map(|(_, lenient)| *lenient)
+    FALLIBLE.iter().find(|(spec, _)| spec.is_called(name)).map(|(_, lenient)| *lenient)
+}
+
+/// The scalar function of a name, in a condition or elsewhere.
+pub(crate) fn named(name: &str) -> Option<&'static Scalar> {
+    let lenient = || FALLIBLE.iter().find(|(_, lenient)| *lenient == name).map(|(spec, _)| spec);
+    SCALARS.iter().find(|spec| spec.is_called(name)).or_else(lenient)
 }
 
 /// The scalar functions as DataFusion takes them.

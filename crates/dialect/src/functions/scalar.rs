@@ -67,6 +67,13 @@ pub(crate) struct Scalar {
     pub(crate) simplify: Option<Simplify>,
 }
 
+impl Scalar {
+    /// Whether this is one of its names.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}
+
 /// Declares one function; every part is data, and the doc comment is its reference text.
 macro_rules! scalar {
     (

@@ -657,9 +657,7 @@ impl Rewriter<'_> {
         if !only_plain {
             return Ok(Expr::Function(function));
         }
-        if let Some(spec) =
-            functions::aggregates().iter().find(|spec| spec.name == name || spec.aliases.contains(&name.as_str()))
-        {
+        if let Some(spec) = functions::aggregates().iter().find(|spec| spec.is_called(&name)) {
             let known = match (spec.name, plain.as_slice()) {
                 ("sum" | "avg", [arg]) => matches!(kind::of(arg, scope), Some(Class::Int | Class::Real | Class::Other)),
                 _ => false,
@@ -754,8 +752,8 @@ pub(crate) fn take(expr: &mut Expr) -> Expr {
 /// Whether SQLite or osquery has a function of this name.
 fn is_ours(name: &str) -> bool {
     matches!(name, "max" | "min" | "count" | "first_value" | "last_value" | "nth_value" | "lag" | "lead" | "ntile")
-        || functions::SCALARS.iter().any(|spec| spec.name == name || spec.aliases.contains(&name))
-        || functions::aggregates().iter().any(|spec| spec.name == name || spec.aliases.contains(&name))
+        || functions::SCALARS.iter().any(|spec| spec.is_called(name))
+        || functions::aggregates().iter().any(|spec| spec.is_called(name))
 }
 
 /// A comparison as 0 or 1.

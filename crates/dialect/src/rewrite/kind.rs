@@ -70,10 +70,7 @@ pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
                 "string_agg" => return Some(Class::Text),
                 _ => {}
             }
-            // In a condition.
-            let name = name.strip_prefix("try_").unwrap_or(&name);
-            let spec = functions::SCALARS.iter().find(|spec| spec.name == name || spec.aliases.contains(&name))?;
-            match spec.returns {
+            match functions::named(&name)?.returns {
                 functions::scalar::Returns::Int => Some(Class::Int),
                 functions::scalar::Returns::Real => Some(Class::Real),
                 functions::scalar::Returns::Text => Some(Class::Text),

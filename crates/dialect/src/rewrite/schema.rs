@@ -3,7 +3,7 @@
 
 use arrow_schema::DataType;
 use sqlparser::{
-    ast::{self, Expr, Ident, Query, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value},
+    ast::{self, Expr, Ident, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value},
     tokenizer::Span,
 };
 
@@ -27,7 +27,7 @@ impl Rewriter<'_> {
         if self.names.columns(name).is_some() {
             return None;
         }
-        let (columns, rows): (&[(&str, Class)], Vec<Vec<Expr>>) = match argument {
+        let (columns, mut rows): (&[(&str, Class)], Vec<Vec<Expr>>) = match argument {
             None if MASTER.contains(&name) => (
                 &[
                     ("type", Class::Text),
@@ -53,15 +53,15 @@ impl Rewriter<'_> {
             }
             _ => return None,
         };
-        let width = columns.len();
         let mut query = super::empty_query();
         if rows.is_empty() {
             // No such table: no rows, as in SQLite.
-            query = none(width);
-        } else {
-            let rows = rows.into_iter().map(ast::Parens::with_empty_span).collect();
-            query.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows }));
+            rows.push(vec![value(Value::Null); columns.len()]);
+            let limit = Some(number("0"));
+            query.limit_clause = Some(ast::LimitClause::LimitOffset { limit, offset: None, limit_by: Vec::new() });
         }
+        let rows = rows.into_iter().map(ast::Parens::with_empty_span).collect();
+        query.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows }));
         let own = alias.as_ref().map_or_else(|| Ident::new(name), |alias| Ident::new(alias.name.value.to_lowercase()));
         let defined =
             |(name, _): &(&str, Class)| TableAliasColumnDef { name: exact(*name, Span::empty()), data_type: None };
@@ -118,16 +118,6 @@ impl Rewriter<'_> {
             })
             .collect()
     }
-}
-
-/// `SELECT NULL, ... LIMIT 0`
-fn none(width: usize) -> Query {
-    let row = ast::Parens::with_empty_span(vec![value(Value::Null); width]);
-    let mut query = super::empty_query();
-    query.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows: vec![row] }));
-    query.limit_clause =
-        Some(ast::LimitClause::LimitOffset { limit: Some(number("0")), offset: None, limit_by: Vec::new() });
-    query
 }
 
 /// The type as osquery declares it.
