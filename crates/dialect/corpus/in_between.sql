@@ -225,3 +225,7 @@ SELECT path FROM hash WHERE md5 IN (SELECT upper(md5) FROM hash);
 SELECT path FROM hash WHERE md5 NOT IN (SELECT upper(md5) FROM hash WHERE md5 IS NOT NULL);
 SELECT path, md5 IN (SELECT upper(md5) FROM hash WHERE path LIKE '/usr/%') FROM hash;
 SELECT path FROM hash WHERE upper(md5) IN (SELECT md5 FROM hash);
+
+-- A collation inside a CASE is that of the CASE; some items can't be equal to it
+SELECT CASE WHEN n IS s COLLATE RTRIM THEN a ELSE 0 END IN (a, 10, '10') FROM t;
+SELECT CASE WHEN n IS s COLLATE NOCASE THEN s ELSE 'x' END IN (a, 10, '10', 'X') FROM t;

@@ -24,15 +24,18 @@ pub(crate) enum Answer {
 }
 
 /// Asks the API server for a path; `needs` is the permission to name when it refuses.
+///
+/// `arriving` is shown what there is of the answer's text as it grows.
 pub(crate) async fn get<T: Row<Env = Kubernetes>>(
     scan: &Scan<T>,
     cluster: &Cluster,
     path: &str,
     needs: &str,
+    arriving: &(impl Fn(&[u8]) + Sync),
 ) -> Result<Answer> {
     let client = cluster.client(scan).await?;
     let what = format!("GET {path}");
-    let answer = scan.call(&cluster.name, &what, || attempt(&client, path, needs, scan.meter())).await;
+    let answer = scan.call(&cluster.name, &what, || attempt(&client, path, needs, scan.meter(), arriving)).await;
     match answer {
         Err(Error::Denied { what, needs: None }) => {
             cluster.forget().await;
@@ -50,14 +53,20 @@ pub(crate) async fn get_object<T: Row<Env = Kubernetes>>(
     needs: &str,
     shape: &Shape,
 ) -> Result<serde_json::Value> {
-    match get(scan, cluster, path, needs).await? {
+    match get(scan, cluster, path, needs, &|_| ()).await? {
         Answer::Body(text) => shape.parse(&text),
         Answer::Missing(message) => Err(Error::Gone(message)),
         Answer::Expired(_) => Err(Error::Malformed(format!("GET {path} was answered as a list's expired page"))),
     }
 }
 
-async fn attempt(client: &kube::Client, path: &str, needs: &str, meter: &Meter) -> Result<Answer> {
+async fn attempt(
+    client: &kube::Client,
+    path: &str,
+    needs: &str,
+    meter: &Meter,
+    arriving: &(impl Fn(&[u8]) + Sync),
+) -> Result<Answer> {
     let request = http::Request::get(path).header(ACCEPT, "application/json").body(Body::empty());
     let request = request.map_err(|error| Error::Malformed(format!("GET {path}: {error}")))?;
     let response = client.send(request).await.map_err(transport_error)?;
@@ -67,7 +76,7 @@ async fn attempt(client: &kube::Client, path: &str, needs: &str, meter: &Meter) 
         let to = header(LOCATION).unwrap_or("nowhere");
         return Err(Error::Malformed(format!("the server redirects to {to}: is its address right?")));
     }
-    let text = whole_body(response, meter).await?;
+    let text = whole_body(response, meter, arriving).await?;
     if status == StatusCode::OK {
         return match header(CONTENT_TYPE) {
             Some(kind) if !kind.contains("json") => {
@@ -82,7 +91,7 @@ async fn attempt(client: &kube::Client, path: &str, needs: &str, meter: &Meter) 
 /// A body is refused above this size: a page of 500 objects of a megabyte each, the most that etcd keeps, is below.
 const MOST_BYTES: usize = 512 << 20;
 
-async fn whole_body(response: Response<Body>, meter: &Meter) -> Result<Bytes> {
+async fn whole_body(response: Response<Body>, meter: &Meter, arriving: &(impl Fn(&[u8]) + Sync)) -> Result<Bytes> {
     let length = response.headers().get(http::header::CONTENT_LENGTH);
     let length: Option<usize> = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let mut body = response.into_body();
@@ -93,6 +102,7 @@ async fn whole_body(response: Response<Body>, meter: &Meter) -> Result<Bytes> {
         if let Some(data) = frame.data_ref() {
             text.extend_from_slice(data);
             meter.add_bytes(data.len() as u64);
+            arriving(&text);
         }
         if text.len() > MOST_BYTES {
             return Err(Error::Malformed(format!("the answer is larger than {} MiB", MOST_BYTES >> 20)));

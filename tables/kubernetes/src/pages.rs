@@ -1,4 +1,5 @@
-//! The pages of a LIST, one after another: the next one is fetched while the last one is parsed.
+//! The pages of a LIST, one after another: the next one is asked for as soon as the one before says how to go on, which
+//! stands at its start.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,9 +8,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::lock::Mutex;
-use indago_table::json::Shape;
+use indago_table::json::{self, Shape};
 use indago_table::{Error, Result, Scan, row::Row};
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::call::{Answer, get};
@@ -82,7 +83,9 @@ pub(crate) struct Page {
 pub(crate) struct Pager {
     list: Arc<List>,
     place: Place,
-    ahead: Option<Task<Answer>>,
+    /// The page that is next, and the one behind it.
+    fetch: Option<Fetch>,
+    ahead: Option<Fetch>,
     restarted: bool,
 }
 
@@ -92,6 +95,43 @@ enum Place {
     Start,
     After(String),
     End,
+}
+
+/// A page on its way.
+#[derive(Debug)]
+struct Fetch {
+    url: String,
+    answer: Task<Answer>,
+    /// The token of the page behind it, once it is known.
+    token: watch::Receiver<Option<String>>,
+}
+
+/// The start of a page in which its token is looked for before all of it is there.
+const START: usize = 16 << 10;
+
+impl Fetch {
+    fn start<T: Row<Env = Kubernetes>>(scan: &Scan<T>, list: &Arc<List>, url: String) -> Self {
+        let (sender, token) = watch::channel(None);
+        let (scan, list, path) = (scan.clone(), list.clone(), url.clone());
+        let answer = Task::spawn(async move {
+            let arriving = |text: &[u8]| {
+                if text.len() <= START && sender.borrow().is_none() {
+                    sender.send_replace(next_token(text));
+                }
+            };
+            get(&scan, &list.cluster, &path, list.needs, &arriving).await
+        });
+        Fetch { url, answer, token }
+    }
+}
+
+/// A page's token, while the page arrives; for ever, where it has none there.
+async fn told(token: &mut watch::Receiver<Option<String>>) -> String {
+    let told = token.wait_for(Option::is_some).await.ok().and_then(|token| token.clone());
+    match told {
+        Some(token) => token,
+        None => std::future::pending().await,
+    }
 }
 
 /// Work on a thread of the runtime, given up when nobody waits for it any more.
@@ -124,7 +164,7 @@ impl<T> Drop for Task<T> {
 
 impl Pager {
     pub(crate) fn new(list: List) -> Self {
-        Pager { list: Arc::new(list), place: Place::Start, ahead: None, restarted: false }
+        Pager { list: Arc::new(list), place: Place::Start, fetch: None, ahead: None, restarted: false }
     }
 
     /// The next page; `None` behind the last one.
@@ -136,18 +176,34 @@ impl Pager {
             if matches!(self.place, Place::End) {
                 return Ok(None);
             }
-            let answer = match self.ahead.as_mut() {
-                Some(ahead) => ahead.await,
-                None => self.fetch(scan).await,
+            // With a limit, the rows of this page may be all that is asked for.
+            let goes_on = scan.limit().is_none();
+            let url = self.url(&self.place);
+            let fetch = self.fetch.get_or_insert_with(|| Fetch::start(scan, &self.list, url));
+            let answer = if goes_on && self.ahead.is_none() {
+                tokio::select! {
+                    biased;
+                    answer = &mut fetch.answer => answer,
+                    token = told(&mut fetch.token) => {
+                        let url = self.url(&Place::After(token));
+                        self.ahead = Some(Fetch::start(scan, &self.list, url));
+                        continue;
+                    }
+                }
+            } else {
+                (&mut fetch.answer).await
             };
-            self.ahead = None;
+            self.fetch = None;
+            let ahead = self.ahead.take();
             match answer {
                 Ok(Answer::Body(text)) => {
                     self.place = next_token(&text).map_or(Place::End, Place::After);
                     let has_next = !matches!(self.place, Place::End);
-                    // With a limit, the rows of this page may be all that is asked for.
-                    if has_next && scan.limit().is_none() {
-                        self.ahead = Some(self.fetch_ahead(scan));
+                    if has_next && goes_on {
+                        let url = self.url(&self.place);
+                        // A page that was asked for again can go on elsewhere than its first try.
+                        let ahead = ahead.filter(|ahead| ahead.url == url);
+                        self.fetch = Some(ahead.unwrap_or_else(|| Fetch::start(scan, &self.list, url)));
                     }
                     return Ok(Some(Page { text, has_next }));
                 }
@@ -172,20 +228,11 @@ impl Pager {
         }
     }
 
-    fn url(&self) -> String {
-        match &self.place {
+    fn url(&self, place: &Place) -> String {
+        match place {
             Place::After(token) => self.list.page_after(Some(token)),
             _ => self.list.page_after(None),
         }
-    }
-
-    async fn fetch<T: Row<Env = Kubernetes>>(&self, scan: &Scan<T>) -> Result<Answer> {
-        get(scan, &self.list.cluster, &self.url(), self.list.needs).await
-    }
-
-    fn fetch_ahead<T: Row<Env = Kubernetes>>(&self, scan: &Scan<T>) -> Task<Answer> {
-        let (scan, list, url) = (scan.clone(), self.list.clone(), self.url());
-        Task::spawn(async move { get(&scan, &list.cluster, &url, list.needs).await })
     }
 }
 
@@ -233,37 +280,11 @@ impl SharedPages {
     }
 }
 
-/// The token that continues a list, found without parsing its items: a list starts with its metadata.
+/// The token that continues a list, found without reading its items: a list starts with its metadata. What is wrong
+/// with the page is found by whoever parses it.
 fn next_token(page: &[u8]) -> Option<String> {
-    let mut token = None;
-    // Fails as soon as it has what it looks for. What is wrong with the page is found by whoever parses it.
-    let _ = serde_json::Deserializer::from_slice(page).deserialize_map(Metadata(&mut token));
-    token.filter(|token| !token.is_empty())
-}
-
-struct Metadata<'a>(&'a mut Option<String>);
-
-impl<'de> Visitor<'de> for Metadata<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        #[derive(serde::Deserialize)]
-        struct ListMeta {
-            r#continue: Option<String>,
-        }
-        while let Some(key) = map.next_key::<std::borrow::Cow<'_, str>>()? {
-            if key == "metadata" {
-                *self.0 = map.next_value::<Option<ListMeta>>()?.and_then(|metadata| metadata.r#continue);
-                return Err(A::Error::custom("found"));
-            }
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
+    let token = json::find(page, &["metadata", "continue"])?;
+    token.as_str().filter(|token| !token.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

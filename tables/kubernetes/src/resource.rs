@@ -522,6 +522,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_page_is_asked_for_while_the_one_before_arrives() {
+        let is_asked = Arc::new(tokio::sync::Notify::new());
+        let (env, _) = testing::cluster(move |path| {
+            if path.contains("continue=") {
+                is_asked.notify_one();
+                return page(&["b"], "");
+            }
+            let is_asked = is_asked.clone();
+            let rest = async move {
+                is_asked.notified().await;
+                Ok(r#""items":[{"metadata":{"name":"a"}}]}"#.into())
+            };
+            let start = testing::json(200, r#"{"kind":"ThingList","metadata":{"continue":"more"},"#);
+            testing::Answer { rest: Some(Box::pin(rest)), ..start }
+        });
+        let scan = testing::scan::<Thing>(&env, &[], None);
+        let read = tokio::time::timeout(std::time::Duration::from_secs(20), testing::rows(&scan)).await;
+        let (rows, end) = read.expect("the second page is asked for before the first one is there");
+        assert_eq!((names(&rows), end), (vec!["a", "b"], Ok(())));
+    }
+
+    #[tokio::test]
     async fn a_limit_makes_pages_small_and_fetches_none_ahead() {
         let (env, asked) = testing::cluster(|_| page(&["a", "b"], "more"));
         let scan = testing::scan::<Thing>(&env, &[], Some(2));
@@ -572,7 +594,9 @@ mod tests {
         let html =
             testing::Answer { headers: vec![("content-type", "text/html")], ..testing::json(200, "<html> login") };
         let redirect = testing::Answer { headers: vec![("location", "https://sso")], ..testing::json(302, "") };
-        let breaks = testing::Answer { breaks: true, ..testing::json(200, r#"{"kind":"ThingList","items":[{"#) };
+        let reset = std::future::ready(Err(std::io::Error::other("connection reset")));
+        let start = testing::json(200, r#"{"kind":"ThingList","items":[{"#);
+        let breaks = testing::Answer { rest: Some(Box::pin(reset)), ..start };
         let cases = [
             (html, "Malformed(\"the answer is text/html instead of JSON: <html> login\")"),
             (redirect, "Malformed(\"the server redirects to https://sso: is its address right?\")"),

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use futures::TryStreamExt;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt};
 use http::{Request, Response};
 use indago_table::{ColumnConstraint, Constraints, Result, RowStream, Scalar, Scan, ScanContext, row::Row};
 use kube::client::Body;
@@ -14,12 +16,12 @@ pub(crate) struct Answer {
     pub(crate) code: u16,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body: String,
-    /// The connection breaks behind the body.
-    pub(crate) breaks: bool,
+    /// What comes behind the body, when it comes.
+    pub(crate) rest: Option<BoxFuture<'static, std::io::Result<Bytes>>>,
 }
 
 pub(crate) fn json(code: u16, body: impl ToString) -> Answer {
-    Answer { code, headers: vec![("content-type", "application/json")], body: body.to_string(), breaks: false }
+    Answer { code, headers: vec![("content-type", "application/json")], body: body.to_string(), rest: None }
 }
 
 /// A cluster named `c` and the paths that were asked of it.
@@ -34,16 +36,14 @@ pub(crate) fn cluster(
         async move {
             let path = request.uri().to_string();
             log.lock().unwrap().push(path.clone());
-            let Answer { code, headers, body, breaks } = answer(&path);
+            let Answer { code, headers, body, rest } = answer(&path);
             let mut response = Response::builder().status(code);
             for (name, value) in headers {
                 response = response.header(name, value);
             }
-            let mut frames = vec![Ok(hyper::body::Frame::data(bytes::Bytes::from(body)))];
-            if breaks {
-                frames.push(Err(std::io::Error::other("connection reset")));
-            }
-            let body = http_body_util::StreamBody::new(futures::stream::iter(frames));
+            let first: BoxFuture<_> = Box::pin(std::future::ready(Ok(Bytes::from(body))));
+            let frames = futures::stream::iter([first].into_iter().chain(rest)).buffered(1);
+            let body = http_body_util::StreamBody::new(frames.map_ok(hyper::body::Frame::data));
             Ok::<_, std::io::Error>(response.body(body).unwrap())
         }
     });

@@ -321,7 +321,7 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
         // The right side of IN has no affinity of its own.
         match comparison(Operator::Eq, &expr, subject, &item, item_class, schema) {
             compared if !matches!(item, Expr::Literal(..)) => others.push(compared),
-            Expr::BinaryExpr(binary) if *binary.left == *expr || collated => {
+            Expr::BinaryExpr(binary) if binary.op == Operator::Eq && (*binary.left == *expr || collated) => {
                 subject_expr = *binary.left;
                 kept.push(*binary.right);
             }

@@ -5,7 +5,7 @@ mod text;
 use serde_json::Value as Document;
 
 use self::text::{Text, parse};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::row::{Columns, Row};
 use crate::value::{Json, Map, Timestamp};
 
@@ -206,6 +206,23 @@ pub fn at<'a>(document: &'a Document, steps: &[&str]) -> Option<std::borrow::Cow
         Document::Array(list) => at(list.get(first.parse::<usize>().ok()?)?, rest),
         _ => None,
     }
+}
+
+/// What stands at a path of keys in a text that is read no further; `None` where it is not there, or the text is no JSON
+/// before it.
+pub fn find(text: &[u8], keys: &[&str]) -> Option<Document> {
+    let mut found = None;
+    // Stops as soon as it has what it looks for.
+    let _ = seek(&mut Text::new(text), keys, &mut found);
+    found
+}
+
+fn seek(text: &mut Text<'_>, keys: &[&str], found: &mut Option<Document>) -> Result<()> {
+    let Some((first, rest)) = keys.split_first() else {
+        *found = Some(parse(text.value()?)?);
+        return Err(Error::Cancelled);
+    };
+    text.object(|text, key| if key == first.as_bytes() { seek(text, rest, found) } else { text.value().map(drop) })
 }
 
 /// Sets a field to what stands at a path, if it is there and fits; the derive macro's business.
