@@ -91,6 +91,24 @@ fn known_differences() -> Vec<&'static str> {
     include_str!("fixtures/type_differences.txt").lines().filter(|line| !line.starts_with('#')).collect()
 }
 
+/// What osquery's table of the same name lacks gives way to others of its name, and nothing else does.
+#[test]
+fn columns_beside_osquerys_are_marked() {
+    let osquery: BTreeSet<(&str, &str)> = include_str!("fixtures/osquery_store/columns.tsv")
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(table, rest)| (table, rest.split('\t').next().unwrap_or(rest)))
+        .collect();
+    for table in tables() {
+        let spec = table.spec();
+        let is_osquerys = osquery.iter().any(|(table, _)| *table == spec.name);
+        for column in spec.columns.iter() {
+            let is_added = is_osquerys && !osquery.contains(&(&*spec.name, &*column.name));
+            assert_eq!(column.added, is_added, "{}.{}: `added` in its #[column(..)]", spec.name, column.name);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn examples_run() {
     // Without clusters, accounts and runtimes: an example must still plan, run, and say what is missing.

@@ -15,12 +15,14 @@ pub struct NamedColumn {
     pub collation: Collation,
     /// Whether `SELECT *` leaves it out.
     pub hidden: bool,
+    /// Whether its bare name means another relation's column, or an alias, where there is one: osquery has no such column.
+    pub yields: bool,
 }
 
 impl NamedColumn {
     /// A visible column of a known type that compares by bytes.
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
-        Self { name: name.into(), data_type: Some(data_type), collation: Collation::Binary, hidden: false }
+        Self { name: name.into(), data_type: Some(data_type), ..Self::default() }
     }
 }
 

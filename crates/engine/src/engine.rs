@@ -425,6 +425,7 @@ impl indago_dialect::Names for Engine {
                 indago_table::Collation::VersionRhel => indago_dialect::Collation::VersionRhel,
             },
             hidden: column.hidden,
+            yields: column.added,
         };
         Some(table.spec().columns.iter().map(column).collect())
     }

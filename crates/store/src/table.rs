@@ -110,7 +110,7 @@ fn footer(contents: &Contents) -> Result<ArrowReaderMetadata, String> {
 /// What the stored table says of itself: its file's columns, with what the live table says of them.
 ///
 /// In a file that a capture wrote, columns that only the live table has (since a later version) are NULL, and hidden ones
-/// stay hidden. A file from elsewhere has the columns that it has, and `*` is all of them.
+/// stay hidden, added ones added. A file from elsewhere has the columns that it has, and `*` is all of them.
 fn spec(
     name: &str,
     schema: Option<&SchemaRef>,
@@ -123,7 +123,7 @@ fn spec(
     for field in schema.into_iter().flat_map(|schema| schema.fields()) {
         let live = known.and_then(|known| Some(&known.columns[known.column(field.name())?]));
         columns.push(match live {
-            Some(live) => ColumnSpec { hidden: live.hidden && ours, ..stored(live) },
+            Some(live) => ColumnSpec { hidden: live.hidden && ours, added: live.added && ours, ..stored(live) },
             None => ColumnSpec {
                 name: Cow::Owned(field.name().clone()),
                 kind: Kind::of(&wide(field.data_type())),
@@ -133,6 +133,7 @@ fn spec(
                 pattern: false,
                 range: false,
                 hidden: false,
+                added: false,
                 collation: Collation::Binary,
                 source: None,
                 needs: Cow::Borrowed(&[]),

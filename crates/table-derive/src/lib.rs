@@ -14,8 +14,8 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Lit
 /// On the struct: `#[table(name = "..", env = Type, stream, parts, platforms(".."), require_any(a, b), reads = "..",
 /// rows = 100, needs(".."), whole_source)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
-/// On a field: `#[column(index, required, pattern, range, hidden, source = method, needs = "..", path = "a.b",
-/// collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources;
+/// On a field: `#[column(index, required, pattern, range, hidden, added, source = method, needs = "..", path =
+/// "a.b", collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources;
 /// `#[column(flatten, path = "a.b")]` one whose type is a group of columns, with where their paths start. They come
 /// after the table's own.
 #[proc_macro_derive(Table, attributes(table, column, example))]
@@ -26,7 +26,7 @@ pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 
 /// Makes a struct a group of columns, which a table takes in by `#[column(flatten)]`.
 ///
-/// On a field: `#[column(hidden, needs = "..", path = "a.b", collate = nocase)]`.
+/// On a field: `#[column(hidden, added, needs = "..", path = "a.b", collate = nocase)]`.
 #[proc_macro_derive(Columns, attributes(column))]
 pub fn derive_columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -58,6 +58,7 @@ struct ColumnAttribute {
     pattern: bool,
     range: bool,
     hidden: bool,
+    added: bool,
     source: Option<Ident>,
     needs: Vec<LitStr>,
     path: Option<LitStr>,
@@ -369,6 +370,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
         pattern: false,
         range: false,
         hidden: false,
+        added: false,
         source: None,
         needs: Vec::new(),
         path: None,
@@ -384,6 +386,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 "pattern" => column.pattern = true,
                 "range" => column.range = true,
                 "hidden" => column.hidden = true,
+                "added" => column.added = true,
                 "source" => column.source = Some(meta.value()?.parse()?),
                 "needs" => column.needs = strings(&meta)?,
                 "path" => column.path = Some(path(&meta)?),
@@ -404,8 +407,8 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 }
                 _ => {
                     return Err(meta.error(
-                        "unknown column attribute; there are: index, required, pattern, range, hidden, source, needs, \
-                         path, collate; `skip` alone; and flatten first",
+                        "unknown column attribute; there are: index, required, pattern, range, hidden, added, source, \
+                         needs, path, collate; `skip` alone; and flatten first",
                     ));
                 }
             }
@@ -548,7 +551,7 @@ fn spec(
 }
 
 fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
-    let ColumnAttribute { name, ty, description, index, pattern, range, hidden, needs, collation, .. } = column;
+    let ColumnAttribute { name, ty, description, index, pattern, range, hidden, added, needs, collation, .. } = column;
     let source = match &column.source {
         Some(source) => {
             let position = sources.iter().position(|other| other == source).expect("gathered from the columns");
@@ -570,6 +573,7 @@ fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
             pattern: #pattern,
             range: #range,
             hidden: #hidden,
+            added: #added,
             collation: ::indago_table::derive::Collation::#collation,
             source: #source,
             needs: ::indago_table::derive::Cow::Borrowed(&[#(#needs),*]),

@@ -40,6 +40,7 @@ impl Several {
             pattern: false,
             range: false,
             hidden: true,
+            added: true,
             collation: Collation::Binary,
             source: None,
             needs: Cow::Borrowed(&[]),

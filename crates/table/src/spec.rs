@@ -72,6 +72,9 @@ pub struct ColumnSpec {
     pub range: bool,
     /// Not part of `SELECT *`.
     pub hidden: bool,
+    /// osquery's table of the same name does not have it. A bare name in an osquery query means another table's column, or
+    /// an alias, before it means this.
+    pub added: bool,
     /// How its texts compare.
     pub collation: Collation,
     /// Index into [`TableSpec::sources`]; `None` if it comes with the row.

@@ -41,7 +41,7 @@ pub struct DockerContainerMount {
     #[column(path = "Propagation")]
     propagation: String,
     /// Address of the engine that the container belongs to.
-    #[column(index)]
+    #[column(added, index)]
     endpoint: String,
 }
 

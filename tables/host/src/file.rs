@@ -90,7 +90,7 @@ pub struct File {
     #[column(hidden, source = mount_namespace)]
     mount_namespace_id: Option<String>,
     /// Storage that is allotted to it, in bytes: less than `size` for a sparse file.
-    #[column(source = stat)]
+    #[column(added, source = stat)]
     allocated_size: Option<i64>,
     /// How to reach it.
     #[column(skip)]

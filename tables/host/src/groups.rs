@@ -25,6 +25,7 @@ pub struct Group {
     #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
     pid_with_namespace: i64,
     /// Login names of users whom the group lists; a user's primary group does not list the user.
+    #[column(added)]
     members: Vec<String>,
 }
 

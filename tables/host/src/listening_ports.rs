@@ -35,6 +35,7 @@ pub struct ListeningPort {
     /// Inode number of the network namespace.
     net_namespace: String,
     /// User who made the socket; NULL for unix.
+    #[column(added)]
     uid: Option<i64>,
 }
 

@@ -55,12 +55,16 @@ pub struct Mount {
     /// Options, with commas between.
     flags: String,
     /// The part of the file system that is mounted: `/` is the whole of it, anything else a bind mount or subvolume.
+    #[column(added)]
     root: String,
     /// ID of the mount.
+    #[column(added)]
     mount_id: i64,
     /// ID of the mount below which it lies.
+    #[column(added)]
     parent_id: i64,
     /// Device number, major and minor, as in `8:1`.
+    #[column(added)]
     device_number: String,
     /// The mount point, which may be no text.
     #[column(skip)]

@@ -47,7 +47,7 @@ pub struct OsVersion {
     #[column(hidden, source = mount_namespace)]
     mount_namespace_id: Option<String>,
     /// Name and version in one text.
-    #[column(source = release)]
+    #[column(added, source = release)]
     pretty_name: Option<String>,
     /// Where the file is read.
     #[column(skip)]

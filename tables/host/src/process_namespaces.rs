@@ -37,7 +37,7 @@ pub struct ProcessNamespace {
     #[column(source = uts, needs = "CAP_SYS_PTRACE")]
     uts_namespace: Option<String>,
     /// Namespace of clocks that count from boot; NULL on kernels before 5.6.
-    #[column(source = time, needs = "CAP_SYS_PTRACE")]
+    #[column(added, source = time, needs = "CAP_SYS_PTRACE")]
     time_namespace: Option<String>,
 }
 

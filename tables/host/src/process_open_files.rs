@@ -20,10 +20,10 @@ pub struct ProcessOpenFile {
     /// Path of the file, in the words of the kernel: a deleted one ends in ` (deleted)`.
     path: String,
     /// How it was opened: `r`, `w` or `rw`.
-    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    #[column(added, source = details, needs = "CAP_SYS_PTRACE")]
     access: Option<String>,
     /// Position of the next read or write, in bytes.
-    #[column(source = details, needs = "CAP_SYS_PTRACE")]
+    #[column(added, source = details, needs = "CAP_SYS_PTRACE")]
     offset: Option<i64>,
 }
 

@@ -43,6 +43,7 @@ pub struct ProcessOpenSocket {
     /// Inode number of the network namespace.
     net_namespace: String,
     /// User who made the socket; NULL for unix and netlink.
+    #[column(added)]
     uid: Option<i64>,
 }
 

@@ -106,37 +106,37 @@ pub struct Process {
     #[column(source = control_group)]
     cgroup_path: Option<String>,
     /// Start time, to the clock tick.
-    #[column(source = stat)]
+    #[column(added, source = stat)]
     started_at: Option<Timestamp>,
     /// Command line as the list of its arguments.
-    #[column(source = command_line)]
+    #[column(added, source = command_line)]
     arguments: Option<Vec<String>>,
     /// Session ID.
-    #[column(source = stat)]
+    #[column(added, source = stat)]
     session: Option<i64>,
     /// Controlling terminal: `pts/0`, `tty1`, or the device number; NULL without one.
-    #[column(source = stat)]
+    #[column(added, source = stat)]
     terminal: Option<String>,
     /// Whether it is a thread of the kernel.
-    #[column(source = stat)]
+    #[column(added, source = stat)]
     is_kernel_thread: Option<bool>,
     /// Process ID inside the innermost PID namespace: 1 for the first process of a container.
-    #[column(source = status)]
+    #[column(added, source = status)]
     namespace_pid: Option<i64>,
     /// ID of the process that traces it; 0 without one.
-    #[column(source = status)]
+    #[column(added, source = status)]
     tracer: Option<i64>,
     /// Effective capabilities, as the kernel's hexadecimal mask.
-    #[column(source = status)]
+    #[column(added, source = status)]
     capabilities: Option<String>,
     /// Seccomp mode: 0 off, 1 strict, 2 filtered.
-    #[column(source = status)]
+    #[column(added, source = status)]
     seccomp: Option<i64>,
     /// Whether executing a program can no longer grant privileges: 1 it cannot, 0 it can.
-    #[column(source = status)]
+    #[column(added, source = status)]
     no_new_privileges: Option<i64>,
     /// User who logged in, which stays the same through `su` and `sudo`; NULL for what no login started.
-    #[column(source = login)]
+    #[column(added, source = login)]
     login_uid: Option<i64>,
     /// When the machine was started, in seconds since 1970; what start times count from.
     #[column(skip)]

@@ -77,7 +77,7 @@ pub struct SystemInfo {
     #[column(source = host_name)]
     local_hostname: Option<String>,
     /// ID that the operating system gave this installation.
-    #[column(source = installation)]
+    #[column(added, source = installation)]
     machine_id: Option<String>,
 }
 

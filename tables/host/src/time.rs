@@ -38,9 +38,10 @@ pub struct Time {
     /// The same as `datetime`.
     iso_8601: String,
     /// The same as `datetime`.
-    #[column(hidden)]
+    #[column(added, hidden)]
     date_time: String,
     /// The moment, to the microsecond.
+    #[column(added)]
     moment: Timestamp,
 }
 

@@ -267,10 +267,10 @@ impl Rewriter<'_> {
 
     fn identifier(&mut self, ident: Ident, scope: &Scope<'_>) -> Result<Expr> {
         let visible = scope.alias_visible(&ident.value);
-        match scope.find_here_or_alias(&ident.value) {
-            Found::Column { name, relation, merged, .. } => {
+        match scope.find_own(&ident.value) {
+            Found::Column { name, relation, shared, .. } => {
                 // Qualified where DataFusion would see two columns, or an alias first.
-                if (merged || (visible && !scope.sorting.get()))
+                if (shared || (visible && !scope.sorting.get()))
                     && let Some(relation) = scope.relations.get(relation)
                     && !relation.name.is_empty()
                 {
@@ -696,9 +696,10 @@ impl Scope<'_> {
         self.aliases_visible.get() && self.alias(name).is_some()
     }
 
-    /// A column of this SELECT only.
-    fn find_here_or_alias(&self, column: &str) -> Found {
+    /// A column of this SELECT only, and none that yields.
+    fn find_own(&self, column: &str) -> Found {
         match self.find_here(None, column) {
+            Found::Column { yields: true, .. } => Found::Nothing,
             found @ Found::Column { .. } => found,
             _ => Found::Nothing,
         }
@@ -1005,7 +1006,7 @@ fn like_subject(term: &Expr, negated: bool, scope: &Scope<'_>) -> Option<String>
     let worth = match subject {
         Expr::Identifier(ident) => {
             scope.alias_visible(&ident.value)
-                && !matches!(scope.find_here(None, &ident.value), Found::Column { .. })
+                && !matches!(scope.find_own(&ident.value), Found::Column { .. })
                 && scope.alias(&ident.value).is_some_and(costs)
         }
         other => costs(other),

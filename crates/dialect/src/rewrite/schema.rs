@@ -80,6 +80,7 @@ impl Rewriter<'_> {
             name: (*name).to_owned(),
             kind: Some(*kind),
             hidden: false,
+            yields: false,
             merged: false,
         });
         Some((factor, known.collect()))

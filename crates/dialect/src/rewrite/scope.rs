@@ -11,11 +11,13 @@ use super::kind::Class;
 pub(crate) struct Output {
     pub(crate) name: String,
     pub(crate) kind: Option<Class>,
+    /// See [`NamedColumn::yields`](crate::NamedColumn::yields).
+    pub(crate) yields: bool,
 }
 
 impl Output {
     pub(crate) fn unknown(name: String) -> Self {
-        Self { name, kind: None }
+        Self { name, kind: None, yields: false }
     }
 }
 
@@ -25,6 +27,8 @@ pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: Option<Class>,
     pub(crate) hidden: bool,
+    /// See [`NamedColumn::yields`](crate::NamedColumn::yields).
+    pub(crate) yields: bool,
     /// Left out of a bare `*`, since USING or NATURAL merged it into one to the left.
     pub(crate) merged: bool,
 }
@@ -36,6 +40,15 @@ pub(crate) struct Relation {
     pub(crate) name: String,
     /// `None` when the columns are not known.
     pub(crate) columns: Option<Vec<Column>>,
+}
+
+impl Relation {
+    /// Its column of that name, in any case.
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        let columns = self.columns.as_ref()?;
+        let exact = columns.iter().find(|own| own.name == name);
+        exact.or_else(|| columns.iter().find(|own| own.name.eq_ignore_ascii_case(name)))
+    }
 }
 
 /// What a SELECT can see.
@@ -67,13 +80,16 @@ pub(crate) enum Found {
         relation: usize,
         name: String,
         kind: Option<Class>,
-        merged: bool,
+        /// Whether DataFusion would find its bare name in another relation too.
+        shared: bool,
+        yields: bool,
     },
     /// A column of a SELECT around this one.
     Outer {
         relation: String,
         name: String,
         kind: Option<Class>,
+        yields: bool,
     },
     /// Nothing, but there are relations whose columns are not known.
     Perhaps,
@@ -98,26 +114,35 @@ impl<'p> Scope<'p> {
 
     /// Looks a column up, here and outwards.
     pub(crate) fn find(&self, relation: Option<&str>, column: &str) -> Found {
-        match self.find_here(relation, column) {
-            Found::Nothing | Found::Perhaps => {}
+        let here = match self.find_here(relation, column) {
+            Found::Nothing | Found::Perhaps => None,
+            found @ Found::Column { yields: true, .. } => Some(found),
             found => return found,
-        }
+        };
         let open_here = self
             .relations
             .iter()
             .any(|known| known.columns.is_none() && relation.is_none_or(|name| known.name.eq_ignore_ascii_case(name)));
-        if open_here {
+        if open_here && here.is_none() {
             self.mentioned.set(true);
             return Found::Perhaps;
         }
-        match self.outer {
-            None => Found::Nothing,
-            Some(outer) => match outer.find(relation, column) {
-                Found::Column { relation, name, kind, .. } => {
+        match self.outer.map(|outer| (outer, outer.find(relation, column))) {
+            None => here.unwrap_or(Found::Nothing),
+            Some((outer, found)) => match found {
+                Found::Column { yields: true, .. }
+                | Found::Outer { yields: true, .. }
+                | Found::Perhaps
+                | Found::Nothing
+                    if here.is_some() =>
+                {
+                    here.unwrap_or(found)
+                }
+                Found::Column { relation, name, kind, yields, .. } => {
                     outer.reached.set(true);
                     self.correlated.set(true);
                     let relation = outer.relations.get(relation).map(|known| known.name.clone()).unwrap_or_default();
-                    Found::Outer { relation, name, kind }
+                    Found::Outer { relation, name, kind, yields }
                 }
                 found @ Found::Outer { .. } => {
                     self.correlated.set(true);
@@ -128,21 +153,37 @@ impl<'p> Scope<'p> {
         }
     }
 
+    /// Looks a column up among those of this SELECT: the first that has not to yield, else the first.
     pub(crate) fn find_here(&self, relation: Option<&str>, column: &str) -> Found {
+        let mut found: Option<(usize, &Column)> = None;
+        let mut shared = false;
         for (at, known) in self.relations.iter().enumerate() {
             if relation.is_some_and(|name| !known.name.eq_ignore_ascii_case(name)) {
                 continue;
             }
-            let Some(columns) = &known.columns else { continue };
-            let exact = columns.iter().find(|own| own.name == column);
-            let found = exact.or_else(|| columns.iter().find(|own| own.name.eq_ignore_ascii_case(column)));
-            if let Some(found) = found {
-                let merged = relation.is_none() && self.merged.iter().any(|name| name.eq_ignore_ascii_case(column));
-                self.mentioned.set(true);
-                return Found::Column { relation: at, name: found.name.clone(), kind: found.kind, merged };
+            let Some(own) = known.column(column) else { continue };
+            match found {
+                None => found = Some((at, own)),
+                Some((_, first)) => {
+                    shared |= first.yields != own.yields;
+                    if first.yields && !own.yields {
+                        found = Some((at, own));
+                    }
+                }
             }
         }
-        Found::Nothing
+        let Some((at, own)) = found else { return Found::Nothing };
+        self.mentioned.set(true);
+        if relation.is_none() {
+            shared |= self.merged.iter().any(|name| name.eq_ignore_ascii_case(column));
+        }
+        Found::Column {
+            relation: at,
+            name: own.name.clone(),
+            kind: own.kind,
+            shared,
+            yields: own.yields && relation.is_none(),
+        }
     }
 
     /// Whether a relation here or further out has the name.

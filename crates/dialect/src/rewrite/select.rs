@@ -349,7 +349,7 @@ impl Rewriter<'_> {
                             .iter()
                             .filter_map(|relation| relation.columns.as_ref())
                             .flatten()
-                            .filter(|column| !column.hidden)
+                            .filter(|column| !column.hidden && !column.yields)
                             .map(|column| column.name.clone())
                             .collect()
                     };
@@ -524,6 +524,7 @@ impl Rewriter<'_> {
                     kind: column.data_type.as_ref().map(Class::of),
                     name: column.name,
                     hidden: column.hidden,
+                    yields: column.yields,
                     merged: false,
                 })
                 .collect(),
@@ -540,11 +541,10 @@ fn equal_columns(names: &[String], scope: &Scope<'_>, before: usize) -> Option<J
     }
     let (left, right) = scope.relations.split_at(before);
     let column = |relations: &[Relation], name: &str| {
-        relations.iter().find_map(|relation| {
-            let own = relation.columns.iter().flatten().find(|column| column.name.eq_ignore_ascii_case(name))?;
-            let parts = [&relation.name, &own.name].map(|part| exact(part.clone(), Span::empty()));
-            Some(Expr::CompoundIdentifier(parts.into()))
-        })
+        let own = relations.iter().filter_map(|relation| Some((relation, relation.column(name)?)));
+        let (relation, own) = own.min_by_key(|(_, column)| column.yields)?;
+        let parts = [&relation.name, &own.name].map(|part| exact(part.clone(), Span::empty()));
+        Some(Expr::CompoundIdentifier(parts.into()))
     };
     let mut all: Option<Expr> = None;
     for name in names {
@@ -580,12 +580,13 @@ fn json_columns() -> Vec<Column> {
         ("fullkey", Class::Text),
         ("path", Class::Text),
     ]
-    .map(|(name, kind)| Column { name: name.to_owned(), kind: Some(kind), hidden: false, merged: false })
+    .map(|(name, kind)| Column { name: name.to_owned(), kind: Some(kind), hidden: false, yields: false, merged: false })
     .into()
 }
 
 fn visible(output: Output) -> Column {
-    Column { hidden: output.name == PLACE, name: output.name, kind: output.kind, merged: false }
+    let Output { name, kind, yields } = output;
+    Column { hidden: name == PLACE, name, kind, yields, merged: false }
 }
 
 /// The windows of the WINDOW clause, each with what it takes from another.
@@ -645,7 +646,13 @@ fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec
             alias
                 .columns
                 .iter()
-                .map(|column| Column { name: lowered(&column.name), kind: None, hidden: false, merged: false })
+                .map(|column| Column {
+                    name: lowered(&column.name),
+                    kind: None,
+                    hidden: false,
+                    yields: false,
+                    merged: false,
+                })
                 .collect(),
         );
     }
@@ -657,6 +664,8 @@ fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec
 enum ItemName {
     /// The item is a column, or stands for several.
     Own,
+    /// It is one of those that a `*` stands for.
+    Star,
     Alias(Ident),
     Text(String),
 }
@@ -723,9 +732,12 @@ fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: 
             continue;
         }
         let bare_star = wanted == Some(None);
-        for relation in relations {
+        let has =
+            |relation: &&Relation, name: &str| relation.column(name).is_some_and(|own| !own.hidden && !own.yields);
+        for relation in &relations {
             for column in relation.columns.iter().flatten() {
-                if column.hidden || (bare_star && column.merged) {
+                let yields = column.yields && relations.iter().any(|other| has(other, &column.name));
+                if column.hidden || yields || (bare_star && column.merged) {
                     continue;
                 }
                 let span = Span::empty();
@@ -736,7 +748,7 @@ fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: 
                     Expr::CompoundIdentifier(vec![exact(relation.name.clone(), span), column])
                 };
                 projection.push(SelectItem::UnnamedExpr(expr));
-                expanded.push(ItemName::Own);
+                expanded.push(ItemName::Star);
             }
         }
     }
@@ -821,12 +833,15 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
                                     continue;
                                 }
                                 match (&mut outputs, &relation.columns) {
-                                    (Some(outputs), Some(columns)) => outputs.extend(
-                                        columns
-                                            .iter()
-                                            .filter(|column| !column.merged)
-                                            .map(|column| Output { name: column.name.clone(), kind: column.kind }),
-                                    ),
+                                    (Some(outputs), Some(columns)) => {
+                                        outputs.extend(columns.iter().filter(|column| !column.merged).map(|column| {
+                                            Output {
+                                                name: column.name.clone(),
+                                                kind: column.kind,
+                                                yields: column.yields,
+                                            }
+                                        }))
+                                    }
                                     _ => outputs = None,
                                 }
                             }
@@ -839,6 +854,11 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
             };
         let kind = kind::of(&expr, scope);
         let column = column_of(&expr, scope);
+        let yields = matches!(name, ItemName::Star)
+            && column.as_ref().is_some_and(|(relation, name)| {
+                let own = scope.relations.iter().find(|known| known.name == *relation);
+                own.and_then(|own| own.column(name)).is_some_and(|own| own.yields)
+            });
         let (relation, shown, needs_alias) = match (&name, &column) {
             (ItemName::Alias(alias), _) => (None, alias.value.clone(), true),
             (_, Some((relation, column))) if !matches!(name, ItemName::Text(_)) => {
@@ -848,7 +868,7 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
                 (Some(relation.clone()), column.clone(), false)
             }
             (ItemName::Text(text), _) => (None, text.clone(), true),
-            (ItemName::Own, _) => (None, plain_name(&expr, alias.as_ref()), true),
+            (ItemName::Own | ItemName::Star, _) => (None, plain_name(&expr, alias.as_ref()), true),
         };
         let repeated = |candidate: &str, relation: &Option<String>| {
             seen.get(candidate).is_some_and(|others| {
@@ -871,7 +891,7 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
             SelectItem::UnnamedExpr(expr)
         };
         if let Some(outputs) = &mut outputs {
-            outputs.push(Output { name: unique, kind });
+            outputs.push(Output { name: unique, kind, yields });
         }
     }
     outputs

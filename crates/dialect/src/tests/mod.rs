@@ -1,5 +1,6 @@
 //! The dialect against SQLite itself, and the examples of the reference.
 
+mod added;
 mod corpus;
 mod generated;
 mod harness;
