@@ -6,7 +6,7 @@ use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
     ExcludeSelectItem, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    WildcardAdditionalOptions, With,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -77,7 +77,7 @@ pub(crate) trait HiddenColumns {
 pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColumns) {
     match statement {
         Parsed::Statement(inner) => {
-            let _ = inner.visit(&mut Wildcards(columns));
+            let _ = inner.visit(&mut Wildcards { columns, ctes: Vec::new(), open: Vec::new() });
         }
         Parsed::Explain(explain) => expand_wildcards(&mut explain.statement, columns),
         _ => {}
@@ -111,18 +111,64 @@ pub(crate) fn unsupported_clause(statement: &mut Parsed) -> Option<&'static str>
     clauses.0
 }
 
-struct Wildcards<'a>(&'a dyn HiddenColumns);
+struct Wildcards<'a> {
+    columns: &'a dyn HiddenColumns,
+    /// The names of the common table expressions in reach: each hides the table of its name.
+    ctes: Vec<String>,
+    /// For each query that is being visited its WITH, and how many names were in reach before it.
+    open: Vec<(Option<With>, usize)>,
+}
 
 impl VisitorMut for Wildcards<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let before = self.ctes.len();
+        // The visitor would go through it with all its names in reach.
+        let mut with = query.with.take();
+        if let Some(with) = &mut with {
+            self.in_with(with)?;
+        }
+        self.open.push((with, before));
         self.in_set(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some((with, before)) = self.open.pop() {
+            query.with = with;
+            self.ctes.truncate(before);
+        }
         ControlFlow::Continue(())
     }
 }
 
 impl Wildcards<'_> {
+    /// Only a recursive definition sees its own name; in any other the name still means the table.
+    fn in_with(&mut self, with: &mut With) -> ControlFlow<()> {
+        for cte in &mut with.cte_tables {
+            let name = cte.alias.name.value.to_lowercase();
+            let names_itself = with.recursive && matches!(*cte.query.body, SetExpr::SetOperation { .. });
+            if names_itself {
+                self.ctes.push(name.clone());
+            }
+            cte.query.visit(self)?;
+            if !names_itself {
+                self.ctes.push(name);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The hidden columns of what a name in FROM means.
+    fn hidden(&self, name: &ObjectName) -> Vec<String> {
+        match last(name) {
+            Some(table) if name.0.len() == 1 && self.ctes.contains(&table) => Vec::new(),
+            Some(table) => self.columns.hidden(&table),
+            None => Vec::new(),
+        }
+    }
+
     fn in_set(&self, set: &mut SetExpr) {
         match set {
             SetExpr::Select(select) => self.in_select(select),
@@ -189,9 +235,8 @@ impl Wildcards<'_> {
         };
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
-                let hidden = last(name).map(|table| self.0.hidden(&table)).unwrap_or_default();
                 let visible_as = if alias.is_some() { named(alias) } else { name.clone() };
-                vec![(visible_as, hidden)]
+                vec![(visible_as, self.hidden(name))]
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => self.relations(table_with_joins),
             TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => vec![(named(alias), Vec::new())],
@@ -239,6 +284,60 @@ mod tests {
         let text = "SELECT ';' -- ; no\n; /* ; */ SELECT 2 ;; -- end\n";
         let sqls: Vec<String> = split(text).into_iter().map(|statement| statement.sql).collect();
         assert_eq!(sqls, ["SELECT ';' -- ; no", "/* ; */ SELECT 2"]);
+    }
+
+    struct OneHidden;
+
+    impl HiddenColumns for OneHidden {
+        fn hidden(&self, table: &str) -> Vec<String> {
+            if table == "users" { vec!["root".to_owned()] } else { Vec::new() }
+        }
+    }
+
+    fn expanded(sql: &str) -> String {
+        let mut statements = datafusion::sql::parser::DFParser::parse_sql(sql).expect("the statement parses");
+        let mut statement = statements.pop_front().expect("there is a statement");
+        expand_wildcards(&mut statement, &OneHidden);
+        statement.to_string()
+    }
+
+    #[test]
+    fn a_cte_hides_the_table_of_its_name() {
+        for unchanged in [
+            "WITH users AS (SELECT 1 AS a) SELECT * FROM users",
+            "WITH USERS AS (SELECT 1 AS a) SELECT u.* FROM Users AS u",
+            "WITH users AS (SELECT 1 AS a) SELECT * FROM (SELECT * FROM users) AS u WHERE a IN (SELECT * FROM users)",
+            "WITH users AS (SELECT 1 AS a), b AS (SELECT * FROM users) SELECT * FROM b UNION ALL SELECT * FROM users",
+            "WITH users AS (SELECT 1 AS a) SELECT * FROM (WITH b AS (SELECT * FROM users) SELECT * FROM b) AS c",
+            "WITH RECURSIVE users AS (SELECT 1 AS a UNION ALL SELECT * FROM users WHERE a < 3) SELECT * FROM users",
+        ] {
+            assert_eq!(expanded(unchanged), unchanged);
+        }
+    }
+
+    #[test]
+    fn outside_the_reach_of_a_cte_its_name_is_the_table() {
+        let star = "users.* EXCLUDE (\"root\")";
+        for (sql, expected) in [
+            (
+                "WITH users AS (SELECT * FROM users WHERE uid = 0) SELECT * FROM users",
+                format!("WITH users AS (SELECT {star} FROM users WHERE uid = 0) SELECT * FROM users"),
+            ),
+            (
+                "SELECT * FROM (WITH users AS (SELECT 1 AS a) SELECT * FROM users) AS c, users",
+                format!("SELECT c.*, {star} FROM (WITH users AS (SELECT 1 AS a) SELECT * FROM users) AS c, users"),
+            ),
+            (
+                "WITH b AS (SELECT * FROM users), users AS (SELECT 1 AS a) SELECT * FROM b, users",
+                format!("WITH b AS (SELECT {star} FROM users), users AS (SELECT 1 AS a) SELECT * FROM b, users"),
+            ),
+            (
+                "WITH RECURSIVE users AS (SELECT * FROM users) SELECT * FROM users",
+                format!("WITH RECURSIVE users AS (SELECT {star} FROM users) SELECT * FROM users"),
+            ),
+        ] {
+            assert_eq!(expanded(sql), expected, "{sql}");
+        }
     }
 
     #[test]
