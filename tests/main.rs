@@ -9,6 +9,7 @@ mod explain;
 mod forensics;
 mod git;
 mod host;
+mod interrupt;
 mod kubernetes;
 mod layering;
 mod osquery_store;

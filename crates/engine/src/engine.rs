@@ -8,7 +8,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::{AggregateUDF, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan};
+use datafusion::logical_expr::{AggregateUDF, DdlStatement, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -313,10 +313,21 @@ impl Engine {
             LogicalPlan::Dml(_) | LogicalPlan::Copy(_) => {
                 return Err(Error::new(Code::Unsupported, "queries read; they don't write").in_sql(sql));
             }
-            // CREATE VIEW, SET and their like take effect at once and give no rows.
-            plan @ (LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) => {
+            // A view takes effect at once and gives no rows.
+            plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {
+                if let LogicalPlan::Ddl(DdlStatement::CreateView(view)) = &plan
+                    && self.table(view.name.table()).is_some()
+                {
+                    let error = Error::new(Code::Plan, format!("there is a table `{}`", view.name.table()));
+                    return Err(error.with_help("give the view another name").in_sql(sql));
+                }
                 let done = self.0.context.execute_logical_plan(plan).await;
                 done.map_err(|error| self.error(&error, sql))?.logical_plan().clone()
+            }
+            LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => {
+                let error = Error::new(Code::Unsupported, "queries read: they change neither tables nor settings");
+                let help = "`CREATE VIEW` gives a query a name; settings are in the configuration";
+                return Err(error.with_help(help).in_sql(sql));
             }
             LogicalPlan::Explain(mut explain) if explain.verbose => {
                 let text = rewritten.as_deref().map_or(sql, |sql| sql.trim_start_matches("EXPLAIN VERBOSE "));

@@ -23,13 +23,16 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use indago_table::scan::BoxFuture;
 use indago_table::table::FindSlices;
 use indago_table::{
-    Constraints, Error as TableError, Meter, Reading, Scalar, ScanContext, Sink, Slice, TableRef, TableSpec,
+    Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, Scalar, ScanContext, Sink, Slice,
+    TableRef, TableSpec,
 };
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::alternatives;
 use crate::condition::{self, Condition, Failure};
 use crate::constraints;
+use crate::estimate;
 use crate::lookup_join::cache;
 use crate::shared::SharedReading;
 use crate::state::{QueryState, ScanRecord, Shared};
@@ -41,6 +44,8 @@ pub(crate) struct Asked {
     pub(crate) columns: Vec<usize>,
     /// What the table answers, all of it or in part.
     pub(crate) constraints: Arc<Constraints>,
+    /// Where that is not enough to ask a keyed table: what is asked one or the other, each with the constraints.
+    pub(crate) alternatives: Arc<[Constraints]>,
     /// What is checked on the rows besides.
     pub(crate) conditions: Vec<Condition>,
     /// Rows that are enough.
@@ -60,13 +65,32 @@ impl Asked {
         columns.sort_unstable();
         columns.dedup();
         let conditions = if is_common { first.conditions.clone() } else { Vec::new() };
-        Some(Asked { columns, constraints: first.constraints.clone(), conditions, limit: None })
+        Some(Asked { columns, conditions, limit: None, ..(*first).clone() })
+    }
+
+    /// The columns that are constrained.
+    fn constrained(&self) -> BTreeSet<usize> {
+        self.alternatives
+            .iter()
+            .chain([&*self.constraints])
+            .flat_map(|constraints| constraints.0.keys())
+            .copied()
+            .collect()
+    }
+
+    /// The constraints as people read them.
+    pub(crate) fn described(&self, spec: &TableSpec) -> String {
+        match &*self.alternatives {
+            [] => constraints::describe(spec, &self.constraints),
+            several => several.iter().map(|one| constraints::describe(spec, one)).collect::<Vec<_>>().join(" OR "),
+        }
     }
 
     /// All columns that a reading of this needs, ascending.
     pub(crate) fn needs(&self) -> Vec<usize> {
-        let checked = self.conditions.iter().flat_map(Condition::columns).chain(self.constraints.0.keys());
-        let columns: BTreeSet<usize> = self.columns.iter().chain(checked).copied().collect();
+        let checked = self.conditions.iter().flat_map(Condition::columns);
+        let mut columns = self.constrained();
+        columns.extend(self.columns.iter().chain(checked));
         columns.into_iter().collect()
     }
 
@@ -157,8 +181,7 @@ impl ScanExec {
     /// A line in the query's statistics for readings that ask this.
     pub(crate) fn record(&self, state: &QueryState, asked: &Asked, how: &'static str) -> Arc<ScanRecord> {
         let spec = self.table.spec();
-        let constraints = constraints::describe(spec, &asked.constraints);
-        state.record(&spec.name, constraints, condition::describe(&asked.conditions), how)
+        state.record(&spec.name, asked.described(spec), condition::describe(&asked.conditions), how)
     }
 
     /// Reads rows of the table.
@@ -173,12 +196,22 @@ impl ScanExec {
         if !is_checked {
             columns.extend(asked.conditions.iter().flat_map(Condition::columns));
         }
+        if !asked.alternatives.is_empty() {
+            columns.extend(asked.constrained());
+        }
         columns.sort_unstable();
         columns.dedup();
         let (filters, failure) = condition::asked(if is_checked { &asked.conditions } else { &[] });
-        let context = ScanContext { filters, ..self.context(state, &record, &columns, asked) };
-        let limit = asked.limit.filter(|_| !self.table.checks_filters());
-        let rows = read(self.engine.limits.slices, &self.table, context, record, state, failure);
+        let limit = asked.limit.filter(|_| !self.table.checks_filters() || !asked.alternatives.is_empty());
+        let told_apart_by: Vec<usize> =
+            asked.constrained().iter().filter_map(|column| columns.binary_search(column).ok()).collect();
+        let (at_once, table, scope) = (self.engine.limits.slices, self.table.clone(), state.scope.clone());
+        let contexts = self.contexts(state, &record, &columns, asked, &filters);
+        let start = move |context| read(at_once, &table, context, record.clone(), scope.clone(), failure.clone());
+        let rows = match <[ScanContext; 1]>::try_from(contexts) {
+            Ok([context]) => start(context).boxed(),
+            Err(contexts) => alternatives::in_turn(contexts, start, told_apart_by).boxed(),
+        };
         let union = Asked {
             columns,
             conditions: if is_checked { asked.conditions.clone() } else { Vec::new() },
@@ -193,18 +226,31 @@ impl ScanExec {
         }
     }
 
-    fn context(&self, state: &QueryState, record: &ScanRecord, columns: &[usize], asked: &Asked) -> ScanContext {
+    /// One context for each of the alternatives.
+    fn contexts(
+        &self,
+        state: &QueryState,
+        record: &ScanRecord,
+        columns: &[usize],
+        asked: &Asked,
+        filters: &Arc<[Arc<dyn RowFilter>]>,
+    ) -> Vec<ScanContext> {
         let gives_all = self.table.checks_filters() || asked.conditions.is_empty();
-        ScanContext {
+        let context = |constraints: Arc<Constraints>| ScanContext {
             columns: columns.into(),
-            constraints: asked.constraints.clone(),
-            filters: Arc::new([]),
+            constraints,
+            joined: self.binding.as_ref().map(|binding| binding.columns.as_slice()).unwrap_or_default().into(),
+            filters: filters.clone(),
             limit: asked.limit.filter(|_| gives_all),
             batch_size: self.engine.limits.batch_size,
             meter: Arc::new(Meter::child(&record.meter)),
             gate: self.engine.gate.clone(),
             query: state.scope.clone(),
             given: Arc::default(),
+        };
+        match &*asked.alternatives {
+            [] => vec![context(asked.constraints.clone())],
+            several => several.iter().map(|constraints| context(Arc::new(constraints.clone()))).collect(),
         }
     }
 
@@ -213,27 +259,18 @@ impl ScanExec {
         let state = self.engine.start_query();
         let record = self.record(&state, &self.asked, "explain");
         let (filters, _) = condition::asked(&self.asked.conditions);
-        let context = ScanContext { filters, ..self.context(&state, &record, &self.asked.columns, &self.asked) };
-        let slices = self.table.slices(&context).unwrap_or_default();
-        slices.into_iter().map(|slice| slice.label).filter(|label| !label.is_empty()).collect()
+        let contexts = self.contexts(&state, &record, &self.asked.columns, &self.asked, &filters);
+        let contexts = contexts.into_iter().filter_map(|context| context.with_open_keys(self.table.spec()));
+        let slices = contexts.flat_map(|context| self.table.slices(&context).unwrap_or_default());
+        slices.map(|slice| slice.label).filter(|label| !label.is_empty()).collect()
     }
 
     fn estimated_rows(&self) -> usize {
-        let rows = estimated_rows(self.table.spec(), &self.asked.constraints, self.asked.conditions.len());
+        let answered = estimate::answered(self.table.spec(), &self.asked.constraints);
+        let rows = answered * estimate::left_by(self.asked.conditions.iter().map(Condition::selectivity));
         let rows = rows.ceil().min(usize::MAX as f64) as usize;
         self.asked.limit.map_or(rows, |limit| rows.min(limit))
     }
-}
-
-/// The part of the rows that a condition is expected to leave.
-pub(crate) const SELECTIVITY: f64 = 0.2;
-
-/// Rows that a scan is expected to give.
-pub(crate) fn estimated_rows(spec: &TableSpec, constraints: &Constraints, conditions: usize) -> f64 {
-    let typical = spec.typical_rows as f64;
-    let keys = constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|keys| keys.len()).min();
-    let rows = keys.map_or(typical, |keys| (keys as f64).min(typical));
-    rows * SELECTIVITY.powi(conditions.min(3) as i32)
 }
 
 /// No more than so many rows of a stream.
@@ -368,13 +405,13 @@ fn read(
     table: &TableRef,
     context: ScanContext,
     record: Arc<ScanRecord>,
-    state: &QueryState,
+    scope: Arc<QueryScope>,
     failure: Failure,
 ) -> Rows {
     let (sender, receiver) = mpsc::channel(2);
     let mut tasks = JoinSet::new();
-    let meter = context.meter.clone();
-    let report = Report { table: table.spec().name.to_string(), scope: state.scope.clone() };
+    let (meter, left) = (context.meter.clone(), context.limit);
+    let report = Report { table: table.spec().name.to_string(), scope };
     match table.slices(&context) {
         Err(error) => report.add("", &error),
         Ok(slices) => {
@@ -385,7 +422,7 @@ fn read(
             }
         }
     }
-    Rows { receiver, tasks, record, meter, failure }
+    Rows { receiver, tasks, left, record, meter, failure }
 }
 
 /// Reads slices, so many at the same time as there are places.
@@ -468,10 +505,12 @@ impl Report {
     }
 }
 
-/// The batches of a scan; dropping it stops the scan.
+/// The batches of a scan; dropping it stops the scan, and so do rows that are enough.
 struct Rows {
     receiver: mpsc::Receiver<RecordBatch>,
     tasks: JoinSet<()>,
+    /// Rows that are still asked for; `None` for all.
+    left: Option<usize>,
     record: Arc<ScanRecord>,
     meter: Arc<Meter>,
     failure: Failure,
@@ -481,8 +520,17 @@ impl Stream for Rows {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.left == Some(0) {
+            // Slices that have not come yet are not needed, nor is what they lack.
+            self.meter.cancel();
+            self.tasks.abort_all();
+            return Poll::Ready(None);
+        }
         match self.receiver.poll_recv(context) {
-            Poll::Ready(Some(batch)) => return Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(batch)) => {
+                self.left = self.left.map(|left| left.saturating_sub(batch.num_rows()));
+                return Poll::Ready(Some(Ok(batch)));
+            }
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {}
         }

@@ -4,13 +4,16 @@
 //! a query needs, drives keyed tables by the keys of the others, holds queries to their limits, and says what was
 //! missing from the rows.
 
+mod alternatives;
 mod condition;
 mod constraints;
 mod diagnostic;
 mod engine;
+mod estimate;
 mod exec;
 mod functions;
 mod gate;
+mod interrupt;
 mod limits;
 mod lookup_join;
 mod meta;

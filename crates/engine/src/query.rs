@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::common::DataFusionError;
+use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
 use indago_table::Warning;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::diagnostic::{Code, Error, Names, Result};
 use crate::engine::Engine;
+use crate::interrupt::interruptible;
 use crate::state::QueryState;
 
 /// Options of one query.
@@ -81,10 +86,20 @@ impl Query {
     }
 
     /// Runs the query: record batches as they come. Dropping the stream cancels what still runs.
+    ///
+    /// A query runs once: its warnings and statistics are those of one run. Asking again gives an error.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn stream(&self) -> BatchStream {
         let timeout = self.options.timeout.or(self.engine.limits().timeout);
+        let rows = if self.state.start() {
+            State::Running(Running::start(self.plan.clone(), self.context.clone(), self.state.clone()))
+        } else {
+            State::Failed(Box::new(Error::new(Code::Execution, "the query has run: plan it anew to run it again")))
+        };
         BatchStream {
-            rows: execute_stream(self.plan.clone(), self.context.clone()).map_err(|error| self.error(&error)).into(),
+            rows,
             schema: self.schema.clone(),
             deadline: timeout.map(|timeout| (timeout, Box::pin(tokio::time::sleep_until(Instant::now() + timeout)))),
             state: self.state.clone(),
@@ -118,10 +133,6 @@ impl Query {
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
         &self.plan
     }
-
-    fn error(&self, error: &datafusion::error::DataFusionError) -> Error {
-        self.engine.error(error, &self.sql)
-    }
 }
 
 impl QueryState {
@@ -153,17 +164,65 @@ pub struct BatchStream {
 }
 
 enum State {
-    Running(SendableRecordBatchStream),
+    Running(Running),
     Failed(Box<Error>),
     Ended,
 }
 
-impl From<Result<SendableRecordBatchStream>> for State {
-    fn from(started: Result<SendableRecordBatchStream>) -> Self {
-        match started {
-            Ok(rows) => State::Running(rows),
-            Err(error) => State::Failed(Box::new(error)),
+/// A plan that runs on a thread of its own: whoever waits for its batches stays free to give up, however long it
+/// computes between two of them.
+struct Running {
+    batches: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, state: Arc<QueryState>) -> Self {
+        let (sender, batches) = mpsc::channel(1);
+        let run = async move {
+            let started = interruptible(plan, &state).and_then(|plan| execute_stream(plan, context));
+            let mut rows = match started {
+                Ok(rows) => rows,
+                Err(error) => return drop(sender.send(Err(error)).await),
+            };
+            // No more than one batch ahead of who reads them.
+            while let Ok(place) = sender.reserve().await {
+                let batch = tokio::select! {
+                    biased;
+                    () = sender.closed() => return,
+                    batch = rows.next() => batch,
+                };
+                let Some(batch) = batch else { return };
+                let is_last = batch.is_err();
+                place.send(batch);
+                if is_last {
+                    return;
+                }
+            }
+        };
+        let runtime = Handle::current();
+        Running { batches, thread: tokio::task::spawn_blocking(move || runtime.block_on(run)) }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RecordBatch, DataFusionError>>> {
+        match std::task::ready!(self.batches.poll_recv(context)) {
+            Some(batch) => Poll::Ready(Some(batch)),
+            // A plan that panicked must not look like the end of the rows.
+            None => Poll::Ready(match std::task::ready!(self.thread.poll_unpin(context)) {
+                Ok(()) => None,
+                Err(error) => Some(Err(DataFusionError::Execution(format!("the query stopped short: {}", why(error))))),
+            }),
         }
+    }
+}
+
+/// Why a thread ended early, for people.
+fn why(error: JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else { return "the runtime shuts down".to_owned() };
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(message), _) => (*message).to_owned(),
+        (_, Some(message)) => message.clone(),
+        _ => "it panicked".to_owned(),
     }
 }
 
@@ -206,7 +265,7 @@ impl Stream for BatchStream {
                 return this.fail(error);
             }
         };
-        match rows.poll_next_unpin(context) {
+        match rows.poll_next(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(as_written(batch, &this.schema))),
             Poll::Ready(Some(Err(error))) => {

@@ -1,6 +1,7 @@
 //! What the engine shares among its queries, and what the scans of one query share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indago_table::{Gate, Meter, QueryScope, Sys, TableRef};
@@ -31,6 +32,8 @@ impl Shared {
     pub(crate) fn start_query(&self) -> Arc<QueryState> {
         Arc::new(QueryState {
             scope: Arc::new(QueryScope::new(self.clock.now())),
+            started: AtomicBool::default(),
+            cancelled: AtomicBool::default(),
             scans: Mutex::default(),
             lookups: KeyCaches::default(),
         })
@@ -41,11 +44,22 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct QueryState {
     pub(crate) scope: Arc<QueryScope>,
+    started: AtomicBool,
+    cancelled: AtomicBool,
     scans: Mutex<Vec<Arc<ScanRecord>>>,
     pub(crate) lookups: KeyCaches,
 }
 
 impl QueryState {
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether this is the first time that the query runs.
+    pub(crate) fn start(&self) -> bool {
+        !self.started.swap(true, Ordering::Relaxed)
+    }
+
     pub(crate) fn record(
         &self,
         table: &str,
@@ -69,8 +83,9 @@ impl QueryState {
         self.scans.lock().clone()
     }
 
-    /// Tells every scan to stop at its next step.
+    /// Tells every scan to stop at its next step, and joins too.
     pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
         for scan in self.scans.lock().iter() {
             scan.meter.cancel();
         }

@@ -39,6 +39,8 @@ pub(crate) struct PhysicalKey {
     pub(crate) column: usize,
     pub(crate) spec: ColumnSpec,
     pub(crate) driving: PhysicalExprRef,
+    /// Its rows come beside those of other scans.
+    pub(crate) beside_others: bool,
 }
 
 /// What a lookup join is, apart from its inputs.
@@ -61,10 +63,17 @@ pub(crate) struct LookupJoinExec {
     left: Arc<dyn ExecutionPlan>,
     right: Arc<dyn ExecutionPlan>,
     shape: Arc<Shape>,
+    /// Rows that are enough.
+    fetch: Option<usize>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
+
+/// Driving rows whose keys are looked up first, where few rows are asked for; each time that they are not enough, so many
+/// times more are taken.
+const FIRST: usize = 16;
+const MORE: usize = 4;
 
 impl LookupJoinExec {
     pub(crate) fn new(left: Arc<dyn ExecutionPlan>, right: Arc<dyn ExecutionPlan>, shape: Arc<Shape>) -> Self {
@@ -82,6 +91,7 @@ impl LookupJoinExec {
             left,
             right,
             shape,
+            fetch: None,
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -141,19 +151,26 @@ impl Shape {
         context: &Arc<TaskContext>,
     ) -> Result<Vec<RecordBatch>> {
         let keys = self.distinct_keys(batch)?;
-        if keys.iter().any(|(_, distinct)| distinct.is_empty()) {
+        if keys.iter().any(|(key, distinct)| distinct.is_empty() && !key.beside_others) {
             return Ok(Vec::new());
         }
-        // The scan with most keys is read in chunks; the others get all of theirs each time.
-        let widest = (0..keys.len()).max_by_key(|position| keys[*position].1.len()).unwrap_or(0);
-        let wanted = keys[widest].1.len();
-        let chunk = wanted.div_ceil(self.concurrency.max(1)).clamp(1, self.batch.max(1));
-        let lookups = keys[widest].1.chunks(chunk).map(|chunk| {
+        // The scan with most keys is read in chunks; the others get all of theirs each time. In chunks of keys for one
+        // part of a UNION, its other parts would come again and again.
+        let alone = (0..keys.len()).filter(|position| !keys[*position].0.beside_others);
+        let widest = alone.max_by_key(|position| keys[*position].1.len());
+        let chunks: Vec<&[Scalar]> = match widest {
+            Some(widest) => {
+                let wanted = &keys[widest].1;
+                wanted.chunks(wanted.len().div_ceil(self.concurrency.max(1)).clamp(1, self.batch.max(1))).collect()
+            }
+            None => vec![&[]],
+        };
+        let lookups = chunks.into_iter().map(|chunk| {
             let chunked: Vec<(PhysicalKey, Arc<Vec<Scalar>>)> = keys
                 .iter()
                 .enumerate()
                 .map(|(position, (key, all))| {
-                    let keys = if position == widest { chunk.to_vec() } else { all.clone() };
+                    let keys = if Some(position) == widest { chunk.to_vec() } else { all.clone() };
                     (key.clone(), Arc::new(keys))
                 })
                 .collect();
@@ -165,6 +182,35 @@ impl Shape {
         let found: Vec<Vec<RecordBatch>> =
             stream::iter(lookups).buffered(self.concurrency.max(1)).try_collect().await?;
         Ok(found.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
+    }
+
+    /// Joins driving rows to what was found for their keys.
+    fn join(
+        &self,
+        driving: RecordBatch,
+        driving_schema: &SchemaRef,
+        found: Vec<RecordBatch>,
+        found_schema: &SchemaRef,
+        context: &Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let driving = MemorySourceConfig::try_new_exec(&[vec![driving]], driving_schema.clone(), None)?;
+        let found = MemorySourceConfig::try_new_exec(&[found], found_schema.clone(), None)?;
+        let (left, right) = match self.side {
+            Side::Right => (driving, found),
+            Side::Left => (found, driving),
+        };
+        let join = HashJoinExec::try_new(
+            left,
+            right,
+            self.on.clone(),
+            self.filter.clone(),
+            &self.join_type,
+            None,
+            PartitionMode::CollectLeft,
+            self.null_equality,
+            false,
+        )?;
+        execute_stream(Arc::new(join), context.clone())
     }
 }
 
@@ -212,7 +258,11 @@ impl DisplayAs for LookupJoinExec {
             write!(f, "{between}filter={}", filter.expression())?;
         }
         let keys: Vec<String> = self.shape.keys.iter().map(|key| key.driving.to_string()).collect();
-        write!(f, "{between}keys=[{}]{between}side={:?}", keys.join(", "), self.shape.side)
+        write!(f, "{between}keys=[{}]{between}side={:?}", keys.join(", "), self.shape.side)?;
+        match self.fetch {
+            Some(fetch) => write!(f, "{between}limit={fetch}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -267,7 +317,17 @@ impl ExecutionPlan for LookupJoinExec {
         let Ok([left, right]) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
             return internal_err!("a lookup join has two inputs");
         };
-        Ok(Arc::new(LookupJoinExec::new(left, right, self.shape.clone())))
+        Ok(Arc::new(LookupJoinExec { fetch: self.fetch, ..LookupJoinExec::new(left, right, self.shape.clone()) }))
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        // With several partitions each would have the limit to itself.
+        let is_one = self.properties.partitioning.partition_count() == 1;
+        is_one.then(|| Arc::new(LookupJoinExec { fetch: limit, ..self.clone() }) as Arc<dyn ExecutionPlan>)
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.fetch
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -279,8 +339,13 @@ impl ExecutionPlan for LookupJoinExec {
         let lookups = MetricBuilder::new(&self.metrics).counter("looked_up_rows", partition);
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
         let memory = MemoryConsumer::new("LookupJoinExec").register(context.memory_pool());
+        let mut left = self.fetch;
+        let mut step = match left {
+            Some(left) if !shape.must_collect() => left.max(FIRST),
+            _ => usize::MAX,
+        };
         let joined = async_stream::try_stream! {
-            loop {
+            while left != Some(0) {
                 let mut batches = Vec::new();
                 if shape.must_collect() {
                     while let Some(batch) = driving.next().await {
@@ -295,40 +360,28 @@ impl ExecutionPlan for LookupJoinExec {
                     break;
                 }
                 let batch = arrow_select::concat::concat_batches(&driving_schema, &batches)?;
-                if batch.num_rows() == 0 {
-                    continue;
+                let mut start = 0;
+                while start < batch.num_rows() && left != Some(0) {
+                    let part = batch.slice(start, step.min(batch.num_rows() - start));
+                    start += part.num_rows();
+                    step = step.saturating_mul(MORE);
+                    let found = shape.look_up(&looked_up, &part, &context).await?;
+                    lookups.add(found.iter().map(RecordBatch::num_rows).sum());
+                    if found.is_empty() && shape.needs_partner() {
+                        continue;
+                    }
+                    let held = memory.size();
+                    memory.try_grow(found.iter().map(RecordBatch::get_array_memory_size).sum())?;
+                    let mut result = shape.join(part, &driving_schema, found, &looked_up_schema, &context)?;
+                    while left != Some(0) && let Some(batch) = result.next().await {
+                        let batch = batch?;
+                        let batch = batch.slice(0, left.unwrap_or(usize::MAX).min(batch.num_rows()));
+                        left = left.map(|left| left - batch.num_rows());
+                        rows.add(batch.num_rows());
+                        yield batch;
+                    }
+                    memory.resize(held);
                 }
-                let found = shape.look_up(&looked_up, &batch, &context).await?;
-                lookups.add(found.iter().map(RecordBatch::num_rows).sum());
-                if found.is_empty() && shape.needs_partner() {
-                    continue;
-                }
-                let held = memory.size();
-                memory.try_grow(found.iter().map(RecordBatch::get_array_memory_size).sum())?;
-                let driving = MemorySourceConfig::try_new_exec(&[vec![batch]], driving_schema.clone(), None)?;
-                let found = MemorySourceConfig::try_new_exec(&[found], looked_up_schema.clone(), None)?;
-                let (left, right) = match shape.side {
-                    Side::Right => (driving, found),
-                    Side::Left => (found, driving),
-                };
-                let join = HashJoinExec::try_new(
-                    left,
-                    right,
-                    shape.on.clone(),
-                    shape.filter.clone(),
-                    &shape.join_type,
-                    None,
-                    PartitionMode::CollectLeft,
-                    shape.null_equality,
-                    false,
-                )?;
-                let mut result = execute_stream(Arc::new(join), context.clone())?;
-                while let Some(batch) = result.next().await {
-                    let batch = batch?;
-                    rows.add(batch.num_rows());
-                    yield batch;
-                }
-                memory.resize(held);
             }
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), joined)))
