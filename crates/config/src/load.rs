@@ -175,6 +175,9 @@ fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     })
 }
 
+/// The fewest calls a second that make sense: one in a quarter of an hour.
+const FEWEST_CALLS: f64 = 0.001;
+
 /// What a type cannot say.
 fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Result<()> {
     let span_of = |path: &[&str]| span_of(table, path).unwrap_or(0..0);
@@ -194,9 +197,9 @@ fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Re
     if let Some((path, _)) = at_least_one.iter().find(|(_, right)| !right) {
         return Err(source.wrong(span_of(path), &path.join("."), "must be more than 0"));
     }
-    if !(config.limits.calls_per_second > 0.0 && config.limits.calls_per_second.is_finite()) {
+    if !(config.limits.calls_per_second >= FEWEST_CALLS && config.limits.calls_per_second.is_finite()) {
         let path = ["limits", "calls_per_second"];
-        return Err(source.wrong(span_of(&path), &path.join("."), "must be more than 0"));
+        return Err(source.wrong(span_of(&path), &path.join("."), &format!("must be at least {FEWEST_CALLS}")));
     }
     if config.daemon.splay > 100 {
         return Err(source.wrong(span_of(&["daemon", "splay"]), "daemon.splay", "is a percentage: 0 to 100"));
@@ -298,6 +301,16 @@ mod tests {
         assert_eq!(config.schedule["shells"].interval, Period::seconds(60));
         assert_eq!(config.packs["ir"], PathBuf::from("packs/ir.conf"));
         assert!(!config.containers.enabled);
+    }
+
+    #[test]
+    fn no_rate_of_calls_is_too_low_to_ever_make_one() {
+        for rate in ["1e-20", "0.0", "-1.0", "nan", "inf"] {
+            let told = error(&format!("[limits]\nretries = 1\ncalls_per_second = {rate}\n"));
+            assert!(told.contains("line 3"), "{told}");
+            assert!(told.contains("`limits.calls_per_second`: must be at least 0.001"), "{told}");
+        }
+        assert!("[limits]\ncalls_per_second = 0.001\n".parse::<Config>().is_ok());
     }
 
     #[test]

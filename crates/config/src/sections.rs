@@ -67,7 +67,7 @@ section! {
         slices: usize = 32,
         /// API calls under way at once to one endpoint: a cluster, or a service in an account and region.
         calls_per_endpoint: usize = 8,
-        /// API calls a second to one endpoint.
+        /// API calls a second to one endpoint; 0.001 at least.
         calls_per_second: f64 = 50.0,
         /// Time after which one API call is given up.
         call_timeout: Period = Period::seconds(30),

@@ -19,6 +19,13 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 /// So much time's calls may come at once: a list of a hundred pages is not held up.
 const BURST: Duration = Duration::from_secs(2);
 
+/// The longest time between two calls, however few a second are allowed.
+const LONGEST_STEP: Duration = Duration::from_secs(1000);
+
+fn step(calls_per_second: f64) -> Duration {
+    Duration::try_from_secs_f64(1.0 / calls_per_second).map_or(LONGEST_STEP, |step| step.min(LONGEST_STEP))
+}
+
 fn a_burst_ago() -> Instant {
     let now = Instant::now();
     now.checked_sub(BURST).unwrap_or(now)
@@ -63,7 +70,7 @@ impl Gate for EndpointGate {
             let endpoint = self.endpoint(endpoint);
             let place = endpoint.places.clone().acquire_owned().await.expect("the semaphore is never closed");
             if self.limits.calls_per_second > 0.0 {
-                let step = Duration::from_secs_f64(1.0 / self.limits.calls_per_second);
+                let step = step(self.limits.calls_per_second);
                 let start = {
                     let mut next = endpoint.next.lock();
                     *next = (*next).max(a_burst_ago()) + step;
@@ -93,5 +100,18 @@ impl Gate for EndpointGate {
 
     fn concurrency(&self) -> usize {
         self.limits.calls_per_endpoint.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_rate_is_too_low_to_wait_for() {
+        assert_eq!(step(50.0), Duration::from_millis(20));
+        for calls_per_second in [1e-20, f64::MIN_POSITIVE, 5e-324] {
+            assert_eq!(step(calls_per_second), LONGEST_STEP, "{calls_per_second}");
+        }
     }
 }
