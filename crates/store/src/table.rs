@@ -136,6 +136,7 @@ fn spec(
                 added: false,
                 collation: Collation::Binary,
                 source: None,
+                slice: false,
                 needs: Cow::Borrowed(&[]),
                 path: None,
             },

@@ -14,7 +14,7 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Lit
 /// On the struct: `#[table(name = "..", env = Type, stream, parts, platforms(".."), require_any(a, b), reads = "..",
 /// rows = 100, needs(".."), whole_source)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
-/// On a field: `#[column(index, required, pattern, range, hidden, added, source = method, needs = "..", path =
+/// On a field: `#[column(index, slice, required, pattern, range, hidden, added, source = method, needs = "..", path =
 /// "a.b", collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources;
 /// `#[column(flatten, path = "a.b")]` one whose type is a group of columns, with where their paths start. They come
 /// after the table's own.
@@ -54,6 +54,7 @@ struct ColumnAttribute {
     ty: Type,
     description: String,
     index: bool,
+    slice: bool,
     required: bool,
     pattern: bool,
     range: bool,
@@ -387,6 +388,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 "range" => column.range = true,
                 "hidden" => column.hidden = true,
                 "added" => column.added = true,
+        slice: false,
                 "source" => column.source = Some(meta.value()?.parse()?),
                 "needs" => column.needs = strings(&meta)?,
                 "path" => column.path = Some(path(&meta)?),
@@ -403,12 +405,13 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                                 "unknown collation; there are: nocase, version, version_dpkg, version_rhel",
                             ));
                         }
+                "slice" => (column.slice, column.index) = (true, true),
                     };
                 }
                 _ => {
                     return Err(meta.error(
-                        "unknown column attribute; there are: index, required, pattern, range, hidden, added, source, \
-                         needs, path, collate; `skip` alone; and flatten first",
+                        "unknown column attribute; there are: index, slice, required, pattern, range, hidden, added, \
+                         source, needs, path, collate; `skip` alone; and flatten first",
                     ));
                 }
             }
@@ -551,7 +554,9 @@ fn spec(
 }
 
 fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
-    let ColumnAttribute { name, ty, description, index, pattern, range, hidden, added, needs, collation, .. } = column;
+    let ColumnAttribute {
+        name, ty, description, index, slice, pattern, range, hidden, added, needs, collation, ..
+    } = column;
     let source = match &column.source {
         Some(source) => {
             let position = sources.iter().position(|other| other == source).expect("gathered from the columns");
@@ -591,6 +596,7 @@ fn constants<'a>(row: &'a Ident, columns: &'a [ColumnAttribute]) -> impl Iterato
         };
         let constant = Ident::new(&column.name.to_uppercase(), column.ident.span());
         quote_spanned! {column.ident.span()=>
+            slice: #slice,
             pub const #constant: ::indago_table::derive::Column<
                 #row, #key, #index, #pattern, #range
             > = ::indago_table::derive::Column::at(#position);

@@ -37,6 +37,7 @@ impl Several {
             nullable: false,
             description: Text::Borrowed(description),
             index: true,
+            slice: true,
             pattern: false,
             range: false,
             hidden: true,

@@ -66,6 +66,8 @@ pub struct ColumnSpec {
     pub description: Text,
     /// `=`, `IN` and join keys on it reach the table.
     pub index: bool,
+    /// Many rows have a value in common, such as their account or cluster: another key says more.
+    pub slice: bool,
     /// `LIKE` patterns on it reach the table.
     pub pattern: bool,
     /// `<`, `>`, `BETWEEN` on it reach the table.

@@ -47,10 +47,10 @@ pub struct Account {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Always `global`: an account has no region.
-    #[column(index)]
+    #[column(slice)]
     region: String,
     /// Id of the account, 12 digits.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile that the credentials come from.
     profile: String,

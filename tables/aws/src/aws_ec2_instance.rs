@@ -38,10 +38,10 @@ pub struct Instance {
     /// ARN of the instance.
     arn: String,
     /// Type of machine, such as `t3.micro`.
-    #[column(index)]
+    #[column(slice)]
     instance_type: Option<String>,
     /// `pending`, `running`, `shutting-down`, `terminated`, `stopping` or `stopped`.
-    #[column(index)]
+    #[column(slice)]
     instance_state: Option<String>,
     /// Whether detailed monitoring is `enabled` or `disabled`.
     monitoring_state: Option<String>,
@@ -79,7 +79,7 @@ pub struct Instance {
     /// Id of the instance profile.
     iam_instance_profile_id: Option<String>,
     /// The image that it was started from.
-    #[column(index)]
+    #[column(slice)]
     image_id: Option<String>,
     /// What happens when it shuts itself down: `stop` or `terminate`.
     #[column(source = shutdown, needs = "ec2:DescribeInstanceAttribute")]
@@ -144,7 +144,7 @@ pub struct Instance {
     /// When its state last changed, where the reason tells.
     state_transition_time: Option<Timestamp>,
     /// Subnet that it is in.
-    #[column(index)]
+    #[column(slice)]
     subnet_id: Option<String>,
     /// Version of its virtual TPM, such as `v2.0`.
     tpm_support: Option<String>,
@@ -158,7 +158,7 @@ pub struct Instance {
     /// Virtualization: `hvm` or `paravirtual`.
     virtualization_type: Option<String>,
     /// VPC that it is in.
-    #[column(index)]
+    #[column(slice)]
     vpc_id: Option<String>,
     /// Its volumes and how they are attached.
     block_device_mappings: Option<Json>,
@@ -203,10 +203,10 @@ pub struct Instance {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Region that it is in.
-    #[column(index)]
+    #[column(slice)]
     region: String,
     /// Id of the account that was asked.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile of the credentials that it was read with.
     profile: String,

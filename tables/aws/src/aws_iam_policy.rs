@@ -36,7 +36,7 @@ pub struct Policy {
     #[column(index)]
     arn: String,
     /// Whether AWS wrote it, so that it is the same in every account.
-    #[column(index)]
+    #[column(slice)]
     is_aws_managed: bool,
     /// Whether it can be attached to users, groups and roles.
     is_attachable: bool,
@@ -47,7 +47,7 @@ pub struct Policy {
     /// How many users, groups and roles it is attached to.
     attachment_count: Option<i64>,
     /// Whether it is attached to any user, group or role.
-    #[column(index)]
+    #[column(slice)]
     is_attached: bool,
     /// Version that counts, such as `v1`.
     default_version_id: Option<String>,
@@ -72,10 +72,10 @@ pub struct Policy {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(index)]
+    #[column(slice)]
     region: String,
     /// Id of the account that was asked; AWS's own policies are in all of them.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile of the credentials that it was read with.
     profile: String,

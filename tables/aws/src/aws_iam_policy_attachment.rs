@@ -30,7 +30,7 @@ pub struct PolicyAttachment {
     #[column(index)]
     policy_arn: String,
     /// Whether it is attached to any user, group or role.
-    #[column(index)]
+    #[column(slice)]
     is_attached: bool,
     /// Groups that it is attached to: `GroupId`, `GroupName`.
     #[column(source = entities, needs = "iam:ListEntitiesForPolicy")]
@@ -44,10 +44,10 @@ pub struct PolicyAttachment {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(index)]
+    #[column(slice)]
     region: String,
     /// Id of the account.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile of the credentials that it was read with.
     profile: String,

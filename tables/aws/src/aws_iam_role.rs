@@ -84,10 +84,10 @@ pub struct Role {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(index)]
+    #[column(slice)]
     region: String,
     /// Id of the account.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile of the credentials that it was read with.
     profile: String,

@@ -35,7 +35,7 @@ pub struct Region {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Id of the account that was asked.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Host name of EC2's endpoint there.
     endpoint: Option<String>,

@@ -24,7 +24,7 @@ pub struct CallerIdentity {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Id of the account, 12 digits.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile that the credentials come from.
     profile: String,

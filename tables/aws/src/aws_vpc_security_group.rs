@@ -31,7 +31,7 @@ pub struct SecurityGroup {
     /// What it is for, in the words of whoever made it.
     description: Option<String>,
     /// The VPC that it belongs to.
-    #[column(index)]
+    #[column(slice)]
     vpc_id: Option<String>,
     /// Id of the account that owns it, which is another one for a group of a shared VPC.
     owner_id: Option<String>,
@@ -50,10 +50,10 @@ pub struct SecurityGroup {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Region that it is in.
-    #[column(index)]
+    #[column(slice)]
     region: String,
     /// Id of the account that was asked.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile of the credentials that it was read with.
     profile: String,

@@ -63,10 +63,10 @@ pub struct SecurityGroupRule {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     partition: String,
     /// Region that it is in.
-    #[column(index)]
+    #[column(slice)]
     region: String,
     /// Id of the account that was asked.
-    #[column(index)]
+    #[column(slice)]
     account_id: String,
     /// Profile of the credentials that it was read with.
     profile: String,

@@ -44,13 +44,13 @@ pub struct Container {
     /// Kubernetes pod, the pod's own name for a sandbox, or the ID.
     name: String,
     /// Who runs it: `docker`, `podman` or `containerd`.
-    #[column(index)]
+    #[column(slice)]
     runtime: &'static str,
     /// Address of the runtime that told of it.
-    #[column(index)]
+    #[column(slice)]
     endpoint: String,
     /// Namespace of containerd, such as `k8s.io`; NULL for other runtimes.
-    #[column(index)]
+    #[column(slice)]
     namespace: Option<String>,
     /// Image as it was named when the container was created.
     image: Option<String>,

@@ -23,7 +23,7 @@ pub struct DockerContainerLabel {
     /// Value of the label; empty if it has none.
     value: String,
     /// Address of the engine that the container belongs to.
-    #[column(added, index)]
+    #[column(added, slice)]
     endpoint: String,
 }
 

@@ -41,7 +41,7 @@ pub struct DockerContainerMount {
     #[column(path = "Propagation")]
     propagation: String,
     /// Address of the engine that the container belongs to.
-    #[column(added, index)]
+    #[column(added, slice)]
     endpoint: String,
 }
 

@@ -32,7 +32,7 @@ pub struct DockerContainerPort {
     #[column(path = "PublicPort")]
     host_port: i64,
     /// Address of the engine that the container belongs to.
-    #[column(added, index)]
+    #[column(added, slice)]
     endpoint: String,
 }
 

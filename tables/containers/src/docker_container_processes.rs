@@ -71,7 +71,7 @@ pub struct DockerContainerProcess {
     /// Resident memory over the host's memory, in per cent; NULL on Podman.
     mem: Option<f64>,
     /// Address of the engine that the container belongs to.
-    #[column(added, index)]
+    #[column(added, slice)]
     endpoint: String,
 }
 

@@ -92,7 +92,7 @@ pub struct DockerContainer {
     #[column(source = details, needs = "CAP_SYS_PTRACE")]
     uts_namespace: Option<String>,
     /// Address of the engine that the container belongs to.
-    #[column(added, index)]
+    #[column(added, slice)]
     endpoint: String,
 }
 

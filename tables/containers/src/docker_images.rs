@@ -25,7 +25,7 @@ pub struct DockerImage {
     /// Names and tags of the image, separated by commas; empty for an image without any.
     tags: String,
     /// Address of the engine that holds it.
-    #[column(added, index)]
+    #[column(added, slice)]
     endpoint: String,
 }
 

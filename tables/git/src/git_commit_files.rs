@@ -30,7 +30,7 @@ use crate::{Git, places};
 )]
 pub struct CommitFile {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
-    #[column(index, pattern)]
+    #[column(slice, pattern)]
     repo: Arc<str>,
     /// Hash of the commit: 40 hexadecimal digits.
     #[column(index)]
@@ -66,7 +66,7 @@ pub struct CommitFile {
     new_blob: Option<String>,
     /// Whose history: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`; NULL where none was asked for:
     /// the commits come from all refs together.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     r#ref: Option<String>,
 }
 

@@ -33,7 +33,7 @@ use crate::{Git, places};
 )]
 pub struct Commit {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
-    #[column(index, pattern)]
+    #[column(slice, pattern)]
     repo: Arc<str>,
     /// Name of the commit: 40 hexadecimal digits.
     #[column(index)]
@@ -88,7 +88,7 @@ pub struct Commit {
     deletions: Option<i64>,
     /// Where the walk through history starts: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`. A
     /// revision that names no commit has no rows. NULL where none was asked for: the row comes from all refs together.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     r#ref: Option<String>,
 }
 

@@ -84,7 +84,7 @@ pub struct File {
     #[column(source = target)]
     symlink_target_path: Option<String>,
     /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
     pid_with_namespace: i64,
     /// Inode number of the mount namespace that was looked into.
     #[column(hidden, source = mount_namespace)]

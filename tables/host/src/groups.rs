@@ -22,7 +22,7 @@ pub struct Group {
     #[column(index)]
     groupname: String,
     /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
     pid_with_namespace: i64,
     /// Login names of users whom the group lists; a user's primary group does not list the user.
     #[column(added)]

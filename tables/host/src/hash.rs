@@ -37,7 +37,7 @@ pub struct Hash {
     #[column(source = digest, collate = nocase)]
     sha256: Option<String>,
     /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
     pid_with_namespace: i64,
     /// Inode number of the mount namespace that was looked into.
     #[column(hidden, source = mount_namespace)]

@@ -38,7 +38,7 @@ pub struct User {
     #[column(index, collate = nocase)]
     uuid: Option<String>,
     /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(index, hidden, needs = "CAP_SYS_PTRACE")]
+    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
     pid_with_namespace: i64,
     /// Ask with `= 1` for accounts of all name services; 0 is `/etc/passwd` alone.
     #[column(index, hidden)]

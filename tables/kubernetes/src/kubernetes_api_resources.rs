@@ -28,7 +28,7 @@ use crate::resource;
 )]
 pub struct ApiResource {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Name of the cluster in the kubeconfig.
     cluster_name: Arc<str>,
@@ -45,7 +45,7 @@ pub struct ApiResource {
     #[column(path = "namespaced")]
     namespaced: bool,
     /// API group; the empty text is the core group.
-    #[column(index)]
+    #[column(slice)]
     group: Arc<str>,
     /// Version of the group.
     version: Arc<str>,
@@ -65,7 +65,7 @@ pub struct ApiResource {
     #[column(path = "storageVersionHash")]
     storage_version_hash: Option<String>,
     /// Group and version, as in an object's `apiVersion`: `v1`, `apps/v1`.
-    #[column(index)]
+    #[column(slice)]
     group_version: Arc<str>,
 }
 

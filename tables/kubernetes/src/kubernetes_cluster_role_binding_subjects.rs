@@ -23,7 +23,7 @@ use crate::resource::{Api, Key, Resource, each, listed};
 )]
 pub struct ClusterRoleBindingSubject {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the cluster role binding.
     #[column(path = "metadata.uid")]
@@ -64,10 +64,10 @@ pub struct ClusterRoleBindingSubject {
     #[column(path = "subject.namespace")]
     subject_namespace: Option<String>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
 }
 

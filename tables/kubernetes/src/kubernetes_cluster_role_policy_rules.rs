@@ -23,7 +23,7 @@ use crate::resource::{Api, Key, Resource, each, listed};
 )]
 pub struct ClusterRolePolicyRule {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the cluster role.
     #[column(path = "metadata.uid")]
@@ -64,10 +64,10 @@ pub struct ClusterRolePolicyRule {
     #[column(path = "aggregationRule")]
     aggregation_rule: Option<Json>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
 }
 

@@ -23,7 +23,7 @@ use crate::resource::{Api, Key, Resource, listed};
 #[example("Images that are deployed.", "SELECT namespace, name, container_images FROM kubernetes_deployments")]
 pub struct Deployment {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the deployment.
     #[column(path = "metadata.uid")]
@@ -37,7 +37,7 @@ pub struct Deployment {
     #[column(index, path = "metadata.name")]
     name: String,
     /// Namespace that it is in.
-    #[column(index, path = "metadata.namespace")]
+    #[column(slice, path = "metadata.namespace")]
     namespace: String,
     /// When it was created.
     #[column(path = "metadata.creationTimestamp")]
@@ -109,10 +109,10 @@ pub struct Deployment {
     #[column(path = "spec.template.spec.containers.*.image")]
     container_images: Vec<String>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
     #[column(flatten, path = "spec.template.spec")]
     pods: PodSpec,

@@ -25,7 +25,7 @@ use crate::resource::{Api, Key, Resource, listed};
 )]
 pub struct Namespace {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the namespace.
     #[column(path = "metadata.uid")]
@@ -54,10 +54,10 @@ pub struct Namespace {
     #[column(path = "status.conditions")]
     conditions: Option<Json>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
 }
 

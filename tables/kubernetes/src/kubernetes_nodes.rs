@@ -21,7 +21,7 @@ use crate::resource::{Api, Key, Resource, listed};
 #[example("Nodes that take no new pods.", "SELECT name, taints FROM kubernetes_nodes WHERE unschedulable")]
 pub struct Node {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the node object.
     #[column(path = "metadata.uid")]
@@ -155,10 +155,10 @@ pub struct Node {
     #[column(path = "status.nodeInfo.kubeletVersion")]
     kubelet_version: Option<String>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
 }
 

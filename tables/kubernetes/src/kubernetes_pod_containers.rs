@@ -28,7 +28,7 @@ use crate::resource::{Api, Key, Resource, listed};
 )]
 pub struct PodContainer {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the pod, as in `kubernetes_pods.uid`.
     #[column(path = "metadata.uid")]
@@ -42,7 +42,7 @@ pub struct PodContainer {
     #[column(path = "container.name")]
     name: String,
     /// Namespace of the pod.
-    #[column(index, path = "metadata.namespace")]
+    #[column(slice, path = "metadata.namespace")]
     namespace: String,
     /// When the pod was created.
     #[column(path = "metadata.creationTimestamp")]
@@ -225,13 +225,13 @@ pub struct PodContainer {
     #[column(path = "metadata.uid")]
     pod_uid: String,
     /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[column(index, path = "status.phase")]
+    #[column(slice, path = "status.phase")]
     phase: Option<String>,
     /// Node that the pod runs on.
-    #[column(index, path = "spec.nodeName")]
+    #[column(slice, path = "spec.nodeName")]
     node_name: Option<String>,
     /// Service account that the pod runs as.
-    #[column(index, path = "spec.serviceAccountName")]
+    #[column(slice, path = "spec.serviceAccountName")]
     service_account_name: Option<String>,
     /// Whether the pod uses the node's network.
     #[column(path = "spec.hostNetwork")]
@@ -246,10 +246,10 @@ pub struct PodContainer {
     #[column(path = "container.securityContext.appArmorProfile.type")]
     app_armor_profile_type: Option<String>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
 }
 

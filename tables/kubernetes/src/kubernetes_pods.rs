@@ -29,7 +29,7 @@ use crate::resource::{Api, Key, Resource, listed};
 )]
 pub struct Pod {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the pod; the kubelet uses it in the names of cgroups and volumes.
     #[column(path = "metadata.uid")]
@@ -43,7 +43,7 @@ pub struct Pod {
     #[column(index, path = "metadata.name")]
     name: String,
     /// Namespace that it is in.
-    #[column(index, path = "metadata.namespace")]
+    #[column(slice, path = "metadata.namespace")]
     namespace: String,
     /// When it was created.
     #[column(path = "metadata.creationTimestamp")]
@@ -55,13 +55,13 @@ pub struct Pod {
     #[column(path = "metadata.annotations")]
     annotations: Map,
     /// Service account that it runs as; joins `kubernetes_service_accounts.name` in the same namespace.
-    #[column(index, path = "spec.serviceAccountName")]
+    #[column(slice, path = "spec.serviceAccountName")]
     service_account_name: Option<String>,
     /// Node that it runs on; NULL until it is scheduled.
-    #[column(index, path = "spec.nodeName")]
+    #[column(slice, path = "spec.nodeName")]
     node_name: Option<String>,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[column(index, path = "status.phase")]
+    #[column(slice, path = "status.phase")]
     phase: Option<String>,
     /// Conditions, such as `Ready` and `PodScheduled`.
     #[column(path = "status.conditions")]
@@ -115,10 +115,10 @@ pub struct Pod {
     #[column(path = "metadata.deletionTimestamp")]
     deletion_timestamp: Option<Timestamp>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
     #[column(flatten, path = "spec")]
     spec: PodSpec,

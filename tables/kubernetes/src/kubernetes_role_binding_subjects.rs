@@ -23,7 +23,7 @@ use crate::resource::{Api, Key, Resource, each, listed};
 )]
 pub struct RoleBindingSubject {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the role binding.
     #[column(path = "metadata.uid")]
@@ -37,7 +37,7 @@ pub struct RoleBindingSubject {
     #[column(index, path = "metadata.name")]
     name: String,
     /// Namespace that it is in, and that the grant is for.
-    #[column(index, path = "metadata.namespace")]
+    #[column(slice, path = "metadata.namespace")]
     namespace: String,
     /// When it was created.
     #[column(path = "metadata.creationTimestamp")]
@@ -67,10 +67,10 @@ pub struct RoleBindingSubject {
     #[column(path = "roleRef.apiGroup")]
     role_api_group: Option<String>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
 }
 

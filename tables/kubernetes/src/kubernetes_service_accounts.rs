@@ -22,7 +22,7 @@ use crate::resource::{Api, Key, Resource, listed};
 )]
 pub struct ServiceAccount {
     /// Context in the kubeconfig through which the cluster is read.
-    #[column(index)]
+    #[column(slice)]
     cluster: Arc<str>,
     /// Identity of the service account.
     #[column(path = "metadata.uid")]
@@ -36,7 +36,7 @@ pub struct ServiceAccount {
     #[column(index, path = "metadata.name")]
     name: String,
     /// Namespace that it is in.
-    #[column(index, path = "metadata.namespace")]
+    #[column(slice, path = "metadata.namespace")]
     namespace: String,
     /// When it was created.
     #[column(path = "metadata.creationTimestamp")]
@@ -66,10 +66,10 @@ pub struct ServiceAccount {
     #[column(path = "metadata.annotations.azure\\.workload\\.identity/client-id")]
     azure_client_id: Option<String>,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     label_selector: Option<String>,
     /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(index, hidden)]
+    #[column(slice, hidden)]
     field_selector: Option<String>,
 }
 

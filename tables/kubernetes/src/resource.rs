@@ -463,7 +463,7 @@ mod tests {
     #[table(name = "things", env = Kubernetes, stream, reads = "things", needs("list things"))]
     struct Thing {
         /// Context.
-        #[column(index)]
+        #[column(slice)]
         cluster: Arc<str>,
         /// Cluster.
         cluster_name: Arc<str>,
@@ -477,10 +477,10 @@ mod tests {
         #[column(path = "metadata.namespace", index)]
         namespace: Option<String>,
         /// Labels.
-        #[column(index, hidden)]
+        #[column(slice, hidden)]
         label_selector: Option<String>,
         /// Fields.
-        #[column(index, hidden)]
+        #[column(slice, hidden)]
         field_selector: Option<String>,
     }
 
