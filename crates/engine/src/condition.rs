@@ -18,12 +18,15 @@ use datafusion::sql::unparser::dialect::CustomDialectBuilder;
 use indago_table::{Error as TableError, RowFilter, TableSpec};
 use parking_lot::Mutex;
 
+use crate::estimate;
+
 /// One condition, over some columns of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
     /// Positions in the table, ascending; the expression counts in them.
     columns: Vec<usize>,
     expression: Arc<dyn PhysicalExpr>,
+    selectivity: f64,
     shown: String,
 }
 
@@ -76,12 +79,17 @@ impl Condition {
         let schema = DFSchema::try_from(spec.schema().project(&columns)?)?;
         let context = PhysicalPlanningContext::default();
         let expression = create_physical_expr(filter, &schema, session.execution_props(), &context)?;
-        Ok(Condition { columns, expression, shown: shown(filter) })
+        Ok(Condition { columns, expression, selectivity: estimate::selectivity(filter), shown: shown(filter) })
     }
 
     /// The columns that it looks at.
     pub(crate) fn columns(&self) -> &[usize] {
         &self.columns
+    }
+
+    /// The part of the rows that it is expected to leave.
+    pub(crate) fn selectivity(&self) -> f64 {
+        self.selectivity
     }
 
     /// What it says of each row of a batch of its columns; NULL is no.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, Like};
+use datafusion::logical_expr::utils::{split_binary, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use indago_table::{Collation, ColumnConstraint, ColumnSpec, Constraints, Kind, Pattern, Scalar, TableSpec};
 
@@ -86,13 +87,69 @@ pub(crate) fn unanswered<'a>(spec: &TableSpec, filters: &'a [Expr]) -> impl Iter
     filters.iter().filter(|filter| add(spec, filter, &mut Constraints::default()) != Answer::Exact)
 }
 
-/// All that a list of filters asks.
-pub(crate) fn of(spec: &TableSpec, filters: &[Expr]) -> Constraints {
+/// All that filters ask.
+pub(crate) fn of<'a>(spec: &TableSpec, filters: impl IntoIterator<Item = &'a Expr>) -> Constraints {
     let mut constraints = Constraints::default();
     for filter in filters {
         add(spec, filter, &mut constraints);
     }
     constraints
+}
+
+/// What filters ask of a table, one or the other: the table answers each by itself, and every row that meets the filters
+/// is in one of the answers. `None` if the table answers only when asked about something, and some of its rows are not.
+pub(crate) fn alternatives(spec: &TableSpec, filters: &[Expr]) -> Option<Vec<Constraints>> {
+    either(spec, &[], &filters.iter().flat_map(split_conjunction).collect::<Vec<_>>())
+}
+
+/// The alternatives under some filters and further ones; an `OR` is looked for in the further ones.
+fn either(spec: &TableSpec, filters: &[&Expr], further: &[&Expr]) -> Option<Vec<Constraints>> {
+    let all = [filters, further].concat();
+    let asked = of(spec, all.iter().copied());
+    if !spec.is_keyed() || spec.require_any.iter().any(|column| asked.asks(*column)) {
+        return Some(vec![asked]);
+    }
+    let is_choice = |filter: &&&Expr| matches!(filter, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }));
+    further.iter().filter(is_choice).find_map(|filter| {
+        let mut alternatives = Vec::new();
+        for branch in split_binary(filter, Operator::Or).into_iter().filter(|branch| !is_never(branch)) {
+            for alternative in either(spec, &all, &split_conjunction(branch))? {
+                join_alternative(spec, alternative, &mut alternatives);
+            }
+        }
+        Some(alternatives)
+    })
+}
+
+/// Whether a condition is met by no row.
+fn is_never(condition: &Expr) -> bool {
+    matches!(condition, Expr::Literal(value, _) if value.is_null() || *value == ScalarValue::Boolean(Some(false)))
+}
+
+/// Adds an alternative; one that differs from another just in a column's keys is one with it.
+fn join_alternative(spec: &TableSpec, new: Constraints, alternatives: &mut Vec<Constraints>) {
+    for known in alternatives.iter_mut() {
+        for column in spec.require_any.iter().copied() {
+            let (Some(keys), Some(more)) = (known.keys(column), new.keys(column)) else { continue };
+            let both = Some(Arc::new(distinct(keys.iter().chain(more.iter()).cloned())));
+            let with_both = |constraints: &Constraints| {
+                let mut constraints = constraints.clone();
+                constraints.0.entry(column).or_default().keys = both.clone();
+                constraints
+            };
+            let joined = with_both(known);
+            if joined == with_both(&new) {
+                *known = joined;
+                return;
+            }
+        }
+    }
+    alternatives.push(new);
+}
+
+fn distinct(keys: impl IntoIterator<Item = Scalar>) -> Vec<Scalar> {
+    let mut seen = HashSet::new();
+    keys.into_iter().filter(|key| seen.insert(key.clone())).collect()
 }
 
 fn tighten(bound: &mut Option<Scalar>, new: Scalar, is_tighter: impl Fn(i64, i64) -> bool) {
@@ -127,9 +184,7 @@ struct Keys {
 
 impl Keys {
     fn of(column: usize, keys: impl IntoIterator<Item = Scalar>, answer: Answer) -> Self {
-        let mut seen = HashSet::new();
-        let keys = keys.into_iter().filter(|key| seen.insert(key.clone())).collect();
-        Keys { column, keys, answer }
+        Keys { column, keys: distinct(keys), answer }
     }
 }
 
@@ -182,7 +237,7 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
         is_flag.then(|| Keys::of(position, [Scalar::Boolean(value)], answer))
     };
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Eq | Operator::IsNotDistinctFrom), right }) => {
             let ((position, answer), literal) = match (keyed(spec, left), keyed(spec, right)) {
                 (Some(keyed), None) => (keyed, right),
                 (None, Some(keyed)) => (keyed, left),
@@ -190,7 +245,7 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
             };
             let Expr::Literal(value, _) = literal.as_ref() else { return None };
             if value.is_null() {
-                return Some(Keys::of(position, [], answer));
+                return (*op == Operator::Eq).then(|| Keys::of(position, [], answer));
             }
             Some(Keys::of(position, [key(value, position)?], answer))
         }
@@ -219,9 +274,10 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
     }
 }
 
-/// `column LIKE 'literal'`, and the dialect's `like('literal', column)`, which keeps `%%` as it is written.
+/// `column LIKE 'literal'`, `column GLOB 'literal'`, and the dialect's `like('literal', column)`, which keeps `%%` as it is
+/// written.
 fn pattern(spec: &TableSpec, filter: &Expr) -> Option<(usize, Pattern)> {
-    let (subject, pattern, ignore_case) = match filter {
+    let (subject, like, ignore_case) = match filter {
         Expr::Like(Like { negated: false, expr, pattern, escape_char: None, case_insensitive }) => {
             (expr.as_ref(), unescaped(text(pattern)?)?, *case_insensitive)
         }
@@ -235,10 +291,37 @@ fn pattern(spec: &TableSpec, filter: &Expr) -> Option<(usize, Pattern)> {
             [pattern, subject] => (subject, text(pattern)?.to_owned(), true),
             _ => return None,
         },
+        Expr::ScalarFunction(function) if function.name() == "glob" => match function.args.as_slice() {
+            [pattern, subject] => (subject, glob_as_like(text(pattern)?), false),
+            _ => return None,
+        },
         _ => return None,
     };
     let position = column(spec, subject).filter(|position| spec.columns[*position].pattern)?;
-    Some((position, Pattern { like: pattern, ignore_case }))
+    Some((position, Pattern { like, ignore_case }))
+}
+
+/// A LIKE pattern for all that a GLOB pattern names, and perhaps more.
+fn glob_as_like(glob: &str) -> String {
+    let mut like = String::with_capacity(glob.len());
+    let mut characters = glob.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' => like.push('%'),
+            '?' => like.push('_'),
+            '[' => {
+                let rest = characters.as_str();
+                // What stands first in a set is in it, even if it is the bracket that closes others.
+                let first = rest.strip_prefix('^').unwrap_or(rest).chars().next().map_or(0, char::len_utf8);
+                let negation = usize::from(rest.starts_with('^'));
+                let end = rest[negation + first..].find(']').map_or(rest.len(), |end| negation + first + end + 1);
+                characters = rest[end..].chars();
+                like.push('_');
+            }
+            other => like.push(other),
+        }
+    }
+    like
 }
 
 fn text(expr: &Expr) -> Option<&str> {

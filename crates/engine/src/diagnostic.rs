@@ -4,6 +4,8 @@ use std::fmt;
 
 use datafusion::common::{DataFusionError, Diagnostic, SchemaError};
 use indago_table::TableSpec;
+use sqlparser::dialect::SQLiteDialect;
+use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
 /// A byte range in the SQL that the caller gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +121,8 @@ struct Details {
     span: Option<Span>,
     help: Option<String>,
     sql: Option<String>,
+    /// The table that it is about, and its name in the query.
+    table: Option<(String, Option<String>)>,
 }
 
 /// Result of an engine's call.
@@ -127,7 +131,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of some kind.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error(Box::new(Details { code, message: message.into(), span: None, help: None, sql: None }))
+        Error(Box::new(Details { code, message: message.into(), span: None, help: None, sql: None, table: None }))
     }
 
     /// The same error with what to do about it.
@@ -172,16 +176,22 @@ impl Error {
     }
 
     /// A keyed table was not asked about anything.
-    pub(crate) fn key_required(spec: &TableSpec) -> Self {
+    pub(crate) fn key_required(spec: &TableSpec, alias: Option<String>) -> Self {
         let names: Vec<&str> = spec.require_any.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
         let first = names.first().copied().unwrap_or_default();
         let columns = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-        Error::new(Code::KeyRequired, format!("table `{}` answers only when asked about {columns}", spec.name))
-            .with_help(format!(
-                "constrain it, as in `WHERE {first} = '...'` or `WHERE {first} IN (SELECT ...)`, or join it to a table \
-                 that has such values: `JOIN {} ON {}.{first} = other.column`",
-                spec.name, spec.name
-            ))
+        let (renamed, name, column) = match &alias {
+            Some(alias) => (format!(" as `{alias}`"), alias.as_str(), format!("{alias}.{first}")),
+            None => (String::new(), spec.name.as_ref(), first.to_owned()),
+        };
+        let joined = format!("{}{}", spec.name, alias.as_ref().map(|alias| format!(" {alias}")).unwrap_or_default());
+        let message = format!("table `{}`{renamed} answers only when asked about {columns}", spec.name);
+        let mut error = Error::new(Code::KeyRequired, message).with_help(format!(
+            "constrain it, as in `WHERE {column} = '...'` or `WHERE {column} IN (SELECT ...)`, or join it to a table \
+             that has such values: `JOIN {joined} ON {name}.{first} = other.column`",
+        ));
+        error.0.table = Some((spec.name.to_string(), alias));
+        error
     }
 
     /// What a DataFusion error means to the user.
@@ -190,7 +200,10 @@ impl Error {
         let span = diagnostic.and_then(|diagnostic| span_of(diagnostic, sql));
         let converted = match error.find_root() {
             DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-                Some(own) => own.clone(),
+                Some(own) => {
+                    let place = own.0.table.as_ref().and_then(|(table, alias)| place_of(sql, table, alias.as_deref()));
+                    own.clone().at(place)
+                }
                 None => Error::new(Code::Execution, inner.to_string()),
             },
             DataFusionError::Shared(inner) => return Self::from_datafusion(inner, sql, names),
@@ -293,6 +306,34 @@ fn span_of(diagnostic: &Diagnostic, sql: &str) -> Option<Span> {
     Some(Span { start, end: end.max(start) })
 }
 
+/// Where a statement reads a table under an alias, or the table at all; `None` if that is in several places.
+fn place_of(sql: &str, table: &str, alias: Option<&str>) -> Option<Span> {
+    let tokens = Tokenizer::new(&SQLiteDialect {}, sql).tokenize_with_location().ok()?;
+    let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+    let is_word = |position: usize, word: &str| {
+        tokens.get(position).is_some_and(|token| match &token.token {
+            Token::Word(found) => found.value.eq_ignore_ascii_case(word),
+            _ => false,
+        })
+    };
+    let is_read = |position: &usize| {
+        let before = position.checked_sub(1);
+        let follows = |word: &str| before.is_some_and(|before| is_word(before, word));
+        let comma = before.is_some_and(|before| tokens[before].token == Token::Comma);
+        is_word(*position, table) && (comma || follows("from") || follows("join"))
+    };
+    let has_alias = |position: &usize| {
+        let next = position + 1 + usize::from(is_word(position + 1, "as"));
+        alias.is_some_and(|alias| is_word(next, alias))
+    };
+    let read: Vec<usize> = (0..tokens.len()).filter(is_read).collect();
+    let aliased: Vec<usize> = read.iter().copied().filter(has_alias).collect();
+    let (([place], _) | (_, [place])) = (aliased.as_slice(), read.as_slice()) else { return None };
+    let span = tokens[*place].span;
+    let at = |place: Location| offset(sql, place.line, place.column);
+    Some(Span { start: at(span.start)?, end: at(span.end)? })
+}
+
 /// The byte at a line and column, both counted from one, in characters.
 pub(crate) fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
     let line = usize::try_from(line).ok()?.checked_sub(1)?;
@@ -349,6 +390,17 @@ mod tests {
         assert_eq!(nearest("user"), Some("users"));
         assert_eq!(nearest("PROCESS_ENV"), Some("process_envs"));
         assert_eq!(nearest("kubernetes_pods"), None);
+    }
+
+    #[test]
+    fn a_table_is_found_where_it_is_read() {
+        let place = |sql: &str, alias| place_of(sql, "file", alias).map(|span| span.start);
+        assert_eq!(place("SELECT file FROM file", None), Some(17));
+        assert_eq!(place("SELECT 'from file' FROM users u, File AS f", Some("f")), Some(33));
+        assert_eq!(place("SELECT 1 FROM file a JOIN file b", Some("b")), Some(26));
+        assert_eq!(place("WITH x AS (SELECT * FROM file) SELECT * FROM x", Some("x")), Some(25));
+        assert_eq!(place("SELECT 1 FROM file a JOIN file b", None), None);
+        assert_eq!(place("SELECT * FROM a_view", None), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::exec::{Asked, ScanExec};
 use crate::limits::Limits;
 use crate::lookup_join::bind;
 use crate::lookup_join::exec::{LookupJoinExec, PhysicalKey, Shape};
-use crate::lookup_join::node::LookupJoin;
+use crate::lookup_join::node::{Key, LookupJoin};
 use crate::shared::SharedReading;
 
 /// Plans queries over our tables.
@@ -72,7 +72,8 @@ impl ExtensionPlanner for LookupPlanner {
         };
         let keys = keys.iter().map(|key| {
             let driving = plan_expr(&key.driving, driving_schema)?;
-            Ok(PhysicalKey { leaf: key.leaf, column: key.column, spec: key.spec.clone(), driving })
+            let Key { leaf, column, spec, beside_others, .. } = key.clone();
+            Ok(PhysicalKey { leaf, column, spec, driving, beside_others })
         });
         let shape = Shape {
             side: *side,
@@ -168,7 +169,7 @@ impl Identity {
         }
         Some(Identity {
             table: scan.table.spec().name.to_string(),
-            constraints: format!("{:?}", scan.asked.constraints),
+            constraints: format!("{:?} {:?}", scan.asked.constraints, scan.asked.alternatives),
             keys: scan.binding.as_ref().map(|binding| binding.columns.clone()),
         })
     }

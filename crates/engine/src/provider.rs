@@ -8,7 +8,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use indago_table::TableRef;
+use indago_table::{Constraints, TableRef};
 
 use crate::condition::{self, Condition};
 use crate::constraints;
@@ -44,9 +44,18 @@ impl Provider {
         };
         let spec = self.table.spec();
         let unanswered = constraints::unanswered(spec, filters);
+        let (mut constraints, mut alternatives) = (constraints::of(spec, filters), Vec::new());
+        if self.binding.is_none() {
+            match constraints::alternatives(spec, filters).map(<[Constraints; 1]>::try_from) {
+                Some(Ok([only])) => constraints = only,
+                Some(Err(several)) => alternatives = several,
+                None => {}
+            }
+        }
         let asked = Asked {
             columns,
-            constraints: Arc::new(constraints::of(spec, filters)),
+            constraints: Arc::new(constraints),
+            alternatives: alternatives.into(),
             conditions: unanswered.map(|filter| Condition::new(filter, spec, session)).collect::<Result<_>>()?,
             limit,
         };

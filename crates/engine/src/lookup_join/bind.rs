@@ -10,23 +10,40 @@ use std::sync::Arc;
 
 use datafusion::catalog::default_table_source::{DefaultTableSource, source_as_provider};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DataFusionError, JoinType, Result};
-use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, TableScan};
+use datafusion::common::{DataFusionError, JoinType, NullEquality, Result};
+use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, TableScan, Window};
 use indago_table::{ColumnSpec, Kind, Lookup};
 
 use crate::constraints;
 use crate::diagnostic::Error;
-use crate::exec::{Binding, SELECTIVITY, estimated_rows};
+use crate::estimate;
+use crate::exec::Binding;
 use crate::lookup_join::node::{Key, LookupJoin, Side};
+use crate::lookup_join::split;
 use crate::provider::Provider;
 
-/// Rows expected of what is no table of ours.
-const UNKNOWN_ROWS: f64 = 1000.0;
 /// What one lookup costs, in rows of a whole reading.
 const LOOKUP_COST: f64 = 3.0;
 
 /// Turns joins into lookups where tables need keys, or where it pays.
 pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    match bind_whole(plan)? {
+        Bound::Plan(bound) => Ok(bound),
+        Bound::Open(error) => match split::apart(plan)?.map(|parts| bind_whole(&parts)).transpose()? {
+            Some(Bound::Plan(bound)) => Ok(bound),
+            Some(Bound::Open(_)) | None => Err(error),
+        },
+    }
+}
+
+/// What became of a plan.
+enum Bound {
+    Plan(LogicalPlan),
+    /// A scan in it has no keys.
+    Open(DataFusionError),
+}
+
+fn bind_whole(plan: &LogicalPlan) -> Result<Bound> {
     let mut leaves = 0;
     let tagged = plan.clone().transform_down_with_subqueries(|node| match our_scan(&node) {
         Some((scan, provider)) if provider.leaf.is_none() => {
@@ -37,18 +54,18 @@ pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
         _ => Ok(Transformed::no(node)),
     })?;
     if leaves == 0 {
-        return Ok(plan.clone());
+        return Ok(Bound::Plan(plan.clone()));
     }
     let mut binder = Binder::default();
     let solved = binder.solve(&tagged.data)?;
     if let Some(open) = solved.open.first() {
-        return Err(binder.key_required(&tagged.data, *open));
+        return Ok(Bound::Open(binder.key_required(&tagged.data, *open)));
     }
-    binder.apply(solved.plan)
+    binder.apply(solved.plan).map(Bound::Plan)
 }
 
 /// A scan of one of our tables.
-fn our_scan(plan: &LogicalPlan) -> Option<(&TableScan, Provider)> {
+pub(crate) fn our_scan(plan: &LogicalPlan) -> Option<(&TableScan, Provider)> {
     let LogicalPlan::TableScan(scan) = plan else { return None };
     let provider = source_as_provider(&scan.source).ok()?;
     provider.downcast_ref::<Provider>().map(|provider| (scan, provider.clone()))
@@ -79,10 +96,7 @@ impl Binder {
         if let Some((scan, provider)) = our_scan(plan) {
             let spec = provider.table.spec();
             let leaf = provider.leaf.expect("every scan was numbered");
-            let constraints = constraints::of(spec, &scan.filters);
-            let is_asked = !spec.is_keyed()
-                || spec.require_any.iter().any(|column| constraints.asks(*column))
-                || self.bound.contains_key(&leaf);
+            let is_asked = self.bound.contains_key(&leaf) || constraints::alternatives(spec, &scan.filters).is_some();
             return Ok(Solved { plan: plan.clone(), open: if is_asked { Vec::new() } else { vec![leaf] } });
         }
         let mut open = Vec::new();
@@ -135,7 +149,7 @@ impl Binder {
                 if !may_look_up(join, side) {
                     continue;
                 }
-                let keys = self.worthwhile_keys(join, side, looked_up, estimate(driving));
+                let keys = self.worthwhile_keys(join, side, looked_up, estimate::rows(driving));
                 if keys.is_empty() {
                     continue;
                 }
@@ -174,36 +188,28 @@ impl Binder {
     /// Keys that a join could bring to the scans of one side.
     fn keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, wanted: impl Fn(usize) -> bool) -> Vec<Key> {
         let mut keys = Vec::new();
-        for (left, right) in &join.on {
-            let (driving, key) = match side {
-                Side::Right => (left, right),
-                Side::Left => (right, left),
-            };
-            if let Some(target) = trace_expr(looked_up, key)
-                && wanted(target.leaf)
-                && !self.bound.contains_key(&target.leaf)
-            {
-                keys.push(target.key(driving));
-            }
+        for (driving, key) in pairs(join, side) {
+            let targets = trace_expr(looked_up, key);
+            let found = targets.into_iter().filter(|target| {
+                wanted(target.leaf) && !self.bound.contains_key(&target.leaf) && may_match(join, target)
+            });
+            keys.extend(found.map(|target| target.key(driving)));
         }
         keys
     }
 
-    /// Keys on an index that are expected to be fewer than a whole reading is worth.
+    /// A key on an index that is expected to be cheaper than a whole reading; of several, the one that says most.
     fn worthwhile_keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, driving_rows: f64) -> Vec<Key> {
-        let mut keys = Vec::new();
-        for (left, right) in &join.on {
-            let (driving, key) = match side {
-                Side::Right => (left, right),
-                Side::Left => (right, left),
-            };
-            let Some(target) = trace_expr(looked_up, key) else { continue };
+        let mut found = Vec::new();
+        for (driving, key) in pairs(join, side) {
+            let Ok([target]) = <[Target; 1]>::try_from(trace_expr(looked_up, key)) else { continue };
             let pays = target.lookup == Lookup::PerKey && driving_rows * LOOKUP_COST < target.rows;
-            if pays && !self.bound.contains_key(&target.leaf) && keys.is_empty() {
-                keys.push(target.key(driving));
+            if pays && !target.beside_others && !self.bound.contains_key(&target.leaf) && may_match(join, &target) {
+                found.push((target, driving));
             }
         }
-        keys
+        let most_telling = found.into_iter().min_by_key(|(target, _)| target.spec.slice);
+        most_telling.map(|(target, driving)| target.key(driving)).into_iter().collect()
     }
 
     /// Tells the scans of the solved plan which keys they will be brought.
@@ -223,23 +229,43 @@ impl Binder {
     fn key_required(&self, plan: &LogicalPlan, leaf: usize) -> DataFusionError {
         let mut found = None;
         let search = plan.apply_with_subqueries(|node| {
-            if let Some((_, provider)) = our_scan(node)
+            let (alias, scan) = match node {
+                LogicalPlan::SubqueryAlias(alias) => (Some(alias.alias.table().to_owned()), alias.input.as_ref()),
+                scan => (None, scan),
+            };
+            if let Some((_, provider)) = our_scan(scan)
                 && provider.leaf == Some(leaf)
+                && found.is_none()
             {
-                found = Some(provider);
+                found = Some((provider, alias));
             }
             Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
         });
         match (search, found) {
-            (Ok(_), Some(provider)) => DataFusionError::External(Box::new(Error::key_required(provider.table.spec()))),
+            (Ok(_), Some((provider, alias))) => {
+                DataFusionError::External(Box::new(Error::key_required(provider.table.spec(), alias)))
+            }
             _ => DataFusionError::Internal(format!("scan {leaf} is not in its plan")),
         }
     }
 }
 
+/// The pairs of a join's condition, the looked-up side's expression second.
+fn pairs(join: &Join, side: Side) -> impl Iterator<Item = (&Expr, &Expr)> {
+    join.on.iter().map(move |(left, right)| match side {
+        Side::Right => (left, right),
+        Side::Left => (right, left),
+    })
+}
+
+/// Whether looking up keys finds all that a join's NULLs match: none, or none that the column has.
+fn may_match(join: &Join, target: &Target) -> bool {
+    join.null_equality == NullEquality::NullEqualsNothing || !target.spec.nullable
+}
+
 /// Whether a join's result depends only on those rows of a side that have a partner on the other.
 fn may_look_up(join: &Join, side: Side) -> bool {
-    if join.null_aware || join.null_equality != datafusion::common::NullEquality::NullEqualsNothing {
+    if join.null_aware {
         return false;
     }
     match side {
@@ -254,7 +280,7 @@ fn may_look_up(join: &Join, side: Side) -> bool {
     }
 }
 
-/// The index column that an expression over a plan's output comes from.
+/// An index column that an expression over a plan's output comes from.
 #[derive(Debug)]
 struct Target {
     leaf: usize,
@@ -262,64 +288,92 @@ struct Target {
     spec: ColumnSpec,
     rows: f64,
     lookup: Lookup,
+    /// The rows come beside those of other scans, in a UNION.
+    beside_others: bool,
 }
 
 impl Target {
     fn key(self, driving: &Expr) -> Key {
-        let Target { leaf, column, spec, .. } = self;
-        Key { leaf, column, spec, driving: driving.clone() }
+        let Target { leaf, column, spec, beside_others, .. } = self;
+        Key { leaf, column, spec, driving: driving.clone(), beside_others }
     }
 }
 
-fn trace_expr(plan: &LogicalPlan, expr: &Expr) -> Option<Target> {
+fn trace_expr(plan: &LogicalPlan, expr: &Expr) -> Vec<Target> {
     if let Some(operand) = constraints::without_case(expr) {
-        return trace_expr(plan, operand).filter(|target| constraints::ignores_case(&target.spec));
+        let mut targets = trace_expr(plan, operand);
+        targets.retain(|target| constraints::ignores_case(&target.spec));
+        return targets;
     }
     match expr {
-        Expr::Column(column) => trace(plan, plan.schema().index_of_column(column).ok()?),
+        Expr::Column(column) => match plan.schema().index_of_column(column) {
+            Ok(index) => trace(plan, index),
+            Err(_) => Vec::new(),
+        },
         Expr::Alias(alias) => trace_expr(plan, &alias.expr),
         // A cast of an integer loses nothing, so that its keys can be read back. A text that is cast may have been
         // written in several ways.
-        Expr::Cast(cast) => trace_expr(plan, &cast.expr).filter(|target| target.spec.kind == Kind::BigInt),
-        _ => None,
+        Expr::Cast(cast) => {
+            let mut targets = trace_expr(plan, &cast.expr);
+            targets.retain(|target| target.spec.kind == Kind::BigInt);
+            targets
+        }
+        _ => Vec::new(),
     }
 }
 
-/// Follows a column of a plan's output down to a scan, through everything that commutes with a filter on it.
-fn trace(plan: &LogicalPlan, index: usize) -> Option<Target> {
+/// Follows a column of a plan's output down to scans, through everything that commutes with a filter on it.
+fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
     if let Some((_, provider)) = our_scan(plan) {
         let spec = provider.table.spec();
-        let column = spec.column(plan.schema().field(index).name())?;
-        let is_key = spec.columns[column].index && (!spec.is_keyed() || spec.require_any.contains(&column));
-        return is_key.then(|| Target {
+        let target = spec.column(plan.schema().field(index).name()).map(|column| Target {
             leaf: provider.leaf.expect("every scan was numbered"),
             column,
             spec: spec.columns[column].clone(),
             rows: spec.typical_rows as f64,
             lookup: spec.lookup,
+            beside_others: false,
         });
+        let is_key =
+            |target: &Target| target.spec.index && (!spec.is_keyed() || spec.require_any.contains(&target.column));
+        return target.filter(is_key).into_iter().collect();
     }
     match plan {
-        LogicalPlan::Projection(projection) => trace_expr(&projection.input, projection.expr.get(index)?),
+        LogicalPlan::Projection(projection) => trace_expr(&projection.input, &projection.expr[index]),
         LogicalPlan::SubqueryAlias(alias) => trace(&alias.input, index),
         LogicalPlan::Filter(filter) => trace(&filter.input, index),
         LogicalPlan::Repartition(repartition) => trace(&repartition.input, index),
         LogicalPlan::Sort(sort) if sort.fetch.is_none() => trace(&sort.input, index),
         LogicalPlan::Distinct(Distinct::All(input)) => trace(input, index),
-        LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.get(index)? {
-            Expr::GroupingSet(_) => None,
-            expr => trace_expr(&aggregate.input, expr),
+        LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.get(index) {
+            None | Some(Expr::GroupingSet(_)) => Vec::new(),
+            Some(expr) => trace_expr(&aggregate.input, expr),
         },
-        LogicalPlan::Join(join) => trace_join(join, index),
-        LogicalPlan::Extension(extension) => {
-            let lookup = extension.node.as_any().downcast_ref::<LookupJoin>()?;
-            trace_join(&lookup.join, index)
+        LogicalPlan::Window(window) if is_partition(window, index) => trace(&window.input, index),
+        LogicalPlan::Union(union) => {
+            let targets = union.inputs.iter().flat_map(|input| trace(input, index));
+            targets.map(|target| Target { beside_others: true, ..target }).collect()
         }
-        _ => None,
+        LogicalPlan::Join(join) => trace_join(join, index),
+        LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<LookupJoin>() {
+            Some(lookup) => trace_join(&lookup.join, index),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }
 
-fn trace_join(join: &Join, index: usize) -> Option<Target> {
+/// Whether rows that differ in a column are in different partitions of all functions of a window.
+fn is_partition(window: &Window, index: usize) -> bool {
+    let schema = window.input.schema();
+    let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if schema.index_of_column(column).is_ok_and(|position| position == index));
+    window.window_expr.iter().all(|function| match function.clone().unalias() {
+        Expr::WindowFunction(function) => function.params.partition_by.iter().any(is_column),
+        _ => false,
+    })
+}
+
+fn trace_join(join: &Join, index: usize) -> Vec<Target> {
     let left = join.left.schema().fields().len();
     match join.join_type {
         JoinType::Inner if index < left => trace(&join.left, index),
@@ -330,54 +384,6 @@ fn trace_join(join: &Join, index: usize) -> Option<Target> {
         JoinType::LeftMark if index < left => trace(&join.left, index),
         JoinType::RightSemi | JoinType::RightAnti => trace(&join.right, index),
         JoinType::RightMark if index < join.right.schema().fields().len() => trace(&join.right, index),
-        _ => None,
-    }
-}
-
-/// Rows that a plan is expected to give.
-fn estimate(plan: &LogicalPlan) -> f64 {
-    if let Some((scan, provider)) = our_scan(plan) {
-        let spec = provider.table.spec();
-        let constraints = constraints::of(spec, &scan.filters);
-        let conditions = constraints::unanswered(spec, &scan.filters).count();
-        let rows = estimated_rows(spec, &constraints, conditions + usize::from(provider.binding.is_some()));
-        return scan.fetch.map_or(rows, |limit| rows.min(limit as f64));
-    }
-    match plan {
-        LogicalPlan::TableScan(scan) => scan.fetch.map_or(UNKNOWN_ROWS, |limit| limit as f64),
-        LogicalPlan::Filter(filter) => estimate(&filter.input) * SELECTIVITY,
-        LogicalPlan::Limit(limit) => {
-            let most = match limit.get_fetch_type() {
-                Ok(datafusion::logical_expr::FetchType::Literal(Some(most))) => most as f64,
-                _ => f64::MAX,
-            };
-            estimate(&limit.input).min(most)
-        }
-        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => 1.0,
-        LogicalPlan::Aggregate(aggregate) => estimate(&aggregate.input) * 0.5,
-        LogicalPlan::Join(join) => estimate_join(join),
-        LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<LookupJoin>() {
-            Some(lookup) => match lookup.side {
-                Side::Right => estimate(&lookup.join.left),
-                Side::Left => estimate(&lookup.join.right),
-            },
-            None => UNKNOWN_ROWS,
-        },
-        LogicalPlan::Values(values) => values.values.len() as f64,
-        LogicalPlan::EmptyRelation(_) => 1.0,
-        other => {
-            let inputs = other.inputs();
-            if inputs.is_empty() { UNKNOWN_ROWS } else { inputs.into_iter().map(estimate).sum() }
-        }
-    }
-}
-
-fn estimate_join(join: &Join) -> f64 {
-    let (left, right) = (estimate(&join.left), estimate(&join.right));
-    match join.join_type {
-        JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left,
-        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => right,
-        _ if join.on.is_empty() => left * right,
-        _ => left.max(right),
+        _ => Vec::new(),
     }
 }

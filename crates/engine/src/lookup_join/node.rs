@@ -26,6 +26,8 @@ pub(crate) struct Key {
     pub(crate) spec: ColumnSpec,
     /// The other side's expression that gives the keys.
     pub(crate) driving: Expr,
+    /// The scan's rows come beside those of other scans, in a UNION.
+    pub(crate) beside_others: bool,
 }
 
 /// A join one side of which is read only for the keys that the other side has.

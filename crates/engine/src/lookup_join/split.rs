@@ -1,0 +1,175 @@
+//! Plans that ask a keyed table one thing or another in ways that no single scan or join can: taken apart into plans that
+//! ask one thing each and have no row in common.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchemaRef, Result, ScalarValue};
+use datafusion::logical_expr::utils::{conjunction, disjunction, split_binary, split_conjunction};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Filter, Join, JoinType, LogicalPlan, Operator, Projection, Union, lit,
+};
+use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::{Optimizer, OptimizerContext};
+
+/// The same plan in parts; `None` if there is nothing to take apart.
+pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    let split = plan.clone().transform_down_with_subqueries(|node| {
+        let parts = match &node {
+            LogicalPlan::Filter(filter) => of_filter(filter)?,
+            LogicalPlan::Join(join) => of_join(join)?,
+            _ => None,
+        };
+        Ok(parts.map_or_else(|| Transformed::no(node), Transformed::yes))
+    })?;
+    if !split.transformed {
+        return Ok(None);
+    }
+    let sink_filters = Optimizer::with_rules(vec![Arc::new(PushDownFilter::new())]);
+    sink_filters.optimize(split.data, &OptimizerContext::new(), |_, _| {}).map(Some)
+}
+
+fn is_choice(filter: &&Expr) -> bool {
+    matches!(filter, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }))
+}
+
+/// `key = x OR key IN (SELECT ..)`: the rows that are in the first subquery, those in the next one but not the first, and
+/// so on; last those in none that meet what else is in the `OR`.
+fn of_filter(filter: &Filter) -> Result<Option<LogicalPlan>> {
+    let conditions = split_conjunction(&filter.predicate);
+    let mut marks = Vec::new();
+    let Some((choice, terms, source)) = conditions.iter().copied().filter(is_choice).find_map(|choice| {
+        let terms = split_binary(choice, Operator::Or);
+        let source = unmarked(&filter.input, &terms, &mut marks);
+        (!marks.is_empty()).then_some((choice, terms, source))
+    }) else {
+        return Ok(None);
+    };
+    let schema = filter.input.schema();
+    let marked = |plan: LogicalPlan, position: Option<usize>| as_marked(plan, schema, &marks, position);
+    let with = |join: &Join, left: LogicalPlan, join_type: JoinType| {
+        let schema = left.schema().clone();
+        LogicalPlan::Join(Join { left: Arc::new(left), join_type, schema, ..join.clone() })
+    };
+    let mut parts = Vec::new();
+    let mut left = source.clone();
+    for (position, join) in marks.iter().enumerate() {
+        parts.push(Arc::new(marked(with(join, left.clone(), JoinType::LeftSemi), Some(position))?));
+        left = with(join, left, JoinType::LeftAnti);
+    }
+    let plain = terms.into_iter().filter(|term| !marks.iter().any(|join| is_mark(join, term))).cloned();
+    if let Some(plain) = disjunction(plain) {
+        let rest = marked(left, None)?;
+        parts.push(Arc::new(LogicalPlan::Filter(Filter::try_new(plain, Arc::new(rest))?)));
+    }
+    let union = LogicalPlan::Union(Union { inputs: parts, schema: schema.clone() });
+    let others = conditions.iter().filter(|condition| **condition != choice).map(|condition| (*condition).clone());
+    Ok(Some(match conjunction(others) {
+        Some(others) => LogicalPlan::Filter(Filter::try_new(others, Arc::new(union))?),
+        None => union,
+    }))
+}
+
+/// What is below the joins that mark rows for an `OR`, and these joins.
+fn unmarked<'a>(plan: &'a LogicalPlan, terms: &[&Expr], marks: &mut Vec<&'a Join>) -> &'a LogicalPlan {
+    match plan {
+        LogicalPlan::Join(join)
+            if join.join_type == JoinType::LeftMark
+                && !join.null_aware
+                && terms.iter().any(|term| is_mark(join, term)) =>
+        {
+            marks.push(join);
+            unmarked(&join.left, terms, marks)
+        }
+        source => source,
+    }
+}
+
+/// Whether an expression is the mark that a join sets: its last column.
+fn is_mark(join: &Join, expr: &Expr) -> bool {
+    let mark = join.schema.fields().len() - 1;
+    matches!(expr, Expr::Column(column) if join.schema.index_of_column(column).is_ok_and(|index| index == mark))
+}
+
+/// Rows with the marks that they would have: one, or none.
+fn as_marked(plan: LogicalPlan, schema: &DFSchemaRef, marks: &[&Join], set: Option<usize>) -> Result<LogicalPlan> {
+    let columns = schema.columns().into_iter().map(|column| {
+        let column = Expr::Column(column);
+        let Some(mark) = marks.iter().position(|join| is_mark(join, &column)) else { return column };
+        let (relation, name) = column.qualified_name();
+        lit(set == Some(mark)).alias_qualified(relation, name)
+    });
+    let projection = Projection::try_new_with_schema(columns.collect(), Arc::new(plan), schema.clone())?;
+    Ok(LogicalPlan::Projection(projection))
+}
+
+/// `JOIN .. ON key = a OR key = b`: the pairs of rows that the first equality joins, those that the next one joins but
+/// not the first, and so on; for an outer join also the rows that none of them joins.
+fn of_join(join: &Join) -> Result<Option<LogicalPlan>> {
+    let (JoinType::Inner | JoinType::Left, true, Some(filter)) = (join.join_type, join.on.is_empty(), &join.filter)
+    else {
+        return Ok(None);
+    };
+    let conditions = split_conjunction(filter);
+    for choice in conditions.iter().copied().filter(is_choice) {
+        let branches = split_binary(choice, Operator::Or);
+        let others: Vec<&Expr> = conditions.iter().copied().filter(|condition| *condition != choice).collect();
+        let joins: Option<Vec<Join>> = branches.iter().map(|branch| of_branch(join, branch, &others)).collect();
+        let Some(joins) = joins else { continue };
+        return parts_of_join(join, &branches, joins).map(Some);
+    }
+    Ok(None)
+}
+
+/// The join by one branch of the choice, if it has an equality.
+fn of_branch(join: &Join, branch: &Expr, others: &[&Expr]) -> Option<Join> {
+    let conditions = split_conjunction(branch);
+    let pairs: Vec<Option<(Expr, Expr)>> = conditions.iter().map(|condition| pair(join, condition)).collect();
+    let on: Vec<(Expr, Expr)> = pairs.iter().flatten().cloned().collect();
+    let rest = conditions.into_iter().zip(&pairs).filter(|(_, pair)| pair.is_none()).map(|(condition, _)| condition);
+    let filter = conjunction(rest.chain(others.iter().copied()).cloned());
+    (!on.is_empty()).then(|| Join { on, filter, ..join.clone() })
+}
+
+/// The sides of an equality between the sides of a join.
+fn pair(join: &Join, condition: &Expr) -> Option<(Expr, Expr)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = condition else { return None };
+    let is_of = |expr: &Expr, side: &LogicalPlan| {
+        let columns = expr.column_refs();
+        !columns.is_empty() && columns.iter().all(|column| side.schema().has_column(column))
+    };
+    if is_of(left, &join.left) && is_of(right, &join.right) {
+        Some((left.as_ref().clone(), right.as_ref().clone()))
+    } else if is_of(right, &join.left) && is_of(left, &join.right) {
+        Some((right.as_ref().clone(), left.as_ref().clone()))
+    } else {
+        None
+    }
+}
+
+fn parts_of_join(join: &Join, branches: &[&Expr], joins: Vec<Join>) -> Result<LogicalPlan> {
+    let mut parts = Vec::new();
+    let mut alone = (*join.left).clone();
+    for (position, part) in joins.into_iter().enumerate() {
+        let schema = join.left.schema().clone();
+        alone =
+            LogicalPlan::Join(Join { left: Arc::new(alone), join_type: JoinType::LeftAnti, schema, ..part.clone() });
+        let earlier = branches[..position].iter().map(|branch| (*branch).clone().is_not_true());
+        let filter = conjunction(part.filter.iter().cloned().chain(earlier));
+        parts.push(Arc::new(LogicalPlan::Join(Join { filter, join_type: JoinType::Inner, ..part })));
+    }
+    if join.join_type == JoinType::Left {
+        let left = join.left.schema().fields().len();
+        let columns = join.schema.iter().enumerate().map(|(position, (relation, field))| {
+            if position < left {
+                return Ok(Expr::from((relation, field)));
+            }
+            let null = Expr::Literal(ScalarValue::try_from(field.data_type())?, None);
+            Ok(null.alias_qualified(relation.cloned(), field.name()))
+        });
+        let columns = columns.collect::<Result<_>>()?;
+        let projection = Projection::try_new_with_schema(columns, Arc::new(alone), join.schema.clone())?;
+        parts.push(Arc::new(LogicalPlan::Projection(projection)));
+    }
+    Ok(LogicalPlan::Union(Union { inputs: parts, schema: join.schema.clone() }))
+}
