@@ -155,8 +155,13 @@ fn a_query_makes_the_calls_that_it_needs_and_no_others() {
             ),
             ("SELECT instance_id FROM aws_ec2_instance", &[lists_instances, lists_instances]),
             ("SELECT instance_id FROM aws_ec2_instance WHERE region = 'eu-west-1'", &[lists_instances]),
-            ("SELECT instance_id FROM aws_ec2_instance WHERE region = 'eu-west-2'", &[]),
-            ("SELECT instance_id FROM aws_ec2_instance WHERE account_id = '222222222222'", &[learns]),
+            (
+                "SELECT instance_id FROM aws_ec2_instance WHERE region = 'eu-west-2'",
+                &["DescribeRegions", lists_instances],
+            ),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE region <> 'us-east-1'", &[lists_instances]),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE region LIKE 'ap-%'", &[]),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE profile = 'another'", &[]),
             ("SELECT account_id FROM aws_sts_caller_identity", &[learns]),
             ("SELECT arn FROM aws_account", &[learns]),
         ] {
@@ -187,6 +192,45 @@ fn several_accounts_and_regions_are_read_together() {
         // A named region is asked without a look at the list of regions.
         let sql = "SELECT count(*) FROM aws_ec2_instance WHERE region = 'eu-west-1'";
         assert!(!bed.actions(&engine, sql).await.contains(&"DescribeRegions".to_owned()));
+    });
+}
+
+#[test]
+fn what_a_query_names_is_read_or_said_to_be_missing() {
+    let bed = Bed::start();
+    runtime().block_on(async {
+        let engine = bed.engine(&["default"], &[]).await;
+        // The profile's own region is us-east-1.
+        let sql = "SELECT count(*) FROM aws_ec2_instance WHERE region IN ('eu-west-1', 'us-east-1')";
+        assert_eq!(rows(&engine, sql).await, ["5"]);
+        let of_join = "SELECT count(*) FROM aws_region r JOIN aws_ec2_instance i ON i.region = r.name";
+        assert_eq!(rows(&engine, of_join).await, ["3"]);
+        for (condition, told) in [
+            (
+                "region = 'eu-west-9'",
+                "(region=eu-west-9): profile default: its account has no region eu-west-9 enabled;",
+            ),
+            ("region = 'Ireland'", "(region=Ireland): `Ireland` is no region: regions have names such as us-east-1"),
+            (
+                "account_id = '222222222222'",
+                "(account_id=222222222222): no profile is of account 222222222222; \
+                 there are: 123456789012 (profile default)",
+            ),
+        ] {
+            let (found, warnings) =
+                partly(&engine, &format!("SELECT region FROM aws_ec2_instance WHERE {condition}")).await;
+            assert!(found.is_empty(), "{condition}: {found:?}");
+            let [warning] = warnings.as_slice() else { panic!("{condition}: {warnings:?}") };
+            assert!(warning.to_string().starts_with(&format!("aws_ec2_instance {told}")), "{warning}");
+            assert_eq!(warning.outcome, Outcome::Unsupported, "{warning}");
+        }
+        let engine = bed.engine(&["default", "prod"], &[]).await;
+        assert_eq!(rows(&engine, "SELECT name FROM aws_iam_role WHERE account_id = '222222222222'").await, ["indago"]);
+        // All that was read of AWS counts.
+        rows(&engine, "SELECT name FROM aws_iam_user").await;
+        let bytes =
+            rows(&engine, "SELECT bytes FROM engine_scans WHERE table_name = 'aws_iam_user' AND bytes > 1000").await;
+        assert_eq!(bytes.len(), 1, "{bytes:?}");
     });
 }
 

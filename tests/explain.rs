@@ -145,6 +145,8 @@ shows! {
         "SELECT r.verbs FROM kubernetes_cluster_role_binding_subjects b \
          JOIN kubernetes_cluster_role_policy_rules r ON r.name = b.role_name \
          WHERE b.cluster = 'west' AND r.cluster = 'west' AND b.subject_name = 'web'",
+        "SELECT p.name FROM kubernetes_nodes n JOIN kubernetes_pods p ON p.node_name = n.name AND p.cluster = n.cluster \
+         WHERE n.name = 'a'",
     ];
     calls_to_aws_at_home in [] => [
         "SELECT name FROM aws_iam_user",
@@ -153,12 +155,15 @@ shows! {
         "SELECT name FROM aws_iam_role WHERE region = 'eu-west-1'",
         "SELECT instance_id FROM aws_ec2_instance",
         "SELECT instance_id FROM aws_ec2_instance WHERE account_id = '123456789012'",
+        "SELECT instance_id FROM aws_ec2_instance WHERE region = 'eu-west-1'",
+        "SELECT instance_id FROM aws_ec2_instance WHERE profile = 'prod'",
         "SELECT account_id FROM aws_sts_caller_identity",
     ];
     calls_to_aws_in_regions in ["eu-west-1", "us-east-1"] => [
         "SELECT instance_id FROM aws_ec2_instance",
         "SELECT instance_id FROM aws_ec2_instance WHERE region = 'us-east-1'",
         "SELECT instance_id FROM aws_ec2_instance WHERE region = 'ap-south-1'",
+        "SELECT instance_id FROM aws_ec2_instance WHERE region <> 'us-east-1'",
         "SELECT instance_id FROM aws_ec2_instance WHERE instance_id = 'i-1' AND region = 'us-east-1' LIMIT 5",
         "SELECT group_id FROM aws_vpc_security_group_rule WHERE region = 'us-east-1' AND group_id = 'sg-1'",
     ];
@@ -171,5 +176,6 @@ shows! {
         "SELECT i.instance_id, r.name FROM aws_ec2_instance i \
          LEFT JOIN aws_iam_instance_profile p ON p.arn = i.iam_instance_profile_arn \
          LEFT JOIN aws_iam_role r ON r.arn = p.role_arn",
+        "SELECT r.name FROM aws_iam_instance_profile p JOIN aws_iam_role r ON r.arn = p.role_arn WHERE p.arn = 'arn:x'",
     ];
 }

@@ -675,6 +675,21 @@ fn linked_folders_that_lead_nowhere_are_named() {
 }
 
 #[test]
+fn a_repository_that_a_query_names_and_that_is_not_there_is_said() {
+    let bed = Repositories::new().expect("repositories");
+    let normal = bed.normal();
+    let path = normal.to_string_lossy();
+    let sql = format!("SELECT count(*) FROM git_repositories WHERE repo IN ('/nonexistent', '{path}')");
+    let (seen, warnings) = ask(bed.root(), &sql);
+    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    let absent = "git_repositories (/nonexistent): there is no git repository at this path";
+    assert_eq!((seen, told), (vec!["1".to_owned()], vec![absent.to_owned()]));
+    // A condition on the path spares what it excludes.
+    let counted = format!("SELECT count(*) FROM git_commits WHERE repo <> '{path}'");
+    assert_eq!(rows(&normal, &counted), ["0"]);
+}
+
+#[test]
 fn submodules_are_repositories_of_their_own() {
     let bed = Repositories::new().expect("repositories");
     let outer = bed.root().join("outer");

@@ -124,13 +124,18 @@ fn keys_and_joins_ask_for_no_more_than_they_need() {
             ("SELECT name FROM kubernetes_pods WHERE namespace = 'shop'", vec!["priv"], vec!["/api/v1/namespaces/shop/pods?limit=500"]),
             ("SELECT name FROM kubernetes_pods WHERE phase = 'Running' AND namespace = 'shop'", vec!["priv"],
              vec!["/api/v1/namespaces/shop/pods?limit=500&fieldSelector=status.phase=Running"]),
-            ("SELECT name FROM kubernetes_pods WHERE cluster = 'elsewhere'", vec![], vec![]),
+            ("SELECT name FROM kubernetes_pods WHERE cluster <> 'admin@bed'", vec![], vec![]),
             ("SELECT p.name, c.name FROM kubernetes_pods p JOIN kubernetes_pod_containers c ON c.pod_uid = p.uid WHERE c.privileged",
              vec!["priv c"], vec!["/api/v1/pods?limit=500"]),
         ] {
             assert_eq!(rows(&engine, sql).await, expected, "{sql}");
             assert_eq!(asked(), urls, "{sql}");
         }
+        let (none, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods WHERE cluster = 'elsewhere'").await;
+        let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        let absent = "there is no context `elsewhere`; there are: admin@bed";
+        assert_eq!((none, told), (vec![], vec![format!("kubernetes_pods (cluster=elsewhere): {absent}")]));
+        assert!(asked().is_empty());
     });
 }
 
@@ -205,13 +210,47 @@ fn a_server_that_asks_for_patience_gets_it() {
     let api = estate();
     let proxy = Fault::kube(&api).expect("a proxy");
     proxy.rule(Rule::new(Effect::too_many_requests(1)).path("/pods").first(1));
+    let later = |header: &str| Effect::Status {
+        code: 503,
+        headers: vec![("retry-after".to_owned(), header.to_owned())],
+        body: String::new(),
+    };
     proxy.rule(Rule::new(Effect::status(503)).path("/nodes").first(1));
+    proxy.rule(Rule::new(later("1")).path("/deployments").first(1));
+    proxy.rule(Rule::new(later("Fri, 31 Dec 2100 23:59:59 GMT")).path("/clusterroles"));
+    proxy.rule(Rule::new(Effect::too_many_requests(3600)).path("/serviceaccounts"));
     runtime().block_on(async {
         let engine = engine(proxy.kubeconfig("admin").expect("a kubeconfig"), Limits::default()).await;
         let start = std::time::Instant::now();
         assert_eq!(rows(&engine, "SELECT name FROM kubernetes_pods WHERE namespace = 'shop'").await, ["priv"]);
         assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
         assert_eq!(rows(&engine, "SELECT name FROM kubernetes_nodes").await, ["node-a"]);
+        let start = std::time::Instant::now();
+        rows(&engine, "SELECT name FROM kubernetes_deployments").await;
+        assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+        // Nobody waits for an hour.
+        for (table, told) in [
+            ("kubernetes_service_accounts", ": throttled, asks to wait 3600s"),
+            (
+                "kubernetes_cluster_role_policy_rules",
+                "the API server answers 503 Service Unavailable: throttled, asks to wait ",
+            ),
+        ] {
+            let start = std::time::Instant::now();
+            let (seen, warnings) = ask(&engine, &format!("SELECT name FROM {table}")).await;
+            assert!(seen.is_empty() && start.elapsed() < Duration::from_secs(10), "{seen:?} {:?}", start.elapsed());
+            let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+            assert!(warning.outcome == Outcome::Io && warning.message.contains(told), "{warning}");
+        }
+        // Silence is waited for twice, however many tries there may be.
+        proxy.clear_rules();
+        proxy.rule(Rule::new(Effect::Hang).path("/pods"));
+        let limits = Limits { call_timeout: Duration::from_secs(1), ..Limits::default() };
+        let engine = self::engine(proxy.kubeconfig("admin").expect("a kubeconfig"), limits).await;
+        let start = std::time::Instant::now();
+        let (_, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
+        assert!(warnings[0].message.contains("no answer within 1s"), "{warnings:?}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     });
 }
 
@@ -243,6 +282,11 @@ fn an_unreachable_cluster_hides_no_other() {
             "{told:?}"
         );
         assert!(told.iter().any(|warning| warning.contains("cluster=lost")), "{told:?}");
+        // Conditions on the cluster leave others alone.
+        for condition in ["cluster LIKE 'g%'", "cluster NOT IN ('bad', 'plug', 'lost')", "upper(cluster) = 'GOOD'"] {
+            let sql = format!("SELECT count(*) FROM kubernetes_pods WHERE {condition}");
+            assert_eq!(rows(&engine, &sql).await, ["30"], "{condition}");
+        }
     });
 }
 

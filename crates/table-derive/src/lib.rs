@@ -108,9 +108,16 @@ fn expand_group(input: &DeriveInput) -> Result<TokenStream> {
                 }
             }
 
-            fn fill(&mut self, document: &::indago_table::derive::Document, wanted: &[bool]) {
+            fn fill(
+                &mut self,
+                document: &::indago_table::derive::Document,
+                wanted: &[bool],
+            ) -> ::std::vec::Vec<::indago_table::derive::Misfit> {
                 let _ = (document, wanted);
+                #[allow(unused_mut)]
+                let mut misfits = ::std::vec::Vec::new();
                 #(#fill)*
+                misfits
             }
         }
     })
@@ -163,8 +170,12 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let group_fill = groups.iter().map(|GroupAttribute { ident, ty, path }| {
         let steps = path.iter().flat_map(|path| steps(&path.value()));
         quote_spanned! {ty.span()=>
-            let (group, wanted) = wanted.split_at(<#ty as ::indago_table::Columns>::COLUMNS.len());
-            ::indago_table::derive::fill_group(&mut self.#ident, document, &[#(#steps),*], group);
+            let columns = <#ty as ::indago_table::Columns>::COLUMNS.len();
+            let (group, wanted) = wanted.split_at(columns);
+            let of_group = ::indago_table::derive::fill_group(&mut self.#ident, document, &[#(#steps),*], group);
+            let in_table = |misfit: ::indago_table::derive::Misfit| ::indago_table::derive::Misfit { column: before + misfit.column, ..misfit };
+            misfits.extend(of_group.into_iter().map(in_table));
+            let before = before + columns;
         }
     });
 
@@ -207,12 +218,20 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 }
             }
 
-            fn fill(&mut self, document: &::indago_table::derive::Document, wanted: &[bool]) {
+            fn fill(
+                &mut self,
+                document: &::indago_table::derive::Document,
+                wanted: &[bool],
+            ) -> ::std::vec::Vec<::indago_table::derive::Misfit> {
                 let _ = document;
+                #[allow(unused_mut)]
+                let mut misfits = ::std::vec::Vec::new();
                 #(#fill)*
-                let (_, wanted) = wanted.split_at(#own);
+                let before = #own;
+                let (_, wanted) = wanted.split_at(before);
                 #(#group_fill)*
-                let _ = wanted;
+                let _ = (before, wanted);
+                misfits
             }
         }
 
@@ -236,7 +255,9 @@ fn fill(columns: &[ColumnAttribute]) -> Vec<TokenStream> {
         let ident = &column.ident;
         Some(quote_spanned! {column.ty.span()=>
             if wanted[#position] {
-                ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]);
+                if let Some(found) = ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]) {
+                    misfits.push(::indago_table::derive::Misfit { column: #position, found });
+                }
             }
         })
     };
@@ -367,6 +388,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
         ty: field.ty.clone(),
         description,
         index: false,
+        slice: false,
         required: false,
         pattern: false,
         range: false,
@@ -383,12 +405,12 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
             let key = once(&meta, &mut given)?;
             match key.as_str() {
                 "index" => column.index = true,
+                "slice" => (column.slice, column.index) = (true, true),
                 "required" => (column.required, column.index) = (true, true),
                 "pattern" => column.pattern = true,
                 "range" => column.range = true,
                 "hidden" => column.hidden = true,
                 "added" => column.added = true,
-        slice: false,
                 "source" => column.source = Some(meta.value()?.parse()?),
                 "needs" => column.needs = strings(&meta)?,
                 "path" => column.path = Some(path(&meta)?),
@@ -405,7 +427,6 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                                 "unknown collation; there are: nocase, version, version_dpkg, version_rhel",
                             ));
                         }
-                "slice" => (column.slice, column.index) = (true, true),
                     };
                 }
                 _ => {
@@ -575,6 +596,7 @@ fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
             nullable: <#ty as ::indago_table::derive::Value>::NULLABLE,
             description: ::indago_table::derive::Cow::Borrowed(#description),
             index: #index,
+            slice: #slice,
             pattern: #pattern,
             range: #range,
             hidden: #hidden,
@@ -596,7 +618,6 @@ fn constants<'a>(row: &'a Ident, columns: &'a [ColumnAttribute]) -> impl Iterato
         };
         let constant = Ident::new(&column.name.to_uppercase(), column.ident.span());
         quote_spanned! {column.ident.span()=>
-            slice: #slice,
             pub const #constant: ::indago_table::derive::Column<
                 #row, #key, #index, #pattern, #range
             > = ::indago_table::derive::Column::at(#position);

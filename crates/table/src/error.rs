@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use crate::value::Timestamp;
+
 /// The outcome of a reading that brought no value.
 ///
 /// The variants are the engine's whole vocabulary of failure: each decides what the rows, the warnings and the retries
@@ -28,7 +30,7 @@ pub enum Error {
     #[error("{0}")]
     Malformed(String),
     /// The endpoint asked to be left alone for a while; worth another attempt.
-    #[error("{what}: throttled")]
+    #[error("{what}: throttled{}", wait_suffix(.retry_after))]
     Throttled {
         /// The call that was refused.
         what: String,
@@ -64,6 +66,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 fn needs_suffix(needs: &Option<String>) -> String {
     needs.as_ref().map(|needs| format!(" (needs {needs})")).unwrap_or_default()
+}
+
+fn wait_suffix(asked: &Option<Duration>) -> String {
+    let asked = asked.filter(|asked| !asked.is_zero());
+    asked.map(|asked| format!(", asks to wait {asked:?}")).unwrap_or_default()
+}
+
+/// How long a `Retry-After` header asks to wait: it says so in seconds, or by the time when to come back.
+pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = chrono::DateTime::parse_from_rfc2822(header).ok()?;
+    Some(Duration::from_secs(u64::try_from(until.timestamp() - now.seconds()).unwrap_or(0)))
 }
 
 impl Error {
@@ -123,5 +140,35 @@ impl<T> ErrorContext<T> for Result<T> {
             Err(Error::Gone(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_asked_for_in_seconds_or_until_a_time() {
+        let now = Timestamp(784_111_777_000_000);
+        for (header, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(header, now), seconds.map(Duration::from_secs), "{header}");
+        }
+    }
+
+    #[test]
+    fn who_is_throttled_hears_for_how_long() {
+        let throttled = |retry_after| Error::Throttled { what: "GET /x".into(), retry_after }.to_string();
+        assert_eq!(throttled(None), "GET /x: throttled");
+        assert_eq!(throttled(Some(Duration::ZERO)), "GET /x: throttled");
+        assert_eq!(throttled(Some(Duration::from_secs(3600))), "GET /x: throttled, asks to wait 3600s");
     }
 }

@@ -26,7 +26,7 @@ pub mod value;
 pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::{Columns, Table};
-pub use row::{Columns, Environment, Load, LoadAsync, Row, RowParts, RowStream, Rows};
+pub use row::{Columns, Environment, Load, LoadAsync, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
     ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
     ScanContext,
@@ -66,7 +66,7 @@ macro_rules! tables {
 pub mod derive {
     //! What the derive macro's output refers to.
     pub use crate::json::{assign, fill_group};
-    pub use crate::row::{Load, LoadAsync, Row};
+    pub use crate::row::{Load, LoadAsync, Misfit, Row};
     pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
     pub use crate::spec::{
         Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec, assert_distinct, flattened,
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(told, expected);
         let document = serde_json::json!({"a": {"b": "x", "parts": {"count": 3, "of": {"name": "y"}}}, "name": "z"});
         let mut row = Number::default();
-        row.fill(&document, &[true, true, true, false, true, true]);
+        assert_eq!(row.fill(&document, &[true, true, true, false, true, true]), []);
         assert_eq!((row.r#type.as_deref(), row.parts.count, row.parts.of.as_deref()), (Some("x"), 0, Some("y")));
         let texts: Vec<_> = [2, 4, 5]
             .map(|column| {
@@ -167,5 +167,30 @@ mod tests {
             })
             .into();
         assert_eq!(texts, ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_its_column_is_told_and_what_is_absent_is_not() {
+        let cases = [
+            (
+                serde_json::json!({"a": {"b": {}, "parts": {"count": "many", "of": [1]}}}),
+                "2: an object, 3: a text, 4: a list",
+            ),
+            (serde_json::json!({"a": {"b": 5, "parts": {"count": "7", "of": null}}, "name": true}), ""),
+            (serde_json::json!({"a": "x", "name": ["z"]}), "2: a text, 3: a text, 4: a text, 5: a list"),
+            (serde_json::json!({"a": [null]}), "2: a list, 3: a list, 4: a list"),
+            (serde_json::json!({"a": null}), ""),
+            (serde_json::json!({}), ""),
+        ];
+        for (document, expected) in cases {
+            let misfits = Number::default().fill(&document, &[true; 6]);
+            let told: Vec<_> = misfits.iter().map(|misfit| format!("{}: {}", misfit.column, misfit.found)).collect();
+            assert_eq!(told.join(", "), expected, "{document}");
+        }
+        let scan = Scan::<Number>::new(ScanContext::new([2]), &Sys::live());
+        let document = serde_json::json!({"a": {"b": ["x"]}});
+        (0..3).for_each(|_| scan.fill(&mut Number::default(), &document, scan.wanted(), &"here"));
+        let warnings: Vec<_> = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, ["numbers (here, type): `a.b` holds a list, which does not fit the column [3 times]"]);
     }
 }

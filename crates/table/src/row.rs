@@ -35,8 +35,19 @@ pub trait Row: Default + Send + Sync + 'static {
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
     /// An indexed column's value as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
-    /// Fills the wanted columns that are paths into a JSON document.
-    fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]);
+    /// Fills the wanted columns that are paths into a JSON document, and says which of them it could not fill with what
+    /// stands there.
+    #[must_use = "what does not fit is reported; see `Scan::fill`"]
+    fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
+}
+
+/// A value of a JSON document that its column cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misfit {
+    /// The column's position.
+    pub column: usize,
+    /// What stands there: `a text`, `a list`.
+    pub found: &'static str,
 }
 
 /// Columns that several tables have, each as a field with `#[column(flatten)]`; `#[derive(Columns)]` implements it.
@@ -47,8 +58,8 @@ pub trait Columns: Default + Send + Sync + 'static {
 
     /// Appends a column's value to the builder of that column.
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
-    /// Fills the wanted columns that are paths into the group's part of a JSON document.
-    fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]);
+    /// Fills the wanted columns that are paths into the group's part of a JSON document, as [`Row::fill`] does.
+    fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
 }
 
 /// Sources of a blocking table; `#[derive(Table)]` implements it.
@@ -72,6 +83,19 @@ pub trait Rows: Load {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>>;
 }
 
+/// One independent part of a scan: a repository, a cluster, an account in a region.
+pub trait Part: fmt::Display {
+    /// What all rows of the part have in a text column, where that is known before any of them is read. A part whose
+    /// rows the query's conditions on such columns exclude is not read.
+    fn known(&self, _column: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Part for &'static str {}
+impl Part for String {}
+impl Part for i64 {}
+
 /// A table whose rows come from blocking calls about several things that can be read each by itself: repositories,
 /// machines.
 ///
@@ -79,7 +103,7 @@ pub trait Rows: Load {
 /// result with a warning, and the others still come.
 pub trait RowParts: Load {
     /// One independent part of a scan; its display form is what warnings call it.
-    type Part: fmt::Display + Send + 'static;
+    type Part: Part + Send + 'static;
 
     /// The parts that the scan's constraints leave. The iterator is lazy: it may search while parts that it found are
     /// already read.
@@ -94,7 +118,7 @@ pub trait RowParts: Load {
 /// a part that fails is missing from the result with a warning, and the others still come.
 pub trait RowStream: LoadAsync {
     /// One independent part of a scan; its display form is what warnings and `EXPLAIN` call it.
-    type Part: fmt::Display + Send + Sync + 'static;
+    type Part: Part + Send + Sync + 'static;
 
     /// The parts that the scan's constraints leave. Makes no calls: `EXPLAIN` asks too.
     fn parts(scan: &Scan<Self>) -> Result<Vec<Self::Part>>;

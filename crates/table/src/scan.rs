@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringViewArray};
 use parking_lot::Mutex;
 
 use crate::diagnostic::Diagnostics;
 use crate::error::{Error, Result};
-use crate::row::{Environment, Row};
+use crate::row::{Environment, Misfit, Row};
+use crate::spec::{ColumnSpec, Kind, TableSpec};
 use crate::sys::Sys;
 use crate::value::{KeyValue, Timestamp};
 
@@ -287,6 +288,12 @@ impl Gate for OpenGate {
     }
 }
 
+/// An endpoint that asks to be left alone for longer than this is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A call is given up when so many attempts of it had no answer in time: each one is as long as the call time-out.
+const MOST_TIME_OUTS: u32 = 2;
+
 /// What all scans of one query have in common.
 #[derive(Debug)]
 pub struct QueryScope {
@@ -348,6 +355,8 @@ pub struct ScanContext {
     pub columns: Arc<[usize]>,
     /// What is asked of columns.
     pub constraints: Arc<Constraints>,
+    /// Positions of the columns whose keys a join brings, rather than the query's own words.
+    pub joined: Arc<[usize]>,
     /// Conditions that every row has to meet besides.
     pub filters: Arc<[Arc<dyn RowFilter>]>,
     /// Rows after which the scan may stop.
@@ -370,6 +379,7 @@ impl ScanContext {
         ScanContext {
             columns: columns.into_iter().collect(),
             constraints: Arc::default(),
+            joined: Arc::new([]),
             filters: Arc::new([]),
             limit: None,
             batch_size: 1024,
@@ -384,6 +394,31 @@ impl ScanContext {
     pub fn is_satisfied(&self) -> bool {
         self.limit.is_some_and(|limit| self.given.load(Ordering::Relaxed) >= limit)
     }
+
+    /// The same scan with `$column` as the key of each column that a join has yet to bring keys for: to show the calls
+    /// before there are keys. `None` where a column's keys are no texts.
+    pub fn with_open_keys(mut self, spec: &TableSpec) -> Option<Self> {
+        let constraints = Arc::make_mut(&mut self.constraints);
+        for position in self.joined.iter() {
+            let column = &spec.columns[*position];
+            let constraint = constraints.0.entry(*position).or_default();
+            if constraint.keys.is_none() {
+                let open = (column.kind == Kind::Text).then(|| Scalar::Text(open_key(column)))?;
+                constraint.keys = Some(Arc::new(vec![open]));
+            }
+        }
+        Some(self)
+    }
+
+    /// Whether the keys of a column are open: it is known that there will be some, and not yet which.
+    pub fn is_open(&self, spec: &TableSpec, column: usize) -> bool {
+        let is_open = |key: &Scalar| matches!(key, Scalar::Text(text) if *text == open_key(&spec.columns[column]));
+        self.joined.contains(&column) && self.constraints.keys(column).is_some_and(|keys| keys.iter().all(is_open))
+    }
+}
+
+fn open_key(column: &ColumnSpec) -> String {
+    format!("${}", column.name)
 }
 
 /// A scan, as the table that it reads sees it.
@@ -431,6 +466,33 @@ impl<T: Row> Scan<T> {
             [only] => V::from_scalar(only),
             _ => None,
         }
+    }
+
+    /// The keys of an indexed column that the query names in so many words: if there is no such thing, a word about it
+    /// helps. Where a join brings keys, most of them may well be somebody else's.
+    pub fn named_keys<V: KeyValue, const P: bool, const R: bool>(
+        &self,
+        column: Column<T, V, true, P, R>,
+    ) -> Option<Vec<V>> {
+        self.keys(column).filter(|_| !self.context.joined.contains(&column.position))
+    }
+
+    /// Whether rows can be wanted in which some columns have the values that `known` says: the query's conditions are
+    /// asked that look at no other columns.
+    pub fn admits_part(&self, known: impl Fn(&str) -> Option<String>) -> Result<bool> {
+        for filter in self.context.filters.iter() {
+            let value = |column: &usize| known(&T::SPEC.columns[*column].name);
+            let Some(values) = filter.columns().iter().map(value).collect::<Option<Vec<_>>>() else { continue };
+            let schema = T::SPEC.schema().project(filter.columns()).expect("conditions look at columns of the table");
+            let column = |value| Arc::new(StringViewArray::from(vec![value])) as ArrayRef;
+            let row = RecordBatch::try_new(Arc::new(schema), values.into_iter().map(column).collect())
+                .expect("what parts are told apart by is text");
+            let kept = filter.keep(&row)?;
+            if !(kept.is_valid(0) && kept.value(0)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a row with that value could be wanted, by the keys asked of the column.
@@ -515,15 +577,27 @@ impl<T: Row> Scan<T> {
         self.context.query.diagnostics().report(&T::SPEC.name, origin, error);
     }
 
+    /// Fills the wanted columns of a row that are paths into a JSON document. What stands there and does not fit is
+    /// reported once for each column, and counted.
+    pub fn fill(&self, row: &mut T, document: &serde_json::Value, wanted: &[bool], origin: &impl fmt::Display) {
+        for Misfit { column, found } in row.fill(document, wanted) {
+            let column = &T::SPEC.columns[column];
+            let path = column.path.as_deref().unwrap_or_default();
+            let message = format!("`{path}` holds {found}, which does not fit the column");
+            self.report(format!("{origin}, {}", column.name), &Error::Malformed(message));
+        }
+    }
+
     /// Makes one API call, under the engine's limits: waits for a place at the endpoint, gives up after the call
-    /// time-out, and tries again after transient errors.
+    /// time-out, and tries again after transient errors: after as long as the endpoint asks for, unless that is more than
+    /// a query can wait.
     pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, mut attempt: F) -> Result<R>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<R>>,
     {
         let gate = &self.context.gate;
-        let mut retries = 0;
+        let (mut retries, mut time_outs) = (0, 0);
         loop {
             if self.context.meter.is_cancelled() {
                 return Err(Error::Cancelled);
@@ -543,8 +617,12 @@ impl<T: Row> Scan<T> {
                 other => return other,
             };
             retries += 1;
+            time_outs += u32::from(matches!(error, Error::TimedOut { .. }));
             let Some(backoff) = gate.backoff(retries) else { return Err(error) };
             let pause = error.retry_after().map_or(backoff, |asked| asked.max(backoff));
+            if pause > LONGEST_WAIT || time_outs == MOST_TIME_OUTS {
+                return Err(error);
+            }
             tracing::debug!(endpoint, what, retries, ?pause, %error, "trying again");
             gate.sleep(pause).await;
         }
@@ -577,5 +655,153 @@ impl<T: Row<Env = Sys>> Scan<T> {
     /// The machine that is read.
     pub fn sys(&self) -> &Sys {
         &self.env
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::FutureExt;
+
+    use super::*;
+    use crate::prelude::*;
+
+    /// A thing.
+    #[derive(Debug, Default, Table)]
+    #[table(name = "things")]
+    #[example("All.", "SELECT place FROM things")]
+    struct Thing {
+        /// Where it is.
+        #[column(index)]
+        place: String,
+        /// How many there are.
+        #[column(index)]
+        count: i64,
+    }
+
+    impl Rows for Thing {
+        fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+            Ok(std::iter::empty())
+        }
+    }
+
+    /// A gate at which time passes at once.
+    #[derive(Debug, Default)]
+    struct Hurry(Mutex<Vec<Duration>>);
+
+    const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+    impl Gate for Hurry {
+        fn enter<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Permit> {
+            OpenGate.enter(endpoint)
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            self.0.lock().push(duration);
+            Box::pin(std::future::ready(()))
+        }
+
+        fn call_timeout(&self) -> Duration {
+            CALL_TIMEOUT
+        }
+
+        fn backoff(&self, attempt: u32) -> Option<Duration> {
+            (attempt <= 4).then_some(Duration::from_secs(1))
+        }
+
+        fn concurrency(&self) -> usize {
+            1
+        }
+    }
+
+    /// Attempts of a call that always ends so, the pauses between them, and what it comes to; `None` never ends.
+    fn called(outcome: Option<Error>) -> (usize, Vec<u64>, Error) {
+        let gate = Arc::new(Hurry::default());
+        let scan = Scan::<Thing>::new(ScanContext { gate: gate.clone(), ..ScanContext::new([]) }, &Sys::live());
+        let attempts = AtomicUsize::new(0);
+        let attempt = || {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            let outcome = outcome.clone();
+            async move {
+                match outcome {
+                    Some(error) => Err::<(), _>(error),
+                    None => std::future::pending().await,
+                }
+            }
+        };
+        let error = scan.call("there", "GET /x", attempt).now_or_never().expect("time flies").expect_err("it fails");
+        let pauses: Vec<u64> =
+            gate.0.lock().iter().filter(|pause| **pause != CALL_TIMEOUT).map(Duration::as_secs).collect();
+        (attempts.into_inner(), pauses, error)
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_as_long_as_it_is_worth_it() {
+        let throttled =
+            |seconds| Error::Throttled { what: "x".into(), retry_after: Some(Duration::from_secs(seconds)) };
+        let told = |error: Error| {
+            let (attempts, pauses, last) = called(Some(error.clone()));
+            assert_eq!(last, error);
+            (attempts, pauses)
+        };
+        assert_eq!(told(Error::Unavailable("x".into())), (5, vec![1; 4]));
+        assert_eq!(told(throttled(0)), (5, vec![1; 4]));
+        assert_eq!(told(throttled(60)), (5, vec![60; 4]));
+        assert_eq!(told(throttled(61)), (1, vec![]));
+        assert_eq!(told(throttled(u64::MAX)), (1, vec![]));
+        assert_eq!(told(Error::denied("x")), (1, vec![]));
+        let (attempts, pauses, error) = called(None);
+        assert_eq!((attempts, pauses), (2, vec![1]));
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn keys_that_are_yet_to_come_stand_open() {
+        let joined = |columns: &[usize]| ScanContext { joined: columns.into(), ..ScanContext::new([0]) };
+        let open = joined(&[0]).with_open_keys(Thing::SPEC).expect("a text");
+        assert!(open.is_open(Thing::SPEC, 0) && !joined(&[0]).is_open(Thing::SPEC, 0));
+        let scan = Scan::<Thing>::new(open, &Sys::live());
+        assert_eq!((scan.keys(Thing::PLACE), scan.named_keys(Thing::PLACE)), (Some(vec!["$place".to_owned()]), None));
+        assert!(joined(&[1]).with_open_keys(Thing::SPEC).is_none(), "no integer stands for all");
+
+        let keys = |text: &str| ColumnConstraint {
+            keys: Some(Arc::new(vec![Scalar::Text(text.to_owned())])),
+            ..ColumnConstraint::default()
+        };
+        let constraints = Arc::new(Constraints([(0, keys("here"))].into()));
+        let named = Scan::<Thing>::new(ScanContext { constraints: constraints.clone(), ..joined(&[]) }, &Sys::live());
+        assert_eq!(named.named_keys(Thing::PLACE), Some(vec!["here".to_owned()]));
+        let brought = ScanContext { constraints, ..joined(&[0]) }.with_open_keys(Thing::SPEC).expect("a text");
+        assert!(!brought.is_open(Thing::SPEC, 0));
+        assert_eq!(Scan::<Thing>::new(brought, &Sys::live()).named_keys(Thing::PLACE), None);
+    }
+
+    /// Keeps rows whose first column is a text with this start.
+    #[derive(Debug)]
+    struct StartsWith(&'static str, Vec<usize>);
+
+    impl RowFilter for StartsWith {
+        fn columns(&self) -> &[usize] {
+            &self.1
+        }
+
+        fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray> {
+            let texts = arrow_array::cast::AsArray::as_string_view(rows.column(0));
+            Ok(texts.iter().map(|text| text.map(|text| text.starts_with(self.0))).collect())
+        }
+    }
+
+    #[test]
+    fn a_part_is_left_out_by_what_is_known_of_it() {
+        let admits = |start, columns: &[usize], place: Option<&str>| {
+            let filter: Arc<dyn RowFilter> = Arc::new(StartsWith(start, columns.to_vec()));
+            let scan =
+                Scan::<Thing>::new(ScanContext { filters: [filter].into(), ..ScanContext::new([0]) }, &Sys::live());
+            let known = |column: &str| place.filter(|_| column == "place").map(str::to_owned);
+            scan.admits_part(known).expect("it can be asked")
+        };
+        assert!(admits("h", &[0], Some("here")));
+        assert!(!admits("t", &[0], Some("here")));
+        assert!(admits("t", &[0], None), "nobody knows yet");
+        assert!(admits("t", &[0, 1], Some("here")), "it depends on the other column");
     }
 }

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 
 use crate::driver;
 use crate::error::Result;
-use crate::row::{Row, RowParts, RowStream, Rows};
+use crate::row::{Part, Row, RowParts, RowStream, Rows};
 use crate::scan::{BoxFuture, Scan, ScanContext};
 use crate::spec::TableSpec;
 
@@ -162,6 +162,9 @@ impl<T: RowParts> Table for Parted<T> {
         let scan = Scan::<T>::new(context.clone(), &self.env);
         let find = move |found: &mut dyn FnMut(Slice) -> bool| {
             for part in T::parts(&scan)? {
+                if !scan.admits_part(|column| part.known(column))? {
+                    continue;
+                }
                 let scan = scan.clone();
                 let label = part.to_string();
                 let read = move |sink: &mut dyn Sink| driver::read_rows(&scan, T::rows(&scan, part)?, sink);
@@ -195,7 +198,13 @@ impl<T: RowStream> Table for Streaming<T> {
                 })),
             }
         };
-        Ok(T::parts(&scan)?.into_iter().map(slice).collect())
+        let mut slices = Vec::new();
+        for part in T::parts(&scan)? {
+            if scan.admits_part(|column| part.known(column))? {
+                slices.push(slice(part));
+            }
+        }
+        Ok(slices)
     }
 
     fn checks_filters(&self) -> bool {

@@ -5,7 +5,7 @@
 //! come from, and the clients to ask.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
-use indago_table::KeyValue;
 use indago_table::prelude::*;
+use indago_table::{KeyValue, Part};
 
 use tokio::sync::OnceCell;
 
@@ -43,6 +43,7 @@ const HOME_OF_GLOBAL: &str = "us-east-1";
 /// Columns by which scans are pruned; they have the same names in every table.
 const ACCOUNT_ID: &str = "account_id";
 const REGION: &str = "region";
+const PROFILE: &str = "profile";
 /// Keys on them may belong to another account, so the account has to be known before anything is asked for.
 const ARNS: [&str; 2] = ["arn", "policy_arn"];
 
@@ -55,7 +56,7 @@ pub struct AwsSettings {
     /// Names of profiles; empty for the one that the environment selects. Two profiles of one account give its rows
     /// twice, told apart by their column `profile`.
     pub profiles: Vec<String>,
-    /// Regions that regional tables read; empty for each profile's own. `*` stands for any text, so that `*` is every
+    /// Regions that regional tables read where a query names none; empty for each profile's own. `*` stands for any text, so that `*` is every
     /// region that the account has enabled, and `eu-*` those in Europe.
     pub regions: Vec<String>,
     /// Who answers instead of AWS, such as `http://127.0.0.1:5000`; `AWS_ENDPOINT_URL` and profiles can say so too.
@@ -305,15 +306,15 @@ pub(crate) trait Client: Send + Sync + 'static {
 }
 
 macro_rules! clients {
-    ($($service:ident: $client:ty;)*) => {
-        $(impl Client for $client {
+    ($($service:ident: $sdk:ident;)*) => {
+        $(impl Client for $sdk::Client {
             fn new(config: &SdkConfig) -> Self {
-                <$client>::new(config)
+                $sdk::Client::from_conf($sdk::config::Builder::from(config).interceptor(call::CountBytes).build())
             }
         })*
 
         impl Site {
-            $(pub(crate) fn $service(&self) -> Arc<$client> {
+            $(pub(crate) fn $service(&self) -> Arc<$sdk::Client> {
                 self.profile.client(&self.config)
             })*
         }
@@ -321,29 +322,35 @@ macro_rules! clients {
 }
 
 clients! {
-    ec2: aws_sdk_ec2::Client;
-    iam: aws_sdk_iam::Client;
-    organizations: aws_sdk_organizations::Client;
-    sts: aws_sdk_sts::Client;
+    ec2: aws_sdk_ec2;
+    iam: aws_sdk_iam;
+    organizations: aws_sdk_organizations;
+    sts: aws_sdk_sts;
 }
 
-/// One independent part of a scan: a profile, the regions that are read there, and the calls that it begins with.
+/// One independent part of a scan: a profile, the regions that are read there, and the call that rows come from.
 #[derive(Debug)]
 pub struct Place {
     profile: Arc<Profile>,
     scope: Scope,
-    calls: Vec<&'static str>,
+    /// Whether the account has to be known first.
+    needs_identity: bool,
+    call: &'static str,
 }
 
 /// The regions of a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
-    /// None: what belongs to the account.
+    /// None: what the account says of itself, and of all regions.
+    Account,
+    /// None: what belongs to the account; its rows' region is `global`.
     Global,
     /// The profile's own.
     Home,
     /// This one.
     Region(String),
+    /// This one, which the query names and no configuration, if the account has it.
+    Named(String),
     /// The account's enabled regions that match a pattern.
     Matching(Vec<String>),
 }
@@ -352,16 +359,35 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.profile.name)?;
         match &self.scope {
-            Scope::Global => write!(f, "/{GLOBAL}")?,
+            Scope::Account | Scope::Global => write!(f, "/{GLOBAL}")?,
             Scope::Home => {
                 if let Some(region) = self.profile.home_region() {
                     write!(f, "/{region}")?;
                 }
             }
-            Scope::Region(region) => write!(f, "/{region}")?,
+            Scope::Region(region) | Scope::Named(region) => write!(f, "/{region}")?,
             Scope::Matching(patterns) => write!(f, "/{}", patterns.join(","))?,
         }
-        write!(f, " {}", self.calls.join(", "))
+        let asks_for_regions = match &self.scope {
+            Scope::Matching(_) => true,
+            Scope::Named(region) => self.profile.home_region().as_ref() != Some(region),
+            _ => false,
+        };
+        let identity = self.needs_identity.then_some(call::IDENTITY);
+        let regions = asks_for_regions.then_some(call::REGIONS);
+        let before = identity.into_iter().chain(regions).filter(|before| *before != self.call);
+        write!(f, " {}", before.chain([self.call]).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Part for Place {
+    fn known(&self, column: &str) -> Option<String> {
+        match (column, &self.scope) {
+            (PROFILE, _) => Some(self.profile.name.clone()),
+            (REGION, Scope::Global) => Some(GLOBAL.to_owned()),
+            (REGION, Scope::Region(region) | Scope::Named(region)) => Some(region.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -370,17 +396,22 @@ impl Place {
     /// come from.
     pub(crate) fn global<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
         let admitted = keys(scan, REGION).is_none_or(|regions| regions.iter().any(|region| region == GLOBAL));
-        if admitted { Place::accounts(scan, call) } else { Ok(Vec::new()) }
+        Ok(if admitted { places(scan, &[Scope::Global], call) } else { Vec::new() })
     }
 
     /// Every account once, whatever the table's region column means.
     pub(crate) fn accounts<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
-        Ok(places(scan, &[Scope::Global], call))
+        Ok(places(scan, &[Scope::Account], call))
     }
 
-    /// Every account in every region that is configured and that the query's `region` keys leave.
+    /// Every account in the regions that the query names, or in those that are configured and that keys of a join leave.
     pub(crate) fn regional<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
-        Ok(places(scan, &scopes(&scan.env().regions, keys(scan, REGION)), call))
+        let (keys, named) = (keys(scan, REGION), named_keys(scan, REGION));
+        for text in named.iter().flatten().filter(|text| !is_region_name(text) && *text != GLOBAL) {
+            let message = format!("`{text}` is no region: regions have names such as us-east-1");
+            scan.report(format!("{REGION}={text}"), &Error::Unsupported(message));
+        }
+        Ok(places(scan, &scopes(&scan.env().regions, keys, named.is_some()), call))
     }
 
     /// The rows of the place: `rows` gives those of one site, and is asked for no site that the query's keys exclude.
@@ -418,7 +449,7 @@ impl Place {
         }
     }
 
-    /// The sites that the query's keys leave, with the account's id where the query needs it.
+    /// The sites that the query leaves, with the account's id where the query needs it.
     async fn sites<T: Row<Env = Aws>>(&self, scan: &Scan<T>) -> Result<Vec<Site>> {
         let mut site = match &self.scope {
             Scope::Region(region) => Site::new(&self.profile, Some(region)).await?,
@@ -435,55 +466,120 @@ impl Place {
                 }
                 Site::new(&self.profile, Some(home)).await?
             }
-            Scope::Global | Scope::Matching(_) => Site::new(&self.profile, None).await?,
+            Scope::Account | Scope::Global | Scope::Named(_) | Scope::Matching(_) => {
+                Site::new(&self.profile, None).await?
+            }
         };
-        if needs_identity(scan) {
-            let accounts = keys(scan, ACCOUNT_ID);
+        if self.needs_identity {
             let identity = call::identity(scan, &site).await?;
-            if accounts.is_some_and(|accounts| !accounts.contains(&identity.account_id)) {
+            site.account_id.clone_from(&identity.account_id);
+            if keys(scan, ACCOUNT_ID).is_some_and(|accounts| !accounts.contains(&identity.account_id)) {
+                self.notice_other_account(scan, &site).await?;
                 return Ok(Vec::new());
             }
-            site.account_id.clone_from(&identity.account_id);
         }
-        let Scope::Matching(patterns) = &self.scope else { return Ok(vec![site]) };
-        let regions = call::enabled_regions(scan, &site).await?;
-        let is_chosen = |region: &&String| patterns.iter().any(|like| matches(like, region));
-        let chosen = regions.iter().filter(|region| partition(region) == site.partition()).filter(is_chosen);
-        Ok(chosen.map(|region| site.in_region(region)).collect())
+        let sites = match &self.scope {
+            Scope::Named(region) => self.named(scan, &site, region).await?.into_iter().collect(),
+            Scope::Matching(patterns) => {
+                let regions = call::enabled_regions(scan, &site).await?;
+                let is_chosen = |region: &&String| patterns.iter().any(|like| matches(like, region));
+                let chosen = regions.iter().filter(|region| partition(region) == site.partition()).filter(is_chosen);
+                chosen.map(|region| site.in_region(region)).collect()
+            }
+            _ => vec![site],
+        };
+        let mut left = Vec::with_capacity(sites.len());
+        for site in sites {
+            let has_region = !matches!(self.scope, Scope::Account);
+            let known = |column: &str| match column {
+                ACCOUNT_ID if self.needs_identity => Some(site.account_id()),
+                REGION if has_region => Some(site.region()),
+                other => self.known(other),
+            };
+            if scan.admits_part(known)? {
+                left.push(site);
+            }
+        }
+        Ok(left)
+    }
+
+    /// The site in a region that the query names and that need not be one of the account's.
+    async fn named<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site, region: &str) -> Result<Option<Site>> {
+        let named = Some(site.in_region(region));
+        if site.home() == region {
+            return Ok(named);
+        }
+        match call::enabled_regions(scan, site).await {
+            Ok(regions) if regions.iter().any(|enabled| enabled == region) => Ok(named),
+            // Another profile may be one of that partition.
+            Ok(_) if partition(region) != site.partition() && scan.env().profiles.len() > 1 => Ok(None),
+            Ok(_) => {
+                let hint = "`SELECT name, opt_in_status FROM aws_region` shows which there are";
+                let message =
+                    format!("profile {}: its account has no region {region} enabled; {hint}", self.profile.name);
+                scan.report(format!("{REGION}={region}"), &Error::Unsupported(message));
+                Ok(None)
+            }
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            // Who may not list regions may read them.
+            Err(_) => Ok(named),
+        }
+    }
+
+    /// Says so when the query names an account that none of the profiles turned out to be of.
+    async fn notice_other_account<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site) -> Result<()> {
+        let Some(named) = named_keys(scan, ACCOUNT_ID) else { return Ok(()) };
+        let seen = scan.shared("aws/accounts", async { Ok(Mutex::new(BTreeMap::new())) }).await?;
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = seen.insert(self.profile.name.clone(), site.account_id()).is_none();
+        if is_new && seen.len() == scan.env().profiles.len() {
+            let accounts: Vec<_> =
+                seen.iter().map(|(profile, account)| format!("{account} (profile {profile})")).collect();
+            for account in named.iter().filter(|account| !seen.values().any(|known| known == *account)) {
+                let message = format!("no profile is of account {account}; there are: {}", accounts.join(", "));
+                scan.report(format!("{ACCOUNT_ID}={account}"), &Error::Unsupported(message));
+            }
+        }
+        Ok(())
     }
 }
 
 fn places<T: Row<Env = Aws>>(scan: &Scan<T>, scopes: &[Scope], call: &'static str) -> Vec<Place> {
-    let place = |profile: &Arc<Profile>, scope: &Scope| {
-        let identity = needs_identity(scan).then_some(call::IDENTITY);
-        let regions = matches!(scope, Scope::Matching(_)).then_some(call::REGIONS);
-        let before = identity.into_iter().chain(regions).filter(|before| *before != call);
-        let calls = before.chain([call]).collect();
-        Place { profile: profile.clone(), scope: scope.clone(), calls }
+    let needs_identity = needs_identity(scan);
+    let place = |profile: &Arc<Profile>, scope: &Scope| Place {
+        profile: profile.clone(),
+        scope: scope.clone(),
+        needs_identity,
+        call,
     };
     scan.env().profiles.iter().flat_map(|profile| scopes.iter().map(move |scope| place(profile, scope))).collect()
 }
 
 /// Whether a scan has to know the account before it asks for anything.
 fn needs_identity<T: Row<Env = Aws>>(scan: &Scan<T>) -> bool {
-    let asks_for_account = ARNS.iter().chain([&ACCOUNT_ID]).any(|column| keys(scan, column).is_some());
+    let is_asked = |column: usize| scan.context().constraints.keys(column).is_some();
+    let asks_for_account = ARNS.iter().chain([&ACCOUNT_ID]).any(|column| T::SPEC.column(column).is_some_and(is_asked));
     asks_for_account || wants(scan, ACCOUNT_ID)
 }
 
-/// The scopes that configured regions and a query's keys leave.
-fn scopes(configured: &[String], keys: Option<Vec<String>>) -> Vec<Scope> {
+/// The scopes that configured regions and a query's keys leave; `is_named` where the query itself says the keys, and so
+/// means them, rather than a join.
+fn scopes(configured: &[String], keys: Option<Vec<String>>, is_named: bool) -> Vec<Scope> {
     let is_pattern = |region: &String| region.contains('*');
     match keys {
-        None if configured.is_empty() => vec![Scope::Home],
         // A home region is not known before the profile is loaded; it is compared with the keys then.
-        Some(_) if configured.is_empty() => vec![Scope::Home],
-        // A region that is named and matches is asked without a look at the list of regions.
+        Some(_) if configured.is_empty() && !is_named => vec![Scope::Home],
+        // A region that is asked for and configured is read without a look at the list of regions.
         Some(keys) => {
-            let is_read = |key: &String| is_region_name(key) && configured.iter().any(|like| matches(like, key));
-            let mut named: Vec<_> = keys.into_iter().filter(is_read).map(Scope::Region).collect();
-            named.dedup();
-            named
+            let mut seen = HashSet::new();
+            let keys = keys.into_iter().filter(|key| is_region_name(key) && seen.insert(key.clone()));
+            let scope = |key: String| match configured.iter().any(|like| matches(like, &key)) {
+                true => Some(Scope::Region(key)),
+                false => is_named.then_some(Scope::Named(key)),
+            };
+            keys.filter_map(scope).collect()
         }
+        None if configured.is_empty() => vec![Scope::Home],
         None if configured.iter().any(is_pattern) => vec![Scope::Matching(configured.to_vec())],
         None => configured.iter().cloned().map(Scope::Region).collect(),
     }
@@ -514,10 +610,18 @@ fn matches(pattern: &str, region: &str) -> bool {
     }
 }
 
-/// The keys asked of a column that not every table has.
+/// The keys asked of a column that not every table has; none where they are yet to come.
 fn keys<T: Row>(scan: &Scan<T>, column: &str) -> Option<Vec<String>> {
-    let keys = scan.context().constraints.keys(T::SPEC.column(column)?)?;
-    Some(keys.iter().filter_map(String::from_scalar).collect())
+    let position = T::SPEC.column(column)?;
+    let keys = scan.context().constraints.keys(position)?;
+    let is_open = scan.context().is_open(T::SPEC, position);
+    (!is_open).then(|| keys.iter().filter_map(String::from_scalar).collect())
+}
+
+/// The same, where the query itself says the keys.
+fn named_keys<T: Row>(scan: &Scan<T>, column: &str) -> Option<Vec<String>> {
+    let is_joined = scan.context().joined.contains(&T::SPEC.column(column)?);
+    if is_joined { None } else { keys(scan, column) }
 }
 
 /// Whether the scan is about everything in the accounts and regions that it reads, so that one listing with all details
@@ -622,17 +726,27 @@ mod tests {
     fn regions_are_pruned_before_anything_is_asked() {
         let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         let region = |name: &str| Scope::Region(name.into());
+        let named = |name: &str| Scope::Named(name.into());
         let check = |configured: &[&str], keys: Option<&[&str]>, expected: &[Scope]| {
-            let found = scopes(&texts(configured), keys.map(texts));
-            assert_eq!(found, expected, "{configured:?} with keys {keys:?}");
+            for is_named in [false, true] {
+                let of_query = |scope: &&Scope| is_named || !matches!(scope, Scope::Named(_));
+                let expected: Vec<_> = expected.iter().filter(of_query).cloned().collect();
+                let found = scopes(&texts(configured), keys.map(texts), is_named);
+                assert_eq!(found, expected, "{configured:?} with keys {keys:?}, named: {is_named}");
+            }
         };
         check(&[], None, &[Scope::Home]);
-        check(&[], Some(&["eu-west-1"]), &[Scope::Home]);
+        assert_eq!(scopes(&[], Some(texts(&["eu-west-1"])), false), [Scope::Home]);
+        assert_eq!(scopes(&[], Some(texts(&["eu-west-1"])), true), [named("eu-west-1")]);
         check(&["us-east-1", "eu-west-1"], None, &[region("us-east-1"), region("eu-west-1")]);
-        check(&["us-east-1", "eu-west-1"], Some(&["eu-west-1", "eu-west-2"]), &[region("eu-west-1")]);
+        check(
+            &["us-east-1", "eu-west-1"],
+            Some(&["eu-west-1", "eu-west-2"]),
+            &[region("eu-west-1"), named("eu-west-2")],
+        );
         check(&["*"], None, &[Scope::Matching(texts(&["*"]))]);
         check(&["*"], Some(&["eu-west-1"]), &[region("eu-west-1")]);
-        check(&["eu-*"], Some(&["eu-west-1", "us-east-1"]), &[region("eu-west-1")]);
+        check(&["eu-*"], Some(&["eu-west-1", "us-east-1", "eu-west-1"]), &[region("eu-west-1"), named("us-east-1")]);
         check(&["*"], Some(&["global", "", "a/b", "example.com", "x-y-", "x-1"]), &[]);
     }
 

@@ -11,16 +11,50 @@ use async_stream::try_stream;
 use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use indago_table::Meter;
+use indago_table::error::retry_after;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Site};
 
 /// What a client gives for a call.
 pub(crate) type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
+
+tokio::task_local! {
+    /// Counts what comes back for the call that is being made.
+    static METER: Arc<Meter>;
+}
+
+/// Counts the bytes of answers into the meter of whoever asked.
+#[derive(Debug)]
+pub(crate) struct CountBytes;
+
+impl Intercept for CountBytes {
+    fn name(&self) -> &'static str {
+        "CountBytes"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let bytes = context.response().body().bytes().map_or(0, <[u8]>::len);
+        // The SDK asks on its own behalf as well, for credentials.
+        let _ = METER.try_with(|meter| meter.add_bytes(bytes as u64));
+        Ok(())
+    }
+}
 
 /// A page's items, and the token of the next page.
 pub(crate) type Page<I> = (Vec<I>, Option<String>);
@@ -36,7 +70,7 @@ impl Site {
         let service = action.split(':').next().unwrap_or(action);
         let what = format!("{action} as {self}");
         let attempt = || {
-            let sent = Box::pin(send());
+            let sent = Box::pin(METER.scope(scan.meter().clone(), send()));
             async { sent.await.map_err(|error| Failure::of(&error).explain(&what, action)) }
         };
         scan.call(&self.endpoint(service), &what, attempt).await
@@ -238,7 +272,6 @@ impl Failure {
         let code = code.or_else(|| element(&text, "Code"));
         let message = message.or_else(|| element(&text, "Message"));
         let header = |name: &str| response.and_then(|response| response.headers().get(name));
-        let seconds = header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
         let is_credentials = |error: &(dyn StdError + 'static)| {
             error.downcast_ref::<CredentialsError>().map(|error| match error {
                 CredentialsError::CredentialsNotLoaded(_) => NoCredentials::Absent,
@@ -252,7 +285,7 @@ impl Failure {
             status: response.map(|response| response.status().as_u16()),
             code: code.map(str::to_owned),
             message: message.map_or(cause, str::to_owned),
-            retry_after: seconds,
+            retry_after: header("retry-after").and_then(|header| retry_after(header, Sys::live().now())),
             is_html: is_html(&text),
             // The metadata service is the last that the SDK asks: elsewhere than on an instance there is none.
             credentials: match causes(error).find_map(is_credentials) {
@@ -278,6 +311,9 @@ impl Failure {
             Reached::Nothing => return Error::Unavailable(format!("{what}: {}", self.message)),
             _ if self.is_throttling() => {
                 return Error::Throttled { what: what.to_owned(), retry_after: self.retry_after };
+            }
+            _ if status == 503 && self.retry_after.is_some() => {
+                return Error::Throttled { what: format!("{what}: HTTP 503"), retry_after: self.retry_after };
             }
             Reached::Garbage if matches!(status, 502..=504) => {
                 return Error::Unavailable(format!("{what}: HTTP {status}"));
@@ -448,6 +484,8 @@ mod tests {
         assert!(explained(garbage(500, false)).is_transient());
         assert!(matches!(explained(garbage(200, false)), Error::Malformed(_)));
         assert!(matches!(explained(garbage(429, false)), Error::Throttled { .. }));
+        let busy = Failure { retry_after: Some(Duration::from_secs(9)), ..garbage(503, false) };
+        assert_eq!(explained(busy).retry_after(), Some(Duration::from_secs(9)));
         let silent = Failure { reached: Reached::Nothing, message: "connection refused".into(), ..Failure::default() };
         assert!(explained(silent).is_transient());
     }

@@ -147,23 +147,23 @@ impl fmt::Display for Part {
     }
 }
 
+impl indago_table::Part for Part {
+    fn known(&self, column: &str) -> Option<String> {
+        self.runtime.known(column)
+    }
+}
+
 impl RowStream for Container {
     type Part = Part;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Part>> {
-        let runtimes = scan.env().runtimes();
-        if runtimes.is_empty() {
-            scan.report("", &scan.env().nothing_found("container runtime"));
-        }
+        let runtimes = Containers::asked(scan, "container runtime", |_| true, Self::ENDPOINT);
         let (names, namespaces) = (scan.keys(Self::RUNTIME), scan.keys(Self::NAMESPACE));
         // What answers at a Docker-like socket is known only when it has answered.
         let may_be =
             |kind: &[&str]| names.as_ref().is_none_or(|names| names.iter().any(|name| kind.contains(&&**name)));
         let mut parts = Vec::new();
         for runtime in runtimes {
-            if !scan.admits(Self::ENDPOINT, &runtime.name()) {
-                continue;
-            }
             match (runtime.kind, &namespaces) {
                 (Kind::Docker, None) if may_be(&["docker", "podman"]) => parts.push(Part { runtime, namespace: None }),
                 (Kind::Containerd, None) if may_be(&["containerd"]) => parts.push(Part { runtime, namespace: None }),

@@ -31,7 +31,7 @@ impl RowStream for DockerContainerLabel {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
-        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+        Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {

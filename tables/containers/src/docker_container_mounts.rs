@@ -49,7 +49,7 @@ impl RowStream for DockerContainerMount {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
-        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+        Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
@@ -61,7 +61,7 @@ impl RowStream for DockerContainerMount {
                     let rw = docker::value::<bool>(mount, &["RW"]).unwrap_or(false).into();
                     let endpoint = runtime.name();
                     let mut row = DockerContainerMount { id: id.clone(), rw, endpoint, ..DockerContainerMount::default() };
-                    row.fill(mount, scan.wanted());
+                    scan.fill(&mut row, mount, scan.wanted(), runtime);
                     yield row;
                 }
             }

@@ -40,7 +40,7 @@ impl RowStream for DockerContainerPort {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
-        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+        Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
@@ -51,7 +51,7 @@ impl RowStream for DockerContainerPort {
                 for port in container.get("Ports").and_then(|ports| ports.as_array()).into_iter().flatten() {
                     let endpoint = runtime.name();
                     let mut row = DockerContainerPort { id: id.clone(), endpoint, ..DockerContainerPort::default() };
-                    row.fill(port, scan.wanted());
+                    scan.fill(&mut row, port, scan.wanted(), runtime);
                     yield row;
                 }
             }

@@ -100,7 +100,7 @@ impl RowStream for DockerContainer {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
-        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+        Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
@@ -115,7 +115,7 @@ impl RowStream for DockerContainer {
                 // The details ask by the ID, whether or not the query wants it.
                 row.id = text(container, &["Id"]).unwrap_or_default();
                 row.name = text(container, &["Names", "0"]).unwrap_or_default();
-                row.fill(container, scan.wanted());
+                scan.fill(&mut row, container, scan.wanted(), runtime);
                 row.image_id = row.image_id.map(|id| docker::bare_id(&id).to_owned());
                 yield row;
             }

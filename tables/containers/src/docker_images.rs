@@ -33,14 +33,14 @@ impl RowStream for DockerImage {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
-        Ok(docker::runtimes(scan, scan.keys(Self::ENDPOINT)))
+        Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, runtime: &'a Runtime) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
             for image in docker::images(scan, runtime).await?.iter() {
                 let mut row = DockerImage { endpoint: runtime.name(), ..DockerImage::default() };
-                row.fill(image, scan.wanted());
+                scan.fill(&mut row, image, scan.wanted(), runtime);
                 row.id = docker::bare_id(&row.id).to_owned();
                 row.tags = docker::value::<Vec<String>>(image, &["RepoTags"]).unwrap_or_default().join(",");
                 yield row;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use indago_table::{Environment, Error, Meter, Result, Sys};
+use indago_table::scan::Column;
+use indago_table::{Environment, Error, Meter, Part, Result, Row, Scan, Sys};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -90,13 +91,31 @@ impl Containers {
         }
     }
 
-    /// What [`runtimes`](Self::runtimes) found nothing of, as the notice of an empty table.
-    pub(crate) fn nothing_found(&self, what: &str) -> Error {
-        let remedy = match self.configured {
-            Some(_) => "none is configured",
-            None => "no socket at the usual places",
-        };
-        Error::Unsupported(format!("no {what} found: {remedy}"))
+    /// The runtimes that a scan reads: of those that `is_meant` chooses, the ones whose endpoints the query leaves.
+    ///
+    /// A machine without any is said once, as a notice; so is an endpoint that the query names and that is not there.
+    pub(crate) fn asked<T: Row<Env = Containers>>(
+        scan: &Scan<T>,
+        what: &str,
+        is_meant: impl Fn(&Runtime) -> bool,
+        endpoint: Column<T, String, true, false, false>,
+    ) -> Vec<Runtime> {
+        let env = scan.env();
+        let mut runtimes: Vec<Runtime> = env.runtimes().into_iter().filter(is_meant).collect();
+        let place = if env.configured.is_some() { "is configured" } else { "has a socket at the usual places" };
+        if runtimes.is_empty() {
+            scan.report("", &Error::Unsupported(format!("no {what} {place}")));
+        } else if let Some(named) = scan.named_keys(endpoint) {
+            let known: Vec<String> = runtimes.iter().map(Runtime::name).collect();
+            for absent in named.iter().filter(|name| !known.contains(name)) {
+                let message = format!("no {what} of this address {place}; there are: {}", known.join(", "));
+                scan.report(absent.as_str(), &Error::Unsupported(message));
+            }
+        }
+        if !scan.context().is_open(T::SPEC, endpoint.position()) {
+            runtimes.retain(|runtime| scan.admits(endpoint, &runtime.name()));
+        }
+        runtimes
     }
 
     /// Runtimes that variables name, whether they are there or not, and those whose sockets exist.
@@ -178,6 +197,13 @@ impl Runtime {
     /// The endpoint's name, which rows and limits know the runtime by.
     pub fn name(&self) -> String {
         self.endpoint.to_string()
+    }
+}
+
+/// All its rows have its name in their column `endpoint`.
+impl Part for Runtime {
+    fn known(&self, column: &str) -> Option<String> {
+        (column == "endpoint").then(|| self.name())
     }
 }
 
@@ -277,7 +303,10 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use indago_table::{ColumnConstraint, Constraints, RowStream, Scalar, ScanContext};
+
     use super::*;
+    use crate::docker_images::DockerImage;
 
     #[test]
     fn addresses_are_read_as_they_are_written_in_settings_and_variables() {
@@ -310,6 +339,31 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let env = Containers::discover(&Sys::at(root.path()));
         assert_eq!(env.runtimes(), []);
+    }
+
+    #[test]
+    fn an_endpoint_that_a_query_names_and_that_is_not_there_is_said() {
+        let env = Containers::with_runtimes(&Sys::live(), vec![Runtime::docker("/a.sock"), Runtime::docker("/c.sock")]);
+        let endpoint = DockerImage::ENDPOINT.position();
+        let keys = ["unix:///a.sock", "unix:///b.sock"].map(|name| Scalar::Text(name.to_owned()));
+        let asked = ColumnConstraint { keys: Some(Arc::new(keys.into())), ..ColumnConstraint::default() };
+        let constraints = Arc::new(Constraints([(endpoint, asked)].into()));
+        let scan = |joined: &[usize]| {
+            let context = ScanContext { joined: joined.into(), ..ScanContext::new([endpoint]) };
+            Scan::<DockerImage>::new(ScanContext { constraints: constraints.clone(), ..context }, &env)
+        };
+        for (scan, expected) in [
+            (
+                scan(&[]),
+                "docker_images (unix:///b.sock): no engine with Docker's API of this address is configured; \
+                         there are: unix:///a.sock, unix:///c.sock",
+            ),
+            (scan(&[endpoint]), ""),
+        ] {
+            assert_eq!(DockerImage::parts(&scan), Ok(vec![Runtime::docker("/a.sock")]));
+            let told: Vec<_> = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+            assert_eq!(told.join("\n"), expected);
+        }
     }
 
     #[test]

@@ -113,11 +113,16 @@ pub(crate) type RepoColumn<T> = Column<T, String, true, true, false>;
 pub(crate) fn places<T: Row<Env = Git>>(scan: &Scan<T>, repo: RepoColumn<T>) -> impl Iterator<Item = Place> {
     let git = scan.env();
     let report = move |path: &str, error: &Error| scan.report(path, error);
+    let is_named = scan.named_keys(repo).is_some();
     let found: Box<dyn Iterator<Item = Place>> = match (scan.keys(repo), &git.roots) {
         (Some(mut keys), _) => {
             keys.sort_unstable();
             keys.dedup();
             Box::new(keys.into_iter().filter_map(move |key| match find::at_key(&git.sys, &key) {
+                Ok(None) if is_named => {
+                    report(&key, &Error::Unsupported("there is no git repository at this path".to_owned()));
+                    None
+                }
                 Ok(place) => place,
                 Err(error) => {
                     report(&key, &error);
@@ -127,7 +132,13 @@ pub(crate) fn places<T: Row<Env = Git>>(scan: &Scan<T>, repo: RepoColumn<T>) -> 
         }
         (None, Some(roots)) => Box::new(find::Search::new(&git.sys, roots.to_vec(), report)),
         (None, None) => match find::around(&git.sys) {
-            Ok(place) => Box::new(place.into_iter()),
+            Ok(Some(place)) => Box::new(std::iter::once(place)),
+            Ok(None) => {
+                let hint = "name one (`WHERE repo = '/path'`), or set `git.roots` in the configuration";
+                let message = format!("the current folder is in no git repository; {hint}");
+                report("", &Error::Unsupported(message));
+                Box::new(std::iter::empty())
+            }
             Err(error) => {
                 report("", &error);
                 Box::new(std::iter::empty())

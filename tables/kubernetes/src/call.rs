@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
+use indago_table::error::retry_after;
 use indago_table::json::Shape;
 use indago_table::{Error, Meter, Result, Scan, row::Row};
 use kube::client::Body;
@@ -35,7 +36,7 @@ pub(crate) async fn get<T: Row<Env = Kubernetes>>(
 ) -> Result<Answer> {
     let client = cluster.client(scan).await?;
     let what = format!("GET {path}");
-    let answer = scan.call(&cluster.name, &what, || attempt(&client, path, needs, scan.meter(), arriving)).await;
+    let answer = scan.call(&cluster.name, &what, || attempt(scan, &client, path, needs, arriving)).await;
     match answer {
         Err(Error::Denied { what, needs: None }) => {
             cluster.forget().await;
@@ -60,13 +61,14 @@ pub(crate) async fn get_object<T: Row<Env = Kubernetes>>(
     }
 }
 
-async fn attempt(
+async fn attempt<T: Row<Env = Kubernetes>>(
+    scan: &Scan<T>,
     client: &kube::Client,
     path: &str,
     needs: &str,
-    meter: &Meter,
     arriving: &(impl Fn(&[u8]) + Sync),
 ) -> Result<Answer> {
+    let meter = scan.meter();
     let request = http::Request::get(path).header(ACCEPT, "application/json").body(Body::empty());
     let request = request.map_err(|error| Error::Malformed(format!("GET {path}: {error}")))?;
     let response = client.send(request).await.map_err(transport_error)?;
@@ -85,7 +87,8 @@ async fn attempt(
             _ => Ok(Answer::Body(text)),
         };
     }
-    refusal(status, &text, header(RETRY_AFTER), needs)
+    let retry_after = header(RETRY_AFTER).and_then(|header| retry_after(header, scan.env().now()));
+    refusal(status, &text, retry_after, needs)
 }
 
 /// A body is refused above this size: a page of 500 objects of a megabyte each, the most that etcd keeps, is below.
@@ -133,8 +136,10 @@ struct StatusDetails {
 }
 
 /// What an answer other than 200 means.
-fn refusal(code: StatusCode, text: &[u8], retry_after: Option<&str>, needs: &str) -> Result<Answer> {
+fn refusal(code: StatusCode, text: &[u8], retry_after: Option<Duration>, needs: &str) -> Result<Answer> {
     let status: Status = serde_json::from_slice(text).unwrap_or_default();
+    let in_details = || status.details.and_then(|details| details.retry_after_seconds).map(Duration::from_secs);
+    let retry_after = retry_after.or_else(in_details);
     let message = if status.message.is_empty() { excerpt(text) } else { status.message };
     let numbered = if message.is_empty() { code.to_string() } else { format!("{} ({message})", code.as_u16()) };
     match code {
@@ -146,10 +151,11 @@ fn refusal(code: StatusCode, text: &[u8], retry_after: Option<&str>, needs: &str
             needs: None,
         }),
         StatusCode::TOO_MANY_REQUESTS => {
-            let asked = retry_after.and_then(|seconds| seconds.trim().parse().ok());
-            let asked = asked.or(status.details.and_then(|details| details.retry_after_seconds));
             let what = if message.is_empty() { "the API server".to_owned() } else { message };
-            Err(Error::Throttled { what, retry_after: asked.map(Duration::from_secs) })
+            Err(Error::Throttled { what, retry_after })
+        }
+        code if code.is_server_error() && retry_after.is_some() => {
+            Err(Error::Throttled { what: format!("the API server answers {numbered}"), retry_after })
         }
         StatusCode::REQUEST_TIMEOUT => Err(Error::Unavailable(format!("the API server answers {numbered}"))),
         code if code.is_server_error() => Err(Error::Unavailable(format!("the API server answers {numbered}"))),
@@ -205,6 +211,7 @@ mod tests {
 
     fn outcome(code: u16, text: &str, retry_after: Option<&str>) -> String {
         let code = StatusCode::from_u16(code).expect("a status code");
+        let retry_after = retry_after.and_then(|header| super::retry_after(header, indago_table::Timestamp(0)));
         match refusal(code, text.as_bytes(), retry_after, "list pods") {
             Ok(Answer::Body(_)) => "body".to_owned(),
             Ok(Answer::Missing(message)) => format!("missing: {message}"),
@@ -242,8 +249,14 @@ mod tests {
             (
                 429,
                 "",
-                Some("Fri, 31 Dec 1999 23:59:59 GMT"),
-                r#"Throttled { what: "the API server", retry_after: None }"#,
+                Some("Thu, 01 Jan 1970 00:01:00 GMT"),
+                r#"Throttled { what: "the API server", retry_after: Some(60s) }"#,
+            ),
+            (
+                503,
+                "busy",
+                Some("5"),
+                r#"Throttled { what: "the API server answers 503 (busy)", retry_after: Some(5s) }"#,
             ),
             (503, "<html>\n <b>down</b>", None, r#"Unavailable("the API server answers 503 (<html> <b>down</b>)")"#),
             (500, "", None, r#"Unavailable("the API server answers 500 Internal Server Error")"#),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use indago_table::scan::Column;
 use indago_table::{Environment, Error, Gate, Result, Scan, Sys, Timestamp, row::Row};
 use k8s_openapi::jiff::Timestamp as Expiry;
 use kube::client::AuthError;
@@ -79,28 +80,55 @@ impl Kubernetes {
         Kubernetes(Arc::new(Inner { sys, settings, given: Vec::new(), configured: Arc::default() }))
     }
 
-    /// The clusters a scan reads: all, or those with one of these names. What could not be configured is among them, as
-    /// a cluster that fails, whatever the names: nobody knows what it would have been called.
+    /// The clusters a scan reads: all, or those that its keys name. What could not be configured is among them, as a
+    /// cluster that fails, whatever the names: nobody knows what it would have been called.
+    ///
+    /// A cluster that the query names and that is not there is said, once.
     pub(crate) fn clusters<T: Row<Env = Kubernetes>>(
         &self,
         scan: &Scan<T>,
-        names: Option<Vec<String>>,
+        column: Column<T, String, true, false, false>,
     ) -> Vec<Arc<Cluster>> {
-        let mut all = self.0.given.clone();
-        let mut others = Vec::new();
-        if let Some(settings) = &self.0.settings {
-            let mut configured = self.0.configured.lock().unwrap_or_else(PoisonError::into_inner);
-            configured.refresh(&self.0.sys, settings);
-            all.extend(configured.clusters.iter().cloned());
-            others.clone_from(&configured.others);
+        let (mut all, others) = self.all();
+        if let Some(named) = scan.named_keys(column) {
+            let known: Vec<&str> = all.iter().map(|cluster| &*cluster.name).collect();
+            for name in named.iter().filter(|name| !known.contains(&name.as_str())) {
+                let message = if others.contains(name) {
+                    let hint = "is in the kubeconfig, but not among the contexts that are read";
+                    format!("context `{name}` {hint}; see the setting `contexts`")
+                } else if all.iter().any(|cluster| cluster.is_nameless()) {
+                    continue;
+                } else {
+                    let known: Vec<&str> = known.iter().copied().chain(others.iter().map(String::as_str)).collect();
+                    format!("there is no context `{name}`; there are: {}", known.join(", "))
+                };
+                scan.report(format!("cluster={name}"), &Error::Unsupported(message));
+            }
         }
-        let Some(names) = names else { return all };
-        for name in names.iter().filter(|name| others.contains(name)) {
-            let hint = "is in the kubeconfig, but not among the contexts that are read; see the setting `contexts`";
-            scan.report(format!("cluster={name}"), &Error::Unsupported(format!("context `{name}` {hint}")));
+        if !scan.context().is_open(T::SPEC, column.position()) {
+            all.retain(|cluster| cluster.is_nameless() || scan.admits(column, &cluster.name.to_string()));
         }
-        all.retain(|cluster| cluster.is_nameless() || names.iter().any(|name| **name == *cluster.name));
         all
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.sys.now()
+    }
+
+    /// A cluster by name.
+    pub(crate) fn cluster(&self, name: &str) -> Option<Arc<Cluster>> {
+        self.all().0.into_iter().find(|cluster| *cluster.name == *name)
+    }
+
+    /// All clusters that are read, and the contexts that are not.
+    fn all(&self) -> (Vec<Arc<Cluster>>, Vec<String>) {
+        let mut all = self.0.given.clone();
+        let Some(settings) = &self.0.settings else { return (all, Vec::new()) };
+        let mut configured = self.0.configured.lock().unwrap_or_else(PoisonError::into_inner);
+        configured.refresh(&self.0.sys, settings);
+        all.extend(configured.clusters.iter().cloned());
+        (all, configured.others.clone())
     }
 }
 
@@ -280,6 +308,16 @@ impl Cluster {
         self.cluster_name.is_empty()
     }
 
+    /// What all rows of the cluster have in a column.
+    pub(crate) fn known(&self, column: &str) -> Option<String> {
+        match column {
+            _ if self.is_nameless() => None,
+            "cluster" => Some(self.name.to_string()),
+            "cluster_name" => Some(self.cluster_name.to_string()),
+            _ => None,
+        }
+    }
+
     /// What the label of a scan's part begins with.
     pub(crate) fn label(&self) -> String {
         if self.is_nameless() { format!("{}: ", self.name) } else { format!("cluster={} ", self.name) }
@@ -294,7 +332,7 @@ impl Cluster {
         }
         // Through the query's shared readings, so that a credentials plug-in which fails or hangs does so once a query.
         let key = format!("kubernetes client {}", self.name);
-        let now = scan.env().0.sys.now();
+        let now = scan.env().now();
         let client = scan.shared(&key, self.connected(scan.context().gate.as_ref(), now)).await?;
         Ok(kube::Client::clone(&client))
     }

@@ -89,6 +89,12 @@ impl fmt::Display for Discovery {
     }
 }
 
+impl indago_table::Part for Discovery {
+    fn known(&self, column: &str) -> Option<String> {
+        self.cluster.known(column)
+    }
+}
+
 impl RowStream for ApiResource {
     type Part = Discovery;
 
@@ -100,7 +106,7 @@ impl RowStream for ApiResource {
             group_versions.retain(|group_version| scan.admits(Self::GROUP, &split(group_version).0.to_owned()));
             group_versions.retain(|group_version| is_group_version(group_version));
         }
-        let clusters = scan.env().clusters(scan, scan.keys(Self::CLUSTER));
+        let clusters = scan.env().clusters(scan, Self::CLUSTER);
         Ok(clusters.into_iter().map(|cluster| Discovery { cluster, group_versions: group_versions.clone() }).collect())
     }
 
@@ -181,7 +187,7 @@ async fn resources(scan: &Scan<ApiResource>, part: &Discovery, group_version: &s
             group_version: group_version.into(),
             ..ApiResource::default()
         };
-        row.fill(document, scan.wanted());
+        scan.fill(&mut row, document, scan.wanted(), &format_args!("cluster={}", part.cluster.name));
         row
     };
     Ok(list["resources"]

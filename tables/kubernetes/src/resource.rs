@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use indago_table::json::{Shape, steps};
-use indago_table::row::{LoadAsync, Row};
+use indago_table::row::{LoadAsync, Part, Row};
 use indago_table::scan::Column;
 use indago_table::{Error, KeyValue, Result, Scan};
 use serde_json::Value as Document;
@@ -119,6 +119,12 @@ impl fmt::Display for Listing {
     }
 }
 
+impl Part for Listing {
+    fn known(&self, column: &str) -> Option<String> {
+        self.cluster().known(column)
+    }
+}
+
 /// Implements for a [`Resource`] what all of them have in common: the rows' stream and the columns about their origin.
 macro_rules! listed {
     ($row:ident) => {
@@ -138,7 +144,7 @@ macro_rules! listed {
             type Part = $crate::resource::Listing;
 
             fn parts(scan: &indago_table::Scan<Self>) -> indago_table::Result<Vec<Self::Part>> {
-                let clusters = scan.env().clusters(scan, scan.keys(Self::CLUSTER));
+                let clusters = scan.env().clusters(scan, Self::CLUSTER);
                 let labels = scan.keys(Self::LABEL_SELECTOR);
                 let fields = scan.keys(Self::FIELD_SELECTOR);
                 Ok($crate::resource::listings(scan, clusters, labels, fields))
@@ -231,7 +237,8 @@ pub(crate) fn listings<T: Resource>(
         let Some(values) = keys(scan, key.column) else { continue };
         match key.field {
             None if T::API.is_namespaced => {
-                let namespaces: Vec<_> = values.into_iter().filter(|name| is_namespace(name)).collect();
+                let is_possible = |name: &String| is_namespace(name) || scan.context().is_open(T::SPEC, key.column);
+                let namespaces: Vec<_> = values.into_iter().filter(is_possible).collect();
                 listings = combined(&listings, &namespaces, |listing, namespace| {
                     listing.list.path = T::API.path(Some(namespace));
                 });
@@ -345,12 +352,12 @@ fn shared_shape<T: Row>(scan: &Scan<T>) -> Shape {
 type PageRows<T> = Vec<(Option<u128>, Box<T>)>;
 
 /// Makes pages rows.
-struct Reader<T> {
+struct Reader<T: Row> {
+    scan: Scan<T>,
     listing: Listing,
     shape: Shape,
     /// Columns to fill: those wanted, and those that are compared with keys.
     columns: Vec<bool>,
-    row: PhantomData<fn() -> T>,
 }
 
 impl<T: Listed> Reader<T> {
@@ -359,20 +366,22 @@ impl<T: Listed> Reader<T> {
         for column in scan.context().constraints.0.keys() {
             columns[*column] = true;
         }
-        Reader { listing: listing.clone(), shape: shape::<T>(&columns), columns, row: PhantomData }
+        Reader { scan: scan.clone(), listing: listing.clone(), shape: shape::<T>(&columns), columns }
     }
 
     fn read(&self, page: &Page) -> Result<PageRows<T>> {
         let mut rows = Vec::new();
         let outer = Shape::default().with("kind");
+        let origin = format!("cluster={}", self.listing.cluster().name);
         let around = self.shape.parse_list(&page.text, "items", &outer, |object| {
             if !object.is_object() {
-                return;
+                let message = "something in the list is no object".to_owned();
+                return self.scan.report(origin.as_str(), &Error::Malformed(message));
             }
             let uid = object["metadata"]["uid"].as_str().map(number);
             for document in T::documents(object) {
                 let mut row = Box::new(T::at(&self.listing));
-                row.fill(&document, &self.columns);
+                self.scan.fill(&mut row, &document, &self.columns, &origin);
                 rows.push((uid, row));
             }
         })?;
@@ -427,14 +436,13 @@ pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Document
 pub(crate) async fn cluster_uid<T: Row<Env = Kubernetes>>(scan: &Scan<T>, name: &str) -> Result<String> {
     let key = format!("kubernetes uid {name}");
     let uid = scan.shared(&key, async {
-        let clusters = scan.env().clusters(scan, Some(vec![name.to_owned()]));
-        let Some(cluster) = clusters.iter().find(|cluster| *cluster.name == *name) else {
+        let Some(cluster) = scan.env().cluster(name) else {
             return Err(Error::Unsupported(format!("cluster `{name}` is no longer configured")));
         };
         let shape = Shape::default().with("metadata.uid");
         let path = "/api/v1/namespaces/kube-system";
         // A cluster without that namespace has no uid; its objects are there all the same.
-        match get_object(scan, cluster, path, "get namespaces", &shape).await {
+        match get_object(scan, &cluster, path, "get namespaces", &shape).await {
             Err(Error::Gone(message)) => Err(Error::Unsupported(format!("{}has no uid: {message}", cluster.label()))),
             Err(Error::Denied { what, needs }) => {
                 Err(Error::Denied { what: format!("{}{what}", cluster.label()), needs })
@@ -451,8 +459,8 @@ pub(crate) async fn cluster_uid<T: Row<Env = Kubernetes>>(scan: &Scan<T>, name: 
 
 #[cfg(test)]
 mod tests {
-    use indago_table::Reader;
     use indago_table::prelude::*;
+    use indago_table::{Reader, ScanContext};
     use serde_json::json;
 
     use super::*;
@@ -552,6 +560,62 @@ mod tests {
         scan.context().given.fetch_add(2, std::sync::atomic::Ordering::Relaxed);
         let (rows, _) = testing::rows(&scan).await;
         assert_eq!((rows.len(), asked.lock().unwrap().len()), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_its_column_is_said_once() {
+        let (env, _) = testing::cluster(|_| {
+            let items = json!([
+                {"metadata": {"name": 5, "uid": "a"}},
+                {"metadata": {"name": ["x"], "namespace": {}, "uid": "b"}},
+                {"metadata": {"name": {}, "namespace": null, "uid": "c"}},
+                {"metadata": "x"},
+                7,
+            ]);
+            testing::json(200, json!({"kind": "ThingList", "metadata": {}, "items": items}))
+        });
+        let scan = testing::scan::<Thing>(&env, &[], None);
+        let (rows, end) = testing::rows(&scan).await;
+        assert_eq!((names(&rows), end), (vec!["5", "", "", ""], Ok(())));
+        let warnings: Vec<_> = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            warnings,
+            [
+                "things (cluster=c, name): `metadata.name` holds a list, which does not fit the column [3 times]",
+                "things (cluster=c, namespace): `metadata.namespace` holds an object, which does not fit the column [2 times]",
+                "things (cluster=c): something in the list is no object",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_not_there_is_said_where_the_query_names_it() {
+        let (env, asked) = testing::cluster(|_| page(&["a"], ""));
+        let named = testing::scan::<Thing>(&env, &[(CLUSTER, &["c", "nosuch"])], None);
+        assert_eq!(names(&testing::rows(&named).await.0), ["a"]);
+        let warnings = |scan: &Scan<Thing>| -> Vec<String> {
+            scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(warnings(&named), ["things (cluster=nosuch): there is no context `nosuch`; there are: c"]);
+        let of_join = ScanContext { joined: [CLUSTER].into(), ..named.context().clone() };
+        let of_join = Scan::<Thing>::new(ScanContext { query: ScanContext::new([]).query, ..of_join }, &env);
+        assert_eq!(names(&testing::rows(&of_join).await.0), ["a"]);
+        assert!(warnings(&of_join).is_empty());
+        assert_eq!(asked.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn keys_that_a_join_will_bring_stand_open_in_the_calls() {
+        let (env, _) = testing::cluster(|_| page(&[], ""));
+        for (joined, expected) in [
+            (&[NAMESPACE][..], "cluster=c GET /apis/x/v1/namespaces/$namespace/things?limit=500"),
+            (&[CLUSTER, NAME], "cluster=c GET /apis/x/v1/things?limit=500&fieldSelector=metadata.name=$name"),
+        ] {
+            let context = ScanContext { joined: joined.into(), ..ScanContext::new([NAME]) };
+            let open = Scan::<Thing>::new(context.with_open_keys(Thing::SPEC).unwrap(), &env);
+            let calls: Vec<_> = Thing::parts(&open).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(calls, [expected]);
+        }
     }
 
     #[tokio::test]

@@ -2,11 +2,13 @@
 
 mod text;
 
+use std::borrow::Cow;
+
 use serde_json::Value as Document;
 
 use self::text::{Text, parse};
 use crate::error::{Error, Result};
-use crate::row::{Columns, Row};
+use crate::row::{Columns, Misfit, Row};
 use crate::value::{Json, Map, Timestamp};
 
 /// The parts of a document that a scan wants, as a tree of keys.
@@ -194,17 +196,37 @@ pub fn steps(path: &str) -> Vec<String> {
 }
 
 /// What stands at a path; a step `*` gathers over a list.
-pub fn at<'a>(document: &'a Document, steps: &[&str]) -> Option<std::borrow::Cow<'a, Document>> {
-    use std::borrow::Cow;
+pub fn at<'a>(document: &'a Document, steps: &[&str]) -> Option<Cow<'a, Document>> {
+    reach(document, steps, &mut None)
+}
+
+/// The same, and what stands in the way where the path leads on through something that has no parts, or other ones.
+fn reach<'a>(document: &'a Document, steps: &[&str], obstacle: &mut Option<&'static str>) -> Option<Cow<'a, Document>> {
     let Some((first, rest)) = steps.split_first() else { return Some(Cow::Borrowed(document)) };
-    match document {
-        Document::Object(map) => at(map.get(*first)?, rest),
-        Document::Array(list) if *first == EACH => {
-            let found = list.iter().filter_map(|element| at(element, rest)).map(Cow::into_owned);
+    match (document, first.parse::<usize>()) {
+        (Document::Null, _) => None,
+        (Document::Array(list), _) if *first == EACH => {
+            let found = list.iter().filter_map(|element| reach(element, rest, obstacle)).map(Cow::into_owned);
             Some(Cow::Owned(Document::Array(found.collect())))
         }
-        Document::Array(list) => at(list.get(first.parse::<usize>().ok()?)?, rest),
-        _ => None,
+        (Document::Array(list), Ok(position)) => reach(list.get(position)?, rest, obstacle),
+        (Document::Object(map), _) if *first != EACH => reach(map.get(*first)?, rest, obstacle),
+        (other, _) => {
+            *obstacle = Some(kind(other));
+            None
+        }
+    }
+}
+
+/// What a value is, for people.
+fn kind(value: &Document) -> &'static str {
+    match value {
+        Document::Null => "null",
+        Document::Bool(_) => "a boolean",
+        Document::Number(_) => "a number",
+        Document::String(_) => "a text",
+        Document::Array(_) => "a list",
+        Document::Object(_) => "an object",
     }
 }
 
@@ -225,21 +247,33 @@ fn seek(text: &mut Text<'_>, keys: &[&str], found: &mut Option<Document>) -> Res
     text.object(|text, key| if key == first.as_bytes() { seek(text, rest, found) } else { text.value().map(drop) })
 }
 
-/// Sets a field to what stands at a path, if it is there and fits; the derive macro's business.
+/// Sets a field to what stands at a path, if it is there and fits; says what is there if it does not. The derive macro's
+/// business.
 #[doc(hidden)]
-pub fn assign<V: FromJson>(field: &mut V, document: &Document, steps: &[&str]) {
-    if let Some(value) = at(document, steps).and_then(|value| V::from_json(&value)) {
-        *field = value;
+pub fn assign<V: FromJson>(field: &mut V, document: &Document, steps: &[&str]) -> Option<&'static str> {
+    let mut misfit = None;
+    if let Some(found) = reach(document, steps, &mut misfit) {
+        match V::from_json(&found) {
+            Some(value) => *field = value,
+            None if found.is_null() => {}
+            None => misfit = Some(kind(&found)),
+        }
     }
+    misfit
 }
 
 /// Fills a group from what stands at its path; the derive macro's business.
 #[doc(hidden)]
-pub fn fill_group(group: &mut impl Columns, document: &Document, steps: &[&str], wanted: &[bool]) {
-    if wanted.contains(&true)
-        && let Some(part) = at(document, steps)
-    {
-        group.fill(&part, wanted);
+pub fn fill_group(group: &mut impl Columns, document: &Document, steps: &[&str], wanted: &[bool]) -> Vec<Misfit> {
+    let mut obstacle = None;
+    let part = if wanted.contains(&true) { reach(document, steps, &mut obstacle) } else { None };
+    match (part, obstacle) {
+        (Some(part), _) => group.fill(&part, wanted),
+        (None, Some(found)) => {
+            let wanted = wanted.iter().enumerate().filter(|(_, wanted)| **wanted);
+            wanted.map(|(column, _)| Misfit { column, found }).collect()
+        }
+        (None, None) => Vec::new(),
     }
 }
 
@@ -251,7 +285,7 @@ pub trait FromJson: Sized {
 
 impl<T: FromJson> FromJson for Option<T> {
     fn from_json(value: &Document) -> Option<Self> {
-        Some(T::from_json(value))
+        if value.is_null() { Some(None) } else { T::from_json(value).map(Some) }
     }
 }
 
@@ -259,8 +293,9 @@ impl FromJson for String {
     fn from_json(value: &Document) -> Option<Self> {
         match value {
             Document::String(text) => Some(text.clone()),
-            Document::Null => None,
-            other => Some(other.to_string()),
+            // Servers are not of one mind about versions, ports and flags.
+            Document::Number(_) | Document::Bool(_) => Some(value.to_string()),
+            Document::Null | Document::Array(_) | Document::Object(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use indago_table::json::{FromJson, Shape, at};
+use indago_table::scan::Column;
 use indago_table::{Error, Result, Row, Scan};
 use serde_json::Value as Document;
 
@@ -106,17 +107,12 @@ fn escape(text: &str) -> String {
     })
 }
 
-/// The runtimes that a table over Docker's API reads: those of the endpoints asked for, or all.
-///
-/// A machine without any is said once, as a notice.
-pub(crate) fn runtimes<T: Row<Env = Containers>>(scan: &Scan<T>, endpoints: Option<Vec<String>>) -> Vec<Runtime> {
-    let mut runtimes = scan.env().runtimes();
-    runtimes.retain(|runtime| runtime.kind == Kind::Docker);
-    if runtimes.is_empty() {
-        scan.report("", &scan.env().nothing_found("engine with Docker's API"));
-    }
-    runtimes.retain(|runtime| endpoints.as_ref().is_none_or(|endpoints| endpoints.contains(&runtime.name())));
-    runtimes
+/// The runtimes that a table over Docker's API reads.
+pub(crate) fn runtimes<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    endpoint: Column<T, String, true, false, false>,
+) -> Vec<Runtime> {
+    Containers::asked(scan, "engine with Docker's API", |runtime| runtime.kind == Kind::Docker, endpoint)
 }
 
 /// A list of containers.

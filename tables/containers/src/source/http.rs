@@ -3,13 +3,15 @@
 //! Each request has its own connection, which lives inside the request's future: dropping the future ends it at once,
 //! and no task stays behind.
 
+use std::time::Duration;
+
 use futures::future::{Either, select};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use indago_table::{Error, Result, Sys};
+use indago_table::{Error, Result, Sys, error};
 
 use crate::runtime::Endpoint;
 
@@ -45,7 +47,8 @@ pub(crate) async fn get(sys: &Sys, endpoint: &Endpoint, path: &str) -> Result<An
             sys.meter().add_bytes(body.len() as u64);
             return Ok(Answer { server, body });
         }
-        Err(status_error(endpoint, path, status, retry_after.as_deref(), &body))
+        let retry_after = retry_after.and_then(|header| error::retry_after(&header, sys.now()));
+        Err(status_error(endpoint, path, status, retry_after, &body))
     });
     match select(exchange, std::pin::pin!(connection)).await {
         Either::Left((answer, _)) => answer,
@@ -76,7 +79,13 @@ fn transport_error(endpoint: &Endpoint, error: &hyper::Error) -> Error {
     Error::Unavailable(format!("{endpoint}: {error}"))
 }
 
-fn status_error(endpoint: &Endpoint, path: &str, status: StatusCode, retry_after: Option<&str>, body: &[u8]) -> Error {
+fn status_error(
+    endpoint: &Endpoint,
+    path: &str,
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> Error {
     let path = path.split('?').next().unwrap_or_default();
     let message = serde_json::from_slice::<serde_json::Value>(body)
         .ok()
@@ -86,10 +95,8 @@ fn status_error(endpoint: &Endpoint, path: &str, status: StatusCode, retry_after
     match status.as_u16() {
         401 | 403 => Error::Denied { what, needs: Some(format!("GET {path} at the runtime's API")) },
         404 => Error::Gone(what),
-        429 => Error::Throttled {
-            what,
-            retry_after: retry_after.and_then(|text| Some(std::time::Duration::from_secs(text.parse().ok()?))),
-        },
+        429 => Error::Throttled { what, retry_after },
+        503 if retry_after.is_some() => Error::Throttled { what: format!("{what}: {status}: {message}"), retry_after },
         500.. => Error::Unavailable(format!("{what}: {status}: {message}")),
         _ => Error::Malformed(format!("{what}: {status}: {message}")),
     }
@@ -98,7 +105,6 @@ fn status_error(endpoint: &Endpoint, path: &str, status: StatusCode, retry_after
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::time::Duration;
 
     use super::*;
 
@@ -144,10 +150,12 @@ mod tests {
         assert!(matches!(error(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), Error::Malformed(_)));
         assert!(matches!(error(b""), Error::Unavailable(_)));
         assert!(matches!(error(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[{"), Error::Unavailable(_)));
-        assert_eq!(
-            error(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n").retry_after(),
-            Some(Duration::from_secs(7))
-        );
+        for answer in [
+            &b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"[..],
+            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n",
+        ] {
+            assert_eq!(error(answer).retry_after(), Some(Duration::from_secs(7)));
+        }
         let refused = error(b"HTTP/1.1 500 X\r\nContent-Length: 34\r\n\r\n{\"message\":\"no storage, it seems\"}\n");
         assert!(matches!(&refused, Error::Unavailable(text) if text.ends_with("no storage, it seems")), "{refused}");
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use indago_table::{Error, ErrorContext, Result, Sys};
+use indago_table::{Error, ErrorContext, Part, Result, Sys};
 
 use crate::Root;
 use crate::source::{path, read_file};
@@ -29,6 +29,12 @@ pub struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.repo)
+    }
+}
+
+impl Part for Place {
+    fn known(&self, column: &str) -> Option<String> {
+        (column == "repo").then(|| self.repo.to_string())
     }
 }
 
