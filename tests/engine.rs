@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{Int64Array, RecordBatch};
 use futures::StreamExt;
-use indago_engine::{Code, Dialect, Engine, EngineBuilder, QueryOptions};
+use indago_engine::{Code, Dialect, Engine, EngineBuilder, Limits, QueryOptions};
 use indago_table::prelude::*;
 use indago_table::{Reading, ScanContext, Sink, Slice, Table, TableSpec};
 use parking_lot::Mutex;
@@ -41,7 +41,8 @@ impl Environment for Lab {
 impl Lab {
     fn engine(&self) -> EngineBuilder {
         Engine::builder().tables(indago_table::tables![self;
-            Thing, Keyed, Endless, Failing, Sparse, Denied, Cased, Mention, Costly, CostlyStream, InParts, Stuck
+            Thing, Keyed, Endless, Failing, Sparse, Denied, Cased, Mention, Costly, CostlyStream, InParts, Stuck,
+            Entry, KnownEntry, Member
         ])
     }
 
@@ -305,6 +306,99 @@ impl Rows for Mention {
     }
 }
 
+/// Entries of folders, with a path that has two rows.
+const ENTRIES: [(&str, &str, i64); 8] = [
+    ("/a", "/a/one", 1),
+    ("/a", "/a/two", 2),
+    ("/a", "/a/Three", 3),
+    ("/a/b", "/a/b/one", 4),
+    ("/a/b", "/a/b/four", 5),
+    ("/c", "/c/one", 6),
+    ("/c", "/c/one", 7),
+    ("/c", "/c/five", 8),
+];
+
+/// Answers only when asked about paths or folders. As in `file`, a `%` of a pattern stays in its folder.
+#[derive(Debug, Default, Table)]
+#[table(name = "entries", env = Lab, require_any(path, folder))]
+struct Entry {
+    /// The path.
+    #[column(index, pattern)]
+    path: String,
+    /// The folder.
+    #[column(index, pattern)]
+    folder: String,
+    /// The row's number.
+    n: i64,
+}
+
+impl Rows for Entry {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        scan.env().ran("entries");
+        let (paths, folders) = (scan.keys(Self::PATH), scan.keys(Self::FOLDER));
+        let (path_like, folder_like) = (scan.patterns(Self::PATH).to_vec(), scan.patterns(Self::FOLDER).to_vec());
+        let is_like = |text: &str, patterns: &[indago_table::Pattern]| {
+            let matches = |pattern: &indago_table::Pattern| {
+                let (text, prefix) = (text.to_lowercase(), pattern.prefix().to_lowercase());
+                let is_deep = pattern.like.contains("%%");
+                text.strip_prefix(&prefix).is_some_and(|rest| is_deep || !rest.contains('/'))
+            };
+            !patterns.is_empty() && patterns.iter().all(matches)
+        };
+        let rows = ENTRIES.map(|(folder, path, n)| Entry { path: path.into(), folder: folder.into(), n });
+        Ok(rows.into_iter().filter(move |row| match (&paths, &folders) {
+            (Some(paths), _) => paths.contains(&row.path),
+            (_, Some(folders)) => folders.contains(&row.folder),
+            _ => is_like(&row.path, &path_like) || is_like(&row.folder, &folder_like),
+        }))
+    }
+}
+
+/// The same entries, and more, to be read whole.
+#[derive(Debug, Default, Table)]
+#[table(name = "known_entries", env = Lab, rows = 10)]
+struct KnownEntry {
+    /// The path.
+    path: String,
+    /// The folder.
+    folder: String,
+    /// The row's number.
+    n: i64,
+    /// Another path.
+    alias: Option<String>,
+}
+
+impl Rows for KnownEntry {
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let alias = |n: i64| (n % 3 > 0).then(|| ENTRIES[n as usize % 4].1.to_owned());
+        let rows = ENTRIES.map(|(folder, path, n)| KnownEntry {
+            path: path.into(),
+            folder: folder.into(),
+            n,
+            alias: alias(n),
+        });
+        Ok(rows.into_iter())
+    }
+}
+
+/// Many rows that are looked up by a number, or by a zone that they have in common.
+#[derive(Debug, Default, Table)]
+#[table(name = "members", env = Lab, rows = 1000)]
+struct Member {
+    /// The zone.
+    #[column(slice)]
+    zone: i64,
+    /// The number.
+    #[column(index)]
+    id: i64,
+}
+
+impl Rows for Member {
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok((0..1000).map(|id| Member { zone: id % 2, id }))
+    }
+}
+
 /// Rows with columns that cost a reading each.
 #[derive(Debug, Default, Table)]
 #[table(name = "costly", env = Lab, rows = 100)]
@@ -557,8 +651,137 @@ async fn without_a_key_the_query_fails_at_planning() {
         let error = engine.query(sql).await.expect_err(sql);
         assert_eq!(error.code(), Code::KeyRequired, "{sql}: {error}");
         assert!(error.to_string().contains("`keyed`") && error.to_string().contains("`key`"), "{error}");
-        assert!(error.help().is_some_and(|help| help.contains("WHERE key =")), "{sql}");
+        assert!(error.help().is_some_and(|help| help.contains("key = '...'")), "{sql}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_or_another_is_as_good_as_one() {
+    // Each beside the table that can be read whole, and how often the keyed one is read.
+    let cases = [
+        ("SELECT path, n FROM {} WHERE path = '/a/one' OR folder = '/a/b'", 2),
+        ("SELECT path, n FROM {} WHERE path = '/c/one' OR folder = '/c'", 2),
+        ("SELECT path, n FROM {} WHERE path = '/a/one' OR path LIKE '/a/%%'", 2),
+        ("SELECT n FROM {} WHERE path IN ('/a/one', '/c/one') OR path = '/a/b/one' OR path LIKE '/A/t%'", 2),
+        ("SELECT n FROM {} WHERE path LIKE '/a/o%' OR path LIKE '/a/t%' OR path LIKE '/c/%'", 3),
+        ("SELECT n FROM {} WHERE (path LIKE '/a/o%' OR path LIKE '/c/%') AND n > 6", 2),
+        ("SELECT n FROM {} WHERE (path = '/a/one' AND n = 1) OR (path = '/c/one' AND n > 6)", 1),
+        ("SELECT n FROM {} WHERE folder = '/c' OR (n < 5 AND (path = '/a/two' OR folder LIKE '/a/b%'))", 3),
+        ("SELECT n FROM {} WHERE path = NULL OR folder = '/c'", 1),
+        ("SELECT count(*) FROM {} WHERE path = '/c/one' OR folder LIKE '/%%'", 2),
+        ("SELECT n FROM {} e WHERE e.path IS '/c/one'", 1),
+        ("SELECT n FROM {} WHERE path GLOB '/a/t*'", 1),
+        ("SELECT n FROM {} WHERE path GLOB '/c/[of]*' OR path GLOB '/a/?ne'", 2),
+        ("WITH x AS (SELECT * FROM {}) SELECT n FROM x WHERE path = '/a/one' OR folder = '/c'", 2),
+        ("SELECT e.n, t.id FROM {} e JOIN things t ON t.id = e.n WHERE e.path = '/a/two' OR e.folder = '/c'", 2),
+        ("SELECT t.id, e.n FROM things t LEFT JOIN {} e ON e.n = t.id AND (e.path = '/a/two' OR e.folder = '/c')", 2),
+    ];
+    for (sql, readings) in cases {
+        let lab = Lab::default();
+        is_as_if_read_whole(&engine(&lab).await, sql).await;
+        assert_eq!(lab.runs().get("entries").copied().unwrap_or_default(), readings, "{sql}");
+    }
+}
+
+/// The rows of a query over the keyed entries are those of the query over the table that can be read whole.
+async fn is_as_if_read_whole(engine: &Engine, sql: &str) {
+    let (keyed, whole) = (sql.replace("{}", "entries"), sql.replace("{}", "known_entries"));
+    assert_eq!(rows(engine, &keyed).await, rows(engine, &whole).await, "{sql}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_come_from_one_place_or_another() {
+    let engine = engine(&Lab::default()).await;
+    for sql in [
+        "SELECT n FROM {} WHERE path = '/c/one' OR path IN (SELECT path FROM known_entries WHERE n IN (1, 6))",
+        "SELECT n FROM {} WHERE path LIKE '/a/%' OR path IN (SELECT path FROM known_entries WHERE n > 3)",
+        "SELECT n FROM {} WHERE (path IN (SELECT path FROM known_entries WHERE n < 3) OR folder IN (SELECT folder FROM known_entries WHERE n = 6) OR path = '/a/b/one') AND n <> 7",
+        "SELECT v.n, e.n FROM known_entries v JOIN {} e ON e.path = v.path OR e.path = v.alias",
+        "SELECT v.n, e.n FROM known_entries v LEFT JOIN {} e ON e.path IN (v.alias, v.path || 'x') AND e.n < 3",
+    ] {
+        is_as_if_read_whole(&engine, sql).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_two_patterns_name_comes_once_and_one_that_only_the_second_names_comes() {
+    let engine = engine(&Lab::default()).await;
+    let numbers = async |condition: &str| {
+        let all = rows(&engine, &format!("SELECT n FROM entries WHERE {condition}")).await;
+        all.into_iter().map(|mut row| row.remove(0)).collect::<Vec<_>>().join(" ")
+    };
+    // The first pattern does not go down to what the second one names, though as text it matches.
+    assert_eq!(numbers("path LIKE '/a/%' OR path LIKE '/a/b/%'").await, "1 2 3 4 5");
+    assert_eq!(numbers("path LIKE '/a/%%' OR path LIKE '/a/b/%'").await, "1 2 3 4 5");
+    assert_eq!(numbers("path LIKE '/c/%' OR path LIKE '/c/o%' OR folder = '/c'").await, "6 7 8");
+    assert_eq!(rows(&engine, "SELECT n FROM entries WHERE path LIKE '/a/%' OR folder = '/c' LIMIT 4").await.len(), 4);
+    // A scan twice in a query is read once, and not taken for one with other alternatives.
+    let twice = "SELECT count(*) FROM entries a JOIN entries b ON a.n = b.n WHERE (a.path = '/a/one' OR a.folder = '/c') AND (b.path = '/a/two' OR b.folder = '/c')";
+    assert_eq!(rows(&engine, twice).await, [["3"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_goes_into_every_part_of_a_union_and_below_a_window() {
+    let cases = [
+        "SELECT v.n, u.n FROM known_entries v JOIN (SELECT path, n FROM {} UNION ALL SELECT path, 0 FROM {}) u ON u.path = v.path",
+        "SELECT v.n, u.n FROM known_entries v LEFT JOIN (SELECT path, n FROM {} UNION SELECT alias, n FROM known_entries) u ON u.path = v.path",
+        "SELECT v.n FROM known_entries v WHERE v.path IN (SELECT path FROM {} WHERE n > 3 UNION SELECT alias FROM known_entries)",
+        "SELECT v.n, u.r FROM known_entries v JOIN (SELECT path, row_number() OVER (PARTITION BY path) r FROM {}) u ON u.path = v.alias",
+        "SELECT alias FROM known_entries INTERSECT SELECT path FROM {}",
+        "SELECT alias FROM known_entries EXCEPT SELECT path FROM {} WHERE n < 3",
+    ];
+    for sql in cases {
+        let lab = Lab::default();
+        let limits = Limits { lookup_batch: 2, ..Limits::default() };
+        let engine = lab.engine().limits(limits).build().await.expect("the engine builds");
+        is_as_if_read_whole(&engine, sql).await;
+    }
+    let engine = engine(&Lab::default()).await;
+    for sql in [
+        "SELECT u.r FROM known_entries v JOIN (SELECT path, row_number() OVER (PARTITION BY n) r FROM entries) u ON u.path = v.path",
+        "SELECT u.r FROM known_entries v JOIN (SELECT path, row_number() OVER (ORDER BY path) r FROM entries) u ON u.path = v.path",
+        "SELECT 1 FROM known_entries v JOIN (SELECT path FROM entries UNION ALL SELECT 'x' FROM entries) u ON u.path = v.path",
+        "SELECT 1 FROM entries WHERE path = '/a/one' OR n = 3",
+        "SELECT 1 FROM entries WHERE path IN (SELECT path FROM known_entries) OR n = 3",
+    ] {
+        let error = engine.query(sql).await.expect_err(sql);
+        assert_eq!(error.code(), Code::KeyRequired, "{sql}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_key_is_said_where_the_table_is_read() {
+    let engine = engine(&Lab::default()).await;
+    let sql = "SELECT k.key FROM things t, keyed AS k WHERE t.id = 3";
+    let error = engine.query(sql).await.expect_err("a missing key");
+    assert_eq!(error.span().map(|span| &sql[span.start..span.end]), Some("keyed"));
+    assert_eq!(error.to_string(), "table `keyed` as `k` answers only when asked about `key`");
+    assert!(error.help().is_some_and(|help| help.contains("JOIN keyed k ON k.key =")), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_goes_by_the_key_that_says_most() {
+    let engine = engine(&Lab::default()).await;
+    for on in ["m.zone = t.target AND m.id = t.id", "m.id = t.id AND m.zone = t.target"] {
+        let sql = format!("SELECT t.id FROM things t JOIN members m ON {on}");
+        let plan = rows(&engine, &format!("EXPLAIN {sql}")).await.concat().concat();
+        assert!(plan.contains("keys_from_join=[id]"), "{plan}");
+        assert_eq!(rows(&engine, &sql).await, [["0"], ["3"]], "{sql}");
+    }
+    // Where it is the only one, a slice spares the others.
+    let plan =
+        rows(&engine, "EXPLAIN SELECT 1 FROM things t JOIN members m ON m.zone = t.target").await.concat().concat();
+    assert!(plan.contains("keys_from_join=[zone]"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_that_leave_most_rows_make_no_lookups() {
+    let engine = engine(&Lab::default()).await;
+    let plan = async |sql: &str| rows(&engine, &format!("EXPLAIN {sql}")).await.concat().concat();
+    let most = "SELECT 1 FROM costly c JOIN things t ON t.id = c.n WHERE c.n <> 1 AND c.label <> 'x' AND c.label NOT LIKE 'y%'";
+    assert!(!plan(most).await.contains("keys_from_join"), "{}", plan(most).await);
+    let few = "SELECT 1 FROM costly c JOIN things t ON t.id = c.n WHERE c.n = 1 AND c.label = 'x' AND c.detail = 2";
+    assert!(plan(few).await.contains("keys_from_join"), "{}", plan(few).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -395,3 +395,23 @@ pub(crate) fn describe(spec: &TableSpec, constraints: &Constraints) -> String {
     }
     parts.join(" AND ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_is_a_like_that_names_no_less() {
+        for (glob, like) in [
+            ("/etc/*.conf", "/etc/%.conf"),
+            ("/home/**", "/home/%%"),
+            ("/a/?[bc]", "/a/__"),
+            ("/a/[^]x]*", "/a/_%"),
+            ("/a/[]x]b[q", "/a/_b_"),
+            ("/ä[ö", "/ä_"),
+            ("[", "_"),
+        ] {
+            assert_eq!(glob_as_like(glob), like, "{glob}");
+        }
+    }
+}

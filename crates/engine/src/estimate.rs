@@ -11,6 +11,8 @@ use crate::lookup_join::node::{LookupJoin, Side};
 
 /// Rows expected of what is no table of ours.
 const UNKNOWN_ROWS: f64 = 1000.0;
+/// Rows that a recursion is expected to find from each that it starts with: ancestors, members of groups.
+const RECURSION: f64 = 10.0;
 /// The part of the rows that have one value, or look like it; also of a condition of which nothing is known.
 const EQUAL: f64 = 0.2;
 /// The part of the rows that are on one side of a bound.
@@ -87,6 +89,7 @@ pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
             },
             None => UNKNOWN_ROWS,
         },
+        LogicalPlan::RecursiveQuery(recursive) => rows(&recursive.static_term) * RECURSION,
         LogicalPlan::Values(values) => values.values.len() as f64,
         LogicalPlan::EmptyRelation(_) => 1.0,
         other => {

@@ -70,9 +70,14 @@ fn of_filter(filter: &Filter) -> Result<Option<LogicalPlan>> {
     }))
 }
 
-/// What is below the joins that mark rows for an `OR`, and these joins.
+/// What is below the joins that mark rows for an `OR`, and these joins, the highest first.
 fn unmarked<'a>(plan: &'a LogicalPlan, terms: &[&Expr], marks: &mut Vec<&'a Join>) -> &'a LogicalPlan {
-    match plan {
+    let is_column = |expr: &Expr| matches!(expr, Expr::Column(_));
+    let joined = match plan {
+        LogicalPlan::Projection(projection) if projection.expr.iter().all(is_column) => projection.input.as_ref(),
+        joined => joined,
+    };
+    match joined {
         LogicalPlan::Join(join)
             if join.join_type == JoinType::LeftMark
                 && !join.null_aware
@@ -81,7 +86,7 @@ fn unmarked<'a>(plan: &'a LogicalPlan, terms: &[&Expr], marks: &mut Vec<&'a Join
             marks.push(join);
             unmarked(&join.left, terms, marks)
         }
-        source => source,
+        _ => plan,
     }
 }
 
