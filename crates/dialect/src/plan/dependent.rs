@@ -35,6 +35,8 @@ use datafusion::{
     optimizer::{AnalyzerRule, simplify_expressions::ExprSimplifier},
 };
 
+use super::narrow::narrowed;
+
 /// Turns dependent subqueries into joins.
 #[derive(Debug)]
 pub(crate) struct DependentRule;
@@ -46,7 +48,7 @@ impl AnalyzerRule for DependentRule {
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         let unnester = Unnester::default();
-        plan.transform_up_with_subqueries(|plan| unnester.node(plan)).map(|changed| changed.data)
+        narrowed(plan)?.transform_up_with_subqueries(|plan| unnester.node(plan)).map(|changed| changed.data)
     }
 }
 
@@ -888,7 +890,7 @@ fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
 }
 
 /// The dependent plan of a lateral item and its alias.
-fn lateral(plan: &LogicalPlan) -> Option<(&LogicalPlan, Option<TableReference>)> {
+pub(super) fn lateral(plan: &LogicalPlan) -> Option<(&LogicalPlan, Option<TableReference>)> {
     match plan {
         LogicalPlan::Subquery(subquery) => Some((&subquery.subquery, None)),
         LogicalPlan::SubqueryAlias(aliased) => match aliased.input.as_ref() {
@@ -937,7 +939,7 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     }
 }
 
-fn has_subquery(expr: &Expr) -> bool {
+pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(false)
 }
 

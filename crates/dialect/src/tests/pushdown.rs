@@ -51,3 +51,58 @@ async fn bare_columns_come_from_one_row() {
         assert_eq!(whole, Ok(vec![row]));
     }
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_depends_on_rows_is_asked_of_those_that_are_left() {
+    let both = Both::new(&tables());
+    let item = "LATERAL (SELECT md5 FROM hash WHERE hash.path = p.path) h";
+    let md5 = "SELECT h.md5 FROM processes p";
+    for sql in [
+        format!("{md5}, {item} WHERE p.pid = 100"),
+        format!("{md5} JOIN {item} ON p.pid = 100"),
+        format!("{md5} LEFT JOIN {item} ON true WHERE p.pid = 100"),
+        format!("{md5}, {item}, users u WHERE u.uid = p.uid AND p.pid = 100"),
+        format!("{md5} JOIN users u USING (uid), {item} WHERE p.pid = 100 AND h.md5 > ''"),
+        format!("SELECT u.uid, x.md5 FROM users u JOIN ({md5}, {item} WHERE p.pid = 100) x ON true"),
+        "SELECT (SELECT count(*) FROM hash WHERE hash.path = p.path AND hash.directory <> p.name) FROM processes p WHERE pid = 100"
+            .to_owned(),
+    ] {
+        let plan = plan(&both, &sql).await;
+        let readings = plan.matches("TableScan: processes").count();
+        let narrowed = plan.matches("Filter: processes.pid = Int64(100)").count()
+            + plan.matches("Filter: p.pid = Int64(100)").count()
+            + plan.matches("full_filters=[processes.pid = Int64(100)]").count();
+        assert!(readings > 1 && readings == narrowed, "{sql}\n{plan}");
+    }
+    // The side that may be filled up with NULLs is asked as it is.
+    for (lateral, plain) in [
+        (
+            format!("SELECT p.pid, h.md5 FROM processes p LEFT JOIN {item} ON p.pid = 100"),
+            "SELECT p.pid, h.md5 FROM processes p LEFT JOIN hash h ON h.path = p.path AND p.pid = 100",
+        ),
+        (
+            format!("SELECT u.uid, x.md5 FROM users u LEFT JOIN ({md5}, {item} WHERE p.pid = 100) x ON u.uid = 0"),
+            "SELECT u.uid, h.md5 FROM users u LEFT JOIN (processes p JOIN hash h ON h.path = p.path AND p.pid = 100) ON u.uid = 0",
+        ),
+        (
+            format!("SELECT p.pid, h.md5 FROM processes p LEFT JOIN {item} ON true WHERE h.md5 IS NULL AND p.pid > 1"),
+            "SELECT p.pid, h.md5 FROM processes p LEFT JOIN hash h ON h.path = p.path WHERE h.md5 IS NULL AND p.pid > 1",
+        ),
+        (
+            format!(
+                "SELECT u.uid, p.pid FROM processes p JOIN {item} ON true RIGHT JOIN users u ON u.uid = p.uid WHERE u.uid < 5"
+            ),
+            "SELECT u.uid, p.pid FROM users u LEFT JOIN (processes p JOIN hash h ON h.path = p.path) ON u.uid = p.uid WHERE u.uid < 5",
+        ),
+        (
+            format!("SELECT p.pid, h.md5 FROM processes p, {item} WHERE p.pid > 1 AND p.uid + length(h.md5) > 0"),
+            "SELECT p.pid, h.md5 FROM processes p, hash h WHERE h.path = p.path AND p.pid > 1 AND p.uid + length(h.md5) > 0",
+        ),
+    ] {
+        let mut given = both.ask(&lateral).await.expect(&lateral);
+        let mut expected = both.ask_sqlite(plain).expect(plain);
+        given.sort();
+        expected.sort();
+        assert_eq!(given, expected, "{lateral}");
+    }
+}
