@@ -15,6 +15,7 @@
 
 mod collation;
 mod functions;
+mod interrupt;
 mod names;
 mod parser;
 mod plan;
@@ -35,6 +36,7 @@ use datafusion::{
 
 pub use collation::Collation;
 pub use functions::{FunctionDoc, functions};
+pub use interrupt::Interrupt;
 pub use names::{NamedColumn, Names, NoNames};
 pub use parser::{ParseError, Parsed, parse};
 pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
@@ -66,7 +68,8 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     options.execution.skip_physical_aggregate_schema_check = true;
     builder = builder.with_config(config);
     builder.scalar_functions().get_or_insert_default().extend(functions::scalars());
-    builder.aggregate_functions().get_or_insert_default().push(functions::sum::function());
+    let aggregates = [functions::sum::function(), functions::string_agg::function()];
+    builder.aggregate_functions().get_or_insert_default().extend(aggregates);
     builder.expr_planners().get_or_insert_default().insert(0, Arc::new(plan::OperatorPlanner));
     let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         Arc::new(plan::AffinityRule),

@@ -28,6 +28,15 @@ impl<'a> Value<'a> {
         Value::Blob(Cow::Owned(bytes.into()))
     }
 
+    /// How long a text or blob is; 0 for all else.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Value::Text(text) => text.len(),
+            Value::Blob(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether there is no value.
     pub(crate) fn is_null(&self) -> bool {
         matches!(self, Value::Null)

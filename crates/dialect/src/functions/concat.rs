@@ -6,8 +6,9 @@ scalar! {
     0..=usize::MAX => Returns::Text,
     Immutable,
     example "SELECT concat('a', NULL, 1)" => "a1",
-    eval: |args, _| {
+    eval: |args, moment| {
         let parts: Vec<_> = args.iter().filter_map(Value::as_text).collect();
+        moment.room.check_sum(parts.iter().map(|part| part.len()))?;
         Ok(if parts.is_empty() { Value::Null } else { Value::text(parts.concat()) })
     }
 }

@@ -7,5 +7,9 @@ scalar! {
     Immutable,
     example "SELECT hex('AB')" => "4142",
     example "SELECT hex(12)" => "3132",
-    eval: |args, _| Ok(Value::text(hex::encode_upper(args[0].as_bytes().unwrap_or_default())))
+    eval: |args, moment| {
+        let bytes = args[0].as_bytes().unwrap_or_default();
+        moment.check(bytes.len().saturating_mul(2))?;
+        Ok(Value::text(hex::encode_upper(bytes)))
+    }
 }

@@ -6,5 +6,8 @@ scalar! {
     0..=usize::MAX => Returns::Text,
     Immutable,
     example "SELECT json_array(1, 'a', NULL)" => "[1,\"a\",null]",
-    eval: |args, _| Ok(Value::text(tree::Json::Array(args.iter().map(tree::from_value).collect()).to_string()))
+    eval: |args, moment| {
+        moment.room.check_sum(args.iter().map(Value::bytes))?;
+        Ok(Value::text(tree::Json::Array(args.iter().map(tree::from_value).collect()).to_string()))
+    }
 }

@@ -6,5 +6,5 @@ scalar! {
     1..=usize::MAX => Returns::Text,
     Immutable,
     example "SELECT json_insert('{\"a\":1}', '$.a', 2)" => "{\"a\":1}",
-    eval: |args, _| tree::edited(args, tree::Edit::Insert)
+    eval: |args, moment| tree::edited(args, &moment.room, tree::Edit::Insert)
 }

@@ -6,7 +6,8 @@ scalar! {
     0..=usize::MAX => Returns::Text,
     Immutable,
     example "SELECT json_object('a', 1, 'b', 'x')" => "{\"a\":1,\"b\":\"x\"}",
-    eval: |args, _| {
+    eval: |args, moment| {
+        moment.room.check_sum(args.iter().map(Value::bytes))?;
         if !args.len().is_multiple_of(2) {
             return Err("json_object() requires an even number of arguments".to_owned());
         }

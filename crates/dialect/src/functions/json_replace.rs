@@ -6,5 +6,5 @@ scalar! {
     1..=usize::MAX => Returns::Text,
     Immutable,
     example "SELECT json_replace('{\"a\":1}', '$.a', 2)" => "{\"a\":2}",
-    eval: |args, _| tree::edited(args, tree::Edit::Replace)
+    eval: |args, moment| tree::edited(args, &moment.room, tree::Edit::Replace)
 }

@@ -6,5 +6,5 @@ scalar! {
     1..=usize::MAX => Returns::Text,
     Immutable,
     example "SELECT json_set('{\"a\":1}', '$.b', 2)" => "{\"a\":1,\"b\":2}",
-    eval: |args, _| tree::edited(args, tree::Edit::Set)
+    eval: |args, moment| tree::edited(args, &moment.room, tree::Edit::Set)
 }

@@ -30,6 +30,7 @@ mod community_id_v1_strict;
 mod compare;
 mod concat;
 mod concat_ws;
+mod concatenate;
 mod conditional_to_base64;
 mod cos;
 mod cot;
@@ -77,6 +78,7 @@ mod likely;
 mod log;
 mod log10;
 mod lower;
+mod lpad;
 mod ltrim;
 mod md5;
 mod mixed_text;
@@ -99,8 +101,11 @@ mod regex_match;
 mod regex_split;
 mod regexes;
 mod regexp;
+mod repeat;
 mod replace;
+pub(crate) mod room;
 mod round;
+mod rpad;
 mod rtrim;
 pub(crate) mod scalar;
 mod scalar_max;
@@ -117,6 +122,7 @@ mod split;
 mod sqlite_version;
 mod sqrt;
 mod strftime;
+pub(crate) mod string_agg;
 mod substr;
 mod subtract;
 pub(crate) mod sum;
@@ -162,6 +168,7 @@ pub(crate) const SCALARS: &[Scalar] = &[
     compare::FUNCTION,
     concat::FUNCTION,
     concat_ws::FUNCTION,
+    concatenate::FUNCTION,
     conditional_to_base64::FUNCTION,
     cos::FUNCTION,
     cot::FUNCTION,
@@ -208,6 +215,7 @@ pub(crate) const SCALARS: &[Scalar] = &[
     log::FUNCTION,
     log10::FUNCTION,
     lower::FUNCTION,
+    lpad::FUNCTION,
     ltrim::FUNCTION,
     md5::FUNCTION,
     mixed_text::FUNCTION,
@@ -226,8 +234,10 @@ pub(crate) const SCALARS: &[Scalar] = &[
     regex_match::FUNCTION,
     regex_split::FUNCTION,
     regexp::FUNCTION,
+    repeat::FUNCTION,
     replace::FUNCTION,
     round::FUNCTION,
+    rpad::FUNCTION,
     rtrim::FUNCTION,
     scalar_max::FUNCTION,
     scalar_min::FUNCTION,
@@ -335,7 +345,7 @@ pub struct FunctionDoc {
 }
 
 /// What operators, CAST and COLLATE become.
-const OPERATORS: [&str; 22] = [
+const OPERATORS: [&str; 23] = [
     "add",
     "as_blob",
     "as_integer",
@@ -345,6 +355,7 @@ const OPERATORS: [&str; 22] = [
     "collate",
     "collation_key",
     "compare",
+    "concatenate",
     "divide",
     "exact_integer",
     "exact_real",

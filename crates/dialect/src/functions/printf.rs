@@ -9,8 +9,8 @@ scalar! {
     Immutable,
     example "SELECT printf('%05d|%-5s|%.2f', 42, 'ab', 3.14159)" => "00042|ab   |3.14",
     example "SELECT format('%,d', 1234567)" => "1,234,567",
-    eval: |args, _| {
+    eval: |args, moment| {
         let Some(format) = args.first().and_then(Value::as_text) else { return Ok(Value::Null) };
-        Ok(Value::text(text::printf(&format, &args[1..])))
+        Ok(Value::text(text::printf(&format, &args[1..], &moment.room)?))
     }
 }

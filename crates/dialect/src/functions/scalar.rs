@@ -5,6 +5,7 @@ use std::{
     fmt::{Debug, Formatter},
     hash::{Hash, Hasher},
     sync::Arc,
+    time::Instant,
 };
 
 use arrow_array::{
@@ -22,7 +23,9 @@ use datafusion::{
     },
 };
 
+use super::room::Room;
 use crate::{
+    Interrupt,
     plan::{COLLATION_METADATA, MIXED, NUMBER_METADATA, is_mixed, whole},
     value::{Value, real_to_text},
 };
@@ -46,7 +49,27 @@ pub(crate) enum Returns {
 pub(crate) struct Moment {
     /// The moment the query began, in microseconds since 1970.
     pub(crate) now_micros: i64,
+    /// When this batch of rows began.
+    pub(crate) began: Instant,
+    /// What this batch may still make.
+    pub(crate) room: Room,
+    pub(crate) interrupt: Interrupt,
 }
+
+impl Moment {
+    pub(crate) fn new(room: Room, interrupt: Interrupt) -> Self {
+        let now_micros = chrono::Utc::now().timestamp_micros();
+        Self { now_micros, began: Instant::now(), room, interrupt }
+    }
+
+    /// Whether a value of so many bytes may be made.
+    pub(crate) fn check(&self, bytes: usize) -> std::result::Result<(), String> {
+        self.room.check(bytes)
+    }
+}
+
+/// After so many rows a function looks whether the query is over.
+const ROWS_BETWEEN_LOOKS: usize = 64;
 
 /// What a call becomes once its types are known.
 pub(crate) type Simplify = fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>;
@@ -206,7 +229,6 @@ impl ScalarUDFImpl for ScalarFunction {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let moment = Moment { now_micros: chrono::Utc::now().timestamp_micros() };
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if constant && self.spec.volatility != Volatility::Volatile { 1 } else { args.number_rows };
         let columns = args
@@ -215,17 +237,31 @@ impl ScalarUDFImpl for ScalarFunction {
             .zip(&args.arg_fields)
             .map(|(arg, field)| Ok(Column::new(arg)?.of(field)))
             .collect::<Result<Vec<_>>>()?;
+        let room = if rows == 1 && constant {
+            Room::of_constants()
+        } else {
+            Room::beside(columns.iter().map(Column::bytes).sum())
+        };
+        let mut moment = Moment::new(room, Interrupt::of(&args.config_options));
         let mut out = Output::new(args.return_field.data_type(), rows)?;
         let whole = matches!(out, Output::Int(_)) && matches!(self.spec.returns, Returns::By(_));
         let mut row_values = Vec::with_capacity(columns.len());
         for row in 0..rows {
+            if row % ROWS_BETWEEN_LOOKS == 0 && moment.interrupt.is_over() {
+                return exec_err!("{}: interrupted", self.spec.name);
+            }
             row_values.clear();
             row_values.extend(columns.iter().map(|column| column.get(row)));
             match (self.spec.eval)(&row_values, &moment) {
                 Ok(Value::Real(_)) if whole => {
                     return exec_err!("{}: integer overflow: make one side a real", self.spec.name);
                 }
-                Ok(value) => out.push(value),
+                Ok(value) => {
+                    if let Err(message) = moment.room.take(value.bytes()) {
+                        return exec_err!("{}: {message}", self.spec.name);
+                    }
+                    out.push(value);
+                }
                 Err(_) if self.lenient => out.push(Value::Null),
                 Err(message) => return exec_err!("{}: {message}", self.spec.name),
             }
@@ -303,6 +339,15 @@ impl Column {
             }
             _ => Self::Text(shown(array)?),
         })
+    }
+
+    /// How long its texts and blobs are together; a constant counts nothing, however often it is repeated.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(array) => array.lengths().map(|length| length as usize).sum(),
+            Self::Blob(array) => array.value_data().len(),
+            _ => 0,
+        }
     }
 
     pub(crate) fn get(&self, row: usize) -> Value<'_> {

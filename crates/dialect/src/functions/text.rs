@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
 };
 
+use super::{room::Room, scalar::Moment};
 use crate::value::Value;
 
 /// A random integer from the standard library's per-process keys.
@@ -155,9 +156,34 @@ struct Flags {
     thousands: bool,
 }
 
+/// What is kept of a text, and what it is filled up with, by the arguments of `lpad` and `rpad`.
+pub(crate) fn padding(args: &[Value<'_>], moment: &Moment) -> Result<Option<(String, String)>, String> {
+    let filling = match args.get(2) {
+        Some(filling) => filling.as_text(),
+        None => Some(" ".into()),
+    };
+    let (Some(text), Some(length), Some(filling)) = (args[0].as_text(), args[1].as_int(), filling) else {
+        return Ok(None);
+    };
+    let length = usize::try_from(length).unwrap_or(0);
+    let kept: String = text.chars().take(length).collect();
+    let missing = length - kept.chars().count();
+    if missing == 0 || filling.is_empty() {
+        return Ok(Some((kept, String::new())));
+    }
+    let longest = filling.chars().map(char::len_utf8).max().unwrap_or(1);
+    moment.check(missing.saturating_mul(longest).saturating_add(kept.len()))?;
+    Ok(Some((kept, filling.chars().cycle().take(missing).collect())))
+}
+
+/// Digits with zeros before them up to a width.
+fn with_zeros(digits: &str, width: usize) -> String {
+    "0".repeat(width.saturating_sub(digits.len())) + digits
+}
+
 /// C's printf by SQLite's rules.
-pub(crate) fn printf(format: &str, args: &[Value<'_>]) -> String {
-    const MOST: usize = 1_000_000;
+pub(crate) fn printf(format: &str, args: &[Value<'_>], room: &Room) -> Result<String, String> {
+    const MOST: usize = i32::MAX as usize;
     let mut out = String::new();
     let mut chars = format.chars().peekable();
     let mut args = args.iter();
@@ -202,6 +228,9 @@ pub(crate) fn printf(format: &str, args: &[Value<'_>]) -> String {
             None
         };
         while chars.next_if(|c| matches!(c, 'l' | 'h')).is_some() {}
+        // What text an argument brings is looked at when it is there.
+        let filled = if matches!(chars.peek(), Some('d' | 'i' | 'x' | 'X' | 'o' | 'c')) { precision } else { None };
+        room.check_sum([out.len(), width, filled.unwrap_or(0).saturating_mul(4)])?;
         let Some(conversion) = chars.next() else {
             out.push('%');
             break;
@@ -212,7 +241,7 @@ pub(crate) fn printf(format: &str, args: &[Value<'_>]) -> String {
                 let value = args.next().and_then(Value::as_int).unwrap_or(0);
                 let mut digits = value.unsigned_abs().to_string();
                 if let Some(precision) = precision {
-                    digits = format!("{digits:0>precision$}");
+                    digits = with_zeros(&digits, precision);
                 }
                 if flags.thousands {
                     digits = grouped(&digits);
@@ -228,7 +257,7 @@ pub(crate) fn printf(format: &str, args: &[Value<'_>]) -> String {
                     _ => format!("{value:o}"),
                 };
                 let digits = match precision {
-                    Some(precision) => format!("{digits:0>precision$}"),
+                    Some(precision) => with_zeros(&digits, precision),
                     None => digits,
                 };
                 let prefix = match conversion {
@@ -239,7 +268,7 @@ pub(crate) fn printf(format: &str, args: &[Value<'_>]) -> String {
                 };
                 if flags.zero && !flags.left {
                     let fill = width.saturating_sub(prefix.len());
-                    format!("{prefix}{digits:0>fill$}")
+                    format!("{prefix}{}", with_zeros(&digits, fill))
                 } else {
                     format!("{prefix}{digits}")
                 }
@@ -279,10 +308,11 @@ pub(crate) fn printf(format: &str, args: &[Value<'_>]) -> String {
                     (_, text) => text.unwrap_or("(NULL)".into()).replace('\'', "''"),
                 }
             }
-            _ => return out,
+            _ => return Ok(out),
         };
         let length = body.chars().count();
         let fill = width.saturating_sub(length);
+        room.check_sum([out.len(), body.len(), fill])?;
         if flags.left {
             out.push_str(&body);
             out.extend(std::iter::repeat_n(' ', fill));
@@ -290,11 +320,8 @@ pub(crate) fn printf(format: &str, args: &[Value<'_>]) -> String {
             out.extend(std::iter::repeat_n(' ', fill));
             out.push_str(&body);
         }
-        if out.len() > 100 * MOST {
-            break;
-        }
     }
-    out
+    Ok(out)
 }
 
 fn signed(digits: &str, negative: bool, flags: &Flags, width: usize) -> String {
@@ -309,7 +336,7 @@ fn signed(digits: &str, negative: bool, flags: &Flags, width: usize) -> String {
     };
     if flags.zero && !flags.left {
         let fill = width.saturating_sub(sign.len());
-        return format!("{sign}{digits:0>fill$}");
+        return format!("{sign}{}", with_zeros(digits, fill));
     }
     format!("{sign}{digits}")
 }

@@ -1,5 +1,6 @@
 //! JSON as SQLite's functions see it: parsing, paths and edits.
 
+use super::room::Room;
 use crate::value::Value;
 
 pub(crate) use serde_json::{Map, Value as Json};
@@ -150,10 +151,11 @@ pub(crate) enum Edit {
 }
 
 /// `json_set` and its kin over their whole argument list.
-pub(crate) fn edited(args: &[Value<'_>], edit: Edit) -> Result<Value<'static>, String> {
+pub(crate) fn edited(args: &[Value<'_>], room: &Room, edit: Edit) -> Result<Value<'static>, String> {
     if args.len().is_multiple_of(2) {
         return Err("needs an odd number of arguments".to_owned());
     }
+    room.check_sum(args.iter().map(Value::bytes))?;
     let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
     let mut json = parse(&text)?;
     for pair in args[1..].chunks(2) {

@@ -6,11 +6,9 @@ scalar! {
     1..=1 => Returns::Blob,
     Immutable,
     example "SELECT hex(zeroblob(2))" => "0000",
-    eval: |args, _| {
-        let length = args[0].as_int().unwrap_or(0).max(0);
-        if length > 100_000_000 {
-            return Err("string or blob too big".to_owned());
-        }
-        Ok(Value::blob(vec![0; length as usize]))
+    eval: |args, moment| {
+        let length = args[0].as_int().unwrap_or(0).max(0) as usize;
+        moment.check(length)?;
+        Ok(Value::blob(vec![0; length]))
     }
 }

@@ -1,13 +1,12 @@
 //! Arithmetic, bitwise operators, concatenation, AND and OR by SQLite's rules.
 
-use arrow_schema::DataType;
 use datafusion::{
     common::{DFSchema, ScalarValue},
     logical_expr::{Expr, ExprSchemable, Operator, lit},
 };
 use sqlparser::ast::BinaryOperator;
 
-use super::{as_int_if_bool, binary, called, cast, class, is_mixed, literal_text};
+use super::{as_int_if_bool, binary, called, class, is_mixed, literal_text};
 use crate::{
     functions::{call, scalar::Class},
     value::{Value, text_to_number},
@@ -32,14 +31,7 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
             }
             Some(binary(truth(left, l), operator, truth(right, r)))
         }
-        BinaryOperator::StringConcat => {
-            let text = |expr: &Expr, class: Class| match class {
-                Class::Text => expr.clone(),
-                Class::Int => cast(expr.clone(), DataType::Utf8View),
-                _ => call("as_text", vec![expr.clone()]),
-            };
-            Some(binary(text(left, l), Operator::StringConcat, text(right, r)))
-        }
+        BinaryOperator::StringConcat => Some(call("concatenate", vec![left.clone(), right.clone()])),
         BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Multiply => {
             let (left, l) = number(left, l);
             let (right, r) = number(right, r);

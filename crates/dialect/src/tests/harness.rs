@@ -13,7 +13,9 @@ use datafusion::{
 use rusqlite::{Connection, types::ValueRef};
 
 use crate::{
-    COLLATION_METADATA, Collation, Dialect, NamedColumn, Names, install, parse, rewrite,
+    COLLATION_METADATA, Collation, Dialect, NamedColumn, Names,
+    functions::{room::Room, scalar::Moment},
+    install, parse, rewrite,
     value::{Value, real_to_text},
 };
 
@@ -139,7 +141,7 @@ impl Both {
                                 ValueRef::Blob(bytes) => Value::blob(bytes),
                             })
                             .collect();
-                        let moment = crate::functions::scalar::Moment { now_micros: 0 };
+                        let moment = Moment::new(Room::beside(0), crate::Interrupt::default());
                         match (spec.eval)(&values, &moment) {
                             Ok(Value::Null) => Ok(rusqlite::types::Value::Null),
                             Ok(Value::Int(number)) => Ok(rusqlite::types::Value::Integer(number)),

@@ -1,6 +1,7 @@
 //! The dialect against SQLite itself, and the examples of the reference.
 
 mod added;
+mod bounds;
 mod corpus;
 mod generated;
 mod harness;

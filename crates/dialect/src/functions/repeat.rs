@@ -1,0 +1,16 @@
+use super::prelude::*;
+
+scalar! {
+    /// A text as many times as a number says, one after the other; the empty text when that is less than once.
+    "repeat"("x, times")
+    2..=2 => Returns::Text,
+    Immutable,
+    example "SELECT repeat('ab', 3)" => "ababab",
+    example "SELECT quote(repeat('ab', -1))" => "''",
+    eval: |args, moment| {
+        let (Some(text), Some(times)) = (args[0].as_text(), args[1].as_int()) else { return Ok(Value::Null) };
+        let times = usize::try_from(times).unwrap_or(0);
+        moment.check(text.len().saturating_mul(times))?;
+        Ok(Value::text(text.repeat(times)))
+    }
+}

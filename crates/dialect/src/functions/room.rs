@@ -1,0 +1,71 @@
+//! How much text and bytes a function may make.
+
+/// SQLite's bound on one text or blob, in bytes.
+const LONGEST: usize = 1_000_000_000;
+
+/// What a function may make for one batch of rows beyond what it was given for it, in bytes.
+const MADE: usize = 256 << 20;
+
+/// What a function may make of constants: it stands in the plan, which is copied, compared and shown.
+const CONSTANT: usize = 32 << 20;
+
+/// What is left for one batch of rows.
+pub(crate) struct Room {
+    most: usize,
+    left: usize,
+}
+
+impl Room {
+    /// The room beside arguments of so many bytes.
+    pub(crate) fn beside(given: usize) -> Self {
+        Self { most: MADE, left: MADE.saturating_add(given) }
+    }
+
+    /// The room of a function that is given nothing but constants.
+    pub(crate) fn of_constants() -> Self {
+        Self { most: CONSTANT, left: CONSTANT }
+    }
+
+    /// Whether a value of so many bytes may be made: asked before it is.
+    pub(crate) fn check(&self, bytes: usize) -> Result<(), String> {
+        if bytes > LONGEST {
+            return Err("string or blob too big".to_owned());
+        }
+        if bytes > self.left {
+            let what = if self.most == CONSTANT { "a constant" } else { "one batch of rows" };
+            return Err(format!("string or blob too big: {what} gets {} MB at most", self.most >> 20));
+        }
+        Ok(())
+    }
+
+    /// The same of a value made of these parts.
+    pub(crate) fn check_sum(&self, parts: impl IntoIterator<Item = usize>) -> Result<(), String> {
+        self.check(parts.into_iter().fold(0, usize::saturating_add))
+    }
+
+    /// Takes what a value needs.
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), String> {
+        self.check(bytes)?;
+        self.left -= bytes;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_room_for_a_bounded_sum() {
+        let mut room = Room::beside(0);
+        assert_eq!(room.check(LONGEST + 1), Err("string or blob too big".to_owned()));
+        assert!(room.check(MADE + 1).is_err());
+        assert!(Room::beside(1).check(MADE + 1).is_ok());
+        assert!(room.take(MADE - 1).is_ok());
+        assert!(room.check_sum([1, 1]).is_err());
+        assert!(room.check_sum([usize::MAX, usize::MAX]).is_err());
+        assert!(room.take(1).is_ok());
+        assert!(room.take(1).is_err());
+        assert!(Room::of_constants().check(MADE).is_err());
+    }
+}
