@@ -233,7 +233,7 @@ fn tables_are_listed_and_described() {
     assert!(processes["examples"][0]["sql"].is_string() && processes["description"].is_string());
     let described = run(&["tables", "processes", "--format", "table"]).expect(0).out;
     assert!(described.contains("pid") && described.contains("BIGINT"), "{described}");
-    let wrong = run(&["tables", "proceses"]).expect(1);
+    let wrong = run(&["tables", "proceses"]).expect(2);
     assert!(wrong.err.contains("did you mean `processes`?"), "{}", wrong.err);
     assert!(run(&["tables", "--format", "csv"]).expect(0).out.starts_with("name,environment,columns,description\n"));
     let functions = run(&["functions", "--format", "json"]).expect(0).json();
@@ -249,6 +249,76 @@ fn real_rows_of_this_machine() {
     // Columns stand in the query's order, duplicates too.
     let text = run(&["query", "--format", "ndjson", "SELECT 2 AS b, 1 AS a, 3 AS b"]).expect(0).out;
     assert_eq!(text, "{\"b\":2,\"a\":1,\"b\":3}\n");
+}
+
+/// Runs a line of shell in which `$indago` is the program, and gives its exit code.
+fn shell_code(line: &str) -> Option<i32> {
+    let program = PathBuf::from(indago().get_program());
+    let script = format!("indago='{}'; {line}", program.display());
+    Command::new("bash")
+        .args(["-o", "pipefail", "-c", &script])
+        .stdin(Stdio::null())
+        .status()
+        .expect("bash runs")
+        .code()
+}
+
+#[test]
+fn what_cannot_be_written_is_a_failure_only_for_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pack = folder.path().join("some.conf");
+    let queries = r#"{"queries": {"a": {"query": "SELECT 1"}, "w": {"query": "SELECT 2", "platform": "windows"}}}"#;
+    std::fs::write(&pack, queries).expect("written");
+    let pack = pack.display();
+    for (line, code) in [
+        // Nobody reads what is said beside the rows.
+        ("$indago query -f nope.sql 2>/dev/full", 2),
+        ("$indago query 'SELECT nope' 2>/dev/full", 1),
+        ("$indago query --stats --rewritten 'SELECT \"a\" AS b' >/dev/null 2>/dev/full", 0),
+        ("$indago demo --format json >/dev/null 2>/dev/full", 0),
+        ("INDAGO_LOG=== $indago query 'SELECT 1' >/dev/null 2>/dev/full", 0),
+        ("printf '.show\n.help\n.help .read\n.mode\n.version\n.timer\n' | $indago shell 2>/dev/full", 0),
+        (&format!("$indago pack run {pack} --rows --format json 2>/dev/full | head -1 >/dev/null"), 0),
+        // The rows themselves.
+        ("$indago query 'SELECT 1' >/dev/full 2>/dev/null", 1),
+        ("$indago query 'SELECT 1' >&- 2>/dev/null", 1),
+        ("$indago tables >&- 2>/dev/null", 1),
+        ("$indago --version >/dev/full 2>/dev/null", 1),
+        ("$indago --help >&- 2>/dev/null", 1),
+        ("$indago --version | true", 0),
+        ("$indago query 'SELECT 1' >/dev/null", 0),
+        ("$indago query 'SELECT 1' 1<>/dev/null", 0),
+    ] {
+        assert_eq!(shell_code(line), Some(code), "{line}");
+    }
+}
+
+/// Gives rows, and then fails.
+const BREAKS: &str = "SELECT value, abs(-9223372036854775808 + (value < 200000)) AS a FROM generate_series(1, 200000)";
+
+#[test]
+fn output_is_ended_where_rows_end_in_an_error() {
+    let ran = run(&["query", "--format", "json", BREAKS]).expect(1);
+    assert!(ran.err.starts_with("error["), "{}", ran.err);
+    assert!(!ran.json().as_array().expect("an array").is_empty());
+    let script = format!(".mode json\n{BREAKS};\n.mode csv\nSELECT 1 AS a;\n");
+    let ran = run_with_input(&["shell"], &script).expect(1);
+    assert!(ran.out.ends_with("}\n]\na\n1\n"), "{}", &ran.out[ran.out.len().saturating_sub(200)..]);
+}
+
+#[test]
+fn errors_are_placed_in_the_whole_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("some.sql");
+    let sql = "-- one\nSELECT 1 AS a;\n\n-- two\nSELECT 2,\n  nope\nFROM time;\n";
+    std::fs::write(&file, sql).expect("written");
+    let path = file.to_str().expect("UTF-8");
+    for ran in [run(&["query", "-f", path]), run_with_input(&["query"], sql), run(&["query", sql])] {
+        let ran = ran.expect(1);
+        assert!(ran.err.contains("--> 6:3\n") && ran.err.contains("6 |   nope"), "{}", ran.err);
+    }
+    assert_eq!(run(&["query", "--format", "csv", "-- about: x\nSELECT 1 AS a"]).expect(0).out, "a\n1\n");
+    assert!(run(&["query", "--formt", "csv", "SELECT 1"]).expect(2).err.contains("--formt"));
 }
 
 #[test]
@@ -327,7 +397,8 @@ fn captured_tables_answer_the_same_queries() {
     assert_eq!((&captured[0]["table"], &captured[1]["table"]), (&"users".into(), &"uptime".into()));
     let sql = "SELECT uid, username FROM users ORDER BY uid, username";
     assert_eq!(run(&["query", "--store", store, sql]).expect(0).out, run(&["query", sql]).expect(0).out);
-    run(&["capture", "--out", store, "nothing"]).expect(1);
+    run(&["capture", "--out", store, "nothing"]).expect(2);
+    run(&["capture", "--out", store, "file"]).expect(0);
 }
 
 #[test]
@@ -341,6 +412,12 @@ fn files_of_rows() {
     run(&["query", "SELECT 1 AS a", "--arrow", arrow.to_str().expect("UTF-8"), "--format", "csv"]).expect(0);
     assert_eq!(&std::fs::read(&arrow).expect("written")[..6], b"ARROW1");
     run(&["query", "SELECT 1; SELECT 2", "--parquet", path]).expect(2);
+    let same = run(&["query", "SELECT 1", "--parquet", path, "--arrow", path]).expect(2);
+    assert!(same.err.contains("name the same file"), "{}", same.err);
+    // Rows before the error are no table.
+    let half = folder.path().join("half.parquet");
+    run(&["query", BREAKS, "--parquet", half.to_str().expect("UTF-8")]).expect(1);
+    assert!(!half.exists());
     // A query that fails leaves no file.
     let none = folder.path().join("none.parquet");
     run(&["query", "SELECT * FROM nothing", "--parquet", none.to_str().expect("UTF-8")]).expect(1);

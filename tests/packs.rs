@@ -219,25 +219,26 @@ fn a_schedule_logs_what_changes_and_survives_a_restart() {
     daemon.stop();
 }
 
+/// Writes the configuration of a daemon that is quick to stop; `more` begins with further settings of it.
+fn configure(folder: &tempfile::TempDir, more: &str) {
+    let daemon =
+        "[daemon]\nresults = \"results.log\"\nstatus = \"status.log\"\nstate = \"state.redb\"\ngrace = \"100ms\"\n";
+    std::fs::write(folder.path().join("indago.toml"), format!("{daemon}{more}")).expect("written");
+}
+
 #[test]
 fn a_running_query_does_not_keep_the_daemon() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(
-        folder.path().join("indago.toml"),
+    configure(
+        &folder,
         r#"
-        [daemon]
-        results = "results.log"
-        status = "status.log"
-        state = "state.redb"
-        grace = "100ms"
         [schedule.slow]
         query = "SELECT count(*) FROM generate_series(1, 100000000000) WHERE value % 7 = 3"
         [schedule.late]
         query = "SELECT count(*) FROM generate_series(1, 100000000000) WHERE value % 7 = 4"
         timeout = "200ms"
         "#,
-    )
-    .expect("written");
+    );
     let daemon = Daemon::start(folder);
     let says = |lines: &[Value], text: &str| {
         lines.iter().any(|line| line["message"].as_str().is_some_and(|message| message.contains(text)))
@@ -248,6 +249,65 @@ fn a_running_query_does_not_keep_the_daemon() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let status = std::fs::read_to_string(folder.path().join("status.log")).expect("read");
     assert!(status.contains("slow: cancelled, the daemon stops") && status.contains("stopped"), "{status}");
+}
+
+/// A function that holds its thread, on more queries than there are workers.
+const BUSY: &str = "SELECT sleep(20)";
+
+#[test]
+fn a_daemon_stops_while_its_queries_keep_every_worker_busy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let schedule: String =
+        (0..16).map(|number| format!("[schedule.busy{number}]\nquery = \"{BUSY} + {number}\"\n")).collect();
+    configure(&folder, &format!("concurrency = 16\n{schedule}"));
+    let daemon = Daemon::start(folder);
+    daemon.until("status.log", |lines| !lines.is_empty());
+    std::thread::sleep(Duration::from_millis(500));
+    let began = Instant::now();
+    daemon.stop();
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_slow_discovery_holds_up_nobody_and_ends_with_the_daemon() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    let slow = "SELECT count(*) AS n FROM generate_series(1, 100000000000) WHERE value % 7 = 3";
+    write(
+        "slow.conf",
+        &format!(r#"{{"discovery": ["{slow}"], "queries": {{"q": {{"query": "SELECT 1 AS a", "interval": 1}}}}}}"#),
+    );
+    write("fast.conf", r#"{"discovery": ["SELECT 1"], "queries": {"q": {"query": "SELECT 2 AS a", "interval": 1}}}"#);
+    configure(
+        &folder,
+        r#"
+        [packs]
+        slow = "slow.conf"
+        fast = "fast.conf"
+        [schedule.other]
+        query = "SELECT 3 AS a"
+        interval = 1
+        "#,
+    );
+    let daemon = Daemon::start(folder);
+    let lines =
+        daemon.until("results.log", |lines| ["other", "pack_fast_q"].iter().all(|name| !of(lines, name).is_empty()));
+    assert!(of(&lines, "pack_slow_q").is_empty());
+    let began = Instant::now();
+    daemon.stop();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn two_scheduled_queries_of_one_name_are_a_mistake() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("a.conf", r#"{"queries": {"q": {"query": "SELECT 1", "interval": 1}}}"#);
+    write("indago.toml", "[packs]\na = \"a.conf\"\n[schedule.pack_a_q]\nquery = \"SELECT 2\"\n");
+    let output = indago().args(["daemon", "--config"]).arg(folder.path().join("indago.toml")).output().expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("[schedule.pack_a_q], and query `q` of `a` in [packs]"), "{errors}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line. This surface is a contract; scripts rely on it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -16,6 +17,25 @@ pub(crate) struct Arguments {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Arguments {
+    /// The command line of this program.
+    pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Arguments::try_parse_from(arguments.map(marked))
+    }
+}
+
+/// The argument, with a blank before SQL that begins with a comment (`-- about: ..`): so it is no mistyped option.
+fn marked(argument: OsString) -> OsString {
+    let is_name = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    match argument.as_encoded_bytes().strip_prefix(b"--") {
+        None | Some([]) => argument,
+        Some(rest) => match rest.split(|byte| *byte == b'=').next() {
+            Some(name) if !name.is_empty() && is_name(name) => argument,
+            _ => [OsString::from(" "), argument].into_iter().collect(),
+        },
+    }
 }
 
 /// Options of every command.
@@ -225,6 +245,24 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sql_may_begin_with_a_comment() {
+        for sql in ["-- about: x\nSELECT 1", "--about\nSELECT 1 = 1", "--====\nSELECT 1", "--é\nSELECT 1"] {
+            for line in [vec!["indago", "query", sql], vec!["indago", "query", "--format", "csv", sql, "--stats"]] {
+                let arguments = Arguments::read(line.into_iter().map(OsString::from)).expect("understood");
+                let Some(Command::Query(query)) = arguments.command else { panic!("a query") };
+                assert_eq!(query.sql.expect("some SQL").trim_start(), sql);
+            }
+        }
+        for line in [["--statss", "SELECT 1"], ["--formt=csv", "SELECT 1"], ["SELECT 1", "--sta"], ["-x", "SELECT 1"]] {
+            let line = ["indago", "query"].into_iter().chain(line).map(OsString::from);
+            let error = Arguments::read(line).expect_err("no such option");
+            assert_eq!(error.kind(), clap::error::ErrorKind::UnknownArgument);
+        }
+        let line = ["indago", "query", "--format=csv", "--", "-- x\nSELECT 1"].map(OsString::from);
+        assert!(Arguments::read(line.into_iter()).is_ok());
     }
 
     #[test]

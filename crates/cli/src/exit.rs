@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use indago::Code;
-use indago_shell::{Failure, visible};
+use indago_shell::{Failure, say, visible};
 
 /// The query failed.
 pub(crate) const FAILED: u8 = 1;
@@ -52,8 +52,8 @@ pub(crate) fn report(error: &Error) -> ExitCode {
     }
     // An engine error is shown with its place in the SQL.
     match error.error.downcast_ref::<Failure>() {
-        Some(failure) => indago_shell::print_error(failure),
-        None => eprintln!("error: {}", visible(&error.error.to_string())),
+        Some(failure) => indago_shell::print_error(failure, None),
+        None => say(format_args!("error: {}", visible(&error.error.to_string()))),
     }
     ExitCode::from(error.code)
 }

@@ -1,25 +1,31 @@
 //! The `indago` command: arguments and wiring. What it does is in the library, the shell and the daemon.
 
+// They panic where standard error or output can't be written.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod arguments;
 mod command;
 mod exit;
 mod interrupt;
+mod output;
 mod setup;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help that nobody reads to its end is no error.
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE));
+            return ExitCode::from(exit::USAGE);
+        }
+        // What was asked for: the help, the version.
+        Err(answer) => {
+            let printed = output::check().and_then(|()| answer.print());
+            return printed.map_or_else(|error| exit::report(&error.into()), |()| ExitCode::SUCCESS);
         }
     };
     setup::logs();
@@ -37,7 +43,7 @@ fn main() -> ExitCode {
         Some(Command::Reference(options)) => runtime.block_on(Box::pin(command::reference::run(options))),
         Some(Command::Functions(options)) => runtime.block_on(Box::pin(command::functions::run(&common, options))),
         Some(Command::Pack(options)) => runtime.block_on(Box::pin(command::pack::run(&common, options))),
-        Some(Command::Daemon) => runtime.block_on(Box::pin(command::daemon::run(&common))),
+        Some(Command::Daemon) => command::daemon::run(&runtime, &common),
         Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
         Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),
     };

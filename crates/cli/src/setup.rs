@@ -4,7 +4,7 @@ use std::io;
 
 use indago::Engine;
 use indago::config::{Config, SqlDialect};
-use indago_shell::Format;
+use indago_shell::{Format, say};
 use std::io::IsTerminal;
 
 use crate::arguments::{Common, Limits};
@@ -23,7 +23,7 @@ pub(crate) fn logs() {
         Ok(filter) => {
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
         }
-        Err(error) => eprintln!("warning: ${LOG_VARIABLE} is not understood: {error}"),
+        Err(error) => say(format_args!("warning: ${LOG_VARIABLE} is not understood: {error}")),
     }
 }
 

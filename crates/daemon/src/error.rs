@@ -21,6 +21,16 @@ pub enum DaemonError {
         /// What the system said.
         reason: String,
     },
+    /// Two queries would share one memory of their rows.
+    #[error("two queries are named `{name}`: {first}, and {second}; rename one")]
+    SameName {
+        /// The name.
+        name: String,
+        /// Where it is given first.
+        first: String,
+        /// Where it is given again.
+        second: String,
+    },
     /// Nothing is scheduled.
     #[error(
         "nothing is scheduled; add `[schedule.<name>]` with a query, or `[packs]` with a pack, to the configuration"

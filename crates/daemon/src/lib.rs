@@ -4,6 +4,9 @@
 //! again at its next turn; the others do not notice. A result is logged before it is remembered, so that a crash between the
 //! two repeats a line rather than losing one.
 
+// They panic where standard error or output can't be written.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod appender;
 mod error;
 mod host;

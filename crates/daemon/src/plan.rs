@@ -1,5 +1,8 @@
 //! What a configuration schedules.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use indago::config::{Config, Schedule};
 use indago::packs::schedule::{Scheduled, scheduled_name};
 use indago::packs::{PLATFORM, Pack, PackQuery, in_shard};
@@ -30,12 +33,18 @@ impl Plan {
     /// Reads the packs and query files that a configuration names.
     pub fn read(config: &Config, host: &str) -> Result<Plan> {
         let mut plan = Plan::default();
+        let mut names = Names::default();
         for (name, schedule) in &config.schedule {
+            names.take(name, format!("[schedule.{name}]"))?;
             plan.add(Scheduled { name: name.clone(), query: query(name, schedule)? }, host);
         }
         for (name, path) in &config.packs {
             let mut pack = Pack::load(path)?;
             pack.name.clone_from(name);
+            for query in &pack.queries {
+                let place = format!("query `{}` of `{name}` in [packs] ({})", query.name, path.display());
+                names.take(&scheduled_name(name, &query.name), place)?;
+            }
             if let Some(reason) = pack.mismatch(PLATFORM) {
                 plan.skipped.push(format!("pack {name}: {reason}"));
                 continue;
@@ -74,6 +83,24 @@ impl Plan {
             self.skipped.push(format!("{}: {reason}", scheduled.name));
         }
         reason.is_none()
+    }
+}
+
+/// The names that are taken, each with the place that gives it.
+#[derive(Debug, Default)]
+struct Names(HashMap<String, String>);
+
+impl Names {
+    fn take(&mut self, name: &str, place: String) -> Result<()> {
+        match self.0.entry(name.to_owned()) {
+            Entry::Vacant(free) => {
+                free.insert(place);
+                Ok(())
+            }
+            Entry::Occupied(taken) => {
+                Err(DaemonError::SameName { name: name.to_owned(), first: taken.get().clone(), second: place })
+            }
+        }
     }
 }
 
@@ -143,5 +170,31 @@ mod tests {
         std::fs::remove_file(folder.path().join("q.sql")).expect("removed");
         let error = Plan::read(&config, "host").expect_err("no file").to_string();
         assert!(error.starts_with("schedule.two: cannot read "), "{error}");
+    }
+
+    #[test]
+    fn two_queries_of_one_name_are_an_error_that_says_where_both_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        write("a.conf", r#"{"queries": {"q": {"query": "SELECT 1"}, "b_q": {"query": "SELECT 2"}}}"#);
+        write("b.conf", r#"{"platform": "windows", "queries": {"q": {"query": "SELECT 3"}}}"#);
+        for (text, first, second) in [
+            (
+                "[packs]\na = \"a.conf\"\n[schedule.pack_a_q]\nquery = \"SELECT 4\"",
+                "[schedule.pack_a_q]",
+                "query `q` of `a` in [packs] (",
+            ),
+            // What is not for this host takes its name all the same: one configuration serves many hosts.
+            (
+                "[packs]\na = \"a.conf\"\na_b = \"b.conf\"",
+                "query `b_q` of `a` in [packs]",
+                "query `q` of `a_b` in [packs]",
+            ),
+        ] {
+            write("indago.toml", text);
+            let config = Config::read(&folder.path().join("indago.toml")).expect("valid");
+            let error = Plan::read(&config, "host").expect_err("one name").to_string();
+            assert!(error.contains(first) && error.contains(second), "{error}");
+        }
     }
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use indago::config::Config;
 use indago::packs::log::{self, Stamp};
 use indago::packs::schedule::{Scheduled, next_run, prepared, settle};
-use indago::packs::{QueryState, State, Status as Ended, discover, run as run_query};
+use indago::packs::{Pack, PackError, QueryState, State, Status as Outcome, discover, run as run_query};
 use indago::{Engine, QueryOptions};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::appender::Appender;
@@ -23,6 +24,9 @@ const DISCOVERY_REFRESH: Duration = Duration::from_secs(3600);
 
 /// Longest sleep, so that a clock that is set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// How long queries may take to end that were cancelled.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 struct Shared {
     engine: Engine,
@@ -45,17 +49,29 @@ struct Entry {
 }
 
 struct Discovery {
-    planned: PlannedPack,
+    pack: Arc<Pack>,
     applies: bool,
     asked: Option<Instant>,
+    is_asking: bool,
+}
+
+/// What ended.
+enum Ended {
+    /// A run of the query at this place of the schedule, and what to remember of it.
+    Turn(usize, QueryState),
+    /// The discovery queries of the pack at this place, with why it does not apply.
+    Discovery(usize, Result<Option<String>, PackError>),
 }
 
 /// Runs the schedule of a configuration until `stop` is ready; then lets running queries finish for a while, cancels the rest,
 /// and answers.
-pub async fn run(engine: Engine, config: &Config, stop: impl Future<Output = ()>) -> Result<()> {
+///
+/// Queries run on `workers`. The loop is the caller's: where that has a runtime of its own, it keeps its time and hears
+/// `stop` even while queries keep all workers busy.
+pub async fn run(engine: Engine, config: &Config, workers: &Handle, stop: impl Future<Output = ()>) -> Result<()> {
     let daemon = &config.daemon;
     let host = host::identifier(daemon.host_identifier.as_deref());
-    let mut plan = Plan::read(config, &host)?;
+    let plan = Plan::read(config, &host)?;
     let shared = Arc::new(Shared {
         engine,
         state: State::open(&daemon.state)?,
@@ -69,23 +85,23 @@ pub async fn run(engine: Engine, config: &Config, stop: impl Future<Output = ()>
     for skipped in &plan.skipped {
         shared.status.info(&format!("not scheduled: {skipped}"));
     }
-    let mut packs: Vec<Discovery> =
-        plan.packs.drain(..).map(|planned| Discovery { planned, applies: false, asked: None }).collect();
     let mut entries = Vec::new();
     for scheduled in plan.queries {
         entries.push(entry(&shared, scheduled, None, daemon.splay)?);
     }
-    for (index, pack) in packs.iter_mut().enumerate() {
-        for scheduled in pack.planned.queries.drain(..) {
-            entries.push(entry(&shared, scheduled, Some(index), daemon.splay)?);
+    let mut packs = Vec::new();
+    for PlannedPack { pack, queries } in plan.packs {
+        for scheduled in queries {
+            entries.push(entry(&shared, scheduled, Some(packs.len()), daemon.splay)?);
         }
+        packs.push(Discovery { pack: Arc::new(pack), applies: false, asked: None, is_asking: false });
     }
     let names: Vec<&str> = entries.iter().map(|entry| entry.scheduled.name.as_str()).collect();
     shared.state.keep_only(&names)?;
     shared.status.info(&format!("started with {} queries", entries.len()));
 
     let mut stop = pin!(stop);
-    let mut running: JoinSet<(usize, QueryState)> = JoinSet::new();
+    let mut running: JoinSet<Ended> = JoinSet::new();
     loop {
         let now = unix_time().max(0) as u64;
         let mut next = now + LONGEST_SLEEP.as_secs();
@@ -101,7 +117,13 @@ pub async fn run(engine: Engine, config: &Config, stop: impl Future<Output = ()>
                 break;
             }
             if let Some(pack) = entries[index].pack {
-                refresh(&shared, &mut packs[pack]).await;
+                if packs[pack].is_outdated() {
+                    // The answer wakes the loop.
+                    if !std::mem::replace(&mut packs[pack].is_asking, true) {
+                        running.spawn_on(ask(shared.clone(), packs[pack].pack.clone(), pack), workers);
+                    }
+                    continue;
+                }
                 if !packs[pack].applies {
                     entries[index].due = now + entries[index].state.splayed.max(1);
                     next = next.min(entries[index].due);
@@ -111,27 +133,31 @@ pub async fn run(engine: Engine, config: &Config, stop: impl Future<Output = ()>
             entries[index].running = true;
             let (shared, scheduled, state) =
                 (shared.clone(), entries[index].scheduled.clone(), entries[index].state.clone());
-            running.spawn(async move { (index, turn(shared, scheduled, state).await) });
+            let turn = async move { Ended::Turn(index, turn(shared, scheduled, state).await) };
+            running.spawn_on(turn, workers);
         }
         let pause = if running.len() >= daemon.concurrency { LONGEST_SLEEP } else { until(next) };
         tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(ended) = running.join_next() => settle_turn(&shared, &mut entries, ended),
+            Some(ended) = running.join_next() => settle_task(&shared, &mut entries, &mut packs, ended),
             () = tokio::time::sleep(pause) => {}
         }
     }
     shared.status.info("stopping");
     let finish = async {
         while let Some(ended) = running.join_next().await {
-            settle_turn(&shared, &mut entries, ended);
+            settle_task(&shared, &mut entries, &mut packs, ended);
         }
     };
     if tokio::time::timeout(daemon.grace.0, finish).await.is_err() {
         for entry in entries.iter().filter(|entry| entry.running) {
             shared.status.warn(&format!("{}: cancelled, the daemon stops", entry.scheduled.name));
         }
-        running.shutdown().await;
+        // A query that is busy between two awaits can't be stopped: the process ends without it.
+        running.abort_all();
+        let ended = async { while running.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_WAIT, ended).await;
     }
     shared.status.info("stopped");
     Ok(())
@@ -151,9 +177,15 @@ fn until(second: u64) -> Duration {
     Duration::from_secs(second).saturating_sub(now).clamp(Duration::from_millis(10), LONGEST_SLEEP)
 }
 
-fn settle_turn(shared: &Shared, entries: &mut [Entry], ended: Result<(usize, QueryState), tokio::task::JoinError>) {
+fn settle_task(
+    shared: &Shared,
+    entries: &mut [Entry],
+    packs: &mut [Discovery],
+    ended: Result<Ended, tokio::task::JoinError>,
+) {
     match ended {
-        Ok((index, state)) => {
+        Ok(Ended::Discovery(index, answer)) => packs[index].settle(shared, answer),
+        Ok(Ended::Turn(index, state)) => {
             let entry = &mut entries[index];
             entry.state = state;
             entry.running = false;
@@ -165,28 +197,29 @@ fn settle_turn(shared: &Shared, entries: &mut [Entry], ended: Result<(usize, Que
     }
 }
 
-/// Asks a pack's discovery queries if that was not done lately.
-async fn refresh(shared: &Shared, pack: &mut Discovery) {
-    if pack.asked.is_some_and(|asked| asked.elapsed() < DISCOVERY_REFRESH) {
-        return;
-    }
+/// Asks a pack's discovery queries.
+async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
     let options = QueryOptions { timeout: Some(shared.timeout), ..QueryOptions::default() };
-    let name = &pack.planned.pack.name;
-    let before = pack.asked.is_some().then_some(pack.applies);
-    match discover(&shared.engine, &pack.planned.pack, &options).await {
-        Ok(None) => pack.applies = true,
-        Ok(Some(reason)) => {
-            pack.applies = false;
-            if before != Some(false) {
-                shared.status.info(&format!("pack {name} does not apply: {reason}"));
-            }
-        }
-        Err(error) => {
-            pack.applies = false;
-            shared.status.error(&format!("pack {name}: a discovery query failed: {error}"));
-        }
+    Ended::Discovery(index, Box::pin(discover(&shared.engine, &pack, &options)).await)
+}
+
+impl Discovery {
+    fn is_outdated(&self) -> bool {
+        self.asked.is_none_or(|asked| asked.elapsed() >= DISCOVERY_REFRESH)
     }
-    pack.asked = Some(Instant::now());
+
+    fn settle(&mut self, shared: &Shared, answer: Result<Option<String>, PackError>) {
+        let name = &self.pack.name;
+        let applied = self.asked.is_none() || self.applies;
+        self.applies = matches!(answer, Ok(None));
+        match answer {
+            Ok(Some(reason)) if applied => shared.status.info(&format!("pack {name} does not apply: {reason}")),
+            Ok(_) => {}
+            Err(error) => shared.status.error(&format!("pack {name}: a discovery query failed: {error}")),
+        }
+        self.asked = Some(Instant::now());
+        self.is_asking = false;
+    }
 }
 
 /// One run of one query: its rows, what changed in them, the log, the state.
@@ -210,9 +243,9 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState)
     }
     let state = QueryState { last_run: Some(began.max(0) as u64), ..state };
     let failure = match report.status {
-        Ended::Failed(error) => Some(error.to_string()),
-        Ended::Skipped(reason) => Some(reason),
-        Ended::Ok => broken,
+        Outcome::Failed(error) => Some(error.to_string()),
+        Outcome::Skipped(reason) => Some(reason),
+        Outcome::Ok => broken,
     };
     let writer = shared.clone();
     let query = scheduled.clone();

@@ -7,6 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
 use arrow_array::{Array, Float64Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_json::writer::{EncoderOptions, NullableEncoder, make_encoder};
@@ -106,7 +107,8 @@ impl<'a> Cells<'a> {
         escape_controls(out, start);
     }
 
-    /// Appends a cell as plain text: text as it is, anything else as in JSON without quotes; NULL as nothing.
+    /// Appends a cell as plain text: text as it is, infinite numbers as `Inf` and `-Inf`, anything else as in JSON without
+    /// quotes; NULL as nothing.
     pub fn text(&mut self, column: usize, row: usize, out: &mut String) {
         if self.is_null(column, row) {
             return;
@@ -115,6 +117,10 @@ impl<'a> Cells<'a> {
         match &mut cell.kind {
             Kind::Text | Kind::Document => out.push_str(text_of(cell.array, row)),
             Kind::Shown(formatter) => out.push_str(&formatter.value(row).to_string()),
+            Kind::Mixed(_) | Kind::Encoded(_) if infinite(cell.array, row) == Some(f64::INFINITY) => {
+                out.push_str("Inf")
+            }
+            Kind::Mixed(_) | Kind::Encoded(_) if infinite(cell.array, row).is_some() => out.push_str("-Inf"),
             Kind::Mixed(_) | Kind::Encoded(_) => {
                 let mut json = Vec::new();
                 self.json(column, row, &mut json);
@@ -145,6 +151,11 @@ impl<'a> Column<'a> {
 /// Whether a field's text holds JSON documents.
 pub fn is_document(field: &FieldRef) -> bool {
     field.metadata().get(TYPE_KEY).is_some_and(|kind| kind == "json")
+}
+
+/// A real that is infinite, for which JSON has no number.
+fn infinite(array: &Arc<dyn Array>, row: usize) -> Option<f64> {
+    array.as_primitive_opt::<Float64Type>().map(|numbers| numbers.value(row)).filter(|number| number.is_infinite())
 }
 
 fn text_of(array: &Arc<dyn Array>, row: usize) -> &str {
@@ -301,8 +312,22 @@ mod tests {
             .collect();
         assert_eq!(json, ["6", "2.5", "null", "null"]);
         let mut text = String::new();
-        cells.text(0, 0, &mut text);
-        assert_eq!(text, "6");
+        (0..4).for_each(|row| cells.text(0, row, &mut text));
+        assert_eq!(text, "62.5Inf");
+    }
+
+    #[test]
+    fn infinite_numbers_have_a_text_and_no_json() {
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![f64::INFINITY, f64::NEG_INFINITY]));
+        let field = Field::new("n", DataType::Float64, true);
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![numbers]).expect("batch");
+        let mut cells = Cells::new(&batch).expect("cells");
+        for (row, expected) in ["Inf", "-Inf"].into_iter().enumerate() {
+            let (mut text, mut json) = (String::new(), Vec::new());
+            cells.text(0, row, &mut text);
+            cells.json(0, row, &mut json);
+            assert_eq!((text.as_str(), json.as_slice()), (expected, b"null".as_slice()));
+        }
     }
 
     #[test]

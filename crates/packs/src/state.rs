@@ -1,5 +1,7 @@
 //! What a schedule remembers over restarts: previous rows, counters, intervals and times of the last runs.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
@@ -44,6 +46,7 @@ impl State {
         if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| wrong(error.to_string()))?;
         }
+        create_private(file).map_err(|error| wrong(error.to_string()))?;
         let database = Database::create(file).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => {
                 wrong("another daemon uses it; stop that one, or set `daemon.state`".into())
@@ -127,6 +130,11 @@ impl State {
     }
 }
 
+/// Makes sure that the file is there. Nobody but its owner reads a new one: rows may hold what only root may read.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(drop)
+}
+
 fn lowercase(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|letter| letter.to_lowercase().to_string()).unwrap_or_default();
@@ -135,6 +143,8 @@ fn lowercase(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -151,6 +161,8 @@ mod tests {
             let error = State::open(&file).expect_err("locked").to_string();
             assert!(error.contains("another daemon uses it"), "{error}");
         }
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         let state = State::open(&file).expect("opened");
         assert_eq!(state.query("a").expect("read"), Some(query.clone()));
         assert_eq!(state.rows("a").expect("read"), ["{\"x\":\"1\"}", "{}"]);

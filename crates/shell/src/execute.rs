@@ -74,11 +74,16 @@ pub async fn execute<'a>(
         };
         match planned {
             Ok(query) => {
+                let mut output = None;
                 let result = tokio::select! {
                     biased;
                     () = &mut cancel => Err(Failure::Cancelled),
-                    result = Box::pin(pump(&query, sink, &mut summary, &mut progress, began)) => result,
+                    result = Box::pin(pump(&query, sink, &mut output, &mut summary, &mut progress, began)) => result,
                 };
+                if let Some(mut output) = output {
+                    // The failure itself is the error that matters.
+                    let _ = output.abandon();
+                }
                 summary.warnings = query.warnings();
                 summary.scans = query.scans();
                 summary.rewritten = query.rewritten().map(ToString::to_string);
@@ -92,9 +97,11 @@ pub async fn execute<'a>(
     (summary, result)
 }
 
+/// Brings rows to the output. One that is still there at the end is not at its end.
 async fn pump<'a>(
     query: &Query,
     sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
+    output: &mut Option<Box<dyn RowSink + 'a>>,
     summary: &mut Summary,
     progress: &mut Progress,
     began: Instant,
@@ -102,7 +109,6 @@ async fn pump<'a>(
     let schema = query.schema();
     let mut batches = query.stream();
     let mut make = Some(sink);
-    let mut sink: Option<Box<dyn RowSink + 'a>> = None;
     let mut ticks = tokio::time::interval_at((began + TICK).into(), TICK);
     let result = loop {
         let batch = tokio::select! {
@@ -119,9 +125,9 @@ async fn pump<'a>(
             Some(Ok(batch)) => {
                 progress.clear();
                 summary.rows += batch.num_rows() as u64;
-                let sink = match &mut sink {
+                let sink = match output {
                     Some(sink) => sink,
-                    None => sink.insert(make.take().map(|make| make(&schema)).transpose()?.ok_or_else(broken)?),
+                    None => output.insert(make.take().map(|make| make(&schema)).transpose()?.ok_or_else(broken)?),
                 };
                 sink.batch(&batch)?;
             }
@@ -131,10 +137,10 @@ async fn pump<'a>(
     // Rows that came are right even if others are missing: the output is brought to its end.
     let whole = result.as_ref().err().is_none_or(|error| error.code() == Code::Incomplete);
     if whole {
-        if sink.is_none() && !schema.fields().is_empty() {
-            sink = make.take().map(|make| make(&schema)).transpose()?;
+        if output.is_none() && !schema.fields().is_empty() {
+            *output = make.take().map(|make| make(&schema)).transpose()?;
         }
-        if let Some(sink) = &mut sink {
+        if let Some(mut sink) = output.take() {
             sink.finish()?;
         }
     }

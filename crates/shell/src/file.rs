@@ -117,6 +117,12 @@ impl RowSink for ArrowFile {
         let finished = written.and_then(|mut file| file.flush()).and_then(|()| self.draft.finish());
         self.draft.told(finished)
     }
+
+    fn abandon(&mut self) -> io::Result<()> {
+        // No file is better than one from which rows are missing.
+        self.writer = None;
+        Ok(())
+    }
 }
 
 /// A Parquet file, with the moment when it was begun: a store takes it as a capture.
@@ -154,6 +160,12 @@ impl RowSink for ParquetFile {
         let written = writer.into_inner().map_err(parquet);
         let finished = written.and_then(|mut file| file.flush()).and_then(|()| self.draft.finish());
         self.draft.told(finished)
+    }
+
+    fn abandon(&mut self) -> io::Result<()> {
+        // No file is better than one from which rows are missing.
+        self.writer = None;
+        Ok(())
     }
 }
 

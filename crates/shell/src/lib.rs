@@ -1,5 +1,8 @@
 //! What people see: rows in every format, errors with their place in the SQL, and the interactive shell.
 
+// They panic where standard error or output can't be written.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod command;
 mod execute;
 mod file;
@@ -17,5 +20,5 @@ pub use file::{ArrowFile, ParquetFile};
 pub use format::{Format, UnknownFormat};
 pub use render::{RowSink, Style, row_writer};
 pub use repl::{Settings, Shell};
-pub use report::{print_error, print_rewritten, print_stats, print_warnings, render_error};
+pub use report::{Within, print_error, print_rewritten, print_stats, print_warnings, say};
 pub use text::visible;

@@ -15,18 +15,33 @@ use crate::progress::grouped;
 use crate::render::{Style, colors_wanted, row_writer};
 use crate::text::{visible, visible_lines};
 
-/// Writes an error with its place in the SQL and its help.
-pub fn print_error(failure: &Failure) {
+/// Writes a line on standard error. One that nobody can read is no reason to stop.
+pub fn say(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The text that a statement is part of, and where in it the statement starts.
+#[derive(Debug, Clone, Copy)]
+pub struct Within<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// The byte at which the statement starts.
+    pub offset: usize,
+}
+
+/// Writes an error with its place in the SQL, or in the text that the SQL is part of, and its help.
+pub fn print_error(failure: &Failure, within: Option<Within<'_>>) {
     let terminal = std::io::stderr().is_terminal();
     let width = rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
-    let text = render_error(failure, terminal.then(|| width.unwrap_or(80).max(40)), terminal && colors_wanted());
+    let text =
+        render_error(failure, within, terminal.then(|| width.unwrap_or(80).max(40)), terminal && colors_wanted());
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// An error as text: drawn for a terminal of a given width, or plain.
-pub fn render_error(failure: &Failure, width: Option<usize>, color: bool) -> String {
+fn render_error(failure: &Failure, within: Option<Within<'_>>, width: Option<usize>, color: bool) -> String {
     let Failure::Query(error) = failure else { return format!("error: {}\n", visible(&failure.to_string())) };
-    let view = View::of(error);
+    let view = View::of(error, within);
     match width {
         // Nothing can be underlined beyond the last character.
         Some(width) if view.span.is_some_and(|(start, _)| start < view.sql.len()) => view.drawn(width, color),
@@ -46,11 +61,15 @@ struct View {
 }
 
 impl View {
-    fn of(error: &indago::Error) -> Self {
-        let sql = error.sql().unwrap_or_default();
-        let span = error.span().filter(|span| span.start <= span.end && span.end <= sql.len()).and_then(|span| {
-            let before = sql.get(..span.start)?;
-            let inside = sql.get(span.start..span.end)?;
+    fn of(error: &indago::Error, within: Option<Within<'_>>) -> Self {
+        let statement = error.sql().unwrap_or_default();
+        // An error of a view is about SQL of its own.
+        let is_part =
+            |whole: &Within<'_>| whole.text.get(whole.offset..).is_some_and(|rest| rest.starts_with(statement));
+        let Within { text: sql, offset } = within.filter(is_part).unwrap_or(Within { text: statement, offset: 0 });
+        let span = error.span().filter(|span| span.start <= span.end && span.end <= statement.len()).and_then(|span| {
+            let before = sql.get(..offset + span.start)?;
+            let inside = sql.get(offset + span.start..offset + span.end)?;
             // What is made visible grows; the span moves with it.
             let start = visible_lines(before).len();
             Some((start, start + visible_lines(inside).len()))
@@ -150,7 +169,7 @@ pub(crate) fn warning_line(warning: &Warning) -> String {
 /// Prints a statement on standard error as it was rewritten for DataFusion; nothing if it was left as it is.
 pub fn print_rewritten(summary: &Summary) {
     if let Some(rewritten) = &summary.rewritten {
-        eprintln!("{}", visible_lines(rewritten));
+        say(visible_lines(rewritten));
     }
 }
 

@@ -1,16 +1,16 @@
 //! `indago capture`
 
-use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
-use indago::store::Report;
+use indago::store::{self, Report};
 use indago_shell::{Style, row_writer};
 
 use crate::arguments::{Capture, Common};
 use crate::exit::{self, Error, Result};
+use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
@@ -21,14 +21,17 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
         () = interrupt::interrupted() => return Ok(ExitCode::from(exit::INTERRUPTED)),
         report = Box::pin(indago::capture(&engine, &arguments.tables, &arguments.out)) => report,
     };
-    let report = report.map_err(|error| Error::failed(error.into()))?;
+    let report = report.map_err(|error| match error {
+        store::Error::UnknownTable(_) | store::Error::Keyed(_) => Error::usage(error),
+        error => Error::failed(error.into()),
+    })?;
     let mut missing = false;
     for table in &report.tables {
         missing |= !table.warnings.is_empty();
         indago_shell::print_warnings(&table.warnings);
     }
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
-    let mut writer = row_writer(setup::format(None), batch.schema(), io::stdout(), Style::of_stdout());
+    let mut writer = row_writer(setup::format(None), batch.schema(), Output, Style::of_stdout());
     writer.batch(&batch)?;
     writer.finish()?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })

@@ -2,14 +2,23 @@
 
 use std::process::ExitCode;
 
+use tokio::runtime::{Handle, Runtime};
+
 use crate::arguments::Common;
 use crate::exit::{Error, Result};
 use crate::{interrupt, setup};
 
-pub(crate) async fn run(common: &Common) -> Result {
+pub(crate) fn run(queries: &Runtime, common: &Common) -> Result {
+    // The loop has a runtime of its own, so that it hears a signal even while queries keep all workers busy.
+    let schedule = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    schedule.block_on(Box::pin(daemon(queries.handle(), common)))
+}
+
+async fn daemon(queries: &Handle, common: &Common) -> Result {
+    let stop = interrupt::told_to_stop()?;
     let config = setup::config(common, None)?;
     let engine = setup::engine(&config).await?;
-    match Box::pin(indago_daemon::run(engine, &config, interrupt::told_to_stop())).await {
+    match Box::pin(indago_daemon::run(engine, &config, queries, stop)).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(Error::usage(error)),
     }

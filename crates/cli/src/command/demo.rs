@@ -1,16 +1,18 @@
 //! `indago demo`
 
-use std::io::{self, Write};
+use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 use arrow_schema::SchemaRef;
 use indago::QueryOptions;
-use indago_shell::{Format, Style};
+use indago_shell::{Format, Style, say};
 
 use super::query::stdout_sink;
 use crate::arguments::Demo;
 use crate::exit::{self, Error, Result};
 use crate::interrupt;
+use crate::output::Output;
 
 /// Said before the first question.
 const OPENING: &str = "\
@@ -20,37 +22,36 @@ Somebody broke in. Each question below is one SQL query over tables that Indago 
 
 /// Said after the last.
 const CLOSING: &str = "\
-The same questions, asked of your own machine, clusters and accounts:
+The same questions can be asked of your own machine, clusters and accounts: give one to `indago query`, or to the shell.
 
-  indago pack run queries/forensics     run them live, once
   indago                                the shell: .tables lists what can be asked
   indago tables processes               what a table has
+  indago pack run queries/forensics     all of them at once, in a checkout of Indago's source
 ";
 
 pub(crate) async fn run(arguments: Demo) -> Result {
     let format = arguments.format.unwrap_or(Format::Table);
     let style = Style::of_stdout();
     // A format for programs gets the rows alone.
-    let mut tell: Box<dyn Write> = match format {
-        Format::Table | Format::Line | Format::Markdown => Box::new(io::stdout()),
-        _ => Box::new(io::stderr()),
+    let is_for_people = matches!(format, Format::Table | Format::Line | Format::Markdown);
+    let tell = |text: fmt::Arguments<'_>| match is_for_people {
+        true => writeln!(Output, "{text}"),
+        false => {
+            say(text);
+            Ok(())
+        }
     };
     let engine = Box::pin(indago::demo_engine()).await.map_err(|error| Error::failed(error.into()))?;
-    writeln!(tell, "{OPENING}")?;
+    tell(format_args!("{OPENING}"))?;
     let queries = indago::demo_queries().map_err(|error| Error::failed(error.into()))?;
     for (index, query) in queries.iter().enumerate() {
         let (bold, dim, plain) = if style.color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-        writeln!(
-            tell,
-            "{bold}{}/{}  {}{plain}\n",
-            index + 1,
-            queries.len(),
-            query.description.as_deref().unwrap_or_default()
-        )?;
+        let question = query.description.as_deref().unwrap_or_default();
+        tell(format_args!("{bold}{}/{}  {question}{plain}\n", index + 1, queries.len()))?;
         for line in query.statement().lines() {
-            writeln!(tell, "  {dim}{line}{plain}")?;
+            tell(format_args!("  {dim}{line}{plain}"))?;
         }
-        writeln!(tell)?;
+        tell(format_args!(""))?;
         let sink = |schema: &SchemaRef| Ok(stdout_sink(format, schema, style));
         let (summary, result) = Box::pin(indago_shell::execute(
             &engine,
@@ -64,12 +65,12 @@ pub(crate) async fn run(arguments: Demo) -> Result {
         indago_shell::print_warnings(&summary.warnings);
         if let Err(failure) = result {
             if !failure.is_closed_pipe() {
-                indago_shell::print_error(&failure);
+                indago_shell::print_error(&failure, None);
             }
             return Ok(ExitCode::from(exit::code_of(&failure)));
         }
-        writeln!(tell)?;
+        tell(format_args!(""))?;
     }
-    write!(tell, "{CLOSING}")?;
+    tell(format_args!("{}", CLOSING.trim_end()))?;
     Ok(ExitCode::SUCCESS)
 }

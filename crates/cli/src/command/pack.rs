@@ -1,7 +1,6 @@
 //! `indago pack run`
 
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,10 +9,11 @@ use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use indago::packs::{self, Pack, PackQuery, Report, Status};
 use indago::{Code, Engine, QueryOptions};
-use indago_shell::{Failure, Style, row_writer};
+use indago_shell::{Failure, Style, row_writer, say};
 
 use crate::arguments::{Common, PackCommand, PackRun};
 use crate::exit::{self, Error, Result};
+use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> Result {
@@ -41,7 +41,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
     }
     let format = setup::format(arguments.format);
     let schema = report_schema();
-    let mut writer = row_writer(format, schema.clone(), io::stdout(), Style::of_stdout());
+    let mut writer = row_writer(format, schema.clone(), Output, Style::of_stdout());
     let mut worst = 0;
     for query in queries {
         let report = match &skipped {
@@ -72,9 +72,9 @@ async fn rows(
     let style = Style::of_stdout();
     let mut worst = 0;
     for query in queries {
-        eprintln!("-- {}: {}", query.name, query.description.as_deref().unwrap_or_default());
+        say(format_args!("-- {}: {}", query.name, query.description.as_deref().unwrap_or_default()));
         if let Some(reason) = skipped.clone().or_else(|| query.mismatch(packs::PLATFORM)) {
-            eprintln!("skipped: {reason}");
+            say(format_args!("skipped: {reason}"));
             continue;
         }
         let options = QueryOptions { timeout: query.timeout.or(options.timeout), ..options.clone() };
@@ -88,7 +88,7 @@ async fn rows(
             Err(Failure::Cancelled) => return Ok(ExitCode::from(exit::INTERRUPTED)),
             Err(failure) => {
                 worst = worse(worst, exit::code_of(&failure));
-                indago_shell::print_error(&failure);
+                indago_shell::print_error(&failure, None);
             }
         }
     }

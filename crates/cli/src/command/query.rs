@@ -7,15 +7,19 @@ use std::process::ExitCode;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indago::QueryOptions;
-use indago_shell::{ArrowFile, Failure, Format, ParquetFile, RowSink, Style, row_writer};
+use indago_shell::{ArrowFile, Failure, Format, ParquetFile, RowSink, Style, Within, row_writer};
 
 use crate::arguments::{Common, Query};
 use crate::exit::{self, Error, Result};
+use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     let config = setup::config(common, Some(&arguments.limits))?;
     let sql = read_sql(&arguments)?;
+    if arguments.arrow.is_some() && arguments.arrow == arguments.parquet {
+        return Err(Error::usage(anyhow::anyhow!("--arrow and --parquet name the same file")));
+    }
     let engine = setup::engine(&config).await?;
     let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
     let statements = engine.split(&sql).map_err(|error| Error::failed(Failure::Query(error).into()))?;
@@ -47,7 +51,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         if let Err(failure) = result {
             let code = exit::code_of(&failure);
             if !failure.is_closed_pipe() {
-                indago_shell::print_error(&failure);
+                indago_shell::print_error(&failure, Some(Within { text: &sql, offset: statement.offset }));
             }
             return Ok(ExitCode::from(code));
         }
@@ -108,7 +112,7 @@ fn sinks(arguments: &Query, schema: &SchemaRef, style: Style) -> io::Result<Box<
 
 /// Rows to standard output.
 pub(crate) fn stdout_sink(format: Format, schema: &SchemaRef, style: Style) -> Box<dyn RowSink> {
-    row_writer(format, schema.clone(), io::stdout(), style)
+    row_writer(format, schema.clone(), Output, style)
 }
 
 struct Several(Vec<Box<dyn RowSink>>);
@@ -120,5 +124,9 @@ impl RowSink for Several {
 
     fn finish(&mut self) -> io::Result<()> {
         self.0.iter_mut().try_for_each(|sink| sink.finish())
+    }
+
+    fn abandon(&mut self) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|sink| sink.abandon())
     }
 }

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::arguments::{self, Common};
 use crate::exit::{FAILED, Result};
+use crate::output::Output;
 use crate::setup;
 
 pub(crate) fn run(runtime: &Runtime, common: &Common, arguments: arguments::Shell) -> Result {
@@ -22,7 +23,7 @@ pub(crate) fn run(runtime: &Runtime, common: &Common, arguments: arguments::Shel
         timer: interactive,
         ..Settings::default()
     };
-    let shell = Shell::new(engine, runtime.handle().clone(), settings, Style::of_stdout(), io::stdout());
+    let shell = Shell::new(engine, runtime.handle().clone(), settings, Style::of_stdout(), Output);
     if interactive {
         shell.interact()?;
         return Ok(ExitCode::SUCCESS);

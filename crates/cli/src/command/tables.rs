@@ -1,12 +1,12 @@
 //! `indago tables`
 
-use std::io;
 use std::process::ExitCode;
 
 use indago_shell::{Style, listing, visible};
 
 use crate::arguments::{Common, Tables};
 use crate::exit::{Error, Result};
+use crate::output::Output;
 use crate::setup;
 
 pub(crate) async fn run(common: &Common, arguments: Tables) -> Result {
@@ -14,7 +14,7 @@ pub(crate) async fn run(common: &Common, arguments: Tables) -> Result {
     let engine = setup::engine(&config).await?;
     let tables = engine.tables();
     let format = setup::format(arguments.format);
-    let mut out = io::stdout();
+    let mut out = Output;
     match &arguments.name {
         None => {
             let specs: Vec<_> = tables.iter().map(|table| table.spec()).collect();
@@ -26,7 +26,7 @@ pub(crate) async fn run(common: &Common, arguments: Tables) -> Result {
                 let known = tables.iter().map(|table| table.spec().name.as_ref());
                 let hint = indago::config::closest(name, known).map(|name| format!("; did you mean `{name}`?"));
                 let hint = hint.unwrap_or_else(|| "; `indago tables` lists them".into());
-                return Err(Error::failed(anyhow::anyhow!("there is no table `{}`{hint}", visible(name))));
+                return Err(Error::usage(anyhow::anyhow!("there is no table `{}`{hint}", visible(name))));
             };
             listing::write_table(table.spec(), format, Style::of_stdout(), &mut out)?;
         }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{ALL, Argument, Command, find};
+use crate::report::say;
 
 pub(super) const COMMAND: Command = Command {
     name: ".help",
@@ -12,14 +13,14 @@ pub(super) const COMMAND: Command = Command {
     argument: Argument::Command,
     run: |shell, name| {
         if let Some(command) = find(name).filter(|_| !name.is_empty()) {
-            eprintln!("{} {}\n  {}", command.name, command.usage, command.about);
+            say(format_args!("{} {}\n  {}", command.name, command.usage, command.about));
             if !command.aliases.is_empty() {
-                eprintln!("  Also {}.", command.aliases.join(", "));
+                say(format_args!("  Also {}.", command.aliases.join(", ")));
             }
         } else if name.is_empty() {
-            eprintln!("SQL ends with `;` and may span lines. Tab completes, Ctrl-C cancels a running query.\n");
+            say("SQL ends with `;` and may span lines. Tab completes, Ctrl-C cancels a running query.\n");
             for command in ALL {
-                eprintln!("  {:24} {}", format!("{} {}", command.name, command.usage), command.about);
+                say(format_args!("  {:24} {}", format!("{} {}", command.name, command.usage), command.about));
             }
         } else {
             shell.complain(format_args!("there is no command `{}`; `.help` lists them", crate::text::visible(name)));

@@ -23,6 +23,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use crate::repl::Shell;
+use crate::report::say;
 
 /// A dot-command.
 pub(crate) struct Command {
@@ -118,7 +119,7 @@ fn switch(
     };
     *of(shell) = value;
     if argument.is_empty() {
-        eprintln!("{name} is {}", if value { "on" } else { "off" });
+        say(format_args!("{name} is {}", if value { "on" } else { "off" }));
     }
     Ok(ControlFlow::Continue(()))
 }

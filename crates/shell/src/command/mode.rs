@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Argument, Command};
+use crate::report::say;
 
 pub(super) const COMMAND: Command = Command {
     name: ".mode",
@@ -12,7 +13,7 @@ pub(super) const COMMAND: Command = Command {
     argument: Argument::Format,
     run: |shell, format| {
         if format.is_empty() {
-            eprintln!("rows are written as {}", shell.settings.format);
+            say(format_args!("rows are written as {}", shell.settings.format));
         } else {
             match format.parse() {
                 Ok(format) => shell.settings.format = format,

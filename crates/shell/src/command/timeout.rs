@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use indago::config::Period;
 
 use super::{Argument, Command};
+use crate::report::say;
 
 pub(super) const COMMAND: Command = Command {
     name: ".timeout",
@@ -15,8 +16,8 @@ pub(super) const COMMAND: Command = Command {
     run: |shell, argument| {
         match argument {
             "" => match shell.settings.options.timeout {
-                Some(timeout) => eprintln!("statements are cancelled after {}", Period(timeout)),
-                None => eprintln!("statements run until they are done"),
+                Some(timeout) => say(format_args!("statements are cancelled after {}", Period(timeout))),
+                None => say("statements run until they are done"),
             },
             "off" | "0" => shell.settings.options.timeout = None,
             text => match text.parse::<Period>() {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Argument, Command};
+use crate::report::say;
 
 pub(super) const COMMAND: Command = Command {
     name: ".version",
@@ -11,7 +12,7 @@ pub(super) const COMMAND: Command = Command {
     about: "Shows the version.",
     argument: Argument::None,
     run: |_, _| {
-        eprintln!("indago {}", env!("CARGO_PKG_VERSION"));
+        say(format_args!("indago {}", env!("CARGO_PKG_VERSION")));
         Ok(ControlFlow::Continue(()))
     },
 };

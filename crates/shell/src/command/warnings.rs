@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Argument, Command};
-use crate::report::print_warnings;
+use crate::report::{print_warnings, say};
 
 pub(super) const COMMAND: Command = Command {
     name: ".warnings",
@@ -13,7 +13,7 @@ pub(super) const COMMAND: Command = Command {
     argument: Argument::None,
     run: |shell, _| {
         if shell.last.warnings.is_empty() {
-            eprintln!("nothing was missing");
+            say("nothing was missing");
         }
         print_warnings(&shell.last.warnings);
         Ok(ControlFlow::Continue(()))

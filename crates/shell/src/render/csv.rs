@@ -1,4 +1,5 @@
-//! CSV as in RFC 4180: a header, quotes where they are needed. NULL is an empty field, empty text is `""`.
+//! CSV as in RFC 4180: a header, quotes where they are needed. NULL is an empty field, empty text is `""`; the NULL of an only
+//! column is `""` too.
 
 use std::io::{self, Write};
 
@@ -53,6 +54,10 @@ impl<W: Write> RowSink for CsvWriter<W> {
         self.header(&mut text);
         let mut cell = String::new();
         for row in 0..batch.num_rows() {
+            // A row that is a blank line would be none to those who read it.
+            if cells.columns() == 1 && cells.is_null(0, row) {
+                text.push_str("\"\"");
+            }
             for column in 0..cells.columns() {
                 if column > 0 {
                     text.push(',');

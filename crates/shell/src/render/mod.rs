@@ -19,6 +19,10 @@ pub trait RowSink {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()>;
     /// Ends the output. Called once, after the last batch, if there was no error.
     fn finish(&mut self) -> io::Result<()>;
+    /// Ends the output after an error, so that what is written next to the same place stands apart.
+    fn abandon(&mut self) -> io::Result<()> {
+        self.finish()
+    }
 }
 
 /// What the output goes to.
@@ -168,6 +172,16 @@ mod tests {
             let text = render(format, style, &batches);
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{format}: {text:?}");
         }
+    }
+
+    #[test]
+    fn a_null_alone_is_a_row_of_csv() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+        let schema = Arc::new(Schema::new(vec![Field::new("n", column.data_type().clone(), true)]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![column]).expect("equal lengths");
+        let mut out = Vec::new();
+        row_writer(Format::Csv, schema, &mut out, Style::default()).batch(&batch).expect("written");
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), "n\n1\n\"\"\n");
     }
 
     #[test]

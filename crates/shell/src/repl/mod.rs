@@ -15,7 +15,7 @@ use crate::command;
 use crate::execute::{Failure, Summary, execute};
 use crate::format::Format;
 use crate::render::{Style, row_writer};
-use crate::report;
+use crate::report::{self, Within};
 use input::{Input, Lines, Reader, Terminal};
 
 /// What can be set in the shell.
@@ -83,10 +83,10 @@ impl Shell {
     pub fn interact(mut self) -> io::Result<()> {
         self.interactive = true;
         let mut terminal = Terminal::new(&self.engine).map_err(|error| io::Error::other(error.to_string()))?;
-        eprintln!(
+        report::say(format_args!(
             "Indago {}: SQL over this machine and what it can reach. `.help` lists commands, `.quit` leaves.",
             env!("CARGO_PKG_VERSION")
-        );
+        ));
         self.read_from(&mut terminal)
     }
 
@@ -133,19 +133,19 @@ impl Shell {
         let statements = match self.engine.split(sql) {
             Ok(statements) => statements,
             Err(error) => {
-                self.fail(&Failure::Query(error));
+                self.fail(&Failure::Query(error), None);
                 return Ok(ControlFlow::Continue(()));
             }
         };
         for statement in statements {
-            if !self.run_statement(&statement.sql)? {
+            if !self.run_statement(&statement.sql, Within { text: sql, offset: statement.offset })? {
                 break;
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn run_statement(&mut self, sql: &str) -> io::Result<bool> {
+    fn run_statement(&mut self, sql: &str, within: Within<'_>) -> io::Result<bool> {
         let options = self.settings.options.clone();
         let (format, style, out) = (self.settings.format, self.style, &mut self.out);
         let interrupt = async {
@@ -170,26 +170,26 @@ impl Shell {
         if self.settings.stats {
             report::print_stats(summary);
         } else if self.settings.timer && result.is_ok() {
-            eprint!("{}", report::count_line(summary));
+            report::say(report::count_line(summary).trim_end());
         }
         match result {
             Ok(()) => Ok(true),
             Err(failure) if failure.is_closed_pipe() => Err(io::ErrorKind::BrokenPipe.into()),
             Err(failure) => {
-                self.fail(&failure);
+                self.fail(&failure, Some(within));
                 Ok(false)
             }
         }
     }
 
-    fn fail(&mut self, failure: &Failure) {
+    fn fail(&mut self, failure: &Failure, within: Option<Within<'_>>) {
         self.failed = true;
-        report::print_error(failure);
+        report::print_error(failure, within);
     }
 
     /// Says what is wrong with a dot-command.
     pub(crate) fn complain(&mut self, message: impl std::fmt::Display) {
         self.failed = true;
-        eprintln!("error: {message}");
+        report::say(format_args!("error: {message}"));
     }
 }
