@@ -109,6 +109,74 @@ impl Drop for Waiting {
     }
 }
 
+/// What `path` and `on_disk` say of a program of this name, after something happened to its file.
+fn program_called(name: &[u8], then: impl FnOnce(&Path)) -> (String, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join(std::ffi::OsStr::from_bytes(name));
+    // A file that this process had open for writing could not be run while another test starts a program.
+    assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().expect("cp runs").success());
+    let waiting = Waiting(Command::new(&program).arg("600").spawn().expect("it starts"));
+    then(&program);
+    let (rows, warnings) = read(&Sys::live(), "processes", &["path", "on_disk"], &[("pid", waiting.pid())]);
+    assert_eq!((rows.len(), warnings.len()), (1, 0), "{warnings:?}");
+    let (path, on_disk) = rows[0].split_once('|').expect("two columns");
+    let name = path.strip_prefix(folder.path().to_str().expect("UTF-8")).expect("a path of ours");
+    (name.to_owned(), on_disk.to_owned())
+}
+
+#[test]
+fn a_program_is_on_disk_if_the_file_at_its_path_is_the_one_that_runs() {
+    let of = |name: &str, on_disk: &str| (format!("/{name}"), on_disk.to_owned());
+    let remove = |path: &Path| fs::remove_file(path).expect("removed");
+    let beside = |path: &Path, name: &str| path.with_file_name(name);
+    assert_eq!(program_called(b"plain", |_| ()), of("plain", "1"));
+    assert_eq!(program_called(b"u\xff", |_| ()), of("u\u{fffd}", "1"));
+    assert_eq!(program_called(b"x (deleted)", |_| ()), of("x (deleted)", "1"));
+    assert_eq!(program_called(b"mal", remove), of("mal", "0"));
+    assert_eq!(program_called(b"x (deleted)", remove), of("x (deleted)", "0"));
+    let decoy = |path: &Path| {
+        remove(path);
+        fs::write(beside(path, "mal (deleted)"), "").expect("written");
+    };
+    assert_eq!(program_called(b"mal", decoy), of("mal", "0"));
+    let replaced = |path: &Path| {
+        remove(path);
+        fs::write(path, "").expect("written");
+    };
+    assert_eq!(program_called(b"mal", replaced), of("mal", "0"));
+    let linked_elsewhere = |path: &Path| {
+        fs::hard_link(path, beside(path, "other")).expect("linked");
+        decoy(path);
+    };
+    assert_eq!(program_called(b"mal", linked_elsewhere), of("mal", "0"));
+    let linked_back = |path: &Path| {
+        fs::hard_link(path, beside(path, "other")).expect("linked");
+        remove(path);
+        fs::hard_link(beside(path, "other"), path).expect("linked");
+    };
+    assert_eq!(program_called(b"mal", linked_back), of("mal", "1"));
+}
+
+#[test]
+fn a_root_that_is_not_there_is_said_by_each_table_and_costs_no_other_host_its_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("written");
+    let hosts = vec![hostile(), Sys::at("/nope"), Sys::at(&file)];
+    for (name, column) in [("users", "uid"), ("time", "unix_time")] {
+        let tables = all(&Environments { hosts: hosts.clone(), ..Environments::default() });
+        let table = tables.into_iter().find(|table| table.spec().name == name).expect("a table");
+        let mut errors = Vec::new();
+        let mut kept = Kept::default();
+        for slice in table.slices(&context(&table, &[column], &[])).expect("slices are found without reading") {
+            let Reading::Blocking(read) = slice.reading else { panic!("host tables block") };
+            errors.extend(read(&mut kept).err().map(|error| error.to_string()));
+        }
+        assert_eq!(errors, ["/nope: no such folder", &format!("{}: no such folder", file.display())]);
+        assert!(!kept.0.is_empty(), "the first host's");
+    }
+}
+
 #[test]
 fn a_hostile_host_breaks_nothing() {
     let sys = hostile();

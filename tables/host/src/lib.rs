@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use indago_table::{Several, Sys, TableRef};
 
+use of_files::OfFiles;
+
+mod of_files;
 mod source;
 
 pub mod file;
@@ -31,7 +34,8 @@ pub mod users;
 
 /// The tables, over some machines.
 pub fn tables(hosts: &[Sys]) -> Vec<TableRef> {
-    let each: Vec<(Arc<str>, Vec<TableRef>)> = hosts.iter().map(|host| (host.root_name(), tables_of(host))).collect();
+    let each: Vec<(Arc<str>, Vec<TableRef>)> =
+        hosts.iter().map(|host| (host.root_name(), tables_of_host(host))).collect();
     let count = each.first().map_or(0, |(_, tables)| tables.len());
     let over_all = |table: usize| {
         let parts = each.iter().map(|(root, tables)| (root.clone(), tables[table].clone())).collect();
@@ -39,6 +43,14 @@ pub fn tables(hosts: &[Sys]) -> Vec<TableRef> {
         Several::of("host_root", description, parts).map(|table| Arc::new(table) as TableRef)
     };
     (0..count).filter_map(over_all).collect()
+}
+
+fn tables_of_host(host: &Sys) -> Vec<TableRef> {
+    let tables = tables_of(host);
+    if host.is_live() {
+        return tables;
+    }
+    tables.into_iter().map(|table| Arc::new(OfFiles { host: host.clone(), table }) as TableRef).collect()
 }
 
 fn tables_of(sys: &Sys) -> Vec<TableRef> {

@@ -1,5 +1,11 @@
 //! `processes`: one row per process, read from `/proc/<pid>`.
 
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use indago_table::prelude::*;
 
 use crate::source::procfs::{self, PTRACE};
@@ -161,7 +167,7 @@ impl Rows for Process {
 const KERNEL_THREAD: i64 = 0x0020_0000;
 
 /// What the kernel writes behind the path of a deleted program.
-const DELETED: &str = " (deleted)";
+const DELETED: &[u8] = b" (deleted)";
 
 /// The login user of what no login started.
 const NO_LOGIN: i64 = u32::MAX as i64;
@@ -212,21 +218,42 @@ impl Process {
             self.on_disk = Some(-1);
             return Ok(());
         };
-        // The path is one of the process's mount namespace: a container's /bin/sh is not the host's. A host that is a
-        // folder of files cannot follow the link into it.
-        let there = |path: &str| match sys.is_live() {
-            true => sys.metadata(format!("/proc/{}/root{path}", self.pid)).is_ok() || sys.exists(path),
-            false => sys.exists(path),
+        let program = self.program(sys)?;
+        let is_program = |path: &Path| match &program {
+            Some(program) => self.is_at(sys, program, path),
+            None => sys.exists(path),
         };
-        let path = target.to_string_lossy();
-        let (path, is_there) = match path.strip_suffix(DELETED) {
+        let unmarked =
+            target.as_os_str().as_bytes().strip_suffix(DELETED).map(|path| Path::new(OsStr::from_bytes(path)));
+        let (path, on_disk) = match unmarked {
             // A file may really be called so.
-            Some(before) if !there(&path) => (before, false),
-            _ => (&*path, there(&path)),
+            _ if is_program(&target) => (&*target, true),
+            // A host of files cannot tell whether it is the same file that is there now.
+            Some(path) => (path, program.is_some() && is_program(path)),
+            None => (&*target, false),
         };
-        self.on_disk = Some(is_there.into());
-        self.path = Some(path.to_owned());
+        self.on_disk = Some(on_disk.into());
+        self.path = Some(path.to_string_lossy().into_owned());
         Ok(())
+    }
+
+    /// The file that runs, whatever is at its path by now; `None` on a host that is a folder of files, where the kernel's
+    /// link cannot be followed.
+    fn program(&self, sys: &Sys) -> Result<Option<Metadata>> {
+        match sys.is_live() {
+            true => sys.metadata(format!("/proc/{}/exe", self.pid)).needs(PTRACE).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether the program is the file at a path. The path is one of the process's mount namespace: a container's
+    /// /bin/sh is not the host's.
+    fn is_at(&self, sys: &Sys, program: &Metadata, path: &Path) -> bool {
+        let inside = [OsStr::new(&format!("/proc/{}/root", self.pid)), path.as_os_str()].join(OsStr::new(""));
+        let is_program = |path: &Path| {
+            sys.metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (program.dev(), program.ino()))
+        };
+        program.nlink() > 0 && (is_program(Path::new(&inside)) || is_program(path))
     }
 
     fn command_line(&mut self, sys: &Sys) -> Result<()> {
