@@ -248,6 +248,55 @@ fn details_are_asked_for_only_by_queries_that_want_them() {
 }
 
 #[test]
+fn a_volume_that_is_a_folder_of_the_host_is_a_host_path() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("s.sock");
+    let container = |id: char, mounts: &str| {
+        let id = id.to_string().repeat(64);
+        format!(r#"{{"Id": "{id}", "Names": ["/{}"], "State": "running", "Mounts": [{mounts}]}}"#, &id[..1])
+    };
+    let volume = |name: &str, driver: &str| {
+        format!(
+            r#"{{"Type": "volume", "Name": "{name}", "Source": "/v/{name}", "Driver": "{driver}", "Destination": "/e"}}"#
+        )
+    };
+    let bind = r#"{"Type": "bind", "Source": "/srv", "Destination": "/s"}"#;
+    let (evil, plain) = (volume("evil", "local"), volume("plain", "local"));
+    let (gone, plugin) = (volume("gone", "local"), volume("far", "nfs-plugin"));
+    let list = [
+        container('a', &format!("{bind},{evil},{plain}")),
+        container('b', &evil),
+        container('c', &format!("{plain},{gone},{plugin}")),
+    ];
+    let answers = HashMap::from([
+        ("/containers/json".to_owned(), format!("[{}]", list.join(","))),
+        ("/volumes/evil".to_owned(), r#"{"Options": {"type": "none", "o": "ro,bind", "device": "/etc"}}"#.to_owned()),
+        ("/volumes/plain".to_owned(), r#"{"Options": null}"#.to_owned()),
+    ]);
+    let recording = Recording { server: "Docker".to_owned(), routes: answers };
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::<String>::new()));
+    let log = asked.clone();
+    serve(&socket, move |target, stream| {
+        log.lock().expect("unpoisoned").push(target.to_owned());
+        drop(stream.write_all(&recording.answer(target)));
+    });
+    let asked = || {
+        let mut targets = std::mem::take(&mut *asked.lock().expect("unpoisoned"));
+        targets.sort();
+        targets
+    };
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&socket.to_string_lossy())]).await;
+        rows(&engine, "SELECT name, mounts FROM containers").await;
+        assert_eq!(asked(), ["/containers/json?all=1"]);
+        let found = rows(&engine, "SELECT name, host_paths FROM containers").await;
+        assert_eq!(found, ["a [/srv, /etc]", "b [/etc]", "c []"]);
+        let expected = ["/containers/json?all=1", "/volumes/evil", "/volumes/gone", "/volumes/plain"];
+        assert_eq!(asked(), expected, "each volume once");
+    });
+}
+
+#[test]
 fn a_machine_without_runtimes_has_no_rows_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     runtime().block_on(async {

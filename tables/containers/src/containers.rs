@@ -123,14 +123,19 @@ pub struct Container {
     /// Its mounts: a list of objects with `type` (`bind`, `volume`, ..), `source`, `destination` and `writable`. The
     /// kernel's file systems and the files that runtimes make for every container are left out.
     mounts: Json,
-    /// Folders and files of the host that are mounted into it; volumes are not among them.
-    host_paths: Vec<String>,
+    /// Folders and files of the host that are mounted into it. Volumes are not among them, but for those that Docker or
+    /// Podman was told to bind to a folder of the host (`--opt o=bind --opt device=/etc`): there it is that folder.
+    #[column(source = host_paths)]
+    host_paths: Option<Vec<String>>,
     /// File on the host that has its output; NULL if the runtime does not tell.
     #[column(source = details)]
     log_path: Option<String>,
     /// Path of its cgroup below the mount point of the hierarchy; NULL if it does not run on this machine.
     #[column(source = details)]
     cgroup_path: Option<String>,
+    /// Names of its volumes that an engine with Docker's API keeps itself.
+    #[column(skip)]
+    volumes: Vec<String>,
 }
 
 /// A runtime, and where keys leave only some of containerd's namespaces, one of them.
@@ -237,8 +242,7 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
         HashMap::new()
     };
     let row = |container: &Document| {
-        let mounts = container.get("Mounts").and_then(Document::as_array).into_iter().flatten();
-        let mounts: Vec<Mount> = mounts.map(docker_mount).collect();
+        let mounts: Vec<Mount> = docker_mounts(container).map(docker_mount).collect();
         let labels: Map = value(container, &["Labels"]).unwrap_or_default();
         let image_id = text(container, &["ImageID"]);
         let mut row = Container {
@@ -254,6 +258,7 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
             created_at: value(container, &["Created"]).map(Timestamp::from_seconds),
             is_sandbox: label(&labels, "io.kubernetes.docker.type").as_deref() == Some("podsandbox"),
             sandbox_id: label(&labels, "io.kubernetes.sandbox.id"),
+            volumes: local_volumes(container),
             ..Container::default()
         };
         row.set_mounts(&mounts);
@@ -261,6 +266,26 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
         row
     };
     Ok(listing.containers.iter().map(row).collect())
+}
+
+fn docker_mounts(container: &Document) -> impl Iterator<Item = &Document> {
+    container.get("Mounts").and_then(Document::as_array).into_iter().flatten()
+}
+
+/// Names of the volumes that the engine itself mounts, rather than a plugin.
+fn local_volumes(container: &Document) -> Vec<String> {
+    let is_local = |mount: &&Document| {
+        text(mount, &["Type"]).as_deref() == Some("volume")
+            && text(mount, &["Driver"]).is_none_or(|name| name == "local")
+    };
+    docker_mounts(container).filter(is_local).filter_map(|mount| text(mount, &["Name"])).collect()
+}
+
+/// The folder of the host that a volume is another name for.
+fn bound_folder(volume: &Document) -> Option<String> {
+    let options = text(volume, &["Options", "o"])?;
+    let is_bound = options.split(',').any(|option| matches!(option.trim(), "bind" | "rbind"));
+    text(volume, &["Options", "device"]).filter(|_| is_bound)
 }
 
 fn docker_mount(mount: &Document) -> Mount {
@@ -449,7 +474,19 @@ impl Container {
     fn set_mounts(&mut self, mounts: &[Mount]) {
         self.mounts = Json(Document::Array(mounts.iter().map(Mount::document).collect()).to_string());
         self.host_paths =
-            mounts.iter().filter(|mount| mount.kind == "bind").map(|mount| mount.source.clone()).collect();
+            Some(mounts.iter().filter(|mount| mount.kind == "bind").map(|mount| mount.source.clone()).collect());
+    }
+
+    /// Adds the folders that volumes are bound to, which only the engine's own word on each volume tells.
+    async fn host_paths(&mut self, scan: &Scan<Self>) -> Result<()> {
+        for name in &self.volumes {
+            let runtime = Runtime::docker(&self.endpoint);
+            match docker::volume(scan, &runtime, name).await {
+                Ok(volume) => self.host_paths.get_or_insert_default().extend(bound_folder(&volume)),
+                Err(error) => scan.report(format!("{runtime} volume {name}"), &error),
+            }
+        }
+        Ok(())
     }
 
     /// What an engine with Docker's API tells of one container only. containerd has told it already.

@@ -178,6 +178,17 @@ pub(crate) async fn inspect<T: Row<Env = Containers>>(
     if scan.is_shared() { scan.shared(&format!("{runtime}{path}"), read).await } else { read.await.map(Arc::new) }
 }
 
+/// A volume of an engine; containers that share it share the answer.
+pub(crate) async fn volume<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    name: &str,
+) -> Result<Arc<Document>> {
+    let path = format!("/volumes/{}", escape(name));
+    let read = async { Ok(get(scan, runtime, &path, &shape(&["Options"])).await?.1) };
+    scan.shared(&format!("{runtime}{path}"), read).await
+}
+
 /// The images of an engine.
 pub(crate) async fn images<T: Row<Env = Containers>>(scan: &Scan<T>, runtime: &Runtime) -> Result<Arc<Vec<Document>>> {
     scan.shared(&format!("{runtime}/images/json"), async {
