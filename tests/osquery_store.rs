@@ -476,10 +476,48 @@ async fn a_file_from_elsewhere_has_the_columns_that_it_has() {
     assert_eq!(names, ["uid", "shell", "pid_with_namespace", "description"]);
     assert_eq!(texts(&query.collect().await.expect("it runs")), [["0", "/bin/sh", "0", "NULL"]]);
     assert_eq!(rows(&engine, "SELECT count(*), count(uid) FROM users").await, [["2", "1"]]);
-    // A number that has no place among the integers is said aloud.
-    let query = engine.query("SELECT n FROM odd").await.expect("it plans");
-    assert!(query.collect().await.expect("what could be read").is_empty());
-    let warnings = query.warnings();
-    assert_eq!(warnings[0].outcome, Outcome::Malformed);
-    assert!(warnings[0].message.contains("column `n`"), "{}", warnings[0].message);
+    // A number that has no place among the integers is said aloud, and takes no row with it.
+    assert_eq!(rows(&engine, "SELECT n FROM odd").await, [["1"], ["NULL"]]);
+}
+
+/// What a value of a file means in a column of ours, or that it means nothing there.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_do_not_fit_are_null_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let seconds: ArrayRef = Arc::new(Int64Array::from(vec![Some(1_700_000_000), None, Some(i64::MAX)]));
+    let reals: ArrayRef = Arc::new(Float64Array::from(vec![Some(2.0), Some(2.5), Some(1e300)]));
+    let bytes: ArrayRef = Arc::new(arrow_array::BinaryArray::from(vec![Some(b"ok".as_slice()), Some(b"\xff"), None]));
+    write(folder.path(), "processes", vec![("started_at", seconds), ("pid", reals), ("name", bytes)]);
+    let times: ArrayRef = Arc::new(StringArray::from(vec![Some("2023-11-14T22:13:20Z"), Some("soon"), Some("")]));
+    let halves: ArrayRef = Arc::new(Float64Array::from(vec![1.5, -1.5, f64::NAN]));
+    write(folder.path(), "containers", vec![("created_at", times), ("last_started", halves)]);
+    let engine = engine(folder.path()).await;
+    for (sql, expected, lost) in [
+        ("SELECT started_at FROM processes", ["2023-11-14T22:13:20Z", "NULL", "NULL"], &[("started_at", 1)][..]),
+        ("SELECT pid FROM processes", ["2", "NULL", "NULL"], &[("pid", 2)]),
+        ("SELECT name FROM processes", ["ok", "NULL", "NULL"], &[("name", 1)]),
+        ("SELECT created_at FROM containers", ["2023-11-14T22:13:20Z", "NULL", "NULL"], &[("created_at", 1)]),
+        (
+            "SELECT last_started FROM containers",
+            ["1970-01-01T00:00:01.500Z", "1969-12-31T23:59:58.500Z", "NULL"],
+            &[("last_started", 1)],
+        ),
+        (
+            "SELECT count(pid), count(started_at) FROM processes LIMIT 1",
+            ["1", "1", ""],
+            &[("started_at", 1), ("pid", 2)],
+        ),
+    ] {
+        let query = engine.query(sql).await.expect("it plans");
+        let cells = texts(&query.collect().await.expect("it runs")).concat();
+        assert_eq!(cells, expected.into_iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>(), "{sql}");
+        let mut told: Vec<(String, u64)> = query
+            .warnings()
+            .iter()
+            .inspect(|warning| assert_eq!(warning.outcome, Outcome::Malformed))
+            .map(|warning| (warning.origin.rsplit(", ").next().unwrap_or_default().to_owned(), warning.count))
+            .collect();
+        told.sort_by_key(|(_, count)| *count);
+        assert_eq!(told, lost.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<Vec<_>>(), "{sql}");
+    }
 }

@@ -39,6 +39,22 @@ async fn a_store_answers_as_the_live_tables_did() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_captured_from_a_store_stay_as_old_as_they_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    let (first, second) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let tables = ["users".to_owned()];
+    let written = capture(&live, &tables, first.path()).await.expect("the capture succeeds");
+    let mode = fs::metadata(&written.tables[0].path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "rows may hold what only root may read");
+    capture(&stored(first.path()).await, &tables, second.path()).await.expect("the capture succeeds");
+    let description = |engine: &Engine| engine.table("users").expect("a table").spec().description.to_string();
+    let (before, after) = (description(&stored(first.path()).await), description(&stored(second.path()).await));
+    assert!(before.contains("Captured at 2"), "{before}");
+    assert_eq!(before, after);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_file_is_a_warning_about_its_table_alone() {
     let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
     let folder = tempfile::tempdir().expect("a folder");

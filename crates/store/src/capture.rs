@@ -1,6 +1,7 @@
 //! Writes tables' rows as Parquet.
 
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use tokio::sync::mpsc;
 
-use crate::table::CAPTURED_AT;
+use crate::table::{CAPTURED_AT, captured_at};
 use crate::{Error, Result};
 
 /// Where the keys of keyed tables come from, when such a table is captured: what the other tables mention.
 const KEYS: &[(&str, &str)] = &[
     ("file", "path IN (SELECT path FROM processes WHERE path <> '')"),
     ("hash", "path IN (SELECT path FROM processes WHERE path <> '')"),
-    ("docker_container_processes", "id IN (SELECT id FROM docker_containers WHERE state = 'running')"),
+    ("docker_container_processes", "id IN (SELECT id FROM docker_containers)"),
 ];
 
 /// What a capture wrote.
@@ -96,7 +97,12 @@ fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, String)
 async fn capture_one(engine: &Engine, table: &str, sql: &str, folder: &Path) -> Result<Captured> {
     let started = std::time::Instant::now();
     let failed = |source| Error::Query { table: table.to_owned(), source };
-    let properties = file_properties();
+    // Rows of a store are as old as their capture.
+    let known = engine.table(table);
+    let properties = match known.as_ref().and_then(|known| captured_at(known.spec())) {
+        Some(moment) => properties_of(moment.to_owned()),
+        None => file_properties(),
+    };
     let query = engine.query(sql).await.map_err(failed)?;
     let path = folder.join(format!("{table}.parquet"));
     let partial = folder.join(format!(".{table}.parquet.partial"));
@@ -124,7 +130,10 @@ async fn capture_one(engine: &Engine, table: &str, sql: &str, folder: &Path) -> 
 
 /// How files of captured rows are written: compressed, with the present moment as that of the capture.
 pub fn file_properties() -> WriterProperties {
-    let captured_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    properties_of(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+}
+
+fn properties_of(captured_at: String) -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_key_value_metadata(Some(vec![
@@ -141,7 +150,9 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
     let path = path.to_owned();
     let writer = tokio::task::spawn_blocking(move || -> Result<u64> {
         let failed = |source| Error::Parquet { path: path.clone(), source };
-        let file = fs::File::create(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        // Rows may hold what only root may read.
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let file = file.map_err(|source| Error::Io { path: path.clone(), source })?;
         let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed)?;
         let mut rows = 0;
         while let Some(batch) = receiver.blocking_recv() {

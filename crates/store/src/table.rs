@@ -5,12 +5,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_cast::{CastOptions, cast_with_options};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{
+    Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, new_null_array,
+};
+use arrow_cast::cast;
+use arrow_cast::display::array_value_to_string;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use bytes::Bytes;
 use indago_table::{
-    Collation, ColumnSpec, Error, Kind, Lookup, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec,
+    Collation, ColumnSpec, Error, Kind, Lookup, Outcome, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec,
+    Warning,
 };
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -77,15 +83,15 @@ impl Table for StoredTable {
         if let Some(damage) = &self.damage {
             return Err(Error::Malformed(format!("{}: {damage}", self.contents)));
         }
-        let (contents, context) = (self.contents.clone(), context.clone());
+        let (table, contents, context) = (self.spec.name.clone(), self.contents.clone(), context.clone());
         let schema = Arc::new(self.spec.schema().project(&context.columns).map_err(|e| malformed(&contents, &e))?);
         let read = move |sink: &mut dyn Sink| match &contents {
             Contents::File(path) => {
                 let file = open_file(path)
                     .map_err(|error| Error::Io { what: path.display().to_string(), message: error.to_string() })?;
-                read(file, &contents, &schema, &context, sink)
+                read(file, &table, &contents, &schema, &context, sink)
             }
-            Contents::Memory(_, bytes) => read(bytes.clone(), &contents, &schema, &context, sink),
+            Contents::Memory(_, bytes) => read(bytes.clone(), &table, &contents, &schema, &context, sink),
         };
         Ok(vec![Slice { label: String::new(), reading: Reading::Blocking(Box::new(read)) }])
     }
@@ -148,7 +154,7 @@ fn spec(
         }
     }
     let what = known.map(|known| known.description.to_string()).unwrap_or_default();
-    let when = captured_at.map(|moment| format!("Captured at {moment}.")).unwrap_or_default();
+    let when = captured_at.map(|moment| format!("{CAPTURED}{moment}.")).unwrap_or_default();
     TableSpec {
         name: Cow::Owned(name.to_owned()),
         environment: known.map_or(Cow::Borrowed("store"), |known| known.environment.clone()),
@@ -163,6 +169,15 @@ fn spec(
         needs: Cow::Borrowed(&[]),
         lookup: Lookup::WholeSource,
     }
+}
+
+/// What a stored table's description says before the moment of its capture.
+const CAPTURED: &str = "Captured at ";
+
+/// When a table's rows were captured, as its description says; `None` for a live table's.
+pub(crate) fn captured_at(spec: &TableSpec) -> Option<&str> {
+    let moment = spec.description.lines().last()?.strip_prefix(CAPTURED)?.strip_suffix('.')?;
+    chrono::DateTime::parse_from_rfc3339(moment).is_ok().then_some(moment)
 }
 
 /// A live column as a stored one: read whole, NULL where it is missing.
@@ -185,15 +200,61 @@ fn wide(data_type: &DataType) -> DataType {
     }
 }
 
-/// A file's column as the table has it. Text that is no number is NULL, as in osquery; a number that does not fit is an
-/// error.
-fn as_stored(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
-    let safe = !array.data_type().is_integer();
-    cast_with_options(array, wanted, &CastOptions { safe, ..CastOptions::default() })
+/// A file's column as the table has it. What does not fit is NULL, and reported.
+///
+/// Whoever wrote the file had no type for times: numbers are seconds there, as osquery and kubequery have them.
+fn as_stored(array: &ArrayRef, wanted: &DataType, report: impl FnOnce(String, u64)) -> Result<ArrayRef, ArrowError> {
+    let array = match array.data_type() {
+        DataType::Dictionary(_, value) => &cast(array, value)?,
+        _ => array,
+    };
+    let has_fractions = array.data_type().is_floating() || matches!(array.data_type(), DataType::Decimal128(_, 1..));
+    let stored = match wanted {
+        DataType::Timestamp(..) if array.data_type().is_numeric() => {
+            let seconds = cast(array, &DataType::Float64)?;
+            let times = seconds.as_primitive::<Float64Type>().iter().map(|seconds| microseconds(seconds?));
+            cast(&(Arc::new(times.collect::<TimestampMicrosecondArray>()) as ArrayRef), wanted)?
+        }
+        DataType::Int64 if has_fractions => {
+            let reals = cast(array, &DataType::Float64)?;
+            let integers = reals.as_primitive::<Float64Type>().iter().map(|real| integer(real?));
+            Arc::new(integers.collect::<Int64Array>())
+        }
+        _ => cast(array, wanted)?,
+    };
+    // Text that is empty is how others write NULL.
+    let texts = array.data_type().is_string().then(|| cast(array, &DataType::Utf8View)).transpose()?;
+    let is_empty = |row| texts.as_ref().is_some_and(|texts| texts.as_string_view().value(row).trim().is_empty());
+    let nulls = array.logical_nulls();
+    let is_given = |row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) && !is_empty(row);
+    let is_lost = |row: &usize| stored.is_null(*row) && is_given(*row);
+    if stored.null_count() > array.logical_null_count() {
+        let mut lost = (0..array.len()).filter(is_lost);
+        if let Some(first) = lost.next() {
+            let value = array_value_to_string(array, first)?;
+            let message = format!("`{value}` does not fit {} and is NULL", Kind::of(wanted).name());
+            report(message, 1 + lost.count() as u64);
+        }
+    }
+    Ok(stored)
+}
+
+/// A time in seconds as the engine has it.
+fn microseconds(seconds: f64) -> Option<i64> {
+    let whole = integer(seconds.trunc())?.checked_mul(1_000_000)?;
+    whole.checked_add((seconds.fract() * 1e6).round() as i64)
+}
+
+/// A real without a fraction that is in reach of an integer.
+fn integer(real: f64) -> Option<i64> {
+    // The end of the reach is no integer itself, but the first real beyond.
+    let end = -(i64::MIN as f64);
+    (real.fract() == 0.0 && (-end..end).contains(&real)).then_some(real as i64)
 }
 
 fn read<R: ChunkReader + 'static>(
     input: R,
+    table: &str,
     contents: &Contents,
     schema: &SchemaRef,
     context: &ScanContext,
@@ -213,8 +274,17 @@ fn read<R: ChunkReader + 'static>(
         }
         let batch = batch.map_err(|error| malformed(contents, &error))?;
         let arrays = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-            Some(array) => as_stored(array, field.data_type())
-                .map_err(|error| malformed(contents, &format!("column `{}`: {error}", field.name()))),
+            Some(array) => as_stored(array, field.data_type(), |message, count| {
+                context.query.diagnostics().add(Warning {
+                    table: table.to_owned(),
+                    origin: format!("{contents}, {}", field.name()),
+                    outcome: Outcome::Malformed,
+                    message,
+                    needs: None,
+                    count,
+                });
+            })
+            .map_err(|error| malformed(contents, &format!("column `{}`: {error}", field.name()))),
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         });
         let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
