@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringViewArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray};
 use parking_lot::Mutex;
 
 use crate::diagnostic::Diagnostics;
@@ -485,7 +485,10 @@ impl<T: Row> Scan<T> {
             let Some(values) = filter.columns().iter().map(value).collect::<Option<Vec<_>>>() else { continue };
             let schema = T::SPEC.schema().project(filter.columns()).expect("conditions look at columns of the table");
             let column = |value| Arc::new(StringViewArray::from(vec![value])) as ArrayRef;
-            let row = RecordBatch::try_new(Arc::new(schema), values.into_iter().map(column).collect())
+            let columns = values.into_iter().map(column).collect();
+            // A condition may look at nothing: `Several` knows what it asks for.
+            let one = RecordBatchOptions::new().with_row_count(Some(1));
+            let row = RecordBatch::try_new_with_options(Arc::new(schema), columns, &one)
                 .expect("what parts are told apart by is text");
             let kept = filter.keep(&row)?;
             if !(kept.is_valid(0) && kept.value(0)) {
@@ -775,7 +778,7 @@ mod tests {
         assert_eq!(Scan::<Thing>::new(brought, &Sys::live()).named_keys(Thing::PLACE), None);
     }
 
-    /// Keeps rows whose first column is a text with this start.
+    /// Keeps rows whose first column is a text with this start; none if there is no column.
     #[derive(Debug)]
     struct StartsWith(&'static str, Vec<usize>);
 
@@ -785,7 +788,8 @@ mod tests {
         }
 
         fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray> {
-            let texts = arrow_array::cast::AsArray::as_string_view(rows.column(0));
+            let Some(texts) = rows.columns().first() else { return Ok(vec![false; rows.num_rows()].into()) };
+            let texts = arrow_array::cast::AsArray::as_string_view(texts);
             Ok(texts.iter().map(|text| text.map(|text| text.starts_with(self.0))).collect())
         }
     }
@@ -803,5 +807,6 @@ mod tests {
         assert!(!admits("t", &[0], Some("here")));
         assert!(admits("t", &[0], None), "nobody knows yet");
         assert!(admits("t", &[0, 1], Some("here")), "it depends on the other column");
+        assert!(!admits("", &[], None), "it needs to know nothing");
     }
 }

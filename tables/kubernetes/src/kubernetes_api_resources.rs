@@ -100,7 +100,8 @@ impl RowStream for ApiResource {
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Discovery>> {
         let mut group_versions = scan.keys(Self::GROUP_VERSION);
-        if let Some(group_versions) = &mut group_versions {
+        let is_open = scan.context().is_open(Self::SPEC, Self::GROUP_VERSION.position());
+        if let Some(group_versions) = group_versions.as_mut().filter(|_| !is_open) {
             group_versions.sort();
             group_versions.dedup();
             group_versions.retain(|group_version| scan.admits(Self::GROUP, &split(group_version).0.to_owned()));
