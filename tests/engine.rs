@@ -580,6 +580,21 @@ async fn a_join_looks_up_each_distinct_key_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_depends_on_rows_is_looked_up_for_those_that_are_left() {
+    let lab = Lab::default();
+    let engine = engine(&lab).await;
+    for sql in [
+        "SELECT k.square FROM things t, LATERAL (SELECT square FROM keyed WHERE key = t.target) k WHERE t.id = 4",
+        "SELECT k.square FROM things t JOIN LATERAL (SELECT square FROM keyed WHERE key = t.target) k ON t.id = 4",
+        "SELECT (SELECT max(square) FROM keyed WHERE key = t.target AND square <> t.id) FROM things t WHERE t.id = 4 AND t.id < 9",
+    ] {
+        lab.0.lookups.lock().clear();
+        assert_eq!(rows(&engine, sql).await.concat().len(), 1, "{sql}");
+        assert_eq!(lab.keys(), [2], "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lookups_keep_the_meaning_of_every_join() {
     let cases: &[(&str, &[&str])] = &[
         ("SELECT t.id FROM things t JOIN keyed k ON k.key = t.target", &["0", "1", "4", "5", "8"]),
@@ -697,6 +712,8 @@ async fn a_key_may_come_from_one_place_or_another() {
         "SELECT n FROM {} WHERE path LIKE '/a/%' OR path IN (SELECT path FROM known_entries WHERE n > 3)",
         "SELECT n FROM {} WHERE (path IN (SELECT path FROM known_entries WHERE n < 3) OR folder IN (SELECT folder FROM known_entries WHERE n = 6) OR path = '/a/b/one') AND n <> 7",
         "SELECT v.n, e.n FROM known_entries v JOIN {} e ON e.path = v.path OR e.path = v.alias",
+        "SELECT v.n FROM known_entries v WHERE EXISTS (SELECT 1 FROM {} e WHERE e.path = v.alias OR e.folder = v.path || 'x')",
+        "SELECT v.n FROM known_entries v WHERE NOT EXISTS (SELECT 1 FROM {} e WHERE (e.path = v.alias AND e.n > 1) OR e.path = v.folder)",
         "SELECT v.n, e.n FROM known_entries v LEFT JOIN {} e ON e.path IN (v.alias, v.path || 'x') AND e.n < 3",
     ] {
         is_as_if_read_whole(&engine, sql).await;
@@ -886,6 +903,17 @@ async fn what_vanishes_gives_no_row_and_hidden_columns_stay_out() {
     assert!(query.warnings().is_empty());
     assert_eq!(rows(&engine, "SELECT internal FROM sparse").await.len(), 4);
     assert_eq!(rows(&engine, "SELECT s.*, t.id FROM sparse s JOIN things t ON t.id = s.n").await[0].len(), 3);
+    let lab = Lab::default();
+    let plain = lab.engine().dialect(Dialect::DataFusion).build().await.expect("the engine builds");
+    for engine in [&engine, &plain] {
+        let cte = "WITH sparse AS (SELECT * FROM sparse WHERE n > 1) SELECT * FROM sparse";
+        assert_eq!(rows(engine, cte).await, [["2", "2"]]);
+        let cte =
+            "WITH sparse AS (SELECT 7 AS a) SELECT * FROM (SELECT s.* FROM sparse s) UNION ALL SELECT * FROM sparse";
+        assert_eq!(rows(engine, cte).await, [["7"], ["7"]]);
+        let cte = "WITH RECURSIVE sparse AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM (SELECT * FROM sparse) WHERE a < 2) SELECT * FROM sparse";
+        assert_eq!(rows(engine, cte).await, [["1"], ["2"]]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
