@@ -18,8 +18,9 @@ JOIN kubernetes_pod_containers c ON c.container_id = cp.container_id
 JOIN kubernetes_pods k ON k.uid = c.pod_uid
 LEFT JOIN kubernetes_cluster_role_binding_subjects b
   ON b.subject_kind = 'ServiceAccount' AND b.subject_namespace = k.namespace AND b.subject_name = k.service_account_name
-LEFT JOIN kubernetes_cluster_role_policy_rules r ON r.name = b.role_name
-LEFT JOIN kubernetes_nodes n ON n.name = k.node_name
+  AND b.cluster = k.cluster
+LEFT JOIN kubernetes_cluster_role_policy_rules r ON r.name = b.role_name AND r.cluster = b.cluster
+LEFT JOIN kubernetes_nodes n ON n.name = k.node_name AND n.cluster = k.cluster
 LEFT JOIN aws_ec2_instance i ON i.instance_id = n.instance_id
 LEFT JOIN aws_iam_instance_profile ip ON ip.arn = i.iam_instance_profile_arn
 LEFT JOIN aws_iam_role role ON role.arn = ip.role_arn

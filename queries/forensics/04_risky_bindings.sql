@@ -8,7 +8,7 @@ SELECT
   string_agg(DISTINCT array_to_string(r.verbs, '|') || ' ' || array_to_string(r.resources, '|'), '; ') AS risky_rules,
   substr(b.annotations['org.opencontainers.image.revision'], 1, 10) AS revision
 FROM kubernetes_cluster_role_binding_subjects b
-JOIN kubernetes_cluster_role_policy_rules r ON r.name = b.role_name
+JOIN kubernetes_cluster_role_policy_rules r ON r.name = b.role_name AND r.cluster = b.cluster
 WHERE b.subject_kind = 'ServiceAccount'
   AND b.subject_namespace <> 'kube-system'
   AND (array_has_any(r.verbs, ['escalate', 'bind', 'impersonate'])
