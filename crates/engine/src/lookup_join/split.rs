@@ -109,9 +109,11 @@ fn as_marked(plan: LogicalPlan, schema: &DFSchemaRef, marks: &[&Join], set: Opti
 }
 
 /// `JOIN .. ON key = a OR key = b`: the pairs of rows that the first equality joins, those that the next one joins but
-/// not the first, and so on; for an outer join also the rows that none of them joins.
+/// not the first, and so on; for an outer join also the rows that none of them joins. `EXISTS` and `NOT EXISTS` are
+/// taken apart alike.
 fn of_join(join: &Join) -> Result<Option<LogicalPlan>> {
-    let (JoinType::Inner | JoinType::Left, true, Some(filter)) = (join.join_type, join.on.is_empty(), &join.filter)
+    use JoinType::{Inner, Left, LeftAnti, LeftSemi};
+    let (Inner | Left | LeftSemi | LeftAnti, true, Some(filter)) = (join.join_type, join.on.is_empty(), &join.filter)
     else {
         return Ok(None);
     };
@@ -156,25 +158,40 @@ fn parts_of_join(join: &Join, branches: &[&Expr], joins: Vec<Join>) -> Result<Lo
     let mut parts = Vec::new();
     let mut alone = (*join.left).clone();
     for (position, part) in joins.into_iter().enumerate() {
-        let schema = join.left.schema().clone();
-        alone =
-            LogicalPlan::Join(Join { left: Arc::new(alone), join_type: JoinType::LeftAnti, schema, ..part.clone() });
-        let earlier = branches[..position].iter().map(|branch| (*branch).clone().is_not_true());
-        let filter = conjunction(part.filter.iter().cloned().chain(earlier));
-        parts.push(Arc::new(LogicalPlan::Join(Join { filter, join_type: JoinType::Inner, ..part })));
-    }
-    if join.join_type == JoinType::Left {
-        let left = join.left.schema().fields().len();
-        let columns = join.schema.iter().enumerate().map(|(position, (relation, field))| {
-            if position < left {
-                return Ok(Expr::from((relation, field)));
+        let left_of = |left: LogicalPlan, join_type: JoinType| {
+            let schema = join.left.schema().clone();
+            LogicalPlan::Join(Join { left: Arc::new(left), join_type, schema, ..part.clone() })
+        };
+        match join.join_type {
+            JoinType::LeftSemi => parts.push(left_of(alone.clone(), JoinType::LeftSemi)),
+            JoinType::Inner | JoinType::Left => {
+                let earlier = branches[..position].iter().map(|branch| (*branch).clone().is_not_true());
+                let filter = conjunction(part.filter.iter().cloned().chain(earlier));
+                parts.push(LogicalPlan::Join(Join { filter, join_type: JoinType::Inner, ..part.clone() }));
             }
-            let null = Expr::Literal(ScalarValue::try_from(field.data_type())?, None);
-            Ok(null.alias_qualified(relation.cloned(), field.name()))
-        });
-        let columns = columns.collect::<Result<_>>()?;
-        let projection = Projection::try_new_with_schema(columns, Arc::new(alone), join.schema.clone())?;
-        parts.push(Arc::new(LogicalPlan::Projection(projection)));
+            _ => {}
+        }
+        alone = left_of(alone, JoinType::LeftAnti);
     }
-    Ok(LogicalPlan::Union(Union { inputs: parts, schema: join.schema.clone() }))
+    match join.join_type {
+        JoinType::Left => parts.push(with_nulls(alone, join)?),
+        JoinType::LeftAnti => return Ok(alone),
+        _ => {}
+    }
+    let inputs = parts.into_iter().map(Arc::new).collect();
+    Ok(LogicalPlan::Union(Union { inputs, schema: join.schema.clone() }))
+}
+
+/// Rows of a join's left side that have no partner, as an outer join gives them.
+fn with_nulls(alone: LogicalPlan, join: &Join) -> Result<LogicalPlan> {
+    let left = join.left.schema().fields().len();
+    let columns = join.schema.iter().enumerate().map(|(position, (relation, field))| {
+        if position < left {
+            return Ok(Expr::from((relation, field)));
+        }
+        let null = Expr::Literal(ScalarValue::try_from(field.data_type())?, None);
+        Ok(null.alias_qualified(relation.cloned(), field.name()))
+    });
+    let columns = columns.collect::<Result<_>>()?;
+    Projection::try_new_with_schema(columns, Arc::new(alone), join.schema.clone()).map(LogicalPlan::Projection)
 }
