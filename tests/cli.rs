@@ -276,6 +276,7 @@ fn what_cannot_be_written_is_a_failure_only_for_rows() {
         ("$indago query 'SELECT nope' 2>/dev/full", 1),
         ("$indago query --stats --rewritten 'SELECT \"a\" AS b' >/dev/null 2>/dev/full", 0),
         ("$indago demo --format json >/dev/null 2>/dev/full", 0),
+        ("INDAGO_LOG=debug $indago query 'SELECT 1' >/dev/null 2>/dev/full", 0),
         ("INDAGO_LOG=== $indago query 'SELECT 1' >/dev/null 2>/dev/full", 0),
         ("printf '.show\n.help\n.help .read\n.mode\n.version\n.timer\n' | $indago shell 2>/dev/full", 0),
         (&format!("$indago pack run {pack} --rows --format json 2>/dev/full | head -1 >/dev/null"), 0),

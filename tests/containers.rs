@@ -248,6 +248,27 @@ fn details_are_asked_for_only_by_queries_that_want_them() {
 }
 
 #[test]
+fn processes_of_a_paused_container_are_captured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (socket, id) = (folder.path().join("s.sock"), "a".repeat(64));
+    let mut process = vec!["42"; 19];
+    process.push("sleep 9");
+    let routes = [
+        ("/containers/json".to_owned(), serde_json::json!([{"Id": id, "Names": ["/a"], "State": "paused"}])),
+        (format!("/containers/{id}/top"), serde_json::json!({"Processes": [process]})),
+    ];
+    let routes = routes.into_iter().map(|(path, body)| (path, body.to_string())).collect();
+    let recording = Recording { server: "Docker".to_owned(), routes };
+    serve(&socket, move |target, stream| drop(stream.write_all(&recording.answer(target))));
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&socket.to_string_lossy())]).await;
+        let tables = ["docker_container_processes".to_owned()];
+        let report = indago::capture(&engine, &tables, folder.path()).await.expect("the capture succeeds");
+        assert_eq!((report.tables[0].rows, report.tables[0].warnings.len()), (1, 0));
+    });
+}
+
+#[test]
 fn a_volume_that_is_a_folder_of_the_host_is_a_host_path() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("s.sock");

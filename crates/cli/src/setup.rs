@@ -21,7 +21,9 @@ pub(crate) fn logs() {
     let Some(filter) = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty()) else { return };
     match tracing_subscriber::EnvFilter::try_new(&filter) {
         Ok(filter) => {
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+            // What can't be written is lost; the layer's own word on that would panic.
+            let logs = tracing_subscriber::fmt().log_internal_errors(false);
+            logs.with_env_filter(filter).with_writer(io::stderr).init();
         }
         Err(error) => say(format_args!("warning: ${LOG_VARIABLE} is not understood: {error}")),
     }
