@@ -129,3 +129,7 @@ SELECT json_array(json_extract('{"a":[1,"x"],"b":"[1]","c":2}', '$.a'), json_ext
 SELECT json_array('{"a":[1,{"b":2}]}' -> '$.a', '{"a":[1,{"b":2}]}' ->> '$.a', '{"a":"t"}' -> 'a');
 SELECT id, json_object('id', id, 'of', (SELECT json_group_array(v) FROM u WHERE u.t_id = t.id)) FROM t WHERE id < 4;
 SELECT json_quote(json('[1]')), json_quote('[1]'), json_array(json_remove('[1,2]', '$[0]'), json_patch('{"a":1}', '{"b":2}'));
+SELECT id FROM j WHERE json_valid(doc) AND json_extract(doc, '$.a') IN (1, 4) ORDER BY id;
+SELECT id FROM j WHERE json_valid(doc) AND json_extract(doc, '$.a') IN (1, 'text') ORDER BY id;
+SELECT id FROM j WHERE json_valid(doc) AND json_extract(doc, '$.a') NOT IN (1, 4) ORDER BY id;
+SELECT id FROM j WHERE json_valid(doc) AND doc ->> '$[1]' IN (20, NULL) ORDER BY id;

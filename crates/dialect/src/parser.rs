@@ -742,21 +742,24 @@ impl SqlDialect for OsqueryDialect {
 }
 
 impl OsqueryDialect {
-    /// `x IS y` and `x IS NOT y` for any operands; the standard forms are left to the parser.
+    /// `x IS y`, `x IS NOT y` and `x IS [NOT] DISTINCT FROM y` for any operands; the other standard forms are left to the parser.
     fn parse_is(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
         let word_at = |parser: &Parser, at: usize| match &parser.peek_nth_token_ref(at).token {
             Token::Word(word) if word.quote_style.is_none() => word.keyword,
             _ => Keyword::NoKeyword,
         };
         let negated = word_at(parser, 1) == Keyword::NOT;
-        let operand = if negated { 2 } else { 1 };
+        let mut operand = if negated { 2 } else { 1 };
+        let distinct = word_at(parser, operand) == Keyword::DISTINCT && word_at(parser, operand + 1) == Keyword::FROM;
+        if distinct {
+            operand += 2;
+        }
         let standard = match word_at(parser, operand) {
             Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::UNKNOWN | Keyword::JSON => true,
             Keyword::NORMALIZED | Keyword::NFC | Keyword::NFD | Keyword::NFKC | Keyword::NFKD => true,
-            Keyword::DISTINCT => word_at(parser, operand + 1) == Keyword::FROM,
             _ => false,
         };
-        if standard {
+        if standard && !distinct {
             return None;
         }
         for _ in 0..operand {
@@ -767,6 +770,6 @@ impl OsqueryDialect {
             Err(error) => return Some(Err(error)),
         };
         let left = Box::new(expr.clone());
-        Some(Ok(if negated { Expr::IsDistinctFrom(left, right) } else { Expr::IsNotDistinctFrom(left, right) }))
+        Some(Ok(if negated != distinct { Expr::IsDistinctFrom(left, right) } else { Expr::IsNotDistinctFrom(left, right) }))
     }
 }

@@ -25,7 +25,7 @@ use datafusion::{
 use super::{
     class, collation,
     compare::{bare, comparison},
-    constant_unless_null, has_affinity, is_column, is_mixed,
+    constant_unless_null, has_affinity, is_column, is_dynamic, is_mixed,
 };
 use crate::{
     collation::Collation,
@@ -330,6 +330,7 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
             other => {
                 if matches!(item, Expr::Literal(..))
                     && !has_affinity(&item)
+                    && !is_dynamic(&expr, schema)
                     && subject.is_number() != item_class.is_number()
                 {
                     dropped = true;
@@ -386,6 +387,12 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
     let column = Expr::from(subquery.subquery.schema().qualified_field(0));
     let mut expr = expr;
     let converted = match (left, right) {
+        (Class::Int | Class::Real, Class::Text) if negated => {
+            // A text that is no number is not in the list, where NULL may be: numbers are compared as they are written.
+            let exact = if left == Class::Int { "exact_integer" } else { "exact_real" };
+            expr = Box::new(call("as_text", vec![*expr]));
+            call("coalesce", vec![call("as_text", vec![call(exact, vec![column.clone()])]), column])
+        }
         (Class::Int, Class::Text) => call("exact_integer", vec![column]),
         (Class::Real, Class::Text) => call("exact_real", vec![column]),
         (Class::Text, Class::Int | Class::Real) if has_affinity(&expr) => call("as_text", vec![column]),

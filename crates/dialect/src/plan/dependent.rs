@@ -35,7 +35,7 @@ use datafusion::{
     optimizer::{AnalyzerRule, simplify_expressions::ExprSimplifier},
 };
 
-use super::narrow::narrowed;
+use super::{grouped::carried, narrow::narrowed};
 
 /// Turns dependent subqueries into joins.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl AnalyzerRule for DependentRule {
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         let unnester = Unnester::default();
-        narrowed(plan)?.transform_up_with_subqueries(|plan| unnester.node(plan)).map(|changed| changed.data)
+        carried(narrowed(plan)?)?.transform_up_with_subqueries(|plan| unnester.node(plan)).map(|changed| changed.data)
     }
 }
 
@@ -151,7 +151,12 @@ impl Unnester {
                 *changed = true;
                 self.membership(inner, input, wanted)
             }
-            other => self.value(other, input, true, changed),
+            other => {
+                let condition = self.value(other, input, true, changed)?;
+                let equality = matches!(&condition, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq, .. }));
+                // DataFusion makes a key of it in the join that brings the value, where NULL finds NULL.
+                Ok(if positive && *changed && equality { condition.is_true() } else { condition })
+            }
         }
     }
 
@@ -487,7 +492,10 @@ impl Domain<'_> {
         let alias = self.unnester.name("outer");
         let distinct =
             LogicalPlanBuilder::from(self.outer.as_ref().clone()).project(named(&self.columns))?.distinct()?.build()?;
-        let items: Vec<Expr> = distinct.schema().columns().into_iter().map(unrelated).collect();
+        // Names that no plan around it has: a projection that another domain goes through cannot tell `c0` from `x.c0`.
+        let name = |at: usize| format!("{}_{at}", alias.table());
+        let columns = distinct.schema().columns().into_iter().enumerate();
+        let items: Vec<Expr> = columns.map(|(at, column)| unrelated(column).alias(name(at))).collect();
         let plan = LogicalPlanBuilder::from(distinct).project(items)?.alias(alias)?.build()?;
         let columns: Vec<Column> = plan.schema().columns();
         Ok(Bound { plan, carried: columns.clone(), columns })
@@ -613,7 +621,7 @@ impl Domain<'_> {
                         let (relation, field) = plan.schema().qualified_field(at);
                         items.push(Expr::Column(own).alias_qualified(relation.cloned(), field.name()));
                     } else {
-                        let name = format!("c{}", at - count);
+                        let name = format!("{}_{}", alias.table(), at - count);
                         columns.push(Column::new(Some(alias.clone()), &name));
                         items.push(Expr::Column(own).alias_qualified(Some(alias.clone()), name));
                     }
@@ -790,16 +798,14 @@ impl Domain<'_> {
     }
 }
 
-/// The column under its name, without what DataFusion knows of its uniqueness: over a join it concludes too much from it,
+/// The column, without what DataFusion knows of its uniqueness: over a join it concludes too much from it,
 /// and leaves out a DISTINCT that is needed.
 fn unrelated(column: Column) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
         let signature = Signature::any(1, Volatility::Immutable);
         Arc::new(ScalarUDF::new_from_impl(OuterValue { signature }))
     });
-    let name = column.name.clone();
-    let call = ScalarFunction::new_udf(Arc::clone(&FUNCTION), vec![Expr::Column(column)]);
-    Expr::ScalarFunction(call).alias(name)
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&FUNCTION), vec![Expr::Column(column)]))
 }
 
 /// A function that gives its argument.
@@ -882,7 +888,7 @@ fn comparable(left: Expr, right: Expr, left_schema: &DFSchema, right_schema: &DF
 }
 
 /// The plan without columns that were only helpers.
-fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
+pub(super) fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
     if plan.schema().fields().len() == columns.len() {
         return Ok(plan);
     }
@@ -930,7 +936,7 @@ fn keeping_rows(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     }
 }
 
-fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         Expr::Exists(exists) => Some(&exists.subquery),
@@ -953,7 +959,7 @@ fn mentions_subquery(plan: &LogicalPlan) -> Result<bool> {
 }
 
 /// All outer columns a plan mentions, in its subqueries too, that nothing inside it provides.
-fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
+pub(super) fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
     let mut found = Vec::new();
     collect_outer(plan, &mut found)?;
     Ok(found)

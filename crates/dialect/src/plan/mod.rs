@@ -4,6 +4,7 @@ mod analyzer;
 mod arithmetic;
 mod compare;
 mod dependent;
+mod grouped;
 mod narrow;
 pub(crate) mod pushdown;
 mod relation;

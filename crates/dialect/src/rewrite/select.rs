@@ -214,6 +214,12 @@ impl Rewriter<'_> {
             *expr = Expr::Identifier(exact(alias.clone(), ident.span));
             return Ok(());
         }
+        if let Expr::Collate { expr: inner, .. } = &mut *expr
+            && let Expr::Identifier(ident) = &**inner
+            && let Some(item) = scope.alias(&ident.value)
+        {
+            **inner = Expr::Nested(Box::new(item.clone()));
+        }
         self.order_term(expr, scope)
     }
 

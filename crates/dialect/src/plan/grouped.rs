@@ -1,0 +1,127 @@
+//! Subqueries above GROUP BY, or beside an aggregate, that speak of columns which are not grouped: SQLite takes those from
+//! the row of the group that bare columns come from. Here the aggregate carries them up under their names.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{
+        Column, Result,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    functions_aggregate::first_last::first_value_udaf,
+    logical_expr::{
+        Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr,
+        expr::{AggregateFunction, AggregateFunctionParams},
+    },
+};
+
+use super::dependent::{only, outer_columns, subquery_of};
+
+/// The plan whose aggregates carry what subqueries above them speak of.
+pub(super) fn carried(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let changed = plan.transform_down_with_subqueries(|plan| {
+        let Some(aggregate) = aggregate_below(&plan) else { return Ok(Transformed::no(plan)) };
+        let mut missing = Vec::new();
+        missing_below(&plan, aggregate, &mut missing)?;
+        if missing.is_empty() {
+            return Ok(Transformed::no(plan));
+        }
+        let columns = plan.schema().columns();
+        Ok(Transformed::yes(only(widened(&plan, &missing)?, columns)?))
+    });
+    changed.map(|changed| changed.data)
+}
+
+/// The input of a node whose subqueries are asked about the rows of an aggregate.
+fn below(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+    match plan {
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Window(_) => {
+            plan.inputs().first().copied()
+        }
+        _ => None,
+    }
+}
+
+/// The aggregate under a node, with nothing but filters, sorts and windows between.
+fn aggregate_below(plan: &LogicalPlan) -> Option<&Aggregate> {
+    match below(plan)? {
+        LogicalPlan::Aggregate(aggregate) => Some(aggregate),
+        LogicalPlan::Projection(_) => None,
+        other => aggregate_below(other),
+    }
+}
+
+/// The columns that only the aggregate's input has, of the subqueries from a node down to the aggregate.
+fn missing_below(plan: &LogicalPlan, aggregate: &Aggregate, missing: &mut Vec<Column>) -> Result<()> {
+    let Some(input) = below(plan) else { return Ok(()) };
+    plan.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
+            for column in outer_columns(&subquery.subquery)? {
+                let lost = !aggregate.schema.has_column(&column) && aggregate.input.schema().has_column(&column);
+                if lost && !missing.contains(&column) {
+                    missing.push(column);
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    missing_below(input, aggregate, missing)
+}
+
+/// The same nodes over an aggregate that has the columns.
+fn widened(plan: &LogicalPlan, missing: &[Column]) -> Result<LogicalPlan> {
+    match (plan, below(plan)) {
+        (LogicalPlan::Aggregate(aggregate), _) => carrying(aggregate, missing),
+        (plan, Some(input)) => plan.with_new_exprs(plan.expressions(), vec![widened(input, missing)?]),
+        (plan, None) => Ok(plan.clone()),
+    }
+}
+
+fn carrying(aggregate: &Aggregate, missing: &[Column]) -> Result<LogicalPlan> {
+    let own = aggregate.schema.columns();
+    let (order, filter) = row(aggregate);
+    let mut found = aggregate.aggr_expr.clone();
+    for (at, column) in missing.iter().enumerate() {
+        let first = AggregateFunction::new_udf(
+            first_value_udaf(),
+            vec![Expr::Column(column.clone())],
+            false,
+            filter.clone(),
+            order.clone(),
+            None,
+        );
+        found.push(Expr::AggregateFunction(first).alias(carried_name(at)));
+    }
+    let wider = Aggregate::try_new(Arc::clone(&aggregate.input), aggregate.group_expr.clone(), found)?;
+    let mut items: Vec<Expr> = own.into_iter().map(Expr::Column).collect();
+    for (at, column) in missing.iter().enumerate() {
+        let first = Expr::Column(Column::new_unqualified(carried_name(at)));
+        items.push(first.alias_qualified(column.relation.clone(), &column.name));
+    }
+    LogicalPlanBuilder::from(LogicalPlan::Aggregate(wider)).project(items)?.build()
+}
+
+fn carried_name(at: usize) -> String {
+    format!("__carried_{at}")
+}
+
+/// The row of each group that columns come from: with a lone `min` or `max` the one that holds it.
+fn row(aggregate: &Aggregate) -> (Vec<SortExpr>, Option<Box<Expr>>) {
+    let extremes: Vec<(&str, &AggregateFunctionParams)> = aggregate
+        .aggr_expr
+        .iter()
+        .filter_map(|expr| match expr {
+            Expr::AggregateFunction(function) => Some((function.func.name(), &function.params)),
+            _ => None,
+        })
+        .filter(|(name, _)| matches!(*name, "min" | "max"))
+        .collect();
+    match extremes.as_slice() {
+        [(name, params)] => {
+            let args = params.args.iter().filter(|arg| !arg.column_refs().is_empty());
+            (args.map(|arg| arg.clone().sort(*name == "min", false)).collect(), params.filter.clone())
+        }
+        _ => (Vec::new(), None),
+    }
+}
