@@ -339,8 +339,11 @@ fn dockerd_is_told_as_its_own_client_tells_it() {
         .run(&["--name", "web", "--label", "app=web", "-e", "TOKEN=x", "-v", "/etc:/e:ro", "localhost/bb:1"])
         .expect("runs");
     docker
-        .run(&["--name", "priv", "--privileged", "--pid=host", "--network=host", "-v", "/:/host", "localhost/bb:1"])
-        .expect("runs");
+        .docker(&["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device=/etc", "bound"])
+        .expect("is created");
+    let mounts = ["-v", "/:/host", "-v", "bound:/bound", "-v", "own:/own"];
+    let privileged = ["--name", "priv", "--privileged", "--pid=host", "--network=host"];
+    docker.run(&[&privileged[..], &mounts, &["localhost/bb:1"]].concat()).expect("runs");
     docker.docker(&["create", "--name", "new", "localhost/bb:1"]).expect("is created");
     let oracle = |template: &str| {
         let ids = docker.docker(&["ps", "-aq", "--no-trunc"]).expect("ids");
@@ -357,6 +360,8 @@ fn dockerd_is_told_as_its_own_client_tells_it() {
         let sql = "SELECT id, name, pid, privileged, started_at FROM docker_containers";
         let template = "{{.Id}} {{.Name}} {{.State.Pid}} {{if .HostConfig.Privileged}}1{{else}}0{{end}} {{.State.StartedAt}}";
         assert_eq!(rows(&engine, sql).await, oracle(template));
+        let sql = "SELECT name, array_length(host_paths) FROM containers WHERE array_has(host_paths, '/etc')";
+        assert_eq!(rows(&engine, sql).await, ["priv 2", "web 1"]);
         // Three ways to the first process of a container.
         let sql = "SELECT c.name FROM containers c JOIN container_processes p ON p.container_id = c.id AND p.pid = c.pid \
                    JOIN docker_container_processes d ON d.id = c.id AND d.pid = c.pid WHERE d.name = 'sleep'";
