@@ -8,10 +8,13 @@ use sqlparser::{
     dialect::{Dialect as SqlDialect, GenericDialect, Precedence},
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word},
 };
 
-use crate::Dialect;
+use crate::{
+    Dialect,
+    rewrite::{build, negate, select_all_from},
+};
 
 /// How deeply expressions may nest, as in SQLite.
 const DEEPEST_EXPRESSION: usize = 1000;
@@ -25,6 +28,15 @@ const DEEP: usize = 60;
 const STACK: usize = 64 << 20;
 /// How deeply parentheses, subqueries and CASE may nest.
 const DEEPEST_NESTING: usize = 120;
+/// How deeply subqueries in expressions may nest: planning takes twice the time for each level.
+const DEEPEST_SUBQUERIES: usize = 16;
+
+/// How tightly `||`, `->` and `->>` bind, among the numbers of [`SqlDialect::prec_value`].
+const CONCATENATION: u8 = 45;
+/// How tightly COLLATE binds.
+const COLLATE: u8 = 46;
+/// How tightly `-`, `+` and `~` before an operand bind.
+const SIGN: u8 = 48;
 
 /// One statement of the user's text.
 #[derive(Clone, Debug)]
@@ -57,13 +69,10 @@ pub struct ParseError {
 /// Splits text at its semicolons and parses each statement.
 pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
     let lines = Lines::new(sql);
-    let tokens = Tokenizer::new(grammar(dialect), sql)
-        .tokenize_with_location()
-        .map_err(|error| lines.error(sentence(&error.message), error.location))?;
-    let mut tokens: Vec<TokenWithSpan> =
-        tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let mut tokens = tokens(sql, dialect).map_err(|error| lines.error(sentence(&error.message), error.location))?;
     if dialect == Dialect::Osquery {
         tokens = sqlite_tokens(tokens);
+        type_names(&mut tokens);
         commas_in_joins(&mut tokens);
     }
     let mut statements = Vec::new();
@@ -73,9 +82,8 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
         let (own, after) = rest.split_at(end);
         rest = after.get(1..).unwrap_or_default();
         let (Some(first), Some(last)) = (own.first(), own.last()) else { continue };
-        let depth = bounded(own).map_err(|(limit, location)| {
-            lines.error(format!("expression nests deeper than {limit} levels"), location)
-        })?;
+        let depth = bounded(own)
+            .map_err(|deep| lines.error(format!("{} deeper than {} levels", deep.what, deep.limit), deep.location))?;
         let span = lines.offset(first.span.start)..lines.offset(last.span.end);
         let mut own = own.to_vec();
         if dialect == Dialect::Osquery {
@@ -94,6 +102,18 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
         statements.push(Parsed { statement, span, items, depth, dialect });
     }
     Ok(statements)
+}
+
+/// The tokens of a text without white space. SQLite takes a comment that does not end for one that ends with the text.
+fn tokens(sql: &str, dialect: Dialect) -> Result<Vec<TokenWithSpan>, TokenizerError> {
+    let split = |sql: &str| Tokenizer::new(grammar(dialect), sql).tokenize_with_location();
+    let tokens = match split(sql) {
+        Err(error) if dialect == Dialect::Osquery && error.message.contains("multi-line comment") => {
+            split(&format!("{sql}*/"))
+        }
+        tokens => tokens,
+    }?;
+    Ok(tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect())
 }
 
 fn grammar(dialect: Dialect) -> &'static dyn SqlDialect {
@@ -299,12 +319,7 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             let negated = out.last().is_some_and(|before| keyword(&before.token) == Keyword::NOT);
             let before = out.iter().rev().nth(1);
             let of_table = before.is_some_and(|before| {
-                matches!(before.token, Token::Word(_) | Token::RParen)
-                    && !starts_operand(Some(before))
-                    && !matches!(
-                        keyword(&before.token),
-                        Keyword::HAVING | Keyword::WHEN | Keyword::THEN | Keyword::ELSE
-                    )
+                matches!(before.token, Token::Word(_) | Token::RParen) && !starts_operand(Some(before))
             });
             if negated && of_table {
                 out.pop();
@@ -323,10 +338,12 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         {
             match word.keyword {
                 Keyword::CASE => cases += 1,
-                // END is a name where no CASE waits for it.
-                Keyword::END if cases == 0 => word.keyword = Keyword::NoKeyword,
+                // END is a name where no CASE waits for it, or the CASE waits for an operand first.
+                Keyword::END if cases == 0 || starts_operand(out.last()) => word.keyword = Keyword::NoKeyword,
                 Keyword::END => cases -= 1,
-                Keyword::OFFSET if starts_operand(out.last()) => word.keyword = Keyword::NoKeyword,
+                Keyword::OFFSET if starts_operand(out.last()) || !is_operand(&tokens[at + 1..]) => {
+                    word.keyword = Keyword::NoKeyword;
+                }
                 // A planner's hint on a common table expression.
                 Keyword::MATERIALIZED if next == Some(&Token::LParen) => {
                     if out.last().is_some_and(|before| keyword(&before.token) == Keyword::NOT) {
@@ -339,8 +356,9 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 }
                 _ => {}
             }
-            let after_dot = out.last().is_some_and(|before| before.token == Token::Period);
-            if after_dot || is_plain_name(word.keyword, next) {
+            let before = out.last().map(|before| &before.token);
+            let of_type = before == Some(&Token::DoubleColon);
+            if before == Some(&Token::Period) || (!of_type && is_plain_name(word.keyword, next)) {
                 word.keyword = Keyword::NoKeyword;
             }
         }
@@ -350,10 +368,60 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-/// `FROM (a, b)` is `FROM (a CROSS JOIN b)`.
-fn commas_in_joins(tokens: &mut Vec<TokenWithSpan>) {
-    // For each open parenthesis: whether it groups FROM items.
+/// `CAST(x AS UNSIGNED BIG INT)`: a type of several words that SQLite knows is one name.
+fn type_names(tokens: &mut Vec<TokenWithSpan>) {
+    // For each open parenthesis: whether it is that of a CAST.
     let mut open: Vec<bool> = Vec::new();
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.drain(..).peekable();
+    while let Some(token) = rest.next() {
+        match &token.token {
+            Token::LParen => {
+                let before = out.last().map(|before| keyword(&before.token));
+                open.push(matches!(before, Some(Keyword::CAST | Keyword::TRY_CAST)));
+            }
+            Token::RParen => drop(open.pop()),
+            _ => {}
+        }
+        let of_cast = keyword(&token.token) == Keyword::AS && open.last() == Some(&true);
+        out.push(token);
+        if !of_cast {
+            continue;
+        }
+        let mut words = Vec::new();
+        while let Some(word) =
+            rest.next_if(|token| matches!(&token.token, Token::Word(word) if word.quote_style.is_none()))
+        {
+            words.push(word);
+        }
+        let name = words.iter().map(|word| word.token.to_string()).collect::<Vec<_>>().join(" ");
+        match (words.as_slice(), crate::rewrite::cast_function(&name)) {
+            ([first, .., last], Some(_)) => {
+                let word = Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword };
+                out.push(TokenWithSpan { token: Token::Word(word), span: first.span.union(&last.span) });
+            }
+            _ => out.extend(words),
+        }
+    }
+    drop(rest);
+    *tokens = out;
+}
+
+/// A comma that becomes CROSS JOIN may stand at this level of parentheses.
+#[derive(Default)]
+struct JoinLevel {
+    /// The parentheses group FROM items: each comma joins.
+    group: bool,
+    /// This is FROM of a SELECT.
+    from: bool,
+    /// The last comma, as long as it may turn out to join.
+    comma: Option<usize>,
+}
+
+/// `FROM (a, b)` is `FROM (a CROSS JOIN b)`, and `FROM a, b ON ..` is `FROM a CROSS JOIN b ON ..`.
+fn commas_in_joins(tokens: &mut Vec<TokenWithSpan>) {
+    let mut here = JoinLevel::default();
+    let mut open: Vec<JoinLevel> = Vec::new();
     let mut commas = Vec::new();
     for at in 0..tokens.len() {
         match &tokens[at].token {
@@ -361,20 +429,25 @@ fn commas_in_joins(tokens: &mut Vec<TokenWithSpan>) {
                 let before = at.checked_sub(1).and_then(|at| tokens.get(at));
                 let after_from = before.is_some_and(|token| {
                     matches!(keyword(&token.token), Keyword::FROM | Keyword::JOIN)
-                        || (token.token == Token::LParen && open.last() == Some(&true))
+                        || (token.token == Token::LParen && here.group)
                 });
-                let query = tokens.get(at + 1).is_some_and(|next| {
-                    matches!(keyword(&next.token), Keyword::SELECT | Keyword::WITH | Keyword::VALUES)
-                });
-                open.push(after_from && !query);
+                let group = after_from && !starts_query(&tokens[at + 1..]);
+                open.push(std::mem::replace(&mut here, JoinLevel { group, ..JoinLevel::default() }));
             }
-            Token::RParen => {
-                open.pop();
-            }
-            Token::Comma if open.last() == Some(&true) => commas.push(at),
-            _ => {}
+            Token::RParen => here = open.pop().unwrap_or_default(),
+            Token::Comma if here.group => commas.push(at),
+            Token::Comma if here.from => here.comma = Some(at),
+            token => match keyword(token) {
+                Keyword::ON | Keyword::USING => commas.extend(here.comma.take()),
+                clause if starts_clause(clause) => {
+                    here.from = matches!(clause, Keyword::FROM | Keyword::JOIN);
+                    here.comma = None;
+                }
+                _ => {}
+            },
         }
     }
+    commas.sort_unstable();
     if commas.is_empty() {
         return;
     }
@@ -398,19 +471,68 @@ fn starts_operand(before: Option<&TokenWithSpan>) -> bool {
             Token::Comma | Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq | Token::Period,
         ) => true,
         Some(Token::LParen | Token::Plus | Token::Minus | Token::Div | Token::StringConcat) => true,
+        Some(Token::DoubleEq | Token::Mul | Token::Mod | Token::Ampersand | Token::Pipe | Token::Tilde) => true,
+        Some(Token::ShiftLeft | Token::ShiftRight | Token::Arrow | Token::LongArrow) => true,
         Some(token) => matches!(
             keyword(token),
             Keyword::SELECT
                 | Keyword::WHERE
+                | Keyword::HAVING
                 | Keyword::AND
                 | Keyword::OR
                 | Keyword::BY
                 | Keyword::ON
+                | Keyword::AS
                 | Keyword::NOT
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::BETWEEN
                 | Keyword::DISTINCT
+                | Keyword::CASE
+                | Keyword::WHEN
+                | Keyword::THEN
+                | Keyword::ELSE
         ),
         None => false,
     }
+}
+
+/// Whether these tokens start with a value: a number, a text, something in parentheses.
+fn is_operand(tokens: &[TokenWithSpan]) -> bool {
+    match tokens.first().map(|token| &token.token) {
+        Some(Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_)) => true,
+        Some(Token::LParen | Token::Minus | Token::Plus | Token::Tilde) => true,
+        Some(Token::Word(_)) => tokens.get(1).is_some_and(|next| next.token == Token::LParen),
+        _ => false,
+    }
+}
+
+/// Whether a query starts here.
+fn starts_query(tokens: &[TokenWithSpan]) -> bool {
+    tokens
+        .first()
+        .is_some_and(|first| matches!(keyword(&first.token), Keyword::SELECT | Keyword::WITH | Keyword::VALUES))
+}
+
+/// Words that start a clause of a SELECT: no expression goes on across them.
+fn starts_clause(keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::SELECT
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::ON
+            | Keyword::GROUP
+            | Keyword::ORDER
+            | Keyword::HAVING
+            | Keyword::JOIN
+            | Keyword::LIMIT
+    )
+}
+
+/// Words between the parts of a CASE.
+fn divides_case(keyword: Keyword) -> bool {
+    matches!(keyword, Keyword::WHEN | Keyword::THEN | Keyword::ELSE)
 }
 
 /// Words that sqlparser gives a meaning of their own but which are names to SQLite.
@@ -423,6 +545,7 @@ fn is_plain_name(keyword: Keyword, next: Option<&Token>) -> bool {
         Keyword::TOP | Keyword::FORMAT | Keyword::SETTINGS | Keyword::SAMPLE | Keyword::PIVOT | Keyword::UNPIVOT => {
             !called
         }
+        Keyword::STRUCT | Keyword::TRIM | Keyword::ANY | Keyword::SOME | Keyword::CUBE | Keyword::ROLLUP => !called,
         Keyword::CLUSTER | Keyword::DISTRIBUTE | Keyword::SORT | Keyword::LATERAL => {
             !called
                 && keyword != Keyword::LATERAL
@@ -438,72 +561,95 @@ fn is_plain_name(keyword: Keyword, next: Option<&Token>) -> bool {
     }
 }
 
-/// Rejects what would nest too deep before anything recurses over it: the error is the place.
-fn bounded(tokens: &[TokenWithSpan]) -> Result<usize, (usize, Location)> {
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    // AND, OR and set operators, then all others: at this level and above it.
-    let (mut here, mut above) = (0_usize, 0_usize);
-    let (mut here_plain, mut above_plain) = (0_usize, 0_usize);
+/// What nests too deep, and where.
+struct TooDeep {
+    what: &'static str,
+    limit: usize,
+    location: Location,
+}
+
+/// What an open parenthesis or CASE interrupts.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// AND and OR so far, then all other operators since.
+    connectives: usize,
+    operators: usize,
+    /// Whether it stands in FROM.
+    from: bool,
+    /// Whether it is a CASE.
+    case: bool,
+    /// Whether it is a subquery in an expression.
+    subquery: bool,
+}
+
+/// Rejects what would nest too deep before anything recurses over it.
+fn bounded(tokens: &[TokenWithSpan]) -> Result<usize, TooDeep> {
+    let mut here = Level::default();
+    let mut open: Vec<Level> = Vec::new();
+    // The sums over what is open.
+    let (mut connectives, mut operators, mut subqueries) = (0_usize, 0_usize, 0_usize);
     let mut deepest = 0;
     let mut members = 0;
-    for token in tokens {
-        match &token.token {
-            Token::LParen | Token::LBracket | Token::LBrace => {
-                open.push((here, here_plain));
-                above += here;
-                above_plain += here_plain + 1;
-                (here, here_plain) = (0, 0);
+    for (at, token) in tokens.iter().enumerate() {
+        let word = keyword(&token.token);
+        let opens = matches!(token.token, Token::LParen | Token::LBracket | Token::LBrace);
+        let closes = matches!(token.token, Token::RParen | Token::RBracket | Token::RBrace);
+        if opens || word == Keyword::CASE {
+            let before = at.checked_sub(1).map(|at| keyword(&tokens[at].token));
+            let of_statement = matches!(
+                before,
+                None | Some(Keyword::AS | Keyword::UNION | Keyword::ALL | Keyword::EXCEPT | Keyword::INTERSECT)
+            );
+            let subquery = opens && !here.from && !of_statement && starts_query(&tokens[at + 1..]);
+            open.push(Level { case: !opens, subquery, ..here });
+            connectives += here.connectives;
+            operators += here.operators + 1;
+            subqueries += usize::from(subquery);
+            here = Level { from: here.from && opens, ..Level::default() };
+        } else if closes || word == Keyword::END {
+            // An END closes no parenthesis; a parenthesis closes what is open inside it.
+            while let Some(level) = open.pop_if(|level| closes || level.case) {
+                here = level;
+                connectives -= level.connectives;
+                operators -= level.operators + 1;
+                subqueries -= usize::from(level.subquery);
+                if level.case != closes {
+                    break;
+                }
             }
-            Token::RParen | Token::RBracket | Token::RBrace => {
-                (here, here_plain) = open.pop().unwrap_or((0, 0));
-                above = above.saturating_sub(here);
-                above_plain = above_plain.saturating_sub(here_plain + 1);
+        } else if token.token == Token::Comma || divides_case(word) {
+            (here.connectives, here.operators) = (0, 0);
+        } else if starts_clause(word) {
+            here = Level { from: matches!(word, Keyword::FROM | Keyword::JOIN), ..Level::default() };
+        } else if matches!(word, Keyword::AND | Keyword::OR) {
+            here.connectives += 1;
+            here.operators = 0;
+        } else if matches!(word, Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT) {
+            // Set operations nest to the left, one level each.
+            members += 1;
+            if members > MOST_MEMBERS {
+                let what = "compound SELECT nests";
+                return Err(TooDeep { what, limit: MOST_MEMBERS, location: token.span.start });
             }
-            Token::Comma => (here, here_plain) = (0, 0),
-            Token::Word(word) if word.quote_style.is_none() => match word.keyword {
-                Keyword::SELECT
-                | Keyword::FROM
-                | Keyword::WHERE
-                | Keyword::ON
-                | Keyword::GROUP
-                | Keyword::ORDER
-                | Keyword::HAVING
-                | Keyword::JOIN
-                | Keyword::LIMIT => {
-                    (here, here_plain) = (0, 0);
-                }
-                Keyword::AND | Keyword::OR => {
-                    here += 1;
-                    here_plain = 0;
-                }
-                Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT => {
-                    // Set operations nest to the left, one level each.
-                    members += 1;
-                    if members > MOST_MEMBERS {
-                        return Err((MOST_MEMBERS, token.span.start));
-                    }
-                }
-                Keyword::NOT
-                | Keyword::LIKE
-                | Keyword::IN
-                | Keyword::IS
-                | Keyword::BETWEEN
-                | Keyword::CASE
-                | Keyword::COLLATE => {
-                    here_plain += 1;
-                }
-                _ => {}
-            },
-            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Period => {}
-            _ => here_plain += 1,
+        } else if !matches!(
+            token.token,
+            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Period
+        ) || matches!(
+            word,
+            Keyword::NOT | Keyword::LIKE | Keyword::IN | Keyword::IS | Keyword::BETWEEN | Keyword::COLLATE
+        ) {
+            here.operators += 1;
         }
-        let depth = above + here + above_plain + here_plain + members;
+        let depth = connectives + here.connectives + operators + here.operators + members;
         deepest = deepest.max(depth);
-        if depth > DEEPEST_EXPRESSION {
-            return Err((DEEPEST_EXPRESSION, token.span.start));
-        }
-        if above_plain + here_plain > DEEPEST_OPERATORS {
-            return Err((DEEPEST_OPERATORS, token.span.start));
+        for (what, depth, limit) in [
+            ("expression nests", depth, DEEPEST_EXPRESSION),
+            ("expression nests", operators + here.operators, DEEPEST_OPERATORS),
+            ("subqueries in expressions nest", subqueries, DEEPEST_SUBQUERIES),
+        ] {
+            if depth > limit {
+                return Err(TooDeep { what, limit, location: token.span.start });
+            }
         }
     }
     Ok(deepest)
@@ -653,17 +799,41 @@ impl SqlDialect for OsqueryDialect {
         true
     }
 
+    // A word that is reserved is no name where what it starts can't be parsed: what is wrong with that is told.
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        matches!(keyword, Keyword::CASE | Keyword::EXISTS | Keyword::INTERVAL | Keyword::NOT)
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let token = parser.peek_token_ref();
+        let op = match &token.token {
+            Token::Minus => ast::UnaryOperator::Minus,
+            Token::Plus => ast::UnaryOperator::Plus,
+            Token::Tilde => ast::UnaryOperator::BitwiseNot,
+            other if starts_clause(keyword(other)) || divides_case(keyword(other)) => {
+                return Some(parser.expected_ref("an expression", token));
+            }
+            _ => return None,
+        };
+        parser.next_token();
+        Some(parser.parse_subexpr(SIGN).map(|expr| Expr::UnaryOp { op, expr: Box::new(expr) }))
+    }
+
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
         let token = parser.peek_token_ref();
         let Token::Word(word) = &token.token else {
             return match token.token {
-                Token::Arrow | Token::LongArrow => Some(Ok(self.prec_value(Precedence::DoubleColon))),
-                Token::StringConcat => Some(Ok(self.prec_value(Precedence::MulDivModOp) + 1)),
+                Token::Arrow | Token::LongArrow | Token::StringConcat => Some(Ok(CONCATENATION)),
+                // Tighter than tests of equality.
+                Token::Lt | Token::LtEq | Token::Gt | Token::GtEq => Some(Ok(self.prec_value(Precedence::Eq) + 1)),
                 _ => None,
             };
         };
         if word.quote_style.is_some() {
             return None;
+        }
+        if word.keyword == Keyword::COLLATE {
+            return Some(Ok(COLLATE));
         }
         if word.value.eq_ignore_ascii_case("GLOB") || word.keyword == Keyword::MATCH {
             return Some(Ok(self.prec_value(Precedence::Like)));
@@ -681,95 +851,113 @@ impl SqlDialect for OsqueryDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        let token = &parser.peek_token_ref().token;
-        let Token::Word(word) = token else { return None };
-        if word.quote_style.is_some() {
-            return None;
-        }
-        let next = parser.peek_nth_token_ref(1).token.clone();
-        let next_word = match &next {
-            Token::Word(next) if next.quote_style.is_none() => Some(next),
+        let word_at = |at: usize| match &parser.peek_nth_token_ref(at).token {
+            Token::Word(word) if word.quote_style.is_none() => Some(word),
             _ => None,
         };
-        let is_glob = |word: &Word| word.value.eq_ignore_ascii_case("GLOB");
-        let call = |name: &str, args: Vec<Expr>| crate::rewrite::build::call(name, args);
-        let negate = |negated: bool, expr: Expr| {
-            if negated {
-                Expr::UnaryOp { op: ast::UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(expr))) }
-            } else {
-                expr
+        let negated = word_at(0)?.keyword == Keyword::NOT;
+        // The operator, and where its right operand starts.
+        let word = word_at(usize::from(negated))?;
+        let right = if negated { 2 } else { 1 };
+        let left = expr.clone();
+        if word.value.eq_ignore_ascii_case("GLOB") {
+            skip(parser, right);
+            let glob = |pattern| negate(negated, build::call("glob", vec![pattern, left]));
+            return Some(parser.parse_subexpr(precedence).map(glob));
+        }
+        match word.keyword {
+            Keyword::NULL if negated => {
+                skip(parser, right);
+                Some(Ok(Expr::IsNotNull(Box::new(left))))
             }
-        };
-        if is_glob(word) || (word.keyword == Keyword::NOT && next_word.is_some_and(is_glob)) {
-            let negated = word.keyword == Keyword::NOT;
-            parser.next_token();
-            if negated {
-                parser.next_token();
+            Keyword::IN if matches!(parser.peek_nth_token_ref(right).token, Token::Word(_)) => {
+                if parser.peek_nth_token_ref(right + 1).token == Token::LParen {
+                    return None;
+                }
+                skip(parser, right);
+                Some(parser.parse_object_name(false).map(|name| Expr::InSubquery {
+                    expr: Box::new(left),
+                    subquery: Box::new(select_all_from(name)),
+                    negated,
+                }))
             }
-            let pattern = match parser.parse_subexpr(precedence) {
-                Ok(pattern) => pattern,
-                Err(error) => return Some(Err(error)),
-            };
-            return Some(Ok(negate(negated, call("glob", vec![pattern, expr.clone()]))));
+            _ if negated => None,
+            Keyword::MATCH => {
+                let place = parser.peek_token_ref().span.start;
+                let message = format!("MATCH needs a full-text index, which these tables do not have{place}");
+                Some(Err(ParserError::ParserError(message)))
+            }
+            Keyword::COLLATE => {
+                skip(parser, right);
+                // The last one holds.
+                let inner = match left {
+                    Expr::Collate { expr, .. } => expr,
+                    other => Box::new(other),
+                };
+                Some(parser.parse_object_name(false).map(|collation| Expr::Collate { expr: inner, collation }))
+            }
+            Keyword::IS => self.parse_is(parser, left, precedence),
+            _ if word.value.eq_ignore_ascii_case("ISNULL") => {
+                skip(parser, right);
+                Some(Ok(Expr::IsNull(Box::new(left))))
+            }
+            _ => None,
         }
-        if word.value.eq_ignore_ascii_case("ISNULL") {
-            parser.next_token();
-            return Some(Ok(Expr::IsNull(Box::new(expr.clone()))));
-        }
-        if word.keyword == Keyword::NOT && next_word.is_some_and(|next| next.keyword == Keyword::NULL) {
-            parser.next_token();
-            parser.next_token();
-            return Some(Ok(Expr::IsNotNull(Box::new(expr.clone()))));
-        }
-        if word.keyword == Keyword::MATCH {
-            let place = parser.peek_token_ref().span.start;
-            let message = format!("MATCH needs a full-text index, which these tables do not have{place}");
-            return Some(Err(ParserError::ParserError(message)));
-        }
-        if word.keyword == Keyword::IS {
-            return self.parse_is(parser, expr, precedence);
-        }
-        None
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
-        // All tests of equality and patterns bind alike, from left to right.
         match precedence {
+            // All tests of equality and patterns bind alike, from left to right, and so do all operators on bits.
             Precedence::Like | Precedence::Is | Precedence::Between => self.generic.prec_value(Precedence::Eq),
+            Precedence::Pipe | Precedence::Caret => self.generic.prec_value(Precedence::Ampersand),
             other => self.generic.prec_value(other),
         }
     }
 }
 
+fn skip(parser: &mut Parser, tokens: usize) {
+    for _ in 0..tokens {
+        parser.next_token();
+    }
+}
+
 impl OsqueryDialect {
-    /// `x IS y`, `x IS NOT y` and `x IS [NOT] DISTINCT FROM y` for any operands; the other standard forms are left to the parser.
-    fn parse_is(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        let word_at = |parser: &Parser, at: usize| match &parser.peek_nth_token_ref(at).token {
-            Token::Word(word) if word.quote_style.is_none() => word.keyword,
-            _ => Keyword::NoKeyword,
-        };
-        let negated = word_at(parser, 1) == Keyword::NOT;
-        let mut operand = if negated { 2 } else { 1 };
-        let distinct = word_at(parser, operand) == Keyword::DISTINCT && word_at(parser, operand + 1) == Keyword::FROM;
-        if distinct {
-            operand += 2;
-        }
-        let standard = match word_at(parser, operand) {
-            Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::UNKNOWN | Keyword::JSON => true,
-            Keyword::NORMALIZED | Keyword::NFC | Keyword::NFD | Keyword::NFKC | Keyword::NFKD => true,
-            _ => false,
-        };
-        if standard && !distinct {
+    /// `x IS y`, `x IS NOT y` and `x IS [NOT] DISTINCT FROM y` for any operands.
+    fn parse_is(&self, parser: &mut Parser, left: Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let word_at = |at: usize| keyword(&parser.peek_nth_token_ref(at).token);
+        let negated = word_at(1) == Keyword::NOT;
+        let operand = if negated { 2 } else { 1 };
+        let distinct = word_at(operand) == Keyword::DISTINCT && word_at(operand + 1) == Keyword::FROM;
+        let standard = matches!(
+            word_at(operand),
+            Keyword::UNKNOWN
+                | Keyword::JSON
+                | Keyword::NORMALIZED
+                | Keyword::NFC
+                | Keyword::NFD
+                | Keyword::NFKC
+                | Keyword::NFKD
+        );
+        if standard {
             return None;
         }
-        for _ in 0..operand {
-            parser.next_token();
-        }
-        let right = match parser.parse_subexpr(precedence) {
-            Ok(right) => Box::new(right),
-            Err(error) => return Some(Err(error)),
-        };
-        let left = Box::new(expr.clone());
-        Some(Ok(if negated != distinct { Expr::IsDistinctFrom(left, right) } else { Expr::IsNotDistinctFrom(left, right) }))
+        skip(parser, if distinct { operand + 2 } else { operand });
+        let left = Box::new(left);
+        Some(parser.parse_subexpr(precedence).map(|right| {
+            let literal = match &right {
+                Expr::Value(literal) if !distinct => Some(&literal.value),
+                _ => None,
+            };
+            match (literal, negated != distinct) {
+                (Some(ast::Value::Null), false) => Expr::IsNull(left),
+                (Some(ast::Value::Null), true) => Expr::IsNotNull(left),
+                (Some(ast::Value::Boolean(true)), false) => Expr::IsTrue(left),
+                (Some(ast::Value::Boolean(true)), true) => Expr::IsNotTrue(left),
+                (Some(ast::Value::Boolean(false)), false) => Expr::IsFalse(left),
+                (Some(ast::Value::Boolean(false)), true) => Expr::IsNotFalse(left),
+                (_, false) => Expr::IsNotDistinctFrom(left, Box::new(right)),
+                (_, true) => Expr::IsDistinctFrom(left, Box::new(right)),
+            }
+        }))
     }
 }

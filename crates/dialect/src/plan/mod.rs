@@ -190,6 +190,8 @@ pub(crate) fn collation(expr: &Expr, schema: &DFSchema) -> Option<(Collation, bo
             }
             _ => None,
         },
+        // `+column` keeps the column's collation.
+        Expr::ScalarFunction(function) if function.name() == "likely" => collation(function.args.first()?, schema),
         Expr::Alias(alias) => collation(&alias.expr, schema),
         Expr::Column(column) => column_collation(column, schema).map(|collation| (collation, false)),
         Expr::OuterReferenceColumn(field, _) => field

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::ControlFlow};
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    AccessExpr, BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, Ident, ObjectName, Query, SelectItem, SetExpr, Subscript,
     TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut, WindowType,
 };
@@ -136,7 +136,7 @@ impl Rewriter<'_> {
             }
             Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None } => {
                 let expr = self.boxed_value(expr, scope)?;
-                Ok(match cast_function(&data_type) {
+                Ok(match cast_function(&data_type.to_string()) {
                     Some("as_number") if is_text_literal(&expr) => {
                         let text = literal_text(&expr).unwrap_or_default();
                         let number = match crate::value::text_to_number(&text) {
@@ -396,7 +396,11 @@ impl Rewriter<'_> {
                 let expr = *self.boxed_value(expr, scope)?;
                 Ok(Expr::Nested(Box::new(binary(number("0"), BinaryOperator::Minus, expr))))
             }
-            UnaryOperator::Plus => Ok(*self.boxed_value(expr, scope)?),
+            // What is more than a column's name has no affinity.
+            UnaryOperator::Plus => Ok(match *self.boxed_value(expr, scope)? {
+                column @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_)) => call("likely", vec![column]),
+                other => other,
+            }),
             UnaryOperator::BitwiseNot => {
                 let expr = *self.boxed_value(expr, scope)?;
                 let minus_one = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number("1")) };
@@ -672,6 +676,7 @@ impl Rewriter<'_> {
                 let name = if name == "max" { "scalar_max" } else { "scalar_min" };
                 return Ok(call(name, plain));
             }
+            ("lag" | "lead", 3) if !is_constant(&plain[2]) => return Ok(with_default(&function, &name, plain)),
             ("char", _) | ("if", _) | ("like", _) | ("glob", _) | ("replace", _) => return Ok(call(&name, plain)),
             _ => {}
         }
@@ -704,6 +709,16 @@ impl Scope<'_> {
             _ => Found::Nothing,
         }
     }
+}
+
+/// `lag` and `lead` whose default is no constant, which DataFusion has not: it stands where there is no such row.
+fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
+    let default = args.pop().unwrap_or_else(|| value(Value::Null));
+    let mut of_one = args.clone();
+    of_one[0] = number("1");
+    let there = build::aggregate_call(function, name, of_one);
+    let found = build::aggregate_call(function, name, args);
+    call("iif", vec![Expr::IsNull(Box::new(there)), default, found])
 }
 
 /// Names the relation of every column of this SELECT, for use one query further in.
@@ -826,7 +841,7 @@ fn exists_value(subquery: &Query, negated: bool) -> Option<Expr> {
     Some(binary(Expr::Subquery(Box::new(counted)), op, number("0")))
 }
 
-fn negate(negated: bool, expr: Expr) -> Expr {
+pub(crate) fn negate(negated: bool, expr: Expr) -> Expr {
     if negated {
         Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(expr))) }
     } else {
@@ -1075,6 +1090,11 @@ pub(crate) fn named(name: String, ident: &Ident) -> Ident {
     }
 }
 
+/// Whether a name is that of SQLite's one schema.
+pub(crate) fn is_main(schema: &Ident) -> bool {
+    schema.value.eq_ignore_ascii_case("main")
+}
+
 fn compound(mut parts: Vec<Ident>, scope: &Scope<'_>) -> Expr {
     if let [.., relation, column] = parts.as_mut_slice() {
         let found = scope.find(Some(&relation.value), &column.value);
@@ -1088,6 +1108,11 @@ fn compound(mut parts: Vec<Ident>, scope: &Scope<'_>) -> Expr {
         if let Some((known, name)) = known {
             *column = named(name, column);
             *relation = named(known, relation);
+            if let [schema, _, _] = parts.as_slice()
+                && is_main(schema)
+            {
+                parts.remove(0);
+            }
         }
     }
     Expr::CompoundIdentifier(parts)
@@ -1173,8 +1198,8 @@ fn mentions_columns(expr: &Expr) -> bool {
 }
 
 /// The function that casts to a type by SQLite's rules on its name; `None` for types that only DataFusion has.
-fn cast_function(data_type: &DataType) -> Option<&'static str> {
-    let name = data_type.to_string().to_ascii_uppercase();
+pub(crate) fn cast_function(data_type: &str) -> Option<&'static str> {
+    let name = data_type.to_ascii_uppercase();
     if name.starts_with("INTERVAL") || name.contains('<') || name.ends_with(']') {
         return None;
     }
@@ -1186,7 +1211,7 @@ fn cast_function(data_type: &DataType) -> Option<&'static str> {
         Some("as_blob")
     } else if ["REAL", "FLOA", "DOUB"].iter().any(|part| name.contains(part)) {
         Some("as_real")
-    } else if name == "NUMERIC" || name == "NUMBER" {
+    } else if matches!(name.as_str(), "NUMERIC" | "NUMBER" | "DATE" | "DATETIME") {
         Some("as_number")
     } else {
         None

@@ -161,6 +161,17 @@ pub(crate) fn conversion(own: Option<Class>, wanted: Option<Class>) -> Option<&'
     }
 }
 
+/// The function that gives a NULL the wanted class.
+pub(crate) fn conversion_of_null(own: Option<Class>, wanted: Option<Class>) -> Option<&'static str> {
+    match (own?, wanted?) {
+        (Class::Null, Class::Int | Class::Bool) => Some("as_integer"),
+        (Class::Null, Class::Real) => Some("as_real"),
+        (Class::Null, Class::Text) => Some("as_text"),
+        (Class::Null, Class::Blob) => Some("as_blob"),
+        _ => None,
+    }
+}
+
 /// Turns an expression into the wanted class.
 pub(crate) fn convert(expr: &mut Expr, wanted: Option<Class>, scope: &Scope<'_>) {
     if let Some(function) = conversion(of(expr, scope), wanted) {

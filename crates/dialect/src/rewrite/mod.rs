@@ -19,7 +19,9 @@ use sqlparser::{
 };
 
 use crate::{Dialect, Names, Parsed, parser::with_stack};
+pub(crate) use expr::{cast_function, negate};
 use scope::{Output, Scope};
+pub(crate) use select::select_all_from;
 
 /// Why a statement cannot be given SQLite's meaning.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -250,7 +252,12 @@ impl Rewriter<'_> {
     fn set_operation(&mut self, body: &mut SetExpr, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
         let mut chain = Vec::new();
         let mut current = std::mem::replace(body, SetExpr::Values(empty_values()));
-        while let SetExpr::SetOperation { left, op, set_quantifier, right } = current {
+        while let SetExpr::SetOperation { left, op, set_quantifier, mut right } = current {
+            // The parser lets INTERSECT bind tighter; in SQLite all go from left to right.
+            while let SetExpr::SetOperation { left, op, set_quantifier, right: last } = *right {
+                chain.push((op, set_quantifier, last));
+                right = left;
+            }
             chain.push((op, set_quantifier, right));
             current = *left;
         }
@@ -274,7 +281,9 @@ impl Rewriter<'_> {
             {
                 let Some(own) = own else { continue };
                 for (at, (wanted, own)) in columns.iter().zip(own).enumerate() {
-                    if let Some(function) = kind::conversion(own.kind, wanted.kind) {
+                    if let Some(function) = kind::conversion_of_null(own.kind, wanted.kind)
+                        .or_else(|| kind::conversion(own.kind, wanted.kind))
+                    {
                         convert_item(member, at, function);
                     }
                 }
@@ -302,7 +311,7 @@ fn limit_outside(cte: &mut ast::Cte) {
     let limit = cte.query.limit_clause.take();
     let mut inner = cte.clone();
     inner.query.limit_clause = None;
-    let mut outer = select::select_all_from(cte.alias.name.clone());
+    let mut outer = select_all_from(vec![cte.alias.name.clone()].into());
     outer.limit_clause = limit;
     outer.with = Some(ast::With {
         with_token: ast::helpers::attached_token::AttachedToken::empty(),

@@ -146,7 +146,7 @@ fn number_rows(query: &mut Query) -> bool {
             term.expr = Expr::Identifier(names[place].clone());
         }
         let inner = query.clone();
-        let mut outer = super::select::select_all_from(Ident::new("ordered"));
+        let mut outer = super::select::select_all_from(Ident::new("ordered").into());
         if let SetExpr::Select(select) = outer.body.as_mut() {
             if let Some(from) = select.from.first_mut() {
                 let alias = TableAlias { explicit: true, name: Ident::new("ordered"), columns: Vec::new(), at: None };

@@ -399,6 +399,12 @@ impl Rewriter<'_> {
         match factor {
             TableFactor::Table { name, alias, args, index_hints, .. } => {
                 index_hints.clear();
+                if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = name.0.as_slice()
+                    && super::expr::is_main(schema)
+                    && self.names.columns(&table.value.to_lowercase()).is_some()
+                {
+                    name.0.remove(0);
+                }
                 let is_cte = self.ctes.iter().any(|cte| cte.name.eq_ignore_ascii_case(&name.to_string()));
                 let argument = match args.as_ref().map(|args| args.args.as_slice()) {
                     Some([ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))]) => {
@@ -993,13 +999,13 @@ pub(crate) fn select_one_from(inner: Query, alias: &str, condition: Expr) -> Que
 }
 
 /// `SELECT * FROM name`
-pub(crate) fn select_all_from(name: Ident) -> Query {
+pub(crate) fn select_all_from(name: ObjectName) -> Query {
     let mut query = select_one_from(super::empty_query(), "all", number("1"));
     if let SetExpr::Select(select) = query.body.as_mut() {
         select.selection = None;
         select.projection = vec![SelectItem::Wildcard(ast::WildcardAdditionalOptions::default())];
         let relation = TableFactor::Table {
-            name: ObjectName::from(vec![name]),
+            name,
             alias: None,
             args: None,
             with_hints: Vec::new(),
