@@ -100,6 +100,19 @@ fn a_machine_without_aws_credentials_says_how_to_get_some() {
     assert_eq!(ask(&["--strict"]).status.code(), Some(3));
 }
 
+#[test]
+fn a_folder_outside_any_repository_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = indago()
+        .args(["query", "SELECT name FROM git_repositories"])
+        .current_dir(folder.path())
+        .output()
+        .expect("indago runs");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"[]\n"[..]), "{}", errors(&output));
+    let told = "warning: git_repositories: the current folder is in no git repository; name one";
+    assert!(errors(&output).starts_with(told), "{}", errors(&output));
+}
+
 /// Whoever is not root sees that root's processes are there, and is told once what would show the rest.
 #[test]
 fn what_another_user_may_not_see_is_null_and_said() {

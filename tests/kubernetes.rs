@@ -255,6 +255,28 @@ fn a_server_that_asks_for_patience_gets_it() {
 }
 
 #[test]
+fn values_of_the_wrong_kind_are_warnings_of_their_columns() {
+    let api = estate();
+    let proxy = Fault::kube(&api).expect("a proxy");
+    let pod = r#"{"metadata":{"name":5,"labels":"x"},"spec":[]}"#;
+    let body = format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{}},"items":[{pod},{pod}]}}"#);
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    proxy.rule(Rule::new(Effect::Status { code: 200, headers, body }).path("/pods"));
+    runtime().block_on(async {
+        let engine = engine(proxy.kubeconfig("admin").expect("a kubeconfig"), Limits::default()).await;
+        let (seen, warnings) = ask(&engine, "SELECT name, node_name, phase FROM kubernetes_pods").await;
+        assert_eq!(seen, ["5  ", "5  "]);
+        let node_name = "kubernetes_pods (cluster=admin@bed, node_name): `spec.nodeName` holds a list";
+        let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(told, [format!("{node_name}, which does not fit the column [2 times]")]);
+        let (_, warnings) = ask(&engine, "SELECT labels FROM kubernetes_pods").await;
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert_eq!((warning.outcome, warning.count), (Outcome::Malformed, 2), "{warning}");
+        assert!(warning.message.starts_with("`metadata.labels` holds a text"), "{warning}");
+    });
+}
+
+#[test]
 fn an_unreachable_cluster_hides_no_other() {
     let server = KubeServer::start(30).expect("a server");
     let folder = tempfile::tempdir().expect("a folder");
