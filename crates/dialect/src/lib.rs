@@ -77,7 +77,9 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(TypeCoercion::new()),
     ];
+    let optimizer = builder.optimizer().take().unwrap_or_default();
     builder
+        .with_optimizer_rules(plan::optimizer::rules(optimizer))
         .with_type_planner(Arc::new(plan::WideTypes))
         .with_relation_planners(vec![Arc::new(plan::TableFunctions)])
         .with_analyzer_rules(rules)

@@ -26,6 +26,7 @@ use super::{
     class, collation,
     compare::{bare, comparison},
     constant_unless_null, has_affinity, is_column, is_dynamic, is_mixed,
+    optimizer::node_mentions,
 };
 use crate::{
     collation::Collation,
@@ -44,14 +45,14 @@ impl AnalyzerRule for AffinityRule {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
             let sorts = matches!(plan, LogicalPlan::Sort(_));
-            let scan = matches!(plan, LogicalPlan::TableScan(_));
-            if scan {
-                return Ok(Transformed::no(plan));
+            if !sorts && !node_mentions(&plan, &is_rewritten)? {
+                return by_collation(plan);
             }
-            let mut schema = merge_schema(&plan.inputs());
-            if schema.fields().is_empty() {
-                schema = plan.schema().as_ref().clone();
-            }
+            let schema = match plan.inputs().as_slice() {
+                [input] if !input.schema().fields().is_empty() => Arc::clone(input.schema()),
+                [] | [_] => Arc::clone(plan.schema()),
+                inputs => Arc::new(merge_schema(inputs)),
+            };
             let preserver = NamePreserver::new(&plan);
             let changed = plan.map_expressions(|expr| {
                 let name = preserver.save(&expr);
@@ -208,6 +209,20 @@ fn window(mut function: Box<WindowFunction>, schema: &DFSchema) -> Transformed<E
     }
     let expr = Expr::WindowFunction(function);
     if changed { Transformed::yes(expr) } else { Transformed::no(expr) }
+}
+
+/// Whether [`rewrite`] has something to do with an expression.
+fn is_rewritten(expr: &Expr) -> bool {
+    match expr {
+        Expr::AggregateFunction(_)
+        | Expr::WindowFunction(_)
+        | Expr::Between(_)
+        | Expr::InList(_)
+        | Expr::InSubquery(_)
+        | Expr::Like(_) => true,
+        Expr::ScalarFunction(function) => function.name() == "nullif",
+        _ => false,
+    }
 }
 
 fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

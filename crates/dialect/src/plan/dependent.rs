@@ -47,6 +47,9 @@ impl AnalyzerRule for DependentRule {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        if !asks(&plan)? {
+            return Ok(plan);
+        }
         let unnester = Unnester::default();
         carried(narrowed(plan)?)?.transform_up_with_subqueries(|plan| unnester.node(plan)).map(|changed| changed.data)
     }
@@ -339,6 +342,9 @@ impl Unnester {
             let filtered = self.filter(Filter::try_new(above, Arc::new(joined))?)?.data;
             return Ok(Transformed::yes(filtered));
         }
+        if join.join_type == JoinType::Left && asks_both_sides(&join, &filter)? {
+            return self.left_join_by_pairs(join, &filter);
+        }
         let mut left = Arc::unwrap_or_clone(join.left);
         let mut right = Arc::unwrap_or_clone(join.right);
         let mut changed = false;
@@ -376,6 +382,47 @@ impl Unnester {
             return Ok(Transformed::no(plan));
         }
         Ok(Transformed::yes(only(plan, columns)?))
+    }
+
+    /// A left join whose subqueries speak of both sides: they are asked of each distinct combination of the left columns in
+    /// the condition, joined to the right side; what holds is joined to the left rows by those columns.
+    fn left_join_by_pairs(&self, join: Join, filter: &Expr) -> Result<Transformed<LogicalPlan>> {
+        let output = join.schema.columns();
+        let on = join.on.iter().map(|(left, _)| left);
+        let mut mentioned: Vec<Column> = Vec::new();
+        for expr in on.chain([filter]) {
+            for column in columns_of(expr, &join.schema)? {
+                if join.left.schema().has_column(&column) && !mentioned.contains(&column) {
+                    mentioned.push(column);
+                }
+            }
+        }
+        let combinations = LogicalPlanBuilder::from(join.left.as_ref().clone())
+            .project(mentioned.iter().cloned().map(Expr::Column))?
+            .distinct()?
+            .build()?;
+        let right_columns = join.right.schema().columns();
+        let pairs = Join::try_new(
+            Arc::new(combinations),
+            join.right,
+            join.on,
+            join.filter,
+            JoinType::Inner,
+            JoinConstraint::On,
+            join.null_equality,
+            false,
+        )?;
+        let held = self.join_condition(pairs)?.data;
+        let alias = self.name("outer");
+        let copy = |at: usize| Column::new(Some(alias.clone()), format!("{}_{at}", alias.table()));
+        let mut items: Vec<Expr> = right_columns.into_iter().map(Expr::Column).collect();
+        for (at, column) in mentioned.iter().enumerate() {
+            items.push(Expr::Column(column.clone()).alias_qualified(Some(alias.clone()), copy(at).name));
+        }
+        let held = LogicalPlanBuilder::from(held).project(items)?.build()?;
+        let on = mentioned.into_iter().enumerate().map(|(at, own)| (Expr::Column(own), Expr::Column(copy(at))));
+        let plan = left_join(Arc::unwrap_or_clone(join.left), held, on.collect())?;
+        Ok(Transformed::yes(only(plan, output)?))
     }
 
     /// A FROM item that speaks of the items before it.
@@ -947,6 +994,43 @@ pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(false)
+}
+
+/// The columns of a relation that an expression mentions, in its subqueries too.
+fn columns_of(expr: &Expr, schema: &DFSchema) -> Result<Vec<Column>> {
+    let mut found: Vec<Column> = expr.column_refs().into_iter().cloned().collect();
+    expr.apply(|expr| {
+        if let Some(subquery) = subquery_of(expr) {
+            found.extend(depends_on(&subquery.subquery, schema)?);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+/// Whether a subquery in a condition, or what is looked for in it, speaks of both sides of a join.
+fn asks_both_sides(join: &Join, filter: &Expr) -> Result<bool> {
+    let mut both = false;
+    filter.apply(|expr| {
+        if subquery_of(expr).is_some() {
+            let columns = columns_of(expr, &join.schema)?;
+            both |= [&join.left, &join.right]
+                .iter()
+                .all(|side| columns.iter().any(|column| side.schema().has_column(column)));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(both)
+}
+
+/// Whether there is a subquery anywhere in a plan.
+fn asks(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        found = matches!(node, LogicalPlan::Subquery(_)) || mentions_subquery(node)?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 fn mentions_subquery(plan: &LogicalPlan) -> Result<bool> {

@@ -6,6 +6,7 @@ mod compare;
 mod dependent;
 mod grouped;
 mod narrow;
+pub(crate) mod optimizer;
 pub(crate) mod pushdown;
 mod relation;
 
