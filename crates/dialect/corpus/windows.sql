@@ -30,3 +30,6 @@ SELECT id, row_number() OVER (ORDER BY a DESC, id) FROM t;
 SELECT id, sum(a > 5) OVER (ORDER BY id) FROM t;
 SELECT id, group_concat(g) OVER (ORDER BY id) FROM t;
 SELECT id, sum(b) OVER (ORDER BY g) FROM t;
+SELECT id, lag(a, 1, id) OVER (ORDER BY id), lead(s, 2, n || 'x') OVER (PARTITION BY g ORDER BY id) FROM t ORDER BY id;
+SELECT pid, start_time - lag(start_time, 1, start_time) OVER (ORDER BY start_time, pid) AS gap FROM processes ORDER BY start_time, pid;
+SELECT id, lag(a, 1, b + 1) OVER w FROM t WINDOW w AS (PARTITION BY g ORDER BY id DESC) ORDER BY id;

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::{
     DialectError, Result, Rewriter,
-    build::{binary, bool_to_int, call, exact, number, string, unwrapped, value},
+    build::{aggregate_call, binary, bool_to_int, call, exact, number, string, unwrapped, value},
     integer,
     kind::{self, Class, is_boolean, is_comparison},
     scope::{Found, Scope},
@@ -716,8 +716,8 @@ fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
     let default = args.pop().unwrap_or_else(|| value(Value::Null));
     let mut of_one = args.clone();
     of_one[0] = number("1");
-    let there = build::aggregate_call(function, name, of_one);
-    let found = build::aggregate_call(function, name, args);
+    let there = aggregate_call(function, name, of_one);
+    let found = aggregate_call(function, name, args);
     call("iif", vec![Expr::IsNull(Box::new(there)), default, found])
 }
 
