@@ -255,3 +255,7 @@ SELECT s, min(NULL), max('x') FROM t WHERE id = 3;
 SELECT g, s, max(-5) FROM t WHERE id IN (1, 3, 6, 7) GROUP BY g;
 WITH c AS (SELECT id, b AS x, CASE lower('10') WHEN s THEN '10' ELSE CASE s WHEN g THEN g ELSE 'abc' END END AS y FROM t WHERE a NOT IN (2, a, 5)) SELECT y, count(*), max(x) FROM c WHERE c.y NOT LIKE '!!%' AND c.x IS 1 GROUP BY y;
 SELECT CASE WHEN s <> '' THEN s ELSE 'none' END AS x, count(*) FROM t WHERE x NOT LIKE 'q%' GROUP BY x;
+SELECT name, count(*) FROM processes WHERE uid = 0 GROUP BY pid ORDER BY lower(name), pid;
+SELECT state, max(name) AS name FROM processes GROUP BY state ORDER BY lower(max(name));
+SELECT max(pid) AS pid, state FROM processes GROUP BY state ORDER BY -max(pid), count(*);
+SELECT p.name, count(*) AS uid FROM processes p JOIN users USING (uid) GROUP BY p.pid ORDER BY length(p.name) DESC, max(uid), p.pid;

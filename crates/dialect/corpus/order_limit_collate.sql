@@ -85,3 +85,8 @@ SELECT id FROM t WHERE (SELECT s COLLATE NOCASE) = 'ABC';
 SELECT id FROM t WHERE abs(a) = length(s COLLATE NOCASE) + 7;
 SELECT id FROM t WHERE n >= iif((b = a OR n != n COLLATE NOCASE), replace('abc', 'a', g), 'Zed');
 SELECT id FROM t WHERE substr(s COLLATE NOCASE, 1, 2) = 'AB' AND s || g COLLATE NOCASE < 'Zedx';
+SELECT DISTINCT lower(s) AS s FROM t ORDER BY s COLLATE NOCASE DESC;
+SELECT upper(name) AS name, pid FROM processes ORDER BY name COLLATE NOCASE, pid;
+SELECT state AS x, count(*) AS n FROM processes GROUP BY x ORDER BY x COLLATE NOCASE DESC, n;
+SELECT s, count(*) FROM t GROUP BY s COLLATE NOCASE ORDER BY count(*) DESC, lower(s) LIMIT 3;
+SELECT upper(s), count(*) AS n FROM t GROUP BY s COLLATE NOCASE HAVING length(s) > 1 ORDER BY n DESC, lower(s);

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::{
     build::{self, unwrapped},
-    expr::{arguments, is_constant, take},
+    expr::{arguments, is_constant, qualify, take},
     scope::{Found, Scope},
 };
 
@@ -224,6 +224,16 @@ pub(crate) fn wrap_bare(expr: &mut Expr, groups: &[Expr], row: &Row, outputs: &[
     }
     let mut wrapper = Wrapper { groups, row, outputs, scope, kept: Vec::new() };
     let _ = VisitMut::visit(expr, &mut wrapper);
+}
+
+/// Names the relation of every column inside an aggregate: in ORDER BY DataFusion takes a bare name for an alias first.
+pub(crate) fn qualify_arguments(expr: &mut Expr, scope: &Scope<'_>) {
+    let _ = sqlparser::ast::visit_expressions_mut(expr, |expr| {
+        if matches!(expr, Expr::Function(function) if is_aggregate(function)) {
+            qualify(expr, scope);
+        }
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 /// Whether a grouping expression has the same form: saves most of the comparing.

@@ -808,8 +808,9 @@ fn bare_columns(
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == term.expr,
                 _ => false,
             });
-            if let Some(place) = place {
-                term.expr = number((place + 1).to_string());
+            match place {
+                Some(place) => term.expr = number((place + 1).to_string()),
+                None => group::qualify_arguments(&mut term.expr, scope),
             }
         }
     }
