@@ -199,7 +199,7 @@ fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Re
     }
     if !(config.limits.calls_per_second >= FEWEST_CALLS && config.limits.calls_per_second.is_finite()) {
         let path = ["limits", "calls_per_second"];
-        return Err(source.wrong(span_of(&path), &path.join("."), &format!("must be at least {FEWEST_CALLS}")));
+        return Err(source.wrong(span_of(&path), &path.join("."), format!("must be at least {FEWEST_CALLS}")));
     }
     if config.daemon.splay > 100 {
         return Err(source.wrong(span_of(&["daemon", "splay"]), "daemon.splay", "is a percentage: 0 to 100"));
