@@ -82,3 +82,7 @@ SELECT t.id, u.id FROM t LEFT JOIN u ON t.id = u.t_id WHERE u.id IS NULL;
 SELECT t.id, u.id FROM t LEFT JOIN u ON t.id = u.t_id WHERE coalesce(u.id, 3) = 3;
 SELECT t.id, u.id, w.id FROM t LEFT JOIN u ON t.id = u.t_id LEFT JOIN u AS w ON w.id = t.id WHERE w.id IS NULL OR u.id > 1;
 SELECT t.id, u.id, w.id FROM t JOIN u ON t.id = u.t_id LEFT JOIN t AS w ON w.id = u.v WHERE w.id IS NULL AND u.id + t.id > 2;
+SELECT t.id, u.id FROM t LEFT JOIN u ON u.t_id = t.id AND NOT EXISTS (SELECT 1 FROM u w WHERE w.t_id = t.id AND w.v > u.v) ORDER BY t.id, u.id;
+SELECT t.id, u.id FROM t LEFT JOIN u ON u.v IN (SELECT w.v FROM u w WHERE w.t_id = t.id AND w.s <> t.s) ORDER BY t.id, u.id;
+SELECT t.a, u.id FROM t LEFT JOIN u ON EXISTS (SELECT 1 FROM t w WHERE w.a IS t.a AND w.id = u.t_id) ORDER BY t.a, u.id;
+SELECT p.pid, u.username FROM processes p LEFT JOIN users u ON u.uid = p.uid AND (SELECT count(*) FROM users g WHERE g.uid <= p.uid AND g.username >= u.username) > 0 ORDER BY p.pid;
