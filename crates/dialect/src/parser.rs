@@ -8,7 +8,7 @@ use sqlparser::{
     dialect::{Dialect as SqlDialect, GenericDialect, Precedence},
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word},
+    tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word},
 };
 
 use crate::{
@@ -659,8 +659,8 @@ fn bounded(tokens: &[TokenWithSpan]) -> Result<usize, TooDeep> {
 fn item_texts(tokens: &[TokenWithSpan], sql: &str, lines: &Lines<'_>) -> Vec<String> {
     let mut depth = 0_usize;
     let mut items = Vec::new();
-    let mut from: Option<usize> = None;
-    let mut to = 0;
+    let mut item: Option<Span> = None;
+    let text = |item: Span| sql.get(lines.offset(item.start)..lines.offset(item.end)).unwrap_or_default().to_owned();
     let mut inside = false;
     for (at, token) in tokens.iter().enumerate() {
         match &token.token {
@@ -675,7 +675,7 @@ fn item_texts(tokens: &[TokenWithSpan], sql: &str, lines: &Lines<'_>) -> Vec<Str
             }
             continue;
         }
-        if from.is_none() && items.is_empty() && matches!(word, Keyword::DISTINCT | Keyword::ALL) {
+        if item.is_none() && items.is_empty() && matches!(word, Keyword::DISTINCT | Keyword::ALL) {
             continue;
         }
         let ends = matches!(
@@ -686,20 +686,15 @@ fn item_texts(tokens: &[TokenWithSpan], sql: &str, lines: &Lines<'_>) -> Vec<Str
             || word == Keyword::HAVING;
         let comma = depth == 0 && token.token == Token::Comma;
         if ends || comma {
-            if let Some(from) = from.take() {
-                items.push(sql.get(from..to).unwrap_or_default().to_owned());
-            }
+            items.extend(item.take().map(text));
             if ends {
                 return items;
             }
             continue;
         }
-        from.get_or_insert_with(|| lines.offset(token.span.start));
-        to = lines.offset(token.span.end);
+        item.get_or_insert(token.span).end = token.span.end;
     }
-    if let Some(from) = from {
-        items.push(sql.get(from..to).unwrap_or_default().to_owned());
-    }
+    items.extend(item.map(text));
     items
 }
 

@@ -132,7 +132,9 @@ impl Rewriter<'_> {
                 if let Some(otherwise) = &mut else_result {
                     kind::convert(otherwise, wanted, scope);
                 }
-                Ok(Expr::Case { case_token, end_token, operand: None, conditions, else_result })
+                let many = conditions.len() > MANY_WHENS;
+                let case = Expr::Case { case_token, end_token, operand: None, conditions, else_result };
+                Ok(if many { call("likely", vec![case]) } else { case })
             }
             Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None } => {
                 let expr = self.boxed_value(expr, scope)?;
@@ -604,6 +606,10 @@ impl Rewriter<'_> {
             "current_time" if function.args == FunctionArguments::None => return Ok(call("time", vec![string("now")])),
             _ => {}
         }
+        if function.over.is_none() && NEED_WINDOW.contains(&name.as_str()) {
+            let span = sqlparser::ast::Spanned::span(&function.name);
+            return Err(DialectError::new(format!("{name}() needs OVER: it is a window function"), span));
+        }
         let ours = is_ours(&name);
         if let FunctionArguments::Subquery(query) = &mut function.args {
             self.query(query, Some(scope))?;
@@ -916,6 +922,9 @@ fn collation_within(expr: &Expr) -> Option<ObjectName> {
     }
 }
 
+/// Functions that are nothing without a window.
+const NEED_WINDOW: &[&str] = &["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead"];
+
 /// Functions that put values into JSON, and JSON as it is.
 const JSON_MAKERS: &[&str] = &[
     "json_array",
@@ -960,6 +969,10 @@ fn as_json(expr: Expr, json: GivesJson) -> Expr {
     };
     call("as_blob", vec![inner])
 }
+
+/// From how many WHENs on DataFusion may not look into a CASE: what is compared with one becomes an OR that tells for each
+/// WHEN that none before it holds.
+const MANY_WHENS: usize = 60;
 
 /// How many LIKEs over one expression become one call.
 const MANY_LIKES: usize = 3;

@@ -1,6 +1,9 @@
 //! Errors, places and bounds of parsing and rewriting.
 
-use super::harness::{Both, tables};
+use super::{
+    corpus::arranged,
+    harness::{Both, tables},
+};
 use crate::{Dialect, NoNames, parse, rewrite};
 
 #[test]
@@ -11,6 +14,15 @@ fn statements_keep_their_place() {
     assert_eq!(texts, ["SELECT 1", "SELECT 'a;b'"]);
     assert!(parse("", Dialect::Osquery).expect("nothing").is_empty());
     assert!(parse(" ; -- x\n ;", Dialect::Osquery).expect("nothing").is_empty());
+}
+
+#[test]
+fn a_comment_may_end_with_the_text() {
+    let sql = "SELECT 1 /* and so on */ + 2 /* to the end";
+    let statements = parse(sql, Dialect::Osquery).expect("parses");
+    assert_eq!(&sql[statements[0].span.clone()], "SELECT 1 /* and so on */ + 2");
+    assert!(parse("/*", Dialect::Osquery).expect("nothing").is_empty());
+    assert!(parse(sql, Dialect::DataFusion).is_err());
 }
 
 #[test]
@@ -31,6 +43,15 @@ fn errors_point_at_the_text() {
 }
 
 #[test]
+fn a_window_function_needs_its_window() {
+    let both = Both::new(&tables());
+    let statement = parse("SELECT id,\n row_number() FROM t", Dialect::Osquery).expect("parses").remove(0);
+    let error = rewrite(statement, &both.names).expect_err("no window");
+    assert_eq!(error.to_string(), "row_number() needs OVER: it is a window function");
+    assert_eq!((error.line, error.column), (2, 2));
+}
+
+#[test]
 fn messages_start_in_lower_case() {
     for (sql, message) in [
         ("SELECT (1", "expected ), found EOF"),
@@ -39,6 +60,8 @@ fn messages_start_in_lower_case() {
         ("SELECT CASE WHEN 1 THEN 2", "no END for this CASE"),
         ("SELECT CASE a WHEN 1 THEN CASE WHEN 2 THEN 3 END FROM t", "no END for this CASE"),
         ("SELECT * FROM t LIMIT", "expected an expression, found EOF"),
+        ("SELECT * FROM t WHERE ORDER BY id", "expected an expression, found ORDER"),
+        ("SELECT a + FROM t", "expected an expression, found FROM"),
     ] {
         let error = parse(sql, Dialect::Osquery).expect_err(sql);
         assert!(error.message.starts_with(|c: char| c.is_lowercase()), "{sql}: {}", error.message);
@@ -91,9 +114,14 @@ fn nesting_is_bounded() {
         format!("SELECT {}1{}", "CASE WHEN 1 THEN ".repeat(5_000), " END".repeat(5_000)),
         format!("SELECT {}1{}", "abs(".repeat(300), ")".repeat(300)),
         format!("SELECT * FROM {}t{}", "(SELECT * FROM ".repeat(500), ")".repeat(500)),
+        format!("SELECT {}1", "NOT ".repeat(200)),
+        format!("SELECT {}1{}", "CASE WHEN 1 THEN ".repeat(119), " END".repeat(119)),
+        format!("SELECT * FROM t WHERE {}1{}", "EXISTS (SELECT 1 FROM t WHERE ".repeat(17), ")".repeat(17)),
+        format!("SELECT * FROM (SELECT {}1{})", "1 IN (SELECT ".repeat(17), ")".repeat(17)),
+        format!("SELECT 1{}", " + on + when".repeat(10_000)),
     ] {
         let error = run(deep).expect_err("too deep");
-        assert!(error.message.contains("deep"), "{error}");
+        assert!(error.message.contains("deep") || error.message.ends_with("found on"), "{error}");
     }
     for fine in [
         format!("SELECT 1{}", " + 1".repeat(240)),
@@ -102,6 +130,10 @@ fn nesting_is_bounded() {
         format!("SELECT 1 WHERE 1 IN (1{})", ", 1".repeat(5000)),
         format!("SELECT {}1{}", "(".repeat(30), ")".repeat(30)),
         format!("SELECT 1{}", " UNION SELECT 1".repeat(300)),
+        format!("SELECT CASE {}ELSE 0 END FROM t", "WHEN a = 1 AND b LIKE 'x' THEN a + 1 ".repeat(1000)),
+        format!("SELECT * FROM t WHERE {}1{}", "EXISTS (SELECT 1 FROM t WHERE ".repeat(16), ")".repeat(16)),
+        format!("SELECT * FROM {}t{}", "(SELECT * FROM ".repeat(30), ")".repeat(30)),
+        format!("SELECT {}", vec!["(SELECT 1)"; 40].join(" + ")),
     ] {
         run(fine).expect("fits");
     }
@@ -114,6 +146,11 @@ async fn long_chains_run() {
     assert!(both.ask(&format!("SELECT id FROM t WHERE {many}")).await.is_ok());
     let members = format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(250));
     assert_eq!(both.ask(&members).await.map(|rows| rows.len()), Ok(251));
+    let whens: String = (0..1000).map(|n| format!("WHEN a = {n} THEN {n} * 2 ")).collect();
+    for sql in [format!("SELECT id FROM t WHERE CASE {whens} END = 20"), format!("SELECT CASE {whens} END FROM t")] {
+        let given = both.ask(&sql).await.map(|rows| arranged(&sql, rows));
+        assert_eq!(given, both.ask_sqlite(&sql).map(|rows| arranged(&sql, rows)));
+    }
     let sum = vec!["1"; 240].join(" + ");
     assert_eq!(both.ask(&format!("SELECT {sum}")).await, Ok(vec![vec![Some("240".to_owned())]]));
 }
