@@ -5,7 +5,7 @@ use std::fmt;
 use datafusion::common::{DataFusionError, Diagnostic, SchemaError};
 use indago_table::TableSpec;
 use sqlparser::dialect::SQLiteDialect;
-use sqlparser::tokenizer::{Location, Token, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 /// A byte range in the SQL that the caller gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +197,13 @@ impl Error {
     /// What a DataFusion error means to the user.
     pub(crate) fn from_datafusion(error: &DataFusionError, sql: &str, names: &Names<'_>) -> Self {
         let diagnostic = error.diagnostic();
-        let span = diagnostic.and_then(|diagnostic| span_of(diagnostic, sql));
+        let span = diagnostic.and_then(|diagnostic| span_of(diagnostic, sql)).or_else(|| match error.find_root() {
+            DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
+                SchemaError::FieldNotFound { field, .. } => place_of_column(sql, &field.name),
+                _ => None,
+            },
+            _ => None,
+        });
         let converted = match error.find_root() {
             DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
                 Some(own) => {
@@ -308,14 +314,8 @@ fn span_of(diagnostic: &Diagnostic, sql: &str) -> Option<Span> {
 
 /// Where a statement reads a table under an alias, or the table at all; `None` if that is in several places.
 fn place_of(sql: &str, table: &str, alias: Option<&str>) -> Option<Span> {
-    let tokens = Tokenizer::new(&SQLiteDialect {}, sql).tokenize_with_location().ok()?;
-    let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
-    let is_word = |position: usize, word: &str| {
-        tokens.get(position).is_some_and(|token| match &token.token {
-            Token::Word(found) => found.value.eq_ignore_ascii_case(word),
-            _ => false,
-        })
-    };
+    let tokens = tokens(sql)?;
+    let is_word = |position: usize, word: &str| tokens.get(position).is_some_and(|token| is_word(token, word));
     let is_read = |position: &usize| {
         let before = position.checked_sub(1);
         let follows = |word: &str| before.is_some_and(|before| is_word(before, word));
@@ -329,9 +329,26 @@ fn place_of(sql: &str, table: &str, alias: Option<&str>) -> Option<Span> {
     let read: Vec<usize> = (0..tokens.len()).filter(is_read).collect();
     let aliased: Vec<usize> = read.iter().copied().filter(has_alias).collect();
     let (([place], _) | (_, [place])) = (aliased.as_slice(), read.as_slice()) else { return None };
-    let span = tokens[*place].span;
+    span_of_token(sql, &tokens[*place])
+}
+
+/// Where a statement names a column first.
+fn place_of_column(sql: &str, column: &str) -> Option<Span> {
+    span_of_token(sql, tokens(sql)?.iter().find(|token| is_word(token, column))?)
+}
+
+fn tokens(sql: &str) -> Option<Vec<TokenWithSpan>> {
+    let tokens = Tokenizer::new(&SQLiteDialect {}, sql).tokenize_with_location().ok()?;
+    Some(tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect())
+}
+
+fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+    matches!(&token.token, Token::Word(found) if found.value.eq_ignore_ascii_case(word))
+}
+
+fn span_of_token(sql: &str, token: &TokenWithSpan) -> Option<Span> {
     let at = |place: Location| offset(sql, place.line, place.column);
-    Some(Span { start: at(span.start)?, end: at(span.end)? })
+    Some(Span { start: at(token.span.start)?, end: at(token.span.end)? })
 }
 
 /// The byte at a line and column, both counted from one, in characters.
@@ -401,6 +418,13 @@ mod tests {
         assert_eq!(place("WITH x AS (SELECT * FROM file) SELECT * FROM x", Some("x")), Some(25));
         assert_eq!(place("SELECT 1 FROM file a JOIN file b", None), None);
         assert_eq!(place("SELECT * FROM a_view", None), None);
+    }
+
+    #[test]
+    fn a_column_is_found_where_it_is_named_first() {
+        let place = |sql: &str| place_of_column(sql, "nope").map(|span| (span.start, span.end));
+        assert_eq!(place("SELECT 1 FROM t GROUP BY t.Nope ORDER BY nope"), Some((27, 31)));
+        assert_eq!(place("SELECT 'nope'"), None);
     }
 
     #[test]
