@@ -13,7 +13,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt as _;
-use indago_dialect::Dialect;
+use indago_dialect::{Dialect, Interrupt};
 use indago_table::{Reader, Sys, TableRef, Warning};
 
 use crate::diagnostic::{Code, Error, Result, Span};
@@ -195,7 +195,7 @@ impl Engine {
     pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<Query> {
         // Of no named type: whoever calls this need not compile the planning anew.
         let planned = self.plan(sql).boxed().await?;
-        let state = self.0.shared.start_query();
+        let state = self.0.shared.start_query(planned.interrupt);
         let mut reads_tables = false;
         let mut shared = HashSet::new();
         readings(&planned.physical, &mut |scan| {
@@ -337,9 +337,13 @@ impl Engine {
             }
             plan => plan,
         };
-        let state = self.0.context.state();
+        let interrupt = Interrupt::default();
+        let mut state = self.0.context.state();
+        state.config_mut().options_mut().extensions.insert(interrupt.clone());
+        // Functions get the options as they are now.
+        state.mark_start_execution();
         let physical = state.create_physical_plan(&logical).await.map_err(|error| self.error(&error, sql))?;
-        Ok(Planned { physical, rewritten })
+        Ok(Planned { physical, rewritten, interrupt })
     }
 
     /// The context of one query's task: its own memory pool, and what its scans share.
@@ -403,6 +407,7 @@ impl Engine {
 struct Planned {
     physical: Arc<dyn ExecutionPlan>,
     rewritten: Option<String>,
+    interrupt: Interrupt,
 }
 
 fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {

@@ -20,6 +20,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
 };
 use futures::{Stream, StreamExt, TryStreamExt};
+use indago_dialect::Interrupt;
 use indago_table::scan::BoxFuture;
 use indago_table::table::FindSlices;
 use indago_table::{
@@ -256,7 +257,7 @@ impl ScanExec {
 
     /// The calls that the scan would make, for `EXPLAIN`: labels of its parts.
     fn parts(&self) -> Vec<String> {
-        let state = self.engine.start_query();
+        let state = self.engine.start_query(Interrupt::default());
         let record = self.record(&state, &self.asked, "explain");
         let (filters, _) = condition::asked(&self.asked.conditions);
         let contexts = self.contexts(&state, &record, &self.asked.columns, &self.asked, &filters);
@@ -353,7 +354,10 @@ impl ExecutionPlan for ScanExec {
         if partition != 0 {
             return internal_err!("a scan has one partition, not {partition}");
         }
-        let state = context.session_config().get_extension::<QueryState>().unwrap_or_else(|| self.engine.start_query());
+        let state = context
+            .session_config()
+            .get_extension::<QueryState>()
+            .unwrap_or_else(|| self.engine.start_query(Interrupt::default()));
         let spec = self.table.spec();
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {

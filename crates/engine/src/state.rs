@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use indago_dialect::Interrupt;
 use indago_table::{Gate, Meter, QueryScope, Sys, TableRef};
 use parking_lot::Mutex;
 
@@ -29,11 +30,12 @@ impl Shared {
         Shared { limits, gate, clock, tables: Mutex::default(), last: Mutex::default() }
     }
 
-    pub(crate) fn start_query(&self) -> Arc<QueryState> {
+    /// What the scans of a query share; its functions look at `interrupt`.
+    pub(crate) fn start_query(&self, interrupt: Interrupt) -> Arc<QueryState> {
         Arc::new(QueryState {
             scope: Arc::new(QueryScope::new(self.clock.now())),
             started: AtomicBool::default(),
-            cancelled: AtomicBool::default(),
+            interrupt,
             scans: Mutex::default(),
             lookups: KeyCaches::default(),
         })
@@ -45,14 +47,14 @@ impl Shared {
 pub(crate) struct QueryState {
     pub(crate) scope: Arc<QueryScope>,
     started: AtomicBool,
-    cancelled: AtomicBool,
+    interrupt: Interrupt,
     scans: Mutex<Vec<Arc<ScanRecord>>>,
     pub(crate) lookups: KeyCaches,
 }
 
 impl QueryState {
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.interrupt.is_over()
     }
 
     /// Whether this is the first time that the query runs.
@@ -83,9 +85,9 @@ impl QueryState {
         self.scans.lock().clone()
     }
 
-    /// Tells every scan to stop at its next step, and joins too.
+    /// Tells every scan to stop at its next step, and joins and functions too.
     pub(crate) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.interrupt.stop();
         for scan in self.scans.lock().iter() {
             scan.meter.cancel();
         }
