@@ -7,78 +7,39 @@ use datafusion::{
         Result,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
-    logical_expr::{Expr, ExpressionPlacement, LogicalPlan},
+    logical_expr::{Expr, LogicalPlan},
     optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
 };
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
-/// The optimizer's rules. Each rebuilds the plan on its way through it, twice a statement: those that can only change what few
-/// plans have run on those plans.
+/// The optimizer's rules. The one for `x = ANY (SELECT ..)` merges the schemas of every node's inputs before it looks for one:
+/// it runs only on plans that have one.
 pub(crate) fn rules(optimizer: Optimizer) -> Vec<Rule> {
     let only_where_needed = |rule: Rule| -> Rule {
-        match needed(rule.name()) {
-            Some(needed) => Arc::new(Only { rule, needed }),
-            None => rule,
-        }
+        if rule.name() == "rewrite_set_comparison" { Arc::new(SetComparisons(rule)) } else { rule }
     };
     optimizer.rules.into_iter().map(only_where_needed).collect()
 }
 
-type Needed = fn(&LogicalPlan) -> Result<bool>;
-
-/// What a plan must have for a rule to have an effect; `None` where that is not known.
-fn needed(rule: &str) -> Option<Needed> {
-    let needed: Needed = match rule {
-        "rewrite_set_comparison" => |plan| mentions(plan, &|expr| matches!(expr, Expr::SetComparison(_))),
-        "extract_leaf_expressions" | "push_down_leaf_projections" => {
-            |plan| mentions(plan, &|expr| expr.placement() == ExpressionPlacement::MoveTowardsLeafNodes)
-        }
-        "eliminate_join"
-        | "eliminate_cross_join"
-        | "eliminate_outer_join"
-        | "extract_equijoin_predicate"
-        | "filter_null_join_keys" => |plan| has(plan, &|node| matches!(node, LogicalPlan::Join(_))),
-        "eliminate_duplicated_expr" => {
-            |plan| has(plan, &|node| matches!(node, LogicalPlan::Sort(_) | LogicalPlan::Aggregate(_)))
-        }
-        _ => return None,
-    };
-    Some(needed)
-}
-
 #[derive(Debug)]
-struct Only {
-    rule: Rule,
-    needed: Needed,
-}
+struct SetComparisons(Rule);
 
-impl OptimizerRule for Only {
+impl OptimizerRule for SetComparisons {
     fn name(&self) -> &str {
-        self.rule.name()
+        self.0.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.0.apply_order()
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        if !(self.needed)(&plan)? {
-            return Ok(Transformed::no(plan));
+        if mentions(&plan, &|expr| matches!(expr, Expr::SetComparison(_)))? {
+            return self.0.rewrite(plan, config);
         }
-        let node = |node| self.rule.rewrite(node, config);
-        match self.rule.apply_order() {
-            None => node(plan),
-            Some(ApplyOrder::TopDown) => plan.transform_down_with_subqueries(node),
-            Some(ApplyOrder::BottomUp) => plan.transform_up_with_subqueries(node),
-        }
+        Ok(Transformed::no(plan))
     }
-}
-
-/// Whether a node somewhere in a plan is like that.
-fn has(plan: &LogicalPlan, is_one: &impl Fn(&LogicalPlan) -> bool) -> Result<bool> {
-    let mut found = false;
-    plan.apply_with_subqueries(|node| {
-        found |= is_one(node);
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
 }
 
 /// Whether an expression somewhere in a plan is like that.
