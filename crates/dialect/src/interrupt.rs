@@ -3,10 +3,9 @@
 use std::{
     any::Any,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use datafusion::{
@@ -18,7 +17,7 @@ use datafusion::{
     config::ConfigOptions,
 };
 
-/// Whether a query is over: stopped, or past its deadline. Functions look at it between rows and while they sleep.
+/// Whether a query is over. Functions look at it between rows and while they sleep.
 ///
 /// Put one into the options of the session state that a query is planned with, and keep a clone:
 ///
@@ -30,38 +29,23 @@ use datafusion::{
 /// state.config_mut().options_mut().extensions.insert(interrupt.clone());
 /// // Plans take the options as they are at this call.
 /// state.mark_start_execution();
-/// interrupt.start(None);
 /// interrupt.stop();
 /// assert!(interrupt.is_over());
 /// ```
 ///
 /// A function that finds the query over fails with `interrupted`.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    stopped: AtomicBool,
-    deadline: Mutex<Option<Instant>>,
-}
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// The query begins, or begins anew, and has so much time.
-    pub fn start(&self, timeout: Option<Duration>) {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        *self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
-        self.0.stopped.store(false, Ordering::Relaxed);
-    }
-
     /// Nobody waits for the query any more.
     pub fn stop(&self) {
-        self.0.stopped.store(true, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the query was stopped or its time is over.
+    /// Whether the query was stopped.
     pub fn is_over(&self) -> bool {
-        let deadline = || *self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.stopped.load(Ordering::Relaxed) || deadline().is_some_and(|deadline| Instant::now() >= deadline)
+        self.0.load(Ordering::Relaxed)
     }
 
     /// The one in a session's options; without it nothing interrupts.

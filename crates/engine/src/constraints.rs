@@ -109,8 +109,7 @@ fn either(spec: &TableSpec, filters: &[&Expr], further: &[&Expr]) -> Option<Vec<
     if !spec.is_keyed() || spec.require_any.iter().any(|column| asked.asks(*column)) {
         return Some(vec![asked]);
     }
-    let is_choice = |filter: &&&Expr| matches!(filter, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }));
-    further.iter().filter(is_choice).find_map(|filter| {
+    further.iter().filter(|filter| is_choice(filter)).find_map(|filter| {
         let mut alternatives = Vec::new();
         for branch in split_binary(filter, Operator::Or).into_iter().filter(|branch| !is_never(branch)) {
             for alternative in either(spec, &all, &split_conjunction(branch))? {
@@ -119,6 +118,11 @@ fn either(spec: &TableSpec, filters: &[&Expr], further: &[&Expr]) -> Option<Vec<
         }
         Some(alternatives)
     })
+}
+
+/// Whether a condition asks one thing or another.
+pub(crate) fn is_choice(condition: &Expr) -> bool {
+    matches!(condition, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }))
 }
 
 /// Whether a condition is met by no row.

@@ -14,7 +14,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use indago_table::Warning;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::diagnostic::{Code, Error, Names, Result};
@@ -210,19 +210,9 @@ impl Running {
             // A plan that panicked must not look like the end of the rows.
             None => Poll::Ready(match std::task::ready!(self.thread.poll_unpin(context)) {
                 Ok(()) => None,
-                Err(error) => Some(Err(DataFusionError::Execution(format!("the query stopped short: {}", why(error))))),
+                Err(error) => Some(Err(DataFusionError::Execution(format!("the query stopped short: {error}")))),
             }),
         }
-    }
-}
-
-/// Why a thread ended early, for people.
-fn why(error: JoinError) -> String {
-    let Ok(panic) = error.try_into_panic() else { return "the runtime shuts down".to_owned() };
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(message), _) => (*message).to_owned(),
-        (_, Some(message)) => message.clone(),
-        _ => "it panicked".to_owned(),
     }
 }
 

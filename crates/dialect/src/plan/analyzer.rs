@@ -26,7 +26,7 @@ use super::{
     class, collation,
     compare::{bare, comparison},
     constant_unless_null, has_affinity, is_column, is_dynamic, is_mixed,
-    optimizer::node_mentions,
+    search::any_expr,
 };
 use crate::{
     collation::Collation,
@@ -45,7 +45,7 @@ impl AnalyzerRule for AffinityRule {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
             let sorts = matches!(plan, LogicalPlan::Sort(_));
-            if !sorts && !node_mentions(&plan, &is_rewritten)? {
+            if !sorts && !any_expr(&plan, is_rewritten)? {
                 return by_collation(plan);
             }
             let schema = match plan.inputs().as_slice() {

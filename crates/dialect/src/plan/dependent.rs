@@ -35,7 +35,11 @@ use datafusion::{
     optimizer::{AnalyzerRule, simplify_expressions::ExprSimplifier},
 };
 
-use super::{grouped::carried, narrow::narrowed};
+use super::{
+    grouped::carried,
+    narrow::{filtered, narrowed},
+    search::{any_expr, any_node},
+};
 
 /// Turns dependent subqueries into joins.
 #[derive(Debug)]
@@ -104,10 +108,7 @@ impl Unnester {
         let (asking, plain): (Vec<Expr>, Vec<Expr>) =
             split_conjunction(&filter.predicate).into_iter().cloned().partition(has_subquery);
         // Subqueries are asked about the rows that are left.
-        let mut input = match conjunction(plain) {
-            Some(plain) => LogicalPlan::Filter(Filter::try_new(plain, Arc::clone(&filter.input))?),
-            None => filter.input.as_ref().clone(),
-        };
+        let mut input = filtered(filter.input.as_ref().clone(), plain)?;
         let mut changed = false;
         let mut conditions = Vec::new();
         for condition in asking {
@@ -1025,21 +1026,11 @@ fn asks_both_sides(join: &Join, filter: &Expr) -> Result<bool> {
 
 /// Whether there is a subquery anywhere in a plan.
 fn asks(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    plan.apply(|node| {
-        found = matches!(node, LogicalPlan::Subquery(_)) || mentions_subquery(node)?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
+    any_node(plan, |node| Ok(matches!(node, LogicalPlan::Subquery(_)) || mentions_subquery(node)?))
 }
 
-fn mentions_subquery(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    plan.apply_expressions(|expr| {
-        found = has_subquery(expr);
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
+fn mentions_subquery(node: &LogicalPlan) -> Result<bool> {
+    any_expr(node, |expr| subquery_of(expr).is_some())
 }
 
 /// All outer columns a plan mentions, in its subqueries too, that nothing inside it provides.

@@ -9,6 +9,7 @@ mod narrow;
 pub(crate) mod optimizer;
 pub(crate) mod pushdown;
 mod relation;
+mod search;
 
 use std::sync::Arc;
 

@@ -4,21 +4,21 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::{
-        JoinType, Result,
-        tree_node::{Transformed, TreeNodeRecursion},
-    },
+    common::{JoinType, Result, tree_node::Transformed},
     logical_expr::{
         Expr, Filter, Join, LogicalPlan,
         utils::{conjunction, split_conjunction},
     },
 };
 
-use super::dependent::{has_subquery, lateral};
+use super::{
+    dependent::{has_subquery, lateral},
+    search::any_node,
+};
 
 /// The plan with such conditions where the rows are.
 pub(super) fn narrowed(plan: LogicalPlan) -> Result<LogicalPlan> {
-    if !has_lateral(&plan) {
+    if !has_lateral(&plan)? {
         return Ok(plan);
     }
     plan.transform_down_with_subqueries(|plan| match plan {
@@ -32,14 +32,8 @@ pub(super) fn narrowed(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|changed| changed.data)
 }
 
-fn has_lateral(plan: &LogicalPlan) -> bool {
-    let here = |plan: &LogicalPlan| matches!(plan, LogicalPlan::Join(join) if lateral(&join.right).is_some());
-    let mut found = false;
-    let visited = plan.apply_with_subqueries(|plan| {
-        found |= here(plan);
-        Ok(TreeNodeRecursion::Continue)
-    });
-    visited.is_ok() && found
+fn has_lateral(plan: &LogicalPlan) -> Result<bool> {
+    any_node(plan, |node| Ok(matches!(node, LogicalPlan::Join(join) if lateral(&join.right).is_some())))
 }
 
 /// A filter above a join: what speaks of one side goes there, unless that side is filled up with NULLs.
@@ -47,7 +41,7 @@ fn above(filter: &Filter, join: &Join) -> Result<Transformed<LogicalPlan>> {
     let into_left = matches!(join.join_type, JoinType::Inner | JoinType::Left);
     let into_right = matches!(join.join_type, JoinType::Inner | JoinType::Right);
     let conditions = split_conjunction(&filter.predicate).into_iter().cloned().collect();
-    let sides = Sides::of(conditions, join, into_left, into_right);
+    let sides = Sides::of(conditions, join, into_left, into_right)?;
     if sides.left.is_empty() && sides.right.is_empty() {
         return Ok(Transformed::no(LogicalPlan::Filter(filter.clone())));
     }
@@ -58,7 +52,7 @@ fn above(filter: &Filter, join: &Join) -> Result<Transformed<LogicalPlan>> {
 /// The condition of an inner join.
 fn within(join: Join) -> Result<Transformed<LogicalPlan>> {
     let conditions = join.filter.iter().flat_map(split_conjunction).cloned().collect();
-    let sides = Sides::of(conditions, &join, true, true);
+    let sides = Sides::of(conditions, &join, true, true)?;
     if sides.left.is_empty() && sides.right.is_empty() {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
@@ -75,11 +69,11 @@ struct Sides {
 }
 
 impl Sides {
-    fn of(conditions: Vec<Expr>, join: &Join, into_left: bool, into_right: bool) -> Self {
+    fn of(conditions: Vec<Expr>, join: &Join, into_left: bool, into_right: bool) -> Result<Self> {
         let mut sides = Self::default();
         // What depends on the left side takes no filter: it is no plan of its own yet.
         let into_right = into_right && lateral(&join.right).is_none();
-        let narrows = has_lateral(&LogicalPlan::Join(join.clone()));
+        let narrows = lateral(&join.right).is_some() || has_lateral(&join.left)? || has_lateral(&join.right)?;
         for condition in conditions {
             let columns = condition.column_refs();
             let movable = narrows
@@ -99,7 +93,7 @@ impl Sides {
             };
             side.push(condition);
         }
-        sides
+        Ok(sides)
     }
 
     /// The join over the sides with their conditions.
@@ -117,7 +111,8 @@ impl Sides {
     }
 }
 
-fn filtered(plan: LogicalPlan, conditions: Vec<Expr>) -> Result<LogicalPlan> {
+/// The rows of a plan that meet all of some conditions.
+pub(super) fn filtered(plan: LogicalPlan, conditions: Vec<Expr>) -> Result<LogicalPlan> {
     match conjunction(conditions) {
         Some(predicate) => Ok(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(plan))?)),
         None => Ok(plan),

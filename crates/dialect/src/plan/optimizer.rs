@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::{
-        Result,
-        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
-    },
+    common::{Result, tree_node::Transformed},
     logical_expr::{Expr, LogicalPlan},
     optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
 };
+
+use super::search::{any_expr, any_node};
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
@@ -35,29 +34,9 @@ impl OptimizerRule for SetComparisons {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        if mentions(&plan, &|expr| matches!(expr, Expr::SetComparison(_)))? {
+        if any_node(&plan, |node| any_expr(node, |expr| matches!(expr, Expr::SetComparison(_))))? {
             return self.0.rewrite(plan, config);
         }
         Ok(Transformed::no(plan))
     }
-}
-
-/// Whether an expression somewhere in a plan is like that.
-pub(super) fn mentions(plan: &LogicalPlan, is_one: &impl Fn(&Expr) -> bool) -> Result<bool> {
-    let mut found = false;
-    plan.apply_with_subqueries(|node| {
-        found |= node_mentions(node, is_one)?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
-}
-
-/// Whether one of a node's own expressions, or of their parts, is like that.
-pub(super) fn node_mentions(node: &LogicalPlan, is_one: &impl Fn(&Expr) -> bool) -> Result<bool> {
-    let mut found = false;
-    node.apply_expressions(|expr| {
-        found |= expr.exists(|part| Ok(is_one(part)))?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
 }

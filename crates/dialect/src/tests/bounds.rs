@@ -53,21 +53,28 @@ async fn text_that_is_too_big_is_not_built() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn functions_end_with_their_query() {
-    let interrupt = Interrupt::default();
-    let mut state = super::harness::session(1).state();
-    state.config_mut().options_mut().extensions.insert(interrupt.clone());
-    state.mark_start_execution();
-    let context = SessionContext::new_with_state(state);
+    let session = || {
+        let interrupt = Interrupt::default();
+        let mut state = super::harness::session(1).state();
+        state.config_mut().options_mut().extensions.insert(interrupt.clone());
+        state.mark_start_execution();
+        (SessionContext::new_with_state(state), interrupt)
+    };
     for sql in ["SELECT sleep(30)", "SELECT sleep(column1) FROM (VALUES (20), (20), (20))"] {
         let begin = Instant::now();
-        interrupt.start(Some(Duration::from_millis(100)));
+        let (context, interrupt) = session();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            interrupt.stop();
+        });
         let error = context.sql(sql).await.expect("it plans").collect().await.expect_err("it is interrupted");
         assert!(error.to_string().contains("interrupted"), "{error}");
         assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     }
+    let (context, interrupt) = session();
     interrupt.stop();
     let frame = context.sql("SELECT random() + column1 FROM (VALUES (1), (2))").await.expect("it plans");
     assert!(frame.collect().await.expect_err("nobody waits").to_string().contains("interrupted"));
-    interrupt.start(None);
+    let (context, _) = session();
     assert!(context.sql("SELECT sleep(0.01)").await.expect("it plans").collect().await.is_ok());
 }

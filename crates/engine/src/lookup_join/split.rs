@@ -12,6 +12,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 
+use crate::constraints::is_choice;
+
 /// The same plan in parts; `None` if there is nothing to take apart.
 pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let split = plan.clone().transform_down_with_subqueries(|node| {
@@ -29,20 +31,18 @@ pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     sink_filters.optimize(split.data, &OptimizerContext::new(), |_, _| {}).map(Some)
 }
 
-fn is_choice(filter: &&Expr) -> bool {
-    matches!(filter, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }))
-}
-
 /// `key = x OR key IN (SELECT ..)`: the rows that are in the first subquery, those in the next one but not the first, and
 /// so on; last those in none that meet what else is in the `OR`.
 fn of_filter(filter: &Filter) -> Result<Option<LogicalPlan>> {
     let conditions = split_conjunction(&filter.predicate);
     let mut marks = Vec::new();
-    let Some((choice, terms, source)) = conditions.iter().copied().filter(is_choice).find_map(|choice| {
-        let terms = split_binary(choice, Operator::Or);
-        let source = unmarked(&filter.input, &terms, &mut marks);
-        (!marks.is_empty()).then_some((choice, terms, source))
-    }) else {
+    let Some((choice, terms, source)) =
+        conditions.iter().copied().filter(|condition| is_choice(condition)).find_map(|choice| {
+            let terms = split_binary(choice, Operator::Or);
+            let source = unmarked(&filter.input, &terms, &mut marks);
+            (!marks.is_empty()).then_some((choice, terms, source))
+        })
+    else {
         return Ok(None);
     };
     let schema = filter.input.schema();
@@ -118,7 +118,7 @@ fn of_join(join: &Join) -> Result<Option<LogicalPlan>> {
         return Ok(None);
     };
     let conditions = split_conjunction(filter);
-    for choice in conditions.iter().copied().filter(is_choice) {
+    for choice in conditions.iter().copied().filter(|condition| is_choice(condition)) {
         let branches = split_binary(choice, Operator::Or);
         let others: Vec<&Expr> = conditions.iter().copied().filter(|condition| *condition != choice).collect();
         let joins: Option<Vec<Join>> = branches.iter().map(|branch| of_branch(join, branch, &others)).collect();
