@@ -6,6 +6,7 @@ mod corpus;
 mod generated;
 mod harness;
 mod maps;
+mod optimizer;
 mod packs;
 mod parsing;
 mod pushdown;
