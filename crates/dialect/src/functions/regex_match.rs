@@ -13,9 +13,7 @@ scalar! {
         let (Some(text), Some(regex), Some(group)) = (args[0].as_text(), args[1].as_text(), args[2].as_int()) else {
             return Ok(Value::Null);
         };
-        let regex = regexes::compiled(&regex)?;
-        let Some(found) = regex.captures(&text) else { return Ok(Value::Null) };
-        let Some(group) = usize::try_from(group).ok().filter(|&group| group < found.len()) else { return Ok(Value::Null) };
-        Ok(Value::text(found.get(group).map_or("", |part| part.as_str())))
+        let Ok(group) = usize::try_from(group) else { return Ok(Value::Null) };
+        Ok(regexes::compiled(&regex)?.group(&text, group)?.map_or(Value::Null, Value::text))
     }
 }

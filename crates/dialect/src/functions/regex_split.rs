@@ -12,9 +12,7 @@ scalar! {
         let (Some(text), Some(regex), Some(index)) = (args[0].as_text(), args[1].as_text(), args[2].as_int()) else {
             return Ok(Value::Null);
         };
-        let regex = regexes::compiled(&regex)?;
-        let mut pieces = regex.split(&text);
-        let piece = usize::try_from(index).ok().and_then(|index| pieces.nth(index));
-        Ok(piece.map_or(Value::Null, Value::text))
+        let Ok(index) = usize::try_from(index) else { return Ok(Value::Null) };
+        Ok(regexes::compiled(&regex)?.piece(&text, index)?.map_or(Value::Null, Value::text))
     }
 }

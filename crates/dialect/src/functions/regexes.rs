@@ -1,7 +1,7 @@
 //! Compiled regular expressions, kept for the rows to come.
 //!
-//! osquery's are ECMAScript's as `std::regex` reads them, on bytes. They are spelled for the `regex` crate, which has neither
-//! lookahead nor back-references: those are an error.
+//! osquery's are ECMAScript's as `std::regex` reads them, on bytes. They are spelled for the `regex` crate; those with
+//! lookahead or back-references, which it does not have, are searched by backtracking.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -12,23 +12,96 @@ const LONGEST: usize = 256;
 /// How many are kept in one thread.
 const KEPT: usize = 64;
 
+/// A compiled expression.
+pub(crate) enum Expression {
+    Plain(Regex),
+    /// With a bound on its steps.
+    Backtracking(fancy_regex::Regex),
+}
+
+impl Expression {
+    fn new(source: &str) -> Result<Self, String> {
+        let spelled = respelled(source);
+        Regex::new(&spelled).map(Expression::Plain).or_else(|error| {
+            let fancy = if is_fancy(source) {
+                fancy_regex::Regex::new(&spelled.replace(BOUNDARY, LOOKED_AT)).ok()
+            } else {
+                None
+            };
+            fancy.map(Expression::Backtracking).ok_or_else(|| format!("Invalid regex: {error}"))
+        })
+    }
+
+    pub(crate) fn is_match(&self, text: &str) -> Result<bool, String> {
+        match self {
+            Expression::Plain(regex) => Ok(regex.is_match(text)),
+            Expression::Backtracking(regex) => regex.is_match(text).map_err(given_up),
+        }
+    }
+
+    /// What a group of the first match holds: the empty text if it took no part, `None` without a match or such a group.
+    pub(crate) fn group<'t>(&self, text: &'t str, group: usize) -> Result<Option<&'t str>, String> {
+        match self {
+            Expression::Plain(regex) => Ok(regex
+                .captures(text)
+                .filter(|found| group < found.len())
+                .map(|found| found.get(group).map_or("", |part| part.as_str()))),
+            Expression::Backtracking(regex) => Ok(regex
+                .captures(text)
+                .map_err(given_up)?
+                .filter(|found| group < found.len())
+                .map(|found| found.get(group).map_or("", |part| part.as_str()))),
+        }
+    }
+
+    /// A piece of a text that is cut at the matches.
+    pub(crate) fn piece<'t>(&self, text: &'t str, piece: usize) -> Result<Option<&'t str>, String> {
+        match self {
+            Expression::Plain(regex) => Ok(regex.split(text).nth(piece)),
+            Expression::Backtracking(regex) => {
+                let mut pieces = regex.split(text);
+                for _ in 0..piece {
+                    match pieces.next() {
+                        Some(before) => before.map_err(given_up)?,
+                        None => return Ok(None),
+                    };
+                }
+                pieces.next().transpose().map_err(given_up)
+            }
+        }
+    }
+}
+
+/// A boundary of ASCII words, as the `regex` crate spells it, and by what stands around it.
+const BOUNDARY: &str = r"(?-u:\b)";
+const LOOKED_AT: &str = "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))";
+
+/// Whether an expression may have a lookahead or a back-reference.
+fn is_fancy(source: &str) -> bool {
+    let refers = |(at, _)| source[at + 1..].starts_with(|digit: char| matches!(digit, '1'..='9'));
+    source.contains("(?=") || source.contains("(?!") || source.match_indices('\\').any(refers)
+}
+
+fn given_up(error: fancy_regex::Error) -> String {
+    format!("regular expression given up: {error}")
+}
+
 /// The compiled expression; `Err` says what is wrong with it.
-pub(crate) fn compiled(source: &str) -> Result<Rc<Regex>, String> {
-    thread_local!(static CACHE: RefCell<HashMap<String, Rc<Regex>>> = RefCell::default());
+pub(crate) fn compiled(source: &str) -> Result<Rc<Expression>, String> {
+    thread_local!(static CACHE: RefCell<HashMap<String, Rc<Expression>>> = RefCell::default());
     if source.len() > LONGEST {
         return Err(format!("Invalid regex: longer than {LONGEST} bytes"));
     }
     CACHE.with_borrow_mut(|cache| {
-        if let Some(regex) = cache.get(source) {
-            return Ok(Rc::clone(regex));
+        if let Some(expression) = cache.get(source) {
+            return Ok(Rc::clone(expression));
         }
-        let regex = Regex::new(&respelled(source)).map_err(|error| format!("Invalid regex: {error}"))?;
+        let expression = Rc::new(Expression::new(source)?);
         if cache.len() >= KEPT {
             cache.clear();
         }
-        let regex = Rc::new(regex);
-        cache.insert(source.to_owned(), Rc::clone(&regex));
-        Ok(regex)
+        cache.insert(source.to_owned(), Rc::clone(&expression));
+        Ok(expression)
     })
 }
 
@@ -90,7 +163,7 @@ fn escape(escaped: char, inside: bool, out: &mut String) {
         'W' => "^A-Za-z0-9_",
         's' => r"\t\n\x0B\x0C\r ",
         'S' => r"^\t\n\x0B\x0C\r ",
-        'b' if !inside => return out.push_str(r"(?-u:\b)"),
+        'b' if !inside => return out.push_str(BOUNDARY),
         'b' => return out.push_str(r"\x08"),
         '0' => return out.push_str(r"\x00"),
         other if other.is_ascii_alphanumeric() => {
@@ -115,7 +188,7 @@ mod tests {
     use super::{compiled, respelled};
 
     fn first(source: &str, text: &str) -> Option<String> {
-        compiled(source).expect("it compiles").find(text).map(|found| found.as_str().to_owned())
+        compiled(source).expect("it compiles").group(text, 0).expect("it ends").map(str::to_owned)
     }
 
     #[test]
@@ -136,6 +209,12 @@ mod tests {
             ("(/home/.*?)/", "/home/ann/x/", Some("/home/ann/")),
             ("[]a]|b", "a]b", Some("b")),
             ("a[^]b", "a\nb", Some("a\nb")),
+            (r"\w+(?=\.service)", "x.socket ssh.service", Some("ssh")),
+            (r"^/(?!usr/|opt/).*", "/usr/bin/x", None),
+            (r"^/(?!usr/|opt/).*", "/tmp/x", Some("/tmp/x")),
+            (r"\bfoo(?!\d)[\w.]*", "foo1 foo.x", Some("foo.x")),
+            (r"(\w)\1", "abccd", Some("cc")),
+            (r"(?=[[&]x)[[a]x", "[x", Some("[x")),
         ] {
             assert_eq!(first(source, text).as_deref(), expected, "{source} is {}", respelled(source));
         }
@@ -143,9 +222,19 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_an_error() {
-        for source in ["a(?=b)", r"(a)\1", "[a", "(", "a{2,1}"] {
-            let error = compiled(source).expect_err(source);
+        for source in ["[a", "(", "a{2,1}", "a(?=b", r"(a)\2"] {
+            let Err(error) = compiled(source) else { panic!("{source} compiles") };
             assert!(error.starts_with("Invalid regex: "), "{error}");
         }
+    }
+
+    #[test]
+    fn backtracking_ends() {
+        let endless = compiled(r"^(?:(\w)\1?)+x$").expect("it compiles");
+        let error = endless.is_match(&"a".repeat(200)).expect_err("it has too many ways to fail");
+        assert!(error.starts_with("regular expression given up: "), "{error}");
+        let comma = compiled(r",(?=\d)").expect("it compiles");
+        assert_eq!(comma.piece("a,1,b,2", 1), Ok(Some("1,b")));
+        assert_eq!(comma.piece("a,1,b,2", 3), Ok(None));
     }
 }

@@ -8,6 +8,6 @@ scalar! {
     example "SELECT 'abc' REGEXP 'b.'" => "1",
     eval: |args, _| {
         let (Some(regex), Some(text)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
-        Ok(Value::Int(i64::from(regexes::compiled(&regex)?.is_match(&text))))
+        Ok(Value::Int(i64::from(regexes::compiled(&regex)?.is_match(&text)?)))
     }
 }

@@ -14,6 +14,7 @@ use arrow_array::{
     cast::AsArray,
     types::{Float64Type, Int64Type},
 };
+use arrow_json::writer::{EncoderOptions, make_encoder};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::{
     common::{DataFusionError, Result, ScalarValue, exec_err, plan_err},
@@ -337,6 +338,7 @@ impl Column {
                 let values = values.as_ref().clone();
                 return Self::from_array(&cast(&values)?);
             }
+            kind if kind.is_nested() => Self::Text(as_json(array)?),
             _ => Self::Text(shown(array)?),
         })
     }
@@ -374,6 +376,25 @@ impl Column {
             Self::Bool(array) => at!(array, |truth| Value::Int(i64::from(truth))),
         }
     }
+}
+
+/// Maps, lists and structures as the text of JSON.
+fn as_json(array: &ArrayRef) -> Result<StringViewArray> {
+    let options = EncoderOptions::default().with_explicit_nulls(true);
+    let field: FieldRef = Arc::new(Field::new("", array.data_type().clone(), true));
+    let mut encoder = make_encoder(&field, array.as_ref(), &options)?;
+    let mut texts = StringViewBuilder::with_capacity(array.len());
+    let mut text = Vec::new();
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            texts.append_null();
+            continue;
+        }
+        text.clear();
+        encoder.encode(row, &mut text);
+        texts.append_value(String::from_utf8_lossy(&text));
+    }
+    Ok(texts.finish())
 }
 
 /// Any array as the text a person would be shown.

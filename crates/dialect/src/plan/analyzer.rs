@@ -263,7 +263,8 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Like(like) => {
             let text = |side: Box<Expr>| -> (Box<Expr>, bool) {
                 match class(&side, schema) {
-                    Some(Class::Text | Class::Null | Class::Other) | None => (side, false),
+                    Some(Class::Other) if !side.get_type(schema).is_ok_and(|kind| kind.is_nested()) => (side, false),
+                    Some(Class::Text | Class::Null) | None => (side, false),
                     Some(_) => (Box::new(call("as_text", vec![*side])), true),
                 }
             };

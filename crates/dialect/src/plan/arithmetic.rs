@@ -1,5 +1,6 @@
 //! Arithmetic, bitwise operators, concatenation, AND and OR by SQLite's rules.
 
+use arrow_schema::DataType;
 use datafusion::{
     common::{DFSchema, ScalarValue},
     logical_expr::{Expr, ExprSchemable, Operator, lit},
@@ -21,7 +22,10 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
         return Some(filter_equal(left, l, right, r, schema));
     }
     if l == Class::Other || r == Class::Other {
-        return None;
+        // Lists are put together by DataFusion.
+        let is_document = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Map(..) | DataType::Struct(_)));
+        let as_text = *op == BinaryOperator::StringConcat && (is_document(left) || is_document(right));
+        return as_text.then(|| call("concatenate", vec![left.clone(), right.clone()]));
     }
     match op {
         BinaryOperator::And | BinaryOperator::Or => {

@@ -89,6 +89,18 @@ pub(super) const ANSWERS: &[(&str, &str)] = &[
     ("SELECT name, labels['app'] IN (SELECT 'web') FROM pods ORDER BY uid", "web-1|1~db-1|0~bare|NULL"),
     ("SELECT DISTINCT labels['app'] IS NULL FROM pods ORDER BY 1", "0~1"),
     ("SELECT upper(labels['app']) FROM pods WHERE labels['app'] GLOB 'w*'", "WEB"),
+    ("SELECT json_extract(labels, '$.app') FROM pods ORDER BY uid", "web~db~NULL"),
+    ("SELECT p.labels ->> 'tier' FROM pods p WHERE p.uid = 0", "front"),
+    ("SELECT e.key, e.value FROM pods, json_each(pods.labels) AS e WHERE uid = 1000", "app|db~weight|9"),
+    ("SELECT json_array_length(make_array(1, NULL, 3)), json_extract(make_array('a', 'b'), '$[1]')", "3|b"),
+    ("SELECT json_valid(labels), json_type(labels) FROM pods WHERE uid = 1001", "1|object"),
+    ("SELECT length(labels), 'is ' || labels FROM pods WHERE uid = 1001", "2|is {}"),
+    ("SELECT name FROM pods WHERE labels LIKE '%\"app\":\"w%'", "web-1"),
+    (
+        "SELECT count(DISTINCT labels), group_concat(labels) FROM pods WHERE uid > 0",
+        "2|{\"app\":\"db\",\"weight\":\"9\"},{}",
+    ),
+    ("SELECT CAST(labels AS TEXT) FROM pods WHERE uid = 1001", "{}"),
     ("SELECT row_number() OVER (PARTITION BY labels['app'] ORDER BY labels['weight']) FROM pods", "1~1~1"),
 ];
 
