@@ -519,7 +519,7 @@ fn a_corrupt_repository_gives_what_it_has_and_says_the_rest() {
 #[test]
 fn broken_parts_are_named_and_the_rest_is_read() {
     type Break = fn(&Path);
-    let cases: [(&str, Break, &str, &str, usize); 8] = [
+    let cases: [(&str, Break, &str, &str, usize); 9] = [
         (
             "HEAD is garbage",
             |git| fs::write(git.join("HEAD"), b"\xff\xfe\0").expect("written"),
@@ -562,6 +562,13 @@ fn broken_parts_are_named_and_the_rest_is_read() {
             "objects are named by SHA-256",
             |git| fs::write(git.join("config"), "[extensions]\nobjectFormat = sha256\n").expect("written"),
             "SELECT hash FROM git_commits",
+            "sha256",
+            0,
+        ),
+        (
+            "objects are named by SHA-256",
+            |git| fs::write(git.join("config"), "[extensions]\nobjectFormat = sha256\n").expect("written"),
+            "SELECT name FROM git_repositories WHERE is_empty IS NOT NULL",
             "sha256",
             0,
         ),

@@ -125,6 +125,34 @@ fn program_called(name: &[u8], then: impl FnOnce(&Path)) -> (String, String) {
 }
 
 #[test]
+fn both_of_the_kernels_files_say_the_same_of_a_process() {
+    let waiting = Waiting::new();
+    let brief = ["name", "state", "resident_size", "total_size", "parent", "threads"];
+    // One column that only `status` has, or only `stat`, decides which of them is read; the other one is not.
+    let of = |other: &str| {
+        let columns = [&brief[..], &[other]].concat();
+        let table = table(&Sys::live(), "processes");
+        let context = context(&table, &columns, &[("pid", waiting.pid())]);
+        let (rows, outcome) = run(&table, &context);
+        outcome.expect("it is read");
+        let mut at = table.spec().columns.iter().filter(|column| columns.contains(&&*column.name));
+        let at = at.position(|column| column.name == other).expect("it is asked for");
+        let mut cells: Vec<_> = rows[0].split('|').map(str::to_owned).collect();
+        cells.remove(at);
+        (cells, context.meter.calls())
+    };
+    // Its memory grows until it sleeps.
+    let is_same = || of("uid") == of("nice");
+    let settles = (0..100).any(|_| {
+        is_same() || {
+            std::thread::sleep(Duration::from_millis(20));
+            false
+        }
+    });
+    assert!(settles, "status: {:?}, stat: {:?}", of("uid"), of("nice"));
+}
+
+#[test]
 fn a_program_is_on_disk_if_the_file_at_its_path_is_the_one_that_runs() {
     let of = |name: &str, on_disk: &str| (format!("/{name}"), on_disk.to_owned());
     let remove = |path: &Path| fs::remove_file(path).expect("removed");

@@ -102,3 +102,20 @@ fn one_table_provider() {
     let found: Vec<_> = files.iter().filter(implementing).collect();
     assert_eq!(found, [&root().join("crates/engine/src/provider.rs")]);
 }
+
+#[test]
+fn what_is_committed_is_small() {
+    const MOST_BYTES: u64 = 1 << 20;
+    let listed = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let listed = listed.expect("git is installed");
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let files = String::from_utf8_lossy(&listed.stdout);
+    let mut count = 0;
+    for file in files.split_terminator('\0') {
+        // One that was deleted and is not committed yet is no matter.
+        let Ok(metadata) = std::fs::symlink_metadata(root().join(file)) else { continue };
+        assert!(metadata.len() <= MOST_BYTES, "{file} has {} bytes: was it meant to be committed?", metadata.len());
+        count += 1;
+    }
+    assert!(count > 100, "git lists {count} files");
+}

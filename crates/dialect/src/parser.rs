@@ -297,17 +297,29 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 Token::RParen | Token::RBracket | Token::SingleQuotedString(_) => true,
                 _ => false,
             });
-            let words = tokens[at + 1..].iter().take_while(|token| matches!(token.token, Token::Word(_))).count();
+            // After AS and after a point it can be no list.
+            let names =
+                out.last().is_some_and(|before| before.token == Token::Period || keyword(&before.token) == Keyword::AS);
+            let is_part = |token: &&TokenWithSpan| match token.token {
+                Token::Word(_) => true,
+                Token::RBracket | Token::EOF => false,
+                _ => names,
+            };
+            let words = tokens[at + 1..].iter().take_while(is_part).count();
             let closed = tokens.get(at + 1 + words).is_some_and(|token| token.token == Token::RBracket);
             if !subscript && words > 0 && closed {
-                let name: Vec<String> = tokens[at + 1..=at + words]
-                    .iter()
-                    .map(|token| match &token.token {
-                        Token::Word(word) => word.value.clone(),
-                        other => other.to_string(),
-                    })
-                    .collect();
-                let word = Word { value: name.join(" "), quote_style: Some('"'), keyword: Keyword::NoKeyword };
+                let mut name = String::new();
+                let mut end = tokens[at + 1].span.start;
+                for token in &tokens[at + 1..=at + words] {
+                    let blanks = token.span.start.column.saturating_sub(end.column);
+                    name.extend(std::iter::repeat_n(' ', usize::try_from(blanks).unwrap_or(0)));
+                    match &token.token {
+                        Token::Word(word) => name.push_str(&word.value),
+                        other => name.push_str(&other.to_string()),
+                    }
+                    end = token.span.end;
+                }
+                let word = Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword };
                 let span = token.span.union(&tokens[at + 1 + words].span);
                 out.push(TokenWithSpan { token: Token::Word(word), span });
                 at += words + 2;

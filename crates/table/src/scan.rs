@@ -537,6 +537,13 @@ impl<T: Row> Scan<T> {
         self.wanted[column.position]
     }
 
+    /// Whether the query needs a column that comes from a source, which is named as in `#[column(source = ..)]`.
+    pub fn reads(&self, source: &str) -> bool {
+        let comes_from = |position: usize| T::SPEC.sources[position].name == source;
+        let columns = T::SPEC.columns.iter().zip(self.wanted());
+        columns.filter(|(_, wanted)| **wanted).any(|(column, _)| column.source.is_some_and(comes_from))
+    }
+
     /// Which columns the query needs, by position.
     pub fn wanted(&self) -> &[bool] {
         &self.wanted

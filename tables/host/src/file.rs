@@ -49,7 +49,7 @@ pub struct File {
     /// Permission bits as four octal digits: set-user-ID and its kin, owner, group, others.
     #[column(source = stat)]
     mode: Option<String>,
-    /// ID of the device that holds it.
+    /// ID of the device that a device file stands for; 0 for other files.
     #[column(source = stat)]
     device: Option<i64>,
     /// Size in bytes.
@@ -142,7 +142,7 @@ impl File {
         self.uid = Some(metadata.uid().into());
         self.gid = Some(metadata.gid().into());
         self.mode = Some(format!("{:04o}", metadata.mode() & 0o7777));
-        self.device = signed(metadata.dev());
+        self.device = signed(metadata.rdev());
         self.size = signed(metadata.size());
         self.block_size = signed(metadata.blksize());
         self.allocated_size = signed(metadata.blocks().saturating_mul(512));

@@ -33,7 +33,7 @@ pub struct Process {
     #[column(index)]
     pid: i64,
     /// Command name; the kernel keeps its first 15 bytes.
-    #[column(source = stat)]
+    #[column(source = brief)]
     name: Option<String>,
     /// Path of the program that runs, without the kernel's mark for a deleted file; NULL for a kernel thread.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
@@ -43,7 +43,7 @@ pub struct Process {
     cmdline: Option<String>,
     /// State as one letter: R runs, S sleeps, D waits for a device, T is stopped, t is being traced, Z is a zombie, I
     /// is an idle kernel thread.
-    #[column(source = stat)]
+    #[column(source = brief)]
     state: Option<String>,
     /// Working directory.
     #[column(source = working_directory, needs = "CAP_SYS_PTRACE")]
@@ -76,10 +76,10 @@ pub struct Process {
     /// Memory that cannot be paged out, in bytes; Linux does not count it and the value is always 0.
     wired_size: i64,
     /// Memory resident in RAM, in bytes.
-    #[column(source = stat)]
+    #[column(source = brief)]
     resident_size: Option<i64>,
     /// Virtual memory, in bytes.
-    #[column(source = stat)]
+    #[column(source = brief)]
     total_size: Option<i64>,
     /// Processor time in user mode, in milliseconds.
     #[column(source = stat)]
@@ -97,13 +97,13 @@ pub struct Process {
     #[column(source = stat)]
     start_time: Option<i64>,
     /// ID of the parent process; 0 for a process without one.
-    #[column(source = stat)]
+    #[column(source = brief)]
     parent: Option<i64>,
     /// Process group ID.
     #[column(source = stat)]
     pgroup: Option<i64>,
     /// Number of threads.
-    #[column(source = stat)]
+    #[column(source = brief)]
     threads: Option<i64>,
     /// Niceness, from -20 (favoured) to 19.
     #[column(source = stat)]
@@ -147,6 +147,9 @@ pub struct Process {
     /// When the machine was started, in seconds since 1970; what start times count from.
     #[column(skip)]
     booted_at: Option<i64>,
+    /// Whether `status` is read for other columns and `stat` is not.
+    #[column(skip)]
+    is_status_enough: bool,
 }
 
 impl Rows for Process {
@@ -159,7 +162,8 @@ impl Rows for Process {
                 Err(error) => scan.report("/proc/stat", &error),
             }
         }
-        Ok(pids.into_iter().map(move |pid| Process { pid, booted_at, ..Process::default() }))
+        let is_status_enough = scan.reads("status") && !scan.reads("stat");
+        Ok(pids.into_iter().map(move |pid| Process { pid, booted_at, is_status_enough, ..Process::default() }))
     }
 }
 
@@ -173,7 +177,15 @@ const DELETED: &[u8] = b" (deleted)";
 const NO_LOGIN: i64 = u32::MAX as i64;
 
 impl Process {
+    /// What both `stat` and `status` say: it is taken from the one that is read for other columns, too.
+    fn brief(&mut self, sys: &Sys) -> Result<()> {
+        if self.is_status_enough { self.status(sys) } else { self.stat(sys) }
+    }
+
     fn stat(&mut self, sys: &Sys) -> Result<()> {
+        if self.pgroup.is_some() {
+            return Ok(());
+        }
         let stat = procfs::stat(sys, self.pid)?;
         let milliseconds = |ticks: i64| ticks.saturating_mul(1000) / sys.clock_ticks();
         self.name = Some(stat.name);
@@ -199,10 +211,20 @@ impl Process {
     }
 
     fn status(&mut self, sys: &Sys) -> Result<()> {
+        if self.uid.is_some() {
+            return Ok(());
+        }
         let status = procfs::status(sys, self.pid)?;
         let (Some(user), Some(group)) = (status.user, status.group) else {
             return Err(Error::Malformed(format!("/proc/{}/status does not say whose process it is", self.pid)));
         };
+        if self.is_status_enough {
+            (self.name, self.state) = (status.name, status.state.map(String::from));
+            (self.parent, self.threads) = (status.parent, status.threads);
+            // A thread of the kernel has no memory of its own.
+            self.total_size = Some(status.virtual_bytes.unwrap_or(0));
+            self.resident_size = Some(status.resident_bytes.unwrap_or(0));
+        }
         (self.uid, self.euid, self.suid) = (Some(user.real), Some(user.effective), Some(user.saved));
         (self.gid, self.egid, self.sgid) = (Some(group.real), Some(group.effective), Some(group.saved));
         self.namespace_pid = status.innermost_pid;

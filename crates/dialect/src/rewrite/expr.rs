@@ -309,8 +309,13 @@ impl Rewriter<'_> {
                 let column = named(name, &ident);
                 Ok(Expr::CompoundIdentifier(vec![exact(relation, ident.span), column]))
             }
-            Found::Nothing if ident.quote_style == Some('"') => Ok(string(ident.value)),
-            Found::Nothing | Found::Perhaps => {
+            found @ (Found::Nothing | Found::Perhaps) => {
+                if let (Found::Nothing, Some(aliased)) = (&found, self.outer_alias(&ident.value, scope)?) {
+                    return Ok(aliased);
+                }
+                if matches!(found, Found::Nothing) && ident.quote_style == Some('"') {
+                    return Ok(string(ident.value));
+                }
                 // A quoted text that can hardly be a column name is a string even where not all columns are known.
                 let unlikely = ident.value.is_empty() || ident.value.contains(|c: char| "%/ .\\*".contains(c));
                 if ident.quote_style == Some('"') && unlikely {
@@ -324,6 +329,27 @@ impl Rewriter<'_> {
                 })
             }
         }
+    }
+
+    /// What an alias of a SELECT around this one stands for, where it may be named: in WHERE, ON and HAVING.
+    fn outer_alias(&mut self, name: &str, scope: &Scope<'_>) -> Result<Option<Expr>> {
+        let mut inner = scope;
+        while let Some(outer) = inner.outer {
+            inner.correlated.set(true);
+            if outer.alias_visible(name)
+                && let Some(aliased) = outer.alias(name).cloned()
+            {
+                let before = outer.aliases_visible.replace(false);
+                let rewritten = self.expr(aliased, outer);
+                outer.aliases_visible.set(before);
+                let mut rewritten = rewritten?;
+                qualify(&mut rewritten, outer);
+                outer.reached.set(true);
+                return Ok(Some(Expr::Nested(Box::new(rewritten))));
+            }
+            inner = outer;
+        }
+        Ok(None)
     }
 
     /// A chain of binary operators leaning left, taken apart without recursion.
@@ -841,7 +867,9 @@ fn exists_value(subquery: &Query, negated: bool) -> Option<Expr> {
     let mut counted = subquery.clone();
     if let SetExpr::Select(select) = counted.body.as_mut() {
         select.distinct = None;
-        select.projection = vec![SelectItem::UnnamedExpr(call("count", vec![number("1")]))];
+        // A name of its own: the SELECT around it may count, too.
+        let alias = exact("__exists", sqlparser::tokenizer::Span::empty());
+        select.projection = vec![SelectItem::ExprWithAlias { expr: call("count", vec![number("1")]), alias }];
     }
     let op = if negated { BinaryOperator::Eq } else { BinaryOperator::Gt };
     Some(binary(Expr::Subquery(Box::new(counted)), op, number("0")))

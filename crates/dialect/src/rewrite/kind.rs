@@ -1,5 +1,6 @@
 //! Types as far as they can be told from the text and the catalog, before planning.
 
+use arrow_schema::DataType;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
 use super::{
@@ -76,12 +77,29 @@ pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
                 functions::scalar::Returns::Text => Some(Class::Text),
                 functions::scalar::Returns::Blob => Some(Class::Blob),
                 functions::scalar::Returns::Bool => Some(Class::Bool),
-                functions::scalar::Returns::By(_) => None,
+                functions::scalar::Returns::By(rule) => {
+                    let types: Option<Vec<DataType>> =
+                        super::expr::arguments(function).iter().map(|arg| of(arg, scope).and_then(type_of)).collect();
+                    Some(Class::of(&rule(&types?)))
+                }
             }
         }
         other if is_boolean(other) => Some(Class::Bool),
         _ => None,
     }
+}
+
+/// A type of the class.
+fn type_of(class: Class) -> Option<DataType> {
+    Some(match class {
+        Class::Null => DataType::Null,
+        Class::Int => DataType::Int64,
+        Class::Real => DataType::Float64,
+        Class::Text => DataType::Utf8View,
+        Class::Blob => DataType::Binary,
+        Class::Bool => DataType::Boolean,
+        Class::Other => return None,
+    })
 }
 
 /// Whether the expression is true, false or NULL by its form.

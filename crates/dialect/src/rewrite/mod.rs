@@ -11,6 +11,7 @@ mod ordered;
 mod schema;
 mod scope;
 mod select;
+mod sorted;
 
 use datafusion::sql::parser::Statement;
 use sqlparser::{
@@ -124,7 +125,15 @@ impl Rewriter<'_> {
                 let declared: Vec<Output> =
                     cte.alias.columns.iter().map(|column| Output::unknown(column.name.value.clone())).collect();
                 if with.recursive {
-                    let columns = if declared.is_empty() { None } else { Some(declared.clone()) };
+                    let columns = match self.recursive_columns(&name, &cte.query, &declared, outer) {
+                        Some((seed, columns)) => {
+                            if let SetExpr::SetOperation { left, .. } = &mut *cte.query.body {
+                                widen_seed(left, &seed, &columns);
+                            }
+                            Some(columns)
+                        }
+                        None => (!declared.is_empty()).then(|| declared.clone()),
+                    };
                     self.ctes.push(Cte { name: name.clone(), columns, ordered: None });
                 }
                 let plain = !with.recursive && cte.alias.columns.is_empty() && cte.query.order_by.is_some();
@@ -155,6 +164,48 @@ impl Rewriter<'_> {
         Ok(columns)
     }
 
+    /// The columns of a recursive common table expression's seed, and as they have to be to hold what comes of it, too; `None`
+    /// where they cannot be told.
+    fn recursive_columns(
+        &mut self,
+        name: &str,
+        query: &Query,
+        declared: &[Output],
+        outer: Option<&Scope<'_>>,
+    ) -> Option<(Vec<Output>, Vec<Output>)> {
+        let named = |columns: Vec<Output>| -> Vec<Output> {
+            match declared.len() == columns.len() {
+                true => columns
+                    .into_iter()
+                    .zip(declared)
+                    .map(|(column, own)| Output { name: own.name.clone(), ..column })
+                    .collect(),
+                false => columns,
+            }
+        };
+        let SetExpr::SetOperation { left, .. } = &*query.body else { return None };
+        let seed = self.set_expr(&mut left.clone(), outer).ok()??;
+        if !declared.is_empty() && declared.len() != seed.len() {
+            return None;
+        }
+        let mut columns = named(seed.clone());
+        // A kind only widens: from nothing by integers and reals to text.
+        for _ in 0..4 {
+            self.ctes.push(Cte { name: name.to_owned(), columns: Some(columns.clone()), ordered: None });
+            let whole = self.query(&mut query.clone(), outer);
+            self.ctes.pop();
+            let widened = named(whole.ok()??);
+            if widened.len() != columns.len() {
+                return None;
+            }
+            if widened.iter().zip(&columns).all(|(new, old)| new.kind == old.kind) {
+                return Some((seed, columns));
+            }
+            columns = widened;
+        }
+        None
+    }
+
     fn body(&mut self, query: &mut Query, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
         let body = std::mem::replace(&mut *query.body, SetExpr::Values(empty_values()));
         match body {
@@ -171,6 +222,9 @@ impl Rewriter<'_> {
                     order_by.kind = OrderByKind::Expressions(order);
                 }
                 *query.body = SetExpr::Select(select);
+                if let Ok(Some(outputs)) = &outcome {
+                    sorted::sort_outside(query, outputs);
+                }
                 outcome
             }
             other => {
@@ -300,6 +354,25 @@ impl Rewriter<'_> {
     fn constant(&mut self, expr: &mut Expr, outer: Option<&Scope<'_>>) -> Result<()> {
         let scope = Scope::empty(outer);
         self.value(expr, &scope)
+    }
+}
+
+/// Gives the seed of a recursion the kinds that its columns come to have: DataFusion casts all that follows to the seed's.
+fn widen_seed(seed: &mut SetExpr, own: &[Output], columns: &[Output]) {
+    for (at, (own, column)) in own.iter().zip(columns).enumerate() {
+        let function =
+            kind::conversion_of_null(own.kind, column.kind).or_else(|| kind::conversion(own.kind, column.kind));
+        let Some(function) = function else { continue };
+        convert_item(seed, at, function);
+        // The item's name is the column's.
+        if let SetExpr::Select(select) = &mut *seed
+            && let Some(item @ ast::SelectItem::UnnamedExpr(_)) = select.projection.get_mut(at)
+        {
+            let taken = std::mem::replace(item, ast::SelectItem::Wildcard(ast::WildcardAdditionalOptions::default()));
+            if let ast::SelectItem::UnnamedExpr(expr) = taken {
+                *item = ast::SelectItem::ExprWithAlias { expr, alias: build::exact(own.name.clone(), Span::empty()) };
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use indago_table::{Error, ErrorContext, Result, Sys};
 
 use crate::source::config::Config;
 use crate::source::find::Place;
+use crate::source::store::known_names;
 use crate::source::{commit, read_file};
 
 /// What a ref says.
@@ -40,9 +41,9 @@ const OWN: [&str; 3] = ["refs/bisect", "refs/worktree", "refs/rewritten"];
 
 impl Refs {
     pub(crate) fn read(sys: &Sys, place: &Place) -> Result<Self> {
-        if let Some(format) = Config::of(sys, place).unwrap_or_default().get("extensions.refstorage")
-            && format != "files"
-        {
+        let config = Config::of(sys, place).unwrap_or_default();
+        known_names(&config)?;
+        if let Some(format) = config.get("extensions.refstorage").filter(|format| *format != "files") {
             return Err(Error::Unsupported(format!("refs stored as {format} cannot be read yet")));
         }
         let mut refs = Refs::default();

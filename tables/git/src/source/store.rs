@@ -12,6 +12,14 @@ use crate::source::config::Config;
 use crate::source::find::Place;
 use crate::source::read_file;
 
+/// Fails where objects have names of another kind than ours.
+pub(super) fn known_names(config: &Config) -> Result<()> {
+    match config.get("extensions.objectformat").filter(|format| *format != "sha1") {
+        Some(format) => Err(Error::Unsupported(format!("objects named by {format} cannot be read yet, only sha1"))),
+        None => Ok(()),
+    }
+}
+
 /// A repository whose objects can be read.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -23,10 +31,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn open(sys: &Sys, place: Place) -> Result<Self> {
-        let config = Config::of(sys, &place).unwrap_or_default();
-        if let Some(format) = config.get("extensions.objectformat").filter(|format| *format != "sha1") {
-            return Err(Error::Unsupported(format!("objects named by {format} cannot be read yet, only sha1")));
-        }
+        known_names(&Config::of(sys, &place).unwrap_or_default())?;
         let shallow = match read_file(sys, &place.common_dir.join("shallow")).if_present()? {
             Some(bytes) => bytes.split(|byte| *byte == b'\n').filter_map(commit::id).collect(),
             None => HashSet::new(),

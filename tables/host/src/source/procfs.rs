@@ -151,6 +151,13 @@ pub(crate) struct Identity {
 /// `/proc/<pid>/status`; lines that this kernel does not write are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Status {
+    pub(crate) name: Option<String>,
+    pub(crate) state: Option<char>,
+    pub(crate) parent: Option<i64>,
+    pub(crate) threads: Option<i64>,
+    /// A thread of the kernel has no memory of its own.
+    pub(crate) virtual_bytes: Option<i64>,
+    pub(crate) resident_bytes: Option<i64>,
     pub(crate) thread_group: Option<i64>,
     pub(crate) tracer: Option<i64>,
     pub(crate) user: Option<Identity>,
@@ -171,6 +178,12 @@ fn parse_status(bytes: &[u8]) -> Status {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let value = line[colon + 1..].trim_ascii();
         match &line[..colon] {
+            b"Name" => status.name = line.get(colon + 2..).map(text),
+            b"State" => status.state = value.first().copied().map(char::from),
+            b"PPid" => status.parent = number(value),
+            b"Threads" => status.threads = number(value),
+            b"VmSize" => status.virtual_bytes = kibibytes(value),
+            b"VmRSS" => status.resident_bytes = kibibytes(value),
             b"Tgid" => status.thread_group = number(value),
             b"TracerPid" => status.tracer = number(value),
             b"Uid" => status.user = identity(value),
@@ -185,12 +198,17 @@ fn parse_status(bytes: &[u8]) -> Status {
     status
 }
 
+fn kibibytes(value: &[u8]) -> Option<i64> {
+    number(value.strip_suffix(b" kB")?)?.checked_mul(1024)
+}
+
 fn identity(value: &[u8]) -> Option<Identity> {
     let mut numbers = value.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).map(number);
     Some(Identity { real: numbers.next()??, effective: numbers.next()??, saved: numbers.next()?? })
 }
 
-/// `/proc/<pid>/io`: bytes that came from storage, and bytes that went to it.
+/// `/proc/<pid>/io`: bytes that came from storage, and bytes that went to it. Those that a truncated file took back before
+/// they were written are not among them.
 pub(crate) fn io(sys: &Sys, pid: i64) -> Result<(i64, i64)> {
     let path = format!("/proc/{pid}/io");
     with_bytes(sys, &path, |bytes| {
@@ -198,7 +216,8 @@ pub(crate) fn io(sys: &Sys, pid: i64) -> Result<(i64, i64)> {
             let mut lines = bytes.split(|byte| *byte == b'\n');
             lines.find_map(|line| number(line.strip_prefix(key)?.trim_ascii()))
         };
-        let both = value(b"read_bytes:").zip(value(b"write_bytes:"));
+        let cancelled = value(b"cancelled_write_bytes:").unwrap_or(0);
+        let both = value(b"read_bytes:").zip(value(b"write_bytes:").map(|written: i64| written - cancelled));
         both.ok_or_else(|| Error::Malformed(format!("{path} does not count bytes")))
     })
 }
@@ -325,7 +344,10 @@ mod tests {
 
     #[test]
     fn status_takes_the_lines_that_are_there() {
-        let status = parse_status(b"Name:\tx\nTgid:\t7\nUid:\t1\t2\t3\t4\nGid:\t5\t6\nNSpid:\t7\t1\nCapEff:\t00ff\n");
+        let status = parse_status(b"Name:\ta: b \nState:\tZ (zombie)\nTgid:\t7\nPPid:\t1\nVmRSS:\t      12 kB\nThreads:\t3\nUid:\t1\t2\t3\t4\nGid:\t5\t6\nNSpid:\t7\t1\nCapEff:\t00ff\n");
+        assert_eq!((status.name.as_deref(), status.state), (Some("a: b "), Some('Z')));
+        assert_eq!((status.parent, status.threads), (Some(1), Some(3)));
+        assert_eq!((status.virtual_bytes, status.resident_bytes), (None, Some(12 << 10)));
         assert_eq!(status.thread_group, Some(7));
         assert_eq!(status.user, Some(Identity { real: 1, effective: 2, saved: 3 }));
         assert_eq!(status.group, None, "cut in the middle");

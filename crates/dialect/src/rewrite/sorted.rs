@@ -1,0 +1,79 @@
+//! ORDER BY a column that an alias hides: `SELECT lower(path) AS path FROM file ORDER BY file.path`.
+//!
+//! DataFusion adds what it sorts by to what is selected, and then two columns have one name, or it takes the alias for the
+//! column. There what is sorted by becomes a column of its own, which is left out again outside.
+
+use std::ops::ControlFlow;
+
+use sqlparser::{
+    ast::{self, Expr, Ident, OrderByKind, Query, SelectItem, SetExpr, TableAlias, TableFactor},
+    tokenizer::Span,
+};
+
+use super::{build::exact, integer, scope::Output};
+
+const SORTED: &str = "__sorted";
+
+/// Sorts a rewritten SELECT from outside if it has to.
+pub(crate) fn sort_outside(query: &mut Query, outputs: &[Output]) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let Some(OrderByKind::Expressions(terms)) = query.order_by.as_mut().map(|order| &mut order.kind) else { return };
+    let aliased: Option<Vec<(&str, &Expr)>> = select
+        .projection
+        .iter()
+        .filter_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } => Some(Some((alias.value.as_str(), expr))),
+            SelectItem::UnnamedExpr(_) => None,
+            _ => Some(None),
+        })
+        .collect();
+    let Some(aliased) = aliased else { return };
+    let distinct_names = outputs.iter().enumerate().all(|(at, one)| outputs[..at].iter().all(|it| it.name != one.name));
+    let is_output = |term: &Expr| match term {
+        Expr::Identifier(ident) => aliased.iter().any(|(alias, _)| *alias == ident.value),
+        term => integer(term).is_some(),
+    };
+    let is_hidden = |term: &Expr| !is_output(term) && mentions_hidden(term, &aliased);
+    if select.distinct.is_some()
+        || !distinct_names
+        || outputs.len() != select.projection.len()
+        || !terms.iter().any(|term| is_hidden(&term.expr))
+    {
+        return;
+    }
+    let places: Vec<bool> = terms.iter().map(|term| !is_output(&term.expr)).collect();
+    for (at, (term, _)) in terms.iter_mut().zip(places).enumerate().filter(|(_, (_, is_place))| *is_place) {
+        let alias = exact(format!("{SORTED}_{at}"), Span::empty());
+        let expr = std::mem::replace(&mut term.expr, Expr::Identifier(alias.clone()));
+        select.projection.push(SelectItem::ExprWithAlias { expr, alias });
+    }
+    let name = |output: &Output| SelectItem::UnnamedExpr(Expr::Identifier(exact(output.name.clone(), Span::empty())));
+    let mut inner = super::empty_query();
+    std::mem::swap(&mut inner.body, &mut query.body);
+    let mut outer = super::select_all_from(Ident::new(SORTED).into());
+    if let SetExpr::Select(select) = outer.body.as_mut() {
+        select.projection = outputs.iter().map(name).collect();
+        if let Some(from) = select.from.first_mut() {
+            let alias = TableAlias { explicit: true, name: Ident::new(SORTED), columns: Vec::new(), at: None };
+            from.relation =
+                TableFactor::Derived { lateral: false, subquery: Box::new(inner), alias: Some(alias), sample: None };
+        }
+    }
+    query.body = outer.body;
+}
+
+/// Whether a term speaks of a column that has the name of an alias and is not what the alias stands for.
+fn mentions_hidden(term: &Expr, aliased: &[(&str, &Expr)]) -> bool {
+    let hidden = ast::visit_expressions(term, |expr| {
+        let name = match expr {
+            Expr::Identifier(ident) => Some(&ident.value),
+            Expr::CompoundIdentifier(parts) => parts.last().map(|last| &last.value),
+            _ => None,
+        };
+        match name {
+            Some(name) if aliased.iter().any(|(alias, item)| alias == name && *item != expr) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    hidden.is_break()
+}
