@@ -4,6 +4,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -114,9 +115,12 @@ impl Fetch {
         let (sender, token) = watch::channel(None);
         let (scan, list, path) = (scan.clone(), list.clone(), url.clone());
         let answer = Task::spawn(async move {
+            // How much of the start there was when it was last looked at.
+            let seen = AtomicUsize::new(0);
             let arriving = |text: &[u8]| {
-                if text.len() <= START && sender.borrow().is_none() {
-                    sender.send_replace(next_token(text));
+                let start = &text[..text.len().min(START)];
+                if seen.swap(start.len(), Ordering::Relaxed) < start.len() && sender.borrow().is_none() {
+                    sender.send_replace(next_token(start));
                 }
             };
             get(&scan, &list.cluster, &path, list.needs, &arriving).await
