@@ -42,3 +42,10 @@ SELECT CASE WHEN json_valid(x) THEN (SELECT count(*) FROM json_each(x)) ELSE -1 
 SELECT pid AS [a-b] FROM processes ORDER BY 1 LIMIT 1;
 SELECT x.[process (id)] FROM (SELECT pid AS [process (id)] FROM processes) x ORDER BY 1 LIMIT 1;
 SELECT pid AS [a.b], name AS [3 x] FROM processes ORDER BY pid LIMIT 1;
+SELECT p.pid, (SELECT count(*) FROM (SELECT pid FROM processes q WHERE q.parent = p.pid) k) FROM processes p ORDER BY 1;
+SELECT p.pid, (WITH k AS (SELECT pid FROM processes q WHERE q.parent = p.pid) SELECT count(*) FROM k) FROM processes p ORDER BY 1;
+SELECT p.pid FROM processes p WHERE EXISTS (SELECT 1 FROM (SELECT uid FROM users u WHERE u.uid = p.uid) x) ORDER BY 1;
+SELECT p.pid FROM processes p WHERE p.uid IN (SELECT x.uid FROM (SELECT uid FROM users u WHERE u.uid <= p.uid) x) ORDER BY 1;
+SELECT p.pid FROM processes p WHERE p.pid IN (WITH k AS (SELECT max(pid) AS m FROM processes q WHERE q.uid = p.uid) SELECT m FROM k) ORDER BY 1;
+SELECT u.username, (SELECT group_concat(name) FROM (SELECT name FROM processes p WHERE p.uid = u.uid ORDER BY name)) FROM users u ORDER BY 1;
+SELECT u.username, (SELECT x.n FROM (SELECT count(*) AS n, p.uid FROM processes p GROUP BY p.uid) x WHERE x.uid = u.uid) FROM users u ORDER BY 1;

@@ -473,13 +473,12 @@ impl Unnester {
         Ok(Transformed::yes(plan))
     }
 
-    /// Whether DataFusion turns the subquery of EXISTS or IN in a filter into a join by itself.
+    /// Whether DataFusion turns the subquery of EXISTS or IN in a filter into a join by itself. It does not carry columns
+    /// out of a subquery in FROM.
     fn left_to_datafusion(&self, subquery: &Subquery, input: &LogicalPlan) -> Result<bool> {
         fn plain(plan: &LogicalPlan) -> Result<bool> {
             match plan {
-                LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_)
-                    if !plan.contains_outer_reference() && !mentions_subquery(plan)? =>
-                {
+                LogicalPlan::Projection(_) if !plan.contains_outer_reference() && !mentions_subquery(plan)? => {
                     plain(plan.inputs()[0])
                 }
                 LogicalPlan::Filter(filter) if !has_subquery(&filter.predicate) => plain(&filter.input),
@@ -504,9 +503,7 @@ impl Unnester {
         }
         fn plain(plan: &LogicalPlan, aggregated: bool) -> Result<bool> {
             match plan {
-                LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_)
-                    if !plan.contains_outer_reference() && !mentions_subquery(plan)? =>
-                {
+                LogicalPlan::Projection(_) if !plan.contains_outer_reference() && !mentions_subquery(plan)? => {
                     plain(plan.inputs()[0], aggregated)
                 }
                 LogicalPlan::Aggregate(aggregate)
