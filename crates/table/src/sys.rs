@@ -152,11 +152,6 @@ impl Sys {
         rustix::process::geteuid().as_raw().into()
     }
 
-    /// Bytes in a memory page.
-    pub fn page_size(&self) -> i64 {
-        rustix::param::page_size() as i64
-    }
-
     /// Clock ticks in a second, the unit of processor times in `/proc`.
     pub fn clock_ticks(&self) -> i64 {
         rustix::param::clock_ticks_per_second() as i64

@@ -33,7 +33,7 @@ pub struct Process {
     #[column(index)]
     pid: i64,
     /// Command name; the kernel keeps its first 15 bytes.
-    #[column(source = brief)]
+    #[column(source = stat_or_status)]
     name: Option<String>,
     /// Path of the program that runs, without the kernel's mark for a deleted file; NULL for a kernel thread.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
@@ -43,7 +43,7 @@ pub struct Process {
     cmdline: Option<String>,
     /// State as one letter: R runs, S sleeps, D waits for a device, T is stopped, t is being traced, Z is a zombie, I
     /// is an idle kernel thread.
-    #[column(source = brief)]
+    #[column(source = stat_or_status)]
     state: Option<String>,
     /// Working directory.
     #[column(source = working_directory, needs = "CAP_SYS_PTRACE")]
@@ -76,10 +76,10 @@ pub struct Process {
     /// Memory that cannot be paged out, in bytes; Linux does not count it and the value is always 0.
     wired_size: i64,
     /// Memory resident in RAM, in bytes.
-    #[column(source = brief)]
+    #[column(source = status)]
     resident_size: Option<i64>,
     /// Virtual memory, in bytes.
-    #[column(source = brief)]
+    #[column(source = status)]
     total_size: Option<i64>,
     /// Processor time in user mode, in milliseconds.
     #[column(source = stat)]
@@ -97,13 +97,13 @@ pub struct Process {
     #[column(source = stat)]
     start_time: Option<i64>,
     /// ID of the parent process; 0 for a process without one.
-    #[column(source = brief)]
+    #[column(source = stat_or_status)]
     parent: Option<i64>,
     /// Process group ID.
     #[column(source = stat)]
     pgroup: Option<i64>,
     /// Number of threads.
-    #[column(source = brief)]
+    #[column(source = stat_or_status)]
     threads: Option<i64>,
     /// Niceness, from -20 (favoured) to 19.
     #[column(source = stat)]
@@ -178,7 +178,7 @@ const NO_LOGIN: i64 = u32::MAX as i64;
 
 impl Process {
     /// What both `stat` and `status` say: it is taken from the one that is read for other columns, too.
-    fn brief(&mut self, sys: &Sys) -> Result<()> {
+    fn stat_or_status(&mut self, sys: &Sys) -> Result<()> {
         if self.is_status_enough { self.status(sys) } else { self.stat(sys) }
     }
 
@@ -190,8 +190,6 @@ impl Process {
         let milliseconds = |ticks: i64| ticks.saturating_mul(1000) / sys.clock_ticks();
         self.name = Some(stat.name);
         self.state = Some(stat.state.to_string());
-        self.resident_size = Some(stat.resident_pages.saturating_mul(sys.page_size()));
-        self.total_size = Some(stat.virtual_bytes);
         self.user_time = Some(milliseconds(stat.user_ticks));
         self.system_time = Some(milliseconds(stat.system_ticks));
         self.parent = Some(stat.parent);
@@ -221,10 +219,10 @@ impl Process {
         if self.is_status_enough {
             (self.name, self.state) = (status.name, status.state.map(String::from));
             (self.parent, self.threads) = (status.parent, status.threads);
-            // A thread of the kernel has no memory of its own.
-            self.total_size = Some(status.virtual_bytes.unwrap_or(0));
-            self.resident_size = Some(status.resident_bytes.unwrap_or(0));
         }
+        // What `stat` says of resident memory is out of date by design. A thread of the kernel has none of its own.
+        self.total_size = Some(status.virtual_bytes.unwrap_or(0));
+        self.resident_size = Some(status.resident_bytes.unwrap_or(0));
         (self.uid, self.euid, self.suid) = (Some(user.real), Some(user.effective), Some(user.saved));
         (self.gid, self.egid, self.sgid) = (Some(group.real), Some(group.effective), Some(group.saved));
         self.namespace_pid = status.innermost_pid;

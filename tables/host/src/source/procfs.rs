@@ -97,8 +97,6 @@ pub(crate) struct Stat {
     pub(crate) nice: i64,
     pub(crate) threads: i64,
     pub(crate) start_ticks: i64,
-    pub(crate) virtual_bytes: i64,
-    pub(crate) resident_pages: i64,
 }
 
 pub(crate) fn stat(sys: &Sys, pid: i64) -> Result<Stat> {
@@ -116,8 +114,8 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let mut fields = bytes.get(close + 1..)?.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
     let state = char::from(*fields.next()?.first()?);
     let mut stat = Stat { name, state, ..Stat::default() };
-    // The manual counts fields from 1; the state is the third.
-    for position in 4..=24 {
+    // The manual counts fields from 1; the state is the third. The last one shows that the one before is whole.
+    for position in 4..=23 {
         let field = fields.next()?;
         let place = match position {
             4 => &mut stat.parent,
@@ -130,8 +128,6 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
             19 => &mut stat.nice,
             20 => &mut stat.threads,
             22 => &mut stat.start_ticks,
-            23 => &mut stat.virtual_bytes,
-            24 => &mut stat.resident_pages,
             _ => continue,
         };
         // An unsigned number beyond our range saturates.
@@ -155,7 +151,6 @@ pub(crate) struct Status {
     pub(crate) state: Option<char>,
     pub(crate) parent: Option<i64>,
     pub(crate) threads: Option<i64>,
-    /// A thread of the kernel has no memory of its own.
     pub(crate) virtual_bytes: Option<i64>,
     pub(crate) resident_bytes: Option<i64>,
     pub(crate) thread_group: Option<i64>,
@@ -323,7 +318,6 @@ mod tests {
             assert_eq!((stat.state, stat.parent, stat.group, stat.session), ('S', 1, 2, 3));
             assert_eq!((stat.user_ticks, stat.system_ticks), (11, 12));
             assert_eq!((stat.nice, stat.threads, stat.start_ticks), (-5, 3, 77));
-            assert_eq!((stat.virtual_bytes, stat.resident_pages), (4096, 6));
             assert_eq!(terminal(stat.terminal).as_deref(), Some("pts/0"));
         }
         let bytes = [b"42 (\xff\xfe) ", TAIL.as_bytes()].concat();
@@ -333,8 +327,9 @@ mod tests {
     #[test]
     fn a_stat_cut_anywhere_is_no_stat() {
         let whole = format!("42 (name) {TAIL}");
-        let needed = whole.find(" 18446").expect("a field that nobody reads");
-        for end in 0..needed - 1 {
+        // What comes last has to end.
+        let needed = whole.find(" 4096").expect("a field that nobody reads") + " 4".len();
+        for end in 0..needed {
             assert_eq!(parse_stat(&whole.as_bytes()[..end]), None, "cut at {end}");
         }
         for noise in ["", ")(", "1 (a) S x", "1 (a)", "(((", "\0\0\0"] {
