@@ -7,7 +7,7 @@ use datafusion::{
         DFSchemaRef, Result,
         tree_node::{Transformed, TreeNodeRecursion, TreeNodeRewriter},
     },
-    logical_expr::{Distinct, EmptyRelation, Expr, ExpressionPlacement, LogicalPlan},
+    logical_expr::{EmptyRelation, Expr, ExpressionPlacement, LogicalPlan},
     optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
 };
 
@@ -75,7 +75,7 @@ impl Nodes {
             LogicalPlan::Aggregate(_) => Self::AGGREGATE,
             LogicalPlan::Sort(_) => Self::SORT,
             LogicalPlan::Limit(_) => Self::LIMIT,
-            LogicalPlan::Distinct(Distinct::All(_) | Distinct::On(_)) => Self::DISTINCT,
+            LogicalPlan::Distinct(_) => Self::DISTINCT,
             LogicalPlan::Union(_) => Self::UNION,
             LogicalPlan::Subquery(_) => Self::SUBQUERY,
             LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, .. }) => Self::EMPTY,

@@ -6,11 +6,16 @@
 use std::ops::ControlFlow;
 
 use sqlparser::{
-    ast::{self, Expr, Ident, OrderByKind, Query, SelectItem, SetExpr, TableAlias, TableFactor},
+    ast::{self, Expr, OrderByKind, Query, SelectItem, SetExpr},
     tokenizer::Span,
 };
 
-use super::{build::exact, integer, scope::Output};
+use super::{
+    build::{exact, number},
+    integer,
+    scope::Output,
+    select::select_one_from,
+};
 
 const SORTED: &str = "__sorted";
 
@@ -50,14 +55,10 @@ pub(crate) fn sort_outside(query: &mut Query, outputs: &[Output]) {
     let name = |output: &Output| SelectItem::UnnamedExpr(Expr::Identifier(exact(output.name.clone(), Span::empty())));
     let mut inner = super::empty_query();
     std::mem::swap(&mut inner.body, &mut query.body);
-    let mut outer = super::select_all_from(Ident::new(SORTED).into());
+    let mut outer = select_one_from(inner, SORTED, number("1"));
     if let SetExpr::Select(select) = outer.body.as_mut() {
+        select.selection = None;
         select.projection = outputs.iter().map(name).collect();
-        if let Some(from) = select.from.first_mut() {
-            let alias = TableAlias { explicit: true, name: Ident::new(SORTED), columns: Vec::new(), at: None };
-            from.relation =
-                TableFactor::Derived { lateral: false, subquery: Box::new(inner), alias: Some(alias), sample: None };
-        }
     }
     query.body = outer.body;
 }
