@@ -24,14 +24,17 @@ pub struct ContainerProcess {
     /// Process ID, as the host sees it.
     #[column(index)]
     pid: i64,
-    /// ID of the container that the process runs in: the inner one where one runs in another.
+    /// ID of the container that the process runs in: the inner one where one runs in another. For LXC and systemd-nspawn
+    /// it is the container's name, on AWS Fargate the task's ID with a number.
     #[column(index)]
     container_id: String,
     /// ID of the container around that container; NULL unless one runs inside another.
     outer_container_id: Option<String>,
-    /// UID of the Kubernetes pod that the container belongs to; NULL outside Kubernetes.
+    /// UID of the Kubernetes pod that the container belongs to, as its kubelet knows it: join it to `kubelet_uid` of
+    /// `kubernetes_pods`, which for static pods is not the pod's UID in the API. NULL outside Kubernetes.
     pod_uid: Option<String>,
-    /// What the cgroup's name says of the runtime: `docker`, `podman`, `containerd` or `cri-o`; NULL where it says nothing.
+    /// What the cgroup's name says of the runtime: `docker`, `podman`, `containerd`, `cri-o`, `buildkit`, `lxc` or
+    /// `systemd-nspawn`; NULL where it says nothing.
     runtime: Option<&'static str>,
     /// Path of the process's cgroup below the mount point of its hierarchy.
     cgroup_path: String,
