@@ -557,7 +557,7 @@ impl Table for ByHand {
                 sink.blocking_send(RecordBatch::try_new_with_options(schema, arrays, &options).expect("it fits"));
                 Ok(())
             };
-            Slice { label: String::new(), reading: Reading::Blocking(Box::new(read)) }
+            Slice::new("", Reading::Blocking(Box::new(read)))
         };
         Ok(vec![slice(0), slice(50)])
     }

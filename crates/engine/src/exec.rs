@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use arrow_array::RecordBatch;
@@ -20,14 +21,13 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
 };
 use futures::{Stream, StreamExt, TryStreamExt};
-use indago_dialect::Interrupt;
 use indago_table::scan::BoxFuture;
 use indago_table::table::FindSlices;
 use indago_table::{
-    Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, Scalar, ScanContext, Sink, Slice,
+    Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, Scalar, ScanContext, Sink, Slice, Sys,
     TableRef, TableSpec,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::alternatives;
@@ -37,6 +37,7 @@ use crate::estimate;
 use crate::lookup_join::cache;
 use crate::shared::SharedReading;
 use crate::state::{QueryState, ScanRecord, Shared};
+use crate::threads::Threads;
 
 /// What is asked of a table.
 #[derive(Debug, Clone)]
@@ -58,14 +59,23 @@ impl Asked {
     pub(crate) fn union<'a>(scans: impl IntoIterator<Item = &'a Asked>, more: &[usize]) -> Option<Asked> {
         let scans: Vec<&Asked> = scans.into_iter().collect();
         let (first, others) = scans.split_first()?;
-        let is_common = others.iter().all(|other| other.conditions == first.conditions);
+        let is_common = |condition: &&Condition| others.iter().all(|other| other.conditions.contains(condition));
+        let mut conditions: Vec<Condition> = first.conditions.iter().filter(is_common).cloned().collect();
+        let own = |asked: &&Asked| {
+            let own = asked.conditions.iter().filter(|condition| !conditions.contains(condition));
+            own.cloned().collect::<Vec<_>>()
+        };
+        let mut lists: Vec<Vec<Condition>> = scans.iter().map(own).collect();
+        lists.dedup();
+        if lists.iter().all(|own| !own.is_empty()) {
+            conditions.push(Condition::any_of(lists));
+        }
         let mut columns: Vec<usize> = scans.iter().flat_map(|asked| &asked.columns).chain(more).copied().collect();
-        if !is_common {
+        if scans.iter().any(|asked| asked.conditions != conditions) {
             columns.extend(scans.iter().flat_map(|asked| &asked.conditions).flat_map(Condition::columns));
         }
         columns.sort_unstable();
         columns.dedup();
-        let conditions = if is_common { first.conditions.clone() } else { Vec::new() };
         Some(Asked { columns, conditions, limit: None, ..(*first).clone() })
     }
 
@@ -130,6 +140,8 @@ pub(crate) struct Binding {
     pub(crate) leaf: usize,
     /// Columns that will have keys.
     pub(crate) columns: Vec<usize>,
+    /// The keys are patterns that the column looks like, and whether case counts for them.
+    pub(crate) pattern: Option<bool>,
 }
 
 impl ScanExec {
@@ -206,9 +218,9 @@ impl ScanExec {
         let limit = asked.limit.filter(|_| !self.table.checks_filters() || !asked.alternatives.is_empty());
         let told_apart_by: Vec<usize> =
             asked.constrained().iter().filter_map(|column| columns.binary_search(column).ok()).collect();
-        let (at_once, table, scope) = (self.engine.limits.slices, self.table.clone(), state.scope.clone());
+        let (engine, table, scope) = (self.engine.clone(), self.table.clone(), state.scope.clone());
         let contexts = self.contexts(state, &record, &columns, asked, &filters);
-        let start = move |context| read(at_once, &table, context, record.clone(), scope.clone(), failure.clone());
+        let start = move |context| read(&engine, &table, context, record.clone(), scope.clone(), failure.clone());
         let rows = match <[ScanContext; 1]>::try_from(contexts) {
             Ok([context]) => start(context).boxed(),
             Err(contexts) => alternatives::in_turn(contexts, start, told_apart_by).boxed(),
@@ -248,6 +260,8 @@ impl ScanExec {
             gate: self.engine.gate.clone(),
             query: state.scope.clone(),
             given: Arc::default(),
+            within: None,
+            slice: None,
         };
         match &*asked.alternatives {
             [] => vec![context(asked.constraints.clone())],
@@ -257,7 +271,7 @@ impl ScanExec {
 
     /// The calls that the scan would make, for `EXPLAIN`: labels of its parts.
     fn parts(&self) -> Vec<String> {
-        let state = self.engine.start_query(Interrupt::default());
+        let state = self.engine.start_query(self.engine.interrupt(), None);
         let record = self.record(&state, &self.asked, "explain");
         let (filters, _) = condition::asked(&self.asked.conditions);
         let contexts = self.contexts(&state, &record, &self.asked.columns, &self.asked, &filters);
@@ -357,7 +371,7 @@ impl ExecutionPlan for ScanExec {
         let state = context
             .session_config()
             .get_extension::<QueryState>()
-            .unwrap_or_else(|| self.engine.start_query(Interrupt::default()));
+            .unwrap_or_else(|| self.engine.start_query(self.engine.interrupt(), None));
         let spec = self.table.spec();
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {
@@ -366,7 +380,10 @@ impl ExecutionPlan for ScanExec {
                 }
                 cache::read(self, binding, &self.keys, state, &context)?
             }
-            (None, Some(shared)) => shared.stream(self, &state, &context)?,
+            (None, Some(shared)) => {
+                state.keep(shared);
+                shared.stream(self, &state, &context)?
+            }
             (None, None) => {
                 let record = self.record(&state, &self.asked, "scan");
                 self.reading(&state, record, &self.asked)
@@ -405,7 +422,7 @@ impl ExecutionPlan for ScanExec {
 
 /// Reads all slices of a scan concurrently. A slice that fails becomes a warning; the others go on.
 fn read(
-    at_once: usize,
+    engine: &Shared,
     table: &TableRef,
     context: ScanContext,
     record: Arc<ScanRecord>,
@@ -415,44 +432,58 @@ fn read(
     let (sender, receiver) = mpsc::channel(2);
     let mut tasks = JoinSet::new();
     let (meter, left) = (context.meter.clone(), context.limit);
-    let report = Report { table: table.spec().name.to_string(), scope };
+    let covered = Covered { table: table.spec().name.to_string(), scope, clock: engine.clock.clone() };
+    let (wanted, is_wanted) = watch::channel(false);
     match table.slices(&context) {
-        Err(error) => report.add("", &error),
+        Err(error) => covered.end(&context.slice_name(""), 0, &Err(error)),
         Ok(slices) => {
-            let places = Arc::new(Semaphore::new(at_once.max(1)));
-            let readers = Readers { sink: ChannelSink(sender), record: record.clone(), report, places };
+            let readers = Readers {
+                sender,
+                record: record.clone(),
+                covered,
+                places: Arc::new(Semaphore::new(engine.limits.slices.max(1))),
+                threads: engine.threads.clone(),
+                is_wanted,
+            };
             for slice in slices {
                 tasks.spawn(readers.clone().read(slice));
             }
         }
     }
-    Rows { receiver, tasks, left, record, meter, failure }
+    Rows { receiver, tasks, wanted, left, record, meter, failure }
 }
 
 /// Reads slices, so many at the same time as there are places.
 #[derive(Clone)]
 struct Readers {
-    sink: ChannelSink,
+    sender: mpsc::Sender<RecordBatch>,
     record: Arc<ScanRecord>,
-    report: Report,
+    covered: Covered,
     places: Arc<Semaphore>,
+    threads: Arc<Threads>,
+    /// Turns true when the first rows are asked for.
+    is_wanted: watch::Receiver<bool>,
 }
 
 impl Readers {
     fn read(self, slice: Slice) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let outcome = match slice.reading {
-                // What only looks for slices takes no place: those that it finds need one.
-                Reading::Finding(find) => self.find(find).await,
-                Reading::Async(read) => self.in_place(read(Box::new(self.sink.clone()))).await,
-                Reading::Blocking(read) => {
-                    let mut sink = self.sink.clone();
-                    self.in_place(on_blocking_thread(move || read(&mut sink))).await
-                }
-            };
-            if let Err(error) = outcome {
-                self.report.add(&slice.label, &error);
+            // What only looks for slices is no slice of its own, unless it fails.
+            if !matches!(slice.reading, Reading::Finding(_)) {
+                self.covered.begin(&slice);
             }
+            let rows = Arc::<AtomicU64>::default();
+            let mut sink = ChannelSink { sender: self.sender.clone(), rows: rows.clone() };
+            let outcome = match slice.reading {
+                // It takes no place: the slices that it finds need one.
+                Reading::Finding(find) => match self.find(find).await {
+                    Ok(()) => return,
+                    failed => failed,
+                },
+                Reading::Async(read) => self.in_place(read(Box::new(sink))).await,
+                Reading::Blocking(read) => self.in_place(self.on_thread(move || read(&mut sink))).await,
+            };
+            self.covered.end(&slice.label, rows.load(Ordering::Relaxed), &outcome);
         })
     }
 
@@ -464,10 +495,30 @@ impl Readers {
         outcome
     }
 
+    /// Runs work that blocks. It starts before anybody asks for rows only while the engine has threads to spare: a reader
+    /// that is ahead holds its thread until its plan comes to it.
+    async fn on_thread(
+        &self,
+        work: impl FnOnce() -> Result<(), TableError> + Send + 'static,
+    ) -> Result<(), TableError> {
+        let mut is_wanted = self.is_wanted.clone();
+        let _early = tokio::select! {
+            biased;
+            // An error means that the rows were dropped: the work ends by itself, at its first row.
+            _ = is_wanted.wait_for(|is_wanted| *is_wanted) => None,
+            place = self.threads.eager.acquire() => place.ok(),
+        };
+        match self.threads.read(work).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(TableError::Cancelled),
+        }
+    }
+
     async fn find(&self, find: FindSlices) -> Result<(), TableError> {
         let (sender, mut found) = mpsc::channel(1);
         self.record.start_search();
-        let search = on_blocking_thread(move || find(&mut |slice| sender.blocking_send(slice).is_ok()));
+        let search = self.on_thread(move || find(&mut |slice| sender.blocking_send(slice).is_ok()));
         let read = async {
             let mut tasks = JoinSet::new();
             while let Some(slice) = found.recv().await {
@@ -489,23 +540,21 @@ impl Readers {
     }
 }
 
-async fn on_blocking_thread(work: impl FnOnce() -> Result<(), TableError> + Send + 'static) -> Result<(), TableError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(TableError::Cancelled),
-    }
-}
-
+/// Where the slices of a scan note how much of them was read.
 #[derive(Clone)]
-struct Report {
+struct Covered {
     table: String,
-    scope: Arc<indago_table::QueryScope>,
+    scope: Arc<QueryScope>,
+    clock: Sys,
 }
 
-impl Report {
-    fn add(&self, origin: &str, error: &TableError) {
-        self.scope.diagnostics().report(&self.table, origin, error);
+impl Covered {
+    fn begin(&self, slice: &Slice) {
+        self.scope.begin_slice(&self.table, slice, self.clock.now());
+    }
+
+    fn end(&self, slice: &str, rows: u64, outcome: &Result<(), TableError>) {
+        self.scope.end_slice(&self.table, slice, rows, outcome);
     }
 }
 
@@ -513,6 +562,8 @@ impl Report {
 struct Rows {
     receiver: mpsc::Receiver<RecordBatch>,
     tasks: JoinSet<()>,
+    /// Tells readers that wait for a thread that somebody asks for rows.
+    wanted: watch::Sender<bool>,
     /// Rows that are still asked for; `None` for all.
     left: Option<usize>,
     record: Arc<ScanRecord>,
@@ -529,6 +580,9 @@ impl Stream for Rows {
             self.meter.cancel();
             self.tasks.abort_all();
             return Poll::Ready(None);
+        }
+        if !*self.wanted.borrow() {
+            self.wanted.send_replace(true);
         }
         match self.receiver.poll_recv(context) {
             Poll::Ready(Some(batch)) => {
@@ -563,15 +617,21 @@ impl Drop for Rows {
     }
 }
 
+/// Sends the batches of a slice, and counts its rows.
 #[derive(Clone)]
-struct ChannelSink(mpsc::Sender<RecordBatch>);
+struct ChannelSink {
+    sender: mpsc::Sender<RecordBatch>,
+    rows: Arc<AtomicU64>,
+}
 
 impl Sink for ChannelSink {
     fn blocking_send(&mut self, batch: RecordBatch) -> bool {
-        self.0.blocking_send(batch).is_ok()
+        self.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        self.sender.blocking_send(batch).is_ok()
     }
 
     fn send(&mut self, batch: RecordBatch) -> BoxFuture<'_, bool> {
-        Box::pin(async move { self.0.send(batch).await.is_ok() })
+        self.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        Box::pin(async move { self.sender.send(batch).await.is_ok() })
     }
 }

@@ -9,10 +9,10 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
-use indago_table::Warning;
-use tokio::runtime::Handle;
+use indago_table::{Coverage, Warning};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -20,7 +20,9 @@ use tokio::time::Instant;
 use crate::diagnostic::{Code, Error, Names, Result};
 use crate::engine::Engine;
 use crate::interrupt::interruptible;
+use crate::lineage::{self, Lineage};
 use crate::state::QueryState;
+use crate::threads::Threads;
 
 /// Options of one query.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +41,7 @@ pub struct Query {
     pub(crate) engine: Engine,
     pub(crate) sql: String,
     pub(crate) rewritten: Option<String>,
+    pub(crate) logical: LogicalPlan,
     pub(crate) plan: Arc<dyn ExecutionPlan>,
     pub(crate) schema: SchemaRef,
     pub(crate) context: Arc<TaskContext>,
@@ -94,7 +97,12 @@ impl Query {
     pub fn stream(&self) -> BatchStream {
         let timeout = self.options.timeout.or(self.engine.limits().timeout);
         let rows = if self.state.start() {
-            State::Running(Running::start(self.plan.clone(), self.context.clone(), self.state.clone()))
+            State::Running(Running::start(
+                self.engine.threads(),
+                self.plan.clone(),
+                self.context.clone(),
+                self.state.clone(),
+            ))
         } else {
             State::Failed(Box::new(Error::new(Code::Execution, "the query has run: plan it anew to run it again")))
         };
@@ -122,6 +130,17 @@ impl Query {
     /// What is missing from the rows so far.
     pub fn warnings(&self) -> Vec<Warning> {
         self.state.scope.diagnostics().warnings()
+    }
+
+    /// How much of each slice was read so far: whether a cluster, region, repository or host was read to its end, and if
+    /// not, why.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        self.state.scope.coverage()
+    }
+
+    /// Which columns of the result hold the columns of the tables that it is read from, for each scan.
+    pub fn lineage(&self) -> Vec<Lineage> {
+        lineage::of(&self.logical)
     }
 
     /// What the scans did so far.
@@ -169,15 +188,20 @@ enum State {
     Ended,
 }
 
-/// A plan that runs on a thread of its own: whoever waits for its batches stays free to give up, however long it
+/// A plan that runs on threads of the engine: whoever waits for its batches stays free to give up, however long it
 /// computes between two of them.
 struct Running {
     batches: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
-    thread: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Running {
-    fn start(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, state: Arc<QueryState>) -> Self {
+    fn start(
+        threads: &Arc<Threads>,
+        plan: Arc<dyn ExecutionPlan>,
+        context: Arc<TaskContext>,
+        state: Arc<QueryState>,
+    ) -> Self {
         let (sender, batches) = mpsc::channel(1);
         let run = async move {
             let started = interruptible(plan, &state).and_then(|plan| execute_stream(plan, context));
@@ -200,15 +224,14 @@ impl Running {
                 }
             }
         };
-        let runtime = Handle::current();
-        Running { batches, thread: tokio::task::spawn_blocking(move || runtime.block_on(run)) }
+        Running { batches, task: threads.drive(run) }
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RecordBatch, DataFusionError>>> {
         match std::task::ready!(self.batches.poll_recv(context)) {
             Some(batch) => Poll::Ready(Some(batch)),
             // A plan that panicked must not look like the end of the rows.
-            None => Poll::Ready(match std::task::ready!(self.thread.poll_unpin(context)) {
+            None => Poll::Ready(match std::task::ready!(self.task.poll_unpin(context)) {
                 Ok(()) => None,
                 Err(error) => Some(Err(DataFusionError::Execution(format!("the query stopped short: {error}")))),
             }),
@@ -224,7 +247,7 @@ impl BatchStream {
 
     fn fail(&mut self, error: Error) -> Poll<Option<Result<RecordBatch>>> {
         self.rows = State::Ended;
-        self.state.cancel();
+        self.state.finish();
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -250,20 +273,23 @@ impl Stream for BatchStream {
         let rows = match &mut this.rows {
             State::Running(rows) => rows,
             State::Ended => return Poll::Ready(None),
+            // It is not this stream's query to end.
             State::Failed(error) => {
                 let error = (**error).clone();
-                return this.fail(error);
+                this.rows = State::Ended;
+                return Poll::Ready(Some(Err(error)));
             }
         };
         match rows.poll_next(context) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(as_written(batch, &this.schema))),
+            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(renamed(batch, &this.schema))),
             Poll::Ready(Some(Err(error))) => {
                 let error = this.engine.error(&error, &this.sql);
                 this.fail(error)
             }
             Poll::Ready(None) => {
                 this.rows = State::Ended;
+                this.state.finish();
                 let missing = this.state.scope.diagnostics().warnings();
                 if this.strict && !missing.is_empty() {
                     let parts = if missing.len() == 1 { "1 part".into() } else { format!("{} parts", missing.len()) };
@@ -278,28 +304,33 @@ impl Stream for BatchStream {
 
 impl Drop for BatchStream {
     fn drop(&mut self) {
-        self.state.cancel();
+        if matches!(self.rows, State::Running(_)) {
+            self.state.finish();
+        }
     }
 }
 
-/// The columns under the names that the query gave them. Plans need distinct names, so the dialect numbers repeated ones
-/// (`b`, `b:1`); who reads the rows gets `b` twice.
-pub(crate) fn names_as_written(planned: &SchemaRef) -> SchemaRef {
+/// Metadata key of a result's field that was renamed to be unlike the others: the name that the query gives it.
+pub const NAME_METADATA: &str = "indago.name";
+
+/// The columns under names of their own: a plan may have two of one name, from two tables.
+pub(crate) fn distinct_columns(planned: &SchemaRef) -> SchemaRef {
     let names: Vec<&String> = planned.fields().iter().map(|field| field.name()).collect();
-    let written = |name: &String| match name.rsplit_once(':') {
-        Some((base, number)) if number.parse::<usize>().is_ok() && names.iter().any(|other| *other == base) => {
-            base.to_owned()
-        }
-        _ => name.clone(),
-    };
-    if names.iter().all(|name| written(name) == **name) {
+    let distinct = indago_dialect::distinct_names(&names);
+    if distinct.iter().eq(names) {
         return planned.clone();
     }
-    let fields = planned.fields().iter().map(|field| field.as_ref().clone().with_name(written(field.name())));
+    let fields = planned.fields().iter().zip(distinct).map(|(field, name)| {
+        let mut renamed = field.as_ref().clone().with_name(name);
+        if renamed.name() != field.name() {
+            renamed.metadata_mut().insert(NAME_METADATA.to_owned(), field.name().clone());
+        }
+        renamed
+    });
     Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), planned.metadata().clone()))
 }
 
-fn as_written(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+fn renamed(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if batch.schema_ref() == schema {
         return Ok(batch);
     }

@@ -49,6 +49,11 @@ impl SharedReading {
         SharedReading { asked, buffer: Mutex::default() }
     }
 
+    /// Drops the rows. The query is over.
+    pub(crate) fn release(&self) {
+        self.buffer.lock().take();
+    }
+
     /// What the scans ask together.
     pub(crate) fn asked(&self) -> &Asked {
         &self.asked

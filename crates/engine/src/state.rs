@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indago_dialect::Interrupt;
-use indago_table::{Gate, Meter, QueryScope, Sys, TableRef};
+use indago_table::{Coverage, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::gate::EndpointGate;
 use crate::limits::Limits;
 use crate::lookup_join::cache::KeyCaches;
+use crate::query::ScanStats;
+use crate::shared::SharedReading;
+use crate::threads::Threads;
 
 /// What an engine's tables and queries have in common.
 #[derive(Debug)]
@@ -18,22 +21,53 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) clock: Sys,
+    pub(crate) threads: Arc<Threads>,
     /// The engine's tables, for the tables about it.
     pub(crate) tables: Mutex<Vec<TableRef>>,
-    /// The last query that read something else than the engine's own tables.
-    pub(crate) last: Mutex<Option<Arc<QueryState>>>,
+}
+
+/// What a session remembers of its last query.
+#[derive(Debug, Default)]
+pub(crate) struct LastQuery(Mutex<Option<Arc<Summary>>>);
+
+/// What is left of a query that is over: what the tables about the engine show.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) scans: Vec<ScanStats>,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) coverage: Vec<Coverage>,
+}
+
+impl LastQuery {
+    /// The last query that read something else than the engine's own tables, and is over.
+    pub(crate) fn get(&self) -> Arc<Summary> {
+        self.0.lock().clone().unwrap_or_default()
+    }
 }
 
 impl Shared {
     pub(crate) fn new(limits: Limits, clock: Sys) -> Self {
         let gate = Arc::new(EndpointGate::new(&limits));
-        Shared { limits, gate, clock, tables: Mutex::default(), last: Mutex::default() }
+        Shared { limits, gate, clock, threads: Arc::default(), tables: Mutex::default() }
+    }
+
+    /// A query of this moment.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        Interrupt::at(self.clock.now().0)
     }
 
     /// What the scans of a query share; its functions look at `interrupt`.
-    pub(crate) fn start_query(&self, interrupt: Interrupt) -> Arc<QueryState> {
+    pub(crate) fn start_query(&self, interrupt: Interrupt, session: Option<Arc<LastQuery>>) -> Arc<QueryState> {
+        let scope = QueryScope::new(Timestamp(interrupt.moment()));
+        let scope = match &session {
+            Some(session) => scope.in_session(session.clone()),
+            None => scope,
+        };
         Arc::new(QueryState {
-            scope: Arc::new(QueryScope::new(self.clock.now())),
+            scope: Arc::new(scope),
+            session,
+            reads_tables: AtomicBool::default(),
+            readings: Mutex::default(),
             started: AtomicBool::default(),
             interrupt,
             scans: Mutex::default(),
@@ -46,6 +80,11 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct QueryState {
     pub(crate) scope: Arc<QueryScope>,
+    session: Option<Arc<LastQuery>>,
+    /// Whether it reads something else than the engine's own tables.
+    pub(crate) reads_tables: AtomicBool,
+    /// Rows that are kept for several scans.
+    readings: Mutex<Vec<Arc<SharedReading>>>,
     started: AtomicBool,
     interrupt: Interrupt,
     scans: Mutex<Vec<Arc<ScanRecord>>>,
@@ -83,6 +122,26 @@ impl QueryState {
 
     pub(crate) fn scans(&self) -> Vec<Arc<ScanRecord>> {
         self.scans.lock().clone()
+    }
+
+    /// Keeps a reading until the query is over.
+    pub(crate) fn keep(&self, reading: &Arc<SharedReading>) {
+        let mut readings = self.readings.lock();
+        if !readings.iter().any(|kept| Arc::ptr_eq(kept, reading)) {
+            readings.push(reading.clone());
+        }
+    }
+
+    /// Ends the query: what it kept is dropped, and its session remembers what it did.
+    pub(crate) fn finish(&self) {
+        self.cancel();
+        self.readings.lock().drain(..).for_each(|reading| reading.release());
+        self.lookups.release();
+        self.scope.release();
+        if let Some(session) = self.session.as_ref().filter(|_| self.reads_tables.load(Ordering::Relaxed)) {
+            let (warnings, coverage) = (self.scope.diagnostics().warnings(), self.scope.coverage());
+            *session.0.lock() = Some(Arc::new(Summary { scans: self.stats(), warnings, coverage }));
+        }
     }
 
     /// Tells every scan to stop at its next step, and joins and functions too.

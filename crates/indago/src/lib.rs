@@ -25,15 +25,14 @@
 mod demo;
 mod open;
 
-pub use arrow_array as arrow;
-pub use arrow_schema;
 pub use datafusion;
+pub use datafusion::arrow;
 pub use futures;
 pub use indago_config as config;
 pub use indago_dialect::{Dialect, FunctionDoc};
 pub use indago_engine::{
-    BatchStream, Code, Engine, EngineBuilder, Error, FunctionInfo, Limits, Outcome, Query, QueryOptions, Result,
-    ScanStats, Span, Statement, TableRef, TableSpec, Warning,
+    BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FunctionInfo, Limits, Outcome, Query,
+    QueryOptions, Result, ScanStats, Span, Statement, TableRef, TableSpec, Warning,
 };
 pub use indago_packs as packs;
 pub use indago_store as store;
@@ -42,4 +41,4 @@ pub use indago_table as table;
 pub use indago_tables_registry as environments;
 
 pub use demo::{demo_engine, demo_queries};
-pub use open::{Defaults, OpenError, open};
+pub use open::{Defaults, OpenError, builder, open};

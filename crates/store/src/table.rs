@@ -93,7 +93,7 @@ impl Table for StoredTable {
             }
             Contents::Memory(_, bytes) => read(bytes.clone(), &table, &contents, &schema, &context, sink),
         };
-        Ok(vec![Slice { label: String::new(), reading: Reading::Blocking(Box::new(read)) }])
+        Ok(vec![Slice::new("", Reading::Blocking(Box::new(read)))])
     }
 }
 

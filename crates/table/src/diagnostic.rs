@@ -17,6 +17,8 @@ pub enum Outcome {
     Malformed,
     /// Reading failed, or took too long.
     Io,
+    /// The file, folder or endpoint that the rows come from is not there.
+    Missing,
 }
 
 impl Outcome {
@@ -40,7 +42,13 @@ impl Outcome {
             Outcome::Unsupported => "unsupported",
             Outcome::Malformed => "malformed",
             Outcome::Io => "io",
+            Outcome::Missing => "missing",
         }
+    }
+
+    /// Whether another attempt would most likely end the same way until somebody changes something.
+    pub fn is_standing(self) -> bool {
+        matches!(self, Outcome::Denied | Outcome::Unsupported | Outcome::Malformed)
     }
 }
 
@@ -59,6 +67,23 @@ pub struct Warning {
     pub needs: Option<String>,
     /// How many rows or parts it happened to.
     pub count: u64,
+}
+
+impl Warning {
+    /// What an error says about a part of a table; `None` for an error that is nobody's fault.
+    pub(crate) fn of(table: &str, origin: &str, error: &Error) -> Option<Self> {
+        Some(Warning {
+            table: table.to_owned(),
+            origin: origin.to_owned(),
+            outcome: Outcome::of(error)?,
+            message: error.to_string(),
+            needs: match error {
+                Error::Denied { needs, .. } => needs.clone(),
+                _ => None,
+            },
+            count: 1,
+        })
+    }
 }
 
 impl fmt::Display for Warning {
@@ -100,22 +125,6 @@ impl Diagnostics {
         } else if let Some(last) = warnings.last_mut() {
             last.count += warning.count;
         }
-    }
-
-    /// Adds what an error says of a part of a table; what is nobody's fault adds nothing.
-    pub fn report(&self, table: &str, origin: impl Into<String>, error: &Error) {
-        let Some(outcome) = Outcome::of(error) else { return };
-        self.add(Warning {
-            table: table.to_owned(),
-            origin: origin.into(),
-            outcome,
-            message: error.to_string(),
-            needs: match error {
-                Error::Denied { needs, .. } => needs.clone(),
-                _ => None,
-            },
-            count: 1,
-        });
     }
 
     /// What was gathered so far.

@@ -10,14 +10,16 @@ use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use arrow_array::builder::ArrayBuilder;
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use futures_core::Stream;
 use futures_util::future::FutureExt;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::error::{Error, Result};
 use crate::row::{Load, Row, RowStream};
@@ -29,7 +31,7 @@ use crate::value;
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Rows that a condition is evaluated on together, at the most.
-const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 
 /// Rows that a condition is evaluated on together where few are asked for, so that not many more are read.
 const SMALL_CHUNK: usize = 16;
@@ -175,10 +177,36 @@ impl<'a, T: Row> Batcher<'a, T> {
             return Ok(None);
         }
         let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(|(_, builder)| builder.finish()).collect();
+        if self.scan.meter().is_lossy() {
+            for ((column, _), array) in self.builders.iter().zip(&arrays) {
+                report_lossy(self.scan, *column, array);
+            }
+        }
         let batch = batch(&self.schema, arrays, self.rows)?;
         self.scan.meter().add_rows(self.rows as u64);
         self.rows = 0;
         Ok(Some(batch))
+    }
+}
+
+/// Reports the values of a column that show U+FFFD, in a scan that met bytes which are not UTF-8.
+fn report_lossy<T: Row>(scan: &Scan<T>, column: usize, array: &ArrayRef) {
+    let report = |text: &str| {
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            let message = format!("`{text}` is not UTF-8: U+FFFD stands for what is not text");
+            scan.report(&T::SPEC.columns[column].name, &Error::Malformed(message));
+        }
+    };
+    let texts = |array: &ArrayRef| {
+        array.as_string_opt::<i32>().into_iter().flatten().flatten().for_each(report);
+    };
+    if let Some(values) = array.as_string_view_opt() {
+        values.iter().flatten().for_each(report);
+    } else if let Some(lists) = array.as_list_opt::<i32>() {
+        texts(lists.values());
+    } else if let Some(maps) = array.as_map_opt() {
+        texts(maps.keys());
+        texts(maps.values());
     }
 }
 
@@ -215,9 +243,14 @@ fn load<T: Load>(scan: &Scan<T>, row: &mut T, sources: &[usize]) -> Result<bool>
 }
 
 /// Reads rows that come from blocking calls.
-pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = T>, sink: &mut dyn Sink) -> Result<()> {
+pub(crate) fn read_rows<T: Load>(
+    scan: &Scan<T>,
+    mut rows: impl Iterator<Item = T>,
+    together: usize,
+    sink: &mut dyn Sink,
+) -> Result<()> {
     let course = Course::of(scan);
-    let size = course.chunk(scan);
+    let size = course.chunk(scan).min(together);
     let first = course.steps.first().map_or(&[][..], |step| &step.sources);
     let mut batcher = Batcher::new(scan);
     let mut chunk: Vec<T> = Vec::new();
@@ -289,51 +322,93 @@ pub(crate) fn read_rows<T: Load>(scan: &Scan<T>, mut rows: impl Iterator<Item = 
     if scan.meter().is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
-/// Rows that a table streams, on their way through conditions. A row can be kilobytes: it is moved once.
-type RowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<Box<T>>> + Send + 'a>>;
-
-/// The same after their last sources: without those that turned out to be gone.
-type LoadedRowsOf<'a, T> = Pin<Box<dyn Stream<Item = Result<Option<Box<T>>>> + Send + 'a>>;
-
-/// Runs sources for a row of a stream; `None` where it turns out to be gone.
-async fn load_async<T: RowStream>(scan: &Scan<T>, row: Result<Box<T>>, sources: &[usize]) -> Result<Option<Box<T>>> {
-    let mut row = row?;
-    for source in sources {
-        let outcome = row.load(*source, scan).await;
-        if !keeps_row(scan, *source, outcome)? {
-            return Ok(None);
-        }
-    }
-    Ok(Some(row))
+/// The rows of a stream, on their way into the driver. A row can be kilobytes: it is moved once.
+///
+/// A stream in the middle of a call may hold what another scan of the query waits for: a place at the endpoint, a page
+/// that both read. So it is polled whenever the driver waits for anything, until it gives a row or ends.
+struct Source<'a, T> {
+    rows: Pin<Box<dyn Stream<Item = Result<Box<T>>> + Send + 'a>>,
+    state: SourceState<T>,
 }
 
-/// The rows of a chunk that meet a condition; an error ends them.
-async fn sift<T: RowStream>(
-    scan: &Scan<T>,
-    step: &Step,
-    chunk: Vec<Result<Box<T>>>,
-    at_once: usize,
-) -> Vec<Result<Box<T>>> {
-    let loading = chunk.into_iter().map(|row| load_async(scan, row, &step.sources));
-    let mut loaded = stream::iter(loading).buffered(at_once);
-    let mut rows = Vec::new();
-    let mut end = None;
-    while let Some(row) = loaded.next().await {
-        match row {
-            Ok(row) => rows.extend(row),
-            Err(error) => {
-                end = Some(error);
-                break;
+enum SourceState<T> {
+    /// It has given its last row to the driver, and does nothing.
+    Resting,
+    /// It is in the middle of something.
+    Busy,
+    /// It has a row, or an error, that the driver has not taken yet.
+    Ready(Result<Box<T>>),
+    Ended,
+}
+
+impl<T> Source<'_, T> {
+    fn poll(&mut self, context: &mut Context<'_>) {
+        self.state = match self.rows.as_mut().poll_next(context) {
+            Poll::Ready(Some(row)) => SourceState::Ready(row),
+            Poll::Ready(None) => SourceState::Ended,
+            Poll::Pending => SourceState::Busy,
+        };
+    }
+
+    /// Adds the rows that are ready to `chunk`, `most` at the most; an error ends them and is returned. Waits for the first
+    /// one, unless `chunk` has rows.
+    fn poll_gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<Box<T>>, most: usize) -> Poll<Option<Error>> {
+        while chunk.len() < most {
+            match std::mem::replace(&mut self.state, SourceState::Resting) {
+                SourceState::Ready(Ok(row)) => chunk.push(row),
+                SourceState::Ready(Err(error)) => {
+                    self.state = SourceState::Ended;
+                    return Poll::Ready(Some(error));
+                }
+                SourceState::Ended => {
+                    self.state = SourceState::Ended;
+                    break;
+                }
+                SourceState::Resting | SourceState::Busy => {
+                    self.poll(context);
+                    if matches!(self.state, SourceState::Busy) {
+                        return if chunk.is_empty() { Poll::Pending } else { Poll::Ready(None) };
+                    }
+                }
             }
         }
+        Poll::Ready(None)
     }
+
+    /// Waits for some work, and polls the stream beside it while it is in the middle of something.
+    async fn beside<W: Future>(&mut self, work: W) -> W::Output {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|context| {
+            if matches!(self.state, SourceState::Busy) {
+                self.poll(context);
+            }
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// Runs sources for rows, several at once; leaves out those that turn out to be gone.
+async fn load_async<T: RowStream>(
+    scan: &Scan<T>,
+    rows: impl IntoIterator<Item = Box<T>>,
+    sources: &[usize],
+    at_once: usize,
+) -> Result<Vec<Box<T>>> {
+    let load = |mut row: Box<T>| async move {
+        for source in sources {
+            let outcome = row.load(*source, scan).await;
+            if !keeps_row(scan, *source, outcome)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(row))
+    };
+    let loaded: Vec<Option<Box<T>>> = stream::iter(rows.into_iter().map(load)).buffered(at_once).try_collect().await?;
     if scan.meter().is_cancelled() {
-        return vec![Err(Error::Cancelled)];
+        return Err(Error::Cancelled);
     }
-    if let Err(error) = step.sift::<T, Box<T>>(&mut rows) {
-        return vec![Err(error)];
-    }
-    rows.into_iter().map(Ok).chain(end.map(Err)).collect()
+    Ok(loaded.into_iter().flatten().collect())
 }
 
 /// Reads one part of a table that streams.
@@ -348,62 +423,83 @@ pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mu
             Err(error) => Some(Err(error)),
         })
     };
-    let mut rows: RowsOf<'_, T> = Box::pin(T::rows(scan, part).filter_map(admitted));
-    for step in &course.steps {
-        // Detail calls for a few rows at a time, so that the first rows need not wait for the last ones' details.
-        let size = if step.sources.is_empty() { CHUNK } else { 4 * places };
-        let size = size.min(course.chunk(scan));
-        let sifted = rows.ready_chunks(size).then(move |chunk| sift(scan, step, chunk, places));
-        rows = Box::pin(sifted.flat_map(stream::iter));
-    }
-    let mut rows: LoadedRowsOf<'_, T> = match &course.last[..] {
-        [] => Box::pin(rows.map(|row| row.map(Some))),
-        last => Box::pin(rows.map(|row| load_async(scan, row, last)).buffered(places)),
+    let rows = Box::pin(T::rows(scan, part).filter_map(admitted));
+    let mut source = Source { rows, state: SourceState::Resting };
+    // Detail calls are made for a few rows at a time, so that the first rows need not wait for the last ones' details.
+    let few = 4 * places;
+    let size = match scan.context().limit {
+        Some(limit) if course.steps.is_empty() => limit.clamp(1, CHUNK),
+        _ => course.chunk(scan).max(SMALL_CHUNK),
     };
+    let cheap = course.steps.iter().take_while(|step| step.sources.is_empty()).count();
+    let (cheap, dear) = course.steps.split_at(cheap);
     loop {
-        let next = match rows.next().now_or_never() {
-            Some(next) => next,
-            None => {
-                // Nothing is ready: what there is goes out, so that the first page shows while the second is fetched.
-                if let Some(batch) = batcher.take()?
-                    && !sink.send(batch).await
-                {
-                    return Ok(());
-                }
-                rows.next().await
+        let mut chunk = Vec::new();
+        let mut gathered = std::future::poll_fn(|context| source.poll_gather(context, &mut chunk, size)).now_or_never();
+        if gathered.is_none()
+            && let Some(batch) = batcher.take()?
+        {
+            // Nothing is ready: what there is goes out, so that the first page shows while the second is fetched.
+            if !source.beside(sink.send(batch)).await {
+                return Ok(());
             }
-        };
+        }
+        if gathered.is_none() {
+            gathered = Some(std::future::poll_fn(|context| source.poll_gather(context, &mut chunk, size)).await);
+        }
+        let failure = gathered.flatten();
+        let is_over = chunk.is_empty();
         if scan.meter().is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let row = match next {
-            None => break,
-            Some(Ok(None)) => continue,
-            Some(Ok(Some(row))) => row,
-            Some(Err(error)) => {
-                if let Some(batch) = batcher.take()? {
-                    sink.send(batch).await;
+        for step in cheap {
+            step.sift::<T, Box<T>>(&mut chunk)?;
+        }
+        let mut chunk = chunk.into_iter();
+        while chunk.len() > 0 {
+            let some = if dear.is_empty() { chunk.len() } else { few };
+            let mut rows: Vec<Box<T>> = chunk.by_ref().take(some).collect();
+            for step in dear {
+                if !step.sources.is_empty() {
+                    rows = source.beside(load_async(scan, rows, &step.sources, places)).await?;
                 }
-                return Err(error);
+                step.sift::<T, Box<T>>(&mut rows)?;
             }
-        };
-        if !claim(scan) {
-            break;
+            let mut rows = rows.into_iter();
+            while rows.len() > 0 {
+                let loaded = if course.last.is_empty() {
+                    rows.by_ref().collect()
+                } else {
+                    let left = scan.context().left().map_or(few, |left| left.clamp(1, few));
+                    let some: Vec<Box<T>> = rows.by_ref().take(left).collect();
+                    source.beside(load_async(scan, some, &course.last, places)).await?
+                };
+                for row in loaded {
+                    if !claim(scan) {
+                        if let Some(batch) = batcher.take()? {
+                            sink.send(batch).await;
+                        }
+                        return Ok(());
+                    }
+                    batcher.push(&*row);
+                    let is_satisfied = scan.context().is_satisfied();
+                    if (batcher.is_due() || is_satisfied)
+                        && let Some(batch) = batcher.take()?
+                        && !source.beside(sink.send(batch)).await
+                    {
+                        return Ok(());
+                    }
+                    if is_satisfied {
+                        return Ok(());
+                    }
+                }
+            }
         }
-        batcher.push(&*row);
-        let is_satisfied = scan.context().is_satisfied();
-        if (batcher.is_due() || is_satisfied)
-            && let Some(batch) = batcher.take()?
-            && !sink.send(batch).await
-        {
-            return Ok(());
-        }
-        if is_satisfied {
-            break;
+        if is_over || failure.is_some() {
+            if let Some(batch) = batcher.take()? {
+                sink.send(batch).await;
+            }
+            return failure.map_or(Ok(()), Err);
         }
     }
-    if let Some(batch) = batcher.take()? {
-        sink.send(batch).await;
-    }
-    Ok(())
 }

@@ -11,6 +11,7 @@
 
 extern crate self as indago_table;
 
+pub mod coverage;
 pub mod diagnostic;
 mod driver;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod sys;
 pub mod table;
 pub mod value;
 
+pub use coverage::{Completeness, Coverage};
 pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::{Columns, Table};

@@ -14,11 +14,13 @@ use std::time::Duration;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray};
 use parking_lot::Mutex;
 
-use crate::diagnostic::Diagnostics;
+use crate::coverage::{Completeness, Coverage, Covered};
+use crate::diagnostic::{Diagnostics, Outcome, Warning};
 use crate::error::{Error, Result};
 use crate::row::{Environment, Misfit, Row};
 use crate::spec::{ColumnSpec, Kind, TableSpec};
 use crate::sys::Sys;
+use crate::table::Slice;
 use crate::value::{KeyValue, Timestamp};
 
 /// A future in a box, as traits that can be objects return it.
@@ -186,6 +188,7 @@ pub struct Meter {
     bytes: AtomicU64,
     calls: AtomicU64,
     cancelled: AtomicBool,
+    lossy: AtomicBool,
     parent: Option<Arc<Meter>>,
 }
 
@@ -215,6 +218,16 @@ impl Meter {
     /// Counts calls made: files opened, directories listed, requests sent.
     pub fn add_calls(&self, calls: u64) {
         self.add(|meter| &meter.calls, calls);
+    }
+
+    /// Says that a text was made of bytes that are not UTF-8: the driver looks which columns show it.
+    pub fn note_lossy(&self) {
+        self.lossy.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a text was made of bytes that are not UTF-8.
+    pub fn is_lossy(&self) -> bool {
+        self.lossy.load(Ordering::Relaxed)
     }
 
     /// Rows given so far.
@@ -295,12 +308,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const MOST_TIME_OUTS: u32 = 2;
 
 /// What all scans of one query have in common.
-#[derive(Debug)]
 pub struct QueryScope {
     moment: Timestamp,
     diagnostics: Diagnostics,
+    covered: Covered,
     shared: Mutex<HashMap<String, Arc<SharedCell>>>,
     readers: Mutex<HashMap<String, Vec<Reader>>>,
+    session: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// A reading that a query will make of a source.
@@ -312,19 +326,42 @@ pub struct Reader {
     pub columns: Vec<usize>,
 }
 
-#[derive(Default)]
-struct SharedCell(futures_util::lock::Mutex<Option<Result<Arc<dyn Any + Send + Sync>>>>);
-
-impl fmt::Debug for SharedCell {
+impl fmt::Debug for QueryScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SharedCell")
+        f.debug_struct("QueryScope").field("moment", &self.moment).finish_non_exhaustive()
     }
 }
+
+#[derive(Default)]
+struct SharedCell(futures_util::lock::Mutex<Option<Result<Arc<dyn Any + Send + Sync>>>>);
 
 impl QueryScope {
     /// A scope for one query, as of a moment.
     pub fn new(moment: Timestamp) -> Self {
-        QueryScope { moment, diagnostics: Diagnostics::default(), shared: Mutex::default(), readers: Mutex::default() }
+        QueryScope {
+            moment,
+            diagnostics: Diagnostics::default(),
+            covered: Covered::default(),
+            shared: Mutex::default(),
+            readers: Mutex::default(),
+            session: None,
+        }
+    }
+
+    /// The same scope in a session: something of the engine's own, for the tables about it.
+    #[must_use]
+    pub fn in_session(self, session: Arc<dyn Any + Send + Sync>) -> Self {
+        QueryScope { session: Some(session), ..self }
+    }
+
+    /// The session that the query belongs to.
+    pub fn session<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        self.session.clone()?.downcast().ok()
+    }
+
+    /// Drops the answers that scans kept for each other. The query is over.
+    pub fn release(&self) {
+        self.shared.lock().clear();
     }
 
     /// The moment that the query is about.
@@ -335,6 +372,59 @@ impl QueryScope {
     /// What was missing from the rows.
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
+    }
+
+    /// How much of each slice was read so far.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        self.covered.all()
+    }
+
+    /// Notes that a reading of a slice begins.
+    pub fn begin_slice(&self, table: &str, slice: &Slice, moment: Timestamp) {
+        self.covered.begin(table, &slice.label, &slice.known, moment);
+    }
+
+    /// Notes that a reading of a slice has ended, and reports its error. A source that is not there is reported, too: it
+    /// is no row that vanished.
+    pub fn end_slice(&self, table: &str, slice: &str, rows: u64, outcome: &Result<()>) {
+        match outcome {
+            // The query needed no more rows, or has failed as a whole: the reading counts as one that has not ended.
+            Err(Error::Cancelled) => {}
+            Err(error) => {
+                let problem = match error {
+                    Error::Gone(what) => Some(Warning {
+                        table: table.to_owned(),
+                        origin: slice.to_owned(),
+                        outcome: Outcome::Missing,
+                        message: format!("{what} is not there"),
+                        needs: None,
+                        count: 1,
+                    }),
+                    error => Warning::of(table, slice, error),
+                };
+                self.covered.end(table, slice, rows, self.moment);
+                if let Some(problem) = problem {
+                    self.add(slice, Completeness::Failed, problem);
+                }
+            }
+            Ok(()) => self.covered.end(table, slice, rows, self.moment),
+        }
+    }
+
+    /// Reports an error about a part of a table; `slice` is the slice that it belongs to, where that is known.
+    /// [`Error::Gone`] and [`Error::Cancelled`] report nothing.
+    pub fn report(&self, table: &str, slice: Option<&str>, origin: &str, error: &Error) {
+        let Some(problem) = Warning::of(table, origin, error) else { return };
+        match slice {
+            Some(slice) => self.add(slice, Completeness::Partial, problem),
+            // What was asked for and is not there would have been a slice of its own.
+            None => self.add(origin, Completeness::Failed, problem),
+        }
+    }
+
+    fn add(&self, slice: &str, how: Completeness, problem: Warning) {
+        self.covered.suffer(&problem.table, slice, self.moment, how, problem.clone());
+        self.diagnostics.add(problem);
     }
 
     /// Notes that the query will read `reading` once more.
@@ -371,6 +461,10 @@ pub struct ScanContext {
     pub query: Arc<QueryScope>,
     /// Rows that the scan's slices have given together, for `limit`.
     pub given: Arc<AtomicUsize>,
+    /// The host or other origin that all slices of this scan belong to, where there are several.
+    pub within: Option<Arc<str>>,
+    /// The slice that is read, once it is known.
+    pub slice: Option<Arc<str>>,
 }
 
 impl ScanContext {
@@ -387,6 +481,22 @@ impl ScanContext {
             gate: Arc::new(OpenGate),
             query: Arc::new(QueryScope::new(Timestamp::from(crate::sys::wall_clock()))),
             given: Arc::default(),
+            within: None,
+            slice: None,
+        }
+    }
+
+    /// Rows that the scan may still give; `None` without a limit.
+    pub(crate) fn left(&self) -> Option<usize> {
+        self.limit.map(|limit| limit.saturating_sub(self.given.load(Ordering::Relaxed)))
+    }
+
+    /// The whole name of a slice that a table calls `label`.
+    pub fn slice_name(&self, label: &str) -> String {
+        match &self.within {
+            Some(within) if label.is_empty() => within.to_string(),
+            Some(within) => format!("{within} {label}"),
+            None => label.to_owned(),
         }
     }
 
@@ -450,6 +560,14 @@ impl<T: Row> Scan<T> {
         }
         let env = env.for_scan(&context.meter);
         Scan { context, env, wanted: wanted.into() }
+    }
+
+    /// The same scan for one of its slices, named as [`Slice::label`]: what it reports belongs to that slice.
+    #[must_use]
+    pub fn in_slice(&self, label: &str) -> Self {
+        let mut scan = self.clone();
+        scan.context.slice = Some(self.context.slice_name(label).into());
+        scan
     }
 
     /// The keys asked of an indexed column; `None` for all rows.
@@ -583,8 +701,8 @@ impl<T: Row> Scan<T> {
     /// Says that part of the answer is missing: `origin` is where (a cluster, a region, a path), `error` why.
     ///
     /// [`Error::Gone`] says nothing; warnings alike are counted, not repeated.
-    pub fn report(&self, origin: impl Into<String>, error: &Error) {
-        self.context.query.diagnostics().report(&T::SPEC.name, origin, error);
+    pub fn report(&self, origin: impl AsRef<str>, error: &Error) {
+        self.context.query.report(&T::SPEC.name, self.context.slice.as_deref(), origin.as_ref(), error);
     }
 
     /// Fills the wanted columns of a row that are paths into a JSON document. What stands there and does not fit is
@@ -651,13 +769,15 @@ impl<T: Row> Scan<T> {
     {
         let cell = self.context.query.shared.lock().entry(key.to_owned()).or_default().clone();
         let mut slot = cell.0.lock().await;
-        if slot.is_none() {
-            *slot = Some(read.await.map(|value| Arc::new(value) as Arc<dyn Any + Send + Sync>));
-        }
-        match slot.as_ref().expect("filled just now") {
-            Ok(value) => Ok(value.clone().downcast().expect("one key, one type")),
-            Err(error) => Err(error.clone()),
-        }
+        let answer = match &*slot {
+            Some(answer) => answer.clone(),
+            None => match read.await {
+                // The scan that reads was cancelled. The next one that asks reads anew.
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                read => slot.insert(read.map(|value| Arc::new(value) as _)).clone(),
+            },
+        };
+        answer.map(|value| value.downcast().expect("one key, one type"))
     }
 }
 

@@ -81,6 +81,7 @@ impl Several {
             columns: whole.columns.iter().copied().filter(|column| *column != position).collect(),
             constraints,
             filters: whole.filters.iter().map(filter).collect(),
+            within: (self.parts.len() > 1).then(|| whole.slice_name(origin).into()),
             ..whole.clone()
         }
     }
@@ -105,7 +106,8 @@ impl Table for Several {
         for (origin, part) in self.parts.iter().filter(|(origin, _)| is_asked(origin)) {
             let course = Course {
                 stamp: context.columns.contains(&self.origin()).then(|| self.stamp(origin, &context.columns)),
-                label: (self.parts.len() > 1).then(|| origin.clone()),
+                column: self.spec.columns[self.origin()].name.to_string(),
+                origin: origin.clone(),
             };
             let parts = part.slices(&self.context(context, origin))?;
             slices.extend(parts.into_iter().map(|slice| course.clone().led(slice)));
@@ -122,16 +124,13 @@ impl Table for Several {
 #[derive(Clone)]
 struct Course {
     stamp: Option<Stamp>,
-    label: Option<Arc<str>>,
+    column: String,
+    origin: Arc<str>,
 }
 
 impl Course {
-    fn led(self, slice: Slice) -> Slice {
-        let label = match &self.label {
-            Some(origin) if slice.label.is_empty() => origin.to_string(),
-            Some(origin) => format!("{origin} {}", slice.label),
-            None => slice.label,
-        };
+    fn led(self, mut slice: Slice) -> Slice {
+        slice.known.insert(self.column.clone(), self.origin.to_string());
         let reading = match (slice.reading, self.stamp.clone()) {
             (Reading::Finding(find), _) => {
                 Reading::Finding(Box::new(move |found| find(&mut |slice| found(self.clone().led(slice)))))
@@ -144,7 +143,7 @@ impl Course {
                 Reading::Async(Box::new(move |sink| read(Box::new(Stamped { stamp, sink }))))
             }
         };
-        Slice { label, reading }
+        Slice { reading, ..slice }
     }
 }
 

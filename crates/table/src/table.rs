@@ -1,5 +1,6 @@
 //! A table with its row type erased, as engines hold it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::driver;
 use crate::error::Result;
 use crate::row::{Part, Row, RowParts, RowStream, Rows};
 use crate::scan::{BoxFuture, Scan, ScanContext};
-use crate::spec::TableSpec;
+use crate::spec::{ColumnSpec, TableSpec};
 
 /// A table, whatever its row type.
 pub trait Table: fmt::Debug + Send + Sync + 'static {
@@ -31,8 +32,23 @@ pub type TableRef = Arc<dyn Table>;
 pub struct Slice {
     /// What it reads: a cluster, an account and region; empty where a table has one part.
     pub label: String,
+    /// What all of its rows have in common, by column, where that is known before any of them is read.
+    pub known: BTreeMap<String, String>,
     /// How to read it.
     pub reading: Reading,
+}
+
+impl Slice {
+    /// A slice of which nothing is known beforehand.
+    pub fn new(label: impl Into<String>, reading: Reading) -> Self {
+        Slice { label: label.into(), known: BTreeMap::new(), reading }
+    }
+
+    /// The label of the slice that reads a part of a row type's table, and what is known of its rows.
+    fn described<T: Row>(context: &ScanContext, part: &impl Part) -> (String, BTreeMap<String, String>) {
+        let known = |column: &ColumnSpec| Some((column.name.to_string(), part.known(&column.name)?));
+        (context.slice_name(&part.to_string()), T::SPEC.columns.iter().filter_map(known).collect())
+    }
 }
 
 impl fmt::Debug for Slice {
@@ -143,9 +159,9 @@ impl<T: Rows> Table for Blocking<T> {
     }
 
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
-        let scan = Scan::<T>::new(context.clone(), &self.env);
-        let read = move |sink: &mut dyn Sink| driver::read_rows(&scan, T::rows(&scan)?, sink);
-        Ok(vec![Slice { label: String::new(), reading: Reading::Blocking(Box::new(read)) }])
+        let scan = Scan::<T>::new(context.clone(), &self.env).in_slice("");
+        let read = move |sink: &mut dyn Sink| driver::read_rows(&scan, T::rows(&scan)?, T::TOGETHER, sink);
+        Ok(vec![Slice::new(context.slice_name(""), Reading::Blocking(Box::new(read)))])
     }
 
     fn checks_filters(&self) -> bool {
@@ -165,16 +181,18 @@ impl<T: RowParts> Table for Parted<T> {
                 if !scan.admits_part(|column| part.known(column))? {
                     continue;
                 }
-                let scan = scan.clone();
-                let label = part.to_string();
-                let read = move |sink: &mut dyn Sink| driver::read_rows(&scan, T::rows(&scan, part)?, sink);
-                if !found(Slice { label, reading: Reading::Blocking(Box::new(read)) }) {
+                let part_scan = scan.in_slice(&part.to_string());
+                let (label, known) = Slice::described::<T>(scan.context(), &part);
+                let read = move |sink: &mut dyn Sink| {
+                    driver::read_rows(&part_scan, T::rows(&part_scan, part)?, driver::CHUNK, sink)
+                };
+                if !found(Slice { label, known, reading: Reading::Blocking(Box::new(read)) }) {
                     break;
                 }
             }
             Ok(())
         };
-        Ok(vec![Slice { label: String::new(), reading: Reading::Finding(Box::new(find)) }])
+        Ok(vec![Slice::new(context.slice_name(""), Reading::Finding(Box::new(find)))])
     }
 
     fn checks_filters(&self) -> bool {
@@ -190,13 +208,10 @@ impl<T: RowStream> Table for Streaming<T> {
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
         let scan = Scan::<T>::new(context.clone(), &self.env);
         let slice = |part: T::Part| {
-            let scan = scan.clone();
-            Slice {
-                label: part.to_string(),
-                reading: Reading::Async(Box::new(move |sink| {
-                    Box::pin(async move { driver::read_stream(&scan, &part, sink).await })
-                })),
-            }
+            let part_scan = scan.in_slice(&part.to_string());
+            let (label, known) = Slice::described::<T>(context, &part);
+            let read = move |sink| Box::pin(async move { driver::read_stream(&part_scan, &part, sink).await }) as _;
+            Slice { label, known, reading: Reading::Async(Box::new(read)) }
         };
         let mut slices = Vec::new();
         for part in T::parts(&scan)? {

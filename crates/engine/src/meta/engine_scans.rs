@@ -2,9 +2,9 @@
 
 use indago_table::prelude::*;
 
-use super::Itself;
+use super::{Itself, last_query};
 
-/// What the scans of the last query read. Queries of the engine's own tables do not count as the last.
+/// What the scans of this session's last query read. Queries of the engine's own tables do not count as the last.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_scans", env = Itself, rows = 10)]
 #[example("What the last query cost.", "SELECT table_name, constraints, rows, calls, elapsed_ms FROM engine_scans")]
@@ -32,7 +32,7 @@ pub(crate) struct EngineScan {
 impl Rows for EngineScan {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let scans = scan.env().last_query().map(|query| query.stats()).unwrap_or_default();
+        let scans = last_query(scan).scans.clone();
         Ok(scans.into_iter().map(move |stats| EngineScan {
             table_name: stats.table,
             constraints: stats.constraints,

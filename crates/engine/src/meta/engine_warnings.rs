@@ -2,9 +2,9 @@
 
 use indago_table::prelude::*;
 
-use super::Itself;
+use super::{Itself, last_query};
 
-/// What the last query could not read. Queries of the engine's own tables do not count as the last.
+/// What the last query of this session could not read. Queries of the engine's own tables do not count as the last.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_warnings", env = Itself, rows = 10)]
 #[example("What was missing, and what would help.", "SELECT table_name, origin, message, needs FROM engine_warnings")]
@@ -13,7 +13,7 @@ pub(crate) struct EngineWarning {
     table_name: String,
     /// The part of it: a source of columns, a cluster, an account and region, a repository.
     origin: String,
-    /// `denied`, `unsupported`, `malformed` or `io`.
+    /// `denied`, `unsupported`, `malformed`, `io` or `missing`.
     outcome: String,
     /// The first error, in its own words.
     message: String,
@@ -25,7 +25,7 @@ pub(crate) struct EngineWarning {
 
 impl Rows for EngineWarning {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let warnings = scan.env().last_query().map(|query| query.scope.diagnostics().warnings()).unwrap_or_default();
+        let warnings = last_query(scan).warnings.clone();
         Ok(warnings.into_iter().map(|warning| EngineWarning {
             table_name: warning.table,
             origin: warning.origin,

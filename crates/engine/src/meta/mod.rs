@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Weak};
 
-use indago_table::{Environment, TableRef};
+use indago_table::{Environment, Row, Scan, TableRef};
 
-use crate::state::{QueryState, Shared};
+use crate::state::{LastQuery, Shared, Summary};
 
 mod engine_columns;
+mod engine_coverage;
 mod engine_scans;
 mod engine_tables;
 mod engine_warnings;
@@ -26,16 +27,18 @@ impl Itself {
     fn tables(&self) -> Vec<TableRef> {
         self.0.upgrade().map(|shared| shared.tables.lock().clone()).unwrap_or_default()
     }
+}
 
-    fn last_query(&self) -> Option<Arc<QueryState>> {
-        self.0.upgrade()?.last.lock().clone()
-    }
+/// What the last query of a scan's session did.
+fn last_query<T: Row>(scan: &Scan<T>) -> Arc<Summary> {
+    scan.context().query.session::<LastQuery>().map(|last| last.get()).unwrap_or_default()
 }
 
 pub(crate) fn tables(shared: &Arc<Shared>) -> Vec<TableRef> {
     let engine = &Itself(Arc::downgrade(shared));
     indago_table::tables![engine;
         engine_columns::EngineColumn,
+        engine_coverage::EngineCoverage,
         engine_scans::EngineScan,
         engine_tables::EngineTable,
         engine_warnings::EngineWarning,

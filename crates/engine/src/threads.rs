@@ -1,0 +1,142 @@
+//! Threads of an engine: some compute plans, others read tables that block.
+//!
+//! Both are apart from the threads of the runtime that asks, so that its deadlines hold while a plan computes, and apart
+//! from each other, so that readers which wait for their plans leave threads for the plans.
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+
+/// Threads that compute plans at the same time. A plan holds one only while it computes.
+const PLANS: usize = 256;
+
+/// Threads that read at the same time. A reader that is ahead of its plan holds one while it waits.
+const READERS: usize = 4096;
+
+/// Readers that start before their plan asks for the first row.
+const EAGER: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Threads {
+    plans: Pool,
+    readers: Pool,
+    /// Places for readers that start early.
+    pub(crate) eager: Semaphore,
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Threads { plans: Pool::new(PLANS), readers: Pool::new(READERS), eager: Semaphore::new(EAGER) }
+    }
+}
+
+impl Threads {
+    /// Runs work that blocks while it reads.
+    pub(crate) fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        self.readers.run(work)
+    }
+
+    /// Drives a future to its end. It is polled on a thread of the plans, and holds none while it waits; what it spawns
+    /// runs on the runtime that called this. It is dropped with the handle's task.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub(crate) fn drive(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let (threads, runtime) = (self.clone(), Handle::current());
+        runtime.clone().spawn(async move {
+            let woken = Arc::new(Woken(Notify::new()));
+            let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(work);
+            loop {
+                let (waker, runtime) = (Waker::from(woken.clone()), runtime.clone());
+                let polled = threads.plans.run(move || {
+                    let _runtime = runtime.enter();
+                    let is_over = work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+                    (work, is_over)
+                });
+                match polled.await {
+                    Ok((_, true)) => return,
+                    Ok((rest, false)) => work = rest,
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => return,
+                    },
+                }
+                woken.0.notified().await;
+            }
+        })
+    }
+}
+
+/// Tells the driver of a future to poll it once more; a call that comes while it is polled counts.
+struct Woken(Notify);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+/// Threads that are started when there is work, and end when there is none for a while.
+#[derive(Debug)]
+struct Pool {
+    most: usize,
+    runtime: OnceLock<Runtime>,
+}
+
+impl Pool {
+    fn new(most: usize) -> Self {
+        Pool { most, runtime: OnceLock::new() }
+    }
+
+    fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        let start = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(self.most).build();
+            runtime.expect("a runtime without drivers needs nothing that could fail")
+        };
+        self.runtime.get_or_init(start).spawn_blocking(work)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // An engine may be dropped by a task, which must not wait for threads.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_future_that_waits_holds_no_thread() {
+        let threads = Arc::new(Threads { plans: Pool::new(1), readers: Pool::new(1), eager: Semaphore::new(1) });
+        let (first, waits) = tokio::sync::oneshot::channel::<()>();
+        let waiting = threads.drive(async move {
+            waits.await.expect("the other one sends");
+        });
+        let sending = threads.drive(async move {
+            tokio::task::yield_now().await;
+            first.send(()).expect("the other one waits");
+        });
+        sending.await.expect("it ends");
+        waiting.await.expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_whoever_waits() {
+        let threads = Arc::new(Threads::default());
+        let error = threads.drive(async { panic!("gone wrong") }).await.expect_err("it panics");
+        assert!(error.is_panic());
+    }
+}
