@@ -6,6 +6,7 @@ use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
+use crate::pod_spec::{KUBELET_UID, set_kubelet_uid};
 use crate::resource::{Api, Key, Resource, listed};
 
 /// Containers of pods: init containers, regular and ephemeral ones, with what they ask for and what became of them.
@@ -224,6 +225,10 @@ pub struct PodContainer {
     /// Identity of the pod; the same as `uid`.
     #[column(path = "metadata.uid")]
     pod_uid: String,
+    /// Identity of the pod at its kubelet, as in `kubernetes_pods.kubelet_uid`: joins `pod_uid` of `container_processes` and
+    /// `containers`, those of static pods too.
+    #[column(path = "kubeletUid")]
+    kubelet_uid: String,
     /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     #[column(slice, path = "status.phase")]
     phase: Option<String>,
@@ -286,9 +291,11 @@ impl Resource for PodContainer {
         ("containerStatus.reason", &in_statuses!("state")),
         ("containerStatus.exitCode", &in_statuses!("state")),
         ("containerStatus.startedAt", &in_statuses!("state")),
+        KUBELET_UID,
     ];
 
     fn documents(mut pod: Document) -> Vec<Document> {
+        set_kubelet_uid(&mut pod);
         let mut take = |path: &str| pod.pointer_mut(path).map(Document::take).unwrap_or_default();
         let inherited = take("/spec/securityContext");
         let mut containers = Vec::new();

@@ -6,7 +6,7 @@ use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
-use crate::pod_spec::PodSpec;
+use crate::pod_spec::{KUBELET_UID, PodSpec, set_kubelet_uid};
 use crate::resource::{Api, Key, Resource, listed};
 
 /// Pods of Kubernetes clusters.
@@ -31,7 +31,7 @@ pub struct Pod {
     /// Context in the kubeconfig through which the cluster is read.
     #[column(slice)]
     cluster: Arc<str>,
-    /// Identity of the pod; the kubelet uses it in the names of cgroups and volumes.
+    /// Identity of the pod in the API.
     #[column(path = "metadata.uid")]
     uid: String,
     /// Name of the cluster in the kubeconfig.
@@ -114,6 +114,11 @@ pub struct Pod {
     /// When it is to be gone, if its deletion was asked for.
     #[column(path = "metadata.deletionTimestamp")]
     deletion_timestamp: Option<Timestamp>,
+    /// Identity of the pod at its kubelet, which names cgroups, volumes and labels of containers by it: joins `pod_uid` of
+    /// `container_processes` and `containers`. The same as `uid`, but for static pods (kube-apiserver, etcd), of which the
+    /// API has a mirror with a UID of its own.
+    #[column(path = "kubeletUid")]
+    kubelet_uid: String,
     /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
     #[column(slice, hidden)]
     label_selector: Option<String>,
@@ -135,7 +140,7 @@ impl Resource for Pod {
         Key::field(Self::POD_IP, "status.podIP"),
     ];
     const DERIVED: &'static [(&'static str, &'static [&'static str])] =
-        &[("controller", &["metadata.ownerReferences.*.{}", "metadata.ownerReferences.*.controller"])];
+        &[("controller", &["metadata.ownerReferences.*.{}", "metadata.ownerReferences.*.controller"]), KUBELET_UID];
 
     fn documents(mut object: Document) -> Vec<Document> {
         let owners = object["metadata"]["ownerReferences"].as_array();
@@ -143,6 +148,7 @@ impl Resource for Pod {
         if let Some(controller) = controller.cloned() {
             object["controller"] = controller;
         }
+        set_kubelet_uid(&mut object);
         vec![object]
     }
 }

@@ -1,6 +1,31 @@
 //! What a pod is asked to be: columns of pods, and of all that makes pods from a template.
 
 use indago_table::prelude::*;
+use serde_json::Value as Document;
+
+/// Where [`set_kubelet_uid`] finds what it needs.
+pub(crate) const KUBELET_UID: (&str, &[&str]) = (
+    "kubeletUid",
+    &[
+        "metadata.uid",
+        "metadata.annotations.kubernetes\\.io/config\\.hash",
+        "metadata.annotations.kubernetes\\.io/config\\.mirror",
+        "spec.serviceAccountName",
+    ],
+);
+
+/// Adds to a pod the UID that its kubelet uses: of a static pod, the hash that the kubelet noted on the mirror pod.
+///
+/// Anybody may write annotations. A pod that says it is a mirror and is none never runs: its kubelet deletes it. Any other
+/// pod that came through the API has a service account, which a static pod cannot have.
+pub(crate) fn set_kubelet_uid(pod: &mut Document) {
+    let annotations = &pod["metadata"]["annotations"];
+    let is_static =
+        annotations["kubernetes.io/config.mirror"].is_string() || pod["spec"]["serviceAccountName"].is_null();
+    let hash = Some(&annotations["kubernetes.io/config.hash"]).filter(|hash| is_static && hash.is_string());
+    let uid = hash.unwrap_or(&pod["metadata"]["uid"]).clone();
+    pod["kubeletUid"] = uid;
+}
 
 /// The specification of pods. Its columns say `it` of each pod.
 #[derive(Debug, Default, Columns)]
@@ -149,4 +174,30 @@ pub(crate) struct PodSpec {
     /// Volumes: a list, each with its name and its source.
     #[column(path = "volumes")]
     volumes: Option<Json>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_kubelet_knows_a_static_pod_by_its_hash_and_others_by_their_uid() {
+        let (hash, mirror) = ("kubernetes.io/config.hash", "kubernetes.io/config.mirror");
+        for (annotations, account, uid) in [
+            (json!({hash: "h", mirror: "h"}), json!(null), "h"),
+            (json!({hash: "h", mirror: "h"}), json!("default"), "h"),
+            (json!({hash: "h"}), json!(null), "h"),
+            // What anybody may write hides no pod from a join.
+            (json!({hash: "h"}), json!("default"), "u"),
+            (json!({hash: 1}), json!(null), "u"),
+            (json!({}), json!("default"), "u"),
+            (json!(null), json!(null), "u"),
+        ] {
+            let mut pod =
+                json!({"metadata": {"uid": "u", "annotations": annotations}, "spec": {"serviceAccountName": account}});
+            set_kubelet_uid(&mut pod);
+            assert_eq!(pod["kubeletUid"], uid, "{pod}");
+        }
+    }
 }
