@@ -70,11 +70,15 @@ impl OsVersion {
     fn release(&mut self, sys: &Sys) -> Result<()> {
         let sys = self.place.as_ref().unwrap_or(sys);
         let text = match sys.read_text("/etc/os-release").if_present()? {
-            Some(text) => Some(text),
-            None => sys.read_text("/usr/lib/os-release").if_present()?,
+            Some(text) => text,
+            None => match sys.read_text("/usr/lib/os-release").if_present()? {
+                Some(text) => text,
+                None => {
+                    let message = "neither /etc/os-release nor /usr/lib/os-release is there".to_owned();
+                    return Err(Error::Unsupported(message));
+                }
+            },
         };
-        // A system that describes itself nowhere still is one.
-        let Some(text) = text else { return Ok(()) };
         for (key, value) in text.lines().filter_map(assignment) {
             match key {
                 "NAME" => self.name = Some(value),

@@ -1,10 +1,8 @@
 //! `system_info`: one row about the machine.
 
-use std::collections::HashSet;
-
 use indago_table::prelude::*;
 
-use crate::source::kernel;
+use crate::source::{kernel, processors};
 
 /// The machine: its name, processors, memory and hardware.
 ///
@@ -25,16 +23,17 @@ pub struct SystemInfo {
     /// Processor architecture, as the kernel names it: `x86_64`.
     #[column(source = architecture)]
     cpu_type: Option<String>,
-    /// Model number of the processor.
+    /// Model of the processor, as a number or code of its architecture.
     #[column(source = processors)]
     cpu_subtype: Option<String>,
-    /// Name of the processor.
+    /// Name of the processor; NULL where the kernel has none, as for 64-bit ARM processors of a maker that is not known
+    /// here.
     #[column(source = processors)]
     cpu_brand: Option<String>,
     /// Number of processor cores.
     #[column(source = processors)]
     cpu_physical_cores: Option<i64>,
-    /// Number of processors that the kernel schedules on: hardware threads.
+    /// Number of processors that are online: hardware threads that the kernel schedules on.
     #[column(source = processors)]
     cpu_logical_cores: Option<i64>,
     /// Number of processor packages; NULL where the kernel does not tell.
@@ -105,11 +104,7 @@ impl SystemInfo {
     }
 
     fn processors(&mut self, sys: &Sys) -> Result<()> {
-        let text = sys.read_text("/proc/cpuinfo")?;
-        let processors = parse_processors(&text);
-        if processors.logical == 0 {
-            return Err(Error::Malformed("/proc/cpuinfo lists no processor".into()));
-        }
+        let processors = processors::read(sys)?;
         self.cpu_subtype = processors.model;
         self.cpu_brand = processors.brand;
         self.cpu_microcode = processors.microcode;
@@ -190,72 +185,4 @@ fn line(sys: &Sys, path: &str) -> Result<Option<String>> {
 /// A text that the firmware left in the kernel; `None` on machines without such firmware.
 fn firmware(sys: &Sys, name: &str) -> Result<Option<String>> {
     line(sys, &format!("/sys/class/dmi/id/{name}")).needs("root")
-}
-
-/// `/proc/cpuinfo`, summed up.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Processors {
-    model: Option<String>,
-    brand: Option<String>,
-    microcode: Option<String>,
-    logical: i64,
-    cores: i64,
-    sockets: Option<i64>,
-}
-
-fn parse_processors(text: &str) -> Processors {
-    let mut processors = Processors::default();
-    let mut packages = HashSet::new();
-    let mut cores = HashSet::new();
-    let mut package = String::new();
-    for (key, value) in text.lines().filter_map(|line| line.split_once(':')) {
-        let value = value.trim();
-        let first = |field: &mut Option<String>| {
-            field.get_or_insert_with(|| value.to_owned());
-        };
-        match key.trim() {
-            "processor" => processors.logical += 1,
-            "model" | "CPU part" => first(&mut processors.model),
-            "model name" => first(&mut processors.brand),
-            "microcode" => first(&mut processors.microcode),
-            "physical id" => {
-                packages.insert(value.to_owned());
-                package = value.to_owned();
-            }
-            // Cores are numbered within their package.
-            "core id" => {
-                cores.insert((package.clone(), value.to_owned()));
-            }
-            _ => {}
-        }
-    }
-    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
-    // Processors that do not say which core they belong to are cores themselves.
-    processors.cores = if cores.is_empty() { processors.logical } else { count(cores.len()) };
-    processors.sockets = (!packages.is_empty()).then(|| count(packages.len()));
-    processors
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processors_are_counted() {
-        let processor = |number: i64, package: i64, core: i64| {
-            format!(
-                "processor\t: {number}\nmodel\t\t: 207\nmodel name\t: X @ 2:3\nphysical id\t: {package}\ncore id\t\t: {core}\n\n"
-            )
-        };
-        let text: String = (0..8).map(|n| processor(n, n / 4, n % 2)).collect();
-        let processors = parse_processors(&text);
-        assert_eq!((processors.logical, processors.cores, processors.sockets), (8, 4, Some(2)));
-        assert_eq!(processors.brand.as_deref(), Some("X @ 2:3"));
-        assert_eq!(processors.model.as_deref(), Some("207"));
-
-        let arm = parse_processors("processor\t: 0\nCPU part\t: 0xd0c\n\nprocessor\t: 1\nCPU part\t: 0xd0c\n");
-        assert_eq!((arm.logical, arm.cores, arm.sockets), (2, 2, None));
-        assert_eq!(arm.model.as_deref(), Some("0xd0c"));
-        assert_eq!(parse_processors("\u{fffd}\n::\n"), Processors::default());
-    }
 }

@@ -23,30 +23,60 @@ pub(crate) struct GroupEntry {
     pub(crate) members: Vec<String>,
 }
 
-/// The users in a file of the machine, or none if there is no such file; lines that say nothing go to `reject`.
+/// The users in a file of the machine; lines that are not accounts go to `reject`.
 pub(crate) fn users(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
-    Ok(parse(PASSWD, &sys.read(PASSWD).if_present()?.unwrap_or_default(), parse_user, reject))
+    Ok(parse(PASSWD, &sys.read(PASSWD)?, parse_user, reject))
 }
 
 /// The users that the machine's name services know, folders of a network included.
-pub(crate) fn users_of_all_services(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
+pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
     let output = sys.run("getent", &["passwd"])?;
+    if !output.status.success() {
+        let message = format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        reject(&Error::Io { what: "getent passwd".to_owned(), message });
+    }
+    if let Some(service) = silent_service(sys) {
+        reject(&Error::Unsupported(format!(
+            "{NSSWITCH} asks `{service}`, which lists its accounts only where it is set to (`enumerate = true` of SSSD, \
+             `winbind enum users = yes` of Samba)"
+        )));
+    }
     Ok(parse("getent passwd", &output.stdout, parse_user, reject))
 }
 
-/// The groups in a file of the machine, or none if there is no such file; lines that say nothing go to `reject`.
+/// The groups in a file of the machine; lines that are not groups go to `reject`.
 pub(crate) fn groups(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<GroupEntry>> {
-    Ok(parse(GROUP, &sys.read(GROUP).if_present()?.unwrap_or_default(), parse_group, reject))
+    Ok(parse(GROUP, &sys.read(GROUP)?, parse_group, reject))
 }
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
+const NSSWITCH: &str = "/etc/nsswitch.conf";
+const SSSD: &str = "/etc/sssd/sssd.conf";
 
+/// The name service that finds accounts by name or number and does not list them, unless it is set to.
+fn silent_service(sys: &Sys) -> Option<&'static str> {
+    let services = sys.read_text(NSSWITCH).ok()?;
+    let services = services.lines().find_map(|line| line.trim_start().strip_prefix("passwd:"))?;
+    let lists = |line: &str| {
+        line.split_once('=')
+            .is_some_and(|(key, value)| key.trim() == "enumerate" && value.trim().eq_ignore_ascii_case("true"))
+    };
+    let mut silent = services.split_ascii_whitespace().filter_map(|service| match service {
+        "sss" if !sys.read_text(SSSD).is_ok_and(|text| text.lines().any(lists)) => Some("sss"),
+        "winbind" => Some("winbind"),
+        _ => None,
+    });
+    silent.next()
+}
+
+/// Reads lines as glibc's `files` service does: blanks before a line, comments, and the entries of the `compat` service
+/// (`+`, `-`) are skipped; a NUL ends its line.
 fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject: impl FnMut(&Error)) -> Vec<T> {
     let mut entries = Vec::new();
     for (position, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        // Lines of `+` and `-` are instructions to the name service, not accounts.
-        if line.trim_ascii().is_empty() || matches!(line[0], b'#' | b'+' | b'-') {
+        let line = trim_start(line.split(|byte| *byte == 0).next().unwrap_or_default());
+        if matches!(line.first(), None | Some(b'#' | b'+' | b'-')) {
             continue;
         }
         match entry(line) {
@@ -58,7 +88,7 @@ fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject:
 }
 
 fn parse_user(line: &[u8]) -> Option<UserEntry> {
-    let mut fields = line.split(|byte| *byte == b':');
+    let mut fields = line.splitn(7, |byte| *byte == b':');
     let (name, _password) = (fields.next()?, fields.next()?);
     let (uid, gid) = (id(fields.next()?)?, id(fields.next()?)?);
     let mut rest = || fields.next().map(text).unwrap_or_default();
@@ -66,16 +96,29 @@ fn parse_user(line: &[u8]) -> Option<UserEntry> {
 }
 
 fn parse_group(line: &[u8]) -> Option<GroupEntry> {
-    let mut fields = line.split(|byte| *byte == b':');
+    let mut fields = line.splitn(4, |byte| *byte == b':');
     let (name, _password, gid) = (fields.next()?, fields.next()?, id(fields.next()?)?);
     let members = fields.next().unwrap_or_default().split(|byte| *byte == b',');
-    let members = members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty()).map(text).collect();
+    let members = members.map(trim_start).filter(|member| !member.is_empty()).map(text).collect();
     Some(GroupEntry { name: text(name), gid, members })
 }
 
-/// An ID is a 32-bit number.
+/// An ID is a 32-bit number, as `strtoul` reads it: blanks and one sign may stand before its digits. What follows them is
+/// an error.
 fn id(field: &[u8]) -> Option<i64> {
-    number(field.trim_ascii()).filter(|id| u32::try_from(*id).is_ok())
+    let field = trim_start(field);
+    let digits = field.strip_prefix(b"+").or(field.strip_prefix(b"-")).unwrap_or(field);
+    let id = number(digits).filter(|_| digits.first().is_some_and(u8::is_ascii_digit))?;
+    let id = if field.starts_with(b"-") { -id } else { id };
+    u32::try_from(id).ok().map(i64::from)
+}
+
+/// Without the blanks before it, of which C has one more than Rust.
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t'..=b'\r', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// The ID as the signed number that some systems show.
@@ -87,30 +130,109 @@ pub(crate) fn signed(id: i64) -> i64 {
 mod tests {
     use super::*;
 
+    /// What glibc 2.36 reads (`fgetpwent`, `fgetgrent`, `getent -s files`) of the same lines.
     #[test]
-    fn accounts_are_taken_and_the_rest_is_named() {
-        let file = b"root:x:0:0:root:/root:/bin/bash\n\n# comment\n+::::::\nnobody:x:4294967294:65534\n\
-            caf\xe9:x:1000:1000:Jos\xe9,,,:/home/caf\xe9:\nhalf:x:12\nbig:x:4294967296:0::/:\nx:y:z\n";
-        let mut rejected = Vec::new();
-        let users = parse(PASSWD, file, parse_user, |error| rejected.push(error.to_string()));
-        let names: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.uid)).collect();
-        assert_eq!(names, [("root", 0), ("nobody", 4_294_967_294), ("caf\u{fffd}", 1000)]);
-        assert_eq!(users[2].description, "Jos\u{fffd},,,");
-        assert_eq!(users[1].home, "");
-        let lines = [7, 8, 9].map(|line| format!("/etc/passwd, line {line}: not an account"));
-        assert_eq!(rejected, lines);
+    fn accounts_are_read_as_glibc_reads_them() {
+        let row = |name: &str, uid, gid, rest: [&str; 3]| {
+            let [description, home, shell] = rest.map(str::to_owned);
+            Some(UserEntry { name: name.to_owned(), uid, gid, description, home, shell })
+        };
+        let nothing = ["", "", ""];
+        for (line, expected) in [
+            (&b"root:x:0:0:root:/root:/bin/sh"[..], row("root", 0, 0, ["root", "/root", "/bin/sh"])),
+            (b"  indented:x:501:501::/h:/bin/sh", row("indented", 501, 501, ["", "/h", "/bin/sh"])),
+            (b"\x0b\x0c\r\tfar:x:1:1", row("far", 1, 1, nothing)),
+            (b"plus:x:+7:7::/h:/bin/sh", row("plus", 7, 7, ["", "/h", "/bin/sh"])),
+            (b"blank:x: 8:\x0b9", row("blank", 8, 9, nothing)),
+            (b"zeros:x:010:-0", row("zeros", 10, 0, nothing)),
+            (b"nobody:x:4294967294:65534", row("nobody", 4_294_967_294, 65534, nothing)),
+            (b":x:5:5::/:", row("", 5, 5, ["", "/", ""])),
+            (b"cr:x:5:5::/:/bin/sh\r", row("cr", 5, 5, ["", "/", "/bin/sh\r"])),
+            (b"more:x:5:5:a:/b:/c:d:e", row("more", 5, 5, ["a", "/b", "/c:d:e"])),
+            (b"nul:x:5:5:a\0b:/b:/c", row("nul", 5, 5, ["a", "", ""])),
+            (b"caf\xe9:x:9:9:Jos\xe9,,,:/", row("caf\u{fffd}", 9, 9, ["Jos\u{fffd},,,", "/", ""])),
+        ] {
+            let shown = line.escape_ascii();
+            let reject = |error: &Error| panic!("{shown}: {error}");
+            assert_eq!(parse(PASSWD, line, parse_user, reject), expected.into_iter().collect::<Vec<_>>(), "{shown}");
+        }
+        for skipped in
+            [&b"  # note"[..], b"#c:x:1:1", b"+", b"+::::::", b" +n:x:1:2:::", b"-bad", b" \t\r", b"", b"\0x:x:1:1"]
+        {
+            let reject = |error: &Error| panic!("{error}");
+            assert_eq!(parse(PASSWD, skipped, parse_user, reject), [], "{}", skipped.escape_ascii());
+        }
+        for rejected in [
+            &b"neg:x:-1:-1"[..],
+            b"big:x:4294967296:0",
+            b"huge:x:99999999999999999999:0",
+            b"trail:x:12 :0",
+            b"hex:x:0x10:0",
+            b"half:x:12",
+            b"none:x::2::",
+            b"name",
+            b"cr:x:5\r:5",
+            b"two:x:+-5:5",
+            b"two:x:--5:5",
+            b"far:x:+ 5:5",
+            b"nul:x\0:5:5",
+        ] {
+            assert_eq!(
+                parse_user(rejected.split(|byte| *byte == 0).next().unwrap_or_default()),
+                None,
+                "{}",
+                rejected.escape_ascii()
+            );
+        }
         assert_eq!(signed(4_294_967_294), -2);
     }
 
     #[test]
+    fn a_line_that_is_no_account_is_reported_with_its_number_and_costs_no_other() {
+        let file = b"root:x:0:0:root:/root:/bin/bash\n\n  # note\n+::::::\nhalf:x:12\nada:x:1000:1000\nx:y:z\n";
+        let mut rejected = Vec::new();
+        let users = parse(PASSWD, file, parse_user, |error| rejected.push(error.to_string()));
+        assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["root", "ada"]);
+        assert_eq!(rejected, [5, 7].map(|line| format!("/etc/passwd, line {line}: not an account")));
+    }
+
+    #[test]
     fn groups_have_members() {
-        for (line, gid, members) in
-            [("root:x:0:", 0, vec![]), ("adm:x:4:syslog, ada ,,", 4, vec!["syslog", "ada"]), ("short:x:5", 5, vec![])]
-        {
-            let group = parse_group(line.as_bytes()).expect(line);
-            assert_eq!((group.gid, group.members), (gid, members.into_iter().map(String::from).collect()));
+        for (line, gid, members) in [
+            ("root:x:0:", 0, vec![]),
+            ("  adm:x:4:syslog,\tada ,,", 4, vec!["syslog", "ada "]),
+            ("short:x:5", 5, vec![]),
+            ("plus:x:+7:", 7, vec![]),
+            ("more:x:5:a:b,c", 5, vec!["a:b", "c"]),
+        ] {
+            let reject = |error: &Error| panic!("{line}: {error}");
+            let groups = parse(GROUP, line.as_bytes(), parse_group, reject);
+            let [group] = groups.as_slice() else { panic!("{line}: {groups:?}") };
+            assert_eq!((group.gid, &group.members), (gid, &members.into_iter().map(String::from).collect()), "{line}");
         }
-        assert_eq!(parse_group(b"root:x:-1:"), None);
-        assert_eq!(parse_group(b"root"), None);
+        for line in [&b"root:x:-1:"[..], b"root", b"root:x:", b"root:x:5 :"] {
+            assert_eq!(parse_group(line), None, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_service_that_does_not_list_its_accounts_is_named() {
+        let root = tempfile::tempdir().expect("a folder");
+        let sys = Sys::at(root.path());
+        std::fs::create_dir_all(root.path().join("etc/sssd")).expect("a folder");
+        let write = |path: &str, text: &str| std::fs::write(root.path().join(path), text).expect("a file");
+        assert_eq!(silent_service(&sys), None);
+        for (services, silent) in [
+            ("group: sss\npasswd: files systemd\n", None),
+            ("passwd:\tfiles winbind\n", Some("winbind")),
+            ("  passwd: files sss\n", Some("sss")),
+        ] {
+            write("etc/nsswitch.conf", services);
+            assert_eq!(silent_service(&sys), silent, "{services}");
+        }
+        write("etc/sssd/sssd.conf", "[domain/x]\n# enumerate = true\n");
+        assert_eq!(silent_service(&sys), Some("sss"));
+        write("etc/sssd/sssd.conf", "[domain/x]\nenumerate=True\n");
+        assert_eq!(silent_service(&sys), None);
     }
 }

@@ -7,5 +7,6 @@ pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod paths;
 pub(crate) mod pattern;
+pub(crate) mod processors;
 pub(crate) mod procfs;
 pub(crate) mod sockets;
