@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_array::builder::ArrayBuilder;
 use futures_core::Stream;
 
+use crate::driver;
 use crate::error::Result;
 use crate::scan::{BoxFuture, Meter, Scalar, Scan};
 use crate::spec::{ColumnSpec, Spec};
@@ -79,6 +80,9 @@ pub trait LoadAsync: Row {
 /// Runs on a thread where blocking is allowed. The iterator is lazy: it is dropped as soon as the query has its rows.
 /// The row is given with the columns that came for free; sources fill the others, if anybody asked.
 pub trait Rows: Load {
+    /// Rows that may wait together for a condition to be evaluated: few where each holds a descriptor.
+    const TOGETHER: usize = driver::CHUNK;
+
     /// The rows that the scan's keys admit, or all.
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>>;
 }

@@ -15,8 +15,8 @@ use crate::source::paths::{Asked, Entry, Report};
 /// A query has to say where to look: by `path` or by `directory`, with `=`, `IN`, a join, or `LIKE`. In a pattern `%`
 /// stays on one level and leaves out names with a leading dot, and `%%` goes down through all levels (64 at the most,
 /// not through links); every name is found by `directory = `. For a link, all columns but `symlink` and
-/// `symlink_target_path` are about what it points to, or about the link itself if that is missing. A name that is no
-/// UTF-8 shows U+FFFD for each wrong byte, and is found by its folder or by a pattern.
+/// `symlink_target_path` are about what it points to, or about the link itself if that is missing. A name that is
+/// not UTF-8 shows U+FFFD for each wrong byte, with a warning, and is found by what it shows.
 #[derive(Debug, Default, Table)]
 #[table(name = "file", platforms("linux"), require_any(path, directory))]
 #[example("One file.", "SELECT path, size, mode, uid FROM file WHERE path = '/etc/passwd'")]
@@ -130,7 +130,7 @@ impl File {
         let is_link = link.is_symlink();
         self.symlink = Some(is_link.into());
         // A link that leads nowhere, or round in a circle, is all there is to describe.
-        let behind = if is_link { entry.sys.metadata(&entry.at).ok() } else { None };
+        let behind = if is_link { entry.sys.metadata(&entry.at).if_present()? } else { None };
         self.describe(&behind.unwrap_or(link));
         Ok(())
     }
@@ -161,7 +161,7 @@ impl File {
             return Ok(());
         }
         match entry.sys.read_link(&entry.at) {
-            Ok(target) => self.symlink_target_path = Some(target.to_string_lossy().into_owned()),
+            Ok(target) => self.symlink_target_path = Some(entry.sys.path_text(target)),
             Err(error) => {
                 // Asking what is no link for its target is an error too.
                 if entry.sys.symlink_metadata(&entry.at)?.is_symlink() {

@@ -1,4 +1,4 @@
-//! `mounts`: one row per mount in the caller's mount namespace.
+//! `mounts`: one row per mount in the host's mount namespace.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use indago_table::prelude::*;
 
 use crate::source::kernel;
-use crate::source::procfs::{number, text};
+use crate::source::procfs::{note_lossy, number, required, text};
 
 /// Mounted file systems.
 ///
@@ -73,13 +73,15 @@ pub struct Mount {
 
 impl Rows for Mount {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let bytes = scan.sys().read("/proc/self/mountinfo")?;
+        let path = format!("{}/mountinfo", scan.sys().own_process());
+        let bytes = required(scan.sys().read(&path))?;
+        note_lossy(scan.sys(), &bytes);
         let mut rows = Vec::new();
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match parse(line) {
                 Some(mount) => rows.push(mount),
                 None => {
-                    let what = "/proc/self/mountinfo has a line that is no mount".to_owned();
+                    let what = format!("{path} has a line that is not a mount");
                     scan.report("mountinfo", &Error::Malformed(what));
                 }
             }
@@ -95,7 +97,7 @@ impl Mount {
             false => None,
         };
         self.device_alias = Some(match alias {
-            Some(path) => path.to_string_lossy().into_owned(),
+            Some(path) => sys.path_text(path),
             None => self.device.clone(),
         });
         Ok(())

@@ -25,7 +25,7 @@ pub struct ProcessEnv {
 
 impl Rows for ProcessEnv {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID))?;
+        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
         Ok(pids.into_iter().flat_map(move |pid| {
             variables(scan.sys(), pid).unwrap_or_else(|error| {
                 scan.report("environ", &error);
@@ -44,5 +44,5 @@ fn variables(sys: &Sys, pid: i64) -> Result<Vec<ProcessEnv>> {
         };
         Ok(procfs::texts(bytes).filter(|entry| !entry.is_empty()).map(variable).collect())
     };
-    procfs::with_bytes(sys, &format!("/proc/{pid}/environ"), take).needs(PTRACE)
+    procfs::with_bytes(&procfs::folder(sys, pid), "environ", take).needs(PTRACE)
 }

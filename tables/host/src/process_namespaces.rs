@@ -1,6 +1,7 @@
 //! `process_namespaces`: one row per process, with the namespaces that it lives in.
 
 use indago_table::prelude::*;
+use indago_table::sys::ProcessFolder;
 
 use crate::source::procfs;
 
@@ -39,54 +40,67 @@ pub struct ProcessNamespace {
     /// Namespace of clocks that count from boot; NULL on kernels before 5.6.
     #[column(added, source = time, needs = "CAP_SYS_PTRACE")]
     time_namespace: Option<String>,
+    /// Its files.
+    #[column(skip)]
+    folder: Option<ProcessFolder>,
 }
 
 impl Rows for ProcessNamespace {
+    /// Each holds a descriptor.
+    const TOGETHER: usize = procfs::TOGETHER;
+
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID))?;
-        Ok(pids.into_iter().map(|pid| ProcessNamespace { pid, ..ProcessNamespace::default() }))
+        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
+        Ok(pids.into_iter().map(move |pid| {
+            let folder = Some(procfs::folder(scan.sys(), pid));
+            ProcessNamespace { pid, folder, ..ProcessNamespace::default() }
+        }))
     }
 }
 
 /// One link each, so that asking for one namespace reads one link.
 impl ProcessNamespace {
-    fn cgroup(&mut self, sys: &Sys) -> Result<()> {
-        self.cgroup_namespace = procfs::namespace(sys, self.pid, "cgroup")?;
+    fn namespace(&self, kind: &str) -> Result<Option<String>> {
+        procfs::namespace(self.folder.as_ref().expect("each row has its folder"), kind)
+    }
+
+    fn cgroup(&mut self, _sys: &Sys) -> Result<()> {
+        self.cgroup_namespace = self.namespace("cgroup")?;
         Ok(())
     }
 
-    fn ipc(&mut self, sys: &Sys) -> Result<()> {
-        self.ipc_namespace = procfs::namespace(sys, self.pid, "ipc")?;
+    fn ipc(&mut self, _sys: &Sys) -> Result<()> {
+        self.ipc_namespace = self.namespace("ipc")?;
         Ok(())
     }
 
-    fn mnt(&mut self, sys: &Sys) -> Result<()> {
-        self.mnt_namespace = procfs::namespace(sys, self.pid, "mnt")?;
+    fn mnt(&mut self, _sys: &Sys) -> Result<()> {
+        self.mnt_namespace = self.namespace("mnt")?;
         Ok(())
     }
 
-    fn net(&mut self, sys: &Sys) -> Result<()> {
-        self.net_namespace = procfs::namespace(sys, self.pid, "net")?;
+    fn net(&mut self, _sys: &Sys) -> Result<()> {
+        self.net_namespace = self.namespace("net")?;
         Ok(())
     }
 
-    fn pid_of(&mut self, sys: &Sys) -> Result<()> {
-        self.pid_namespace = procfs::namespace(sys, self.pid, "pid")?;
+    fn pid_of(&mut self, _sys: &Sys) -> Result<()> {
+        self.pid_namespace = self.namespace("pid")?;
         Ok(())
     }
 
-    fn user(&mut self, sys: &Sys) -> Result<()> {
-        self.user_namespace = procfs::namespace(sys, self.pid, "user")?;
+    fn user(&mut self, _sys: &Sys) -> Result<()> {
+        self.user_namespace = self.namespace("user")?;
         Ok(())
     }
 
-    fn uts(&mut self, sys: &Sys) -> Result<()> {
-        self.uts_namespace = procfs::namespace(sys, self.pid, "uts")?;
+    fn uts(&mut self, _sys: &Sys) -> Result<()> {
+        self.uts_namespace = self.namespace("uts")?;
         Ok(())
     }
 
-    fn time(&mut self, sys: &Sys) -> Result<()> {
-        self.time_namespace = procfs::namespace(sys, self.pid, "time")?;
+    fn time(&mut self, _sys: &Sys) -> Result<()> {
+        self.time_namespace = self.namespace("time")?;
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! `process_open_files`: one row per descriptor that a process holds on a file.
 
+use std::sync::Arc;
+
 use indago_table::prelude::*;
+use indago_table::sys::ProcessFolder;
 
 use crate::source::procfs::{self, PTRACE, number};
 
@@ -25,13 +28,20 @@ pub struct ProcessOpenFile {
     /// Position of the next read or write, in bytes.
     #[column(added, source = details, needs = "CAP_SYS_PTRACE")]
     offset: Option<i64>,
+    /// The files of the process, which its rows share.
+    #[column(skip)]
+    folder: Option<Arc<ProcessFolder>>,
 }
 
 impl Rows for ProcessOpenFile {
+    /// Those of a process hold a descriptor.
+    const TOGETHER: usize = procfs::TOGETHER;
+
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID))?;
+        let report = |origin: &str, error: &Error| scan.report(origin, error);
+        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), report)?;
         Ok(pids.into_iter().flat_map(move |pid| {
-            files(scan.sys(), pid).unwrap_or_else(|error| {
+            files(scan.sys(), pid, report).unwrap_or_else(|error| {
                 scan.report("descriptors", &error);
                 Vec::new()
             })
@@ -39,27 +49,36 @@ impl Rows for ProcessOpenFile {
     }
 }
 
-fn files(sys: &Sys, pid: i64) -> Result<Vec<ProcessOpenFile>> {
-    let folder = format!("/proc/{pid}/fd");
-    let names = sys.read_dir(&folder).needs(PTRACE)?;
+fn files(sys: &Sys, pid: i64, report: impl Fn(&str, &Error)) -> Result<Vec<ProcessOpenFile>> {
+    let folder = Arc::new(procfs::folder(sys, pid));
+    let names = procfs::required_of(&folder, folder.read_dir("fd").needs(PTRACE))?;
     let mut descriptors: Vec<i64> = names.iter().filter_map(|name| number(name.as_encoded_bytes())).collect();
     descriptors.sort_unstable();
     let mut files = Vec::new();
     for fd in descriptors {
-        // A descriptor that was closed meanwhile is no row.
-        let Some(target) = sys.read_link(format!("{folder}/{fd}")).if_present()? else { continue };
-        if target.is_absolute() {
-            let path = target.to_string_lossy().into_owned();
-            files.push(ProcessOpenFile { pid, fd, path, ..ProcessOpenFile::default() });
+        match folder.read_link(&format!("fd/{fd}")).needs(PTRACE) {
+            Ok(target) if target.is_absolute() => {
+                let folder = Some(folder.clone());
+                files.push(ProcessOpenFile {
+                    pid,
+                    fd,
+                    path: sys.path_text(target),
+                    folder,
+                    ..ProcessOpenFile::default()
+                });
+            }
+            Ok(_) => {}
+            // A descriptor that was closed meanwhile is no row, and gives no warning.
+            Err(error) => report("descriptors", &error),
         }
     }
     Ok(files)
 }
 
 impl ProcessOpenFile {
-    fn details(&mut self, sys: &Sys) -> Result<()> {
-        let path = format!("/proc/{}/fdinfo/{}", self.pid, self.fd);
-        procfs::with_bytes(sys, &path, |bytes| {
+    fn details(&mut self, _sys: &Sys) -> Result<()> {
+        let folder = self.folder.clone().expect("each row has its folder");
+        let read = |bytes: &[u8]| {
             for line in bytes.split(|byte| *byte == b'\n') {
                 if let Some(offset) = line.strip_prefix(b"pos:") {
                     self.offset = number(offset.trim_ascii());
@@ -68,8 +87,13 @@ impl ProcessOpenFile {
                 }
             }
             Ok(())
-        })
-        .needs(PTRACE)
+        };
+        let outcome = procfs::with_bytes(&folder, &format!("fdinfo/{}", self.fd), read).needs(PTRACE);
+        match outcome {
+            // The descriptor was closed meanwhile, not the folder of all.
+            Err(Error::Unsupported(what)) if folder.metadata("fdinfo").is_ok() => Err(Error::Gone(what)),
+            outcome => outcome,
+        }
     }
 }
 

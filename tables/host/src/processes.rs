@@ -7,13 +7,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use indago_table::prelude::*;
+use indago_table::sys::ProcessFolder;
 
 use crate::source::procfs::{self, PTRACE};
 
 /// All processes on the host, kernel threads included.
 ///
-/// Each file below `/proc/<pid>` is read only when one of its columns is wanted: listing `pid` opens none of them. A
-/// process that exits while it is read gives no row; what the caller may not read of a process is NULL.
+/// Each file below `/proc/<pid>` is read only when one of its columns is wanted: listing `pid` opens none of them. All
+/// files of a row are of one process, even if its ID is given to another one meanwhile. A process that exits while it
+/// is read gives no row; what the caller may not read of a process is NULL.
 #[derive(Debug, Default, Table)]
 #[table(name = "processes", platforms("linux"), rows = 300)]
 #[example(
@@ -150,11 +152,17 @@ pub struct Process {
     /// Whether `status` is read for other columns and `stat` is not.
     #[column(skip)]
     is_status_enough: bool,
+    /// Its files.
+    #[column(skip)]
+    folder: Option<ProcessFolder>,
 }
 
 impl Rows for Process {
+    /// Each holds a descriptor.
+    const TOGETHER: usize = procfs::TOGETHER;
+
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID))?;
+        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
         let mut booted_at = None;
         if scan.wants(Self::START_TIME) || scan.wants(Self::STARTED_AT) {
             match procfs::boot_time(scan.sys()) {
@@ -163,7 +171,10 @@ impl Rows for Process {
             }
         }
         let is_status_enough = scan.reads("status") && !scan.reads("stat");
-        Ok(pids.into_iter().map(move |pid| Process { pid, booted_at, is_status_enough, ..Process::default() }))
+        Ok(pids.into_iter().map(move |pid| {
+            let folder = Some(procfs::folder(scan.sys(), pid));
+            Process { pid, booted_at, is_status_enough, folder, ..Process::default() }
+        }))
     }
 }
 
@@ -177,6 +188,10 @@ const DELETED: &[u8] = b" (deleted)";
 const NO_LOGIN: i64 = u32::MAX as i64;
 
 impl Process {
+    fn folder(&self) -> &ProcessFolder {
+        self.folder.as_ref().expect("each row has its folder")
+    }
+
     /// What both `stat` and `status` say: it is taken from the one that is read for other columns, too.
     fn stat_or_status(&mut self, sys: &Sys) -> Result<()> {
         if self.is_status_enough { self.status(sys) } else { self.stat(sys) }
@@ -186,7 +201,7 @@ impl Process {
         if self.pgroup.is_some() {
             return Ok(());
         }
-        let stat = procfs::stat(sys, self.pid)?;
+        let stat = procfs::stat(self.folder())?;
         let milliseconds = |ticks: i64| ticks.saturating_mul(1000) / sys.clock_ticks();
         self.name = Some(stat.name);
         self.state = Some(stat.state.to_string());
@@ -208,11 +223,11 @@ impl Process {
         Ok(())
     }
 
-    fn status(&mut self, sys: &Sys) -> Result<()> {
+    fn status(&mut self, _sys: &Sys) -> Result<()> {
         if self.uid.is_some() {
             return Ok(());
         }
-        let status = procfs::status(sys, self.pid)?;
+        let status = procfs::status(self.folder())?;
         let (Some(user), Some(group)) = (status.user, status.group) else {
             return Err(Error::Malformed(format!("/proc/{}/status does not say whose process it is", self.pid)));
         };
@@ -234,7 +249,7 @@ impl Process {
     }
 
     fn exe(&mut self, sys: &Sys) -> Result<()> {
-        let Some(target) = procfs::link(sys, self.pid, "exe")? else {
+        let Some(target) = procfs::link(self.folder(), "exe")? else {
             self.on_disk = Some(-1);
             return Ok(());
         };
@@ -253,15 +268,15 @@ impl Process {
             None => (&*target, false),
         };
         self.on_disk = Some(on_disk.into());
-        self.path = Some(path.to_string_lossy().into_owned());
+        self.path = Some(sys.path_text(path));
         Ok(())
     }
 
     /// The file that runs, whatever is at its path by now; `None` on a host that is a folder of files, where the kernel's
     /// link cannot be followed.
     fn program(&self, sys: &Sys) -> Result<Option<Metadata>> {
-        match sys.is_live() {
-            true => sys.metadata(format!("/proc/{}/exe", self.pid)).needs(PTRACE).map(Some),
+        match sys.has_live_kernel() {
+            true => self.folder().metadata("exe").needs(PTRACE).map(Some),
             false => Ok(None),
         }
     }
@@ -269,52 +284,48 @@ impl Process {
     /// Whether the program is the file at a path. The path is one of the process's mount namespace: a container's
     /// /bin/sh is not the host's.
     fn is_at(&self, sys: &Sys, program: &Metadata, path: &Path) -> bool {
-        let inside = [OsStr::new(&format!("/proc/{}/root", self.pid)), path.as_os_str()].join(OsStr::new(""));
-        let is_program = |path: &Path| {
-            sys.metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (program.dev(), program.ino()))
+        let inside = [OsStr::new("root"), path.as_os_str()].join(OsStr::new(""));
+        let is_program = |found: Result<Metadata>| {
+            found.is_ok_and(|found| (found.dev(), found.ino()) == (program.dev(), program.ino()))
         };
-        program.nlink() > 0 && (is_program(Path::new(&inside)) || is_program(path))
+        program.nlink() > 0 && (is_program(self.folder().metadata(inside)) || is_program(sys.metadata(path)))
     }
 
-    fn command_line(&mut self, sys: &Sys) -> Result<()> {
-        procfs::with_bytes(sys, &format!("/proc/{}/cmdline", self.pid), |bytes| {
-            let arguments: Vec<String> = procfs::texts(bytes).map(procfs::text).collect();
-            self.cmdline = Some(arguments.join(" ").trim_end().to_owned());
-            self.arguments = Some(arguments);
-            Ok(())
-        })
+    fn command_line(&mut self, _sys: &Sys) -> Result<()> {
+        let read = |bytes: &[u8]| Ok(procfs::texts(bytes).map(procfs::text).collect());
+        let arguments: Vec<String> = procfs::with_bytes(self.folder(), "cmdline", read)?;
+        self.cmdline = Some(arguments.join(" ").trim_end().to_owned());
+        self.arguments = Some(arguments);
+        Ok(())
     }
 
     fn working_directory(&mut self, sys: &Sys) -> Result<()> {
-        self.cwd = procfs::link(sys, self.pid, "cwd")?.map(|path| path.to_string_lossy().into_owned());
+        self.cwd = procfs::link(self.folder(), "cwd")?.map(|path| sys.path_text(path));
         Ok(())
     }
 
     fn root_directory(&mut self, sys: &Sys) -> Result<()> {
-        self.root = procfs::link(sys, self.pid, "root")?.map(|path| path.to_string_lossy().into_owned());
+        self.root = procfs::link(self.folder(), "root")?.map(|path| sys.path_text(path));
         Ok(())
     }
 
-    fn io(&mut self, sys: &Sys) -> Result<()> {
-        let io = procfs::io(sys, self.pid).needs(PTRACE);
-        (self.disk_bytes_read, self.disk_bytes_written) = procfs::if_present(sys, self.pid, io)?.unzip();
+    fn io(&mut self, _sys: &Sys) -> Result<()> {
+        let (read, written) = procfs::io(self.folder()).needs(PTRACE)?;
+        (self.disk_bytes_read, self.disk_bytes_written) = (Some(read), Some(written));
         Ok(())
     }
 
-    fn control_group(&mut self, sys: &Sys) -> Result<()> {
-        let group = procfs::cgroup(sys, self.pid);
-        self.cgroup_path = procfs::if_present(sys, self.pid, group)?;
+    fn control_group(&mut self, _sys: &Sys) -> Result<()> {
+        self.cgroup_path = Some(procfs::cgroup(self.folder())?);
         Ok(())
     }
 
-    fn login(&mut self, sys: &Sys) -> Result<()> {
-        let path = format!("/proc/{}/loginuid", self.pid);
-        let uid = procfs::with_bytes(sys, &path, |bytes| {
+    fn login(&mut self, _sys: &Sys) -> Result<()> {
+        let uid = procfs::with_bytes(self.folder(), "loginuid", |bytes| {
             let uid = procfs::number(bytes.trim_ascii());
-            uid.ok_or_else(|| Error::Malformed(format!("{path} holds no user ID")))
-        });
-        // A kernel without audit has no such file.
-        self.login_uid = procfs::if_present(sys, self.pid, uid)?.filter(|uid| *uid != NO_LOGIN);
+            uid.ok_or_else(|| Error::Malformed(format!("/proc/{}/loginuid holds no user ID", self.pid)))
+        })?;
+        self.login_uid = Some(uid).filter(|uid| *uid != NO_LOGIN);
         Ok(())
     }
 }

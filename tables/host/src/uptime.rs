@@ -2,7 +2,7 @@
 
 use indago_table::prelude::*;
 
-use crate::source::procfs::number;
+use crate::source::procfs::{number, required};
 
 /// How long the machine has been running.
 #[derive(Debug, Default, Table)]
@@ -23,7 +23,7 @@ pub struct Uptime {
 
 impl Rows for Uptime {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let bytes = scan.sys().read("/proc/uptime")?;
+        let bytes = required(scan.sys().read("/proc/uptime"))?;
         let whole = bytes.split(|byte| matches!(byte, b'.' | b' ' | b'\n')).next().and_then(number);
         let Some(total) = whole.filter(|total| *total >= 0) else {
             return Err(Error::Malformed("/proc/uptime does not begin with a number of seconds".into()));

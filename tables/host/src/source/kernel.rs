@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use indago_table::prelude::*;
 
-/// The architecture that the kernel runs on: from its own file, which only newer kernels have, or by asking.
+/// The architecture that the kernel runs on: from its own file, which only newer kernels have, or by asking. Where neither
+/// is there it is unsupported.
 pub(crate) fn architecture(sys: &Sys) -> Result<Option<String>> {
     if let Some(name) = sys.read_text("/proc/sys/kernel/arch").if_present()? {
         return Ok(Some(name.trim().to_owned()));
     }
-    if !sys.is_live() {
-        return Ok(None);
-    }
+    sys.require_live("the architecture")?;
     Ok(Some(rustix::system::uname().machine().to_string_lossy().into_owned()))
 }
 
-/// Abbreviation of the machine's time zone at a moment; `None` for a machine that does not run.
+/// Abbreviation of the machine's time zone at a moment; `None` for a machine that does not run, or has another root: its
+/// zone is a file of that root.
 #[allow(unsafe_code)]
 pub(crate) fn time_zone(sys: &Sys, seconds: i64) -> Result<Option<String>> {
     if !sys.is_live() {
@@ -66,18 +66,17 @@ static UNANSWERED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 pub(crate) fn room(sys: &Sys, path: &Path, is_remote: bool) -> Result<Room> {
     sys.require_live("the room in file systems")?;
     sys.check_cancelled()?;
-    sys.meter().add_calls(1);
     if !is_remote {
-        return ask_for_room(path);
+        return ask_for_room(sys, path);
     }
     let timed_out = || Error::TimedOut { what: path.display().to_string(), limit: PATIENCE };
     if !unanswered(|paths| paths.insert(path.to_owned())) {
         return Err(timed_out());
     }
     let (sender, receiver) = channel();
-    let asked = path.to_owned();
+    let (asked, machine) = (path.to_owned(), sys.clone());
     let thread = std::thread::Builder::new().name("indago-statvfs".into()).spawn(move || {
-        let outcome = ask_for_room(&asked);
+        let outcome = ask_for_room(&machine, &asked);
         unanswered(|paths| paths.remove(&asked));
         // Nobody listens after the time is up.
         let _ = sender.send(outcome);
@@ -103,8 +102,9 @@ fn unanswered<T>(change: impl FnOnce(&mut BTreeSet<PathBuf>) -> T) -> T {
     change(&mut UNANSWERED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn ask_for_room(path: &Path) -> Result<Room> {
-    let room = rustix::fs::statvfs(path).map_err(|error| Error::io(path.display().to_string(), &error.into()))?;
+fn ask_for_room(sys: &Sys, path: &Path) -> Result<Room> {
+    let room = rustix::fs::fstatvfs(sys.hold(path)?);
+    let room = room.map_err(|error| Error::io(path.display().to_string(), &error.into()))?;
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     Ok(Room {
         block_size: signed(room.f_frsize),

@@ -23,9 +23,9 @@ pub(crate) fn places(sys: &Sys, pids: Option<Vec<i64>>, report: impl Fn(&str, &E
         }
         let root = format!("/proc/{pid}/root");
         // Only the kernel that runs the process can follow the link into its namespace.
-        let inside = match sys.is_live() {
-            true => sys.metadata(&root).map(|_| sys.below(&root)),
-            false => sys.read_link(&root).map(|target| sys.below(target)),
+        let inside = match sys.has_live_kernel() {
+            true => sys.below(&root),
+            false => sys.read_link(&root).and_then(|target| sys.below(target)),
         };
         match inside.needs(PTRACE) {
             Ok(sys) => Some(Place { pid, sys }),
@@ -41,10 +41,24 @@ pub(crate) fn places(sys: &Sys, pids: Option<Vec<i64>>, report: impl Fn(&str, &E
 /// The mount namespace of a place, by its inode number.
 pub(crate) fn mount_namespace(host: &Sys, pid: i64) -> Result<Option<String>> {
     if pid > 0 {
-        return procfs::namespace(host, pid, "mnt");
+        return procfs::namespace(&procfs::folder(host, pid), "mnt");
     }
-    match host.read_link("/proc/self/ns/mnt").if_present()? {
+    match host.read_link(format!("{}/ns/mnt", host.own_process())).if_present()? {
         Some(target) => Ok(procfs::namespace_inode(&target)),
         None => Ok(None),
     }
+}
+
+/// Fails where this process lives in another namespace of a kind than its host: what the kernel then says is not the
+/// host's.
+pub(crate) fn require_own(host: &Sys, kind: &str, what: &str, remedy: &str) -> Result<()> {
+    if host.is_live() {
+        return Ok(());
+    }
+    let of = |process: &str| host.read_link(format!("/proc/{process}/ns/{kind}")).needs(PTRACE);
+    if procfs::required(of("self"))? == procfs::required(of("1"))? {
+        return Ok(());
+    }
+    let root = host.root_name();
+    Err(Error::Unsupported(format!("{what} of the host at {root}: this program has its own; {remedy}")))
 }

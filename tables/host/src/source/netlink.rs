@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use indago_table::prelude::*;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 
+use super::namespace::require_own;
+
 /// One address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InterfaceAddress {
@@ -34,6 +36,7 @@ const REQUEST_DUMP: u16 = 0x1 | 0x300;
 /// The addresses of all interfaces in the caller's network namespace.
 pub(crate) fn interface_addresses(sys: &Sys) -> Result<Vec<InterfaceAddress>> {
     sys.require_live("network interfaces")?;
+    require_own(sys, "net", "network interfaces", "run it in the host's network namespace (hostNetwork)")?;
     let mut links = HashMap::new();
     for message in dump(sys, GET_LINKS)? {
         if let Some((index, link)) = link(&message) {
@@ -41,7 +44,12 @@ pub(crate) fn interface_addresses(sys: &Sys) -> Result<Vec<InterfaceAddress>> {
         }
     }
     let messages = dump(sys, GET_ADDRESSES)?;
-    Ok(messages.iter().filter_map(|message| interface_address(message, &links)).collect())
+    let found: Vec<_> = messages.iter().filter_map(|message| interface_address(message, &links)).collect();
+    // A name of an interface may be any bytes.
+    if found.iter().any(|found| found.interface.contains(char::REPLACEMENT_CHARACTER)) {
+        sys.meter().note_lossy();
+    }
+    Ok(found)
 }
 
 /// The payloads that answer a request.

@@ -84,7 +84,13 @@ impl Asked {
     pub(crate) fn find<'a>(self, place: Place, report: &Report<'a>) -> Box<dyn Iterator<Item = Found> + 'a> {
         let report = report.clone();
         match self {
-            Asked::Paths(paths) => Box::new(paths.into_iter().filter_map(move |path| look_up(&place, path, &report))),
+            Asked::Paths(paths) => {
+                let find = move |path: String| match PathPattern::of_lossy(&path) {
+                    Some(pattern) => Walk::new(place.clone(), pattern, report.clone()).collect(),
+                    None => look_up(&place, path, &report).into_iter().collect::<Vec<_>>(),
+                };
+                Box::new(paths.into_iter().flat_map(find))
+            }
             Asked::Folders(folders) => {
                 let entries = move |folder: String| {
                     let at = PathBuf::from(&folder);
@@ -118,8 +124,7 @@ fn look_up(place: &Place, path: String, report: &Report<'_>) -> Option<Found> {
             return None;
         }
     };
-    let name =
-        |name: Option<&std::ffi::OsStr>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = |name: Option<&std::ffi::OsStr>| name.map(|name| place.sys.path_text(name)).unwrap_or_default();
     Some(Found {
         directory: name(at.parent().map(Path::as_os_str)),
         filename: name(at.file_name()),
@@ -138,8 +143,9 @@ fn list(place: &Place, at: PathBuf, shown: String, report: &Report<'_>) -> impl 
 
 /// Names in a folder, in order.
 fn names(sys: &Sys, folder: &Path, report: &Report<'_>) -> Vec<OsString> {
-    match sys.read_dir(folder) {
-        Ok(mut names) => {
+    match sys.read_dir_partly(folder) {
+        Ok((mut names, error)) => {
+            error.iter().for_each(|error| report("folder", error));
             names.sort_unstable();
             names
         }
@@ -151,7 +157,7 @@ fn names(sys: &Sys, folder: &Path, report: &Report<'_>) -> Vec<OsString> {
 }
 
 fn found(place: &Place, at: PathBuf, folder: &str, name: &OsString, link: Option<Metadata>) -> Found {
-    let filename = name.to_string_lossy().into_owned();
+    let filename = place.sys.path_text(name);
     let slash = if folder.ends_with('/') { "" } else { "/" };
     Found {
         path: format!("{folder}{slash}{filename}"),
@@ -203,7 +209,7 @@ impl<'a> Walk<'a> {
     fn enter(&mut self, at: PathBuf, shown: String, level: usize, depth: usize) {
         let name = match &self.pattern.levels[level] {
             Level::Name(name) => name.clone(),
-            Level::Like(like) => match self.place.sys.read_dir(&at) {
+            Level::Like(like) => match self.place.sys.read_dir_partly(&at) {
                 Ok(names) => return self.open(at, shown, level, depth, names),
                 // A folder may be closed to listing and open to those who know a name.
                 Err(error) => match like.as_name() {
@@ -211,7 +217,7 @@ impl<'a> Walk<'a> {
                     None => return self.report_folder(&error),
                 },
             },
-            Level::Deep { .. } => match self.place.sys.read_dir(&at) {
+            Level::Deep { .. } => match self.place.sys.read_dir_partly(&at) {
                 Ok(names) => return self.open(at, shown, level, depth, names),
                 Err(error) => return self.report_folder(&error),
             },
@@ -228,7 +234,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn open(&mut self, at: PathBuf, shown: String, level: usize, depth: usize, mut names: Vec<OsString>) {
+    fn open(&mut self, at: PathBuf, shown: String, level: usize, depth: usize, names: (Vec<OsString>, Option<Error>)) {
+        let (mut names, error) = names;
+        error.iter().for_each(|error| self.report_folder(error));
         names.sort_unstable();
         self.open.push(Folder { at, shown, level, depth, names: names.into_iter() });
     }
@@ -239,10 +247,11 @@ impl<'a> Walk<'a> {
 
     fn give(&mut self, mut found: Found) {
         if self.pattern.folders_only {
-            if !found.entry.sys.metadata(&found.entry.at).is_ok_and(|metadata| metadata.is_dir()) {
-                return;
+            match found.entry.sys.metadata(&found.entry.at) {
+                Ok(metadata) if metadata.is_dir() => found.path.push('/'),
+                Ok(_) => return,
+                Err(error) => return (self.report)("path", &error),
             }
-            found.path.push('/');
         }
         if let Some(seen) = &mut self.seen
             && !seen.insert(found.entry.at.clone())

@@ -47,6 +47,20 @@ impl PathPattern {
         Some(PathPattern { levels: names.map(level).collect(), folders_only: rest.ends_with('/') })
     }
 
+    /// A path as it is shown, with U+FFFD where its bytes are not UTF-8, as a pattern of all names that are shown so;
+    /// `None` for a path that is what it shows.
+    pub(crate) fn of_lossy(path: &str) -> Option<Self> {
+        let below = path.strip_prefix('/').filter(|below| below.contains(char::REPLACEMENT_CHARACTER))?;
+        let level = |name: &str| match name.contains(char::REPLACEMENT_CHARACTER) {
+            true => {
+                Level::Like(Like { parts: name.chars().map(Part::Is).collect(), text: "%".into(), ignore_case: false })
+            }
+            false => Level::Name(name.to_owned()),
+        };
+        let names = below.split('/').filter(|name| !name.is_empty());
+        Some(PathPattern { levels: names.map(level).collect(), folders_only: below.ends_with('/') })
+    }
+
     /// Whether a path can be found twice.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.levels.iter().filter(|level| matches!(level, Level::Deep { .. })).count() > 1

@@ -5,54 +5,103 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
+use indago_table::sys::{MOST_BYTES, ProcessFolder};
+
+/// Rows that may wait together where each holds a descriptor: a process has 1024 by default, for all its queries.
+pub(crate) const TOGETHER: usize = 32;
 
 /// What may be read of other users' processes needs this.
 pub(crate) const PTRACE: &str = "CAP_SYS_PTRACE";
 
-/// IDs of all processes, ascending.
-pub(crate) fn pids(sys: &Sys) -> Result<Vec<i64>> {
-    let names = sys.read_dir("/proc")?;
+/// IDs of all processes, ascending. A `/proc` without any is an error: it is not mounted there. What the kernel hides
+/// from the caller is reported.
+pub(crate) fn pids(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<i64>> {
+    let names = required(sys.read_dir("/proc"))?;
     let pids = names.iter().filter_map(|name| number(name.as_encoded_bytes()));
     let mut pids: Vec<i64> = pids.filter(|pid| *pid > 0).collect();
     pids.sort_unstable();
-    Ok(pids)
+    match pids.first() {
+        None => Err(Error::Unsupported("/proc has no processes: it is not mounted there".to_owned())),
+        // Every namespace of processes has a first one.
+        Some(first) if *first > 1 && sys.has_live_kernel() => {
+            let what = "/proc, whose mount option hidepid hides processes of other users".to_owned();
+            report("processes", &Error::Denied { what, needs: Some(PTRACE.to_owned()) });
+            Ok(pids)
+        }
+        Some(_) => Ok(pids),
+    }
 }
 
 /// The processes that a scan asks for: those of the keys that exist, or all.
-pub(crate) fn asked(sys: &Sys, keys: Option<Vec<i64>>) -> Result<Vec<i64>> {
-    let Some(mut keys) = keys else { return pids(sys) };
+pub(crate) fn asked(sys: &Sys, keys: Option<Vec<i64>>, report: impl Fn(&str, &Error)) -> Result<Vec<i64>> {
+    let Some(mut keys) = keys else { return pids(sys, report) };
+    keys.retain(|pid| *pid > 0);
     keys.sort_unstable();
     keys.dedup();
-    keys.retain(|pid| *pid > 0 && is_process(sys, *pid));
+    let wanted = keys.len();
+    keys.retain(|pid| is_process(sys, *pid));
+    // A key that is not there is no reason for a word, unless nothing is: the first process says which.
+    if keys.len() < wanted && !sys.exists("/proc/1") {
+        pids(sys, report)?;
+    }
     Ok(keys)
 }
 
 /// Whether there is such a process. The kernel answers for a thread's ID as well, though it never lists it.
 fn is_process(sys: &Sys, pid: i64) -> bool {
-    match status(sys, pid) {
+    match status(&folder(sys, pid)) {
         Ok(status) => status.thread_group.is_none_or(|leader| leader == pid),
         Err(Error::Gone(_)) => false,
         Err(_) => true,
     }
 }
 
-/// Whether `/proc` still has the process.
-pub(crate) fn is_alive(sys: &Sys, pid: i64) -> bool {
-    sys.exists(format!("/proc/{pid}"))
+/// The folder of one process: what is read through it is of that process, whoever has its ID by then.
+pub(crate) fn folder(sys: &Sys, pid: i64) -> ProcessFolder {
+    sys.process_folder(format!("/proc/{pid}"))
+}
+
+/// Turns what is gone into an error that is reported: for what a machine cannot lack, and what no row stands for.
+pub(crate) fn required<T>(outcome: Result<T>) -> Result<T> {
+    outcome.map_err(|error| match error {
+        Error::Gone(what) => Error::Unsupported(format!("there is no {what}")),
+        other => other,
+    })
+}
+
+/// [`required`] of a process: it may be gone itself.
+pub(crate) fn required_of<T>(folder: &ProcessFolder, outcome: Result<T>) -> Result<T> {
+    match outcome {
+        Err(Error::Gone(what)) if !folder.is_alive() => Err(Error::Gone(what)),
+        outcome => required(outcome),
+    }
 }
 
 /// Hands the bytes of a small file over. One open, one read, one close: files of `/proc` come whole in one read that
 /// has room for them, so only a full buffer calls for another.
-pub(crate) fn with_bytes<T>(sys: &Sys, path: &str, take: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    let mut file = sys.open(path)?;
+pub(crate) fn with_bytes<T>(folder: &ProcessFolder, name: &str, take: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
     let mut buffer = [0; 4096];
-    let length = file.read(&mut buffer).map_err(|error| sys.read_error(Path::new(path), &error))?;
-    if length < buffer.len() {
-        return take(&buffer[..length]);
+    let mut whole = Vec::new();
+    let mut read = || {
+        let mut file = folder.open(name)?;
+        let length = file.read(&mut buffer).map_err(|error| folder.read_error(name, &error))?;
+        if length == buffer.len() {
+            whole.extend(buffer);
+            file.read_rest(&folder.path().join(name), &mut whole, MOST_BYTES)?;
+        }
+        Ok(length)
+    };
+    let length = required_of(folder, read())?;
+    let bytes = if whole.is_empty() { &buffer[..length] } else { &whole };
+    note_lossy(folder.sys(), bytes);
+    take(bytes)
+}
+
+/// Notes that columns may show text which was not UTF-8.
+pub(crate) fn note_lossy(sys: &Sys, bytes: &[u8]) {
+    if std::str::from_utf8(bytes).is_err() {
+        sys.meter().note_lossy();
     }
-    let mut bytes = buffer.to_vec();
-    file.read_to_end(&mut bytes).map_err(|error| sys.read_error(Path::new(path), &error))?;
-    take(&bytes)
 }
 
 /// Text from bytes of any kind: what is no UTF-8 becomes U+FFFD.
@@ -99,10 +148,10 @@ pub(crate) struct Stat {
     pub(crate) start_ticks: i64,
 }
 
-pub(crate) fn stat(sys: &Sys, pid: i64) -> Result<Stat> {
-    let path = format!("/proc/{pid}/stat");
-    with_bytes(sys, &path, |bytes| {
-        parse_stat(bytes).ok_or_else(|| Error::Malformed(format!("{path} is not as the kernel writes it")))
+pub(crate) fn stat(folder: &ProcessFolder) -> Result<Stat> {
+    with_bytes(folder, "stat", |bytes| {
+        let path = folder.path().display();
+        parse_stat(bytes).ok_or_else(|| Error::Malformed(format!("{path}/stat is not as the kernel writes it")))
     })
 }
 
@@ -163,8 +212,8 @@ pub(crate) struct Status {
     pub(crate) seccomp: Option<i64>,
 }
 
-pub(crate) fn status(sys: &Sys, pid: i64) -> Result<Status> {
-    with_bytes(sys, &format!("/proc/{pid}/status"), |bytes| Ok(parse_status(bytes)))
+pub(crate) fn status(folder: &ProcessFolder) -> Result<Status> {
+    with_bytes(folder, "status", |bytes| Ok(parse_status(bytes)))
 }
 
 fn parse_status(bytes: &[u8]) -> Status {
@@ -173,7 +222,7 @@ fn parse_status(bytes: &[u8]) -> Status {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let value = line[colon + 1..].trim_ascii();
         match &line[..colon] {
-            b"Name" => status.name = line.get(colon + 2..).map(text),
+            b"Name" => status.name = line.get(colon + 2..).map(unescaped),
             b"State" => status.state = value.first().copied().map(char::from),
             b"PPid" => status.parent = number(value),
             b"Threads" => status.threads = number(value),
@@ -193,6 +242,24 @@ fn parse_status(bytes: &[u8]) -> Status {
     status
 }
 
+/// The name as `stat` and `comm` have it: `status` alone writes a backslash as two, and a line break as `\n`.
+fn unescaped(name: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.iter();
+    while let Some(byte) = rest.next() {
+        match (byte, rest.as_slice().first()) {
+            (b'\\', Some(b'\\')) => bytes.push(b'\\'),
+            (b'\\', Some(b'n')) => bytes.push(b'\n'),
+            _ => {
+                bytes.push(*byte);
+                continue;
+            }
+        }
+        rest.next();
+    }
+    text(&bytes)
+}
+
 fn kibibytes(value: &[u8]) -> Option<i64> {
     number(value.strip_suffix(b" kB")?)?.checked_mul(1024)
 }
@@ -204,16 +271,15 @@ fn identity(value: &[u8]) -> Option<Identity> {
 
 /// `/proc/<pid>/io`: bytes that came from storage, and bytes that went to it. Those that a truncated file took back before
 /// they were written are not among them.
-pub(crate) fn io(sys: &Sys, pid: i64) -> Result<(i64, i64)> {
-    let path = format!("/proc/{pid}/io");
-    with_bytes(sys, &path, |bytes| {
+pub(crate) fn io(folder: &ProcessFolder) -> Result<(i64, i64)> {
+    with_bytes(folder, "io", |bytes| {
         let value = |key: &[u8]| {
             let mut lines = bytes.split(|byte| *byte == b'\n');
             lines.find_map(|line| number(line.strip_prefix(key)?.trim_ascii()))
         };
         let cancelled = value(b"cancelled_write_bytes:").unwrap_or(0);
         let both = value(b"read_bytes:").zip(value(b"write_bytes:").map(|written: i64| written - cancelled));
-        both.ok_or_else(|| Error::Malformed(format!("{path} does not count bytes")))
+        both.ok_or_else(|| Error::Malformed(format!("{}/io does not count bytes", folder.path().display())))
     })
 }
 
@@ -224,27 +290,26 @@ pub(crate) fn texts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| *byte == 0).filter(move |_| !nothing)
 }
 
-/// Turns what a live process lacks into `None`: kernel threads have no `exe`, and some kernels write no `io`.
-pub(crate) fn if_present<T>(sys: &Sys, pid: i64, outcome: Result<T>) -> Result<Option<T>> {
-    match outcome {
-        Err(Error::Gone(what)) if !is_alive(sys, pid) => Err(Error::Gone(what)),
+/// Where a link below `/proc/<pid>` points; `None` where the process has none: a kernel thread runs no program, and a
+/// zombie has no folder left.
+pub(crate) fn link(folder: &ProcessFolder, name: &str) -> Result<Option<PathBuf>> {
+    match folder.read_link(name).needs(PTRACE) {
+        Err(Error::Gone(what)) if !folder.is_alive() => Err(Error::Gone(what)),
         outcome => outcome.if_present(),
     }
 }
 
-/// Where a link below `/proc/<pid>` points; `None` where the process has none.
-pub(crate) fn link(sys: &Sys, pid: i64, name: &str) -> Result<Option<PathBuf>> {
-    if_present(sys, pid, sys.read_link(format!("/proc/{pid}/{name}")).needs(PTRACE))
-}
-
-/// A namespace of a process, by its inode number; `None` where the kernel has no namespaces of the kind.
-pub(crate) fn namespace(sys: &Sys, pid: i64, kind: &str) -> Result<Option<String>> {
-    let Some(target) = link(sys, pid, &format!("ns/{kind}"))? else { return Ok(None) };
+/// A namespace of a process, by its inode number; `None` where the kernel has no namespaces of the kind, and for a zombie.
+pub(crate) fn namespace(folder: &ProcessFolder, kind: &str) -> Result<Option<String>> {
+    let Some(target) = link(folder, &format!("ns/{kind}"))? else {
+        required_of(folder, folder.metadata("ns"))?;
+        return Ok(None);
+    };
     match namespace_inode(&target) {
         Some(inode) => Ok(Some(inode)),
         None => {
-            let target = target.display();
-            Err(Error::Malformed(format!("/proc/{pid}/ns/{kind} points to {target}, which is no namespace")))
+            let (path, target) = (folder.path().display(), target.display());
+            Err(Error::Malformed(format!("{path}/ns/{kind} points to {target}, which is not a namespace")))
         }
     }
 }
@@ -257,11 +322,10 @@ pub(crate) fn namespace_inode(target: &Path) -> Option<String> {
 
 /// The cgroup of a process: of the unified hierarchy if that one is in use, else of the named hierarchy of systemd,
 /// else the longest path.
-pub(crate) fn cgroup(sys: &Sys, pid: i64) -> Result<String> {
-    let path = format!("/proc/{pid}/cgroup");
-    with_bytes(sys, &path, |bytes| match pick_cgroup(bytes) {
+pub(crate) fn cgroup(folder: &ProcessFolder) -> Result<String> {
+    with_bytes(folder, "cgroup", |bytes| match pick_cgroup(bytes) {
         Some(group) => Ok(text(group)),
-        None => Err(Error::Malformed(format!("{path} names no control group"))),
+        None => Err(Error::Malformed(format!("{}/cgroup names no control group", folder.path().display()))),
     })
 }
 
@@ -283,7 +347,7 @@ fn pick_cgroup(bytes: &[u8]) -> Option<&[u8]> {
 
 /// When the machine was started, in seconds since 1970.
 pub(crate) fn boot_time(sys: &Sys) -> Result<i64> {
-    let bytes = sys.read("/proc/stat")?;
+    let bytes = required(sys.read("/proc/stat"))?;
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let time = lines.find_map(|line| number(line.strip_prefix(b"btime ")?.trim_ascii()));
     time.ok_or_else(|| Error::Malformed("/proc/stat has no line btime".into()))
@@ -349,6 +413,24 @@ mod tests {
         assert_eq!(status.innermost_pid, Some(1));
         assert_eq!(status.capabilities.as_deref(), Some("00ff"));
         assert_eq!(parse_status(b"\xff\n:::\nUid\n"), Status::default());
+    }
+
+    #[test]
+    fn the_name_in_status_is_the_one_in_stat() {
+        let names: [&[u8]; 7] = [b"a\\b", b"a\nb", b"\\n", b"\\\\", b"\\", b"tab\tx", b"\\t\xff"];
+        for name in names {
+            // As the kernel's seq_escape_str does.
+            let escaped: Vec<u8> = name
+                .iter()
+                .flat_map(|byte| match byte {
+                    b'\\' => b"\\\\".to_vec(),
+                    b'\n' => b"\\n".to_vec(),
+                    byte => vec![*byte],
+                })
+                .collect();
+            let status = parse_status(&[b"Name:\t", &escaped[..], b"\nState:\tS (sleeping)\n"].concat());
+            assert_eq!(status.name, Some(text(name)));
+        }
     }
 
     #[test]

@@ -69,6 +69,17 @@ const FILES: [(&str, Layout, i64, i64); 13] = [
     ("netlink", Layout::Netlink, NETLINK, 0),
 ];
 
+/// A network namespace that is being read.
+struct Namespace {
+    inode: String,
+    /// Processes inside.
+    pids: Vec<i64>,
+    /// The next file.
+    file: usize,
+    /// Whether one of the files was there.
+    has_files: bool,
+}
+
 /// The sockets that processes hold: of those asked for, or of all and those that nobody holds.
 ///
 /// Memory follows one file, and the descriptors that hold sockets.
@@ -80,8 +91,8 @@ pub(crate) struct Sockets<'a, F> {
     missing: Option<HashSet<i64>>,
     /// Namespaces met so far.
     known: HashSet<String>,
-    /// What is still to be read: a namespace, processes inside, and the next file.
-    queue: VecDeque<(String, Vec<i64>, usize)>,
+    /// What is still to be read.
+    queue: VecDeque<Namespace>,
     ready: VecDeque<OpenSocket>,
 }
 
@@ -90,7 +101,7 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
         // Which sockets nobody holds is known only when all holders are.
         let keys = keys.filter(|keys| !keys.contains(&-1));
         let is_whole = keys.is_none();
-        let pids = procfs::asked(sys, keys)?;
+        let pids = procfs::asked(sys, keys, &report)?;
         let mut sockets = Sockets {
             sys,
             report,
@@ -116,14 +127,20 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
     }
 
     fn add_holder(&mut self, pid: i64) {
-        let folder = format!("/proc/{pid}/fd");
-        let names = match self.sys.read_dir(&folder).needs(PTRACE) {
+        let folder = procfs::folder(self.sys, pid);
+        let names = match procfs::required_of(&folder, folder.read_dir("fd").needs(PTRACE)) {
             Ok(names) => names,
             Err(error) => return (self.report)("descriptors", &error),
         };
         for name in names {
             let Some(fd) = number(name.as_encoded_bytes()) else { continue };
-            let Ok(target) = self.sys.read_link(format!("{folder}/{fd}")) else { continue };
+            let target = match folder.read_link(&format!("fd/{fd}")).needs(PTRACE) {
+                Ok(target) => target,
+                Err(error) => {
+                    (self.report)("descriptors", &error);
+                    continue;
+                }
+            };
             let inode = target.to_str().and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));
             if let Some(inode) = inode.and_then(|inode| number(inode.as_bytes())) {
                 self.holders.entry(inode).or_default().push((pid, fd));
@@ -135,15 +152,15 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
         let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for pid in pids {
             self.sys.check_cancelled()?;
-            match procfs::namespace(self.sys, *pid, "net") {
+            match procfs::namespace(&procfs::folder(self.sys, *pid), "net") {
                 Ok(Some(namespace)) => found.entry(namespace).or_default().push(*pid),
                 Ok(None) => {}
                 Err(error) => (self.report)("network namespaces", &error),
             }
         }
-        for (namespace, pids) in found {
-            if self.known.insert(namespace.clone()) {
-                self.queue.push_back((namespace, pids, 0));
+        for (inode, pids) in found {
+            if self.known.insert(inode.clone()) {
+                self.queue.push_back(Namespace { inode, pids, file: 0, has_files: false });
             }
         }
         Ok(())
@@ -151,40 +168,52 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
 
     /// Reads the next file; `false` when there is none.
     fn advance(&mut self) -> bool {
-        let Some((namespace, pids, file)) = self.queue.pop_front() else {
+        let Some(mut namespace) = self.queue.pop_front() else {
             return self.look_elsewhere();
         };
-        let (name, layout, family, protocol) = FILES[file];
-        match self.read(&pids, name) {
-            Ok(bytes) => {
-                let lines = bytes.split(|byte| *byte == b'\n').skip(1).filter(|line| !line.trim_ascii().is_empty());
-                for line in lines {
-                    match parse(line, layout, family, protocol) {
-                        Some(socket) => self.take(&namespace, socket),
-                        None => {
-                            let what = format!("/proc/{}/net/{name} has a line that is no socket", pids[0]);
-                            (self.report)(name, &Error::Malformed(what));
-                        }
-                    }
-                }
-            }
+        let (name, ..) = FILES[namespace.file];
+        match self.read(&namespace) {
+            Ok(()) => namespace.has_files = true,
             Err(error) => (self.report)(name, &error),
         }
+        namespace.file += 1;
         let is_complete = self.missing.as_ref().is_some_and(HashSet::is_empty);
-        if file + 1 < FILES.len() && !is_complete {
-            self.queue.push_front((namespace, pids, file + 1));
+        if namespace.file < FILES.len() && !is_complete {
+            self.queue.push_front(namespace);
+        } else if !namespace.has_files
+            && let Some(pid) = namespace.pids.iter().find(|pid| procfs::folder(self.sys, **pid).is_alive())
+        {
+            let what = format!("/proc/{pid}/net has none of the files that list sockets");
+            (self.report)("net", &Error::Unsupported(what));
         }
         true
     }
 
     /// One file of a namespace, through the first of its processes that still runs.
-    fn read(&self, pids: &[i64], name: &str) -> Result<Vec<u8>> {
+    fn read(&mut self, namespace: &Namespace) -> Result<()> {
+        let (sys, (name, layout, family, protocol)) = (self.sys, FILES[namespace.file]);
         let mut outcome = Err(Error::Gone(name.to_owned()));
-        for pid in pids {
-            outcome = self.sys.read(format!("/proc/{pid}/net/{name}"));
+        for pid in &namespace.pids {
+            let path = format!("/proc/{pid}/net/{name}");
+            let mut lines = 0;
+            let each = |line: &[u8]| {
+                lines += 1;
+                if lines == 1 || line.trim_ascii().is_empty() {
+                    return Ok(());
+                }
+                procfs::note_lossy(sys, line);
+                match parse(line, layout, family, protocol) {
+                    Some(socket) => self.take(&namespace.inode, socket),
+                    None => {
+                        (self.report)(name, &Error::Malformed(format!("{path} has a line that is not a socket")));
+                    }
+                }
+                Ok(())
+            };
+            outcome = sys.lines(&path, each);
             match &outcome {
                 // A kernel without the protocol has no such file: that is no reason to ask every process.
-                Err(Error::Gone(_)) if !procfs::is_alive(self.sys, *pid) => {}
+                Err(Error::Gone(_)) if lines == 0 && !procfs::folder(sys, *pid).is_alive() => {}
                 _ => return outcome,
             }
         }
@@ -197,7 +226,7 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
             return false;
         }
         let missing = self.missing.take();
-        let outcome = procfs::pids(self.sys).and_then(|pids| self.add_namespaces(&pids));
+        let outcome = procfs::pids(self.sys, &self.report).and_then(|pids| self.add_namespaces(&pids));
         if let Err(error) = outcome {
             (self.report)("network namespaces", &error);
         }

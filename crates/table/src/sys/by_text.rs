@@ -1,0 +1,50 @@
+//! Systems that cannot hold what a path leads to: paths are taken by their text, and links are not kept inside.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, open};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Followed,
+    Itself,
+}
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "another root than the program's own needs Linux"))
+}
+
+pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
+    Ok(open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+pub(super) fn hold(path: &Path) -> io::Result<OwnedFd> {
+    Ok(open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+pub(super) fn reopen(found: &OwnedFd) -> io::Result<File> {
+    Ok(File::from(found.try_clone()?))
+}
+
+pub(super) fn open_plain(_path: &Path) -> io::Result<File> {
+    unsupported()
+}
+
+pub(super) fn procfs_of(_root: &Path) -> Option<PathBuf> {
+    None
+}
+
+pub(super) fn find(_root: BorrowedFd<'_>, _path: &Path, _last: Last) -> io::Result<OwnedFd> {
+    unsupported()
+}
+
+pub(super) fn link(_found: impl AsFd) -> io::Result<PathBuf> {
+    unsupported()
+}
+
+pub(super) fn link_at(_folder: impl AsFd, _name: &str) -> io::Result<PathBuf> {
+    unsupported()
+}

@@ -1,0 +1,232 @@
+//! Files below a folder that stands for a machine's root. Links stay inside, absolute ones too, as `chroot` would have
+//! it: a container's files cannot lead a reader out to the host's.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, Stat, fstat, fstatfs, open, openat, openat2,
+    readlinkat, stat,
+};
+use rustix::io::Errno;
+
+/// Whether a link at the end of a path is followed, or is what the path means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Followed,
+    Itself,
+}
+
+/// How a path's end is opened: not for reading, only to be held.
+fn flags(last: Last) -> OFlags {
+    OFlags::PATH | OFlags::CLOEXEC | if last == Last::Itself { OFlags::NOFOLLOW } else { OFlags::empty() }
+}
+
+/// Opens a folder of this process, to be held.
+pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
+    Ok(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Opens what a path of this process leads to, to be held.
+pub(super) fn hold(path: &Path) -> io::Result<OwnedFd> {
+    Ok(open(path, flags(Last::Followed), Mode::empty())?)
+}
+
+/// Opens a regular file of this process for reading; fails where the path leads through a link that is no plain one.
+pub(super) fn open_plain(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let found = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
+    match FileType::from_raw_mode(fstat(&found)?.st_mode) {
+        FileType::RegularFile => Ok(File::from(found)),
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
+/// Where the running kernel describes the processes of the machine that has its root at a folder; `None` if the folder
+/// is not the root of a running machine. Only the kernel can write a `procfs`, so a copy of one is not taken for it.
+pub(super) fn procfs_of(root: &Path) -> Option<PathBuf> {
+    let below = root.join("proc");
+    let held = open(&below, flags(Last::Itself) | OFlags::DIRECTORY, Mode::empty()).ok();
+    if held.and_then(|held| fstatfs(&held).ok()).is_some_and(|found| found.f_type == PROC_SUPER_MAGIC) {
+        return Some(below);
+    }
+    // The host's root may be mounted without what is mounted below it.
+    let same = |one: Stat, other: Stat| (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino);
+    let is_of_first = same(stat(root).ok()?, stat("/proc/1/root/").ok()?) && !same(stat(root).ok()?, stat("/").ok()?);
+    is_of_first.then(|| PathBuf::from("/proc"))
+}
+
+/// Opens for reading what is held.
+pub(super) fn reopen(found: &OwnedFd) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(open(super::own_path(found), flags, Mode::empty())?))
+}
+
+/// Times that a path is tried again while somebody renames folders under it.
+const ATTEMPTS: usize = 16;
+
+/// Finds what a path leads to inside a root.
+pub(super) fn find(root: BorrowedFd<'_>, path: &Path, last: Last) -> io::Result<OwnedFd> {
+    for _ in 0..ATTEMPTS {
+        match openat2(root, path, flags(last), Mode::empty(), ResolveFlags::IN_ROOT) {
+            Ok(found) => return Ok(found),
+            // Kernels before 5.6 lack the call, and older filters of containers refuse what they do not know.
+            Err(Errno::NOSYS | Errno::PERM) => return walk(root, path, last),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Errno::AGAIN.into())
+}
+
+/// Links that one path may lead through, as for the kernel.
+const MOST_LINKS: usize = 40;
+
+/// [`find`] in steps of one name, none of which follows a link by itself.
+fn walk(root: BorrowedFd<'_>, path: &Path, last: Last) -> io::Result<OwnedFd> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let names_folder = bytes.ends_with(b"/") || bytes.ends_with(b"/.");
+    if bytes.is_empty() {
+        return Err(Errno::NOENT.into());
+    }
+    let mut left: VecDeque<OsString> = names(path);
+    // The folders from the root down to where the walk is.
+    let mut above = vec![root.try_clone_to_owned()?];
+    let mut links = 0;
+    while let Some(name) = left.pop_front() {
+        if name == ".." {
+            above.truncate((above.len() - 1).max(1));
+            continue;
+        }
+        let here = above.last().unwrap_or_else(|| unreachable!("the root stays"));
+        let found = openat(here, &name, flags(Last::Itself), Mode::empty())?;
+        let kind = FileType::from_raw_mode(fstat(&found)?.st_mode);
+        let is_last = left.is_empty() && !names_folder;
+        if kind == FileType::Symlink && !(is_last && last == Last::Itself) {
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(Errno::LOOP.into());
+            }
+            let target = link(&found)?;
+            if target.is_absolute() {
+                above.truncate(1);
+            }
+            for name in names(&target).into_iter().rev() {
+                left.push_front(name);
+            }
+            continue;
+        }
+        if kind != FileType::Directory && !is_last {
+            return Err(Errno::NOTDIR.into());
+        }
+        above.push(found);
+    }
+    above.pop().ok_or_else(|| Errno::NOENT.into())
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    names.map(|part| part.as_os_str().to_owned()).collect()
+}
+
+/// Where a link that is held points.
+pub(super) fn link(found: impl AsFd) -> io::Result<PathBuf> {
+    link_at(found, "").map_err(|error| match error.kind() {
+        // It is there, since it was found: it is not a link.
+        io::ErrorKind::NotFound => Errno::INVAL.into(),
+        _ => error,
+    })
+}
+
+/// Where a link in a folder points.
+pub(super) fn link_at(folder: impl AsFd, name: &str) -> io::Result<PathBuf> {
+    Ok(PathBuf::from(OsString::from_vec(readlinkat(folder, name, Vec::new())?.into_bytes())))
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make their own files")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    /// The kernel's way and ours find the same, and neither leaves the root.
+    #[test]
+    fn the_fallback_finds_what_the_kernel_finds() {
+        let outer = std::env::temp_dir().join(format!("indago-inside-{}", std::process::id()));
+        let root = outer.join("root");
+        fs::create_dir_all(root.join("etc/deep")).expect("a folder");
+        fs::create_dir_all(root.join("run")).expect("a folder");
+        fs::write(outer.join("secret"), "outside").expect("a file");
+        for file in ["etc/own", "etc/deep/file", "run/sock", "secret"] {
+            fs::write(root.join(file), file).expect("a file");
+        }
+        for (target, name) in [
+            ("/etc/own", "absolute"),
+            ("../../../../secret", "etc/upwards"),
+            ("/../../secret", "escape"),
+            ("/etc", "folder"),
+            ("../run", "etc/run"),
+            ("a", "b"),
+            ("b", "a"),
+            ("nothing", "dangling"),
+            ("etc/own", "etc-own"),
+            ("folder/deep/../own", "twice"),
+        ] {
+            symlink(target, root.join(name)).expect("a link");
+        }
+        let held = folder(&root).expect("the root");
+        let seen = |found: io::Result<OwnedFd>| {
+            let raw = |error: io::Error| error.raw_os_error();
+            found.map_err(raw).map(|found| fs::File::from(found).metadata().expect("it is held").ino())
+        };
+        for path in [
+            "",
+            "/",
+            ".",
+            "..",
+            "/..",
+            "etc",
+            "/etc/",
+            "/etc/own",
+            "/etc/own/",
+            "/etc/own/x",
+            "/absolute",
+            "/absolute/",
+            "/etc/upwards",
+            "/escape",
+            "/folder",
+            "/folder/",
+            "/folder/deep/file",
+            "/etc/run/sock",
+            "/a",
+            "/b/x",
+            "/dangling",
+            "/etc-own",
+            "/twice",
+            "/../../secret",
+            "/etc/../../secret",
+            "/none/x",
+            "/etc/deep/../../run",
+            "/folder/../run/sock",
+            "/etc/run/../etc/own",
+            "/etc/own/.",
+            "/etc/.",
+        ] {
+            for last in [Last::Followed, Last::Itself] {
+                let kernel = seen(find(held.as_fd(), Path::new(path), last));
+                assert_eq!(seen(walk(held.as_fd(), Path::new(path), last)), kernel, "{path}, {last:?}");
+            }
+        }
+        let inside = |path: &str| seen(walk(held.as_fd(), Path::new(path), Last::Followed));
+        let secret = fs::metadata(root.join("secret")).expect("inside").ino();
+        assert_eq!((inside("/escape"), inside("/etc/upwards")), (Ok(secret), Ok(secret)));
+        fs::remove_dir_all(&outer).expect("our own folder");
+    }
+}
