@@ -231,22 +231,26 @@ fn a_hostile_host_breaks_nothing() {
 #[test]
 fn what_is_missing_of_hostile_processes_is_said() {
     let (rows, warnings) = read(&hostile(), "processes", &["pid", "name", "uid", "cmdline"], &[]);
-    // 11 vanished, 12 is cut off, 13 cannot be read, 14 is no UTF-8, 15 is noise.
+    // 11 has none of the files, 12 is cut off, 13 cannot be read, 14 is not UTF-8, 15 is noise.
     assert_eq!(rows[0], "10|fine|fine|0");
-    assert_eq!(rows[1], "12|NULL|cut --of|NULL");
-    assert_eq!(rows[2], "13|NULL|NULL|NULL");
-    assert_eq!(rows[3], "14|caf\u{fffd}|caf\u{fffd} \u{fffd}\u{fffd}|0");
-    assert!(rows[4].starts_with("15|NULL|"), "{rows:?}");
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[1], "11|NULL|NULL|NULL");
+    assert_eq!(rows[2], "12|NULL|cut --of|NULL");
+    assert_eq!(rows[3], "13|NULL|NULL|NULL");
+    assert_eq!(rows[4], "14|caf\u{fffd}|caf\u{fffd} \u{fffd}\u{fffd}|0");
+    assert!(rows[5].starts_with("15|NULL|"), "{rows:?}");
+    assert_eq!(rows.len(), 6);
     let mut found: Vec<_> =
         warnings.iter().map(|warning| (warning.origin.as_str(), warning.outcome, warning.count)).collect();
     found.sort_by_key(|(origin, outcome, _)| (*origin, outcome.name()));
     let expected = [
-        ("command_line", Outcome::Io, 1),
-        ("stat_or_status", Outcome::Io, 1),
-        ("stat_or_status", Outcome::Malformed, 2),
-        ("status", Outcome::Io, 1),
-        ("status", Outcome::Malformed, 2),
+        ("cmdline", Outcome::Malformed, 2),
+        ("command_line", Outcome::Malformed, 1),
+        ("command_line", Outcome::Unsupported, 1),
+        ("name", Outcome::Malformed, 1),
+        ("stat_or_status", Outcome::Malformed, 3),
+        ("stat_or_status", Outcome::Unsupported, 1),
+        ("status", Outcome::Malformed, 3),
+        ("status", Outcome::Unsupported, 1),
     ];
     assert_eq!(found, expected, "{warnings:?}");
 }
@@ -255,11 +259,12 @@ fn what_is_missing_of_hostile_processes_is_said() {
 fn hostile_account_files_give_what_they_hold() {
     let (rows, warnings) = read(&hostile(), "users", &["uid", "username"], &[]);
     assert_eq!(rows, ["0|root", "5|caf\u{fffd}", "6|long", "7|no newline"]);
-    assert_eq!(warnings.len(), 1);
-    assert_eq!((warnings[0].outcome, warnings[0].count), (Outcome::Malformed, 3));
+    let counted: Vec<_> = warnings.iter().map(|warning| (warning.origin.as_str(), warning.count)).collect();
+    assert_eq!(counted, [("accounts", 3), ("username", 1)]);
     let (rows, warnings) = read(&hostile(), "groups", &["gid", "groupname", "members"], &[]);
     assert_eq!(rows, ["0|root|[]", "5|caf\u{fffd}|[root, \u{fffd}]"]);
-    assert_eq!(warnings.len(), 1);
+    let counted: Vec<_> = warnings.iter().map(|warning| (warning.origin.as_str(), warning.count)).collect();
+    assert_eq!(counted, [("groups", 1), ("groupname", 1), ("members", 1)]);
 }
 
 #[test]
@@ -351,17 +356,196 @@ fn sockets_and_files_of_this_process_are_found() {
     assert!(rows.contains(&format!("{}|rw|5", path.display())), "{rows:?}");
 }
 
-#[test]
-fn names_that_are_no_text_are_found_by_their_folder() {
+/// A folder with a file of each name, whose content is `abc`.
+fn files(names: &[&[u8]]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
-    fs::write(odd, "abc").expect("there is room");
+    for name in names {
+        fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), "abc").expect("there is room");
+    }
+    folder
+}
+
+const MD5_OF_ABC: &str = "900150983cd24fb0d6963f7d28e17f72";
+
+#[test]
+fn a_name_that_is_not_utf_8_is_found_by_what_it_shows_and_reported() {
+    let folder = files(&[b"plain", b"bad \x80 name", b"tell\xef\xbf\xbdtale"]);
     let keys = [("directory", text(folder.path()))];
-    let (rows, warnings) = read(&Sys::live(), "file", &["filename", "size"], &keys);
-    assert_eq!(rows, ["caf\u{fffd}|3"]);
-    assert!(warnings.is_empty());
-    let (rows, _) = read(&Sys::live(), "hash", &["md5"], &keys);
-    assert_eq!(rows, ["900150983cd24fb0d6963f7d28e17f72"]);
+    let (mut rows, warnings) = read(&Sys::live(), "file", &["path", "filename", "size"], &keys);
+    rows.sort();
+    let paths: Vec<String> = ["bad \u{fffd} name", "plain", "tell\u{fffd}tale"]
+        .iter()
+        .map(|name| format!("{}/{name}", folder.path().display()))
+        .collect();
+    let row = |path: &String| format!("{path}|{}|3", path.rsplit('/').next().unwrap_or_default());
+    assert_eq!(rows, paths.iter().map(row).collect::<Vec<_>>());
+    let counted: Vec<_> = warnings.iter().map(|warning| (warning.origin.as_str(), warning.outcome)).collect();
+    assert_eq!(counted, [("path", Outcome::Malformed), ("filename", Outcome::Malformed)]);
+    // As a key it leads back to the file.
+    let of = |path: &String| read(&Sys::live(), "hash", &["md5"], &[("path", vec![Scalar::Text(path.clone())])]).0;
+    assert_eq!(paths.iter().map(of).collect::<Vec<_>>(), vec![vec![MD5_OF_ABC]; 3]);
+    // What is not shown is not reported, and real U+FFFD is text like any other.
+    assert_eq!(read(&Sys::live(), "file", &["size"], &keys).1, []);
+    let folder = files(&[b"tell\xef\xbf\xbdtale"]);
+    let keys = [("directory", text(folder.path()))];
+    assert_eq!(read(&Sys::live(), "file", &["path"], &keys).1, []);
+    // Folders above it, too.
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"dir\xff/below"));
+    fs::create_dir_all(&odd).expect("a folder");
+    fs::write(odd.join("file"), "abc").expect("there is room");
+    let key = Scalar::Text(format!("{}/dir\u{fffd}/below/file", folder.path().display()));
+    assert_eq!(read(&Sys::live(), "hash", &["md5"], &[("path", vec![key])]).0, [MD5_OF_ABC]);
+}
+
+/// Everything that a process can call itself, or was called by others.
+#[test]
+fn what_processes_show_that_is_not_utf_8_is_reported() {
+    let folder = files(&[]);
+    let program = folder.path().join(std::ffi::OsStr::from_bytes(b"evil\xff"));
+    assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().expect("cp runs").success());
+    let mut sleep = Command::new(&program);
+    sleep.arg("600").env("ODD", std::ffi::OsStr::from_bytes(b"\xfe")).current_dir(folder.path());
+    let child = Waiting(sleep.spawn().expect("it starts"));
+    for (table, columns) in [
+        ("processes", &["name"][..]),
+        ("processes", &["name", "uid"]),
+        ("processes", &["path"]),
+        ("processes", &["cmdline"]),
+        ("processes", &["arguments"]),
+        ("process_envs", &["value"]),
+    ] {
+        let (rows, warnings) = read(&Sys::live(), table, columns, &[("pid", child.pid())]);
+        assert!(rows.iter().any(|row| row.contains('\u{fffd}')), "{rows:?}");
+        let of_column = warnings.iter().filter(|warning| warning.origin == columns[0]);
+        assert_eq!(
+            of_column.map(|warning| warning.count).collect::<Vec<_>>(),
+            [1],
+            "{table} {columns:?}: {warnings:?}"
+        );
+    }
+    let (rows, warnings) = read(&Sys::live(), "processes", &["pid", "parent"], &[("pid", child.pid())]);
+    assert_eq!((rows.len(), warnings), (1, vec![]), "nothing odd is shown");
+}
+
+#[test]
+fn a_name_is_the_same_whichever_file_it_comes_from() {
+    for name in ["a\\b", "a\\\\n", "line\nbreak", "tab\tx", ") S 1 ("] {
+        let folder = files(&[]);
+        let program = folder.path().join(name);
+        assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().expect("cp runs").success());
+        let child = Waiting(Command::new(&program).arg("600").spawn().expect("it starts"));
+        let comm = fs::read_to_string(format!("/proc/{}/comm", child.0.id())).expect("it runs");
+        let comm = comm.strip_suffix('\n').expect("a line");
+        assert_eq!(comm, name);
+        for others in [&[][..], &["uid"], &["nice"], &["uid", "nice"]] {
+            let columns = [&["name"], others].concat();
+            let (rows, _) = read(&Sys::live(), "processes", &columns, &[("pid", child.pid())]);
+            assert_eq!(rows[0].split('|').next(), Some(comm), "{columns:?}");
+        }
+    }
+}
+
+/// A host whose every file is a FIFO, a device or a folder.
+#[test]
+fn no_table_waits_for_what_is_not_a_file() {
+    let files = [
+        "etc/passwd",
+        "etc/group",
+        "etc/os-release",
+        "usr/lib/os-release",
+        "etc/hostname",
+        "etc/machine-id",
+        "etc/nsswitch.conf",
+        "proc/uptime",
+        "proc/cpuinfo",
+        "proc/meminfo",
+        "proc/stat",
+        "proc/sys/kernel/arch",
+        "proc/sys/kernel/hostname",
+        "proc/self/mountinfo",
+        "proc/10/stat",
+        "proc/10/status",
+        "proc/10/cmdline",
+        "proc/10/environ",
+        "proc/10/io",
+        "proc/10/cgroup",
+        "proc/10/loginuid",
+        "proc/10/fdinfo/3",
+        "proc/10/net/tcp",
+        "proc/10/net/unix",
+        "sys/class/dmi/id/product_name",
+        "sys/devices/system/cpu/online",
+    ];
+    for make in ["mkfifo", "mkdir"] {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
+            assert!(Command::new(make).arg(&path).status().expect("it runs").success());
+        }
+        fs::create_dir_all(root.path().join("proc/10/fd")).expect("a folder");
+        fs::create_dir_all(root.path().join("proc/10/ns")).expect("a folder");
+        std::os::unix::fs::symlink("/etc/passwd", root.path().join("proc/10/fd/3")).expect("a link");
+        std::os::unix::fs::symlink("net:[1]", root.path().join("proc/10/ns/net")).expect("a link");
+        let sys = Sys::at(root.path());
+        for table in tables(&sys) {
+            let spec = table.spec();
+            let columns: Vec<&str> = spec.columns.iter().map(|column| column.name.as_ref()).collect();
+            let keys = [("path", vec![Scalar::Text("/etc/passwd".into())])];
+            let context = context(&table, &columns, if spec.is_keyed() { &keys } else { &[] });
+            let (rows, outcome) = run(&table, &context);
+            let is_told = outcome.is_err() || !context.query.diagnostics().is_empty();
+            // What is no file to hash has no row, and what is no file is still something.
+            let is_answer = ["time", "file", "hash"].contains(&spec.name.as_ref());
+            assert!(is_told || is_answer, "{} of {make}: {rows:?}", spec.name);
+        }
+    }
+}
+
+/// A file, folder or program that a table is made of is missing.
+#[test]
+fn a_missing_source_is_reported_by_each_table() {
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    let only_proc = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir_all(only_proc.path().join("proc/10")).expect("a folder");
+    for (root, what) in [(&empty, "nothing"), (&only_proc, "a process without files")] {
+        let sys = Sys::at(root.path());
+        for table in tables(&sys) {
+            let spec = table.spec();
+            if spec.is_keyed() || spec.name == "time" {
+                continue;
+            }
+            let columns: Vec<&str> = spec.columns.iter().map(|column| column.name.as_ref()).collect();
+            let context = context(&table, &columns, &[]);
+            let (rows, outcome) = run(&table, &context);
+            let warnings = context.query.diagnostics().warnings();
+            assert!(!matches!(outcome, Err(Error::Gone(_))), "{} with {what}: {outcome:?}", spec.name);
+            assert!(outcome.is_err() || !warnings.is_empty(), "{} with {what}: {rows:?}", spec.name);
+        }
+    }
+    // With a key, too: no process is there at all.
+    for name in ["processes", "process_envs", "process_namespaces", "process_open_files", "process_open_sockets"] {
+        let table = table(&Sys::at(empty.path()), name);
+        let context = context(&table, &["pid"], &[("pid", number(7))]);
+        let (rows, outcome) = run(&table, &context);
+        assert!(rows.is_empty() && matches!(outcome, Err(Error::Unsupported(_))), "{name}: {outcome:?}");
+    }
+    // Each source of a process that is there.
+    let sys = Sys::at(only_proc.path());
+    let of_process = ["name", "uid", "cmdline", "cgroup_path", "disk_bytes_read", "login_uid"];
+    for (table, column) in of_process.map(|column| ("processes", column)).into_iter().chain([
+        ("process_namespaces", "net_namespace"),
+        ("process_envs", "key"),
+        ("process_open_files", "fd"),
+        ("process_open_sockets", "fd"),
+        ("listening_ports", "port"),
+    ]) {
+        let (_, warnings) = read(&sys, table, &[column], &[]);
+        assert!(
+            warnings.iter().any(|warning| warning.outcome == Outcome::Unsupported),
+            "{table}.{column}: {warnings:?}"
+        );
+    }
 }
 
 #[test]
@@ -492,4 +676,127 @@ async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
     for host in [&plain, &hostile] {
         assert!(found.contains(&vec![host.clone(), "/etc/passwd".to_owned(), host.clone()]), "{found:?}");
     }
+}
+
+/// Runs the program as nobody in mount namespaces of its own, after a script made them: root is needed for that.
+fn as_nobody(namespaces: &[&str], script: &str, arguments: &[&str]) -> (String, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("ours");
+    for name in ["indago", "indago.toml"] {
+        fs::write(folder.path().join(name), "").expect("there is room");
+    }
+    let program = crate::cli::indago();
+    let script = format!(
+        "set -e; cd {0}; mount --bind {1} indago; {script}\n\
+         exec setpriv --reuid 65534 --regid 65534 --clear-groups -- {0}/indago \"$@\"",
+        folder.path().display(),
+        Path::new(program.get_program()).display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private"]).args(namespaces).args(["sh", "-c", &script, "sh"]);
+    let output = command.args(arguments).env("NO_COLOR", "1").env("HOME", "/").output().expect("unshare runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn what_the_kernel_hides_from_the_caller_is_reported_once() {
+    let query = |sql| ["query", "--format", "ndjson", sql];
+    let hide = "mount -t proc -o hidepid=2 proc /proc";
+    for sql in ["SELECT count(*) AS n FROM processes WHERE pid = 1", "SELECT count(*) AS n FROM process_envs"] {
+        let (rows, errors) = as_nobody(&[], hide, &query(sql));
+        assert!(!rows.is_empty(), "{errors}");
+        assert_eq!(errors.matches("hidepid").count(), 1, "{sql}: {errors}");
+    }
+    let (_, errors) = as_nobody(&[], "", &query("SELECT count(*) AS n FROM processes WHERE pid = 1"));
+    assert_eq!(errors, "", "nothing is hidden");
+    // One warning with a count, whatever of other users' processes is asked for.
+    for sql in [
+        "SELECT path, cwd FROM processes WHERE uid = 0",
+        "SELECT path FROM process_open_files",
+        "SELECT fd FROM process_open_sockets WHERE pid = 1",
+        "SELECT mnt_namespace FROM process_namespaces",
+    ] {
+        let (_, errors) = as_nobody(&[], "", &query(sql));
+        let columns = if sql.contains("cwd") { 2 } else { 1 };
+        assert_eq!(errors.matches("needs CAP_SYS_PTRACE").count(), columns, "{sql}: {errors}");
+    }
+}
+
+/// A pod of a DaemonSet, made by hand: a root, a name and a network of its own, and the host's root mounted in it.
+#[test]
+fn a_pod_with_the_hosts_root_sees_the_running_host() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("host")).expect("a folder");
+    fs::write(at("passwd"), "pod:x:0:0::/:/bin/sh\n").expect("there is room");
+    let config = format!("[host]\nroots = [\"{}\"]\n", at("host").display());
+    fs::write(at("indago.toml"), config).expect("there is room");
+    // A container: its program is in no other mount namespace.
+    let inside = "mount -t tmpfs none /mnt && cp /bin/sleep /mnt/inside && exec /mnt/inside 600";
+    let mut container = Command::new("unshare");
+    container.args(["--mount", "--propagation", "private", "sh", "-c", inside]);
+    let container = Waiting(container.spawn().expect("unshare runs"));
+    let pid = container.0.id();
+    let started = || fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == Path::new("/mnt/inside"));
+    while !started() {
+        std::thread::yield_now();
+    }
+    // With the host's mounts in it (and so its `/proc`), or without them in a pod with `hostPID`.
+    for (mount, namespaces) in [("--rbind", &["--pid", "--fork"][..]), ("--bind", &[])] {
+        let query = |sql: &str| {
+            let script = format!(
+                "set -e; mount {mount} / {0}/host; mount --bind {0}/passwd /etc/passwd; hostname pod-7\n\
+                 [ {mount} = --bind ] || mount -t proc proc /proc\n\
+                 exec \"$0\" query --format ndjson --config {0}/indago.toml \"$1\"",
+                folder.path().display()
+            );
+            let mut pod = Command::new("unshare");
+            pod.args(["--mount", "--uts", "--net", "--propagation", "private"]).args(namespaces);
+            pod.args(["sh", "-c", &script]).arg(crate::cli::indago().get_program()).arg(sql);
+            pod.env("NO_COLOR", "1").env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
+            let output = pod.output().expect("unshare runs");
+            let rows = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            (rows, String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let answer = |sql: &str, expected: &str| {
+            let (rows, errors) = query(sql);
+            assert_eq!((rows.as_str(), errors.as_str()), (expected, ""), "{mount}: {sql}");
+        };
+        answer(
+            &format!("SELECT name, path, on_disk FROM processes WHERE pid = {pid}"),
+            r#"{"name":"inside","path":"/mnt/inside","on_disk":1}"#,
+        );
+        answer("SELECT count(*) AS n FROM users WHERE username = 'pod'", r#"{"n":0}"#);
+        answer("SELECT count(*) AS n FROM users WHERE uid = 0", r#"{"n":1}"#);
+        // The container's own file, and the host's; the pod's mounts are nobody's.
+        let file =
+            |pid: u32| format!("SELECT type FROM file WHERE path = '/mnt/inside' AND pid_with_namespace = {pid}");
+        answer(&file(pid), r#"{"type":"regular"}"#);
+        answer(&file(0), "");
+        answer("SELECT count(*) AS n FROM mounts WHERE path = '/etc/passwd'", r#"{"n":0}"#);
+        answer("SELECT count(*) > 0 AS n FROM mounts WHERE path = '/' AND blocks > 0", r#"{"n":true}"#);
+        let (rows, errors) = query("SELECT hostname FROM system_info");
+        let name = fs::read_to_string("/etc/hostname").expect("the host has a name");
+        assert_eq!(rows, format!(r#"{{"hostname":"{}"}}"#, name.trim()), "{errors}");
+        let (_, errors) = query("SELECT * FROM interface_addresses");
+        assert!(errors.contains("hostNetwork"), "{errors}");
+        // The cluster is that of the pod's own service account.
+        let (_, errors) = query("SELECT name FROM kubernetes_namespaces");
+        assert!(!errors.contains("no cluster is configured") && errors.contains("in-cluster"), "{errors}");
+    }
+}
+
+/// A process may have few descriptors open: rows that hold some do not wait for each other in large numbers.
+#[test]
+fn many_processes_are_read_with_few_descriptors() {
+    let sleepers: Vec<Waiting> = (0..150).map(|_| Waiting::new()).collect();
+    let sql = "SELECT count(*) AS n FROM processes p WHERE name = 'sleep' AND cmdline LIKE '%600' AND uid = 0";
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 100; exec \"$0\" query --format ndjson \"$1\""]);
+    let output =
+        limited.arg(crate::cli::indago().get_program()).arg(sql).env("NO_COLOR", "1").output().expect("sh runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let row: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a row");
+    assert!(row["n"].as_u64().is_some_and(|count| count >= sleepers.len() as u64), "{row}");
 }

@@ -172,3 +172,31 @@ fn a_lookup_join_reads_each_file_once() {
     assert_eq!(opened(idle), 0);
     drop(sleepers);
 }
+
+/// Kernels before 5.6 lack `openat2`, and older filters of containers refuse it: roots are kept all the same.
+#[test]
+fn without_openat2_links_stay_inside_a_root() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts");
+    let config = folder.path().join("indago.toml");
+    let roots = format!("[host]\nroots = [\"{0}/hostile\", \"{0}/plain\"]\n", hosts.display());
+    fs::write(&config, roots).expect("written");
+    let run = |inject: &[&str]| {
+        let program = indago();
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-e", "trace=openat2", "-o", "/dev/null"]).args(inject);
+        strace.arg(program.get_program()).args(["query", "--format", "ndjson", "--config"]).arg(&config);
+        strace.arg(
+            "SELECT host_root, path, size, type, symlink_target_path, (SELECT count(*) FROM users) AS users FROM file
+             WHERE path IN ('/outside', '/loop/a', '/loop/self/self/file', '/etc/passwd', '/home/ada/shadow') ORDER BY 1, 2",
+        );
+        let output = strace.env("NO_COLOR", "1").stdin(Stdio::null()).output().expect("strace runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("rows are UTF-8")
+    };
+    let with = run(&[]);
+    assert_eq!(with.lines().count(), 6, "{with}");
+    for error in ["ENOSYS", "EPERM"] {
+        assert_eq!(run(&["-e", &format!("inject=openat2:error={error}")]), with, "{error}");
+    }
+}

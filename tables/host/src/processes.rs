@@ -329,3 +329,63 @@ impl Process {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use indago_table::ScanContext;
+
+    use super::*;
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("600").spawn().expect("sleep starts")
+    }
+
+    fn end(mut child: Child) {
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+    }
+
+    /// A process with an ID that another one had. Others start processes too, so it may take a few turns.
+    fn successor(pid: u32) -> Child {
+        for _ in 0..10_000 {
+            std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).expect("root may say so");
+            let child = sleeper();
+            if child.id() == pid {
+                return child;
+            }
+            end(child);
+        }
+        panic!("somebody else has the ID {pid}");
+    }
+
+    #[test]
+    fn a_row_is_of_one_process_even_if_another_one_gets_its_id() {
+        let child = sleeper();
+        let pid = child.id();
+        let scan = Scan::<Process>::new(ScanContext::new([Process::NAME.position()]), &Sys::live());
+        let row = || Process::rows(&scan).expect("/proc").find(|row| row.pid == i64::from(pid)).expect("it runs");
+        let (mut first, mut untouched) = (row(), row());
+        first.stat(scan.sys()).expect("it runs");
+        end(child);
+        let successor = successor(pid);
+        let sources: [fn(&mut Process, &Sys) -> Result<()>; 8] = [
+            Process::status,
+            Process::exe,
+            Process::command_line,
+            Process::working_directory,
+            Process::root_directory,
+            Process::io,
+            Process::control_group,
+            Process::login,
+        ];
+        for (position, source) in sources.into_iter().enumerate() {
+            let outcome = source(&mut first, scan.sys());
+            assert!(matches!(outcome, Err(Error::Gone(_))), "source {position}: {outcome:?}");
+        }
+        // A row that was read of nothing yet is the successor's.
+        untouched.status(scan.sys()).expect("it runs");
+        end(successor);
+    }
+}

@@ -2,6 +2,8 @@
 
 use indago_table::prelude::*;
 
+use crate::source::namespace::is_shared;
+use crate::source::procfs::required;
 use crate::source::{kernel, processors};
 
 /// The machine: its name, processors, memory and hardware.
@@ -88,10 +90,19 @@ impl Rows for SystemInfo {
 
 impl SystemInfo {
     fn host_name(&mut self, sys: &Sys) -> Result<()> {
-        let name = match line(sys, "/proc/sys/kernel/hostname")? {
+        // A pod has a name of its own.
+        let of_kernel = match !sys.has_live_kernel() || is_shared(sys, "uts")? {
+            true => line(sys, "/proc/sys/kernel/hostname")?,
+            false => None,
+        };
+        let name = match of_kernel {
             Some(name) => Some(name),
             None => line(sys, "/etc/hostname")?,
         };
+        if name.is_none() {
+            let what = "neither /proc/sys/kernel/hostname nor /etc/hostname names the host";
+            return Err(Error::Unsupported(what.to_owned()));
+        }
         self.computer_name = name.clone();
         self.local_hostname = name.clone();
         self.hostname = name;
@@ -115,7 +126,7 @@ impl SystemInfo {
     }
 
     fn memory(&mut self, sys: &Sys) -> Result<()> {
-        let text = sys.read_text("/proc/meminfo")?;
+        let text = required(sys.read_text("/proc/meminfo"))?;
         let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
         let kibibytes: Option<i64> = total.and_then(|number| number.trim().parse().ok());
         let Some(kibibytes) = kibibytes else {
@@ -184,5 +195,10 @@ fn line(sys: &Sys, path: &str) -> Result<Option<String>> {
 
 /// A text that the firmware left in the kernel; `None` on machines without such firmware.
 fn firmware(sys: &Sys, name: &str) -> Result<Option<String>> {
-    line(sys, &format!("/sys/class/dmi/id/{name}")).needs("root")
+    let text = line(sys, &format!("/sys/class/dmi/id/{name}")).needs("root")?;
+    if text.is_none() {
+        // A machine without such firmware has the folder of all kinds of devices.
+        required(sys.metadata("/sys/class"))?;
+    }
+    Ok(text)
 }

@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, Stat, fstat, fstatfs, open, openat, openat2,
-    readlinkat, stat,
+    CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstat, fstatfs, open, openat, openat2, readlinkat,
+    stat,
 };
 use rustix::io::Errno;
 
@@ -56,8 +56,8 @@ pub(super) fn procfs_of(root: &Path) -> Option<PathBuf> {
         return Some(below);
     }
     // The host's root may be mounted without what is mounted below it.
-    let same = |one: Stat, other: Stat| (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino);
-    let is_of_first = same(stat(root).ok()?, stat("/proc/1/root/").ok()?) && !same(stat(root).ok()?, stat("/").ok()?);
+    let (found, of_first) = (stat(root).ok()?, stat("/proc/1/root/").ok()?);
+    let is_of_first = (found.st_dev, found.st_ino) == (of_first.st_dev, of_first.st_ino);
     is_of_first.then(|| PathBuf::from("/proc"))
 }
 

@@ -868,7 +868,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_process_is_gone_when_it_ended_whoever_has_its_id() {
+    fn a_held_process_is_gone_when_it_ended() {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
         let path = format!("/proc/{}", child.id());
         let folder = Sys::live().process_folder(&path);
@@ -886,24 +886,6 @@ mod tests {
         };
         gone();
         is_gone(open.read_rest(Path::new("stat"), &mut Vec::new(), 1000));
-        // Root can give the ID away again; others start processes too, so it may take a few turns.
-        let last = "/proc/sys/kernel/ns_last_pid";
-        for _ in 0..100 {
-            if fs::write(last, (child.id() - 1).to_string()).is_err() {
-                return;
-            }
-            let mut other = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
-            let is_reused = other.id() == child.id();
-            if is_reused {
-                assert!(Sys::live().read(format!("{path}/stat")).is_ok(), "by its path there is one");
-                gone();
-            }
-            other.kill().expect("it is ours");
-            other.wait().expect("it ends");
-            if is_reused {
-                return;
-            }
-        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use indago_table::prelude::*;
 
-use super::procfs::{number, text};
+use super::procfs::{note_lossy, number, required, text};
 
 /// One line of `/etc/passwd`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct GroupEntry {
 
 /// The users in a file of the machine; lines that are not accounts go to `reject`.
 pub(crate) fn users(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
-    Ok(parse(PASSWD, &sys.read(PASSWD)?, parse_user, reject))
+    Ok(parse(PASSWD, &read(sys, PASSWD)?, parse_user, reject))
 }
 
 /// The users that the machine's name services know, folders of a network included.
@@ -41,12 +41,19 @@ pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -
              `winbind enum users = yes` of Samba)"
         )));
     }
+    note_lossy(sys, &output.stdout);
     Ok(parse("getent passwd", &output.stdout, parse_user, reject))
 }
 
 /// The groups in a file of the machine; lines that are not groups go to `reject`.
 pub(crate) fn groups(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<GroupEntry>> {
-    Ok(parse(GROUP, &sys.read(GROUP)?, parse_group, reject))
+    Ok(parse(GROUP, &read(sys, GROUP)?, parse_group, reject))
+}
+
+fn read(sys: &Sys, path: &str) -> Result<Vec<u8>> {
+    let bytes = required(sys.read(path))?;
+    note_lossy(sys, &bytes);
+    Ok(bytes)
 }
 
 const PASSWD: &str = "/etc/passwd";

@@ -49,16 +49,9 @@ pub(crate) fn mount_namespace(host: &Sys, pid: i64) -> Result<Option<String>> {
     }
 }
 
-/// Fails where this process lives in another namespace of a kind than its host: what the kernel then says is not the
-/// host's.
-pub(crate) fn require_own(host: &Sys, kind: &str, what: &str, remedy: &str) -> Result<()> {
-    if host.is_live() {
-        return Ok(());
-    }
+/// Whether this process lives in the namespace of a kind that its host's first process lives in: only then does the
+/// kernel speak of the host when this process asks.
+pub(crate) fn is_shared(host: &Sys, kind: &str) -> Result<bool> {
     let of = |process: &str| host.read_link(format!("/proc/{process}/ns/{kind}")).needs(PTRACE);
-    if procfs::required(of("self"))? == procfs::required(of("1"))? {
-        return Ok(());
-    }
-    let root = host.root_name();
-    Err(Error::Unsupported(format!("{what} of the host at {root}: this program has its own; {remedy}")))
+    Ok(host.is_live() || procfs::required(of("self"))? == procfs::required(of("1"))?)
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use indago_table::prelude::*;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 
-use super::namespace::require_own;
+use super::namespace::is_shared;
 
 /// One address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,10 @@ const REQUEST_DUMP: u16 = 0x1 | 0x300;
 /// The addresses of all interfaces in the caller's network namespace.
 pub(crate) fn interface_addresses(sys: &Sys) -> Result<Vec<InterfaceAddress>> {
     sys.require_live("network interfaces")?;
-    require_own(sys, "net", "network interfaces", "run it in the host's network namespace (hostNetwork)")?;
+    if !is_shared(sys, "net")? {
+        let what = "the network interfaces are those of this program's network namespace, not of the host's";
+        return Err(Error::Unsupported(format!("{what}; run it with the host's network (hostNetwork)")));
+    }
     let mut links = HashMap::new();
     for message in dump(sys, GET_LINKS)? {
         if let Some((index, link)) = link(&message) {
