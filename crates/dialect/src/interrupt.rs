@@ -1,4 +1,4 @@
-//! How a function that takes its time learns that nobody waits for it any more.
+//! What a function knows of the query it runs in: its moment, and whether anybody still waits for it.
 
 use std::{
     any::Any,
@@ -15,37 +15,66 @@ use datafusion::{
         config_err,
     },
     config::ConfigOptions,
+    execution::SessionState,
 };
 
-/// Whether a query is over. Functions look at it between rows and while they sleep.
+/// One query as its functions see it: the moment it is about, and whether it is over. Functions look at the latter between
+/// rows and while they sleep.
 ///
-/// Put one into the options of the session state that a query is planned with, and keep a clone:
+/// Put one into the session state that a query is planned with, and keep a clone:
 ///
 /// ```
 /// # use datafusion::prelude::SessionContext;
 /// # use indago_dialect::Interrupt;
-/// let interrupt = Interrupt::default();
+/// let interrupt = Interrupt::at(0);
 /// let mut state = SessionContext::new().state();
-/// state.config_mut().options_mut().extensions.insert(interrupt.clone());
-/// // Plans take the options as they are at this call.
-/// state.mark_start_execution();
+/// interrupt.begin(&mut state);
 /// interrupt.stop();
 /// assert!(interrupt.is_over());
 /// ```
 ///
 /// A function that finds the query over fails with `interrupted`.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+pub struct Interrupt {
+    over: Arc<AtomicBool>,
+    moment: i64,
+}
+
+impl Default for Interrupt {
+    /// A query of this moment.
+    fn default() -> Self {
+        Self::at(chrono::Utc::now().timestamp_micros())
+    }
+}
 
 impl Interrupt {
+    /// A query of a moment, in microseconds since 1970.
+    pub fn at(moment: i64) -> Self {
+        Self { over: Arc::default(), moment }
+    }
+
+    /// The moment of the query, in microseconds since 1970.
+    pub fn moment(&self) -> i64 {
+        self.moment
+    }
+
+    /// Starts the query in a session state: plans that are made with it take its options and its moment as they are now.
+    pub fn begin(&self, state: &mut SessionState) {
+        state.config_mut().options_mut().extensions.insert(self.clone());
+        state.mark_start_execution();
+        let moment = chrono::DateTime::from_timestamp_micros(self.moment);
+        let properties = state.execution_props_mut();
+        properties.query_execution_start_time = moment.or(properties.query_execution_start_time);
+    }
+
     /// Nobody waits for the query any more.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.over.store(true, Ordering::Relaxed);
     }
 
     /// Whether the query was stopped.
     pub fn is_over(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The one in a session's options; without it nothing interrupts.

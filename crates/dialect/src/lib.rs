@@ -37,9 +37,9 @@ use datafusion::{
 pub use collation::Collation;
 pub use functions::{FunctionDoc, functions};
 pub use interrupt::Interrupt;
-pub use names::{NamedColumn, Names, NoNames};
+pub use names::{NamedColumn, Names, NoNames, distinct_names};
 pub use parser::{ParseError, Parsed, parse};
-pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
+pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text, pushdown::physical_rules};
 pub use rewrite::{DialectError, rewrite};
 pub use value::real_to_text;
 
@@ -83,5 +83,5 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_type_planner(Arc::new(plan::WideTypes))
         .with_relation_planners(vec![Arc::new(plan::TableFunctions)])
         .with_analyzer_rules(rules)
-        .with_physical_optimizer_rules(plan::pushdown::rules())
+        .with_physical_optimizer_rules(physical_rules())
 }

@@ -1,5 +1,7 @@
 //! What names mean, told by the engine.
 
+use std::collections::{HashMap, HashSet};
+
 use arrow_schema::DataType;
 
 use crate::collation::Collation;
@@ -46,4 +48,38 @@ impl Names for NoNames {
     fn columns(&self, _table: &str) -> Option<Vec<NamedColumn>> {
         None
     }
+}
+
+/// The names of columns, no two the same: one that was there before gets `:1`, `:2` or whichever number is free, so that a
+/// name that the user wrote once stays.
+pub fn distinct_names<S: AsRef<str>>(names: &[S]) -> Vec<String> {
+    distinct(names, false)
+}
+
+/// [`distinct_names`], also of names that differ by case alone.
+pub(crate) fn distinct<S: AsRef<str>>(names: &[S], folds: bool) -> Vec<String> {
+    let folded = |name: &str| if folds { name.to_ascii_lowercase() } else { name.to_owned() };
+    let wanted: HashSet<String> = names.iter().map(|name| folded(name.as_ref())).collect();
+    let mut given = HashSet::new();
+    let mut copies: HashMap<String, usize> = HashMap::new();
+    let own = |name: &S| {
+        let name = name.as_ref();
+        if given.insert(folded(name)) {
+            return name.to_owned();
+        }
+        let base = match name.rsplit_once(':') {
+            Some((base, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => base,
+            _ => name,
+        };
+        let copies = copies.entry(folded(base)).or_default();
+        loop {
+            *copies += 1;
+            let next = format!("{base}:{copies}");
+            let key = folded(&next);
+            if !wanted.contains(&key) && given.insert(key) {
+                return next;
+            }
+        }
+    };
+    names.iter().map(own).collect()
 }

@@ -84,33 +84,6 @@ pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColum
     }
 }
 
-/// A clause on a table that DataFusion would read past: a moment, or a sample.
-pub(crate) fn unsupported_clause(statement: &mut Parsed) -> Option<&'static str> {
-    struct Clauses(Option<&'static str>);
-    impl VisitorMut for Clauses {
-        type Break = ();
-        fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-            if let TableFactor::Table { version, sample, .. } = factor {
-                self.0 = match (version, sample) {
-                    (Some(_), _) => Some("AS OF"),
-                    (_, Some(_)) => Some("TABLESAMPLE"),
-                    _ => self.0,
-                };
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut clauses = Clauses(None);
-    match statement {
-        Parsed::Statement(inner) => {
-            let _ = inner.visit(&mut clauses);
-        }
-        Parsed::Explain(explain) => return unsupported_clause(&mut explain.statement),
-        _ => {}
-    }
-    clauses.0
-}
-
 struct Wildcards<'a> {
     columns: &'a dyn HiddenColumns,
     /// The names of the common table expressions in reach: each hides the table of its name.

@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
+use arrow_array::types::{Float16Type, Float32Type, Float64Type};
 use arrow_array::{Array, Float64Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_json::writer::{EncoderOptions, NullableEncoder, make_encoder};
@@ -107,8 +107,8 @@ impl<'a> Cells<'a> {
         escape_controls(out, start);
     }
 
-    /// Appends a cell as plain text: text as it is, infinite numbers as `Inf` and `-Inf`, anything else as in JSON without
-    /// quotes; NULL as nothing.
+    /// Appends a cell as plain text: text as it is, numbers that JSON does not have as `NaN`, `Inf` and `-Inf`, anything else
+    /// as in JSON without quotes; NULL as nothing.
     pub fn text(&mut self, column: usize, row: usize, out: &mut String) {
         if self.is_null(column, row) {
             return;
@@ -117,11 +117,10 @@ impl<'a> Cells<'a> {
         match &mut cell.kind {
             Kind::Text | Kind::Document => out.push_str(text_of(cell.array, row)),
             Kind::Shown(formatter) => out.push_str(&formatter.value(row).to_string()),
-            Kind::Mixed(_) | Kind::Encoded(_) if infinite(cell.array, row) == Some(f64::INFINITY) => {
-                out.push_str("Inf")
-            }
-            Kind::Mixed(_) | Kind::Encoded(_) if infinite(cell.array, row).is_some() => out.push_str("-Inf"),
             Kind::Mixed(_) | Kind::Encoded(_) => {
+                if let Some(name) = not_in_json(cell.array, row) {
+                    return out.push_str(name);
+                }
                 let mut json = Vec::new();
                 self.json(column, row, &mut json);
                 match serde_json::from_slice::<String>(&json) {
@@ -153,9 +152,20 @@ pub fn is_document(field: &FieldRef) -> bool {
     field.metadata().get(TYPE_KEY).is_some_and(|kind| kind == "json")
 }
 
-/// A real that is infinite, for which JSON has no number.
-fn infinite(array: &Arc<dyn Array>, row: usize) -> Option<f64> {
-    array.as_primitive_opt::<Float64Type>().map(|numbers| numbers.value(row)).filter(|number| number.is_infinite())
+/// The name of a number that JSON does not have.
+fn not_in_json(array: &Arc<dyn Array>, row: usize) -> Option<&'static str> {
+    let number = match array.data_type() {
+        DataType::Float16 => array.as_primitive::<Float16Type>().value(row).to_f64(),
+        DataType::Float32 => array.as_primitive::<Float32Type>().value(row).into(),
+        DataType::Float64 => array.as_primitive::<Float64Type>().value(row),
+        _ => return None,
+    };
+    match number {
+        number if number.is_nan() => Some("NaN"),
+        f64::INFINITY => Some("Inf"),
+        f64::NEG_INFINITY => Some("-Inf"),
+        _ => None,
+    }
 }
 
 fn text_of(array: &Arc<dyn Array>, row: usize) -> &str {

@@ -1,4 +1,9 @@
-//! SQLite's calendar: time values, modifiers and formats, in milliseconds of the Julian day.
+//! SQLite's calendar: time values, modifiers and formats.
+//!
+//! As in SQLite a moment is known by its Julian day, by a date, by a time of day, or by several of these, and each is worked
+//! out when it is asked for: `date('2023-02-31', 'start of month')` is in February.
+
+use chrono::{Datelike, Offset, TimeZone, Timelike};
 
 use crate::value::{Value, exact_number, is_space};
 
@@ -7,27 +12,46 @@ const DAY: i64 = 86_400_000;
 const UNIX: i64 = 210_866_760_000_000;
 /// The last moment of the year 9999.
 const LAST: i64 = 464_269_060_799_999;
+/// Between these, from 1970 to the start of 2038, SQLite asks the C library for the local time.
+const LOCAL: std::ops::RangeInclusive<i64> = UNIX..=213_014_145_600_000;
 
-/// A moment, and whether fractions of a second were asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    /// Milliseconds since the Julian epoch.
-    pub(crate) millis: i64,
-    pub(crate) fractions: bool,
-    /// Whether its date is known by year and month, in range or not, as after `start of month`.
-    dated: bool,
+/// Units of a modifier: name, largest amount, milliseconds.
+const UNITS: [(&str, f64, f64); 6] = [
+    ("second", 4.6427e14, 1000.0),
+    ("minute", 7.7379e12, 60_000.0),
+    ("hour", 1.2897e11, 3_600_000.0),
+    ("day", 5_373_485.0, 86_400_000.0),
+    ("month", 176_546.0, 2_592_000_000.0),
+    ("year", 14_713.0, 31_536_000_000.0),
+];
+
+/// What clock a moment is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Zone {
+    #[default]
+    Unknown,
+    Utc,
+    Local,
 }
 
-/// A moment in parts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts {
-    pub(crate) year: i64,
-    pub(crate) month: i64,
-    pub(crate) day: i64,
-    pub(crate) hour: i64,
-    pub(crate) minute: i64,
-    pub(crate) second: i64,
-    pub(crate) millis: i64,
+/// A moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    /// Milliseconds since the Julian epoch.
+    julian: Option<i64>,
+    /// Year, month and day; the day may be beyond its month.
+    date: Option<(i64, i64, i64)>,
+    /// Hour, minute and second.
+    clock: Option<(i64, i64, f64)>,
+    /// Minutes that date and clock are ahead of UTC.
+    ahead: i64,
+    /// The number it was given as, as long as it may be a Julian day or seconds since 1970.
+    raw: Option<f64>,
+    /// By how many days the day was beyond its month.
+    beyond: i64,
+    zone: Zone,
+    /// Whether fractions of a second were asked for.
+    fractions: bool,
 }
 
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
@@ -50,115 +74,525 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
-fn join(parts: Parts) -> i64 {
-    // Months beyond the year carry over; days beyond the month run into the next, as in SQLite.
-    let year = parts.year + (parts.month - 1).div_euclid(12);
-    let month = (parts.month - 1).rem_euclid(12) + 1;
-    let days = days_from_civil(year, month, 1) + parts.day - 1;
-    UNIX + days * DAY + parts.hour * 3_600_000 + parts.minute * 60_000 + parts.second * 1000 + parts.millis
+fn days_of_month(year: i64, month: i64) -> i64 {
+    days_from_civil(year + month / 12, month % 12 + 1, 1) - days_from_civil(year, month, 1)
 }
 
 impl Moment {
-    fn at(millis: i64) -> Self {
-        Moment { millis, fractions: false, dated: false }
+    fn at(julian: i64) -> Self {
+        Moment { julian: Some(julian), ..Moment::default() }
     }
 
-    pub(crate) fn parts(self) -> Parts {
-        let since = self.millis - UNIX;
-        let days = since.div_euclid(DAY);
-        let of_day = since.rem_euclid(DAY);
-        let (year, month, day) = civil_from_days(days);
-        Parts {
-            year,
-            month,
-            day,
-            hour: of_day / 3_600_000,
-            minute: of_day / 60_000 % 60,
-            second: of_day / 1000 % 60,
-            millis: of_day % 1000,
+    /// A number that may be a Julian day or seconds since 1970.
+    fn of_number(number: f64) -> Self {
+        let julian = (0.0..5_373_484.5).contains(&number).then(|| (number * 86_400_000.0 + 0.5) as i64);
+        Moment { julian, raw: Some(number), ..Moment::default() }
+    }
+
+    fn now(micros: i64) -> Self {
+        Moment { zone: Zone::Utc, ..Moment::at(micros.div_euclid(1000) + UNIX) }
+    }
+
+    /// Works out the Julian day.
+    fn julian(&mut self) -> Option<i64> {
+        if let Some(julian) = self.julian {
+            return Some(julian);
+        }
+        let (year, month, day) = match (self.date, &mut self.clock) {
+            (Some(date), _) => date,
+            (None, Some((hour @ 24, ..))) => {
+                *hour = 0;
+                (2000, 1, 2)
+            }
+            (None, _) => (2000, 1, 1),
+        };
+        if !(-4713..=9999).contains(&year) || self.raw.is_some() {
+            return None;
+        }
+        let mut julian = UNIX + (days_from_civil(year, month, 1) + day - 1) * DAY;
+        if let Some((hour, minute, second)) = self.clock {
+            julian += hour * 3_600_000 + minute * 60_000 + (second * 1000.0 + 0.5) as i64;
+            if self.ahead != 0 {
+                julian -= self.ahead * 60_000;
+                self.forget_parts();
+                self.zone = Zone::Utc;
+            }
+        }
+        self.julian = Some(julian);
+        self.julian
+    }
+
+    /// Works out the date.
+    fn date(&mut self) -> Option<(i64, i64, i64)> {
+        let date = match (self.date, self.julian) {
+            (Some(date), _) => date,
+            (None, None) => (2000, 1, 1),
+            (None, Some(julian)) if (0..=LAST).contains(&julian) => civil_from_days((julian - UNIX).div_euclid(DAY)),
+            (None, Some(_)) => return None,
+        };
+        self.date = Some(date);
+        Some(date)
+    }
+
+    /// Works out the time of day.
+    fn clock(&mut self) -> Option<(i64, i64, f64)> {
+        if self.clock.is_none() {
+            let of_day = (self.julian()? - UNIX).rem_euclid(DAY);
+            self.clock = Some((of_day / 3_600_000, of_day / 60_000 % 60, (of_day % 60_000) as f64 / 1000.0));
+            self.raw = None;
+        }
+        self.clock
+    }
+
+    fn forget_parts(&mut self) {
+        (self.date, self.clock, self.ahead) = (None, None, 0);
+    }
+
+    /// Moves it by milliseconds.
+    fn shift(&mut self, millis: i64) -> Option<()> {
+        self.julian = Some(self.julian()?.checked_add(millis)?);
+        self.forget_parts();
+        Some(())
+    }
+
+    /// Sets the date by a number of months; a day beyond the month runs on into the next.
+    fn set_months(&mut self, year: i64, month: i64, day: i64) {
+        let (year, month) = (year + (month - 1).div_euclid(12), (month - 1).rem_euclid(12) + 1);
+        self.date = Some((year, month, day));
+        self.beyond = (day - days_of_month(year, month)).max(0);
+        self.julian = None;
+    }
+
+    /// The same instant on the clock of this machine. Before 1970 and after 2037 a year of the same kind stands in for it.
+    fn to_local(&mut self) -> Option<()> {
+        let julian = self.julian()?;
+        let mut asked = julian;
+        let mut years = 0;
+        if !LOCAL.contains(&julian) {
+            let mut other = *self;
+            let (year, month, day) = other.date()?;
+            other.clock()?;
+            years = 2000 + year % 4 - year;
+            (other.date, other.julian) = (Some((year + years, month, day)), None);
+            asked = other.julian()?;
+        }
+        let instant = chrono::DateTime::from_timestamp((asked - UNIX).div_euclid(1000), 0)?.naive_utc();
+        let local = instant + chrono::Local.offset_from_utc_datetime(&instant).fix();
+        let second = f64::from(local.second()) + (julian % 1000) as f64 * 0.001;
+        self.date = Some((i64::from(local.year()) - years, local.month().into(), local.day().into()));
+        self.clock = Some((local.hour().into(), local.minute().into(), second));
+        (self.julian, self.raw, self.ahead) = (None, None, 0);
+        Some(())
+    }
+
+    /// The instant at which the clock of this machine shows this moment, as SQLite looks for it: in at most four steps.
+    fn to_utc(&mut self) -> Option<()> {
+        let wanted = self.julian()?;
+        let (mut guess, mut off) = (wanted, 0);
+        for _ in 0..4 {
+            guess -= off;
+            let mut shown = Moment::at(guess);
+            shown.to_local()?;
+            off = shown.julian()? - wanted;
+            if off == 0 {
+                break;
+            }
+        }
+        *self = Moment { zone: Zone::Utc, ..Moment::at(guess) };
+        Some(())
+    }
+
+    /// A time value and its modifiers, as every date function takes them; `None` where SQLite gives NULL.
+    pub(crate) fn read(args: &[Value<'_>], now_micros: i64) -> Option<Self> {
+        let Some((first, modifiers)) = args.split_first() else { return Some(Self::now(now_micros)) };
+        let mut moment = match first {
+            Value::Null => return None,
+            Value::Int(_) | Value::Real(_) => Self::of_number(first.as_real()?),
+            other => Self::parse(&other.as_text()?, now_micros)?,
+        };
+        for (at, modifier) in modifiers.iter().enumerate() {
+            moment.modify(&modifier.as_text()?.to_ascii_lowercase(), at == 0)?;
+        }
+        let julian = moment.julian()?;
+        if modifiers.is_empty() && moment.date.is_some_and(|(_, _, day)| day > 28) {
+            moment.date = None;
+        }
+        (0..=LAST).contains(&julian).then_some(moment)
+    }
+
+    /// Every written form of a moment.
+    fn parse(text: &str, now_micros: i64) -> Option<Self> {
+        let mut moment = Moment::default();
+        if moment.read_date(text).is_some() {
+            return Some(moment);
+        }
+        let mut moment = Moment::default();
+        if moment.read_clock(text).is_some() {
+            return Some(moment);
+        }
+        if text.eq_ignore_ascii_case("now") {
+            return Some(Self::now(now_micros));
+        }
+        if let Some(number) = exact_number(text) {
+            return Some(Self::of_number(number.as_real()?));
+        }
+        let fractions = matches!(text.to_ascii_lowercase().as_str(), "subsec" | "subsecond");
+        fractions.then(|| Moment { fractions, ..Self::now(now_micros) })
+    }
+
+    /// `YYYY-MM-DD`, also with a time.
+    fn read_date(&mut self, text: &str) -> Option<()> {
+        let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+        let (year, rest) = digits(text, 4, 0, 9999)?;
+        let (mut month, rest) = digits(rest.strip_prefix('-')?, 2, 1, 12)?;
+        let (mut day, rest) = digits(rest.strip_prefix('-')?, 2, 1, 31)?;
+        let mut year = year;
+        let rest = rest.trim_start_matches(|c: char| c == 'T' || is_space(c));
+        if self.read_clock(rest).is_some() {
+            if let Some((hour @ 24, ..)) = &mut self.clock {
+                *hour = 0;
+                day += 1;
+                if day > days_of_month(year, month) {
+                    day -= days_of_month(year, month);
+                    (year, month) = (year + month / 12, month % 12 + 1);
+                }
+            }
+        } else if !rest.is_empty() {
+            return None;
+        } else {
+            self.clock = None;
+        }
+        self.set_months(if negative { -year } else { year }, month, day);
+        if self.ahead != 0 {
+            self.julian();
+        }
+        Some(())
+    }
+
+    /// `HH:MM`, also with seconds, their fractions and a zone.
+    fn read_clock(&mut self, text: &str) -> Option<()> {
+        let (hour, rest) = digits(text, 2, 0, 24)?;
+        let (minute, mut rest) = digits(rest.strip_prefix(':')?, 2, 0, 59)?;
+        let (mut second, mut fraction) = (0, 0.0);
+        if let Some(after) = rest.strip_prefix(':') {
+            (second, rest) = digits(after, 2, 0, 59)?;
+            let length = rest.bytes().skip(1).take_while(u8::is_ascii_digit).count();
+            if rest.starts_with('.') && length > 0 {
+                let digits = &rest[1..=length];
+                // A fraction is cut to milliseconds where it would round to the next second.
+                fraction = format!("0.{digits}").parse::<f64>().ok()?.min(0.999);
+                rest = &rest[1 + length..];
+            }
+        }
+        if hour == 24 && (minute != 0 || second != 0 || fraction != 0.0) {
+            return None;
+        }
+        (self.julian, self.raw) = (None, None);
+        self.clock = Some((hour, minute, second as f64 + fraction));
+        self.read_zone(rest)
+    }
+
+    fn read_zone(&mut self, text: &str) -> Option<()> {
+        let text = text.trim_start_matches(is_space);
+        self.ahead = 0;
+        let rest = match text.as_bytes().first() {
+            None => return Some(()),
+            Some(b'Z' | b'z') => {
+                self.zone = Zone::Utc;
+                &text[1..]
+            }
+            Some(sign @ (b'+' | b'-')) => {
+                let (hours, rest) = digits(&text[1..], 2, 0, 14)?;
+                let (minutes, rest) = digits(rest.strip_prefix(':')?, 2, 0, 59)?;
+                let ahead = hours * 60 + minutes;
+                self.ahead = if *sign == b'-' { -ahead } else { ahead };
+                if ahead == 0 {
+                    self.zone = Zone::Utc;
+                }
+                rest
+            }
+            Some(_) => return None,
+        };
+        rest.trim_start_matches(is_space).is_empty().then_some(())
+    }
+
+    /// Applies a modifier in lower case.
+    fn modify(&mut self, modifier: &str, is_first: bool) -> Option<()> {
+        match modifier {
+            "auto" if is_first => {
+                let number = self.raw.filter(|_| self.julian.is_none());
+                match number.filter(|number| (-210_866_760_000.0..=253_402_300_799.0).contains(number)) {
+                    Some(seconds) => self.set_unix(seconds),
+                    None if number.is_none() => self.raw = None,
+                    None => {}
+                }
+                return Some(());
+            }
+            "julianday" if is_first => {
+                self.julian?;
+                self.raw.take()?;
+                return Some(());
+            }
+            "unixepoch" if is_first => {
+                let seconds = self.raw?;
+                (-210_866_760_000.0..253_402_300_800.0).contains(&seconds).then(|| self.set_unix(seconds))?;
+                return Some(());
+            }
+            "localtime" => {
+                if self.zone != Zone::Local {
+                    self.to_local()?;
+                }
+                self.zone = Zone::Local;
+                return Some(());
+            }
+            "utc" => return if self.zone == Zone::Utc { Some(()) } else { self.to_utc() },
+            "subsec" | "subsecond" => {
+                self.fractions = true;
+                return Some(());
+            }
+            "ceiling" => {
+                self.shift(0)?;
+                self.beyond = 0;
+                return Some(());
+            }
+            "floor" => return self.shift(-self.beyond * DAY),
+            _ => {}
+        }
+        if let Some(unit) = modifier.strip_prefix("start of ") {
+            return self.start_of(unit);
+        }
+        if let Some(unit) = modifier.strip_prefix("end of ") {
+            return self.end_of(unit);
+        }
+        if let Some(day) = modifier.strip_prefix("weekday ") {
+            return self.to_weekday(day);
+        }
+        match modifier.as_bytes().first() {
+            Some(b'+' | b'-' | b'0'..=b'9') => self.move_by(modifier),
+            _ => None,
         }
     }
 
-    pub(crate) fn unix_seconds(self) -> i64 {
-        (self.millis / 1000) - UNIX / 1000
+    fn set_unix(&mut self, seconds: f64) {
+        self.forget_parts();
+        self.raw = None;
+        self.julian = Some((seconds * 1000.0 + 210_866_760_000_000.0 + 0.5) as i64);
     }
 
-    pub(crate) fn julian_day(self) -> f64 {
-        self.millis as f64 / 86_400_000.0
+    /// Whether there is anything to start from: not for a number that is neither a Julian day nor said to be seconds.
+    fn is_known(&self) -> Option<()> {
+        (self.julian.is_some() || self.date.is_some() || self.clock.is_some()).then_some(())
     }
 
-    fn valid(self) -> Option<Self> {
-        (0..=LAST).contains(&self.millis).then_some(self)
+    fn start_of(&mut self, unit: &str) -> Option<()> {
+        self.is_known()?;
+        let (year, month, day) = self.date()?;
+        self.date = Some(match unit {
+            "day" => (year, month, day),
+            "month" => (year, month, 1),
+            "year" => (year, 1, 1),
+            _ => return None,
+        });
+        self.clock = Some((0, 0, 0.0));
+        (self.julian, self.raw, self.ahead) = (None, None, 0);
+        Some(())
     }
 
-    pub(crate) fn date(self) -> String {
-        let parts = self.parts();
-        let year = if parts.year < 0 { format!("-{:04}", -parts.year) } else { format!("{:04}", parts.year) };
-        format!("{year}-{:02}-{:02}", parts.month, parts.day)
+    fn end_of(&mut self, unit: &str) -> Option<()> {
+        self.is_known()?;
+        let (year, month, _) = self.date()?;
+        self.clock = Some((23, 59, 59.999));
+        (self.julian, self.raw, self.ahead) = (None, None, 0);
+        match unit {
+            "day" => {}
+            "month" => {
+                self.set_months(year, month + 1, 1);
+                self.shift(-DAY)?;
+            }
+            "year" => self.date = Some((year, 12, 31)),
+            _ => return None,
+        }
+        Some(())
     }
 
-    pub(crate) fn time(self) -> String {
-        let parts = self.parts();
-        let whole = format!("{:02}:{:02}:{:02}", parts.hour, parts.minute, parts.second);
-        if self.fractions { format!("{whole}.{:03}", parts.millis) } else { whole }
+    fn to_weekday(&mut self, text: &str) -> Option<()> {
+        let number = exact_number(text)?.as_real()?;
+        if !(-6.0..=6.0).contains(&number) || number.fract() != 0.0 {
+            return None;
+        }
+        self.date()?;
+        self.clock()?;
+        (self.ahead, self.julian) = (0, None);
+        let wanted = number.abs() as i64;
+        let mut days = 0;
+        let today = (self.julian()? + DAY / 2 * 3) / DAY % 7;
+        if today != wanted {
+            days = (wanted - today).rem_euclid(7);
+            if text.contains('-') {
+                days -= 7;
+            }
+        }
+        self.shift(days * DAY)
     }
 
-    fn day_of_year(self) -> i64 {
-        let parts = self.parts();
-        days_from_civil(parts.year, parts.month, parts.day) - days_from_civil(parts.year, 1, 1)
+    /// `+3 days`, `-1.5 hours`, `+01:30`, `+0001-02-03 04:05`.
+    fn move_by(&mut self, modifier: &str) -> Option<()> {
+        let bytes = modifier.as_bytes();
+        let of_year = |end: usize| (end == 5 || end == 6) && digits(&modifier[1..], end - 1, 0, 14_712).is_some();
+        let ends = |at: &usize| match bytes[*at] {
+            b':' => true,
+            b'-' => of_year(*at),
+            byte => is_space(char::from(byte)),
+        };
+        let end = (1..bytes.len()).find(ends).unwrap_or(bytes.len());
+        let amount = exact_number(modifier.get(..end)?)?.as_real()?;
+        let is_signed = matches!(bytes[0], b'+' | b'-');
+        let is_back = bytes[0] == b'-';
+        let mut clock = (bytes.get(end) == Some(&b':')).then(|| &modifier[usize::from(is_signed)..]);
+        if bytes.get(end) == Some(&b'-') {
+            if !is_signed {
+                return None;
+            }
+            let (years, rest) = digits(&modifier[1..], end - 1, 0, 14_712)?;
+            let (months, rest) = digits(rest.strip_prefix('-')?, 2, 0, 11)?;
+            let (days, rest) = digits(rest.strip_prefix('-')?, 2, 0, 30)?;
+            let sign = if is_back { -1 } else { 1 };
+            let (year, month, day) = self.date()?;
+            self.clock()?;
+            self.set_months(year + sign * years, month + sign * months, day);
+            let beyond = self.beyond;
+            self.shift(sign * days * DAY)?;
+            self.beyond = beyond;
+            if rest.is_empty() {
+                return Some(());
+            }
+            clock = Some(rest.strip_prefix(is_space)?);
+        }
+        if let Some(clock) = clock {
+            let mut time = Moment::default();
+            time.read_clock(clock)?;
+            let of_day = (time.julian()? - UNIX).rem_euclid(DAY);
+            return self.shift(if is_back { -of_day } else { of_day });
+        }
+        let unit = modifier[end..].trim_start_matches(is_space);
+        if !(3..=10).contains(&unit.len()) {
+            return None;
+        }
+        let unit = unit.strip_suffix('s').unwrap_or(unit);
+        let (unit, _, millis) = UNITS.iter().find(|(name, most, _)| *name == unit && amount.abs() < *most)?;
+        self.julian()?;
+        self.beyond = 0;
+        let mut left = amount;
+        if matches!(*unit, "month" | "year") {
+            let (year, month, day) = self.date()?;
+            self.clock()?;
+            let whole = amount as i64;
+            match *unit {
+                "month" => self.set_months(year, month + whole, day),
+                _ => self.set_months(year + whole, month, day),
+            }
+            left -= whole as f64;
+        }
+        let beyond = self.beyond;
+        let rounder = if amount < 0.0 { -0.5 } else { 0.5 };
+        self.shift((left * millis + rounder) as i64)?;
+        self.beyond = beyond;
+        Some(())
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn unix_seconds(mut self) -> i64 {
+        self.julian().unwrap_or(UNIX) / 1000 - UNIX / 1000
+    }
+
+    pub(crate) fn julian_day(mut self) -> f64 {
+        self.julian().unwrap_or_default() as f64 / 86_400_000.0
+    }
+
+    /// `YYYY-MM-DD`
+    pub(crate) fn date_text(mut self) -> Option<String> {
+        let (year, month, day) = self.date()?;
+        let sign = if year < 0 { "-" } else { "" };
+        Some(format!("{sign}{:04}-{month:02}-{day:02}", year.abs()))
+    }
+
+    /// `HH:MM:SS`, with fractions if they were asked for.
+    pub(crate) fn time_text(mut self) -> Option<String> {
+        let (hour, minute, second) = self.clock()?;
+        let whole = second as i64;
+        Some(if self.fractions {
+            let millis = (second * 1000.0 + 0.5) as i64;
+            format!("{hour:02}:{minute:02}:{:02}.{:03}", millis / 1000, millis % 1000)
+        } else {
+            format!("{hour:02}:{minute:02}:{whole:02}")
+        })
+    }
+
+    /// Days since the start of the year.
+    fn day_of_year(mut self) -> Option<i64> {
+        let mut start = self;
+        let (year, _, _) = start.date()?;
+        start.clock()?;
+        (start.date, start.julian) = (Some((year, 1, 1)), None);
+        Some((self.julian()? - start.julian()? + DAY / 2) / DAY)
     }
 
     /// 0 is Sunday.
-    fn weekday(self) -> i64 {
-        ((self.millis + DAY / 2 * 3) / DAY) % 7
+    fn weekday(mut self) -> Option<i64> {
+        Some((self.julian()? + DAY / 2 * 3) / DAY % 7)
+    }
+
+    /// The Thursday of its week, to whose year an ISO week belongs.
+    fn thursday(mut self) -> Option<Self> {
+        let since_monday = (self.weekday()? + 6) % 7;
+        self.clock()?;
+        self.julian = Some(self.julian()? + (3 - since_monday) * DAY);
+        self.date = None;
+        Some(self)
     }
 
     /// Formats by strftime; `None` for an unknown conversion.
-    pub(crate) fn format(self, format: &str) -> Option<String> {
-        let parts = self.parts();
+    pub(crate) fn format(mut self, format: &str) -> Option<String> {
+        let (year, month, day) = self.date()?;
+        let (hour, minute, second) = self.clock()?;
+        let whole = second as i64;
+        let twelve = if hour > 12 { hour - 12 } else { hour };
+        let twelve = if twelve == 0 { 12 } else { twelve };
         let mut out = String::new();
         let mut chars = format.chars();
-        let twelve = |hour: i64| if hour % 12 == 0 { 12 } else { hour % 12 };
         while let Some(c) = chars.next() {
             if c != '%' {
                 out.push(c);
                 continue;
             }
             let text = match chars.next()? {
-                'd' => format!("{:02}", parts.day),
-                'e' => format!("{:2}", parts.day),
-                'f' => format!("{:02}.{:03}", parts.second, parts.millis),
-                'F' => self.date(),
-                'G' | 'g' | 'V' => {
-                    // The ISO week belongs to the year of its Thursday.
-                    let monday_based = (self.weekday() + 6) % 7;
-                    let thursday = Moment { millis: self.millis + (3 - monday_based) * DAY, ..self };
-                    let year = thursday.parts().year;
-                    match c {
-                        _ if format_is(&chars, format, 'V') => format!("{:02}", thursday.day_of_year() / 7 + 1),
-                        _ if format_is(&chars, format, 'g') => format!("{:02}", year % 100),
-                        _ => format!("{year:04}"),
-                    }
-                }
-                'H' => format!("{:02}", parts.hour),
-                'I' => format!("{:02}", twelve(parts.hour)),
-                'j' => format!("{:03}", self.day_of_year() + 1),
+                'd' => format!("{day:02}"),
+                'e' => format!("{day:2}"),
+                'f' => format!("{second:06.3}"),
+                'F' => format!("{year:04}-{month:02}-{day:02}"),
+                'G' => format!("{:04}", self.thursday()?.date()?.0),
+                'g' => format!("{:02}", self.thursday()?.date()?.0 % 100),
+                'V' => format!("{:02}", self.thursday()?.day_of_year()? / 7 + 1),
+                'H' => format!("{hour:02}"),
+                'I' => format!("{twelve:02}"),
+                'j' => format!("{:03}", self.day_of_year()? + 1),
                 'J' => crate::value::real_to_text(self.julian_day()).trim_end_matches(".0").to_owned(),
-                'k' => format!("{:2}", parts.hour),
-                'l' => format!("{:2}", twelve(parts.hour)),
-                'm' => format!("{:02}", parts.month),
-                'M' => format!("{:02}", parts.minute),
-                'p' => if parts.hour >= 12 { "PM" } else { "AM" }.to_owned(),
-                'P' => if parts.hour >= 12 { "pm" } else { "am" }.to_owned(),
-                'R' => format!("{:02}:{:02}", parts.hour, parts.minute),
+                'k' => format!("{hour:2}"),
+                'l' => format!("{twelve:2}"),
+                'm' => format!("{month:02}"),
+                'M' => format!("{minute:02}"),
+                'p' => if hour >= 12 { "PM" } else { "AM" }.to_owned(),
+                'P' => if hour >= 12 { "pm" } else { "am" }.to_owned(),
+                'R' => format!("{hour:02}:{minute:02}"),
+                's' if self.fractions => format!("{:.3}", (self.julian()? - UNIX) as f64 / 1000.0),
                 's' => self.unix_seconds().to_string(),
-                'S' => format!("{:02}", parts.second),
-                'T' => format!("{:02}:{:02}:{:02}", parts.hour, parts.minute, parts.second),
-                'u' => if self.weekday() == 0 { 7 } else { self.weekday() }.to_string(),
-                'U' => format!("{:02}", (self.day_of_year() + 7 - self.weekday()) / 7),
-                'w' => self.weekday().to_string(),
-                'W' => format!("{:02}", (self.day_of_year() + 7 - (self.weekday() + 6) % 7) / 7),
-                'Y' => format!("{:04}", parts.year),
+                'S' => format!("{whole:02}"),
+                'T' => format!("{hour:02}:{minute:02}:{whole:02}"),
+                'u' => if self.weekday()? == 0 { 7 } else { self.weekday()? }.to_string(),
+                'U' => format!("{:02}", (self.day_of_year()? + 7 - self.weekday()?) / 7),
+                'w' => self.weekday()?.to_string(),
+                'W' => format!("{:02}", (self.day_of_year()? + 7 - (self.weekday()? + 6) % 7) / 7),
+                'Y' => format!("{year:04}"),
                 '%' => "%".to_owned(),
                 _ => return None,
             };
@@ -166,327 +600,44 @@ impl Moment {
         }
         Some(out)
     }
-
-    /// A time value and its modifiers, as every date function takes them; `None` where SQLite gives NULL.
-    pub(crate) fn read(args: &[Value<'_>], now_micros: i64) -> Option<Self> {
-        let now = Moment::at(now_micros.div_euclid(1000) + UNIX);
-        let Some(first) = args.first() else { return Some(now) };
-        let mut raw: Option<f64> = None;
-        let mut moment = match first {
-            Value::Null => return None,
-            Value::Int(_) | Value::Real(_) => {
-                let number = first.as_real()?;
-                raw = Some(number);
-                from_julian(number)
-            }
-            other => {
-                let text = other.as_text()?;
-                match parse(&text, now) {
-                    Some(moment) => Some(moment),
-                    None => {
-                        let number = exact_number(&text)?.as_real()?;
-                        raw = Some(number);
-                        from_julian(number)
-                    }
-                }
-            }
-        };
-        for (at, modifier) in args[1..].iter().enumerate() {
-            let modifier = modifier.as_text()?;
-            let lower = modifier.trim_matches(is_space).to_ascii_lowercase();
-            match lower.as_str() {
-                "unixepoch" if at == 0 => {
-                    moment = from_unix(raw?);
-                }
-                "julianday" if at == 0 => {
-                    raw?;
-                }
-                "auto" if at == 0 => {
-                    if let Some(number) = raw
-                        && !(0.0..5_373_484.5).contains(&number)
-                    {
-                        moment = from_unix(number);
-                    }
-                }
-                "unixepoch" | "julianday" | "auto" => return None,
-                _ => moment = Some(moment?.modified(&lower)?),
-            }
-        }
-        moment?.valid()
-    }
-
-    fn modified(mut self, modifier: &str) -> Option<Self> {
-        // What is out of range has no date, but may be moved back into it.
-        let has_date = self.dated || self.valid().is_some();
-        self.dated = false;
-        let moved = modifier.starts_with(['+', '-']) || modifier.starts_with(|c: char| c.is_ascii_digit());
-        if !moved && !has_date {
-            return None;
-        }
-        match modifier {
-            "localtime" => {
-                let parts = chrono::DateTime::from_timestamp_millis(self.millis - UNIX)?.with_timezone(&chrono::Local);
-                self.millis += i64::from(parts.offset().local_minus_utc()) * 1000;
-                return Some(self);
-            }
-            "utc" => {
-                let naive = chrono::DateTime::from_timestamp_millis(self.millis - UNIX)?.naive_utc();
-                let offset = naive.and_local_timezone(chrono::Local).earliest()?.offset().local_minus_utc();
-                self.millis -= i64::from(offset) * 1000;
-                return Some(self);
-            }
-            "subsec" | "subsecond" => {
-                self.fractions = true;
-                return Some(self);
-            }
-            "ceiling" | "floor" => return Some(self),
-            _ => {}
-        }
-        if let Some(unit) = modifier.strip_prefix("start of ") {
-            let mut parts = self.parts();
-            (parts.hour, parts.minute, parts.second, parts.millis) = (0, 0, 0, 0);
-            match unit.trim() {
-                "day" => {}
-                "month" => parts.day = 1,
-                "year" => (parts.month, parts.day) = (1, 1),
-                _ => return None,
-            }
-            self.millis = join(parts);
-            self.dated = true;
-            return Some(self);
-        }
-        if let Some(day) = modifier.strip_prefix("weekday ") {
-            let day = exact_number(day)?;
-            let Value::Int(day) = day else { return None };
-            if !(0..7).contains(&day) {
-                return None;
-            }
-            self.millis += (day - self.weekday()).rem_euclid(7) * DAY;
-            return Some(self);
-        }
-        self.shifted(modifier, has_date)
-    }
-
-    /// `+3 days`, `-1.5 hours`, `+01:30`, `+0001-02-03 04:05`.
-    fn shifted(mut self, modifier: &str, has_date: bool) -> Option<Self> {
-        let first = modifier.chars().next()?;
-        if !matches!(first, '+' | '-') && !first.is_ascii_digit() {
-            return None;
-        }
-        let end = modifier[1..]
-            .find(|c: char| c == ':' || c == '-' || is_space(c) || c.is_ascii_alphabetic())
-            .map(|at| at + 1);
-        let (number, rest) = modifier.split_at(end.unwrap_or(modifier.len()));
-        let negative = first == '-';
-        if rest.starts_with(':') {
-            let time = modifier.trim_start_matches(['+', '-']);
-            let (hour, minute, second, millis) = parse_clock(time)?;
-            let sum = hour * 3_600_000 + minute * 60_000 + second * 1000 + millis;
-            self.millis += if negative { -sum } else { sum };
-            return Some(self);
-        }
-        if rest.starts_with('-') {
-            if !matches!(first, '+' | '-') {
-                return None;
-            }
-            let (date, time) = match modifier[1..].split_once(' ') {
-                Some((date, time)) => (date, Some(time)),
-                None => (&modifier[1..], None),
-            };
-            let mut numbers = date.split('-').map(|part| part.parse::<i64>().ok());
-            let (year, month, day) = (numbers.next()??, numbers.next()??, numbers.next()??);
-            if numbers.next().is_some() || month > 11 || day > 30 {
-                return None;
-            }
-            let sign = if negative { -1 } else { 1 };
-            let mut parts = has_date.then(|| self.parts())?;
-            parts.year += sign * year;
-            parts.month += sign * month;
-            self.millis = join(parts) + sign * day * DAY;
-            if let Some(time) = time {
-                let (hour, minute, second, millis) = parse_clock(time)?;
-                self.millis += sign * (hour * 3_600_000 + minute * 60_000 + second * 1000 + millis);
-            }
-            return Some(self);
-        }
-        let amount: f64 = number.trim_start_matches('+').parse().ok()?;
-        let unit = rest.trim_matches(is_space);
-        let unit = unit.strip_suffix('s').unwrap_or(unit);
-        let rounder = if amount < 0.0 { -0.5 } else { 0.5 };
-        let millis_in = match unit {
-            "second" => 1000.0,
-            "minute" => 60_000.0,
-            "hour" => 3_600_000.0,
-            "day" => 86_400_000.0,
-            "month" | "year" => {
-                if amount.abs() > 200_000.0 {
-                    return None;
-                }
-                let whole = amount as i64;
-                let mut parts = has_date.then(|| self.parts())?;
-                if unit == "month" {
-                    parts.month += whole
-                } else {
-                    parts.year += whole
-                }
-                self.millis = join(parts);
-                let left = amount - whole as f64;
-                let day = if unit == "month" { 30.0 } else { 365.0 };
-                if left != 0.0 {
-                    self.millis += (left * day * 86_400_000.0 + rounder) as i64;
-                }
-                return self.valid();
-            }
-            _ => return None,
-        };
-        let change = amount * millis_in;
-        if !change.is_finite() || change.abs() > 1e15 {
-            return None;
-        }
-        self.millis += (change + rounder) as i64;
-        Some(self)
-    }
 }
 
-fn from_julian(number: f64) -> Option<Moment> {
-    if !(0.0..5_373_484.5).contains(&number) {
-        return None;
-    }
-    Some(Moment::at((number * 86_400_000.0 + 0.5) as i64))
-}
-
-fn from_unix(seconds: f64) -> Option<Moment> {
-    if !(-210_866_760_000.0..=253_402_300_799.999).contains(&seconds) {
-        return None;
-    }
-    Some(Moment::at((seconds * 1000.0 + 210_866_760_000_000.0 + 0.5).floor() as i64))
-}
-
-/// Whether the conversion just read is `which`.
-fn format_is(rest: &std::str::Chars<'_>, format: &str, which: char) -> bool {
-    let read = format.len() - rest.as_str().len();
-    format[..read].ends_with(which)
-}
-
-fn digits(text: &str, count: usize, most: i64) -> Option<(i64, &str)> {
+/// A number of so many digits within its bounds, and what follows.
+fn digits(text: &str, count: usize, least: i64, most: i64) -> Option<(i64, &str)> {
     let part = text.get(..count)?;
     if !part.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     let number: i64 = part.parse().ok()?;
-    (number <= most).then_some((number, &text[count..]))
+    (least..=most).contains(&number).then_some((number, &text[count..]))
 }
 
-/// `HH:MM[:SS[.SSS]]` and nothing else.
-fn parse_clock(text: &str) -> Option<(i64, i64, i64, i64)> {
-    let (parts, rest) = clock(text)?;
-    rest.is_empty().then_some(parts)
-}
-
-type Clock = (i64, i64, i64, i64);
-
-fn clock(text: &str) -> Option<(Clock, &str)> {
-    let (hour, rest) = digits(text, 2, 24)?;
-    let (minute, rest) = digits(rest.strip_prefix(':')?, 2, 59)?;
-    let Some(rest) = rest.strip_prefix(':') else { return Some(((hour, minute, 0, 0), rest)) };
-    let (second, rest) = digits(rest, 2, 59)?;
-    let mut millis = 0;
-    let mut rest = rest;
-    if let Some(fraction) = rest.strip_prefix('.')
-        && fraction.bytes().next().is_some_and(|b| b.is_ascii_digit())
-    {
-        let length = fraction.bytes().take_while(u8::is_ascii_digit).count();
-        let value: f64 = format!("0.{}", &fraction[..length]).parse().ok()?;
-        millis = ((value * 1000.0 + 0.5) as i64).min(999);
-        rest = &fraction[length..];
-    }
-    Some(((hour, minute, second, millis), rest))
-}
-
-/// Every written form of a moment.
-fn parse(text: &str, now: Moment) -> Option<Moment> {
-    let text = text.trim_end_matches(is_space);
-    if text.eq_ignore_ascii_case("now") {
-        return Some(now);
-    }
-    if matches!(text.to_ascii_lowercase().as_str(), "subsec" | "subsecond") {
-        return Some(Moment { fractions: true, ..now });
-    }
-    let mut parts = Parts { year: 2000, month: 1, day: 1, hour: 0, minute: 0, second: 0, millis: 0 };
-    let mut rest = text;
-    let mut dated = false;
-    let (negative, unsigned) = match text.strip_prefix('-') {
-        Some(unsigned) => (true, unsigned),
-        None => (false, text),
-    };
-    if let Some((year, after)) = digits(unsigned, 4, 9999)
-        && let Some(after) = after.strip_prefix('-')
-    {
-        let (month, after) = digits(after, 2, 12)?;
-        let (day, after) = digits(after.strip_prefix('-')?, 2, 31)?;
-        if month == 0 || day == 0 {
-            return None;
-        }
-        (parts.year, parts.month, parts.day) = (if negative { -year } else { year }, month, day);
-        rest = after.strip_prefix('T').unwrap_or(after).trim_start_matches(is_space);
-        dated = true;
-        if rest.is_empty() {
-            return Some(Moment::at(join(parts)));
-        }
-    }
-    if negative && !dated {
-        return None;
-    }
-    let ((hour, minute, second, millis), after) = clock(rest)?;
-    (parts.hour, parts.minute, parts.second, parts.millis) = (hour, minute, second, millis);
-    let zone = after.trim_matches(is_space);
-    let offset = if zone.is_empty() || zone.eq_ignore_ascii_case("z") {
-        0
-    } else {
-        let sign = match zone.as_bytes()[0] {
-            b'+' => 1,
-            b'-' => -1,
-            _ => return None,
-        };
-        let (hours, rest) = digits(&zone[1..], 2, 14)?;
-        let (minutes, rest) = digits(rest.strip_prefix(':')?, 2, 59)?;
-        if !rest.is_empty() {
-            return None;
-        }
-        sign * (hours * 60 + minutes) * 60_000
-    };
-    Some(Moment::at(join(parts) - offset))
-}
-
-/// The difference of two moments as `+YYYY-MM-DD HH:MM:SS.SSS`.
-pub(crate) fn difference(later: Moment, earlier: Moment) -> String {
-    let (sign, from, to) = if later.millis >= earlier.millis { ('+', earlier, later) } else { ('-', later, earlier) };
-    let (a, b) = (from.parts(), to.parts());
-    let mut months = (b.year - a.year) * 12 + b.month - a.month;
-    let step = |months: i64| {
-        // Counted forward from the earlier moment, or back from it when the difference is negative.
-        if sign == '+' {
-            join(Parts { month: a.month + months, ..a })
-        } else {
-            join(Parts { month: b.month - months, ..b })
-        }
-    };
+/// The difference of two moments as `+YYYY-MM-DD HH:MM:SS.SSS`: whole months forward from the earlier moment, or back from
+/// it when the difference is negative, then the rest.
+pub(crate) fn difference(mut later: Moment, mut earlier: Moment) -> Option<String> {
+    let is_forward = later.julian()? >= earlier.julian()?;
+    let (year, month, _) = later.date()?;
+    let (own_year, own_month, day) = earlier.date()?;
+    earlier.clock()?;
+    let sign = if is_forward { 1 } else { -1 };
+    let mut months = sign * ((year - own_year) * 12 + month - own_month);
     let left = loop {
-        let left = if sign == '+' { to.millis - step(months) } else { step(months) - from.millis };
-        if left >= 0 || months == 0 {
-            break left.max(0);
+        earlier.set_months(own_year, own_month + sign * months, day);
+        let left = sign * (later.julian()? - earlier.julian()?);
+        if left >= 0 {
+            break left;
         }
         months -= 1;
     };
-    let days = left / DAY;
-    let of_day = left % DAY;
-    format!(
-        "{sign}{:04}-{:02}-{days:02} {:02}:{:02}:{:02}.{:03}",
+    let (days, of_day) = (left / DAY, left % DAY);
+    Some(format!(
+        "{}{:04}-{:02}-{days:02} {:02}:{:02}:{:02}.{:03}",
+        if is_forward { '+' } else { '-' },
         months / 12,
         months % 12,
         of_day / 3_600_000,
         of_day / 60_000 % 60,
         of_day / 1000 % 60,
         of_day % 1000
-    )
+    ))
 }

@@ -9,6 +9,6 @@ scalar! {
     Stable,
     example "SELECT date('2024-02-28', '+2 days')" => "2024-03-01",
     eval: |args, moment| {
-        Ok(calendar::Moment::read(args, moment.now_micros).map_or(Value::Null, |moment| Value::text(moment.date())))
+        Ok(calendar::Moment::read(args, moment.now_micros).and_then(calendar::Moment::date_text).map_or(Value::Null, Value::text))
     }
 }

@@ -9,6 +9,8 @@ scalar! {
     Stable,
     example "SELECT datetime(0, 'unixepoch')" => "1970-01-01 00:00:00",
     eval: |args, moment| {
-        Ok(calendar::Moment::read(args, moment.now_micros).map_or(Value::Null, |moment| Value::text(format!("{} {}", moment.date(), moment.time()))))
+        let moment = calendar::Moment::read(args, moment.now_micros);
+        let text = moment.and_then(|moment| Some(format!("{} {}", moment.date_text()?, moment.time_text()?)));
+        Ok(text.map_or(Value::Null, Value::text))
     }
 }

@@ -48,7 +48,7 @@ pub(crate) enum Returns {
 
 /// Surroundings of one evaluation.
 pub(crate) struct Moment {
-    /// The moment the query began, in microseconds since 1970.
+    /// The moment of the query, in microseconds since 1970.
     pub(crate) now_micros: i64,
     /// When this batch of rows began.
     pub(crate) began: Instant,
@@ -59,8 +59,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub(crate) fn new(room: Room, interrupt: Interrupt) -> Self {
-        let now_micros = chrono::Utc::now().timestamp_micros();
-        Self { now_micros, began: Instant::now(), room, interrupt }
+        Self { now_micros: interrupt.moment(), began: Instant::now(), room, interrupt }
     }
 
     /// Whether a value of so many bytes may be made.

@@ -9,6 +9,6 @@ scalar! {
     Stable,
     example "SELECT time('2024-01-01 12:34:56')" => "12:34:56",
     eval: |args, moment| {
-        Ok(calendar::Moment::read(args, moment.now_micros).map_or(Value::Null, |moment| Value::text(moment.time())))
+        Ok(calendar::Moment::read(args, moment.now_micros).and_then(calendar::Moment::time_text).map_or(Value::Null, Value::text))
     }
 }

@@ -9,6 +9,6 @@ scalar! {
     eval: |args, moment| {
         let read = |at: usize| calendar::Moment::read(&args[at..=at], moment.now_micros);
         let (Some(later), Some(earlier)) = (read(0), read(1)) else { return Ok(Value::Null) };
-        Ok(Value::text(calendar::difference(later, earlier)))
+        Ok(calendar::difference(later, earlier).map_or(Value::Null, Value::text))
     }
 }

@@ -1,20 +1,59 @@
-//! DataFusion's physical filter pushdown finds columns by name: beneath a join of two tables that both have an `id` it
-//! takes the one for the other. It runs only where no names repeat; filters were pushed into tables before that.
+//! DataFusion's rules for physical plans, without two mistakes of theirs.
+//!
+//! Its filter pushdown finds columns by name: beneath a join of two tables that both have an `id` it takes the one for the
+//! other. It runs only where no names repeat; filters were pushed into tables before that.
+//!
+//! It tells a DISTINCT to stop after as many rows as a LIMIT wants, where the rows come in no order. What comes of that is an
+//! internal error if a later rule finds an order in them, as the rows of a window function have one: there the hint goes.
 
 use std::{collections::HashSet, sync::Arc};
 
 use datafusion::{
-    common::{Result, config::ConfigOptions},
+    common::{
+        Result,
+        config::ConfigOptions,
+        tree_node::{Transformed, TransformedResult, TreeNode},
+    },
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
-    physical_plan::ExecutionPlan,
+    physical_plan::{ExecutionPlan, aggregates::AggregateExec},
 };
 
-/// DataFusion's own rules, its filter pushdown only where it is right.
-pub(crate) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let careful = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+
+/// The rules for physical plans, in both dialects.
+pub fn physical_rules() -> Vec<Rule> {
+    let careful = |rule: Rule| -> Rule {
         if rule.name().starts_with("FilterPushdown") { Arc::new(WhereNamesAreUnique(rule)) } else { rule }
     };
-    PhysicalOptimizer::new().rules.into_iter().map(careful).collect()
+    let last: Rule = Arc::new(DistinctInNoOrder);
+    PhysicalOptimizer::new().rules.into_iter().map(careful).chain([last]).collect()
+}
+
+#[derive(Debug)]
+struct DistinctInNoOrder;
+
+impl PhysicalOptimizerRule for DistinctInNoOrder {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let Some(aggregate) = node.downcast_ref::<AggregateExec>() else { return Ok(Transformed::no(node)) };
+            let is_hint = aggregate.limit_options().is_some_and(|limit| limit.descending().is_none())
+                && !aggregate.is_unordered_unfiltered_group_by_distinct()
+                && aggregate.get_minmax_desc().is_none();
+            Ok(match is_hint {
+                true => Transformed::yes(Arc::new(aggregate.with_new_limit_options(None))),
+                false => Transformed::no(node),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "DistinctInNoOrder"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]

@@ -5,15 +5,15 @@ use std::{collections::HashMap, ops::ControlFlow};
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, Ident, ObjectName, Query, SelectItem, SetExpr, Subscript,
-    TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut, WindowType,
+    TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut, WindowSpec, WindowType,
 };
 
 use super::{
-    DialectError, Result, Rewriter,
+    Cte, DialectError, Result, Rewriter,
     build::{aggregate_call, binary, bool_to_int, call, exact, number, string, unwrapped, value},
-    integer,
+    group, integer,
     kind::{self, Class, is_boolean, is_comparison},
-    scope::{Found, Scope},
+    scope::{Found, Meaning, Scope},
 };
 use crate::{collation::Collation, functions};
 
@@ -268,39 +268,24 @@ impl Rewriter<'_> {
     }
 
     fn identifier(&mut self, ident: Ident, scope: &Scope<'_>) -> Result<Expr> {
-        let visible = scope.alias_visible(&ident.value);
-        match scope.find_own(&ident.value) {
+        let found = match scope.resolve(&ident.value) {
+            Meaning::Alias(owner) if std::ptr::addr_eq(owner, scope) => return self.own_alias(&ident, scope),
+            Meaning::Alias(owner) => return self.outer_alias(&ident, owner, scope),
+            Meaning::Column(found) => found,
+        };
+        match found {
             Found::Column { name, relation, shared, .. } => {
                 // Qualified where DataFusion would see two columns, or an alias first.
-                if (shared || (visible && !scope.sorting.get()))
-                    && let Some(relation) = scope.relations.get(relation)
-                    && !relation.name.is_empty()
-                {
-                    let column = named(name, &ident);
-                    return Ok(Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), column]));
-                }
-                return Ok(Expr::Identifier(named(name, &ident)));
-            }
-            Found::Perhaps | Found::Nothing if visible => {
-                if let Some(aliased) = scope.alias(&ident.value) {
-                    let aliased = aliased.clone();
-                    let before = scope.aliases_visible.replace(false);
-                    let rewritten = self.expr(aliased, scope);
-                    scope.aliases_visible.set(before);
-                    return Ok(match rewritten? {
-                        simple @ (Expr::Identifier(_)
-                        | Expr::CompoundIdentifier(_)
-                        | Expr::Value(_)
-                        | Expr::Function(_)
-                        | Expr::Nested(_)) => simple,
-                        other => Expr::Nested(Box::new(other)),
-                    });
+                let among_aliases = (scope.aliases_visible.get() && !scope.sorting.get()) || scope.expanding.get();
+                let hidden = among_aliases && scope.alias(&ident.value).is_some();
+                let column = named(name, &ident);
+                match scope.relations.get(relation).filter(|relation| (shared || hidden) && !relation.name.is_empty()) {
+                    Some(relation) => {
+                        Ok(Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), column]))
+                    }
+                    None => Ok(Expr::Identifier(column)),
                 }
             }
-            _ => {}
-        }
-        match scope.find(None, &ident.value) {
-            Found::Column { name, .. } => Ok(Expr::Identifier(named(name, &ident))),
             Found::Outer { name, relation, .. } => {
                 // Qualified, so that nothing nearer of the same name takes it.
                 if relation.is_empty() {
@@ -310,9 +295,6 @@ impl Rewriter<'_> {
                 Ok(Expr::CompoundIdentifier(vec![exact(relation, ident.span), column]))
             }
             found @ (Found::Nothing | Found::Perhaps) => {
-                if let (Found::Nothing, Some(aliased)) = (&found, self.outer_alias(&ident.value, scope)?) {
-                    return Ok(aliased);
-                }
                 if matches!(found, Found::Nothing) && ident.quote_style == Some('"') {
                     return Ok(string(ident.value));
                 }
@@ -331,25 +313,47 @@ impl Rewriter<'_> {
         }
     }
 
-    /// What an alias of a SELECT around this one stands for, where it may be named: in WHERE, ON and HAVING.
-    fn outer_alias(&mut self, name: &str, scope: &Scope<'_>) -> Result<Option<Expr>> {
-        let mut inner = scope;
-        while let Some(outer) = inner.outer {
-            inner.correlated.set(true);
-            if outer.alias_visible(name)
-                && let Some(aliased) = outer.alias(name).cloned()
-            {
-                let before = outer.aliases_visible.replace(false);
-                let rewritten = self.expr(aliased, outer);
-                outer.aliases_visible.set(before);
-                let mut rewritten = rewritten?;
-                qualify(&mut rewritten, outer);
-                outer.reached.set(true);
-                return Ok(Some(Expr::Nested(Box::new(rewritten))));
-            }
-            inner = outer;
+    /// What an alias stands for, in its own SELECT.
+    fn own_alias(&mut self, ident: &Ident, scope: &Scope<'_>) -> Result<Expr> {
+        let aliased = scope.alias(&ident.value).cloned().unwrap_or_else(|| Expr::Identifier(ident.clone()));
+        let visible = scope.aliases_visible.replace(false);
+        let expanding = scope.expanding.replace(true);
+        let rewritten = self.expr(aliased, scope);
+        scope.aliases_visible.set(visible);
+        scope.expanding.set(expanding);
+        Ok(match rewritten? {
+            simple @ (Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Value(_)
+            | Expr::Function(_)
+            | Expr::Nested(_)) => simple,
+            other => Expr::Nested(Box::new(other)),
+        })
+    }
+
+    /// What an alias of a SELECT around this one stands for. It is bound where the alias stands, and its columns are
+    /// qualified; where a table or a common table expression nearer by has one of its names, all get names of their own.
+    fn outer_alias(&mut self, ident: &Ident, owner: &Scope<'_>, scope: &Scope<'_>) -> Result<Expr> {
+        let nearer = self.ctes.split_off(owner.reach.min(self.ctes.len()));
+        let outcome = self.own_alias(ident, owner).map(|mut rewritten| {
+            qualify(&mut rewritten, owner);
+            rewritten
+        });
+        let captured = outcome.as_ref().is_ok_and(|rewritten| is_captured(rewritten, scope, owner, &nearer));
+        self.ctes.extend(nearer);
+        let rewritten = outcome?;
+        let refuse = |why: &str| {
+            Err(DialectError::new(format!("the subquery cannot use the alias `{}`: {why}", ident.value), ident.span))
+        };
+        if group::has_aggregate(&rewritten) || group::has_window(&rewritten) {
+            return refuse("it stands for an aggregate or a window function");
         }
-        Ok(None)
+        if captured && self.apart {
+            return refuse("one of its own tables has the name of a table that the alias stands for");
+        }
+        self.captured |= captured;
+        scope.refers_to(owner);
+        Ok(Expr::Nested(Box::new(rewritten)))
     }
 
     /// A chain of binary operators leaning left, taken apart without recursion.
@@ -555,7 +559,7 @@ impl Rewriter<'_> {
                 span,
             ));
         };
-        let alias = "in_rows";
+        let alias = "__in_rows";
         let mut conditions = Vec::new();
         for (mut part, column) in parts.into_iter().zip(columns) {
             self.value(&mut part, scope)?;
@@ -681,8 +685,17 @@ impl Rewriter<'_> {
         if let Some(filter) = &mut function.filter {
             self.truth(filter, scope)?;
         }
+        if let Some(WindowType::NamedWindow(name)) = &function.over {
+            let window = WindowSpec {
+                window_name: Some(name.clone()),
+                partition_by: Vec::new(),
+                order_by: Vec::new(),
+                window_frame: None,
+            };
+            function.over = Some(WindowType::WindowSpec(window));
+        }
         if let Some(WindowType::WindowSpec(window)) = &mut function.over {
-            super::select::complete_window(window, &scope.windows);
+            super::select::complete_window(window, &scope.windows)?;
             for expr in &mut window.partition_by {
                 self.order_term(expr, scope)?;
             }
@@ -704,7 +717,7 @@ impl Rewriter<'_> {
             return Ok(Expr::Function(function));
         }
         match (name.as_str(), plain.len()) {
-            ("max" | "min", 2..) if !distinct && function.over.is_none() => {
+            ("max" | "min", 2..) if !distinct && function.over.is_none() && function.filter.is_none() => {
                 let name = if name == "max" { "scalar_max" } else { "scalar_min" };
                 return Ok(call(name, plain));
             }
@@ -728,21 +741,6 @@ impl Rewriter<'_> {
     }
 }
 
-impl Scope<'_> {
-    fn alias_visible(&self, name: &str) -> bool {
-        self.aliases_visible.get() && self.alias(name).is_some()
-    }
-
-    /// A column of this SELECT only, and none that yields.
-    fn find_own(&self, column: &str) -> Found {
-        match self.find_here(None, column) {
-            Found::Column { yields: true, .. } => Found::Nothing,
-            found @ Found::Column { .. } => found,
-            _ => Found::Nothing,
-        }
-    }
-}
-
 /// `lag` and `lead` whose default is no constant, which DataFusion has not: it stands where there is no such row.
 fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
     let default = args.pop().unwrap_or_else(|| value(Value::Null));
@@ -753,18 +751,52 @@ fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
     call("iif", vec![Expr::IsNull(Box::new(there)), default, found])
 }
 
-/// Names the relation of every column of this SELECT, for use one query further in.
+/// Names the relation of every column of this SELECT, for use one query further in. Columns in nested queries need nothing:
+/// those of this SELECT have their relation already, and others are none of it.
 pub(crate) fn qualify(expr: &mut Expr, scope: &Scope<'_>) {
-    let _ = sqlparser::ast::visit_expressions_mut(expr, |expr| {
-        if let Expr::Identifier(ident) = expr
-            && let Found::Column { relation, name, .. } = scope.find_here(None, &ident.value)
-            && let Some(relation) = scope.relations.get(relation)
-            && !relation.name.is_empty()
-        {
-            *expr = Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
+    struct Own<'a, 's> {
+        depth: usize,
+        scope: &'a Scope<'s>,
+    }
+    impl VisitorMut for Own<'_, '_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
         }
-        ControlFlow::<()>::Continue(())
+
+        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if self.depth == 0
+                && let Expr::Identifier(ident) = expr
+                && let Found::Column { relation, name, .. } = self.scope.find_here(None, &ident.value)
+                && let Some(relation) = self.scope.relations.get(relation)
+                && !relation.name.is_empty()
+            {
+                *expr = Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = expr.visit(&mut Own { depth: 0, scope });
+}
+
+/// Whether an expression of `owner` would mean something else in `scope`, further in.
+fn is_captured(expr: &Expr, scope: &Scope<'_>, owner: &Scope<'_>, nearer: &[Cte]) -> bool {
+    let between = || scope.outwards().take_while(|scope| !std::ptr::addr_eq(*scope, owner));
+    let is_relation = |part: &Ident| between().flat_map(|scope| &scope.relations).any(|own| own.name == part.value);
+    let is_cte = |name: &ObjectName| nearer.iter().any(|cte| cte.given.eq_ignore_ascii_case(&name.to_string()));
+    let found_if = |found: bool| if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let columns = sqlparser::ast::visit_expressions(expr, |expr| match expr {
+        Expr::CompoundIdentifier(parts) => found_if(parts.iter().rev().skip(1).any(is_relation)),
+        _ => ControlFlow::Continue(()),
     });
+    columns.is_break() || sqlparser::ast::visit_relations(expr, |name| found_if(is_cte(name))).is_break()
 }
 
 /// `x COLLATE name` as a sort key is the collation's key.
@@ -1061,8 +1093,7 @@ fn like_subject(term: &Expr, negated: bool, scope: &Scope<'_>) -> Option<String>
     let subject = unwrapped(subject);
     let worth = match subject {
         Expr::Identifier(ident) => {
-            scope.alias_visible(&ident.value)
-                && !matches!(scope.find_own(&ident.value), Found::Column { .. })
+            matches!(scope.resolve(&ident.value), Meaning::Alias(owner) if std::ptr::addr_eq(owner, scope))
                 && scope.alias(&ident.value).is_some_and(costs)
         }
         other => costs(other),

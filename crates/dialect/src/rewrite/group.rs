@@ -37,8 +37,19 @@ fn is_aggregate(function: &Function) -> bool {
 
 /// Whether an expression holds an aggregate of its own SELECT.
 pub(crate) fn has_aggregate(expr: &Expr) -> bool {
+    calls(expr, is_aggregate)
+}
+
+/// Whether an expression holds a window function of its own SELECT.
+pub(crate) fn has_window(expr: &Expr) -> bool {
+    calls(expr, |function| function.over.is_some())
+}
+
+/// Whether an expression calls such a function, subqueries aside.
+fn calls(expr: &Expr, is_wanted: fn(&Function) -> bool) -> bool {
     struct Finder {
         depth: usize,
+        is_wanted: fn(&Function) -> bool,
     }
     impl Visitor for Finder {
         type Break = ();
@@ -55,12 +66,12 @@ pub(crate) fn has_aggregate(expr: &Expr) -> bool {
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
-                Expr::Function(function) if self.depth == 0 && is_aggregate(function) => ControlFlow::Break(()),
+                Expr::Function(function) if self.depth == 0 && (self.is_wanted)(function) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         }
     }
-    expr.visit(&mut Finder { depth: 0 }).is_break()
+    expr.visit(&mut Finder { depth: 0, is_wanted }).is_break()
 }
 
 /// Whether a SELECT has GROUP BY.

@@ -51,8 +51,13 @@ pub fn rewrite(parsed: Parsed, names: &dyn Names) -> std::result::Result<Stateme
         return Ok(statement);
     }
     with_stack(depth, move || {
-        let mut rewriter = Rewriter { names, ctes: Vec::new(), items, unnamed: 0, choosing: false };
+        let again = statement.clone();
+        let mut rewriter = Rewriter::new(names, items.clone(), false);
         rewriter.statement(&mut statement)?;
+        if rewriter.captured {
+            statement = again;
+            Rewriter::new(names, items, true).statement(&mut statement)?;
+        }
         Ok(statement)
     })
 }
@@ -61,10 +66,12 @@ pub fn rewrite(parsed: Parsed, names: &dyn Names) -> std::result::Result<Stateme
 #[derive(Clone, Debug)]
 struct Cte {
     name: String,
+    /// The name that DataFusion knows it by.
+    given: String,
     /// `None` while it is being worked out: a recursive one sees itself so.
     columns: Option<Vec<Output>>,
-    /// As the user wrote it, where its rows have an order.
-    ordered: Option<Box<Query>>,
+    /// Whether this is its own definition, which DataFusion does not see as one yet.
+    open: bool,
 }
 
 pub(crate) struct Rewriter<'n> {
@@ -76,9 +83,34 @@ pub(crate) struct Rewriter<'n> {
     unnamed: usize,
     /// Whether this is a condition that rows are chosen by.
     choosing: bool,
+    /// Whether every relation and common table expression gets a name of its own.
+    apart: bool,
+    /// How many names were given so.
+    given: usize,
+    /// Whether a name came to stand where something nearer by has it, too.
+    captured: bool,
 }
 
-impl Rewriter<'_> {
+impl<'n> Rewriter<'n> {
+    fn new(names: &'n dyn Names, items: Vec<String>, apart: bool) -> Self {
+        let (ctes, choosing, captured) = (Vec::new(), false, false);
+        Self { names, ctes, items, unnamed: 0, choosing, apart, given: 0, captured }
+    }
+
+    /// A name that nothing else has, if all need one.
+    fn own_name(&mut self, name: &str) -> Option<String> {
+        self.apart.then(|| {
+            self.given += 1;
+            format!("{name}:{}", self.given)
+        })
+    }
+
+    /// The common table expression that a name in FROM means.
+    fn cte(&self, name: &ast::ObjectName) -> Option<&Cte> {
+        let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
+        self.ctes.iter().rev().find(|cte| cte.name.eq_ignore_ascii_case(&ident.value))
+    }
+
     fn statement(&mut self, statement: &mut Statement) -> Result<()> {
         match statement {
             Statement::Statement(statement) => self.sql_statement(statement),
@@ -114,18 +146,31 @@ impl Rewriter<'_> {
     /// Rewrites a query and tells its columns.
     pub(crate) fn query(&mut self, query: &mut Query, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
         let reach = self.ctes.len();
+        let order_shows = query.with.is_some() && ordered::order_shows(query);
         if let Some(with) = &mut query.with {
             let items = std::mem::take(&mut self.items);
             for cte in &mut with.cte_tables {
-                cte.materialized = None;
                 if with.recursive {
                     limit_outside(cte);
                 }
                 let name = cte.alias.name.value.to_lowercase();
+                if self.ctes[reach..].iter().any(|known| known.name == name) {
+                    return Err(DialectError::new(format!("duplicate WITH table name: {name}"), cte.alias.name.span));
+                }
+                // DataFusion refuses a name twice, also in nested queries.
+                self.captured |= self.ctes.iter().any(|known| known.name == name && !known.open);
+                let given = match self.own_name(&name) {
+                    Some(own) => {
+                        cte.alias.name = build::exact(own.clone(), cte.alias.name.span);
+                        own
+                    }
+                    None => name.clone(),
+                };
                 let declared: Vec<Output> =
                     cte.alias.columns.iter().map(|column| Output::unknown(column.name.value.clone())).collect();
+                let open = |columns| Cte { name: name.clone(), given: given.clone(), columns, open: true };
                 if with.recursive {
-                    let columns = match self.recursive_columns(&name, &cte.query, &declared, outer) {
+                    let columns = match self.recursive_columns(&open, &cte.query, &declared, outer) {
                         Some((seed, columns)) => {
                             if let SetExpr::SetOperation { left, .. } = &mut *cte.query.body {
                                 widen_seed(left, &seed, &columns);
@@ -134,11 +179,16 @@ impl Rewriter<'_> {
                         }
                         None => (!declared.is_empty()).then(|| declared.clone()),
                     };
-                    self.ctes.push(Cte { name: name.clone(), columns, ordered: None });
+                    self.ctes.push(open(columns));
                 }
-                let plain = !with.recursive && cte.alias.columns.is_empty() && cte.query.order_by.is_some();
-                let ordered = plain.then(|| cte.query.clone());
-                let columns = self.query(&mut cte.query, outer)?;
+                let is_numbered = order_shows && !with.recursive && declared.is_empty();
+                let plain = is_numbered.then(|| cte.query.clone()).filter(|_| ordered::number_rows(&mut cte.query));
+                let mut columns = self.query(&mut cte.query, outer)?;
+                if let (Some(plain), None) = (plain, &columns) {
+                    // The hidden column is hidden only where all are known.
+                    cte.query = plain;
+                    columns = self.query(&mut cte.query, outer)?;
+                }
                 let columns = match columns {
                     Some(columns) if declared.len() == columns.len() => Some(
                         columns
@@ -154,7 +204,7 @@ impl Rewriter<'_> {
                 if with.recursive {
                     self.ctes.pop();
                 }
-                self.ctes.push(Cte { name, columns, ordered });
+                self.ctes.push(Cte { open: false, ..open(columns) });
             }
             self.items = items;
         }
@@ -168,7 +218,7 @@ impl Rewriter<'_> {
     /// where they cannot be told.
     fn recursive_columns(
         &mut self,
-        name: &str,
+        open: &dyn Fn(Option<Vec<Output>>) -> Cte,
         query: &Query,
         declared: &[Output],
         outer: Option<&Scope<'_>>,
@@ -191,7 +241,7 @@ impl Rewriter<'_> {
         let mut columns = named(seed.clone());
         // A kind only widens: from nothing by integers and reals to text.
         for _ in 0..4 {
-            self.ctes.push(Cte { name: name.to_owned(), columns: Some(columns.clone()), ordered: None });
+            self.ctes.push(open(Some(columns.clone())));
             let whole = self.query(&mut query.clone(), outer);
             self.ctes.pop();
             let widened = named(whole.ok()??);
@@ -235,7 +285,8 @@ impl Rewriter<'_> {
                 if let (Some(order_by), Some(columns)) = (&mut query.order_by, &columns)
                     && let OrderByKind::Expressions(list) = &mut order_by.kind
                 {
-                    for term in list {
+                    for (at, term) in list.iter_mut().enumerate() {
+                        check_ordinal(at, &term.expr, Some(columns.len()))?;
                         self.compound_order(&mut term.expr, columns);
                     }
                 }
@@ -459,6 +510,30 @@ fn limits(query: &mut Query, mut rewrite: impl FnMut(&mut Expr) -> Result<()>) -
     Ok(())
 }
 
+/// A number as a term of ORDER BY is the place of an item, with a collation, too.
+fn check_ordinal(term: usize, expr: &Expr, items: Option<usize>) -> Result<()> {
+    let mut expr = build::unwrapped(expr);
+    while let Expr::Collate { expr: inner, .. } = expr {
+        expr = build::unwrapped(inner);
+    }
+    let Some(at) = integer(expr) else { return Ok(()) };
+    if at >= 1 && items.is_none_or(|items| usize::try_from(at).is_ok_and(|at| at <= items)) {
+        return Ok(());
+    }
+    let place = term + 1;
+    let suffix = match (place % 100, place % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    let range = items.map(|items| format!(" and {items}")).unwrap_or_default();
+    let bound = if range.is_empty() { "should be at least 1" } else { "should be between 1" };
+    let message = format!("{place}{suffix} ORDER BY term out of range - {bound}{range}");
+    Err(DialectError::new(message, ast::Spanned::span(expr)))
+}
+
 /// The integer an expression plainly is.
 pub(crate) fn integer(expr: &Expr) -> Option<i64> {
     match build::unwrapped(expr) {
@@ -467,6 +542,7 @@ pub(crate) fn integer(expr: &Expr) -> Option<i64> {
             _ => None,
         },
         Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => integer(expr).map(i64::wrapping_neg),
+        Expr::UnaryOp { op: ast::UnaryOperator::Plus, expr } => integer(expr),
         _ => None,
     }
 }

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use sqlparser::{
     ast::{
-        self, Expr, Function, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectNamePart,
-        OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-        VisitMut, VisitorMut, WindowSpec, WindowType,
+        self, Expr, Function, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, OrderByExpr,
+        OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, VisitMut, VisitorMut,
+        WindowSpec, WindowType,
     },
     tokenizer::Span,
 };
@@ -28,19 +28,11 @@ impl Rewriter<'_> {
         if !from.joins.is_empty() || !joins_values(&mut select.projection, &mut select.having, false) {
             return;
         }
-        if let TableFactor::Table { name, alias, args: None, .. } = &from.relation
-            && let [ObjectNamePart::Identifier(ident)] = name.0.as_slice()
-            && let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name.eq_ignore_ascii_case(&ident.value))
-            && let Some(ordered) = &cte.ordered
+        if let TableFactor::Table { name, args: None, .. } = &from.relation
+            && let Some(cte) = self.cte(name)
+            && cte.columns.iter().flatten().any(|column| column.name == PLACE)
         {
-            let alias = alias.clone().unwrap_or_else(|| TableAlias {
-                explicit: true,
-                name: ident.clone(),
-                columns: Vec::new(),
-                at: None,
-            });
-            from.relation =
-                TableFactor::Derived { lateral: false, subquery: ordered.clone(), alias: Some(alias), sample: None };
+            joins_values(&mut select.projection, &mut select.having, true);
         }
         let TableFactor::Derived { subquery, alias, .. } = &mut from.relation else { return };
         let renames = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
@@ -102,15 +94,29 @@ fn joins_values(items: &mut [SelectItem], having: &mut Option<Expr>, give: bool)
 
 /// The arguments of an aggregate that joins values in an order it does not state.
 fn unordered(function: &mut Function) -> Option<&mut FunctionArgumentList> {
-    let name = function.name.to_string().to_ascii_lowercase();
-    let joins = ["group_concat", "string_agg", "json_group_array", "json_group_object", "array_agg"];
+    let joins = keeps_order(function);
     let FunctionArguments::List(list) = &mut function.args else { return None };
     let states = list.clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
-    (joins.contains(&name.as_str()) && !states).then_some(list)
+    (joins && !states).then_some(list)
+}
+
+/// Whether the order of the rows shows in what the function gives.
+fn keeps_order(function: &Function) -> bool {
+    let name = function.name.to_string().to_ascii_lowercase();
+    matches!(name.as_str(), "group_concat" | "string_agg" | "json_group_array" | "json_group_object" | "array_agg")
+}
+
+/// Whether the order of common table expressions may show in what a query gives.
+pub(crate) fn order_shows(query: &Query) -> bool {
+    let found = ast::visit_expressions(query, |expr| match expr {
+        Expr::Function(function) if keeps_order(function) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
 }
 
 /// Adds the hidden column to an ordered query; false if it has no order or it cannot be told.
-fn number_rows(query: &mut Query) -> bool {
+pub(crate) fn number_rows(query: &mut Query) -> bool {
     let Some(OrderByKind::Expressions(order)) = query.order_by.as_ref().map(|order| &order.kind) else { return false };
     let SetExpr::Select(select) = query.body.as_mut() else { return false };
     let mut terms = Vec::new();

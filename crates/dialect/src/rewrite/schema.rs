@@ -121,14 +121,28 @@ impl Rewriter<'_> {
     }
 }
 
-/// The type as osquery declares it.
+/// The type as osquery declares it; what osquery does not have, by its name in SQL.
 fn declared(kind: Option<&DataType>) -> String {
-    match kind.map(Class::of) {
-        Some(Class::Int) => "BIGINT".to_owned(),
-        Some(Class::Real) => "DOUBLE".to_owned(),
-        Some(Class::Blob) => "BLOB".to_owned(),
-        Some(Class::Bool) => "BOOLEAN".to_owned(),
-        Some(Class::Other) => kind.map(|kind| kind.to_string().to_uppercase()).unwrap_or_default(),
-        _ => "TEXT".to_owned(),
+    let Some(kind) = kind else { return "TEXT".to_owned() };
+    match Class::of(kind) {
+        Class::Int => "BIGINT".to_owned(),
+        Class::Real => "DOUBLE".to_owned(),
+        Class::Blob => "BLOB".to_owned(),
+        Class::Bool => "BOOLEAN".to_owned(),
+        Class::Text | Class::Null => "TEXT".to_owned(),
+        Class::Other => match kind {
+            DataType::Timestamp(..) => "TIMESTAMP".to_owned(),
+            DataType::Date32 | DataType::Date64 => "DATE".to_owned(),
+            DataType::Time32(_) | DataType::Time64(_) => "TIME".to_owned(),
+            DataType::Duration(_) | DataType::Interval(_) => "INTERVAL".to_owned(),
+            DataType::Map(..) => "MAP".to_owned(),
+            DataType::Struct(_) => "STRUCT".to_owned(),
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item)
+            | DataType::FixedSizeList(item, _) => format!("{}[]", declared(Some(item.data_type()))),
+            other => other.to_string().to_ascii_uppercase(),
+        },
     }
 }

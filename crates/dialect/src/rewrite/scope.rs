@@ -38,11 +38,22 @@ pub(crate) struct Column {
 pub(crate) struct Relation {
     /// The name columns are qualified with, as DataFusion knows it.
     pub(crate) name: String,
+    /// The name the user knows it by, in lower case.
+    pub(crate) user: String,
     /// `None` when the columns are not known.
     pub(crate) columns: Option<Vec<Column>>,
 }
 
 impl Relation {
+    pub(crate) fn new(name: String, columns: Option<Vec<Column>>) -> Self {
+        Self { user: name.clone(), name, columns }
+    }
+
+    /// Whether this is its name, as the user wrote it or as it was rewritten.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.user.eq_ignore_ascii_case(name)
+    }
+
     /// Its column of that name, in any case.
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         let columns = self.columns.as_ref()?;
@@ -62,6 +73,10 @@ pub(crate) struct Scope<'p> {
     pub(crate) aliases_visible: Cell<bool>,
     /// Whether this is ORDER BY, where DataFusion cannot tell a column from an alias of the same name.
     pub(crate) sorting: Cell<bool>,
+    /// Whether this is the inside of an alias that stands where DataFusion sees aliases, too.
+    pub(crate) expanding: Cell<bool>,
+    /// How many common table expressions are in reach of this SELECT.
+    pub(crate) reach: usize,
     /// The windows of the WINDOW clause, as the user wrote them.
     pub(crate) windows: Vec<(String, WindowSpec)>,
     pub(crate) outer: Option<&'p Scope<'p>>,
@@ -71,6 +86,13 @@ pub(crate) struct Scope<'p> {
     pub(crate) mentioned: Cell<bool>,
     /// Whether an expression of this SELECT referred outwards.
     pub(crate) correlated: Cell<bool>,
+}
+
+/// What a bare name means.
+pub(crate) enum Meaning<'s> {
+    Column(Found),
+    /// An alias of this SELECT.
+    Alias(&'s Scope<'s>),
 }
 
 /// What was found under a name.
@@ -89,7 +111,6 @@ pub(crate) enum Found {
         relation: String,
         name: String,
         kind: Option<Class>,
-        yields: bool,
     },
     /// Nothing, but there are relations whose columns are not known.
     Perhaps,
@@ -104,6 +125,8 @@ impl<'p> Scope<'p> {
             aliases: Vec::new(),
             aliases_visible: Cell::new(false),
             sorting: Cell::new(false),
+            expanding: Cell::new(false),
+            reach: 0,
             windows: Vec::new(),
             outer,
             reached: Cell::new(false),
@@ -114,42 +137,63 @@ impl<'p> Scope<'p> {
 
     /// Looks a column up, here and outwards.
     pub(crate) fn find(&self, relation: Option<&str>, column: &str) -> Found {
-        let here = match self.find_here(relation, column) {
-            Found::Nothing | Found::Perhaps => None,
-            found @ Found::Column { yields: true, .. } => Some(found),
-            found => return found,
-        };
-        let open_here = self
-            .relations
-            .iter()
-            .any(|known| known.columns.is_none() && relation.is_none_or(|name| known.name.eq_ignore_ascii_case(name)));
-        if open_here && here.is_none() {
-            self.mentioned.set(true);
-            return Found::Perhaps;
+        match self.search(relation, column, false) {
+            Meaning::Column(found) => found,
+            Meaning::Alias(_) => Found::Nothing,
         }
-        match self.outer.map(|outer| (outer, outer.find(relation, column))) {
-            None => here.unwrap_or(Found::Nothing),
-            Some((outer, found)) => match found {
-                Found::Column { yields: true, .. }
-                | Found::Outer { yields: true, .. }
-                | Found::Perhaps
-                | Found::Nothing
-                    if here.is_some() =>
-                {
-                    here.unwrap_or(found)
+    }
+
+    /// What a bare name means: of each SELECT, from the inside out, a column comes before an alias.
+    pub(crate) fn resolve(&self, name: &str) -> Meaning<'_> {
+        self.search(None, name, true)
+    }
+
+    fn search(&self, relation: Option<&str>, column: &str, aliases: bool) -> Meaning<'_> {
+        let mut yielding = None;
+        for here in self.outwards() {
+            match here.find_here(relation, column) {
+                found @ Found::Column { yields: false, .. } => return Meaning::Column(self.from_here(here, found)),
+                found @ Found::Column { .. } if yielding.is_none() => yielding = Some((here, found)),
+                _ => {}
+            }
+            if aliases && here.alias_visible(column) {
+                return Meaning::Alias(here);
+            }
+            let may_have =
+                |known: &Relation| known.columns.is_none() && relation.is_none_or(|name| known.is_called(name));
+            if here.relations.iter().any(may_have) {
+                here.mentioned.set(true);
+                if yielding.is_none() {
+                    return Meaning::Column(Found::Perhaps);
                 }
-                Found::Column { relation, name, kind, yields, .. } => {
-                    outer.reached.set(true);
-                    self.correlated.set(true);
-                    let relation = outer.relations.get(relation).map(|known| known.name.clone()).unwrap_or_default();
-                    Found::Outer { relation, name, kind, yields }
-                }
-                found @ Found::Outer { .. } => {
-                    self.correlated.set(true);
-                    found
-                }
-                other => other,
-            },
+                break;
+            }
+        }
+        Meaning::Column(yielding.map_or(Found::Nothing, |(here, found)| self.from_here(here, found)))
+    }
+
+    /// This scope and those around it.
+    pub(crate) fn outwards(&self) -> impl Iterator<Item = &Scope<'p>> {
+        std::iter::successors(Some(self), |scope| scope.outer)
+    }
+
+    /// Notes that something here refers to a scope around.
+    pub(crate) fn refers_to(&self, owner: &Scope<'_>) {
+        for scope in self.outwards().take_while(|scope| !std::ptr::addr_eq(*scope, owner)) {
+            scope.correlated.set(true);
+        }
+        owner.reached.set(true);
+    }
+
+    /// A column of `owner` as it is seen from this scope.
+    fn from_here(&self, owner: &Scope<'_>, found: Found) -> Found {
+        match found {
+            Found::Column { relation, name, kind, .. } if !std::ptr::addr_eq(self, owner) => {
+                self.refers_to(owner);
+                let relation = owner.relations.get(relation).map(|known| known.name.clone()).unwrap_or_default();
+                Found::Outer { relation, name, kind }
+            }
+            found => found,
         }
     }
 
@@ -158,7 +202,7 @@ impl<'p> Scope<'p> {
         let mut found: Option<(usize, &Column)> = None;
         let mut shared = false;
         for (at, known) in self.relations.iter().enumerate() {
-            if relation.is_some_and(|name| !known.name.eq_ignore_ascii_case(name)) {
+            if relation.is_some_and(|name| !known.is_called(name)) {
                 continue;
             }
             let Some(own) = known.column(column) else { continue };
@@ -188,8 +232,11 @@ impl<'p> Scope<'p> {
 
     /// Whether a relation here or further out has the name.
     pub(crate) fn names_relation(&self, name: &str) -> bool {
-        self.relations.iter().any(|known| known.name.eq_ignore_ascii_case(name))
-            || self.outer.is_some_and(|outer| outer.names_relation(name))
+        self.outwards().any(|scope| scope.relations.iter().any(|known| known.is_called(name)))
+    }
+
+    fn alias_visible(&self, name: &str) -> bool {
+        self.aliases_visible.get() && self.alias(name).is_some()
     }
 
     /// The user's expression behind an alias.

@@ -1,7 +1,5 @@
 //! One SELECT: its relations, its aliases, its columns.
 
-use std::collections::HashMap;
-
 use sqlparser::{
     ast::{
         self, AccessExpr, Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
@@ -34,17 +32,8 @@ impl Rewriter<'_> {
         let names = item_names(select, &items);
         self.keep_order(select);
         let mut scope = Scope::empty(outer);
-        scope.windows = named_windows(select);
-        self.from(select, &mut scope)?;
-        let mut no_order = Vec::new();
-        let order = order.unwrap_or(&mut no_order);
-        let grouping = group::is_grouped(select) || group::is_aggregated(select);
-        let names = expand(
-            select,
-            names,
-            &scope,
-            grouping || outer.is_some() || items.is_empty() || select.projection.len() > 1 || !scope.merged.is_empty(),
-        );
+        scope.reach = self.ctes.len();
+        scope.windows = named_windows(select)?;
         scope.aliases = select
             .projection
             .iter()
@@ -53,6 +42,23 @@ impl Rewriter<'_> {
                 _ => None,
             })
             .collect();
+        self.from(select, &mut scope)?;
+        let mut no_order = Vec::new();
+        let order = order.unwrap_or(&mut no_order);
+        let grouping = group::is_grouped(select) || group::is_aggregated(select);
+        let sorts_by_collation = order.iter().any(|term| matches!(unwrapped(&term.expr), Expr::Collate { .. }));
+        let names = expand(
+            select,
+            names,
+            &scope,
+            self.apart
+                || sorts_by_collation
+                || grouping
+                || outer.is_some()
+                || items.is_empty()
+                || select.projection.len() > 1
+                || !scope.merged.is_empty(),
+        );
         let ordinals: Vec<Option<Expr>> = select
             .projection
             .iter()
@@ -129,22 +135,16 @@ impl Rewriter<'_> {
                 _ => {}
             }
         }
-        for window in &mut select.named_window {
-            if let Some((_, complete)) = scope.windows.iter().find(|(name, _)| *name == window.0.value) {
-                window.1 = ast::NamedWindowExpr::WindowSpec(complete.clone());
-            }
-            if let ast::NamedWindowExpr::WindowSpec(spec) = &mut window.1 {
-                for expr in &mut spec.partition_by {
-                    self.order_term(expr, &scope)?;
-                }
-                for term in &mut spec.order_by {
-                    self.order_term(&mut term.expr, &scope)?;
-                }
-            }
-        }
+        // Each function got its window.
+        select.named_window.clear();
         scope.aliases_visible.set(true);
         scope.sorting.set(true);
-        for term in order.iter_mut() {
+        for (at, term) in order.iter_mut().enumerate() {
+            let is_counted = select
+                .projection
+                .iter()
+                .all(|item| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }));
+            super::check_ordinal(at, &term.expr, is_counted.then_some(ordinals.len()))?;
             if let Expr::Collate { expr: inner, .. } = &mut term.expr
                 && let Some(Some(item)) =
                     super::integer(inner).and_then(|at| usize::try_from(at).ok()).and_then(|at| ordinals.get(at - 1))
@@ -396,16 +396,42 @@ impl Rewriter<'_> {
     }
 
     fn relation(&mut self, factor: &mut TableFactor, scope: &mut Scope<'_>) -> Result<()> {
+        self.named_relation(factor, scope)?;
+        let alias = match factor {
+            TableFactor::Table { alias, .. }
+            | TableFactor::Derived { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::UNNEST { alias, .. } => alias,
+            _ => return Ok(()),
+        };
+        // Where not all columns are known, the user's names are left to DataFusion.
+        if let Some(relation) = scope.relations.last_mut().filter(|relation| relation.columns.is_some())
+            && let Some(own) = self.own_name(&relation.name)
+        {
+            let name = exact(own.clone(), Span::empty());
+            match alias {
+                Some(alias) => alias.name = name,
+                None => *alias = Some(TableAlias { explicit: true, name, columns: Vec::new(), at: None }),
+            }
+            relation.name = own;
+        }
+        Ok(())
+    }
+
+    fn named_relation(&mut self, factor: &mut TableFactor, scope: &mut Scope<'_>) -> Result<()> {
         match factor {
-            TableFactor::Table { name, alias, args, index_hints, .. } => {
-                index_hints.clear();
+            TableFactor::Table { name, alias, args, .. } => {
+                let mut is_main = false;
                 if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = name.0.as_slice()
                     && super::expr::is_main(schema)
                     && self.names.columns(&table.value.to_lowercase()).is_some()
                 {
                     name.0.remove(0);
+                    is_main = true;
+                    self.captured |= self.cte(name).is_some();
                 }
-                let is_cte = self.ctes.iter().any(|cte| cte.name.eq_ignore_ascii_case(&name.to_string()));
+                let cte = if is_main { None } else { self.cte(name).cloned() };
+                let is_cte = cte.is_some();
                 let argument = match args.as_ref().map(|args| args.args.as_slice()) {
                     Some([ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))]) => {
                         super::expr::literal_text(argument)
@@ -416,18 +442,20 @@ impl Rewriter<'_> {
                 if !is_cte && let Some((own, columns)) = self.schema_relation(&known, argument.as_deref(), alias) {
                     let relation = alias.as_ref().map_or(known, |alias| alias.name.value.to_lowercase());
                     *factor = own;
-                    scope.relations.push(Relation { name: relation, columns: Some(columns) });
+                    scope.relations.push(Relation::new(relation, Some(columns)));
                     return Ok(());
                 }
                 if let Some(args) = args {
                     // What speaks of the items before it is lateral.
                     let before = scope.mentioned.replace(false);
+                    scope.aliases_visible.set(true);
                     for arg in &mut args.args {
                         if let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg {
                             self.value(expr, scope)?;
                             super::expr::qualify(expr, scope);
                         }
                     }
+                    scope.aliases_visible.set(false);
                     let lateral = scope.mentioned.replace(before);
                     let known = name.to_string().to_lowercase();
                     let is_json = known == "json_each" || known == "json_tree";
@@ -444,10 +472,25 @@ impl Rewriter<'_> {
                     scope.relations.push(relation);
                     return Ok(());
                 }
-                let columns = self.table_columns(name);
                 let own = match name.0.last() {
                     Some(ObjectNamePart::Identifier(ident)) => lowered(ident),
                     _ => name.to_string().to_lowercase(),
+                };
+                let columns = match cte {
+                    Some(cte) => {
+                        if self.apart {
+                            let name_as_written = || TableAlias {
+                                explicit: true,
+                                name: exact(own.clone(), Span::empty()),
+                                columns: Vec::new(),
+                                at: None,
+                            };
+                            alias.get_or_insert_with(name_as_written);
+                            *name = vec![exact(cte.given, Span::empty())].into();
+                        }
+                        cte.columns.map(|columns| columns.into_iter().map(visible).collect())
+                    }
+                    None => self.table_columns(name),
                 };
                 scope.relations.push(aliased(own, alias, columns));
                 Ok(())
@@ -492,19 +535,14 @@ impl Rewriter<'_> {
                 Ok(())
             }
             _ => {
-                scope.relations.push(Relation { name: String::new(), columns: None });
+                scope.relations.push(Relation::new(String::new(), None));
                 Ok(())
             }
         }
     }
 
-    /// The columns of a table, view or CTE; the name is set to what the catalog knows it by.
+    /// The columns of a table or view; the name is set to what the catalog knows it by.
     fn table_columns(&mut self, name: &mut ObjectName) -> Option<Vec<Column>> {
-        if let [ObjectNamePart::Identifier(ident)] = name.0.as_mut_slice()
-            && let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name.eq_ignore_ascii_case(&ident.value))
-        {
-            return cte.columns.clone().map(|columns| columns.into_iter().map(visible).collect());
-        }
         let parts: Vec<String> = name
             .0
             .iter()
@@ -602,7 +640,7 @@ fn visible(output: Output) -> Column {
 }
 
 /// The windows of the WINDOW clause, each with what it takes from another.
-fn named_windows(select: &Select) -> Vec<(String, WindowSpec)> {
+fn named_windows(select: &Select) -> Result<Vec<(String, WindowSpec)>> {
     let mut windows: Vec<(String, WindowSpec)> = Vec::new();
     for ast::NamedWindowDefinition(name, expr) in &select.named_window {
         let mut spec = match expr {
@@ -614,16 +652,18 @@ fn named_windows(select: &Select) -> Vec<(String, WindowSpec)> {
                 window_frame: None,
             },
         };
-        complete_window(&mut spec, &windows);
+        complete_window(&mut spec, &windows)?;
         windows.push((name.value.clone(), spec));
     }
-    windows
+    Ok(windows)
 }
 
 /// `(w ORDER BY x)`: what the window `w` says is written out.
-pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowSpec)]) {
-    let Some(name) = &spec.window_name else { return };
-    let Some((_, base)) = windows.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name.value)) else { return };
+pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowSpec)]) -> Result<()> {
+    let Some(name) = &spec.window_name else { return Ok(()) };
+    let Some((_, base)) = windows.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name.value)) else {
+        return Err(DialectError::new(format!("no such window: {}", name.value), name.span));
+    };
     spec.window_name = None;
     if spec.partition_by.is_empty() {
         spec.partition_by.clone_from(&base.partition_by);
@@ -634,6 +674,7 @@ pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowS
     if spec.window_frame.is_none() {
         spec.window_frame.clone_from(&base.window_frame);
     }
+    Ok(())
 }
 
 /// A name as DataFusion folds it.
@@ -642,7 +683,7 @@ fn lowered(ident: &Ident) -> String {
 }
 
 fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec<Column>>) -> Relation {
-    let Some(alias) = alias else { return Relation { name, columns } };
+    let Some(alias) = alias else { return Relation::new(name, columns) };
     let own = alias.name.value.to_lowercase();
     // Aliases match in any case, so all are written in lower case.
     alias.name.value.clone_from(&own);
@@ -668,7 +709,7 @@ fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec
                 .collect(),
         );
     }
-    Relation { name: own, columns }
+    Relation::new(own, columns)
 }
 
 /// What the user calls each item: its alias, else (`None` for a plain column) its text.
@@ -734,11 +775,19 @@ fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: 
             Some(wanted) => scope
                 .relations
                 .iter()
-                .filter(|relation| wanted.as_ref().is_none_or(|wanted| relation.name.eq_ignore_ascii_case(wanted)))
+                .filter(|relation| wanted.as_ref().is_none_or(|wanted| relation.is_called(wanted)))
                 .collect(),
             None => Vec::new(),
         };
         if relations.is_empty() || relations.iter().any(|relation| relation.columns.is_none()) {
+            let mut item = item;
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = &mut item
+                && let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut()
+                && let Some(relation) = scope.relations.iter().find(|relation| relation.is_called(&ident.value))
+                && relation.name != relation.user
+            {
+                *ident = exact(relation.name.clone(), ident.span);
+            }
             projection.push(item);
             expanded.push(name);
             continue;
@@ -819,10 +868,10 @@ fn bare_columns(
 /// Gives every item the name SQLite gives it, and no two the same where that cannot be.
 fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, outermost: bool) -> Option<Vec<Output>> {
     let mut outputs: Option<Vec<Output>> = Some(Vec::new());
-    // Names given so far, with the relation of a plain column: DataFusion tells `a.x` from `b.x`.
-    let mut seen: HashMap<String, Vec<Option<String>>> = HashMap::new();
-    let mut copies_of: HashMap<String, usize> = HashMap::new();
-    for (item, name) in select.projection.iter_mut().zip(names) {
+    // The items that are one column each: their names, and their places among items and outputs.
+    let mut shown_names: Vec<String> = Vec::new();
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    for (at, (item, name)) in select.projection.iter_mut().zip(names).enumerate() {
         let (expr, alias) =
             match std::mem::replace(item, SelectItem::Wildcard(ast::WildcardAdditionalOptions::default())) {
                 SelectItem::UnnamedExpr(expr) => (expr, None),
@@ -842,7 +891,7 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
                                 _ => None,
                             };
                             for relation in &scope.relations {
-                                if wanted.as_ref().is_some_and(|wanted| !relation.name.eq_ignore_ascii_case(wanted)) {
+                                if wanted.as_ref().is_some_and(|wanted| !relation.is_called(wanted)) {
                                     continue;
                                 }
                                 match (&mut outputs, &relation.columns) {
@@ -872,39 +921,43 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
                 let own = scope.relations.iter().find(|known| known.name == *relation);
                 own.and_then(|own| own.column(name)).is_some_and(|own| own.yields)
             });
-        let (relation, shown, needs_alias) = match (&name, &column) {
-            (ItemName::Alias(alias), _) => (None, alias.value.clone(), true),
-            (_, Some((relation, column))) if !matches!(name, ItemName::Text(_)) => {
-                (Some(relation.clone()), column.clone(), false)
+        let (shown, needs_alias) = match (&name, column) {
+            (ItemName::Alias(alias), _) => (alias.value.clone(), true),
+            (ItemName::Own | ItemName::Star, Some((_, column))) => (column, false),
+            (ItemName::Text(text), Some((_, column))) if text.starts_with(['"', '`', '[']) || *text == column => {
+                (column, false)
             }
-            (ItemName::Text(text), Some((relation, column))) if text.starts_with(['"', '`', '[']) || text == column => {
-                (Some(relation.clone()), column.clone(), false)
-            }
-            (ItemName::Text(text), _) => (None, text.clone(), true),
-            (ItemName::Own | ItemName::Star, _) => (None, plain_name(&expr, alias.as_ref()), true),
+            (ItemName::Text(text), _) => (text.clone(), true),
+            (ItemName::Own | ItemName::Star, None) => (plain_name(&expr, alias.as_ref()), true),
         };
-        let repeated = |candidate: &str, relation: &Option<String>| {
-            seen.get(candidate).is_some_and(|others| {
-                !outermost || relation.is_none() || others.iter().any(|other| other.is_none() || other == relation)
-            })
+        *item = match (needs_alias, alias) {
+            (true, Some(alias)) => SelectItem::ExprWithAlias { expr, alias: exact(shown.clone(), alias.span) },
+            (true, None) => SelectItem::ExprWithAlias { expr, alias: exact(shown.clone(), Span::empty()) },
+            (false, _) => SelectItem::UnnamedExpr(expr),
         };
-        let mut unique = shown.clone();
-        let mut renamed = false;
-        while repeated(&unique, &relation) {
-            let copies = copies_of.entry(shown.clone()).or_default();
-            *copies += 1;
-            unique = format!("{shown}:{copies}");
-            renamed = true;
-        }
-        seen.entry(unique.clone()).or_default().push(if needs_alias || renamed { None } else { relation });
-        *item = if needs_alias || renamed {
-            let span = alias.as_ref().map_or(Span::empty(), |alias| alias.span);
-            SelectItem::ExprWithAlias { expr, alias: exact(unique.clone(), span) }
-        } else {
-            SelectItem::UnnamedExpr(expr)
-        };
+        places.push((at, outputs.as_ref().map_or(0, Vec::len)));
         if let Some(outputs) = &mut outputs {
-            outputs.push(Output { name: unique, kind, yields });
+            outputs.push(Output { name: shown.clone(), kind, yields });
+        }
+        shown_names.push(shown);
+    }
+    // In SQLite a query further out finds a column in any case.
+    let distinct = crate::names::distinct(&shown_names, !outermost);
+    for ((name, (item, output)), shown) in distinct.into_iter().zip(places).zip(shown_names) {
+        if name == shown {
+            continue;
+        }
+        if let Some(outputs) = &mut outputs {
+            outputs[output].name.clone_from(&name);
+        }
+        let alias = exact(name, Span::empty());
+        match &mut select.projection[item] {
+            SelectItem::ExprWithAlias { alias: own, .. } => *own = alias,
+            item => {
+                if let SelectItem::UnnamedExpr(expr) = item {
+                    *item = SelectItem::ExprWithAlias { expr: super::expr::take(expr), alias };
+                }
+            }
         }
     }
     outputs

@@ -56,8 +56,7 @@ async fn functions_end_with_their_query() {
     let session = || {
         let interrupt = Interrupt::default();
         let mut state = super::harness::session(1).state();
-        state.config_mut().options_mut().extensions.insert(interrupt.clone());
-        state.mark_start_execution();
+        interrupt.begin(&mut state);
         (SessionContext::new_with_state(state), interrupt)
     };
     for sql in ["SELECT sleep(30)", "SELECT sleep(column1) FROM (VALUES (20), (20), (20))"] {
