@@ -11,7 +11,8 @@ use kube::client::Body;
 use serde::Deserialize;
 use std::time::Duration;
 
-use crate::clusters::{Cluster, Kubernetes, credentials_error};
+use crate::clusters::{Cluster, Kubernetes};
+use crate::trust::advice;
 
 /// An answer that is no failure.
 #[derive(Debug)]
@@ -175,21 +176,44 @@ fn excerpt(text: &[u8]) -> String {
     line
 }
 
-/// What it means that no answer came.
+/// What it means that no answer came. What another attempt cannot change is not tried again.
 fn transport_error(error: kube::Error) -> Error {
-    if let kube::Error::Auth(error) = &error {
-        return credentials_error(error);
-    }
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = source {
+        // Our own words, from before a request was sent.
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return error.clone();
+        }
+        // A client that an embedder made may ask for credentials itself.
+        if let Some(error) = error.downcast_ref::<kube::client::AuthError>() {
+            return Error::Io { what: "credentials".to_owned(), message: error.to_string() };
+        }
+        if error.is::<http::Error>() || error.is::<http::uri::InvalidUri>() || error.is::<http::uri::InvalidUriParts>()
+        {
+            return Error::Malformed(format!("the request cannot be sent: {}", innermost(error)));
+        }
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
             return Error::Malformed(format!("the answer is no HTTP: {}", innermost(error)));
         }
-        // A certificate that does not fit stays so; what a network does may pass. TLS puts its errors into these kinds.
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::Other)
-        {
-            return Error::Io { what: "TLS".to_owned(), message: innermost(io) };
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            // `Error::source` of this kind of error leaves out what it holds.
+            let tls = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            // A certificate that does not fit stays so; what a network does may pass. TLS puts its errors into these kinds.
+            if tls.is_some() || matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::Other) {
+                let advice = tls.and_then(advice).map(|advice| format!("; {advice}")).unwrap_or_default();
+                return Error::Io { what: "TLS".to_owned(), message: format!("{}{advice}", innermost(io)) };
+            }
+        }
+        // The library keeps the type of these to itself.
+        match error.to_string().strip_prefix("tunnel error: ") {
+            Some("proxy authorization required") => {
+                let message = "it wants a user name and a password: write them into its URL".to_owned();
+                return Error::Io { what: "the proxy to the API server".to_owned(), message };
+            }
+            Some("unsuccessful") => {
+                return Error::Unavailable("the proxy does not connect to the API server".to_owned());
+            }
+            _ => {}
         }
         source = error.source();
     }

@@ -3,17 +3,16 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures::future::{Either, select};
 use indago_table::scan::Column;
 use indago_table::{Environment, Error, Gate, Result, Scan, Sys, Timestamp, row::Row};
 use k8s_openapi::jiff::Timestamp as Expiry;
-use kube::client::AuthError;
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
 
+use crate::connection::{Established, Target, read_file};
 use crate::expiry;
+use crate::kubeconfig::{self, Kubeconfig, Origin};
 
 /// The Kubernetes clusters that tables read: contexts of a kubeconfig, the cluster that the program runs in, or clients
 /// that an embedder hands in.
@@ -24,7 +23,10 @@ pub struct Kubernetes(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
+    /// The machine that has the kubeconfig.
     sys: Sys,
+    /// The machine that the program runs on.
+    own: Sys,
     /// `None`: only clusters that were handed in.
     settings: Option<Settings>,
     given: Vec<Arc<Cluster>>,
@@ -60,12 +62,14 @@ impl fmt::Debug for Kubernetes {
 impl Kubernetes {
     /// The clusters that a machine's user has configured.
     pub fn new(sys: &Sys, settings: Settings) -> Self {
-        Kubernetes::from_parts(sys.clone(), Some(settings))
+        // Where the program itself runs does not depend on whose files are read.
+        let own = if is_own(sys) { sys.clone() } else { Sys::live() };
+        Kubernetes::from_parts(sys.clone(), own, Some(settings))
     }
 
     /// One cluster, through a client of the caller's; [`and_client`](Kubernetes::and_client) adds more.
     pub fn with_client(name: &str, client: kube::Client) -> Self {
-        Kubernetes::from_parts(Sys::live(), None).and_client(name, client)
+        Kubernetes::from_parts(Sys::live(), Sys::live(), None).and_client(name, client)
     }
 
     /// The same clusters and one more.
@@ -76,8 +80,8 @@ impl Kubernetes {
         Kubernetes(Arc::new(inner))
     }
 
-    fn from_parts(sys: Sys, settings: Option<Settings>) -> Self {
-        Kubernetes(Arc::new(Inner { sys, settings, given: Vec::new(), configured: Arc::default() }))
+    fn from_parts(sys: Sys, own: Sys, settings: Option<Settings>) -> Self {
+        Kubernetes(Arc::new(Inner { sys, own, settings, given: Vec::new(), configured: Arc::default() }))
     }
 
     /// The clusters a scan reads: all, or those that its keys name. What could not be configured is among them, as a
@@ -113,7 +117,7 @@ impl Kubernetes {
 
     /// What time it is.
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.sys.now()
+        self.0.own.now()
     }
 
     /// A cluster by name.
@@ -126,38 +130,79 @@ impl Kubernetes {
         let mut all = self.0.given.clone();
         let Some(settings) = &self.0.settings else { return (all, Vec::new()) };
         let mut configured = self.0.configured.lock().unwrap_or_else(PoisonError::into_inner);
-        configured.refresh(&self.0.sys, settings);
+        configured.refresh(&self.0.sys, &self.0.own, settings);
         all.extend(configured.clusters.iter().cloned());
         (all, configured.others.clone())
     }
 }
 
+/// Whether a machine is the one that the program runs on, with its own files.
+fn is_own(sys: &Sys) -> bool {
+    sys.is_live() && &*sys.root_name() == "/"
+}
+
 /// The user's configuration as it was last read; read again, it is compared, so that clients live on.
 #[derive(Default)]
 struct Configured {
-    files: Option<Vec<(PathBuf, Result<String>)>>,
+    files: Option<Vec<File>>,
     clusters: Vec<Arc<Cluster>>,
     /// Contexts that are there and not asked for.
     others: Vec<String>,
 }
 
+/// A kubeconfig file and its text.
+type File = (Origin, Result<String>);
+
 impl Configured {
-    fn refresh(&mut self, sys: &Sys, settings: &Settings) {
+    fn refresh(&mut self, sys: &Sys, own: &Sys, settings: &Settings) {
         let files: Vec<_> = paths(sys, settings)
             .into_iter()
             .map(|path| {
-                let text = sys.read_text(&path);
-                (path, text)
+                let text = sys.exists(&path).then(|| read_file(sys, &path, "kubeconfig"));
+                let distrust = distrust(sys, &path);
+                (Origin { path, distrust }, text)
             })
             // As kubectl does: a file that is listed and not there is no error.
-            .filter(|(_, text)| settings.kubeconfig.is_some() || !matches!(text, Err(Error::Gone(_))))
+            .filter(|(_, text)| settings.kubeconfig.is_some() || text.is_some())
+            .map(|(origin, text)| {
+                let text = text.unwrap_or_else(|| Err(Error::Unsupported("there is no such kubeconfig".to_owned())));
+                (origin, text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+            })
             .collect();
         if self.files.as_ref() == Some(&files) {
             return;
         }
-        (self.clusters, self.others) = configure(sys, settings, &files);
+        (self.clusters, self.others) = configure(sys, own, settings, &files);
         self.files = Some(files);
     }
+}
+
+/// Why no program is run that a kubeconfig names: its file is not the reader's own, or others can change it.
+fn distrust(sys: &Sys, path: &Path) -> Option<String> {
+    if !is_own(sys) {
+        return Some(format!("the kubeconfig lies under {}, not on the machine that Indago runs on", sys.root_name()));
+    }
+    let shown = path.display();
+    writers(sys, path).err().map(|why| format!("the kubeconfig {shown} {why}"))
+}
+
+#[cfg(unix)]
+fn writers(sys: &Sys, path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = sys.metadata(path).map_err(|error| format!("cannot be looked at: {error}"))?;
+    let owner = i64::from(metadata.uid());
+    if owner != 0 && owner != sys.uid() {
+        return Err(format!("belongs to the user {owner}, not to you or root"));
+    }
+    match metadata.mode() & 0o022 {
+        0 => Ok(()),
+        _ => Err(format!("can be written by others: run `chmod go-w {}`", path.display())),
+    }
+}
+
+#[cfg(not(unix))]
+fn writers(_: &Sys, _: &Path) -> Result<(), String> {
+    Ok(())
 }
 
 /// Where the user's kubeconfig is.
@@ -171,54 +216,54 @@ fn paths(sys: &Sys, settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The clusters that are asked for, and the names of the other contexts.
-fn configure(sys: &Sys, settings: &Settings, files: &[(PathBuf, Result<String>)]) -> (Vec<Arc<Cluster>>, Vec<String>) {
+fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<Arc<Cluster>>, Vec<String>) {
     let mut clusters = Vec::new();
     let mut merged = Kubeconfig::default();
-    for (path, text) in files {
-        let outcome = text.clone().and_then(|text| {
-            let parsed = Kubeconfig::from_yaml(&text).and_then(|mut parsed| {
-                settle_paths(sys, path, &mut parsed);
-                merged.clone().merge(parsed)
-            });
-            parsed.map_err(|error| Error::Malformed(format!("not a kubeconfig: {error}")))
-        });
-        match outcome {
-            Ok(with_this) => merged = with_this,
-            Err(Error::Gone(_)) => {
-                clusters.push(Cluster::broken(path, Error::Unsupported("there is no such kubeconfig".to_owned())));
-            }
-            Err(error) => clusters.push(Cluster::broken(path, error)),
+    for (origin, text) in files {
+        let added = text.clone().and_then(|text| merged.add(origin.clone(), &text));
+        if let Err(error) = added {
+            clusters.push(Cluster::broken(&origin.path, error));
         }
     }
 
     let contexts: Vec<String> = merged.contexts.iter().map(|context| context.name.clone()).collect();
-    let is_in_cluster = sys.variable("KUBERNETES_SERVICE_HOST").is_some();
+    let is_in_cluster = own.variable("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty());
     let mut wanted: Vec<String> = Vec::new();
     for name in &settings.contexts {
         let names = if name == ALL { contexts.clone() } else { vec![name.clone()] };
         wanted.extend(names.into_iter().filter(|name| !wanted.contains(name)).collect::<Vec<_>>());
     }
     if settings.contexts.is_empty() {
-        let current = merged.current_context.iter().filter(|name| !name.is_empty()).cloned();
-        wanted.extend(current);
+        wanted.extend(merged.current_context.clone());
         if wanted.is_empty() && clusters.is_empty() && contexts.is_empty() && is_in_cluster {
             wanted.push(IN_CLUSTER.to_owned());
         }
     }
+    let all_are_wanted = settings.contexts.iter().any(|name| name == ALL);
+    for (origin, why) in &merged.nameless {
+        if all_are_wanted {
+            clusters.push(Cluster::broken(&origin.path, Error::Malformed(why.clone())));
+        } else {
+            tracing::warn!(file = %origin.path.display(), why, "an entry of the kubeconfig is ignored");
+        }
+    }
 
-    let merged = Arc::new(merged);
     for name in &wanted {
-        let context = merged.contexts.iter().find(|context| context.name == *name);
-        let cluster_name = context.and_then(|context| context.context.as_ref()).map(|context| context.cluster.as_str());
-        let access = match cluster_name {
-            Some(_) => Access::Context(merged.clone()),
-            None if name == IN_CLUSTER => Access::InCluster,
-            None => Access::Broken(Error::Malformed(match contexts.as_slice() {
-                [] => format!("no kubeconfig has a context `{name}`"),
-                contexts => format!("the kubeconfig has no context `{name}`; it has: {}", contexts.join(", ")),
-            })),
+        let (cluster_name, access) = match merged.contexts.iter().find(|context| context.name == *name) {
+            Some(context) => match target(&merged, context, sys, own) {
+                Ok((cluster_name, target)) => (cluster_name, Access::Context(Box::new(target))),
+                Err(why) => (name.clone(), Access::Broken(Error::Malformed(why))),
+            },
+            None if name == IN_CLUSTER => (name.clone(), in_cluster(own).unwrap_or_else(Access::Broken)),
+            None => {
+                let why = match contexts.as_slice() {
+                    [] => format!("no kubeconfig has a context `{name}`"),
+                    contexts => format!("the kubeconfig has no context `{name}`; it has: {}", contexts.join(", ")),
+                };
+                (name.clone(), Access::Broken(Error::Malformed(why)))
+            }
         };
-        clusters.push(Cluster::new(name, cluster_name.unwrap_or(name), access));
+        clusters.push(Cluster::new(name, &cluster_name, access));
     }
     if clusters.is_empty() {
         let message = if contexts.is_empty() {
@@ -227,38 +272,63 @@ fn configure(sys: &Sys, settings: &Settings, files: &[(PathBuf, Result<String>)]
             let contexts = contexts.join(", ");
             format!("the kubeconfig has no current context; choose some with the setting `contexts`: {contexts}")
         };
-        let path = files.first().map_or(Path::new("kubeconfig"), |(path, _)| path);
+        let path = files.first().map_or(Path::new("kubeconfig"), |(origin, _)| &origin.path);
         clusters.push(Cluster::broken(path, Error::Unsupported(message)));
     }
     let others = contexts.into_iter().filter(|name| !wanted.contains(name)).collect();
     (clusters.into_iter().map(Arc::new).collect(), others)
 }
 
-/// Makes the paths in a kubeconfig, which are relative to its folder, paths of this process.
-fn settle_paths(sys: &Sys, file: &Path, config: &mut Kubeconfig) {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let settle = |path: &mut Option<String>| {
-        if let Some(path) = path {
-            *path = sys.path(folder.join(&*path)).to_string_lossy().into_owned();
-        }
+/// How a context's cluster is reached, with the cluster's name; or what is wrong with it.
+fn target(
+    merged: &Kubeconfig,
+    context: &kubeconfig::Entry<kubeconfig::Context>,
+    sys: &Sys,
+    own: &Sys,
+) -> Result<(String, Target), String> {
+    let (name, file) = (&context.name, context.origin.path.display());
+    let value = context.value.as_ref().map_err(|why| format!("context `{name}`: {why}"))?;
+    let cluster_name = value.cluster.clone().unwrap_or_default();
+    let cluster =
+        merged.clusters.iter().find(|cluster| cluster.name == cluster_name).ok_or_else(|| {
+            match cluster_name.as_str() {
+                "" => format!("{file}: the context `{name}` names no cluster"),
+                absent => format!("{file}: the context `{name}` names the cluster `{absent}`, which is not there"),
+            }
+        })?;
+    let cluster = cluster.value.clone().map_err(|why| format!("cluster `{cluster_name}`: {why}"))?;
+    let user_name = value.user.clone().unwrap_or_default();
+    // As kubectl does: who is not there is nobody in particular. A server that minds refuses.
+    let user = merged.users.iter().find(|user| user.name == user_name);
+    let distrust = user.and_then(|user| user.origin.distrust.clone());
+    let user = user.map(|user| user.value.clone()).transpose().map_err(|why| format!("user `{user_name}`: {why}"))?;
+    let absent_user = (user.is_none() && !user_name.is_empty()).then_some(user_name);
+    let user = user.unwrap_or_default();
+    Ok((cluster_name, Target { cluster, user, absent_user, files: sys.clone(), own: own.clone(), distrust }))
+}
+
+/// Where Kubernetes puts a pod's own credentials.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The cluster that the program runs in: its folder and its variables are the program's own, whatever host is read.
+fn in_cluster(own: &Sys) -> Result<Access> {
+    let variable = |name: &str| {
+        let value = own.variable(name).filter(|value| !value.is_empty());
+        value.ok_or_else(|| Error::Unsupported(format!("the program does not run in a cluster: {name} is not set")))
     };
-    for cluster in config.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
-        settle(&mut cluster.certificate_authority);
-    }
-    for user in config.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
-        settle(&mut user.client_certificate);
-        settle(&mut user.client_key);
-        settle(&mut user.token_file);
-        if let Some(exec) = &mut user.exec {
-            // Scans run in the background, several at once: a plug-in must not take the terminal from the shell.
-            if exec.interactive_mode != Some(ExecInteractiveMode::Always) {
-                exec.interactive_mode = Some(ExecInteractiveMode::Never);
-            }
-            if exec.command.as_ref().is_some_and(|command| command.contains('/')) {
-                settle(&mut exec.command);
-            }
-        }
-    }
+    let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let file = |name: &str| Some(Path::new(SERVICE_ACCOUNT).join(name));
+    let authority = kubeconfig::Material { file: file("ca.crt"), data: None };
+    let server = Some(format!("https://{host}:{port}"));
+    Ok(Access::Context(Box::new(Target {
+        cluster: kubeconfig::Cluster { server, authority, ..kubeconfig::Cluster::default() },
+        user: kubeconfig::User { token_file: file("token"), ..kubeconfig::User::default() },
+        absent_user: None,
+        files: own.clone(),
+        own: own.clone(),
+        distrust: None,
+    })))
 }
 
 /// One cluster.
@@ -274,14 +344,13 @@ pub(crate) struct Cluster {
 /// How a cluster is reached.
 enum Access {
     Client(kube::Client),
-    Context(Arc<Kubeconfig>),
-    InCluster,
+    Context(Box<Target>),
     Broken(Error),
 }
 
 /// A client, and the runtime that its background task lives on: a client does not outlive it.
 struct Connected {
-    client: kube::Client,
+    established: Established,
     runtime: tokio::runtime::Id,
 }
 
@@ -290,9 +359,6 @@ impl fmt::Debug for Cluster {
         f.debug_struct("Cluster").field("name", &self.name).finish_non_exhaustive()
     }
 }
-
-/// How long one attempt to open a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Cluster {
     fn new(name: &str, cluster_name: &str, access: Access) -> Self {
@@ -325,90 +391,54 @@ impl Cluster {
 
     /// The cluster's client, made when it is first asked for.
     pub(crate) async fn client<T: Row<Env = Kubernetes>>(&self, scan: &Scan<T>) -> Result<kube::Client> {
-        match &self.access {
+        let target = match &self.access {
             Access::Client(client) => return Ok(client.clone()),
             Access::Broken(error) => return Err(error.clone()),
-            Access::Context(_) | Access::InCluster => {}
-        }
+            Access::Context(target) => target,
+        };
         // Through the query's shared readings, so that a credentials plug-in which fails or hangs does so once a query.
         let key = format!("kubernetes client {}", self.name);
-        let now = scan.env().now();
-        let client = scan.shared(&key, self.connected(scan.context().gate.as_ref(), now)).await?;
-        Ok(kube::Client::clone(&client))
+        let client = async {
+            let established = self.established(target, scan.context().gate.as_ref(), scan.env().now()).await?;
+            if let Some(warning) = established.warning {
+                scan.report(self.label().trim_end(), &Error::Unsupported(warning));
+            }
+            Ok(established.client)
+        };
+        Ok(kube::Client::clone(&*scan.shared(&key, client).await?))
     }
 
-    async fn connected(&self, gate: &dyn Gate, now: Timestamp) -> Result<kube::Client> {
+    async fn established(&self, target: &Target, gate: &dyn Gate, now: Timestamp) -> Result<Established> {
         let mut slot = self.client.lock().await;
         let runtime = tokio::runtime::Handle::current().id();
-        if let Some(connected) = slot.as_ref()
-            && connected.runtime == runtime
-            && connected.client.valid_until().as_ref().is_none_or(|until| until.as_second() > now.seconds())
-        {
-            return Ok(connected.client.clone());
+        if let Some(Connected { established, .. }) = slot.as_ref().filter(|connected| {
+            let until = connected.established.until;
+            connected.runtime == runtime && until.is_none_or(|until| until.as_second() > now.seconds())
+        }) {
+            return Ok(established.clone());
         }
         *slot = None;
         let limit = gate.call_timeout();
-        let client = match select(Box::pin(self.connect()), gate.sleep(limit)).await {
-            Either::Left((client, _)) => client?,
+        let established = match select(Box::pin(target.connect()), gate.sleep(limit)).await {
+            Either::Left((established, _)) => established.map_err(|error| in_context(&self.name, error))?,
             Either::Right(_) => return Err(Error::TimedOut { what: "credentials".to_owned(), limit }),
         };
-        *slot = Some(Connected { client: client.clone(), runtime });
-        Ok(client)
-    }
-
-    async fn connect(&self) -> Result<kube::Client> {
-        let mut config = match &self.access {
-            Access::Context(kubeconfig) => {
-                let options =
-                    KubeConfigOptions { context: Some(self.name.to_string()), ..KubeConfigOptions::default() };
-                let config = kube::Config::from_custom_kubeconfig(Kubeconfig::clone(kubeconfig), &options).await;
-                config.map_err(|error| Error::Malformed(format!("context `{}`: {error}", self.name)))?
-            }
-            _ => kube::Config::incluster().map_err(|error| Error::Malformed(error.to_string()))?,
-        };
-        config.default_retry = false;
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        if config.cluster_url.scheme() == Some(&http::uri::Scheme::HTTP) {
-            // No certificate is ever looked at: without this, the machine's 150 authorities would be read.
-            config.root_cert.get_or_insert_default();
-        }
-        // On a thread of its own: this runs the credentials plug-in and waits for it.
-        let client = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
-        let client = client.map_err(|error| Error::Io { what: "client".to_owned(), message: error.to_string() })?;
-        client.map_err(|error| match error {
-            kube::Error::Auth(error) => credentials_error(&error),
-            other => Error::Malformed(format!("context `{}`: {other}", self.name)),
-        })
+        *slot = Some(Connected { established: established.clone(), runtime });
+        Ok(established)
     }
 
     /// Why credentials were refused: that they have expired, if they say so themselves, else that they may have.
     pub(crate) fn explain_refusal(&self, refusal: String) -> String {
-        let now = Sys::live().now().seconds();
-        let expired = self.expiries().into_iter().find(|(_, expiry)| expiry.as_second() <= now);
+        let Access::Context(target) = &self.access else { return refusal };
+        if let Some(user) = &target.absent_user {
+            return format!("{refusal}: the kubeconfig has no user `{user}`, so nobody in particular asked");
+        }
+        let now = target.own.now().seconds();
+        let expired = expiries(target).into_iter().find(|(_, expiry)| expiry.as_second() <= now);
         match expired {
             Some((what, expiry)) => format!("{refusal}: the {what} expired at {expiry}; sign in again, or renew it"),
             None => format!("{refusal}: they may be wrong, or have expired"),
         }
-    }
-
-    /// When the credentials that stand in the kubeconfig, or in files that it names, expire.
-    fn expiries(&self) -> Vec<(&'static str, Expiry)> {
-        let Access::Context(kubeconfig) = &self.access else { return Vec::new() };
-        let context = kubeconfig.contexts.iter().find(|context| *context.name == *self.name);
-        let user = context.and_then(|context| context.context.as_ref()?.user.as_ref());
-        let info = kubeconfig.auth_infos.iter().find(|info| Some(&info.name) == user);
-        let Some(info) = info.and_then(|info| info.auth_info.as_ref()) else { return Vec::new() };
-        // Paths were made paths of this process when the kubeconfig was read.
-        let in_file = |path: &Option<String>| Sys::live().read_text(path.as_ref()?).ok();
-        let data = info.client_certificate_data.as_deref().and_then(expiry::decoded);
-        let certificate = data.map(|data| String::from_utf8_lossy(&data).into_owned());
-        let certificate = certificate.or_else(|| in_file(&info.client_certificate));
-        // Serialising is the way to a secret that the library offers.
-        let token = serde_json::to_value(info).ok().and_then(|info| Some(info.get("token")?.as_str()?.to_owned()));
-        let token = token.or_else(|| in_file(&info.token_file));
-        let certificate = certificate.and_then(|pem| Some(("client certificate", expiry::of_certificate(&pem)?)));
-        let token = token.and_then(|token| Some(("token", expiry::of_token(token.trim())?)));
-        certificate.into_iter().chain(token).collect()
     }
 
     /// Drops the client, so that the next query asks for fresh credentials.
@@ -417,23 +447,24 @@ impl Cluster {
     }
 }
 
-/// What went wrong on the way to credentials.
-pub(crate) fn credentials_error(error: &AuthError) -> Error {
-    let message = match error {
-        AuthError::AuthExecRun { out, .. } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said = said.trim();
-            format!("failed ({}){}{said}", out.status, if said.is_empty() { "" } else { ": " })
-        }
-        other => other.to_string(),
-    };
+/// When the credentials that stand in the kubeconfig, or in files that it names, expire.
+fn expiries(target: &Target) -> Vec<(&'static str, Expiry)> {
+    let Target { user, files, .. } = target;
+    let in_file = |path: &Option<PathBuf>| read_file(files, path.as_ref()?, "").ok();
+    let certificate = user.certificate.data.clone().or_else(|| in_file(&user.certificate.file));
+    let certificate = certificate.and_then(|pem| expiry::of_certificate(&String::from_utf8_lossy(&pem)));
+    let token = in_file(&user.token_file).map(|token| String::from_utf8_lossy(&token).into_owned());
+    let token = token.or_else(|| user.token.clone()).and_then(|token| expiry::of_token(token.trim()));
+    let certificate = certificate.map(|expiry| ("client certificate", expiry));
+    certificate.into_iter().chain(token.map(|expiry| ("token", expiry))).collect()
+}
+
+/// An error in what a kubeconfig says, with the context that says it.
+fn in_context(name: &str, error: Error) -> Error {
     match error {
-        AuthError::AuthExecRun { cmd, .. } => {
-            // The command as Rust prints it starts with the variables that were set; the program is what tells.
-            let program = cmd.split(' ').find(|word| !word.contains('=')).unwrap_or(cmd);
-            Error::Io { what: format!("credentials plug-in {}", program.replace('"', "`")), message }
-        }
-        _ => Error::Io { what: "credentials".to_owned(), message },
+        Error::Malformed(why) => Error::Malformed(format!("context `{name}`: {why}")),
+        Error::Unsupported(why) => Error::Unsupported(format!("context `{name}`: {why}")),
+        other => other,
     }
 }
 
@@ -446,11 +477,20 @@ apiVersion: v1
 kind: Config
 current-context: one
 clusters: [{name: big, cluster: {server: "http://127.0.0.1:1", certificate-authority: pki/ca.crt}}]
-users: [{name: me, user: {tokenFile: /abs/token, exec: {apiVersion: v1, command: ./bin/login}}}]
+users: [{name: me, user: {tokenFile: /abs/token}}]
 contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: {cluster: big, user: me}}]
 "#;
 
-    /// What a machine with these files in `/k` is configured for: `name: how`, and the other contexts.
+    fn tell(cluster: &Arc<Cluster>) -> String {
+        match &cluster.access {
+            Access::Client(_) => format!("{}: client", cluster.name),
+            Access::Context(_) => format!("{}: context of {}", cluster.name, cluster.cluster_name),
+            Access::Broken(error) => format!("{}: {error}", cluster.name),
+        }
+    }
+
+    /// What a machine with these files in `/k` is configured for: `name: how`, and the other contexts. The program runs
+    /// on a machine with the same variables.
     fn configured(
         files: &[(&str, &str)],
         settings: Settings,
@@ -464,13 +504,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         }
         let sys = sys.with_variables(variables.iter().copied());
         let mut configured = Configured::default();
-        configured.refresh(&sys, &settings);
-        let tell = |cluster: &Arc<Cluster>| match &cluster.access {
-            Access::Client(_) => format!("{}: client", cluster.name),
-            Access::Context(_) => format!("{}: context of {}", cluster.name, cluster.cluster_name),
-            Access::InCluster => format!("{}: here", cluster.name),
-            Access::Broken(error) => format!("{}: {error}", cluster.name),
-        };
+        configured.refresh(&sys, &sys, &settings);
         (configured.clusters.iter().map(tell).collect(), configured.others)
     }
 
@@ -502,14 +536,44 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
     }
 
     #[test]
+    fn a_bad_context_hides_no_other() {
+        let from = [("KUBECONFIG", "/k/a")];
+        let bad = ", {name: a}, {name: b, context: {user: me}}, {name: c, context: {cluster: absent}},
+            {name: d, context: {cluster: [7]}}, {name: e, context: {cluster: big, user: absent}}, {context: {cluster: big}}, 8]";
+        let text = format!("{}{bad}", TWO.trim_end().trim_end_matches(']'));
+        let (clusters, others) = configured(&[("a", &text)], Settings::default(), &from);
+        assert_eq!(clusters, ["one: context of big"]);
+        assert_eq!(others, ["two", "a", "b", "c", "d", "e"]);
+        let (clusters, _) = configured(&[("a", &text)], contexts(&["*"]), &from);
+        assert_eq!(
+            clusters,
+            [
+                "/k/a: contexts[7] has no name",
+                "/k/a: contexts[8]: it is a number, not a mapping",
+                "one: context of big",
+                "two: context of big",
+                "a: /k/a: the context `a` names no cluster",
+                "b: /k/a: the context `b` names no cluster",
+                "c: /k/a: the context `c` names the cluster `absent`, which is not there",
+                "d: context `d`: /k/a: `cluster` is a list, not a text",
+                "e: context of big",
+            ]
+        );
+    }
+
+    #[test]
     fn no_configuration_says_so() {
         let none = "no cluster is configured: there is no kubeconfig, and the program does not run in a cluster";
         let (clusters, _) = configured(&[], Settings::default(), &[("HOME", "/home/me")]);
         assert_eq!(clusters, [format!("kubeconfig: {none}")]);
-        let (clusters, _) = configured(&[], Settings::default(), &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")]);
-        assert_eq!(clusters, ["in-cluster: here"]);
+        let in_cluster = [("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("KUBERNETES_SERVICE_PORT", "443")];
+        let (clusters, _) = configured(&[], Settings::default(), &in_cluster);
+        assert_eq!(clusters, ["in-cluster: context of in-cluster"]);
+        let (clusters, _) = configured(&[], contexts(&["in-cluster"]), &in_cluster[..1]);
+        let absent = "the program does not run in a cluster: KUBERNETES_SERVICE_PORT is not set";
+        assert_eq!(clusters, [format!("in-cluster: {absent}")]);
         let settings = Settings { kubeconfig: Some("/k/absent".into()), ..Settings::default() };
-        let (clusters, _) = configured(&[], settings, &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")]);
+        let (clusters, _) = configured(&[], settings, &in_cluster);
         assert_eq!(clusters, ["/k/absent: there is no such kubeconfig"]);
         let (clusters, _) = configured(
             &[("a", &TWO.replace("current-context: one", ""))],
@@ -521,14 +585,20 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
     }
 
     #[test]
-    fn paths_are_relative_to_the_file() {
-        let mut config = Kubeconfig::from_yaml(TWO).unwrap();
-        settle_paths(&Sys::live(), Path::new("/home/me/.kube/config"), &mut config);
-        let user = config.auth_infos[0].auth_info.as_ref().unwrap();
-        let authority = config.clusters[0].cluster.as_ref().unwrap().certificate_authority.as_deref();
-        assert_eq!(authority, Some("/home/me/.kube/pki/ca.crt"));
-        assert_eq!(user.token_file.as_deref(), Some("/abs/token"));
-        assert_eq!(user.exec.as_ref().unwrap().command.as_deref(), Some("/home/me/.kube/./bin/login"));
+    fn the_programs_own_cluster_is_found_whatever_host_is_read() {
+        let (host, pod) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let variables = [("KUBERNETES_SERVICE_HOST", "fd00::1"), ("KUBERNETES_SERVICE_PORT", "6443")];
+        let own = Sys::at(pod.path()).with_variables(variables);
+        for (root, token) in [(host.path(), "the host's"), (pod.path(), "the pod's")] {
+            std::fs::create_dir_all(root.join(&SERVICE_ACCOUNT[1..])).unwrap();
+            std::fs::write(root.join(&SERVICE_ACCOUNT[1..]).join("token"), token).unwrap();
+        }
+        let mut configured = Configured::default();
+        configured.refresh(&Sys::at(host.path()), &own, &Settings::default());
+        let Access::Context(target) = &configured.clusters[0].access else { panic!("{:?}", configured.clusters) };
+        assert_eq!(target.cluster.server.as_deref(), Some("https://[fd00::1]:6443"));
+        let token = read_file(&target.files, target.user.token_file.as_ref().unwrap(), "token");
+        assert_eq!(token, Ok(b"the pod's".to_vec()));
     }
 
     #[test]
@@ -537,36 +607,110 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let sys = Sys::at(root.path()).with_variables([("KUBECONFIG", "/a")]);
         std::fs::write(root.path().join("a"), TWO).unwrap();
         let mut configured = Configured::default();
-        configured.refresh(&sys, &Settings::default());
+        configured.refresh(&sys, &sys, &Settings::default());
         let first = configured.clusters[0].clone();
-        configured.refresh(&sys, &Settings::default());
+        configured.refresh(&sys, &sys, &Settings::default());
         assert!(Arc::ptr_eq(&first, &configured.clusters[0]));
         std::fs::write(root.path().join("a"), TWO.replace("current-context: one", "current-context: two")).unwrap();
-        configured.refresh(&sys, &Settings::default());
+        configured.refresh(&sys, &sys, &Settings::default());
         assert_eq!(&*configured.clusters[0].name, "two");
+    }
+
+    /// Why the plug-in of a kubeconfig at that path is not run.
+    fn refusal(sys: &Sys, path: &Path) -> Option<String> {
+        let mut configured = Configured::default();
+        let settings = Settings { kubeconfig: Some(path.to_owned()), contexts: vec!["c".to_owned()] };
+        configured.refresh(sys, &Sys::live(), &settings);
+        let Access::Context(target) = &configured.clusters[0].access else {
+            panic!("{:?}", tell(&configured.clusters[0]))
+        };
+        target.distrust.clone()
+    }
+
+    #[test]
+    fn plug_ins_are_run_only_from_a_kubeconfig_of_ones_own() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, EXEC.replace("COMMAND", "ls").replace("ARGUMENTS", "[]")).unwrap();
+        let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        for good in [0o600, 0o644, 0o400] {
+            mode(good);
+            assert_eq!(refusal(&Sys::live(), &path), None, "{good:o}");
+        }
+        for bad in [0o666, 0o664, 0o622, 0o602] {
+            mode(bad);
+            let why = refusal(&Sys::live(), &path).unwrap();
+            assert!(why.ends_with(&format!("can be written by others: run `chmod go-w {}`", path.display())), "{why}");
+        }
+        mode(0o600);
+        let why = refusal(&Sys::at(folder.path()), Path::new("/config")).unwrap();
+        assert!(why.starts_with("the kubeconfig lies under ") && why.contains("not on the machine"), "{why}");
+    }
+
+    const EXEC: &str = "{contexts: [{name: c, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: 'SERVER'}}],
+        users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: COMMAND, args: ARGUMENTS, provideClusterInfo: true}}}]}";
+
+    /// The connection of a user who has a plug-in.
+    async fn connected(server: &str, command: &str, arguments: &str) -> Result<Established> {
+        let text = EXEC.replace("SERVER", server).replace("COMMAND", command).replace("ARGUMENTS", arguments);
+        let mut kubeconfig = Kubeconfig::default();
+        kubeconfig.add(Origin { path: "/c".into(), distrust: None }, &text).unwrap();
+        let (_, target) = target(&kubeconfig, &kubeconfig.contexts[0], &Sys::live(), &Sys::live()).unwrap();
+        target.connect().await
     }
 
     #[tokio::test]
     async fn a_plug_in_that_fails_says_why() {
+        let shell = |script: &str| ("sh", format!("[-c, '{script}']"));
         let cases = [
+            (shell("echo token has expired >&2; exit 3"), "`sh`: failed (exit status: 3): token has expired"),
+            (("/absent/plug-in", "[]".to_owned()), "`/absent/plug-in`: cannot be run: No such file or directory"),
+            (("absent-plug-in", "[]".to_owned()), "`absent-plug-in`: is in no folder of PATH; install it"),
+            (("echo", "[garbage]".to_owned()), "`echo`: printed no ExecCredential with a `status`"),
+            (("echo", "['{status: {}}']".to_owned()), "`echo`: printed neither a token nor a certificate"),
+            (("echo", "['{status: {clientKeyData: x}}']".to_owned()), "`echo`: printed only one of"),
             (
-                "sh",
-                "[-c, 'echo token has expired >&2; exit 3']",
-                "credentials plug-in `sh`: failed (exit status: 3): token has expired",
+                ("echo", "['{status: {token: x, expirationTimestamp: soon}}']".to_owned()),
+                "`echo`: printed the expirationTimestamp `soon`",
             ),
-            ("/absent/plug-in", "[]", "credentials: unable to run auth exec: No such file or directory (os error 2)"),
-            ("echo", "[garbage]", "credentials: failed to parse auth exec output: "),
+            (shell("exec cat /dev/zero"), "`sh`: prints more than 1 MiB"),
         ];
-        for (command, arguments, expected) in cases {
-            let text = format!(
-                "{{contexts: [{{name: c, context: {{cluster: c, user: u}}}}], clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:1'}}}}],
-                  users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: {command}, args: {arguments}}}}}}}]}}"
-            );
-            let mut config = Kubeconfig::from_yaml(&text).unwrap();
-            settle_paths(&Sys::live(), Path::new("/"), &mut config);
-            let error =
-                Cluster::new("c", "c", Access::Context(Arc::new(config))).connect().await.err().unwrap().to_string();
-            assert!(error.starts_with(expected), "{error}");
+        for ((command, arguments), expected) in cases {
+            let error = connected("https://127.0.0.1:1", command, &arguments).await.err().unwrap().to_string();
+            assert!(error.starts_with(&format!("credentials plug-in {expected}")), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plug_in_that_is_given_up_ends_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = folder.path().join("held");
+        // Who reads from this end learns when nobody holds the other one any more.
+        rustix::fs::mknodat(rustix::fs::CWD, &held, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let script = format!("[-c, 'sleep 1000 > {0} & echo up > {0}; wait']", held.display());
+        let connecting = tokio::spawn(async move { connected("https://127.0.0.1:1", "sh", &script).await.err() });
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut file = std::fs::File::open(&held).unwrap();
+            let mut first = [0; 3];
+            std::io::Read::read_exact(&mut file, &mut first).unwrap();
+            (file, first)
+        });
+        let (mut file, first) = reading.await.unwrap();
+        assert_eq!(&first, b"up\n");
+        connecting.abort();
+        let rest = tokio::task::spawn_blocking(move || std::io::Read::read_to_end(&mut file, &mut Vec::new()).unwrap());
+        assert_eq!(rest.await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn no_plug_in_runs_for_a_server_without_tls() {
+        let folder = tempfile::tempdir().unwrap();
+        let ran = folder.path().join("ran");
+        for server in ["http://127.0.0.1:1", "127.0.0.1:1", "HTTP://127.0.0.1:1"] {
+            let established = connected(server, "touch", &format!("['{}']", ran.display())).await.unwrap();
+            assert!(established.warning.is_some_and(|warning| warning.contains("are not sent, and no plug-in is run")));
+            assert!(!ran.exists(), "{server}");
         }
     }
 }

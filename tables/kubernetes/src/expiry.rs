@@ -39,6 +39,11 @@ const GENERALIZED_TIME: u8 = 0x18;
 
 /// The end of an X.509 certificate's validity.
 fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+    validity(certificate).map(|(_, end)| end)
+}
+
+/// Begin and end of an X.509 certificate's validity.
+pub(crate) fn validity(certificate: &[u8]) -> Option<(Timestamp, Timestamp)> {
     let (_, certificate, _) = element(certificate)?;
     let (_, mut fields, _) = element(certificate)?;
     // An optional version, then serial number, algorithm and issuer.
@@ -53,9 +58,9 @@ fn not_after(certificate: &[u8]) -> Option<Timestamp> {
         fields = rest;
     }
     let (_, validity, _) = element(fields)?;
-    let (_, _, rest) = element(validity)?;
-    let (tag, time, _) = element(rest)?;
-    moment(tag, std::str::from_utf8(time).ok()?)
+    let (begin_tag, begin, rest) = element(validity)?;
+    let (end_tag, end, _) = element(rest)?;
+    Some((moment(begin_tag, std::str::from_utf8(begin).ok()?)?, moment(end_tag, std::str::from_utf8(end).ok()?)?))
 }
 
 /// The first element of DER data: its tag, its content, and what comes after it.

@@ -9,7 +9,10 @@
 
 mod call;
 mod clusters;
+mod connection;
+mod credentials;
 mod expiry;
+mod kubeconfig;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
@@ -23,9 +26,11 @@ pub mod kubernetes_role_policy_rules;
 pub mod kubernetes_service_accounts;
 mod pages;
 mod pod_spec;
+mod proxy;
 pub mod resource;
 #[cfg(test)]
 mod testing;
+mod trust;
 
 pub use clusters::{Kubernetes, Settings};
 use indago_table::json::Shape;

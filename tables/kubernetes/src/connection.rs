@@ -1,0 +1,494 @@
+//! A connection to one API server, made from what the kubeconfig says of it.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use indago_table::{Error, Result, Sys};
+use k8s_openapi::jiff::Timestamp as Expiry;
+use kube::client::Body;
+use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
+
+use crate::credentials::{self, Credentials, Program};
+use crate::kubeconfig::{Cluster, Exec, Material, User};
+use crate::proxy::proxy_for;
+use crate::trust::{Identity, Trust, client_config};
+
+/// What there is to know for reaching a server.
+pub(crate) struct Target {
+    pub(crate) cluster: Cluster,
+    pub(crate) user: User,
+    /// The user that the context names, where the kubeconfig has none of that name.
+    pub(crate) absent_user: Option<String>,
+    /// The machine that has the files which the kubeconfig names.
+    pub(crate) files: Sys,
+    /// The machine that the program runs on: its clock, its variables, its programs.
+    pub(crate) own: Sys,
+    /// Why no plug-in is run.
+    pub(crate) distrust: Option<String>,
+}
+
+/// What connects.
+#[derive(Clone)]
+pub(crate) struct Established {
+    pub(crate) client: kube::Client,
+    /// When it has to be made anew.
+    pub(crate) until: Option<Expiry>,
+    /// What its user should know.
+    pub(crate) warning: Option<String>,
+}
+
+/// How long one attempt to open a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Files that a connection depends on are read again after so many seconds, for the next query.
+const FILE_SECONDS: i64 = 60;
+/// What a kubeconfig or a file that it names may hold.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// A small file; that it is not there is more than silence.
+pub(crate) fn read_file(sys: &Sys, path: &Path, what: &str) -> Result<Vec<u8>> {
+    let named = || format!("`{what}` {}", path.display());
+    let read = || {
+        let mut bytes = Vec::new();
+        let file = sys.open(path)?;
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| sys.read_error(path, &error))?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) if bytes.len() as u64 > MOST_BYTES => {
+            Err(Error::Malformed(format!("{} is larger than {} MiB", named(), MOST_BYTES >> 20)))
+        }
+        Ok(bytes) => Ok(bytes),
+        Err(Error::Gone(_)) => Err(Error::Unsupported(format!("{} does not exist", named()))),
+        Err(Error::Denied { .. }) => Err(Error::denied(named())),
+        Err(other) => Err(other),
+    }
+}
+
+impl Target {
+    /// Connects; nothing is sent yet.
+    pub(crate) async fn connect(&self) -> Result<Established> {
+        let server = Server::parse(self.cluster.server.as_deref().unwrap_or_default())?;
+        let is_https = server.base.scheme_str() == Some("https");
+        let mut warning = None;
+        let (mut source, mut identity) = (credentials::Source::Nowhere, None);
+        if is_https {
+            source = credentials::source(&self.user, &self.files, |exec| self.program(exec, &server))?;
+            identity = self.identity()?;
+        } else if self.user.has_credentials() {
+            let hint = "the credentials of the user are not sent, and no plug-in is run, because `server` is http://";
+            warning = Some(format!("{hint}, as kubectl does it; write https:// if the server speaks TLS"));
+        }
+        let credentials = Credentials::new(source, self.own.clone());
+        let given = credentials.begin().await?;
+        let mut until = self.until();
+        if let Some(given) = given
+            && given.identity.is_some()
+        {
+            (identity, until) = (given.identity, given.until.into_iter().chain(until).min());
+        }
+        let send = self.sender(&server, identity.as_ref())?;
+        let mut headers = credentials::impersonation(&self.user.impersonation)?;
+        headers.extend(server.user.clone().map(|user| (AUTHORIZATION, user)));
+        let shared = Arc::new((server, credentials, headers, send));
+        let service = tower::service_fn(move |mut request: Request<Body>| {
+            let shared = shared.clone();
+            async move {
+                let (server, credentials, headers, send) = &*shared;
+                if let Some(header) = credentials.header().await? {
+                    request.headers_mut().insert(AUTHORIZATION, header);
+                }
+                request.headers_mut().extend(headers.clone());
+                *request.uri_mut() = server.uri(request.uri())?;
+                Ok::<_, tower::BoxError>(send(request).await?)
+            }
+        });
+        Ok(Established { client: kube::Client::new(service, "default"), until, warning })
+    }
+
+    /// When files may have changed.
+    fn until(&self) -> Option<Expiry> {
+        let files = [&self.cluster.authority, &self.user.certificate, &self.user.key];
+        let has_files = files.iter().any(|material| material.data.is_none() && material.file.is_some());
+        has_files.then(|| Expiry::from_second(self.own.now().seconds() + FILE_SECONDS).ok()).flatten()
+    }
+
+    fn material(&self, material: &Material, what: &str) -> Result<Option<Vec<u8>>> {
+        match (&material.data, &material.file) {
+            (Some(data), _) => Ok(Some(data.clone())),
+            (None, Some(file)) => read_file(&self.files, file, what).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        let certificate = self.material(&self.user.certificate, "client-certificate")?;
+        let key = self.material(&self.user.key, "client-key")?;
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
+            (None, None) => Ok(None),
+            (certificate, _) => {
+                let (there, absent) = match certificate {
+                    Some(_) => ("client-certificate", "client-key"),
+                    None => ("client-key", "client-certificate"),
+                };
+                Err(Error::Malformed(format!("the user has a `{there}`, but no `{absent}`")))
+            }
+        }
+    }
+
+    fn program(&self, exec: &Exec, server: &Server) -> Result<Program> {
+        if let Some(why) = &self.distrust {
+            return Err(Error::Unsupported(format!("credentials plug-in `{}` is not run: {why}", exec.command)));
+        }
+        let cluster = if exec.provide_cluster_info { Some(self.cluster_info(server)?) } else { None };
+        Ok(Program { exec: exec.clone(), cluster, sys: self.own.clone() })
+    }
+
+    /// What a plug-in hears of the cluster.
+    fn cluster_info(&self, server: &Server) -> Result<Value> {
+        let Cluster { tls_server_name, insecure, authority, proxy_url, disable_compression, plugin_config, .. } =
+            &self.cluster;
+        let authority = self.material(authority, "certificate-authority")?;
+        let mut info = json!({
+            "server": server.base.to_string().trim_end_matches('/'),
+            "tls-server-name": tls_server_name,
+            "insecure-skip-tls-verify": insecure.then_some(true),
+            "certificate-authority-data": authority.map(|authority| STANDARD.encode(authority)),
+            "proxy-url": proxy_url,
+            "disable-compression": disable_compression.then_some(true),
+            "config": plugin_config,
+        });
+        if let Some(info) = info.as_object_mut() {
+            info.retain(|_, value| !value.is_null());
+        }
+        Ok(info)
+    }
+
+    /// What sends requests: through a proxy or not, over TLS or not.
+    fn sender(&self, server: &Server, identity: Option<&Identity>) -> Result<Send> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let proxy = proxy_for(&server.base, self.cluster.proxy_url.as_deref(), &self.own)?;
+        let is_https = server.base.scheme_str() == Some("https");
+        let is_tls_proxy = proxy.as_ref().is_some_and(|proxy| proxy.scheme_str() == Some("https"));
+        if !is_https && !is_tls_proxy {
+            return Ok(match proxy {
+                None => sender(http, None),
+                Some(proxy) if is_socks(&proxy) => sender(socks(&proxy, http)?, None),
+                Some(proxy) => sender(Forward { inner: http, proxy: plain(&proxy)? }, basic_of(&proxy)?),
+            });
+        }
+        let trust = match (self.cluster.insecure, self.material(&self.cluster.authority, "certificate-authority")?) {
+            (true, Some(_)) => {
+                let both = "`insecure-skip-tls-verify` and `certificate-authority` are both set";
+                return Err(Error::Malformed(format!("{both}: remove one, as kubectl asks, too")));
+            }
+            (true, None) => Trust::Anyone,
+            (false, Some(pem)) => Trust::Authorities(pem),
+            (false, None) => Trust::Machine,
+        };
+        let tls = client_config(&trust, identity)?;
+        let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
+        let to_proxy = to_proxy.wrap_connector(http.clone());
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let builder = match &self.cluster.tls_server_name {
+            Some(name) => {
+                let unfit = |_| Error::Malformed(format!("`tls-server-name` {name} is not the name of a host"));
+                let name = ServerName::try_from(name.clone()).map_err(unfit)?;
+                builder.with_server_name_resolver(FixedServerNameResolver::new(name))
+            }
+            None => builder,
+        };
+        let to_server = builder.enable_http1();
+        Ok(match proxy {
+            None => sender(to_server.wrap_connector(http), None),
+            Some(proxy) if is_socks(&proxy) => sender(to_server.wrap_connector(socks(&proxy, http)?), None),
+            Some(proxy) if !is_https => sender(Forward { inner: to_proxy, proxy: plain(&proxy)? }, basic_of(&proxy)?),
+            Some(proxy) => {
+                let tunnel = Tunnel::new(plain(&proxy)?, to_proxy);
+                let tunnel = match basic_of(&proxy)? {
+                    Some(user) => tunnel.with_auth(user),
+                    None => tunnel,
+                };
+                sender(to_server.wrap_connector(tunnel), None)
+            }
+        })
+    }
+}
+
+impl User {
+    fn has_credentials(&self) -> bool {
+        self.token.is_some()
+            || self.token_file.is_some()
+            || self.username.is_some()
+            || self.exec.is_some()
+            || self.auth_provider.is_some()
+            || self.certificate.is_set()
+    }
+}
+
+/// Sends a request.
+type Send = Box<dyn Fn(Request<Body>) -> hyper_util::client::legacy::ResponseFuture + std::marker::Send + Sync>;
+
+fn sender<C>(connector: C, proxy_user: Option<HeaderValue>) -> Send
+where
+    C: Connect + Clone + std::marker::Send + Sync + 'static,
+{
+    let client: Client<C, Body> = Client::builder(TokioExecutor::new()).build(connector);
+    let headers: HeaderMap = proxy_user.map(|user| (PROXY_AUTHORIZATION, user)).into_iter().collect();
+    Box::new(move |mut request| {
+        request.headers_mut().extend(headers.clone());
+        client.request(request)
+    })
+}
+
+/// The address of an API server.
+#[derive(Debug)]
+struct Server {
+    /// Scheme, host and port, and a path before the API's own.
+    base: Uri,
+    /// Name and password that the address holds.
+    user: Option<HeaderValue>,
+}
+
+impl Server {
+    /// Reads an address as kubectl does: without a scheme it is host and port, and plain HTTP.
+    fn parse(text: &str) -> Result<Self> {
+        // A password in it is not repeated.
+        let shown = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+        let wrong = |why: &str| Error::Malformed(format!("`server` {shown} {why}"));
+        if text.is_empty() {
+            return Err(Error::Malformed(
+                "the cluster has no `server`: write its address, https://HOST:PORT".to_owned(),
+            ));
+        }
+        let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+        let scheme = scheme.to_ascii_lowercase();
+        if !["http", "https"].contains(&&*scheme) {
+            return Err(wrong(&format!("has the scheme `{scheme}`: it must be https or http")));
+        }
+        if rest.is_empty() || rest.starts_with(['/', '?', '#']) {
+            return Err(wrong("names no host"));
+        }
+        let uri: Uri =
+            format!("{scheme}://{rest}").parse().map_err(|error| wrong(&format!("is not a URL: {error}")))?;
+        if !text.contains("://") && uri.path() != "/" {
+            return Err(wrong("must be a URL, or host and port"));
+        }
+        let base = plain(&uri).ok().filter(|base| base.host().is_some_and(|host| !host.is_empty()));
+        let base = base.ok_or_else(|| wrong("names no host"))?;
+        let port = base.authority().map(|authority| authority.as_str().len() - authority.host().len()).unwrap_or(0);
+        if port > 1 && base.port_u16().is_none_or(|port| port == 0) {
+            return Err(wrong("has a port that is not a number from 1 to 65535"));
+        }
+        let user = basic_of(&uri)?;
+        match base.authority() {
+            // Who speaks SOCKS takes 443 for the port that is not said.
+            Some(host) if scheme == "http" && base.port_u16().is_none() => {
+                let whole = format!("http://{}:80{}", host.host(), base.path());
+                Ok(Server { base: whole.parse().map_err(|_| wrong("is not a URL"))?, user })
+            }
+            _ => Ok(Server { base, user }),
+        }
+    }
+
+    /// The whole address of one request.
+    fn uri(&self, request: &Uri) -> Result<Uri> {
+        let mut parts = self.base.clone().into_parts();
+        let path = request.path_and_query().map_or("/", |path| path.as_str());
+        let whole = format!("{}{path}", self.base.path().trim_end_matches('/'));
+        let unfit = |error: &dyn std::fmt::Display| Error::Malformed(format!("GET {whole}: {error}"));
+        parts.path_and_query = Some(whole.parse().map_err(|error: http::uri::InvalidUri| unfit(&error))?);
+        Uri::from_parts(parts).map_err(|error| unfit(&error))
+    }
+}
+
+/// An address without the name and password in it.
+fn plain(uri: &Uri) -> Result<Uri> {
+    let mut parts = uri.clone().into_parts();
+    let bare = |authority: Authority| {
+        let text = authority.as_str();
+        text.rsplit_once('@').map_or(text, |(_, host)| host).parse::<Authority>()
+    };
+    let unfit = |_| Error::Malformed("the address names no host".to_owned());
+    parts.authority = parts.authority.map(bare).transpose().map_err(unfit)?;
+    Uri::from_parts(parts).map_err(|error| Error::Malformed(error.to_string()))
+}
+
+fn is_socks(proxy: &Uri) -> bool {
+    proxy.scheme_str().is_some_and(|scheme| scheme.starts_with("socks5"))
+}
+
+fn socks(proxy: &Uri, connector: HttpConnector) -> Result<SocksV5<HttpConnector>> {
+    let socks = SocksV5::new(plain(proxy)?, connector);
+    Ok(match user_of(proxy) {
+        Some((name, password)) => socks.with_auth(name, password),
+        None => socks,
+    })
+}
+
+/// Name and password that an address holds.
+fn user_of(uri: &Uri) -> Option<(String, String)> {
+    let (user, _) = uri.authority()?.as_str().rsplit_once('@')?;
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    Some((unescaped(name), unescaped(password)))
+}
+
+/// The same as a header says them.
+fn basic_of(uri: &Uri) -> Result<Option<HeaderValue>> {
+    user_of(uri).map(|(name, password)| credentials::basic(&name, &password)).transpose()
+}
+
+/// A text with its percent escapes replaced; what is no escape stays.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = |byte: &u8| char::from(*byte).to_digit(16);
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
+                bytes.push((hex(high).unwrap_or(0) * 16 + hex(low).unwrap_or(0)) as u8);
+                rest = after;
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Connects to a proxy that passes plain HTTP requests on, with the whole address in each.
+#[derive(Clone)]
+struct Forward<C> {
+    inner: C,
+    proxy: Uri,
+}
+
+/// A connection to such a proxy.
+struct Forwarding<T>(T);
+
+impl<C: tower::Service<Uri>> tower::Service<Uri> for Forward<C>
+where
+    C::Future: std::marker::Send + 'static,
+{
+    type Response = Forwarding<C::Response>;
+    type Error = C::Error;
+    type Future = futures::future::MapOk<C::Future, fn(C::Response) -> Forwarding<C::Response>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        futures::TryFutureExt::map_ok(self.inner.call(self.proxy.clone()), Forwarding)
+    }
+}
+
+impl<T: Connection> Connection for Forwarding<T> {
+    fn connected(&self) -> Connected {
+        self.0.connected().proxy(true)
+    }
+}
+
+impl<T: Read + Unpin> Read for Forwarding<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, into)
+    }
+}
+
+impl<T: Write + Unpin> Write for Forwarding<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<std::io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.0).poll_write(context, from));
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// kubectl 1.32 read these addresses so, and refused the others.
+    #[test]
+    fn addresses_are_read_as_kubectl_reads_them() {
+        let url = |server: &str| {
+            let server = Server::parse(server);
+            let uri = server.and_then(|server| server.uri(&Uri::from_static("/api/v1/pods?limit=5")));
+            uri.map_or_else(|error| error.to_string(), |uri| uri.to_string())
+        };
+        for (server, expected) in [
+            ("127.0.0.1:18001", "http://127.0.0.1:18001/api/v1/pods?limit=5"),
+            ("localhost:8080", "http://localhost:8080/api/v1/pods?limit=5"),
+            ("localhost", "http://localhost:80/api/v1/pods?limit=5"),
+            ("127.0.0.1:18001/", "http://127.0.0.1:18001/api/v1/pods?limit=5"),
+            ("HTTP://127.0.0.1:18001", "http://127.0.0.1:18001/api/v1/pods?limit=5"),
+            ("https://h", "https://h/api/v1/pods?limit=5"),
+            ("https://h:", "https://h:/api/v1/pods?limit=5"),
+            ("https://h:6443/", "https://h:6443/api/v1/pods?limit=5"),
+            ("https://h/k8s/clusters/c-1", "https://h/k8s/clusters/c-1/api/v1/pods?limit=5"),
+            ("https://h/k8s/?x=1#y", "https://h/k8s/api/v1/pods?limit=5"),
+            ("https://[fd00::1]:6443", "https://[fd00::1]:6443/api/v1/pods?limit=5"),
+            ("https://joe:pw@h:6443", "https://h:6443/api/v1/pods?limit=5"),
+            ("", "the cluster has no `server`: write its address, https://HOST:PORT"),
+            ("127.0.0.1:18001/x", "`server` 127.0.0.1:18001/x must be a URL, or host and port"),
+            ("ftp://h", "`server` ftp://h has the scheme `ftp`: it must be https or http"),
+            (" http://h", "`server`  http://h has the scheme ` http`: it must be https or http"),
+            ("http://h ", "`server` http://h  is not a URL: invalid uri character"),
+            ("https://h:0", "`server` https://h:0 has a port that is not a number from 1 to 65535"),
+            ("https://h:65536", "`server` https://h:65536 has a port that is not a number from 1 to 65535"),
+            ("https://joe:secret@h:x", "`server` h:x has a port that is not a number from 1 to 65535"),
+            ("https://", "`server` https:// names no host"),
+            ("https:///x", "`server` https:///x names no host"),
+            ("https://fd00::1:6443", "`server` https://fd00::1:6443 is not a URL: invalid authority"),
+            ("\u{e9}", "`server` \u{e9} is not a URL: invalid uri character"),
+            (":", "`server` : names no host"),
+            ("://", "`server` :// has the scheme ``: it must be https or http"),
+            ("@", "`server`  is not a URL: invalid authority"),
+        ] {
+            assert_eq!(url(server), expected, "{server}");
+        }
+        let user = |server| Server::parse(server).unwrap().user.map(|user| user.to_str().unwrap().to_owned());
+        assert_eq!(user("https://joe:p%40w@h").as_deref(), Some("Basic am9lOnBAdw=="));
+        assert_eq!(user("https://h"), None);
+    }
+
+    #[test]
+    fn escapes_become_what_they_stand_for() {
+        for (text, expected) in
+            [("a%41%2", "aA%2"), ("%", "%"), ("%zz%+A", "%zz%+A"), ("%C3%A9", "\u{e9}"), ("%ff", "\u{fffd}")]
+        {
+            assert_eq!(unescaped(text), expected);
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Who asks an API server: tokens, passwords, and the programs that give credentials.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use indago_table::{Error, Result, Sys, Timestamp};
+use k8s_openapi::jiff::Timestamp as Expiry;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+use crate::connection::read_file;
+use crate::kubeconfig::{Exec, Impersonation, User, parse_yaml};
+use crate::trust::Identity;
+
+/// Where the header that says who asks comes from.
+pub(crate) enum Source {
+    Nowhere,
+    Fixed(HeaderValue),
+    /// A file of a machine, read again once a minute, and the token that counts where it cannot be read.
+    File(Sys, PathBuf, Option<String>),
+    Program(Program),
+}
+
+/// A program that gives credentials.
+pub(crate) struct Program {
+    pub(crate) exec: Exec,
+    /// What it hears of the cluster, where it wants to.
+    pub(crate) cluster: Option<Value>,
+    pub(crate) sys: Sys,
+}
+
+/// Credentials, kept while they are good.
+pub(crate) struct Credentials {
+    source: Source,
+    sys: Sys,
+    current: tokio::sync::Mutex<Option<Current>>,
+}
+
+/// The header, and when it has to be asked for again.
+struct Current {
+    header: Option<HeaderValue>,
+    until: Option<Expiry>,
+}
+
+/// What a program gives.
+pub(crate) struct Given {
+    header: Option<HeaderValue>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) until: Option<Expiry>,
+}
+
+/// A token file is read again after so many seconds.
+const FILE_SECONDS: i64 = 60;
+/// Credentials are renewed so many seconds before they expire.
+const MARGIN_SECONDS: i64 = 60;
+
+impl Credentials {
+    pub(crate) fn new(source: Source, sys: Sys) -> Self {
+        Credentials { source, sys, current: tokio::sync::Mutex::default() }
+    }
+
+    /// The value of `Authorization`.
+    pub(crate) async fn header(&self) -> Result<Option<HeaderValue>> {
+        match &self.source {
+            Source::Nowhere => Ok(None),
+            Source::Fixed(header) => Ok(Some(header.clone())),
+            Source::File(..) | Source::Program(_) => {
+                let mut current = self.current.lock().await;
+                let now = self.sys.now();
+                let is_good = |until: &Option<Expiry>| until.is_none_or(|until| until.as_second() > now.seconds());
+                if let Some(current) = current.as_ref().filter(|current| is_good(&current.until)) {
+                    return Ok(current.header.clone());
+                }
+                let renewed = self.renewed(now).await;
+                match (renewed, current.as_mut()) {
+                    (Ok(given), _) => Ok(current.insert(given).header.clone()),
+                    // As kubectl does: some programs remove their token file once it was read.
+                    (Err(_), Some(last)) if matches!(self.source, Source::File(..)) => {
+                        last.until = in_seconds(now, FILE_SECONDS);
+                        Ok(last.header.clone())
+                    }
+                    (Err(error), _) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Runs the program, if that is where credentials come from, before there is a connection.
+    pub(crate) async fn begin(&self) -> Result<Option<Given>> {
+        let Source::Program(program) = &self.source else { return self.header().await.map(|_| None) };
+        let given = program.run().await?;
+        *self.current.lock().await = Some(Current { header: given.header.clone(), until: margin(given.until) });
+        Ok(Some(given))
+    }
+
+    async fn renewed(&self, now: Timestamp) -> Result<Current> {
+        match &self.source {
+            Source::File(sys, path, fallback) => {
+                let token = match (read_token(sys, path), fallback) {
+                    (Err(_), Some(fallback)) => fallback.clone(),
+                    (token, _) => token?,
+                };
+                Ok(Current { header: Some(bearer(&token)?), until: in_seconds(now, FILE_SECONDS) })
+            }
+            Source::Program(program) => {
+                let given = program.run().await?;
+                Ok(Current { header: given.header, until: margin(given.until) })
+            }
+            Source::Nowhere | Source::Fixed(_) => Ok(Current { header: None, until: None }),
+        }
+    }
+}
+
+fn in_seconds(now: Timestamp, seconds: i64) -> Option<Expiry> {
+    Expiry::from_second(now.seconds() + seconds).ok()
+}
+
+fn margin(until: Option<Expiry>) -> Option<Expiry> {
+    until.and_then(|until| Expiry::from_second(until.as_second() - MARGIN_SECONDS).ok())
+}
+
+pub(crate) fn read_token(sys: &Sys, path: &Path) -> Result<String> {
+    let text = read_file(sys, path, "tokenFile")?;
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    if text.is_empty() { Err(Error::Malformed(format!("`tokenFile` {} is empty", path.display()))) } else { Ok(text) }
+}
+
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
+    secret(format!("Bearer {}", token.trim()), "the token")
+}
+
+pub(crate) fn basic(name: &str, password: &str) -> Result<HeaderValue> {
+    secret(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))), "the user name")
+}
+
+fn secret(value: String, what: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(value)
+        .map_err(|_| Error::Malformed(format!("{what} holds a character that cannot be sent, such as a line break")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The headers by which one user acts as another.
+pub(crate) fn impersonation(who: &Impersonation) -> Result<HeaderMap> {
+    let Impersonation { user, uid, groups, extra } = who;
+    let mut headers = HeaderMap::new();
+    let Some(user) = user else {
+        if uid.is_some() || !groups.is_empty() || !extra.is_empty() {
+            return Err(Error::Malformed("`as-uid`, `as-groups` and `as-user-extra` want `as` beside them".to_owned()));
+        }
+        return Ok(headers);
+    };
+    let mut add = |name: &str, value: &str| {
+        let unfit = || Error::Malformed(format!("`{name}: {value}` cannot be sent as a header"));
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+        headers.append(header, HeaderValue::from_str(value).map_err(|_| unfit())?);
+        Ok(())
+    };
+    add("impersonate-user", user)?;
+    uid.iter().try_for_each(|uid| add("impersonate-uid", uid))?;
+    groups.iter().try_for_each(|group| add("impersonate-group", group))?;
+    for (key, values) in extra {
+        let name = format!("impersonate-extra-{}", escaped(key));
+        values.iter().try_for_each(|value| add(&name, value))?;
+    }
+    Ok(headers)
+}
+
+/// A text with what a header's name cannot have as percent escapes.
+fn escaped(key: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
+    let escape = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    key.to_ascii_lowercase().bytes().map(escape).collect()
+}
+
+/// Where a user's credentials come from.
+pub(crate) fn source(user: &User, files: &Sys, program: impl FnOnce(&Exec) -> Result<Program>) -> Result<Source> {
+    if let Some(provider) = &user.auth_provider {
+        return match (&*provider.name, &provider.id_token) {
+            ("oidc", Some(token)) => Ok(Source::Fixed(bearer(token)?)),
+            ("oidc", None) => Err(Error::Malformed("`auth-provider` oidc has no `id-token`: sign in again".to_owned())),
+            (name, _) => Err(Error::Unsupported(format!(
+                "`auth-provider` {name} is no longer part of Kubernetes: use a credentials plug-in (`exec`) instead"
+            ))),
+        };
+    }
+    let has_token = user.token.is_some() || user.token_file.is_some();
+    match (&user.username, &user.token_file, &user.token, &user.exec) {
+        (Some(_), ..) if has_token => {
+            Err(Error::Malformed("the user has both a token and a password: remove one".to_owned()))
+        }
+        (Some(name), ..) => Ok(Source::Fixed(basic(name, user.password.as_deref().unwrap_or_default())?)),
+        (_, Some(file), fallback, _) => Ok(Source::File(files.clone(), file.clone(), fallback.clone())),
+        (_, _, Some(token), _) => Ok(Source::Fixed(bearer(token)?)),
+        (.., Some(exec)) => Ok(Source::Program(program(exec)?)),
+        _ => Ok(Source::Nowhere),
+    }
+}
+
+/// A plug-in may print so many bytes.
+const MOST_OUTPUT: u64 = 1 << 20;
+
+impl Program {
+    async fn run(&self) -> Result<Given> {
+        let exec = &self.exec;
+        let path = self.find()?;
+        let failed = |message: String| Error::Io { what: format!("credentials plug-in `{}`", exec.command), message };
+        let info = json!({
+            "apiVersion": exec.api_version,
+            "kind": "ExecCredential",
+            "spec": { "interactive": exec.always_interactive, "cluster": self.cluster },
+        });
+        let mut command = Command::new(path);
+        command.args(&exec.arguments).env("KUBERNETES_EXEC_INFO", info.to_string());
+        command.envs(exec.variables.iter().map(|(name, value)| (name, value)));
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        if exec.always_interactive {
+            command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
+        } else {
+            // Scans run in the background, several at once: a plug-in must not take the terminal from the shell. In a
+            // group of its own, it can be ended together with what it starts.
+            command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        }
+        let mut child = command.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
+        let mut group = Group(child.id().filter(|_| !exec.always_interactive));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let ended = futures::try_join!(read(stdout), read(stderr), child.wait());
+        let (stdout, stderr, status) = ended.map_err(|error| failed(error.to_string()))?;
+        group.0 = None;
+        if !status.success() {
+            let said = String::from_utf8_lossy(&stderr);
+            let said = said.trim();
+            return Err(failed(format!("failed ({status}){}{said}", if said.is_empty() { "" } else { ": " })));
+        }
+        given(&String::from_utf8_lossy(&stdout)).map_err(failed)
+    }
+
+    /// The program's file: where it says, or in the folders of `PATH`; never in the folder that one stands in.
+    fn find(&self) -> Result<PathBuf> {
+        let Exec { command, install_hint, .. } = &self.exec;
+        if command.contains('/') {
+            return Ok(PathBuf::from(command));
+        }
+        let path = self.sys.variable("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).find_map(|folder| {
+            let file = folder.join(command);
+            self.sys.metadata(&file).is_ok_and(|metadata| metadata.is_file()).then_some(file)
+        });
+        found.ok_or_else(|| {
+            let hint = install_hint.as_deref().map(|hint| format!(": {}", hint.trim())).unwrap_or_default();
+            let message = format!("is in no folder of PATH; install it{hint}");
+            Error::Io { what: format!("credentials plug-in `{command}`"), message }
+        })
+    }
+}
+
+/// What a program prints; more than it may is an error.
+async fn read(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(MOST_OUTPUT + 1).read_to_end(&mut bytes).await?;
+    }
+    if bytes.len() as u64 > MOST_OUTPUT {
+        return Err(std::io::Error::other(format!("prints more than {} MiB", MOST_OUTPUT >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// The processes of a program that runs, ended when nobody waits for it any more.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
+            kill_process_group(group, Signal::KILL).ok();
+        }
+    }
+}
+
+/// What a program printed, as credentials.
+fn given(text: &str) -> Result<Given, String> {
+    let documents = parse_yaml(text).map_err(|error| format!("printed no ExecCredential: {error}"))?;
+    let status = match documents.as_slice() {
+        [document] if document["status"].is_object() => &document["status"],
+        _ => return Err("printed no ExecCredential with a `status`".to_owned()),
+    };
+    let text = |name: &str| status[name].as_str().filter(|text| !text.is_empty());
+    let until = match text("expirationTimestamp") {
+        Some(time) => {
+            Some(time.parse().map_err(|_| format!("printed the expirationTimestamp `{time}`, which is not a time"))?)
+        }
+        None => None,
+    };
+    let identity = match (text("clientCertificateData"), text("clientKeyData")) {
+        (Some(certificate), Some(key)) => Some(Identity { certificate: certificate.into(), key: key.into() }),
+        (None, None) => None,
+        _ => return Err("printed only one of clientCertificateData and clientKeyData".to_owned()),
+    };
+    let header = text("token").map(bearer).transpose().map_err(|error| error.to_string())?;
+    if header.is_none() && identity.is_none() {
+        return Err("printed neither a token nor a certificate".to_owned());
+    }
+    Ok(Given { header, identity, until })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubeconfig::AuthProvider;
+
+    fn header(user: User, files: &Sys) -> String {
+        let none = |_: &Exec| Err(Error::Unsupported("a plug-in".to_owned()));
+        let credentials = source(&user, files, none).map(|source| Credentials::new(source, Sys::live()));
+        let header = credentials.and_then(|credentials| futures::executor::block_on(credentials.header()));
+        match header {
+            Ok(header) => header.map_or("nobody".to_owned(), |header| header.to_str().unwrap().to_owned()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// As kubectl 1.32 does, which was asked each of these.
+    #[test]
+    fn credentials_count_in_kubectls_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("good", "from file\n"), ("good2", " \tx\r\n\n"), ("empty", "\n"), ("odd", "a\nb")] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let files = Sys::at(folder.path());
+        let text = |text: &str| Some(text.to_owned());
+        let file = |name: &str| User { token_file: Some(format!("/{name}").into()), ..User::default() };
+        let named = User { username: text("joe"), ..User::default() };
+        let provider = |name: &str, id_token| Some(AuthProvider { name: name.into(), id_token });
+        let cases = [
+            (User::default(), "nobody"),
+            (User { token: text("t"), ..User::default() }, "Bearer t"),
+            (User { token: text("t\n"), ..User::default() }, "Bearer t"),
+            (
+                User { token: text("a\nb"), ..User::default() },
+                "the token holds a character that cannot be sent, such as a line break",
+            ),
+            (file("good"), "Bearer from file"),
+            (file("good2"), "Bearer x"),
+            (User { token: text("t"), ..file("good") }, "Bearer from file"),
+            (User { token: text("t"), ..file("absent") }, "Bearer t"),
+            (file("absent"), "`tokenFile` /absent does not exist"),
+            (file("empty"), "`tokenFile` /empty is empty"),
+            (file("odd"), "the token holds a character that cannot be sent, such as a line break"),
+            (User { password: text("pw"), ..named.clone() }, "Basic am9lOnB3"),
+            (named.clone(), "Basic am9lOg=="),
+            (User { token: text("t"), ..named.clone() }, "the user has both a token and a password: remove one"),
+            (User { exec: Some(Exec::default()), ..User::default() }, "a plug-in"),
+            (User { exec: Some(Exec::default()), token: text("t"), ..User::default() }, "Bearer t"),
+            (User { auth_provider: provider("oidc", text("i")), ..User::default() }, "Bearer i"),
+            (
+                User { auth_provider: provider("oidc", None), ..User::default() },
+                "`auth-provider` oidc has no `id-token`: sign in again",
+            ),
+            (
+                User { auth_provider: provider("gcp", text("i")), ..User::default() },
+                "`auth-provider` gcp is no longer part of Kubernetes: use a credentials plug-in (`exec`) instead",
+            ),
+        ];
+        for (user, expected) in cases {
+            assert_eq!(header(user, &files), expected);
+        }
+    }
+
+    #[test]
+    fn a_token_file_never_leads_out_of_the_root_of_its_kubeconfig() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(folder.path().join("outside"), "secret").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("outside"), root.join("absolute")).unwrap();
+        std::os::unix::fs::symlink("../outside", root.join("relative")).unwrap();
+        for path in [
+            "/absolute",
+            "/relative",
+            "/../outside",
+            "/x/../../outside",
+            &format!("{}/outside", folder.path().display()),
+        ] {
+            let user = User { token_file: Some(path.into()), ..User::default() };
+            assert_eq!(header(user, &Sys::at(&root)), format!("`tokenFile` {path} does not exist"));
+        }
+    }
+
+    #[test]
+    fn who_acts_as_another_says_so_in_headers() {
+        let who = Impersonation {
+            user: Some("joe".into()),
+            uid: Some("7".into()),
+            groups: vec!["a".into(), "b".into()],
+            extra: vec![("Scopes/x".into(), vec!["1".into(), "2".into()])],
+        };
+        let headers = impersonation(&who).unwrap();
+        let all: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        let expected = [
+            "impersonate-user: joe",
+            "impersonate-uid: 7",
+            "impersonate-group: a",
+            "impersonate-group: b",
+            "impersonate-extra-scopes%2fx: 1",
+            "impersonate-extra-scopes%2fx: 2",
+        ];
+        assert_eq!(all, expected);
+        assert!(impersonation(&Impersonation::default()).unwrap().is_empty());
+        assert!(impersonation(&Impersonation { user: None, ..who }).is_err());
+        assert!(impersonation(&Impersonation { user: Some("a\nb".into()), ..Impersonation::default() }).is_err());
+    }
+}

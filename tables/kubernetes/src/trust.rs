@@ -1,0 +1,268 @@
+//! TLS: which servers are trusted, and the certificate that says who asks.
+
+use std::sync::Arc;
+
+use indago_table::{Error, Result};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::expiry;
+
+/// Which servers are trusted.
+pub(crate) enum Trust {
+    /// Those that the machine trusts.
+    Machine,
+    /// Those whose certificates the authorities in a PEM text have signed, or that are in it themselves.
+    Authorities(Vec<u8>),
+    /// All.
+    Anyone,
+}
+
+/// A client's certificate and key, in PEM.
+pub(crate) struct Identity {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+}
+
+pub(crate) fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let algorithms = provider.signature_verification_algorithms;
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Error::Malformed(error.to_string()))?;
+    let verifier = match trust {
+        Trust::Machine => None,
+        Trust::Authorities(pem) => Some(Verifier { algorithms, trusted: Some(Trusted::new(pem, provider)?) }),
+        Trust::Anyone => Some(Verifier { algorithms, trusted: None }),
+    };
+    let builder = match verifier {
+        Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        None => builder.with_platform_verifier().map_err(|error| {
+            Error::Malformed(format!("the authorities that this machine trusts cannot be used: {error}"))
+        })?,
+    };
+    let Some(identity) = identity else { return Ok(builder.with_no_client_auth()) };
+    let chain = certificates(&identity.certificate, "client-certificate")?;
+    let key = PrivateKeyDer::from_pem_slice(&identity.key)
+        .map_err(|error| Error::Malformed(format!("`client-key` holds no private key in PEM: {error}")))?;
+    let unfit = |error| Error::Malformed(format!("`client-certificate` and `client-key` cannot be used: {error}"));
+    builder.with_client_auth_cert(chain, key).map_err(unfit)
+}
+
+fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>> {
+    // What else is in the file, keys for instance, does not matter.
+    let all: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+    if all.is_empty() {
+        return Err(Error::Malformed(format!("`{what}` holds no certificate in PEM")));
+    }
+    Ok(all)
+}
+
+/// What a kubeconfig says of trust, where it says something.
+#[derive(Debug)]
+struct Verifier {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// `None`: whoever answers is trusted.
+    trusted: Option<Trusted>,
+}
+
+/// Trusts what the configured authorities have signed; and, as kubectl does, a server whose own certificate is among
+/// them, though that one is an authority's or has an issuer that nobody knows.
+#[derive(Debug)]
+struct Trusted {
+    by_authority: Arc<WebPkiServerVerifier>,
+    configured: Vec<CertificateDer<'static>>,
+}
+
+impl Trusted {
+    fn new(pem: &[u8], provider: Arc<CryptoProvider>) -> Result<Self> {
+        let configured = certificates(pem, "certificate-authority")?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(configured.iter().cloned());
+        let by_authority = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let unusable =
+            |error| Error::Malformed(format!("`certificate-authority` holds no usable certificate: {error}"));
+        Ok(Trusted { by_authority: by_authority.map_err(unusable)?, configured })
+    }
+}
+
+/// The checks that remain for a certificate that is trusted by itself.
+fn check_itself(
+    certificate: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, rustls::Error> {
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let (begin, end) = expiry::validity(certificate).ok_or(CertificateError::BadEncoding)?;
+    if now < begin.as_second() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now > end.as_second() {
+        return Err(CertificateError::Expired.into());
+    }
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+    Ok(ServerCertVerified::assertion())
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        match trusted.by_authority.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
+            // `Other` is, among others, webpki's word for an authority's certificate that a server uses.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_),
+            )) if trusted.configured.iter().any(|configured| configured == certificate) => {
+                check_itself(certificate, name, now)
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        match self.trusted {
+            Some(_) => verify_tls12_signature(message, certificate, signature, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        match self.trusted {
+            Some(_) => verify_tls13_signature(message, certificate, signature, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// What to do about an error of TLS, where that is known.
+pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
+    Some(match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "set `certificate-authority` of the cluster to the authority that signed the server's certificate"
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "set `server`, or `tls-server-name`, to a name that the certificate has",
+        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "the server needs a new certificate, or this machine's clock is wrong"
+        }
+        rustls::Error::InvalidCertificate(CertificateError::Other(why))
+            if why.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the server uses a certificate of an authority: add that very certificate to `certificate-authority`"
+        }
+        rustls::Error::InvalidMessage(_) => {
+            "the server does not speak TLS here: does `server` want http:// or another port?"
+        }
+        rustls::Error::AlertReceived(_) => "the server refuses: does it want a client certificate, or another one?",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by openssl, valid for a hundred years: an authority's; a server's that it signed; the same with CA:TRUE; and
+    /// a server's own with CA:TRUE. The servers' are for 127.0.0.1 and api.test.
+    const CERTIFICATES: &str = include_str!("testing/certificates.pem");
+    const NOW: u64 = 1_900_000_000;
+    const HUNDRED_YEARS: u64 = 3_155_760_000;
+
+    fn pem(position: usize) -> String {
+        let all: Vec<&str> = CERTIFICATES.split_inclusive("-----END CERTIFICATE-----\n").collect();
+        all[position].to_owned()
+    }
+
+    /// What is said to a server that shows a certificate, where these are trusted.
+    fn verdict(trusted: &str, shown: usize, name: &str, now: u64) -> String {
+        let provider = Arc::new(ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let verifier = Verifier { algorithms, trusted: Some(Trusted::new(trusted.as_bytes(), provider).unwrap()) };
+        let shown = CertificateDer::from_pem_slice(pem(shown).as_bytes()).unwrap();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now));
+        let verdict = verifier.verify_server_cert(&shown, &[], &name.to_owned().try_into().unwrap(), &[], now);
+        verdict.map_or_else(|error| error.to_string(), |_| "trusted".to_owned())
+    }
+
+    #[test]
+    fn a_servers_own_certificate_is_trusted_as_an_authority() {
+        let [root, leaf, leaf_of_authority, own] = [0, 1, 2, 3].map(pem);
+        let both = [&*own, &*leaf].concat();
+        // kubectl 1.32 connects in all of these cases.
+        for (trusted, shown) in [
+            (&root, 1),
+            (&leaf, 1),
+            (&leaf_of_authority, 2),
+            (&own, 3),
+            (&both, 1),
+            (&both, 3),
+            (&format!("{root}{own}"), 1),
+        ] {
+            assert_eq!(verdict(trusted, shown, "127.0.0.1", NOW), "trusted", "{shown}");
+            assert_eq!(verdict(trusted, shown, "api.test", NOW), "trusted", "{shown}");
+            // The certificate still has to be for that name, and for that time.
+            let told = verdict(trusted, shown, "other.test", NOW);
+            assert!(told.contains("not valid for name"), "{shown}: {told}");
+            let told = verdict(trusted, shown, "127.0.0.1", NOW + HUNDRED_YEARS);
+            assert!(told.contains("expired"), "{shown}: {told}");
+            let told = verdict(trusted, shown, "127.0.0.1", 1_000_000_000);
+            assert!(told.contains("not valid yet"), "{shown}: {told}");
+        }
+        // Another one of the same authority, or nobody's.
+        for (trusted, shown) in [(&leaf, 2), (&leaf_of_authority, 1), (&own, 1), (&leaf, 3), (&leaf, 0)] {
+            let told = verdict(trusted, shown, "127.0.0.1", NOW);
+            assert!(told.contains("UnknownIssuer") || told.contains("CaUsedAsEndEntity"), "{shown}: {told}");
+        }
+    }
+
+    #[test]
+    fn one_bad_certificate_costs_no_other() {
+        let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        assert_eq!(verdict(&format!("{bad}{}", pem(0)), 1, "api.test", NOW), "trusted");
+        for (text, told) in [
+            ("", "`certificate-authority` holds no certificate in PEM"),
+            (bad, "`certificate-authority` holds no usable certificate"),
+        ] {
+            let error = Trusted::new(text.as_bytes(), Arc::new(ring::default_provider())).unwrap_err();
+            assert!(error.to_string().starts_with(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_client_certificate_needs_its_key() {
+        let identity = |certificate: String, key: &str| Identity { certificate: certificate.into(), key: key.into() };
+        for (identity, told) in [
+            (identity(pem(1), "no key"), "`client-key` holds no private key in PEM"),
+            (identity(String::new(), "no key"), "`client-certificate` holds no certificate in PEM"),
+        ] {
+            let error = client_config(&Trust::Anyone, Some(&identity)).unwrap_err();
+            assert!(error.to_string().starts_with(told), "{error}");
+        }
+    }
+}
