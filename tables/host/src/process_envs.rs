@@ -44,5 +44,5 @@ fn variables(sys: &Sys, pid: i64) -> Result<Vec<ProcessEnv>> {
         };
         Ok(procfs::texts(bytes).filter(|entry| !entry.is_empty()).map(variable).collect())
     };
-    procfs::with_bytes(&procfs::folder(sys, pid), "environ", take).needs(PTRACE)
+    procfs::with_bytes(&procfs::folder(sys, pid).for_one_file(), "environ", take).needs(PTRACE)
 }

@@ -51,8 +51,11 @@ impl Rows for ProcessNamespace {
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
+        let kinds = ["cgroup", "ipc", "mnt", "net", "pid_of", "user", "uts", "time"];
+        let reads_one = kinds.into_iter().filter(|source| scan.reads(source)).count() <= 1;
         Ok(pids.into_iter().map(move |pid| {
-            let folder = Some(procfs::folder(scan.sys(), pid));
+            let folder = procfs::folder(scan.sys(), pid);
+            let folder = Some(if reads_one { folder.for_one_file() } else { folder });
             ProcessNamespace { pid, folder, ..ProcessNamespace::default() }
         }))
     }

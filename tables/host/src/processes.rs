@@ -171,8 +171,13 @@ impl Rows for Process {
             }
         }
         let is_status_enough = scan.reads("status") && !scan.reads("stat");
+        let reads_stat = scan.reads("stat") || scan.reads("stat_or_status") && !is_status_enough;
+        let others = ["status", "command_line", "working_directory", "root_directory", "io", "control_group", "login"];
+        let files = usize::from(reads_stat) + others.into_iter().filter(|source| scan.reads(source)).count();
+        let reads_one = files <= 1 && !scan.reads("exe");
         Ok(pids.into_iter().map(move |pid| {
-            let folder = Some(procfs::folder(scan.sys(), pid));
+            let folder = procfs::folder(scan.sys(), pid);
+            let folder = Some(if reads_one { folder.for_one_file() } else { folder });
             Process { pid, booted_at, is_status_enough, folder, ..Process::default() }
         }))
     }
@@ -364,7 +369,10 @@ mod tests {
     fn a_row_is_of_one_process_even_if_another_one_gets_its_id() {
         let child = sleeper();
         let pid = child.id();
-        let scan = Scan::<Process>::new(ScanContext::new([Process::NAME.position()]), &Sys::live());
+        let scan = Scan::<Process>::new(
+            ScanContext::new([Process::NAME.position(), Process::CMDLINE.position()]),
+            &Sys::live(),
+        );
         let row = || Process::rows(&scan).expect("/proc").find(|row| row.pid == i64::from(pid)).expect("it runs");
         let (mut first, mut untouched) = (row(), row());
         first.stat(scan.sys()).expect("it runs");

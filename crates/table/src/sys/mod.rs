@@ -493,7 +493,7 @@ impl Sys {
     /// A folder of `/proc` that is about one process. Where the machine runs it is held from its first use on: everything
     /// read through it is of one process, and [`Error::Gone`] once that is, whoever has its ID by then.
     pub fn process_folder(&self, path: impl Into<PathBuf>) -> ProcessFolder {
-        ProcessFolder { sys: self.clone(), path: path.into(), held: OnceLock::new() }
+        ProcessFolder { sys: self.clone(), path: path.into(), is_held: self.has_live_kernel(), held: OnceLock::new() }
     }
 
     /// Runs a program of this machine and gives what it printed. It is stopped when it prints more than [`MOST_BYTES`],
@@ -591,10 +591,17 @@ impl UnixSocket {
 pub struct ProcessFolder {
     sys: Sys,
     path: PathBuf,
+    is_held: bool,
     held: OnceLock<OwnedFd>,
 }
 
 impl ProcessFolder {
+    /// The folder without being held: for whoever reads one file, which cannot be of two processes.
+    #[must_use]
+    pub fn for_one_file(self) -> Self {
+        ProcessFolder { is_held: false, ..self }
+    }
+
     /// The machine that the process runs on.
     pub fn sys(&self) -> &Sys {
         &self.sys
@@ -605,12 +612,12 @@ impl ProcessFolder {
         &self.path
     }
 
-    /// The folder, held; `None` on a machine that does not run, where paths are as good.
+    /// The folder, held; `None` where paths are as good: for one file, and on a machine that does not run.
     fn held(&self) -> Result<Option<&OwnedFd>> {
         if let Some(held) = self.held.get() {
             return Ok(Some(held));
         }
-        let Some(own) = self.sys.in_procfs(&self.path) else { return Ok(None) };
+        let Some(own) = self.sys.in_procfs(&self.path).filter(|_| self.is_held) else { return Ok(None) };
         let held = self.sys.ask(&self.path, || inside::folder(&own))?;
         Ok(Some(self.held.get_or_init(|| held)))
     }

@@ -49,7 +49,7 @@ pub(crate) fn asked(sys: &Sys, keys: Option<Vec<i64>>, report: impl Fn(&str, &Er
 
 /// Whether there is such a process. The kernel answers for a thread's ID as well, though it never lists it.
 fn is_process(sys: &Sys, pid: i64) -> bool {
-    match status(&folder(sys, pid)) {
+    match status(&folder(sys, pid).for_one_file()) {
         Ok(status) => status.thread_group.is_none_or(|leader| leader == pid),
         Err(Error::Gone(_)) => false,
         Err(_) => true,

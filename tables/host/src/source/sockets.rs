@@ -152,7 +152,7 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
         let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for pid in pids {
             self.sys.check_cancelled()?;
-            match procfs::namespace(&procfs::folder(self.sys, *pid), "net") {
+            match procfs::namespace(&procfs::folder(self.sys, *pid).for_one_file(), "net") {
                 Ok(Some(namespace)) => found.entry(namespace).or_default().push(*pid),
                 Ok(None) => {}
                 Err(error) => (self.report)("network namespaces", &error),
