@@ -443,6 +443,7 @@ fn read(
                 covered,
                 places: Arc::new(Semaphore::new(engine.limits.slices.max(1))),
                 threads: engine.threads.clone(),
+                failure: failure.clone(),
                 is_wanted,
             };
             for slice in slices {
@@ -461,6 +462,7 @@ struct Readers {
     covered: Covered,
     places: Arc<Semaphore>,
     threads: Arc<Threads>,
+    failure: Failure,
     /// Turns true when the first rows are asked for.
     is_wanted: watch::Receiver<bool>,
 }
@@ -483,6 +485,9 @@ impl Readers {
                 Reading::Async(read) => self.in_place(read(Box::new(sink))).await,
                 Reading::Blocking(read) => self.in_place(self.on_thread(move || read(&mut sink))).await,
             };
+            if let Err(TableError::OutOfMemory(message)) = &outcome {
+                self.failure.lock().get_or_insert_with(|| DataFusionError::ResourcesExhausted(message.clone()));
+            }
             self.covered.end(&slice.label, rows.load(Ordering::Relaxed), &outcome);
         })
     }

@@ -148,6 +148,11 @@ impl Query {
         self.state.stats()
     }
 
+    /// Bytes that are charged to the query's memory at the moment.
+    pub fn memory(&self) -> usize {
+        self.context.memory_pool().reserved()
+    }
+
     /// The physical plan, for whoever wants to look inside.
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
         &self.plan

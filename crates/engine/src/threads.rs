@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, Semaphore};
@@ -13,6 +13,12 @@ use tokio::task::JoinHandle;
 
 /// Threads that compute plans at the same time. A plan holds one only while it computes.
 const PLANS: usize = 256;
+
+/// The size of the stack of a thread that computes plans: their nodes call each other.
+const DEEP: usize = 32 << 20;
+
+/// The size of the stack of a thread that reads.
+const SHALLOW: usize = 2 << 20;
 
 /// Threads that read at the same time. A reader that is ahead of its plan holds one while it waits.
 const READERS: usize = 4096;
@@ -30,7 +36,7 @@ pub(crate) struct Threads {
 
 impl Default for Threads {
     fn default() -> Self {
-        Threads { plans: Pool::new(PLANS), readers: Pool::new(READERS), eager: Semaphore::new(EAGER) }
+        Threads { plans: Pool::new(PLANS, DEEP), readers: Pool::new(READERS, SHALLOW), eager: Semaphore::new(EAGER) }
     }
 }
 
@@ -88,17 +94,20 @@ impl Wake for Woken {
 #[derive(Debug)]
 struct Pool {
     most: usize,
+    /// The size of a thread's stack.
+    stack: usize,
     runtime: OnceLock<Runtime>,
 }
 
 impl Pool {
-    fn new(most: usize) -> Self {
-        Pool { most, runtime: OnceLock::new() }
+    fn new(most: usize, stack: usize) -> Self {
+        Pool { most, stack, runtime: OnceLock::new() }
     }
 
     fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let start = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(self.most).build();
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            let runtime = builder.max_blocking_threads(self.most).thread_stack_size(self.stack).build();
             runtime.expect("a runtime without drivers needs nothing that could fail")
         };
         self.runtime.get_or_init(start).spawn_blocking(work)
@@ -120,7 +129,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_future_that_waits_holds_no_thread() {
-        let threads = Arc::new(Threads { plans: Pool::new(1), readers: Pool::new(1), eager: Semaphore::new(1) });
+        let threads =
+            Arc::new(Threads { plans: Pool::new(1, DEEP), readers: Pool::new(1, SHALLOW), eager: Semaphore::new(1) });
         let (first, waits) = tokio::sync::oneshot::channel::<()>();
         let waiting = threads.drive(async move {
             waits.await.expect("the other one sends");

@@ -223,7 +223,7 @@ fn keeps_row<T: Row>(scan: &Scan<T>, source: usize, outcome: Result<()>) -> Resu
     match outcome {
         Ok(()) => Ok(true),
         Err(Error::Gone(_)) => Ok(false),
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
         Err(error) => {
             scan.report(T::SPEC.sources[source].name, &error);
             Ok(true)

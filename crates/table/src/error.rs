@@ -56,6 +56,9 @@ pub enum Error {
         /// The system's words.
         message: String,
     },
+    /// The query's memory does not suffice. It fails the query.
+    #[error("{0}")]
+    OutOfMemory(String),
     /// The query was cancelled while the scan ran.
     #[error("cancelled")]
     Cancelled,

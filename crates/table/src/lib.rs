@@ -30,7 +30,7 @@ pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::{Columns, Table};
 pub use row::{Columns, Environment, Load, LoadAsync, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
-    ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
+    Budget, ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
     ScanContext,
 };
 pub use several::Several;

@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray};
+use futures_core::Stream;
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use parking_lot::Mutex;
 
 use crate::coverage::{Completeness, Coverage, Covered};
@@ -315,6 +318,13 @@ pub struct QueryScope {
     shared: Mutex<HashMap<String, Arc<SharedCell>>>,
     readers: Mutex<HashMap<String, Vec<Reader>>>,
     session: Option<Arc<dyn Any + Send + Sync>>,
+    budget: Mutex<Option<Box<dyn Budget>>>,
+}
+
+/// A query's memory, as far as its scans keep answers for each other.
+pub trait Budget: Send {
+    /// Takes bytes until the query ends; an error where there are not so many left.
+    fn take(&mut self, bytes: usize) -> Result<()>;
 }
 
 /// A reading that a query will make of a source.
@@ -345,6 +355,19 @@ impl QueryScope {
             shared: Mutex::default(),
             readers: Mutex::default(),
             session: None,
+            budget: Mutex::default(),
+        }
+    }
+
+    /// Sets what is charged for the answers that scans keep for each other.
+    pub fn charge(&self, budget: impl Budget + 'static) {
+        *self.budget.lock() = Some(Box::new(budget));
+    }
+
+    fn keep(&self, bytes: usize) -> Result<()> {
+        match self.budget.lock().as_mut() {
+            Some(budget) => budget.take(bytes),
+            None => Ok(()),
         }
     }
 
@@ -362,6 +385,7 @@ impl QueryScope {
     /// Drops the answers that scans kept for each other. The query is over.
     pub fn release(&self) {
         self.shared.lock().clear();
+        self.budget.lock().take();
     }
 
     /// The moment that the query is about.
@@ -756,6 +780,36 @@ impl<T: Row> Scan<T> {
         }
     }
 
+    /// Asks about several keys, as many at the same time as there are places, and gives the answers in order.
+    ///
+    /// Nothing is under way while an answer is given. A stream that is not polled, because its rows wait for a join to
+    /// come to them, must not hold places at an endpoint that the rest of the query needs. A stream that does fetch ahead
+    /// leaves that to a task.
+    pub fn in_rounds<'a, K, F, Fut>(
+        &self,
+        keys: Vec<K>,
+        ask: F,
+    ) -> impl Stream<Item = Fut::Output> + use<'a, T, K, F, Fut>
+    where
+        K: 'a,
+        F: Fn(K) -> Fut + 'a,
+        Fut: Future + 'a,
+    {
+        let places = self.context.gate.concurrency().max(1);
+        let mut keys = keys.into_iter();
+        let rounds = std::iter::from_fn(move || {
+            let round: Vec<K> = keys.by_ref().take(places).collect();
+            (!round.is_empty()).then_some(round)
+        });
+        let asked = move |round: Vec<K>| join_all(round.into_iter().map(&ask).collect::<Vec<Fut>>());
+        stream::iter(rounds).then(asked).flat_map(stream::iter)
+    }
+
+    /// Charges bytes to the query's memory that are kept for other scans until the query ends.
+    pub fn keep(&self, bytes: usize) -> Result<()> {
+        self.context.query.keep(bytes)
+    }
+
     /// Whether the query reads the same source once more, so that keeping its answer pays.
     pub fn is_shared(&self) -> bool {
         self.context.query.readers(&T::SPEC.reads).len() > 1
@@ -771,11 +825,19 @@ impl<T: Row> Scan<T> {
         let mut slot = cell.0.lock().await;
         let answer = match &*slot {
             Some(answer) => answer.clone(),
-            None => match read.await {
-                // The scan that reads was cancelled. The next one that asks reads anew.
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
-                read => slot.insert(read.map(|value| Arc::new(value) as _)).clone(),
-            },
+            None => {
+                let before = self.context.meter.bytes();
+                match read.await {
+                    // The scan that reads was cancelled. The next one that asks reads anew.
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    // Nobody knows how large the value is: as large as what it was made from is a fair guess.
+                    Ok(value) => {
+                        self.keep(self.context.meter.bytes().saturating_sub(before) as usize)?;
+                        slot.insert(Ok(Arc::new(value) as _)).clone()
+                    }
+                    Err(error) => slot.insert(Err(error)).clone(),
+                }
+            }
         };
         answer.map(|value| value.downcast().expect("one key, one type"))
     }

@@ -118,11 +118,11 @@ impl RowStream for ApiResource {
                 Some(some) => some.clone(),
                 None => all_group_versions(scan, &part.cluster).await?,
             };
-            let lists = futures::stream::iter(group_versions).map(|group_version| async move {
+            let lists = scan.in_rounds(group_versions, |group_version| async move {
                 let resources = resources(scan, part, &group_version).await;
                 (group_version, resources)
             });
-            let mut lists = lists.buffered(scan.context().gate.concurrency().max(1));
+            let mut lists = std::pin::pin!(lists);
             while let Some((group_version, resources)) = lists.next().await {
                 match resources {
                     Ok(resources) => {

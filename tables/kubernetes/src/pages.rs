@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::lock::Mutex;
+use futures::FutureExt;
+use futures::future::Shared;
 use indago_table::json::{self, Shape};
 use indago_table::{Error, Result, Scan, row::Row};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -240,48 +242,90 @@ impl Pager {
     }
 }
 
-/// A list's pages, kept for all scans of a query that read it: whoever is furthest fetches the next one. What none of
-/// them needs is not kept.
+/// A list's pages, kept for all scans of a query that read it. What none of them needs is not kept.
+///
+/// A page is fetched by a task of its own: a scan that waits for one never depends on another scan, which may itself wait
+/// until a join comes to it.
 #[derive(Debug)]
 pub(crate) struct SharedPages {
-    pages: Mutex<(Pager, Vec<Result<Option<Page>>>)>,
+    kept: Arc<Mutex<Kept>>,
     shape: Arc<Shape>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    pages: Vec<Result<Option<Page>>>,
+    /// Fetches the next page, while nobody does.
+    pager: Option<Pager>,
+    /// The fetch under way.
+    fetch: Option<Shared<Task<()>>>,
 }
 
 impl SharedPages {
     /// The pages of a list, of whose objects somebody needs this.
     pub(crate) fn new(list: List, shape: Shape) -> Self {
-        SharedPages { pages: Mutex::new((Pager::new(list), Vec::new())), shape: Arc::new(shape) }
+        let kept = Kept { pages: Vec::new(), pager: Some(Pager::new(list)), fetch: None };
+        SharedPages { kept: Arc::new(Mutex::new(kept)), shape: Arc::new(shape) }
     }
 
     /// A page by number; `None` behind the last one.
     pub(crate) async fn page<T: Row<Env = Kubernetes>>(&self, number: usize, scan: &Scan<T>) -> Result<Option<Page>> {
-        let mut guard = self.pages.lock().await;
-        let (pager, pages) = &mut *guard;
-        while pages.len() <= number {
-            if let Some(end @ (Ok(None) | Err(_))) = pages.last() {
-                return end.clone();
-            }
-            match pager.next(scan).await {
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
-                Ok(Some(page)) => pages.push(self.trimmed(page).await.map(Some)),
-                end => pages.push(end),
-            }
+        loop {
+            let fetch = {
+                let mut kept = self.kept.lock();
+                if let Some(page) = kept.pages.get(number) {
+                    return page.clone();
+                }
+                if let Some(end @ (Ok(None) | Err(_))) = kept.pages.last() {
+                    return end.clone();
+                }
+                if scan.meter().is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                if let Some(pager) = kept.pager.take() {
+                    kept.fetch = Some(self.fetch(pager, scan));
+                }
+                kept.fetch.clone().ok_or(Error::Cancelled)?
+            };
+            fetch.await?;
         }
-        pages[number].clone()
     }
 
-    async fn trimmed(&self, page: Page) -> Result<Page> {
-        let shape = self.shape.clone();
-        let trim = async move { shape.trim_list(&page.text, "items", &Shape::default().with("kind")) };
-        Ok(Page { text: Task::spawn(trim).await?.into(), has_next: page.has_next })
+    /// Fetches the next page for whoever waits. If the scan that began it is cancelled meanwhile, the next one that asks
+    /// goes on.
+    fn fetch<T: Row<Env = Kubernetes>>(&self, mut pager: Pager, scan: &Scan<T>) -> Shared<Task<()>> {
+        let (kept, shape, scan) = (Arc::downgrade(&self.kept), self.shape.clone(), scan.clone());
+        let fetch = async move {
+            let page = match pager.next(&scan).await {
+                Ok(Some(page)) => trimmed(&shape, page).and_then(|page| {
+                    scan.keep(page.text.len())?;
+                    Ok(Some(page))
+                }),
+                end => end,
+            };
+            if let Some(kept) = kept.upgrade() {
+                let mut kept = kept.lock();
+                kept.pager = Some(pager);
+                if !matches!(page, Err(Error::Cancelled)) {
+                    kept.pages.push(page);
+                }
+            }
+            Ok(())
+        };
+        Task::spawn(fetch).shared()
     }
 
     /// Bytes that are kept.
     #[cfg(test)]
-    pub(crate) async fn size(&self) -> usize {
-        self.pages.lock().await.1.iter().flatten().flatten().map(|page| page.text.len()).sum()
+    pub(crate) fn size(&self) -> usize {
+        self.kept.lock().pages.iter().flatten().flatten().map(|page| page.text.len()).sum()
     }
+}
+
+/// A page with no more of its objects than somebody needs.
+fn trimmed(shape: &Shape, page: Page) -> Result<Page> {
+    let text = shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?;
+    Ok(Page { text: text.into(), has_next: page.has_next })
 }
 
 /// The token that continues a list, found without reading its items: a list starts with its metadata. What is wrong
@@ -293,7 +337,100 @@ fn next_token(page: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use indago_table::scan::BoxFuture;
+    use indago_table::{QueryScope, Reader, Reading, ScanContext, Sink, TableRef};
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::kubernetes_pod_containers::PodContainer;
+    use crate::kubernetes_pods::Pod;
+    use crate::testing;
+
+    /// Gives each row to whoever reads, who may leave it waiting.
+    struct OneByOne(mpsc::Sender<usize>);
+
+    impl Sink for OneByOne {
+        fn blocking_send(&mut self, _batch: arrow_array::RecordBatch) -> bool {
+            unreachable!("pods are streamed")
+        }
+
+        fn send(&mut self, batch: arrow_array::RecordBatch) -> BoxFuture<'_, bool> {
+            Box::pin(async move { self.0.send(batch.num_rows()).await.is_ok() })
+        }
+    }
+
+    /// Starts to read a table of a query.
+    fn start(table: &TableRef, query: &Arc<QueryScope>) -> mpsc::Receiver<usize> {
+        let (sender, rows) = mpsc::channel(1);
+        let context = ScanContext { query: query.clone(), batch_size: 3, ..ScanContext::new([0, 1, 2]) };
+        for slice in table.slices(&context).expect("one cluster") {
+            let Reading::Async(read) = slice.reading else { panic!("pods are streamed") };
+            tokio::spawn(read(Box::new(OneByOne(sender.clone()))));
+        }
+        rows
+    }
+
+    const PAGES: usize = 12;
+
+    /// A join reads one side to its end before it asks the other, or both by turns, or drops one: whatever it does, the
+    /// others get all rows, and each page is fetched once.
+    #[tokio::test]
+    async fn no_reader_of_shared_pages_waits_for_another() {
+        for seed in 0..1000_u64 {
+            let (env, asked) = testing::cluster(|path| {
+                let page = path.split_once("continue=").map_or(0, |(_, token)| token.parse().expect("a number"));
+                let pod = |i: usize| {
+                    let containers = json!([{"name": "a", "image": "x"}]);
+                    json!({"metadata": {"name": format!("p{page}-{i}"), "uid": format!("{page}-{i}")}, "spec": {"containers": containers}})
+                };
+                let token = if page + 1 < PAGES { (page + 1).to_string() } else { String::new() };
+                let items: Vec<_> = (0..7).map(pod).collect();
+                testing::json(200, json!({"kind": "PodList", "metadata": {"continue": token}, "items": items}))
+            });
+            let tables = [Pod::table(&env), PodContainer::table(&env), Pod::table(&env)];
+            let query = Arc::new(QueryScope::new(indago_table::Timestamp(0)));
+            for table in &tables {
+                let reader = Reader { table: table.spec().name.to_string(), columns: vec![0, 1, 2] };
+                query.add_reader(&table.spec().reads, reader);
+            }
+            let mut readers: Vec<_> = tables.iter().map(|table| Some(start(table, &query))).collect();
+            let mut given = [0; 3];
+            // One of the readers is dropped at some row, or none.
+            let (dropped, at) = ((seed % 4) as usize, (seed / 4 % 97) as usize);
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut chosen = 0;
+            while readers.iter().any(Option::is_some) {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                // Now and then another one's turn: at some seeds after each row, at others at the end only.
+                if readers[chosen].is_none() || state % (1 + seed % 50) == 0 {
+                    chosen = (state >> 32) as usize % 3;
+                }
+                let Some(reader) = &mut readers[chosen] else { continue };
+                let next = tokio::time::timeout(Duration::from_secs(60), reader.recv()).await;
+                match next.unwrap_or_else(|_| panic!("seed {seed}: reader {chosen} waits for ever at {given:?}")) {
+                    Some(rows) => given[chosen] += rows,
+                    None => readers[chosen] = None,
+                }
+                if chosen == dropped && given[chosen] >= at {
+                    readers[chosen] = None;
+                }
+            }
+            for (reader, rows) in given.into_iter().enumerate().filter(|(reader, _)| *reader != dropped) {
+                assert_eq!(rows, PAGES * 7, "seed {seed}, reader {reader}");
+            }
+            let mut pages = std::mem::take(&mut *asked.lock().expect("nobody panicked"));
+            pages.retain(|path| path.contains("/pods"));
+            pages.sort();
+            let distinct = pages.iter().collect::<std::collections::BTreeSet<_>>().len();
+            // A fetch whose scan was dropped meanwhile is made once more.
+            assert!(pages.len() <= distinct + 2 && distinct == PAGES, "seed {seed}: {pages:?}");
+        }
+    }
 
     #[test]
     fn the_token_is_found_wherever_the_metadata_is() {
