@@ -6,11 +6,13 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
+use datafusion::arrow::buffer::BooleanBuffer;
+use datafusion::arrow::compute::{and, or};
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, DataFusionError, Result};
-use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::sql::unparser::Unparser;
@@ -25,14 +27,26 @@ use crate::estimate;
 pub(crate) struct Condition {
     /// Positions in the table, ascending; the expression counts in them.
     columns: Vec<usize>,
-    expression: Arc<dyn PhysicalExpr>,
+    test: Test,
     selectivity: f64,
     shown: String,
 }
 
+#[derive(Debug, Clone)]
+enum Test {
+    Expression(Arc<dyn PhysicalExpr>),
+    /// All conditions of one of the lists.
+    AnyOf(Vec<Vec<Condition>>),
+}
+
 impl PartialEq for Condition {
     fn eq(&self, other: &Self) -> bool {
-        self.columns == other.columns && *self.expression == *other.expression
+        self.columns == other.columns
+            && match (&self.test, &other.test) {
+                (Test::Expression(left), Test::Expression(right)) => **left == **right,
+                (Test::AnyOf(left), Test::AnyOf(right)) => left == right,
+                _ => false,
+            }
     }
 }
 
@@ -62,7 +76,7 @@ pub(crate) fn is_of_row(filter: &Expr) -> bool {
 }
 
 /// A condition as people write it.
-fn shown(filter: &Expr) -> String {
+pub(crate) fn shown(filter: &Expr) -> String {
     let plain = CustomDialectBuilder::new().build();
     match Unparser::new(&plain).with_pretty(true).expr_to_sql(filter) {
         Ok(sql) => sql.to_string(),
@@ -79,7 +93,24 @@ impl Condition {
         let schema = DFSchema::try_from(spec.schema().project(&columns)?)?;
         let context = PhysicalPlanningContext::default();
         let expression = create_physical_expr(filter, &schema, session.execution_props(), &context)?;
-        Ok(Condition { columns, expression, selectivity: estimate::selectivity(filter), shown: shown(filter) })
+        let test = Test::Expression(expression);
+        Ok(Condition { columns, test, selectivity: estimate::selectivity(filter), shown: shown(filter) })
+    }
+
+    /// The condition that a row meets all conditions of one of some lists.
+    pub(crate) fn any_of(lists: Vec<Vec<Condition>>) -> Self {
+        let mut columns: Vec<usize> =
+            lists.iter().flatten().flat_map(|condition| &condition.columns).copied().collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let left = lists.iter().map(|list| estimate::left_by(list.iter().map(Condition::selectivity)));
+        let shown: Vec<String> = lists.iter().map(|list| format!("({})", describe(list))).collect();
+        Condition {
+            columns,
+            selectivity: left.sum::<f64>().min(1.0),
+            shown: shown.join(" OR "),
+            test: Test::AnyOf(lists),
+        }
     }
 
     /// The columns that it looks at.
@@ -94,7 +125,33 @@ impl Condition {
 
     /// What it says of each row of a batch of its columns; NULL is no.
     fn mask(&self, rows: &RecordBatch) -> Result<BooleanArray> {
-        let answers = self.expression.evaluate(rows)?.into_array(rows.num_rows())?;
+        match &self.test {
+            Test::Expression(expression) => self.as_mask(expression.evaluate(rows)?, rows),
+            Test::AnyOf(lists) => {
+                let mut any = BooleanArray::new(BooleanBuffer::new_unset(rows.num_rows()), None);
+                for list in lists {
+                    let mut all = BooleanArray::new(BooleanBuffer::new_set(rows.num_rows()), None);
+                    for condition in list {
+                        all = condition.mask_of(&rows.project(&positions(condition, &self.columns)?)?, &all)?;
+                    }
+                    any = or(&any, &all)?;
+                }
+                Ok(any)
+            }
+        }
+    }
+
+    /// Those of some selected rows that meet it. It is not evaluated on others, where it could fail.
+    fn mask_of(&self, rows: &RecordBatch, selected: &BooleanArray) -> Result<BooleanArray> {
+        let met = match &self.test {
+            Test::Expression(expression) => self.as_mask(expression.evaluate_selection(rows, selected)?, rows)?,
+            Test::AnyOf(_) => self.mask(rows)?,
+        };
+        Ok(and(&met, selected)?)
+    }
+
+    fn as_mask(&self, answers: ColumnarValue, rows: &RecordBatch) -> Result<BooleanArray> {
+        let answers = answers.into_array(rows.num_rows())?;
         let answers = answers.as_boolean_opt().ok_or_else(|| {
             DataFusionError::Internal(format!("the condition {} is {}", self.shown, answers.data_type()))
         })?;
@@ -105,17 +162,21 @@ impl Condition {
 /// The rows of a batch that meet all conditions; `columns` are the batch's columns, by position in the table.
 pub(crate) fn sift(conditions: &[Condition], columns: &[usize], mut batch: RecordBatch) -> Result<RecordBatch> {
     for condition in conditions {
-        let position = |column: &usize| columns.iter().position(|other| other == column);
-        let looked_at: Option<Vec<usize>> = condition.columns.iter().map(position).collect();
-        let looked_at = looked_at.ok_or_else(|| {
-            DataFusionError::Internal(format!("the condition {condition} looks at columns that were not read"))
-        })?;
-        let mask = condition.mask(&batch.project(&looked_at)?)?;
+        let mask = condition.mask(&batch.project(&positions(condition, columns)?)?)?;
         if mask.true_count() < batch.num_rows() {
             batch = filter_record_batch(&batch, &mask)?;
         }
     }
     Ok(batch)
+}
+
+/// Where a condition's columns stand among others, all by position in the table.
+fn positions(condition: &Condition, columns: &[usize]) -> Result<Vec<usize>> {
+    let position = |column: &usize| columns.iter().position(|other| other == column);
+    let looked_at: Option<Vec<usize>> = condition.columns.iter().map(position).collect();
+    looked_at.ok_or_else(|| {
+        DataFusionError::Internal(format!("the condition {condition} looks at columns that were not read"))
+    })
 }
 
 /// All conditions in one text, for people.

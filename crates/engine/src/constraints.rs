@@ -37,8 +37,12 @@ pub(crate) fn scalar(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
         ScalarValue::Boolean(value) => value.map(Scalar::Boolean),
         ScalarValue::TimestampMicrosecond(value, _) => value.map(Scalar::Timestamp),
         ScalarValue::TimestampNanosecond(value, _) => value.map(|nanos| Scalar::Timestamp(nanos.div_euclid(1000))),
-        ScalarValue::TimestampMillisecond(value, _) => value.map(|millis| Scalar::Timestamp(millis * 1000)),
-        ScalarValue::TimestampSecond(value, _) => value.map(|seconds| Scalar::Timestamp(seconds * 1_000_000)),
+        ScalarValue::TimestampMillisecond(value, _) => {
+            value.and_then(|millis| millis.checked_mul(1000)).map(Scalar::Timestamp)
+        }
+        ScalarValue::TimestampSecond(value, _) => {
+            value.and_then(|seconds| seconds.checked_mul(1_000_000)).map(Scalar::Timestamp)
+        }
         ScalarValue::Dictionary(_, value) => self::scalar(value, kind),
         _ => None,
     }?;
@@ -49,6 +53,11 @@ pub(crate) fn scalar(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
         | (Kind::Timestamp, Scalar::Timestamp(_)) => Some(scalar),
         _ => None,
     }
+}
+
+/// Whether keys can say any value of a kind.
+pub(crate) fn has_keys(kind: &Kind) -> bool {
+    matches!(kind, Kind::Boolean | Kind::BigInt | Kind::Text | Kind::Json | Kind::Timestamp)
 }
 
 /// Adds what one filter asks to what is asked already.
@@ -278,31 +287,64 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
     }
 }
 
-/// `column LIKE 'literal'`, `column GLOB 'literal'`, and the dialect's `like('literal', column)`, which keeps `%%` as it is
-/// written.
-fn pattern(spec: &TableSpec, filter: &Expr) -> Option<(usize, Pattern)> {
-    let (subject, like, ignore_case) = match filter {
+/// How a pattern is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A plan's LIKE: a backslash takes the meaning from what follows it.
+    Escaped {
+        ignore_case: bool,
+    },
+    /// The dialect's `like('%', column)`, which keeps `%%` as it is written: nothing takes a meaning away.
+    Plain,
+    Glob,
+}
+
+impl Form {
+    /// Whether case counts for nothing.
+    pub(crate) fn ignores_case(self) -> bool {
+        match self {
+            Form::Escaped { ignore_case } => ignore_case,
+            Form::Plain => true,
+            Form::Glob => false,
+        }
+    }
+
+    /// A pattern for tables, which know no escapes: it names all that the text names, and perhaps more.
+    pub(crate) fn like(self, text: &str) -> String {
+        match self {
+            Form::Escaped { .. } => unescaped(text),
+            Form::Plain => text.to_owned(),
+            Form::Glob => glob_as_like(text),
+        }
+    }
+}
+
+/// What a condition says that looks like what: `subject LIKE pattern`, `subject GLOB pattern`.
+pub(crate) fn looks_like(filter: &Expr) -> Option<(&Expr, &Expr, Form)> {
+    match filter {
         Expr::Like(Like { negated: false, expr, pattern, escape_char: None, case_insensitive }) => {
-            (expr.as_ref(), unescaped(text(pattern)?)?, *case_insensitive)
+            Some((expr, pattern, Form::Escaped { ignore_case: *case_insensitive }))
         }
         // As a condition: the function answers 1 or 0.
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::NotEq, right })
             if matches!(right.as_ref(), Expr::Literal(ScalarValue::Int64(Some(0)), _)) =>
         {
-            return self::pattern(spec, left);
+            looks_like(left)
         }
-        Expr::ScalarFunction(function) if function.name() == "like" => match function.args.as_slice() {
-            [pattern, subject] => (subject, text(pattern)?.to_owned(), true),
-            _ => return None,
+        Expr::ScalarFunction(function) => match (function.name(), function.args.as_slice()) {
+            ("like", [pattern, subject]) => Some((subject, pattern, Form::Plain)),
+            ("glob", [pattern, subject]) => Some((subject, pattern, Form::Glob)),
+            _ => None,
         },
-        Expr::ScalarFunction(function) if function.name() == "glob" => match function.args.as_slice() {
-            [pattern, subject] => (subject, glob_as_like(text(pattern)?), false),
-            _ => return None,
-        },
-        _ => return None,
-    };
+        _ => None,
+    }
+}
+
+/// What looks like a literal.
+fn pattern(spec: &TableSpec, filter: &Expr) -> Option<(usize, Pattern)> {
+    let (subject, pattern, form) = looks_like(filter)?;
     let position = column(spec, subject).filter(|position| spec.columns[*position].pattern)?;
-    Some((position, Pattern { like, ignore_case }))
+    Some((position, Pattern { like: form.like(text(pattern)?), ignore_case: form.ignores_case() }))
 }
 
 /// A LIKE pattern for all that a GLOB pattern names, and perhaps more.
@@ -333,22 +375,21 @@ fn text(expr: &Expr) -> Option<&str> {
     value.try_as_str().flatten()
 }
 
-/// A pattern in which a backslash stands for itself; `None` if one takes its meaning from `%` or `_`: tables know no
-/// escapes.
-fn unescaped(pattern: &str) -> Option<String> {
+/// A pattern in which a backslash stands for itself, and any character for a `%` or `_` that a backslash stood before.
+fn unescaped(pattern: &str) -> String {
     let mut plain = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
         match character {
             '\\' => match characters.next() {
-                Some('%' | '_') => return None,
+                Some('%' | '_') => plain.push('_'),
                 Some('\\') | None => plain.push('\\'),
                 Some(other) => plain.extend(['\\', other]),
             },
             other => plain.push(other),
         }
     }
-    Some(plain)
+    plain
 }
 
 enum Bound {

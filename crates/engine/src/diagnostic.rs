@@ -1,6 +1,7 @@
 //! Errors that finish the user's sentence: what, where in the SQL, what to type next.
 
 use std::fmt;
+use std::time::Duration;
 
 use datafusion::common::{DataFusionError, Diagnostic, SchemaError};
 use indago_table::TableSpec;
@@ -175,8 +176,14 @@ impl Error {
         self.0.sql.as_deref()
     }
 
+    /// The query took longer than it may.
+    pub(crate) fn timeout(limit: Duration) -> Self {
+        Error::new(Code::Timeout, format!("the query ran longer than its limit of {limit:?}"))
+            .with_help("narrow it, or raise `--timeout` or `limits.timeout`")
+    }
+
     /// A keyed table was not asked about anything.
-    pub(crate) fn key_required(spec: &TableSpec, alias: Option<String>) -> Self {
+    pub(crate) fn key_required(spec: &TableSpec, alias: Option<String>, why: Option<&str>) -> Self {
         let names: Vec<&str> = spec.require_any.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
         let first = names.first().copied().unwrap_or_default();
         let columns = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
@@ -185,7 +192,8 @@ impl Error {
             None => (String::new(), spec.name.as_ref(), first.to_owned()),
         };
         let joined = format!("{}{}", spec.name, alias.as_ref().map(|alias| format!(" {alias}")).unwrap_or_default());
-        let message = format!("table `{}`{renamed} answers only when asked about {columns}", spec.name);
+        let why = why.map(|why| format!("; {why}")).unwrap_or_default();
+        let message = format!("table `{}`{renamed} answers only when asked about {columns}{why}", spec.name);
         let mut error = Error::new(Code::KeyRequired, message).with_help(format!(
             "constrain it, as in `WHERE {column} = '...'` or `WHERE {column} IN (SELECT ...)`, or join it to a table \
              that has such values: `JOIN {joined} ON {name}.{first} = other.column`",

@@ -2,29 +2,35 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use datafusion::common::DataFusionError;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryReservation, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, DdlStatement, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt as _;
 use indago_dialect::{Dialect, Interrupt};
-use indago_table::{Reader, Sys, TableRef, Warning};
+use indago_table::{Budget, Error as TableError, Reader, Sys, TableRef, Warning};
 
+use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{Code, Error, Result, Span};
 use crate::exec::ScanExec;
 use crate::limits::Limits;
 use crate::meta;
 use crate::planner::{self, Planner};
+use crate::planning::{self, Planning};
 use crate::provider::Provider;
-use crate::query::{Query, QueryOptions, names_as_written, with_names};
+use crate::query::{Query, QueryOptions, distinct_columns, with_names};
+use crate::session::{self, Session};
 use crate::sql::{self, HiddenColumns, Statement};
-use crate::state::Shared;
+use crate::state::{LastQuery, Shared};
+use crate::threads::Threads;
+use crate::verify;
 
 /// Tables, functions and views, and queries over them. Cheap to clone; two engines in one process do not meet.
 #[derive(Clone)]
@@ -36,6 +42,9 @@ struct Inner {
     tables: Vec<TableRef>,
     dialect: Dialect,
     elsewhere: &'static [(&'static str, &'static str)],
+    planning: Arc<Planning>,
+    /// What this session's last query did.
+    last: Arc<LastQuery>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -148,8 +157,9 @@ impl EngineBuilder {
             .with_physical_optimizer_rule(Arc::new(ShareReadings));
         let builder = match self.dialect {
             Dialect::Osquery => indago_dialect::install(builder),
-            Dialect::DataFusion => builder,
+            Dialect::DataFusion => indago_dialect::install_plain(builder),
         };
+        let builder = planning::interruptible(session::without_files(builder));
         let context = SessionContext::new_with_state(builder.build());
         for table in &tables {
             let provider = Arc::new(Provider::new(shared.clone(), table.clone()));
@@ -161,10 +171,17 @@ impl EngineBuilder {
         for function in self.aggregates {
             context.register_udaf(function);
         }
-        let engine =
-            Engine(Arc::new(Inner { shared, context, tables, dialect: self.dialect, elsewhere: self.elsewhere }));
+        let engine = Engine(Arc::new(Inner {
+            shared,
+            context,
+            tables,
+            dialect: self.dialect,
+            elsewhere: self.elsewhere,
+            planning: Arc::default(),
+            last: Arc::default(),
+        }));
         for (name, sql) in self.views {
-            engine.add_view(&name, &sql).boxed().await.map_err(|error| {
+            engine.clone().add_view(name.clone(), sql.clone()).await.map_err(|error| {
                 Error::new(error.code(), format!("view `{name}`: {error}")).at(error.span()).in_sql(&sql)
             })?;
         }
@@ -187,35 +204,41 @@ impl Engine {
     }
 
     /// Plans one statement.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub async fn query(&self, sql: &str) -> Result<Query> {
         self.query_with(sql, QueryOptions::default()).await
     }
 
-    /// Plans one statement, with options of its own.
+    /// Plans one statement, with options of its own. The time limit counts from here.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<Query> {
+        let interrupt = self.0.shared.interrupt();
+        let limit = options.timeout.or(self.limits().timeout);
         // Of no named type: whoever calls this need not compile the planning anew.
-        let planned = self.plan(sql).boxed().await?;
-        let state = self.0.shared.start_query(planned.interrupt);
-        let mut reads_tables = false;
+        let plan = self.clone().plan(sql.to_owned(), interrupt.clone()).boxed();
+        let planned = self.0.planning.run(limit, interrupt.clone(), plan).await?;
+        let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()));
         let mut shared = HashSet::new();
         readings(&planned.physical, &mut |scan| {
             let spec = scan.table.spec();
-            reads_tables |= spec.environment != meta::ENVIRONMENT;
+            state.reads_tables.fetch_or(spec.environment != meta::ENVIRONMENT, Ordering::Relaxed);
             // Scans that read together are one reader.
             let (together, asked) = scan.together();
             if together.is_none_or(|together| shared.insert(together)) {
                 state.scope.add_reader(&spec.reads, Reader { table: spec.name.to_string(), columns: asked.needs() });
             }
         });
-        if reads_tables {
-            *self.0.shared.last.lock() = Some(state.clone());
-        }
         let context = self.task_context(&state, options.memory)?;
         Ok(Query {
             engine: self.clone(),
             sql: sql.to_owned(),
             rewritten: planned.rewritten,
-            schema: names_as_written(&planned.physical.schema()),
+            schema: distinct_columns(&planned.physical.schema()),
+            logical: planned.logical,
             plan: planned.physical,
             context,
             state,
@@ -254,6 +277,10 @@ impl Engine {
         &self.0.shared.limits
     }
 
+    pub(crate) fn threads(&self) -> &Arc<Threads> {
+        &self.0.shared.threads
+    }
+
     /// The dialect of queries.
     pub fn dialect(&self) -> Dialect {
         self.0.dialect
@@ -261,19 +288,42 @@ impl Engine {
 
     /// What was missing from the last query's rows.
     pub fn warnings(&self) -> Vec<Warning> {
-        let last = self.0.shared.last.lock().clone();
-        last.map(|state| state.scope.diagnostics().warnings()).unwrap_or_default()
+        self.0.last.get().warnings.clone()
     }
 
-    /// The DataFusion session underneath, for anything else.
-    pub fn session(&self) -> &SessionContext {
-        &self.0.context
+    /// The engine for one more user: the same tables, functions, limits and pacing, and the views that there are now. Views
+    /// made in it, and what `engine_warnings`, `engine_scans` and `engine_coverage` show of its last query, are its own.
+    #[must_use]
+    pub fn fork(&self) -> Engine {
+        let engine = &*self.0;
+        Engine(Arc::new(Inner {
+            shared: engine.shared.clone(),
+            context: (*self.session()).clone(),
+            tables: engine.tables.clone(),
+            dialect: engine.dialect,
+            elsewhere: engine.elsewhere,
+            planning: engine.planning.clone(),
+            last: Arc::default(),
+        }))
     }
 
-    async fn add_view(&self, name: &str, sql: &str) -> Result<()> {
-        let logical = self.logical_plan(sql).await?.0;
-        let view = datafusion::catalog::view::ViewTable::new(logical, Some(sql.to_owned()));
-        self.0.context.register_table(bare(name), Arc::new(view)).map_err(|error| self.error(&error, sql))?;
+    /// A DataFusion session of its own over the tables, views and functions that there are now, for anything else.
+    pub fn session(&self) -> Session {
+        Session::over(&self.0.context)
+    }
+
+    /// DataFusion's state, as it is now.
+    pub(crate) fn session_state(&self) -> SessionState {
+        self.0.context.state()
+    }
+
+    async fn add_view(self, name: String, sql: String) -> Result<()> {
+        let (engine, text) = (self.clone(), sql.clone());
+        let plan = async move { engine.logical_plan(&text).await }.boxed();
+        let (logical, _) = self.0.planning.run(self.limits().timeout, Interrupt::default(), plan).await?;
+        verify::plan(&logical).map_err(|error| self.error(&error, &sql))?;
+        let view = datafusion::catalog::view::ViewTable::new(logical, Some(sql.clone()));
+        self.0.context.register_table(bare(&name), Arc::new(view)).map_err(|error| self.error(&error, &sql))?;
         Ok(())
     }
 
@@ -290,29 +340,30 @@ impl Engine {
                 return Err(error.with_help("give them one at a time"));
             }
         };
+        let state = self.0.context.state();
+        let kind = |name: &str| function_kind(&state, name);
+        let completes_windows = self.0.dialect == Dialect::Osquery;
+        if let Some(clause) = unsupported_clause(&statement.statement, completes_windows, &kind) {
+            return Err(Error::new(Code::Unsupported, format!("{clause} is not supported")).in_sql(sql));
+        }
+        verify::statement(&statement.statement).map_err(|error| error.in_sql(sql))?;
         let before = statement.statement.to_string();
         let mut statement = indago_dialect::rewrite(statement, self).map_err(|error| {
             let place = crate::diagnostic::offset(sql, error.line as u64, error.column as u64);
             let span = place.map(|start| Span { start, end: start });
             Error::new(Code::Plan, error.to_string()).at(span).in_sql(sql)
         })?;
-        if let Some(clause) = sql::unsupported_clause(&mut statement) {
-            let error = Error::new(Code::Unsupported, format!("{clause} is not supported: tables are read live"));
-            return Err(error.in_sql(sql));
-        }
         sql::expand_wildcards(&mut statement, self);
         let after = statement.to_string();
-        let state = self.0.context.state();
         let plan = state.statement_to_plan(statement).await.map_err(|error| self.error(&error, sql))?;
+        verify::plan_of_statement(&plan).map_err(|error| self.error(&error, sql))?;
         Ok((plan, (before != after).then_some(after)))
     }
 
-    async fn plan(&self, sql: &str) -> Result<Planned> {
+    async fn plan(self, sql: String, interrupt: Interrupt) -> Result<Planned> {
+        let sql = sql.as_str();
         let (logical, rewritten) = self.logical_plan(sql).await?;
         let logical = match logical {
-            LogicalPlan::Dml(_) | LogicalPlan::Copy(_) => {
-                return Err(Error::new(Code::Unsupported, "queries read; they don't write").in_sql(sql));
-            }
             // A view takes effect at once and gives no rows.
             plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {
                 if let LogicalPlan::Ddl(DdlStatement::CreateView(view)) = &plan
@@ -324,11 +375,6 @@ impl Engine {
                 let done = self.0.context.execute_logical_plan(plan).await;
                 done.map_err(|error| self.error(&error, sql))?.logical_plan().clone()
             }
-            LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => {
-                let error = Error::new(Code::Unsupported, "queries read: they change neither tables nor settings");
-                let help = "`CREATE VIEW` gives a query a name; settings are in the configuration";
-                return Err(error.with_help(help).in_sql(sql));
-            }
             LogicalPlan::Explain(mut explain) if explain.verbose => {
                 let text = rewritten.as_deref().map_or(sql, |sql| sql.trim_start_matches("EXPLAIN VERBOSE "));
                 let step = PlanType::AnalyzedLogicalPlan { analyzer_name: "rewriting of the SQL".to_owned() };
@@ -337,13 +383,12 @@ impl Engine {
             }
             plan => plan,
         };
-        let interrupt = Interrupt::default();
         let mut state = self.0.context.state();
-        state.config_mut().options_mut().extensions.insert(interrupt.clone());
-        // Functions get the options as they are now.
-        state.mark_start_execution();
-        let physical = state.create_physical_plan(&logical).await.map_err(|error| self.error(&error, sql))?;
-        Ok(Planned { physical, rewritten, interrupt })
+        interrupt.begin(&mut state);
+        let logical = state.optimize(&logical).map_err(|error| self.error(&error, sql))?;
+        let physical = state.query_planner().create_physical_plan(&logical, &state).await;
+        let physical = physical.map_err(|error| self.error(&error, sql))?;
+        Ok(Planned { logical, physical, rewritten })
     }
 
     /// The context of one query's task: its own memory pool, and what its scans share.
@@ -356,6 +401,8 @@ impl Engine {
             .with_memory_pool(Arc::new(pool))
             .build_arc()
             .map_err(|error| internal(&error))?;
+        let kept = MemoryConsumer::new("answers kept for several scans").register(&runtime.memory_pool);
+        state.scope.charge(Kept(kept));
         let config = session.config().clone().with_extension(state.clone());
         let context = TaskContext::from(&session).with_session_config(config).with_runtime(runtime);
         Ok(Arc::new(context))
@@ -404,10 +451,19 @@ impl Engine {
     }
 }
 
+/// The part of a query's memory that its scans keep answers in.
+struct Kept(MemoryReservation);
+
+impl Budget for Kept {
+    fn take(&mut self, bytes: usize) -> Result<(), TableError> {
+        self.0.try_grow(bytes).map_err(|error| TableError::OutOfMemory(error.strip_backtrace()))
+    }
+}
+
 struct Planned {
+    logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
     rewritten: Option<String>,
-    interrupt: Interrupt,
 }
 
 fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {

@@ -5,6 +5,7 @@
 //! missing from the rows.
 
 mod alternatives;
+mod clauses;
 mod condition;
 mod constraints;
 mod diagnostic;
@@ -15,20 +16,27 @@ mod functions;
 mod gate;
 mod interrupt;
 mod limits;
+mod lineage;
 mod lookup_join;
 mod meta;
 mod planner;
+mod planning;
 mod provider;
 mod query;
+mod session;
 mod shared;
 mod sql;
 mod state;
+mod threads;
+mod verify;
 
 pub use diagnostic::{Code, Error, Result, Span};
 pub use engine::{Engine, EngineBuilder};
 pub use functions::FunctionInfo;
-pub use indago_dialect::{Dialect, NUMBER_METADATA, mixed_to_text};
-pub use indago_table::{Outcome, TableRef, TableSpec, Warning};
+pub use indago_dialect::{Dialect, NUMBER_METADATA, mixed_to_text, real_to_text};
+pub use indago_table::{Completeness, Coverage, Outcome, TableRef, TableSpec, Warning};
 pub use limits::Limits;
-pub use query::{BatchStream, Query, QueryOptions, ScanStats};
+pub use lineage::Lineage;
+pub use query::{BatchStream, NAME_METADATA, Query, QueryOptions, ScanStats};
+pub use session::Session;
 pub use sql::Statement;

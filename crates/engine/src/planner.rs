@@ -13,14 +13,18 @@ use datafusion::logical_expr::{Expr, Join, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
+use crate::condition;
 use crate::exec::{Asked, ScanExec};
 use crate::limits::Limits;
 use crate::lookup_join::bind;
 use crate::lookup_join::exec::{LookupJoinExec, PhysicalKey, Shape};
 use crate::lookup_join::node::{Key, LookupJoin};
+use crate::planning;
 use crate::shared::SharedReading;
+use crate::verify;
 
 /// Plans queries over our tables.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ impl QueryPlanner for Planner {
         logical_plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        verify::plan(logical_plan)?;
+        planning::check(session.config_options())?;
         let bound = bind::bind(logical_plan)?;
         let lookups = Arc::new(LookupPlanner { limits: self.limits.clone() });
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![lookups]);
@@ -72,8 +78,8 @@ impl ExtensionPlanner for LookupPlanner {
         };
         let keys = keys.iter().map(|key| {
             let driving = plan_expr(&key.driving, driving_schema)?;
-            let Key { leaf, column, spec, beside_others, .. } = key.clone();
-            Ok(PhysicalKey { leaf, column, spec, driving, beside_others })
+            let Key { leaf, column, spec, beside_others, pattern, .. } = key.clone();
+            Ok(PhysicalKey { leaf, column, spec, driving, beside_others, pattern })
         });
         let shape = Shape {
             side: *side,
@@ -114,17 +120,19 @@ fn join_filter(filter: &Expr, join: &Join, plan_expr: &PlanExpr<'_>) -> Result<J
 }
 
 /// Lets scans that read the same share one reading, and scans that look up keys of one column look them up together. A
-/// scan below a lookup, which runs many times, keeps its rows too.
+/// scan below a lookup or in the recursive part of a query, which run many times, keeps its rows too.
 pub(crate) fn share_readings(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut groups: HashMap<Identity, Group> = HashMap::new();
     gather(&plan, false, &mut groups);
     let mut readings: HashMap<Identity, Together> = HashMap::new();
     for (identity, group) in groups {
-        let more = identity.keys.as_deref().unwrap_or_default();
+        let more = identity.keys.as_ref().map(|(columns, _)| columns.as_slice()).unwrap_or_default();
         let Some(asked) = Asked::union(&group.scans, more) else { continue };
+        let asked = Asked { limit: identity.limit.as_ref().map(|(limit, _)| *limit), ..asked };
+        let is_read_again = group.repeats || (group.scans.len() > 1 && identity.limit.is_none());
         if identity.keys.is_some() {
             readings.insert(identity, Together::Lookup(Arc::new(asked)));
-        } else if group.scans.len() > 1 || group.repeats {
+        } else if is_read_again {
             readings.insert(identity, Together::Reading(Arc::new(SharedReading::new(asked))));
         }
     }
@@ -157,20 +165,24 @@ enum Together {
 struct Identity {
     table: String,
     constraints: String,
-    /// Columns whose keys a join brings.
-    keys: Option<Vec<usize>>,
+    /// Columns whose keys a join brings, and whether they are patterns.
+    keys: Option<(Vec<usize>, Option<bool>)>,
+    /// Rows that are enough, of those that meet these conditions.
+    limit: Option<(usize, String)>,
 }
 
 impl Identity {
-    /// `None` for a scan that is on its own: with a limit it may stop before the others have what they need.
+    /// `None` for a scan that is on its own. With a limit it may stop before others have what they need, unless they ask
+    /// exactly the same.
     fn of(scan: &ScanExec) -> Option<Self> {
-        if scan.asked.limit.is_some() {
+        if scan.asked.limit.is_some() && scan.binding.is_some() {
             return None;
         }
         Some(Identity {
             table: scan.table.spec().name.to_string(),
             constraints: format!("{:?} {:?}", scan.asked.constraints, scan.asked.alternatives),
-            keys: scan.binding.as_ref().map(|binding| binding.columns.clone()),
+            keys: scan.binding.as_ref().map(|binding| (binding.columns.clone(), binding.pattern)),
+            limit: scan.asked.limit.map(|limit| (limit, condition::describe(&scan.asked.conditions))),
         })
     }
 }
@@ -190,8 +202,9 @@ fn gather(plan: &Arc<dyn ExecutionPlan>, repeats: bool, groups: &mut HashMap<Ide
         group.repeats |= repeats;
     }
     let looked_up = plan.downcast_ref::<LookupJoinExec>().map(LookupJoinExec::looked_up);
+    let recursive = plan.downcast_ref::<RecursiveQueryExec>().map(RecursiveQueryExec::recursive_term);
     for child in plan.children() {
-        let below_lookup = looked_up.is_some_and(|looked_up| Arc::ptr_eq(looked_up, child));
-        gather(child, repeats || below_lookup, groups);
+        let runs_again = [looked_up, recursive].into_iter().flatten().any(|again| Arc::ptr_eq(again, child));
+        gather(child, repeats || runs_again, groups);
     }
 }

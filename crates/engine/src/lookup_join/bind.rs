@@ -8,14 +8,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use datafusion::catalog::default_table_source::{DefaultTableSource, source_as_provider};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DataFusionError, JoinType, NullEquality, Result};
+use datafusion::common::{Column, DataFusionError, JoinType, NullEquality, Result};
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, TableScan, Window};
 use indago_table::{ColumnSpec, Kind, Lookup};
 
-use crate::constraints;
-use crate::diagnostic::Error;
+use crate::condition;
+use crate::constraints::{self, Form, looks_like};
+use crate::diagnostic::{Code, Error};
 use crate::estimate;
 use crate::exec::Binding;
 use crate::lookup_join::node::{Key, LookupJoin, Side};
@@ -24,6 +27,10 @@ use crate::provider::Provider;
 
 /// What one lookup costs, in rows of a whole reading.
 const LOOKUP_COST: f64 = 3.0;
+/// Nodes looked at, at the most: sides of joins are looked at again with the keys that they get.
+const MOST_STEPS: usize = 200_000;
+/// An equality selects fewer rows than a pattern.
+const PATTERNS_AFTER: usize = 1000;
 
 /// Turns joins into lookups where tables need keys, or where it pays.
 pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
@@ -84,12 +91,29 @@ struct Solved {
 
 #[derive(Default)]
 struct Binder {
-    /// Columns that joins bring keys for, by scan.
-    bound: BTreeMap<usize, Vec<usize>>,
+    /// The column that a join brings keys for, by scan.
+    bound: BTreeMap<usize, Bind>,
+    /// Why no join brings keys to a scan.
+    why: BTreeMap<usize, String>,
+    /// Nodes looked at.
+    steps: usize,
+}
+
+/// A column that a join brings keys for; if they are patterns, whether case counts for nothing in them.
+#[derive(Debug, Clone, Copy)]
+struct Bind {
+    column: usize,
+    pattern: Option<bool>,
 }
 
 impl Binder {
     fn solve(&mut self, plan: &LogicalPlan) -> Result<Solved> {
+        self.steps += 1;
+        if self.steps > MOST_STEPS {
+            let error =
+                Error::new(Code::Plan, "the query has too many joins between tables that are looked up by keys");
+            return Err(DataFusionError::External(Box::new(error.with_help("split it"))));
+        }
         if let LogicalPlan::Join(join) = plan {
             return self.solve_join(join);
         }
@@ -119,13 +143,13 @@ impl Binder {
         let between = self.bound.clone();
         let mut right = self.solve(&join.right)?;
         // Solving a side again makes its own bindings again, so those of the first time must be forgotten.
-        let of_right: BTreeMap<usize, Vec<usize>> =
-            self.bound.iter().filter(|(leaf, _)| !between.contains_key(leaf)).map(|(l, c)| (*l, c.clone())).collect();
+        let of_right: BTreeMap<usize, Bind> =
+            self.bound.iter().filter(|(leaf, _)| !between.contains_key(leaf)).map(|(l, c)| (*l, *c)).collect();
         let without_left = || before.clone().into_iter().chain(of_right.clone()).collect::<BTreeMap<_, _>>();
         // Each binding may close further scans on its side, and is allowed only by a side that is complete itself.
         let mut lookup: Option<(Side, Vec<Key>)> = None;
         if left.open.is_empty() && !right.open.is_empty() && may_look_up(join, Side::Right) {
-            let keys = self.keys(join, Side::Right, &join.right, |leaf| right.open.contains(&leaf));
+            let keys = self.keys(join, Side::Right, &join.right, &right.open);
             if !keys.is_empty() {
                 self.bound = between.clone();
                 self.bind_keys(&keys);
@@ -133,7 +157,7 @@ impl Binder {
                 lookup = Some((Side::Right, keys));
             }
         } else if right.open.is_empty() && !left.open.is_empty() && may_look_up(join, Side::Left) {
-            let keys = self.keys(join, Side::Left, &join.left, |leaf| left.open.contains(&leaf));
+            let keys = self.keys(join, Side::Left, &join.left, &left.open);
             if !keys.is_empty() {
                 self.bound = without_left();
                 self.bind_keys(&keys);
@@ -166,6 +190,15 @@ impl Binder {
                 break;
             }
         }
+        for (side, own, other) in
+            [(Side::Left, &left.open, !right.open.is_empty()), (Side::Right, &right.open, !left.open.is_empty())]
+        {
+            for leaf in own {
+                if !self.why.contains_key(leaf) {
+                    self.why.insert(*leaf, why_open(join, side, *leaf, other));
+                }
+            }
+        }
         let mut open = left.open;
         open.extend(right.open);
         let join = Join { left: Arc::new(left.plan), right: Arc::new(right.plan), ..join.clone() };
@@ -178,24 +211,39 @@ impl Binder {
 
     fn bind_keys(&mut self, keys: &[Key]) {
         for key in keys {
-            let columns = self.bound.entry(key.leaf).or_default();
-            if !columns.contains(&key.column) {
-                columns.push(key.column);
-            }
+            let pattern = key.pattern.map(Form::ignores_case);
+            self.bound.insert(key.leaf, Bind { column: key.column, pattern });
         }
     }
 
-    /// Keys that a join could bring to the scans of one side.
-    fn keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, wanted: impl Fn(usize) -> bool) -> Vec<Key> {
-        let mut keys = Vec::new();
+    /// Keys that a join could bring to the open scans of one side: of each scan for one column, so that what is found can
+    /// be kept by key. The join itself checks the others.
+    fn keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, open: &[usize]) -> Vec<Key> {
+        let mut keys: BTreeMap<usize, (usize, Key)> = BTreeMap::new();
+        let mut offer = |rank: usize, target: Target, driving: &Expr, pattern: Option<Form>| {
+            if open.contains(&target.leaf) && !self.bound.contains_key(&target.leaf) {
+                let rank = rank + target.rank;
+                let known = keys.get(&target.leaf).map(|(rank, _)| *rank);
+                if known.is_none_or(|known| rank < known) {
+                    keys.insert(target.leaf, (rank, Key { pattern, ..target.key(driving) }));
+                }
+            }
+        };
         for (driving, key) in pairs(join, side) {
-            let targets = trace_expr(looked_up, key);
-            let found = targets.into_iter().filter(|target| {
-                wanted(target.leaf) && !self.bound.contains_key(&target.leaf) && may_match(join, target)
-            });
-            keys.extend(found.map(|target| target.key(driving)));
+            for target in trace_expr(looked_up, key) {
+                if target.spec.index && may_match(join, &target) {
+                    offer(0, target, driving, None);
+                }
+            }
         }
-        keys
+        for (driving, subject, form) in patterns(join, side) {
+            for target in trace_expr(looked_up, subject) {
+                if target.spec.pattern {
+                    offer(PATTERNS_AFTER, target, driving, Some(form));
+                }
+            }
+        }
+        keys.into_values().map(|(_, key)| key).collect()
     }
 
     /// A key on an index that is expected to be cheaper than a whole reading; of several, the one that says most.
@@ -203,7 +251,7 @@ impl Binder {
         let mut found = Vec::new();
         for (driving, key) in pairs(join, side) {
             let Ok([target]) = <[Target; 1]>::try_from(trace_expr(looked_up, key)) else { continue };
-            let pays = target.lookup == Lookup::PerKey && driving_rows * LOOKUP_COST < target.rows;
+            let pays = target.spec.index && target.lookup == Lookup::PerKey && driving_rows * LOOKUP_COST < target.rows;
             if pays && !target.beside_others && !self.bound.contains_key(&target.leaf) && may_match(join, &target) {
                 found.push((target, driving));
             }
@@ -217,8 +265,10 @@ impl Binder {
         let applied = plan.transform_up_with_subqueries(|node| {
             let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
             let leaf = provider.leaf.expect("every scan was numbered");
-            let Some(columns) = self.bound.get(&leaf) else { return Ok(Transformed::no(node)) };
-            let binding = Binding { leaf, columns: columns.clone() };
+            let Some(Bind { column, pattern }) = self.bound.get(&leaf).copied() else {
+                return Ok(Transformed::no(node));
+            };
+            let binding = Binding { leaf, columns: vec![column], pattern };
             let bound = Provider { binding: Some(binding), ..provider };
             Ok(Transformed::yes(with_provider(scan, bound)))
         })?;
@@ -243,7 +293,8 @@ impl Binder {
         });
         match (search, found) {
             (Ok(_), Some((provider, alias))) => {
-                DataFusionError::External(Box::new(Error::key_required(provider.table.spec(), alias)))
+                let why = self.why.get(&leaf).map(String::as_str);
+                DataFusionError::External(Box::new(Error::key_required(provider.table.spec(), alias, why)))
             }
             _ => DataFusionError::Internal(format!("scan {leaf} is not in its plan")),
         }
@@ -256,6 +307,47 @@ fn pairs(join: &Join, side: Side) -> impl Iterator<Item = (&Expr, &Expr)> {
         Side::Right => (left, right),
         Side::Left => (right, left),
     })
+}
+
+/// The conditions of a join by which an expression of the looked-up side looks like one of the driving side: the latter
+/// first.
+fn patterns(join: &Join, side: Side) -> impl Iterator<Item = (&Expr, &Expr, Form)> {
+    let driving = match side {
+        Side::Right => &join.left,
+        Side::Left => &join.right,
+    };
+    let conditions = join.filter.iter().flat_map(split_conjunction);
+    conditions.filter_map(looks_like).filter_map(|(subject, pattern, form)| {
+        let columns = pattern.column_refs();
+        let is_driving = !columns.is_empty() && columns.iter().all(|column| driving.schema().has_column(column));
+        is_driving.then_some((pattern, subject, form))
+    })
+}
+
+/// Why a join brings no keys to an open scan of one side.
+fn why_open(join: &Join, side: Side, leaf: usize, other_is_open: bool) -> String {
+    let looked_up = if side == Side::Right { &join.right } else { &join.left };
+    if other_is_open {
+        return "the other side of its join needs keys itself".to_owned();
+    }
+    if !may_look_up(join, side) {
+        return format!("a {} join keeps its rows that have no partner, so that no key selects them", join.join_type);
+    }
+    let equalities = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
+    let conditions = equalities.chain(join.filter.iter().flat_map(split_conjunction).cloned());
+    let is_key = |column: &&Column| {
+        let targets = trace_expr(looked_up, &Expr::Column((*column).clone()));
+        targets.iter().any(|target| target.leaf == leaf)
+    };
+    for condition in conditions {
+        if condition.column_refs().iter().any(is_key) {
+            let condition = condition::shown(&condition);
+            return format!(
+                "its join asks `{condition}`, where only `=`, `LIKE` and `GLOB` on the column itself bring keys"
+            );
+        }
+    }
+    "its join has no condition on them".to_owned()
 }
 
 /// Whether looking up keys finds all that a join's NULLs match: none, or none that the column has.
@@ -288,6 +380,10 @@ struct Target {
     spec: ColumnSpec,
     rows: f64,
     lookup: Lookup,
+    /// Among the columns that the table must be asked about, in its order.
+    rank: usize,
+    /// It was cast to another type of value on the way: what a second cast does to it is not known.
+    is_cast: bool,
     /// The rows come beside those of other scans, in a UNION.
     beside_others: bool,
 }
@@ -295,7 +391,7 @@ struct Target {
 impl Target {
     fn key(self, driving: &Expr) -> Key {
         let Target { leaf, column, spec, beside_others, .. } = self;
-        Key { leaf, column, spec, driving: driving.clone(), beside_others }
+        Key { leaf, column, spec, driving: driving.clone(), beside_others, pattern: None }
     }
 }
 
@@ -311,15 +407,28 @@ fn trace_expr(plan: &LogicalPlan, expr: &Expr) -> Vec<Target> {
             Err(_) => Vec::new(),
         },
         Expr::Alias(alias) => trace_expr(plan, &alias.expr),
-        // A cast of an integer loses nothing, so that its keys can be read back. A text that is cast may have been
-        // written in several ways.
+        // A cast of an integer or to another form of text loses nothing, so that its keys can be read back. A text that is
+        // cast to a number may have been written in several ways.
         Expr::Cast(cast) => {
+            let to = cast.field.data_type();
             let mut targets = trace_expr(plan, &cast.expr);
-            targets.retain(|target| target.spec.kind == Kind::BigInt);
+            targets.retain_mut(|target| match target.spec.kind {
+                Kind::Text => to.is_string(),
+                Kind::BigInt => !std::mem::replace(&mut target.is_cast, true) && keeps_integers(to),
+                _ => false,
+            });
             targets
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether an integer can be told from what it becomes in a type. A real number may stand for several beyond 2^53, which are
+/// few enough to look up.
+fn keeps_integers(to: &DataType) -> bool {
+    to.is_integer()
+        || to.is_string()
+        || matches!(to, DataType::Float64 | DataType::Decimal128(..) | DataType::Decimal256(..))
 }
 
 /// Follows a column of a plan's output down to scans, through everything that commutes with a filter on it.
@@ -332,10 +441,15 @@ fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
             spec: spec.columns[column].clone(),
             rows: spec.typical_rows as f64,
             lookup: spec.lookup,
+            rank: spec.require_any.iter().position(|required| *required == column).unwrap_or(spec.require_any.len()),
+            is_cast: false,
             beside_others: false,
         });
-        let is_key =
-            |target: &Target| target.spec.index && (!spec.is_keyed() || spec.require_any.contains(&target.column));
+        let is_key = |target: &Target| {
+            (target.spec.index || target.spec.pattern)
+                && constraints::has_keys(&target.spec.kind)
+                && (!spec.is_keyed() || target.rank < spec.require_any.len())
+        };
         return target.filter(is_key).into_iter().collect();
     }
     match plan {

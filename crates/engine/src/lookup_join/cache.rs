@@ -1,18 +1,21 @@
 //! Each distinct key is looked up once per query.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, UInt32Array};
-use datafusion::common::{DataFusionError, Result, ScalarValue};
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use arrow_select::interleave::interleave_record_batch;
+use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::StreamExt;
-use indago_table::{ColumnSpec, Constraints, Scalar};
+use futures::future::{BoxFuture, Shared, WeakShared};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use indago_table::{ColumnSpec, Constraints, Pattern, Scalar};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::condition;
 use crate::constraints;
@@ -27,20 +30,17 @@ pub(crate) struct KeyCaches(Mutex<HashMap<String, Arc<KeyCache>>>);
 #[derive(Debug)]
 struct KeyCache {
     record: Arc<ScanRecord>,
-    slots: Mutex<HashMap<Scalar, Slot>>,
+    /// Charged with the rows that are kept.
     memory: MemoryReservation,
-    changed: Notify,
-}
-
-#[derive(Debug, Clone)]
-enum Slot {
-    /// Another lookup is fetching it.
-    Pending,
-    /// Its rows; none if the key is absent.
-    Found(Arc<Vec<RecordBatch>>),
+    slots: Slots,
 }
 
 impl KeyCaches {
+    /// Drops what was found.
+    pub(crate) fn release(&self) {
+        self.0.lock().clear();
+    }
+
     fn get(
         &self,
         scan: &ScanExec,
@@ -50,16 +50,19 @@ impl KeyCaches {
         context: &TaskContext,
     ) -> Arc<KeyCache> {
         let spec = scan.table.spec();
-        let identity = format!("{} {:?} {:?}", spec.name, binding.columns, scan.asked.constraints);
+        let identity = format!("{} {binding:?} {:?}", spec.name, scan.asked.constraints);
         let mut caches = self.0.lock();
         let cache = caches.entry(identity).or_insert_with(|| {
             let described = constraints::describe(spec, &scan.asked.constraints);
             let names: Vec<&str> = binding.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
-            let keyed = format!("{} = keys of join", names.join(", "));
+            let keyed = match binding.pattern {
+                None => format!("{} = keys of join", names.join(", ")),
+                Some(_) => format!("{} LIKE patterns of join", names.join(", ")),
+            };
             let shown = if described.is_empty() { keyed } else { format!("{described} AND {keyed}") };
             let record = state.record(&spec.name, shown, condition::describe(&together.conditions), "lookup");
             let memory = MemoryConsumer::new(format!("keys of {}", spec.name)).register(context.memory_pool());
-            Arc::new(KeyCache { record, slots: Mutex::default(), memory, changed: Notify::new() })
+            Arc::new(KeyCache { record, memory, slots: Slots::default() })
         });
         cache.clone()
     }
@@ -78,131 +81,457 @@ pub(crate) fn read(
         Some(together) => together.clone(),
         None => Asked::union([&scan.asked], &binding.columns).map(Arc::new).expect("one scan is a union"),
     };
-    let cache = state.lookups.get(scan, &together, binding, &state, context);
     let [(column, wanted)] = keys else {
-        // Keys of several columns at once: what belongs to one key can't be told apart.
-        let asked = Asked { constraints: constrain(scan, keys), ..scan.asked.clone() };
-        return Ok(scan.reading(&state, cache.record.clone(), &asked));
+        return internal_err!("a join brings keys of one column, not of {}", keys.len());
     };
-    let (column, wanted, scan) = (*column, wanted.clone(), scan.clone());
-    let schema = scan.schema();
-    let rows = async_stream::try_stream! {
-        let mut missing: Vec<Scalar> = wanted.to_vec();
-        while !missing.is_empty() {
-            let changed = cache.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let claim = cache.claim(&missing);
-            for batch in claim.found {
-                yield scan.asked.select(&together, &batch)?;
-            }
-            missing = claim.pending;
-            if !claim.ours.is_empty() {
-                let guard = Fetching { cache: cache.clone(), keys: claim.ours.clone() };
-                let constraints = constrain(&scan, &[(column, Arc::new(claim.ours.clone()))]);
-                let asked = Asked { constraints, ..(*together).clone() };
-                let mut reading = scan.reading(&state, cache.record.clone(), &asked);
-                let mut batches = Vec::new();
-                while let Some(batch) = reading.next().await {
-                    batches.push(batch?);
+    let column = *column;
+    let cache = state.lookups.get(scan, &together, binding, &state, context);
+    let lookup = Lookup { cache: cache.clone(), scan: scan.clone(), together: together.clone(), state, column };
+    let (wanted_of, schema) = (scan.asked.clone(), scan.schema());
+    let found = match binding.pattern {
+        None => {
+            let pieces = cache.slots.claim(wanted, |keys| lookup.clone().keys(keys).boxed());
+            let pieces: FuturesUnordered<_> = pieces.into_iter().map(Piece::rows).collect();
+            pieces.boxed()
+        }
+        Some(ignore_case) => {
+            let at_once = scan.engine.limits.lookup_concurrency.max(1);
+            let slots = cache.clone();
+            let pieces = stream::iter(wanted.to_vec()).map(move |pattern| {
+                let lookup = lookup.clone();
+                let pieces = slots.slots.claim(&[pattern], |keys| lookup.clone().pattern(keys, ignore_case).boxed());
+                async move {
+                    let pieces = pieces.into_iter().map(Piece::rows).collect::<FuturesUnordered<_>>();
+                    pieces.try_concat().await
                 }
-                cache.memory.try_grow(batches.iter().map(RecordBatch::get_array_memory_size).sum())?;
-                let key_at = together.columns.binary_search(&column).expect("the key is one of the columns");
-                guard.finish(split(&batches, key_at, &scan.table.spec().columns[column])?);
-                for batch in &batches {
-                    yield scan.asked.select(&together, batch)?;
-                }
-            } else if !missing.is_empty() {
-                changed.await;
-            }
+            });
+            once_each(pieces.buffered(at_once), position(&together, column), cache.memory.new_empty()).boxed()
         }
     };
+    let rows = found
+        .map_ok(|batches: Vec<RecordBatch>| stream::iter(batches.into_iter().map(Ok::<_, DataFusionError>)))
+        .try_flatten();
+    let rows = rows.map(move |batch| wanted_of.select(&together, &batch?));
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
-/// The scan's own constraints and the keys that a join brought.
-fn constrain(scan: &ScanExec, keys: &[(usize, Arc<Vec<Scalar>>)]) -> Arc<Constraints> {
-    let mut constraints: Constraints = (*scan.asked.constraints).clone();
-    for (column, keys) in keys {
-        let constraint = constraints.0.entry(*column).or_default();
-        constraint.keys = Some(match &constraint.keys {
-            Some(known) => Arc::new(constraints::common(keys, known)),
-            None => keys.clone(),
-        });
-    }
-    Arc::new(constraints)
-}
-
-struct Claim {
-    found: Vec<RecordBatch>,
-    ours: Vec<Scalar>,
-    pending: Vec<Scalar>,
-}
-
-impl KeyCache {
-    /// Takes what is there, and reserves for the caller what nobody fetches yet.
-    fn claim(&self, keys: &[Scalar]) -> Claim {
-        let mut slots = self.slots.lock();
-        let mut claim = Claim { found: Vec::new(), ours: Vec::new(), pending: Vec::new() };
-        for key in keys {
-            match slots.get(key) {
-                Some(Slot::Found(batches)) => claim.found.extend(batches.iter().cloned()),
-                Some(Slot::Pending) => claim.pending.push(key.clone()),
-                None => {
-                    slots.insert(key.clone(), Slot::Pending);
-                    claim.ours.push(key.clone());
-                }
-            }
+/// Drops rows that an earlier pattern found too: those with a value that its rows had.
+fn once_each(
+    found: impl Stream<Item = Result<Vec<RecordBatch>>> + Send,
+    at: usize,
+    memory: MemoryReservation,
+) -> impl Stream<Item = Result<Vec<RecordBatch>>> + Send {
+    let mut earlier: HashSet<ScalarValue> = HashSet::new();
+    found.map(move |batches| {
+        let mut own = Vec::new();
+        let mut new = Vec::new();
+        for batch in batches? {
+            let values = batch.column(at);
+            let values = (0..batch.num_rows()).map(|row| ScalarValue::try_from_array(values, row));
+            let values = values.collect::<Result<Vec<_>>>()?;
+            let is_new: BooleanArray = values.iter().map(|value| Some(!earlier.contains(value))).collect();
+            new.push(filter_record_batch(&batch, &is_new)?);
+            own.extend(values.into_iter().filter(|value| !earlier.contains(value)));
         }
-        claim
-    }
+        memory.try_grow(own.iter().map(ScalarValue::size).sum())?;
+        earlier.extend(own);
+        Ok(new)
+    })
 }
 
-/// A fetch under way; if it is dropped unfinished, others may try.
-struct Fetching {
+fn position(together: &Asked, column: usize) -> usize {
+    together.columns.binary_search(&column).expect("the key is one of the columns")
+}
+
+/// How a scan reads keys of one column.
+#[derive(Clone)]
+struct Lookup {
     cache: Arc<KeyCache>,
-    keys: Vec<Scalar>,
+    scan: ScanExec,
+    together: Arc<Asked>,
+    state: Arc<QueryState>,
+    column: usize,
 }
 
-impl Fetching {
-    fn finish(self, mut by_key: HashMap<Scalar, Vec<RecordBatch>>) {
-        let mut slots = self.cache.slots.lock();
-        for key in &self.keys {
-            let batches = by_key.remove(key).unwrap_or_default();
-            slots.insert(key.clone(), Slot::Found(Arc::new(batches)));
+impl Lookup {
+    /// Reads the rows of some keys at once.
+    async fn keys(self, keys: Vec<Scalar>) -> Result<Found> {
+        let constraints = self.constrain(&keys);
+        let (batches, memory) = self.read(constraints).await?;
+        let spec = &self.scan.table.spec().columns[self.column];
+        let rows = rows_by_key(&batches, position(&self.together, self.column), spec)?;
+        let places = rows.values().map(|places| places.len() * size_of::<(usize, usize)>()).sum();
+        memory.try_grow(places)?;
+        Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
+    }
+
+    /// Reads the rows that look like a pattern.
+    async fn pattern(self, patterns: Vec<Scalar>, ignore_case: bool) -> Result<Found> {
+        let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
+        let constraint = constraints.0.entry(self.column).or_default();
+        constraint.patterns.extend(patterns.into_iter().filter_map(|pattern| match pattern {
+            Scalar::Text(like) => Some(Pattern { like, ignore_case }),
+            _ => None,
+        }));
+        let (batches, memory) = self.read(Arc::new(constraints)).await?;
+        Ok(Found { keys: 1, batches, rows: HashMap::new(), _memory: memory })
+    }
+
+    async fn read(&self, constraints: Arc<Constraints>) -> Result<(Vec<RecordBatch>, MemoryReservation)> {
+        let asked = Asked { constraints, ..(*self.together).clone() };
+        let mut reading = self.scan.reading(&self.state, self.cache.record.clone(), &asked);
+        let memory = self.cache.memory.new_empty();
+        let mut batches = Vec::new();
+        while let Some(batch) = reading.next().await {
+            let batch = batch?;
+            memory.try_grow(batch.get_array_memory_size())?;
+            batches.push(batch);
         }
+        Ok((batches, memory))
+    }
+
+    /// The scan's own constraints and the keys that a join brought.
+    fn constrain(&self, keys: &[Scalar]) -> Arc<Constraints> {
+        let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
+        let constraint = constraints.0.entry(self.column).or_default();
+        constraint.keys = Some(Arc::new(match &constraint.keys {
+            Some(known) => constraints::common(keys, known),
+            None => keys.to_vec(),
+        }));
+        Arc::new(constraints)
     }
 }
 
-impl Drop for Fetching {
-    fn drop(&mut self) {
-        let mut slots = self.cache.slots.lock();
-        for key in &self.keys {
-            if let Some(Slot::Pending) = slots.get(key) {
-                slots.remove(key);
-            }
+/// What one lookup found.
+#[derive(Debug)]
+struct Found {
+    /// How many keys it was for.
+    keys: usize,
+    batches: Vec<RecordBatch>,
+    /// Batch and row of the rows of each key. Not kept for one key.
+    rows: HashMap<Scalar, Vec<(usize, usize)>>,
+    _memory: MemoryReservation,
+}
+
+impl Found {
+    /// The rows of some of its keys.
+    fn select(&self, keys: &[Scalar]) -> Result<Vec<RecordBatch>> {
+        if keys.len() == self.keys {
+            return Ok(self.batches.clone());
         }
-        drop(slots);
-        self.cache.changed.notify_waiters();
+        let places: Vec<(usize, usize)> = keys.iter().filter_map(|key| self.rows.get(key)).flatten().copied().collect();
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batches: Vec<&RecordBatch> = self.batches.iter().collect();
+        Ok(vec![interleave_record_batch(&batches, &places)?])
     }
 }
 
-/// Rows by key.
-fn split(batches: &[RecordBatch], key_at: usize, column: &ColumnSpec) -> Result<HashMap<Scalar, Vec<RecordBatch>>> {
-    let mut by_key: HashMap<Scalar, Vec<RecordBatch>> = HashMap::new();
-    for batch in batches {
-        let mut rows: HashMap<Scalar, Vec<u32>> = HashMap::new();
+/// Where the rows of each key are.
+fn rows_by_key(
+    batches: &[RecordBatch],
+    key_at: usize,
+    column: &ColumnSpec,
+) -> Result<HashMap<Scalar, Vec<(usize, usize)>>> {
+    let mut rows: HashMap<Scalar, Vec<(usize, usize)>> = HashMap::new();
+    for (position, batch) in batches.iter().enumerate() {
         for row in 0..batch.num_rows() {
             let value = ScalarValue::try_from_array(batch.column(key_at), row)?;
             if let Some(key) = constraints::scalar(&value, &column.kind) {
-                let row = u32::try_from(row).map_err(|error| DataFusionError::External(Box::new(error)))?;
-                rows.entry(column.as_key(key)).or_default().push(row);
+                rows.entry(column.as_key(key)).or_default().push((position, row));
             }
         }
-        for (key, rows) in rows {
-            let taken = arrow_select::take::take_record_batch(batch, &UInt32Array::from(rows))?;
-            by_key.entry(key).or_default().push(taken);
+    }
+    Ok(rows)
+}
+
+/// A lookup under way. Whoever waits for it drives it, so that nobody waits for a reader that is not polled; when nobody
+/// waits any more it ends, and its keys are free again.
+type Fetch = Shared<BoxFuture<'static, Result<Arc<Found>, Arc<DataFusionError>>>>;
+type WeakFetch = WeakShared<BoxFuture<'static, Result<Arc<Found>, Arc<DataFusionError>>>>;
+
+/// What is known of each key.
+#[derive(Debug, Default, Clone)]
+struct Slots(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number of the next lookup.
+    next: usize,
+    slots: HashMap<Scalar, (usize, Slot)>,
+}
+
+enum Slot {
+    Fetching(WeakFetch),
+    Found(Arc<Found>),
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Slot::Fetching(_) => "Fetching",
+            Slot::Found(_) => "Found",
+        })
+    }
+}
+
+/// Keys that one lookup is for.
+struct Piece {
+    keys: Vec<Scalar>,
+    from: Source,
+}
+
+enum Source {
+    Fetch(Fetch),
+    Found(Arc<Found>),
+}
+
+impl Piece {
+    /// The rows of the keys, once they are found.
+    async fn rows(self) -> Result<Vec<RecordBatch>> {
+        let found = match self.from {
+            Source::Found(found) => found,
+            Source::Fetch(fetch) => fetch.await.map_err(DataFusionError::Shared)?,
+        };
+        found.select(&self.keys)
+    }
+}
+
+impl Slots {
+    /// Where the rows of some distinct keys come from. What nobody has or fetches is fetched for this caller.
+    fn claim(
+        &self,
+        keys: &[Scalar],
+        fetch: impl FnOnce(Vec<Scalar>) -> BoxFuture<'static, Result<Found>>,
+    ) -> Vec<Piece> {
+        let mut state = self.0.lock();
+        let mut pieces: BTreeMap<usize, Piece> = BTreeMap::new();
+        let mut ours = Vec::new();
+        for key in keys {
+            let known = state.slots.get(key).and_then(|(number, slot)| match slot {
+                Slot::Found(found) => Some((*number, Source::Found(found.clone()))),
+                Slot::Fetching(fetch) => fetch.upgrade().map(|fetch| (*number, Source::Fetch(fetch))),
+            });
+            match known {
+                Some((number, from)) => {
+                    let piece = pieces.entry(number).or_insert_with(|| Piece { keys: Vec::new(), from });
+                    piece.keys.push(key.clone());
+                }
+                None => ours.push(key.clone()),
+            }
+        }
+        let mut pieces: Vec<Piece> = pieces.into_values().collect();
+        if !ours.is_empty() {
+            let number = state.next;
+            state.next += 1;
+            let (slots, fetched, found) = (self.clone(), ours.clone(), fetch(ours.clone()));
+            let fetch = async move {
+                let found = Arc::new(found.await?);
+                let mut state = slots.0.lock();
+                for key in fetched {
+                    state.slots.insert(key, (number, Slot::Found(found.clone())));
+                }
+                Ok(found)
+            };
+            let fetch = fetch.map(|found: Result<_>| found.map_err(Arc::new)).boxed().shared();
+            if let Some(weak) = fetch.downgrade() {
+                state.slots.extend(ours.iter().map(|key| (key.clone(), (number, Slot::Fetching(weak.clone())))));
+            }
+            pieces.push(Piece { keys: ours, from: Source::Fetch(fetch) });
+        }
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Waker};
+
+    use arrow_array::Int64Array;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use datafusion::execution::memory_pool::{MemoryPool, UnboundedMemoryPool};
+    use rand::rngs::StdRng;
+    use rand::seq::IteratorRandom;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    const KEYS: i64 = 6;
+
+    /// A table that has as many rows for a key as its number says, and counts how often it is asked for each.
+    #[derive(Debug, Clone)]
+    struct Table {
+        pool: Arc<dyn MemoryPool>,
+        asked: Arc<Mutex<HashMap<i64, usize>>>,
+        fetches: Arc<AtomicUsize>,
+    }
+
+    impl Table {
+        fn new() -> Self {
+            Table { pool: Arc::new(UnboundedMemoryPool::default()), asked: Arc::default(), fetches: Arc::default() }
+        }
+
+        /// Reads the rows of some keys, and waits as often as told before.
+        async fn fetch(self, keys: Vec<Scalar>, waits: usize) -> Result<Found> {
+            self.fetches.fetch_add(1, Ordering::Relaxed);
+            for _ in 0..waits {
+                tokio::task::yield_now().await;
+            }
+            let numbers: Vec<i64> = keys.iter().map(number).collect();
+            for number in &numbers {
+                *self.asked.lock().entry(*number).or_default() += 1;
+            }
+            let memory = MemoryConsumer::new("test").register(&self.pool);
+            let mut batches = Vec::new();
+            let mut rows: HashMap<Scalar, Vec<(usize, usize)>> = HashMap::new();
+            for (position, number) in numbers.iter().enumerate() {
+                let values: Vec<i64> = (0..*number).map(|_| *number).collect();
+                let places = (0..values.len()).map(|row| (position, row)).collect();
+                let column = Arc::new(Int64Array::from(values)) as arrow_array::ArrayRef;
+                let batch = RecordBatch::try_from_iter([("key", column)])?;
+                memory.try_grow(batch.get_array_memory_size())?;
+                batches.push(batch);
+                rows.insert(Scalar::Integer(*number), places);
+            }
+            Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
         }
     }
-    Ok(by_key)
+
+    fn number(key: &Scalar) -> i64 {
+        match key {
+            Scalar::Integer(number) => *number,
+            other => panic!("{other:?} is not a number"),
+        }
+    }
+
+    /// All that a reader gets for its keys.
+    async fn reader(slots: Slots, table: Table, keys: Vec<i64>, waits: usize) -> Vec<i64> {
+        let keys: Vec<Scalar> = keys.into_iter().map(Scalar::Integer).collect();
+        let pieces = slots.claim(&keys, |keys| table.fetch(keys, waits).boxed());
+        let found: Vec<Vec<RecordBatch>> =
+            pieces.into_iter().map(Piece::rows).collect::<FuturesUnordered<_>>().try_collect().await.expect("found");
+        let mut values: Vec<i64> = found
+            .iter()
+            .flatten()
+            .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
+            .collect();
+        values.sort_unstable();
+        values
+    }
+
+    fn expected(keys: &[i64]) -> Vec<i64> {
+        let mut values: Vec<i64> = keys.iter().flat_map(|key| (0..*key).map(|_| *key)).collect();
+        values.sort_unstable();
+        values
+    }
+
+    fn some_keys(random: &mut StdRng) -> Vec<i64> {
+        let many = random.random_range(1..=KEYS as usize);
+        (0..KEYS).sample(random, many)
+    }
+
+    /// Whoever is polled ends, whatever the others do: some are polled now and then, some never again, some are dropped
+    /// between any two steps.
+    #[test]
+    fn no_reader_waits_for_one_that_is_not_polled() {
+        for seed in 0..2000 {
+            let mut random = StdRng::seed_from_u64(seed);
+            let (slots, table) = (Slots::default(), Table::new());
+            let mut context = Context::from_waker(Waker::noop());
+            let mut readers: Vec<(Vec<i64>, BoxFuture<'static, Vec<i64>>)> = Vec::new();
+            let mut dropped = 0;
+            for _ in 0..random.random_range(5..60) {
+                match random.random_range(0..10) {
+                    0..4 => {
+                        let keys = some_keys(&mut random);
+                        let waits = random.random_range(0..4);
+                        readers.push((keys.clone(), reader(slots.clone(), table.clone(), keys, waits).boxed()));
+                    }
+                    4 if !readers.is_empty() => {
+                        dropped += 1;
+                        drop(readers.swap_remove(random.random_range(0..readers.len())));
+                    }
+                    _ if !readers.is_empty() => {
+                        let one = random.random_range(0..readers.len());
+                        if let Poll::Ready(values) = readers[one].1.poll_unpin(&mut context) {
+                            let (keys, _) = readers.swap_remove(one);
+                            assert_eq!(values, expected(&keys), "seed {seed}");
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            // Each one alone, while the others stand still.
+            while !readers.is_empty() {
+                let (keys, mut reader) = readers.swap_remove(random.random_range(0..readers.len()));
+                let values = (0..100).find_map(|_| match reader.poll_unpin(&mut context) {
+                    Poll::Ready(values) => Some(values),
+                    Poll::Pending => None,
+                });
+                assert_eq!(values, Some(expected(&keys)), "seed {seed}: a reader waits for others");
+            }
+            // A key is asked for again only if those who asked were dropped.
+            for (key, many) in table.asked.lock().iter() {
+                assert!(*many <= 1 + dropped, "seed {seed}: key {key} was asked for {many} times");
+            }
+        }
+    }
+
+    /// Wakers reach whoever still waits, when those that waited first are gone.
+    #[tokio::test]
+    async fn every_reader_is_woken() {
+        for seed in 0..500 {
+            let mut random = StdRng::seed_from_u64(seed);
+            let (slots, table) = (Slots::default(), Table::new());
+            let mut tasks = Vec::new();
+            for _ in 0..12 {
+                let keys = some_keys(&mut random);
+                let waits = random.random_range(0..6);
+                tasks.push((keys.clone(), tokio::spawn(reader(slots.clone(), table.clone(), keys, waits))));
+                if random.random_bool(0.5) {
+                    tokio::task::yield_now().await;
+                }
+                if random.random_bool(0.3) {
+                    let one = random.random_range(0..tasks.len());
+                    tasks[one].1.abort();
+                }
+            }
+            for (keys, task) in tasks {
+                match task.await {
+                    Ok(values) => assert_eq!(values, expected(&keys), "seed {seed}"),
+                    Err(error) => assert!(error.is_cancelled(), "seed {seed}: {error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lookup_that_fails_frees_its_keys() {
+        let slots = Slots::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let keys = [Scalar::Integer(3)];
+        let failing = |_: Vec<Scalar>| async { internal_err!("it fails") }.boxed();
+        let first = slots.claim(&keys, failing);
+        let second = slots.claim(&keys, |_| panic!("it is being fetched"));
+        for piece in first.into_iter().chain(second) {
+            let outcome = piece.rows().boxed().poll_unpin(&mut context);
+            assert!(matches!(outcome, Poll::Ready(Err(_))), "both see the error");
+        }
+        let table = Table::new();
+        let again = reader(slots, table.clone(), vec![3], 0).now_or_never();
+        assert_eq!(again, Some(vec![3, 3, 3]));
+    }
+
+    #[test]
+    fn memory_is_charged_while_rows_are_kept() {
+        let (slots, table) = (Slots::default(), Table::new());
+        let rows = reader(slots.clone(), table.clone(), vec![2, 4], 0).now_or_never();
+        assert_eq!(rows, Some(vec![2, 2, 4, 4, 4, 4]));
+        assert!(table.pool.reserved() > 0);
+        drop(slots);
+        assert_eq!(table.pool.reserved(), 0);
+    }
 }

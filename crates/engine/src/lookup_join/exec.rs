@@ -9,28 +9,30 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinType, NullEquality, Result, ScalarValue, internal_err};
+use datafusion::common::{DataFusionError, JoinType, NullEquality, Result, ScalarValue, internal_err};
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExprRef};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, reset_plan_states};
 use datafusion::physical_plan::joins::utils::{JoinFilter, build_join_schema};
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
-    collect, execute_stream,
+    execute_stream,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use indago_table::{ColumnSpec, Scalar};
+use indago_table::{ColumnSpec, Kind, Scalar};
 
-use crate::constraints;
+use crate::constraints::{self, Form};
 use crate::exec::ScanExec;
+use crate::interrupt::interruptible;
 use crate::lookup_join::node::Side;
+use crate::state::QueryState;
 
 /// Where the keys of a scan come from, physically.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub(crate) struct PhysicalKey {
     pub(crate) driving: PhysicalExprRef,
     /// Its rows come beside those of other scans.
     pub(crate) beside_others: bool,
+    /// The keys are patterns, written like this.
+    pub(crate) pattern: Option<Form>,
 }
 
 /// What a lookup join is, apart from its inputs.
@@ -131,11 +135,12 @@ impl Shape {
                     continue;
                 }
                 let value = ScalarValue::try_from_array(&values, row)?;
-                if seen.insert(value.clone())
-                    && let Some(scalar) = as_key(&value, &key.spec)
-                    && known.insert(scalar.clone())
-                {
-                    distinct.push(scalar);
+                if seen.insert(value.clone()) {
+                    let keys = match key.pattern {
+                        Some(form) => as_pattern(&value, form).into_iter().collect(),
+                        None => as_keys(&value, &key.spec),
+                    };
+                    distinct.extend(keys.into_iter().filter(|key| known.insert(key.clone())));
                 }
             }
             all.push((key.clone(), distinct));
@@ -143,20 +148,28 @@ impl Shape {
         Ok(all)
     }
 
-    /// The rows of the looked-up side for a batch's keys.
+    /// The most driving rows that are looked up together: a table is asked for each pattern by itself.
+    fn most_rows(&self) -> usize {
+        let has_patterns = self.keys.iter().any(|key| key.pattern.is_some());
+        if has_patterns && !self.must_collect() { self.batch.max(1) } else { usize::MAX }
+    }
+
+    /// The rows of the looked-up side for a batch's keys, charged as they come.
     async fn look_up(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
         batch: &RecordBatch,
         context: &Arc<TaskContext>,
+        memory: &MemoryReservation,
     ) -> Result<Vec<RecordBatch>> {
         let keys = self.distinct_keys(batch)?;
         if keys.iter().any(|(key, distinct)| distinct.is_empty() && !key.beside_others) {
             return Ok(Vec::new());
         }
         // The scan with most keys is read in chunks; the others get all of theirs each time. In chunks of keys for one
-        // part of a UNION, its other parts would come again and again.
-        let alone = (0..keys.len()).filter(|position| !keys[*position].0.beside_others);
+        // part of a UNION, its other parts would come again and again, and in chunks of patterns the rows of several.
+        let is_alone = |key: &PhysicalKey| !key.beside_others && key.pattern.is_none();
+        let alone = (0..keys.len()).filter(|position| is_alone(&keys[*position].0));
         let widest = alone.max_by_key(|position| keys[*position].1.len());
         let chunks: Vec<&[Scalar]> = match widest {
             Some(widest) => {
@@ -176,7 +189,16 @@ impl Shape {
                 .collect();
             let bound = bind_keys(plan, &chunked);
             let context = context.clone();
-            async move { collect(bound?, context).await }
+            async move {
+                let mut rows = execute_stream(bound?, context)?;
+                let mut found = Vec::new();
+                while let Some(batch) = rows.next().await {
+                    let batch = batch?;
+                    memory.try_grow(batch.get_array_memory_size())?;
+                    found.push(batch);
+                }
+                Ok::<_, DataFusionError>(found)
+            }
         });
         let lookups: Vec<_> = lookups.collect();
         let found: Vec<Vec<RecordBatch>> =
@@ -199,29 +221,63 @@ impl Shape {
             Side::Right => (driving, found),
             Side::Left => (found, driving),
         };
-        let join = HashJoinExec::try_new(
-            left,
-            right,
-            self.on.clone(),
-            self.filter.clone(),
-            &self.join_type,
-            None,
-            PartitionMode::CollectLeft,
-            self.null_equality,
-            false,
-        )?;
-        execute_stream(Arc::new(join), context.clone())
+        let join: Arc<dyn ExecutionPlan> = if self.on.is_empty() {
+            Arc::new(NestedLoopJoinExec::try_new(left, right, self.filter.clone(), &self.join_type, None)?)
+        } else {
+            Arc::new(HashJoinExec::try_new(
+                left,
+                right,
+                self.on.clone(),
+                self.filter.clone(),
+                &self.join_type,
+                None,
+                PartitionMode::CollectLeft,
+                self.null_equality,
+                false,
+            )?)
+        };
+        let join = match context.session_config().get_extension::<QueryState>() {
+            Some(state) => interruptible(join, &state)?,
+            None => join,
+        };
+        execute_stream(join, context.clone())
     }
 }
 
-/// A driving value as a key of the looked-up column. Casts that DataFusion put on the looked-up column are undone here:
-/// an integer column that is compared as text gets its keys back as integers.
-fn as_key(value: &ScalarValue, column: &ColumnSpec) -> Option<Scalar> {
-    let scalar = constraints::scalar(value, &column.kind).or_else(|| {
-        let cast = value.cast_to(&column.kind.data_type()).ok()?;
-        constraints::scalar(&cast, &column.kind)
-    });
-    scalar.map(|scalar| column.as_key(scalar))
+/// The keys of the looked-up column that a driving value may equal: all of them, and perhaps more, which the join drops.
+/// Casts that DataFusion put on the looked-up column are undone here: an integer column that is compared as text gets its
+/// keys back as integers.
+fn as_keys(value: &ScalarValue, column: &ColumnSpec) -> Vec<Scalar> {
+    let keys = match (constraints::scalar(value, &column.kind), value, &column.kind) {
+        (Some(key), ..) => vec![key],
+        (None, ScalarValue::Float64(Some(real)), Kind::BigInt) => integers_like(*real),
+        (None, value, kind) => {
+            let cast = value.cast_to(&kind.data_type()).ok();
+            cast.and_then(|cast| constraints::scalar(&cast, kind)).into_iter().collect()
+        }
+    };
+    keys.into_iter().map(|key| column.as_key(key)).collect()
+}
+
+/// The integers that equal a real number once they are made real themselves: beyond 2^53 there are several.
+fn integers_like(real: f64) -> Vec<Scalar> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if real.fract() != 0.0 || real.abs() > EXACT * 2048.0 {
+        return Vec::new();
+    }
+    let exact = real as i128;
+    if real.abs() < EXACT {
+        return vec![Scalar::Integer(real as i64)];
+    }
+    let (below, above) = (real.next_down() as i128, real.next_up() as i128);
+    let integers = i128::midpoint(below, exact)..=i128::midpoint(exact, above);
+    integers.filter_map(|integer| i64::try_from(integer).ok()).map(Scalar::Integer).collect()
+}
+
+/// A driving value as a pattern of the looked-up column.
+fn as_pattern(value: &ScalarValue, form: Form) -> Option<Scalar> {
+    let text = value.cast_to(&DataType::Utf8).ok()?;
+    text.try_as_str().flatten().map(|text| Scalar::Text(form.like(text)))
 }
 
 /// The plan with its scans reading just these keys, ready to run (again).
@@ -340,6 +396,7 @@ impl ExecutionPlan for LookupJoinExec {
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
         let memory = MemoryConsumer::new("LookupJoinExec").register(context.memory_pool());
         let mut left = self.fetch;
+        let most = shape.most_rows();
         let mut step = match left {
             Some(left) if !shape.must_collect() => left.max(FIRST),
             _ => usize::MAX,
@@ -362,16 +419,16 @@ impl ExecutionPlan for LookupJoinExec {
                 let batch = arrow_select::concat::concat_batches(&driving_schema, &batches)?;
                 let mut start = 0;
                 while start < batch.num_rows() && left != Some(0) {
-                    let part = batch.slice(start, step.min(batch.num_rows() - start));
+                    let part = batch.slice(start, step.min(most).min(batch.num_rows() - start));
                     start += part.num_rows();
                     step = step.saturating_mul(MORE);
-                    let found = shape.look_up(&looked_up, &part, &context).await?;
+                    let held = memory.size();
+                    let found = shape.look_up(&looked_up, &part, &context, &memory).await?;
                     lookups.add(found.iter().map(RecordBatch::num_rows).sum());
                     if found.is_empty() && shape.needs_partner() {
+                        memory.resize(held);
                         continue;
                     }
-                    let held = memory.size();
-                    memory.try_grow(found.iter().map(RecordBatch::get_array_memory_size).sum())?;
                     let mut result = shape.join(part, &driving_schema, found, &looked_up_schema, &context)?;
                     while left != Some(0) && let Some(batch) = result.next().await {
                         let batch = batch?;

@@ -8,6 +8,8 @@ use datafusion::common::{DFSchemaRef, Result, internal_err};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, UserDefinedLogicalNodeCore};
 use indago_table::ColumnSpec;
 
+use crate::constraints::Form;
+
 /// The side of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash)]
 pub(crate) enum Side {
@@ -28,6 +30,8 @@ pub(crate) struct Key {
     pub(crate) driving: Expr,
     /// The scan's rows come beside those of other scans, in a UNION.
     pub(crate) beside_others: bool,
+    /// The keys are patterns, written like this.
+    pub(crate) pattern: Option<Form>,
 }
 
 /// A join one side of which is read only for the keys that the other side has.
@@ -83,7 +87,8 @@ impl UserDefinedLogicalNodeCore for LookupJoin {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let on: Vec<String> = self.join.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
+        let mut on: Vec<String> = self.join.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
+        on.extend(self.join.filter.as_ref().map(ToString::to_string));
         write!(f, "LookupJoin: {} on {}, looking up the {:?} side", self.join.join_type, on.join(" AND "), self.side)
     }
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 
-use crate::constraints::is_choice;
+use crate::constraints::{is_choice, looks_like};
 
 /// The same plan in parts; `None` if there is nothing to take apart.
 pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
@@ -128,14 +128,20 @@ fn of_join(join: &Join) -> Result<Option<LogicalPlan>> {
     Ok(None)
 }
 
-/// The join by one branch of the choice, if it has an equality.
+/// The join by one branch of the choice, if it has an equality or a pattern.
 fn of_branch(join: &Join, branch: &Expr, others: &[&Expr]) -> Option<Join> {
     let conditions = split_conjunction(branch);
     let pairs: Vec<Option<(Expr, Expr)>> = conditions.iter().map(|condition| pair(join, condition)).collect();
     let on: Vec<(Expr, Expr)> = pairs.iter().flatten().cloned().collect();
     let rest = conditions.into_iter().zip(&pairs).filter(|(_, pair)| pair.is_none()).map(|(condition, _)| condition);
     let filter = conjunction(rest.chain(others.iter().copied()).cloned());
-    (!on.is_empty()).then(|| Join { on, filter, ..join.clone() })
+    let has_keys = !on.is_empty() || branch_looks_like(branch);
+    has_keys.then(|| Join { on, filter, ..join.clone() })
+}
+
+/// Whether a branch compares something with a pattern.
+fn branch_looks_like(branch: &Expr) -> bool {
+    split_conjunction(branch).into_iter().any(|condition| looks_like(condition).is_some())
 }
 
 /// The sides of an equality between the sides of a join.

@@ -1,0 +1,74 @@
+//! DataFusion's session over an engine's tables, for what the engine itself does not offer.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+    SchemaProvider,
+};
+use datafusion::common::Result;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::SessionContext;
+use futures::FutureExt as _;
+
+use crate::verify;
+
+/// A DataFusion session over the tables, views and functions that an engine has at the moment.
+///
+/// What is set, registered or dropped in it stays in it: the engine and its other sessions do not see it. Its plans only
+/// read, in whatever way they come to be.
+#[derive(Clone)]
+pub struct Session(SessionContext);
+
+impl Session {
+    /// A session of its own over the tables of another.
+    pub(crate) fn over(context: &SessionContext) -> Self {
+        let state = context.state();
+        let names = &state.config_options().catalog;
+        let (catalog, schema) = (names.default_catalog.clone(), names.default_schema.clone());
+        let tables = MemorySchemaProvider::new();
+        if let Some(known) = context.catalog(&catalog).and_then(|catalog| catalog.schema(&schema)) {
+            for name in known.table_names() {
+                // Catalogs in memory answer at once.
+                if let Some(Ok(Some(table))) = known.table(&name).now_or_never() {
+                    tables.register_table(name, table).expect("the names of a schema are distinct");
+                }
+            }
+        }
+        let schemas = MemoryCatalogProvider::new();
+        schemas.register_schema(&schema, Arc::new(tables)).expect("a catalog in memory takes any schema");
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(catalog, Arc::new(schemas));
+        let state = SessionStateBuilder::new_from_existing(state).with_catalog_list(Arc::new(catalogs)).build();
+        Session(SessionContext::new_with_state(state))
+    }
+
+    /// Plans a statement of DataFusion's own SQL: one that reads, or creates or drops a view of this session.
+    pub async fn sql(&self, sql: &str) -> Result<DataFrame> {
+        let plan = self.0.state().create_logical_plan(sql).await?;
+        verify::plan_of_statement(&plan)?;
+        self.0.execute_logical_plan(plan).await
+    }
+}
+
+impl Deref for Session {
+    type Target = SessionContext;
+
+    fn deref(&self) -> &SessionContext {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("id", &self.0.session_id()).finish_non_exhaustive()
+    }
+}
+
+/// A builder that can neither write files nor make tables of them.
+pub(crate) fn without_files(builder: SessionStateBuilder) -> SessionStateBuilder {
+    builder.with_file_formats(Vec::new()).with_table_factories(HashMap::new())
+}

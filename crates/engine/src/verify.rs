@@ -1,0 +1,185 @@
+//! What a statement may do: read, explain a reading, and name a query as a view.
+//!
+//! The parsed statement is checked first, so that the error names it. The plan is checked again where the engine plans, which
+//! every statement, view, prepared plan and data frame passes, and where a plan that is too large is refused.
+
+use std::ops::ControlFlow;
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{ObjectType, Select, Statement, Visit, Visitor};
+
+use crate::diagnostic::{Code, Error};
+
+/// The most nodes that a plan may have. A query of that size takes seconds to plan.
+const MOST_NODES: usize = 20_000;
+/// The most nodes above each other: planning, running and dropping a plan recurse.
+const MOST_LEVELS: usize = 1600;
+/// The most joins: planning takes a time that grows with their square.
+const MOST_JOINS: usize = 500;
+/// The most expressions, the elements of lists included.
+const MOST_EXPRESSIONS: usize = 2_000_000;
+
+/// Refuses a statement that does anything but read, explain, or create or drop a view.
+pub(crate) fn statement(statement: &Parsed) -> std::result::Result<(), Error> {
+    let refused = match statement {
+        Parsed::Statement(statement) => only_reads(statement, true),
+        Parsed::Explain(explain) => match explain.statement.as_ref() {
+            Parsed::Statement(statement) => only_reads(statement, false),
+            other => ControlFlow::Break(first_word(other)),
+        },
+        other @ (Parsed::CreateExternalTable(_) | Parsed::CopyTo(_) | Parsed::Reset(_)) => {
+            ControlFlow::Break(first_word(other))
+        }
+    };
+    match refused {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refused) => Err(not_run(&refused)),
+    }
+}
+
+fn only_reads(statement: &Statement, may_name_views: bool) -> ControlFlow<String> {
+    statement.visit(&mut OnlyReads { may_name_views })
+}
+
+/// Stops at the first statement, at any depth, that does more than read.
+struct OnlyReads {
+    may_name_views: bool,
+}
+
+impl Visitor for OnlyReads {
+    type Break = String;
+
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<String> {
+        let names_view = std::mem::take(&mut self.may_name_views);
+        match statement {
+            Statement::Query(_)
+            | Statement::Explain { .. }
+            | Statement::ExplainTable { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::ShowCreate { .. }
+            | Statement::ShowFunctions { .. }
+            | Statement::ShowTables { .. }
+            | Statement::ShowVariable { .. } => ControlFlow::Continue(()),
+            Statement::CreateView(_) | Statement::Drop { object_type: ObjectType::View, .. } if names_view => {
+                ControlFlow::Continue(())
+            }
+            other => ControlFlow::Break(first_word(other)),
+        }
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<String> {
+        match select.into {
+            Some(_) => ControlFlow::Break("SELECT INTO".to_owned()),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+fn first_word(statement: &impl ToString) -> String {
+    let text = statement.to_string();
+    text.split(|character: char| !character.is_ascii_alphanumeric()).next().unwrap_or_default().to_uppercase()
+}
+
+fn not_run(what: &str) -> Error {
+    Error::new(Code::Unsupported, format!("`{what}` is not run here: a query only reads"))
+        .with_help("`CREATE VIEW` gives a query a name; settings are in the configuration")
+}
+
+/// Refuses a plan that does anything but read, or that is too large.
+pub(crate) fn plan(plan: &LogicalPlan) -> Result<()> {
+    plan.visit_with_subqueries(&mut Verifier::default()).map(drop)
+}
+
+#[derive(Default)]
+struct Verifier {
+    nodes: usize,
+    joins: usize,
+    expressions: usize,
+    depth: usize,
+}
+
+impl<'n> TreeNodeVisitor<'n> for Verifier {
+    type Node = LogicalPlan;
+
+    fn f_down(&mut self, node: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
+        if let Some(refused) = effect(node) {
+            return Err(own(not_run(&refused)));
+        }
+        self.nodes += 1;
+        self.depth += 1;
+        self.joins += usize::from(matches!(node, LogicalPlan::Join(_)));
+        node.apply_expressions(|expr| {
+            expr.apply(|_| {
+                self.expressions += 1;
+                let is_enough = self.expressions > MOST_EXPRESSIONS;
+                Ok(if is_enough { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })
+        })?;
+        for (what, many, most) in [
+            ("nodes", self.nodes, MOST_NODES),
+            ("levels", self.depth, MOST_LEVELS),
+            ("joins", self.joins, MOST_JOINS),
+            ("expressions", self.expressions, MOST_EXPRESSIONS),
+        ] {
+            if many > most {
+                let message = format!("the query is too large: its plan has more than {most} {what}");
+                let error = Error::new(Code::Plan, message);
+                return Err(own(error.with_help("split it; a view counts each time that it is used")));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _node: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
+        self.depth -= 1;
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
+/// Like [`plan`], for a statement: it may also create or drop a view.
+pub(crate) fn plan_of_statement(statement: &LogicalPlan) -> Result<()> {
+    match statement {
+        LogicalPlan::Ddl(DdlStatement::CreateView(view)) => plan(&view.input),
+        LogicalPlan::Ddl(DdlStatement::DropView(_)) => Ok(()),
+        other => plan(other),
+    }
+}
+
+/// What a node does besides reading.
+fn effect(node: &LogicalPlan) -> Option<String> {
+    match node {
+        LogicalPlan::Dml(dml) => Some(dml.op.name().to_uppercase()),
+        LogicalPlan::Copy(_) => Some("COPY".to_owned()),
+        LogicalPlan::Ddl(ddl) => Some(ddl.name().to_owned()),
+        LogicalPlan::Statement(statement) => Some(statement.name().to_owned()),
+        // A new kind of node has to be put on one side or the other.
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Window(_)
+        | LogicalPlan::Aggregate(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Join(_)
+        | LogicalPlan::Repartition(_)
+        | LogicalPlan::Union(_)
+        | LogicalPlan::TableScan(_)
+        | LogicalPlan::EmptyRelation(_)
+        | LogicalPlan::Subquery(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_)
+        | LogicalPlan::Extension(_)
+        | LogicalPlan::Distinct(_)
+        | LogicalPlan::DescribeTable(_)
+        | LogicalPlan::Unnest(_)
+        | LogicalPlan::RecursiveQuery(_) => None,
+    }
+}
+
+fn own(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
