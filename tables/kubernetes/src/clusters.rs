@@ -63,7 +63,7 @@ impl Kubernetes {
     /// The clusters that a machine's user has configured.
     pub fn new(sys: &Sys, settings: Settings) -> Self {
         // Where the program itself runs does not depend on whose files are read.
-        let own = if is_own(sys) { sys.clone() } else { Sys::live() };
+        let own = if sys.is_live() { sys.clone() } else { Sys::live() };
         Kubernetes::from_parts(sys.clone(), own, Some(settings))
     }
 
@@ -136,11 +136,6 @@ impl Kubernetes {
     }
 }
 
-/// Whether a machine is the one that the program runs on, with its own files.
-fn is_own(sys: &Sys) -> bool {
-    sys.is_live() && &*sys.root_name() == "/"
-}
-
 /// The user's configuration as it was last read; read again, it is compared, so that clients live on.
 #[derive(Default)]
 struct Configured {
@@ -179,7 +174,7 @@ impl Configured {
 
 /// Why no program is run that a kubeconfig names: its file is not the reader's own, or others can change it.
 fn distrust(sys: &Sys, path: &Path) -> Option<String> {
-    if !is_own(sys) {
+    if !sys.is_live() {
         return Some(format!("the kubeconfig lies under {}, not on the machine that Indago runs on", sys.root_name()));
     }
     let shown = path.display();

@@ -1,6 +1,5 @@
 //! A connection to one API server, made from what the kubeconfig says of it.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -63,20 +62,10 @@ const MOST_BYTES: u64 = 16 << 20;
 /// A small file; that it is not there is more than silence.
 pub(crate) fn read_file(sys: &Sys, path: &Path, what: &str) -> Result<Vec<u8>> {
     let named = || format!("`{what}` {}", path.display());
-    let read = || {
-        let mut bytes = Vec::new();
-        let file = sys.open(path)?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| sys.read_error(path, &error))?;
-        Ok(bytes)
-    };
-    match read() {
-        Ok(bytes) if bytes.len() as u64 > MOST_BYTES => {
-            Err(Error::Malformed(format!("{} is larger than {} MiB", named(), MOST_BYTES >> 20)))
-        }
-        Ok(bytes) => Ok(bytes),
+    match sys.read_at_most(path, MOST_BYTES) {
         Err(Error::Gone(_)) => Err(Error::Unsupported(format!("{} does not exist", named()))),
         Err(Error::Denied { .. }) => Err(Error::denied(named())),
-        Err(other) => Err(other),
+        read => read,
     }
 }
 

@@ -132,7 +132,9 @@ impl RowStream for ApiResource {
                     }
                     Err(Error::Gone(_)) => {}
                     // An API that an absent extension should serve must not hide the others.
-                    Err(error) => scan.report(format!("{}GET {}", part.cluster.label(), path(&group_version)), &error),
+                    Err(error) => {
+                        scan.report(format!("{}GET {}", part.cluster.label(), path(&group_version)), &unknown(error));
+                    }
                 }
             }
         }
@@ -152,11 +154,11 @@ const NEEDS: &str = "get /api and /apis, as system:discovery may";
 async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Result<Vec<String>> {
     let mut all = Vec::new();
     if scan.admits(ApiResource::GROUP, &String::new()) {
-        let core = get_object(scan, cluster, "/api", NEEDS, &Shape::default().with("versions")).await?;
+        let core = root(scan, cluster, "/api", &Shape::default().with("versions")).await?;
         all.extend(texts(&core["versions"]));
     }
     let shape = Shape::default().with("groups.*.name").with("groups.*.versions.*.groupVersion");
-    let groups = get_object(scan, cluster, "/apis", NEEDS, &shape).await?;
+    let groups = root(scan, cluster, "/apis", &shape).await?;
     for group in groups["groups"].as_array().into_iter().flatten() {
         let name = group["name"].as_str().unwrap_or_default().to_owned();
         if scan.admits(ApiResource::GROUP, &name) {
@@ -165,6 +167,24 @@ async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Resu
         }
     }
     Ok(all)
+}
+
+/// A document that every API server has.
+async fn root(scan: &Scan<ApiResource>, cluster: &Cluster, path: &str, shape: &Shape) -> Result<Document> {
+    get_object(scan, cluster, path, NEEDS, shape).await.map_err(|error| match error {
+        Error::Gone(message) => {
+            Error::Unsupported(format!("the server has no {path}: is it a Kubernetes API server? ({message})"))
+        }
+        other => other,
+    })
+}
+
+/// An API whose backend is down is not gone: nobody knows what it serves.
+fn unknown(error: Error) -> Error {
+    match error {
+        Error::Unavailable(why) => Error::Unavailable(format!("what this API serves is unknown: {why}")),
+        other => other,
+    }
 }
 
 fn texts(list: &Document) -> impl Iterator<Item = String> {
@@ -223,6 +243,39 @@ fn is_group_version(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn an_api_whose_backend_is_down_is_unknown_and_hides_no_other() {
+        let (env, _) = testing::cluster(|path| match path {
+            "/api" => testing::json(200, r#"{"kind":"APIVersions","versions":["v1"]}"#),
+            "/apis" => testing::json(200, r#"{"groups":[{"name":"m","versions":[{"groupVersion":"m/v1"}]}]}"#),
+            "/api/v1" => testing::json(
+                200,
+                r#"{"kind":"APIResourceList","resources":[{"name":"pods","singularName":"","namespaced":true,"kind":"Pod","verbs":[]}]}"#,
+            ),
+            _ => testing::Answer { headers: Vec::new(), ..testing::json(503, "service unavailable\n") },
+        });
+        let scan = testing::scan::<ApiResource>(&env, &[], None);
+        let (rows, outcome) = testing::rows(&scan).await;
+        assert_eq!((rows.iter().map(|row| &*row.name).collect::<Vec<_>>(), outcome), (vec!["pods"], Ok(())));
+        let warnings = scan.context().query.diagnostics().warnings();
+        let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        let expected = "kubernetes_api_resources (cluster=c GET /apis/m/v1): what this API serves is unknown: \
+            the API server answers 503 (service unavailable)";
+        assert_eq!(told, [expected]);
+    }
+
+    #[tokio::test]
+    async fn a_server_without_discovery_is_no_api_server() {
+        let (env, _) = testing::cluster(|_| testing::json(404, "404 page not found"));
+        let (rows, outcome) = testing::rows(&testing::scan::<ApiResource>(&env, &[], None)).await;
+        let told = outcome.unwrap_err().to_string();
+        assert!(
+            rows.is_empty() && told.starts_with("the server has no /api: is it a Kubernetes API server?"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn group_and_version_have_their_path() {
