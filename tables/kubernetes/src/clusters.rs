@@ -153,7 +153,8 @@ impl Configured {
         let files: Vec<_> = paths(sys, settings)
             .into_iter()
             .map(|path| {
-                let text = sys.exists(&path).then(|| read_file(sys, &path, "kubeconfig"));
+                let is_there = !matches!(sys.metadata(&path), Err(Error::Gone(_)));
+                let text = is_there.then(|| read_file(sys, &path, "kubeconfig"));
                 let distrust = distrust(sys, &path);
                 (Origin { path, distrust }, text)
             })
@@ -494,6 +495,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let root = tempfile::tempdir().unwrap();
         let sys = Sys::at(root.path());
         std::fs::create_dir(root.path().join("k")).unwrap();
+        std::os::unix::fs::symlink("/k/absent", root.path().join("k/dangling")).unwrap();
         for (name, text) in files {
             std::fs::write(root.path().join("k").join(name), text).unwrap();
         }
@@ -520,7 +522,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
 
     #[test]
     fn a_broken_file_hides_no_other() {
-        let from = [("KUBECONFIG", "/k/a:/k/absent::/k/b")];
+        let from = [("KUBECONFIG", "/k/a:/k/absent::/k/dangling:/k/b")];
         let (clusters, _) = configured(&[("a", "contexts: [{name"), ("b", TWO)], Settings::default(), &from);
         assert!(clusters[0].starts_with("/k/a: not a kubeconfig: "), "{clusters:?}");
         assert_eq!(clusters[1..], ["one: context of big"]);

@@ -210,11 +210,11 @@ impl Program {
         let exec = &self.exec;
         let path = self.find()?;
         let failed = |message: String| Error::Io { what: format!("credentials plug-in `{}`", exec.command), message };
-        let info = json!({
-            "apiVersion": exec.api_version,
-            "kind": "ExecCredential",
-            "spec": { "interactive": exec.always_interactive, "cluster": self.cluster },
-        });
+        let mut spec = json!({ "interactive": exec.always_interactive });
+        if let Some(cluster) = &self.cluster {
+            spec["cluster"] = cluster.clone();
+        }
+        let info = json!({ "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": spec });
         let mut command = Command::new(path);
         command.args(&exec.arguments).env("KUBERNETES_EXEC_INFO", info.to_string());
         command.envs(exec.variables.iter().map(|(name, value)| (name, value)));
