@@ -303,12 +303,19 @@ impl FromJson for String {
 impl FromJson for i64 {
     fn from_json(value: &Document) -> Option<Self> {
         match value {
-            Document::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|real| real as i64)),
+            // `5.0` is 5; what would not be exact does not fit.
+            Document::Number(number) => number.as_i64().or_else(|| {
+                let real = number.as_f64()?;
+                (real.fract() == 0.0 && real.abs() <= LARGEST_EXACT).then_some(real as i64)
+            }),
             Document::String(text) => text.parse().ok(),
             _ => None,
         }
     }
 }
+
+/// Up to here, all whole numbers are floats too.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl FromJson for f64 {
     fn from_json(value: &Document) -> Option<Self> {
@@ -357,6 +364,25 @@ impl FromJson for Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_are_exact_or_do_not_fit() {
+        for (text, number) in [
+            ("9007199254740993", Some(9_007_199_254_740_993)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("1e300", None),
+            ("5.0", Some(5)),
+            ("-1.5e3", Some(-1500)),
+            ("2.7", None),
+            ("9007199254740994.0", None),
+            ("\"9007199254740993\"", Some(9_007_199_254_740_993)),
+        ] {
+            let document: Document = serde_json::from_str(text).expect("JSON");
+            assert_eq!(i64::from_json(&document), number, "{text}");
+        }
+    }
 
     #[test]
     fn a_trimmed_list_reads_as_the_whole_one() {
