@@ -354,3 +354,28 @@ SELECT unixepoch(0, '-90 minutes', '+1 day'), date(0, '-1 day'), date(0, '-1 day
 SELECT date(0, 'start of month', '+10 years'), date(0, 'start of month', '+1 month'), date(0, 'start of year', '+1 day');
 SELECT date(0, '-1 day', 'start of month', '+2 months'), date(0, '-1 day', '+1 month');
 SELECT datetime('9999-12-31 23:00:00', '+2 hours', '-3 hours'), datetime('9999-12-31', '+2 days', 'start of year', '-1 year');
+
+-- Years beyond the calendar, days beyond the month.
+SELECT date('2024-01-01', '+1000000 years'), date('9999-12-31', '+1 day'), date('0000-01-01', '-1 day'), date('2024-01-01', '-3000 years');
+SELECT date('2024-01-01', '+14712 years'), date('2024-01-01', '+14713 years'), date('2024-01-01', '-6737 years'), date('2024-01-01', '-6738 years');
+SELECT date('2024-01-01', '+176545 months'), date('2024-01-01', '+95710 months'), date('2024-01-01', '+95711 months');
+SELECT date('2024-01-01', '+5373484 days'), date('9999-12-31', '+1 day', '-1 day'), date('9999-12-31', '+1 year', '-1 year');
+SELECT date('-4713-11-24'), datetime('-4713-11-24 12:00:00'), date('-0001-12-31', '+1 day'), date('-1000-06-15', '+1 year');
+SELECT datetime('9999-12-31 23:59:59', '+1 second'), datetime('9999-12-31 23:59:59', '-1 second'), datetime(253402300799, 'unixepoch'), datetime(253402300800, 'unixepoch');
+SELECT datetime(-210866760000, 'unixepoch'), datetime(-210866760001, 'unixepoch'), datetime(-210866760001, 'auto'), datetime(1e300, 'unixepoch');
+SELECT date('2023-02-31'), date('2023-02-31', 'start of month'), date('2023-02-31', '+0 days'), date('2023-02-30', '+1 year'), date('2023-02-31', 'subsec');
+SELECT date('2024-01-31', '+1 month'), date('2024-01-31', '+1 month', 'floor'), date('2024-01-31', '+1 month', 'ceiling'), date('2024-02-29', '+1 year', 'floor'), date('2024-02-29', '-4 years', 'floor');
+SELECT date('2024-01-31', '+0000-01-00', 'floor'), date('2024-05-31', '-0001-03-01'), datetime('2024-05-31', '+0001-02-03 04:05:06'), date('2024-01-01', '+10000-00-00'), date('2024-01-01', '-02000-00-00');
+SELECT date('2024-02-10', 'end of month'), datetime('2024-02-10 10:00', 'end of day'), datetime('2024-02-10', 'end of year'), date('2024-12-05', 'end of month'), date('2024-02-10', 'end of week');
+SELECT date('2024-05-15', 'weekday 0'), date('2024-05-15', 'weekday 3'), date('2024-05-15', 'weekday -1'), date('2024-05-15', 'weekday 7'), date('2024-05-15', 'weekday 1.5'), date('2024-05-15', 'weekday -0');
+SELECT datetime('2024-05-15 24:00'), datetime('2024-12-31 24:00:00'), datetime('2024-05-15 24:00:01'), datetime('24:00'), datetime('2024-02-29T24:00Z');
+SELECT datetime('2024-05-15 10:00+05:30'), datetime('2024-05-15 10:00 -14:00'), datetime('2024-05-15 10:00+14:59'), datetime('2024-05-15 10:00+15:00'), datetime('10:00+01:00'), datetime('2024-05-15 10:00Z '), datetime('2024-05-15 10:00 z x');
+SELECT datetime('2024-05-15', '+1day'), datetime('2024-05-15', '+1  day'), datetime('2024-05-15', ' +1 day'), datetime('2024-05-15', '1 day'), datetime('2024-05-15', '+1.5 days'), datetime('2024-05-15', '+1e1 day'), datetime('2024-05-15', '+1 DAYS');
+SELECT datetime('2024-05-15', '+01:30'), datetime('2024-05-15', '-01:30:30.5'), datetime('2024-05-15', '01:30'), datetime('2024-05-15', '+24:00'), datetime('2024-05-15', '+25:00'), datetime('2024-05-15', '-00:00:00.001', 'subsec');
+SELECT datetime('2024-05-15', '+1.5 months'), datetime('2024-05-15', '-0.5 years'), datetime('2024-05-15', '+0.0004 seconds', 'subsec'), datetime('2024-05-15', '+0.0006 seconds', 'subsec');
+SELECT strftime('%Y %F %G %g %V %j %U %W %u %w', '-0044-03-15'), strftime('%s %J', '-0044-03-15'), strftime('%f %s', '2024-05-15 10:20:30.9996', 'subsec'), strftime('%e|%k|%l|%I|%p|%P', '2024-05-05 00:07');
+SELECT strftime('%G-%V', '2024-12-30'), strftime('%G-%V', '2021-01-03'), strftime('%G-%V', '9999-12-31'), strftime('%G-%V', '0000-01-01'), strftime('%Q', '2024-01-01'), strftime('%', '2024-01-01');
+SELECT timediff('2024-03-31', '2024-02-29'), timediff('2024-02-29', '2024-03-31'), timediff('2024-03-01', '2023-03-01 12:00'), timediff('0000-01-01', '9999-12-31'), timediff('2024-01-31 10:00', '2024-01-31 09:59:59.5');
+SELECT datetime('2024-05-15 10:00:00.9999', 'subsec'), datetime('2024-05-15 10:00:59.9999'), time('10:00:00.123456', 'subsec'), datetime(2460000.5, 'julianday'), datetime(2460000.5, 'auto'), datetime('2460000.5', 'julianday'), datetime('2024-05-15', 'julianday');
+SELECT datetime(1e10, 'auto'), datetime('1700000000', 'unixepoch', '+1 day'), datetime(1700000000, '+1 day', 'unixepoch'), datetime(1700000000), datetime('now ', '+0 days') IS NULL, datetime('NOW') IS NULL;
+SELECT datetime('2024-05-15 10:00', 'utc', 'utc') = datetime('2024-05-15 10:00', 'utc'), datetime('2024-05-15 10:00Z', 'utc'), datetime('2024-05-15 10:00', 'localtime', 'localtime') = datetime('2024-05-15 10:00', 'localtime');

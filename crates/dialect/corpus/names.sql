@@ -180,3 +180,61 @@ SELECT t.*, u.v FROM t, u WHERE t.id = u.t_id;
 SELECT u.*, t.* FROM t JOIN u ON t.id = u.t_id;
 SELECT DISTINCT(path), (version) FROM words;
 SELECT (w.path), ((w.size)), (path) FROM words w;
+
+-- An alias means what it means where it stands, however deep it is used.
+SELECT a AS x FROM t WHERE EXISTS (SELECT 1 FROM u WHERE v > (SELECT count(*) FROM u AS w WHERE w.v > x)) ORDER BY 1;
+SELECT id AS v FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.t_id = v) ORDER BY 1;
+SELECT (SELECT min(v) FROM u WHERE t_id = t.id) AS m, id FROM t WHERE EXISTS (SELECT 1 FROM u AS w WHERE w.v = m) ORDER BY 2;
+SELECT (SELECT min(id) FROM u WHERE s = t.s) AS m, id FROM t WHERE m IN (SELECT id FROM u WHERE m = 1) ORDER BY 2;
+SELECT pid AS p FROM processes WHERE EXISTS (SELECT 1 FROM processes WHERE parent = p) ORDER BY 1;
+SELECT pid AS p, (SELECT count(*) FROM processes AS c WHERE c.parent = processes.pid) AS n FROM processes WHERE EXISTS (SELECT 1 FROM processes WHERE parent = p AND n > 0) ORDER BY 1;
+SELECT t.id AS x FROM t WHERE EXISTS (SELECT 1 FROM u AS t WHERE t.t_id = x) ORDER BY 1;
+SELECT t.*, t.id AS x FROM t WHERE EXISTS (SELECT 1 FROM u AS t WHERE t.t_id = x) ORDER BY 1;
+SELECT t.id + 0 AS x FROM t WHERE x IN (SELECT t_id FROM u AS t WHERE t.t_id = x) ORDER BY 1;
+SELECT id AS x FROM t WHERE EXISTS (SELECT 1 FROM (SELECT t_id FROM u AS t WHERE t_id = x) AS d) ORDER BY 1;
+SELECT a AS x FROM t WHERE EXISTS (SELECT s AS y FROM u WHERE EXISTS (SELECT 1 FROM t AS w WHERE w.s = y AND w.a = x)) ORDER BY 1;
+SELECT s AS k FROM t WHERE EXISTS (SELECT u.v AS s FROM u WHERE EXISTS (SELECT 1 FROM j WHERE s = 100)) ORDER BY 1;
+SELECT s AS k FROM t WHERE EXISTS (SELECT u.v AS q FROM u WHERE EXISTS (SELECT 1 FROM j WHERE q = 100 AND s IS NOT NULL)) ORDER BY 1;
+SELECT (SELECT max(v) FROM u) AS m FROM t WHERE EXISTS (WITH u AS (SELECT 5 AS v) SELECT 1 FROM u WHERE m > v) AND id = 1;
+SELECT doc AS d, j.id, e.value FROM j, json_each(d) AS e WHERE j.id = 3 ORDER BY 3;
+SELECT j.id AS i, (SELECT group_concat(value) FROM json_each(j.doc) WHERE value > i * 5) AS g FROM j WHERE i = 3;
+SELECT a + 1 AS x, a * 2 AS a FROM t GROUP BY g HAVING x > 5 ORDER BY 1;
+SELECT a + 1 AS x, a * 2 AS a FROM t ORDER BY x + 1, 2;
+SELECT b AS a, a AS b FROM t WHERE a = 10 AND b = 3;
+SELECT count(*) FROM (SELECT id AS u FROM t WHERE u IN (SELECT t_id FROM u));
+-- A common table expression hides a table, and one further in another.
+WITH u AS (SELECT 1 AS v) SELECT v, (WITH u AS (SELECT 2 AS v) SELECT v FROM u) AS w FROM u;
+WITH u AS (SELECT 1 AS v) SELECT * FROM (WITH u AS (SELECT v + 1 AS v FROM t, (SELECT 5 AS v) WHERE t.id = 1) SELECT * FROM u) AS d, u;
+WITH u AS (SELECT 1 AS v) SELECT count(*) FROM main.u;
+WITH u AS (SELECT 1 AS v) SELECT (SELECT count(*) FROM main.u), (SELECT count(*) FROM u);
+WITH a AS (SELECT 1 AS x), a AS (SELECT 2 AS x) SELECT * FROM a;
+WITH c AS (SELECT s FROM t ORDER BY id DESC) SELECT (WITH t AS (SELECT 'no' AS s, 1 AS id) SELECT group_concat(s) FROM c) AS g, (SELECT count(*) FROM c) AS n;
+WITH c AS (SELECT s, id FROM t ORDER BY id DESC LIMIT 3) SELECT group_concat(s, '|') FROM c;
+WITH c AS (SELECT * FROM t ORDER BY id DESC) SELECT * FROM c WHERE id < 3 AND (SELECT group_concat(id) FROM c) LIKE '8,7%' ORDER BY id;
+SELECT (SELECT group_concat(id) FROM (SELECT id FROM u WHERE t_id = t.id ORDER BY id DESC)) AS g FROM t WHERE id = 1;
+-- A window belongs to the SELECT that names it.
+SELECT (SELECT sum(v) OVER w FROM u WHERE id < 3 WINDOW w AS (ORDER BY id DESC) LIMIT 1) AS s, count(*) OVER w AS n FROM t WINDOW w AS (PARTITION BY g) ORDER BY 2, 1;
+SELECT id, sum(a) OVER w AS s FROM t WINDOW w AS (ORDER BY id) ORDER BY sum(a) OVER w DESC, id;
+SELECT id FROM t ORDER BY row_number() OVER nosuch;
+-- Names that repeat.
+SELECT "x:1" FROM (SELECT 1 AS x, 2 AS x);
+SELECT X FROM (SELECT 1 AS X, 2 AS x);
+SELECT "x:1", x FROM (SELECT 1 AS "x:1", 2 AS x, 3 AS x);
+SELECT count(*) FROM (SELECT * FROM t JOIN u ON u.t_id = t.id);
+SELECT "id:1", "s:1" FROM (SELECT * FROM t JOIN u ON u.t_id = t.id) ORDER BY 1;
+SELECT DISTINCT t.id, u.id FROM t JOIN u ON u.t_id = t.id ORDER BY u.id DESC;
+SELECT t.id, u.id FROM t JOIN u ON u.t_id = t.id ORDER BY u.id DESC, t.id;
+SELECT t.s, u.s, t.s FROM t JOIN u ON u.t_id = t.id GROUP BY t.s, u.s ORDER BY 2;
+-- Letters beyond ASCII have one case each.
+SELECT 1 AS größe;
+SELECT größe FROM (SELECT 1 AS größe);
+SELECT größe FROM (SELECT 1 AS GRÖSSE);
+SELECT GRößE FROM (SELECT 1 AS größe);
+SELECT ÄB FROM (SELECT 1 AS Äb);
+SELECT äb FROM (SELECT 1 AS Äb);
+SELECT ü.s FROM t AS ü WHERE ü.id = 1;
+SELECT Ü.s FROM t AS ü WHERE Ü.id = 1;
+SELECT ü.id FROM t AS ü JOIN u AS Ü ON Ü.t_id = ü.id ORDER BY 1;
+WITH größe AS (SELECT 1 AS x) SELECT * FROM größe;
+WITH Größe AS (SELECT 1 AS x) SELECT * FROM GRöße;
+SELECT id AS ключ FROM t WHERE ключ < 3 ORDER BY ключ DESC;

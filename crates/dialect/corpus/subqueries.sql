@@ -128,3 +128,9 @@ SELECT id FROM t WHERE a NOT IN (SELECT n FROM t WHERE n IS NOT NULL) ORDER BY i
 SELECT id FROM t WHERE r NOT IN (SELECT n FROM t WHERE n IS NOT NULL) ORDER BY id;
 SELECT id FROM t WHERE id NOT IN (SELECT n FROM t) ORDER BY id;
 SELECT pid FROM processes WHERE pid NOT IN (SELECT name FROM processes) ORDER BY pid;
+
+-- A subquery on the left of IN.
+SELECT id FROM t WHERE (SELECT max(v) FROM u WHERE t_id = t.id) IN (SELECT v FROM u) ORDER BY 1;
+SELECT id FROM t WHERE (SELECT max(v) FROM u WHERE t_id = t.id) NOT IN (SELECT v FROM u WHERE v > 100) ORDER BY 1;
+SELECT id FROM t WHERE coalesce((SELECT v FROM u WHERE id = a), (SELECT min(a) FROM t)) IN (SELECT a FROM t) OR id = 1 ORDER BY 1;
+SELECT id FROM t WHERE id + (SELECT count(*) FROM u) IN (SELECT id + 5 FROM t WHERE (SELECT min(id) FROM u WHERE t_id = t.id) IN (SELECT t_id FROM u)) ORDER BY 1;

@@ -33,3 +33,14 @@ SELECT id, sum(b) OVER (ORDER BY g) FROM t;
 SELECT id, lag(a, 1, id) OVER (ORDER BY id), lead(s, 2, n || 'x') OVER (PARTITION BY g ORDER BY id) FROM t ORDER BY id;
 SELECT pid, start_time - lag(start_time, 1, start_time) OVER (ORDER BY start_time, pid) AS gap FROM processes ORDER BY start_time, pid;
 SELECT id, lag(a, 1, b + 1) OVER w FROM t WINDOW w AS (PARTITION BY g ORDER BY id DESC) ORDER BY id;
+
+-- DISTINCT with windows and limits.
+WITH w(env) AS (VALUES ('a'),('b'),('a')) SELECT DISTINCT env, count(*) OVER (PARTITION BY env) AS n FROM w ORDER BY env LIMIT 30;
+WITH w(env) AS (VALUES ('a'),('b'),('a')) SELECT count(*) FROM (SELECT DISTINCT env, count(*) OVER (PARTITION BY env) AS n FROM w LIMIT 30);
+WITH w(env, x) AS (VALUES ('a', 1),('b', 2),('a', 3)) SELECT count(*) FROM (SELECT DISTINCT env, sum(x) OVER (PARTITION BY env) AS s, row_number() OVER (ORDER BY x) AS r FROM w LIMIT 2);
+WITH w(env, x) AS (VALUES ('a', 1),('b', 2),('a', 3)) SELECT DISTINCT env, rank() OVER (ORDER BY env) AS r FROM w ORDER BY r DESC LIMIT 1 OFFSET 1;
+SELECT count(*) FROM (SELECT DISTINCT g, count(*) OVER (PARTITION BY g) AS n FROM t LIMIT 2 OFFSET 1);
+SELECT count(*) FROM (SELECT DISTINCT g FROM (SELECT g, row_number() OVER (PARTITION BY g ORDER BY id) AS r FROM t) WHERE r = 1 LIMIT 3);
+SELECT count(*) FROM (SELECT g, n FROM (SELECT g, count(*) OVER (PARTITION BY g) AS n FROM t) GROUP BY g, n LIMIT 3);
+SELECT DISTINCT count(*) OVER () AS n FROM t LIMIT 5;
+SELECT DISTINCT g, first_value(g) OVER (PARTITION BY g ORDER BY id) AS f, max(a) OVER (ORDER BY g) AS m FROM t ORDER BY 1, 2, 3 LIMIT 10;

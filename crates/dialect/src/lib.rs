@@ -39,7 +39,7 @@ pub use functions::{FunctionDoc, functions};
 pub use interrupt::Interrupt;
 pub use names::{NamedColumn, Names, NoNames, distinct_names};
 pub use parser::{ParseError, Parsed, parse};
-pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text, pushdown::physical_rules};
+pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
 pub use rewrite::{DialectError, rewrite};
 pub use value::real_to_text;
 
@@ -71,17 +71,26 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let aggregates = [functions::sum::function(), functions::string_agg::function()];
     builder.aggregate_functions().get_or_insert_default().extend(aggregates);
     builder.expr_planners().get_or_insert_default().insert(0, Arc::new(plan::OperatorPlanner));
-    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
-        Arc::new(plan::AffinityRule),
-        Arc::new(plan::DependentRule),
-        Arc::new(ResolveGroupingFunction::new()),
-        Arc::new(TypeCoercion::new()),
-    ];
     let optimizer = builder.optimizer().take().unwrap_or_default();
-    builder
+    let builder = builder
         .with_optimizer_rules(plan::optimizer::rules(optimizer))
         .with_type_planner(Arc::new(plan::WideTypes))
-        .with_relation_planners(vec![Arc::new(plan::TableFunctions)])
-        .with_analyzer_rules(rules)
-        .with_physical_optimizer_rules(physical_rules())
+        .with_relation_planners(vec![Arc::new(plan::TableFunctions)]);
+    with_rules(builder, vec![Arc::new(plan::AffinityRule), Arc::new(plan::LeftOfInRule), Arc::new(plan::DependentRule)])
+}
+
+/// What [`Dialect::DataFusion`] needs instead of [`install`]: rules without mistakes of DataFusion's own that give wrong rows
+/// or none.
+pub fn install_plain(builder: SessionStateBuilder) -> SessionStateBuilder {
+    with_rules(builder, Vec::new())
+}
+
+fn with_rules(
+    builder: SessionStateBuilder,
+    mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>>,
+) -> SessionStateBuilder {
+    rules.push(Arc::new(plan::TimeRule));
+    rules.push(Arc::new(ResolveGroupingFunction::new()));
+    rules.push(Arc::new(TypeCoercion::new()));
+    builder.with_analyzer_rules(rules).with_physical_optimizer_rules(plan::pushdown::rules())
 }

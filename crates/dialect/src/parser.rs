@@ -412,7 +412,11 @@ fn type_names(tokens: &mut Vec<TokenWithSpan>) {
                 let word = Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword };
                 out.push(TokenWithSpan { token: Token::Word(word), span: first.span.union(&last.span) });
             }
-            _ => out.extend(words),
+            // A name elsewhere, a type here: `TIMESTAMP`.
+            _ => out.extend(words.into_iter().map(|word| match word.token {
+                Token::Word(own) => TokenWithSpan { token: Token::make_word(&own.value, None), span: word.span },
+                _ => word,
+            })),
         }
     }
     drop(rest);

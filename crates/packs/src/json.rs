@@ -234,8 +234,8 @@ mod tests {
 
     use arrow_array::builder::{Int64Builder, ListBuilder, MapBuilder, StringBuilder};
     use arrow_array::{
-        ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray,
-        UInt64Array,
+        ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int64Array, StringViewArray,
+        TimestampMicrosecondArray, UInt64Array,
     };
     use arrow_schema::{Field, Schema};
 
@@ -327,16 +327,21 @@ mod tests {
     }
 
     #[test]
-    fn infinite_numbers_have_a_text_and_no_json() {
-        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![f64::INFINITY, f64::NEG_INFINITY]));
-        let field = Field::new("n", DataType::Float64, true);
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![numbers]).expect("batch");
-        let mut cells = Cells::new(&batch).expect("cells");
-        for (row, expected) in ["Inf", "-Inf"].into_iter().enumerate() {
-            let (mut text, mut json) = (String::new(), Vec::new());
-            cells.text(0, row, &mut text);
-            cells.json(0, row, &mut json);
-            assert_eq!((text.as_str(), json.as_slice()), (expected, b"null".as_slice()));
+    fn numbers_that_json_lacks_have_a_text() {
+        let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        let single = numbers.map(|number| number as f32);
+        let columns: [ArrayRef; 2] =
+            [Arc::new(Float64Array::from(numbers.to_vec())), Arc::new(Float32Array::from(single.to_vec()))];
+        for column in columns {
+            let field = Field::new("n", column.data_type().clone(), true);
+            let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column]).expect("batch");
+            let mut cells = Cells::new(&batch).expect("cells");
+            for (row, expected) in ["NaN", "Inf", "-Inf"].into_iter().enumerate() {
+                let (mut text, mut json) = (String::new(), Vec::new());
+                cells.text(0, row, &mut text);
+                cells.json(0, row, &mut json);
+                assert_eq!((text.as_str(), json.as_slice()), (expected, b"null".as_slice()));
+            }
         }
     }
 

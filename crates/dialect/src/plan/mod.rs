@@ -5,11 +5,13 @@ mod arithmetic;
 mod compare;
 mod dependent;
 mod grouped;
+mod left;
 mod narrow;
 pub(crate) mod optimizer;
 pub(crate) mod pushdown;
 mod relation;
 mod search;
+mod times;
 
 use std::sync::Arc;
 
@@ -28,7 +30,9 @@ use sqlparser::ast::{self, BinaryOperator};
 
 pub(crate) use analyzer::AffinityRule;
 pub(crate) use dependent::DependentRule;
+pub(crate) use left::LeftOfInRule;
 pub(crate) use relation::TableFunctions;
+pub(crate) use times::TimeRule;
 
 use crate::{
     collation::Collation,

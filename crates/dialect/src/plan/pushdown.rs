@@ -21,7 +21,7 @@ use datafusion::{
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// The rules for physical plans, in both dialects.
-pub fn physical_rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let careful = |rule: Rule| -> Rule {
         if rule.name().starts_with("FilterPushdown") { Arc::new(WhereNamesAreUnique(rule)) } else { rule }
     };

@@ -30,7 +30,7 @@ impl RelationPlanner for TableFunctions {
             TableFactor::Table { name, args: Some(args), alias, .. } => (name, &args.args, alias),
             _ => return Ok(RelationPlanning::Original(Box::new(relation))),
         };
-        let name = name.to_string().to_lowercase();
+        let name = name.to_string().to_ascii_lowercase();
         let deep = match name.as_str() {
             "json_each" => false,
             "json_tree" => true,

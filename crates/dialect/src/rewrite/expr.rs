@@ -940,7 +940,7 @@ fn spreading_collation(expr: &Expr) -> Option<ObjectName> {
 
 /// A rewritten expression with its collation.
 fn collated(expr: Expr, collation: &ObjectName) -> Result<Expr> {
-    let name = collation.to_string().trim_matches(['"', '\'', '`']).to_lowercase();
+    let name = collation.to_string().trim_matches(['"', '\'', '`']).to_ascii_lowercase();
     if Collation::named(&name).is_none() {
         let span = collation.0.first().and_then(|part| part.as_ident()).map(|ident| ident.span);
         let message = format!("no such collation sequence: {collation}");
@@ -1155,7 +1155,7 @@ fn rows(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
 
 /// A column's name as DataFusion must find it.
 pub(crate) fn named(name: String, ident: &Ident) -> Ident {
-    if ident.quote_style.is_none() && name == name.to_lowercase() {
+    if ident.quote_style.is_none() && name == name.to_ascii_lowercase() {
         Ident { value: name, quote_style: None, span: ident.span }
     } else {
         exact(name, ident.span)

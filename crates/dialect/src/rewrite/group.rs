@@ -323,7 +323,7 @@ fn full_name(relation: Option<&Ident>, column: &Ident, scope: &Scope<'_>) -> Opt
     let (relation, name) = match scope.find(relation.map(|relation| relation.value.as_str()), &column.value) {
         Found::Column { relation, name, .. } => (scope.relations.get(relation)?.name.clone(), name),
         Found::Outer { relation, name, .. } => (relation, name),
-        Found::Perhaps | Found::Nothing => (relation?.value.to_lowercase(), column.value.to_lowercase()),
+        Found::Perhaps | Found::Nothing => (relation?.value.to_ascii_lowercase(), column.value.to_ascii_lowercase()),
     };
     Some(Expr::CompoundIdentifier(vec![Ident::new(relation), Ident::new(name)]))
 }

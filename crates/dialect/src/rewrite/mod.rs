@@ -153,7 +153,7 @@ impl<'n> Rewriter<'n> {
                 if with.recursive {
                     limit_outside(cte);
                 }
-                let name = cte.alias.name.value.to_lowercase();
+                let name = cte.alias.name.value.to_ascii_lowercase();
                 if self.ctes[reach..].iter().any(|known| known.name == name) {
                     return Err(DialectError::new(format!("duplicate WITH table name: {name}"), cte.alias.name.span));
                 }
@@ -304,7 +304,7 @@ impl<'n> Rewriter<'n> {
                 }
             }
             Expr::Collate { expr: inner, collation } => {
-                let name = collation.to_string().to_lowercase();
+                let name = collation.to_string().to_ascii_lowercase();
                 let mut inner = std::mem::replace(&mut **inner, build::value(Value::Null));
                 let place = integer(&inner).and_then(|at| usize::try_from(at).ok()).and_then(|at| at.checked_sub(1));
                 if let Some(column) = place.and_then(|at| columns.get(at)) {

@@ -62,7 +62,8 @@ impl Rewriter<'_> {
         }
         let rows = rows.into_iter().map(ast::Parens::with_empty_span).collect();
         query.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows }));
-        let own = alias.as_ref().map_or_else(|| Ident::new(name), |alias| Ident::new(alias.name.value.to_lowercase()));
+        let own =
+            alias.as_ref().map_or_else(|| Ident::new(name), |alias| Ident::new(alias.name.value.to_ascii_lowercase()));
         let defined =
             |(name, _): &(&str, Class)| TableAliasColumnDef { name: exact(*name, Span::empty()), data_type: None };
         let factor = TableFactor::Derived {
@@ -99,7 +100,7 @@ impl Rewriter<'_> {
     }
 
     fn info_rows(&self, table: &str, all: bool) -> Vec<Vec<Expr>> {
-        let columns = self.names.columns(table).or_else(|| self.names.columns(&table.to_lowercase()));
+        let columns = self.names.columns(table).or_else(|| self.names.columns(&table.to_ascii_lowercase()));
         let columns = columns.unwrap_or_default().into_iter().enumerate();
         columns
             .filter(|(_, column)| all || !column.hidden)
@@ -135,6 +136,7 @@ fn declared(kind: Option<&DataType>) -> String {
             DataType::Date32 | DataType::Date64 => "DATE".to_owned(),
             DataType::Time32(_) | DataType::Time64(_) => "TIME".to_owned(),
             DataType::Duration(_) | DataType::Interval(_) => "INTERVAL".to_owned(),
+            DataType::Dictionary(_, values) => declared(Some(values)),
             DataType::Map(..) => "MAP".to_owned(),
             DataType::Struct(_) => "STRUCT".to_owned(),
             DataType::List(item)
@@ -144,5 +146,35 @@ fn declared(kind: Option<&DataType>) -> String {
             | DataType::FixedSizeList(item, _) => format!("{}[]", declared(Some(item.data_type()))),
             other => other.to_string().to_ascii_uppercase(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_schema::{Field, TimeUnit};
+
+    use super::*;
+
+    #[test]
+    fn types_have_names_of_sql() {
+        let list = |item: DataType| DataType::List(Arc::new(Field::new("item", item, true)));
+        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        for (kind, name) in [
+            (DataType::Int64, "BIGINT"),
+            (DataType::Utf8View, "TEXT"),
+            (time.clone(), "TIMESTAMP"),
+            (DataType::Timestamp(TimeUnit::Nanosecond, None), "TIMESTAMP"),
+            (DataType::Date32, "DATE"),
+            (DataType::Time64(TimeUnit::Microsecond), "TIME"),
+            (DataType::Duration(TimeUnit::Microsecond), "INTERVAL"),
+            (DataType::Dictionary(Box::new(DataType::Int32), Box::new(time.clone())), "TIMESTAMP"),
+            (list(DataType::Utf8View), "TEXT[]"),
+            (list(list(time)), "TIMESTAMP[][]"),
+            (DataType::Struct(vec![Field::new("a", DataType::Int64, true)].into()), "STRUCT"),
+        ] {
+            assert_eq!(declared(Some(&kind)), name, "{kind}");
+        }
     }
 }

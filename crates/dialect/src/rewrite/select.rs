@@ -424,7 +424,7 @@ impl Rewriter<'_> {
                 let mut is_main = false;
                 if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = name.0.as_slice()
                     && super::expr::is_main(schema)
-                    && self.names.columns(&table.value.to_lowercase()).is_some()
+                    && self.names.columns(&table.value.to_ascii_lowercase()).is_some()
                 {
                     name.0.remove(0);
                     is_main = true;
@@ -438,9 +438,9 @@ impl Rewriter<'_> {
                     }
                     _ => None,
                 };
-                let known = name.to_string().to_lowercase();
+                let known = name.to_string().to_ascii_lowercase();
                 if !is_cte && let Some((own, columns)) = self.schema_relation(&known, argument.as_deref(), alias) {
-                    let relation = alias.as_ref().map_or(known, |alias| alias.name.value.to_lowercase());
+                    let relation = alias.as_ref().map_or(known, |alias| alias.name.value.to_ascii_lowercase());
                     *factor = own;
                     scope.relations.push(Relation::new(relation, Some(columns)));
                     return Ok(());
@@ -457,7 +457,7 @@ impl Rewriter<'_> {
                     }
                     scope.aliases_visible.set(false);
                     let lateral = scope.mentioned.replace(before);
-                    let known = name.to_string().to_lowercase();
+                    let known = name.to_string().to_ascii_lowercase();
                     let is_json = known == "json_each" || known == "json_tree";
                     let relation = aliased(known, alias, is_json.then(json_columns));
                     if is_json {
@@ -474,7 +474,7 @@ impl Rewriter<'_> {
                 }
                 let own = match name.0.last() {
                     Some(ObjectNamePart::Identifier(ident)) => lowered(ident),
-                    _ => name.to_string().to_lowercase(),
+                    _ => name.to_string().to_ascii_lowercase(),
                 };
                 let columns = match cte {
                     Some(cte) => {
@@ -523,7 +523,7 @@ impl Rewriter<'_> {
                 Ok(())
             }
             TableFactor::Function { name, alias, .. } => {
-                let relation = aliased(name.to_string().to_lowercase(), alias, None);
+                let relation = aliased(name.to_string().to_ascii_lowercase(), alias, None);
                 scope.relations.push(relation);
                 Ok(())
             }
@@ -548,7 +548,7 @@ impl Rewriter<'_> {
             .iter()
             .map(|part| match part {
                 ObjectNamePart::Identifier(ident) if ident.quote_style.is_some() => ident.value.clone(),
-                ObjectNamePart::Identifier(ident) => ident.value.to_lowercase(),
+                ObjectNamePart::Identifier(ident) => ident.value.to_ascii_lowercase(),
                 other => other.to_string(),
             })
             .collect();
@@ -557,11 +557,11 @@ impl Rewriter<'_> {
             Some(columns) => columns,
             None => {
                 // Quoted names match in any case, as in SQLite.
-                let lower = parts.join(".").to_lowercase();
+                let lower = parts.join(".").to_ascii_lowercase();
                 let columns = self.names.columns(&lower)?;
                 for part in &mut name.0 {
                     if let ObjectNamePart::Identifier(ident) = part {
-                        ident.value = ident.value.to_lowercase();
+                        ident.value = ident.value.to_ascii_lowercase();
                     }
                 }
                 columns
@@ -679,12 +679,12 @@ pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowS
 
 /// A name as DataFusion folds it.
 fn lowered(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
 }
 
 fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec<Column>>) -> Relation {
     let Some(alias) = alias else { return Relation::new(name, columns) };
-    let own = alias.name.value.to_lowercase();
+    let own = alias.name.value.to_ascii_lowercase();
     // Aliases match in any case, so all are written in lower case.
     alias.name.value.clone_from(&own);
     if alias.name.quote_style.is_some_and(|quote| quote != '"') {
