@@ -317,6 +317,170 @@ fn a_volume_that_is_a_folder_of_the_host_is_a_host_path() {
     });
 }
 
+/// Serves JSON documents; what has no answer is a container that is gone.
+fn serve_documents(socket: &Path, routes: impl IntoIterator<Item = (String, serde_json::Value)>) {
+    let routes = routes.into_iter().map(|(path, body)| (path, body.to_string())).collect();
+    let recording = Recording { server: "Docker".to_owned(), routes };
+    serve(socket, move |target, stream| drop(stream.write_all(&recording.answer(target))));
+}
+
+#[test]
+fn what_engines_tell_in_words_of_their_own_is_read_as_it_is_meant() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("s.sock");
+    let id = |digit: &str| digit.repeat(64);
+    let image = |digit: &str| format!("sha256:{}", id(digit));
+    let never = -62_135_596_800_i64;
+    serve_documents(
+        &socket,
+        [
+            (
+                "/containers/json".to_owned(),
+                serde_json::json!([
+                    // Its tag has moved to another image; a link names it; it was made at no time.
+                    {"Id": id("a"), "Names": ["/web/db", "/db"], "Image": image("1"), "ImageID": image("1"),
+                     "Created": never, "State": "running", "Labels": null},
+                    {"Id": id("b"), "Names": ["/web"], "Image": "web:1", "ImageID": image("2"), "Created": 1_700_000_000,
+                     "State": "running"},
+                ]),
+            ),
+            (
+                format!("/containers/{}/json", id("a")),
+                serde_json::json!({
+                    "HostConfig": {"NetworkMode": format!("container:{}", id("b")), "PidMode": "", "IpcMode": "private",
+                                   "CapAdd": ["net_admin", "CAP_CHOWN", "cap_net_admin"]},
+                    "Config": {"Image": "db:1", "Env": ["A=1", "A=2", "B", "C="]},
+                }),
+            ),
+            (
+                format!("/containers/{}/json", id("b")),
+                serde_json::json!({
+                    "HostConfig": {"NetworkMode": "host", "PidMode": "host", "IpcMode": "host", "CapAdd": ["all", "KILL"]},
+                    "Config": {"Image": "web:1", "Env": null},
+                }),
+            ),
+            (
+                "/images/json".to_owned(),
+                serde_json::json!([
+                    {"Id": image("1"), "Created": never, "Size": 1, "RepoTags": ["<none>:<none>"],
+                     "RepoDigests": ["<none>@<none>"]},
+                    {"Id": image("2"), "Created": 1_700_000_000, "Size": 2, "RepoTags": ["web:1", "web:2"], "RepoDigests": null},
+                    {"Id": image("3"), "Created": 0, "Size": 3, "RepoTags": [], "RepoDigests": ["web@sha256:00"]},
+                ]),
+            ),
+        ],
+    );
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&socket.to_string_lossy())]).await;
+        for (sql, expected) in [
+            (
+                "SELECT name, image, created_at, image_digest FROM containers",
+                vec!["db db:1 NULL NULL", "web web:1 2023-11-14T22:13:20Z NULL"],
+            ),
+            ("SELECT name FROM containers WHERE image = 'db:1'", vec!["db"]),
+            ("SELECT name, image, created FROM docker_containers", vec!["/db db:1 NULL", "/web web:1 1700000000"]),
+            (
+                "SELECT name, uses_host_network, uses_host_pid, uses_host_ipc FROM containers",
+                vec!["db true false false", "web true true true"],
+            ),
+            ("SELECT name, added_capabilities FROM containers", vec!["db [CAP_NET_ADMIN]", "web [ALL]"]),
+            (
+                "SELECT environment['A'], environment['B'], environment['C'] = '' FROM containers WHERE name = 'db'",
+                vec!["2 NULL 1"],
+            ),
+            (
+                "SELECT size_bytes, tags, created FROM docker_images",
+                vec!["1  NULL", "2 web:1,web:2 1700000000", "3  0"],
+            ),
+        ] {
+            assert_eq!(rows(&engine, sql).await, expected, "{sql}");
+        }
+    });
+}
+
+#[test]
+fn one_container_that_fails_costs_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let id = |digit: char| digit.to_string().repeat(64);
+    let containers: Vec<_> = "abcd"
+        .chars()
+        .map(|digit| serde_json::json!({"Id": id(digit), "Names": [format!("/{digit}")], "State": "running"}))
+        .collect();
+    let list = serde_json::json!(containers).to_string();
+    let process = |pid: &str| {
+        let mut fields = vec![pid; 19];
+        fields.push("sleep 9");
+        fields
+    };
+    let top = serde_json::json!({"Processes": [process("7"), ["7", "cut"], "7 sleep", process("8")]}).to_string();
+    let details = serde_json::json!({"State": {"Status": "running", "Pid": 7}}).to_string();
+    let answer = move |target: &str| {
+        let path = target.split('?').next().unwrap_or_default();
+        let (status, body) = match path.strip_prefix("/containers/").and_then(|rest| rest.split_once('/')) {
+            None => ("200 OK", list.as_str()),
+            Some((id, "json")) if id.starts_with('c') || id.starts_with('d') => ("200 OK", details.as_str()),
+            Some((id, "top")) if id.starts_with('c') => ("200 OK", top.as_str()),
+            // As Podman answers of a container that has ended.
+            Some((id, "top")) if id.starts_with('d') => ("200 OK", ""),
+            Some((id, what)) if id.starts_with('b') => {
+                (if what == "top" { "409 Conflict" } else { "404 Not Found" }, "{}")
+            }
+            Some(_) => ("500 Internal Server Error", "{\"message\":\"no storage\"}"),
+        };
+        http(status, "Docker", body)
+    };
+    let socket = folder.path().join("s.sock");
+    serve(&socket, move |target, stream| drop(stream.write_all(&answer(target))));
+    runtime().block_on(async {
+        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&socket.to_string_lossy())]).await;
+        let said = |warnings: &[Warning]| {
+            let mut said: Vec<_> = warnings.iter().map(|warning| (warning.outcome, warning.count)).collect();
+            said.sort_by_key(|(_, count)| *count);
+            said
+        };
+        let (mut found, warnings) = ask(&engine, "SELECT name, pid FROM containers").await.expect("rows");
+        found.sort();
+        assert_eq!(found, [["a", "NULL"], ["c", "7"], ["d", "7"]]);
+        assert_eq!(said(&warnings), [(Outcome::Io, 1)], "{warnings:?}");
+        let sql = "SELECT c.name, p.pid FROM docker_containers c JOIN docker_container_processes p ON p.id = c.id";
+        let (mut found, warnings) = ask(&engine, sql).await.expect("rows");
+        found.sort();
+        assert_eq!(found, [["/c", "7"], ["/c", "8"]]);
+        let outcomes: Vec<_> = warnings.iter().map(|warning| warning.outcome).collect();
+        assert!(outcomes.contains(&Outcome::Io) && outcomes.contains(&Outcome::Malformed), "{warnings:?}");
+    });
+}
+
+#[test]
+fn a_socket_of_another_user_is_reported_and_not_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let user = folder.path().join("run/user/12345");
+    std::fs::create_dir_all(user.join("podman")).expect("a folder");
+    let socket = user.join("podman/podman.sock");
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let was_asked = asked.clone();
+    serve(&socket, move |_, _| was_asked.store(true, std::sync::atomic::Ordering::Relaxed));
+    for path in [&user, &socket] {
+        std::os::unix::fs::chown(path, Some(12345), None).expect("tests of beds run as root");
+    }
+    runtime().block_on(async {
+        let containers = Some(Containers::discover(&Sys::at(folder.path())));
+        let tables = all(&Environments { containers, ..Environments::default() });
+        let engine = Engine::builder().tables(tables).build().await.expect("an engine");
+        for table in ["containers", "docker_containers"] {
+            let (rows, warnings) = ask(&engine, &format!("SELECT * FROM {table}")).await.expect("no rows");
+            assert_eq!(rows.len(), 0, "{table}");
+            let about = |warning: &&Warning| warning.origin == "unix:///run/user/12345/podman/podman.sock";
+            let warning = warnings.iter().find(about).unwrap_or_else(|| panic!("{table}: {warnings:?}"));
+            assert!(
+                warning.message.contains("user 12345") && warning.message.contains("containers.sockets"),
+                "{warning}"
+            );
+        }
+    });
+    assert!(!asked.load(std::sync::atomic::Ordering::Relaxed), "another user's socket was asked");
+}
+
 #[test]
 fn a_machine_without_runtimes_has_no_rows_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");

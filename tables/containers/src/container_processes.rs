@@ -45,7 +45,7 @@ impl Rows for ContainerProcess {
         let sys = scan.env().sys().clone();
         let pids = match scan.keys(Self::PID) {
             Some(pids) => pids,
-            None => pids(&sys)?,
+            None => pids(&sys, |error| scan.report("processes", error))?,
         };
         let scan = scan.clone();
         Ok(pids.into_iter().filter_map(move |pid| match sys.read_text(format!("/proc/{pid}/cgroup")) {
@@ -71,9 +71,18 @@ impl ContainerProcess {
     }
 }
 
-fn pids(sys: &Sys) -> Result<Vec<i64>> {
+/// IDs of all processes. A `/proc` without any is an error: it is not mounted there. What the kernel hides is reported.
+fn pids(sys: &Sys, report: impl Fn(&Error)) -> Result<Vec<i64>> {
     let names = sys.read_dir("/proc")?;
     let mut pids: Vec<i64> = names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect();
     pids.sort_unstable();
+    let Some(first) = pids.first() else {
+        return Err(Error::Unsupported("/proc has no processes: it is not mounted there".to_owned()));
+    };
+    // Every namespace of processes has a first one.
+    if *first > 1 && sys.has_live_kernel() {
+        let what = "/proc, whose mount option hidepid hides processes of other users".to_owned();
+        report(&Error::Denied { what, needs: Some("CAP_SYS_PTRACE".to_owned()) });
+    }
     Ok(pids)
 }

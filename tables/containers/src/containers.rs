@@ -52,7 +52,8 @@ pub struct Container {
     /// Namespace of containerd, such as `k8s.io`; NULL for other runtimes.
     #[column(slice)]
     namespace: Option<String>,
-    /// Image as it was named when the container was created.
+    /// Image as it was named when the container was created. That costs a call where the name belongs to another image by
+    /// now.
     image: Option<String>,
     /// ID of the image: the digest of its configuration, with the name of the hash (`sha256:`). NULL for containerd's
     /// containers outside Kubernetes.
@@ -80,21 +81,23 @@ pub struct Container {
     /// root.
     #[column(source = details)]
     user: Option<String>,
-    /// When the container was created.
+    /// When the container was created; NULL if the runtime does not tell.
     created_at: Option<Timestamp>,
     /// When the container was last started; NULL if it never was, and for containerd, which does not tell.
     #[column(source = details)]
     last_started: Option<Timestamp>,
     /// Labels of the container, which include those of its image.
     labels: Map,
-    /// Environment variables that its first process starts with.
+    /// Environment variables that its first process starts with. A name without a value, as images and requests may have it,
+    /// is NULL: the variable is taken away.
     #[column(source = details)]
     environment: Option<Map>,
     /// Name of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
     pod_name: Option<String>,
     /// Namespace of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
     pod_namespace: Option<String>,
-    /// UID of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
+    /// UID of the Kubernetes pod that it belongs to, as its kubelet knows it (`kubelet_uid` of `kubernetes_pods`); NULL
+    /// outside Kubernetes.
     #[column(index)]
     pod_uid: Option<String>,
     /// ID of the container that holds the pod's namespaces; NULL for that one itself, outside Kubernetes, and where the
@@ -247,15 +250,14 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
         let image_id = text(container, &["ImageID"]);
         let mut row = Container {
             id: text(container, &["Id"]).unwrap_or_default(),
-            name: text(container, &["Names", "0"]).unwrap_or_default().trim_start_matches('/').to_owned(),
+            name: docker::name(container).trim_start_matches('/').to_owned(),
             runtime: listing.engine.name(),
             endpoint: runtime.name(),
-            image: text(container, &["Image"]),
             image_digest: image_id.as_ref().and_then(|id| digests.get(id).cloned()),
             image_id,
             state: text(container, &["State"]),
             command: text(container, &["Command"]),
-            created_at: value(container, &["Created"]).map(Timestamp::from_seconds),
+            created_at: docker::created(container).map(Timestamp::from_seconds),
             is_sandbox: label(&labels, "io.kubernetes.docker.type").as_deref() == Some("podsandbox"),
             sandbox_id: label(&labels, "io.kubernetes.sandbox.id"),
             volumes: local_volumes(container),
@@ -265,7 +267,13 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
         row.set_labels(labels);
         row
     };
-    Ok(listing.containers.iter().map(row).collect())
+    let mut rows: Vec<Container> = listing.containers.iter().map(row).collect();
+    if scan.wants(Container::IMAGE) {
+        for (row, container) in rows.iter_mut().zip(&listing.containers) {
+            row.image = docker::image(scan, runtime, container).await;
+        }
+    }
+    Ok(rows)
 }
 
 fn docker_mounts(container: &Document) -> impl Iterator<Item = &Document> {
@@ -307,9 +315,10 @@ async fn docker_digests(scan: &Scan<Container>, runtime: &Runtime) -> HashMap<St
         }
     };
     let digest = |image: &Document| {
-        // `repository@sha256:..`
-        let first = text(image, &["RepoDigests", "0"])?;
-        Some((text(image, &["Id"])?, first.rsplit_once('@')?.1.to_owned()))
+        // `repository@sha256:..`; `<none>@<none>` of an image without a name.
+        let names: Vec<String> = value(image, &["RepoDigests"])?;
+        let digest = names.iter().find_map(|name| name.rsplit_once('@').filter(|(_, digest)| digest.contains(':')))?.1;
+        Some((text(image, &["Id"])?, digest.to_owned()))
     };
     images.iter().filter_map(digest).collect()
 }
@@ -323,7 +332,9 @@ async fn of_containerd(
     let of_docker = if namespace == "moby" { docker_ids(scan).await } else { HashSet::new() };
     let mut rows = client
         .containers(namespace, &containerd_filter(scan), |record| {
-            Container::from_record(record, runtime, namespace, wants_spec(scan))
+            Container::from_record(record, runtime, namespace, wants_spec(scan), |id, error| {
+                scan.report(format!("{runtime} namespace {namespace} container {id}"), error);
+            })
         })
         .await?;
     rows.retain(|row| !of_docker.contains(&row.id));
@@ -380,17 +391,20 @@ async fn docker_ids(scan: &Scan<Container>) -> HashSet<String> {
 }
 
 impl Container {
-    fn from_record(record: Record, runtime: &Runtime, namespace: &str, wants_spec: bool) -> Self {
-        let notes =
-            |kind: &str| CriNotes::parse(&record.extensions.get(&format!("io.cri-containerd.{kind}.metadata"))?.value);
+    fn from_record(
+        record: Record,
+        runtime: &Runtime,
+        namespace: &str,
+        wants_spec: bool,
+        report: impl Fn(&str, &Error),
+    ) -> Self {
         let is_sandbox = record.labels.get("io.cri-containerd.kind").is_some_and(|kind| kind == "sandbox");
-        let cri = notes(if is_sandbox { "sandbox" } else { "container" });
-        let spec = record
-            .spec
-            .as_ref()
-            .filter(|_| wants_spec)
-            .and_then(|spec| serde_json::from_slice(&spec.value).ok())
-            .map(Spec);
+        let kind = if is_sandbox { "sandbox" } else { "container" };
+        let notes = record.extensions.get(&format!("io.cri-containerd.{kind}.metadata"));
+        let reported = |error: Error| report(&record.id, &error);
+        let cri = notes.and_then(|notes| CriNotes::parse(&notes.value).map_err(reported).ok());
+        let spec = record.spec.as_ref().filter(|_| wants_spec);
+        let spec = spec.and_then(|spec| Spec::parse(&spec.value).map_err(reported).ok());
         let labels: Map = record.labels.into_iter().collect();
         let name = label(&labels, POD_CONTAINER)
             .or_else(|| label(&labels, "nerdctl/name"))
@@ -402,7 +416,7 @@ impl Container {
             endpoint: runtime.name(),
             namespace: Some(namespace.to_owned()),
             image: Some(record.image).filter(|image| !image.is_empty()),
-            created_at: record.created_at.map(Timestamp::from),
+            created_at: record.created_at.and_then(containerd::Time::moment),
             is_sandbox,
             ..Container::default()
         };
@@ -494,6 +508,15 @@ impl Container {
         if self.namespace.is_none() {
             let details = docker::inspect(scan, &Runtime::docker(&self.endpoint), &self.id).await?;
             self.set_details(&details);
+            if scan.wants(Self::USES_HOST_NETWORK) {
+                self.uses_host_network = self.shares_with_host(scan, &details, "NetworkMode").await?;
+            }
+            if scan.wants(Self::USES_HOST_PID) {
+                self.uses_host_pid = self.shares_with_host(scan, &details, "PidMode").await?;
+            }
+            if scan.wants(Self::USES_HOST_IPC) {
+                self.uses_host_ipc = self.shares_with_host(scan, &details, "IpcMode").await?;
+            }
         }
         if scan.wants(Self::CGROUP_PATH) {
             self.cgroup(scan).await?;
@@ -503,7 +526,6 @@ impl Container {
 
     fn set_details(&mut self, details: &Document) {
         let names = |path: &[&str]| value::<Vec<String>>(details, path).unwrap_or_default();
-        let is_host = |path: &[&str]| Some(value::<String>(details, path)? == "host");
         let has_ended = matches!(text(details, &["State", "Status"]).as_deref(), Some("exited" | "dead" | "stopped"));
         self.pid = value(details, &["State", "Pid"]).filter(|pid| *pid > 0);
         self.exit_code = value(details, &["State", "ExitCode"]).filter(|_| has_ended);
@@ -512,15 +534,23 @@ impl Container {
         self.last_started = value(details, &["State", "StartedAt"]).filter(|time: &Timestamp| time.0 > 0);
         self.environment = Some(oci::environment(&names(&["Config", "Env"])));
         self.is_privileged = value(details, &["HostConfig", "Privileged"]);
-        self.uses_host_network = is_host(&["HostConfig", "NetworkMode"]);
-        self.uses_host_pid = is_host(&["HostConfig", "PidMode"]);
-        self.uses_host_ipc = is_host(&["HostConfig", "IpcMode"]);
         self.added_capabilities = Some(match self.is_privileged {
             Some(true) => vec!["ALL".to_owned()],
-            _ => names(&["HostConfig", "CapAdd"]).iter().map(|name| oci::capability(name)).collect(),
+            _ => oci::added_capabilities(&names(&["HostConfig", "CapAdd"])),
         });
         self.is_read_only = value(details, &["HostConfig", "ReadonlyRootfs"]);
         self.log_path = text(details, &["LogPath"]);
+    }
+
+    /// Whether it has the host's namespace of a kind, also by way of another container that it shares one with: a pod's
+    /// containers join their sandbox.
+    async fn shares_with_host(&self, scan: &Scan<Self>, details: &Document, mode: &str) -> Result<Option<bool>> {
+        let said = |details: &Document| value::<String>(details, &["HostConfig", mode]);
+        let Some(own) = said(details) else { return Ok(None) };
+        let Some(other) = own.strip_prefix("container:") else { return Ok(Some(own == "host")) };
+        // A container that is gone took no namespace with it; whose that was, nobody says any more.
+        let other = docker::inspect(scan, &Runtime::docker(&self.endpoint), other).await.if_present()?;
+        Ok(other.and_then(|other| said(&other)).map(|mode| mode == "host"))
     }
 
     async fn cgroup(&mut self, scan: &Scan<Self>) -> Result<()> {

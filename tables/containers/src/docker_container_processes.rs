@@ -204,22 +204,23 @@ async fn read(
     let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     let processes = docker::top(scan, runtime, id, &format!("{options}{}", names.join(","))).await?;
     let now = scan.moment().seconds();
-    processes
+    let rows = processes
         .into_iter()
-        .map(|texts| {
+        .filter_map(|texts| {
             if texts.len() != fields.len() {
-                let message =
-                    format!("{runtime}: {} fields a process were asked for, {} came", fields.len(), texts.len());
-                return Err(Error::Malformed(message));
+                let message = format!("{} fields of a process were asked for, {} came", fields.len(), texts.len());
+                scan.report(format!("{runtime} container {id}"), &Error::Malformed(message));
+                return None;
             }
             let (id, endpoint) = (id.to_owned(), runtime.name());
             let mut row = DockerContainerProcess { id, endpoint, ..DockerContainerProcess::default() };
             for ((_, set), text) in fields.iter().zip(&texts) {
                 set(&mut row, text.trim(), now);
             }
-            Ok(row)
+            Some(row)
         })
-        .collect()
+        .collect();
+    Ok(rows)
 }
 
 fn number(text: &str) -> Option<i64> {

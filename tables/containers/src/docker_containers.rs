@@ -22,11 +22,10 @@ pub struct DockerContainer {
     /// Container ID: 64 hexadecimal digits.
     #[column(index, path = "Id", collate = nocase)]
     id: String,
-    /// First name of the container, with the slash that Docker writes before it.
+    /// Name of the container, with the slash that Docker writes before it.
     #[column(index)]
     name: String,
-    /// Image as it was named when the container was created.
-    #[column(path = "Image")]
+    /// Image as it was named when the container was created. That costs a call where the name belongs to another image by now.
     image: Option<String>,
     /// ID of the image, without the name of the hash.
     #[column(path = "ImageID", collate = nocase)]
@@ -35,7 +34,6 @@ pub struct DockerContainer {
     #[column(path = "Command")]
     command: Option<String>,
     /// When the container was created, in seconds since 1970.
-    #[column(path = "Created")]
     created: Option<i64>,
     /// State: `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`.
     #[column(path = "State")]
@@ -114,7 +112,11 @@ impl RowStream for DockerContainer {
                 let mut row = DockerContainer { endpoint: runtime.name(), ..DockerContainer::default() };
                 // The details ask by the ID, whether or not the query wants it.
                 row.id = text(container, &["Id"]).unwrap_or_default();
-                row.name = text(container, &["Names", "0"]).unwrap_or_default();
+                row.name = docker::name(container);
+                row.created = docker::created(container);
+                if scan.wants(Self::IMAGE) {
+                    row.image = docker::image(scan, runtime, container).await;
+                }
                 scan.fill(&mut row, container, scan.wanted(), runtime);
                 row.image_id = row.image_id.map(|id| docker::bare_id(&id).to_owned());
                 yield row;

@@ -16,8 +16,7 @@ pub struct DockerImage {
     /// Image ID: the SHA-256 digest of its configuration, in hexadecimal digits.
     #[column(path = "Id", collate = nocase)]
     id: String,
-    /// When the image was built, in seconds since 1970.
-    #[column(path = "Created")]
+    /// When the image was built, in seconds since 1970; NULL if the image does not tell.
     created: Option<i64>,
     /// Size of the image's layers, in bytes.
     #[column(path = "Size")]
@@ -42,7 +41,11 @@ impl RowStream for DockerImage {
                 let mut row = DockerImage { endpoint: runtime.name(), ..DockerImage::default() };
                 scan.fill(&mut row, image, scan.wanted(), runtime);
                 row.id = docker::bare_id(&row.id).to_owned();
-                row.tags = docker::value::<Vec<String>>(image, &["RepoTags"]).unwrap_or_default().join(",");
+                row.created = docker::created(image);
+                // What has no name is `<none>:<none>` up to version 1.42 of the API, and no tag at all from 1.43 on.
+                let mut tags: Vec<String> = docker::value(image, &["RepoTags"]).unwrap_or_default();
+                tags.retain(|tag| tag != "<none>:<none>");
+                row.tags = tags.join(",");
                 yield row;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -63,7 +63,8 @@ impl Containers {
     /// The runtimes found at the usual places of a machine.
     ///
     /// These are `DOCKER_HOST` and `CONTAINERD_ADDRESS`, the sockets of Docker, Podman and containerd as their packages
-    /// and k3s, k0s and MicroK8s place them, and the sockets of rootless engines: the caller's, and for root everybody's.
+    /// and k3s, k0s and MicroK8s place them, and the sockets of the caller's own rootless engines. Those of other users are
+    /// asked only where they are named: whoever listens there can answer anything.
     pub fn discover(sys: &Sys) -> Self {
         Containers { sys: sys.clone(), configured: None }
     }
@@ -80,15 +81,7 @@ impl Containers {
 
     /// The runtimes configured, or found now. A socket that two paths lead to is named once.
     pub fn runtimes(&self) -> Vec<Runtime> {
-        let mut seen = HashSet::new();
-        let mut is_new = |runtime: &Runtime| match &runtime.endpoint {
-            Endpoint::Unix(path) => seen.insert(self.sys.canonicalize(path).unwrap_or_else(|_| path.clone())),
-            other => seen.insert(PathBuf::from(other.to_string())),
-        };
-        match &self.configured {
-            Some(runtimes) => runtimes.iter().filter(|runtime| is_new(runtime)).cloned().collect(),
-            None => self.candidates().into_iter().filter(|runtime| is_new(runtime)).collect(),
-        }
+        self.found(self.sys.uid()).runtimes
     }
 
     /// The runtimes that a scan reads: of those that `is_meant` chooses, the ones whose endpoints the query leaves.
@@ -101,7 +94,14 @@ impl Containers {
         endpoint: Column<T, String, true, false, false>,
     ) -> Vec<Runtime> {
         let env = scan.env();
-        let mut runtimes: Vec<Runtime> = env.runtimes().into_iter().filter(is_meant).collect();
+        let found = env.found(env.sys.uid());
+        let mut runtimes: Vec<Runtime> = found.runtimes.into_iter().filter(&is_meant).collect();
+        let admits = |runtime: &Runtime| scan.admits(endpoint, &runtime.name());
+        for (runtime, owner) in found.foreign.iter().filter(|(runtime, _)| is_meant(runtime) && admits(runtime)) {
+            let message =
+                format!("the socket belongs to user {owner}, and is asked only if `containers.sockets` names it");
+            scan.report(runtime.name(), &Error::Unsupported(message));
+        }
         let place = if env.configured.is_some() { "is configured" } else { "has a socket at the usual places" };
         if runtimes.is_empty() {
             scan.report("", &Error::Unsupported(format!("no {what} {place}")));
@@ -113,67 +113,94 @@ impl Containers {
             }
         }
         if !scan.context().is_open(T::SPEC, endpoint.position()) {
-            runtimes.retain(|runtime| scan.admits(endpoint, &runtime.name()));
+            runtimes.retain(admits);
         }
         runtimes
     }
 
-    /// Runtimes that variables name, whether they are there or not, and those whose sockets exist.
-    fn candidates(&self) -> Vec<Runtime> {
-        let named = |kind, variable| {
-            let value = self.sys.variable(variable)?;
-            (!value.is_empty()).then(|| Runtime { kind, endpoint: value.parse().unwrap_or_else(never) })
+    /// The runtimes as a user finds them: those configured, or those that variables name, whether they are there or not,
+    /// and those whose sockets exist.
+    fn found(&self, caller: i64) -> Found {
+        let mut found: Vec<(Runtime, Option<i64>)> = match &self.configured {
+            Some(runtimes) => runtimes.iter().map(|runtime| (runtime.clone(), None)).collect(),
+            None => self.candidates(caller),
         };
-        let mut found: Vec<Runtime> = [(Kind::Docker, "DOCKER_HOST"), (Kind::Containerd, "CONTAINERD_ADDRESS")]
-            .into_iter()
-            .filter_map(|(kind, variable)| named(kind, variable))
-            .collect();
-        let mut add = |kind, path: PathBuf, denied_counts| {
-            if self.may_be_socket(&path, denied_counts) {
-                found.push(Runtime { kind, endpoint: Endpoint::Unix(path) });
-            }
-        };
-        for path in DOCKER_SOCKETS {
-            add(Kind::Docker, path.into(), true);
-        }
-        for folder in self.user_folders() {
-            for name in USER_SOCKETS {
-                add(Kind::Docker, folder.join(name), false);
+        // What leads to a socket that is asked is no other user's.
+        found.sort_by_key(|(_, owner)| owner.is_some());
+        let mut seen = HashSet::new();
+        found.retain(|(runtime, _)| match &runtime.endpoint {
+            Endpoint::Unix(path) => seen.insert(self.sys.canonicalize(path).unwrap_or_else(|_| path.clone())),
+            other => seen.insert(PathBuf::from(other.to_string())),
+        });
+        let mut runtimes = Found::default();
+        for (runtime, owner) in found {
+            match owner {
+                None => runtimes.runtimes.push(runtime),
+                Some(owner) => runtimes.foreign.push((runtime, owner)),
             }
         }
-        if let Some(home) = self.sys.home() {
-            add(Kind::Docker, home.join(".docker/run/docker.sock"), false);
+        runtimes
+    }
+
+    /// Runtimes at the usual places, with the owner of each that is another user's.
+    fn candidates(&self, caller: i64) -> Vec<(Runtime, Option<i64>)> {
+        let mut found = Vec::new();
+        for (kind, variable) in [(Kind::Docker, "DOCKER_HOST"), (Kind::Containerd, "CONTAINERD_ADDRESS")] {
+            if let Some(value) = self.sys.variable(variable).filter(|value| !value.is_empty()) {
+                found.push((Runtime { kind, endpoint: value.parse().unwrap_or_else(never) }, None));
+            }
         }
-        for path in CONTAINERD_SOCKETS {
-            add(Kind::Containerd, path.into(), true);
+        let unix = |kind, path: &Path| Runtime { kind, endpoint: Endpoint::Unix(path.to_owned()) };
+        let mut add = |kind, paths: &[&str]| {
+            let paths = paths.iter().map(Path::new).filter(|path| self.may_be_socket(path));
+            found.extend(paths.map(|path| (unix(kind, path), None)));
+        };
+        add(Kind::Docker, &DOCKER_SOCKETS);
+        add(Kind::Containerd, &CONTAINERD_SOCKETS);
+        for (folder, name) in self.user_sockets() {
+            let path = folder.join(name);
+            // A folder that is closed to the caller has no sockets for it.
+            let (Ok(around), Ok(socket)) = (self.sys.metadata(&folder), self.sys.metadata(&path)) else { continue };
+            if socket.file_type().is_socket() {
+                // In a folder of another user, a link may lead to a socket of the caller's.
+                let owner = [around, socket].iter().map(|file| i64::from(file.uid())).find(|owner| *owner != caller);
+                found.push((unix(Kind::Docker, &path), owner));
+            }
         }
         found
     }
 
-    /// Whether a socket is there. Where the folder is closed to the caller nobody can say: a system's runtime is then
-    /// tried, so that the query tells what it could not read.
-    fn may_be_socket(&self, path: &Path, denied_counts: bool) -> bool {
+    /// Whether a system's socket is there. Where the folder is closed to the caller nobody can say: it is then tried, so
+    /// that the query tells what it could not read.
+    fn may_be_socket(&self, path: &Path) -> bool {
         match self.sys.metadata(path) {
             Ok(metadata) => metadata.file_type().is_socket(),
-            Err(Error::Denied { .. }) => denied_counts,
-            Err(_) => false,
+            Err(error) => matches!(error, Error::Denied { .. }),
         }
     }
 
-    /// The run-time folders of users: all of them for root, else the caller's own.
-    fn user_folders(&self) -> Vec<PathBuf> {
+    /// Where rootless engines of users listen: folders of users, and a name in each.
+    fn user_sockets(&self) -> Vec<(PathBuf, &'static str)> {
         let mut folders: Vec<PathBuf> = self.sys.variable("XDG_RUNTIME_DIR").map(PathBuf::from).into_iter().collect();
-        if self.sys.uid() == 0 {
-            let mut names = self.sys.read_dir("/run/user").unwrap_or_default();
-            names.sort();
-            folders.extend(names.into_iter().map(|name| Path::new("/run/user").join(name)));
-        }
-        folders
+        let mut names = self.sys.read_dir("/run/user").unwrap_or_default();
+        names.sort();
+        folders.extend(names.into_iter().map(|name| Path::new("/run/user").join(name)));
+        let in_folder = |folder: PathBuf| ["podman/podman.sock", "docker.sock"].map(|name| (folder.clone(), name));
+        let mut sockets: Vec<_> = folders.into_iter().flat_map(in_folder).collect();
+        sockets.extend(self.sys.home().map(|home| (home, ".docker/run/docker.sock")));
+        sockets
     }
 }
 
+/// The runtimes of a machine.
+#[derive(Debug, Default)]
+struct Found {
+    runtimes: Vec<Runtime>,
+    /// Those of other users, with the user's ID.
+    foreign: Vec<(Runtime, i64)>,
+}
+
 const DOCKER_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
-const USER_SOCKETS: [&str; 2] = ["podman/podman.sock", "docker.sock"];
 const CONTAINERD_SOCKETS: [&str; 5] = [
     "/run/containerd/containerd.sock",
     "/run/k3s/containerd/containerd.sock",
@@ -270,7 +297,11 @@ impl Endpoint {
     pub(crate) async fn connect(&self, sys: &Sys) -> Result<Box<dyn Duplex>> {
         let failed = |error: std::io::Error| self.connect_error(&error);
         match self {
-            Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(sys.path(path)).await.map_err(failed)?)),
+            Endpoint::Unix(path) => {
+                // Held while it is connected to: links under another root lead elsewhere.
+                let socket = sys.unix_socket(path).map_err(|error| self.socket_error(error))?;
+                Ok(Box::new(UnixStream::connect(socket.path()).await.map_err(failed)?))
+            }
             Endpoint::Tcp(_) if sys.variable("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()) => {
                 Err(Error::Unsupported(format!("{self}: DOCKER_TLS_VERIFY is set, and TLS is not supported")))
             }
@@ -284,6 +315,16 @@ impl Endpoint {
         }
     }
 
+    fn socket_error(&self, error: Error) -> Error {
+        let what = self.to_string();
+        match error {
+            Error::Denied { .. } => self.connect_error(&std::io::ErrorKind::PermissionDenied.into()),
+            // An address that was named and is not there is not "gone": that would pass without a word.
+            Error::Gone(_) => Error::Io { what, message: "no such socket".to_owned() },
+            other => other,
+        }
+    }
+
     fn connect_error(&self, error: &std::io::Error) -> Error {
         use std::io::ErrorKind;
         let what = self.to_string();
@@ -291,8 +332,6 @@ impl Endpoint {
             ErrorKind::PermissionDenied => {
                 Error::Denied { what, needs: Some("write access to the runtime's socket".to_owned()) }
             }
-            // An address that was named and is not there is not "gone": that would pass without a word.
-            ErrorKind::NotFound => Error::Io { what, message: "no such socket".to_owned() },
             ErrorKind::ConnectionRefused => Error::Io { what, message: "nobody listens there".to_owned() },
             // The queue of the socket is full.
             ErrorKind::WouldBlock => Error::Unavailable(format!("{what}: busy")),
@@ -379,5 +418,54 @@ mod tests {
         std::fs::write(root.path().join("run/containerd/containerd.sock"), "").expect("a file");
         let env = Containers::discover(&Sys::at(root.path()));
         assert_eq!(env.runtimes(), [Runtime::docker("/var/run/docker.sock")]);
+    }
+
+    #[test]
+    fn a_socket_of_another_user_is_not_asked_unless_it_is_named() {
+        use std::os::unix::fs::MetadataExt;
+        use std::os::unix::net::UnixListener;
+
+        let root = tempfile::tempdir().expect("a folder");
+        let (own, home) = ("/run/user/7/podman/podman.sock", "/home/u/.docker/run/docker.sock");
+        let mut sockets = Vec::new();
+        for path in [own, home] {
+            let path = root.path().join(path.trim_start_matches('/'));
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            sockets.push(UnixListener::bind(path).expect("a socket"));
+        }
+        let variables = [("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/u")];
+        let sys = Sys::at(root.path()).with_variables(variables);
+        let env = Containers::discover(&sys);
+        let owner = i64::from(root.path().metadata().expect("our own folder").uid());
+        assert_eq!(env.found(owner).runtimes, [own, home].map(Runtime::docker));
+        assert_eq!(env.found(owner).foreign, []);
+        let found = env.found(owner + 1);
+        assert_eq!((found.runtimes, found.foreign.len()), (vec![], 2));
+        assert!(found.foreign.iter().all(|(_, of)| *of == owner));
+        let named = Containers::discover(&sys.with_variables([("DOCKER_HOST", format!("unix://{own}"))]));
+        assert_eq!(named.found(owner + 1).runtimes, [Runtime::docker(own)]);
+    }
+
+    #[tokio::test]
+    async fn a_socket_under_a_root_is_found_inside_it() {
+        let root = tempfile::tempdir().expect("a folder");
+        for folder in ["run", "var", "outside"] {
+            std::fs::create_dir(root.path().join(folder)).expect("a folder");
+        }
+        std::os::unix::fs::symlink("/run", root.path().join("var/run")).expect("a link");
+        let inside = std::os::unix::net::UnixListener::bind(root.path().join("run/docker.sock")).expect("a socket");
+        let sys = Sys::at(root.path());
+        assert_eq!(Containers::discover(&sys).runtimes(), [Runtime::docker("/var/run/docker.sock")]);
+        Runtime::docker("/var/run/docker.sock").endpoint.connect(&sys).await.map(drop).expect("it listens");
+        inside.accept().expect("it was called");
+        // A socket that is there for this process, and not for the machine under the root.
+        let outside = root.path().join("outside/docker.sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&outside).expect("a socket");
+        std::os::unix::fs::symlink(&outside, root.path().join("run/link.sock")).expect("a link");
+        let error = Runtime::docker("/run/link.sock").endpoint.connect(&sys).await.map(drop);
+        assert!(matches!(&error, Err(Error::Io { message, .. }) if message == "no such socket"), "{error:?}");
+        std::fs::write(root.path().join("run/file.sock"), "").expect("a file");
+        let error = Runtime::docker("/run/file.sock").endpoint.connect(&sys).await.map(drop);
+        assert!(matches!(&error, Err(Error::Malformed(message)) if message.contains("not a socket")), "{error:?}");
     }
 }

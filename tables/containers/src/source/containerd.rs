@@ -14,6 +14,7 @@ use tonic::transport::{Channel, Uri};
 use tonic::{Code, Status};
 
 use crate::runtime::{Containers, Runtime};
+use crate::source::docker;
 
 /// A container as containerd records it.
 #[derive(Clone, PartialEq, Message)]
@@ -47,9 +48,11 @@ pub(crate) struct Time {
     nanos: i32,
 }
 
-impl From<Time> for Timestamp {
-    fn from(time: Time) -> Self {
-        Timestamp(time.seconds.saturating_mul(1_000_000).saturating_add(i64::from(time.nanos) / 1000))
+impl Time {
+    /// The moment; `None` for Go's time of nothing.
+    pub(crate) fn moment(self) -> Option<Timestamp> {
+        let micros = self.seconds.checked_mul(1_000_000)?.checked_add(i64::from(self.nanos) / 1000)?;
+        (self.seconds > docker::NEVER).then_some(Timestamp(micros))
     }
 }
 
@@ -342,6 +345,9 @@ mod tests {
         let bytes = [0x0a, 1, b'a', 0x22, 3, 0x0a, 1, b'x', 0x42, 5, 0x08, 3, 0x10, 0xd0, 0x0f];
         let record = Record::decode(&bytes[..]).expect("a record");
         assert_eq!(record.id, "a");
-        assert_eq!(record.created_at.map(Timestamp::from), Some(Timestamp(3_000_002)));
+        assert_eq!(record.created_at.and_then(Time::moment), Some(Timestamp(3_000_002)));
+        for seconds in [docker::NEVER, i64::MIN, i64::MAX] {
+            assert_eq!(Time { seconds, nanos: 0 }.moment(), None, "{seconds}");
+        }
     }
 }

@@ -138,8 +138,17 @@ const LISTED: [&str; 11] = [
 ];
 
 /// Parts of a container's details that some table shows.
-const DETAILS: [&str; 8] =
-    ["State", "Path", "Args", "LogPath", "HostConfig", "Config.Entrypoint", "Config.Env", "Config.User"];
+const DETAILS: [&str; 9] = [
+    "State",
+    "Path",
+    "Args",
+    "LogPath",
+    "HostConfig",
+    "Config.Entrypoint",
+    "Config.Env",
+    "Config.Image",
+    "Config.User",
+];
 
 /// Lists containers, those that do not run included. All scans of a query that ask alike share one answer.
 pub(crate) async fn list<T: Row<Env = Containers>>(
@@ -178,6 +187,45 @@ pub(crate) async fn inspect<T: Row<Env = Containers>>(
     if scan.is_shared() { scan.shared(&format!("{runtime}{path}"), read).await } else { read.await.map(Arc::new) }
 }
 
+/// The image as it was named when a listed container was made. Once the name belongs to another image, the list has the
+/// image's ID in its place, and the details still have the name.
+pub(crate) async fn image<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    container: &Document,
+) -> Option<String> {
+    let listed = text(container, &["Image"])?;
+    let (Some(id), Some(image_id)) = (text(container, &["Id"]), text(container, &["ImageID"])) else {
+        return Some(listed);
+    };
+    // Docker may cut it to 12 digits.
+    if bare_id(&listed).len() < 12 || !bare_id(&image_id).starts_with(bare_id(&listed)) {
+        return Some(listed);
+    }
+    match inspect(scan, runtime, &id).await {
+        Ok(details) => text(&details, &["Config", "Image"]).or(Some(listed)),
+        Err(error) => {
+            scan.report(format!("{runtime} container {id}"), &error);
+            Some(listed)
+        }
+    }
+}
+
+/// The name of a listed container. The names that links of other containers give it, `/other/alias`, may come first.
+pub(crate) fn name(container: &Document) -> String {
+    let names: Vec<String> = value(container, &["Names"]).unwrap_or_default();
+    let own = names.iter().find(|name| !name.trim_start_matches('/').contains('/'));
+    own.or(names.first()).cloned().unwrap_or_default()
+}
+
+/// Go's time of nothing, the year 1, in seconds since 1970.
+pub(crate) const NEVER: i64 = -62_135_596_800;
+
+/// When a listed container or image was made, in seconds since 1970.
+pub(crate) fn created(document: &Document) -> Option<i64> {
+    value(document, &["Created"]).filter(|seconds| *seconds > NEVER)
+}
+
 /// A volume of an engine; containers that share it share the answer.
 pub(crate) async fn volume<T: Row<Env = Containers>>(
     scan: &Scan<T>,
@@ -207,9 +255,14 @@ pub(crate) async fn top<T: Row<Env = Containers>>(
     arguments: &str,
 ) -> Result<Vec<Vec<String>>> {
     let path = format!("/containers/{}/top?ps_args={}", escape(id), escape(arguments));
-    let (_, document) = get(scan, runtime, &path, &shape(&["Processes"])).await?;
+    let answer = ask(scan, runtime, &path).await?;
+    // Podman says so of a container that has ended.
+    if answer.body.trim_ascii().is_empty() {
+        return Ok(Vec::new());
+    }
+    let document = parse(runtime, &answer, &shape(&["Processes"]))?;
     let processes = at(&document, &["Processes"]).and_then(|processes| processes.as_array().cloned());
-    Ok(processes.unwrap_or_default().iter().filter_map(FromJson::from_json).collect())
+    Ok(processes.unwrap_or_default().iter().map(|fields| FromJson::from_json(fields).unwrap_or_default()).collect())
 }
 
 fn shape(paths: &[&str]) -> Shape {
@@ -222,10 +275,17 @@ async fn get<T: Row<Env = Containers>>(
     path: &str,
     shape: &Shape,
 ) -> Result<(Engine, Document)> {
+    let answer = ask(scan, runtime, path).await?;
+    Ok((Engine::of(&answer.server), parse(runtime, &answer, shape)?))
+}
+
+async fn ask<T: Row<Env = Containers>>(scan: &Scan<T>, runtime: &Runtime, path: &str) -> Result<http::Answer> {
     let sys = scan.env().sys();
-    let answer = scan.call(&runtime.name(), path, || http::get(sys, &runtime.endpoint, path)).await?;
-    let document = shape.parse(&answer.body).map_err(|error| Error::Malformed(format!("{runtime}: {error}")))?;
-    Ok((Engine::of(&answer.server), document))
+    scan.call(&runtime.name(), path, || http::get(sys, &runtime.endpoint, path)).await
+}
+
+fn parse(runtime: &Runtime, answer: &http::Answer, shape: &Shape) -> Result<Document> {
+    shape.parse(&answer.body).map_err(|error| Error::Malformed(format!("{runtime}: {error}")))
 }
 
 /// A list is never absent from an engine: what does not know the path is something else that speaks HTTP.
@@ -262,6 +322,19 @@ pub(crate) fn bare_id(id: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_s_own_name_is_taken_before_those_of_links() {
+        for (names, name) in [
+            (serde_json::json!(["/web/db", "/db"]), "/db"),
+            (serde_json::json!(["/db", "/web/db"]), "/db"),
+            (serde_json::json!(["db"]), "db"),
+            (serde_json::json!(null), ""),
+            (serde_json::json!([]), ""),
+        ] {
+            assert_eq!(super::name(&serde_json::json!({"Names": names})), name);
+        }
+    }
 
     #[test]
     fn keys_become_filters_where_the_engine_can_use_them() {

@@ -94,7 +94,8 @@ fn status_error(
     let what = format!("{endpoint}{path}");
     match status.as_u16() {
         401 | 403 => Error::Denied { what, needs: Some(format!("GET {path} at the runtime's API")) },
-        404 => Error::Gone(what),
+        // 409: the container has ended since it was listed.
+        404 | 409 => Error::Gone(what),
         429 => Error::Throttled { what, retry_after },
         503 if retry_after.is_some() => Error::Throttled { what: format!("{what}: {status}: {message}"), retry_after },
         500.. => Error::Unavailable(format!("{what}: {status}: {message}")),
@@ -145,6 +146,7 @@ mod tests {
     fn each_failure_is_the_error_that_stands_for_it() {
         let error = |answer| get_from(answer).expect_err("no success");
         assert!(matches!(error(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), Error::Gone(_)));
+        assert!(matches!(error(b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n"), Error::Gone(_)));
         assert!(matches!(error(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), Error::Denied { .. }));
         assert!(matches!(error(b"SSH-2.0-OpenSSH_9.2\r\n"), Error::Malformed(_)));
         assert!(matches!(error(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), Error::Malformed(_)));

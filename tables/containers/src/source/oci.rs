@@ -1,6 +1,6 @@
 //! What an OCI runtime specification and the CRI's notes say of a container.
 
-use indago_table::Map;
+use indago_table::{Error, Map, Result};
 use serde_json::Value as Document;
 
 use super::docker::{text, value};
@@ -56,6 +56,11 @@ impl Spec {
         Some(format!("{}:{}", id("uid"), id("gid")))
     }
 
+    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
+        let document = serde_json::from_slice(text);
+        document.map(Spec).map_err(|error| Error::Malformed(format!("its specification is not JSON: {error}")))
+    }
+
     pub(crate) fn environment(&self) -> Option<Map> {
         Some(environment(&value::<Vec<String>>(&self.0, &["process", "env"])?))
     }
@@ -69,10 +74,7 @@ impl Spec {
     }
 
     pub(crate) fn added_capabilities(&self) -> Vec<String> {
-        let mut added = self.bounding();
-        added.retain(|name| !DEFAULT_CAPABILITIES.contains(&name.as_str()));
-        added.sort();
-        added
+        added_capabilities(&self.bounding())
     }
 
     /// A specification does not say "privileged"; this is what the word does to it.
@@ -80,7 +82,7 @@ impl Spec {
         let masked: Vec<String> = value(&self.0, &["linux", "maskedPaths"]).unwrap_or_default();
         let seccomp = self.0.get("linux").and_then(|linux| linux.get("seccomp")).is_some();
         let bounding = self.bounding();
-        let may = |name: &str| bounding.iter().any(|capability| capability == name);
+        let may = |name: &str| bounding.iter().any(|held| capability(held) == name);
         may("CAP_SYS_ADMIN") && may("CAP_SYS_MODULE") && masked.is_empty() && !seccomp
     }
 
@@ -117,9 +119,12 @@ pub(crate) struct CriNotes(Document);
 const NODE: i64 = 2;
 
 impl CriNotes {
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        let mut document: Document = serde_json::from_slice(text).ok()?;
-        Some(CriNotes(document.get_mut("Metadata")?.take()))
+    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
+        let document = serde_json::from_slice(text).ok();
+        let metadata = document.and_then(|mut document: Document| Some(document.get_mut("Metadata")?.take()));
+        metadata
+            .map(CriNotes)
+            .ok_or_else(|| Error::Malformed("what its CRI plug-in notes of it has no metadata".to_owned()))
     }
 
     pub(crate) fn image_id(&self) -> Option<String> {
@@ -149,14 +154,35 @@ impl CriNotes {
     }
 }
 
-/// `NAME=value` texts as a map.
+/// `NAME=value` texts as a map. Of several with one name runtimes take the last; a name without a value is one that the
+/// container shall not have.
 pub(crate) fn environment(variables: &[String]) -> Map {
-    variables.iter().map(|variable| variable.split_once('=').unwrap_or((variable, ""))).collect()
+    let pair = |variable: &String| match variable.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (variable.clone(), None),
+    };
+    Map(variables.iter().map(pair).collect())
 }
 
-/// Docker's names of capabilities as the kernel's: `NET_ADMIN` is `CAP_NET_ADMIN`.
-pub(crate) fn capability(name: &str) -> String {
-    if name == "ALL" || name.starts_with("CAP_") { name.to_owned() } else { format!("CAP_{name}") }
+/// A capability as the kernel calls it: engines take `net_admin` for `CAP_NET_ADMIN`.
+fn capability(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    match name.strip_prefix("CAP_").unwrap_or(&name) {
+        "ALL" => "ALL".to_owned(),
+        name => format!("CAP_{name}"),
+    }
+}
+
+/// Those of some capabilities that runtimes do not give to every container; `ALL` stands for all.
+pub(crate) fn added_capabilities(names: &[String]) -> Vec<String> {
+    let mut added: Vec<String> = names.iter().map(|name| capability(name)).collect();
+    if added.iter().any(|name| name == "ALL") {
+        return vec!["ALL".to_owned()];
+    }
+    added.retain(|name| !DEFAULT_CAPABILITIES.contains(&name.as_str()));
+    added.sort();
+    added.dedup();
+    added
 }
 
 #[cfg(test)]
@@ -166,7 +192,7 @@ mod tests {
     #[test]
     fn a_specification_tells_what_a_container_may_do() {
         let spec = Spec(serde_json::json!({
-            "process": {"args": ["/bin/sh", "-c", "true"], "env": ["A=1=2", "B"], "user": {"uid": 1000},
+            "process": {"args": ["/bin/sh", "-c", "true"], "env": ["A=0", "A=1=2", "B", "C=3"], "user": {"uid": 1000},
                         "capabilities": {"bounding": ["CAP_NET_ADMIN", "CAP_KILL"]}},
             "root": {"readonly": true},
             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
@@ -175,7 +201,9 @@ mod tests {
         }));
         assert_eq!(spec.command().as_deref(), Some("/bin/sh -c true"));
         assert_eq!(spec.user().as_deref(), Some("1000:0"));
-        assert_eq!(spec.environment(), Some([("A", "1=2"), ("B", "")].into_iter().collect()));
+        let environment = [("A", Some("1=2")), ("B", None), ("C", Some("3"))];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
+        assert_eq!(spec.environment(), Some(Map(environment.into())));
         assert_eq!(spec.added_capabilities(), ["CAP_NET_ADMIN"]);
         assert!(spec.is_read_only() && !spec.is_privileged());
         assert!(spec.shares_with_host("network") && !spec.shares_with_host("pid"));
@@ -190,6 +218,20 @@ mod tests {
             assert_eq!((spec.command(), spec.user(), spec.environment()), (None, None, None));
             assert!(spec.mounts().is_empty() && spec.added_capabilities().is_empty() && !spec.is_privileged());
         }
-        assert!(CriNotes::parse(b"{").is_none() && CriNotes::parse(b"{}").is_none());
+        assert!(Spec::parse(b"{").is_err() && CriNotes::parse(b"{").is_err() && CriNotes::parse(b"{}").is_err());
+    }
+
+    #[test]
+    fn capabilities_have_one_name_however_they_are_written() {
+        for (written, added) in [
+            (vec!["net_admin", "CAP_NET_ADMIN", "cap_sys_admin"], vec!["CAP_NET_ADMIN", "CAP_SYS_ADMIN"]),
+            (vec!["CHOWN", "Cap_Kill"], vec![]),
+            (vec!["NET_ADMIN", "all"], vec!["ALL"]),
+            (vec!["CAP_ALL"], vec!["ALL"]),
+            (vec![], vec![]),
+        ] {
+            let written: Vec<String> = written.into_iter().map(str::to_owned).collect();
+            assert_eq!(added_capabilities(&written), added, "{written:?}");
+        }
     }
 }
