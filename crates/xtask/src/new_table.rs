@@ -1,74 +1,113 @@
 //! Lays out a table: a struct that compiles, its tests, its line in the list.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::root;
 
 pub(crate) fn run(name: &str) -> Result<()> {
-    let Some((environment, table)) = name.split_once('/') else {
-        bail!("name the table as ENVIRONMENT/NAME, as in host/kernel_modules");
-    };
-    let Some((_, template)) = TEMPLATES.iter().find(|(known, _)| *known == environment) else {
-        let known: Vec<_> = TEMPLATES.iter().map(|(environment, _)| *environment).collect();
-        bail!("no environment `{environment}`: tables/ has {}", known.join(", "));
-    };
-    let crate_folder = root().join("tables").join(environment);
-    let list = crate_folder.join("src/lib.rs");
-    let is_snake_case = table.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if table.is_empty() || !is_snake_case {
-        bail!("`{table}` is no table name: snake_case, as in kernel_modules");
+    for (path, text) in lay_out(&root(), name)? {
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        println!("wrote {}", path.display());
     }
-    let source = crate_folder.join("src").join(format!("{table}.rs"));
-    if source.exists() {
-        bail!("{} is there already", source.display());
-    }
-    let row = row_name(environment, table);
-    fs::write(&source, filled(template, table, &row)).with_context(|| source.display().to_string())?;
-    fs::write(source.with_extension("slt"), slt(table))?;
-    let text = fs::read_to_string(&list)?;
-    fs::write(&list, with_table(&text, table, &row).context("tables/*/src/lib.rs has no `tables!` list to extend")?)?;
-    println!("wrote {} and its .slt, and added it to {}", source.display(), list.display());
     println!("next: write the struct and its rows; complete the .slt; cargo xtask docs");
     Ok(())
 }
 
-/// `kernel_modules` is a row `KernelModule`, `kubernetes_pods` a `Pod`.
-fn row_name(environment: &str, table: &str) -> String {
-    let table = table.strip_prefix(environment).and_then(|rest| rest.strip_prefix('_')).unwrap_or(table);
-    let singular = table.strip_suffix("ies").map(|stem| format!("{stem}y")).unwrap_or_else(|| {
-        table
-            .strip_suffix("sses")
-            .map(|stem| format!("{stem}ss"))
-            .unwrap_or_else(|| table.trim_end_matches('s').to_owned())
-    });
-    singular
-        .split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at(word.len().min(1));
-            format!("{}{rest}", first.to_uppercase())
-        })
-        .collect()
+/// An environment's folder, how the names of its tables begin, its plainest table, and a column of that for the first test.
+struct Environment {
+    name: &'static str,
+    prefix: &'static str,
+    template: &'static str,
+    key: &'static str,
 }
 
-/// The plainest table of each environment.
-const TEMPLATES: [(&str, &str); 5] = [
-    ("host", include_str!("template/host.txt")),
-    ("containers", include_str!("template/containers.txt")),
-    ("kubernetes", include_str!("template/kubernetes.txt")),
-    ("aws", include_str!("template/aws.txt")),
-    ("git", include_str!("template/git.txt")),
+const ENVIRONMENTS: [Environment; 5] = [
+    Environment { name: "host", prefix: "", template: include_str!("template/host.txt"), key: "name" },
+    Environment { name: "containers", prefix: "", template: include_str!("template/containers.txt"), key: "id" },
+    Environment {
+        name: "kubernetes",
+        prefix: "kubernetes_",
+        template: include_str!("template/kubernetes.txt"),
+        key: "name",
+    },
+    Environment { name: "aws", prefix: "aws_", template: include_str!("template/aws.txt"), key: "region" },
+    Environment { name: "git", prefix: "git_", template: include_str!("template/git.txt"), key: "repo" },
 ];
 
-fn filled(template: &str, table: &str, row: &str) -> String {
-    let resources = table.trim_start_matches("kubernetes_").replace('_', "");
-    template.replace("TABLE", table).replace("ROW", row).replace("RESOURCES", &resources)
+/// A table's files, and the list in `lib.rs` with the table in it, for a project below a root. Nothing is written yet: where
+/// one of them cannot be made, no other is left behind.
+fn lay_out(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
+    let Some((environment, table)) = name.split_once('/') else {
+        bail!("name the table as ENVIRONMENT/NAME, as in host/kernel_modules");
+    };
+    let Some(environment) = ENVIRONMENTS.iter().find(|known| known.name == environment) else {
+        let known: Vec<_> = ENVIRONMENTS.iter().map(|environment| environment.name).collect();
+        bail!("no environment `{environment}`: tables/ has {}", known.join(", "));
+    };
+    let is_snake_case = table.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if !is_snake_case || !table.starts_with(|first: char| first.is_ascii_lowercase()) {
+        bail!("`{table}` is not a table name: snake_case, as in kernel_modules");
+    }
+    let Some(own_name) = table.strip_prefix(environment.prefix).filter(|name| !name.is_empty()) else {
+        bail!("names of {} tables begin with `{}`", environment.name, environment.prefix);
+    };
+    let source_folder = root.join("tables").join(environment.name).join("src");
+    let source = source_folder.join(table).with_extension("rs");
+    let test = source.with_extension("slt");
+    for path in [&source, &test] {
+        if path.exists() {
+            bail!("{} is there already", path.display());
+        }
+    }
+    let row = row_name(own_name);
+    let list = source_folder.join("lib.rs");
+    let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
+    let text = with_table(&text, table, &row)
+        .with_context(|| format!("{} has no `pub mod` lines or no list of tables to extend", list.display()))?;
+    let resources = own_name.replace('_', "");
+    let template = environment.template.replace("TABLE", table).replace("ROW", &row).replace("RESOURCES", &resources);
+    Ok(vec![(source, template), (test, slt(table, environment.key)), (list, text)])
 }
 
-fn slt(table: &str) -> String {
+/// Names that every table's file has already: `errors` is a row `ErrorRow`.
+const TAKEN: [&str; 12] = [
+    "Error",
+    "Json",
+    "Map",
+    "NoCase",
+    "Option",
+    "Result",
+    "RowParts",
+    "RowStream",
+    "Rows",
+    "Scan",
+    "Table",
+    "Timestamp",
+];
+
+/// `kernel_modules` is a row `KernelModule`.
+fn row_name(table: &str) -> String {
+    let singular = match table {
+        _ if table.ends_with("ies") => format!("{}y", &table[..table.len() - 3]),
+        _ if table.ends_with("sses") => table[..table.len() - 2].to_owned(),
+        _ if table.ends_with("ss") || table.ends_with("us") || table.ends_with("is") => table.to_owned(),
+        _ => table.strip_suffix('s').unwrap_or(table).to_owned(),
+    };
+    let capitalized = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{}{rest}", first.to_uppercase())
+    };
+    let name: String = singular.split('_').map(capitalized).collect();
+    if TAKEN.contains(&name.as_str()) { format!("{name}Row") } else { name }
+}
+
+fn slt(table: &str, key: &str) -> String {
     format!(
-        "# {table}: what its environment's bed or fixture gives.\n\nquery I\nSELECT count(*) FROM {table}\n----\n0\n"
+        "# On the bed or fixture that tests/slt.rs names for this folder. Add the plain case, a key that is there, and what \
+         may not be read.\n\n# A key that is absent.\nquery I\nSELECT count(*) FROM {table} WHERE {key} = 'absent'\n----\n0\n"
     )
 }
 
@@ -76,39 +115,149 @@ fn slt(table: &str) -> String {
 fn with_table(text: &str, table: &str, row: &str) -> Option<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let module = format!("pub mod {table};");
-    let modules = |line: &String| line.starts_with("pub mod ");
-    let at = lines
-        .iter()
-        .position(|line| modules(line) && *line > module)
-        .or_else(|| lines.iter().rposition(modules).map(|last| last + 1))?;
-    lines.insert(at, module);
-    let entry = format!("        {table}::{row},");
-    let start = lines.iter().position(|line| line.contains("tables!["))?;
-    let end = (start..lines.len()).find(|at| lines[*at].trim() == "]")?;
-    let at = (start + 1..end).find(|at| lines[*at].contains("::") && lines[*at] > entry).unwrap_or(end);
-    lines.insert(at, entry);
+    let is_module = |line: &String| line.starts_with("pub mod ");
+    let first = lines.iter().position(is_module)?;
+    // The tables' modules stand together; what comes after them may have attributes.
+    let count = lines[first..].iter().take_while(|line| is_module(line)).count();
+    let at = lines[first..first + count].iter().position(|line| *line > module).unwrap_or(count);
+    lines.insert(first + at, module);
+    // `tables![`, or a macro of the environment's own that takes the same list; one table a line.
+    let is_list = |line: &String| line.ends_with("![") || (line.contains("tables![") && !line.contains(']'));
+    let start = lines.iter().position(is_list)? + 1;
+    let end = start + lines[start..].iter().position(|line| line.trim_start().starts_with(']'))?;
+    let is_entry = |line: &String| line.contains("::");
+    let example = lines[start..end].iter().find(|line| is_entry(line))?;
+    let indent = &example[..example.len() - example.trim_start().len()];
+    let entry = format!("{indent}{table}::{row},");
+    let at = lines[start..end].iter().position(|line| is_entry(line) && *line > entry).unwrap_or(end - start);
+    lines.insert(start + at, entry);
     Some(lines.join("\n") + "\n")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::process::Command;
+
     use super::*;
+    use crate::cargo;
 
     #[test]
     fn rows_are_singular() {
-        assert_eq!(row_name("host", "kernel_modules"), "KernelModule");
-        assert_eq!(row_name("host", "entries"), "Entry");
-        assert_eq!(row_name("kubernetes", "kubernetes_network_policies"), "NetworkPolicy");
+        for (table, row) in [
+            ("kernel_modules", "KernelModule"),
+            ("entries", "Entry"),
+            ("network_policies", "NetworkPolicy"),
+            ("ingress_classes", "IngressClass"),
+            ("ip_address", "IpAddress"),
+            ("secureboot_status", "SecurebootStatus"),
+            ("errors", "ErrorRow"),
+        ] {
+            assert_eq!(row_name(table), row);
+        }
     }
 
     #[test]
-    fn a_table_goes_to_its_place_in_the_list() {
-        let before =
-            "pub mod a;\npub mod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        c::C,\n    ]\n";
-        let after = with_table(before, "b", "B").expect("there is a list");
-        assert_eq!(
-            after,
-            "pub mod a;\npub mod b;\npub mod c;\n\n    indago_table::tables![\n        sys;\n        a::A,\n        b::B,\n        c::C,\n    ]\n"
-        );
+    fn a_name_that_cannot_be_a_table_is_refused() {
+        for (name, said) in [
+            ("kernel_modules", "ENVIRONMENT/NAME"),
+            ("moon/craters", "no environment `moon`"),
+            ("host/Kernel", "not a table name"),
+            ("host/2fast", "not a table name"),
+            ("host/../etc", "not a table name"),
+            ("kubernetes/secrets", "begin with `kubernetes_`"),
+            ("host/uptime", "is there already"),
+        ] {
+            let error = lay_out(&root(), name).expect_err(name);
+            assert!(format!("{error:#}").contains(said), "{name}: {error:#}");
+        }
+    }
+
+    const TABLES: [(&str, &str); 5] = [
+        ("host/xtask_probes", "xtask_probes::XtaskProbe,"),
+        ("containers/xtask_probes", "xtask_probes::XtaskProbe,"),
+        ("kubernetes/kubernetes_xtask_probes", "kubernetes_xtask_probes::XtaskProbe,"),
+        ("aws/aws_xtask_probe", "aws_xtask_probe::XtaskProbe,"),
+        ("git/git_xtask_probes", "git_xtask_probes::XtaskProbe,"),
+    ];
+
+    #[test]
+    fn a_new_table_stands_in_the_list_of_its_environment_and_has_a_test() {
+        for (name, entry) in TABLES {
+            let files = lay_out(&root(), name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+            let [(_, _), (_, test), (path, list)] = files.as_slice() else { panic!("{name}: {files:?}") };
+            let table = name.split('/').next_back().expect("a name");
+            assert!(test.contains(&format!("FROM {table} ")) && test.contains("\n----\n"), "{test}");
+            let before = fs::read_to_string(path).expect("a list");
+            for line in [format!("pub mod {table};"), entry.to_owned()] {
+                assert_eq!(list.lines().filter(|other| other.trim() == line).count(), 1, "{name}: {line}");
+            }
+            assert_eq!(list.lines().count(), before.lines().count() + 2, "{name}");
+        }
+    }
+
+    /// The table crates with one more table in each, copied into the build folder, which the copies share.
+    #[test]
+    fn a_new_table_of_each_environment_builds() {
+        let target = std::env::current_exe().expect("a test's program");
+        let target = target.ancestors().nth(3).expect("target/debug/deps/test");
+        let scratch = target.join("new-table");
+        let mut files = BTreeMap::new();
+        for package in ["crates/table", "crates/table-derive", "tables/host", "tables/containers"].into_iter().chain([
+            "tables/kubernetes",
+            "tables/aws",
+            "tables/git",
+        ]) {
+            add_files(&root().join(package), &mut files);
+        }
+        let packages = "members = [\"crates/*\", \"tables/*\"]";
+        let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+        let members = manifest.lines().find(|line| line.starts_with("members = ")).expect("members");
+        files.insert(root().join("Cargo.toml"), manifest.replace(members, packages));
+        files.insert(root().join("Cargo.lock"), fs::read_to_string(root().join("Cargo.lock")).expect("a lock file"));
+        let laid_out: Vec<_> = TABLES.into_iter().flat_map(|(name, _)| lay_out(&root(), name).expect(name)).collect();
+        let new: Vec<PathBuf> = laid_out.iter().map(|(path, _)| copy_of(path, &scratch)).collect();
+        files.extend(laid_out);
+        let files: BTreeMap<PathBuf, String> =
+            files.into_iter().map(|(path, text)| (copy_of(&path, &scratch), text)).collect();
+
+        let mut old = BTreeMap::new();
+        add_files(&scratch, &mut old);
+        for path in old.keys().filter(|path| !files.contains_key(*path)) {
+            fs::remove_file(path).expect("a copy of an earlier test");
+        }
+        // A copy that is as it was keeps its time, by which cargo knows that it need not look again.
+        for (path, text) in files.iter().filter(|(path, text)| old.get(*path) != Some(*text)) {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a copy");
+        }
+
+        let mut check = cargo();
+        check.current_dir(&scratch).env("CARGO_TARGET_DIR", target);
+        check.args(["check", "--workspace", "--lib", "--offline", "--message-format", "short"]);
+        let output = check.output().expect("cargo runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("warning: "), "{said}");
+        let mut format = Command::new("rustfmt");
+        format.args(["--check", "--edition", "2024", "--config-path"]).arg(root().join("rustfmt.toml"));
+        format.args(new.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")));
+        let output = format.output().expect("rustfmt runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    fn copy_of(path: &Path, scratch: &Path) -> PathBuf {
+        scratch.join(path.strip_prefix(root()).expect("a file of the project"))
+    }
+
+    /// Adds the text files below a folder.
+    fn add_files(folder: &Path, files: &mut BTreeMap<PathBuf, String>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                add_files(&path, files);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                files.insert(path, text);
+            }
+        }
     }
 }
