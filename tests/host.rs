@@ -723,7 +723,24 @@ fn what_the_kernel_hides_from_the_caller_is_reported_once() {
     }
 }
 
-/// A pod of a DaemonSet, made by hand: a root, a name and a network of its own, and the host's root mounted in it.
+/// A node, made by hand: its first process starts a container, whose program is in no other mount namespace, and a pod
+/// that has a root, a name and a network of its own and the node's root mounted in it.
+const NODE: &str = r#"set -e
+hostname node-1
+unshare --mount --propagation private sh -c 'mount -t tmpfs none /mnt; cp /bin/sleep /mnt/inside; exec /mnt/inside 600' &
+container=$!
+until [ "$(readlink /proc/$container/exe)" = /mnt/inside ]; do :; done
+sql=$(printf %s "$SQL" | sed "s/CONTAINER/$container/")
+unshare --mount --uts --net --propagation private $PID_NAMESPACE sh -c "$POD" sh "$sql"
+kill -9 $container"#;
+
+const POD: &str = r#"set -e
+mount $MOUNT / "$FOLDER/host"
+mount --bind "$FOLDER/passwd" /etc/passwd
+hostname pod-7
+[ -z "$PID_NAMESPACE" ] || mount -t proc proc /proc
+"$INDAGO" query --format ndjson --config "$FOLDER/indago.toml" "$1""#;
+
 #[test]
 fn a_pod_with_the_hosts_root_sees_the_running_host() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -732,53 +749,36 @@ fn a_pod_with_the_hosts_root_sees_the_running_host() {
     fs::write(at("passwd"), "pod:x:0:0::/:/bin/sh\n").expect("there is room");
     let config = format!("[host]\nroots = [\"{}\"]\n", at("host").display());
     fs::write(at("indago.toml"), config).expect("there is room");
-    // A container: its program is in no other mount namespace.
-    let inside = "mount -t tmpfs none /mnt && cp /bin/sleep /mnt/inside && exec /mnt/inside 600";
-    let mut container = Command::new("unshare");
-    container.args(["--mount", "--propagation", "private", "sh", "-c", inside]);
-    let container = Waiting(container.spawn().expect("unshare runs"));
-    let pid = container.0.id();
-    let started = || fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == Path::new("/mnt/inside"));
-    while !started() {
-        std::thread::yield_now();
-    }
     // With the host's mounts in it (and so its `/proc`), or without them in a pod with `hostPID`.
-    for (mount, namespaces) in [("--rbind", &["--pid", "--fork"][..]), ("--bind", &[])] {
+    for (mount, pid_namespace) in [("--rbind", "--pid --fork"), ("--bind", "")] {
         let query = |sql: &str| {
-            let script = format!(
-                "set -e; mount {mount} / {0}/host; mount --bind {0}/passwd /etc/passwd; hostname pod-7\n\
-                 [ {mount} = --bind ] || mount -t proc proc /proc\n\
-                 exec \"$0\" query --format ndjson --config {0}/indago.toml \"$1\"",
-                folder.path().display()
-            );
-            let mut pod = Command::new("unshare");
-            pod.args(["--mount", "--uts", "--net", "--propagation", "private"]).args(namespaces);
-            pod.args(["sh", "-c", &script]).arg(crate::cli::indago().get_program()).arg(sql);
-            pod.env("NO_COLOR", "1").env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-            let output = pod.output().expect("unshare runs");
+            let mut node = Command::new("unshare");
+            node.args(["--mount", "--propagation", "private", "--uts", "--pid", "--fork", "--mount-proc"]);
+            node.args(["sh", "-c", NODE]).envs([("POD", POD), ("SQL", sql), ("MOUNT", mount)]);
+            node.env("PID_NAMESPACE", pid_namespace).env("FOLDER", folder.path()).env("NO_COLOR", "1");
+            node.env("INDAGO", crate::cli::indago().get_program());
+            node.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
+            let output = node.output().expect("unshare runs");
             let rows = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            (rows, String::from_utf8_lossy(&output.stderr).into_owned())
+            (rows, String::from_utf8_lossy(&output.stderr).replace("Killed", "").trim().to_owned())
         };
         let answer = |sql: &str, expected: &str| {
             let (rows, errors) = query(sql);
             assert_eq!((rows.as_str(), errors.as_str()), (expected, ""), "{mount}: {sql}");
         };
         answer(
-            &format!("SELECT name, path, on_disk FROM processes WHERE pid = {pid}"),
+            "SELECT name, path, on_disk FROM processes WHERE pid = CONTAINER",
             r#"{"name":"inside","path":"/mnt/inside","on_disk":1}"#,
         );
-        answer("SELECT count(*) AS n FROM users WHERE username = 'pod'", r#"{"n":0}"#);
-        answer("SELECT count(*) AS n FROM users WHERE uid = 0", r#"{"n":1}"#);
-        // The container's own file, and the host's; the pod's mounts are nobody's.
-        let file =
-            |pid: u32| format!("SELECT type FROM file WHERE path = '/mnt/inside' AND pid_with_namespace = {pid}");
-        answer(&file(pid), r#"{"type":"regular"}"#);
-        answer(&file(0), "");
+        answer("SELECT username = 'pod' AS is_pod FROM users WHERE uid = 0", r#"{"is_pod":0}"#);
+        // The container's own file, which the host has not; the pod's mounts are nobody's.
+        let file = "SELECT type FROM file WHERE path = '/mnt/inside' AND pid_with_namespace =";
+        answer(&format!("{file} CONTAINER"), r#"{"type":"regular"}"#);
+        answer(&format!("{file} 0"), "");
         answer("SELECT count(*) AS n FROM mounts WHERE path = '/etc/passwd'", r#"{"n":0}"#);
-        answer("SELECT count(*) > 0 AS n FROM mounts WHERE path = '/' AND blocks > 0", r#"{"n":true}"#);
-        let (rows, errors) = query("SELECT hostname FROM system_info");
+        answer("SELECT blocks > 0 AS n FROM mounts WHERE path = '/' LIMIT 1", r#"{"n":1}"#);
         let name = fs::read_to_string("/etc/hostname").expect("the host has a name");
-        assert_eq!(rows, format!(r#"{{"hostname":"{}"}}"#, name.trim()), "{errors}");
+        answer("SELECT hostname FROM system_info", &format!(r#"{{"hostname":"{}"}}"#, name.trim()));
         let (_, errors) = query("SELECT * FROM interface_addresses");
         assert!(errors.contains("hostNetwork"), "{errors}");
         // The cluster is that of the pod's own service account.
@@ -799,4 +799,51 @@ fn many_processes_are_read_with_few_descriptors() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let row: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a row");
     assert!(row["n"].as_u64().is_some_and(|count| count >= sleepers.len() as u64), "{row}");
+}
+
+/// The same in a real pod, with the host's processes and root: it looks at a container of another pod.
+#[test]
+fn a_pod_of_a_real_cluster_sees_its_host_and_its_cluster() {
+    let cluster = indago_testkit::beds::Cluster::start().expect("a cluster");
+    cluster.wait_ready().expect("its pods run");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("indago.toml"), "[host]\nroots = [\"/host\"]\n").expect("there is room");
+    // The pod's image has no C library: the host's is used, where the pod sees it.
+    let in_pod = |path: &Path| format!("/host{}", fs::canonicalize(path).expect("it is there").display());
+    let program = crate::cli::indago();
+    let libraries = Command::new("ldd").arg(program.get_program()).output().expect("ldd runs").stdout;
+    let libraries = String::from_utf8(libraries).expect("paths are UTF-8");
+    let libraries: Vec<&str> = libraries.split_whitespace().filter(|word| word.starts_with('/')).collect();
+    let loader = libraries.iter().find(|path| path.contains("/ld-")).expect("a dynamic program");
+    let mut folders: Vec<String> =
+        libraries.iter().map(|path| in_pod(Path::new(path).parent().expect("a folder"))).collect();
+    folders.dedup();
+    let (loader, folders) = (in_pod(Path::new(loader)), folders.join(":"));
+    let (program, config) = (in_pod(Path::new(program.get_program())), in_pod(&folder.path().join("indago.toml")));
+    let query = |sql: &str| {
+        let exec = ["exec", "-n", "shop", "priv", "--", &loader, "--library-path", &folders, &program];
+        let query = ["query", "--strict", "--format", "ndjson", "--config", &config, sql];
+        let lines = cluster.kubectl(&[&exec[..], &query].concat()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("a row");
+        lines.lines().map(row).collect::<Vec<_>>()
+    };
+    // Programs of containers are there, though the host has none at their paths; the host's own are there too.
+    let rows = query(
+        "SELECT DISTINCT p.path, p.on_disk, k.name LIKE 'web-%' AS is_web FROM processes p
+         JOIN container_processes c ON c.pid = p.pid JOIN kubernetes_pods k ON k.uid = c.pod_uid
+         WHERE k.namespace = 'shop' AND p.cmdline LIKE '%httpd%'",
+    );
+    assert_eq!(rows, [serde_json::json!({"path": "/bin/busybox", "on_disk": 1, "is_web": true})]);
+    let own = std::process::id();
+    let rows = query(&format!("SELECT path, on_disk FROM processes WHERE pid = {own}"));
+    let path = std::env::current_exe().expect("a test has a path");
+    assert_eq!(rows, [serde_json::json!({"path": path.to_str(), "on_disk": 1})]);
+    // Files and accounts are the host's, not those of the image.
+    let size = fs::metadata("/etc/passwd").expect("it is there").len();
+    let rows = query("SELECT size, (SELECT count(*) FROM users) AS users FROM file WHERE path = '/etc/passwd'");
+    let users = read(&Sys::live(), "users", &["uid"], &[]).0.len();
+    assert_eq!(rows, [serde_json::json!({"size": size, "users": users})]);
+    // The cluster is asked as the pod's service account.
+    let rows = query("SELECT cluster, name FROM kubernetes_namespaces WHERE name = 'shop'");
+    assert_eq!(rows, [serde_json::json!({"cluster": "in-cluster", "name": "shop"})]);
 }
