@@ -211,13 +211,82 @@ fn a_malformed_configuration_says_where() {
     for ran in [
         run(&["query", "--config", path, "SELECT 1"]),
         ran(indago().env("INDAGO_CONFIG", path).args(["query", "SELECT 1"]).output().expect("runs")),
-        ran(indago().current_dir(folder.path()).args(["tables"]).output().expect("runs")),
+        ran(indago().current_dir(folder.path()).args(["tables", "--config", "indago.toml"]).output().expect("runs")),
     ] {
         let ran = ran.expect(2);
         assert!(ran.err.contains(expected.trim_start_matches("error: ").trim_start_matches(path)), "{}", ran.err);
     }
     std::fs::write(&file, "[views]\nv = \"SELECT 42 AS answer\"\n").expect("written");
     assert_eq!(run(&["query", "--config", path, "SELECT * FROM v"]).expect(0).json()[0]["answer"], 42);
+}
+
+/// Whoever looks into an intruder's folder must not run what the intruder left there.
+#[test]
+fn the_folder_one_stands_in_is_not_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    let here = |arguments: &[&str]| {
+        ran(indago().current_dir(folder.path()).env("HOME", folder.path()).args(arguments).output().expect("runs"))
+    };
+    let ran_mark = folder.path().join("ran");
+    let user = format!(
+        r#"{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: touch, args: ["{}"], interactiveMode: Never}}}}"#,
+        ran_mark.display()
+    );
+    let clusters = r#"[{name: c, cluster: {server: "http://127.0.0.1:1"}}]"#;
+    let contexts = "[{name: c, context: {cluster: c, user: u}}]";
+    write(
+        "kubeconfig",
+        &format!(
+            "{{current-context: c, contexts: {contexts}, clusters: {clusters}, users: [{{name: u, user: {user}}}]}}"
+        ),
+    );
+    write(
+        "indago.toml",
+        "[kubernetes]\nkubeconfig = \"kubeconfig\"\n[limits]\nretries = 0\n[views]\nv = \"SELECT 42 AS answer\"\n",
+    );
+    let ran = here(&["query", "SELECT name FROM kubernetes_namespaces"]).expect(0);
+    assert!(!ran_mark.exists(), "a program of the folder ran");
+    let note = "note: ./indago.toml was not read; use it with `--config indago.toml` if you trust this folder\n";
+    assert_eq!(ran.err.matches("indago.toml was not read").count(), 1, "{}", ran.err);
+    assert!(ran.err.starts_with(note), "{}", ran.err);
+    here(&["query", "SELECT * FROM v"]).expect(1);
+    // Whoever names it, uses it, and is told nothing.
+    let ran = here(&["query", "--config", "indago.toml", "SELECT * FROM v"]).expect(0);
+    assert_eq!((&ran.json()[0]["answer"], ran.err.as_str()), (&42.into(), ""));
+    // A FIFO or a broken file there is not opened either.
+    std::fs::remove_file(folder.path().join("indago.toml")).expect("removed");
+    assert!(Command::new("mkfifo").arg(folder.path().join("indago.toml")).status().expect("mkfifo runs").success());
+    assert!(here(&["query", "SELECT 1"]).expect(0).err.starts_with("note: "));
+    let refused = here(&["query", "--config", "indago.toml", "SELECT 1"]).expect(2);
+    assert!(refused.err.contains("indago.toml: it is not a regular file"), "{}", refused.err);
+}
+
+#[test]
+fn a_configuration_that_others_can_write_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("indago.toml");
+    std::fs::write(&file, "[views]\nv = \"SELECT 42 AS answer\"\n").expect("written");
+    let mode = |path: &Path, mode: u32| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("it is ours");
+    };
+    let asked = || run(&["query", "--config", file.to_str().expect("UTF-8"), "SELECT * FROM v"]);
+    asked().expect(0);
+    mode(&file, 0o646);
+    let ran = asked().expect(2);
+    assert!(ran.err.contains("is refused, because other users can write"), "{}", ran.err);
+    assert!(ran.err.contains(&format!("`chmod go-w {}`", file.display())), "{}", ran.err);
+    let named = indago().env("INDAGO_CONFIG", &file).args(["query", "SELECT 1"]).output().expect("runs");
+    assert_eq!(named.status.code(), Some(2));
+    mode(&file, 0o644);
+    mode(folder.path(), 0o777);
+    let ran = asked().expect(2);
+    assert!(ran.err.contains(&format!("other users can write its folder {}", folder.path().display())), "{}", ran.err);
+    mode(folder.path(), 0o1777);
+    asked().expect(0);
+    mode(folder.path(), 0o755);
+    asked().expect(0);
 }
 
 #[test]

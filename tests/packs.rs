@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use indago_testkit::beds::generated::KubeServer;
+use indago_testkit::beds::{Effect, Fault, Rule};
 use serde_json::Value;
 
 use crate::cli::{indago, signal, wait_for};
@@ -70,7 +72,10 @@ fn a_pack_of_ours_runs_once() {
     write("two.sql", "-- about: x\n-- intervall: 1m\nSELECT 1");
     let (code, _, errors) = pack_run(folder.path(), &[]);
     assert_eq!(code, 2);
-    assert!(errors.contains("two.sql:2: unknown key `intervall` in the header; did you mean `interval`?"), "{errors}");
+    assert!(
+        errors.contains("two.sql:2:4: unknown key `intervall` in the header; did you mean `interval`?"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -80,7 +85,7 @@ fn what_is_no_pack_says_so() {
     std::fs::write(&file, "{\n  \"queries\": {\n    \"a\": {\"query\": \"SELECT 1\",}\n  }\n}\n").expect("written");
     let (code, _, errors) = pack_run(&file, &[]);
     assert_eq!(code, 2);
-    assert!(errors.contains("broken.conf:3: not valid JSON: trailing comma"), "{errors}");
+    assert!(errors.contains("broken.conf:3:30: not valid JSON: trailing comma; remove the comma"), "{errors}");
     let (code, _, errors) = pack_run(&folder.path().join("none.conf"), &[]);
     assert_eq!(code, 2);
     assert!(errors.contains("No such file"), "{errors}");
@@ -120,6 +125,21 @@ impl Daemon {
             assert!(began.elapsed() < Duration::from_secs(30), "{file}: {lines:#?}\n{:#?}", self.read("status.log"));
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Waits until the status log has a text.
+    #[track_caller]
+    fn until_told(&self, text: &str) -> Vec<Value> {
+        self.until("status.log", |lines| {
+            lines.iter().any(|line| line["message"].as_str().is_some_and(|message| message.contains(text)))
+        })
+    }
+
+    /// Kills it, as the kernel does when memory runs out.
+    fn kill(mut self) -> tempfile::TempDir {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        self.folder
     }
 
     /// Stops by SIGTERM, and gives the folder back.
@@ -318,4 +338,227 @@ fn a_daemon_with_nothing_to_do_says_so() {
     let output = indago().args(["daemon", "--config"]).arg(&config).output().expect("runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing is scheduled"));
+}
+
+/// Two clusters, each behind a proxy, and a kubeconfig of both in a folder.
+struct Clusters {
+    _servers: [KubeServer; 2],
+    a: Fault,
+    b: Fault,
+}
+
+impl Clusters {
+    fn start(folder: &Path) -> Self {
+        let servers = [KubeServer::start(3).expect("a server"), KubeServer::start(2).expect("a server")];
+        let [a, b] = [0, 1].map(|number: usize| Fault::http(servers[number].url()).expect("a proxy"));
+        let cluster = |name: &str, url: &str| format!(r#"{{name: {name}, cluster: {{server: "{url}"}}}}"#);
+        let context = |name: &str| format!("{{name: {name}, context: {{cluster: {name}, user: u}}}}");
+        let kubeconfig = format!(
+            "{{current-context: a, clusters: [{}, {}], contexts: [{}, {}], users: [{{name: u, user: {{}}}}]}}",
+            cluster("a", &a.url()),
+            cluster("b", &b.url()),
+            context("a"),
+            context("b")
+        );
+        std::fs::write(folder.join("kubeconfig"), kubeconfig).expect("written");
+        Self { _servers: servers, a, b }
+    }
+}
+
+const CLUSTERS: &str = r#"
+[kubernetes]
+kubeconfig = "kubeconfig"
+contexts = ["a", "b"]
+[limits]
+retries = 0
+"#;
+
+/// Queries over both clusters whose rows tell the clusters apart, and some whose rows do not.
+const OVER_CLUSTERS: &str = r#"
+[schedule.pods]
+query = "SELECT cluster, name FROM kubernetes_pods"
+interval = 1
+[schedule.joined]
+query = "SELECT p.cluster AS c, p.name, n.name AS node FROM kubernetes_pods p LEFT JOIN kubernetes_nodes n ON n.cluster = p.cluster AND n.name = p.node_name"
+interval = 1
+[schedule.total]
+query = "SELECT count(*) AS n FROM kubernetes_pods"
+interval = 1
+[schedule.counts]
+query = "SELECT cluster, count(*) AS n FROM kubernetes_pods GROUP BY cluster"
+interval = 1
+[schedule.schedule]
+query = "SELECT name, executions, incomplete FROM osquery_schedule"
+interval = 1
+snapshot = true
+"#;
+
+/// How often a query could not read all, by the daemon's own table.
+fn incomplete(lines: &[Value], name: &str) -> u64 {
+    let last = of(lines, "schedule").last().and_then(|line| line["snapshot"].as_array().cloned()).unwrap_or_default();
+    let row = last.iter().find(|row| row["name"] == name);
+    row.and_then(|row| row["incomplete"].as_str()).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+fn executions(lines: &[Value], name: &str) -> u64 {
+    let last = of(lines, "schedule").last().and_then(|line| line["snapshot"].as_array().cloned()).unwrap_or_default();
+    let row = last.iter().find(|row| row["name"] == name);
+    row.and_then(|row| row["executions"].as_str()).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+const NAMES: [&str; 4] = ["pods", "joined", "total", "counts"];
+
+#[test]
+fn an_outage_removes_nothing_and_the_other_parts_go_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clusters = Clusters::start(folder.path());
+    configure(&folder, &format!("splay = 0\n{CLUSTERS}{OVER_CLUSTERS}"));
+    let daemon = Daemon::start(folder);
+    let lines = daemon.until("results.log", |lines| NAMES.iter().all(|name| !of(lines, name).is_empty()));
+    let count = |lines: &[Value], name: &str| of(lines, name).len();
+    let first: Vec<usize> = NAMES.iter().map(|name| count(&lines, name)).collect();
+    assert_eq!(first, [5, 5, 1, 2]);
+
+    // Cluster b goes away: every query runs twice without it, and none has anything to say.
+    clusters.b.rule(Rule::new(Effect::Reset));
+    let lines = daemon.until("results.log", |lines| NAMES.iter().all(|name| incomplete(lines, name) >= 2));
+    let during: Vec<usize> = NAMES.iter().map(|name| count(&lines, name)).collect();
+    assert_eq!(during, first, "{lines:#?}");
+    let told = daemon.until_told("pods: incomplete, 2 rows are left as they were: kubernetes_pods (b)");
+    assert!(told.iter().any(|line| line["message"].as_str().is_some_and(|text| text.starts_with("total: incomplete"))));
+
+    // Meanwhile a pod of cluster a is deleted: its rows are told apart, and what counts both clusters waits.
+    let gone = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}"#;
+    clusters.a.rule(Rule::new(Effect::Garbage(gone.as_bytes().to_vec())).path("/pods"));
+    let lines = daemon.until("results.log", |lines| count(lines, "joined") >= 8 && count(lines, "pods") >= 8);
+    for (name, column) in [("pods", "cluster"), ("joined", "c")] {
+        let removed = &of(&lines, name)[5..];
+        assert!(
+            removed.iter().all(|line| line["action"] == "removed" && line["columns"][column] == "a"),
+            "{removed:#?}"
+        );
+    }
+    let lines = daemon.until("results.log", |lines| count(lines, "counts") >= 3);
+    let counts = of(&lines, "counts")[2];
+    assert_eq!((&counts["action"], &counts["columns"]["cluster"]), (&"removed".into(), &"a".into()));
+    assert_eq!(count(&lines, "total"), 1, "{lines:#?}");
+
+    // Cluster b is back with what it had: there is nothing to say of it, and the total is as it is now.
+    clusters.b.clear_rules();
+    let lines = daemon.until("results.log", |lines| count(lines, "total") >= 3);
+    let total: Vec<_> = of(&lines, "total")[1..].iter().map(|line| (&line["action"], &line["columns"]["n"])).collect();
+    assert_eq!(total, [(&"removed".into(), &"5".into()), (&"added".into(), &"2".into())]);
+    let ran = executions(&lines, "pods");
+    let lines = daemon.until("results.log", |lines| executions(lines, "pods") >= ran + 2);
+    assert_eq!(count(&lines, "pods"), 8, "{lines:#?}");
+    daemon.stop();
+}
+
+#[test]
+fn with_strict_an_outage_is_an_error_and_no_difference() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clusters = Clusters::start(folder.path());
+    configure(&folder, &format!("splay = 0\n[sql]\nstrict = true\n{CLUSTERS}{OVER_CLUSTERS}"));
+    let daemon = Daemon::start(folder);
+    daemon.until("results.log", |lines| NAMES.iter().all(|name| !of(lines, name).is_empty()));
+    clusters.b.rule(Rule::new(Effect::Reset));
+    let lines = daemon.until("results.log", |lines| NAMES.iter().all(|name| incomplete(lines, name) >= 2));
+    let seen: Vec<usize> = NAMES.iter().map(|name| of(&lines, name).len()).collect();
+    assert_eq!(seen, [5, 5, 1, 2], "{lines:#?}");
+    let status = daemon.until_told("pods: ");
+    let error = status
+        .iter()
+        .find(|line| line["severity"] == 2 && line["message"].as_str().is_some_and(|text| text.starts_with("pods: ")));
+    assert!(error.is_some(), "{status:#?}");
+    daemon.stop();
+}
+
+#[test]
+fn a_query_that_was_running_when_the_daemon_was_killed_is_left_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clusters = Clusters::start(folder.path());
+    let schedule = "[schedule.killer]\nquery = \"SELECT name FROM kubernetes_pods\"\ninterval = 1\n\
+                    [schedule.other]\nquery = \"SELECT unix_time FROM time\"\ninterval = 1\n";
+    configure(&folder, &format!("splay = 0\n{CLUSTERS}{schedule}"));
+    clusters.a.rule(Rule::new(Effect::Hang));
+    let daemon = Daemon::start(folder);
+    let began = Instant::now();
+    while clusters.a.requests().is_empty() || of(&daemon.read("results.log"), "other").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody asks: {:#?}", daemon.read("status.log"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The other one is between two runs, or is a suspect too: only the one that hangs is there each time.
+    let folder = daemon.kill();
+    clusters.a.clear_rules();
+    let before = std::fs::read_to_string(folder.path().join("results.log")).expect("read").lines().count();
+    let daemon = Daemon::start(folder);
+    daemon.until_told("killer: was running when the daemon was killed");
+    let lines = daemon.until("results.log", |lines| of(&lines[before..], "other").len() >= 4);
+    let status = std::fs::read_to_string(daemon.folder.path().join("status.log")).expect("read");
+    let ran = !of(&lines[before..], "killer").is_empty();
+    assert_eq!(ran, status.contains("so were others"), "{status}");
+    daemon.stop();
+}
+
+#[test]
+fn a_hangup_does_not_end_the_daemon() {
+    let folder = tempfile::tempdir().expect("a folder");
+    configure(&folder, "[schedule.q]\nquery = \"SELECT 1 AS n\"\ninterval = 1\n");
+    let daemon = Daemon::start(folder);
+    daemon.until("results.log", |lines| !lines.is_empty());
+    signal(&daemon.child, "HUP");
+    daemon.until_told("the configuration is read only at the start: restart the daemon");
+    daemon.stop();
+}
+
+#[test]
+fn new_sql_under_a_name_is_compared_with_the_kept_rows_and_counts_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let configured = |folder: &tempfile::TempDir, sql: &str| {
+        configure(folder, &format!("splay = 0\n[packs]\nmain = \"main.conf\"\n"));
+        let pack = format!(r#"{{"queries": {{"q": {{"query": "{sql}", "interval": 1}}}}}}"#);
+        std::fs::write(folder.path().join("main.conf"), pack).expect("written");
+    };
+    configured(&folder, "SELECT 1 AS n UNION ALL SELECT 2 AS n");
+    let daemon = Daemon::start(folder);
+    // A pack named main gives its queries no prefix.
+    daemon.until("results.log", |lines| of(lines, "q").len() == 2);
+    let folder = daemon.stop();
+    configured(&folder, "SELECT 2 AS n UNION ALL SELECT 3 AS n");
+    let daemon = Daemon::start(folder);
+    let lines = daemon.until("results.log", |lines| of(lines, "q").len() >= 4);
+    let seen: Vec<_> = of(&lines, "q")
+        .iter()
+        .map(|line| (line["action"].clone(), line["columns"]["n"].clone(), line["counter"].clone()))
+        .collect();
+    let line = |action: &str, n: &str, counter: u64| (action.into(), n.into(), counter.into());
+    // Removed rows come before added ones.
+    assert_eq!(seen[2..], [line("removed", "1", 1), line("added", "3", 1)], "{seen:?}");
+    daemon.stop();
+}
+
+#[test]
+fn differences_are_escaped_and_snapshots_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sql = "SELECT 'a' || char(10) || 'ä' AS t, 1e20 AS r, NULL AS n, 1 AS b, 2 AS b";
+    configure(
+        &folder,
+        &format!(
+            "numerics = true\n[schedule.d]\nquery = \"{sql}\"\n[schedule.s]\nquery = \"{sql}\"\nsnapshot = true\n\
+             [schedule.none]\nquery = \"SELECT 1 AS n WHERE 0\"\nsnapshot = true\n"
+        ),
+    );
+    let daemon = Daemon::start(folder);
+    let lines = daemon.until("results.log", |lines| ["d", "s", "none"].iter().all(|name| !of(lines, name).is_empty()));
+    let difference = &of(&lines, "d")[0]["columns"];
+    assert_eq!((&difference["t"], &difference["n"], &difference["b"]), (&"a\\x0Aä".into(), &"".into(), &2.into()));
+    let snapshot = &of(&lines, "s")[0]["snapshot"][0];
+    assert_eq!((&snapshot["t"], &snapshot["n"], &snapshot["b"]), (&"a\nä".into(), &"".into(), &2.into()));
+    let none = of(&lines, "none");
+    assert_eq!((none.len(), &none[0]["snapshot"], &none[0]["counter"]), (1, &serde_json::json!([]), &0.into()));
+    let text = std::fs::read_to_string(daemon.folder.path().join("results.log")).expect("read");
+    let line = text.lines().find(|line| line.contains("\"name\":\"d\"")).expect("a line");
+    let places: Vec<_> = ["\"b\":", "\"n\":", "\"r\":", "\"t\":"].iter().map(|key| line.find(key)).collect();
+    assert!(places.is_sorted() && places.iter().all(Option::is_some) && line.matches("\"b\":").count() == 1, "{line}");
+    daemon.stop();
 }

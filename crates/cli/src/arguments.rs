@@ -41,7 +41,7 @@ fn marked(argument: OsString) -> OsString {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Configuration file [default: $INDAGO_CONFIG, ./indago.toml, the user's, the system's]
+    /// Configuration file [default: $INDAGO_CONFIG, the user's, the system's]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Answer from a folder of captured tables instead of the live sources

@@ -1,8 +1,10 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
 use std::io;
 use std::time::Duration;
 
+use indago::futures::{Stream, stream};
+use indago_daemon::Told;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit;
@@ -21,14 +23,15 @@ pub(crate) async fn interrupted() {
     });
 }
 
-/// Ready at Ctrl-C or SIGTERM. Both are caught from the call on, not only once somebody waits.
-pub(crate) fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+/// Ctrl-C, SIGTERM and SIGHUP, as a daemon is told of them. All are caught from the call on, not only once somebody waits.
+pub(crate) fn told() -> io::Result<impl Stream<Item = Told>> {
+    let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    Ok(stream::unfold(signals, |mut signals| async move {
+        let told = tokio::select! {
+            _ = signals.0.recv() => Told::Stop,
+            _ = signals.1.recv() => Told::Stop,
+            _ = signals.2.recv() => Told::Reload,
+        };
+        Some((told, signals))
+    }))
 }

@@ -1,11 +1,11 @@
 //! Configuration, engine, runtime and logs.
 
-use std::io;
+use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use indago::Engine;
-use indago::config::{Config, SqlDialect};
+use indago::config::{Config, ENVIRONMENT_VARIABLE, FILE_NAME, SqlDialect, unread};
 use indago_shell::{Format, say};
-use std::io::IsTerminal;
 
 use crate::arguments::{Common, Limits};
 use crate::exit::{Error, Result};
@@ -41,6 +41,9 @@ pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
 /// The configuration, with what the command line says put over it.
 pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config> {
     let mut config = Config::load(common.config.as_deref()).map_err(Error::usage)?;
+    if common.config.is_none() {
+        mention_unread(&config);
+    }
     if let Some(store) = &common.store {
         config.store.dir = Some(store.clone());
     }
@@ -59,6 +62,18 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
         }
     }
     Ok(config)
+}
+
+/// Says that the current folder has a configuration that was not read.
+fn mention_unread(config: &Config) {
+    if std::env::var_os(ENVIRONMENT_VARIABLE).is_some_and(|named| !named.is_empty()) {
+        return;
+    }
+    if unread(Path::new("."), config.file.as_deref()).is_some() {
+        say(format_args!(
+            "note: ./{FILE_NAME} was not read; use it with `--config {FILE_NAME}` if you trust this folder"
+        ));
+    }
 }
 
 /// The engine that a configuration describes.

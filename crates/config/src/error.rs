@@ -37,6 +37,14 @@ pub enum ConfigError {
         /// What the system said.
         reason: String,
     },
+    /// Others than the reader and root can write the file, or replace it.
+    #[error("the configuration {} is refused, because {reason}", file.display())]
+    Untrusted {
+        /// The file.
+        file: PathBuf,
+        /// Who can, and what to do.
+        reason: String,
+    },
     /// It is not TOML.
     #[error("{place}: not valid TOML: {message}")]
     Syntax {

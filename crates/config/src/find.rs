@@ -12,9 +12,10 @@ pub const FILE_NAME: &str = "indago.toml";
 /// Environment variable that names a configuration file.
 pub const ENVIRONMENT_VARIABLE: &str = "INDAGO_CONFIG";
 
-/// The files that are looked for when none is named, first one first.
+/// The files that are looked for when none is named, first one first. The folder that one stands in is not among them:
+/// it may be an intruder's, and a configuration decides which programs run.
 pub fn search_path() -> Vec<PathBuf> {
-    let mut path = vec![PathBuf::from(FILE_NAME)];
+    let mut path = Vec::new();
     if let Ok(base) = etcetera::choose_base_strategy() {
         path.push(base.config_dir().join("indago").join(FILE_NAME));
     }
@@ -39,6 +40,14 @@ pub fn find(named: Option<&Path>, variable: Option<&Path>) -> Result<Option<Path
     Ok(search_path().into_iter().find(|file| file.is_file()))
 }
 
+/// The configuration in a folder that one stands in, if there is one and it is not the one that was `read`.
+pub fn unread(folder: &Path, read: Option<&Path>) -> Option<PathBuf> {
+    let file = folder.join(FILE_NAME);
+    let real = file.canonicalize().ok()?;
+    let is_read = read.and_then(|read| read.canonicalize().ok()).is_some_and(|read| read == real);
+    (!is_read).then_some(file)
+}
+
 /// The user's folder for data that Indago keeps, such as the shell's history.
 pub fn data_dir() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.data_dir().join("indago"))
@@ -53,5 +62,22 @@ pub fn state_dir() -> PathBuf {
             base.state_dir().unwrap_or_else(|| base.data_dir()).join("indago")
         }
         _ => PathBuf::from("/var/lib/indago"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_one_stands_in_is_not_searched() {
+        assert!(search_path().iter().all(|file| file.is_absolute()), "{:?}", search_path());
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(unread(folder.path(), None), None);
+        let file = folder.path().join(FILE_NAME);
+        std::fs::write(&file, "").expect("written");
+        assert_eq!(unread(folder.path(), None), Some(file.clone()));
+        assert_eq!(unread(folder.path(), Some(Path::new("/none.toml"))), Some(file.clone()));
+        assert_eq!(unread(folder.path(), Some(&file)), None);
     }
 }

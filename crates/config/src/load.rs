@@ -10,6 +10,7 @@ use crate::error::{ConfigError, Place, Result};
 use crate::find;
 use crate::sections::{Config, SectionDoc, sections};
 use crate::suggest::closest;
+use crate::trust::{self, ReadError};
 
 impl Config {
     /// The configuration that applies: the file named, `$INDAGO_CONFIG`, or the first of
@@ -22,12 +23,11 @@ impl Config {
         }
     }
 
-    /// Reads a file. Relative paths in it are relative to its folder.
+    /// Reads a file that nobody but the reader and root can write. Relative paths in it are relative to its folder.
     pub fn read(file: &Path) -> Result<Config> {
-        let unreadable = |reason: String| ConfigError::Read { file: file.to_owned(), reason };
-        let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            unreadable(format!("not UTF-8 text (byte {} is not)", error.utf8_error().valid_up_to() + 1))
+        let text = trust::read_trusted(file).map_err(|error| match error {
+            ReadError::Unreadable(reason) => ConfigError::Read { file: file.to_owned(), reason },
+            ReadError::Untrusted(reason) => ConfigError::Untrusted { file: file.to_owned(), reason },
         })?;
         let mut config = parse(&text, Some(file))?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -89,8 +89,8 @@ impl Source<'_> {
     }
 }
 
-fn one_line(message: &str) -> String {
-    // serde speaks of Rust's types.
+/// A message of the TOML parser on one line, without the names of Rust's types.
+pub fn one_line(message: &str) -> String {
     let words = [
         ("expected usize", "expected a whole number"),
         ("expected u32", "expected a whole number"),
@@ -364,6 +364,12 @@ mod tests {
         std::fs::write(&file, b"[git]\n\xff").expect("written");
         assert!(Config::read(&file).expect_err("not text").to_string().contains("not UTF-8"));
         assert!(Config::read(folder.path()).is_err());
+
+        std::fs::write(&file, "[git]\n").expect("written");
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("it is ours");
+        let error = Config::read(&file).expect_err("others can write it").to_string();
+        let expected = format!("the configuration {} is refused, because other users can write ", file.display());
+        assert!(error.starts_with(&expected), "{error}");
     }
 
     #[test]

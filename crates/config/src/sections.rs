@@ -87,8 +87,10 @@ section! {
     Host {
         /// Whether its tables exist.
         enabled: bool = true,
-        /// Folders that the hosts' roots are on: `/` is the running machine, others are mounted disks or a host's root in a
-        /// container; `/proc`, `/etc` and so on are read under each. Rows say theirs in the hidden column `host_root`.
+        /// Folders that the hosts' roots are on: `/` is the running machine, others are mounted disks or copies; `/proc`,
+        /// `/etc` and so on are read under each. A folder that is the root of the running host (a pod has it mounted at
+        /// `/host`, with the kernel's `/proc` in it or with `hostPID`) is that host, with its processes and its kernel. Rows
+        /// say theirs in the hidden column `host_root`.
         roots: Vec<PathBuf> = vec![PathBuf::from("/")],
     }
 }
@@ -173,6 +175,8 @@ section! {
         numerics: bool = false,
         /// Time that running queries get to finish when the daemon is told to stop; then they are cancelled.
         grace: Period = Period::seconds(5),
+        /// Time that a query is left out after it was running when the daemon was killed. `0` runs it at its next turn.
+        denylist: Period = Period::seconds(86_400),
     }
 }
 
@@ -195,6 +199,8 @@ section! {
         platform: Option<String> = None,
         /// Percent of hosts that it runs on, chosen by host name.
         shard: Option<u32> = None,
+        /// Leave it out for `daemon.denylist` after it was running when the daemon was killed.
+        denylist: bool = true,
         /// What it is for.
         description: Option<String> = None,
     }

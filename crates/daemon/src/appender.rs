@@ -11,16 +11,18 @@ use crate::error::{DaemonError, Result};
 #[derive(Debug)]
 pub(crate) struct Appender {
     file: PathBuf,
+    /// Whether lines are on the disk, and not only on their way, when they count as written.
+    durable: bool,
     turn: Mutex<()>,
 }
 
 impl Appender {
     /// Fails if the file cannot be written.
-    pub(crate) fn new(file: &Path) -> Result<Self> {
+    pub(crate) fn new(file: &Path, durable: bool) -> Result<Self> {
         if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| Self::wrong(file, &error))?;
         }
-        let appender = Self { file: file.to_owned(), turn: Mutex::new(()) };
+        let appender = Self { file: file.to_owned(), durable, turn: Mutex::new(()) };
         appender.open()?;
         Ok(appender)
     }
@@ -48,7 +50,26 @@ impl Appender {
             // A full disk must not leave half a line for the next one to continue.
             let _ = file.set_len(length);
             Self::wrong(&self.file, &error)
-        })
+        })?;
+        if self.durable {
+            self.sync(&file, length == 0).map_err(|error| Self::wrong(&self.file, &error))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits until the lines are on the disk, and so is the name of a new file.
+    fn sync(&self, file: &File, new: bool) -> std::io::Result<()> {
+        match file.sync_data() {
+            // Pipes and devices have nothing to wait for.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => return Ok(()),
+            done => done?,
+        }
+        if new {
+            let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
     }
 }
 
@@ -60,21 +81,27 @@ mod tests {
     fn appends_and_notices_rotation() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("log/results.log");
-        let appender = Appender::new(&file).expect("created");
+        let appender = Appender::new(&file, true).expect("created");
         appender.append(b"one\n").expect("written");
         std::fs::rename(&file, folder.path().join("log/results.log.1")).expect("rotated");
         appender.append(b"two\n").expect("written");
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "two\n");
         let blocked = folder.path().join("log/results.log.1/under-a-file");
-        assert!(Appender::new(&blocked).expect_err("not a folder").to_string().starts_with("cannot write "));
+        assert!(Appender::new(&blocked, true).expect_err("not a folder").to_string().starts_with("cannot write "));
     }
 
     #[test]
     fn a_full_disk_is_an_error() {
         let full = Path::new("/dev/full");
         if full.exists() {
-            let appender = Appender { file: full.to_owned(), turn: Mutex::new(()) };
+            let appender = Appender { file: full.to_owned(), durable: true, turn: Mutex::new(()) };
             assert!(appender.append(b"one\n").is_err());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_synced_is_written_all_the_same() {
+        let appender = Appender { file: "/dev/null".into(), durable: true, turn: Mutex::new(()) };
+        appender.append(b"one\n").expect("a device takes it");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use indago::config::{Config, Schedule};
+use indago::config::{Config, Schedule, read_text};
 use indago::packs::schedule::{Scheduled, scheduled_name};
 use indago::packs::{PLATFORM, Pack, PackQuery, in_shard};
 
@@ -107,10 +107,10 @@ impl Names {
 fn query(name: &str, schedule: &Schedule) -> Result<PackQuery> {
     let sql = match (&schedule.query, &schedule.file) {
         (Some(sql), _) => sql.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| DaemonError::QueryFile {
+        (None, Some(file)) => read_text(file).map_err(|reason| DaemonError::QueryFile {
             name: name.to_owned(),
             file: file.clone(),
-            reason: error.to_string(),
+            reason,
         })?,
         (None, None) => String::new(),
     };
@@ -121,6 +121,7 @@ fn query(name: &str, schedule: &Schedule) -> Result<PackQuery> {
         timeout: schedule.timeout.map(|timeout| timeout.0),
         platform: schedule.platform.clone(),
         shard: schedule.shard,
+        denylist: schedule.denylist,
         description: schedule.description.clone(),
         ..PackQuery::new(name, sql)
     })

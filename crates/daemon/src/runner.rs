@@ -1,15 +1,19 @@
 //! The loop: waits for the next query that is due, runs it, and settles its result.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indago::config::Config;
-use indago::packs::log::{self, Stamp};
-use indago::packs::schedule::{Scheduled, next_run, prepared, settle};
-use indago::packs::{Pack, PackError, QueryState, State, Status as Outcome, discover, run as run_query};
-use indago::{Engine, QueryOptions};
+use indago::futures::{FutureExt, Stream, StreamExt};
+use indago::packs::log::{self, Stamp, Values};
+use indago::packs::schedule::{Rows, Scheduled, next_run, prepared, settle};
+use indago::packs::{
+    Pack, PackError, QueryState, Report, ScheduleTable, State, Status as Outcome, discover, run as run_query,
+};
+use indago::{Code, Engine, QueryOptions};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -22,20 +26,34 @@ use crate::status::{Status, unix_time};
 /// How often discovery queries are asked again.
 const DISCOVERY_REFRESH: Duration = Duration::from_secs(3600);
 
+/// How soon a discovery query that decided nothing is asked again.
+const DISCOVERY_RETRY: Duration = Duration::from_secs(60);
+
 /// Longest sleep, so that a clock that is set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// How long queries may take to end that were cancelled.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
+/// What a daemon is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// To stop.
+    Stop,
+    /// To read its configuration again, which it does not do while it runs.
+    Reload,
+}
+
 struct Shared {
     engine: Engine,
     state: State,
     results: Appender,
     status: Status,
+    table: ScheduleTable,
     host: String,
     epoch: u64,
     numerics: bool,
+    strict: bool,
     timeout: Duration,
 }
 
@@ -51,35 +69,44 @@ struct Entry {
 struct Discovery {
     pack: Arc<Pack>,
     applies: bool,
-    asked: Option<Instant>,
+    /// When it is asked again; never asked so far if `None`.
+    next: Option<Instant>,
     is_asking: bool,
 }
 
 /// What ended.
 enum Ended {
-    /// A run of the query at this place of the schedule, and what to remember of it.
+    /// A run of the query at this place of the schedule, with what to remember of it.
     Turn(usize, QueryState),
     /// The discovery queries of the pack at this place, with why it does not apply.
     Discovery(usize, Result<Option<String>, PackError>),
 }
 
-/// Runs the schedule of a configuration until `stop` is ready; then lets running queries finish for a while, cancels the rest,
-/// and answers.
+/// Runs the schedule of a configuration until it is told to stop, or nobody is left to tell; then lets running queries finish
+/// for a while, cancels the rest, and answers.
 ///
 /// Queries run on `workers`. The loop is the caller's: where that has a runtime of its own, it keeps its time and hears
-/// `stop` even while queries keep all workers busy.
-pub async fn run(engine: Engine, config: &Config, workers: &Handle, stop: impl Future<Output = ()>) -> Result<()> {
+/// what it is told even while queries keep all workers busy. `table` shows how the queries fare, if the engine has it.
+pub async fn run(
+    engine: Engine,
+    config: &Config,
+    table: ScheduleTable,
+    workers: &Handle,
+    told: impl Stream<Item = Told>,
+) -> Result<()> {
     let daemon = &config.daemon;
     let host = host::identifier(daemon.host_identifier.as_deref());
     let plan = Plan::read(config, &host)?;
     let shared = Arc::new(Shared {
         engine,
         state: State::open(&daemon.state)?,
-        results: Appender::new(&daemon.results)?,
+        results: Appender::new(&daemon.results, true)?,
         status: Status::new(daemon.status.as_deref(), &host)?,
+        table,
         host,
         epoch: daemon.epoch,
         numerics: daemon.numerics,
+        strict: config.sql.strict,
         timeout: daemon.timeout.0,
     });
     for skipped in &plan.skipped {
@@ -94,13 +121,21 @@ pub async fn run(engine: Engine, config: &Config, workers: &Handle, stop: impl F
         for scheduled in queries {
             entries.push(entry(&shared, scheduled, Some(packs.len()), daemon.splay)?);
         }
-        packs.push(Discovery { pack: Arc::new(pack), applies: false, asked: None, is_asking: false });
+        packs.push(Discovery { pack: Arc::new(pack), applies: false, next: None, is_asking: false });
     }
     let names: Vec<&str> = entries.iter().map(|entry| entry.scheduled.name.as_str()).collect();
     shared.state.keep_only(&names)?;
+    let now = unix_time().max(0) as u64;
+    deny(&shared, &mut entries, now, daemon.denylist.0.as_secs());
+    for (place, entry) in entries.iter_mut().enumerate() {
+        // The interval that was chosen is kept even if the query never comes to run.
+        shared.state.remember(&entry.scheduled.name, &entry.state, None)?;
+        shared.table.set(place, &entry.scheduled, &entry.state);
+        entry.due = next_run(&entry.state, now).max(entry.state.denied_until.unwrap_or(0));
+    }
     shared.status.info(&format!("started with {} queries", entries.len()));
 
-    let mut stop = pin!(stop);
+    let mut told = pin!(told);
     let mut running: JoinSet<Ended> = JoinSet::new();
     loop {
         let now = unix_time().max(0) as u64;
@@ -113,7 +148,9 @@ pub async fn run(engine: Engine, config: &Config, workers: &Handle, stop: impl F
                 next = next.min(due);
                 break;
             }
-            if running.len() >= daemon.concurrency {
+            // A query that may have killed the daemon runs alone: if it does so again, it is known.
+            let waits = entries[index].state.is_suspect && !running.is_empty();
+            if waits || running.len() >= daemon.concurrency || entries.iter().any(Entry::runs_alone) {
                 break;
             }
             if let Some(pack) = entries[index].pack {
@@ -133,13 +170,15 @@ pub async fn run(engine: Engine, config: &Config, workers: &Handle, stop: impl F
             entries[index].running = true;
             let (shared, scheduled, state) =
                 (shared.clone(), entries[index].scheduled.clone(), entries[index].state.clone());
-            let turn = async move { Ended::Turn(index, turn(shared, scheduled, state).await) };
-            running.spawn_on(turn, workers);
+            running.spawn_on(turn(shared, scheduled, state, index), workers);
         }
         let pause = if running.len() >= daemon.concurrency { LONGEST_SLEEP } else { until(next) };
         tokio::select! {
             biased;
-            () = &mut stop => break,
+            told = told.next() => match told {
+                Some(Told::Reload) => shared.status.info("the configuration is read only at the start: restart the daemon"),
+                Some(Told::Stop) | None => break,
+            },
             Some(ended) = running.join_next() => settle_task(&shared, &mut entries, &mut packs, ended),
             () = tokio::time::sleep(pause) => {}
         }
@@ -158,6 +197,12 @@ pub async fn run(engine: Engine, config: &Config, workers: &Handle, stop: impl F
         running.abort_all();
         let ended = async { while running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST_WAIT, ended).await;
+        for entry in entries.iter().filter(|entry| entry.running) {
+            // It did not kill the daemon.
+            if let Err(error) = shared.state.ended(&entry.scheduled.name) {
+                shared.status.error(&format!("{}: {error}", entry.scheduled.name));
+            }
+        }
     }
     shared.status.info("stopped");
     Ok(())
@@ -165,10 +210,43 @@ pub async fn run(engine: Engine, config: &Config, workers: &Handle, stop: impl F
 
 fn entry(shared: &Shared, scheduled: Scheduled, pack: Option<usize>, splay: u32) -> Result<Entry> {
     let state = prepared(shared.state.query(&scheduled.name)?, &scheduled.query, splay);
-    // The interval that was chosen is kept even if the query never comes to run.
-    shared.state.remember(&scheduled.name, &state, None)?;
-    let due = next_run(&state, unix_time().max(0) as u64);
-    Ok(Entry { scheduled: Arc::new(scheduled), state, due, running: false, pack })
+    Ok(Entry { scheduled: Arc::new(scheduled), state, due: 0, running: false, pack })
+}
+
+/// Leaves out the query that was running when the daemon was killed. If several were, each runs alone until it has ended once.
+fn deny(shared: &Shared, entries: &mut [Entry], now: u64, seconds: u64) {
+    let killers = entries.iter().filter(|entry| entry.state.is_running).count();
+    for Entry { scheduled, state, .. } in entries {
+        let name = &scheduled.name;
+        if std::mem::take(&mut state.is_running) {
+            let may_be_denied = scheduled.query.may_be_denied() && seconds > 0;
+            state.is_suspect = killers > 1 && may_be_denied;
+            state.denied_until = (killers == 1 && may_be_denied).then_some(now + seconds);
+            let what = match (may_be_denied, killers) {
+                (false, _) => "it runs again all the same".to_owned(),
+                (true, 1) => format!(
+                    "it is left out for {seconds} s; with `denylist = false`, or after a change of its SQL, it runs all the same"
+                ),
+                (true, _) => "so were others; it runs alone the next time".to_owned(),
+            };
+            shared.status.warn(&format!("{name}: was running when the daemon was killed; {what}"));
+        }
+        let Some(until) = state.denied_until else { continue };
+        let changed = state.sql != scheduled.query.sql;
+        if until <= now || changed || !scheduled.query.may_be_denied() {
+            shared.status.info(&format!("{name}: is no longer left out"));
+            state.denied_until = None;
+        } else {
+            // A clock that was set back must not put it off for longer than was said.
+            state.denied_until = Some(until.min(now + seconds));
+        }
+    }
+}
+
+impl Entry {
+    fn runs_alone(&self) -> bool {
+        self.running && self.state.is_suspect
+    }
 }
 
 /// Time until a Unix second begins.
@@ -189,48 +267,130 @@ fn settle_task(
             let entry = &mut entries[index];
             entry.state = state;
             entry.running = false;
+            shared.table.set(index, &entry.scheduled, &entry.state);
             let last = entry.state.last_run.unwrap_or(0);
             entry.due = (last + entry.state.splayed.max(1)).max(unix_time().max(0) as u64);
         }
         Err(error) if error.is_cancelled() => {}
-        Err(error) => shared.status.error(&format!("a query's task ended abnormally: {error}")),
+        Err(error) => shared.status.error(&format!("a task ended abnormally: {error}")),
     }
+}
+
+/// What a panic says; the task that it ends must not stay "running" for ever.
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        format!("it panicked, which is a fault in Indago: {text}")
+    })
 }
 
 /// Asks a pack's discovery queries.
 async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
     let options = QueryOptions { timeout: Some(shared.timeout), ..QueryOptions::default() };
-    Ended::Discovery(index, Box::pin(discover(&shared.engine, &pack, &options)).await)
+    let answer = caught(Box::pin(discover(&shared.engine, &pack, &options))).await;
+    Ended::Discovery(index, answer.unwrap_or_else(|panic| Err(indago::Error::new(Code::Execution, panic).into())))
 }
 
 impl Discovery {
     fn is_outdated(&self) -> bool {
-        self.asked.is_none_or(|asked| asked.elapsed() >= DISCOVERY_REFRESH)
+        self.next.is_none_or(|next| next <= Instant::now())
     }
 
     fn settle(&mut self, shared: &Shared, answer: Result<Option<String>, PackError>) {
         let name = &self.pack.name;
-        let applied = self.asked.is_none() || self.applies;
-        self.applies = matches!(answer, Ok(None));
+        let applied = self.next.is_none() || self.applies;
+        let mut again = DISCOVERY_REFRESH;
         match answer {
-            Ok(Some(reason)) if applied => shared.status.info(&format!("pack {name} does not apply: {reason}")),
-            Ok(_) => {}
-            Err(error) => shared.status.error(&format!("pack {name}: a discovery query failed: {error}")),
+            Ok(reason) => {
+                self.applies = reason.is_none();
+                if let Some(reason) = reason.filter(|_| applied) {
+                    shared.status.info(&format!("pack {name} does not apply: {reason}"));
+                }
+            }
+            // What could not be asked changes nothing.
+            Err(error @ PackError::Undecided { .. }) => {
+                shared.status.warn(&format!("pack {name}: discovery: {error}"));
+                again = DISCOVERY_RETRY;
+            }
+            Err(error) => {
+                self.applies = false;
+                shared.status.error(&format!("pack {name}: a discovery query failed: {error}"));
+            }
         }
-        self.asked = Some(Instant::now());
+        self.next = Some(Instant::now() + again);
         self.is_asking = false;
     }
 }
 
 /// One run of one query: its rows, what changed in them, the log, the state.
-async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState) -> QueryState {
+async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState, index: usize) -> Ended {
     let began = unix_time();
-    let options = QueryOptions { timeout: Some(shared.timeout), ..QueryOptions::default() };
+    let state = QueryState {
+        sql: scheduled.query.sql.clone(),
+        last_run: Some(began.max(0) as u64),
+        denied_until: None,
+        executions: state.executions + 1,
+        ..state
+    };
+    // If the query kills the daemon, this is what is left of it.
+    let mark = QueryState { is_running: true, ..state.clone() };
+    let name = &scheduled.name;
+    if let Err(error) = blocking({
+        let (shared, scheduled) = (shared.clone(), scheduled.clone());
+        move || Ok(shared.state.remember(&scheduled.name, &mark, None)?)
+    })
+    .await
+    {
+        // Without the mark it would run again and again.
+        shared.status.error(&format!("{name}: not run: {error}"));
+        return Ended::Turn(index, state);
+    }
+    let ran = caught(Box::pin(rows_of(&shared, &scheduled))).await;
+    let state = QueryState { is_suspect: false, ..state };
+    let writer = (shared.clone(), scheduled.clone(), state.clone());
+    let settled = caught(blocking(move || {
+        let (shared, scheduled, state) = writer;
+        match ran {
+            Ok(Ok((report, rows))) => shared.settle(&scheduled, state, &report, &rows, began),
+            Ok(Err(failure)) | Err(failure) => shared.fail(&scheduled, state, &failure),
+        }
+    }))
+    .await;
+    let state = match settled {
+        Ok(Ok(state)) => state,
+        Ok(Err(error)) => {
+            shared.status.error(&format!("{name}: {error}"));
+            state
+        }
+        Err(panic) => {
+            shared.status.error(&format!("{name}: {panic}"));
+            state
+        }
+    };
+    Ended::Turn(index, state)
+}
+
+/// Runs what waits for the disk.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that ends cancels it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// Runs a query: its rows as they are logged, or why it has none.
+async fn rows_of(shared: &Shared, scheduled: &Scheduled) -> Result<(Report, Vec<String>), String> {
+    let options = QueryOptions { timeout: Some(shared.timeout), strict: shared.strict, ..QueryOptions::default() };
+    let values = Values { numerics: shared.numerics, escaped: !scheduled.query.snapshot };
     let mut rows: Vec<String> = Vec::new();
     let mut broken = None;
-    let numerics = shared.numerics;
     let report =
-        Box::pin(run_query(&shared.engine, &scheduled.query, &options, |batch| match log::rows(&batch, numerics) {
+        Box::pin(run_query(&shared.engine, &scheduled.query, &options, |batch| match log::rows(&batch, values) {
             Ok(more) => rows.extend(more),
             Err(error) => broken = Some(error.to_string()),
         }))
@@ -241,61 +401,279 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState)
         let needs = needs.map(|needs| format!(" (needs {needs})")).unwrap_or_default();
         shared.status.warn(&format!("{name}: {warning}{needs}"));
     }
-    let state = QueryState { last_run: Some(began.max(0) as u64), ..state };
-    let failure = match report.status {
-        Outcome::Failed(error) => Some(error.to_string()),
-        Outcome::Skipped(reason) => Some(reason),
-        Outcome::Ok => broken,
-    };
-    let writer = shared.clone();
-    let query = scheduled.clone();
-    let kept = state.clone();
-    let settled = tokio::task::spawn_blocking(move || match failure {
-        Some(failure) => {
-            writer.status.error(&format!("{}: {failure}", query.name));
-            writer.state.remember(&query.name, &kept, None).map_err(DaemonError::from)?;
-            Ok(kept)
-        }
-        None => writer.settle(&query, kept, rows, began),
-    })
-    .await;
-    match settled {
-        Ok(Ok(state)) => state,
-        Ok(Err(error)) => {
-            shared.status.error(&format!("{name}: {error}"));
-            state
-        }
-        Err(error) => {
-            shared.status.error(&format!("{name}: {error}"));
-            state
-        }
+    match (&report.status, broken.as_ref()) {
+        (Outcome::Failed(error), _) if error.code() != Code::Incomplete => Err(error.to_string()),
+        (Outcome::Skipped(reason), _) | (_, Some(reason)) => Err(reason.clone()),
+        (Outcome::Ok | Outcome::Failed(_), None) => Ok((report, rows)),
     }
 }
 
 impl Shared {
+    /// Says that a query failed, and remembers it.
+    fn fail(&self, scheduled: &Scheduled, state: QueryState, failure: &str) -> Result<QueryState> {
+        self.status.error(&format!("{}: {failure}", scheduled.name));
+        let state = QueryState { failures: state.failures + 1, ..state };
+        self.state.remember(&scheduled.name, &state, None)?;
+        Ok(state)
+    }
+
     /// Logs a result and remembers it. What could not be logged is not remembered: it is logged next time.
-    fn settle(&self, scheduled: &Scheduled, state: QueryState, rows: Vec<String>, began: i64) -> Result<QueryState> {
-        let query = &scheduled.query;
+    fn settle(
+        &self,
+        scheduled: &Scheduled,
+        state: QueryState,
+        report: &Report,
+        rows: &[String],
+        began: i64,
+    ) -> Result<QueryState> {
+        let (name, query) = (&scheduled.name, &scheduled.query);
         let stamp = |counter| Stamp {
-            name: &scheduled.name,
+            name,
             host_identifier: &self.host,
             unix_time: began,
             epoch: self.epoch,
             counter,
             numerics: self.numerics,
         };
-        if query.snapshot {
-            self.results.append(&stamp(0).snapshot(&rows))?;
-            let state = QueryState { sql: query.sql.clone(), epoch: self.epoch, ..state };
-            self.state.remember(&scheduled.name, &state, None)?;
-            return Ok(state);
+        if let Outcome::Failed(error) = &report.status {
+            // Strict: all or nothing.
+            let state = QueryState { incomplete: state.incomplete + 1, ..state };
+            return self.fail(scheduled, state, &error.to_string());
         }
-        let previous = if state.has_result { self.state.rows(&scheduled.name)? } else { Vec::new() };
-        let settled = settle(&state, &previous, query, &rows, self.epoch);
-        if let Some(difference) = &settled.difference {
-            self.results.append(&stamp(settled.state.counter).events(difference))?;
+        let incomplete = !report.unread.is_empty();
+        let state = QueryState { incomplete: state.incomplete + u64::from(incomplete), ..state };
+        let kept = if query.snapshot {
+            self.results.append(&stamp(0).snapshot(rows))?;
+            if incomplete {
+                self.say_incomplete(name, report, "its snapshot lacks rows");
+            }
+            self.state.remember(name, &state, None)?;
+            state
+        } else {
+            let previous = if state.has_result { self.state.rows(name)? } else { Vec::new() };
+            let result = Rows { rows, are_events: report.reads_events, unread: &report.unread };
+            let settled = settle(&state, &previous, query, result, self.epoch);
+            if let Some(difference) = &settled.difference {
+                self.results.append(&stamp(settled.state.counter).events(difference))?;
+            }
+            if incomplete {
+                self.say_incomplete(name, report, &format!("{} rows are left as they were", settled.held));
+            }
+            self.state.remember(name, &settled.state, Some(&settled.rows))?;
+            settled.state
+        };
+        Ok(kept)
+    }
+
+    fn say_incomplete(&self, name: &str, report: &Report, so: &str) {
+        let reasons: Vec<&str> = report.unread.reasons().collect();
+        self.status.warn(&format!("{name}: incomplete, {so}: {}", reasons.join("; ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use indago::arrow::datatypes::DataType;
+    use indago::datafusion::common::Result as PlanResult;
+    use indago::datafusion::logical_expr::{
+        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    };
+    use indago::futures::channel::mpsc;
+    use indago::futures::stream;
+
+    use super::*;
+
+    /// A function whose planning panics the first time.
+    #[derive(Debug, PartialEq, Eq, Hash)]
+    struct Fuse(Signature);
+
+    static BLOWN: AtomicBool = AtomicBool::new(false);
+
+    impl ScalarUDFImpl for Fuse {
+        fn name(&self) -> &str {
+            "fuse"
         }
-        self.state.remember(&scheduled.name, &settled.state, Some(&rows))?;
-        Ok(settled.state)
+
+        fn signature(&self) -> &Signature {
+            &self.0
+        }
+
+        fn return_type(&self, _: &[DataType]) -> PlanResult<DataType> {
+            assert!(BLOWN.swap(true, Ordering::Relaxed), "the fuse is blown");
+            Ok(DataType::Int64)
+        }
+
+        fn invoke_with_args(&self, _: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+            Ok(ColumnarValue::Scalar(indago::datafusion::common::ScalarValue::Int64(Some(1))))
+        }
+    }
+
+    fn config(folder: &Path, schedule: &str) -> Config {
+        let file = folder.join("indago.toml");
+        let daemon = "[daemon]\nresults = \"results.log\"\nstatus = \"status.log\"\nstate = \"state.redb\"\nsplay = 0\ngrace = \"100ms\"\n";
+        std::fs::write(&file, format!("{daemon}{schedule}")).expect("written");
+        Config::read(&file).expect("valid")
+    }
+
+    fn text(folder: &Path, file: &str) -> String {
+        std::fs::read_to_string(folder.join(file)).unwrap_or_default()
+    }
+
+    /// Runs a daemon until a file of its folder is as wanted, and stops it.
+    async fn until_seen(engine: Engine, config: &Config, folder: &Path, file: &str, wanted: impl Fn(&str) -> bool) {
+        let (stop, told) = mpsc::unbounded();
+        let workers = Handle::current();
+        let daemon = run(engine, config, ScheduleTable::default(), &workers, told);
+        let watch = async {
+            while !wanted(&text(folder, file)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            stop.unbounded_send(Told::Stop).expect("the daemon listens");
+        };
+        let (ended, ()) = tokio::join!(
+            daemon,
+            tokio::time::timeout(Duration::from_secs(60), watch).map(|seen| {
+                seen.unwrap_or_else(|_| panic!("{file}: {}\n{}", text(folder, file), text(folder, "status.log")))
+            })
+        );
+        ended.expect("the daemon ran");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_that_panics_runs_again_at_its_next_turn() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT fuse() AS n\"\ninterval = 1\n");
+        let fuse = ScalarUDF::from(Fuse(Signature::nullary(Volatility::Volatile)));
+        let engine = Engine::builder().udf(fuse).build().await.expect("an engine");
+        until_seen(engine, &config, folder.path(), "results.log", |lines| lines.contains(r#""n":"1""#)).await;
+        let status = text(folder.path(), "status.log");
+        assert!(status.contains("q: ") && status.contains("panic"), "{status}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_to_reload_is_answered_and_ends_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1 AS n\"\n");
+        let engine = Engine::builder().build().await.expect("an engine");
+        let told = stream::iter([Told::Reload, Told::Reload]).chain(stream::once(async { Told::Stop }));
+        run(engine, &config, ScheduleTable::default(), &Handle::current(), told).await.expect("the daemon ran");
+        let status = text(folder.path(), "status.log");
+        assert_eq!(status.matches("the configuration is read only at the start").count(), 2, "{status}");
+        assert!(status.contains("stopped"), "{status}");
+    }
+
+    /// Leaves the state of a daemon that was killed while queries ran.
+    fn killed(config: &Config, running: &[(&str, &str)]) {
+        let state = State::open(&config.daemon.state).expect("a state file");
+        for (name, sql) in running {
+            let query = QueryState { sql: (*sql).into(), is_running: true, last_run: Some(1), ..QueryState::default() };
+            state.remember(name, &query, None).expect("written");
+        }
+    }
+
+    fn state_of(config: &Config, name: &str) -> QueryState {
+        State::open(&config.daemon.state).and_then(|state| state.query(name)).expect("readable").expect("known")
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_that_killed_the_daemon_is_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let schedule = "[schedule.killer]\nquery = \"SELECT 1 AS n\"\n[schedule.other]\nquery = \"SELECT 2 AS n\"\n";
+        let plain = config(folder.path(), schedule);
+        killed(&plain, &[("killer", "SELECT 1 AS n")]);
+        let engine = Engine::builder().build().await.expect("an engine");
+        until_seen(engine.clone(), &plain, folder.path(), "results.log", |lines| lines.contains("\"other\"")).await;
+        assert!(!text(folder.path(), "results.log").contains("\"killer\""));
+        let status = text(folder.path(), "status.log");
+        assert!(
+            status.contains("killer: was running when the daemon was killed; it is left out for 86400 s"),
+            "{status}"
+        );
+        let denied = state_of(&plain, "killer").denied_until.expect("denied");
+        assert!(denied > unix_time() as u64 + 86_000, "{denied}");
+        // It expires.
+        let state = State::open(&plain.daemon.state).expect("a state file");
+        let expired = QueryState { denied_until: Some(2), ..state.query("killer").expect("read").expect("known") };
+        state.remember("killer", &expired, None).expect("written");
+        drop(state);
+        until_seen(engine.clone(), &plain, folder.path(), "results.log", |lines| lines.contains("\"killer\"")).await;
+        assert_eq!(state_of(&plain, "killer").denied_until, None);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn some_queries_are_never_left_out() {
+        for (sql, more, left_out) in [
+            ("SELECT 1 AS n", "denylist = false\n", false),
+            ("SELECT 1 AS n -- FROM process_events", "", false),
+            // Other SQL than that which killed it.
+            ("SELECT 1 AS m", "", false),
+            ("SELECT 1 AS n", "", true),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let schedule =
+                format!("[schedule.killer]\nquery = \"{sql}\"\n{more}[schedule.other]\nquery = \"SELECT 2\"\n");
+            let config = config(folder.path(), &schedule);
+            let ran = if sql.ends_with('m') { "SELECT 1 AS n" } else { sql };
+            killed(&config, &[("killer", ran)]);
+            let engine = Engine::builder().build().await.expect("an engine");
+            let name = if left_out { "\"other\"" } else { "\"killer\"" };
+            until_seen(engine, &config, folder.path(), "results.log", |lines| lines.contains(name)).await;
+            assert_eq!(state_of(&config, "killer").denied_until.is_some(), left_out, "{sql} {more}");
+        }
+    }
+
+    /// Which of several killed it is not known: each runs alone.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_several_suspects_each_runs_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let schedule = "[schedule.a]\nquery = \"SELECT 1 AS n\"\n[schedule.b]\nquery = \"SELECT 2 AS n\"\n";
+        let config = config(folder.path(), schedule);
+        killed(&config, &[("a", "SELECT 1 AS n"), ("b", "SELECT 2 AS n")]);
+        let engine = Engine::builder().build().await.expect("an engine");
+        let both = |lines: &str| lines.contains("\"a\"") && lines.contains("\"b\"");
+        until_seen(engine, &config, folder.path(), "results.log", both).await;
+        let status = text(folder.path(), "status.log");
+        assert_eq!(status.matches("so were others; it runs alone the next time").count(), 2, "{status}");
+        for name in ["a", "b"] {
+            let state = state_of(&config, name);
+            assert!(!state.is_suspect && !state.is_running && state.denied_until.is_none(), "{state:?}");
+        }
+    }
+
+    /// The mark that names a query as running is on the disk before it runs.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_is_marked_before_it_runs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
+        let shared = Arc::new(Shared {
+            engine: Engine::builder().build().await.expect("an engine"),
+            state: State::open(&config.daemon.state).expect("a state file"),
+            results: Appender::new(&config.daemon.results, true).expect("a log"),
+            status: Status::new(config.daemon.status.as_deref(), "host").expect("a log"),
+            table: ScheduleTable::default(),
+            host: "host".into(),
+            epoch: 0,
+            numerics: false,
+            strict: false,
+            timeout: Duration::from_secs(60),
+        });
+        let query = indago::packs::PackQuery::new("q", "SELECT sleep(60)");
+        let scheduled = Arc::new(Scheduled { name: "q".into(), query });
+        let running = tokio::spawn(turn(shared.clone(), scheduled, QueryState::default(), 0));
+        let marked = async {
+            while !shared.state.query("q").expect("readable").is_some_and(|state| state.is_running) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), marked).await.expect("a mark");
+        let state = shared.state.query("q").expect("readable").expect("known");
+        assert!(state.last_run.is_some() && state.sql == "SELECT sleep(60)", "{state:?}");
+        // The daemon is told to stop: the query is not taken for a killer.
+        running.abort();
+        shared.state.ended("q").expect("written");
+        assert!(!shared.state.query("q").expect("readable").expect("known").is_running);
     }
 }

@@ -26,7 +26,7 @@ enum Severity {
 
 impl Status {
     pub(crate) fn new(file: Option<&Path>, host: &str) -> Result<Self> {
-        Ok(Self { file: file.map(Appender::new).transpose()?, host: host.to_owned() })
+        Ok(Self { file: file.map(|file| Appender::new(file, false)).transpose()?, host: host.to_owned() })
     }
 
     #[track_caller]

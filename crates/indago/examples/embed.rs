@@ -1,11 +1,15 @@
-//! Embeds the engine: one query, its Arrow record batches as they come, its warnings, and what its scans did.
+//! Embeds the engine: one query, its Arrow record batches as they come, what Arrow does with them, its warnings, and
+//! what its scans did.
 //!
 //! `cargo run --example embed`
 
 use std::error::Error;
 
-use indago::arrow::cast::AsArray;
-use indago::arrow::types::Int64Type;
+use indago::arrow::array::AsArray;
+use indago::arrow::compute::concat_batches;
+use indago::arrow::datatypes::Int64Type;
+use indago::arrow::ipc::reader::StreamReader;
+use indago::arrow::ipc::writer::StreamWriter;
 use indago::futures::StreamExt;
 use indago::{Defaults, Engine};
 
@@ -18,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let query = engine.query(&format!("SELECT pid, name, parent FROM processes WHERE pid = {me}")).await?;
     println!("columns: {:?}", query.schema().fields().iter().map(|field| field.name()).collect::<Vec<_>>());
 
-    let mut rows = 0;
+    let mut kept = Vec::new();
     let mut batches = query.stream();
     while let Some(batch) = batches.next().await {
         let batch = batch?;
@@ -28,9 +32,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("{} {}", pids.value(row), names.value(row));
             assert_eq!(pids.value(row), me);
         }
-        rows += batch.num_rows();
+        kept.push(batch);
     }
-    assert_eq!(rows, 1, "this process is there once");
+
+    // `indago::arrow` is the whole of the arrow crate: its kernels, its formats.
+    let whole = concat_batches(&query.schema(), &kept)?;
+    assert_eq!(whole.num_rows(), 1, "this process is there once");
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &whole.schema())?;
+    writer.write(&whole)?;
+    writer.finish()?;
+    let read = StreamReader::try_new(bytes.as_slice(), None)?.collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(read, [whole]);
 
     for warning in query.warnings() {
         println!("missing: {warning}");

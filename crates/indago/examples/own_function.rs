@@ -5,10 +5,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use indago::arrow::cast::AsArray;
-use indago::arrow::types::Int64Type;
-use indago::arrow::{ArrayRef, StringViewArray};
-use indago::arrow_schema::DataType;
+use indago::arrow::array::{ArrayRef, AsArray, StringViewArray};
+use indago::arrow::datatypes::{DataType, Int64Type};
 use indago::datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use indago::{Defaults, Engine};
 

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use indago::arrow::cast::AsArray;
-use indago::arrow::types::Int64Type;
+use indago::arrow::array::AsArray;
+use indago::arrow::datatypes::Int64Type;
 use indago::{Defaults, Engine};
 use indago_table::prelude::*;
 

@@ -5,8 +5,8 @@
 
 use std::error::Error;
 
-use indago::arrow::cast::AsArray;
-use indago::arrow::types::Int64Type;
+use indago::arrow::array::AsArray;
+use indago::arrow::datatypes::Int64Type;
 use indago::environments::{Environments, Kubernetes};
 use indago::{Code, Defaults, Engine, Limits, Outcome, QueryOptions};
 use indago_testkit::beds::generated::KubeServer;

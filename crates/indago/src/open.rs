@@ -48,6 +48,11 @@ impl Defaults for EngineBuilder {
 
 /// The engine that a configuration describes: its environments' tables, or those of its store; its views and limits.
 pub async fn open(config: &Config) -> Result<Engine, OpenError> {
+    Ok(builder(config)?.build().await?)
+}
+
+/// That engine before it is built, for whoever has tables or functions to add.
+pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let builder = Engine::builder().limits(limits(config)).dialect(match config.sql.dialect {
         SqlDialect::Osquery => Dialect::Osquery,
         SqlDialect::Datafusion => Dialect::DataFusion,
@@ -60,8 +65,7 @@ pub async fn open(config: &Config) -> Result<Engine, OpenError> {
         }
         None => builder.tables(registry::all(&environments(config)?)),
     };
-    let builder = config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql));
-    Ok(builder.build().await?)
+    Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
 }
 
 fn limits(config: &Config) -> Limits {
@@ -85,10 +89,6 @@ fn limits(config: &Config) -> Limits {
 
 /// The environments that a configuration enables.
 fn environments(config: &Config) -> Result<Environments, OpenError> {
-    let host = |root: &std::path::PathBuf| match root == std::path::Path::new("/") {
-        true => Sys::live(),
-        false => Sys::at(root.clone()),
-    };
     // What else is read from files (sockets, kubeconfigs, repositories) is the first host's.
     let roots = &config.host.roots;
     let setting = |message: String| OpenError::Setting { key: "host.roots", message };
@@ -98,7 +98,7 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
     if let Some((_, twice)) = roots.iter().enumerate().find(|(position, root)| roots[..*position].contains(root)) {
         return Err(setting(format!("names {} twice", twice.display())));
     }
-    let hosts: Vec<Sys> = roots.iter().map(host).collect();
+    let hosts: Vec<Sys> = roots.iter().map(Sys::of_root).collect();
     let sys = hosts.first().cloned().unwrap_or_default();
     #[allow(unused_mut, reason = "without any environment there is nothing to set")]
     let mut environments = Environments::default();
@@ -132,7 +132,9 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
             kubeconfig: config.kubernetes.kubeconfig.clone(),
             contexts: config.kubernetes.contexts.clone().unwrap_or_default(),
         };
-        environments.kubernetes = config.kubernetes.enabled.then(|| registry::Kubernetes::new(&sys, settings));
+        // In a pod that looks at its host, the cluster is asked with what the pod was given.
+        let asker = if sys.has_live_kernel() { Sys::live() } else { sys.clone() };
+        environments.kubernetes = config.kubernetes.enabled.then(|| registry::Kubernetes::new(&asker, settings));
     }
     #[cfg(feature = "aws")]
     {

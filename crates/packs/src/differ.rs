@@ -13,24 +13,24 @@ pub struct Difference {
 
 impl Difference {
     /// Compares two results as multisets: a row that is there twice and was there once was added once.
-    pub fn between(previous: &[String], current: &[String]) -> Self {
+    pub fn between(previous: &[impl AsRef<str>], current: &[impl AsRef<str>]) -> Self {
         let mut counts: HashMap<&str, i64> = HashMap::with_capacity(previous.len());
         for row in previous {
-            *counts.entry(row).or_default() += 1;
+            *counts.entry(row.as_ref()).or_default() += 1;
         }
         let mut added = Vec::new();
         for row in current {
-            match counts.get_mut(row.as_str()) {
+            match counts.get_mut(row.as_ref()) {
                 Some(count) if *count > 0 => *count -= 1,
-                _ => added.push(row.clone()),
+                _ => added.push(row.as_ref().to_owned()),
             }
         }
         // What is left over was removed; in the order it had.
         let mut removed = Vec::new();
         for row in previous.iter().rev() {
-            if let Some(count) = counts.get_mut(row.as_str()).filter(|count| **count > 0) {
+            if let Some(count) = counts.get_mut(row.as_ref()).filter(|count| **count > 0) {
                 *count -= 1;
-                removed.push(row.clone());
+                removed.push(row.as_ref().to_owned());
             }
         }
         removed.reverse();

@@ -17,12 +17,14 @@ pub enum PackError {
         reason: String,
     },
     /// A file is not what it should be.
-    #[error("{}:{line}: {message}", file.display())]
+    #[error("{}:{line}:{column}: {message}", file.display())]
     Malformed {
         /// The file.
         file: PathBuf,
         /// Line, from 1.
         line: usize,
+        /// Column in characters, from 1.
+        column: usize,
         /// What is wrong, and what would be right.
         message: String,
     },
@@ -55,6 +57,14 @@ pub enum PackError {
     /// A query failed.
     #[error(transparent)]
     Query(#[from] indago_engine::Error),
+    /// A discovery query has no row, but could not read all.
+    #[error("the query gave no row, but could not read {reason}: {sql}")]
+    Undecided {
+        /// The query.
+        sql: String,
+        /// What it could not read.
+        reason: String,
+    },
     /// Rows cannot be written as JSON.
     #[error("cannot write the rows as JSON: {0}")]
     Rows(String),

@@ -10,8 +10,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indago_config::{Period, closest};
+use indago_config::{Period, closest, one_line, read_text};
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::error::{PackError, Result};
 use crate::pack::{DEFAULT_INTERVAL, Pack, PackQuery, stem};
@@ -20,8 +21,8 @@ use crate::pack::{DEFAULT_INTERVAL, Pack, PackQuery, stem};
 pub(crate) const PACK_FILE: &str = "pack.toml";
 
 /// Keys of a query's header.
-const HEADER_KEYS: [&str; 9] =
-    ["about", "interval", "tags", "snapshot", "removed", "platform", "version", "shard", "timeout"];
+const HEADER_KEYS: [&str; 10] =
+    ["about", "interval", "tags", "snapshot", "removed", "platform", "version", "shard", "timeout", "denylist"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,9 +31,9 @@ struct PackFile {
     description: Option<String>,
     platform: Option<String>,
     version: Option<String>,
-    shard: Option<u32>,
+    shard: Option<Spanned<u32>>,
     discovery: Vec<String>,
-    interval: Option<Period>,
+    interval: Option<Spanned<Period>>,
     /// Names of the queries in the order to run them; the files' names by default.
     queries: Option<Vec<String>>,
 }
@@ -41,22 +42,25 @@ struct PackFile {
 pub(crate) fn load(folder: &Path) -> Result<Pack> {
     let file = folder.join(PACK_FILE);
     let unreadable = |file: &Path, reason: String| PackError::Read { file: file.to_owned(), reason };
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let reason = format!("no {PACK_FILE} in it: a pack is a folder with one, or an osquery `.conf` file");
-            return Err(unreadable(folder, reason));
-        }
-        Err(error) => return Err(unreadable(&file, error.to_string())),
+    if !file.try_exists().unwrap_or(true) {
+        let reason = format!("no {PACK_FILE} in it: a pack is a folder with one, or an osquery `.conf` file");
+        return Err(unreadable(folder, reason));
+    }
+    let text = read_text(&file).map_err(|reason| unreadable(&file, reason))?;
+    let wrong = |at: usize, message: String| {
+        let before = &text[..text.floor_char_boundary(at)];
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
+        PackError::Malformed { file: file.clone(), line, column, message }
     };
-    let about: PackFile = toml::from_str(&text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start.min(text.len()));
-        PackError::Malformed {
-            file: file.clone(),
-            line: text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1,
-            message: error.message().trim().replace('\n', "; "),
-        }
-    })?;
+    let about: PackFile = toml::from_str(&text)
+        .map_err(|error| wrong(error.span().map_or(0, |span| span.start), one_line(error.message())))?;
+    if let Some(interval) = about.interval.as_ref().filter(|interval| interval.get_ref().0.as_secs() == 0) {
+        return Err(wrong(interval.span().start, "`interval`: must be at least `1s`".into()));
+    }
+    if let Some(shard) = about.shard.as_ref().filter(|shard| !(1..=100).contains(shard.get_ref())) {
+        return Err(wrong(shard.span().start, "`shard`: is a percentage of hosts: 1 to 100".into()));
+    }
     let files = match &about.queries {
         Some(names) => names.iter().map(|name| folder.join(format!("{name}.sql"))).collect(),
         None => sql_files(folder)?,
@@ -64,7 +68,7 @@ pub(crate) fn load(folder: &Path) -> Result<Pack> {
     if files.is_empty() {
         return Err(unreadable(folder, "no `.sql` file in it".into()));
     }
-    let interval = about.interval.map_or(DEFAULT_INTERVAL, |interval| interval.0);
+    let interval = about.interval.map_or(DEFAULT_INTERVAL, |interval| interval.into_inner().0);
     let queries = files.iter().map(|file| query(file, interval)).collect::<Result<_>>()?;
     Ok(Pack {
         name: about.name.unwrap_or_else(|| stem(folder)),
@@ -72,7 +76,7 @@ pub(crate) fn load(folder: &Path) -> Result<Pack> {
         description: about.description,
         platform: about.platform,
         version: about.version,
-        shard: about.shard,
+        shard: about.shard.map(Spanned::into_inner),
         discovery: about.discovery,
         queries,
     })
@@ -98,16 +102,20 @@ fn sql_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn query(file: &Path, interval: Duration) -> Result<PackQuery> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| PackError::Read { file: file.to_owned(), reason: error.to_string() })?;
+    let text = read_text(file).map_err(|reason| PackError::Read { file: file.to_owned(), reason })?;
     parse(&text, file, interval)
 }
 
 /// Reads a query under its header.
 pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQuery> {
     let mut query = PackQuery { file: file.to_owned(), interval, ..PackQuery::new(stem(file), text) };
-    let wrong = |line: usize, message: String| PackError::Malformed { file: file.to_owned(), line, message };
-    let mut header: Vec<(usize, String, String)> = Vec::new();
+    let wrong = |(line, column): (usize, usize), message: String| PackError::Malformed {
+        file: file.to_owned(),
+        line,
+        column,
+        message,
+    };
+    let mut header: Vec<((usize, usize), String, String)> = Vec::new();
     let mut first = 1;
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;
@@ -121,15 +129,16 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
         match comment.split_once(':') {
             Some((key, value)) if is_key(key.trim()) => {
                 let key = key.trim();
+                let place = (number, line.find(key).map_or(1, |start| line[..start].chars().count() + 1));
                 if !HEADER_KEYS.contains(&key) {
                     let hint = closest(key, HEADER_KEYS).map(|key| format!("; did you mean `{key}`?"));
                     let hint = hint.unwrap_or_else(|| format!("; known are {}", HEADER_KEYS.join(", ")));
-                    return Err(wrong(number, format!("unknown key `{key}` in the header{hint}")));
+                    return Err(wrong(place, format!("unknown key `{key}` in the header{hint}")));
                 }
                 if header.iter().any(|(_, known, _)| known == key) {
-                    return Err(wrong(number, format!("`{key}` stands twice in the header")));
+                    return Err(wrong(place, format!("`{key}` stands twice in the header; remove one of them")));
                 }
-                header.push((number, key.to_owned(), value.trim().to_owned()));
+                header.push((place, key.to_owned(), value.trim().to_owned()));
             }
             // A line without a key goes on with the one before.
             _ => {
@@ -140,12 +149,13 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
         }
     }
     if text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("--")) {
-        return Err(wrong(text.lines().count().max(1), "no SQL under the header".into()));
+        let message = "no SQL under the header; write the query below the comment lines".into();
+        return Err(wrong((text.lines().count().max(1), 1), message));
     }
     query.line = first;
-    for (line, key, value) in header {
-        let wrong = |message: String| wrong(line, format!("`{key}`: {message}"));
-        let flag = || value.parse::<bool>().map_err(|_| wrong(format!("`{value}` is neither true nor false")));
+    for (place, key, value) in header {
+        let wrong = |message: String| wrong(place, format!("`{key}`: {message}"));
+        let flag = || value.parse::<bool>().map_err(|_| wrong(format!("`{value}` is neither `true` nor `false`")));
         let period = || value.parse::<Period>().map(|period| period.0).map_err(|error| wrong(error.to_string()));
         match key.as_str() {
             "about" => query.description = Some(value),
@@ -156,6 +166,7 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
             }
             "snapshot" => query.snapshot = flag()?,
             "removed" => query.removed = flag()?,
+            "denylist" => query.denylist = flag()?,
             "platform" => query.platform = Some(value),
             "version" => query.version = Some(value),
             "shard" => {
@@ -234,7 +245,18 @@ mod tests {
         assert_eq!(Pack::load(folder.path()).expect("valid").queries[0].name, "b");
         write("pack.toml", "\ncolour = 1\n");
         let error = Pack::load(folder.path()).expect_err("unknown key").to_string();
-        assert!(error.contains("pack.toml:2: unknown field `colour`"), "{error}");
+        assert!(error.contains("pack.toml:2:1: unknown field `colour`, expected one of `name`"), "{error}");
+        for (text, expected) in [
+            ("version = \"1\"\nshard = \"x\"\n", "pack.toml:2:9: "),
+            ("shard = 101\n", "pack.toml:1:9: `shard`: is a percentage of hosts: 1 to 100"),
+            ("interval = \"0s\"\n", "pack.toml:1:12: `interval`: must be at least `1s`"),
+            ("interval = \"often\"\n", "pack.toml:1:12: `often` is not a length of time; write for example"),
+            ("name = \"ä\" x\n", "pack.toml:1:12: "),
+        ] {
+            write("pack.toml", text);
+            let error = Pack::load(folder.path()).expect_err(text).to_string();
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        }
         assert_eq!(
             pack.query("c").expect_err("unknown").to_string(),
             format!("the pack {} has no query `c`; did you mean `a`?", pack.name)

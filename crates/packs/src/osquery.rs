@@ -9,9 +9,6 @@ use crate::error::{PackError, Result};
 use crate::locate;
 use crate::pack::{LONGEST_INTERVAL, Pack, PackQuery, stem};
 
-/// osquery's own bound.
-const LARGEST: usize = 4 << 20;
-
 /// Keys of a query, and whether they mean something here.
 const QUERY_KEYS: [&str; 12] = [
     "query",
@@ -28,29 +25,38 @@ const QUERY_KEYS: [&str; 12] = [
     "startup_priority",
 ];
 
+/// What a pack looks like.
+const PACK_SHAPE: &str = r#"{"queries": {"<name>": {"query": "SELECT ..", "interval": 60}}}"#;
+
 /// Reads a pack.
 pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
-    if text.len() > LARGEST {
-        return Err(PackError::Read { file: file.to_owned(), reason: "larger than 4 MiB".into() });
-    }
     let source = Source::new(text, file);
     let document: Value = serde_json::from_str(&source.json).map_err(|error| {
         let what = error.to_string();
         let what = what.split(" at line ").next().unwrap_or_default();
-        source.wrong_at_line(error.line(), format!("not valid JSON: {what}"))
+        let advice = match what {
+            "trailing comma" => "; remove the comma before the closing bracket",
+            what if what.starts_with("EOF ") => "; the file ends early: close what is open",
+            what if what.contains("control character") => {
+                "; write `\\n` for a line break in text, or end the line with `\\`"
+            }
+            _ => "",
+        };
+        source.wrong_at(source.offset_of(error.line(), error.column()), format!("not valid JSON: {what}{advice}"))
     })?;
     let Value::Object(document) = &document else {
-        return Err(source.wrong(&[], "a pack is a JSON object: { \"queries\": { ... } }"));
+        return Err(source.wrong(&[], format!("a pack is a JSON object: {PACK_SHAPE}")));
     };
     let Some(queries) = document.get("queries") else {
         let hint = match (document.contains_key("schedule"), document.contains_key("packs")) {
-            (false, false) => "",
-            _ => "; this is a daemon's configuration: give the file of one of its packs",
+            (false, false) => format!("; write {PACK_SHAPE}"),
+            _ => "; this is a daemon's configuration: give the file of one of its packs".to_owned(),
         };
         return Err(source.wrong(&[], format!("no `queries` in the pack{hint}")));
     };
     let Value::Object(queries) = queries else {
-        return Err(source.wrong(&["queries"], "`queries` must be an object: name to query"));
+        let message = format!("`queries` must be an object, query by name: {PACK_SHAPE}");
+        return Err(source.wrong(&["queries"], message));
     };
     let pack = Pack {
         name: stem(file),
@@ -69,7 +75,7 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
 struct Source<'a> {
     file: &'a Path,
     json: String,
-    /// Line in the file of each line of the JSON.
+    /// Where each line of the file begins in the JSON.
     lines: Vec<usize>,
 }
 
@@ -79,12 +85,10 @@ impl<'a> Source<'a> {
         let mut json = String::with_capacity(text.len());
         let mut lines = Vec::new();
         let mut joined = false;
-        for (number, line) in text.lines().enumerate() {
+        for line in text.lines() {
             let start = line.trim_start();
             let comment = !joined && (start.starts_with("//") || start.starts_with('#'));
-            if !joined {
-                lines.push(number + 1);
-            }
+            lines.push(json.len());
             let line = if comment { "" } else { line };
             joined = line.ends_with('\\');
             json.push_str(line.strip_suffix('\\').unwrap_or(line));
@@ -95,19 +99,31 @@ impl<'a> Source<'a> {
         Self { file, json, lines }
     }
 
-    fn wrong_at_line(&self, line: usize, message: impl Into<String>) -> PackError {
-        let index = line.clamp(1, self.lines.len().max(1)) - 1;
-        let line = self.lines.get(index).copied().unwrap_or(1);
-        PackError::Malformed { file: self.file.to_owned(), line, message: message.into() }
+    /// The offset of a line and column of the JSON, both from 1.
+    fn offset_of(&self, line: usize, column: usize) -> usize {
+        let start = self.json.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
+        self.json.floor_char_boundary(start + column.saturating_sub(1))
     }
 
-    fn line(&self, path: &[&str]) -> usize {
-        let offset = locate::offset(&self.json, path).unwrap_or(0);
-        self.json[..offset].matches('\n').count() + 1
+    /// Line and column in the file, from 1, of an offset of the JSON.
+    fn place(&self, offset: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let before = self.json.get(start..offset).unwrap_or_default();
+        (line, before.trim_end_matches('\n').chars().count() + 1)
+    }
+
+    fn wrong_at(&self, offset: usize, message: impl Into<String>) -> PackError {
+        let (line, column) = self.place(offset);
+        PackError::Malformed { file: self.file.to_owned(), line, column, message: message.into() }
+    }
+
+    fn offset(&self, path: &[&str]) -> usize {
+        locate::offset(&self.json, path).unwrap_or(0)
     }
 
     fn wrong(&self, path: &[&str], message: impl Into<String>) -> PackError {
-        self.wrong_at_line(self.line(path), message)
+        self.wrong_at(self.offset(path), message)
     }
 
     fn text(&self, value: Option<&Value>, path: &[&str]) -> Result<Option<String>> {
@@ -115,12 +131,12 @@ impl<'a> Source<'a> {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(_) => Err(self.wrong(path, format!("`{}` must be text", path.join(".")))),
+            Some(_) => Err(self.wrong(path, format!("`{}` must be text in quotes", path.join(".")))),
         }
     }
 
     fn texts(&self, value: Option<&Value>, path: &[&str]) -> Result<Vec<String>> {
-        let wrong = || self.wrong(path, format!("`{}` must be a list of queries", path.join(".")));
+        let wrong = || self.wrong(path, format!("`{}` must be a list of queries: [\"SELECT ..\"]", path.join(".")));
         match value {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(items)) => {
@@ -138,7 +154,9 @@ impl<'a> Source<'a> {
             Some(Value::String(text)) => text.trim().parse().ok(),
             Some(_) => None,
         };
-        number.map(Some).ok_or_else(|| self.wrong(path, format!("`{}` must be a whole number", path.join("."))))
+        number
+            .map(Some)
+            .ok_or_else(|| self.wrong(path, format!("`{}` must be a whole number, such as 60", path.join("."))))
     }
 
     fn shard(&self, value: Option<&Value>, path: &[&str]) -> Result<Option<u32>> {
@@ -167,7 +185,10 @@ impl<'a> Source<'a> {
     fn query(&self, name: &str, value: &Value) -> Result<PackQuery> {
         let at = |key: &'static str| ["queries", name, key].map(str::to_owned);
         let Value::Object(keys) = value else {
-            return Err(self.wrong(&["queries", name], format!("query `{name}` must be an object with a `query`")));
+            return Err(self.wrong(
+                &["queries", name],
+                format!("query `{name}` must be an object: {{\"query\": \"SELECT ..\", \"interval\": 60}}"),
+            ));
         };
         let path = |key: &'static str| at(key);
         macro_rules! read {
@@ -189,12 +210,11 @@ impl<'a> Source<'a> {
             let message = format!("`queries.{name}.interval` must be from 1 to {} seconds", LONGEST_INTERVAL.as_secs());
             return Err(self.wrong(&["queries", name, "interval"], message));
         }
-        let line = self.line(&["queries", name]);
         Ok(PackQuery {
             name: name.to_owned(),
             sql,
             file: self.file.to_owned(),
-            line: self.lines.get(line - 1).copied().unwrap_or(line),
+            line: self.place(self.offset(&["queries", name])).0,
             description: read!(text, "description"),
             tags: Vec::new(),
             interval,
@@ -204,6 +224,7 @@ impl<'a> Source<'a> {
             version: read!(text, "version"),
             shard: read!(shard, "shard"),
             timeout: None,
+            denylist: read!(flag, "denylist").or(read!(flag, "blacklist")).unwrap_or(true),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{PackError, Result};
+use crate::run::is_event_table;
 use crate::{native, osquery, platform};
 
 /// Interval of a query that names none.
@@ -62,6 +63,8 @@ pub struct PackQuery {
     pub shard: Option<u32>,
     /// Time after which it is cancelled.
     pub timeout: Option<Duration>,
+    /// Whether it is left out for a while after it killed the daemon.
+    pub denylist: bool,
 }
 
 impl Pack {
@@ -80,11 +83,7 @@ impl Pack {
         if path.extension().is_some_and(|extension| extension == "sql") {
             return native::load_query(path);
         }
-        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            unreadable(format!("not UTF-8 text (byte {} is not)", error.utf8_error().valid_up_to() + 1))
-        })?;
-        osquery::parse(&text, path)
+        osquery::parse(&indago_config::read_text(path).map_err(unreadable)?, path)
     }
 
     /// A query by its name.
@@ -120,6 +119,7 @@ impl PackQuery {
             version: None,
             shard: None,
             timeout: None,
+            denylist: true,
         }
     }
 
@@ -134,6 +134,13 @@ impl PackQuery {
         self.sql[header..].trim()
     }
 
+    /// Whether it may be left out after it killed the daemon. What is not read from a table of events in time is lost, so
+    /// queries over such tables always run.
+    pub fn may_be_denied(&self) -> bool {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        self.denylist && !self.statement().split(|c: char| !is_word(c)).any(is_event_table)
+    }
+
     /// Why the query is not for this host; `None` if it is.
     pub fn mismatch(&self, platform: &str) -> Option<String> {
         platform::mismatch("the query", self.platform.as_deref(), self.version.as_deref(), platform)
@@ -144,4 +151,24 @@ impl PackQuery {
 pub(crate) fn stem(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_else(|| "pack".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_over_events_are_never_denied() {
+        for (sql, expected) in [
+            ("SELECT * FROM processes", true),
+            ("SELECT * FROM process_events WHERE uid = 0", false),
+            ("SELECT 1 FROM main.\"file_events\" AS e", false),
+            ("SELECT * FROM kubernetes_events", true),
+            ("SELECT my_events_count FROM t", true),
+        ] {
+            assert_eq!(PackQuery::new("q", sql).may_be_denied(), expected, "{sql}");
+        }
+        let always = PackQuery { denylist: false, ..PackQuery::new("q", "SELECT 1") };
+        assert!(!always.may_be_denied());
+    }
 }

@@ -6,9 +6,10 @@ use arrow_array::RecordBatch;
 use futures::StreamExt;
 use indago_engine::{Engine, QueryOptions, Warning};
 
-use crate::error::Result;
+use crate::error::{PackError, Result};
 use crate::pack::{Pack, PackQuery};
 use crate::platform::PLATFORM;
+use crate::unread::Unread;
 
 /// What became of one query.
 #[derive(Debug)]
@@ -23,6 +24,30 @@ pub struct Report {
     pub elapsed: Duration,
     /// What was missing from the rows.
     pub warnings: Vec<Warning>,
+    /// What was not read whole.
+    pub unread: Unread,
+    /// Whether a table of events is among those read.
+    pub reads_events: bool,
+}
+
+impl Report {
+    /// The report of a query that has not run.
+    pub fn new(query: &str, status: Status) -> Self {
+        Self {
+            query: query.to_owned(),
+            status,
+            rows: 0,
+            elapsed: Duration::ZERO,
+            warnings: Vec::new(),
+            unread: Unread::default(),
+            reads_events: false,
+        }
+    }
+}
+
+/// Whether a table holds events, which are given once: osquery names them so. Kubernetes' events are objects like others.
+pub fn is_event_table(table: &str) -> bool {
+    table.ends_with("_events") && !table.starts_with("kubernetes_")
 }
 
 /// How a query ended.
@@ -55,13 +80,7 @@ pub async fn run(
     mut on_batch: impl FnMut(RecordBatch),
 ) -> Report {
     let began = Instant::now();
-    let mut report = Report {
-        query: query.name.clone(),
-        status: Status::Ok,
-        rows: 0,
-        elapsed: Duration::ZERO,
-        warnings: Vec::new(),
-    };
+    let mut report = Report::new(&query.name, Status::Ok);
     if let Some(reason) = query.mismatch(PLATFORM) {
         report.status = Status::Skipped(reason);
         return report;
@@ -84,13 +103,16 @@ pub async fn run(
                 }
             }
             report.warnings = running.warnings();
+            report.unread = Unread::of(&running);
+            report.reads_events = running.scans().iter().any(|scan| is_event_table(&scan.table));
         }
     }
     report.elapsed = began.elapsed();
     report
 }
 
-/// Why a pack does not apply to this host: its platform, its version, or a discovery query without a row.
+/// Why a pack does not apply to this host: its platform, its version, or a discovery query without a row. A query that
+/// has no row, but could not read all, decides nothing: that is an error.
 pub async fn discover(engine: &Engine, pack: &Pack, options: &QueryOptions) -> Result<Option<String>> {
     if let Some(reason) = pack.mismatch(PLATFORM) {
         return Ok(Some(reason));
@@ -104,6 +126,9 @@ pub async fn discover(engine: &Engine, pack: &Pack, options: &QueryOptions) -> R
                 found = true;
                 break;
             }
+        }
+        if let Some(reason) = (!found).then(|| Unread::of(&query)).as_ref().and_then(|unread| unread.reasons().next()) {
+            return Err(PackError::Undecided { sql: sql.clone(), reason: reason.to_owned() });
         }
         if !found {
             return Ok(Some(format!("the discovery query gave no row: {sql}")));

@@ -7,19 +7,23 @@ use rand::{Rng, RngExt};
 use crate::differ::Difference;
 use crate::pack::PackQuery;
 use crate::state::QueryState;
+use crate::unread::Unread;
 
 /// A query of a schedule under its full name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scheduled {
-    /// `pack_<pack>_<query>` for a query of a pack, its own name otherwise.
+    /// `pack_<pack>_<query>` for a query of a pack, its own name otherwise and in the pack `main`.
     pub name: String,
     /// The query.
     pub query: PackQuery,
 }
 
+/// The pack whose queries have no prefix; osquery's own schedule is a pack of that name.
+const MAIN_PACK: &str = "main";
+
 /// The name under which a pack's query is scheduled and logged.
 pub fn scheduled_name(pack: &str, query: &str) -> String {
-    format!("pack_{pack}_{query}")
+    if pack == MAIN_PACK { query.to_owned() } else { format!("pack_{pack}_{query}") }
 }
 
 /// An interval moved at random by up to `percent`; whole seconds, at least one.
@@ -55,28 +59,62 @@ pub fn next_run(state: &QueryState, now: u64) -> u64 {
     }
 }
 
+/// The rows that a run gave.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// All of them.
+    pub rows: &'a [String],
+    /// Whether a table of events is among those read: each run then gives new rows, and none is compared.
+    pub are_events: bool,
+    /// What was not read whole.
+    pub unread: &'a Unread,
+}
+
 /// A result compared with the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// What to remember.
     pub state: QueryState,
+    /// The rows to compare the next result with.
+    pub rows: Vec<String>,
     /// What to log; `None` if there is nothing to say.
     pub difference: Option<Difference>,
+    /// Rows that were left as they were, because what they come from was not read whole.
+    pub held: usize,
 }
 
-/// Compares a result with the one before. A new query, changed SQL or a changed epoch makes it a first result, all of
-/// whose rows were added and whose counter is 0.
-pub fn settle(state: &QueryState, previous: &[String], query: &PackQuery, rows: &[String], epoch: u64) -> Settled {
-    let first = !state.has_result || state.epoch != epoch || state.sql != query.sql;
-    let mut difference = Difference::between(if first { &[] } else { previous }, rows);
+/// Compares a result with the one before.
+///
+/// A new query and a changed epoch make it a first result, all of whose rows were added and whose counter is 0. From
+/// then on the counter grows with each result that differs, whatever becomes of its rows in the log. Changed SQL is
+/// compared like any other. Rows of what was not read whole stay as they were.
+pub fn settle(state: &QueryState, previous: &[String], query: &PackQuery, result: Rows<'_>, epoch: u64) -> Settled {
+    let first = !state.has_result || state.epoch != epoch;
+    // Events are given once: none is held back.
+    let is_held = |row: &&String| !result.are_events && result.unread.holds(row);
+    let (new_held, new): (Vec<&String>, Vec<&String>) = result.rows.iter().partition(is_held);
+    let old = if first || result.are_events { &[] } else { previous };
+    let (old_held, old): (Vec<&String>, Vec<&String>) = old.iter().partition(is_held);
+    let mut difference = Difference::between(&old, &new);
+    let held = new_held.len().max(old_held.len());
+    if first && !result.unread.is_empty() && new.is_empty() {
+        // Nothing could be read: the first result is yet to come.
+        return Settled { state: state.clone(), rows: previous.to_vec(), difference: None, held };
+    }
+    let before = if first { 0 } else { state.counter };
+    let counter = before + u64::from(!difference.is_empty() && (!first || result.are_events));
+    let rows = match result.are_events {
+        true => Vec::new(),
+        false => old_held.into_iter().chain(new).cloned().collect(),
+    };
     if !query.removed {
         difference.removed.clear();
     }
-    let logged = !difference.is_empty();
-    let counter = if first { 0 } else { state.counter + u64::from(logged) };
     Settled {
-        state: QueryState { sql: query.sql.clone(), epoch, counter, has_result: true, ..state.clone() },
-        difference: logged.then_some(difference),
+        state: QueryState { epoch, counter, has_result: true, ..state.clone() },
+        rows,
+        difference: (!difference.is_empty()).then_some(difference),
+        held,
     }
 }
 
@@ -127,25 +165,105 @@ mod tests {
         assert_eq!(next_run(&state(Some(9999)), 1000), 1060, "the clock was set back");
     }
 
+    /// Settles a result that was read whole, and gives what was logged with its counter.
+    fn run(
+        state: &mut QueryState,
+        kept: &mut Vec<String>,
+        query: &PackQuery,
+        result: &str,
+        epoch: u64,
+    ) -> (u64, String) {
+        let unread = Unread::default();
+        let result = rows(result);
+        let settled = settle(state, kept, query, Rows { rows: &result, are_events: false, unread: &unread }, epoch);
+        (*state, *kept) = (settled.state, settled.rows);
+        let logged = settled.difference.unwrap_or_default();
+        (state.counter, format!("-{} +{}", logged.removed.join(" "), logged.added.join(" ")))
+    }
+
     #[test]
     fn counters_are_osquerys() {
+        let (mut state, mut kept) = (QueryState::default(), Vec::new());
         let query = PackQuery::new("q", "SELECT 1");
-        let first = settle(&QueryState::default(), &[], &query, &rows("a b"), 5);
-        assert_eq!((first.state.counter, first.state.epoch), (0, 5));
-        assert_eq!(first.difference.expect("a first result").added, rows("a b"));
-        let same = settle(&first.state, &rows("a b"), &query, &rows("b a"), 5);
-        assert_eq!((same.state.counter, same.difference), (0, None));
-        let next = settle(&same.state, &rows("b a"), &query, &rows("a c"), 5);
-        assert_eq!(next.state.counter, 1);
-        assert_eq!(next.difference.expect("changed"), Difference { removed: rows("b"), added: rows("c") });
-        // A changed epoch, or changed SQL, begins anew.
-        let epoch = settle(&next.state, &rows("a c"), &query, &rows("a c"), 6);
-        assert_eq!((epoch.state.counter, epoch.difference.expect("all rows").added), (0, rows("a c")));
+        let quiet = PackQuery { removed: false, ..query.clone() };
         let rewritten = PackQuery::new("q", "SELECT 2");
-        assert_eq!(settle(&next.state, &rows("a c"), &rewritten, &rows("a c"), 5).state.counter, 0);
-        // Without removed rows there is nothing to say when rows only go.
-        let quiet = PackQuery { removed: false, ..query };
-        let gone = settle(&next.state, &rows("a c"), &quiet, &rows("a"), 5);
-        assert_eq!((gone.state.counter, gone.difference), (1, None));
+        for (step, query, result, epoch, counter, logged) in [
+            ("a first result", &query, "a b", 5, 0, "- +a b"),
+            ("the same rows in another order", &query, "b a", 5, 0, "- +"),
+            ("a change", &query, "a c", 5, 1, "-b +c"),
+            ("other SQL that gives the same", &rewritten, "a c", 5, 1, "- +"),
+            ("other SQL that gives something else", &query, "a d", 5, 2, "-c +d"),
+            ("a removal that is hidden counts", &quiet, "a", 5, 3, "- +"),
+            ("what was removed is forgotten", &quiet, "a d", 5, 4, "- +d"),
+            ("the same rows in another epoch", &query, "a d", 6, 0, "- +a d"),
+            ("another epoch without rows", &query, "", 7, 0, "- +"),
+            ("then a row", &query, "a", 7, 1, "- +a"),
+        ] {
+            assert_eq!(run(&mut state, &mut kept, query, result, epoch), (counter, logged.to_owned()), "{step}");
+        }
+    }
+
+    #[test]
+    fn events_are_not_compared_and_count_from_1() {
+        let unread = Unread::default();
+        let query = PackQuery::new("q", "SELECT 1 FROM process_events");
+        let mut state = QueryState::default();
+        for (result, epoch, counter, added) in
+            [("", 1, 0, ""), ("a", 1, 1, "a"), ("a", 1, 2, "a"), ("", 1, 2, ""), ("a a", 2, 1, "a a")]
+        {
+            let result = rows(result);
+            let result = Rows { rows: &result, are_events: true, unread: &unread };
+            let settled = settle(&state, &[], &query, result, epoch);
+            assert_eq!((settled.state.counter, settled.rows.len()), (counter, 0));
+            let logged = settled.difference.unwrap_or_default();
+            assert_eq!((logged.removed, logged.added), (Vec::new(), rows(added)));
+            state = settled.state;
+        }
+    }
+
+    /// One part of a table, cluster `b`, cannot be read: its rows are neither removed nor added.
+    #[test]
+    fn rows_of_what_was_not_read_stay_as_they_were() {
+        let row = |cluster: &str, name: &str| format!(r#"{{"cluster":"{cluster}","name":"{name}"}}"#);
+        let query = PackQuery::new("q", "SELECT cluster, name FROM kubernetes_pods");
+        let (all, b) = (Unread::default(), Unread::of_slice(&[("cluster", "b")]));
+        let mut state = QueryState::default();
+        let mut kept = Vec::new();
+        for (step, unread, result, counter, removed, added) in [
+            ("both", &all, vec![row("a", "1"), row("b", "1")], 0, vec![], vec![row("a", "1"), row("b", "1")]),
+            ("b is gone", &b, vec![row("a", "1")], 0, vec![], vec![]),
+            ("b is gone, a changes", &b, vec![row("a", "2")], 1, vec![row("a", "1")], vec![row("a", "2")]),
+            ("b is read in part", &b, vec![row("a", "2"), row("b", "9")], 1, vec![], vec![]),
+            ("a row that names no cluster may be b's", &b, vec![row("a", "2"), row("", "x")], 1, vec![], vec![]),
+            ("b is back", &all, vec![row("a", "2"), row("b", "1")], 1, vec![], vec![]),
+            ("b has changed", &all, vec![row("a", "2"), row("b", "2")], 2, vec![row("b", "1")], vec![row("b", "2")]),
+        ] {
+            let result = Rows { rows: &result, are_events: false, unread };
+            let settled = settle(&state, &kept, &query, result, 0);
+            assert_eq!(settled.state.counter, counter, "{step}");
+            assert_eq!(settled.difference.unwrap_or_default(), Difference { removed, added }, "{step}");
+            (state, kept) = (settled.state, settled.rows);
+        }
+        assert_eq!(kept, [row("a", "2"), row("b", "2")]);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_told_apart_all_stay() {
+        let query = PackQuery::new("q", "SELECT count(*) AS n FROM kubernetes_pods");
+        let some = Unread::of_slice(&[]);
+        let state = QueryState { has_result: true, counter: 3, ..QueryState::default() };
+        let (kept, result) = (rows(r#"{"n":"5"}"#), rows(r#"{"n":"2"}"#));
+        let result = Rows { rows: &result, are_events: false, unread: &some };
+        let settled = settle(&state, &kept, &query, result, 0);
+        assert_eq!((settled.difference, settled.state, settled.rows, settled.held), (None, state, kept, 1));
+        // Before anything was read there is no first result.
+        let settled = settle(&QueryState::default(), &[], &query, result, 0);
+        assert_eq!((settled.difference, settled.state), (None, QueryState::default()));
+    }
+
+    #[test]
+    fn a_pack_named_main_gives_no_prefix() {
+        assert_eq!(scheduled_name("ir", "shells"), "pack_ir_shells");
+        assert_eq!(scheduled_name("main", "shells"), "shells");
     }
 }

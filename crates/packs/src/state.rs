@@ -1,6 +1,6 @@
 //! What a schedule remembers over restarts: previous rows, counters, intervals and times of the last runs.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ const ROWS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("rows");
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QueryState {
-    /// Its SQL, by which a query that was rewritten under the same name is noticed.
+    /// Its SQL when it last began.
     pub sql: String,
     /// The epoch of its last result.
     pub epoch: u64,
@@ -30,6 +30,18 @@ pub struct QueryState {
     pub splayed: u64,
     /// When it last began, in Unix seconds.
     pub last_run: Option<u64>,
+    /// Whether it has begun and not ended: what is still so at a start was running when the daemon was killed.
+    pub is_running: bool,
+    /// Whether it may have killed the daemon, as several were running: it then runs alone.
+    pub is_suspect: bool,
+    /// When it may run again, in Unix seconds, after it killed the daemon.
+    pub denied_until: Option<u64>,
+    /// How often it ran.
+    pub executions: u64,
+    /// How many of these failed.
+    pub failures: u64,
+    /// How many of these could not read all.
+    pub incomplete: u64,
 }
 
 /// The state file.
@@ -114,6 +126,20 @@ impl State {
         })
     }
 
+    /// Remembers that a query runs no more, whatever else is remembered of it.
+    pub fn ended(&self, name: &str) -> Result<()> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(QUERIES)?;
+            let known = table.get(name)?.and_then(|bytes| serde_json::from_slice::<QueryState>(bytes.value()).ok());
+            if let Some(state) = known.filter(|state| state.is_running)
+                && let Ok(bytes) = serde_json::to_vec(&QueryState { is_running: false, ..state })
+            {
+                table.insert(name, bytes.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
     /// Forgets queries that are not among those named.
     pub fn keep_only(&self, names: &[&str]) -> Result<()> {
         self.write(|transaction| {
@@ -130,9 +156,17 @@ impl State {
     }
 }
 
-/// Makes sure that the file is there. Nobody but its owner reads a new one: rows may hold what only root may read.
+/// Makes sure that the file is there, and still is after a crash. Nobody but its owner reads a new one: rows may hold what
+/// only root may read.
 fn create_private(file: &Path) -> std::io::Result<()> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(drop)
+    match OpenOptions::new().append(true).create_new(true).mode(0o600).open(file) {
+        Ok(_) => {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn lowercase(message: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use indago::packs::ScheduleTable;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::arguments::Common;
@@ -15,10 +16,12 @@ pub(crate) fn run(queries: &Runtime, common: &Common) -> Result {
 }
 
 async fn daemon(queries: &Handle, common: &Common) -> Result {
-    let stop = interrupt::told_to_stop()?;
+    let told = interrupt::told()?;
     let config = setup::config(common, None)?;
-    let engine = setup::engine(&config).await?;
-    match Box::pin(indago_daemon::run(engine, &config, queries, stop)).await {
+    let table = ScheduleTable::default();
+    let builder = indago::builder(&config).map_err(Error::usage)?;
+    let engine = builder.table(table.table()).build().await.map_err(Error::usage)?;
+    match Box::pin(indago_daemon::run(engine, &config, table, queries, told)).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(Error::usage(error)),
     }

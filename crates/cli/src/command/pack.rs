@@ -96,13 +96,7 @@ async fn rows(
 }
 
 fn passed_over(query: &PackQuery, reason: &str) -> Report {
-    Report {
-        query: query.name.clone(),
-        status: Status::Skipped(reason.to_owned()),
-        rows: 0,
-        elapsed: std::time::Duration::ZERO,
-        warnings: Vec::new(),
-    }
+    Report::new(&query.name, Status::Skipped(reason.to_owned()))
 }
 
 fn code_of(report: &Report) -> u8 {

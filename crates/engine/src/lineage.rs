@@ -1,0 +1,217 @@
+//! Which columns of a result hold the columns of the tables that it was read from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DFSchema, JoinType};
+use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, Window};
+
+/// One scan of a table, and where the result shows its columns as they are.
+///
+/// A row of the result that shows a value there was made of rows of the scan with that value and of no others: whoever
+/// knows that a scan lacks the rows of one cluster knows from the column `cluster` which rows of the result that concerns.
+/// A column that does not decide this (under a LIMIT, an aggregate over several of its values) is not listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// The table.
+    pub table: String,
+    /// Positions in the result, by column of the table.
+    pub columns: BTreeMap<String, BTreeSet<usize>>,
+}
+
+impl Lineage {
+    /// Moves each position to those given for it.
+    fn moved(mut self, to: impl Fn(usize) -> Vec<usize>) -> Self {
+        for places in self.columns.values_mut() {
+            *places = places.iter().flat_map(|place| to(*place)).collect();
+        }
+        self.columns.retain(|_, places| !places.is_empty());
+        self
+    }
+}
+
+/// The scans of a plan.
+pub(crate) fn of(plan: &LogicalPlan) -> Vec<Lineage> {
+    let mut scans = match plan {
+        LogicalPlan::TableScan(scan) => {
+            let fields = scan.projected_schema.fields().iter().enumerate();
+            let columns = fields.map(|(place, field)| (field.name().clone(), BTreeSet::from([place])));
+            // A limit cuts off rows of which other parts would have given some.
+            let columns = if scan.fetch.is_none() { columns.collect() } else { BTreeMap::new() };
+            vec![Lineage { table: scan.table_name.table().to_owned(), columns }]
+        }
+        LogicalPlan::Projection(projection) => {
+            through(of(&projection.input), &projection.expr, projection.input.schema())
+        }
+        LogicalPlan::Filter(filter) => of(&filter.input),
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => of(&sort.input),
+        LogicalPlan::SubqueryAlias(alias) => of(&alias.input),
+        LogicalPlan::Repartition(repartition) => of(&repartition.input),
+        LogicalPlan::Distinct(Distinct::All(input)) => of(input),
+        LogicalPlan::Union(union) => union.inputs.iter().flat_map(|input| of(input)).collect(),
+        LogicalPlan::Join(join) => of_join(join),
+        LogicalPlan::Aggregate(Aggregate { input, group_expr, .. }) => through(of(input), group_expr, input.schema()),
+        LogicalPlan::Window(window) => of_window(window),
+        other => other.inputs().into_iter().flat_map(hidden).collect(),
+    };
+    // Subqueries that are still in expressions show nothing of theirs.
+    let found = plan.apply_subqueries(|subquery| {
+        scans.extend(hidden(subquery));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(found.is_ok(), "nothing here fails");
+    scans
+}
+
+/// The scans of a plan of which the result shows no column.
+fn hidden(plan: &LogicalPlan) -> Vec<Lineage> {
+    of(plan).into_iter().map(|scan| Lineage { columns: BTreeMap::new(), ..scan }).collect()
+}
+
+/// Scans under expressions that become the columns: those that are columns themselves stay.
+fn through(scans: Vec<Lineage>, expressions: &[Expr], input: &DFSchema) -> Vec<Lineage> {
+    let sources: Vec<Option<usize>> = expressions.iter().map(|expr| place_of(expr, input)).collect();
+    let to = |from: usize| (0..sources.len()).filter(|place| sources[*place] == Some(from)).collect();
+    scans.into_iter().map(|scan| scan.moved(to)).collect()
+}
+
+/// The position of the column that an expression is.
+fn place_of(expr: &Expr, input: &DFSchema) -> Option<usize> {
+    match expr {
+        Expr::Alias(alias) => place_of(&alias.expr, input),
+        Expr::Column(column) => input.maybe_index_of_column(column),
+        _ => None,
+    }
+}
+
+fn of_join(join: &Join) -> Vec<Lineage> {
+    let (left, right) = (join.left.schema(), join.right.schema());
+    let width = left.fields().len();
+    let mut scans = of(&join.left);
+    scans.extend(of(&join.right).into_iter().map(|scan| scan.moved(|place| vec![place + width])));
+    // What is equal on both sides is shown by either.
+    for (on_left, on_right) in &join.on {
+        let (Some(on_left), Some(on_right)) = (place_of(on_left, left), place_of(on_right, right)) else { continue };
+        for places in scans.iter_mut().flat_map(|scan| scan.columns.values_mut()) {
+            if places.contains(&on_left) {
+                places.insert(on_right + width);
+            } else if places.contains(&(on_right + width)) {
+                places.insert(on_left);
+            }
+        }
+    }
+    let shown = |place: usize| match join.join_type {
+        JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (place < width).then_some(place),
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => place.checked_sub(width),
+        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => Some(place),
+    };
+    scans.into_iter().map(|scan| scan.moved(|place| shown(place).into_iter().collect())).collect()
+}
+
+/// A window function mixes the rows of a partition: what each of them partitions by still tells rows apart.
+fn of_window(window: &Window) -> Vec<Lineage> {
+    fn partition(expr: &Expr, input: &DFSchema) -> Vec<usize> {
+        match expr {
+            Expr::Alias(alias) => partition(&alias.expr, input),
+            Expr::WindowFunction(function) => {
+                function.params.partition_by.iter().filter_map(|expr| place_of(expr, input)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+    let input = window.input.schema();
+    let partitions: Vec<Vec<usize>> = window.window_expr.iter().map(|expr| partition(expr, input)).collect();
+    let stays = |place: usize| partitions.iter().all(|partition| partition.contains(&place)).then_some(place);
+    of(&window.input).into_iter().map(|scan| scan.moved(|place| stays(place).into_iter().collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_schema::{DataType, Field, Schema};
+    use datafusion::datasource::empty::EmptyTable;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    /// Where the result of a query shows the column `cluster` of each scan.
+    async fn clusters(sql: &str) -> Vec<(String, Vec<usize>)> {
+        let context = SessionContext::new();
+        for table in ["pods", "nodes"] {
+            let fields = ["cluster", "name", "node"].map(|name| Field::new(name, DataType::Utf8, true));
+            let table_of = Arc::new(EmptyTable::new(Arc::new(Schema::new(fields.to_vec()))));
+            context.register_table(table, table_of).expect("registered");
+        }
+        let plan = context.sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let plan = plan.into_optimized_plan().unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let shown = |scan: Lineage| {
+            (scan.table, scan.columns.get("cluster").into_iter().flatten().copied().collect::<Vec<_>>())
+        };
+        let mut scans: Vec<_> = of(&plan).into_iter().map(shown).collect();
+        scans.sort();
+        scans
+    }
+
+    #[tokio::test]
+    async fn columns_are_followed_to_the_result() {
+        for (sql, expected) in [
+            ("SELECT name, cluster AS c FROM pods", vec![("pods", vec![1])]),
+            ("SELECT cluster, cluster AS again FROM pods WHERE name > 'a' ORDER BY name", vec![("pods", vec![0, 1])]),
+            ("SELECT name FROM pods", vec![("pods", vec![])]),
+            ("SELECT upper(cluster) AS cluster FROM pods", vec![("pods", vec![])]),
+            ("SELECT cluster, count(*) FROM pods GROUP BY cluster", vec![("pods", vec![0])]),
+            ("SELECT max(cluster) AS cluster FROM pods", vec![("pods", vec![])]),
+            ("SELECT DISTINCT name, cluster FROM pods", vec![("pods", vec![1])]),
+            ("SELECT cluster FROM pods LIMIT 3", vec![("pods", vec![])]),
+            ("SELECT cluster FROM pods ORDER BY name LIMIT 3", vec![("pods", vec![])]),
+            (
+                "SELECT cluster FROM pods UNION ALL SELECT cluster FROM nodes",
+                vec![("nodes", vec![0]), ("pods", vec![0])],
+            ),
+            ("SELECT cluster, count(*) OVER () FROM pods", vec![("pods", vec![])]),
+            ("SELECT cluster, count(*) OVER (PARTITION BY cluster, node) FROM pods", vec![("pods", vec![0])]),
+            ("SELECT cluster, count(*) OVER (PARTITION BY name) FROM pods", vec![("pods", vec![])]),
+        ] {
+            let found = clusters(sql).await;
+            let found: Vec<(&str, Vec<usize>)> =
+                found.iter().map(|(table, places)| (table.as_str(), places.clone())).collect();
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_join_sets_equal_is_shown_by_either_side() {
+        for (sql, nodes, pods) in [
+            (
+                "SELECT p.cluster, n.name FROM pods p JOIN nodes n ON p.cluster = n.cluster AND p.node = n.name",
+                vec![0],
+                vec![0],
+            ),
+            (
+                "SELECT n.cluster, p.name FROM pods p LEFT JOIN nodes n ON p.cluster = n.cluster AND p.node = n.name",
+                vec![0],
+                vec![0],
+            ),
+            ("SELECT p.cluster, n.name FROM pods p LEFT JOIN nodes n ON p.node = n.name", vec![], vec![0]),
+            ("SELECT p.cluster, n.cluster FROM pods p, nodes n", vec![1], vec![0]),
+            ("SELECT cluster FROM pods p WHERE node IN (SELECT name FROM nodes)", vec![], vec![0]),
+            (
+                "SELECT cluster FROM pods p WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.cluster = p.cluster AND n.name = p.node)",
+                vec![0],
+                vec![0],
+            ),
+            ("SELECT cluster, (SELECT count(*) FROM nodes) FROM pods", vec![], vec![0]),
+            (
+                "SELECT p.cluster, q.n FROM pods p JOIN (SELECT cluster, count(*) AS n FROM nodes GROUP BY cluster) q USING (cluster)",
+                vec![0],
+                vec![0],
+            ),
+        ] {
+            let expected = [("nodes".to_owned(), nodes), ("pods".to_owned(), pods)];
+            assert_eq!(clusters(sql).await, expected, "{sql}");
+        }
+        let both = clusters("SELECT a.cluster, b.cluster FROM pods a JOIN pods b ON a.node = b.node").await;
+        assert_eq!(both, [("pods".to_owned(), vec![0]), ("pods".to_owned(), vec![1])]);
+    }
+}
