@@ -1,12 +1,16 @@
 //! The AWS tables on moto's server: several accounts, real signatures and policies, and endpoints that misbehave.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::Duration;
 
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use indago_engine::{Engine, Limits, Outcome, Warning};
 use indago_tables_registry::{Aws, AwsSettings, Environments, all};
-use indago_testkit::beds::{Effect, Fault, Moto, Rule};
+use indago_testkit::beds::{Effect, Fault, Moto, MotoOptions, Rule};
+
+use crate::cli::indago;
 
 const ESTATE: &str = include_str!("fixtures/aws/estate.py");
 
@@ -78,6 +82,11 @@ impl Bed {
     async fn actions(&self, engine: &Engine, sql: &str) -> Vec<String> {
         self.proxy.clear_requests();
         rows(engine, sql).await;
+        self.asked()
+    }
+
+    /// The actions that the proxy was asked for, in order.
+    fn asked(&self) -> Vec<String> {
         let action = |body: &str| body.split('&').find_map(|pair| pair.strip_prefix("Action=").map(str::to_owned));
         self.proxy.requests().iter().map(|request| action(&request.body).unwrap_or_default()).collect()
     }
@@ -204,13 +213,14 @@ fn what_a_query_names_is_read_or_said_to_be_missing() {
         let sql = "SELECT count(*) FROM aws_ec2_instance WHERE region IN ('eu-west-1', 'us-east-1')";
         assert_eq!(rows(&engine, sql).await, ["5"]);
         let of_join = "SELECT count(*) FROM aws_region r JOIN aws_ec2_instance i ON i.region = r.name";
-        assert_eq!(rows(&engine, of_join).await, ["3"]);
+        assert_eq!(rows(&engine, of_join).await, ["5"]);
         for (condition, told) in [
             (
                 "region = 'eu-west-9'",
                 "(region=eu-west-9): profile default: its account has no region eu-west-9 enabled;",
             ),
-            ("region = 'Ireland'", "(region=Ireland): `Ireland` is no region: regions have names such as us-east-1"),
+            ("region = 'Ireland'", "(region=Ireland): `Ireland` is not a region: regions have names such as us-east-1"),
+            ("region = 'EU-West-1'", "(region=EU-West-1): `EU-West-1` is not a region: did you mean `eu-west-1`?"),
             (
                 "account_id = '222222222222'",
                 "(account_id=222222222222): no profile is of account 222222222222; \
@@ -256,10 +266,10 @@ fn refused_credentials_and_missing_permissions_say_what_is_missing() {
 
         let engine = bed.engine(&["readonly", "nobody"], &[]).await;
         let (instances, warnings) = partly(&engine, "SELECT profile FROM aws_ec2_instance").await;
-        assert_eq!(instances, ["readonly"; 3]);
-        assert_eq!(warnings.len(), 1);
-        assert_eq!(warnings[0].needs.as_deref(), Some("ec2:DescribeInstances"));
-        assert_eq!(warnings[0].outcome, Outcome::Denied);
+        assert_eq!(instances, ["readonly"; 5]);
+        let needs: Vec<_> = warnings.iter().map(|warning| (warning.needs.as_deref(), warning.outcome)).collect();
+        let denied = |permission| (Some(permission), Outcome::Denied);
+        assert_eq!(needs, [denied("ec2:DescribeRegions"), denied("ec2:DescribeInstances")]);
     });
     // Who may list users and nothing else sees users, and a warning for each column that is missing.
     let policy = "import boto3, json\nboto3.client('iam').put_user_policy(UserName='nobody', PolicyName='list', \
@@ -384,4 +394,539 @@ fn endpoints_that_misbehave_are_warnings_and_the_others_still_answer() {
         assert!(found.is_empty());
         assert!(warnings[0].message.contains("refused"), "{warnings:?}");
     });
+}
+
+/// What EC2 answers to DescribeRegions: names with whether the account has them.
+fn regions(all: &[(&str, &str)]) -> Effect {
+    let item = |(name, status): &(&str, &str)| {
+        format!(
+            "<item><regionName>{name}</regionName><regionEndpoint>ec2.{name}.amazonaws.com</regionEndpoint>\
+             <optInStatus>{status}</optInStatus></item>"
+        )
+    };
+    let items: String = all.iter().map(item).collect();
+    let body = format!(
+        "<DescribeRegionsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>x</requestId>\
+         <regionInfo>{items}</regionInfo></DescribeRegionsResponse>"
+    );
+    Effect::Status { code: 200, headers: vec![("content-type".into(), "text/xml".into())], body }
+}
+
+fn count(actions: &[String], action: &str) -> usize {
+    actions.iter().filter(|asked| *asked == action).count()
+}
+
+#[test]
+fn without_configuration_all_regions_that_the_account_has_are_read() {
+    let bed = Bed::start();
+    let listed = regions(&[
+        ("us-east-1", "opt-in-not-required"),
+        ("eu-west-1", "opted-in"),
+        ("af-south-1", "not-opted-in"),
+        ("../evil", "opted-in"),
+    ]);
+    bed.proxy.rule(Rule::new(listed).body("Action=DescribeRegions"));
+    runtime().block_on(async {
+        let engine = bed.engine(&["default"], &[]).await;
+        let sql = "SELECT region, count(*) FROM aws_ec2_instance GROUP BY region";
+        assert_eq!(rows(&engine, sql).await, ["eu-west-1 2", "us-east-1 3"]);
+        // The list of regions is asked for once, however many tables and conditions there are.
+        for (sql, lists, calls) in [
+            (sql, 1, 2),
+            ("SELECT g.group_id FROM aws_vpc_security_group g JOIN aws_ec2_instance i ON i.vpc_id = g.vpc_id", 1, 2),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE region = 'us-east-1'", 0, 1),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE region IN ('us-east-1', 'eu-west-1')", 1, 2),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE region LIKE 'eu-%'", 1, 1),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE region <> 'us-east-1'", 1, 1),
+            ("SELECT name FROM aws_iam_user", 0, 0),
+        ] {
+            let actions = bed.actions(&engine, sql).await;
+            let found = (count(&actions, "DescribeRegions"), count(&actions, "DescribeInstances"));
+            assert_eq!(found, (lists, calls), "{sql}: {actions:?}");
+        }
+        // A region that the account has not enabled is not asked, and the query that names it hears so.
+        bed.proxy.clear_requests();
+        let sql = "SELECT instance_id FROM aws_ec2_instance WHERE region IN ('af-south-1', 'us-east-1')";
+        let (found, warnings) = partly(&engine, sql).await;
+        assert_eq!((found.len(), warnings.len()), (3, 1), "{warnings:?}");
+        assert!(warnings[0].message.contains("has no region af-south-1 enabled"), "{warnings:?}");
+        assert_eq!(count(&bed.asked(), "DescribeInstances"), 1);
+        let sql = "SELECT name, steampipe_available FROM aws_region";
+        let available = ["af-south-1 false", "eu-west-1 true", "us-east-1 true"];
+        bed.proxy.clear_rules();
+        let all = rows(&engine, sql).await;
+        assert!(all.contains(&available[1].to_owned()) && all.contains(&available[2].to_owned()), "{all:?}");
+    });
+}
+
+#[test]
+fn who_may_not_list_regions_hears_which_were_not_asked() {
+    let bed = Bed::start();
+    let denied = Effect::ec2_error(403, "UnauthorizedOperation", "You are not authorized to perform this operation.");
+    bed.proxy.rule(Rule::new(denied).body("Action=DescribeRegions"));
+    let sql = "SELECT instance_id FROM aws_ec2_instance";
+    runtime().block_on(async {
+        for patterns in [&[][..], &["*"], &["us-*"]] {
+            let engine = bed.engine(&["default"], patterns).await;
+            let (found, warnings) = partly(&engine, sql).await;
+            assert_eq!((found.len(), warnings.len()), (3, 1), "{patterns:?} {warnings:?}");
+            assert_eq!(warnings[0].needs.as_deref(), Some("ec2:DescribeRegions"));
+            let message = &warnings[0].message;
+            assert!(message.contains("only us-east-1, the region of the profile, was read"), "{message}");
+            assert!(message.contains("other regions of the account were not asked"), "{message}");
+            assert_eq!(rows(&engine, &format!("{sql} WHERE region = 'eu-west-1'")).await.len(), 2);
+        }
+        let engine = bed.engine(&["default"], &["eu-*"]).await;
+        let (found, warnings) = partly(&engine, sql).await;
+        assert_eq!((found.len(), warnings.len()), (0, 1), "{warnings:?}");
+
+        // Another failure is no reason to read less and call it an answer.
+        for effect in [
+            Effect::ec2_error(503, "RequestLimitExceeded", "Slow down."),
+            Effect::ec2_error(401, "AuthFailure", "No."),
+            Effect::Garbage(b"{}".to_vec()),
+            regions(&[]),
+        ] {
+            bed.proxy.clear_rules();
+            bed.proxy.clear_requests();
+            let what = format!("{effect:?}");
+            bed.proxy.rule(Rule::new(effect).body("Action=DescribeRegions"));
+            let engine = bed.engine(&["default"], &[]).await;
+            let (found, warnings) = partly(&engine, sql).await;
+            assert_eq!((found.len(), warnings.len()), (0, 1), "{what}: {warnings:?}");
+            assert!(warnings[0].message.contains("ec2:DescribeRegions"), "{what}: {warnings:?}");
+            assert_eq!(count(&bed.asked(), "DescribeInstances"), 0, "{what}");
+        }
+    });
+}
+
+#[test]
+fn a_profile_without_a_region_is_read_in_all_regions() {
+    let bed = Bed::start();
+    let text = std::fs::read_to_string(bed.config()).expect("it was written");
+    std::fs::write(bed.config(), text.replace("region = us-east-1\n", "region =\n")).expect("written");
+    let sql = "SELECT region, count(*) FROM aws_ec2_instance GROUP BY region";
+    runtime().block_on(async {
+        let engine = bed.engine(&["default"], &[]).await;
+        assert_eq!(rows(&engine, sql).await, ["eu-west-1 2", "us-east-1 3"]);
+        let denied = Effect::ec2_error(403, "UnauthorizedOperation", "No.");
+        bed.proxy.rule(Rule::new(denied).body("Action=DescribeRegions"));
+        let (found, warnings) = partly(&engine, sql).await;
+        assert!(found.is_empty() && warnings.len() == 1, "{found:?} {warnings:?}");
+        assert!(warnings[0].message.contains("the profile names no region"), "{warnings:?}");
+    });
+}
+
+#[test]
+fn a_listing_that_fails_starts_no_calls_for_each_principal() {
+    let bed = Bed::start();
+    let all = [
+        (
+            "SELECT name, attached_policy_arns, inline_policies, tags, instance_profile_arns FROM aws_iam_role",
+            "ListRoles",
+        ),
+        ("SELECT name, attached_policy_arns, inline_policies, tags, groups FROM aws_iam_user", "ListUsers"),
+        ("SELECT name, policy FROM aws_iam_policy WHERE NOT is_aws_managed", "ListPolicies"),
+        ("SELECT policy_arn, policy_users FROM aws_iam_policy_attachment WHERE is_attached", "ListPolicies"),
+    ];
+    let html = |code, text: &str| Effect::Status {
+        code,
+        headers: vec![("content-type".into(), "text/html".into())],
+        body: format!("<!doctype html><title>{text}</title>"),
+    };
+    let listing = "GetAccountAuthorizationDetails";
+    runtime().block_on(async {
+        let limits = Limits {
+            retries: 1,
+            retry_base: Duration::from_millis(5),
+            call_timeout: Duration::from_millis(300),
+            ..Limits::default()
+        };
+        let engine = bed.limited(&["default"], &["us-east-1"], limits).await;
+        for (effect, outcome) in [
+            (Effect::aws_throttling(), Outcome::Io),
+            (Effect::status(503), Outcome::Io),
+            (Effect::Hang, Outcome::Io),
+            (Effect::Reset, Outcome::Io),
+            (Effect::Truncate(200), Outcome::Io),
+            (Effect::Garbage(b"<a>".to_vec()), Outcome::Malformed),
+            (html(500, "Internal Server Error"), Outcome::Malformed),
+            (html(404, "Not Found"), Outcome::Malformed),
+            (Effect::aws_error(400, "InvalidAction", "Could not find operation"), Outcome::Unsupported),
+            (Effect::aws_error(403, "ExpiredToken", "The token is expired."), Outcome::Denied),
+        ] {
+            bed.proxy.clear_rules();
+            let what = format!("{effect:?}");
+            bed.proxy.rule(Rule::new(effect).body(&format!("Action={listing}")));
+            for (sql, lists) in all {
+                bed.proxy.clear_requests();
+                let (found, warnings) = partly(&engine, sql).await;
+                assert!(!found.is_empty(), "{what}: {sql}");
+                assert!(warnings.iter().all(|warning| warning.outcome == outcome), "{what}: {warnings:?}");
+                assert!(warnings.iter().any(|warning| warning.message.contains(listing)), "{what}: {warnings:?}");
+                let others: Vec<_> =
+                    bed.asked().into_iter().filter(|action| action != lists && action != listing).collect();
+                assert!(others.is_empty(), "{what}: {sql}: {others:?}");
+            }
+        }
+        // Who may not make it asks for each.
+        bed.proxy.clear_rules();
+        bed.proxy.rule(Rule::new(Effect::aws_error(403, "AccessDenied", "No.")).body(&format!("Action={listing}")));
+        for (sql, _) in all {
+            rows(&engine, sql).await;
+        }
+    });
+}
+
+#[test]
+fn what_will_not_get_better_is_asked_once() {
+    let bed = Bed::start();
+    runtime().block_on(async {
+        let engine = bed.engine(&["default"], &[]).await;
+        for code in [
+            "InvalidClientTokenId",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "AccessDenied",
+            "RequestExpired",
+            "IncompleteSignature",
+            "InvalidAction",
+            "OptInRequired",
+        ] {
+            bed.proxy.clear_rules();
+            bed.proxy.clear_requests();
+            bed.proxy.rule(Rule::new(Effect::aws_error(403, code, "No.")));
+            let (_, warnings) = partly(&engine, "SELECT name FROM aws_iam_user").await;
+            assert_eq!((bed.asked().len(), warnings.len()), (1, 1), "{code}: {warnings:?}");
+        }
+    });
+}
+
+#[test]
+fn policies_and_times_are_read_in_every_form() {
+    let bed = Bed::start();
+    let encoded = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22\
+                   %3A%22sts%3AAssumeRole%22%2C%22Principal%22%3A%7B%22AWS%22%3A%22arn%3Aaws%3Aiam%3A%3A1%3Aroot%22%7D%7D%5D%7D";
+    let plain = r#"{&quot;Version&quot;:&quot;2012-10-17&quot;,&quot;Statement&quot;:[{&quot;Effect&quot;:&quot;Allow&quot;,&quot;Action&quot;:&quot;sts:AssumeRole&quot;,&quot;Principal&quot;:{&quot;AWS&quot;:&quot;arn:aws:iam::1:root&quot;}}]}"#;
+    let role = |document: &str| {
+        format!(
+            "<Path>/</Path><RoleName>r</RoleName><RoleId>R</RoleId><Arn>arn:aws:iam::1:role/r</Arn>\
+             <CreateDate>2026-01-31T12:00:00.123456Z</CreateDate>\
+             <AssumeRolePolicyDocument>{document}</AssumeRolePolicyDocument>"
+        )
+    };
+    let answer = |action: &str, inside: String| Effect::Status {
+        code: 200,
+        headers: vec![("content-type".into(), "text/xml".into())],
+        body: format!(
+            "<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{inside}\
+             </{action}Result></{action}Response>"
+        ),
+    };
+    runtime().block_on(async {
+        let engine = bed.engine(&["default"], &[]).await;
+        for document in [encoded, plain] {
+            bed.proxy.clear_rules();
+            let listed = format!("<IsTruncated>false</IsTruncated><Roles><member>{}</member></Roles>", role(document));
+            bed.proxy.rule(Rule::new(answer("ListRoles", listed)).body("Action=ListRoles"));
+            bed.proxy.rule(Rule::new(answer("GetRole", format!("<Role>{}</Role>", role(document)))).body("Action=GetRole"));
+            let detail = format!(
+                "<IsTruncated>false</IsTruncated><RoleDetailList><member>{}<RolePolicyList><member><PolicyName>p</PolicyName>\
+                 <PolicyDocument>{document}</PolicyDocument></member></RolePolicyList></member></RoleDetailList>",
+                role(document)
+            );
+            let action = "GetAccountAuthorizationDetails";
+            bed.proxy.rule(Rule::new(answer(action, detail)).body(&format!("Action={action}")));
+            for condition in ["", " WHERE name = 'r'"] {
+                let sql = format!("SELECT create_date, assume_role_policy_std FROM aws_iam_role{condition}");
+                let std = r#"{"Statement":[{"Action":["sts:assumerole"],"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::1:root"]}}],"Version":"2012-10-17"}"#;
+                assert_eq!(rows(&engine, &sql).await, [format!("2026-01-31T12:00:00.123456Z {std}")], "{condition}");
+            }
+            let inline = rows(&engine, "SELECT inline_policies FROM aws_iam_role").await;
+            assert!(inline[0].contains(r#""Action":"sts:AssumeRole""#), "{inline:?}");
+        }
+    });
+}
+
+/// Profiles over moto itself, with the key of `default` in one that is named `base`.
+fn profiles(bed: &Bed, text: &str) -> String {
+    let (id, secret) = bed.moto.key("default").expect("a key");
+    let keys = format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}");
+    text.replace("<KEYS>", &keys).replace("<URL>", &bed.moto.url()).replace("<ID>", &id).replace("<SECRET>", &secret)
+}
+
+const WHO: &str = "SELECT profile, account_id FROM aws_sts_caller_identity";
+
+#[test]
+fn a_bad_profile_costs_no_other() {
+    let bed = Bed::start();
+    let text = "stray = 1\n[profile good]\nregion = us-east-1\nendpoint_url = <URL>\n<KEYS>\n\
+                [profile garbage]\nthis is not a setting\n\
+                [profile one]\nrole_arn = arn:aws:iam::222222222222:role/indago\nsource_profile = two\n\
+                [profile two]\nrole_arn = arn:aws:iam::222222222222:role/indago\nsource_profile = one\n\
+                [profile orphan]\nrole_arn = arn:aws:iam::222222222222:role/indago\nsource_profile = gone\n\
+                [profile sourceless]\nrole_arn = arn:aws:iam::222222222222:role/indago\n\
+                [profile sso]\nsso_session = gone\nsso_account_id = 1\nsso_role_name = r\n\
+                [profile half]\naws_access_key_id = A\n\
+                [profile failing]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = sh -c 'echo no luck >&2; exit 7'\n\
+                [profile chatty]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = sh -c 'yes'\n\
+                [profile prose]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = echo hello\n\
+                [profile open]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = echo 'hello\n\
+                [profile login]\nregion = us-east-1\nendpoint_url = <URL>\nlogin_session = arn:aws:iam::1:user/nobody-here\n\
+                [profile bundle]\nregion = us-east-1\nendpoint_url = <URL>\nca_bundle = /nonexistent/ca.pem\n<KEYS>\n\
+                [profile fifo]\nregion = us-east-1\nendpoint_url = <URL>\nca_bundle = /dev/zero\n<KEYS>\n\
+                [profile nowhere]\nregion = us-east-1\nendpoint_url = not a url\n<KEYS>\n\
+                [profile cut\nregion = us-east-1\n";
+    std::fs::write(bed.config(), profiles(&bed, text)).expect("written");
+    let expected = [
+        ("garbage", "line 8"),
+        ("one", "lead round in a circle, through one, two"),
+        ("orphan", "there is no profile gone"),
+        ("sourceless", "source_profile"),
+        ("sso", "there is no sso-session gone"),
+        ("half", "aws_secret_access_key"),
+        ("failing", "failed (exit status: 7): no luck"),
+        ("chatty", "prints more than"),
+        ("prose", "something other than JSON"),
+        ("open", "a quote is not closed"),
+        ("login", "`aws login --profile login`"),
+        ("bundle", "there is no file /nonexistent/ca.pem (`ca_bundle` of profile bundle)"),
+        ("fifo", "/dev/zero"),
+        ("nowhere", "sts:GetCallerIdentity"),
+        ("cut", "there is no profile cut"),
+        ("absent", "there is no profile absent"),
+    ];
+    let names: Vec<_> = ["good"].into_iter().chain(expected.map(|(name, _)| name)).collect();
+    runtime().block_on(async {
+        let engine = bed.engine(&names, &[]).await;
+        let (found, warnings) = partly(&engine, WHO).await;
+        assert_eq!(found, ["good 123456789012"]);
+        for (name, text) in expected {
+            let about = |warning: &&Warning| warning.origin.starts_with(&format!("{name}/"));
+            let warnings: Vec<_> = warnings.iter().filter(about).collect();
+            let [warning] = warnings.as_slice() else { panic!("{name}: {warnings:?}") };
+            assert!(warning.message.contains(text), "{name}: {}", warning.message);
+        }
+    });
+}
+
+#[test]
+fn profiles_are_read_as_the_aws_cli_reads_them() {
+    let bed = Bed::start();
+    let process = r#"echo '{"Version": 1, "AccessKeyId": "<ID>", "SecretAccessKey": "<SECRET>"}'"#;
+    let text = format!(
+        "\u{feff}; written by hand\r\n[default]\r\nregion = US-East-1\r\nendpoint_url = <URL>\r\n<KEYS>\r\n\
+         [profile \"my team\"]\r\nregion = us-east-1 # ours\r\nservices = local\r\nsource_profile =\r\n<KEYS>\r\n\
+         [services local]\r\nsts =\r\n  endpoint_url = <URL>\r\n\
+         [profile process]\nregion=us-east-1\nendpoint_url: <URL>\ncredential_process = {process}\n\
+         [profile over process]\nregion=us-east-1\nendpoint_url=<URL>\n\
+         role_arn = arn:aws:iam::222222222222:role/indago\nsource_profile = process\n\
+         [profile itself]\nregion=us-east-1\nendpoint_url=<URL>\ncredential_process = {process}\n\
+         role_arn = arn:aws:iam::333333333333:role/indago\nsource_profile = itself\n"
+    );
+    std::fs::write(bed.config(), profiles(&bed, &text)).expect("written");
+    runtime().block_on(async {
+        let engine = bed.engine(&["default", "my team", "process", "over process", "itself"], &[]).await;
+        let expected = [
+            "default 123456789012",
+            "itself 333333333333",
+            "my team 123456789012",
+            "over process 222222222222",
+            "process 123456789012",
+        ];
+        assert_eq!(rows(&engine, WHO).await, expected);
+        let sql = "SELECT profile, region, count(*) FROM aws_ec2_instance WHERE region = 'us-east-1' AND \
+                   profile = 'default' GROUP BY profile, region";
+        assert_eq!(rows(&engine, sql).await, ["default us-east-1 3"]);
+    });
+}
+
+#[test]
+fn a_program_for_credentials_runs_only_where_nobody_else_could_name_it() {
+    let bed = Bed::start();
+    let marker = bed.folder.path().join("ran");
+    let folder = bed.folder.path().join("aws");
+    std::fs::create_dir(&folder).expect("a folder");
+    let file = folder.join("config");
+    let process = format!(
+        r#"sh -c "touch {}; echo '{{\"Version\": 1, \"AccessKeyId\": \"<ID>\", \"SecretAccessKey\": \"<SECRET>\"}}'""#,
+        marker.display()
+    );
+    let text = profiles(
+        &bed,
+        &format!("[profile p]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = {process}\n"),
+    );
+    std::fs::write(&file, text).expect("written");
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    };
+    let ask = || async {
+        let settings =
+            AwsSettings { profiles: vec!["p".into()], config_file: Some(file.clone()), ..AwsSettings::default() };
+        let environments = Environments { aws: Some(Aws::new(&settings)), ..Environments::default() };
+        let engine = Engine::builder().tables(all(&environments)).build().await.expect("an engine");
+        partly(&engine, WHO).await
+    };
+    runtime().block_on(async {
+        for (of_file, of_folder, culprit) in [(0o666, 0o755, &file), (0o660, 0o755, &file), (0o600, 0o777, &folder)] {
+            mode(&file, of_file);
+            mode(&folder, of_folder);
+            let (found, warnings) = ask().await;
+            assert!(found.is_empty() && !marker.exists(), "{of_file:o} {of_folder:o}: {warnings:?}");
+            let expected = format!("is not run: others can write {}", culprit.display());
+            assert!(warnings[0].message.contains(&expected), "{warnings:?}");
+        }
+        mode(&file, 0o600);
+        // In a folder like /tmp nobody can replace what belongs to others.
+        for of_folder in [0o755, 0o1777] {
+            mode(&folder, of_folder);
+            assert_eq!(ask().await, (vec!["p 123456789012".to_owned()], vec![]));
+            assert!(marker.exists());
+        }
+    });
+}
+
+#[test]
+fn a_program_for_credentials_that_hangs_is_ended_with_all_that_it_started() {
+    let bed = Bed::start();
+    let lock = bed.folder.path().join("lock");
+    let text = format!(
+        "[profile p]\nregion = us-east-1\nendpoint_url = <URL>\n\
+         credential_process = sh -c 'exec 9>{}; flock 9; sleep 1000 & wait'\n",
+        lock.display()
+    );
+    std::fs::write(bed.config(), profiles(&bed, &text)).expect("written");
+    runtime().block_on(async {
+        let limits = Limits { retries: 0, call_timeout: Duration::from_millis(500), ..Limits::default() };
+        let engine = bed.limited(&["p"], &[], limits).await;
+        let (found, warnings) = partly(&engine, WHO).await;
+        assert!(found.is_empty() && warnings[0].message.contains("no answer within"), "{warnings:?}");
+    });
+    // The lock is free when the last of them has gone.
+    let free = std::process::Command::new("flock").args(["-w", "60"]).arg(&lock).arg("true").status().expect("flock");
+    assert!(free.success());
+}
+
+/// The program in a home of its own with this `~/.aws/config` and these variables.
+fn at_home(bed: &Bed, config: &str, variables: &[(&str, &str)], profile: &str, sql: &str) -> Output {
+    let home = bed.folder.path().join("home");
+    std::fs::create_dir_all(home.join(".aws")).expect("a folder");
+    std::fs::write(home.join(".aws/config"), profiles(bed, config)).expect("written");
+    let file = home.join("indago.toml");
+    std::fs::write(&file, format!("[aws]\nprofiles = [\"{profile}\"]\n")).expect("written");
+    let mut command = indago();
+    for (name, _) in std::env::vars() {
+        if name.starts_with("AWS_") || name.to_ascii_lowercase().ends_with("_proxy") || name.ends_with("_BUNDLE") {
+            command.env_remove(name);
+        }
+    }
+    command.env("HOME", &home).env("AWS_EC2_METADATA_DISABLED", "true").current_dir(&home);
+    command.envs(variables.iter().copied()).arg("--config").arg(&file).args(["query", sql]);
+    command.output().expect("indago runs")
+}
+
+fn said(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_session_of_aws_login_is_used_while_it_lasts() {
+    let bed = Bed::start();
+    let config =
+        "[profile dev]\nregion = us-east-1\nendpoint_url = <URL>\nlogin_session = arn:aws:iam::123456789012:user/me\n";
+    let cache = bed.folder.path().join("home/.aws/login/cache");
+    std::fs::create_dir_all(&cache).expect("a folder");
+    // The SHA-256 of the session's ARN.
+    let digest = std::process::Command::new("sh")
+        .args(["-c", "printf %s arn:aws:iam::123456789012:user/me | sha256sum | cut -d' ' -f1"])
+        .output()
+        .expect("sha256sum runs");
+    let file = cache.join(format!("{}.json", String::from_utf8_lossy(&digest.stdout).trim()));
+    let session = |end: &str| {
+        profiles(
+            &bed,
+            &format!(
+                r#"{{"accessToken": {{"accessKeyId": "<ID>", "secretAccessKey": "<SECRET>", "accountId": "123456789012",
+                     "expiresAt": "{end}"}}, "refreshToken": "r", "clientId": "c", "dpopKey": "k"}}"#
+            ),
+        )
+    };
+    std::fs::write(&file, session("2099-01-01T00:00:00Z")).expect("written");
+    let (out, err) = said(&at_home(&bed, config, &[], "dev", WHO));
+    assert!(out.contains("123456789012") && err.is_empty(), "{out}{err}");
+    for (text, expected) in [
+        (session("2020-01-01T00:00:00Z"), "ended at 2020-01-01T00:00:00Z; run `aws login --profile dev`"),
+        (session("soon"), "whose `expiresAt` is not a time"),
+        ("{".to_owned(), "is not JSON in"),
+        ("{}".to_owned(), "without `AccessKeyId`"),
+    ] {
+        std::fs::write(&file, &text).expect("written");
+        let (out, err) = said(&at_home(&bed, config, &[], "dev", WHO));
+        assert!(out.trim() == "[]" && err.contains("profile dev") && err.contains(expected), "{text}: {out}{err}");
+        // Asking changes nothing.
+        assert_eq!(std::fs::read_to_string(&file).expect("it is there"), text);
+    }
+}
+
+#[test]
+fn proxies_of_the_environment_are_taken_as_the_aws_cli_takes_them() {
+    let bed = Bed::start();
+    let config = "[profile dev]\nregion = us-east-1\nendpoint_url = <URL>\n<KEYS>\n";
+    let proxy = bed.proxy.url();
+    let host = bed.moto.url().trim_start_matches("http://").to_owned();
+    for (variables, expected) in [
+        (vec![("HTTP_PROXY", proxy.as_str())], 1),
+        (vec![("http_proxy", proxy.as_str()), ("HTTP_PROXY", "http://127.0.0.1:9")], 1),
+        (vec![("HTTP_PROXY", proxy.as_str()), ("NO_PROXY", "localhost,127.0.0.1")], 0),
+        (vec![("HTTP_PROXY", proxy.as_str()), ("NO_PROXY", host.as_str())], 0),
+        (vec![("HTTP_PROXY", proxy.as_str()), ("no_proxy", "*")], 0),
+        (vec![("HTTPS_PROXY", "http://127.0.0.1:9"), ("ALL_PROXY", "http://127.0.0.1:9")], 0),
+    ] {
+        bed.proxy.clear_requests();
+        let (out, err) = said(&at_home(&bed, config, &variables, "dev", WHO));
+        assert!(out.contains("123456789012") && err.is_empty(), "{variables:?}: {out}{err}");
+        assert_eq!(bed.proxy.requests().len(), expected, "{variables:?}");
+    }
+}
+
+#[test]
+fn a_bundle_of_certificates_replaces_the_machines() {
+    let bed = Bed::start();
+    let tls = Moto::with(MotoOptions { tls: true, ..MotoOptions::default() }).expect("moto over TLS");
+    let certificate = tls.certificate();
+    let certificate = certificate.to_str().expect("a plain path");
+    let plain = format!("[profile dev]\nregion = us-east-1\nendpoint_url = {}\n<KEYS>\n", tls.url());
+    let with_bundle = format!("{plain}ca_bundle = {certificate}\n");
+    // Another certificate, and text around the right one.
+    let folder = bed.folder.path();
+    let (other, mixed, empty) = (folder.join("other.pem"), folder.join("mixed.pem"), folder.join("empty.pem"));
+    let make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=other \
+                -keyout /dev/null -out";
+    let made = std::process::Command::new("sh").args(["-c", &format!("{make} {}", other.display())]).output();
+    assert!(made.expect("openssl runs").status.success());
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a file");
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let all = format!("# ours\n{broken}{}\n{}", read(&other), read(Path::new(certificate)));
+    std::fs::write(&mixed, all).and_then(|()| std::fs::write(&empty, "nothing here\n")).expect("written");
+    let path = |path: &Path| path.to_str().expect("a plain path").to_owned();
+    let (other, mixed, empty) = (path(&other), path(&mixed), path(&empty));
+    for (config, variables, expected) in [
+        (&with_bundle, vec![], Ok(())),
+        (&plain, vec![("AWS_CA_BUNDLE", certificate)], Ok(())),
+        (&plain, vec![("REQUESTS_CA_BUNDLE", certificate)], Ok(())),
+        (&plain, vec![("AWS_CA_BUNDLE", &mixed)], Ok(())),
+        (&with_bundle, vec![("AWS_CA_BUNDLE", "")], Ok(())),
+        (&plain, vec![], Err("certificate of the endpoint is not trusted")),
+        (&with_bundle, vec![("AWS_CA_BUNDLE", other.as_str())], Err("certificate of the endpoint is not trusted")),
+        (&plain, vec![("AWS_CA_BUNDLE", "/nonexistent")], Err("there is no file /nonexistent (AWS_CA_BUNDLE)")),
+        (&plain, vec![("AWS_CA_BUNDLE", empty.as_str())], Err("has no certificate in PEM form")),
+        (&plain, vec![("AWS_CA_BUNDLE", "/tmp")], Err("/tmp")),
+    ] {
+        let (out, err) = said(&at_home(&bed, config, &variables, "dev", WHO));
+        match expected {
+            Ok(()) => assert!(out.contains("123456789012") && err.is_empty(), "{variables:?}: {out}{err}"),
+            Err(text) => assert!(out.trim() == "[]" && err.contains(text), "{variables:?}: {out}{err}"),
+        }
+    }
 }

@@ -4,41 +4,29 @@
 //! place is to open it, which gives [`Site`]s: a profile in a region with everything known that rows say of where they
 //! come from, and the clients to ask.
 
-use std::any::{Any, TypeId};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_stream::try_stream;
-use aws_config::BehaviorVersion;
-use aws_config::profile::ProfileFileCredentialsProvider;
-#[allow(deprecated, reason = "their new names are in a crate of their own")]
-use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
-use aws_config::provider_config::ProviderConfig;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider as Tls;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use indago_table::prelude::*;
 use indago_table::{KeyValue, Part};
 
-use tokio::sync::OnceCell;
-
 use crate::call;
+use crate::profile::{Client, Found, Origin, Profile};
 
 /// The region that tables about global services (IAM, the account itself) give.
 pub(crate) const GLOBAL: &str = "global";
 
 /// Where calls go that belong to no region, when the profile names none.
 const HOME_OF_GLOBAL: &str = "us-east-1";
+
+/// The pattern of all regions.
+const ALL: &str = "*";
 
 /// Columns by which scans are pruned; they have the same names in every table.
 const ACCOUNT_ID: &str = "account_id";
@@ -47,17 +35,14 @@ const PROFILE: &str = "profile";
 /// Keys on them may belong to another account, so the account has to be known before anything is asked for.
 const ARNS: [&str; 2] = ["arn", "policy_arn"];
 
-/// Regions of one place that are read at the same time.
-const REGIONS_AT_ONCE: usize = 8;
-
 /// Which accounts and regions the tables read; the default is what the machine's AWS tools would use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsSettings {
     /// Names of profiles; empty for the one that the environment selects. Two profiles of one account give its rows
     /// twice, told apart by their column `profile`.
     pub profiles: Vec<String>,
-    /// Regions that regional tables read where a query names none; empty for each profile's own. `*` stands for any text, so that `*` is every
-    /// region that the account has enabled, and `eu-*` those in Europe.
+    /// Regions that regional tables read where a query names none. `*` stands for any text: `eu-*` are those in Europe.
+    /// Empty is the same as `*`, every region that the account has enabled.
     pub regions: Vec<String>,
     /// Who answers instead of AWS, such as `http://127.0.0.1:5000`; `AWS_ENDPOINT_URL` and profiles can say so too.
     pub endpoint_url: Option<String>,
@@ -93,7 +78,8 @@ impl Aws {
             aws.add(name, Origin::Named(found()));
         }
         if settings.profiles.is_empty() {
-            let name = Sys::live().variable("AWS_PROFILE").filter(|name| !name.is_empty());
+            let variable = |name: &str| Sys::live().variable(name).filter(|name| !name.is_empty());
+            let name = variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE"));
             aws.add(&name.unwrap_or_else(|| "default".into()), Origin::Machine(found()));
         }
         aws
@@ -101,7 +87,7 @@ impl Aws {
 
     /// No account at all, to which [`with_config`](Aws::with_config) adds.
     pub fn empty() -> Self {
-        Aws { profiles: Vec::new(), regions: Vec::new() }
+        Aws { profiles: Vec::new(), regions: vec![ALL.to_owned()] }
     }
 
     /// The same with one more account: credentials, region, endpoint and HTTP client are those of the configuration.
@@ -116,15 +102,18 @@ impl Aws {
     /// The same, with regional tables reading these regions; patterns as in [`AwsSettings::regions`].
     #[must_use]
     pub fn with_regions<R: Into<String>>(mut self, regions: impl IntoIterator<Item = R>) -> Self {
-        self.regions = regions.into_iter().map(Into::into).collect();
+        let regions = regions.into_iter().map(|region| region.into().trim().to_ascii_lowercase());
+        self.regions = regions.filter(|region| !region.is_empty()).collect();
+        if self.regions.is_empty() {
+            self.regions.push(ALL.to_owned());
+        }
         self
     }
 
     /// Names are unique: rows find the way back to their account by it.
     fn add(&mut self, name: &str, origin: Origin) {
-        let profile = Profile { name: name.into(), origin, config: OnceCell::new(), clients: Mutex::default() };
-        self.profiles.retain(|other| other.name != profile.name);
-        self.profiles.push(Arc::new(profile));
+        self.profiles.retain(|other| other.name != name);
+        self.profiles.push(Arc::new(Profile::new(name, origin)));
     }
 
     /// Where a row came from, as its `profile` and `region` columns say: for sources, which ask for more about a row.
@@ -135,176 +124,13 @@ impl Aws {
         Site::new(profile, (region != GLOBAL).then_some(region)).await
     }
 
-    /// Whether a region is one of those that regional tables read; `home` is the profile's own.
-    pub(crate) fn reads_region(&self, region: &str, home: &str) -> bool {
-        if self.regions.is_empty() { region == home } else { self.regions.iter().any(|like| matches(like, region)) }
+    /// Whether a region is one of those that regional tables read.
+    pub(crate) fn reads_region(&self, region: &str) -> bool {
+        self.regions.iter().any(|like| matches(like, region))
     }
 }
 
-/// One way into AWS: whose credentials, and clients once they were needed.
-struct Profile {
-    name: String,
-    origin: Origin,
-    config: OnceCell<SdkConfig>,
-    clients: Mutex<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
-}
-
-/// Where a profile's credentials and region come from.
-enum Origin {
-    /// What the environment selects: variables, profile files, a container's or an instance's role.
-    Machine(Found),
-    /// A profile by name; keys in environment variables do not replace it.
-    Named(Found),
-    /// An embedder's own configuration.
-    Given(Box<SdkConfig>),
-}
-
-/// Where the machine's configuration is, if not in the usual place.
-struct Found {
-    file: Option<PathBuf>,
-    endpoint: Option<String>,
-}
-
-impl fmt::Debug for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Profile").field(&self.name).finish()
-    }
-}
-
-impl Profile {
-    async fn config(&self) -> &SdkConfig {
-        self.config.get_or_init(|| Box::pin(self.load())).await
-    }
-
-    async fn load(&self) -> SdkConfig {
-        let found = match &self.origin {
-            Origin::Given(config) => return ours(config),
-            Origin::Machine(found) | Origin::Named(found) => found,
-        };
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client())
-            .retry_config(RetryConfig::disabled());
-        let files = found.file.as_deref().map(profile_files);
-        if let Some(endpoint) = &found.endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
-        if let Some(files) = files.clone() {
-            loader = loader.profile_files(files);
-        }
-        if matches!(self.origin, Origin::Machine(_)) {
-            return loader.load().await;
-        }
-        let config = loader.profile_name(&self.name).load().await;
-        let provider = ProviderConfig::without_region()
-            .with_region(config.region().cloned())
-            .with_http_client(http_client())
-            .with_behavior_version(config.behavior_version());
-        let mut credentials = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&self.name);
-        if let Some(files) = files {
-            credentials = credentials.profile_files(files);
-        }
-        let credentials = aws_credential_types::provider::SharedCredentialsProvider::new(credentials.build());
-        config.into_builder().credentials_provider(credentials).build()
-    }
-
-    /// The profile's own region without loading the profile, where variables or a file of profiles name it: for
-    /// showing, as only the loaded profile decides.
-    fn home_region(&self) -> Option<String> {
-        if let Some(config) = self.config.get() {
-            return config.region().map(ToString::to_string);
-        }
-        let found = match &self.origin {
-            Origin::Given(config) => return config.region().map(ToString::to_string),
-            Origin::Machine(found) | Origin::Named(found) => found,
-        };
-        let sys = Sys::live();
-        let variable = |name| sys.variable(name).filter(|value| !value.is_empty());
-        let in_file = || {
-            let usual =
-                || variable("AWS_CONFIG_FILE").map(PathBuf::from).or_else(|| Some(sys.home()?.join(".aws/config")));
-            let text = sys.read_text(found.file.clone().or_else(usual)?).ok()?;
-            region_in(&text, &self.name)
-        };
-        variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).or_else(in_file)
-    }
-
-    /// A service's client in a region, made when it is first asked for.
-    fn client<C: Client>(&self, config: &SdkConfig) -> Arc<C> {
-        let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = clients.entry((TypeId::of::<C>(), region)).or_insert_with(|| Arc::new(C::new(config))).clone();
-        client.downcast().unwrap_or_else(|_| Arc::new(C::new(config)))
-    }
-}
-
-#[allow(deprecated, reason = "their new names are in a crate of their own")]
-fn profile_files(config: &Path) -> ProfileFiles {
-    let builder = ProfileFiles::builder().include_default_credentials_file(true);
-    builder.with_file(ProfileFileKind::Config, config).build()
-}
-
-/// The region of a profile in a file of profiles.
-fn region_in(text: &str, profile: &str) -> Option<String> {
-    let is_named = |section: &str| {
-        let name = section.strip_prefix("profile ").map_or(section, str::trim);
-        name == profile && (name == "default" || name != section)
-    };
-    let mut is_ours = false;
-    for line in text.lines() {
-        if let Some(section) = line.trim().strip_prefix('[').and_then(|line| line.split(']').next()) {
-            is_ours = is_named(section.trim());
-        } else if is_ours
-            && let Some((key, value)) = line.split_once('=')
-            && key.trim_end() == "region"
-        {
-            return Some(value.trim().to_owned()).filter(|region| !region.is_empty());
-        }
-    }
-    None
-}
-
-/// An embedder's configuration with what the tables rely on.
-fn ours(config: &SdkConfig) -> SdkConfig {
-    let builder = config.clone().into_builder().retry_config(RetryConfig::disabled());
-    let builder = match config.behavior_version() {
-        None => builder.behavior_version(BehaviorVersion::latest()),
-        Some(_) => builder,
-    };
-    match config.http_client() {
-        None => builder.http_client(http_client()).build(),
-        Some(_) => builder.build(),
-    }
-}
-
-/// One connection pool for all accounts, over rustls with ring; proxies as the environment names them.
-fn http_client() -> SharedHttpClient {
-    static SHARED: OnceLock<SharedHttpClient> = OnceLock::new();
-    SHARED.get_or_init(|| SharedHttpClient::new(OnePool::default())).clone()
-}
-
-/// An HTTP client with one connector. The SDK's own makes one for each client that is built, and with it parses every
-/// certificate that the machine trusts; with a client a region that is seconds.
-#[derive(Debug, Default)]
-struct OnePool(OnceLock<SharedHttpConnector>);
-
-impl HttpClient for OnePool {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        let connect = || {
-            let mut builder = Connector::builder().connector_settings(settings.clone());
-            builder.set_sleep_impl(components.sleep_impl());
-            let builder = builder.proxy_config(ProxyConfig::from_env());
-            SharedHttpConnector::new(builder.tls_provider(Tls::Rustls(CryptoMode::Ring)).build())
-        };
-        self.0.get_or_init(connect).clone()
-    }
-}
-
-/// A service's client. A further service is one line below and one crate in `Cargo.toml`.
-pub(crate) trait Client: Send + Sync + 'static {
-    /// The client for a configuration.
-    fn new(config: &SdkConfig) -> Self;
-}
-
+/// A further service is one line below and one crate in `Cargo.toml`.
 macro_rules! clients {
     ($($service:ident: $sdk:ident;)*) => {
         $(impl Client for $sdk::Client {
@@ -345,11 +171,9 @@ enum Scope {
     Account,
     /// None: what belongs to the account; its rows' region is `global`.
     Global,
-    /// The profile's own.
-    Home,
-    /// This one.
+    /// This one, which the configuration names.
     Region(String),
-    /// This one, which the query names and no configuration, if the account has it.
+    /// This one, which the query names, if the account has it.
     Named(String),
     /// The account's enabled regions that match a pattern.
     Matching(Vec<String>),
@@ -360,11 +184,6 @@ impl fmt::Display for Place {
         f.write_str(&self.profile.name)?;
         match &self.scope {
             Scope::Account | Scope::Global => write!(f, "/{GLOBAL}")?,
-            Scope::Home => {
-                if let Some(region) = self.profile.home_region() {
-                    write!(f, "/{region}")?;
-                }
-            }
             Scope::Region(region) | Scope::Named(region) => write!(f, "/{region}")?,
             Scope::Matching(patterns) => write!(f, "/{}", patterns.join(","))?,
         }
@@ -405,10 +224,17 @@ impl Place {
     }
 
     /// Every account in the regions that the query names, or in those that are configured and that keys of a join leave.
+    ///
+    /// Without configuration these are all that the account has enabled.
     pub(crate) fn regional<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
         let (keys, named) = (keys(scan, REGION), named_keys(scan, REGION));
         for text in named.iter().flatten().filter(|text| !is_region_name(text) && *text != GLOBAL) {
-            let message = format!("`{text}` is no region: regions have names such as us-east-1");
+            let lower = text.to_ascii_lowercase();
+            let hint = match is_region_name(&lower) {
+                true => format!("did you mean `{lower}`?"),
+                false => "regions have names such as us-east-1".to_owned(),
+            };
+            let message = format!("`{text}` is not a region: {hint}");
             scan.report(format!("{REGION}={text}"), &Error::Unsupported(message));
         }
         Ok(places(scan, &scopes(&scan.env().regions, keys, named.is_some()), call))
@@ -442,7 +268,8 @@ impl Place {
                 .boxed()
             };
             let streams: Vec<_> = sites.into_iter().map(read).collect();
-            let mut rows = stream::iter(streams).flatten_unordered(REGIONS_AT_ONCE);
+            let at_once = scan.context().gate.concurrency().max(1);
+            let mut rows = stream::iter(streams).flatten_unordered(at_once);
             while let Some(row) = rows.next().await {
                 yield row?;
             }
@@ -453,19 +280,6 @@ impl Place {
     async fn sites<T: Row<Env = Aws>>(&self, scan: &Scan<T>) -> Result<Vec<Site>> {
         let mut site = match &self.scope {
             Scope::Region(region) => Site::new(&self.profile, Some(region)).await?,
-            Scope::Home => {
-                let Some(home) = self.profile.config().await.region().cloned() else {
-                    return Err(Error::Unsupported(format!(
-                        "profile {} has no region: set `region` in it, AWS_REGION, or `aws.regions` in the configuration",
-                        self.profile.name
-                    )));
-                };
-                let home = home.as_ref();
-                if keys(scan, REGION).is_some_and(|regions| !regions.iter().any(|region| region == home)) {
-                    return Ok(Vec::new());
-                }
-                Site::new(&self.profile, Some(home)).await?
-            }
             Scope::Account | Scope::Global | Scope::Named(_) | Scope::Matching(_) => {
                 Site::new(&self.profile, None).await?
             }
@@ -480,12 +294,7 @@ impl Place {
         }
         let sites = match &self.scope {
             Scope::Named(region) => self.named(scan, &site, region).await?.into_iter().collect(),
-            Scope::Matching(patterns) => {
-                let regions = call::enabled_regions(scan, &site).await?;
-                let is_chosen = |region: &&String| patterns.iter().any(|like| matches(like, region));
-                let chosen = regions.iter().filter(|region| partition(region) == site.partition()).filter(is_chosen);
-                chosen.map(|region| site.in_region(region)).collect()
-            }
+            Scope::Matching(patterns) => self.matching(scan, &site, patterns).await?,
             _ => vec![site],
         };
         let mut left = Vec::with_capacity(sites.len());
@@ -503,25 +312,48 @@ impl Place {
         Ok(left)
     }
 
+    /// The account's enabled regions that match; the profile's own region where the account's cannot be listed.
+    async fn matching<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site, patterns: &[String]) -> Result<Vec<Site>> {
+        let is_chosen = |region: &str| patterns.iter().any(|like| matches(like, region));
+        let (what, needs) = match call::enabled_regions(scan, site).await {
+            Ok(regions) => {
+                let ours = regions.iter().filter(|region| partition(region) == site.partition() && is_chosen(region));
+                return Ok(ours.map(|region| site.in_region(region)).collect());
+            }
+            Err(Error::Denied { what, needs: Some(needs) }) => (what, needs),
+            Err(error) => return Err(error),
+        };
+        let home = self.profile.region().await?;
+        let (read, sites) = match home.filter(|home| is_chosen(home)) {
+            Some(home) => (format!("only {home}, the region of the profile, was read"), vec![site.in_region(&home)]),
+            None => ("the profile names no region that could be read instead".to_owned(), Vec::new()),
+        };
+        let what = format!("{what}: {read}; other regions of the account were not asked");
+        scan.report(site.to_string(), &Error::Denied { what, needs: Some(needs) });
+        Ok(sites)
+    }
+
     /// The site in a region that the query names and that need not be one of the account's.
     async fn named<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site, region: &str) -> Result<Option<Site>> {
         let named = Some(site.in_region(region));
-        if site.home() == region {
+        if self.profile.region().await?.as_deref() == Some(region) {
             return Ok(named);
         }
+        let is_of =
+            |profile: &Arc<Profile>| profile.home_region().is_some_and(|home| partition(&home) == partition(region));
         match call::enabled_regions(scan, site).await {
             Ok(regions) if regions.iter().any(|enabled| enabled == region) => Ok(named),
-            // Another profile may be one of that partition.
-            Ok(_) if partition(region) != site.partition() && scan.env().profiles.len() > 1 => Ok(None),
+            // Another profile is of that partition.
+            Ok(_) if partition(region) != site.partition() && scan.env().profiles.iter().any(is_of) => Ok(None),
             Ok(_) => {
-                let hint = "`SELECT name, opt_in_status FROM aws_region` shows which there are";
+                let hint = "`SELECT name, opt_in_status FROM aws_region` lists those that there are";
                 let message =
                     format!("profile {}: its account has no region {region} enabled; {hint}", self.profile.name);
                 scan.report(format!("{REGION}={region}"), &Error::Unsupported(message));
                 Ok(None)
             }
             Err(Error::Cancelled) => Err(Error::Cancelled),
-            // Who may not list regions may read them.
+            // Who may not list regions may read them, and this is one call in any case.
             Err(_) => Ok(named),
         }
     }
@@ -566,27 +398,28 @@ fn needs_identity<T: Row<Env = Aws>>(scan: &Scan<T>) -> bool {
 /// means them, rather than a join.
 fn scopes(configured: &[String], keys: Option<Vec<String>>, is_named: bool) -> Vec<Scope> {
     let is_pattern = |region: &String| region.contains('*');
+    let region = |region: String| Scope::Region(region);
     match keys {
-        // A home region is not known before the profile is loaded; it is compared with the keys then.
-        Some(_) if configured.is_empty() && !is_named => vec![Scope::Home],
-        // A region that is asked for and configured is read without a look at the list of regions.
         Some(keys) => {
             let mut seen = HashSet::new();
             let keys = keys.into_iter().filter(|key| is_region_name(key) && seen.insert(key.clone()));
-            let scope = |key: String| match configured.iter().any(|like| matches(like, &key)) {
-                true => Some(Scope::Region(key)),
-                false => is_named.then_some(Scope::Named(key)),
-            };
-            keys.filter_map(scope).collect()
+            // A region that is asked for and configured is read without a look at the list of regions.
+            let (exact, others): (Vec<_>, Vec<_>) = keys.partition(|key| configured.contains(key));
+            let exact = exact.into_iter().map(region);
+            if is_named {
+                return exact.chain(others.into_iter().map(Scope::Named)).collect();
+            }
+            let others: Vec<_> =
+                others.into_iter().filter(|key| configured.iter().any(|like| matches(like, key))).collect();
+            exact.chain((!others.is_empty()).then_some(Scope::Matching(others))).collect()
         }
-        None if configured.is_empty() => vec![Scope::Home],
         None if configured.iter().any(is_pattern) => vec![Scope::Matching(configured.to_vec())],
-        None => configured.iter().cloned().map(Scope::Region).collect(),
+        None => configured.iter().cloned().map(region).collect(),
     }
 }
 
 /// Whether a text could be a region's name: nothing else may become part of a host name.
-fn is_region_name(text: &str) -> bool {
+pub(crate) fn is_region_name(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     match parts.split_last() {
@@ -653,7 +486,7 @@ impl fmt::Display for Site {
 
 impl Site {
     async fn new(profile: &Arc<Profile>, region: Option<&str>) -> Result<Site> {
-        let config = profile.config().await;
+        let config = profile.config().await?;
         let signed_for = match (region, config.region()) {
             (Some(region), _) => Region::new(region.to_owned()),
             (None, Some(home)) => home.clone(),
@@ -727,27 +560,30 @@ mod tests {
         let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         let region = |name: &str| Scope::Region(name.into());
         let named = |name: &str| Scope::Named(name.into());
-        let check = |configured: &[&str], keys: Option<&[&str]>, expected: &[Scope]| {
-            for is_named in [false, true] {
-                let of_query = |scope: &&Scope| is_named || !matches!(scope, Scope::Named(_));
-                let expected: Vec<_> = expected.iter().filter(of_query).cloned().collect();
+        let matching = |list: &[&str]| Scope::Matching(texts(list));
+        let check = |configured: &[&str], keys: Option<&[&str]>, of_query: &[Scope], of_join: &[Scope]| {
+            for (is_named, expected) in [(true, of_query), (false, of_join)] {
                 let found = scopes(&texts(configured), keys.map(texts), is_named);
                 assert_eq!(found, expected, "{configured:?} with keys {keys:?}, named: {is_named}");
             }
         };
-        check(&[], None, &[Scope::Home]);
-        assert_eq!(scopes(&[], Some(texts(&["eu-west-1"])), false), [Scope::Home]);
-        assert_eq!(scopes(&[], Some(texts(&["eu-west-1"])), true), [named("eu-west-1")]);
-        check(&["us-east-1", "eu-west-1"], None, &[region("us-east-1"), region("eu-west-1")]);
+        let both = |configured: &[&str], keys, expected: &[Scope]| check(configured, keys, expected, expected);
+        both(&["*"], None, &[matching(&["*"])]);
+        check(&["*"], Some(&["eu-west-1"]), &[named("eu-west-1")], &[matching(&["eu-west-1"])]);
+        both(&["us-east-1", "eu-west-1"], None, &[region("us-east-1"), region("eu-west-1")]);
         check(
             &["us-east-1", "eu-west-1"],
             Some(&["eu-west-1", "eu-west-2"]),
             &[region("eu-west-1"), named("eu-west-2")],
+            &[region("eu-west-1")],
         );
-        check(&["*"], None, &[Scope::Matching(texts(&["*"]))]);
-        check(&["*"], Some(&["eu-west-1"]), &[region("eu-west-1")]);
-        check(&["eu-*"], Some(&["eu-west-1", "us-east-1", "eu-west-1"]), &[region("eu-west-1"), named("us-east-1")]);
-        check(&["*"], Some(&["global", "", "a/b", "example.com", "x-y-", "x-1"]), &[]);
+        check(
+            &["eu-*", "ap-south-1"],
+            Some(&["eu-west-1", "us-east-1", "eu-west-1", "ap-south-1"]),
+            &[region("ap-south-1"), named("eu-west-1"), named("us-east-1")],
+            &[region("ap-south-1"), matching(&["eu-west-1"])],
+        );
+        both(&["*"], Some(&["global", "", "a/b", "example.com", "x-y-", "x-1"]), &[]);
     }
 
     #[test]
@@ -776,22 +612,6 @@ mod tests {
             ("eusc-de-east-1", "aws-eusc"),
         ] {
             assert_eq!(partition(region), expected);
-        }
-    }
-
-    #[test]
-    fn a_file_of_profiles_names_their_regions() {
-        let text = "[default]\nregion = us-east-1 \n[profile  prod]\noutput=json\n s3 =\n  region = nested\nregion=eu-west-1\n\
-                    [staging]\nregion = ap-south-1\n[profile empty]\nregion =\n[profile none]";
-        for (profile, region) in [
-            ("default", Some("us-east-1")),
-            ("prod", Some("eu-west-1")),
-            ("staging", None),
-            ("empty", None),
-            ("none", None),
-            ("absent", None),
-        ] {
-            assert_eq!(region_in(text, profile).as_deref(), region, "{profile}");
         }
     }
 

@@ -176,7 +176,7 @@ impl Policy {
     }
 
     async fn document(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let text = match self.listed_document(scan).await {
+        let text = match self.listed_document(scan).await? {
             Some(text) => text,
             None => self.version(scan).await?,
         };
@@ -186,13 +186,14 @@ impl Policy {
     }
 
     /// The document as the listing of the whole account has it, where the scan is about all the account's own policies.
-    async fn listed_document(&self, scan: &Scan<Self>) -> Option<String> {
+    async fn listed_document(&self, scan: &Scan<Self>) -> Result<Option<String>> {
         if self.is_aws_managed || scan.keys(Self::ARN).is_some() || scan.limit().is_some() {
-            return None;
+            return Ok(None);
         }
         let account = authorization::of_account(scan, &self.profile, Part::Policies).await?;
-        let mut versions = account.policies.get(&self.arn)?.policy_version_list.iter().flatten();
-        versions.find(|version| version.is_default_version)?.document.clone()
+        let listed = account.as_ref().and_then(|account| account.policies.get(&self.arn));
+        let mut versions = listed.and_then(|policy| policy.policy_version_list.as_ref()).into_iter().flatten();
+        Ok(versions.find(|version| version.is_default_version).and_then(|version| version.document.clone()))
     }
 
     async fn version(&self, scan: &Scan<Self>) -> Result<String> {

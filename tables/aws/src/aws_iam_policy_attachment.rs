@@ -111,7 +111,7 @@ impl PolicyAttachment {
     }
 
     async fn entities(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let entities = match self.listed(scan).await {
+        let entities = match self.listed(scan).await? {
             _ if !self.is_attached => Entities::default(),
             Some(entities) => entities,
             None => self.asked(scan).await?,
@@ -123,15 +123,17 @@ impl PolicyAttachment {
     }
 
     /// What the listing of the whole account says of the policy, where the scan is about all of them.
-    async fn listed(&self, scan: &Scan<Self>) -> Option<Entities> {
+    async fn listed(&self, scan: &Scan<Self>) -> Result<Option<Entities>> {
         if !self.is_attached || scan.keys(Self::POLICY_ARN).is_some() || scan.limit().is_some() {
-            return None;
+            return Ok(None);
         }
-        let account = authorization::of_account(scan, &self.profile, Part::Principals).await?;
+        let Some(account) = authorization::of_account(scan, &self.profile, Part::Principals).await? else {
+            return Ok(None);
+        };
         let read = async { Ok(by_policy(&account)) };
         let key = format!("aws/{}/attachments", self.profile);
-        let by_policy: Arc<HashMap<String, Entities>> = scan.shared(&key, read).await.ok()?;
-        by_policy.get(&self.policy_arn).cloned()
+        let by_policy: Arc<HashMap<String, Entities>> = scan.shared(&key, read).await?;
+        Ok(by_policy.get(&self.policy_arn).cloned())
     }
 
     async fn asked(&self, scan: &Scan<Self>) -> Result<Entities> {

@@ -162,12 +162,12 @@ impl Role {
     }
 
     /// What the listing of the whole account says of the role, where the scan is about all of them.
-    async fn listed<V>(&self, scan: &Scan<Self>, pick: impl FnOnce(&RoleDetail) -> V) -> Option<V> {
+    async fn listed<V>(&self, scan: &Scan<Self>, pick: impl FnOnce(&RoleDetail) -> V) -> Result<Option<V>> {
         if !is_whole(scan) {
-            return None;
+            return Ok(None);
         }
         let account = authorization::of_account(scan, &self.profile, Part::Roles).await?;
-        account.roles.get(&self.name).map(pick)
+        Ok(account.and_then(|account| account.roles.get(&self.name).map(pick)))
     }
 
     async fn trust(&mut self, _scan: &Scan<Self>) -> Result<()> {
@@ -182,7 +182,7 @@ impl Role {
         if self.tags.is_some() {
             return Ok(());
         }
-        if let Some(role) = self.listed(scan, RoleDetail::clone).await {
+        if let Some(role) = self.listed(scan, RoleDetail::clone).await? {
             let boundary = iam::boundary(role.permissions_boundary.as_ref());
             (self.permissions_boundary_arn, self.permissions_boundary_type) = boundary;
             self.set_last_used(role.role_last_used.as_ref());
@@ -200,7 +200,7 @@ impl Role {
     }
 
     async fn profiles(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let listed = self.listed(scan, |role| role.instance_profile_list.clone().unwrap_or_default()).await;
+        let listed = self.listed(scan, |role| role.instance_profile_list.clone().unwrap_or_default()).await?;
         let profiles = match listed {
             Some(profiles) => profiles,
             None => {
@@ -220,7 +220,7 @@ impl Role {
     }
 
     async fn inline(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let listed = self.listed(scan, |role| iam::documents(role.role_policy_list.as_deref())).await;
+        let listed = self.listed(scan, |role| iam::documents(role.role_policy_list.as_deref())).await?;
         let policies = match listed {
             Some(policies) => policies,
             None => self.inline_documents(scan).await?,
@@ -247,7 +247,7 @@ impl Role {
     }
 
     async fn attached(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let listed = self.listed(scan, |role| role.attached_managed_policies.clone().unwrap_or_default()).await;
+        let listed = self.listed(scan, |role| role.attached_managed_policies.clone().unwrap_or_default()).await?;
         let policies = match listed {
             Some(policies) => policies,
             None => {

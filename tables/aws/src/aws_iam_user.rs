@@ -153,12 +153,12 @@ impl User {
         &self,
         scan: &Scan<Self>,
         pick: impl FnOnce(&UserDetail, &authorization::Authorization) -> V,
-    ) -> Option<V> {
+    ) -> Result<Option<V>> {
         if !is_whole(scan) {
-            return None;
+            return Ok(None);
         }
         let account = authorization::of_account(scan, &self.profile, Part::Users).await?;
-        account.users.get(&self.name).map(|user| pick(user, &account))
+        Ok(account.and_then(|account| account.users.get(&self.name).map(|user| pick(user, &account))))
     }
 
     /// Lists leave boundary and tags out.
@@ -166,7 +166,7 @@ impl User {
         if self.tags.is_some() {
             return Ok(());
         }
-        if let Some(user) = self.listed(scan, |user, _| user.clone()).await {
+        if let Some(user) = self.listed(scan, |user, _| user.clone()).await? {
             let boundary = iam::boundary(user.permissions_boundary.as_ref());
             (self.permissions_boundary_arn, self.permissions_boundary_type) = boundary;
             self.tags = Some(tags(user.tags.as_deref()));
@@ -204,7 +204,7 @@ impl User {
             let groups = user.group_list.iter().flatten();
             groups.map(|name| account.groups.get(name).cloned()).collect::<Option<Vec<_>>>()
         });
-        if let Some(Some(groups)) = listed.await {
+        if let Some(Some(groups)) = listed.await? {
             self.groups = json(&groups);
             return Ok(());
         }
@@ -217,7 +217,7 @@ impl User {
     }
 
     async fn inline(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let listed = self.listed(scan, |user, _| iam::documents(user.user_policy_list.as_deref())).await;
+        let listed = self.listed(scan, |user, _| iam::documents(user.user_policy_list.as_deref())).await?;
         let policies = match listed {
             Some(policies) => policies,
             None => self.inline_documents(scan).await?,
@@ -244,7 +244,7 @@ impl User {
     }
 
     async fn attached(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let listed = self.listed(scan, |user, _| user.attached_managed_policies.clone().unwrap_or_default()).await;
+        let listed = self.listed(scan, |user, _| user.attached_managed_policies.clone().unwrap_or_default()).await?;
         let policies = match listed {
             Some(policies) => policies,
             None => {

@@ -70,15 +70,15 @@ impl RowStream for Region {
 
 impl Region {
     fn new(aws: &Aws, site: &Site, region: Answer) -> Self {
+        let is_enabled = !call::is_opted_out(&region);
         let name = region.region_name.unwrap_or_default();
         let home = site.home();
-        let is_enabled = region.opt_in_status.as_deref() != Some("not-opted-in");
         Region {
             title: name.clone(),
             akas: vec![format!("arn:{}::{name}:{}", site.partition(), site.account_id())],
             region: name.clone(),
             opt_in_status: region.opt_in_status,
-            steampipe_available: is_enabled && aws.reads_region(&name, &home),
+            steampipe_available: is_enabled && aws.reads_region(&name),
             steampipe_default: name == home,
             partition: site.partition(),
             account_id: site.account_id(),

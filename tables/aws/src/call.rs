@@ -19,12 +19,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 use indago_table::Meter;
 use indago_table::error::retry_after;
 use indago_table::prelude::*;
 
-use crate::account::{Aws, Site};
+use crate::account::{Aws, Site, is_region_name};
 
 /// What a client gives for a call.
 pub(crate) type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
@@ -141,9 +141,8 @@ impl Site {
         Fut: Future<Output = Result<T>> + Send + 'a,
     {
         let site = self.clone();
-        let rows = stream::iter(distinct(keys)).map(move |key| get(site.clone(), key));
         let present = |row: Result<T>| std::future::ready(row.if_present().transpose());
-        rows.buffered(scan.context().gate.concurrency().max(1)).filter_map(present).boxed()
+        scan.in_rounds(distinct(keys), move |key| get(site.clone(), key)).filter_map(present).boxed()
     }
 }
 
@@ -198,12 +197,21 @@ pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Si
     let ask = async {
         let ec2 = site.ec2();
         let answer = site.call(scan, REGIONS, || ec2.describe_regions().send()).await?;
+        let enabled = answer.regions.into_iter().flatten().filter(|region| !is_opted_out(region));
         let mut regions: Vec<_> =
-            answer.regions.into_iter().flatten().filter_map(|region| region.region_name).collect();
+            enabled.filter_map(|region| region.region_name).filter(|name| is_region_name(name)).collect();
+        if regions.is_empty() {
+            return Err(Error::Malformed(format!("{REGIONS} as {site}: the answer names no region")));
+        }
         regions.sort();
         Ok(regions)
     };
     scan.shared(&format!("aws/{}/regions", site.profile()), ask).await
+}
+
+/// Whether an account has not enabled a region.
+pub(crate) fn is_opted_out(region: &aws_sdk_ec2::types::Region) -> bool {
+    region.opt_in_status.as_deref() == Some("not-opted-in")
 }
 
 /// Collects a listing that a source needs whole.
@@ -235,6 +243,8 @@ enum Reached {
     Garbage,
     /// Nothing answered.
     Nothing,
+    /// It was not sent, and would not be the next time: the endpoint is not a URL, its certificate is not trusted.
+    Unsent,
 }
 
 /// Why there are no credentials to sign a call with.
@@ -254,14 +264,20 @@ impl Failure {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
+        let is_sent = match error {
+            SdkError::ConstructionFailure(_) => false,
+            SdkError::DispatchFailure(failure) => !failure.is_user(),
+            _ => true,
+        };
         let service = error.as_service_error().map(ProvideErrorMetadata::meta);
         let code = service.and_then(|meta| meta.code());
         let message = service.and_then(|meta| meta.message());
-        Failure::read(error, error.raw_response(), code, message)
+        Failure::read(error, is_sent, error.raw_response(), code, message)
     }
 
     fn read(
         error: &(dyn StdError + 'static),
+        is_sent: bool,
         response: Option<&HttpResponse>,
         code: Option<&str>,
         message: Option<&str>,
@@ -279,8 +295,10 @@ impl Failure {
                 _ => NoCredentials::Refused,
             })
         };
+        let untrusted = causes(error).find_map(untrusted);
         // Causes that speak for themselves: the outermost ones only say that something failed.
-        let cause = causes(error).last().map(ToString::to_string).unwrap_or_default();
+        let cause = || causes(error).last().map(ToString::to_string).unwrap_or_default();
+        let cause = untrusted.clone().unwrap_or_else(cause);
         Failure {
             status: response.map(|response| response.status().as_u16()),
             code: code.map(str::to_owned),
@@ -294,6 +312,7 @@ impl Failure {
             },
             assume_role: causes(error).skip(1).find_map(assume_role).map(Box::new),
             reached: match (response, code) {
+                (None, _) if !is_sent || untrusted.is_some() => Reached::Unsent,
                 (None, _) => Reached::Nothing,
                 (Some(_), None) => Reached::Garbage,
                 (Some(_), Some(_)) => Reached::Service,
@@ -309,6 +328,7 @@ impl Failure {
         let status = self.status.unwrap_or_default();
         match self.reached {
             Reached::Nothing => return Error::Unavailable(format!("{what}: {}", self.message)),
+            Reached::Unsent => return Error::Malformed(format!("{what}: {}", self.message)),
             _ if self.is_throttling() => {
                 return Error::Throttled { what: what.to_owned(), retry_after: self.retry_after };
             }
@@ -384,11 +404,11 @@ impl Failure {
                  AWS_PROFILE or AWS_ACCESS_KEY_ID"
             )),
             NoCredentials::Misconfigured => {
-                Error::Malformed(format!("{what}: the AWS configuration makes no sense: {}", self.message))
+                Error::Malformed(format!("{what}: the profile's credentials are not configured: {}", self.message))
             }
             NoCredentials::Refused => match self.assume_role {
                 Some(failure) => failure.explain(&format!("{what}, sts:AssumeRole"), "sts:AssumeRole"),
-                None => Error::denied(format!("{what}: no credentials could be had: {}", self.message)),
+                None => Error::denied(format!("{what}: there are no credentials: {}", self.message)),
             },
         }
     }
@@ -402,6 +422,19 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
         next = error.source();
         Some(error)
     })
+}
+
+/// Why a server is not trusted, if that is what an error is about.
+fn untrusted(error: &(dyn StdError + 'static)) -> Option<String> {
+    // What an `io::Error` carries is not among its causes.
+    let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let tls = match carried {
+        Some(carried) => carried.downcast_ref::<rustls::Error>(),
+        None => error.downcast_ref::<rustls::Error>(),
+    };
+    let Some(rustls::Error::InvalidCertificate(why)) = tls else { return None };
+    let hint = "`ca_bundle` of the profile or AWS_CA_BUNDLE names a file with the certificates to trust";
+    Some(format!("the certificate of the endpoint is not trusted ({why}); {hint}"))
 }
 
 /// The failure to take on a role, if that is what an error is.

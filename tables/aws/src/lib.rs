@@ -3,15 +3,19 @@
 //! Each configured profile is one way into AWS, see [`AwsSettings`]; without configuration it is what the machine's own
 //! AWS tools would use. Tables about regional services read every configured region of every profile, those about
 //! global ones (IAM, the account itself) every profile once. Keys on `account_id` and `region` prune calls before they
-//! are made. Credentials are looked for when the first call is made, by the SDK's own chain; `AWS_ENDPOINT_URL` is
-//! honoured.
+//! are made. Credentials are looked for when the first call is made, where the AWS CLI looks for them;
+//! `AWS_ENDPOINT_URL` is honoured.
 //!
 //! A further table is a struct and a `rows()` of a few lines over [`account::Place`](account) and the calls of
 //! [`account::Site`](account): `aws_iam_instance_profile.rs` is a short one to start from.
 
 mod account;
 mod call;
+mod credentials;
 mod document;
+mod files;
+mod http;
+mod profile;
 mod source;
 
 pub mod aws_account;

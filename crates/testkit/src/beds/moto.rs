@@ -14,13 +14,15 @@ const SEED: &str = include_str!("../../beds/moto_seed.py");
 pub struct MotoOptions {
     /// After so many requests signatures and IAM policies count; `None`: never, until [`Moto::enforce_auth`].
     pub no_auth_calls: Option<u32>,
-    /// Make the users, roles and profiles that [`Moto`] describes; their calls do not count.
+    /// Make the users, roles and profiles that [`Moto`] describes; their calls do not count. Not over TLS.
     pub profiles: bool,
+    /// Serve over TLS, with a certificate that it has signed itself: [`Moto::certificate`].
+    pub tls: bool,
 }
 
 impl Default for MotoOptions {
     fn default() -> MotoOptions {
-        MotoOptions { no_auth_calls: None, profiles: true }
+        MotoOptions { no_auth_calls: None, profiles: true, tls: false }
     }
 }
 
@@ -41,6 +43,7 @@ pub struct Moto {
     keeper: Keeper,
     port: u16,
     environment: PathBuf,
+    is_tls: bool,
 }
 
 impl Moto {
@@ -56,10 +59,10 @@ impl Moto {
             bed: "moto",
             script: include_str!("../../beds/moto.sh"),
             files: vec![("config".into(), String::new()), ("credentials".into(), String::new())],
-            env: vec![],
+            env: if options.tls { vec![("MOTO_TLS".into(), "1".into())] } else { vec![] },
         })?;
-        let moto = Moto { keeper, port: ports["API_PORT"], environment };
-        if options.profiles {
+        let moto = Moto { keeper, port: ports["API_PORT"], environment, is_tls: options.tls };
+        if options.profiles && !options.tls {
             moto.seed(SEED)?;
         }
         if let Some(calls) = options.no_auth_calls {
@@ -70,7 +73,12 @@ impl Moto {
 
     /// The endpoint of every service, `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", if self.is_tls { "https" } else { "http" }, self.port)
+    }
+
+    /// The certificate that it shows over TLS, in PEM form. It may sign others, as those that `openssl req -x509` makes.
+    pub fn certificate(&self) -> PathBuf {
+        self.keeper.path("server.crt")
     }
 
     /// Runs a Python script with boto3, as the profile `default` (as anybody, before there is one).

@@ -2,7 +2,8 @@
 //!
 //! Attached policies, inline policies, groups and boundaries cost one to three calls a user or role. Where a query
 //! reads all of them, this one listing has them at once; it is read when the first row asks, once per query. Where a
-//! query asks for some names only, or the caller may not make this call, rows ask for their own details.
+//! query asks for some names only, or the caller may not make this call, rows ask for their own details. Any other
+//! failure is the answer: a service that is slow or throttles is not asked a thousand times more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,13 +53,18 @@ pub(crate) async fn of_account<T: Row<Env = Aws>>(
     scan: &Scan<T>,
     profile: &str,
     part: Part,
-) -> Option<Arc<Authorization>> {
+) -> Result<Option<Arc<Authorization>>> {
     let read = async {
         let site = scan.env().site(profile, crate::account::GLOBAL).await?;
         read(scan, &site, part).await
     };
-    let read = scan.shared(&format!("aws/{profile}/authorization/{part:?}"), Box::pin(read)).await;
-    read.inspect_err(|error| tracing::debug!(profile, %error, "reading details one by one")).ok()
+    match scan.shared(&format!("aws/{profile}/authorization/{part:?}"), Box::pin(read)).await {
+        Err(error @ Error::Denied { needs: Some(_), .. }) => {
+            tracing::debug!(profile, %error, "reading details one by one");
+            Ok(None)
+        }
+        listing => listing.map(Some),
+    }
 }
 
 async fn read<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, part: Part) -> Result<Authorization> {

@@ -1,0 +1,165 @@
+//! Credentials that the SDK fetches too carelessly, or not at all: those that a program prints, and those that
+//! `aws login` left behind.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use indago_table::prelude::*;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::files::{LARGEST, Way, at_home};
+
+/// What a program may print; credentials have hundreds of bytes.
+const LONGEST_OUTPUT: u64 = 64 << 10;
+
+/// What is shown of a program's complaints.
+const LONGEST_COMPLAINT: usize = 300;
+
+type Outcome = Result<Credentials, CredentialsError>;
+
+impl ProvideCredentials for Way {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            match self {
+                Way::Process { profile, command } => of_process(profile, command).await,
+                Way::Login { profile, session } => of_login(&Sys::live(), profile, session),
+                Way::Refused(why) => Err(CredentialsError::provider_error(why.clone())),
+            }
+        })
+    }
+}
+
+/// Runs the program of `credential_process`, without a shell as the AWS CLI does. Whoever waits bounds the time: when
+/// this is dropped, the program and those that it started are killed.
+async fn of_process(profile: &str, command: &str) -> Outcome {
+    let failed =
+        |why: String| CredentialsError::provider_error(format!("the `credential_process` of profile {profile} {why}"));
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let Some([program, arguments @ ..]) = words.as_deref() else {
+        let why = format!("the `credential_process` of profile {profile} is not a command: a quote is not closed");
+        return Err(CredentialsError::invalid_configuration(why));
+    };
+    let mut process = tokio::process::Command::new(program);
+    process.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = process
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(format!("cannot be run: {program}: {error}")))?;
+    let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (output, complaint) = tokio::join!(bounded(stdout), bounded(stderr));
+    let output = output.map_err(|error| failed(format!("cannot be read: {error}")))?;
+    if output.len() as u64 > LONGEST_OUTPUT {
+        return Err(failed(format!("prints more than {LONGEST_OUTPUT} bytes")));
+    }
+    let status = child.wait().await.map_err(|error| failed(format!("was lost: {error}")))?;
+    if !status.success() {
+        let complaint = String::from_utf8_lossy(&complaint.unwrap_or_default()).trim().to_owned();
+        let complaint: String = complaint.chars().take(LONGEST_COMPLAINT).collect();
+        return Err(failed(format!("failed ({status}): {complaint}")));
+    }
+    let document: Value = serde_json::from_slice(&output)
+        .map_err(|error| failed(format!("prints something other than JSON: {error}")))?;
+    if document["Version"].as_i64() != Some(1) {
+        return Err(failed("prints JSON whose `Version` is not 1".to_owned()));
+    }
+    credentials(&document, "Expiration").map_err(|why| failed(format!("prints JSON {why}")))
+}
+
+/// The program and all that it started.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // It has usually ended by itself.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+async fn bounded(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(LONGEST_OUTPUT + 1).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// What `aws login` keeps in its cache. It is used while it lasts and never renewed: to renew it is to replace the
+/// user's own refresh token.
+fn of_login(sys: &Sys, profile: &str, session: &str) -> Outcome {
+    let again = format!(
+        "run `aws login --profile {profile}`, or have the AWS CLI renew it for each query: `credential_process = aws \
+         configure export-credentials --profile {profile} --format process` in a profile of its own"
+    );
+    let failed = |why: String| {
+        CredentialsError::provider_error(format!("the session of `aws login` of profile {profile} {why}; {again}"))
+    };
+    let folder = match sys.variable("AWS_LOGIN_CACHE_DIRECTORY").filter(|folder| !folder.is_empty()) {
+        Some(folder) => at_home(sys, &folder),
+        None => sys.home().unwrap_or_else(|| PathBuf::from("/")).join(".aws/login/cache"),
+    };
+    let name: String = Sha256::digest(session.trim()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = folder.join(name).with_extension("json");
+    let shown = path.display();
+    let text = match sys.read_at_most(&path, LARGEST) {
+        Ok(text) => text,
+        Err(Error::Gone(_)) => return Err(failed(format!("is not in {shown}"))),
+        Err(error) => return Err(failed(format!("cannot be read: {error}"))),
+    };
+    let document: Value =
+        serde_json::from_slice(&text).map_err(|error| failed(format!("is not JSON in {shown}: {error}")))?;
+    let credentials = credentials(&document["accessToken"], "expiresAt")
+        .map_err(|why| failed(format!("in {shown} is a document {why}")))?;
+    match credentials.expiry() {
+        Some(end) if Timestamp::from(end) > sys.now() => Ok(credentials),
+        Some(end) => Err(failed(format!("ended at {}", shown_time(end)))),
+        None => Err(failed(format!("has no `expiresAt` in {shown}"))),
+    }
+}
+
+fn shown_time(time: SystemTime) -> String {
+    DateTime::from(time).fmt(Format::DateTime).unwrap_or_default()
+}
+
+/// Credentials in a document, whose keys may be in any case.
+fn credentials(document: &Value, expiry: &str) -> Result<Credentials, String> {
+    let field = |name: &str| {
+        let mut fields = document.as_object().into_iter().flatten();
+        let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        found.and_then(Value::as_str).filter(|text| !text.is_empty())
+    };
+    let needed = |name: &str| field(name).ok_or_else(|| format!("without `{name}`"));
+    let end = match field(expiry) {
+        Some(text) => {
+            let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok();
+            Some(
+                time.and_then(|time| SystemTime::try_from(time).ok())
+                    .ok_or(format!("whose `{expiry}` is not a time"))?,
+            )
+        }
+        None => None,
+    };
+    let mut builder = Credentials::builder()
+        .access_key_id(needed("AccessKeyId")?)
+        .secret_access_key(needed("SecretAccessKey")?)
+        .provider_name("indago");
+    builder.set_session_token(field("SessionToken").map(str::to_owned));
+    builder.set_account_id(field("AccountId").map(Into::into));
+    builder.set_expiry(end);
+    Ok(builder.build())
+}

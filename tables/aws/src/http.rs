@@ -1,0 +1,329 @@
+//! The HTTP client of all calls: one pool of connections, proxies and certificates as the AWS CLI takes them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider as Tls;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use http::Uri;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector as Tcp};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::TokioExecutor;
+use indago_table::prelude::*;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::files::LARGEST;
+
+/// Time to connect in, where the SDK names none.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Certificates that are trusted instead of the machine's.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Bundle(Vec<CertificateDer<'static>>);
+
+impl Bundle {
+    /// The certificates of a PEM file; `named_by` is who names the file.
+    pub(crate) fn read(sys: &Sys, path: &Path, named_by: &str) -> Result<Bundle> {
+        let shown = format!("{} ({named_by})", path.display());
+        let pem = match sys.read_at_most(path, LARGEST) {
+            Err(Error::Gone(_)) => return Err(Error::Malformed(format!("there is no file {shown}"))),
+            other => other?,
+        };
+        // What rustls does not take (certificates of version 1, say) costs itself alone.
+        let mut roots = RootCertStore::empty();
+        let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(std::result::Result::ok);
+        let usable: Vec<_> = certificates.filter(|certificate| roots.add(certificate.clone()).is_ok()).collect();
+        if usable.is_empty() {
+            return Err(Error::Malformed(format!("{shown} has no certificate in PEM form")));
+        }
+        Ok(Bundle(usable))
+    }
+}
+
+/// One client for all accounts that trust the same certificates; `None` for the machine's.
+pub(crate) fn client(bundle: Option<Bundle>) -> SharedHttpClient {
+    static CLIENTS: OnceLock<Mutex<HashMap<Option<Bundle>, SharedHttpClient>>> = OnceLock::new();
+    let mut clients = CLIENTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let new = || SharedHttpClient::new(OnePool { bundle: bundle.clone(), connectors: OnceLock::new() });
+    clients.entry(bundle.clone()).or_insert_with(new).clone()
+}
+
+/// An HTTP client with one connector. The SDK's own makes one for each client that is built, and with it parses every
+/// certificate that the machine trusts; with a client a region that is seconds.
+#[derive(Debug)]
+struct OnePool {
+    bundle: Option<Bundle>,
+    connectors: OnceLock<SharedHttpConnector>,
+}
+
+impl HttpClient for OnePool {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let connect = || {
+            SharedHttpConnector::new(Connectors {
+                bundle: self.bundle.clone(),
+                proxies: Proxies::of(&Sys::live()),
+                settings: settings.clone(),
+                components: components.clone(),
+                known: Mutex::default(),
+            })
+        };
+        self.connectors.get_or_init(connect).clone()
+    }
+}
+
+/// Connectors by what they lead through; each is made when it is first needed.
+struct Connectors {
+    bundle: Option<Bundle>,
+    proxies: Proxies,
+    settings: HttpConnectorSettings,
+    components: RuntimeComponents,
+    known: Mutex<HashMap<(bool, Option<String>), SharedHttpConnector>>,
+}
+
+impl fmt::Debug for Connectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connectors").finish_non_exhaustive()
+    }
+}
+
+impl HttpConnector for Connectors {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        match self.connector(request.uri()) {
+            Ok(connector) => connector.call(request),
+            Err(error) => HttpConnectorFuture::ready(Err(ConnectorError::user(error))),
+        }
+    }
+}
+
+impl Connectors {
+    fn connector(&self, uri: &str) -> Result<SharedHttpConnector, BoxError> {
+        let uri: Uri = uri.parse()?;
+        let is_tls = uri.scheme_str() == Some("https");
+        let proxy = self.proxies.proxy(&uri);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (is_tls, proxy.map(str::to_owned));
+        if let Some(connector) = known.get(&key) {
+            return Ok(connector.clone());
+        }
+        let connector = match (&self.bundle, is_tls) {
+            (Some(bundle), true) => self.trusting(bundle, &uri, proxy)?,
+            _ => self.usual(is_tls, proxy)?,
+        };
+        Ok(known.entry(key).or_insert(connector).clone())
+    }
+
+    /// The SDK's own connector.
+    fn usual(&self, is_tls: bool, proxy: Option<&str>) -> Result<SharedHttpConnector, BoxError> {
+        let proxy = match proxy {
+            None => ProxyConfig::disabled(),
+            Some(proxy) if is_tls => ProxyConfig::https(proxy)?,
+            Some(proxy) => ProxyConfig::http(proxy)?,
+        };
+        let mut builder = Connector::builder().connector_settings(self.settings.clone()).proxy_config(proxy);
+        builder.set_sleep_impl(self.components.sleep_impl());
+        Ok(SharedHttpConnector::new(builder.tls_provider(Tls::Rustls(CryptoMode::Ring)).build()))
+    }
+
+    /// One that trusts a bundle as OpenSSL does. The SDK's takes a bundle too, but a server that shows a certificate
+    /// of the bundle itself is refused where that may also sign.
+    fn trusting(&self, bundle: &Bundle, uri: &Uri, proxy: Option<&str>) -> Result<SharedHttpConnector, BoxError> {
+        let mut tcp = Tcp::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(self.settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT)));
+        let config = trust(bundle)?;
+        let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1();
+        let Some(proxy) = proxy else { return Ok(over(https.wrap_connector(tcp))) };
+        let through = Matcher::builder().https(proxy).build().intercept(uri);
+        let through = through.ok_or_else(|| format!("HTTPS_PROXY is not the URL of a proxy: {proxy}"))?;
+        let tunnel = Tunnel::new(through.uri().clone(), tcp);
+        Ok(over(https.wrap_connector(match through.basic_auth() {
+            Some(auth) => tunnel.with_auth(auth.clone()),
+            None => tunnel,
+        })))
+    }
+}
+
+fn over<C: Connect + Clone + Send + Sync + 'static>(connector: C) -> SharedHttpConnector {
+    SharedHttpConnector::new(Hyper(Client::builder(TokioExecutor::new()).build(connector)))
+}
+
+/// A hyper client as the SDK calls it.
+struct Hyper<C>(Client<C, SdkBody>);
+
+impl<C> fmt::Debug for Hyper<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hyper")
+    }
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> HttpConnector for Hyper<C> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        };
+        let answer = self.0.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
+            let answer = answer.map(SdkBody::from_body_1_x);
+            HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// TLS that trusts a bundle and nothing else.
+fn trust(bundle: &Bundle) -> Result<ClientConfig, BoxError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(bundle.0.iter().cloned());
+    let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
+    let verifier = Verifier { chains, bundle: bundle.clone() };
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+/// Verifies chains up to the bundle, and takes a server's own certificate that is in the bundle.
+#[derive(Debug)]
+struct Verifier {
+    chains: Arc<WebPkiServerVerifier>,
+    bundle: Bundle,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // Its dates were looked at before whether it may sign; its name was not.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
+                if self.bundle.0.iter().any(|trusted| trusted.as_ref() == end_entity.as_ref()) =>
+            {
+                let certificate = ParsedCertificate::try_from(end_entity)?;
+                rustls::client::verify_server_name(&certificate, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
+
+/// Proxies as the environment names them, by the AWS CLI's rules: names in lower case win, `ALL_PROXY` is not looked
+/// at, and an entry of `NO_PROXY` is a host, a domain, or one of them with a port.
+#[derive(Debug, Default)]
+struct Proxies {
+    http: Option<String>,
+    https: Option<String>,
+    except: Vec<String>,
+}
+
+impl Proxies {
+    fn of(sys: &Sys) -> Proxies {
+        let variable = |name: &str| sys.variable(name).or_else(|| sys.variable(&name.to_ascii_uppercase()));
+        let proxy = |name: &str| {
+            let url = variable(name).filter(|url| !url.is_empty())?;
+            Some(if url.contains("://") { url } else { format!("http://{url}") })
+        };
+        let entries = variable("no_proxy").unwrap_or_default().to_ascii_lowercase();
+        let except = entries.split(',').map(|entry| entry.trim().to_owned()).filter(|entry| !entry.is_empty());
+        Proxies { http: proxy("http_proxy"), https: proxy("https_proxy"), except: except.collect() }
+    }
+
+    fn proxy(&self, uri: &Uri) -> Option<&str> {
+        let proxy = if uri.scheme_str() == Some("https") { &self.https } else { &self.http };
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+        let with_port = uri.port_u16().map(|port| format!("{host}:{port}"));
+        let is_below = |host: &str, name: &str| {
+            host.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        let is_excepted = |entry: &String| {
+            let name = entry.trim_start_matches('*').trim_start_matches('.');
+            entry == "*"
+                || (!name.is_empty()
+                    && (is_below(&host, name) || with_port.as_ref().is_some_and(|host| is_below(host, name))))
+        };
+        proxy.as_deref().filter(|_| !self.except.iter().any(is_excepted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_those_of_the_aws_cli() {
+        let of = |variables: &[(&str, &str)], uri: &str| {
+            let sys = Sys::live().with_variables(variables.iter().copied());
+            Proxies::of(&sys).proxy(&uri.parse().expect("a URI")).map(str::to_owned)
+        };
+        let proxy = ("HTTPS_PROXY", "http://p:1");
+        let ec2 = "https://ec2.eu-west-1.amazonaws.com/";
+        for (variables, uri, expected) in [
+            (&[][..], ec2, None),
+            (&[proxy], ec2, Some("http://p:1")),
+            (&[proxy], "http://127.0.0.1:5000/", None),
+            (&[("HTTP_PROXY", "p:1")], "http://127.0.0.1:5000/", Some("http://p:1")),
+            (&[("ALL_PROXY", "http://p:1")], ec2, None),
+            (&[proxy, ("https_proxy", "http://q:1")], ec2, Some("http://q:1")),
+            (&[proxy, ("https_proxy", "")], ec2, None),
+            (&[proxy, ("NO_PROXY", "*")], ec2, None),
+            (&[proxy, ("NO_PROXY", "localhost, .amazonaws.com")], ec2, None),
+            (&[proxy, ("NO_PROXY", "amazonaws.com")], ec2, None),
+            (&[proxy, ("NO_PROXY", "EC2.eu-west-1.amazonaws.com")], ec2, None),
+            (&[proxy, ("NO_PROXY", "zonaws.com,p,")], ec2, Some("http://p:1")),
+            (&[proxy, ("NO_PROXY", "a,b"), ("no_proxy", "c")], "https://a/", Some("http://p:1")),
+            (&[proxy, ("no_proxy", "127.0.0.1:5000")], "https://127.0.0.1:5000/", None),
+            (&[proxy, ("no_proxy", "127.0.0.1:5001")], "https://127.0.0.1:5000/", Some("http://p:1")),
+            (&[proxy, ("no_proxy", "::1")], "https://[::1]:5000/", None),
+        ] {
+            assert_eq!(of(variables, uri).as_deref(), expected, "{variables:?} {uri}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! One way into AWS: where its credentials, its region and its certificates come from, and its clients.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::identity::IdentityCache;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+#[allow(deprecated, reason = "their new names are in a crate of their own")]
+use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use indago_table::prelude::*;
+use tokio::sync::OnceCell;
+
+use crate::files::{Chain, Files, at_home, check_small};
+use crate::http::{self, Bundle};
+
+/// Time that credentials may take: a program may have to ask a server for them.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// One way into AWS: whose credentials, and clients once they were needed.
+pub(crate) struct Profile {
+    pub(crate) name: String,
+    origin: Origin,
+    config: OnceCell<SdkConfig>,
+    clients: Mutex<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Where a profile's credentials and region come from.
+pub(crate) enum Origin {
+    /// What the environment selects: variables, profile files, a container's or an instance's role.
+    Machine(Found),
+    /// A profile by name; keys in environment variables do not replace it.
+    Named(Found),
+    /// An embedder's own configuration.
+    Given(Box<SdkConfig>),
+}
+
+/// Where the machine's configuration is, if not in the usual place.
+pub(crate) struct Found {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) endpoint: Option<String>,
+}
+
+/// A service's client.
+pub(crate) trait Client: Send + Sync + 'static {
+    /// The client for a configuration.
+    fn new(config: &SdkConfig) -> Self;
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Profile").field(&self.name).finish()
+    }
+}
+
+impl Profile {
+    pub(crate) fn new(name: &str, origin: Origin) -> Self {
+        Profile { name: name.into(), origin, config: OnceCell::new(), clients: Mutex::default() }
+    }
+
+    /// The configuration; one that is wrong is read again the next time.
+    pub(crate) async fn config(&self) -> Result<&SdkConfig> {
+        self.config.get_or_try_init(|| Box::pin(self.load())).await
+    }
+
+    /// The profile's own region.
+    pub(crate) async fn region(&self) -> Result<Option<String>> {
+        Ok(self.config().await?.region().map(ToString::to_string))
+    }
+
+    async fn load(&self) -> Result<SdkConfig> {
+        let found = match &self.origin {
+            Origin::Given(config) => return Ok(ours(config)),
+            Origin::Machine(found) | Origin::Named(found) => found,
+        };
+        let sys = Sys::live();
+        let is_machine = matches!(self.origin, Origin::Machine(_));
+        let files = Files::read(&sys, found.file.as_deref());
+        let chain = match is_machine && self.name == "default" && !files.has("default") {
+            true => Chain { profile: "default".to_owned(), ..Chain::default() },
+            false => files.chain(&self.name)?,
+        };
+        check_reads(&sys, &chain)?;
+        let http = http::client(self.bundle(&sys, &chain)?);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http.clone())
+            .retry_config(RetryConfig::disabled())
+            .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build())
+            .profile_files(profile_files(&chain))
+            .profile_name(&chain.profile);
+        if let Some(endpoint) = &found.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(region) = region_of_variables(&sys).or_else(|| chain.region.clone()) {
+            loader = loader.region(Region::new(region));
+        }
+        let config = loader.load().await;
+        let provider = ProviderConfig::without_region()
+            .with_region(config.region().cloned())
+            .with_http_client(http)
+            .with_behavior_version(config.behavior_version());
+        let of_profile = ProfileFileCredentialsProvider::builder()
+            .configure(&provider)
+            .profile_name(&chain.profile)
+            .profile_files(profile_files(&chain));
+        let of_profile =
+            chain.ways.into_iter().fold(of_profile, |builder, (name, way)| builder.with_custom_provider(name, way));
+        let of_profile = of_profile.build();
+        let credentials = if is_machine {
+            let chain =
+                CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+                    .or_else("Profile", of_profile)
+                    .or_else(
+                        "WebIdentityToken",
+                        WebIdentityTokenCredentialsProvider::builder().configure(&provider).build(),
+                    )
+                    .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(&provider).build())
+                    .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&provider).build());
+            SharedCredentialsProvider::new(chain)
+        } else {
+            SharedCredentialsProvider::new(of_profile)
+        };
+        Ok(config.into_builder().credentials_provider(credentials).build())
+    }
+
+    /// The certificates to trust instead of the machine's, from where the AWS CLI takes them.
+    fn bundle(&self, sys: &Sys, chain: &Chain) -> Result<Option<Bundle>> {
+        let variable = |name: &str| Some((sys.variable(name).filter(|path| !path.is_empty())?, name.to_owned()));
+        let of_profile = || Some((chain.ca_bundle.clone()?, format!("`ca_bundle` of profile {}", self.name)));
+        let named = variable("AWS_CA_BUNDLE").or_else(of_profile).or_else(|| variable("REQUESTS_CA_BUNDLE"));
+        named.map(|(path, by)| Bundle::read(sys, &at_home(sys, &path), &by)).transpose()
+    }
+
+    /// The profile's own region without loading the profile, where variables or a file of profiles name it: for
+    /// showing, as only the loaded profile decides.
+    pub(crate) fn home_region(&self) -> Option<String> {
+        if let Some(config) = self.config.get() {
+            return config.region().map(ToString::to_string);
+        }
+        match &self.origin {
+            Origin::Given(config) => config.region().map(ToString::to_string),
+            Origin::Machine(found) | Origin::Named(found) => {
+                let sys = Sys::live();
+                let in_file = || Files::read(&sys, found.file.as_deref()).region(&self.name);
+                region_of_variables(&sys).or_else(in_file)
+            }
+        }
+    }
+
+    /// A service's client in a region, made when it is first asked for.
+    pub(crate) fn client<C: Client>(&self, config: &SdkConfig) -> Arc<C> {
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry((TypeId::of::<C>(), region)).or_insert_with(|| Arc::new(C::new(config))).clone();
+        client.downcast().unwrap_or_else(|_| Arc::new(C::new(config)))
+    }
+}
+
+/// The region that variables name for all profiles.
+fn region_of_variables(sys: &Sys) -> Option<String> {
+    let variable = |name| sys.variable(name).map(|region| region.trim().to_ascii_lowercase());
+    let mut named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(variable);
+    named.find(|region| !region.is_empty())
+}
+
+/// The SDK opens these itself, whatever they are.
+fn check_reads(sys: &Sys, chain: &Chain) -> Result<()> {
+    let mut files = chain.reads.clone();
+    if let Some(cache) = sys.home().map(|home| home.join(".aws/sso/cache")).filter(|_| chain.uses_sso) {
+        files.extend(sys.read_dir(&cache).if_present()?.into_iter().flatten().map(|name| cache.join(name)));
+    }
+    files.iter().try_for_each(|file| check_small(sys, file).if_present().map(|_| ()))
+}
+
+#[allow(deprecated, reason = "their new names are in a crate of their own")]
+fn profile_files(chain: &Chain) -> ProfileFiles {
+    ProfileFiles::builder().with_contents(ProfileFileKind::Config, chain.text.clone()).build()
+}
+
+/// An embedder's configuration with what the tables rely on.
+fn ours(config: &SdkConfig) -> SdkConfig {
+    let builder = config.clone().into_builder().retry_config(RetryConfig::disabled());
+    let builder = match config.behavior_version() {
+        None => builder.behavior_version(BehaviorVersion::latest()),
+        Some(_) => builder,
+    };
+    match config.http_client() {
+        None => builder.http_client(http::client(None)).build(),
+        Some(_) => builder.build(),
+    }
+}
