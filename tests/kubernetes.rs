@@ -8,7 +8,7 @@ use indago_engine::{Engine, Limits, Outcome, Warning};
 use indago_table::Sys;
 use indago_tables_kubernetes::{Kubernetes, Settings};
 use indago_testkit::beds::generated::{KubeServer, KubeServerOptions};
-use indago_testkit::beds::{Effect, Fault, KubeApi, Rule};
+use indago_testkit::beds::{Effect, Fault, KubeApi, Rule, Upstream};
 
 const ESTATE: &str = include_str!("fixtures/kubernetes/estate.yaml");
 
@@ -283,8 +283,9 @@ fn an_unreachable_cluster_hides_no_other() {
     let kubeconfig = folder.path().join("config");
     let text = format!(
         "{{contexts: [{{name: good, context: {{cluster: g, user: u}}}}, {{name: bad, context: {{cluster: b, user: u}}}},
-           {{name: plug, context: {{cluster: g, user: p}}}}, {{name: lost, context: {{cluster: absent, user: u}}}}],
-         clusters: [{{name: g, cluster: {{server: '{}'}}}}, {{name: b, cluster: {{server: 'http://127.0.0.1:1'}}}}],
+           {{name: plug, context: {{cluster: s, user: p}}}}, {{name: lost, context: {{cluster: absent, user: u}}}}],
+         clusters: [{{name: g, cluster: {{server: '{}'}}}}, {{name: b, cluster: {{server: 'http://127.0.0.1:1'}}}},
+           {{name: s, cluster: {{server: 'https://127.0.0.1:1'}}}}],
          users: [{{name: u, user: {{}}}}, {{name: p, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: 'false'}}}}}}]}}",
         server.url(),
     );
@@ -331,5 +332,358 @@ fn a_list_that_expires_is_given_once() {
     runtime().block_on(async {
         let engine = engine(server.kubeconfig(), Limits::default()).await;
         assert_eq!(rows(&engine, "SELECT count(*), count(DISTINCT uid) FROM kubernetes_pods").await, ["3000 3000"]);
+    });
+}
+
+/// Certificates of servers, made by openssl in a folder: `NAME.crt` and `NAME.key`.
+fn certificates(folder: &Path) {
+    let openssl = |arguments: &str| {
+        let run = std::process::Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
+        let output = run.expect("openssl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(&format!("req -x509 {key} -subj /CN=authority -keyout authority.key -out authority.crt"));
+    openssl(&format!(
+        "req -x509 {key} -subj /CN=own -addext {names} -addext basicConstraints=critical,CA:TRUE -keyout own.key -out own.crt"
+    ));
+    openssl(&format!("req {key} -subj /CN=leaf -keyout leaf.key -out leaf.csr"));
+    std::fs::write(folder.join("leaf.ext"), names).expect("written");
+    openssl(
+        "x509 -req -in leaf.csr -CA authority.crt -CAkey authority.key -set_serial 7 -extfile leaf.ext -out leaf.crt",
+    );
+}
+
+/// A server that knows one pod, `one`, over TLS with that certificate or without.
+fn server_of_one_pod(certificate: Option<&Path>) -> Fault {
+    let server = match certificate {
+        Some(certificate) => Fault::start_tls(Upstream::Nowhere, certificate, &certificate.with_extension("key")),
+        None => Fault::start(Upstream::Nowhere),
+    };
+    let server = server.expect("a server");
+    let body = r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"one"}}]}"#;
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    server.rule(Rule::new(Effect::Status { code: 200, headers, body: body.to_owned() }).path("/pods"));
+    server
+}
+
+/// What the pods of a kubeconfig's current context are, where the program has these variables.
+fn pods(kubeconfig: &Path, variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+    let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), contexts: Vec::new() };
+    let sys = Sys::live().with_variables(variables.iter().copied());
+    let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&sys, settings));
+    runtime().block_on(async {
+        let limits = Limits { retries: 1, ..Limits::default() };
+        let engine = Engine::builder().tables(tables).limits(limits).build().await.expect("an engine");
+        let (rows, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
+        (rows, warnings.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// A kubeconfig of one context in a folder: fields of its cluster beside `server`, and fields of its user.
+fn kubeconfig(folder: &Path, server: &str, cluster: &str, user: &str) -> PathBuf {
+    let path = folder.join("config");
+    let text = format!(
+        "{{current-context: c, contexts: [{{name: c, context: {{cluster: c, user: u}}}}],
+          clusters: [{{name: c, cluster: {{server: '{server}'{cluster}}}}}], users: [{{name: u, user: {{{user}}}}}]}}"
+    );
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+#[test]
+fn a_servers_own_certificate_is_authority_enough() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certificates(folder.path());
+    let told = |server: &Fault, host: &str, cluster: &str| {
+        let url = server.url().replace("127.0.0.1", host);
+        pods(&kubeconfig(folder.path(), &url, cluster, "token: t"), &[])
+    };
+    for (certificate, authorities) in [("own", ["own", "own"]), ("leaf", ["leaf", "authority"])] {
+        let server = server_of_one_pod(Some(&folder.path().join(format!("{certificate}.crt"))));
+        for authority in authorities {
+            let cluster = format!(", certificate-authority: {authority}.crt");
+            assert_eq!(
+                told(&server, "127.0.0.1", &cluster),
+                (vec!["one".to_owned()], vec![]),
+                "{certificate} {authority}"
+            );
+        }
+        assert!(server.requests().iter().all(|request| request.authorization.as_deref() == Some("Bearer t")));
+        let asked = server.requests().len();
+        for (host, cluster, part) in [
+            ("127.0.0.1", ", certificate-authority: authority.crt, tls-server-name: other", "not valid for name"),
+            ("127.0.0.1", ", certificate-authority: ../absent.crt", "absent.crt does not exist"),
+            ("127.0.0.1", ", certificate-authority: leaf.ext", "`certificate-authority` holds no certificate in PEM"),
+            ("127.0.0.1", ", certificate-authority: own.crt, insecure-skip-tls-verify: true", "remove one"),
+            ("127.0.0.1", "", "`certificate-authority`"),
+        ] {
+            let cluster =
+                if certificate == "own" { cluster.replace("authority.crt", "own.crt") } else { cluster.to_owned() };
+            let (rows, warnings) = told(&server, host, &cluster);
+            assert!(rows.is_empty() && warnings.len() == 1 && warnings[0].contains(part), "{cluster}: {warnings:?}");
+        }
+        assert_eq!(server.requests().len(), asked);
+        assert_eq!(told(&server, "127.0.0.1", ", insecure-skip-tls-verify: true").0, ["one"]);
+    }
+}
+
+#[test]
+fn no_credentials_go_out_without_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = server_of_one_pod(None);
+    let host_and_port = server.address().to_string();
+    let ran = folder.path().join("ran");
+    let plug_in =
+        format!("exec: {{apiVersion: client.authentication.k8s.io/v1, command: touch, args: ['{}']}}", ran.display());
+    for user in ["token: t", "username: joe, password: pw", "tokenFile: absent", "client-certificate: absent", &plug_in]
+    {
+        for url in [server.url(), host_and_port.clone()] {
+            let (rows, warnings) = pods(&kubeconfig(folder.path(), &url, "", user), &[]);
+            assert_eq!(rows, ["one"], "{url} {user}");
+            assert_eq!(warnings.len(), 1, "{url} {user}: {warnings:?}");
+            assert!(
+                warnings[0].contains("are not sent, and no plug-in is run, because `server` is http://"),
+                "{warnings:?}"
+            );
+        }
+    }
+    assert!(server.requests().iter().all(|request| request.authorization.is_none()), "{:?}", server.requests());
+    assert!(!ran.exists());
+    // Nothing to withhold, nothing to say.
+    let none = "token: '', client-certificate: '', tokenFile: '', username: ''";
+    assert_eq!(pods(&kubeconfig(folder.path(), &host_and_port, "", none), &[]), (vec!["one".to_owned()], vec![]));
+}
+
+#[test]
+fn what_another_attempt_cannot_change_is_not_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certificates(folder.path());
+    let server = server_of_one_pod(Some(&folder.path().join("own.crt")));
+    let trust = ", certificate-authority: own.crt";
+    for (name, text) in [("good", "from file\n"), ("empty", "\n"), ("odd", "a\nb")] {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let empty = "token: t, client-certificate: '', client-key: '', tokenFile: '', username: '', as: ''";
+    for (user, header) in [("tokenFile: good", "Bearer from file"), (empty, "Bearer t")] {
+        let cluster = format!("{trust}, certificate-authority-data: '', proxy-url: '', tls-server-name: ''");
+        server.clear_requests();
+        let told = pods(&kubeconfig(folder.path(), &server.url(), &cluster, user), &[]);
+        assert_eq!(told, (vec!["one".to_owned()], vec![]), "{user}");
+        let sent: Vec<_> = server.requests().into_iter().map(|request| request.authorization).collect();
+        assert_eq!(sent, [Some(header.to_owned())], "{user}");
+    }
+    server.clear_requests();
+    let plain = server_of_one_pod(None);
+    for (url, user, part) in [
+        (server.url(), "tokenFile: odd", "the token holds a character that cannot be sent"),
+        (server.url(), "tokenFile: empty", "empty is empty"),
+        (server.url(), "tokenFile: absent", "absent does not exist"),
+        (server.url(), "client-certificate: own.crt", "but no `client-key`"),
+        (server.url(), "client-certificate: own.crt, client-key: good", "`client-key` holds no private key in PEM"),
+        (server.url().replace("https", "ftp"), "token: t", "has the scheme `ftp`"),
+        (format!("{}0", server.url()), "token: t", "has a port that is not a number"),
+        (plain.url().replace("http", "https"), "token: t", "does not speak TLS here"),
+        (server.url().replace("https", "http"), "", "does `server` want https://"),
+    ] {
+        let (rows, warnings) = pods(&kubeconfig(folder.path(), &url, trust, user), &[]);
+        assert!(rows.is_empty() && warnings.len() == 1 && warnings[0].contains(part), "{url} {user}: {warnings:?}");
+    }
+    assert!(server.requests().is_empty() && plain.requests().is_empty());
+    for (code, part) in
+        [(401, "does not accept the credentials"), (403, "pods is forbidden"), (400, "400"), (404, "does not serve")]
+    {
+        server.clear_rules();
+        server.rule(Rule::new(Effect::kube_status(code, "", "pods is forbidden")));
+        server.clear_requests();
+        let (rows, warnings) = pods(&kubeconfig(folder.path(), &server.url(), trust, "token: t"), &[]);
+        assert!(rows.is_empty() && warnings.len() == 1 && warnings[0].contains(part), "{code}: {warnings:?}");
+        assert_eq!(server.requests().len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    certificates(folder.path());
+    let server = server_of_one_pod(Some(&folder.path().join("own.crt")));
+    let plug_in = folder.path().join("plug-in");
+    let heard = folder.path().join("heard");
+    let script = format!(
+        "#!/bin/sh\nprintf %s \"$KUBERNETES_EXEC_INFO\" > {}\necho '{{\"status\": {{\"token\": \"'$WHO-$1'\"}}}}'\n",
+        heard.display()
+    );
+    std::fs::write(&plug_in, script).expect("written");
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    mode(&plug_in, 0o755);
+    let user = "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plug-in, args: [x], env: [{name: WHO, value: me}], provideClusterInfo: true}";
+    let path = kubeconfig(folder.path(), &server.url(), ", certificate-authority: own.crt", user);
+    mode(&path, 0o600);
+    assert_eq!(pods(&path, &[]), (vec!["one".to_owned()], vec![]));
+    assert_eq!(server.requests()[0].authorization.as_deref(), Some("Bearer me-x"));
+    let heard_of = std::fs::read_to_string(&heard).expect("the plug-in ran");
+    assert!(heard_of.contains(&format!("\"server\":\"{}\"", server.url())), "{heard_of}");
+    assert!(
+        heard_of.contains("\"certificate-authority-data\":\"LS0t") && heard_of.contains("\"interactive\":false"),
+        "{heard_of}"
+    );
+    std::fs::remove_file(&heard).expect("our own file");
+
+    // Others can write it: it may be theirs by now.
+    mode(&path, 0o666);
+    let (rows, warnings) = pods(&path, &[]);
+    assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("is not run: the kubeconfig") && warnings[0].contains("can be written by others"),
+        "{warnings:?}"
+    );
+    mode(&path, 0o600);
+
+    // It lies on another machine, as far as anybody knows.
+    let settings = Settings { kubeconfig: Some("/config".into()), contexts: Vec::new() };
+    let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::at(folder.path()), settings));
+    runtime().block_on(async {
+        let engine = Engine::builder().tables(tables).build().await.expect("an engine");
+        let (rows, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
+        assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
+        assert!(warnings[0].message.contains("is not run: the kubeconfig lies under "), "{warnings:?}");
+    });
+    assert!(!heard.exists());
+}
+
+/// A proxy that leads every connection to one server, and the requests that it got.
+fn proxy(to: std::net::SocketAddr) -> (std::net::SocketAddr, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (address, log) =
+        (listener.local_addr().expect("an address"), std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default());
+    let seen = log.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (Ok(mut client), seen) = (client, seen.clone()) else { return };
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") {
+                    if client.read_exact(&mut byte).is_err() {
+                        return;
+                    }
+                    head.push(byte[0]);
+                }
+                seen.lock().expect("unpoisoned").push(String::from_utf8_lossy(&head).into_owned());
+                let mut server = std::net::TcpStream::connect(to).expect("the server");
+                if head.starts_with(b"CONNECT ") {
+                    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("written");
+                } else {
+                    server.write_all(&head).expect("written");
+                }
+                let (mut from, mut to) = (client.try_clone().expect("a handle"), server.try_clone().expect("a handle"));
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                std::io::copy(&mut server, &mut client).ok();
+            });
+        }
+    });
+    (address, log)
+}
+
+#[test]
+fn a_proxy_is_used_where_kubectl_uses_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certificates(folder.path());
+    let (server, plain) = (server_of_one_pod(Some(&folder.path().join("own.crt"))), server_of_one_pod(None));
+    let (proxied, plainly_proxied) = (proxy(server.address()), proxy(plain.address()));
+    let url = format!("http://joe:p%40w@{}", proxied.0);
+    let plain_url = format!("http://{}", plainly_proxied.0);
+    let trust = ", certificate-authority: own.crt, tls-server-name: localhost";
+    let with_url = format!("{trust}, proxy-url: '{url}'");
+    // No name of this domain leads anywhere, so rows have come through the proxy.
+    let (remote, local) = ("https://api.example.test:6443", server.url());
+    for (address, cluster, variables, is_proxied) in [
+        (remote, trust, vec![("HTTPS_PROXY", &*url)], true),
+        (remote, trust, vec![("https_proxy", &*url), ("no_proxy", "other.test,10.0.0.0/8,127.0.0.1")], true),
+        (remote, trust, vec![("HTTPS_PROXY", &*url), ("NO_PROXY", "other.test, .example.test")], false),
+        (remote, trust, vec![("HTTPS_PROXY", &*url), ("NO_PROXY", "api.example.test:6443")], false),
+        (remote, trust, vec![("HTTPS_PROXY", &*url), ("NO_PROXY", "api.example.test:443")], true),
+        (remote, trust, vec![("HTTPS_PROXY", &*url), ("NO_PROXY", "*")], false),
+        (remote, trust, vec![("HTTP_PROXY", &*url)], false),
+        (remote, &*with_url, vec![("NO_PROXY", "*")], true),
+        (remote, &*with_url, vec![("HTTPS_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "api.example.test")], true),
+        (&*local, &*with_url, vec![("NO_PROXY", "127.0.0.1")], true),
+        (&*local, trust, vec![("HTTPS_PROXY", "http://127.0.0.1:1")], false),
+    ] {
+        let (rows, warnings) = pods(&kubeconfig(folder.path(), address, cluster, "token: t"), &variables);
+        let came = std::mem::take(&mut *proxied.1.lock().expect("unpoisoned"));
+        assert_eq!(came.is_empty(), !is_proxied, "{address} {variables:?}: {came:?} {warnings:?}");
+        assert_eq!(rows.is_empty(), !is_proxied && address == remote, "{address} {variables:?}: {warnings:?}");
+        for head in came {
+            let host = address.trim_start_matches("https://");
+            assert!(head.starts_with(&format!("CONNECT {host} HTTP/1.1\r\n")), "{head}");
+            assert!(head.contains("Proxy-Authorization: Basic am9lOnBAdw=="), "{head}");
+        }
+    }
+    for (address, cluster, variables) in [
+        ("http://api.example.test", "", vec![("HTTP_PROXY", &*plain_url)]),
+        ("api.example.test:80", "", vec![("http_proxy", &*plain_url), ("NO_PROXY", "api.example.test:443")]),
+        ("http://127.0.0.1", &*format!(", proxy-url: '{plain_url}'"), vec![("NO_PROXY", "*")]),
+    ] {
+        let told = pods(&kubeconfig(folder.path(), address, cluster, ""), &variables);
+        assert_eq!(told, (vec!["one".to_owned()], vec![]), "{address}");
+        let came = std::mem::take(&mut *plainly_proxied.1.lock().expect("unpoisoned"));
+        let host = address.trim_start_matches("http://").trim_end_matches(":80");
+        assert!(
+            came[0].starts_with(&format!("GET http://{host}")) && came[0].contains("/api/v1/pods?limit=500 HTTP/1.1"),
+            "{came:?}"
+        );
+    }
+    let (_, warnings) = pods(&kubeconfig(folder.path(), remote, ", proxy-url: '127.0.0.1:1'", ""), &[]);
+    assert!(warnings.len() == 1 && warnings[0].contains("`proxy-url` has no scheme"), "{warnings:?}");
+}
+
+#[test]
+fn a_bad_context_costs_no_good_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = server_of_one_pod(None);
+    let path = folder.path().join("config");
+    let write = |contexts: &str, users: &str| {
+        let text = format!(
+            "{{current-context: good, preferences: null, clusters: [{{name: c, cluster: {{server: '{}'}}}}, null],
+              contexts: [{{name: good, context: {{cluster: c, user: u}}}}{contexts}], users: [{{name: u, user: {{}}}}{users}]}}",
+            server.url(),
+        );
+        std::fs::write(&path, text).expect("written");
+    };
+    for (contexts, users) in [
+        (", {name: bad, context: {user: u}}", ""),
+        (", {name: bad, context: {cluster: , user: }}", ""),
+        (", {name: bad, context: }, {context: {cluster: c}}, 7", ""),
+        (", {name: bad, context: {cluster: 7}}", ""),
+        ("", ", {name: b, user: {exec: {apiVersion: v1, command: x, provideClusterInfo: null}}}"),
+        ("", ", {name: b, user: {auth-provider: {config: null, name: gcp}}}"),
+        ("", ", {name: b, user: {token: 7}}, {name: 7}, [x]"),
+    ] {
+        write(contexts, users);
+        assert_eq!(pods(&path, &[]), (vec!["one".to_owned()], vec![]), "{contexts} {users}");
+    }
+    // Who is asked for and cannot be read is missing, alone.
+    write(
+        ", {name: bad, context: {user: u}}, {name: worse, context: {cluster: c, user: b}}",
+        ", {name: b, user: {token: 7}}",
+    );
+    runtime().block_on(async {
+        let engine = engine(&path, Limits::default()).await;
+        let (rows, warnings) = ask(&engine, "SELECT cluster, name FROM kubernetes_pods").await;
+        assert_eq!(rows, ["good one"]);
+        let mut told: Vec<_> = warnings.iter().map(|warning| warning.message.clone()).collect();
+        told.sort();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].ends_with("config: the context `bad` names no cluster"), "{told:?}");
+        assert!(
+            told[1].contains("user `b`: ") && told[1].ends_with("`token` is a number, not a text: put it in quotes"),
+            "{told:?}"
+        );
     });
 }

@@ -193,11 +193,11 @@ fn transport_error(error: kube::Error) -> Error {
             return Error::Malformed(format!("the request cannot be sent: {}", innermost(error)));
         }
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return Error::Malformed(format!("the answer is no HTTP: {}", innermost(error)));
+            let hint = "does `server` want https:// or another port?";
+            return Error::Malformed(format!("the answer is not HTTP: {}; {hint}", innermost(error)));
         }
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            // `Error::source` of this kind of error leaves out what it holds.
-            let tls = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            let tls = tls_error(io);
             // A certificate that does not fit stays so; what a network does may pass. TLS puts its errors into these kinds.
             if tls.is_some() || matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::Other) {
                 let advice = tls.and_then(advice).map(|advice| format!("; {advice}")).unwrap_or_default();
@@ -218,6 +218,13 @@ fn transport_error(error: kube::Error) -> Error {
         source = error.source();
     }
     Error::Unavailable(format!("the API server cannot be reached: {}", innermost(&error)))
+}
+
+/// The error of TLS in an error of input or output, which may stand in another one. `source` leaves out what such an
+/// error holds.
+fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| inner.downcast_ref().and_then(tls_error))
 }
 
 /// The error at the bottom of a chain, which says what happened.

@@ -163,24 +163,22 @@ impl Kubeconfig {
             let [contexts, clusters, users] = [fields.list("contexts"), fields.list("clusters"), fields.list("users")];
             let (contexts, clusters, users) =
                 (contexts.map_err(not_one)?, clusters.map_err(not_one)?, users.map_err(not_one)?);
-            for (position, entry) in contexts.iter().enumerate() {
-                match entry {
-                    Value::Null => {}
-                    entry => match named(entry) {
-                        Ok("") => self.nameless.push((origin.clone(), format!("contexts[{position}] has no name"))),
-                        Ok(name) => add(&mut self.contexts, name, &origin, entry, "context", Context::read),
-                        Err(why) => self.nameless.push((origin.clone(), format!("contexts[{position}]: {why}"))),
-                    },
+            let is_there = |entry: &&Value| !entry.is_null();
+            for (position, entry) in contexts.iter().enumerate().filter(|(_, entry)| is_there(entry)) {
+                match named(entry) {
+                    Ok("") => self.nameless.push((origin.clone(), format!("contexts[{position}] has no name"))),
+                    Ok(name) => add(&mut self.contexts, name, &origin, entry, "context", Context::read),
+                    Err(why) => self.nameless.push((origin.clone(), format!("contexts[{position}]: {why}"))),
                 }
             }
             // The name of a cluster or user may be empty: a context that names none means that one.
-            for (entry, name) in clusters.iter().map(|entry| (entry, named(entry))) {
+            for (entry, name) in clusters.iter().filter(is_there).map(|entry| (entry, named(entry))) {
                 match name {
                     Ok(name) => add(&mut self.clusters, name, &origin, entry, "cluster", Cluster::read),
                     Err(why) => tracing::warn!(file = %origin.path.display(), why, "an entry of `clusters` is ignored"),
                 }
             }
-            for (entry, name) in users.iter().map(|entry| (entry, named(entry))) {
+            for (entry, name) in users.iter().filter(is_there).map(|entry| (entry, named(entry))) {
                 match name {
                     Ok(name) => add(&mut self.users, name, &origin, entry, "user", User::read),
                     Err(why) => tracing::warn!(file = %origin.path.display(), why, "an entry of `users` is ignored"),
@@ -227,7 +225,6 @@ fn folder(file: &Path) -> &Path {
 
 fn named(entry: &Value) -> Result<&str, String> {
     match entry {
-        Value::Null => Ok(""),
         Value::Object(fields) => match fields.get("name") {
             None | Some(Value::Null) => Ok(""),
             Some(Value::String(name)) => Ok(name),

@@ -15,9 +15,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use crate::beds::kube_api::{KubeApi, kubeconfig};
-use crate::beds::server::{Outcome, Server, cut, full};
+use crate::beds::server::{Outcome, Server, cut, full, tls};
 use crate::error::{Context, Error, Result};
 use crate::install;
 
@@ -179,6 +180,8 @@ pub struct Request {
     pub query: String,
     /// Body as text.
     pub body: String,
+    /// The header `Authorization`.
+    pub authorization: Option<String>,
     /// A rule acted on it.
     pub hit: bool,
 }
@@ -210,10 +213,19 @@ pub struct Fault {
 impl Fault {
     /// Starts a proxy without rules: everything passes.
     pub fn start(upstream: Upstream) -> Result<Fault> {
+        Fault::serve(upstream, None)
+    }
+
+    /// The same over TLS, with a server's certificate and key in PEM files.
+    pub fn start_tls(upstream: Upstream, certificate: &Path, key: &Path) -> Result<Fault> {
+        Fault::serve(upstream, Some(tls(certificate, key)?))
+    }
+
+    fn serve(upstream: Upstream, tls: Option<TlsAcceptor>) -> Result<Fault> {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         let client = Arc::new(Sender::new(upstream)?);
-        let server = Server::http(move |request| {
+        let server = Server::http(tls, move |request| {
             let (state, client) = (Arc::clone(&shared), Arc::clone(&client));
             async move { serve(request, &state, &client).await }
         })?;
@@ -225,9 +237,10 @@ impl Fault {
         Fault::start(Upstream::Http(url.into()))
     }
 
-    /// In front of an API server bed, plain HTTP on this side; see [`Fault::kubeconfig`].
+    /// In front of an API server bed, with a certificate of the beds' authority; see [`Fault::kubeconfig`].
     pub fn kube(api: &KubeApi) -> Result<Fault> {
-        Fault::start(Upstream::Kube(api.url().into(), api.ca().into()))
+        let at = |name: &str| api.ca().with_file_name(name);
+        Fault::start_tls(Upstream::Kube(api.url().into(), api.ca().into()), &at("apiserver.crt"), &at("apiserver.key"))
     }
 
     /// In front of any TCP server, byte by byte. Rules see one request per connection, method `CONNECT`; of the effects
@@ -270,7 +283,7 @@ impl Fault {
         self.state().log.clear();
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or the same with `https`.
     pub fn url(&self) -> String {
         self.server.url()
     }
@@ -280,12 +293,11 @@ impl Fault {
         self.server.address()
     }
 
-    /// A kubeconfig file that reaches an API server through this proxy as that user of the beds.
-    ///
-    /// For kube-rs and curl: kubectl itself sends no token over plain HTTP.
+    /// A kubeconfig file that reaches an API server bed through this proxy as that user of the beds.
     pub fn kubeconfig(&self, user: &str) -> Result<PathBuf> {
         let path = self.folder.path().join(format!("{user}.conf"));
-        install::write(&path, kubeconfig(&self.url(), None, &[user]))?;
+        let authority = install::pki()?.join("ca.crt");
+        install::write(&path, kubeconfig(&self.url(), Some(&authority), &[user]))?;
         Ok(path)
     }
 
@@ -310,6 +322,10 @@ async fn serve(request: http::Request<hyper::body::Incoming>, state: &Mutex<Stat
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
+        authorization: parts
+            .headers
+            .get(http::header::AUTHORIZATION)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         hit: false,
     });
     let mut keep = usize::MAX;
@@ -359,6 +375,7 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
         path: String::new(),
         query: String::new(),
         body: String::new(),
+        authorization: None,
         hit: false,
     };
     let effect = lock(state).judge(request);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
-use crate::beds::kube_api::kubeconfig;
+use crate::beds::kube_api::kubeconfig_of;
 use crate::beds::server::{Outcome, Server, full};
 use crate::error::{Context, Result};
 use crate::install;
@@ -59,12 +59,14 @@ impl KubeServer {
             pages: AtomicUsize::new(0),
         });
         let state = Arc::clone(&shared);
-        let server = Server::http(move |request| {
+        let server = Server::http(None, move |request| {
             let answer = state.answer(request.uri());
             async move { Outcome::Answer(answer) }
         })?;
         let folder = tempfile::tempdir().context(|| "cannot create a temporary folder".to_owned())?;
-        install::write(&folder.path().join("kubeconfig"), kubeconfig(&server.url(), None, &["admin"]))?;
+        // Without credentials: nobody sends any over plain HTTP.
+        let anonymous = [("admin".to_owned(), serde_json::json!({}))];
+        install::write(&folder.path().join("kubeconfig"), kubeconfig_of(&server.url(), None, &anonymous))?;
         Ok(KubeServer { server, shared, folder })
     }
 

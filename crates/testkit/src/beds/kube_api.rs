@@ -234,7 +234,7 @@ pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, users: &[&str]) -> String
 }
 
 /// The same for users with whatever credentials.
-fn kubeconfig_of(url: &str, ca: Option<&Path>, users: &[(String, serde_json::Value)]) -> String {
+pub(crate) fn kubeconfig_of(url: &str, ca: Option<&Path>, users: &[(String, serde_json::Value)]) -> String {
     let mut cluster = serde_json::json!({ "server": url });
     if let Some(ca) = ca {
         cluster["certificate-authority"] = ca.display().to_string().into();

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -14,10 +15,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::TlsAcceptor;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 
 /// Body of every answer; an error in it breaks the connection off.
 pub(crate) type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -32,8 +38,9 @@ pub(crate) enum Outcome {
 
 /// A runtime whose end closes every socket on it.
 pub(crate) struct Server {
-    runtime: Option<Runtime>,
+    _runtime: Stop,
     address: SocketAddr,
+    is_tls: bool,
 }
 
 impl std::fmt::Debug for Server {
@@ -65,39 +72,34 @@ impl Server {
                 }
             }
         });
-        Ok(Server { runtime: Some(runtime), address })
+        Ok(Server { _runtime: Stop(Some(runtime)), address, is_tls: false })
     }
 
-    /// Answers every request with `handle`.
-    pub(crate) fn http<F, H>(handle: H) -> Result<Server>
+    /// Answers every request with `handle`; over TLS, with a certificate.
+    pub(crate) fn http<F, H>(tls: Option<TlsAcceptor>, handle: H) -> Result<Server>
     where
         H: Fn(http::Request<Incoming>) -> F + Send + Sync + 'static,
         F: Future<Output = Outcome> + Send + 'static,
     {
         let handle = Arc::new(handle);
-        Server::tcp(move |stream| {
-            let handle = Arc::clone(&handle);
+        let is_tls = tls.is_some();
+        let server = Server::tcp(move |stream| {
+            let (handle, tls) = (Arc::clone(&handle), tls.clone());
             async move {
                 let Ok(stream) = stream.into_std() else { return };
                 let Ok(twin) = stream.try_clone() else { return };
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
-                let service = service_fn(|request| {
-                    let answer = handle(request);
-                    let twin = &twin;
-                    async move {
-                        match answer.await {
-                            Outcome::Answer(answer) => Ok(answer),
-                            Outcome::Reset => {
-                                // Closing a socket that may not linger sends RST.
-                                rustix::net::sockopt::set_socket_linger(twin, Some(Duration::ZERO)).ok();
-                                Err(std::io::Error::other("reset"))
-                            }
+                match tls {
+                    None => serve(stream, &twin, &*handle).await,
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(stream, &twin, &*handle).await;
                         }
                     }
-                });
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+                }
             }
-        })
+        })?;
+        Ok(Server { is_tls, ..server })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -105,17 +107,52 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
     }
 }
 
-impl Drop for Server {
+/// A runtime that is stopped with its server.
+struct Stop(Option<Runtime>);
+
+impl Drop for Stop {
     fn drop(&mut self) {
         // Does not block, so that a test may drop a server within its own runtime.
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
+}
+
+/// A server's certificate and key, in PEM files.
+pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+    let what = |error| Error::Other(format!("cannot use {}: {error}", certificate.display()));
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let chain = chain.map_err(|error| what(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| what(error.to_string()))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    Ok(TlsAcceptor::from(Arc::new(config.map_err(|error| what(error.to_string()))?)))
+}
+
+async fn serve<S, F, H>(stream: S, twin: &std::net::TcpStream, handle: &H)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(http::Request<Incoming>) -> F,
+    F: Future<Output = Outcome>,
+{
+    let service = service_fn(|request| {
+        let answer = handle(request);
+        async move {
+            match answer.await {
+                Outcome::Answer(answer) => Ok(answer),
+                Outcome::Reset => {
+                    // Closing a socket that may not linger sends RST.
+                    rustix::net::sockopt::set_socket_linger(twin, Some(Duration::ZERO)).ok();
+                    Err(std::io::Error::other("reset"))
+                }
+            }
+        }
+    });
+    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
 pub(crate) fn full(data: impl Into<Bytes>) -> Answer {
