@@ -24,8 +24,6 @@ async fn a_clause_is_done_or_refused() {
         ("FOR XML", "SELECT uid FROM users FOR BROWSE"),
         ("SETTINGS", "SELECT uid FROM users SETTINGS max_threads = 1"),
         ("FORMAT", "SELECT uid FROM users FORMAT JSON"),
-        ("ORDER BY ALL", "SELECT uid FROM users UNION SELECT gid FROM users ORDER BY ALL"),
-        ("MATERIALIZED", "WITH a AS MATERIALIZED (SELECT uid FROM users) SELECT * FROM a"),
         ("INTO", "SELECT uid INTO copied FROM users"),
         ("PREWHERE", "SELECT uid FROM users PREWHERE uid = 0"),
         ("PREWHERE", "EXPLAIN SELECT uid FROM users PREWHERE uid = 0"),
@@ -34,14 +32,10 @@ async fn a_clause_is_done_or_refused() {
         ("PREWHERE", "SELECT 1 UNION ALL SELECT uid FROM users PREWHERE uid = 0"),
         ("CONNECT BY", "SELECT uid FROM users START WITH uid = 0 CONNECT BY PRIOR uid = gid"),
         ("CONNECT BY", "SELECT uid FROM users CONNECT BY uid = gid"),
-        ("SELECT AS STRUCT", "SELECT AS STRUCT uid FROM users"),
-        ("SELECT AS STRUCT", "SELECT AS VALUE uid FROM users"),
         ("WITH ROLLUP", "SELECT uid, count(*) FROM users GROUP BY uid WITH ROLLUP"),
         ("WITH ROLLUP", "SELECT uid, count(*) FROM users GROUP BY uid WITH CUBE"),
         ("WITH ROLLUP", "SELECT uid, count(*) FROM users GROUP BY uid WITH TOTALS"),
         ("WITH ROLLUP", "SELECT uid, count(*) FROM users GROUP BY ALL WITH TOTALS"),
-        ("AS OF", "SELECT uid FROM users FOR SYSTEM_TIME AS OF '2024-01-01'"),
-        ("AS OF", "SELECT u.uid FROM users FOR SYSTEM_TIME AS OF '2024-01-01' AS u"),
         ("TABLESAMPLE", "SELECT uid FROM users TABLESAMPLE (10 PERCENT)"),
         ("TABLESAMPLE", "SELECT uid FROM users AS u TABLESAMPLE BERNOULLI (10)"),
         ("TABLESAMPLE", "SELECT uid FROM (SELECT uid FROM users) AS u TABLESAMPLE (10 ROWS)"),
@@ -59,22 +53,21 @@ async fn a_clause_is_done_or_refused() {
         ("WITHIN GROUP", "SELECT upper(username) WITHIN GROUP (ORDER BY uid) FROM users"),
         ("IGNORE NULLS", "SELECT upper(username) IGNORE NULLS FROM users"),
         ("a list of parameters", "SELECT approx_percentile_cont(0.5)(uid) FROM users"),
-        ("a query as", "SELECT upper(SELECT username FROM users) FROM users"),
     ];
+    let mut wrong = Vec::new();
     for dialect in BOTH {
         let engine = engine(dialect).await;
         for (clause, sql) in refused {
-            let error = match engine.query(sql).await {
-                Err(error) => error,
-                Ok(query) => panic!("{dialect:?} {sql}: planned, as {:?}", query.rewritten()),
-            };
-            // The other dialect has names where some of these clauses stand.
-            if dialect == Dialect::DataFusion || error.code() == Code::Unsupported {
-                assert!(error.to_string().contains(clause), "{dialect:?} {sql}: {error}");
-                assert_eq!(error.code(), Code::Unsupported, "{dialect:?} {sql}: {error}");
+            match engine.query(sql).await {
+                Err(error) if error.code() == Code::Unsupported && error.to_string().contains(clause) => {}
+                // Where it does not parse: the dialect of osquery has names where some of these clauses stand.
+                Err(error) if dialect == Dialect::Osquery && error.code() == Code::Parse => {}
+                Err(error) => wrong.push(format!("{dialect:?} {sql}: {error}")),
+                Ok(query) => wrong.push(format!("{dialect:?} {sql}: planned, as {:?}", query.rewritten())),
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What the planner itself refuses.
@@ -241,8 +234,8 @@ async fn distinct_rows_of_windows_under_a_limit() {
 /// Columns of times count microseconds, which reach further than nanoseconds do.
 #[tokio::test]
 async fn times_beyond_nanoseconds_compare() {
-    let far = "(SELECT arrow_cast('9999-12-31T00:00:00Z', 'Timestamp(Microsecond, Some(\"UTC\"))') AS m FROM users WHERE uid = 0)";
-    let berlin = "(SELECT arrow_cast('2024-01-01T00:00:00Z', 'Timestamp(Microsecond, Some(\"Europe/Berlin\"))') AS m FROM users WHERE uid = 0)";
+    let far = "(SELECT arrow_cast('9999-12-31T00:00:00Z', 'Timestamp(Microsecond, Some(\"UTC\"))') AS m FROM users WHERE uid = 33)";
+    let berlin = "(SELECT arrow_cast('2024-01-01T00:00:00Z', 'Timestamp(Microsecond, Some(\"Europe/Berlin\"))') AS m FROM users WHERE uid = 33)";
     for dialect in BOTH {
         let engine = engine(dialect).await;
         for (sql, count) in [
@@ -275,28 +268,31 @@ async fn times_beyond_nanoseconds_compare() {
 async fn casts_of_keys_are_exact() {
     let engine = engine(Dialect::Osquery).await;
     for (sql, expected) in [
-        ("SELECT count(*) FROM users WHERE uid = CAST('0' AS BIGINT)", "1"),
-        ("SELECT count(*) FROM users WHERE uid = CAST('0x' AS BIGINT)", "1"),
-        ("SELECT count(*) FROM users WHERE uid = CAST(0.9 AS INT)", "1"),
-        ("SELECT count(*) FROM users WHERE CAST(uid AS TEXT) = '0'", "1"),
-        ("SELECT count(*) FROM users WHERE CAST(uid AS TEXT) = '00'", "0"),
-        ("SELECT count(*) FROM users WHERE CAST(uid AS TEXT) IN ('00', '0', '0.0')", "1"),
-        ("SELECT count(*) FROM users WHERE CAST(uid AS REAL) = 0.5", "0"),
-        ("SELECT count(*) FROM users WHERE CAST(uid AS REAL) = 0.0", "1"),
+        ("SELECT count(*) FROM users WHERE uid = CAST('33' AS BIGINT)", "1"),
+        ("SELECT count(*) FROM users WHERE uid = CAST('33x' AS BIGINT)", "1"),
+        ("SELECT count(*) FROM users WHERE uid = CAST(33.9 AS INT)", "1"),
+        ("SELECT count(*) FROM users WHERE CAST(uid AS TEXT) = '33'", "1"),
+        ("SELECT count(*) FROM users WHERE CAST(uid AS TEXT) = '033'", "0"),
+        ("SELECT count(*) FROM users WHERE CAST(uid AS TEXT) IN ('033', '33', '33.0')", "1"),
+        ("SELECT count(*) FROM users WHERE CAST(uid AS REAL) = 33.5", "0"),
+        ("SELECT count(*) FROM users WHERE CAST(uid AS REAL) = 33.0", "1"),
         ("SELECT count(*) FROM users WHERE uid = CAST('9223372036854775808' AS INT)", "0"),
         (
-            "WITH w(x) AS (VALUES ('000'), ('0'), ('0.9'), ('0z'), ('z')) SELECT count(*) FROM w JOIN users ON CAST(w.x AS INT) = uid",
-            "5",
+            "WITH w(x) AS (VALUES ('00033'), ('33'), ('33.9'), ('33z'), ('z')) SELECT count(*) FROM w JOIN users ON CAST(w.x AS INT) = uid",
+            "6",
         ),
-        ("WITH w(x) AS (VALUES (0.5), (0.0), (-0.9)) SELECT count(*) FROM w JOIN users ON CAST(w.x AS INT) = uid", "3"),
+        (
+            "WITH w(x) AS (VALUES (33.5), (33.0), (33.99)) SELECT count(*) FROM w JOIN users ON CAST(w.x AS INT) = uid",
+            "3",
+        ),
         ("WITH w(x) AS (VALUES (1e30), (-1e30)) SELECT count(*) FROM w JOIN users ON CAST(w.x AS INT) = uid", "0"),
         (
-            "WITH w(x) AS (VALUES ('00'), ('0'), ('0.0')) SELECT count(*) FROM w JOIN users ON CAST(uid AS TEXT) = w.x",
+            "WITH w(x) AS (VALUES ('033'), ('33'), ('33.0')) SELECT count(*) FROM w JOIN users ON CAST(uid AS TEXT) = w.x",
             "1",
         ),
-        ("WITH w(x) AS (VALUES ('00'), ('0'), ('0.0'), ('z')) SELECT count(*) FROM w JOIN users ON uid = w.x", "3"),
+        ("WITH w(x) AS (VALUES ('033'), ('33'), ('33.0'), ('z')) SELECT count(*) FROM w JOIN users ON uid = w.x", "3"),
         (
-            "WITH w(x) AS (VALUES ('00'), ('0')) SELECT count(*) FROM users WHERE CAST(uid AS TEXT) IN (SELECT x FROM w)",
+            "WITH w(x) AS (VALUES ('033'), ('33')) SELECT count(*) FROM users WHERE CAST(uid AS TEXT) IN (SELECT x FROM w)",
             "1",
         ),
         (
