@@ -668,6 +668,12 @@ fn a_bad_context_costs_no_good_one() {
         write(contexts, users);
         assert_eq!(pods(&path, &[]), (vec!["one".to_owned()], vec![]), "{contexts} {users}");
     }
+    // Of two of one name the first one counts, and that is said.
+    write(", {name: good, context: {cluster: other}}", "");
+    let (rows, warnings) = pods(&path, &[]);
+    assert_eq!(rows, ["one"]);
+    let told = "has several entries for the context `good`: the first one is used; remove the others";
+    assert!(warnings.len() == 1 && warnings[0].ends_with(told), "{warnings:?}");
     // Who is asked for and cannot be read is missing, alone.
     write(
         ", {name: bad, context: {user: u}}, {name: worse, context: {cluster: c, user: b}}",

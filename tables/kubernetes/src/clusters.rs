@@ -292,15 +292,31 @@ fn target(
                 absent => format!("{file}: the context `{name}` names the cluster `{absent}`, which is not there"),
             }
         })?;
+    let twice = |what: &str, name: &str, file: &Path| {
+        format!(
+            "{} has several entries for the {what} `{name}`: the first one is used; remove the others",
+            file.display()
+        )
+    };
+    let mut warnings = Vec::new();
+    if context.has_rival {
+        warnings.push(twice("context", name, &context.origin.path));
+    }
+    if cluster.has_rival {
+        warnings.push(twice("cluster", &cluster_name, &cluster.origin.path));
+    }
     let cluster = cluster.value.clone().map_err(|why| format!("cluster `{cluster_name}`: {why}"))?;
     let user_name = value.user.clone().unwrap_or_default();
     // As kubectl does: who is not there is nobody in particular. A server that minds refuses.
     let user = merged.users.iter().find(|user| user.name == user_name);
+    if let Some(user) = user.filter(|user| user.has_rival) {
+        warnings.push(twice("user", &user_name, &user.origin.path));
+    }
     let distrust = user.and_then(|user| user.origin.distrust.clone());
     let user = user.map(|user| user.value.clone()).transpose().map_err(|why| format!("user `{user_name}`: {why}"))?;
     let absent_user = (user.is_none() && !user_name.is_empty()).then_some(user_name);
     let user = user.unwrap_or_default();
-    Ok((cluster_name, Target { cluster, user, absent_user, files: sys.clone(), own: own.clone(), distrust }))
+    Ok((cluster_name, Target { cluster, user, absent_user, files: sys.clone(), own: own.clone(), warnings, distrust }))
 }
 
 /// Where Kubernetes puts a pod's own credentials.
@@ -323,6 +339,7 @@ fn in_cluster(own: &Sys) -> Result<Access> {
         absent_user: None,
         files: own.clone(),
         own: own.clone(),
+        warnings: Vec::new(),
         distrust: None,
     })))
 }
@@ -396,7 +413,7 @@ impl Cluster {
         let key = format!("kubernetes client {}", self.name);
         let client = async {
             let established = self.established(target, scan.context().gate.as_ref(), scan.env().now()).await?;
-            if let Some(warning) = established.warning {
+            for warning in established.warnings {
                 scan.report(self.label().trim_end(), &Error::Unsupported(warning));
             }
             Ok(established.client)
@@ -706,7 +723,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let ran = folder.path().join("ran");
         for server in ["http://127.0.0.1:1", "127.0.0.1:1", "HTTP://127.0.0.1:1"] {
             let established = connected(server, "touch", &format!("['{}']", ran.display())).await.unwrap();
-            assert!(established.warning.is_some_and(|warning| warning.contains("are not sent, and no plug-in is run")));
+            assert!(established.warnings[0].contains("are not sent, and no plug-in is run"), "{server}");
             assert!(!ran.exists(), "{server}");
         }
     }

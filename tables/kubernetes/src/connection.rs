@@ -38,6 +38,8 @@ pub(crate) struct Target {
     pub(crate) files: Sys,
     /// The machine that the program runs on: its clock, its variables, its programs.
     pub(crate) own: Sys,
+    /// What is odd about the kubeconfig, and does no harm.
+    pub(crate) warnings: Vec<String>,
     /// Why no plug-in is run.
     pub(crate) distrust: Option<String>,
 }
@@ -49,7 +51,7 @@ pub(crate) struct Established {
     /// When it has to be made anew.
     pub(crate) until: Option<Expiry>,
     /// What its user should know.
-    pub(crate) warning: Option<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How long one attempt to open a connection may take.
@@ -74,14 +76,14 @@ impl Target {
     pub(crate) async fn connect(&self) -> Result<Established> {
         let server = Server::parse(self.cluster.server.as_deref().unwrap_or_default())?;
         let is_https = server.base.scheme_str() == Some("https");
-        let mut warning = None;
+        let mut warnings = self.warnings.clone();
         let (mut source, mut identity) = (credentials::Source::Nowhere, None);
         if is_https {
             source = credentials::source(&self.user, &self.files, |exec| self.program(exec, &server))?;
             identity = self.identity()?;
         } else if self.user.has_credentials() {
             let hint = "the credentials of the user are not sent, and no plug-in is run, because `server` is http://";
-            warning = Some(format!("{hint}, as kubectl does it; write https:// if the server speaks TLS"));
+            warnings.push(format!("{hint}, as kubectl does it; write https:// if the server speaks TLS"));
         }
         let credentials = Credentials::new(source, self.own.clone());
         let given = credentials.begin().await?;
@@ -107,7 +109,7 @@ impl Target {
                 Ok::<_, tower::BoxError>(send(request).await?)
             }
         });
-        Ok(Established { client: kube::Client::new(service, "default"), until, warning })
+        Ok(Established { client: kube::Client::new(service, "default"), until, warnings })
     }
 
     /// When files may have changed.

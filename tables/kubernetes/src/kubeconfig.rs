@@ -1,7 +1,7 @@
 //! Kubeconfig files, read entry by entry: what is wrong with one entry costs that entry alone.
 //!
 //! As kubectl reads them: an empty text means that a field is not set, unknown fields do not matter, the first file that
-//! has a name wins. Unlike kubectl, a value of the wrong type or a name that stands twice does not cost the whole file.
+//! has a name wins. Unlike kubectl, a value of the wrong type or a name that is there twice does not cost the whole file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub(crate) struct Entry<T> {
     pub(crate) name: String,
     pub(crate) origin: Arc<Origin>,
     pub(crate) value: Result<T, String>,
+    /// Whether the file has another entry of the same name that says something else.
+    pub(crate) has_rival: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -192,8 +194,8 @@ impl Kubeconfig {
     }
 }
 
-/// Adds an entry, unless an earlier file has one of its name. Twice in one file, nobody knows which is meant.
-fn add<T>(
+/// Adds an entry, unless an earlier file has one of its name. Of two in one file the first one that can be read counts.
+fn add<T: PartialEq>(
     entries: &mut Vec<Entry<T>>,
     name: &str,
     origin: &Arc<Origin>,
@@ -201,21 +203,26 @@ fn add<T>(
     field: &str,
     read: impl Fn(&Fields<'_>) -> Result<T, String>,
 ) {
-    match entries.iter_mut().find(|known| known.name == name) {
-        Some(known) if Arc::ptr_eq(&known.origin, origin) => {
-            known.value = Err(format!("{} has two entries of this name: rename or remove one", origin.path.display()));
+    let known = entries.iter_mut().find(|known| known.name == name);
+    if known.as_ref().is_some_and(|known| !Arc::ptr_eq(&known.origin, origin)) {
+        return;
+    }
+    let outer = entry.as_object().map(|fields| Fields { fields, folder: folder(&origin.path) });
+    let value = match outer.map(|outer| outer.mapping(field)) {
+        Some(Ok(Some(fields))) => read(&fields),
+        Some(Ok(None)) | None => read(&Fields { fields: &Map::new(), folder: folder(&origin.path) }),
+        Some(Err(why)) => Err(why),
+    };
+    let value = value.map_err(|why| format!("{}: {why}", origin.path.display()));
+    match known {
+        None => entries.push(Entry { name: name.to_owned(), origin: origin.clone(), value, has_rival: false }),
+        Some(known) if known.value != value => {
+            known.has_rival = true;
+            if known.value.is_err() {
+                known.value = value;
+            }
         }
         Some(_) => {}
-        None => {
-            let outer = entry.as_object().map(|fields| Fields { fields, folder: folder(&origin.path) });
-            let value = match outer.map(|outer| outer.mapping(field)) {
-                Some(Ok(Some(fields))) => read(&fields),
-                Some(Ok(None)) | None => read(&Fields { fields: &Map::new(), folder: folder(&origin.path) }),
-                Some(Err(why)) => Err(why),
-            };
-            let value = value.map_err(|why| format!("{}: {why}", origin.path.display()));
-            entries.push(Entry { name: name.to_owned(), origin: origin.clone(), value });
-        }
     }
 }
 
@@ -509,11 +516,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_in_a_file_is_nobodys() {
-        let all =
-            users("users: [{name: u, user: {token: a}}, {name: u, user: {token: b}}, {name: v, user: {token: c}}]");
-        assert!(all[0].1.as_ref().is_err_and(|error| error.contains("two entries")), "{all:?}");
-        assert!(all[1].0 == "v" && all[1].1.is_ok() && all.len() == 2, "{all:?}");
+    fn of_two_entries_of_a_name_the_first_good_one_counts() {
+        let text = "users: [{name: u, user: {token: a}}, {name: u, user: {token: b}}, {name: v, user: {token: c}},
+            {name: v, user: {token: c}}, {name: w, user: {token: 7}}, {name: w, user: {token: d}}]";
+        let told: Vec<_> = read(&[("/k/a", text)])
+            .users
+            .into_iter()
+            .map(|user| (user.name, user.value.unwrap().token.unwrap(), user.has_rival))
+            .collect();
+        let expected = [("u", "a", true), ("v", "c", false), ("w", "d", true)];
+        assert_eq!(told, expected.map(|(name, token, has_rival)| (name.to_owned(), token.to_owned(), has_rival)));
     }
 
     #[test]
