@@ -539,6 +539,15 @@ mod tests {
     }
 
     #[test]
+    fn yaml_is_read_as_kubectls() {
+        let text = "{clusters: [{name: a, cluster: &c {insecure-skip-tls-verify: yes, server: s}}, {name: b, cluster: {<<: *c, server: t}},
+            {name: c, cluster: {server: u, server: v, insecure-skip-tls-verify: Off}}]}";
+        let told: Vec<_> = read(&[("a", text)]).clusters.into_iter().map(|cluster| cluster.value.unwrap()).collect();
+        let told: Vec<_> = told.iter().map(|cluster| (cluster.server.as_deref().unwrap(), cluster.insecure)).collect();
+        assert_eq!(told, [("s", true), ("t", true), ("v", false)]);
+    }
+
+    #[test]
     fn paths_are_relative_to_their_file() {
         let user = "{tokenFile: /abs/token, client-key: pki/key, exec: {apiVersion: v1, command: ./bin/login}}";
         let (_, user) = users(&format!("users: [{{name: u, user: {user}}}]")).remove(0);
