@@ -1,6 +1,7 @@
 //! [`Kubernetes`]: the clusters that the tables read, and how each is reached.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +11,7 @@ use indago_table::{Environment, Error, Gate, Result, Scan, Sys, Timestamp, row::
 use k8s_openapi::jiff::Timestamp as Expiry;
 use serde::Deserialize;
 
-use crate::connection::{Established, Target, read_file};
+use crate::connection::{Established, MOST_BYTES, Target, read_file};
 use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
 
@@ -152,17 +153,15 @@ impl Configured {
     fn refresh(&mut self, sys: &Sys, own: &Sys, settings: &Settings) {
         let files: Vec<_> = paths(sys, settings)
             .into_iter()
-            .map(|path| {
-                let is_there = !matches!(sys.metadata(&path), Err(Error::Gone(_)));
-                let text = is_there.then(|| read_file(sys, &path, "kubeconfig"));
-                let distrust = distrust(sys, &path);
-                (Origin { path, distrust }, text)
-            })
-            // As kubectl does: a file that is listed and not there is no error.
-            .filter(|(_, text)| settings.kubeconfig.is_some() || text.is_some())
-            .map(|(origin, text)| {
-                let text = text.unwrap_or_else(|| Err(Error::Unsupported("there is no such kubeconfig".to_owned())));
-                (origin, text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+            .filter_map(|path| match read(sys, &path) {
+                Err(Error::Gone(_)) if settings.kubeconfig.is_some() => {
+                    let absent = Error::Unsupported("there is no such kubeconfig".to_owned());
+                    Some((Origin { path, distrust: None }, Err(absent)))
+                }
+                // As kubectl does: a file that is listed and not there is no error.
+                Err(Error::Gone(_)) => None,
+                Err(error) => Some((Origin { path, distrust: None }, Err(error))),
+                Ok((distrust, text)) => Some((Origin { path, distrust }, Ok(text))),
             })
             .collect();
         if self.files.as_ref() == Some(&files) {
@@ -173,32 +172,34 @@ impl Configured {
     }
 }
 
-/// Why no program is run that a kubeconfig names: its file is not the reader's own, or others can change it.
-fn distrust(sys: &Sys, path: &Path) -> Option<String> {
-    if !sys.is_live() {
-        return Some(format!("the kubeconfig lies under {}, not on the machine that Indago runs on", sys.root_name()));
-    }
-    let shown = path.display();
-    writers(sys, path).err().map(|why| format!("the kubeconfig {shown} {why}"))
+/// The text of a kubeconfig file, and why no program is run that it names: both of the same open file.
+fn read(sys: &Sys, path: &Path) -> Result<(Option<String>, String)> {
+    let mut file = sys.open(path)?;
+    let metadata = file.metadata().map_err(|error| Error::io(path.display().to_string(), &error))?;
+    let distrust = if sys.is_live() {
+        writers(sys, &metadata).map(|why| format!("the kubeconfig {} {why}", path.display()))
+    } else {
+        Some(format!("the kubeconfig lies under {}, not on the machine that Indago runs on", sys.root_name()))
+    };
+    let mut bytes = Vec::new();
+    file.read_rest(path, &mut bytes, MOST_BYTES)?;
+    Ok((distrust, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
+/// Who can change a file, beside its reader and root.
 #[cfg(unix)]
-fn writers(sys: &Sys, path: &Path) -> Result<(), String> {
+fn writers(sys: &Sys, metadata: &Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
-    let metadata = sys.metadata(path).map_err(|error| format!("cannot be looked at: {error}"))?;
     let owner = i64::from(metadata.uid());
     if owner != 0 && owner != sys.uid() {
-        return Err(format!("belongs to the user {owner}, not to you or root"));
+        return Some(format!("belongs to the user {owner}, not to you or root"));
     }
-    match metadata.mode() & 0o022 {
-        0 => Ok(()),
-        _ => Err(format!("can be written by others: run `chmod go-w {}`", path.display())),
-    }
+    (metadata.mode() & 0o022 != 0).then(|| "can be written by others; `chmod go-w` it".to_owned())
 }
 
 #[cfg(not(unix))]
-fn writers(_: &Sys, _: &Path) -> Result<(), String> {
-    Ok(())
+fn writers(_: &Sys, _: &Metadata) -> Option<String> {
+    None
 }
 
 /// Where the user's kubeconfig is.
@@ -655,7 +656,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         for bad in [0o666, 0o664, 0o622, 0o602] {
             mode(bad);
             let why = refusal(&Sys::live(), &path).unwrap();
-            assert!(why.ends_with(&format!("can be written by others: run `chmod go-w {}`", path.display())), "{why}");
+            assert!(why.ends_with("/config can be written by others; `chmod go-w` it"), "{why}");
         }
         mode(0o600);
         let why = refusal(&Sys::at(folder.path()), Path::new("/config")).unwrap();

@@ -59,7 +59,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Files that a connection depends on are read again after so many seconds, for the next query.
 const FILE_SECONDS: i64 = 60;
 /// What a kubeconfig or a file that it names may hold.
-const MOST_BYTES: u64 = 16 << 20;
+pub(crate) const MOST_BYTES: u64 = 16 << 20;
 
 /// A small file; that it is not there is more than silence.
 pub(crate) fn read_file(sys: &Sys, path: &Path, what: &str) -> Result<Vec<u8>> {
