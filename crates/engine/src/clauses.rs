@@ -272,3 +272,123 @@ fn table_alias(alias: Option<&TableAlias>) -> Found {
         "a type in a list of column names",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::{
+        BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect, GenericDialect, HiveDialect,
+        MsSqlDialect, MySqlDialect, OracleDialect, PostgreSqlDialect, RedshiftSqlDialect, SnowflakeDialect,
+    };
+    use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+
+    use super::*;
+
+    fn clause(dialect: &dyn Dialect, sql: &str) -> Result<Option<&'static str>, ParserError> {
+        let mut statements = Parser::parse_sql(dialect, sql)?;
+        let statement = Parsed::Statement(Box::new(statements.remove(0)));
+        let kind = |name: &str| match name {
+            "upper" => FunctionKind::Scalar,
+            "row_number" => FunctionKind::Window,
+            _ => FunctionKind::Aggregate,
+        };
+        Ok(unsupported_clause(&statement, false, &kind))
+    }
+
+    /// Every field of the parsed tree that is refused, in a dialect of sqlparser that reads it.
+    #[test]
+    fn every_clause_that_would_be_dropped_is_refused() {
+        let cases: [(&dyn Dialect, &str, &str); 41] = [
+            (&GenericDialect {}, "FOR UPDATE", "SELECT a FROM t FOR UPDATE"),
+            (&MsSqlDialect {}, "FOR XML, JSON or BROWSE", "SELECT a FROM t FOR XML AUTO"),
+            (&ClickHouseDialect {}, "SETTINGS", "SELECT a FROM t SETTINGS x = 1"),
+            (&ClickHouseDialect {}, "FORMAT", "SELECT a FROM t FORMAT JSON"),
+            (
+                &DuckDbDialect {},
+                "ORDER BY ALL after a compound SELECT",
+                "SELECT a FROM t UNION SELECT b FROM t ORDER BY ALL",
+            ),
+            (&HiveDialect {}, "FROM after a common table expression", "WITH x AS (SELECT 1) FROM y SELECT 1"),
+            (&PostgreSqlDialect {}, "MATERIALIZED", "WITH x AS MATERIALIZED (SELECT 1) SELECT * FROM x"),
+            (&MySqlDialect {}, "an optimizer hint", "SELECT /*+ NO_INDEX(t) */ a FROM t"),
+            (&OracleDialect {}, "an optimizer hint", "SELECT /*+ FULL(t) */ a FROM t"),
+            (&MySqlDialect {}, "a SELECT modifier", "SELECT SQL_CALC_FOUND_ROWS a FROM t"),
+            (&RedshiftSqlDialect {}, "EXCLUDE after a SELECT list", "SELECT *, a AS b EXCLUDE c FROM t"),
+            (&GenericDialect {}, "INTO", "SELECT a INTO x FROM t"),
+            (&ClickHouseDialect {}, "PREWHERE", "SELECT a FROM t PREWHERE a = 1 WHERE b = 1"),
+            (&SnowflakeDialect {}, "CONNECT BY", "SELECT a FROM t START WITH a = 1 CONNECT BY PRIOR a = b"),
+            (&BigQueryDialect {}, "SELECT AS STRUCT or VALUE", "SELECT AS STRUCT a FROM t"),
+            (&BigQueryDialect {}, "SELECT AS STRUCT or VALUE", "SELECT AS VALUE a FROM t"),
+            (
+                &ClickHouseDialect {},
+                "GROUP BY .. WITH ROLLUP, CUBE or TOTALS",
+                "SELECT a FROM t GROUP BY a WITH ROLLUP",
+            ),
+            (
+                &ClickHouseDialect {},
+                "GROUP BY .. WITH ROLLUP, CUBE or TOTALS",
+                "SELECT a FROM t GROUP BY ALL WITH TOTALS",
+            ),
+            (&ClickHouseDialect {}, "GLOBAL JOIN", "SELECT a FROM t GLOBAL JOIN u ON t.a = u.a"),
+            (&ClickHouseDialect {}, "GLOBAL JOIN", "SELECT a FROM (t GLOBAL JOIN u ON t.a = u.a)"),
+            (&BigQueryDialect {}, "AS OF", "SELECT a FROM t FOR SYSTEM_TIME AS OF '2024-01-01'"),
+            (&DatabricksDialect {}, "AS OF", "SELECT a FROM t TIMESTAMP AS OF '2024-01-01'"),
+            (&DatabricksDialect {}, "AS OF", "SELECT a FROM t VERSION AS OF 2"),
+            (&SnowflakeDialect {}, "AS OF", "SELECT a FROM t AT(TIMESTAMP => '2024-01-01')"),
+            (&PostgreSqlDialect {}, "TABLESAMPLE", "SELECT a FROM t TABLESAMPLE BERNOULLI (1)"),
+            (&SnowflakeDialect {}, "TABLESAMPLE", "SELECT a FROM (SELECT 1 AS a) AS t SAMPLE (1)"),
+            (&MsSqlDialect {}, "a table hint", "SELECT a FROM t WITH (NOLOCK)"),
+            (&MySqlDialect {}, "an index hint", "SELECT a FROM t USE INDEX (i)"),
+            (&MySqlDialect {}, "PARTITION", "SELECT a FROM t PARTITION (p)"),
+            (&RedshiftSqlDialect {}, "a path after a table", "SELECT a FROM t.x[0].y"),
+            (&PostgreSqlDialect {}, "WITH ORDINALITY", "SELECT a FROM f(1) WITH ORDINALITY"),
+            (&PostgreSqlDialect {}, "WITH ORDINALITY", "SELECT a FROM t, LATERAL f(1) WITH ORDINALITY"),
+            (&ClickHouseDialect {}, "SETTINGS", "SELECT a FROM f(1, SETTINGS x = 1)"),
+            (&PostgreSqlDialect {}, "a named argument", "SELECT a FROM t, LATERAL f(x => 1)"),
+            (&PostgreSqlDialect {}, "a type in a list of column names", "SELECT a FROM f(1) AS t (a int)"),
+            (
+                &ClickHouseDialect {},
+                "a list of parameters before the arguments of a function",
+                "SELECT quantile(0.5)(a) FROM t",
+            ),
+            (&SnowflakeDialect {}, "a query as the argument of a function", "SELECT upper(SELECT 1)"),
+            (
+                &GenericDialect {},
+                "FILTER after a function that is not an aggregate",
+                "SELECT upper(a) FILTER (WHERE b) FROM t",
+            ),
+            (
+                &GenericDialect {},
+                "a window that extends another",
+                "SELECT sum(a) OVER (w ORDER BY a) FROM t WINDOW w AS (PARTITION BY b)",
+            ),
+            (&GenericDialect {}, OUTSIDE, "SELECT a FROM t WINDOW w AS (ORDER BY a) ORDER BY sum(a) OVER w"),
+            (&GenericDialect {}, OUTSIDE, "SELECT a FROM t WINDOW w AS (ORDER BY a) QUALIFY sum(a) OVER w > 1"),
+        ];
+        let mut wrong = Vec::new();
+        for (dialect, expected, sql) in cases {
+            for sql in [sql.to_owned(), format!("SELECT * FROM ({sql}) AS nested")] {
+                let found = clause(dialect, &sql);
+                if found != Ok(Some(expected)) {
+                    wrong.push(format!("{sql}: {found:?}, not {expected}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn clauses_that_are_done_pass() {
+        for sql in [
+            "SELECT DISTINCT a FROM t AS x (a, b) WHERE a = 1 GROUP BY ROLLUP (a) HAVING a > 1 ORDER BY a LIMIT 1 OFFSET 1",
+            "SELECT sum(DISTINCT a ORDER BY a) FILTER (WHERE a > 1) FROM t",
+            "SELECT sum(a) OVER w, first_value(a) IGNORE NULLS OVER (ORDER BY a) FROM t WINDOW w AS (ORDER BY a)",
+            "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a) FROM t",
+            "SELECT row_number() OVER (ORDER BY a) AS r FROM t QUALIFY r = 1",
+            "WITH x AS (SELECT 1) SELECT * EXCLUDE (a) FROM x JOIN LATERAL (SELECT 1) AS y ON true",
+        ] {
+            assert_eq!(clause(&GenericDialect {}, sql), Ok(None), "{sql}");
+        }
+        let hinted = "WITH x AS NOT MATERIALIZED (SELECT 1) SELECT * FROM x";
+        assert_eq!(clause(&PostgreSqlDialect {}, hinted), Ok(None));
+    }
+}
