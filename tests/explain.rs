@@ -148,7 +148,7 @@ shows! {
         "SELECT p.name FROM kubernetes_nodes n JOIN kubernetes_pods p ON p.node_name = n.name AND p.cluster = n.cluster \
          WHERE n.name = 'a'",
     ];
-    calls_to_aws_at_home in [] => [
+    calls_to_aws_by_default in [] => [
         "SELECT name FROM aws_iam_user",
         "SELECT name, account_id FROM aws_iam_user",
         "SELECT arn FROM aws_iam_role WHERE name IN ('web', 'node')",

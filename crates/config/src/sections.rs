@@ -124,7 +124,7 @@ section! {
         enabled: bool = true,
         /// Profiles to query. Not set: the default credential chain.
         profiles: Option<Vec<String>> = None,
-        /// Regions to query; `["*"]` for all that the account has enabled. Not set: the profile's own. A query may
+        /// Regions to query; `*` stands for any text. Not set: all regions that the account has enabled. A query may
         /// name others.
         regions: Option<Vec<String>> = None,
         /// URL to call instead of AWS: a test server, or a private endpoint.
