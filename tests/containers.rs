@@ -9,7 +9,7 @@ use std::time::Duration;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use indago_engine::{Engine, Limits, Outcome, Warning};
 use indago_table::Sys;
-use indago_tables_registry::{ContainerRuntime, Containers, Environments, all};
+use indago_tables_registry::{ContainerRuntime, Containers, Environments, Kubernetes, KubernetesSettings, all};
 use indago_testkit::beds::{Cluster, Containerd, Docker, Podman};
 
 fn fixture(name: &str) -> PathBuf {
@@ -318,9 +318,9 @@ fn a_volume_that_is_a_folder_of_the_host_is_a_host_path() {
 }
 
 /// Serves JSON documents; what has no answer is a container that is gone.
-fn serve_documents(socket: &Path, routes: impl IntoIterator<Item = (String, serde_json::Value)>) {
+fn serve_documents(socket: &Path, server: &str, routes: impl IntoIterator<Item = (String, serde_json::Value)>) {
     let routes = routes.into_iter().map(|(path, body)| (path, body.to_string())).collect();
-    let recording = Recording { server: "Docker".to_owned(), routes };
+    let recording = Recording { server: server.to_owned(), routes };
     serve(socket, move |target, stream| drop(stream.write_all(&recording.answer(target))));
 }
 
@@ -333,6 +333,7 @@ fn what_engines_tell_in_words_of_their_own_is_read_as_it_is_meant() {
     let never = -62_135_596_800_i64;
     serve_documents(
         &socket,
+        "Docker",
         [
             (
                 "/containers/json".to_owned(),
@@ -399,6 +400,38 @@ fn what_engines_tell_in_words_of_their_own_is_read_as_it_is_meant() {
 }
 
 #[test]
+fn the_kernel_tells_whether_podman_gave_the_host_s_ipc_namespace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let id = |digit: char| digit.to_string().repeat(64);
+    let (mut list, mut routes) = (Vec::new(), Vec::new());
+    for (digit, pid, mode) in [
+        ('a', 7, "shareable"),
+        ('b', 8, "shareable"),
+        ('c', 0, "shareable"),
+        ('d', 9, "private"),
+        ('e', 10, "shareable"),
+    ] {
+        list.push(serde_json::json!({"Id": id(digit), "Names": [format!("/{digit}")], "State": "running"}));
+        let details = serde_json::json!({"State": {"Pid": pid}, "HostConfig": {"IpcMode": mode}});
+        routes.push((format!("/containers/{}/json", id(digit)), details));
+    }
+    routes.push(("/containers/json".to_owned(), list.into()));
+    // Process 10 is of another machine's container.
+    for (pid, cgroup, namespace) in [(1, String::new(), 1), (7, id('a'), 1), (8, id('b'), 2), (10, id('f'), 1)] {
+        let process = folder.path().join(format!("proc/{pid}"));
+        std::fs::create_dir_all(process.join("ns")).expect("a folder");
+        std::fs::write(process.join("cgroup"), format!("0::/libpod_parent/libpod-{cgroup}\n")).expect("a file");
+        std::os::unix::fs::symlink(format!("ipc:[{namespace}]"), process.join("ns/ipc")).expect("a link");
+    }
+    serve_documents(&folder.path().join("s.sock"), "Libpod/4.3.1 (linux)", routes);
+    runtime().block_on(async {
+        let engine = engine(&Sys::at(folder.path()), vec![ContainerRuntime::docker("/s.sock")]).await;
+        let found = rows(&engine, "SELECT name, uses_host_ipc FROM containers").await;
+        assert_eq!(found, ["a true", "b false", "c NULL", "d false", "e NULL"]);
+    });
+}
+
+#[test]
 fn one_container_that_fails_costs_no_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let id = |digit: char| digit.to_string().repeat(64);
@@ -407,7 +440,7 @@ fn one_container_that_fails_costs_no_other() {
         .map(|digit| serde_json::json!({"Id": id(digit), "Names": [format!("/{digit}")], "State": "running"}))
         .collect();
     let list = serde_json::json!(containers).to_string();
-    let process = |pid: &str| {
+    let process = |pid: &'static str| {
         let mut fields = vec![pid; 19];
         fields.push("sleep 9");
         fields
@@ -583,6 +616,13 @@ fn containerd_is_told_namespace_by_namespace() {
 #[test]
 fn processes_containers_and_pods_of_a_cluster_belong_together() {
     let cluster = Cluster::start().expect("a cluster");
+    let manifest = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: watch, namespace: shop}
+spec: {containers: [{name: w, image: "localhost/bb:1", imagePullPolicy: Never, command: [sleep, "100000"]}]}
+"#;
+    cluster.static_pod("shop", "watch", manifest).expect("a static pod runs");
     cluster.wait_ready().expect("its pods run");
     let uid = cluster.kubectl(&["get", "pod", "priv", "-n", "shop", "-o", "jsonpath={.metadata.uid}"]).expect("a pod");
     let ids = cluster
@@ -598,7 +638,7 @@ fn processes_containers_and_pods_of_a_cluster_belong_together() {
     ids.sort_unstable();
     runtime().block_on(async {
         let runtime = ContainerRuntime::containerd(&cluster.containerd_socket().to_string_lossy());
-        let engine = engine(&Sys::live(), vec![runtime]).await;
+        let engine = engine(&Sys::live(), vec![runtime.clone()]).await;
         assert_eq!(rows(&engine, "SELECT id FROM containers WHERE NOT is_sandbox").await, ids);
         let sql = format!(
             "SELECT pod_namespace, pod_name, name, is_privileged, uses_host_pid, uses_host_network, host_paths[1] \
@@ -610,5 +650,22 @@ fn processes_containers_and_pods_of_a_cluster_belong_together() {
              WHERE p.pod_uid = '{uid}' AND c.sandbox_id IS NOT NULL"
         );
         assert_eq!(rows(&engine, &sql).await, ["c"]);
+        // The kubelet's name for a static pod is not the API's.
+        let settings = KubernetesSettings {
+            kubeconfig: Some(cluster.kubeconfig("admin")),
+            contexts: vec!["*".to_owned()],
+        };
+        let tables = all(&Environments {
+            containers: Some(Containers::with_runtimes(&Sys::live(), vec![runtime])),
+            kubernetes: Some(Kubernetes::new(&Sys::live(), settings)),
+            ..Environments::default()
+        });
+        let engine = Engine::builder().tables(tables).build().await.expect("an engine");
+        let sql = "SELECT DISTINCT k.name, k.uid <> k.kubelet_uid FROM container_processes p \
+                   JOIN kubernetes_pods k ON k.kubelet_uid = p.pod_uid WHERE k.name IN ('watch-localhost', 'priv')";
+        assert_eq!(rows(&engine, sql).await, ["priv 0", "watch-localhost 1"]);
+        let sql = "SELECT c.name, k.pod_name FROM containers c JOIN kubernetes_pod_containers k \
+                   ON k.kubelet_uid = c.pod_uid AND k.container_id = c.id WHERE k.name = 'w'";
+        assert_eq!(rows(&engine, sql).await, ["w watch-localhost"]);
     });
 }

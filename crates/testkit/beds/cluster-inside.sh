@@ -26,6 +26,7 @@ start_etcd 2379 2380
 start_apiserver 6443 2379
 start_controllers 6443 10257 10259 '*,-nodeipam,-route,-service,-cloud-node-lifecycle'
 start_containerd
+mkdir -p "$BED/manifests"
 cat > "$BED/kubelet.yaml" <<Y
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -33,6 +34,7 @@ address: 127.0.0.1
 healthzBindAddress: 127.0.0.1
 readOnlyPort: 0
 cgroupDriver: cgroupfs
+staticPodPath: $BED/manifests
 cgroupsPerQOS: true
 enforceNodeAllocatable: [pods]
 failSwapOn: false

@@ -114,7 +114,7 @@ pub struct Container {
     /// Whether it is in the host's process ID namespace, and so sees all processes.
     #[column(source = details)]
     uses_host_pid: Option<bool>,
-    /// Whether it is in the host's IPC namespace.
+    /// Whether it is in the host's IPC namespace. NULL for a container of Podman's that does not run on this machine.
     #[column(source = details)]
     uses_host_ipc: Option<bool>,
     /// Capabilities beyond those that runtimes give to every container, such as `CAP_NET_ADMIN`; `ALL` stands for all.
@@ -509,13 +509,18 @@ impl Container {
             let details = docker::inspect(scan, &Runtime::docker(&self.endpoint), &self.id).await?;
             self.set_details(&details);
             if scan.wants(Self::USES_HOST_NETWORK) {
-                self.uses_host_network = self.shares_with_host(scan, &details, "NetworkMode").await?;
+                self.uses_host_network = self.shares_with_host(scan, &details, "NetworkMode").await;
             }
             if scan.wants(Self::USES_HOST_PID) {
-                self.uses_host_pid = self.shares_with_host(scan, &details, "PidMode").await?;
+                self.uses_host_pid = self.shares_with_host(scan, &details, "PidMode").await;
             }
             if scan.wants(Self::USES_HOST_IPC) {
-                self.uses_host_ipc = self.shares_with_host(scan, &details, "IpcMode").await?;
+                let is_told = self.runtime != "podman"
+                    || text(&details, &["HostConfig", "IpcMode"]).as_deref() != Some("shareable");
+                self.uses_host_ipc = match is_told {
+                    true => self.shares_with_host(scan, &details, "IpcMode").await,
+                    false => self.has_ipc_of_host(scan).await,
+                };
             }
         }
         if scan.wants(Self::CGROUP_PATH) {
@@ -543,14 +548,38 @@ impl Container {
     }
 
     /// Whether it has the host's namespace of a kind, also by way of another container that it shares one with: a pod's
-    /// containers join their sandbox.
-    async fn shares_with_host(&self, scan: &Scan<Self>, details: &Document, mode: &str) -> Result<Option<bool>> {
+    /// containers join their sandbox. NULL where that one is gone: it took no namespace with it.
+    async fn shares_with_host(&self, scan: &Scan<Self>, details: &Document, mode: &str) -> Option<bool> {
         let said = |details: &Document| value::<String>(details, &["HostConfig", mode]);
-        let Some(own) = said(details) else { return Ok(None) };
-        let Some(other) = own.strip_prefix("container:") else { return Ok(Some(own == "host")) };
-        // A container that is gone took no namespace with it; whose that was, nobody says any more.
-        let other = docker::inspect(scan, &Runtime::docker(&self.endpoint), other).await.if_present()?;
-        Ok(other.and_then(|other| said(&other)).map(|mode| mode == "host"))
+        let own = said(details)?;
+        let Some(other) = own.strip_prefix("container:") else { return Some(own == "host") };
+        let runtime = Runtime::docker(&self.endpoint);
+        match docker::inspect(scan, &runtime, other).await {
+            Ok(other) => said(&other).map(|mode| mode == "host"),
+            Err(error) => {
+                scan.report(format!("{runtime} container {other}"), &error);
+                None
+            }
+        }
+    }
+
+    /// The same of Podman's IPC namespaces. It calls the host's `shareable`, as one of a container's own: the kernel knows.
+    /// NULL if the container does not run on this machine.
+    async fn has_ipc_of_host(&self, scan: &Scan<Self>) -> Option<bool> {
+        let (pid, sys, id) = (self.pid?, scan.env().sys().clone(), self.id.clone());
+        let read = blocking(move || {
+            let text = sys.read_text(format!("/proc/{pid}/cgroup")).if_present()?;
+            if text.and_then(|text| cgroup::path_of(&text, &id)).is_none() {
+                return Ok(None);
+            }
+            let namespace =
+                |pid: i64| sys.read_link(format!("/proc/{pid}/ns/ipc")).needs("CAP_SYS_PTRACE").if_present();
+            Ok(namespace(pid)?.zip(namespace(1)?).map(|(own, host)| own == host))
+        });
+        read.await.unwrap_or_else(|error| {
+            scan.report(format!("{} container {}", self.endpoint, self.id), &error);
+            None
+        })
     }
 
     async fn cgroup(&mut self, scan: &Scan<Self>) -> Result<()> {

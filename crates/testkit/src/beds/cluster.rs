@@ -128,6 +128,23 @@ impl Cluster {
         self.access.apply(yaml)
     }
 
+    /// Gives the kubelet a static pod, by a file `name` in its folder of manifests, and waits until its mirror in the API
+    /// runs: a pod `<name>-localhost` in the namespace of the manifest.
+    pub fn static_pod(&self, namespace: &str, name: &str, yaml: &str) -> Result<()> {
+        let file = self.keeper.path("manifests").join(name).with_extension("yaml");
+        std::fs::write(&file, yaml).context(|| format!("cannot write {}", file.display()))?;
+        let mirror = format!("{name}-localhost");
+        let end = Instant::now() + Duration::from_secs(120);
+        let phase = ["get", "pod", "-n", namespace, &mirror, "--ignore-not-found", "-o", "jsonpath={.status.phase}"];
+        while self.kubectl(&phase)? != "Running" {
+            if Instant::now() > end {
+                return Err(Error::Other(format!("the static pod {mirror} does not run")));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
     /// kubectl as admin; answers standard output.
     pub fn kubectl(&self, args: &[&str]) -> Result<String> {
         self.access.kubectl(args)
