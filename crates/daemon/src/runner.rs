@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::appender::Appender;
-use crate::error::{DaemonError, Result};
+use crate::error::Result;
 use crate::host;
 use crate::plan::{Plan, PlannedPack};
 use crate::status::{Status, unix_time};
@@ -68,8 +68,12 @@ struct Entry {
 
 struct Discovery {
     pack: Arc<Pack>,
+    /// What is remembered of its queries, which may kill the daemon like others.
+    state: QueryState,
     applies: bool,
-    /// When it is asked again; never asked so far if `None`.
+    /// Whether it was asked and has answered since the start.
+    has_answered: bool,
+    /// When it is asked again; at once if `None`.
     next: Option<Instant>,
     is_asking: bool,
 }
@@ -121,12 +125,39 @@ pub async fn run(
         for scheduled in queries {
             entries.push(entry(&shared, scheduled, Some(packs.len()), daemon.splay)?);
         }
-        packs.push(Discovery { pack: Arc::new(pack), applies: false, next: None, is_asking: false });
+        let state = shared.state.query(&discovery_name(&pack))?.unwrap_or_default();
+        packs.push(Discovery {
+            pack: Arc::new(pack),
+            state,
+            applies: false,
+            has_answered: false,
+            next: None,
+            is_asking: false,
+        });
     }
-    let names: Vec<&str> = entries.iter().map(|entry| entry.scheduled.name.as_str()).collect();
-    shared.state.keep_only(&names)?;
+    let discoveries: Vec<String> = packs.iter().map(|discovery| discovery_name(&discovery.pack)).collect();
+    let names = entries.iter().map(|entry| entry.scheduled.name.as_str()).chain(discoveries.iter().map(String::as_str));
+    shared.state.keep_only(&names.collect::<Vec<_>>())?;
     let now = unix_time().max(0) as u64;
-    deny(&shared, &mut entries, now, daemon.denylist.0.as_secs());
+    let suspects = entries.iter_mut().map(|entry| Suspect {
+        name: &entry.scheduled.name,
+        sql: &entry.scheduled.query.sql,
+        may_be_denied: entry.scheduled.query.may_be_denied(),
+        state: &mut entry.state,
+    });
+    let sql: Vec<String> = packs.iter().map(|discovery| discovery_sql(&discovery.pack)).collect();
+    let asked = packs.iter_mut().zip(&discoveries).zip(&sql).map(|((discovery, name), sql)| Suspect {
+        name,
+        sql,
+        may_be_denied: true,
+        state: &mut discovery.state,
+    });
+    deny(&shared.status, suspects.chain(asked).collect(), now, daemon.denylist.0.as_secs());
+    for (discovery, name) in packs.iter_mut().zip(&discoveries) {
+        shared.state.remember(name, &discovery.state, None)?;
+        let denied = discovery.state.denied_until.map(|until| Duration::from_secs(until.saturating_sub(now)));
+        discovery.next = denied.map(|denied| Instant::now() + denied);
+    }
     for (place, entry) in entries.iter_mut().enumerate() {
         // The interval that was chosen is kept even if the query never comes to run.
         shared.state.remember(&entry.scheduled.name, &entry.state, None)?;
@@ -150,11 +181,14 @@ pub async fn run(
             }
             // A query that may have killed the daemon runs alone: if it does so again, it is known.
             let waits = entries[index].state.is_suspect && !running.is_empty();
-            if waits || running.len() >= daemon.concurrency || entries.iter().any(Entry::runs_alone) {
+            if waits || running.len() >= daemon.concurrency || one_runs_alone(&entries, &packs) {
                 break;
             }
             if let Some(pack) = entries[index].pack {
                 if packs[pack].is_outdated() {
+                    if packs[pack].state.is_suspect && !running.is_empty() {
+                        break;
+                    }
                     // The answer wakes the loop.
                     if !std::mem::replace(&mut packs[pack].is_asking, true) {
                         running.spawn_on(ask(shared.clone(), packs[pack].pack.clone(), pack), workers);
@@ -213,28 +247,41 @@ fn entry(shared: &Shared, scheduled: Scheduled, pack: Option<usize>, splay: u32)
     Ok(Entry { scheduled: Arc::new(scheduled), state, due: 0, running: false, pack })
 }
 
+/// Under which name a pack's discovery queries are remembered.
+fn discovery_name(pack: &Pack) -> String {
+    format!("discovery of the pack {}", pack.name)
+}
+
+fn discovery_sql(pack: &Pack) -> String {
+    pack.discovery.join(";\n")
+}
+
+/// What may have killed the daemon.
+struct Suspect<'a> {
+    name: &'a str,
+    sql: &'a str,
+    may_be_denied: bool,
+    state: &'a mut QueryState,
+}
+
 /// Leaves out the query that was running when the daemon was killed. If several were, each runs alone until it has ended once.
-fn deny(shared: &Shared, entries: &mut [Entry], now: u64, seconds: u64) {
-    let killers = entries.iter().filter(|entry| entry.state.is_running).count();
-    for Entry { scheduled, state, .. } in entries {
-        let name = &scheduled.name;
+fn deny(status: &Status, suspects: Vec<Suspect<'_>>, now: u64, seconds: u64) {
+    let killers = suspects.iter().filter(|suspect| suspect.state.is_running).count();
+    for Suspect { name, sql, may_be_denied, state } in suspects {
+        let may_be_denied = may_be_denied && seconds > 0;
         if std::mem::take(&mut state.is_running) {
-            let may_be_denied = scheduled.query.may_be_denied() && seconds > 0;
             state.is_suspect = killers > 1 && may_be_denied;
             state.denied_until = (killers == 1 && may_be_denied).then_some(now + seconds);
             let what = match (may_be_denied, killers) {
                 (false, _) => "it runs again all the same".to_owned(),
-                (true, 1) => format!(
-                    "it is left out for {seconds} s; with `denylist = false`, or after a change of its SQL, it runs all the same"
-                ),
+                (true, 1) => format!("it is left out for {seconds} s, or until its SQL is another"),
                 (true, _) => "so were others; it runs alone the next time".to_owned(),
             };
-            shared.status.warn(&format!("{name}: was running when the daemon was killed; {what}"));
+            status.warn(&format!("{name}: was running when the daemon was killed; {what}"));
         }
         let Some(until) = state.denied_until else { continue };
-        let changed = state.sql != scheduled.query.sql;
-        if until <= now || changed || !scheduled.query.may_be_denied() {
-            shared.status.info(&format!("{name}: is no longer left out"));
+        if until <= now || state.sql != sql || !may_be_denied {
+            status.info(&format!("{name}: is no longer left out"));
             state.denied_until = None;
         } else {
             // A clock that was set back must not put it off for longer than was said.
@@ -243,10 +290,10 @@ fn deny(shared: &Shared, entries: &mut [Entry], now: u64, seconds: u64) {
     }
 }
 
-impl Entry {
-    fn runs_alone(&self) -> bool {
-        self.running && self.state.is_suspect
-    }
+/// Whether a query that may have killed the daemon is running: it does so alone.
+fn one_runs_alone(entries: &[Entry], packs: &[Discovery]) -> bool {
+    entries.iter().any(|entry| entry.running && entry.state.is_suspect)
+        || packs.iter().any(|discovery| discovery.is_asking && discovery.state.is_suspect)
 }
 
 /// Time until a Unix second begins.
@@ -287,9 +334,27 @@ async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
 
 /// Asks a pack's discovery queries.
 async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
+    let name = discovery_name(&pack);
+    let mark = QueryState { sql: discovery_sql(&pack), is_running: true, ..QueryState::default() };
     let options = QueryOptions { timeout: Some(shared.timeout), ..QueryOptions::default() };
-    let answer = caught(Box::pin(discover(&shared.engine, &pack, &options))).await;
-    Ended::Discovery(index, answer.unwrap_or_else(|panic| Err(indago::Error::new(Code::Execution, panic).into())))
+    let answer = match remembered(&shared, &name, mark).await {
+        Ok(()) => caught(Box::pin(discover(&shared.engine, &pack, &options))).await,
+        Err(error) => Err(error.to_string()),
+    };
+    let ended = blocking({
+        let shared = shared.clone();
+        move || Ok(shared.state.ended(&name)?)
+    });
+    if let Err(error) = ended.await {
+        shared.status.error(&format!("pack {}: {error}", pack.name));
+    }
+    Ended::Discovery(index, answer.unwrap_or_else(|failure| Err(indago::Error::new(Code::Execution, failure).into())))
+}
+
+/// Remembers a query on the disk.
+async fn remembered(shared: &Arc<Shared>, name: &str, state: QueryState) -> Result<()> {
+    let (shared, name) = (shared.clone(), name.to_owned());
+    blocking(move || Ok(shared.state.remember(&name, &state, None)?)).await
 }
 
 impl Discovery {
@@ -299,7 +364,8 @@ impl Discovery {
 
     fn settle(&mut self, shared: &Shared, answer: Result<Option<String>, PackError>) {
         let name = &self.pack.name;
-        let applied = self.next.is_none() || self.applies;
+        let applied = !self.has_answered || self.applies;
+        self.has_answered = true;
         let mut again = DISCOVERY_REFRESH;
         match answer {
             Ok(reason) => {
@@ -320,6 +386,7 @@ impl Discovery {
         }
         self.next = Some(Instant::now() + again);
         self.is_asking = false;
+        self.state.is_suspect = false;
     }
 }
 
@@ -336,18 +403,22 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState,
     // If the query kills the daemon, this is what is left of it.
     let mark = QueryState { is_running: true, ..state.clone() };
     let name = &scheduled.name;
-    if let Err(error) = blocking({
-        let (shared, scheduled) = (shared.clone(), scheduled.clone());
-        move || Ok(shared.state.remember(&scheduled.name, &mark, None)?)
-    })
-    .await
-    {
+    if let Err(error) = remembered(&shared, name, mark).await {
         // Without the mark it would run again and again.
         shared.status.error(&format!("{name}: not run: {error}"));
         return Ended::Turn(index, state);
     }
+    let started = Instant::now();
     let ran = caught(Box::pin(rows_of(&shared, &scheduled))).await;
-    let state = QueryState { is_suspect: false, ..state };
+    let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let given: usize = ran.iter().flatten().flat_map(|(_, rows)| rows).map(String::len).sum();
+    let state = QueryState {
+        is_suspect: false,
+        wall_ms: state.wall_ms.saturating_add(took),
+        last_wall_ms: took,
+        output_bytes: state.output_bytes.saturating_add(given as u64),
+        ..state
+    };
     let writer = (shared.clone(), scheduled.clone(), state.clone());
     let settled = caught(blocking(move || {
         let (shared, scheduled, state) = writer;
@@ -623,6 +694,25 @@ mod tests {
             until_seen(engine, &config, folder.path(), "results.log", |lines| lines.contains(name)).await;
             assert_eq!(state_of(&config, "killer").denied_until.is_some(), left_out, "{sql} {more}");
         }
+    }
+
+    /// Discovery queries are asked at the start: one that kills the daemon would do so again and again.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_discovery_query_that_killed_the_daemon_is_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pack = r#"{"discovery": ["SELECT 1"], "queries": {"q": {"query": "SELECT 3 AS n", "interval": 1}}}"#;
+        std::fs::write(folder.path().join("p.conf"), pack).expect("written");
+        let schedule = "[packs]\np = \"p.conf\"\n[schedule.other]\nquery = \"SELECT unix_time FROM (SELECT 1 AS unix_time)\"\ninterval = 1\nsnapshot = true\n";
+        let config = config(folder.path(), schedule);
+        killed(&config, &[("discovery of the pack p", "SELECT 1")]);
+        let engine = Engine::builder().build().await.expect("an engine");
+        let twice = |lines: &str| lines.matches("\"other\"").count() >= 2;
+        until_seen(engine.clone(), &config, folder.path(), "results.log", twice).await;
+        assert!(!text(folder.path(), "results.log").contains("pack_p_q"));
+        // Other SQL is asked.
+        std::fs::write(folder.path().join("p.conf"), pack.replace("SELECT 1", "SELECT 2")).expect("written");
+        until_seen(engine, &config, folder.path(), "results.log", |lines| lines.contains("pack_p_q")).await;
+        assert!(!state_of(&config, "discovery of the pack p").is_running);
     }
 
     /// Which of several killed it is not known: each runs alone.

@@ -1,5 +1,7 @@
 //! Where a key stands in a JSON text that is known to be valid.
 
+use std::collections::HashSet;
+
 /// Offset of the key at a path of object keys; of the document for an empty path.
 pub(crate) fn offset(json: &str, path: &[&str]) -> Option<usize> {
     let mut reader = Reader { bytes: json.as_bytes(), at: 0 };
@@ -14,6 +16,26 @@ pub(crate) fn offset(json: &str, path: &[&str]) -> Option<usize> {
         }
     }
     found
+}
+
+/// The first key of the object at a path that stands there twice, and the offset of its second place.
+pub(crate) fn repeated(json: &str, path: &[&str]) -> Option<(String, usize)> {
+    let mut reader = Reader { bytes: json.as_bytes(), at: 0 };
+    for key in path {
+        reader.blanks();
+        reader.enter(key)?;
+    }
+    reader.blanks();
+    let mut seen = HashSet::new();
+    let mut twice = None;
+    reader.keys(|key, at| match seen.insert(key.to_owned()) {
+        true => false,
+        false => {
+            twice = Some((key.to_owned(), at));
+            true
+        }
+    });
+    twice
 }
 
 struct Reader<'a> {
@@ -34,6 +56,11 @@ impl Reader<'_> {
 
     /// Goes to the value of a key of the object that begins here, and says where the key stands.
     fn enter(&mut self, wanted: &str) -> Option<usize> {
+        self.keys(|key, _| key == wanted)
+    }
+
+    /// Goes to the value of the first key of the object that begins here which is wanted, and says where the key stands.
+    fn keys(&mut self, mut is_wanted: impl FnMut(&str, usize) -> bool) -> Option<usize> {
         if self.peek()? != b'{' {
             return None;
         }
@@ -49,7 +76,7 @@ impl Reader<'_> {
             self.blanks();
             self.at += 1; // the colon
             self.blanks();
-            if key == wanted {
+            if is_wanted(&key, start) {
                 return Some(start);
             }
             self.skip()?;
@@ -99,6 +126,15 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_repeated_keys() {
+        let json = r#"{"q": {"a": 1, "b": {"a": 2}, "\u0061" : 3, "b": 4}, "q2": {"a": 1, "b": 1}}"#;
+        assert_eq!(repeated(json, &["q"]), Some(("a".to_owned(), json.find("\"\\u0061").expect("there"))));
+        assert_eq!(repeated(json, &["q2"]), None);
+        assert_eq!(repeated(json, &[]), None);
+        assert_eq!(repeated("[]", &[]), None);
+    }
 
     #[test]
     fn finds_keys() {

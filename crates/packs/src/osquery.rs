@@ -58,6 +58,9 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
         let message = format!("`queries` must be an object, query by name: {PACK_SHAPE}");
         return Err(source.wrong(&["queries"], message));
     };
+    if let Some((name, at)) = locate::repeated(&source.json, &["queries"]) {
+        return Err(source.wrong_at(at, format!("two queries are named `{name}`; rename one")));
+    }
     let pack = Pack {
         name: stem(file),
         path: file.to_owned(),
@@ -285,6 +288,9 @@ WHERE path LIKE '%//%';",
             "{\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",\n\n\"snapshot\": \"maybe\"}}}",
             "{\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",\n\n\"shard\": 101}}}",
             "{\"discovery\": \"SELECT 1\",\n\"queries\": {}}",
+            "{\"queries\": {\n\"a\": {\"query\": \"SELECT 1\"},\n  \"a\": {\"query\": \"SELECT 2\"}}}",
+            "{\"queries\": {\"a\": {\"query\": \"SELECT 1\n\"}}}",
+            "# ä\n{\"queries\": {\"a\": {\"query\": \"SELECT 'ä', \\\n1\", \\\n \"interval\": [1]}}}",
         ];
         let text: String = cases.iter().map(|case| format!("{case:?}\n  {}\n", parse(case).expect_err(case))).collect();
         insta::assert_snapshot!(text);

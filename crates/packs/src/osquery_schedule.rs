@@ -31,8 +31,13 @@ impl ScheduleTable {
             executions: whole(state.executions),
             last_executed: whole(state.last_run.unwrap_or(0)),
             denylisted: state.denied_until.is_some().into(),
+            output_size: whole(state.output_bytes),
+            wall_time: whole(state.wall_ms / 1000),
+            wall_time_ms: whole(state.wall_ms),
+            last_wall_time_ms: whole(state.last_wall_ms),
             failures: whole(state.failures),
             incomplete: whole(state.incomplete),
+            ..ScheduledQuery::default()
         };
         let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if rows.len() <= place {
@@ -62,6 +67,26 @@ struct ScheduledQuery {
     last_executed: i64,
     /// 1 if it is left out for a while, because it killed the daemon.
     denylisted: i64,
+    /// How much its runs gave, in bytes of result lines.
+    output_size: i64,
+    /// How long its runs took, in seconds.
+    wall_time: i64,
+    /// How long its runs took, in milliseconds.
+    wall_time_ms: i64,
+    /// How long its last run took, in milliseconds.
+    last_wall_time_ms: i64,
+    /// NULL: queries run side by side in one process, and their processor time is not told apart.
+    user_time: Option<i64>,
+    /// NULL, as `user_time`.
+    last_user_time: Option<i64>,
+    /// NULL, as `user_time`.
+    system_time: Option<i64>,
+    /// NULL, as `user_time`.
+    last_system_time: Option<i64>,
+    /// NULL, as `user_time`.
+    average_memory: Option<i64>,
+    /// NULL, as `user_time`.
+    last_memory: Option<i64>,
     /// How many runs failed.
     #[column(added)]
     failures: i64,

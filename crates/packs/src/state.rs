@@ -42,6 +42,12 @@ pub struct QueryState {
     pub failures: u64,
     /// How many of these could not read all.
     pub incomplete: u64,
+    /// How long they took, in milliseconds.
+    pub wall_ms: u64,
+    /// How long the last one took, in milliseconds.
+    pub last_wall_ms: u64,
+    /// How much they gave, in bytes of result lines.
+    pub output_bytes: u64,
 }
 
 /// The state file.
@@ -126,13 +132,13 @@ impl State {
         })
     }
 
-    /// Remembers that a query runs no more, whatever else is remembered of it.
+    /// Remembers that a query runs no more and did not kill the daemon, whatever else is remembered of it.
     pub fn ended(&self, name: &str) -> Result<()> {
         self.write(|transaction| {
             let mut table = transaction.open_table(QUERIES)?;
             let known = table.get(name)?.and_then(|bytes| serde_json::from_slice::<QueryState>(bytes.value()).ok());
             if let Some(state) = known.filter(|state| state.is_running)
-                && let Ok(bytes) = serde_json::to_vec(&QueryState { is_running: false, ..state })
+                && let Ok(bytes) = serde_json::to_vec(&QueryState { is_running: false, is_suspect: false, ..state })
             {
                 table.insert(name, bytes.as_slice())?;
             }
