@@ -13,7 +13,10 @@ use datafusion::{
     optimizer::AnalyzerRule,
 };
 
-use super::dependent::has_subquery;
+use super::{
+    dependent::has_subquery,
+    search::{any_expr, any_node},
+};
 
 /// Works out what stands left of IN before the rows are chosen by it.
 #[derive(Debug)]
@@ -25,6 +28,9 @@ impl AnalyzerRule for LeftOfInRule {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        if !any_node(&plan, |node| Ok(matches!(node, LogicalPlan::Filter(_)) && any_expr(node, is_one)?))? {
+            return Ok(plan);
+        }
         plan.transform_up_with_subqueries(|plan| match plan {
             LogicalPlan::Filter(Filter { predicate, input, .. }) if predicate.exists(|part| Ok(is_one(part)))? => {
                 let columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();

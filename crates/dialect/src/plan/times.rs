@@ -18,7 +18,7 @@ use datafusion::{
     optimizer::AnalyzerRule,
 };
 
-use super::{cast, literal_text};
+use super::{cast, literal_text, search::any_node};
 
 /// Compares times in the unit and zone of the column, before DataFusion's own type coercion.
 #[derive(Debug)]
@@ -30,10 +30,12 @@ impl AnalyzerRule for TimeRule {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        if !any_node(&plan, |node| Ok(has_times(node)))? {
+            return Ok(plan);
+        }
         plan.transform_up_with_subqueries(|plan| {
             let inputs = plan.inputs();
-            let is_time = |kind: &DataType| matches!(kind, DataType::Timestamp(..));
-            if !inputs.iter().any(|input| input.schema().fields().iter().any(|field| is_time(field.data_type()))) {
+            if !inputs.iter().any(|input| has_times(input)) {
                 return Ok(Transformed::no(plan));
             }
             let schema = Arc::new(merge_schema(&inputs));
@@ -46,6 +48,10 @@ impl AnalyzerRule for TimeRule {
         })
         .map(|changed| changed.data)
     }
+}
+
+fn has_times(plan: &LogicalPlan) -> bool {
+    plan.schema().fields().iter().any(|field| matches!(field.data_type(), DataType::Timestamp(..)))
 }
 
 fn rewrite(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
