@@ -16,6 +16,7 @@ mod osquery_store;
 mod packs;
 mod registry;
 mod slt;
+mod sql;
 mod store;
 mod strace;
 mod support;
