@@ -9,7 +9,7 @@ use crate::git_commits::{Found, Step, history};
 use crate::source::find::Place;
 use crate::source::tree::{Change, Filter, Side, Start};
 use crate::source::walk::Wants;
-use crate::source::{commit, lines, text};
+use crate::source::{commit, lines};
 use crate::{Git, places};
 
 /// The files that each commit changes against its first parent.
@@ -68,6 +68,9 @@ pub struct CommitFile {
     /// the commits come from all refs together.
     #[column(slice, hidden)]
     r#ref: Option<String>,
+    /// Where the repository is.
+    #[column(skip)]
+    place: Option<Arc<Place>>,
 }
 
 impl RowParts for CommitFile {
@@ -85,35 +88,41 @@ impl RowParts for CommitFile {
         let filter = Filter { paths: scan.keys(Self::PATH), starts: starts.map(start).collect() };
         let repo = place.repo.clone();
         let report = crate::reporter(scan, &repo);
-        let commits = history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), Wants::CONTENT, report);
+        let place = Arc::new(place);
+        let commits =
+            history(scan.env().sys(), place.clone(), hashes.as_deref(), refs.as_deref(), Wants::CONTENT, report);
         Ok(commits
             .take_while(|_| !scan.is_done())
             .filter(move |found| hashes.as_ref().is_none_or(|hashes| hashes.contains(&commit::hex(found.id))))
-            .flat_map(move |found| files(scan, &repo, &found, &filter)))
+            .flat_map(move |found| files(scan, &place, &found, &filter)))
     }
 }
 
-fn files(scan: &Scan<CommitFile>, repo: &Arc<str>, found: &Found, filter: &Filter) -> Vec<CommitFile> {
+fn files(scan: &Scan<CommitFile>, place: &Arc<Place>, found: &Found, filter: &Filter) -> Vec<CommitFile> {
     let changes = Step::of(&found.store, found.id, &found.raw)
         .and_then(|step| Ok((step.parent, step.changes(&found.store, filter)?)));
     let (parent, changes) = match changes {
         Ok(changes) => changes,
         Err(error) => {
             let hash = commit::hex(found.id);
-            crate::reporter(scan, repo)("changes", &Error::Malformed(format!("changes of commit {hash}: {error}")));
+            crate::reporter(scan, &place.repo)(
+                "changes",
+                &Error::Malformed(format!("changes of commit {hash}: {error}")),
+            );
             return Vec::new();
         }
     };
-    let hash = commit::hex(found.id);
+    let (hash, sys) = (commit::hex(found.id), scan.env().sys());
     let mode = |side: Option<Side>| side.map(|side| format!("{:06o}", side.mode));
     let blob = |side: Option<Side>| side.map(|side| commit::hex(side.id));
     let row = |change: Change| CommitFile {
-        repo: repo.clone(),
+        repo: place.repo.clone(),
+        place: Some(place.clone()),
         hash: hash.clone(),
         parent_hash: parent.map(commit::hex),
-        path: text(&change.path),
+        path: sys.text(&change.path),
         status: change.status().to_owned(),
-        old_path: change.renamed.as_ref().map(|(path, _)| text(path)),
+        old_path: change.renamed.as_ref().map(|(path, _)| sys.text(path)),
         similarity: change.renamed.as_ref().map(|(_, score)| (score * 100 / crate::source::rename::MOST) as i64),
         old_mode: mode(change.old),
         new_mode: mode(change.new),
@@ -132,7 +141,7 @@ impl CommitFile {
             Some(Side { mode, id: commit::id(blob.as_deref()?.as_bytes())? })
         };
         let (old, new) = (side(&self.old_mode, &self.old_blob), side(&self.new_mode, &self.new_blob));
-        let store = git.store(&self.repo)?;
+        let store = git.store(&self.place)?;
         let counts = lines::count(&store, &Change { path: Vec::new(), old, new, renamed: None })?;
         self.is_binary = Some(counts.is_none());
         (self.additions, self.deletions) = counts.unzip();

@@ -90,6 +90,9 @@ pub struct Commit {
     /// revision that names no commit has no rows. NULL where none was asked for: the row comes from all refs together.
     #[column(slice, hidden)]
     r#ref: Option<String>,
+    /// Where the repository is.
+    #[column(skip)]
+    place: Option<Arc<Place>>,
 }
 
 impl RowParts for Commit {
@@ -110,8 +113,9 @@ impl RowParts for Commit {
         };
         let repo = place.repo.clone();
         let report = crate::reporter(scan, &repo);
-        let commits = history(scan.env().sys(), place, hashes.as_deref(), refs.as_deref(), wants, report);
-        Ok(commits.map(move |found| found.row(scan, &repo, keyed)))
+        let place = Arc::new(place);
+        let commits = history(scan.env().sys(), place.clone(), hashes.as_deref(), refs.as_deref(), wants, report);
+        Ok(commits.map(move |found| found.row(scan, &place, keyed)))
     }
 }
 
@@ -128,7 +132,7 @@ pub(crate) struct Found {
 /// read is reported and left out.
 pub(crate) fn history<'a>(
     sys: &'a Sys,
-    place: crate::source::find::Place,
+    place: Arc<Place>,
     hashes: Option<&[String]>,
     revisions: Option<&[Arc<str>]>,
     wants: Wants,
@@ -141,6 +145,7 @@ pub(crate) fn history<'a>(
             return Box::new(std::iter::empty());
         }
     };
+    store.problems.iter().for_each(|problem| report("objects", problem));
     if let (Some(hashes), None) = (hashes, revisions) {
         let mut ids: Vec<_> = hashes.iter().filter_map(|hash| commit::id(hash.as_bytes())).collect();
         ids.sort_unstable();
@@ -154,7 +159,7 @@ pub(crate) fn history<'a>(
             }
         }));
     }
-    let refs = match Refs::read(sys, &store.place) {
+    let refs = match Refs::read(&store.place) {
         Ok(refs) => refs,
         Err(error) => {
             report("refs", &error);
@@ -199,12 +204,14 @@ pub(crate) fn history<'a>(
 }
 
 impl Found {
-    fn row(self, scan: &Scan<Commit>, repo: &Arc<str>, keyed: bool) -> Commit {
+    fn row(self, scan: &Scan<Commit>, place: &Arc<Place>, keyed: bool) -> Commit {
         let object = Object::parse(&self.raw);
         let (author, committer) = (object.author(), object.committer());
-        let text = |bytes| object.decode(bytes).into_owned();
+        let sys = scan.env().sys();
+        let text = |bytes| object.decode(sys, bytes);
         let mut row = Commit {
-            repo: repo.clone(),
+            repo: place.repo.clone(),
+            place: Some(place.clone()),
             r#ref: self.revision.as_deref().map(str::to_owned),
             author_date: author.date(),
             committer_date: committer.date(),
@@ -220,10 +227,10 @@ impl Found {
             row.hash = commit::hex(self.id);
         }
         if scan.wants(Commit::SUMMARY) {
-            row.summary = object.summary();
+            row.summary = object.summary(sys);
         }
         if scan.wants(Commit::MESSAGE) {
-            row.message = object.message().into_owned();
+            row.message = object.message(sys);
         }
         if scan.wants(Commit::AUTHOR_NAME) {
             row.author_name = text(author.name);
@@ -232,7 +239,7 @@ impl Found {
             row.author_email = text(author.email);
         }
         if scan.wants(Commit::AUTHOR_TIMEZONE) {
-            row.author_timezone = author.timezone();
+            row.author_timezone = author.timezone(sys);
         }
         if scan.wants(Commit::COMMITTER_NAME) {
             row.committer_name = text(committer.name);
@@ -241,7 +248,7 @@ impl Found {
             row.committer_email = text(committer.email);
         }
         if scan.wants(Commit::COMMITTER_TIMEZONE) {
-            row.committer_timezone = committer.timezone();
+            row.committer_timezone = committer.timezone(sys);
         }
         if scan.wants(Commit::PARENTS) || scan.wants(Commit::PARENT_COUNT) || scan.wants(Commit::IS_MERGE) {
             let parents = self.store.parents(self.id, &object);
@@ -256,10 +263,10 @@ impl Found {
             row.signature_format = object.signature_format().map(str::to_owned);
         }
         if scan.wants(Commit::SIGNATURE) {
-            row.signature = object.signature();
+            row.signature = object.signature(sys);
         }
         if scan.wants(Commit::ENCODING) {
-            row.encoding = object.encoding();
+            row.encoding = object.encoding(sys);
         }
         row
     }
@@ -321,7 +328,7 @@ impl Commit {
     }
 
     fn changed(&self, git: &Git) -> Result<(Arc<Store>, Vec<tree::Change>)> {
-        let store = git.store(&self.repo)?;
+        let store = git.store(&self.place)?;
         let id = commit::id(self.hash.as_bytes()).ok_or_else(|| Error::Gone(self.hash.clone()))?;
         let step = Step::of(&store, id, &store.read(id, ObjectType::Commit)?)?;
         let changes = step.changes(&store, &tree::Filter::default())?;

@@ -10,7 +10,6 @@ use crate::source::config::Config;
 use crate::source::find::Place;
 use crate::source::refs::{self, Entry, Refs, Target};
 use crate::source::revision::Range;
-use crate::source::text;
 use crate::source::walk::{Walk, Wants};
 use crate::{Git, places};
 
@@ -67,6 +66,9 @@ pub struct Ref {
     /// Commits in the history of the ref. Walks through all of it: cheap only for few refs.
     #[column(source = count)]
     commit_count: Option<i64>,
+    /// Where the repository is.
+    #[column(skip)]
+    place: Option<Arc<Place>>,
 }
 
 impl RowParts for Ref {
@@ -77,41 +79,37 @@ impl RowParts for Ref {
     }
 
     fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
-        Ok(all(scan, &place)?.into_iter())
+        Ok(all(scan, &Arc::new(place))?.into_iter())
     }
 }
 
-fn all(scan: &Scan<Ref>, place: &Place) -> Result<Vec<Ref>> {
-    let sys = scan.env().sys();
-    let refs = Refs::read(sys, place)?;
+fn all(scan: &Scan<Ref>, place: &Arc<Place>) -> Result<Vec<Ref>> {
+    let refs = Refs::read(place)?;
     for problem in &refs.problems {
         crate::reporter(scan, &place.repo)("refs", problem);
     }
-    let config = match scan.wants(Ref::UPSTREAM) {
-        true => Config::of(sys, place).unwrap_or_else(|error| {
-            crate::reporter(scan, &place.repo)("config", &error);
-            Config::default()
-        }),
-        false => Config::default(),
-    };
-    Ok(refs.all.iter().map(|(full, entry)| row(place, &refs, &config, full, entry)).collect())
+    if scan.wants(Ref::UPSTREAM) {
+        place.config.problems.iter().for_each(|problem| crate::reporter(scan, &place.repo)("config", problem));
+    }
+    Ok(refs.all.iter().map(|(full, entry)| row(scan.env().sys(), place, &refs, full, entry)).collect())
 }
 
-fn row(place: &Place, refs: &Refs, config: &Config, full: &[u8], entry: &Entry) -> Ref {
-    let full_name = text(full);
+fn row(sys: &Sys, place: &Arc<Place>, refs: &Refs, full: &[u8], entry: &Entry) -> Ref {
+    let full_name = sys.text(full);
     let (name, kind) = refs::kind(&full_name);
     Ref {
         repo: place.repo.clone(),
+        place: Some(place.clone()),
         name: name.to_owned(),
         r#type: kind.to_owned(),
         remote: (kind == "remote").then(|| name.split('/').next().unwrap_or(name).to_owned()),
         hash: refs.follow(&entry.target).map(|(id, _)| commit::hex(id)),
         target: match &entry.target {
-            Target::Name(name) => Some(text(name)),
+            Target::Name(name) => Some(sys.text(name)),
             Target::Id(_) => None,
         },
         is_head: matches!(&refs.head, Some(Target::Name(head)) if head == full),
-        upstream: if kind == "branch" { upstream(config, name) } else { None },
+        upstream: if kind == "branch" { upstream(&place.config, name) } else { None },
         full_name,
         ..Ref::default()
     }
@@ -146,15 +144,15 @@ impl Ref {
 
     fn object(&mut self, git: &Git) -> Result<()> {
         let Some(id) = self.id() else { return Ok(()) };
-        let store = git.store(&self.repo)?;
+        let store = git.store(&self.place)?;
         let (kind, _) = store.header(id)?;
         self.object_type = Some(kind.to_string());
         if kind == ObjectType::Tag {
             let raw = store.read(id, ObjectType::Tag)?;
             let (tagger, message) = commit::tag(&raw);
-            self.tag_message = Some(message);
-            self.tagger_name = tagger.map(|person| text(person.name));
-            self.tagger_email = tagger.map(|person| text(person.email));
+            self.tag_message = Some(git.sys().text(message));
+            self.tagger_name = tagger.map(|person| git.sys().text(person.name));
+            self.tagger_email = tagger.map(|person| git.sys().text(person.email));
             self.tagger_date = tagger.and_then(|person| person.date());
         }
         if let Some((id, raw)) = store.commit(id)? {
@@ -167,7 +165,7 @@ impl Ref {
     fn count(&mut self, git: &Git) -> Result<()> {
         let Some(id) = self.id() else { return Ok(()) };
         let mut walk =
-            Walk::range(git.store(&self.repo)?, &Range { from: vec![id], without: Vec::new() }, Wants::NAMES);
+            Walk::range(git.store(&self.place)?, &Range { from: vec![id], without: Vec::new() }, Wants::NAMES);
         self.commit_count = Some(walk.try_fold(0, |count, step| step.map(|_| count + 1))?);
         git.sys().check_cancelled()
     }

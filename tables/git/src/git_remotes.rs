@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use indago_table::prelude::*;
 
-use crate::source::config::Config;
 use crate::source::find::Place;
+use crate::source::refs;
 use crate::{Git, places};
 
 /// The other repositories that a repository fetches from and pushes to.
@@ -46,13 +46,14 @@ impl RowParts for Remote {
     }
 
     fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
-        Ok(all(scan.env().sys(), &place)?.into_iter())
+        place.config.problems.iter().for_each(|problem| crate::reporter(scan, &place.repo)("config", problem));
+        Ok(all(&place).into_iter())
     }
 }
 
-fn all(sys: &Sys, place: &Place) -> Result<Vec<Remote>> {
-    let config = Config::of(sys, place)?;
-    let default = default(sys, place, &config);
+fn all(place: &Place) -> Vec<Remote> {
+    let config = &place.config;
+    let default = default(place);
     let remote = |name: &&str| {
         let values =
             |key: &str| -> Vec<String> { config.all(&format!("remote.{name}.{key}")).map(str::to_owned).collect() };
@@ -69,13 +70,13 @@ fn all(sys: &Sys, place: &Place) -> Result<Vec<Remote>> {
             is_default: default.as_deref() == Some(*name),
         }
     };
-    Ok(config.subsections("remote").iter().map(remote).collect())
+    config.subsections("remote").iter().map(remote).collect()
 }
 
 /// The remote that git takes where none is named.
-pub(crate) fn default(sys: &Sys, place: &Place, config: &Config) -> Option<String> {
-    use crate::source::refs::{Target, head};
-    if let Ok(Some(Target::Name(head))) = head(sys, &place.git_dir)
+pub(crate) fn default(place: &Place) -> Option<String> {
+    let config = &place.config;
+    if let Ok(Some(Some(head))) = refs::head_name(place)
         && let Some(branch) = crate::source::text(&head).strip_prefix("refs/heads/")
         && let Some(remote) = config.get(&format!("branch.{branch}.remote")).filter(|remote| *remote != ".")
     {

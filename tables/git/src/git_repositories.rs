@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use indago_table::prelude::*;
 
-use crate::source::config::Config;
-use crate::source::find::{self, Place};
-use crate::source::refs::{Refs, Target, head};
-use crate::source::{commit, read_file, text};
+use crate::source::find::Place;
+use crate::source::folder::{LARGE, SMALL};
+use crate::source::refs::{self, Refs};
+use crate::source::{commit, objects};
 use crate::{Git, git_remotes, places};
 
 /// The git repositories under the configured folders, or the one that the current folder belongs to.
@@ -34,7 +34,7 @@ pub struct Repository {
     git_dir: String,
     /// Folder that holds objects and refs: another one than `git_dir` for a linked working tree.
     common_dir: String,
-    /// Whether it has no working tree.
+    /// Whether it has no working tree, as `core.bare` and `core.worktree` of its configuration say.
     is_bare: bool,
     /// Whether it is a linked working tree of another repository (`git worktree add`).
     is_worktree: bool,
@@ -86,6 +86,9 @@ pub struct Repository {
     /// When HEAD was last written to, which checking out does; NULL if there is no HEAD.
     #[column(source = owner)]
     head_changed_at: Option<Timestamp>,
+    /// Where the repository is.
+    #[column(skip)]
+    place: Option<Arc<Place>>,
 }
 
 impl RowParts for Repository {
@@ -95,20 +98,25 @@ impl RowParts for Repository {
         Ok(places(scan, Self::REPO))
     }
 
-    fn rows(_scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
-        let shown = |path: &Path| path.to_string_lossy().into_owned();
-        let name = place.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
+        if scan.reads("config") || scan.reads("hooks") {
+            place.config.problems.iter().for_each(|problem| crate::reporter(scan, &place.repo)("config", problem));
+        }
+        let place = Arc::new(place);
+        let shown = |path: &Path| scan.env().sys().path_text(path);
+        let name = place.path.file_name().map(|name| scan.env().sys().path_text(name)).unwrap_or_default();
         let row = Repository {
             path: shown(&place.path),
             name: name.strip_suffix(".git").unwrap_or(&name).to_owned(),
             git_dir: shown(&place.git_dir),
             common_dir: shown(&place.common_dir),
-            is_bare: place.work_tree.is_none(),
+            is_bare: place.is_bare,
             is_worktree: place.is_worktree(),
             is_submodule: !place.is_worktree()
                 && place.git_dir.components().any(|part| part.as_os_str() == "modules")
                 && !place.git_dir.ends_with(".git"),
-            repo: place.repo,
+            repo: place.repo.clone(),
+            place: Some(place),
             ..Repository::default()
         };
         Ok(std::iter::once(row))
@@ -116,54 +124,40 @@ impl RowParts for Repository {
 }
 
 impl Repository {
-    fn place(&self, git: &Git) -> Result<Place> {
-        find::at_key(git.sys(), &self.repo)?.ok_or_else(|| Error::Gone(self.repo.to_string()))
-    }
-
-    fn git_dir(&self) -> &Path {
-        Path::new(&self.git_dir)
-    }
-
-    fn common_dir(&self) -> &Path {
-        Path::new(&self.common_dir)
-    }
-
-    fn shallow(&mut self, git: &Git) -> Result<()> {
-        let boundaries = read_file(git.sys(), &self.common_dir().join("shallow")).if_present()?;
+    fn shallow(&mut self, _git: &Git) -> Result<()> {
+        let boundaries = crate::known(&self.place)?.common()?.read("shallow", LARGE)?;
         self.is_shallow = Some(boundaries.is_some_and(|bytes| !bytes.trim_ascii().is_empty()));
         Ok(())
     }
 
-    fn refs(&mut self, git: &Git) -> Result<()> {
-        let refs = Refs::read(git.sys(), &self.place(git)?)?;
+    fn refs(&mut self, _git: &Git) -> Result<()> {
+        let refs = Refs::read(crate::known(&self.place)?)?;
         self.is_empty = Some(refs.all.is_empty() && refs.head_id().is_none());
         self.head_hash = refs.head_id().map(commit::hex);
         Ok(())
     }
 
     fn head(&mut self, git: &Git) -> Result<()> {
-        let head = head(git.sys(), self.git_dir())?;
-        self.is_detached = Some(matches!(head, Some(Target::Id(_))));
-        if let Some(Target::Name(name)) = head {
-            self.head_ref = Some(text(&name));
-        }
+        let name = refs::head_name(crate::known(&self.place)?)?;
+        self.is_detached = Some(matches!(name, Some(None)));
+        self.head_ref = name.flatten().map(|name| git.sys().text(&name));
         Ok(())
     }
 
-    fn config(&mut self, git: &Git) -> Result<()> {
-        let place = self.place(git)?;
-        let config = Config::of(git.sys(), &place)?;
+    fn config(&mut self, _git: &Git) -> Result<()> {
+        let place = crate::known(&self.place)?;
+        let config = &place.config;
         let format = |name: &str, usual: &str| Some(config.get(name).unwrap_or(usual).to_owned());
         self.object_format = format("extensions.objectformat", "sha1");
         self.ref_format = format("extensions.refstorage", "files");
         self.hooks_path = config.get("core.hookspath").map(str::to_owned);
-        self.remote_name = git_remotes::default(git.sys(), &place, &config);
+        self.remote_name = git_remotes::default(place);
         let url = self.remote_name.as_ref().and_then(|name| config.all(&format!("remote.{name}.url")).next());
         self.remote_url = url.map(str::to_owned);
         Ok(())
     }
 
-    fn state(&mut self, git: &Git) -> Result<()> {
+    fn state(&mut self, _git: &Git) -> Result<()> {
         let signs = [
             ("rebase-merge", "rebase"),
             ("rebase-apply/applying", "apply"),
@@ -173,15 +167,18 @@ impl Repository {
             ("CHERRY_PICK_HEAD", "cherry-pick"),
             ("BISECT_LOG", "bisect"),
         ];
-        let sign = signs.iter().find(|(file, _)| git.sys().exists(self.git_dir().join(file)));
+        let place = crate::known(&self.place)?;
+        let (own, is_reftable) = (place.own()?, place.config.get("extensions.refstorage") == Some("reftable"));
+        let others = if is_reftable { Refs::read(place)? } else { Refs::default() };
+        let sign = signs.iter().find(|(file, _)| own.exists(file) || others.has(file));
         self.state = Some(sign.map_or("none", |(_, state)| state).to_owned());
         Ok(())
     }
 
     fn hooks(&mut self, git: &Git) -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
-        let place = self.place(git)?;
-        let folder = match Config::of(git.sys(), &place)?.get("core.hookspath") {
+        let place = crate::known(&self.place)?;
+        let folder = match place.config.get("core.hookspath") {
             Some(path) => match path.strip_prefix("~/") {
                 Some(rest) => git.sys().home().unwrap_or_default().join(rest),
                 None => place.path.join(path),
@@ -193,7 +190,7 @@ impl Repository {
             let runs = |path: PathBuf| {
                 git.sys().metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
             };
-            let text = name.to_string_lossy().into_owned();
+            let text = git.sys().path_text(&name);
             if !text.ends_with(".sample") && runs(folder.join(&name)) {
                 hooks.push(text);
             }
@@ -204,17 +201,16 @@ impl Repository {
     }
 
     fn alternates(&mut self, git: &Git) -> Result<()> {
-        let file = self.common_dir().join("objects/info/alternates");
-        let bytes = read_file(git.sys(), &file).if_present()?.unwrap_or_default();
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-        self.alternates = Some(lines.map(text).collect());
+        let bytes = crate::known(&self.place)?.common()?.read("objects/info/alternates", SMALL)?.unwrap_or_default();
+        self.alternates = Some(objects::alternates(&bytes).map(|path| git.sys().text(&path)).collect());
         Ok(())
     }
 
     fn owner(&mut self, git: &Git) -> Result<()> {
         use std::os::unix::fs::MetadataExt;
-        self.uid = Some(git.sys().metadata(self.git_dir())?.uid().into());
-        let head = git.sys().symlink_metadata(self.git_dir().join("HEAD")).if_present()?;
+        let place = crate::known(&self.place)?;
+        self.uid = Some(git.sys().metadata(&place.git_dir)?.uid().into());
+        let head = git.sys().symlink_metadata(place.git_dir.join("HEAD")).if_present()?;
         self.head_changed_at = head.and_then(|head| head.modified().ok()).map(Timestamp::from);
         Ok(())
     }

@@ -5,8 +5,14 @@
 //! not matter either (git's `safe.directory` protects from programs that a repository names, and none is run), so an
 //! investigator reads the repositories of every user.
 //!
-//! libgit2 reads objects and compares texts; refs, configuration and the history walk are read here, through
-//! [`Sys`](indago_table::Sys).
+//! Objects, refs and configuration are read here, through [`Sys`](indago_table::Sys), each up to a stated size; libgit2
+//! only compares texts. Where links, `.git` files, `commondir`, `info/alternates` and `include.path` may lead:
+//!
+//! - below a host root, to files below that root;
+//! - on the running machine, in a repository of the user who asks, anywhere, as for git;
+//! - on the running machine, in a repository of another user, only to folders of that user.
+//!
+//! What is not followed is reported. Variables such as `GIT_ALTERNATE_OBJECT_DIRECTORIES` play no part.
 
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out the files that tables read"))]
@@ -67,7 +73,7 @@ pub struct Git {
     sys: Sys,
     roots: Option<Arc<[Root]>>,
     /// Repositories that sources have opened for the rows of one scan.
-    opened: Arc<Mutex<HashMap<Arc<str>, Arc<Store>>>>,
+    opened: Arc<Mutex<HashMap<PathBuf, Arc<Store>>>>,
 }
 
 impl Environment for Git {
@@ -94,16 +100,21 @@ impl Git {
     }
 
     /// The repository of a row, for its sources; opened once a scan.
-    pub(crate) fn store(&self, repo: &Arc<str>) -> Result<Arc<Store>> {
+    pub(crate) fn store(&self, place: &Option<Arc<Place>>) -> Result<Arc<Store>> {
+        let place = known(place)?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = opened.get(repo) {
+        if let Some(store) = opened.get(&place.git_dir) {
             return Ok(store.clone());
         }
-        let place = find::at_key(&self.sys, repo)?.ok_or_else(|| Error::Gone(repo.to_string()))?;
-        let store = Arc::new(Store::open(&self.sys, place)?);
-        opened.insert(repo.clone(), store.clone());
+        let store = Arc::new(Store::open(&self.sys, place.clone())?);
+        opened.insert(place.git_dir.clone(), store.clone());
         Ok(store)
     }
+}
+
+/// Where the repository of a row is: every row that a scan makes says it.
+pub(crate) fn known(place: &Option<Arc<Place>>) -> Result<&Arc<Place>> {
+    place.as_ref().ok_or_else(|| Error::Gone("the repository".to_owned()))
 }
 
 /// A table's column `repo`.

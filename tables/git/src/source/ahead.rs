@@ -35,7 +35,6 @@ impl Ahead {
     fn start(mut walk: Box<Walk>) -> Self {
         let (sender, receiver) = sync_channel(WAITING);
         let run = move || {
-            walk.settle();
             loop {
                 let steps: Vec<Step> = walk.by_ref().take(TOGETHER).collect();
                 if steps.is_empty() || sender.send(steps).is_err() {

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use git2::Oid;
-use indago_table::Timestamp;
+use indago_table::{Sys, Timestamp};
+
+use crate::source::encoding::Encoding;
 
 /// The parts of a commit object; header lines that are missing are empty.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,6 +16,8 @@ pub(crate) struct Commit<'a> {
     author: &'a [u8],
     committer: &'a [u8],
     encoding: Option<&'a [u8]>,
+    /// What its texts are to be converted from.
+    convert: Option<Encoding>,
     signature: Option<&'a [u8]>,
     message: &'a [u8],
 }
@@ -50,7 +54,7 @@ impl<'a> Commit<'a> {
             } else if let Some(committer) = value(b"committer") {
                 commit.committer = committer;
             } else if let Some(encoding) = value(b"encoding") {
-                commit.encoding = Some(encoding);
+                commit.encoding = commit.encoding.or(Some(encoding));
             } else if header.starts_with(b"gpgsig") {
                 // Goes on as long as lines start with a space.
                 while rest.starts_with(b" ") {
@@ -61,6 +65,8 @@ impl<'a> Commit<'a> {
                 commit.signature = commit.signature.or(Some(&whole[name..]));
             }
         }
+        let is_whole = |encoding: &Encoding| raw.is_ascii() && encoding.keeps_ascii() || encoding.decode(raw).is_some();
+        commit.convert = commit.encoding.and_then(Encoding::of).filter(is_whole);
         commit
     }
 
@@ -100,13 +106,13 @@ impl<'a> Commit<'a> {
         Person::parse(self.committer)
     }
 
-    pub(crate) fn encoding(&self) -> Option<String> {
-        self.encoding.map(super::text)
+    pub(crate) fn encoding(&self, sys: &Sys) -> Option<String> {
+        Some(sys.text(self.encoding?))
     }
 
     /// The signature, in its armour.
-    pub(crate) fn signature(&self) -> Option<String> {
-        let text = super::text(self.signature?);
+    pub(crate) fn signature(&self, sys: &Sys) -> Option<String> {
+        let text = sys.text(self.signature?);
         Some(text.replace("\n ", "\n").trim_end().to_owned())
     }
 
@@ -123,13 +129,13 @@ impl<'a> Commit<'a> {
     }
 
     /// The message, without the line breaks at its end.
-    pub(crate) fn message(&self) -> Cow<'a, str> {
+    pub(crate) fn message(&self, sys: &Sys) -> String {
         let end = self.message.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1);
-        self.decode(&self.message[..end])
+        self.decode(sys, &self.message[..end])
     }
 
     /// The first paragraph of the message in one line.
-    pub(crate) fn summary(&self) -> String {
+    pub(crate) fn summary(&self, sys: &Sys) -> String {
         let mut summary: Vec<u8> = Vec::new();
         for line in self.message.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end) {
             match (line.is_empty(), summary.is_empty()) {
@@ -143,15 +149,13 @@ impl<'a> Commit<'a> {
                 }
             }
         }
-        self.decode(&summary).into_owned()
+        self.decode(sys, &summary)
     }
 
-    /// Text of the commit in the encoding that it names; UTF-8 if it names none.
-    pub(crate) fn decode<'b>(&self, bytes: &'b [u8]) -> Cow<'b, str> {
-        match (self.encoding, bytes.is_ascii()) {
-            (Some(encoding), false) => decode(encoding, bytes),
-            _ => String::from_utf8_lossy(bytes),
-        }
+    /// Text of the commit in the encoding that it names; UTF-8 if it names none, or none that all of it is in.
+    pub(crate) fn decode(&self, sys: &Sys, bytes: &[u8]) -> String {
+        let converted = self.convert.and_then(|encoding| encoding.decode(bytes));
+        converted.map_or_else(|| sys.text(bytes), Cow::into_owned)
     }
 }
 
@@ -161,38 +165,6 @@ fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
         None => (bytes, &[]),
     }
 }
-
-/// Single-byte encodings of which commits are made; others are read as UTF-8.
-fn decode<'b>(encoding: &[u8], bytes: &'b [u8]) -> Cow<'b, str> {
-    let name: String =
-        encoding.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(|b| b.to_ascii_lowercase() as char).collect();
-    let character: fn(u8) -> char = match name.as_str() {
-        "iso88591" | "latin1" | "l1" | "ascii" | "usascii" => char::from,
-        "iso885915" | "latin9" => |byte| match byte {
-            0xA4 => '€',
-            0xA6 => 'Š',
-            0xA8 => 'š',
-            0xB4 => 'Ž',
-            0xB8 => 'ž',
-            0xBC => 'Œ',
-            0xBD => 'œ',
-            0xBE => 'Ÿ',
-            other => char::from(other),
-        },
-        "cp1252" | "windows1252" => |byte| match byte {
-            0x80..=0x9F => WINDOWS[usize::from(byte - 0x80)],
-            other => char::from(other),
-        },
-        _ => return String::from_utf8_lossy(bytes),
-    };
-    Cow::Owned(bytes.iter().map(|byte| character(*byte)).collect())
-}
-
-/// What Windows puts where Latin-1 has control characters.
-const WINDOWS: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
-    '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-];
 
 /// Who did something, and when: `Name <address> 1700000000 +0100`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -231,8 +203,8 @@ impl<'a> Person<'a> {
         Some(Timestamp(self.seconds?.checked_mul(1_000_000)?))
     }
 
-    pub(crate) fn timezone(&self) -> Option<String> {
-        self.timezone.map(super::text)
+    pub(crate) fn timezone(&self, sys: &Sys) -> Option<String> {
+        Some(sys.text(self.timezone?))
     }
 }
 
@@ -241,8 +213,8 @@ pub(crate) fn tagged(tag: &[u8]) -> Option<Oid> {
     id(line(tag).0.strip_prefix(b"object ")?)
 }
 
-/// The parts of a tag object: who made it, and its message.
-pub(crate) fn tag(raw: &[u8]) -> (Option<Person<'_>>, String) {
+/// The parts of a tag object: who made it, and its message. git converts no tag, whatever encoding it is in.
+pub(crate) fn tag(raw: &[u8]) -> (Option<Person<'_>>, &[u8]) {
     let (mut tagger, mut rest) = (None, raw);
     while !rest.is_empty() {
         let (header, after) = line(rest);
@@ -254,7 +226,7 @@ pub(crate) fn tag(raw: &[u8]) -> (Option<Person<'_>>, String) {
             tagger = Some(Person::parse(person));
         }
     }
-    (tagger, super::text(rest).trim_end_matches('\n').to_owned())
+    (tagger, &rest[..rest.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1)])
 }
 
 /// An id from its forty hexadecimal digits.
@@ -329,16 +301,17 @@ mod tests {
         assert_eq!(commit.parents().count(), 2);
         assert!(commit.parents().eq(Commit::parents_of(raw.as_bytes())));
         assert_eq!(Commit::seconds_of(raw.as_bytes()), 2);
-        assert_eq!(commit.summary(), " First line");
-        assert_eq!(commit.message(), "\n First\nline  \n\nBody");
+        let sys = Sys::live();
+        assert_eq!(commit.summary(&sys), " First line");
+        assert_eq!(commit.message(&sys), "\n First\nline  \n\nBody");
         assert_eq!(commit.signature_format(), Some("ssh"));
         assert_eq!(
-            commit.signature().as_deref(),
+            commit.signature(&sys).as_deref(),
             Some("-----BEGIN SSH SIGNATURE-----\nabc\n-----END SSH SIGNATURE-----")
         );
-        assert_eq!(commit.encoding().as_deref(), Some("latin1"));
+        assert_eq!(commit.encoding(&sys).as_deref(), Some("latin1"));
         assert_eq!(commit.committer().date(), Some(Timestamp(2_000_000)));
-        assert_eq!(commit.decode(b"Ren\xe9"), "René");
+        assert_eq!(commit.decode(&sys, b"Ren\xe9"), "René");
     }
 
     #[test]
@@ -346,10 +319,10 @@ mod tests {
         let whole = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nparent 1111111111111111111111111111111111111111\n\
                       author A <a@x> 1 +0000\ngpgsig x\n y\nencoding \xff\n\nmessage \xff";
         for end in 0..=whole.len() {
-            let commit = Commit::parse(&whole[..end]);
-            let _ = (commit.tree(), commit.parents().count(), commit.author(), commit.summary(), commit.message());
+            let (commit, sys) = (Commit::parse(&whole[..end]), Sys::live());
+            let _ = (commit.tree(), commit.parents().count(), commit.summary(&sys), commit.message(&sys));
             let _ = (Commit::seconds_of(&whole[..end]), Commit::parents_of(&whole[..end]).count());
-            let _ = (commit.signature(), tag(&whole[..end]), tagged(&whole[..end]));
+            let _ = (commit.signature(&sys), tag(&whole[..end]), tagged(&whole[..end]));
         }
     }
 

@@ -2,46 +2,82 @@
 
 use std::path::Path;
 
-use indago_table::{Error, ErrorContext, Result, Sys};
+use indago_table::{Error, ErrorContext, Result};
 
-use crate::source::find::Place;
-use crate::source::{path, read_file, text};
+use crate::source::folder::{Fence, Folder, SMALL};
+use crate::source::{path, text};
 
 /// Settings in the order of the file: `section.subsection.key`, section and key in small letters.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Config(Vec<(String, String)>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Config {
+    settings: Vec<(String, String)>,
+    /// Files, or what follows in a file, that could not be read.
+    pub(crate) problems: Vec<Error>,
+}
 
 /// Files that include one another are followed this deep.
 const DEPTH: usize = 10;
+/// Files that are read in all: ten files that each include ten others are many.
+const FILES: usize = 64;
 
 impl Config {
     /// The configuration of a repository, with the files that it includes. Conditional includes are left out.
-    pub(crate) fn of(sys: &Sys, place: &Place) -> Result<Self> {
+    pub(crate) fn read(fence: &Fence, own: &Folder, common: &Folder) -> Self {
         let mut config = Config::default();
-        config.add_file(sys, &place.common_dir.join("config"), DEPTH)?;
+        let mut left = FILES;
+        config.add(fence, &common.path().join("config"), common.read("config", SMALL), DEPTH, &mut left);
         if config.is("extensions.worktreeconfig") {
-            config.add_file(sys, &place.git_dir.join("config.worktree"), DEPTH)?;
+            let name = "config.worktree";
+            config.add(fence, &own.path().join(name), own.read(name, SMALL), DEPTH, &mut left);
         }
-        Ok(config)
+        config
     }
 
-    fn add_file(&mut self, sys: &Sys, file: &Path, depth: usize) -> Result<()> {
-        let Some(bytes) = read_file(sys, file).if_present()? else { return Ok(()) };
-        let settings = parse(&bytes);
-        let settings =
-            settings.map_err(|line| Error::Malformed(format!("{} line {line} is no setting", file.display())))?;
+    fn add(&mut self, fence: &Fence, file: &Path, bytes: Result<Option<Vec<u8>>>, depth: usize, left: &mut usize) {
+        *left = left.saturating_sub(1);
+        let (settings, broken) = match bytes {
+            Ok(bytes) => parse(&bytes.unwrap_or_default()),
+            Err(error) => return self.problems.push(error),
+        };
         for (name, value) in settings {
             let value = value.unwrap_or_else(|| b"true".to_vec());
-            if name == "include.path" && depth > 0 {
-                let included = match value.strip_prefix(b"~/") {
-                    Some(rest) => sys.home().unwrap_or_default().join(path(rest)),
-                    None => file.parent().unwrap_or(file).join(path(&value)),
-                };
-                self.add_file(sys, &included, depth - 1)?;
+            if name == "include.path" {
+                self.include(fence, file, &value, depth, left);
             }
-            self.0.push((name, text(&value)));
+            self.settings.push((name, fence.sys().text(&value)));
         }
-        Ok(())
+        if let Some(line) = broken {
+            self.problems.push(Error::Malformed(format!("{} line {line} is no setting", file.display())));
+        }
+    }
+
+    fn include(&mut self, fence: &Fence, file: &Path, named: &[u8], depth: usize, left: &mut usize) {
+        let home = fence.sys().home();
+        let included = match (named.strip_prefix(b"~/"), home) {
+            (Some(rest), Some(home)) => home.join(path(rest)),
+            (Some(_), None) => {
+                let named = text(named);
+                let message = format!("{} includes {named}, and whose home that is is unknown", file.display());
+                return self.problems.push(Error::Unsupported(message));
+            }
+            (None, _) => file.parent().unwrap_or(file).join(path(named)),
+        };
+        if depth == 0 || *left == 0 {
+            let message = format!("{}: too many files include one another", file.display());
+            return self.problems.push(Error::Malformed(message));
+        }
+        if !fence.is_open() {
+            let refusal = fence.refusal(&format!("{} includes {}", file.display(), included.display()));
+            return self.problems.push(refusal);
+        }
+        let bytes = match fence.sys().read_at_most(&included, SMALL).if_present() {
+            // Below a root it may be a file of the machine that is not among its files.
+            Ok(None) if !fence.sys().has_live_kernel() => {
+                Err(Error::Malformed(format!("{} includes {}, which is missing", file.display(), included.display())))
+            }
+            other => other,
+        };
+        self.add(fence, &included, bytes, depth - 1, left);
     }
 
     /// The last value of a setting.
@@ -51,21 +87,25 @@ impl Config {
 
     /// All values of a setting.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.settings.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether a setting is on.
     pub(crate) fn is(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| {
-            let value = value.to_ascii_lowercase();
-            matches!(value.as_str(), "true" | "yes" | "on") || value.parse::<i64>().is_ok_and(|number| number != 0)
-        })
+        self.flag(name).unwrap_or(false)
+    }
+
+    /// Whether a setting is on or off, if it is there.
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        let value = self.get(name)?.to_ascii_lowercase();
+        let is_number = value.parse::<i64>().is_ok_and(|number| number != 0);
+        Some(is_number || matches!(value.as_str(), "true" | "yes" | "on"))
     }
 
     /// The subsections of a section, each once, in order: names of remotes, of branches.
     pub(crate) fn subsections(&self, section: &str) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for (name, _) in &self.0 {
+        for (name, _) in &self.settings {
             let rest = name.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'));
             if let Some((subsection, _)) = rest.and_then(|rest| rest.rsplit_once('.'))
                 && !names.contains(&subsection)
@@ -80,31 +120,12 @@ impl Config {
 /// A setting without `=` has no value.
 type Setting = (String, Option<Vec<u8>>);
 
-/// The settings of a file; an error is the number of the line that is none.
-fn parse(bytes: &[u8]) -> Result<Vec<Setting>, usize> {
+/// The settings of a file, up to the first line that is none, and the number of that line.
+fn parse(bytes: &[u8]) -> (Vec<Setting>, Option<usize>) {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut lines = Reader { bytes, at: 0, line: 1 };
     let mut settings = Vec::new();
-    let mut section = String::new();
-    loop {
-        lines.skip_space();
-        match lines.next() {
-            None => return Ok(settings),
-            Some(b'#' | b';') => lines.skip_line(),
-            Some(b'[') => section = lines.section().ok_or(lines.line)?,
-            Some(first) if first.is_ascii_alphabetic() => {
-                let mut key = String::from(char::from(first.to_ascii_lowercase()));
-                while let Some(byte) = lines.peek().filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
-                    key.push(char::from(byte.to_ascii_lowercase()));
-                    lines.next();
-                }
-                let line = lines.line;
-                let value = lines.value().ok_or(line)?;
-                settings.push((format!("{section}.{key}"), value));
-            }
-            Some(_) => return Err(lines.line),
-        }
-    }
+    let broken = Reader { bytes, at: 0, line: 1 }.settings(&mut settings).err();
+    (settings, broken)
 }
 
 struct Reader<'a> {
@@ -114,6 +135,29 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn settings(&mut self, settings: &mut Vec<Setting>) -> Result<(), usize> {
+        let mut section = String::new();
+        loop {
+            self.skip_space();
+            match self.next() {
+                None => return Ok(()),
+                Some(b'#' | b';') => self.skip_line(),
+                Some(b'[') => section = self.section().ok_or(self.line)?,
+                Some(first) if first.is_ascii_alphabetic() => {
+                    let mut key = String::from(char::from(first.to_ascii_lowercase()));
+                    while let Some(byte) = self.peek().filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+                        key.push(char::from(byte.to_ascii_lowercase()));
+                        self.next();
+                    }
+                    let line = self.line;
+                    let value = self.value().ok_or(line)?;
+                    settings.push((format!("{section}.{key}"), value));
+                }
+                Some(_) => return Err(self.line),
+            }
+        }
+    }
+
     fn peek(&self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         // A line may end as in Windows.
@@ -222,7 +266,10 @@ mod tests {
     use super::*;
 
     fn settings(file: &str) -> Result<Vec<(String, Option<String>)>, usize> {
-        let settings = parse(file.as_bytes())?;
+        let (settings, broken) = parse(file.as_bytes());
+        if let Some(line) = broken {
+            return Err(line);
+        }
         Ok(settings.into_iter().map(|(name, value)| (name, value.map(|value| text(&value)))).collect())
     }
 
@@ -254,11 +301,9 @@ mod tests {
 
     #[test]
     fn subsections_may_hold_dots() {
-        let config = Config(vec![
-            ("remote.a.b.url".to_owned(), "1".to_owned()),
-            ("remote.a.b.fetch".to_owned(), "2".to_owned()),
-            ("remote.pushdefault".to_owned(), "3".to_owned()),
-        ]);
+        let names = ["remote.a.b.url", "remote.a.b.fetch", "remote.pushdefault"];
+        let settings = names.map(|name| (name.to_owned(), String::new())).to_vec();
+        let config = Config { settings, ..Config::default() };
         assert_eq!(config.subsections("remote"), ["a.b"]);
     }
 }

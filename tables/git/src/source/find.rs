@@ -2,16 +2,18 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indago_table::{Error, ErrorContext, Part, Result, Sys};
 
 use crate::Root;
-use crate::source::{path, read_file};
+use crate::source::config::Config;
+use crate::source::folder::{Fence, Folder, SMALL};
+use crate::source::path;
 
 /// Where a repository is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Place {
     /// What rows call it: the key that named it, or its path.
     pub(crate) repo: Arc<str>,
@@ -21,8 +23,10 @@ pub struct Place {
     pub(crate) git_dir: PathBuf,
     /// The folder that holds objects and refs: another one than `git_dir` for a linked working tree.
     pub(crate) common_dir: PathBuf,
-    /// The working tree, unless the repository is bare.
-    pub(crate) work_tree: Option<PathBuf>,
+    /// Whether it has no working tree, as its configuration says.
+    pub(crate) is_bare: bool,
+    pub(crate) config: Arc<Config>,
+    pub(crate) fence: Fence,
 }
 
 /// What rows and warnings call it.
@@ -42,6 +46,16 @@ impl Place {
     /// Whether this is a linked working tree of another repository.
     pub(crate) fn is_worktree(&self) -> bool {
         self.git_dir != self.common_dir
+    }
+
+    /// The folder that holds HEAD and the index.
+    pub(crate) fn own(&self) -> Result<Folder> {
+        self.fence.folder(self.git_dir.clone())
+    }
+
+    /// The folder that holds objects and refs.
+    pub(crate) fn common(&self) -> Result<Folder> {
+        self.fence.folder(self.common_dir.clone())
     }
 }
 
@@ -71,22 +85,29 @@ pub(crate) fn around(sys: &Sys) -> Result<Option<Place>> {
 /// The repository whose working tree or own folder this is.
 fn at(sys: &Sys, folder: &Path) -> Result<Option<Place>> {
     let inner = folder.join(".git");
-    match sys.metadata(&inner) {
+    let found = sys.symlink_metadata(&inner).and_then(|found| match found.is_symlink() {
+        false => Ok(found),
+        true => sys.metadata(&inner).if_present()?.ok_or_else(|| leads_nowhere(&inner, &inner)),
+    });
+    match found {
         Ok(found) if found.is_dir() && holds_objects(sys, &inner) => {
-            return place(sys, inner, Some(folder.to_owned())).map(Some);
+            let fence = Fence::around(sys, &inner)?;
+            return place(fence, &inner, &inner, Some(folder)).map(Some);
         }
         Ok(found) if found.is_file() => {
-            let git_dir = linked(sys, folder, &inner)?;
-            return place(sys, git_dir, Some(folder.to_owned())).map(Some);
+            let fence = Fence::around(sys, &inner)?;
+            let named = linked(&fence, folder, &inner)?;
+            return place(fence, &inner, &named, Some(folder)).map(Some);
         }
         Ok(_) | Err(Error::Gone(_)) => {}
         Err(error) => return Err(error),
     }
-    if !(sys.exists(folder.join("HEAD")) && sys.exists(folder.join("refs")) && holds_objects(sys, folder)) {
+    let is_linked = sys.exists(folder.join("commondir"));
+    if !sys.exists(folder.join("HEAD")) || !(is_linked || sys.exists(folder.join("refs")) && holds_objects(sys, folder))
+    {
         return Ok(None);
     }
-    let outer = folder.parent().filter(|_| folder.ends_with(".git"));
-    place(sys, folder.to_owned(), outer.map(Path::to_owned)).map(Some)
+    place(Fence::around(sys, folder)?, folder, folder, None).map(Some)
 }
 
 fn holds_objects(sys: &Sys, git_dir: &Path) -> bool {
@@ -94,39 +115,55 @@ fn holds_objects(sys: &Sys, git_dir: &Path) -> bool {
 }
 
 /// Where a `.git` file points: what linked working trees and submodules have instead of a folder.
-fn linked(sys: &Sys, folder: &Path, file: &Path) -> Result<PathBuf> {
-    let bytes = read_file(sys, file)?;
+fn linked(fence: &Fence, folder: &Path, file: &Path) -> Result<PathBuf> {
+    let bytes = fence.folder(folder.to_owned())?.read(".git", SMALL)?.unwrap_or_default();
     let Some(target) = bytes.strip_prefix(b"gitdir:") else {
         return Err(Error::Malformed(format!("{} does not say `gitdir: <path>`", file.display())));
     };
-    let git_dir = tidy(&folder.join(path(target.trim_ascii())));
-    if !holds_objects(sys, &git_dir) {
-        let (file, git_dir) = (file.display(), git_dir.display());
-        return Err(Error::Malformed(format!("{file} points to {git_dir}, where there is no repository")));
+    let named = folder.join(path(target.trim_ascii()));
+    if !holds_objects(fence.sys(), &named) {
+        return Err(leads_nowhere(file, &named));
     }
-    Ok(git_dir)
+    Ok(named)
 }
 
-fn place(sys: &Sys, git_dir: PathBuf, work_tree: Option<PathBuf>) -> Result<Place> {
-    let common_dir = match read_file(sys, &git_dir.join("commondir")).if_present()? {
-        Some(bytes) => tidy(&git_dir.join(path(bytes.trim_ascii()))),
+fn leads_nowhere(file: &Path, named: &Path) -> Error {
+    Error::Malformed(format!("{} leads to {}, where there is no repository", file.display(), named.display()))
+}
+
+/// The repository in a folder; `around` is the folder with the `.git` that led there.
+fn place(fence: Fence, found: &Path, named: &Path, around: Option<&Path>) -> Result<Place> {
+    let git_dir = fence.lead(found, named)?.ok_or_else(|| leads_nowhere(found, named))?;
+    let own = fence.folder(git_dir.clone())?;
+    let common_dir = match own.read("commondir", SMALL)? {
+        Some(bytes) => {
+            let named = git_dir.join(path(bytes.trim_ascii()));
+            let file = git_dir.join("commondir");
+            fence.lead(&file, &named)?.ok_or_else(|| leads_nowhere(&file, &named))?
+        }
         None => git_dir.clone(),
     };
-    let path = work_tree.clone().unwrap_or_else(|| git_dir.clone());
-    Ok(Place { repo: path.to_string_lossy().into(), path, git_dir, common_dir, work_tree })
-}
-
-/// The path without `.` and `..`.
-fn tidy(path: &Path) -> PathBuf {
-    let mut tidy = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(tidy.pop()),
-            other => tidy.push(other),
+    let config = Config::read(&fence, &own, &fence.folder(common_dir.clone())?);
+    // A linked working tree has what git's own says of the first one only by its own configuration.
+    let is_main = git_dir == common_dir || config.is("extensions.worktreeconfig");
+    let bare = config.flag("core.bare");
+    let set = config.get("core.worktree").filter(|_| is_main).map(|set| git_dir.join(set));
+    let set = set.map(|set| fence.sys().canonicalize(&set).unwrap_or(set));
+    let (is_bare, work_tree) = match (around, set) {
+        (_, Some(set)) => (false, Some(set)),
+        (Some(_), None) if is_main && bare == Some(true) => (true, None),
+        (Some(around), None) => (false, Some(around.to_owned())),
+        (None, None) if bare == Some(false) && git_dir.ends_with(".git") => {
+            (false, git_dir.parent().map(Path::to_owned))
         }
-    }
-    tidy
+        (None, None) => (bare != Some(false), None),
+    };
+    let path = work_tree.unwrap_or_else(|| git_dir.clone());
+    // A repository is called by a path that finds it again, which a working tree elsewhere would not.
+    let named = around.filter(|_| !is_bare).unwrap_or(&git_dir);
+    let named = if git_dir.parent() == Some(&path) { &path } else { named };
+    let repo = fence.sys().path_text(named).into();
+    Ok(Place { repo, path, git_dir, common_dir, is_bare, config: config.into(), fence })
 }
 
 /// Folders of the kernel, in which nobody keeps repositories and a search would not end.

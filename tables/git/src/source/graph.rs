@@ -4,10 +4,10 @@
 //! that is older than what a query asks for.
 
 use git2::Oid;
-use indago_table::Sys;
 
 use crate::source::find::Place;
-use crate::source::{read_file, text};
+use crate::source::folder::{LARGE, SMALL};
+use crate::source::text;
 
 /// The graph of a repository: one file, or a chain of them that each add to the ones before.
 #[derive(Debug)]
@@ -39,30 +39,26 @@ const NAME: usize = 20;
 const COMMIT: usize = NAME + 16;
 const NO_PARENT: u32 = 0x7000_0000;
 const TOP: u32 = 0x8000_0000;
-/// A larger graph is not read into memory.
-const LARGEST: u64 = 256 << 20;
+/// A merge of more commits is read from the commit itself.
+const MOST_PARENTS: usize = 4096;
 
 impl Graph {
     /// The repository's graph; `None` if it has none, or none that makes sense.
-    pub(crate) fn read(sys: &Sys, place: &Place) -> Option<Self> {
-        let info = place.common_dir.join("objects/info");
-        let single = info.join("commit-graph");
-        let mut files = Vec::new();
-        if sys.exists(&single) {
-            files.push(single);
-        } else {
-            let folder = info.join("commit-graphs");
-            let chain = read_file(sys, &folder.join("commit-graph-chain")).ok()?;
-            files.extend(text(&chain).lines().map(|hash| folder.join(format!("graph-{hash}.graph"))));
+    pub(crate) fn read(place: &Place) -> Option<Self> {
+        let common = place.common().ok()?;
+        let mut files = vec!["objects/info/commit-graph".to_owned()];
+        if !common.exists(&files[0]) {
+            let chain = common.read("objects/info/commit-graphs/commit-graph-chain", SMALL).ok()??;
+            let is_hash = |line: &&str| line.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let file = |hash| format!("objects/info/commit-graphs/graph-{hash}.graph");
+            files = text(&chain).lines().take_while(is_hash).map(file).collect();
         }
         let mut graph = Graph { layers: Vec::new(), count: 0 };
-        let mut size = 0;
+        let mut left = LARGE;
         for file in files {
-            size += sys.metadata(&file).ok()?.len();
-            if size > LARGEST {
-                return None;
-            }
-            let layer = Layer::parse(read_file(sys, &file).ok()?, graph.count)?;
+            let bytes = common.read(&file, left).ok()??;
+            left -= bytes.len() as u64;
+            let layer = Layer::parse(bytes, graph.count)?;
             graph.count = graph.count.checked_add(layer.count)?;
             graph.layers.push(layer);
         }
@@ -186,7 +182,7 @@ impl Layer {
             let (start, end) = self.edges?;
             let mut edge = start + (second & !TOP) as usize * 4;
             loop {
-                if edge + 4 > end {
+                if edge + 4 > end || parents.len() > MOST_PARENTS {
                     return None;
                 }
                 let parent = number(&self.bytes, edge)?;

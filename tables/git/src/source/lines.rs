@@ -18,6 +18,8 @@ pub(crate) enum Content {
 
 /// Larger files are binary to git, whatever is in them (`core.bigFileThreshold`).
 const LARGEST: usize = 512 << 20;
+/// Comparing takes about 100 bytes a line.
+const MOST_LINES: i64 = 4 << 20;
 /// A NUL among so many bytes at the start makes a file binary.
 const START: usize = 8000;
 
@@ -34,6 +36,9 @@ pub(crate) fn count(store: &Store, change: &Change) -> Result<Option<(i64, i64)>
     }
     if old.is_empty() || new.is_empty() {
         return Ok(Some((lines(&new), lines(&old))));
+    }
+    if lines(&old).max(lines(&new)) > MOST_LINES {
+        return Err(Error::Unsupported(format!("a file of more than {MOST_LINES} lines is not compared")));
     }
     let (old, new) = without_common_end(&old, &new);
     let mut options = DiffOptions::new();

@@ -3,11 +3,15 @@
 pub(crate) mod ahead;
 pub(crate) mod commit;
 pub(crate) mod config;
+pub(crate) mod encoding;
 pub(crate) mod find;
+pub(crate) mod folder;
 pub(crate) mod graph;
 pub(crate) mod lines;
+pub(crate) mod objects;
 pub(crate) mod pack;
 pub(crate) mod refs;
+pub(crate) mod reftable;
 pub(crate) mod rename;
 pub(crate) mod revision;
 pub(crate) mod store;
@@ -15,16 +19,6 @@ pub(crate) mod tree;
 pub(crate) mod walk;
 
 use std::path::Path;
-
-use indago_table::{Error, Result, Sys};
-
-/// A file of the repository. A hostile repository could hold a pipe in its place, on which a reader waits for ever.
-pub(crate) fn read_file(sys: &Sys, path: &Path) -> Result<Vec<u8>> {
-    if !sys.metadata(path)?.is_file() {
-        return Err(Error::Malformed(format!("{} is not a file", path.display())));
-    }
-    sys.read(path)
-}
 
 /// Bytes as text; what is no UTF-8 becomes U+FFFD.
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -1,154 +1,223 @@
-//! Commits straight out of packs, for long walks.
-//!
-//! A walk through history reads one small object after the other, and most of them lie in packs, whole and side by side.
-//! Those are unpacked here with as little ado as possible. Everything else (deltas, loose objects, alternates, anything
-//! that looks odd) is left to libgit2, and so are errors.
+//! Packs: files of many objects, most of them deltas to others, each with an index.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use flate2::{Decompress, FlushDecompress, Status};
-use git2::Oid;
-use indago_table::{Result, Sys, sys::SysFile};
-use sha1::{Digest, Sha1};
+use git2::{ObjectType, Oid};
+use indago_table::sys::SysFile;
 
-use crate::source::find::Place;
-use crate::source::read_file;
+use crate::source::commit;
+use crate::source::objects::LARGEST;
 
-/// The packs of a repository.
-pub(crate) struct Packs {
-    packs: Vec<Pack>,
-    /// The pack that the last commit was in: the next one is likely there too.
-    last: usize,
-    inflate: Decompress,
+const NAME: usize = 20;
+/// A table of how many names start with at most a byte.
+const FANOUT: usize = 1024;
+
+/// Where objects are in a pack: their names in order, with their places.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    file: Option<SysFile>,
+    /// The whole file, once it has proved worth reading.
+    bytes: Vec<u8>,
+    size: u64,
+    /// Whether it is of the first version, from 2007.
+    is_old: bool,
+    fanout: Vec<u32>,
+    lookups: u32,
 }
 
-struct Pack {
-    index: Index,
+impl Index {
+    /// An index is read whole after so many lookups, unless all of them together grow too large.
+    const LOOKUPS: u32 = 64;
+    const LARGEST: u64 = 64 << 20;
+
+    /// Opens an index; `None` if it makes no sense.
+    pub(crate) fn open(file: SysFile) -> Option<Self> {
+        let size = file.metadata().ok()?.len();
+        let mut index = Index { file: Some(file), size, ..Index::default() };
+        index.is_old = index.at(0) != Some(*b"\xfftOc\0\0\0\x02");
+        let fanout = index.at::<FANOUT>(if index.is_old { 0 } else { 8 })?;
+        index.fanout = fanout.chunks_exact(4).filter_map(|count| number(count, 0)).collect();
+        let count = u64::from(*index.fanout.last()?);
+        // Names, places, the checksums of pack and index; the second version has a checksum for each object as well.
+        let (before, each) = if index.is_old { (FANOUT, NAME + 4) } else { (FANOUT + 8, NAME + 8) };
+        let least = before as u64 + count * each as u64 + 2 * NAME as u64;
+        (size >= least && index.fanout.is_sorted()).then_some(index)
+    }
+
+    fn at<const N: usize>(&self, place: u64) -> Option<[u8; N]> {
+        if !self.bytes.is_empty() {
+            return self.bytes.get(usize::try_from(place).ok()?..)?.first_chunk().copied();
+        }
+        let mut bytes = [0; N];
+        self.file.as_ref()?.as_file().read_exact_at(&mut bytes, place).ok()?;
+        Some(bytes)
+    }
+
+    fn name(&self, position: u32) -> Option<[u8; NAME]> {
+        let position = u64::from(position);
+        self.at(if self.is_old { FANOUT as u64 + position * 24 + 4 } else { FANOUT as u64 + 8 + position * 20 })
+    }
+
+    /// Where an object is in the pack, if it is there. `in_memory` counts the bytes of indexes that were read whole.
+    pub(crate) fn offset(&mut self, id: Oid, in_memory: &mut u64) -> Option<u64> {
+        self.lookups = self.lookups.saturating_add(1);
+        if self.lookups == Index::LOOKUPS
+            && *in_memory + self.size <= Index::LARGEST
+            && let Some(file) = &self.file
+        {
+            let mut bytes = vec![0; usize::try_from(self.size).ok()?];
+            if file.as_file().read_exact_at(&mut bytes, 0).is_ok() {
+                self.bytes = bytes;
+                *in_memory += self.size;
+            }
+        }
+        let position = self.first_from(id.as_bytes())?;
+        (self.name(position)? == id.as_bytes()).then(|| self.offset_at(position))?
+    }
+
+    /// The first object whose name is not before a name.
+    fn first_from(&self, name: &[u8]) -> Option<u32> {
+        let first = usize::from(*name.first()?);
+        let (mut low, mut high) = (if first == 0 { 0 } else { *self.fanout.get(first - 1)? }, *self.fanout.get(first)?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.name(middle)?.as_slice() < name {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Some(low)
+    }
+
+    /// The first two objects whose names start with these digits.
+    pub(crate) fn starting_with(&self, digits: &str) -> Vec<Oid> {
+        let Some(first) = commit::id(format!("{digits:0<40}").as_bytes()) else { return Vec::new() };
+        let Some(position) = self.first_from(first.as_bytes()) else { return Vec::new() };
+        let names = (position..).take(2).map_while(|position| Oid::from_bytes(&self.name(position)?).ok());
+        names.take_while(|name| commit::hex(*name).starts_with(digits)).collect()
+    }
+
+    fn offset_at(&self, position: u32) -> Option<u64> {
+        let (position, count) = (u64::from(position), u64::from(*self.fanout.last()?));
+        if self.is_old {
+            return Some(u32::from_be_bytes(self.at(FANOUT as u64 + position * 24)?).into());
+        }
+        let offsets = FANOUT as u64 + 8 + count * (NAME as u64 + 4);
+        let offset = u32::from_be_bytes(self.at(offsets + position * 4)?);
+        if offset & 0x8000_0000 == 0 {
+            return Some(offset.into());
+        }
+        // In packs beyond 2 GiB: a place in a table of wider offsets.
+        let wide = offsets + count * 4 + u64::from(offset & 0x7FFF_FFFF) * 8;
+        Some(u64::from_be_bytes(self.at(wide)?))
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// A pack's file, with the part of it that was read last.
+#[derive(Debug)]
+pub(crate) struct Pack {
     file: SysFile,
-    /// A stretch of the file, and where it starts.
     window: Vec<u8>,
     start: u64,
 }
 
-/// Where objects are in a pack.
-struct Index {
-    bytes: Vec<u8>,
-    count: usize,
+/// What stands at a place in a pack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) base: Base,
+    /// Bytes of the object, or of the delta that makes it.
+    pub(crate) size: usize,
+    /// Where the compressed data starts.
+    pub(crate) data: u64,
 }
 
-/// Indexes larger than this together are not read into memory.
-const LARGEST_INDEX: u64 = 64 << 20;
-/// Larger commits are left to libgit2.
-const LARGEST_COMMIT: usize = 1 << 20;
-const WINDOW: usize = 128 << 10;
-const COMMIT: u8 = 1;
-const NAME: usize = 20;
-/// Signature and version, and the table of how many names start with at most a byte.
-const NAMES: usize = 8 + 1024;
-
-impl std::fmt::Debug for Packs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packs").field("count", &self.packs.len()).finish_non_exhaustive()
-    }
-}
-
-impl Packs {
-    /// The packs that can be read this way.
-    pub(crate) fn open(sys: &Sys, place: &Place) -> Result<Self> {
-        let folder = place.common_dir.join("objects/pack");
-        let (mut packs, mut size) = (Vec::new(), 0);
-        for name in sys.read_dir(&folder)? {
-            let index = folder.join(&name);
-            if index.extension().is_none_or(|extension| extension != "idx") {
-                continue;
-            }
-            size += sys.metadata(&index)?.len();
-            if size > LARGEST_INDEX {
-                packs.clear();
-                break;
-            }
-            let pack = index.with_extension("pack");
-            if !sys.metadata(&pack).is_ok_and(|pack| pack.is_file()) {
-                continue;
-            }
-            if let Some(index) = Index::parse(read_file(sys, &index)?) {
-                packs.push(Pack { index, file: sys.open(&pack)?, window: Vec::new(), start: 0 });
-            }
-        }
-        Ok(Packs { packs, last: 0, inflate: Decompress::new(true) })
-    }
-
-    /// A commit's content; `None` if it is not to be had here.
-    pub(crate) fn commit(&mut self, id: Oid) -> Option<Vec<u8>> {
-        let count = self.packs.len();
-        for turn in 0..count {
-            let position = (self.last + turn) % count;
-            let pack = &mut self.packs[position];
-            if let Some(offset) = pack.index.offset(id) {
-                self.last = position;
-                let content = pack.commit(offset, &mut self.inflate)?;
-                return is_named(&content, id).then_some(content);
-            }
-        }
-        None
-    }
-}
-
-/// Whether a content is what its name says.
-fn is_named(content: &[u8], id: Oid) -> bool {
-    let mut hash = Sha1::new();
-    hash.update(format!("commit {}\0", content.len()));
-    hash.update(content);
-    hash.finalize().as_slice() == id.as_bytes()
+/// What an object is built from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Base {
+    /// Nothing: it is stored whole.
+    None(ObjectType),
+    /// The object at another place of the pack.
+    At(u64),
+    /// The object of this name.
+    Name(Oid),
 }
 
 impl Pack {
-    fn commit(&mut self, offset: u64, inflate: &mut Decompress) -> Option<Vec<u8>> {
-        let (mut size, mut length) = (0, 0);
-        let head = self.bytes(offset, 16)?;
-        loop {
-            let byte = *head.get(length)?;
-            match length {
-                0 if byte >> 4 & 7 != COMMIT => return None,
-                0 => size = usize::from(byte & 15),
-                1..=3 => size |= usize::from(byte & 127) << (7 * length - 3),
-                _ => return None,
-            }
-            length += 1;
-            if byte & 128 == 0 {
-                break;
-            }
-        }
-        if size > LARGEST_COMMIT {
-            return None;
-        }
-        // What does not shrink grows by a few bytes.
-        let packed = self.bytes(offset + length as u64, size + size / 1000 + 64)?;
-        let mut content = Vec::with_capacity(size + 1);
-        inflate.reset(true);
-        let status = inflate.decompress_vec(packed, &mut content, FlushDecompress::Finish).ok()?;
-        (status == Status::StreamEnd && content.len() == size).then_some(content)
+    /// What is read at a time when objects lie side by side, and otherwise.
+    const NEAR: usize = 128 << 10;
+    const FAR: usize = 16 << 10;
+
+    pub(crate) fn new(file: SysFile) -> Self {
+        Pack { file, window: Vec::new(), start: 0 }
     }
 
-    /// At most so many bytes of the file: less at its end.
-    fn bytes(&mut self, offset: u64, count: usize) -> Option<&[u8]> {
-        let is_inside = |start: u64, window: &[u8]| {
-            let at = usize::try_from(offset.checked_sub(start)?).ok()?;
-            (at + count <= window.len()).then_some(at)
-        };
-        if is_inside(self.start, &self.window).is_none() {
-            // Older commits come later in a pack, but the walk goes to and fro.
-            self.start = offset.saturating_sub(WINDOW as u64 / 8);
-            self.window.resize(WINDOW + count, 0);
+    /// Some bytes of the file from a place on, `least` unless it ends before.
+    fn bytes(&mut self, at: u64, least: usize) -> Option<&[u8]> {
+        let end = self.start + self.window.len() as u64;
+        let is_inside = at >= self.start && at + least as u64 <= end;
+        if !is_inside {
+            // Older commits come later in a pack, but a walk goes to and fro.
+            let is_near = at >= self.start && at < end + Pack::NEAR as u64;
+            let (before, count) = if is_near { (Pack::NEAR / 8, Pack::NEAR) } else { (0, Pack::FAR) };
+            self.start = at.saturating_sub(before as u64);
+            self.window.resize(count.max(least + before), 0);
             let read = fill(self.file.as_file(), &mut self.window, self.start).ok()?;
             self.window.truncate(read);
         }
-        let at = usize::try_from(offset - self.start).ok()?;
-        let rest = self.window.get(at..)?;
-        Some(&rest[..count.min(rest.len())])
+        self.window.get(usize::try_from(at - self.start).ok()?..)
     }
+
+    /// What stands at a place.
+    pub(crate) fn entry(&mut self, offset: u64) -> Option<Entry> {
+        const LONGEST: usize = 32;
+        let head = self.bytes(offset, LONGEST)?;
+        let first = *head.first()?;
+        let (mut size, mut length, mut more) = (u64::from(first & 15), 1, first & 128 != 0);
+        while more {
+            let byte = *head.get(length)?;
+            let shift = 7 * length as u32 - 3;
+            size |= u64::from(byte & 127).checked_shl(shift).filter(|part| part >> shift == u64::from(byte & 127))?;
+            (length, more) = (length + 1, byte & 128 != 0);
+        }
+        let base = match first >> 4 & 7 {
+            1 => Base::None(ObjectType::Commit),
+            2 => Base::None(ObjectType::Tree),
+            3 => Base::None(ObjectType::Blob),
+            4 => Base::None(ObjectType::Tag),
+            6 => {
+                let (back, used) = varint(head.get(length..)?)?;
+                length += used;
+                Base::At(offset.checked_sub(back).filter(|_| back > 0)?)
+            }
+            7 => {
+                let name = Oid::from_bytes(head.get(length..length + NAME)?).ok()?;
+                length += NAME;
+                Base::Name(name)
+            }
+            _ => return None,
+        };
+        Some(Entry { base, size: usize::try_from(size).ok()?, data: offset + length as u64 })
+    }
+}
+
+/// A number as packs and reftables have distances: the most significant part first, each part one more than it says.
+pub(crate) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0_u64;
+    for (position, byte) in bytes.iter().enumerate() {
+        value = value.checked_mul(128)?.checked_add(u64::from(byte & 127))?;
+        if byte & 128 == 0 {
+            return Some((value, position + 1));
+        }
+        value = value.checked_add(1)?;
+    }
+    None
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -165,47 +234,156 @@ fn fill(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     Ok(read)
 }
 
-impl Index {
-    /// An index of the second version; the first one is from 2007.
-    fn parse(bytes: Vec<u8>) -> Option<Self> {
-        if !bytes.starts_with(b"\xfftOc\0\0\0\x02") {
-            return None;
-        }
-        let count = number(&bytes, NAMES - 4)? as usize;
-        // Names, checksums, offsets, and the checksums of pack and index.
-        (bytes.len() >= NAMES + count.checked_mul(NAME + 8)? + 2 * NAME).then_some(Index { bytes, count })
-    }
+/// Inflates what is in packs, one object after the other.
+pub(crate) struct Inflate(Decompress);
 
-    /// Where an object is in the pack.
-    fn offset(&self, id: Oid) -> Option<u64> {
-        let id = id.as_bytes();
-        let first = usize::from(*id.first()?);
-        let bound = |slot: usize| Some((number(&self.bytes, 8 + slot * 4)? as usize).min(self.count));
-        let (mut low, mut high) = (if first == 0 { 0 } else { bound(first - 1)? }, bound(first)?);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let start = NAMES + middle * NAME;
-            match self.bytes.get(start..start + NAME)?.cmp(id) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return self.offset_at(middle),
-            }
-        }
-        None
-    }
-
-    fn offset_at(&self, position: usize) -> Option<u64> {
-        let offsets = NAMES + self.count * (NAME + 4);
-        let offset = number(&self.bytes, offsets + position * 4)?;
-        if offset & 0x8000_0000 == 0 {
-            return Some(offset.into());
-        }
-        // In packs beyond 2 GiB: a place in a table of wider offsets.
-        let wide = offsets + self.count * 4 + (offset & 0x7FFF_FFFF) as usize * 8;
-        Some(u64::from(number(&self.bytes, wide)?) << 32 | u64::from(number(&self.bytes, wide + 4)?))
+impl Default for Inflate {
+    fn default() -> Self {
+        Inflate(Decompress::new(true))
     }
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+impl std::fmt::Debug for Inflate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inflate")
+    }
+}
+
+impl Inflate {
+    /// Memory is taken for as much as has come, not for as much as is claimed.
+    const STEP: usize = 1 << 20;
+
+    /// Data that inflates to just so many bytes.
+    pub(crate) fn whole(&mut self, pack: &mut Pack, at: u64, size: usize) -> Option<Vec<u8>> {
+        let (content, is_whole) = self.run(pack, at, size)?;
+        (is_whole && content.len() == size).then_some(content)
+    }
+
+    /// The first bytes of what data inflates to.
+    pub(crate) fn start(&mut self, pack: &mut Pack, at: u64) -> Option<Vec<u8>> {
+        Some(self.run(pack, at, 32)?.0)
+    }
+
+    /// At most `most` bytes and one, and whether that is all.
+    fn run(&mut self, pack: &mut Pack, at: u64, most: usize) -> Option<(Vec<u8>, bool)> {
+        self.0.reset(true);
+        let mut content = Vec::with_capacity((most + 1).min(Inflate::STEP));
+        loop {
+            let (before, length) = (self.0.total_in(), content.len());
+            let input = pack.bytes(at + before, 1)?;
+            let is_end = input.is_empty();
+            let status = self.0.decompress_vec(input, &mut content, FlushDecompress::None).ok()?;
+            if status == Status::StreamEnd || content.len() > most {
+                return Some((content, status == Status::StreamEnd));
+            }
+            let is_stuck = self.0.total_in() == before && content.len() == length && content.len() < content.capacity();
+            if is_end || is_stuck {
+                return None;
+            }
+            if content.len() == content.capacity() {
+                content.reserve((most + 1 - content.len()).min(content.len()));
+            }
+        }
+    }
+}
+
+/// The sizes of what a delta is to, and of what it makes, and how many bytes of it say so.
+pub(crate) fn delta_sizes(delta: &[u8]) -> Option<(usize, usize, usize)> {
+    let mut at = 0;
+    let mut size = || {
+        let (mut size, mut shift) = (0_u64, 0);
+        loop {
+            let byte = *delta.get(at)?;
+            at += 1;
+            size |= u64::from(byte & 127).checked_shl(shift)?;
+            shift += 7;
+            if byte & 128 == 0 {
+                return usize::try_from(size).ok();
+            }
+        }
+    };
+    let (base, result) = (size()?, size()?);
+    Some((base, result, at))
+}
+
+/// What a delta makes of its base.
+pub(crate) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
+    let (from, size, mut at) = delta_sizes(delta)?;
+    if from != base.len() || size > LARGEST {
+        return None;
+    }
+    let mut result = Vec::with_capacity(size);
+    while let Some(step) = delta.get(at).copied() {
+        at += 1;
+        let piece = if step & 128 == 0 {
+            let count = usize::from(step);
+            at += count;
+            if count == 0 {
+                return None;
+            }
+            delta.get(at - count..at)?
+        } else {
+            let mut part = |bits: std::ops::Range<u32>| {
+                let mut value = 0;
+                for bit in bits.clone() {
+                    if step & 1 << bit != 0 {
+                        value |= usize::from(*delta.get(at)?) << (8 * (bit - bits.start));
+                        at += 1;
+                    }
+                }
+                Some(value)
+            };
+            let (start, count) = (part(0..4)?, part(4..7)?);
+            let count = if count == 0 { 0x1_0000 } else { count };
+            base.get(start..start + count)?
+        };
+        if result.len() + piece.len() > size {
+            return None;
+        }
+        result.extend_from_slice(piece);
+    }
+    (result.len() == size).then_some(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delta_copies_and_adds() {
+        let base = b"0123456789";
+        let delta = [10, 7, 0x91, 2, 3, 2, b'x', b'y', 0x90, 2];
+        assert_eq!(apply(base, &delta).as_deref(), Some(&b"234xy01"[..]));
+        assert_eq!(delta_sizes(&delta), Some((10, 7, 2)));
+    }
+
+    #[test]
+    fn a_garbled_delta_makes_nothing() {
+        let base = b"0123456789";
+        let whole = [10, 7, 0x91, 2, 3, 2, b'x', b'y', 0x90, 2];
+        for end in 0..whole.len() {
+            assert_eq!(apply(base, &whole[..end]), None, "{end}");
+        }
+        for delta in [
+            // More than it says, less than it says, from behind the end, a reserved step, a size beyond all bounds.
+            &[10, 1, 2, b'x', b'y'][..],
+            &[10, 9, 2, b'x', b'y'],
+            &[10, 3, 0x91, 9, 3],
+            &[10, 1, 0],
+            &[10, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0x90, 1],
+            &[11, 1, 0x90, 1],
+            &[0xFF; 64],
+        ] {
+            assert_eq!(apply(base, delta), None, "{delta:?}");
+        }
+    }
+
+    #[test]
+    fn distances_have_no_second_way_to_be_written() {
+        assert_eq!(varint(&[0]), Some((0, 1)));
+        assert_eq!(varint(&[0x80, 0]), Some((128, 2)));
+        assert_eq!(varint(&[0x81, 0x7F, 9]), Some((383, 2)));
+        assert_eq!(varint(&[0x80]), None);
+        assert_eq!(varint(&[0xFF; 32]), None);
+    }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use git2::Oid;
-use indago_table::{Error, ErrorContext, Result, Sys};
+use indago_table::{Error, Result};
 
-use crate::source::config::Config;
+use crate::source::commit;
 use crate::source::find::Place;
+use crate::source::folder::{Folder, LARGE, SMALL};
 use crate::source::store::known_names;
-use crate::source::{commit, read_file};
+use crate::source::{path, reftable};
 
 /// What a ref says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Entry {
 pub(crate) struct Refs {
     pub(crate) all: BTreeMap<Vec<u8>, Entry>,
     pub(crate) head: Option<Target>,
+    /// What is beside `refs/` in a reftable: `HEAD`, `ORIG_HEAD`.
+    others: BTreeMap<Vec<u8>, Entry>,
     /// Refs that say nothing one could follow, and what they are called.
     pub(crate) problems: Vec<Error>,
 }
@@ -40,32 +43,49 @@ pub(crate) struct Refs {
 const OWN: [&str; 3] = ["refs/bisect", "refs/worktree", "refs/rewritten"];
 
 impl Refs {
-    pub(crate) fn read(sys: &Sys, place: &Place) -> Result<Self> {
-        let config = Config::of(sys, place).unwrap_or_default();
-        known_names(&config)?;
-        if let Some(format) = config.get("extensions.refstorage").filter(|format| *format != "files") {
-            return Err(Error::Unsupported(format!("refs stored as {format} cannot be read yet")));
-        }
+    pub(crate) fn read(place: &Place) -> Result<Self> {
+        known_names(place)?;
         let mut refs = Refs::default();
-        refs.add_packed(sys, &place.common_dir.join("packed-refs"))?;
-        refs.add_folder(sys, &place.common_dir.join("refs"), b"refs/", place.is_worktree());
-        if place.is_worktree() {
-            for own in OWN {
-                refs.add_folder(sys, &place.git_dir.join(own), format!("{own}/").as_bytes(), false);
-            }
+        match storage(place)? {
+            Storage::Files => refs.add_files(place)?,
+            Storage::Reftable => refs.add_reftables(place)?,
         }
-        refs.head = match head(sys, &place.git_dir) {
-            Ok(head) => head,
-            Err(error) => {
-                refs.problems.push(error);
-                None
-            }
-        };
         Ok(refs)
     }
 
-    fn add_packed(&mut self, sys: &Sys, file: &Path) -> Result<()> {
-        let Some(bytes) = read_file(sys, file).if_present()? else { return Ok(()) };
+    fn add_files(&mut self, place: &Place) -> Result<()> {
+        let (common, own) = (place.common()?, place.own()?);
+        if let Err(error) = self.add_packed(&common) {
+            self.problems.push(error);
+        }
+        self.add_folder(&common, b"refs/", place.is_worktree());
+        if place.is_worktree() {
+            for folder in OWN {
+                self.add_folder(&own, format!("{folder}/").as_bytes(), false);
+            }
+        }
+        match head(&own) {
+            Ok(head) => self.head = head,
+            Err(error) => self.problems.push(error),
+        }
+        Ok(())
+    }
+
+    fn add_reftables(&mut self, place: &Place) -> Result<()> {
+        let mut all = reftable::read(&place.common()?)?;
+        if place.is_worktree() {
+            all.retain(|name, _| is_shared(name));
+            all.extend(reftable::read(&place.own()?)?.into_iter().filter(|(name, _)| !is_shared(name)));
+        }
+        let others = all.split_off(&b"refs/"[..]);
+        (self.all, self.others) = (others, all);
+        self.head = self.others.get(&b"HEAD"[..]).map(|entry| entry.target.clone());
+        Ok(())
+    }
+
+    fn add_packed(&mut self, common: &Folder) -> Result<()> {
+        let Some(bytes) = common.read("packed-refs", LARGE)? else { return Ok(()) };
+        let file = common.path().join("packed-refs");
         let mut last: Option<Vec<u8>> = None;
         for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -93,22 +113,20 @@ impl Refs {
         Ok(())
     }
 
-    fn add_folder(&mut self, sys: &Sys, folder: &Path, prefix: &[u8], skip_own: bool) {
-        let entries = match sys.entries(folder) {
-            Ok(entries) => entries,
-            Err(Error::Gone(_)) => return,
+    fn add_folder(&mut self, folder: &Folder, prefix: &[u8], skip_own: bool) {
+        let entries = match folder.entries(path(prefix)) {
+            Ok(entries) => entries.unwrap_or_default(),
             Err(error) => return self.problems.push(error),
         };
         for (name, kind) in entries {
             let full = [prefix, name.as_encoded_bytes()].concat();
-            let inside = folder.join(&name);
             if kind.is_dir() {
                 let is_own = skip_own && OWN.iter().any(|own| own.as_bytes() == full);
                 if !is_own && full.len() < 4096 {
-                    self.add_folder(sys, &inside, &[&full[..], b"/"].concat(), false);
+                    self.add_folder(folder, &[&full[..], b"/"].concat(), false);
                 }
             } else if !full.ends_with(b".lock") {
-                match target(sys, &inside) {
+                match target(folder, path(&full)) {
                     Ok(Some(target)) => drop(self.all.insert(full, Entry { target, peeled: None })),
                     Ok(None) => {}
                     Err(error) => {
@@ -135,6 +153,11 @@ impl Refs {
         None
     }
 
+    /// Whether a reftable has a ref like `MERGE_HEAD`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.others.contains_key(name.as_bytes())
+    }
+
     /// The commit that is checked out.
     pub(crate) fn head_id(&self) -> Option<Oid> {
         Some(self.follow(self.head.as_ref()?)?.0)
@@ -150,41 +173,116 @@ impl Refs {
     }
 }
 
-/// What a HEAD file says; `None` if there is no such file.
-pub(crate) fn head(sys: &Sys, git_dir: &Path) -> Result<Option<Target>> {
-    let file = git_dir.join("HEAD");
-    // In old repositories HEAD can be a link to its branch, which need not exist yet.
-    if let Ok(link) = sys.read_link(&file)
-        && link.starts_with("refs")
-    {
-        return Ok(Some(Target::Name(link.as_os_str().as_encoded_bytes().to_vec())));
+/// Whether all working trees of a repository have a ref in common.
+fn is_shared(name: &[u8]) -> bool {
+    let is_own = |own: &&str| name.strip_prefix(own.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+    name.starts_with(b"refs/") && !OWN.iter().any(|own| is_own(&own))
+}
+
+/// How a repository stores its refs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Storage {
+    Files,
+    Reftable,
+}
+
+fn storage(place: &Place) -> Result<Storage> {
+    match place.config.get("extensions.refstorage") {
+        None | Some("files") => Ok(Storage::Files),
+        Some("reftable") => Ok(Storage::Reftable),
+        Some(other) => {
+            let git_dir = place.git_dir.display();
+            Err(Error::Unsupported(format!("{git_dir}: refs are stored as `{other}`, which cannot be read")))
+        }
     }
-    target(sys, &file)
+}
+
+/// What a HEAD file says; `None` if there is no such file.
+fn head(own: &Folder) -> Result<Option<Target>> {
+    Ok(match pointer(own, Path::new("HEAD"))? {
+        Some(pointer) => Some(pointer.target(own, Path::new("HEAD"))?),
+        None => None,
+    })
+}
+
+/// The branch that is checked out, if one is: the outer `None` is for a repository without HEAD.
+#[expect(clippy::option_option, reason = "outside: whether there is a HEAD; inside: whether it names a branch")]
+pub(crate) fn head_name(place: &Place) -> Result<Option<Option<Vec<u8>>>> {
+    let own = place.own()?;
+    Ok(match storage(place)? {
+        Storage::Files => match pointer(&own, Path::new("HEAD"))? {
+            None => None,
+            Some(Pointer::Name(name)) => Some(Some(name)),
+            // Names of another kind of object need not be understood.
+            Some(Pointer::Digits(digits)) if digits.len() == 64 => Some(None),
+            Some(digits) => digits.target(&own, Path::new("HEAD")).map(|_| Some(None))?,
+        },
+        Storage::Reftable => reftable::read(&own)?.remove(&b"HEAD"[..]).map(|entry| match entry.target {
+            Target::Name(name) => Some(name),
+            Target::Id(_) => None,
+        }),
+    })
 }
 
 /// What a file like `ORIG_HEAD` or `MERGE_HEAD` says.
-pub(crate) fn pseudo(sys: &Sys, place: &Place, name: &str) -> Result<Option<Target>> {
-    target(sys, &place.git_dir.join(name))
+pub(crate) fn pseudo(place: &Place, refs: &Refs, name: &str) -> Result<Option<Target>> {
+    match refs.others.get(name.as_bytes()) {
+        Some(entry) => Ok(Some(entry.target.clone())),
+        None => target(&place.own()?, Path::new(name)),
+    }
+}
+
+/// What a ref file holds.
+enum Pointer {
+    /// Another ref, by its full name.
+    Name(Vec<u8>),
+    /// What should be the name of an object.
+    Digits(Vec<u8>),
+}
+
+fn pointer(folder: &Folder, name: &Path) -> Result<Option<Pointer>> {
+    // In old repositories HEAD can be a link to its branch, which need not exist yet.
+    if name == Path::new("HEAD")
+        && let Ok(link) = folder.read_link("HEAD")
+        && link.starts_with("refs")
+    {
+        return Ok(Some(Pointer::Name(link.as_os_str().as_encoded_bytes().to_vec())));
+    }
+    let Some(bytes) = folder.read(name, SMALL)? else { return Ok(None) };
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    Ok(Some(match line.strip_prefix(b"ref:") {
+        Some(name) => Pointer::Name(name.trim_ascii_start().to_vec()),
+        None => Pointer::Digits(line.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_vec()),
+    }))
+}
+
+impl Pointer {
+    fn target(self, folder: &Folder, name: &Path) -> Result<Target> {
+        match self {
+            Pointer::Name(name) => Ok(Target::Name(name)),
+            Pointer::Digits(digits) => match commit::id(&digits) {
+                Some(id) if !id.is_zero() => Ok(Target::Id(id)),
+                _ => Err(Error::Malformed(format!("{} names no object", folder.path().join(name).display()))),
+            },
+        }
+    }
 }
 
 /// What a ref file says; `None` if it vanished.
-fn target(sys: &Sys, file: &Path) -> Result<Option<Target>> {
-    let Some(bytes) = read_file(sys, file).if_present()? else { return Ok(None) };
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    if let Some(name) = line.strip_prefix(b"ref:") {
-        return Ok(Some(Target::Name(name.trim_ascii_start().to_vec())));
-    }
-    match line.get(..40).and_then(commit::id) {
-        Some(id) if !id.is_zero() && line.get(40).is_none_or(u8::is_ascii_whitespace) => Ok(Some(Target::Id(id))),
-        _ => Err(Error::Malformed(format!("{} names no object", file.display()))),
-    }
+fn target(folder: &Folder, name: &Path) -> Result<Option<Target>> {
+    pointer(folder, name)?.map(|pointer| pointer.target(folder, name)).transpose()
 }
 
 /// Where each working tree of a repository stands, if on no branch: `git log --all` starts there too.
-pub(crate) fn detached_heads(sys: &Sys, place: &Place) -> Vec<Oid> {
-    let linked = place.common_dir.join("worktrees");
-    let folders = sys.read_dir(&linked).unwrap_or_default().into_iter().map(|name| linked.join(name));
-    let heads = folders.chain([place.common_dir.clone()]).map(|folder| head(sys, &folder));
+pub(crate) fn detached_heads(place: &Place) -> Vec<Oid> {
+    let Ok(common) = place.common() else { return Vec::new() };
+    let linked = common.entries("worktrees").ok().flatten().unwrap_or_default();
+    let folders = linked.into_iter().map(|(name, _)| common.below(Path::new("worktrees").join(name)));
+    let is_reftable = matches!(storage(place), Ok(Storage::Reftable));
+    let heads = folders.chain([common.clone()]).map(|folder| match is_reftable {
+        true => reftable::read(&folder).map(|mut refs| refs.remove(&b"HEAD"[..]).map(|entry| entry.target)),
+        false => head(&folder),
+    });
     heads.filter_map(|head| if let Ok(Some(Target::Id(id))) = head { Some(id) } else { None }).collect()
 }
 

@@ -278,11 +278,21 @@ fn pieces(content: &[u8], is_text: bool) -> Vec<(u32, u64)> {
         if length == 64 || *byte == b'\n' {
             pieces.push((fingerprint(low, high), length));
             (low, high, length) = (0, 0, 0);
+            // There are at most 107,927 fingerprints, so adding up makes room.
+            if pieces.len() == 1 << 20 {
+                add_up(&mut pieces);
+            }
         }
     }
     if length > 0 {
         pieces.push((fingerprint(low, high), length));
     }
+    add_up(&mut pieces);
+    pieces
+}
+
+/// Sorts pieces, equal ones as one.
+fn add_up(pieces: &mut Vec<(u32, u64)>) {
     pieces.sort_unstable();
     pieces.dedup_by(|next, kept| {
         let is_same = next.0 == kept.0;
@@ -291,7 +301,6 @@ fn pieces(content: &[u8], is_text: bool) -> Vec<(u32, u64)> {
         }
         is_same
     });
-    pieces
 }
 
 fn fingerprint(low: u32, high: u32) -> u32 {

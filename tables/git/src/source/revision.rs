@@ -81,11 +81,11 @@ fn object(store: &Store, refs: &Refs, name: &str) -> Result<Option<Oid>> {
         return Ok(Some(id));
     }
     if name.ends_with("_HEAD") && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
-        return Ok(match refs::pseudo(store.sys(), &store.place, name)? {
+        return Ok(match refs::pseudo(&store.place, refs, name)? {
             Some(Target::Id(id)) => Some(id),
             _ => None,
         });
     }
     let is_short = (4..40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    Ok(if is_short { store.abbreviated(name) } else { None })
+    if is_short { store.abbreviated(name) } else { Ok(None) }
 }

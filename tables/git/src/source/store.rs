@@ -1,21 +1,23 @@
 //! The object database of one repository.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use git2::{ErrorCode, ObjectType, Odb, Oid};
-use indago_table::{Error, ErrorContext, Result, Sys};
+use git2::{ObjectType, Oid};
+use indago_table::{Error, Result, Sys};
 
 use crate::source::commit::{self, Commit};
-use crate::source::config::Config;
 use crate::source::find::Place;
-use crate::source::read_file;
+use crate::source::folder::LARGE;
+use crate::source::objects::Objects;
 
 /// Fails where objects have names of another kind than ours.
-pub(super) fn known_names(config: &Config) -> Result<()> {
-    match config.get("extensions.objectformat").filter(|format| *format != "sha1") {
-        Some(format) => Err(Error::Unsupported(format!("objects named by {format} cannot be read yet, only sha1"))),
+pub(super) fn known_names(place: &Place) -> Result<()> {
+    match place.config.get("extensions.objectformat").filter(|format| *format != "sha1") {
+        Some(format) => Err(Error::Unsupported(format!(
+            "{}: objects are named by {format}; only those named by sha1 can be read",
+            place.git_dir.display()
+        ))),
         None => Ok(()),
     }
 }
@@ -23,25 +25,24 @@ pub(super) fn known_names(config: &Config) -> Result<()> {
 /// A repository whose objects can be read.
 #[derive(Debug)]
 pub(crate) struct Store {
-    pub(crate) place: Place,
+    pub(crate) place: Arc<Place>,
+    /// Folders that it borrows objects from and that cannot be read.
+    pub(crate) problems: Vec<Error>,
     sys: Sys,
     shallow: HashSet<Oid>,
     objects: Mutex<Objects>,
 }
 
 impl Store {
-    pub(crate) fn open(sys: &Sys, place: Place) -> Result<Self> {
-        known_names(&Config::of(sys, &place).unwrap_or_default())?;
-        let shallow = match read_file(sys, &place.common_dir.join("shallow")).if_present()? {
+    pub(crate) fn open(sys: &Sys, place: Arc<Place>) -> Result<Self> {
+        known_names(&place)?;
+        let shallow = match place.common()?.read("shallow", LARGE)? {
             Some(bytes) => bytes.split(|byte| *byte == b'\n').filter_map(commit::id).collect(),
             None => HashSet::new(),
         };
-        let objects = Mutex::new(Objects::open(sys, &place)?);
-        Ok(Store { place, sys: sys.clone(), shallow, objects })
-    }
-
-    pub(crate) fn sys(&self) -> &Sys {
-        &self.sys
+        let mut problems = Vec::new();
+        let objects = Mutex::new(Objects::open(&place.fence, &place.common_dir, &mut problems)?);
+        Ok(Store { place, problems, sys: sys.clone(), shallow, objects })
     }
 
     /// Whether the history was cut off behind a commit when it was cloned.
@@ -56,7 +57,7 @@ impl Store {
 
     /// An object that has to be there.
     pub(crate) fn read(&self, id: Oid, kind: ObjectType) -> Result<Vec<u8>> {
-        let (found, bytes) = self.find(id)?.ok_or_else(|| missing(kind, id))?;
+        let (found, bytes) = self.find(id)?.ok_or_else(|| self.missing(kind, id))?;
         if found != kind {
             return Err(Error::Malformed(format!("object {id} is a {found}, where a {kind} should be")));
         }
@@ -66,36 +67,22 @@ impl Store {
     /// An object, if the repository has it.
     pub(crate) fn find(&self, id: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
         self.sys.check_cancelled()?;
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = objects.read(id)?;
-        if let Some((_, bytes)) = &found {
-            self.count(bytes)?;
-        }
-        Ok(found)
+        self.objects().read(id)
     }
 
-    /// Counts an object that was read; fails once the query was cancelled.
-    pub(crate) fn count(&self, object: &[u8]) -> Result<()> {
-        self.sys.meter().add_calls(1);
-        self.sys.meter().add_bytes(object.len() as u64);
-        self.sys.check_cancelled()
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What an object is and how long, without its content.
     pub(crate) fn header(&self, id: Oid) -> Result<(ObjectType, usize)> {
         self.sys.check_cancelled()?;
-        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        match objects.odb.read_header(id) {
-            Ok((size, kind)) => Ok((kind, size)),
-            Err(error) => Err(malformed(id, &error)),
-        }
+        self.objects().header(id)?.ok_or_else(|| self.missing(ObjectType::Any, id))
     }
 
     /// The only object whose id starts with these hexadecimal digits.
-    pub(crate) fn abbreviated(&self, digits: &str) -> Option<Oid> {
-        let start = Oid::from_str(digits).ok()?;
-        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        objects.odb.exists_prefix(start, digits.len()).ok()
+    pub(crate) fn abbreviated(&self, digits: &str) -> Result<Option<Oid>> {
+        self.objects().abbreviated(digits)
     }
 
     /// The commit behind an object, with its content; `None` if it is something else.
@@ -103,7 +90,7 @@ impl Store {
         let (mut id, mut found) = (id, self.find(id)?);
         for _ in 0..16 {
             match found {
-                None => return Err(missing(ObjectType::Commit, id)),
+                None => return Err(self.missing(ObjectType::Commit, id)),
                 Some((ObjectType::Commit, bytes)) => return Ok(Some((id, bytes))),
                 Some((ObjectType::Tag, tag)) => match commit::tagged(&tag) {
                     Some(target) => (id, found) = (target, self.find(target)?),
@@ -119,67 +106,15 @@ impl Store {
     pub(crate) fn parents(&self, id: Oid, commit: &Commit<'_>) -> Vec<Oid> {
         if self.is_boundary(id) { Vec::new() } else { commit.parents().collect() }
     }
-}
 
-/// libgit2's object database, opened anew now and then: it remembers what it has read, up to 256 MiB, and a walk reads
-/// nothing twice.
-struct Objects {
-    folder: PathBuf,
-    odb: Odb<'static>,
-    reads: usize,
-}
-
-impl std::fmt::Debug for Objects {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Objects").field(&self.folder).finish()
-    }
-}
-
-impl Objects {
-    const READS: usize = 1 << 15;
-
-    fn open(sys: &Sys, place: &Place) -> Result<Self> {
-        let folder = place.common_dir.join("objects");
-        // libgit2 passes over what it may not read, and then calls the objects missing.
-        let packs = folder.join("pack");
-        sys.read_dir(&folder)?;
-        sys.read_dir(&packs).if_present()?;
-        let folder = sys.path(folder);
-        let odb = open(&folder)?;
-        Ok(Objects { folder, odb, reads: 0 })
-    }
-
-    fn read(&mut self, id: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
-        self.reads += 1;
-        if self.reads.is_multiple_of(Self::READS) {
-            self.odb = open(&self.folder)?;
+    /// Why an object that is not there is an error.
+    pub(crate) fn missing(&self, kind: ObjectType, id: Oid) -> Error {
+        let what = if kind == ObjectType::Any { "object".to_owned() } else { kind.to_string() };
+        match self.place.config.get("extensions.partialclone") {
+            Some(remote) => Error::Unsupported(format!(
+                "{what} {id} was not fetched from `{remote}`: the repository is a partial clone, and nothing is fetched now"
+            )),
+            None => Error::Malformed(format!("{what} {id} is missing from the repository")),
         }
-        match self.odb.read(id) {
-            Ok(object) => Ok(Some((object.kind(), object.data().to_vec()))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(malformed(id, &error)),
-        }
-    }
-}
-
-fn open(folder: &std::path::Path) -> Result<Odb<'static>> {
-    let name = folder.display();
-    let fail = |error: git2::Error| Error::Malformed(format!("{name}: {}", error.message()));
-    let Some(folder) = folder.to_str() else {
-        return Err(Error::Unsupported(format!("{name}: repositories at paths that are no UTF-8 cannot be read")));
-    };
-    let odb = Odb::new().map_err(fail)?;
-    odb.add_disk_alternate(folder).map_err(fail)?;
-    Ok(odb)
-}
-
-pub(crate) fn missing(kind: ObjectType, id: Oid) -> Error {
-    Error::Malformed(format!("{kind} {id} is missing from the repository"))
-}
-
-fn malformed(id: Oid, error: &git2::Error) -> Error {
-    match error.code() {
-        ErrorCode::NotFound => Error::Malformed(format!("object {id} is missing from the repository")),
-        _ => Error::Malformed(format!("object {id}: {}", error.message())),
     }
 }

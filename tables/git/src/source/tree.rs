@@ -102,7 +102,7 @@ impl Filter {
 pub(crate) fn changes(store: &Store, old: Option<Oid>, new: Option<Oid>, filter: &Filter) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     if old != new {
-        Walk { store, filter, changes: &mut changes, depth: 0 }.compare(&mut Vec::new(), old, new)?;
+        Walk { store, filter, changes: &mut changes, depth: 0, bytes: 0 }.compare(&mut Vec::new(), old, new)?;
     }
     Ok(changes)
 }
@@ -112,8 +112,12 @@ struct Walk<'a> {
     filter: &'a Filter,
     changes: &'a mut Vec<Change>,
     depth: usize,
+    /// Memory that the changes take.
+    bytes: usize,
 }
 
+/// A commit that changes more than this is a trap: a folder that holds itself ten times over, ten deep.
+const MOST: usize = 256 << 20;
 /// Folders deeper than this are a trap, not a project.
 const DEPTH: usize = 2048;
 
@@ -155,6 +159,11 @@ impl Walk<'_> {
             } else if self.filter.is_open() || self.filter.admits(folder) {
                 let side = |entry: Option<Entry<'_>>| entry.map(|entry| entry.side);
                 let change = Change { path: folder.clone(), old: side(before), new: side(after), renamed: None };
+                self.bytes += size_of::<Change>() + change.path.len();
+                if self.bytes > MOST {
+                    let count = self.changes.len();
+                    return Err(Error::Unsupported(format!("more than {count} files are changed, too many to hold")));
+                }
                 self.changes.push(change);
             }
             folder.truncate(length);

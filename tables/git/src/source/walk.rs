@@ -9,10 +9,9 @@ use indago_table::{Error, Result};
 
 use crate::source::commit::Commit;
 use crate::source::graph::{Graph, Position};
-use crate::source::pack::Packs;
 use crate::source::refs::{self, Refs};
 use crate::source::revision::Range;
-use crate::source::store::{self, Store};
+use crate::source::store::Store;
 
 /// What is wanted of the commits on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +40,10 @@ pub(crate) struct Walk {
     wants: Wants,
     /// The commit graph, if it helps, and which of its commits were seen.
     graph: Option<(Graph, Vec<bool>)>,
-    /// A faster way to most commits, once the walk has proved long.
-    packs: Option<Packs>,
 }
+
+/// Larger commits are not kept while others come before them.
+const LARGEST: usize = 1 << 16;
 
 /// A commit that was seen and not yet given.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,19 +57,20 @@ struct Ahead {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     Read(Vec<u8>),
-    InGraph(Vec<Position>),
+    /// It is so large that it is read again when its turn comes.
+    Large,
+    InGraph(Position),
 }
 
 impl Walk {
     /// Every commit that a ref, or the HEAD of a working tree, leads to.
     pub(crate) fn everything(store: Arc<Store>, refs: &Refs, wants: Wants) -> Self {
-        let place = store.place.clone();
         let mut walk = Walk::empty(store, wants);
         for (name, entry) in &refs.all {
             let Some((id, peeled)) = refs.follow(&entry.target) else { continue };
             walk.start(&String::from_utf8_lossy(name), entry.peeled.or(peeled).unwrap_or(id));
         }
-        let detached = refs::detached_heads(walk.store.sys(), &place);
+        let detached = refs::detached_heads(&walk.store.place);
         for head in detached.into_iter().chain(refs.head_id()) {
             walk.start("HEAD", head);
         }
@@ -96,20 +97,12 @@ impl Walk {
     fn empty(store: Arc<Store>, wants: Wants) -> Self {
         // Where history was cut off, the graph may know more than there is.
         let helps = (!wants.content || wants.since.is_some()) && !store.is_shallow();
-        let graph = if helps { Graph::read(store.sys(), &store.place) } else { None };
+        let graph = if helps { Graph::read(&store.place) } else { None };
         let graph = graph.map(|graph| {
             let seen = vec![false; graph.len()];
             (graph, seen)
         });
-        Walk {
-            store,
-            seen: HashSet::default(),
-            ahead: BinaryHeap::new(),
-            problems: Vec::new(),
-            wants,
-            graph,
-            packs: None,
-        }
+        Walk { store, seen: HashSet::default(), ahead: BinaryHeap::new(), problems: Vec::new(), wants, graph }
     }
 
     /// Puts the commit behind an object at the start of the walk.
@@ -131,7 +124,8 @@ impl Walk {
 
     fn put(&mut self, id: Oid, raw: Vec<u8>) {
         let seconds = Commit::seconds_of(&raw);
-        self.ahead.push(Ahead { seconds, id, found: Found::Read(raw) });
+        let found = if raw.len() > LARGEST { Found::Large } else { Found::Read(raw) };
+        self.ahead.push(Ahead { seconds, id, found });
     }
 
     /// Deals with a commit by what the graph knows of it; `false` if it has to be read.
@@ -150,33 +144,19 @@ impl Walk {
         let Some((graph, seen)) = &mut self.graph else { return false };
         let Some(is_seen) = seen.get_mut(position as usize) else { return false };
         if !*is_seen {
-            let Some((id, seconds, parents)) = graph.commit(position) else { return false };
+            let Some((id, seconds, _)) = graph.commit(position) else { return false };
             *is_seen = true;
-            self.ahead.push(Ahead { seconds, id, found: Found::InGraph(parents) });
+            self.ahead.push(Ahead { seconds, id, found: Found::InGraph(position) });
         }
         true
-    }
-
-    /// Gets ready for a long way.
-    pub(crate) fn settle(&mut self) {
-        // Packs that cannot be opened are libgit2's to complain of.
-        self.packs = Packs::open(self.store.sys(), &self.store.place).ok();
-    }
-
-    fn find(&mut self, id: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
-        if let Some(raw) = self.packs.as_mut().and_then(|packs| packs.commit(id)) {
-            self.store.count(&raw)?;
-            return Ok(Some((ObjectType::Commit, raw)));
-        }
-        self.store.find(id)
     }
 
     fn put_parent(&mut self, parent: Oid, child: Oid) -> Result<()> {
         if self.put_from_graph(parent) || !self.seen.insert(parent) {
             return Ok(());
         }
-        let Some((kind, raw)) = self.find(parent)? else {
-            let missing = store::missing(ObjectType::Commit, parent);
+        let Some((kind, raw)) = self.store.find(parent)? else {
+            let missing = self.store.missing(ObjectType::Commit, parent);
             return Err(Error::Malformed(format!("{missing}, a parent of {child}")));
         };
         if kind != ObjectType::Commit {
@@ -196,8 +176,10 @@ impl Iterator for Walk {
             return Some(Err(error));
         }
         let Ahead { id, found, .. } = self.ahead.pop()?;
-        match found {
-            Found::InGraph(parents) => {
+        let raw = match found {
+            Found::InGraph(position) => {
+                let commit = self.graph.as_ref().and_then(|(graph, _)| graph.commit(position));
+                let parents = commit.map(|(_, _, parents)| parents).unwrap_or_default();
                 for parent in parents {
                     let is_old = |since| {
                         self.graph
@@ -209,21 +191,25 @@ impl Iterator for Walk {
                         self.put_position(parent);
                     }
                 }
-                Some(Ok((id, Vec::new())))
+                return Some(Ok((id, Vec::new())));
             }
-            Found::Read(raw) => {
-                if !self.store.is_boundary(id) {
-                    for parent in Commit::parents_of(&raw) {
-                        match self.put_parent(parent, id) {
-                            Ok(()) => {}
-                            Err(Error::Cancelled) => return None,
-                            Err(error) => self.problems.push(error),
-                        }
-                    }
+            Found::Read(raw) => raw,
+            Found::Large => match self.store.read(id, ObjectType::Commit) {
+                Ok(raw) => raw,
+                Err(Error::Cancelled) => return None,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        if !self.store.is_boundary(id) {
+            for parent in Commit::parents_of(&raw) {
+                match self.put_parent(parent, id) {
+                    Ok(()) => {}
+                    Err(Error::Cancelled) => return None,
+                    Err(error) => self.problems.push(error),
                 }
-                Some(Ok((id, raw)))
             }
         }
+        Some(Ok((id, raw)))
     }
 }
 
