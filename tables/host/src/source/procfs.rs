@@ -5,10 +5,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
-use indago_table::sys::{MOST_BYTES, ProcessFolder};
+use indago_table::sys::ProcessFolder;
 
 /// Rows that may wait together where each holds a descriptor: a process has 1024 by default, for all its queries.
 pub(crate) const TOGETHER: usize = 32;
+
+/// Bytes of one file about a process that are read at the most: the kernel starts no program with more than 6 MiB of
+/// arguments and variables, but a process can say that any part of its memory is them.
+const MOST_BYTES_OF_PROCESS: u64 = 8 << 20;
 
 /// What may be read of other users' processes needs this.
 pub(crate) const PTRACE: &str = "CAP_SYS_PTRACE";
@@ -87,7 +91,7 @@ pub(crate) fn with_bytes<T>(folder: &ProcessFolder, name: &str, take: impl FnOnc
         let length = file.read(&mut buffer).map_err(|error| folder.read_error(name, &error))?;
         if length == buffer.len() {
             whole.extend(buffer);
-            file.read_rest(&folder.path().join(name), &mut whole, MOST_BYTES)?;
+            file.read_rest(&folder.path().join(name), &mut whole, MOST_BYTES_OF_PROCESS)?;
         }
         Ok(length)
     };
