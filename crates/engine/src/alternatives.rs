@@ -6,15 +6,17 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use datafusion::arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::Result;
+use datafusion::execution::memory_pool::MemoryReservation;
 use futures::{Stream, StreamExt};
 use indago_table::ScanContext;
 
 /// The rows of several readings. Two readings have a row in common if it is the same in the columns that tell the
-/// readings apart, given by position in their batches; rows of one reading may be alike.
+/// readings apart, given by position in their batches; rows of one reading may be alike. What is kept to know them is charged.
 pub(crate) fn in_turn<R>(
     readings: Vec<ScanContext>,
     start: impl Fn(ScanContext) -> R + Send,
     told_apart_by: Vec<usize>,
+    memory: MemoryReservation,
 ) -> impl Stream<Item = Result<RecordBatch>> + Send
 where
     R: Stream<Item = Result<RecordBatch>> + Send + Unpin,
@@ -24,7 +26,7 @@ where
         let mut converter: Option<RowConverter> = None;
         let mut readings = readings.into_iter();
         while let Some(context) = readings.next() {
-            let mut own = Vec::new();
+            let mut own = HashSet::new();
             let mut rows = start(context);
             while let Some(batch) = rows.next().await {
                 let batch = batch?;
@@ -36,7 +38,10 @@ where
                 let looked_at = converter.convert_columns(looked_at.columns())?;
                 let is_new: Vec<bool> = looked_at.iter().map(|row| !earlier.contains(&row.owned())).collect();
                 if readings.len() > 0 {
+                    let before = own.len();
                     own.extend(looked_at.iter().map(|row| row.owned()));
+                    let row = looked_at.size() / looked_at.num_rows().max(1);
+                    memory.try_grow((own.len() - before) * (row + size_of::<OwnedRow>()))?;
                 }
                 yield filter_record_batch(&batch, &BooleanArray::from(is_new))?;
             }

@@ -223,7 +223,9 @@ impl ScanExec {
         let start = move |context| read(&engine, &table, context, record.clone(), scope.clone(), failure.clone());
         let rows = match <[ScanContext; 1]>::try_from(contexts) {
             Ok([context]) => start(context).boxed(),
-            Err(contexts) => alternatives::in_turn(contexts, start, told_apart_by).boxed(),
+            Err(contexts) => {
+                alternatives::in_turn(contexts, start, told_apart_by, state.memory("rows of alternatives")).boxed()
+            }
         };
         let union = Asked {
             columns,

@@ -8,7 +8,7 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider,
 };
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
@@ -48,7 +48,10 @@ impl Session {
 
     /// Plans a statement of DataFusion's own SQL: one that reads, or creates or drops a view of this session.
     pub async fn sql(&self, sql: &str) -> Result<DataFrame> {
-        let plan = self.0.state().create_logical_plan(sql).await?;
+        let state = self.0.state();
+        let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
+        verify::statement(&statement).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let plan = state.statement_to_plan(statement).await?;
         verify::plan_of_statement(&plan)?;
         self.0.execute_logical_plan(plan).await
     }

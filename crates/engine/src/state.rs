@@ -1,9 +1,10 @@
 //! What the engine shares among its queries, and what the scans of one query share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation, UnboundedMemoryPool};
 use indago_dialect::Interrupt;
 use indago_table::{Coverage, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
@@ -72,6 +73,7 @@ impl Shared {
             interrupt,
             scans: Mutex::default(),
             lookups: KeyCaches::default(),
+            pool: OnceLock::new(),
         })
     }
 }
@@ -89,9 +91,21 @@ pub(crate) struct QueryState {
     interrupt: Interrupt,
     scans: Mutex<Vec<Arc<ScanRecord>>>,
     pub(crate) lookups: KeyCaches,
+    pool: OnceLock<Arc<dyn MemoryPool>>,
 }
 
 impl QueryState {
+    /// Sets the memory that the query may take.
+    pub(crate) fn set_pool(&self, pool: Arc<dyn MemoryPool>) {
+        let _ = self.pool.set(pool);
+    }
+
+    /// A share of the query's memory, for what it holds beside the plan's own nodes.
+    pub(crate) fn memory(&self, what: &str) -> MemoryReservation {
+        let unlimited = || Arc::new(UnboundedMemoryPool::default()) as Arc<dyn MemoryPool>;
+        MemoryConsumer::new(what).register(self.pool.get_or_init(unlimited))
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.interrupt.is_over()
     }

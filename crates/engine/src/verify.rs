@@ -9,12 +9,16 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::parser::Statement as Parsed;
-use datafusion::sql::sqlparser::ast::{ObjectType, Select, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    ObjectNamePart, ObjectType, Query, Select, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut, With,
+};
 
 use crate::diagnostic::{Code, Error};
 
 /// The most nodes that a plan may have. A query of that size takes seconds to plan.
 const MOST_NODES: usize = 20_000;
+/// The most tables that a statement may read.
+const MOST_RELATIONS: usize = 4000;
 /// The most nodes above each other: planning, running and dropping a plan recurse.
 const MOST_LEVELS: usize = 1600;
 /// The most joins: planning takes a time that grows with their square.
@@ -88,6 +92,86 @@ fn not_run(what: &str) -> Error {
         .with_help("`CREATE VIEW` gives a query a name; settings are in the configuration")
 }
 
+/// Refuses a statement that reads too many tables, each use of a name from WITH and of a view counted by what is behind it:
+/// even to plan it takes time and room for all of them.
+pub(crate) fn relations(
+    statement: &mut Parsed,
+    of_view: &dyn Fn(&str) -> Option<usize>,
+) -> std::result::Result<(), Error> {
+    let statement = match statement {
+        Parsed::Statement(statement) => statement,
+        Parsed::Explain(explain) => return relations(&mut explain.statement, of_view),
+        _ => return Ok(()),
+    };
+    let mut relations = Relations { of_view, many: 0, named: Vec::new(), open: Vec::new() };
+    match VisitMut::visit(statement.as_mut(), &mut relations) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(too_large("it reads", MOST_RELATIONS, "tables")),
+    }
+}
+
+struct Relations<'a> {
+    of_view: &'a dyn Fn(&str) -> Option<usize>,
+    many: usize,
+    /// The names of WITH in reach, and how many tables each reads.
+    named: Vec<(String, usize)>,
+    /// For each query that is being visited its WITH, and how many names were in reach before it.
+    open: Vec<(Option<With>, usize)>,
+}
+
+impl VisitorMut for Relations<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let before = self.named.len();
+        // The visitor would count each definition once, where each use counts.
+        let mut with = query.with.take();
+        for cte in with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+            let name = cte.alias.name.value.to_lowercase();
+            let outside = std::mem::take(&mut self.many);
+            VisitMut::visit(cte.query.as_mut(), self)?;
+            let many = std::mem::replace(&mut self.many, outside);
+            self.named.push((name, many.max(1)));
+        }
+        self.open.push((with, before));
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some((with, before)) = self.open.pop() {
+            query.with = with;
+            self.named.truncate(before);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, .. } = factor
+            && let Some(table) = name.0.last().and_then(ObjectNamePart::as_ident)
+        {
+            let table = table.value.to_lowercase();
+            let named = self.named.iter().rev().find(|(name, _)| *name == table).map(|(_, many)| *many);
+            self.many += named.or_else(|| (self.of_view)(&table)).unwrap_or(1);
+        }
+        if self.many > MOST_RELATIONS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn too_large(what: &str, most: usize, of: &str) -> Error {
+    Error::new(Code::Plan, format!("the query is too large: {what} more than {most} {of}"))
+        .with_help("split it; a name in WITH and a view count each time that they are used")
+}
+
+/// How many tables a plan reads.
+pub(crate) fn tables_of(plan: &LogicalPlan) -> usize {
+    let mut tables = 0;
+    let counted = plan.apply_with_subqueries(|node| {
+        tables += usize::from(node.inputs().is_empty());
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if counted.is_ok() { tables } else { MOST_RELATIONS }
+}
+
 /// Refuses a plan that does anything but read, or that is too large.
 pub(crate) fn plan(plan: &LogicalPlan) -> Result<()> {
     plan.visit_with_subqueries(&mut Verifier::default()).map(drop)
@@ -125,9 +209,7 @@ impl<'n> TreeNodeVisitor<'n> for Verifier {
             ("expressions", self.expressions, MOST_EXPRESSIONS),
         ] {
             if many > most {
-                let message = format!("the query is too large: its plan has more than {most} {what}");
-                let error = Error::new(Code::Plan, message);
-                return Err(own(error.with_help("split it; a view counts each time that it is used")));
+                return Err(own(too_large("its plan has", most, what)));
             }
         }
         Ok(TreeNodeRecursion::Continue)

@@ -50,7 +50,9 @@ impl KeyCaches {
         context: &TaskContext,
     ) -> Arc<KeyCache> {
         let spec = scan.table.spec();
-        let identity = format!("{} {binding:?} {:?}", spec.name, scan.asked.constraints);
+        let (columns, conditions) = (&together.columns, condition::describe(&together.conditions));
+        let keys = (&binding.columns, binding.pattern);
+        let identity = format!("{} {keys:?} {columns:?} {:?} {conditions}", spec.name, scan.asked.constraints);
         let mut caches = self.0.lock();
         let cache = caches.entry(identity).or_insert_with(|| {
             let described = constraints::describe(spec, &scan.asked.constraints);
@@ -60,7 +62,7 @@ impl KeyCaches {
                 Some(_) => format!("{} LIKE patterns of join", names.join(", ")),
             };
             let shown = if described.is_empty() { keyed } else { format!("{described} AND {keyed}") };
-            let record = state.record(&spec.name, shown, condition::describe(&together.conditions), "lookup");
+            let record = state.record(&spec.name, shown, conditions, "lookup");
             let memory = MemoryConsumer::new(format!("keys of {}", spec.name)).register(context.memory_pool());
             Arc::new(KeyCache { record, memory, slots: Slots::default() })
         });

@@ -14,14 +14,20 @@ use datafusion::optimizer::{Optimizer, OptimizerContext};
 
 use crate::constraints::{is_choice, looks_like};
 
+/// Nodes that are taken apart, at the most: each part has all that is below it.
+const MOST: usize = 64;
+
 /// The same plan in parts; `None` if there is nothing to take apart.
 pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    let mut taken_apart = 0;
     let split = plan.clone().transform_down_with_subqueries(|node| {
         let parts = match &node {
+            _ if taken_apart == MOST => None,
             LogicalPlan::Filter(filter) => of_filter(filter)?,
             LogicalPlan::Join(join) => of_join(join)?,
             _ => None,
         };
+        taken_apart += usize::from(parts.is_some());
         Ok(parts.map_or_else(|| Transformed::no(node), Transformed::yes))
     })?;
     if !split.transformed {
