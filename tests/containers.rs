@@ -417,7 +417,9 @@ fn the_kernel_tells_whether_podman_gave_the_host_s_ipc_namespace() {
     }
     routes.push(("/containers/json".to_owned(), list.into()));
     // Process 10 is of another machine's container.
-    for (pid, cgroup, namespace) in [(1, String::new(), 1), (7, id('a'), 1), (8, id('b'), 2), (10, id('f'), 1)] {
+    for (pid, cgroup, namespace) in
+        [("self", String::new(), 1), ("7", id('a'), 1), ("8", id('b'), 2), ("10", id('f'), 1)]
+    {
         let process = folder.path().join(format!("proc/{pid}"));
         std::fs::create_dir_all(process.join("ns")).expect("a folder");
         std::fs::write(process.join("cgroup"), format!("0::/libpod_parent/libpod-{cgroup}\n")).expect("a file");
@@ -566,6 +568,20 @@ fn dockerd_is_told_as_its_own_client_tells_it() {
         let sql = "SELECT n.net_namespace IS NOT NULL, m.destination, l.value FROM docker_containers n \
                    JOIN docker_container_mounts m ON m.id = n.id JOIN docker_container_labels l ON l.id = n.id WHERE l.key = 'app'";
         assert_eq!(rows(&engine, sql).await, ["1 /e web"]);
+        // A name that moves to another image, and moves on, leaves a container without it and an image without any.
+        docker.docker(&["tag", "localhost/bb:1", "moved:1"]).expect("is tagged");
+        let own = ["--name", "moved", "--ipc=host", "--cap-add=net_admin", "--cap-add=CHOWN", "-e", "A=1", "moved:1"];
+        docker.run(&own).expect("runs");
+        docker.run(&["--name", "joined", "--network=container:priv", "localhost/bb:1"]).expect("runs");
+        for _ in 0..2 {
+            docker.docker(&["commit", "moved", "moved:1"]).expect("an image");
+        }
+        let sql = "SELECT image, uses_host_ipc, added_capabilities, environment['A'] FROM containers WHERE name = 'moved'";
+        assert_eq!(rows(&engine, sql).await, ["moved:1 true [CAP_NET_ADMIN] 1"]);
+        assert_eq!(rows(&engine, "SELECT image FROM docker_containers WHERE name = '/moved'").await, ["moved:1"]);
+        let sql = "SELECT uses_host_network FROM containers WHERE name = 'joined'";
+        assert_eq!(rows(&engine, sql).await, ["true"]);
+        assert_eq!(rows(&engine, "SELECT tags FROM docker_images").await, ["", "localhost/bb:1", "moved:1"]);
     });
 }
 
@@ -584,6 +600,11 @@ fn podman_is_told_beside_docker() {
         assert_eq!(rows(&engine, sql).await, ["/priv 1", "/web 1"]);
         let sql = format!("SELECT runtime FROM container_processes WHERE container_id = '{id}'");
         assert_eq!(rows(&engine, &sql).await, ["podman"]);
+        podman.run(&["--name", "ipc", "--ipc=host", "--cap-add=net_admin", "-e", "A=1", "localhost/bb:1"]).expect("runs");
+        let sql = "SELECT name, uses_host_ipc, added_capabilities, environment['A'] FROM containers WHERE name <> 'priv'";
+        assert_eq!(rows(&engine, sql).await, ["ipc true [CAP_NET_ADMIN] 1", "web false [] NULL"]);
+        podman.podman(&["stop", "-t", "0", "ipc"]).expect("stops");
+        assert_eq!(rows(&engine, "SELECT uses_host_ipc FROM containers WHERE name = 'ipc'").await, ["NULL"]);
     });
 }
 

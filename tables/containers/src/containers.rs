@@ -573,8 +573,9 @@ impl Container {
                 return Ok(None);
             }
             let namespace =
-                |pid: i64| sys.read_link(format!("/proc/{pid}/ns/ipc")).needs("CAP_SYS_PTRACE").if_present();
-            Ok(namespace(pid)?.zip(namespace(1)?).map(|(own, host)| own == host))
+                |process: &str| sys.read_link(format!("{process}/ns/ipc")).needs("CAP_SYS_PTRACE").if_present();
+            let (own, host) = (namespace(&format!("/proc/{pid}"))?, namespace(sys.own_process())?);
+            Ok(own.zip(host).map(|(own, host)| own == host))
         });
         read.await.unwrap_or_else(|error| {
             scan.report(format!("{} container {}", self.endpoint, self.id), &error);
