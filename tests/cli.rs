@@ -468,7 +468,9 @@ fn captured_tables_answer_the_same_queries() {
     let sql = "SELECT uid, username FROM users ORDER BY uid, username";
     assert_eq!(run(&["query", "--store", store, sql]).expect(0).out, run(&["query", sql]).expect(0).out);
     run(&["capture", "--out", store, "nothing"]).expect(2);
-    run(&["capture", "--out", store, "file"]).expect(0);
+    let second = run(&["capture", "--out", store, "file"]).expect(1);
+    assert!(second.err.contains("holds tables already"), "{}", second.err);
+    run(&["capture", "--out", &format!("{store}-2"), "file"]).expect(0);
 }
 
 #[test]

@@ -328,7 +328,12 @@ async fn from_engine(engine: &Engine, sql: &str) -> Result<(Vec<String>, Vec<Vec
     let statements = engine.split(sql).map_err(|error| error.to_string())?;
     let [statement] = &statements[..] else { return Err(format!("{} statements", statements.len())) };
     let query = engine.query(&statement.sql).await.map_err(|error| error.to_string())?;
-    let names = query.schema().fields().iter().map(|field| field.name().clone()).collect();
+    // The second column of a name is `name:1`, so that rows as JSON have both.
+    let written = |name: &str| match name.rsplit_once(':') {
+        Some((written, number)) if number.parse::<usize>().is_ok() => written.to_owned(),
+        _ => name.to_owned(),
+    };
+    let names = query.schema().fields().iter().map(|field| written(field.name())).collect();
     let mut rows = Vec::new();
     for batch in query.collect().await.map_err(|error| error.to_string())? {
         for row in 0..batch.num_rows() {

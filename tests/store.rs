@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 
+use arrow_array::{
+    ArrayRef, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+};
+use datafusion::parquet::arrow::ArrowWriter;
 use indago::store::{Error, Store, capture};
-use indago_engine::{Engine, Outcome};
-use indago_table::Sys;
+use indago_engine::{Engine, Outcome, QueryOptions};
+use indago_table::{Completeness, Sys};
 use indago_tables_registry::{Environments, all};
 
 use crate::support::{fixture_host, host_engine, rows};
@@ -91,4 +96,178 @@ fn a_full_disk_leaves_no_half_table() {
     assert!(out.contains("rc=1"), "{out}\n{err}");
     assert!(err.contains("No space left on device"), "{err}");
     assert!(!out.contains(".partial"), "{out}");
+}
+
+/// What a query over a store gives, what it says is missing, and whether it fails when it is strict.
+async fn told(engine: &Engine, sql: &str) -> (usize, Vec<String>, bool) {
+    let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let given = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let strict = QueryOptions { strict: true, ..QueryOptions::default() };
+    let strict = engine.query_with(sql, strict).await.expect("it plans").collect().await;
+    let told = query.warnings().iter().map(ToString::to_string).collect();
+    (given.iter().map(|batch| batch.num_rows()).sum(), told, strict.is_err())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_says_what_was_missing_when_it_was_captured() {
+    let root = tempfile::tempdir().expect("a folder");
+    fs::create_dir(root.path().join("etc")).expect("made");
+    fs::write(root.path().join("etc/group"), "root:x:0:\n").expect("written");
+    let tables = all(&Environments::of(&Sys::at(root.path())));
+    let live = Engine::builder().tables(tables).build().await.expect("the engine builds");
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = capture(&live, &["users".to_owned(), "groups".to_owned()], folder.path()).await.expect("captured");
+    assert!(!report.tables[0].warnings.is_empty());
+    let stored = stored(folder.path()).await;
+    for sql in ["SELECT username FROM users", "SELECT groupname FROM groups"] {
+        assert_eq!(told(&stored, sql).await, told(&live, sql).await, "{sql}");
+    }
+    assert!(told(&stored, "SELECT username FROM users").await.2);
+    let query = stored.query("SELECT username FROM users").await.expect("it plans");
+    query.collect().await.expect("no rows");
+    let coverage = query.coverage();
+    assert!(coverage.iter().any(|slice| slice.completeness != Completeness::Complete), "{coverage:?}");
+    // A capture of the store keeps it.
+    let second = tempfile::tempdir().expect("a folder");
+    capture(&stored, &["users".to_owned()], second.path()).await.expect("captured");
+    let again = self::stored(second.path()).await;
+    assert!(told(&again, "SELECT username FROM users").await.2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_not_captured_is_not_absent() {
+    let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    let folder = tempfile::tempdir().expect("a folder");
+    capture(&live, &["file".to_owned(), "processes".to_owned()], folder.path()).await.expect("captured");
+    let stored = stored(folder.path()).await;
+    let paths = rows(&stored, "SELECT DISTINCT path FROM processes WHERE path <> ''").await;
+    assert!(!paths.is_empty());
+    let (_, warnings, fails) =
+        told(&stored, "SELECT p.pid, f.size FROM processes p JOIN file f ON f.path = p.path").await;
+    assert!(warnings.is_empty() && !fails, "{warnings:?}");
+    let sql = "SELECT size FROM file WHERE path = '/etc/passwd'";
+    let (given, warnings, fails) = told(&stored, sql).await;
+    assert!(given == 0 && fails && warnings[0].contains("path = '/etc/passwd' was not captured"), "{warnings:?}");
+    let sql = "SELECT size FROM file WHERE path IN ('/etc/passwd', '/etc/shadow', (SELECT max(path) FROM processes))";
+    assert!(told(&stored, sql).await.2);
+    let (given, warnings, fails) = told(&stored, "SELECT * FROM file").await;
+    assert!(fails && warnings[0].contains("were captured"), "{given} {warnings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_holds_one_capture() {
+    let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    let folder = tempfile::tempdir().expect("a folder");
+    let tables = ["users".to_owned(), "groups".to_owned(), "users".to_owned()];
+    let report = capture(&live, &tables, folder.path()).await.expect("the capture succeeds");
+    assert_eq!(report.tables.len(), 2);
+    let moments: std::collections::BTreeSet<String> = ["users", "groups"]
+        .map(|table| {
+            let stored = Store::open(folder.path(), &known()).expect("it opens").into_tables();
+            let table = stored.iter().find(|other| other.spec().name == table).expect("a table");
+            table.spec().description.lines().last().unwrap_or_default().to_owned()
+        })
+        .into();
+    assert_eq!(moments.len(), 1, "{moments:?}");
+    let before = fs::read(folder.path().join("users.parquet")).expect("it is there");
+    let second = capture(&live, &["mounts".to_owned()], folder.path()).await;
+    assert!(matches!(second, Err(Error::NotEmpty(_))), "{second:?}");
+    assert_eq!(fs::read(folder.path().join("users.parquet")).expect("it is there"), before);
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    // A capture that fails leaves nothing, and one that was stopped is named.
+    let other = tempfile::tempdir().expect("a folder");
+    let keyed = capture(&live, &["users".to_owned(), "curl".to_owned()], other.path()).await;
+    assert!(keyed.is_err() && fs::read_dir(other.path()).expect("a folder").next().is_none());
+    fs::create_dir(other.path().join(".capture.partial")).expect("made");
+    let stopped = capture(&live, &["users".to_owned()], other.path()).await;
+    assert!(matches!(stopped, Err(Error::Unfinished(_))), "{stopped:?}");
+}
+
+/// A Parquet file of one column, `at`.
+fn write_times(folder: &std::path::Path, table: &str, array: ArrayRef) {
+    let batch = RecordBatch::try_from_iter([("at", array)]).expect("a batch");
+    let file = fs::File::create(folder.join(format!("{table}.parquet"))).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_is_the_same_in_every_zone_and_unit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // 2024-01-01T00:00:00Z, and the end of time as others write it.
+    let (moment, end) = (1_704_067_200_i64, 253_402_300_799_i64);
+    let zones = [None, Some("UTC"), Some("Europe/Berlin"), Some("+05:30"), Some("America/New_York")];
+    let mut tables = Vec::new();
+    for (position, zone) in zones.into_iter().enumerate() {
+        let mut write = |unit: &str, array: ArrayRef| {
+            let table = format!("t_{unit}_{position}");
+            write_times(folder.path(), &table, array);
+            tables.push(table);
+        };
+        let zone = zone.map(std::sync::Arc::<str>::from);
+        let times = |scale: i64| vec![Some(moment * scale), Some(end * scale), None];
+        write("ms", Arc::new(TimestampMillisecondArray::from(times(1000)).with_timezone_opt(zone.clone())));
+        write("us", Arc::new(TimestampMicrosecondArray::from(times(1_000_000)).with_timezone_opt(zone.clone())));
+        let times = vec![Some(moment * 1_000_000_000), Some(i64::MAX), None];
+        write("ns", Arc::new(TimestampNanosecondArray::from(times).with_timezone_opt(zone)));
+    }
+    let stored = stored(folder.path()).await;
+    for table in tables {
+        for (condition, count) in [
+            ("at = TIMESTAMP '2024-01-01T00:00:00Z'", "1"),
+            ("at = '2024-01-01T00:00:00Z'", "1"),
+            ("at > TIMESTAMP '2024-01-01T00:00:00Z'", "1"),
+            ("at < TIMESTAMP '2024-01-01T00:00:00Z'", "0"),
+            ("at <= TIMESTAMP '2024-01-01 00:00:00'", "1"),
+            ("at IS NULL", "1"),
+            ("unixepoch(at) = 1704067200", "1"),
+        ] {
+            let sql = format!("SELECT count(*) FROM {table} WHERE {condition}");
+            assert_eq!(rows(&stored, &sql).await, [[count]], "{sql}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_and_odd_files_cost_nobody_else_anything() {
+    let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    let captured = tempfile::tempdir().expect("a folder");
+    capture(&live, &["users".to_owned(), "groups".to_owned()], captured.path()).await.expect("captured");
+    let whole = fs::read(captured.path().join("users.parquet")).expect("it is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::copy(captured.path().join("groups.parquet"), folder.path().join("groups.parquet")).expect("copied");
+    let made = Command::new("mkfifo").arg(folder.path().join("processes.parquet")).status().expect("mkfifo runs");
+    assert!(made.success());
+    fs::create_dir(folder.path().join("mounts.parquet")).expect("made");
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("uptime.parquet")).expect("a link");
+    let mut seed = 7_u64;
+    for turn in 0..400 {
+        let mut bytes = whole.clone();
+        for _ in 0..1 + turn % 3 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // Most of what can go wrong is at the end.
+            let length = bytes.len();
+            let from = if turn % 2 == 0 { 0 } else { length.saturating_sub(3000) };
+            let at = from + (seed >> 33) as usize % (length - from);
+            bytes[at] ^= (seed >> 20) as u8 | 1;
+        }
+        fs::write(folder.path().join("users.parquet"), bytes).expect("written");
+        let stored = stored(folder.path()).await;
+        // Whatever it says, it says it without a panic.
+        if let Ok(query) = stored.query("SELECT * FROM users").await {
+            let _ = query.collect().await;
+        }
+        if turn == 0 {
+            for (table, why) in [("processes", "FIFO"), ("mounts", "folder"), ("uptime", "not a regular file")] {
+                let (given, warnings, fails) = told(&stored, &format!("SELECT * FROM {table}")).await;
+                assert!(given == 0 && fails && warnings[0].contains(why), "{table}: {warnings:?}");
+            }
+        }
+        if turn % 100 == 0 {
+            assert!(!rows(&stored, "SELECT groupname FROM groups").await.is_empty());
+        }
+    }
 }

@@ -6,23 +6,29 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use futures::StreamExt;
 use indago_engine::{Engine, Query, Warning};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::missing::{ASKED, Asked, MISSING};
 use crate::table::{CAPTURED_AT, captured_at};
 use crate::{Error, Result};
 
-/// Where the keys of keyed tables come from, when such a table is captured: what the other tables mention.
-const KEYS: &[(&str, &str)] = &[
-    ("file", "path IN (SELECT path FROM processes WHERE path <> '')"),
-    ("hash", "path IN (SELECT path FROM processes WHERE path <> '')"),
-    ("docker_container_processes", "id IN (SELECT id FROM docker_containers)"),
+/// Where the keys of keyed tables come from, when such a table is captured: what the other tables mention. Table, column,
+/// and the query for its keys.
+const KEYS: &[(&str, &str, &str)] = &[
+    ("file", "path", "SELECT DISTINCT path FROM processes WHERE path <> ''"),
+    ("hash", "path", "SELECT DISTINCT path FROM processes WHERE path <> ''"),
+    ("docker_container_processes", "id", "SELECT DISTINCT id FROM docker_containers"),
 ];
+
+/// The folder in which the files of a capture are written.
+const PARTIAL: &str = ".capture.partial";
 
 /// What a capture wrote.
 #[derive(Debug, Clone, Default)]
@@ -48,31 +54,78 @@ pub struct Captured {
     pub warnings: Vec<Warning>,
 }
 
-/// Writes the rows of tables into a folder, one Parquet file a table, each with the moment at which it was read.
+/// Writes the rows of tables into a folder, one Parquet file a table, each with the moment of the capture, with what was
+/// missing, and for a keyed table with the keys that it was asked for.
 ///
-/// No names: every table that can be read whole, and keyed ones for the keys that other tables mention. A file appears
-/// under its name only when it is complete, so that a full disk leaves no half table behind.
+/// No names: every table that can be read whole, and keyed ones for the keys that other tables mention. A folder holds one
+/// capture, so one that has tables already is refused. The files appear under their names when all of them are complete:
+/// a full disk leaves none behind.
 pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Result<Report> {
-    fs::create_dir_all(folder).map_err(|source| Error::Io { path: folder.to_owned(), source })?;
-    let mut report = Report::default();
-    for (table, sql) in statements(engine, tables)? {
-        report.tables.push(capture_one(engine, &table, &sql, folder).await?);
+    let statements = statements(engine, tables)?;
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    };
+    fs::create_dir_all(folder).map_err(io(folder))?;
+    for entry in fs::read_dir(folder).map_err(io(folder))? {
+        if entry.map_err(io(folder))?.path().extension().is_some_and(|extension| extension == "parquet") {
+            return Err(Error::NotEmpty(folder.to_owned()));
+        }
     }
+    let partial = Partial::new(folder)?;
+    let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let mut report = Report::default();
+    for (table, select) in statements {
+        report.tables.push(capture_one(engine, &table, &select, &moment, &partial.0).await?);
+    }
+    for table in &mut report.tables {
+        let path = folder.join(format!("{}.parquet", table.table));
+        fs::rename(&table.path, &path).map_err(io(&path))?;
+        table.path = path;
+    }
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))?;
     Ok(report)
 }
 
+/// The folder of files that are being written; dropped, it is removed with what is still in it.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn new(folder: &Path) -> Result<Self> {
+        let path = folder.join(PARTIAL);
+        match fs::create_dir(&path) {
+            Ok(()) => Ok(Partial(path)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::Unfinished(path)),
+            Err(source) => Err(Error::Io { path, source }),
+        }
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Best effort: an error that matters has stopped the capture before.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How a table is read whole, or for the keys that a query gives.
+struct Select {
+    sql: String,
+    keys: Option<(&'static str, &'static str)>,
+}
+
 /// The query for each table.
-fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, String)>> {
-    let statement = |name: &str| -> Result<Option<String>> {
+fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, Select)>> {
+    let statement = |name: &str| -> Result<Option<Select>> {
         let table = engine.table(name).ok_or_else(|| Error::UnknownTable(name.to_owned()))?;
         let spec = table.spec();
         let columns: Vec<String> = spec.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
-        let select = format!("SELECT {} FROM \"{name}\"", columns.join(", "));
+        let sql = format!("SELECT {} FROM \"{name}\"", columns.join(", "));
         if !spec.is_keyed() {
-            return Ok(Some(select));
+            return Ok(Some(Select { sql, keys: None }));
         }
-        let keys = KEYS.iter().find(|(table, _)| *table == name).map(|(_, keys)| keys);
-        Ok(keys.map(|keys| format!("{select} WHERE {keys}")))
+        let keys = KEYS.iter().find(|(table, ..)| *table == name).map(|(_, column, keys)| (*column, *keys));
+        Ok(keys.map(|keys| Select { sql, keys: Some(keys) }))
     };
     if tables.is_empty() {
         let mut all = Vec::new();
@@ -81,71 +134,81 @@ fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, String)
             if table.spec().environment == "engine" {
                 continue;
             }
-            if let Some(sql) = statement(&name)? {
-                all.push((name, sql));
+            if let Some(select) = statement(&name)? {
+                all.push((name, select));
             }
         }
         return Ok(all);
     }
     let named = |name: &String| match statement(name)? {
-        Some(sql) => Ok((name.clone(), sql)),
+        Some(select) => Ok((name.clone(), select)),
         None => Err(Error::Keyed(name.clone())),
     };
-    tables.iter().map(named).collect()
+    let mut all: Vec<(String, Select)> = tables.iter().map(named).collect::<Result<_>>()?;
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|(name, _)| seen.insert(name.clone()));
+    Ok(all)
 }
 
-async fn capture_one(engine: &Engine, table: &str, sql: &str, folder: &Path) -> Result<Captured> {
+/// The keys that a query gives, each once.
+async fn keys_of(engine: &Engine, table: &str, sql: &str) -> Result<Vec<String>> {
+    let failed = |source| Error::Query { table: table.to_owned(), source };
+    let batches = engine.query(sql).await.map_err(failed)?.collect().await.map_err(failed)?;
+    let mut keys = Vec::new();
+    for batch in &batches {
+        if let Some(texts) = batch.column(0).as_string_view_opt() {
+            keys.extend(texts.iter().flatten().map(str::to_owned));
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(keys)
+}
+
+async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str, folder: &Path) -> Result<Captured> {
     let started = std::time::Instant::now();
     let failed = |source| Error::Query { table: table.to_owned(), source };
-    // Rows of a store are as old as their capture.
     let known = engine.table(table);
-    let properties = match known.as_ref().and_then(|known| captured_at(known.spec())) {
-        Some(moment) => properties_of(moment.to_owned()),
-        None => file_properties(),
-    };
-    let query = engine.query(sql).await.map_err(failed)?;
+    let (mut sql, mut asked) = (select.sql.clone(), None);
+    if let Some((column, query)) = select.keys {
+        let keys = keys_of(engine, table, query).await?;
+        let quoted: Vec<String> = keys.iter().map(|key| format!("'{}'", key.replace('\'', "''"))).collect();
+        // An empty list of keys is a list all the same.
+        let list = if quoted.is_empty() { "''".to_owned() } else { quoted.join(", ") };
+        sql = format!("{sql} WHERE \"{column}\" IN ({list})");
+        asked = Some(Asked { column: column.to_owned(), keys });
+    }
+    // Rows of a store are as old as their capture.
+    let moment = known.as_ref().and_then(|known| captured_at(known.spec())).unwrap_or(moment).to_owned();
+    let query = engine.query(&sql).await.map_err(failed)?;
     let path = folder.join(format!("{table}.parquet"));
-    let partial = folder.join(format!(".{table}.parquet.partial"));
-    let written = write(&query, table, properties, &partial).await;
-    let rows = match written {
-        Ok(rows) => rows,
-        Err(error) => {
-            // Best effort: the error that matters is the one that stopped the capture.
-            let _ = fs::remove_file(&partial);
-            return Err(error);
-        }
-    };
-    let io = |source| Error::Io { path: path.clone(), source };
-    fs::rename(&partial, &path).map_err(io)?;
-    let bytes = fs::metadata(&path).map_err(io)?.len();
-    Ok(Captured {
-        table: table.to_owned(),
-        path: path.clone(),
-        rows,
-        bytes,
-        elapsed: started.elapsed(),
-        warnings: query.warnings(),
-    })
+    let rows = write(&query, table, properties_of(moment, asked.as_ref()), &path).await?;
+    let bytes = fs::metadata(&path).map_err(|source| Error::Io { path: path.clone(), source })?.len();
+    let (table, warnings) = (table.to_owned(), query.warnings());
+    Ok(Captured { table, path, rows, bytes, elapsed: started.elapsed(), warnings })
 }
 
 /// How files of captured rows are written: compressed, with the present moment as that of the capture.
 pub fn file_properties() -> WriterProperties {
-    properties_of(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+    properties_of(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true), None)
 }
 
-fn properties_of(captured_at: String) -> WriterProperties {
+fn properties_of(captured_at: String, asked: Option<&Asked>) -> WriterProperties {
+    let mut pairs = vec![
+        KeyValue::new(CAPTURED_AT.to_owned(), captured_at),
+        KeyValue::new("indago.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    pairs.extend(asked.map(|asked| KeyValue::new(ASKED.to_owned(), asked.to_text())));
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(Some(vec![
-            KeyValue::new(CAPTURED_AT.to_owned(), captured_at),
-            KeyValue::new("indago.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ]))
+        .set_key_value_metadata(Some(pairs))
         .build()
 }
 
 /// Streams a query's rows into a file.
 async fn write(query: &Query, table: &str, properties: WriterProperties, path: &Path) -> Result<u64> {
     let (sender, mut receiver) = mpsc::channel::<RecordBatch>(2);
+    let (missing, what_is_missing) = oneshot::channel::<String>();
     let schema = query.schema();
     let path = path.to_owned();
     let writer = tokio::task::spawn_blocking(move || -> Result<u64> {
@@ -158,6 +221,10 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
         while let Some(batch) = receiver.blocking_recv() {
             rows += batch.num_rows() as u64;
             writer.write(&batch).map_err(failed)?;
+        }
+        // Known once all rows have come; without it, they have not.
+        if let Ok(missing) = what_is_missing.blocking_recv() {
+            writer.append_key_value_metadata(KeyValue::new(MISSING.to_owned(), missing));
         }
         let file = writer.into_inner().map_err(failed)?;
         file.sync_all().map_err(|source| Error::Io { path: path.clone(), source })?;
@@ -180,6 +247,8 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
         }
     }
     drop(sender);
+    // A writer that is gone has its own error to tell.
+    let _ = missing.send(crate::missing::of(query));
     let rows = match writer.await {
         Ok(rows) => rows,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -7,9 +7,9 @@
 #![warn(missing_docs)]
 
 mod capture;
+mod missing;
 mod table;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +48,14 @@ pub enum Error {
         "{0}: no table in this folder; a store has one file TABLE.parquet a table, as `indago capture` writes them"
     )]
     Empty(PathBuf),
+    /// The folder to capture into holds tables already.
+    #[error(
+        "{0}: this folder holds tables already, and a capture is of one moment; name another folder, or remove them"
+    )]
+    NotEmpty(PathBuf),
+    /// Another capture into the folder is under way, or was stopped.
+    #[error("{0}: another capture is being written there; if none is, remove this folder")]
+    Unfinished(PathBuf),
     /// A Parquet file could not be written.
     #[error("{path}: {source}")]
     Parquet {
@@ -135,9 +143,4 @@ impl Store {
 fn table(name: &str, contents: Contents, known: &[TableRef]) -> TableRef {
     let known = known.iter().find(|table| table.spec().name == name).map(|table| table.spec());
     Arc::new(StoredTable::new(name, contents, known))
-}
-
-/// Opens a file, or says which one could not be opened.
-fn open_file(path: &Path) -> Result<File> {
-    File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })
 }

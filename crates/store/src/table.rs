@@ -1,8 +1,11 @@
 //! A Parquet file as a table.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -12,17 +15,18 @@ use arrow_array::{
 };
 use arrow_cast::cast;
 use arrow_cast::display::array_value_to_string;
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
+use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 use indago_table::{
-    Collation, ColumnSpec, Error, Kind, Lookup, Outcome, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec,
-    Warning,
+    Collation, ColumnSpec, Completeness, Error, Kind, Lookup, Outcome, Reading, Result, Scalar, ScanContext, Sink,
+    Slice, Sys, Table, TableSpec, Warning,
 };
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::reader::ChunkReader;
 
-use crate::open_file;
+use crate::missing::{ASKED, Asked, MISSING, Missing, parse};
 
 /// The key of a file's metadata that says when its rows were read, in RFC 3339.
 pub const CAPTURED_AT: &str = "indago.captured_at";
@@ -56,21 +60,64 @@ pub(crate) struct StoredTable {
     contents: Contents,
     /// Why its file can't be read.
     damage: Option<String>,
+    /// What was missing when its rows were captured.
+    missing: Arc<[Missing]>,
+    /// The keys that its rows were captured for; `None` if they are all rows.
+    asked: Option<Arc<Asked>>,
 }
 
 impl StoredTable {
     pub(crate) fn new(name: &str, contents: Contents, known: Option<&TableSpec>) -> Self {
-        let (schema, captured_at, rows, damage) = match footer(&contents) {
+        let mut stored = StoredTable {
+            spec: spec(name, None, None, 0, known),
+            contents,
+            damage: None,
+            missing: [].into(),
+            asked: None,
+        };
+        match footer(&stored.contents) {
             Ok(metadata) => {
                 let file = metadata.metadata().file_metadata();
-                let pairs = file.key_value_metadata().into_iter().flatten();
-                let captured_at = pairs.filter(|pair| pair.key == CAPTURED_AT).find_map(|pair| pair.value.clone());
-                (Some(metadata.schema().clone()), captured_at, file.num_rows(), None)
+                let pairs = || file.key_value_metadata().into_iter().flatten();
+                let value = |key: &str| pairs().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
+                let captured_at = value(CAPTURED_AT);
+                stored.spec = spec(name, Some(metadata.schema()), captured_at, file.num_rows(), known);
+                let garbled = |key: &str| {
+                    let message = format!("{}: what it says of its capture (`{key}`) is garbled", stored.contents);
+                    let warning = Warning {
+                        table: name.to_owned(),
+                        origin: String::new(),
+                        outcome: Outcome::Malformed,
+                        message,
+                        needs: None,
+                        count: 1,
+                    };
+                    Missing { slice: String::new(), completeness: Completeness::Partial, warning }
+                };
+                let mut missing = match value(MISSING) {
+                    Some(text) => parse(name, &text).unwrap_or_else(|| vec![garbled(MISSING)]),
+                    None => Vec::new(),
+                };
+                if let Some(text) = value(ASKED) {
+                    match Asked::parse(&text).filter(|asked| stored.spec.column(&asked.column).is_some()) {
+                        Some(asked) => stored.asked = Some(asked.into()),
+                        None => missing.push(garbled(ASKED)),
+                    }
+                }
+                stored.missing = missing.into();
             }
-            Err(error) => (None, None, 0, Some(error)),
-        };
-        let spec = spec(name, schema.as_ref(), captured_at, rows, known);
-        StoredTable { spec, contents, damage }
+            Err(error) => stored.damage = Some(error),
+        }
+        if let Some(asked) = &stored.asked
+            && let Some(position) = stored.spec.column(&asked.column)
+        {
+            // Only who hears the keys can say which of them were not captured.
+            stored.spec.columns.to_mut()[position].index = true;
+            stored.spec.lookup = Lookup::PerKey;
+            // So a join brings its keys, however few rows there are.
+            stored.spec.typical_rows = u64::from(u32::MAX);
+        }
+        stored
     }
 }
 
@@ -81,19 +128,77 @@ impl Table for StoredTable {
 
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
         if let Some(damage) = &self.damage {
-            return Err(Error::Malformed(format!("{}: {damage}", self.contents)));
+            return Err(Error::Malformed(damage.clone()));
         }
         let (table, contents, context) = (self.spec.name.clone(), self.contents.clone(), context.clone());
         let schema = Arc::new(self.spec.schema().project(&context.columns).map_err(|e| malformed(&contents, &e))?);
-        let read = move |sink: &mut dyn Sink| match &contents {
-            Contents::File(path) => {
-                let file = open_file(path)
-                    .map_err(|error| Error::Io { what: path.display().to_string(), message: error.to_string() })?;
-                read(file, &table, &contents, &schema, &context, sink)
+        let (missing, asked) = (self.missing.clone(), self.asked.clone());
+        let key = asked.as_ref().and_then(|asked| Some((asked.clone(), self.spec.column(&asked.column)?)));
+        let read = move |sink: &mut dyn Sink| {
+            for missing in missing.iter() {
+                context.query.add(&missing.slice, missing.completeness, missing.warning.clone());
             }
-            Contents::Memory(_, bytes) => read(bytes.clone(), &table, &contents, &schema, &context, sink),
+            let keys = key.map(|(asked, position)| Keys::of(&table, &asked, position, &context));
+            let scan =
+                Stored { table: &table, contents: &contents, schema: &schema, context: &context, keys: keys.as_ref() };
+            // The reader of damaged files is not free of panics.
+            let outcome = catch_unwind(AssertUnwindSafe(|| match &contents {
+                Contents::File(path) => scan.read(open(path)?, sink),
+                Contents::Memory(_, bytes) => scan.read(bytes.clone(), sink),
+            }));
+            outcome.unwrap_or_else(|_| Err(malformed(&contents, &"it is damaged")))
         };
         Ok(vec![Slice::new("", Reading::Blocking(Box::new(read)))])
+    }
+}
+
+/// Opens a file, if it is a regular one.
+fn open(path: &Path) -> Result<File> {
+    let file = Sys::live().open(path)?;
+    file.as_file().try_clone().map_err(|error| Error::io(path.display().to_string(), &error))
+}
+
+/// The keys that a query asks a table for that was captured for some.
+struct Keys {
+    column: String,
+    /// `None` if it asks for all rows.
+    wanted: Option<HashSet<String>>,
+}
+
+impl Keys {
+    /// Reports those that were not captured.
+    fn of(table: &str, asked: &Asked, position: usize, context: &ScanContext) -> Self {
+        let wanted = context.constraints.keys(position);
+        let wanted: Option<HashSet<String>> = wanted.map(|keys| keys.iter().filter_map(text).collect());
+        let column = &asked.column;
+        let message = match &wanted {
+            None => {
+                let count = asked.keys.len();
+                Some(format!("only the {count} values of `{column}` that other tables mentioned were captured"))
+            }
+            Some(wanted) => {
+                let mut others: Vec<&String> = wanted.iter().filter(|key| !asked.has(key)).collect();
+                others.sort_unstable();
+                let count = others.len();
+                others.first().map(|first| match count {
+                    1 => format!("{column} = '{first}' was not captured"),
+                    _ => format!("{column} = '{first}' and {} more were not captured", count - 1),
+                })
+            }
+        };
+        if let Some(message) = message {
+            let (table, outcome) = (table.to_owned(), Outcome::Unsupported);
+            let warning = Warning { table, origin: String::new(), outcome, message, needs: None, count: 1 };
+            context.query.add("", Completeness::Partial, warning);
+        }
+        Keys { column: column.clone(), wanted }
+    }
+}
+
+fn text(key: &Scalar) -> Option<String> {
+    match key {
+        Scalar::Text(text) => Some(text.clone()),
+        _ => None,
     }
 }
 
@@ -103,14 +208,16 @@ fn malformed(contents: &Contents, error: &dyn fmt::Display) -> Error {
 
 fn footer(contents: &Contents) -> Result<ArrowReaderMetadata, String> {
     let options = ArrowReaderOptions::new();
-    let metadata = match contents {
+    let damaged = |error| format!("{contents}: {error}");
+    // The reader of damaged files is not free of panics.
+    let metadata = catch_unwind(AssertUnwindSafe(|| match contents {
         Contents::File(path) => {
-            let file = open_file(path).map_err(|error| error.to_string())?;
-            ArrowReaderMetadata::load(&file, options)
+            let file = open(path).map_err(|error| error.to_string())?;
+            ArrowReaderMetadata::load(&file, options).map_err(damaged)
         }
-        Contents::Memory(_, bytes) => ArrowReaderMetadata::load(bytes, options),
-    };
-    metadata.map_err(|error| error.to_string())
+        Contents::Memory(_, bytes) => ArrowReaderMetadata::load(bytes, options).map_err(damaged),
+    }));
+    metadata.unwrap_or_else(|_| Err(format!("{contents}: it is damaged")))
 }
 
 /// What the stored table says of itself: its file's columns, with what the live table says of them.
@@ -188,13 +295,15 @@ fn stored(live: &ColumnSpec) -> ColumnSpec {
 /// The type that the engine works with, for a type as files have it.
 fn wide(data_type: &DataType) -> DataType {
     use DataType::{
-        Dictionary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Null, UInt8, UInt16, UInt32,
-        UInt64, Utf8, Utf8View,
+        Dictionary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Null, Timestamp, UInt8, UInt16,
+        UInt32, UInt64, Utf8, Utf8View,
     };
     match data_type {
         Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 | UInt64 => Int64,
         Float16 | Float32 => Float64,
         Utf8 | LargeUtf8 | Null => Utf8View,
+        // One moment is one value, in whichever zone and unit it was written.
+        Timestamp(..) => Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Dictionary(_, value) => wide(value),
         other => other.clone(),
     }
@@ -252,50 +361,74 @@ fn integer(real: f64) -> Option<i64> {
     (real.fract() == 0.0 && (-end..end).contains(&real)).then_some(real as i64)
 }
 
-fn read<R: ChunkReader + 'static>(
-    input: R,
-    table: &str,
-    contents: &Contents,
-    schema: &SchemaRef,
-    context: &ScanContext,
-    sink: &mut dyn Sink,
-) -> Result<()> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(|error| malformed(contents, &error))?;
-    let in_file = builder.schema().clone();
-    let wanted = schema.fields().iter().filter_map(|field| in_file.index_of(field.name()).ok());
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let mut builder = builder.with_projection(mask).with_batch_size(context.batch_size);
-    if let Some(limit) = context.limit {
-        builder = builder.with_limit(limit);
-    }
-    for batch in builder.build().map_err(|error| malformed(contents, &error))? {
-        if context.meter.is_cancelled() {
-            return Err(Error::Cancelled);
+/// A reading of a stored table.
+struct Stored<'a> {
+    table: &'a str,
+    contents: &'a Contents,
+    schema: &'a SchemaRef,
+    context: &'a ScanContext,
+    keys: Option<&'a Keys>,
+}
+
+impl Stored<'_> {
+    fn read<R: ChunkReader + 'static>(&self, input: R, sink: &mut dyn Sink) -> Result<()> {
+        let Stored { contents, schema, context, .. } = *self;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(|error| malformed(contents, &error))?;
+        let in_file = builder.schema().clone();
+        let key = self.keys.and_then(|keys| Some((&keys.column, keys.wanted.as_ref()?)));
+        let names = schema.fields().iter().map(|field| field.name()).chain(key.map(|(column, _)| column));
+        let mask =
+            ProjectionMask::roots(builder.parquet_schema(), names.filter_map(|name| in_file.index_of(name).ok()));
+        let mut builder = builder.with_projection(mask).with_batch_size(context.batch_size);
+        if let Some(limit) = context.limit.filter(|_| key.is_none()) {
+            builder = builder.with_limit(limit);
         }
-        let batch = batch.map_err(|error| malformed(contents, &error))?;
+        for batch in builder.build().map_err(|error| malformed(contents, &error))? {
+            if context.meter.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let mut batch = batch.map_err(|error| malformed(contents, &error))?;
+            if let Some((column, wanted)) = key {
+                batch = of_keys(&batch, column, wanted).map_err(|error| malformed(contents, &error))?;
+            }
+            let batch = self.batch(&batch)?;
+            context.meter.add_rows(batch.num_rows() as u64);
+            context.meter.add_bytes(batch.get_array_memory_size() as u64);
+            if !sink.blocking_send(batch) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of the file as rows of the table.
+    fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let Stored { table, contents, schema, context, .. } = *self;
         let arrays = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
             Some(array) => as_stored(array, field.data_type(), |message, count| {
-                context.query.diagnostics().add(Warning {
+                let warning = Warning {
                     table: table.to_owned(),
                     origin: format!("{contents}, {}", field.name()),
                     outcome: Outcome::Malformed,
                     message,
                     needs: None,
                     count,
-                });
+                };
+                context.query.add("", Completeness::Partial, warning);
             })
             .map_err(|error| malformed(contents, &format!("column `{}`: {error}", field.name()))),
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         });
         let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
-            .map_err(|error| malformed(contents, &error))?;
-        context.meter.add_rows(batch.num_rows() as u64);
-        context.meter.add_bytes(batch.get_array_memory_size() as u64);
-        if !sink.blocking_send(batch) {
-            break;
-        }
+        RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(|error| malformed(contents, &error))
     }
-    Ok(())
+}
+
+/// The rows that have one of some keys.
+fn of_keys(batch: &RecordBatch, column: &str, keys: &HashSet<String>) -> Result<RecordBatch, ArrowError> {
+    let Some(array) = batch.column_by_name(column) else { return Ok(batch.slice(0, 0)) };
+    let texts = cast(array, &DataType::Utf8View)?;
+    let is_wanted = |text: Option<&str>| Some(text.is_some_and(|text| keys.contains(text)));
+    filter_record_batch(batch, &texts.as_string_view().iter().map(is_wanted).collect())
 }

@@ -446,7 +446,8 @@ impl QueryScope {
         }
     }
 
-    fn add(&self, slice: &str, how: Completeness, problem: Warning) {
+    /// Reports something that is missing from a slice.
+    pub fn add(&self, slice: &str, how: Completeness, problem: Warning) {
         self.covered.suffer(&problem.table, slice, self.moment, how, problem.clone());
         self.diagnostics.add(problem);
     }
