@@ -85,7 +85,7 @@ fn what_is_no_pack_says_so() {
     std::fs::write(&file, "{\n  \"queries\": {\n    \"a\": {\"query\": \"SELECT 1\",}\n  }\n}\n").expect("written");
     let (code, _, errors) = pack_run(&file, &[]);
     assert_eq!(code, 2);
-    assert!(errors.contains("broken.conf:3:30: not valid JSON: trailing comma; remove the comma"), "{errors}");
+    assert!(errors.contains("broken.conf:3:31: not valid JSON: trailing comma; remove the comma"), "{errors}");
     let (code, _, errors) = pack_run(&folder.path().join("none.conf"), &[]);
     assert_eq!(code, 2);
     assert!(errors.contains("No such file"), "{errors}");

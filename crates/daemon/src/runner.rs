@@ -621,7 +621,16 @@ mod tests {
         let engine = Engine::builder().udf(fuse).build().await.expect("an engine");
         until_seen(engine, &config, folder.path(), "results.log", |lines| lines.contains(r#""n":"1""#)).await;
         let status = text(folder.path(), "status.log");
-        assert!(status.contains("q: ") && status.contains("panic"), "{status}");
+        assert!(status.contains("q: ") && status.contains("the fuse is blown"), "{status}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_daemons_own_work_is_an_error() {
+        assert_eq!(caught(async { 1 }).await, Ok(1));
+        let told = caught(async { panic!("at the disco") }).await.map(|(): ()| ()).expect_err("it panics");
+        assert!(told.contains("panicked") && told.ends_with("at the disco"), "{told}");
+        let told = caught(blocking(|| -> Result<()> { panic!("in a thread") })).await;
+        assert!(told.is_err_and(|told| told.ends_with("in a thread")));
     }
 
     #[tokio::test(flavor = "multi_thread")]

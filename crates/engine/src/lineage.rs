@@ -135,19 +135,18 @@ mod tests {
 
     use super::*;
 
-    /// Where the result of a query shows the column `cluster` of each scan.
-    async fn clusters(sql: &str) -> Vec<(String, Vec<usize>)> {
+    /// Where the result of a query shows the column `region` of each scan.
+    async fn regions(sql: &str) -> Vec<(String, Vec<usize>)> {
         let context = SessionContext::new();
         for table in ["pods", "nodes"] {
-            let fields = ["cluster", "name", "node"].map(|name| Field::new(name, DataType::Utf8, true));
+            let fields = ["region", "name", "node"].map(|name| Field::new(name, DataType::Utf8, true));
             let table_of = Arc::new(EmptyTable::new(Arc::new(Schema::new(fields.to_vec()))));
             context.register_table(table, table_of).expect("registered");
         }
         let plan = context.sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         let plan = plan.into_optimized_plan().unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let shown = |scan: Lineage| {
-            (scan.table, scan.columns.get("cluster").into_iter().flatten().copied().collect::<Vec<_>>())
-        };
+        let shown =
+            |scan: Lineage| (scan.table, scan.columns.get("region").into_iter().flatten().copied().collect::<Vec<_>>());
         let mut scans: Vec<_> = of(&plan).into_iter().map(shown).collect();
         scans.sort();
         scans
@@ -156,24 +155,21 @@ mod tests {
     #[tokio::test]
     async fn columns_are_followed_to_the_result() {
         for (sql, expected) in [
-            ("SELECT name, cluster AS c FROM pods", vec![("pods", vec![1])]),
-            ("SELECT cluster, cluster AS again FROM pods WHERE name > 'a' ORDER BY name", vec![("pods", vec![0, 1])]),
+            ("SELECT name, region AS c FROM pods", vec![("pods", vec![1])]),
+            ("SELECT region, region AS again FROM pods WHERE name > 'a' ORDER BY name", vec![("pods", vec![0, 1])]),
             ("SELECT name FROM pods", vec![("pods", vec![])]),
-            ("SELECT upper(cluster) AS cluster FROM pods", vec![("pods", vec![])]),
-            ("SELECT cluster, count(*) FROM pods GROUP BY cluster", vec![("pods", vec![0])]),
-            ("SELECT max(cluster) AS cluster FROM pods", vec![("pods", vec![])]),
-            ("SELECT DISTINCT name, cluster FROM pods", vec![("pods", vec![1])]),
-            ("SELECT cluster FROM pods LIMIT 3", vec![("pods", vec![])]),
-            ("SELECT cluster FROM pods ORDER BY name LIMIT 3", vec![("pods", vec![])]),
-            (
-                "SELECT cluster FROM pods UNION ALL SELECT cluster FROM nodes",
-                vec![("nodes", vec![0]), ("pods", vec![0])],
-            ),
-            ("SELECT cluster, count(*) OVER () FROM pods", vec![("pods", vec![])]),
-            ("SELECT cluster, count(*) OVER (PARTITION BY cluster, node) FROM pods", vec![("pods", vec![0])]),
-            ("SELECT cluster, count(*) OVER (PARTITION BY name) FROM pods", vec![("pods", vec![])]),
+            ("SELECT upper(region) AS region FROM pods", vec![("pods", vec![])]),
+            ("SELECT region, count(*) FROM pods GROUP BY region", vec![("pods", vec![0])]),
+            ("SELECT max(region) AS region FROM pods", vec![("pods", vec![])]),
+            ("SELECT DISTINCT name, region FROM pods", vec![("pods", vec![1])]),
+            ("SELECT region FROM pods LIMIT 3", vec![("pods", vec![])]),
+            ("SELECT region FROM pods ORDER BY name LIMIT 3", vec![("pods", vec![])]),
+            ("SELECT region FROM pods UNION ALL SELECT region FROM nodes", vec![("nodes", vec![0]), ("pods", vec![0])]),
+            ("SELECT region, count(*) OVER () FROM pods", vec![("pods", vec![])]),
+            ("SELECT region, count(*) OVER (PARTITION BY region, node) FROM pods", vec![("pods", vec![0])]),
+            ("SELECT region, count(*) OVER (PARTITION BY name) FROM pods", vec![("pods", vec![])]),
         ] {
-            let found = clusters(sql).await;
+            let found = regions(sql).await;
             let found: Vec<(&str, Vec<usize>)> =
                 found.iter().map(|(table, places)| (table.as_str(), places.clone())).collect();
             assert_eq!(found, expected, "{sql}");
@@ -184,34 +180,34 @@ mod tests {
     async fn what_a_join_sets_equal_is_shown_by_either_side() {
         for (sql, nodes, pods) in [
             (
-                "SELECT p.cluster, n.name FROM pods p JOIN nodes n ON p.cluster = n.cluster AND p.node = n.name",
+                "SELECT p.region, n.name FROM pods p JOIN nodes n ON p.region = n.region AND p.node = n.name",
                 vec![0],
                 vec![0],
             ),
             (
-                "SELECT n.cluster, p.name FROM pods p LEFT JOIN nodes n ON p.cluster = n.cluster AND p.node = n.name",
+                "SELECT n.region, p.name FROM pods p LEFT JOIN nodes n ON p.region = n.region AND p.node = n.name",
                 vec![0],
                 vec![0],
             ),
-            ("SELECT p.cluster, n.name FROM pods p LEFT JOIN nodes n ON p.node = n.name", vec![], vec![0]),
-            ("SELECT p.cluster, n.cluster FROM pods p, nodes n", vec![1], vec![0]),
-            ("SELECT cluster FROM pods p WHERE node IN (SELECT name FROM nodes)", vec![], vec![0]),
+            ("SELECT p.region, n.name FROM pods p LEFT JOIN nodes n ON p.node = n.name", vec![], vec![0]),
+            ("SELECT p.region, n.region FROM pods p, nodes n", vec![1], vec![0]),
+            ("SELECT region FROM pods p WHERE node IN (SELECT name FROM nodes)", vec![], vec![0]),
             (
-                "SELECT cluster FROM pods p WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.cluster = p.cluster AND n.name = p.node)",
+                "SELECT region FROM pods p WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.region = p.region AND n.name = p.node)",
                 vec![0],
                 vec![0],
             ),
-            ("SELECT cluster, (SELECT count(*) FROM nodes) FROM pods", vec![], vec![0]),
+            ("SELECT region, (SELECT count(*) FROM nodes) FROM pods", vec![], vec![0]),
             (
-                "SELECT p.cluster, q.n FROM pods p JOIN (SELECT cluster, count(*) AS n FROM nodes GROUP BY cluster) q USING (cluster)",
+                "SELECT p.region, q.n FROM pods p JOIN (SELECT region, count(*) AS n FROM nodes GROUP BY region) q USING (region)",
                 vec![0],
                 vec![0],
             ),
         ] {
             let expected = [("nodes".to_owned(), nodes), ("pods".to_owned(), pods)];
-            assert_eq!(clusters(sql).await, expected, "{sql}");
+            assert_eq!(regions(sql).await, expected, "{sql}");
         }
-        let both = clusters("SELECT a.cluster, b.cluster FROM pods a JOIN pods b ON a.node = b.node").await;
+        let both = regions("SELECT a.region, b.region FROM pods a JOIN pods b ON a.node = b.node").await;
         assert_eq!(both, [("pods".to_owned(), vec![0]), ("pods".to_owned(), vec![1])]);
     }
 }
