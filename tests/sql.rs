@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use indago_engine::{Code, Dialect, Engine};
+use indago_engine::{Code, Dialect, Engine, NAME_METADATA};
 
 use crate::support::{fixture_host, host_engine, rows, texts};
 
@@ -189,6 +189,17 @@ async fn result_columns_have_names_of_their_own() {
         for batch in query.collect().await.expect(sql) {
             assert_eq!(batch.schema(), schema, "{sql}");
         }
+    }
+    // Result logs of packs tell what was written.
+    for (sql, written) in [
+        ("SELECT uid, uid FROM users", [None, Some("uid")]),
+        ("SELECT a.uid, b.uid FROM users AS a, users AS b", [None, Some("uid")]),
+        ("SELECT uid AS b, gid AS \"b:1\" FROM users", [None, None]),
+        ("SELECT uid AS b, gid AS b FROM users", [None, Some("b")]),
+    ] {
+        let schema = osquery.query(sql).await.expect(sql).schema();
+        let names = schema.fields().iter().map(|field| field.metadata().get(NAME_METADATA).map(String::as_str));
+        assert_eq!(names.collect::<Vec<_>>(), written, "{sql}");
     }
     for dialect in BOTH {
         let engine = engine(dialect).await;

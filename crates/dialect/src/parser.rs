@@ -52,6 +52,29 @@ pub struct Parsed {
     pub(crate) dialect: Dialect,
 }
 
+impl Parsed {
+    /// The names that the user gives to items of the outermost SELECT, the first of a compound.
+    pub fn aliases(&self) -> Vec<String> {
+        let Statement::Statement(statement) = &self.statement else { return Vec::new() };
+        let ast::Statement::Query(query) = statement.as_ref() else { return Vec::new() };
+        let mut body = query.body.as_ref();
+        loop {
+            body = match body {
+                ast::SetExpr::SetOperation { left, .. } => left,
+                ast::SetExpr::Query(query) => &query.body,
+                ast::SetExpr::Select(select) => {
+                    let alias = |item: &ast::SelectItem| match item {
+                        ast::SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+                        _ => None,
+                    };
+                    return select.projection.iter().filter_map(alias).collect();
+                }
+                _ => return Vec::new(),
+            };
+        }
+    }
+}
+
 /// Why a text does not parse, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message} at line {line}, column {column}")]

@@ -236,8 +236,8 @@ impl Engine {
         Ok(Query {
             engine: self.clone(),
             sql: sql.to_owned(),
-            rewritten: planned.rewritten,
-            schema: distinct_columns(&planned.physical.schema()),
+            schema: distinct_columns(&planned.physical.schema(), &planned.written.aliases),
+            rewritten: planned.written.rewritten,
             logical: planned.logical,
             plan: planned.physical,
             context,
@@ -327,7 +327,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn logical_plan(&self, sql: &str) -> Result<(LogicalPlan, Option<String>)> {
+    async fn logical_plan(&self, sql: &str) -> Result<(LogicalPlan, Written)> {
         let mut parsed = indago_dialect::parse(sql, self.0.dialect).map_err(|error| {
             let span = Span { start: error.offset, end: error.offset };
             Error::new(Code::Parse, error.message.clone()).at(Some(span)).in_sql(sql)
@@ -347,6 +347,7 @@ impl Engine {
             return Err(Error::new(Code::Unsupported, format!("{clause} is not supported")).in_sql(sql));
         }
         verify::statement(&statement.statement).map_err(|error| error.in_sql(sql))?;
+        let aliases = statement.aliases();
         let before = statement.statement.to_string();
         let mut statement = indago_dialect::rewrite(statement, self).map_err(|error| {
             let place = crate::diagnostic::offset(sql, error.line as u64, error.column as u64);
@@ -357,12 +358,12 @@ impl Engine {
         let after = statement.to_string();
         let plan = state.statement_to_plan(statement).await.map_err(|error| self.error(&error, sql))?;
         verify::plan_of_statement(&plan).map_err(|error| self.error(&error, sql))?;
-        Ok((plan, (before != after).then_some(after)))
+        Ok((plan, Written { rewritten: (before != after).then_some(after), aliases }))
     }
 
     async fn plan(self, sql: String, interrupt: Interrupt) -> Result<Planned> {
         let sql = sql.as_str();
-        let (logical, rewritten) = self.logical_plan(sql).await?;
+        let (logical, written) = self.logical_plan(sql).await?;
         let logical = match logical {
             // A view takes effect at once and gives no rows.
             plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {
@@ -376,7 +377,7 @@ impl Engine {
                 done.map_err(|error| self.error(&error, sql))?.logical_plan().clone()
             }
             LogicalPlan::Explain(mut explain) if explain.verbose => {
-                let text = rewritten.as_deref().map_or(sql, |sql| sql.trim_start_matches("EXPLAIN VERBOSE "));
+                let text = written.rewritten.as_deref().map_or(sql, |sql| sql.trim_start_matches("EXPLAIN VERBOSE "));
                 let step = PlanType::AnalyzedLogicalPlan { analyzer_name: "rewriting of the SQL".to_owned() };
                 explain.stringified_plans.insert(0, StringifiedPlan::new(step, text));
                 LogicalPlan::Explain(explain)
@@ -388,7 +389,7 @@ impl Engine {
         let logical = state.optimize(&logical).map_err(|error| self.error(&error, sql))?;
         let physical = state.query_planner().create_physical_plan(&logical, &state).await;
         let physical = physical.map_err(|error| self.error(&error, sql))?;
-        Ok(Planned { logical, physical, rewritten })
+        Ok(Planned { logical, physical, written })
     }
 
     /// The context of one query's task: its own memory pool, and what its scans share.
@@ -463,7 +464,15 @@ impl Budget for Kept {
 struct Planned {
     logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
+    written: Written,
+}
+
+/// What a statement was written as.
+struct Written {
+    /// The SQL that the dialect made of it, where it changed anything.
     rewritten: Option<String>,
+    /// The names that it gives its columns.
+    aliases: Vec<String>,
 }
 
 fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {

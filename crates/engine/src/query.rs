@@ -319,18 +319,29 @@ impl Drop for BatchStream {
 pub const NAME_METADATA: &str = "indago.name";
 
 /// The columns under names of their own: a plan may have two of one name, from two tables.
-pub(crate) fn distinct_columns(planned: &SchemaRef) -> SchemaRef {
+pub(crate) fn distinct_columns(planned: &SchemaRef, aliases: &[String]) -> SchemaRef {
     let names: Vec<&String> = planned.fields().iter().map(|field| field.name()).collect();
     let distinct = indago_dialect::distinct_names(&names);
-    if distinct.iter().eq(names) {
+    // The dialect numbered what it had to: `b:1` after `b`, unless the query says `b:1` itself.
+    let written = |at: usize| match names[at].rsplit_once(':') {
+        Some((base, number))
+            if number.parse::<usize>().is_ok()
+                && names[..at].iter().any(|before| *before == base)
+                && !aliases.contains(names[at]) =>
+        {
+            base
+        }
+        _ => names[at].as_str(),
+    };
+    if (0..names.len()).all(|at| distinct[at] == written(at)) {
         return planned.clone();
     }
-    let fields = planned.fields().iter().zip(distinct).map(|(field, name)| {
-        let mut renamed = field.as_ref().clone().with_name(name);
-        if renamed.name() != field.name() {
-            renamed.metadata_mut().insert(NAME_METADATA.to_owned(), field.name().clone());
+    let fields = planned.fields().iter().zip(&distinct).enumerate().map(|(at, (field, name))| {
+        let mut own = field.as_ref().clone().with_name(name);
+        if name != written(at) {
+            own.metadata_mut().insert(NAME_METADATA.to_owned(), written(at).to_owned());
         }
-        renamed
+        own
     });
     Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), planned.metadata().clone()))
 }
