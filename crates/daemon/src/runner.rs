@@ -528,7 +528,11 @@ impl Shared {
                 self.results.append(&stamp(settled.state.counter).events(difference))?;
             }
             if incomplete {
-                self.say_incomplete(name, report, &format!("{} rows are left as they were", settled.held));
+                let so = match settled.held {
+                    1 => "1 row is left as it was".to_owned(),
+                    held => format!("{held} rows are left as they were"),
+                };
+                self.say_incomplete(name, report, &so);
             }
             self.state.remember(name, &settled.state, Some(&settled.rows))?;
             settled.state
