@@ -100,7 +100,7 @@ section! {
     Containers {
         /// Whether their tables exist.
         enabled: bool = true,
-        /// Sockets of Docker-compatible APIs and of containerd. Not set: the usual ones that exist.
+        /// Sockets of Docker-compatible APIs and of containerd. Not set: the usual ones that exist, without those of other users.
         sockets: Option<Vec<PathBuf>> = None,
     }
 }
