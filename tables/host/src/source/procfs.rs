@@ -95,7 +95,11 @@ pub(crate) fn with_bytes<T>(folder: &ProcessFolder, name: &str, take: impl FnOnc
         }
         Ok(length)
     };
-    let length = required_of(folder, read())?;
+    let length = match read() {
+        // The file is there: what it is about is not. A thread of the kernel has no variables.
+        Err(Error::Gone(what)) if folder.metadata(name).is_ok() => return Err(Error::Gone(what)),
+        outcome => required_of(folder, outcome)?,
+    };
     let bytes = if whole.is_empty() { &buffer[..length] } else { &whole };
     note_lossy(folder.sys(), bytes);
     take(bytes)
