@@ -16,25 +16,19 @@ pub(crate) fn run(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// An environment's folder, how the names of its tables begin, its plainest table, and a column of that for the first test.
+/// An environment's folder, how the names of its tables begin, and its plainest table, which has a column `name`.
 struct Environment {
     name: &'static str,
     prefix: &'static str,
     template: &'static str,
-    key: &'static str,
 }
 
 const ENVIRONMENTS: [Environment; 5] = [
-    Environment { name: "host", prefix: "", template: include_str!("template/host.txt"), key: "name" },
-    Environment { name: "containers", prefix: "", template: include_str!("template/containers.txt"), key: "id" },
-    Environment {
-        name: "kubernetes",
-        prefix: "kubernetes_",
-        template: include_str!("template/kubernetes.txt"),
-        key: "name",
-    },
-    Environment { name: "aws", prefix: "aws_", template: include_str!("template/aws.txt"), key: "region" },
-    Environment { name: "git", prefix: "git_", template: include_str!("template/git.txt"), key: "repo" },
+    Environment { name: "host", prefix: "", template: include_str!("template/host.txt") },
+    Environment { name: "containers", prefix: "", template: include_str!("template/containers.txt") },
+    Environment { name: "kubernetes", prefix: "kubernetes_", template: include_str!("template/kubernetes.txt") },
+    Environment { name: "aws", prefix: "aws_", template: include_str!("template/aws.txt") },
+    Environment { name: "git", prefix: "git_", template: include_str!("template/git.txt") },
 ];
 
 /// A table's files, and the list in `lib.rs` with the table in it, for a project below a root. Nothing is written yet: where
@@ -69,7 +63,7 @@ fn lay_out(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
         .with_context(|| format!("{} has no `pub mod` lines or no list of tables to extend", list.display()))?;
     let resources = own_name.replace('_', "");
     let template = environment.template.replace("TABLE", table).replace("ROW", &row).replace("RESOURCES", &resources);
-    Ok(vec![(source, template), (test, slt(table, environment.key)), (list, text)])
+    Ok(vec![(source, template), (test, slt(table)), (list, text)])
 }
 
 /// Names that every table's file has already: `errors` is a row `ErrorRow`.
@@ -104,10 +98,10 @@ fn row_name(table: &str) -> String {
     if TAKEN.contains(&name.as_str()) { format!("{name}Row") } else { name }
 }
 
-fn slt(table: &str, key: &str) -> String {
+fn slt(table: &str) -> String {
     format!(
         "# On the bed or fixture that tests/slt.rs names for this folder. Add the plain case, a key that is there, and what \
-         may not be read.\n\n# A key that is absent.\nquery I\nSELECT count(*) FROM {table} WHERE {key} = 'absent'\n----\n0\n"
+         may not be read.\n\n# A key that is absent.\nquery I\nSELECT count(*) FROM {table} WHERE name = 'absent'\n----\n0\n"
     )
 }
 
