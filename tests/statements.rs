@@ -222,7 +222,7 @@ const AROUND: [&str; 11] = [
     "EXPLAIN ANALYZE @",
     "EXPLAIN VERBOSE @",
     "EXPLAIN ANALYZE VERBOSE @",
-    "EXPLAIN FORMAT TREE @",
+    "EXPLAIN ANALYZE SELECT * FROM (@) AS c",
     "CREATE VIEW w AS @",
     "WITH c AS (@) SELECT * FROM c",
     "SELECT * FROM (@) AS c WHERE EXISTS (@)",
