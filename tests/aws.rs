@@ -689,8 +689,6 @@ fn a_bad_profile_costs_no_other() {
                 [profile prose]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = echo hello\n\
                 [profile open]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = echo 'hello\n\
                 [profile login]\nregion = us-east-1\nendpoint_url = <URL>\nlogin_session = arn:aws:iam::1:user/nobody-here\n\
-                [profile bundle]\nregion = us-east-1\nendpoint_url = <URL>\nca_bundle = /nonexistent/ca.pem\n<KEYS>\n\
-                [profile fifo]\nregion = us-east-1\nendpoint_url = <URL>\nca_bundle = /dev/zero\n<KEYS>\n\
                 [profile nowhere]\nregion = us-east-1\nendpoint_url = not a url\n<KEYS>\n\
                 [profile cut\nregion = us-east-1\n";
     std::fs::write(bed.config(), profiles(&bed, text)).expect("written");
@@ -706,8 +704,6 @@ fn a_bad_profile_costs_no_other() {
         ("prose", "something other than JSON"),
         ("open", "a quote is not closed"),
         ("login", "`aws login --profile login`"),
-        ("bundle", "there is no file /nonexistent/ca.pem (`ca_bundle` of profile bundle)"),
-        ("fifo", "/dev/zero"),
         ("nowhere", "sts:GetCallerIdentity"),
         ("cut", "there is no profile cut"),
         ("absent", "there is no profile absent"),
@@ -914,6 +910,8 @@ fn a_bundle_of_certificates_replaces_the_machines() {
     let certificate = certificate.to_str().expect("a plain path");
     let plain = format!("[profile dev]\nregion = us-east-1\nendpoint_url = {}\n<KEYS>\n", tls.url());
     let with_bundle = format!("{plain}ca_bundle = {certificate}\n");
+    let absent = format!("{plain}ca_bundle = /nonexistent/ca.pem\n");
+    let device = format!("{plain}ca_bundle = /dev/zero\n");
     // Another certificate, and text around the right one.
     let folder = bed.folder.path();
     let (other, mixed, empty) = (folder.join("other.pem"), folder.join("mixed.pem"), folder.join("empty.pem"));
@@ -938,6 +936,8 @@ fn a_bundle_of_certificates_replaces_the_machines() {
         (&plain, vec![("AWS_CA_BUNDLE", "/nonexistent")], Err("there is no file /nonexistent (AWS_CA_BUNDLE)")),
         (&plain, vec![("AWS_CA_BUNDLE", empty.as_str())], Err("has no certificate in PEM form")),
         (&plain, vec![("AWS_CA_BUNDLE", "/tmp")], Err("/tmp")),
+        (&absent, vec![], Err("there is no file /nonexistent/ca.pem (`ca_bundle` of profile dev)")),
+        (&device, vec![], Err("/dev/zero")),
     ] {
         let (out, err) = said(&at_home(&bed, config, &variables, "dev", WHO));
         match expected {
