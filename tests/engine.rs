@@ -9,7 +9,7 @@ use arrow_array::{Int64Array, RecordBatch};
 use futures::StreamExt;
 use indago_engine::{Code, Dialect, Engine, EngineBuilder, Limits, QueryOptions};
 use indago_table::prelude::*;
-use indago_table::{Reading, ScanContext, Sink, Slice, Table, TableSpec};
+use indago_table::{ColumnSpec, Kind, Reading, ScanContext, Sink, Slice, Table, TableSpec};
 use parking_lot::Mutex;
 
 use crate::support::{rows, texts};
@@ -530,11 +530,12 @@ struct ByHand(TableSpec);
 
 impl ByHand {
     fn new() -> Self {
-        let number = Thing::table(&Lab::default()).spec().columns[0].clone();
-        let plain = |name: &'static str| indago_table::ColumnSpec { name: name.into(), index: false, ..number.clone() };
-        let columns = vec![plain("n"), plain("tens")];
-        let spec = Thing::table(&Lab::default()).spec().clone();
-        ByHand(TableSpec { name: "by_hand".into(), columns: columns.into(), sources: (&[]).into(), ..spec })
+        let number = |name: &'static str| {
+            let mut column = ColumnSpec::new(name, Kind::BigInt, "A number.");
+            column.nullable = false;
+            column
+        };
+        ByHand(TableSpec::new("by_hand", "lab", "Numbers.", vec![number("n"), number("tens")]))
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryReservation, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, DdlStatement, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan};
@@ -15,12 +16,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt as _;
 use indago_dialect::{Dialect, Interrupt};
-use indago_table::{Budget, Error as TableError, Reader, Sys, TableRef, Warning};
+use indago_table::{Reader, Sys, TableRef, Warning};
 
 use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{Code, Error, Result, Span};
 use crate::exec::ScanExec;
 use crate::limits::Limits;
+use crate::memory::{Kept, QueryMemory};
 use crate::meta;
 use crate::planner::{self, Planner};
 use crate::planning::{self, Planning};
@@ -219,6 +221,7 @@ impl Engine {
         let interrupt = self.0.shared.interrupt();
         let limit = options.timeout.or(self.limits().timeout);
         // Of no named type: whoever calls this need not compile the planning anew.
+        let started = Instant::now();
         let plan = self.clone().plan(sql.to_owned(), interrupt.clone()).boxed();
         let planned = self.0.planning.run(limit, interrupt.clone(), plan).await?;
         let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()));
@@ -232,7 +235,8 @@ impl Engine {
                 state.scope.add_reader(&spec.reads, Reader { table: spec.name.to_string(), columns: asked.needs() });
             }
         });
-        let context = self.task_context(&state, options.memory)?;
+        let memory = QueryMemory::new(options.memory.unwrap_or(self.limits().memory));
+        let context = self.task_context(&state, &memory)?;
         Ok(Query {
             engine: self.clone(),
             sql: sql.to_owned(),
@@ -242,7 +246,9 @@ impl Engine {
             plan: planned.physical,
             context,
             state,
+            memory,
             options,
+            planned_in: started.elapsed(),
         })
     }
 
@@ -332,7 +338,7 @@ impl Engine {
             let span = Span { start: error.offset, end: error.offset };
             Error::new(Code::Parse, error.message.clone()).at(Some(span)).in_sql(sql)
         })?;
-        let statement = match (parsed.pop(), parsed.is_empty()) {
+        let mut statement = match (parsed.pop(), parsed.is_empty()) {
             (Some(statement), true) => statement,
             (None, _) => return Err(Error::new(Code::Parse, "no statement").in_sql(sql)),
             (Some(_), false) => {
@@ -347,6 +353,8 @@ impl Engine {
             return Err(Error::new(Code::Unsupported, format!("{clause} is not supported")).in_sql(sql));
         }
         verify::statement(&statement.statement).map_err(|error| error.in_sql(sql))?;
+        let of_view = |name: &str| self.view_plan(name).as_ref().map(verify::tables_of);
+        verify::relations(&mut statement.statement, &of_view).map_err(|error| error.in_sql(sql))?;
         let aliases = statement.aliases();
         let before = statement.statement.to_string();
         let mut statement = indago_dialect::rewrite(statement, self).map_err(|error| {
@@ -392,18 +400,19 @@ impl Engine {
         Ok(Planned { logical, physical, written })
     }
 
-    /// The context of one query's task: its own memory pool, and what its scans share.
-    fn task_context(&self, state: &Arc<crate::state::QueryState>, memory: Option<usize>) -> Result<Arc<TaskContext>> {
+    /// The context of one query's task: its own memory, and what its scans share.
+    fn task_context(
+        &self,
+        state: &Arc<crate::state::QueryState>,
+        memory: &Arc<QueryMemory>,
+    ) -> Result<Arc<TaskContext>> {
         let session = self.0.context.state();
-        let memory = memory.unwrap_or(self.limits().memory);
-        let most_named = std::num::NonZeroUsize::new(3).expect("three is not zero");
-        let pool = TrackConsumersPool::new(FairSpillPool::new(memory), most_named);
         let runtime = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
-            .with_memory_pool(Arc::new(pool))
+            .with_memory_pool(memory.clone())
             .build_arc()
             .map_err(|error| internal(&error))?;
-        let kept = MemoryConsumer::new("answers kept for several scans").register(&runtime.memory_pool);
-        state.scope.charge(Kept(kept));
+        state.set_pool(runtime.memory_pool.clone());
+        state.scope.charge(Kept(state.memory("answers kept for several scans")));
         let config = session.config().clone().with_extension(state.clone());
         let context = TaskContext::from(&session).with_session_config(config).with_runtime(runtime);
         Ok(Arc::new(context))
@@ -431,11 +440,7 @@ impl Engine {
 
     /// The columns of what the session knows and we do not: views, and tables that embedders registered there.
     fn view_columns(&self, name: &str) -> Option<Vec<indago_dialect::NamedColumn>> {
-        let state = self.0.context.state();
-        let options = &state.config_options().catalog;
-        let schema = self.0.context.catalog(&options.default_catalog)?.schema(&options.default_schema)?;
-        // Catalogs in memory answer at once; any other is left to DataFusion.
-        let provider = schema.table(name).now_or_never()?.ok()??;
+        let provider = self.provider(name)?;
         let column = |field: &arrow_schema::FieldRef| {
             let mut column = indago_dialect::NamedColumn::new(field.name(), field.data_type().clone());
             let collation = field.metadata().get(indago_dialect::COLLATION_METADATA);
@@ -445,19 +450,24 @@ impl Engine {
         Some(provider.schema().fields().iter().map(column).collect())
     }
 
+    /// What the session has under a name. Catalogs in memory answer at once; any other is left to DataFusion.
+    fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        let state = self.0.context.state();
+        let options = &state.config_options().catalog;
+        let schema = self.0.context.catalog(&options.default_catalog)?.schema(&options.default_schema)?;
+        schema.table(name).now_or_never()?.ok()?
+    }
+
+    /// The plan of a view.
+    fn view_plan(&self, name: &str) -> Option<LogicalPlan> {
+        let provider = self.provider(name)?;
+        provider.get_logical_plan().map(std::borrow::Cow::into_owned)
+    }
+
     pub(crate) fn column_names(&self, table: &str) -> Vec<String> {
         let spec = self.table(table);
         spec.map(|table| table.spec().columns.iter().map(|column| column.name.to_string()).collect())
             .unwrap_or_default()
-    }
-}
-
-/// The part of a query's memory that its scans keep answers in.
-struct Kept(MemoryReservation);
-
-impl Budget for Kept {
-    fn take(&mut self, bytes: usize) -> Result<(), TableError> {
-        self.0.try_grow(bytes).map_err(|error| TableError::OutOfMemory(error.strip_backtrace()))
     }
 }
 

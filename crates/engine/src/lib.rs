@@ -18,6 +18,7 @@ mod interrupt;
 mod limits;
 mod lineage;
 mod lookup_join;
+mod memory;
 mod meta;
 mod planner;
 mod planning;

@@ -9,6 +9,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryPool as _;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
@@ -21,6 +22,7 @@ use crate::diagnostic::{Code, Error, Names, Result};
 use crate::engine::Engine;
 use crate::interrupt::interruptible;
 use crate::lineage::{self, Lineage};
+use crate::memory::QueryMemory;
 use crate::state::QueryState;
 use crate::threads::Threads;
 
@@ -46,7 +48,10 @@ pub struct Query {
     pub(crate) schema: SchemaRef,
     pub(crate) context: Arc<TaskContext>,
     pub(crate) state: Arc<QueryState>,
+    pub(crate) memory: Arc<QueryMemory>,
     pub(crate) options: QueryOptions,
+    /// How much of the time limit is gone.
+    pub(crate) planned_in: Duration,
 }
 
 /// What one scan did.
@@ -109,7 +114,10 @@ impl Query {
         BatchStream {
             rows,
             schema: self.schema.clone(),
-            deadline: timeout.map(|timeout| (timeout, Box::pin(tokio::time::sleep_until(Instant::now() + timeout)))),
+            deadline: timeout.map(|timeout| {
+                let left = timeout.saturating_sub(self.planned_in);
+                (timeout, Box::pin(tokio::time::sleep_until(Instant::now() + left)))
+            }),
             state: self.state.clone(),
             engine: self.engine.clone(),
             sql: self.sql.clone(),
@@ -148,9 +156,14 @@ impl Query {
         self.state.stats()
     }
 
-    /// Bytes that are charged to the query's memory at the moment.
+    /// Bytes of the query's memory that are in use at the moment.
     pub fn memory(&self) -> usize {
-        self.context.memory_pool().reserved()
+        self.memory.reserved()
+    }
+
+    /// The most bytes of the query's memory that were in use at a time.
+    pub fn peak_memory(&self) -> usize {
+        self.memory.peak()
     }
 
     /// The physical plan, for whoever wants to look inside.
@@ -271,8 +284,7 @@ impl Stream for BatchStream {
         if let (Some((limit, deadline)), State::Running(_)) = (&mut this.deadline, &this.rows)
             && deadline.poll_unpin(context).is_ready()
         {
-            let error = Error::new(Code::Timeout, format!("the query ran longer than its limit of {limit:?}"))
-                .with_help("narrow it, or raise `--timeout` or `limits.timeout`");
+            let error = Error::timeout(*limit);
             return this.fail(error);
         }
         let rows = match &mut this.rows {

@@ -51,7 +51,10 @@ impl SharedReading {
 
     /// Drops the rows. The query is over.
     pub(crate) fn release(&self) {
-        self.buffer.lock().take();
+        if let Some(buffer) = self.buffer.lock().take() {
+            buffer.rows.batches.lock().clear();
+            buffer.rows.memory.free();
+        }
     }
 
     /// What the scans ask together.

@@ -19,7 +19,7 @@ use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 use indago_table::{
-    Collation, ColumnSpec, Completeness, Error, Kind, Lookup, Outcome, Reading, Result, Scalar, ScanContext, Sink,
+    ColumnSpec, Completeness, Error, Kind, Lookup, Outcome, Reading, Result, Scalar, ScanContext, Sink,
     Slice, Sys, Table, TableSpec, Warning,
 };
 use parquet::arrow::ProjectionMask;
@@ -236,23 +236,12 @@ fn spec(
     for field in schema.into_iter().flat_map(|schema| schema.fields()) {
         let live = known.and_then(|known| Some(&known.columns[known.column(field.name())?]));
         columns.push(match live {
-            Some(live) => ColumnSpec { hidden: live.hidden && ours, added: live.added && ours, ..stored(live) },
-            None => ColumnSpec {
-                name: Cow::Owned(field.name().clone()),
-                kind: Kind::of(&wide(field.data_type())),
-                nullable: true,
-                description: Cow::Borrowed(""),
-                index: false,
-                pattern: false,
-                range: false,
-                hidden: false,
-                added: false,
-                collation: Collation::Binary,
-                source: None,
-                slice: false,
-                needs: Cow::Borrowed(&[]),
-                path: None,
-            },
+            Some(live) => {
+                let mut column = stored(live);
+                (column.hidden, column.added) = (live.hidden && ours, live.added && ours);
+                column
+            }
+            None => ColumnSpec::new(field.name().clone(), Kind::of(&wide(field.data_type())), ""),
         });
     }
     for live in known.filter(|_| ours).into_iter().flat_map(|known| known.columns.iter()) {
@@ -262,20 +251,18 @@ fn spec(
     }
     let what = known.map(|known| known.description.to_string()).unwrap_or_default();
     let when = captured_at.map(|moment| format!("{CAPTURED}{moment}.")).unwrap_or_default();
-    TableSpec {
-        name: Cow::Owned(name.to_owned()),
-        environment: known.map_or(Cow::Borrowed("store"), |known| known.environment.clone()),
-        description: Cow::Owned([what, when].join("\n\n").trim().to_owned()),
-        columns: Cow::Owned(columns),
-        sources: Cow::Borrowed(&[]),
-        require_any: Cow::Borrowed(&[]),
-        examples: known.map_or(Cow::Borrowed(&[]), |known| known.examples.clone()),
-        platforms: Cow::Borrowed(&[]),
-        reads: Cow::Owned(name.to_owned()),
-        typical_rows: u64::try_from(rows).unwrap_or(0),
-        needs: Cow::Borrowed(&[]),
-        lookup: Lookup::WholeSource,
+    let environment = known.map_or(Cow::Borrowed("store"), |known| known.environment.clone());
+    let description = [what, when].join("\n\n").trim().to_owned();
+    let mut spec = TableSpec::new(name.to_owned(), environment, description, columns);
+    if let Some(known) = known {
+        spec.examples = known.examples.clone();
+        if known.identity.iter().all(|column| spec.column(column).is_some()) {
+            spec.identity = known.identity.clone();
+        }
     }
+    spec.typical_rows = u64::try_from(rows).unwrap_or(0);
+    spec.lookup = Lookup::WholeSource;
+    spec
 }
 
 /// What a stored table's description says before the moment of its capture.
@@ -289,7 +276,10 @@ pub(crate) fn captured_at(spec: &TableSpec) -> Option<&str> {
 
 /// A live column as a stored one: read whole, NULL where it is missing.
 fn stored(live: &ColumnSpec) -> ColumnSpec {
-    ColumnSpec { nullable: true, index: false, pattern: false, range: false, source: None, ..live.clone() }
+    let mut column = live.clone();
+    (column.nullable, column.source) = (true, None);
+    (column.index, column.pattern, column.range) = (false, false, false);
+    column
 }
 
 /// The type that the engine works with, for a type as files have it.

@@ -12,9 +12,9 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Lit
 /// Makes a struct a table.
 ///
 /// On the struct: `#[table(name = "..", env = Type, stream, parts, platforms(".."), require_any(a, b), reads = "..",
-/// rows = 100, needs(".."), whole_source)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
+/// rows = 100, needs(".."), whole_source, identity(a, b), cost(method = 10))]` and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
-/// On a field: `#[column(index, slice, required, pattern, range, hidden, added, source = method, needs = "..", path =
+/// On a field: `#[column(index, slice, required, pattern, range, hidden, added, volatile, source = method, needs = "..", path =
 /// "a.b", collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources;
 /// `#[column(flatten, path = "a.b")]` one whose type is a group of columns, with where their paths start. They come
 /// after the table's own.
@@ -45,6 +45,8 @@ struct TableAttribute {
     rows: Option<LitInt>,
     needs: Vec<LitStr>,
     whole_source: bool,
+    identity: Vec<Ident>,
+    costs: Vec<(Ident, LitInt)>,
 }
 
 /// A field with its `#[column(..)]`
@@ -60,6 +62,7 @@ struct ColumnAttribute {
     range: bool,
     hidden: bool,
     added: bool,
+    volatile: bool,
     source: Option<Ident>,
     needs: Vec<LitStr>,
     path: Option<LitStr>,
@@ -276,6 +279,8 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         rows: None,
         needs: Vec::new(),
         whole_source: false,
+        identity: Vec::new(),
+        costs: Vec::new(),
     };
     let mut given = Vec::new();
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("table")) {
@@ -291,16 +296,18 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 "rows" => table.rows = Some(meta.value()?.parse()?),
                 "platforms" => table.platforms = strings(&meta)?,
                 "needs" => table.needs = strings(&meta)?,
-                "require_any" => {
+                "require_any" => table.require_any = idents(&meta)?,
+                "identity" => table.identity = idents(&meta)?,
+                "cost" => {
                     meta.parse_nested_meta(|inner| {
-                        table.require_any.push(inner.path.require_ident()?.clone());
+                        table.costs.push((inner.path.require_ident()?.clone(), inner.value()?.parse()?));
                         Ok(())
                     })?;
                 }
                 _ => {
                     return Err(meta.error(
                         "unknown table attribute; there are: name, env, stream, parts, platforms, require_any, reads, \
-                         rows, needs, whole_source",
+                         rows, needs, whole_source, identity, cost",
                     ));
                 }
             }
@@ -323,6 +330,16 @@ fn once(meta: &syn::meta::ParseNestedMeta, given: &mut Vec<String>) -> Result<St
     }
     given.push(key.clone());
     Ok(key)
+}
+
+/// `key(a, b)`
+fn idents(meta: &syn::meta::ParseNestedMeta) -> Result<Vec<Ident>> {
+    let mut all = Vec::new();
+    meta.parse_nested_meta(|inner| {
+        all.push(inner.path.require_ident()?.clone());
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 /// `key = "a"` or `key("a", "b")`
@@ -394,6 +411,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
         range: false,
         hidden: false,
         added: false,
+        volatile: false,
         source: None,
         needs: Vec::new(),
         path: None,
@@ -411,6 +429,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 "range" => column.range = true,
                 "hidden" => column.hidden = true,
                 "added" => column.added = true,
+                "volatile" => column.volatile = true,
                 "source" => column.source = Some(meta.value()?.parse()?),
                 "needs" => column.needs = strings(&meta)?,
                 "path" => column.path = Some(path(&meta)?),
@@ -432,7 +451,7 @@ fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
                 _ => {
                     return Err(meta.error(
                         "unknown column attribute; there are: index, slice, required, pattern, range, hidden, added, \
-                         source, needs, path, collate; `skip` alone; and flatten first",
+                         volatile, source, needs, path, collate; `skip` alone; and flatten first",
                     ));
                 }
             }
@@ -530,12 +549,21 @@ fn spec(
         required.push(position);
     }
     let columns = columns.iter().map(|column| column_spec(column, sources));
+    if let Some((unknown, _)) = table.costs.iter().find(|(source, _)| !sources.contains(source)) {
+        return Err(Error::new(unknown.span(), format!("no column has the source `{unknown}`")));
+    }
     let sources = sources.iter().map(|source| {
         let name = source.to_string();
-        quote!(::indago_table::derive::SourceSpec { name: #name })
+        let cost = table.costs.iter().find(|(other, _)| other == source);
+        let cost = cost.map_or_else(|| quote!(1), |(_, cost)| quote!(#cost));
+        quote!(::indago_table::derive::SourceSpec::new(#name, #cost))
+    });
+    let identity = table.identity.iter().map(|column| {
+        let name = column.unraw().to_string();
+        quote!(::indago_table::derive::Cow::Borrowed(#name))
     });
     let examples =
-        examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example { title: #title, sql: #sql }));
+        examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example::new(#title, #sql)));
     let all = if groups.is_empty() {
         quote!(::indago_table::derive::Cow::Borrowed(COLUMNS))
     } else {
@@ -557,26 +585,29 @@ fn spec(
     Ok(quote! {
         const COLUMNS: &[::indago_table::derive::ColumnSpec] = &[#(#columns),*];
         #(#distinct)*
-        static TABLE: ::indago_table::Spec = ::indago_table::Spec::new(|| ::indago_table::derive::TableSpec {
-            name: ::indago_table::derive::Cow::Borrowed(#name),
-            environment: ::indago_table::derive::Cow::Borrowed(<#env as ::indago_table::Environment>::NAME),
-            description: ::indago_table::derive::Cow::Borrowed(#description),
-            columns: #all,
-            sources: ::indago_table::derive::Cow::Borrowed(&[#(#sources),*]),
-            require_any: ::indago_table::derive::Cow::Borrowed(&[#(#required),*]),
-            examples: ::indago_table::derive::Cow::Borrowed(&[#(#examples),*]),
-            platforms: ::indago_table::derive::Cow::Borrowed(&[#(#platforms),*]),
-            reads: ::indago_table::derive::Cow::Borrowed(#reads),
-            typical_rows: #rows,
-            needs: ::indago_table::derive::Cow::Borrowed(&[#(#needs),*]),
-            lookup: ::indago_table::derive::Lookup::#lookup,
+        static TABLE: ::indago_table::Spec = ::indago_table::Spec::new(|| {
+            ::indago_table::derive::table(::indago_table::derive::TableParts {
+                name: #name,
+                environment: <#env as ::indago_table::Environment>::NAME,
+                description: #description,
+                columns: #all,
+                sources: const { &[#(#sources),*] },
+                require_any: &[#(#required),*],
+                examples: const { &[#(#examples),*] },
+                platforms: &[#(#platforms),*],
+                reads: #reads,
+                typical_rows: #rows,
+                needs: &[#(#needs),*],
+                lookup: ::indago_table::derive::Lookup::#lookup,
+                identity: const { &[#(#identity),*] },
+            })
         });
     })
 }
 
 fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
     let ColumnAttribute {
-        name, ty, description, index, slice, pattern, range, hidden, added, needs, collation, ..
+        name, ty, description, index, slice, pattern, range, hidden, added, volatile, needs, collation, ..
     } = column;
     let source = match &column.source {
         Some(source) => {
@@ -586,26 +617,27 @@ fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
         None => quote!(None),
     };
     let path = match &column.path {
-        Some(path) => quote!(Some(::indago_table::derive::Cow::Borrowed(#path))),
+        Some(path) => quote!(Some(#path)),
         None => quote!(None),
     };
     quote_spanned! {ty.span()=>
-        ::indago_table::derive::ColumnSpec {
-            name: ::indago_table::derive::Cow::Borrowed(#name),
-            kind: <#ty as ::indago_table::derive::Value>::KIND,
-            nullable: <#ty as ::indago_table::derive::Value>::NULLABLE,
-            description: ::indago_table::derive::Cow::Borrowed(#description),
-            index: #index,
-            slice: #slice,
-            pattern: #pattern,
-            range: #range,
-            hidden: #hidden,
-            added: #added,
-            collation: ::indago_table::derive::Collation::#collation,
-            source: #source,
-            needs: ::indago_table::derive::Cow::Borrowed(&[#(#needs),*]),
-            path: #path,
-        }
+        ::indago_table::derive::column(
+            #name,
+            <#ty as ::indago_table::derive::Value>::KIND,
+            <#ty as ::indago_table::derive::Value>::NULLABLE,
+            #description,
+            #index,
+            #slice,
+            #pattern,
+            #range,
+            #hidden,
+            #added,
+            #volatile,
+            ::indago_table::derive::Collation::#collation,
+            #source,
+            &[#(#needs),*],
+            #path,
+        )
     }
 }
 

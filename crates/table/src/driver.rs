@@ -1,11 +1,14 @@
 //! The drivers: from rows to Arrow batches, with as few readings as the query allows.
 //!
+//! A driver knows rows by [`AnyRow`] and their table by its [`TableSpec`]: row types with a derive and tables that are known
+//! only at run time (resources that a cluster defines, recorded history) go through the same one, with sources,
+//! conditions and limits.
+//!
 //! A row comes with the columns that were free. Where a query has conditions, the driver runs the sources that a condition
-//! looks at, evaluates it on a chunk of rows, and goes on with those that are left, from the condition that needs the
-//! fewest sources to the one that needs most. The sources of all other wanted columns run last, for the rows that will
+//! looks at, evaluates it on a chunk of rows, and goes on with those that are left, from the condition whose
+//! sources cost least to the one whose sources cost most. The sources of all other wanted columns run last, for the rows that will
 //! be given.
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,8 +25,9 @@ use futures_util::future::FutureExt;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::error::{Error, Result};
-use crate::row::{Load, Row, RowStream};
-use crate::scan::{RowFilter, Scalar, Scan};
+use crate::row::AnyRow;
+use crate::scan::{BoxFuture, RowFilter, Scalar, ScanContext};
+use crate::spec::TableSpec;
 use crate::table::Sink;
 use crate::value;
 
@@ -36,14 +40,66 @@ pub(crate) const CHUNK: usize = 1024;
 /// Rows that a condition is evaluated on together where few are asked for, so that not many more are read.
 const SMALL_CHUNK: usize = 16;
 
+/// A row of some table.
+pub type BoxRow = Box<dyn AnyRow>;
+
+/// The sources of a table that blocks.
+pub trait Sources {
+    /// Runs a source, which fills its columns of a row.
+    fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()>;
+}
+
+/// The sources of a table that streams.
+pub trait AsyncSources: Sync {
+    /// Runs a source, which fills its columns of a row.
+    fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>>;
+}
+
+/// One scan of a table: what a driver is asked.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    spec: &'a TableSpec,
+    context: &'a ScanContext,
+}
+
+impl Asked<'_> {
+    fn report(&self, origin: &str, error: &Error) {
+        self.context.report(&self.spec.name, origin, error);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.context.meter.is_cancelled()
+    }
+
+    /// Takes a place in the scan's limit; `false` when there is none left.
+    fn claim(&self) -> bool {
+        match self.context.limit {
+            Some(limit) => self.context.given.fetch_add(1, Ordering::Relaxed) < limit,
+            None => true,
+        }
+    }
+
+    /// What becomes of a row after one of its sources was read.
+    fn keeps_row(&self, source: usize, outcome: Result<()>) -> Result<bool> {
+        match outcome {
+            Ok(()) => Ok(true),
+            Err(Error::Gone(_)) => Ok(false),
+            Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
+            Err(error) => {
+                self.report(self.spec.sources[source].name, &error);
+                Ok(true)
+            }
+        }
+    }
+}
+
 /// What happens to a row between its table and its batch.
-struct Course<T: Row> {
+struct Course {
     admission: Admission,
     /// Conditions, each with the sources that run for it.
     steps: Vec<Step>,
     /// Sources that run for the rows which meet all conditions.
     last: Vec<usize>,
-    row: std::marker::PhantomData<fn() -> T>,
 }
 
 struct Step {
@@ -52,13 +108,14 @@ struct Step {
     schema: SchemaRef,
 }
 
-impl<T: Row> Course<T> {
-    fn of(scan: &Scan<T>) -> Self {
-        let context = scan.context();
+impl Course {
+    fn of(asked: Asked<'_>) -> Self {
+        let Asked { spec, context } = asked;
         let sources = |columns: &[usize]| -> Vec<usize> {
-            let needed = |source: &usize| columns.iter().any(|c| T::SPEC.columns[*c].source == Some(*source));
-            (0..T::SPEC.sources.len()).filter(needed).collect()
+            let needed = |source: &usize| columns.iter().any(|c| spec.columns[*c].source == Some(*source));
+            (0..spec.sources.len()).filter(needed).collect()
         };
+        let cost = |sources: &[usize]| sources.iter().map(|source| u64::from(spec.sources[*source].cost)).sum::<u64>();
         let mut filters: Vec<_> = context.filters.iter().map(|filter| (sources(filter.columns()), filter)).collect();
         let mut run: Vec<usize> = Vec::new();
         let mut steps = Vec::with_capacity(filters.len());
@@ -66,20 +123,20 @@ impl<T: Row> Course<T> {
             filters.iter_mut().for_each(|(sources, _)| sources.retain(|source| !run.contains(source)));
             // The first one of those that cost least: conditions as cheap keep the order they were written in.
             let (cheapest, _) =
-                filters.iter().enumerate().min_by_key(|(_, (sources, _))| sources.len()).expect("there is one left");
+                filters.iter().enumerate().min_by_key(|(_, (sources, _))| cost(sources)).expect("there is one left");
             let (sources, filter) = filters.remove(cheapest);
             run.extend(&sources);
-            let schema = T::SPEC.schema().project(filter.columns()).expect("conditions look at columns of the table");
+            let schema = spec.schema().project(filter.columns()).expect("conditions look at columns of the table");
             steps.push(Step { sources, filter: filter.clone(), schema: Arc::new(schema) });
         }
         let mut last = sources(&context.columns);
         last.retain(|source| !run.contains(source));
-        Course { admission: Admission::of(scan), steps, last, row: std::marker::PhantomData }
+        Course { admission: Admission::of(asked), steps, last }
     }
 
     /// How many rows to evaluate conditions on together.
-    fn chunk(&self, scan: &Scan<T>) -> usize {
-        match (self.steps.is_empty(), scan.context().limit) {
+    fn chunk(&self, context: &ScanContext) -> usize {
+        match (self.steps.is_empty(), context.limit) {
             (true, _) => 1,
             (false, Some(limit)) => limit.clamp(SMALL_CHUNK, CHUNK),
             (false, None) => CHUNK,
@@ -89,13 +146,13 @@ impl<T: Row> Course<T> {
 
 impl Step {
     /// Keeps the rows that meet the condition.
-    fn sift<T: Row, R: Borrow<T>>(&self, rows: &mut Vec<R>) -> Result<()> {
+    fn sift(&self, spec: &TableSpec, rows: &mut Vec<BoxRow>) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
         let column = |position: &usize| -> ArrayRef {
-            let mut builder = value::builder(&T::SPEC.columns[*position].kind, rows.len());
-            rows.iter().for_each(|row| row.borrow().append(*position, builder.as_mut()));
+            let mut builder = value::builder(&spec.columns[*position].kind, rows.len());
+            rows.iter().for_each(|row| row.append(*position, builder.as_mut()));
             builder.finish()
         };
         let arrays = self.filter.columns().iter().map(column).collect();
@@ -121,40 +178,40 @@ fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<Recor
 struct Admission(Vec<(usize, HashSet<Scalar>)>);
 
 impl Admission {
-    fn of<T: Row>(scan: &Scan<T>) -> Self {
-        let keys = scan.context().constraints.0.iter().filter_map(|(column, constraint)| {
+    fn of(asked: Asked<'_>) -> Self {
+        let keys = asked.context.constraints.0.iter().filter_map(|(column, constraint)| {
             let keys = constraint.keys.as_ref()?;
-            Some((*column, keys.iter().map(|key| T::SPEC.columns[*column].as_key(key.clone())).collect()))
+            Some((*column, keys.iter().map(|key| asked.spec.columns[*column].as_key(key.clone())).collect()))
         });
         Admission(keys.collect())
     }
 
-    fn admits<T: Row>(&self, row: &T) -> bool {
+    fn admits(&self, spec: &TableSpec, row: &dyn AnyRow) -> bool {
         self.0.iter().all(|(column, keys)| {
-            row.key(*column).is_some_and(|value| keys.contains(&T::SPEC.columns[*column].as_key(value)))
+            row.key(*column).is_some_and(|value| keys.contains(&spec.columns[*column].as_key(value)))
         })
     }
 }
 
 /// Rows on their way into a batch: one builder for each wanted column.
-struct Batcher<'a, T: Row> {
-    scan: &'a Scan<T>,
+struct Batcher<'a> {
+    asked: Asked<'a>,
     schema: SchemaRef,
     builders: Vec<(usize, Box<dyn ArrayBuilder>)>,
     rows: usize,
     since: Instant,
 }
 
-impl<'a, T: Row> Batcher<'a, T> {
-    fn new(scan: &'a Scan<T>) -> Self {
-        let columns = &scan.context().columns;
-        let builder = |column: &usize| (*column, value::builder(&T::SPEC.columns[*column].kind, 64));
-        let schema = T::SPEC.schema().project(columns).expect("wanted columns are columns of the table");
+impl<'a> Batcher<'a> {
+    fn new(asked: Asked<'a>) -> Self {
+        let columns = &asked.context.columns;
+        let builder = |column: &usize| (*column, value::builder(&asked.spec.columns[*column].kind, 64));
+        let schema = asked.spec.schema().project(columns).expect("wanted columns are columns of the table");
         let builders = columns.iter().map(builder).collect();
-        Batcher { scan, schema: Arc::new(schema), builders, rows: 0, since: Instant::now() }
+        Batcher { asked, schema: Arc::new(schema), builders, rows: 0, since: Instant::now() }
     }
 
-    fn push(&mut self, row: &T) {
+    fn push(&mut self, row: &dyn AnyRow) {
         if self.rows == 0 {
             self.since = Instant::now();
         }
@@ -165,7 +222,7 @@ impl<'a, T: Row> Batcher<'a, T> {
     }
 
     fn is_due(&self) -> bool {
-        self.rows >= self.scan.context().batch_size || (self.rows % 16 == 1 && self.is_old())
+        self.rows >= self.asked.context.batch_size || (self.rows % 16 == 1 && self.is_old())
     }
 
     fn is_old(&self) -> bool {
@@ -176,25 +233,31 @@ impl<'a, T: Row> Batcher<'a, T> {
         if self.rows == 0 {
             return Ok(None);
         }
-        let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(|(_, builder)| builder.finish()).collect();
-        if self.scan.meter().is_lossy() {
+        // A builder makes room ahead, up to megabytes a column. A batch that is kept must not hold that.
+        let finished = |(_, builder): &mut (usize, Box<dyn ArrayBuilder>)| {
+            let mut array = builder.finish();
+            array.shrink_to_fit();
+            array
+        };
+        let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(finished).collect();
+        if self.asked.context.meter.is_lossy() {
             for ((column, _), array) in self.builders.iter().zip(&arrays) {
-                report_lossy(self.scan, *column, array);
+                report_lossy(self.asked, *column, array);
             }
         }
         let batch = batch(&self.schema, arrays, self.rows)?;
-        self.scan.meter().add_rows(self.rows as u64);
+        self.asked.context.meter.add_rows(self.rows as u64);
         self.rows = 0;
         Ok(Some(batch))
     }
 }
 
 /// Reports the values of a column that show U+FFFD, in a scan that met bytes which are not UTF-8.
-fn report_lossy<T: Row>(scan: &Scan<T>, column: usize, array: &ArrayRef) {
+fn report_lossy(asked: Asked<'_>, column: usize, array: &ArrayRef) {
     let report = |text: &str| {
         if text.contains(char::REPLACEMENT_CHARACTER) {
             let message = format!("`{text}` is not UTF-8: U+FFFD stands for what is not text");
-            scan.report(&T::SPEC.columns[column].name, &Error::Malformed(message));
+            asked.report(&asked.spec.columns[column].name, &Error::Malformed(message));
         }
     };
     let texts = |array: &ArrayRef| {
@@ -210,32 +273,11 @@ fn report_lossy<T: Row>(scan: &Scan<T>, column: usize, array: &ArrayRef) {
     }
 }
 
-/// Takes a place in the scan's limit; `false` when there is none left.
-fn claim<T: Row>(scan: &Scan<T>) -> bool {
-    match scan.context().limit {
-        Some(limit) => scan.context().given.fetch_add(1, Ordering::Relaxed) < limit,
-        None => true,
-    }
-}
-
-/// What becomes of a row after one of its sources was read.
-fn keeps_row<T: Row>(scan: &Scan<T>, source: usize, outcome: Result<()>) -> Result<bool> {
-    match outcome {
-        Ok(()) => Ok(true),
-        Err(Error::Gone(_)) => Ok(false),
-        Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
-        Err(error) => {
-            scan.report(T::SPEC.sources[source].name, &error);
-            Ok(true)
-        }
-    }
-}
-
 /// Runs sources for a row; `false` where it turns out to be gone.
-fn load<T: Load>(scan: &Scan<T>, row: &mut T, sources: &[usize]) -> Result<bool> {
+fn load(asked: Asked<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[usize]) -> Result<bool> {
     for source in sources {
-        let outcome = row.load(*source, scan.env());
-        if !keeps_row(scan, *source, outcome)? {
+        let outcome = table.load(row, *source);
+        if !asked.keeps_row(*source, outcome)? {
             return Ok(false);
         }
     }
@@ -243,32 +285,37 @@ fn load<T: Load>(scan: &Scan<T>, row: &mut T, sources: &[usize]) -> Result<bool>
 }
 
 /// Reads rows that come from blocking calls.
-pub(crate) fn read_rows<T: Load>(
-    scan: &Scan<T>,
-    mut rows: impl Iterator<Item = T>,
+///
+/// `together` is how many rows may be held at a time.
+pub fn read_rows(
+    spec: &TableSpec,
+    context: &ScanContext,
+    rows: &mut dyn Iterator<Item = BoxRow>,
+    table: &dyn Sources,
     together: usize,
     sink: &mut dyn Sink,
 ) -> Result<()> {
-    let course = Course::of(scan);
-    let size = course.chunk(scan).min(together);
+    let asked = Asked { spec, context };
+    let course = Course::of(asked);
+    let size = course.chunk(context).min(together);
     let first = course.steps.first().map_or(&[][..], |step| &step.sources);
-    let mut batcher = Batcher::new(scan);
-    let mut chunk: Vec<T> = Vec::new();
+    let mut batcher = Batcher::new(asked);
+    let mut chunk: Vec<BoxRow> = Vec::new();
     let mut is_over = false;
     while !is_over {
         let since = (size > 1).then(Instant::now);
         while chunk.len() < size {
-            if scan.meter().is_cancelled() {
+            if asked.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             let Some(mut row) = rows.next() else {
                 is_over = true;
                 break;
             };
-            if !course.admission.admits(&row) {
+            if !course.admission.admits(spec, &*row) {
                 continue;
             }
-            if load(scan, &mut row, first)? {
+            if load(asked, table, &mut *row, first)? {
                 chunk.push(row);
             }
             if chunk.len() % 16 == 1 && since.is_some_and(|since| since.elapsed() > PATIENCE) {
@@ -279,24 +326,24 @@ pub(crate) fn read_rows<T: Load>(
             if position > 0 && !step.sources.is_empty() {
                 let mut present = Vec::with_capacity(chunk.len());
                 for mut row in chunk.drain(..) {
-                    if load(scan, &mut row, &step.sources)? {
+                    if load(asked, table, &mut *row, &step.sources)? {
                         present.push(row);
                     }
                 }
                 chunk = present;
             }
-            step.sift::<T, T>(&mut chunk)?;
+            step.sift(spec, &mut chunk)?;
         }
         for mut row in chunk.drain(..) {
-            if !load(scan, &mut row, &course.last)? {
+            if !load(asked, table, &mut *row, &course.last)? {
                 continue;
             }
-            if !claim(scan) {
+            if !asked.claim() {
                 is_over = true;
                 break;
             }
-            batcher.push(&row);
-            let is_satisfied = scan.context().is_satisfied();
+            batcher.push(&*row);
+            let is_satisfied = context.is_satisfied();
             if (batcher.is_due() || is_satisfied)
                 && let Some(batch) = batcher.take()?
                 && !sink.blocking_send(batch)
@@ -319,29 +366,32 @@ pub(crate) fn read_rows<T: Load>(
     if let Some(batch) = batcher.take()? {
         sink.blocking_send(batch);
     }
-    if scan.meter().is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    if asked.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
 /// The rows of a stream, on their way into the driver. A row can be kilobytes: it is moved once.
 ///
 /// A stream in the middle of a call may hold what another scan of the query waits for: a place at the endpoint, a page
 /// that both read. So it is polled whenever the driver waits for anything, until it gives a row or ends.
-struct Source<'a, T> {
-    rows: Pin<Box<dyn Stream<Item = Result<Box<T>>> + Send + 'a>>,
-    state: SourceState<T>,
+struct Source<'a> {
+    rows: RowsOf<'a>,
+    state: SourceState,
 }
 
-enum SourceState<T> {
+/// Rows that a table streams.
+pub type RowsOf<'a> = Pin<Box<dyn Stream<Item = Result<BoxRow>> + Send + 'a>>;
+
+enum SourceState {
     /// It has given its last row to the driver, and does nothing.
     Resting,
     /// It is in the middle of something.
     Busy,
     /// It has a row, or an error, that the driver has not taken yet.
-    Ready(Result<Box<T>>),
+    Ready(Result<BoxRow>),
     Ended,
 }
 
-impl<T> Source<'_, T> {
+impl Source<'_> {
     fn poll(&mut self, context: &mut Context<'_>) {
         self.state = match self.rows.as_mut().poll_next(context) {
             Poll::Ready(Some(row)) => SourceState::Ready(row),
@@ -352,7 +402,7 @@ impl<T> Source<'_, T> {
 
     /// Adds the rows that are ready to `chunk`, `most` at the most; an error ends them and is returned. Waits for the first
     /// one, unless `chunk` has rows.
-    fn poll_gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<Box<T>>, most: usize) -> Poll<Option<Error>> {
+    fn poll_gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<BoxRow>, most: usize) -> Poll<Option<Error>> {
         while chunk.len() < most {
             match std::mem::replace(&mut self.state, SourceState::Resting) {
                 SourceState::Ready(Ok(row)) => chunk.push(row),
@@ -388,48 +438,58 @@ impl<T> Source<'_, T> {
     }
 }
 
-/// Runs sources for rows, several at once; leaves out those that turn out to be gone.
-async fn load_async<T: RowStream>(
-    scan: &Scan<T>,
-    rows: impl IntoIterator<Item = Box<T>>,
-    sources: &[usize],
-    at_once: usize,
-) -> Result<Vec<Box<T>>> {
-    let load = |mut row: Box<T>| async move {
+/// Runs sources for a row; `None` where it turns out to be gone.
+fn load_row<'a>(
+    asked: Asked<'a>,
+    table: &'a dyn AsyncSources,
+    mut row: BoxRow,
+    sources: &'a [usize],
+) -> BoxFuture<'a, Result<Option<BoxRow>>> {
+    Box::pin(async move {
         for source in sources {
-            let outcome = row.load(*source, scan).await;
-            if !keeps_row(scan, *source, outcome)? {
+            let outcome = table.load(&mut *row, *source).await;
+            if !asked.keeps_row(*source, outcome)? {
                 return Ok(None);
             }
         }
         Ok(Some(row))
-    };
-    let loaded: Vec<Option<Box<T>>> = stream::iter(rows.into_iter().map(load)).buffered(at_once).try_collect().await?;
-    if scan.meter().is_cancelled() {
+    })
+}
+
+/// Runs sources for rows, several at once; leaves out those that turn out to be gone.
+async fn load_async(
+    asked: Asked<'_>,
+    table: &dyn AsyncSources,
+    rows: Vec<BoxRow>,
+    sources: &[usize],
+    at_once: usize,
+) -> Result<Vec<BoxRow>> {
+    let loading: Vec<_> = rows.into_iter().map(|row| load_row(asked, table, row, sources)).collect();
+    let loaded: Vec<Option<BoxRow>> = stream::iter(loading).buffered(at_once).try_collect().await?;
+    if asked.is_cancelled() {
         return Err(Error::Cancelled);
     }
     Ok(loaded.into_iter().flatten().collect())
 }
 
-/// Reads one part of a table that streams.
-pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mut sink: Box<dyn Sink>) -> Result<()> {
-    let course = Course::of(scan);
-    let places = scan.context().gate.concurrency().max(1);
-    let mut batcher = Batcher::new(scan);
-    let admission = &course.admission;
-    let admitted = |row: Result<T>| {
-        std::future::ready(match row {
-            Ok(row) => admission.admits(&row).then(|| Ok(Box::new(row))),
-            Err(error) => Some(Err(error)),
-        })
-    };
-    let rows = Box::pin(T::rows(scan, part).filter_map(admitted));
+/// Reads rows that come from asynchronous calls.
+pub async fn read_stream(
+    spec: &TableSpec,
+    context: &ScanContext,
+    rows: RowsOf<'_>,
+    table: &dyn AsyncSources,
+    mut sink: Box<dyn Sink>,
+) -> Result<()> {
+    let asked = Asked { spec, context };
+    let course = Course::of(asked);
+    let places = context.gate.concurrency().max(1);
+    let mut batcher = Batcher::new(asked);
     let mut source = Source { rows, state: SourceState::Resting };
     // Detail calls are made for a few rows at a time, so that the first rows need not wait for the last ones' details.
     let few = 4 * places;
-    let size = match scan.context().limit {
+    let size = match context.limit {
         Some(limit) if course.steps.is_empty() => limit.clamp(1, CHUNK),
-        _ => course.chunk(scan).max(SMALL_CHUNK),
+        _ => course.chunk(context).max(SMALL_CHUNK),
     };
     let cheap = course.steps.iter().take_while(|step| step.sources.is_empty()).count();
     let (cheap, dear) = course.steps.split_at(cheap);
@@ -449,40 +509,41 @@ pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mu
         }
         let failure = gathered.flatten();
         let is_over = chunk.is_empty();
-        if scan.meter().is_cancelled() {
+        if asked.is_cancelled() {
             return Err(Error::Cancelled);
         }
+        chunk.retain(|row| course.admission.admits(spec, &**row));
         for step in cheap {
-            step.sift::<T, Box<T>>(&mut chunk)?;
+            step.sift(spec, &mut chunk)?;
         }
         let mut chunk = chunk.into_iter();
         while chunk.len() > 0 {
             let some = if dear.is_empty() { chunk.len() } else { few };
-            let mut rows: Vec<Box<T>> = chunk.by_ref().take(some).collect();
+            let mut rows: Vec<BoxRow> = chunk.by_ref().take(some).collect();
             for step in dear {
                 if !step.sources.is_empty() {
-                    rows = source.beside(load_async(scan, rows, &step.sources, places)).await?;
+                    rows = source.beside(load_async(asked, table, rows, &step.sources, places)).await?;
                 }
-                step.sift::<T, Box<T>>(&mut rows)?;
+                step.sift(spec, &mut rows)?;
             }
             let mut rows = rows.into_iter();
             while rows.len() > 0 {
                 let loaded = if course.last.is_empty() {
                     rows.by_ref().collect()
                 } else {
-                    let left = scan.context().left().map_or(few, |left| left.clamp(1, few));
-                    let some: Vec<Box<T>> = rows.by_ref().take(left).collect();
-                    source.beside(load_async(scan, some, &course.last, places)).await?
+                    let left = context.left().map_or(few, |left| left.clamp(1, few));
+                    let some: Vec<BoxRow> = rows.by_ref().take(left).collect();
+                    source.beside(load_async(asked, table, some, &course.last, places)).await?
                 };
                 for row in loaded {
-                    if !claim(scan) {
+                    if !asked.claim() {
                         if let Some(batch) = batcher.take()? {
                             sink.send(batch).await;
                         }
                         return Ok(());
                     }
                     batcher.push(&*row);
-                    let is_satisfied = scan.context().is_satisfied();
+                    let is_satisfied = context.is_satisfied();
                     if (batcher.is_due() || is_satisfied)
                         && let Some(batch) = batcher.take()?
                         && !source.beside(sink.send(batch)).await
@@ -500,6 +561,162 @@ pub(crate) async fn read_stream<T: RowStream>(scan: &Scan<T>, part: &T::Part, mu
                 sink.send(batch).await;
             }
             return failure.map_or(Ok(()), Err);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use arrow_array::BooleanArray;
+    use arrow_array::builder::{Int64Builder, StringViewBuilder};
+    use arrow_array::types::Int64Type;
+    use serde_json::json;
+
+    use super::*;
+    use crate::scan::{ColumnConstraint, Constraints};
+    use crate::spec::{ColumnSpec, Kind, SourceSpec};
+
+    /// A table that nobody knows before the program runs: documents of a kind, with details that take a reading.
+    struct Documents {
+        spec: TableSpec,
+        loaded: [AtomicUsize; 2],
+    }
+
+    struct Document(serde_json::Value);
+
+    impl AnyRow for Document {
+        fn append(&self, column: usize, builder: &mut dyn ArrayBuilder) {
+            let builder = builder.as_any_mut();
+            match column {
+                0 => builder.downcast_mut::<Int64Builder>().expect("n").append_option(self.0["n"].as_i64()),
+                1 => {
+                    builder.downcast_mut::<StringViewBuilder>().expect("cheap").append_option(self.0["cheap"].as_str())
+                }
+                _ => builder.downcast_mut::<StringViewBuilder>().expect("dear").append_option(self.0["dear"].as_str()),
+            }
+        }
+
+        fn key(&self, column: usize) -> Option<Scalar> {
+            (column == 0).then(|| self.0["n"].as_i64().map(Scalar::Integer))?
+        }
+    }
+
+    impl Documents {
+        fn new() -> Self {
+            let column = |name: &'static str, kind, source: Option<usize>| {
+                let mut column = ColumnSpec::new(name, kind, "");
+                (column.index, column.source) = (source.is_none(), source);
+                column
+            };
+            let columns = vec![
+                column("n", Kind::BigInt, None),
+                column("cheap", Kind::Text, Some(1)),
+                column("dear", Kind::Text, Some(0)),
+            ];
+            let mut spec = TableSpec::new(format!("kind_{}", 7), "documents", "Documents of a kind.", columns);
+            spec.sources = vec![SourceSpec::new("dear", 100), SourceSpec::new("cheap", 1)].into();
+            Documents { spec, loaded: Default::default() }
+        }
+
+        fn fill(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
+            self.loaded[source].fetch_add(1, Ordering::Relaxed);
+            let row: &mut dyn std::any::Any = row;
+            let Document(document) = row.downcast_mut().expect("its own rows");
+            match (source, document["n"].as_i64()) {
+                (_, Some(4)) => return Err(Error::Gone("4".to_owned())),
+                (0, Some(6)) => return Err(Error::denied("6")),
+                (0, _) => document["dear"] = json!("details"),
+                _ => document["cheap"] = json!(if document["n"].as_i64() < Some(8) { "yes" } else { "no" }),
+            }
+            Ok(())
+        }
+    }
+
+    impl Sources for Documents {
+        fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
+            self.fill(row, source)
+        }
+    }
+
+    impl AsyncSources for Documents {
+        fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>> {
+            Box::pin(std::future::ready(self.fill(row, source)))
+        }
+    }
+
+    #[derive(Debug)]
+    struct Is(usize, &'static str);
+
+    impl RowFilter for Is {
+        fn columns(&self) -> &[usize] {
+            std::slice::from_ref(&self.0)
+        }
+
+        fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray> {
+            Ok(rows.column(0).as_string_view().iter().map(|text| Some(text == Some(self.1))).collect())
+        }
+    }
+
+    struct Channel(std::sync::mpsc::Sender<RecordBatch>);
+
+    impl Sink for Channel {
+        fn blocking_send(&mut self, batch: RecordBatch) -> bool {
+            self.0.send(batch).is_ok()
+        }
+
+        fn send(&mut self, batch: RecordBatch) -> BoxFuture<'_, bool> {
+            Box::pin(std::future::ready(self.0.send(batch).is_ok()))
+        }
+    }
+
+    /// The numbers of the rows, and how often the dear and the cheap source ran, by one driver.
+    fn read(context: &ScanContext, is_stream: bool) -> (Vec<i64>, [usize; 2]) {
+        let table = Documents::new();
+        let (sender, batches) = std::sync::mpsc::channel();
+        let mut documents = (0..10).map(|n| Box::new(Document(json!({"n": n}))) as BoxRow);
+        if is_stream {
+            let rows = Box::pin(stream::iter(documents.map(Ok)));
+            let reading = read_stream(&table.spec, context, rows, &table, Box::new(Channel(sender)));
+            reading.now_or_never().expect("nothing to wait for").expect("it reads");
+        } else {
+            let mut sink = Channel(sender);
+            read_rows(&table.spec, context, &mut documents, &table, CHUNK, &mut sink).expect("it reads");
+        }
+        let numbers = |batch: RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+        (batches.into_iter().flat_map(numbers).collect(), table.loaded.map(AtomicUsize::into_inner))
+    }
+
+    #[test]
+    fn a_table_known_at_run_time_has_sources_conditions_keys_and_limits() {
+        for is_stream in [false, true] {
+            let read = |context: ScanContext| {
+                let (rows, loaded) = read(&context, is_stream);
+                let warnings: Vec<_> = context.query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+                (rows, loaded, warnings)
+            };
+            let all: Vec<i64> = (0..10).collect();
+            assert_eq!(read(ScanContext::new([0])), (all, [0, 0], vec![]), "no source runs that nobody asks for");
+            let denied = vec!["kind_7 (dear): 6: permission denied".to_owned()];
+            assert_eq!(read(ScanContext::new([0, 2])), (vec![0, 1, 2, 3, 5, 6, 7, 8, 9], [10, 0], denied.clone()));
+
+            // The cheap condition comes first, whatever the order in which they were written.
+            let filters: [Arc<dyn RowFilter>; 2] = [Arc::new(Is(2, "details")), Arc::new(Is(1, "yes"))];
+            let asked = ScanContext { filters: filters.into(), ..ScanContext::new([0]) };
+            assert_eq!(read(asked.clone()).0, [0, 1, 2, 3, 5, 7]);
+            let (_, [dear, cheap], warnings) = read(ScanContext { query: ScanContext::new([]).query, ..asked.clone() });
+            assert_eq!((dear, cheap, warnings), (7, 10, denied));
+
+            let keys = ColumnConstraint {
+                keys: Some(Arc::new(vec![Scalar::Integer(3), Scalar::Integer(9)])),
+                ..ColumnConstraint::default()
+            };
+            let constraints = Arc::new(Constraints([(0, keys)].into()));
+            let keyed = ScanContext { constraints, ..ScanContext::new([0, 1]) };
+            assert_eq!(read(keyed), (vec![3, 9], [0, 2], vec![]));
+            let few = ScanContext { limit: Some(3), ..ScanContext::new([0, 1]) };
+            assert_eq!(read(few), (vec![0, 1, 2], [0, 3], vec![]));
         }
     }
 }

@@ -13,7 +13,7 @@ extern crate self as indago_table;
 
 pub mod coverage;
 pub mod diagnostic;
-mod driver;
+pub mod driver;
 pub mod error;
 pub mod json;
 pub mod row;
@@ -28,7 +28,7 @@ pub use coverage::{Completeness, Coverage};
 pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::{Columns, Table};
-pub use row::{Columns, Environment, Load, LoadAsync, Misfit, Part, Row, RowParts, RowStream, Rows};
+pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
     Budget, ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
     ScanContext,
@@ -71,7 +71,8 @@ pub mod derive {
     pub use crate::row::{Load, LoadAsync, Misfit, Row};
     pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
     pub use crate::spec::{
-        Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableSpec, assert_distinct, flattened,
+        Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableParts, TableSpec, assert_distinct,
+        column, flattened, table,
     };
     pub use crate::table::{Blocking, Parted, Streaming, TableRef};
     pub use crate::value::{NoCase, Value};

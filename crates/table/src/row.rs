@@ -1,6 +1,7 @@
 //! What a table implements: [`Rows`] for what blocks, [`RowParts`] for what blocks and falls into parts, [`RowStream`] for
 //! what is fetched page by page.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use arrow_array::builder::ArrayBuilder;
 use futures_core::Stream;
 
 use crate::driver;
+use crate::driver::{AsyncSources, Sources};
 use crate::error::Result;
 use crate::scan::{BoxFuture, Meter, Scalar, Scan};
 use crate::spec::{ColumnSpec, Spec};
@@ -40,6 +42,43 @@ pub trait Row: Default + Send + Sync + 'static {
     /// stands there.
     #[must_use = "what does not fit is reported; see `Scan::fill`"]
     fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
+}
+
+/// A row whatever its type: what the drivers need of it. Each row type is one; so is whatever a table that is known only
+/// at run time makes its rows of.
+pub trait AnyRow: Any + Send + Sync {
+    /// Appends a column's value to the builder of that column.
+    fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
+    /// An indexed column's value as a key.
+    fn key(&self, column: usize) -> Option<Scalar>;
+}
+
+impl<T: Row> AnyRow for T {
+    fn append(&self, column: usize, builder: &mut dyn ArrayBuilder) {
+        Row::append(self, column, builder);
+    }
+
+    fn key(&self, column: usize) -> Option<Scalar> {
+        Row::key(self, column)
+    }
+}
+
+/// A row as what its table made it.
+fn own<T: Row>(row: &mut dyn AnyRow) -> &mut T {
+    let row: &mut dyn Any = row;
+    row.downcast_mut().expect("a table's sources are asked about its own rows")
+}
+
+impl<T: Load> Sources for Scan<T> {
+    fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
+        own::<T>(row).load(source, self.env())
+    }
+}
+
+impl<T: LoadAsync> AsyncSources for Scan<T> {
+    fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>> {
+        own::<T>(row).load(source, self)
+    }
 }
 
 /// A value of a JSON document that its column cannot hold.

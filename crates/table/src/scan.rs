@@ -516,6 +516,11 @@ impl ScanContext {
         self.limit.map(|limit| limit.saturating_sub(self.given.load(Ordering::Relaxed)))
     }
 
+    /// Reports that part of the answer is missing, as [`Scan::report`] does.
+    pub fn report(&self, table: &str, origin: &str, error: &Error) {
+        self.query.report(table, self.slice.as_deref(), origin, error);
+    }
+
     /// The whole name of a slice that a table calls `label`.
     pub fn slice_name(&self, label: &str) -> String {
         match &self.within {
@@ -727,7 +732,7 @@ impl<T: Row> Scan<T> {
     ///
     /// [`Error::Gone`] says nothing; warnings alike are counted, not repeated.
     pub fn report(&self, origin: impl AsRef<str>, error: &Error) {
-        self.context.query.report(&T::SPEC.name, self.context.slice.as_deref(), origin.as_ref(), error);
+        self.context.report(&T::SPEC.name, origin.as_ref(), error);
     }
 
     /// Fills the wanted columns of a row that are paths into a JSON document. What stands there and does not fit is

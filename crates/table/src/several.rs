@@ -1,6 +1,5 @@
 //! One table over several like it: the same one of several machines, with a column that says which.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use arrow_schema::SchemaRef;
 
 use crate::error::Result;
 use crate::scan::{BoxFuture, Constraints, RowFilter, Scalar, ScanContext};
-use crate::spec::{Collation, ColumnSpec, Kind, TableSpec, Text};
+use crate::spec::{ColumnSpec, Kind, TableSpec, Text};
 use crate::table::{Reading, Sink, Slice, Table, TableRef};
 
 /// A table whose rows are those of several tables with the same columns, and whose last column says which one each row
@@ -31,22 +30,13 @@ impl Several {
     /// The table over `parts`, each under its origin; `None` without any.
     pub fn of(column: &'static str, description: &'static str, parts: Vec<(Arc<str>, TableRef)>) -> Option<Self> {
         let mut spec = parts.first()?.1.spec().clone();
-        spec.columns.to_mut().push(ColumnSpec {
-            name: Text::Borrowed(column),
-            kind: Kind::Text,
-            nullable: false,
-            description: Text::Borrowed(description),
-            index: true,
-            slice: true,
-            pattern: false,
-            range: false,
-            hidden: true,
-            added: true,
-            collation: Collation::Binary,
-            source: None,
-            needs: Cow::Borrowed(&[]),
-            path: None,
-        });
+        let mut origin = ColumnSpec::new(column, Kind::Text, description);
+        (origin.nullable, origin.index, origin.slice) = (false, true, true);
+        (origin.hidden, origin.added) = (true, true);
+        spec.columns.to_mut().push(origin);
+        if !spec.identity.is_empty() {
+            spec.identity.to_mut().push(Text::Borrowed(column));
+        }
         let checks_filters = parts.iter().all(|(_, part)| part.checks_filters());
         Some(Several { spec, parts, checks_filters })
     }

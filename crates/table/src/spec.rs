@@ -15,7 +15,10 @@ pub type Text = Cow<'static, str>;
 pub type Spec = LazyLock<TableSpec>;
 
 /// Everything a table says of itself.
+///
+/// A table that is known only at run time starts from [`TableSpec::new`] and sets what applies.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct TableSpec {
     /// Name in SQL.
     pub name: Text,
@@ -41,6 +44,9 @@ pub struct TableSpec {
     pub needs: Cow<'static, [&'static str]>,
     /// Whether one key is cheaper to look up than the whole table is to read.
     pub lookup: Lookup,
+    /// Names of the columns that together tell a row from all others, at all times: `pid` and `start_time`, `uid`, `arn`.
+    /// Empty where nothing does.
+    pub identity: Cow<'static, [Text]>,
 }
 
 /// How costly looking up one key is, against reading the whole table.
@@ -54,7 +60,10 @@ pub enum Lookup {
 }
 
 /// One column.
+///
+/// A column that is known only at run time starts from [`ColumnSpec::new`] and sets what applies.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ColumnSpec {
     /// Name in SQL.
     pub name: Text,
@@ -77,6 +86,8 @@ pub struct ColumnSpec {
     /// osquery's table of the same name does not have it. A bare name in an osquery query means another table's column, or
     /// an alias, before it means this.
     pub added: bool,
+    /// It changes although nothing happened to the row: a counter, a usage, the time of the reading.
+    pub volatile: bool,
     /// How its texts compare.
     pub collation: Collation,
     /// Index into [`TableSpec::sources`]; `None` if it comes with the row.
@@ -118,18 +129,36 @@ impl Collation {
 
 /// A reading that fills one or more columns of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceSpec {
     /// Name of the method that reads it.
     pub name: &'static str,
+    /// What it costs beside the other sources of its table: conditions whose sources cost least are checked first.
+    pub cost: u32,
+}
+
+impl SourceSpec {
+    /// A source of a name, at a cost.
+    pub const fn new(name: &'static str, cost: u32) -> Self {
+        SourceSpec { name, cost }
+    }
 }
 
 /// A query that shows the table's use.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Example {
     /// What it answers.
     pub title: &'static str,
     /// The query.
     pub sql: &'static str,
+}
+
+impl Example {
+    /// A query, with what it answers.
+    pub const fn new(title: &'static str, sql: &'static str) -> Self {
+        Example { title, sql }
+    }
 }
 
 /// Type of a column, as people say it and as Arrow stores it.
@@ -226,6 +255,27 @@ impl Kind {
 }
 
 impl ColumnSpec {
+    /// A plain column, which can be NULL and comes with the row.
+    pub fn new(name: impl Into<Text>, kind: Kind, description: impl Into<Text>) -> Self {
+        ColumnSpec {
+            name: name.into(),
+            kind,
+            nullable: true,
+            description: description.into(),
+            index: false,
+            slice: false,
+            pattern: false,
+            range: false,
+            hidden: false,
+            added: false,
+            volatile: false,
+            collation: Collation::Binary,
+            source: None,
+            needs: Cow::Borrowed(&[]),
+            path: None,
+        }
+    }
+
     /// A value of the column as its keys have it: without upper case where the column's comparisons ignore case.
     pub fn as_key(&self, value: Scalar) -> Scalar {
         match (self.collation, value) {
@@ -239,6 +289,31 @@ impl ColumnSpec {
 }
 
 impl TableSpec {
+    /// A table of these columns that can be read whole.
+    pub fn new(
+        name: impl Into<Text>,
+        environment: impl Into<Text>,
+        description: impl Into<Text>,
+        columns: Vec<ColumnSpec>,
+    ) -> Self {
+        let name = name.into();
+        TableSpec {
+            reads: name.clone(),
+            name,
+            environment: environment.into(),
+            description: description.into(),
+            columns: Cow::Owned(columns),
+            sources: Cow::Borrowed(&[]),
+            require_any: Cow::Borrowed(&[]),
+            examples: Cow::Borrowed(&[]),
+            platforms: Cow::Borrowed(&[]),
+            typical_rows: 1000,
+            needs: Cow::Borrowed(&[]),
+            lookup: Lookup::default(),
+            identity: Cow::Borrowed(&[]),
+        }
+    }
+
     /// The Arrow schema, hidden columns included, in column order.
     pub fn schema(&self) -> SchemaRef {
         let fields = self.columns.iter().map(|column| {
@@ -278,6 +353,87 @@ impl TableSpec {
         } else {
             None
         }
+    }
+}
+
+/// A column as the derive macro writes it.
+#[doc(hidden)]
+#[expect(clippy::too_many_arguments, reason = "the derive macro counts them")]
+pub const fn column(
+    name: &'static str,
+    kind: Kind,
+    nullable: bool,
+    description: &'static str,
+    index: bool,
+    slice: bool,
+    pattern: bool,
+    range: bool,
+    hidden: bool,
+    added: bool,
+    volatile: bool,
+    collation: Collation,
+    source: Option<usize>,
+    needs: &'static [&'static str],
+    path: Option<&'static str>,
+) -> ColumnSpec {
+    ColumnSpec {
+        name: Cow::Borrowed(name),
+        kind,
+        nullable,
+        description: Cow::Borrowed(description),
+        index,
+        slice,
+        pattern,
+        range,
+        hidden,
+        added,
+        volatile,
+        collation,
+        source,
+        needs: Cow::Borrowed(needs),
+        path: match path {
+            Some(path) => Some(Cow::Borrowed(path)),
+            None => None,
+        },
+    }
+}
+
+/// A table as the derive macro writes it.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct TableParts {
+    pub name: &'static str,
+    pub environment: &'static str,
+    pub description: &'static str,
+    pub columns: Cow<'static, [ColumnSpec]>,
+    pub sources: &'static [SourceSpec],
+    pub require_any: &'static [usize],
+    pub examples: &'static [Example],
+    pub platforms: &'static [&'static str],
+    pub reads: &'static str,
+    pub typical_rows: u64,
+    pub needs: &'static [&'static str],
+    pub lookup: Lookup,
+    pub identity: &'static [Text],
+}
+
+/// Makes a table of what the derive macro wrote.
+#[doc(hidden)]
+pub fn table(parts: TableParts) -> TableSpec {
+    TableSpec {
+        name: parts.name.into(),
+        environment: parts.environment.into(),
+        description: parts.description.into(),
+        columns: parts.columns,
+        sources: Cow::Borrowed(parts.sources),
+        require_any: Cow::Borrowed(parts.require_any),
+        examples: Cow::Borrowed(parts.examples),
+        platforms: Cow::Borrowed(parts.platforms),
+        reads: parts.reads.into(),
+        typical_rows: parts.typical_rows,
+        needs: Cow::Borrowed(parts.needs),
+        lookup: parts.lookup,
+        identity: Cow::Borrowed(parts.identity),
     }
 }
 

@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use futures_util::TryStreamExt;
 
-use crate::driver;
+use crate::driver::{self, BoxRow};
 use crate::error::Result;
-use crate::row::{Part, Row, RowParts, RowStream, Rows};
+use crate::row::{Load, Part, Row, RowParts, RowStream, Rows};
 use crate::scan::{BoxFuture, Scan, ScanContext};
 use crate::spec::{ColumnSpec, TableSpec};
 
@@ -153,6 +154,30 @@ over_rows!(Blocking);
 over_rows!(Parted);
 over_rows!(Streaming);
 
+/// Hands the rows of a row type to the driver.
+fn read_rows<T: Load>(
+    scan: &Scan<T>,
+    rows: impl Iterator<Item = T>,
+    together: usize,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    let mut rows = rows.map(|row| Box::new(row) as BoxRow);
+    driver::read_rows(T::SPEC, scan.context(), &mut rows, scan, together, sink)
+}
+
+/// Hands the stream of a row type to the driver.
+fn read_stream<'a, T: RowStream>(
+    scan: &'a Scan<T>,
+    part: &'a T::Part,
+    sink: Box<dyn Sink>,
+) -> BoxFuture<'a, Result<()>> {
+    fn boxed<T: Row>(row: T) -> BoxRow {
+        Box::new(row)
+    }
+    let rows = Box::pin(T::rows(scan, part).map_ok(boxed::<T>));
+    Box::pin(driver::read_stream(T::SPEC, scan.context(), rows, scan, sink))
+}
+
 impl<T: Rows> Table for Blocking<T> {
     fn spec(&self) -> &TableSpec {
         T::SPEC
@@ -160,7 +185,7 @@ impl<T: Rows> Table for Blocking<T> {
 
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
         let scan = Scan::<T>::new(context.clone(), &self.env).in_slice("");
-        let read = move |sink: &mut dyn Sink| driver::read_rows(&scan, T::rows(&scan)?, T::TOGETHER, sink);
+        let read = move |sink: &mut dyn Sink| read_rows(&scan, T::rows(&scan)?, T::TOGETHER, sink);
         Ok(vec![Slice::new(context.slice_name(""), Reading::Blocking(Box::new(read)))])
     }
 
@@ -183,10 +208,9 @@ impl<T: RowParts> Table for Parted<T> {
                 }
                 let part_scan = scan.in_slice(&part.to_string());
                 let (label, known) = Slice::described::<T>(scan.context(), &part);
-                let read = move |sink: &mut dyn Sink| {
-                    driver::read_rows(&part_scan, T::rows(&part_scan, part)?, driver::CHUNK, sink)
-                };
-                if !found(Slice { label, known, reading: Reading::Blocking(Box::new(read)) }) {
+                let rows =
+                    move |sink: &mut dyn Sink| read_rows(&part_scan, T::rows(&part_scan, part)?, driver::CHUNK, sink);
+                if !found(Slice { label, known, reading: Reading::Blocking(Box::new(rows)) }) {
                     break;
                 }
             }
@@ -210,7 +234,7 @@ impl<T: RowStream> Table for Streaming<T> {
         let slice = |part: T::Part| {
             let part_scan = scan.in_slice(&part.to_string());
             let (label, known) = Slice::described::<T>(context, &part);
-            let read = move |sink| Box::pin(async move { driver::read_stream(&part_scan, &part, sink).await }) as _;
+            let read = move |sink| Box::pin(async move { read_stream(&part_scan, &part, sink).await }) as _;
             Slice { label, known, reading: Reading::Async(Box::new(read)) }
         };
         let mut slices = Vec::new();

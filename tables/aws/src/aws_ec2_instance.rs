@@ -20,7 +20,7 @@ use crate::source::ec2;
 /// `private_dns_name` and `instance_id` lead here from the nodes of a Kubernetes cluster, and
 /// `iam_instance_profile_arn` from here to `aws_iam_instance_profile` and on to the role.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_ec2_instance", env = Aws, stream, rows = 200, needs("ec2:DescribeInstances"))]
+#[table(name = "aws_ec2_instance", env = Aws, stream, rows = 200, needs("ec2:DescribeInstances"), identity(arn))]
 #[example(
     "Running instances that anybody on the internet may reach.",
     "SELECT instance_id, public_ip_address FROM aws_ec2_instance \

@@ -16,7 +16,7 @@ use crate::source::{iam, policy};
 /// account's own policies come from `iam:GetAccountAuthorizationDetails` in a few calls where that is allowed; each
 /// other document is a call of its own.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_iam_policy", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"))]
+#[table(name = "aws_iam_policy", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"), identity(account_id, arn))]
 #[example("The account's own policies.", "SELECT name, arn, policy FROM aws_iam_policy WHERE NOT is_aws_managed")]
 #[example(
     "Which policies allow everything?",

@@ -16,7 +16,7 @@ use crate::source::{iam, policy};
 /// `iam:GetAccountAuthorizationDetails` in a few calls where that is allowed; otherwise, and for roles asked for by
 /// name or ARN, each has its own call.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_iam_role", env = Aws, stream, rows = 200, needs("iam:ListRoles"))]
+#[table(name = "aws_iam_role", env = Aws, stream, rows = 200, needs("iam:ListRoles"), identity(arn))]
 #[example(
     "Which roles can be assumed by anybody?",
     "SELECT name FROM aws_iam_role WHERE assume_role_policy_std LIKE '%{\"AWS\":[\"*\"]}%'"
@@ -51,10 +51,10 @@ pub struct Role {
     #[column(source = details, needs = "iam:GetRole")]
     permissions_boundary_type: Option<String>,
     /// When it was last used, within the last 400 days; NULL where it was not.
-    #[column(source = details, needs = "iam:GetRole")]
+    #[column(volatile, source = details, needs = "iam:GetRole")]
     role_last_used_date: Option<Timestamp>,
     /// The region in which it was last used.
-    #[column(source = details, needs = "iam:GetRole")]
+    #[column(volatile, source = details, needs = "iam:GetRole")]
     role_last_used_region: Option<String>,
     /// Tags as AWS lists them.
     #[column(source = details, needs = "iam:GetRole")]

@@ -15,7 +15,7 @@ use crate::source::{iam, policy};
 /// Groups, policies, tags and boundaries of all users come from `iam:GetAccountAuthorizationDetails` in a few calls
 /// where that is allowed; otherwise, and for users asked for by name, each has its own call.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_iam_user", env = Aws, stream, rows = 100, needs("iam:ListUsers"))]
+#[table(name = "aws_iam_user", env = Aws, stream, rows = 100, needs("iam:ListUsers"), identity(arn))]
 #[example(
     "Users who can sign in without a second factor.",
     "SELECT name FROM aws_iam_user WHERE login_profile IS NOT NULL AND NOT mfa_enabled"
@@ -38,6 +38,7 @@ pub struct User {
     /// When it was made.
     create_date: Timestamp,
     /// When its password was last used to sign in; NULL where it never was, or there is none.
+    #[column(volatile)]
     password_last_used: Option<Timestamp>,
     /// ARN of the policy that bounds its permissions; NULL without a boundary.
     #[column(source = details, needs = "iam:GetUser")]

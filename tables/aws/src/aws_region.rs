@@ -10,7 +10,7 @@ use crate::source::ec2;
 
 /// Regions of each account, those included that it has not enabled.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_region", env = Aws, stream, rows = 30, needs("ec2:DescribeRegions"))]
+#[table(name = "aws_region", env = Aws, stream, rows = 30, needs("ec2:DescribeRegions"), identity(account_id, name))]
 #[example(
     "Which regions could somebody run something in?",
     "SELECT name FROM aws_region WHERE opt_in_status <> 'not-opted-in'"

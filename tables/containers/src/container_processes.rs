@@ -11,7 +11,7 @@ use crate::source::cgroup;
 /// down, and it finds containers that a runtime no longer lists. Processes outside containers have no row. A runtime
 /// started inside a container with a cgroup namespace of its own sees only paths below its own cgroup.
 #[derive(Debug, Default, Table)]
-#[table(name = "container_processes", env = Containers, platforms("linux"), rows = 200)]
+#[table(name = "container_processes", env = Containers, platforms("linux"), rows = 200, identity(pid, container_id))]
 #[example(
     "Containers with the number of their processes.",
     "SELECT container_id, count(*) AS processes FROM container_processes GROUP BY container_id"

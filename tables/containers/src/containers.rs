@@ -23,7 +23,7 @@ use crate::source::{blocking, cgroup};
 /// One call a runtime (or namespace) lists the containers. What an engine with Docker's API tells only container by
 /// container, such as `pid` or `environment`, costs it one more call for each row.
 #[derive(Debug, Default, Table)]
-#[table(name = "containers", env = Containers, stream, reads = "docker", rows = 50)]
+#[table(name = "containers", env = Containers, stream, reads = "docker", rows = 50, identity(endpoint, id))]
 #[example(
     "Running containers with their images.",
     "SELECT runtime, name, image FROM containers WHERE state = 'running'"

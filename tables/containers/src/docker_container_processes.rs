@@ -15,7 +15,7 @@ use crate::source::{blocking, cgroup};
 /// it has no word for NULL. Containers that do not run have no rows. Where the engine is down or may not be asked, join
 /// `container_processes` to `processes` instead.
 #[derive(Debug, Default, Table)]
-#[table(name = "docker_container_processes", env = Containers, stream, reads = "docker", rows = 10)]
+#[table(name = "docker_container_processes", env = Containers, stream, reads = "docker", rows = 10, identity(endpoint, id, pid, start_time))]
 #[example(
     "Processes of every running container, by container.",
     "SELECT c.name, p.pid, p.cmdline FROM docker_containers c JOIN docker_container_processes p ON p.id = c.id"
@@ -32,6 +32,7 @@ pub struct DockerContainerProcess {
     /// Command with its arguments.
     cmdline: Option<String>,
     /// State of the process: one letter, as `ps` writes it.
+    #[column(volatile)]
     state: Option<String>,
     /// Real user ID; NULL on Podman.
     uid: Option<i64>,
@@ -48,8 +49,10 @@ pub struct DockerContainerProcess {
     /// Memory that cannot be paged out, in bytes; always 0, since Linux does not count it.
     wired_size: i64,
     /// Resident memory, in bytes.
+    #[column(volatile)]
     resident_size: Option<i64>,
     /// Virtual memory, in bytes.
+    #[column(volatile)]
     total_size: Option<i64>,
     /// When the process started, in seconds since 1970.
     start_time: Option<i64>,
@@ -65,10 +68,13 @@ pub struct DockerContainerProcess {
     /// the host's process ID namespace.
     user: Option<String>,
     /// Processor time used, as `[days-]hours:minutes:seconds`.
+    #[column(volatile)]
     time: Option<String>,
     /// Processor time over the time since the process started, in per cent.
+    #[column(volatile)]
     cpu: Option<f64>,
     /// Resident memory over the host's memory, in per cent; NULL on Podman.
+    #[column(volatile)]
     mem: Option<f64>,
     /// Address of the engine that the container belongs to.
     #[column(added, slice)]

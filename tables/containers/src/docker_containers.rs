@@ -12,7 +12,7 @@ use crate::source::{blocking, cgroup};
 /// One call lists them all; the columns from `pid` on cost one more call a container. Table `containers` has those of
 /// containerd too.
 #[derive(Debug, Default, Table)]
-#[table(name = "docker_containers", env = Containers, stream, reads = "docker", rows = 50)]
+#[table(name = "docker_containers", env = Containers, stream, reads = "docker", rows = 50, identity(endpoint, id))]
 #[example("Running containers.", "SELECT name, image, status FROM docker_containers WHERE state = 'running'")]
 #[example(
     "Privileged containers and their processes on the host.",
@@ -39,7 +39,7 @@ pub struct DockerContainer {
     #[column(path = "State")]
     state: Option<String>,
     /// State with its duration, for people: `Up 3 hours`.
-    #[column(path = "Status")]
+    #[column(volatile, path = "Status")]
     status: Option<String>,
     /// Process ID of the first process, as the engine's host sees it; 0 if the container does not run.
     #[column(source = details)]

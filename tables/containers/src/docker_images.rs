@@ -10,7 +10,7 @@ use crate::source::docker;
 ///
 /// Images of containerd are not among them.
 #[derive(Debug, Default, Table)]
-#[table(name = "docker_images", env = Containers, stream, reads = "docker", rows = 50)]
+#[table(name = "docker_images", env = Containers, stream, reads = "docker", rows = 50, identity(endpoint, id))]
 #[example("The largest images.", "SELECT tags, size_bytes FROM docker_images ORDER BY size_bytes DESC LIMIT 5")]
 pub struct DockerImage {
     /// Image ID: the SHA-256 digest of its configuration, in hexadecimal digits.

@@ -18,7 +18,7 @@ use crate::{Git, places};
 /// first parent. Moved files are found by git's own rules (`git log -M`: half of the content is enough). Whether a file
 /// is binary is told by its content, not by `.gitattributes`.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_commit_files", env = Git, parts, rows = 60000)]
+#[table(name = "git_commit_files", env = Git, parts, rows = 60000, identity(repo, hash, parent_hash, path))]
 #[example(
     "What the commit that is checked out has changed.",
     "SELECT f.path, f.status, f.additions, f.deletions FROM git_repositories r \

@@ -21,7 +21,7 @@ use crate::{Git, places};
 /// `git log --all` shows them, newest first. A commit asked for by its `hash` is found even if nothing leads to it any
 /// more. Where a shallow clone ends, commits have no parents. Replaced and grafted history is shown as it was made.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_commits", env = Git, parts, rows = 20000)]
+#[table(name = "git_commits", env = Git, parts, rows = 20000, identity(repo, hash))]
 #[example(
     "The latest commits of the branch that is checked out.",
     "SELECT hash, author_name, author_date, summary FROM git_commits WHERE ref = 'HEAD' ORDER BY author_date DESC LIMIT 5"

@@ -15,7 +15,7 @@ use crate::{Git, places};
 
 /// Branches, tags, remote branches, notes, stashes: the names that a repository has for its objects.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_refs", env = Git, parts, rows = 200)]
+#[table(name = "git_refs", env = Git, parts, rows = 200, identity(repo, full_name))]
 #[example(
     "Branches, latest first.",
     "SELECT name, commit_hash, commit_date FROM git_refs WHERE type = 'branch' ORDER BY commit_date DESC LIMIT 10"

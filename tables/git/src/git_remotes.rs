@@ -13,7 +13,7 @@ use crate::{Git, places};
 /// As the repository's own configuration says; the reader's `insteadOf` rules are not applied. Addresses are shown whole,
 /// with passwords and tokens that somebody may have put into them.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_remotes", env = Git, parts, rows = 10)]
+#[table(name = "git_remotes", env = Git, parts, rows = 10, identity(repo, name))]
 #[example("Remotes and their addresses.", "SELECT repo, name, url, push_url FROM git_remotes")]
 pub struct Remote {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.

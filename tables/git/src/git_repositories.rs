@@ -16,7 +16,7 @@ use crate::{Git, git_remotes, places};
 /// Linked working trees and submodules are rows of their own; the former share their commits and refs with the repository
 /// that has the same `common_dir`.
 #[derive(Debug, Default, Table)]
-#[table(name = "git_repositories", env = Git, parts, rows = 20)]
+#[table(name = "git_repositories", env = Git, parts, rows = 20, identity(repo))]
 #[example(
     "Repositories and what is checked out.",
     "SELECT repo, head_ref, head_hash, remote_url FROM git_repositories"

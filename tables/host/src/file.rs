@@ -18,7 +18,7 @@ use crate::source::paths::{Asked, Entry, Report};
 /// `symlink_target_path` are about what it points to, or about the link itself if that is missing. A name that is
 /// not UTF-8 shows U+FFFD for each wrong byte, with a warning, and is found by what it shows.
 #[derive(Debug, Default, Table)]
-#[table(name = "file", platforms("linux"), require_any(path, directory))]
+#[table(name = "file", platforms("linux"), require_any(path, directory), identity(path))]
 #[example("One file.", "SELECT path, size, mode, uid FROM file WHERE path = '/etc/passwd'")]
 #[example(
     "Programs that run with their owner's rights.",
@@ -59,7 +59,7 @@ pub struct File {
     #[column(source = stat)]
     block_size: Option<i64>,
     /// Last access, in seconds since 1970.
-    #[column(source = stat)]
+    #[column(volatile, source = stat)]
     atime: Option<i64>,
     /// Last change of content, in seconds since 1970.
     #[column(source = stat)]

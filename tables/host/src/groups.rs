@@ -7,7 +7,7 @@ use crate::source::namespace::places;
 
 /// Local groups of the host, as `/etc/group` lists them.
 #[derive(Debug, Default, Table)]
-#[table(name = "groups", platforms("linux"), rows = 60, whole_source)]
+#[table(name = "groups", platforms("linux"), rows = 60, whole_source, identity(gid, groupname))]
 #[example(
     "Who may administer this host through a group.",
     "SELECT groupname, members FROM groups WHERE groupname IN ('sudo', 'wheel', 'docker')"

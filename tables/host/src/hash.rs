@@ -14,7 +14,7 @@ use crate::source::paths::{Asked, Entry, Report};
 /// regular files have rows, links to them included. However many checksums are wanted, a file is read once, in small
 /// pieces; a query that is cancelled stops between two of them.
 #[derive(Debug, Default, Table)]
-#[table(name = "hash", platforms("linux"), require_any(path, directory))]
+#[table(name = "hash", platforms("linux"), require_any(path, directory), identity(path))]
 #[example("One file.", "SELECT path, sha256 FROM hash WHERE path = '/etc/passwd'")]
 #[example(
     "The programs that run, with their checksums.",

@@ -8,7 +8,7 @@ use crate::source::netlink::{self, InterfaceAddress as Found};
 
 /// IPv4 and IPv6 addresses of the network interfaces, in the network namespace of the caller.
 #[derive(Debug, Default, Table)]
-#[table(name = "interface_addresses", platforms("linux"), rows = 10)]
+#[table(name = "interface_addresses", platforms("linux"), rows = 10, identity(interface, address))]
 #[example(
     "Addresses by which this host can be reached.",
     "SELECT interface, address, mask FROM interface_addresses WHERE interface <> 'lo'"

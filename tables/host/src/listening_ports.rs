@@ -9,7 +9,13 @@ use crate::source::sockets::{OpenSocket, Sockets};
 /// These are TCP sockets that listen, UDP and raw sockets without a peer, and unix sockets with a path that take
 /// connections or messages.
 #[derive(Debug, Default, Table)]
-#[table(name = "listening_ports", platforms("linux"), rows = 50, needs("CAP_SYS_PTRACE"))]
+#[table(
+    name = "listening_ports",
+    platforms("linux"),
+    rows = 50,
+    needs("CAP_SYS_PTRACE"),
+    identity(pid, fd, net_namespace)
+)]
 #[example(
     "Programs that can be reached from other machines.",
     "SELECT DISTINCT processes.name, listening_ports.port, listening_ports.address FROM listening_ports JOIN processes USING (pid) WHERE listening_ports.family IN (2, 10) AND listening_ports.address NOT IN ('127.0.0.1', '::1')"

@@ -15,7 +15,7 @@ use crate::source::procfs::{note_lossy, number, required, text};
 /// process that does not answer within a second leaves those columns NULL, and is not asked again before it answers;
 /// an automounter is not asked at all, because asking would mount.
 #[derive(Debug, Default, Table)]
-#[table(name = "mounts", platforms("linux"), rows = 30)]
+#[table(name = "mounts", platforms("linux"), rows = 30, identity(path, device, mount_id))]
 #[example(
     "File systems that run full.",
     "SELECT path, blocks_available * 100 / blocks AS percent_left FROM mounts WHERE blocks > 0 ORDER BY percent_left LIMIT 5"
@@ -41,16 +41,16 @@ pub struct Mount {
     #[column(source = room)]
     blocks: Option<i64>,
     /// Number of free blocks.
-    #[column(source = room)]
+    #[column(volatile, source = room)]
     blocks_free: Option<i64>,
     /// Number of free blocks that are not kept for root.
-    #[column(source = room)]
+    #[column(volatile, source = room)]
     blocks_available: Option<i64>,
     /// Number of inodes; 0 where the file system does not count them.
     #[column(source = room)]
     inodes: Option<i64>,
     /// Number of free inodes.
-    #[column(source = room)]
+    #[column(volatile, source = room)]
     inodes_free: Option<i64>,
     /// Options, with commas between.
     flags: String,

@@ -8,7 +8,7 @@ use crate::source::procfs::{self, PTRACE};
 ///
 /// A process that changes its environment later does not show it here.
 #[derive(Debug, Default, Table)]
-#[table(name = "process_envs", platforms("linux"), rows = 5000, needs("CAP_SYS_PTRACE"))]
+#[table(name = "process_envs", platforms("linux"), rows = 5000, needs("CAP_SYS_PTRACE"), identity(pid, key))]
 #[example(
     "Processes that load a library before all others.",
     "SELECT pid, value FROM process_envs WHERE key = 'LD_PRELOAD'"

@@ -7,7 +7,7 @@ use crate::source::procfs;
 
 /// The kernel namespaces of each process, each by its inode number: processes with the same number share it.
 #[derive(Debug, Default, Table)]
-#[table(name = "process_namespaces", platforms("linux"), rows = 300)]
+#[table(name = "process_namespaces", platforms("linux"), rows = 300, identity(pid))]
 #[example(
     "Processes in a network of their own.",
     "SELECT net_namespace, count(*) AS processes FROM process_namespaces GROUP BY net_namespace ORDER BY processes DESC"

@@ -9,7 +9,7 @@ use crate::source::procfs::{self, PTRACE, number};
 
 /// Files that processes hold open, devices included. Sockets have `process_open_sockets`.
 #[derive(Debug, Default, Table)]
-#[table(name = "process_open_files", platforms("linux"), rows = 2000, needs("CAP_SYS_PTRACE"))]
+#[table(name = "process_open_files", platforms("linux"), rows = 2000, needs("CAP_SYS_PTRACE"), identity(pid, fd))]
 #[example(
     "Deleted files that still take up space.",
     "SELECT pid, fd, path FROM process_open_files WHERE path LIKE '% (deleted)'"
@@ -26,7 +26,7 @@ pub struct ProcessOpenFile {
     #[column(added, source = details, needs = "CAP_SYS_PTRACE")]
     access: Option<String>,
     /// Position of the next read or write, in bytes.
-    #[column(added, source = details, needs = "CAP_SYS_PTRACE")]
+    #[column(volatile, added, source = details, needs = "CAP_SYS_PTRACE")]
     offset: Option<i64>,
     /// The files of the process, which its rows share.
     #[column(skip)]

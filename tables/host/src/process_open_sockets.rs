@@ -9,7 +9,13 @@ use crate::source::sockets::{OpenSocket, Sockets};
 /// A socket that several descriptors hold has a row for each; one that none holds, as after a connection was closed,
 /// has one row with `pid` -1. Sockets of processes that the caller may not look into show up with -1 as well.
 #[derive(Debug, Default, Table)]
-#[table(name = "process_open_sockets", platforms("linux"), rows = 500, needs("CAP_SYS_PTRACE"))]
+#[table(
+    name = "process_open_sockets",
+    platforms("linux"),
+    rows = 500,
+    needs("CAP_SYS_PTRACE"),
+    identity(pid, fd, net_namespace)
+)]
 #[example(
     "Connections to other machines, by process.",
     "SELECT pid, remote_address, remote_port FROM process_open_sockets WHERE state = 'ESTABLISHED' AND remote_address NOT IN ('127.0.0.1', '::1')"

@@ -17,7 +17,7 @@ use crate::source::procfs::{self, PTRACE};
 /// files of a row are of one process, even if its ID is given to another one meanwhile. A process that exits while it
 /// is read gives no row; what the caller may not read of a process is NULL.
 #[derive(Debug, Default, Table)]
-#[table(name = "processes", platforms("linux"), rows = 300)]
+#[table(name = "processes", platforms("linux"), rows = 300, identity(pid, start_time))]
 #[example(
     "What runs, and how much memory it holds.",
     "SELECT pid, name, resident_size FROM processes ORDER BY resident_size DESC LIMIT 10"
@@ -45,7 +45,7 @@ pub struct Process {
     cmdline: Option<String>,
     /// State as one letter: R runs, S sleeps, D waits for a device, T is stopped, t is being traced, Z is a zombie, I
     /// is an idle kernel thread.
-    #[column(source = stat_or_status)]
+    #[column(volatile, source = stat_or_status)]
     state: Option<String>,
     /// Working directory.
     #[column(source = working_directory, needs = "CAP_SYS_PTRACE")]
@@ -78,22 +78,22 @@ pub struct Process {
     /// Memory that cannot be paged out, in bytes; Linux does not count it and the value is always 0.
     wired_size: i64,
     /// Memory resident in RAM, in bytes.
-    #[column(source = status)]
+    #[column(volatile, source = status)]
     resident_size: Option<i64>,
     /// Virtual memory, in bytes.
-    #[column(source = status)]
+    #[column(volatile, source = status)]
     total_size: Option<i64>,
     /// Processor time in user mode, in milliseconds.
-    #[column(source = stat)]
+    #[column(volatile, source = stat)]
     user_time: Option<i64>,
     /// Processor time in the kernel, in milliseconds.
-    #[column(source = stat)]
+    #[column(volatile, source = stat)]
     system_time: Option<i64>,
     /// Bytes that were fetched from storage.
-    #[column(source = io, needs = "CAP_SYS_PTRACE")]
+    #[column(volatile, source = io, needs = "CAP_SYS_PTRACE")]
     disk_bytes_read: Option<i64>,
     /// Bytes that were sent to storage.
-    #[column(source = io, needs = "CAP_SYS_PTRACE")]
+    #[column(volatile, source = io, needs = "CAP_SYS_PTRACE")]
     disk_bytes_written: Option<i64>,
     /// Start time, in seconds since 1970.
     #[column(source = stat)]

@@ -10,7 +10,7 @@ use crate::source::{kernel, processors};
 ///
 /// What the firmware tells is NULL where there is none to ask, as in many virtual machines.
 #[derive(Debug, Default, Table)]
-#[table(name = "system_info", platforms("linux"), rows = 1)]
+#[table(name = "system_info", platforms("linux"), rows = 1, identity(uuid))]
 #[example(
     "The size of this machine.",
     "SELECT hostname, cpu_brand, cpu_logical_cores, physical_memory FROM system_info"

@@ -11,18 +11,25 @@ use crate::source::kernel;
 #[example("Now.", "SELECT unix_time, iso_8601 FROM time")]
 pub struct Time {
     /// Day of the week, in English.
+    #[column(volatile)]
     weekday: String,
     /// Year.
+    #[column(volatile)]
     year: i64,
     /// Month, from 1.
+    #[column(volatile)]
     month: i64,
     /// Day of the month, from 1.
+    #[column(volatile)]
     day: i64,
     /// Hour, 0 to 23.
+    #[column(volatile)]
     hour: i64,
     /// Minute.
+    #[column(volatile)]
     minutes: i64,
     /// Second.
+    #[column(volatile)]
     seconds: i64,
     /// Time zone of the other columns: always UTC.
     timezone: String,
@@ -30,18 +37,22 @@ pub struct Time {
     #[column(source = zone)]
     local_timezone: Option<String>,
     /// Seconds since 1970.
+    #[column(volatile)]
     unix_time: i64,
     /// Date and time for people, as in `Tue Sep 30 17:37:30 2014 UTC`.
+    #[column(volatile)]
     timestamp: String,
     /// Date and time as in `2014-09-30T17:37:30Z`.
+    #[column(volatile)]
     datetime: String,
     /// The same as `datetime`.
+    #[column(volatile)]
     iso_8601: String,
     /// The same as `datetime`.
-    #[column(added, hidden)]
+    #[column(volatile, added, hidden)]
     date_time: String,
     /// The moment, to the microsecond.
-    #[column(added)]
+    #[column(volatile, added)]
     moment: Timestamp,
 }
 

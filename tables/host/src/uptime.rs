@@ -10,14 +10,19 @@ use crate::source::procfs::{number, required};
 #[example("Days since the last start.", "SELECT days FROM uptime")]
 pub struct Uptime {
     /// Whole days.
+    #[column(volatile)]
     days: i64,
     /// Hours beyond the days.
+    #[column(volatile)]
     hours: i64,
     /// Minutes beyond the hours.
+    #[column(volatile)]
     minutes: i64,
     /// Seconds beyond the minutes.
+    #[column(volatile)]
     seconds: i64,
     /// All of it, in seconds.
+    #[column(volatile)]
     total_seconds: i64,
 }
 

@@ -9,7 +9,7 @@ use crate::source::namespace::places;
 ///
 /// Accounts are those of `/etc/passwd`; with `include_remote = 1` the name services are asked as well (LDAP, SSSD).
 #[derive(Debug, Default, Table)]
-#[table(name = "users", platforms("linux"), rows = 40, whole_source)]
+#[table(name = "users", platforms("linux"), rows = 40, whole_source, identity(uid, username))]
 #[example(
     "Accounts that can log in.",
     "SELECT uid, username, directory, shell FROM users WHERE shell NOT LIKE '%nologin' AND shell NOT LIKE '%false'"

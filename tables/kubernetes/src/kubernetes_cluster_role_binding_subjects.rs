@@ -15,7 +15,8 @@ use crate::resource::{Api, Key, Resource, each, listed};
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_cluster_role_binding_subjects", env = Kubernetes, stream,
-    reads = "clusterrolebindings", rows = 200, needs("list clusterrolebindings")
+    reads = "clusterrolebindings", rows = 200, needs("list clusterrolebindings"),
+    identity(uid, subject_kind, subject_namespace, subject_name)
 )]
 #[example(
     "Cluster administrators.",

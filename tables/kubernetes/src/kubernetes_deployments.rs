@@ -14,7 +14,8 @@ use crate::resource::{Api, Key, Resource, listed};
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_deployments", env = Kubernetes, stream,
-    reads = "deployments", rows = 200, needs("list deployments")
+    reads = "deployments", rows = 200, needs("list deployments"),
+    identity(uid)
 )]
 #[example(
     "Deployments that lack pods.",

@@ -13,7 +13,8 @@ use crate::resource::{Api, Key, Resource, listed};
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_namespaces", env = Kubernetes, stream,
-    reads = "namespaces", rows = 50, needs("list namespaces")
+    reads = "namespaces", rows = 50, needs("list namespaces"),
+    identity(uid)
 )]
 #[example(
     "Namespaces that are being deleted.",

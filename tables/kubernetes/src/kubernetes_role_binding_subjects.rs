@@ -15,7 +15,8 @@ use crate::resource::{Api, Key, Resource, each, listed};
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_role_binding_subjects", env = Kubernetes, stream,
-    reads = "rolebindings", rows = 200, needs("list rolebindings")
+    reads = "rolebindings", rows = 200, needs("list rolebindings"),
+    identity(uid, subject_kind, subject_namespace, subject_name)
 )]
 #[example(
     "Roles of service accounts.",

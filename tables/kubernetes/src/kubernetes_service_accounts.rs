@@ -14,7 +14,8 @@ use crate::resource::{Api, Key, Resource, listed};
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_service_accounts", env = Kubernetes, stream,
-    reads = "serviceaccounts", rows = 200, needs("list serviceaccounts")
+    reads = "serviceaccounts", rows = 200, needs("list serviceaccounts"),
+    identity(uid)
 )]
 #[example(
     "Service accounts that may take on an AWS role.",

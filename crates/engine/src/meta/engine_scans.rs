@@ -26,6 +26,7 @@ pub(crate) struct EngineScan {
     /// Files opened, folders listed, requests sent.
     calls: i64,
     /// From the first reading to the last, in milliseconds.
+    #[column(volatile)]
     elapsed_ms: f64,
 }
 

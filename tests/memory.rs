@@ -1,0 +1,173 @@
+//! What a query is charged for is what it holds: the pool beside the allocator.
+//!
+//! A binary of its own, because its allocator counts what all threads hold.
+#![allow(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::StreamExt;
+use indago_engine::{Engine, Limits};
+use indago_table::prelude::*;
+use indago_table::tables;
+
+/// The system's allocator, which counts what is held and the most that was.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grew(bytes: usize) {
+    let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(held, Ordering::Relaxed);
+}
+
+// SAFETY: all memory comes from the system's allocator, with the layout that was asked for.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grew(layout.size());
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the block came from `alloc` above, which is the system's.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Rows with texts of about a hundred bytes.
+#[derive(Debug, Default, Table)]
+#[table(name = "events", rows = 100000)]
+struct Event {
+    /// The row's number.
+    n: i64,
+    /// One of a thousand.
+    host: String,
+    /// What happened; all different.
+    message: String,
+}
+
+/// Details of events, by number.
+#[derive(Debug, Default, Table)]
+#[table(name = "details", rows = 100000)]
+struct Detail {
+    /// The event's number.
+    #[column(required)]
+    n: i64,
+    /// What it was.
+    text: String,
+}
+
+/// Documents that are fetched, and shared by all who ask.
+#[derive(Debug, Default, Table)]
+#[table(name = "documents", stream, rows = 100000)]
+struct Document {
+    /// The row's number.
+    n: i64,
+    /// What stands there.
+    text: String,
+}
+
+const ROWS: i64 = 200_000;
+
+fn text(n: i64) -> String {
+    format!("{n:010} something happened that takes about a hundred bytes to tell, which is what an event takes")
+}
+
+impl Rows for Event {
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok((0..ROWS).map(|n| Event { n, host: format!("host-number-{:04}", n % 1000), message: text(n) }))
+    }
+}
+
+impl Rows for Detail {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let keys = scan.keys(Self::N).unwrap_or_default();
+        Ok(keys.into_iter().map(|n| Detail { n, text: text(n) }))
+    }
+}
+
+impl RowStream for Document {
+    type Part = &'static str;
+
+    fn parts(_scan: &Scan<Self>) -> Result<Vec<Self::Part>> {
+        Ok(vec!["all"])
+    }
+
+    fn rows<'a>(scan: &'a Scan<Self>, _part: &'a Self::Part) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
+        let read = async {
+            let texts: Vec<String> = (0..ROWS).map(text).collect();
+            scan.meter().add_bytes(texts.iter().map(|text| text.len() as u64 + 24).sum());
+            Ok(texts)
+        };
+        let shared = async move {
+            let texts = scan.shared("documents", read).await?;
+            let row = move |n: usize| Ok(Document { n: n as i64, text: texts[n].clone() });
+            Ok(futures::stream::iter((0..ROWS as usize).map(row)))
+        };
+        futures::TryStreamExt::try_flatten(futures::stream::once(shared))
+    }
+}
+
+/// Shapes of queries that keep something: rows for several scans, rows of keys, groups, sorted rows, sides of joins.
+const SHAPES: [&str; 20] = [
+    "SELECT count(*) FROM events a JOIN events b ON a.n = b.n",
+    "SELECT count(*), max(a.message), max(b.message) FROM events a JOIN events b ON a.n = b.n + 1",
+    "SELECT a.n FROM events a LEFT JOIN events b ON a.n = b.n + 5 WHERE b.message IS NULL OR b.n > 3",
+    "SELECT count(*) FROM events WHERE n IN (SELECT n + 1 FROM events WHERE message > '0000100000')",
+    "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.n = a.n AND b.message > '0000100000')",
+    "SELECT max(d.text) FROM events e JOIN details d ON d.n = e.n",
+    "SELECT count(d.text) FROM events e LEFT JOIN details d ON d.n = e.n",
+    "SELECT max(d.text), max(c.text) FROM events e JOIN details d ON d.n = e.n JOIN details c ON c.n = e.n + 1",
+    "SELECT count(*) FROM (SELECT message, count(*) AS c FROM events GROUP BY message)",
+    "SELECT count(DISTINCT message) FROM events",
+    "SELECT count(*) FROM (SELECT DISTINCT message, host FROM events)",
+    "SELECT host, max(message) FROM events GROUP BY host",
+    "SELECT n, message FROM events ORDER BY message DESC",
+    "SELECT n, message FROM events ORDER BY host, n",
+    "SELECT sum(r) FROM (SELECT row_number() OVER (ORDER BY message) AS r FROM events)",
+    "SELECT count(*) FROM (SELECT message FROM events UNION SELECT message FROM events)",
+    "SELECT count(*) FROM (SELECT message FROM events EXCEPT SELECT message FROM events WHERE n > 100000)",
+    "SELECT max(a.text) FROM documents a JOIN documents b ON a.n = b.n + 1",
+    "SELECT count(*) FROM documents a, (SELECT max(text) AS m FROM documents) b WHERE a.text <= b.m",
+    "SELECT (SELECT count(*) FROM documents) + (SELECT count(*) FROM events) + (SELECT count(*) FROM documents WHERE n > 5)",
+];
+
+/// A charge that is more than this many times what is held, or less, is wrong.
+const TOLERANCE: f64 = 1.5;
+
+/// What is held besides: batches on their way, plans, threads.
+const ASIDE: f64 = 16e6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_charged_for_what_it_holds() {
+    let limits = Limits { memory: 2 << 30, ..Limits::default() };
+    let tables = tables![&Sys::live(); Event, Detail, Document];
+    let engine = Engine::builder().tables(tables).limits(limits).build().await.expect("the engine builds");
+    let mut wrong = Vec::new();
+    for sql in SHAPES {
+        let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let before = HELD.load(Ordering::Relaxed);
+        PEAK.store(before, Ordering::Relaxed);
+        let mut stream = query.stream();
+        while let Some(batch) = stream.next().await {
+            batch.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        drop(stream);
+        let (held, charged) = ((PEAK.load(Ordering::Relaxed) - before) as f64, query.peak_memory() as f64);
+        let ratio = charged / held;
+        println!("{:6.1} MB held, {:6.1} MB charged: {ratio:.2}  {sql}", held / 1e6, charged / 1e6);
+        let too_little = held - ASIDE > TOLERANCE * charged;
+        let too_much = charged > TOLERANCE * held + ASIDE;
+        if too_little || too_much {
+            wrong.push(format!("{:.1} MB held, {:.1} MB charged: {sql}", held / 1e6, charged / 1e6));
+        }
+        assert_eq!(query.memory(), 0, "{sql}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
