@@ -564,7 +564,7 @@ fn a_listing_that_fails_starts_no_calls_for_each_principal() {
             (Effect::status(503), Outcome::Io),
             (Effect::Hang, Outcome::Io),
             (Effect::Reset, Outcome::Io),
-            (Effect::Truncate(200), Outcome::Io),
+            (Effect::Truncate(200), Outcome::Malformed),
             (Effect::Garbage(b"<a>".to_vec()), Outcome::Malformed),
             (html(500, "Internal Server Error"), Outcome::Malformed),
             (html(404, "Not Found"), Outcome::Malformed),
