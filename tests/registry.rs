@@ -91,6 +91,32 @@ fn known_differences() -> Vec<&'static str> {
     include_str!("fixtures/type_differences.txt").lines().filter(|line| !line.starts_with('#')).collect()
 }
 
+/// What identifies a row are columns of its table that do not change without meaning. Differences and history count on it.
+#[test]
+fn what_identifies_a_row_lasts() {
+    for table in tables() {
+        let spec = table.spec();
+        for name in spec.identity.iter() {
+            let column = spec.column(name).unwrap_or_else(|| panic!("{}: no column {name}", spec.name));
+            assert!(!spec.columns[column].volatile, "{}.{name} is volatile", spec.name);
+        }
+        let names: BTreeSet<_> = spec.identity.iter().collect();
+        assert_eq!(names.len(), spec.identity.len(), "{}: a column twice", spec.name);
+    }
+}
+
+/// No two rows of a fixture host have the same identity.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_identifies_a_row_tells_it_from_all_others() {
+    let engine = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    for table in whole(&engine).await.iter().filter(|table| !table.spec().identity.is_empty()) {
+        let spec = table.spec();
+        let identity = spec.identity.join(", ");
+        let sql = format!("SELECT {identity}, count(*) FROM {} GROUP BY {identity} HAVING count(*) > 1", spec.name);
+        assert_eq!(rows(&engine, &sql).await, Vec::<Vec<String>>::new(), "{sql}");
+    }
+}
+
 /// What osquery's table of the same name lacks gives way to others of its name, and nothing else does.
 #[test]
 fn columns_beside_osquerys_are_marked() {

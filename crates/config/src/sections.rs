@@ -201,6 +201,8 @@ section! {
         shard: Option<u32> = None,
         /// Leave it out for `daemon.denylist` after it was running when the daemon was killed.
         denylist: bool = true,
+        /// Columns that change without meaning, such as counters and times of reading, make no difference.
+        ignore_volatile: bool = false,
         /// What it is for.
         description: Option<String> = None,
     }

@@ -122,6 +122,7 @@ fn query(name: &str, schedule: &Schedule) -> Result<PackQuery> {
         platform: schedule.platform.clone(),
         shard: schedule.shard,
         denylist: schedule.denylist,
+        ignore_volatile: schedule.ignore_volatile,
         description: schedule.description.clone(),
         ..PackQuery::new(name, sql)
     })

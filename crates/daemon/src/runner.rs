@@ -522,7 +522,8 @@ impl Shared {
             state
         } else {
             let previous = if state.has_result { self.state.rows(name)? } else { Vec::new() };
-            let result = Rows { rows, are_events: report.reads_events, unread: &report.unread };
+            let result =
+                Rows { rows, are_events: report.reads_events, unread: &report.unread, volatile: &report.volatile };
             let settled = settle(&state, &previous, query, result, self.epoch);
             if let Some(difference) = &settled.difference {
                 self.results.append(&stamp(settled.state.counter).events(difference))?;

@@ -21,8 +21,19 @@ use crate::pack::{DEFAULT_INTERVAL, Pack, PackQuery, stem};
 pub(crate) const PACK_FILE: &str = "pack.toml";
 
 /// Keys of a query's header.
-const HEADER_KEYS: [&str; 10] =
-    ["about", "interval", "tags", "snapshot", "removed", "platform", "version", "shard", "timeout", "denylist"];
+const HEADER_KEYS: [&str; 11] = [
+    "about",
+    "interval",
+    "tags",
+    "snapshot",
+    "removed",
+    "platform",
+    "version",
+    "shard",
+    "timeout",
+    "denylist",
+    "ignore_volatile",
+];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -167,6 +178,7 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
             "snapshot" => query.snapshot = flag()?,
             "removed" => query.removed = flag()?,
             "denylist" => query.denylist = flag()?,
+            "ignore_volatile" => query.ignore_volatile = flag()?,
             "platform" => query.platform = Some(value),
             "version" => query.version = Some(value),
             "shard" => {

@@ -10,7 +10,7 @@ use crate::locate;
 use crate::pack::{LONGEST_INTERVAL, Pack, PackQuery, stem};
 
 /// Keys of a query, and whether they mean something here.
-const QUERY_KEYS: [&str; 12] = [
+const QUERY_KEYS: [&str; 13] = [
     "query",
     "interval",
     "snapshot",
@@ -20,6 +20,7 @@ const QUERY_KEYS: [&str; 12] = [
     "shard",
     "denylist",
     "blacklist",
+    "ignore_volatile",
     "description",
     "value",
     "startup_priority",
@@ -228,6 +229,7 @@ impl<'a> Source<'a> {
             shard: read!(shard, "shard"),
             timeout: None,
             denylist: read!(flag, "denylist").or(read!(flag, "blacklist")).unwrap_or(true),
+            ignore_volatile: read!(flag, "ignore_volatile").unwrap_or(false),
         })
     }
 }

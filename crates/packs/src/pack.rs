@@ -65,6 +65,8 @@ pub struct PackQuery {
     pub timeout: Option<Duration>,
     /// Whether it is left out for a while after it killed the daemon.
     pub denylist: bool,
+    /// Whether columns that change without meaning (counters, times of reading) make no difference.
+    pub ignore_volatile: bool,
 }
 
 impl Pack {
@@ -120,6 +122,7 @@ impl PackQuery {
             shard: None,
             timeout: None,
             denylist: true,
+            ignore_volatile: false,
         }
     }
 

@@ -1,12 +1,14 @@
 //! Running queries of packs.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use futures::StreamExt;
-use indago_engine::{Engine, QueryOptions, Warning};
+use indago_engine::{Engine, Query, QueryOptions, Warning};
 
 use crate::error::{PackError, Result};
+use crate::log::written_name;
 use crate::pack::{Pack, PackQuery};
 use crate::platform::PLATFORM;
 use crate::unread::Unread;
@@ -26,6 +28,8 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// What was not read whole.
     pub unread: Unread,
+    /// Columns of the result that change without meaning: those that show a volatile column of a table.
+    pub volatile: BTreeSet<String>,
     /// Whether a table of events is among those read.
     pub reads_events: bool,
 }
@@ -40,6 +44,7 @@ impl Report {
             elapsed: Duration::ZERO,
             warnings: Vec::new(),
             unread: Unread::default(),
+            volatile: BTreeSet::new(),
             reads_events: false,
         }
     }
@@ -104,11 +109,26 @@ pub async fn run(
             }
             report.warnings = running.warnings();
             report.unread = Unread::of(&running);
+            report.volatile = volatile(engine, &running);
             report.reads_events = running.scans().iter().any(|scan| is_event_table(&scan.table));
         }
     }
     report.elapsed = began.elapsed();
     report
+}
+
+/// The columns of a result that show a volatile column of a table, and nothing else that is the same.
+fn volatile(engine: &Engine, query: &Query) -> BTreeSet<String> {
+    let (mut volatile, mut lasting) = (BTreeSet::new(), BTreeSet::new());
+    for scan in query.lineage() {
+        let Some(table) = engine.table(&scan.table) else { continue };
+        for (name, places) in scan.columns {
+            let is_volatile = table.spec().column(&name).is_some_and(|column| table.spec().columns[column].volatile);
+            if is_volatile { &mut volatile } else { &mut lasting }.extend(places);
+        }
+    }
+    let schema = query.schema();
+    volatile.difference(&lasting).map(|place| written_name(schema.field(*place)).to_owned()).collect()
 }
 
 /// Why a pack does not apply to this host: its platform, its version, or a discovery query without a row. A query that

@@ -1,5 +1,6 @@
 //! When a query runs, and what becomes of its result.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
@@ -68,6 +69,8 @@ pub struct Rows<'a> {
     pub are_events: bool,
     /// What was not read whole.
     pub unread: &'a Unread,
+    /// Columns that change without meaning.
+    pub volatile: &'a BTreeSet<String>,
 }
 
 /// A result compared with the one before.
@@ -95,7 +98,9 @@ pub fn settle(state: &QueryState, previous: &[String], query: &PackQuery, result
     let (new_held, new): (Vec<&String>, Vec<&String>) = result.rows.iter().partition(is_held);
     let old = if first || result.are_events { &[] } else { previous };
     let (old_held, old): (Vec<&String>, Vec<&String>) = old.iter().partition(is_held);
-    let mut difference = Difference::between(&old, &new);
+    let none = BTreeSet::new();
+    let ignored = if query.ignore_volatile { result.volatile } else { &none };
+    let mut difference = Difference::ignoring(ignored, &old, &new);
     let held = new_held.len().max(old_held.len());
     if first && !result.unread.is_empty() && new.is_empty() {
         // Nothing could be read: the first result is yet to come.
@@ -175,7 +180,13 @@ mod tests {
     ) -> (u64, String) {
         let unread = Unread::default();
         let result = rows(result);
-        let settled = settle(state, kept, query, Rows { rows: &result, are_events: false, unread: &unread }, epoch);
+        let settled = settle(
+            state,
+            kept,
+            query,
+            Rows { rows: &result, are_events: false, unread: &unread, volatile: &BTreeSet::new() },
+            epoch,
+        );
         (*state, *kept) = (settled.state, settled.rows);
         let logged = settled.difference.unwrap_or_default();
         (state.counter, format!("-{} +{}", logged.removed.join(" "), logged.added.join(" ")))
@@ -204,6 +215,22 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_without_meaning_is_ignored_on_request() {
+        let (unread, volatile) = (Unread::default(), BTreeSet::from(["time".to_owned()]));
+        let row = |time: i64| vec![format!(r#"{{"pid":"1","time":"{time}"}}"#)];
+        let state = QueryState { has_result: true, ..QueryState::default() };
+        let query = PackQuery::new("q", "SELECT pid, user_time AS time FROM processes");
+        let quiet = PackQuery { ignore_volatile: true, ..query.clone() };
+        for (query, counter, differs) in [(query, 1, true), (quiet, 0, false)] {
+            let result = row(6);
+            let result = Rows { rows: &result, are_events: false, unread: &unread, volatile: &volatile };
+            let settled = settle(&state, &row(5), &query, result, 0);
+            assert_eq!((settled.state.counter, settled.difference.is_some()), (counter, differs));
+            assert_eq!(settled.rows, row(6), "the next result is compared with the newest rows");
+        }
+    }
+
+    #[test]
     fn events_are_not_compared_and_count_from_1() {
         let unread = Unread::default();
         let query = PackQuery::new("q", "SELECT 1 FROM process_events");
@@ -212,7 +239,7 @@ mod tests {
             [("", 1, 0, ""), ("a", 1, 1, "a"), ("a", 1, 2, "a"), ("", 1, 2, ""), ("a a", 2, 1, "a a")]
         {
             let result = rows(result);
-            let result = Rows { rows: &result, are_events: true, unread: &unread };
+            let result = Rows { rows: &result, are_events: true, unread: &unread, volatile: &BTreeSet::new() };
             let settled = settle(&state, &[], &query, result, epoch);
             assert_eq!((settled.state.counter, settled.rows.len()), (counter, 0));
             let logged = settled.difference.unwrap_or_default();
@@ -238,7 +265,7 @@ mod tests {
             ("b is back", &all, vec![row("a", "2"), row("b", "1")], 1, vec![], vec![]),
             ("b has changed", &all, vec![row("a", "2"), row("b", "2")], 2, vec![row("b", "1")], vec![row("b", "2")]),
         ] {
-            let result = Rows { rows: &result, are_events: false, unread };
+            let result = Rows { rows: &result, are_events: false, unread, volatile: &BTreeSet::new() };
             let settled = settle(&state, &kept, &query, result, 0);
             assert_eq!(settled.state.counter, counter, "{step}");
             assert_eq!(settled.difference.unwrap_or_default(), Difference { removed, added }, "{step}");
@@ -253,7 +280,7 @@ mod tests {
         let some = Unread::of_slice(&[]);
         let state = QueryState { has_result: true, counter: 3, ..QueryState::default() };
         let (kept, result) = (rows(r#"{"n":"5"}"#), rows(r#"{"n":"2"}"#));
-        let result = Rows { rows: &result, are_events: false, unread: &some };
+        let result = Rows { rows: &result, are_events: false, unread: &some, volatile: &BTreeSet::new() };
         let settled = settle(&state, &kept, &query, result, 0);
         assert_eq!((settled.difference, settled.state, settled.rows, settled.held), (None, state, kept, 1));
         // Before anything was read there is no first result.

@@ -24,6 +24,7 @@ pub fn table_json(spec: &TableSpec) -> Value {
                 "type": column.kind.name(),
                 "key": spec.key_name(index),
                 "hidden": column.hidden,
+                "volatile": column.volatile,
                 "description": column.description,
                 "needs": column.needs,
             })
@@ -38,6 +39,7 @@ pub fn table_json(spec: &TableSpec) -> Value {
         "columns": columns,
         "examples": examples,
         "needs": spec.needs,
+        "identity": spec.identity,
         "platforms": spec.platforms,
     })
 }

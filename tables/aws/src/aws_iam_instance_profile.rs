@@ -14,7 +14,10 @@ use crate::source::iam;
 ///
 /// `aws_ec2_instance.iam_instance_profile_arn` is this table's `arn`, and `role_arn` is `aws_iam_role.arn`.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_iam_instance_profile", env = Aws, stream, rows = 50, needs("iam:ListInstanceProfiles"), identity(arn))]
+#[table(
+    name = "aws_iam_instance_profile", env = Aws, stream, rows = 50, needs("iam:ListInstanceProfiles"),
+    identity(arn)
+)]
 #[example("Which role does each instance profile hand out?", "SELECT arn, role_arn FROM aws_iam_instance_profile")]
 #[example(
     "Which instances act as which role?",

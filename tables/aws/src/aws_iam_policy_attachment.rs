@@ -18,7 +18,10 @@ use crate::source::iam;
 /// Only attachments that grant permissions count; whom a policy bounds is in the `permissions_boundary_arn` columns of
 /// `aws_iam_user` and `aws_iam_role`. `is_attached = true` is asked of AWS and leaves most of AWS's own policies out.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_iam_policy_attachment", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"), identity(account_id, policy_arn))]
+#[table(
+    name = "aws_iam_policy_attachment", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"),
+    identity(account_id, policy_arn)
+)]
 #[example(
     "Who is an administrator?",
     "SELECT policy_users, policy_groups, policy_roles FROM aws_iam_policy_attachment \

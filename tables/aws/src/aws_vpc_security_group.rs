@@ -13,7 +13,10 @@ use crate::source::ec2;
 ///
 /// `aws_vpc_security_group_rule` has the same rules one by one.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_vpc_security_group", env = Aws, stream, rows = 100, needs("ec2:DescribeSecurityGroups"), identity(arn))]
+#[table(
+    name = "aws_vpc_security_group", env = Aws, stream, rows = 100, needs("ec2:DescribeSecurityGroups"),
+    identity(arn)
+)]
 #[example(
     "Groups of one VPC.",
     "SELECT group_id, group_name FROM aws_vpc_security_group WHERE vpc_id = 'vpc-1a2b3c4d'"

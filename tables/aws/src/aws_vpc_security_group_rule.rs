@@ -11,7 +11,10 @@ use crate::source::ec2;
 
 /// Rules of security groups, one by one: one source or destination, one range of ports.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_vpc_security_group_rule", env = Aws, stream, rows = 500, needs("ec2:DescribeSecurityGroupRules"), identity(account_id, region, security_group_rule_id))]
+#[table(
+    name = "aws_vpc_security_group_rule", env = Aws, stream, rows = 500, needs("ec2:DescribeSecurityGroupRules"),
+    identity(account_id, region, security_group_rule_id)
+)]
 #[example(
     "What is open to the whole internet?",
     "SELECT group_id, ip_protocol, from_port, to_port \

@@ -8,7 +8,10 @@ use crate::source::docker::{self, Filter};
 
 /// Labels of the containers of engines with Docker's API, those that containers inherit from their images included.
 #[derive(Debug, Default, Table)]
-#[table(name = "docker_container_labels", env = Containers, stream, reads = "docker", rows = 200, identity(endpoint, id, key))]
+#[table(
+    name = "docker_container_labels", env = Containers, stream, reads = "docker", rows = 200,
+    identity(endpoint, id, key)
+)]
 #[example(
     "Containers that Docker Compose started, by project.",
     "SELECT value AS project, id FROM docker_container_labels WHERE key = 'com.docker.compose.project'"

@@ -8,7 +8,10 @@ use crate::source::docker::{self, Filter};
 
 /// Folders, files and volumes that are mounted into the containers of engines with Docker's API.
 #[derive(Debug, Default, Table)]
-#[table(name = "docker_container_mounts", env = Containers, stream, reads = "docker", rows = 100, identity(endpoint, id, destination))]
+#[table(
+    name = "docker_container_mounts", env = Containers, stream, reads = "docker", rows = 100,
+    identity(endpoint, id, destination)
+)]
 #[example(
     "Containers that can write to the host's root folder.",
     "SELECT id, destination FROM docker_container_mounts WHERE source = '/' AND rw = 1"

@@ -10,7 +10,10 @@ use crate::source::docker::{self, Filter};
 ///
 /// Containers that share the host's network have no rows: see `listening_ports`.
 #[derive(Debug, Default, Table)]
-#[table(name = "docker_container_ports", env = Containers, stream, reads = "docker", rows = 100, identity(endpoint, id, r#type, port, host_ip, host_port))]
+#[table(
+    name = "docker_container_ports", env = Containers, stream, reads = "docker", rows = 100,
+    identity(endpoint, id, r#type, port, host_ip, host_port)
+)]
 #[example(
     "Ports that are published on every address of the host.",
     "SELECT id, port, host_port FROM docker_container_ports WHERE host_ip = '0.0.0.0'"

@@ -15,7 +15,10 @@ use crate::source::{blocking, cgroup};
 /// it has no word for NULL. Containers that do not run have no rows. Where the engine is down or may not be asked, join
 /// `container_processes` to `processes` instead.
 #[derive(Debug, Default, Table)]
-#[table(name = "docker_container_processes", env = Containers, stream, reads = "docker", rows = 10, identity(endpoint, id, pid, start_time))]
+#[table(
+    name = "docker_container_processes", env = Containers, stream, reads = "docker", rows = 10,
+    identity(endpoint, id, pid, start_time)
+)]
 #[example(
     "Processes of every running container, by container.",
     "SELECT c.name, p.pid, p.cmdline FROM docker_containers c JOIN docker_container_processes p ON p.id = c.id"

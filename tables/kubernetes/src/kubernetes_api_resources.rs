@@ -17,7 +17,10 @@ use crate::resource;
 /// Subresources, such as `pods/exec`, have rows of their own, as RBAC rules name them. `group` and `group_version` save
 /// the calls for other groups.
 #[derive(Debug, Default, Table)]
-#[table(name = "kubernetes_api_resources", env = Kubernetes, stream, reads = "api", rows = 200, identity(cluster, group_version, name))]
+#[table(
+    name = "kubernetes_api_resources", env = Kubernetes, stream, reads = "api", rows = 200,
+    identity(cluster, group_version, name)
+)]
 #[example(
     "Resources that operators brought.",
     "SELECT group_version, name, kind FROM kubernetes_api_resources WHERE \"group\" LIKE '%.%' AND \"group\" NOT LIKE '%.k8s.io'"

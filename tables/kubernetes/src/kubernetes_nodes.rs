@@ -13,7 +13,10 @@ use crate::resource::{Api, Key, Resource, listed};
 /// `instance_id` is the part of `provider_id` that the cloud calls the machine by: on AWS it joins
 /// `aws_ec2_instance.instance_id`.
 #[derive(Debug, Default, Table)]
-#[table(name = "kubernetes_nodes", env = Kubernetes, stream, reads = "nodes", rows = 50, needs("list nodes"), identity(uid))]
+#[table(
+    name = "kubernetes_nodes", env = Kubernetes, stream, reads = "nodes", rows = 50, needs("list nodes"),
+    identity(uid)
+)]
 #[example(
     "Kubelet and kernel of every node.",
     "SELECT cluster, name, kubelet_version, kernel_version, os_image FROM kubernetes_nodes"

@@ -18,7 +18,10 @@ use crate::resource::{Api, Key, Resource, listed};
 /// `cluster`, `namespace`, `pod_name`, `node_name` and `service_account_name` reach the API server. A query that also
 /// reads `kubernetes_pods` lists the pods once.
 #[derive(Debug, Default, Table)]
-#[table(name = "kubernetes_pod_containers", env = Kubernetes, stream, reads = "pods", rows = 1000, needs("list pods"), identity(pod_uid, container_type, name))]
+#[table(
+    name = "kubernetes_pod_containers", env = Kubernetes, stream, reads = "pods", rows = 1000, needs("list pods"),
+    identity(pod_uid, container_type, name)
+)]
 #[example(
     "Privileged containers.",
     "SELECT namespace, pod_name, name, image, node_name FROM kubernetes_pod_containers WHERE privileged"

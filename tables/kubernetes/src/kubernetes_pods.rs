@@ -14,7 +14,10 @@ use crate::resource::{Api, Key, Resource, listed};
 /// `cluster`, `namespace`, `name`, `node_name`, `phase`, `service_account_name` and `pod_ip` reach the API server.
 /// Containers are in `kubernetes_pod_containers`; a query that reads both lists the pods once.
 #[derive(Debug, Default, Table)]
-#[table(name = "kubernetes_pods", env = Kubernetes, stream, reads = "pods", rows = 500, needs("list pods"), identity(uid))]
+#[table(
+    name = "kubernetes_pods", env = Kubernetes, stream, reads = "pods", rows = 500, needs("list pods"),
+    identity(uid)
+)]
 #[example(
     "Pods that share a namespace of their node.",
     "SELECT namespace, name, node_name FROM kubernetes_pods WHERE host_network OR host_pid OR host_ipc"

@@ -82,11 +82,18 @@ fn table_page(spec: &TableSpec) -> String {
         let needs: Vec<String> = spec.needs.iter().map(|need| format!("`{need}`")).collect();
         line(&mut page, format_args!("Needs {}.\n", needs.join(", ")));
     }
+    if !spec.identity.is_empty() {
+        let names: Vec<String> = spec.identity.iter().map(|name| format!("`{name}`")).collect();
+        line(&mut page, format_args!("A row is identified by {}.\n", names.join(", ")));
+    }
     line(&mut page, "| column | type | key | description |\n|---|---|---|---|");
     for (position, column) in spec.columns.iter().enumerate() {
         let mut notes = cell(&column.description);
         if column.hidden {
             notes.push_str(" Not in `SELECT *`.");
+        }
+        if column.volatile {
+            notes.push_str(" Volatile.");
         }
         if !column.needs.is_empty() {
             let needs: Vec<String> = column.needs.iter().map(|need| format!("`{need}`")).collect();
