@@ -562,8 +562,7 @@ fn spec(
         let name = column.unraw().to_string();
         quote!(::indago_table::derive::Cow::Borrowed(#name))
     });
-    let examples =
-        examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example::new(#title, #sql)));
+    let examples = examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example::new(#title, #sql)));
     let all = if groups.is_empty() {
         quote!(::indago_table::derive::Cow::Borrowed(COLUMNS))
     } else {
@@ -607,7 +606,19 @@ fn spec(
 
 fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
     let ColumnAttribute {
-        name, ty, description, index, slice, pattern, range, hidden, added, volatile, needs, collation, ..
+        name,
+        ty,
+        description,
+        index,
+        slice,
+        pattern,
+        range,
+        hidden,
+        added,
+        volatile,
+        needs,
+        collation,
+        ..
     } = column;
     let source = match &column.source {
         Some(source) => {

@@ -71,8 +71,8 @@ pub mod derive {
     pub use crate::row::{Load, LoadAsync, Misfit, Row};
     pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
     pub use crate::spec::{
-        Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableParts, TableSpec, assert_distinct,
-        column, flattened, table,
+        Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableParts, TableSpec, assert_distinct, column,
+        flattened, table,
     };
     pub use crate::table::{Blocking, Parted, Streaming, TableRef};
     pub use crate::value::{NoCase, Value};
