@@ -224,17 +224,21 @@ pub async fn run(
         }
     };
     if tokio::time::timeout(daemon.grace.0, finish).await.is_err() {
-        for entry in entries.iter().filter(|entry| entry.running) {
-            shared.status.warn(&format!("{}: cancelled, the daemon stops", entry.scheduled.name));
+        let turns = entries.iter().filter(|entry| entry.running).map(|entry| entry.scheduled.name.clone());
+        let asked = packs.iter().filter(|discovery| discovery.is_asking);
+        let asked = asked.map(|discovery| discovery_name(&discovery.pack));
+        let cancelled: Vec<String> = turns.chain(asked).collect();
+        for name in &cancelled {
+            shared.status.warn(&format!("{name}: cancelled, the daemon stops"));
         }
         // A query that is busy between two awaits can't be stopped: the process ends without it.
         running.abort_all();
         let ended = async { while running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST_WAIT, ended).await;
-        for entry in entries.iter().filter(|entry| entry.running) {
+        for name in &cancelled {
             // It did not kill the daemon.
-            if let Err(error) = shared.state.ended(&entry.scheduled.name) {
-                shared.status.error(&format!("{}: {error}", entry.scheduled.name));
+            if let Err(error) = shared.state.ended(name) {
+                shared.status.error(&format!("{name}: {error}"));
             }
         }
     }
@@ -341,11 +345,7 @@ async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
         Ok(()) => caught(Box::pin(discover(&shared.engine, &pack, &options))).await,
         Err(error) => Err(error.to_string()),
     };
-    let ended = blocking({
-        let shared = shared.clone();
-        move || Ok(shared.state.ended(&name)?)
-    });
-    if let Err(error) = ended.await {
+    if let Err(error) = unmarked(&shared, &name).await {
         shared.status.error(&format!("pack {}: {error}", pack.name));
     }
     Ended::Discovery(index, answer.unwrap_or_else(|failure| Err(indago::Error::new(Code::Execution, failure).into())))
@@ -355,6 +355,13 @@ async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
 async fn remembered(shared: &Arc<Shared>, name: &str, state: QueryState) -> Result<()> {
     let (shared, name) = (shared.clone(), name.to_owned());
     blocking(move || Ok(shared.state.remember(&name, &state, None)?)).await
+}
+
+/// Remembers on the disk that a query runs no more, and did not kill the daemon.
+async fn unmarked(shared: &Arc<Shared>, name: &str) -> Result<(), String> {
+    let (shared, name) = (shared.clone(), name.to_owned());
+    let done = caught(blocking(move || Ok(shared.state.ended(&name)?))).await?;
+    done.map_err(|error| error.to_string())
 }
 
 impl Discovery {
@@ -428,17 +435,16 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState,
         }
     }))
     .await;
-    let state = match settled {
-        Ok(Ok(state)) => state,
-        Ok(Err(error)) => {
-            shared.status.error(&format!("{name}: {error}"));
-            state
-        }
-        Err(panic) => {
-            shared.status.error(&format!("{name}: {panic}"));
-            state
-        }
+    let failure = match settled {
+        Ok(Ok(state)) => return Ended::Turn(index, state),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic,
     };
+    shared.status.error(&format!("{name}: {failure}"));
+    // The mark may still be there: the next start would take the query for one that killed the daemon.
+    if let Err(error) = unmarked(&shared, name).await {
+        shared.status.error(&format!("{name}: {error}"));
+    }
     Ended::Turn(index, state)
 }
 
@@ -747,15 +753,11 @@ mod tests {
         }
     }
 
-    /// The mark that names a query as running is on the disk before it runs.
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_query_is_marked_before_it_runs() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
-        let shared = Arc::new(Shared {
+    async fn shared(config: &Config, results: &Path) -> Shared {
+        Shared {
             engine: Engine::builder().build().await.expect("an engine"),
             state: State::open(&config.daemon.state).expect("a state file"),
-            results: Appender::new(&config.daemon.results, true).expect("a log"),
+            results: Appender::new(results, true).expect("a log"),
             status: Status::new(config.daemon.status.as_deref(), "host").expect("a log"),
             table: ScheduleTable::default(),
             host: "host".into(),
@@ -763,7 +765,32 @@ mod tests {
             numerics: false,
             strict: false,
             timeout: Duration::from_secs(60),
-        });
+        }
+    }
+
+    /// A query whose result cannot be logged has ended all the same.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_result_that_cannot_be_logged_leaves_no_mark() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
+        let logs = folder.path().join("logs");
+        let shared = Arc::new(shared(&config, &logs.join("results.log")).await);
+        std::fs::remove_dir_all(&logs).expect("removed");
+        let query = indago::packs::PackQuery::new("q", "SELECT 1 AS n");
+        let scheduled = Arc::new(Scheduled { name: "q".into(), query });
+        tokio::spawn(turn(shared.clone(), scheduled, QueryState::default(), 0)).await.expect("it ended");
+        let state = shared.state.query("q").expect("readable").expect("known");
+        assert!(!state.is_running && state.executions == 1, "{state:?}");
+        let status = text(folder.path(), "status.log");
+        assert!(status.contains("q: cannot write "), "{status}");
+    }
+
+    /// The mark that names a query as running is on the disk before it runs.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_is_marked_before_it_runs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
+        let shared = Arc::new(shared(&config, &config.daemon.results).await);
         let query = indago::packs::PackQuery::new("q", "SELECT sleep(60)");
         let scheduled = Arc::new(Scheduled { name: "q".into(), query });
         let running = tokio::spawn(turn(shared.clone(), scheduled, QueryState::default(), 0));

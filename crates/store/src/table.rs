@@ -135,8 +135,11 @@ impl Table for StoredTable {
         let (missing, asked) = (self.missing.clone(), self.asked.clone());
         let key = asked.as_ref().and_then(|asked| Some((asked.clone(), self.spec.column(&asked.column)?)));
         let read = move |sink: &mut dyn Sink| {
-            for missing in missing.iter() {
-                context.query.add(&missing.slice, missing.completeness, missing.warning.clone());
+            // A join reads the table once for each batch of its keys; what the file lacks, it lacks once.
+            if !missing.is_empty() && context.query.is_first(&format!("what {contents} lacks as {table}")) {
+                for missing in missing.iter() {
+                    context.query.add(&missing.slice, missing.completeness, missing.warning.clone());
+                }
             }
             let keys = key.map(|(asked, position)| Keys::of(&table, &asked, position, &context));
             let scan =

@@ -1,7 +1,7 @@
 //! One scan of one table: what is asked, and what the engine lends to answer it.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -317,6 +317,7 @@ pub struct QueryScope {
     covered: Covered,
     shared: Mutex<HashMap<String, Arc<SharedCell>>>,
     readers: Mutex<HashMap<String, Vec<Reader>>>,
+    said: Mutex<HashSet<String>>,
     session: Option<Arc<dyn Any + Send + Sync>>,
     budget: Mutex<Option<Box<dyn Budget>>>,
 }
@@ -354,6 +355,7 @@ impl QueryScope {
             covered: Covered::default(),
             shared: Mutex::default(),
             readers: Mutex::default(),
+            said: Mutex::default(),
             session: None,
             budget: Mutex::default(),
         }
@@ -450,6 +452,12 @@ impl QueryScope {
     pub fn add(&self, slice: &str, how: Completeness, problem: Warning) {
         self.covered.suffer(&problem.table, slice, self.moment, how, problem.clone());
         self.diagnostics.add(problem);
+    }
+
+    /// Whether nobody has asked this about `what` before in the query: for what is to be reported once, however often a
+    /// table is read.
+    pub fn is_first(&self, what: &str) -> bool {
+        self.said.lock().insert(what.to_owned())
     }
 
     /// Notes that the query will read `reading` once more.
@@ -950,6 +958,12 @@ mod tests {
         let (attempts, pauses, error) = called(None);
         assert_eq!((attempts, pauses), (2, vec![1]));
         assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn only_one_is_the_first() {
+        let scope = QueryScope::new(Timestamp(0));
+        assert_eq!(["a", "a", "b", "a"].map(|what| scope.is_first(what)), [true, false, true, false]);
     }
 
     #[test]
