@@ -447,6 +447,12 @@ fn remotes_are_those_of_git_remote() {
         "SELECT name, array_to_string(fetch_refspecs, ' '), is_default FROM git_remotes WHERE name = 'origin'",
     );
     assert_eq!(fetch, [columns(&["origin", "+refs/heads/*:refs/remotes/origin/*", "true"])]);
+    let config = normal.join(".git/config");
+    let mut settings = fs::read(&config).expect("a configuration");
+    settings.extend_from_slice(b"[remote \"caf\xe9\"]\n\turl = x\n");
+    fs::write(&config, settings).expect("a file");
+    let sql = "SELECT name FROM git_remotes WHERE url = 'x'";
+    assert_eq!(lossy_rows(&normal, sql, &["name"]), [columns(&["caf\u{fffd}"])]);
 }
 
 #[test]

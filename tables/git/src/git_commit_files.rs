@@ -98,7 +98,12 @@ impl RowParts for CommitFile {
     }
 }
 
-fn files(scan: &Scan<CommitFile>, place: &Arc<Place>, found: &Found, filter: &Filter) -> Vec<CommitFile> {
+fn files<'a>(
+    scan: &'a Scan<CommitFile>,
+    place: &Arc<Place>,
+    found: &Found,
+    filter: &Filter,
+) -> impl Iterator<Item = CommitFile> + use<'a> {
     let changes = Step::of(&found.store, found.id, &found.raw)
         .and_then(|step| Ok((step.parent, step.changes(&found.store, filter)?)));
     let (parent, changes) = match changes {
@@ -109,13 +114,14 @@ fn files(scan: &Scan<CommitFile>, place: &Arc<Place>, found: &Found, filter: &Fi
                 "changes",
                 &Error::Malformed(format!("changes of commit {hash}: {error}")),
             );
-            return Vec::new();
+            (None, Vec::new())
         }
     };
     let (hash, sys) = (commit::hex(found.id), scan.env().sys());
+    let (place, revision) = (place.clone(), found.revision.clone());
     let mode = |side: Option<Side>| side.map(|side| format!("{:06o}", side.mode));
     let blob = |side: Option<Side>| side.map(|side| commit::hex(side.id));
-    let row = |change: Change| CommitFile {
+    let row = move |change: Change| CommitFile {
         repo: place.repo.clone(),
         place: Some(place.clone()),
         hash: hash.clone(),
@@ -128,10 +134,10 @@ fn files(scan: &Scan<CommitFile>, place: &Arc<Place>, found: &Found, filter: &Fi
         new_mode: mode(change.new),
         old_blob: blob(change.old),
         new_blob: blob(change.new),
-        r#ref: found.revision.as_deref().map(str::to_owned),
+        r#ref: revision.as_deref().map(str::to_owned),
         ..CommitFile::default()
     };
-    changes.into_iter().map(row).collect()
+    changes.into_iter().map(row)
 }
 
 impl CommitFile {

@@ -1,4 +1,4 @@
-//! Systems that cannot hold what a path leads to: paths are taken by their text, and links are not kept inside.
+//! Systems other than Linux: only the program's own root can be read.
 
 use std::fs::File;
 use std::io;

@@ -502,7 +502,7 @@ impl Sys {
         let program = program.as_ref();
         if !self.is_live() {
             let (program, root) = (program.to_string_lossy(), self.machine.root.name().display());
-            let what = format!("{program} is a program of this machine, and does not speak of the one under {root}");
+            let what = format!("`{program}` is a program of this machine: it knows nothing of the files under {root}");
             return Err(Error::Unsupported(what));
         }
         self.check_cancelled()?;

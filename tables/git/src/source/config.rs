@@ -41,10 +41,10 @@ impl Config {
         };
         for (name, value) in settings {
             let value = value.unwrap_or_else(|| b"true".to_vec());
-            if name == "include.path" {
+            if name == b"include.path" {
                 self.include(fence, file, &value, depth, left);
             }
-            self.settings.push((name, fence.sys().text(&value)));
+            self.settings.push((fence.sys().text(&name), fence.sys().text(&value)));
         }
         if let Some(line) = broken {
             self.problems.push(Error::Malformed(format!("{} line {line} is no setting", file.display())));
@@ -57,7 +57,7 @@ impl Config {
             (Some(rest), Some(home)) => home.join(path(rest)),
             (Some(_), None) => {
                 let named = text(named);
-                let message = format!("{} includes {named}, and whose home that is is unknown", file.display());
+                let message = format!("{} includes {named}, but whose home `~` means is not known", file.display());
                 return self.problems.push(Error::Unsupported(message));
             }
             (None, _) => file.parent().unwrap_or(file).join(path(named)),
@@ -117,8 +117,8 @@ impl Config {
     }
 }
 
-/// A setting without `=` has no value.
-type Setting = (String, Option<Vec<u8>>);
+/// A name and a value; a setting without `=` has none.
+type Setting = (Vec<u8>, Option<Vec<u8>>);
 
 /// The settings of a file, up to the first line that is none, and the number of that line.
 fn parse(bytes: &[u8]) -> (Vec<Setting>, Option<usize>) {
@@ -136,7 +136,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn settings(&mut self, settings: &mut Vec<Setting>) -> Result<(), usize> {
-        let mut section = String::new();
+        let mut section = Vec::new();
         loop {
             self.skip_space();
             match self.next() {
@@ -151,7 +151,7 @@ impl Reader<'_> {
                     }
                     let line = self.line;
                     let value = self.value().ok_or(line)?;
-                    settings.push((format!("{section}.{key}"), value));
+                    settings.push(([section.as_slice(), b".", key.as_bytes()].concat(), value));
                 }
                 Some(_) => return Err(self.line),
             }
@@ -183,11 +183,11 @@ impl Reader<'_> {
     }
 
     /// The name of a section, behind its `[`.
-    fn section(&mut self) -> Option<String> {
+    fn section(&mut self) -> Option<Vec<u8>> {
         let mut name = String::new();
         loop {
             match self.next()? {
-                b']' => return Some(name),
+                b']' => return Some(name.into_bytes()),
                 b' ' | b'\t' => {}
                 b'"' => break,
                 byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.') => {
@@ -205,7 +205,7 @@ impl Reader<'_> {
                 byte => subsection.push(byte),
             }
         }
-        (self.next()? == b']').then(|| format!("{name}.{}", text(&subsection)))
+        (self.next()? == b']').then(|| [name.as_bytes(), b".", subsection.as_slice()].concat())
     }
 
     /// The value behind a key, up to the end of its line.
@@ -270,7 +270,7 @@ mod tests {
         if let Some(line) = broken {
             return Err(line);
         }
-        Ok(settings.into_iter().map(|(name, value)| (name, value.map(|value| text(&value)))).collect())
+        Ok(settings.into_iter().map(|(name, value)| (text(&name), value.map(|value| text(&value)))).collect())
     }
 
     #[test]
@@ -288,6 +288,12 @@ mod tests {
         for (file, name, value) in cases {
             assert_eq!(settings(file), Ok(vec![(name.to_owned(), value.map(str::to_owned))]), "{file}");
         }
+    }
+
+    #[test]
+    fn names_that_are_not_utf_8_stay_as_they_are() {
+        let (settings, broken) = parse(b"[remote \"caf\xe9\"]\nurl = a\n");
+        assert_eq!((settings, broken), (vec![(b"remote.caf\xe9.url".to_vec(), Some(b"a".to_vec()))], None));
     }
 
     #[test]

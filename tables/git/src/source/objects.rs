@@ -26,6 +26,8 @@ const LARGEST_COMMIT: usize = 16 << 20;
 const MOST_FOLDERS: usize = 64;
 /// How far these borrow from one another; git goes as far.
 const DEPTH: usize = 5;
+/// Packs in all folders; git itself packs anew above 50.
+const MOST_PACKS: usize = 4096;
 /// The longest chain of deltas; git makes none above 4095.
 const LONGEST_CHAIN: usize = 4096;
 /// The folder without files: git knows it without storing it.
@@ -53,6 +55,12 @@ struct StoredPack {
     name: PathBuf,
     index: Option<Index>,
     file: Option<Pack>,
+}
+
+impl StoredPack {
+    fn has_open_index(&self) -> bool {
+        self.index.as_ref().is_some_and(Index::is_open)
+    }
 }
 
 /// An object's type and content.
@@ -118,6 +126,11 @@ impl Objects {
             if name.extension().is_some_and(|extension| extension == "idx")
                 && !self.packs[..before].iter().any(|pack| pack.folder == folder && pack.name == name)
             {
+                if self.packs.len() == MOST_PACKS {
+                    let path = self.folders[folder].path().join("pack");
+                    let message = format!("{}: there are more than {MOST_PACKS} packs to look into", path.display());
+                    return Err(Error::Unsupported(message));
+                }
                 self.packs.push(StoredPack { folder, name, index: None, file: None });
             }
         }
@@ -252,29 +265,36 @@ impl Objects {
     }
 
     fn index(&mut self, position: usize) -> Result<&mut Index> {
-        let pack = &mut self.packs[position];
-        let index = match pack.index.take() {
+        /// Indexes whose files are open at a time.
+        const OPEN: usize = 128;
+        let index = match self.packs[position].index.take() {
             Some(index) => index,
             None => {
+                // Closing one and not all lets the others stay until they are worth reading whole.
+                if self.packs.iter().filter(|pack| pack.has_open_index()).count() >= OPEN
+                    && let Some(pack) = self.packs.iter_mut().rfind(|pack| pack.has_open_index())
+                {
+                    pack.index = None;
+                }
+                let pack = &self.packs[position];
                 let folder = &self.folders[pack.folder];
                 let garbled =
                     || Error::Malformed(format!("{} is no index of a pack", folder.path().join(&pack.name).display()));
                 match folder.open(&pack.name)? {
-                    Some(file) => Index::open(file).ok_or_else(garbled)?,
+                    Some(file) => Index::open(file, &mut self.indexed).ok_or_else(garbled)?,
                     // The pack was replaced by another one.
                     None => Index::default(),
                 }
             }
         };
-        Ok(pack.index.insert(index))
+        Ok(self.packs[position].index.insert(index))
     }
 
     /// Where an object is in a pack, if it is there.
     fn offset(&mut self, position: usize, id: Oid) -> Result<Option<u64>> {
-        let mut indexed = self.indexed;
-        let offset = self.index(position)?.offset(id, &mut indexed);
-        self.indexed = indexed;
-        Ok(offset)
+        self.index(position)?;
+        let index = self.packs[position].index.as_mut();
+        Ok(index.and_then(|index| index.offset(id, &mut self.indexed)))
     }
 
     /// A pack's file, opened, with what inflates it.

@@ -32,9 +32,11 @@ impl Index {
     /// An index is read whole after so many lookups, unless all of them together grow too large.
     const LOOKUPS: u32 = 64;
     const LARGEST: u64 = 64 << 20;
+    /// Smaller indexes are read whole at once, so that their files need not stay open.
+    const SMALL: u64 = 64 << 10;
 
-    /// Opens an index; `None` if it makes no sense.
-    pub(crate) fn open(file: SysFile) -> Option<Self> {
+    /// Opens an index; `None` if it makes no sense. `in_memory` counts the bytes of indexes that were read whole.
+    pub(crate) fn open(file: SysFile, in_memory: &mut u64) -> Option<Self> {
         let size = file.metadata().ok()?.len();
         let mut index = Index { file: Some(file), size, ..Index::default() };
         index.is_old = index.at(0) != Some(*b"\xfftOc\0\0\0\x02");
@@ -44,7 +46,31 @@ impl Index {
         // Names, places, the checksums of pack and index; the second version has a checksum for each object as well.
         let (before, each) = if index.is_old { (FANOUT, NAME + 4) } else { (FANOUT + 8, NAME + 8) };
         let least = before as u64 + count * each as u64 + 2 * NAME as u64;
-        (size >= least && index.fanout.is_sorted()).then_some(index)
+        let is_sound = size >= least && index.fanout.is_sorted();
+        if is_sound && size <= Index::SMALL {
+            index.read_whole(in_memory);
+        }
+        is_sound.then_some(index)
+    }
+
+    /// Whether its file is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Reads it into memory and closes its file, unless all indexes together grow too large.
+    fn read_whole(&mut self, in_memory: &mut u64) {
+        if let Some(file) = &self.file
+            && *in_memory + self.size <= Index::LARGEST
+            && let Ok(size) = usize::try_from(self.size)
+        {
+            let mut bytes = vec![0; size];
+            if file.as_file().read_exact_at(&mut bytes, 0).is_ok() {
+                self.bytes = bytes;
+                self.file = None;
+                *in_memory += self.size;
+            }
+        }
     }
 
     fn at<const N: usize>(&self, place: u64) -> Option<[u8; N]> {
@@ -64,15 +90,8 @@ impl Index {
     /// Where an object is in the pack, if it is there. `in_memory` counts the bytes of indexes that were read whole.
     pub(crate) fn offset(&mut self, id: Oid, in_memory: &mut u64) -> Option<u64> {
         self.lookups = self.lookups.saturating_add(1);
-        if self.lookups == Index::LOOKUPS
-            && *in_memory + self.size <= Index::LARGEST
-            && let Some(file) = &self.file
-        {
-            let mut bytes = vec![0; usize::try_from(self.size).ok()?];
-            if file.as_file().read_exact_at(&mut bytes, 0).is_ok() {
-                self.bytes = bytes;
-                *in_memory += self.size;
-            }
+        if self.lookups == Index::LOOKUPS {
+            self.read_whole(in_memory);
         }
         let position = self.first_from(id.as_bytes())?;
         (self.name(position)? == id.as_bytes()).then(|| self.offset_at(position))?

@@ -14,10 +14,16 @@ use crate::source::pack::varint;
 use crate::source::refs::{Entry, Target};
 use crate::source::text;
 
+/// Longer names make no sense: a path has no more bytes. Without a bound few bytes would make many: each name starts with
+/// any part of the one before.
+const LONGEST_NAME: usize = 4096;
+/// Bytes of all names in a folder's reftables.
+const MOST_NAMES: usize = 64 << 20;
+
 /// The refs in a folder's reftables, by full name.
 pub(crate) fn read(folder: &Folder) -> Result<BTreeMap<Vec<u8>, Entry>> {
     let mut refs = BTreeMap::new();
-    let mut left = LARGE;
+    let (mut left, mut names) = (LARGE, 0);
     let list = folder.read("reftable/tables.list", SMALL)?;
     let missing = || Error::Malformed(format!("{} is missing", folder.path().join("reftable/tables.list").display()));
     for name in text(&list.ok_or_else(missing)?).lines() {
@@ -28,7 +34,15 @@ pub(crate) fn read(folder: &Folder) -> Result<BTreeMap<Vec<u8>, Entry>> {
         }
         let bytes = folder.read(format!("reftable/{name}"), left)?.ok_or_else(|| garbled("is missing"))?;
         left -= bytes.len() as u64;
-        add(&bytes, &mut refs).ok_or_else(|| garbled("is garbled"))?;
+        if add(&bytes, &mut refs, &mut names).is_none() {
+            return Err(match names > MOST_NAMES {
+                true => {
+                    let folder = folder.path().join("reftable");
+                    Error::Malformed(format!("{}: names of refs have more than {MOST_NAMES} bytes", folder.display()))
+                }
+                false => garbled("is garbled"),
+            });
+        }
     }
     Ok(refs)
 }
@@ -39,8 +53,9 @@ const NAME: usize = 20;
 /// What stands behind the header's copy at the end: where the parts of the file are, and a checksum.
 const FOOTER: usize = 44;
 
-/// Adds what a file says; `None` if it makes no sense.
-fn add(bytes: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>) -> Option<()> {
+/// Adds what a file says; `None` if it makes no sense, or if `names`, which counts the bytes of names, goes beyond
+/// [`MOST_NAMES`].
+fn add(bytes: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>, names: &mut usize) -> Option<()> {
     let version = bytes.strip_prefix(b"REFT")?.first()?;
     let header = match version {
         1 => 24,
@@ -61,7 +76,7 @@ fn add(bytes: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>) -> Option<()> {
         // At its end stand the places where names are whole, and how many there are.
         let restarts = usize::from(u16::from_be_bytes(*block.last_chunk()?));
         let end = length.checked_sub(2 + 3 * restarts)?;
-        add_block(block.get(records - start + 4..end)?, refs)?;
+        add_block(block.get(records - start + 4..end)?, refs, names)?;
         start += match block_size > length && bytes.get(start + length).is_none_or(|next| *next == 0) {
             true => block_size,
             false => length,
@@ -76,7 +91,7 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
     Some(usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low))
 }
 
-fn add_block(mut rest: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>) -> Option<()> {
+fn add_block(mut rest: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>, names: &mut usize) -> Option<()> {
     fn size(rest: &mut &[u8]) -> Option<usize> {
         let (value, used) = varint(rest)?;
         *rest = &rest[used..];
@@ -93,6 +108,10 @@ fn add_block(mut rest: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>) -> Option<()>
         }
         name.truncate(kept);
         name.extend_from_slice(rest.split_off(..suffix >> 3)?);
+        *names += name.len();
+        if name.len() > LONGEST_NAME || *names > MOST_NAMES {
+            return None;
+        }
         size(&mut rest)?;
         let (target, peeled) = match suffix & 7 {
             0 => {
@@ -141,7 +160,7 @@ mod tests {
         let id = |byte| Oid::from_bytes(&[byte; 20]).expect("20 bytes");
         let mut refs = BTreeMap::new();
         refs.insert(b"refs/heads/old".to_vec(), Entry { target: Target::Id(id(9)), peeled: None });
-        add(&file(), &mut refs).expect("a reftable");
+        add(&file(), &mut refs, &mut 0).expect("a reftable");
         let expected = [
             ("HEAD", Target::Name(b"refs/heads/main".to_vec()), None),
             ("refs/heads/main", Target::Id(id(1)), None),
@@ -155,14 +174,28 @@ mod tests {
     fn a_garbled_file_is_no_panic() {
         let whole = file();
         for end in 0..whole.len() {
-            assert!(add(&whole[..end], &mut BTreeMap::new()).is_none(), "{end}");
+            assert!(add(&whole[..end], &mut BTreeMap::new(), &mut 0).is_none(), "{end}");
         }
         for at in 0..whole.len() {
             for flip in [0xFF, 0x80, 1] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
-                let _ = add(&bytes, &mut BTreeMap::new());
+                let _ = add(&bytes, &mut BTreeMap::new(), &mut 0);
             }
         }
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        for (length, suffix, is_read) in [(4096, [0x80, 0xFF, 0x01], true), (4097, [0x80, 0xFF, 0x09], false)] {
+            let mut record = vec![0];
+            record.extend_from_slice(&suffix);
+            record.extend(std::iter::repeat_n(b'a', length));
+            record.push(0);
+            record.extend_from_slice(&[1; 20]);
+            assert_eq!(add_block(&record, &mut BTreeMap::new(), &mut 0).is_some(), is_read, "{length}");
+        }
+        let mut names = MOST_NAMES;
+        assert!(add(&file(), &mut BTreeMap::new(), &mut names).is_none() && names > MOST_NAMES);
     }
 }

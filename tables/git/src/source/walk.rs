@@ -36,6 +36,8 @@ pub(crate) struct Walk {
     store: Arc<Store>,
     seen: HashSet<Oid, BuildHasherDefault<IdHasher>>,
     ahead: BinaryHeap<Ahead>,
+    /// Bytes of the commits in `ahead`.
+    kept: usize,
     problems: Vec<Error>,
     wants: Wants,
     /// The commit graph, if it helps, and which of its commits were seen.
@@ -44,6 +46,8 @@ pub(crate) struct Walk {
 
 /// Larger commits are not kept while others come before them.
 const LARGEST: usize = 1 << 16;
+/// Bytes of commits that are kept while others come before them.
+const MOST_KEPT: usize = 64 << 20;
 
 /// A commit that was seen and not yet given.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +61,7 @@ struct Ahead {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     Read(Vec<u8>),
-    /// It is so large that it is read again when its turn comes.
+    /// It, or all of them, are so large that it is read again when its turn comes.
     Large,
     InGraph(Position),
 }
@@ -102,7 +106,8 @@ impl Walk {
             let seen = vec![false; graph.len()];
             (graph, seen)
         });
-        Walk { store, seen: HashSet::default(), ahead: BinaryHeap::new(), problems: Vec::new(), wants, graph }
+        let (seen, ahead) = (HashSet::default(), BinaryHeap::new());
+        Walk { store, seen, ahead, kept: 0, problems: Vec::new(), wants, graph }
     }
 
     /// Puts the commit behind an object at the start of the walk.
@@ -124,7 +129,12 @@ impl Walk {
 
     fn put(&mut self, id: Oid, raw: Vec<u8>) {
         let seconds = Commit::seconds_of(&raw);
-        let found = if raw.len() > LARGEST { Found::Large } else { Found::Read(raw) };
+        let found = if raw.len() > LARGEST || self.kept + raw.len() > MOST_KEPT {
+            Found::Large
+        } else {
+            self.kept += raw.len();
+            Found::Read(raw)
+        };
         self.ahead.push(Ahead { seconds, id, found });
     }
 
@@ -193,7 +203,10 @@ impl Iterator for Walk {
                 }
                 return Some(Ok((id, Vec::new())));
             }
-            Found::Read(raw) => raw,
+            Found::Read(raw) => {
+                self.kept -= raw.len();
+                raw
+            }
             Found::Large => match self.store.read(id, ObjectType::Commit) {
                 Ok(raw) => raw,
                 Err(Error::Cancelled) => return None,

@@ -80,6 +80,7 @@ fn silent_service(sys: &Sys) -> Option<&'static str> {
 /// Reads lines as glibc's `files` service does: blanks before a line, comments, and the entries of the `compat` service
 /// (`+`, `-`) are skipped; a NUL ends its line.
 fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject: impl FnMut(&Error)) -> Vec<T> {
+    let kind = if what == GROUP { "a group" } else { "an account" };
     let mut entries = Vec::new();
     for (position, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = trim_start(line.split(|byte| *byte == 0).next().unwrap_or_default());
@@ -88,7 +89,7 @@ fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject:
         }
         match entry(line) {
             Some(entry) => entries.push(entry),
-            None => reject(&Error::Malformed(format!("{what}, line {}: not an account", position + 1))),
+            None => reject(&Error::Malformed(format!("{what}, line {}: not {kind}", position + 1))),
         }
     }
     entries
@@ -220,6 +221,9 @@ mod tests {
         for line in [&b"root:x:-1:"[..], b"root", b"root:x:", b"root:x:5 :"] {
             assert_eq!(parse_group(line), None, "{}", line.escape_ascii());
         }
+        let mut rejected = Vec::new();
+        assert_eq!(parse(GROUP, b"root:x:0:\nx:y:z\n", parse_group, |error| rejected.push(error.to_string())).len(), 1);
+        assert_eq!(rejected, ["/etc/group, line 2: not a group"]);
     }
 
     #[test]
