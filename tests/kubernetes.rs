@@ -444,7 +444,7 @@ fn no_credentials_go_out_without_tls() {
             assert_eq!(rows, ["one"], "{url} {user}");
             assert_eq!(warnings.len(), 1, "{url} {user}: {warnings:?}");
             assert!(
-                warnings[0].contains("are not sent, and no plug-in is run, because `server` is http://"),
+                warnings[0].contains("are not sent and no plug-in is run, because `server` is http://"),
                 "{warnings:?}"
             );
         }
@@ -484,7 +484,7 @@ fn what_another_attempt_cannot_change_is_not_tried_again() {
         (server.url(), "client-certificate: own.crt, client-key: good", "`client-key` holds no private key in PEM"),
         (server.url().replace("https", "ftp"), "token: t", "has the scheme `ftp`"),
         (format!("{}0", server.url()), "token: t", "has a port that is not a number"),
-        (plain.url().replace("http", "https"), "token: t", "does not speak TLS here"),
+        (plain.url().replace("http", "https"), "token: t", "does not speak TLS on this port"),
         (server.url().replace("https", "http"), "", "does `server` want https://"),
     ] {
         let (rows, warnings) = pods(&kubeconfig(folder.path(), &url, trust, user), &[]);

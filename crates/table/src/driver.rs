@@ -84,7 +84,7 @@ impl Asked<'_> {
         match outcome {
             Ok(()) => Ok(true),
             Err(Error::Gone(_)) => Ok(false),
-            Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
+            Err(error) if error.ends_query() => Err(error),
             Err(error) => {
                 self.report(self.spec.sources[source].name, &error);
                 Ok(true)

@@ -112,6 +112,11 @@ impl Error {
         matches!(self, Error::Throttled { .. } | Error::Unavailable(_) | Error::TimedOut { .. })
     }
 
+    /// Whether the whole query ends with it, whatever else could still be read.
+    pub fn ends_query(&self) -> bool {
+        matches!(self, Error::Cancelled | Error::OutOfMemory(_))
+    }
+
     /// How long the endpoint asked to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

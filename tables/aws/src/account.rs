@@ -12,9 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_stream::try_stream;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt};
 use indago_table::prelude::*;
 use indago_table::{KeyValue, Part};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use crate::call;
 use crate::profile::{Client, Found, Origin, Profile};
@@ -246,32 +249,37 @@ impl Place {
     pub(crate) fn rows<'a, T, F>(&'a self, scan: &'a Scan<T>, rows: F) -> impl Stream<Item = Result<T>> + Send + 'a
     where
         T: Row<Env = Aws>,
-        F: Fn(Site) -> BoxStream<'a, Result<T>> + Send + Sync + 'a,
+        F: for<'s> Fn(&'s Scan<T>, Site) -> BoxStream<'s, Result<T>> + Copy + Send + Sync + 'static,
     {
         try_stream! {
-            let sites = Box::pin(self.sites(scan)).await?;
-            let has_siblings = sites.len() > 1;
-            let read = |site: Site| {
-                let origin = site.to_string();
-                let rows = rows(site);
-                rows.filter_map(move |row| {
-                    let missing = |error: &Error| has_siblings && *error != Error::Cancelled;
-                    let kept = match row {
-                        Err(error) if missing(&error) => {
-                            scan.report(&origin, &error);
-                            None
-                        }
-                        row => Some(row),
-                    };
-                    std::future::ready(kept)
-                })
-                .boxed()
-            };
-            let streams: Vec<_> = sites.into_iter().map(read).collect();
-            let at_once = scan.context().gate.concurrency().max(1);
-            let mut rows = stream::iter(streams).flatten_unordered(at_once);
-            while let Some(row) = rows.next().await {
+            let mut sites = Box::pin(self.sites(scan)).await?;
+            let alone = if sites.len() == 1 { sites.pop() } else { None };
+            if let Some(site) = alone {
+                let mut rows = rows(scan, site);
+                while let Some(row) = rows.next().await {
+                    yield row?;
+                }
+            }
+            // While a row is given, another site may be in the middle of a call, with a place at the endpoint and a page
+            // that other scans of the query wait for. Tasks go on with that whether or not anybody polls this stream.
+            let places = Arc::new(Semaphore::new(scan.context().gate.concurrency().max(1)));
+            let (sender, mut receiver) = mpsc::channel(1);
+            let mut tasks = JoinSet::new();
+            for site in sites {
+                let (scan, places, sender) = (scan.clone(), places.clone(), sender.clone());
+                let read = async move {
+                    let _place = places.acquire().await;
+                    let origin = site.to_string();
+                    send_rows(&scan, &origin, rows(&scan, site), &sender).await;
+                };
+                tasks.spawn(read.in_current_span());
+            }
+            drop(sender);
+            while let Some(row) = receiver.recv().await {
                 yield row?;
+            }
+            while let Some(ended) = tasks.join_next().await {
+                ended.map_err(failed_task)?;
             }
         }
     }
@@ -352,7 +360,7 @@ impl Place {
                 scan.report(format!("{REGION}={region}"), &Error::Unsupported(message));
                 Ok(None)
             }
-            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(error) if error.ends_query() => Err(error),
             // Who may not list regions may read them, and this is one call in any case.
             Err(_) => Ok(named),
         }
@@ -373,6 +381,33 @@ impl Place {
             }
         }
         Ok(())
+    }
+}
+
+/// Sends the rows of one of several sites; an error that costs only that site is reported.
+async fn send_rows<T: Row<Env = Aws>>(
+    scan: &Scan<T>,
+    origin: &str,
+    mut rows: BoxStream<'_, Result<T>>,
+    sender: &mpsc::Sender<Result<T>>,
+) {
+    while let Some(row) = rows.next().await {
+        match row {
+            Err(error) if !error.ends_query() => scan.report(origin, &error),
+            row => {
+                if sender.send(row).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A task's panic goes on in whoever waits for it.
+fn failed_task(error: JoinError) -> Error {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Error::Cancelled,
     }
 }
 

@@ -64,7 +64,7 @@ impl RowStream for Account {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| stream::once(Account::read(scan, site)).boxed())
+        place.rows(scan, |scan, site| stream::once(Account::read(scan, site)).boxed())
     }
 }
 

@@ -220,7 +220,7 @@ impl RowStream for Instance {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| {
+        place.rows(scan, |scan, site| {
             let keys = [
                 ("instance-id", scan.keys(Self::INSTANCE_ID)),
                 ("private-dns-name", scan.keys(Self::PRIVATE_DNS_NAME)),

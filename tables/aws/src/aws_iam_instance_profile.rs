@@ -74,7 +74,7 @@ impl RowStream for InstanceProfile {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| {
+        place.rows(scan, |scan, site| {
             let names = scan.keys(Self::INSTANCE_PROFILE_NAME);
             match iam::names(names, scan.keys(Self::ARN), "instance-profile", &site.account_id()) {
                 Some(names) => site.look_up(scan, names, |site, name| InstanceProfile::get(scan, site, name)),

@@ -89,7 +89,7 @@ impl RowStream for Policy {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| match scan.keys(Self::ARN) {
+        place.rows(scan, |scan, site| match scan.keys(Self::ARN) {
             Some(arns) => {
                 let arns = iam::policy_arns(arns, &site.account_id());
                 site.look_up(scan, arns, |site, arn| Policy::get(scan, site, arn))

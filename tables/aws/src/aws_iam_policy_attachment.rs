@@ -65,7 +65,7 @@ impl RowStream for PolicyAttachment {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| match scan.keys(Self::POLICY_ARN) {
+        place.rows(scan, |scan, site| match scan.keys(Self::POLICY_ARN) {
             Some(arns) => {
                 let arns = iam::policy_arns(arns, &site.account_id());
                 site.look_up(scan, arns, |site, arn| PolicyAttachment::get(scan, site, arn))

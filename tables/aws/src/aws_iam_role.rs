@@ -102,7 +102,7 @@ impl RowStream for Role {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| {
+        place.rows(scan, |scan, site| {
             match iam::names(scan.keys(Self::NAME), scan.keys(Self::ARN), "role", &site.account_id()) {
                 Some(names) => site.look_up(scan, names, |site, name| Role::get(scan, site, name)),
                 None => Role::list(scan, site),

@@ -98,7 +98,7 @@ impl RowStream for User {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| {
+        place.rows(scan, |scan, site| {
             match iam::names(scan.keys(Self::NAME), scan.keys(Self::ARN), "user", &site.account_id()) {
                 Some(names) => site.look_up(scan, names, |site, name| User::get(scan, site, name)),
                 None => User::list(scan, site),

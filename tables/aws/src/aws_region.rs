@@ -51,7 +51,7 @@ impl RowStream for Region {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| {
+        place.rows(scan, |scan, site| {
             let keys = [("region-name", scan.keys(Self::NAME)), ("region-name", scan.keys(Self::REGION))];
             let regions = stream::iter(ec2::requests(&keys)).flat_map(move |filters| {
                 let ec2 = site.ec2();

@@ -38,7 +38,7 @@ impl RowStream for CallerIdentity {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| stream::once(CallerIdentity::read(scan, site)).boxed())
+        place.rows(scan, |scan, site| stream::once(CallerIdentity::read(scan, site)).boxed())
     }
 }
 

@@ -70,7 +70,7 @@ impl RowStream for SecurityGroup {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| {
+        place.rows(scan, |scan, site| {
             let keys = [
                 ("group-id", scan.keys(Self::GROUP_ID)),
                 ("group-name", scan.keys(Self::GROUP_NAME)),

@@ -83,7 +83,7 @@ impl RowStream for SecurityGroupRule {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
-        place.rows(scan, move |site| {
+        place.rows(scan, |scan, site| {
             let keys = [
                 ("security-group-rule-id", scan.keys(Self::SECURITY_GROUP_RULE_ID)),
                 ("group-id", scan.keys(Self::GROUP_ID)),

@@ -4,8 +4,9 @@
 //! bad line costs the profile that it is in. The SDK gets the text of one profile and of those that it refers to
 //! ([`Files::chain`]), in the form that it knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,13 +135,18 @@ impl Files {
     /// A profile and all that it refers to; an error says what is wrong with it and where.
     pub(crate) fn chain(&self, profile: &str) -> Result<Chain> {
         let mut chain = Chain { profile: alias(profile), ..Chain::default() };
-        let mut written = BTreeSet::new();
+        let mut written: Vec<String> = Vec::new();
         let mut next = Some(profile.to_owned());
         while let Some(name) = next.take() {
-            if !written.insert(name.clone()) || written.len() > LONGEST_CHAIN {
+            if written.contains(&name) {
                 return Err(Error::Malformed(format!(
                     "profile {profile}: its `source_profile`s lead round in a circle, through {}",
-                    written.into_iter().collect::<Vec<_>>().join(", ")
+                    written.join(", ")
+                )));
+            }
+            if written.len() == LONGEST_CHAIN {
+                return Err(Error::Malformed(format!(
+                    "profile {profile}: more than {LONGEST_CHAIN} profiles refer to one another"
                 )));
             }
             let section = self.section("profile", &name, &self.profiles)?;
@@ -149,6 +155,7 @@ impl Files {
                 chain.ca_bundle = section.get("ca_bundle").map(str::to_owned);
             }
             next = self.write_profile(&mut chain, &name, section)?;
+            written.push(name);
         }
         Ok(chain)
     }
@@ -383,10 +390,28 @@ pub(crate) fn at_home(sys: &Sys, path: &str) -> PathBuf {
     }
 }
 
-/// A file as text, and why others than its reader and root could have written it.
+/// A file as text, and why others than its reader and root could have written it: its own mode, or that of a folder that
+/// leads to it.
 fn read_small(sys: &Sys, path: &Path) -> Result<(String, Option<String>)> {
-    let text = String::from_utf8_lossy(&sys.read_at_most(path, LARGEST)?).into_owned();
-    Ok((text, untrusted(sys, path)))
+    // Links are followed once, here; the folders on the way are then looked at from the root down, and the file when it
+    // is open, so that whatever was checked cannot be replaced any more.
+    let (real, of_folders) = if sys.is_live() {
+        match sys.canonicalize(path) {
+            Ok(real) => {
+                let why = folder_writers(sys, &real);
+                (real, why)
+            }
+            Err(error) => (path.to_owned(), Some(error.to_string())),
+        }
+    } else {
+        (path.to_owned(), Some("the file is not of the running machine".to_owned()))
+    };
+    let mut file = sys.open(&real)?;
+    let metadata = file.metadata().map_err(|error| Error::io(path.display().to_string(), &error))?;
+    let untrusted = of_folders.or_else(|| writers(sys, &real, &metadata));
+    let mut bytes = Vec::new();
+    file.read_rest(path, &mut bytes, LARGEST)?;
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), untrusted))
 }
 
 /// Fails unless a file that somebody else is going to read is a small regular file, or absent.
@@ -402,32 +427,26 @@ pub(crate) fn check_small(sys: &Sys, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Why others than the reader and root could have written a file: its own mode, or that of a folder that leads to it.
-fn untrusted(sys: &Sys, path: &Path) -> Option<String> {
-    if !sys.is_live() {
-        return Some("the file is not of the running machine".to_owned());
+/// Who else could replace a file through one of the folders that lead to it.
+fn folder_writers(sys: &Sys, real: &Path) -> Option<String> {
+    let folders: Vec<&Path> = real.ancestors().skip(1).collect();
+    folders.into_iter().rev().find_map(|folder| match sys.symlink_metadata(folder) {
+        Ok(metadata) => writers(sys, folder, &metadata),
+        Err(error) => Some(error.to_string()),
+    })
+}
+
+/// Who else could write a file, or replace what is in a folder.
+fn writers(sys: &Sys, place: &Path, metadata: &Metadata) -> Option<String> {
+    let shown = place.display();
+    let owner = i64::from(metadata.uid());
+    if owner != 0 && owner != sys.uid() {
+        return Some(format!("{shown} belongs to another user (uid {owner})"));
     }
-    let real = match sys.canonicalize(path) {
-        Ok(real) => real,
-        Err(error) => return Some(error.to_string()),
-    };
-    for place in real.ancestors() {
-        let metadata = match sys.metadata(place) {
-            Ok(metadata) => metadata,
-            Err(error) => return Some(error.to_string()),
-        };
-        let shown = place.display();
-        let owner = i64::from(metadata.uid());
-        if owner != 0 && owner != sys.uid() {
-            return Some(format!("{shown} belongs to another user (uid {owner})"));
-        }
-        // In a folder with the sticky bit nobody can replace what belongs to others.
-        let is_sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
-        if metadata.mode() & 0o022 != 0 && !is_sticky {
-            return Some(format!("others can write {shown} (`chmod go-w {shown}` ends that)"));
-        }
-    }
-    None
+    // In a folder with the sticky bit nobody can replace what belongs to others.
+    let is_sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+    let is_open = metadata.mode() & 0o022 != 0 && !is_sticky;
+    is_open.then(|| format!("others can write {shown} (`chmod go-w {shown}` ends that)"))
 }
 
 #[cfg(test)]

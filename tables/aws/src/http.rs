@@ -155,7 +155,7 @@ impl Connectors {
         let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1();
         let Some(proxy) = proxy else { return Ok(over(https.wrap_connector(tcp))) };
         let through = Matcher::builder().https(proxy).build().intercept(uri);
-        let through = through.ok_or_else(|| format!("HTTPS_PROXY is not the URL of a proxy: {proxy}"))?;
+        let through = through.ok_or("HTTPS_PROXY is not the URL of a proxy")?;
         let tunnel = Tunnel::new(through.uri().clone(), tcp);
         Ok(over(https.wrap_connector(match through.basic_auth() {
             Some(auth) => tunnel.with_auth(auth.clone()),

@@ -172,21 +172,41 @@ impl Configured {
     }
 }
 
-/// The text of a kubeconfig file, and why no program is run that it names: both of the same open file.
+/// The text of a kubeconfig file, and why no program is run and no credentials file read that it names.
 fn read(sys: &Sys, path: &Path) -> Result<(Option<String>, String)> {
-    let mut file = sys.open(path)?;
-    let metadata = file.metadata().map_err(|error| Error::io(path.display().to_string(), &error))?;
-    let distrust = if sys.is_live() {
-        writers(sys, &metadata).map(|why| format!("the kubeconfig {} {why}", path.display()))
+    let shown = path.display();
+    // Links are followed once, here; the folders on the way are then looked at from the root down, and the file when it
+    // is open, so that whatever was checked cannot be replaced any more.
+    let (real, of_folders) = if sys.is_live() {
+        match sys.canonicalize(path) {
+            Ok(real) => {
+                let why = folder_writers(sys, &real).map(|why| format!("the kubeconfig {shown} lies in {why}"));
+                (real, why)
+            }
+            Err(error) => (path.to_owned(), Some(format!("the kubeconfig {shown}: {error}"))),
+        }
     } else {
-        Some(format!("the kubeconfig lies under {}, not on the machine that Indago runs on", sys.root_name()))
+        let why = format!("the kubeconfig lies under {}, not on the machine that Indago runs on", sys.root_name());
+        (path.to_owned(), Some(why))
     };
+    let mut file = sys.open(&real)?;
+    let metadata = file.metadata().map_err(|error| Error::io(shown.to_string(), &error))?;
+    let distrust = of_folders.or_else(|| writers(sys, &metadata).map(|why| format!("the kubeconfig {shown} {why}")));
     let mut bytes = Vec::new();
     file.read_rest(path, &mut bytes, MOST_BYTES)?;
     Ok((distrust, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Who can change a file, beside its reader and root.
+/// Who else could replace a file through one of the folders that lead to it.
+fn folder_writers(sys: &Sys, real: &Path) -> Option<String> {
+    let folders: Vec<&Path> = real.ancestors().skip(1).collect();
+    folders.into_iter().rev().find_map(|folder| match sys.symlink_metadata(folder) {
+        Ok(metadata) => writers(sys, &metadata).map(|why| format!("{}, which {why}", folder.display())),
+        Err(error) => Some(error.to_string()),
+    })
+}
+
+/// Who can change a file, or replace what is in a folder, beside its reader and root.
 #[cfg(unix)]
 fn writers(sys: &Sys, metadata: &Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
@@ -194,7 +214,9 @@ fn writers(sys: &Sys, metadata: &Metadata) -> Option<String> {
     if owner != 0 && owner != sys.uid() {
         return Some(format!("belongs to the user {owner}, not to you or root"));
     }
-    (metadata.mode() & 0o022 != 0).then(|| "can be written by others; `chmod go-w` it".to_owned())
+    // In a folder such as /tmp only the owner of a file can replace it.
+    let is_sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+    (metadata.mode() & 0o022 != 0 && !is_sticky).then(|| "can be written by others; `chmod go-w` it".to_owned())
 }
 
 #[cfg(not(unix))]
@@ -659,8 +681,28 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
             assert!(why.ends_with("/config can be written by others; `chmod go-w` it"), "{why}");
         }
         mode(0o600);
+        let of_folder = |mode| std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        of_folder(0o777);
+        let why = refusal(&Sys::live(), &path).unwrap();
+        assert!(
+            why.contains(" lies in ") && why.ends_with(", which can be written by others; `chmod go-w` it"),
+            "{why}"
+        );
+        of_folder(0o1777);
+        assert_eq!(refusal(&Sys::live(), &path), None, "with the sticky bit nobody else replaces it");
+        of_folder(0o700);
         let why = refusal(&Sys::at(folder.path()), Path::new("/config")).unwrap();
         assert!(why.starts_with("the kubeconfig lies under ") && why.contains("not on the machine"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn files_are_sent_only_where_nobody_else_could_name_them() {
+        let mut kubeconfig = Kubeconfig::default();
+        let origin = Origin { path: "/c".into(), distrust: Some("others can write it".to_owned()) };
+        kubeconfig.add(origin, &TWO.replace("http:", "https:")).unwrap();
+        let (_, target) = target(&kubeconfig, &kubeconfig.contexts[0], &Sys::live(), &Sys::live()).unwrap();
+        let error = target.connect().await.err().unwrap().to_string();
+        assert_eq!(error, "`tokenFile` /abs/token is not read: others can write it");
     }
 
     const EXEC: &str = "{contexts: [{name: c, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: 'SERVER'}}],
@@ -724,7 +766,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let ran = folder.path().join("ran");
         for server in ["http://127.0.0.1:1", "127.0.0.1:1", "HTTP://127.0.0.1:1"] {
             let established = connected(server, "touch", &format!("['{}']", ran.display())).await.unwrap();
-            assert!(established.warnings[0].contains("are not sent, and no plug-in is run"), "{server}");
+            assert!(established.warnings[0].contains("are not sent and no plug-in is run"), "{server}");
             assert!(!ran.exists(), "{server}");
         }
     }

@@ -40,7 +40,7 @@ pub(crate) struct Target {
     pub(crate) own: Sys,
     /// What is odd about the kubeconfig, and does no harm.
     pub(crate) warnings: Vec<String>,
-    /// Why no plug-in is run.
+    /// Why no plug-in is run, and no file's content given to the server.
     pub(crate) distrust: Option<String>,
 }
 
@@ -80,10 +80,13 @@ impl Target {
         let (mut source, mut identity) = (credentials::Source::Nowhere, None);
         if is_https {
             source = credentials::source(&self.user, &self.files, |exec| self.program(exec, &server))?;
+            if let credentials::Source::File(_, file, _) = &source {
+                self.check_named(file, "tokenFile")?;
+            }
             identity = self.identity()?;
         } else if self.user.has_credentials() {
-            let hint = "the credentials of the user are not sent, and no plug-in is run, because `server` is http://";
-            warnings.push(format!("{hint}, as kubectl does it; write https:// if the server speaks TLS"));
+            let hint = "credentials are not sent and no plug-in is run, because `server` is http://";
+            warnings.push(format!("{hint} (kubectl does the same); write https:// if the server speaks TLS"));
         }
         let credentials = Credentials::new(source, self.own.clone());
         let given = credentials.begin().await?;
@@ -127,7 +130,21 @@ impl Target {
         }
     }
 
+    /// Fails where others could have named a file of the user's, to be given to a server of theirs. Under another root
+    /// there are only the files of the machine that has the kubeconfig.
+    fn check_named(&self, file: &Path, what: &str) -> Result<()> {
+        match &self.distrust {
+            Some(why) if self.files.is_live() => {
+                Err(Error::Unsupported(format!("`{what}` {} is not read: {why}", file.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn identity(&self) -> Result<Option<Identity>> {
+        if let Material { data: None, file: Some(file) } = &self.user.key {
+            self.check_named(file, "client-key")?;
+        }
         let certificate = self.material(&self.user.certificate, "client-certificate")?;
         let key = self.material(&self.user.key, "client-key")?;
         match (certificate, key) {
@@ -190,7 +207,7 @@ impl Target {
         let trust = match (self.cluster.insecure, self.material(&self.cluster.authority, "certificate-authority")?) {
             (true, Some(_)) => {
                 let both = "`insecure-skip-tls-verify` and `certificate-authority` are both set";
-                return Err(Error::Malformed(format!("{both}: remove one, as kubectl asks, too")));
+                return Err(Error::Malformed(format!("{both}; remove one (kubectl refuses both, too)")));
             }
             (true, None) => Trust::Anyone,
             (false, Some(pem)) => Trust::Authorities(pem),

@@ -94,7 +94,8 @@ impl Credentials {
     pub(crate) async fn begin(&self) -> Result<Option<Given>> {
         let Source::Program(program) = &self.source else { return self.header().await.map(|_| None) };
         let given = program.run().await?;
-        *self.current.lock().await = Some(Current { header: given.header.clone(), until: margin(given.until) });
+        let until = margin(given.until, self.sys.now());
+        *self.current.lock().await = Some(Current { header: given.header.clone(), until });
         Ok(Some(given))
     }
 
@@ -109,7 +110,7 @@ impl Credentials {
             }
             Source::Program(program) => {
                 let given = program.run().await?;
-                Ok(Current { header: given.header, until: margin(given.until) })
+                Ok(Current { header: given.header, until: margin(given.until, self.sys.now()) })
             }
             Source::Nowhere | Source::Fixed(_) => Ok(Current { header: None, until: None }),
         }
@@ -120,8 +121,11 @@ fn in_seconds(now: Timestamp, seconds: i64) -> Option<Expiry> {
     Expiry::from_second(now.seconds() + seconds).ok()
 }
 
-fn margin(until: Option<Expiry>) -> Option<Expiry> {
-    until.and_then(|until| Expiry::from_second(until.as_second() - MARGIN_SECONDS).ok())
+/// When to renew what expires then: a little before, unless that is over already.
+fn margin(until: Option<Expiry>, now: Timestamp) -> Option<Expiry> {
+    let until = until?;
+    let early = Expiry::from_second(until.as_second() - MARGIN_SECONDS).ok();
+    Some(early.filter(|early| early.as_second() > now.seconds()).unwrap_or(until))
 }
 
 pub(crate) fn read_token(sys: &Sys, path: &Path) -> Result<String> {
@@ -151,7 +155,7 @@ pub(crate) fn impersonation(who: &Impersonation) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let Some(user) = user else {
         if uid.is_some() || !groups.is_empty() || !extra.is_empty() {
-            return Err(Error::Malformed("`as-uid`, `as-groups` and `as-user-extra` want `as` beside them".to_owned()));
+            return Err(Error::Malformed("`as-uid`, `as-groups` and `as-user-extra` need `as` beside them".to_owned()));
         }
         return Ok(headers);
     };
@@ -388,6 +392,16 @@ mod tests {
             let user = User { token_file: Some(path.into()), ..User::default() };
             assert_eq!(header(user, &Sys::at(&root)), format!("`tokenFile` {path} does not exist"));
         }
+    }
+
+    #[test]
+    fn what_is_good_for_less_than_the_margin_is_kept_while_it_is_good() {
+        let second = |second| Expiry::from_second(second).unwrap();
+        let now = Timestamp(1_000_000_000);
+        for (until, renewed) in [(1100, 1040), (1061, 1001), (1060, 1060), (1030, 1030), (900, 900)] {
+            assert_eq!(margin(Some(second(until)), now), Some(second(renewed)), "{until}");
+        }
+        assert_eq!(margin(None, now), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Origin {
     pub(crate) path: PathBuf,
-    /// Why it may not name programs to run; `None`: it may.
+    /// Why it may not name programs to run and credentials files to read; `None`: it may.
     pub(crate) distrust: Option<String>,
 }
 

@@ -177,7 +177,7 @@ pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
             "the server uses a certificate of an authority: add that very certificate to `certificate-authority`"
         }
         rustls::Error::InvalidMessage(_) => {
-            "the server does not speak TLS here: does `server` want http:// or another port?"
+            "the server does not speak TLS on this port: should `server` begin with http://, or name another port?"
         }
         rustls::Error::AlertReceived(_) => "the server refuses: does it want a client certificate, or another one?",
         _ => return None,
