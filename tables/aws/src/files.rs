@@ -535,6 +535,11 @@ mod tests {
                 "in a circle, through a, b",
             ),
             (
+                "[profile z]\nrole_arn=r\nsource_profile=b\n[profile b]\nrole_arn=r\nsource_profile=z",
+                "z",
+                "in a circle, through z, b",
+            ),
+            (
                 "[profile a]\nrole_arn=r\nsource_profile=b",
                 "a",
                 "there is no profile b in config or credentials; there are: a",
@@ -545,6 +550,10 @@ mod tests {
             let error = files(text, "").chain(profile).expect_err(text).to_string();
             assert!(error.contains(message), "{error}");
         }
+        let profile = |n: i32| format!("[profile p{n}]\nrole_arn=r\nsource_profile=p{}\n", n + 1);
+        let long = (0..40).map(profile).collect::<Vec<String>>().concat();
+        let error = files(&long, "").chain("p0").expect_err("it is too long").to_string();
+        assert_eq!(error, "profile p0: more than 32 profiles refer to one another");
     }
 
     #[test]
