@@ -317,7 +317,7 @@ fn real_rows_of_this_machine() {
     assert_eq!(rows[0]["pid"], own);
     // Columns stand in the query's order, duplicates too.
     let text = run(&["query", "--format", "ndjson", "SELECT 2 AS b, 1 AS a, 3 AS b"]).expect(0).out;
-    assert_eq!(text, "{\"b\":2,\"a\":1,\"b\":3}\n");
+    assert_eq!(text, "{\"b\":2,\"a\":1,\"b:1\":3}\n");
 }
 
 /// Runs a line of shell in which `$indago` is the program, and gives its exit code.

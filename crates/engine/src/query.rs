@@ -11,6 +11,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryPool as _;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
 use indago_table::{Coverage, Warning};
@@ -222,7 +223,9 @@ impl Running {
     ) -> Self {
         let (sender, batches) = mpsc::channel(1);
         let run = async move {
-            let started = interruptible(plan, &state).and_then(|plan| execute_stream(plan, context));
+            // Nodes keep what they have built, as the side of a join: the copy that runs is dropped when the query ends.
+            let own = reset_plan_states(plan).and_then(|plan| interruptible(plan, &state));
+            let started = own.and_then(|plan| execute_stream(plan, context));
             let mut rows = match started {
                 Ok(rows) => rows,
                 Err(error) => return drop(sender.send(Err(error)).await),

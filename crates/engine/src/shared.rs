@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
@@ -80,7 +80,9 @@ impl SharedReading {
             loop {
                 let seen = progress.borrow_and_update().clone();
                 while next < seen.batches {
-                    let batch = buffer.rows.batches.lock()[next].clone();
+                    let kept = buffer.rows.batches.lock().get(next).cloned();
+                    // They are released when the query ends, which a plan notices at its next step.
+                    let batch = kept.ok_or_else(|| exec_datafusion_err!("the query was cancelled"))?;
                     next += 1;
                     yield asked.select(&union, &batch)?;
                 }

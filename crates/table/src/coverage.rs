@@ -128,6 +128,11 @@ impl Covered {
         });
     }
 
+    /// Counts rows of a reading that the query needed no more of.
+    pub(crate) fn add_rows(&self, table: &str, slice: &str, rows: u64, moment: Timestamp) {
+        self.with(table, slice, moment, |entry| entry.coverage.rows += rows);
+    }
+
     pub(crate) fn suffer(&self, table: &str, slice: &str, moment: Timestamp, how: Completeness, problem: Warning) {
         self.with(table, slice, moment, |entry| entry.coverage.suffer(how, problem));
     }

@@ -284,7 +284,8 @@ fn load(asked: Asked<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[
     Ok(true)
 }
 
-/// Reads rows that come from blocking calls.
+/// Reads rows that come from blocking calls. A reading that stops because the query needs no more rows ends as
+/// [`Error::Cancelled`].
 ///
 /// `together` is how many rows may be held at a time.
 pub fn read_rows(
@@ -339,8 +340,10 @@ pub fn read_rows(
                 continue;
             }
             if !asked.claim() {
-                is_over = true;
-                break;
+                if let Some(batch) = batcher.take()? {
+                    sink.blocking_send(batch);
+                }
+                return Err(Error::Cancelled);
             }
             batcher.push(&*row);
             let is_satisfied = context.is_satisfied();
@@ -348,11 +351,10 @@ pub fn read_rows(
                 && let Some(batch) = batcher.take()?
                 && !sink.blocking_send(batch)
             {
-                return Ok(());
+                return Err(Error::Cancelled);
             }
             if is_satisfied {
-                is_over = true;
-                break;
+                return Err(Error::Cancelled);
             }
         }
         if size > 1
@@ -360,7 +362,7 @@ pub fn read_rows(
             && let Some(batch) = batcher.take()?
             && !sink.blocking_send(batch)
         {
-            return Ok(());
+            return Err(Error::Cancelled);
         }
     }
     if let Some(batch) = batcher.take()? {
@@ -472,7 +474,17 @@ async fn load_async(
     Ok(loaded.into_iter().flatten().collect())
 }
 
-/// Reads rows that come from asynchronous calls.
+/// Sends the last rows. The stream goes first: nothing of it is held while they wait for their reader.
+async fn finish(source: Source<'_>, batcher: &mut Batcher<'_>, sink: &mut dyn Sink, end: Result<()>) -> Result<()> {
+    drop(source);
+    if let Some(batch) = batcher.take()? {
+        sink.send(batch).await;
+    }
+    end
+}
+
+/// Reads rows that come from asynchronous calls. A reading that stops because the query needs no more rows ends as
+/// [`Error::Cancelled`].
 pub async fn read_stream(
     spec: &TableSpec,
     context: &ScanContext,
@@ -501,7 +513,7 @@ pub async fn read_stream(
         {
             // Nothing is ready: what there is goes out, so that the first page shows while the second is fetched.
             if !source.beside(sink.send(batch)).await {
-                return Ok(());
+                return Err(Error::Cancelled);
             }
         }
         if gathered.is_none() {
@@ -537,10 +549,7 @@ pub async fn read_stream(
                 };
                 for row in loaded {
                     if !asked.claim() {
-                        if let Some(batch) = batcher.take()? {
-                            sink.send(batch).await;
-                        }
-                        return Ok(());
+                        return finish(source, &mut batcher, &mut *sink, Err(Error::Cancelled)).await;
                     }
                     batcher.push(&*row);
                     let is_satisfied = context.is_satisfied();
@@ -548,19 +557,16 @@ pub async fn read_stream(
                         && let Some(batch) = batcher.take()?
                         && !source.beside(sink.send(batch)).await
                     {
-                        return Ok(());
+                        return Err(Error::Cancelled);
                     }
                     if is_satisfied {
-                        return Ok(());
+                        return Err(Error::Cancelled);
                     }
                 }
             }
         }
         if is_over || failure.is_some() {
-            if let Some(batch) = batcher.take()? {
-                sink.send(batch).await;
-            }
-            return failure.map_or(Ok(()), Err);
+            return finish(source, &mut batcher, &mut *sink, failure.map_or(Ok(()), Err)).await;
         }
     }
 }
@@ -674,15 +680,16 @@ mod tests {
     /// The numbers of the rows, and how often the dear and the cheap source ran, by one driver.
     fn read(context: &ScanContext, is_stream: bool) -> (Vec<i64>, [usize; 2]) {
         let table = Documents::new();
+        let end = if context.limit.is_some() { Err(Error::Cancelled) } else { Ok(()) };
         let (sender, batches) = std::sync::mpsc::channel();
         let mut documents = (0..10).map(|n| Box::new(Document(json!({"n": n}))) as BoxRow);
         if is_stream {
             let rows = Box::pin(stream::iter(documents.map(Ok)));
             let reading = read_stream(&table.spec, context, rows, &table, Box::new(Channel(sender)));
-            reading.now_or_never().expect("nothing to wait for").expect("it reads");
+            assert_eq!(reading.now_or_never().expect("nothing to wait for"), end);
         } else {
             let mut sink = Channel(sender);
-            read_rows(&table.spec, context, &mut documents, &table, CHUNK, &mut sink).expect("it reads");
+            assert_eq!(read_rows(&table.spec, context, &mut documents, &table, CHUNK, &mut sink), end);
         }
         let numbers = |batch: RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().to_vec();
         (batches.into_iter().flat_map(numbers).collect(), table.loaded.map(AtomicUsize::into_inner))

@@ -190,6 +190,8 @@ pub struct Meter {
     rows: AtomicU64,
     bytes: AtomicU64,
     calls: AtomicU64,
+    /// Bytes up to which what was read is charged as kept.
+    kept: AtomicU64,
     cancelled: AtomicBool,
     lossy: AtomicBool,
     parent: Option<Arc<Meter>>,
@@ -241,6 +243,12 @@ impl Meter {
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes read since there were `before`, without those that another call has counted already.
+    fn uncounted_since(&self, before: u64) -> u64 {
+        let now = self.bytes();
+        now.saturating_sub(self.kept.fetch_max(now, Ordering::Relaxed).max(before))
     }
 
     /// Calls made so far.
@@ -415,7 +423,7 @@ impl QueryScope {
     pub fn end_slice(&self, table: &str, slice: &str, rows: u64, outcome: &Result<()>) {
         match outcome {
             // The query needed no more rows, or has failed as a whole: the reading counts as one that has not ended.
-            Err(Error::Cancelled) => {}
+            Err(Error::Cancelled) => self.covered.add_rows(table, slice, rows, self.moment),
             Err(error) => {
                 let problem = match error {
                     Error::Gone(what) => Some(Warning {
@@ -846,7 +854,7 @@ impl<T: Row> Scan<T> {
                     Err(Error::Cancelled) => return Err(Error::Cancelled),
                     // Nobody knows how large the value is: as large as what it was made from is a fair guess.
                     Ok(value) => {
-                        self.keep(self.context.meter.bytes().saturating_sub(before) as usize)?;
+                        self.keep(self.context.meter.uncounted_since(before) as usize)?;
                         slot.insert(Ok(Arc::new(value) as _)).clone()
                     }
                     Err(error) => slot.insert(Err(error)).clone(),
@@ -985,6 +993,20 @@ mod tests {
         let brought = ScanContext { constraints, ..joined(&[0]) }.with_open_keys(Thing::SPEC).expect("a text");
         assert!(!brought.is_open(Thing::SPEC, 0));
         assert_eq!(Scan::<Thing>::new(brought, &Sys::live()).named_keys(Thing::PLACE), None);
+    }
+
+    #[test]
+    fn what_readings_at_the_same_time_read_is_counted_once() {
+        let meter = Meter::default();
+        let before = meter.bytes();
+        meter.add_bytes(30);
+        // Two readings began at zero; the first to end counts all that was read, the second what came since.
+        assert_eq!(meter.uncounted_since(before), 30);
+        meter.add_bytes(10);
+        assert_eq!((meter.uncounted_since(before), meter.uncounted_since(before)), (10, 0));
+        let later = meter.bytes();
+        meter.add_bytes(5);
+        assert_eq!(meter.uncounted_since(later), 5);
     }
 
     /// Keeps rows whose first column is a text with this start; none if there is no column.

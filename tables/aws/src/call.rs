@@ -424,15 +424,11 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     })
 }
 
-/// Why a server is not trusted, if that is what an error is about.
+/// Why a server is not trusted, if that is what an error is about. The error's type is that of whichever TLS the client
+/// has; its words are the same.
 fn untrusted(error: &(dyn StdError + 'static)) -> Option<String> {
-    // What an `io::Error` carries is not among its causes.
-    let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let tls = match carried {
-        Some(carried) => carried.downcast_ref::<rustls::Error>(),
-        None => error.downcast_ref::<rustls::Error>(),
-    };
-    let Some(rustls::Error::InvalidCertificate(why)) = tls else { return None };
+    let told = error.to_string();
+    let why = told.strip_prefix("invalid peer certificate: ")?;
     let hint = "`ca_bundle` of the profile or AWS_CA_BUNDLE names a file with the certificates to trust";
     Some(format!("the certificate of the endpoint is not trusted ({why}); {hint}"))
 }

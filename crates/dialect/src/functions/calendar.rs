@@ -85,7 +85,7 @@ impl Moment {
 
     /// A number that may be a Julian day or seconds since 1970.
     fn of_number(number: f64) -> Self {
-        let julian = (0.0..5_373_484.5).contains(&number).then(|| (number * 86_400_000.0 + 0.5) as i64);
+        let julian = (0.0..5_373_484.5).contains(&number).then_some((number * 86_400_000.0 + 0.5) as i64);
         Moment { julian, raw: Some(number), ..Moment::default() }
     }
 
@@ -164,7 +164,7 @@ impl Moment {
     }
 
     /// The same instant on the clock of this machine. Before 1970 and after 2037 a year of the same kind stands in for it.
-    fn to_local(&mut self) -> Option<()> {
+    fn make_local(&mut self) -> Option<()> {
         let julian = self.julian()?;
         let mut asked = julian;
         let mut years = 0;
@@ -186,13 +186,13 @@ impl Moment {
     }
 
     /// The instant at which the clock of this machine shows this moment, as SQLite looks for it: in at most four steps.
-    fn to_utc(&mut self) -> Option<()> {
+    fn make_utc(&mut self) -> Option<()> {
         let wanted = self.julian()?;
         let (mut guess, mut off) = (wanted, 0);
         for _ in 0..4 {
             guess -= off;
             let mut shown = Moment::at(guess);
-            shown.to_local()?;
+            shown.make_local()?;
             off = shown.julian()? - wanted;
             if off == 0 {
                 break;
@@ -340,12 +340,12 @@ impl Moment {
             }
             "localtime" => {
                 if self.zone != Zone::Local {
-                    self.to_local()?;
+                    self.make_local()?;
                 }
                 self.zone = Zone::Local;
                 return Some(());
             }
-            "utc" => return if self.zone == Zone::Utc { Some(()) } else { self.to_utc() },
+            "utc" => return if self.zone == Zone::Utc { Some(()) } else { self.make_utc() },
             "subsec" | "subsecond" => {
                 self.fractions = true;
                 return Some(());
@@ -365,7 +365,7 @@ impl Moment {
             return self.end_of(unit);
         }
         if let Some(day) = modifier.strip_prefix("weekday ") {
-            return self.to_weekday(day);
+            return self.move_to_weekday(day);
         }
         match modifier.as_bytes().first() {
             Some(b'+' | b'-' | b'0'..=b'9') => self.move_by(modifier),
@@ -415,7 +415,7 @@ impl Moment {
         Some(())
     }
 
-    fn to_weekday(&mut self, text: &str) -> Option<()> {
+    fn move_to_weekday(&mut self, text: &str) -> Option<()> {
         let number = exact_number(text)?.as_real()?;
         if !(-6.0..=6.0).contains(&number) || number.fract() != 0.0 {
             return None;

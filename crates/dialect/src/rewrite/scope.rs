@@ -152,7 +152,9 @@ impl<'p> Scope<'p> {
         let mut yielding = None;
         for here in self.outwards() {
             match here.find_here(relation, column) {
-                found @ Found::Column { yields: false, .. } => return Meaning::Column(self.from_here(here, found)),
+                found @ Found::Column { yields: false, .. } => {
+                    return Meaning::Column(self.seen_from_here(here, found));
+                }
                 found @ Found::Column { .. } if yielding.is_none() => yielding = Some((here, found)),
                 _ => {}
             }
@@ -169,7 +171,7 @@ impl<'p> Scope<'p> {
                 break;
             }
         }
-        Meaning::Column(yielding.map_or(Found::Nothing, |(here, found)| self.from_here(here, found)))
+        Meaning::Column(yielding.map_or(Found::Nothing, |(here, found)| self.seen_from_here(here, found)))
     }
 
     /// This scope and those around it.
@@ -186,7 +188,7 @@ impl<'p> Scope<'p> {
     }
 
     /// A column of `owner` as it is seen from this scope.
-    fn from_here(&self, owner: &Scope<'_>, found: Found) -> Found {
+    fn seen_from_here(&self, owner: &Scope<'_>, found: Found) -> Found {
         match found {
             Found::Column { relation, name, kind, .. } if !std::ptr::addr_eq(self, owner) => {
                 self.refers_to(owner);

@@ -56,7 +56,8 @@ fn kube_api_answers_and_refuses() {
     proxy.rule(Rule::new(Effect::kube_status(410, "Expired", "too old")).query("continue=").first(1));
     let page = |user: &str, query: &str| {
         let token = format!("Authorization: Bearer {}", api.token(user));
-        curl(&["-H", &token, &format!("{}/api/v1/pods?{query}", proxy.url())])
+        let url = format!("{}/api/v1/pods?{query}", proxy.url());
+        curl(&["--cacert", &api.ca().display().to_string(), "-H", &token, &url])
     };
     let (body, code) = page("viewer", "limit=10");
     assert_eq!(code, "200", "{body}");
