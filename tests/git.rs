@@ -1038,7 +1038,7 @@ const POINTERS: [(&str, &str); 11] = [
 ];
 
 /// Rows of all tables that show something of the other repository, and the number of warnings.
-fn led_out(ask: &dyn Fn(&str) -> (Vec<String>, Vec<Warning>)) -> (Vec<String>, usize) {
+fn led_out(ask: impl Fn(&str) -> (Vec<String>, Vec<Warning>)) -> (Vec<String>, usize) {
     let (mut seen, mut warned) = (Vec::new(), 0);
     for sql in [
         "SELECT hash, message FROM git_commits",

@@ -851,8 +851,12 @@ fn a_pod_of_a_real_cluster_sees_its_host_and_its_cluster() {
     folders.dedup();
     let (loader, folders) = (in_pod(Path::new(loader)), folders.join(":"));
     let (program, config) = (in_pod(Path::new(program.get_program())), in_pod(&folder.path().join("indago.toml")));
+    let port = cluster.url().rsplit_once(':').expect("an address with a port").1;
+    let port = format!("KUBERNETES_SERVICE_PORT={}", port.trim_end_matches('/'));
     let query = |sql: &str| {
-        let exec = ["exec", "-n", "shop", "priv", "--", &loader, "--library-path", &folders, &program];
+        // The bed has no proxy for the addresses of services: the pod, on the host's network, asks the server itself.
+        let exec = ["exec", "-n", "shop", "priv", "--", "env", "KUBERNETES_SERVICE_HOST=127.0.0.1", &port];
+        let exec = [&exec[..], &[&loader, "--library-path", &folders, &program]].concat();
         let query = ["query", "--strict", "--format", "ndjson", "--config", &config, sql];
         let lines = cluster.kubectl(&[&exec[..], &query].concat()).unwrap_or_else(|error| panic!("{sql}: {error}"));
         let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("a row");

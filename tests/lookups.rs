@@ -323,7 +323,7 @@ async fn keys_through_conversions_find_what_sqlite_finds() {
         for join in ["JOIN", "LEFT JOIN"] {
             let sql = format!("SELECT w.word, n.n FROM words w {join} numbers n ON {on}");
             // The dialect compares with real numbers as real numbers, also where that is not exact.
-            let expected = match on.contains("w.number") {
+            let expected = match on.contains("w.number") || on.contains("+ 0") {
                 true => rows(&engine, &sql.replace("numbers n", "known n")).await,
                 false => rows_of_sqlite(&db, &sql),
             };

@@ -515,7 +515,7 @@ fn a_hangup_does_not_end_the_daemon() {
 fn new_sql_under_a_name_is_compared_with_the_kept_rows_and_counts_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let configured = |folder: &tempfile::TempDir, sql: &str| {
-        configure(folder, &format!("splay = 0\n[packs]\nmain = \"main.conf\"\n"));
+        configure(folder, "splay = 0\n[packs]\nmain = \"main.conf\"\n");
         let pack = format!(r#"{{"queries": {{"q": {{"query": "{sql}", "interval": 1}}}}}}"#);
         std::fs::write(folder.path().join("main.conf"), pack).expect("written");
     };

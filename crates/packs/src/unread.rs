@@ -62,7 +62,10 @@ impl Unread {
         // A value that is missing, as after an outer join, tells nothing.
         let differs = |(column, value): &(String, String)| match columns.get(column) {
             Some(Value::String(text)) => !text.is_empty() && text != value,
-            Some(number @ Value::Number(_)) => number.to_string() != *value,
+            Some(number @ Value::Number(_)) => {
+                let shown = number.to_string();
+                shown != *value
+            }
             _ => false,
         };
         let concerns =

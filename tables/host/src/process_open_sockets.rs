@@ -14,7 +14,7 @@ use crate::source::sockets::{OpenSocket, Sockets};
     platforms("linux"),
     rows = 500,
     needs("CAP_SYS_PTRACE"),
-    identity(pid, fd, net_namespace)
+    identity(pid, fd, socket, protocol, local_address, local_port, remote_address, remote_port)
 )]
 #[example(
     "Connections to other machines, by process.",

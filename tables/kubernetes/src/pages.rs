@@ -203,7 +203,16 @@ impl Pager {
             let ahead = self.ahead.take();
             match answer {
                 Ok(Answer::Body(text)) => {
-                    self.place = next_token(&text).map_or(Place::End, Place::After);
+                    let next = next_token(&text);
+                    if let (Some(next), Place::After(token)) = (&next, &self.place)
+                        && next == token
+                    {
+                        let path = &self.list.path;
+                        let message =
+                            format!("{path}: the page says that it comes after itself: the list's end is missing");
+                        return Err(Error::Malformed(message));
+                    }
+                    self.place = next.map_or(Place::End, Place::After);
                     let has_next = !matches!(self.place, Place::End);
                     if has_next && goes_on {
                         let url = self.url(&self.place);

@@ -162,8 +162,8 @@ impl Lookup {
         let (batches, memory) = self.read(constraints).await?;
         let spec = &self.scan.table.spec().columns[self.column];
         let rows = rows_by_key(&batches, position(&self.together, self.column), spec)?;
-        let places = rows.values().map(|places| places.len() * size_of::<(usize, usize)>()).sum();
-        memory.try_grow(places)?;
+        let places: usize = rows.values().map(|places| places.capacity() * size_of::<(usize, usize)>()).sum();
+        memory.try_grow(keys.len() * KEPT_KEY + places)?;
         Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
     }
 
@@ -203,6 +203,10 @@ impl Lookup {
         Arc::new(constraints)
     }
 }
+
+/// Bytes that a kept key takes beside its rows: an entry in the map of each lookup and one in the cache's, with the room
+/// that maps leave.
+const KEPT_KEY: usize = (size_of::<(Scalar, Vec<(usize, usize)>)>() + size_of::<(Scalar, (usize, Slot))>()) * 3 / 2;
 
 /// What one lookup found.
 #[derive(Debug)]

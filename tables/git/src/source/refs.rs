@@ -176,7 +176,7 @@ impl Refs {
 /// Whether all working trees of a repository have a ref in common.
 fn is_shared(name: &[u8]) -> bool {
     let is_own = |own: &&str| name.strip_prefix(own.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
-    name.starts_with(b"refs/") && !OWN.iter().any(|own| is_own(&own))
+    name.starts_with(b"refs/") && !OWN.iter().any(is_own)
 }
 
 /// How a repository stores its refs.
