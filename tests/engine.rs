@@ -773,7 +773,10 @@ async fn a_missing_key_is_said_where_the_table_is_read() {
     let sql = "SELECT k.key FROM things t, keyed AS k WHERE t.id = 3";
     let error = engine.query(sql).await.expect_err("a missing key");
     assert_eq!(error.span().map(|span| &sql[span.start..span.end]), Some("keyed"));
-    assert_eq!(error.to_string(), "table `keyed` as `k` answers only when asked about `key`; its join has no condition on them");
+    assert_eq!(
+        error.to_string(),
+        "table `keyed` as `k` answers only when asked about `key`; its join has no condition on them"
+    );
     assert!(error.help().is_some_and(|help| help.contains("JOIN keyed k ON k.key =")), "{error:?}");
 }
 
