@@ -1063,19 +1063,19 @@ fn a_repository_leads_out_of_evidence_to_nothing_and_says_so() {
         // Below a root.
         let below =
             |sql: &str| ask_git(Git::with_roots(&Sys::at(&root), [GitRoot { path: "/".into(), depth: 3 }]), sql);
-        let (seen, warned) = led_out(&below);
+        let (seen, warned) = led_out(below);
         assert!(seen.is_empty() && warned > 0, "{what}: {seen:?}");
         // On the running machine, as git does with a repository of one's own.
         let live = |sql: &str| ask(&root, sql);
-        assert!(!led_out(&live).0.is_empty(), "{what}");
+        assert!(!led_out(live).0.is_empty(), "{what}");
         // A repository of somebody else leads to what is theirs.
         bash(folder.path(), "chown -hR 12345:12345 root");
-        let (seen, warned) = led_out(&live);
+        let (seen, warned) = led_out(live);
         assert!(seen.is_empty() && warned > 0, "{what}: {seen:?}");
         // What lies outside its folders must belong to them as a whole; links inside its folders never lead out.
         bash(folder.path(), "chown -hR 12345:12345 outside");
         let inner = ["a folder of objects is a link", "an object is a link", "packs are a link", "refs are a link"];
-        let (seen, warned) = led_out(&live);
+        let (seen, warned) = led_out(live);
         let is_followed = !inner.contains(&what) && !what.starts_with("the configuration");
         assert_eq!(!seen.is_empty(), is_followed, "{what}: {seen:?}");
         assert!(is_followed || warned > 0, "{what}");
