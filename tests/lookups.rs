@@ -327,7 +327,12 @@ async fn keys_through_conversions_find_what_sqlite_finds() {
                 true => rows(&engine, &sql.replace("numbers n", "known n")).await,
                 false => rows_of_sqlite(&db, &sql),
             };
-            assert_eq!(rows(&engine, &sql).await, expected, "{sql}");
+            // Functions of a text that no table can be asked for by key are refused, and never answered in part.
+            let may_be_refused = ["|| ''", "abs(", "IN ("].iter().any(|part| on.contains(part));
+            match engine.query(&sql).await {
+                Err(error) if may_be_refused => assert_eq!(error.code(), Code::KeyRequired, "{sql}: {error}"),
+                _ => assert_eq!(rows(&engine, &sql).await, expected, "{sql}"),
+            }
         }
     }
     for sql in [
