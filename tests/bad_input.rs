@@ -187,3 +187,22 @@ fn processes_that_exit_during_the_scan_are_passed_over() {
     let started = coming_and_going.join().expect("it ends");
     assert!(started > 100, "only {started} processes came and went");
 }
+
+/// The SDK of AWS opens these files by itself, too: what would make it wait, or read without end, is refused before.
+#[test]
+fn files_of_aws_profiles_are_regular_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let fifo = folder.path().join("config");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    for (variable, file) in [
+        ("AWS_CONFIG_FILE", &*fifo),
+        ("AWS_CONFIG_FILE", Path::new("/dev/zero")),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", &*fifo),
+    ] {
+        let mut query = indago();
+        query.args(["query", "SELECT account_id FROM aws_sts_caller_identity"]).env("HOME", folder.path());
+        query.env_remove("AWS_CONFIG_FILE").env("AWS_EC2_METADATA_DISABLED", "true").env(variable, file);
+        let output = query.output().expect("indago runs");
+        assert!(errors(&output).contains("is not a regular file"), "{variable}: {}", errors(&output));
+    }
+}

@@ -122,6 +122,11 @@ impl Files {
         files
     }
 
+    /// The files that were read, or looked for.
+    pub(crate) fn looked_at(&self) -> &[PathBuf] {
+        &self.looked_at
+    }
+
     /// The region that a profile names.
     pub(crate) fn region(&self, profile: &str) -> Option<String> {
         self.profiles.get(profile)?.get("region").map(str::to_ascii_lowercase)

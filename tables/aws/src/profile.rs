@@ -95,6 +95,11 @@ impl Profile {
             false => files.chain(&self.name)?,
         };
         check_reads(&sys, &chain)?;
+        // The SDK opens these again by itself, whatever they are. An empty device is how people say that there is none.
+        let token = sys.variable("AWS_WEB_IDENTITY_TOKEN_FILE").filter(|path| is_machine && !path.is_empty());
+        let opened = files.looked_at().iter().cloned().chain(token.map(PathBuf::from));
+        let mut opened = opened.filter(|file| file.as_os_str() != "/dev/null");
+        opened.try_for_each(|file| check_small(&sys, &file).if_present().map(|_| ()))?;
         let http = http::client(self.bundle(&sys, &chain)?);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
