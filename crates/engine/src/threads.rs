@@ -47,7 +47,8 @@ impl Threads {
     }
 
     /// Drives a future to its end. It is polled on a thread of the plans, and holds none while it waits; what it spawns
-    /// runs on the runtime that called this. It is dropped with the handle's task.
+    /// runs on the runtime that called this. Dropping the handle does not cancel it: the work ends by itself, as a plan does
+    /// when nobody receives its batches.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
