@@ -12,7 +12,7 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, Lit
 /// Makes a struct a table.
 ///
 /// On the struct: `#[table(name = "..", env = Type, stream, parts, platforms(".."), require_any(a, b), reads = "..",
-/// rows = 100, needs(".."), whole_source, identity(a, b), cost(method = 10))]` and any number of `#[example("What it answers.", "SELECT ..")]`.
+/// rows = 100, needs(".."), whole_source, identity(a, b), cost(method = 10), namespaces)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
 /// On a field: `#[column(index, slice, required, pattern, range, hidden, added, volatile, source = method, needs = "..", path =
 /// "a.b", collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources;
@@ -47,6 +47,7 @@ struct TableAttribute {
     whole_source: bool,
     identity: Vec<Ident>,
     costs: Vec<(Ident, LitInt)>,
+    namespaces: Option<bool>,
 }
 
 /// A field with its `#[column(..)]`
@@ -156,6 +157,19 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         }
     };
 
+    let over = match table.namespaces {
+        None => quote!(::std::sync::Arc::new(::indago_table::derive::#driver::<#row>::new(env))),
+        Some(_) if table.stream => {
+            let message = "`namespaces` is for tables of files, which do not stream";
+            return Err(Error::new(input.span(), message));
+        }
+        Some(has_id) => quote! {
+            ::std::sync::Arc::new(::indago_table::derive::InNamespaces::new::<#row>(env, #has_id, |sys| {
+                ::std::sync::Arc::new(::indago_table::derive::#driver::<#row>::new(sys))
+            }))
+        },
+    };
+
     let keys = columns.iter().enumerate().filter(|(_, column)| column.index).map(|(position, column)| {
         let ident = &column.ident;
         quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::scalar(&self.#ident),)
@@ -190,7 +204,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
 
             /// The table over an environment.
             pub fn table(env: &#env) -> ::indago_table::derive::TableRef {
-                ::std::sync::Arc::new(::indago_table::derive::#driver::<#row>::new(env))
+                #over
             }
         }
 
@@ -281,6 +295,7 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         whole_source: false,
         identity: Vec::new(),
         costs: Vec::new(),
+        namespaces: None,
     };
     let mut given = Vec::new();
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("table")) {
@@ -298,6 +313,7 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 "needs" => table.needs = strings(&meta)?,
                 "require_any" => table.require_any = idents(&meta)?,
                 "identity" => table.identity = idents(&meta)?,
+                "namespaces" => table.namespaces = Some(has_namespace_id(&meta)?),
                 "cost" => {
                     meta.parse_nested_meta(|inner| {
                         table.costs.push((inner.path.require_ident()?.clone(), inner.value()?.parse()?));
@@ -307,7 +323,7 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 _ => {
                     return Err(meta.error(
                         "unknown table attribute; there are: name, env, stream, parts, platforms, require_any, reads, \
-                         rows, needs, whole_source, identity, cost",
+                         rows, needs, whole_source, identity, cost, namespaces",
                     ));
                 }
             }
@@ -318,6 +334,18 @@ fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         return Err(Error::new(input.ident.span(), "name the table: #[table(name = \"..\")]"));
     }
     Ok(table)
+}
+
+/// `namespaces` or `namespaces(mount_namespace_id)`
+fn has_namespace_id(meta: &syn::meta::ParseNestedMeta) -> Result<bool> {
+    if !meta.input.peek(syn::token::Paren) {
+        return Ok(false);
+    }
+    let columns = idents(meta)?;
+    match columns.iter().find(|column| *column != "mount_namespace_id") {
+        Some(column) => Err(Error::new(column.span(), "a column about the namespace is: mount_namespace_id")),
+        None => Ok(!columns.is_empty()),
+    }
 }
 
 /// The name of an attribute's part, which may be given only once.

@@ -16,10 +16,12 @@ pub mod diagnostic;
 pub mod driver;
 pub mod error;
 pub mod json;
+mod namespaces;
 pub mod row;
 pub mod scan;
 mod several;
 pub mod spec;
+mod stamp;
 pub mod sys;
 pub mod table;
 pub mod value;
@@ -28,6 +30,7 @@ pub use coverage::{Completeness, Coverage};
 pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::{Columns, Table};
+pub use namespaces::{InNamespaces, namespace_inode};
 pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
     Budget, ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
@@ -68,6 +71,7 @@ macro_rules! tables {
 pub mod derive {
     //! What the derive macro's output refers to.
     pub use crate::json::{assign, fill_group};
+    pub use crate::namespaces::InNamespaces;
     pub use crate::row::{Load, LoadAsync, Misfit, Row};
     pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
     pub use crate::spec::{

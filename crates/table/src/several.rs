@@ -3,14 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::builder::StringViewBuilder;
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow_schema::SchemaRef;
-
 use crate::error::Result;
-use crate::scan::{BoxFuture, Constraints, RowFilter, Scalar, ScanContext};
+use crate::scan::{Scalar, ScanContext};
 use crate::spec::{ColumnSpec, Kind, TableSpec, Text};
-use crate::table::{Reading, Sink, Slice, Table, TableRef};
+use crate::stamp::{Constant, Stamp};
+use crate::table::{Reading, Slice, Table, TableRef};
 
 /// A table whose rows are those of several tables with the same columns, and whose last column says which one each row
 /// comes from. It is hidden and a key: only the tables that are asked for are read.
@@ -45,41 +42,6 @@ impl Several {
     fn origin(&self) -> usize {
         self.spec.columns.len() - 1
     }
-
-    /// What a part is asked: the same, without the column that it does not have.
-    fn context(&self, whole: &ScanContext, origin: &Arc<str>) -> ScanContext {
-        let position = self.origin();
-        let filter = |filter: &Arc<dyn RowFilter>| -> Arc<dyn RowFilter> {
-            match filter.columns().split_last() {
-                Some((last, others)) if *last == position => Arc::new(WithOrigin {
-                    columns: others.to_vec(),
-                    stamp: self.stamp(origin, filter.columns()),
-                    filter: filter.clone(),
-                }),
-                _ => filter.clone(),
-            }
-        };
-        let constraints = match whole.constraints.0.contains_key(&position) {
-            true => {
-                let mut constraints = whole.constraints.0.clone();
-                constraints.remove(&position);
-                Arc::new(Constraints(constraints))
-            }
-            false => whole.constraints.clone(),
-        };
-        ScanContext {
-            columns: whole.columns.iter().copied().filter(|column| *column != position).collect(),
-            constraints,
-            filters: whole.filters.iter().map(filter).collect(),
-            within: (self.parts.len() > 1).then(|| whole.slice_name(origin).into()),
-            ..whole.clone()
-        }
-    }
-
-    fn stamp(&self, origin: &Arc<str>, columns: &[usize]) -> Stamp {
-        let schema = self.spec.schema().project(columns).expect("wanted columns are columns of the table");
-        Stamp { origin: origin.clone(), schema: Arc::new(schema) }
-    }
 }
 
 impl Table for Several {
@@ -94,13 +56,12 @@ impl Table for Several {
         };
         let mut slices = Vec::new();
         for (origin, part) in self.parts.iter().filter(|(origin, _)| is_asked(origin)) {
-            let course = Course {
-                stamp: context.columns.contains(&self.origin()).then(|| self.stamp(origin, &context.columns)),
-                column: self.spec.columns[self.origin()].name.to_string(),
-                origin: origin.clone(),
-            };
-            let parts = part.slices(&self.context(context, origin))?;
-            slices.extend(parts.into_iter().map(|slice| course.clone().led(slice)));
+            let stamp = Stamp::new(&self.spec, [Constant::Text(origin.clone())]);
+            let within = (self.parts.len() > 1).then(|| context.slice_name(origin).into());
+            let parts = part.slices(&ScanContext { within, ..stamp.inner(context) })?;
+            let column = &*self.spec.columns[self.origin()].name;
+            slices
+                .extend(parts.into_iter().map(|slice| known(stamp.on_slice(slice, &context.columns), column, origin)));
         }
         Ok(slices)
     }
@@ -110,82 +71,13 @@ impl Table for Several {
     }
 }
 
-/// What happens to the slices of one part.
-#[derive(Clone)]
-struct Course {
-    stamp: Option<Stamp>,
-    column: String,
-    origin: Arc<str>,
-}
-
-impl Course {
-    fn led(self, mut slice: Slice) -> Slice {
-        slice.known.insert(self.column.clone(), self.origin.to_string());
-        let reading = match (slice.reading, self.stamp.clone()) {
-            (Reading::Finding(find), _) => {
-                Reading::Finding(Box::new(move |found| find(&mut |slice| found(self.clone().led(slice)))))
-            }
-            (reading, None) => reading,
-            (Reading::Blocking(read), Some(stamp)) => {
-                Reading::Blocking(Box::new(move |sink| read(&mut Stamped { stamp, sink })))
-            }
-            (Reading::Async(read), Some(stamp)) => {
-                Reading::Async(Box::new(move |sink| read(Box::new(Stamped { stamp, sink }))))
-            }
-        };
-        Slice { reading, ..slice }
+/// A slice, and those that are found in it, of which it is known where all rows come from.
+fn known(mut slice: Slice, column: &str, origin: &Arc<str>) -> Slice {
+    slice.known.insert(column.to_owned(), origin.to_string());
+    if let Reading::Finding(find) = slice.reading {
+        let (column, origin) = (column.to_owned(), origin.clone());
+        let find = move |found: &mut dyn FnMut(Slice) -> bool| find(&mut |slice| found(known(slice, &column, &origin)));
+        slice.reading = Reading::Finding(Box::new(find));
     }
-}
-
-/// Adds the origin to batches, as their last column.
-#[derive(Debug, Clone)]
-struct Stamp {
-    origin: Arc<str>,
-    schema: SchemaRef,
-}
-
-impl Stamp {
-    fn on(&self, batch: &RecordBatch) -> RecordBatch {
-        let rows = batch.num_rows();
-        let mut origins = StringViewBuilder::with_capacity(rows).with_deduplicate_strings();
-        (0..rows).for_each(|_| origins.append_value(&self.origin));
-        let mut columns = batch.columns().to_vec();
-        columns.push(Arc::new(origins.finish()) as ArrayRef);
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
-            .expect("a batch of the part's columns")
-    }
-}
-
-struct Stamped<S> {
-    stamp: Stamp,
-    sink: S,
-}
-
-impl<S: Sink> Sink for Stamped<S> {
-    fn blocking_send(&mut self, batch: RecordBatch) -> bool {
-        self.sink.blocking_send(self.stamp.on(&batch))
-    }
-
-    fn send(&mut self, batch: RecordBatch) -> BoxFuture<'_, bool> {
-        self.sink.send(self.stamp.on(&batch))
-    }
-}
-
-/// A condition that looks at the origin, too.
-#[derive(Debug)]
-struct WithOrigin {
-    columns: Vec<usize>,
-    stamp: Stamp,
-    filter: Arc<dyn RowFilter>,
-}
-
-impl RowFilter for WithOrigin {
-    fn columns(&self) -> &[usize] {
-        &self.columns
-    }
-
-    fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray> {
-        self.filter.keep(&self.stamp.on(rows))
-    }
+    slice
 }

@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indago_table::prelude::*;
 
-use crate::source::namespace::{mount_namespace, places};
 use crate::source::paths::{Asked, Entry, Report};
 
 /// What the file system says of files, folders and links.
@@ -18,7 +17,13 @@ use crate::source::paths::{Asked, Entry, Report};
 /// `symlink_target_path` are about what it points to, or about the link itself if that is missing. A name that is
 /// not UTF-8 shows U+FFFD for each wrong byte, with a warning, and is found by what it shows.
 #[derive(Debug, Default, Table)]
-#[table(name = "file", platforms("linux"), require_any(path, directory), identity(path))]
+#[table(
+    name = "file",
+    platforms("linux"),
+    require_any(path, directory),
+    identity(path),
+    namespaces(mount_namespace_id)
+)]
 #[example("One file.", "SELECT path, size, mode, uid FROM file WHERE path = '/etc/passwd'")]
 #[example(
     "Programs that run with their owner's rights.",
@@ -83,12 +88,6 @@ pub struct File {
     /// Where a symbolic link points, as the link says it; NULL for what is no link.
     #[column(source = target)]
     symlink_target_path: Option<String>,
-    /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
-    pid_with_namespace: i64,
-    /// Inode number of the mount namespace that was looked into.
-    #[column(hidden, source = mount_namespace)]
-    mount_namespace_id: Option<String>,
     /// Storage that is allotted to it, in bytes: less than `size` for a sparse file.
     #[column(added, source = stat)]
     allocated_size: Option<i64>,
@@ -107,13 +106,10 @@ impl Rows for File {
             scan.patterns(Self::DIRECTORY),
             &report,
         );
-        let places = places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), &*report);
-        let found = places.into_iter().flat_map(move |place| asked.clone().find(place, &report));
-        Ok(found.map(|found| File {
+        Ok(asked.find(scan.sys(), &report).map(|found| File {
             path: found.path,
             directory: found.directory,
             filename: found.filename,
-            pid_with_namespace: found.pid_with_namespace,
             entry: Some(found.entry),
             ..File::default()
         }))
@@ -169,11 +165,6 @@ impl File {
                 }
             }
         }
-        Ok(())
-    }
-
-    fn mount_namespace(&mut self, sys: &Sys) -> Result<()> {
-        self.mount_namespace_id = mount_namespace(sys, self.pid_with_namespace)?;
         Ok(())
     }
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use indago_table::prelude::*;
 
 use crate::source::digest::{self, Wanted};
-use crate::source::namespace::{mount_namespace, places};
 use crate::source::paths::{Asked, Entry, Report};
 
 /// Checksums of files.
@@ -14,7 +13,13 @@ use crate::source::paths::{Asked, Entry, Report};
 /// regular files have rows, links to them included. However many checksums are wanted, a file is read once, in small
 /// pieces; a query that is cancelled stops between two of them.
 #[derive(Debug, Default, Table)]
-#[table(name = "hash", platforms("linux"), require_any(path, directory), identity(path))]
+#[table(
+    name = "hash",
+    platforms("linux"),
+    require_any(path, directory),
+    identity(path),
+    namespaces(mount_namespace_id)
+)]
 #[example("One file.", "SELECT path, sha256 FROM hash WHERE path = '/etc/passwd'")]
 #[example(
     "The programs that run, with their checksums.",
@@ -36,12 +41,6 @@ pub struct Hash {
     /// SHA-256 checksum, in hexadecimal.
     #[column(source = digest, collate = nocase)]
     sha256: Option<String>,
-    /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
-    pid_with_namespace: i64,
-    /// Inode number of the mount namespace that was looked into.
-    #[column(hidden, source = mount_namespace)]
-    mount_namespace_id: Option<String>,
     /// How to reach it.
     #[column(skip)]
     entry: Option<Entry>,
@@ -60,11 +59,9 @@ impl Rows for Hash {
             scan.patterns(Self::DIRECTORY),
             &report,
         );
-        let places = places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), &*report);
         let wanted =
             Wanted { md5: scan.wants(Self::MD5), sha1: scan.wants(Self::SHA1), sha256: scan.wants(Self::SHA256) };
-        let found = places.into_iter().flat_map(move |place| asked.clone().find(place, &report));
-        let regular = found.filter(move |found| match is_regular(&found.entry) {
+        let regular = asked.find(scan.sys(), &report).filter(move |found| match is_regular(&found.entry) {
             Ok(is_regular) => is_regular,
             Err(error) => {
                 scan.report("path", &error);
@@ -74,7 +71,6 @@ impl Rows for Hash {
         Ok(regular.map(move |found| Hash {
             path: found.path,
             directory: found.directory,
-            pid_with_namespace: found.pid_with_namespace,
             entry: Some(found.entry),
             wanted,
             ..Hash::default()
@@ -95,11 +91,6 @@ impl Hash {
         let Some(entry) = &self.entry else { return Ok(()) };
         let digests = digest::digests(&entry.sys, &entry.at, self.wanted)?;
         (self.md5, self.sha1, self.sha256) = (digests.md5, digests.sha1, digests.sha256);
-        Ok(())
-    }
-
-    fn mount_namespace(&mut self, sys: &Sys) -> Result<()> {
-        self.mount_namespace_id = mount_namespace(sys, self.pid_with_namespace)?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A table of a host that is a folder of files.
 
-use indago_table::{Error, ErrorContext, Reading, Result, ScanContext, Sink, Slice, Sys, Table, TableRef, TableSpec};
+use indago_table::{Error, ErrorContext, Reading, Result, ScanContext, Slice, Sys, Table, TableRef, TableSpec};
 
 /// The table of a host whose folder may not be there: no disk is mounted, its name is misspelt. That is no host without
 /// rows, and is said to whoever reads the table.
@@ -16,16 +16,20 @@ impl Table for OfFiles {
     }
 
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
-        let guarded = |slice: Slice| match slice.reading {
-            Reading::Blocking(read) => {
-                let host = self.host.clone();
-                let read = move |sink: &mut dyn Sink| {
+        let guarded = |slice: Slice| {
+            let host = self.host.clone();
+            let reading = match slice.reading {
+                Reading::Blocking(read) => Reading::Blocking(Box::new(move |sink| {
                     require_folder(&host)?;
                     read(sink)
-                };
-                Slice { reading: Reading::Blocking(Box::new(read)), ..slice }
-            }
-            _ => slice,
+                })),
+                Reading::Finding(find) => Reading::Finding(Box::new(move |found| {
+                    require_folder(&host)?;
+                    find(found)
+                })),
+                reading => reading,
+            };
+            Slice { reading, ..slice }
         };
         Ok(self.table.slices(context)?.into_iter().map(guarded).collect())
     }

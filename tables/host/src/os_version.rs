@@ -3,11 +3,10 @@
 use indago_table::prelude::*;
 
 use crate::source::kernel;
-use crate::source::namespace::{mount_namespace, places};
 
 /// The operating system, as its `os-release` file describes it.
 #[derive(Debug, Default, Table)]
-#[table(name = "os_version", platforms("linux"), rows = 1)]
+#[table(name = "os_version", platforms("linux"), rows = 1, namespaces(mount_namespace_id))]
 #[example("What runs here.", "SELECT name, version, arch FROM os_version")]
 pub struct OsVersion {
     /// Name of the distribution.
@@ -40,35 +39,19 @@ pub struct OsVersion {
     /// Processor architecture that the kernel runs on.
     #[column(source = architecture)]
     arch: Option<String>,
-    /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
-    pid_with_namespace: i64,
-    /// Inode number of the mount namespace that was looked into.
-    #[column(hidden, source = mount_namespace)]
-    mount_namespace_id: Option<String>,
     /// Name and version in one text.
     #[column(added, source = release)]
     pretty_name: Option<String>,
-    /// Where the file is read.
-    #[column(skip)]
-    place: Option<Sys>,
 }
 
 impl Rows for OsVersion {
-    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let report = |origin: &str, error: &Error| scan.report(origin, error);
-        let places = places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), report);
-        Ok(places.into_iter().map(|place| OsVersion {
-            pid_with_namespace: place.pid,
-            place: Some(place.sys),
-            ..OsVersion::default()
-        }))
+    fn rows(_scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok(std::iter::once(OsVersion::default()))
     }
 }
 
 impl OsVersion {
     fn release(&mut self, sys: &Sys) -> Result<()> {
-        let sys = self.place.as_ref().unwrap_or(sys);
         let text = match sys.read_text("/etc/os-release").if_present()? {
             Some(text) => text,
             None => match sys.read_text("/usr/lib/os-release").if_present()? {
@@ -109,11 +92,6 @@ impl OsVersion {
 
     fn architecture(&mut self, sys: &Sys) -> Result<()> {
         self.arch = kernel::architecture(sys)?;
-        Ok(())
-    }
-
-    fn mount_namespace(&mut self, sys: &Sys) -> Result<()> {
-        self.mount_namespace_id = mount_namespace(sys, self.pid_with_namespace)?;
         Ok(())
     }
 }

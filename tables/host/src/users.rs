@@ -3,13 +3,12 @@
 use indago_table::prelude::*;
 
 use crate::source::accounts::{self, UserEntry, signed};
-use crate::source::namespace::places;
 
 /// Local accounts of the host.
 ///
 /// Accounts are those of `/etc/passwd`; with `include_remote = 1` the name services are asked as well (LDAP, SSSD).
 #[derive(Debug, Default, Table)]
-#[table(name = "users", platforms("linux"), rows = 40, whole_source, identity(uid, username))]
+#[table(name = "users", platforms("linux"), rows = 40, whole_source, identity(uid, username), namespaces)]
 #[example(
     "Accounts that can log in.",
     "SELECT uid, username, directory, shell FROM users WHERE shell NOT LIKE '%nologin' AND shell NOT LIKE '%false'"
@@ -37,9 +36,6 @@ pub struct User {
     /// Always NULL: Linux accounts have no UUID.
     #[column(index, collate = nocase)]
     uuid: Option<String>,
-    /// Process whose mount namespace is looked into; 0 is the host.
-    #[column(slice, hidden, needs = "CAP_SYS_PTRACE")]
-    pid_with_namespace: i64,
     /// Ask with `= 1` for accounts of all name services; 0 is `/etc/passwd` alone.
     #[column(index, hidden)]
     include_remote: i64,
@@ -47,32 +43,28 @@ pub struct User {
 
 impl Rows for User {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let places =
-            places(scan.sys(), scan.keys(Self::PID_WITH_NAMESPACE), |origin, error| scan.report(origin, error));
         let mut scopes = scan.keys(Self::INCLUDE_REMOTE).unwrap_or_else(|| vec![0]);
         scopes.sort_unstable();
         scopes.dedup();
-        let asked: Vec<_> =
-            places.iter().flat_map(|place| scopes.iter().map(|scope| (place.clone(), *scope))).collect();
         let mut rows = Vec::new();
-        for (place, include_remote) in asked {
+        for include_remote in scopes {
             let reject = |error: &Error| scan.report("accounts", error);
             let entries = match include_remote {
-                0 => accounts::users(&place.sys, reject),
-                1 => accounts::users_of_all_services(&place.sys, reject),
+                0 => accounts::users(scan.sys(), reject),
+                1 => accounts::users_of_all_services(scan.sys(), reject),
                 _ => continue,
             };
             match entries {
-                Ok(entries) => rows.extend(entries.into_iter().map(|user| row(user, place.pid, include_remote))),
-                Err(error) if place.pid == 0 => return Err(error),
-                Err(error) => scan.report(format!("the namespace of process {}", place.pid), &error),
+                Ok(entries) => rows.extend(entries.into_iter().map(|user| row(user, include_remote))),
+                Err(error) if !rows.is_empty() => scan.report("accounts", &error),
+                Err(error) => return Err(error),
             }
         }
         Ok(rows.into_iter())
     }
 }
 
-fn row(user: UserEntry, pid_with_namespace: i64, include_remote: i64) -> User {
+fn row(user: UserEntry, include_remote: i64) -> User {
     User {
         uid: user.uid,
         gid: user.gid,
@@ -83,7 +75,6 @@ fn row(user: UserEntry, pid_with_namespace: i64, include_remote: i64) -> User {
         directory: user.home,
         shell: user.shell,
         uuid: None,
-        pid_with_namespace,
         include_remote,
     }
 }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 
 use indago_table::{Pattern, prelude::*};
 
-use super::namespace::Place;
 use super::pattern::{Level, Like, PathPattern};
 
 /// A path that is there.
@@ -18,7 +17,6 @@ pub(crate) struct Found {
     pub(crate) path: String,
     pub(crate) directory: String,
     pub(crate) filename: String,
-    pub(crate) pid_with_namespace: i64,
     pub(crate) entry: Entry,
 }
 
@@ -80,28 +78,28 @@ impl Asked {
         Asked::Nothing
     }
 
-    /// What is there of it in one place, found as it is asked for.
-    pub(crate) fn find<'a>(self, place: Place, report: &Report<'a>) -> Box<dyn Iterator<Item = Found> + 'a> {
-        let report = report.clone();
+    /// What is there of it on a machine, found as it is asked for.
+    pub(crate) fn find<'a>(self, sys: &Sys, report: &Report<'a>) -> Box<dyn Iterator<Item = Found> + 'a> {
+        let (sys, report) = (sys.clone(), report.clone());
         match self {
             Asked::Paths(paths) => {
                 let find = move |path: String| match PathPattern::of_lossy(&path) {
-                    Some(pattern) => Walk::new(place.clone(), pattern, report.clone()).collect(),
-                    None => look_up(&place, path, &report).into_iter().collect::<Vec<_>>(),
+                    Some(pattern) => Walk::new(sys.clone(), pattern, report.clone()).collect(),
+                    None => look_up(&sys, path, &report).into_iter().collect::<Vec<_>>(),
                 };
                 Box::new(paths.into_iter().flat_map(find))
             }
             Asked::Folders(folders) => {
                 let entries = move |folder: String| {
                     let at = PathBuf::from(&folder);
-                    list(&place, at, folder, &report)
+                    list(&sys, at, folder, &report)
                 };
                 Box::new(folders.into_iter().flat_map(entries))
             }
-            Asked::PathLike(pattern) => Box::new(Walk::new(place, pattern, report)),
+            Asked::PathLike(pattern) => Box::new(Walk::new(sys, pattern, report)),
             Asked::FolderLike(pattern) => {
-                let walk = Walk::new(place.clone(), pattern, report.clone());
-                Box::new(walk.flat_map(move |folder| list(&place, folder.entry.at, folder.path, &report)))
+                let walk = Walk::new(sys.clone(), pattern, report.clone());
+                Box::new(walk.flat_map(move |folder| list(&sys, folder.entry.at, folder.path, &report)))
             }
             Asked::Nothing => Box::new(std::iter::empty()),
         }
@@ -112,33 +110,32 @@ impl Asked {
 pub(crate) type Report<'a> = Rc<dyn Fn(&str, &Error) + 'a>;
 
 /// One path, as asked for.
-fn look_up(place: &Place, path: String, report: &Report<'_>) -> Option<Found> {
+fn look_up(sys: &Sys, path: String, report: &Report<'_>) -> Option<Found> {
     if path.is_empty() || path.contains('\0') {
         return None;
     }
     let at = PathBuf::from(&path);
-    let link = match place.sys.symlink_metadata(&at) {
+    let link = match sys.symlink_metadata(&at) {
         Ok(link) => link,
         Err(error) => {
             report("path", &error);
             return None;
         }
     };
-    let name = |name: Option<&std::ffi::OsStr>| name.map(|name| place.sys.path_text(name)).unwrap_or_default();
+    let name = |name: Option<&std::ffi::OsStr>| name.map(|name| sys.path_text(name)).unwrap_or_default();
     Some(Found {
         directory: name(at.parent().map(Path::as_os_str)),
         filename: name(at.file_name()),
         path,
-        pid_with_namespace: place.pid,
-        entry: Entry { sys: place.sys.clone(), at, link: Some(link) },
+        entry: Entry { sys: sys.clone(), at, link: Some(link) },
     })
 }
 
 /// What a folder holds; nothing if it is none.
-fn list(place: &Place, at: PathBuf, shown: String, report: &Report<'_>) -> impl Iterator<Item = Found> + use<> {
-    let names = if shown.is_empty() || shown.contains('\0') { Vec::new() } else { names(&place.sys, &at, report) };
-    let place = place.clone();
-    names.into_iter().map(move |name| found(&place, at.join(&name), &shown, &name, None))
+fn list(sys: &Sys, at: PathBuf, shown: String, report: &Report<'_>) -> impl Iterator<Item = Found> + use<> {
+    let names = if shown.is_empty() || shown.contains('\0') { Vec::new() } else { names(sys, &at, report) };
+    let sys = sys.clone();
+    names.into_iter().map(move |name| found(&sys, at.join(&name), &shown, &name, None))
 }
 
 /// Names in a folder, in order.
@@ -156,15 +153,14 @@ fn names(sys: &Sys, folder: &Path, report: &Report<'_>) -> Vec<OsString> {
     }
 }
 
-fn found(place: &Place, at: PathBuf, folder: &str, name: &OsString, link: Option<Metadata>) -> Found {
-    let filename = place.sys.path_text(name);
+fn found(sys: &Sys, at: PathBuf, folder: &str, name: &OsString, link: Option<Metadata>) -> Found {
+    let filename = sys.path_text(name);
     let slash = if folder.ends_with('/') { "" } else { "/" };
     Found {
         path: format!("{folder}{slash}{filename}"),
         directory: folder.to_owned(),
         filename,
-        pid_with_namespace: place.pid,
-        entry: Entry { sys: place.sys.clone(), at, link },
+        entry: Entry { sys: sys.clone(), at, link },
     }
 }
 
@@ -176,7 +172,7 @@ const DEEPEST: usize = 64;
 /// Memory follows the names in the folders that are open at a time. `%%` enters no folder through a link, so that a
 /// loop of links ends; names and single `%` follow links as the system does.
 struct Walk<'a> {
-    place: Place,
+    sys: Sys,
     pattern: PathPattern,
     open: Vec<Folder>,
     ready: VecDeque<Found>,
@@ -194,11 +190,11 @@ struct Folder {
 }
 
 impl<'a> Walk<'a> {
-    fn new(place: Place, pattern: PathPattern, report: Report<'a>) -> Self {
+    fn new(sys: Sys, pattern: PathPattern, report: Report<'a>) -> Self {
         let seen = pattern.is_ambiguous().then(HashSet::new);
-        let mut walk = Walk { place, pattern, open: Vec::new(), ready: VecDeque::new(), seen, report };
+        let mut walk = Walk { sys, pattern, open: Vec::new(), ready: VecDeque::new(), seen, report };
         if walk.pattern.levels.is_empty() {
-            walk.ready.extend(look_up(&walk.place, "/".into(), &walk.report));
+            walk.ready.extend(look_up(&walk.sys, "/".into(), &walk.report));
         } else {
             walk.enter(PathBuf::from("/"), "/".into(), 0, 0);
         }
@@ -209,7 +205,7 @@ impl<'a> Walk<'a> {
     fn enter(&mut self, at: PathBuf, shown: String, level: usize, depth: usize) {
         let name = match &self.pattern.levels[level] {
             Level::Name(name) => name.clone(),
-            Level::Like(like) => match self.place.sys.read_dir_partly(&at) {
+            Level::Like(like) => match self.sys.read_dir_partly(&at) {
                 Ok(names) => return self.open(at, shown, level, depth, names),
                 // A folder may be closed to listing and open to those who know a name.
                 Err(error) => match like.as_name() {
@@ -217,7 +213,7 @@ impl<'a> Walk<'a> {
                     None => return self.report_folder(&error),
                 },
             },
-            Level::Deep { .. } => match self.place.sys.read_dir_partly(&at) {
+            Level::Deep { .. } => match self.sys.read_dir_partly(&at) {
                 Ok(names) => return self.open(at, shown, level, depth, names),
                 Err(error) => return self.report_folder(&error),
             },
@@ -225,11 +221,11 @@ impl<'a> Walk<'a> {
         let name = OsString::from(name);
         let at = at.join(&name);
         if level + 1 < self.pattern.levels.len() {
-            let shown = found(&self.place, PathBuf::new(), &shown, &name, None).path;
+            let shown = found(&self.sys, PathBuf::new(), &shown, &name, None).path;
             return self.enter(at, shown, level + 1, 0);
         }
-        match self.place.sys.symlink_metadata(&at) {
-            Ok(link) => self.give(found(&self.place, at, &shown, &name, Some(link))),
+        match self.sys.symlink_metadata(&at) {
+            Ok(link) => self.give(found(&self.sys, at, &shown, &name, Some(link))),
             Err(error) => (self.report)("path", &error),
         }
     }
@@ -283,13 +279,13 @@ impl<'a> Walk<'a> {
         let is_deep = matches!(self.pattern.levels[level], Level::Deep { .. });
         let mut link = None;
         if descends || is_deep && !is_last {
-            match self.place.sys.symlink_metadata(&at) {
+            match self.sys.symlink_metadata(&at) {
                 Ok(metadata) => link = Some(metadata),
                 Err(error) => return (self.report)("path", &error),
             }
         }
         let is_folder = link.as_ref().is_some_and(Metadata::is_dir);
-        let found = found(&self.place, at.clone(), shown, name, link);
+        let found = found(&self.sys, at.clone(), shown, name, link);
         let child = found.path.clone();
         if matches && is_last {
             self.give(found);
@@ -311,7 +307,7 @@ impl Iterator for Walk<'_> {
             if let Some(found) = self.ready.pop_front() {
                 return Some(found);
             }
-            self.place.sys.check_cancelled().ok()?;
+            self.sys.check_cancelled().ok()?;
             match self.open.last_mut()?.names.next() {
                 Some(name) => self.visit(&name),
                 None => {
@@ -330,7 +326,7 @@ mod tests {
     use super::*;
 
     /// A small tree, with what makes walks go wrong.
-    fn tree() -> (tempfile::TempDir, Place) {
+    fn tree() -> (tempfile::TempDir, Sys) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name);
         let script = [
@@ -351,13 +347,13 @@ mod tests {
         let odd = at("a").join(std::ffi::OsStr::from_bytes(b"odd\xff"));
         std::process::Command::new("touch").arg(odd).status().expect("touch runs");
         let sys = Sys::at(folder.path());
-        (folder, Place { pid: 0, sys })
+        (folder, sys)
     }
 
     fn paths(asked: Asked) -> Vec<String> {
-        let (_folder, place) = tree();
+        let (_folder, sys) = tree();
         let report: Report<'_> = Rc::new(|_, error| assert!(matches!(error, Error::Gone(_)), "{error}"));
-        let mut paths: Vec<String> = asked.find(place, &report).map(|found| found.path).collect();
+        let mut paths: Vec<String> = asked.find(&sys, &report).map(|found| found.path).collect();
         paths.sort();
         paths
     }

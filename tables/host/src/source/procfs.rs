@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use indago_table::namespace_inode;
 use indago_table::prelude::*;
 use indago_table::sys::ProcessFolder;
 
@@ -320,12 +321,6 @@ pub(crate) fn namespace(folder: &ProcessFolder, kind: &str) -> Result<Option<Str
             Err(Error::Malformed(format!("{path}/ns/{kind} points to {target}, which is not a namespace")))
         }
     }
-}
-
-/// The inode number in the target of a namespace's link, `net:[4026531840]`.
-pub(crate) fn namespace_inode(target: &Path) -> Option<String> {
-    let target = target.to_str()?;
-    Some(target.split_once(":[")?.1.strip_suffix(']')?.to_owned())
 }
 
 /// The cgroup of a process: of the unified hierarchy if that one is in use, else of the named hierarchy of systemd,
