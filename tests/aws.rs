@@ -184,6 +184,11 @@ fn a_query_makes_the_calls_that_it_needs_and_no_others() {
         let sql =
             "SELECT instance_status FROM aws_ec2_instance WHERE region = 'us-east-1' AND instance_status IS NOT NULL";
         assert_eq!(bed.actions(&engine, sql).await, ["DescribeInstances", "DescribeInstanceStatus"]);
+        // One call is about many instances, also where the query asks for some of the region only.
+        let sql = "SELECT count(instance_status) FROM aws_ec2_instance WHERE region = 'us-east-1' \
+                   AND instance_state IN ('running', 'stopped', 'terminated')";
+        assert_eq!(rows(&engine, sql).await, ["3"]);
+        assert_eq!(bed.actions(&engine, sql).await, ["DescribeInstances", "DescribeInstanceStatus"]);
     });
 }
 

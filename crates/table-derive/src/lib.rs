@@ -1,114 +1,134 @@
 //! `#[derive(Table)]`: a struct's fields, doc comments and attributes as the constant data that a table is; and
 //! `#[derive(Columns)]`: those of a group of columns that several tables have.
 //!
-//! The macro writes data and `match`es, nothing else. `indago_table` documents the attributes.
+//! The macro writes data and `match`es, nothing else.
 
-use proc_macro2::{Span, TokenStream};
+mod attributes;
+
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Type, parse_macro_input};
+use syn::{DeriveInput, Error, Ident, LitStr, Result, parse_macro_input};
 
-/// Makes a struct a table.
+use crate::attributes::{ColumnAttribute, GroupAttribute, LoadingAttribute, Member, Source, TableAttribute, steps};
+
+/// Makes a struct a table: each field is a column, in the order of `SELECT *`; its doc comment is the column's documentation.
 ///
-/// On the struct: `#[table(name = "..", env = Type, stream, parts, platforms(".."), require_any(a, b), reads = "..",
-/// rows = 100, needs(".."), whole_source, identity(a, b), cost(method = 10), namespaces)]` and any number of `#[example("What it answers.", "SELECT ..")]`.
+/// On the struct, `#[table(..)]`:
 ///
-/// On a field: `#[column(index, slice, required, pattern, range, hidden, added, volatile, source = method, needs = "..", path =
-/// "a.b", collate = nocase)]`; `#[column(skip)]` marks a field that is no column: what a row carries for its own sources;
-/// `#[column(flatten, path = "a.b")]` one whose type is a group of columns, with where their paths start. They come
-/// after the table's own.
+/// | | |
+/// |---|---|
+/// | `name = ".."` | name in SQL |
+/// | `env = Type` | what it reads from; `Sys` if not given |
+/// | `stream` | it implements `RowStream`, not `Rows` |
+/// | `parts` | it implements `RowParts`, not `Rows` |
+/// | `rows = 100` | rows of a typical reading |
+/// | `whole_source` | a key saves nothing: the source is read whole anyway |
+/// | `require_any(a, b)` | it answers only when one of these columns is asked for |
+/// | `reads = ".."` | tables that name the same source share its reading within a query |
+/// | `identity(a, b)` | the columns that together tell a row from all others, at all times |
+/// | `needs(".."), platforms("..")` | permissions without which there are no rows; systems it works on |
+/// | `cost(method = 100)` | what a source costs for a row, beside the others of the table (1) |
+/// | `batch(method = 100)` | the source is run for up to so many rows at once |
+/// | `namespaces` | its files can be read as a process sees them; `namespaces(mount_namespace_id)` tells the namespace too |
+///
+/// and any number of `#[example("What it answers.", "SELECT ..")]`.
+///
+/// On a field, `#[column(..)]`:
+///
+/// | | |
+/// |---|---|
+/// | `index` | `=`, `IN` and join keys reach the table |
+/// | `slice` | as `index`, for what many rows have in common |
+/// | `required` | as `index`; the table answers only when the column (or another such column) is asked for |
+/// | `pattern`, `range` | `LIKE` and bounds reach the table |
+/// | `collate = nocase` | how its texts compare: `nocase`, `version`, `version_dpkg`, `version_rhel` |
+/// | `hidden` | not in `SELECT *` |
+/// | `added` | osquery's table of this name does not have it |
+/// | `volatile` | it changes although nothing happened to the row |
+/// | `needs = ".."` | permission without which it is NULL |
+/// | `path = "a.b"` | filled from the JSON document behind the row; with `source` too, from the document that the source reads |
+/// | `source = method` | filled by a method when a query needs the column |
+/// | `source = method("x")` | the same, by a method that takes arguments and returns the value |
+/// | `skip` | alone: not a column, but what a row carries for its own sources |
+/// | `flatten`, `flatten, path = "a.b"` | a group of columns, which stand here; where their paths start |
+///
+/// A source is a method of the row type:
+///
+/// | | blocking | `stream` |
+/// |---|---|---|
+/// | `source = m` | `fn m(&mut self, env: &Env) -> Result<()>` | `async fn m(&mut self, scan: &Scan<Self>) -> Result<()>` |
+/// | `source = m(x)` | `fn m(&self, env: &Env, x: X) -> Result<V>` | `async fn m(&self, scan: &Scan<Self>, x: X) -> Result<V>` |
+/// | `source = m`, `batch(m = 100)` | `fn m(rows: &mut [Loading<'_, Self>], env: &Env) -> Result<()>` | `async fn m(rows: &mut [Loading<'_, Self>], scan: &Scan<Self>) -> Result<()>` |
+///
+/// `V` is the field's type. An error of a source leaves its columns NULL with a warning, or drops the row if it is `Gone`.
+/// In a batch, [`Loading::fail`] does this for one row, and an error of the method does it for all rows of the call.
+///
+/// [`Loading::fail`]: https://docs.rs/indago-table
 #[proc_macro_derive(Table, attributes(table, column, example))]
 pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-/// Makes a struct a group of columns, which a table takes in by `#[column(flatten)]`.
+/// Makes a struct a group of columns. A table takes the group in by a field with `#[column(flatten)]`: the columns stand
+/// where the field stands.
 ///
-/// On a field: `#[column(hidden, added, needs = "..", path = "a.b", collate = nocase)]`.
-#[proc_macro_derive(Columns, attributes(column))]
+/// On a field: all that a table's `#[column(..)]` may have, except `flatten`.
+///
+/// On the struct, if its columns have sources: `#[columns(env = Type, stream, cost(method = 100), batch(method = 100))]`, as
+/// in `#[table(..)]`. Sources are methods of the group; in a group with `stream` they serve any table of the environment:
+/// `async fn m<T: Row<Env = Env>>(&mut self, scan: &Scan<T>) -> Result<()>`. A group without sources serves any table.
+///
+/// A table `Row` with the field `meta` of the group `Meta` asks for keys of the group's column `name` as
+/// `scan.keys(Row::META.at(Meta::NAME))`.
+#[proc_macro_derive(Columns, attributes(columns, column))]
 pub fn derive_columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand_group(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-/// `#[table(..)]`
-struct TableAttribute {
-    name: LitStr,
-    env: Option<Type>,
-    stream: bool,
-    parts: bool,
-    platforms: Vec<LitStr>,
-    require_any: Vec<Ident>,
-    reads: Option<LitStr>,
-    rows: Option<LitInt>,
-    needs: Vec<LitStr>,
-    whole_source: bool,
-    identity: Vec<Ident>,
-    costs: Vec<(Ident, LitInt)>,
-    namespaces: Option<bool>,
-}
-
-/// A field with its `#[column(..)]`
-struct ColumnAttribute {
-    ident: Ident,
-    name: String,
-    ty: Type,
-    description: String,
-    index: bool,
-    slice: bool,
-    required: bool,
-    pattern: bool,
-    range: bool,
-    hidden: bool,
-    added: bool,
-    volatile: bool,
-    source: Option<Ident>,
-    needs: Vec<LitStr>,
-    path: Option<LitStr>,
-    collation: Ident,
-}
-
-/// A field whose type is a group of columns: `#[column(flatten, path = "..")]`
-struct GroupAttribute {
-    ident: Ident,
-    ty: Type,
-    path: Option<LitStr>,
-}
-
-fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
-    let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.span(), "a table is a struct: one field a column"));
-    };
-    let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(input.span(), "a table needs named fields: they are its columns"));
-    };
-    Ok(fields.named.iter())
-}
-
 fn expand_group(input: &DeriveInput) -> Result<TokenStream> {
-    let columns = named_fields(input)?.map(column_attribute).collect::<Result<Vec<_>>>()?;
-    unique(&columns)?;
-    if let Some(column) =
-        columns.iter().find(|column| column.index || column.pattern || column.range || column.source.is_some())
-    {
-        let message = "a group's column is no key and has no source: give it to the tables themselves";
-        return Err(Error::new(column.ident.span(), message));
+    let loading = attributes::columns_attribute(input)?;
+    let (members, sources) = attributes::members(input, &loading)?;
+    if let Some(inner) = members.iter().find_map(Member::group) {
+        let message = "a group of columns has no groups itself: give this one to the tables";
+        return Err(Error::new(inner.ident.span(), message));
     }
     let group = &input.ident;
-    let specs = columns.iter().map(|column| column_spec(column, &[]));
-    let (append, fill) = (append(&columns), fill(&columns));
+    let columns: Vec<&ColumnAttribute> = members.iter().filter_map(Member::column).collect();
+    let specs = columns.iter().map(|column| column_spec(column));
+    let source_specs = source_specs(&sources);
+    let required = (0..columns.len()).filter(|position| columns[*position].required);
+    let constants = constants(group, &members);
+    let [append, keys, fill] = arms(&members);
+    let load = load_group(group, &loading, &sources);
     Ok(quote! {
+        #[automatically_derived]
+        #[allow(dead_code, unreachable_pub, missing_docs, private_interfaces, clippy::all)]
+        impl #group {
+            #(#constants)*
+        }
+
         #[automatically_derived]
         #[allow(clippy::all)]
         impl ::indago_table::Columns for #group {
             const COLUMNS: &'static [::indago_table::derive::ColumnSpec] = &[#(#specs),*];
+            const SOURCES: &'static [::indago_table::derive::SourceSpec] = &[#(#source_specs),*];
+            const REQUIRED: &'static [usize] = &[#(#required),*];
 
             fn append(&self, column: usize, builder: &mut dyn ::indago_table::derive::ArrayBuilder) {
                 match column {
-                    #(#append)*
+                    #append
                     other => unreachable!("column {other} of a group of {}", Self::COLUMNS.len()),
+                }
+            }
+
+            fn key(&self, column: usize) -> ::std::option::Option<::indago_table::derive::Scalar> {
+                match column {
+                    #keys
+                    _ => None,
                 }
             }
 
@@ -120,35 +140,26 @@ fn expand_group(input: &DeriveInput) -> Result<TokenStream> {
                 let _ = (document, wanted);
                 #[allow(unused_mut)]
                 let mut misfits = ::std::vec::Vec::new();
-                #(#fill)*
+                #fill
                 misfits
             }
         }
+
+        #load
     })
 }
 
 fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let table = table_attribute(input)?;
-    let description = documentation(&input.attrs, input.ident.span(), "the table")?;
-    let (mut columns, mut groups) = (Vec::new(), Vec::new());
-    for field in named_fields(input)?.filter(|field| !is_alone(field, "skip")) {
-        match group_attribute(field)? {
-            Some(group) => groups.push(group),
-            None => columns.push(column_attribute(field)?),
-        }
-    }
-    if columns.is_empty() {
-        return Err(Error::new(input.span(), "a table needs at least one column"));
-    }
-    unique(&columns)?;
-    let examples = examples(&input.attrs)?;
-    let sources = sources(&columns);
+    let table = attributes::table_attribute(input)?;
+    let description = attributes::documentation(&input.attrs, input.ident.span(), "the table")?;
+    let (members, sources) = attributes::members(input, &table.loading)?;
+    let examples = attributes::examples(&input.attrs)?;
     let row = &input.ident;
-    let env = table.env.as_ref().map_or_else(|| quote!(::indago_table::Sys), |env| quote!(#env));
-    let spec = spec(&table, &description, &columns, &groups, &sources, &examples, &env)?;
-    let constants = constants(row, &columns);
-    let load = load(row, &table, &sources);
-    let driver = match (table.stream, table.parts) {
+    let env = table.loading.env.as_ref().map_or_else(|| quote!(::indago_table::Sys), |env| quote!(#env));
+    let spec = spec(&table, &description, &members, &sources, &examples, &env)?;
+    let constants = constants(row, &members);
+    let load = load(row, &table.loading, &members, &sources);
+    let driver = match (table.loading.stream, table.parts) {
         (false, false) => quote!(Blocking),
         (false, true) => quote!(Parted),
         (true, false) => quote!(Streaming),
@@ -156,10 +167,9 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             return Err(Error::new(input.span(), "a table that streams always has parts: leave out `parts`"));
         }
     };
-
     let over = match table.namespaces {
         None => quote!(::std::sync::Arc::new(::indago_table::derive::#driver::<#row>::new(env))),
-        Some(_) if table.stream => {
+        Some(_) if table.loading.stream => {
             let message = "`namespaces` is for tables of files, which do not stream";
             return Err(Error::new(input.span(), message));
         }
@@ -169,36 +179,10 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }))
         },
     };
-
-    let keys = columns.iter().enumerate().filter(|(_, column)| column.index).map(|(position, column)| {
-        let ident = &column.ident;
-        quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::scalar(&self.#ident),)
-    });
-    let (append, fill) = (append(&columns), fill(&columns));
-    let own = columns.len();
-    let group_append = groups.iter().map(|GroupAttribute { ident, ty, .. }| {
-        quote_spanned! {ty.span()=>
-            if column < <#ty as ::indago_table::Columns>::COLUMNS.len() {
-                return ::indago_table::Columns::append(&self.#ident, column, builder);
-            }
-            let column = column - <#ty as ::indago_table::Columns>::COLUMNS.len();
-        }
-    });
-    let group_fill = groups.iter().map(|GroupAttribute { ident, ty, path }| {
-        let steps = path.iter().flat_map(|path| steps(&path.value()));
-        quote_spanned! {ty.span()=>
-            let columns = <#ty as ::indago_table::Columns>::COLUMNS.len();
-            let (group, wanted) = wanted.split_at(columns);
-            let of_group = ::indago_table::derive::fill_group(&mut self.#ident, document, &[#(#steps),*], group);
-            let in_table = |misfit: ::indago_table::derive::Misfit| ::indago_table::derive::Misfit { column: before + misfit.column, ..misfit };
-            misfits.extend(of_group.into_iter().map(in_table));
-            let before = before + columns;
-        }
-    });
-
-    Ok(quote! {
+    let [append, keys, fill] = arms(&members);
+    let implementation = quote! {
         #[automatically_derived]
-        #[allow(dead_code, unreachable_pub, missing_docs, clippy::all)]
+        #[allow(dead_code, unreachable_pub, missing_docs, private_interfaces, clippy::all)]
         impl #row {
             #(#constants)*
 
@@ -219,18 +203,14 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
 
             fn append(&self, column: usize, builder: &mut dyn ::indago_table::derive::ArrayBuilder) {
                 match column {
-                    #(#append)*
-                    other => {
-                        let column = other - #own;
-                        #(#group_append)*
-                        unreachable!("column {column} after the last of {}", Self::SPEC.name)
-                    }
+                    #append
+                    other => unreachable!("column {other} of {}", <Self as ::indago_table::derive::Row>::SPEC.name),
                 }
             }
 
             fn key(&self, column: usize) -> ::std::option::Option<::indago_table::derive::Scalar> {
                 match column {
-                    #(#keys)*
+                    #keys
                     _ => None,
                 }
             }
@@ -240,324 +220,117 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 document: &::indago_table::derive::Document,
                 wanted: &[bool],
             ) -> ::std::vec::Vec<::indago_table::derive::Misfit> {
-                let _ = document;
+                let _ = (document, wanted);
                 #[allow(unused_mut)]
                 let mut misfits = ::std::vec::Vec::new();
-                #(#fill)*
-                let before = #own;
-                let (_, wanted) = wanted.split_at(before);
-                #(#group_fill)*
-                let _ = (before, wanted);
+                #fill
                 misfits
             }
         }
 
         #load
-    })
-}
-
-/// Arms that append each column to its builder.
-fn append(columns: &[ColumnAttribute]) -> Vec<TokenStream> {
-    let arm = |(position, column): (usize, &ColumnAttribute)| {
-        let ident = &column.ident;
-        quote_spanned!(column.ty.span()=> #position => ::indago_table::derive::Value::append(&self.#ident, builder),)
     };
-    columns.iter().enumerate().map(arm).collect()
+    let places = places(&members, sources.len());
+    // Where there are no groups, positions are plain numbers.
+    Ok(if places.is_empty() { implementation } else { quote!(const _: () = { #places #implementation };) })
 }
 
-/// Statements that fill the wanted ones of the columns that are paths.
-fn fill(columns: &[ColumnAttribute]) -> Vec<TokenStream> {
-    let statement = |(position, column): (usize, &ColumnAttribute)| {
-        let steps = steps(&column.path.as_ref()?.value());
-        let ident = &column.ident;
-        Some(quote_spanned! {column.ty.span()=>
-            if wanted[#position] {
-                if let Some(found) = ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]) {
-                    misfits.push(::indago_table::derive::Misfit { column: #position, found });
+/// The position of a column, as an expression and a pattern: a number, or a constant of [`places`] behind a group.
+fn place(members: &[Member], member: usize) -> TokenStream {
+    if members[..member].iter().any(|member| member.group().is_some()) {
+        let place = format_ident!("__AT_{member}");
+        quote!(#place)
+    } else {
+        quote!(#member)
+    }
+}
+
+/// The constants with the first position of a group's columns and sources, and with the first position behind them.
+fn group_places(member: usize) -> [Ident; 4] {
+    ["__FROM", "__TO", "__SOURCES_FROM", "__SOURCES_TO"].map(|name| format_ident!("{name}_{member}"))
+}
+
+/// Constants with the positions that depend on how many columns and sources the groups have.
+fn places(members: &[Member], sources: usize) -> TokenStream {
+    let mut definitions = TokenStream::new();
+    let mut own = 0_usize;
+    let (mut columns_before, mut sources_before) = (TokenStream::new(), TokenStream::new());
+    for (position, member) in members.iter().enumerate() {
+        match member {
+            Member::Column(_) => {
+                if !columns_before.is_empty() {
+                    let place = format_ident!("__AT_{position}");
+                    definitions.extend(quote!(const #place: usize = #own #columns_before;));
                 }
+                own += 1;
             }
-        })
-    };
-    columns.iter().enumerate().filter_map(statement).collect()
+            Member::Group(GroupAttribute { ty, .. }) => {
+                let [from, to, sources_from, sources_to] = group_places(position);
+                definitions.extend(quote_spanned! {ty.span()=>
+                    const #from: usize = #own #columns_before;
+                    const #to: usize = #from + <#ty as ::indago_table::Columns>::COLUMNS.len();
+                    const #sources_from: usize = #sources #sources_before;
+                    const #sources_to: usize = #sources_from + <#ty as ::indago_table::Columns>::SOURCES.len();
+                });
+                columns_before.extend(quote!(+ (#to - #from)));
+                sources_before.extend(quote!(+ (#sources_to - #sources_from)));
+            }
+        }
+    }
+    definitions
 }
 
-fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
-    let mut table = TableAttribute {
-        name: LitStr::new("", Span::call_site()),
-        env: None,
-        stream: false,
-        parts: false,
-        platforms: Vec::new(),
-        require_any: Vec::new(),
-        reads: None,
-        rows: None,
-        needs: Vec::new(),
-        whole_source: false,
-        identity: Vec::new(),
-        costs: Vec::new(),
-        namespaces: None,
-    };
-    let mut given = Vec::new();
-    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("table")) {
-        attribute.parse_nested_meta(|meta| {
-            let key = once(&meta, &mut given)?;
-            match key.as_str() {
-                "name" => table.name = meta.value()?.parse()?,
-                "env" => table.env = Some(meta.value()?.parse()?),
-                "stream" => table.stream = true,
-                "parts" => table.parts = true,
-                "whole_source" => table.whole_source = true,
-                "reads" => table.reads = Some(meta.value()?.parse()?),
-                "rows" => table.rows = Some(meta.value()?.parse()?),
-                "platforms" => table.platforms = strings(&meta)?,
-                "needs" => table.needs = strings(&meta)?,
-                "require_any" => table.require_any = idents(&meta)?,
-                "identity" => table.identity = idents(&meta)?,
-                "namespaces" => table.namespaces = Some(has_namespace_id(&meta)?),
-                "cost" => {
-                    meta.parse_nested_meta(|inner| {
-                        table.costs.push((inner.path.require_ident()?.clone(), inner.value()?.parse()?));
-                        Ok(())
-                    })?;
+/// What appends a column to its builder, gives it as a key, and fills the wanted ones of the columns that are paths.
+fn arms(members: &[Member]) -> [TokenStream; 3] {
+    let [mut append, mut keys, mut fill]: [TokenStream; 3] = Default::default();
+    for (position, member) in members.iter().enumerate() {
+        match member {
+            Member::Column(ColumnAttribute { ident, ty, index, path, .. }) => {
+                let place = place(members, position);
+                append.extend(quote_spanned! {ty.span()=>
+                    #place => ::indago_table::derive::Value::append(&self.#ident, builder),
+                });
+                if *index {
+                    keys.extend(quote_spanned! {ty.span()=>
+                        #place => ::indago_table::derive::Value::scalar(&self.#ident),
+                    });
                 }
-                _ => {
-                    return Err(meta.error(
-                        "unknown table attribute; there are: name, env, stream, parts, platforms, require_any, reads, \
-                         rows, needs, whole_source, identity, cost, namespaces",
-                    ));
-                }
-            }
-            Ok(())
-        })?;
-    }
-    if table.name.value().is_empty() {
-        return Err(Error::new(input.ident.span(), "name the table: #[table(name = \"..\")]"));
-    }
-    Ok(table)
-}
-
-/// `namespaces` or `namespaces(mount_namespace_id)`
-fn has_namespace_id(meta: &syn::meta::ParseNestedMeta) -> Result<bool> {
-    if !meta.input.peek(syn::token::Paren) {
-        return Ok(false);
-    }
-    let columns = idents(meta)?;
-    match columns.iter().find(|column| *column != "mount_namespace_id") {
-        Some(column) => Err(Error::new(column.span(), "a column about the namespace is: mount_namespace_id")),
-        None => Ok(!columns.is_empty()),
-    }
-}
-
-/// The name of an attribute's part, which may be given only once.
-fn once(meta: &syn::meta::ParseNestedMeta, given: &mut Vec<String>) -> Result<String> {
-    let Some(key) = meta.path.get_ident().map(ToString::to_string) else {
-        return Err(meta.error("expected a name"));
-    };
-    if given.contains(&key) {
-        return Err(meta.error(format!("`{key}` is given twice")));
-    }
-    given.push(key.clone());
-    Ok(key)
-}
-
-/// `key(a, b)`
-fn idents(meta: &syn::meta::ParseNestedMeta) -> Result<Vec<Ident>> {
-    let mut all = Vec::new();
-    meta.parse_nested_meta(|inner| {
-        all.push(inner.path.require_ident()?.clone());
-        Ok(())
-    })?;
-    Ok(all)
-}
-
-/// `key = "a"` or `key("a", "b")`
-fn strings(meta: &syn::meta::ParseNestedMeta) -> Result<Vec<LitStr>> {
-    if meta.input.peek(syn::Token![=]) {
-        return Ok(vec![meta.value()?.parse()?]);
-    }
-    let content;
-    syn::parenthesized!(content in meta.input);
-    Ok(content.parse_terminated(|input| input.parse::<LitStr>(), syn::Token![,])?.into_iter().collect())
-}
-
-/// Whether a field's attribute is this word alone: `#[column(skip)]`, the row's own business.
-fn is_alone(field: &Field, word: &str) -> bool {
-    let is_it = |attribute: &Attribute| attribute.parse_args::<Ident>().is_ok_and(|ident| ident == word);
-    field.attrs.iter().any(|attribute| attribute.path().is_ident("column") && is_it(attribute))
-}
-
-/// `#[column(flatten, ..)]`, or nothing for a field that is a column.
-fn group_attribute(field: &Field) -> Result<Option<GroupAttribute>> {
-    let starts_a_group = |input: syn::parse::ParseStream| {
-        let word: Option<Ident> = input.parse().ok();
-        input.parse::<TokenStream>()?;
-        Ok(word.is_some_and(|word| word == "flatten"))
-    };
-    let columns = || field.attrs.iter().filter(|attribute| attribute.path().is_ident("column"));
-    if !columns().any(|attribute| attribute.parse_args_with(starts_a_group).is_ok_and(|starts| starts)) {
-        return Ok(None);
-    }
-    let ident = field.ident.clone().expect("fields are named");
-    let mut group = GroupAttribute { ident, ty: field.ty.clone(), path: None };
-    let mut given = Vec::new();
-    for attribute in columns() {
-        attribute.parse_nested_meta(|meta| {
-            match once(&meta, &mut given)?.as_str() {
-                "flatten" => {}
-                "path" => group.path = Some(path(&meta)?),
-                _ => return Err(meta.error("a group of columns has `flatten` and `path`, nothing else")),
-            }
-            Ok(())
-        })?;
-    }
-    Ok(Some(group))
-}
-
-/// `path = "a.b"`
-fn path(meta: &syn::meta::ParseNestedMeta) -> Result<LitStr> {
-    let path: LitStr = meta.value()?.parse()?;
-    if steps(&path.value()).contains(&String::new()) {
-        let message = "a path is names with dots between: \"spec.nodeName\"; `\\\\.` is a dot in a name";
-        return Err(Error::new(path.span(), message));
-    }
-    Ok(path)
-}
-
-fn column_attribute(field: &Field) -> Result<ColumnAttribute> {
-    let ident = field.ident.clone().expect("fields are named");
-    let name = ident.unraw().to_string();
-    let description = documentation(&field.attrs, ident.span(), &format!("the column `{name}`"))?;
-    let mut column = ColumnAttribute {
-        ident,
-        name,
-        ty: field.ty.clone(),
-        description,
-        index: false,
-        slice: false,
-        required: false,
-        pattern: false,
-        range: false,
-        hidden: false,
-        added: false,
-        volatile: false,
-        source: None,
-        needs: Vec::new(),
-        path: None,
-        collation: format_ident!("Binary"),
-    };
-    let mut given = Vec::new();
-    for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("column")) {
-        attribute.parse_nested_meta(|meta| {
-            let key = once(&meta, &mut given)?;
-            match key.as_str() {
-                "index" => column.index = true,
-                "slice" => (column.slice, column.index) = (true, true),
-                "required" => (column.required, column.index) = (true, true),
-                "pattern" => column.pattern = true,
-                "range" => column.range = true,
-                "hidden" => column.hidden = true,
-                "added" => column.added = true,
-                "volatile" => column.volatile = true,
-                "source" => column.source = Some(meta.value()?.parse()?),
-                "needs" => column.needs = strings(&meta)?,
-                "path" => column.path = Some(path(&meta)?),
-                "collate" => {
-                    let collation: Ident = meta.value()?.parse()?;
-                    column.collation = match collation.to_string().as_str() {
-                        "nocase" => Ident::new("NoCase", collation.span()),
-                        "version" => Ident::new("Version", collation.span()),
-                        "version_dpkg" => Ident::new("VersionDpkg", collation.span()),
-                        "version_rhel" => Ident::new("VersionRhel", collation.span()),
-                        _ => {
-                            return Err(Error::new(
-                                collation.span(),
-                                "unknown collation; there are: nocase, version, version_dpkg, version_rhel",
-                            ));
+                if let Some(path) = path {
+                    let steps = steps(&path.value());
+                    fill.extend(quote_spanned! {ty.span()=>
+                        if wanted[#place] {
+                            if let Some(found) = ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]) {
+                                misfits.push(::indago_table::derive::Misfit { column: #place, found });
+                            }
                         }
-                    };
-                }
-                _ => {
-                    return Err(meta.error(
-                        "unknown column attribute; there are: index, slice, required, pattern, range, hidden, added, \
-                         volatile, source, needs, path, collate; `skip` alone; and flatten first",
-                    ));
+                    });
                 }
             }
-            Ok(())
-        })?;
-    }
-    if let (true, Some(source)) = (column.index, &column.source) {
-        return Err(Error::new(source.span(), "an indexed column comes with the row: it can't wait for a source"));
-    }
-    if column.index && column.collation != "Binary" && column.collation != "NoCase" {
-        return Err(Error::new(column.collation.span(), "keys compare byte by byte or without case, not as versions"));
-    }
-    if let (Some(path), Some(_)) = (&column.path, &column.source) {
-        return Err(Error::new(path.span(), "a column is a path or comes from a source, not both"));
-    }
-    Ok(column)
-}
-
-fn documentation(attributes: &[Attribute], span: Span, what: &str) -> Result<String> {
-    let mut lines = Vec::new();
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
-        if let syn::Meta::NameValue(pair) = &attribute.meta
-            && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value
-        {
-            let line = text.value();
-            lines.push(line.strip_prefix(' ').unwrap_or(&line).to_owned());
+            Member::Group(GroupAttribute { ident, ty, path }) => {
+                let [from, to, ..] = group_places(position);
+                append.extend(quote_spanned! {ty.span()=>
+                    #from..#to => ::indago_table::Columns::append(&self.#ident, column - #from, builder),
+                });
+                keys.extend(quote_spanned! {ty.span()=>
+                    #from..#to => ::indago_table::Columns::key(&self.#ident, column - #from),
+                });
+                let steps = path.iter().flat_map(|path| steps(&path.value()));
+                fill.extend(quote_spanned! {ty.span()=>
+                    ::indago_table::derive::fill_group(
+                        &mut self.#ident, document, &[#(#steps),*], #from, &wanted[#from..#to], &mut misfits,
+                    );
+                });
+            }
         }
     }
-    let text = lines.join("\n").trim().to_owned();
-    if text.is_empty() {
-        return Err(Error::new(span, format!("document {what} with a `///` comment: it becomes the reference page")));
-    }
-    Ok(text)
-}
-
-fn examples(attributes: &[Attribute]) -> Result<Vec<(LitStr, LitStr)>> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("example"))
-        .map(|attribute| {
-            attribute.parse_args_with(|input: syn::parse::ParseStream| {
-                let title = input.parse()?;
-                input.parse::<syn::Token![,]>()?;
-                let sql = input.parse()?;
-                input.parse::<Option<syn::Token![,]>>()?;
-                Ok((title, sql))
-            })
-        })
-        .collect()
-}
-
-/// SQL's names are the same in either case, and a column's constant has its name in upper case.
-fn unique(columns: &[ColumnAttribute]) -> Result<()> {
-    for (position, column) in columns.iter().enumerate() {
-        if columns[..position].iter().any(|other| other.name.eq_ignore_ascii_case(&column.name)) {
-            return Err(Error::new(column.ident.span(), format!("the table already has a column `{}`", column.name)));
-        }
-    }
-    Ok(())
-}
-
-/// Names of sources, in the order in which columns first mention them.
-fn sources(columns: &[ColumnAttribute]) -> Vec<Ident> {
-    let mut sources: Vec<Ident> = Vec::new();
-    for source in columns.iter().filter_map(|column| column.source.as_ref()) {
-        if !sources.contains(source) {
-            sources.push(source.clone());
-        }
-    }
-    sources
+    [append, keys, fill]
 }
 
 fn spec(
     table: &TableAttribute,
     description: &str,
-    columns: &[ColumnAttribute],
-    groups: &[GroupAttribute],
-    sources: &[Ident],
+    members: &[Member],
+    sources: &[Source],
     examples: &[(LitStr, LitStr)],
     env: &TokenStream,
 ) -> Result<TokenStream> {
@@ -566,60 +339,67 @@ fn spec(
     let rows = table.rows.as_ref().map_or_else(|| quote!(1000), |rows| quote!(#rows));
     let (platforms, needs) = (&table.platforms, &table.needs);
     let lookup = if table.whole_source { quote!(WholeSource) } else { quote!(PerKey) };
-    let mut required: Vec<usize> = (0..columns.len()).filter(|position| columns[*position].required).collect();
-    for ident in &table.require_any {
-        let Some(position) = columns.iter().position(|column| column.ident == *ident) else {
-            return Err(Error::new(ident.span(), format!("the table has no column `{ident}`")));
-        };
-        if !columns[position].index && !columns[position].pattern {
-            return Err(Error::new(ident.span(), "a required column needs #[column(index)] or #[column(pattern)]"));
+    let Columns { mut definitions, all, all_sources, required_of_groups } = columns(members, sources);
+
+    let has_groups = !required_of_groups.is_empty();
+    let own = |ident: &Ident| {
+        let found = members.iter().enumerate().find(|(_, member)| member.column().is_some_and(|c| c.ident == *ident));
+        match found {
+            None if !has_groups => Err(Error::new(ident.span(), format!("the table has no column `{ident}`"))),
+            found => Ok(found.and_then(|(position, member)| Some((place(members, position), member.column()?)))),
         }
-        required.push(position);
-    }
-    let columns = columns.iter().map(|column| column_spec(column, sources));
-    if let Some((unknown, _)) = table.costs.iter().find(|(source, _)| !sources.contains(source)) {
-        return Err(Error::new(unknown.span(), format!("no column has the source `{unknown}`")));
-    }
-    let sources = sources.iter().map(|source| {
-        let name = source.to_string();
-        let cost = table.costs.iter().find(|(other, _)| other == source);
-        let cost = cost.map_or_else(|| quote!(1), |(_, cost)| quote!(#cost));
-        quote!(::indago_table::derive::SourceSpec::new(#name, #cost))
-    });
-    let identity = table.identity.iter().map(|column| {
-        let name = column.unraw().to_string();
-        quote!(::indago_table::derive::Cow::Borrowed(#name))
-    });
-    let examples = examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example::new(#title, #sql)));
-    let all = if groups.is_empty() {
-        quote!(::indago_table::derive::Cow::Borrowed(COLUMNS))
-    } else {
-        let parts = groups.iter().map(|GroupAttribute { ty, path, .. }| {
-            let path = path.as_ref().map_or_else(String::new, LitStr::value);
-            quote_spanned!(ty.span()=> (#path, <#ty as ::indago_table::Columns>::COLUMNS))
-        });
-        quote!(::indago_table::derive::Cow::Owned(::indago_table::derive::flattened(COLUMNS, &[#(#parts),*])))
     };
-    let distinct = groups.iter().enumerate().map(|(position, GroupAttribute { ty, .. })| {
-        let before = groups[..position].iter().map(|group| &group.ty);
-        quote_spanned! {ty.span()=>
-            const _: () = ::indago_table::derive::assert_distinct(
-                &[COLUMNS, #(<#before as ::indago_table::Columns>::COLUMNS),*],
-                <#ty as ::indago_table::Columns>::COLUMNS,
-            );
+    let mut required: Vec<TokenStream> = members
+        .iter()
+        .enumerate()
+        .filter(|(_, member)| member.column().is_some_and(|column| column.required))
+        .map(|(position, _)| place(members, position))
+        .collect();
+    for ident in &table.require_any {
+        let name = ident.unraw().to_string();
+        required.push(match own(ident)? {
+            Some((_, column)) if !column.index && !column.pattern => {
+                return Err(Error::new(ident.span(), "a required column needs #[column(index)] or #[column(pattern)]"));
+            }
+            Some((place, _)) => place,
+            None => {
+                let position = format_ident!("__REQUIRED_{}", ident);
+                definitions.extend(quote_spanned! {ident.span()=>
+                    #[allow(non_upper_case_globals)]
+                    const #position: usize = ::indago_table::derive::key_position(COLUMNS, #name);
+                });
+                quote!(#position)
+            }
+        });
+    }
+    let mut identity = Vec::new();
+    for ident in &table.identity {
+        let name = ident.unraw().to_string();
+        if own(ident)?.is_none() {
+            definitions.extend(quote_spanned! {ident.span()=>
+                const _: usize = ::indago_table::derive::position(COLUMNS, #name);
+            });
         }
-    });
+        identity.push(quote!(::indago_table::derive::Cow::Borrowed(#name)));
+    }
+    let required = quote!(const { &[#(#required),*] });
+    let required = match has_groups {
+        false => quote!(::indago_table::derive::Cow::Borrowed(#required)),
+        true => quote! {
+            ::indago_table::derive::Cow::Owned(::indago_table::derive::required(#required, &[#(#required_of_groups),*]))
+        },
+    };
+    let examples = examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example::new(#title, #sql)));
     Ok(quote! {
-        const COLUMNS: &[::indago_table::derive::ColumnSpec] = &[#(#columns),*];
-        #(#distinct)*
+        #definitions
         static TABLE: ::indago_table::Spec = ::indago_table::Spec::new(|| {
             ::indago_table::derive::table(::indago_table::derive::TableParts {
                 name: #name,
                 environment: <#env as ::indago_table::Environment>::NAME,
                 description: #description,
                 columns: #all,
-                sources: const { &[#(#sources),*] },
-                require_any: &[#(#required),*],
+                sources: #all_sources,
+                require_any: #required,
                 examples: const { &[#(#examples),*] },
                 platforms: &[#(#platforms),*],
                 reads: #reads,
@@ -632,7 +412,77 @@ fn spec(
     })
 }
 
-fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
+/// The columns and sources of a table with those of its groups.
+struct Columns {
+    /// `COLUMNS`: of a table without groups the columns; else the columns in pieces, each with where its paths start and
+    /// with the position of its first source.
+    definitions: TokenStream,
+    all: TokenStream,
+    all_sources: TokenStream,
+    /// Of each group, where it starts and which of its columns are required.
+    required_of_groups: Vec<TokenStream>,
+}
+
+fn columns(members: &[Member], sources: &[Source]) -> Columns {
+    let source_specs = source_specs(sources);
+    let own_sources = quote!(const { &[#(#source_specs),*] });
+    let (mut pieces, mut piece, mut distinct) = (Vec::new(), Vec::new(), TokenStream::new());
+    let (mut of_groups, mut required_of_groups) = (Vec::new(), Vec::new());
+    let own = |piece: &mut Vec<TokenStream>| {
+        let columns = std::mem::take(piece);
+        quote!(("", &[#(#columns),*], 0))
+    };
+    for (position, member) in members.iter().enumerate() {
+        match member {
+            Member::Column(column) => piece.push(column_spec(column)),
+            Member::Group(GroupAttribute { ty, path, .. }) => {
+                pieces.push(own(&mut piece));
+                let number = pieces.len();
+                distinct.extend(quote_spanned! {ty.span()=>
+                    const _: () = ::indago_table::derive::assert_distinct(COLUMNS, #number);
+                });
+                let [from, _, sources_from, _] = group_places(position);
+                let start = path.as_ref().map_or_else(String::new, LitStr::value);
+                pieces.push(quote_spanned! {ty.span()=>
+                    (#start, <#ty as ::indago_table::Columns>::COLUMNS, #sources_from)
+                });
+                of_groups.push(quote_spanned!(ty.span()=> <#ty as ::indago_table::Columns>::SOURCES));
+                required_of_groups
+                    .push(quote_spanned!(ty.span()=> (#from, <#ty as ::indago_table::Columns>::REQUIRED)));
+            }
+        }
+    }
+    if of_groups.is_empty() {
+        return Columns {
+            definitions: quote!(const COLUMNS: &[::indago_table::derive::ColumnSpec] = &[#(#piece),*];),
+            all: quote!(::indago_table::derive::Cow::Borrowed(COLUMNS)),
+            all_sources: quote!(::indago_table::derive::Cow::Borrowed(#own_sources)),
+            required_of_groups,
+        };
+    }
+    pieces.push(own(&mut piece));
+    Columns {
+        definitions: quote! {
+            const COLUMNS: &[::indago_table::derive::Piece] = &[#(#pieces),*];
+            #distinct
+        },
+        all: quote!(::indago_table::derive::Cow::Owned(::indago_table::derive::flattened(COLUMNS))),
+        all_sources: quote! {
+            ::indago_table::derive::Cow::Owned([#own_sources as &[::indago_table::derive::SourceSpec], #(#of_groups),*].concat())
+        },
+        required_of_groups,
+    }
+}
+
+fn source_specs(sources: &[Source]) -> impl Iterator<Item = TokenStream> {
+    sources.iter().map(|Source { name, cost, batch, .. }| {
+        let cost = cost.as_ref().map_or_else(|| quote!(1), |cost| quote!(#cost));
+        let batch = batch.as_ref().map(|rows| quote!(.in_batches(#rows)));
+        quote!(::indago_table::derive::SourceSpec::new(#name, #cost) #batch)
+    })
+}
+
+fn column_spec(column: &ColumnAttribute) -> TokenStream {
     let ColumnAttribute {
         name,
         ty,
@@ -648,11 +498,8 @@ fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
         collation,
         ..
     } = column;
-    let source = match &column.source {
-        Some(source) => {
-            let position = sources.iter().position(|other| other == source).expect("gathered from the columns");
-            quote!(Some(#position))
-        }
+    let source = match column.source {
+        Some(position) => quote!(Some(#position)),
         None => quote!(None),
     };
     let path = match &column.path {
@@ -680,80 +527,191 @@ fn column_spec(column: &ColumnAttribute, sources: &[Ident]) -> TokenStream {
     }
 }
 
-fn constants<'a>(row: &'a Ident, columns: &'a [ColumnAttribute]) -> impl Iterator<Item = TokenStream> + 'a {
-    columns.iter().enumerate().map(move |(position, column)| {
-        let ColumnAttribute { ty, index, pattern, range, collation, .. } = column;
-        let key = match collation == "NoCase" {
-            true => quote!(::indago_table::derive::NoCase),
-            false => quote_spanned!(column.ident.span()=> <#ty as ::indago_table::derive::Value>::Key),
-        };
-        let constant = Ident::new(&column.name.to_uppercase(), column.ident.span());
-        quote_spanned! {column.ident.span()=>
-            pub const #constant: ::indago_table::derive::Column<
-                #row, #key, #index, #pattern, #range
-            > = ::indago_table::derive::Column::at(#position);
+/// A constant for each column, with what may be asked of it in its type, and for each group.
+fn constants<'a>(row: &'a Ident, members: &'a [Member]) -> impl Iterator<Item = TokenStream> + 'a {
+    members.iter().enumerate().map(move |(position, member)| match member {
+        Member::Column(ColumnAttribute { ident, name, ty, index, pattern, range, collation, .. }) => {
+            let key = match collation == "NoCase" {
+                true => quote!(::indago_table::derive::NoCase),
+                false => quote_spanned!(ident.span()=> <#ty as ::indago_table::derive::Value>::Key),
+            };
+            let constant = Ident::new(&name.to_uppercase(), ident.span());
+            let place = place(members, position);
+            quote_spanned! {ident.span()=>
+                pub const #constant: ::indago_table::derive::Column<
+                    #row, #key, #index, #pattern, #range
+                > = ::indago_table::derive::Column::at(#place);
+            }
+        }
+        Member::Group(GroupAttribute { ident, ty, .. }) => {
+            let constant = Ident::new(&ident.unraw().to_string().to_uppercase(), ident.span());
+            let [from, ..] = group_places(position);
+            quote_spanned! {ident.span()=>
+                pub const #constant: ::indago_table::derive::Group<#row, #ty> = ::indago_table::derive::Group::from(#from);
+            }
         }
     })
 }
 
-fn load(row: &Ident, table: &TableAttribute, sources: &[Ident]) -> TokenStream {
-    let arms = sources.iter().enumerate().map(|(position, source)| {
-        if table.stream {
-            quote_spanned!(source.span()=> #position => ::std::boxed::Box::pin(self.#source(scan)),)
-        } else {
-            quote_spanned!(source.span()=> #position => self.#source(env),)
-        }
-    });
-    if table.stream {
-        quote! {
-            #[automatically_derived]
-            #[allow(clippy::all)]
-            impl ::indago_table::derive::LoadAsync for #row {
-                fn load<'a>(
-                    &'a mut self,
-                    source: usize,
-                    scan: &'a ::indago_table::derive::Scan<Self>,
-                ) -> ::indago_table::derive::BoxFuture<'a, ::indago_table::Result<()>> {
-                    let _ = scan;
-                    match source {
-                        #(#arms)*
-                        other => unreachable!("source {other} of {}", <Self as ::indago_table::derive::Row>::SPEC.name),
-                    }
-                }
+/// What runs a source for one row, and what runs one for many.
+fn source_arms(loading: &LoadingAttribute, sources: &[Source]) -> [TokenStream; 2] {
+    let (mut one, mut many) = (TokenStream::new(), TokenStream::new());
+    for (position, Source { method, value, batch, .. }) in sources.iter().enumerate() {
+        let arms = if batch.is_some() { &mut many } else { &mut one };
+        arms.extend(match (loading.stream, batch, value) {
+            (false, Some(_), _) => quote_spanned!(method.span()=> #position => Self::#method(rows, env),),
+            (true, Some(_), _) => {
+                quote_spanned!(method.span()=> #position => ::std::boxed::Box::pin(Self::#method(rows, scan)),)
             }
-        }
-    } else {
-        quote! {
-            #[automatically_derived]
-            #[allow(clippy::all)]
-            impl ::indago_table::derive::Load for #row {
-                fn load(
-                    &mut self,
-                    source: usize,
-                    env: &<Self as ::indago_table::derive::Row>::Env,
-                ) -> ::indago_table::Result<()> {
-                    let _ = env;
-                    match source {
-                        #(#arms)*
-                        other => unreachable!("source {other} of {}", <Self as ::indago_table::derive::Row>::SPEC.name),
-                    }
-                }
+            (false, None, None) => quote_spanned!(method.span()=> #position => self.#method(env),),
+            (true, None, None) => {
+                quote_spanned!(method.span()=> #position => ::std::boxed::Box::pin(self.#method(scan)),)
             }
+            (false, None, Some((arguments, column))) => quote_spanned! {method.span()=>
+                #position => {
+                    self.#column = self.#method(env, #arguments)?;
+                    ::std::result::Result::Ok(())
+                }
+            },
+            (true, None, Some((arguments, column))) => quote_spanned! {method.span()=>
+                #position => ::std::boxed::Box::pin(async move {
+                    self.#column = self.#method(scan, #arguments).await?;
+                    ::std::result::Result::Ok(())
+                }),
+            },
+        });
+    }
+    [one, many]
+}
+
+/// How a table runs its sources and those of its groups.
+fn load(row: &Ident, loading: &LoadingAttribute, members: &[Member], sources: &[Source]) -> TokenStream {
+    let [mut one, mut many] = source_arms(loading, sources);
+    for (position, member) in members.iter().enumerate() {
+        let Member::Group(GroupAttribute { ident, ty, .. }) = member else { continue };
+        let [.., from, to] = group_places(position);
+        let (of_one, of_many, with) = match loading.stream {
+            false => (quote!(LoadGroup), quote!(load_group), quote!(env)),
+            true => (quote!(LoadGroupAsync), quote!(load_group_async), quote!(scan)),
+        };
+        one.extend(quote_spanned! {ty.span()=>
+            source if source < #to => ::indago_table::derive::#of_one::load(&mut self.#ident, source - #from, #with),
+        });
+        many.extend(quote_spanned! {ty.span()=>
+            source if (#from..#to).contains(&source) =>
+                ::indago_table::derive::#of_many(rows, |row| &mut row.#ident, source - #from, #with),
+        });
+    }
+    let name = quote!(<Self as ::indago_table::derive::Row>::SPEC.name);
+    let methods = match loading.stream {
+        false => {
+            let env = quote!(&<Self as ::indago_table::derive::Row>::Env);
+            blocking_methods(&env, &name, &one, &many)
+        }
+        true => streaming_methods(&TokenStream::new(), &quote!(Self), &name, &one, &many),
+    };
+    let of = if loading.stream { quote!(LoadAsync) } else { quote!(Load) };
+    quote! {
+        #[automatically_derived]
+        #[allow(clippy::all)]
+        impl ::indago_table::derive::#of for #row {
+            #methods
         }
     }
 }
 
-/// A path's steps: split at dots, where a backslash keeps the next dot.
-fn steps(path: &str) -> Vec<String> {
-    let mut steps = vec![String::new()];
-    let mut characters = path.chars();
-    while let Some(character) = characters.next() {
-        let last = steps.last_mut().expect("never empty");
-        match character {
-            '\\' => last.extend(characters.next()),
-            '.' => steps.push(String::new()),
-            other => last.push(other),
+/// How a group runs its sources; one that has none serves any table.
+fn load_group(group: &Ident, loading: &LoadingAttribute, sources: &[Source]) -> TokenStream {
+    if sources.is_empty() {
+        return quote! {
+            #[automatically_derived]
+            impl<E: ::indago_table::Environment> ::indago_table::derive::LoadGroup<E> for #group {}
+            #[automatically_derived]
+            impl<E: ::indago_table::Environment> ::indago_table::derive::LoadGroupAsync<E> for #group {}
+        };
+    }
+    let env = loading.env.as_ref().map_or_else(|| quote!(::indago_table::Sys), |env| quote!(#env));
+    let [one, many] = source_arms(loading, sources);
+    let name = LitStr::new(&group.to_string(), group.span());
+    let name = quote!(#name);
+    let (of, methods) = match loading.stream {
+        false => (quote!(LoadGroup), blocking_methods(&quote!(&#env), &name, &one, &many)),
+        true => {
+            let of_row = quote!(, __Row: ::indago_table::derive::Row<Env = #env>);
+            (quote!(LoadGroupAsync), streaming_methods(&of_row, &quote!(__Row), &name, &one, &many))
+        }
+    };
+    quote! {
+        #[automatically_derived]
+        #[allow(clippy::all)]
+        impl ::indago_table::derive::#of<#env> for #group {
+            #methods
         }
     }
-    steps
+}
+
+fn blocking_methods(env: &TokenStream, name: &TokenStream, one: &TokenStream, many: &TokenStream) -> TokenStream {
+    let load_many = (!many.is_empty()).then(|| {
+        quote! {
+            fn load_many(
+                rows: &mut [::indago_table::Loading<'_, Self>],
+                source: usize,
+                env: #env,
+            ) -> ::indago_table::Result<()> {
+                match source {
+                    #many
+                    other => unreachable!("source {other} of {} in batches", #name),
+                }
+            }
+        }
+    });
+    quote! {
+        fn load(&mut self, source: usize, env: #env) -> ::indago_table::Result<()> {
+            let _ = env;
+            match source {
+                #one
+                other => unreachable!("source {other} of {}", #name),
+            }
+        }
+
+        #load_many
+    }
+}
+
+fn streaming_methods(
+    generics: &TokenStream,
+    row: &TokenStream,
+    name: &TokenStream,
+    one: &TokenStream,
+    many: &TokenStream,
+) -> TokenStream {
+    let load_many = (!many.is_empty()).then(|| {
+        quote! {
+            fn load_many<'a #generics>(
+                rows: &'a mut [::indago_table::Loading<'_, Self>],
+                source: usize,
+                scan: &'a ::indago_table::derive::Scan<#row>,
+            ) -> ::indago_table::derive::BoxFuture<'a, ::indago_table::Result<()>> {
+                match source {
+                    #many
+                    other => unreachable!("source {other} of {} in batches", #name),
+                }
+            }
+        }
+    });
+    quote! {
+        fn load<'a #generics>(
+            &'a mut self,
+            source: usize,
+            scan: &'a ::indago_table::derive::Scan<#row>,
+        ) -> ::indago_table::derive::BoxFuture<'a, ::indago_table::Result<()>> {
+            let _ = scan;
+            match source {
+                #one
+                other => unreachable!("source {other} of {}", #name),
+            }
+        }
+
+        #load_many
+    }
 }

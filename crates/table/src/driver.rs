@@ -25,7 +25,7 @@ use futures_util::future::FutureExt;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::error::{Error, Result};
-use crate::row::AnyRow;
+use crate::row::{AnyRow, Loading};
 use crate::scan::{BoxFuture, RowFilter, Scalar, ScanContext};
 use crate::spec::TableSpec;
 use crate::table::Sink;
@@ -47,12 +47,34 @@ pub type BoxRow = Box<dyn AnyRow>;
 pub trait Sources {
     /// Runs a source, which fills its columns of a row.
     fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()>;
+    /// Runs a source in batches ([`SourceSpec::batch`](crate::SourceSpec::batch)), which fills its columns of some rows. An
+    /// error is that of each row.
+    fn load_many(&self, rows: &mut [Loading<'_, dyn AnyRow>], source: usize) -> Result<()> {
+        for row in rows {
+            if let Err(error) = self.load(&mut **row, source) {
+                row.fail(error);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The sources of a table that streams.
 pub trait AsyncSources: Sync {
     /// Runs a source, which fills its columns of a row.
     fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>>;
+    /// Runs a source in batches ([`SourceSpec::batch`](crate::SourceSpec::batch)), which fills its columns of some rows. An
+    /// error is that of each row.
+    fn load_many<'a>(&'a self, rows: &'a mut [Loading<'_, dyn AnyRow>], source: usize) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            for row in rows {
+                if let Err(error) = self.load(&mut **row, source).await {
+                    row.fail(error);
+                }
+            }
+            Ok(())
+        })
+    }
 }
 
 /// One scan of a table: what a driver is asked.
@@ -91,6 +113,14 @@ impl Asked<'_> {
             }
         }
     }
+
+    /// The same for many rows.
+    fn keep_rows(&self, source: usize, rows: &mut Vec<BoxRow>, outcomes: Vec<Result<()>>) -> Result<()> {
+        let kept = outcomes.into_iter().map(|outcome| self.keeps_row(source, outcome));
+        let mut kept = kept.collect::<Result<Vec<bool>>>()?.into_iter();
+        rows.retain(|_| kept.next().expect("each row has an outcome"));
+        Ok(())
+    }
 }
 
 /// What happens to a row between its table and its batch.
@@ -99,11 +129,51 @@ struct Course {
     /// Conditions, each with the sources that run for it.
     steps: Vec<Step>,
     /// Sources that run for the rows which meet all conditions.
-    last: Vec<usize>,
+    last: ToLoad,
+}
+
+/// Sources that run for the same rows.
+#[derive(Default)]
+struct ToLoad {
+    row_by_row: Vec<usize>,
+    /// Those that are run for many rows at once, with how many that may be.
+    in_batches: Vec<(usize, usize)>,
+}
+
+impl ToLoad {
+    fn of(spec: &TableSpec, sources: Vec<usize>) -> Self {
+        let mut all = ToLoad::default();
+        for source in sources {
+            match spec.sources[source].batch {
+                None => all.row_by_row.push(source),
+                Some(rows) => all.in_batches.push((source, rows.max(1))),
+            }
+        }
+        all
+    }
+
+    fn is_empty(&self) -> bool {
+        self.row_by_row.is_empty() && self.in_batches.is_empty()
+    }
+
+    /// For how many rows to run them together in a table that streams: for a few, or for as many batches as are loaded at
+    /// once.
+    fn together(&self, few: usize, at_once: usize) -> usize {
+        match self.batch() {
+            None => few,
+            Some(batch) if self.row_by_row.is_empty() => few.max(batch.saturating_mul(at_once)),
+            Some(batch) => few.max(batch),
+        }
+    }
+
+    /// Rows of the largest batch; `None` where all sources are run row by row.
+    fn batch(&self) -> Option<usize> {
+        self.in_batches.iter().map(|(_, rows)| *rows).max()
+    }
 }
 
 struct Step {
-    sources: Vec<usize>,
+    sources: ToLoad,
     filter: Arc<dyn RowFilter>,
     schema: SchemaRef,
 }
@@ -127,20 +197,27 @@ impl Course {
             let (sources, filter) = filters.remove(cheapest);
             run.extend(&sources);
             let schema = spec.schema().project(filter.columns()).expect("conditions look at columns of the table");
-            steps.push(Step { sources, filter: filter.clone(), schema: Arc::new(schema) });
+            steps.push(Step { sources: ToLoad::of(spec, sources), filter: filter.clone(), schema: Arc::new(schema) });
         }
         let mut last = sources(&context.columns);
         last.retain(|source| !run.contains(source));
-        Course { admission: Admission::of(asked), steps, last }
+        Course { admission: Admission::of(asked), steps, last: ToLoad::of(spec, last) }
     }
 
-    /// How many rows to evaluate conditions on together.
+    /// How many rows to evaluate conditions on together; without conditions, how many to load together.
     fn chunk(&self, context: &ScanContext) -> usize {
         match (self.steps.is_empty(), context.limit) {
-            (true, _) => 1,
+            (true, _) => self.last_together(context),
             (false, Some(limit)) => limit.clamp(SMALL_CHUNK, CHUNK),
             (false, None) => CHUNK,
         }
+    }
+
+    /// For how many rows a blocking table runs the last sources before it gives one: no more than the query needs, and
+    /// more than one only if a source is run in batches.
+    fn last_together(&self, context: &ScanContext) -> usize {
+        let batch = self.last.batch().unwrap_or(1);
+        context.left().map_or(batch, |left| left.clamp(1, batch))
     }
 }
 
@@ -284,6 +361,32 @@ fn load(asked: Asked<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[
     Ok(true)
 }
 
+/// Runs sources for many rows at once, in batches of a size; leaves out those that turn out to be gone.
+fn load_batches(
+    asked: Asked<'_>,
+    table: &dyn Sources,
+    rows: &mut Vec<BoxRow>,
+    sources: &[(usize, usize)],
+) -> Result<()> {
+    for (source, size) in sources {
+        let mut outcomes = vec![Ok(()); rows.len()];
+        for (rows, outcomes) in rows.chunks_mut(*size).zip(outcomes.chunks_mut(*size)) {
+            if asked.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if let Err(error) = table.load_many(&mut loading(rows, outcomes), *source) {
+                outcomes.fill(Err(error));
+            }
+        }
+        asked.keep_rows(*source, rows, outcomes)?;
+    }
+    Ok(())
+}
+
+fn loading<'a>(rows: &'a mut [BoxRow], outcomes: &'a mut [Result<()>]) -> Vec<Loading<'a, dyn AnyRow>> {
+    rows.iter_mut().zip(outcomes).map(|(row, outcome)| Loading::new(&mut **row, outcome)).collect()
+}
+
 /// Reads rows that come from blocking calls. A reading that stops because the query needs no more rows ends as
 /// [`Error::Cancelled`].
 ///
@@ -298,12 +401,12 @@ pub fn read_rows(
 ) -> Result<()> {
     let asked = Asked { spec, context };
     let course = Course::of(asked);
-    let size = course.chunk(context).min(together);
-    let first = course.steps.first().map_or(&[][..], |step| &step.sources);
+    let first = course.steps.first().map_or(&[][..], |step| &step.sources.row_by_row);
     let mut batcher = Batcher::new(asked);
-    let mut chunk: Vec<BoxRow> = Vec::new();
+    let (mut chunk, mut ready): (Vec<BoxRow>, Vec<BoxRow>) = Default::default();
     let mut is_over = false;
     while !is_over {
+        let size = course.chunk(context).min(together);
         let since = (size > 1).then(Instant::now);
         while chunk.len() < size {
             if asked.is_cancelled() {
@@ -324,39 +427,47 @@ pub fn read_rows(
             }
         }
         for (position, step) in course.steps.iter().enumerate() {
-            if position > 0 && !step.sources.is_empty() {
+            if position > 0 && !step.sources.row_by_row.is_empty() {
                 let mut present = Vec::with_capacity(chunk.len());
                 for mut row in chunk.drain(..) {
-                    if load(asked, table, &mut *row, &step.sources)? {
+                    if load(asked, table, &mut *row, &step.sources.row_by_row)? {
                         present.push(row);
                     }
                 }
                 chunk = present;
             }
+            load_batches(asked, table, &mut chunk, &step.sources.in_batches)?;
             step.sift(spec, &mut chunk)?;
         }
-        for mut row in chunk.drain(..) {
-            if !load(asked, table, &mut *row, &course.last)? {
-                continue;
-            }
-            if !asked.claim() {
-                if let Some(batch) = batcher.take()? {
-                    sink.blocking_send(batch);
+        let mut rows = chunk.drain(..);
+        while rows.len() > 0 {
+            for mut row in rows.by_ref().take(course.last_together(context)) {
+                if load(asked, table, &mut *row, &course.last.row_by_row)? {
+                    ready.push(row);
                 }
-                return Err(Error::Cancelled);
             }
-            batcher.push(&*row);
-            let is_satisfied = context.is_satisfied();
-            if (batcher.is_due() || is_satisfied)
-                && let Some(batch) = batcher.take()?
-                && !sink.blocking_send(batch)
-            {
-                return Err(Error::Cancelled);
-            }
-            if is_satisfied {
-                return Err(Error::Cancelled);
+            load_batches(asked, table, &mut ready, &course.last.in_batches)?;
+            for row in ready.drain(..) {
+                if !asked.claim() {
+                    if let Some(batch) = batcher.take()? {
+                        sink.blocking_send(batch);
+                    }
+                    return Err(Error::Cancelled);
+                }
+                batcher.push(&*row);
+                let is_satisfied = context.is_satisfied();
+                if (batcher.is_due() || is_satisfied)
+                    && let Some(batch) = batcher.take()?
+                    && !sink.blocking_send(batch)
+                {
+                    return Err(Error::Cancelled);
+                }
+                if is_satisfied {
+                    return Err(Error::Cancelled);
+                }
             }
         }
+        drop(rows);
         if size > 1
             && batcher.is_old()
             && let Some(batch) = batcher.take()?
@@ -462,16 +573,40 @@ fn load_row<'a>(
 async fn load_async(
     asked: Asked<'_>,
     table: &dyn AsyncSources,
-    rows: Vec<BoxRow>,
-    sources: &[usize],
+    mut rows: Vec<BoxRow>,
+    sources: &ToLoad,
     at_once: usize,
 ) -> Result<Vec<BoxRow>> {
-    let loading: Vec<_> = rows.into_iter().map(|row| load_row(asked, table, row, sources)).collect();
-    let loaded: Vec<Option<BoxRow>> = stream::iter(loading).buffered(at_once).try_collect().await?;
+    if !sources.row_by_row.is_empty() {
+        let loading: Vec<_> = rows.into_iter().map(|row| load_row(asked, table, row, &sources.row_by_row)).collect();
+        let loaded: Vec<Option<BoxRow>> = stream::iter(loading).buffered(at_once).try_collect().await?;
+        rows = loaded.into_iter().flatten().collect();
+    }
+    for (source, size) in &sources.in_batches {
+        let mut outcomes = vec![Ok(()); rows.len()];
+        let batches = rows.chunks_mut(*size).zip(outcomes.chunks_mut(*size));
+        let calls: Vec<_> = batches.map(|(rows, outcomes)| load_batch(table, rows, outcomes, *source)).collect();
+        stream::iter(calls).buffered(at_once).collect::<Vec<()>>().await;
+        asked.keep_rows(*source, &mut rows, outcomes)?;
+    }
     if asked.is_cancelled() {
         return Err(Error::Cancelled);
     }
-    Ok(loaded.into_iter().flatten().collect())
+    Ok(rows)
+}
+
+/// Runs a source for many rows at once.
+fn load_batch<'a>(
+    table: &'a dyn AsyncSources,
+    rows: &'a mut [BoxRow],
+    outcomes: &'a mut [Result<()>],
+    source: usize,
+) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        if let Err(error) = table.load_many(&mut loading(rows, outcomes), source).await {
+            outcomes.fill(Err(error));
+        }
+    })
 }
 
 /// Sends the last rows. The stream goes first: nothing of it is held while they wait for their reader.
@@ -505,6 +640,12 @@ pub async fn read_stream(
     };
     let cheap = course.steps.iter().take_while(|step| step.sources.is_empty()).count();
     let (cheap, dear) = course.steps.split_at(cheap);
+    // Where a limit may end the reading, batches are no larger either: nobody knows how many rows will be left.
+    let some_sifted = match context.limit {
+        Some(_) => few,
+        None => dear.iter().map(|step| step.sources.together(few, places)).max().unwrap_or(few),
+    };
+    let some_given = course.last.together(few, places);
     loop {
         let mut chunk = Vec::new();
         let mut gathered = std::future::poll_fn(|context| source.poll_gather(context, &mut chunk, size)).now_or_never();
@@ -530,7 +671,7 @@ pub async fn read_stream(
         }
         let mut chunk = chunk.into_iter();
         while chunk.len() > 0 {
-            let some = if dear.is_empty() { chunk.len() } else { few };
+            let some = if dear.is_empty() { chunk.len() } else { some_sifted };
             let mut rows: Vec<BoxRow> = chunk.by_ref().take(some).collect();
             for step in dear {
                 if !step.sources.is_empty() {
@@ -543,7 +684,7 @@ pub async fn read_stream(
                 let loaded = if course.last.is_empty() {
                     rows.by_ref().collect()
                 } else {
-                    let left = context.left().map_or(few, |left| left.clamp(1, few));
+                    let left = context.left().map_or(some_given, |left| left.clamp(1, some_given));
                     let some: Vec<BoxRow> = rows.by_ref().take(left).collect();
                     source.beside(load_async(asked, table, some, &course.last, places)).await?
                 };
@@ -588,6 +729,7 @@ mod tests {
     struct Documents {
         spec: TableSpec,
         loaded: [AtomicUsize; 2],
+        batches: AtomicUsize,
     }
 
     struct Document(serde_json::Value);
@@ -610,7 +752,7 @@ mod tests {
     }
 
     impl Documents {
-        fn new() -> Self {
+        fn new(batch: Option<usize>) -> Self {
             let column = |name: &'static str, kind, source: Option<usize>| {
                 let mut column = ColumnSpec::new(name, kind, "");
                 (column.index, column.source) = (source.is_none(), source);
@@ -622,8 +764,9 @@ mod tests {
                 column("dear", Kind::Text, Some(0)),
             ];
             let mut spec = TableSpec::new(format!("kind_{}", 7), "documents", "Documents of a kind.", columns);
-            spec.sources = vec![SourceSpec::new("dear", 100), SourceSpec::new("cheap", 1)].into();
-            Documents { spec, loaded: Default::default() }
+            let dear = SourceSpec { batch, ..SourceSpec::new("dear", 100) };
+            spec.sources = vec![dear, SourceSpec::new("cheap", 1)].into();
+            Documents { spec, loaded: Default::default(), batches: AtomicUsize::default() }
         }
 
         fn fill(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
@@ -644,11 +787,29 @@ mod tests {
         fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
             self.fill(row, source)
         }
+
+        fn load_many(&self, rows: &mut [Loading<'_, dyn AnyRow>], source: usize) -> Result<()> {
+            self.batches.fetch_add(1, Ordering::Relaxed);
+            for row in rows {
+                if let Err(error) = self.fill(&mut **row, source) {
+                    row.fail(error);
+                }
+            }
+            Ok(())
+        }
     }
 
     impl AsyncSources for Documents {
         fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>> {
             Box::pin(std::future::ready(self.fill(row, source)))
+        }
+
+        fn load_many<'a>(
+            &'a self,
+            rows: &'a mut [Loading<'_, dyn AnyRow>],
+            source: usize,
+        ) -> BoxFuture<'a, Result<()>> {
+            Box::pin(std::future::ready(Sources::load_many(self, rows, source)))
         }
     }
 
@@ -677,9 +838,9 @@ mod tests {
         }
     }
 
-    /// The numbers of the rows, and how often the dear and the cheap source ran, by one driver.
-    fn read(context: &ScanContext, is_stream: bool) -> (Vec<i64>, [usize; 2]) {
-        let table = Documents::new();
+    /// The numbers of the rows, for how many the dear and the cheap source ran, and in how many batches, by one driver.
+    fn read(context: &ScanContext, is_stream: bool, batch: Option<usize>) -> (Vec<i64>, [usize; 2], usize) {
+        let table = Documents::new(batch);
         let end = if context.limit.is_some() { Err(Error::Cancelled) } else { Ok(()) };
         let (sender, batches) = std::sync::mpsc::channel();
         let mut documents = (0..10).map(|n| Box::new(Document(json!({"n": n}))) as BoxRow);
@@ -692,14 +853,16 @@ mod tests {
             assert_eq!(read_rows(&table.spec, context, &mut documents, &table, CHUNK, &mut sink), end);
         }
         let numbers = |batch: RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().to_vec();
-        (batches.into_iter().flat_map(numbers).collect(), table.loaded.map(AtomicUsize::into_inner))
+        let loaded = table.loaded.map(AtomicUsize::into_inner);
+        (batches.into_iter().flat_map(numbers).collect(), loaded, table.batches.into_inner())
     }
 
     #[test]
     fn a_table_known_at_run_time_has_sources_conditions_keys_and_limits() {
-        for is_stream in [false, true] {
+        for (is_stream, batch) in [(false, None), (true, None), (false, Some(4)), (true, Some(4)), (true, Some(0))] {
             let read = |context: ScanContext| {
-                let (rows, loaded) = read(&context, is_stream);
+                let (rows, loaded, batches) = read(&context, is_stream, batch);
+                assert_eq!(batches, batch.map_or(0, |batch| loaded[0].div_ceil(batch.max(1))));
                 let warnings: Vec<_> = context.query.diagnostics().warnings().iter().map(ToString::to_string).collect();
                 (rows, loaded, warnings)
             };

@@ -3,7 +3,9 @@
 //! A table is a struct: its fields are the columns in `SELECT *` order, their doc comments are the documentation, and
 //! `#[derive(Table)]` turns both into constant data. How rows are found is one method, [`Rows::rows`],
 //! [`RowParts::rows`] or [`RowStream::rows`]; what costs a further reading is a *source*, a method that fills its columns
-//! when a query wants one of them. Columns that several tables have are a struct of their own, with `#[derive(Columns)]`.
+//! when a query wants one of them: for one row, or in batches of rows. Columns that several tables have, with their keys
+//! and sources, are a group: a struct of their own, with `#[derive(Columns)]`, which stands where the table has a field
+//! with `#[column(flatten)]`. The two derive macros document their attributes.
 //!
 //! This crate knows Arrow arrays, and neither a query engine nor an async runtime: a row type can be used without both.
 
@@ -31,7 +33,7 @@ pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::{Columns, Table};
 pub use namespaces::{InNamespaces, namespace_inode};
-pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Misfit, Part, Row, RowParts, RowStream, Rows};
+pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Loading, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
     Budget, ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter, Scalar, Scan,
     ScanContext,
@@ -45,7 +47,7 @@ pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
 /// What a file with a table needs.
 pub mod prelude {
     pub use crate::error::{Error, ErrorContext, Result};
-    pub use crate::row::{Environment, Row, RowParts, RowStream, Rows};
+    pub use crate::row::{Environment, Loading, Row, RowParts, RowStream, Rows};
     pub use crate::scan::Scan;
     pub use crate::sys::Sys;
     pub use crate::table::TableRef;
@@ -72,11 +74,11 @@ pub mod derive {
     //! What the derive macro's output refers to.
     pub use crate::json::{assign, fill_group};
     pub use crate::namespaces::InNamespaces;
-    pub use crate::row::{Load, LoadAsync, Misfit, Row};
-    pub use crate::scan::{BoxFuture, Column, Scalar, Scan};
+    pub use crate::row::{Load, LoadAsync, LoadGroup, LoadGroupAsync, Misfit, Row, load_group, load_group_async};
+    pub use crate::scan::{BoxFuture, Column, Group, Scalar, Scan};
     pub use crate::spec::{
-        Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, TableParts, TableSpec, assert_distinct, column,
-        flattened, table,
+        Collation, ColumnSpec, Example, Kind, Lookup, Piece, SourceSpec, TableParts, TableSpec, assert_distinct,
+        column, flattened, key_position, position, required, table,
     };
     pub use crate::table::{Blocking, Parted, Streaming, TableRef};
     pub use crate::value::{NoCase, Value};
@@ -101,11 +103,11 @@ mod tests {
         /// Its square.
         #[column(source = square)]
         square: Option<i64>,
+        #[column(flatten, path = "a.parts")]
+        parts: Parts,
         /// A word.
         #[column(path = "a.b")]
         r#type: Option<String>,
-        #[column(flatten, path = "a.parts")]
-        parts: Parts,
         #[column(flatten)]
         whole: Whole,
     }
@@ -144,29 +146,29 @@ mod tests {
     #[test]
     fn a_row_type_is_a_table_without_any_engine() {
         let table = Number::table(&Sys::live());
-        assert_eq!(table.spec().column("type"), Some(2));
+        assert_eq!(table.spec().column("type"), Some(4));
         let slices = table.slices(&ScanContext::new([0, 1])).expect("no parts to find");
         assert_eq!(slices.len(), 1);
     }
 
     #[test]
-    fn groups_of_columns_come_after_the_own_ones() {
+    fn groups_of_columns_stand_where_their_field_stands() {
         let columns = &Number::SPEC.columns;
         let told: Vec<_> = columns.iter().map(|column| (column.name.as_ref(), column.path.as_deref())).collect();
         let expected = [
             ("n", None),
             ("square", None),
-            ("type", Some("a.b")),
             ("count", Some("a.parts.count")),
             ("of", Some("a.parts.of.name")),
+            ("type", Some("a.b")),
             ("name", Some("name")),
         ];
         assert_eq!(told, expected);
         let document = serde_json::json!({"a": {"b": "x", "parts": {"count": 3, "of": {"name": "y"}}}, "name": "z"});
         let mut row = Number::default();
-        assert_eq!(row.fill(&document, &[true, true, true, false, true, true]), []);
+        assert_eq!(row.fill(&document, &[true, true, false, true, true, true]), []);
         assert_eq!((row.r#type.as_deref(), row.parts.count, row.parts.of.as_deref()), (Some("x"), 0, Some("y")));
-        let texts: Vec<_> = [2, 4, 5]
+        let texts: Vec<_> = [4, 3, 5]
             .map(|column| {
                 let mut builder = crate::value::builder(&columns[column].kind, 1);
                 row.append(column, builder.as_mut());
@@ -181,7 +183,7 @@ mod tests {
         let cases = [
             (
                 serde_json::json!({"a": {"b": {}, "parts": {"count": "many", "of": [1]}}}),
-                "2: an object, 3: a text, 4: a list",
+                "2: a text, 3: a list, 4: an object",
             ),
             (serde_json::json!({"a": {"b": 5, "parts": {"count": "7", "of": null}}, "name": true}), ""),
             (serde_json::json!({"a": "x", "name": ["z"]}), "2: a text, 3: a text, 4: a text, 5: a list"),
@@ -194,7 +196,7 @@ mod tests {
             let told: Vec<_> = misfits.iter().map(|misfit| format!("{}: {}", misfit.column, misfit.found)).collect();
             assert_eq!(told.join(", "), expected, "{document}");
         }
-        let scan = Scan::<Number>::new(ScanContext::new([2]), &Sys::live());
+        let scan = Scan::<Number>::new(ScanContext::new([4]), &Sys::live());
         let document = serde_json::json!({"a": {"b": ["x"]}});
         (0..3).for_each(|_| scan.fill(&mut Number::default(), &document, scan.wanted(), &"here"));
         let warnings: Vec<_> = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();

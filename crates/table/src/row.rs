@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use arrow_array::builder::ArrayBuilder;
@@ -10,9 +11,9 @@ use futures_core::Stream;
 
 use crate::driver;
 use crate::driver::{AsyncSources, Sources};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scan::{BoxFuture, Meter, Scalar, Scan};
-use crate::spec::{ColumnSpec, Spec};
+use crate::spec::{ColumnSpec, SourceSpec, Spec};
 
 /// What tables read from: a machine, the clusters of a kubeconfig, the accounts of a profile file.
 ///
@@ -73,12 +74,64 @@ impl<T: Load> Sources for Scan<T> {
     fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
         own::<T>(row).load(source, self.env())
     }
+
+    fn load_many(&self, rows: &mut [Loading<'_, dyn AnyRow>], source: usize) -> Result<()> {
+        T::load_many(&mut parts(rows, |row| own::<T>(row)), source, self.env())
+    }
 }
 
 impl<T: LoadAsync> AsyncSources for Scan<T> {
     fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>> {
         own::<T>(row).load(source, self)
     }
+
+    fn load_many<'a>(&'a self, rows: &'a mut [Loading<'_, dyn AnyRow>], source: usize) -> BoxFuture<'a, Result<()>> {
+        let mut rows = parts(rows, |row| own::<T>(row));
+        Box::pin(async move { T::load_many(&mut rows, source, self).await })
+    }
+}
+
+/// A row among those that a source in batches fills at once.
+pub struct Loading<'a, R: ?Sized> {
+    row: &'a mut R,
+    outcome: &'a mut Result<()>,
+}
+
+impl<'a, R: ?Sized> Loading<'a, R> {
+    /// A row, and where the outcome of its reading goes.
+    pub(crate) fn new(row: &'a mut R, outcome: &'a mut Result<()>) -> Self {
+        Loading { row, outcome }
+    }
+
+    /// Says that the source could not be read for this row; the other rows of the batch are not affected.
+    pub fn fail(&mut self, error: Error) {
+        *self.outcome = Err(error);
+    }
+}
+
+impl<R: ?Sized> Deref for Loading<'_, R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        self.row
+    }
+}
+
+impl<R: ?Sized> DerefMut for Loading<'_, R> {
+    fn deref_mut(&mut self) -> &mut R {
+        self.row
+    }
+}
+
+impl<R: fmt::Debug + ?Sized> fmt::Debug for Loading<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loading").field("row", &&*self.row).field("outcome", self.outcome).finish()
+    }
+}
+
+/// The same batch, as a part of each row.
+fn parts<'a, R: ?Sized, P>(rows: &'a mut [Loading<'_, R>], part: impl Fn(&mut R) -> &mut P) -> Vec<Loading<'a, P>> {
+    rows.iter_mut().map(|Loading { row, outcome }| Loading { row: part(row), outcome }).collect()
 }
 
 /// A value of a JSON document that its column cannot hold.
@@ -91,13 +144,19 @@ pub struct Misfit {
 }
 
 /// Columns that several tables have, each as a field with `#[column(flatten)]`; `#[derive(Columns)]` implements it.
-#[diagnostic::on_unimplemented(message = "`{Self}` is no group of columns", label = "give it `#[derive(Columns)]`")]
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a group of columns", label = "give it `#[derive(Columns)]`")]
 pub trait Columns: Default + Send + Sync + 'static {
-    /// The columns. Their paths start where the table says.
+    /// The columns. Their paths start where the table says, and their sources are those of the group.
     const COLUMNS: &'static [ColumnSpec];
+    /// The sources of the columns.
+    const SOURCES: &'static [SourceSpec];
+    /// Positions of the columns of which a table wants at least one to be constrained.
+    const REQUIRED: &'static [usize];
 
     /// Appends a column's value to the builder of that column.
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
+    /// An indexed column's value as a key.
+    fn key(&self, column: usize) -> Option<Scalar>;
     /// Fills the wanted columns that are paths into the group's part of a JSON document, as [`Row::fill`] does.
     fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
 }
@@ -106,12 +165,83 @@ pub trait Columns: Default + Send + Sync + 'static {
 pub trait Load: Row {
     /// Runs one source, which fills its columns.
     fn load(&mut self, source: usize, env: &Self::Env) -> Result<()>;
+    /// Runs a source in batches, which fills its columns of some rows.
+    fn load_many(_rows: &mut [Loading<'_, Self>], source: usize, _env: &Self::Env) -> Result<()> {
+        unreachable!("source {source} of {} in batches", Self::SPEC.name)
+    }
 }
 
 /// Sources of a streaming table; `#[derive(Table)]` implements it.
 pub trait LoadAsync: Row {
     /// Runs one source, which fills its columns.
     fn load<'a>(&'a mut self, source: usize, scan: &'a Scan<Self>) -> BoxFuture<'a, Result<()>>;
+    /// Runs a source in batches, which fills its columns of some rows.
+    fn load_many<'a>(
+        _rows: &'a mut [Loading<'_, Self>],
+        source: usize,
+        _scan: &'a Scan<Self>,
+    ) -> BoxFuture<'a, Result<()>> {
+        unreachable!("source {source} of {} in batches", Self::SPEC.name)
+    }
+}
+
+/// Sources of a group of columns in a blocking table over `E`; `#[derive(Columns)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "the sources of the group `{Self}` cannot serve this table",
+    label = "give the group `#[columns(env = ..)]` with the table's environment, and no `stream`"
+)]
+pub trait LoadGroup<E: Environment>: Columns {
+    /// Runs one source, which fills its columns.
+    fn load(&mut self, source: usize, _env: &E) -> Result<()> {
+        unreachable!("source {source} of a group without sources")
+    }
+    /// Runs a source in batches, which fills its columns of some rows.
+    fn load_many(_rows: &mut [Loading<'_, Self>], source: usize, _env: &E) -> Result<()> {
+        unreachable!("source {source} of a group in batches")
+    }
+}
+
+/// Sources of a group of columns in a streaming table over `E`; `#[derive(Columns)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "the sources of the group `{Self}` cannot serve this table",
+    label = "give the group `#[columns(env = .., stream)]` with the table's environment"
+)]
+pub trait LoadGroupAsync<E: Environment>: Columns {
+    /// Runs one source, which fills its columns.
+    fn load<'a, T: Row<Env = E>>(&'a mut self, source: usize, _scan: &'a Scan<T>) -> BoxFuture<'a, Result<()>> {
+        unreachable!("source {source} of a group without sources")
+    }
+    /// Runs a source in batches, which fills its columns of some rows.
+    fn load_many<'a, T: Row<Env = E>>(
+        _rows: &'a mut [Loading<'_, Self>],
+        source: usize,
+        _scan: &'a Scan<T>,
+    ) -> BoxFuture<'a, Result<()>> {
+        unreachable!("source {source} of a group in batches")
+    }
+}
+
+/// Runs a source in batches of a group; the derive macro's business.
+#[doc(hidden)]
+pub fn load_group<R, G: LoadGroup<E>, E: Environment>(
+    rows: &mut [Loading<'_, R>],
+    group: impl Fn(&mut R) -> &mut G,
+    source: usize,
+    env: &E,
+) -> Result<()> {
+    G::load_many(&mut parts(rows, group), source, env)
+}
+
+/// The same in a streaming table.
+#[doc(hidden)]
+pub fn load_group_async<'a, T: Row, G: LoadGroupAsync<T::Env>>(
+    rows: &'a mut [Loading<'_, T>],
+    group: impl Fn(&mut T) -> &mut G,
+    source: usize,
+    scan: &'a Scan<T>,
+) -> BoxFuture<'a, Result<()>> {
+    let mut parts = parts(rows, group);
+    Box::pin(async move { G::load_many(&mut parts, source, scan).await })
 }
 
 /// A table whose rows come from blocking calls: files, system calls, libraries.

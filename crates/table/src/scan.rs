@@ -170,6 +170,44 @@ impl<T, V, const I: bool, const P: bool, const R: bool> Column<T, V, I, P, R> {
     }
 }
 
+/// A group of columns in a row type: a field with `#[column(flatten)]`.
+///
+/// The derive macro makes one constant a group: `scan.keys(Row::META.at(Meta::NAME))`.
+pub struct Group<T, G> {
+    first: usize,
+    row: PhantomData<fn() -> (T, G)>,
+}
+
+impl<T, G> fmt::Debug for Group<T, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Group({})", self.first)
+    }
+}
+
+impl<T, G> Clone for Group<T, G> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, G> Copy for Group<T, G> {}
+
+impl<T, G> Group<T, G> {
+    /// The group whose first column is at a position; the derive macro's business.
+    #[doc(hidden)]
+    pub const fn from(first: usize) -> Self {
+        Group { first, row: PhantomData }
+    }
+
+    /// A column of the group, as the row type has it.
+    pub const fn at<V, const I: bool, const P: bool, const R: bool>(
+        self,
+        column: Column<G, V, I, P, R>,
+    ) -> Column<T, V, I, P, R> {
+        Column::at(self.first + column.position)
+    }
+}
+
 /// A condition on rows that whoever asks evaluates: the part of a query's filter that the table does not answer.
 ///
 /// A driver evaluates it as soon as a row's columns are there, so that the row's other sources run only if it is kept.

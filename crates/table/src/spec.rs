@@ -131,16 +131,25 @@ impl Collation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SourceSpec {
-    /// Name of the method that reads it.
+    /// Its name in warnings: the method that reads it, or the column that it gives a value to.
     pub name: &'static str,
-    /// What it costs beside the other sources of its table: conditions whose sources cost least are checked first.
+    /// What it costs for a row, beside the other sources of its table: conditions whose sources cost least are checked
+    /// first.
     pub cost: u32,
+    /// At most so many rows are loaded at once; `None` for a source that is run row by row.
+    pub batch: Option<usize>,
 }
 
 impl SourceSpec {
     /// A source of a name, at a cost.
     pub const fn new(name: &'static str, cost: u32) -> Self {
-        SourceSpec { name, cost }
+        SourceSpec { name, cost, batch: None }
+    }
+
+    /// The same source, run for up to so many rows at once.
+    #[must_use]
+    pub const fn in_batches(self, rows: usize) -> Self {
+        SourceSpec { batch: Some(rows), ..self }
     }
 }
 
@@ -406,8 +415,8 @@ pub struct TableParts {
     pub environment: &'static str,
     pub description: &'static str,
     pub columns: Cow<'static, [ColumnSpec]>,
-    pub sources: &'static [SourceSpec],
-    pub require_any: &'static [usize],
+    pub sources: Cow<'static, [SourceSpec]>,
+    pub require_any: Cow<'static, [usize]>,
     pub examples: &'static [Example],
     pub platforms: &'static [&'static str],
     pub reads: &'static str,
@@ -425,8 +434,8 @@ pub fn table(parts: TableParts) -> TableSpec {
         environment: parts.environment.into(),
         description: parts.description.into(),
         columns: parts.columns,
-        sources: Cow::Borrowed(parts.sources),
-        require_any: Cow::Borrowed(parts.require_any),
+        sources: parts.sources,
+        require_any: parts.require_any,
         examples: Cow::Borrowed(parts.examples),
         platforms: Cow::Borrowed(parts.platforms),
         reads: parts.reads.into(),
@@ -437,41 +446,93 @@ pub fn table(parts: TableParts) -> TableSpec {
     }
 }
 
-/// A table's own columns and those of its groups, each group's paths behind where it starts.
+/// Columns that stand together in a table, its own or those of a group: where their paths start, the columns, and the
+/// position of their first source.
 #[doc(hidden)]
-pub fn flattened(own: &[ColumnSpec], groups: &[(&str, &[ColumnSpec])]) -> Vec<ColumnSpec> {
-    let mut columns = own.to_vec();
-    for (start, group) in groups {
-        columns.extend(group.iter().cloned().map(|column| {
+pub type Piece = (&'static str, &'static [ColumnSpec], usize);
+
+/// The columns of a table that has groups.
+#[doc(hidden)]
+pub fn flattened(pieces: &[Piece]) -> Vec<ColumnSpec> {
+    let mut all = Vec::new();
+    for (start, columns, first_source) in pieces {
+        all.extend(columns.iter().cloned().map(|column| {
             let path = column.path.map(|path| if start.is_empty() { path } else { format!("{start}.{path}").into() });
-            ColumnSpec { path, ..column }
+            ColumnSpec { path, source: column.source.map(|source| first_source + source), ..column }
         }));
     }
-    columns
+    all
 }
 
-/// Refuses, when it is compiled, a group with a column that the table has already.
+/// The required columns of a table and those of its groups, each group with the position of its first column.
 #[doc(hidden)]
-pub const fn assert_distinct(others: &[&[ColumnSpec]], group: &[ColumnSpec]) {
-    let mut position = 0;
-    while position < group.len() {
-        let mut other = 0;
-        while other < others.len() {
-            let mut column = 0;
-            while column < others[other].len() {
-                assert!(!is_same_name(&others[other][column], &group[position]), "the table has such a column already");
-                column += 1;
+pub fn required(own: &[usize], groups: &[(usize, &[usize])]) -> Vec<usize> {
+    let of_groups = groups.iter().flat_map(|(from, columns)| columns.iter().map(move |column| from + column));
+    own.iter().copied().chain(of_groups).collect()
+}
+
+/// The position of a column that stands in one of the pieces. Refuses, when it is compiled, a name that no column has.
+#[doc(hidden)]
+pub const fn position(pieces: &[Piece], name: &str) -> usize {
+    find(pieces, name).0
+}
+
+/// The same, for a column by which the table can be asked.
+#[doc(hidden)]
+pub const fn key_position(pieces: &[Piece], name: &str) -> usize {
+    let (position, column) = find(pieces, name);
+    assert!(column.index || column.pattern, "a required column needs #[column(index)] or #[column(pattern)]");
+    position
+}
+
+const fn find<'a>(pieces: &'a [Piece], name: &str) -> (usize, &'a ColumnSpec) {
+    let (mut piece, mut before) = (0, 0);
+    while piece < pieces.len() {
+        let columns = pieces[piece].1;
+        let mut column = 0;
+        while column < columns.len() {
+            if is_name(&columns[column], name) {
+                return (before + column, &columns[column]);
             }
-            other += 1;
+            column += 1;
         }
-        position += 1;
+        before += columns.len();
+        piece += 1;
+    }
+    panic!("neither the table nor one of its groups has a column of this name")
+}
+
+/// Refuses, when it is compiled, a group with a column that the table has already: in its own pieces, which have even
+/// numbers, or in an earlier group.
+#[doc(hidden)]
+pub const fn assert_distinct(pieces: &[Piece], group: usize) {
+    let mut other = 0;
+    while other < pieces.len() {
+        if other < group || other % 2 == 0 {
+            assert!(!have_common_name(pieces[other].1, pieces[group].1), "the table has such a column already");
+        }
+        other += 1;
     }
 }
 
-const fn is_same_name(one: &ColumnSpec, other: &ColumnSpec) -> bool {
-    match (&one.name, &other.name) {
-        (Cow::Borrowed(one), Cow::Borrowed(other)) => one.as_bytes().eq_ignore_ascii_case(other.as_bytes()),
-        // Names in code are constants.
-        _ => false,
+const fn have_common_name(these: &[ColumnSpec], those: &[ColumnSpec]) -> bool {
+    let mut this = 0;
+    while this < these.len() {
+        let mut that = 0;
+        while that < those.len() {
+            // Names in code are constants.
+            if let Cow::Borrowed(name) = &these[this].name
+                && is_name(&those[that], name)
+            {
+                return true;
+            }
+            that += 1;
+        }
+        this += 1;
     }
+    false
+}
+
+const fn is_name(column: &ColumnSpec, name: &str) -> bool {
+    matches!(&column.name, Cow::Borrowed(other) if other.as_bytes().eq_ignore_ascii_case(name.as_bytes()))
 }

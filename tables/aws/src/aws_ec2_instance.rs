@@ -1,7 +1,6 @@
 //! `aws_ec2_instance`: one row per EC2 instance, from `ec2:DescribeInstances`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use aws_sdk_ec2::operation::describe_instance_attribute::DescribeInstanceAttributeOutput;
 use aws_sdk_ec2::types::{Instance as Answer, InstanceAttributeName, InstanceStatus};
@@ -10,7 +9,7 @@ use aws_smithy_types::date_time::Format;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use indago_table::prelude::*;
 
-use crate::account::{Aws, Place, Site, is_whole};
+use crate::account::{Aws, Place, Site};
 use crate::call::{all, page_size};
 use crate::document::{json, name, name_tag, tags, time};
 use crate::source::ec2;
@@ -20,7 +19,10 @@ use crate::source::ec2;
 /// `private_dns_name` and `instance_id` lead here from the nodes of a Kubernetes cluster, and
 /// `iam_instance_profile_arn` from here to `aws_iam_instance_profile` and on to the role.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_ec2_instance", env = Aws, stream, rows = 200, needs("ec2:DescribeInstances"), identity(arn))]
+#[table(
+    name = "aws_ec2_instance", env = Aws, stream, rows = 200, needs("ec2:DescribeInstances"), identity(arn),
+    batch(status = 100)
+)]
 #[example(
     "Running instances that anybody on the internet may reach.",
     "SELECT instance_id, public_ip_address FROM aws_ec2_instance \
@@ -388,33 +390,45 @@ impl Instance {
         Ok(())
     }
 
-    /// One listing has the status of all instances of a region.
-    async fn status(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.site(scan).await?;
-        let statuses = |id: Option<String>| {
-            let asked = id.clone().unwrap_or_default();
-            let request = site.ec2().describe_instance_status().include_all_instances(true);
-            let request = match id {
-                Some(id) => request.instance_ids(id),
-                None => request.max_results(1000),
-            };
-            let fetch = move |token| request.clone().set_next_token(token).send();
-            all(site.pages(scan, "ec2:DescribeInstanceStatus", &asked, fetch, |page| {
-                (page.instance_statuses.unwrap_or_default(), page.next_token)
-            }))
-        };
-        if !is_whole(scan) {
-            self.instance_status = json(&statuses(Some(self.instance_id.clone())).await?.pop());
-            return Ok(());
+    /// A place can be several regions, and each is asked for its own instances.
+    async fn status(rows: &mut [Loading<'_, Self>], scan: &Scan<Self>) -> Result<()> {
+        fn home(row: &Instance) -> (&str, &str) {
+            (&row.profile, &row.region)
         }
-        let by_id = async {
-            let pair = |status: InstanceStatus| Some((status.instance_id.clone()?, status));
-            Ok(statuses(None).await?.into_iter().filter_map(pair).collect())
-        };
-        let by_id: Arc<HashMap<String, InstanceStatus>> = scan.shared(&format!("aws/{site}/status"), by_id).await?;
-        self.instance_status = by_id.get(&self.instance_id).and_then(json);
+        rows.sort_by(|one, other| home(one).cmp(&home(other)));
+        for rows in rows.chunk_by_mut(|one, other| home(one) == home(other)) {
+            let site = rows[0].site(scan).await?;
+            let mut left = vec![rows];
+            while let Some(rows) = left.pop() {
+                let ids: Vec<String> = rows.iter().map(|row| row.instance_id.clone()).collect();
+                match statuses(scan, &site, ids).await {
+                    Ok(by_id) => {
+                        rows.iter_mut()
+                            .for_each(|row| row.instance_status = by_id.get(&row.instance_id).and_then(json));
+                    }
+                    // One instance that is gone fails the call for all of them.
+                    Err(Error::Gone(_)) if rows.len() > 1 => {
+                        let (these, those) = rows.split_at_mut(rows.len() / 2);
+                        left.extend([those, these]);
+                    }
+                    Err(error) => rows.iter_mut().for_each(|row| row.fail(error.clone())),
+                }
+            }
+        }
         Ok(())
     }
+}
+
+/// The status of some instances of a region, by id.
+async fn statuses(scan: &Scan<Instance>, site: &Site, ids: Vec<String>) -> Result<HashMap<String, InstanceStatus>> {
+    let asked = ids.join(",");
+    let request = site.ec2().describe_instance_status().include_all_instances(true).set_instance_ids(Some(ids));
+    let fetch = move |token| request.clone().set_next_token(token).send();
+    let statuses = all(site.pages(scan, "ec2:DescribeInstanceStatus", &asked, fetch, |page| {
+        (page.instance_statuses.unwrap_or_default(), page.next_token)
+    }));
+    let by_id = |status: InstanceStatus| Some((status.instance_id.clone()?, status));
+    Ok(statuses.await?.into_iter().filter_map(by_id).collect())
 }
 
 /// The time in a reason such as `User initiated (2026-01-31 12:00:00 GMT)`.

@@ -17,28 +17,28 @@ pub struct ProcessNamespace {
     #[column(index)]
     pid: i64,
     /// Control group namespace.
-    #[column(source = cgroup, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("cgroup"), needs = "CAP_SYS_PTRACE")]
     cgroup_namespace: Option<String>,
     /// Namespace of System V IPC and POSIX message queues.
-    #[column(source = ipc, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("ipc"), needs = "CAP_SYS_PTRACE")]
     ipc_namespace: Option<String>,
     /// Mount namespace.
-    #[column(source = mnt, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("mnt"), needs = "CAP_SYS_PTRACE")]
     mnt_namespace: Option<String>,
     /// Network namespace.
-    #[column(source = net, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("net"), needs = "CAP_SYS_PTRACE")]
     net_namespace: Option<String>,
     /// Process ID namespace.
-    #[column(source = pid_of, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("pid"), needs = "CAP_SYS_PTRACE")]
     pid_namespace: Option<String>,
     /// User namespace.
-    #[column(source = user, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("user"), needs = "CAP_SYS_PTRACE")]
     user_namespace: Option<String>,
     /// Namespace of the host name.
-    #[column(source = uts, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("uts"), needs = "CAP_SYS_PTRACE")]
     uts_namespace: Option<String>,
     /// Namespace of clocks that count from boot; NULL on kernels before 5.6.
-    #[column(added, source = time, needs = "CAP_SYS_PTRACE")]
+    #[column(added, source = link("time"), needs = "CAP_SYS_PTRACE")]
     time_namespace: Option<String>,
     /// Its files.
     #[column(skip)]
@@ -51,8 +51,8 @@ impl Rows for ProcessNamespace {
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
-        let kinds = ["cgroup", "ipc", "mnt", "net", "pid_of", "user", "uts", "time"];
-        let reads_one = kinds.into_iter().filter(|source| scan.reads(source)).count() <= 1;
+        let columns = Self::SPEC.columns.iter().zip(scan.wanted());
+        let reads_one = columns.filter(|(column, wanted)| column.source.is_some() && **wanted).count() <= 1;
         Ok(pids.into_iter().map(move |pid| {
             let folder = procfs::folder(scan.sys(), pid);
             let folder = Some(if reads_one { folder.for_one_file() } else { folder });
@@ -61,49 +61,9 @@ impl Rows for ProcessNamespace {
     }
 }
 
-/// One link each, so that asking for one namespace reads one link.
 impl ProcessNamespace {
-    fn namespace(&self, kind: &str) -> Result<Option<String>> {
+    /// One link each, so that asking for one namespace reads one link.
+    fn link(&self, _sys: &Sys, kind: &str) -> Result<Option<String>> {
         procfs::namespace(self.folder.as_ref().expect("each row has its folder"), kind)
-    }
-
-    fn cgroup(&mut self, _sys: &Sys) -> Result<()> {
-        self.cgroup_namespace = self.namespace("cgroup")?;
-        Ok(())
-    }
-
-    fn ipc(&mut self, _sys: &Sys) -> Result<()> {
-        self.ipc_namespace = self.namespace("ipc")?;
-        Ok(())
-    }
-
-    fn mnt(&mut self, _sys: &Sys) -> Result<()> {
-        self.mnt_namespace = self.namespace("mnt")?;
-        Ok(())
-    }
-
-    fn net(&mut self, _sys: &Sys) -> Result<()> {
-        self.net_namespace = self.namespace("net")?;
-        Ok(())
-    }
-
-    fn pid_of(&mut self, _sys: &Sys) -> Result<()> {
-        self.pid_namespace = self.namespace("pid")?;
-        Ok(())
-    }
-
-    fn user(&mut self, _sys: &Sys) -> Result<()> {
-        self.user_namespace = self.namespace("user")?;
-        Ok(())
-    }
-
-    fn uts(&mut self, _sys: &Sys) -> Result<()> {
-        self.uts_namespace = self.namespace("uts")?;
-        Ok(())
-    }
-
-    fn time(&mut self, _sys: &Sys) -> Result<()> {
-        self.time_namespace = self.namespace("time")?;
-        Ok(())
     }
 }

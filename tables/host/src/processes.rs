@@ -48,10 +48,10 @@ pub struct Process {
     #[column(volatile, source = stat_or_status)]
     state: Option<String>,
     /// Working directory.
-    #[column(source = working_directory, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("cwd"), needs = "CAP_SYS_PTRACE")]
     cwd: Option<String>,
     /// Root directory, as the process's mount namespace names it.
-    #[column(source = root_directory, needs = "CAP_SYS_PTRACE")]
+    #[column(source = link("root"), needs = "CAP_SYS_PTRACE")]
     root: Option<String>,
     /// Real user ID.
     #[column(source = status)]
@@ -172,7 +172,7 @@ impl Rows for Process {
         }
         let is_status_enough = scan.reads("status") && !scan.reads("stat");
         let reads_stat = scan.reads("stat") || scan.reads("stat_or_status") && !is_status_enough;
-        let others = ["status", "command_line", "working_directory", "root_directory", "io", "control_group", "login"];
+        let others = ["status", "command_line", "cwd", "root", "io", "control_group", "login"];
         let files = usize::from(reads_stat) + others.into_iter().filter(|source| scan.reads(source)).count();
         let reads_one = files <= 1 && !scan.reads("exe");
         Ok(pids.into_iter().map(move |pid| {
@@ -304,14 +304,8 @@ impl Process {
         Ok(())
     }
 
-    fn working_directory(&mut self, sys: &Sys) -> Result<()> {
-        self.cwd = procfs::link(self.folder(), "cwd")?.map(|path| sys.path_text(path));
-        Ok(())
-    }
-
-    fn root_directory(&mut self, sys: &Sys) -> Result<()> {
-        self.root = procfs::link(self.folder(), "root")?.map(|path| sys.path_text(path));
-        Ok(())
+    fn link(&self, sys: &Sys, name: &str) -> Result<Option<String>> {
+        Ok(procfs::link(self.folder(), name)?.map(|path| sys.path_text(path)))
     }
 
     fn io(&mut self, _sys: &Sys) -> Result<()> {
@@ -339,7 +333,7 @@ impl Process {
 mod tests {
     use std::process::{Child, Command};
 
-    use indago_table::ScanContext;
+    use indago_table::{Load, ScanContext};
 
     use super::*;
 
@@ -378,19 +372,12 @@ mod tests {
         first.stat(scan.sys()).expect("it runs");
         end(child);
         let successor = successor(pid);
-        let sources: [fn(&mut Process, &Sys) -> Result<()>; 8] = [
-            Process::status,
-            Process::exe,
-            Process::command_line,
-            Process::working_directory,
-            Process::root_directory,
-            Process::io,
-            Process::control_group,
-            Process::login,
-        ];
-        for (position, source) in sources.into_iter().enumerate() {
-            let outcome = source(&mut first, scan.sys());
-            assert!(matches!(outcome, Err(Error::Gone(_))), "source {position}: {outcome:?}");
+        for (position, source) in Process::SPEC.sources.iter().enumerate() {
+            if source.name.starts_with("stat") && source.name != "status" {
+                continue;
+            }
+            let outcome = first.load(position, scan.sys());
+            assert!(matches!(outcome, Err(Error::Gone(_))), "{}: {outcome:?}", source.name);
         }
         // A row that was read of nothing yet is the successor's.
         untouched.status(scan.sys()).expect("it runs");

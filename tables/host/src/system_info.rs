@@ -20,7 +20,7 @@ pub struct SystemInfo {
     #[column(source = host_name)]
     hostname: Option<String>,
     /// The machine's UUID, as the firmware tells it.
-    #[column(source = product_uuid, collate = nocase, needs = "root")]
+    #[column(source = firmware("product_uuid"), collate = nocase, needs = "root")]
     uuid: Option<String>,
     /// Processor architecture, as the kernel names it: `x86_64`.
     #[column(source = architecture)]
@@ -48,28 +48,28 @@ pub struct SystemInfo {
     #[column(source = memory)]
     physical_memory: Option<i64>,
     /// Maker of the machine.
-    #[column(source = system_vendor)]
+    #[column(source = firmware("sys_vendor"))]
     hardware_vendor: Option<String>,
     /// Model of the machine.
-    #[column(source = product_name)]
+    #[column(source = firmware("product_name"))]
     hardware_model: Option<String>,
     /// Version of the machine.
-    #[column(source = product_version)]
+    #[column(source = firmware("product_version"))]
     hardware_version: Option<String>,
     /// Serial number of the machine.
-    #[column(source = product_serial, needs = "root")]
+    #[column(source = firmware("product_serial"), needs = "root")]
     hardware_serial: Option<String>,
     /// Maker of the mainboard.
-    #[column(source = board_maker)]
+    #[column(source = firmware("board_vendor"))]
     board_vendor: Option<String>,
     /// Model of the mainboard.
-    #[column(source = board_name)]
+    #[column(source = firmware("board_name"))]
     board_model: Option<String>,
     /// Version of the mainboard.
-    #[column(source = board_revision)]
+    #[column(source = firmware("board_version"))]
     board_version: Option<String>,
     /// Serial number of the mainboard.
-    #[column(source = board_number, needs = "root")]
+    #[column(source = firmware("board_serial"), needs = "root")]
     board_serial: Option<String>,
     /// Name of the computer for people; on Linux the name of the host.
     #[column(source = host_name)]
@@ -78,7 +78,7 @@ pub struct SystemInfo {
     #[column(source = host_name)]
     local_hostname: Option<String>,
     /// ID that the operating system gave this installation.
-    #[column(added, source = installation)]
+    #[column(added, source = line("/etc/machine-id"))]
     machine_id: Option<String>,
 }
 
@@ -136,54 +136,18 @@ impl SystemInfo {
         Ok(())
     }
 
-    fn product_uuid(&mut self, sys: &Sys) -> Result<()> {
-        self.uuid = firmware(sys, "product_uuid")?;
-        Ok(())
+    /// A text that the firmware left in the kernel; `None` on machines without such firmware.
+    fn firmware(&self, sys: &Sys, name: &str) -> Result<Option<String>> {
+        let text = line(sys, &format!("/sys/class/dmi/id/{name}")).needs("root")?;
+        if text.is_none() {
+            // A machine without such firmware has the folder of all kinds of devices.
+            required(sys.metadata("/sys/class"))?;
+        }
+        Ok(text)
     }
 
-    fn system_vendor(&mut self, sys: &Sys) -> Result<()> {
-        self.hardware_vendor = firmware(sys, "sys_vendor")?;
-        Ok(())
-    }
-
-    fn product_name(&mut self, sys: &Sys) -> Result<()> {
-        self.hardware_model = firmware(sys, "product_name")?;
-        Ok(())
-    }
-
-    fn product_version(&mut self, sys: &Sys) -> Result<()> {
-        self.hardware_version = firmware(sys, "product_version")?;
-        Ok(())
-    }
-
-    fn product_serial(&mut self, sys: &Sys) -> Result<()> {
-        self.hardware_serial = firmware(sys, "product_serial")?;
-        Ok(())
-    }
-
-    fn board_maker(&mut self, sys: &Sys) -> Result<()> {
-        self.board_vendor = firmware(sys, "board_vendor")?;
-        Ok(())
-    }
-
-    fn board_name(&mut self, sys: &Sys) -> Result<()> {
-        self.board_model = firmware(sys, "board_name")?;
-        Ok(())
-    }
-
-    fn board_revision(&mut self, sys: &Sys) -> Result<()> {
-        self.board_version = firmware(sys, "board_version")?;
-        Ok(())
-    }
-
-    fn board_number(&mut self, sys: &Sys) -> Result<()> {
-        self.board_serial = firmware(sys, "board_serial")?;
-        Ok(())
-    }
-
-    fn installation(&mut self, sys: &Sys) -> Result<()> {
-        self.machine_id = line(sys, "/etc/machine-id")?;
-        Ok(())
+    fn line(&self, sys: &Sys, path: &str) -> Result<Option<String>> {
+        line(sys, path)
     }
 }
 
@@ -191,14 +155,4 @@ impl SystemInfo {
 fn line(sys: &Sys, path: &str) -> Result<Option<String>> {
     let text = sys.read_text(path).if_present()?;
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
-}
-
-/// A text that the firmware left in the kernel; `None` on machines without such firmware.
-fn firmware(sys: &Sys, name: &str) -> Result<Option<String>> {
-    let text = line(sys, &format!("/sys/class/dmi/id/{name}")).needs("root")?;
-    if text.is_none() {
-        // A machine without such firmware has the folder of all kinds of devices.
-        required(sys.metadata("/sys/class"))?;
-    }
-    Ok(text)
 }

@@ -129,7 +129,7 @@ pub struct Pod {
     #[column(slice, hidden)]
     field_selector: Option<String>,
     #[column(flatten, path = "spec")]
-    spec: PodSpec,
+    pod_spec: PodSpec,
 }
 
 impl Resource for Pod {

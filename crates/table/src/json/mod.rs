@@ -264,17 +264,26 @@ pub fn assign<V: FromJson>(field: &mut V, document: &Document, steps: &[&str]) -
 
 /// Fills a group from what stands at its path; the derive macro's business.
 #[doc(hidden)]
-pub fn fill_group(group: &mut impl Columns, document: &Document, steps: &[&str], wanted: &[bool]) -> Vec<Misfit> {
+pub fn fill_group<G: Columns>(
+    group: &mut G,
+    document: &Document,
+    steps: &[&str],
+    first: usize,
+    wanted: &[bool],
+    misfits: &mut Vec<Misfit>,
+) {
     let mut obstacle = None;
     let part = if wanted.contains(&true) { reach(document, steps, &mut obstacle) } else { None };
-    match (part, obstacle) {
+    let of_group = match (part, obstacle) {
         (Some(part), _) => group.fill(&part, wanted),
         (None, Some(found)) => {
-            let wanted = wanted.iter().enumerate().filter(|(_, wanted)| **wanted);
+            let paths = G::COLUMNS.iter().map(|column| column.path.is_some());
+            let wanted = wanted.iter().zip(paths).enumerate().filter(|(_, (wanted, is_path))| **wanted && *is_path);
             wanted.map(|(column, _)| Misfit { column, found }).collect()
         }
         (None, None) => Vec::new(),
-    }
+    };
+    misfits.extend(of_group.into_iter().map(|misfit| Misfit { column: first + misfit.column, ..misfit }));
 }
 
 /// A type that a JSON value can be read as.

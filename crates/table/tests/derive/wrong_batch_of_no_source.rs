@@ -2,10 +2,9 @@ use indago_table::prelude::*;
 
 /// Things.
 #[derive(Debug, Default, Table)]
-#[table(name = "things")]
+#[table(name = "things", batch(label = 100))]
 struct Thing {
     /// Number of the thing.
-    #[column(path = "metadata.id", source = number)]
     id: i64,
 }
 

@@ -1,9 +1,9 @@
 use indago_table::prelude::*;
 
 #[derive(Debug, Default, Columns)]
+#[columns(rows = 5)]
 struct Size {
     /// Width, in millimetres.
-    #[column(index)]
     width: i64,
 }
 
