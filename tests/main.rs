@@ -2,6 +2,7 @@
 
 mod aws;
 mod bad_input;
+mod catalogs;
 mod cli;
 mod concurrency;
 mod containers;

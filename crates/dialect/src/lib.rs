@@ -40,7 +40,7 @@ pub use interrupt::Interrupt;
 pub use names::{NamedColumn, Names, NoNames, distinct_names};
 pub use parser::{ParseError, Parsed, parse};
 pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
-pub use rewrite::{DialectError, rewrite};
+pub use rewrite::{DialectError, lists_tables, rewrite};
 pub use value::real_to_text;
 
 /// Which SQL a text is written in.

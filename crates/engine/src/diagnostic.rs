@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use datafusion::common::{DataFusionError, Diagnostic, SchemaError};
-use indago_table::TableSpec;
+use indago_table::{Error as TableError, TableSpec};
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
@@ -25,6 +25,8 @@ pub enum Code {
     Parse,
     /// No such table.
     UnknownTable,
+    /// A catalog that may have the table could not be asked.
+    Catalog,
     /// No such column.
     UnknownColumn,
     /// No such function.
@@ -49,9 +51,10 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Code; 12] = [
+    pub const ALL: [Code; 13] = [
         Code::Parse,
         Code::UnknownTable,
+        Code::Catalog,
         Code::UnknownColumn,
         Code::UnknownFunction,
         Code::KeyRequired,
@@ -69,6 +72,7 @@ impl Code {
         match self {
             Code::Parse => "parse",
             Code::UnknownTable => "unknown_table",
+            Code::Catalog => "catalog",
             Code::UnknownColumn => "unknown_column",
             Code::UnknownFunction => "unknown_function",
             Code::KeyRequired => "key_required",
@@ -87,6 +91,10 @@ impl Code {
         match self {
             Code::Parse => "The text is not SQL; the position shows where reading stopped.",
             Code::UnknownTable => "There is no table of that name; `indago tables` lists them.",
+            Code::Catalog => {
+                "There is no such table here, and a catalog that may have it could not be asked: the message says which \
+                 one, and why."
+            }
             Code::UnknownColumn => "The table has no such column; `indago tables NAME` lists its columns.",
             Code::UnknownFunction => "There is no function of that name; `indago functions` lists them.",
             Code::KeyRequired => {
@@ -152,6 +160,11 @@ impl Error {
     /// The same error about some SQL.
     #[must_use]
     pub(crate) fn in_sql(mut self, sql: &str) -> Self {
+        if self.0.span.is_none()
+            && let Some((table, alias)) = &self.0.table
+        {
+            self.0.span = place_of(sql, table, alias.as_deref());
+        }
         self.0.sql = Some(sql.to_owned());
         self
     }
@@ -180,6 +193,32 @@ impl Error {
     pub(crate) fn timeout(limit: Duration) -> Self {
         Error::new(Code::Timeout, format!("the query ran longer than its limit of {limit:?}"))
             .with_help("narrow it, or raise `--timeout` or `limits.timeout`")
+    }
+
+    /// A catalog did not answer within the time limit.
+    pub(crate) fn unanswered(limit: Duration, question: Option<String>) -> Self {
+        let question = question.unwrap_or_else(|| "a catalog".to_owned());
+        Error::new(Code::Timeout, format!("no answer within {limit:?}: {question}"))
+            .with_help("see that what the catalog reads can be reached, or raise `--timeout` or `limits.timeout`")
+    }
+
+    /// No table has a name, and a catalog that may have it could not be asked.
+    pub(crate) fn catalog(name: &str, catalog: &str, error: &TableError, near: Option<&str>) -> Self {
+        let message = format!("no table `{name}` here, and catalog `{catalog}` could not be asked about it: {error}");
+        let failed = Error::new(Code::Catalog, message);
+        let mut failed = match near {
+            Some(near) => failed.with_help(format!("did you mean `{near}`?")),
+            None => failed.with_help("try again once the catalog can be reached"),
+        };
+        failed.0.table = Some((name.to_owned(), None));
+        failed
+    }
+
+    /// The same error of a view's SQL.
+    #[must_use]
+    pub(crate) fn in_view(mut self, view: &str) -> Self {
+        self.0.message = format!("view `{view}`: {}", self.0.message);
+        self
     }
 
     /// A keyed table was not asked about anything.
@@ -214,10 +253,7 @@ impl Error {
         });
         let converted = match error.find_root() {
             DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-                Some(own) => {
-                    let place = own.0.table.as_ref().and_then(|(table, alias)| place_of(sql, table, alias.as_deref()));
-                    own.clone().at(place)
-                }
+                Some(own) => own.clone(),
                 None => Error::new(Code::Execution, inner.to_string()),
             },
             DataFusionError::Shared(inner) => return Self::from_datafusion(inner, sql, names),

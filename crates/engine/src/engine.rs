@@ -1,22 +1,27 @@
 //! The engine: tables, functions and views, and queries over them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use datafusion::catalog::TableProvider;
-use datafusion::common::DataFusionError;
+use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{AggregateUDF, DdlStatement, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan};
+use datafusion::logical_expr::{
+    AggregateUDF, DdlStatement, EmptyRelation, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan,
+};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use indago_dialect::{Dialect, Interrupt};
-use indago_table::{Reader, Sys, TableRef, Warning};
+use indago_table::{CatalogRef, Reader, Sys, TableRef, Timestamp, Warning};
+use parking_lot::Mutex;
 
 use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{Code, Error, Result, Span};
@@ -24,15 +29,16 @@ use crate::exec::ScanExec;
 use crate::limits::Limits;
 use crate::memory::{Kept, QueryMemory};
 use crate::meta;
+use crate::names::{AskedView, Known, Waiting};
 use crate::planner::{self, Planner};
 use crate::planning::{self, Planning};
 use crate::provider::Provider;
-use crate::query::{Query, QueryOptions, distinct_columns, with_names};
+use crate::query::{Query, QueryOptions, distinct_columns};
 use crate::session::{self, Session};
-use crate::sql::{self, HiddenColumns, Statement};
+use crate::sql::{self, Statement};
 use crate::state::{LastQuery, Shared};
 use crate::threads::Threads;
-use crate::verify;
+use crate::verify::{self, Named};
 
 /// Tables, functions and views, and queries over them. Cheap to clone; two engines in one process do not meet.
 #[derive(Clone)]
@@ -47,6 +53,8 @@ struct Inner {
     planning: Arc<Planning>,
     /// What this session's last query did.
     last: Arc<LastQuery>,
+    /// This session's views over tables that catalogs have.
+    asked_views: Mutex<BTreeMap<String, AskedView>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -59,6 +67,7 @@ impl std::fmt::Debug for Engine {
 #[derive(Debug, Default)]
 pub struct EngineBuilder {
     tables: Vec<TableRef>,
+    catalogs: Vec<CatalogRef>,
     limits: Limits,
     dialect: Dialect,
     clock: Option<Sys>,
@@ -80,6 +89,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn tables(mut self, tables: impl IntoIterator<Item = TableRef>) -> Self {
         self.tables.extend(tables);
+        self
+    }
+
+    /// Adds a catalog: tables that are found when a query names them. The engine's own tables come first.
+    #[must_use]
+    pub fn catalog(mut self, catalog: CatalogRef) -> Self {
+        self.catalogs.push(catalog);
         self
     }
 
@@ -111,7 +127,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Adds a view: a name for a query.
+    /// Adds a view: a name for a query. One that names tables which only a catalog can have is planned when it is read: what
+    /// is wrong with it is an error of those queries.
     #[must_use]
     pub fn view(mut self, name: impl Into<String>, sql: impl Into<String>) -> Self {
         self.views.push((name.into(), sql.into()));
@@ -135,7 +152,7 @@ impl EngineBuilder {
     /// Builds the engine.
     pub async fn build(self) -> Result<Engine> {
         let clock = self.clock.unwrap_or_default();
-        let shared = Arc::new(Shared::new(self.limits.clone(), clock));
+        let shared = Arc::new(Shared::new(self.limits.clone(), clock, self.catalogs.into()));
         let mut tables: Vec<TableRef> = meta::tables(&shared);
         for table in self.tables {
             tables.retain(|known| known.spec().name != table.spec().name);
@@ -181,11 +198,10 @@ impl EngineBuilder {
             elsewhere: self.elsewhere,
             planning: Arc::default(),
             last: Arc::default(),
+            asked_views: Mutex::default(),
         }));
         for (name, sql) in self.views {
-            engine.clone().add_view(name.clone(), sql.clone()).await.map_err(|error| {
-                Error::new(error.code(), format!("view `{name}`: {error}")).at(error.span()).in_sql(&sql)
-            })?;
+            engine.clone().add_view(name.clone(), sql).await.map_err(|error| error.in_view(&name))?;
         }
         Ok(engine)
     }
@@ -222,12 +238,24 @@ impl Engine {
         let limit = options.timeout.or(self.limits().timeout);
         // Of no named type: whoever calls this need not compile the planning anew.
         let started = Instant::now();
-        let plan = self.clone().plan(sql.to_owned(), interrupt.clone()).boxed();
-        let planned = self.0.planning.run(limit, interrupt.clone(), plan).await?;
+        let waiting = Waiting::default();
+        let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), waiting.clone()).boxed();
+        let planned = self.0.planning.run(limit, interrupt.clone(), plan).await;
+        let planned = planned.map_err(|error| match (error.code(), limit) {
+            (Code::Timeout, Some(limit)) if waiting.first().is_some() => Error::unanswered(limit, waiting.first()),
+            _ => error,
+        })?;
         let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()));
+        for warning in planned.warnings {
+            state.scope.diagnostics().add(warning);
+        }
+        let mut tables: Vec<TableRef> = Vec::new();
         let mut shared = HashSet::new();
         readings(&planned.physical, &mut |scan| {
             let spec = scan.table.spec();
+            if !tables.iter().any(|table| Arc::ptr_eq(table, &scan.table)) {
+                tables.push(scan.table.clone());
+            }
             state.reads_tables.fetch_or(spec.environment != meta::ENVIRONMENT, Ordering::Relaxed);
             // Scans that read together are one reader.
             let (together, asked) = scan.together();
@@ -244,6 +272,7 @@ impl Engine {
             rewritten: planned.written.rewritten,
             logical: planned.logical,
             plan: planned.physical,
+            tables,
             context,
             state,
             memory,
@@ -262,12 +291,12 @@ impl Engine {
         sql::is_complete(text)
     }
 
-    /// The tables, by name.
+    /// The tables, by name; not those of catalogs.
     pub fn tables(&self) -> Vec<TableRef> {
         self.0.tables.clone()
     }
 
-    /// One table.
+    /// One of these tables; [`Engine::find_table`] asks the catalogs, too.
     pub fn table(&self, name: &str) -> Option<TableRef> {
         self.0.tables.iter().find(|table| table.spec().name == name).cloned()
     }
@@ -310,12 +339,14 @@ impl Engine {
             elsewhere: engine.elsewhere,
             planning: engine.planning.clone(),
             last: Arc::default(),
+            asked_views: Mutex::new(engine.asked_views.lock().clone()),
         }))
     }
 
-    /// A DataFusion session of its own over the tables, views and functions that there are now, for anything else.
+    /// A DataFusion session of its own over the tables, views and functions that there are now, for anything else. Catalogs
+    /// are asked about each statement's other names. It has no views over their tables.
     pub fn session(&self) -> Session {
-        Session::over(&self.0.context)
+        Session::over(&self.0.context, &self.0.shared)
     }
 
     /// DataFusion's state, as it is now.
@@ -324,16 +355,28 @@ impl Engine {
     }
 
     async fn add_view(self, name: String, sql: String) -> Result<()> {
-        let (engine, text) = (self.clone(), sql.clone());
-        let plan = async move { engine.logical_plan(&text).await }.boxed();
-        let (logical, _) = self.0.planning.run(self.limits().timeout, Interrupt::default(), plan).await?;
+        let engine = self.clone();
+        let plan = async move { engine.view(&name, sql).await }.boxed();
+        self.0.planning.run(self.limits().timeout, Interrupt::default(), plan).await
+    }
+
+    async fn view(&self, name: &str, sql: String) -> Result<()> {
+        let mut known = Known::of(self, self.0.shared.clock.now(), Waiting::default());
+        let (_, named) = self.parse(&sql)?;
+        if !self.0.shared.catalogs.is_empty() && !known.unknown(&named).is_empty() {
+            // It is planned when a query reads it: no catalog has to be there for the engine to start.
+            self.0.asked_views.lock().insert(name.to_owned(), AskedView { sql: sql.into(), many: named.many });
+            return Ok(());
+        }
+        let (logical, _) = self.logical_plan(&sql, &mut known).await?;
         verify::plan(&logical).map_err(|error| self.error(&error, &sql))?;
-        let view = datafusion::catalog::view::ViewTable::new(logical, Some(sql.clone()));
-        self.0.context.register_table(bare(&name), Arc::new(view)).map_err(|error| self.error(&error, &sql))?;
+        let view = ViewTable::new(logical, Some(sql.clone()));
+        self.0.context.register_table(bare(name), Arc::new(view)).map_err(|error| self.error(&error, &sql))?;
         Ok(())
     }
 
-    async fn logical_plan(&self, sql: &str) -> Result<(LogicalPlan, Written)> {
+    /// The one statement of a text, and what it names.
+    fn parse(&self, sql: &str) -> Result<(indago_dialect::Parsed, Named)> {
         let mut parsed = indago_dialect::parse(sql, self.0.dialect).map_err(|error| {
             let span = Span { start: error.offset, end: error.offset };
             Error::new(Code::Parse, error.message.clone()).at(Some(span)).in_sql(sql)
@@ -353,36 +396,95 @@ impl Engine {
             return Err(Error::new(Code::Unsupported, format!("{clause} is not supported")).in_sql(sql));
         }
         verify::statement(&statement.statement).map_err(|error| error.in_sql(sql))?;
-        let of_view = |name: &str| self.view_plan(name).as_ref().map(verify::tables_of);
-        verify::relations(&mut statement.statement, &of_view).map_err(|error| error.in_sql(sql))?;
+        let of_view = |name: &str| match self.asked_view(name) {
+            Some(view) => Some(view.many),
+            None => self.view_plan(name).as_ref().map(verify::tables_of),
+        };
+        let named = verify::relations(&mut statement.statement, &of_view).map_err(|error| error.in_sql(sql))?;
+        Ok((statement, named))
+    }
+
+    async fn logical_plan(&self, sql: &str, known: &mut Known) -> Result<(LogicalPlan, Written)> {
+        let (statement, named) = self.parse(sql)?;
+        let views = known.learn(&named).await.map_err(|error| error.in_sql(sql))?;
+        for (name, view) in views {
+            self.plan_view(name, view, known).await?;
+        }
         let aliases = statement.aliases();
         let before = statement.statement.to_string();
-        let mut statement = indago_dialect::rewrite(statement, self).map_err(|error| {
+        let mut statement = indago_dialect::rewrite(statement, known).map_err(|error| {
             let place = crate::diagnostic::offset(sql, error.line as u64, error.column as u64);
             let span = place.map(|start| Span { start, end: start });
             Error::new(Code::Plan, error.to_string()).at(span).in_sql(sql)
         })?;
-        sql::expand_wildcards(&mut statement, self);
+        sql::expand_wildcards(&mut statement, known);
         let after = statement.to_string();
-        let plan = state.statement_to_plan(statement).await.map_err(|error| self.error(&error, sql))?;
-        verify::plan_of_statement(&plan).map_err(|error| self.error(&error, sql))?;
-        Ok((plan, Written { rewritten: (before != after).then_some(after), aliases }))
+        let plan = known.state().statement_to_plan(statement).await.map_err(|error| known.error(&error, sql))?;
+        verify::plan_of_statement(&plan).map_err(|error| known.error(&error, sql))?;
+        Ok((plan, Written { rewritten: (before != after).then_some(after), aliases, many: named.many }))
     }
 
-    async fn plan(self, sql: String, interrupt: Interrupt) -> Result<Planned> {
+    /// Plans a view over tables that catalogs have, for one query.
+    fn plan_view<'a>(&'a self, name: String, view: AskedView, known: &'a mut Known) -> BoxFuture<'a, Result<()>> {
+        async move {
+            known.open(&name)?;
+            let (plan, _) = self.logical_plan(&view.sql, known).await.map_err(|error| error.in_view(&name))?;
+            let plan = match plan {
+                LogicalPlan::Ddl(DdlStatement::CreateView(view)) => Arc::unwrap_or_clone(view.input),
+                plan => plan,
+            };
+            known.close(name, plan, &view.sql);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    /// Creates or drops a view.
+    async fn change_views(&self, plan: LogicalPlan, sql: &str, many: usize, known: &Known) -> Result<LogicalPlan> {
+        let nothing = || {
+            LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) })
+        };
+        match &plan {
+            LogicalPlan::Ddl(DdlStatement::CreateView(view)) => {
+                let name = view.name.table();
+                if self.table(name).is_some() {
+                    let error = Error::new(Code::Plan, format!("there is a table `{name}`"));
+                    return Err(error.with_help("give the view another name").in_sql(sql));
+                }
+                if self.asked_view(name).is_some() || (known.is_asked() && self.provider(name).is_some()) {
+                    if !view.or_replace {
+                        let error = Error::new(Code::Plan, format!("there is a view `{name}`"));
+                        return Err(error.with_help("use `CREATE OR REPLACE VIEW`").in_sql(sql));
+                    }
+                    self.0.asked_views.lock().remove(name);
+                    self.0.context.deregister_table(bare(name)).map_err(|error| self.error(&error, sql))?;
+                }
+                if known.is_asked() {
+                    // What catalogs said is true for this statement only: the view keeps its text.
+                    let view = AskedView { sql: sql.into(), many };
+                    self.0.asked_views.lock().insert(name.to_owned(), view);
+                    return Ok(nothing());
+                }
+            }
+            LogicalPlan::Ddl(DdlStatement::DropView(view)) => {
+                if self.0.asked_views.lock().remove(view.name.table()).is_some() {
+                    return Ok(nothing());
+                }
+            }
+            _ => {}
+        }
+        let done = self.0.context.execute_logical_plan(plan).await;
+        Ok(done.map_err(|error| self.error(&error, sql))?.logical_plan().clone())
+    }
+
+    async fn plan(self, sql: String, interrupt: Interrupt, waiting: Waiting) -> Result<Planned> {
         let sql = sql.as_str();
-        let (logical, written) = self.logical_plan(sql).await?;
+        let mut known = Known::of(&self, Timestamp(interrupt.moment()), waiting);
+        let (logical, written) = self.logical_plan(sql, &mut known).await?;
         let logical = match logical {
             // A view takes effect at once and gives no rows.
             plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {
-                if let LogicalPlan::Ddl(DdlStatement::CreateView(view)) = &plan
-                    && self.table(view.name.table()).is_some()
-                {
-                    let error = Error::new(Code::Plan, format!("there is a table `{}`", view.name.table()));
-                    return Err(error.with_help("give the view another name").in_sql(sql));
-                }
-                let done = self.0.context.execute_logical_plan(plan).await;
-                done.map_err(|error| self.error(&error, sql))?.logical_plan().clone()
+                self.change_views(plan, sql, written.many, &known).await?
             }
             LogicalPlan::Explain(mut explain) if explain.verbose => {
                 let text = written.rewritten.as_deref().map_or(sql, |sql| sql.trim_start_matches("EXPLAIN VERBOSE "));
@@ -394,10 +496,10 @@ impl Engine {
         };
         let mut state = self.0.context.state();
         interrupt.begin(&mut state);
-        let logical = state.optimize(&logical).map_err(|error| self.error(&error, sql))?;
+        let logical = state.optimize(&logical).map_err(|error| known.error(&error, sql))?;
         let physical = state.query_planner().create_physical_plan(&logical, &state).await;
-        let physical = physical.map_err(|error| self.error(&error, sql))?;
-        Ok(Planned { logical, physical, written })
+        let physical = physical.map_err(|error| known.error(&error, sql))?;
+        Ok(Planned { logical, physical, written, warnings: known.warnings })
     }
 
     /// The context of one query's task: its own memory, and what its scans share.
@@ -419,18 +521,38 @@ impl Engine {
     }
 
     pub(crate) fn error(&self, error: &DataFusionError, sql: &str) -> Error {
-        with_names(self, |names| Error::from_datafusion(error, sql, names))
+        Known::of(self, self.0.shared.clock.now(), Waiting::default()).error(error, sql)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// A view over tables that catalogs have.
+    pub(crate) fn asked_view(&self, name: &str) -> Option<AskedView> {
+        self.0.asked_views.lock().get(name).cloned()
+    }
+
+    /// The names of such views.
+    pub(crate) fn asked_views(&self) -> Vec<String> {
+        self.0.asked_views.lock().keys().cloned().collect()
+    }
+
+    /// The names of the catalog and the schema that the engine's tables are in.
+    pub(crate) fn defaults(&self) -> (String, String) {
+        let state = self.0.context.state_ref();
+        let state = state.read();
+        let defaults = &state.config_options().catalog;
+        (defaults.default_catalog.clone(), defaults.default_schema.clone())
+    }
+
+    fn schema(&self) -> Option<Arc<dyn SchemaProvider>> {
+        let (catalog, schema) = self.defaults();
+        self.0.context.catalog(&catalog)?.schema(&schema)
     }
 
     pub(crate) fn table_names(&self) -> Vec<String> {
-        let state = self.0.context.state();
-        let options = &state.config_options().catalog;
-        let schema = self
-            .0
-            .context
-            .catalog(&options.default_catalog)
-            .and_then(|catalog| catalog.schema(&options.default_schema));
-        schema.map(|schema| schema.table_names()).unwrap_or_default()
+        self.schema().map(|schema| schema.table_names()).unwrap_or_default()
     }
 
     /// The systems that have a table which does not exist here.
@@ -438,24 +560,9 @@ impl Engine {
         self.0.elsewhere.iter().find(|(name, _)| *name == table).map(|(_, systems)| *systems)
     }
 
-    /// The columns of what the session knows and we do not: views, and tables that embedders registered there.
-    fn view_columns(&self, name: &str) -> Option<Vec<indago_dialect::NamedColumn>> {
-        let provider = self.provider(name)?;
-        let column = |field: &arrow_schema::FieldRef| {
-            let mut column = indago_dialect::NamedColumn::new(field.name(), field.data_type().clone());
-            let collation = field.metadata().get(indago_dialect::COLLATION_METADATA);
-            column.collation = collation.and_then(|name| indago_dialect::Collation::named(name)).unwrap_or_default();
-            column
-        };
-        Some(provider.schema().fields().iter().map(column).collect())
-    }
-
     /// What the session has under a name. Catalogs in memory answer at once; any other is left to DataFusion.
-    fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
-        let state = self.0.context.state();
-        let options = &state.config_options().catalog;
-        let schema = self.0.context.catalog(&options.default_catalog)?.schema(&options.default_schema)?;
-        schema.table(name).now_or_never()?.ok()?
+    pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.schema()?.table(name).now_or_never()?.ok()?
     }
 
     /// The plan of a view.
@@ -463,18 +570,14 @@ impl Engine {
         let provider = self.provider(name)?;
         provider.get_logical_plan().map(std::borrow::Cow::into_owned)
     }
-
-    pub(crate) fn column_names(&self, table: &str) -> Vec<String> {
-        let spec = self.table(table);
-        spec.map(|table| table.spec().columns.iter().map(|column| column.name.to_string()).collect())
-            .unwrap_or_default()
-    }
 }
 
 struct Planned {
     logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
     written: Written,
+    /// What catalogs did not tell.
+    warnings: Vec<Warning>,
 }
 
 /// What a statement was written as.
@@ -483,6 +586,8 @@ struct Written {
     rewritten: Option<String>,
     /// The names that it gives its columns.
     aliases: Vec<String>,
+    /// How many tables it reads.
+    many: usize,
 }
 
 fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
@@ -491,40 +596,6 @@ fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
     }
     for child in plan.children() {
         readings(child, found);
-    }
-}
-
-impl HiddenColumns for Engine {
-    fn hidden(&self, table: &str) -> Vec<String> {
-        let Some(table) = self.table(table) else { return Vec::new() };
-        let hidden = table.spec().columns.iter().filter(|column| column.hidden);
-        hidden.map(|column| column.name.to_string()).collect()
-    }
-}
-
-impl indago_dialect::Names for Engine {
-    fn columns(&self, table: &str) -> Option<Vec<indago_dialect::NamedColumn>> {
-        let Some(table) = self.table(table) else { return self.view_columns(table) };
-        let column = |column: &indago_table::ColumnSpec| indago_dialect::NamedColumn {
-            name: column.name.to_string(),
-            data_type: Some(column.kind.data_type()),
-            collation: match column.collation {
-                indago_table::Collation::Binary => indago_dialect::Collation::Binary,
-                indago_table::Collation::NoCase => indago_dialect::Collation::Nocase,
-                indago_table::Collation::Version => indago_dialect::Collation::Version,
-                indago_table::Collation::VersionDpkg => indago_dialect::Collation::VersionDpkg,
-                indago_table::Collation::VersionRhel => indago_dialect::Collation::VersionRhel,
-            },
-            hidden: column.hidden,
-            yields: column.added,
-        };
-        Some(table.spec().columns.iter().map(column).collect())
-    }
-
-    fn tables(&self) -> Vec<String> {
-        let mut names = self.table_names();
-        names.sort();
-        names
     }
 }
 

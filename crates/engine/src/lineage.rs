@@ -6,6 +6,8 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, JoinType};
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, Window};
 
+use crate::lookup_join::bind::our_scan;
+
 /// One scan of a table, and where the result shows its columns as they are.
 ///
 /// A row of the result that shows a value there was made of rows of the scan with that value and of no others: whoever
@@ -38,7 +40,11 @@ pub(crate) fn of(plan: &LogicalPlan) -> Vec<Lineage> {
             let columns = fields.map(|(place, field)| (field.name().clone(), BTreeSet::from([place])));
             // A limit cuts off rows of which other parts would have given some.
             let columns = if scan.fetch.is_none() { columns.collect() } else { BTreeMap::new() };
-            vec![Lineage { table: scan.table_name.table().to_owned(), columns }]
+            let table = match our_scan(plan) {
+                Some((_, provider)) => provider.table.spec().name.to_string(),
+                None => scan.table_name.table().to_owned(),
+            };
+            vec![Lineage { table, columns }]
         }
         LogicalPlan::Projection(projection) => {
             through(of(&projection.input), &projection.expr, projection.input.schema())

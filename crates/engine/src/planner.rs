@@ -163,7 +163,8 @@ enum Together {
 /// What two scans must have in common to belong together.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Identity {
-    table: String,
+    /// Which table: two may have one name.
+    table: usize,
     constraints: String,
     /// Columns whose keys a join brings, and whether they are patterns.
     keys: Option<(Vec<usize>, Option<bool>)>,
@@ -179,7 +180,7 @@ impl Identity {
             return None;
         }
         Some(Identity {
-            table: scan.table.spec().name.to_string(),
+            table: Arc::as_ptr(&scan.table).addr(),
             constraints: format!("{:?} {:?}", scan.asked.constraints, scan.asked.alternatives),
             keys: scan.binding.as_ref().map(|binding| (binding.columns.clone(), binding.pattern)),
             limit: scan.asked.limit.map(|limit| (limit, condition::describe(&scan.asked.conditions))),

@@ -54,15 +54,22 @@ impl Planning {
 
     async fn on_thread<T: Send + 'static>(&self, plan: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let place = self.0.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let (sender, planned) = oneshot::channel();
+        let (mut sender, planned) = oneshot::channel();
         let runtime = Handle::current();
         let work = move || {
             let plan = AssertUnwindSafe(plan).catch_unwind();
-            let planned = runtime.block_on(plan).unwrap_or_else(|panic| {
-                Err(Error::new(Code::Plan, format!("planning stopped short: {}", text_of(&*panic))))
+            runtime.block_on(async {
+                let planned = tokio::select! {
+                    biased;
+                    // Whoever asked has given up. The plan may wait for a catalog that never answers.
+                    () = sender.closed() => return,
+                    planned = plan => planned,
+                };
+                let planned = planned.unwrap_or_else(|panic| {
+                    Err(Error::new(Code::Plan, format!("planning stopped short: {}", text_of(&*panic))))
+                });
+                drop(sender.send(planned));
             });
-            // Whoever asked may have given up.
-            drop(sender.send(planned));
             drop(place);
         };
         let thread = std::thread::Builder::new().name("planning".to_owned()).stack_size(STACK).spawn(work);

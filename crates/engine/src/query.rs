@@ -14,12 +14,12 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
-use indago_table::{Coverage, Warning};
+use indago_table::{Coverage, TableRef, Warning};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::diagnostic::{Code, Error, Names, Result};
+use crate::diagnostic::{Code, Error, Result};
 use crate::engine::Engine;
 use crate::interrupt::interruptible;
 use crate::lineage::{self, Lineage};
@@ -46,6 +46,7 @@ pub struct Query {
     pub(crate) rewritten: Option<String>,
     pub(crate) logical: LogicalPlan,
     pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) tables: Vec<TableRef>,
     pub(crate) schema: SchemaRef,
     pub(crate) context: Arc<TaskContext>,
     pub(crate) state: Arc<QueryState>,
@@ -150,6 +151,11 @@ impl Query {
     /// Which columns of the result hold the columns of the tables that it is read from, for each scan.
     pub fn lineage(&self) -> Vec<Lineage> {
         lineage::of(&self.logical)
+    }
+
+    /// The tables that it reads, those of catalogs among them.
+    pub fn tables(&self) -> &[TableRef] {
+        &self.tables
     }
 
     /// What the scans did so far.
@@ -368,12 +374,4 @@ fn renamed(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)
         .map_err(|error| Error::new(Code::Execution, format!("a batch does not fit the query's columns: {error}")))
-}
-
-/// Names for "did you mean".
-pub(crate) fn with_names<T>(engine: &Engine, use_them: impl FnOnce(&Names<'_>) -> T) -> T {
-    let tables = || engine.table_names();
-    let columns = |table: &str| engine.column_names(table);
-    let elsewhere = |table: &str| engine.systems_with(table);
-    use_them(&Names { tables: &tables, columns: &columns, elsewhere: &elsewhere })
 }

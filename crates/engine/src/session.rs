@@ -1,19 +1,18 @@
 //! DataFusion's session over an engine's tables, for what the engine itself does not offer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-    SchemaProvider,
-};
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
 
+use crate::names::{self, AskedSchema};
+use crate::state::Shared;
 use crate::verify;
 
 /// A DataFusion session over the tables, views and functions that an engine has at the moment.
@@ -24,25 +23,26 @@ use crate::verify;
 pub struct Session(SessionContext);
 
 impl Session {
-    /// A session of its own over the tables of another.
-    pub(crate) fn over(context: &SessionContext) -> Self {
+    /// A session of its own over the tables of another, and of the engine's catalogs.
+    pub(crate) fn over(context: &SessionContext, engine: &Arc<Shared>) -> Self {
         let state = context.state();
-        let names = &state.config_options().catalog;
-        let (catalog, schema) = (names.default_catalog.clone(), names.default_schema.clone());
-        let tables = MemorySchemaProvider::new();
-        if let Some(known) = context.catalog(&catalog).and_then(|catalog| catalog.schema(&schema)) {
+        let own = |known: Arc<dyn SchemaProvider>| {
+            let tables = MemorySchemaProvider::new();
             for name in known.table_names() {
                 // Catalogs in memory answer at once.
                 if let Some(Ok(Some(table))) = known.table(&name).now_or_never() {
                     tables.register_table(name, table).expect("the names of a schema are distinct");
                 }
             }
-        }
-        let schemas = MemoryCatalogProvider::new();
-        schemas.register_schema(&schema, Arc::new(tables)).expect("a catalog in memory takes any schema");
-        let catalogs = MemoryCatalogProviderList::new();
-        catalogs.register_catalog(catalog, Arc::new(schemas));
-        let state = SessionStateBuilder::new_from_existing(state).with_catalog_list(Arc::new(catalogs)).build();
+            AskedSchema {
+                base: Arc::new(tables),
+                tables: BTreeMap::new(),
+                names: BTreeMap::new(),
+                asks: Some(engine.clone()),
+            }
+        };
+        let catalogs = names::over(&state, own);
+        let state = SessionStateBuilder::new_from_existing(state).with_catalog_list(catalogs).build();
         Session(SessionContext::new_with_state(state))
     }
 

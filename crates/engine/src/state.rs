@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation, UnboundedMemoryPool};
 use indago_dialect::Interrupt;
-use indago_table::{Coverage, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
+use indago_table::{CatalogRef, Coverage, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::gate::EndpointGate;
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) threads: Arc<Threads>,
     /// The engine's tables, for the tables about it.
     pub(crate) tables: Mutex<Vec<TableRef>>,
+    /// Who is asked for other tables.
+    pub(crate) catalogs: Arc<[CatalogRef]>,
 }
 
 /// What a session remembers of its last query.
@@ -47,9 +49,9 @@ impl LastQuery {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: Limits, clock: Sys) -> Self {
+    pub(crate) fn new(limits: Limits, clock: Sys, catalogs: Arc<[CatalogRef]>) -> Self {
         let gate = Arc::new(EndpointGate::new(&limits));
-        Shared { limits, gate, clock, threads: Arc::default(), tables: Mutex::default() }
+        Shared { limits, gate, clock, threads: Arc::default(), tables: Mutex::default(), catalogs }
     }
 
     /// A query of this moment.

@@ -3,6 +3,7 @@
 //! The parsed statement is checked first, so that the error names it. The plan is checked again where the engine plans, which
 //! every statement, view, prepared plan and data frame passes, and where a plan that is too large is refused.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
@@ -10,7 +11,8 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    ObjectNamePart, ObjectType, Query, Select, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut, With,
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, ObjectType, Query, Select, SetExpr, Statement,
+    TableFactor, TableFunctionArgs, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut, With,
 };
 
 use crate::diagnostic::{Code, Error};
@@ -92,21 +94,75 @@ fn not_run(what: &str) -> Error {
         .with_help("`CREATE VIEW` gives a query a name; settings are in the configuration")
 }
 
-/// Refuses a statement that reads too many tables, each use of a name from WITH and of a view counted by what is behind it:
-/// even to plan it takes time and room for all of them.
+/// Looks which tables a statement names. Refuses one that reads too many, each use of a name from WITH and of a view counted
+/// by what is behind it: even to plan it takes time and room for all of them.
 pub(crate) fn relations(
     statement: &mut Parsed,
     of_view: &dyn Fn(&str) -> Option<usize>,
-) -> std::result::Result<(), Error> {
+) -> std::result::Result<Named, Error> {
     let statement = match statement {
         Parsed::Statement(statement) => statement,
         Parsed::Explain(explain) => return relations(&mut explain.statement, of_view),
-        _ => return Ok(()),
+        _ => return Ok(Named::default()),
     };
-    let mut relations = Relations { of_view, many: 0, named: Vec::new(), open: Vec::new() };
+    let mut relations = Relations { of_view, many: 0, named: Vec::new(), open: Vec::new(), outside: Named::default() };
     match VisitMut::visit(statement.as_mut(), &mut relations) {
-        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Continue(()) => Ok(Named { many: relations.many, ..relations.outside }),
         ControlFlow::Break(()) => Err(too_large("it reads", MOST_RELATIONS, "tables")),
+    }
+}
+
+/// What a statement names that is not of its own making.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// Tables and views.
+    pub(crate) tables: BTreeSet<Name>,
+    /// It asks which tables there are.
+    pub(crate) lists: bool,
+    /// Its texts: who asks about tables may name them so.
+    pub(crate) texts: BTreeSet<String>,
+    /// How many tables it reads.
+    pub(crate) many: usize,
+}
+
+/// A name as written: its parts, in lower case unless they are quoted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name(pub(crate) Vec<String>);
+
+impl Name {
+    fn of(name: &ObjectName) -> Self {
+        let part = |part: &ObjectNamePart| match part.as_ident() {
+            Some(ident) if ident.quote_style.is_some() => ident.value.clone(),
+            Some(ident) => ident.value.to_lowercase(),
+            None => part.to_string(),
+        };
+        Name(name.0.iter().map(part).collect())
+    }
+}
+
+impl Named {
+    fn table(&mut self, name: &ObjectName) {
+        let name = Name::of(name);
+        let is_about_tables = match name.0.as_slice() {
+            [table] => indago_dialect::lists_tables(table),
+            [.., schema, _] => schema == "information_schema",
+            [] => true,
+        };
+        if is_about_tables {
+            self.lists = true;
+        } else {
+            self.tables.insert(name);
+        }
+    }
+
+    /// The table that the text in `pragma_table_info('x')` names.
+    fn argument(&mut self, function: &str, arguments: &TableFunctionArgs) {
+        if matches!(function, "pragma_table_info" | "pragma_table_xinfo")
+            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = arguments.args.as_slice()
+            && let Value::SingleQuotedString(table) = &value.value
+        {
+            self.tables.insert(Name(vec![table.clone()]));
+        }
     }
 }
 
@@ -117,19 +173,42 @@ struct Relations<'a> {
     named: Vec<(String, usize)>,
     /// For each query that is being visited its WITH, and how many names were in reach before it.
     open: Vec<(Option<With>, usize)>,
+    outside: Named,
 }
 
 impl VisitorMut for Relations<'_> {
     type Break = ();
 
+    fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<()> {
+        match statement {
+            Statement::ExplainTable { table_name, .. } => self.outside.table(table_name),
+            Statement::ShowCreate { obj_name, .. } => self.outside.table(obj_name),
+            Statement::ShowColumns { show_options, .. } => {
+                let table = show_options.show_in.as_ref().and_then(|from| from.parent_name.as_ref());
+                table.into_iter().for_each(|table| self.outside.table(table));
+            }
+            Statement::ShowTables { .. } => self.outside.lists = true,
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         let before = self.named.len();
         // The visitor would count each definition once, where each use counts.
         let mut with = query.with.take();
+        let is_recursive = with.as_ref().is_some_and(|with| with.recursive);
         for cte in with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             let name = cte.alias.name.value.to_lowercase();
             let outside = std::mem::take(&mut self.many);
+            let names_itself = is_recursive && matches!(*cte.query.body, SetExpr::SetOperation { .. });
+            if names_itself {
+                self.named.push((name.clone(), 1));
+            }
             VisitMut::visit(cte.query.as_mut(), self)?;
+            if names_itself {
+                self.named.pop();
+            }
             let many = std::mem::replace(&mut self.many, outside);
             self.named.push((name, many.max(1)));
         }
@@ -146,14 +225,27 @@ impl VisitorMut for Relations<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, .. } = factor
+        if let TableFactor::Table { name, args, .. } = factor
             && let Some(table) = name.0.last().and_then(ObjectNamePart::as_ident)
         {
             let table = table.value.to_lowercase();
-            let named = self.named.iter().rev().find(|(name, _)| *name == table).map(|(_, many)| *many);
+            let is_bare = name.0.len() == 1;
+            let named = self.named.iter().rev().find(|(name, _)| is_bare && *name == table).map(|(_, many)| *many);
+            match args {
+                Some(args) => self.outside.argument(&table, args),
+                None if named.is_none() => self.outside.table(name),
+                None => {}
+            }
             self.many += named.or_else(|| (self.of_view)(&table)).unwrap_or(1);
         }
         if self.many > MOST_RELATIONS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::SingleQuotedString(text) = &value.value {
+            self.outside.texts.insert(text.clone());
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -31,8 +31,8 @@ pub use futures;
 pub use indago_config as config;
 pub use indago_dialect::{Dialect, FunctionDoc};
 pub use indago_engine::{
-    BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FunctionInfo, Limits, Outcome, Query,
-    QueryOptions, Result, ScanStats, Span, Statement, TableRef, TableSpec, Warning,
+    BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FoundName, FunctionInfo, Limits, Outcome,
+    Query, QueryOptions, Result, ScanStats, Span, Statement, TableRef, TableSpec, Warning,
 };
 pub use indago_packs as packs;
 pub use indago_store as store;

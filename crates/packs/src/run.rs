@@ -109,7 +109,7 @@ pub async fn run(
             }
             report.warnings = running.warnings();
             report.unread = Unread::of(&running);
-            report.volatile = volatile(engine, &running);
+            report.volatile = volatile(&running);
             report.reads_events = running.scans().iter().any(|scan| is_event_table(&scan.table));
         }
     }
@@ -118,12 +118,13 @@ pub async fn run(
 }
 
 /// The columns of a result that show a volatile column of a table, and nothing else that is the same.
-fn volatile(engine: &Engine, query: &Query) -> BTreeSet<String> {
+fn volatile(query: &Query) -> BTreeSet<String> {
     let (mut volatile, mut lasting) = (BTreeSet::new(), BTreeSet::new());
     for scan in query.lineage() {
-        let Some(table) = engine.table(&scan.table) else { continue };
+        let table = query.tables().iter().map(|table| table.spec()).find(|spec| spec.name == scan.table);
+        let Some(spec) = table else { continue };
         for (name, places) in scan.columns {
-            let is_volatile = table.spec().column(&name).is_some_and(|column| table.spec().columns[column].volatile);
+            let is_volatile = spec.column(&name).is_some_and(|column| spec.columns[column].volatile);
             if is_volatile { &mut volatile } else { &mut lasting }.extend(places);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
-use indago::{FunctionInfo, TableSpec};
+use indago::{FoundName, FunctionInfo, TableSpec};
 use serde_json::{Value, json};
 
 use crate::format::Format;
@@ -44,29 +44,42 @@ pub fn table_json(spec: &TableSpec) -> Value {
     })
 }
 
-/// Writes tables: one row a table, or in JSON everything about each.
-pub fn write_tables(specs: &[&TableSpec], format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// Writes tables: one row a table, or in JSON everything about each. Of tables that catalogs have, only the name is known.
+pub fn write_tables(
+    specs: &[&TableSpec],
+    found: &[FoundName],
+    format: Format,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let found_json = |found: &FoundName| json!({"name": found.name, "environment": found.catalog});
+    let tables = || specs.iter().map(|spec| table_json(spec)).chain(found.iter().map(found_json));
     match format {
         Format::Json => {
-            let tables: Vec<Value> = specs.iter().map(|spec| table_json(spec)).collect();
-            serde_json::to_writer_pretty(&mut *out, &tables)?;
+            serde_json::to_writer_pretty(&mut *out, &tables().collect::<Vec<_>>())?;
             writeln!(out)
         }
-        Format::Ndjson => specs.iter().try_for_each(|spec| writeln!(out, "{}", table_json(spec))),
+        Format::Ndjson => tables().try_for_each(|table| writeln!(out, "{table}")),
         _ => {
             let fields = vec![
                 Field::new("name", DataType::Utf8, false),
                 Field::new("environment", DataType::Utf8, false),
-                Field::new("columns", DataType::UInt64, false),
-                Field::new("description", DataType::Utf8, false),
+                Field::new("columns", DataType::UInt64, true),
+                Field::new("description", DataType::Utf8, true),
             ];
+            let known = specs.iter().map(|spec| {
+                let columns = Some(spec.columns.len() as u64);
+                (spec.name.as_ref(), spec.environment.as_ref(), columns, Some(first_line(&spec.description)))
+            });
+            let found = found.iter().map(|found| (found.name.as_str(), found.catalog.as_str(), None, None));
+            let rows: Vec<_> = known.chain(found).collect();
             let batch = batch(
                 fields,
                 vec![
-                    Arc::new(specs.iter().map(|spec| Some(spec.name.as_ref())).collect::<StringArray>()),
-                    Arc::new(specs.iter().map(|spec| Some(spec.environment.as_ref())).collect::<StringArray>()),
-                    Arc::new(specs.iter().map(|spec| spec.columns.len() as u64).collect::<UInt64Array>()),
-                    Arc::new(specs.iter().map(|spec| Some(first_line(&spec.description))).collect::<StringArray>()),
+                    Arc::new(rows.iter().map(|row| Some(row.0)).collect::<StringArray>()),
+                    Arc::new(rows.iter().map(|row| Some(row.1)).collect::<StringArray>()),
+                    Arc::new(rows.iter().map(|row| row.2).collect::<UInt64Array>()),
+                    Arc::new(rows.iter().map(|row| row.3).collect::<StringArray>()),
                 ],
             );
             write_batch(&batch, format, style, out)
@@ -78,7 +91,7 @@ pub fn write_tables(specs: &[&TableSpec], format: Format, style: Style, out: &mu
 pub fn write_table(spec: &TableSpec, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let columns = columns_batch(spec);
     match format {
-        Format::Json | Format::Ndjson => write_tables(&[spec], format, style, out),
+        Format::Json | Format::Ndjson => write_tables(&[spec], &[], format, style, out),
         Format::Csv => write_batch(&columns, format, style, out),
         Format::Markdown => {
             writeln!(out, "# {}\n\n{}\n", spec.name, visible_lines(spec.description.trim()))?;

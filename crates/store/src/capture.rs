@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use futures::StreamExt;
-use indago_engine::{Engine, Query, Warning};
+use indago_engine::{Engine, Query, TableRef, Warning};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -61,7 +61,7 @@ pub struct Captured {
 /// capture, so one that has tables already is refused. The files appear under their names when all of them are complete:
 /// a full disk leaves none behind.
 pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Result<Report> {
-    let statements = statements(engine, tables)?;
+    let statements = statements(engine, tables).await?;
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { path, source }
@@ -115,38 +115,31 @@ struct Select {
 }
 
 /// The query for each table.
-fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, Select)>> {
-    let statement = |name: &str| -> Result<Option<Select>> {
-        let table = engine.table(name).ok_or_else(|| Error::UnknownTable(name.to_owned()))?;
+async fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, Select)>> {
+    let statement = |table: &TableRef| -> Option<(String, Select)> {
         let spec = table.spec();
+        let name = spec.name.to_string();
         let columns: Vec<String> = spec.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
         let sql = format!("SELECT {} FROM \"{name}\"", columns.join(", "));
         if !spec.is_keyed() {
-            return Ok(Some(Select { sql, keys: None }));
+            return Some((name, Select { sql, keys: None }));
         }
-        let keys = KEYS.iter().find(|(table, ..)| *table == name).map(|(_, column, keys)| (*column, *keys));
-        Ok(keys.map(|keys| Select { sql, keys: Some(keys) }))
+        let (_, column, keys) = KEYS.iter().find(|(table, ..)| *table == name)?;
+        Some((name, Select { sql, keys: Some((column, keys)) }))
     };
     if tables.is_empty() {
-        let mut all = Vec::new();
-        for table in engine.tables() {
-            let name = table.spec().name.to_string();
-            if table.spec().environment == "engine" {
-                continue;
-            }
-            if let Some(select) = statement(&name)? {
-                all.push((name, select));
-            }
-        }
-        return Ok(all);
+        let all = engine.tables();
+        return Ok(all.iter().filter(|table| table.spec().environment != "engine").filter_map(statement).collect());
     }
-    let named = |name: &String| match statement(name)? {
-        Some(select) => Ok((name.clone(), select)),
-        None => Err(Error::Keyed(name.clone())),
-    };
-    let mut all: Vec<(String, Select)> = tables.iter().map(named).collect::<Result<_>>()?;
-    let mut seen = std::collections::HashSet::new();
-    all.retain(|(name, _)| seen.insert(name.clone()));
+    let mut all: Vec<(String, Select)> = Vec::new();
+    for name in tables {
+        let failed = |source| Error::Query { table: name.clone(), source };
+        let table = engine.find_table(name).await.map_err(failed)?.ok_or_else(|| Error::UnknownTable(name.clone()))?;
+        let (name, select) = statement(&table).ok_or_else(|| Error::Keyed(name.clone()))?;
+        if !all.iter().any(|(known, _)| *known == name) {
+            all.push((name, select));
+        }
+    }
     Ok(all)
 }
 

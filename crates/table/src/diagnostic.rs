@@ -71,7 +71,7 @@ pub struct Warning {
 
 impl Warning {
     /// What an error says about a part of a table; `None` for an error that is nobody's fault.
-    pub(crate) fn of(table: &str, origin: &str, error: &Error) -> Option<Self> {
+    pub fn of(table: &str, origin: &str, error: &Error) -> Option<Self> {
         Some(Warning {
             table: table.to_owned(),
             origin: origin.to_owned(),

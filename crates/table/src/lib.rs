@@ -13,6 +13,7 @@
 
 extern crate self as indago_table;
 
+pub mod catalog;
 pub mod coverage;
 pub mod diagnostic;
 pub mod driver;
@@ -28,6 +29,7 @@ pub mod sys;
 pub mod table;
 pub mod value;
 
+pub use catalog::{Asking, Catalog, CatalogRef};
 pub use coverage::{Completeness, Coverage};
 pub use diagnostic::{Diagnostics, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};

@@ -803,41 +803,12 @@ impl<T: Row> Scan<T> {
     /// Makes one API call, under the engine's limits: waits for a place at the endpoint, gives up after the call
     /// time-out, and tries again after transient errors: after as long as the endpoint asks for, unless that is more than
     /// a query can wait.
-    pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, mut attempt: F) -> Result<R>
+    pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, attempt: F) -> Result<R>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<R>>,
     {
-        let gate = &self.context.gate;
-        let (mut retries, mut time_outs) = (0, 0);
-        loop {
-            if self.context.meter.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let outcome = {
-                let _permit = gate.enter(endpoint).await;
-                self.context.meter.add_calls(1);
-                let limit = gate.call_timeout();
-                let call = std::pin::pin!(attempt());
-                match futures_util::future::select(call, gate.sleep(limit)).await {
-                    futures_util::future::Either::Left((outcome, _)) => outcome,
-                    futures_util::future::Either::Right(_) => Err(Error::TimedOut { what: what.to_owned(), limit }),
-                }
-            };
-            let error = match outcome {
-                Err(error) if error.is_transient() => error,
-                other => return other,
-            };
-            retries += 1;
-            time_outs += u32::from(matches!(error, Error::TimedOut { .. }));
-            let Some(backoff) = gate.backoff(retries) else { return Err(error) };
-            let pause = error.retry_after().map_or(backoff, |asked| asked.max(backoff));
-            if pause > LONGEST_WAIT || time_outs == MOST_TIME_OUTS {
-                return Err(error);
-            }
-            tracing::debug!(endpoint, what, retries, ?pause, %error, "trying again");
-            gate.sleep(pause).await;
-        }
+        call(&*self.context.gate, &self.context.meter, endpoint, what, attempt).await
     }
 
     /// Asks about several keys, as many at the same time as there are places, and gives the answers in order.
@@ -900,6 +871,49 @@ impl<T: Row> Scan<T> {
             }
         };
         answer.map(|value| value.downcast().expect("one key, one type"))
+    }
+}
+
+/// Makes one API call under an engine's limits.
+pub(crate) async fn call<R, F, Fut>(
+    gate: &dyn Gate,
+    meter: &Meter,
+    endpoint: &str,
+    what: &str,
+    mut attempt: F,
+) -> Result<R>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<R>>,
+{
+    let (mut retries, mut time_outs) = (0, 0);
+    loop {
+        if meter.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let outcome = {
+            let _permit = gate.enter(endpoint).await;
+            meter.add_calls(1);
+            let limit = gate.call_timeout();
+            let call = std::pin::pin!(attempt());
+            match futures_util::future::select(call, gate.sleep(limit)).await {
+                futures_util::future::Either::Left((outcome, _)) => outcome,
+                futures_util::future::Either::Right(_) => Err(Error::TimedOut { what: what.to_owned(), limit }),
+            }
+        };
+        let error = match outcome {
+            Err(error) if error.is_transient() => error,
+            other => return other,
+        };
+        retries += 1;
+        time_outs += u32::from(matches!(error, Error::TimedOut { .. }));
+        let Some(backoff) = gate.backoff(retries) else { return Err(error) };
+        let pause = error.retry_after().map_or(backoff, |asked| asked.max(backoff));
+        if pause > LONGEST_WAIT || time_outs == MOST_TIME_OUTS {
+            return Err(error);
+        }
+        tracing::debug!(endpoint, what, retries, ?pause, %error, "trying again");
+        gate.sleep(pause).await;
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
     docs::run(true)?;
     run_part("tests", &["test", "--workspace", "--lib", "--bins", "--tests"])?;
     run_part("examples in the documentation", &["test", "--workspace", "--doc"])?;
-    for example in ["embed", "own_table", "own_function", "warnings", "own_kube_client"] {
+    for example in ["embed", "own_table", "own_catalog", "own_function", "warnings", "own_kube_client"] {
         run_part(&format!("example {example}"), &["run", "--example", example])?;
     }
     run_part("demo", &["run", "--bin", "indago", "--", "demo"])?;

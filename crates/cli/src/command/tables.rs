@@ -12,19 +12,19 @@ use crate::setup;
 pub(crate) async fn run(common: &Common, arguments: Tables) -> Result {
     let config = setup::config(common, None)?;
     let engine = setup::engine(&config).await?;
-    let tables = engine.tables();
     let format = setup::format(arguments.format);
     let mut out = Output;
     match &arguments.name {
         None => {
+            let tables = engine.tables();
             let specs: Vec<_> = tables.iter().map(|table| table.spec()).collect();
-            listing::write_tables(&specs, format, Style::of_stdout(), &mut out)?;
+            let (found, missing) = engine.found_names().await;
+            indago_shell::print_warnings(&missing);
+            listing::write_tables(&specs, &found, format, Style::of_stdout(), &mut out)?;
         }
         Some(name) => {
-            let found = tables.iter().find(|table| table.spec().name.eq_ignore_ascii_case(name));
-            let Some(table) = found else {
-                let known = tables.iter().map(|table| table.spec().name.as_ref());
-                let hint = indago::config::closest(name, known).map(|name| format!("; did you mean `{name}`?"));
+            let Some(table) = engine.find_table(name).await.map_err(Error::usage)? else {
+                let hint = engine.nearest_table(name).map(|name| format!("; did you mean `{name}`?"));
                 let hint = hint.unwrap_or_else(|| "; `indago tables` lists them".into());
                 return Err(Error::usage(anyhow::anyhow!("there is no table `{}`{hint}", visible(name))));
             };

@@ -12,9 +12,14 @@ use super::{
     build::{exact, number, string, value},
     scope::Column,
 };
-use crate::functions::scalar::Class;
+use crate::{functions::scalar::Class, names::NamedColumn};
 
 const MASTER: [&str; 4] = ["sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"];
+
+/// Whether a relation of this name lists tables: `sqlite_master`.
+pub fn lists_tables(relation: &str) -> bool {
+    MASTER.contains(&relation)
+}
 
 impl Rewriter<'_> {
     /// The rows of a relation about the schema, with its columns; `None` for any other relation.
@@ -87,16 +92,15 @@ impl Rewriter<'_> {
         Some((factor, known.collect()))
     }
 
+    /// The SQL is NULL where only the table's name is known.
     fn master_row(&self, table: String) -> Vec<Expr> {
-        let columns: Vec<String> = self
-            .names
-            .columns(&table)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|column| format!("`{}` {}", column.name, declared(column.data_type.as_ref())))
-            .collect();
-        let sql = format!("CREATE TABLE {table}({})", columns.join(", "));
-        vec![string("table"), string(table.clone()), string(table), number("0"), string(sql)]
+        let declared = |columns: Vec<NamedColumn>| {
+            let declared = |column: NamedColumn| format!("`{}` {}", column.name, declared(column.data_type.as_ref()));
+            let columns: Vec<String> = columns.into_iter().map(declared).collect();
+            string(format!("CREATE TABLE {table}({})", columns.join(", ")))
+        };
+        let sql = self.names.columns(&table).map_or_else(|| value(Value::Null), declared);
+        vec![string("table"), string(table.clone()), string(table), number("0"), sql]
     }
 
     fn info_rows(&self, table: &str, all: bool) -> Vec<Vec<Expr>> {

@@ -52,7 +52,8 @@ impl KeyCaches {
         let spec = scan.table.spec();
         let (columns, conditions) = (&together.columns, condition::describe(&together.conditions));
         let keys = (&binding.columns, binding.pattern);
-        let identity = format!("{} {keys:?} {columns:?} {:?} {conditions}", spec.name, scan.asked.constraints);
+        let table = Arc::as_ptr(&scan.table).addr();
+        let identity = format!("{table} {keys:?} {columns:?} {:?} {conditions}", scan.asked.constraints);
         let mut caches = self.0.lock();
         let cache = caches.entry(identity).or_insert_with(|| {
             let described = constraints::describe(spec, &scan.asked.constraints);

@@ -126,14 +126,16 @@ fn switch(
 
 /// The table of a name, or a complaint.
 fn table(shell: &mut Shell, name: &str) -> Option<indago::TableRef> {
-    let tables = shell.engine.tables();
-    let found = tables.iter().find(|table| table.spec().name.eq_ignore_ascii_case(name));
-    if found.is_none() {
-        let hint = indago::config::closest(name, tables.iter().map(|table| table.spec().name.as_ref()));
-        let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        shell.complain(format_args!("there is no table `{}`{hint}", crate::text::visible(name)));
+    match shell.runtime.block_on(shell.engine.find_table(name)) {
+        Ok(Some(table)) => return Some(table),
+        Ok(None) => {
+            let hint = shell.engine.nearest_table(name);
+            let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            shell.complain(format_args!("there is no table `{}`{hint}", crate::text::visible(name)));
+        }
+        Err(error) => shell.complain(error),
     }
-    found.cloned()
+    None
 }
 
 #[cfg(test)]

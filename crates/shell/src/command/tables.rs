@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Argument, Command};
-use crate::listing;
+use crate::{listing, report};
 
 pub(super) const COMMAND: Command = Command {
     name: ".tables",
@@ -19,7 +19,10 @@ pub(super) const COMMAND: Command = Command {
             .map(|table| table.spec())
             .filter(|spec| spec.name.contains(&word) || spec.environment.contains(&word))
             .collect();
-        listing::write_tables(&specs, shell.settings.format, shell.style, &mut shell.out)?;
+        let (mut found, missing) = shell.runtime.block_on(shell.engine.found_names());
+        found.retain(|found| found.name.contains(&word) || found.catalog.contains(&word));
+        report::print_warnings(&missing);
+        listing::write_tables(&specs, &found, shell.settings.format, shell.style, &mut shell.out)?;
         Ok(ControlFlow::Continue(()))
     },
 };

@@ -1,0 +1,506 @@
+//! What the names of one query mean: tables of the engine, views of the session, and tables that catalogs are asked for.
+//!
+//! A query's names are looked up before it is planned, each once. Nothing of it is kept for the next query, so that a table
+//! may appear, change and vanish between two of them. A view over such tables is kept as its text and planned with each
+//! query that reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_schema::FieldRef;
+use async_trait::async_trait;
+use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+    SchemaProvider, TableProvider,
+};
+use datafusion::common::{DataFusionError, Result as PlanResult};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{LogicalPlan, TableType};
+use futures::stream::{self, FuturesUnordered, StreamExt};
+use indago_dialect::NamedColumn;
+use indago_table::{Asking, CatalogRef, Collation, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
+use parking_lot::Mutex;
+
+use crate::diagnostic::{Error, Names, Result};
+use crate::engine::Engine;
+use crate::provider::Provider;
+use crate::sql::HiddenColumns;
+use crate::state::Shared;
+use crate::verify::{Name, Named};
+
+/// Names that catalogs are asked about at the same time, at the most.
+const AT_ONCE: usize = 32;
+
+/// A view over tables that catalogs have.
+#[derive(Debug, Clone)]
+pub(crate) struct AskedView {
+    /// Its query, or the statement that makes it.
+    pub(crate) sql: Arc<str>,
+    /// How many tables it reads.
+    pub(crate) many: usize,
+}
+
+/// A table that a catalog has, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundName {
+    /// The table.
+    pub name: String,
+    /// The catalog that has it.
+    pub catalog: String,
+}
+
+/// The questions to catalogs that have no answer yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waiting(Arc<Mutex<BTreeSet<String>>>);
+
+impl Waiting {
+    /// Waits for an answer. A question whose asker gave up stays: it is what the time went on.
+    async fn on<T>(&self, catalog: &CatalogRef, what: &str, answer: impl Future<Output = T>) -> T {
+        let question = format!("catalog `{}` about {what}", catalog.name());
+        self.0.lock().insert(question.clone());
+        let answer = answer.await;
+        self.0.lock().remove(&question);
+        answer
+    }
+
+    /// The first of them.
+    pub(crate) fn first(&self) -> Option<String> {
+        self.0.lock().first().cloned()
+    }
+}
+
+/// A catalog that could not be asked.
+pub(crate) struct Unasked {
+    catalog: String,
+    error: TableError,
+}
+
+/// The table that any of the catalogs has under a name. They are asked side by side, and the first one that has it is
+/// taken: one that fails, or does not answer, is in the way only of names that no other has.
+async fn ask(
+    catalogs: &[CatalogRef],
+    name: &str,
+    asking: &Asking,
+    waiting: &Waiting,
+) -> Result<Option<TableRef>, Unasked> {
+    let what = format!("table `{name}`");
+    let ask = |catalog: &CatalogRef| {
+        let (catalog, what) = (catalog.clone(), what.clone());
+        async move { (waiting.on(&catalog, &what, catalog.table(name, asking)).await, catalog) }
+    };
+    let mut answers: FuturesUnordered<_> = catalogs.iter().map(ask).collect();
+    let mut failed = None;
+    while let Some((answer, catalog)) = answers.next().await {
+        match answer {
+            Ok(Some(table)) => return Ok(Some(table)),
+            Ok(None) => {}
+            Err(error) => failed = failed.or(Some(Unasked { catalog: catalog.name().to_owned(), error })),
+        }
+    }
+    failed.map_or(Ok(None), Err)
+}
+
+/// The names of all tables that the catalogs have, and a warning for each catalog that does not tell.
+async fn list(catalogs: &[CatalogRef], asking: &Asking, waiting: &Waiting) -> (BTreeSet<FoundName>, Vec<Warning>) {
+    let ask = async |catalog: &CatalogRef| waiting.on(catalog, "its tables", catalog.names(asking)).await;
+    let lists = futures::future::join_all(catalogs.iter().map(ask)).await;
+    let (mut found, mut warnings) = (BTreeSet::new(), Vec::new());
+    for (catalog, names) in catalogs.iter().zip(lists) {
+        let catalog = catalog.name();
+        match names {
+            Ok(names) => {
+                found.extend(names.into_iter().map(|name| FoundName { name, catalog: catalog.to_owned() }));
+            }
+            Err(error) => warnings.extend(unlisted(catalog, &error)),
+        }
+    }
+    (found, warnings)
+}
+
+fn unlisted(catalog: &str, error: &TableError) -> Option<Warning> {
+    let warning = Warning::of(catalog, "names of its tables", error);
+    warning.or_else(|| Warning::of(catalog, "names of its tables", &TableError::Unavailable(error.to_string())))
+}
+
+/// What the names of a query mean.
+pub(crate) struct Known {
+    engine: Engine,
+    asking: Asking,
+    waiting: Waiting,
+    /// Tables that catalogs have.
+    asked: BTreeMap<String, TableRef>,
+    /// Views over them.
+    views: BTreeMap<String, Arc<dyn TableProvider>>,
+    /// Views that are being planned.
+    open: Vec<String>,
+    /// Names that were looked up.
+    looked_up: BTreeSet<String>,
+    /// The names of all tables that catalogs have, once they are needed.
+    listed: Option<BTreeSet<String>>,
+    /// What could not be listed.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Known {
+    /// What the engine and its session know without asking.
+    pub(crate) fn of(engine: &Engine, moment: Timestamp, waiting: Waiting) -> Self {
+        Known {
+            engine: engine.clone(),
+            asking: Asking::new(engine.shared().gate.clone(), moment),
+            waiting,
+            asked: BTreeMap::new(),
+            views: BTreeMap::new(),
+            open: Vec::new(),
+            looked_up: BTreeSet::new(),
+            listed: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn catalogs(&self) -> Arc<[CatalogRef]> {
+        self.engine.shared().catalogs.clone()
+    }
+
+    /// Whether catalogs had to be asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        !self.asked.is_empty() || !self.views.is_empty()
+    }
+
+    /// The name as it is looked up: without the schema that the engine's own tables are in.
+    fn own(&self, name: &Name) -> String {
+        let (default_catalog, default_schema) = self.engine.defaults();
+        let parts = match name.0.as_slice() {
+            [catalog, rest @ ..] if rest.len() == 2 && *catalog == default_catalog => rest,
+            parts => parts,
+        };
+        match parts {
+            [schema, table] if *schema == default_schema || schema == "main" => table.clone(),
+            parts => parts.join("."),
+        }
+    }
+
+    /// Which of the names need catalogs: neither the engine nor the session has them.
+    pub(crate) fn unknown(&self, named: &Named) -> Vec<String> {
+        let is_known = |name: &str| self.engine.table(name).is_some() || self.engine.provider(name).is_some();
+        let names = named.tables.iter().map(|name| self.own(name));
+        names.filter(|name| !forms(name).any(|form| is_known(&form))).collect()
+    }
+
+    /// Looks up the names of a statement. Returns the views among them that are yet to be planned.
+    pub(crate) async fn learn(&mut self, named: &Named) -> Result<Vec<(String, AskedView)>> {
+        let catalogs = self.catalogs();
+        if catalogs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut views, mut names) = (Vec::new(), Vec::new());
+        for name in self.unknown(named) {
+            let view = forms(&name).find_map(|form| Some((self.engine.asked_view(&form)?, form)));
+            match view {
+                Some((view, name)) if !self.views.contains_key(&name) => views.push((name, view)),
+                Some(_) => {}
+                None => names.push(name),
+            }
+        }
+        let mut is_missing = false;
+        for (name, answer) in self.look_up(names).await {
+            match answer {
+                Ok(is_there) => is_missing |= !is_there,
+                Err(unasked) => return Err(self.unasked(&name, &unasked)),
+            }
+        }
+        if (is_missing || named.lists) && self.listed.is_none() {
+            let (found, warnings) = list(&catalogs, &self.asking, &self.waiting).await;
+            self.listed = Some(found.into_iter().map(|found| found.name).collect());
+            // To suggest a name is no part of the answer.
+            if named.lists {
+                self.warnings = warnings;
+            }
+        }
+        if named.lists {
+            // Who asks about the columns of tables names them in texts.
+            let is_listed = |text: &&String| self.listed.as_ref().is_some_and(|listed| listed.contains(*text));
+            let mentioned = named.texts.iter().filter(is_listed).cloned().collect();
+            for (name, answer) in self.look_up(mentioned).await {
+                if let Err(Unasked { catalog, error }) = answer {
+                    self.warnings.extend(Warning::of(&name, &format!("catalog {catalog}"), &error));
+                }
+            }
+        }
+        Ok(views)
+    }
+
+    /// Asks about names, each once; whether there is such a table.
+    async fn look_up(&mut self, names: Vec<String>) -> Vec<(String, Result<bool, Unasked>)> {
+        let names: Vec<String> = names.into_iter().filter(|name| self.looked_up.insert(name.clone())).collect();
+        let (catalogs, asking, waiting) = (self.catalogs(), &self.asking, &self.waiting);
+        let look_up = |name: String| {
+            let catalogs = catalogs.clone();
+            async move {
+                let mut answer = Ok(None);
+                for form in forms(&name) {
+                    answer = ask(&catalogs, &form, asking, waiting).await.map(|table| Some((form, table?)));
+                    if !matches!(answer, Ok(None)) {
+                        break;
+                    }
+                }
+                (name, answer)
+            }
+        };
+        let answers: Vec<_> = stream::iter(names).map(look_up).buffered(AT_ONCE).collect().await;
+        let keep = |(name, answer): (String, Result<Option<(String, TableRef)>, Unasked>)| {
+            let is_there = answer.map(|found| found.map(|(form, table)| self.asked.insert(form, table)).is_some());
+            (name, is_there)
+        };
+        answers.into_iter().map(keep).collect()
+    }
+
+    fn unasked(&self, name: &str, Unasked { catalog, error }: &Unasked) -> Error {
+        let near = self.engine.nearest_table(name);
+        Error::catalog(name, catalog, error, near.as_deref())
+    }
+
+    /// Begins to plan a view.
+    pub(crate) fn open(&mut self, view: &str) -> Result<()> {
+        if self.open.iter().any(|open| open == view) {
+            return Err(Error::new(crate::Code::Plan, format!("view `{view}` reads itself"))
+                .with_help("make it anew, over other tables"));
+        }
+        self.open.push(view.to_owned());
+        Ok(())
+    }
+
+    /// Ends planning a view.
+    pub(crate) fn close(&mut self, view: String, plan: LogicalPlan, sql: &str) {
+        self.open.retain(|open| *open != view);
+        self.views.insert(view, Arc::new(ViewTable::new(plan, Some(sql.to_owned()))));
+    }
+
+    /// A table of the engine, or one that a catalog has.
+    fn table(&self, name: &str) -> Option<TableRef> {
+        self.engine.table(name).or_else(|| self.asked.get(name).cloned())
+    }
+
+    fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.views.get(name).cloned().or_else(|| self.engine.provider(name))
+    }
+
+    /// The session's state in which all names of the query mean something.
+    pub(crate) fn state(&self) -> SessionState {
+        let mut state = self.engine.session_state();
+        let listed = self.listed.iter().flatten().map(|name| (name.clone(), TableType::Base));
+        let views = self.engine.asked_views().into_iter().map(|name| (name, TableType::View));
+        let mut names: BTreeMap<String, TableType> = listed.chain(views).collect();
+        if names.is_empty() && !self.is_asked() {
+            return state;
+        }
+        let shared = self.engine.shared();
+        let provider = |table: &TableRef| Arc::new(Provider::new(shared.clone(), table.clone())) as _;
+        let mut tables: BTreeMap<String, Arc<dyn TableProvider>> = self.views.clone();
+        tables.extend(self.asked.iter().map(|(name, table)| (name.clone(), provider(table))));
+        names.retain(|name, _| !name.contains('.'));
+        let catalogs = over(&state, |base| AskedSchema { base, tables, names, asks: None });
+        state.register_catalog_list(catalogs);
+        state
+    }
+
+    pub(crate) fn error(&self, error: &DataFusionError, sql: &str) -> Error {
+        let tables = || indago_dialect::Names::tables(self);
+        let columns = |table: &str| match self.table(table) {
+            Some(table) => table.spec().columns.iter().map(|column| column.name.to_string()).collect(),
+            None => Vec::new(),
+        };
+        let elsewhere = |table: &str| self.engine.systems_with(table);
+        Error::from_datafusion(error, sql, &Names { tables: &tables, columns: &columns, elsewhere: &elsewhere })
+    }
+}
+
+/// A name as it may be meant: quoted ones match in any case, as in SQLite.
+fn forms(name: &str) -> impl Iterator<Item = String> {
+    let lower = name.to_lowercase();
+    std::iter::once(name.to_owned()).chain((lower != name).then_some(lower))
+}
+
+impl HiddenColumns for Known {
+    fn hidden(&self, table: &str) -> Vec<String> {
+        let Some(table) = self.table(table) else { return Vec::new() };
+        let hidden = table.spec().columns.iter().filter(|column| column.hidden);
+        hidden.map(|column| column.name.to_string()).collect()
+    }
+}
+
+impl indago_dialect::Names for Known {
+    fn columns(&self, table: &str) -> Option<Vec<NamedColumn>> {
+        if let Some(table) = self.table(table) {
+            return Some(table.spec().columns.iter().map(named_column).collect());
+        }
+        // What the session knows and we do not: views, and tables that embedders registered there.
+        let column = |field: &FieldRef| {
+            let mut column = NamedColumn::new(field.name(), field.data_type().clone());
+            let collation = field.metadata().get(indago_dialect::COLLATION_METADATA);
+            column.collation = collation.and_then(|name| indago_dialect::Collation::named(name)).unwrap_or_default();
+            column
+        };
+        Some(self.provider(table)?.schema().fields().iter().map(column).collect())
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let mut names: BTreeSet<String> = self.engine.table_names().into_iter().collect();
+        names.extend(self.engine.asked_views());
+        names.extend(self.asked.keys().cloned());
+        names.extend(self.listed.iter().flatten().cloned());
+        names.into_iter().collect()
+    }
+}
+
+fn named_column(column: &ColumnSpec) -> NamedColumn {
+    NamedColumn {
+        name: column.name.to_string(),
+        data_type: Some(column.kind.data_type()),
+        collation: match column.collation {
+            Collation::Binary => indago_dialect::Collation::Binary,
+            Collation::NoCase => indago_dialect::Collation::Nocase,
+            Collation::Version => indago_dialect::Collation::Version,
+            Collation::VersionDpkg => indago_dialect::Collation::VersionDpkg,
+            Collation::VersionRhel => indago_dialect::Collation::VersionRhel,
+        },
+        hidden: column.hidden,
+        yields: column.added,
+    }
+}
+
+impl Engine {
+    /// A table of the engine, or one that a catalog has. It is the catalog's answer of this moment.
+    pub async fn find_table(&self, name: &str) -> Result<Option<TableRef>> {
+        let named = self.tables().into_iter().find(|table| table.spec().name.eq_ignore_ascii_case(name));
+        let shared = self.shared();
+        if named.is_some() || shared.catalogs.is_empty() {
+            return Ok(named);
+        }
+        let limit = shared.limits.timeout.unwrap_or(shared.limits.call_timeout);
+        let mut known = Known::of(self, shared.clock.now(), Waiting::default());
+        let named = Named { tables: [Name(vec![name.to_owned()])].into(), ..Named::default() };
+        match tokio::time::timeout(limit, known.learn(&named)).await {
+            Ok(learnt) => learnt.map(|_| known.asked.into_values().next()),
+            Err(_) => Err(Error::unanswered(limit, known.waiting.first())),
+        }
+    }
+
+    /// The names of the tables that catalogs have, and what could not be listed.
+    pub async fn found_names(&self) -> (Vec<FoundName>, Vec<Warning>) {
+        let shared = self.shared();
+        let limit = shared.limits.timeout.unwrap_or(shared.limits.call_timeout);
+        let asking = Asking::new(shared.gate.clone(), shared.clock.now());
+        let (mut found, mut warnings) = (BTreeSet::new(), Vec::new());
+        let lists = shared.catalogs.iter().map(async |catalog| {
+            let waiting = Waiting::default();
+            let listed = list(std::slice::from_ref(catalog), &asking, &waiting);
+            tokio::time::timeout(limit, listed).await.unwrap_or_else(|_| {
+                let error = TableError::TimedOut { what: "names of its tables".to_owned(), limit };
+                (BTreeSet::new(), unlisted(catalog.name(), &error).into_iter().collect())
+            })
+        });
+        for (names, missing) in futures::future::join_all(lists).await {
+            found.extend(names);
+            warnings.extend(missing);
+        }
+        found.retain(|found: &FoundName| self.table(&found.name).is_none());
+        (found.into_iter().collect(), warnings)
+    }
+}
+
+/// A session's catalogs with another default schema, and a schema for each other one that `schema` has tables of.
+pub(crate) fn over(
+    state: &SessionState,
+    schema: impl FnOnce(Arc<dyn SchemaProvider>) -> AskedSchema,
+) -> Arc<dyn CatalogProviderList> {
+    let defaults = &state.config_options().catalog;
+    let catalog = state.catalog_list().catalog(&defaults.default_catalog);
+    let base = catalog.as_ref().and_then(|catalog| catalog.schema(&defaults.default_schema));
+    let mut schema = schema(base.unwrap_or_else(|| Arc::new(MemorySchemaProvider::new())));
+    let mut others: BTreeMap<String, Arc<MemorySchemaProvider>> = BTreeMap::new();
+    schema.tables.retain(|name, table| {
+        let Some((other, name)) = name.split_once('.') else { return true };
+        let other = others.entry(other.to_owned()).or_default();
+        other.register_table(name.to_owned(), table.clone()).expect("the names of a schema are distinct");
+        false
+    });
+    let schemas = MemoryCatalogProvider::new();
+    let in_memory = "a catalog in memory takes any schema";
+    schemas.register_schema(&defaults.default_schema, Arc::new(schema)).expect(in_memory);
+    for (name, other) in others {
+        schemas.register_schema(&name, other).expect(in_memory);
+    }
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(defaults.default_catalog.clone(), Arc::new(schemas));
+    Arc::new(catalogs)
+}
+
+/// A schema with tables that catalogs have.
+pub(crate) struct AskedSchema {
+    pub(crate) base: Arc<dyn SchemaProvider>,
+    /// Tables that were found already.
+    pub(crate) tables: BTreeMap<String, Arc<dyn TableProvider>>,
+    /// Names that lists show.
+    pub(crate) names: BTreeMap<String, TableType>,
+    /// Asks the catalogs of this engine about all others.
+    pub(crate) asks: Option<Arc<Shared>>,
+}
+
+impl fmt::Debug for AskedSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AskedSchema").field("tables", &self.tables.keys()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for AskedSchema {
+    fn table_names(&self) -> Vec<String> {
+        let mut names: BTreeSet<String> = self.base.table_names().into_iter().collect();
+        names.extend(self.names.keys().chain(self.tables.keys()).cloned());
+        names.into_iter().collect()
+    }
+
+    async fn table(&self, name: &str) -> PlanResult<Option<Arc<dyn TableProvider>>> {
+        if let Some(known) = self.tables.get(name) {
+            return Ok(Some(known.clone()));
+        }
+        if let Some(own) = self.base.table(name).await? {
+            return Ok(Some(own));
+        }
+        let Some(shared) = &self.asks else { return Ok(None) };
+        let asking = Asking::new(shared.gate.clone(), shared.clock.now());
+        match ask(&shared.catalogs, name, &asking, &Waiting::default()).await {
+            Ok(table) => Ok(table.map(|table| Arc::new(Provider::new(shared.clone(), table)) as _)),
+            Err(Unasked { catalog, error }) => {
+                Err(DataFusionError::External(Box::new(Error::catalog(name, &catalog, &error, None))))
+            }
+        }
+    }
+
+    /// No table is made to list it.
+    async fn table_type(&self, name: &str) -> PlanResult<Option<TableType>> {
+        match self.tables.get(name) {
+            Some(known) => Ok(Some(known.table_type())),
+            None if self.base.table_exist(name) => self.base.table_type(name).await,
+            None => Ok(self.names.get(name).copied()),
+        }
+    }
+
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> PlanResult<Option<Arc<dyn TableProvider>>> {
+        self.base.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> PlanResult<Option<Arc<dyn TableProvider>>> {
+        self.base.deregister_table(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.tables.contains_key(name) || self.base.table_exist(name)
+    }
+}
