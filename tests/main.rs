@@ -18,6 +18,7 @@ mod layering;
 mod lookups;
 mod osquery_store;
 mod packs;
+mod past;
 mod registry;
 mod slt;
 mod sql;

@@ -33,6 +33,8 @@ pub enum Code {
     UnknownFunction,
     /// A table answers only when asked about something, and was not.
     KeyRequired,
+    /// A past moment was asked for, of a table that has none.
+    NoPast,
     /// The statement makes no sense otherwise.
     Plan,
     /// The statement is not supported.
@@ -51,13 +53,14 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Code; 13] = [
+    pub const ALL: [Code; 14] = [
         Code::Parse,
         Code::UnknownTable,
         Code::Catalog,
         Code::UnknownColumn,
         Code::UnknownFunction,
         Code::KeyRequired,
+        Code::NoPast,
         Code::Plan,
         Code::Unsupported,
         Code::Timeout,
@@ -76,6 +79,7 @@ impl Code {
             Code::UnknownColumn => "unknown_column",
             Code::UnknownFunction => "unknown_function",
             Code::KeyRequired => "key_required",
+            Code::NoPast => "no_past",
             Code::Plan => "plan",
             Code::Unsupported => "unsupported",
             Code::Timeout => "timeout",
@@ -100,6 +104,10 @@ impl Code {
             Code::KeyRequired => {
                 "The table answers only when asked about something: constrain one of its required columns with `=`, \
                  `IN` or `LIKE`, or join it to a table that has such values."
+            }
+            Code::NoPast => {
+                "The query asks for a past moment, and a table that it reads is known only as it is now: leave that table \
+                 out, or ask about the present."
             }
             Code::Plan => "The statement contradicts itself or the tables' types.",
             Code::Unsupported => "The engine does not do this; queries read, they do not write.",
@@ -193,6 +201,19 @@ impl Error {
     pub(crate) fn timeout(limit: Duration) -> Self {
         Error::new(Code::Timeout, format!("the query ran longer than its limit of {limit:?}"))
             .with_help("narrow it, or raise `--timeout` or `limits.timeout`")
+    }
+
+    /// Tables have no past, and a past moment is asked for.
+    pub(crate) fn no_past(tables: &[String]) -> Self {
+        let names = tables.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let (what, them) = if tables.len() == 1 { ("table", "it") } else { ("tables", "them") };
+        let message = format!("no past of {what} {names}: only the present of {them} can be read");
+        let mut error = Error::new(Code::NoPast, message)
+            .with_help(format!("leave {them} out, or ask without a past moment; stored rows are of one moment, too"));
+        if let [only] = tables {
+            error.0.table = Some((only.clone(), None));
+        }
+        error
     }
 
     /// A catalog did not answer within the time limit.

@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::memory::{Kept, QueryMemory};
 use crate::meta;
 use crate::names::{AskedView, Known, Waiting};
+use crate::past;
 use crate::planner::{self, Planner};
 use crate::planning::{self, Planning};
 use crate::provider::Provider;
@@ -239,7 +240,7 @@ impl Engine {
         // Of no named type: whoever calls this need not compile the planning anew.
         let started = Instant::now();
         let waiting = Waiting::default();
-        let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), waiting.clone()).boxed();
+        let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), waiting.clone(), options.as_of).boxed();
         let planned = self.0.planning.run(limit, interrupt.clone(), plan).await;
         let planned = planned.map_err(|error| match (error.code(), limit) {
             (Code::Timeout, Some(limit)) if waiting.first().is_some() => Error::unanswered(limit, waiting.first()),
@@ -260,7 +261,10 @@ impl Engine {
             // Scans that read together are one reader.
             let (together, asked) = scan.together();
             if together.is_none_or(|together| shared.insert(together)) {
-                state.scope.add_reader(&spec.reads, Reader { table: spec.name.to_string(), columns: asked.needs() });
+                state.scope.add_reader(
+                    &spec.reads,
+                    Reader { table: spec.name.to_string(), columns: asked.needs(), as_of: asked.as_of },
+                );
             }
         });
         let memory = QueryMemory::new(options.memory.unwrap_or(self.limits().memory));
@@ -477,7 +481,13 @@ impl Engine {
         Ok(done.map_err(|error| self.error(&error, sql))?.logical_plan().clone())
     }
 
-    async fn plan(self, sql: String, interrupt: Interrupt, waiting: Waiting) -> Result<Planned> {
+    async fn plan(
+        self,
+        sql: String,
+        interrupt: Interrupt,
+        waiting: Waiting,
+        as_of: Option<Timestamp>,
+    ) -> Result<Planned> {
         let sql = sql.as_str();
         let mut known = Known::of(&self, Timestamp(interrupt.moment()), waiting);
         let (logical, written) = self.logical_plan(sql, &mut known).await?;
@@ -493,6 +503,12 @@ impl Engine {
                 LogicalPlan::Explain(explain)
             }
             plan => plan,
+        };
+        let logical = match as_of {
+            Some(moment) => {
+                past::as_of(logical, moment, Timestamp(interrupt.moment())).map_err(|e| known.error(&e, sql))?
+            }
+            None => logical,
         };
         let mut state = self.0.context.state();
         interrupt.begin(&mut state);
@@ -544,6 +560,11 @@ impl Engine {
         let state = state.read();
         let defaults = &state.config_options().catalog;
         (defaults.default_catalog.clone(), defaults.default_schema.clone())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn register(&self, name: &str, table: Arc<dyn TableProvider>) {
+        self.0.context.register_table(bare(name), table).expect("it has a name of its own");
     }
 
     fn schema(&self) -> Option<Arc<dyn SchemaProvider>> {

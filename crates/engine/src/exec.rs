@@ -25,7 +25,7 @@ use indago_table::scan::BoxFuture;
 use indago_table::table::FindSlices;
 use indago_table::{
     Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, Scalar, ScanContext, Sink, Slice, Sys,
-    TableRef, TableSpec,
+    TableRef, TableSpec, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -52,6 +52,8 @@ pub(crate) struct Asked {
     pub(crate) conditions: Vec<Condition>,
     /// Rows that are enough.
     pub(crate) limit: Option<usize>,
+    /// The past moment whose rows are wanted.
+    pub(crate) as_of: Option<Timestamp>,
 }
 
 impl Asked {
@@ -91,9 +93,14 @@ impl Asked {
 
     /// The constraints as people read them.
     pub(crate) fn described(&self, spec: &TableSpec) -> String {
-        match &*self.alternatives {
+        let asked = match &*self.alternatives {
             [] => constraints::describe(spec, &self.constraints),
             several => several.iter().map(|one| constraints::describe(spec, one)).collect::<Vec<_>>().join(" OR "),
+        };
+        match self.as_of {
+            Some(moment) if asked.is_empty() => format!("as of {moment}"),
+            Some(moment) => format!("{asked} as of {moment}"),
+            None => asked,
         }
     }
 
@@ -264,6 +271,7 @@ impl ScanExec {
             given: Arc::default(),
             within: None,
             slice: None,
+            as_of: asked.as_of,
         };
         match &*asked.alternatives {
             [] => vec![context(asked.constraints.clone())],
@@ -316,6 +324,9 @@ impl DisplayAs for ScanExec {
             _ => ("ScanExec: ", ", "),
         };
         write!(f, "{open}table={}{between}columns=[{}]", spec.name, names.join(", "))?;
+        if let Some(moment) = self.asked.as_of {
+            write!(f, "{between}as_of={moment}")?;
+        }
         if !self.asked.constraints.is_empty() {
             write!(f, "{between}pushed=[{}]", constraints::describe(spec, &self.asked.constraints))?;
         }

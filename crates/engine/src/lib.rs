@@ -21,6 +21,7 @@ mod lookup_join;
 mod memory;
 mod meta;
 mod names;
+mod past;
 mod planner;
 mod planning;
 mod provider;

@@ -15,6 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use indago_table::Timestamp;
 
 use crate::condition;
 use crate::exec::{Asked, ScanExec};
@@ -166,6 +167,7 @@ struct Identity {
     /// Which table: two may have one name.
     table: usize,
     constraints: String,
+    as_of: Option<Timestamp>,
     /// Columns whose keys a join brings, and whether they are patterns.
     keys: Option<(Vec<usize>, Option<bool>)>,
     /// Rows that are enough, of those that meet these conditions.
@@ -182,6 +184,7 @@ impl Identity {
         Some(Identity {
             table: Arc::as_ptr(&scan.table).addr(),
             constraints: format!("{:?} {:?}", scan.asked.constraints, scan.asked.alternatives),
+            as_of: scan.asked.as_of,
             keys: scan.binding.as_ref().map(|binding| (binding.columns.clone(), binding.pattern)),
             limit: scan.asked.limit.map(|limit| (limit, condition::describe(&scan.asked.conditions))),
         })

@@ -8,7 +8,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use indago_table::{Constraints, TableRef};
+use indago_table::{Constraints, TableRef, Timestamp};
 
 use crate::condition::{self, Condition};
 use crate::constraints;
@@ -22,13 +22,15 @@ pub(crate) struct Provider {
     pub(crate) table: TableRef,
     pub(crate) leaf: Option<usize>,
     pub(crate) binding: Option<Binding>,
+    /// The past moment whose rows are wanted.
+    pub(crate) as_of: Option<Timestamp>,
     pub(crate) schema: SchemaRef,
 }
 
 impl Provider {
     pub(crate) fn new(engine: Arc<Shared>, table: TableRef) -> Self {
         let schema = table.spec().schema();
-        Provider { engine, table, leaf: None, binding: None, schema }
+        Provider { engine, table, leaf: None, binding: None, as_of: None, schema }
     }
 
     fn plan(
@@ -58,6 +60,7 @@ impl Provider {
             alternatives: alternatives.into(),
             conditions: unanswered.map(|filter| Condition::new(filter, spec, session)).collect::<Result<_>>()?,
             limit,
+            as_of: self.as_of,
         };
         Ok(Arc::new(ScanExec::new(self.engine.clone(), self.table.clone(), asked, self.binding.clone())?))
     }

@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
-use indago_table::{Coverage, TableRef, Warning};
+use indago_table::{Coverage, TableRef, Timestamp, Warning};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -36,6 +36,20 @@ pub struct QueryOptions {
     pub timeout: Option<Duration>,
     /// Instead of the engine's memory limit, in bytes.
     pub memory: Option<usize>,
+    /// Read tables as they were at this moment, not as they are now.
+    pub as_of: Option<Timestamp>,
+}
+
+impl QueryOptions {
+    /// Reads all tables as they were at a past moment, those of views and subqueries too.
+    ///
+    /// A query that names a table without a [`Past`](indago_table::Past) fails, and the error names all such tables. Tables
+    /// that do not depend on time are read as ever. Only tables move: the clock of the query (`now()`, `datetime('now')`)
+    /// stays at the present, so that `now() - start_time` is an age of today.
+    #[must_use]
+    pub fn as_of(self, moment: Timestamp) -> Self {
+        QueryOptions { as_of: Some(moment), ..self }
+    }
 }
 
 /// A planned query.

@@ -19,6 +19,7 @@ pub(crate) struct TableAttribute {
     pub(crate) rows: Option<LitInt>,
     pub(crate) needs: Vec<LitStr>,
     pub(crate) whole_source: bool,
+    pub(crate) timeless: bool,
     pub(crate) identity: Vec<Ident>,
     pub(crate) namespaces: Option<bool>,
 }
@@ -217,6 +218,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         rows: None,
         needs: Vec::new(),
         whole_source: false,
+        timeless: false,
         identity: Vec::new(),
         namespaces: None,
     };
@@ -228,6 +230,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 "name" => table.name = meta.value()?.parse()?,
                 "parts" => table.parts = true,
                 "whole_source" => table.whole_source = true,
+                "timeless" => table.timeless = true,
                 "reads" => table.reads = Some(meta.value()?.parse()?),
                 "rows" => table.rows = Some(meta.value()?.parse()?),
                 "platforms" => table.platforms = strings(&meta)?,
@@ -239,7 +242,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 _ => {
                     return Err(meta.error(
                         "unknown table attribute; there are: name, env, stream, parts, platforms, require_any, reads, \
-                         rows, needs, whole_source, identity, cost, batch, namespaces",
+                         rows, needs, whole_source, timeless, identity, cost, batch, namespaces",
                     ));
                 }
             }

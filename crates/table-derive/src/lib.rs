@@ -25,6 +25,7 @@ use crate::attributes::{ColumnAttribute, GroupAttribute, LoadingAttribute, Membe
 /// | `parts` | it implements `RowParts`, not `Rows` |
 /// | `rows = 100` | rows of a typical reading |
 /// | `whole_source` | a key saves nothing: the source is read whole anyway |
+/// | `timeless` | it does not depend on time: it can be read as of any moment |
 /// | `require_any(a, b)` | it answers only when one of these columns is asked for |
 /// | `reads = ".."` | tables that name the same source share its reading within a query |
 /// | `identity(a, b)` | the columns that together tell a row from all others, at all times |
@@ -339,6 +340,7 @@ fn spec(
     let rows = table.rows.as_ref().map_or_else(|| quote!(1000), |rows| quote!(#rows));
     let (platforms, needs) = (&table.platforms, &table.needs);
     let lookup = if table.whole_source { quote!(WholeSource) } else { quote!(PerKey) };
+    let past = if table.timeless { quote!(Timeless) } else { quote!(Nothing) };
     let Columns { mut definitions, all, all_sources, required_of_groups } = columns(members, sources);
 
     let has_groups = !required_of_groups.is_empty();
@@ -407,6 +409,7 @@ fn spec(
                 needs: &[#(#needs),*],
                 lookup: ::indago_table::derive::Lookup::#lookup,
                 identity: const { &[#(#identity),*] },
+                past: ::indago_table::derive::Past::#past,
             })
         });
     })

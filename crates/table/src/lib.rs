@@ -41,7 +41,7 @@ pub use scan::{
     ScanContext,
 };
 pub use several::Several;
-pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, SourceSpec, Spec, TableSpec};
+pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, Past, SourceSpec, Spec, TableSpec};
 pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
 pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
@@ -79,7 +79,7 @@ pub mod derive {
     pub use crate::row::{Load, LoadAsync, LoadGroup, LoadGroupAsync, Misfit, Row, load_group, load_group_async};
     pub use crate::scan::{BoxFuture, Column, Group, Scalar, Scan};
     pub use crate::spec::{
-        Collation, ColumnSpec, Example, Kind, Lookup, Piece, SourceSpec, TableParts, TableSpec, assert_distinct,
+        Collation, ColumnSpec, Example, Kind, Lookup, Past, Piece, SourceSpec, TableParts, TableSpec, assert_distinct,
         column, flattened, key_position, position, required, table,
     };
     pub use crate::table::{Blocking, Parted, Streaming, TableRef};

@@ -361,7 +361,8 @@ pub struct QueryScope {
     moment: Timestamp,
     diagnostics: Diagnostics,
     covered: Covered,
-    shared: Mutex<HashMap<String, Arc<SharedCell>>>,
+    /// By the moment that is read, and what.
+    shared: Mutex<HashMap<(Option<Timestamp>, String), Arc<SharedCell>>>,
     readers: Mutex<HashMap<String, Vec<Reader>>>,
     said: Mutex<HashSet<String>>,
     session: Option<Arc<dyn Any + Send + Sync>>,
@@ -381,6 +382,8 @@ pub struct Reader {
     pub table: String,
     /// The columns that it needs, wanted ones and those that rows are chosen by, ascending.
     pub columns: Vec<usize>,
+    /// The moment that is read, as in [`ScanContext::as_of`].
+    pub as_of: Option<Timestamp>,
 }
 
 impl fmt::Debug for QueryScope {
@@ -436,7 +439,7 @@ impl QueryScope {
         self.budget.lock().take();
     }
 
-    /// The moment that the query is about.
+    /// The moment at which the query began: its clock, also where it reads the past.
     pub fn moment(&self) -> Timestamp {
         self.moment
     }
@@ -511,9 +514,11 @@ impl QueryScope {
         self.readers.lock().entry(reading.to_owned()).or_default().push(reader);
     }
 
-    /// All that the query will read of `reading`: who keeps an answer for the others keeps what these need.
-    pub fn readers(&self, reading: &str) -> Vec<Reader> {
-        self.readers.lock().get(reading).cloned().unwrap_or_default()
+    /// All that the query will read of `reading` as of a moment.
+    fn readers(&self, reading: &str, as_of: Option<Timestamp>) -> Vec<Reader> {
+        let readers = self.readers.lock();
+        let readers = readers.get(reading).into_iter().flatten();
+        readers.filter(|reader| reader.as_of == as_of).cloned().collect()
     }
 }
 
@@ -544,6 +549,9 @@ pub struct ScanContext {
     pub within: Option<Arc<str>>,
     /// The slice that is read, once it is known.
     pub slice: Option<Arc<str>>,
+    /// The past moment whose rows are asked for; `None` for the present. Only a table with a [`Past`](crate::Past) is asked
+    /// for one. Nothing is shared between scans of different moments.
+    pub as_of: Option<Timestamp>,
 }
 
 impl ScanContext {
@@ -562,6 +570,7 @@ impl ScanContext {
             given: Arc::default(),
             within: None,
             slice: None,
+            as_of: None,
         }
     }
 
@@ -772,9 +781,14 @@ impl<T: Row> Scan<T> {
         self.context.meter.is_cancelled() || self.context.is_satisfied()
     }
 
-    /// The moment that the query is about.
+    /// The moment at which the query began.
     pub fn moment(&self) -> Timestamp {
         self.context.query.moment()
+    }
+
+    /// The past moment whose rows are asked for; `None` for the present.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.context.as_of
     }
 
     /// The scan's counters.
@@ -841,18 +855,25 @@ impl<T: Row> Scan<T> {
         self.context.query.keep(bytes)
     }
 
-    /// Whether the query reads the same source once more, so that keeping its answer pays.
-    pub fn is_shared(&self) -> bool {
-        self.context.query.readers(&T::SPEC.reads).len() > 1
+    /// All that the query will read of this source as of the same moment: who keeps an answer for the others keeps what these
+    /// need.
+    pub fn readers(&self) -> Vec<Reader> {
+        self.context.query.readers(&T::SPEC.reads, self.context.as_of)
     }
 
-    /// Reads something once for all scans of the query: the first one that asks runs `read`, the others get its answer.
+    /// Whether the query reads the same source once more, so that keeping its answer pays.
+    pub fn is_shared(&self) -> bool {
+        self.readers().len() > 1
+    }
+
+    /// Reads something once for all scans of the query that read the same moment: the first one that asks runs `read`, the others get its answer.
     pub async fn shared<V, F>(&self, key: &str, read: F) -> Result<Arc<V>>
     where
         V: Any + Send + Sync,
         F: Future<Output = Result<V>>,
     {
-        let cell = self.context.query.shared.lock().entry(key.to_owned()).or_default().clone();
+        let key = (self.context.as_of, key.to_owned());
+        let cell = self.context.query.shared.lock().entry(key).or_default().clone();
         let mut slot = cell.0.lock().await;
         let answer = match &*slot {
             Some(answer) => answer.clone(),
@@ -1018,6 +1039,25 @@ mod tests {
         let (attempts, pauses, error) = called(None);
         assert_eq!((attempts, pauses), (2, vec![1]));
         assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_shared_between_moments() {
+        let query = ScanContext::new([]).query;
+        let scan = |as_of| {
+            let context = ScanContext { query: query.clone(), as_of, ..ScanContext::new([]) };
+            query.add_reader("things", Reader { table: "things".to_owned(), columns: vec![0], as_of });
+            Scan::<Thing>::new(context, &Sys::live())
+        };
+        let (now, then, again) = (scan(None), scan(Some(Timestamp(1))), scan(Some(Timestamp(1))));
+        assert!(!now.is_shared() && then.is_shared() && again.is_shared());
+        let read = |scan: &Scan<Thing>, value: i64| {
+            let shared = scan.shared("key", async { Ok(value) }).now_or_never();
+            *shared.expect("nothing to wait for").expect("it is read")
+        };
+        assert_eq!((read(&now, 1), read(&then, 2), read(&again, 3), read(&now, 4)), (1, 2, 2, 1));
+        assert_eq!((now.as_of(), then.as_of()), (None, Some(Timestamp(1))));
+        assert_eq!(Timestamp(1_500_000).to_string(), "1970-01-01T00:00:01.500Z");
     }
 
     #[test]

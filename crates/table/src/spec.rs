@@ -47,6 +47,21 @@ pub struct TableSpec {
     /// Names of the columns that together tell a row from all others, at all times: `pid` and `start_time`, `uid`, `arn`.
     /// Empty where nothing does.
     pub identity: Cow<'static, [Text]>,
+    /// What it has of moments that are past.
+    pub past: Past,
+}
+
+/// What a table has of moments that are past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Past {
+    /// Nothing: it is read as it is now.
+    #[default]
+    Nothing,
+    /// Its rows as of any moment: it heeds [`ScanContext::as_of`](crate::ScanContext::as_of), and reports the moments that it
+    /// does not know.
+    Kept,
+    /// It does not depend on time: the engine's own tables, constants.
+    Timeless,
 }
 
 /// How costly looking up one key is, against reading the whole table.
@@ -320,7 +335,14 @@ impl TableSpec {
             needs: Cow::Borrowed(&[]),
             lookup: Lookup::default(),
             identity: Cow::Borrowed(&[]),
+            past: Past::Nothing,
         }
+    }
+
+    /// The same table, with what it has of moments that are past.
+    #[must_use]
+    pub fn with_past(self, past: Past) -> Self {
+        TableSpec { past, ..self }
     }
 
     /// The Arrow schema, hidden columns included, in column order.
@@ -424,6 +446,7 @@ pub struct TableParts {
     pub needs: &'static [&'static str],
     pub lookup: Lookup,
     pub identity: &'static [Text],
+    pub past: Past,
 }
 
 /// Makes a table of what the derive macro wrote.
@@ -443,6 +466,7 @@ pub fn table(parts: TableParts) -> TableSpec {
         needs: Cow::Borrowed(parts.needs),
         lookup: parts.lookup,
         identity: Cow::Borrowed(parts.identity),
+        past: parts.past,
     }
 }
 

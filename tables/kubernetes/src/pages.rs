@@ -402,7 +402,7 @@ mod tests {
             let tables = [Pod::table(&env), PodContainer::table(&env), Pod::table(&env)];
             let query = Arc::new(QueryScope::new(indago_table::Timestamp(0)));
             for table in &tables {
-                let reader = Reader { table: table.spec().name.to_string(), columns: vec![0, 1, 2] };
+                let reader = Reader { table: table.spec().name.to_string(), columns: vec![0, 1, 2], as_of: None };
                 query.add_reader(&table.spec().reads, reader);
             }
             let mut readers: Vec<_> = tables.iter().map(|table| Some(start(table, &query))).collect();

@@ -342,7 +342,7 @@ fn shared_key(list: &List) -> String {
 /// What of an object all readings of the query need together; of a table that is not known here, the whole object.
 fn shared_shape<T: Row>(scan: &Scan<T>) -> Shape {
     let mut together = Shape::default();
-    for reader in scan.context().query.readers(&T::SPEC.reads) {
+    for reader in scan.readers() {
         together.extend(&crate::shape_of(&reader).unwrap_or_else(Shape::whole));
     }
     together
@@ -759,7 +759,7 @@ mod tests {
         });
         let scan = testing::scan::<Thing>(&env, &[], None);
         for _ in 0..2 {
-            scan.context().query.add_reader("things", Reader { table: "things".to_owned(), columns: Vec::new() });
+            scan.context().query.add_reader("things", Reader { table: "things".to_owned(), columns: Vec::new(), as_of: None });
         }
         let (one, other) = futures::join!(testing::rows(&scan), testing::rows(&scan));
         assert_eq!((names(&one.0), names(&other.0)), (vec!["a", "b"], vec!["a", "b"]));
@@ -789,8 +789,8 @@ mod tests {
         let context =
             indago_table::ScanContext { query: query.clone(), ..indago_table::ScanContext::new(of_container.clone()) };
         let containers: Scan<PodContainer> = Scan::new(context, &env);
-        query.add_reader("pods", Reader { table: Pod::SPEC.name.to_string(), columns: of_pod });
-        query.add_reader("pods", Reader { table: PodContainer::SPEC.name.to_string(), columns: of_container });
+        query.add_reader("pods", Reader { table: Pod::SPEC.name.to_string(), columns: of_pod, as_of: None });
+        query.add_reader("pods", Reader { table: PodContainer::SPEC.name.to_string(), columns: of_container, as_of: None });
 
         assert_eq!(testing::rows(&pods).await.0.len(), 100);
         assert_eq!(testing::rows(&containers).await.0.len(), 100);

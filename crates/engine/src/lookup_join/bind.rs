@@ -78,7 +78,7 @@ pub(crate) fn our_scan(plan: &LogicalPlan) -> Option<(&TableScan, Provider)> {
     provider.downcast_ref::<Provider>().map(|provider| (scan, provider.clone()))
 }
 
-fn with_provider(scan: &TableScan, provider: Provider) -> LogicalPlan {
+pub(crate) fn with_provider(scan: &TableScan, provider: Provider) -> LogicalPlan {
     let source = Arc::new(DefaultTableSource::new(Arc::new(provider)));
     LogicalPlan::TableScan(TableScan { source, ..scan.clone() })
 }

@@ -53,10 +53,11 @@ impl KeyCaches {
         let (columns, conditions) = (&together.columns, condition::describe(&together.conditions));
         let keys = (&binding.columns, binding.pattern);
         let table = Arc::as_ptr(&scan.table).addr();
-        let identity = format!("{table} {keys:?} {columns:?} {:?} {conditions}", scan.asked.constraints);
+        let identity =
+            format!("{table} {:?} {keys:?} {columns:?} {:?} {conditions}", scan.asked.as_of, scan.asked.constraints);
         let mut caches = self.0.lock();
         let cache = caches.entry(identity).or_insert_with(|| {
-            let described = constraints::describe(spec, &scan.asked.constraints);
+            let described = scan.asked.described(spec);
             let names: Vec<&str> = binding.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
             let keyed = match binding.pattern {
                 None => format!("{} = keys of join", names.join(", ")),

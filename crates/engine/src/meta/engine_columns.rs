@@ -6,7 +6,7 @@ use super::Itself;
 
 /// All columns of all tables, hidden ones included.
 #[derive(Debug, Default, Table)]
-#[table(name = "engine_columns", env = Itself, rows = 2000, identity(table_name, name))]
+#[table(name = "engine_columns", env = Itself, timeless, rows = 2000, identity(table_name, name))]
 #[example(
     "Columns that need a permission.",
     "SELECT table_name, name, needs FROM engine_columns WHERE cardinality(needs) > 0"

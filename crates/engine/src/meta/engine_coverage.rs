@@ -7,7 +7,7 @@ use super::{Itself, last_query};
 /// How much of each slice of each table the last query of this session read: a cluster, an account and region, a repository, a host.
 /// Queries of the engine's own tables do not count as the last.
 #[derive(Debug, Default, Table)]
-#[table(name = "engine_coverage", env = Itself, rows = 10)]
+#[table(name = "engine_coverage", env = Itself, timeless, rows = 10)]
 #[example(
     "Slices that were not read to their end.",
     "SELECT table_name, slice, completeness, message FROM engine_coverage WHERE completeness <> 'complete'"

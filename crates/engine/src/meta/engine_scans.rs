@@ -6,7 +6,7 @@ use super::{Itself, last_query};
 
 /// What the scans of this session's last query read. Queries of the engine's own tables do not count as the last.
 #[derive(Debug, Default, Table)]
-#[table(name = "engine_scans", env = Itself, rows = 10)]
+#[table(name = "engine_scans", env = Itself, timeless, rows = 10)]
 #[example("What the last query cost.", "SELECT table_name, constraints, rows, calls, elapsed_ms FROM engine_scans")]
 pub(crate) struct EngineScan {
     /// The table that was read.

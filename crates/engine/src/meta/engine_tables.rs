@@ -6,7 +6,7 @@ use super::Itself;
 
 /// All tables that queries can read, these included.
 #[derive(Debug, Default, Table)]
-#[table(name = "engine_tables", env = Itself, rows = 100, identity(name))]
+#[table(name = "engine_tables", env = Itself, timeless, rows = 100, identity(name))]
 #[example(
     "Tables of each environment.",
     "SELECT environment, count(*) AS tables FROM engine_tables GROUP BY environment"

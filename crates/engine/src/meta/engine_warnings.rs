@@ -6,7 +6,7 @@ use super::{Itself, last_query};
 
 /// What the last query of this session could not read. Queries of the engine's own tables do not count as the last.
 #[derive(Debug, Default, Table)]
-#[table(name = "engine_warnings", env = Itself, rows = 10)]
+#[table(name = "engine_warnings", env = Itself, timeless, rows = 10)]
 #[example("What was missing, and what would help.", "SELECT table_name, origin, message, needs FROM engine_warnings")]
 pub(crate) struct EngineWarning {
     /// The table that was read.

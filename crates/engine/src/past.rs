@@ -1,0 +1,134 @@
+//! Reading tables as they were at a past moment.
+
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::LogicalPlan;
+use indago_table::{Past, Timestamp};
+
+use crate::diagnostic::{Code, Error};
+use crate::lookup_join::bind::{our_scan, with_provider};
+use crate::provider::Provider;
+
+/// The same plan over tables as they were at a moment, those of its views and subqueries too. A scan that has a moment of
+/// its own keeps it.
+pub(crate) fn as_of(plan: LogicalPlan, moment: Timestamp, now: Timestamp) -> Result<LogicalPlan> {
+    if moment > now {
+        let error = Error::new(Code::Plan, format!("{moment} has not come yet"));
+        return Err(own(error.with_help("ask as of a moment that is past")));
+    }
+    let mut without: Vec<String> = Vec::new();
+    let moved = plan.transform_down_with_subqueries(|node| {
+        let Some((scan, provider)) = our_scan(&node).filter(|(_, provider)| provider.as_of.is_none()) else {
+            return Ok(Transformed::no(node));
+        };
+        let spec = provider.table.spec();
+        match spec.past {
+            Past::Timeless => return Ok(Transformed::no(node)),
+            Past::Nothing if !without.iter().any(|name| *name == spec.name) => without.push(spec.name.to_string()),
+            Past::Nothing | Past::Kept => {}
+        }
+        Ok(Transformed::yes(with_provider(scan, Provider { as_of: Some(moment), ..provider })))
+    })?;
+    if without.is_empty() { Ok(moved.data) } else { Err(own(Error::no_past(&without))) }
+}
+
+fn own(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
+    use indago_table::{ColumnSpec, Kind, Reading, Scalar, ScanContext, Sink, Slice, Table, TableSpec};
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::query::QueryOptions;
+
+    /// Numbers up to the second that is read, up to 100 now: `n` is a key. It notes which moments it is asked for.
+    #[derive(Debug)]
+    struct Numbers(TableSpec, Mutex<Vec<i64>>);
+
+    const NOW: i64 = 100;
+
+    impl Numbers {
+        fn new(name: &'static str, is_keyed: bool) -> Arc<Self> {
+            let mut column = ColumnSpec::new("n", Kind::BigInt, "A number.");
+            column.index = true;
+            let mut spec = TableSpec::new(name, "test", "Numbers.", vec![column]).with_past(Past::Kept);
+            spec.require_any = if is_keyed { vec![0].into() } else { vec![].into() };
+            Arc::new(Numbers(spec, Mutex::default()))
+        }
+    }
+
+    impl Table for Numbers {
+        fn spec(&self) -> &TableSpec {
+            &self.0
+        }
+
+        fn slices(&self, context: &ScanContext) -> indago_table::Result<Vec<Slice>> {
+            let second = context.as_of.map_or(NOW, Timestamp::seconds);
+            self.1.lock().push(second);
+            let keys = context.constraints.keys(0).cloned();
+            let is_asked = move |n: &i64| keys.as_ref().is_none_or(|keys| keys.contains(&Scalar::Integer(*n)));
+            let numbers: Vec<i64> = (1..=second).filter(is_asked).collect();
+            let schema = Arc::new(self.0.schema().project(&context.columns).expect("its columns"));
+            let read = move |sink: &mut dyn Sink| {
+                let options = RecordBatchOptions::new().with_row_count(Some(numbers.len()));
+                let column: ArrayRef = Arc::new(Int64Array::from(numbers));
+                let columns = vec![column; schema.fields().len()];
+                sink.blocking_send(RecordBatch::try_new_with_options(schema, columns, &options).expect("it fits"));
+                Ok(())
+            };
+            Ok(vec![Slice::new("", Reading::Blocking(Box::new(read)))])
+        }
+    }
+
+    async fn answer(engine: &Engine, sql: &str, options: QueryOptions) -> Vec<i64> {
+        let query = engine.query_with(sql, options).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let values = |batch: &RecordBatch| -> Vec<i64> {
+            batch.columns().iter().flat_map(|column| column.as_primitive::<Int64Type>().values().to_vec()).collect()
+        };
+        batches.iter().flat_map(values).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn two_moments_of_one_table_in_one_query_share_nothing() {
+        let (numbers, keyed) = (Numbers::new("numbers", false), Numbers::new("keyed", true));
+        let engine = Engine::builder().table(numbers.clone()).table(keyed.clone()).build().await.expect("it builds");
+        for (name, table) in [("numbers_then", numbers.clone() as Arc<dyn Table>), ("keyed_then", keyed.clone())] {
+            let provider = Provider::new(engine.shared().clone(), table);
+            let then = Provider { as_of: Some(Timestamp::from_seconds(3)), ..provider };
+            engine.register(name, Arc::new(then));
+        }
+        let ask = async |sql, options| {
+            numbers.1.lock().clear();
+            keyed.1.lock().clear();
+            let answer = answer(&engine, sql, options).await;
+            let asked = |table: &Numbers| {
+                let mut asked = table.1.lock().clone();
+                asked.sort_unstable();
+                asked
+            };
+            (answer, asked(&numbers), asked(&keyed))
+        };
+        let both =
+            "SELECT (SELECT count(*) FROM numbers), (SELECT count(*) FROM numbers_then), (SELECT max(n) FROM numbers)";
+        assert_eq!(ask(both, QueryOptions::default()).await, (vec![100, 3, 100], vec![3, NOW], vec![]));
+        let joined = "SELECT count(*), sum(b.n) FROM numbers a LEFT JOIN numbers_then b ON b.n = a.n";
+        assert_eq!(ask(joined, QueryOptions::default()).await.0, [100, 6]);
+        let keys = "SELECT count(k.n), count(t.n) FROM (VALUES (2), (5), (7)) v(n) \
+                    LEFT JOIN keyed k ON k.n = v.n LEFT JOIN keyed_then t ON t.n = v.n";
+        assert_eq!(ask(keys, QueryOptions::default()).await, (vec![3, 1], vec![], vec![3, NOW]));
+        // What a query is as of moves the scans that have no moment of their own.
+        let then = QueryOptions::default().as_of(Timestamp::from_seconds(6));
+        assert_eq!(ask(both, then.clone()).await, (vec![6, 3, 6], vec![3, 6], vec![]));
+        assert_eq!(ask(keys, then).await, (vec![2, 1], vec![], vec![3, 6]));
+    }
+}
