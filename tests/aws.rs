@@ -728,6 +728,34 @@ fn a_bad_profile_costs_no_other() {
 }
 
 #[test]
+fn credentials_that_are_no_longer_taken_are_read_anew() {
+    let bed = Bed::start();
+    let (old, new) = (bed.moto.key("unknownkey").expect("a key"), bed.moto.key("default").expect("a key"));
+    let program = bed.folder.path().join("keys.json");
+    let write = |(id, secret): &(String, String)| {
+        let text = format!(
+            "[profile written]\nregion = us-east-1\nendpoint_url = <URL>\naws_access_key_id = {id}\n\
+             aws_secret_access_key = {secret}\n\
+             [profile printed]\nregion = us-east-1\nendpoint_url = <URL>\ncredential_process = cat {}\n",
+            program.display()
+        );
+        std::fs::write(bed.config(), profiles(&bed, &text)).expect("written");
+        let printed = format!(
+            r#"{{"Version": 1, "AccessKeyId": "{id}", "SecretAccessKey": "{secret}", "Expiration": "2999-01-01T00:00:00Z"}}"#
+        );
+        std::fs::write(&program, printed).expect("written");
+    };
+    write(&old);
+    runtime().block_on(async {
+        let engine = bed.engine(&["written", "printed"], &[]).await;
+        let (found, warnings) = partly(&engine, WHO).await;
+        assert_eq!((found.len(), warnings.len()), (0, 2), "{warnings:?}");
+        write(&new);
+        assert_eq!(rows(&engine, WHO).await, ["printed 123456789012", "written 123456789012"]);
+    });
+}
+
+#[test]
 fn profiles_are_read_as_the_aws_cli_reads_them() {
     let bed = Bed::start();
     let process = r#"echo '{"Version": 1, "AccessKeyId": "<ID>", "SecretAccessKey": "<SECRET>"}'"#;

@@ -20,7 +20,8 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
 use crate::call;
-use crate::profile::{Client, Found, Origin, Profile};
+use crate::partition::Partition;
+use crate::profile::{Client, Found, Loaded, Origin, Profile};
 
 /// The region that tables about global services (IAM, the account itself) give.
 pub(crate) const GLOBAL: &str = "global";
@@ -133,18 +134,22 @@ impl Aws {
     }
 }
 
-/// A further service is one line below and one crate in `Cargo.toml`.
+/// Services whose answers are typed: one line below and one crate in `Cargo.toml`. Those that speak JSON need neither,
+/// see [`api`](crate::api).
 macro_rules! clients {
     ($($service:ident: $sdk:ident;)*) => {
         $(impl Client for $sdk::Client {
             fn new(config: &SdkConfig) -> Self {
-                $sdk::Client::from_conf($sdk::config::Builder::from(config).interceptor(call::CountBytes).build())
+                let config = $sdk::config::Builder::from(config)
+                    .interceptor(call::CountBytes)
+                    .interceptor(call::BoundBytes::default());
+                $sdk::Client::from_conf(config.build())
             }
         })*
 
         impl Site {
             $(pub(crate) fn $service(&self) -> Arc<$sdk::Client> {
-                self.profile.client(&self.config)
+                self.loaded.client(&self.config)
             })*
         }
     };
@@ -153,7 +158,6 @@ macro_rules! clients {
 clients! {
     ec2: aws_sdk_ec2;
     iam: aws_sdk_iam;
-    organizations: aws_sdk_organizations;
     sts: aws_sdk_sts;
 }
 
@@ -293,9 +297,8 @@ impl Place {
             }
         };
         if self.needs_identity {
-            let identity = call::identity(scan, &site).await?;
-            site.account_id.clone_from(&identity.account_id);
-            if keys(scan, ACCOUNT_ID).is_some_and(|accounts| !accounts.contains(&identity.account_id)) {
+            (_, site) = call::identity(scan, &site).await?;
+            if keys(scan, ACCOUNT_ID).is_some_and(|accounts| !accounts.contains(&site.account_id)) {
                 self.notice_other_account(scan, &site).await?;
                 return Ok(Vec::new());
             }
@@ -325,7 +328,8 @@ impl Place {
         let is_chosen = |region: &str| patterns.iter().any(|like| matches(like, region));
         let (what, needs) = match call::enabled_regions(scan, site).await {
             Ok(regions) => {
-                let ours = regions.iter().filter(|region| partition(region) == site.partition() && is_chosen(region));
+                let ours =
+                    regions.iter().filter(|region| Partition::of(region).name == site.partition() && is_chosen(region));
                 return Ok(ours.map(|region| site.in_region(region)).collect());
             }
             Err(Error::Denied { what, needs: Some(needs) }) => (what, needs),
@@ -347,12 +351,15 @@ impl Place {
         if self.profile.region().await?.as_deref() == Some(region) {
             return Ok(named);
         }
-        let is_of =
-            |profile: &Arc<Profile>| profile.home_region().is_some_and(|home| partition(&home) == partition(region));
+        let is_of = |profile: &Arc<Profile>| {
+            profile.home_region().is_some_and(|home| Partition::of(&home) == Partition::of(region))
+        };
         match call::enabled_regions(scan, site).await {
             Ok(regions) if regions.iter().any(|enabled| enabled == region) => Ok(named),
             // Another profile is of that partition.
-            Ok(_) if partition(region) != site.partition() && scan.env().profiles.iter().any(is_of) => Ok(None),
+            Ok(_) if Partition::of(region).name != site.partition() && scan.env().profiles.iter().any(is_of) => {
+                Ok(None)
+            }
             Ok(_) => {
                 let hint = "`SELECT name, opt_in_status FROM aws_region` lists those that there are";
                 let message =
@@ -508,6 +515,7 @@ fn wants<T: Row>(scan: &Scan<T>, column: &str) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     profile: Arc<Profile>,
+    loaded: Arc<Loaded>,
     config: SdkConfig,
     region: String,
     account_id: String,
@@ -521,7 +529,8 @@ impl fmt::Display for Site {
 
 impl Site {
     async fn new(profile: &Arc<Profile>, region: Option<&str>) -> Result<Site> {
-        let config = profile.config().await?;
+        let loaded = profile.loaded().await?;
+        let config = loaded.config();
         let signed_for = match (region, config.region()) {
             (Some(region), _) => Region::new(region.to_owned()),
             (None, Some(home)) => home.clone(),
@@ -530,6 +539,7 @@ impl Site {
         Ok(Site {
             profile: profile.clone(),
             config: config.clone().into_builder().region(signed_for).build(),
+            loaded,
             region: region.unwrap_or(GLOBAL).to_owned(),
             account_id: String::new(),
         })
@@ -538,6 +548,21 @@ impl Site {
     fn in_region(&self, region: &str) -> Site {
         let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
         Site { config, region: region.to_owned(), ..self.clone() }
+    }
+
+    /// The site with its account known.
+    pub(crate) fn of_account(&self, account_id: &str) -> Site {
+        Site { account_id: account_id.to_owned(), ..self.clone() }
+    }
+
+    /// Has the profile's files read again by the next query.
+    pub(crate) fn forget(&self) {
+        self.profile.forget(&self.loaded);
+    }
+
+    /// What calls are made with.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// The `profile` column.
@@ -557,7 +582,7 @@ impl Site {
 
     /// The `partition` column.
     pub(crate) fn partition(&self) -> String {
-        partition(&self.home()).to_owned()
+        Partition::of(&self.home()).name.to_owned()
     }
 
     /// The region that calls are signed for.
@@ -569,21 +594,6 @@ impl Site {
     pub(crate) fn endpoint(&self, service: &str) -> String {
         format!("{self}/{service}")
     }
-}
-
-/// The partition (a set of regions with its own accounts) that a region belongs to.
-fn partition(region: &str) -> &'static str {
-    const BY_PREFIX: [(&str, &str); 7] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-isob-", "aws-iso-b"),
-        ("us-isof-", "aws-iso-f"),
-        ("us-iso-", "aws-iso"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("eusc-", "aws-eusc"),
-    ];
-    let found = BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix));
-    found.map_or("aws", |(_, partition)| partition)
 }
 
 #[cfg(test)]
@@ -633,20 +643,6 @@ mod tests {
             ("", "", true),
         ] {
             assert_eq!(matches(pattern, region), expected, "{pattern} {region}");
-        }
-    }
-
-    #[test]
-    fn partitions_follow_the_region() {
-        for (region, expected) in [
-            ("us-east-1", "aws"),
-            ("cn-north-1", "aws-cn"),
-            ("us-gov-west-1", "aws-us-gov"),
-            ("us-iso-east-1", "aws-iso"),
-            ("us-isob-east-1", "aws-iso-b"),
-            ("eusc-de-east-1", "aws-eusc"),
-        ] {
-            assert_eq!(partition(region), expected);
         }
     }
 

@@ -2,10 +2,12 @@
 
 use futures::stream::{self, Stream, StreamExt};
 use indago_table::prelude::*;
+use serde_json::json;
 
 use crate::account::{Aws, Place, Site};
+use crate::api::Service;
 use crate::call;
-use crate::document::{documents, json, name, names};
+use crate::resource::{Reader, Resource};
 
 /// The accounts that the configured profiles belong to.
 #[derive(Debug, Default, Table)]
@@ -17,42 +19,58 @@ pub struct Account {
     #[column(source = aliases, needs = "iam:ListAccountAliases")]
     account_aliases: Option<Vec<String>>,
     /// ARN of the account.
+    #[column(path = "arn")]
     arn: String,
     /// Id of the organization that the account is in; NULL, as the next ones, for an account in none.
-    #[column(source = organization, needs = "organizations:DescribeOrganization")]
+    #[column(path = "Organization.Id", source = organization, needs = "organizations:DescribeOrganization")]
     organization_id: Option<String>,
     /// ARN of the organization.
-    #[column(source = organization, needs = "organizations:DescribeOrganization")]
+    #[column(path = "Organization.Arn", source = organization, needs = "organizations:DescribeOrganization")]
     organization_arn: Option<String>,
     /// What the organization is for: `ALL` features, or `CONSOLIDATED_BILLING` alone.
-    #[column(source = organization, needs = "organizations:DescribeOrganization")]
+    #[column(path = "Organization.FeatureSet", source = organization, needs = "organizations:DescribeOrganization")]
     organization_feature_set: Option<String>,
     /// ARN of the account that manages the organization.
-    #[column(source = organization, needs = "organizations:DescribeOrganization")]
+    #[column(
+        path = "Organization.MasterAccountArn", source = organization,
+        needs = "organizations:DescribeOrganization"
+    )]
     organization_master_account_arn: Option<String>,
     /// Mail address of the account that manages the organization.
-    #[column(source = organization, needs = "organizations:DescribeOrganization")]
+    #[column(
+        path = "Organization.MasterAccountEmail", source = organization,
+        needs = "organizations:DescribeOrganization"
+    )]
     organization_master_account_email: Option<String>,
     /// Id of the account that manages the organization.
-    #[column(source = organization, needs = "organizations:DescribeOrganization")]
+    #[column(
+        path = "Organization.MasterAccountId", source = organization,
+        needs = "organizations:DescribeOrganization"
+    )]
     organization_master_account_id: Option<String>,
     /// The types of policies that the organization can have: `Type`, `Status`.
-    #[column(source = organization, needs = "organizations:DescribeOrganization")]
+    #[column(
+        path = "Organization.AvailablePolicyTypes", source = organization,
+        needs = "organizations:DescribeOrganization"
+    )]
     organization_available_policy_types: Option<Json>,
     /// The first alias, or the account's id where it has none.
     #[column(source = aliases, needs = "iam:ListAccountAliases")]
     title: Option<String>,
     /// ARN of the account as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Always `global`: an account has no region.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account, 12 digits.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile that the credentials come from.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -70,17 +88,8 @@ impl RowStream for Account {
 
 impl Account {
     async fn read(scan: &Scan<Self>, site: Site) -> Result<Self> {
-        let identity = call::identity(scan, &site).await?;
-        let arn = format!("arn:{}:::{}", site.partition(), identity.account_id);
-        Ok(Account {
-            akas: vec![arn.clone()],
-            arn,
-            partition: site.partition(),
-            region: site.region(),
-            account_id: identity.account_id.clone(),
-            profile: site.profile(),
-            ..Account::default()
-        })
+        let (_, site) = call::identity(scan, &site).await?;
+        Ok(Reader::listed(scan, &site).row(scan, &json!({})))
     }
 
     async fn aliases(&mut self, scan: &Scan<Self>) -> Result<()> {
@@ -101,20 +110,25 @@ impl Account {
 
     async fn organization(&mut self, scan: &Scan<Self>) -> Result<()> {
         let site = scan.env().site(&self.profile, &self.region).await?;
-        let request = site.organizations().describe_organization();
-        let answer = site.call(scan, "organizations:DescribeOrganization", || request.clone().send()).await;
-        let Some(organization) = answer.if_present()?.and_then(|answer| answer.organization) else { return Ok(()) };
-        self.organization_id = organization.id;
-        self.organization_arn = organization.arn;
-        self.organization_feature_set = name(organization.feature_set);
-        self.organization_master_account_arn = organization.master_account_arn;
-        self.organization_master_account_email = organization.master_account_email;
-        self.organization_master_account_id = organization.master_account_id;
-        self.organization_available_policy_types = json(&organization.available_policy_types);
+        let answer = site.ask(scan, &ORGANIZATIONS, "DescribeOrganization", json!({})).await.if_present()?;
+        if let Some(answer) = answer {
+            Reader::of_sources(&site, &["organization"]).fill(scan, self, &answer);
+        }
         Ok(())
     }
 }
 
-documents! { aws_sdk_organizations::types { PolicyTypeSummary: r#type, status; } }
+impl Resource for Account {
+    const ARN_FORM: &'static str = "arn:{partition}:::{account_id}";
+    const TITLE_FORM: &'static str = "{account_id}";
+    const KEPT: &'static [usize] = &[Self::ACCOUNT_ID.position()];
+}
 
-names! { aws_sdk_organizations::types { PolicyType PolicyTypeStatus } }
+static ORGANIZATIONS: Service = Service {
+    name: "organizations",
+    id: "Organizations",
+    target: "AWSOrganizationsV20161128",
+    json: "1.1",
+    is_global: true,
+    always_fips: &["aws-us-gov"],
+};

@@ -1,13 +1,12 @@
 //! `aws_iam_instance_profile`: one row per instance profile, from `iam:ListInstanceProfiles`.
 
 use aws_sdk_iam::types::InstanceProfile as Answer;
-use futures::StreamExt;
-use futures::stream::{Stream, TryStreamExt};
+use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
 use crate::call::page_size;
-use crate::document::{json, tags, time};
+use crate::resource::{Reader, Resource};
 use crate::source::iam;
 
 /// Instance profiles: what hands a role to EC2 instances.
@@ -26,42 +25,52 @@ use crate::source::iam;
 )]
 pub struct InstanceProfile {
     /// Name of the profile.
-    #[column(index)]
+    #[column(index, path = "InstanceProfileName")]
     instance_profile_name: String,
     /// ARN of the profile.
-    #[column(index)]
+    #[column(index, path = "Arn")]
     arn: String,
     /// Unique id of the profile.
+    #[column(path = "InstanceProfileId")]
     instance_profile_id: String,
     /// When it was made.
+    #[column(path = "CreateDate")]
     create_date: Timestamp,
     /// Path of its name; `/` where none was given.
+    #[column(path = "Path")]
     path: String,
     /// The roles that it hands out, whole; AWS allows one.
+    #[column(path = "Roles")]
     roles: Option<Json>,
     /// ARN of the role that it hands out; NULL where it has none.
+    #[column(path = "Roles.0.Arn")]
     role_arn: Option<String>,
     /// Name of the role that it hands out; NULL where it has none.
+    #[column(path = "Roles.0.RoleName")]
     role_name: Option<String>,
     /// Tags as AWS lists them.
-    #[column(source = tagging, needs = "iam:GetInstanceProfile")]
+    #[column(path = "Tags", source = tagging, needs = "iam:GetInstanceProfile")]
     tags_src: Option<Json>,
     /// The same as the name.
+    #[column(path = "title")]
     title: String,
     /// Tags by key.
-    #[column(source = tagging, needs = "iam:GetInstanceProfile")]
+    #[column(path = "tags", source = tagging, needs = "iam:GetInstanceProfile")]
     tags: Option<Map>,
     /// ARN of the profile as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -84,60 +93,36 @@ impl RowStream for InstanceProfile {
     }
 }
 
+impl Resource for InstanceProfile {
+    const TITLE_FORM: &'static str = "{InstanceProfileName}";
+    const KEPT: &'static [usize] = &[Self::INSTANCE_PROFILE_NAME.position(), Self::TAGS.position()];
+}
+
 impl InstanceProfile {
-    fn list(scan: &Scan<Self>, site: Site) -> futures::stream::BoxStream<'_, Result<Self>> {
-        let iam = site.iam();
-        let request = iam.list_instance_profiles().max_items(page_size(scan, 1..=1000));
+    fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
+        let request = site.iam().list_instance_profiles().max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let profiles =
-            site.pages(scan, "iam:ListInstanceProfiles", "", fetch, |page| (page.instance_profiles, page.marker));
-        profiles.map_ok(move |profile| InstanceProfile::new(&site, profile)).boxed()
+        site.rows(scan, "iam:ListInstanceProfiles", "", fetch, |page| (page.instance_profiles, page.marker))
     }
 
     async fn get(scan: &Scan<Self>, site: Site, name: String) -> Result<Self> {
-        let iam = site.iam();
-        let request = iam.get_instance_profile().instance_profile_name(name);
-        let answer = site.call(scan, "iam:GetInstanceProfile", || request.clone().send()).await?;
-        let Some(profile) = answer.instance_profile else { return Err(site.nothing("iam:GetInstanceProfile")) };
-        let mut row = InstanceProfile::new(&site, profile.clone());
-        row.set_tags(&profile);
-        Ok(row)
+        let profile = InstanceProfile::answer(scan, &site, &name).await?;
+        Ok(Reader::whole(scan, &site).row(scan, &profile))
     }
 
-    fn new(site: &Site, profile: Answer) -> Self {
-        let role = profile.roles.first();
-        InstanceProfile {
-            roles: json(&profile.roles),
-            role_arn: role.map(|role| role.arn.clone()),
-            role_name: role.map(|role| role.role_name.clone()),
-            title: profile.instance_profile_name.clone(),
-            akas: vec![profile.arn.clone()],
-            instance_profile_name: profile.instance_profile_name,
-            arn: profile.arn,
-            instance_profile_id: profile.instance_profile_id,
-            create_date: time(profile.create_date),
-            path: profile.path,
-            partition: site.partition(),
-            region: site.region(),
-            account_id: site.account_id(),
-            profile: site.profile(),
-            ..InstanceProfile::default()
-        }
+    async fn answer(scan: &Scan<Self>, site: &Site, name: &str) -> Result<Answer> {
+        let request = site.iam().get_instance_profile().instance_profile_name(name);
+        let answer = site.call(scan, "iam:GetInstanceProfile", || request.clone().send()).await?;
+        answer.instance_profile.ok_or_else(|| site.nothing("iam:GetInstanceProfile"))
     }
 
     /// Lists leave tags out.
     async fn tagging(&mut self, scan: &Scan<Self>) -> Result<()> {
-        if self.tags.is_some() {
-            return Ok(());
+        if self.tags.is_none() {
+            let site = scan.env().site(&self.profile, &self.region).await?;
+            let profile = InstanceProfile::answer(scan, &site, &self.instance_profile_name).await?;
+            Reader::of_sources(&site, &["tagging"]).fill(scan, self, &profile);
         }
-        let site = scan.env().site(&self.profile, &self.region).await?;
-        let row = InstanceProfile::get(scan, site, self.instance_profile_name.clone()).await?;
-        (self.tags, self.tags_src) = (row.tags, row.tags_src);
         Ok(())
-    }
-
-    fn set_tags(&mut self, profile: &Answer) {
-        self.tags = Some(tags(profile.tags.as_deref()));
-        self.tags_src = json(&profile.tags.clone().unwrap_or_default());
     }
 }

@@ -1,12 +1,12 @@
 //! `aws_iam_policy`: one row per managed policy, from `iam:ListPolicies`.
 
-use aws_sdk_iam::types::{Policy as Answer, PolicyScopeType};
-use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use aws_sdk_iam::types::PolicyScopeType;
+use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
 use crate::call::page_size;
-use crate::document::{json, tags, time};
+use crate::resource::{Derived, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
@@ -24,34 +24,43 @@ use crate::source::{iam, policy};
 )]
 pub struct Policy {
     /// Name of the policy.
+    #[column(path = "PolicyName")]
     name: String,
     /// Unique id of the policy.
+    #[column(path = "PolicyId")]
     policy_id: String,
     /// Path of its name; `/` where none was given.
+    #[column(path = "Path")]
     path: String,
     /// What whoever made it wrote about it; NULL without.
-    #[column(source = describe, needs = "iam:GetPolicy")]
+    #[column(path = "Description", source = describe, needs = "iam:GetPolicy")]
     description: Option<String>,
     /// ARN of the policy.
-    #[column(index)]
+    #[column(index, path = "Arn")]
     arn: String,
     /// Whether AWS wrote it, so that it is the same in every account.
-    #[column(slice)]
+    #[column(slice, path = "isAwsManaged")]
     is_aws_managed: bool,
     /// Whether it can be attached to users, groups and roles.
+    #[column(path = "IsAttachable")]
     is_attachable: bool,
     /// When it was made.
+    #[column(path = "CreateDate")]
     create_date: Option<Timestamp>,
     /// When its default version was last changed.
+    #[column(path = "UpdateDate")]
     update_date: Option<Timestamp>,
     /// How many users, groups and roles it is attached to.
+    #[column(path = "AttachmentCount")]
     attachment_count: Option<i64>,
     /// Whether it is attached to any user, group or role.
-    #[column(slice)]
+    #[column(slice, path = "isAttached")]
     is_attached: bool,
     /// Version that counts, such as `v1`.
+    #[column(path = "DefaultVersionId")]
     default_version_id: Option<String>,
     /// How many users and roles it bounds.
+    #[column(path = "PermissionsBoundaryUsageCount")]
     permissions_boundary_usage_count: Option<i64>,
     /// The document of the default version.
     #[column(source = document, needs = "iam:GetPolicyVersion")]
@@ -60,24 +69,28 @@ pub struct Policy {
     #[column(source = document, needs = "iam:GetPolicyVersion")]
     policy_std: Option<Json>,
     /// Tags as AWS lists them; AWS's own policies have none.
-    #[column(source = tagging, needs = "iam:GetPolicy")]
+    #[column(path = "Tags", source = tagging, needs = "iam:GetPolicy")]
     tags_src: Option<Json>,
     /// Tags by key; AWS's own policies have none.
-    #[column(source = tagging, needs = "iam:GetPolicy")]
+    #[column(path = "tags", source = tagging, needs = "iam:GetPolicy")]
     tags: Option<Map>,
     /// The same as the name.
+    #[column(path = "title")]
     title: String,
     /// ARN of the policy as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account that was asked; AWS's own policies are in all of them.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -99,6 +112,24 @@ impl RowStream for Policy {
     }
 }
 
+impl Resource for Policy {
+    const TITLE_FORM: &'static str = "{PolicyName}";
+    const DERIVED: &'static [Derived] = &[
+        Derived {
+            name: "isAwsManaged",
+            from: &["Arn"],
+            make: |document| document["Arn"].as_str().is_some_and(iam::is_aws_managed).into(),
+        },
+        iam::IS_ATTACHED,
+    ];
+    const KEPT: &'static [usize] = &[
+        Self::ARN.position(),
+        Self::IS_AWS_MANAGED.position(),
+        Self::DEFAULT_VERSION_ID.position(),
+        Self::TAGS.position(),
+    ];
+}
+
 impl Policy {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let scope = match scan.key(Self::IS_AWS_MANAGED) {
@@ -111,46 +142,12 @@ impl Policy {
         let request = site.iam().list_policies().scope(scope).only_attached(is_attached);
         let request = request.max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let policies = site
-            .pages(scan, "iam:ListPolicies", &asked, fetch, |page| (page.policies.unwrap_or_default(), page.marker));
-        policies.map_ok(move |policy| Policy::new(&site, policy)).boxed()
+        site.rows(scan, "iam:ListPolicies", &asked, fetch, |page| (page.policies.unwrap_or_default(), page.marker))
     }
 
     async fn get(scan: &Scan<Self>, site: Site, arn: String) -> Result<Self> {
-        let request = site.iam().get_policy().policy_arn(arn);
-        let answer = site.call(scan, "iam:GetPolicy", || request.clone().send()).await?;
-        let Some(policy) = answer.policy else { return Err(site.nothing("iam:GetPolicy")) };
-        let mut row = Policy::new(&site, policy.clone());
-        row.description = policy.description;
-        row.tags = Some(tags(policy.tags.as_deref()));
-        row.tags_src = json(&policy.tags.unwrap_or_default());
-        Ok(row)
-    }
-
-    fn new(site: &Site, policy: Answer) -> Self {
-        let arn = policy.arn.unwrap_or_default();
-        let name = policy.policy_name.unwrap_or_default();
-        Policy {
-            title: name.clone(),
-            name,
-            policy_id: policy.policy_id.unwrap_or_default(),
-            path: policy.path.unwrap_or_default(),
-            is_aws_managed: iam::is_aws_managed(&arn),
-            akas: vec![arn.clone()],
-            arn,
-            is_attachable: policy.is_attachable,
-            create_date: policy.create_date.map(time),
-            update_date: policy.update_date.map(time),
-            attachment_count: policy.attachment_count.map(i64::from),
-            is_attached: policy.attachment_count.is_some_and(|count| count > 0),
-            default_version_id: policy.default_version_id,
-            permissions_boundary_usage_count: policy.permissions_boundary_usage_count.map(i64::from),
-            partition: site.partition(),
-            region: site.region(),
-            account_id: site.account_id(),
-            profile: site.profile(),
-            ..Policy::default()
-        }
+        let policy = iam::policy(scan, &site, &arn).await?;
+        Ok(Reader::whole(scan, &site).row(scan, &policy))
     }
 
     async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
@@ -160,9 +157,9 @@ impl Policy {
     /// Lists leave description and tags out.
     async fn describe(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.tags.is_none() {
-            let row = Policy::get(scan, self.site(scan).await?, self.arn.clone()).await?;
-            self.description = row.description;
-            (self.tags, self.tags_src) = (row.tags, row.tags_src);
+            let site = self.site(scan).await?;
+            let policy = iam::policy(scan, &site, &self.arn).await?;
+            Reader::of_sources(&site, &["describe", "tagging"]).fill(scan, self, &policy);
         }
         Ok(())
     }
@@ -170,7 +167,7 @@ impl Policy {
     async fn tagging(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.is_aws_managed && self.tags.is_none() {
             self.tags = Some(Map::default());
-            self.tags_src = json(&Vec::<String>::new());
+            self.tags_src = Some(Json("[]".to_owned()));
         }
         self.describe(scan).await
     }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aws_sdk_iam::types::{AttachedPolicy, Policy, PolicyGroup, PolicyRole, PolicyUsageType, PolicyUser};
-use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use aws_sdk_iam::types::{AttachedPolicy, PolicyGroup, PolicyRole, PolicyUsageType, PolicyUser};
+use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
 use crate::call::{all, page_size};
 use crate::document::json;
+use crate::resource::{Derived, Reader, Resource};
 use crate::source::authorization::{self, Authorization, Part};
 use crate::source::iam;
 
@@ -30,10 +31,10 @@ use crate::source::iam;
 #[example("Attached policies.", "SELECT policy_arn, policy_roles FROM aws_iam_policy_attachment WHERE is_attached")]
 pub struct PolicyAttachment {
     /// ARN of the policy.
-    #[column(index)]
+    #[column(index, path = "Arn")]
     policy_arn: String,
     /// Whether it is attached to any user, group or role.
-    #[column(slice)]
+    #[column(slice, path = "isAttached")]
     is_attached: bool,
     /// Groups that it is attached to: `GroupId`, `GroupName`.
     #[column(source = entities, needs = "iam:ListEntitiesForPolicy")]
@@ -45,14 +46,16 @@ pub struct PolicyAttachment {
     #[column(source = entities, needs = "iam:ListEntitiesForPolicy")]
     policy_users: Option<Json>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -83,34 +86,24 @@ struct Entities {
     users: Vec<PolicyUser>,
 }
 
+impl Resource for PolicyAttachment {
+    const TITLE_FORM: &'static str = "{PolicyName}";
+    const DERIVED: &'static [Derived] = &[iam::IS_ATTACHED];
+    const KEPT: &'static [usize] = &[Self::POLICY_ARN.position(), Self::IS_ATTACHED.position()];
+}
+
 impl PolicyAttachment {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let is_attached = scan.key(Self::IS_ATTACHED) == Some(true);
         let request = site.iam().list_policies().only_attached(is_attached).max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let policies = site.pages(scan, "iam:ListPolicies", &format!("attached: {is_attached}"), fetch, |page| {
-            (page.policies.unwrap_or_default(), page.marker)
-        });
-        policies.map_ok(move |policy| PolicyAttachment::new(&site, policy)).boxed()
+        let asked = format!("attached: {is_attached}");
+        site.rows(scan, "iam:ListPolicies", &asked, fetch, |page| (page.policies.unwrap_or_default(), page.marker))
     }
 
     async fn get(scan: &Scan<Self>, site: Site, arn: String) -> Result<Self> {
-        let request = site.iam().get_policy().policy_arn(arn);
-        let answer = site.call(scan, "iam:GetPolicy", || request.clone().send()).await?;
-        let policy = answer.policy.ok_or_else(|| site.nothing("iam:GetPolicy"))?;
-        Ok(PolicyAttachment::new(&site, policy))
-    }
-
-    fn new(site: &Site, policy: Policy) -> Self {
-        PolicyAttachment {
-            policy_arn: policy.arn.unwrap_or_default(),
-            is_attached: policy.attachment_count.is_some_and(|count| count > 0),
-            partition: site.partition(),
-            region: site.region(),
-            account_id: site.account_id(),
-            profile: site.profile(),
-            ..PolicyAttachment::default()
-        }
+        let policy = iam::policy(scan, &site, &arn).await?;
+        Ok(Reader::whole(scan, &site).row(scan, &policy))
     }
 
     async fn entities(&mut self, scan: &Scan<Self>) -> Result<()> {

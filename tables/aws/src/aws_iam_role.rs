@@ -1,12 +1,12 @@
 //! `aws_iam_role`: one row per IAM role, from `iam:ListRoles`.
 
-use aws_sdk_iam::types::{Role as Answer, RoleDetail, RoleLastUsed};
-use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use aws_sdk_iam::types::{Role as Answer, RoleDetail};
+use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site, is_whole};
 use crate::call::{all, page_size};
-use crate::document::{json, tags, time};
+use crate::resource::{Derived, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
@@ -24,40 +24,46 @@ use crate::source::{iam, policy};
 #[example("What may one role do?", "SELECT attached_policy_arns, inline_policies FROM aws_iam_role WHERE name = 'web'")]
 pub struct Role {
     /// Name of the role.
-    #[column(index)]
+    #[column(index, path = "RoleName")]
     name: String,
     /// ARN of the role.
-    #[column(index)]
+    #[column(index, path = "Arn")]
     arn: String,
     /// Unique id of the role; sessions carry it.
+    #[column(path = "RoleId")]
     role_id: String,
     /// Who may assume the role, as the text that AWS keeps.
+    #[column(path = "trust")]
     assume_role_policy_document: Option<String>,
     /// When it was made.
+    #[column(path = "CreateDate")]
     create_date: Timestamp,
     /// What whoever made it wrote about it; NULL without.
+    #[column(path = "Description")]
     description: Option<String>,
     /// ARNs of the instance profiles that hand out the role.
     #[column(source = profiles, needs = "iam:ListInstanceProfilesForRole")]
     instance_profile_arns: Option<Vec<String>>,
     /// How long a session may last, in seconds.
+    #[column(path = "MaxSessionDuration")]
     max_session_duration: Option<i64>,
     /// Path of its name; `/` where none was given.
+    #[column(path = "Path")]
     path: String,
     /// ARN of the policy that bounds its permissions; NULL without a boundary.
-    #[column(source = details, needs = "iam:GetRole")]
+    #[column(path = "PermissionsBoundary.PermissionsBoundaryArn", source = details, needs = "iam:GetRole")]
     permissions_boundary_arn: Option<String>,
     /// Type of the boundary: `Policy`; NULL without one.
-    #[column(source = details, needs = "iam:GetRole")]
+    #[column(path = "PermissionsBoundary.PermissionsBoundaryType", source = details, needs = "iam:GetRole")]
     permissions_boundary_type: Option<String>,
     /// When it was last used, within the last 400 days; NULL where it was not.
-    #[column(volatile, source = details, needs = "iam:GetRole")]
+    #[column(volatile, path = "RoleLastUsed.LastUsedDate", source = details, needs = "iam:GetRole")]
     role_last_used_date: Option<Timestamp>,
     /// The region in which it was last used.
-    #[column(volatile, source = details, needs = "iam:GetRole")]
+    #[column(volatile, path = "RoleLastUsed.Region", source = details, needs = "iam:GetRole")]
     role_last_used_region: Option<String>,
     /// Tags as AWS lists them.
-    #[column(source = details, needs = "iam:GetRole")]
+    #[column(path = "Tags", source = details, needs = "iam:GetRole")]
     tags_src: Option<Json>,
     /// The policies written into the role, each with its name and document.
     #[column(source = inline, needs("iam:ListRolePolicies", "iam:GetRolePolicy"))]
@@ -75,21 +81,25 @@ pub struct Role {
     #[column(source = trust)]
     assume_role_policy_std: Option<Json>,
     /// The same as the name.
+    #[column(path = "title")]
     title: String,
     /// Tags by key.
-    #[column(source = details, needs = "iam:GetRole")]
+    #[column(path = "tags", source = details, needs = "iam:GetRole")]
     tags: Option<Map>,
     /// ARN of the role as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -111,50 +121,33 @@ impl RowStream for Role {
     }
 }
 
+impl Resource for Role {
+    const TITLE_FORM: &'static str = "{RoleName}";
+    const DERIVED: &'static [Derived] = &[Derived {
+        name: "trust",
+        from: &["AssumeRolePolicyDocument"],
+        make: |document| policy::decoded(&document["AssumeRolePolicyDocument"]),
+    }];
+    const KEPT: &'static [usize] =
+        &[Self::NAME.position(), Self::TAGS.position(), Self::ASSUME_ROLE_POLICY_DOCUMENT.position()];
+}
+
 impl Role {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let request = site.iam().list_roles().max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let roles = site.pages(scan, "iam:ListRoles", "", fetch, |page| (page.roles, page.marker));
-        roles.map_ok(move |role| Role::new(&site, role)).boxed()
+        site.rows(scan, "iam:ListRoles", "", fetch, |page| (page.roles, page.marker))
     }
 
     async fn get(scan: &Scan<Self>, site: Site, name: String) -> Result<Self> {
+        let role = Role::answer(scan, &site, &name).await?;
+        Ok(Reader::whole(scan, &site).row(scan, &role))
+    }
+
+    async fn answer(scan: &Scan<Self>, site: &Site, name: &str) -> Result<Answer> {
         let request = site.iam().get_role().role_name(name);
         let answer = site.call(scan, "iam:GetRole", || request.clone().send()).await?;
-        let Some(role) = answer.role else { return Err(site.nothing("iam:GetRole")) };
-        let mut row = Role::new(&site, role.clone());
-        (row.permissions_boundary_arn, row.permissions_boundary_type) =
-            iam::boundary(role.permissions_boundary.as_ref());
-        row.set_last_used(role.role_last_used.as_ref());
-        row.tags = Some(tags(role.tags.as_deref()));
-        row.tags_src = json(&role.tags.unwrap_or_default());
-        Ok(row)
-    }
-
-    fn new(site: &Site, role: Answer) -> Self {
-        Role {
-            title: role.role_name.clone(),
-            akas: vec![role.arn.clone()],
-            name: role.role_name,
-            arn: role.arn,
-            role_id: role.role_id,
-            assume_role_policy_document: role.assume_role_policy_document.as_deref().map(policy::decode),
-            create_date: time(role.create_date),
-            description: role.description,
-            max_session_duration: role.max_session_duration.map(i64::from),
-            path: role.path,
-            partition: site.partition(),
-            region: site.region(),
-            account_id: site.account_id(),
-            profile: site.profile(),
-            ..Role::default()
-        }
-    }
-
-    fn set_last_used(&mut self, used: Option<&RoleLastUsed>) {
-        self.role_last_used_date = used.and_then(|used| used.last_used_date).map(time);
-        self.role_last_used_region = used.and_then(|used| used.region.clone());
+        answer.role.ok_or_else(|| site.nothing("iam:GetRole"))
     }
 
     async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
@@ -182,20 +175,12 @@ impl Role {
         if self.tags.is_some() {
             return Ok(());
         }
-        if let Some(role) = self.listed(scan, RoleDetail::clone).await? {
-            let boundary = iam::boundary(role.permissions_boundary.as_ref());
-            (self.permissions_boundary_arn, self.permissions_boundary_type) = boundary;
-            self.set_last_used(role.role_last_used.as_ref());
-            self.tags = Some(tags(role.tags.as_deref()));
-            self.tags_src = json(&role.tags.unwrap_or_default());
-            return Ok(());
+        let site = self.site(scan).await?;
+        let reader = Reader::of_sources(&site, &["details"]);
+        match self.listed(scan, RoleDetail::clone).await? {
+            Some(role) => reader.fill(scan, self, &role),
+            None => reader.fill(scan, self, &Role::answer(scan, &site, &self.name).await?),
         }
-        let row = Role::get(scan, self.site(scan).await?, self.name.clone()).await?;
-        self.permissions_boundary_arn = row.permissions_boundary_arn;
-        self.permissions_boundary_type = row.permissions_boundary_type;
-        self.role_last_used_date = row.role_last_used_date;
-        self.role_last_used_region = row.role_last_used_region;
-        (self.tags, self.tags_src) = (row.tags, row.tags_src);
         Ok(())
     }
 

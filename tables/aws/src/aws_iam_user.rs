@@ -1,12 +1,13 @@
 //! `aws_iam_user`: one row per IAM user, from `iam:ListUsers`.
 
 use aws_sdk_iam::types::{User as Answer, UserDetail};
-use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site, is_whole};
 use crate::call::{all, page_size};
-use crate::document::{json, tags, time};
+use crate::document::json;
+use crate::resource::{Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
@@ -26,25 +27,28 @@ use crate::source::{iam, policy};
 )]
 pub struct User {
     /// Name of the user.
-    #[column(index)]
+    #[column(index, path = "UserName")]
     name: String,
     /// Unique id of the user.
+    #[column(path = "UserId")]
     user_id: String,
     /// Path of its name; `/` where none was given.
+    #[column(path = "Path")]
     path: String,
     /// ARN of the user.
-    #[column(index)]
+    #[column(index, path = "Arn")]
     arn: String,
     /// When it was made.
+    #[column(path = "CreateDate")]
     create_date: Timestamp,
     /// When its password was last used to sign in; NULL where it never was, or there is none.
-    #[column(volatile)]
+    #[column(volatile, path = "PasswordLastUsed")]
     password_last_used: Option<Timestamp>,
     /// ARN of the policy that bounds its permissions; NULL without a boundary.
-    #[column(source = details, needs = "iam:GetUser")]
+    #[column(path = "PermissionsBoundary.PermissionsBoundaryArn", source = details, needs = "iam:GetUser")]
     permissions_boundary_arn: Option<String>,
     /// Type of the boundary: `Policy`; NULL without one.
-    #[column(source = details, needs = "iam:GetUser")]
+    #[column(path = "PermissionsBoundary.PermissionsBoundaryType", source = details, needs = "iam:GetUser")]
     permissions_boundary_type: Option<String>,
     /// Whether it has a device for a second factor.
     #[column(source = mfa, needs = "iam:ListMFADevices")]
@@ -68,24 +72,28 @@ pub struct User {
     #[column(source = attached, needs = "iam:ListAttachedUserPolicies")]
     attached_policy_arns: Option<Vec<String>>,
     /// Tags as AWS lists them.
-    #[column(source = details, needs = "iam:GetUser")]
+    #[column(path = "Tags", source = details, needs = "iam:GetUser")]
     tags_src: Option<Json>,
     /// Tags by key.
-    #[column(source = details, needs = "iam:GetUser")]
+    #[column(path = "tags", source = details, needs = "iam:GetUser")]
     tags: Option<Map>,
     /// The same as the name.
+    #[column(path = "title")]
     title: String,
     /// ARN of the user as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Always `global`: IAM has no regions.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -107,42 +115,27 @@ impl RowStream for User {
     }
 }
 
+impl Resource for User {
+    const TITLE_FORM: &'static str = "{UserName}";
+    const KEPT: &'static [usize] = &[Self::NAME.position(), Self::TAGS.position()];
+}
+
 impl User {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let request = site.iam().list_users().max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let users = site.pages(scan, "iam:ListUsers", "", fetch, |page| (page.users, page.marker));
-        users.map_ok(move |user| User::new(&site, user)).boxed()
+        site.rows(scan, "iam:ListUsers", "", fetch, |page| (page.users, page.marker))
     }
 
     async fn get(scan: &Scan<Self>, site: Site, name: String) -> Result<Self> {
-        let request = site.iam().get_user().user_name(name);
-        let answer = site.call(scan, "iam:GetUser", || request.clone().send()).await?;
-        let Some(user) = answer.user else { return Err(site.nothing("iam:GetUser")) };
-        let mut row = User::new(&site, user.clone());
-        (row.permissions_boundary_arn, row.permissions_boundary_type) =
-            iam::boundary(user.permissions_boundary.as_ref());
-        row.tags = Some(tags(user.tags.as_deref()));
-        row.tags_src = json(&user.tags.unwrap_or_default());
-        Ok(row)
+        let user = User::answer(scan, &site, &name).await?;
+        Ok(Reader::whole(scan, &site).row(scan, &user))
     }
 
-    fn new(site: &Site, user: Answer) -> Self {
-        User {
-            title: user.user_name.clone(),
-            akas: vec![user.arn.clone()],
-            name: user.user_name,
-            user_id: user.user_id,
-            path: user.path,
-            arn: user.arn,
-            create_date: time(user.create_date),
-            password_last_used: user.password_last_used.map(time),
-            partition: site.partition(),
-            region: site.region(),
-            account_id: site.account_id(),
-            profile: site.profile(),
-            ..User::default()
-        }
+    async fn answer(scan: &Scan<Self>, site: &Site, name: &str) -> Result<Answer> {
+        let request = site.iam().get_user().user_name(name);
+        let answer = site.call(scan, "iam:GetUser", || request.clone().send()).await?;
+        answer.user.ok_or_else(|| site.nothing("iam:GetUser"))
     }
 
     async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
@@ -167,17 +160,12 @@ impl User {
         if self.tags.is_some() {
             return Ok(());
         }
-        if let Some(user) = self.listed(scan, |user, _| user.clone()).await? {
-            let boundary = iam::boundary(user.permissions_boundary.as_ref());
-            (self.permissions_boundary_arn, self.permissions_boundary_type) = boundary;
-            self.tags = Some(tags(user.tags.as_deref()));
-            self.tags_src = json(&user.tags.unwrap_or_default());
-            return Ok(());
+        let site = self.site(scan).await?;
+        let reader = Reader::of_sources(&site, &["details"]);
+        match self.listed(scan, |user, _| user.clone()).await? {
+            Some(user) => reader.fill(scan, self, &user),
+            None => reader.fill(scan, self, &User::answer(scan, &site, &self.name).await?),
         }
-        let row = User::get(scan, self.site(scan).await?, self.name.clone()).await?;
-        self.permissions_boundary_arn = row.permissions_boundary_arn;
-        self.permissions_boundary_type = row.permissions_boundary_type;
-        (self.tags, self.tags_src) = (row.tags, row.tags_src);
         Ok(())
     }
 
@@ -203,7 +191,7 @@ impl User {
     async fn memberships(&mut self, scan: &Scan<Self>) -> Result<()> {
         let listed = self.listed(scan, |user, account| {
             let groups = user.group_list.iter().flatten();
-            groups.map(|name| account.groups.get(name).cloned()).collect::<Option<Vec<_>>>()
+            groups.map(|name| account.groups.get(name).map(iam::group)).collect::<Option<Vec<_>>>()
         });
         if let Some(Some(groups)) = listed.await? {
             self.groups = json(&groups);

@@ -1,11 +1,12 @@
 //! `aws_region`: one row per region that an account knows, from `ec2:DescribeRegions`.
 
-use aws_sdk_ec2::types::Region as Answer;
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use aws_sdk_ec2::operation::describe_regions::DescribeRegionsOutput;
+use futures::stream::{Stream, StreamExt, TryStreamExt};
 use indago_table::prelude::*;
 
-use crate::account::{Aws, Place, Site};
+use crate::account::{Aws, Place};
 use crate::call;
+use crate::resource::Resource;
 use crate::source::ec2;
 
 /// Regions of each account, those included that it has not enabled.
@@ -17,29 +18,35 @@ use crate::source::ec2;
 )]
 pub struct Region {
     /// Name of the region, such as `eu-west-1`.
-    #[column(index)]
+    #[column(index, path = "RegionName")]
     name: String,
     /// Whether the account has it: `opt-in-not-required`, `opted-in` or `not-opted-in`.
+    #[column(path = "OptInStatus")]
     opt_in_status: Option<String>,
     /// The same as the name.
+    #[column(path = "title")]
     title: String,
     /// ARN-like name of the region as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// The same as the name.
-    #[column(index)]
+    #[column(index, path = "RegionName")]
     region: String,
     /// Whether the account has it enabled and regional tables read it under the present configuration.
     steampipe_available: bool,
     /// Whether it is the region of the profile.
     steampipe_default: bool,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Id of the account that was asked.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Host name of EC2's endpoint there.
+    #[column(path = "Endpoint")]
     endpoint: Option<String>,
     /// Profile that the credentials come from.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -53,38 +60,23 @@ impl RowStream for Region {
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
         place.rows(scan, |scan, site| {
             let keys = [("region-name", scan.keys(Self::NAME)), ("region-name", scan.keys(Self::REGION))];
-            let regions = stream::iter(ec2::requests(&keys)).flat_map(move |filters| {
-                let ec2 = site.ec2();
-                let asked = format!("{filters:?}");
-                let request = ec2.describe_regions().all_regions(true).set_filters(Some(filters));
-                let site = site.clone();
-                let fetch = move |_| request.clone().send();
-                let regions =
-                    site.pages(scan, call::REGIONS, &asked, fetch, |answer| (answer.regions.unwrap_or_default(), None));
-                regions.map_ok(move |region| Region::new(scan.env(), &site, region))
-            });
-            regions.boxed()
+            let (ec2, home) = (site.ec2(), site.home());
+            let fetch = move |filters, _| ec2.describe_regions().all_regions(true).set_filters(Some(filters)).send();
+            let split = |answer: DescribeRegionsOutput| (answer.regions.unwrap_or_default(), None);
+            let rows = ec2::rows(scan, site, call::REGIONS, &keys, fetch, split);
+            let in_use = move |row: Region| Region {
+                steampipe_available: call::is_enabled(row.opt_in_status.as_deref())
+                    && scan.env().reads_region(&row.name),
+                steampipe_default: row.name == home,
+                ..row
+            };
+            rows.map_ok(in_use).boxed()
         })
     }
 }
 
-impl Region {
-    fn new(aws: &Aws, site: &Site, region: Answer) -> Self {
-        let is_enabled = !call::is_opted_out(&region);
-        let name = region.region_name.unwrap_or_default();
-        let home = site.home();
-        Region {
-            title: name.clone(),
-            akas: vec![format!("arn:{}::{name}:{}", site.partition(), site.account_id())],
-            region: name.clone(),
-            opt_in_status: region.opt_in_status,
-            steampipe_available: is_enabled && aws.reads_region(&name),
-            steampipe_default: name == home,
-            partition: site.partition(),
-            account_id: site.account_id(),
-            endpoint: region.endpoint,
-            profile: site.profile(),
-            name,
-        }
-    }
+impl Resource for Region {
+    const ARN_FORM: &'static str = "arn:{partition}::{RegionName}:{account_id}";
+    const TITLE_FORM: &'static str = "{RegionName}";
+    const KEPT: &'static [usize] = &[Self::NAME.position(), Self::OPT_IN_STATUS.position()];
 }

@@ -5,6 +5,7 @@ use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
 use crate::call;
+use crate::resource::{Reader, Resource};
 
 /// Who the configured credentials are, one row a profile.
 ///
@@ -14,19 +15,25 @@ use crate::call;
 #[example("Who am I, and where?", "SELECT profile, account_id, arn FROM aws_sts_caller_identity")]
 pub struct CallerIdentity {
     /// ARN of the user, or of the session of an assumed role.
+    #[column(path = "Arn")]
     arn: String,
     /// Unique id of the caller: a user's id, or `role id:session name` for an assumed role.
+    #[column(path = "UserId")]
     user_id: String,
     /// The same as the ARN.
+    #[column(path = "title")]
     title: String,
     /// The ARN as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Id of the account, 12 digits.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile that the credentials come from.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -44,15 +51,11 @@ impl RowStream for CallerIdentity {
 
 impl CallerIdentity {
     async fn read(scan: &Scan<Self>, site: Site) -> Result<Self> {
-        let identity = call::identity(scan, &site).await?;
-        Ok(CallerIdentity {
-            arn: identity.arn.clone(),
-            user_id: identity.user_id.clone(),
-            title: identity.arn.clone(),
-            akas: vec![identity.arn.clone()],
-            partition: site.partition(),
-            account_id: identity.account_id.clone(),
-            profile: site.profile(),
-        })
+        let (identity, site) = call::identity(scan, &site).await?;
+        Ok(Reader::listed(scan, &site).row(scan, &*identity))
     }
+}
+
+impl Resource for CallerIdentity {
+    const TITLE_FORM: &'static str = "{Arn}";
 }

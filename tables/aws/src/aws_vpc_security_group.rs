@@ -1,12 +1,11 @@
 //! `aws_vpc_security_group`: one row per security group, from `ec2:DescribeSecurityGroups`.
 
-use aws_sdk_ec2::types::SecurityGroup as Answer;
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
-use crate::account::{Aws, Place, Site};
+use crate::account::{Aws, Place};
 use crate::call::page_size;
-use crate::document::{json, name_tag, tags};
+use crate::resource::Resource;
 use crate::source::ec2;
 
 /// Security groups: what traffic may reach the network interfaces that are in them, and leave from there.
@@ -24,41 +23,52 @@ use crate::source::ec2;
 #[example("Groups by region.", "SELECT region, count(*) AS groups FROM aws_vpc_security_group GROUP BY region")]
 pub struct SecurityGroup {
     /// Name of the group, unique in its VPC.
-    #[column(index)]
+    #[column(index, path = "GroupName")]
     group_name: String,
     /// Id of the group.
-    #[column(index)]
+    #[column(index, path = "GroupId")]
     group_id: String,
     /// ARN of the group.
+    #[column(path = "arn")]
     arn: String,
     /// What it is for, in the words of whoever made it.
+    #[column(path = "Description")]
     description: Option<String>,
     /// The VPC that it belongs to.
-    #[column(slice)]
+    #[column(slice, path = "VpcId")]
     vpc_id: Option<String>,
     /// Id of the account that owns it, which is another one for a group of a shared VPC.
+    #[column(path = "OwnerId")]
     owner_id: Option<String>,
     /// Traffic that may come in.
+    #[column(path = "IpPermissions")]
     ip_permissions: Option<Json>,
     /// Traffic that may go out.
+    #[column(path = "IpPermissionsEgress")]
     ip_permissions_egress: Option<Json>,
     /// Tags as AWS lists them.
+    #[column(path = "Tags")]
     tags_src: Option<Json>,
     /// Tags by key.
+    #[column(path = "tags")]
     tags: Map,
     /// The tag `Name`, or the id without one.
+    #[column(path = "title")]
     title: String,
     /// ARN of the group as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Region that it is in.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account that was asked.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -76,46 +86,16 @@ impl RowStream for SecurityGroup {
                 ("group-name", scan.keys(Self::GROUP_NAME)),
                 ("vpc-id", scan.keys(Self::VPC_ID)),
             ];
-            let groups = stream::iter(ec2::requests(&keys)).flat_map(move |filters| {
-                let site = site.clone();
-                let asked = format!("{filters:?}");
-                let request = site.ec2().describe_security_groups().set_filters(Some(filters));
-                let request = request.max_results(page_size(scan, 5..=1000));
-                let fetch = move |token| request.clone().set_next_token(token).send();
-                let groups = site.pages(scan, "ec2:DescribeSecurityGroups", &asked, fetch, |page| {
-                    (page.security_groups.unwrap_or_default(), page.next_token)
-                });
-                groups.map_ok(move |group| SecurityGroup::new(&site, group))
-            });
-            groups.boxed()
+            let request = site.ec2().describe_security_groups().max_results(page_size(scan, 5..=1000));
+            let fetch = move |filters, token| request.clone().set_filters(Some(filters)).set_next_token(token).send();
+            ec2::rows(scan, site, "ec2:DescribeSecurityGroups", &keys, fetch, |page| {
+                (page.security_groups.unwrap_or_default(), page.next_token)
+            })
         })
     }
 }
 
-impl SecurityGroup {
-    fn new(site: &Site, group: Answer) -> Self {
-        let group_id = group.group_id.unwrap_or_default();
-        let arn = group.security_group_arn.unwrap_or_else(|| {
-            let owner = group.owner_id.as_deref().unwrap_or_default();
-            format!("arn:{}:ec2:{}:{owner}:security-group/{group_id}", site.partition(), site.region())
-        });
-        SecurityGroup {
-            title: name_tag(group.tags.as_deref()).unwrap_or_else(|| group_id.clone()),
-            group_name: group.group_name.unwrap_or_default(),
-            group_id,
-            akas: vec![arn.clone()],
-            arn,
-            description: group.description,
-            vpc_id: group.vpc_id,
-            owner_id: group.owner_id,
-            ip_permissions: json(&group.ip_permissions),
-            ip_permissions_egress: json(&group.ip_permissions_egress),
-            tags: tags(group.tags.as_deref()),
-            tags_src: json(&group.tags.unwrap_or_default()),
-            partition: site.partition(),
-            region: site.region(),
-            account_id: site.account_id(),
-            profile: site.profile(),
-        }
-    }
+impl Resource for SecurityGroup {
+    const ARN_FORM: &'static str = "{SecurityGroupArn}|arn:{partition}:ec2:{region}:{OwnerId}:security-group/{GroupId}";
+    const TITLE_FORM: &'static str = "{Tags.Name}|{GroupId}";
 }

@@ -1,12 +1,11 @@
 //! `aws_vpc_security_group_rule`: one row per rule, from `ec2:DescribeSecurityGroupRules`.
 
-use aws_sdk_ec2::types::SecurityGroupRule as Answer;
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
-use crate::account::{Aws, Place, Site};
+use crate::account::{Aws, Place};
 use crate::call::page_size;
-use crate::document::tags;
+use crate::resource::{Derived, Resource};
 use crate::source::ec2;
 
 /// Rules of security groups, one by one: one source or destination, one range of ports.
@@ -22,56 +21,76 @@ use crate::source::ec2;
 )]
 pub struct SecurityGroupRule {
     /// Id of the rule.
-    #[column(index)]
+    #[column(index, path = "SecurityGroupRuleId")]
     security_group_rule_id: String,
     /// The group that it belongs to.
-    #[column(index)]
+    #[column(index, path = "GroupId")]
     group_id: String,
     /// Whether it is about traffic that goes out.
+    #[column(path = "IsEgress")]
     is_egress: bool,
     /// `ingress` or `egress`.
+    #[column(path = "direction")]
     r#type: String,
     /// Id of the account that owns the group.
+    #[column(path = "GroupOwnerId")]
     group_owner_id: Option<String>,
     /// What it is for, in the words of whoever made it; NULL without.
+    #[column(path = "Description")]
     description: Option<String>,
     /// Protocol: `tcp`, `udp`, `icmp`, `icmpv6`, a number, or `-1` for all.
+    #[column(path = "IpProtocol")]
     ip_protocol: Option<String>,
     /// First port, or the type of ICMP; `-1` for all.
+    #[column(path = "FromPort")]
     from_port: Option<i64>,
     /// Last port, or the code of ICMP; `-1` for all.
+    #[column(path = "ToPort")]
     to_port: Option<i64>,
     /// Addresses of IPv4 at the other end; NULL where it is not about such.
+    #[column(path = "CidrIpv4")]
     cidr_ipv4: Option<String>,
     /// Addresses of IPv6 at the other end; NULL where it is not about such.
+    #[column(path = "CidrIpv6")]
     cidr_ipv6: Option<String>,
     /// The group at the other end; NULL where it is not about a group.
+    #[column(path = "ReferencedGroupInfo.GroupId")]
     referenced_group_id: Option<String>,
     /// State of the VPC peering that leads to the group at the other end.
+    #[column(path = "ReferencedGroupInfo.PeeringStatus")]
     referenced_peering_status: Option<String>,
     /// Id of the account that owns the group at the other end.
+    #[column(path = "ReferencedGroupInfo.UserId")]
     referenced_user_id: Option<String>,
     /// VPC of the group at the other end.
+    #[column(path = "ReferencedGroupInfo.VpcId")]
     referenced_vpc_id: Option<String>,
     /// The VPC peering that leads to the group at the other end.
+    #[column(path = "ReferencedGroupInfo.VpcPeeringConnectionId")]
     referenced_vpc_peering_connection_id: Option<String>,
     /// The list of addresses at the other end; NULL where it is not about a list.
+    #[column(path = "PrefixListId")]
     prefix_list_id: Option<String>,
     /// Tags by key.
+    #[column(path = "tags")]
     tags: Map,
     /// The same as the id.
+    #[column(path = "title")]
     title: String,
     /// ARN of the rule as a list.
+    #[column(path = "akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
     partition: String,
     /// Region that it is in.
-    #[column(slice)]
+    #[column(slice, path = "region")]
     region: String,
     /// Id of the account that was asked.
-    #[column(slice)]
+    #[column(slice, path = "account_id")]
     account_id: String,
     /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
     profile: String,
 }
 
@@ -88,58 +107,22 @@ impl RowStream for SecurityGroupRule {
                 ("security-group-rule-id", scan.keys(Self::SECURITY_GROUP_RULE_ID)),
                 ("group-id", scan.keys(Self::GROUP_ID)),
             ];
-            let rules = stream::iter(ec2::requests(&keys)).flat_map(move |filters| {
-                let site = site.clone();
-                let asked = format!("{filters:?}");
-                let request = site.ec2().describe_security_group_rules().set_filters(Some(filters));
-                let request = request.max_results(page_size(scan, 5..=1000));
-                let fetch = move |token| request.clone().set_next_token(token).send();
-                let rules = site.pages(scan, "ec2:DescribeSecurityGroupRules", &asked, fetch, |page| {
-                    (page.security_group_rules.unwrap_or_default(), page.next_token)
-                });
-                rules.map_ok(move |rule| SecurityGroupRule::new(&site, rule))
-            });
-            rules.boxed()
+            let request = site.ec2().describe_security_group_rules().max_results(page_size(scan, 5..=1000));
+            let fetch = move |filters, token| request.clone().set_filters(Some(filters)).set_next_token(token).send();
+            ec2::rows(scan, site, "ec2:DescribeSecurityGroupRules", &keys, fetch, |page| {
+                (page.security_group_rules.unwrap_or_default(), page.next_token)
+            })
         })
     }
 }
 
-impl SecurityGroupRule {
-    fn new(site: &Site, rule: Answer) -> Self {
-        let id = rule.security_group_rule_id.unwrap_or_default();
-        let arn = rule.security_group_rule_arn.unwrap_or_else(|| {
-            let owner = rule.group_owner_id.as_deref().unwrap_or_default();
-            format!("arn:{}:ec2:{}:{owner}:security-group-rule/{id}", site.partition(), site.region())
-        });
-        let is_egress = rule.is_egress.unwrap_or_default();
-        let other = rule
-            .referenced_group_info
-            .unwrap_or_else(|| aws_sdk_ec2::types::ReferencedSecurityGroup::builder().build());
-        SecurityGroupRule {
-            title: id.clone(),
-            security_group_rule_id: id,
-            group_id: rule.group_id.unwrap_or_default(),
-            is_egress,
-            r#type: if is_egress { "egress" } else { "ingress" }.to_owned(),
-            group_owner_id: rule.group_owner_id,
-            description: rule.description,
-            ip_protocol: rule.ip_protocol,
-            from_port: rule.from_port.map(i64::from),
-            to_port: rule.to_port.map(i64::from),
-            cidr_ipv4: rule.cidr_ipv4,
-            cidr_ipv6: rule.cidr_ipv6,
-            referenced_group_id: other.group_id,
-            referenced_peering_status: other.peering_status,
-            referenced_user_id: other.user_id,
-            referenced_vpc_id: other.vpc_id,
-            referenced_vpc_peering_connection_id: other.vpc_peering_connection_id,
-            prefix_list_id: rule.prefix_list_id,
-            tags: tags(rule.tags.as_deref()),
-            akas: vec![arn],
-            partition: site.partition(),
-            region: site.region(),
-            account_id: site.account_id(),
-            profile: site.profile(),
-        }
-    }
+impl Resource for SecurityGroupRule {
+    const ARN_FORM: &'static str = "{SecurityGroupRuleArn}|\
+        arn:{partition}:ec2:{region}:{GroupOwnerId}:security-group-rule/{SecurityGroupRuleId}";
+    const TITLE_FORM: &'static str = "{SecurityGroupRuleId}";
+    const DERIVED: &'static [Derived] = &[Derived {
+        name: "direction",
+        from: &["IsEgress"],
+        make: |document| if document["IsEgress"] == true { "egress" } else { "ingress" }.into(),
+    }];
 }

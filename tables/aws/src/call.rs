@@ -11,23 +11,36 @@ use async_stream::try_stream;
 use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use http_body_util::{LengthLimitError, Limited};
 use indago_table::Meter;
 use indago_table::error::retry_after;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Site, is_region_name};
+use crate::document::{Document, documents};
+use crate::resource::{Reader, Resource};
 
 /// What a client gives for a call.
 pub(crate) type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
+
+/// What an answer may have; a thousand roles with all their policies have a few dozen MiB.
+const MOST_BYTES: usize = 256 << 20;
+
+/// Pages without an item that may follow one another: a filter can leave nothing of a page.
+const MOST_EMPTY_PAGES: usize = 1000;
 
 tokio::task_local! {
     /// Counts what comes back for the call that is being made.
@@ -56,6 +69,33 @@ impl Intercept for CountBytes {
     }
 }
 
+/// Ends calls whose answer is larger than anything that AWS gives.
+#[derive(Debug)]
+pub(crate) struct BoundBytes(usize);
+
+impl Default for BoundBytes {
+    fn default() -> Self {
+        BoundBytes(MOST_BYTES)
+    }
+}
+
+impl Intercept for BoundBytes {
+    fn name(&self) -> &'static str {
+        "BoundBytes"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().take_body();
+        *context.response_mut().body_mut() = SdkBody::from_body_1_x(Limited::new(body, self.0));
+        Ok(())
+    }
+}
+
 /// A page's items, and the token of the next page.
 pub(crate) type Page<I> = (Vec<I>, Option<String>);
 
@@ -71,7 +111,15 @@ impl Site {
         let what = format!("{action} as {self}");
         let attempt = || {
             let sent = Box::pin(METER.scope(scan.meter().clone(), send()));
-            async { sent.await.map_err(|error| Failure::of(&error).explain(&what, action)) }
+            async {
+                sent.await.map_err(|error| {
+                    let failure = Failure::of(&error);
+                    if failure.is_about_credentials() {
+                        self.forget();
+                    }
+                    failure.explain(&what, action)
+                })
+            }
         };
         scan.call(&self.endpoint(service), &what, attempt).await
     }
@@ -101,9 +149,15 @@ impl Site {
         let pages = try_stream! {
             let mut token = None;
             let mut tokens = HashSet::new();
+            let mut empty = 0;
             loop {
                 let page = site.call(scan, action, || fetch(token.clone())).await?;
                 let (items, next) = split(page);
+                empty = if items.is_empty() { empty + 1 } else { 0 };
+                if empty > MOST_EMPTY_PAGES {
+                    let message = format!("{MOST_EMPTY_PAGES} pages in a row are empty, and there are more");
+                    Err(Error::Malformed(format!("{action} as {site}: {message}")))?;
+                }
                 for item in items {
                     yield item;
                 }
@@ -127,6 +181,26 @@ impl Site {
             }
         }
         .boxed()
+    }
+
+    /// The rows of a listing.
+    pub(crate) fn rows<'a, T, I, O, E, Fut>(
+        &self,
+        scan: &'a Scan<T>,
+        action: &'static str,
+        asked: &str,
+        fetch: impl Fn(Option<String>) -> Fut + Send + Sync + 'a,
+        split: impl Fn(O) -> Page<I> + Send + Sync + 'a,
+    ) -> BoxStream<'a, Result<T>>
+    where
+        T: Resource,
+        I: Document + Clone + Send + Sync + 'static,
+        O: Send + 'a,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Fut: Future<Output = Answer<O, E>> + Send + 'a,
+    {
+        let reader = Reader::listed(scan, self);
+        self.pages(scan, action, asked, fetch, split).map_ok(move |item| reader.row(scan, &item)).boxed()
     }
 
     /// One row for each key that there is: `get` is called once a key, several at a time.
@@ -165,31 +239,30 @@ pub(crate) fn page_size<T: Row>(scan: &Scan<T>, allowed: RangeInclusive<i32>) ->
     wanted.unwrap_or(i32::MAX).clamp(*allowed.start(), *allowed.end())
 }
 
-/// Who the caller is, learnt once per query.
-#[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) account_id: String,
-    pub(crate) arn: String,
-    pub(crate) user_id: String,
-}
+documents! { aws_sdk_sts::operation::get_caller_identity { GetCallerIdentityOutput: user_id, account, arn; } }
 
 /// The call that says who the caller is.
 pub(crate) const IDENTITY: &str = "sts:GetCallerIdentity";
 /// The call that lists regions.
 pub(crate) const REGIONS: &str = "ec2:DescribeRegions";
 
-/// Asks AWS who the caller is. It needs no permission, only credentials.
-pub(crate) async fn identity<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<Arc<Identity>> {
+/// Asks AWS who the caller is, once per query. It needs no permission, only credentials. Gives the site of that
+/// account, too.
+pub(crate) async fn identity<T: Row<Env = Aws>>(
+    scan: &Scan<T>,
+    site: &Site,
+) -> Result<(Arc<GetCallerIdentityOutput>, Site)> {
     let ask = async {
         let sts = site.sts();
         let identity = site.call(scan, IDENTITY, || sts.get_caller_identity().send()).await?;
-        let Some(account_id) = identity.account else {
-            return Err(Error::Malformed(format!("{IDENTITY} as {site} names no account")));
-        };
-        let (arn, user_id) = (identity.arn.unwrap_or_default(), identity.user_id.unwrap_or_default());
-        Ok(Identity { account_id, arn, user_id })
+        match identity.account() {
+            Some(_) => Ok(identity),
+            None => Err(Error::Malformed(format!("{IDENTITY} as {site} names no account"))),
+        }
     };
-    scan.shared(&format!("aws/{}/identity", site.profile()), ask).await
+    let identity = scan.shared(&format!("aws/{}/identity", site.profile()), ask).await?;
+    let site = site.of_account(identity.account().unwrap_or_default());
+    Ok((identity, site))
 }
 
 /// The regions that the account has enabled, learnt once per query.
@@ -197,7 +270,7 @@ pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Si
     let ask = async {
         let ec2 = site.ec2();
         let answer = site.call(scan, REGIONS, || ec2.describe_regions().send()).await?;
-        let enabled = answer.regions.into_iter().flatten().filter(|region| !is_opted_out(region));
+        let enabled = answer.regions.into_iter().flatten().filter(|region| is_enabled(region.opt_in_status()));
         let mut regions: Vec<_> =
             enabled.filter_map(|region| region.region_name).filter(|name| is_region_name(name)).collect();
         if regions.is_empty() {
@@ -209,9 +282,9 @@ pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Si
     scan.shared(&format!("aws/{}/regions", site.profile()), ask).await
 }
 
-/// Whether an account has not enabled a region.
-pub(crate) fn is_opted_out(region: &aws_sdk_ec2::types::Region) -> bool {
-    region.opt_in_status.as_deref() == Some("not-opted-in")
+/// Whether an account has enabled a region, by its status there.
+pub(crate) fn is_enabled(opt_in_status: Option<&str>) -> bool {
+    opt_in_status != Some("not-opted-in")
 }
 
 /// Collects a listing that a source needs whole.
@@ -258,6 +331,23 @@ enum NoCredentials {
     Refused,
 }
 
+/// Codes for credentials that have expired.
+const EXPIRED: [&str; 4] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
+
+/// Codes for credentials that AWS does not take.
+const REFUSED: [&str; 10] = [
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "AuthFailure",
+    "InvalidAccessKeyId",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "IncompleteSignature",
+    "NotAuthorized",
+];
+
 impl Failure {
     /// Reads an error of any operation. Small, because it is compiled once for each.
     fn of<E>(error: &SdkError<E, HttpResponse>) -> Failure
@@ -296,8 +386,12 @@ impl Failure {
             })
         };
         let untrusted = causes(error).find_map(untrusted);
+        let endless = causes(error).any(|cause| cause.is::<LengthLimitError>());
         // Causes that speak for themselves: the outermost ones only say that something failed.
-        let cause = || causes(error).last().map(ToString::to_string).unwrap_or_default();
+        let cause = || match endless {
+            true => format!("the answer is larger than {} MiB", MOST_BYTES >> 20),
+            false => causes(error).last().map(ToString::to_string).unwrap_or_default(),
+        };
         let cause = untrusted.clone().unwrap_or_else(cause);
         Failure {
             status: response.map(|response| response.status().as_u16()),
@@ -348,26 +442,19 @@ impl Failure {
             Reached::Service => {}
         }
         let code = self.code.as_deref().unwrap_or_default();
-        let bare = code.strip_prefix("Client.").unwrap_or(code);
+        let bare = self.bare_code();
         let denied = |what: String, needs: Option<String>| Error::Denied { what, needs };
         match bare {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnauthorizedAccess" => {
                 let needs = action_in(&self.message).unwrap_or(action).to_owned();
                 denied(what.to_owned(), Some(needs))
             }
-            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            code if EXPIRED.contains(&code) => {
                 denied(format!("{what}: the credentials have expired, sign in again ({code})"), None)
             }
-            "InvalidClientTokenId"
-            | "UnrecognizedClientException"
-            | "SignatureDoesNotMatch"
-            | "InvalidSignatureException"
-            | "AuthFailure"
-            | "InvalidAccessKeyId"
-            | "MissingAuthenticationToken"
-            | "MissingAuthenticationTokenException"
-            | "IncompleteSignature"
-            | "NotAuthorized" => denied(format!("{what}: AWS does not accept the credentials ({code})"), None),
+            code if REFUSED.contains(&code) => {
+                denied(format!("{what}: AWS does not accept the credentials ({code})"), None)
+            }
             "RequestTimeTooSkewed" => denied(format!("{what}: the machine's clock is wrong ({code})"), None),
             "OptInRequired" | "SubscriptionRequiredException" => {
                 Error::Unsupported(format!("{what}: {}", self.message))
@@ -393,8 +480,18 @@ impl Failure {
             "TooManyRequests",
             "SlowDown",
         ];
+        self.status == Some(429) || CODES.contains(&self.bare_code())
+    }
+
+    fn bare_code(&self) -> &str {
         let code = self.code.as_deref().unwrap_or_default();
-        self.status == Some(429) || CODES.contains(&code.strip_prefix("Client.").unwrap_or(code))
+        code.strip_prefix("Client.").unwrap_or(code)
+    }
+
+    /// Whether other credentials would help.
+    fn is_about_credentials(&self) -> bool {
+        let code = self.bare_code();
+        self.credentials.is_some() || EXPIRED.contains(&code) || REFUSED.contains(&code)
     }
 
     fn without_credentials(self, missing: NoCredentials, what: &str) -> Error {
@@ -467,7 +564,59 @@ fn is_html(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use indago_table::ScanContext;
+
     use super::*;
+    use crate::aws_account::Account;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn empty_pages_come_to_an_end() {
+        let aws = Aws::empty().with_config("prod", testing::config(|_| testing::response(200, "")));
+        let scan = Scan::<Account>::new(ScanContext::new([0]), &aws);
+        let site = aws.site("prod", "eu-west-1").await.expect("a site");
+        let read = async |last: usize| {
+            let asked = AtomicUsize::new(0);
+            let fetch = |_| {
+                let page: Answer<usize, AssumeRoleError> = Ok(asked.fetch_add(1, Ordering::Relaxed) + 1);
+                std::future::ready(page)
+            };
+            let split = |page: usize| match page {
+                1 | 500 => (vec![page], Some(page.to_string())),
+                page => (vec![], (page < last).then(|| page.to_string())),
+            };
+            let mut pages = site.pages(&scan, "thing:List", "", fetch, split);
+            let mut items = Vec::new();
+            loop {
+                match pages.next().await {
+                    Some(Ok(item)) => items.push(item),
+                    Some(Err(error)) => return (items, Err(error)),
+                    None => return (items, Ok(())),
+                }
+            }
+        };
+        assert_eq!(read(500 + MOST_EMPTY_PAGES).await, (vec![1, 500], Ok(())));
+        let (items, end) = read(usize::MAX).await;
+        assert_eq!(items, [1, 500], "items before are given");
+        let expected = "thing:List as prod/eu-west-1: 1000 pages in a row are empty, and there are more";
+        assert_eq!(end, Err(Error::Malformed(expected.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_cut_off() {
+        let body = "<GetCallerIdentityResponse><GetCallerIdentityResult></GetCallerIdentityResult>\
+                    </GetCallerIdentityResponse>";
+        for (most, is_read) in [(body.len(), true), (body.len() - 1, false)] {
+            let config = testing::config(move |_| testing::response(200, body));
+            let config = aws_sdk_sts::config::Builder::from(&config).interceptor(BoundBytes(most)).build();
+            let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
+            let error = answer.map(|_| ()).map_err(|error| explained(Failure::of(&error)));
+            let expected = "iam:ListUsers as prod/global: the answer is larger than 256 MiB (HTTP 200)".to_owned();
+            assert_eq!(error, if is_read { Ok(()) } else { Err(Error::Malformed(expected)) });
+        }
+    }
 
     fn explained(failure: Failure) -> Error {
         failure.explain("iam:ListUsers as prod/global", "iam:ListUsers")

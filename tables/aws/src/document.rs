@@ -1,34 +1,45 @@
-//! From the SDK's types to columns: JSON documents with the names that AWS's API uses, tags, times.
+//! From the SDK's types to JSON documents with the names that AWS's API uses.
 //!
-//! The SDK's types cannot be serialised, so [`documents!`] lists the fields that a document has; a
-//! field that AWS left out is left out.
+//! The SDK's types cannot be serialised, so [`documents!`] lists their fields; a test compares each list with the type.
+//! A field that AWS left out is left out, and so is one that nobody asked for.
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use indago_table::json::{EACH, Shape};
 use indago_table::prelude::*;
 use serde_json::Value;
 
 /// What can stand in a JSON document.
 pub(crate) trait Document {
-    /// The value as JSON.
-    fn document(&self) -> Value;
+    /// As much of the value as the shape has, as JSON.
+    fn document(&self, shape: &Shape) -> Value;
 }
 
 /// Structures of the SDK as JSON documents.
 ///
-/// `Tag: key, value;` makes `{"Key": .., "Value": ..}` of a `Tag`.
+/// `Tag: key, value;` makes `{"Key": .., "Value": ..}` of a `Tag`. One use a module: it has the test of its lists.
 macro_rules! documents {
     ($($module:ident)::+ { $($name:ident: $($field:ident),+;)* }) => {
         const _: () = {
             use $($module)::+ as types;
             $(impl $crate::document::Document for types::$name {
-                fn document(&self) -> ::serde_json::Value {
-                    $crate::document::object([
-                        $((stringify!($field), $crate::document::Document::document(&self.$field))),+
-                    ])
+                fn document(&self, shape: &::indago_table::json::Shape) -> ::serde_json::Value {
+                    static NAMES: ::std::sync::LazyLock<Vec<String>> =
+                        ::std::sync::LazyLock::new(|| $crate::document::api_names(&[$(stringify!($field)),+]));
+                    $crate::document::object(shape, &NAMES, &[$(&self.$field),+])
                 }
             })*
         };
+
+        #[cfg(test)]
+        mod lists {
+            use $($module)::+ as types;
+
+            #[test]
+            fn have_all_fields() {
+                $($crate::document::assert_complete(&types::$name::builder(), &[$(stringify!($field)),+]);)*
+            }
+        }
     };
 }
 
@@ -38,7 +49,7 @@ macro_rules! names {
         const _: () = {
             use $($module)::+ as types;
             $(impl $crate::document::Document for types::$name {
-                fn document(&self) -> ::serde_json::Value {
+                fn document(&self, _shape: &::indago_table::json::Shape) -> ::serde_json::Value {
                     self.as_str().into()
                 }
             })*
@@ -48,14 +59,20 @@ macro_rules! names {
 
 pub(crate) use {documents, names};
 
-/// An object of the fields that are there, under the names of AWS's API.
-pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    let present = fields.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(present.map(|(name, value)| (api_name(name), value)).collect())
+/// An object of the fields that are there and in the shape.
+pub(crate) fn object(shape: &Shape, names: &[String], fields: &[&dyn Document]) -> Value {
+    let mut object = serde_json::Map::new();
+    for (name, field) in names.iter().zip(fields) {
+        let value = shape.part(name).map_or(Value::Null, |part| field.document(part));
+        if !value.is_null() {
+            object.insert(name.clone(), value);
+        }
+    }
+    Value::Object(object)
 }
 
-/// The name that AWS's API has for a field of the SDK: `ipv6_cidr` is `Ipv6Cidr`.
-fn api_name(field: &str) -> String {
+/// The names that AWS's API has for fields of the SDK: `ipv6_cidr` is `Ipv6Cidr`.
+pub(crate) fn api_names(fields: &[&str]) -> Vec<String> {
     let word = |word: &str| match word {
         // Units and a record type keep their capitals.
         "mib" => "MiB".to_owned(),
@@ -67,13 +84,13 @@ fn api_name(field: &str) -> String {
             letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
         }
     };
-    field.trim_start_matches("r#").split('_').map(word).collect()
+    fields.iter().map(|field| field.trim_start_matches("r#").split('_').map(word).collect()).collect()
 }
 
 macro_rules! plain {
     ($($rust:ty),*) => {
         $(impl Document for $rust {
-            fn document(&self) -> Value {
+            fn document(&self, _shape: &Shape) -> Value {
                 self.clone().into()
             }
         })*
@@ -83,83 +100,57 @@ macro_rules! plain {
 plain!(String, bool, i32, i64, f64);
 
 impl Document for DateTime {
-    fn document(&self) -> Value {
-        self.fmt(Format::DateTime).ok().into()
+    fn document(&self, _shape: &Shape) -> Value {
+        // A year of five digits has no text: its column says that the number does not fit.
+        self.fmt(Format::DateTime).map_or_else(|_| self.secs().into(), Value::from)
     }
 }
 
 impl Document for Value {
-    fn document(&self) -> Value {
+    fn document(&self, _shape: &Shape) -> Value {
         self.clone()
     }
 }
 
 impl<T: Document> Document for Option<T> {
-    fn document(&self) -> Value {
-        self.as_ref().map_or(Value::Null, T::document)
+    fn document(&self, shape: &Shape) -> Value {
+        self.as_ref().map_or(Value::Null, |value| value.document(shape))
     }
 }
 
 impl<T: Document> Document for Vec<T> {
-    fn document(&self) -> Value {
-        self.iter().map(T::document).collect()
+    fn document(&self, shape: &Shape) -> Value {
+        let element = |(position, element): (usize, &T)| {
+            let part = shape.part(EACH).or_else(|| shape.part(&position.to_string()));
+            part.map_or(Value::Null, |part| element.document(part))
+        };
+        self.iter().enumerate().map(element).collect()
     }
 }
 
 /// A column of type JSON; NULL where AWS left the field out.
 pub(crate) fn json(field: &impl Document) -> Option<Json> {
-    match field.document() {
+    match field.document(&Shape::whole()) {
         Value::Null => None,
         document => Some(Json::new(&document)),
     }
 }
 
-/// A point in time as a column.
-pub(crate) fn time(time: DateTime) -> Timestamp {
-    let micros = i64::from(time.subsec_nanos() / 1_000);
-    Timestamp(time.secs().saturating_mul(1_000_000).saturating_add(micros))
-}
-
-/// The name of an enumeration's value as a column.
-pub(crate) fn name(value: Option<impl AsRef<str>>) -> Option<String> {
-    value.map(|value| value.as_ref().to_owned())
-}
-
-/// A tag of any service.
-pub(crate) trait Tag: Document {
-    /// Its key and value.
-    fn pair(&self) -> (String, String);
-}
-
-macro_rules! tags {
-    ($($tag:ty: $text:expr;)*) => {
-        $(impl Tag for $tag {
-            fn pair(&self) -> (String, String) {
-                let text = $text;
-                (text(&self.key), text(&self.value))
-            }
-        })*
-    };
-}
-
-tags! {
-    aws_sdk_ec2::types::Tag: |text: &Option<String>| text.clone().unwrap_or_default();
-    aws_sdk_iam::types::Tag: String::clone;
-}
-
-/// The `tags` column.
-pub(crate) fn tags(tags: Option<&[impl Tag]>) -> Map {
-    tags.unwrap_or_default().iter().map(Tag::pair).collect()
-}
-
-/// The value of the tag `Name`, which consoles show as a resource's title.
-pub(crate) fn name_tag(tags: Option<&[impl Tag]>) -> Option<String> {
-    let mut pairs = tags.unwrap_or_default().iter().map(Tag::pair);
-    pairs.find(|(key, value)| key == "Name" && !value.is_empty()).map(|(_, value)| value)
+/// Fails where a list lacks fields of a type; its builder shows them all.
+#[cfg(test)]
+pub(crate) fn assert_complete(builder: &impl std::fmt::Debug, listed: &[&str]) {
+    let shown = format!("{builder:?}");
+    let (name, fields) = shown.split_once(" { ").expect("a struct with fields");
+    let fields = fields.split(", ").filter_map(|field| field.split_once(": ")).map(|(field, _)| field);
+    let listed: Vec<_> = listed.iter().map(|field| field.trim_start_matches("r#")).collect();
+    let missing: Vec<_> = fields.filter(|field| !field.starts_with('_') && !listed.contains(field)).collect();
+    assert!(missing.is_empty(), "{name}: {missing:?} are not listed");
 }
 
 #[cfg(test)]
 mod tests {
+    use indago_table::json::FromJson;
+
     use super::*;
 
     #[test]
@@ -172,12 +163,12 @@ mod tests {
             ("memory_gib_per_v_cpu", "MemoryGiBPerVCpu"),
             ("enable_resource_name_dns_aaaa_record", "EnableResourceNameDnsAAAARecord"),
         ] {
-            assert_eq!(api_name(field), expected);
+            assert_eq!(api_names(&[field]), [expected]);
         }
     }
 
     #[test]
-    fn what_aws_left_out_is_left_out() {
+    fn fields_that_aws_left_out_are_left_out() {
         let tag = aws_sdk_ec2::types::Tag::builder().key("a").build();
         assert_eq!(json(&tag).map(|json| json.0).as_deref(), Some("{\"Key\":\"a\"}"));
         assert_eq!(json(&None::<String>), None);
@@ -185,8 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn only_wanted_fields_are_in_a_document() {
+        use aws_sdk_ec2::types::{Instance, InstanceState, InstanceStateName, Tag};
+        let tag = |key: &str| Tag::builder().key(key).value("v").build();
+        let state = InstanceState::builder().code(16).name(InstanceStateName::Running).build();
+        let instance =
+            Instance::builder().instance_id("i-1").image_id("ami-1").state(state).tags(tag("a")).tags(tag("b"));
+        let shape = Shape::default().with("InstanceId").with("State.Name").with("Tags.*.Key").with("KeyName");
+        assert_eq!(
+            instance.build().document(&shape).to_string(),
+            r#"{"Tags":[{"Key":"a"},{"Key":"b"}],"InstanceId":"i-1","State":{"Name":"running"}}"#
+        );
+    }
+
+    #[test]
     fn times_keep_their_microseconds() {
-        assert_eq!(time(DateTime::from_secs_and_nanos(1, 500_000)), Timestamp(1_000_500));
-        assert_eq!(time(DateTime::from_secs(i64::MAX)), Timestamp(i64::MAX));
+        let read = |time: DateTime| Timestamp::from_json(&time.document(&Shape::whole()));
+        assert_eq!(read(DateTime::from_secs_and_nanos(1, 500_000)), Some(Timestamp(1_000_500)));
+        assert_eq!(read(DateTime::from_secs(i64::MAX)), None);
+        assert!(DateTime::from_secs(i64::MAX).document(&Shape::whole()).is_number());
     }
 }

@@ -6,17 +6,23 @@
 //! are made. Credentials are looked for when the first call is made, where the AWS CLI looks for them;
 //! `AWS_ENDPOINT_URL` is honoured.
 //!
-//! A further table is a struct and a `rows()` of a few lines over [`account::Place`](account) and the calls of
-//! [`account::Site`](account): `aws_iam_instance_profile.rs` is a short one to start from.
+//! A further table is a struct of paths into the documents of AWS's API, see [`resource`], and a `rows()` of a few
+//! lines over [`account::Place`](account) and the calls of [`account::Site`](account): `aws_vpc_security_group.rs` is a
+//! short one to start from.
 
 mod account;
+mod api;
 mod call;
 mod credentials;
 mod document;
 mod files;
 mod http;
+mod partition;
 mod profile;
+mod resource;
 mod source;
+#[cfg(test)]
+mod testing;
 
 pub mod aws_account;
 pub mod aws_ec2_instance;

@@ -23,7 +23,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use indago_table::prelude::*;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::files::{Chain, Files, at_home, check_small};
 use crate::http::{self, Bundle};
@@ -31,11 +31,16 @@ use crate::http::{self, Bundle};
 /// Time that credentials may take: a program may have to ask a server for them.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// One way into AWS: whose credentials, and clients once they were needed.
+/// One way into AWS.
 pub(crate) struct Profile {
     pub(crate) name: String,
     origin: Origin,
-    config: OnceCell<SdkConfig>,
+    loaded: AsyncMutex<Option<Arc<Loaded>>>,
+}
+
+/// What a profile's files say, and clients once they were needed.
+pub(crate) struct Loaded {
+    config: SdkConfig,
     clients: Mutex<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -61,6 +66,12 @@ pub(crate) trait Client: Send + Sync + 'static {
     fn new(config: &SdkConfig) -> Self;
 }
 
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Profile").field(&self.name).finish()
@@ -69,17 +80,30 @@ impl fmt::Debug for Profile {
 
 impl Profile {
     pub(crate) fn new(name: &str, origin: Origin) -> Self {
-        Profile { name: name.into(), origin, config: OnceCell::new(), clients: Mutex::default() }
+        Profile { name: name.into(), origin, loaded: AsyncMutex::default() }
     }
 
-    /// The configuration; one that is wrong is read again the next time.
-    pub(crate) async fn config(&self) -> Result<&SdkConfig> {
-        self.config.get_or_try_init(|| Box::pin(self.load())).await
+    /// The configuration and its clients; a configuration that is wrong is read again the next time.
+    pub(crate) async fn loaded(&self) -> Result<Arc<Loaded>> {
+        let mut loaded = self.loaded.lock().await;
+        if let Some(loaded) = &*loaded {
+            return Ok(loaded.clone());
+        }
+        let config = Box::pin(self.load()).await?;
+        Ok(loaded.insert(Arc::new(Loaded { config, clients: Mutex::default() })).clone())
+    }
+
+    /// Has the files read again the next time: the credentials that they had are no longer taken.
+    pub(crate) fn forget(&self, stale: &Arc<Loaded>) {
+        // Who holds the lock reads them right now.
+        if let Ok(mut loaded) = self.loaded.try_lock() {
+            loaded.take_if(|loaded| Arc::ptr_eq(loaded, stale));
+        }
     }
 
     /// The profile's own region.
     pub(crate) async fn region(&self) -> Result<Option<String>> {
-        Ok(self.config().await?.region().map(ToString::to_string))
+        Ok(self.loaded().await?.config.region().map(ToString::to_string))
     }
 
     async fn load(&self) -> Result<SdkConfig> {
@@ -153,8 +177,8 @@ impl Profile {
     /// The profile's own region without loading the profile, where variables or a file of profiles name it: for
     /// showing, as only the loaded profile decides.
     pub(crate) fn home_region(&self) -> Option<String> {
-        if let Some(config) = self.config.get() {
-            return config.region().map(ToString::to_string);
+        if let Some(loaded) = self.loaded.try_lock().ok().and_then(|loaded| loaded.clone()) {
+            return loaded.config.region().map(ToString::to_string);
         }
         match &self.origin {
             Origin::Given(config) => config.region().map(ToString::to_string),
@@ -164,6 +188,12 @@ impl Profile {
                 region_of_variables(&sys).or_else(in_file)
             }
         }
+    }
+}
+
+impl Loaded {
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// A service's client in a region, made when it is first asked for.
@@ -203,8 +233,13 @@ fn ours(config: &SdkConfig) -> SdkConfig {
         None => builder.behavior_version(BehaviorVersion::latest()),
         Some(_) => builder,
     };
-    match config.http_client() {
-        None => builder.http_client(http::client(None)).build(),
+    let builder = match config.http_client() {
+        None => builder.http_client(http::client(None)),
+        Some(_) => builder,
+    };
+    // One for all services, and kept beyond a call.
+    match config.identity_cache() {
+        None => builder.identity_cache(IdentityCache::lazy().build()).build(),
         Some(_) => builder.build(),
     }
 }

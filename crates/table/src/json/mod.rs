@@ -18,6 +18,7 @@ use crate::value::{Json, Map, Timestamp};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
     whole: bool,
+    /// In order of their names.
     children: Vec<(String, Shape)>,
 }
 
@@ -47,15 +48,7 @@ impl Shape {
             self.whole = true;
             return;
         };
-        let first = first.as_ref();
-        let position = match self.children.iter().position(|(key, _)| key == first) {
-            Some(position) => position,
-            None => {
-                self.children.push((first.to_owned(), Shape::default()));
-                self.children.len() - 1
-            }
-        };
-        self.children[position].1.add(rest);
+        self.child_mut(first.as_ref()).add(rest);
     }
 
     /// The shape with a path added, in dots.
@@ -65,8 +58,26 @@ impl Shape {
         self
     }
 
+    /// What of a part is wanted, by its key, or `*` for the elements of a list; `None` for nothing.
+    pub fn part(&self, key: &str) -> Option<&Shape> {
+        if self.whole { Some(self) } else { self.child(key) }
+    }
+
     fn child(&self, key: &str) -> Option<&Shape> {
-        self.children.iter().find(|(name, _)| name == key).map(|(_, shape)| shape)
+        self.find(key.as_bytes()).ok().map(|position| &self.children[position].1)
+    }
+
+    fn child_mut(&mut self, key: &str) -> &mut Shape {
+        let position = self.find(key.as_bytes()).unwrap_or_else(|position| {
+            self.children.insert(position, (key.to_owned(), Shape::default()));
+            position
+        });
+        &mut self.children[position].1
+    }
+
+    /// Where a child is, or would be.
+    fn find(&self, key: &[u8]) -> Result<usize, usize> {
+        self.children.binary_search_by(|(name, _)| name.as_bytes().cmp(key))
     }
 
     /// Parses a document, keeping only this shape. What is not kept is not checked either, beyond finding its end.
@@ -127,12 +138,13 @@ impl Shape {
     }
 
     fn take_child(&self, text: &mut Text<'_>, key: &[u8], kept: &mut serde_json::Map<String, Document>) -> Result<()> {
-        match self.children.iter().find(|(name, _)| name.as_bytes() == key) {
-            Some((name, shape)) => {
+        match self.find(key) {
+            Ok(position) => {
+                let (name, shape) = &self.children[position];
                 let value = shape.take(text)?;
                 kept.insert(name.clone(), value);
             }
-            None => drop(text.value()?),
+            Err(_) => drop(text.value()?),
         }
         Ok(())
     }
@@ -141,10 +153,7 @@ impl Shape {
     pub fn extend(&mut self, other: &Shape) {
         self.whole |= other.whole;
         for (key, shape) in &other.children {
-            match self.children.iter_mut().find(|(known, _)| known == key) {
-                Some((_, known)) => known.extend(shape),
-                None => self.children.push((key.clone(), shape.clone())),
-            }
+            self.child_mut(key).extend(shape);
         }
     }
 

@@ -1,9 +1,19 @@
 //! What EC2's tables have in common: filters behind keys, documents of its types.
 
-use aws_sdk_ec2::types::Filter;
+use std::error::Error as StdError;
+use std::future::Future;
 
-use crate::call::distinct;
-use crate::document::{documents, names};
+use aws_sdk_ec2::types::{Filter, Instance, Reservation};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::stream::{self, BoxStream, StreamExt};
+use indago_table::json::Shape;
+use indago_table::prelude::*;
+use serde_json::Value;
+
+use crate::account::Site;
+use crate::call::{Answer, Page, distinct};
+use crate::document::{Document, documents, names};
+use crate::resource::Resource;
 
 /// Values that one filter takes.
 const MOST_VALUES: usize = 200;
@@ -36,6 +46,51 @@ pub(crate) fn requests(keys: &[(&str, Option<Vec<String>>)]) -> Vec<Vec<Filter>>
     requests
 }
 
+/// The rows of a listing, for keys on columns; see [`requests`].
+pub(crate) fn rows<'a, T, I, O, E, Fut>(
+    scan: &'a Scan<T>,
+    site: Site,
+    action: &'static str,
+    keys: &[(&str, Option<Vec<String>>)],
+    fetch: impl Fn(Vec<Filter>, Option<String>) -> Fut + Clone + Send + Sync + 'a,
+    split: impl Fn(O) -> Page<I> + Copy + Send + Sync + 'a,
+) -> BoxStream<'a, Result<T>>
+where
+    T: Resource,
+    I: Document + Clone + Send + Sync + 'static,
+    O: Send + 'a,
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    Fut: Future<Output = Answer<O, E>> + Send + 'a,
+{
+    let rows = move |filters: Vec<Filter>| {
+        let (fetch, asked) = (fetch.clone(), format!("{filters:?}"));
+        site.rows(scan, action, &asked, move |token| fetch(filters.clone(), token), split)
+    };
+    stream::iter(requests(keys)).flat_map(rows).boxed()
+}
+
+/// An instance with the account that it belongs to, which is said of the reservation that it was started by.
+#[derive(Debug, Clone)]
+pub(crate) struct Owned {
+    owner_id: Option<String>,
+    instance: Instance,
+}
+
+/// The instances of a reservation.
+pub(crate) fn instances(reservation: Reservation) -> impl Iterator<Item = Owned> {
+    let owner_id = reservation.owner_id;
+    let owned = move |instance| Owned { owner_id: owner_id.clone(), instance };
+    reservation.instances.into_iter().flatten().map(owned)
+}
+
+impl Document for Owned {
+    fn document(&self, shape: &Shape) -> Value {
+        let mut document = self.instance.document(shape);
+        document["OwnerId"] = self.owner_id.document(shape);
+        document
+    }
+}
+
 /// A value that a filter takes as it is: `*` and `?` stand for any text in filters.
 fn literally(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
@@ -58,6 +113,7 @@ documents! { aws_sdk_ec2::types {
     CapacityReservationTargetResponse: capacity_reservation_id, capacity_reservation_resource_group_arn;
     ConnectionTrackingSpecification: tcp_established_timeout, udp_timeout, udp_stream_timeout;
     ConnectionTrackingSpecificationResponse: tcp_established_timeout, udp_stream_timeout, udp_timeout;
+    CpuOptions: core_count, threads_per_core, amd_sev_snp, nested_virtualization;
     CpuPerformanceFactor: references;
     CreditSpecification: cpu_credits;
     EbsInstanceBlockDevice: attach_time, delete_on_termination, status, volume_id, associated_resource,
@@ -73,6 +129,19 @@ documents! { aws_sdk_ec2::types {
     EnclaveOptions: enabled;
     GroupIdentifier: group_id, group_name;
     HibernationOptions: configured;
+    IamInstanceProfile: arn, id;
+    Instance: architecture, block_device_mappings, client_token, ebs_optimized, ena_support, hypervisor,
+        iam_instance_profile, instance_lifecycle, elastic_gpu_associations,
+        elastic_inference_accelerator_associations, network_interfaces, outpost_arn, root_device_name,
+        root_device_type, security_groups, source_dest_check, spot_instance_request_id, sriov_net_support,
+        state_reason, tags, virtualization_type, cpu_options, capacity_block_id, capacity_reservation_id,
+        capacity_reservation_specification, hibernation_options, licenses, metadata_options, enclave_options,
+        boot_mode, platform_details, usage_operation, usage_operation_update_time, private_dns_name_options,
+        ipv6_address, tpm_support, maintenance_options, current_instance_boot_mode, network_performance_options,
+        operator, secondary_interfaces, instance_id, image_id, state, private_dns_name, public_dns_name,
+        state_transition_reason, key_name, ami_launch_index, product_codes, instance_type, launch_time,
+        placement, kernel_id, ramdisk_id, platform, monitoring, subnet_id, vpc_id, private_ip_address,
+        public_ip_address;
     InstanceAttachmentEnaSrdSpecification: ena_srd_enabled, ena_srd_udp_specification;
     InstanceAttachmentEnaSrdUdpSpecification: ena_srd_udp_enabled;
     InstanceBlockDeviceMapping: device_name, ebs;
@@ -89,6 +158,7 @@ documents! { aws_sdk_ec2::types {
     InstanceNetworkInterfaceAssociation: carrier_ip, customer_owned_ip, ip_owner_id, public_dns_name, public_ip;
     InstanceNetworkInterfaceAttachment: attach_time, attachment_id, delete_on_termination, device_index, status,
         network_card_index, ena_srd_specification, ena_queue_count;
+    InstanceNetworkPerformanceOptions: bandwidth_weighting;
     InstancePrivateIpAddress: association, primary, private_dns_name, private_ip_address;
     InstanceRequirements: v_cpu_count, memory_mib, cpu_manufacturers, memory_gib_per_v_cpu,
         excluded_instance_types, instance_generations, spot_max_price_percentage_over_lowest_price,
@@ -98,6 +168,11 @@ documents! { aws_sdk_ec2::types {
         accelerator_manufacturers, accelerator_names, accelerator_total_memory_mib, network_bandwidth_gbps,
         allowed_instance_types, max_spot_price_as_percentage_of_optimal_on_demand_price,
         baseline_performance_factors, require_encryption_in_transit;
+    InstanceSecondaryInterface: attachment, mac_address, secondary_interface_id, owner_id, private_ip_addresses,
+        source_dest_check, status, secondary_subnet_id, secondary_network_id, interface_type;
+    InstanceSecondaryInterfaceAttachment: attach_time, attachment_id, delete_on_termination, device_index,
+        status, network_card_index;
+    InstanceSecondaryInterfacePrivateIpAddress: private_ip_address;
     InstanceState: code, name;
     InstanceStatus: availability_zone, availability_zone_id, outpost_arn, operator, events, instance_id,
         instance_state, instance_status, system_status, attached_ebs_status, application_status,
@@ -147,16 +222,22 @@ documents! { aws_sdk_ec2::types {
     LicenseConfiguration: license_configuration_arn;
     MemoryGiBPerVCpu: min, max;
     MemoryMiB: min, max;
+    Monitoring: state;
     NetworkBandwidthGbps: min, max;
     NetworkInterfaceCount: min, max;
     OperatorResponse: managed, principal, hidden_by_default;
     PerformanceFactorReference: instance_family;
     PerformanceStatusSummary: status, impaired_since, remediation;
+    Placement: availability_zone_id, affinity, group_name, partition_number, host_id, tenancy, spread_domain,
+        host_resource_group_arn, group_id, availability_zone;
     PrefixListId: description, prefix_list_id;
     PrivateDnsNameOptionsResponse: hostname_type, enable_resource_name_dns_a_record,
         enable_resource_name_dns_aaaa_record;
     PrivateIpAddressSpecification: primary, private_ip_address;
     ProductCode: product_code_id, product_code_type;
+    ReferencedSecurityGroup: group_id, peering_status, user_id, vpc_id, vpc_peering_connection_id;
+    Region: opt_in_status, geography, region_name, endpoint;
+    RegionGeography: name;
     ResponseLaunchTemplateData: kernel_id, ebs_optimized, iam_instance_profile, block_device_mappings,
         network_interfaces, image_id, instance_type, key_name, monitoring, placement, ram_disk_id,
         disable_api_termination, instance_initiated_shutdown_behavior, user_data, tag_specifications,
@@ -166,6 +247,11 @@ documents! { aws_sdk_ec2::types {
         private_dns_name_options, maintenance_options, disable_api_stop, operator, network_performance_options,
         secondary_interfaces;
     SecondaryInterfacePrivateIpAddressSpecification: private_ip_address;
+    SecurityGroup: group_id, ip_permissions_egress, tags, vpc_id, security_group_arn, owner_id, group_name,
+        description, ip_permissions;
+    SecurityGroupRule: security_group_rule_id, group_id, group_owner_id, is_egress, ip_protocol, from_port,
+        to_port, cidr_ipv4, cidr_ipv6, prefix_list_id, referenced_group_info, description, tags,
+        security_group_rule_arn;
     StateReason: code, message;
     Tag: key, value;
     TotalLocalStorageGb: min, max;
@@ -175,16 +261,18 @@ documents! { aws_sdk_ec2::types {
 }}
 
 names! { aws_sdk_ec2::types {
-    AcceleratorManufacturer AcceleratorName AcceleratorType AmdSevSnpSpecification AttachmentStatus BareMetal
-    BurstablePerformance CapacityReservationPreference CpuManufacturer EventCode HostnameType HttpTokensState
-    InstanceAutoRecoveryState InstanceBandwidthWeighting InstanceGeneration InstanceInterruptionBehavior
-    InstanceMetadataEndpointState InstanceMetadataOptionsState InstanceMetadataProtocolState
-    InstanceMetadataTagsState InstanceRebootMigrationState InstanceStateName InstanceType
-    LaunchTemplateAutoRecoveryState LaunchTemplateHttpTokensState LaunchTemplateInstanceMetadataEndpointState
-    LaunchTemplateInstanceMetadataOptionsState LaunchTemplateInstanceMetadataProtocolIpv6
-    LaunchTemplateInstanceMetadataTagsState LocalStorage LocalStorageType MarketType
-    NestedVirtualizationSpecification NetworkInterfaceStatus ProductCodeValues ResourceType SecondaryInterfaceType
-    ShutdownBehavior SpotInstanceType StatusName StatusType SummaryStatus Tenancy VolumeType
+    AcceleratorManufacturer AcceleratorName AcceleratorType AmdSevSnpSpecification ArchitectureValues
+    AttachmentStatus BareMetal BootModeValues BurstablePerformance CapacityReservationPreference CpuManufacturer
+    DeviceType EventCode HostnameType HttpTokensState HypervisorType InstanceAutoRecoveryState
+    InstanceBandwidthWeighting InstanceBootModeValues InstanceGeneration InstanceInterruptionBehavior
+    InstanceLifecycleType InstanceMetadataEndpointState InstanceMetadataOptionsState
+    InstanceMetadataProtocolState InstanceMetadataTagsState InstanceRebootMigrationState InstanceStateName
+    InstanceType LaunchTemplateAutoRecoveryState LaunchTemplateHttpTokensState
+    LaunchTemplateInstanceMetadataEndpointState LaunchTemplateInstanceMetadataOptionsState
+    LaunchTemplateInstanceMetadataProtocolIpv6 LaunchTemplateInstanceMetadataTagsState LocalStorage
+    LocalStorageType MarketType MonitoringState NestedVirtualizationSpecification NetworkInterfaceStatus
+    PlatformValues ProductCodeValues ResourceType SecondaryInterfaceStatus SecondaryInterfaceType
+    ShutdownBehavior SpotInstanceType StatusName StatusType SummaryStatus Tenancy VirtualizationType VolumeType
 }}
 
 #[cfg(test)]

@@ -1,22 +1,38 @@
 //! What IAM's tables have in common: names behind keys, documents of its types.
 
-use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, PolicyDetail};
+use aws_sdk_iam::types::{AttachedPolicy, GroupDetail, Policy, PolicyDetail};
+use indago_table::json::Shape;
+use indago_table::prelude::*;
+use serde_json::Value;
 
-use crate::document::{documents, names};
+use crate::account::{Aws, Site};
+use crate::document::{Document, documents, names};
+use crate::resource::{Derived, is_positive};
 
 documents! { aws_sdk_iam::types {
+    AttachedPermissionsBoundary: permissions_boundary_type, permissions_boundary_arn;
+    AttachedPolicy: policy_name, policy_arn;
     Group: path, group_name, group_id, arn, create_date;
-    GroupDetail: path, group_name, group_id, arn, create_date;
+    GroupDetail: path, group_name, group_id, arn, create_date, group_policy_list, attached_managed_policies;
+    InstanceProfile: path, instance_profile_name, instance_profile_id, arn, create_date, roles, tags;
     LoginProfile: user_name, create_date, password_reset_required;
     MfaDevice: user_name, serial_number, enable_date;
+    Policy: policy_name, policy_id, arn, path, default_version_id, attachment_count,
+        permissions_boundary_usage_count, is_attachable, description, create_date, update_date, tags;
+    PolicyDetail: policy_name, policy_document;
     PolicyGroup: group_id, group_name;
     PolicyRole: role_id, role_name;
     PolicyUser: user_id, user_name;
-    Role: path, role_name, role_id, arn, create_date, assume_role_policy_document, description, max_session_duration,
-        permissions_boundary, tags, role_last_used;
-    AttachedPermissionsBoundary: permissions_boundary_type, permissions_boundary_arn;
+    Role: path, role_name, role_id, arn, create_date, assume_role_policy_document, description,
+        max_session_duration, permissions_boundary, tags, role_last_used, source_role_template;
+    RoleDetail: path, role_name, role_id, arn, create_date, assume_role_policy_document, instance_profile_list,
+        role_policy_list, attached_managed_policies, permissions_boundary, tags, role_last_used;
     RoleLastUsed: last_used_date, region;
+    SourceRoleTemplate: template_arn, template_minor_version;
     Tag: key, value;
+    User: path, user_name, user_id, arn, create_date, password_last_used, permissions_boundary, tags;
+    UserDetail: path, user_name, user_id, arn, create_date, user_policy_list, group_list,
+        attached_managed_policies, permissions_boundary, tags;
 }}
 
 names! { aws_sdk_iam::types { PermissionsBoundaryAttachmentType } }
@@ -88,11 +104,24 @@ pub(crate) fn documents(policies: Option<&[PolicyDetail]>) -> Vec<(String, Strin
     policies.unwrap_or_default().iter().filter_map(pair).collect()
 }
 
-/// The columns about a permissions boundary: its ARN and its type.
-pub(crate) fn boundary(boundary: Option<&AttachedPermissionsBoundary>) -> (Option<String>, Option<String>) {
-    let arn = boundary.and_then(|boundary| boundary.permissions_boundary_arn.clone());
-    let kind = boundary.and_then(|boundary| boundary.permissions_boundary_type.as_ref());
-    (arn, kind.map(|kind| kind.as_str().to_owned()))
+/// A group as lists of groups have it: without its policies.
+pub(crate) fn group(group: &GroupDetail) -> Value {
+    let fields = ["Path", "GroupName", "GroupId", "Arn", "CreateDate"];
+    group.document(&fields.iter().fold(Shape::default(), |shape, field| shape.with(field)))
+}
+
+/// Whether a policy is attached to any user, group or role.
+pub(crate) const IS_ATTACHED: Derived = Derived {
+    name: "isAttached",
+    from: &["AttachmentCount"],
+    make: |document| is_positive(&document["AttachmentCount"]),
+};
+
+/// A policy, from `iam:GetPolicy`.
+pub(crate) async fn policy<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, arn: &str) -> Result<Policy> {
+    let request = site.iam().get_policy().policy_arn(arn);
+    let answer = site.call(scan, "iam:GetPolicy", || request.clone().send()).await?;
+    answer.policy.ok_or_else(|| site.nothing("iam:GetPolicy"))
 }
 
 #[cfg(test)]

@@ -26,6 +26,11 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
+/// The same of a text in a document; anything else stays as it is.
+pub(crate) fn decoded(text: &Value) -> Value {
+    text.as_str().map_or_else(|| text.clone(), |text| decode(text).into())
+}
+
 /// The document behind a text.
 pub(crate) fn parse(text: &str) -> Result<Value> {
     serde_json::from_str(&decode(text)).map_err(|error| Error::Malformed(format!("a policy is not JSON: {error}")))

@@ -1,0 +1,63 @@
+//! Partitions of AWS: sets of regions with their own accounts and host names.
+
+/// A partition.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// Its name in ARNs.
+    pub(crate) name: &'static str,
+    /// What the names of its regions begin with.
+    prefix: &'static str,
+    /// What host names end with.
+    pub(crate) suffix: &'static str,
+    /// What the host names of endpoints end with that have IPv6 addresses, too.
+    pub(crate) dual_stack: &'static str,
+    /// Where services answer that have one endpoint for the partition.
+    pub(crate) global_region: &'static str,
+}
+
+const fn partition([name, prefix, suffix, dual_stack, global_region]: [&'static str; 5]) -> Partition {
+    Partition { name, prefix, suffix, dual_stack, global_region }
+}
+
+/// As in the endpoint rules of AWS's SDKs, 2026; the last one has all regions that no other one has.
+static PARTITIONS: [Partition; 8] = [
+    partition(["aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-northwest-1"]),
+    partition(["aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1"]),
+    partition(["aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "us-isob-east-1"]),
+    partition(["aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-south-1"]),
+    partition(["aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-east-1"]),
+    partition(["aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-west-1"]),
+    partition(["aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-de-east-1"]),
+    partition(["aws", "", "amazonaws.com", "api.aws", "us-east-1"]),
+];
+
+impl Partition {
+    /// The partition that a region belongs to.
+    pub(crate) fn of(region: &str) -> &'static Partition {
+        let [.., last] = &PARTITIONS;
+        PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix)).unwrap_or(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_follow_the_region() {
+        for (region, expected) in [
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eusc-de-east-1", "aws-eusc"),
+            ("", "aws"),
+        ] {
+            assert_eq!(Partition::of(region).name, expected, "{region}");
+        }
+        for partition in &PARTITIONS {
+            assert_eq!(Partition::of(partition.global_region), partition);
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! Tables over documents of AWS's API. Such a table is a struct whose columns are paths into the document, and an
+//! `impl Resource` that says what is made of it beyond that:
+//!
+//! ```ignore
+//! impl Resource for SecurityGroup {
+//!     const ARN_FORM: &'static str =
+//!         "{SecurityGroupArn}|arn:{partition}:ec2:{region}:{OwnerId}:security-group/{GroupId}";
+//!     const TITLE_FORM: &'static str = "{Tags.Name}|{GroupId}";
+//! }
+//! ```
+//!
+//! The document has more than AWS says, under names in lower case: `arn` and `title`, which the forms make, `akas`,
+//! `tags` as a map, and where the row comes from: `partition`, `region`, `account_id` and `profile`.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use indago_table::json::{Shape, at, steps};
+use indago_table::prelude::*;
+use indago_table::row::LoadAsync;
+use serde_json::{Value, json};
+
+use crate::account::{Aws, Site};
+use crate::document::Document;
+
+/// A table over documents of AWS's API.
+pub(crate) trait Resource: LoadAsync + Row<Env = Aws> {
+    /// How `arn` is made; see [`Form`].
+    const ARN_FORM: &'static str = "{Arn}";
+    /// How `title` is made.
+    const TITLE_FORM: &'static str;
+    /// What else a document has under a name of its own.
+    const DERIVED: &'static [Derived] = &[];
+    /// Positions of the columns that the table's own code looks at: they are filled even if the query does not need
+    /// them.
+    const KEPT: &'static [usize] = &[];
+}
+
+/// Something that is made of a document, and stands in it under a name of its own.
+pub(crate) struct Derived {
+    /// The name.
+    pub(crate) name: &'static str,
+    /// The paths that it is made of.
+    pub(crate) from: &'static [&'static str],
+    /// What a value of the wrong type gives is that value: the column reports it.
+    pub(crate) make: fn(&Value) -> Value,
+}
+
+/// What all documents have under a name of their own.
+const TAGS: [Derived; 2] = [
+    Derived { name: "Tags", from: &[], make: |document| some(&document["Tags"]).cloned().unwrap_or_else(|| json!([])) },
+    Derived { name: "tags", from: &["Tags"], make: |document| by_key(&document["Tags"]) },
+];
+
+/// Columns that say where a row comes from; sources find the way back to its account by them.
+const WAY_BACK: [&str; 2] = ["profile", "region"];
+
+fn some(value: &Value) -> Option<&Value> {
+    Some(value).filter(|value| !value.is_null())
+}
+
+/// Tags, listed as objects of `Key` and `Value`, by key. A list of anything else stays one.
+fn by_key(tags: &Value) -> Value {
+    let Value::Array(list) = tags else { return tags.clone() };
+    let text = |value: &Value| if value.is_null() { Some(String::new()) } else { value.as_str().map(str::to_owned) };
+    let pair = |tag: &Value| Some((text(&tag["Key"])?, Value::String(text(&tag["Value"])?)));
+    let pairs = list.iter().map(|tag| if tag.is_object() { pair(tag) } else { None });
+    pairs.collect::<Option<serde_json::Map<_, _>>>().map_or_else(|| tags.clone(), Value::Object)
+}
+
+/// A text that is not empty, or null.
+pub(crate) fn filled(text: &Value) -> Value {
+    if text == "" { Value::Null } else { text.clone() }
+}
+
+/// Whether a number is more than 0; false where there is none.
+pub(crate) fn is_positive(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => (number.as_f64() > Some(0.0)).into(),
+        Value::Null => false.into(),
+        other => other.clone(),
+    }
+}
+
+/// Makes rows of documents: which columns it fills, and what of a document these need.
+#[derive(Debug)]
+pub(crate) struct Reader<T> {
+    site: Site,
+    columns: Vec<bool>,
+    shape: Shape,
+    made: Vec<(&'static str, Made)>,
+    row: PhantomData<fn() -> T>,
+}
+
+/// How something in a document is made.
+#[derive(Debug)]
+enum Made {
+    By(fn(&Value) -> Value),
+    Of(Form),
+    Akas,
+    Constant(Value),
+}
+
+impl<T: Resource> Reader<T> {
+    /// For items of a listing: all columns that the query needs, without those of sources.
+    pub(crate) fn listed(scan: &Scan<T>, site: &Site) -> Self {
+        Reader::new(site, |column| T::SPEC.columns[column].source.is_none() && is_needed(scan, column))
+    }
+
+    /// For an item that was asked for by itself: all columns that the query needs.
+    pub(crate) fn whole(scan: &Scan<T>, site: &Site) -> Self {
+        Reader::new(site, |column| is_needed(scan, column))
+    }
+
+    /// For what sources ask for: their columns.
+    pub(crate) fn of_sources(site: &Site, sources: &[&str]) -> Self {
+        let is_one = |source: usize| sources.contains(&T::SPEC.sources[source].name);
+        Reader::new(site, |column| T::SPEC.columns[column].source.is_some_and(is_one))
+    }
+
+    fn new(site: &Site, is_filled: impl Fn(usize) -> bool) -> Self {
+        let columns: Vec<bool> = (0..T::SPEC.columns.len()).map(is_filled).collect();
+        let mut shape = Shape::of::<T>(&columns);
+        let constants = [
+            ("partition", site.partition()),
+            ("region", site.region()),
+            ("account_id", site.account_id()),
+            ("profile", site.profile()),
+        ];
+        let made_by = |derived: &Derived| (derived.name, derived.from.to_vec(), Made::By(derived.make));
+        let made_of = |name, form| {
+            let form = Form::new(form);
+            (name, form.fields(), Made::Of(form))
+        };
+        let all = constants.into_iter().map(|(name, value)| (name, Vec::new(), Made::Constant(value.into())));
+        let all = all.chain(TAGS.iter().map(made_by)).chain(T::DERIVED.iter().map(made_by));
+        let all = all.chain([made_of("arn", T::ARN_FORM), made_of("title", T::TITLE_FORM)]);
+        let all: Vec<_> = all.chain([("akas", vec!["arn"], Made::Akas)]).collect();
+        // What is made later may be made of what is made before.
+        let mut made = Vec::new();
+        for (name, from, how) in all.into_iter().rev() {
+            if shape.part(name).is_some() {
+                from.iter().for_each(|path| shape.add(&steps(path)));
+                made.push((name, how));
+            }
+        }
+        made.reverse();
+        Reader { site: site.clone(), columns, shape, made, row: PhantomData }
+    }
+
+    /// A row of an answer.
+    pub(crate) fn row(&self, scan: &Scan<T>, answer: &impl Document) -> T {
+        let mut row = T::default();
+        self.fill(scan, &mut row, answer);
+        row
+    }
+
+    /// Fills the columns of a row with what stands in an answer.
+    pub(crate) fn fill(&self, scan: &Scan<T>, row: &mut T, answer: &impl Document) {
+        let mut document = answer.document(&self.shape);
+        if !document.is_object() {
+            let message = "something in the answer is not an object".to_owned();
+            return scan.report(self.site.to_string(), &Error::Malformed(message));
+        }
+        for (name, how) in &self.made {
+            let value = match how {
+                Made::By(make) => make(&document),
+                Made::Of(form) => form.text(&document).into(),
+                Made::Akas => json!([document["arn"]]),
+                Made::Constant(value) => value.clone(),
+            };
+            document[*name] = value;
+        }
+        scan.fill(row, &document, &self.columns, &self.site);
+    }
+}
+
+/// Whether a column of a row is needed: by the query, to compare it with keys, or by the table's code.
+fn is_needed<T: Resource>(scan: &Scan<T>, column: usize) -> bool {
+    scan.wanted()[column]
+        || scan.context().constraints.0.contains_key(&column)
+        || T::KEPT.contains(&column)
+        || WAY_BACK.contains(&T::SPEC.columns[column].name.as_ref())
+}
+
+/// A text with fields of a document in it: `arn:{partition}:ec2:{region}:{OwnerId}:instance/{InstanceId}`.
+/// `{Tags.Name}` is the value of the tag `Name`. What follows `|` is for documents where a field of what stands before is
+/// missing or empty.
+#[derive(Debug)]
+struct Form(Vec<Vec<Piece>>);
+
+#[derive(Debug)]
+enum Piece {
+    Text(&'static str),
+    Field(&'static str),
+}
+
+impl Form {
+    fn new(form: &'static str) -> Self {
+        let pieces = |alternative: &'static str| {
+            let mut pieces = Vec::new();
+            let mut rest = alternative;
+            while let Some((text, (field, after))) =
+                rest.split_once('{').and_then(|(text, after)| Some((text, after.split_once('}')?)))
+            {
+                pieces.extend([Piece::Text(text), Piece::Field(field)]);
+                rest = after;
+            }
+            pieces.push(Piece::Text(rest));
+            pieces
+        };
+        Form(form.split('|').map(pieces).collect())
+    }
+
+    /// The paths of all its fields.
+    fn fields(&self) -> Vec<&'static str> {
+        let field = |piece: &Piece| match piece {
+            Piece::Field(field) if field.starts_with("Tags.") => Some("Tags"),
+            Piece::Field(field) => Some(*field),
+            Piece::Text(_) => None,
+        };
+        self.0.iter().flatten().filter_map(field).collect()
+    }
+
+    /// The text of the first alternative that has all its fields, or of the last one.
+    fn text(&self, document: &Value) -> String {
+        let mut text = String::new();
+        for alternative in &self.0 {
+            text.clear();
+            let mut is_complete = true;
+            for piece in alternative {
+                match piece {
+                    Piece::Text(plain) => text.push_str(plain),
+                    Piece::Field(path) => {
+                        let field = field(document, path);
+                        is_complete &= !field.is_empty();
+                        text.push_str(&field);
+                    }
+                }
+            }
+            if is_complete {
+                break;
+            }
+        }
+        text
+    }
+}
+
+/// The text at a path; empty where there is none.
+fn field<'a>(document: &'a Value, path: &str) -> Cow<'a, str> {
+    if let Some(key) = path.strip_prefix("Tags.") {
+        let mut tags = document["Tags"].as_array().into_iter().flatten();
+        let tag = tags.find(|tag| tag["Key"] == key);
+        return tag.and_then(|tag| tag["Value"].as_str()).unwrap_or_default().into();
+    }
+    let steps: Vec<_> = path.split('.').collect();
+    match at(document, &steps) {
+        Some(Cow::Borrowed(value)) => value.as_str().unwrap_or_default().into(),
+        Some(Cow::Owned(value)) => value.as_str().unwrap_or_default().to_owned().into(),
+        None => Cow::Borrowed(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indago_table::ScanContext;
+
+    use super::*;
+    use crate::account::Place;
+
+    /// A thing.
+    #[derive(Debug, Default, Table)]
+    #[table(name = "aws_thing", env = Aws, stream)]
+    struct Thing {
+        /// Id.
+        #[column(index, path = "Id")]
+        id: String,
+        /// Size.
+        #[column(path = "Size")]
+        size: Option<i64>,
+        /// Whether it has a size.
+        #[column(path = "hasSize")]
+        has_size: bool,
+        /// Note.
+        #[column(path = "Note", source = details)]
+        note: Option<String>,
+        /// Title.
+        #[column(path = "title")]
+        title: String,
+        /// Tags.
+        #[column(path = "tags")]
+        tags: Map,
+        /// Tags as listed.
+        #[column(path = "Tags")]
+        tags_src: Option<Json>,
+        /// ARNs.
+        #[column(path = "akas")]
+        akas: Vec<String>,
+        /// Region.
+        #[column(slice, path = "region")]
+        region: String,
+        /// Profile.
+        #[column(path = "profile")]
+        profile: String,
+    }
+
+    impl Resource for Thing {
+        const ARN_FORM: &'static str = "{Arn}|arn:{partition}:thing:{region}:{Owner.Id}:{Id}";
+        const TITLE_FORM: &'static str = "{Tags.Name}|{Id}";
+        const DERIVED: &'static [Derived] =
+            &[Derived { name: "hasSize", from: &["Size"], make: |document| is_positive(&document["Size"]) }];
+    }
+
+    impl RowStream for Thing {
+        type Part = Place;
+
+        fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
+            Place::regional(scan, "thing:List")
+        }
+
+        fn rows<'a>(_: &'a Scan<Self>, _: &'a Place) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
+            futures::stream::empty()
+        }
+    }
+
+    impl Thing {
+        async fn details(&mut self, _: &Scan<Self>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn site() -> (Aws, Site) {
+        let aws = Aws::empty().with_config("prod", aws_types::SdkConfig::builder().build());
+        let site = aws.site("prod", "eu-west-1").await.expect("a site");
+        (aws, site)
+    }
+
+    fn scan(aws: &Aws, columns: impl IntoIterator<Item = usize>) -> Scan<Thing> {
+        Scan::new(ScanContext::new(columns), aws)
+    }
+
+    #[tokio::test]
+    async fn columns_are_filled_from_documents_and_what_is_made_of_them() {
+        let (aws, site) = site().await;
+        let scan = scan(&aws, 0..10);
+        let reader = Reader::listed(&scan, &site);
+        let tags = json!([{"Key": "Name", "Value": "web"}, {"Key": "a", "Value": ""}]);
+        let named = reader.row(&scan, &json!({"Id": "1", "Size": 2, "Note": "n", "Tags": tags, "Owner": {"Id": "7"}}));
+        assert_eq!((named.id.as_str(), named.size, named.has_size, named.title.as_str()), ("1", Some(2), true, "web"));
+        assert_eq!(named.akas, ["arn:aws:thing:eu-west-1:7:1"]);
+        assert_eq!(named.tags, [("Name", "web"), ("a", "")].into_iter().collect());
+        assert_eq!((named.region.as_str(), named.profile.as_str()), ("eu-west-1", "prod"));
+        assert_eq!(named.note, None, "it is for its source");
+        let bare = reader.row(&scan, &json!({"Id": "2", "Arn": "arn:x", "profile": "forged"}));
+        assert_eq!((bare.title.as_str(), &*bare.akas, bare.profile.as_str()), ("2", &["arn:x".to_owned()][..], "prod"));
+        assert_eq!((bare.has_size, bare.tags, bare.tags_src), (false, Map::default(), Some(Json("[]".into()))));
+        assert!(scan.context().query.diagnostics().warnings().is_empty());
+
+        let mut row = Thing::default();
+        Reader::of_sources(&site, &["details"]).fill(&scan, &mut row, &json!({"Note": "n", "Id": "3"}));
+        assert_eq!((row.note.as_deref(), row.id.as_str()), (Some("n"), ""));
+        assert_eq!(Reader::whole(&scan, &site).row(&scan, &json!({"Note": "n"})).note.as_deref(), Some("n"));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_reported_and_costs_its_column_alone() {
+        let (aws, site) = site().await;
+        let scan = scan(&aws, 0..10);
+        let reader = Reader::listed(&scan, &site);
+        let row = reader.row(&scan, &json!({"Id": "1", "Size": [3], "Tags": "none"}));
+        assert_eq!((row.id.as_str(), row.size, row.title.as_str()), ("1", None, "1"));
+        reader.row(&scan, &json!("text"));
+        let mut warnings: Vec<_> =
+            scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+        warnings.sort();
+        assert_eq!(
+            warnings,
+            [
+                "aws_thing (prod/eu-west-1): something in the answer is not an object",
+                "aws_thing (prod/eu-west-1, has_size): `hasSize` holds a list, which does not fit the column",
+                "aws_thing (prod/eu-west-1, size): `Size` holds a list, which does not fit the column",
+                "aws_thing (prod/eu-west-1, tags): `tags` holds a text, which does not fit the column",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn only_what_the_query_needs_is_taken_from_an_answer() {
+        let (aws, site) = site().await;
+        let shape = |column: usize| Reader::listed(&scan(&aws, [column]), &site).shape;
+        assert_eq!(shape(1), Shape::default().with("Size").with("region").with("profile"));
+        let akas = ["akas", "region", "profile", "arn", "Arn", "partition", "Owner.Id", "Id"];
+        assert_eq!(shape(7), akas.iter().fold(Shape::default(), |shape, path| shape.with(path)));
+    }
+}
