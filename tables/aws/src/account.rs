@@ -121,11 +121,12 @@ impl Aws {
     }
 
     /// Where a row came from, as its `profile` and `region` columns say: for sources, which ask for more about a row.
-    pub(crate) async fn site(&self, profile: &str, region: &str) -> Result<Site> {
+    /// `moment` is that of the query.
+    pub(crate) async fn site(&self, profile: &str, region: &str, moment: Timestamp) -> Result<Site> {
         let Some(profile) = self.profiles.iter().find(|other| other.name == profile) else {
             return Err(Error::Gone(format!("profile {profile}")));
         };
-        Site::new(profile, (region != GLOBAL).then_some(region)).await
+        Site::new(profile, (region != GLOBAL).then_some(region), moment).await
     }
 
     /// Whether a region is one of those that regional tables read.
@@ -291,9 +292,9 @@ impl Place {
     /// The sites that the query leaves, with the account's id where the query needs it.
     async fn sites<T: Row<Env = Aws>>(&self, scan: &Scan<T>) -> Result<Vec<Site>> {
         let mut site = match &self.scope {
-            Scope::Region(region) => Site::new(&self.profile, Some(region)).await?,
+            Scope::Region(region) => Site::new(&self.profile, Some(region), scan.moment()).await?,
             Scope::Account | Scope::Global | Scope::Named(_) | Scope::Matching(_) => {
-                Site::new(&self.profile, None).await?
+                Site::new(&self.profile, None, scan.moment()).await?
             }
         };
         if self.needs_identity {
@@ -335,7 +336,7 @@ impl Place {
             Err(Error::Denied { what, needs: Some(needs) }) => (what, needs),
             Err(error) => return Err(error),
         };
-        let home = self.profile.region().await?;
+        let home = self.profile.region(scan.moment()).await?;
         let (read, sites) = match home.filter(|home| is_chosen(home)) {
             Some(home) => (format!("only {home}, the region of the profile, was read"), vec![site.in_region(&home)]),
             None => ("the profile names no region that could be read instead".to_owned(), Vec::new()),
@@ -348,7 +349,7 @@ impl Place {
     /// The site in a region that the query names and that need not be one of the account's.
     async fn named<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site, region: &str) -> Result<Option<Site>> {
         let named = Some(site.in_region(region));
-        if self.profile.region().await?.as_deref() == Some(region) {
+        if self.profile.region(scan.moment()).await?.as_deref() == Some(region) {
             return Ok(named);
         }
         let is_of = |profile: &Arc<Profile>| {
@@ -528,8 +529,8 @@ impl fmt::Display for Site {
 }
 
 impl Site {
-    async fn new(profile: &Arc<Profile>, region: Option<&str>) -> Result<Site> {
-        let loaded = profile.loaded().await?;
+    async fn new(profile: &Arc<Profile>, region: Option<&str>, moment: Timestamp) -> Result<Site> {
+        let loaded = profile.loaded(moment).await?;
         let config = loaded.config();
         let signed_for = match (region, config.region()) {
             (Some(region), _) => Region::new(region.to_owned()),
@@ -555,9 +556,9 @@ impl Site {
         Site { account_id: account_id.to_owned(), ..self.clone() }
     }
 
-    /// Has the profile's files read again by the next query.
-    pub(crate) fn forget(&self) {
-        self.profile.forget(&self.loaded);
+    /// Has the profile's files read again by the query after that of a moment.
+    pub(crate) fn refuse(&self, moment: Timestamp) {
+        self.loaded.refuse(moment);
     }
 
     /// What calls are made with.

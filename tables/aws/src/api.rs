@@ -227,7 +227,7 @@ mod tests {
     {
         let aws = Aws::empty().with_config("prod", config(server));
         let scan = Scan::<Account>::new(ScanContext::new([0]), &aws);
-        let site = aws.site("prod", "global").await?;
+        let site = aws.site("prod", "global", scan.moment()).await?;
         let answer = site.ask(&scan, &ORGANIZATIONS, "DescribeOrganization", json!({"a": [1]})).await;
         assert!(answer.is_err() || scan.meter().bytes() > 0);
         answer

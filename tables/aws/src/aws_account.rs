@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::account::{Aws, Place, Site};
 use crate::api::Service;
 use crate::call;
-use crate::resource::{Reader, Resource};
+use crate::resource::{Origin, Reader, Resource};
 
 /// The accounts that the configured profiles belong to.
 #[derive(Debug, Default, Table)]
@@ -60,18 +60,8 @@ pub struct Account {
     /// ARN of the account as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Always `global`: an account has no region.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account, 12 digits.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile that the credentials come from.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for Account {
@@ -93,7 +83,7 @@ impl Account {
     }
 
     async fn aliases(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = scan.env().site(&self.profile, &self.region).await?;
+        let site = self.origin.site(scan).await?;
         let iam = site.iam();
         let aliases = site.pages(
             scan,
@@ -103,13 +93,13 @@ impl Account {
             |page| (page.account_aliases, page.marker),
         );
         let aliases = call::all(aliases).await?;
-        self.title = Some(aliases.first().unwrap_or(&self.account_id).clone());
+        self.title = Some(aliases.first().unwrap_or(&self.origin.account_id).clone());
         self.account_aliases = Some(aliases);
         Ok(())
     }
 
     async fn organization(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = scan.env().site(&self.profile, &self.region).await?;
+        let site = self.origin.site(scan).await?;
         let answer = site.ask(scan, &ORGANIZATIONS, "DescribeOrganization", json!({})).await.if_present()?;
         if let Some(answer) = answer {
             Reader::of_sources(&site, &["organization"]).fill(scan, self, &answer);
@@ -121,7 +111,7 @@ impl Account {
 impl Resource for Account {
     const ARN_FORM: &'static str = "arn:{partition}:::{account_id}";
     const TITLE_FORM: &'static str = "{account_id}";
-    const KEPT: &'static [usize] = &[Self::ACCOUNT_ID.position()];
+    const KEPT: &'static [usize] = &[Self::ORIGIN.at(Origin::ACCOUNT_ID).position()];
 }
 
 static ORGANIZATIONS: Service = Service {

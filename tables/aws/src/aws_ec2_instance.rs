@@ -12,7 +12,7 @@ use indago_table::prelude::*;
 use crate::account::{Aws, Place, Site};
 use crate::call::{all, page_size};
 use crate::document::json;
-use crate::resource::{Derived, Resource, filled};
+use crate::resource::{Derived, Origin, Resource, filled};
 use crate::source::ec2;
 
 /// EC2 instances, those included that were terminated within the last hour.
@@ -266,18 +266,8 @@ pub struct Instance {
     /// ARN of the instance as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Region that it is in.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account that was asked.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for Instance {
@@ -314,46 +304,27 @@ impl Resource for Instance {
     const ARN_FORM: &'static str = "arn:{partition}:ec2:{region}:{OwnerId}:instance/{InstanceId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{InstanceId}";
     const DERIVED: &'static [Derived] = &[
-        Derived {
-            name: "publicDnsName",
-            from: &["PublicDnsName"],
-            make: |document| filled(&document["PublicDnsName"]),
-        },
-        Derived {
-            name: "stateTransitionReason",
-            from: &["StateTransitionReason"],
-            make: |document| filled(&document["StateTransitionReason"]),
-        },
-        Derived {
-            name: "stateTransitionTime",
-            from: &["StateTransitionReason"],
-            make: |document| document["StateTransitionReason"].as_str().and_then(transition_time).into(),
-        },
-        Derived {
-            name: "stateCode",
-            from: &["State.Code"],
-            // The high byte is AWS's own.
-            make: |document| {
-                let code = &document["State"]["Code"];
-                code.as_i64().map_or_else(|| code.clone(), |code| (code & 0xff).into())
-            },
-        },
+        Derived::new("publicDnsName", "PublicDnsName", filled),
+        Derived::new("stateTransitionReason", "StateTransitionReason", filled),
+        Derived::new("stateTransitionTime", "StateTransitionReason", |reason| {
+            reason.as_str().and_then(transition_time).into()
+        }),
+        // The high byte is AWS's own.
+        Derived::new("stateCode", "State.Code", |code| {
+            code.as_i64().map_or_else(|| code.clone(), |code| (code & 0xff).into())
+        }),
     ];
     const KEPT: &'static [usize] = &[Self::INSTANCE_ID.position()];
 }
 
 impl Instance {
-    async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
-        scan.env().site(&self.profile, &self.region).await
-    }
-
     /// AWS gives one attribute a call.
     async fn attribute(
         &self,
         scan: &Scan<Self>,
         attribute: InstanceAttributeName,
     ) -> Result<DescribeInstanceAttributeOutput> {
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let request = site.ec2().describe_instance_attribute().instance_id(&self.instance_id).attribute(attribute);
         site.call(scan, "ec2:DescribeInstanceAttribute", || request.clone().send()).await
     }
@@ -378,7 +349,7 @@ impl Instance {
     }
 
     async fn launch_template(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let request = site.ec2().get_launch_template_data().instance_id(&self.instance_id);
         let answer = site.call(scan, "ec2:GetLaunchTemplateData", || request.clone().send()).await?;
         self.launch_template_data = json(&answer.launch_template_data);
@@ -388,11 +359,11 @@ impl Instance {
     /// A place can be several regions, and each is asked for its own instances.
     async fn status(rows: &mut [Loading<'_, Self>], scan: &Scan<Self>) -> Result<()> {
         fn home(row: &Instance) -> (&str, &str) {
-            (&row.profile, &row.region)
+            (&row.origin.profile, &row.origin.region)
         }
         rows.sort_by(|one, other| home(one).cmp(&home(other)));
         for rows in rows.chunk_by_mut(|one, other| home(one) == home(other)) {
-            let site = rows[0].site(scan).await?;
+            let site = rows[0].origin.site(scan).await?;
             let mut left = vec![rows];
             while let Some(rows) = left.pop() {
                 let ids: Vec<String> = rows.iter().map(|row| row.instance_id.clone()).collect();

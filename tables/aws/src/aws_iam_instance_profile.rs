@@ -6,7 +6,7 @@ use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
 use crate::call::page_size;
-use crate::resource::{Reader, Resource};
+use crate::resource::{Origin, Reader, Resource};
 use crate::source::iam;
 
 /// Instance profiles: what hands a role to EC2 instances.
@@ -60,18 +60,8 @@ pub struct InstanceProfile {
     /// ARN of the profile as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Always `global`: IAM has no regions.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for InstanceProfile {
@@ -119,7 +109,7 @@ impl InstanceProfile {
     /// Lists leave tags out.
     async fn tagging(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.tags.is_none() {
-            let site = scan.env().site(&self.profile, &self.region).await?;
+            let site = self.origin.site(scan).await?;
             let profile = InstanceProfile::answer(scan, &site, &self.instance_profile_name).await?;
             Reader::of_sources(&site, &["tagging"]).fill(scan, self, &profile);
         }

@@ -6,7 +6,7 @@ use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
 use crate::call::page_size;
-use crate::resource::{Derived, Reader, Resource};
+use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
@@ -80,18 +80,8 @@ pub struct Policy {
     /// ARN of the policy as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Always `global`: IAM has no regions.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account that was asked; AWS's own policies are in all of them.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for Policy {
@@ -115,11 +105,7 @@ impl RowStream for Policy {
 impl Resource for Policy {
     const TITLE_FORM: &'static str = "{PolicyName}";
     const DERIVED: &'static [Derived] = &[
-        Derived {
-            name: "isAwsManaged",
-            from: &["Arn"],
-            make: |document| document["Arn"].as_str().is_some_and(iam::is_aws_managed).into(),
-        },
+        Derived::new("isAwsManaged", "Arn", |arn| arn.as_str().is_some_and(iam::is_aws_managed).into()),
         iam::IS_ATTACHED,
     ];
     const KEPT: &'static [usize] = &[
@@ -150,14 +136,10 @@ impl Policy {
         Ok(Reader::whole(scan, &site).row(scan, &policy))
     }
 
-    async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
-        scan.env().site(&self.profile, &self.region).await
-    }
-
     /// Lists leave description and tags out.
     async fn describe(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.tags.is_none() {
-            let site = self.site(scan).await?;
+            let site = self.origin.site(scan).await?;
             let policy = iam::policy(scan, &site, &self.arn).await?;
             Reader::of_sources(&site, &["describe", "tagging"]).fill(scan, self, &policy);
         }
@@ -187,14 +169,14 @@ impl Policy {
         if self.is_aws_managed || scan.keys(Self::ARN).is_some() || scan.limit().is_some() {
             return Ok(None);
         }
-        let account = authorization::of_account(scan, &self.profile, Part::Policies).await?;
+        let account = authorization::of_account(scan, &self.origin.profile, Part::Policies).await?;
         let listed = account.as_ref().and_then(|account| account.policies.get(&self.arn));
         let mut versions = listed.and_then(|policy| policy.policy_version_list.as_ref()).into_iter().flatten();
         Ok(versions.find(|version| version.is_default_version).and_then(|version| version.document.clone()))
     }
 
     async fn version(&self, scan: &Scan<Self>) -> Result<String> {
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let request = site.iam().get_policy_version().policy_arn(&self.arn);
         let request = request.set_version_id(self.default_version_id.clone());
         let answer = site.call(scan, "iam:GetPolicyVersion", || request.clone().send()).await?;

@@ -10,7 +10,7 @@ use indago_table::prelude::*;
 use crate::account::{Aws, Place, Site};
 use crate::call::{all, page_size};
 use crate::document::json;
-use crate::resource::{Derived, Reader, Resource};
+use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Authorization, Part};
 use crate::source::iam;
 
@@ -45,18 +45,8 @@ pub struct PolicyAttachment {
     /// Users that it is attached to: `UserId`, `UserName`.
     #[column(source = entities, needs = "iam:ListEntitiesForPolicy")]
     policy_users: Option<Json>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Always `global`: IAM has no regions.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for PolicyAttachment {
@@ -123,17 +113,17 @@ impl PolicyAttachment {
         if !self.is_attached || scan.keys(Self::POLICY_ARN).is_some() || scan.limit().is_some() {
             return Ok(None);
         }
-        let Some(account) = authorization::of_account(scan, &self.profile, Part::Principals).await? else {
+        let Some(account) = authorization::of_account(scan, &self.origin.profile, Part::Principals).await? else {
             return Ok(None);
         };
         let read = async { Ok(by_policy(&account)) };
-        let key = format!("aws/{}/attachments", self.profile);
+        let key = format!("aws/{}/attachments", self.origin.profile);
         let by_policy: Arc<HashMap<String, Entities>> = scan.shared(&key, read).await?;
         Ok(by_policy.get(&self.policy_arn).cloned())
     }
 
     async fn asked(&self, scan: &Scan<Self>) -> Result<Entities> {
-        let site = scan.env().site(&self.profile, &self.region).await?;
+        let site = self.origin.site(scan).await?;
         let request = site.iam().list_entities_for_policy().policy_arn(&self.policy_arn);
         let request = request.policy_usage_filter(PolicyUsageType::PermissionsPolicy);
         let fetch = move |marker| request.clone().set_marker(marker).send();

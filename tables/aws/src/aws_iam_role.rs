@@ -6,7 +6,7 @@ use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site, is_whole};
 use crate::call::{all, page_size};
-use crate::resource::{Derived, Reader, Resource};
+use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
@@ -89,18 +89,8 @@ pub struct Role {
     /// ARN of the role as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Always `global`: IAM has no regions.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for Role {
@@ -123,11 +113,7 @@ impl RowStream for Role {
 
 impl Resource for Role {
     const TITLE_FORM: &'static str = "{RoleName}";
-    const DERIVED: &'static [Derived] = &[Derived {
-        name: "trust",
-        from: &["AssumeRolePolicyDocument"],
-        make: |document| policy::decoded(&document["AssumeRolePolicyDocument"]),
-    }];
+    const DERIVED: &'static [Derived] = &[Derived::new("trust", "AssumeRolePolicyDocument", policy::decoded)];
     const KEPT: &'static [usize] =
         &[Self::NAME.position(), Self::TAGS.position(), Self::ASSUME_ROLE_POLICY_DOCUMENT.position()];
 }
@@ -150,16 +136,12 @@ impl Role {
         answer.role.ok_or_else(|| site.nothing("iam:GetRole"))
     }
 
-    async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
-        scan.env().site(&self.profile, &self.region).await
-    }
-
     /// What the listing of the whole account says of the role, where the scan is about all of them.
     async fn listed<V>(&self, scan: &Scan<Self>, pick: impl FnOnce(&RoleDetail) -> V) -> Result<Option<V>> {
         if !is_whole(scan) {
             return Ok(None);
         }
-        let account = authorization::of_account(scan, &self.profile, Part::Roles).await?;
+        let account = authorization::of_account(scan, &self.origin.profile, Part::Roles).await?;
         Ok(account.and_then(|account| account.roles.get(&self.name).map(pick)))
     }
 
@@ -175,7 +157,7 @@ impl Role {
         if self.tags.is_some() {
             return Ok(());
         }
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let reader = Reader::of_sources(&site, &["details"]);
         match self.listed(scan, RoleDetail::clone).await? {
             Some(role) => reader.fill(scan, self, &role),
@@ -189,7 +171,7 @@ impl Role {
         let profiles = match listed {
             Some(profiles) => profiles,
             None => {
-                let site = self.site(scan).await?;
+                let site = self.origin.site(scan).await?;
                 let request = site.iam().list_instance_profiles_for_role().role_name(&self.name);
                 let fetch = move |marker| request.clone().set_marker(marker).send();
                 let pages = site.pages(scan, "iam:ListInstanceProfilesForRole", &self.name, fetch, |page| {
@@ -216,7 +198,7 @@ impl Role {
     }
 
     async fn inline_documents(&self, scan: &Scan<Self>) -> Result<Vec<(String, String)>> {
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let iam = site.iam();
         let request = iam.list_role_policies().role_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
@@ -236,7 +218,7 @@ impl Role {
         let policies = match listed {
             Some(policies) => policies,
             None => {
-                let site = self.site(scan).await?;
+                let site = self.origin.site(scan).await?;
                 let request = site.iam().list_attached_role_policies().role_name(&self.name);
                 let fetch = move |marker| request.clone().set_marker(marker).send();
                 let pages = site.pages(scan, "iam:ListAttachedRolePolicies", &self.name, fetch, |page| {

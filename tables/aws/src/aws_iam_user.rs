@@ -7,7 +7,7 @@ use indago_table::prelude::*;
 use crate::account::{Aws, Place, Site, is_whole};
 use crate::call::{all, page_size};
 use crate::document::json;
-use crate::resource::{Reader, Resource};
+use crate::resource::{Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
@@ -83,18 +83,8 @@ pub struct User {
     /// ARN of the user as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Always `global`: IAM has no regions.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for User {
@@ -138,10 +128,6 @@ impl User {
         answer.user.ok_or_else(|| site.nothing("iam:GetUser"))
     }
 
-    async fn site(&self, scan: &Scan<Self>) -> Result<Site> {
-        scan.env().site(&self.profile, &self.region).await
-    }
-
     /// What the listing of the whole account says of the user and its groups, where the scan is about all of them.
     async fn listed<V>(
         &self,
@@ -151,7 +137,7 @@ impl User {
         if !is_whole(scan) {
             return Ok(None);
         }
-        let account = authorization::of_account(scan, &self.profile, Part::Users).await?;
+        let account = authorization::of_account(scan, &self.origin.profile, Part::Users).await?;
         Ok(account.and_then(|account| account.users.get(&self.name).map(|user| pick(user, &account))))
     }
 
@@ -160,7 +146,7 @@ impl User {
         if self.tags.is_some() {
             return Ok(());
         }
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let reader = Reader::of_sources(&site, &["details"]);
         match self.listed(scan, |user, _| user.clone()).await? {
             Some(user) => reader.fill(scan, self, &user),
@@ -170,7 +156,7 @@ impl User {
     }
 
     async fn mfa(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let request = site.iam().list_mfa_devices().user_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
         let devices = site.pages(scan, "iam:ListMFADevices", &self.name, fetch, |page| (page.mfa_devices, page.marker));
@@ -181,7 +167,7 @@ impl User {
     }
 
     async fn login(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let request = site.iam().get_login_profile().user_name(&self.name);
         let answer = site.call(scan, "iam:GetLoginProfile", || request.clone().send()).await.if_present()?;
         self.login_profile = answer.and_then(|answer| json(&answer.login_profile));
@@ -197,7 +183,7 @@ impl User {
             self.groups = json(&groups);
             return Ok(());
         }
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let request = site.iam().list_groups_for_user().user_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
         let groups = site.pages(scan, "iam:ListGroupsForUser", &self.name, fetch, |page| (page.groups, page.marker));
@@ -217,7 +203,7 @@ impl User {
     }
 
     async fn inline_documents(&self, scan: &Scan<Self>) -> Result<Vec<(String, String)>> {
-        let site = self.site(scan).await?;
+        let site = self.origin.site(scan).await?;
         let iam = site.iam();
         let request = iam.list_user_policies().user_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
@@ -237,7 +223,7 @@ impl User {
         let policies = match listed {
             Some(policies) => policies,
             None => {
-                let site = self.site(scan).await?;
+                let site = self.origin.site(scan).await?;
                 let request = site.iam().list_attached_user_policies().user_name(&self.name);
                 let fetch = move |marker| request.clone().set_marker(marker).send();
                 let pages = site.pages(scan, "iam:ListAttachedUserPolicies", &self.name, fetch, |page| {

@@ -5,7 +5,7 @@ use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};
 use crate::call::page_size;
-use crate::resource::Resource;
+use crate::resource::{Origin, Resource};
 use crate::source::ec2;
 
 /// Security groups: what traffic may reach the network interfaces that are in them, and leave from there.
@@ -58,18 +58,8 @@ pub struct SecurityGroup {
     /// ARN of the group as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Region that it is in.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account that was asked.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for SecurityGroup {

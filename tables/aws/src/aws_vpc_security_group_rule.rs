@@ -5,7 +5,7 @@ use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};
 use crate::call::page_size;
-use crate::resource::{Derived, Resource};
+use crate::resource::{Derived, Origin, Resource};
 use crate::source::ec2;
 
 /// Rules of security groups, one by one: one source or destination, one range of ports.
@@ -80,18 +80,8 @@ pub struct SecurityGroupRule {
     /// ARN of the rule as a list.
     #[column(path = "akas")]
     akas: Vec<String>,
-    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
-    partition: String,
-    /// Region that it is in.
-    #[column(slice, path = "region")]
-    region: String,
-    /// Id of the account that was asked.
-    #[column(slice, path = "account_id")]
-    account_id: String,
-    /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
-    profile: String,
+    #[column(flatten)]
+    origin: Origin,
 }
 
 impl RowStream for SecurityGroupRule {
@@ -120,9 +110,7 @@ impl Resource for SecurityGroupRule {
     const ARN_FORM: &'static str = "{SecurityGroupRuleArn}|\
         arn:{partition}:ec2:{region}:{GroupOwnerId}:security-group-rule/{SecurityGroupRuleId}";
     const TITLE_FORM: &'static str = "{SecurityGroupRuleId}";
-    const DERIVED: &'static [Derived] = &[Derived {
-        name: "direction",
-        from: &["IsEgress"],
-        make: |document| if document["IsEgress"] == true { "egress" } else { "ingress" }.into(),
-    }];
+    const DERIVED: &'static [Derived] = &[Derived::new("direction", "IsEgress", |is_egress| {
+        if *is_egress == true { "egress" } else { "ingress" }.into()
+    })];
 }

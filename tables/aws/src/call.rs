@@ -115,7 +115,7 @@ impl Site {
                 sent.await.map_err(|error| {
                     let failure = Failure::of(&error);
                     if failure.is_about_credentials() {
-                        self.forget();
+                        self.refuse(scan.moment());
                     }
                     failure.explain(&what, action)
                 })
@@ -576,7 +576,7 @@ mod tests {
     async fn empty_pages_come_to_an_end() {
         let aws = Aws::empty().with_config("prod", testing::config(|_| testing::response(200, "")));
         let scan = Scan::<Account>::new(ScanContext::new([0]), &aws);
-        let site = aws.site("prod", "eu-west-1").await.expect("a site");
+        let site = aws.site("prod", "eu-west-1", scan.moment()).await.expect("a site");
         let read = async |last: usize| {
             let asked = AtomicUsize::new(0);
             let fetch = |_| {

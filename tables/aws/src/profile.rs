@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) struct Profile {
 /// What a profile's files say, and clients once they were needed.
 pub(crate) struct Loaded {
     config: SdkConfig,
+    /// The moment of the query whose credentials were refused; 0 for none.
+    refused: AtomicI64,
     clients: Mutex<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -83,27 +86,21 @@ impl Profile {
         Profile { name: name.into(), origin, loaded: AsyncMutex::default() }
     }
 
-    /// The configuration and its clients; a configuration that is wrong is read again the next time.
-    pub(crate) async fn loaded(&self) -> Result<Arc<Loaded>> {
+    /// The configuration and its clients, for a query of a moment. A configuration that is wrong is read again the next
+    /// time, and one whose credentials were refused is read again by the next query.
+    pub(crate) async fn loaded(&self, moment: Timestamp) -> Result<Arc<Loaded>> {
         let mut loaded = self.loaded.lock().await;
-        if let Some(loaded) = &*loaded {
+        if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.serves(moment)) {
             return Ok(loaded.clone());
         }
         let config = Box::pin(self.load()).await?;
-        Ok(loaded.insert(Arc::new(Loaded { config, clients: Mutex::default() })).clone())
-    }
-
-    /// Has the files read again the next time: the credentials that they had are no longer taken.
-    pub(crate) fn forget(&self, stale: &Arc<Loaded>) {
-        // Who holds the lock reads them right now.
-        if let Ok(mut loaded) = self.loaded.try_lock() {
-            loaded.take_if(|loaded| Arc::ptr_eq(loaded, stale));
-        }
+        let new = Loaded { config, refused: AtomicI64::default(), clients: Mutex::default() };
+        Ok(loaded.insert(Arc::new(new)).clone())
     }
 
     /// The profile's own region.
-    pub(crate) async fn region(&self) -> Result<Option<String>> {
-        Ok(self.loaded().await?.config.region().map(ToString::to_string))
+    pub(crate) async fn region(&self, moment: Timestamp) -> Result<Option<String>> {
+        Ok(self.loaded(moment).await?.config.region().map(ToString::to_string))
     }
 
     async fn load(&self) -> Result<SdkConfig> {
@@ -192,6 +189,15 @@ impl Profile {
 }
 
 impl Loaded {
+    /// Notes that the credentials were refused to the query of a moment.
+    pub(crate) fn refuse(&self, moment: Timestamp) {
+        self.refused.store(moment.0, Ordering::Relaxed);
+    }
+
+    fn serves(&self, moment: Timestamp) -> bool {
+        [0, moment.0].contains(&self.refused.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
     }

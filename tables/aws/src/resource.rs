@@ -36,27 +36,53 @@ pub(crate) trait Resource: LoadAsync + Row<Env = Aws> {
     const KEPT: &'static [usize] = &[];
 }
 
-/// Something that is made of a document, and stands in it under a name of its own.
+/// Where a row comes from.
+#[derive(Debug, Default, Columns)]
+pub(crate) struct Origin {
+    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    #[column(path = "partition")]
+    partition: String,
+    /// Region that it is in; `global` for what has none.
+    #[column(slice, path = "region")]
+    pub(crate) region: String,
+    /// Id of the account that was asked.
+    #[column(slice, path = "account_id")]
+    pub(crate) account_id: String,
+    /// Profile of the credentials that it was read with.
+    #[column(path = "profile")]
+    pub(crate) profile: String,
+}
+
+impl Origin {
+    /// The way back to where the row comes from, for sources.
+    pub(crate) async fn site<T: Row<Env = Aws>>(&self, scan: &Scan<T>) -> Result<Site> {
+        scan.env().site(&self.profile, &self.region, scan.moment()).await
+    }
+}
+
+/// What [`Origin::site`] needs, whatever the query needs.
+const WAY_BACK: [&str; 2] = ["profile", "region"];
+
+/// Something that is made of what stands at a path of a document, and stands in it under a name of its own.
 pub(crate) struct Derived {
-    /// The name.
-    pub(crate) name: &'static str,
-    /// The paths that it is made of.
-    pub(crate) from: &'static [&'static str],
-    /// What a value of the wrong type gives is that value: the column reports it.
-    pub(crate) make: fn(&Value) -> Value,
+    name: &'static str,
+    from: &'static str,
+    make: fn(&Value) -> Value,
+}
+
+impl Derived {
+    /// `make` gets null where nothing stands at the path. It gives a value of a wrong type back: the column reports it.
+    pub(crate) const fn new(name: &'static str, from: &'static str, make: fn(&Value) -> Value) -> Self {
+        Derived { name, from, make }
+    }
 }
 
 /// What all documents have under a name of their own.
-const TAGS: [Derived; 2] = [
-    Derived { name: "Tags", from: &[], make: |document| some(&document["Tags"]).cloned().unwrap_or_else(|| json!([])) },
-    Derived { name: "tags", from: &["Tags"], make: |document| by_key(&document["Tags"]) },
-];
+const TAGS: [Derived; 2] = [Derived::new("Tags", "Tags", listed), Derived::new("tags", "Tags", by_key)];
 
-/// Columns that say where a row comes from; sources find the way back to its account by them.
-const WAY_BACK: [&str; 2] = ["profile", "region"];
-
-fn some(value: &Value) -> Option<&Value> {
-    Some(value).filter(|value| !value.is_null())
+/// A list, empty where AWS left it out.
+fn listed(list: &Value) -> Value {
+    if list.is_null() { json!([]) } else { list.clone() }
 }
 
 /// Tags, listed as objects of `Key` and `Value`, by key. A list of anything else stays one.
@@ -95,7 +121,7 @@ pub(crate) struct Reader<T> {
 /// How something in a document is made.
 #[derive(Debug)]
 enum Made {
-    By(fn(&Value) -> Value),
+    By(Vec<&'static str>, fn(&Value) -> Value),
     Of(Form),
     Akas,
     Constant(Value),
@@ -127,7 +153,8 @@ impl<T: Resource> Reader<T> {
             ("account_id", site.account_id()),
             ("profile", site.profile()),
         ];
-        let made_by = |derived: &Derived| (derived.name, derived.from.to_vec(), Made::By(derived.make));
+        let made_by =
+            |Derived { name, from, make }: &Derived| (*name, vec![*from], Made::By(from.split('.').collect(), *make));
         let made_of = |name, form| {
             let form = Form::new(form);
             (name, form.fields(), Made::Of(form))
@@ -164,7 +191,7 @@ impl<T: Resource> Reader<T> {
         }
         for (name, how) in &self.made {
             let value = match how {
-                Made::By(make) => make(&document),
+                Made::By(steps, make) => make(at(&document, steps).as_deref().unwrap_or(&Value::Null)),
                 Made::Of(form) => form.text(&document).into(),
                 Made::Akas => json!([document["arn"]]),
                 Made::Constant(value) => value.clone(),
@@ -296,19 +323,14 @@ mod tests {
         /// ARNs.
         #[column(path = "akas")]
         akas: Vec<String>,
-        /// Region.
-        #[column(slice, path = "region")]
-        region: String,
-        /// Profile.
-        #[column(path = "profile")]
-        profile: String,
+        #[column(flatten)]
+        origin: Origin,
     }
 
     impl Resource for Thing {
         const ARN_FORM: &'static str = "{Arn}|arn:{partition}:thing:{region}:{Owner.Id}:{Id}";
         const TITLE_FORM: &'static str = "{Tags.Name}|{Id}";
-        const DERIVED: &'static [Derived] =
-            &[Derived { name: "hasSize", from: &["Size"], make: |document| is_positive(&document["Size"]) }];
+        const DERIVED: &'static [Derived] = &[Derived::new("hasSize", "Size", is_positive)];
     }
 
     impl RowStream for Thing {
@@ -331,7 +353,7 @@ mod tests {
 
     async fn site() -> (Aws, Site) {
         let aws = Aws::empty().with_config("prod", aws_types::SdkConfig::builder().build());
-        let site = aws.site("prod", "eu-west-1").await.expect("a site");
+        let site = aws.site("prod", "eu-west-1", Timestamp(1)).await.expect("a site").of_account("123456789012");
         (aws, site)
     }
 
@@ -342,17 +364,19 @@ mod tests {
     #[tokio::test]
     async fn columns_are_filled_from_documents_and_what_is_made_of_them() {
         let (aws, site) = site().await;
-        let scan = scan(&aws, 0..10);
+        let scan = scan(&aws, 0..12);
         let reader = Reader::listed(&scan, &site);
         let tags = json!([{"Key": "Name", "Value": "web"}, {"Key": "a", "Value": ""}]);
         let named = reader.row(&scan, &json!({"Id": "1", "Size": 2, "Note": "n", "Tags": tags, "Owner": {"Id": "7"}}));
         assert_eq!((named.id.as_str(), named.size, named.has_size, named.title.as_str()), ("1", Some(2), true, "web"));
         assert_eq!(named.akas, ["arn:aws:thing:eu-west-1:7:1"]);
         assert_eq!(named.tags, [("Name", "web"), ("a", "")].into_iter().collect());
-        assert_eq!((named.region.as_str(), named.profile.as_str()), ("eu-west-1", "prod"));
+        assert_eq!((named.origin.region.as_str(), named.origin.profile.as_str()), ("eu-west-1", "prod"));
+        assert_eq!((named.origin.partition.as_str(), named.origin.account_id.as_str()), ("aws", "123456789012"));
         assert_eq!(named.note, None, "it is for its source");
         let bare = reader.row(&scan, &json!({"Id": "2", "Arn": "arn:x", "profile": "forged"}));
-        assert_eq!((bare.title.as_str(), &*bare.akas, bare.profile.as_str()), ("2", &["arn:x".to_owned()][..], "prod"));
+        let profile = bare.origin.profile.as_str();
+        assert_eq!((bare.title.as_str(), &*bare.akas, profile), ("2", &["arn:x".to_owned()][..], "prod"));
         assert_eq!((bare.has_size, bare.tags, bare.tags_src), (false, Map::default(), Some(Json("[]".into()))));
         assert!(scan.context().query.diagnostics().warnings().is_empty());
 
@@ -365,7 +389,7 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_fit_is_reported_and_costs_its_column_alone() {
         let (aws, site) = site().await;
-        let scan = scan(&aws, 0..10);
+        let scan = scan(&aws, 0..12);
         let reader = Reader::listed(&scan, &site);
         let row = reader.row(&scan, &json!({"Id": "1", "Size": [3], "Tags": "none"}));
         assert_eq!((row.id.as_str(), row.size, row.title.as_str()), ("1", None, "1"));

@@ -55,7 +55,7 @@ pub(crate) async fn of_account<T: Row<Env = Aws>>(
     part: Part,
 ) -> Result<Option<Arc<Authorization>>> {
     let read = async {
-        let site = scan.env().site(profile, crate::account::GLOBAL).await?;
+        let site = scan.env().site(profile, crate::account::GLOBAL, scan.moment()).await?;
         read(scan, &site, part).await
     };
     match scan.shared(&format!("aws/{profile}/authorization/{part:?}"), Box::pin(read)).await {

@@ -111,11 +111,7 @@ pub(crate) fn group(group: &GroupDetail) -> Value {
 }
 
 /// Whether a policy is attached to any user, group or role.
-pub(crate) const IS_ATTACHED: Derived = Derived {
-    name: "isAttached",
-    from: &["AttachmentCount"],
-    make: |document| is_positive(&document["AttachmentCount"]),
-};
+pub(crate) const IS_ATTACHED: Derived = Derived::new("isAttached", "AttachmentCount", is_positive);
 
 /// A policy, from `iam:GetPolicy`.
 pub(crate) async fn policy<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, arn: &str) -> Result<Policy> {
