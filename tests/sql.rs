@@ -53,6 +53,14 @@ async fn a_clause_is_done_or_refused() {
         ("WITHIN GROUP", "SELECT upper(username) WITHIN GROUP (ORDER BY uid) FROM users"),
         ("IGNORE NULLS", "SELECT upper(username) IGNORE NULLS FROM users"),
         ("a list of parameters", "SELECT approx_percentile_cont(0.5)(uid) FROM users"),
+        ("FROM without SELECT", "FROM users"),
+        ("FROM without SELECT", "SELECT * FROM (FROM users) AS u"),
+        ("SELECT without columns", "SELECT FROM users"),
+        ("ILIKE after", "SELECT * ILIKE 'u%' FROM users"),
+        ("AS .. ARRAY", "SELECT CAST(uid AS INT ARRAY) FROM users"),
+        ("TRIM", "SELECT trim(username, 'r', 't') FROM users"),
+        ("a qualified name", "SELECT * FROM generate_series.other(1, 3)"),
+        ("an order in AGGREGATE", "SELECT uid FROM users |> AGGREGATE count(*) GROUP BY uid DESC"),
     ];
     let mut wrong = Vec::new();
     for dialect in BOTH {
@@ -313,5 +321,209 @@ async fn casts_of_keys_are_exact() {
     ] {
         let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(texts(&query.collect().await.expect(sql)), [[expected]], "{sql}");
+    }
+}
+
+const DOUBLE_ROWS: &str =
+    "WITH l(a) AS (VALUES (1), (1), (1), (2), (NULL), (NULL), (4)), r(a) AS (VALUES (1), (1), (NULL), (3))";
+
+/// As PostgreSQL 15 answers.
+#[tokio::test]
+async fn set_operations_with_all_count_rows() {
+    for dialect in BOTH {
+        let engine = engine(dialect).await;
+        for (sql, expected) in [
+            ("SELECT a FROM l EXCEPT ALL SELECT a FROM r", vec!["1", "2", "4", "NULL"]),
+            ("SELECT a FROM l INTERSECT ALL SELECT a FROM r", vec!["1", "1", "NULL"]),
+            ("SELECT a FROM r EXCEPT ALL SELECT a FROM l", vec!["3"]),
+            ("SELECT a FROM l EXCEPT SELECT a FROM r", vec!["2", "4"]),
+            ("SELECT a FROM l INTERSECT SELECT a FROM r", vec!["1", "NULL"]),
+            ("SELECT a FROM l EXCEPT ALL SELECT a FROM r EXCEPT ALL SELECT 1", vec!["2", "4", "NULL"]),
+            ("SELECT a FROM l EXCEPT ALL SELECT a + 0.0 FROM r", vec!["1", "2", "4", "NULL"]),
+            ("SELECT a FROM (SELECT a FROM l EXCEPT ALL SELECT a FROM r) AS x WHERE a > 1", vec!["2", "4"]),
+            ("SELECT count(*) FROM l WHERE a IN (SELECT a FROM l EXCEPT ALL SELECT a FROM r)", vec!["5"]),
+            ("SELECT count(*) FROM (SELECT a, a + 1 AS b FROM l INTERSECT ALL SELECT a, a + 1 FROM r) AS x", vec!["3"]),
+        ] {
+            let sql = format!(
+                "SELECT coalesce(CAST(a AS VARCHAR), 'NULL') FROM ({DOUBLE_ROWS} {sql}) AS all_rows (a) ORDER BY 1"
+            );
+            assert_eq!(rows(&engine, &sql).await.concat(), expected, "{dialect:?} {sql}");
+        }
+    }
+}
+
+/// As PostgreSQL 15 answers; `crates/dialect` tries each kind of pattern.
+#[tokio::test]
+async fn similar_to_matches_whole_texts() {
+    let names = "(VALUES ('abc'), ('b'), ('a.c'), ('a%c'), (NULL)) AS t (x)";
+    for dialect in BOTH {
+        let engine = engine(dialect).await;
+        for (condition, expected) in [
+            ("x SIMILAR TO 'b'", "b"),
+            ("x SIMILAR TO '%(b|c)%'", "a%c a.c abc b"),
+            ("x NOT SIMILAR TO '%b%'", "a%c a.c"),
+            ("x SIMILAR TO 'a.c'", "a.c"),
+            ("x SIMILAR TO 'a#%c' ESCAPE '#'", "a%c"),
+            ("x SIMILAR TO replace('a_c', '_', '[.%]')", "a%c a.c"),
+            ("x SIMILAR TO NULL", ""),
+            ("'b' SIMILAR TO x", "b"),
+        ] {
+            let sql = format!("SELECT x FROM {names} WHERE {condition} ORDER BY x");
+            assert_eq!(rows(&engine, &sql).await.concat().join(" "), expected, "{dialect:?} {sql}");
+        }
+        let query = engine.query("SELECT x FROM (VALUES ('a'), ('b')) AS t (x) WHERE x SIMILAR TO x || '**'").await;
+        let error = match query {
+            Ok(query) => query.collect().await.expect_err("no pattern"),
+            Err(error) => error,
+        };
+        assert!(error.to_string().contains("nothing is there to be repeated"), "{error}");
+    }
+}
+
+/// A subquery that stands for a value gives one row, or it is an error; in osquery's dialect its first row counts.
+#[tokio::test]
+async fn a_subquery_for_a_value_gives_one_row() {
+    let plain = engine(Dialect::DataFusion).await;
+    for sql in [
+        "SELECT (SELECT 1 UNION ALL SELECT 2) AS a, 5",
+        "SELECT uid FROM users WHERE uid = (SELECT uid FROM users)",
+        "SELECT uid FROM users WHERE uid IN (SELECT (SELECT a FROM (VALUES (1), (2)) AS t (a)))",
+        "SELECT uid FROM users ORDER BY (SELECT a FROM (VALUES (1), (2)) AS t (a))",
+        "SELECT u.uid FROM users AS u JOIN users AS v ON u.uid = (SELECT gid FROM users)",
+        "SELECT count(*) FROM users GROUP BY gid HAVING count(*) < (SELECT uid FROM users)",
+        "SELECT path FROM file WHERE path = (SELECT directory FROM users)",
+    ] {
+        let error = plain.query(sql).await.expect(sql).collect().await.expect_err(sql);
+        assert!(error.to_string().contains("gives several rows"), "{sql}: {error}");
+    }
+    for (sql, expected) in [
+        ("SELECT (SELECT 1) + (SELECT max(uid) - max(uid) FROM users)", "1"),
+        ("SELECT coalesce((SELECT uid FROM users WHERE uid < 0), -1)", "-1"),
+        ("SELECT (SELECT uid FROM users ORDER BY uid LIMIT 1)", "0"),
+        ("SELECT (SELECT username FROM users WHERE uid = 0)", "root"),
+        ("SELECT path FROM file WHERE path = (SELECT directory || '' FROM users WHERE uid = 33)", "/var/www"),
+        ("SELECT count(*) FROM users WHERE uid > (SELECT a FROM (VALUES (NULL)) AS t (a))", "0"),
+    ] {
+        let given = rows(&plain, sql).await.concat();
+        assert!(given == [expected] || (given.is_empty() && sql.contains("path")), "{sql}: {given:?}");
+    }
+    let osquery = engine(Dialect::Osquery).await;
+    assert_eq!(rows(&osquery, "SELECT (SELECT 1 UNION ALL SELECT 2) AS a").await, [["1"]]);
+}
+
+/// Subqueries give patterns to a table that answers only when asked, as they give keys.
+#[tokio::test]
+async fn a_subquery_gives_a_pattern() {
+    let osquery = engine(Dialect::Osquery).await;
+    let listed = rows(&osquery, "SELECT path FROM file WHERE path LIKE '/etc/pass%'").await;
+    assert!(!listed.is_empty());
+    for condition in [
+        "path LIKE (SELECT '/etc/pass%')",
+        "path GLOB (SELECT '/etc/pass*')",
+        "path LIKE (SELECT '/etc/' || 'pass%' FROM users WHERE uid = 0)",
+        "path LIKE (SELECT column1 FROM (VALUES ('/etc/pass%'), ('/nowhere/%')))",
+        "path LIKE (SELECT '/etc/pass%') AND size >= 0",
+        "like((SELECT '/etc/pass%'), path)",
+    ] {
+        let sql = format!("SELECT path FROM file WHERE {condition}");
+        assert_eq!(rows(&osquery, &sql).await, listed, "{sql}");
+    }
+    let none = "SELECT path FROM file WHERE path LIKE (SELECT username FROM users WHERE uid < 0)";
+    assert!(rows(&osquery, none).await.is_empty());
+    let plain = engine(Dialect::DataFusion).await;
+    assert_eq!(rows(&plain, "SELECT path FROM file WHERE path LIKE (SELECT '/etc/pass%')").await, listed);
+}
+
+/// Times in two units compare without overflow.
+#[tokio::test]
+async fn times_of_two_units_compare() {
+    let times = "(SELECT arrow_cast(column1, 'Timestamp(Microsecond, Some(\"UTC\"))') AS us, arrow_cast(column2, 'Timestamp(Nanosecond, Some(\"UTC\"))') AS ns, arrow_cast(column2, 'Timestamp(Second, None)') AS s FROM (VALUES ('9999-12-31T00:00:00Z', '2024-01-01T00:00:00Z'), ('2024-01-01T00:00:00Z', '2024-01-01T00:00:00Z'), ('1969-12-31T23:59:59.5Z', '1969-12-31T23:59:59.500000001Z'), (NULL, '2024-01-01T00:00:00Z')))";
+    for dialect in BOTH {
+        let engine = engine(dialect).await;
+        for (condition, count) in [
+            ("us > ns", "1"),
+            ("us >= ns", "2"),
+            ("us = ns", "1"),
+            ("us < ns", "1"),
+            ("ns > us", "1"),
+            ("us <> ns", "2"),
+            ("us IS DISTINCT FROM ns", "3"),
+            ("us > s", "1"),
+            ("ns BETWEEN us AND us", "1"),
+            ("us BETWEEN ns AND ns", "1"),
+            ("us IN (ns, ns)", "1"),
+            ("us NOT IN (ns, ns)", "2"),
+            ("us IN (SELECT x.ns FROM t AS x)", "1"),
+            ("NOT us > ns", "2"),
+        ] {
+            let sql = format!("WITH t AS {times} SELECT count(*) FROM t WHERE {condition}");
+            assert_eq!(rows(&engine, &sql).await, [[count]], "{dialect:?} {condition}");
+        }
+        for sql in [
+            "SELECT count(*) FROM t AS a JOIN t AS b ON a.us = b.ns",
+            "SELECT count(*) FROM (SELECT us AS k FROM t) AS a JOIN (SELECT ns AS k FROM t) AS b USING (k)",
+            "SELECT count(*) FROM (SELECT us AS k FROM t) AS a RIGHT JOIN (SELECT ns AS k FROM t) AS b USING (k)",
+            "SELECT 2 + count(*) FROM (SELECT us FROM t INTERSECT SELECT ns FROM t) AS x",
+        ] {
+            let sql = format!("WITH t AS {times} {sql}");
+            let expected = if sql.contains("RIGHT") { "4" } else { "3" };
+            assert_eq!(rows(&engine, &sql).await, [[expected]], "{dialect:?} {sql}");
+        }
+    }
+}
+
+/// Rows of ROLLUP, CUBE and GROUPING SETS, and of GROUP BY ALL: SQLite has none of these.
+#[tokio::test]
+async fn grouping_sets_and_all_group() {
+    let t = "(VALUES (1, 2, 3), (1, 4, 5), (6, 2, 7)) AS t (a, b, c)";
+    for dialect in BOTH {
+        let engine = engine(dialect).await;
+        for (sql, expected) in [
+            ("SELECT a, sum(c) FROM T GROUP BY ROLLUP (a)", "1 8|6 7|null 15"),
+            (
+                "SELECT a, b, sum(c) FROM T GROUP BY CUBE (a, b)",
+                "1 2 3|1 4 5|1 null 8|6 2 7|6 null 7|null 2 10|null 4 5|null null 15",
+            ),
+            (
+                "SELECT a, b, sum(c) FROM T GROUP BY GROUPING SETS ((a), (b), ())",
+                "1 null 8|6 null 7|null 2 10|null 4 5|null null 15",
+            ),
+            ("SELECT a + 1 AS x, grouping(a) AS g FROM T GROUP BY ROLLUP (a)", "2 0|7 0|null 1"),
+            ("SELECT a, count(*) FROM T GROUP BY ALL", "1 2|6 1"),
+            ("SELECT 2, a, b + 0 AS b, sum(c) FROM T GROUP BY ALL", "2 1 2 3|2 1 4 5|2 6 2 7"),
+            ("SELECT sum(c), count(*) FROM T GROUP BY ALL", "15 3"),
+        ] {
+            let sql = sql.replace("FROM T", &format!("FROM {t}"));
+            let mut given: Vec<String> = rows(&engine, &sql).await.iter().map(|row| row.join(" ")).collect();
+            given.sort();
+            assert_eq!(given.join("|"), expected, "{dialect:?} {sql}");
+        }
+    }
+}
+
+/// An error names a clause; it does not print the parsed tree.
+#[tokio::test]
+async fn errors_print_no_trees() {
+    for dialect in BOTH {
+        let engine = engine(dialect).await;
+        for (sql, clause) in [
+            ("SELECT * FROM (VALUES (1, 2)) AS t (a, b) PIVOT (sum(a) FOR b IN (1))", "PIVOT"),
+            ("SELECT * FROM (VALUES (1, 2)) AS t (a, b) UNPIVOT (x FOR y IN (a, b))", "UNPIVOT"),
+            ("SELECT * FROM users CROSS APPLY (SELECT 1) AS u", "CROSS APPLY"),
+            ("SELECT * FROM users AS a SEMI JOIN users AS b ON a.uid = b.uid", "SEMI"),
+            ("SELECT username IS NORMALIZED FROM users", "IS NORMALIZED"),
+            ("SELECT username RLIKE 'a' FROM users", "RLIKE"),
+            ("SELECT uid FROM users WHERE uid IN UNNEST([1])", "IN UNNEST"),
+            ("SELECT convert(username USING utf8) FROM users", "CONVERT"),
+            ("SELECT 5 > ALL (SELECT 1 UNION ALL SELECT 2)", "a subquery"),
+            ("SELECT max(*) FROM users", "`*`"),
+        ] {
+            let error = match engine.query(sql).await {
+                Ok(query) => query.collect().await.expect_err(sql),
+                Err(error) => error,
+            };
+            let text = error.to_string();
+            assert!(text.contains(clause) && text.len() < 120 && !text.contains('{'), "{dialect:?} {sql}: {text}");
+        }
     }
 }

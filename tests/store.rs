@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray,
 };
 use datafusion::parquet::arrow::ArrowWriter;
 use indago::store::{Error, Store, capture};
@@ -269,5 +270,37 @@ async fn damaged_and_odd_files_cost_nobody_else_anything() {
         if turn % 100 == 0 {
             assert!(!rows(&stored, "SELECT groupname FROM groups").await.is_empty());
         }
+    }
+}
+
+/// A NaN is more than any number, as in PostgreSQL. Statistics of a file's row groups leave it out: no row group that has one
+/// is skipped by them.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_with_nan_are_not_skipped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let batch = |n: Vec<i64>, x: Vec<f64>| {
+        let columns: Vec<(&str, ArrayRef)> =
+            vec![("n", Arc::new(Int64Array::from(n))), ("x", Arc::new(Float64Array::from(x)))];
+        RecordBatch::try_from_iter(columns).expect("a batch")
+    };
+    let first = batch(vec![1, 2], vec![0.5, f64::NAN]);
+    let file = fs::File::create(folder.path().join("numbers.parquet")).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, first.schema(), None).expect("a writer");
+    for group in [first, batch(vec![3], vec![f64::NAN]), batch(vec![4, 5], vec![2.0, 0.1])] {
+        writer.write(&group).expect("rows");
+        writer.flush().expect("a row group");
+    }
+    writer.close().expect("the file is written");
+    let engine = stored(folder.path()).await;
+    for (condition, expected) in [
+        ("x > 1", "2 3 4"),
+        ("NOT x > 1", "1 5"),
+        ("x <> 0.5", "2 3 4 5"),
+        ("x >= 0.1", "1 2 3 4 5"),
+        ("x BETWEEN 0 AND 1", "1 5"),
+        ("x = 2", "4"),
+    ] {
+        let sql = format!("SELECT n FROM numbers WHERE {condition} ORDER BY n");
+        assert_eq!(rows(&engine, &sql).await.concat().join(" "), expected, "{sql}");
     }
 }

@@ -76,13 +76,22 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_optimizer_rules(plan::optimizer::rules(optimizer))
         .with_type_planner(Arc::new(plan::WideTypes))
         .with_relation_planners(vec![Arc::new(plan::TableFunctions)]);
-    with_rules(builder, vec![Arc::new(plan::AffinityRule), Arc::new(plan::LeftOfInRule), Arc::new(plan::DependentRule)])
+    let standard = plan::StandardRule { sqlite: true };
+    with_rules(
+        builder,
+        vec![
+            Arc::new(standard),
+            Arc::new(plan::AffinityRule),
+            Arc::new(plan::LeftOfInRule),
+            Arc::new(plan::DependentRule),
+        ],
+    )
 }
 
 /// What [`Dialect::DataFusion`] needs instead of [`install`]: rules without mistakes of DataFusion's own that give wrong rows
 /// or none.
 pub fn install_plain(builder: SessionStateBuilder) -> SessionStateBuilder {
-    with_rules(builder, Vec::new())
+    with_rules(builder, vec![Arc::new(plan::StandardRule { sqlite: false })])
 }
 
 fn with_rules(

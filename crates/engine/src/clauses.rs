@@ -9,9 +9,10 @@ use std::ops::ControlFlow;
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    Cte, CteAsMaterialized, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Join, OrderBy, OrderByKind, Query, Select, SetExpr,
-    TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, Visit, Visitor, WindowSpec, WindowType, With,
+    Cte, CteAsMaterialized, DuplicateTreatment, Expr, ExprWithAliasAndOrderBy, Function, FunctionArg,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Join, OrderBy, OrderByKind,
+    OrderByOptions, PipeOperator, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableAliasColumnDef,
+    TableFactor, TableFunctionArgs, Visit, Visitor, WildcardAdditionalOptions, WindowSpec, WindowType, With,
     visit_expressions,
 };
 
@@ -80,7 +81,7 @@ impl Visitor for Clauses<'_> {
             for_clause,
             settings,
             format_clause,
-            pipe_operators: _,
+            pipe_operators,
         } = query;
         refuse(!locks.is_empty(), "FOR UPDATE")?;
         refuse(for_clause.is_some(), "FOR XML, JSON or BROWSE")?;
@@ -90,6 +91,7 @@ impl Visitor for Clauses<'_> {
             refuse(!matches!(**body, SetExpr::Select(_)), "ORDER BY ALL after a compound SELECT")?;
         }
         refuse(!self.completes_windows && order_by.as_ref().is_some_and(names_window), OUTSIDE)?;
+        pipe_operators.iter().try_for_each(pipe_operator)?;
         if let Some(With { with_token: _, recursive: _, cte_tables }) = with {
             for Cte { alias, query: _, from, materialized, closing_paren_token: _ } in cte_tables {
                 refuse(from.is_some(), "FROM after a common table expression")?;
@@ -108,7 +110,7 @@ impl Visitor for Clauses<'_> {
             select_modifiers,
             top: _,
             top_before_distinct: _,
-            projection: _,
+            projection,
             exclude,
             into,
             from,
@@ -125,8 +127,11 @@ impl Visitor for Clauses<'_> {
             qualify,
             window_before_qualify: _,
             value_table_mode,
-            flavor: _,
+            flavor,
         } = select;
+        refuse(*flavor == SelectFlavor::FromFirstNoSelect, "FROM without SELECT")?;
+        refuse(projection.is_empty(), "SELECT without columns")?;
+        projection.iter().try_for_each(item)?;
         refuse(!optimizer_hints.is_empty(), "an optimizer hint")?;
         refuse(select_modifiers.as_ref().is_some_and(|modifiers| modifiers.is_any_set()), "a SELECT modifier")?;
         refuse(exclude.is_some(), "EXCLUDE after a SELECT list")?;
@@ -143,7 +148,7 @@ impl Visitor for Clauses<'_> {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Found {
         match factor {
             TableFactor::Table {
-                name: _,
+                name,
                 alias,
                 args,
                 with_hints,
@@ -164,6 +169,7 @@ impl Visitor for Clauses<'_> {
                 refuse(*with_ordinality, "WITH ORDINALITY")?;
                 if let Some(TableFunctionArgs { args: _, settings }) = args {
                     refuse(settings.is_some(), "SETTINGS")?;
+                    refuse(name.0.len() > 1, QUALIFIED)?;
                 }
                 ControlFlow::Continue(())
             }
@@ -171,8 +177,9 @@ impl Visitor for Clauses<'_> {
                 table_alias(alias.as_ref())?;
                 refuse(sample.is_some(), "TABLESAMPLE")
             }
-            TableFactor::Function { lateral: _, name: _, args, with_ordinality, alias } => {
+            TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
                 table_alias(alias.as_ref())?;
+                refuse(name.0.len() > 1, QUALIFIED)?;
                 refuse(args.iter().any(|arg| !matches!(arg, FunctionArg::Unnamed(_))), "a named argument")?;
                 refuse(*with_ordinality, "WITH ORDINALITY")
             }
@@ -198,6 +205,11 @@ impl Visitor for Clauses<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> Found {
         match expr {
             Expr::Function(function) => self.function(function),
+            Expr::Cast { kind: _, expr: _, data_type: _, array, format: _ } => refuse(*array, "CAST .. AS .. ARRAY"),
+            Expr::Trim { expr: _, trim_where: _, trim_what: _, trim_characters } => {
+                let many = trim_characters.as_ref().map_or(0, Vec::len);
+                refuse(many > 1, "more than one set of characters in TRIM")
+            }
             _ => ControlFlow::Continue(()),
         }
     }
@@ -249,6 +261,7 @@ impl Clauses<'_> {
     }
 }
 
+const QUALIFIED: &str = "a qualified name of a table function";
 const OUTSIDE: &str = "a named window outside the SELECT list";
 
 fn names_window(part: &impl Visit) -> bool {
@@ -257,6 +270,52 @@ fn names_window(part: &impl Visit) -> bool {
         _ => ControlFlow::Continue(()),
     });
     found.is_break()
+}
+
+fn item(item: &SelectItem) -> Found {
+    match item {
+        SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => {
+            let WildcardAdditionalOptions {
+                wildcard_token: _,
+                opt_ilike,
+                opt_exclude: _,
+                opt_except: _,
+                opt_replace: _,
+                opt_rename: _,
+                opt_alias: _,
+            } = options;
+            refuse(opt_ilike.is_some(), "ILIKE after `*`")
+        }
+        SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } | SelectItem::ExprWithAliases { .. } => {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+fn pipe_operator(operator: &PipeOperator) -> Found {
+    match operator {
+        PipeOperator::Aggregate { full_table_exprs, group_by_expr } => {
+            let is_sorted = |item: &ExprWithAliasAndOrderBy| item.order_by != OrderByOptions::default();
+            refuse(full_table_exprs.iter().chain(group_by_expr).any(is_sorted), "an order in AGGREGATE")
+        }
+        PipeOperator::Join(own) => join(own),
+        PipeOperator::Select { exprs } | PipeOperator::Extend { exprs } => exprs.iter().try_for_each(item),
+        // The planner does or refuses all of these.
+        PipeOperator::Limit { .. }
+        | PipeOperator::Where { .. }
+        | PipeOperator::OrderBy { .. }
+        | PipeOperator::Set { .. }
+        | PipeOperator::Drop { .. }
+        | PipeOperator::As { .. }
+        | PipeOperator::TableSample { .. }
+        | PipeOperator::Rename { .. }
+        | PipeOperator::Union { .. }
+        | PipeOperator::Intersect { .. }
+        | PipeOperator::Except { .. }
+        | PipeOperator::Call { .. }
+        | PipeOperator::Pivot { .. }
+        | PipeOperator::Unpivot { .. } => ControlFlow::Continue(()),
+    }
 }
 
 fn join(join: &Join) -> Found {
@@ -297,7 +356,7 @@ mod tests {
     /// Every field of the parsed tree that is refused, in a dialect of sqlparser that reads it.
     #[test]
     fn every_clause_that_would_be_dropped_is_refused() {
-        let cases: [(&dyn Dialect, &str, &str); 41] = [
+        let cases: [(&dyn Dialect, &str, &str); 51] = [
             (&GenericDialect {}, "FOR UPDATE", "SELECT a FROM t FOR UPDATE"),
             (&MsSqlDialect {}, "FOR XML, JSON or BROWSE", "SELECT a FROM t FOR XML AUTO"),
             (&ClickHouseDialect {}, "SETTINGS", "SELECT a FROM t SETTINGS x = 1"),
@@ -362,6 +421,16 @@ mod tests {
                 "SELECT sum(a) OVER (w ORDER BY a) FROM t WINDOW w AS (PARTITION BY b)",
             ),
             (&GenericDialect {}, OUTSIDE, "SELECT a FROM t WINDOW w AS (ORDER BY a) ORDER BY sum(a) OVER w"),
+            (&DuckDbDialect {}, "FROM without SELECT", "FROM t"),
+            (&PostgreSqlDialect {}, "SELECT without columns", "SELECT FROM t"),
+            (&SnowflakeDialect {}, "ILIKE after `*`", "SELECT * ILIKE 'a%' FROM t"),
+            (&SnowflakeDialect {}, "ILIKE after `*`", "SELECT t.* ILIKE 'a%' FROM t"),
+            (&MySqlDialect {}, "CAST .. AS .. ARRAY", "SELECT CAST(a AS INT ARRAY) FROM t"),
+            (&SnowflakeDialect {}, "more than one set of characters in TRIM", "SELECT TRIM(a, 'b', 'c') FROM t"),
+            (&GenericDialect {}, QUALIFIED, "SELECT a FROM f.g(1)"),
+            (&GenericDialect {}, QUALIFIED, "SELECT a FROM t, LATERAL f.g(1)"),
+            (&BigQueryDialect {}, "an order in AGGREGATE", "SELECT a FROM t |> AGGREGATE sum(a) GROUP BY b DESC"),
+            (&BigQueryDialect {}, "an order in AGGREGATE", "SELECT a FROM t |> AGGREGATE sum(a) ASC GROUP BY b"),
             (&GenericDialect {}, OUTSIDE, "SELECT a FROM t WINDOW w AS (ORDER BY a) QUALIFY sum(a) OVER w > 1"),
         ];
         let mut wrong = Vec::new();

@@ -357,10 +357,47 @@ fn from_plan(message: &str, names: &Names<'_>) -> Error {
     Error::new(Code::Plan, sentence(message))
 }
 
-/// A foreign message as one of ours: lowercase start, no final period, first line.
+/// How messages begin that go on with a parsed tree, and what the head of such a tree stands for.
+const TREES: [(&str, &str); 4] = [
+    ("Unsupported ast node in sqltorel: ", "`{}`"),
+    ("Unsupported ast node ", "`{}` after a table"),
+    ("Unsupported JOIN operator ", "the join `{}`"),
+    ("Physical plan does not support logical expression ", "{} at this place"),
+];
+
+/// What a message that prints a parsed tree means: the head of the tree in words of SQL.
+fn of_tree(message: &str) -> Option<String> {
+    let (rest, what) = TREES.iter().find_map(|(begin, what)| Some((message.strip_prefix(begin)?, what)))?;
+    let head: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let words = match head.as_str() {
+        "Exists" | "InSubquery" | "ScalarSubquery" | "SetComparison" => "a subquery".to_owned(),
+        "OuterReferenceColumn" => "a column of an outer query".to_owned(),
+        "Wildcard" => "`*`".to_owned(),
+        "RLike" => "RLIKE".to_owned(),
+        "AsOf" => "ASOF".to_owned(),
+        "StraightJoin" => "STRAIGHT_JOIN".to_owned(),
+        head => head.chars().fold(String::new(), |mut words, character| {
+            if character.is_ascii_uppercase() && !words.is_empty() {
+                words.push(' ');
+            }
+            words.push(character.to_ascii_uppercase());
+            words
+        }),
+    };
+    Some(format!("{} is not supported", what.replace("{}", &words)))
+}
+
+/// A foreign message as one of ours: lowercase start, no final period, first line, no printed tree.
 fn sentence(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default().trim().trim_end_matches('.');
     let line = line.strip_prefix("sql parser error: ").unwrap_or(line);
+    if let Some(tree) = of_tree(line) {
+        return tree;
+    }
+    let line = match line.find("Span(Location(").and_then(|_| line.find(['{', '(', '['])) {
+        Some(tree) => line[..tree].trim_end(),
+        None => line,
+    };
     let mut characters = line.chars();
     match (characters.next(), characters.next()) {
         (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
@@ -490,6 +527,27 @@ mod tests {
         let place = |sql: &str| place_of_column(sql, "nope").map(|span| (span.start, span.end));
         assert_eq!(place("SELECT 1 FROM t GROUP BY t.Nope ORDER BY nope"), Some((27, 31)));
         assert_eq!(place("SELECT 'nope'"), None);
+    }
+
+    #[test]
+    fn messages_print_no_trees() {
+        for (message, expected) in [
+            ("Unsupported ast node in sqltorel: IsNormalized { expr: Value(..) }", "`IS NORMALIZED` is not supported"),
+            ("Unsupported ast node in sqltorel: RLike { negated: false }", "`RLIKE` is not supported"),
+            ("Unsupported ast node Pivot { table: .. } in create_relation", "`PIVOT` after a table is not supported"),
+            ("Unsupported JOIN operator CrossApply", "the join `CROSS APPLY` is not supported"),
+            (
+                "Physical plan does not support logical expression Exists(Exists { .. })",
+                "a subquery at this place is not supported",
+            ),
+            (
+                "Unsupported function argument: Named { name: Ident { span: Span(Location(1,2)) } }",
+                "unsupported function argument: Named",
+            ),
+            ("CAST with format is not supported: 'YYYY'", "CAST with format is not supported: 'YYYY'"),
+        ] {
+            assert_eq!(sentence(message), expected);
+        }
     }
 
     #[test]

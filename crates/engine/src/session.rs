@@ -11,6 +11,8 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
 
+use crate::clauses::{function_kind, unsupported_clause};
+use crate::diagnostic::{Code, Error};
 use crate::names::{self, AskedSchema};
 use crate::state::Shared;
 use crate::verify;
@@ -50,7 +52,12 @@ impl Session {
     pub async fn sql(&self, sql: &str) -> Result<DataFrame> {
         let state = self.0.state();
         let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
-        verify::statement(&statement).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let own = |error: Error| DataFusionError::External(Box::new(error));
+        let kind = |name: &str| function_kind(&state, name);
+        if let Some(clause) = unsupported_clause(&statement, false, &kind) {
+            return Err(own(Error::new(Code::Unsupported, format!("{clause} is not supported"))));
+        }
+        verify::statement(&statement).map_err(own)?;
         let plan = state.statement_to_plan(statement).await?;
         verify::plan_of_statement(&plan)?;
         self.0.execute_logical_plan(plan).await

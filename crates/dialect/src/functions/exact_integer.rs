@@ -1,7 +1,9 @@
 use super::prelude::*;
 
+const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
 scalar! {
-    /// The integer that the whole of a text is, else NULL: how a text is compared with an integer column.
+    /// The integer that a real or the whole of a text is, else NULL: how such a value is compared with an integer column.
     "exact_integer"("x")
     1..=1 => Returns::Int,
     Immutable,
@@ -10,7 +12,10 @@ scalar! {
     eval: |args, _| {
         Ok(match args[0].clone().with_numeric_affinity() {
             Value::Int(number) => Value::Int(number),
-            Value::Real(number) if number.fract() == 0.0 && number.abs() < 9.2e18 => Value::Int(number as i64),
+            // The first double beyond all integers is 2^63.
+            Value::Real(number) if number.fract() == 0.0 && (-BEYOND..BEYOND).contains(&number) => {
+                Value::Int(number as i64)
+            }
             _ => Value::Null,
         })
     }

@@ -8,7 +8,8 @@ scalar! {
     example "SELECT exact_real('1.5')" => "1.5",
     eval: |args, _| {
         Ok(match args[0].clone().with_numeric_affinity() {
-            Value::Int(number) => Value::Real(number as f64),
+            // Beyond 2^53 not every integer has a double of its own.
+            Value::Int(number) if (number as f64) as i128 == i128::from(number) => Value::Real(number as f64),
             Value::Real(number) => Value::Real(number),
             _ => Value::Null,
         })

@@ -23,8 +23,8 @@ use datafusion::{
 };
 
 use super::{
-    class, collation,
-    compare::{bare, comparison},
+    binary, cast, class, collation,
+    compare::{as_key, bare, comparison, equal_columns},
     constant_unless_null, has_affinity, is_column, is_dynamic, is_mixed,
     search::any_expr,
 };
@@ -45,6 +45,7 @@ impl AnalyzerRule for AffinityRule {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
             let sorts = matches!(plan, LogicalPlan::Sort(_));
+            let is_condition = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
             if !sorts && !any_expr(&plan, is_rewritten)? {
                 return by_collation(plan);
             }
@@ -60,12 +61,27 @@ impl AnalyzerRule for AffinityRule {
                 if sorts && let Some(collated) = collated_key(&rewritten.data, &schema) {
                     rewritten = Transformed::yes(collated);
                 }
+                if is_condition {
+                    rewritten = rewritten.transform_data(|expr| Ok(with_keys(expr, &schema)))?;
+                }
                 Ok(rewritten.update_data(|expr| name.restore(expr)))
             })?;
             let changed = if changed.transformed { changed.map_data(LogicalPlan::recompute_schema)? } else { changed };
             changed.transform_data(by_collation)
         })
         .map(|changed| changed.data)
+    }
+}
+
+/// A condition whose parts that all must hold are keys of a join where they can be.
+fn with_keys(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            let (left, right) = (with_keys(*left, schema), with_keys(*right, schema));
+            let changed = left.transformed || right.transformed;
+            Transformed::new_transformed(Expr::and(left.data, right.data), changed)
+        }
+        condition => as_key(condition, schema),
     }
 }
 
@@ -99,6 +115,18 @@ fn by_collation(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             }
             let output = Arc::clone(input.schema());
             Ok(Transformed::yes(grouped_by_keys(input, columns, keys, Vec::new(), &output)?))
+        }
+        LogicalPlan::Join(mut join) if join.join_constraint == JoinConstraint::Using => {
+            let mut changed = false;
+            for (left, right) in &mut join.on {
+                let (Some(l), Some(r)) = (class(left, join.left.schema()), class(right, join.right.schema())) else {
+                    continue;
+                };
+                changed |= equal_columns(left, l, right, r);
+            }
+            // It is a join on columns no more.
+            join.join_constraint = if changed { JoinConstraint::On } else { JoinConstraint::Using };
+            Ok(Transformed::new_transformed(LogicalPlan::Join(join), changed))
         }
         // What INTERSECT and EXCEPT became.
         LogicalPlan::Join(mut join) if join.join_constraint == JoinConstraint::On && !join.on.is_empty() => {
@@ -220,9 +248,14 @@ fn is_rewritten(expr: &Expr) -> bool {
         | Expr::InList(_)
         | Expr::InSubquery(_)
         | Expr::Like(_) => true,
-        Expr::ScalarFunction(function) => function.name() == "nullif",
+        Expr::ScalarFunction(function) => matches!(function.name(), "nullif" | "compare"),
         _ => false,
     }
+}
+
+/// Whether one is an integer and the other a real.
+fn are_two_kinds_of_number(left: Class, right: Class) -> bool {
+    matches!((left, right), (Class::Int, Class::Real) | (Class::Real, Class::Int))
 }
 
 fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -238,10 +271,13 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Between(between) => {
             let collated = collated_key(&between.expr, schema).is_some();
             let class = |expr| class(expr, schema);
-            let (Some(subject), Some(low), Some(high), true) =
-                (class(&between.expr), class(&between.low), class(&between.high), collated)
-            else {
-                return Ok(Transformed::no(Expr::Between(between)));
+            let (subject, low, high) = match (class(&between.expr), class(&between.low), class(&between.high)) {
+                (Some(subject), Some(low), Some(high))
+                    if collated || are_two_kinds_of_number(subject, low) || are_two_kinds_of_number(subject, high) =>
+                {
+                    (subject, low, high)
+                }
+                _ => return Ok(Transformed::no(Expr::Between(between))),
             };
             let above = comparison(Operator::GtEq, &between.expr, subject, &between.low, low, schema);
             let below = comparison(Operator::LtEq, &between.expr, subject, &between.high, high, schema);
@@ -402,7 +438,20 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
     let right = Class::of(&kind);
     let column = Expr::from(subquery.subquery.schema().qualified_field(0));
     let mut expr = expr;
+    // Numbers that no value of the other kind equals are not in the list, where NULL may be.
+    let mut kept = None;
     let converted = match (left, right) {
+        (Class::Int, Class::Real) if kind.is_floating() => {
+            let exact = call("exact_integer", vec![column.clone()]);
+            kept = Some(Expr::or(exact.clone().is_not_null(), column.is_null()));
+            exact
+        }
+        (Class::Real, Class::Int) if expr.get_type(schema).is_ok_and(|kind| kind.is_floating()) => {
+            let exact = cast(column.clone(), DataType::Float64);
+            let is_exact = binary(call("compare", vec![column.clone(), exact.clone()]), Operator::Eq, lit(0_i64));
+            kept = Some(Expr::or(is_exact, column.is_null()));
+            exact
+        }
         (Class::Int | Class::Real, Class::Text) if negated => {
             // A text that is no number is not in the list, where NULL may be: numbers are compared as they are written.
             let exact = if left == Class::Int { "exact_integer" } else { "exact_real" };
@@ -422,9 +471,14 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
         _ => return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated }))),
     };
     let Subquery { subquery: plan, outer_ref_columns, spans } = subquery;
-    let name = plan.schema().field(0).name().clone();
-    let converted = converted.alias(name);
-    let plan = LogicalPlanBuilder::from(plan.as_ref().clone()).project(vec![converted])?.build()?;
+    // A name of its own: a correlated condition may bring the column up beside it.
+    let converted = converted.alias("__converted");
+    let plan = LogicalPlanBuilder::from(plan.as_ref().clone());
+    let plan = match kept {
+        Some(kept) => plan.filter(kept)?,
+        None => plan,
+    };
+    let plan = plan.project(vec![converted])?.build()?;
     debug_assert!(matches!(
         plan.schema().field(0).data_type(),
         DataType::Int64 | DataType::Float64 | DataType::Utf8View

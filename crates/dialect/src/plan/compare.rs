@@ -1,14 +1,16 @@
 //! Comparisons by SQLite's affinity and collation. Where both sides have one type the plain operator stays, so pushdown sees it.
 
+use std::cmp::Ordering;
+
 use arrow_schema::DataType;
 use datafusion::{
-    common::{DFSchema, ScalarValue},
-    logical_expr::{Expr, Operator, lit},
+    common::{DFSchema, ScalarValue, tree_node::Transformed},
+    logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, lit},
 };
 use sqlparser::ast::BinaryOperator;
 
 use super::{
-    as_int_if_bool, binary, cast, class, collation, constant_unless_null, has_affinity, is_column, is_dynamic,
+    as_int_if_bool, binary, called, cast, class, collation, constant_unless_null, has_affinity, is_column, is_dynamic,
     literal_text,
 };
 use crate::{
@@ -76,7 +78,7 @@ pub(super) fn comparison(
         (Class::Text, Class::Text) => text(operator, left, right, schema),
         (Class::Blob, Class::Blob) => plain(),
         (l, r) if l.is_number() && r.is_number() => {
-            binary(as_int_if_bool(left.clone(), l), operator, as_int_if_bool(right.clone(), r))
+            numbers(operator, as_int_if_bool(left.clone(), l), as_int_if_bool(right.clone(), r), schema)
         }
         (number, Class::Text) if number.is_number() => number_with_text(operator, left, number, right, schema),
         (Class::Text, number) if number.is_number() => match operator.swap() {
@@ -96,6 +98,101 @@ fn rank(class: Class) -> u8 {
         _ => 0,
     }
 }
+
+/// Two numbers. DataFusion makes a double of an integer that meets one, and there beyond 2^53 many are the same.
+fn numbers(operator: Operator, left: Expr, right: Expr, schema: &DFSchema) -> Expr {
+    let is_double = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_floating());
+    let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_integer());
+    if is_integer(&left) && is_double(&right) {
+        integer_with_double(operator, &left, &right)
+    } else if is_double(&left) && is_integer(&right) {
+        integer_with_double(operator.swap().unwrap_or(operator), &right, &left)
+    } else {
+        binary(left, operator, right)
+    }
+}
+
+/// `integer operator double`, exactly.
+fn integer_with_double(operator: Operator, integer: &Expr, double: &Expr) -> Expr {
+    match (integer, double) {
+        (_, Expr::Literal(ScalarValue::Float64(Some(number)), _)) => {
+            if !(-TWO_TO_63..TWO_TO_63).contains(number) {
+                return ordered(operator, integer, double, *number > 0.0);
+            }
+            let below = number.floor() as i64;
+            if number.fract() == 0.0 {
+                return binary(integer.clone(), operator, lit(below));
+            }
+            match operator {
+                Operator::Lt | Operator::LtEq => binary(integer.clone(), Operator::LtEq, lit(below)),
+                Operator::Gt | Operator::GtEq => binary(integer.clone(), Operator::Gt, lit(below)),
+                _ => ordered(operator, integer, double, true),
+            }
+        }
+        (Expr::Literal(ScalarValue::Int64(Some(number)), _), _) => {
+            let nearest = *number as f64;
+            let is_below = match (nearest as i128).cmp(&i128::from(*number)) {
+                // The constant stands on the right, as for a table's filter it has to.
+                Ordering::Equal => {
+                    return binary(double.clone(), operator.swap().unwrap_or(operator), integer.clone());
+                }
+                order => order == Ordering::Less,
+            };
+            // No double lies between the two.
+            match operator {
+                Operator::Lt | Operator::LtEq if is_below => binary(double.clone(), Operator::Gt, lit(nearest)),
+                Operator::Lt | Operator::LtEq => binary(double.clone(), Operator::GtEq, lit(nearest)),
+                Operator::Gt | Operator::GtEq if is_below => binary(double.clone(), Operator::LtEq, lit(nearest)),
+                Operator::Gt | Operator::GtEq => binary(double.clone(), Operator::Lt, lit(nearest)),
+                _ => ordered(operator, integer, double, true),
+            }
+        }
+        _ => by_order(operator, integer, double, &[]),
+    }
+}
+
+/// A comparison by the order of two values, with `compare(left, right, how)`.
+fn by_order(operator: Operator, left: &Expr, right: &Expr, how: &[&str]) -> Expr {
+    let args = [left.clone(), right.clone()].into_iter().chain(how.iter().map(|how| lit(*how)));
+    let order = call("compare", args.collect());
+    if !matches!(operator, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) {
+        return binary(order, operator, lit(0_i64));
+    }
+    // The order is NULL where one of them is.
+    let same = Expr::or(
+        Expr::and(left.clone().is_null(), right.clone().is_null()),
+        binary(order, Operator::IsNotDistinctFrom, lit(0_i64)),
+    );
+    if operator == Operator::IsNotDistinctFrom { same } else { Expr::Not(Box::new(same)) }
+}
+
+/// For a condition, where only true counts: `compare(integer, double) = 0` as an equality of integers, which is a key of a
+/// join.
+pub(super) fn as_key(condition: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let key = match &condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right })
+            if matches!(right.as_ref(), Expr::Literal(ScalarValue::Int64(Some(0)), _)) =>
+        {
+            match called(left) {
+                Some(function) if function.name() == "compare" => match function.args.as_slice() {
+                    [integer, double] if class(integer, schema) == Some(Class::Int) => {
+                        Some(binary(integer.clone(), Operator::Eq, call("exact_integer", vec![double.clone()])))
+                    }
+                    _ => None,
+                },
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    match key {
+        Some(key) => Transformed::yes(key),
+        None => Transformed::no(condition),
+    }
+}
+
+/// The first double beyond all integers.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The answer when the kinds alone decide.
 fn ordered(operator: Operator, left: &Expr, right: &Expr, left_is_less: bool) -> Expr {
@@ -161,30 +258,16 @@ pub(super) fn bare(expr: &Expr) -> Expr {
 /// `number operator text`.
 fn number_with_text(operator: Operator, number: &Expr, number_class: Class, text: &Expr, schema: &DFSchema) -> Expr {
     let number = &as_int_if_bool(number.clone(), number_class);
-    let distinct = matches!(operator, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom);
     if has_affinity(number) || is_dynamic(text, schema) {
         // The number's affinity makes a number of the text where it wholly is one.
         if let Some(literal) = literal_text(text) {
             return match exact_number(literal) {
-                Some(Value::Int(int)) => binary(number.clone(), operator, lit(int)),
-                Some(Value::Real(real)) => binary(number.clone(), operator, lit(real)),
+                Some(Value::Int(int)) => numbers(operator, number.clone(), lit(int), schema),
+                Some(Value::Real(real)) => numbers(operator, number.clone(), lit(real), schema),
                 _ => ordered(operator, number, text, true),
             };
         }
-        return if distinct {
-            let exact = call("exact_real", vec![text.clone()]);
-            let same = Expr::or(
-                Expr::and(number.clone().is_null(), text.clone().is_null()),
-                Expr::and(
-                    number.clone().is_not_null(),
-                    binary(cast(number.clone(), DataType::Float64), Operator::IsNotDistinctFrom, exact),
-                ),
-            );
-            if operator == Operator::IsNotDistinctFrom { same } else { Expr::Not(Box::new(same)) }
-        } else {
-            let order = call("compare", vec![number.clone(), text.clone(), lit("numeric")]);
-            binary(order, operator, lit(0_i64))
-        };
+        return by_order(operator, number, text, &["numeric"]);
     }
     if has_affinity(text) {
         // The text's affinity makes a text of the number.
@@ -209,4 +292,18 @@ pub(super) fn equal_in_filter(number: &Expr, class: Class, text: &Expr) -> Optio
         _ => return None,
     };
     Some(binary(number.clone(), Operator::Eq, call(exact, vec![text.clone()])))
+}
+
+/// Makes columns of a `USING` comparable as keys: exact, and NULL where a value has no equal on the other side. True if it
+/// had to.
+pub(super) fn equal_columns(left: &mut Expr, left_class: Class, right: &mut Expr, right_class: Class) -> bool {
+    let (side, function) = match (left_class, right_class) {
+        (Class::Int, Class::Real | Class::Text) => (right, "exact_integer"),
+        (Class::Real | Class::Text, Class::Int) => (left, "exact_integer"),
+        (Class::Real, Class::Text) => (right, "exact_real"),
+        (Class::Text, Class::Real) => (left, "exact_real"),
+        _ => return false,
+    };
+    *side = call(function, vec![side.clone()]);
+    true
 }

@@ -22,7 +22,7 @@ pub(super) fn carried(plan: LogicalPlan) -> Result<LogicalPlan> {
     let changed = plan.transform_down_with_subqueries(|plan| {
         let Some(aggregate) = aggregate_below(&plan) else { return Ok(Transformed::no(plan)) };
         let mut missing = Vec::new();
-        missing_below(&plan, aggregate, &mut missing)?;
+        missing_below(&plan, aggregate, &|column| item_of(&plan, column), &mut missing)?;
         if missing.is_empty() {
             return Ok(Transformed::no(plan));
         }
@@ -51,26 +51,51 @@ fn aggregate_below(plan: &LogicalPlan) -> Option<&Aggregate> {
     }
 }
 
-/// The columns that only the aggregate's input has, of the subqueries from a node down to the aggregate.
-fn missing_below(plan: &LogicalPlan, aggregate: &Aggregate, missing: &mut Vec<Column>) -> Result<()> {
+/// A column that subqueries speak of and the aggregate does not have.
+struct Missing {
+    column: Column,
+    /// The item of the SELECT list that has its name; `None` for a column of the aggregate's input.
+    item: Option<Expr>,
+}
+
+/// What an alias stands for, over the rows of the aggregate.
+fn item_of(plan: &LogicalPlan, column: &Column) -> Option<Expr> {
+    let LogicalPlan::Projection(projection) = plan else { return None };
+    projection.expr.iter().find_map(|item| match item {
+        Expr::Alias(alias) if column.relation.is_none() && alias.name == column.name => Some((*alias.expr).clone()),
+        _ => None,
+    })
+}
+
+/// Those of the subqueries from a node down to the aggregate.
+fn missing_below(
+    plan: &LogicalPlan,
+    aggregate: &Aggregate,
+    item_of: &dyn Fn(&Column) -> Option<Expr>,
+    missing: &mut Vec<Missing>,
+) -> Result<()> {
     let Some(input) = below(plan) else { return Ok(()) };
     plan.apply_expressions(|expr| {
         expr.apply(|expr| {
             let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
             for column in outer_columns(&subquery.subquery)? {
-                let lost = !aggregate.schema.has_column(&column) && aggregate.input.schema().has_column(&column);
-                if lost && !missing.contains(&column) {
-                    missing.push(column);
+                if aggregate.schema.has_column(&column) || missing.iter().any(|known| known.column == column) {
+                    continue;
+                }
+                let is_below = aggregate.input.schema().has_column(&column);
+                let item = if is_below { None } else { item_of(&column) };
+                if is_below || item.is_some() {
+                    missing.push(Missing { column, item });
                 }
             }
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
-    missing_below(input, aggregate, missing)
+    missing_below(input, aggregate, item_of, missing)
 }
 
 /// The same nodes over an aggregate that has the columns.
-fn widened(plan: &LogicalPlan, missing: &[Column]) -> Result<LogicalPlan> {
+fn widened(plan: &LogicalPlan, missing: &[Missing]) -> Result<LogicalPlan> {
     match (plan, below(plan)) {
         (LogicalPlan::Aggregate(aggregate), _) => carrying(aggregate, missing),
         (plan, Some(input)) => plan.with_new_exprs(plan.expressions(), vec![widened(input, missing)?]),
@@ -78,11 +103,14 @@ fn widened(plan: &LogicalPlan, missing: &[Column]) -> Result<LogicalPlan> {
     }
 }
 
-fn carrying(aggregate: &Aggregate, missing: &[Column]) -> Result<LogicalPlan> {
+fn carrying(aggregate: &Aggregate, missing: &[Missing]) -> Result<LogicalPlan> {
     let own = aggregate.schema.columns();
     let (order, filter) = row(aggregate);
     let mut found = aggregate.aggr_expr.clone();
-    for (at, column) in missing.iter().enumerate() {
+    for (at, Missing { column, item }) in missing.iter().enumerate() {
+        if item.is_some() {
+            continue;
+        }
         let first = AggregateFunction::new_udf(
             first_value_udaf(),
             vec![Expr::Column(column.clone())],
@@ -95,8 +123,8 @@ fn carrying(aggregate: &Aggregate, missing: &[Column]) -> Result<LogicalPlan> {
     }
     let wider = Aggregate::try_new(Arc::clone(&aggregate.input), aggregate.group_expr.clone(), found)?;
     let mut items: Vec<Expr> = own.into_iter().map(Expr::Column).collect();
-    for (at, column) in missing.iter().enumerate() {
-        let first = Expr::Column(Column::new_unqualified(carried_name(at)));
+    for (at, Missing { column, item }) in missing.iter().enumerate() {
+        let first = item.clone().unwrap_or_else(|| Expr::Column(Column::new_unqualified(carried_name(at))));
         items.push(first.alias_qualified(column.relation.clone(), &column.name));
     }
     LogicalPlanBuilder::from(LogicalPlan::Aggregate(wider)).project(items)?.build()

@@ -11,6 +11,10 @@ pub(crate) mod optimizer;
 pub(crate) mod pushdown;
 mod relation;
 mod search;
+mod similar;
+mod single;
+mod standard;
+mod strict;
 mod times;
 
 use std::sync::Arc;
@@ -32,6 +36,7 @@ pub(crate) use analyzer::AffinityRule;
 pub(crate) use dependent::DependentRule;
 pub(crate) use left::LeftOfInRule;
 pub(crate) use relation::TableFunctions;
+pub(crate) use standard::StandardRule;
 pub(crate) use times::TimeRule;
 
 use crate::{

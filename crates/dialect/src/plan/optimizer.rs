@@ -11,7 +11,10 @@ use datafusion::{
     optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
 };
 
-use super::search::{any_expr, any_node};
+use super::{
+    search::{any_expr, any_node},
+    strict::StrictFunctions,
+};
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
@@ -22,7 +25,7 @@ type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 pub(crate) fn rules(optimizer: Optimizer) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     let mut group: Vec<(Need, Rule)> = Vec::new();
-    for rule in optimizer.rules {
+    for rule in with_ours(optimizer.rules) {
         match need(rule.name()) {
             Some(need) => group.push((need, rule)),
             None => {
@@ -33,6 +36,14 @@ pub(crate) fn rules(optimizer: Optimizer) -> Vec<Rule> {
     }
     rules.extend(Group::of(&mut group));
     rules
+}
+
+/// The rules with our own among them.
+pub(crate) fn with_ours(rules: Vec<Rule>) -> impl Iterator<Item = Rule> {
+    rules.into_iter().flat_map(|rule| {
+        let ours = (rule.name() == "eliminate_outer_join").then(|| Arc::new(StrictFunctions) as Rule);
+        std::iter::once(rule).chain(ours)
+    })
 }
 
 /// What a plan must have for a rule to change it.
@@ -104,7 +115,8 @@ fn need(rule: &str) -> Option<Need> {
         | "extract_equijoin_predicate"
         | "eliminate_cross_join"
         | "filter_null_join_keys"
-        | "eliminate_outer_join" => Nodes::JOIN,
+        | "eliminate_outer_join"
+        | "strict_functions" => Nodes::JOIN,
         "decorrelate_predicate_subquery" | "scalar_subquery_to_join" => Nodes::SUBQUERY,
         "single_distinct_aggregation_to_group_by" | "eliminate_group_by_constant" => Nodes::AGGREGATE,
         "eliminate_duplicated_expr" => Nodes::SORT.or(Nodes::AGGREGATE),

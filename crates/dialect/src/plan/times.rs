@@ -7,18 +7,22 @@ use std::sync::Arc;
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::{
     common::{
-        DFSchema, Result, ScalarValue,
+        DFSchema, JoinConstraint, Result, ScalarValue,
         config::ConfigOptions,
         tree_node::{Transformed, TreeNode},
     },
     logical_expr::{
-        Between, BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, TryCast, expr::InList,
-        expr_rewriter::NamePreserver, lit, utils::merge_schema,
+        Between, BinaryExpr, Cast, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+        TryCast,
+        expr::{InList, InSubquery},
+        expr_rewriter::NamePreserver,
+        lit,
+        utils::merge_schema,
     },
     optimizer::AnalyzerRule,
 };
 
-use super::{cast, literal_text, search::any_node};
+use super::{binary, cast, literal_text, search::any_node};
 
 /// Compares times in the unit and zone of the column, before DataFusion's own type coercion.
 #[derive(Debug)]
@@ -39,10 +43,13 @@ impl AnalyzerRule for TimeRule {
                 return Ok(Transformed::no(plan));
             }
             let schema = Arc::new(merge_schema(&inputs));
+            if let LogicalPlan::Join(join) = plan {
+                return conditions(join, &schema);
+            }
             let preserver = NamePreserver::new(&plan);
             plan.map_expressions(|expr| {
                 let name = preserver.save(&expr);
-                let rewritten = expr.transform_up(|expr| Ok(rewrite(expr, &schema)))?;
+                let rewritten = expr.transform_up(|expr| rewrite(expr, &schema))?;
                 Ok(rewritten.update_data(|expr| name.restore(expr)))
             })
         })
@@ -50,26 +57,58 @@ impl AnalyzerRule for TimeRule {
     }
 }
 
+/// A join with its conditions, of which those of `USING`, `EXCEPT` and `INTERSECT` are pairs of columns.
+fn conditions(mut join: Join, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
+    let mut changed = false;
+    for (left, right) in &mut join.on {
+        changed |= exactly(&mut [left, right], schema);
+    }
+    if changed {
+        join.join_constraint = JoinConstraint::On;
+    }
+    let plan = LogicalPlan::Join(join).map_expressions(|expr| expr.transform_up(|expr| rewrite(expr, schema)))?;
+    Ok(Transformed::new_transformed(plan.data, changed || plan.transformed))
+}
+
 fn has_times(plan: &LogicalPlan) -> bool {
     plan.schema().fields().iter().any(|field| matches!(field.data_type(), DataType::Timestamp(..)))
 }
 
-fn rewrite(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
-    match expr {
+fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { mut left, op, mut right }) if compares(op) => {
-            let changed = fit(&mut left, &mut [&mut right], schema) || fit(&mut right, &mut [&mut left], schema);
+            let changed = fit(&mut left, &mut [&mut right], schema)
+                || fit(&mut right, &mut [&mut left], schema)
+                || exactly(&mut [&mut left, &mut right], schema);
             Transformed::new_transformed(Expr::BinaryExpr(BinaryExpr { left, op, right }), changed)
         }
         Expr::Between(Between { mut expr, negated, mut low, mut high }) => {
-            let changed = fit(&mut expr, &mut [&mut low, &mut high], schema);
+            let changed = fit(&mut expr, &mut [&mut low, &mut high], schema)
+                | exactly(&mut [&mut expr, &mut low, &mut high], schema);
             Transformed::new_transformed(Expr::Between(Between { expr, negated, low, high }), changed)
         }
         Expr::InList(InList { mut expr, mut list, negated }) => {
-            let changed = fit(&mut expr, &mut list.iter_mut().collect::<Vec<_>>(), schema);
+            let changed = fit(&mut expr, &mut list.iter_mut().collect::<Vec<_>>(), schema)
+                | exactly(&mut std::iter::once(&mut *expr).chain(&mut list).collect::<Vec<_>>(), schema);
             Transformed::new_transformed(Expr::InList(InList { expr, list, negated }), changed)
         }
+        Expr::InSubquery(inner) => in_subquery(inner, schema)?,
         other => Transformed::no(other),
+    })
+}
+
+fn in_subquery(InSubquery { mut expr, subquery, negated }: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let (relation, field) = subquery.subquery.schema().qualified_field(0);
+    let mut column = Expr::from((relation, field));
+    let kinds = vec![expr.get_type(schema).ok(), Some(field.data_type().clone())];
+    if !as_counts(&mut [&mut expr, &mut column], kinds) {
+        return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })));
     }
+    let column = column.alias("__counted");
+    let Subquery { subquery, outer_ref_columns, spans } = subquery;
+    let subquery = Arc::new(LogicalPlanBuilder::from(subquery).project(vec![column])?.build()?);
+    let subquery = Subquery { subquery, outer_ref_columns, spans };
+    Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated })))
 }
 
 fn compares(operator: Operator) -> bool {
@@ -113,6 +152,51 @@ fn fit(time: &mut Expr, others: &mut [&mut Expr], schema: &DFSchema) -> bool {
     changed
 }
 
+/// Makes numbers of times in different units, which count the finest unit and reach as far as the coarsest; true if they are
+/// such.
+fn exactly(times: &mut [&mut Expr], schema: &DFSchema) -> bool {
+    let kinds = times.iter().map(|time| time.get_type(schema).ok()).collect();
+    as_counts(times, kinds)
+}
+
+/// The same of times whose types are known.
+fn as_counts(times: &mut [&mut Expr], kinds: Vec<Option<DataType>>) -> bool {
+    let kinds: Option<Vec<(TimeUnit, Option<Arc<str>>)>> = kinds
+        .into_iter()
+        .map(|kind| match kind {
+            Some(DataType::Timestamp(unit, zone)) => Some((unit, zone)),
+            _ => None,
+        })
+        .collect();
+    let Some(kinds) = kinds else { return false };
+    let finest = kinds.iter().map(|(unit, _)| per_second(*unit)).max().unwrap_or(1);
+    if kinds.iter().all(|(unit, _)| per_second(*unit) == finest) {
+        return false;
+    }
+    // A time without a zone is a local one of the other's.
+    let zone = kinds.iter().find_map(|(_, zone)| zone.clone());
+    for (time, (unit, own)) in times.iter_mut().zip(kinds) {
+        let in_zone = if own.is_none() && zone.is_some() {
+            cast(time.clone(), DataType::Timestamp(unit, zone.clone()))
+        } else {
+            time.clone()
+        };
+        let count = cast(cast(in_zone, DataType::Int64), DataType::Decimal128(19, 0));
+        let factor = ScalarValue::Decimal128(Some(i128::from(finest / per_second(unit))), 10, 0);
+        **time = binary(count, Operator::Multiply, lit(factor));
+    }
+    true
+}
+
+fn per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
+}
+
 /// The text of a time as it was written, also as `TIMESTAMP '..'`.
 fn written(expr: &Expr) -> Option<&str> {
     match expr {
@@ -127,12 +211,7 @@ fn written(expr: &Expr) -> Option<&str> {
 
 /// Whether a text states no finer part than the unit has.
 fn is_whole(text: &ScalarValue, unit: TimeUnit) -> bool {
-    let per_unit = match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1000,
-        TimeUnit::Nanosecond => 1,
-    };
+    let per_unit = 1_000_000_000 / per_second(unit);
     match text.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None)) {
         Ok(ScalarValue::TimestampNanosecond(Some(nanoseconds), _)) => nanoseconds % per_unit == 0,
         _ => true,

@@ -345,6 +345,15 @@ impl Rewriter<'_> {
         let refuse = |why: &str| {
             Err(DialectError::new(format!("the subquery cannot use the alias `{}`: {why}", ident.value), ident.span))
         };
+        if owner.grouped.get()
+            && !group::has_window(&rewritten)
+            && group::has_aggregate(&rewritten)
+            && let Some((alias, _)) = owner.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&ident.value))
+        {
+            // The plan carries it to where the subquery is asked.
+            scope.refers_to(owner);
+            return Ok(Expr::Identifier(exact(alias.clone(), ident.span)));
+        }
         if group::has_aggregate(&rewritten) || group::has_window(&rewritten) {
             return refuse("it stands for an aggregate or a window function");
         }

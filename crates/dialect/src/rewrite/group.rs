@@ -82,6 +82,15 @@ pub(crate) fn is_grouped(select: &Select) -> bool {
     }
 }
 
+/// What a term of GROUP BY groups by: itself, or what ROLLUP, CUBE and GROUPING SETS list.
+pub(crate) fn grouped(term: &Expr) -> impl Iterator<Item = &Expr> {
+    let (one, lists): (&[Expr], &[Vec<Expr>]) = match term {
+        Expr::Rollup(lists) | Expr::Cube(lists) | Expr::GroupingSets(lists) => (&[], lists),
+        one => (std::slice::from_ref(one), &[]),
+    };
+    one.iter().chain(lists.iter().flatten())
+}
+
 /// Whether a SELECT has an aggregate in its list or HAVING.
 pub(crate) fn is_aggregated(select: &Select) -> bool {
     select.having.as_ref().is_some_and(has_aggregate)

@@ -372,9 +372,11 @@ impl<'n> Rewriter<'n> {
         for (_, _, right) in chain.iter_mut().rev() {
             members.push(self.set_expr(right, outer)?);
         }
-        // A column that is text in one member and a number in another is text in all.
+        // EXCEPT and INTERSECT give rows of the first member alone.
+        let is_union = chain.iter().any(|(op, ..)| *op == ast::SetOperator::Union);
+        // A column that is text in one member of a UNION and a number in another is text in all.
         if let Some(columns) = &mut columns {
-            for (at, column) in columns.iter_mut().enumerate() {
+            for (at, column) in columns.iter_mut().enumerate().filter(|_| is_union) {
                 column.kind = members
                     .iter()
                     .map(|member| member.as_ref().and_then(|member| member.get(at)).and_then(|column| column.kind))
@@ -387,9 +389,8 @@ impl<'n> Rewriter<'n> {
             {
                 let Some(own) = own else { continue };
                 for (at, (wanted, own)) in columns.iter().zip(own).enumerate() {
-                    if let Some(function) = kind::conversion_of_null(own.kind, wanted.kind)
-                        .or_else(|| kind::conversion(own.kind, wanted.kind))
-                    {
+                    let convert = || kind::conversion(own.kind, wanted.kind).filter(|_| is_union);
+                    if let Some(function) = kind::conversion_of_null(own.kind, wanted.kind).or_else(convert) {
                         convert_item(member, at, function);
                     }
                 }

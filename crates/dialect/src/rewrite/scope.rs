@@ -73,6 +73,8 @@ pub(crate) struct Scope<'p> {
     pub(crate) aliases_visible: Cell<bool>,
     /// Whether this is ORDER BY, where DataFusion cannot tell a column from an alias of the same name.
     pub(crate) sorting: Cell<bool>,
+    /// Whether this is HAVING, where an alias of an aggregate is a value of the group.
+    pub(crate) grouped: Cell<bool>,
     /// Whether this is the inside of an alias that stands where DataFusion sees aliases, too.
     pub(crate) expanding: Cell<bool>,
     /// How many common table expressions are in reach of this SELECT.
@@ -125,6 +127,7 @@ impl<'p> Scope<'p> {
             aliases: Vec::new(),
             aliases_visible: Cell::new(false),
             sorting: Cell::new(false),
+            grouped: Cell::new(false),
             expanding: Cell::new(false),
             reach: 0,
             windows: Vec::new(),

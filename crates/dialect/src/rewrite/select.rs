@@ -81,6 +81,14 @@ impl Rewriter<'_> {
         }
         // GROUP BY.
         let mut groups = Vec::new();
+        if let GroupByExpr::All(modifiers) = &mut select.group_by {
+            let modifiers = std::mem::take(modifiers);
+            let items = ordinals.iter().flatten();
+            let divides = |item: &&Expr| {
+                !group::has_aggregate(item) && !group::has_window(item) && !super::expr::is_constant(item)
+            };
+            select.group_by = GroupByExpr::Expressions(items.filter(divides).cloned().collect(), modifiers);
+        }
         if let GroupByExpr::Expressions(list, _) = &mut select.group_by {
             for expr in list.iter_mut() {
                 if let Some(at) = super::integer(expr) {
@@ -99,7 +107,7 @@ impl Rewriter<'_> {
                 self.value(expr, &scope)?;
                 scope.aliases_visible.set(true);
                 sort_key(expr);
-                groups.push(group::canonical(expr, &scope));
+                groups.extend(group::grouped(expr).map(|expr| group::canonical(expr, &scope)));
             }
             // A number would be an ordinal by now, and so would what folds to one.
             for expr in list.iter_mut() {
@@ -115,9 +123,11 @@ impl Rewriter<'_> {
                 }
             }
         }
+        scope.grouped.set(true);
         if let Some(having) = &mut select.having {
             self.choice(having, &scope)?;
         }
+        scope.grouped.set(false);
         if let Some(qualify) = &mut select.qualify {
             self.truth(qualify, &scope)?;
         }
