@@ -2,12 +2,14 @@
 
 use std::{
     any::Any,
+    fmt::Debug,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use arrow_array::ArrayRef;
 use datafusion::{
     common::{
         Result,
@@ -17,6 +19,18 @@ use datafusion::{
     config::ConfigOptions,
     execution::SessionState,
 };
+
+/// The memory of one query, to which what its functions make is charged.
+pub trait Memory: Debug + Send + Sync {
+    /// Bytes that are left.
+    fn left(&self) -> usize;
+
+    /// Charges a constant that a function made, until the query is over.
+    fn keep(&self, function: &str, bytes: usize) -> Result<()>;
+
+    /// Charges what a function made, for as long as it is there.
+    fn charge(&self, function: &str, made: &ArrayRef) -> Result<()>;
+}
 
 /// One query as its functions see it: the moment it is about, and whether it is over. Functions look at the latter between
 /// rows and while they sleep.
@@ -38,6 +52,7 @@ use datafusion::{
 pub struct Interrupt {
     over: Arc<AtomicBool>,
     moment: i64,
+    memory: Option<Arc<dyn Memory>>,
 }
 
 impl Default for Interrupt {
@@ -50,7 +65,17 @@ impl Default for Interrupt {
 impl Interrupt {
     /// A query of a moment, in microseconds since 1970.
     pub fn at(moment: i64) -> Self {
-        Self { over: Arc::default(), moment }
+        Self { over: Arc::default(), moment, memory: None }
+    }
+
+    /// The same query, whose functions are charged for what they make.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<dyn Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
+    pub(crate) fn memory(&self) -> Option<&dyn Memory> {
+        self.memory.as_deref()
     }
 
     /// The moment of the query, in microseconds since 1970.

@@ -15,6 +15,7 @@
 
 mod collation;
 mod functions;
+mod guard;
 mod interrupt;
 mod names;
 mod parser;
@@ -36,7 +37,8 @@ use datafusion::{
 
 pub use collation::Collation;
 pub use functions::{FunctionDoc, functions};
-pub use interrupt::Interrupt;
+pub use guard::{guarded, with_shared_constants};
+pub use interrupt::{Interrupt, Memory};
 pub use names::{NamedColumn, Names, NoNames, distinct_names};
 pub use parser::{ParseError, Parsed, parse};
 pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
@@ -95,10 +97,14 @@ pub fn install_plain(builder: SessionStateBuilder) -> SessionStateBuilder {
 }
 
 fn with_rules(
-    builder: SessionStateBuilder,
+    mut builder: SessionStateBuilder,
     mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>>,
 ) -> SessionStateBuilder {
+    for function in builder.scalar_functions().get_or_insert_default() {
+        *function = guard::guarded_shared(function);
+    }
     rules.push(Arc::new(plan::TimeRule));
+    rules.push(Arc::new(guard::GuardRule));
     rules.push(Arc::new(ResolveGroupingFunction::new()));
     rules.push(Arc::new(TypeCoercion::new()));
     builder.with_analyzer_rules(rules).with_physical_optimizer_rules(plan::pushdown::rules())

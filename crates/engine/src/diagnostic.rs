@@ -394,7 +394,8 @@ fn sentence(message: &str) -> String {
     if let Some(tree) = of_tree(line) {
         return tree;
     }
-    let line = match line.find("Span(Location(").and_then(|_| line.find(['{', '(', '['])) {
+    let has_tree = line.find("Span(Location(").or_else(|| line.find("DFSchema {"));
+    let line = match has_tree.and_then(|_| line.find(['{', '(', '['])) {
         Some(tree) => line[..tree].trim_end(),
         None => line,
     };

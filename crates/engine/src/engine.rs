@@ -186,7 +186,7 @@ impl EngineBuilder {
             context.register_table(bare(&table.spec().name), provider).map_err(|error| internal(&error))?;
         }
         for function in self.functions {
-            context.register_udf(function);
+            context.register_udf(indago_dialect::guarded(function));
         }
         for function in self.aggregates {
             context.register_udaf(function);
@@ -235,7 +235,8 @@ impl Engine {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<Query> {
-        let interrupt = self.0.shared.interrupt();
+        let memory = QueryMemory::new(options.memory.unwrap_or(self.limits().memory));
+        let interrupt = self.0.shared.interrupt().with_memory(memory.clone());
         let limit = options.timeout.or(self.limits().timeout);
         // Of no named type: whoever calls this need not compile the planning anew.
         let started = Instant::now();
@@ -246,7 +247,7 @@ impl Engine {
             (Code::Timeout, Some(limit)) if waiting.first().is_some() => Error::unanswered(limit, waiting.first()),
             _ => error,
         })?;
-        let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()));
+        let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()), memory);
         for warning in planned.warnings {
             state.scope.diagnostics().add(warning);
         }
@@ -267,8 +268,7 @@ impl Engine {
                 );
             }
         });
-        let memory = QueryMemory::new(options.memory.unwrap_or(self.limits().memory));
-        let context = self.task_context(&state, &memory)?;
+        let context = self.task_context(&state)?;
         Ok(Query {
             engine: self.clone(),
             sql: sql.to_owned(),
@@ -279,7 +279,6 @@ impl Engine {
             tables,
             context,
             state,
-            memory,
             options,
             planned_in: started.elapsed(),
         })
@@ -519,17 +518,12 @@ impl Engine {
     }
 
     /// The context of one query's task: its own memory, and what its scans share.
-    fn task_context(
-        &self,
-        state: &Arc<crate::state::QueryState>,
-        memory: &Arc<QueryMemory>,
-    ) -> Result<Arc<TaskContext>> {
+    fn task_context(&self, state: &Arc<crate::state::QueryState>) -> Result<Arc<TaskContext>> {
         let session = self.0.context.state();
         let runtime = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
-            .with_memory_pool(memory.clone())
+            .with_memory_pool(state.memory.clone())
             .build_arc()
             .map_err(|error| internal(&error))?;
-        state.set_pool(runtime.memory_pool.clone());
         state.scope.charge(Kept(state.memory("answers kept for several scans")));
         let config = session.config().clone().with_extension(state.clone());
         let context = TaskContext::from(&session).with_session_config(config).with_runtime(runtime);

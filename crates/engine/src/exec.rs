@@ -281,7 +281,7 @@ impl ScanExec {
 
     /// The calls that the scan would make, for `EXPLAIN`: labels of its parts.
     fn parts(&self) -> Vec<String> {
-        let state = self.engine.start_query(self.engine.interrupt(), None);
+        let state = self.engine.start_alone();
         let record = self.record(&state, &self.asked, "explain");
         let (filters, _) = condition::asked(&self.asked.conditions);
         let contexts = self.contexts(&state, &record, &self.asked.columns, &self.asked, &filters);
@@ -381,10 +381,7 @@ impl ExecutionPlan for ScanExec {
         if partition != 0 {
             return internal_err!("a scan has one partition, not {partition}");
         }
-        let state = context
-            .session_config()
-            .get_extension::<QueryState>()
-            .unwrap_or_else(|| self.engine.start_query(self.engine.interrupt(), None));
+        let state = context.session_config().get_extension::<QueryState>().unwrap_or_else(|| self.engine.start_alone());
         let spec = self.table.spec();
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {

@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
-use datafusion::common::Result;
+use arrow_array::{Array, ArrayRef};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
 };
+use indago_dialect::Memory;
 use indago_table::{Budget, Error as TableError};
+use parking_lot::Mutex;
 
 /// Consumers that an error about memory names.
 const NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
@@ -17,14 +20,65 @@ const NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
 /// A query's memory. Operators that can spill share it fairly.
 #[derive(Debug)]
 pub(crate) struct QueryMemory {
-    pool: TrackConsumersPool<FairSpillPool>,
+    pool: Arc<TrackConsumersPool<FairSpillPool>>,
+    limit: usize,
     peak: AtomicUsize,
+    made: Mutex<Made>,
+}
+
+/// What functions made, as long as it is there.
+#[derive(Debug)]
+struct Made {
+    arrays: Vec<(Weak<dyn Array>, usize)>,
+    reservation: MemoryReservation,
+}
+
+impl Made {
+    fn take(&mut self, function: &str, bytes: usize) -> Result<()> {
+        self.sweep();
+        self.reservation.try_grow(bytes).map_err(|error| {
+            let message = format!("{function} made {} MB: {}", bytes >> 20, error.strip_backtrace());
+            DataFusionError::ResourcesExhausted(message)
+        })
+    }
+
+    /// Gives back what is there no more.
+    fn sweep(&mut self) {
+        let reservation = &mut self.reservation;
+        self.arrays.retain(|(array, bytes)| {
+            let is_there = array.strong_count() > 0;
+            if !is_there {
+                reservation.shrink(*bytes);
+            }
+            is_there
+        });
+    }
 }
 
 impl QueryMemory {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED);
-        Arc::new(QueryMemory { pool, peak: AtomicUsize::default() })
+        let pool = Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED));
+        let shared: Arc<dyn MemoryPool> = pool.clone();
+        let reservation = MemoryConsumer::new("values that functions made").register(&shared);
+        let made = Mutex::new(Made { arrays: Vec::new(), reservation });
+        Arc::new(QueryMemory { pool, limit, peak: AtomicUsize::default(), made })
+    }
+
+    /// A share of it.
+    pub(crate) fn share(self: &Arc<Self>, what: &str) -> MemoryReservation {
+        let pool: Arc<dyn MemoryPool> = self.clone();
+        MemoryConsumer::new(what).register(&pool)
+    }
+
+    /// The query is over: what functions made for it is whoever's has it.
+    pub(crate) fn release(&self) {
+        let mut made = self.made.lock();
+        made.arrays.clear();
+        made.reservation.free();
+    }
+
+    fn note_peak(&self) {
+        self.peak.fetch_max(self.pool.reserved(), Ordering::Relaxed);
     }
 
     /// The most that was in use at a time.
@@ -54,7 +108,7 @@ impl MemoryPool for QueryMemory {
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.pool.grow(reservation, additional);
-        self.peak.fetch_max(self.pool.reserved(), Ordering::Relaxed);
+        self.note_peak();
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
@@ -62,8 +116,11 @@ impl MemoryPool for QueryMemory {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.pool.try_grow(reservation, additional)?;
-        self.peak.fetch_max(self.pool.reserved(), Ordering::Relaxed);
+        if self.pool.try_grow(reservation, additional).is_err() {
+            self.made.lock().sweep();
+            self.pool.try_grow(reservation, additional)?;
+        }
+        self.note_peak();
         Ok(())
     }
 
@@ -73,6 +130,29 @@ impl MemoryPool for QueryMemory {
 
     fn memory_limit(&self) -> MemoryLimit {
         self.pool.memory_limit()
+    }
+}
+
+impl Memory for QueryMemory {
+    fn left(&self) -> usize {
+        self.made.lock().sweep();
+        self.limit.saturating_sub(self.pool.reserved())
+    }
+
+    fn keep(&self, function: &str, bytes: usize) -> Result<()> {
+        self.made.lock().take(function, bytes)?;
+        self.note_peak();
+        Ok(())
+    }
+
+    fn charge(&self, function: &str, made: &ArrayRef) -> Result<()> {
+        let bytes = made.get_array_memory_size();
+        let mut all = self.made.lock();
+        all.take(function, bytes)?;
+        all.arrays.push((Arc::downgrade(made), bytes));
+        drop(all);
+        self.note_peak();
+        Ok(())
     }
 }
 

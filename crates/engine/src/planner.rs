@@ -42,7 +42,7 @@ impl QueryPlanner for Planner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         verify::plan(logical_plan)?;
         planning::check(session.config_options())?;
-        let bound = bind::bind(logical_plan)?;
+        let bound = bind::bind(&indago_dialect::with_shared_constants(logical_plan.clone())?)?;
         let lookups = Arc::new(LookupPlanner { limits: self.limits.clone() });
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![lookups]);
         planner.create_physical_plan(&bound, session).await

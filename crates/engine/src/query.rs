@@ -23,7 +23,6 @@ use crate::diagnostic::{Code, Error, Result};
 use crate::engine::Engine;
 use crate::interrupt::interruptible;
 use crate::lineage::{self, Lineage};
-use crate::memory::QueryMemory;
 use crate::state::QueryState;
 use crate::threads::Threads;
 
@@ -64,7 +63,6 @@ pub struct Query {
     pub(crate) schema: SchemaRef,
     pub(crate) context: Arc<TaskContext>,
     pub(crate) state: Arc<QueryState>,
-    pub(crate) memory: Arc<QueryMemory>,
     pub(crate) options: QueryOptions,
     /// How much of the time limit is gone.
     pub(crate) planned_in: Duration,
@@ -179,12 +177,12 @@ impl Query {
 
     /// Bytes of the query's memory that are in use at the moment.
     pub fn memory(&self) -> usize {
-        self.memory.reserved()
+        self.state.memory.reserved()
     }
 
     /// The most bytes of the query's memory that were in use at a time.
     pub fn peak_memory(&self) -> usize {
-        self.memory.peak()
+        self.state.memory.peak()
     }
 
     /// The physical plan, for whoever wants to look inside.

@@ -1,10 +1,10 @@
 //! What the engine shares among its queries, and what the scans of one query share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation, UnboundedMemoryPool};
+use datafusion::execution::memory_pool::MemoryReservation;
 use indago_dialect::Interrupt;
 use indago_table::{CatalogRef, Coverage, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::gate::EndpointGate;
 use crate::limits::Limits;
 use crate::lookup_join::cache::KeyCaches;
+use crate::memory::QueryMemory;
 use crate::query::ScanStats;
 use crate::shared::SharedReading;
 use crate::threads::Threads;
@@ -59,8 +60,18 @@ impl Shared {
         Interrupt::at(self.clock.now().0)
     }
 
+    /// A query of a scan that no query of the engine runs.
+    pub(crate) fn start_alone(&self) -> Arc<QueryState> {
+        self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory))
+    }
+
     /// What the scans of a query share; its functions look at `interrupt`.
-    pub(crate) fn start_query(&self, interrupt: Interrupt, session: Option<Arc<LastQuery>>) -> Arc<QueryState> {
+    pub(crate) fn start_query(
+        &self,
+        interrupt: Interrupt,
+        session: Option<Arc<LastQuery>>,
+        memory: Arc<QueryMemory>,
+    ) -> Arc<QueryState> {
         let scope = QueryScope::new(Timestamp(interrupt.moment()));
         let scope = match &session {
             Some(session) => scope.in_session(session.clone()),
@@ -75,7 +86,7 @@ impl Shared {
             interrupt,
             scans: Mutex::default(),
             lookups: KeyCaches::default(),
-            pool: OnceLock::new(),
+            memory,
         })
     }
 }
@@ -93,19 +104,13 @@ pub(crate) struct QueryState {
     interrupt: Interrupt,
     scans: Mutex<Vec<Arc<ScanRecord>>>,
     pub(crate) lookups: KeyCaches,
-    pool: OnceLock<Arc<dyn MemoryPool>>,
+    pub(crate) memory: Arc<QueryMemory>,
 }
 
 impl QueryState {
-    /// Sets the memory that the query may take.
-    pub(crate) fn set_pool(&self, pool: Arc<dyn MemoryPool>) {
-        let _ = self.pool.set(pool);
-    }
-
     /// A share of the query's memory, for what it holds beside the plan's own nodes.
     pub(crate) fn memory(&self, what: &str) -> MemoryReservation {
-        let unlimited = || Arc::new(UnboundedMemoryPool::default()) as Arc<dyn MemoryPool>;
-        MemoryConsumer::new(what).register(self.pool.get_or_init(unlimited))
+        self.memory.share(what)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -154,6 +159,7 @@ impl QueryState {
         self.readings.lock().drain(..).for_each(|reading| reading.release());
         self.lookups.release();
         self.scope.release();
+        self.memory.release();
         if let Some(session) = self.session.as_ref().filter(|_| self.reads_tables.load(Ordering::Relaxed)) {
             let (warnings, coverage) = (self.scope.diagnostics().warnings(), self.scope.coverage());
             *session.0.lock() = Some(Arc::new(Summary { scans: self.stats(), warnings, coverage }));

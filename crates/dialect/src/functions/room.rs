@@ -1,5 +1,7 @@
 //! How much text and bytes a function may make.
 
+use crate::Memory;
+
 /// SQLite's bound on one text or blob, in bytes.
 const LONGEST: usize = 1_000_000_000;
 
@@ -7,7 +9,10 @@ const LONGEST: usize = 1_000_000_000;
 const MADE: usize = 256 << 20;
 
 /// What a function may make of constants: it stands in the plan, which is copied, compared and shown.
-const CONSTANT: usize = 32 << 20;
+pub(crate) const CONSTANT: usize = 32 << 20;
+
+/// How the message ends of a query without room.
+pub(crate) const LEFT: &str = "of its memory left";
 
 /// What is left for one batch of rows.
 pub(crate) struct Room {
@@ -26,10 +31,21 @@ impl Room {
         Self { most: CONSTANT, left: CONSTANT }
     }
 
+    /// The room within the memory that the query has left.
+    pub(crate) fn within(self, memory: Option<&dyn Memory>) -> Self {
+        match memory {
+            Some(memory) => Self { most: self.most, left: self.left.min(memory.left()) },
+            None => self,
+        }
+    }
+
     /// Whether a value of so many bytes may be made: asked before it is.
     pub(crate) fn check(&self, bytes: usize) -> Result<(), String> {
         if bytes > LONGEST {
             return Err("string or blob too big".to_owned());
+        }
+        if bytes > self.left && self.left < self.most {
+            return Err(format!("string or blob too big: the query has {} MB {LEFT}", self.left >> 20));
         }
         if bytes > self.left {
             let what = if self.most == CONSTANT { "a constant" } else { "one batch of rows" };

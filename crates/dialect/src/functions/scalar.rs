@@ -24,9 +24,9 @@ use datafusion::{
     },
 };
 
-use super::room::Room;
+use super::room::{LEFT, Room};
 use crate::{
-    Interrupt,
+    Interrupt, guard,
     plan::{COLLATION_METADATA, MIXED, NUMBER_METADATA, is_mixed, whole},
     value::{Value, real_to_text},
 };
@@ -242,7 +242,9 @@ impl ScalarUDFImpl for ScalarFunction {
         } else {
             Room::beside(columns.iter().map(Column::bytes).sum())
         };
-        let mut moment = Moment::new(room, Interrupt::of(&args.config_options));
+        let interrupt = Interrupt::of(&args.config_options);
+        let room = room.within(interrupt.memory());
+        let mut moment = Moment::new(room, interrupt);
         let mut out = Output::new(args.return_field.data_type(), rows)?;
         let whole = matches!(out, Output::Int(_)) && matches!(self.spec.returns, Returns::By(_));
         let mut row_values = Vec::with_capacity(columns.len());
@@ -258,18 +260,21 @@ impl ScalarUDFImpl for ScalarFunction {
                 }
                 Ok(value) => {
                     if let Err(message) = moment.room.take(value.bytes()) {
-                        return exec_err!("{}: {message}", self.spec.name);
+                        return Err(failed(self.spec.name, &message));
                     }
                     out.push(value);
                 }
                 Err(_) if self.lenient => out.push(Value::Null),
-                Err(message) => return exec_err!("{}: {message}", self.spec.name),
+                Err(message) => return Err(failed(self.spec.name, &message)),
             }
         }
         let array = out.finish();
         if rows == 1 && constant && self.spec.volatility != Volatility::Volatile {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?));
+            let value = ScalarValue::try_from_array(&array, 0)?;
+            guard::keep(self.spec.name, moment.interrupt.memory(), &value)?;
+            return Ok(ColumnarValue::Scalar(value));
         }
+        guard::charge(self.spec.name, moment.interrupt.memory(), &array)?;
         Ok(ColumnarValue::Array(array))
     }
 
@@ -278,6 +283,16 @@ impl ScalarUDFImpl for ScalarFunction {
             Some(simplify) => simplify(args, info),
             None => Ok(ExprSimplifyResult::Original(args)),
         }
+    }
+}
+
+/// The error of a function; that of a query without room is one of its memory.
+fn failed(function: &str, message: &str) -> DataFusionError {
+    let message = format!("{function}: {message}");
+    if message.ends_with(LEFT) {
+        DataFusionError::ResourcesExhausted(message)
+    } else {
+        DataFusionError::Execution(message)
     }
 }
 

@@ -10,7 +10,7 @@ mod narrow;
 pub(crate) mod optimizer;
 pub(crate) mod pushdown;
 mod relation;
-mod search;
+pub(crate) mod search;
 mod similar;
 mod single;
 mod standard;

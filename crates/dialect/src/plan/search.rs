@@ -9,7 +9,7 @@ use datafusion::{
 };
 
 /// Whether a node of a plan, or of its subqueries, is like that.
-pub(super) fn any_node(plan: &LogicalPlan, is_one: impl Fn(&LogicalPlan) -> Result<bool>) -> Result<bool> {
+pub(crate) fn any_node(plan: &LogicalPlan, is_one: impl Fn(&LogicalPlan) -> Result<bool>) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         found = is_one(node)?;
@@ -19,7 +19,7 @@ pub(super) fn any_node(plan: &LogicalPlan, is_one: impl Fn(&LogicalPlan) -> Resu
 }
 
 /// Whether one of a node's own expressions, or of their parts, is like that.
-pub(super) fn any_expr(node: &LogicalPlan, is_one: impl Fn(&Expr) -> bool) -> Result<bool> {
+pub(crate) fn any_expr(node: &LogicalPlan, is_one: impl Fn(&Expr) -> bool) -> Result<bool> {
     let mut found = false;
     node.apply_expressions(|expr| {
         found = expr.exists(|part| Ok(is_one(part)))?;

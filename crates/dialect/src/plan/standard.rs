@@ -165,7 +165,9 @@ impl StandardRule {
                 _ => {}
             }
         }
-        if l == r {
+        // Times of two units are the business of a later rule.
+        let are_times = matches!((&l, &r), (DataType::Timestamp(..), DataType::Timestamp(..)));
+        if l == r || are_times {
             return Ok(vec![(left.clone(), right.clone())]);
         }
         let (l, r) = BinaryTypeCoercer::new(&l, &Operator::Eq, &r).get_input_types()?;

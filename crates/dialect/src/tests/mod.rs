@@ -4,6 +4,7 @@ mod added;
 mod bounds;
 mod corpus;
 mod generated;
+mod guards;
 mod harness;
 mod maps;
 mod names;
