@@ -818,8 +818,9 @@ fn a_program_for_credentials_runs_only_where_nobody_else_could_name_it() {
             mode(&folder, of_folder);
             let (found, warnings) = ask().await;
             assert!(found.is_empty() && !marker.exists(), "{of_file:o} {of_folder:o}: {warnings:?}");
-            let expected = format!("is not run: others can write {}", culprit.display());
-            assert!(warnings[0].message.contains(&expected), "{warnings:?}");
+            let message = &warnings[0].message;
+            let culprit = format!("{} (mode ", culprit.display());
+            assert!(message.contains("is not run: other users can write ") && message.contains(&culprit), "{message}");
         }
         mode(&file, 0o600);
         // In a folder like /tmp nobody can replace what belongs to others.
@@ -827,6 +828,20 @@ fn a_program_for_credentials_runs_only_where_nobody_else_could_name_it() {
             mode(&folder, of_folder);
             assert_eq!(ask().await, (vec!["p 123456789012".to_owned()], vec![]));
             assert!(marker.exists());
+        }
+        // Others can write the program, or what interprets it.
+        let (program, interpreter) = (folder.join("program"), folder.join("interpreter"));
+        std::fs::copy("/bin/true", &interpreter).expect("copied");
+        std::fs::write(&program, format!("#!{}\n", interpreter.display())).expect("written");
+        let named = format!("[profile p]\nregion = us-east-1\ncredential_process = {}\n", program.display());
+        std::fs::write(&file, named).expect("written");
+        for culprit in [&program, &interpreter] {
+            mode(&program, 0o755);
+            mode(&interpreter, 0o755);
+            mode(culprit, 0o757);
+            let (found, warnings) = ask().await;
+            let expected = format!("profile p is not run: other users can write {} (mode 0757)", culprit.display());
+            assert!(found.is_empty() && warnings[0].message.contains(&expected), "{warnings:?}");
         }
     });
 }

@@ -538,10 +538,18 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
     let (rows, warnings) = pods(&path, &[]);
     assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
     assert!(
-        warnings[0].contains("is not run: the kubeconfig") && warnings[0].contains("can be written by others"),
+        warnings[0].contains("is not run: the kubeconfig") && warnings[0].contains("other users can write "),
         "{warnings:?}"
     );
     mode(&path, 0o600);
+
+    // Others can write the program itself.
+    mode(&plug_in, 0o757);
+    let (rows, warnings) = pods(&path, &[]);
+    assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
+    let refusal = format!("plug-in` is not run: other users can write {} (mode 0757)", plug_in.display());
+    assert!(warnings[0].contains(&refusal), "{warnings:?}");
+    mode(&plug_in, 0o755);
 
     // It lies on another machine, as far as anybody knows.
     let settings = Settings { kubeconfig: Some("/config".into()), contexts: Vec::new() };
@@ -550,7 +558,10 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
         let engine = Engine::builder().tables(tables).build().await.expect("an engine");
         let (rows, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
         assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
-        assert!(warnings[0].message.contains("is not run: the kubeconfig lies under "), "{warnings:?}");
+        assert!(
+            warnings[0].message.contains("is not run: the kubeconfig /config is not trusted: /config lies under "),
+            "{warnings:?}"
+        );
     });
     assert!(!heard.exists());
 }

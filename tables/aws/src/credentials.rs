@@ -2,7 +2,6 @@
 //! `aws login` left behind.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -11,18 +10,16 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use indago_table::prelude::*;
-use rustix::process::{Pid, Signal, kill_process_group};
+use indago_table::sys::Program;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::spawn_blocking;
 
 use crate::files::{LARGEST, Way, at_home};
+use crate::profile::CREDENTIALS_TIMEOUT;
 
 /// What a program may print; credentials have hundreds of bytes.
 const LONGEST_OUTPUT: u64 = 64 << 10;
-
-/// What is shown of a program's complaints.
-const LONGEST_COMPLAINT: usize = 300;
 
 type Outcome = Result<Credentials, CredentialsError>;
 
@@ -44,59 +41,27 @@ impl ProvideCredentials for Way {
 /// Runs the program of `credential_process`, without a shell as the AWS CLI does. Whoever waits bounds the time: when
 /// this is dropped, the program and those that it started are killed.
 async fn of_process(profile: &str, command: &str) -> Outcome {
-    let failed =
-        |why: String| CredentialsError::provider_error(format!("the `credential_process` of profile {profile} {why}"));
-    let words = shlex::split(command).filter(|words| !words.is_empty());
-    let Some([program, arguments @ ..]) = words.as_deref() else {
-        let why = format!("the `credential_process` of profile {profile} is not a command: a quote is not closed");
-        return Err(CredentialsError::invalid_configuration(why));
+    let name = format!("the `credential_process` of profile {profile}");
+    let words = shlex::split(command);
+    let Some([command, arguments @ ..]) = words.as_deref() else {
+        return Err(CredentialsError::invalid_configuration(format!("{name} is not a command: a quote is not closed")));
     };
-    let mut process = tokio::process::Command::new(program);
-    process.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = process
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(format!("cannot be run: {program}: {error}")))?;
-    let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (output, complaint) = tokio::join!(bounded(stdout), bounded(stderr));
-    let output = output.map_err(|error| failed(format!("cannot be read: {error}")))?;
-    if output.len() as u64 > LONGEST_OUTPUT {
-        return Err(failed(format!("prints more than {LONGEST_OUTPUT} bytes")));
-    }
-    let status = child.wait().await.map_err(|error| failed(format!("was lost: {error}")))?;
-    if !status.success() {
-        let complaint = String::from_utf8_lossy(&complaint.unwrap_or_default()).trim().to_owned();
-        let complaint: String = complaint.chars().take(LONGEST_COMPLAINT).collect();
-        return Err(failed(format!("failed ({status}): {complaint}")));
-    }
-    let document: Value = serde_json::from_slice(&output)
+    let program = Program {
+        arguments: arguments.to_vec(),
+        most_bytes: LONGEST_OUTPUT,
+        time: CREDENTIALS_TIMEOUT,
+        ..Program::new(&*name, &**command)
+    };
+    let (sys, _stop) = Sys::live().until_dropped();
+    let printed = spawn_blocking(move || sys.print(&program)).await.map_err(CredentialsError::unhandled)?;
+    let printed = printed.map_err(|error| CredentialsError::provider_error(error.to_string()))?;
+    let failed = |why: String| CredentialsError::provider_error(format!("{name} {why}"));
+    let document: Value = serde_json::from_slice(&printed)
         .map_err(|error| failed(format!("prints something other than JSON: {error}")))?;
     if document["Version"].as_i64() != Some(1) {
         return Err(failed("prints JSON whose `Version` is not 1".to_owned()));
     }
     credentials(&document, "Expiration").map_err(|why| failed(format!("prints JSON {why}")))
-}
-
-/// The program and all that it started.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // It has usually ended by itself.
-            let _ = kill_process_group(leader, Signal::KILL);
-        }
-    }
-}
-
-async fn bounded(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(LONGEST_OUTPUT + 1).read_to_end(&mut bytes).await?;
-    }
-    Ok(bytes)
 }
 
 /// What `aws login` keeps in its cache. It is used while it lasts and never renewed: to renew it is to replace the

@@ -6,8 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -112,7 +110,7 @@ impl Files {
         let mut files = Files::default();
         for (path, form) in [(config, Form::Config), (credentials, Form::Credentials)] {
             let Some(path) = path else { continue };
-            match read_small(sys, &path) {
+            match sys.read_with_writer(&path, LARGEST) {
                 Ok((text, untrusted)) => files.add(&text, form, Source { path: path.clone(), untrusted }),
                 Err(Error::Gone(_)) => {}
                 Err(error) => files.problems.push(error.to_string()),
@@ -395,30 +393,6 @@ pub(crate) fn at_home(sys: &Sys, path: &str) -> PathBuf {
     }
 }
 
-/// A file as text, and why others than its reader and root could have written it: its own mode, or that of a folder that
-/// leads to it.
-fn read_small(sys: &Sys, path: &Path) -> Result<(String, Option<String>)> {
-    // Links are followed once, here; the folders on the way are then looked at from the root down, and the file when it
-    // is open, so that whatever was checked cannot be replaced any more.
-    let (real, of_folders) = if sys.is_live() {
-        match sys.canonicalize(path) {
-            Ok(real) => {
-                let why = folder_writers(sys, &real);
-                (real, why)
-            }
-            Err(error) => (path.to_owned(), Some(error.to_string())),
-        }
-    } else {
-        (path.to_owned(), Some("the file is not of the running machine".to_owned()))
-    };
-    let mut file = sys.open(&real)?;
-    let metadata = file.metadata().map_err(|error| Error::io(path.display().to_string(), &error))?;
-    let untrusted = of_folders.or_else(|| writers(sys, &real, &metadata));
-    let mut bytes = Vec::new();
-    file.read_rest(path, &mut bytes, LARGEST)?;
-    Ok((String::from_utf8_lossy(&bytes).into_owned(), untrusted))
-}
-
 /// Fails unless a file that somebody else is going to read is a small regular file, or absent.
 pub(crate) fn check_small(sys: &Sys, path: &Path) -> Result<()> {
     let metadata = sys.metadata(path)?;
@@ -430,28 +404,6 @@ pub(crate) fn check_small(sys: &Sys, path: &Path) -> Result<()> {
         return Err(Error::Malformed(format!("{shown} has {} bytes, more than {LARGEST}", metadata.len())));
     }
     Ok(())
-}
-
-/// Who else could replace a file through one of the folders that lead to it.
-fn folder_writers(sys: &Sys, real: &Path) -> Option<String> {
-    let folders: Vec<&Path> = real.ancestors().skip(1).collect();
-    folders.into_iter().rev().find_map(|folder| match sys.symlink_metadata(folder) {
-        Ok(metadata) => writers(sys, folder, &metadata),
-        Err(error) => Some(error.to_string()),
-    })
-}
-
-/// Who else could write a file, or replace what is in a folder.
-fn writers(sys: &Sys, place: &Path, metadata: &Metadata) -> Option<String> {
-    let shown = place.display();
-    let owner = i64::from(metadata.uid());
-    if owner != 0 && owner != sys.uid() {
-        return Some(format!("{shown} belongs to another user (uid {owner})"));
-    }
-    // In a folder with the sticky bit nobody can replace what belongs to others.
-    let is_sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
-    let is_open = metadata.mode() & 0o022 != 0 && !is_sticky;
-    is_open.then(|| format!("others can write {shown} (`chmod go-w {shown}` ends that)"))
 }
 
 #[cfg(test)]

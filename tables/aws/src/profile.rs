@@ -30,7 +30,7 @@ use crate::files::{Chain, Files, at_home, check_small};
 use crate::http::{self, Bundle};
 
 /// Time that credentials may take: a program may have to ask a server for them.
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(25);
+pub(crate) const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// One way into AWS.
 pub(crate) struct Profile {

@@ -1,7 +1,6 @@
 //! [`Kubernetes`]: the clusters that the tables read, and how each is reached.
 
 use std::fmt;
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -174,54 +173,8 @@ impl Configured {
 
 /// The text of a kubeconfig file, and why no program is run and no credentials file read that it names.
 fn read(sys: &Sys, path: &Path) -> Result<(Option<String>, String)> {
-    let shown = path.display();
-    // Links are followed once, here; the folders on the way are then looked at from the root down, and the file when it
-    // is open, so that whatever was checked cannot be replaced any more.
-    let (real, of_folders) = if sys.is_live() {
-        match sys.canonicalize(path) {
-            Ok(real) => {
-                let why = folder_writers(sys, &real).map(|why| format!("the kubeconfig {shown} lies in {why}"));
-                (real, why)
-            }
-            Err(error) => (path.to_owned(), Some(format!("the kubeconfig {shown}: {error}"))),
-        }
-    } else {
-        let why = format!("the kubeconfig lies under {}, not on the machine that Indago runs on", sys.root_name());
-        (path.to_owned(), Some(why))
-    };
-    let mut file = sys.open(&real)?;
-    let metadata = file.metadata().map_err(|error| Error::io(shown.to_string(), &error))?;
-    let distrust = of_folders.or_else(|| writers(sys, &metadata).map(|why| format!("the kubeconfig {shown} {why}")));
-    let mut bytes = Vec::new();
-    file.read_rest(path, &mut bytes, MOST_BYTES)?;
-    Ok((distrust, String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-/// Who else could replace a file through one of the folders that lead to it.
-fn folder_writers(sys: &Sys, real: &Path) -> Option<String> {
-    let folders: Vec<&Path> = real.ancestors().skip(1).collect();
-    folders.into_iter().rev().find_map(|folder| match sys.symlink_metadata(folder) {
-        Ok(metadata) => writers(sys, &metadata).map(|why| format!("{}, which {why}", folder.display())),
-        Err(error) => Some(error.to_string()),
-    })
-}
-
-/// Who can change a file, or replace what is in a folder, beside its reader and root.
-#[cfg(unix)]
-fn writers(sys: &Sys, metadata: &Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt as _;
-    let owner = i64::from(metadata.uid());
-    if owner != 0 && owner != sys.uid() {
-        return Some(format!("belongs to the user {owner}, not to you or root"));
-    }
-    // In a folder such as /tmp only the owner of a file can replace it.
-    let is_sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
-    (metadata.mode() & 0o022 != 0 && !is_sticky).then(|| "can be written by others; `chmod go-w` it".to_owned())
-}
-
-#[cfg(not(unix))]
-fn writers(_: &Sys, _: &Metadata) -> Option<String> {
-    None
+    let (text, writer) = sys.read_with_writer(path, MOST_BYTES)?;
+    Ok((writer.map(|why| format!("the kubeconfig {} is not trusted: {why}", path.display())), text))
 }
 
 /// Where the user's kubeconfig is.
@@ -675,24 +628,20 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
             mode(good);
             assert_eq!(refusal(&Sys::live(), &path), None, "{good:o}");
         }
-        for bad in [0o666, 0o664, 0o622, 0o602] {
-            mode(bad);
-            let why = refusal(&Sys::live(), &path).unwrap();
-            assert!(why.ends_with("/config can be written by others; `chmod go-w` it"), "{why}");
-        }
+        let told = |why: Option<String>, what: &str| {
+            let why = why.unwrap_or_default();
+            let expected = format!("the kubeconfig {} is not trusted: {what}", path.display());
+            assert!(why.starts_with(&expected), "{why}");
+        };
+        mode(0o664);
+        told(refusal(&Sys::live(), &path), &format!("other users can write {} (mode 0664)", path.display()));
         mode(0o600);
         let of_folder = |mode| std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
         of_folder(0o777);
-        let why = refusal(&Sys::live(), &path).unwrap();
-        assert!(
-            why.contains(" lies in ") && why.ends_with(", which can be written by others; `chmod go-w` it"),
-            "{why}"
-        );
-        of_folder(0o1777);
-        assert_eq!(refusal(&Sys::live(), &path), None, "with the sticky bit nobody else replaces it");
+        told(refusal(&Sys::live(), &path), "other users can write its folder ");
         of_folder(0o700);
         let why = refusal(&Sys::at(folder.path()), Path::new("/config")).unwrap();
-        assert!(why.starts_with("the kubeconfig lies under ") && why.contains("not on the machine"), "{why}");
+        assert!(why.starts_with("the kubeconfig /config is not trusted: /config lies under "), "{why}");
     }
 
     #[tokio::test]
@@ -722,8 +671,8 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let shell = |script: &str| ("sh", format!("[-c, '{script}']"));
         let cases = [
             (shell("echo token has expired >&2; exit 3"), "`sh`: failed (exit status: 3): token has expired"),
-            (("/absent/plug-in", "[]".to_owned()), "`/absent/plug-in`: cannot be run: No such file or directory"),
-            (("absent-plug-in", "[]".to_owned()), "`absent-plug-in`: is in no folder of PATH; install it"),
+            (("/absent/plug-in", "[]".to_owned()), "`/absent/plug-in`: cannot be run: /absent is gone"),
+            (("absent-plug-in", "[]".to_owned()), "`absent-plug-in` is in no folder of PATH; install it"),
             (("echo", "[garbage]".to_owned()), "`echo`: printed no ExecCredential with a `status`"),
             (("echo", "['{status: {}}']".to_owned()), "`echo`: printed neither a token nor a certificate"),
             (("echo", "['{status: {clientKeyData: x}}']".to_owned()), "`echo`: printed only one of"),
@@ -731,7 +680,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
                 ("echo", "['{status: {token: x, expirationTimestamp: soon}}']".to_owned()),
                 "`echo`: printed the expirationTimestamp `soon`",
             ),
-            (shell("exec cat /dev/zero"), "`sh`: prints more than 1 MiB"),
+            (shell("exec cat /dev/zero"), "`sh` prints more than 1 MiB"),
         ];
         for ((command, arguments), expected) in cases {
             let error = connected("https://127.0.0.1:1", command, &arguments).await.err().unwrap().to_string();

@@ -23,7 +23,7 @@ use kube::client::Body;
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 
-use crate::credentials::{self, Credentials, Program};
+use crate::credentials::{self, Credentials, Plugin};
 use crate::kubeconfig::{Cluster, Exec, Material, User};
 use crate::proxy::proxy_for;
 use crate::trust::{Identity, Trust, client_config};
@@ -79,7 +79,7 @@ impl Target {
         let mut warnings = self.warnings.clone();
         let (mut source, mut identity) = (credentials::Source::Nowhere, None);
         if is_https {
-            source = credentials::source(&self.user, &self.files, |exec| self.program(exec, &server))?;
+            source = credentials::source(&self.user, &self.files, |exec| self.plugin(exec, &server))?;
             if let credentials::Source::File(_, file, _) = &source {
                 self.check_named(file, "tokenFile")?;
             }
@@ -160,12 +160,12 @@ impl Target {
         }
     }
 
-    fn program(&self, exec: &Exec, server: &Server) -> Result<Program> {
+    fn plugin(&self, exec: &Exec, server: &Server) -> Result<Plugin> {
         if let Some(why) = &self.distrust {
             return Err(Error::Unsupported(format!("credentials plug-in `{}` is not run: {why}", exec.command)));
         }
         let cluster = if exec.provide_cluster_info { Some(self.cluster_info(server)?) } else { None };
-        Ok(Program { exec: exec.clone(), cluster, sys: self.own.clone() })
+        Ok(Plugin { exec: exec.clone(), cluster, sys: self.own.clone() })
     }
 
     /// What a plug-in hears of the cluster.

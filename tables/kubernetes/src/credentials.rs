@@ -1,17 +1,15 @@
 //! Who asks an API server: tokens, passwords, and the programs that give credentials.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use indago_table::sys::Program;
 use indago_table::{Error, Result, Sys, Timestamp};
 use k8s_openapi::jiff::Timestamp as Expiry;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
 
 use crate::connection::read_file;
 use crate::kubeconfig::{Exec, Impersonation, User, parse_yaml};
@@ -23,11 +21,11 @@ pub(crate) enum Source {
     Fixed(HeaderValue),
     /// A file of a machine, read again once a minute, and the token that counts where it cannot be read.
     File(Sys, PathBuf, Option<String>),
-    Program(Program),
+    Plugin(Plugin),
 }
 
 /// A program that gives credentials.
-pub(crate) struct Program {
+pub(crate) struct Plugin {
     pub(crate) exec: Exec,
     /// What it hears of the cluster, where it wants to.
     pub(crate) cluster: Option<Value>,
@@ -69,7 +67,7 @@ impl Credentials {
         match &self.source {
             Source::Nowhere => Ok(None),
             Source::Fixed(header) => Ok(Some(header.clone())),
-            Source::File(..) | Source::Program(_) => {
+            Source::File(..) | Source::Plugin(_) => {
                 let mut current = self.current.lock().await;
                 let now = self.sys.now();
                 let is_good = |until: &Option<Expiry>| until.is_none_or(|until| until.as_second() > now.seconds());
@@ -92,7 +90,7 @@ impl Credentials {
 
     /// Runs the program, if that is where credentials come from, before there is a connection.
     pub(crate) async fn begin(&self) -> Result<Option<Given>> {
-        let Source::Program(program) = &self.source else { return self.header().await.map(|_| None) };
+        let Source::Plugin(program) = &self.source else { return self.header().await.map(|_| None) };
         let given = program.run().await?;
         let until = margin(given.until, self.sys.now());
         *self.current.lock().await = Some(Current { header: given.header.clone(), until });
@@ -108,7 +106,7 @@ impl Credentials {
                 };
                 Ok(Current { header: Some(bearer(&token)?), until: in_seconds(now, FILE_SECONDS) })
             }
-            Source::Program(program) => {
+            Source::Plugin(program) => {
                 let given = program.run().await?;
                 Ok(Current { header: given.header, until: margin(given.until, self.sys.now()) })
             }
@@ -183,7 +181,7 @@ fn escaped(key: &str) -> String {
 }
 
 /// Where a user's credentials come from.
-pub(crate) fn source(user: &User, files: &Sys, program: impl FnOnce(&Exec) -> Result<Program>) -> Result<Source> {
+pub(crate) fn source(user: &User, files: &Sys, program: impl FnOnce(&Exec) -> Result<Plugin>) -> Result<Source> {
     if let Some(provider) = &user.auth_provider {
         return match (&*provider.name, &provider.id_token) {
             ("oidc", Some(token)) => Ok(Source::Fixed(bearer(token)?)),
@@ -201,88 +199,41 @@ pub(crate) fn source(user: &User, files: &Sys, program: impl FnOnce(&Exec) -> Re
         (Some(name), ..) => Ok(Source::Fixed(basic(name, user.password.as_deref().unwrap_or_default())?)),
         (_, Some(file), fallback, _) => Ok(Source::File(files.clone(), file.clone(), fallback.clone())),
         (_, _, Some(token), _) => Ok(Source::Fixed(bearer(token)?)),
-        (.., Some(exec)) => Ok(Source::Program(program(exec)?)),
+        (.., Some(exec)) => Ok(Source::Plugin(program(exec)?)),
         _ => Ok(Source::Nowhere),
     }
 }
 
 /// A plug-in may print so many bytes.
 const MOST_OUTPUT: u64 = 1 << 20;
+/// It may run for so long; whoever waits for it may give up earlier.
+const LONGEST_RUN: Duration = Duration::from_secs(600);
 
-impl Program {
+impl Plugin {
     async fn run(&self) -> Result<Given> {
         let exec = &self.exec;
-        let path = self.find()?;
-        let failed = |message: String| Error::Io { what: format!("credentials plug-in `{}`", exec.command), message };
+        let name = format!("credentials plug-in `{}`", exec.command);
         let mut spec = json!({ "interactive": exec.always_interactive });
         if let Some(cluster) = &self.cluster {
             spec["cluster"] = cluster.clone();
         }
         let info = json!({ "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": spec });
-        let mut command = Command::new(path);
-        command.args(&exec.arguments).env("KUBERNETES_EXEC_INFO", info.to_string());
-        command.envs(exec.variables.iter().map(|(name, value)| (name, value)));
-        command.stdout(Stdio::piped()).kill_on_drop(true);
-        if exec.always_interactive {
-            command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
-        } else {
-            // Scans run in the background, several at once: a plug-in must not take the terminal from the shell. In a
-            // group of its own, it can be ended together with what it starts.
-            command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-        }
-        let mut child = command.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
-        let mut group = Group(child.id().filter(|_| !exec.always_interactive));
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let ended = futures::try_join!(read(stdout), read(stderr), child.wait());
-        let (stdout, stderr, status) = ended.map_err(|error| failed(error.to_string()))?;
-        group.0 = None;
-        if !status.success() {
-            let said = String::from_utf8_lossy(&stderr);
-            let said = said.trim();
-            return Err(failed(format!("failed ({status}){}{said}", if said.is_empty() { "" } else { ": " })));
-        }
-        given(&String::from_utf8_lossy(&stdout)).map_err(failed)
-    }
-
-    /// The program's file: where it says, or in the folders of `PATH`; never in the folder that one stands in.
-    fn find(&self) -> Result<PathBuf> {
-        let Exec { command, install_hint, .. } = &self.exec;
-        if command.contains('/') {
-            return Ok(PathBuf::from(command));
-        }
-        let path = self.sys.variable("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).find_map(|folder| {
-            let file = folder.join(command);
-            self.sys.metadata(&file).is_ok_and(|metadata| metadata.is_file()).then_some(file)
-        });
-        found.ok_or_else(|| {
-            let hint = install_hint.as_deref().map(|hint| format!(": {}", hint.trim())).unwrap_or_default();
-            let message = format!("is in no folder of PATH; install it{hint}");
-            Error::Io { what: format!("credentials plug-in `{command}`"), message }
-        })
-    }
-}
-
-/// What a program prints; more than it may is an error.
-async fn read(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(from) = from {
-        from.take(MOST_OUTPUT + 1).read_to_end(&mut bytes).await?;
-    }
-    if bytes.len() as u64 > MOST_OUTPUT {
-        return Err(std::io::Error::other(format!("prints more than {} MiB", MOST_OUTPUT >> 20)));
-    }
-    Ok(bytes)
-}
-
-/// The processes of a program that runs, ended when nobody waits for it any more.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
-            kill_process_group(group, Signal::KILL).ok();
-        }
+        let info = ("KUBERNETES_EXEC_INFO".to_owned(), info.to_string());
+        let program = Program {
+            arguments: exec.arguments.clone(),
+            variables: [info].into_iter().chain(exec.variables.iter().cloned()).collect(),
+            install_hint: exec.install_hint.clone(),
+            // Scans run in the background, several at once: others must not take the terminal from the shell.
+            has_terminal: exec.always_interactive,
+            most_bytes: MOST_OUTPUT,
+            time: LONGEST_RUN,
+            ..Program::new(&*name, &*exec.command)
+        };
+        let (sys, _stop) = self.sys.until_dropped();
+        let failed = |message: String| Error::Io { what: name.clone(), message };
+        let printed = tokio::task::spawn_blocking(move || sys.print(&program)).await;
+        let printed = printed.map_err(|error| failed(error.to_string()))??;
+        given(&String::from_utf8_lossy(&printed)).map_err(failed)
     }
 }
 

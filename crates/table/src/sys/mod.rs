@@ -11,6 +11,7 @@ mod inside;
 #[path = "by_text.rs"]
 mod inside;
 mod run;
+mod trust;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -20,9 +21,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::process::Output;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use inside::Last;
+pub use run::Program;
 use rustix::fs::{FileType as Kind, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -41,15 +43,6 @@ pub const MOST_BYTES: u64 = 64 << 20;
 
 /// Bytes of one line that are read at the most.
 const LONGEST_LINE: u64 = 1 << 20;
-
-/// What a program that is run may take.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    bytes: u64,
-    time: Duration,
-}
-
-const OF_PROGRAMS: Limits = Limits { bytes: MOST_BYTES, time: Duration::from_secs(30) };
 
 /// A machine: its files under a root folder, its clock, the user that asks, and its environment variables.
 ///
@@ -496,18 +489,59 @@ impl Sys {
         ProcessFolder { sys: self.clone(), path: path.into(), is_held: self.has_live_kernel(), held: OnceLock::new() }
     }
 
-    /// Runs a program of this machine and gives what it printed. It is stopped when it prints more than [`MOST_BYTES`],
-    /// runs for more than 30 seconds, or the query is cancelled.
-    pub fn run(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<Output> {
-        let program = program.as_ref();
+    /// Who else than the user that asks and root can write what a path leads to, or put another file there, and what to do
+    /// about it; `None` if nobody can. What such a file says must not decide which programs run.
+    pub fn other_writer(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
+        let path = path.as_ref();
         if !self.is_live() {
-            let (program, root) = (program.to_string_lossy(), self.machine.root.name().display());
-            let what = format!("`{program}` is a program of this machine: it knows nothing of the files under {root}");
+            let (path, root) = (path.display(), self.machine.root.name().display());
+            return Ok(Some(format!("{path} lies under {root}, not on the machine that Indago runs on")));
+        }
+        self.ask(path, || trust::other_writer(path, rustix::process::geteuid().as_raw()))
+    }
+
+    /// A text of at most so many bytes, as [`read_at_most`](Sys::read_at_most), and why nothing that it names is run:
+    /// [`other_writer`](Sys::other_writer).
+    pub fn read_with_writer(&self, path: impl AsRef<Path>, limit: u64) -> Result<(String, Option<String>)> {
+        let path = path.as_ref();
+        // First, so that nobody else can replace what is then opened.
+        let writer = self.other_writer(path).unwrap_or_else(|error| Some(error.to_string()));
+        Ok((String::from_utf8_lossy(&self.read_at_most(path, limit)?).into_owned(), writer))
+    }
+
+    /// Runs a program of this machine and gives what it printed. It is refused if others could have written it, and stopped
+    /// when it prints too much, runs for too long, or the query is cancelled.
+    pub fn run(&self, program: &Program) -> Result<Output> {
+        if !self.is_live() {
+            let (name, root) = (&program.name, self.machine.root.name().display());
+            let what = format!("{name} is a program of this machine: it knows nothing of the files under {root}");
             return Err(Error::Unsupported(what));
         }
         self.check_cancelled()?;
         self.meter.add_calls(1);
-        run::run(self, program, arguments, OF_PROGRAMS)
+        program.run(self)
+    }
+
+    /// What a program prints that succeeds; any other end is an error with its complaint.
+    pub fn print(&self, program: &Program) -> Result<Vec<u8>> {
+        program.output(self.run(program)?)
+    }
+
+    /// This machine for work on another thread, which stops when the guard is dropped.
+    pub fn until_dropped(&self) -> (Sys, StopOnDrop) {
+        let sys = self.for_scan(&Arc::new(Meter::child(&self.meter)));
+        let stop = StopOnDrop(sys.meter.clone());
+        (sys, stop)
+    }
+}
+
+/// Stops the work of a [`Sys`]; see [`Sys::until_dropped`].
+#[derive(Debug)]
+pub struct StopOnDrop(Arc<Meter>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -552,11 +586,14 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 fn is_longer(what: &str, limit: u64) -> Error {
-    let limit = match limit {
-        limit if limit >= 1 << 20 => format!("{} MiB", limit >> 20),
-        limit => format!("{limit} bytes"),
-    };
-    Error::Malformed(format!("{what} is longer than {limit}, the most that is read of it"))
+    Error::Malformed(format!("{what} is longer than {}, the most that is read of it", size(limit)))
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 fn read_error(meter: &Meter, path: &Path, error: &io::Error) -> Error {
@@ -743,10 +780,10 @@ mod tests {
     }
 
     /// A folder that is removed at the end.
-    struct Folder(PathBuf);
+    pub(super) struct Folder(pub(super) PathBuf);
 
     impl Folder {
-        fn new(name: &str) -> Self {
+        pub(super) fn new(name: &str) -> Self {
             let folder = std::env::temp_dir().join(format!("indago-{name}-{}", std::process::id()));
             fs::create_dir_all(folder.join("run")).expect("a folder");
             Folder(folder)
@@ -915,7 +952,7 @@ mod tests {
         assert!(!copy.has_live_kernel() && !copy.is_live());
         assert!(matches!(copy.require_live("x"), Err(Error::Unsupported(_))));
         assert!(Sys::of_root("/").is_live());
-        assert!(matches!(copy.run("true", &[]), Err(Error::Unsupported(_))));
+        assert!(matches!(copy.run(&Program::new("`true`", "true")), Err(Error::Unsupported(_))));
         assert_eq!(copy.own_process(), "/proc/self");
     }
 }

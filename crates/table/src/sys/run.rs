@@ -1,114 +1,320 @@
-//! Programs that are run, within limits.
+//! Programs that are run: only those that nobody else could have written, and within limits.
 
-use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::{Limits, Sys, is_longer};
+use super::{MOST_BYTES, Sys, size};
 use crate::error::{Error, Result};
 
 /// How often a program that runs is looked at.
 const STEP: Duration = Duration::from_millis(20);
 
-/// A program and those that it started, which end when nobody waits any more.
-struct Running(Child);
+/// Interpreters that one program may lead through; the kernel allows fewer.
+const MOST_INTERPRETERS: usize = 16;
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Ok(None) = self.0.try_wait() {
-            let group = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
-            let _ = group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
-            let _ = self.0.kill();
-            let _ = self.0.wait();
+/// Letters of a program's complaint that an error repeats.
+const LONGEST_COMPLAINT: usize = 300;
+
+/// A program to run.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// What errors call it.
+    pub name: String,
+    /// Its path, or its name in the folders of `PATH`.
+    pub command: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Environment variables beside those of this process.
+    pub variables: Vec<(String, String)>,
+    /// How to install it.
+    pub install_hint: Option<String>,
+    /// Whether it talks to the terminal: it then shares input and standard error with this process.
+    pub has_terminal: bool,
+    /// What it may print.
+    pub most_bytes: u64,
+    /// How long it may run.
+    pub time: Duration,
+}
+
+impl Program {
+    /// A program that errors call `name`.
+    pub fn new(name: impl Into<String>, command: impl Into<String>) -> Self {
+        Program {
+            name: name.into(),
+            command: command.into(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            install_hint: None,
+            has_terminal: false,
+            most_bytes: MOST_BYTES,
+            time: Duration::from_secs(30),
         }
+    }
+
+    fn failed(&self, message: impl Into<String>) -> Error {
+        Error::Io { what: self.name.clone(), message: message.into() }
+    }
+
+    /// Its file, if nobody else could have written what starts.
+    fn find(&self, sys: &Sys) -> Result<PathBuf> {
+        let path = locate(sys, &self.command).ok_or_else(|| {
+            let hint = self.install_hint.as_deref().map(|hint| format!(": {}", hint.trim())).unwrap_or_default();
+            Error::Unsupported(format!("{} is in no folder of PATH; install it{hint}", self.name))
+        })?;
+        let mut left = vec![path.clone()];
+        for _ in 0..MOST_INTERPRETERS {
+            let Some(next) = left.pop() else { break };
+            match sys.other_writer(&next) {
+                Ok(None) => left.extend(interpreters(sys, &next)),
+                Ok(Some(why)) => return Err(Error::Unsupported(format!("{} is not run: {why}", self.name))),
+                Err(error) => return Err(self.failed(format!("cannot be run: {error}"))),
+            }
+        }
+        if left.is_empty() { Ok(path) } else { Err(self.failed("cannot be run: its interpreters are scripts as well")) }
+    }
+
+    pub(super) fn run(&self, sys: &Sys) -> Result<Output> {
+        let cannot = |error: &io::Error| self.failed(format!("cannot be run: {error}"));
+        let mut command = Command::new(self.find(sys)?);
+        command.args(&self.arguments).stdout(Stdio::piped());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if !self.has_terminal {
+            // It must not take the terminal. In a group of its own, it can be ended together with what it starts.
+            command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        }
+        let child = command.spawn().map_err(|error| cannot(&error))?;
+        let mut running = Running { child, leads_group: !self.has_terminal };
+        let deadline = Instant::now() + self.time;
+        let waits = || {
+            sys.check_cancelled()?;
+            let is_over = Instant::now() >= deadline;
+            if is_over { Err(Error::TimedOut { what: self.name.clone(), limit: self.time }) } else { Ok(()) }
+        };
+
+        let (sender, receiver) = channel();
+        let pipes: [(usize, Option<Box<dyn Read + Send>>); 2] = [
+            (0, running.child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),
+            (1, running.child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),
+        ];
+        let most_bytes = self.most_bytes;
+        for (which, pipe) in pipes {
+            let (Some(pipe), sender) = (pipe, sender.clone()) else { continue };
+            let read = move || {
+                let mut bytes = Vec::new();
+                let outcome = pipe.take(most_bytes + 1).read_to_end(&mut bytes);
+                // Nobody listens after the time is up.
+                let _ = sender.send((which, outcome.map(|_| bytes)));
+            };
+            std::thread::Builder::new().name("indago-run".into()).spawn(read).map_err(|error| cannot(&error))?;
+        }
+        drop(sender);
+        let mut printed = [Vec::new(), Vec::new()];
+        loop {
+            match receiver.recv_timeout(STEP) {
+                Ok((_, Ok(bytes))) if bytes.len() as u64 > most_bytes => {
+                    return Err(Error::Malformed(format!("{} prints more than {}", self.name, size(most_bytes))));
+                }
+                Ok((which, Ok(bytes))) => {
+                    sys.meter().add_bytes(bytes.len() as u64);
+                    printed[which] = bytes;
+                }
+                Ok((_, Err(error))) => return Err(self.failed(error.to_string())),
+                Err(RecvTimeoutError::Timeout) => waits()?,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let status = loop {
+            match running.child.try_wait().map_err(|error| self.failed(error.to_string()))? {
+                Some(status) => break status,
+                None => {
+                    waits()?;
+                    std::thread::sleep(STEP);
+                }
+            }
+        };
+        let [stdout, stderr] = printed;
+        Ok(Output { status, stdout, stderr })
+    }
+
+    pub(super) fn output(&self, output: Output) -> Result<Vec<u8>> {
+        let Output { status, stdout, stderr } = output;
+        if status.success() {
+            return Ok(stdout);
+        }
+        let complaint: String = String::from_utf8_lossy(&stderr).trim().chars().take(LONGEST_COMPLAINT).collect();
+        let colon = if complaint.is_empty() { "" } else { ": " };
+        Err(self.failed(format!("failed ({status}){colon}{complaint}")))
     }
 }
 
-pub(super) fn run(sys: &Sys, program: &OsStr, arguments: &[&str], limits: Limits) -> Result<Output> {
-    let name = program.to_string_lossy().into_owned();
-    let failed = |error: &io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::Unsupported(format!("the program {name} is not installed")),
-        _ => Error::io(&*name, error),
-    };
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut running = Running(command.spawn().map_err(|error| failed(&error))?);
-    let deadline = Instant::now() + limits.time;
-    let waits = || {
-        sys.check_cancelled()?;
-        let is_over = Instant::now() >= deadline;
-        if is_over { Err(Error::TimedOut { what: name.clone(), limit: limits.time }) } else { Ok(()) }
-    };
+/// The file of a command: where it says, or in the folders of `PATH`; never in the folder that one stands in.
+fn locate(sys: &Sys, command: &str) -> Option<PathBuf> {
+    if command.contains('/') {
+        return Some(PathBuf::from(command));
+    }
+    let path = sys.variable("PATH").unwrap_or_default();
+    let files = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(command));
+    let is_program =
+        |file: &PathBuf| sys.metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o111 != 0);
+    files.into_iter().find(is_program)
+}
 
-    let (sender, receiver) = channel();
-    let pipes: [(usize, Option<Box<dyn Read + Send>>); 2] = [
-        (0, running.0.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),
-        (1, running.0.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),
-    ];
-    for (which, pipe) in pipes {
-        let (Some(pipe), sender) = (pipe, sender.clone()) else { continue };
-        let read = move || {
-            let mut bytes = Vec::new();
-            let outcome = pipe.take(limits.bytes + 1).read_to_end(&mut bytes);
-            // Nobody listens after the time is up.
-            let _ = sender.send((which, outcome.map(|_| bytes)));
-        };
-        std::thread::Builder::new().name("indago-run".into()).spawn(read).map_err(|error| failed(&error))?;
-    }
-    drop(sender);
-    let mut printed = [Vec::new(), Vec::new()];
-    loop {
-        match receiver.recv_timeout(STEP) {
-            Ok((_, Ok(bytes))) if bytes.len() as u64 > limits.bytes => return Err(is_longer(&name, limits.bytes)),
-            Ok((which, Ok(bytes))) => {
-                sys.meter().add_bytes(bytes.len() as u64);
-                printed[which] = bytes;
-            }
-            Ok((_, Err(error))) => return Err(failed(&error)),
-            Err(RecvTimeoutError::Timeout) => waits()?,
-            Err(RecvTimeoutError::Disconnected) => break,
+/// The bytes of a file that the kernel looks at.
+const FIRST_LINE: u64 = 256;
+
+/// What else starts when the kernel runs a script: its interpreter, and the program that `env` finds.
+fn interpreters(sys: &Sys, path: &Path) -> Vec<PathBuf> {
+    let mut start = Vec::new();
+    // Who may run a script may read it, or the interpreter could not.
+    let read = sys.open(path).map(|file| file.take(FIRST_LINE).read_to_end(&mut start));
+    let line = start.split(|byte| *byte == b'\n').next().and_then(|line| line.strip_prefix(b"#!"));
+    let (Ok(Ok(_)), Some(line)) = (read, line) else { return Vec::new() };
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split_ascii_whitespace();
+    let Some(interpreter) = words.next().map(PathBuf::from) else { return Vec::new() };
+    let is_env = interpreter.file_name().is_some_and(|name| name == "env");
+    let named = words.find(|word| is_env && !word.starts_with('-') && !word.contains('='));
+    named.and_then(|command| locate(sys, command)).into_iter().chain([interpreter]).collect()
+}
+
+/// A program that runs and those that it started, which end when nobody waits any more.
+struct Running {
+    child: Child,
+    leads_group: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let leader = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+            let _ = leader
+                .filter(|_| self.leads_group)
+                .map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
-    let status = loop {
-        match running.0.try_wait().map_err(|error| failed(&error))? {
-            Some(status) => break status,
-            None => {
-                waits()?;
-                std::thread::sleep(STEP);
-            }
-        }
-    };
-    let [stdout, stderr] = printed;
-    Ok(Output { status, stdout, stderr })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn sh(script: &str, limits: Limits) -> Result<Output> {
-        run(&Sys::live(), OsStr::new("sh"), &["-c", script], limits)
+    use super::*;
+    use crate::sys::tests::Folder;
+
+    fn sh(script: &str) -> Program {
+        Program {
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            most_bytes: 1000,
+            time: Duration::from_secs(600),
+            ..Program::new("the script", "sh")
+        }
     }
 
     #[test]
     fn a_program_is_bounded_in_output_and_time() {
-        let limits = Limits { bytes: 1000, time: Duration::from_secs(600) };
-        let output = sh("echo out; echo err >&2; exit 3", limits).expect("it runs");
-        assert_eq!((output.status.code(), &*output.stdout, &*output.stderr), (Some(3), &b"out\n"[..], &b"err\n"[..]));
-        let endless = sh("while :; do echo y; done", limits);
-        assert!(matches!(&endless, Err(Error::Malformed(what)) if what.contains("sh")), "{endless:?}");
-        // Its own child keeps the pipes open: both end.
-        let soon = Limits { time: Duration::ZERO, ..limits };
-        assert!(matches!(sh("sleep 600 & wait", soon), Err(Error::TimedOut { .. })));
-        assert!(matches!(sh("exec >&- 2>&-; sleep 600", soon), Err(Error::TimedOut { .. })), "nothing to read");
-        let none = run(&Sys::live(), OsStr::new("/no such program"), &[], limits);
-        assert!(matches!(none, Err(Error::Unsupported(_))), "{none:?}");
         let sys = Sys::live();
+        let script = Program { variables: vec![("X".into(), "err".into())], ..sh("echo out; echo $X >&2; exit 3") };
+        let output = sys.run(&script).expect("it runs");
+        assert_eq!((output.status.code(), &*output.stdout, &*output.stderr), (Some(3), &b"out\n"[..], &b"err\n"[..]));
+        let told = |program: &Program| sys.print(program).expect_err("it fails").to_string();
+        assert_eq!(told(&script), "the script: failed (exit status: 3): err");
+        assert_eq!(told(&sh("exit 4")), "the script: failed (exit status: 4)");
+        assert_eq!(told(&sh("while :; do echo y; done")), "the script prints more than 1000 bytes");
+        // Its own child keeps the pipes open: both end.
+        for script in ["sleep 600 & wait", "exec >&- 2>&-; sleep 600"] {
+            let soon = Program { time: Duration::ZERO, ..sh(script) };
+            assert!(matches!(sys.run(&soon), Err(Error::TimedOut { .. })), "{script}");
+        }
         sys.meter().cancel();
-        let cancelled = run(&sys, OsStr::new("sleep"), &["600"], limits).map(|output| output.status);
-        assert_eq!(cancelled, Err(Error::Cancelled));
+        assert_eq!(sys.run(&sh("sleep 600")).map(|output| output.status), Err(Error::Cancelled));
+    }
+
+    /// A script in a folder. Another process writes it: whoever forks here meanwhile would hold it open, and nobody could
+    /// run it.
+    fn script(path: &Path, text: &str) {
+        let write = r#"printf '%s\n' "$2" > "$1"; chmod 755 "$1""#;
+        let made = Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(text).status().expect("sh runs");
+        assert!(made.success());
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    }
+
+    #[test]
+    fn a_program_that_others_could_have_written_is_not_run() {
+        let folder = Folder::new("programs");
+        let at = |name: &str| folder.0.join(name);
+        std::fs::create_dir(at("bin")).expect("created");
+        std::fs::create_dir(at("open")).expect("created");
+        for name in ["bin/plain", "open/plain"] {
+            script(&at(name), "#!/bin/sh\necho ran");
+        }
+        script(&at("bin/through"), &format!("#! {} -x", at("open/plain").display()));
+        script(&at("bin/twice"), &format!("#!{}", at("bin/through").display()));
+        script(&at("bin/by-env"), "#!/usr/bin/env -S A=b plain-of-path");
+        script(&at("open/plain-of-path"), "#!/bin/sh\necho ran");
+        symlink(at("open/plain"), at("bin/link")).expect("created");
+        symlink(at("bin/plain"), at("open/link")).expect("created");
+        symlink("plain", at("bin/own-link")).expect("created");
+        let path = format!(".:{}:{}::/usr/bin:/bin", at("bin").display(), at("open").display());
+        let sys = Sys::live().with_variables([("PATH", path)]);
+        let run = |command: &str| {
+            let said = sys.print(&Program::new("plug-in", command)).map_err(|error| error.to_string());
+            said.map(|printed| String::from_utf8_lossy(&printed).into_owned())
+        };
+        let full = |name: &str| at(name).to_str().expect("UTF-8").to_owned();
+        let all = ["open/plain", "bin/link", "open/link", "bin/through", "bin/twice"].map(full);
+        for command in all.iter().map(String::as_str).chain(["link", "plain-of-path"]) {
+            assert_eq!(run(command), Ok("ran\n".to_owned()), "{command}");
+        }
+        for (what, others) in [("open", 0o777), ("open", 0o775)] {
+            mode(&at(what), others);
+            for command in all.iter().map(String::as_str).chain(["link", "by-env", "plain-of-path"]) {
+                let place = at(what).display().to_string();
+                let expected = format!(
+                    "plug-in is not run: other users can write its folder {place} (mode {others:04o}); `chmod go-w {place}`"
+                );
+                assert_eq!(run(command), Err(expected), "{command}");
+            }
+            for command in [&*full("bin/plain"), &*full("bin/own-link"), "plain", "own-link"] {
+                assert_eq!(run(command), Ok("ran\n".to_owned()), "{command}");
+            }
+        }
+        mode(&at("open"), 0o1777);
+        assert_eq!(run("link"), Ok("ran\n".to_owned()), "with the sticky bit nobody else replaces it");
+        mode(&at("open/plain"), 0o757);
+        for command in ["link", &*full("bin/through")] {
+            let told = run(command).expect_err("others can write it");
+            assert!(
+                told.starts_with(&format!("plug-in is not run: other users can write {}", full("open/plain"))),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_says_so() {
+        let folder = Folder::new("no-programs");
+        script(&folder.0.join("orphan"), "#!/no such/interpreter");
+        script(&folder.0.join("data"), "text");
+        mode(&folder.0.join("data"), 0o644);
+        script(&folder.0.join("itself"), &format!("#!{}", folder.0.join("itself").display()));
+        let sys = Sys::live().with_variables([("PATH", folder.0.to_str().expect("UTF-8"))]);
+        let told = |command: &str| sys.print(&Program::new("plug-in", command)).expect_err(command).to_string();
+        assert_eq!(told("data"), "plug-in is in no folder of PATH; install it", "it cannot be executed");
+        let hinted = Program { install_hint: Some("see x\n".into()), ..Program::new("plug-in", "none") };
+        let error = sys.run(&hinted).map(|output| output.status);
+        assert_eq!(error, Err(Error::Unsupported("plug-in is in no folder of PATH; install it: see x".into())));
+        assert_eq!(told("/no/such"), "plug-in: cannot be run: /no/such is gone");
+        assert_eq!(told("orphan"), "plug-in: cannot be run: /no is gone");
+        assert_eq!(told("itself"), "plug-in: cannot be run: its interpreters are scripts as well");
     }
 }

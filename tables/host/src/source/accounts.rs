@@ -1,6 +1,7 @@
 //! `/etc/passwd` and `/etc/group`: lines of fields with colons between.
 
 use indago_table::prelude::*;
+use indago_table::sys::Program;
 
 use super::procfs::{note_lossy, number, required, text};
 
@@ -30,7 +31,7 @@ pub(crate) fn users(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<UserEnt
 
 /// The users that the machine's name services know, folders of a network included.
 pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
-    let output = sys.run("getent", &["passwd"])?;
+    let output = sys.run(&Program { arguments: vec!["passwd".to_owned()], ..Program::new("`getent`", "getent") })?;
     if !output.status.success() {
         let message = format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
         reject(&Error::Io { what: "getent passwd".to_owned(), message });
