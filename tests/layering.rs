@@ -11,14 +11,15 @@ fn layer(name: &str) -> u32 {
     match name {
         "indago-table-derive" => 0,
         "indago-table" => 1,
-        "indago-dialect" => 2,
-        name if name.starts_with("indago-tables-") && name != "indago-tables-registry" => 2,
-        "indago-engine" => 3,
-        "indago-config" => 4,
-        "indago-store" | "indago-packs" | "indago-tables-registry" => 5,
-        "indago" => 6,
-        "indago-shell" | "indago-daemon" => 7,
-        "indago-cli" => 8,
+        "indago-net" => 2,
+        "indago-dialect" => 3,
+        name if name.starts_with("indago-tables-") && name != "indago-tables-registry" => 3,
+        "indago-engine" => 4,
+        "indago-config" => 5,
+        "indago-store" | "indago-packs" | "indago-tables-registry" => 6,
+        "indago" => 7,
+        "indago-shell" | "indago-daemon" => 8,
+        "indago-cli" => 9,
         other => panic!("tests/layering.rs does not know the crate {other}: give it a layer"),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
@@ -19,50 +19,26 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http::Uri;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector as Tcp};
-use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::TokioExecutor;
+use indago_net::{Authorities, Route, Sender, Trust, client_config, is_tls};
 use indago_table::prelude::*;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::files::LARGEST;
 
 /// Time to connect in, where the SDK names none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Certificates that are trusted instead of the machine's.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Bundle(Vec<CertificateDer<'static>>);
-
-impl Bundle {
-    /// The certificates of a PEM file; `named_by` is who names the file.
-    pub(crate) fn read(sys: &Sys, path: &Path, named_by: &str) -> Result<Bundle> {
-        let shown = format!("{} ({named_by})", path.display());
-        let pem = match sys.read_at_most(path, LARGEST) {
-            Err(Error::Gone(_)) => return Err(Error::Malformed(format!("there is no file {shown}"))),
-            other => other?,
-        };
-        // What rustls does not take (certificates of version 1, say) costs itself alone.
-        let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(std::result::Result::ok);
-        let usable: Vec<_> = certificates.filter(|certificate| roots.add(certificate.clone()).is_ok()).collect();
-        if usable.is_empty() {
-            return Err(Error::Malformed(format!("{shown} has no certificate in PEM form")));
-        }
-        Ok(Bundle(usable))
+/// The certificates of a PEM file that are trusted instead of the machine's; `named_by` is who names the file.
+pub(crate) fn bundle(sys: &Sys, path: &Path, named_by: &str) -> Result<Authorities> {
+    let shown = format!("{} ({named_by})", path.display());
+    match sys.read_at_most(path, LARGEST) {
+        Err(Error::Gone(_)) => Err(Error::Malformed(format!("there is no file {shown}"))),
+        pem => Authorities::new(&pem?, &shown),
     }
 }
 
 /// One client for all accounts that trust the same certificates; `None` for the machine's.
-pub(crate) fn client(bundle: Option<Bundle>) -> SharedHttpClient {
-    static CLIENTS: OnceLock<Mutex<HashMap<Option<Bundle>, SharedHttpClient>>> = OnceLock::new();
+pub(crate) fn client(bundle: Option<Authorities>) -> SharedHttpClient {
+    static CLIENTS: OnceLock<Mutex<HashMap<Option<Authorities>, SharedHttpClient>>> = OnceLock::new();
     let mut clients = CLIENTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     let new = || SharedHttpClient::new(OnePool { bundle: bundle.clone(), connectors: OnceLock::new() });
     clients.entry(bundle.clone()).or_insert_with(new).clone()
@@ -72,7 +48,7 @@ pub(crate) fn client(bundle: Option<Bundle>) -> SharedHttpClient {
 /// certificate that the machine trusts; with a client a region that is seconds.
 #[derive(Debug)]
 struct OnePool {
-    bundle: Option<Bundle>,
+    bundle: Option<Authorities>,
     connectors: OnceLock<SharedHttpConnector>,
 }
 
@@ -93,7 +69,7 @@ impl HttpClient for OnePool {
 
 /// Connectors by what they lead through; each is made when it is first needed.
 struct Connectors {
-    bundle: Option<Bundle>,
+    bundle: Option<Authorities>,
     proxies: Proxies,
     settings: HttpConnectorSettings,
     components: RuntimeComponents,
@@ -118,7 +94,7 @@ impl HttpConnector for Connectors {
 impl Connectors {
     fn connector(&self, uri: &str) -> Result<SharedHttpConnector, BoxError> {
         let uri: Uri = uri.parse()?;
-        let is_tls = uri.scheme_str() == Some("https");
+        let is_tls = is_tls(&uri);
         let proxy = self.proxies.proxy(&uri);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (is_tls, proxy.map(str::to_owned));
@@ -126,7 +102,7 @@ impl Connectors {
             return Ok(connector.clone());
         }
         let connector = match (&self.bundle, is_tls) {
-            (Some(bundle), true) => self.trusting(bundle, &uri, proxy)?,
+            (Some(bundle), true) => self.trusting(bundle, proxy)?,
             _ => self.usual(is_tls, proxy)?,
         };
         Ok(known.entry(key).or_insert(connector).clone())
@@ -144,114 +120,39 @@ impl Connectors {
         Ok(SharedHttpConnector::new(builder.tls_provider(Tls::Rustls(CryptoMode::Ring)).build()))
     }
 
-    /// One that trusts a bundle as OpenSSL does. The SDK's takes a bundle too, but a server that shows a certificate
-    /// of the bundle itself is refused where that may also sign.
-    fn trusting(&self, bundle: &Bundle, uri: &Uri, proxy: Option<&str>) -> Result<SharedHttpConnector, BoxError> {
-        let mut tcp = Tcp::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(self.settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT)));
-        let config = trust(bundle)?;
-        let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1();
-        let Some(proxy) = proxy else { return Ok(over(https.wrap_connector(tcp))) };
-        let through = Matcher::builder().https(proxy).build().intercept(uri);
-        let through = through.ok_or("HTTPS_PROXY is not the URL of a proxy")?;
-        let tunnel = Tunnel::new(through.uri().clone(), tcp);
-        Ok(over(https.wrap_connector(match through.basic_auth() {
-            Some(auth) => tunnel.with_auth(auth.clone()),
-            None => tunnel,
-        })))
+    /// One that trusts a bundle as OpenSSL does. The SDK's takes a bundle too, but refuses a server whose certificate may
+    /// also sign.
+    fn trusting(&self, bundle: &Authorities, proxy: Option<&str>) -> Result<SharedHttpConnector, BoxError> {
+        let mut route = Route::new(true);
+        route.tls = Some(client_config(&Trust::Authorities(bundle.clone()), None)?);
+        route.connect_timeout = self.settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT);
+        route.proxy =
+            proxy.map(indago_net::proxy).transpose().map_err(|why| format!("the variable HTTPS_PROXY {why}"))?;
+        Ok(SharedHttpConnector::new(Hyper(route.sender()?)))
     }
 }
 
-fn over<C: Connect + Clone + Send + Sync + 'static>(connector: C) -> SharedHttpConnector {
-    SharedHttpConnector::new(Hyper(Client::builder(TokioExecutor::new()).build(connector)))
-}
+/// A sender of requests as the SDK calls it.
+struct Hyper(Sender<SdkBody>);
 
-/// A hyper client as the SDK calls it.
-struct Hyper<C>(Client<C, SdkBody>);
-
-impl<C> fmt::Debug for Hyper<C> {
+impl fmt::Debug for Hyper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hyper")
     }
 }
 
-impl<C: Connect + Clone + Send + Sync + 'static> HttpConnector for Hyper<C> {
+impl HttpConnector for Hyper {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let request = match request.try_into_http1x() {
             Ok(request) => request,
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         };
-        let answer = self.0.request(request);
+        let answer = (self.0)(request);
         HttpConnectorFuture::new(async move {
             let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
             let answer = answer.map(SdkBody::from_body_1_x);
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
         })
-    }
-}
-
-/// TLS that trusts a bundle and nothing else.
-fn trust(bundle: &Bundle) -> Result<ClientConfig, BoxError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(bundle.0.iter().cloned());
-    let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
-    let verifier = Verifier { chains, bundle: bundle.clone() };
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
-}
-
-/// Verifies chains up to the bundle, and takes a server's own certificate that is in the bundle.
-#[derive(Debug)]
-struct Verifier {
-    chains: Arc<WebPkiServerVerifier>,
-    bundle: Bundle,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // Its dates were looked at before whether it may sign; its name was not.
-            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
-                if self.bundle.0.iter().any(|trusted| trusted.as_ref() == end_entity.as_ref()) =>
-            {
-                let certificate = ParsedCertificate::try_from(end_entity)?;
-                rustls::client::verify_server_name(&certificate, server_name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
     }
 }
 
@@ -277,7 +178,7 @@ impl Proxies {
     }
 
     fn proxy(&self, uri: &Uri) -> Option<&str> {
-        let proxy = if uri.scheme_str() == Some("https") { &self.https } else { &self.http };
+        let proxy = if is_tls(uri) { &self.https } else { &self.http };
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
         let with_port = uri.port_u16().map(|port| format!("{host}:{port}"));
         let is_below = |host: &str, name: &str| {

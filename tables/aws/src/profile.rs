@@ -23,11 +23,12 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use indago_net::Authorities;
 use indago_table::prelude::*;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::files::{Chain, Files, at_home, check_small};
-use crate::http::{self, Bundle};
+use crate::http;
 
 /// Time that credentials may take: a program may have to ask a server for them.
 pub(crate) const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(25);
@@ -164,11 +165,11 @@ impl Profile {
     }
 
     /// The certificates to trust instead of the machine's, from where the AWS CLI takes them.
-    fn bundle(&self, sys: &Sys, chain: &Chain) -> Result<Option<Bundle>> {
+    fn bundle(&self, sys: &Sys, chain: &Chain) -> Result<Option<Authorities>> {
         let variable = |name: &str| Some((sys.variable(name).filter(|path| !path.is_empty())?, name.to_owned()));
         let of_profile = || Some((chain.ca_bundle.clone()?, format!("`ca_bundle` of profile {}", self.name)));
         let named = variable("AWS_CA_BUNDLE").or_else(of_profile).or_else(|| variable("REQUESTS_CA_BUNDLE"));
-        named.map(|(path, by)| Bundle::read(sys, &at_home(sys, &path), &by)).transpose()
+        named.map(|(path, by)| http::bundle(sys, &at_home(sys, &path), &by)).transpose()
     }
 
     /// The profile's own region without loading the profile, where variables or a file of profiles name it: for

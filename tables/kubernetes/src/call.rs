@@ -8,11 +8,11 @@ use indago_table::error::retry_after;
 use indago_table::json::Shape;
 use indago_table::{Error, Meter, Result, Scan, row::Row};
 use kube::client::Body;
+use rustls::CertificateError;
 use serde::Deserialize;
 use std::time::Duration;
 
 use crate::clusters::{Cluster, Kubernetes};
-use crate::trust::advice;
 
 /// An answer that is no failure.
 #[derive(Debug)]
@@ -225,6 +225,32 @@ fn transport_error(error: kube::Error) -> Error {
 fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref().or_else(|| inner.downcast_ref().and_then(tls_error))
+}
+
+/// What to do about an error of TLS, where that is known.
+fn advice(error: &rustls::Error) -> Option<&'static str> {
+    Some(match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "set `certificate-authority` of the cluster to the authority that signed the server's certificate"
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "set `server`, or `tls-server-name`, to a name that the certificate has",
+        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "the server needs a new certificate, or this machine's clock is wrong"
+        }
+        rustls::Error::InvalidCertificate(CertificateError::Other(why))
+            if why.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the server uses a certificate of an authority: set `certificate-authority` of the cluster to that very \
+             certificate, or to the authority that signed it"
+        }
+        rustls::Error::InvalidMessage(_) => {
+            "the server does not speak TLS on this port: should `server` begin with http://, or name another port?"
+        }
+        rustls::Error::AlertReceived(_) => "the server refuses: does it want a client certificate, or another one?",
+        _ => return None,
+    })
 }
 
 /// The error at the bottom of a chain, which says what happened.

@@ -239,7 +239,8 @@ fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<
     }
     if clusters.is_empty() {
         let message = if contexts.is_empty() {
-            "no cluster is configured: there is no kubeconfig, and the program does not run in a cluster".to_owned()
+            let what = if files.is_empty() { "there is no kubeconfig" } else { "the kubeconfig has no context" };
+            format!("no cluster is configured: {what}, and the program does not run in a cluster")
         } else {
             let contexts = contexts.join(", ");
             format!("the kubeconfig has no current context; choose some with the setting `contexts`: {contexts}")
@@ -562,6 +563,11 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let (clusters, _) = configured(&[], contexts(&["in-cluster"]), &in_cluster[..1]);
         let absent = "the program does not run in a cluster: KUBERNETES_SERVICE_PORT is not set";
         assert_eq!(clusters, [format!("in-cluster: {absent}")]);
+        let (clusters, _) = configured(&[("a", "{}")], Settings::default(), &[("KUBECONFIG", "/k/a")]);
+        assert_eq!(
+            clusters,
+            [format!("/k/a: {}", none.replace("there is no kubeconfig", "the kubeconfig has no context"))]
+        );
         let settings = Settings { kubeconfig: Some("/k/absent".into()), ..Settings::default() };
         let (clusters, _) = configured(&[], settings, &in_cluster);
         assert_eq!(clusters, ["/k/absent: there is no such kubeconfig"]);
@@ -671,7 +677,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let shell = |script: &str| ("sh", format!("[-c, '{script}']"));
         let cases = [
             (shell("echo token has expired >&2; exit 3"), "`sh`: failed (exit status: 3): token has expired"),
-            (("/absent/plug-in", "[]".to_owned()), "`/absent/plug-in`: cannot be run: /absent is gone"),
+            (("/absent/plug-in", "[]".to_owned()), "`/absent/plug-in`: cannot be run: there is no /absent/plug-in"),
             (("absent-plug-in", "[]".to_owned()), "`absent-plug-in` is in no folder of PATH; install it"),
             (("echo", "[garbage]".to_owned()), "`echo`: printed no ExecCredential with a `status`"),
             (("echo", "['{status: {}}']".to_owned()), "`echo`: printed neither a token nor a certificate"),

@@ -1,22 +1,13 @@
 //! A connection to one API server, made from what the kubeconfig says of it.
 
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
-use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Request, Uri};
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Uri};
+use indago_net::{Authorities, Identity, Route, Sender, Trust, basic_of, client_config, is_tls, plain};
 use indago_table::{Error, Result, Sys};
 use k8s_openapi::jiff::Timestamp as Expiry;
 use kube::client::Body;
@@ -26,7 +17,6 @@ use serde_json::{Value, json};
 use crate::credentials::{self, Credentials, Plugin};
 use crate::kubeconfig::{Cluster, Exec, Material, User};
 use crate::proxy::proxy_for;
-use crate::trust::{Identity, Trust, client_config};
 
 /// What there is to know for reaching a server.
 pub(crate) struct Target {
@@ -54,8 +44,6 @@ pub(crate) struct Established {
     pub(crate) warnings: Vec<String>,
 }
 
-/// How long one attempt to open a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Files that a connection depends on are read again after so many seconds, for the next query.
 const FILE_SECONDS: i64 = 60;
 /// What a kubeconfig or a file that it names may hold.
@@ -75,7 +63,7 @@ impl Target {
     /// Connects; nothing is sent yet.
     pub(crate) async fn connect(&self) -> Result<Established> {
         let server = Server::parse(self.cluster.server.as_deref().unwrap_or_default())?;
-        let is_https = server.base.scheme_str() == Some("https");
+        let is_https = is_tls(&server.base);
         let mut warnings = self.warnings.clone();
         let (mut source, mut identity) = (credentials::Source::Nowhere, None);
         if is_https {
@@ -189,20 +177,11 @@ impl Target {
     }
 
     /// What sends requests: through a proxy or not, over TLS or not.
-    fn sender(&self, server: &Server, identity: Option<&Identity>) -> Result<Send> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let proxy = proxy_for(&server.base, self.cluster.proxy_url.as_deref(), &self.own)?;
-        let is_https = server.base.scheme_str() == Some("https");
-        let is_tls_proxy = proxy.as_ref().is_some_and(|proxy| proxy.scheme_str() == Some("https"));
-        if !is_https && !is_tls_proxy {
-            return Ok(match proxy {
-                None => sender(http, None),
-                Some(proxy) if is_socks(&proxy) => sender(socks(&proxy, http)?, None),
-                Some(proxy) => sender(Forward { inner: http, proxy: plain(&proxy)? }, basic_of(&proxy)?),
-            });
+    fn sender(&self, server: &Server, identity: Option<&Identity>) -> Result<Sender<Body>> {
+        let mut route = Route::new(is_tls(&server.base));
+        route.proxy = proxy_for(&server.base, self.cluster.proxy_url.as_deref(), &self.own)?;
+        if !route.is_https && !route.proxy.as_ref().is_some_and(is_tls) {
+            return route.sender();
         }
         let trust = match (self.cluster.insecure, self.material(&self.cluster.authority, "certificate-authority")?) {
             (true, Some(_)) => {
@@ -210,35 +189,15 @@ impl Target {
                 return Err(Error::Malformed(format!("{both}; remove one (kubectl refuses both, too)")));
             }
             (true, None) => Trust::Anyone,
-            (false, Some(pem)) => Trust::Authorities(pem),
+            (false, Some(pem)) => Trust::Authorities(Authorities::new(&pem, "`certificate-authority`")?),
             (false, None) => Trust::Machine,
         };
-        let tls = client_config(&trust, identity)?;
-        let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
-        let to_proxy = to_proxy.wrap_connector(http.clone());
-        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let builder = match &self.cluster.tls_server_name {
-            Some(name) => {
-                let unfit = |_| Error::Malformed(format!("`tls-server-name` {name} is not the name of a host"));
-                let name = ServerName::try_from(name.clone()).map_err(unfit)?;
-                builder.with_server_name_resolver(FixedServerNameResolver::new(name))
-            }
-            None => builder,
-        };
-        let to_server = builder.enable_http1();
-        Ok(match proxy {
-            None => sender(to_server.wrap_connector(http), None),
-            Some(proxy) if is_socks(&proxy) => sender(to_server.wrap_connector(socks(&proxy, http)?), None),
-            Some(proxy) if !is_https => sender(Forward { inner: to_proxy, proxy: plain(&proxy)? }, basic_of(&proxy)?),
-            Some(proxy) => {
-                let tunnel = Tunnel::new(plain(&proxy)?, to_proxy);
-                let tunnel = match basic_of(&proxy)? {
-                    Some(user) => tunnel.with_auth(user),
-                    None => tunnel,
-                };
-                sender(to_server.wrap_connector(tunnel), None)
-            }
-        })
+        route.tls = Some(client_config(&trust, identity)?);
+        if let Some(name) = &self.cluster.tls_server_name {
+            let unfit = |_| Error::Malformed(format!("`tls-server-name` {name} is not the name of a host"));
+            route.server_name = Some(ServerName::try_from(name.clone()).map_err(unfit)?);
+        }
+        route.sender()
     }
 }
 
@@ -251,21 +210,6 @@ impl User {
             || self.auth_provider.is_some()
             || self.certificate.is_set()
     }
-}
-
-/// Sends a request.
-type Send = Box<dyn Fn(Request<Body>) -> hyper_util::client::legacy::ResponseFuture + std::marker::Send + Sync>;
-
-fn sender<C>(connector: C, proxy_user: Option<HeaderValue>) -> Send
-where
-    C: Connect + Clone + std::marker::Send + Sync + 'static,
-{
-    let client: Client<C, Body> = Client::builder(TokioExecutor::new()).build(connector);
-    let headers: HeaderMap = proxy_user.map(|user| (PROXY_AUTHORIZATION, user)).into_iter().collect();
-    Box::new(move |mut request| {
-        request.headers_mut().extend(headers.clone());
-        client.request(request)
-    })
 }
 
 /// The address of an API server.
@@ -329,120 +273,6 @@ impl Server {
     }
 }
 
-/// An address without the name and password in it.
-fn plain(uri: &Uri) -> Result<Uri> {
-    let mut parts = uri.clone().into_parts();
-    let bare = |authority: Authority| {
-        let text = authority.as_str();
-        text.rsplit_once('@').map_or(text, |(_, host)| host).parse::<Authority>()
-    };
-    let unfit = |_| Error::Malformed("the address names no host".to_owned());
-    parts.authority = parts.authority.map(bare).transpose().map_err(unfit)?;
-    Uri::from_parts(parts).map_err(|error| Error::Malformed(error.to_string()))
-}
-
-fn is_socks(proxy: &Uri) -> bool {
-    proxy.scheme_str().is_some_and(|scheme| scheme.starts_with("socks5"))
-}
-
-fn socks(proxy: &Uri, connector: HttpConnector) -> Result<SocksV5<HttpConnector>> {
-    let socks = SocksV5::new(plain(proxy)?, connector);
-    Ok(match user_of(proxy) {
-        Some((name, password)) => socks.with_auth(name, password),
-        None => socks,
-    })
-}
-
-/// Name and password that an address holds.
-fn user_of(uri: &Uri) -> Option<(String, String)> {
-    let (user, _) = uri.authority()?.as_str().rsplit_once('@')?;
-    let (name, password) = user.split_once(':').unwrap_or((user, ""));
-    Some((unescaped(name), unescaped(password)))
-}
-
-/// The same as a header says them.
-fn basic_of(uri: &Uri) -> Result<Option<HeaderValue>> {
-    user_of(uri).map(|(name, password)| credentials::basic(&name, &password)).transpose()
-}
-
-/// A text with its percent escapes replaced; what is no escape stays.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = |byte: &u8| char::from(*byte).to_digit(16);
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
-                bytes.push((hex(high).unwrap_or(0) * 16 + hex(low).unwrap_or(0)) as u8);
-                rest = after;
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Connects to a proxy that passes plain HTTP requests on, with the whole address in each.
-#[derive(Clone)]
-struct Forward<C> {
-    inner: C,
-    proxy: Uri,
-}
-
-/// A connection to such a proxy.
-struct Forwarding<T>(T);
-
-impl<C: tower::Service<Uri>> tower::Service<Uri> for Forward<C>
-where
-    C::Future: std::marker::Send + 'static,
-{
-    type Response = Forwarding<C::Response>;
-    type Error = C::Error;
-    type Future = futures::future::MapOk<C::Future, fn(C::Response) -> Forwarding<C::Response>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        futures::TryFutureExt::map_ok(self.inner.call(self.proxy.clone()), Forwarding)
-    }
-}
-
-impl<T: Connection> Connection for Forwarding<T> {
-    fn connected(&self) -> Connected {
-        self.0.connected().proxy(true)
-    }
-}
-
-impl<T: Read + Unpin> Read for Forwarding<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: ReadBufCursor<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, into)
-    }
-}
-
-impl<T: Write + Unpin> Write for Forwarding<T> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<std::io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.0).poll_write(context, from));
-        Poll::Ready(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -489,14 +319,5 @@ mod tests {
         let user = |server| Server::parse(server).unwrap().user.map(|user| user.to_str().unwrap().to_owned());
         assert_eq!(user("https://joe:p%40w@h").as_deref(), Some("Basic am9lOnBAdw=="));
         assert_eq!(user("https://h"), None);
-    }
-
-    #[test]
-    fn escapes_become_what_they_stand_for() {
-        for (text, expected) in
-            [("a%41%2", "aA%2"), ("%", "%"), ("%zz%+A", "%zz%+A"), ("%C3%A9", "\u{e9}"), ("%ff", "\u{fffd}")]
-        {
-            assert_eq!(unescaped(text), expected);
-        }
     }
 }

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use indago_net::{Identity, basic, secret};
 use indago_table::sys::Program;
 use indago_table::{Error, Result, Sys, Timestamp};
 use k8s_openapi::jiff::Timestamp as Expiry;
@@ -13,7 +12,6 @@ use serde_json::{Value, json};
 
 use crate::connection::read_file;
 use crate::kubeconfig::{Exec, Impersonation, User, parse_yaml};
-use crate::trust::Identity;
 
 /// Where the header that says who asks comes from.
 pub(crate) enum Source {
@@ -94,7 +92,7 @@ impl Credentials {
         let given = program.run().await?;
         let until = margin(given.until, self.sys.now());
         *self.current.lock().await = Some(Current { header: given.header.clone(), until });
-        Ok(Some(given))
+        Ok(Some(Given { until, ..given }))
     }
 
     async fn renewed(&self, now: Timestamp) -> Result<Current> {
@@ -134,17 +132,6 @@ pub(crate) fn read_token(sys: &Sys, path: &Path) -> Result<String> {
 
 pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
     secret(format!("Bearer {}", token.trim()), "the token")
-}
-
-pub(crate) fn basic(name: &str, password: &str) -> Result<HeaderValue> {
-    secret(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))), "the user name")
-}
-
-fn secret(value: String, what: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::try_from(value)
-        .map_err(|_| Error::Malformed(format!("{what} holds a character that cannot be sent, such as a line break")))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// The headers by which one user acts as another.

@@ -145,7 +145,12 @@ pub(crate) fn parse_yaml(text: &str) -> Result<Vec<Value>, String> {
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let message = error.to_string();
+        let message = match (&error, error.location()) {
+            (serde_saphyr::Error::Budget { .. }, Some(at)) => {
+                format!("line {}: there is more, or it is nested deeper, than Indago reads", at.line())
+            }
+            _ => error.to_string(),
+        };
         message.split_whitespace().collect::<Vec<_>>().join(" ")
     })
 }

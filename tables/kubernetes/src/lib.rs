@@ -30,7 +30,6 @@ mod proxy;
 pub mod resource;
 #[cfg(test)]
 mod testing;
-mod trust;
 
 pub use clusters::{Kubernetes, Settings};
 use indago_table::json::Shape;

@@ -4,41 +4,28 @@
 use std::net::IpAddr;
 
 use http::Uri;
+use indago_net::proxy;
 use indago_table::{Error, Result, Sys};
-
-const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
 /// The proxy for a server. One that the kubeconfig names counts always.
 pub(crate) fn proxy_for(server: &Uri, explicit: Option<&str>, sys: &Sys) -> Result<Option<Uri>> {
     if let Some(explicit) = explicit {
-        return parse(explicit).map(Some).map_err(|why| Error::Malformed(format!("`proxy-url` {why}")));
+        return proxy(explicit).map(Some).map_err(|why| Error::Malformed(format!("`proxy-url` {why}")));
     }
     let first_of = |names: [&str; 2]| {
         names.iter().find_map(|name| Some((name.to_string(), sys.variable(name).filter(|value| !value.is_empty())?)))
     };
     let is_https = server.scheme_str() == Some("https");
     let names = if is_https { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
-    let Some((name, proxy)) = first_of(names) else { return Ok(None) };
+    let Some((name, named)) = first_of(names) else { return Ok(None) };
     let host = bare(server.host().unwrap_or_default()).to_ascii_lowercase();
     let port = server.port_u16().unwrap_or(if is_https { 443 } else { 80 });
     let excepted = first_of(["NO_PROXY", "no_proxy"]).map(|(_, list)| list).unwrap_or_default();
     if is_direct(&host, port, &excepted) {
         return Ok(None);
     }
-    let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-    parse(&proxy).map(Some).map_err(|why| Error::Malformed(format!("the variable {name} {why}")))
-}
-
-fn parse(text: &str) -> Result<Uri, String> {
-    let uri: Option<Uri> = text.parse().ok();
-    // The text may hold a password: it is not repeated.
-    let uri = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
-    let uri = uri.ok_or("is not the URL of a proxy: write it as http://HOST:PORT")?;
-    match uri.scheme_str() {
-        Some(scheme) if SCHEMES.contains(&scheme) => Ok(uri),
-        Some(scheme) => Err(format!("has the scheme `{scheme}`: it must be http, https or socks5")),
-        None => Err("has no scheme: write it as http://HOST:PORT".to_owned()),
-    }
+    let named = if named.contains("://") { named } else { format!("http://{named}") };
+    proxy(&named).map(Some).map_err(|why| Error::Malformed(format!("the variable {name} {why}")))
 }
 
 /// A host without the brackets around an IPv6 address.
@@ -97,7 +84,7 @@ fn is_within(address: IpAddr, network: &str, bits: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn proxy(server: &str, explicit: Option<&str>, variables: &[(&str, &str)]) -> String {
+    fn chosen(server: &str, explicit: Option<&str>, variables: &[(&str, &str)]) -> String {
         let sys = Sys::live().with_variables(variables.iter().copied());
         match proxy_for(&server.parse().unwrap(), explicit, &sys) {
             Ok(Some(proxy)) => proxy.to_string(),
@@ -144,22 +131,22 @@ mod tests {
             let expected = if is_direct { "direct" } else { "http://proxy.test:3128/" };
             for names in [["HTTPS_PROXY", "NO_PROXY"], ["https_proxy", "no_proxy"]] {
                 let variables = [(names[0], "http://proxy.test:3128"), (names[1], excepted)];
-                assert_eq!(proxy(server, None, &variables), expected, "{server} {excepted}");
+                assert_eq!(chosen(server, None, &variables), expected, "{server} {excepted}");
             }
             // The proxy that the kubeconfig names is used, whatever the environment says.
             let variables = [("HTTPS_PROXY", "http://other.test"), ("NO_PROXY", excepted)];
-            assert_eq!(proxy(server, Some("http://proxy.test:3128"), &variables), "http://proxy.test:3128/");
+            assert_eq!(chosen(server, Some("http://proxy.test:3128"), &variables), "http://proxy.test:3128/");
         }
     }
 
     #[test]
     fn each_scheme_has_its_variable() {
         let (https, http) = ("https://api.test", "http://api.test");
-        assert_eq!(proxy(https, None, &[("HTTP_PROXY", "http://p")]), "direct");
-        assert_eq!(proxy(http, None, &[("HTTPS_PROXY", "http://p")]), "direct");
-        assert_eq!(proxy(http, None, &[("http_proxy", "http://p")]), "http://p/");
-        assert_eq!(proxy(https, None, &[("ALL_PROXY", "http://p")]), "direct");
-        assert_eq!(proxy(https, None, &[("HTTPS_PROXY", ""), ("https_proxy", "p:3128")]), "http://p:3128/");
+        assert_eq!(chosen(https, None, &[("HTTP_PROXY", "http://p")]), "direct");
+        assert_eq!(chosen(http, None, &[("HTTPS_PROXY", "http://p")]), "direct");
+        assert_eq!(chosen(http, None, &[("http_proxy", "http://p")]), "http://p/");
+        assert_eq!(chosen(https, None, &[("ALL_PROXY", "http://p")]), "direct");
+        assert_eq!(chosen(https, None, &[("HTTPS_PROXY", ""), ("https_proxy", "p:3128")]), "http://p:3128/");
     }
 
     #[test]
@@ -170,9 +157,9 @@ mod tests {
             ("http://joe:secret@", "`proxy-url` is not the URL of a proxy: write it as http://HOST:PORT"),
             ("http://a b", "`proxy-url` is not the URL of a proxy: write it as http://HOST:PORT"),
         ] {
-            assert_eq!(proxy("https://api.test", Some(proxy_url), &[]), told);
+            assert_eq!(chosen("https://api.test", Some(proxy_url), &[]), told);
         }
         let told = "the variable HTTPS_PROXY is not the URL of a proxy: write it as http://HOST:PORT";
-        assert_eq!(proxy("https://api.test", None, &[("HTTPS_PROXY", "http://a b")]), told);
+        assert_eq!(chosen("https://api.test", None, &[("HTTPS_PROXY", "http://a b")]), told);
     }
 }

@@ -72,6 +72,7 @@ impl Program {
             match sys.other_writer(&next) {
                 Ok(None) => left.extend(interpreters(sys, &next)),
                 Ok(Some(why)) => return Err(Error::Unsupported(format!("{} is not run: {why}", self.name))),
+                Err(Error::Gone(what)) => return Err(self.failed(format!("cannot be run: there is no {what}"))),
                 Err(error) => return Err(self.failed(format!("cannot be run: {error}"))),
             }
         }
@@ -313,8 +314,8 @@ mod tests {
         let hinted = Program { install_hint: Some("see x\n".into()), ..Program::new("plug-in", "none") };
         let error = sys.run(&hinted).map(|output| output.status);
         assert_eq!(error, Err(Error::Unsupported("plug-in is in no folder of PATH; install it: see x".into())));
-        assert_eq!(told("/no/such"), "plug-in: cannot be run: /no/such is gone");
-        assert_eq!(told("orphan"), "plug-in: cannot be run: /no is gone");
+        assert_eq!(told("/no/such"), "plug-in: cannot be run: there is no /no/such");
+        assert_eq!(told("orphan"), "plug-in: cannot be run: there is no /no");
         assert_eq!(told("itself"), "plug-in: cannot be run: its interpreters are scripts as well");
     }
 }

@@ -12,32 +12,62 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use crate::expiry;
+use crate::chain;
 
 /// Which servers are trusted.
-pub(crate) enum Trust {
+#[derive(Debug, Clone)]
+pub enum Trust {
     /// Those that the machine trusts.
     Machine,
-    /// Those whose certificates the authorities in a PEM text have signed, or that are in it themselves.
-    Authorities(Vec<u8>),
+    /// Those whose certificates these have signed, or that are among them.
+    Authorities(Authorities),
     /// All.
     Anyone,
 }
 
-/// A client's certificate and key, in PEM.
-pub(crate) struct Identity {
-    pub(crate) certificate: Vec<u8>,
-    pub(crate) key: Vec<u8>,
+/// Certificates that are trusted instead of the machine's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Authorities(Arc<[CertificateDer<'static>]>);
+
+impl Authorities {
+    /// The certificates of a PEM text that errors call `name`. One that cannot be used costs no other.
+    pub fn new(pem: &[u8], name: &str) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        let all = certificates(pem, name)?;
+        let usable: Vec<_> = all.into_iter().filter(|certificate| roots.add(certificate.clone()).is_ok()).collect();
+        if usable.is_empty() {
+            return Err(Error::Malformed(format!("{name} holds no usable certificate")));
+        }
+        Ok(Authorities(usable.into()))
+    }
 }
 
-pub(crate) fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
+/// A client's certificate and key, in PEM.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate, with those between it and an authority.
+    pub certificate: Vec<u8>,
+    /// Its key.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// TLS with servers that are trusted; an identity's parts are called as in a kubeconfig.
+pub fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Error::Malformed(error.to_string()))?;
     let verifier = match trust {
         Trust::Machine => None,
-        Trust::Authorities(pem) => Some(Verifier { algorithms, trusted: Some(Trusted::new(pem, provider)?) }),
+        Trust::Authorities(authorities) => {
+            Some(Verifier { algorithms, trusted: Some(Trusted::new(authorities.clone(), provider)?) })
+        }
         Trust::Anyone => Some(Verifier { algorithms, trusted: None }),
     };
     let builder = match verifier {
@@ -47,23 +77,23 @@ pub(crate) fn client_config(trust: &Trust, identity: Option<&Identity>) -> Resul
         })?,
     };
     let Some(identity) = identity else { return Ok(builder.with_no_client_auth()) };
-    let chain = certificates(&identity.certificate, "client-certificate")?;
+    let chain = certificates(&identity.certificate, "`client-certificate`")?;
     let key = PrivateKeyDer::from_pem_slice(&identity.key)
         .map_err(|error| Error::Malformed(format!("`client-key` holds no private key in PEM: {error}")))?;
     let unfit = |error| Error::Malformed(format!("`client-certificate` and `client-key` cannot be used: {error}"));
     builder.with_client_auth_cert(chain, key).map_err(unfit)
 }
 
-fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>> {
+fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>> {
     // What else is in the file, keys for instance, does not matter.
     let all: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
     if all.is_empty() {
-        return Err(Error::Malformed(format!("`{what}` holds no certificate in PEM")));
+        return Err(Error::Malformed(format!("{name} holds no certificate in PEM")));
     }
     Ok(all)
 }
 
-/// What a kubeconfig says of trust, where it says something.
+/// Who is trusted, where that is configured.
 #[derive(Debug)]
 struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
@@ -71,63 +101,60 @@ struct Verifier {
     trusted: Option<Trusted>,
 }
 
-/// Trusts what the configured authorities have signed; and, as kubectl does, a server whose own certificate is among
-/// them, though that one is an authority's or has an issuer that nobody knows.
+/// Trusts what the configured authorities have signed, and a server whose own certificate is among them. In both cases
+/// the server's certificate may be an authority's, as for Go and OpenSSL.
 #[derive(Debug)]
 struct Trusted {
     by_authority: Arc<WebPkiServerVerifier>,
-    configured: Vec<CertificateDer<'static>>,
+    configured: Authorities,
 }
 
 impl Trusted {
-    fn new(pem: &[u8], provider: Arc<CryptoProvider>) -> Result<Self> {
-        let configured = certificates(pem, "certificate-authority")?;
+    fn new(configured: Authorities, provider: Arc<CryptoProvider>) -> Result<Self> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(configured.iter().cloned());
+        roots.add_parsable_certificates(configured.0.iter().cloned());
         let by_authority = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        let unusable =
-            |error| Error::Malformed(format!("`certificate-authority` holds no usable certificate: {error}"));
-        Ok(Trusted { by_authority: by_authority.map_err(unusable)?, configured })
+        Ok(Trusted { by_authority: by_authority.map_err(|error| Error::Malformed(error.to_string()))?, configured })
     }
-}
-
-/// The checks that remain for a certificate that is trusted by itself.
-fn check_itself(
-    certificate: &CertificateDer<'_>,
-    name: &ServerName<'_>,
-    now: UnixTime,
-) -> Result<ServerCertVerified, rustls::Error> {
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let (begin, end) = expiry::validity(certificate).ok_or(CertificateError::BadEncoding)?;
-    if now < begin.as_second() {
-        return Err(CertificateError::NotValidYet.into());
-    }
-    if now > end.as_second() {
-        return Err(CertificateError::Expired.into());
-    }
-    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-    Ok(ServerCertVerified::assertion())
 }
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        shown: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
-        match trusted.by_authority.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
-            // `Other` is, among others, webpki's word for an authority's certificate that a server uses.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_),
-            )) if trusted.configured.iter().any(|configured| configured == certificate) => {
-                check_itself(certificate, name, now)
+        let Some(Trusted { by_authority, configured }) = &self.trusted else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified = by_authority.verify_server_cert(certificate, shown, name, ocsp_response, now);
+        // `Other` is, among others, webpki's word for an authority's certificate that a server uses.
+        let Err(rustls::Error::InvalidCertificate(
+            why @ (CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_)),
+        )) = verified
+        else {
+            return verified;
+        };
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let is_authority = why.to_string().contains("CaUsedAsEndEntity");
+        if configured.0.contains(certificate) {
+            let (begin, end) = chain::validity(certificate).ok_or(CertificateError::BadEncoding)?;
+            if now < begin {
+                return Err(CertificateError::NotValidYet.into());
             }
-            verified => verified,
+            if now > end {
+                return Err(CertificateError::Expired.into());
+            }
+        } else if is_authority {
+            chain::check(certificate, shown, &configured.0, now, &self.algorithms)?;
+        } else {
+            return Err(why.into());
         }
+        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -159,38 +186,13 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// What to do about an error of TLS, where that is known.
-pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
-    Some(match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "set `certificate-authority` of the cluster to the authority that signed the server's certificate"
-        }
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "set `server`, or `tls-server-name`, to a name that the certificate has",
-        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "the server needs a new certificate, or this machine's clock is wrong"
-        }
-        rustls::Error::InvalidCertificate(CertificateError::Other(why))
-            if why.to_string().contains("CaUsedAsEndEntity") =>
-        {
-            "the server uses a certificate of an authority: add that very certificate to `certificate-authority`"
-        }
-        rustls::Error::InvalidMessage(_) => {
-            "the server does not speak TLS on this port: should `server` begin with http://, or name another port?"
-        }
-        rustls::Error::AlertReceived(_) => "the server refuses: does it want a client certificate, or another one?",
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Made by openssl, valid for a hundred years: an authority's; a server's that it signed; the same with CA:TRUE; and
     /// a server's own with CA:TRUE. The servers' are for 127.0.0.1 and api.test.
-    const CERTIFICATES: &str = include_str!("testing/certificates.pem");
+    const CERTIFICATES: &str = include_str!("certificates.pem");
     const NOW: u64 = 1_900_000_000;
     const HUNDRED_YEARS: u64 = 3_155_760_000;
 
@@ -203,7 +205,8 @@ mod tests {
     fn verdict(trusted: &str, shown: usize, name: &str, now: u64) -> String {
         let provider = Arc::new(ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
-        let verifier = Verifier { algorithms, trusted: Some(Trusted::new(trusted.as_bytes(), provider).unwrap()) };
+        let trusted = Authorities::new(trusted.as_bytes(), "`x`").unwrap();
+        let verifier = Verifier { algorithms, trusted: Some(Trusted::new(trusted, provider).unwrap()) };
         let shown = CertificateDer::from_pem_slice(pem(shown).as_bytes()).unwrap();
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now));
         let verdict = verifier.verify_server_cert(&shown, &[], &name.to_owned().try_into().unwrap(), &[], now);
@@ -217,6 +220,7 @@ mod tests {
         // kubectl 1.32 connects in all of these cases.
         for (trusted, shown) in [
             (&root, 1),
+            (&root, 2),
             (&leaf, 1),
             (&leaf_of_authority, 2),
             (&own, 3),
@@ -237,7 +241,7 @@ mod tests {
         // Another one of the same authority, or nobody's.
         for (trusted, shown) in [(&leaf, 2), (&leaf_of_authority, 1), (&own, 1), (&leaf, 3), (&leaf, 0)] {
             let told = verdict(trusted, shown, "127.0.0.1", NOW);
-            assert!(told.contains("UnknownIssuer") || told.contains("CaUsedAsEndEntity"), "{shown}: {told}");
+            assert!(told.contains("UnknownIssuer"), "{shown}: {told}");
         }
     }
 
@@ -245,12 +249,8 @@ mod tests {
     fn one_bad_certificate_costs_no_other() {
         let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
         assert_eq!(verdict(&format!("{bad}{}", pem(0)), 1, "api.test", NOW), "trusted");
-        for (text, told) in [
-            ("", "`certificate-authority` holds no certificate in PEM"),
-            (bad, "`certificate-authority` holds no usable certificate"),
-        ] {
-            let error = Trusted::new(text.as_bytes(), Arc::new(ring::default_provider())).unwrap_err();
-            assert!(error.to_string().starts_with(told), "{error}");
+        for (text, told) in [("", "`x` holds no certificate in PEM"), (bad, "`x` holds no usable certificate")] {
+            assert_eq!(Authorities::new(text.as_bytes(), "`x`").unwrap_err().to_string(), told);
         }
     }
 

@@ -1,0 +1,317 @@
+//! The way to a server: directly or through a proxy, with TLS or without.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::PROXY_AUTHORIZATION;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use hyper::body::Body;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::{Client, ResponseFuture};
+use hyper_util::rt::TokioExecutor;
+use indago_table::{Error, Result};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+
+const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
+
+/// How long one attempt to open a connection may take, where nothing else is said.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The way to a server.
+#[derive(Debug)]
+pub struct Route {
+    /// Whether the server speaks TLS.
+    pub is_https: bool,
+    /// TLS with the server, and with a proxy that speaks it.
+    pub tls: Option<ClientConfig>,
+    /// The name that the server's certificate must have, where it is not the one in the address.
+    pub server_name: Option<ServerName<'static>>,
+    /// The proxy, with the name and password for it.
+    pub proxy: Option<Uri>,
+    /// How long one attempt to open a connection may take.
+    pub connect_timeout: Duration,
+}
+
+/// Sends a request.
+pub type Sender<B> = Box<dyn Fn(Request<B>) -> ResponseFuture + Send + Sync>;
+
+impl Route {
+    /// A way without a proxy and without TLS.
+    pub fn new(is_https: bool) -> Self {
+        Route { is_https, tls: None, server_name: None, proxy: None, connect_timeout: CONNECT_TIMEOUT }
+    }
+
+    /// What sends requests on this way.
+    pub fn sender<B>(self) -> Result<Sender<B>>
+    where
+        B: Body + Send + Unpin + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Route { is_https, tls, server_name, proxy, connect_timeout } = self;
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(connect_timeout));
+        let Some(tls) = tls else {
+            return Ok(match proxy {
+                None => over(http, None),
+                Some(proxy) if is_socks(&proxy) => over(socks(&proxy, http)?, None),
+                Some(proxy) => over(Forward { inner: http, proxy: plain(&proxy)? }, basic_of(&proxy)?),
+            });
+        };
+        let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
+        let to_proxy = to_proxy.wrap_connector(http.clone());
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let to_server = match server_name {
+            Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
+            None => builder,
+        };
+        let to_server = to_server.enable_http1();
+        Ok(match proxy {
+            None => over(to_server.wrap_connector(http), None),
+            Some(proxy) if is_socks(&proxy) => over(to_server.wrap_connector(socks(&proxy, http)?), None),
+            Some(proxy) if !is_https => over(Forward { inner: to_proxy, proxy: plain(&proxy)? }, basic_of(&proxy)?),
+            Some(proxy) => {
+                let tunnel = Tunnel::new(plain(&proxy)?, to_proxy);
+                let tunnel = match basic_of(&proxy)? {
+                    Some(user) => tunnel.with_auth(user),
+                    None => tunnel,
+                };
+                over(to_server.wrap_connector(tunnel), None)
+            }
+        })
+    }
+}
+
+fn over<C, B>(connector: C, proxy_user: Option<HeaderValue>) -> Sender<B>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let client: Client<C, B> = Client::builder(TokioExecutor::new()).build(connector);
+    let headers: HeaderMap = proxy_user.map(|user| (PROXY_AUTHORIZATION, user)).into_iter().collect();
+    Box::new(move |mut request| {
+        request.headers_mut().extend(headers.clone());
+        client.request(request)
+    })
+}
+
+/// The address of a proxy; an error goes on from what names it. The text may hold a password: it is not repeated.
+pub fn proxy(text: &str) -> Result<Uri, String> {
+    let uri: Option<Uri> = text.parse().ok();
+    let uri = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    let uri = uri.ok_or("is not the URL of a proxy: write it as http://HOST:PORT")?;
+    match uri.scheme_str() {
+        Some(scheme) if SCHEMES.contains(&scheme) => Ok(uri),
+        Some(scheme) => Err(format!("has the scheme `{scheme}`: it must be http, https or socks5")),
+        None => Err("has no scheme: write it as http://HOST:PORT".to_owned()),
+    }
+}
+
+/// Whether an address is one of TLS.
+pub fn is_tls(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https")
+}
+
+/// An address without the name and password in it.
+pub fn plain(uri: &Uri) -> Result<Uri> {
+    let mut parts = uri.clone().into_parts();
+    let bare = |authority: Authority| {
+        let text = authority.as_str();
+        text.rsplit_once('@').map_or(text, |(_, host)| host).parse::<Authority>()
+    };
+    let unfit = |_| Error::Malformed("the address names no host".to_owned());
+    parts.authority = parts.authority.map(bare).transpose().map_err(unfit)?;
+    Uri::from_parts(parts).map_err(|error| Error::Malformed(error.to_string()))
+}
+
+fn is_socks(proxy: &Uri) -> bool {
+    proxy.scheme_str().is_some_and(|scheme| scheme.starts_with("socks5"))
+}
+
+fn socks(proxy: &Uri, connector: HttpConnector) -> Result<SocksV5<HttpConnector>> {
+    let socks = SocksV5::new(plain(proxy)?, connector);
+    Ok(match user_of(proxy) {
+        Some((name, password)) => socks.with_auth(name, password),
+        None => socks,
+    })
+}
+
+/// Name and password that an address holds.
+fn user_of(uri: &Uri) -> Option<(String, String)> {
+    let (user, _) = uri.authority()?.as_str().rsplit_once('@')?;
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    Some((unescaped(name), unescaped(password)))
+}
+
+/// The same as a header says them.
+pub fn basic_of(uri: &Uri) -> Result<Option<HeaderValue>> {
+    user_of(uri).map(|(name, password)| basic(&name, &password)).transpose()
+}
+
+/// Name and password as a header says them.
+pub fn basic(name: &str, password: &str) -> Result<HeaderValue> {
+    secret(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))), "the user name")
+}
+
+/// The value of a header that is never shown.
+pub fn secret(value: String, what: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(value)
+        .map_err(|_| Error::Malformed(format!("{what} holds a character that cannot be sent, such as a line break")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A text with its percent escapes replaced; what is no escape stays.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = |byte: &u8| char::from(*byte).to_digit(16);
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
+                bytes.push((hex(high).unwrap_or(0) * 16 + hex(low).unwrap_or(0)) as u8);
+                rest = after;
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Connects to a proxy that passes plain HTTP requests on, with the whole address in each.
+#[derive(Clone)]
+struct Forward<C> {
+    inner: C,
+    proxy: Uri,
+}
+
+/// A connection to such a proxy.
+struct Forwarding<T>(T);
+
+impl<C: tower::Service<Uri>> tower::Service<Uri> for Forward<C>
+where
+    C::Future: Send + 'static,
+{
+    type Response = Forwarding<C::Response>;
+    type Error = C::Error;
+    type Future = futures::future::MapOk<C::Future, fn(C::Response) -> Forwarding<C::Response>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        futures::TryFutureExt::map_ok(self.inner.call(self.proxy.clone()), Forwarding)
+    }
+}
+
+impl<T: Connection> Connection for Forwarding<T> {
+    fn connected(&self) -> Connected {
+        self.0.connected().proxy(true)
+    }
+}
+
+impl<T: Read + Unpin> Read for Forwarding<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, into)
+    }
+}
+
+impl<T: Write + Unpin> Write for Forwarding<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<std::io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.0).poll_write(context, from));
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http_body_util::Empty;
+    use rustls::ServerConfig;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{Authorities, Trust, client_config};
+
+    #[tokio::test]
+    async fn a_proxy_may_speak_tls_beside_certificates_of_ones_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=proxy \
+                    -addext subjectAltName=IP:127.0.0.1 -keyout key -out crt";
+        let made = Command::new("sh").args(["-c", make]).current_dir(folder.path()).output().expect("openssl runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let read = |name: &str| std::fs::read(folder.path().join(name)).expect("written");
+        let chain = CertificateDer::pem_slice_iter(&read("crt")).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(&read("key")).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
+        let config = config.with_no_client_auth().with_single_cert(chain, key).expect("a server");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let asked = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.expect("TLS");
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.expect("a request"));
+            }
+            stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.expect("written");
+            String::from_utf8(request).expect("a header")
+        });
+        let trust = Trust::Authorities(Authorities::new(&read("crt"), "`x`").expect("a certificate"));
+        let route = Route {
+            tls: Some(client_config(&trust, None).expect("a client")),
+            proxy: Some(proxy(&format!("https://joe:pw@{address}")).expect("a proxy")),
+            ..Route::new(true)
+        };
+        let send = route.sender().expect("a way");
+        let answer = send(Request::get("https://api.test/").body(Empty::<Bytes>::new()).expect("a request")).await;
+        let asked = asked.await.expect("the proxy was asked");
+        assert!(asked.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.to_ascii_lowercase().contains("proxy-authorization: basic am9lonb3"), "{asked}");
+        assert!(answer.is_err(), "it does not connect");
+    }
+
+    #[test]
+    fn escapes_become_what_they_stand_for() {
+        for (text, expected) in
+            [("a%41%2", "aA%2"), ("%", "%"), ("%zz%+A", "%zz%+A"), ("%C3%A9", "\u{e9}"), ("%ff", "\u{fffd}")]
+        {
+            assert_eq!(unescaped(text), expected);
+        }
+    }
+}
