@@ -546,7 +546,7 @@ fn a_corrupt_repository_gives_what_it_has_and_says_the_rest() {
 #[test]
 fn broken_parts_are_named_and_the_rest_is_read() {
     type Break = fn(&Path);
-    let cases: [(&str, Break, &str, &str, usize); 9] = [
+    let cases: [(&str, Break, &str, &str, usize); 14] = [
         (
             "HEAD is garbage",
             |git| fs::write(git.join("HEAD"), b"\xff\xfe\0").expect("written"),
@@ -568,7 +568,7 @@ fn broken_parts_are_named_and_the_rest_is_read() {
             "the configuration is garbage",
             |git| fs::write(git.join("config"), b"[core\nx").expect("written"),
             "SELECT * FROM git_remotes",
-            "config line 2 is no setting",
+            "config, line 2: not a setting",
             0,
         ),
         (
@@ -582,7 +582,7 @@ fn broken_parts_are_named_and_the_rest_is_read() {
             "packed-refs is garbage",
             |git| fs::write(git.join("packed-refs"), b"zzz\n^\n").expect("written"),
             "SELECT name FROM git_refs",
-            "packed-refs line 1 is no ref",
+            "packed-refs, line 1: not a ref",
             1,
         ),
         (
@@ -624,6 +624,51 @@ fn broken_parts_are_named_and_the_rest_is_read() {
             "SELECT hash FROM git_commits",
             "is missing from the repository",
             0,
+        ),
+        (
+            "the folder of objects is gone",
+            |git| fs::remove_dir_all(git.join("objects")).expect("removed"),
+            "SELECT repo FROM git_repositories",
+            "/.git has a HEAD and no `objects`: the repository is damaged",
+            0,
+        ),
+        (
+            "the folder of objects of a bare repository is gone",
+            |git| {
+                fs::remove_dir_all(git.join("objects")).expect("removed");
+                let folder = git.parent().expect("a folder");
+                for name in ["HEAD", "refs"] {
+                    fs::rename(git.join(name), folder.join(name)).expect("moved");
+                }
+                fs::remove_dir_all(git).expect("removed");
+            },
+            "SELECT name FROM git_refs",
+            " has a HEAD and no `objects`: the repository is damaged",
+            0,
+        ),
+        (
+            "a ref is a link to nothing",
+            |git| std::os::unix::fs::symlink("/nowhere", git.join("refs/heads/link")).expect("made"),
+            "SELECT name FROM git_refs",
+            "refs/heads/link is a link to nothing",
+            1,
+        ),
+        (
+            "a ref leads to one that is not there",
+            |git| {
+                fs::create_dir_all(git.join("refs/remotes/origin")).expect("made");
+                fs::write(git.join("refs/remotes/origin/HEAD"), "ref: refs/remotes/origin/gone\n").expect("written");
+            },
+            "SELECT name FROM git_refs",
+            "refs/remotes/origin/HEAD leads to refs/remotes/origin/gone, which leads to no object",
+            2,
+        ),
+        (
+            "no commit was made on the branch that is checked out",
+            |git| fs::write(git.join("HEAD"), "ref: refs/heads/unborn\n").expect("written"),
+            "SELECT name FROM git_refs",
+            "",
+            1,
         ),
     ];
     for (what, damage, sql, message, count) in cases {

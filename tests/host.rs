@@ -669,6 +669,31 @@ async fn files_of_a_process_are_read_only_if_the_filter_leaves_it() {
     assert_eq!(cost("SELECT cmdline FROM processes WHERE name <> '' LIMIT 1").await, (1, names + 1));
 }
 
+/// A container from scratch has no accounts, and no file that says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_without_a_file_of_accounts_is_reported() {
+    use crate::support::{host_engine, texts};
+    let root = tempfile::tempdir().expect("a folder");
+    for folder in ["etc", "scratch", "proc/7"] {
+        fs::create_dir_all(root.path().join(folder)).expect("created");
+    }
+    for (file, text) in [("etc/passwd", "root:x:0:0::/root:/bin/sh\n"), ("etc/group", "root:x:0:\n")] {
+        fs::write(root.path().join(file), text).expect("written");
+    }
+    std::os::unix::fs::symlink("/scratch", root.path().join("proc/7/root")).expect("created");
+    let engine = host_engine(&Sys::at(root.path())).build().await.expect("it builds");
+    for (sql, file) in [
+        ("SELECT username FROM users WHERE pid_with_namespace IN (0, 7)", "/etc/passwd"),
+        ("SELECT groupname FROM groups WHERE pid_with_namespace IN (0, 7)", "/etc/group"),
+    ] {
+        let query = engine.query(sql).await.expect("it plans");
+        assert_eq!(texts(&query.collect().await.expect("it runs")), [["root"]], "{sql}");
+        let warnings: Vec<String> = query.warnings().iter().map(ToString::to_string).collect();
+        let told = format!("(the namespace of process 7): there is no {file}");
+        assert!(warnings.len() == 1 && warnings[0].contains(&told), "{warnings:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
     use crate::support::{fixture_host, hosts_engine, rows, texts};
@@ -695,7 +720,12 @@ async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
     let root = format!("SELECT username, host_root FROM users WHERE username = 'root' AND host_root = '{plain}'");
     assert_eq!(read(&root).await, (vec![vec!["root".to_owned(), plain.clone()]], 1));
     assert_eq!(read("SELECT uid FROM users").await.1, 2);
-    assert_eq!(read("SELECT uid FROM users WHERE host_root = 'elsewhere'").await, (Vec::new(), 0));
+    let elsewhere = "SELECT uid FROM users WHERE host_root = 'elsewhere'";
+    assert_eq!(read(elsewhere).await, (Vec::new(), 0));
+    let query = engine.query(elsewhere).await.expect("it plans");
+    query.collect().await.expect("it runs");
+    let told = format!("host_root = 'elsewhere' is not configured; there are: {plain}, {hostile}");
+    assert_eq!(query.warnings().iter().map(|warning| warning.message.clone()).collect::<Vec<_>>(), [told]);
 
     // Conditions may look at it together with other columns.
     let sql = format!("SELECT host_root FROM users WHERE username || host_root = 'root{hostile}'");

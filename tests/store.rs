@@ -58,6 +58,10 @@ async fn rows_captured_from_a_store_stay_as_old_as_they_are() {
     let (before, after) = (description(&stored(first.path()).await), description(&stored(second.path()).await));
     assert!(before.contains("Captured at 2"), "{before}");
     assert_eq!(before, after);
+    let captured_at = |engine: &Engine| engine.table("users").expect("a table").spec().captured_at.clone();
+    assert_eq!(captured_at(&live), None);
+    let moment = captured_at(&self::stored(second.path()).await).expect("it was captured");
+    assert!(before.ends_with(&format!("Captured at {moment}.")), "{before}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,6 +137,55 @@ async fn a_store_says_what_was_missing_when_it_was_captured() {
     capture(&stored, &["users".to_owned()], second.path()).await.expect("captured");
     let again = self::stored(second.path()).await;
     assert!(told(&again, "SELECT username FROM users").await.2);
+}
+
+/// A file of `query --parquet` is a capture, too.
+#[test]
+fn a_file_of_a_querys_rows_says_what_is_missing_from_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (root, rows) = (folder.path().join("root/etc"), folder.path().join("rows"));
+    fs::create_dir_all(&root).and_then(|()| fs::create_dir(&rows)).expect("folders");
+    fs::write(root.join("passwd"), "root:x:0:0::/root:/bin/sh\nhalf:x\nother\n").expect("written");
+    let settings = folder.path().join("indago.toml");
+    fs::write(&settings, "[host]\nroots = [\"root\"]\n").expect("written");
+    let run = |arguments: &[&str]| {
+        let output = crate::cli::indago().arg("--config").arg(&settings).args(arguments).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let file = rows.join("users.parquet");
+    let written = run(&["query", "SELECT * FROM users", "--parquet", file.to_str().expect("UTF-8")]);
+    assert!(written.0 == Some(0) && written.1.contains("/etc/passwd, lines 2, 3: not an account"), "{written:?}");
+    let stored = run(&["query", "--store", rows.to_str().expect("UTF-8"), "--strict", "SELECT username FROM users"]);
+    assert!(stored.0 == Some(3) && stored.1.contains("/etc/passwd, lines 2, 3: not an account"), "{stored:?}");
+}
+
+/// Hidden key columns say where the live table looks, so rows for other keys were not captured.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_was_not_captured_is_not_answered_by_no_rows() {
+    let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
+    let folder = tempfile::tempdir().expect("a folder");
+    capture(&live, &["users".to_owned(), "processes".to_owned()], folder.path()).await.expect("captured");
+    let stored = stored(folder.path()).await;
+    for sql in [
+        "SELECT username FROM users",
+        "SELECT username FROM users WHERE include_remote = 0 AND pid_with_namespace = 0",
+        "SELECT pid_with_namespace, include_remote, username FROM users WHERE uid = 0",
+        "SELECT p.pid, u.username FROM processes p JOIN users u ON u.uid = p.uid AND u.pid_with_namespace = 0",
+    ] {
+        let (given, warnings, fails) = told(&stored, sql).await;
+        assert!(given > 0 && warnings.is_empty() && !fails, "{sql}: {given} {warnings:?}");
+        assert_eq!(rows(&stored, sql).await, rows(&live, sql).await, "{sql}");
+    }
+    for (sql, expected) in [
+        ("SELECT username FROM users WHERE include_remote = 1", "include_remote = '1' was not captured"),
+        ("SELECT username FROM users WHERE pid_with_namespace IN (7, 8)", "pid_with_namespace = '7' and 1 more"),
+        ("SELECT username FROM users WHERE host_root = '/mnt/disk'", "host_root = '/mnt/disk' was not captured"),
+    ] {
+        let (given, warnings, fails) = told(&stored, sql).await;
+        assert!(given == 0 && fails && warnings.iter().any(|told| told.contains(expected)), "{sql}: {warnings:?}");
+    }
+    let (given, warnings, fails) = told(&stored, "SELECT username FROM users WHERE include_remote IN (0, 1)").await;
+    assert!(given > 0 && fails && warnings[0].contains("include_remote = '1' was not captured"), "{warnings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

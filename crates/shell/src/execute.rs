@@ -141,6 +141,7 @@ async fn pump<'a>(
             *output = make.take().map(|make| make(&schema)).transpose()?;
         }
         if let Some(mut sink) = output.take() {
+            sink.note_missing(query);
             sink.finish()?;
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
+use indago::Query;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
@@ -150,6 +151,12 @@ impl ParquetFile {
 }
 
 impl RowSink for ParquetFile {
+    fn note_missing(&mut self, query: &Query) {
+        if let Some(writer) = &mut self.writer {
+            writer.append_key_value_metadata(indago::store::missing(query));
+        }
+    }
+
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         self.draft.told(writer.write(&renamed(batch, &self.schema)?).map_err(parquet))

@@ -15,8 +15,8 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::missing::{ASKED, Asked, MISSING};
-use crate::table::{CAPTURED_AT, captured_at};
+use crate::missing::{ASKED, Asked};
+use crate::table::CAPTURED_AT;
 use crate::{Error, Result};
 
 /// Where the keys of keyed tables come from, when such a table is captured: what the other tables mention. Table, column,
@@ -172,7 +172,7 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
         asked = Some(Asked { column: column.to_owned(), keys });
     }
     // Rows of a store are as old as their capture.
-    let moment = known.as_ref().and_then(|known| captured_at(known.spec())).unwrap_or(moment).to_owned();
+    let moment = known.as_ref().and_then(|known| known.spec().captured_at.as_deref()).unwrap_or(moment).to_owned();
     let query = engine.query(&sql).await.map_err(failed)?;
     let path = folder.join(format!("{table}.parquet"));
     let rows = write(&query, table, properties_of(moment, asked.as_ref()), &path).await?;
@@ -201,7 +201,7 @@ fn properties_of(captured_at: String, asked: Option<&Asked>) -> WriterProperties
 /// Streams a query's rows into a file.
 async fn write(query: &Query, table: &str, properties: WriterProperties, path: &Path) -> Result<u64> {
     let (sender, mut receiver) = mpsc::channel::<RecordBatch>(2);
-    let (missing, what_is_missing) = oneshot::channel::<String>();
+    let (missing, what_is_missing) = oneshot::channel::<KeyValue>();
     let schema = query.schema();
     let path = path.to_owned();
     let writer = tokio::task::spawn_blocking(move || -> Result<u64> {
@@ -217,7 +217,7 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
         }
         // Known once all rows have come; without it, they have not.
         if let Ok(missing) = what_is_missing.blocking_recv() {
-            writer.append_key_value_metadata(KeyValue::new(MISSING.to_owned(), missing));
+            writer.append_key_value_metadata(missing);
         }
         let file = writer.into_inner().map_err(failed)?;
         file.sync_all().map_err(|source| Error::Io { path: path.clone(), source })?;
@@ -241,7 +241,7 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
     }
     drop(sender);
     // A writer that is gone has its own error to tell.
-    let _ = missing.send(crate::missing::of(query));
+    let _ = missing.send(crate::missing::missing(query));
     let rows = match writer.await {
         Ok(rows) => rows,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -2,6 +2,7 @@
 
 use indago_engine::Query;
 use indago_table::{Completeness, Outcome, Warning};
+use parquet::file::metadata::KeyValue;
 use serde_json::{Value, json};
 
 /// The key of a file's metadata that lists what was missing when its rows were read.
@@ -20,11 +21,11 @@ pub(crate) struct Missing {
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Denied, Outcome::Unsupported, Outcome::Malformed, Outcome::Io, Outcome::Missing];
 
-/// What is missing from a query's rows, as a file has it.
-pub(crate) fn of(query: &Query) -> String {
+/// What is missing from a query's rows once they have come, for the metadata of a file that has them.
+pub fn missing(query: &Query) -> KeyValue {
     let coverage = query.coverage();
     let entry = |warning: Warning| {
-        let is_it = |problem: &Warning| Warning { count: warning.count, ..problem.clone() } == warning;
+        let is_it = |problem: &Warning| problem.is_like(&warning);
         let slice = coverage.iter().find(|slice| slice.problem.as_ref().is_some_and(is_it));
         json!({
             "slice": slice.map_or("", |slice| slice.slice.as_str()),
@@ -36,7 +37,8 @@ pub(crate) fn of(query: &Query) -> String {
             "count": warning.count,
         })
     };
-    Value::from_iter(query.warnings().into_iter().map(entry)).to_string()
+    let text = Value::from_iter(query.warnings().into_iter().map(entry)).to_string();
+    KeyValue::new(MISSING.to_owned(), text)
 }
 
 /// What a file says was missing from a table; `None` if that makes no sense.
@@ -57,6 +59,7 @@ pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
                 message: text("message")?,
                 needs: text("needs"),
                 count: entry.get("count")?.as_u64()?,
+                lines: None,
             },
         })
     };

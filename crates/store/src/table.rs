@@ -11,7 +11,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{
-    Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray,
+    new_null_array,
 };
 use arrow_cast::cast;
 use arrow_cast::display::array_value_to_string;
@@ -64,6 +65,9 @@ pub(crate) struct StoredTable {
     missing: Arc<[Missing]>,
     /// The keys that its rows were captured for; `None` if they are all rows.
     asked: Option<Arc<Asked>>,
+    /// Hidden key columns, such as `pid_with_namespace`: they say what the live table is asked, so for other keys than those
+    /// that a capture asked for it has other rows.
+    questions: Vec<usize>,
 }
 
 impl StoredTable {
@@ -74,6 +78,7 @@ impl StoredTable {
             damage: None,
             missing: [].into(),
             asked: None,
+            questions: Vec::new(),
         };
         match footer(&stored.contents) {
             Ok(metadata) => {
@@ -91,6 +96,7 @@ impl StoredTable {
                         message,
                         needs: None,
                         count: 1,
+                        lines: None,
                     };
                     Missing { slice: String::new(), completeness: Completeness::Partial, warning }
                 };
@@ -108,12 +114,19 @@ impl StoredTable {
             }
             Err(error) => stored.damage = Some(error),
         }
-        if let Some(asked) = &stored.asked
-            && let Some(position) = stored.spec.column(&asked.column)
-        {
-            // Only who hears the keys can say which of them were not captured.
+        // Only who hears the keys can say which of them were not captured.
+        let position = stored.asked.as_ref().and_then(|asked| stored.spec.column(&asked.column));
+        let is_question = |column: &ColumnSpec| {
+            known
+                .and_then(|known| known.column(&column.name))
+                .is_some_and(|live| known.is_some_and(|known| known.columns[live].index && column.hidden))
+        };
+        stored.questions = (0..stored.spec.columns.len()).filter(|at| is_question(&stored.spec.columns[*at])).collect();
+        for position in stored.questions.iter().copied().chain(position) {
             stored.spec.columns.to_mut()[position].index = true;
             stored.spec.lookup = Lookup::PerKey;
+        }
+        if position.is_some() {
             // So a join brings its keys, however few rows there are.
             stored.spec.typical_rows = u64::from(u32::MAX);
         }
@@ -134,6 +147,8 @@ impl Table for StoredTable {
         let schema = Arc::new(self.spec.schema().project(&context.columns).map_err(|e| malformed(&contents, &e))?);
         let (missing, asked) = (self.missing.clone(), self.asked.clone());
         let key = asked.as_ref().and_then(|asked| Some((asked.clone(), self.spec.column(&asked.column)?)));
+        let questions: Vec<_> =
+            self.questions.iter().map(|at| (*at, self.spec.columns[*at].name.to_string())).collect();
         let read = move |sink: &mut dyn Sink| {
             // A join reads the table once for each batch of its keys; what the file lacks, it lacks once.
             if !missing.is_empty() && context.query.is_first(&format!("what {contents} lacks as {table}")) {
@@ -141,13 +156,17 @@ impl Table for StoredTable {
                     context.query.add(&missing.slice, missing.completeness, missing.warning.clone());
                 }
             }
-            let keys = key.map(|(asked, position)| Keys::of(&table, &asked, position, &context));
-            let scan =
-                Stored { table: &table, contents: &contents, schema: &schema, context: &context, keys: keys.as_ref() };
+            let scan = Stored { table: &table, contents: &contents, schema: &schema, context: &context };
+            let mut keys: Vec<Keys> = Vec::new();
+            keys.extend(key.and_then(|(asked, position)| scan.captured_for(&asked, position)));
+            keys.extend(questions.into_iter().filter_map(|(position, column)| {
+                let wanted = scan.wanted(position)?;
+                Some(Keys { column, unseen: wanted.clone(), wanted })
+            }));
             // The reader of damaged files is not free of panics.
             let outcome = catch_unwind(AssertUnwindSafe(|| match &contents {
-                Contents::File(path) => scan.read(open(path)?, sink),
-                Contents::Memory(_, bytes) => scan.read(bytes.clone(), sink),
+                Contents::File(path) => scan.read(open(path)?, &mut keys, sink),
+                Contents::Memory(_, bytes) => scan.read(bytes.clone(), &mut keys, sink),
             }));
             outcome.unwrap_or_else(|_| Err(malformed(&contents, &"it is damaged")))
         };
@@ -161,46 +180,19 @@ fn open(path: &Path) -> Result<File> {
     file.as_file().try_clone().map_err(|error| Error::io(path.display().to_string(), &error))
 }
 
-/// The keys that a query asks a table for that was captured for some.
+/// The keys of a column that a query asks for.
 struct Keys {
     column: String,
-    /// `None` if it asks for all rows.
-    wanted: Option<HashSet<String>>,
-}
-
-impl Keys {
-    /// Reports those that were not captured.
-    fn of(table: &str, asked: &Asked, position: usize, context: &ScanContext) -> Self {
-        let wanted = context.constraints.keys(position);
-        let wanted: Option<HashSet<String>> = wanted.map(|keys| keys.iter().filter_map(text).collect());
-        let column = &asked.column;
-        let message = match &wanted {
-            None => {
-                let count = asked.keys.len();
-                Some(format!("only the {count} values of `{column}` that other tables mentioned were captured"))
-            }
-            Some(wanted) => {
-                let mut others: Vec<&String> = wanted.iter().filter(|key| !asked.has(key)).collect();
-                others.sort_unstable();
-                let count = others.len();
-                others.first().map(|first| match count {
-                    1 => format!("{column} = '{first}' was not captured"),
-                    _ => format!("{column} = '{first}' and {} more were not captured", count - 1),
-                })
-            }
-        };
-        if let Some(message) = message {
-            let (table, outcome) = (table.to_owned(), Outcome::Unsupported);
-            let warning = Warning { table, origin: String::new(), outcome, message, needs: None, count: 1 };
-            context.query.add("", Completeness::Partial, warning);
-        }
-        Keys { column: column.clone(), wanted }
-    }
+    wanted: HashSet<String>,
+    /// Those that are known to be captured only where a row has them, as long as none has.
+    unseen: HashSet<String>,
 }
 
 fn text(key: &Scalar) -> Option<String> {
     match key {
         Scalar::Text(text) => Some(text.clone()),
+        Scalar::Integer(number) => Some(number.to_string()),
+        Scalar::Boolean(value) => Some(value.to_string()),
         _ => None,
     }
 }
@@ -253,7 +245,7 @@ fn spec(
         }
     }
     let what = known.map(|known| known.description.to_string()).unwrap_or_default();
-    let when = captured_at.map(|moment| format!("{CAPTURED}{moment}.")).unwrap_or_default();
+    let when = captured_at.as_ref().map(|moment| format!("Captured at {moment}.")).unwrap_or_default();
     let environment = known.map_or(Cow::Borrowed("store"), |known| known.environment.clone());
     let description = [what, when].join("\n\n").trim().to_owned();
     let mut spec = TableSpec::new(name.to_owned(), environment, description, columns);
@@ -265,16 +257,9 @@ fn spec(
     }
     spec.typical_rows = u64::try_from(rows).unwrap_or(0);
     spec.lookup = Lookup::WholeSource;
+    spec.captured_at =
+        captured_at.filter(|moment| chrono::DateTime::parse_from_rfc3339(moment).is_ok()).map(Cow::Owned);
     spec
-}
-
-/// What a stored table's description says before the moment of its capture.
-const CAPTURED: &str = "Captured at ";
-
-/// When a table's rows were captured, as its description says; `None` for a live table's.
-pub(crate) fn captured_at(spec: &TableSpec) -> Option<&str> {
-    let moment = spec.description.lines().last()?.strip_prefix(CAPTURED)?.strip_suffix('.')?;
-    chrono::DateTime::parse_from_rfc3339(moment).is_ok().then_some(moment)
 }
 
 /// A live column as a stored one: read whole, NULL where it is missing.
@@ -360,20 +345,52 @@ struct Stored<'a> {
     contents: &'a Contents,
     schema: &'a SchemaRef,
     context: &'a ScanContext,
-    keys: Option<&'a Keys>,
 }
 
 impl Stored<'_> {
-    fn read<R: ChunkReader + 'static>(&self, input: R, sink: &mut dyn Sink) -> Result<()> {
+    fn wanted(&self, position: usize) -> Option<HashSet<String>> {
+        Some(self.context.constraints.keys(position)?.iter().filter_map(text).collect())
+    }
+
+    /// The keys that a query asks a table for that was captured for some of them; reports the others.
+    fn captured_for(&self, asked: &Asked, position: usize) -> Option<Keys> {
+        let column = asked.column.clone();
+        let wanted = self.wanted(position);
+        match &wanted {
+            None => {
+                let count = asked.keys.len();
+                self.report(format!("only the {count} values of `{column}` that other tables mentioned were captured"));
+            }
+            Some(wanted) => self.report_uncaptured(&column, wanted.iter().filter(|key| !asked.has(key))),
+        }
+        Some(Keys { column, wanted: wanted?, unseen: HashSet::new() })
+    }
+
+    fn report_uncaptured<'a>(&self, column: &str, keys: impl Iterator<Item = &'a String>) {
+        let mut keys: Vec<&String> = keys.collect();
+        keys.sort_unstable();
+        match (keys.first(), keys.len()) {
+            (None, _) => {}
+            (Some(key), 1) => self.report(format!("{column} = '{key}' was not captured")),
+            (Some(key), count) => self.report(format!("{column} = '{key}' and {} more were not captured", count - 1)),
+        }
+    }
+
+    fn report(&self, message: String) {
+        let (table, outcome) = (self.table.to_owned(), Outcome::Unsupported);
+        let warning = Warning { table, origin: String::new(), outcome, message, needs: None, count: 1, lines: None };
+        self.context.query.add("", Completeness::Partial, warning);
+    }
+
+    fn read<R: ChunkReader + 'static>(&self, input: R, keys: &mut [Keys], sink: &mut dyn Sink) -> Result<()> {
         let Stored { contents, schema, context, .. } = *self;
         let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(|error| malformed(contents, &error))?;
         let in_file = builder.schema().clone();
-        let key = self.keys.and_then(|keys| Some((&keys.column, keys.wanted.as_ref()?)));
-        let names = schema.fields().iter().map(|field| field.name()).chain(key.map(|(column, _)| column));
+        let names = schema.fields().iter().map(|field| field.name()).chain(keys.iter().map(|keys| &keys.column));
         let mask =
             ProjectionMask::roots(builder.parquet_schema(), names.filter_map(|name| in_file.index_of(name).ok()));
         let mut builder = builder.with_projection(mask).with_batch_size(context.batch_size);
-        if let Some(limit) = context.limit.filter(|_| key.is_none()) {
+        if let Some(limit) = context.limit.filter(|_| keys.is_empty()) {
             builder = builder.with_limit(limit);
         }
         for batch in builder.build().map_err(|error| malformed(contents, &error))? {
@@ -381,16 +398,29 @@ impl Stored<'_> {
                 return Err(Error::Cancelled);
             }
             let mut batch = batch.map_err(|error| malformed(contents, &error))?;
-            if let Some((column, wanted)) = key {
-                batch = of_keys(&batch, column, wanted).map_err(|error| malformed(contents, &error))?;
+            let columns = keys.iter().map(|keys| column_of(&batch, &keys.column)).collect::<Result<Vec<_>, _>>();
+            let columns = columns.map_err(|error| malformed(contents, &error))?;
+            for (keys, column) in keys.iter_mut().zip(&columns).filter(|(keys, _)| !keys.unseen.is_empty()) {
+                column.as_string_view().iter().flatten().for_each(|text| _ = keys.unseen.remove(text));
+            }
+            let is_wanted = |row: usize| {
+                keys.iter().zip(&columns).all(|(keys, column)| {
+                    let column = column.as_string_view();
+                    column.is_valid(row) && keys.wanted.contains(column.value(row))
+                })
+            };
+            if !keys.is_empty() {
+                let wanted = BooleanArray::from_iter((0..batch.num_rows()).map(|row| Some(is_wanted(row))));
+                batch = filter_record_batch(&batch, &wanted).map_err(|error| malformed(contents, &error))?;
             }
             let batch = self.batch(&batch)?;
             context.meter.add_rows(batch.num_rows() as u64);
             context.meter.add_bytes(batch.get_array_memory_size() as u64);
             if !sink.blocking_send(batch) {
-                break;
+                return Ok(());
             }
         }
+        keys.iter().for_each(|keys| self.report_uncaptured(&keys.column, keys.unseen.iter()));
         Ok(())
     }
 
@@ -406,6 +436,7 @@ impl Stored<'_> {
                     message,
                     needs: None,
                     count,
+                    lines: None,
                 };
                 context.query.add("", Completeness::Partial, warning);
             })
@@ -418,10 +449,10 @@ impl Stored<'_> {
     }
 }
 
-/// The rows that have one of some keys.
-fn of_keys(batch: &RecordBatch, column: &str, keys: &HashSet<String>) -> Result<RecordBatch, ArrowError> {
-    let Some(array) = batch.column_by_name(column) else { return Ok(batch.slice(0, 0)) };
-    let texts = cast(array, &DataType::Utf8View)?;
-    let is_wanted = |text: Option<&str>| Some(text.is_some_and(|text| keys.contains(text)));
-    filter_record_batch(batch, &texts.as_string_view().iter().map(is_wanted).collect())
+/// A column as text; NULLs where the file lacks it.
+fn column_of(batch: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
+    match batch.column_by_name(name) {
+        Some(array) => cast(array, &DataType::Utf8View),
+        None => Ok(new_null_array(&DataType::Utf8View, batch.num_rows())),
+    }
 }

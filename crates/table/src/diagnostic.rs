@@ -28,7 +28,7 @@ impl Outcome {
             Error::Gone(_) | Error::Cancelled | Error::OutOfMemory(_) => None,
             Error::Denied { .. } => Some(Outcome::Denied),
             Error::Unsupported(_) => Some(Outcome::Unsupported),
-            Error::Malformed(_) => Some(Outcome::Malformed),
+            Error::Malformed(_) | Error::BadLine { .. } => Some(Outcome::Malformed),
             Error::Throttled { .. } | Error::Unavailable(_) | Error::TimedOut { .. } | Error::Io { .. } => {
                 Some(Outcome::Io)
             }
@@ -67,9 +67,55 @@ pub struct Warning {
     pub needs: Option<String>,
     /// How many rows or parts it happened to.
     pub count: u64,
+    /// The lines of a file that it happened to; the message names them, too.
+    pub lines: Option<Lines>,
+}
+
+/// Lines of a file that are not what they should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// The file.
+    pub file: String,
+    /// The first lines, counted from 1.
+    pub numbers: Vec<u64>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What is wrong with them.
+    pub what: String,
+}
+
+/// Lines that a warning names one by one.
+const MOST_LINES: usize = 8;
+
+impl Lines {
+    fn add(&mut self, other: &Lines) {
+        for line in &other.numbers {
+            match self.numbers.contains(line) {
+                true => {}
+                false if self.numbers.len() < MOST_LINES => self.numbers.push(*line),
+                false => self.has_more = true,
+            }
+        }
+    }
+}
+
+impl fmt::Display for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lines { file, numbers, has_more, what } = self;
+        let plural = if numbers.len() > 1 { "s" } else { "" };
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        write!(f, "{file}, line{plural} {}{}: {what}", numbers.join(", "), if *has_more { " and others" } else { "" })
+    }
 }
 
 impl Warning {
+    /// Whether another one says the same of the same part.
+    pub fn is_like(&self, other: &Warning) -> bool {
+        let of =
+            |warning: &Warning| (warning.table.clone(), warning.origin.clone(), warning.outcome, warning.needs.clone());
+        of(self) == of(other)
+    }
+
     /// What an error says about a part of a table; `None` for an error that is nobody's fault.
     pub fn of(table: &str, origin: &str, error: &Error) -> Option<Self> {
         Some(Warning {
@@ -82,6 +128,13 @@ impl Warning {
                 _ => None,
             },
             count: 1,
+            lines: match error {
+                Error::BadLine { file, line, what } => {
+                    let (file, what) = (file.clone(), what.clone());
+                    Some(Lines { file, numbers: vec![*line], has_more: false, what })
+                }
+                _ => None,
+            },
         })
     }
 }
@@ -107,49 +160,18 @@ pub struct Diagnostics(Mutex<Vec<Warning>>);
 /// Different warnings kept for one query; more are counted into the last.
 const MOST_WARNINGS: usize = 1000;
 
-/// Lines that a merged warning names one by one.
-const MOST_LINES: usize = 8;
-
-/// Adds the line that a message names to those of another that is the same otherwise: `line 3` becomes `lines 3, 7`.
-fn merge_lines(known: &mut String, other: &str) {
-    let (Some((before, lines, after)), Some((other_before, line, other_after))) = (lines_of(known), lines_of(other))
-    else {
-        return;
-    };
-    let before = before.trim_end_matches("line ").trim_end_matches("lines ");
-    let is_same = before == other_before.trim_end_matches("line ").trim_end_matches("lines ") && after == other_after;
-    let count = lines.split(", ").count();
-    if !is_same || lines.split(", ").any(|known| known == line) {
-        return;
-    }
-    *known = match count < MOST_LINES {
-        true => format!("{before}lines {lines}, {line}{after}"),
-        false => format!("{before}lines {lines} and others{after}"),
-    };
-}
-
-/// A message up to the numbers behind `line ` or `lines `, the numbers, and the rest.
-fn lines_of(message: &str) -> Option<(&str, &str, &str)> {
-    let start = ["line ", "lines "].iter().find_map(|word| Some(message.find(word)? + word.len()))?;
-    let (before, rest) = message.split_at(start);
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != ',' && c != ' ').unwrap_or(rest.len());
-    let lines = rest[..end].trim_end_matches([' ', ',']);
-    lines.starts_with(|c: char| c.is_ascii_digit()).then(|| (before, lines, &rest[lines.len()..]))
-}
-
 impl Diagnostics {
     /// Adds a warning, or counts it into one that says the same of the same table and origin.
     pub fn add(&self, warning: Warning) {
         let mut warnings = self.0.lock();
-        let alike = |other: &&mut Warning| {
-            other.table == warning.table
-                && other.origin == warning.origin
-                && other.outcome == warning.outcome
-                && other.needs == warning.needs
-        };
-        if let Some(known) = warnings.iter_mut().find(alike) {
+        if let Some(known) = warnings.iter_mut().find(|other| other.is_like(&warning)) {
             known.count += warning.count;
-            merge_lines(&mut known.message, &warning.message);
+            if let (Some(known_lines), Some(lines)) = (&mut known.lines, &warning.lines)
+                && (&known_lines.file, &known_lines.what) == (&lines.file, &lines.what)
+            {
+                known_lines.add(lines);
+                known.message = known_lines.to_string();
+            }
         } else if warnings.len() < MOST_WARNINGS {
             tracing::debug!(table = warning.table, origin = warning.origin, message = warning.message, "warning");
             warnings.push(warning);
@@ -173,42 +195,35 @@ impl Diagnostics {
 mod tests {
     use super::*;
 
-    fn merged(messages: &[&str]) -> Vec<String> {
+    fn merged(errors: impl IntoIterator<Item = Error>) -> Vec<String> {
         let diagnostics = Diagnostics::default();
-        for message in messages {
-            diagnostics.add(Warning {
-                table: "users".to_owned(),
-                origin: String::new(),
-                outcome: Outcome::Malformed,
-                message: (*message).to_owned(),
-                needs: None,
-                count: 1,
-            });
+        for error in errors {
+            diagnostics.add(Warning::of("users", "", &error).expect("it is reported"));
         }
         diagnostics.warnings().iter().map(ToString::to_string).collect()
     }
 
-    #[test]
-    fn merged_warnings_name_all_their_lines() {
-        let line = |number: usize| format!("/etc/passwd, line {number}: not an account");
-        let lines: Vec<String> = [3, 5, 17, 5].map(line).to_vec();
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        assert_eq!(merged(&lines), ["users: /etc/passwd, lines 3, 5, 17: not an account [4 times]"]);
-        let many: Vec<String> = (1..=20).map(line).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let expected = "users: /etc/passwd, lines 1, 2, 3, 4, 5, 6, 7, 8 and others: not an account [20 times]";
-        assert_eq!(merged(&many), [expected]);
+    fn bad(file: &str, line: u64) -> Error {
+        Error::BadLine { file: file.to_owned(), line, what: "not an account".to_owned() }
     }
 
     #[test]
-    fn other_messages_stay_as_they_are() {
-        for (messages, expected) in [
-            (["line 1 of a: odd", "line 2 of a: odd"], "users: lines 1, 2 of a: odd [2 times]"),
-            (["line 1 of a: odd", "line 2 of b: odd"], "users: line 1 of a: odd [2 times]"),
-            (["online: odd", "offline: odd"], "users: online: odd [2 times]"),
-            (["no line here", "no line here"], "users: no line here [2 times]"),
-        ] {
-            assert_eq!(merged(&messages), [expected]);
-        }
+    fn merged_warnings_name_all_their_lines() {
+        let lines = [3, 5, 17, 5].map(|line| bad("/etc/passwd", line));
+        assert_eq!(merged(lines), ["users: /etc/passwd, lines 3, 5, 17: not an account [4 times]"]);
+        let expected = "users: /etc/passwd, lines 1, 2, 3, 4, 5, 6, 7, 8 and others: not an account [20 times]";
+        assert_eq!(merged((1..=20).map(|line| bad("/etc/passwd", line))), [expected]);
+        assert_eq!(merged([bad("a", 1), bad("b", 2)]), ["users: a, line 1: not an account [2 times]"]);
+    }
+
+    #[test]
+    fn numbers_in_messages_stay_as_they_are() {
+        let text = |text: &str| Error::Malformed(text.to_owned());
+        let odd = ["line 1 of a: odd", "line 2 of a: odd"].map(text);
+        assert_eq!(merged(odd), ["users: line 1 of a: odd [2 times]"]);
+        assert_eq!(
+            merged([text("a, line 1: not an account"), bad("a", 2)]),
+            ["users: a, line 1: not an account [2 times]"]
+        );
     }
 }

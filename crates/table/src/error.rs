@@ -29,6 +29,16 @@ pub enum Error {
     /// It was read, and is not what it should be.
     #[error("{0}")]
     Malformed(String),
+    /// A line of a file is not what it should be.
+    #[error("{file}, line {line}: {what}")]
+    BadLine {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The endpoint asked to be left alone for a while; worth another attempt.
     #[error("{what}: throttled{}", wait_suffix(.retry_after))]
     Throttled {

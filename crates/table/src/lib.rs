@@ -31,7 +31,7 @@ pub mod value;
 
 pub use catalog::{Asking, Catalog, CatalogRef};
 pub use coverage::{Completeness, Coverage};
-pub use diagnostic::{Diagnostics, Outcome, Warning};
+pub use diagnostic::{Diagnostics, Lines, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use indago_table_derive::{Columns, Table};
 pub use namespaces::{InNamespaces, namespace_inode};

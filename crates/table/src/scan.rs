@@ -474,6 +474,7 @@ impl QueryScope {
                         message: format!("{what} is not there"),
                         needs: None,
                         count: 1,
+                        lines: None,
                     }),
                     error => Warning::of(table, slice, error),
                 };

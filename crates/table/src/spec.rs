@@ -47,6 +47,8 @@ pub struct TableSpec {
     /// Names of the columns that together tell a row from all others, at all times: `pid` and `start_time`, `uid`, `arn`.
     /// Empty where nothing does.
     pub identity: Cow<'static, [Text]>,
+    /// When its rows were read, in RFC 3339, if that was before: they are those of a capture. `None` for a live table.
+    pub captured_at: Option<Text>,
     /// What it has of moments that are past.
     pub past: Past,
 }
@@ -335,6 +337,7 @@ impl TableSpec {
             needs: Cow::Borrowed(&[]),
             lookup: Lookup::default(),
             identity: Cow::Borrowed(&[]),
+            captured_at: None,
             past: Past::Nothing,
         }
     }
@@ -466,6 +469,7 @@ pub fn table(parts: TableParts) -> TableSpec {
         needs: Cow::Borrowed(parts.needs),
         lookup: parts.lookup,
         identity: Cow::Borrowed(parts.identity),
+        captured_at: None,
         past: parts.past,
     }
 }

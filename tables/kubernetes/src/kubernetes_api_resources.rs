@@ -157,11 +157,11 @@ const NEEDS: &str = "get /api and /apis, as system:discovery may";
 async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Result<Vec<String>> {
     let mut all = Vec::new();
     if scan.admits(ApiResource::GROUP, &String::new()) {
-        let core = root(scan, cluster, "/api", &Shape::default().with("versions")).await?;
+        let core = root(scan, cluster, "/api", "APIVersions", Shape::default().with("versions")).await?;
         all.extend(texts(&core["versions"]));
     }
     let shape = Shape::default().with("groups.*.name").with("groups.*.versions.*.groupVersion");
-    let groups = root(scan, cluster, "/apis", &shape).await?;
+    let groups = root(scan, cluster, "/apis", "APIGroupList", shape).await?;
     for group in groups["groups"].as_array().into_iter().flatten() {
         let name = group["name"].as_str().unwrap_or_default().to_owned();
         if scan.admits(ApiResource::GROUP, &name) {
@@ -173,13 +173,17 @@ async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Resu
 }
 
 /// A document that every API server has.
-async fn root(scan: &Scan<ApiResource>, cluster: &Cluster, path: &str, shape: &Shape) -> Result<Document> {
-    get_object(scan, cluster, path, NEEDS, shape).await.map_err(|error| match error {
+async fn root(scan: &Scan<ApiResource>, cluster: &Cluster, path: &str, kind: &str, shape: Shape) -> Result<Document> {
+    let document = get_object(scan, cluster, path, NEEDS, &shape.with("kind")).await.map_err(|error| match error {
         Error::Gone(message) => {
             Error::Unsupported(format!("the server has no {path}: is it a Kubernetes API server? ({message})"))
         }
         other => other,
-    })
+    })?;
+    match &document["kind"] {
+        found if found == kind => Ok(document),
+        found => Err(Error::Malformed(format!("GET {path}: the kind of the answer is {found}, not {kind}"))),
+    }
 }
 
 /// An API whose backend is down is not gone: nobody knows what it serves.
@@ -252,7 +256,10 @@ mod tests {
     async fn an_api_whose_backend_is_down_is_unknown_and_hides_no_other() {
         let (env, _) = testing::cluster(|path| match path {
             "/api" => testing::json(200, r#"{"kind":"APIVersions","versions":["v1"]}"#),
-            "/apis" => testing::json(200, r#"{"groups":[{"name":"m","versions":[{"groupVersion":"m/v1"}]}]}"#),
+            "/apis" => testing::json(
+                200,
+                r#"{"kind":"APIGroupList","groups":[{"name":"m","versions":[{"groupVersion":"m/v1"}]}]}"#,
+            ),
             "/api/v1" => testing::json(
                 200,
                 r#"{"kind":"APIResourceList","resources":[{"name":"pods","singularName":"","namespaced":true,"kind":"Pod","verbs":[]}]}"#,
@@ -278,6 +285,22 @@ mod tests {
             rows.is_empty() && told.starts_with("the server has no /api: is it a Kubernetes API server?"),
             "{told}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_discovery_of_another_kind_is_not_a_server_without_apis() {
+        for (odd, told) in [
+            ("/api", "GET /api: the kind of the answer is \"Status\", not APIVersions"),
+            ("/apis", "GET /apis: the kind of the answer is \"Status\", not APIGroupList"),
+        ] {
+            let (env, _) = testing::cluster(move |path| match path {
+                _ if path == odd => testing::json(200, r#"{"kind":"Status"}"#),
+                "/api" => testing::json(200, r#"{"kind":"APIVersions","versions":[]}"#),
+                _ => testing::json(200, r#"{"kind":"APIGroupList","groups":[]}"#),
+            });
+            let (rows, outcome) = testing::rows(&testing::scan::<ApiResource>(&env, &[], None)).await;
+            assert_eq!((rows.len(), outcome.unwrap_err().to_string()), (0, told.to_owned()));
+        }
     }
 
     #[test]

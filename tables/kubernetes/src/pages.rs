@@ -1,6 +1,7 @@
 //! The pages of a LIST, one after another: the next one is asked for as soon as the one before says how to go on, which
 //! stands at its start.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,6 +57,39 @@ impl List {
         }
         url
     }
+
+    /// Fails if a page is of another kind than the objects that the path lists. That an answer is a list, and its items are
+    /// objects, is checked by whoever parses it.
+    fn check(&self, page: &[u8]) -> Result<()> {
+        let kind = json::find(page, &["kind"]);
+        let Some(of) = kind.as_ref().and_then(|kind| kind.as_str()?.strip_suffix("List")) else { return Ok(()) };
+        let resource = self.path.rsplit('/').next().unwrap_or_default();
+        // Who defines a resource names its plural; Kubernetes' own follow a rule.
+        let is_defined = self
+            .path
+            .strip_prefix("/apis/")
+            .and_then(|path| path.split('/').next())
+            .is_some_and(|group| group.contains('.') && !group.ends_with(".k8s.io"));
+        if is_defined || plural(&of.to_ascii_lowercase()) == resource {
+            return Ok(());
+        }
+        Err(Error::Malformed(format!("{}: the answer is a list of {of} objects, not of {resource}", self.path)))
+    }
+}
+
+/// The resource of a kind, by the rule of Kubernetes' own.
+fn plural(kind: &str) -> String {
+    match kind.as_bytes() {
+        b"endpoints" => kind.to_owned(),
+        [start @ .., b'y'] => format!("{}ies", &kind[..start.len()]),
+        [.., b's'] => format!("{kind}es"),
+        _ => format!("{kind}s"),
+    }
+}
+
+fn is_empty(page: &[u8]) -> bool {
+    let items = || json::find(page, &["items"]);
+    page.len() < LONGEST_EMPTY && items().is_none_or(|items| items.as_array().is_none_or(Vec::is_empty))
 }
 
 /// A value in a query, with what would end or change it escaped, and no more: the URL is also read by people.
@@ -89,8 +123,29 @@ pub(crate) struct Pager {
     /// The page that is next, and the one behind it.
     fetch: Option<Fetch>,
     ahead: Option<Fetch>,
-    restarted: bool,
+    /// The tokens that continued the list.
+    tokens: HashSet<String>,
+    /// Empty pages since the last one with objects.
+    empty: usize,
+    expired: Expiries,
 }
+
+/// How often a list expired while it was read.
+#[derive(Debug, Default)]
+struct Expiries {
+    count: usize,
+    /// Whether pages came since the last time.
+    has_progress: bool,
+    /// Whether it was read again from its start.
+    from_start: bool,
+}
+
+/// A list may expire so often, each time after pages came.
+const MOST_EXPIRIES: usize = 100;
+/// So many pages in a row may be empty, as where the API server filters what another one stores.
+const MOST_EMPTY: usize = 100;
+/// No page with objects is shorter.
+const LONGEST_EMPTY: usize = 4 << 10;
 
 /// Where in the list the next page begins.
 #[derive(Debug, Clone)]
@@ -170,13 +225,21 @@ impl<T> Drop for Task<T> {
 
 impl Pager {
     pub(crate) fn new(list: List) -> Self {
-        Pager { list: Arc::new(list), place: Place::Start, fetch: None, ahead: None, restarted: false }
+        Pager {
+            list: Arc::new(list),
+            place: Place::Start,
+            fetch: None,
+            ahead: None,
+            tokens: HashSet::new(),
+            empty: 0,
+            expired: Expiries::default(),
+        }
     }
 
     /// The next page; `None` behind the last one.
     ///
-    /// A list that expires while it is read goes on where the server says, or once from its start: then objects come
-    /// that came before.
+    /// A list that expires while it is read goes on where the server says, as long as that brings pages, or once from its
+    /// start: then objects come that came before.
     pub(crate) async fn next<T: Row<Env = Kubernetes>>(&mut self, scan: &Scan<T>) -> Result<Option<Page>> {
         loop {
             if matches!(self.place, Place::End) {
@@ -203,14 +266,17 @@ impl Pager {
             let ahead = self.ahead.take();
             match answer {
                 Ok(Answer::Body(text)) => {
-                    let next = next_token(&text);
-                    if let (Some(next), Place::After(token)) = (&next, &self.place)
-                        && next == token
-                    {
-                        let path = &self.list.path;
-                        let message =
-                            format!("{path}: the page says that it comes after itself: the list's end is missing");
-                        return Err(Error::Malformed(message));
+                    let next = self.list.check(&text).map(|()| next_token(&text))?;
+                    self.expired.has_progress = true;
+                    self.empty = if is_empty(&text) { self.empty + 1 } else { 0 };
+                    let is_known = next.as_ref().is_some_and(|token| !self.tokens.insert(token.clone()));
+                    let why = match (is_known, self.empty) {
+                        (true, _) => Some("its pages lead round in a circle".to_owned()),
+                        (_, MOST_EMPTY..) if next.is_some() => Some(format!("{MOST_EMPTY} pages in a row are empty")),
+                        _ => None,
+                    };
+                    if let Some(why) = why {
+                        return Err(Error::Malformed(format!("{}: {why}: the list's end is missing", self.list.path)));
                     }
                     self.place = next.map_or(Place::End, Place::After);
                     let has_next = !matches!(self.place, Place::End);
@@ -222,15 +288,20 @@ impl Pager {
                     }
                     return Ok(Some(Page { text, has_next }));
                 }
-                Ok(Answer::Expired(next)) if !self.restarted => {
+                Ok(Answer::Expired(next)) => {
                     tracing::debug!(list = %self.list, ?next, "the list expired while it was read");
-                    self.restarted = true;
+                    let Expiries { count, has_progress, from_start } = &mut self.expired;
+                    *count += 1;
+                    let is_lost = next.is_none() && std::mem::replace(from_start, true);
+                    let is_stuck = !std::mem::take(has_progress) && *count > 1;
+                    if is_lost || is_stuck || *count > MOST_EXPIRIES {
+                        let times = if *count == 2 { "twice".to_owned() } else { format!("{count} times") };
+                        return Err(Error::Unavailable(format!(
+                            "the list expired {times} while it was read: its end is missing"
+                        )));
+                    }
+                    self.tokens.clear();
                     self.place = next.map_or(Place::Start, Place::After);
-                }
-                Ok(Answer::Expired(_)) => {
-                    return Err(Error::Unavailable(
-                        "the list expired twice while it was read: its end is missing".to_owned(),
-                    ));
                 }
                 Ok(Answer::Missing(message)) => {
                     let path = &self.list.path;
@@ -439,6 +510,84 @@ mod tests {
             // A fetch whose scan was dropped meanwhile is made once more.
             assert!(pages.len() <= distinct + 2 && distinct == PAGES, "seed {seed}: {pages:?}");
         }
+    }
+
+    fn list(kind: &str, names: &[String], token: &str) -> testing::Answer {
+        let items: Vec<_> = names.iter().map(|name| json!({"metadata": {"name": name, "uid": name}})).collect();
+        testing::json(200, json!({"kind": kind, "metadata": {"continue": token}, "items": items}))
+    }
+
+    /// How many pods came, how the list ended, and how many pages were asked for.
+    async fn pods(answer: impl Fn(&str) -> testing::Answer + Send + Sync + 'static) -> (usize, Result<()>, usize) {
+        let token = |path: &str| path.split_once("continue=").map_or(String::new(), |(_, token)| token.to_owned());
+        let (env, asked) = testing::cluster(move |path| answer(&token(path)));
+        let (rows, end) = testing::rows(&testing::scan::<Pod>(&env, &[], None)).await;
+        let asked = asked.lock().expect("nobody panicked").iter().filter(|path| path.contains("/pods")).count();
+        (rows.len(), end, asked)
+    }
+
+    #[tokio::test]
+    async fn a_list_of_other_objects_has_no_rows() {
+        for (kind, told) in [
+            ("NodeList", "/api/v1/pods: the answer is a list of Node objects, not of pods"),
+            ("Table", "the answer is no list: its kind is Table"),
+            ("Status", "the answer is no list: its kind is Status"),
+        ] {
+            let (rows, end, _) = pods(move |_| list(kind, &["a".to_owned()], "")).await;
+            assert_eq!((rows, end.unwrap_err().to_string()), (0, told.to_owned()));
+        }
+        for (kind, resource) in [
+            ("Pod", "pods"),
+            ("Ingress", "ingresses"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("Endpoints", "endpoints"),
+            ("EndpointSlice", "endpointslices"),
+        ] {
+            assert_eq!(plural(&kind.to_ascii_lowercase()), resource);
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_without_end_are_given_up() {
+        let next = |token: &str| (token.parse().unwrap_or(0) + 1_u32).to_string();
+        let (rows, end, asked) = pods(move |token| list("PodList", &[], &next(token))).await;
+        let told = "/api/v1/pods: 100 pages in a row are empty: the list's end is missing";
+        assert_eq!((rows, end.unwrap_err().to_string()), (0, told.to_owned()));
+        assert!(asked <= MOST_EMPTY + 1, "{asked}");
+        // Empty pages between others are none too many.
+        let some = |token: &str| if token.ends_with('0') { vec![token.to_owned()] } else { Vec::new() };
+        let (rows, end, _) =
+            pods(move |token| list("PodList", &some(token), &if token == "500" { String::new() } else { next(token) }))
+                .await;
+        assert_eq!((rows, end), (50, Ok(())));
+        let circle = |token: &str| ["a", "b", "c"][usize::from(token == "a") + 2 * usize::from(token == "b")];
+        let (rows, end, asked) = pods(move |token| list("PodList", &[token.to_owned()], circle(token))).await;
+        let told = "/api/v1/pods: its pages lead round in a circle: the list's end is missing";
+        assert_eq!((rows, end.unwrap_err().to_string()), (3, told.to_owned()));
+        assert!(asked <= 6, "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_list_may_expire_as_often_as_it_makes_progress() {
+        let gone = |token: String| testing::json(410, json!({"kind": "Status", "metadata": {"continue": token}}));
+        // Each page's token has expired when it is used; the next one holds.
+        let answer = move |token: &str| match token.strip_prefix("old") {
+            Some(number) => gone(format!("new{number}")),
+            None => {
+                let number: u32 = token.trim_start_matches("new").parse().unwrap_or(0);
+                let next = if number < 9 { format!("old{}", number + 1) } else { String::new() };
+                list("PodList", &[format!("p{number}")], &next)
+            }
+        };
+        let (rows, end, _) = pods(answer).await;
+        assert_eq!((rows, end), (10, Ok(())));
+        let answer = move |token: &str| match token {
+            "" => list("PodList", &["a".to_owned()], "0"),
+            token => gone(format!("{token}0")),
+        };
+        let (rows, end, asked) = pods(answer).await;
+        let told = "the list expired twice while it was read: its end is missing";
+        assert_eq!((rows, end.unwrap_err().to_string(), asked), (1, told.to_owned(), 3));
     }
 
     #[test]

@@ -122,6 +122,10 @@ impl RowSink for Several {
         self.0.iter_mut().try_for_each(|sink| sink.batch(batch))
     }
 
+    fn note_missing(&mut self, query: &indago::Query) {
+        self.0.iter_mut().for_each(|sink| sink.note_missing(query));
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         self.0.iter_mut().try_for_each(|sink| sink.finish())
     }

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
+use indago::Query;
 
 use crate::format::Format;
 
@@ -17,6 +18,8 @@ use crate::format::Format;
 pub trait RowSink {
     /// Takes a batch.
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()>;
+    /// Takes note of what is missing from the rows. Called once, after the last batch.
+    fn note_missing(&mut self, _query: &Query) {}
     /// Ends the output. Called once, after the last batch, if there was no error.
     fn finish(&mut self) -> io::Result<()>;
     /// Ends the output after an error, so that what is written next to the same place stands apart.

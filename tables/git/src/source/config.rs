@@ -47,7 +47,8 @@ impl Config {
             self.settings.push((fence.sys().text(&name), fence.sys().text(&value)));
         }
         if let Some(line) = broken {
-            self.problems.push(Error::Malformed(format!("{} line {line} is no setting", file.display())));
+            let (file, line) = (file.display().to_string(), line as u64);
+            self.problems.push(Error::BadLine { file, line, what: "not a setting".to_owned() });
         }
     }
 

@@ -94,6 +94,7 @@ fn at(sys: &Sys, folder: &Path) -> Result<Option<Place>> {
             let fence = Fence::around(sys, &inner)?;
             return place(fence, &inner, &inner, Some(folder)).map(Some);
         }
+        Ok(found) if found.is_dir() && sys.exists(inner.join("HEAD")) => return Err(lacks_objects(&inner)),
         Ok(found) if found.is_file() => {
             let fence = Fence::around(sys, &inner)?;
             let named = linked(&fence, folder, &inner)?;
@@ -102,16 +103,23 @@ fn at(sys: &Sys, folder: &Path) -> Result<Option<Place>> {
         Ok(_) | Err(Error::Gone(_)) => {}
         Err(error) => return Err(error),
     }
-    let is_linked = sys.exists(folder.join("commondir"));
-    if !sys.exists(folder.join("HEAD")) || !(is_linked || sys.exists(folder.join("refs")) && holds_objects(sys, folder))
-    {
+    let exists = |name: &str| sys.exists(folder.join(name));
+    if !exists("HEAD") || !(exists("commondir") || exists("refs")) {
         return Ok(None);
+    }
+    if !holds_objects(sys, folder) {
+        return Err(lacks_objects(folder));
     }
     place(Fence::around(sys, folder)?, folder, folder, None).map(Some)
 }
 
 fn holds_objects(sys: &Sys, git_dir: &Path) -> bool {
     sys.exists(git_dir.join("objects")) || sys.exists(git_dir.join("commondir"))
+}
+
+/// What is left of a repository is not one.
+fn lacks_objects(git_dir: &Path) -> Error {
+    Error::Malformed(format!("{} has a HEAD and no `objects`: the repository is damaged", git_dir.display()))
 }
 
 /// Where a `.git` file points: what linked working trees and submodules have instead of a folder.

@@ -50,7 +50,21 @@ impl Refs {
             Storage::Files => refs.add_files(place)?,
             Storage::Reftable => refs.add_reftables(place)?,
         }
+        refs.add_dangling();
         Ok(refs)
+    }
+
+    /// Reports refs that lead to a ref which is not there. HEAD may: its branch need not have a commit yet.
+    fn add_dangling(&mut self) {
+        let dangling = self.all.iter().filter_map(|(name, entry)| match &entry.target {
+            Target::Name(target) if self.follow(&entry.target).is_none() => {
+                let [name, target] = [name, target].map(|name| String::from_utf8_lossy(name));
+                Some(Error::Malformed(format!("{name} leads to {target}, which leads to no object")))
+            }
+            _ => None,
+        });
+        let dangling: Vec<Error> = dangling.collect();
+        self.problems.extend(dangling);
     }
 
     fn add_files(&mut self, place: &Place) -> Result<()> {
@@ -104,8 +118,8 @@ impl Refs {
                     last = Some(name.to_vec());
                 }
                 _ => {
-                    let (file, line) = (file.display(), number + 1);
-                    self.problems.push(Error::Malformed(format!("{file} line {line} is no ref")));
+                    let (file, line) = (file.display().to_string(), number as u64 + 1);
+                    self.problems.push(Error::BadLine { file, line, what: "not a ref".to_owned() });
                     last = None;
                 }
             }
@@ -128,6 +142,11 @@ impl Refs {
             } else if !full.ends_with(b".lock") {
                 match target(folder, path(&full)) {
                     Ok(Some(target)) => drop(self.all.insert(full, Entry { target, peeled: None })),
+                    Ok(None) if kind.is_symlink() => {
+                        let file = folder.path().join(path(&full));
+                        self.problems.push(Error::Malformed(format!("{} is a link to nothing", file.display())));
+                    }
+                    // It vanished since.
                     Ok(None) => {}
                     Err(error) => {
                         self.all.remove(&full);

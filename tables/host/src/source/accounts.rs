@@ -90,7 +90,13 @@ fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject:
         }
         match entry(line) {
             Some(entry) => entries.push(entry),
-            None => reject(&Error::Malformed(format!("{what}, line {}: not {kind}", position + 1))),
+            None => {
+                reject(&Error::BadLine {
+                    file: what.to_owned(),
+                    line: position as u64 + 1,
+                    what: format!("not {kind}"),
+                });
+            }
         }
     }
     entries
