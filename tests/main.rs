@@ -8,6 +8,7 @@ mod concurrency;
 mod containers;
 mod coverage;
 mod engine;
+mod events;
 mod explain;
 mod forensics;
 mod git;

@@ -13,7 +13,7 @@ use indago::packs::schedule::{Rows, Scheduled, next_run, prepared, settle};
 use indago::packs::{
     Pack, PackError, QueryState, Report, ScheduleTable, State, Status as Outcome, discover, run as run_query,
 };
-use indago::{Code, Engine, QueryOptions};
+use indago::{Code, Engine, QueryOptions, Taken};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -463,6 +463,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 /// Runs a query: its rows as they are logged, or why it has none.
 async fn rows_of(shared: &Shared, scheduled: &Scheduled) -> Result<(Report, Vec<String>), String> {
     let options = QueryOptions { timeout: Some(shared.timeout), strict: shared.strict, ..QueryOptions::default() };
+    // Events are taken once they are in the log.
+    let options = options.consumer(&scheduled.name).hold();
     let values = Values { numerics: shared.numerics, escaped: !scheduled.query.snapshot };
     let mut rows: Vec<String> = Vec::new();
     let mut broken = None;
@@ -544,6 +546,7 @@ impl Shared {
             self.state.remember(name, &settled.state, Some(&settled.rows))?;
             settled.state
         };
+        report.taken.iter().for_each(Taken::advance);
         Ok(kept)
     }
 

@@ -20,7 +20,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indago_dialect::{Dialect, Interrupt};
-use indago_table::{CatalogRef, Reader, Sys, TableRef, Timestamp, Warning};
+use indago_table::{CatalogRef, EventLimits, EventSource, Events, Reader, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::clauses::{function_kind, unsupported_clause};
@@ -69,6 +69,7 @@ impl std::fmt::Debug for Engine {
 pub struct EngineBuilder {
     tables: Vec<TableRef>,
     catalogs: Vec<CatalogRef>,
+    events: Vec<(Box<dyn EventSource>, EventLimits)>,
     limits: Limits,
     dialect: Dialect,
     clock: Option<Sys>,
@@ -97,6 +98,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn catalog(mut self, catalog: CatalogRef) -> Self {
         self.catalogs.push(catalog);
+        self
+    }
+
+    /// Adds a table of events, with a buffer of this size.
+    #[must_use]
+    pub fn events(mut self, source: impl EventSource, limits: EventLimits) -> Self {
+        self.events.push((Box::new(source), limits));
         self
     }
 
@@ -153,9 +161,12 @@ impl EngineBuilder {
     /// Builds the engine.
     pub async fn build(self) -> Result<Engine> {
         let clock = self.clock.unwrap_or_default();
-        let shared = Arc::new(Shared::new(self.limits.clone(), clock, self.catalogs.into()));
+        let events: Vec<_> =
+            self.events.into_iter().map(|(source, limits)| Events::new(source, limits, &clock)).collect();
+        let shared = Arc::new(Shared::new(self.limits.clone(), clock, self.catalogs.into(), events));
         let mut tables: Vec<TableRef> = meta::tables(&shared);
-        for table in self.tables {
+        let events = shared.listeners.tables().map(|table| Arc::new(table.clone()) as TableRef);
+        for table in self.tables.into_iter().chain(events) {
             tables.retain(|known| known.spec().name != table.spec().name);
             tables.push(table);
         }
@@ -247,7 +258,10 @@ impl Engine {
             (Code::Timeout, Some(limit)) if waiting.first().is_some() => Error::unanswered(limit, waiting.first()),
             _ => error,
         })?;
-        let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()), memory);
+        // EXPLAIN ANALYZE shows no events: it takes none.
+        let takes = !matches!(planned.logical, LogicalPlan::Analyze(_));
+        let consumer = options.consumer.clone().filter(|_| takes);
+        let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()), memory, consumer);
         for warning in planned.warnings {
             state.scope.diagnostics().add(warning);
         }
@@ -327,6 +341,21 @@ impl Engine {
     /// What was missing from the last query's rows.
     pub fn warnings(&self) -> Vec<Warning> {
         self.0.last.get().warnings.clone()
+    }
+
+    /// Listens to the sources of all tables of events from now on, not only from the first query of each.
+    pub fn start_events(&self) {
+        self.0.shared.listeners.start_all();
+    }
+
+    /// Stops to listen, until a query of such a table or [`Engine::start_events`]. Each consumer is told of the gap.
+    pub fn stop_events(&self) {
+        self.0.shared.listeners.stop_all();
+    }
+
+    /// Forgets the cursors of a consumer of events that will not come again.
+    pub fn forget_consumer(&self, consumer: &str) {
+        self.0.shared.listeners.tables().for_each(|table| table.forget(consumer));
     }
 
     /// The engine for one more user: the same tables, functions, limits and pacing, and the views that there are now. Views

@@ -298,6 +298,38 @@ impl ScanExec {
     }
 }
 
+/// A stream of events, which counts as unread until it ends or has as many rows as were asked for.
+fn noting_its_end(
+    mut events: SendableRecordBatchStream,
+    state: Arc<QueryState>,
+    limit: Option<usize>,
+) -> SendableRecordBatchStream {
+    state.events_unread.fetch_add(1, Ordering::Relaxed);
+    let schema = events.schema();
+    let noting = async_stream::try_stream! {
+        let (mut rows, mut is_unread) = (0, true);
+        let mut end = |rows: usize| {
+            if std::mem::take(&mut is_unread) {
+                state.events_unread.fetch_sub(1, Ordering::Relaxed);
+                state.events_cut.fetch_sub(usize::from(rows > 0), Ordering::Relaxed);
+            }
+        };
+        while let Some(batch) = events.next().await {
+            let batch = batch?;
+            if rows == 0 && batch.num_rows() > 0 {
+                state.events_cut.fetch_add(1, Ordering::Relaxed);
+            }
+            rows += batch.num_rows();
+            if limit.is_some_and(|limit| rows >= limit) {
+                end(rows);
+            }
+            yield batch;
+        }
+        end(rows);
+    };
+    Box::pin(RecordBatchStreamAdapter::new(schema, noting))
+}
+
 /// No more than so many rows of a stream.
 fn first_rows(
     rows: impl Stream<Item = Result<RecordBatch>> + Send,
@@ -383,6 +415,7 @@ impl ExecutionPlan for ScanExec {
         }
         let state = context.session_config().get_extension::<QueryState>().unwrap_or_else(|| self.engine.start_alone());
         let spec = self.table.spec();
+        let reads_events = spec.events.then(|| state.clone());
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {
                 if self.keys.is_empty() {
@@ -398,6 +431,13 @@ impl ExecutionPlan for ScanExec {
                 let record = self.record(&state, &self.asked, "scan");
                 self.reading(&state, record, &self.asked)
             }
+        };
+        let stream = match reads_events {
+            // A limit that alternatives share says nothing of how far each of them was read.
+            Some(state) => {
+                noting_its_end(stream, state, self.asked.limit.filter(|_| self.asked.alternatives.is_empty()))
+            }
+            None => stream,
         };
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
         let schema = self.schema.clone();

@@ -16,6 +16,7 @@ mod functions;
 mod gate;
 mod interrupt;
 mod limits;
+mod listen;
 mod lineage;
 mod lookup_join;
 mod memory;
@@ -41,6 +42,6 @@ pub use indago_table::{Completeness, Coverage, Outcome, TableRef, TableSpec, War
 pub use limits::Limits;
 pub use lineage::Lineage;
 pub use names::FoundName;
-pub use query::{BatchStream, NAME_METADATA, Query, QueryOptions, ScanStats};
+pub use query::{BatchStream, NAME_METADATA, Query, QueryOptions, ScanStats, Taken};
 pub use session::Session;
 pub use sql::Statement;

@@ -37,6 +37,10 @@ pub struct QueryOptions {
     pub memory: Option<usize>,
     /// Read tables as they were at this moment, not as they are now.
     pub as_of: Option<Timestamp>,
+    /// Read each event once: the name under which tables of events know whoever asks.
+    pub consumer: Option<String>,
+    /// Leave the consumer's cursors where they are until [`Taken::advance`].
+    pub hold: bool,
 }
 
 impl QueryOptions {
@@ -48,6 +52,23 @@ impl QueryOptions {
     #[must_use]
     pub fn as_of(self, moment: Timestamp) -> Self {
         QueryOptions { as_of: Some(moment), ..self }
+    }
+
+    /// Reads events as a consumer of this name: those that came since its last query that ended well. A new consumer reads
+    /// what the buffers of events hold.
+    ///
+    /// Events that a filter leaves out are passed over. A LIMIT of the events themselves leaves the others for the next
+    /// query. Where a query sorts, groups or joins events, it has seen them, whichever of them its LIMIT shows; if a LIMIT
+    /// ends it before it has read them all, none is passed over, and a warning says so.
+    #[must_use]
+    pub fn consumer(self, name: impl Into<String>) -> Self {
+        QueryOptions { consumer: Some(name.into()), ..self }
+    }
+
+    /// Leaves the consumer's cursors where they are until [`Taken::advance`]: for who has to keep the rows first.
+    #[must_use]
+    pub fn hold(self) -> Self {
+        QueryOptions { hold: true, ..self }
     }
 }
 
@@ -136,6 +157,7 @@ impl Query {
             engine: self.engine.clone(),
             sql: self.sql.clone(),
             strict: self.options.strict,
+            hold: self.options.hold,
         }
     }
 
@@ -170,6 +192,11 @@ impl Query {
         &self.tables
     }
 
+    /// The events that it takes, for a query that [holds](QueryOptions::hold) them.
+    pub fn taken(&self) -> Taken {
+        Taken(self.state.clone())
+    }
+
     /// What the scans did so far.
     pub fn scans(&self) -> Vec<ScanStats> {
         self.state.stats()
@@ -188,6 +215,17 @@ impl Query {
     /// The physical plan, for whoever wants to look inside.
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
         &self.plan
+    }
+}
+
+/// The events that a query took.
+#[derive(Debug, Clone)]
+pub struct Taken(Arc<QueryState>);
+
+impl Taken {
+    /// Moves the consumer's cursors behind them. Does nothing unless the query ended well.
+    pub fn advance(&self) {
+        self.0.advance_events();
     }
 }
 
@@ -217,6 +255,7 @@ pub struct BatchStream {
     engine: Engine,
     sql: String,
     strict: bool,
+    hold: bool,
 }
 
 enum State {
@@ -327,12 +366,19 @@ impl Stream for BatchStream {
             }
             Poll::Ready(None) => {
                 this.rows = State::Ended;
+                this.state.end_events();
                 this.state.finish();
                 let missing = this.state.scope.diagnostics().warnings();
                 if this.strict && !missing.is_empty() {
                     let parts = if missing.len() == 1 { "1 part".into() } else { format!("{} parts", missing.len()) };
                     let message = format!("{parts} of the answer missing, first: {}", missing[0]);
+                    // What is gone for good is said once.
+                    this.state.scope.acknowledge_events();
                     return Poll::Ready(Some(Err(Error::new(Code::Incomplete, message))));
+                }
+                this.state.end_well();
+                if !this.hold {
+                    this.state.advance_events();
                 }
                 Poll::Ready(None)
             }

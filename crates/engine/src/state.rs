@@ -1,16 +1,17 @@
 //! What the engine shares among its queries, and what the scans of one query share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::MemoryReservation;
 use indago_dialect::Interrupt;
-use indago_table::{CatalogRef, Coverage, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
+use indago_table::{CatalogRef, Coverage, Events, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::gate::EndpointGate;
 use crate::limits::Limits;
+use crate::listen::Listeners;
 use crate::lookup_join::cache::KeyCaches;
 use crate::memory::QueryMemory;
 use crate::query::ScanStats;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) tables: Mutex<Vec<TableRef>>,
     /// Who is asked for other tables.
     pub(crate) catalogs: Arc<[CatalogRef]>,
+    /// Who listens to the sources of events.
+    pub(crate) listeners: Arc<Listeners>,
 }
 
 /// What a session remembers of its last query.
@@ -50,9 +53,10 @@ impl LastQuery {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: Limits, clock: Sys, catalogs: Arc<[CatalogRef]>) -> Self {
-        let gate = Arc::new(EndpointGate::new(&limits));
-        Shared { limits, gate, clock, threads: Arc::default(), tables: Mutex::default(), catalogs }
+    pub(crate) fn new(limits: Limits, clock: Sys, catalogs: Arc<[CatalogRef]>, events: Vec<Arc<Events>>) -> Self {
+        let gate: Arc<dyn Gate> = Arc::new(EndpointGate::new(&limits));
+        let listeners = Listeners::new(events, gate.clone());
+        Shared { limits, gate, clock, threads: Arc::default(), tables: Mutex::default(), catalogs, listeners }
     }
 
     /// A query of this moment.
@@ -62,7 +66,7 @@ impl Shared {
 
     /// A query of a scan that no query of the engine runs.
     pub(crate) fn start_alone(&self) -> Arc<QueryState> {
-        self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory))
+        self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory), None)
     }
 
     /// What the scans of a query share; its functions look at `interrupt`.
@@ -71,8 +75,9 @@ impl Shared {
         interrupt: Interrupt,
         session: Option<Arc<LastQuery>>,
         memory: Arc<QueryMemory>,
+        consumer: Option<String>,
     ) -> Arc<QueryState> {
-        let scope = QueryScope::new(Timestamp(interrupt.moment()));
+        let scope = QueryScope::new(Timestamp(interrupt.moment())).of_consumer(consumer);
         let scope = match &session {
             Some(session) => scope.in_session(session.clone()),
             None => scope,
@@ -83,6 +88,9 @@ impl Shared {
             reads_tables: AtomicBool::default(),
             readings: Mutex::default(),
             started: AtomicBool::default(),
+            events_unread: AtomicUsize::default(),
+            events_cut: AtomicUsize::default(),
+            ended_well: AtomicBool::default(),
             interrupt,
             scans: Mutex::default(),
             lookups: KeyCaches::default(),
@@ -101,6 +109,11 @@ pub(crate) struct QueryState {
     /// Rows that are kept for several scans.
     readings: Mutex<Vec<Arc<SharedReading>>>,
     started: AtomicBool,
+    /// Scans of events that have not come to their end.
+    pub(crate) events_unread: AtomicUsize,
+    /// Those of them that gave rows.
+    pub(crate) events_cut: AtomicUsize,
+    ended_well: AtomicBool,
     interrupt: Interrupt,
     scans: Mutex<Vec<Arc<ScanRecord>>>,
     pub(crate) lookups: KeyCaches,
@@ -143,6 +156,25 @@ impl QueryState {
 
     pub(crate) fn scans(&self) -> Vec<Arc<ScanRecord>> {
         self.scans.lock().clone()
+    }
+
+    /// The last row has come. Warns if the query stopped in the middle of its events.
+    pub(crate) fn end_events(&self) {
+        if self.events_cut.load(Ordering::Relaxed) > 0 {
+            self.scope.leave_events();
+        }
+    }
+
+    /// The query has ended well.
+    pub(crate) fn end_well(&self) {
+        self.ended_well.store(true, Ordering::Relaxed);
+    }
+
+    /// Moves the cursors of the query's consumer, if it ended well and read all events that it began to read.
+    pub(crate) fn advance_events(&self) {
+        if self.ended_well.load(Ordering::Relaxed) && self.events_unread.load(Ordering::Relaxed) == 0 {
+            self.scope.advance_events();
+        }
     }
 
     /// Keeps a reading until the query is over.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use futures::StreamExt;
-use indago_engine::{Engine, Query, QueryOptions, Warning};
+use indago_engine::{Engine, Query, QueryOptions, Taken, Warning};
 
 use crate::error::{PackError, Result};
 use crate::log::written_name;
@@ -32,6 +32,8 @@ pub struct Report {
     pub volatile: BTreeSet<String>,
     /// Whether a table of events is among those read.
     pub reads_events: bool,
+    /// The events that it took; `None` if it did not run.
+    pub taken: Option<Taken>,
 }
 
 impl Report {
@@ -46,11 +48,12 @@ impl Report {
             unread: Unread::default(),
             volatile: BTreeSet::new(),
             reads_events: false,
+            taken: None,
         }
     }
 }
 
-/// Whether a table holds events, which are given once: osquery names them so. Kubernetes' events are objects like others.
+/// Whether a table of another program's rows holds events: osquery names them so. Kubernetes' events are objects like others.
 pub fn is_event_table(table: &str) -> bool {
     table.ends_with("_events") && !table.starts_with("kubernetes_")
 }
@@ -77,7 +80,8 @@ impl Status {
     }
 }
 
-/// Runs one query, and hands over its batches as they come.
+/// Runs one query, and hands over its batches as they come. It reads events as the consumer that the options name, or under
+/// its own name.
 pub async fn run(
     engine: &Engine,
     query: &PackQuery,
@@ -90,7 +94,8 @@ pub async fn run(
         report.status = Status::Skipped(reason);
         return report;
     }
-    let options = QueryOptions { timeout: query.timeout.or(options.timeout), ..options.clone() };
+    let consumer = options.consumer.clone().or_else(|| Some(query.name.clone()));
+    let options = QueryOptions { timeout: query.timeout.or(options.timeout), consumer, ..options.clone() };
     match engine.query_with(&query.sql, options).await {
         Err(error) => report.status = Status::Failed(error),
         Ok(running) => {
@@ -110,7 +115,9 @@ pub async fn run(
             report.warnings = running.warnings();
             report.unread = Unread::of(&running);
             report.volatile = volatile(&running);
-            report.reads_events = running.scans().iter().any(|scan| is_event_table(&scan.table));
+            let tables = || running.tables().iter().map(|table| table.spec());
+            report.reads_events = tables().any(|spec| spec.events || is_event_table(&spec.name));
+            report.taken = Some(running.taken());
         }
     }
     report.elapsed = began.elapsed();

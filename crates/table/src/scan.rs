@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use crate::coverage::{Completeness, Coverage, Covered};
 use crate::diagnostic::{Diagnostics, Outcome, Warning};
 use crate::error::{Error, Result};
+use crate::events::{Events, Taking};
 use crate::row::{Environment, Misfit, Row};
 use crate::spec::{ColumnSpec, Kind, TableSpec};
 use crate::sys::Sys;
@@ -367,6 +368,9 @@ pub struct QueryScope {
     said: Mutex<HashSet<String>>,
     session: Option<Arc<dyn Any + Send + Sync>>,
     budget: Mutex<Option<Box<dyn Budget>>>,
+    /// The name under which the query reads each event once.
+    consumer: Option<String>,
+    events: Mutex<Vec<Arc<Taking>>>,
 }
 
 /// A query's memory, as far as its scans keep answers for each other.
@@ -407,7 +411,41 @@ impl QueryScope {
             said: Mutex::default(),
             session: None,
             budget: Mutex::default(),
+            consumer: None,
+            events: Mutex::default(),
         }
+    }
+
+    /// The same scope for a query of a consumer of events.
+    #[must_use]
+    pub fn of_consumer(self, consumer: Option<String>) -> Self {
+        QueryScope { consumer, ..self }
+    }
+
+    /// What the query reads of a table of events, settled when it is first asked for.
+    pub(crate) fn taking(&self, events: &Arc<Events>) -> Arc<Taking> {
+        let mut takings = self.events.lock();
+        if let Some(taking) = takings.iter().find(|taking| taking.is_of(events)) {
+            return taking.clone();
+        }
+        let taking = Arc::new(events.take(self.consumer.as_deref()));
+        takings.push(taking.clone());
+        taking
+    }
+
+    /// Moves the consumer's cursors behind the events that the query read. It has ended well, and they are in good hands.
+    pub fn advance_events(&self) {
+        self.events.lock().iter().for_each(|taking| taking.advance());
+    }
+
+    /// Moves the consumer's cursors behind events that are gone for good, of which the query's warnings tell.
+    pub fn acknowledge_events(&self) {
+        self.events.lock().iter().for_each(|taking| taking.acknowledge());
+    }
+
+    /// Warns that the query did not read all events that there are for its consumer: they come again.
+    pub fn leave_events(&self) {
+        self.events.lock().iter().filter_map(|taking| taking.left()).for_each(|warning| self.diagnostics.add(warning));
     }
 
     /// Sets what is charged for the answers that scans keep for each other.

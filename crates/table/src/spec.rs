@@ -51,6 +51,8 @@ pub struct TableSpec {
     pub captured_at: Option<Text>,
     /// What it has of moments that are past.
     pub past: Past,
+    /// Its rows are events, which are read once; see [`Events`](crate::Events).
+    pub events: bool,
 }
 
 /// What a table has of moments that are past.
@@ -339,6 +341,7 @@ impl TableSpec {
             identity: Cow::Borrowed(&[]),
             captured_at: None,
             past: Past::Nothing,
+            events: false,
         }
     }
 
@@ -471,6 +474,7 @@ pub fn table(parts: TableParts) -> TableSpec {
         identity: Cow::Borrowed(parts.identity),
         captured_at: None,
         past: parts.past,
+        events: false,
     }
 }
 
