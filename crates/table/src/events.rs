@@ -328,7 +328,8 @@ impl Taking {
         for (origin, count, message) in [("buffer", lost.min(1), dropped), ("source", gaps, gap)] {
             if count > 0 {
                 let (table, origin) = (self.events.spec.name.to_string(), origin.to_owned());
-                let warning = Warning { table, origin, outcome: Outcome::Missing, message, needs: None, count };
+                let warning =
+                    Warning { table, origin, outcome: Outcome::Missing, message, needs: None, count, lines: None };
                 context.query.add(&context.slice_name(""), Completeness::Partial, warning);
             }
         }
@@ -347,6 +348,7 @@ impl Taking {
             message: message.to_owned(),
             needs: None,
             count: 1,
+            lines: None,
         })
     }
 
