@@ -20,8 +20,40 @@ pub(crate) struct TableAttribute {
     pub(crate) needs: Vec<LitStr>,
     pub(crate) whole_source: bool,
     pub(crate) timeless: bool,
-    pub(crate) identity: Vec<Ident>,
+    pub(crate) identity: Option<Vec<Ident>>,
+    pub(crate) resource: Option<ResourceAttribute>,
     pub(crate) namespaces: Option<bool>,
+}
+
+/// `#[resource("v1/pods", namespaced)]`
+pub(crate) struct ResourceAttribute {
+    pub(crate) group_version: String,
+    pub(crate) name: String,
+    pub(crate) is_namespaced: bool,
+    pub(crate) span: Span,
+}
+
+impl syn::parse::Parse for ResourceAttribute {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let resource: LitStr = input.parse()?;
+        let text = resource.value();
+        let parts = text.rsplit_once('/').filter(|parts| !parts.0.is_empty() && !parts.1.is_empty());
+        let Some((group_version, name)) = parts else {
+            let message = "a resource is its group, version and name: \"v1/pods\", \"apps/v1/deployments\"";
+            return Err(Error::new(resource.span(), message));
+        };
+        let mut is_namespaced = false;
+        if input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+            let word: Ident = input.parse()?;
+            if word != "namespaced" {
+                return Err(Error::new(word.span(), "a resource is `namespaced`, or nothing is said"));
+            }
+            is_namespaced = true;
+            input.parse::<Option<Token![,]>>()?;
+        }
+        let (group_version, name) = (group_version.to_owned(), name.to_owned());
+        Ok(ResourceAttribute { group_version, name, is_namespaced, span: resource.span() })
+    }
 }
 
 /// How sources are run: what tables and groups of columns have in common.
@@ -117,6 +149,7 @@ pub(crate) struct ColumnAttribute {
     pub(crate) source: Option<usize>,
     pub(crate) needs: Vec<LitStr>,
     pub(crate) path: Option<LitStr>,
+    pub(crate) field: bool,
     pub(crate) collation: Ident,
 }
 
@@ -219,7 +252,8 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         needs: Vec::new(),
         whole_source: false,
         timeless: false,
-        identity: Vec::new(),
+        identity: None,
+        resource: None,
         namespaces: None,
     };
     let mut given = Vec::new();
@@ -236,7 +270,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 "platforms" => table.platforms = strings(&meta)?,
                 "needs" => table.needs = strings(&meta)?,
                 "require_any" => table.require_any = idents(&meta)?,
-                "identity" => table.identity = idents(&meta)?,
+                "identity" => table.identity = Some(idents(&meta)?),
                 "namespaces" => table.namespaces = Some(has_namespace_id(&meta)?),
                 key if table.loading.take(key, &meta)? => {}
                 _ => {
@@ -248,6 +282,19 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
             }
             Ok(())
         })?;
+    }
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("resource")) {
+        if table.resource.is_some() {
+            return Err(Error::new(attribute.span(), "a table has one resource"));
+        }
+        let resource: ResourceAttribute = attribute.parse_args()?;
+        let of_resource = |text: &str| LitStr::new(text, resource.span);
+        table.reads.get_or_insert_with(|| of_resource(&resource.name));
+        if table.needs.is_empty() {
+            table.needs.push(of_resource(&format!("list {}", resource.name)));
+        }
+        table.identity.get_or_insert_with(|| vec![Ident::new("uid", resource.span)]);
+        table.resource = Some(resource);
     }
     if table.name.value().is_empty() {
         return Err(Error::new(input.ident.span(), "name the table: #[table(name = \"..\")]"));
@@ -295,14 +342,11 @@ fn once(meta: &ParseNestedMeta<'_>, given: &mut Vec<String>) -> Result<String> {
     Ok(key)
 }
 
-/// `key(a, b)`
+/// `key(a, b)`, or `key()`
 fn idents(meta: &ParseNestedMeta<'_>) -> Result<Vec<Ident>> {
-    let mut all = Vec::new();
-    meta.parse_nested_meta(|inner| {
-        all.push(inner.path.require_ident()?.clone());
-        Ok(())
-    })?;
-    Ok(all)
+    let content;
+    syn::parenthesized!(content in meta.input);
+    Ok(content.parse_terminated(Ident::parse_any, Token![,])?.into_iter().collect())
 }
 
 /// `key(a = 1, b = 2)`
@@ -358,6 +402,18 @@ fn group_attribute(field: &Field) -> Result<Option<GroupAttribute>> {
     Ok(Some(group))
 }
 
+/// `index` or `index(field)`
+fn is_field(meta: &ParseNestedMeta<'_>) -> Result<bool> {
+    if !meta.input.peek(syn::token::Paren) {
+        return Ok(false);
+    }
+    let words = idents(meta)?;
+    match words.iter().find(|word| *word != "field") {
+        Some(word) => Err(Error::new(word.span(), "a key is a `field` of the server's selectors, or nothing is said")),
+        None => Ok(!words.is_empty()),
+    }
+}
+
 /// `path = "a.b"`
 fn path(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
     let path: LitStr = meta.value()?.parse()?;
@@ -388,6 +444,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
         source: None,
         needs: Vec::new(),
         path: None,
+        field: false,
         collation: format_ident!("Binary"),
     };
     let (mut source, mut given) = (None, Vec::new());
@@ -395,8 +452,8 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
         attribute.parse_nested_meta(|meta| {
             let key = once(&meta, &mut given)?;
             match key.as_str() {
-                "index" => column.index = true,
-                "slice" => (column.slice, column.index) = (true, true),
+                "index" => (column.index, column.field) = (true, is_field(&meta)?),
+                "slice" => (column.slice, column.index, column.field) = (true, true, is_field(&meta)?),
                 "required" => (column.required, column.index) = (true, true),
                 "pattern" => column.pattern = true,
                 "range" => column.range = true,
@@ -436,6 +493,9 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
             source.method.span(),
             "an indexed column comes with the row: it can't wait for a source",
         ));
+    }
+    if column.field && column.path.is_none() {
+        return Err(Error::new(column.ident.span(), "a field that the server selects by is a path: give it one"));
     }
     if column.index && column.collation != "Binary" && column.collation != "NoCase" {
         return Err(Error::new(column.collation.span(), "keys compare byte by byte or without case, not as versions"));

@@ -5,13 +5,15 @@
 
 mod attributes;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{DeriveInput, Error, Ident, LitStr, Result, parse_macro_input};
 
-use crate::attributes::{ColumnAttribute, GroupAttribute, LoadingAttribute, Member, Source, TableAttribute, steps};
+use crate::attributes::{
+    ColumnAttribute, GroupAttribute, LoadingAttribute, Member, ResourceAttribute, Source, TableAttribute, steps,
+};
 
 /// Makes a struct a table: each field is a column, in the order of `SELECT *`; its doc comment is the column's documentation.
 ///
@@ -36,12 +38,17 @@ use crate::attributes::{ColumnAttribute, GroupAttribute, LoadingAttribute, Membe
 ///
 /// and any number of `#[example("What it answers.", "SELECT ..")]`.
 ///
+/// `#[resource("apps/v1/deployments", namespaced)]` says which resource of a Kubernetes API the table lists. From it follow,
+/// unless they are given: `reads`, `needs("list deployments")` and `identity(uid)`; `identity()` is for several rows of one
+/// object.
+///
 /// On a field, `#[column(..)]`:
 ///
 /// | | |
 /// |---|---|
 /// | `index` | `=`, `IN` and join keys reach the table |
 /// | `slice` | as `index`, for what many rows have in common |
+/// | `index(field)`, `slice(field)` | the server chooses by it: its path is a field of Kubernetes' field selectors |
 /// | `required` | as `index`; the table answers only when the column (or another such column) is asked for |
 /// | `pattern`, `range` | `LIKE` and bounds reach the table |
 /// | `collate = nocase` | how its texts compare: `nocase`, `version`, `version_dpkg`, `version_rhel` |
@@ -67,7 +74,7 @@ use crate::attributes::{ColumnAttribute, GroupAttribute, LoadingAttribute, Membe
 /// In a batch, [`Loading::fail`] does this for one row, and an error of the method does it for all rows of the call.
 ///
 /// [`Loading::fail`]: https://docs.rs/indago-table
-#[proc_macro_derive(Table, attributes(table, column, example))]
+#[proc_macro_derive(Table, attributes(table, column, example, resource))]
 pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
@@ -79,8 +86,8 @@ pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// On a field: all that a table's `#[column(..)]` may have, except `flatten`.
 ///
 /// On the struct, if its columns have sources: `#[columns(env = Type, stream, cost(method = 100), batch(method = 100))]`, as
-/// in `#[table(..)]`. Sources are methods of the group; in a group with `stream` they serve any table of the environment:
-/// `async fn m<T: Row<Env = Env>>(&mut self, scan: &Scan<T>) -> Result<()>`. A group without sources serves any table.
+/// in `#[table(..)]`. Sources are methods of the group; in a group with `stream` they know their scan, whatever the table,
+/// as `async fn m(&mut self, scan: &AnyScan<Env>) -> Result<()>`. A group without sources serves any table.
 ///
 /// A table `Row` with the field `meta` of the group `Meta` asks for keys of the group's column `name` as
 /// `scan.keys(Row::META.at(Meta::NAME))`.
@@ -236,6 +243,11 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     Ok(if places.is_empty() { implementation } else { quote!(const _: () = { #places #implementation };) })
 }
 
+/// Where an error about something belongs. Names there are those of the derive, also where a macro wrote the struct.
+fn here(what: &impl Spanned) -> Span {
+    what.span().resolved_at(Span::call_site())
+}
+
 /// The position of a column, as an expression and a pattern: a number, or a constant of [`places`] behind a group.
 fn place(members: &[Member], member: usize) -> TokenStream {
     if members[..member].iter().any(|member| member.group().is_some()) {
@@ -267,7 +279,7 @@ fn places(members: &[Member], sources: usize) -> TokenStream {
             }
             Member::Group(GroupAttribute { ty, .. }) => {
                 let [from, to, sources_from, sources_to] = group_places(position);
-                definitions.extend(quote_spanned! {ty.span()=>
+                definitions.extend(quote_spanned! {here(ty)=>
                     const #from: usize = #own #columns_before;
                     const #to: usize = #from + <#ty as ::indago_table::Columns>::COLUMNS.len();
                     const #sources_from: usize = #sources #sources_before;
@@ -288,17 +300,17 @@ fn arms(members: &[Member]) -> [TokenStream; 3] {
         match member {
             Member::Column(ColumnAttribute { ident, ty, index, path, .. }) => {
                 let place = place(members, position);
-                append.extend(quote_spanned! {ty.span()=>
+                append.extend(quote_spanned! {here(ty)=>
                     #place => ::indago_table::derive::Value::append(&self.#ident, builder),
                 });
                 if *index {
-                    keys.extend(quote_spanned! {ty.span()=>
+                    keys.extend(quote_spanned! {here(ty)=>
                         #place => ::indago_table::derive::Value::scalar(&self.#ident),
                     });
                 }
                 if let Some(path) = path {
                     let steps = steps(&path.value());
-                    fill.extend(quote_spanned! {ty.span()=>
+                    fill.extend(quote_spanned! {here(ty)=>
                         if wanted[#place] {
                             if let Some(found) = ::indago_table::derive::assign(&mut self.#ident, document, &[#(#steps),*]) {
                                 misfits.push(::indago_table::derive::Misfit { column: #place, found });
@@ -309,14 +321,14 @@ fn arms(members: &[Member]) -> [TokenStream; 3] {
             }
             Member::Group(GroupAttribute { ident, ty, path }) => {
                 let [from, to, ..] = group_places(position);
-                append.extend(quote_spanned! {ty.span()=>
+                append.extend(quote_spanned! {here(ty)=>
                     #from..#to => ::indago_table::Columns::append(&self.#ident, column - #from, builder),
                 });
-                keys.extend(quote_spanned! {ty.span()=>
+                keys.extend(quote_spanned! {here(ty)=>
                     #from..#to => ::indago_table::Columns::key(&self.#ident, column - #from),
                 });
                 let steps = path.iter().flat_map(|path| steps(&path.value()));
-                fill.extend(quote_spanned! {ty.span()=>
+                fill.extend(quote_spanned! {here(ty)=>
                     ::indago_table::derive::fill_group(
                         &mut self.#ident, document, &[#(#steps),*], #from, &wanted[#from..#to], &mut misfits,
                     );
@@ -366,7 +378,7 @@ fn spec(
             Some((place, _)) => place,
             None => {
                 let position = format_ident!("__REQUIRED_{}", ident);
-                definitions.extend(quote_spanned! {ident.span()=>
+                definitions.extend(quote_spanned! {here(ident)=>
                     #[allow(non_upper_case_globals)]
                     const #position: usize = ::indago_table::derive::key_position(COLUMNS, #name);
                 });
@@ -375,10 +387,10 @@ fn spec(
         });
     }
     let mut identity = Vec::new();
-    for ident in &table.identity {
+    for ident in table.identity.iter().flatten() {
         let name = ident.unraw().to_string();
         if own(ident)?.is_none() {
-            definitions.extend(quote_spanned! {ident.span()=>
+            definitions.extend(quote_spanned! {here(ident)=>
                 const _: usize = ::indago_table::derive::position(COLUMNS, #name);
             });
         }
@@ -390,6 +402,12 @@ fn spec(
         true => quote! {
             ::indago_table::derive::Cow::Owned(::indago_table::derive::required(#required, &[#(#required_of_groups),*]))
         },
+    };
+    let resource = match &table.resource {
+        Some(ResourceAttribute { group_version, name, is_namespaced, .. }) => quote! {
+            Some(::indago_table::derive::ResourceSpec::new(#group_version, #name, #is_namespaced))
+        },
+        None => quote!(None),
     };
     let examples = examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example::new(#title, #sql)));
     Ok(quote! {
@@ -410,6 +428,7 @@ fn spec(
                 lookup: ::indago_table::derive::Lookup::#lookup,
                 identity: const { &[#(#identity),*] },
                 past: ::indago_table::derive::Past::#past,
+                resource: #resource,
             })
         });
     })
@@ -441,17 +460,16 @@ fn columns(members: &[Member], sources: &[Source]) -> Columns {
             Member::Group(GroupAttribute { ty, path, .. }) => {
                 pieces.push(own(&mut piece));
                 let number = pieces.len();
-                distinct.extend(quote_spanned! {ty.span()=>
+                distinct.extend(quote_spanned! {here(ty)=>
                     const _: () = ::indago_table::derive::assert_distinct(COLUMNS, #number);
                 });
                 let [from, _, sources_from, _] = group_places(position);
                 let start = path.as_ref().map_or_else(String::new, LitStr::value);
-                pieces.push(quote_spanned! {ty.span()=>
+                pieces.push(quote_spanned! {here(ty)=>
                     (#start, <#ty as ::indago_table::Columns>::COLUMNS, #sources_from)
                 });
-                of_groups.push(quote_spanned!(ty.span()=> <#ty as ::indago_table::Columns>::SOURCES));
-                required_of_groups
-                    .push(quote_spanned!(ty.span()=> (#from, <#ty as ::indago_table::Columns>::REQUIRED)));
+                of_groups.push(quote_spanned!(here(ty)=> <#ty as ::indago_table::Columns>::SOURCES));
+                required_of_groups.push(quote_spanned!(here(ty)=> (#from, <#ty as ::indago_table::Columns>::REQUIRED)));
             }
         }
     }
@@ -499,6 +517,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
         volatile,
         needs,
         collation,
+        field,
         ..
     } = column;
     let source = match column.source {
@@ -509,7 +528,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
         Some(path) => quote!(Some(#path)),
         None => quote!(None),
     };
-    quote_spanned! {ty.span()=>
+    quote_spanned! {here(ty)=>
         ::indago_table::derive::column(
             #name,
             <#ty as ::indago_table::derive::Value>::KIND,
@@ -526,6 +545,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
             #source,
             &[#(#needs),*],
             #path,
+            #field,
         )
     }
 }
@@ -536,11 +556,11 @@ fn constants<'a>(row: &'a Ident, members: &'a [Member]) -> impl Iterator<Item = 
         Member::Column(ColumnAttribute { ident, name, ty, index, pattern, range, collation, .. }) => {
             let key = match collation == "NoCase" {
                 true => quote!(::indago_table::derive::NoCase),
-                false => quote_spanned!(ident.span()=> <#ty as ::indago_table::derive::Value>::Key),
+                false => quote_spanned!(here(ident)=> <#ty as ::indago_table::derive::Value>::Key),
             };
             let constant = Ident::new(&name.to_uppercase(), ident.span());
             let place = place(members, position);
-            quote_spanned! {ident.span()=>
+            quote_spanned! {here(ident)=>
                 pub const #constant: ::indago_table::derive::Column<
                     #row, #key, #index, #pattern, #range
                 > = ::indago_table::derive::Column::at(#place);
@@ -549,7 +569,7 @@ fn constants<'a>(row: &'a Ident, members: &'a [Member]) -> impl Iterator<Item = 
         Member::Group(GroupAttribute { ident, ty, .. }) => {
             let constant = Ident::new(&ident.unraw().to_string().to_uppercase(), ident.span());
             let [from, ..] = group_places(position);
-            quote_spanned! {ident.span()=>
+            quote_spanned! {here(ident)=>
                 pub const #constant: ::indago_table::derive::Group<#row, #ty> = ::indago_table::derive::Group::from(#from);
             }
         }
@@ -562,21 +582,21 @@ fn source_arms(loading: &LoadingAttribute, sources: &[Source]) -> [TokenStream; 
     for (position, Source { method, value, batch, .. }) in sources.iter().enumerate() {
         let arms = if batch.is_some() { &mut many } else { &mut one };
         arms.extend(match (loading.stream, batch, value) {
-            (false, Some(_), _) => quote_spanned!(method.span()=> #position => Self::#method(rows, env),),
+            (false, Some(_), _) => quote_spanned!(here(method)=> #position => Self::#method(rows, env),),
             (true, Some(_), _) => {
-                quote_spanned!(method.span()=> #position => ::std::boxed::Box::pin(Self::#method(rows, scan)),)
+                quote_spanned!(here(method)=> #position => ::std::boxed::Box::pin(Self::#method(rows, scan)),)
             }
-            (false, None, None) => quote_spanned!(method.span()=> #position => self.#method(env),),
+            (false, None, None) => quote_spanned!(here(method)=> #position => self.#method(env),),
             (true, None, None) => {
-                quote_spanned!(method.span()=> #position => ::std::boxed::Box::pin(self.#method(scan)),)
+                quote_spanned!(here(method)=> #position => ::std::boxed::Box::pin(self.#method(scan)),)
             }
-            (false, None, Some((arguments, column))) => quote_spanned! {method.span()=>
+            (false, None, Some((arguments, column))) => quote_spanned! {here(method)=>
                 #position => {
                     self.#column = self.#method(env, #arguments)?;
                     ::std::result::Result::Ok(())
                 }
             },
-            (true, None, Some((arguments, column))) => quote_spanned! {method.span()=>
+            (true, None, Some((arguments, column))) => quote_spanned! {here(method)=>
                 #position => ::std::boxed::Box::pin(async move {
                     self.#column = self.#method(scan, #arguments).await?;
                     ::std::result::Result::Ok(())
@@ -597,10 +617,10 @@ fn load(row: &Ident, loading: &LoadingAttribute, members: &[Member], sources: &[
             false => (quote!(LoadGroup), quote!(load_group), quote!(env)),
             true => (quote!(LoadGroupAsync), quote!(load_group_async), quote!(scan)),
         };
-        one.extend(quote_spanned! {ty.span()=>
+        one.extend(quote_spanned! {here(ty)=>
             source if source < #to => ::indago_table::derive::#of_one::load(&mut self.#ident, source - #from, #with),
         });
-        many.extend(quote_spanned! {ty.span()=>
+        many.extend(quote_spanned! {here(ty)=>
             source if (#from..#to).contains(&source) =>
                 ::indago_table::derive::#of_many(rows, |row| &mut row.#ident, source - #from, #with),
         });

@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -663,35 +664,63 @@ fn open_key(column: &ColumnSpec) -> String {
     format!("${}", column.name)
 }
 
-/// A scan, as the table that it reads sees it.
-pub struct Scan<T: Row> {
+/// A scan, as a table that is known only at run time sees it; and what scans of all tables have in common.
+pub struct AnyScan<E> {
     context: ScanContext,
-    env: T::Env,
+    env: E,
     wanted: Arc<[bool]>,
+    spec: SpecOf,
 }
 
-impl<T: Row> fmt::Debug for Scan<T> {
+/// The specification of a scan's table: a row type's, or one made at run time.
+#[derive(Debug, Clone)]
+enum SpecOf {
+    Row(&'static TableSpec),
+    Other(Arc<TableSpec>),
+}
+
+impl Deref for SpecOf {
+    type Target = TableSpec;
+
+    fn deref(&self) -> &TableSpec {
+        match self {
+            SpecOf::Row(spec) => spec,
+            SpecOf::Other(spec) => spec,
+        }
+    }
+}
+
+impl<E> fmt::Debug for AnyScan<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scan").field("table", &T::SPEC.name).field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Scan").field("table", &self.spec.name).field("context", &self.context).finish_non_exhaustive()
     }
 }
 
-impl<T: Row> Clone for Scan<T> {
+impl<E: Clone> Clone for AnyScan<E> {
     fn clone(&self) -> Self {
-        Scan { context: self.context.clone(), env: self.env.clone(), wanted: self.wanted.clone() }
+        AnyScan {
+            context: self.context.clone(),
+            env: self.env.clone(),
+            wanted: self.wanted.clone(),
+            spec: self.spec.clone(),
+        }
     }
 }
 
-impl<T: Row> Scan<T> {
-    /// A scan over an environment.
-    pub fn new(context: ScanContext, env: &T::Env) -> Self {
-        let mut wanted = vec![false; T::SPEC.columns.len()];
+impl<E: Environment> AnyScan<E> {
+    /// A scan of a table over an environment.
+    pub fn new(spec: &Arc<TableSpec>, context: ScanContext, env: &E) -> Self {
+        AnyScan::over(SpecOf::Other(spec.clone()), context, env)
+    }
+
+    fn over(spec: SpecOf, context: ScanContext, env: &E) -> Self {
+        let mut wanted = vec![false; spec.columns.len()];
         let looked_at = context.filters.iter().flat_map(|filter| filter.columns());
         for column in context.columns.iter().chain(looked_at) {
             wanted[*column] = true;
         }
         let env = env.for_scan(&context.meter);
-        Scan { context, env, wanted: wanted.into() }
+        AnyScan { context, env, wanted: wanted.into(), spec }
     }
 
     /// The same scan for one of its slices, named as [`Slice::label`]: what it reports belongs to that slice.
@@ -700,6 +729,213 @@ impl<T: Row> Scan<T> {
         let mut scan = self.clone();
         scan.context.slice = Some(self.context.slice_name(label).into());
         scan
+    }
+
+    /// What the table says of itself.
+    pub fn spec(&self) -> &TableSpec {
+        &self.spec
+    }
+
+    /// Whether rows can be wanted in which some columns have the values that `known` says: the query's conditions are
+    /// asked that look at no other columns.
+    pub fn admits_part(&self, known: impl Fn(&str) -> Option<String>) -> Result<bool> {
+        for filter in self.context.filters.iter() {
+            let value = |column: &usize| known(&self.spec.columns[*column].name);
+            let Some(values) = filter.columns().iter().map(value).collect::<Option<Vec<_>>>() else { continue };
+            let schema = self.spec.schema().project(filter.columns()).expect("conditions look at columns of the table");
+            let column = |value| Arc::new(StringViewArray::from(vec![value])) as ArrayRef;
+            let columns = values.into_iter().map(column).collect();
+            // A condition may look at nothing: `Several` knows what it asks for.
+            let one = RecordBatchOptions::new().with_row_count(Some(1));
+            let row = RecordBatch::try_new_with_options(Arc::new(schema), columns, &one)
+                .expect("what parts are told apart by is text");
+            let kept = filter.keep(&row)?;
+            if !(kept.is_valid(0) && kept.value(0)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the query needs a column that comes from a source, which is named as in `#[column(source = ..)]`.
+    pub fn reads(&self, source: &str) -> bool {
+        let comes_from = |position: usize| self.spec.sources[position].name == source;
+        let columns = self.spec.columns.iter().zip(self.wanted());
+        columns.filter(|(_, wanted)| **wanted).any(|(column, _)| column.source.is_some_and(comes_from))
+    }
+
+    /// Which columns the query needs, by position.
+    pub fn wanted(&self) -> &[bool] {
+        &self.wanted
+    }
+
+    /// Rows that are all that the query can use, for a source that can be asked for just so many. `None` also where a
+    /// condition is still to be met: nobody knows how many rows that takes.
+    pub fn limit(&self) -> Option<usize> {
+        self.context.limit.filter(|_| self.context.filters.is_empty())
+    }
+
+    /// The environment that is read.
+    pub fn env(&self) -> &E {
+        &self.env
+    }
+
+    /// What the engine handed over.
+    pub fn context(&self) -> &ScanContext {
+        &self.context
+    }
+
+    /// Whether to stop: the query was cancelled, or has its rows.
+    pub fn is_done(&self) -> bool {
+        self.context.meter.is_cancelled() || self.context.is_satisfied()
+    }
+
+    /// The moment at which the query began.
+    pub fn moment(&self) -> Timestamp {
+        self.context.query.moment()
+    }
+
+    /// The past moment whose rows are asked for; `None` for the present.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.context.as_of
+    }
+
+    /// The scan's counters.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.context.meter
+    }
+
+    /// Says that part of the answer is missing: `origin` is where (a cluster, a region, a path), `error` why.
+    ///
+    /// [`Error::Gone`] says nothing; warnings alike are counted, not repeated.
+    pub fn report(&self, origin: impl AsRef<str>, error: &Error) {
+        self.context.report(&self.spec.name, origin.as_ref(), error);
+    }
+
+    /// Makes one API call, under the engine's limits: waits for a place at the endpoint, gives up after the call
+    /// time-out, and tries again after transient errors: after as long as the endpoint asks for, unless that is more than
+    /// a query can wait.
+    pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, attempt: F) -> Result<R>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<R>>,
+    {
+        call(&*self.context.gate, &self.context.meter, endpoint, what, attempt).await
+    }
+
+    /// Asks about several keys, as many at the same time as there are places, and gives the answers in order.
+    ///
+    /// Nothing is under way while an answer is given. A stream that is not polled, because its rows wait for a join to
+    /// come to them, must not hold places at an endpoint that the rest of the query needs. A stream that does fetch ahead
+    /// leaves that to a task.
+    pub fn in_rounds<'a, K, F, Fut>(
+        &self,
+        keys: Vec<K>,
+        ask: F,
+    ) -> impl Stream<Item = Fut::Output> + use<'a, E, K, F, Fut>
+    where
+        K: 'a,
+        F: Fn(K) -> Fut + 'a,
+        Fut: Future + 'a,
+    {
+        let places = self.context.gate.concurrency().max(1);
+        let mut keys = keys.into_iter();
+        let rounds = std::iter::from_fn(move || {
+            let round: Vec<K> = keys.by_ref().take(places).collect();
+            (!round.is_empty()).then_some(round)
+        });
+        let asked = move |round: Vec<K>| join_all(round.into_iter().map(&ask).collect::<Vec<Fut>>());
+        stream::iter(rounds).then(asked).flat_map(stream::iter)
+    }
+
+    /// Charges bytes to the query's memory that are kept for other scans until the query ends.
+    pub fn keep(&self, bytes: usize) -> Result<()> {
+        self.context.query.keep(bytes)
+    }
+
+    /// All that the query will read of this source as of the same moment: who keeps an answer for the others keeps what these
+    /// need.
+    pub fn readers(&self) -> Vec<Reader> {
+        self.context.query.readers(&self.spec.reads, self.context.as_of)
+    }
+
+    /// Whether the query reads the same source once more, so that keeping its answer pays.
+    pub fn is_shared(&self) -> bool {
+        self.readers().len() > 1
+    }
+
+    /// Reads something once for all scans of the query that read the same moment: the first one that asks runs `read`, the others get its answer.
+    pub async fn shared<V, F>(&self, key: &str, read: F) -> Result<Arc<V>>
+    where
+        V: Any + Send + Sync,
+        F: Future<Output = Result<V>>,
+    {
+        let key = (self.context.as_of, key.to_owned());
+        let cell = self.context.query.shared.lock().entry(key).or_default().clone();
+        let mut slot = cell.0.lock().await;
+        let answer = match &*slot {
+            Some(answer) => answer.clone(),
+            None => {
+                let before = self.context.meter.bytes();
+                match read.await {
+                    // The scan that reads was cancelled. The next one that asks reads anew.
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    // Nobody knows how large the value is: as large as what it was made from is a fair guess.
+                    Ok(value) => {
+                        self.keep(self.context.meter.uncounted_since(before) as usize)?;
+                        slot.insert(Ok(Arc::new(value) as _)).clone()
+                    }
+                    Err(error) => slot.insert(Err(error)).clone(),
+                }
+            }
+        };
+        answer.map(|value| value.downcast().expect("one key, one type"))
+    }
+}
+
+impl AnyScan<Sys> {
+    /// The machine that is read.
+    pub fn sys(&self) -> &Sys {
+        &self.env
+    }
+}
+
+/// A scan, as the row type sees it whose table it reads.
+pub struct Scan<T: Row> {
+    any: AnyScan<T::Env>,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: Row> fmt::Debug for Scan<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.any.fmt(f)
+    }
+}
+
+impl<T: Row> Clone for Scan<T> {
+    fn clone(&self) -> Self {
+        Scan { any: self.any.clone(), row: PhantomData }
+    }
+}
+
+impl<T: Row> Deref for Scan<T> {
+    type Target = AnyScan<T::Env>;
+
+    fn deref(&self) -> &AnyScan<T::Env> {
+        &self.any
+    }
+}
+
+impl<T: Row> Scan<T> {
+    /// A scan over an environment.
+    pub fn new(context: ScanContext, env: &T::Env) -> Self {
+        Scan { any: AnyScan::over(SpecOf::Row(T::SPEC), context, env), row: PhantomData }
+    }
+
+    /// The same scan for one of its slices, named as [`Slice::label`]: what it reports belongs to that slice.
+    #[must_use]
+    pub fn in_slice(&self, label: &str) -> Self {
+        Scan { any: self.any.in_slice(label), row: PhantomData }
     }
 
     /// The keys asked of an indexed column; `None` for all rows.
@@ -725,27 +961,6 @@ impl<T: Row> Scan<T> {
         column: Column<T, V, true, P, R>,
     ) -> Option<Vec<V>> {
         self.keys(column).filter(|_| !self.context.joined.contains(&column.position))
-    }
-
-    /// Whether rows can be wanted in which some columns have the values that `known` says: the query's conditions are
-    /// asked that look at no other columns.
-    pub fn admits_part(&self, known: impl Fn(&str) -> Option<String>) -> Result<bool> {
-        for filter in self.context.filters.iter() {
-            let value = |column: &usize| known(&T::SPEC.columns[*column].name);
-            let Some(values) = filter.columns().iter().map(value).collect::<Option<Vec<_>>>() else { continue };
-            let schema = T::SPEC.schema().project(filter.columns()).expect("conditions look at columns of the table");
-            let column = |value| Arc::new(StringViewArray::from(vec![value])) as ArrayRef;
-            let columns = values.into_iter().map(column).collect();
-            // A condition may look at nothing: `Several` knows what it asks for.
-            let one = RecordBatchOptions::new().with_row_count(Some(1));
-            let row = RecordBatch::try_new_with_options(Arc::new(schema), columns, &one)
-                .expect("what parts are told apart by is text");
-            let kept = filter.keep(&row)?;
-            if !(kept.is_valid(0) && kept.value(0)) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Whether a row with that value could be wanted, by the keys asked of the column.
@@ -787,61 +1002,6 @@ impl<T: Row> Scan<T> {
         self.wanted[column.position]
     }
 
-    /// Whether the query needs a column that comes from a source, which is named as in `#[column(source = ..)]`.
-    pub fn reads(&self, source: &str) -> bool {
-        let comes_from = |position: usize| T::SPEC.sources[position].name == source;
-        let columns = T::SPEC.columns.iter().zip(self.wanted());
-        columns.filter(|(_, wanted)| **wanted).any(|(column, _)| column.source.is_some_and(comes_from))
-    }
-
-    /// Which columns the query needs, by position.
-    pub fn wanted(&self) -> &[bool] {
-        &self.wanted
-    }
-
-    /// Rows that are all that the query can use, for a source that can be asked for just so many. `None` also where a
-    /// condition is still to be met: nobody knows how many rows that takes.
-    pub fn limit(&self) -> Option<usize> {
-        self.context.limit.filter(|_| self.context.filters.is_empty())
-    }
-
-    /// The environment that is read.
-    pub fn env(&self) -> &T::Env {
-        &self.env
-    }
-
-    /// What the engine handed over.
-    pub fn context(&self) -> &ScanContext {
-        &self.context
-    }
-
-    /// Whether to stop: the query was cancelled, or has its rows.
-    pub fn is_done(&self) -> bool {
-        self.context.meter.is_cancelled() || self.context.is_satisfied()
-    }
-
-    /// The moment at which the query began.
-    pub fn moment(&self) -> Timestamp {
-        self.context.query.moment()
-    }
-
-    /// The past moment whose rows are asked for; `None` for the present.
-    pub fn as_of(&self) -> Option<Timestamp> {
-        self.context.as_of
-    }
-
-    /// The scan's counters.
-    pub fn meter(&self) -> &Arc<Meter> {
-        &self.context.meter
-    }
-
-    /// Says that part of the answer is missing: `origin` is where (a cluster, a region, a path), `error` why.
-    ///
-    /// [`Error::Gone`] says nothing; warnings alike are counted, not repeated.
-    pub fn report(&self, origin: impl AsRef<str>, error: &Error) {
-        self.context.report(&T::SPEC.name, origin.as_ref(), error);
-    }
-
     /// Fills the wanted columns of a row that are paths into a JSON document. What stands there and does not fit is
     /// reported once for each column, and counted.
     pub fn fill(&self, row: &mut T, document: &serde_json::Value, wanted: &[bool], origin: &impl fmt::Display) {
@@ -851,86 +1011,6 @@ impl<T: Row> Scan<T> {
             let message = format!("`{path}` holds {found}, which does not fit the column");
             self.report(format!("{origin}, {}", column.name), &Error::Malformed(message));
         }
-    }
-
-    /// Makes one API call, under the engine's limits: waits for a place at the endpoint, gives up after the call
-    /// time-out, and tries again after transient errors: after as long as the endpoint asks for, unless that is more than
-    /// a query can wait.
-    pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, attempt: F) -> Result<R>
-    where
-        F: FnMut() -> Fut,
-        Fut: Future<Output = Result<R>>,
-    {
-        call(&*self.context.gate, &self.context.meter, endpoint, what, attempt).await
-    }
-
-    /// Asks about several keys, as many at the same time as there are places, and gives the answers in order.
-    ///
-    /// Nothing is under way while an answer is given. A stream that is not polled, because its rows wait for a join to
-    /// come to them, must not hold places at an endpoint that the rest of the query needs. A stream that does fetch ahead
-    /// leaves that to a task.
-    pub fn in_rounds<'a, K, F, Fut>(
-        &self,
-        keys: Vec<K>,
-        ask: F,
-    ) -> impl Stream<Item = Fut::Output> + use<'a, T, K, F, Fut>
-    where
-        K: 'a,
-        F: Fn(K) -> Fut + 'a,
-        Fut: Future + 'a,
-    {
-        let places = self.context.gate.concurrency().max(1);
-        let mut keys = keys.into_iter();
-        let rounds = std::iter::from_fn(move || {
-            let round: Vec<K> = keys.by_ref().take(places).collect();
-            (!round.is_empty()).then_some(round)
-        });
-        let asked = move |round: Vec<K>| join_all(round.into_iter().map(&ask).collect::<Vec<Fut>>());
-        stream::iter(rounds).then(asked).flat_map(stream::iter)
-    }
-
-    /// Charges bytes to the query's memory that are kept for other scans until the query ends.
-    pub fn keep(&self, bytes: usize) -> Result<()> {
-        self.context.query.keep(bytes)
-    }
-
-    /// All that the query will read of this source as of the same moment: who keeps an answer for the others keeps what these
-    /// need.
-    pub fn readers(&self) -> Vec<Reader> {
-        self.context.query.readers(&T::SPEC.reads, self.context.as_of)
-    }
-
-    /// Whether the query reads the same source once more, so that keeping its answer pays.
-    pub fn is_shared(&self) -> bool {
-        self.readers().len() > 1
-    }
-
-    /// Reads something once for all scans of the query that read the same moment: the first one that asks runs `read`, the others get its answer.
-    pub async fn shared<V, F>(&self, key: &str, read: F) -> Result<Arc<V>>
-    where
-        V: Any + Send + Sync,
-        F: Future<Output = Result<V>>,
-    {
-        let key = (self.context.as_of, key.to_owned());
-        let cell = self.context.query.shared.lock().entry(key).or_default().clone();
-        let mut slot = cell.0.lock().await;
-        let answer = match &*slot {
-            Some(answer) => answer.clone(),
-            None => {
-                let before = self.context.meter.bytes();
-                match read.await {
-                    // The scan that reads was cancelled. The next one that asks reads anew.
-                    Err(Error::Cancelled) => return Err(Error::Cancelled),
-                    // Nobody knows how large the value is: as large as what it was made from is a fair guess.
-                    Ok(value) => {
-                        self.keep(self.context.meter.uncounted_since(before) as usize)?;
-                        slot.insert(Ok(Arc::new(value) as _)).clone()
-                    }
-                    Err(error) => slot.insert(Err(error)).clone(),
-                }
-            }
-        };
-        answer.map(|value| value.downcast().expect("one key, one type"))
     }
 }
 
@@ -974,13 +1054,6 @@ where
         }
         tracing::debug!(endpoint, what, retries, ?pause, %error, "trying again");
         gate.sleep(pause).await;
-    }
-}
-
-impl<T: Row<Env = Sys>> Scan<T> {
-    /// The machine that is read.
-    pub fn sys(&self) -> &Sys {
-        &self.env
     }
 }
 

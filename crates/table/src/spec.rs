@@ -53,6 +53,27 @@ pub struct TableSpec {
     pub past: Past,
     /// Its rows are events, which are read once; see [`Events`](crate::Events).
     pub events: bool,
+    /// The resource of a Kubernetes API whose objects it shows.
+    pub resource: Option<ResourceSpec>,
+}
+
+/// A resource of a Kubernetes API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResourceSpec {
+    /// Group and version: `v1`, `apps/v1`.
+    pub group_version: Text,
+    /// Its name, as in URLs and RBAC rules: `pods`.
+    pub name: Text,
+    /// Whether its objects are in namespaces.
+    pub is_namespaced: bool,
+}
+
+impl ResourceSpec {
+    /// A resource of a group and version, with objects in namespaces or not.
+    pub fn new(group_version: impl Into<Text>, name: impl Into<Text>, is_namespaced: bool) -> Self {
+        ResourceSpec { group_version: group_version.into(), name: name.into(), is_namespaced }
+    }
 }
 
 /// What a table has of moments that are past.
@@ -115,6 +136,8 @@ pub struct ColumnSpec {
     pub needs: Cow<'static, [&'static str]>,
     /// Where it stands in the JSON document behind the row.
     pub path: Option<Text>,
+    /// A server that gives the documents chooses among them by what stands at the path: Kubernetes' field selectors.
+    pub field: bool,
 }
 
 /// How texts of a column compare in the osquery dialect.
@@ -301,6 +324,7 @@ impl ColumnSpec {
             source: None,
             needs: Cow::Borrowed(&[]),
             path: None,
+            field: false,
         }
     }
 
@@ -342,6 +366,7 @@ impl TableSpec {
             captured_at: None,
             past: Past::Nothing,
             events: false,
+            resource: None,
         }
     }
 
@@ -412,6 +437,7 @@ pub const fn column(
     source: Option<usize>,
     needs: &'static [&'static str],
     path: Option<&'static str>,
+    field: bool,
 ) -> ColumnSpec {
     ColumnSpec {
         name: Cow::Borrowed(name),
@@ -432,6 +458,7 @@ pub const fn column(
             Some(path) => Some(Cow::Borrowed(path)),
             None => None,
         },
+        field,
     }
 }
 
@@ -453,6 +480,7 @@ pub struct TableParts {
     pub lookup: Lookup,
     pub identity: &'static [Text],
     pub past: Past,
+    pub resource: Option<ResourceSpec>,
 }
 
 /// Makes a table of what the derive macro wrote.
@@ -475,6 +503,7 @@ pub fn table(parts: TableParts) -> TableSpec {
         captured_at: None,
         past: parts.past,
         events: false,
+        resource: parts.resource,
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::stream::{self, Stream};
 use indago_table::prelude::*;
 use indago_table::scan::BoxFuture;
 use indago_table::{
-    Collation, ColumnConstraint, Constraints, Reading, RowFilter, Scalar, ScanContext, Sink, TableSpec,
+    AnyScan, Collation, ColumnConstraint, Constraints, Reading, RowFilter, Scalar, ScanContext, Sink, TableSpec,
 };
 
 /// A stock of things, which notes what it is asked.
@@ -72,7 +72,7 @@ fn counted<R>(
 
 /// A table and its groups, with what makes it one that blocks or one that streams.
 macro_rules! things {
-    ($module:ident, [$($stream:ident)?], [$($async:ident)?], [$($of_row:tt)*], $asked:ident: $scan:ty, $of_group:ty, $stock:expr) => {
+    ($module:ident, [$($stream:ident)?], [$($async:ident)?], $asked:ident: $scan:ty, $of_group:ty, $stock:expr) => {
         mod $module {
             use super::*;
 
@@ -92,7 +92,7 @@ macro_rules! things {
             }
 
             impl Place {
-                $($async)? fn country $($of_row)* (&mut self, $asked: &$of_group) -> Result<()> {
+                $($async)? fn country(&mut self, $asked: &$of_group) -> Result<()> {
                     self.country = $stock.country(&self.place)?;
                     Ok(())
                 }
@@ -110,7 +110,7 @@ macro_rules! things {
             }
 
             impl Amount {
-                $($async)? fn count $($of_row)* (rows: &mut [Loading<'_, Self>], $asked: &$of_group) -> Result<()> {
+                $($async)? fn count(rows: &mut [Loading<'_, Self>], $asked: &$of_group) -> Result<()> {
                     let numbers: Vec<i64> = rows.iter().map(|row| row.of).collect();
                     counted(rows, $stock.count("count", &numbers)?, |row| &mut row.count)
                 }
@@ -176,8 +176,8 @@ macro_rules! things {
     };
 }
 
-things!(blocking, [], [], [], stock: Stock, Stock, stock);
-things!(streaming, [stream], [async], [<T: Row<Env = Stock>>], scan: Scan<Self>, Scan<T>, scan.env());
+things!(blocking, [], [], stock: Stock, Stock, stock);
+things!(streaming, [stream], [async], scan: Scan<Self>, AnyScan<Stock>, scan.env());
 
 impl Rows for blocking::Thing {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use indago_table::error::retry_after;
 use indago_table::json::Shape;
-use indago_table::{Error, Meter, Result, Scan, row::Row};
+use indago_table::{AnyScan, Error, Meter, Result};
 use kube::client::Body;
 use rustls::CertificateError;
 use serde::Deserialize;
@@ -28,8 +28,8 @@ pub(crate) enum Answer {
 /// Asks the API server for a path; `needs` is the permission to name when it refuses.
 ///
 /// `arriving` is shown what there is of the answer's text as it grows.
-pub(crate) async fn get<T: Row<Env = Kubernetes>>(
-    scan: &Scan<T>,
+pub(crate) async fn get(
+    scan: &AnyScan<Kubernetes>,
     cluster: &Cluster,
     path: &str,
     needs: &str,
@@ -48,8 +48,8 @@ pub(crate) async fn get<T: Row<Env = Kubernetes>>(
 }
 
 /// One object, in a shape; [`Error::Gone`] where it is absent.
-pub(crate) async fn get_object<T: Row<Env = Kubernetes>>(
-    scan: &Scan<T>,
+pub(crate) async fn get_object(
+    scan: &AnyScan<Kubernetes>,
     cluster: &Cluster,
     path: &str,
     needs: &str,
@@ -62,8 +62,8 @@ pub(crate) async fn get_object<T: Row<Env = Kubernetes>>(
     }
 }
 
-async fn attempt<T: Row<Env = Kubernetes>>(
-    scan: &Scan<T>,
+async fn attempt(
+    scan: &AnyScan<Kubernetes>,
     client: &kube::Client,
     path: &str,
     needs: &str,

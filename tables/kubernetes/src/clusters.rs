@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{Either, select};
-use indago_table::scan::Column;
-use indago_table::{Environment, Error, Gate, Result, Scan, Sys, Timestamp, row::Row};
+use indago_table::{AnyScan, Environment, Error, Gate, Result, Sys, Timestamp};
 use k8s_openapi::jiff::Timestamp as Expiry;
 use serde::Deserialize;
 
 use crate::connection::{Established, MOST_BYTES, Target, read_file};
 use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
+use crate::resource::keys;
 
 /// The Kubernetes clusters that tables read: contexts of a kubeconfig, the cluster that the program runs in, or clients
 /// that an embedder hands in.
@@ -84,19 +84,17 @@ impl Kubernetes {
         Kubernetes(Arc::new(Inner { sys, own, settings, given: Vec::new(), configured: Arc::default() }))
     }
 
-    /// The clusters a scan reads: all, or those that its keys name. What could not be configured is among them, as a
-    /// cluster that fails, whatever the names: nobody knows what it would have been called.
+    /// The clusters a scan reads: all, or those that its keys of the column `cluster` name. What could not be configured is
+    /// among them, as a cluster that fails, whatever the names: nobody knows what it would have been called.
     ///
     /// A cluster that the query names and that is not there is said, once.
-    pub(crate) fn clusters<T: Row<Env = Kubernetes>>(
-        &self,
-        scan: &Scan<T>,
-        column: Column<T, String, true, false, false>,
-    ) -> Vec<Arc<Cluster>> {
+    pub(crate) fn clusters(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
         let (mut all, others) = self.all();
-        if let Some(named) = scan.named_keys(column) {
+        let column = scan.spec().column("cluster");
+        let Some((column, asked)) = column.and_then(|column| Some((column, keys(scan, column)?))) else { return all };
+        if !scan.context().joined.contains(&column) {
             let known: Vec<&str> = all.iter().map(|cluster| &*cluster.name).collect();
-            for name in named.iter().filter(|name| !known.contains(&name.as_str())) {
+            for name in asked.iter().filter(|name| !known.contains(&name.as_str())) {
                 let message = if others.contains(name) {
                     let hint = "is in the kubeconfig, but not among the contexts that are read";
                     format!("context `{name}` {hint}; see the setting `contexts`")
@@ -109,8 +107,8 @@ impl Kubernetes {
                 scan.report(format!("cluster={name}"), &Error::Unsupported(message));
             }
         }
-        if !scan.context().is_open(T::SPEC, column.position()) {
-            all.retain(|cluster| cluster.is_nameless() || scan.admits(column, &cluster.name.to_string()));
+        if !scan.context().is_open(scan.spec(), column) {
+            all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
         }
         all
     }
@@ -380,7 +378,7 @@ impl Cluster {
     }
 
     /// The cluster's client, made when it is first asked for.
-    pub(crate) async fn client<T: Row<Env = Kubernetes>>(&self, scan: &Scan<T>) -> Result<kube::Client> {
+    pub(crate) async fn client(&self, scan: &AnyScan<Kubernetes>) -> Result<kube::Client> {
         let target = match &self.access {
             Access::Client(client) => return Ok(client.clone()),
             Access::Broken(error) => return Err(error.clone()),

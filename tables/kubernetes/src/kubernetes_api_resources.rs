@@ -110,7 +110,7 @@ impl RowStream for ApiResource {
             group_versions.retain(|group_version| scan.admits(Self::GROUP, &split(group_version).0.to_owned()));
             group_versions.retain(|group_version| is_group_version(group_version));
         }
-        let clusters = scan.env().clusters(scan, Self::CLUSTER);
+        let clusters = scan.env().clusters(scan);
         Ok(clusters.into_iter().map(|cluster| Discovery { cluster, group_versions: group_versions.clone() }).collect())
     }
 

@@ -1,54 +1,26 @@
 //! `kubernetes_deployments`: one row per deployment.
 
-use std::sync::Arc;
-
 use indago_table::prelude::*;
 
 use crate::clusters::Kubernetes;
+use crate::metadata::ObjectMeta;
 use crate::pod_spec::PodSpec;
-use crate::resource::{Api, Key, Resource, listed};
+use crate::resource::{Resource, listed};
 
 /// Deployments of Kubernetes clusters, with what they ask of their pods.
 ///
 /// `cluster`, `namespace` and `name` reach the API server, so that it lists no more than is asked for.
 #[derive(Debug, Default, Table)]
-#[table(
-    name = "kubernetes_deployments", env = Kubernetes, stream,
-    reads = "deployments", rows = 200, needs("list deployments"),
-    identity(uid)
-)]
+#[table(name = "kubernetes_deployments", env = Kubernetes, stream, rows = 200)]
+#[resource("apps/v1/deployments", namespaced)]
 #[example(
     "Deployments that lack pods.",
     "SELECT namespace, name, deployment_replicas, available_replicas FROM kubernetes_deployments WHERE available_replicas < deployment_replicas"
 )]
 #[example("Images that are deployed.", "SELECT namespace, name, container_images FROM kubernetes_deployments")]
 pub struct Deployment {
-    /// Context in the kubeconfig through which the cluster is read.
-    #[column(slice)]
-    cluster: Arc<str>,
-    /// Identity of the deployment.
-    #[column(path = "metadata.uid")]
-    uid: String,
-    /// Name of the cluster in the kubeconfig.
-    cluster_name: Arc<str>,
-    /// Identity of the cluster: the uid of its namespace `kube-system`.
-    #[column(source = cluster_uid, needs = "get namespaces")]
-    cluster_uid: Option<String>,
-    /// Name of the deployment.
-    #[column(index, path = "metadata.name")]
-    name: String,
-    /// Namespace that it is in.
-    #[column(slice, path = "metadata.namespace")]
-    namespace: String,
-    /// When it was created.
-    #[column(path = "metadata.creationTimestamp")]
-    creation_timestamp: Option<Timestamp>,
-    /// Labels: `labels['app']` is one of them.
-    #[column(path = "metadata.labels")]
-    labels: Map,
-    /// Annotations.
-    #[column(path = "metadata.annotations")]
-    annotations: Map,
+    #[column(flatten)]
+    meta: ObjectMeta,
     /// Service account that it runs as; joins `kubernetes_service_accounts.name` in the same namespace.
     #[column(path = "spec.template.spec.serviceAccountName")]
     service_account_name: Option<String>,
@@ -109,19 +81,10 @@ pub struct Deployment {
     /// Images of its containers.
     #[column(path = "spec.template.spec.containers.*.image")]
     container_images: Vec<String>,
-    /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(slice, hidden)]
-    label_selector: Option<String>,
-    /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(slice, hidden)]
-    field_selector: Option<String>,
     #[column(flatten, path = "spec.template.spec")]
     pods: PodSpec,
 }
 
-impl Resource for Deployment {
-    const API: Api = Api::namespaced("apps/v1", "deployments");
-    const KEYS: &'static [Key<Self>] = &[Key::namespace(Self::NAMESPACE), Key::field(Self::NAME, "metadata.name")];
-}
+impl Resource for Deployment {}
 
 listed!(Deployment);

@@ -1,51 +1,28 @@
 //! `kubernetes_nodes`: one row per node.
 
-use std::sync::Arc;
-
 use indago_table::prelude::*;
 use serde_json::{Value as Document, json};
 
 use crate::clusters::Kubernetes;
-use crate::resource::{Api, Key, Resource, listed};
+use crate::metadata::ClusterMeta;
+use crate::resource::{Derived, Resource, listed};
 
 /// Nodes of Kubernetes clusters.
 ///
+/// `name` joins `kubernetes_pods.node_name`.
 /// `instance_id` is the part of `provider_id` that the cloud calls the machine by: on AWS it joins
 /// `aws_ec2_instance.instance_id`.
 #[derive(Debug, Default, Table)]
-#[table(
-    name = "kubernetes_nodes", env = Kubernetes, stream, reads = "nodes", rows = 50, needs("list nodes"),
-    identity(uid)
-)]
+#[table(name = "kubernetes_nodes", env = Kubernetes, stream, rows = 50)]
+#[resource("v1/nodes")]
 #[example(
     "Kubelet and kernel of every node.",
     "SELECT cluster, name, kubelet_version, kernel_version, os_image FROM kubernetes_nodes"
 )]
 #[example("Nodes that take no new pods.", "SELECT name, taints FROM kubernetes_nodes WHERE unschedulable")]
 pub struct Node {
-    /// Context in the kubeconfig through which the cluster is read.
-    #[column(slice)]
-    cluster: Arc<str>,
-    /// Identity of the node object.
-    #[column(path = "metadata.uid")]
-    uid: String,
-    /// Name of the cluster in the kubeconfig.
-    cluster_name: Arc<str>,
-    /// Identity of the cluster: the uid of its namespace `kube-system`.
-    #[column(source = cluster_uid, needs = "get namespaces")]
-    cluster_uid: Option<String>,
-    /// Name of the node; `kubernetes_pods.node_name` is the same.
-    #[column(index, path = "metadata.name")]
-    name: String,
-    /// When it was created.
-    #[column(path = "metadata.creationTimestamp")]
-    creation_timestamp: Option<Timestamp>,
-    /// Labels: `labels['app']` is one of them.
-    #[column(path = "metadata.labels")]
-    labels: Map,
-    /// Annotations.
-    #[column(path = "metadata.annotations")]
-    annotations: Map,
+    #[column(flatten)]
+    meta: ClusterMeta,
     /// Addresses for pods on it.
     #[column(path = "spec.podCIDR")]
     pod_cidr: Option<String>,
@@ -157,18 +134,10 @@ pub struct Node {
     /// Version of its kubelet.
     #[column(path = "status.nodeInfo.kubeletVersion")]
     kubelet_version: Option<String>,
-    /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(slice, hidden)]
-    label_selector: Option<String>,
-    /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(slice, hidden)]
-    field_selector: Option<String>,
 }
 
 impl Resource for Node {
-    const API: Api = Api::cluster("v1", "nodes");
-    const KEYS: &'static [Key<Self>] = &[Key::field(Self::NAME, "metadata.name")];
-    const DERIVED: &'static [(&'static str, &'static [&'static str])] = &[
+    const DERIVED: Derived = &[
         ("derived.ready", &["status.conditions"]),
         ("derived.roles", &["metadata.labels"]),
         ("derived.cloud", &["spec.providerID"]),

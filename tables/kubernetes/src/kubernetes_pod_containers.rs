@@ -1,15 +1,16 @@
 //! `kubernetes_pod_containers`: one row per container of a pod.
 
-use std::sync::Arc;
-
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
+use crate::metadata::PodMeta;
 use crate::pod_spec::{KUBELET_UID, set_kubelet_uid};
-use crate::resource::{Api, Key, Resource, listed};
+use crate::resource::{Derived, Resource, listed};
 
 /// Containers of pods: init containers, regular and ephemeral ones, with what they ask for and what became of them.
+///
+/// `uid`, `namespace`, `creation_timestamp`, `labels` and `annotations` are those of the pod.
 ///
 /// `container_id` is the bare id, as `containers.container_id` and `container_processes.container_id` have it; the
 /// API's own form, with the runtime in front (`containerd://..`), is `container_uri`. What a container does not say of
@@ -18,10 +19,8 @@ use crate::resource::{Api, Key, Resource, listed};
 /// `cluster`, `namespace`, `pod_name`, `node_name` and `service_account_name` reach the API server. A query that also
 /// reads `kubernetes_pods` lists the pods once.
 #[derive(Debug, Default, Table)]
-#[table(
-    name = "kubernetes_pod_containers", env = Kubernetes, stream, reads = "pods", rows = 1000, needs("list pods"),
-    identity(pod_uid, container_type, name)
-)]
+#[table(name = "kubernetes_pod_containers", env = Kubernetes, stream, rows = 1000, identity(pod_uid, container_type, name))]
+#[resource("v1/pods", namespaced)]
 #[example(
     "Privileged containers.",
     "SELECT namespace, pod_name, name, image, node_name FROM kubernetes_pod_containers WHERE privileged"
@@ -31,32 +30,8 @@ use crate::resource::{Api, Key, Resource, listed};
     "SELECT image, count(*) AS containers FROM kubernetes_pod_containers WHERE status = 'running' GROUP BY image"
 )]
 pub struct PodContainer {
-    /// Context in the kubeconfig through which the cluster is read.
-    #[column(slice)]
-    cluster: Arc<str>,
-    /// Identity of the pod, as in `kubernetes_pods.uid`.
-    #[column(path = "metadata.uid")]
-    uid: String,
-    /// Name of the cluster in the kubeconfig.
-    cluster_name: Arc<str>,
-    /// Identity of the cluster: the uid of its namespace `kube-system`.
-    #[column(source = cluster_uid, needs = "get namespaces")]
-    cluster_uid: Option<String>,
-    /// Name of the container within its pod.
-    #[column(path = "container.name")]
-    name: String,
-    /// Namespace of the pod.
-    #[column(slice, path = "metadata.namespace")]
-    namespace: String,
-    /// When the pod was created.
-    #[column(path = "metadata.creationTimestamp")]
-    creation_timestamp: Option<Timestamp>,
-    /// Labels of the pod.
-    #[column(path = "metadata.labels")]
-    labels: Map,
-    /// Annotations of the pod.
-    #[column(path = "metadata.annotations")]
-    annotations: Map,
+    #[column(flatten)]
+    meta: PodMeta,
     /// SELinux user.
     #[column(path = "container.securityContext.seLinuxOptions.user")]
     se_linux_options_user: Option<String>,
@@ -178,7 +153,7 @@ pub struct PodContainer {
     #[column(path = "container.tty")]
     tty: bool,
     /// Name of the pod.
-    #[column(index, path = "metadata.name")]
+    #[column(index(field), path = "metadata.name")]
     pod_name: String,
     /// `init`, `container` or `ephemeral`.
     #[column(path = "container.kind")]
@@ -233,13 +208,13 @@ pub struct PodContainer {
     #[column(path = "kubeletUid")]
     kubelet_uid: String,
     /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[column(slice, path = "status.phase")]
+    #[column(slice(field), path = "status.phase")]
     phase: Option<String>,
     /// Node that the pod runs on.
-    #[column(slice, path = "spec.nodeName")]
+    #[column(slice(field), path = "spec.nodeName")]
     node_name: Option<String>,
     /// Service account that the pod runs as.
-    #[column(slice, path = "spec.serviceAccountName")]
+    #[column(slice(field), path = "spec.serviceAccountName")]
     service_account_name: Option<String>,
     /// Whether the pod uses the node's network.
     #[column(path = "spec.hostNetwork")]
@@ -253,12 +228,6 @@ pub struct PodContainer {
     /// AppArmor profile: `RuntimeDefault`, `Localhost` or `Unconfined`; NULL in clusters before 1.30.
     #[column(path = "container.securityContext.appArmorProfile.type")]
     app_armor_profile_type: Option<String>,
-    /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(slice, hidden)]
-    label_selector: Option<String>,
-    /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(slice, hidden)]
-    field_selector: Option<String>,
 }
 
 /// A path within the status of each container, whatever its kind.
@@ -272,17 +241,9 @@ macro_rules! in_statuses {
     };
 }
 impl Resource for PodContainer {
-    const API: Api = Api::namespaced("v1", "pods");
-    const KEYS: &'static [Key<Self>] = &[
-        Key::namespace(Self::NAMESPACE),
-        Key::field(Self::POD_NAME, "metadata.name"),
-        Key::field(Self::NODE_NAME, "spec.nodeName"),
-        Key::field(Self::PHASE, "status.phase"),
-        Key::field(Self::SERVICE_ACCOUNT_NAME, "spec.serviceAccountName"),
-    ];
     const ALWAYS: &'static [&'static str] =
         &["spec.initContainers.*.name", "spec.containers.*.name", "spec.ephemeralContainers.*.name"];
-    const DERIVED: &'static [(&'static str, &'static [&'static str])] = &[
+    const DERIVED: Derived = &[
         ("container", &["spec.initContainers.*.{}", "spec.containers.*.{}", "spec.ephemeralContainers.*.{}"]),
         ("container.securityContext", &["spec.securityContext.{}"]),
         ("containerStatus", &in_statuses!("name")),

@@ -1,23 +1,20 @@
 //! `kubernetes_pods`: one row per pod.
 
-use std::sync::Arc;
-
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
+use crate::metadata::ObjectMeta;
 use crate::pod_spec::{KUBELET_UID, PodSpec, set_kubelet_uid};
-use crate::resource::{Api, Key, Resource, listed};
+use crate::resource::{Derived, Resource, listed};
 
 /// Pods of Kubernetes clusters.
 ///
 /// `cluster`, `namespace`, `name`, `node_name`, `phase`, `service_account_name` and `pod_ip` reach the API server.
 /// Containers are in `kubernetes_pod_containers`; a query that reads both lists the pods once.
 #[derive(Debug, Default, Table)]
-#[table(
-    name = "kubernetes_pods", env = Kubernetes, stream, reads = "pods", rows = 500, needs("list pods"),
-    identity(uid)
-)]
+#[table(name = "kubernetes_pods", env = Kubernetes, stream, rows = 500)]
+#[resource("v1/pods", namespaced)]
 #[example(
     "Pods that share a namespace of their node.",
     "SELECT namespace, name, node_name FROM kubernetes_pods WHERE host_network OR host_pid OR host_ipc"
@@ -31,40 +28,16 @@ use crate::resource::{Api, Key, Resource, listed};
     "SELECT namespace, owner_kind, count(*) AS pods FROM kubernetes_pods GROUP BY namespace, owner_kind"
 )]
 pub struct Pod {
-    /// Context in the kubeconfig through which the cluster is read.
-    #[column(slice)]
-    cluster: Arc<str>,
-    /// Identity of the pod in the API.
-    #[column(path = "metadata.uid")]
-    uid: String,
-    /// Name of the cluster in the kubeconfig.
-    cluster_name: Arc<str>,
-    /// Identity of the cluster: the uid of its namespace `kube-system`.
-    #[column(source = cluster_uid, needs = "get namespaces")]
-    cluster_uid: Option<String>,
-    /// Name of the pod.
-    #[column(index, path = "metadata.name")]
-    name: String,
-    /// Namespace that it is in.
-    #[column(slice, path = "metadata.namespace")]
-    namespace: String,
-    /// When it was created.
-    #[column(path = "metadata.creationTimestamp")]
-    creation_timestamp: Option<Timestamp>,
-    /// Labels: `labels['app']` is one of them.
-    #[column(path = "metadata.labels")]
-    labels: Map,
-    /// Annotations.
-    #[column(path = "metadata.annotations")]
-    annotations: Map,
+    #[column(flatten)]
+    meta: ObjectMeta,
     /// Service account that it runs as; joins `kubernetes_service_accounts.name` in the same namespace.
-    #[column(slice, path = "spec.serviceAccountName")]
+    #[column(slice(field), path = "spec.serviceAccountName")]
     service_account_name: Option<String>,
     /// Node that it runs on; NULL until it is scheduled.
-    #[column(slice, path = "spec.nodeName")]
+    #[column(slice(field), path = "spec.nodeName")]
     node_name: Option<String>,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[column(slice, path = "status.phase")]
+    #[column(slice(field), path = "status.phase")]
     phase: Option<String>,
     /// Conditions, such as `Ready` and `PodScheduled`.
     #[column(path = "status.conditions")]
@@ -82,7 +55,7 @@ pub struct Pod {
     #[column(path = "status.hostIP")]
     host_ip: Option<String>,
     /// Its address; that of the node with `host_network`.
-    #[column(index, path = "status.podIP")]
+    #[column(index(field), path = "status.podIP")]
     pod_ip: Option<String>,
     /// Its addresses, of each address family.
     #[column(path = "status.podIPs.*.ip")]
@@ -122,27 +95,12 @@ pub struct Pod {
     /// API has a mirror with a UID of its own.
     #[column(path = "kubeletUid")]
     kubelet_uid: String,
-    /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-    #[column(slice, hidden)]
-    label_selector: Option<String>,
-    /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-    #[column(slice, hidden)]
-    field_selector: Option<String>,
     #[column(flatten, path = "spec")]
     pod_spec: PodSpec,
 }
 
 impl Resource for Pod {
-    const API: Api = Api::namespaced("v1", "pods");
-    const KEYS: &'static [Key<Self>] = &[
-        Key::namespace(Self::NAMESPACE),
-        Key::field(Self::NAME, "metadata.name"),
-        Key::field(Self::NODE_NAME, "spec.nodeName"),
-        Key::field(Self::PHASE, "status.phase"),
-        Key::field(Self::SERVICE_ACCOUNT_NAME, "spec.serviceAccountName"),
-        Key::field(Self::POD_IP, "status.podIP"),
-    ];
-    const DERIVED: &'static [(&'static str, &'static [&'static str])] =
+    const DERIVED: Derived =
         &[("controller", &["metadata.ownerReferences.*.{}", "metadata.ownerReferences.*.controller"]), KUBELET_UID];
 
     fn documents(mut object: Document) -> Vec<Document> {

@@ -24,6 +24,7 @@ pub mod kubernetes_pods;
 pub mod kubernetes_role_binding_subjects;
 pub mod kubernetes_role_policy_rules;
 pub mod kubernetes_service_accounts;
+mod metadata;
 mod pages;
 mod pod_spec;
 mod proxy;
@@ -59,8 +60,9 @@ macro_rules! resources {
 
             fn check<T: Resource>() {
                 let spec = T::SPEC;
-                assert_eq!(spec.reads, T::API.name, "{}", spec.name);
-                assert_eq!(spec.needs.as_ref(), [format!("list {}", T::API.name)], "{}", spec.name);
+                let resource = spec.resource.as_ref().unwrap_or_else(|| panic!("{} lists a resource", spec.name));
+                assert_eq!(spec.reads, resource.name, "{}", spec.name);
+                assert_eq!(spec.needs.as_ref(), [format!("list {}", resource.name)], "{}", spec.name);
             }
 
             #[test]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::Shared;
 use indago_table::json::{self, Shape};
-use indago_table::{Error, Result, Scan, row::Row};
+use indago_table::{AnyScan, Error, Result};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -168,7 +168,7 @@ struct Fetch {
 const START: usize = 16 << 10;
 
 impl Fetch {
-    fn start<T: Row<Env = Kubernetes>>(scan: &Scan<T>, list: &Arc<List>, url: String) -> Self {
+    fn start(scan: &AnyScan<Kubernetes>, list: &Arc<List>, url: String) -> Self {
         let (sender, token) = watch::channel(None);
         let (scan, list, path) = (scan.clone(), list.clone(), url.clone());
         let answer = Task::spawn(async move {
@@ -240,7 +240,7 @@ impl Pager {
     ///
     /// A list that expires while it is read goes on where the server says, as long as that brings pages, or once from its
     /// start: then objects come that came before.
-    pub(crate) async fn next<T: Row<Env = Kubernetes>>(&mut self, scan: &Scan<T>) -> Result<Option<Page>> {
+    pub(crate) async fn next(&mut self, scan: &AnyScan<Kubernetes>) -> Result<Option<Page>> {
         loop {
             if matches!(self.place, Place::End) {
                 return Ok(None);
@@ -349,7 +349,7 @@ impl SharedPages {
     }
 
     /// A page by number; `None` behind the last one.
-    pub(crate) async fn page<T: Row<Env = Kubernetes>>(&self, number: usize, scan: &Scan<T>) -> Result<Option<Page>> {
+    pub(crate) async fn page(&self, number: usize, scan: &AnyScan<Kubernetes>) -> Result<Option<Page>> {
         loop {
             let fetch = {
                 let mut kept = self.kept.lock();
@@ -373,7 +373,7 @@ impl SharedPages {
 
     /// Fetches the next page for whoever waits. If the scan that began it is cancelled meanwhile, the next one that asks
     /// goes on.
-    fn fetch<T: Row<Env = Kubernetes>>(&self, mut pager: Pager, scan: &Scan<T>) -> Shared<Task<()>> {
+    fn fetch(&self, mut pager: Pager, scan: &AnyScan<Kubernetes>) -> Shared<Task<()>> {
         let (kept, shape, scan) = (Arc::downgrade(&self.kept), self.shape.clone(), scan.clone());
         let fetch = async move {
             let page = match pager.next(&scan).await {

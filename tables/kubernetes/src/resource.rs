@@ -1,28 +1,33 @@
-//! Tables over listed resources. Such a table is a struct whose columns are paths into the object, and an
-//! `impl Resource` that says where the API lists it:
+//! Tables over listed resources. Such a table is a struct whose columns are paths into the object, and which says what it
+//! lists:
 //!
 //! ```ignore
-//! impl Resource for ServiceAccount {
-//!     const API: Api = Api::namespaced("v1", "serviceaccounts");
-//!     const KEYS: &'static [Key<Self>] = &[Key::namespace(Self::NAMESPACE), Key::field(Self::NAME, "metadata.name")];
+//! #[derive(Debug, Default, Table)]
+//! #[table(name = "kubernetes_service_accounts", env = Kubernetes, stream)]
+//! #[resource("v1/serviceaccounts", namespaced)]
+//! pub struct ServiceAccount {
+//!     #[column(flatten)]
+//!     meta: ObjectMeta,
+//!     // ...
 //! }
+//!
+//! impl Resource for ServiceAccount {}
 //!
 //! listed!(ServiceAccount);
 //! ```
 //!
-//! Its struct has, beside its own columns, those that `listed!` fills: `cluster`, `cluster_name`, `cluster_uid`,
-//! `label_selector` and `field_selector`.
+//! The calls follow from the table's specification: its resource, its columns `cluster`, `label_selector` and
+//! `field_selector`, the column at `metadata.namespace`, and those that are fields of the API's selectors
+//! (`#[column(index(field))]`). So they are the same for a table that is known only at run time.
 
 use std::collections::HashSet;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use indago_table::json::{Shape, steps};
 use indago_table::row::{LoadAsync, Part, Row};
-use indago_table::scan::Column;
-use indago_table::{Error, KeyValue, Result, Scan};
+use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan};
 use serde_json::Value as Document;
 
 use crate::call::get_object;
@@ -31,15 +36,11 @@ use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
 
 /// A table over the objects of one resource.
 pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
-    /// Where the API lists the objects.
-    const API: Api;
-    /// The columns by which the API server can choose among them.
-    const KEYS: &'static [Key<Self>];
     /// What [`documents`](Resource::documents) reads, whichever columns are wanted.
     const ALWAYS: &'static [&'static str] = &[];
     /// Names that [`documents`](Resource::documents) adds to a document, and where in the object it finds what stands
     /// under them; `{}` is the rest of a column's path.
-    const DERIVED: &'static [(&'static str, &'static [&'static str])] = &[];
+    const DERIVED: Derived = &[];
 
     /// The documents behind an object's rows, one each.
     fn documents(object: Document) -> Vec<Document> {
@@ -47,60 +48,16 @@ pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
     }
 }
 
-/// Where the API lists a resource.
-#[derive(Debug, Clone, Copy)]
-pub struct Api {
-    group_version: &'static str,
-    /// The resource, as in RBAC rules: `pods`.
-    pub name: &'static str,
-    is_namespaced: bool,
-}
+/// Names that are added to a document, each with the places in the object that it is made of.
+pub type Derived = &'static [(&'static str, &'static [&'static str])];
 
-impl Api {
-    /// A resource whose objects are in namespaces.
-    pub const fn namespaced(group_version: &'static str, name: &'static str) -> Self {
-        Api { group_version, name, is_namespaced: true }
-    }
-
-    /// A resource whose objects are the cluster's.
-    pub const fn cluster(group_version: &'static str, name: &'static str) -> Self {
-        Api { group_version, name, is_namespaced: false }
-    }
-
-    /// Path of the list, of one namespace or of all.
-    fn path(&self, namespace: Option<&str>) -> String {
-        let Api { group_version, name, .. } = self;
-        let root = if group_version.contains('/') { "/apis" } else { "/api" };
-        match namespace {
-            Some(namespace) => format!("{root}/{group_version}/namespaces/{namespace}/{name}"),
-            None => format!("{root}/{group_version}/{name}"),
-        }
-    }
-}
-
-/// A column by which the API server chooses objects.
-pub struct Key<T> {
-    column: usize,
-    /// The field selector's path; `None` for the namespace, which is part of the URL.
-    field: Option<&'static str>,
-    row: PhantomData<fn() -> T>,
-}
-
-impl<T> fmt::Debug for Key<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("column", &self.column).field("field", &self.field).finish()
-    }
-}
-
-impl<T> Key<T> {
-    /// The column that is the namespace.
-    pub const fn namespace<V, const P: bool, const R: bool>(column: Column<T, V, true, P, R>) -> Self {
-        Key { column: column.position(), field: None, row: PhantomData }
-    }
-
-    /// A column that is a field which the API's field selectors know.
-    pub const fn field<V, const P: bool, const R: bool>(column: Column<T, V, true, P, R>, path: &'static str) -> Self {
-        Key { column: column.position(), field: Some(path), row: PhantomData }
+/// Path of a resource's list, of one namespace or of all.
+fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
+    let ResourceSpec { group_version, name, .. } = resource;
+    let root = if group_version.contains('/') { "/apis" } else { "/api" };
+    match namespace {
+        Some(namespace) => format!("{root}/{group_version}/namespaces/{namespace}/{name}"),
+        None => format!("{root}/{group_version}/{name}"),
     }
 }
 
@@ -125,18 +82,12 @@ impl Part for Listing {
     }
 }
 
-/// Implements for a [`Resource`] what all of them have in common: the rows' stream and the columns about their origin.
+/// Implements for a [`Resource`] what all of them have in common.
 macro_rules! listed {
     ($row:ident) => {
         impl $crate::resource::Listed for $row {
-            fn at(origin: &$crate::resource::Listing) -> Self {
-                $row {
-                    cluster: origin.cluster().name.clone(),
-                    cluster_name: origin.cluster().cluster_name.clone(),
-                    label_selector: origin.label_selector(),
-                    field_selector: origin.field_selector(),
-                    ..Self::default()
-                }
+            fn of(origin: &$crate::resource::Listing) -> Self {
+                $row { meta: $crate::metadata::Metadata::of(origin), ..Self::default() }
             }
         }
 
@@ -144,10 +95,7 @@ macro_rules! listed {
             type Part = $crate::resource::Listing;
 
             fn parts(scan: &indago_table::Scan<Self>) -> indago_table::Result<Vec<Self::Part>> {
-                let clusters = scan.env().clusters(scan, Self::CLUSTER);
-                let labels = scan.keys(Self::LABEL_SELECTOR);
-                let fields = scan.keys(Self::FIELD_SELECTOR);
-                Ok($crate::resource::listings(scan, clusters, labels, fields))
+                Ok($crate::resource::listings(scan))
             }
 
             fn rows<'a>(
@@ -157,13 +105,6 @@ macro_rules! listed {
                 $crate::resource::rows(scan, part)
             }
         }
-
-        impl $row {
-            async fn cluster_uid(&mut self, scan: &indago_table::Scan<Self>) -> indago_table::Result<()> {
-                self.cluster_uid = Some($crate::resource::cluster_uid(scan, &self.cluster).await?);
-                Ok(())
-            }
-        }
     };
 }
 pub(crate) use listed;
@@ -171,7 +112,7 @@ pub(crate) use listed;
 /// What `listed!` implements.
 pub trait Listed: Resource {
     /// A row that knows where it comes from, and nothing else yet.
-    fn at(origin: &Listing) -> Self;
+    fn of(origin: &Listing) -> Self;
 }
 
 impl Listing {
@@ -201,54 +142,50 @@ impl Listing {
 const MOST_SELECTED: usize = 16;
 
 /// The LISTs that answer a scan.
-pub(crate) fn listings<T: Resource>(
-    scan: &Scan<T>,
-    clusters: Vec<Arc<Cluster>>,
-    label_selectors: Option<Vec<String>>,
-    field_selectors: Option<Vec<String>>,
-) -> Vec<Listing> {
+pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
+    let spec = scan.spec();
+    let resource = spec.resource.as_ref().expect("a listed table says which resource it lists");
     let whole = |cluster| Listing {
         list: List {
             cluster,
-            path: T::API.path(None),
+            path: list_path(resource, None),
             label_selector: String::new(),
             field_selector: String::new(),
             page_size: scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE),
-            needs: T::SPEC.needs.first().copied().unwrap_or_default(),
+            needs: spec.needs.first().copied().unwrap_or_default(),
         },
         label_selector: None,
         field_selector: None,
     };
-    let mut listings: Vec<Listing> = clusters.into_iter().map(whole).collect();
-    if let Some(selectors) = label_selectors {
+    let mut listings: Vec<Listing> = scan.env().clusters(scan).into_iter().map(whole).collect();
+    let asked = |name: &str| keys(scan, spec.column(name)?);
+    if let Some(selectors) = asked("label_selector") {
         listings = combined(&listings, &selectors, |listing, selector| {
             listing.list.label_selector = selector.to_owned();
             listing.label_selector = Some(selector.to_owned());
         });
     }
-    if let Some(selectors) = field_selectors {
+    if let Some(selectors) = asked("field_selector") {
         listings = combined(&listings, &selectors, |listing, selector| {
             listing.list.field_selector = selector.to_owned();
             listing.field_selector = Some(selector.to_owned());
         });
     }
+    let is_namespace_key = |column: &ColumnSpec| column.index && column.path.as_deref() == Some("metadata.namespace");
+    if let Some(column) = spec.columns.iter().position(is_namespace_key).filter(|_| resource.is_namespaced)
+        && let Some(mut namespaces) = keys(scan, column)
+    {
+        namespaces.retain(|name| is_namespace(name) || scan.context().is_open(spec, column));
+        listings = combined(&listings, &namespaces, |listing, namespace| {
+            listing.list.path = list_path(resource, Some(namespace));
+        });
+    }
     let mut selected = 1;
-    for key in T::KEYS {
-        let Some(values) = keys(scan, key.column) else { continue };
-        match key.field {
-            None if T::API.is_namespaced => {
-                let is_possible = |name: &String| is_namespace(name) || scan.context().is_open(T::SPEC, key.column);
-                let namespaces: Vec<_> = values.into_iter().filter(is_possible).collect();
-                listings = combined(&listings, &namespaces, |listing, namespace| {
-                    listing.list.path = T::API.path(Some(namespace));
-                });
-            }
-            Some(field) if values.len() * selected <= MOST_SELECTED => {
-                selected *= values.len().max(1);
-                listings =
-                    combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(field, value));
-            }
-            _ => {}
+    for (position, column) in spec.columns.iter().enumerate().filter(|(_, column)| column.field) {
+        let (Some(values), Some(path)) = (keys(scan, position), &column.path) else { continue };
+        if values.len() * selected <= MOST_SELECTED {
+            selected *= values.len().max(1);
+            listings = combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(path, value));
         }
     }
     listings
@@ -265,7 +202,7 @@ fn combined(listings: &[Listing], values: &[String], set: impl Fn(&mut Listing, 
 }
 
 /// The distinct texts asked of a column.
-fn keys<T: Row>(scan: &Scan<T>, column: usize) -> Option<Vec<String>> {
+pub(crate) fn keys(scan: &AnyScan<Kubernetes>, column: usize) -> Option<Vec<String>> {
     let keys = scan.context().constraints.keys(column)?;
     let mut seen = HashSet::new();
     Some(keys.iter().filter_map(String::from_scalar).filter(|key| seen.insert(key.clone())).collect())
@@ -281,42 +218,25 @@ fn is_namespace(name: &str) -> bool {
 const PARSED_AT_ONCE: usize = 2;
 
 /// The rows of a listing.
-pub(crate) fn rows<'a, T: Listed>(
-    scan: &'a Scan<T>,
-    listing: &'a Listing,
-) -> impl Stream<Item = Result<T>> + Send + 'a {
-    async_stream::try_stream! {
-        let reader = Arc::new(Reader::<T>::new(scan, listing));
-        let read = |page: Result<Page>| {
-            let reader = reader.clone();
-            async move {
-                let page = page?;
-                Task::spawn(async move { Ok((reader.read(&page)?, page.has_next)) }).await
-            }
-        };
-        // With a limit, the rows of one page may be all that is asked for.
-        let at_once = if scan.limit().is_some() { 1 } else { PARSED_AT_ONCE };
-        let mut pages = std::pin::pin!(pages(scan, listing).map(read).buffered(at_once));
-        // Objects that came, while more may come: a list that expired can bring them again.
-        let mut seen = HashSet::new();
-        while let Some(page) = pages.next().await {
-            let (rows, has_next): (PageRows<T>, bool) = page?;
-            let uids: Vec<u128> = if has_next { rows.iter().filter_map(|(uid, _)| *uid).collect() } else { Vec::new() };
-            for (uid, row) in rows {
-                if uid.is_none_or(|uid| !seen.contains(&uid)) {
-                    yield *row;
-                }
-            }
-            if scan.is_done() {
-                break;
-            }
-            seen.extend(uids);
-        }
+pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<Item = Result<T>> + Send + use<T> {
+    // Columns to fill: those wanted, and those that are compared with keys.
+    let mut columns = scan.wanted().to_vec();
+    for column in scan.context().constraints.0.keys() {
+        columns[*column] = true;
     }
+    let (shape, scan_of_row, origin) = (shape::<T>(&columns), scan.clone(), listing.clone());
+    let place = format!("cluster={}", listing.cluster().name);
+    let row = move |document: &Document| {
+        let mut row = Box::new(T::of(&origin));
+        scan_of_row.fill(&mut row, document, &columns, &place);
+        row
+    };
+    let (scan, listing) = (AnyScan::clone(scan), listing.clone());
+    Reader { scan, listing, shape, documents: T::documents, row: Box::new(row) }.rows()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.
-fn pages<'a, T: Listed>(scan: &'a Scan<T>, listing: &'a Listing) -> impl Stream<Item = Result<Page>> + Send + 'a {
+fn pages<'a>(scan: &'a AnyScan<Kubernetes>, listing: &'a Listing) -> impl Stream<Item = Result<Page>> + Send + 'a {
     async_stream::try_stream! {
         if scan.is_shared() {
             let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
@@ -340,7 +260,7 @@ fn shared_key(list: &List) -> String {
 }
 
 /// What of an object all readings of the query need together; of a table that is not known here, the whole object.
-fn shared_shape<T: Row>(scan: &Scan<T>) -> Shape {
+fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
     let mut together = Shape::default();
     for reader in scan.readers() {
         together.extend(&crate::shape_of(&reader).unwrap_or_else(Shape::whole));
@@ -349,41 +269,64 @@ fn shared_shape<T: Row>(scan: &Scan<T>) -> Shape {
 }
 
 /// A page's rows, each with the uid of its object.
-type PageRows<T> = Vec<(Option<u128>, Box<T>)>;
+type PageRows<R> = Vec<(Option<u128>, Box<R>)>;
 
-/// Makes pages rows.
-struct Reader<T: Row> {
-    scan: Scan<T>,
+/// Makes pages rows: those of a row type, or of a table that is known only at run time.
+pub(crate) struct Reader<R> {
+    scan: AnyScan<Kubernetes>,
     listing: Listing,
+    /// What of an object is read.
     shape: Shape,
-    /// Columns to fill: those wanted, and those that are compared with keys.
-    columns: Vec<bool>,
+    /// The documents behind an object's rows.
+    documents: fn(Document) -> Vec<Document>,
+    /// The row of a document.
+    row: Box<dyn Fn(&Document) -> Box<R> + Send + Sync>,
 }
 
-impl<T: Listed> Reader<T> {
-    fn new(scan: &Scan<T>, listing: &Listing) -> Self {
-        let mut columns = scan.wanted().to_vec();
-        for column in scan.context().constraints.0.keys() {
-            columns[*column] = true;
+impl<R: Send + 'static> Reader<R> {
+    fn rows(self) -> impl Stream<Item = Result<R>> + Send {
+        async_stream::try_stream! {
+            let reader = Arc::new(self);
+            let read = |page: Result<Page>| {
+                let reader = reader.clone();
+                async move {
+                    let page = page?;
+                    Task::spawn(async move { Ok((reader.read(&page)?, page.has_next)) }).await
+                }
+            };
+            // With a limit, the rows of one page may be all that is asked for.
+            let at_once = if reader.scan.limit().is_some() { 1 } else { PARSED_AT_ONCE };
+            let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing).map(read).buffered(at_once));
+            // Objects that came, while more may come: a list that expired can bring them again.
+            let mut seen = HashSet::new();
+            while let Some(page) = pages.next().await {
+                let (rows, has_next): (PageRows<R>, bool) = page?;
+                let uids: Vec<u128> = if has_next { rows.iter().filter_map(|(uid, _)| *uid).collect() } else { Vec::new() };
+                for (uid, row) in rows {
+                    if uid.is_none_or(|uid| !seen.contains(&uid)) {
+                        yield *row;
+                    }
+                }
+                if reader.scan.is_done() {
+                    break;
+                }
+                seen.extend(uids);
+            }
         }
-        Reader { scan: scan.clone(), listing: listing.clone(), shape: shape::<T>(&columns), columns }
     }
 
-    fn read(&self, page: &Page) -> Result<PageRows<T>> {
+    fn read(&self, page: &Page) -> Result<PageRows<R>> {
         let mut rows = Vec::new();
         let outer = Shape::default().with("kind");
-        let origin = format!("cluster={}", self.listing.cluster().name);
         let around = self.shape.parse_list(&page.text, "items", &outer, |object| {
             if !object.is_object() {
                 let message = "something in the list is no object".to_owned();
-                return self.scan.report(origin.as_str(), &Error::Malformed(message));
+                let origin = format!("cluster={}", self.listing.cluster().name);
+                return self.scan.report(origin, &Error::Malformed(message));
             }
             let uid = object["metadata"]["uid"].as_str().map(number);
-            for document in T::documents(object) {
-                let mut row = Box::new(T::at(&self.listing));
-                self.scan.fill(&mut row, &document, &self.columns, &origin);
-                rows.push((uid, row));
-            }
+            let documents = (self.documents)(object);
+            rows.extend(documents.iter().map(|document| (uid, (self.row)(document))));
         })?;
         match around["kind"].as_str() {
             Some(kind) if kind.ends_with("List") => Ok(rows),
@@ -392,12 +335,19 @@ impl<T: Listed> Reader<T> {
     }
 }
 
-/// What of an object the columns need.
+/// What of an object the columns of a row type need.
 pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
-    let mut shape = T::ALWAYS.iter().fold(Shape::of::<T>(columns).with("metadata.uid"), |shape, path| shape.with(path));
-    let wanted = T::SPEC.columns.iter().zip(columns).filter(|(_, wanted)| **wanted);
+    shape_of(&T::SPEC.columns, columns, T::ALWAYS, T::DERIVED)
+}
+
+/// What of an object the wanted columns need, when documents are made of it that always read some of its parts and have
+/// further names.
+fn shape_of(columns: &[ColumnSpec], wanted: &[bool], always: &[&str], derived: Derived) -> Shape {
+    let mut shape = Shape::of_columns(columns, wanted).with("metadata.uid");
+    always.iter().for_each(|path| shape.add(&steps(path)));
+    let wanted = columns.iter().zip(wanted).filter(|(_, wanted)| **wanted);
     for path in wanted.filter_map(|(column, _)| column.path.as_deref()) {
-        for (name, places) in T::DERIVED {
+        for (name, places) in derived {
             let Some(rest) = path.strip_prefix(name) else { continue };
             if !rest.is_empty() && !rest.starts_with('.') {
                 continue;
@@ -433,7 +383,7 @@ pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Document
 }
 
 /// The uid of a cluster: that of its namespace `kube-system`, which lives as long as the cluster. Read once a query.
-pub(crate) async fn cluster_uid<T: Row<Env = Kubernetes>>(scan: &Scan<T>, name: &str) -> Result<String> {
+pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<String> {
     let key = format!("kubernetes uid {name}");
     let uid = scan.shared(&key, async {
         let Some(cluster) = scan.env().cluster(name) else {
@@ -464,46 +414,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::metadata::ObjectMeta;
     use crate::testing;
 
     /// A thing.
     #[derive(Debug, Default, Table)]
-    #[table(name = "things", env = Kubernetes, stream, reads = "things", needs("list things"))]
+    #[table(name = "things", env = Kubernetes, stream)]
+    #[resource("x/v1/things", namespaced)]
     struct Thing {
-        /// Context.
-        #[column(slice)]
-        cluster: Arc<str>,
-        /// Cluster.
-        cluster_name: Arc<str>,
-        /// Uid of the cluster.
-        #[column(source = cluster_uid)]
-        cluster_uid: Option<String>,
-        /// Name.
-        #[column(path = "metadata.name", index)]
-        name: String,
-        /// Namespace.
-        #[column(path = "metadata.namespace", index)]
-        namespace: Option<String>,
-        /// Labels.
-        #[column(slice, hidden)]
-        label_selector: Option<String>,
-        /// Fields.
-        #[column(slice, hidden)]
-        field_selector: Option<String>,
+        #[column(flatten)]
+        meta: ObjectMeta,
     }
 
-    impl Resource for Thing {
-        const API: Api = Api::namespaced("x/v1", "things");
-        const KEYS: &'static [Key<Self>] = &[Key::namespace(Self::NAMESPACE), Key::field(Self::NAME, "metadata.name")];
-    }
+    impl Resource for Thing {}
 
     listed!(Thing);
 
-    const NAME: usize = Thing::NAME.position();
-    const NAMESPACE: usize = Thing::NAMESPACE.position();
-    const CLUSTER: usize = Thing::CLUSTER.position();
-    const LABELS: usize = Thing::LABEL_SELECTOR.position();
-    const FIELDS: usize = Thing::FIELD_SELECTOR.position();
+    const NAME: usize = Thing::META.at(ObjectMeta::NAME).position();
+    const NAMESPACE: usize = Thing::META.at(ObjectMeta::NAMESPACE).position();
+    const CLUSTER: usize = Thing::META.at(ObjectMeta::CLUSTER).position();
+    const LABELS: usize = Thing::META.at(ObjectMeta::LABEL_SELECTOR).position();
+    const FIELDS: usize = Thing::META.at(ObjectMeta::FIELD_SELECTOR).position();
 
     /// A page with these things, continued by a token or not.
     fn page(names: &[&str], token: &str) -> testing::Answer {
@@ -512,7 +443,7 @@ mod tests {
     }
 
     fn names(rows: &[Thing]) -> Vec<&str> {
-        rows.iter().map(|row| row.name.as_str()).collect()
+        rows.iter().map(|row| row.meta.name.as_str()).collect()
     }
 
     #[tokio::test]
@@ -525,7 +456,10 @@ mod tests {
         });
         let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
         assert_eq!((names(&rows), end), (vec!["a", "b", "c"], Ok(())));
-        assert_eq!((&*rows[0].cluster, &*rows[0].cluster_name, &rows[0].label_selector), ("c", "c", &None));
+        assert_eq!(
+            (&*rows[0].meta.cluster, &*rows[0].meta.cluster_name, &rows[0].meta.label_selector),
+            ("c", "c", &None)
+        );
         assert_eq!(asked.lock().unwrap().len(), 3);
     }
 
@@ -583,6 +517,10 @@ mod tests {
             [
                 "things (cluster=c, name): `metadata.name` holds a list, which does not fit the column [3 times]",
                 "things (cluster=c, namespace): `metadata.namespace` holds an object, which does not fit the column [2 times]",
+                "things (cluster=c, uid): `metadata.uid` holds a text, which does not fit the column",
+                "things (cluster=c, creation_timestamp): `metadata.creationTimestamp` holds a text, which does not fit the column",
+                "things (cluster=c, labels): `metadata.labels` holds a text, which does not fit the column",
+                "things (cluster=c, annotations): `metadata.annotations` holds a text, which does not fit the column",
                 "things (cluster=c): something in the list is no object",
             ]
         );
@@ -746,7 +684,7 @@ mod tests {
         let (env, _) = testing::cluster(|_| page(&["a"], ""));
         let (rows, _) = testing::rows(&testing::scan::<Thing>(&env, &[(LABELS, &["app=x", "app"])], None)).await;
         assert_eq!(
-            rows.iter().map(|row| row.label_selector.as_deref()).collect::<Vec<_>>(),
+            rows.iter().map(|row| row.meta.label_selector.as_deref()).collect::<Vec<_>>(),
             [Some("app=x"), Some("app")]
         );
     }
@@ -759,7 +697,9 @@ mod tests {
         });
         let scan = testing::scan::<Thing>(&env, &[], None);
         for _ in 0..2 {
-            scan.context().query.add_reader("things", Reader { table: "things".to_owned(), columns: Vec::new(), as_of: None });
+            scan.context()
+                .query
+                .add_reader("things", Reader { table: "things".to_owned(), columns: Vec::new(), as_of: None });
         }
         let (one, other) = futures::join!(testing::rows(&scan), testing::rows(&scan));
         assert_eq!((names(&one.0), names(&other.0)), (vec!["a", "b"], vec!["a", "b"]));
@@ -790,7 +730,10 @@ mod tests {
             indago_table::ScanContext { query: query.clone(), ..indago_table::ScanContext::new(of_container.clone()) };
         let containers: Scan<PodContainer> = Scan::new(context, &env);
         query.add_reader("pods", Reader { table: Pod::SPEC.name.to_string(), columns: of_pod, as_of: None });
-        query.add_reader("pods", Reader { table: PodContainer::SPEC.name.to_string(), columns: of_container, as_of: None });
+        query.add_reader(
+            "pods",
+            Reader { table: PodContainer::SPEC.name.to_string(), columns: of_container, as_of: None },
+        );
 
         assert_eq!(testing::rows(&pods).await.0.len(), 100);
         assert_eq!(testing::rows(&containers).await.0.len(), 100);
@@ -807,23 +750,70 @@ mod tests {
         let (env, asked) = testing::cluster(|_| testing::json(200, json!({"metadata": {"uid": "u"}})));
         let scan = testing::scan::<Thing>(&env, &[], None);
         for _ in 0..3 {
-            let mut row = Thing { cluster: "c".into(), ..Thing::default() };
-            row.cluster_uid(&scan).await.unwrap();
-            assert_eq!(row.cluster_uid.as_deref(), Some("u"));
+            let mut row = Thing::default();
+            row.meta.cluster = "c".into();
+            row.meta.cluster_uid(&scan).await.unwrap();
+            assert_eq!(row.meta.cluster_uid.as_deref(), Some("u"));
         }
         assert_eq!(*asked.lock().unwrap(), ["/api/v1/namespaces/kube-system"]);
 
         let (env, _) = testing::cluster(|_| testing::json(403, "{}"));
-        let mut row = Thing { cluster: "c".into(), ..Thing::default() };
-        let error = row.cluster_uid(&testing::scan::<Thing>(&env, &[], None)).await.unwrap_err();
+        let mut row = Thing::default();
+        row.meta.cluster = "c".into();
+        let error = row.meta.cluster_uid(&testing::scan::<Thing>(&env, &[], None)).await.unwrap_err();
         assert_eq!(error, Error::Denied { what: "cluster=c {}".to_owned(), needs: Some("get namespaces".to_owned()) });
+    }
+
+    #[tokio::test]
+    async fn a_resource_that_is_known_only_at_run_time_is_listed_as_any_other() {
+        let column = |name: &'static str, path: Option<&'static str>, field| {
+            let mut column = ColumnSpec::new(name, indago_table::Kind::Text, "");
+            (column.index, column.path, column.field) = (true, path.map(Into::into), field);
+            column
+        };
+        let columns = vec![
+            column("cluster", None, false),
+            column("namespace", Some("metadata.namespace"), false),
+            column("color", Some("spec.color"), true),
+            column("size", Some("spec.size"), false),
+        ];
+        let mut spec = indago_table::TableSpec::new("gadgets", "kubernetes", "Gadgets.", columns);
+        spec.resource = Some(ResourceSpec::new("acme.io/v1", "gadgets", true));
+        let spec = Arc::new(spec);
+        let (env, asked) = testing::cluster(|_| {
+            let item = json!({"metadata": {"uid": "u"}, "spec": {"color": "red", "size": "9", "rest": [1, 2, 3]}});
+            testing::json(200, json!({"kind": "GadgetList", "metadata": {}, "items": [item, 7]}))
+        });
+        let keys = |texts: &[&str]| testing::constraint(texts);
+        let constraints = [(1, keys(&["web", "../x"])), (2, keys(&["red"])), (3, keys(&["9"]))];
+        let constraints = Arc::new(indago_table::Constraints(constraints.into()));
+        let context = ScanContext { constraints, ..ScanContext::new([0, 1, 2]) };
+        let scan = AnyScan::new(&spec, context, &env);
+        let listings = listings(&scan);
+        let path = "/apis/acme.io/v1/namespaces/web/gadgets?limit=500&fieldSelector=spec.color=red";
+        assert_eq!(listings.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("cluster=c GET {path}")]);
+        let reader = super::Reader {
+            scan: scan.clone(),
+            listing: listings[0].clone(),
+            shape: shape_of(&spec.columns, scan.wanted(), &[], &[]),
+            documents: |object| vec![object],
+            row: Box::new(|document| Box::new(document.clone())),
+        };
+        let rows: Vec<_> = reader.rows().collect().await;
+        assert_eq!(rows, [Ok(json!({"metadata": {"uid": "u"}, "spec": {"color": "red"}}))]);
+        assert_eq!(*asked.lock().unwrap(), [path]);
+        let warnings: Vec<_> = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, ["gadgets (cluster=c): something in the list is no object"]);
     }
 
     #[test]
     fn a_list_has_its_path() {
-        assert_eq!(Api::namespaced("v1", "pods").path(None), "/api/v1/pods");
-        assert_eq!(Api::namespaced("v1", "pods").path(Some("web")), "/api/v1/namespaces/web/pods");
-        assert_eq!(Api::namespaced("apps/v1", "deployments").path(Some("a")), "/apis/apps/v1/namespaces/a/deployments");
+        let path = |group_version: &'static str, name: &'static str, namespace| {
+            list_path(&ResourceSpec::new(group_version, name, true), namespace)
+        };
+        assert_eq!(path("v1", "pods", None), "/api/v1/pods");
+        assert_eq!(path("v1", "pods", Some("web")), "/api/v1/namespaces/web/pods");
+        assert_eq!(path("apps/v1", "deployments", Some("a")), "/apis/apps/v1/namespaces/a/deployments");
     }
 
     #[test]

@@ -50,16 +50,18 @@ pub(crate) fn cluster(
     (Kubernetes::with_client("c", kube::Client::new(service, "default")), asked)
 }
 
+/// A column's keys.
+pub(crate) fn constraint(texts: &[&str]) -> ColumnConstraint {
+    let keys = texts.iter().map(|text| Scalar::Text((*text).to_owned())).collect();
+    ColumnConstraint { keys: Some(Arc::new(keys)), ..ColumnConstraint::default() }
+}
+
 /// A scan of all columns.
 pub(crate) fn scan<T: Row<Env = Kubernetes>>(
     env: &Kubernetes,
     keys: &[(usize, &[&str])],
     limit: Option<usize>,
 ) -> Scan<T> {
-    let constraint = |texts: &[&str]| ColumnConstraint {
-        keys: Some(Arc::new(texts.iter().map(|text| Scalar::Text((*text).to_owned())).collect())),
-        ..ColumnConstraint::default()
-    };
     let constraints = Constraints(keys.iter().map(|(column, texts)| (*column, constraint(texts))).collect());
     let context = ScanContext::new(0..T::SPEC.columns.len());
     Scan::new(ScanContext { constraints: Arc::new(constraints), limit, ..context }, env)

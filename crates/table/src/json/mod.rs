@@ -9,6 +9,7 @@ use serde_json::Value as Document;
 use self::text::{Text, parse};
 use crate::error::{Error, Result};
 use crate::row::{Columns, Misfit, Row};
+use crate::spec::ColumnSpec;
 use crate::value::{Json, Map, Timestamp};
 
 /// The parts of a document that a scan wants, as a tree of keys.
@@ -33,8 +34,13 @@ impl Shape {
 
     /// What the wanted columns of a row type need.
     pub fn of<T: Row>(wanted: &[bool]) -> Self {
+        Shape::of_columns(&T::SPEC.columns, wanted)
+    }
+
+    /// What the wanted ones of some columns need.
+    pub fn of_columns(columns: &[ColumnSpec], wanted: &[bool]) -> Self {
         let mut shape = Shape::default();
-        for (column, wanted) in T::SPEC.columns.iter().zip(wanted) {
+        for (column, wanted) in columns.iter().zip(wanted) {
             if let (Some(path), true) = (&column.path, *wanted) {
                 shape.add(&steps(path));
             }
