@@ -12,12 +12,14 @@ use parking_lot::Mutex;
 
 use crate::support::texts;
 
+type Asked = Arc<Mutex<Vec<(Option<i64>, usize)>>>;
+
 /// Who held which door, by second: a table that keeps its past. `door` is a key.
 #[derive(Debug, Clone)]
 struct Doors {
     spec: TableSpec,
     /// The moment and the keys of each reading.
-    asked: Arc<Mutex<Vec<(Option<i64>, usize)>>>,
+    asked: Asked,
 }
 
 /// Door, holder, first and last second.

@@ -9,7 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use arrow_array::{Array, ArrayRef, Int64Array, builder::StringViewBuilder, cast::AsArray, types::Int64Type};
+use arrow_array::{
+    Array, ArrayRef, Int64Array, builder::StringViewBuilder, cast::AsArray, new_empty_array, types::Int64Type,
+};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::{
     common::{
@@ -138,7 +140,7 @@ pub(crate) fn bound(function: &str) -> Option<Bound> {
         "concat_ws" => {
             |given, row| sum(given, row).saturating_add(given.args.len().saturating_mul(given.bytes(0, row)))
         }
-        "array_repeat" => |given, row| given.bytes(0, row).saturating_mul(given.number(1, row)),
+        "array_repeat" => |given, row| (given.bytes(0, row) + ELEMENT).saturating_mul(given.number(1, row)),
         "array_resize" => |given, row| {
             let element = given.bytes(2, row).max(ELEMENT);
             given.bytes(0, row).saturating_add(element.saturating_mul(given.number(1, row)))
@@ -332,6 +334,9 @@ impl Guarded {
 
     fn in_parts(&self, args: &ScalarFunctionArgs, given: &Given, left: usize) -> Result<ArrayRef> {
         let rows = args.number_rows;
+        if rows == 0 {
+            return Ok(new_empty_array(args.return_type()));
+        }
         let mut made: Vec<ArrayRef> = Vec::new();
         let (mut start, mut taken) = (0, 0_usize);
         while start < rows {

@@ -498,10 +498,10 @@ impl Engine {
                     return Ok(nothing());
                 }
             }
-            LogicalPlan::Ddl(DdlStatement::DropView(view)) => {
-                if self.0.asked_views.lock().remove(view.name.table()).is_some() {
-                    return Ok(nothing());
-                }
+            LogicalPlan::Ddl(DdlStatement::DropView(view))
+                if self.0.asked_views.lock().remove(view.name.table()).is_some() =>
+            {
+                return Ok(nothing());
             }
             _ => {}
         }

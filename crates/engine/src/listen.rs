@@ -22,8 +22,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct Listeners {
     runtime: Handle,
     gate: Arc<dyn Gate>,
-    tables: Vec<(Arc<Events>, Mutex<Option<JoinHandle<()>>>)>,
+    tables: Vec<(Arc<Events>, Listening)>,
 }
+
+/// The task that listens, once there is one.
+type Listening = Mutex<Option<JoinHandle<()>>>;
 
 impl Listeners {
     /// Listens to each of the tables from its first reading on.

@@ -1,6 +1,7 @@
 //! Connections of the tables that ask API servers: whom TLS trusts, and the way through proxies.
 
 #![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod chain;
 mod route;

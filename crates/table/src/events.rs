@@ -38,7 +38,8 @@ pub trait EventSource: fmt::Debug + Send + Sync + 'static {
 
     /// Listens, and emits each event. The engine runs it as a task when the table is first read or the engine is told to
     /// listen, stops it by dropping it, and starts it again, after a pause, when it ends with an error. That it ended is a
-    /// gap, of which each consumer is told. Who has to block does so on a thread of its own.
+    /// gap, of which each consumer is told. `Ok` means that nothing comes any more, and is no gap: a watch that its server
+    /// closes goes on, or ends with an error. Who has to block does so on a thread of its own.
     fn listen<'a>(&'a self, events: &'a Events) -> BoxFuture<'a, Result<()>>;
 }
 
@@ -233,7 +234,7 @@ impl Events {
             columns.push(eid);
         }
         let inner = ScanContext { columns: columns.into(), ..context.clone() };
-        let mut sink = Numbered { sink, schema: Arc::new(schema), last: None };
+        let mut sink = Numbered { sink, schema: Arc::new(schema), last: None, taking: &taking, context: &inner };
         let outcome = driver::read_rows(&self.spec, &inner, &mut taking.rows(eid), &NoSources, CHUNK, &mut sink);
         let upto = match (&outcome, sink.last) {
             (Ok(()), _) => taking.to.event,
@@ -407,13 +408,21 @@ struct Numbered<'a> {
     sink: &'a mut dyn Sink,
     schema: SchemaRef,
     last: Option<u64>,
+    taking: &'a Taking,
+    context: &'a ScanContext,
 }
 
 impl Numbered<'_> {
     fn noted(&mut self, batch: RecordBatch) -> RecordBatch {
         let numbers = batch.columns().last().map(|column| column.as_primitive::<Int64Type>());
         if let Some(last) = numbers.and_then(|numbers| numbers.values().last()) {
-            self.last = Some(last.cast_unsigned());
+            let last = last.cast_unsigned();
+            self.last = Some(last);
+            // Who has the rows of a limit may end the query before this reading knows: the cursor stops here already.
+            if self.context.is_satisfied() {
+                let mut state = self.taking.state.lock();
+                state.upto = state.upto.min(last + 1);
+            }
         }
         if batch.num_columns() == self.schema.fields().len() {
             return batch;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{ErrorContext, Result};
+use crate::error::{Error, ErrorContext, Result};
 use crate::row::{Environment, Row};
 use crate::scan::{Scalar, ScanContext};
 use crate::spec::{ColumnSpec, Kind, TableSpec, Text};
@@ -130,6 +130,11 @@ impl Table for InNamespaces {
                         }
                     }
                     Err(error) if pid == 0 => return Err(error),
+                    // A process that a join brings may have ended; one that the query names is not there.
+                    Err(Error::Gone(what)) if !context.joined.contains(&table.pid) => {
+                        let error = Error::Unsupported(format!("{what} is not there"));
+                        context.report(&table.spec.name, &label(pid), &error);
+                    }
                     Err(error) => context.report(&table.spec.name, &label(pid), &error),
                 }
             }
@@ -263,12 +268,17 @@ mod tests {
         let (rows, ended) = read(&table, &ScanContext::new([0, 1]));
         assert_eq!((rows.join(", ").as_str(), ended.keys().next().map(String::as_str)), ("host 0 -", Some("")));
 
-        // 44 has ended, 43 lives where the file is not: its slice says so, and the others come.
+        // 44 is not there, 43 lives where the file is not: both are reported, and the others come.
         let context = asked(&[42, 0, 43, 44, 42], &[0, 1, 2]);
         let (rows, ended) = read(&table, &context);
         assert_eq!(rows, ["host 0 NULL", "web 42 4026532001", "worker 42 4026532001"]);
         let failed: Vec<_> = ended.iter().filter(|(_, outcome)| outcome.is_err()).map(|(label, _)| &**label).collect();
         assert_eq!(failed, ["the namespace of process 43"]);
+        let warnings = |context: &ScanContext| context.query.diagnostics().warnings().len();
+        assert_eq!(warnings(&context), 1);
+        let joined = ScanContext { joined: [1].into(), ..asked(&[44], &[0, 1]) };
+        let (rows, _) = read(&table, &joined);
+        assert_eq!((rows.len(), warnings(&joined)), (0, 0), "a process that a join brings may have ended");
 
         let filters: [Arc<dyn RowFilter>; 1] = [Arc::new(IsProcess(42))];
         let (rows, _) = read(&table, &ScanContext { filters: filters.into(), ..asked(&[0, 42], &[0, 1]) });

@@ -364,7 +364,7 @@ pub struct QueryScope {
     diagnostics: Diagnostics,
     covered: Covered,
     /// By the moment that is read, and what.
-    shared: Mutex<HashMap<(Option<Timestamp>, String), Arc<SharedCell>>>,
+    shared: Mutex<SharedAnswers>,
     readers: Mutex<HashMap<String, Vec<Reader>>>,
     said: Mutex<HashSet<String>>,
     session: Option<Arc<dyn Any + Send + Sync>>,
@@ -396,6 +396,9 @@ impl fmt::Debug for QueryScope {
         f.debug_struct("QueryScope").field("moment", &self.moment).finish_non_exhaustive()
     }
 }
+
+/// Answers that scans keep for each other, by the moment that they are as of and by name.
+type SharedAnswers = HashMap<(Option<Timestamp>, String), Arc<SharedCell>>;
 
 #[derive(Default)]
 struct SharedCell(futures_util::lock::Mutex<Option<Result<Arc<dyn Any + Send + Sync>>>>);

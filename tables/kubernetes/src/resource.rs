@@ -280,8 +280,10 @@ pub(crate) struct Reader<R> {
     /// The documents behind an object's rows.
     documents: fn(Document) -> Vec<Document>,
     /// The row of a document.
-    row: Box<dyn Fn(&Document) -> Box<R> + Send + Sync>,
+    row: MakeRow<R>,
 }
+
+type MakeRow<R> = Box<dyn Fn(&Document) -> Box<R> + Send + Sync>;
 
 impl<R: Send + 'static> Reader<R> {
     fn rows(self) -> impl Stream<Item = Result<R>> + Send {
@@ -424,6 +426,9 @@ mod tests {
     struct Thing {
         #[column(flatten)]
         meta: ObjectMeta,
+        /// What it is for.
+        #[column(path = "spec.purpose")]
+        purpose: Option<String>,
     }
 
     impl Resource for Thing {}

@@ -21,8 +21,8 @@ use sqlparser::{
 
 use crate::{Dialect, Names, Parsed, parser::with_stack};
 pub(crate) use expr::{cast_function, negate};
-use scope::{Output, Scope};
 pub use schema::lists_tables;
+use scope::{Output, Scope};
 pub(crate) use select::select_all_from;
 
 /// Why a statement cannot be given SQLite's meaning.

@@ -62,7 +62,8 @@ impl Program {
 
     /// Its file, if nobody else could have written what starts.
     fn find(&self, sys: &Sys) -> Result<PathBuf> {
-        let path = locate(sys, &self.command).ok_or_else(|| {
+        let folders = self.folders(sys);
+        let path = locate(sys, &folders, &self.command).ok_or_else(|| {
             let hint = self.install_hint.as_deref().map(|hint| format!(": {}", hint.trim())).unwrap_or_default();
             Error::Unsupported(format!("{} is in no folder of PATH; install it{hint}", self.name))
         })?;
@@ -70,7 +71,7 @@ impl Program {
         for _ in 0..MOST_INTERPRETERS {
             let Some(next) = left.pop() else { break };
             match sys.other_writer(&next) {
-                Ok(None) => left.extend(interpreters(sys, &next)),
+                Ok(None) => left.extend(self.interpreters(sys, &folders, &next)?),
                 Ok(Some(why)) => return Err(Error::Unsupported(format!("{} is not run: {why}", self.name))),
                 Err(Error::Gone(what)) => return Err(self.failed(format!("cannot be run: there is no {what}"))),
                 Err(error) => return Err(self.failed(format!("cannot be run: {error}"))),
@@ -84,12 +85,15 @@ impl Program {
         let mut command = Command::new(self.find(sys)?);
         command.args(&self.arguments).stdout(Stdio::piped());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        // It finds the programs that it starts where they were looked for.
+        let folders = std::env::join_paths(self.folders(sys)).map_err(|error| self.failed(error.to_string()))?;
+        command.env("PATH", folders);
         if !self.has_terminal {
             // It must not take the terminal. In a group of its own, it can be ended together with what it starts.
             command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         }
         let child = command.spawn().map_err(|error| cannot(&error))?;
-        let mut running = Running { child, leads_group: !self.has_terminal };
+        let mut running = Running { child, leads_group: !self.has_terminal, has_ended: false };
         let deadline = Instant::now() + self.time;
         let waits = || {
             sys.check_cancelled()?;
@@ -138,8 +142,42 @@ impl Program {
                 }
             }
         };
+        running.has_ended = true;
         let [stdout, stderr] = printed;
         Ok(Output { status, stdout, stderr })
+    }
+
+    /// The folders of `PATH` that it sees. Names in the folder that one stands in are not looked for.
+    fn folders(&self, sys: &Sys) -> Vec<PathBuf> {
+        let own = self.variables.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.into());
+        let path = own.or_else(|| sys.variable("PATH")).unwrap_or_default();
+        std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
+    }
+
+    /// What else starts when the kernel runs a script: its interpreter, and the program that `env` finds.
+    fn interpreters(&self, sys: &Sys, folders: &[PathBuf], path: &Path) -> Result<Vec<PathBuf>> {
+        let mut start = Vec::new();
+        // Who may run a script may read it, or the interpreter could not.
+        let read = sys.open(path).map(|file| file.take(FIRST_LINE).read_to_end(&mut start));
+        let line = start.split(|byte| *byte == b'\n').next().and_then(|line| line.strip_prefix(b"#!"));
+        let (Ok(Ok(_)), Some(line)) = (read, line) else { return Ok(Vec::new()) };
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.split_ascii_whitespace();
+        let Some(interpreter) = words.next().map(PathBuf::from) else { return Ok(Vec::new()) };
+        if interpreter.file_name().is_none_or(|name| name != "env") {
+            return Ok(vec![interpreter]);
+        }
+        let refused = |why: String| Err(self.failed(format!("cannot be run: {} {why}", path.display())));
+        let Some(word) = words.find(|word| *word != "-S" && !word.contains('=')) else { return Ok(vec![interpreter]) };
+        let command = word.strip_prefix("-S").unwrap_or(word);
+        // Options of `env` can change what it starts, and where it looks.
+        if command.starts_with('-') {
+            return refused(format!("gives `env` the option {command}; `-S` alone is understood"));
+        }
+        match locate(sys, folders, command) {
+            Some(found) => Ok(vec![found, interpreter]),
+            None => refused(format!("asks `env` for {command}, which is in no folder of PATH")),
+        }
     }
 
     pub(super) fn output(&self, output: Output) -> Result<Vec<u8>> {
@@ -153,52 +191,39 @@ impl Program {
     }
 }
 
-/// The file of a command: where it says, or in the folders of `PATH`; never in the folder that one stands in.
-fn locate(sys: &Sys, command: &str) -> Option<PathBuf> {
+/// The file of a command: where it says, or in one of the folders.
+fn locate(sys: &Sys, folders: &[PathBuf], command: &str) -> Option<PathBuf> {
     if command.contains('/') {
         return Some(PathBuf::from(command));
     }
-    let path = sys.variable("PATH").unwrap_or_default();
-    let files = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(command));
     let is_program =
         |file: &PathBuf| sys.metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o111 != 0);
-    files.into_iter().find(is_program)
+    folders.iter().map(|folder| folder.join(command)).find(is_program)
 }
 
 /// The bytes of a file that the kernel looks at.
 const FIRST_LINE: u64 = 256;
 
-/// What else starts when the kernel runs a script: its interpreter, and the program that `env` finds.
-fn interpreters(sys: &Sys, path: &Path) -> Vec<PathBuf> {
-    let mut start = Vec::new();
-    // Who may run a script may read it, or the interpreter could not.
-    let read = sys.open(path).map(|file| file.take(FIRST_LINE).read_to_end(&mut start));
-    let line = start.split(|byte| *byte == b'\n').next().and_then(|line| line.strip_prefix(b"#!"));
-    let (Ok(Ok(_)), Some(line)) = (read, line) else { return Vec::new() };
-    let line = String::from_utf8_lossy(line);
-    let mut words = line.split_ascii_whitespace();
-    let Some(interpreter) = words.next().map(PathBuf::from) else { return Vec::new() };
-    let is_env = interpreter.file_name().is_some_and(|name| name == "env");
-    let named = words.find(|word| is_env && !word.starts_with('-') && !word.contains('='));
-    named.and_then(|command| locate(sys, command)).into_iter().chain([interpreter]).collect()
-}
-
 /// A program that runs and those that it started, which end when nobody waits any more.
 struct Running {
     child: Child,
     leads_group: bool,
+    /// Whether it ended and closed its output: what it started and left behind on purpose may go on.
+    has_ended: bool,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            let leader = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
-            let _ = leader
-                .filter(|_| self.leads_group)
-                .map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        if self.has_ended {
+            return;
         }
+        // Its number is its group's, also after it ended, until it is waited for.
+        let leader = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let _ = leader
+            .filter(|_| self.leads_group)
+            .map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -233,6 +258,12 @@ mod tests {
             let soon = Program { time: Duration::ZERO, ..sh(script) };
             assert!(matches!(sys.run(&soon), Err(Error::TimedOut { .. })), "{script}");
         }
+        // What it started ends with it, also where it ended itself long before: its child has the pipe.
+        let folder = Folder::new("left-behind");
+        let fifo = folder.0.join("held");
+        let left = format!("mkfifo {0}; sleep 600 > {0} & read -r _ < {0}", fifo.display());
+        let soon = Program { time: Duration::from_millis(200), ..sh(&format!("({left}) & exit 0")) };
+        assert!(matches!(sys.run(&soon), Err(Error::TimedOut { .. })));
         sys.meter().cancel();
         assert_eq!(sys.run(&sh("sleep 600")).map(|output| output.status), Err(Error::Cancelled));
     }
@@ -261,6 +292,8 @@ mod tests {
         script(&at("bin/through"), &format!("#! {} -x", at("open/plain").display()));
         script(&at("bin/twice"), &format!("#!{}", at("bin/through").display()));
         script(&at("bin/by-env"), "#!/usr/bin/env -S A=b plain-of-path");
+        script(&at("bin/by-env-without"), "#!/usr/bin/env -u HOME plain-of-path");
+        script(&at("bin/by-env-of-nowhere"), "#!/usr/bin/env program-of-nowhere");
         script(&at("open/plain-of-path"), "#!/bin/sh\necho ran");
         symlink(at("open/plain"), at("bin/link")).expect("created");
         symlink(at("bin/plain"), at("open/link")).expect("created");
@@ -276,6 +309,14 @@ mod tests {
         for command in all.iter().map(String::as_str).chain(["link", "plain-of-path"]) {
             assert_eq!(run(command), Ok("ran\n".to_owned()), "{command}");
         }
+        let told = run("by-env-without").expect_err("an option");
+        assert!(told.ends_with("gives `env` the option -u; `-S` alone is understood"), "{told}");
+        let told = run("by-env-of-nowhere").expect_err("no program");
+        assert!(told.ends_with("asks `env` for program-of-nowhere, which is in no folder of PATH"), "{told}");
+        // Its own PATH is where it is looked for, and where it looks.
+        let path = format!(".:{}", at("open").display());
+        let own = Program { variables: vec![("PATH".into(), path)], ..Program::new("plug-in", full("bin/plain")) };
+        assert_eq!(own.folders(&sys), [at("open")]);
         for (what, others) in [("open", 0o777), ("open", 0o775)] {
             mode(&at(what), others);
             for command in all.iter().map(String::as_str).chain(["link", "by-env", "plain-of-path"]) {
