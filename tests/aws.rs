@@ -730,6 +730,7 @@ fn a_bad_profile_costs_no_other() {
 #[test]
 fn credentials_that_are_no_longer_taken_are_read_anew() {
     let bed = Bed::start();
+    bed.moto.enforce_auth().expect("moto checks signatures");
     let (old, new) = (bed.moto.key("unknownkey").expect("a key"), bed.moto.key("default").expect("a key"));
     let program = bed.folder.path().join("keys.json");
     let write = |(id, secret): &(String, String)| {

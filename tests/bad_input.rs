@@ -137,7 +137,7 @@ fn what_another_user_may_not_see_is_null_and_said() {
     assert_eq!(rows.lines().nth(1), Some(format!("{own},1,,,").as_str()), "{}", errors(&output));
     let told = errors(&output);
     assert_eq!(told.lines().count(), 3, "{told}");
-    for source in ["exe", "root_directory", "io"] {
+    for source in ["exe", "root", "io"] {
         let warning = told.lines().find(|line| line.starts_with(&format!("warning: processes ({source})")));
         assert!(warning.is_some_and(|line| line.contains("permission denied (needs CAP_SYS_PTRACE)")), "{told}");
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use indago_table::scan::BoxFuture;
-use indago_table::{Constraints, Error, Outcome, Reading, Scalar, ScanContext, Sink, Sys, TableRef, Warning};
+use indago_table::{Constraints, Error, Outcome, Reading, Scalar, ScanContext, Sink, Slice, Sys, TableRef, Warning};
 use indago_tables_registry::{Environments, all};
 
 /// Keeps what a scan sends.
@@ -55,11 +55,24 @@ fn context(table: &TableRef, columns: &[&str], keys: &[(&str, Vec<Scalar>)]) -> 
 }
 
 fn run(table: &TableRef, context: &ScanContext) -> (Vec<String>, Result<(), Error>) {
+    fn read(slice: Slice, kept: &mut Kept) -> Result<(), Error> {
+        match slice.reading {
+            Reading::Blocking(read) => read(kept),
+            Reading::Async(_) => panic!("host tables block"),
+            Reading::Finding(find) => {
+                let mut outcome = Ok(());
+                find(&mut |slice| {
+                    outcome = std::mem::replace(&mut outcome, Ok(())).and(read(slice, kept));
+                    true
+                })?;
+                outcome
+            }
+        }
+    }
     let mut kept = Kept::default();
     let mut outcome = Ok(());
     for slice in table.slices(context).expect("slices are found without reading") {
-        let Reading::Blocking(read) = slice.reading else { panic!("host tables block") };
-        outcome = outcome.and(read(&mut kept));
+        outcome = outcome.and(read(slice, &mut kept));
     }
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
