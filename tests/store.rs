@@ -179,6 +179,8 @@ async fn a_question_that_was_not_captured_is_not_answered_by_no_rows() {
     for (sql, expected) in [
         ("SELECT username FROM users WHERE include_remote = 1", "include_remote = '1' was not captured"),
         ("SELECT username FROM users WHERE pid_with_namespace IN (7, 8)", "pid_with_namespace = '7' and 1 more"),
+        ("SELECT username FROM users WHERE pid_with_namespace IN (NULL, 7)", "pid_with_namespace = '7'"),
+        ("SELECT username FROM users WHERE pid_with_namespace IN (7, NULL)", "pid_with_namespace = '7'"),
         ("SELECT username FROM users WHERE host_root = '/mnt/disk'", "host_root = '/mnt/disk' was not captured"),
     ] {
         let (given, warnings, fails) = told(&stored, sql).await;

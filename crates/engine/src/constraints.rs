@@ -262,6 +262,9 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
             }
             Some(Keys::of(position, [key(value, position)?], answer))
         }
+        // A short list with a NULL in it becomes `NULL OR x = 1`.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) if is_never(left) => keys(spec, right),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) if is_never(right) => keys(spec, left),
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
             let (one, other) = (keys(spec, left)?, keys(spec, right)?);
             if one.column != other.column {
@@ -443,7 +446,21 @@ pub(crate) fn describe(spec: &TableSpec, constraints: &Constraints) -> String {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::prelude::{col, lit};
+
     use super::*;
+
+    #[test]
+    fn a_null_in_a_list_takes_no_key_away() {
+        let mut column = indago_table::ColumnSpec::new("n", Kind::BigInt, "");
+        column.index = true;
+        let spec = TableSpec::new("t", "test", "", vec![column]);
+        let never = || lit(ScalarValue::Boolean(None));
+        for list in [never().or(col("n").eq(lit(1_i64))), col("n").eq(lit(1_i64)).or(never())] {
+            let asked = keys(&spec, &list).expect("keys");
+            assert_eq!((asked.column, asked.keys.as_slice()), (0, [Scalar::Integer(1)].as_slice()), "{list}");
+        }
+    }
 
     #[test]
     fn a_glob_is_a_like_that_names_no_less() {

@@ -197,11 +197,9 @@ mod tests {
         let target = target.ancestors().nth(3).expect("target/debug/deps/test");
         let scratch = target.join("new-table");
         let mut files = BTreeMap::new();
-        for package in ["crates/table", "crates/table-derive", "tables/host", "tables/containers"].into_iter().chain([
-            "tables/kubernetes",
-            "tables/aws",
-            "tables/git",
-        ]) {
+        let crates = ["crates/table", "crates/table-derive", "crates/net"];
+        let tables = ["tables/host", "tables/containers", "tables/kubernetes", "tables/aws", "tables/git"];
+        for package in crates.into_iter().chain(tables) {
             add_files(&root().join(package), &mut files);
         }
         let packages = "members = [\"crates/*\", \"tables/*\"]";

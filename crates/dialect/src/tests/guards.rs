@@ -1,7 +1,10 @@
 //! Every function is known to make no more than it is given, or is held to what its query may have. A function that a new
 //! version of DataFusion adds fails here until it has its place.
 
-use datafusion::{execution::session_state::SessionStateBuilder, prelude::SessionContext};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::{datasource::MemTable, execution::session_state::SessionStateBuilder, prelude::SessionContext};
 
 use crate::{
     functions::SCALARS,
@@ -64,4 +67,20 @@ fn every_function_has_its_place() {
     wrong.sort();
     wrong.dedup();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Scans give batches without rows, where a condition left none.
+#[tokio::test(flavor = "current_thread")]
+async fn a_batch_without_rows_is_no_error() {
+    let state = install_plain(SessionStateBuilder::new().with_default_features()).build();
+    let context = SessionContext::new_with_state(state);
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let batch = RecordBatch::try_from_iter([("x", texts)]).expect("a batch");
+    let table = MemTable::try_new(batch.schema(), vec![vec![batch.slice(0, 0), batch]]).expect("a table");
+    context.register_table("t", Arc::new(table)).expect("registered");
+    for call in ["regexp_replace(x, 'a', 'b')", "lpad(x, 1, '.')", "array_to_string(array_repeat(x, 1), '-')"] {
+        let frame = context.sql(&format!("SELECT {call} AS y FROM t")).await.expect(call);
+        let rows: usize = frame.collect().await.expect(call).iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, 1, "{call}");
+    }
 }
