@@ -46,7 +46,7 @@ const FREE: usize = 4 << 20;
 const PLAIN: usize = 64 << 10;
 /// What a query without a limit of its own may make in one batch.
 const UNLIMITED: usize = 1 << 30;
-/// What a list has for an element that is no text, in bytes.
+/// Bytes that a list takes for an element that is not text.
 const ELEMENT: usize = 16;
 
 /// Charges what a function made.

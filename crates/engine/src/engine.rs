@@ -348,7 +348,7 @@ impl Engine {
         self.0.shared.listeners.start_all();
     }
 
-    /// Stops to listen, until a query of such a table or [`Engine::start_events`]. Each consumer is told of the gap.
+    /// Stops listening until such a table is queried, or [`Engine::start_events`]. Each consumer gets a warning.
     pub fn stop_events(&self) {
         self.0.shared.listeners.stop_all();
     }

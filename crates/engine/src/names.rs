@@ -213,7 +213,7 @@ impl Known {
         if (is_missing || named.lists) && self.listed.is_none() {
             let (found, warnings) = list(&catalogs, &self.asking, &self.waiting).await;
             self.listed = Some(found.into_iter().map(|found| found.name).collect());
-            // To suggest a name is no part of the answer.
+            // A suggestion is not part of the answer.
             if named.lists {
                 self.warnings = warnings;
             }
@@ -387,7 +387,7 @@ impl Engine {
         }
     }
 
-    /// The names of the tables that catalogs have, and what could not be listed.
+    /// The names of the catalogs' tables, and the catalogs that could not list theirs.
     pub async fn found_names(&self) -> (Vec<FoundName>, Vec<Warning>) {
         let shared = self.shared();
         let limit = shared.limits.timeout.unwrap_or(shared.limits.call_timeout);

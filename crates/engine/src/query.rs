@@ -372,7 +372,7 @@ impl Stream for BatchStream {
                 if this.strict && !missing.is_empty() {
                     let parts = if missing.len() == 1 { "1 part".into() } else { format!("{} parts", missing.len()) };
                     let message = format!("{parts} of the answer missing, first: {}", missing[0]);
-                    // What is gone for good is said once.
+                    // Events that are lost are reported once.
                     this.state.scope.acknowledge_events();
                     return Poll::Ready(Some(Err(Error::new(Code::Incomplete, message))));
                 }

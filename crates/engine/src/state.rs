@@ -109,7 +109,7 @@ pub(crate) struct QueryState {
     /// Rows that are kept for several scans.
     readings: Mutex<Vec<Arc<SharedReading>>>,
     started: AtomicBool,
-    /// Scans of events that have not come to their end.
+    /// Scans of events that have not finished.
     pub(crate) events_unread: AtomicUsize,
     /// Those of them that gave rows.
     pub(crate) events_cut: AtomicUsize,

@@ -148,7 +148,7 @@ impl StandardRule {
                         return Ok(vec![(key(left), key(right))]);
                     }
                 }
-                // A real that is no integer is not NULL: NULL is only like NULL.
+                // A real that is not an integer is not NULL: NULL equals only NULL.
                 (Class::Int, Class::Real) if r.is_floating() => {
                     let exact = call("exact_integer", vec![right.clone()]);
                     return Ok(vec![(left.clone(), exact), (is_null(left), is_null(right))]);
