@@ -14,6 +14,7 @@ mod forensics;
 mod git;
 mod host;
 mod interrupt;
+mod key_effects;
 mod kubernetes;
 mod layering;
 mod lookups;

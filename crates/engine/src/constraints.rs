@@ -1,13 +1,15 @@
 //! What filters ask of a table's columns.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, Like};
 use datafusion::logical_expr::utils::{split_binary, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use indago_table::{Collation, ColumnConstraint, ColumnSpec, Constraints, Kind, Pattern, Scalar, TableSpec};
+use indago_table::{
+    Collation, ColumnConstraint, ColumnSpec, Constraints, KeyEffect, Kind, Pattern, Scalar, TableSpec,
+};
 
 /// How well a table answers a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,20 +110,64 @@ pub(crate) fn of<'a>(spec: &TableSpec, filters: impl IntoIterator<Item = &'a Exp
 /// What filters ask of a table, one or the other: the table answers each by itself, and every row that meets the filters
 /// is in one of the answers. `None` if the table answers only when asked about something, and some of its rows are not.
 pub(crate) fn alternatives(spec: &TableSpec, filters: &[Expr]) -> Option<Vec<Constraints>> {
-    either(spec, &[], &filters.iter().flat_map(split_conjunction).collect::<Vec<_>>())
+    let conditions: Vec<&Expr> = filters.iter().flat_map(split_conjunction).collect();
+    with_all_keys(spec, &conditions).or_else(|| either(&[], &conditions, spec, &|_, asked| is_asked(spec, asked)))
 }
 
-/// The alternatives under some filters and further ones; an `OR` is looked for in the further ones.
-fn either(spec: &TableSpec, filters: &[&Expr], further: &[&Expr]) -> Option<Vec<Constraints>> {
+/// The columns of [`without_key`] for all that filters ask of a scan.
+pub(crate) fn columns_without_key(spec: &TableSpec, filters: &[Expr]) -> Vec<usize> {
+    let conditions: Vec<&Expr> = filters.iter().flat_map(split_conjunction).collect();
+    match with_all_keys(spec, &conditions) {
+        Some(_) => Vec::new(),
+        None => without_key(spec, &conditions, &of(spec, filters)),
+    }
+}
+
+/// Whether filters give keys of a column, in all their alternatives.
+pub(crate) fn have_keys(spec: &TableSpec, filters: &[Expr], column: usize) -> bool {
+    of(spec, filters).keys(column).is_some()
+        || alternatives(spec, filters).is_some_and(|several| several.iter().all(|one| one.keys(column).is_some()))
+}
+
+/// Alternatives that have a key for each column that needs one.
+fn with_all_keys(spec: &TableSpec, conditions: &[&Expr]) -> Option<Vec<Constraints>> {
+    either(&[], conditions, spec, &|conditions, asked| {
+        is_asked(spec, asked) && without_key(spec, conditions, asked).is_empty()
+    })
+}
+
+/// Whether a table answers what is asked.
+fn is_asked(spec: &TableSpec, asked: &Constraints) -> bool {
+    !spec.is_keyed() || spec.require_any.iter().any(|column| asked.asks(*column))
+}
+
+/// The columns whose keys select the rows of the table and that conditions mention without giving a key: the scan returns
+/// the rows of the default. `IS NULL` asks for these.
+fn without_key(spec: &TableSpec, conditions: &[&Expr], asked: &Constraints) -> Vec<usize> {
+    let is_default = |condition: &Expr| matches!(condition, Expr::IsNull(_));
+    let mentioned = conditions.iter().filter(|condition| !is_default(condition)).flat_map(|c| c.column_refs());
+    let columns: BTreeSet<usize> = mentioned.filter_map(|column| spec.column(&column.name)).collect();
+    let selects = |column: &usize| spec.columns[*column].key_effect == KeyEffect::Selects;
+    columns.into_iter().filter(selects).filter(|column| asked.keys(*column).is_none()).collect()
+}
+
+/// The alternatives under some filters and further ones; an `OR` is looked for in the further ones. Each must be enough.
+fn either(
+    filters: &[&Expr],
+    further: &[&Expr],
+    spec: &TableSpec,
+    is_enough: &dyn Fn(&[&Expr], &Constraints) -> bool,
+) -> Option<Vec<Constraints>> {
     let all = [filters, further].concat();
     let asked = of(spec, all.iter().copied());
-    if !spec.is_keyed() || spec.require_any.iter().any(|column| asked.asks(*column)) {
+    if is_enough(&all, &asked) {
         return Some(vec![asked]);
     }
-    further.iter().filter(|filter| is_choice(filter)).find_map(|filter| {
+    further.iter().enumerate().filter(|(_, filter)| is_choice(filter)).find_map(|(position, filter)| {
+        let others: Vec<&Expr> = filters.iter().chain(&further[..position]).chain(&further[position + 1..]).copied().collect();
         let mut alternatives = Vec::new();
         for branch in split_binary(filter, Operator::Or).into_iter().filter(|branch| !is_never(branch)) {
-            for alternative in either(spec, &all, &split_conjunction(branch))? {
+            for alternative in either(&others, &split_conjunction(branch), spec, is_enough)? {
                 join_alternative(spec, alternative, &mut alternatives);
             }
         }

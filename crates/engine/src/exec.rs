@@ -24,7 +24,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use indago_table::scan::BoxFuture;
 use indago_table::table::FindSlices;
 use indago_table::{
-    Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, Scalar, ScanContext, Sink, Slice, Sys,
+    Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, ScanContext, Sink, Slice, Sys,
     TableRef, TableSpec, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -35,6 +35,7 @@ use crate::condition::{self, Condition, Failure};
 use crate::constraints;
 use crate::estimate;
 use crate::lookup_join::cache;
+use crate::lookup_join::exec::KeyValues;
 use crate::shared::SharedReading;
 use crate::state::{QueryState, ScanRecord, Shared};
 use crate::threads::Threads;
@@ -129,8 +130,10 @@ pub(crate) struct ScanExec {
     pub(crate) asked: Asked,
     /// The keys come from a lookup join when it runs.
     pub(crate) binding: Option<Binding>,
+    /// Columns on which the plan has conditions that need keys and got none.
+    pub(crate) without_key: Arc<[usize]>,
     /// The keys that a lookup join brought.
-    keys: Vec<(usize, Arc<Vec<Scalar>>)>,
+    keys: Option<Arc<[KeyValues]>>,
     /// What all scans of the plan together ask about each key.
     pub(crate) lookup: Option<Arc<Asked>>,
     /// Another scan of the plan wants the same rows.
@@ -165,7 +168,8 @@ impl ScanExec {
             table,
             asked,
             binding,
-            keys: Vec::new(),
+            without_key: Arc::default(),
+            keys: None,
             lookup: None,
             shared: None,
             schema,
@@ -174,9 +178,14 @@ impl ScanExec {
         })
     }
 
+    /// The same scan under conditions on columns that need keys and got none.
+    pub(crate) fn with_columns_without_key(self, without_key: Arc<[usize]>) -> Self {
+        ScanExec { without_key, ..self }
+    }
+
     /// The same scan with the keys that a lookup join brings.
-    pub(crate) fn with_keys(&self, keys: Vec<(usize, Arc<Vec<Scalar>>)>) -> Self {
-        ScanExec { keys, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
+    pub(crate) fn with_keys(&self, keys: Arc<[KeyValues]>) -> Self {
+        ScanExec { keys: Some(keys), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
     }
 
     /// The same scan, reading together with others.
@@ -418,10 +427,10 @@ impl ExecutionPlan for ScanExec {
         let reads_events = spec.events.then(|| state.clone());
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {
-                if self.keys.is_empty() {
+                let Some(keys) = &self.keys else {
                     return internal_err!("the scan of {} waits for keys that no join brings", spec.name);
-                }
-                cache::read(self, binding, &self.keys, state, &context)?
+                };
+                cache::read(self, binding, keys, state, &context)?
             }
             (None, Some(shared)) => {
                 state.keep(shared);

@@ -21,8 +21,8 @@ use crate::condition;
 use crate::exec::{Asked, ScanExec};
 use crate::limits::Limits;
 use crate::lookup_join::bind;
-use crate::lookup_join::exec::{LookupJoinExec, PhysicalKey, Shape};
-use crate::lookup_join::node::{Key, LookupJoin};
+use crate::lookup_join::exec::{LookupJoinExec, Shape};
+use crate::lookup_join::node::LookupJoin;
 use crate::planning;
 use crate::shared::SharedReading;
 use crate::verify;
@@ -77,11 +77,7 @@ impl ExtensionPlanner for LookupPlanner {
             crate::lookup_join::node::Side::Right => left_schema,
             crate::lookup_join::node::Side::Left => right_schema,
         };
-        let keys = keys.iter().map(|key| {
-            let driving = plan_expr(&key.driving, driving_schema)?;
-            let Key { leaf, column, spec, beside_others, pattern, .. } = key.clone();
-            Ok(PhysicalKey { leaf, column, spec, driving, beside_others, pattern })
-        });
+        let keys = keys.iter().map(|key| key.try_map(|driving| plan_expr(driving, driving_schema)));
         let shape = Shape {
             side: *side,
             keys: keys.collect::<Result<Vec<_>>>()?,

@@ -22,6 +22,8 @@ pub(crate) struct Provider {
     pub(crate) table: TableRef,
     pub(crate) leaf: Option<usize>,
     pub(crate) binding: Option<Binding>,
+    /// Columns on which the plan has conditions that need keys and got none.
+    pub(crate) without_key: Arc<[usize]>,
     /// The past moment whose rows are wanted.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) schema: SchemaRef,
@@ -30,7 +32,7 @@ pub(crate) struct Provider {
 impl Provider {
     pub(crate) fn new(engine: Arc<Shared>, table: TableRef) -> Self {
         let schema = table.spec().schema();
-        Provider { engine, table, leaf: None, binding: None, as_of: None, schema }
+        Provider { engine, table, leaf: None, binding: None, without_key: Arc::default(), as_of: None, schema }
     }
 
     fn plan(
@@ -62,7 +64,8 @@ impl Provider {
             limit,
             as_of: self.as_of,
         };
-        Ok(Arc::new(ScanExec::new(self.engine.clone(), self.table.clone(), asked, self.binding.clone())?))
+        let scan = ScanExec::new(self.engine.clone(), self.table.clone(), asked, self.binding.clone())?;
+        Ok(Arc::new(scan.with_columns_without_key(self.without_key.clone())))
     }
 }
 

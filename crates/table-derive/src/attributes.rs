@@ -139,6 +139,7 @@ pub(crate) struct ColumnAttribute {
     pub(crate) description: String,
     pub(crate) index: bool,
     pub(crate) slice: bool,
+    pub(crate) key_effect: Ident,
     pub(crate) required: bool,
     pub(crate) pattern: bool,
     pub(crate) range: bool,
@@ -435,6 +436,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
         description,
         index: false,
         slice: false,
+        key_effect: format_ident!("Filters"),
         required: false,
         pattern: false,
         range: false,
@@ -454,6 +456,8 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
             match key.as_str() {
                 "index" => (column.index, column.field) = (true, is_field(&meta)?),
                 "slice" => (column.slice, column.index, column.field) = (true, true, is_field(&meta)?),
+                "extends" => column.key_effect = Ident::new("Extends", meta.path.span()),
+                "selects" => column.key_effect = Ident::new("Selects", meta.path.span()),
                 "required" => (column.required, column.index) = (true, true),
                 "pattern" => column.pattern = true,
                 "range" => column.range = true,
@@ -480,8 +484,8 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
                 }
                 _ => {
                     return Err(meta.error(
-                        "unknown column attribute; there are: index, slice, required, pattern, range, hidden, added, \
-                         volatile, source, needs, path, collate; `skip` alone; and flatten first",
+                        "unknown column attribute; there are: index, slice, extends, selects, required, pattern, \
+                         range, hidden, added, volatile, source, needs, path, collate; `skip` alone; and flatten first",
                     ));
                 }
             }
@@ -493,6 +497,9 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
             source.method.span(),
             "an indexed column comes with the row: it can't wait for a source",
         ));
+    }
+    if column.key_effect != "Filters" && !column.index {
+        return Err(Error::new(column.key_effect.span(), "no key reaches the table without `index` or `slice`"));
     }
     if column.field && column.path.is_none() {
         return Err(Error::new(column.ident.span(), "a field that the server selects by is a path: give it one"));

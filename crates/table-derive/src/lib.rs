@@ -48,6 +48,8 @@ use crate::attributes::{
 /// |---|---|
 /// | `index` | `=`, `IN` and join keys reach the table |
 /// | `slice` | as `index`, for what many rows have in common |
+/// | `extends` | with `index` or `slice`: a key also finds rows that a scan without it does not return |
+/// | `selects` | with `index` or `slice`: each key has rows of its own; a scan without it returns those of a default |
 /// | `index(field)`, `slice(field)` | the server chooses by it: its path is a field of Kubernetes' field selectors |
 /// | `required` | as `index`; the table answers only when the column (or another such column) is asked for |
 /// | `pattern`, `range` | `LIKE` and bounds reach the table |
@@ -510,6 +512,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
         description,
         index,
         slice,
+        key_effect,
         pattern,
         range,
         hidden,
@@ -536,6 +539,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
             #description,
             #index,
             #slice,
+            ::indago_table::derive::KeyEffect::#key_effect,
             #pattern,
             #range,
             #hidden,

@@ -43,7 +43,7 @@ pub use scan::{
     Scalar, Scan, ScanContext,
 };
 pub use several::Several;
-pub use spec::{Collation, ColumnSpec, Example, Kind, Lookup, Past, ResourceSpec, SourceSpec, Spec, TableSpec};
+pub use spec::{Collation, ColumnSpec, Example, KeyEffect, Kind, Lookup, Past, ResourceSpec, SourceSpec, Spec, TableSpec};
 pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
 pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
@@ -81,7 +81,7 @@ pub mod derive {
     pub use crate::row::{Load, LoadAsync, LoadGroup, LoadGroupAsync, Misfit, Row, load_group, load_group_async};
     pub use crate::scan::{BoxFuture, Column, Group, Scalar, Scan};
     pub use crate::spec::{
-        Collation, ColumnSpec, Example, Kind, Lookup, Past, Piece, ResourceSpec, SourceSpec, TableParts, TableSpec,
+        Collation, ColumnSpec, Example, KeyEffect, Kind, Lookup, Past, Piece, ResourceSpec, SourceSpec, TableParts, TableSpec,
         assert_distinct, column, flattened, key_position, position, required, table,
     };
     pub use crate::table::{Blocking, Parted, Streaming, TableRef};

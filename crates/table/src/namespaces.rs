@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorContext, Result};
 use crate::row::{Environment, Row};
 use crate::scan::{Scalar, ScanContext};
-use crate::spec::{ColumnSpec, Kind, TableSpec, Text};
+use crate::spec::{ColumnSpec, KeyEffect, Kind, TableSpec, Text};
 use crate::stamp::{Constant, Stamp};
 use crate::sys::Sys;
 use crate::table::{Reading, Slice, Table, TableRef};
@@ -41,6 +41,7 @@ impl InNamespaces {
         let description = "Process whose mount namespace is looked into; 0 is the host.";
         let mut column = ColumnSpec::new("pid_with_namespace", Kind::BigInt, description);
         (column.nullable, column.index, column.slice, column.hidden) = (false, true, true, true);
+        column.key_effect = KeyEffect::Selects;
         column.needs = (&[PTRACE]).into();
         spec.columns.to_mut().push(column);
         if has_id {

@@ -89,6 +89,19 @@ pub enum Past {
     Timeless,
 }
 
+/// What a key on a column does to the rows of its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyEffect {
+    /// It selects some of the rows that a scan without the key returns.
+    #[default]
+    Filters,
+    /// It also finds rows that a scan without the key does not return: those of a repository that is not configured.
+    Extends,
+    /// Each key has rows of its own. A scan without the key returns those of a default, such as the host for
+    /// `pid_with_namespace`.
+    Selects,
+}
+
 /// How costly looking up one key is, against reading the whole table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lookup {
@@ -117,6 +130,8 @@ pub struct ColumnSpec {
     pub index: bool,
     /// Many rows have a value in common, such as their account or cluster: another key says more.
     pub slice: bool,
+    /// Whether a key on it reads rows that a scan without the key does not return.
+    pub key_effect: KeyEffect,
     /// `LIKE` patterns on it reach the table.
     pub pattern: bool,
     /// `<`, `>`, `BETWEEN` on it reach the table.
@@ -315,6 +330,7 @@ impl ColumnSpec {
             description: description.into(),
             index: false,
             slice: false,
+            key_effect: KeyEffect::Filters,
             pattern: false,
             range: false,
             hidden: false,
@@ -401,11 +417,16 @@ impl TableSpec {
         !self.require_any.is_empty()
     }
 
-    /// How a column takes part in asking: `required`, `index`, `pattern`, `range`, or nothing.
+    /// How filters on a column reach the table: `required`, `selects`, `extends`, `index`, `pattern`, `range`, or not at
+    /// all.
     pub fn key_name(&self, column: usize) -> Option<&'static str> {
         let spec = &self.columns[column];
         if self.require_any.contains(&column) {
             Some("required")
+        } else if spec.index && spec.key_effect == KeyEffect::Selects {
+            Some("selects")
+        } else if spec.index && spec.key_effect == KeyEffect::Extends {
+            Some("extends")
         } else if spec.index {
             Some("index")
         } else if spec.pattern {
@@ -428,6 +449,7 @@ pub const fn column(
     description: &'static str,
     index: bool,
     slice: bool,
+    key_effect: KeyEffect,
     pattern: bool,
     range: bool,
     hidden: bool,
@@ -446,6 +468,7 @@ pub const fn column(
         description: Cow::Borrowed(description),
         index,
         slice,
+        key_effect,
         pattern,
         range,
         hidden,

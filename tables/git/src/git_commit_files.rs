@@ -30,10 +30,10 @@ use crate::{Git, places};
 )]
 pub struct CommitFile {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
-    #[column(slice, pattern)]
+    #[column(slice, extends, pattern)]
     repo: Arc<str>,
     /// Hash of the commit: 40 hexadecimal digits.
-    #[column(index)]
+    #[column(index, extends)]
     hash: String,
     /// Hash of the first parent, to which the commit is compared; NULL for a commit without parents.
     parent_hash: Option<String>,
@@ -66,7 +66,7 @@ pub struct CommitFile {
     new_blob: Option<String>,
     /// Whose history: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`; NULL where none was asked for:
     /// the commits come from all refs together.
-    #[column(slice, hidden)]
+    #[column(slice, selects, hidden)]
     r#ref: Option<String>,
     /// Where the repository is.
     #[column(skip)]

@@ -33,10 +33,10 @@ use crate::{Git, places};
 )]
 pub struct Commit {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
-    #[column(slice, pattern)]
+    #[column(slice, extends, pattern)]
     repo: Arc<str>,
     /// Name of the commit: 40 hexadecimal digits.
-    #[column(index)]
+    #[column(index, extends)]
     hash: String,
     /// First paragraph of the message, in one line.
     summary: String,
@@ -88,7 +88,7 @@ pub struct Commit {
     deletions: Option<i64>,
     /// Where the walk through history starts: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`. A
     /// revision that names no commit has no rows. NULL where none was asked for: the row comes from all refs together.
-    #[column(slice, hidden)]
+    #[column(slice, selects, hidden)]
     r#ref: Option<String>,
     /// Where the repository is.
     #[column(skip)]

@@ -22,7 +22,7 @@ use crate::{Git, places};
 )]
 pub struct Ref {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
-    #[column(slice, pattern)]
+    #[column(slice, extends, pattern)]
     repo: Arc<str>,
     /// Name without its kind: `main`, `origin/main`, `v1.0`.
     name: String,

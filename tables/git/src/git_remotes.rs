@@ -17,7 +17,7 @@ use crate::{Git, places};
 #[example("Remotes and their addresses.", "SELECT repo, name, url, push_url FROM git_remotes")]
 pub struct Remote {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
-    #[column(slice, pattern)]
+    #[column(slice, extends, pattern)]
     repo: Arc<str>,
     /// Name of the remote: `origin`.
     name: String,

@@ -24,7 +24,7 @@ use crate::{Git, git_remotes, places};
 #[example("Programs that a repository runs on its own.", "SELECT repo, hooks, hooks_path FROM git_repositories")]
 pub struct Repository {
     /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
-    #[column(slice, pattern)]
+    #[column(slice, extends, pattern)]
     repo: Arc<str>,
     /// Whole path of the working tree, or of a bare repository itself, with all links resolved.
     path: String,

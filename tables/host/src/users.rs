@@ -37,7 +37,7 @@ pub struct User {
     #[column(index, collate = nocase)]
     uuid: Option<String>,
     /// Ask with `= 1` for accounts of all name services; 0 is `/etc/passwd` alone.
-    #[column(index, hidden)]
+    #[column(index, selects, hidden)]
     include_remote: i64,
 }
 

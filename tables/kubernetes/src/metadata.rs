@@ -42,10 +42,10 @@ macro_rules! metadata {
             #[column(path = "metadata.annotations")]
             annotations: Map,
             /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
-            #[column(slice, hidden)]
+            #[column(slice, selects, hidden)]
             pub(crate) label_selector: Option<String>,
             /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
-            #[column(slice, hidden)]
+            #[column(slice, selects, hidden)]
             field_selector: Option<String>,
         }
 

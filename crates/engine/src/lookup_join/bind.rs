@@ -3,25 +3,27 @@
 //! A scan of a keyed table is *open* while nothing says which keys to read. The pass walks the plan bottom-up; at each
 //! join it gives the keys of one side to the open scans of the other, as long as the join type allows to leave out rows
 //! without a partner. What stays open at the top is an error. A scan of an indexed column is bound in the same way where
-//! the other side is expected to bring few keys.
+//! the other side is expected to bring few keys, or where a scan without the keys would not return the rows that they
+//! select or add (`KeyEffect`). Where such a column gets no keys, the query has a warning.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::DataType;
 use datafusion::catalog::default_table_source::{DefaultTableSource, source_as_provider};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, NullEquality, Result};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, TableScan, Window};
-use indago_table::{ColumnSpec, Kind, Lookup};
+use indago_table::{ColumnSpec, KeyEffect, Kind, Lookup};
 
 use crate::condition;
 use crate::constraints::{self, Form, looks_like};
 use crate::diagnostic::{Code, Error};
 use crate::estimate;
 use crate::exec::Binding;
-use crate::lookup_join::node::{Key, LookupJoin, Side};
+use crate::lookup_join::node::{Key, KeyColumn, LookupJoin, Side};
 use crate::lookup_join::split;
 use crate::provider::Provider;
 
@@ -34,18 +36,22 @@ const PATTERNS_AFTER: usize = 1000;
 
 /// Turns joins into lookups where tables need keys, or where it pays.
 pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
-    match bind_whole(plan)? {
-        Bound::Plan(bound) => Ok(bound),
-        Bound::Open(error) => match split::apart(plan)?.map(|parts| bind_whole(&parts)).transpose()? {
-            Some(Bound::Plan(bound)) => Ok(bound),
-            Some(Bound::Open(_)) | None => Err(error),
-        },
+    let whole = bind_whole(plan)?;
+    if let Bound::Plan { plan, without_key: false } = whole {
+        return Ok(plan);
+    }
+    let parts = split::apart(plan)?.map(|parts| bind_whole(&parts)).transpose()?;
+    match (whole, parts) {
+        (_, Some(Bound::Plan { plan, without_key: false })) | (Bound::Plan { plan, .. }, _) => Ok(plan),
+        (Bound::Open(_), Some(Bound::Plan { plan, .. })) => Ok(plan),
+        (Bound::Open(error), _) => Err(error),
     }
 }
 
 /// What became of a plan.
 enum Bound {
-    Plan(LogicalPlan),
+    /// Whether conditions on columns that need a key got none.
+    Plan { plan: LogicalPlan, without_key: bool },
     /// A scan in it has no keys.
     Open(DataFusionError),
 }
@@ -61,14 +67,16 @@ fn bind_whole(plan: &LogicalPlan) -> Result<Bound> {
         _ => Ok(Transformed::no(node)),
     })?;
     if leaves == 0 {
-        return Ok(Bound::Plan(plan.clone()));
+        return Ok(Bound::Plan { plan: plan.clone(), without_key: false });
     }
     let mut binder = Binder::default();
     let solved = binder.solve(&tagged.data)?;
     if let Some(open) = solved.open.first() {
         return Ok(Bound::Open(binder.key_required(&tagged.data, *open)));
     }
-    binder.apply(solved.plan).map(Bound::Plan)
+    let without_key = binder.without_key(&solved.plan)?;
+    let plan = binder.apply(solved.plan, &without_key)?;
+    Ok(Bound::Plan { plan, without_key: !without_key.is_empty() })
 }
 
 /// A scan of one of our tables.
@@ -91,7 +99,7 @@ struct Solved {
 
 #[derive(Default)]
 struct Binder {
-    /// The column that a join brings keys for, by scan.
+    /// The columns that a join brings keys for, by scan.
     bound: BTreeMap<usize, Bind>,
     /// Why no join brings keys to a scan.
     why: BTreeMap<usize, String>,
@@ -99,10 +107,10 @@ struct Binder {
     steps: usize,
 }
 
-/// A column that a join brings keys for; if they are patterns, whether case counts for nothing in them.
-#[derive(Debug, Clone, Copy)]
+/// The columns that a join brings keys for; if those of the first are patterns, whether they ignore case.
+#[derive(Debug, Clone)]
 struct Bind {
-    column: usize,
+    columns: Vec<usize>,
     pattern: Option<bool>,
 }
 
@@ -144,12 +152,12 @@ impl Binder {
         let mut right = self.solve(&join.right)?;
         // Solving a side again makes its own bindings again, so those of the first time must be forgotten.
         let of_right: BTreeMap<usize, Bind> =
-            self.bound.iter().filter(|(leaf, _)| !between.contains_key(leaf)).map(|(l, c)| (*l, *c)).collect();
+            self.bound.clone().into_iter().filter(|(leaf, _)| !between.contains_key(leaf)).collect();
         let without_left = || before.clone().into_iter().chain(of_right.clone()).collect::<BTreeMap<_, _>>();
         // Each binding may close further scans on its side, and is allowed only by a side that is complete itself.
         let mut lookup: Option<(Side, Vec<Key>)> = None;
         if left.open.is_empty() && !right.open.is_empty() && may_look_up(join, Side::Right) {
-            let keys = self.keys(join, Side::Right, &join.right, &right.open);
+            let keys = self.keys(join, Side::Right, &right.open);
             if !keys.is_empty() {
                 self.bound = between.clone();
                 self.bind_keys(&keys);
@@ -157,7 +165,7 @@ impl Binder {
                 lookup = Some((Side::Right, keys));
             }
         } else if right.open.is_empty() && !left.open.is_empty() && may_look_up(join, Side::Left) {
-            let keys = self.keys(join, Side::Left, &join.left, &left.open);
+            let keys = self.keys(join, Side::Left, &left.open);
             if !keys.is_empty() {
                 self.bound = without_left();
                 self.bind_keys(&keys);
@@ -165,15 +173,18 @@ impl Binder {
                 lookup = Some((Side::Left, keys));
             }
         } else if left.open.is_empty() && right.open.is_empty() {
-            for side in [Side::Right, Side::Left] {
-                let (looked_up, driving) = match side {
-                    Side::Right => (&join.right, &left.plan),
-                    Side::Left => (&join.left, &right.plan),
+            let needed = |side: &Side| may_look_up(join, *side) && !self.needed(join, *side).is_empty();
+            let sides = [Side::Right, Side::Left];
+            let first = sides.into_iter().find(needed);
+            for side in first.map_or(sides.to_vec(), |side| vec![side]) {
+                let driving = match side {
+                    Side::Right => &left.plan,
+                    Side::Left => &right.plan,
                 };
                 if !may_look_up(join, side) {
                     continue;
                 }
-                let keys = self.worthwhile_keys(join, side, looked_up, estimate::rows(driving));
+                let keys = self.worthwhile_keys(join, side, estimate::rows(driving));
                 if keys.is_empty() {
                     continue;
                 }
@@ -212,16 +223,17 @@ impl Binder {
     fn bind_keys(&mut self, keys: &[Key]) {
         for key in keys {
             let pattern = key.pattern.map(Form::ignores_case);
-            self.bound.insert(key.leaf, Bind { column: key.column, pattern });
+            self.bound.insert(key.leaf, Bind { columns: key.positions(), pattern });
         }
     }
 
-    /// Keys that a join could bring to the open scans of one side: of each scan for one column, so that what is found can
-    /// be kept by key. The join itself checks the others.
-    fn keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, open: &[usize]) -> Vec<Key> {
+    /// Keys that a join could bring to the open scans of one side: of each scan for one column, so that rows can be kept by
+    /// key, and for those that it needs beside it. The join itself checks the others.
+    fn keys(&self, join: &Join, side: Side, open: &[usize]) -> Vec<Key> {
+        let looked_up = side.of(join);
         let mut keys: BTreeMap<usize, (usize, Key)> = BTreeMap::new();
         let mut offer = |rank: usize, target: Target, driving: &Expr, pattern: Option<Form>| {
-            if open.contains(&target.leaf) && !self.bound.contains_key(&target.leaf) {
+            if open.contains(&target.leaf) && target.is_required && !self.bound.contains_key(&target.leaf) {
                 let rank = rank + target.rank;
                 let known = keys.get(&target.leaf).map(|(rank, _)| *rank);
                 if known.is_none_or(|known| rank < known) {
@@ -243,34 +255,166 @@ impl Binder {
                 }
             }
         }
-        keys.into_values().map(|(_, key)| key).collect()
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        self.with_needed(join, side, keys.into_values().map(|(_, key)| key).collect())
     }
 
-    /// A key on an index that is expected to be cheaper than a whole reading; of several, the one that says most.
-    fn worthwhile_keys(&self, join: &Join, side: Side, looked_up: &LogicalPlan, driving_rows: f64) -> Vec<Key> {
+    /// Keys without which a scan would not return all rows of one side; with them a key on an index that is expected to be
+    /// cheaper than reading the table whole: of several, the one that says most.
+    fn worthwhile_keys(&self, join: &Join, side: Side, driving_rows: f64) -> Vec<Key> {
         let mut found = Vec::new();
         for (driving, key) in pairs(join, side) {
-            let Ok([target]) = <[Target; 1]>::try_from(trace_expr(looked_up, key)) else { continue };
+            let Ok([target]) = <[Target; 1]>::try_from(trace_expr(side.of(join), key)) else { continue };
             let pays = target.spec.index && target.lookup == Lookup::PerKey && driving_rows * LOOKUP_COST < target.rows;
-            if pays && !target.beside_others && !self.bound.contains_key(&target.leaf) && may_match(join, &target) {
+            let is_free = target.is_required && !target.is_in_union && !self.bound.contains_key(&target.leaf);
+            if pays && is_free && may_match(join, &target) {
                 found.push((target, driving));
             }
         }
         let most_telling = found.into_iter().min_by_key(|(target, _)| target.spec.slice);
-        most_telling.map(|(target, driving)| target.key(driving)).into_iter().collect()
+        self.with_needed(join, side, most_telling.map(|(target, driving)| target.key(driving)).into_iter().collect())
+    }
+
+    /// Keys, and those that scans of the same side need beside them.
+    fn with_needed(&self, join: &Join, side: Side, mut keys: Vec<Key>) -> Vec<Key> {
+        for (target, driving) in self.needed(join, side) {
+            if !may_match(join, &target) || self.bound.contains_key(&target.leaf) {
+                continue;
+            }
+            match keys.iter_mut().find(|key| key.leaf == target.leaf) {
+                Some(key) if key.positions().contains(&target.column) => {}
+                Some(key) => key.columns.extend(target.key(driving).columns),
+                None => keys.push(target.key(driving)),
+            }
+        }
+        keys
+    }
+
+    /// The columns of one side that a join compares with the other side, and whose scans return only some of the rows
+    /// without these keys.
+    fn needed<'a>(&self, join: &'a Join, side: Side) -> Vec<(Target, &'a Expr)> {
+        let driving_side = side.other().of(join);
+        let mut needed = Vec::new();
+        for (driving, key) in pairs(join, side) {
+            let targets = trace_expr(side.of(join), key).into_iter();
+            let is_needed = |target: &Target| match target.spec.key_effect {
+                KeyEffect::Filters => false,
+                KeyEffect::Selects => !self.is_of_default(driving_side, driving, target),
+                KeyEffect::Extends => !self.is_within(driving_side, target),
+            };
+            let targets = targets.filter(|target| target.spec.index && !target.has_keys && is_needed(target));
+            needed.extend(targets.map(|target| (target, driving)));
+        }
+        needed
+    }
+
+    /// Whether a driving expression is such a column itself, and its scans return the rows of the default too.
+    fn is_of_default(&self, plan: &LogicalPlan, driving: &Expr, target: &Target) -> bool {
+        let sources = trace_expr(plan, driving);
+        let is_alike = |source: &Target| {
+            (&source.spec.name, &source.environment) == (&target.spec.name, &target.environment)
+                && source.spec.key_effect == KeyEffect::Selects
+                && !source.has_keys
+                && !self.bound.get(&source.leaf).is_some_and(|bind| bind.columns.contains(&source.column))
+        };
+        !sources.is_empty() && sources.iter().all(is_alike)
+    }
+
+    /// Whether a plan reads the target's environment only, and no keys take it beyond what scans without keys return there.
+    fn is_within(&self, plan: &LogicalPlan, target: &Target) -> bool {
+        let mut scans = 0;
+        let is_within = plan.apply_with_subqueries(|node| {
+            let is_within = match our_scan(node) {
+                Some((scan, provider)) => {
+                    scans += 1;
+                    let spec = provider.table.spec();
+                    let bind = provider.leaf.and_then(|leaf| self.bound.get(&leaf));
+                    let asked = constraints::of(spec, &scan.filters);
+                    let goes_beyond = spec.columns.iter().enumerate().any(|(position, column)| {
+                        let has_keys =
+                            asked.asks(position) || bind.is_some_and(|bind| bind.columns.contains(&position));
+                        let is_alike = column.name == target.spec.name || column.key_effect == KeyEffect::Selects;
+                        has_keys && column.key_effect != KeyEffect::Filters && is_alike
+                    });
+                    spec.environment == target.environment && !goes_beyond
+                }
+                None => !matches!(node, LogicalPlan::TableScan(_) | LogicalPlan::Values(_)),
+            };
+            Ok(if is_within { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        });
+        scans > 0 && matches!(is_within, Ok(TreeNodeRecursion::Continue))
+    }
+
+    /// The columns on which the solved plan has conditions that need keys and got none, by scan.
+    fn without_key(&self, plan: &LogicalPlan) -> Result<BTreeMap<usize, BTreeSet<usize>>> {
+        let mut without: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        let is_bound = |leaf: usize, column: usize| {
+            self.bound.get(&leaf).is_some_and(|bind| bind.columns.contains(&column))
+        };
+        plan.apply_with_subqueries(|node| {
+            if let Some((scan, provider)) = our_scan(node) {
+                let leaf = provider.leaf.expect("every scan was numbered");
+                for column in constraints::columns_without_key(provider.table.spec(), &scan.filters) {
+                    without.entry(leaf).or_default().insert(column);
+                }
+            }
+            let join = match node {
+                LogicalPlan::Join(join) => Some(join),
+                LogicalPlan::Extension(extension) => {
+                    extension.node.as_any().downcast_ref::<LookupJoin>().map(|lookup| &lookup.join)
+                }
+                _ => None,
+            };
+            for (join, side) in join.into_iter().flat_map(|join| [(join, Side::Left), (join, Side::Right)]) {
+                for (target, _) in self.needed(join, side) {
+                    if !is_bound(target.leaf, target.column) {
+                        without.entry(target.leaf).or_default().insert(target.column);
+                    }
+                }
+            }
+            let mut conditions: Vec<&Expr> = match (node, join) {
+                (LogicalPlan::Filter(filter), _) => split_conjunction(&filter.predicate),
+                (_, Some(join)) => join.filter.iter().flat_map(split_conjunction).collect(),
+                _ => Vec::new(),
+            };
+            // Sides of an equality that are no such column as they stand, or are not followed to its scan.
+            let of_sides = join.into_iter().flat_map(|join| {
+                let left = join.on.iter().map(|(left, _)| (&*join.left, left));
+                left.chain(join.on.iter().map(|(_, right)| (&*join.right, right)))
+            });
+            conditions.extend(of_sides.filter(|(side, expr)| trace_expr(side, expr).is_empty()).map(|(_, expr)| expr));
+            let inputs = node.inputs();
+            for column in conditions.into_iter().flat_map(Expr::column_refs) {
+                for origin in inputs.iter().flat_map(|input| origins(input, column)) {
+                    if origin.key_effect == KeyEffect::Selects && !origin.has_keys && !is_bound(origin.leaf, origin.column) {
+                        without.entry(origin.leaf).or_default().insert(origin.column);
+                    }
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(without)
     }
 
     /// Tells the scans of the solved plan which keys they will be brought.
-    fn apply(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+    fn apply(
+        &self,
+        plan: LogicalPlan,
+        without_key: &BTreeMap<usize, BTreeSet<usize>>,
+    ) -> Result<LogicalPlan> {
         let applied = plan.transform_up_with_subqueries(|node| {
             let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
             let leaf = provider.leaf.expect("every scan was numbered");
-            let Some(Bind { column, pattern }) = self.bound.get(&leaf).copied() else {
+            let binding = self.bound.get(&leaf).cloned();
+            let without_key = without_key.get(&leaf);
+            if binding.is_none() && without_key.is_none() {
                 return Ok(Transformed::no(node));
-            };
-            let binding = Binding { leaf, columns: vec![column], pattern };
-            let bound = Provider { binding: Some(binding), ..provider };
-            Ok(Transformed::yes(with_provider(scan, bound)))
+            }
+            let binding = binding.map(|Bind { columns, pattern }| Binding { leaf, columns, pattern });
+            let without_key = without_key.into_iter().flatten().copied().collect();
+            Ok(Transformed::yes(with_provider(scan, Provider { binding, without_key, ..provider })))
         })?;
         Ok(applied.data)
     }
@@ -289,7 +433,7 @@ impl Binder {
             {
                 found = Some((provider, alias));
             }
-            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+            Ok(TreeNodeRecursion::Continue)
         });
         match (search, found) {
             (Ok(_), Some((provider, alias))) => {
@@ -380,18 +524,24 @@ struct Target {
     spec: ColumnSpec,
     rows: f64,
     lookup: Lookup,
-    /// Among the columns that the table must be asked about, in its order.
+    /// Its place among the required columns of the table, in its order.
     rank: usize,
+    /// It is a required column, or the table has none.
+    is_required: bool,
+    /// The query itself gives keys of the column.
+    has_keys: bool,
+    environment: Cow<'static, str>,
     /// It was cast to another type of value on the way: what a second cast does to it is not known.
     is_cast: bool,
-    /// The rows come beside those of other scans, in a UNION.
-    beside_others: bool,
+    /// The scan is one of several inputs of a UNION.
+    is_in_union: bool,
 }
 
 impl Target {
     fn key(self, driving: &Expr) -> Key {
-        let Target { leaf, column, spec, beside_others, .. } = self;
-        Key { leaf, column, spec, driving: driving.clone(), beside_others, pattern: None }
+        let Target { leaf, column, spec, is_in_union, .. } = self;
+        let columns = vec![KeyColumn { column, spec, driving: driving.clone() }];
+        Key { leaf, columns, is_in_union, pattern: None }
     }
 }
 
@@ -433,7 +583,7 @@ fn keeps_integers(to: &DataType) -> bool {
 
 /// Follows a column of a plan's output down to scans, through everything that commutes with a filter on it.
 fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
-    if let Some((_, provider)) = our_scan(plan) {
+    if let Some((scan, provider)) = our_scan(plan) {
         let spec = provider.table.spec();
         let target = spec.column(plan.schema().field(index).name()).map(|column| Target {
             leaf: provider.leaf.expect("every scan was numbered"),
@@ -442,13 +592,16 @@ fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
             rows: spec.typical_rows as f64,
             lookup: spec.lookup,
             rank: spec.require_any.iter().position(|required| *required == column).unwrap_or(spec.require_any.len()),
+            is_required: !spec.is_keyed() || spec.require_any.contains(&column),
+            has_keys: constraints::have_keys(spec, &scan.filters, column),
+            environment: spec.environment.clone(),
             is_cast: false,
-            beside_others: false,
+            is_in_union: false,
         });
         let is_key = |target: &Target| {
             (target.spec.index || target.spec.pattern)
                 && constraints::has_keys(&target.spec.kind)
-                && (!spec.is_keyed() || target.rank < spec.require_any.len())
+                && (target.is_required || target.spec.key_effect != KeyEffect::Filters)
         };
         return target.filter(is_key).into_iter().collect();
     }
@@ -466,7 +619,7 @@ fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
         LogicalPlan::Window(window) if is_partition(window, index) => trace(&window.input, index),
         LogicalPlan::Union(union) => {
             let targets = union.inputs.iter().flat_map(|input| trace(input, index));
-            targets.map(|target| Target { beside_others: true, ..target }).collect()
+            targets.map(|target| Target { is_in_union: true, ..target }).collect()
         }
         LogicalPlan::Join(join) => trace_join(join, index),
         LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<LookupJoin>() {
@@ -499,5 +652,44 @@ fn trace_join(join: &Join, index: usize) -> Vec<Target> {
         JoinType::RightSemi | JoinType::RightAnti => trace(&join.right, index),
         JoinType::RightMark if index < join.right.schema().fields().len() => trace(&join.right, index),
         _ => Vec::new(),
+    }
+}
+
+/// A column of a scan that a column of a plan's output is made of.
+struct Origin {
+    leaf: usize,
+    column: usize,
+    key_effect: KeyEffect,
+    has_keys: bool,
+}
+
+/// The columns of scans that a column of a plan's output is made of, whatever is between.
+fn origins(plan: &LogicalPlan, column: &Column) -> Vec<Origin> {
+    let Ok(index) = plan.schema().index_of_column(column) else { return Vec::new() };
+    let of_expr = |input: &LogicalPlan, expr: &Expr| -> Vec<Origin> {
+        expr.column_refs().into_iter().flat_map(|column| origins(input, column)).collect()
+    };
+    let of_index = |input: &LogicalPlan| origins(input, &Column::from(input.schema().qualified_field(index)));
+    match plan {
+        LogicalPlan::Projection(projection) => of_expr(&projection.input, &projection.expr[index]),
+        LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.get(index) {
+            Some(expr) => of_expr(&aggregate.input, expr),
+            None => Vec::new(),
+        },
+        LogicalPlan::SubqueryAlias(alias) => of_index(&alias.input),
+        LogicalPlan::Union(union) => union.inputs.iter().flat_map(|input| of_index(input)).collect(),
+        _ => match our_scan(plan) {
+            Some((scan, provider)) => {
+                let spec = provider.table.spec();
+                let origin = |position: usize| Origin {
+                    leaf: provider.leaf.expect("every scan was numbered"),
+                    column: position,
+                    key_effect: spec.columns[position].key_effect,
+                    has_keys: constraints::have_keys(spec, &scan.filters, position),
+                };
+                spec.column(&column.name).map(origin).into_iter().collect()
+            }
+            None => plan.inputs().into_iter().flat_map(|input| origins(input, column)).collect(),
+        },
     }
 }

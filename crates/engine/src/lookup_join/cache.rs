@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave_record_batch;
-use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
@@ -20,13 +20,14 @@ use parking_lot::Mutex;
 use crate::condition;
 use crate::constraints;
 use crate::exec::{Asked, Binding, ScanExec};
+use crate::lookup_join::exec::KeyValues;
 use crate::state::{QueryState, ScanRecord};
 
 /// Rows found for keys, by what was asked: the table, the columns that have keys, the other constraints.
 #[derive(Debug, Default)]
 pub(crate) struct KeyCaches(Mutex<HashMap<String, Arc<KeyCache>>>);
 
-/// Rows found for the keys of one column.
+/// Rows found for keys of the same columns.
 #[derive(Debug)]
 struct KeyCache {
     record: Arc<ScanRecord>,
@@ -77,7 +78,7 @@ impl KeyCaches {
 pub(crate) fn read(
     scan: &ScanExec,
     binding: &Binding,
-    keys: &[(usize, Arc<Vec<Scalar>>)],
+    wanted: &[KeyValues],
     state: Arc<QueryState>,
     context: &TaskContext,
 ) -> Result<SendableRecordBatchStream> {
@@ -85,12 +86,10 @@ pub(crate) fn read(
         Some(together) => together.clone(),
         None => Asked::union([&scan.asked], &binding.columns).map(Arc::new).expect("one scan is a union"),
     };
-    let [(column, wanted)] = keys else {
-        return internal_err!("a join brings keys of one column, not of {}", keys.len());
-    };
-    let column = *column;
+    let columns: Arc<[usize]> = binding.columns.as_slice().into();
     let cache = state.lookups.get(scan, &together, binding, &state, context);
-    let lookup = Lookup { cache: cache.clone(), scan: scan.clone(), together: together.clone(), state, column };
+    let lookup =
+        Lookup { cache: cache.clone(), scan: scan.clone(), together: together.clone(), state, columns: columns.clone() };
     let (wanted_of, schema) = (scan.asked.clone(), scan.schema());
     let found = match binding.pattern {
         None => {
@@ -109,7 +108,8 @@ pub(crate) fn read(
                     pieces.try_concat().await
                 }
             });
-            once_each(pieces.buffered(at_once), position(&together, column), cache.memory.new_empty()).boxed()
+            let positions = columns.iter().map(|column| position(&together, *column)).collect();
+            once_each(pieces.buffered(at_once), positions, cache.memory.new_empty()).boxed()
         }
     };
     let rows = found
@@ -119,25 +119,26 @@ pub(crate) fn read(
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
-/// Drops rows that an earlier pattern found too: those with a value that its rows had.
+/// Drops rows that an earlier pattern found too: those with the values that its rows had in the columns of the key.
 fn once_each(
     found: impl Stream<Item = Result<Vec<RecordBatch>>> + Send,
-    at: usize,
+    positions: Vec<usize>,
     memory: MemoryReservation,
 ) -> impl Stream<Item = Result<Vec<RecordBatch>>> + Send {
-    let mut earlier: HashSet<ScalarValue> = HashSet::new();
+    let mut earlier: HashSet<Vec<ScalarValue>> = HashSet::new();
     found.map(move |batches| {
         let mut own = Vec::new();
         let mut new = Vec::new();
         for batch in batches? {
-            let values = batch.column(at);
-            let values = (0..batch.num_rows()).map(|row| ScalarValue::try_from_array(values, row));
+            let of_row = |row| positions.iter().map(move |at| (*at, row));
+            let value = |(at, row): (usize, usize)| ScalarValue::try_from_array(batch.column(at), row);
+            let values = (0..batch.num_rows()).map(|row| of_row(row).map(value).collect::<Result<Vec<_>>>());
             let values = values.collect::<Result<Vec<_>>>()?;
             let is_new: BooleanArray = values.iter().map(|value| Some(!earlier.contains(value))).collect();
             new.push(filter_record_batch(&batch, &is_new)?);
             own.extend(values.into_iter().filter(|value| !earlier.contains(value)));
         }
-        memory.try_grow(own.iter().map(ScalarValue::size).sum())?;
+        memory.try_grow(own.iter().flatten().map(ScalarValue::size).sum())?;
         earlier.extend(own);
         Ok(new)
     })
@@ -147,68 +148,102 @@ fn position(together: &Asked, column: usize) -> usize {
     together.columns.binary_search(&column).expect("the key is one of the columns")
 }
 
-/// How a scan reads keys of one column.
+/// How a scan reads keys of some columns.
 #[derive(Clone)]
 struct Lookup {
     cache: Arc<KeyCache>,
     scan: ScanExec,
     together: Arc<Asked>,
     state: Arc<QueryState>,
-    column: usize,
+    columns: Arc<[usize]>,
 }
 
 impl Lookup {
-    /// Reads the rows of some keys at once.
-    async fn keys(self, keys: Vec<Scalar>) -> Result<Found> {
-        let constraints = self.constrain(&keys);
-        let (batches, memory) = self.read(constraints).await?;
-        let spec = &self.scan.table.spec().columns[self.column];
-        let rows = rows_by_key(&batches, position(&self.together, self.column), spec)?;
+    /// Reads the rows of some keys at once: keys that differ in their first column only are one read of the table.
+    async fn keys(self, keys: Vec<KeyValues>) -> Result<Found> {
+        let memory = self.cache.memory.new_empty();
+        let first = position(&self.together, self.columns[0]);
+        let spec = &self.scan.table.spec().columns[self.columns[0]];
+        let (mut batches, mut rows) = (Vec::new(), HashMap::new());
+        for (others, firsts) in by_others(&keys) {
+            let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
+            self.constrain(&mut constraints, self.columns[0], firsts);
+            self.constrain_others(&mut constraints, others);
+            let from = batches.len();
+            batches.extend(self.read(constraints, &memory).await?);
+            for (position, batch) in batches.iter().enumerate().skip(from) {
+                add_rows(&mut rows, (position, batch), (first, spec), others)?;
+            }
+        }
         let places: usize = rows.values().map(|places| places.capacity() * size_of::<(usize, usize)>()).sum();
-        memory.try_grow(keys.len() * KEPT_KEY + places)?;
+        let key = KEPT_KEY + 2 * self.columns.len() * size_of::<Scalar>();
+        memory.try_grow(keys.len() * key + places)?;
         Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
     }
 
     /// Reads the rows that look like a pattern.
-    async fn pattern(self, patterns: Vec<Scalar>, ignore_case: bool) -> Result<Found> {
-        let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
-        let constraint = constraints.0.entry(self.column).or_default();
-        constraint.patterns.extend(patterns.into_iter().filter_map(|pattern| match pattern {
-            Scalar::Text(like) => Some(Pattern { like, ignore_case }),
-            _ => None,
-        }));
-        let (batches, memory) = self.read(Arc::new(constraints)).await?;
-        Ok(Found { keys: 1, batches, rows: HashMap::new(), _memory: memory })
+    async fn pattern(self, patterns: Vec<KeyValues>, ignore_case: bool) -> Result<Found> {
+        let memory = self.cache.memory.new_empty();
+        let mut batches = Vec::new();
+        for pattern in &patterns {
+            let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
+            if let Some((Scalar::Text(like), others)) = pattern.split_first() {
+                let like = Pattern { like: like.clone(), ignore_case };
+                constraints.0.entry(self.columns[0]).or_default().patterns.push(like);
+                self.constrain_others(&mut constraints, others);
+            }
+            batches.extend(self.read(constraints, &memory).await?);
+        }
+        Ok(Found { keys: patterns.len(), batches, rows: HashMap::new(), _memory: memory })
     }
 
-    async fn read(&self, constraints: Arc<Constraints>) -> Result<(Vec<RecordBatch>, MemoryReservation)> {
-        let asked = Asked { constraints, ..(*self.together).clone() };
+    async fn read(&self, constraints: Constraints, memory: &MemoryReservation) -> Result<Vec<RecordBatch>> {
+        let asked = Asked { constraints: Arc::new(constraints), ..(*self.together).clone() };
         let mut reading = self.scan.reading(&self.state, self.cache.record.clone(), &asked);
-        let memory = self.cache.memory.new_empty();
         let mut batches = Vec::new();
         while let Some(batch) = reading.next().await {
             let batch = batch?;
             memory.try_grow(batch.get_array_memory_size())?;
             batches.push(batch);
         }
-        Ok((batches, memory))
+        Ok(batches)
     }
 
-    /// The scan's own constraints and the keys that a join brought.
-    fn constrain(&self, keys: &[Scalar]) -> Arc<Constraints> {
-        let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
-        let constraint = constraints.0.entry(self.column).or_default();
+    /// Adds the keys that a join brought for a column to what the scan asks of it already.
+    fn constrain(&self, constraints: &mut Constraints, column: usize, keys: Vec<Scalar>) {
+        let constraint = constraints.0.entry(column).or_default();
         constraint.keys = Some(Arc::new(match &constraint.keys {
-            Some(known) => constraints::common(keys, known),
-            None => keys.to_vec(),
+            Some(known) => constraints::common(&keys, known),
+            None => keys,
         }));
-        Arc::new(constraints)
+    }
+
+    /// The same for one key of each column after the first.
+    fn constrain_others(&self, constraints: &mut Constraints, others: &[Scalar]) {
+        for (column, key) in self.columns[1..].iter().zip(others) {
+            self.constrain(constraints, *column, vec![key.clone()]);
+        }
     }
 }
 
-/// Bytes that a kept key takes beside its rows: an entry in the map of each lookup and one in the cache's, with the room
-/// that maps leave.
-const KEPT_KEY: usize = (size_of::<(Scalar, Vec<(usize, usize)>)>() + size_of::<(Scalar, (usize, Slot))>()) * 3 / 2;
+/// The first values of keys, by the values after them; in the order of the keys.
+fn by_others(keys: &[KeyValues]) -> Vec<(&[Scalar], Vec<Scalar>)> {
+    let mut positions: HashMap<&[Scalar], usize> = HashMap::new();
+    let mut groups: Vec<(&[Scalar], Vec<Scalar>)> = Vec::new();
+    for (first, others) in keys.iter().filter_map(|key| key.split_first()) {
+        let position = *positions.entry(others).or_insert_with(|| {
+            groups.push((others, Vec::new()));
+            groups.len() - 1
+        });
+        groups[position].1.push(first.clone());
+    }
+    groups
+}
+
+/// Bytes that a kept key takes besides its rows and its values: an entry in the map of each lookup and one in the cache's,
+/// with the room that maps leave.
+const KEPT_KEY: usize =
+    (size_of::<(KeyValues, Vec<(usize, usize)>)>() + size_of::<(KeyValues, (usize, Slot))>()) * 3 / 2;
 
 /// What one lookup found.
 #[derive(Debug)]
@@ -217,13 +252,13 @@ struct Found {
     keys: usize,
     batches: Vec<RecordBatch>,
     /// Batch and row of the rows of each key. Not kept for one key.
-    rows: HashMap<Scalar, Vec<(usize, usize)>>,
+    rows: HashMap<KeyValues, Vec<(usize, usize)>>,
     _memory: MemoryReservation,
 }
 
 impl Found {
     /// The rows of some of its keys.
-    fn select(&self, keys: &[Scalar]) -> Result<Vec<RecordBatch>> {
+    fn select(&self, keys: &[KeyValues]) -> Result<Vec<RecordBatch>> {
         if keys.len() == self.keys {
             return Ok(self.batches.clone());
         }
@@ -236,22 +271,21 @@ impl Found {
     }
 }
 
-/// Where the rows of each key are.
-fn rows_by_key(
-    batches: &[RecordBatch],
-    key_at: usize,
-    column: &ColumnSpec,
-) -> Result<HashMap<Scalar, Vec<(usize, usize)>>> {
-    let mut rows: HashMap<Scalar, Vec<(usize, usize)>> = HashMap::new();
-    for (position, batch) in batches.iter().enumerate() {
-        for row in 0..batch.num_rows() {
-            let value = ScalarValue::try_from_array(batch.column(key_at), row)?;
-            if let Some(key) = constraints::scalar(&value, &column.kind) {
-                rows.entry(column.as_key(key)).or_default().push((position, row));
-            }
+/// Notes where the rows of each key are, for a batch that was read for keys with these values after their first one.
+fn add_rows(
+    rows: &mut HashMap<KeyValues, Vec<(usize, usize)>>,
+    (position, batch): (usize, &RecordBatch),
+    (first, column): (usize, &ColumnSpec),
+    others: &[Scalar],
+) -> Result<()> {
+    for row in 0..batch.num_rows() {
+        let value = ScalarValue::try_from_array(batch.column(first), row)?;
+        if let Some(key) = constraints::scalar(&value, &column.kind) {
+            let key = [column.as_key(key)].into_iter().chain(others.iter().cloned()).collect();
+            rows.entry(key).or_default().push((position, row));
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// A lookup under way. Whoever waits for it drives it, so that nobody waits for a reader that is not polled; when nobody
@@ -267,7 +301,7 @@ struct Slots(Arc<Mutex<State>>);
 struct State {
     /// The number of the next lookup.
     next: usize,
-    slots: HashMap<Scalar, (usize, Slot)>,
+    slots: HashMap<KeyValues, (usize, Slot)>,
 }
 
 enum Slot {
@@ -286,7 +320,7 @@ impl std::fmt::Debug for Slot {
 
 /// Keys that one lookup is for.
 struct Piece {
-    keys: Vec<Scalar>,
+    keys: Vec<KeyValues>,
     from: Source,
 }
 
@@ -310,8 +344,8 @@ impl Slots {
     /// Where the rows of some distinct keys come from. What nobody has or fetches is fetched for this caller.
     fn claim(
         &self,
-        keys: &[Scalar],
-        fetch: impl FnOnce(Vec<Scalar>) -> BoxFuture<'static, Result<Found>>,
+        keys: &[KeyValues],
+        fetch: impl FnOnce(Vec<KeyValues>) -> BoxFuture<'static, Result<Found>>,
     ) -> Vec<Piece> {
         let mut state = self.0.lock();
         let mut pieces: BTreeMap<usize, Piece> = BTreeMap::new();
@@ -360,6 +394,7 @@ mod tests {
     use arrow_array::Int64Array;
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
+    use datafusion::common::internal_err;
     use datafusion::execution::memory_pool::{MemoryPool, UnboundedMemoryPool};
     use rand::rngs::StdRng;
     use rand::seq::IteratorRandom;
@@ -383,7 +418,7 @@ mod tests {
         }
 
         /// Reads the rows of some keys, and waits as often as told before.
-        async fn fetch(self, keys: Vec<Scalar>, waits: usize) -> Result<Found> {
+        async fn fetch(self, keys: Vec<KeyValues>, waits: usize) -> Result<Found> {
             self.fetches.fetch_add(1, Ordering::Relaxed);
             for _ in 0..waits {
                 tokio::task::yield_now().await;
@@ -394,7 +429,7 @@ mod tests {
             }
             let memory = MemoryConsumer::new("test").register(&self.pool);
             let mut batches = Vec::new();
-            let mut rows: HashMap<Scalar, Vec<(usize, usize)>> = HashMap::new();
+            let mut rows: HashMap<KeyValues, Vec<(usize, usize)>> = HashMap::new();
             for (position, number) in numbers.iter().enumerate() {
                 let values: Vec<i64> = (0..*number).map(|_| *number).collect();
                 let places = (0..values.len()).map(|row| (position, row)).collect();
@@ -402,22 +437,26 @@ mod tests {
                 let batch = RecordBatch::try_from_iter([("key", column)])?;
                 memory.try_grow(batch.get_array_memory_size())?;
                 batches.push(batch);
-                rows.insert(Scalar::Integer(*number), places);
+                rows.insert(key(*number), places);
             }
             Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
         }
     }
 
-    fn number(key: &Scalar) -> i64 {
-        match key {
-            Scalar::Integer(number) => *number,
-            other => panic!("{other:?} is not a number"),
+    fn key(number: i64) -> KeyValues {
+        [Scalar::Integer(number)].into()
+    }
+
+    fn number(key: &KeyValues) -> i64 {
+        match **key {
+            [Scalar::Integer(number)] => number,
+            ref other => panic!("{other:?} is not a number"),
         }
     }
 
     /// All that a reader gets for its keys.
     async fn reader(slots: Slots, table: Table, keys: Vec<i64>, waits: usize) -> Vec<i64> {
-        let keys: Vec<Scalar> = keys.into_iter().map(Scalar::Integer).collect();
+        let keys: Vec<KeyValues> = keys.into_iter().map(key).collect();
         let pieces = slots.claim(&keys, |keys| table.fetch(keys, waits).boxed());
         let found: Vec<Vec<RecordBatch>> =
             pieces.into_iter().map(Piece::rows).collect::<FuturesUnordered<_>>().try_collect().await.expect("found");
@@ -520,8 +559,8 @@ mod tests {
     fn a_lookup_that_fails_frees_its_keys() {
         let slots = Slots::default();
         let mut context = Context::from_waker(Waker::noop());
-        let keys = [Scalar::Integer(3)];
-        let failing = |_: Vec<Scalar>| async { internal_err!("it fails") }.boxed();
+        let keys = [key(3)];
+        let failing = |_: Vec<KeyValues>| async { internal_err!("it fails") }.boxed();
         let first = slots.claim(&keys, failing);
         let second = slots.claim(&keys, |_| panic!("it is being fetched"));
         for piece in first.into_iter().chain(second) {

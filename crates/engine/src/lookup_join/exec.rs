@@ -31,21 +31,14 @@ use indago_table::{ColumnSpec, Kind, Scalar};
 use crate::constraints::{self, Form};
 use crate::exec::ScanExec;
 use crate::interrupt::interruptible;
-use crate::lookup_join::node::Side;
+use crate::lookup_join::node::{Key, Side};
 use crate::state::QueryState;
 
 /// Where the keys of a scan come from, physically.
-#[derive(Debug, Clone)]
-pub(crate) struct PhysicalKey {
-    pub(crate) leaf: usize,
-    pub(crate) column: usize,
-    pub(crate) spec: ColumnSpec,
-    pub(crate) driving: PhysicalExprRef,
-    /// Its rows come beside those of other scans.
-    pub(crate) beside_others: bool,
-    /// The keys are patterns, written like this.
-    pub(crate) pattern: Option<Form>,
-}
+pub(crate) type PhysicalKey = Key<PhysicalExprRef>;
+
+/// Values for the columns of a key, in their order.
+pub(crate) type KeyValues = Box<[Scalar]>;
 
 /// What a lookup join is, apart from its inputs.
 #[derive(Debug, Clone)]
@@ -124,28 +117,8 @@ impl Shape {
     }
 
     /// The distinct keys that a batch has for each of the looked-up scans.
-    fn distinct_keys(&self, batch: &RecordBatch) -> Result<Vec<(PhysicalKey, Vec<Scalar>)>> {
-        let mut all = Vec::with_capacity(self.keys.len());
-        for key in &self.keys {
-            let values = key.driving.evaluate(batch)?.into_array(batch.num_rows())?;
-            let (mut seen, mut known) = (HashSet::new(), HashSet::new());
-            let mut distinct = Vec::new();
-            for row in 0..values.len() {
-                if values.is_null(row) {
-                    continue;
-                }
-                let value = ScalarValue::try_from_array(&values, row)?;
-                if seen.insert(value.clone()) {
-                    let keys = match key.pattern {
-                        Some(form) => as_pattern(&value, form).into_iter().collect(),
-                        None => as_keys(&value, &key.spec),
-                    };
-                    distinct.extend(keys.into_iter().filter(|key| known.insert(key.clone())));
-                }
-            }
-            all.push((key.clone(), distinct));
-        }
-        Ok(all)
+    fn distinct_keys(&self, batch: &RecordBatch) -> Result<Vec<(&PhysicalKey, Vec<KeyValues>)>> {
+        self.keys.iter().map(|key| Ok((key, distinct_keys(key, batch)?))).collect()
     }
 
     /// The most driving rows that are looked up together: a table is asked for each pattern by itself.
@@ -163,15 +136,15 @@ impl Shape {
         memory: &MemoryReservation,
     ) -> Result<Vec<RecordBatch>> {
         let keys = self.distinct_keys(batch)?;
-        if keys.iter().any(|(key, distinct)| distinct.is_empty() && !key.beside_others) {
+        if keys.iter().any(|(key, distinct)| distinct.is_empty() && !key.is_in_union) {
             return Ok(Vec::new());
         }
         // The scan with most keys is read in chunks; the others get all of theirs each time. In chunks of keys for one
         // part of a UNION, its other parts would come again and again, and in chunks of patterns the rows of several.
-        let is_alone = |key: &PhysicalKey| !key.beside_others && key.pattern.is_none();
-        let alone = (0..keys.len()).filter(|position| is_alone(&keys[*position].0));
+        let is_alone = |key: &PhysicalKey| !key.is_in_union && key.pattern.is_none();
+        let alone = (0..keys.len()).filter(|position| is_alone(keys[*position].0));
         let widest = alone.max_by_key(|position| keys[*position].1.len());
-        let chunks: Vec<&[Scalar]> = match widest {
+        let chunks: Vec<&[KeyValues]> = match widest {
             Some(widest) => {
                 let wanted = &keys[widest].1;
                 wanted.chunks(wanted.len().div_ceil(self.concurrency.max(1)).clamp(1, self.batch.max(1))).collect()
@@ -179,12 +152,12 @@ impl Shape {
             None => vec![&[]],
         };
         let lookups = chunks.into_iter().map(|chunk| {
-            let chunked: Vec<(PhysicalKey, Arc<Vec<Scalar>>)> = keys
+            let chunked: Vec<(usize, Arc<[KeyValues]>)> = keys
                 .iter()
                 .enumerate()
                 .map(|(position, (key, all))| {
-                    let keys = if Some(position) == widest { chunk.to_vec() } else { all.clone() };
-                    (key.clone(), Arc::new(keys))
+                    let keys = if Some(position) == widest { chunk } else { all.as_slice() };
+                    (key.leaf, keys.into())
                 })
                 .collect();
             let bound = bind_keys(plan, &chunked);
@@ -244,6 +217,33 @@ impl Shape {
     }
 }
 
+/// The distinct keys that a batch of the driving side has. A row with a NULL has none.
+fn distinct_keys(key: &PhysicalKey, batch: &RecordBatch) -> Result<Vec<KeyValues>> {
+    let columns = key.columns.iter().map(|column| column.driving.evaluate(batch)?.into_array(batch.num_rows()));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let (mut seen, mut known) = (HashSet::new(), HashSet::new());
+    let mut distinct = Vec::new();
+    for row in (0..batch.num_rows()).filter(|row| columns.iter().all(|values| values.is_valid(*row))) {
+        let values = columns.iter().map(|values| ScalarValue::try_from_array(values, row));
+        let values: Vec<ScalarValue> = values.collect::<Result<_>>()?;
+        if seen.contains(&values) {
+            continue;
+        }
+        let mut keys: Vec<Vec<Scalar>> = vec![Vec::new()];
+        for (position, (value, column)) in values.iter().zip(&key.columns).enumerate() {
+            let of_column = match key.pattern.filter(|_| position == 0) {
+                Some(form) => as_pattern(value, form).into_iter().collect(),
+                None => as_keys(value, &column.spec),
+            };
+            let with = |key: &Vec<Scalar>, value: &Scalar| key.iter().chain([value]).cloned().collect();
+            keys = keys.iter().flat_map(|key| of_column.iter().map(move |value| with(key, value))).collect();
+        }
+        distinct.extend(keys.into_iter().map(KeyValues::from).filter(|key| known.insert(key.clone())));
+        seen.insert(values);
+    }
+    Ok(distinct)
+}
+
 /// The keys of the looked-up column that a driving value may equal: all of them, and perhaps more, which the join drops.
 /// Casts that DataFusion put on the looked-up column are undone here: an integer column that is compared as text gets its
 /// keys back as integers.
@@ -281,22 +281,14 @@ fn as_pattern(value: &ScalarValue, form: Form) -> Option<Scalar> {
 }
 
 /// The plan with its scans reading just these keys, ready to run (again).
-fn bind_keys(
-    plan: &Arc<dyn ExecutionPlan>,
-    keys: &[(PhysicalKey, Arc<Vec<Scalar>>)],
-) -> Result<Arc<dyn ExecutionPlan>> {
+fn bind_keys(plan: &Arc<dyn ExecutionPlan>, keys: &[(usize, Arc<[KeyValues]>)]) -> Result<Arc<dyn ExecutionPlan>> {
     let bound = plan.clone().transform_up(|node| {
         let Some(scan) = node.downcast_ref::<ScanExec>() else { return Ok(Transformed::no(node)) };
         let Some(binding) = &scan.binding else { return Ok(Transformed::no(node)) };
-        let brought: Vec<_> = keys
-            .iter()
-            .filter(|(key, _)| key.leaf == binding.leaf)
-            .map(|(key, keys)| (key.column, keys.clone()))
-            .collect();
-        if brought.is_empty() {
+        let Some((_, keys)) = keys.iter().find(|(leaf, _)| *leaf == binding.leaf) else {
             return Ok(Transformed::no(node));
-        }
-        let scan: Arc<dyn ExecutionPlan> = Arc::new(scan.with_keys(brought));
+        };
+        let scan: Arc<dyn ExecutionPlan> = Arc::new(scan.with_keys(keys.clone()));
         Ok(Transformed::yes(scan))
     })?;
     reset_plan_states(bound.data)
@@ -313,7 +305,8 @@ impl DisplayAs for LookupJoinExec {
         if let Some(filter) = &self.shape.filter {
             write!(f, "{between}filter={}", filter.expression())?;
         }
-        let keys: Vec<String> = self.shape.keys.iter().map(|key| key.driving.to_string()).collect();
+        let columns = self.shape.keys.iter().flat_map(|key| &key.columns);
+        let keys: Vec<String> = columns.map(|column| column.driving.to_string()).collect();
         write!(f, "{between}keys=[{}]{between}side={:?}", keys.join(", "), self.shape.side)?;
         match self.fetch {
             Some(fetch) => write!(f, "{between}limit={fetch}"),

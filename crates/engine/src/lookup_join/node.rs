@@ -17,21 +17,63 @@ pub(crate) enum Side {
     Right,
 }
 
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        }
+    }
+
+    /// The input of a join on this side.
+    pub(crate) fn of(self, join: &Join) -> &LogicalPlan {
+        match self {
+            Side::Left => &join.left,
+            Side::Right => &join.right,
+        }
+    }
+}
+
 /// Where the keys of a scan come from.
 #[derive(Debug, Clone)]
-pub(crate) struct Key {
+pub(crate) struct Key<E = Expr> {
     /// The scan's number in its plan.
     pub(crate) leaf: usize,
-    /// The column that has the key.
-    pub(crate) column: usize,
-    /// What the table says of that column.
-    pub(crate) spec: ColumnSpec,
-    /// The other side's expression that gives the keys.
-    pub(crate) driving: Expr,
-    /// The scan's rows come beside those of other scans, in a UNION.
-    pub(crate) beside_others: bool,
-    /// The keys are patterns, written like this.
+    /// The columns that make the key. All but the first select or extend the rows of the table.
+    pub(crate) columns: Vec<KeyColumn<E>>,
+    /// The scan is one of several inputs of a UNION.
+    pub(crate) is_in_union: bool,
+    /// The keys of the first column are patterns of this form.
     pub(crate) pattern: Option<Form>,
+}
+
+/// A column of a key.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyColumn<E = Expr> {
+    /// Its position in the table.
+    pub(crate) column: usize,
+    /// Its specification.
+    pub(crate) spec: ColumnSpec,
+    /// The expression over the other side that gives the values.
+    pub(crate) driving: E,
+}
+
+impl<E> Key<E> {
+    /// Positions of the columns.
+    pub(crate) fn positions(&self) -> Vec<usize> {
+        self.columns.iter().map(|column| column.column).collect()
+    }
+}
+
+impl Key {
+    /// The same key with expressions of another kind.
+    pub(crate) fn try_map<E, R>(&self, map: impl Fn(&Expr) -> Result<E, R>) -> Result<Key<E>, R> {
+        let columns = self.columns.iter().map(|KeyColumn { column, spec, driving }| {
+            Ok(KeyColumn { column: *column, spec: spec.clone(), driving: map(driving)? })
+        });
+        let columns = columns.collect::<Result<_, R>>()?;
+        Ok(Key { leaf: self.leaf, columns, is_in_union: self.is_in_union, pattern: self.pattern })
+    }
 }
 
 /// A join one side of which is read only for the keys that the other side has.
@@ -45,7 +87,8 @@ pub(crate) struct LookupJoin {
 
 impl LookupJoin {
     fn identity(&self) -> (&Join, Side, Vec<(usize, usize, &Expr)>) {
-        (&self.join, self.side, self.keys.iter().map(|key| (key.leaf, key.column, &key.driving)).collect())
+        let columns = self.keys.iter().flat_map(|key| key.columns.iter().map(|of| (key.leaf, of.column, &of.driving)));
+        (&self.join, self.side, columns.collect())
     }
 }
 

@@ -22,7 +22,8 @@ pub(crate) struct EngineColumn {
     position: i64,
     /// Type of its values.
     r#type: String,
-    /// How it takes part in asking: `required`, `index`, `pattern` or `range`; NULL if it does not.
+    /// How filters on it reach the table: `required`, `selects`, `extends`, `index`, `pattern` or `range`; NULL if they
+    /// do not.
     key: Option<String>,
     /// Whether `SELECT *` leaves it out.
     hidden: bool,
