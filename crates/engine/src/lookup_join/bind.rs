@@ -528,7 +528,7 @@ struct Target {
     rank: usize,
     /// It is a required column, or the table has none.
     is_required: bool,
-    /// The query itself gives keys of the column.
+    /// A scan without keys would return other rows, and the query itself gives keys.
     has_keys: bool,
     environment: Cow<'static, str>,
     /// It was cast to another type of value on the way: what a second cast does to it is not known.
@@ -593,7 +593,8 @@ fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
             lookup: spec.lookup,
             rank: spec.require_any.iter().position(|required| *required == column).unwrap_or(spec.require_any.len()),
             is_required: !spec.is_keyed() || spec.require_any.contains(&column),
-            has_keys: constraints::have_keys(spec, &scan.filters, column),
+            has_keys: spec.columns[column].key_effect != KeyEffect::Filters
+                && constraints::have_keys(spec, &scan.filters, column),
             environment: spec.environment.clone(),
             is_cast: false,
             is_in_union: false,
