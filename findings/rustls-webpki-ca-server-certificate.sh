@@ -30,7 +30,7 @@ name = "ca-leaf"
 version = "0.0.0"
 edition = "2021"
 [dependencies]
-pki_types = { package = "rustls-pki-types", version = "1" }
+pki_types = { package = "rustls-pki-types", version = "=1.15.1" }
 webpki = { package = "rustls-webpki", version = "=0.103.16", features = ["ring", "std"] }
 TOML
 cat > src/main.rs <<'RUST'
