@@ -109,7 +109,7 @@ fn a_folder_outside_any_repository_is_said() {
         .output()
         .expect("indago runs");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"[]\n"[..]), "{}", errors(&output));
-    let told = "warning: git_repositories: the current folder is in no git repository; name one";
+    let told = "warning: git_repositories: the current directory is not in a git repository; name one";
     assert!(errors(&output).starts_with(told), "{}", errors(&output));
 }
 

@@ -214,7 +214,7 @@ fn a_root_that_is_not_there_is_said_by_each_table_and_costs_no_other_host_its_ro
             let Reading::Blocking(read) = slice.reading else { panic!("host tables block") };
             errors.extend(read(&mut kept).err().map(|error| error.to_string()));
         }
-        assert_eq!(errors, ["/nope: no such folder", &format!("{}: no such folder", file.display())]);
+        assert_eq!(errors, ["/nope: no such directory", &format!("{}: no such directory", file.display())]);
         assert!(!kept.0.is_empty(), "the first host's");
     }
 }
@@ -702,7 +702,7 @@ async fn a_container_without_a_file_of_accounts_is_reported() {
         let query = engine.query(sql).await.expect("it plans");
         assert_eq!(texts(&query.collect().await.expect("it runs")), [["root"]], "{sql}");
         let warnings: Vec<String> = query.warnings().iter().map(ToString::to_string).collect();
-        let told = format!("(the namespace of process 7): there is no {file}");
+        let told = format!("(the namespace of process 7): {file} does not exist");
         assert!(warnings.len() == 1 && warnings[0].contains(&told), "{warnings:?}");
     }
 }

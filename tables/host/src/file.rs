@@ -9,13 +9,13 @@ use indago_table::prelude::*;
 
 use crate::source::paths::{Asked, Entry, Report};
 
-/// What the file system says of files, folders and links.
+/// Metadata of files, directories and links.
 ///
-/// A query has to say where to look: by `path` or by `directory`, with `=`, `IN`, a join, or `LIKE`. In a pattern `%`
-/// stays on one level and leaves out names with a leading dot, and `%%` goes down through all levels (64 at the most,
-/// not through links); every name is found by `directory = `. For a link, all columns but `symlink` and
-/// `symlink_target_path` are about what it points to, or about the link itself if that is missing. A name that is
-/// not UTF-8 shows U+FFFD for each wrong byte, with a warning, and is found by what it shows.
+/// A query needs a constraint on `path` or `directory`: `=`, `IN`, a join, or `LIKE`. In a pattern, `%` stays on one
+/// level and skips names with a leading dot. `%%` descends through all levels (at most 64, and not through links).
+/// `directory = ` finds all names. For a link, all columns except `symlink` and `symlink_target_path` describe its
+/// target, or the link itself if the target is missing. A name that is not UTF-8 shows U+FFFD for each wrong byte, with
+/// a warning, and is found by that text.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "file",
@@ -26,21 +26,21 @@ use crate::source::paths::{Asked, Entry, Report};
 )]
 #[example("One file.", "SELECT path, size, mode, uid FROM file WHERE path = '/etc/passwd'")]
 #[example(
-    "Programs that run with their owner's rights.",
+    "Programs that run with the rights of their owner.",
     "SELECT path, mode, uid FROM file WHERE directory = '/usr/bin' AND mode LIKE '4%'"
 )]
 #[example(
-    "Files of all users' home folders, at any depth.",
+    "Files of all users' home directories, at any depth.",
     "SELECT path, mtime FROM file WHERE path LIKE '/home/%/%%' LIMIT 20"
 )]
 pub struct File {
-    /// Path, as the query named it.
+    /// Path, as written in the query.
     #[column(index, pattern)]
     path: String,
-    /// Folder that holds it.
+    /// Directory that contains it.
     #[column(index, pattern)]
     directory: String,
-    /// Name within its folder.
+    /// Name within its directory.
     filename: String,
     /// Inode number.
     #[column(source = stat)]
@@ -51,10 +51,10 @@ pub struct File {
     /// ID of the owning group.
     #[column(source = stat)]
     gid: Option<i64>,
-    /// Permission bits as four octal digits: set-user-ID and its kin, owner, group, others.
+    /// Permission bits as four octal digits: set-user-ID, set-group-ID and sticky bits, then owner, group, others.
     #[column(source = stat)]
     mode: Option<String>,
-    /// ID of the device that a device file stands for; 0 for other files.
+    /// ID of the device that a device file represents; 0 for other files.
     #[column(source = stat)]
     device: Option<i64>,
     /// Size in bytes.
@@ -72,7 +72,7 @@ pub struct File {
     /// Last change of content, owner, mode or name, in seconds since 1970.
     #[column(source = stat)]
     ctime: Option<i64>,
-    /// Creation, in seconds since 1970; NULL on file systems that do not keep it.
+    /// Creation, in seconds since 1970; NULL if the file system does not record it.
     #[column(source = stat)]
     btime: Option<i64>,
     /// Number of hard links.
@@ -81,17 +81,17 @@ pub struct File {
     /// Whether the path is a symbolic link: 1 or 0.
     #[column(source = stat)]
     symlink: Option<i64>,
-    /// What it is: `regular`, `directory`, `character`, `block`, `fifo`, `socket`, `symlink` (one that leads nowhere),
-    /// or `unknown`.
+    /// Kind of file: `regular`, `directory`, `character`, `block`, `fifo`, `socket`, `symlink` (one whose target is
+    /// missing), or `unknown`.
     #[column(source = stat)]
     r#type: Option<String>,
-    /// Where a symbolic link points, as the link says it; NULL for what is no link.
+    /// Target of a symbolic link, as stored in the link; NULL for other files.
     #[column(source = target)]
     symlink_target_path: Option<String>,
-    /// Storage that is allotted to it, in bytes: less than `size` for a sparse file.
+    /// Allocated storage, in bytes: less than `size` for a sparse file.
     #[column(added, source = stat)]
     allocated_size: Option<i64>,
-    /// How to reach it.
+    /// How to open it.
     #[column(skip)]
     entry: Option<Entry>,
 }
@@ -125,14 +125,14 @@ impl File {
         };
         let is_link = link.is_symlink();
         self.symlink = Some(is_link.into());
-        // A link that leads nowhere, or round in a circle, is all there is to describe.
+        // A broken or circular link is described itself.
         let behind = if is_link { entry.sys.metadata(&entry.at).if_present()? } else { None };
         self.describe(&behind.unwrap_or(link));
         Ok(())
     }
 
     fn describe(&mut self, metadata: &Metadata) {
-        // The kernel's counts are unsigned; those that do not fit are beyond any real file system.
+        // The kernel's counts are unsigned; real file systems do not exceed our range.
         let signed = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
         self.inode = signed(metadata.ino());
         self.uid = Some(metadata.uid().into());
@@ -145,7 +145,7 @@ impl File {
         self.atime = Some(metadata.atime());
         self.mtime = Some(metadata.mtime());
         self.ctime = Some(metadata.ctime());
-        // Inodes that are older than the field have a zero there.
+        // Inodes from before this field existed have a zero here.
         self.btime = metadata.created().ok().map(seconds).filter(|seconds| *seconds != 0);
         self.hard_links = signed(metadata.nlink());
         self.r#type = Some(type_name(metadata.file_type()).to_owned());
@@ -159,7 +159,7 @@ impl File {
         match entry.sys.read_link(&entry.at) {
             Ok(target) => self.symlink_target_path = Some(entry.sys.path_text(target)),
             Err(error) => {
-                // Asking what is no link for its target is an error too.
+                // Reading the target of anything that is not a link is an error too.
                 if entry.sys.symlink_metadata(&entry.at)?.is_symlink() {
                     return Err(error);
                 }

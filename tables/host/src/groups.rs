@@ -4,11 +4,11 @@ use indago_table::prelude::*;
 
 use crate::source::accounts::{self, signed};
 
-/// Local groups of the host, as `/etc/group` lists them.
+/// Local groups of the host, from `/etc/group`.
 #[derive(Debug, Default, Table)]
 #[table(name = "groups", platforms("linux"), rows = 60, whole_source, identity(gid, groupname), namespaces)]
 #[example(
-    "Who may administer this host through a group.",
+    "Members of groups that can administer this host.",
     "SELECT groupname, members FROM groups WHERE groupname IN ('sudo', 'wheel', 'docker')"
 )]
 pub struct Group {
@@ -20,7 +20,7 @@ pub struct Group {
     /// Name of the group.
     #[column(index)]
     groupname: String,
-    /// Login names of users whom the group lists; a user's primary group does not list the user.
+    /// Login names of the listed members; users whose primary group this is are usually not listed.
     #[column(added)]
     members: Vec<String>,
 }

@@ -9,9 +9,9 @@ use crate::source::paths::{Asked, Entry, Report};
 
 /// Checksums of files.
 ///
-/// A query has to name the files, as for `file`: by `path` or by `directory`, with `=`, `IN`, a join, or `LIKE`. Only
-/// regular files have rows, links to them included. However many checksums are wanted, a file is read once, in small
-/// pieces; a query that is cancelled stops between two of them.
+/// As for `file`, a query needs a constraint on `path` or `directory`: `=`, `IN`, a join, or `LIKE`. Only regular files
+/// and links to them have rows. A file is read once, in small pieces, for all wanted checksums. A cancelled query stops
+/// between two pieces.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "hash",
@@ -22,14 +22,14 @@ use crate::source::paths::{Asked, Entry, Report};
 )]
 #[example("One file.", "SELECT path, sha256 FROM hash WHERE path = '/etc/passwd'")]
 #[example(
-    "The programs that run, with their checksums.",
+    "Running programs with their checksums.",
     "SELECT processes.pid, processes.path, hash.sha256 FROM processes LEFT JOIN hash ON hash.path = processes.path WHERE processes.pid < 100"
 )]
 pub struct Hash {
-    /// Path, as the query named it.
+    /// Path, as written in the query.
     #[column(index, pattern)]
     path: String,
-    /// Folder that holds the file.
+    /// Directory that contains the file.
     #[column(index, pattern)]
     directory: String,
     /// MD5 checksum, in hexadecimal.
@@ -41,10 +41,10 @@ pub struct Hash {
     /// SHA-256 checksum, in hexadecimal.
     #[column(source = digest, collate = nocase)]
     sha256: Option<String>,
-    /// How to reach it.
+    /// How to open it.
     #[column(skip)]
     entry: Option<Entry>,
-    /// The checksums that the query wants.
+    /// The checksums that the query needs.
     #[column(skip)]
     wanted: Wanted,
 }
@@ -78,7 +78,7 @@ impl Rows for Hash {
     }
 }
 
-/// Reading a pipe or a device could wait for ever.
+/// A pipe or a device could block forever.
 fn is_regular(entry: &Entry) -> Result<bool> {
     match &entry.link {
         Some(link) if !link.is_symlink() => Ok(link.is_file()),

@@ -6,26 +6,26 @@ use indago_table::prelude::*;
 
 use crate::source::netlink::{self, InterfaceAddress as Found};
 
-/// IPv4 and IPv6 addresses of the network interfaces, in the network namespace of the caller.
+/// IPv4 and IPv6 addresses of the network interfaces, in the host's network namespace.
 #[derive(Debug, Default, Table)]
 #[table(name = "interface_addresses", platforms("linux"), rows = 10, identity(interface, address))]
 #[example(
-    "Addresses by which this host can be reached.",
+    "Addresses at which this host can be reached.",
     "SELECT interface, address, mask FROM interface_addresses WHERE interface <> 'lo'"
 )]
 pub struct InterfaceAddress {
     /// Name of the interface, or the label of the address.
     interface: String,
-    /// The address; one that is valid on its link only has `%` and the interface behind it.
+    /// Address; a link-local IPv6 address is followed by `%` and the interface.
     address: String,
     /// Network mask.
     mask: String,
-    /// Broadcast address; NULL where there is none.
+    /// Broadcast address; NULL if there is none.
     broadcast: Option<String>,
-    /// Address of the other end of a link between two; NULL elsewhere.
+    /// Address of the other end of a point-to-point link; NULL for others.
     point_to_point: Option<String>,
-    /// Where it comes from, as far as its lifetime tells: `manual` for one that stays, `dhcp` (IPv4) or `auto` (IPv6)
-    /// for one that has to be renewed, `other` for the loopback's.
+    /// Origin, derived from the address's lifetime: `manual` for a permanent address, `dhcp` (IPv4) or `auto` (IPv6)
+    /// for one that must be renewed, `other` for the loopback interface.
     r#type: String,
 }
 

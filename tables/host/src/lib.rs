@@ -1,10 +1,10 @@
 //! Tables about the host: its processes, users, files, sockets and mounts.
 //!
-//! Everything is read from files through [`Sys`], so that a folder can stand in for a host; the few things that only
-//! the running kernel tells are in `source/kernel.rs` and `source/netlink.rs`, and are unsupported elsewhere.
-//! `source/` holds readers of formats that several tables share.
+//! Everything is read from files through [`Sys`], so a directory can represent a host. Facts that only the running
+//! kernel knows come from `source/kernel.rs` and `source/netlink.rs`, and are unsupported elsewhere. `source/` has the
+//! readers that several tables share.
 
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out the files that tables read"))]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests create the files that tables read"))]
 
 use std::sync::Arc;
 
@@ -32,14 +32,14 @@ pub mod time;
 pub mod uptime;
 pub mod users;
 
-/// The tables, over some machines.
+/// The tables, over one or several machines.
 pub fn tables(hosts: &[Sys]) -> Vec<TableRef> {
     let each: Vec<(Arc<str>, Vec<TableRef>)> =
         hosts.iter().map(|host| (host.root_name(), tables_of_host(host))).collect();
     let count = each.first().map_or(0, |(_, tables)| tables.len());
     let over_all = |table: usize| {
         let parts = each.iter().map(|(root, tables)| (root.clone(), tables[table].clone())).collect();
-        let description = "Folder that the row's host has its root on: `/` for the machine that Indago runs on.";
+        let description = "Root directory of the row's host: `/` for the machine that Indago runs on.";
         Several::of("host_root", description, parts).map(|table| Arc::new(table) as TableRef)
     };
     (0..count).filter_map(over_all).collect()

@@ -1,12 +1,12 @@
-//! `listening_ports`: one row per socket that waits for others, and descriptor that holds it.
+//! `listening_ports`: one row per listening socket and descriptor of it.
 
 use indago_table::prelude::*;
 
 use crate::source::sockets::{OpenSocket, Sockets};
 
-/// Sockets that wait for connections or messages, in all network namespaces that processes live in.
+/// Sockets that wait for connections or messages, in the network namespaces of all processes.
 ///
-/// These are TCP sockets that listen, UDP and raw sockets without a peer, and unix sockets with a path that take
+/// These are listening TCP sockets, UDP and raw sockets without a peer, and unix sockets with a path that accept
 /// connections or messages.
 #[derive(Debug, Default, Table)]
 #[table(
@@ -17,11 +17,11 @@ use crate::source::sockets::{OpenSocket, Sockets};
     identity(pid, fd, net_namespace)
 )]
 #[example(
-    "Programs that can be reached from other machines.",
+    "Programs that other machines can connect to.",
     "SELECT DISTINCT processes.name, listening_ports.port, listening_ports.address FROM listening_ports JOIN processes USING (pid) WHERE listening_ports.family IN (2, 10) AND listening_ports.address NOT IN ('127.0.0.1', '::1')"
 )]
 pub struct ListeningPort {
-    /// ID of the process that holds it; -1 for none.
+    /// ID of the process that holds it; -1 if there is none.
     #[column(index)]
     pid: i64,
     /// Port; the IP protocol of a raw socket; 0 for a unix socket.
@@ -30,17 +30,17 @@ pub struct ListeningPort {
     protocol: i64,
     /// Address family: 2 IPv4, 10 IPv6, 1 unix.
     family: i64,
-    /// Address that it is bound to; `0.0.0.0` and `::` are all of the namespace's. Empty for a unix socket.
+    /// Local address; `0.0.0.0` and `::` mean all addresses of the namespace. Empty for a unix socket.
     address: String,
-    /// Number of the descriptor; -1 for none.
+    /// Number of the descriptor; -1 if there is none.
     fd: i64,
     /// Inode number of the socket.
     socket: i64,
-    /// Path of a unix socket, with @ in front if it is abstract; empty for others.
+    /// Path of a unix socket, with a leading `@` if it is abstract; empty for others.
     path: String,
     /// Inode number of the network namespace.
     net_namespace: String,
-    /// User who made the socket; NULL for unix.
+    /// ID of the user that created the socket; NULL for unix sockets.
     #[column(added)]
     uid: Option<i64>,
 }

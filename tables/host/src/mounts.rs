@@ -11,26 +11,23 @@ use crate::source::procfs::{note_lossy, number, required, text};
 
 /// Mounted file systems.
 ///
-/// How much room there is, is asked of a file system only when such a column is wanted. One behind a network or a
-/// process that does not answer within a second leaves those columns NULL, and is not asked again before it answers;
-/// an automounter is not asked at all, because asking would mount.
+/// The columns about capacity call the file system only if the query needs them. If a file system behind a network or a
+/// process does not respond within a second, these columns are NULL, and it is not called again until it responds. An
+/// automounter is never called, because the call would mount.
 #[derive(Debug, Default, Table)]
 #[table(name = "mounts", platforms("linux"), rows = 30, identity(path, device, mount_id))]
 #[example(
-    "File systems that run full.",
+    "The five fullest file systems.",
     "SELECT path, blocks_available * 100 / blocks AS percent_left FROM mounts WHERE blocks > 0 ORDER BY percent_left LIMIT 5"
 )]
-#[example(
-    "Parts of other file systems that are mounted elsewhere.",
-    "SELECT device, root, path FROM mounts WHERE root <> '/'"
-)]
+#[example("Bind mounts and subvolumes.", "SELECT device, root, path FROM mounts WHERE root <> '/'")]
 pub struct Mount {
-    /// What is mounted: a device, a server's folder, or the name of a kind of file system.
+    /// What is mounted: a device, a directory of a server, or the name of a kind of file system.
     device: String,
-    /// The device with all links resolved; the same as `device` if it is no file.
+    /// The device with all links resolved; the same as `device` if it is not a file.
     #[column(source = alias)]
     device_alias: Option<String>,
-    /// Where it is mounted.
+    /// Mount point.
     path: String,
     /// Kind of file system.
     r#type: String,
@@ -43,30 +40,31 @@ pub struct Mount {
     /// Number of free blocks.
     #[column(volatile, source = room)]
     blocks_free: Option<i64>,
-    /// Number of free blocks that are not kept for root.
+    /// Number of free blocks that are not reserved for root.
     #[column(volatile, source = room)]
     blocks_available: Option<i64>,
-    /// Number of inodes; 0 where the file system does not count them.
+    /// Number of inodes; 0 if the file system does not count them.
     #[column(source = room)]
     inodes: Option<i64>,
     /// Number of free inodes.
     #[column(volatile, source = room)]
     inodes_free: Option<i64>,
-    /// Options, with commas between.
+    /// Mount options, separated by commas.
     flags: String,
-    /// The part of the file system that is mounted: `/` is the whole of it, anything else a bind mount or subvolume.
+    /// Mounted directory of the file system: `/` for the entire file system, anything else for a bind mount or
+    /// subvolume.
     #[column(added)]
     root: String,
     /// ID of the mount.
     #[column(added)]
     mount_id: i64,
-    /// ID of the mount below which it lies.
+    /// ID of the parent mount.
     #[column(added)]
     parent_id: i64,
     /// Device number, major and minor, as in `8:1`.
     #[column(added)]
     device_number: String,
-    /// The mount point, which may be no text.
+    /// Mount point, which may not be UTF-8.
     #[column(skip)]
     at: PathBuf,
 }
@@ -108,7 +106,7 @@ impl Mount {
             return Ok(());
         }
         let room = kernel::room(sys, &self.at, is_remote(&self.r#type)).if_present()?;
-        // A mount point that is gone, or hidden below another mount, keeps its row.
+        // A mount point that is gone, or hidden by another mount, keeps its row.
         let Some(room) = room else { return Ok(()) };
         self.blocks_size = Some(room.block_size);
         self.blocks = Some(room.blocks);
@@ -120,7 +118,7 @@ impl Mount {
     }
 }
 
-/// Whether answers come from another machine or another process, which may have gone away.
+/// Whether calls depend on another machine or process, which may not respond.
 fn is_remote(kind: &str) -> bool {
     const REMOTE: [&str; 17] = [
         "nfs",
@@ -167,7 +165,7 @@ fn parse(line: &[u8]) -> Option<Mount> {
     })
 }
 
-/// Both lists of options as one, as `/proc/mounts` has them: it may be written to where both allow it.
+/// Merges both lists of options as `/proc/mounts` does: writable only if both are.
 fn flags(mount: &str, file_system: &str) -> String {
     let is_read_only = [mount, file_system].iter().any(|options| options.split(',').any(|option| option == "ro"));
     let options = mount.split(',').chain(file_system.split(','));
@@ -175,7 +173,7 @@ fn flags(mount: &str, file_system: &str) -> String {
     std::iter::once(if is_read_only { "ro" } else { "rw" }).chain(others).collect::<Vec<_>>().join(",")
 }
 
-/// The kernel writes blanks and their like as a backslash and three octal digits.
+/// Undoes the kernel's escapes: a backslash and three octal digits for blanks and similar bytes.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -209,7 +207,7 @@ mod tests {
         assert_eq!(mount.flags, "ro,noatime,errors=continue");
         let odd = parse(b"1 0 0:1 / /caf\xe9 rw - tmpfs none rw").expect("a mount");
         assert_eq!(odd.path, "/caf\u{fffd}");
-        assert_eq!(odd.at.as_os_str().as_bytes(), b"/caf\xe9", "and still reachable");
+        assert_eq!(odd.at.as_os_str().as_bytes(), b"/caf\xe9", "the path keeps its bytes");
         for noise in ["", "1 2 3", "1 2 0:1 / /x rw", "1 2 0:1 / /x rw -", "a b c d e f - g h i"] {
             assert!(parse(noise.as_bytes()).is_none(), "{noise}");
         }

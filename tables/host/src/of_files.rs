@@ -1,9 +1,9 @@
-//! A table of a host that is a folder of files.
+//! Tables of a host that is a directory of files.
 
 use indago_table::{Error, ErrorContext, Reading, Result, ScanContext, Slice, Sys, Table, TableRef, TableSpec};
 
-/// The table of a host whose folder may not be there: no disk is mounted, its name is misspelt. That is no host without
-/// rows, and is said to whoever reads the table.
+/// A table of a host whose directory may be missing, because a disk is not mounted or its name is misspelt. That is an
+/// error, not a host without rows.
 #[derive(Debug)]
 pub(crate) struct OfFiles {
     pub(crate) host: Sys,
@@ -42,7 +42,7 @@ impl Table for OfFiles {
 fn require_folder(host: &Sys) -> Result<()> {
     match host.metadata("/").if_present()? {
         Some(root) if root.is_dir() => Ok(()),
-        // An error that the host is gone would pass without a word.
-        _ => Err(Error::Io { what: host.root_name().to_string(), message: "no such folder".to_owned() }),
+        // Not `Gone`: the scan would report nothing.
+        _ => Err(Error::Io { what: host.root_name().to_string(), message: "no such directory".to_owned() }),
     }
 }

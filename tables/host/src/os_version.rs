@@ -4,39 +4,39 @@ use indago_table::prelude::*;
 
 use crate::source::kernel;
 
-/// The operating system, as its `os-release` file describes it.
+/// The operating system, from its `os-release` file.
 #[derive(Debug, Default, Table)]
 #[table(name = "os_version", platforms("linux"), rows = 1, namespaces(mount_namespace_id))]
-#[example("What runs here.", "SELECT name, version, arch FROM os_version")]
+#[example("The operating system of this host.", "SELECT name, version, arch FROM os_version")]
 pub struct OsVersion {
     /// Name of the distribution.
     #[column(source = release)]
     name: Option<String>,
-    /// Version for people, often with a code name.
+    /// Human-readable version, often with a code name.
     #[column(source = release, collate = version)]
     version: Option<String>,
     /// First number of the version.
     #[column(source = release)]
     major: Option<i64>,
-    /// Second number of the version; 0 where the version has none.
+    /// Second number of the version; 0 if there is none.
     #[column(source = release)]
     minor: Option<i64>,
-    /// Third number of the version; 0 where the version has none.
+    /// Third number of the version; 0 if there is none.
     #[column(source = release)]
     patch: Option<i64>,
-    /// Build of the system image.
+    /// Build ID of the system image.
     #[column(source = release)]
     build: Option<String>,
-    /// Short name of the distribution, in lower case: `debian`.
+    /// Short name of the distribution, in lowercase: `debian`.
     #[column(source = release)]
     platform: Option<String>,
-    /// Short names of distributions that it descends from, with blanks between.
+    /// Short names of related distributions, separated by blanks.
     #[column(source = release)]
     platform_like: Option<String>,
     /// Code name of the release.
     #[column(source = release)]
     codename: Option<String>,
-    /// Processor architecture that the kernel runs on.
+    /// Processor architecture of the kernel.
     #[column(source = architecture)]
     arch: Option<String>,
     /// Name and version in one text.
@@ -57,7 +57,7 @@ impl OsVersion {
             None => match sys.read_text("/usr/lib/os-release").if_present()? {
                 Some(text) => text,
                 None => {
-                    let message = "neither /etc/os-release nor /usr/lib/os-release is there".to_owned();
+                    let message = "neither /etc/os-release nor /usr/lib/os-release exists".to_owned();
                     return Err(Error::Unsupported(message));
                 }
             },
@@ -96,7 +96,7 @@ impl OsVersion {
     }
 }
 
-/// A line `KEY=value` as a shell would read it.
+/// Parses a line `KEY=value` as a shell would.
 fn assignment(line: &str) -> Option<(&str, String)> {
     let (key, value) = line.trim().split_once('=')?;
     if key.starts_with('#') {

@@ -6,13 +6,10 @@ use crate::source::procfs::{self, PTRACE};
 
 /// Environment variables that processes were started with.
 ///
-/// A process that changes its environment later does not show it here.
+/// Later changes that a process makes to its environment are not visible here.
 #[derive(Debug, Default, Table)]
 #[table(name = "process_envs", platforms("linux"), rows = 5000, needs("CAP_SYS_PTRACE"), identity(pid, key))]
-#[example(
-    "Processes that load a library before all others.",
-    "SELECT pid, value FROM process_envs WHERE key = 'LD_PRELOAD'"
-)]
+#[example("Processes with a preloaded library.", "SELECT pid, value FROM process_envs WHERE key = 'LD_PRELOAD'")]
 pub struct ProcessEnv {
     /// Process ID.
     #[column(index)]

@@ -1,15 +1,15 @@
-//! `process_namespaces`: one row per process, with the namespaces that it lives in.
+//! `process_namespaces`: one row per process, with its namespaces.
 
 use indago_table::prelude::*;
 use indago_table::sys::ProcessFolder;
 
 use crate::source::procfs;
 
-/// The kernel namespaces of each process, each by its inode number: processes with the same number share it.
+/// Kernel namespaces of each process. A namespace is its inode number; processes with the same number share it.
 #[derive(Debug, Default, Table)]
 #[table(name = "process_namespaces", platforms("linux"), rows = 300, identity(pid))]
 #[example(
-    "Processes in a network of their own.",
+    "Processes per network namespace.",
     "SELECT net_namespace, count(*) AS processes FROM process_namespaces GROUP BY net_namespace ORDER BY processes DESC"
 )]
 pub struct ProcessNamespace {
@@ -37,16 +37,16 @@ pub struct ProcessNamespace {
     /// Namespace of the host name.
     #[column(source = link("uts"), needs = "CAP_SYS_PTRACE")]
     uts_namespace: Option<String>,
-    /// Namespace of clocks that count from boot; NULL on kernels before 5.6.
+    /// Namespace of the clocks that count from boot; NULL on kernels before 5.6.
     #[column(added, source = link("time"), needs = "CAP_SYS_PTRACE")]
     time_namespace: Option<String>,
-    /// Its files.
+    /// The process's files.
     #[column(skip)]
     folder: Option<ProcessFolder>,
 }
 
 impl Rows for ProcessNamespace {
-    /// Each holds a descriptor.
+    /// Each row holds a descriptor.
     const TOGETHER: usize = procfs::TOGETHER;
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
@@ -62,7 +62,7 @@ impl Rows for ProcessNamespace {
 }
 
 impl ProcessNamespace {
-    /// One link each, so that asking for one namespace reads one link.
+    /// One source per link: a query for one namespace reads one link.
     fn link(&self, _sys: &Sys, kind: &str) -> Result<Option<String>> {
         procfs::namespace(self.folder.as_ref().expect("each row has its folder"), kind)
     }

@@ -1,4 +1,4 @@
-//! `process_open_files`: one row per descriptor that a process holds on a file.
+//! `process_open_files`: one row per file descriptor of a process.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use indago_table::sys::ProcessFolder;
 
 use crate::source::procfs::{self, PTRACE, number};
 
-/// Files that processes hold open, devices included. Sockets have `process_open_sockets`.
+/// Files that processes hold open, including devices. Sockets are in `process_open_sockets`.
 #[derive(Debug, Default, Table)]
 #[table(name = "process_open_files", platforms("linux"), rows = 2000, needs("CAP_SYS_PTRACE"), identity(pid, fd))]
 #[example(
-    "Deleted files that still take up space.",
+    "Deleted files that still use space.",
     "SELECT pid, fd, path FROM process_open_files WHERE path LIKE '% (deleted)'"
 )]
 pub struct ProcessOpenFile {
@@ -20,7 +20,7 @@ pub struct ProcessOpenFile {
     pid: i64,
     /// Number of the descriptor.
     fd: i64,
-    /// Path of the file, in the words of the kernel: a deleted one ends in ` (deleted)`.
+    /// Path of the file as the kernel shows it: that of a deleted file ends in ` (deleted)`.
     path: String,
     /// How it was opened: `r`, `w` or `rw`.
     #[column(added, source = details, needs = "CAP_SYS_PTRACE")]
@@ -28,13 +28,13 @@ pub struct ProcessOpenFile {
     /// Position of the next read or write, in bytes.
     #[column(volatile, added, source = details, needs = "CAP_SYS_PTRACE")]
     offset: Option<i64>,
-    /// The files of the process, which its rows share.
+    /// The process's files, shared by its rows.
     #[column(skip)]
     folder: Option<Arc<ProcessFolder>>,
 }
 
 impl Rows for ProcessOpenFile {
-    /// Those of a process hold a descriptor.
+    /// Each process holds a descriptor.
     const TOGETHER: usize = procfs::TOGETHER;
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
@@ -68,7 +68,7 @@ fn files(sys: &Sys, pid: i64, report: impl Fn(&str, &Error)) -> Result<Vec<Proce
                 });
             }
             Ok(_) => {}
-            // A descriptor that was closed meanwhile is no row, and gives no warning.
+            // A descriptor closed in the meantime has no row; `scan.report` drops `Gone`.
             Err(error) => report("descriptors", &error),
         }
     }
@@ -90,14 +90,14 @@ impl ProcessOpenFile {
         };
         let outcome = procfs::with_bytes(&folder, &format!("fdinfo/{}", self.fd), read).needs(PTRACE);
         match outcome {
-            // The descriptor was closed meanwhile, not the folder of all.
+            // The descriptor was closed in the meantime; `fdinfo` itself exists.
             Err(Error::Unsupported(what)) if folder.metadata("fdinfo").is_ok() => Err(Error::Gone(what)),
             outcome => outcome,
         }
     }
 }
 
-/// What the last octal digit of the flags says.
+/// Access mode, from the last octal digit of the flags.
 fn access(flags: &[u8]) -> Option<&'static str> {
     match flags.last()? {
         b'0' | b'4' => Some("r"),

@@ -1,13 +1,14 @@
-//! `process_open_sockets`: one row per socket and descriptor that holds it.
+//! `process_open_sockets`: one row per socket and descriptor of it.
 
 use indago_table::prelude::*;
 
 use crate::source::sockets::{OpenSocket, Sockets};
 
-/// Sockets of all network namespaces that processes live in, with the descriptors that hold them.
+/// Sockets in the network namespaces of all processes, with the descriptors that hold them.
 ///
-/// A socket that several descriptors hold has a row for each; one that none holds, as after a connection was closed,
-/// has one row with `pid` -1. Sockets of processes that the caller may not look into show up with -1 as well.
+/// A socket held by several descriptors has a row for each. A socket that no process holds, such as the rest of a
+/// closed connection, has one row with `pid` -1. Sockets of processes that the caller may not inspect also have `pid`
+/// -1.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "process_open_sockets",
@@ -20,35 +21,35 @@ use crate::source::sockets::{OpenSocket, Sockets};
     "Connections to other machines, by process.",
     "SELECT pid, remote_address, remote_port FROM process_open_sockets WHERE state = 'ESTABLISHED' AND remote_address NOT IN ('127.0.0.1', '::1')"
 )]
-#[example("Who captures network traffic.", "SELECT pid, fd FROM process_open_sockets WHERE family = 17")]
+#[example("Processes that capture network traffic.", "SELECT pid, fd FROM process_open_sockets WHERE family = 17")]
 pub struct ProcessOpenSocket {
-    /// ID of the process that holds it; -1 for none.
+    /// ID of the process that holds it; -1 if there is none.
     #[column(index)]
     pid: i64,
-    /// Number of the descriptor; -1 for none.
+    /// Number of the descriptor; -1 if there is none.
     fd: i64,
-    /// Inode number of the socket; 0 for what is left of a closed connection.
+    /// Inode number of the socket; 0 for the rest of a closed connection.
     socket: i64,
     /// Address family: 2 IPv4, 10 IPv6, 1 unix, 16 netlink, 17 packet.
     family: i64,
-    /// Protocol: 6 TCP, 17 UDP, 1 and 58 ICMP, 136 UDP-Lite, 255 raw; 0 for unix, and the family's own numbers for
+    /// Protocol: 6 TCP, 17 UDP, 1 and 58 ICMP, 136 UDP-Lite, 255 raw; 0 for unix, and numbers of the family for
     /// netlink and packet.
     protocol: i64,
-    /// Address on this side; empty where the family has none.
+    /// Local address; empty if the family has none.
     local_address: String,
-    /// Address on the other side; empty where the family has none.
+    /// Remote address; empty if the family has none.
     remote_address: String,
-    /// Port on this side; the IP protocol of a raw socket; 0 where the family has none.
+    /// Local port; the IP protocol of a raw socket; 0 if the family has none.
     local_port: i64,
-    /// Port on the other side; 0 while there is none.
+    /// Remote port; 0 if there is none.
     remote_port: i64,
-    /// Path of a unix socket, with @ in front if it is abstract; empty without one.
+    /// Path of a unix socket, with a leading `@` if it is abstract; empty if there is none.
     path: String,
     /// State of a TCP connection, such as `LISTEN` or `ESTABLISHED`; NULL for other protocols.
     state: Option<String>,
     /// Inode number of the network namespace.
     net_namespace: String,
-    /// User who made the socket; NULL for unix and netlink.
+    /// ID of the user that created the socket; NULL for unix and netlink sockets.
     #[column(added)]
     uid: Option<i64>,
 }

@@ -11,19 +11,19 @@ use indago_table::sys::ProcessFolder;
 
 use crate::source::procfs::{self, PTRACE};
 
-/// All processes on the host, kernel threads included.
+/// All processes on the host, including kernel threads.
 ///
-/// Each file below `/proc/<pid>` is read only when one of its columns is wanted: listing `pid` opens none of them. All
-/// files of a row are of one process, even if its ID is given to another one meanwhile. A process that exits while it
-/// is read gives no row; what the caller may not read of a process is NULL.
+/// A file below `/proc/<pid>` is read only if the query needs one of its columns; listing `pid` opens none. All files
+/// of a row belong to the same process, even if its ID is reused in the meantime. A process that exits while it is read
+/// has no row. Columns that the caller may not read are NULL.
 #[derive(Debug, Default, Table)]
 #[table(name = "processes", platforms("linux"), rows = 300, identity(pid, start_time))]
 #[example(
-    "What runs, and how much memory it holds.",
+    "The ten processes that use most memory.",
     "SELECT pid, name, resident_size FROM processes ORDER BY resident_size DESC LIMIT 10"
 )]
 #[example(
-    "Processes whose program was deleted after they started.",
+    "Processes whose program has been deleted since they started.",
     "SELECT pid, name, path FROM processes WHERE on_disk = 0"
 )]
 #[example(
@@ -34,23 +34,23 @@ pub struct Process {
     /// Process ID.
     #[column(index)]
     pid: i64,
-    /// Command name; the kernel keeps its first 15 bytes.
+    /// Command name, truncated by the kernel to 15 bytes.
     #[column(source = stat_or_status)]
     name: Option<String>,
-    /// Path of the program that runs, without the kernel's mark for a deleted file; NULL for a kernel thread.
+    /// Path of the running program, without the kernel's mark for a deleted file; NULL for a kernel thread.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
     path: Option<String>,
-    /// Command line, its arguments joined by blanks; empty for a kernel thread.
+    /// Command line: the arguments joined by blanks; empty for a kernel thread.
     #[column(source = command_line)]
     cmdline: Option<String>,
-    /// State as one letter: R runs, S sleeps, D waits for a device, T is stopped, t is being traced, Z is a zombie, I
-    /// is an idle kernel thread.
+    /// State as one letter: R running, S sleeping, D waiting for a device, T stopped, t traced, Z zombie, I idle kernel
+    /// thread.
     #[column(volatile, source = stat_or_status)]
     state: Option<String>,
     /// Working directory.
     #[column(source = link("cwd"), needs = "CAP_SYS_PTRACE")]
     cwd: Option<String>,
-    /// Root directory, as the process's mount namespace names it.
+    /// Root directory, as a path in the process's mount namespace.
     #[column(source = link("root"), needs = "CAP_SYS_PTRACE")]
     root: Option<String>,
     /// Real user ID.
@@ -71,11 +71,11 @@ pub struct Process {
     /// Saved group ID.
     #[column(source = status)]
     sgid: Option<i64>,
-    /// Whether the program's file is still there: 1 it is, 0 it was deleted or replaced, -1 there is none to look for.
-    /// The file is looked up as the process sees it, inside its container.
+    /// Whether the program's file still exists: 1 yes, 0 deleted or replaced, -1 no program. The path is resolved as
+    /// the process sees it, inside its container.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
     on_disk: Option<i64>,
-    /// Memory that cannot be paged out, in bytes; Linux does not count it and the value is always 0.
+    /// Memory that cannot be paged out, in bytes; always 0, because Linux does not count it.
     wired_size: i64,
     /// Memory resident in RAM, in bytes.
     #[column(volatile, source = status)]
@@ -89,16 +89,16 @@ pub struct Process {
     /// Processor time in the kernel, in milliseconds.
     #[column(volatile, source = stat)]
     system_time: Option<i64>,
-    /// Bytes that were fetched from storage.
+    /// Bytes read from storage.
     #[column(volatile, source = io, needs = "CAP_SYS_PTRACE")]
     disk_bytes_read: Option<i64>,
-    /// Bytes that were sent to storage.
+    /// Bytes written to storage.
     #[column(volatile, source = io, needs = "CAP_SYS_PTRACE")]
     disk_bytes_written: Option<i64>,
     /// Start time, in seconds since 1970.
     #[column(source = stat)]
     start_time: Option<i64>,
-    /// ID of the parent process; 0 for a process without one.
+    /// ID of the parent process; 0 if there is none.
     #[column(source = stat_or_status)]
     parent: Option<i64>,
     /// Process group ID.
@@ -107,31 +107,31 @@ pub struct Process {
     /// Number of threads.
     #[column(source = stat_or_status)]
     threads: Option<i64>,
-    /// Niceness, from -20 (favoured) to 19.
+    /// Nice value, from -20 (highest priority) to 19.
     #[column(source = stat)]
     nice: Option<i64>,
-    /// Path of the control group: that of the unified hierarchy where it is in use, else systemd's, else the longest.
+    /// Path of the control group: in the unified hierarchy if it is in use, else in systemd's, else the longest path.
     #[column(source = control_group)]
     cgroup_path: Option<String>,
-    /// Start time, to the clock tick.
+    /// Start time, with the precision of a clock tick.
     #[column(added, source = stat)]
     started_at: Option<Timestamp>,
-    /// Command line as the list of its arguments.
+    /// Command line as a list of arguments.
     #[column(added, source = command_line)]
     arguments: Option<Vec<String>>,
     /// Session ID.
     #[column(added, source = stat)]
     session: Option<i64>,
-    /// Controlling terminal: `pts/0`, `tty1`, or the device number; NULL without one.
+    /// Controlling terminal: `pts/0`, `tty1`, or the device number; NULL if there is none.
     #[column(added, source = stat)]
     terminal: Option<String>,
-    /// Whether it is a thread of the kernel.
+    /// Whether it is a kernel thread.
     #[column(added, source = stat)]
     is_kernel_thread: Option<bool>,
     /// Process ID inside the innermost PID namespace: 1 for the first process of a container.
     #[column(added, source = status)]
     namespace_pid: Option<i64>,
-    /// ID of the process that traces it; 0 without one.
+    /// ID of the process that traces it; 0 if there is none.
     #[column(added, source = status)]
     tracer: Option<i64>,
     /// Effective capabilities, as the kernel's hexadecimal mask.
@@ -140,25 +140,25 @@ pub struct Process {
     /// Seccomp mode: 0 off, 1 strict, 2 filtered.
     #[column(added, source = status)]
     seccomp: Option<i64>,
-    /// Whether executing a program can no longer grant privileges: 1 it cannot, 0 it can.
+    /// Whether `no_new_privs` is set, which stops programs from gaining privileges: 1 or 0.
     #[column(added, source = status)]
     no_new_privileges: Option<i64>,
-    /// User who logged in, which stays the same through `su` and `sudo`; NULL for what no login started.
+    /// ID of the user who logged in, unchanged by `su` and `sudo`; NULL for a process that no login started.
     #[column(added, source = login)]
     login_uid: Option<i64>,
-    /// When the machine was started, in seconds since 1970; what start times count from.
+    /// Boot time, in seconds since 1970, from which start times are counted.
     #[column(skip)]
     booted_at: Option<i64>,
-    /// Whether `status` is read for other columns and `stat` is not.
+    /// Whether the query needs `status` for other columns and does not need `stat`.
     #[column(skip)]
     is_status_enough: bool,
-    /// Its files.
+    /// The process's files.
     #[column(skip)]
     folder: Option<ProcessFolder>,
 }
 
 impl Rows for Process {
-    /// Each holds a descriptor.
+    /// Each row holds a descriptor.
     const TOGETHER: usize = procfs::TOGETHER;
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
@@ -183,13 +183,13 @@ impl Rows for Process {
     }
 }
 
-/// Of the flags in `stat`: the task belongs to the kernel.
+/// Flag in `stat`: kernel thread.
 const KERNEL_THREAD: i64 = 0x0020_0000;
 
-/// What the kernel writes behind the path of a deleted program.
+/// Suffix that the kernel adds to the path of a deleted program.
 const DELETED: &[u8] = b" (deleted)";
 
-/// The login user of what no login started.
+/// Login user ID of a process that no login started.
 const NO_LOGIN: i64 = u32::MAX as i64;
 
 impl Process {
@@ -197,7 +197,7 @@ impl Process {
         self.folder.as_ref().expect("each row has its folder")
     }
 
-    /// What both `stat` and `status` say: it is taken from the one that is read for other columns, too.
+    /// Columns that `stat` and `status` both have, taken from the file that is read anyway.
     fn stat_or_status(&mut self, sys: &Sys) -> Result<()> {
         if self.is_status_enough { self.status(sys) } else { self.stat(sys) }
     }
@@ -234,13 +234,13 @@ impl Process {
         }
         let status = procfs::status(self.folder())?;
         let (Some(user), Some(group)) = (status.user, status.group) else {
-            return Err(Error::Malformed(format!("/proc/{}/status does not say whose process it is", self.pid)));
+            return Err(Error::Malformed(format!("/proc/{}/status has no user or group ID", self.pid)));
         };
         if self.is_status_enough {
             (self.name, self.state) = (status.name, status.state.map(String::from));
             (self.parent, self.threads) = (status.parent, status.threads);
         }
-        // What `stat` says of resident memory is out of date by design. A thread of the kernel has none of its own.
+        // Resident memory in `stat` is inaccurate by design. A kernel thread has no memory.
         self.total_size = Some(status.virtual_bytes.unwrap_or(0));
         self.resident_size = Some(status.resident_bytes.unwrap_or(0));
         (self.uid, self.euid, self.suid) = (Some(user.real), Some(user.effective), Some(user.saved));
@@ -266,9 +266,9 @@ impl Process {
         let unmarked =
             target.as_os_str().as_bytes().strip_suffix(DELETED).map(|path| Path::new(OsStr::from_bytes(path)));
         let (path, on_disk) = match unmarked {
-            // A file may really be called so.
+            // A file name can really end this way.
             _ if is_program(&target) => (&*target, true),
-            // A host of files cannot tell whether it is the same file that is there now.
+            // A host of files cannot show whether the path still has the same file.
             Some(path) => (path, program.is_some() && is_program(path)),
             None => (&*target, false),
         };
@@ -277,8 +277,8 @@ impl Process {
         Ok(())
     }
 
-    /// The file that runs, whatever is at its path by now; `None` on a host that is a folder of files, where the kernel's
-    /// link cannot be followed.
+    /// The running file, whatever its path now refers to; `None` on a host that is a directory of files, where the
+    /// kernel's link cannot be followed.
     fn program(&self, sys: &Sys) -> Result<Option<Metadata>> {
         match sys.has_live_kernel() {
             true => self.folder().metadata("exe").needs(PTRACE).map(Some),
@@ -286,8 +286,8 @@ impl Process {
         }
     }
 
-    /// Whether the program is the file at a path. The path is one of the process's mount namespace: a container's
-    /// /bin/sh is not the host's.
+    /// Whether a path refers to the program. The path is in the process's mount namespace: a container's /bin/sh is not
+    /// the host's.
     fn is_at(&self, sys: &Sys, program: &Metadata, path: &Path) -> bool {
         let inside = [OsStr::new("root"), path.as_os_str()].join(OsStr::new(""));
         let is_program = |found: Result<Metadata>| {
@@ -322,7 +322,7 @@ impl Process {
     fn login(&mut self, _sys: &Sys) -> Result<()> {
         let uid = procfs::with_bytes(self.folder(), "loginuid", |bytes| {
             let uid = procfs::number(bytes.trim_ascii());
-            uid.ok_or_else(|| Error::Malformed(format!("/proc/{}/loginuid holds no user ID", self.pid)))
+            uid.ok_or_else(|| Error::Malformed(format!("/proc/{}/loginuid does not contain a user ID", self.pid)))
         })?;
         self.login_uid = Some(uid).filter(|uid| *uid != NO_LOGIN);
         Ok(())
@@ -342,21 +342,21 @@ mod tests {
     }
 
     fn end(mut child: Child) {
-        child.kill().expect("it is ours");
+        child.kill().expect("it is our child");
         child.wait().expect("it ends");
     }
 
-    /// A process with an ID that another one had. Others start processes too, so it may take a few turns.
+    /// A process that reuses the ID of another. Other programs start processes too, so this may take several attempts.
     fn successor(pid: u32) -> Child {
         for _ in 0..10_000 {
-            std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).expect("root may say so");
+            std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).expect("root may set it");
             let child = sleeper();
             if child.id() == pid {
                 return child;
             }
             end(child);
         }
-        panic!("somebody else has the ID {pid}");
+        panic!("another process has the ID {pid}");
     }
 
     #[test]
@@ -379,7 +379,7 @@ mod tests {
             let outcome = first.load(position, scan.sys());
             assert!(matches!(outcome, Err(Error::Gone(_))), "{}: {outcome:?}", source.name);
         }
-        // A row that was read of nothing yet is the successor's.
+        // A row that has not read anything yet belongs to the successor.
         untouched.status(scan.sys()).expect("it runs");
         end(successor);
     }

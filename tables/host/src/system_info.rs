@@ -8,18 +8,18 @@ use crate::source::{kernel, processors};
 
 /// The machine: its name, processors, memory and hardware.
 ///
-/// What the firmware tells is NULL where there is none to ask, as in many virtual machines.
+/// Columns from the firmware are NULL on machines without one, as many virtual machines are.
 #[derive(Debug, Default, Table)]
 #[table(name = "system_info", platforms("linux"), rows = 1, identity(uuid))]
 #[example(
-    "The size of this machine.",
+    "Processors and memory of this machine.",
     "SELECT hostname, cpu_brand, cpu_logical_cores, physical_memory FROM system_info"
 )]
 pub struct SystemInfo {
     /// Name of the host.
     #[column(source = host_name)]
     hostname: Option<String>,
-    /// The machine's UUID, as the firmware tells it.
+    /// The machine's UUID, from the firmware.
     #[column(source = firmware("product_uuid"), collate = nocase, needs = "root")]
     uuid: Option<String>,
     /// Processor architecture, as the kernel names it: `x86_64`.
@@ -28,17 +28,16 @@ pub struct SystemInfo {
     /// Model of the processor, as a number or code of its architecture.
     #[column(source = processors)]
     cpu_subtype: Option<String>,
-    /// Name of the processor; NULL where the kernel has none, as for 64-bit ARM processors of a maker that is not known
-    /// here.
+    /// Name of the processor; NULL if the kernel reports none, as for 64-bit ARM processors of an unknown maker.
     #[column(source = processors)]
     cpu_brand: Option<String>,
     /// Number of processor cores.
     #[column(source = processors)]
     cpu_physical_cores: Option<i64>,
-    /// Number of processors that are online: hardware threads that the kernel schedules on.
+    /// Number of online processors: hardware threads that the kernel schedules on.
     #[column(source = processors)]
     cpu_logical_cores: Option<i64>,
-    /// Number of processor packages; NULL where the kernel does not tell.
+    /// Number of processor packages; NULL if the kernel does not report it.
     #[column(source = processors)]
     cpu_sockets: Option<i64>,
     /// Version of the processor's microcode.
@@ -71,7 +70,7 @@ pub struct SystemInfo {
     /// Serial number of the mainboard.
     #[column(source = firmware("board_serial"), needs = "root")]
     board_serial: Option<String>,
-    /// Name of the computer for people; on Linux the name of the host.
+    /// Human-readable name of the computer; on Linux the name of the host.
     #[column(source = host_name)]
     computer_name: Option<String>,
     /// Name of the computer in its local network; on Linux the name of the host.
@@ -90,7 +89,7 @@ impl Rows for SystemInfo {
 
 impl SystemInfo {
     fn host_name(&mut self, sys: &Sys) -> Result<()> {
-        // A pod has a name of its own.
+        // A pod has its own name.
         let of_kernel = match !sys.has_live_kernel() || is_shared(sys, "uts")? {
             true => line(sys, "/proc/sys/kernel/hostname")?,
             false => None,
@@ -100,7 +99,7 @@ impl SystemInfo {
             None => line(sys, "/etc/hostname")?,
         };
         if name.is_none() {
-            let what = "neither /proc/sys/kernel/hostname nor /etc/hostname names the host";
+            let what = "neither /proc/sys/kernel/hostname nor /etc/hostname has the host's name";
             return Err(Error::Unsupported(what.to_owned()));
         }
         self.computer_name = name.clone();
@@ -136,11 +135,11 @@ impl SystemInfo {
         Ok(())
     }
 
-    /// A text that the firmware left in the kernel; `None` on machines without such firmware.
+    /// A text that the firmware passed to the kernel; `None` on machines without such firmware.
     fn firmware(&self, sys: &Sys, name: &str) -> Result<Option<String>> {
         let text = line(sys, &format!("/sys/class/dmi/id/{name}")).needs("root")?;
         if text.is_none() {
-            // A machine without such firmware has the folder of all kinds of devices.
+            // A machine without such firmware still has this directory.
             required(sys.metadata("/sys/class"))?;
         }
         Ok(text)
@@ -151,7 +150,7 @@ impl SystemInfo {
     }
 }
 
-/// A file of one line; `None` if it is not there, or empty.
+/// A file of one line; `None` if it does not exist or is empty.
 fn line(sys: &Sys, path: &str) -> Result<Option<String>> {
     let text = sys.read_text(path).if_present()?;
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))

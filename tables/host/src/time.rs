@@ -5,10 +5,10 @@ use indago_table::prelude::*;
 
 use crate::source::kernel;
 
-/// The moment that the query is about, in UTC: for a live query, the time it began.
+/// The query's timestamp, in UTC: for a live query, the time it began.
 #[derive(Debug, Default, Table)]
 #[table(name = "time", rows = 1)]
-#[example("Now.", "SELECT unix_time, iso_8601 FROM time")]
+#[example("The current time.", "SELECT unix_time, iso_8601 FROM time")]
 pub struct Time {
     /// Day of the week, in English.
     #[column(volatile)]
@@ -33,13 +33,13 @@ pub struct Time {
     seconds: i64,
     /// Time zone of the other columns: always UTC.
     timezone: String,
-    /// Abbreviation of the machine's own time zone at that moment; NULL for a machine that does not run.
+    /// Abbreviation of the machine's own time zone at that time; NULL for a machine that is not running.
     #[column(source = zone)]
     local_timezone: Option<String>,
     /// Seconds since 1970.
     #[column(volatile)]
     unix_time: i64,
-    /// Date and time for people, as in `Tue Sep 30 17:37:30 2014 UTC`.
+    /// Human-readable date and time, as in `Tue Sep 30 17:37:30 2014 UTC`.
     #[column(volatile)]
     timestamp: String,
     /// Date and time as in `2014-09-30T17:37:30Z`.
@@ -51,7 +51,7 @@ pub struct Time {
     /// The same as `datetime`.
     #[column(volatile, added, hidden)]
     date_time: String,
-    /// The moment, to the microsecond.
+    /// The query's timestamp, to the microsecond.
     #[column(volatile, added)]
     moment: Timestamp,
 }
@@ -60,7 +60,7 @@ impl Rows for Time {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let moment = scan.moment();
         let time = DateTime::from_timestamp(moment.seconds(), 0)
-            .ok_or_else(|| Error::Malformed(format!("{} seconds is beyond the calendar", moment.seconds())))?;
+            .ok_or_else(|| Error::Malformed(format!("{} seconds is out of range", moment.seconds())))?;
         let iso = time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         Ok(std::iter::once(Time {
             weekday: time.format("%A").to_string(),

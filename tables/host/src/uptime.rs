@@ -4,24 +4,24 @@ use indago_table::prelude::*;
 
 use crate::source::procfs::{number, required};
 
-/// How long the machine has been running.
+/// Time since the machine was started.
 #[derive(Debug, Default, Table)]
 #[table(name = "uptime", platforms("linux"), rows = 1)]
-#[example("Days since the last start.", "SELECT days FROM uptime")]
+#[example("Days since the last boot.", "SELECT days FROM uptime")]
 pub struct Uptime {
-    /// Whole days.
+    /// Complete days.
     #[column(volatile)]
     days: i64,
-    /// Hours beyond the days.
+    /// Hours after the days.
     #[column(volatile)]
     hours: i64,
-    /// Minutes beyond the hours.
+    /// Minutes after the hours.
     #[column(volatile)]
     minutes: i64,
-    /// Seconds beyond the minutes.
+    /// Seconds after the minutes.
     #[column(volatile)]
     seconds: i64,
-    /// All of it, in seconds.
+    /// Total uptime, in seconds.
     #[column(volatile)]
     total_seconds: i64,
 }

@@ -6,14 +6,14 @@ use crate::source::accounts::{self, UserEntry, signed};
 
 /// Local accounts of the host.
 ///
-/// Accounts are those of `/etc/passwd`; with `include_remote = 1` the name services are asked as well (LDAP, SSSD).
+/// Accounts come from `/etc/passwd`. With `include_remote = 1` the name services (LDAP, SSSD) are queried as well.
 #[derive(Debug, Default, Table)]
 #[table(name = "users", platforms("linux"), rows = 40, whole_source, identity(uid, username), namespaces)]
 #[example(
     "Accounts that can log in.",
     "SELECT uid, username, directory, shell FROM users WHERE shell NOT LIKE '%nologin' AND shell NOT LIKE '%false'"
 )]
-#[example("Accounts with the powers of root.", "SELECT username FROM users WHERE uid = 0")]
+#[example("Accounts with root's privileges.", "SELECT username FROM users WHERE uid = 0")]
 pub struct User {
     /// User ID.
     #[column(index)]
@@ -27,16 +27,16 @@ pub struct User {
     /// Login name.
     #[column(index)]
     username: String,
-    /// What the account file says about the person or service, often the full name.
+    /// Comment of the account, often the full name.
     description: String,
     /// Home directory.
     directory: String,
-    /// Program that a login starts.
+    /// Login shell.
     shell: String,
     /// Always NULL: Linux accounts have no UUID.
     #[column(index, collate = nocase)]
     uuid: Option<String>,
-    /// Ask with `= 1` for accounts of all name services; 0 is `/etc/passwd` alone.
+    /// Set `= 1` to include accounts of all name services; 0 reads only `/etc/passwd`.
     #[column(index, selects, hidden)]
     include_remote: i64,
 }

@@ -1,4 +1,4 @@
-//! `/etc/passwd` and `/etc/group`: lines of fields with colons between.
+//! `/etc/passwd` and `/etc/group`: lines of fields separated by colons.
 
 use indago_table::prelude::*;
 use indago_table::sys::Program;
@@ -24,12 +24,12 @@ pub(crate) struct GroupEntry {
     pub(crate) members: Vec<String>,
 }
 
-/// The users in a file of the machine; lines that are not accounts go to `reject`.
+/// The users in the machine's file. Lines that are not accounts go to `reject`.
 pub(crate) fn users(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
     Ok(parse(PASSWD, &read(sys, PASSWD)?, parse_user, reject))
 }
 
-/// The users that the machine's name services know, folders of a network included.
+/// The users that the machine's name services know, including network directories.
 pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
     let output = sys.run(&Program { arguments: vec!["passwd".to_owned()], ..Program::new("`getent`", "getent") })?;
     if !output.status.success() {
@@ -38,7 +38,7 @@ pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -
     }
     if let Some(service) = silent_service(sys) {
         reject(&Error::Unsupported(format!(
-            "{NSSWITCH} asks `{service}`, which lists its accounts only where it is set to (`enumerate = true` of SSSD, \
+            "{NSSWITCH} uses `{service}`, which lists its accounts only if configured to (`enumerate = true` of SSSD, \
              `winbind enum users = yes` of Samba)"
         )));
     }
@@ -46,7 +46,7 @@ pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -
     Ok(parse("getent passwd", &output.stdout, parse_user, reject))
 }
 
-/// The groups in a file of the machine; lines that are not groups go to `reject`.
+/// The groups in the machine's file. Lines that are not groups go to `reject`.
 pub(crate) fn groups(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<GroupEntry>> {
     Ok(parse(GROUP, &read(sys, GROUP)?, parse_group, reject))
 }
@@ -62,7 +62,7 @@ const GROUP: &str = "/etc/group";
 const NSSWITCH: &str = "/etc/nsswitch.conf";
 const SSSD: &str = "/etc/sssd/sssd.conf";
 
-/// The name service that finds accounts by name or number and does not list them, unless it is set to.
+/// The name service that finds accounts by name or number but lists them only if configured to.
 fn silent_service(sys: &Sys) -> Option<&'static str> {
     let services = sys.read_text(NSSWITCH).ok()?;
     let services = services.lines().find_map(|line| line.trim_start().strip_prefix("passwd:"))?;
@@ -78,8 +78,8 @@ fn silent_service(sys: &Sys) -> Option<&'static str> {
     silent.next()
 }
 
-/// Reads lines as glibc's `files` service does: blanks before a line, comments, and the entries of the `compat` service
-/// (`+`, `-`) are skipped; a NUL ends its line.
+/// Parses lines as glibc's `files` service does: leading blanks are ignored, comments and the entries of the `compat`
+/// service (`+`, `-`) are skipped, and a NUL ends its line.
 fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject: impl FnMut(&Error)) -> Vec<T> {
     let kind = if what == GROUP { "a group" } else { "an account" };
     let mut entries = Vec::new();
@@ -118,8 +118,7 @@ fn parse_group(line: &[u8]) -> Option<GroupEntry> {
     Some(GroupEntry { name: text(name), gid, members })
 }
 
-/// An ID is a 32-bit number, as `strtoul` reads it: blanks and one sign may stand before its digits. What follows them is
-/// an error.
+/// A 32-bit ID as `strtoul` reads it: blanks and one sign may precede the digits. Anything after them is an error.
 fn id(field: &[u8]) -> Option<i64> {
     let field = trim_start(field);
     let digits = field.strip_prefix(b"+").or(field.strip_prefix(b"-")).unwrap_or(field);
@@ -128,7 +127,7 @@ fn id(field: &[u8]) -> Option<i64> {
     u32::try_from(id).ok().map(i64::from)
 }
 
-/// Without the blanks before it, of which C has one more than Rust.
+/// Trims leading blanks as C defines them: one more than Rust.
 fn trim_start(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t'..=b'\r', rest @ ..] = bytes {
         bytes = rest;
@@ -136,7 +135,7 @@ fn trim_start(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The ID as the signed number that some systems show.
+/// The ID as a signed number, as some systems show it.
 pub(crate) fn signed(id: i64) -> i64 {
     i64::from(id as u32 as i32)
 }
@@ -145,7 +144,7 @@ pub(crate) fn signed(id: i64) -> i64 {
 mod tests {
     use super::*;
 
-    /// What glibc 2.36 reads (`fgetpwent`, `fgetgrent`, `getent -s files`) of the same lines.
+    /// Expected values: what glibc 2.36 reads from the same lines (`fgetpwent`, `fgetgrent`, `getent -s files`).
     #[test]
     fn accounts_are_read_as_glibc_reads_them() {
         let row = |name: &str, uid, gid, rest: [&str; 3]| {
@@ -235,9 +234,9 @@ mod tests {
 
     #[test]
     fn a_service_that_does_not_list_its_accounts_is_named() {
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         let sys = Sys::at(root.path());
-        std::fs::create_dir_all(root.path().join("etc/sssd")).expect("a folder");
+        std::fs::create_dir_all(root.path().join("etc/sssd")).expect("a directory");
         let write = |path: &str, text: &str| std::fs::write(root.path().join(path), text).expect("a file");
         assert_eq!(silent_service(&sys), None);
         for (services, silent) in [

@@ -1,4 +1,4 @@
-//! Checksums of files: as many as are wanted, in one reading.
+//! Checksums of files: all wanted ones in one read.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,7 +8,7 @@ use md5::{Digest, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// Which checksums are wanted.
+/// The wanted checksums.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wanted {
     pub(crate) md5: bool,
@@ -16,7 +16,7 @@ pub(crate) struct Wanted {
     pub(crate) sha256: bool,
 }
 
-/// Checksums in lower-case hexadecimal; those that were not wanted are `None`.
+/// Checksums in lowercase hexadecimal; `None` if not wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Digests {
     pub(crate) md5: Option<String>,
@@ -24,10 +24,9 @@ pub(crate) struct Digests {
     pub(crate) sha256: Option<String>,
 }
 
-/// Bytes that are read at a time; between two reads a cancelled query stops.
+/// Bytes per read. A cancelled query stops between two reads.
 const CHUNK: usize = 128 * 1024;
 
-/// Reads a file once, to its end.
 pub(crate) fn digests(sys: &Sys, path: &Path, wanted: Wanted) -> Result<Digests> {
     let mut file = sys.open(path)?;
     let mut md5 = wanted.md5.then(Md5::new);
@@ -54,13 +53,13 @@ pub(crate) fn digests(sys: &Sys, path: &Path, wanted: Wanted) -> Result<Digests>
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "tests make their own files")]
+#[allow(clippy::disallowed_methods, reason = "tests create files")]
 mod tests {
     use super::*;
 
     #[test]
     fn digests_are_the_published_ones() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::tempdir().expect("a temporary directory");
         std::process::Command::new("sh")
             .args(["-c", "printf abc > abc; : > empty; truncate -s 300000 zeros"])
             .current_dir(folder.path())
@@ -68,12 +67,12 @@ mod tests {
             .expect("sh runs");
         let sys = Sys::at(folder.path());
         let all = Wanted { md5: true, sha1: true, sha256: true };
-        let abc = digests(&sys, Path::new("/abc"), all).expect("it is there");
+        let abc = digests(&sys, Path::new("/abc"), all).expect("it exists");
         assert_eq!(abc.md5.as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
         assert_eq!(abc.sha1.as_deref(), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(abc.sha256.as_deref(), Some(sha256));
-        let one = digests(&sys, Path::new("/empty"), Wanted { md5: true, ..Wanted::default() }).expect("it is there");
+        let one = digests(&sys, Path::new("/empty"), Wanted { md5: true, ..Wanted::default() }).expect("it exists");
         assert_eq!(one.md5.as_deref(), Some("d41d8cd98f00b204e9800998ecf8427e"));
         assert_eq!((one.sha1, one.sha256), (None, None));
         let zeros = digests(&sys, Path::new("/zeros"), all).expect("it is there");

@@ -1,4 +1,4 @@
-//! What only system calls tell, of the running machine. The only module of this crate with unsafe code.
+//! Facts about the running machine that need system calls. The only module of this crate with unsafe code.
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use indago_table::prelude::*;
 
-/// The architecture that the kernel runs on: from its own file, which only newer kernels have, or by asking. Where neither
-/// is there it is unsupported.
+/// The kernel's architecture: from a file that only newer kernels have, or from a system call. Unsupported if neither
+/// is available.
 pub(crate) fn architecture(sys: &Sys) -> Result<Option<String>> {
     if let Some(name) = sys.read_text("/proc/sys/kernel/arch").if_present()? {
         return Ok(Some(name.trim().to_owned()));
@@ -20,30 +20,30 @@ pub(crate) fn architecture(sys: &Sys) -> Result<Option<String>> {
     Ok(Some(rustix::system::uname().machine().to_string_lossy().into_owned()))
 }
 
-/// Abbreviation of the machine's time zone at a moment; `None` for a machine that does not run, or has another root: its
-/// zone is a file of that root.
+/// Abbreviation of the machine's time zone at a point in time; `None` for a machine that is not running, or that has
+/// another root: its zone is a file under that root.
 #[allow(unsafe_code)]
 pub(crate) fn time_zone(sys: &Sys, seconds: i64) -> Result<Option<String>> {
     if !sys.is_live() {
         return Ok(None);
     }
     let mut broken_down = MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both pointers are valid for the call; the function fills the structure, or gives null.
+    // SAFETY: both pointers are valid for the call. The function fills the structure or returns null.
     let outcome = unsafe { libc::localtime_r(&seconds, broken_down.as_mut_ptr()) };
     if outcome.is_null() {
         return Ok(None);
     }
-    // SAFETY: the call succeeded, so the structure is filled; all zeros would be a valid value of it too.
+    // SAFETY: the call succeeded, so the structure is filled. All zeros would also be a valid value of it.
     let broken_down = unsafe { broken_down.assume_init() };
     if broken_down.tm_zone.is_null() {
         return Ok(None);
     }
-    // SAFETY: the zone is a constant text of the C library, which ends in NUL and outlives the program's use of it.
+    // SAFETY: the zone is a constant, NUL-terminated string of the C library that lives as long as the program uses it.
     let zone = unsafe { CStr::from_ptr(broken_down.tm_zone) };
     Ok(Some(zone.to_string_lossy().into_owned()))
 }
 
-/// Room in a file system.
+/// Capacity of a file system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Room {
     pub(crate) block_size: i64,
@@ -54,17 +54,17 @@ pub(crate) struct Room {
     pub(crate) inodes_free: i64,
 }
 
-/// How long a file system behind a network or a process may take to answer.
+/// Timeout for a file system behind a network or a process.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Mount points that have not answered yet: a server that went away can hold a call for ever, and no second thread
-/// shall wait for it. It is about the kernel, not about a query, and so the same for all engines in this process.
+/// Mount points that have not responded yet. A server that went away can block a call forever; a second thread must not
+/// block on it too. This is a state of the kernel, so all engines in this process share it.
 static UNANSWERED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// The room in the file system that is mounted at a path. `is_remote` says that it may never answer: then another
-/// thread asks, and the caller waits for a second at the most.
+/// Capacity of the file system that is mounted at a path. If it is remote, it may never respond: another thread makes
+/// the call, and the caller waits for at most a second.
 pub(crate) fn room(sys: &Sys, path: &Path, is_remote: bool) -> Result<Room> {
-    sys.require_live("the room in file systems")?;
+    sys.require_live("the capacity of file systems")?;
     sys.check_cancelled()?;
     if !is_remote {
         return ask_for_room(sys, path);
@@ -78,7 +78,7 @@ pub(crate) fn room(sys: &Sys, path: &Path, is_remote: bool) -> Result<Room> {
     let thread = std::thread::Builder::new().name("indago-statvfs".into()).spawn(move || {
         let outcome = ask_for_room(&machine, &asked);
         unanswered(|paths| paths.remove(&asked));
-        // Nobody listens after the time is up.
+        // The caller may have timed out.
         let _ = sender.send(outcome);
     });
     if let Err(error) = thread {
@@ -125,11 +125,11 @@ mod tests {
         let sys = Sys::live();
         let path = Path::new("/");
         let room_of_root = || room(&sys, path, true);
-        assert!(room_of_root().is_ok_and(|room| room.blocks > 0), "it answers through another thread");
+        assert!(room_of_root().is_ok_and(|room| room.blocks > 0), "it responds through another thread");
         unanswered(|paths| paths.insert(path.to_owned()));
-        assert!(matches!(room_of_root(), Err(Error::TimedOut { .. })), "a question is still open");
+        assert!(matches!(room_of_root(), Err(Error::TimedOut { .. })), "a call is still pending");
         unanswered(|paths| paths.remove(path));
-        assert!(room_of_root().is_ok(), "and answered later");
+        assert!(room_of_root().is_ok(), "the call has returned");
         assert!(matches!(room(&Sys::at("/"), path, false), Err(Error::Unsupported(_))));
     }
 }

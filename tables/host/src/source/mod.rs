@@ -1,4 +1,4 @@
-//! Typed readers of what several tables read: each knows one format, and gives Rust values.
+//! Readers that several tables share: each reads one format and returns Rust values.
 
 pub(crate) mod accounts;
 pub(crate) mod digest;

@@ -1,4 +1,4 @@
-//! Addresses of network interfaces, as the kernel's routing socket gives them.
+//! Addresses of network interfaces, from the kernel's routing socket.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,12 +15,12 @@ pub(crate) struct InterfaceAddress {
     pub(crate) address: IpAddr,
     pub(crate) prefix_length: u8,
     pub(crate) broadcast: Option<IpAddr>,
-    /// The other end of a link between two.
+    /// The other end of a point-to-point link.
     pub(crate) peer: Option<IpAddr>,
-    /// Whether it stays until somebody takes it away, rather than having to be renewed.
+    /// Whether it stays until it is removed; otherwise it must be renewed.
     pub(crate) is_permanent: bool,
     pub(crate) is_loopback: bool,
-    /// Whether it means something on its own link only.
+    /// Whether it is valid only on its own link.
     pub(crate) is_link_local: bool,
 }
 
@@ -30,15 +30,15 @@ const GET_ADDRESSES: u16 = 22;
 const NEW_ADDRESS: u16 = 20;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
-/// A request for all there are.
+/// Flags of a request for all entries.
 const REQUEST_DUMP: u16 = 0x1 | 0x300;
 
 /// The addresses of all interfaces in the caller's network namespace.
 pub(crate) fn interface_addresses(sys: &Sys) -> Result<Vec<InterfaceAddress>> {
     sys.require_live("network interfaces")?;
     if !is_shared(sys, "net")? {
-        let what = "the network interfaces are those of this program's network namespace, not of the host's";
-        return Err(Error::Unsupported(format!("{what}; run it with the host's network (hostNetwork)")));
+        let what = "the network interfaces belong to this program's network namespace, not to the host's";
+        return Err(Error::Unsupported(format!("{what}; run Indago with the host's network (hostNetwork)")));
     }
     let mut links = HashMap::new();
     for message in dump(sys, GET_LINKS)? {
@@ -48,14 +48,14 @@ pub(crate) fn interface_addresses(sys: &Sys) -> Result<Vec<InterfaceAddress>> {
     }
     let messages = dump(sys, GET_ADDRESSES)?;
     let found: Vec<_> = messages.iter().filter_map(|message| interface_address(message, &links)).collect();
-    // A name of an interface may be any bytes.
+    // An interface's name can contain any bytes.
     if found.iter().any(|found| found.interface.contains(char::REPLACEMENT_CHARACTER)) {
         sys.meter().note_lossy();
     }
     Ok(found)
 }
 
-/// The payloads that answer a request.
+/// The payloads of the response to a request.
 fn dump(sys: &Sys, request: u16) -> Result<Vec<Vec<u8>>> {
     let failed = |error: rustix::io::Errno| Error::io("the routing socket", &error.into());
     sys.check_cancelled()?;
@@ -63,7 +63,7 @@ fn dump(sys: &Sys, request: u16) -> Result<Vec<Vec<u8>>> {
     let flags = SocketFlags::CLOEXEC;
     // Routing is the family's protocol number 0.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None).map_err(failed)?;
-    // A header, and the family: any.
+    // Header; then the address family: any.
     let mut message = Vec::new();
     message.extend(20u32.to_ne_bytes());
     message.extend(request.to_ne_bytes());
@@ -90,7 +90,7 @@ fn dump(sys: &Sys, request: u16) -> Result<Vec<Vec<u8>>> {
     }
 }
 
-/// Messages in a datagram: kind and payload.
+/// The messages in a datagram: kind and payload.
 fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
@@ -102,7 +102,7 @@ fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Attributes of a message: kind and value.
+/// The attributes of a message: kind and value.
 fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -126,12 +126,12 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// A text that may end in a NUL.
+/// Text that may end in a NUL.
 fn name(value: &[u8]) -> String {
     String::from_utf8_lossy(value.strip_suffix(b"\0").unwrap_or(value)).into_owned()
 }
 
-/// What is to be known of an interface.
+/// The data about an interface that its addresses need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Link {
     name: String,
@@ -242,7 +242,7 @@ mod tests {
         for end in 0..datagram.len() {
             assert_eq!(messages(&datagram[..end]).count(), 0);
         }
-        assert_eq!(messages(&[0; 64]).count(), 0, "a length of nothing does not go round for ever");
+        assert_eq!(messages(&[0; 64]).count(), 0, "a length of 0 does not loop forever");
         assert_eq!(attributes(&[0; 64]).count(), 0);
     }
 }

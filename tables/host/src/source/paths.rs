@@ -1,4 +1,4 @@
-//! The paths that a query names: one by one, by folder, or by pattern.
+//! The paths that a query constrains: one by one, by directory, or by pattern.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use indago_table::{Pattern, prelude::*};
 
 use super::pattern::{Level, Like, PathPattern};
 
-/// A path that is there.
+/// An existing path.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// As the query would write it.
@@ -20,16 +20,16 @@ pub(crate) struct Found {
     pub(crate) entry: Entry,
 }
 
-/// How to reach what was found; its name may be no text.
+/// How to open a found path; its name may not be UTF-8.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) sys: Sys,
     pub(crate) at: PathBuf,
-    /// What `lstat` said, where it was asked already.
+    /// Result of `lstat`, if it has been called.
     pub(crate) link: Option<Metadata>,
 }
 
-/// What a query asks of the columns `path` and `directory`.
+/// The constraint of a query on the columns `path` and `directory`.
 #[derive(Debug, Clone)]
 pub(crate) enum Asked {
     Paths(Vec<String>),
@@ -40,7 +40,7 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
-    /// The constraint that names least; the engine checks the others on its rows.
+    /// Picks the narrowest constraint. The engine checks the others on the rows.
     pub(crate) fn of(
         paths: Option<Vec<String>>,
         folders: Option<Vec<String>>,
@@ -63,8 +63,7 @@ impl Asked {
         let parse = |pattern: Pattern| {
             let parsed = PathPattern::parse(&pattern.like, pattern.ignore_case);
             if parsed.is_none() {
-                let what =
-                    format!("the pattern '{}' does not begin with /, so it names no place to look", pattern.like);
+                let what = format!("the pattern '{}' does not begin with /; write an absolute path", pattern.like);
                 report("pattern", &Error::Unsupported(what));
             }
             parsed
@@ -78,7 +77,7 @@ impl Asked {
         Asked::Nothing
     }
 
-    /// What is there of it on a machine, found as it is asked for.
+    /// Iterates over the matching paths on a machine, lazily.
     pub(crate) fn find<'a>(self, sys: &Sys, report: &Report<'a>) -> Box<dyn Iterator<Item = Found> + 'a> {
         let (sys, report) = (sys.clone(), report.clone());
         match self {
@@ -106,10 +105,10 @@ impl Asked {
     }
 }
 
-/// Where to say what could not be read.
+/// Reports a path that could not be read.
 pub(crate) type Report<'a> = Rc<dyn Fn(&str, &Error) + 'a>;
 
-/// One path, as asked for.
+/// Looks up one path, as written in the query.
 fn look_up(sys: &Sys, path: String, report: &Report<'_>) -> Option<Found> {
     if path.is_empty() || path.contains('\0') {
         return None;
@@ -131,14 +130,14 @@ fn look_up(sys: &Sys, path: String, report: &Report<'_>) -> Option<Found> {
     })
 }
 
-/// What a folder holds; nothing if it is none.
+/// The entries of a directory; none if it is not a directory.
 fn list(sys: &Sys, at: PathBuf, shown: String, report: &Report<'_>) -> impl Iterator<Item = Found> + use<> {
     let names = if shown.is_empty() || shown.contains('\0') { Vec::new() } else { names(sys, &at, report) };
     let sys = sys.clone();
     names.into_iter().map(move |name| found(&sys, at.join(&name), &shown, &name, None))
 }
 
-/// Names in a folder, in order.
+/// Names in a directory, sorted.
 fn names(sys: &Sys, folder: &Path, report: &Report<'_>) -> Vec<OsString> {
     match sys.read_dir_partly(folder) {
         Ok((mut names, error)) => {
@@ -164,13 +163,13 @@ fn found(sys: &Sys, at: PathBuf, folder: &str, name: &OsString, link: Option<Met
     }
 }
 
-/// Levels that `%%` goes down at the most.
+/// Most levels that `%%` descends.
 const DEEPEST: usize = 64;
 
-/// The paths that a pattern names.
+/// The paths that match a pattern.
 ///
-/// Memory follows the names in the folders that are open at a time. `%%` enters no folder through a link, so that a
-/// loop of links ends; names and single `%` follow links as the system does.
+/// Memory grows with the names in the directories that are open at a time. `%%` does not follow links to directories,
+/// so loops of links end. Names and single `%` follow links as the system does.
 struct Walk<'a> {
     sys: Sys,
     pattern: PathPattern,
@@ -180,7 +179,7 @@ struct Walk<'a> {
     report: Report<'a>,
 }
 
-/// A folder that is being read.
+/// A directory that is being read.
 struct Folder {
     at: PathBuf,
     shown: String,
@@ -201,13 +200,13 @@ impl<'a> Walk<'a> {
         walk
     }
 
-    /// Looks for what a level of the pattern names in a folder.
+    /// Looks in a directory for names that match one level of the pattern.
     fn enter(&mut self, at: PathBuf, shown: String, level: usize, depth: usize) {
         let name = match &self.pattern.levels[level] {
             Level::Name(name) => name.clone(),
             Level::Like(like) => match self.sys.read_dir_partly(&at) {
                 Ok(names) => return self.open(at, shown, level, depth, names),
-                // A folder may be closed to listing and open to those who know a name.
+                // A directory may deny listing and still allow access by name.
                 Err(error) => match like.as_name() {
                     Some(name) => name.to_owned(),
                     None => return self.report_folder(&error),
@@ -257,7 +256,7 @@ impl<'a> Walk<'a> {
         self.ready.push_back(found);
     }
 
-    /// Looks at one name of the innermost open folder.
+    /// Visits one name of the innermost open directory.
     fn visit(&mut self, name: &OsString) {
         let Some(Folder { at, shown, level, depth, .. }) = self.open.last() else { return };
         let (at, level, depth) = (at.join(name), *level, *depth);
@@ -268,7 +267,7 @@ impl<'a> Walk<'a> {
             Level::Like(like) => (like.matches(&text), false),
             Level::Deep { first, folders, deeper } => {
                 let like = if depth == 0 { first } else { deeper };
-                // Below the first level, hidden folders stay closed as well.
+                // Below the first level, hidden directories are not entered either.
                 (like.matches(&text), enters(folders) && !(depth > 0 && text.starts_with('.')))
             }
         };
@@ -319,15 +318,15 @@ impl Iterator for Walk<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "tests make their own files")]
+#[allow(clippy::disallowed_methods, reason = "tests create files")]
 mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;
 
-    /// A small tree, with what makes walks go wrong.
+    /// A small tree, with links and names that walks commonly mishandle.
     fn tree() -> (tempfile::TempDir, Sys) {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::tempdir().expect("a temporary directory");
         let at = |name: &str| folder.path().join(name);
         let script = [
             ("a/b/c", "one.log"),
@@ -343,7 +342,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("..", at("a/b/loop")).expect("a link to the parent");
         std::os::unix::fs::symlink("self", at("a/self")).expect("a link to itself");
-        std::os::unix::fs::symlink("b", at("a/link")).expect("a link to a folder");
+        std::os::unix::fs::symlink("b", at("a/link")).expect("a link to a directory");
         let odd = at("a").join(std::ffi::OsStr::from_bytes(b"odd\xff"));
         std::process::Command::new("touch").arg(odd).status().expect("touch runs");
         let sys = Sys::at(folder.path());
@@ -384,8 +383,8 @@ mod tests {
         }
         let below = like("/a/%%");
         assert!(below.contains(&"/a/b/loop".to_owned()), "a link is found");
-        assert!(!below.iter().any(|path| path.starts_with("/a/b/loop/")), "and not followed: {below:?}");
-        assert!(!below.iter().any(|path| path.contains("/.")), "hidden ones are not meant: {below:?}");
+        assert!(!below.iter().any(|path| path.starts_with("/a/b/loop/")), "but not followed: {below:?}");
+        assert!(!below.iter().any(|path| path.contains("/.")), "hidden names do not match: {below:?}");
     }
 
     #[test]

@@ -1,37 +1,37 @@
-//! `LIKE` patterns as questions about paths.
+//! `LIKE` patterns for paths.
 //!
-//! `%` stays within one level, as a shell's `*` does, and does not match a leading dot; `%%` goes through all levels
-//! below; `_` is one character. So a pattern asks for little, where SQL's own reading of `/etc/%` would ask for the
-//! whole tree. What comes back matches SQL's reading too.
+//! `%` stays within one level, as a shell's `*` does, and does not match a leading dot. `%%` matches all levels below.
+//! `_` is one character. So a pattern reads few directories, whereas SQL's own meaning of `/etc/%` would read the
+//! entire tree. Every path found also matches SQL's meaning.
 
-/// A pattern, level by level.
+/// A pattern, split into levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PathPattern {
     pub(crate) levels: Vec<Level>,
-    /// Whether it ends in a slash, and so asks for folders.
+    /// Whether it ends in a slash, and so matches only directories.
     pub(crate) folders_only: bool,
 }
 
-/// What a pattern asks of one level of a path.
+/// The condition of a pattern on one level of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Level {
     /// Exactly this name.
     Name(String),
-    /// Any name like this.
+    /// Any name that matches.
     Like(Like),
-    /// Any name like `first` here, and any like `deeper` in the folders below those like `folders`.
+    /// Any name like `first` here, and any name like `deeper` in the directories below those like `folders`.
     Deep {
-        /// What matches on this level.
+        /// Matches names on this level.
         first: Like,
-        /// Folders of this level that are entered.
+        /// Directories of this level that are entered.
         folders: Like,
-        /// What matches on the levels below.
+        /// Matches names on the levels below.
         deeper: Like,
     },
 }
 
 impl PathPattern {
-    /// Takes a pattern apart; `None` if it does not start at the root.
+    /// Splits a pattern into levels; `None` if it does not start at the root.
     pub(crate) fn parse(like: &str, ignore_case: bool) -> Option<Self> {
         let rest = like.strip_prefix('/')?;
         let names = rest.split('/').filter(|name| !name.is_empty());
@@ -47,8 +47,8 @@ impl PathPattern {
         Some(PathPattern { levels: names.map(level).collect(), folders_only: rest.ends_with('/') })
     }
 
-    /// A path as it is shown, with U+FFFD where its bytes are not UTF-8, as a pattern of all names that are shown so;
-    /// `None` for a path that is what it shows.
+    /// Converts a displayed path, with U+FFFD where its bytes are not UTF-8, to a pattern that matches all names
+    /// displayed that way; `None` if the path has no U+FFFD.
     pub(crate) fn of_lossy(path: &str) -> Option<Self> {
         let below = path.strip_prefix('/').filter(|below| below.contains(char::REPLACEMENT_CHARACTER))?;
         let level = |name: &str| match name.contains(char::REPLACEMENT_CHARACTER) {
@@ -61,7 +61,7 @@ impl PathPattern {
         Some(PathPattern { levels: names.map(level).collect(), folders_only: below.ends_with('/') })
     }
 
-    /// Whether a path can be found twice.
+    /// Whether it can find the same path twice.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.levels.iter().filter(|level| matches!(level, Level::Deep { .. })).count() > 1
     }
@@ -94,12 +94,12 @@ impl Like {
         Like { text: text.to_owned(), parts, ignore_case }
     }
 
-    /// The one name that it stands for if `_` is an underscore; `None` if it has a `%`.
+    /// The single name that it matches if `_` is taken literally; `None` if it has a `%`.
     pub(crate) fn as_name(&self) -> Option<&str> {
         (!self.text.contains('%')).then_some(&self.text)
     }
 
-    /// Whether a name matches. A leading dot has to be written out.
+    /// Whether a name matches. A leading dot must be written out.
     pub(crate) fn matches(&self, name: &str) -> bool {
         if name.starts_with('.') && self.parts.first() != Some(&Part::Is('.')) {
             return false;
@@ -115,7 +115,7 @@ impl Like {
             Part::Is(other) => other == character,
         };
         let (mut part, mut at) = (0, 0);
-        // Where to go on from when the text behind a `%` did not fit: one character further on.
+        // Where to resume if the text after a `%` did not match: one character further on.
         let mut retry: Option<(usize, usize)> = None;
         while at < name.len() {
             match self.parts.get(part) {

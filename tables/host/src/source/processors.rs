@@ -1,7 +1,7 @@
 //! The machine's processors.
 //!
-//! How many there are is told by `/sys/devices/system/cpu`, which is alike on all architectures. `/proc/cpuinfo` tells
-//! what they are, in words that each architecture's kernel code chose for itself; it counts them where there is no `/sys`.
+//! `/sys/devices/system/cpu` counts them, in the same format on all architectures. `/proc/cpuinfo` describes them, in a
+//! format that each architecture's kernel code chose. Without `/sys`, it also counts them.
 
 use std::collections::HashSet;
 
@@ -30,11 +30,11 @@ pub(crate) fn read(sys: &Sys) -> Result<Processors> {
     let logical = if online.is_empty() { info.logical } else { count(online.len()) };
     if logical == 0 {
         return Err(match text {
-            Some(_) => Error::Malformed(format!("{CPUINFO} lists no processor, and there is no {ONLINE}")),
-            None => Error::Unsupported(format!("neither {CPUINFO} nor {ONLINE} is there")),
+            Some(_) => Error::Malformed(format!("{CPUINFO} lists no processor, and {ONLINE} does not exist")),
+            None => Error::Unsupported(format!("neither {CPUINFO} nor {ONLINE} exists")),
         });
     }
-    // Few architectures name cores and packages in `cpuinfo`.
+    // Few architectures list cores and packages in `cpuinfo`.
     let (lacks_cores, lacks_packages) = (info.cores.is_empty(), info.packages.is_empty());
     let topology = |processor: u32, name: &str| {
         let path = format!("/sys/devices/system/cpu/cpu{processor}/topology/{name}");
@@ -42,17 +42,17 @@ pub(crate) fn read(sys: &Sys) -> Result<Processors> {
     };
     for processor in online {
         if lacks_cores {
-            // One text for all threads of a core.
+            // All threads of a core have the same text.
             info.cores.extend(topology(processor, "thread_siblings_list")?.map(|threads| (String::new(), threads)));
         }
         if lacks_packages {
-            // -1 says that the firmware does not tell.
+            // -1 means that the firmware does not report it.
             info.packages.extend(topology(processor, "physical_package_id")?.filter(|package| package != "-1"));
         }
     }
     let some = |length: usize| Some(count(length)).filter(|count| *count > 0);
     Ok(Processors {
-        // Processors that do not say which core they belong to are cores themselves.
+        // Processors without a core number count as cores.
         cores: some(info.cores.len()).unwrap_or(logical),
         sockets: some(info.packages.len()),
         brand: info.brand.take().or_else(|| info.arm_name()),
@@ -66,10 +66,10 @@ fn count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-/// More processors than this no kernel has: a list that says so would only cost memory.
+/// No kernel supports more processors than this. A list of more would only cost memory.
 const MOST_PROCESSORS: u32 = 1 << 16;
 
-/// The numbers of a list such as `0-3,8`; `None` if it is not such a list.
+/// The numbers of a list such as `0-3,8`; `None` if it is malformed.
 fn numbers(list: &str) -> Option<Vec<u32>> {
     let mut numbers = Vec::new();
     for range in list.trim().split(',').filter(|range| !range.is_empty()) {
@@ -83,11 +83,11 @@ fn numbers(list: &str) -> Option<Vec<u32>> {
     Some(numbers)
 }
 
-/// What `/proc/cpuinfo` tells.
+/// The contents of `/proc/cpuinfo`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Info {
     logical: i64,
-    /// Cores, by the numbers of package and core.
+    /// Cores, as package number and core number.
     cores: HashSet<(String, String)>,
     packages: HashSet<String>,
     brand: Option<String>,
@@ -97,12 +97,12 @@ struct Info {
     part: Option<String>,
 }
 
-/// Names of the processor, the best one first: x86 and 32-bit ARM, LoongArch, MIPS and Alpha, RISC-V, POWER and SPARC, older
-/// ARM kernels, SuperH, m68k; s390 names its maker only.
+/// Keys of the processor's name, the best one first: x86 and 32-bit ARM, LoongArch, MIPS and Alpha, RISC-V, POWER and
+/// SPARC, older ARM kernels, SuperH, m68k; s390 has only its maker.
 const BRANDS: [&str; 9] =
     ["model name", "Model Name", "cpu model", "uarch", "cpu", "Processor", "cpu type", "CPU", "vendor_id"];
 
-/// Numbers of its model: ARM, RISC-V, POWER (which calls the machine `model`), and the others.
+/// Keys of the model number: ARM, RISC-V, POWER (which calls the machine `model`), and the others.
 const MODELS: [&str; 4] = ["CPU part", "marchid", "revision", "model"];
 
 fn parse(text: &str) -> Info {
@@ -120,7 +120,7 @@ fn parse(text: &str) -> Info {
         if let Some(rank) = BRANDS.iter().position(|name| *name == key) {
             first(&mut brands[rank]);
         }
-        // Itanium has a `revision` of another kind.
+        // Itanium has a different kind of `revision`.
         if let Some(rank) = MODELS.iter().position(|name| *name == key)
             && (key != "revision" || value.contains("pvr"))
         {
@@ -137,7 +137,7 @@ fn parse(text: &str) -> Info {
                 info.packages.insert(value.to_owned());
                 package = value.to_owned();
             }
-            // Cores are numbered within their package.
+            // Core numbers are unique only within a package.
             "core id" | "core" => {
                 info.cores.insert((package.clone(), value.to_owned()));
             }
@@ -151,14 +151,14 @@ fn parse(text: &str) -> Info {
     }
     info.brand = brands.into_iter().flatten().next();
     info.model = models.into_iter().flatten().next().or(info.model);
-    // Kernels for one processor, of some architectures, do not number it.
+    // On some architectures, kernels for a single processor do not number it.
     let single = i64::from(info.brand.is_some());
     info.logical = total.unwrap_or(info.logical).max(single);
     info
 }
 
 impl Info {
-    /// 64-bit ARM kernels tell the numbers of maker and part only.
+    /// 64-bit ARM kernels report only the numbers of maker and part.
     fn arm_name(&self) -> Option<String> {
         let asked = (self.implementer.as_deref()?, self.part.as_deref()?);
         let known = ARM_PARTS.iter().find(|(implementer, part, _)| (*implementer, *part) == asked);
@@ -166,7 +166,7 @@ impl Info {
     }
 }
 
-/// Names of ARM processors, from the reference manuals of their makers.
+/// Names of ARM processors, from their makers' reference manuals.
 const ARM_PARTS: [(&str, &str, &str); 38] = [
     ("0x41", "0xd03", "Cortex-A53"),
     ("0x41", "0xd04", "Cortex-A35"),
@@ -212,12 +212,12 @@ const ARM_PARTS: [(&str, &str, &str); 38] = [
 mod tests {
     use super::*;
 
-    /// A machine with these files.
+    /// The processors of a machine with these files.
     fn processors(files: &[(&str, &str)]) -> Result<Processors> {
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         for (path, text) in files {
             let path = root.path().join(path.trim_start_matches('/'));
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             std::fs::write(path, text).expect("a file");
         }
         read(&Sys::at(root.path()))
@@ -297,7 +297,7 @@ mod tests {
                 Some("0xd03"),
             ),
             (
-                "arm of an old kernel",
+                "arm with an old kernel",
                 "Processor\t: ARM926EJ-S rev 5 (v5l)\nBogoMIPS\t: 226.09\nCPU part\t: 0x926\n",
                 1,
                 1,

@@ -1,4 +1,4 @@
-//! `/proc/<pid>`: which processes there are, and the files that describe one.
+//! `/proc/<pid>`: the list of processes, and the files that describe one.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -8,28 +8,28 @@ use indago_table::namespace_inode;
 use indago_table::prelude::*;
 use indago_table::sys::ProcessFolder;
 
-/// Rows that may wait together where each holds a descriptor: a process has 1024 by default, for all its queries.
+/// Rows that may wait together if each holds a descriptor. A process may open 1024 by default, for all its queries.
 pub(crate) const TOGETHER: usize = 32;
 
-/// Bytes of one file about a process that are read at the most: the kernel starts no program with more than 6 MiB of
-/// arguments and variables, but a process can say that any part of its memory is them.
+/// Most bytes read from one file about a process. The kernel starts no program with more than 6 MiB of arguments and
+/// variables, but a process can declare any part of its memory as these.
 const MOST_BYTES_OF_PROCESS: u64 = 8 << 20;
 
-/// What may be read of other users' processes needs this.
+/// The capability that is needed to inspect other users' processes.
 pub(crate) const PTRACE: &str = "CAP_SYS_PTRACE";
 
-/// IDs of all processes, ascending. A `/proc` without any is an error: it is not mounted there. What the kernel hides
-/// from the caller is reported.
+/// IDs of all processes, ascending. A `/proc` without any is an error: it is not mounted. If the kernel hides processes
+/// from the caller, that is reported.
 pub(crate) fn pids(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<i64>> {
     let names = required(sys.read_dir("/proc"))?;
     let pids = names.iter().filter_map(|name| number(name.as_encoded_bytes()));
     let mut pids: Vec<i64> = pids.filter(|pid| *pid > 0).collect();
     pids.sort_unstable();
     match pids.first() {
-        None => Err(Error::Unsupported("/proc has no processes: it is not mounted there".to_owned())),
-        // Every namespace of processes has a first one.
+        None => Err(Error::Unsupported("/proc has no processes; it is not mounted".to_owned())),
+        // Every PID namespace has a process 1.
         Some(first) if *first > 1 && sys.has_live_kernel() => {
-            let what = "/proc, whose mount option hidepid hides processes of other users".to_owned();
+            let what = "/proc, whose mount option hidepid hides other users' processes".to_owned();
             report("processes", &Error::Denied { what, needs: Some(PTRACE.to_owned()) });
             Ok(pids)
         }
@@ -37,7 +37,7 @@ pub(crate) fn pids(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<i64>>
     }
 }
 
-/// The processes that a scan asks for: those of the keys that exist, or all.
+/// The processes that a scan reads: those of its keys that exist, or all.
 pub(crate) fn asked(sys: &Sys, keys: Option<Vec<i64>>, report: impl Fn(&str, &Error)) -> Result<Vec<i64>> {
     let Some(mut keys) = keys else { return pids(sys, report) };
     keys.retain(|pid| *pid > 0);
@@ -45,14 +45,14 @@ pub(crate) fn asked(sys: &Sys, keys: Option<Vec<i64>>, report: impl Fn(&str, &Er
     keys.dedup();
     let wanted = keys.len();
     keys.retain(|pid| is_process(sys, *pid));
-    // A key that is not there is no reason for a word, unless nothing is: the first process says which.
+    // Missing keys are normal, unless `/proc` itself is the problem: then `pids` returns the error.
     if keys.len() < wanted && !sys.exists("/proc/1") {
         pids(sys, report)?;
     }
     Ok(keys)
 }
 
-/// Whether there is such a process. The kernel answers for a thread's ID as well, though it never lists it.
+/// Whether such a process exists. The kernel also accepts the ID of a thread, although it never lists it.
 fn is_process(sys: &Sys, pid: i64) -> bool {
     match status(&folder(sys, pid).for_one_file()) {
         Ok(status) => status.thread_group.is_none_or(|leader| leader == pid),
@@ -61,20 +61,20 @@ fn is_process(sys: &Sys, pid: i64) -> bool {
     }
 }
 
-/// The folder of one process: what is read through it is of that process, whoever has its ID by then.
+/// The directory of one process. Everything read through it belongs to that process, even if its ID is reused.
 pub(crate) fn folder(sys: &Sys, pid: i64) -> ProcessFolder {
     sys.process_folder(format!("/proc/{pid}"))
 }
 
-/// Turns what is gone into an error that is reported: for what a machine cannot lack, and what no row stands for.
+/// Turns `Gone` into an error that is reported, for files that every machine has.
 pub(crate) fn required<T>(outcome: Result<T>) -> Result<T> {
     outcome.map_err(|error| match error {
-        Error::Gone(what) => Error::Unsupported(format!("there is no {what}")),
+        Error::Gone(what) => Error::Unsupported(format!("{what} does not exist")),
         other => other,
     })
 }
 
-/// [`required`] of a process: it may be gone itself.
+/// [`required`] for a process's file: the process may be gone itself.
 pub(crate) fn required_of<T>(folder: &ProcessFolder, outcome: Result<T>) -> Result<T> {
     match outcome {
         Err(Error::Gone(what)) if !folder.is_alive() => Err(Error::Gone(what)),
@@ -82,8 +82,8 @@ pub(crate) fn required_of<T>(folder: &ProcessFolder, outcome: Result<T>) -> Resu
     }
 }
 
-/// Hands the bytes of a small file over. One open, one read, one close: files of `/proc` come whole in one read that
-/// has room for them, so only a full buffer calls for another.
+/// Passes the bytes of a small file to `take`. One open, one read, one close: `/proc` returns a file in one read if the
+/// buffer is large enough, so only a full buffer needs another read.
 pub(crate) fn with_bytes<T>(folder: &ProcessFolder, name: &str, take: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
     let mut buffer = [0; 4096];
     let mut whole = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) fn with_bytes<T>(folder: &ProcessFolder, name: &str, take: impl FnOnc
         Ok(length)
     };
     let length = match read() {
-        // The file is there: what it is about is not. A thread of the kernel has no variables.
+        // The file exists, but its subject does not: a kernel thread has no variables.
         Err(Error::Gone(what)) if folder.metadata(name).is_ok() => return Err(Error::Gone(what)),
         outcome => required_of(folder, outcome)?,
     };
@@ -106,14 +106,14 @@ pub(crate) fn with_bytes<T>(folder: &ProcessFolder, name: &str, take: impl FnOnc
     take(bytes)
 }
 
-/// Notes that columns may show text which was not UTF-8.
+/// Notes that columns may show text that was not UTF-8.
 pub(crate) fn note_lossy(sys: &Sys, bytes: &[u8]) {
     if std::str::from_utf8(bytes).is_err() {
         sys.meter().note_lossy();
     }
 }
 
-/// Text from bytes of any kind: what is no UTF-8 becomes U+FFFD.
+/// Text from any bytes: anything that is not UTF-8 becomes U+FFFD.
 pub(crate) fn text(bytes: &[u8]) -> String {
     match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) => text.to_owned(),
@@ -121,7 +121,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     }
 }
 
-/// A decimal number that fills the bytes whole.
+/// A decimal number, without anything after it.
 pub(crate) fn number(bytes: &[u8]) -> Option<i64> {
     let (digits, sign) = match bytes.split_first()? {
         (b'-', digits) => (digits, -1),
@@ -160,19 +160,19 @@ pub(crate) struct Stat {
 pub(crate) fn stat(folder: &ProcessFolder) -> Result<Stat> {
     with_bytes(folder, "stat", |bytes| {
         let path = folder.path().display();
-        parse_stat(bytes).ok_or_else(|| Error::Malformed(format!("{path}/stat is not as the kernel writes it")))
+        parse_stat(bytes).ok_or_else(|| Error::Malformed(format!("{path}/stat is malformed")))
     })
 }
 
 fn parse_stat(bytes: &[u8]) -> Option<Stat> {
-    // A name may hold blanks and parentheses, so it ends at the last parenthesis.
+    // A name may contain blanks and parentheses, so it ends at the last parenthesis.
     let open = memchr::memchr(b'(', bytes)?;
     let close = memchr::memrchr(b')', bytes)?;
     let name = text(bytes.get(open + 1..close)?);
     let mut fields = bytes.get(close + 1..)?.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
     let state = char::from(*fields.next()?.first()?);
     let mut stat = Stat { name, state, ..Stat::default() };
-    // The manual counts fields from 1; the state is the third. The last one shows that the one before is whole.
+    // The manual counts fields from 1; the state is the third. Field 23 shows that field 22 is complete.
     for position in 4..=23 {
         let field = fields.next()?;
         let place = match position {
@@ -194,7 +194,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     Some(stat)
 }
 
-/// A user or group in its roles.
+/// The IDs of a user or group: real, effective, saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) real: i64,
@@ -202,7 +202,7 @@ pub(crate) struct Identity {
     pub(crate) saved: i64,
 }
 
-/// `/proc/<pid>/status`; lines that this kernel does not write are `None`.
+/// `/proc/<pid>/status`; lines that the kernel does not write are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) name: Option<String>,
@@ -251,7 +251,7 @@ fn parse_status(bytes: &[u8]) -> Status {
     status
 }
 
-/// The name as `stat` and `comm` have it: `status` alone writes a backslash as two, and a line break as `\n`.
+/// The name as `stat` and `comm` show it. Only `status` escapes a backslash, and a line break as `\n`.
 fn unescaped(name: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.iter();
@@ -278,8 +278,8 @@ fn identity(value: &[u8]) -> Option<Identity> {
     Some(Identity { real: numbers.next()??, effective: numbers.next()??, saved: numbers.next()?? })
 }
 
-/// `/proc/<pid>/io`: bytes that came from storage, and bytes that went to it. Those that a truncated file took back before
-/// they were written are not among them.
+/// `/proc/<pid>/io`: bytes read from storage and bytes written to it, without those that a truncation discarded before
+/// they were written.
 pub(crate) fn io(folder: &ProcessFolder) -> Result<(i64, i64)> {
     with_bytes(folder, "io", |bytes| {
         let value = |key: &[u8]| {
@@ -288,19 +288,19 @@ pub(crate) fn io(folder: &ProcessFolder) -> Result<(i64, i64)> {
         };
         let cancelled = value(b"cancelled_write_bytes:").unwrap_or(0);
         let both = value(b"read_bytes:").zip(value(b"write_bytes:").map(|written: i64| written - cancelled));
-        both.ok_or_else(|| Error::Malformed(format!("{}/io does not count bytes", folder.path().display())))
+        both.ok_or_else(|| Error::Malformed(format!("{}/io has no byte counts", folder.path().display())))
     })
 }
 
-/// A file of texts that end in a NUL each: `cmdline`, `environ`.
+/// The NUL-terminated texts of a file: `cmdline`, `environ`.
 pub(crate) fn texts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
     let nothing = bytes.is_empty();
     bytes.split(|byte| *byte == 0).filter(move |_| !nothing)
 }
 
-/// Where a link below `/proc/<pid>` points; `None` where the process has none: a kernel thread runs no program, and a
-/// zombie has no folder left.
+/// Target of a link below `/proc/<pid>`; `None` if the process has none: a kernel thread has no program, and a zombie
+/// has no directory.
 pub(crate) fn link(folder: &ProcessFolder, name: &str) -> Result<Option<PathBuf>> {
     match folder.read_link(name).needs(PTRACE) {
         Err(Error::Gone(what)) if !folder.is_alive() => Err(Error::Gone(what)),
@@ -308,7 +308,7 @@ pub(crate) fn link(folder: &ProcessFolder, name: &str) -> Result<Option<PathBuf>
     }
 }
 
-/// A namespace of a process, by its inode number; `None` where the kernel has no namespaces of the kind, and for a zombie.
+/// A namespace of a process, as its inode number; `None` for a zombie, and if the kernel lacks this kind of namespace.
 pub(crate) fn namespace(folder: &ProcessFolder, kind: &str) -> Result<Option<String>> {
     let Some(target) = link(folder, &format!("ns/{kind}"))? else {
         required_of(folder, folder.metadata("ns"))?;
@@ -323,12 +323,12 @@ pub(crate) fn namespace(folder: &ProcessFolder, kind: &str) -> Result<Option<Str
     }
 }
 
-/// The cgroup of a process: of the unified hierarchy if that one is in use, else of the named hierarchy of systemd,
-/// else the longest path.
+/// The cgroup of a process: in the unified hierarchy if it is in use, else in systemd's named hierarchy, else the
+/// longest path.
 pub(crate) fn cgroup(folder: &ProcessFolder) -> Result<String> {
     with_bytes(folder, "cgroup", |bytes| match pick_cgroup(bytes) {
         Some(group) => Ok(text(group)),
-        None => Err(Error::Malformed(format!("{}/cgroup names no control group", folder.path().display()))),
+        None => Err(Error::Malformed(format!("{}/cgroup lists no control group", folder.path().display()))),
     })
 }
 
@@ -342,13 +342,13 @@ fn pick_cgroup(bytes: &[u8]) -> Option<&[u8]> {
             b"name=systemd" => 1,
             _ => 0,
         };
-        // Hybrid machines have every hierarchy; those that nobody uses say `/`.
+        // Hybrid machines have every hierarchy; in unused ones the path is `/`.
         Some((path != b"/", rank, path.len(), path))
     });
     groups.max_by_key(|(is_used, rank, length, _)| (*is_used, *rank, *length)).map(|(.., path)| path)
 }
 
-/// When the machine was started, in seconds since 1970.
+/// Boot time, in seconds since 1970.
 pub(crate) fn boot_time(sys: &Sys) -> Result<i64> {
     let bytes = required(sys.read("/proc/stat"))?;
     let mut lines = bytes.split(|byte| *byte == b'\n');
@@ -356,7 +356,7 @@ pub(crate) fn boot_time(sys: &Sys) -> Result<i64> {
     time.ok_or_else(|| Error::Malformed("/proc/stat has no line btime".into()))
 }
 
-/// The name of a terminal by its device number; `None` for none.
+/// The name of a terminal by its device number; `None` for 0.
 pub(crate) fn terminal(device: i64) -> Option<String> {
     if device == 0 {
         return None;
@@ -394,8 +394,8 @@ mod tests {
     #[test]
     fn a_stat_cut_anywhere_is_no_stat() {
         let whole = format!("42 (name) {TAIL}");
-        // What comes last has to end.
-        let needed = whole.find(" 4096").expect("a field that nobody reads") + " 4".len();
+        // The last needed field must end.
+        let needed = whole.find(" 4096").expect("a field after the last needed one") + " 4".len();
         for end in 0..needed {
             assert_eq!(parse_stat(&whole.as_bytes()[..end]), None, "cut at {end}");
         }
@@ -422,7 +422,7 @@ mod tests {
     fn the_name_in_status_is_the_one_in_stat() {
         let names: [&[u8]; 7] = [b"a\\b", b"a\nb", b"\\n", b"\\\\", b"\\", b"tab\tx", b"\\t\xff"];
         for name in names {
-            // As the kernel's seq_escape_str does.
+            // The same escapes as the kernel's seq_escape_str.
             let escaped: Vec<u8> = name
                 .iter()
                 .flat_map(|byte| match byte {

@@ -1,4 +1,4 @@
-//! Open sockets: what `/proc/<pid>/net` lists in each network namespace, and which descriptors hold them.
+//! Open sockets: those that `/proc/<pid>/net` lists in each network namespace, and the descriptors that hold them.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -20,16 +20,16 @@ pub(crate) struct Socket {
     pub(crate) path: String,
     /// State of a TCP connection.
     pub(crate) state: Option<&'static str>,
-    /// Whether it takes connections or messages of whoever sends them.
+    /// Whether it accepts connections or messages from any sender.
     pub(crate) is_listening: bool,
-    /// User that made it, where the file says.
+    /// ID of the user that created it, if the file has it.
     pub(crate) uid: Option<i64>,
 }
 
-/// A socket with one descriptor that holds it, or with none.
+/// A socket with one descriptor that holds it, or without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenSocket {
-    /// -1 for a socket that no process holds (or none that may be looked into).
+    /// -1 for a socket that no process holds, or only processes that the caller may not inspect.
     pub(crate) pid: i64,
     pub(crate) fd: i64,
     pub(crate) net_namespace: String,
@@ -43,7 +43,7 @@ const INET6: i64 = 10;
 const NETLINK: i64 = 16;
 const PACKET: i64 = 17;
 
-/// How the lines of a file are laid out.
+/// The layout of a file's lines.
 #[derive(Debug, Clone, Copy)]
 enum Layout {
     Internet,
@@ -72,33 +72,33 @@ const FILES: [(&str, Layout, i64, i64); 13] = [
 /// A network namespace that is being read.
 struct Namespace {
     inode: String,
-    /// Processes inside.
+    /// Processes in it.
     pids: Vec<i64>,
-    /// The next file.
+    /// Index of the next file.
     file: usize,
-    /// Whether one of the files was there.
+    /// Whether at least one of the files exists.
     has_files: bool,
 }
 
-/// The sockets that processes hold: of those asked for, or of all and those that nobody holds.
+/// The sockets that the given processes hold, or all sockets, including those that no process holds.
 ///
-/// Memory follows one file, and the descriptors that hold sockets.
+/// Memory grows with one file, and with the descriptors that hold sockets.
 pub(crate) struct Sockets<'a, F> {
     sys: &'a Sys,
     report: F,
     holders: HashMap<i64, Vec<(i64, i64)>>,
-    /// Of asked-for processes: sockets that were not met yet. `None` when everything is wanted.
+    /// Sockets of the given processes that have not been found yet. `None` if all sockets are wanted.
     missing: Option<HashSet<i64>>,
-    /// Namespaces met so far.
+    /// Namespaces found so far.
     known: HashSet<String>,
-    /// What is still to be read.
+    /// Namespaces that are still to be read.
     queue: VecDeque<Namespace>,
     ready: VecDeque<OpenSocket>,
 }
 
 impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
     pub(crate) fn new(sys: &'a Sys, keys: Option<Vec<i64>>, report: F) -> Result<Self> {
-        // Which sockets nobody holds is known only when all holders are.
+        // Finding the sockets that no process holds requires all holders.
         let keys = keys.filter(|keys| !keys.contains(&-1));
         let is_whole = keys.is_none();
         let pids = procfs::asked(sys, keys, &report)?;
@@ -166,7 +166,7 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
         Ok(())
     }
 
-    /// Reads the next file; `false` when there is none.
+    /// Reads the next file; `false` if there is none.
     fn advance(&mut self) -> bool {
         let Some(mut namespace) = self.queue.pop_front() else {
             return self.look_elsewhere();
@@ -183,13 +183,13 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
         } else if !namespace.has_files
             && let Some(pid) = namespace.pids.iter().find(|pid| procfs::folder(self.sys, **pid).is_alive())
         {
-            let what = format!("/proc/{pid}/net has none of the files that list sockets");
+            let what = format!("/proc/{pid}/net has no file that lists sockets");
             (self.report)("net", &Error::Unsupported(what));
         }
         true
     }
 
-    /// One file of a namespace, through the first of its processes that still runs.
+    /// Reads one file of a namespace, through the first of its processes that is still running.
     fn read(&mut self, namespace: &Namespace) -> Result<()> {
         let (sys, (name, layout, family, protocol)) = (self.sys, FILES[namespace.file]);
         let mut outcome = Err(Error::Gone(name.to_owned()));
@@ -212,7 +212,8 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
             };
             outcome = sys.lines(&path, each);
             match &outcome {
-                // A kernel without the protocol has no such file: that is no reason to ask every process.
+                // A kernel without the protocol lacks the file for every process: only a dead process is a reason to
+                // try the next.
                 Err(Error::Gone(_)) if lines == 0 && !procfs::folder(sys, *pid).is_alive() => {}
                 _ => return outcome,
             }
@@ -220,7 +221,7 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
         outcome
     }
 
-    /// A process may hold a socket of a namespace that it has left, or was handed by another process.
+    /// A process may hold a socket from a namespace that it has left, or one that another process passed to it.
     fn look_elsewhere(&mut self) -> bool {
         if self.missing.as_ref().is_none_or(HashSet::is_empty) {
             return false;
@@ -247,7 +248,7 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
                 }
                 self.ready.extend(holders.iter().copied().map(row));
             }
-            // What is left of closed connections has the inode 0; other sockets without one are the kernel's own.
+            // The rest of a closed connection has inode 0. Other sockets without an inode belong to the kernel.
             (None, None) if socket.inode != 0 || socket.family == INET || socket.family == INET6 => {
                 self.ready.push_back(row((-1, -1)));
             }
@@ -311,12 +312,12 @@ fn parse(line: &[u8], layout: Layout, family: i64, protocol: i64) -> Option<Sock
     Some(socket)
 }
 
-/// Flag of a unix socket that waits for connections.
+/// Flag of a unix socket that accepts connections.
 const ACCEPTS_CONNECTIONS: i64 = 0x10000;
-/// Type of a socket for single messages.
+/// Type of a datagram socket.
 const DATAGRAM: i64 = 2;
 
-/// The path is all that follows the seventh field and one blank: it may hold blanks itself.
+/// The path is everything after the seventh field and one blank. It may contain blanks itself.
 fn unix_path(line: &[u8]) -> String {
     let mut rest = line;
     for _ in 0..7 {
@@ -331,7 +332,7 @@ fn hexadecimal(field: &[u8]) -> Option<i64> {
     i64::from_str_radix(std::str::from_utf8(field).ok()?, 16).ok()
 }
 
-/// An address and port: words of the address in the machine's byte order.
+/// An address and port. The address is in words of the machine's byte order.
 fn address(field: &[u8], family: i64) -> Option<(String, i64)> {
     let colon = memchr::memchr(b':', field)?;
     let (words, port) = (&field[..colon], hexadecimal(&field[colon + 1..])?);
