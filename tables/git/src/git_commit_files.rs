@@ -1,4 +1,4 @@
-//! `git_commit_files`: one row per file that a commit changes against its first parent.
+//! `git_commit_files`: one row per file that a commit changes, compared with its first parent.
 
 use std::sync::Arc;
 
@@ -12,40 +12,41 @@ use crate::source::walk::Wants;
 use crate::source::{commit, lines};
 use crate::{Git, places};
 
-/// The files that each commit changes against its first parent.
+/// Files that each commit changes, compared with its first parent.
 ///
-/// A first commit adds all its files, as does the oldest commit of a shallow clone; a merge shows what it brought to its
-/// first parent. Moved files are found by git's own rules (`git log -M`: half of the content is enough). Whether a file
-/// is binary is told by its content, not by `.gitattributes`.
+/// The first commit adds all its files, as does the oldest commit of a shallow clone. A merge shows the changes that it
+/// brought to its first parent. Renames are found by git's rules (`git log -M`: at least half of the content is the
+/// same). The content decides whether a file is binary, not `.gitattributes`.
 #[derive(Debug, Default, Table)]
 #[table(name = "git_commit_files", env = Git, parts, rows = 60000, identity(repo, hash, parent_hash, path))]
 #[example(
-    "What the commit that is checked out has changed.",
+    "Changes of the checked-out commit.",
     "SELECT f.path, f.status, f.additions, f.deletions FROM git_repositories r \
      JOIN git_commit_files f ON f.repo = r.repo AND f.hash = r.head_hash LIMIT 10"
 )]
 #[example(
-    "Commits that touched a file.",
+    "Commits that changed a file.",
     "SELECT hash, status, additions, deletions FROM git_commit_files WHERE path = 'Cargo.toml' LIMIT 10"
 )]
 pub struct CommitFile {
-    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    /// Repository: the path of its working tree, or of a bare repository itself. A query may name any repository on
+    /// disk.
     #[column(slice, extends, pattern)]
     repo: Arc<str>,
     /// Hash of the commit: 40 hexadecimal digits.
     #[column(index, extends)]
     hash: String,
-    /// Hash of the first parent, to which the commit is compared; NULL for a commit without parents.
+    /// Hash of the first parent, with which the commit is compared; NULL for a commit without parents.
     parent_hash: Option<String>,
     /// Path of the file in the repository: after the commit, or before it if the commit deletes the file.
     #[column(index, pattern)]
     path: String,
-    /// Where a renamed file was before; NULL for any other change.
+    /// Previous path of a renamed file; NULL for other changes.
     old_path: Option<String>,
-    /// What happened: `added`, `modified`, `deleted`, `renamed`, or `typechange` (a file became a link, a submodule, or
-    /// the other way round).
+    /// Kind of change: `added`, `modified`, `deleted`, `renamed`, or `typechange` (between a file, a link and a
+    /// submodule).
     status: String,
-    /// How much of a renamed file stayed the same, in percent; NULL for any other change.
+    /// Similarity of a renamed file before and after, in percent; NULL for other changes.
     similarity: Option<i64>,
     /// Lines added; NULL for a binary file.
     #[column(source = lines)]
@@ -53,10 +54,11 @@ pub struct CommitFile {
     /// Lines deleted; NULL for a binary file.
     #[column(source = lines)]
     deletions: Option<i64>,
-    /// Whether it is binary before or after: a NUL byte among the first 8000, or more than 512 MiB.
+    /// Whether it is binary before or after: a NUL among its first 8000 bytes, or more than 512 MiB.
     #[column(source = lines)]
     is_binary: Option<bool>,
-    /// Mode before, in octal: `100644` a file, `100755` a program, `120000` a link, `160000` a submodule; NULL if it is new.
+    /// Mode before, in octal: `100644` a file, `100755` a program, `120000` a link, `160000` a submodule; NULL if it is
+    /// new.
     old_mode: Option<String>,
     /// Mode after, in octal; NULL if it is deleted.
     new_mode: Option<String>,
@@ -64,11 +66,11 @@ pub struct CommitFile {
     old_blob: Option<String>,
     /// Hash of the content after (of a submodule: its commit); NULL if the file is deleted.
     new_blob: Option<String>,
-    /// Whose history: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`; NULL where none was asked for:
-    /// the commits come from all refs together.
+    /// Revision whose history is read: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`; NULL if the
+    /// query names none: the commits come from all refs together.
     #[column(slice, selects, hidden)]
     r#ref: Option<String>,
-    /// Where the repository is.
+    /// Location of the repository.
     #[column(skip)]
     place: Option<Arc<Place>>,
 }

@@ -15,82 +15,83 @@ use crate::source::walk::{Walk, Wants};
 use crate::source::{lines, rename, tree};
 use crate::{Git, places};
 
-/// The history of git repositories: who changed what, when and why.
+/// Commits of git repositories, with authors, dates and messages.
 ///
-/// Without `ref`, all commits that can be reached from any branch, tag, stash, note or working tree, as
-/// `git log --all` shows them, newest first. A commit asked for by its `hash` is found even if nothing leads to it any
-/// more. Where a shallow clone ends, commits have no parents. Replaced and grafted history is shown as it was made.
+/// Without `ref`, these are all commits reachable from any branch, tag, stash, note or working tree, as `git log --all`
+/// shows them, newest first. A commit that the query names by `hash` is found even if it is no longer reachable. Where
+/// a shallow clone ends, commits have no parents. Replacements and grafts are ignored.
 #[derive(Debug, Default, Table)]
 #[table(name = "git_commits", env = Git, parts, rows = 20000, identity(repo, hash))]
 #[example(
-    "The latest commits of the branch that is checked out.",
+    "The latest commits of the checked-out branch.",
     "SELECT hash, author_name, author_date, summary FROM git_commits WHERE ref = 'HEAD' ORDER BY author_date DESC LIMIT 5"
 )]
 #[example(
-    "Who commits under whose name, and how often.",
+    "Commits whose author and committer differ.",
     "SELECT author_email, committer_email, count(*) AS commits FROM git_commits \
      WHERE author_email <> committer_email GROUP BY author_email, committer_email ORDER BY commits DESC LIMIT 5"
 )]
 pub struct Commit {
-    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    /// Repository: the path of its working tree, or of a bare repository itself. A query may name any repository on
+    /// disk.
     #[column(slice, extends, pattern)]
     repo: Arc<str>,
-    /// Name of the commit: 40 hexadecimal digits.
+    /// Hash of the commit: 40 hexadecimal digits.
     #[column(index, extends)]
     hash: String,
     /// First paragraph of the message, in one line.
     summary: String,
-    /// The whole message without the line breaks at its end.
+    /// Entire message, without line breaks at its end.
     message: String,
-    /// Name of who wrote the change.
+    /// Name of the author, who wrote the change.
     author_name: String,
-    /// Mail address of who wrote the change.
+    /// Mail address of the author.
     author_email: String,
-    /// When the change was written, by the author's clock; NULL where the commit holds no usable time.
+    /// Time at which the change was written, by the author's clock; NULL if the commit has no valid time.
     author_date: Option<Timestamp>,
-    /// The author's distance from UTC, as `+0200`.
+    /// The author's offset from UTC, as `+0200`.
     author_timezone: Option<String>,
-    /// Name of who made the commit.
+    /// Name of the committer, who made the commit.
     committer_name: String,
-    /// Mail address of who made the commit.
+    /// Mail address of the committer.
     committer_email: String,
-    /// When the commit was made, by the committer's clock; NULL where the commit holds no usable time. Asked for late
-    /// commits, the table leaves out old history where a commit graph (`git gc`) says how old it is.
+    /// Time at which the commit was made, by the committer's clock; NULL if the commit has no valid time. With a lower
+    /// limit on this column, the table skips older history if a commit graph (`git gc`) has its dates.
     #[column(range)]
     committer_date: Option<Timestamp>,
-    /// The committer's distance from UTC, as `+0200`.
+    /// The committer's offset from UTC, as `+0200`.
     committer_timezone: Option<String>,
-    /// Hashes of the commits it builds on; the first one is the branch that was worked on.
+    /// Hashes of the parents; the first one is the branch that the commit was made on.
     parents: Vec<String>,
     /// Number of parents: 0 for a first commit, more than 1 for a merge.
     parent_count: i64,
     /// Whether it has more than one parent.
     is_merge: bool,
-    /// Hash of the folder that the commit is a snapshot of; NULL in a garbled commit.
+    /// Hash of the tree, the snapshot of all files; NULL in a malformed commit.
     tree_hash: Option<String>,
-    /// Encoding that the commit claims for its texts; NULL for UTF-8.
+    /// Encoding that the commit declares for its texts; NULL for UTF-8.
     encoding: Option<String>,
-    /// Whether it carries a signature. Nothing is said about whether the signature is valid.
+    /// Whether it has a signature. The signature is not verified.
     is_signed: bool,
-    /// Kind of the signature: `openpgp`, `ssh`, `x509` or `unknown`; NULL without one.
+    /// Kind of the signature: `openpgp`, `ssh`, `x509` or `unknown`; NULL if there is none.
     signature_format: Option<String>,
-    /// The signature in its armour; NULL without one.
+    /// Armoured signature; NULL if there is none.
     #[column(hidden)]
     signature: Option<String>,
-    /// Files that differ from the first parent, a moved one counting once.
+    /// Number of files that differ from the first parent; a renamed file counts once.
     #[column(source = changes)]
     files_changed: Option<i64>,
-    /// Lines added since the first parent; binary files count none.
+    /// Lines added compared with the first parent, without those of binary files.
     #[column(source = line_changes)]
     additions: Option<i64>,
-    /// Lines deleted since the first parent; binary files count none.
+    /// Lines deleted compared with the first parent, without those of binary files.
     #[column(source = line_changes)]
     deletions: Option<i64>,
-    /// Where the walk through history starts: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`. A
-    /// revision that names no commit has no rows. NULL where none was asked for: the row comes from all refs together.
+    /// Revision whose history is read: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`. A revision
+    /// that does not name a commit has no rows. NULL if the query names none: the row comes from all refs together.
     #[column(slice, selects, hidden)]
     r#ref: Option<String>,
-    /// Where the repository is.
+    /// Location of the repository.
     #[column(skip)]
     place: Option<Arc<Place>>,
 }
@@ -119,17 +120,17 @@ impl RowParts for Commit {
     }
 }
 
-/// A commit that a scan came upon.
+/// A commit that a scan found.
 pub(crate) struct Found {
     pub(crate) store: Arc<Store>,
     pub(crate) id: git2::Oid,
     pub(crate) raw: Vec<u8>,
-    /// The revision whose history it is in, if one was asked for.
+    /// The revision whose history it is in, if the query names one.
     pub(crate) revision: Option<Arc<str>>,
 }
 
-/// The commits of a repository: those asked for by hash, the history of some revisions, or all of it. What cannot be
-/// read is reported and left out.
+/// The commits of a repository: those with the given hashes, the history of the given revisions, or all. Commits that
+/// cannot be read are reported and skipped.
 pub(crate) fn history<'a>(
     sys: &'a Sys,
     place: Arc<Place>,
@@ -166,7 +167,7 @@ pub(crate) fn history<'a>(
             return Box::new(std::iter::empty());
         }
     };
-    // The walk has its own door to the objects: it must not wait for what becomes of its commits.
+    // The walk opens the objects again, so that it does not wait for a lock while rows use the other handle.
     let walked = match Store::open(sys, store.place.clone()) {
         Ok(store) => Arc::new(store),
         Err(_) => store.clone(),
@@ -282,7 +283,7 @@ pub(crate) struct Step {
 impl Step {
     pub(crate) fn of(store: &Store, id: git2::Oid, raw: &[u8]) -> Result<Self> {
         let tree = |id: git2::Oid, raw: &[u8]| {
-            Object::parse(raw).tree().map(Some).ok_or_else(|| Error::Malformed(format!("commit {id} names no tree")))
+            Object::parse(raw).tree().map(Some).ok_or_else(|| Error::Malformed(format!("commit {id} has no tree")))
         };
         let parent = store.parents(id, &Object::parse(raw)).first().copied();
         let before = match parent {
@@ -292,12 +293,12 @@ impl Step {
         Ok(Step { parent, before, after: tree(id, raw)? })
     }
 
-    /// The files that differ, moved ones joined; of those, the ones asked for.
+    /// The changed files that match the filter, with renames joined.
     pub(crate) fn changes(&self, store: &Store, filter: &tree::Filter) -> Result<Vec<tree::Change>> {
         let mut changes = tree::changes(store, self.before, self.after, filter)?;
         let is_half = |change: &tree::Change| change.old.is_none() || change.new.is_none();
         if !filter.is_open() && changes.iter().any(is_half) {
-            // The other half of a move can be anywhere.
+            // The other half of a rename can be anywhere.
             changes = tree::changes(store, self.before, self.after, &tree::Filter::default())?;
         }
         let mut changes = rename::join(store, changes)?;

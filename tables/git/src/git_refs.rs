@@ -13,60 +13,61 @@ use crate::source::revision::Range;
 use crate::source::walk::{Walk, Wants};
 use crate::{Git, places};
 
-/// Branches, tags, remote branches, notes, stashes: the names that a repository has for its objects.
+/// Refs of git repositories: branches, tags, remote branches, notes and stashes.
 #[derive(Debug, Default, Table)]
 #[table(name = "git_refs", env = Git, parts, rows = 200, identity(repo, full_name))]
 #[example(
-    "Branches, latest first.",
+    "Branches, latest commit first.",
     "SELECT name, commit_hash, commit_date FROM git_refs WHERE type = 'branch' ORDER BY commit_date DESC LIMIT 10"
 )]
 pub struct Ref {
-    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    /// Repository: the path of its working tree, or of a bare repository itself. A query may name any repository on
+    /// disk.
     #[column(slice, extends, pattern)]
     repo: Arc<str>,
-    /// Name without its kind: `main`, `origin/main`, `v1.0`.
+    /// Short name: `main`, `origin/main`, `v1.0`.
     name: String,
-    /// Whole name: `refs/heads/main`.
+    /// Full name: `refs/heads/main`.
     full_name: String,
     /// Kind: `branch`, `remote`, `tag`, `note`, `stash`, `replace` or `other`.
     r#type: String,
     /// The remote that a remote branch belongs to; NULL for other refs.
     remote: Option<String>,
-    /// Hash of the object that the ref leads to: for an annotated tag that of the tag object. NULL where a symbolic ref
-    /// leads nowhere.
+    /// Hash of the object that the ref points to; for an annotated tag, of the tag object. NULL for a symbolic ref
+    /// whose target does not exist.
     hash: Option<String>,
-    /// The other ref that a symbolic ref names; NULL for other refs.
+    /// Full name of the ref that a symbolic ref points to; NULL for other refs.
     target: Option<String>,
-    /// Whether it is the branch that is checked out.
+    /// Whether it is the checked-out branch.
     is_head: bool,
-    /// The branch that a branch follows, by its full name (`refs/remotes/origin/main`), as the repository's configuration
-    /// says; NULL if it follows none.
+    /// Full name of the branch's upstream (`refs/remotes/origin/main`), from the repository's configuration; NULL if
+    /// there is none.
     upstream: Option<String>,
-    /// Type of the object that the ref leads to: `commit`, `tag`, `tree` or `blob`; NULL if the object is missing.
+    /// Type of the object that the ref points to: `commit`, `tag`, `tree` or `blob`; NULL if the object is missing.
     #[column(source = object)]
     object_type: Option<String>,
-    /// Hash of the commit that the ref leads to, tags followed; NULL if there is none.
+    /// Hash of the commit that the ref points to, directly or through tags; NULL if there is none.
     #[column(source = object)]
     commit_hash: Option<String>,
-    /// When that commit was made, by the committer's clock.
+    /// Time at which that commit was made, by the committer's clock.
     #[column(source = object)]
     commit_date: Option<Timestamp>,
     /// Message of an annotated tag; NULL for other refs.
     #[column(source = object)]
     tag_message: Option<String>,
-    /// Name of who made an annotated tag; NULL for other refs.
+    /// Name of the tagger of an annotated tag; NULL for other refs.
     #[column(source = object)]
     tagger_name: Option<String>,
-    /// Mail address of who made an annotated tag; NULL for other refs.
+    /// Mail address of the tagger of an annotated tag; NULL for other refs.
     #[column(source = object)]
     tagger_email: Option<String>,
-    /// When an annotated tag was made; NULL for other refs.
+    /// Time at which an annotated tag was made; NULL for other refs.
     #[column(source = object)]
     tagger_date: Option<Timestamp>,
-    /// Commits in the history of the ref. Walks through all of it: cheap only for few refs.
+    /// Number of commits in the history of the ref. Expensive: reads the entire history.
     #[column(source = count)]
     commit_count: Option<i64>,
-    /// Where the repository is.
+    /// Location of the repository.
     #[column(skip)]
     place: Option<Arc<Place>>,
 }
@@ -115,7 +116,7 @@ fn row(sys: &Sys, place: &Arc<Place>, refs: &Refs, full: &[u8], entry: &Entry) -
     }
 }
 
-/// The ref that a branch follows.
+/// The upstream of a branch.
 fn upstream(config: &Config, branch: &str) -> Option<String> {
     let remote = config.get(&format!("branch.{branch}.remote"))?;
     let merge = config.get(&format!("branch.{branch}.merge"))?;
@@ -125,7 +126,7 @@ fn upstream(config: &Config, branch: &str) -> Option<String> {
     config.all(&format!("remote.{remote}.fetch")).find_map(|refspec| tracking(refspec, merge))
 }
 
-/// Where a refspec puts a ref of the remote.
+/// The local ref that a refspec maps a remote's ref to.
 fn tracking(refspec: &str, name: &str) -> Option<String> {
     let (from, to) = refspec.strip_prefix('+').unwrap_or(refspec).split_once(':')?;
     match (from.split_once('*'), to.split_once('*')) {

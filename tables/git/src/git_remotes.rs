@@ -8,33 +8,33 @@ use crate::source::find::Place;
 use crate::source::refs;
 use crate::{Git, places};
 
-/// The other repositories that a repository fetches from and pushes to.
+/// Remotes: the other repositories that a repository fetches from and pushes to.
 ///
-/// As the repository's own configuration says; the reader's `insteadOf` rules are not applied. Addresses are shown whole,
-/// with passwords and tokens that somebody may have put into them.
+/// They come from the repository's own configuration; the user's `insteadOf` rules are not applied. Addresses are shown
+/// unchanged, including any passwords and tokens in them.
 #[derive(Debug, Default, Table)]
 #[table(name = "git_remotes", env = Git, parts, rows = 10, identity(repo, name))]
 #[example("Remotes and their addresses.", "SELECT repo, name, url, push_url FROM git_remotes")]
 pub struct Remote {
-    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    /// Repository: the path of its working tree, or of a bare repository itself. A query may name any repository on
+    /// disk.
     #[column(slice, extends, pattern)]
     repo: Arc<str>,
     /// Name of the remote: `origin`.
     name: String,
-    /// Address to fetch from; NULL if the configuration names none.
+    /// Address to fetch from; NULL if the configuration has none.
     url: Option<String>,
-    /// Address to push to, which is `url` unless the configuration says otherwise; NULL if there is neither.
+    /// Address to push to: `url` unless the configuration sets another; NULL if there is neither.
     push_url: Option<String>,
-    /// All addresses that the configuration names, to fetch from and then to push to.
+    /// All configured addresses, first those to fetch from, then those to push to.
     urls: Vec<String>,
-    /// Which refs are fetched, and where they go: `+refs/heads/*:refs/remotes/origin/*`.
+    /// Refspecs for fetching: `+refs/heads/*:refs/remotes/origin/*`.
     fetch_refspecs: Vec<String>,
-    /// Which refs are pushed, and where they go.
+    /// Refspecs for pushing.
     push_refspecs: Vec<String>,
-    /// Whether pushing mirrors all refs, deletions too.
+    /// Whether a push mirrors all refs, including deletions.
     is_mirror: bool,
-    /// Whether it is the one that git takes where none is named: that of the branch checked out, else the only one, else
-    /// `origin`.
+    /// Whether it is git's default remote: that of the checked-out branch, else the only remote, else `origin`.
     is_default: bool,
 }
 
@@ -73,7 +73,7 @@ fn all(place: &Place) -> Vec<Remote> {
     config.subsections("remote").iter().map(remote).collect()
 }
 
-/// The remote that git takes where none is named.
+/// The remote that git uses if a command names none.
 pub(crate) fn default(place: &Place) -> Option<String> {
     let config = &place.config;
     if let Ok(Some(Some(head))) = refs::head_name(place)

@@ -11,82 +11,82 @@ use crate::source::refs::{self, Refs};
 use crate::source::{commit, objects};
 use crate::{Git, git_remotes, places};
 
-/// The git repositories under the configured folders, or the one that the current folder belongs to.
+/// Git repositories under the configured directories, or the one that contains the current directory.
 ///
-/// Linked working trees and submodules are rows of their own; the former share their commits and refs with the repository
-/// that has the same `common_dir`.
+/// Linked working trees and submodules have their own rows. A linked working tree shares its commits and refs with the
+/// repository that has the same `common_dir`.
 #[derive(Debug, Default, Table)]
 #[table(name = "git_repositories", env = Git, parts, rows = 20, identity(repo))]
 #[example(
-    "Repositories and what is checked out.",
+    "Repositories and their checked-out branches.",
     "SELECT repo, head_ref, head_hash, remote_url FROM git_repositories"
 )]
-#[example("Programs that a repository runs on its own.", "SELECT repo, hooks, hooks_path FROM git_repositories")]
+#[example("Hooks that git runs in each repository.", "SELECT repo, hooks, hooks_path FROM git_repositories")]
 pub struct Repository {
-    /// The repository: the path of its working tree, or of a bare repository itself. May name any repository on disk.
+    /// Repository: the path of its working tree, or of a bare repository itself. A query may name any repository on
+    /// disk.
     #[column(slice, extends, pattern)]
     repo: Arc<str>,
-    /// Whole path of the working tree, or of a bare repository itself, with all links resolved.
+    /// Full path of the working tree, or of a bare repository itself, with all links resolved.
     path: String,
-    /// Name of its folder, without `.git`.
+    /// Name of its directory, without `.git`.
     name: String,
-    /// Folder that holds HEAD and the index.
+    /// Directory with HEAD and the index.
     git_dir: String,
-    /// Folder that holds objects and refs: another one than `git_dir` for a linked working tree.
+    /// Directory with objects and refs: differs from `git_dir` for a linked working tree.
     common_dir: String,
-    /// Whether it has no working tree, as `core.bare` and `core.worktree` of its configuration say.
+    /// Whether it has no working tree, according to `core.bare` and `core.worktree` in its configuration.
     is_bare: bool,
     /// Whether it is a linked working tree of another repository (`git worktree add`).
     is_worktree: bool,
-    /// Whether it is a submodule: its own folder lies inside that of another repository.
+    /// Whether it is a submodule: its `git_dir` is inside another repository's.
     is_submodule: bool,
-    /// Whether its history was cut off when it was cloned.
+    /// Whether it is a shallow clone, whose history is cut off.
     #[column(source = shallow)]
     is_shallow: Option<bool>,
-    /// Whether it has no refs and so no history yet.
+    /// Whether it has no refs, and so no history yet.
     #[column(source = refs)]
     is_empty: Option<bool>,
-    /// The branch that is checked out, by its full name (`refs/heads/main`), even if it has no commit yet; NULL if a
-    /// commit is checked out instead.
+    /// Full name of the checked-out branch (`refs/heads/main`), even if it has no commit yet; NULL if HEAD is detached.
     #[column(source = head)]
     head_ref: Option<String>,
-    /// Whether a commit is checked out and no branch.
+    /// Whether a commit is checked out instead of a branch.
     #[column(source = head)]
     is_detached: Option<bool>,
-    /// Hash of the commit that is checked out; NULL if there is none yet.
+    /// Hash of the checked-out commit; NULL if there is none yet.
     #[column(source = refs)]
     head_hash: Option<String>,
-    /// The remote that git takes where none is named; NULL without remotes.
+    /// Git's default remote; NULL without remotes.
     #[column(source = config)]
     remote_name: Option<String>,
     /// Address of that remote.
     #[column(source = config)]
     remote_url: Option<String>,
-    /// Hash function that names objects: `sha1` or `sha256`.
+    /// Hash function of object names: `sha1` or `sha256`.
     #[column(source = config)]
     object_format: Option<String>,
-    /// How refs are stored: `files` or `reftable`.
+    /// Storage format of refs: `files` or `reftable`.
     #[column(source = config)]
     ref_format: Option<String>,
-    /// What is under way: `none`, `merge`, `rebase`, `apply`, `cherry-pick`, `revert` or `bisect`.
+    /// Operation in progress: `none`, `merge`, `rebase`, `apply`, `cherry-pick`, `revert` or `bisect`.
     #[column(source = state)]
     state: Option<String>,
-    /// Hooks that would run: names of the programs in its folder of hooks.
+    /// Active hooks: names of the programs in its hooks directory.
     #[column(source = hooks)]
     hooks: Option<Vec<String>>,
-    /// Folder of hooks, if the repository's configuration sets another one than its own.
+    /// Hooks directory, if the repository's configuration sets another one.
     #[column(source = config)]
     hooks_path: Option<String>,
-    /// Folders of other repositories whose objects it uses.
+    /// Object directories of other repositories that it uses.
     #[column(source = alternates)]
     alternates: Option<Vec<String>>,
-    /// User who owns its folder.
+    /// ID of the user who owns its directory.
     #[column(source = owner)]
     uid: Option<i64>,
-    /// When HEAD was last written to, which checking out does; NULL if there is no HEAD.
+    /// Time of the last write to HEAD, such as a checkout; NULL if there is no HEAD.
     #[column(source = owner)]
     head_changed_at: Option<Timestamp>,
-    /// Where the repository is.
+    /// Location of the repository.
     #[column(skip)]
     place: Option<Arc<Place>>,
 }

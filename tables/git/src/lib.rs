@@ -1,21 +1,22 @@
-//! Tables about git repositories: what they are, their commits, the files that commits change, their refs and remotes.
+//! Tables about git repositories, their commits, the files that commits change, their refs and remotes.
 //!
-//! Everything is read from the repository's own files, and nothing else happens: no hook, filter or other program runs,
-//! nothing is written or fetched, and the configuration of the user who asks plays no part. Who owns a repository does
-//! not matter either (git's `safe.directory` protects from programs that a repository names, and none is run), so an
-//! investigator reads the repositories of every user.
+//! The tables only read the repository's own files. They run no hook, filter or other program, write nothing, fetch
+//! nothing, and ignore the user's git configuration. They also read repositories of other users: git's `safe.directory`
+//! protects against programs that a repository names, and none is run. So an investigator can read the repositories of
+//! every user.
 //!
-//! Objects, refs and configuration are read here, through [`Sys`](indago_table::Sys), each up to a stated size; libgit2
-//! only compares texts. Where links, `.git` files, `commondir`, `info/alternates` and `include.path` may lead:
+//! Objects, refs and configuration are read by this crate, through [`Sys`](indago_table::Sys), within fixed size
+//! limits; libgit2 only compares texts. Links, `.git` files, `commondir`, `info/alternates` and `include.path` may lead
+//! to:
 //!
-//! - below a host root, to files below that root;
-//! - on the running machine, in a repository of the user who asks, anywhere, as for git;
-//! - on the running machine, in a repository of another user, only to folders of that user.
+//! - below a host root: files below that root;
+//! - on the running machine, in a repository of the calling user: anywhere, as for git;
+//! - on the running machine, in a repository of another user: only directories of that user.
 //!
-//! What is not followed is reported. Variables such as `GIT_ALTERNATE_OBJECT_DIRECTORIES` play no part.
+//! Anything that is not followed is reported. Variables such as `GIT_ALTERNATE_OBJECT_DIRECTORIES` are ignored.
 
 #![warn(missing_docs)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out the files that tables read"))]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests create the files that tables read"))]
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -45,34 +46,34 @@ pub fn tables(git: &Git) -> Vec<TableRef> {
     ]
 }
 
-/// A folder under which repositories are looked for.
+/// A directory to search for repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
-    /// The folder.
+    /// The directory.
     pub path: PathBuf,
-    /// How many folders deep to look: 0 is the folder itself only.
+    /// Levels of subdirectories to search; 0 searches only the directory itself.
     pub depth: usize,
 }
 
 impl Root {
-    /// How deep is looked where nothing else is said.
+    /// Default depth.
     pub const DEPTH: usize = 4;
 
-    /// A folder, searched [`DEPTH`](Root::DEPTH) folders deep.
+    /// A directory with the default [`DEPTH`](Root::DEPTH).
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Root { path: path.into(), depth: Root::DEPTH }
     }
 }
 
-/// The git repositories that tables speak of.
+/// The git repositories that tables read.
 ///
-/// A query that names repositories by their path (`repo = '/srv/app'`) reads those, wherever they are; every other query
-/// reads the repositories found here.
+/// A query that names repositories by path (`repo = '/srv/app'`) reads those, wherever they are. Every other query
+/// reads the repositories that are found here.
 #[derive(Debug, Clone)]
 pub struct Git {
     sys: Sys,
     roots: Option<Arc<[Root]>>,
-    /// Repositories that sources have opened for the rows of one scan.
+    /// Repositories opened by the sources of one scan's rows.
     opened: Arc<Mutex<HashMap<PathBuf, Arc<Store>>>>,
 }
 
@@ -85,12 +86,12 @@ impl Environment for Git {
 }
 
 impl Git {
-    /// The repository that the current folder belongs to.
+    /// The repository that contains the current directory.
     pub fn discover(sys: &Sys) -> Self {
         Git { sys: sys.clone(), roots: None, opened: Arc::default() }
     }
 
-    /// All repositories under some folders.
+    /// All repositories under some directories.
     pub fn with_roots(sys: &Sys, roots: impl IntoIterator<Item = Root>) -> Self {
         Git { sys: sys.clone(), roots: Some(roots.into_iter().collect()), opened: Arc::default() }
     }
@@ -99,7 +100,7 @@ impl Git {
         &self.sys
     }
 
-    /// The repository of a row, for its sources; opened once a scan.
+    /// The repository of a row, for its sources; opened once per scan.
     pub(crate) fn store(&self, place: &Option<Arc<Place>>) -> Result<Arc<Store>> {
         let place = known(place)?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,7 +113,7 @@ impl Git {
     }
 }
 
-/// Where the repository of a row is: every row that a scan makes says it.
+/// The location of a row's repository. Every row of a scan has one.
 pub(crate) fn known(place: &Option<Arc<Place>>) -> Result<&Arc<Place>> {
     place.as_ref().ok_or_else(|| Error::Gone("the repository".to_owned()))
 }
@@ -120,7 +121,7 @@ pub(crate) fn known(place: &Option<Arc<Place>>) -> Result<&Arc<Place>> {
 /// A table's column `repo`.
 pub(crate) type RepoColumn<T> = Column<T, String, true, true, false>;
 
-/// The repositories that a scan asks for, found one after another.
+/// The repositories that a scan reads, found one after another.
 pub(crate) fn places<T: Row<Env = Git>>(scan: &Scan<T>, repo: RepoColumn<T>) -> impl Iterator<Item = Place> {
     let git = scan.env();
     let report = move |path: &str, error: &Error| scan.report(path, error);
@@ -131,7 +132,7 @@ pub(crate) fn places<T: Row<Env = Git>>(scan: &Scan<T>, repo: RepoColumn<T>) -> 
             keys.dedup();
             Box::new(keys.into_iter().filter_map(move |key| match find::at_key(&git.sys, &key) {
                 Ok(None) if is_named => {
-                    report(&key, &Error::Unsupported("there is no git repository at this path".to_owned()));
+                    report(&key, &Error::Unsupported("no git repository at this path".to_owned()));
                     None
                 }
                 Ok(place) => place,
@@ -145,8 +146,8 @@ pub(crate) fn places<T: Row<Env = Git>>(scan: &Scan<T>, repo: RepoColumn<T>) -> 
         (None, None) => match find::around(&git.sys) {
             Ok(Some(place)) => Box::new(std::iter::once(place)),
             Ok(None) => {
-                let hint = "name one (`WHERE repo = '/path'`), or set `git.roots` in the configuration";
-                let message = format!("the current folder is in no git repository; {hint}");
+                let hint = "name one (`WHERE repo = '/path'`) or set `git.roots` in the configuration";
+                let message = format!("the current directory is not in a git repository; {hint}");
                 report("", &Error::Unsupported(message));
                 Box::new(std::iter::empty())
             }
@@ -162,7 +163,7 @@ pub(crate) fn places<T: Row<Env = Git>>(scan: &Scan<T>, repo: RepoColumn<T>) -> 
     })
 }
 
-/// Reports what a part of a repository (its refs, its commits) lacks: each part has a warning of its own.
+/// Reports errors of a part of a repository (its refs, its commits), with a separate warning per part.
 pub(crate) fn reporter<'a, T: Row<Env = Git>>(
     scan: &'a Scan<T>,
     repo: &Arc<str>,

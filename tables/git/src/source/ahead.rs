@@ -1,4 +1,4 @@
-//! A walk on a thread of its own, so that commits are read while the ones before become rows.
+//! A walk on its own thread: it reads commits while earlier ones become rows.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
@@ -10,10 +10,10 @@ use crate::source::walk::Walk;
 
 type Step = <Walk as Iterator>::Item;
 
-/// A walk that turns to a thread of its own once it proves long; a query for the first few rows does not start one, and
-/// reads no commit that it does not give.
+/// A walk that moves to its own thread once it proves long. A query for the first few rows starts no thread and reads
+/// no extra commit.
 pub(crate) enum Ahead {
-    /// On the caller's thread, with the number of steps until that changes.
+    /// On the caller's thread, with the number of steps left before it moves.
     Here(Box<Walk>, usize),
     /// On its own thread.
     There(Receiver<Vec<Step>>, vec::IntoIter<Step>, Option<JoinHandle<()>>),
@@ -22,9 +22,9 @@ pub(crate) enum Ahead {
 
 /// Steps before the thread starts.
 const FIRST: usize = 1000;
-/// Steps that are handed over together.
+/// Steps per message.
 const TOGETHER: usize = 256;
-/// Parcels of steps that may wait.
+/// Messages that may wait in the channel.
 const WAITING: usize = 4;
 
 impl Ahead {

@@ -1,4 +1,4 @@
-//! Commit and tag objects, taken apart without copying.
+//! Commit and tag objects, parsed without copying.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,16 @@ use indago_table::{Sys, Timestamp};
 
 use crate::source::encoding::Encoding;
 
-/// The parts of a commit object; header lines that are missing are empty.
+/// The parts of a commit object; missing header lines are empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Commit<'a> {
     tree: &'a [u8],
-    /// The `parent` lines, one after the other.
+    /// The `parent` lines, joined.
     parents: &'a [u8],
     author: &'a [u8],
     committer: &'a [u8],
     encoding: Option<&'a [u8]>,
-    /// What its texts are to be converted from.
+    /// The encoding to convert its texts from.
     convert: Option<Encoding>,
     signature: Option<&'a [u8]>,
     message: &'a [u8],
@@ -56,7 +56,7 @@ impl<'a> Commit<'a> {
             } else if let Some(encoding) = value(b"encoding") {
                 commit.encoding = commit.encoding.or(Some(encoding));
             } else if header.starts_with(b"gpgsig") {
-                // Goes on as long as lines start with a space.
+                // Lines that start with a space continue it.
                 while rest.starts_with(b" ") {
                     rest = line(rest).1;
                 }
@@ -70,13 +70,13 @@ impl<'a> Commit<'a> {
         commit
     }
 
-    /// The parents of a commit, without a look at the rest of it.
+    /// The parents of a commit, without parsing the rest.
     pub(crate) fn parents_of(raw: &'a [u8]) -> impl Iterator<Item = Oid> + use<'a> {
         let lines = raw.get(TREE..).unwrap_or_default().chunks_exact(PARENT);
         lines.map_while(|line| id(line.strip_prefix(b"parent ")?.strip_suffix(b"\n")?))
     }
 
-    /// When a commit was made, without a look at the rest of it: seconds since 1970, 0 if it does not say.
+    /// Commit time, in seconds since 1970, without parsing the rest; 0 if there is none.
     pub(crate) fn seconds_of(raw: &[u8]) -> i64 {
         let start = TREE + PARENT * Commit::parents_of(raw).count();
         let mut rest = raw.get(start..).unwrap_or_default();
@@ -110,13 +110,13 @@ impl<'a> Commit<'a> {
         Some(sys.text(self.encoding?))
     }
 
-    /// The signature, in its armour.
+    /// The armoured signature.
     pub(crate) fn signature(&self, sys: &Sys) -> Option<String> {
         let text = sys.text(self.signature?);
         Some(text.replace("\n ", "\n").trim_end().to_owned())
     }
 
-    /// What kind of signature it carries.
+    /// Kind of its signature.
     pub(crate) fn signature_format(&self) -> Option<&'static str> {
         let armour = self.signature?;
         let kinds: [(&[u8], &'static str); 4] = [
@@ -128,13 +128,13 @@ impl<'a> Commit<'a> {
         Some(kinds.iter().find(|(start, _)| armour.starts_with(start)).map_or("unknown", |(_, kind)| kind))
     }
 
-    /// The message, without the line breaks at its end.
+    /// The message, without line breaks at its end.
     pub(crate) fn message(&self, sys: &Sys) -> String {
         let end = self.message.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1);
         self.decode(sys, &self.message[..end])
     }
 
-    /// The first paragraph of the message in one line.
+    /// The first paragraph of the message, in one line.
     pub(crate) fn summary(&self, sys: &Sys) -> String {
         let mut summary: Vec<u8> = Vec::new();
         for line in self.message.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end) {
@@ -152,7 +152,8 @@ impl<'a> Commit<'a> {
         self.decode(sys, &summary)
     }
 
-    /// Text of the commit in the encoding that it names; UTF-8 if it names none, or none that all of it is in.
+    /// Text of the commit, converted from its declared encoding; UTF-8 if it declares none, or if its text is not in
+    /// that encoding.
     pub(crate) fn decode(&self, sys: &Sys, bytes: &[u8]) -> String {
         let converted = self.convert.and_then(|encoding| encoding.decode(bytes));
         converted.map_or_else(|| sys.text(bytes), Cow::into_owned)
@@ -166,7 +167,7 @@ fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Who did something, and when: `Name <address> 1700000000 +0100`.
+/// A person and a time: `Name <address> 1700000000 +0100`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Person<'a> {
     pub(crate) name: &'a [u8],
@@ -191,7 +192,7 @@ impl<'a> Person<'a> {
             return person;
         };
         person.email = &rest[..close];
-        // Addresses of broken tools hold brackets; the time stands behind the last one.
+        // Broken tools write addresses with brackets; the time follows the last one.
         let last = line.iter().rposition(|byte| *byte == b'>').unwrap_or(line.len() - 1);
         let mut words = line[last + 1..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         person.seconds = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
@@ -208,12 +209,12 @@ impl<'a> Person<'a> {
     }
 }
 
-/// What a tag object names.
+/// The object that a tag points to.
 pub(crate) fn tagged(tag: &[u8]) -> Option<Oid> {
     id(line(tag).0.strip_prefix(b"object ")?)
 }
 
-/// The parts of a tag object: who made it, and its message. git converts no tag, whatever encoding it is in.
+/// The parts of a tag object: the tagger and the message. git does not convert tags, whatever their encoding.
 pub(crate) fn tag(raw: &[u8]) -> (Option<Person<'_>>, &[u8]) {
     let (mut tagger, mut rest) = (None, raw);
     while !rest.is_empty() {
@@ -229,7 +230,7 @@ pub(crate) fn tag(raw: &[u8]) -> (Option<Person<'_>>, &[u8]) {
     (tagger, &rest[..rest.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1)])
 }
 
-/// An id from its forty hexadecimal digits.
+/// Parses an ID of forty hexadecimal digits.
 pub(crate) fn id(digits: &[u8]) -> Option<Oid> {
     let digits: &[u8; 40] = digits.try_into().ok()?;
     let mut bytes = [0; 20];
@@ -243,7 +244,7 @@ pub(crate) fn id(digits: &[u8]) -> Option<Oid> {
     Oid::from_bytes(&bytes).ok()
 }
 
-/// The value of each small hexadecimal digit; 16 for any other byte.
+/// The value of each lowercase hexadecimal digit; 16 for any other byte.
 const DIGITS: [u8; 256] = {
     let mut digits = [16; 256];
     let mut value = 0;
@@ -254,7 +255,7 @@ const DIGITS: [u8; 256] = {
     digits
 };
 
-/// An id in hexadecimal digits.
+/// An ID in hexadecimal.
 pub(crate) fn hex(id: Oid) -> String {
     let mut text = String::with_capacity(40);
     for byte in id.as_bytes() {

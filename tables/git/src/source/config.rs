@@ -1,4 +1,4 @@
-//! The repository's own configuration, read without the user's and the machine's.
+//! The repository's own configuration, without that of the user and the machine.
 
 use std::path::Path;
 
@@ -7,21 +7,21 @@ use indago_table::{Error, ErrorContext, Result};
 use crate::source::folder::{Fence, Folder, SMALL};
 use crate::source::{path, text};
 
-/// Settings in the order of the file: `section.subsection.key`, section and key in small letters.
+/// Settings in the order of the file: `section.subsection.key`, section and key in lowercase.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     settings: Vec<(String, String)>,
-    /// Files, or what follows in a file, that could not be read.
+    /// Files that could not be read, to their end or at all.
     pub(crate) problems: Vec<Error>,
 }
 
-/// Files that include one another are followed this deep.
+/// Limit of nested includes.
 const DEPTH: usize = 10;
-/// Files that are read in all: ten files that each include ten others are many.
+/// Limit of included files in total, since ten files can each include ten others.
 const FILES: usize = 64;
 
 impl Config {
-    /// The configuration of a repository, with the files that it includes. Conditional includes are left out.
+    /// The configuration of a repository, with included files. Conditional includes are skipped.
     pub(crate) fn read(fence: &Fence, own: &Folder, common: &Folder) -> Self {
         let mut config = Config::default();
         let mut left = FILES;
@@ -58,13 +58,13 @@ impl Config {
             (Some(rest), Some(home)) => home.join(path(rest)),
             (Some(_), None) => {
                 let named = text(named);
-                let message = format!("{} includes {named}, but whose home `~` means is not known", file.display());
+                let message = format!("{} includes {named}, but the home directory is unknown", file.display());
                 return self.problems.push(Error::Unsupported(message));
             }
             (None, _) => file.parent().unwrap_or(file).join(path(named)),
         };
         if depth == 0 || *left == 0 {
-            let message = format!("{}: too many files include one another", file.display());
+            let message = format!("{}: too many included files", file.display());
             return self.problems.push(Error::Malformed(message));
         }
         if !fence.is_open() {
@@ -72,7 +72,7 @@ impl Config {
             return self.problems.push(refusal);
         }
         let bytes = match fence.sys().read_at_most(&included, SMALL).if_present() {
-            // Below a root it may be a file of the machine that is not among its files.
+            // Below a root, the file may exist on the original machine but not among these files.
             Ok(None) if !fence.sys().has_live_kernel() => {
                 Err(Error::Malformed(format!("{} includes {}, which is missing", file.display(), included.display())))
             }
@@ -81,29 +81,28 @@ impl Config {
         self.add(fence, &included, bytes, depth - 1, left);
     }
 
-    /// The last value of a setting.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).last()
     }
 
-    /// All values of a setting.
+    /// All values of a setting, in order.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.settings.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a setting is on.
+    /// Whether a setting is true.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.flag(name).unwrap_or(false)
     }
 
-    /// Whether a setting is on or off, if it is there.
+    /// The value of a boolean setting; `None` if it is not set or not a boolean.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         let value = self.get(name)?.to_ascii_lowercase();
         let is_number = value.parse::<i64>().is_ok_and(|number| number != 0);
         Some(is_number || matches!(value.as_str(), "true" | "yes" | "on"))
     }
 
-    /// The subsections of a section, each once, in order: names of remotes, of branches.
+    /// The subsections of a section, each once, in order: names of remotes or branches.
     pub(crate) fn subsections(&self, section: &str) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for (name, _) in &self.settings {
@@ -118,10 +117,10 @@ impl Config {
     }
 }
 
-/// A name and a value; a setting without `=` has none.
+/// A name and a value; a setting without `=` has no value.
 type Setting = (Vec<u8>, Option<Vec<u8>>);
 
-/// The settings of a file, up to the first line that is none, and the number of that line.
+/// Parses the settings up to the first malformed line, and returns the number of that line.
 fn parse(bytes: &[u8]) -> (Vec<Setting>, Option<usize>) {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut settings = Vec::new();
@@ -161,7 +160,7 @@ impl Reader<'_> {
 
     fn peek(&self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
-        // A line may end as in Windows.
+        // A line may end in CR LF.
         let is_break = byte == b'\r' && self.bytes.get(self.at + 1) == Some(&b'\n');
         Some(if is_break { b'\n' } else { byte })
     }
@@ -183,7 +182,7 @@ impl Reader<'_> {
         while self.next().is_some_and(|byte| byte != b'\n') {}
     }
 
-    /// The name of a section, behind its `[`.
+    /// The name of a section, after its `[`.
     fn section(&mut self) -> Option<Vec<u8>> {
         let mut name = String::new();
         loop {
@@ -209,8 +208,8 @@ impl Reader<'_> {
         (self.next()? == b']').then(|| [name.as_bytes(), b".", subsection.as_slice()].concat())
     }
 
-    /// The value behind a key, up to the end of its line.
-    #[expect(clippy::option_option, reason = "outside: whether it can be read; inside: whether there is one")]
+    /// The value after a key, up to the end of its line.
+    #[expect(clippy::option_option, reason = "outer: whether it can be parsed; inner: whether there is one")]
     fn value(&mut self) -> Option<Option<Vec<u8>>> {
         while matches!(self.peek(), Some(b' ' | b'\t')) {
             self.next();
@@ -256,7 +255,7 @@ impl Reader<'_> {
                 }
             }
         }
-        // Space at the end belongs to the value only inside quotes.
+        // Trailing space belongs to the value only inside quotes.
         value.truncate(length);
         Some(Some(value))
     }

@@ -1,22 +1,22 @@
-//! Texts of commits that are not UTF-8, as `git log` shows them.
+//! Decodes texts of commits that are not UTF-8, as `git log` does.
 //!
-//! git has iconv convert the whole commit from the encoding that its header names, and leaves all of it as it is where
-//! iconv does not know the name or finds bytes that the encoding does not have.
+//! git uses iconv to convert the entire commit from the encoding that its header declares. It leaves the commit
+//! unchanged if iconv does not know the encoding or finds invalid bytes.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding as Table, UTF_8, UTF_16BE, UTF_16LE, mem};
 
-/// The encoding that a commit names.
+/// The encoding that a commit declares.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Encoding {
-    /// Each byte is the character of that number.
+    /// Each byte is the code point of its character.
     Latin1,
-    /// What the Web has under the name, and the characters that are others for iconv.
+    /// The Web's encoding of the name, and the characters for which iconv differs.
     Table(&'static Table, &'static [(char, char)]),
 }
 
-/// Characters of Japanese encodings that iconv takes from the standard and the Web from Windows.
+/// Characters of Japanese encodings that iconv takes from the standard, and the Web from Windows.
 const JAPANESE: &[(char, char)] = &[
     ('\u{ff5e}', '\u{301c}'),
     ('\u{2225}', '\u{2016}'),
@@ -24,12 +24,12 @@ const JAPANESE: &[(char, char)] = &[
     ('\u{ffe0}', '\u{a2}'),
     ('\u{ffe1}', '\u{a3}'),
     ('\u{ffe2}', '\u{ac}'),
-    // In Shift_JIS only.
+    // Only in Shift_JIS.
     ('\\', '\u{a5}'),
     ('~', '\u{203e}'),
 ];
 
-/// Names that iconv knows and the Web does not.
+/// Names that iconv knows but the Web does not.
 const NAMES: &[(&str, &str)] = &[
     ("cp932", "windows-31j"),
     ("cp936", "gbk"),
@@ -54,17 +54,17 @@ const LATIN1: &[&str] =
     &["iso-8859-1", "iso8859-1", "iso88591", "8859-1", "latin1", "latin-1", "l1", "cp819", "ibm819"];
 
 impl Encoding {
-    /// The encoding of a name; `None` for UTF-8 and for names that are not known.
+    /// The encoding of a name; `None` for UTF-8 and for unknown names.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-        // A suffix says what to do about odd characters.
+        // A suffix tells iconv how to treat unknown characters.
         let name = name.split("//").next().unwrap_or_default().trim();
         let plain = name.replace('_', "-");
         if LATIN1.contains(&plain.as_str()) {
             return Some(Encoding::Latin1);
         }
         let known = NAMES.iter().find(|(other, _)| *other == plain).map_or(plain.as_str(), |(_, known)| known);
-        // To the Web, ASCII is what Windows makes of it; and no commit is in UTF-16, since it would be full of NULs.
+        // The Web treats ASCII as windows-1252. No commit is in UTF-16, because it would be full of NULs.
         if known.contains("ascii") || known == "x-user-defined" {
             return None;
         }
@@ -79,7 +79,7 @@ impl Encoding {
         is_other.then_some(Encoding::Table(table, others))
     }
 
-    /// Bytes as text; `None` if the encoding does not have them.
+    /// Bytes as text; `None` if they are invalid in the encoding.
     pub(crate) fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         match self {
             Encoding::Latin1 => Some(mem::decode_latin1(bytes)),
@@ -91,7 +91,7 @@ impl Encoding {
         }
     }
 
-    /// Whether ASCII stays what it is.
+    /// Whether ASCII text is the same in this encoding.
     pub(crate) fn keeps_ascii(self) -> bool {
         match self {
             Encoding::Latin1 => true,

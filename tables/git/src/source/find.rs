@@ -1,4 +1,4 @@
-//! Finds repositories: around the current folder, under folders, and at a path that a query names.
+//! Finds repositories: around the current directory, under directories, and at a path that a query names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,24 +12,24 @@ use crate::source::config::Config;
 use crate::source::folder::{Fence, Folder, SMALL};
 use crate::source::path;
 
-/// Where a repository is.
+/// The location of a repository.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// What rows call it: the key that named it, or its path.
+    /// Its name in rows: the key that the query used, or its path.
     pub(crate) repo: Arc<str>,
-    /// The working tree; the repository's own folder where there is none.
+    /// The working tree; `git_dir` if there is none.
     pub(crate) path: PathBuf,
-    /// The folder that holds HEAD and the index.
+    /// The directory with HEAD and the index.
     pub(crate) git_dir: PathBuf,
-    /// The folder that holds objects and refs: another one than `git_dir` for a linked working tree.
+    /// The directory with objects and refs: differs from `git_dir` for a linked working tree.
     pub(crate) common_dir: PathBuf,
-    /// Whether it has no working tree, as its configuration says.
+    /// Whether it has no working tree, according to its configuration.
     pub(crate) is_bare: bool,
     pub(crate) config: Arc<Config>,
     pub(crate) fence: Fence,
 }
 
-/// What rows and warnings call it.
+/// Its name in rows and warnings.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.repo)
@@ -48,18 +48,16 @@ impl Place {
         self.git_dir != self.common_dir
     }
 
-    /// The folder that holds HEAD and the index.
     pub(crate) fn own(&self) -> Result<Folder> {
         self.fence.folder(self.git_dir.clone())
     }
 
-    /// The folder that holds objects and refs.
     pub(crate) fn common(&self) -> Result<Folder> {
         self.fence.folder(self.common_dir.clone())
     }
 }
 
-/// The repository at a path that a query names: its working tree, its `.git` folder, or a bare one.
+/// The repository at a path that a query names: a working tree, a `.git` directory, or a bare repository.
 pub(crate) fn at_key(sys: &Sys, key: &str) -> Result<Option<Place>> {
     if key.is_empty() {
         return Ok(None);
@@ -71,7 +69,7 @@ pub(crate) fn at_key(sys: &Sys, key: &str) -> Result<Option<Place>> {
     Ok(at(sys, &path)?.map(|place| Place { repo: key.into(), ..place }))
 }
 
-/// The repository that the current folder belongs to.
+/// The repository that contains the current directory.
 pub(crate) fn around(sys: &Sys) -> Result<Option<Place>> {
     let current = sys.current_dir()?;
     for folder in current.ancestors() {
@@ -82,7 +80,7 @@ pub(crate) fn around(sys: &Sys) -> Result<Option<Place>> {
     Ok(None)
 }
 
-/// The repository whose working tree or own folder this is.
+/// The repository whose working tree or `git_dir` this is.
 fn at(sys: &Sys, folder: &Path) -> Result<Option<Place>> {
     let inner = folder.join(".git");
     let found = sys.symlink_metadata(&inner).and_then(|found| match found.is_symlink() {
@@ -117,16 +115,16 @@ fn holds_objects(sys: &Sys, git_dir: &Path) -> bool {
     sys.exists(git_dir.join("objects")) || sys.exists(git_dir.join("commondir"))
 }
 
-/// What is left of a repository is not one.
+/// The remains of a repository are not a repository.
 fn lacks_objects(git_dir: &Path) -> Error {
-    Error::Malformed(format!("{} has a HEAD and no `objects`: the repository is damaged", git_dir.display()))
+    Error::Malformed(format!("{} has a HEAD but no `objects`; the repository is damaged", git_dir.display()))
 }
 
-/// Where a `.git` file points: what linked working trees and submodules have instead of a folder.
+/// The target of a `.git` file, which linked working trees and submodules have in place of a directory.
 fn linked(fence: &Fence, folder: &Path, file: &Path) -> Result<PathBuf> {
     let bytes = fence.folder(folder.to_owned())?.read(".git", SMALL)?.unwrap_or_default();
     let Some(target) = bytes.strip_prefix(b"gitdir:") else {
-        return Err(Error::Malformed(format!("{} does not say `gitdir: <path>`", file.display())));
+        return Err(Error::Malformed(format!("{} has no `gitdir: <path>`", file.display())));
     };
     let named = folder.join(path(target.trim_ascii()));
     if !holds_objects(fence.sys(), &named) {
@@ -136,10 +134,10 @@ fn linked(fence: &Fence, folder: &Path, file: &Path) -> Result<PathBuf> {
 }
 
 fn leads_nowhere(file: &Path, named: &Path) -> Error {
-    Error::Malformed(format!("{} leads to {}, where there is no repository", file.display(), named.display()))
+    Error::Malformed(format!("{} points to {}, which is not a repository", file.display(), named.display()))
 }
 
-/// The repository in a folder; `around` is the folder with the `.git` that led there.
+/// The repository in a directory; `around` contains the `.git` that led there.
 fn place(fence: Fence, found: &Path, named: &Path, around: Option<&Path>) -> Result<Place> {
     let git_dir = fence.lead(found, named)?.ok_or_else(|| leads_nowhere(found, named))?;
     let own = fence.folder(git_dir.clone())?;
@@ -152,7 +150,7 @@ fn place(fence: Fence, found: &Path, named: &Path, around: Option<&Path>) -> Res
         None => git_dir.clone(),
     };
     let config = Config::read(&fence, &own, &fence.folder(common_dir.clone())?);
-    // A linked working tree has what git's own says of the first one only by its own configuration.
+    // For a linked working tree, `core.bare` and `core.worktree` count only in its own configuration, as for git.
     let is_main = git_dir == common_dir || config.is("extensions.worktreeconfig");
     let bare = config.flag("core.bare");
     let set = config.get("core.worktree").filter(|_| is_main).map(|set| git_dir.join(set));
@@ -167,17 +165,17 @@ fn place(fence: Fence, found: &Path, named: &Path, around: Option<&Path>) -> Res
         (None, None) => (bare != Some(false), None),
     };
     let path = work_tree.unwrap_or_else(|| git_dir.clone());
-    // A repository is called by a path that finds it again, which a working tree elsewhere would not.
+    // The name must be a path at which the repository can be found again; a working tree elsewhere is not one.
     let named = around.filter(|_| !is_bare).unwrap_or(&git_dir);
     let named = if git_dir.parent() == Some(&path) { &path } else { named };
     let repo = fence.sys().path_text(named).into();
     Ok(Place { repo, path, git_dir, common_dir, is_bare, config: config.into(), fence })
 }
 
-/// Folders of the kernel, in which nobody keeps repositories and a search would not end.
+/// The kernel's directories, which contain no repositories and in which a search would not end.
 const NEVER: [&str; 3] = ["/proc", "/sys", "/dev"];
 
-/// All repositories under some folders, each once. Links are not followed, so a search ends.
+/// All repositories under some directories, each once. Links are not followed, so a search ends.
 pub(crate) struct Search<'a, R> {
     sys: &'a Sys,
     roots: std::vec::IntoIter<Root>,
@@ -195,7 +193,7 @@ impl<'a, R: Fn(&str, &Error)> Search<'a, R> {
         (self.report)(&folder.to_string_lossy(), error);
     }
 
-    /// Puts the folders inside a folder on the list.
+    /// Queues the subdirectories of a directory.
     fn enter(&mut self, folder: &Path, depth: usize) {
         let entries = match self.sys.entries(folder) {
             Ok(entries) => entries,
@@ -222,7 +220,7 @@ impl<R: Fn(&str, &Error)> Iterator for Search<'_, R> {
                 match self.sys.canonicalize(&root.path) {
                     Ok(folder) => self.folders.push((folder, root.depth)),
                     Err(Error::Gone(_)) => {
-                        let message = "no such folder, though it is a configured root".to_owned();
+                        let message = "the configured root does not exist".to_owned();
                         let what = root.path.display().to_string();
                         self.report(&root.path, &Error::Io { what, message });
                     }

@@ -1,12 +1,12 @@
-//! A repository's folders, and how far the files in them may lead.
+//! A repository's directories, and limits on where the files in them may lead.
 //!
-//! A repository names other places: by links, in `.git` files, `commondir`, `info/alternates`, `core.worktree` and
-//! `include.path`. Where these may lead:
+//! A repository refers to other places by links, in `.git` files, `commondir`, `info/alternates`, `core.worktree` and
+//! `include.path`. They may lead to:
 //!
-//! - Below a host root, everything resolves inside the root; [`Sys`] takes care of that.
-//! - On the running machine, a repository of the user who asks leads anywhere, as it does for git.
-//! - On the running machine, a repository of another user leads only to folders of its owner, and links inside its
-//!   folders stay inside. Otherwise its owner could have root read files that he may not read himself.
+//! - Below a host root: paths inside the root; [`Sys`] ensures that.
+//! - On the running machine, from a repository of the calling user: any path, as for git.
+//! - On the running machine, from a repository of another user: only directories of its owner. Links inside its
+//!   directories stay inside. Otherwise the owner could make root read files that the owner may not read.
 
 use std::ffi::OsString;
 use std::fs::FileType;
@@ -16,16 +16,16 @@ use std::path::{Path, PathBuf};
 use indago_table::sys::SysFile;
 use indago_table::{Error, ErrorContext, Result, Sys};
 
-/// How far a repository may lead.
+/// The limit on where a repository may lead.
 #[derive(Debug, Clone)]
 pub(crate) struct Fence {
     sys: Sys,
-    /// The owner of a repository on the running machine, if that is another user than the one who asks.
+    /// The owner of a repository on the running machine, if not the calling user.
     owner: Option<u32>,
 }
 
 impl Fence {
-    /// The fence of the repository that is found at a path: a `.git` folder, file or link, or a bare repository.
+    /// The fence of the repository at a path: a `.git` directory, file or link, or a bare repository.
     pub(crate) fn around(sys: &Sys, found: &Path) -> Result<Self> {
         let owner = match sys.has_live_kernel() {
             true => Some(sys.symlink_metadata(found)?.uid()).filter(|owner| i64::from(*owner) != sys.uid()),
@@ -34,7 +34,7 @@ impl Fence {
         Ok(Fence { sys: sys.clone(), owner })
     }
 
-    /// Whether the repository may lead to files outside its folders.
+    /// Whether the repository may lead to files outside its directories.
     pub(crate) fn is_open(&self) -> bool {
         self.owner.is_none()
     }
@@ -43,7 +43,7 @@ impl Fence {
         &self.sys
     }
 
-    /// The real path of a folder that a file of the repository names; `None` if there is no such folder.
+    /// The real path of a directory that a file of the repository names; `None` if it does not exist.
     pub(crate) fn lead(&self, from: &Path, to: &Path) -> Result<Option<PathBuf>> {
         let Some(real) = self.sys.canonicalize(to).if_present()? else { return Ok(None) };
         let found = self.sys.metadata(&real)?;
@@ -53,9 +53,9 @@ impl Fence {
         Ok(Some(real))
     }
 
-    /// Why something outside the repository was not read.
+    /// The error for something outside the repository.
     pub(crate) fn refusal(&self, what: &str) -> Error {
-        Error::Unsupported(format!("{what}, outside a repository of another user: it is not followed"))
+        Error::Unsupported(format!("{what}, outside another user's repository; it was not followed"))
     }
 
     pub(crate) fn folder(&self, path: PathBuf) -> Result<Folder> {
@@ -66,20 +66,20 @@ impl Fence {
     }
 }
 
-/// A folder of a repository. Names are paths inside it.
+/// A directory of a repository. Names are paths inside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     sys: Sys,
-    /// The folder as `sys` sees it.
+    /// The directory as `sys` sees it.
     base: PathBuf,
-    /// The folder as the machine sees it.
+    /// The directory as the machine sees it.
     path: PathBuf,
     is_fenced: bool,
 }
 
-/// A `HEAD`, a ref, a list of paths is no larger.
+/// Limit in bytes of a `HEAD`, a ref, or a list of paths.
 pub(crate) const SMALL: u64 = 1 << 20;
-/// `packed-refs`, a commit graph, a reftable, the list of shallow commits are no larger.
+/// Limit in bytes of `packed-refs`, a commit graph, a reftable, or the list of shallow commits.
 pub(crate) const LARGE: u64 = 256 << 20;
 
 impl Folder {
@@ -87,18 +87,18 @@ impl Folder {
         &self.path
     }
 
-    /// A folder inside it.
+    /// A directory inside it.
     pub(crate) fn below(&self, name: PathBuf) -> Folder {
         Folder { base: self.base.join(&name), path: self.path.join(name), ..self.clone() }
     }
 
-    /// A file, open; `None` if there is none.
+    /// Opens a file; `None` if it does not exist.
     pub(crate) fn open(&self, name: impl AsRef<Path>) -> Result<Option<SysFile>> {
         let name = name.as_ref();
         self.named(name, self.sys.open(self.base.join(name))).if_present()
     }
 
-    /// The content of a file of at most so many bytes; `None` if there is none.
+    /// Reads a file of at most `most` bytes; `None` if it does not exist.
     pub(crate) fn read(&self, name: impl AsRef<Path>, most: u64) -> Result<Option<Vec<u8>>> {
         let name = name.as_ref();
         let Some(mut file) = self.open(name)? else { return self.absent(name) };
@@ -107,7 +107,7 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// Names in a folder and what they are; `None` if there is no such folder.
+    /// Names and types of a directory's entries; `None` if it does not exist.
     pub(crate) fn entries(&self, name: impl AsRef<Path>) -> Result<Option<Vec<(OsString, FileType)>>> {
         let name = name.as_ref();
         match self.named(name, self.sys.entries(self.base.join(name))).if_present()? {
@@ -116,7 +116,7 @@ impl Folder {
         }
     }
 
-    /// Where a link points; an error if it is no link.
+    /// Target of a link; an error if it is not a link.
     pub(crate) fn read_link(&self, name: &str) -> Result<PathBuf> {
         self.sys.read_link(self.base.join(name))
     }
@@ -125,19 +125,19 @@ impl Folder {
         self.sys.exists(self.base.join(name))
     }
 
-    /// What a name that leads to nothing means: behind a fence it may be a link that leads out.
+    /// Handles a missing file: behind a fence it may be a link that leads outside.
     fn absent<T>(&self, name: &Path) -> Result<Option<T>> {
         let is_link = |part: &Path| self.sys.read_link(self.base.join(part)).is_ok();
-        // Behind a slash at the end there would be no link.
+        // A trailing slash would hide a link.
         if self.is_fenced && name.components().as_path().ancestors().any(is_link) {
             let path = self.path.join(name);
-            let message = format!("{} leads outside a repository of another user: it is not followed", path.display());
+            let message = format!("{} leads outside another user's repository; it was not followed", path.display());
             return Err(Error::Unsupported(message));
         }
         Ok(None)
     }
 
-    /// An error with the path as the machine sees it.
+    /// Replaces the path in an error with the one that the machine sees.
     fn named<T>(&self, name: &Path, outcome: Result<T>) -> Result<T> {
         if !self.is_fenced {
             return outcome;

@@ -1,7 +1,7 @@
-//! The commit graph that `git gc` writes: which commits there are and what their parents are, without reading them.
+//! The commit graph that `git gc` writes: commits and their parents, without reading the commits.
 //!
-//! It is believed as git believes it: where a query wants nothing of a commit beyond its name, and to leave out history
-//! that is older than what a query asks for.
+//! It is trusted as git trusts it. It is used if a query needs only the hashes of commits, and to skip history that is
+//! older than the query needs.
 
 use git2::Oid;
 
@@ -9,19 +9,19 @@ use crate::source::find::Place;
 use crate::source::folder::{LARGE, SMALL};
 use crate::source::text;
 
-/// The graph of a repository: one file, or a chain of them that each add to the ones before.
+/// The graph of a repository: one file, or a chain of files that each add to the earlier ones.
 #[derive(Debug)]
 pub(crate) struct Graph {
     layers: Vec<Layer>,
     count: u32,
 }
 
-/// A commit's place in the graph.
+/// A commit's index in the graph.
 pub(crate) type Position = u32;
 
 #[derive(Debug)]
 struct Layer {
-    /// Commits in the layers before.
+    /// Number of commits in the earlier layers.
     before: u32,
     count: u32,
     bytes: Vec<u8>,
@@ -29,13 +29,14 @@ struct Layer {
     names: usize,
     commits: usize,
     edges: Option<(usize, usize)>,
-    /// How much later than the commit's own time no ancestor is, and the table of the values that are too large for it.
+    /// For each commit, how much later than its own time its ancestors can be, and the table of values that do not fit
+    /// there.
     later: Option<usize>,
     much_later: Option<(usize, usize)>,
 }
 
 const NAME: usize = 20;
-/// A tree's name, two parents, and the commit's generation and time.
+/// The tree's hash, two parents, and the commit's generation and time.
 const COMMIT: usize = NAME + 16;
 const NO_PARENT: u32 = 0x7000_0000;
 const TOP: u32 = 0x8000_0000;
@@ -43,7 +44,7 @@ const TOP: u32 = 0x8000_0000;
 const MOST_PARENTS: usize = 4096;
 
 impl Graph {
-    /// The repository's graph; `None` if it has none, or none that makes sense.
+    /// The repository's graph; `None` if there is none or it is malformed.
     pub(crate) fn read(place: &Place) -> Option<Self> {
         let common = place.common().ok()?;
         let mut files = vec!["objects/info/commit-graph".to_owned()];
@@ -65,24 +66,23 @@ impl Graph {
         (graph.count > 0 && graph.count < NO_PARENT).then_some(graph)
     }
 
-    /// Number of commits in it.
+    /// Number of commits.
     pub(crate) fn len(&self) -> usize {
         self.count as usize
     }
 
-    /// Where a commit is.
     pub(crate) fn position(&self, id: Oid) -> Option<Position> {
         self.layers.iter().find_map(|layer| layer.position(id))
     }
 
-    /// A time that neither a commit nor any of its ancestors is later than, if the graph knows one: clocks go wrong, so a
-    /// commit's own time does not say it.
+    /// The latest time of a commit and its ancestors, if the graph has it. Clocks can be wrong, so a commit's own time
+    /// is not enough.
     pub(crate) fn newest(&self, position: Position) -> Option<i64> {
         let layer = self.layers.iter().rev().find(|layer| layer.before <= position)?;
         layer.newest(position - layer.before)
     }
 
-    /// A commit's name, its time in seconds since 1970, and where its parents are.
+    /// A commit's hash, its time in seconds since 1970, and the positions of its parents.
     pub(crate) fn commit(&self, position: Position) -> Option<(Oid, i64, Vec<Position>)> {
         let layer = self.layers.iter().rev().find(|layer| layer.before <= position)?;
         let (id, seconds, parents) = layer.commit(position - layer.before)?;
@@ -113,7 +113,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 
 impl Layer {
     fn parse(bytes: Vec<u8>, before: u32) -> Option<Self> {
-        // Signature, version 1, names by SHA-1.
+        // Signature, version 1, SHA-1 hashes.
         if !bytes.starts_with(b"CGPH\x01\x01") {
             return None;
         }
@@ -178,7 +178,7 @@ impl Layer {
             parents.push(first);
         }
         if second & TOP != 0 {
-            // More than two parents: the others are in a list of their own.
+            // More than two parents: the others are in a separate list.
             let (start, end) = self.edges?;
             let mut edge = start + (second & !TOP) as usize * 4;
             loop {
@@ -203,7 +203,7 @@ impl Layer {
 mod tests {
     use super::*;
 
-    /// Two commits, the second one on top of the first.
+    /// Two commits; the second is a child of the first.
     fn file() -> Vec<u8> {
         let mut fanout = [0_u8; 1024];
         for (slot, number) in fanout.chunks_exact_mut(4).enumerate() {

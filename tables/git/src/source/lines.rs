@@ -1,4 +1,4 @@
-//! How many lines a change adds and takes away.
+//! Counts the lines that a change adds and deletes.
 
 use git2::{DiffOptions, ObjectType, Oid, Patch};
 use indago_table::{Error, Result};
@@ -12,18 +12,18 @@ use crate::source::tree::{Change, Side};
 pub(crate) enum Content {
     Text(Vec<u8>),
     Binary(Vec<u8>),
-    /// More than [`LARGEST`] bytes: taken for binary, and not read.
+    /// More than [`LARGEST`] bytes: counts as binary and is not read.
     TooLarge,
 }
 
-/// Larger files are binary to git, whatever is in them (`core.bigFileThreshold`).
+/// Git treats larger files as binary, whatever their content (`core.bigFileThreshold`).
 const LARGEST: usize = 512 << 20;
-/// Comparing takes about 100 bytes a line.
+/// Comparing uses about 100 bytes per line.
 const MOST_LINES: i64 = 4 << 20;
-/// A NUL among so many bytes at the start makes a file binary.
+/// A NUL among the first bytes, up to this number, makes a file binary.
 const START: usize = 8000;
 
-/// Lines added and deleted; `None` where one of the sides is binary.
+/// Lines added and deleted; `None` if one side is binary.
 pub(crate) fn count(store: &Store, change: &Change) -> Result<Option<(i64, i64)>> {
     let (old, new) = (side(store, change.old)?, side(store, change.new)?);
     let (Content::Text(old), Content::Text(new)) = (old, new) else { return Ok(None) };
@@ -38,7 +38,7 @@ pub(crate) fn count(store: &Store, change: &Change) -> Result<Option<(i64, i64)>
         return Ok(Some((lines(&new), lines(&old))));
     }
     if lines(&old).max(lines(&new)) > MOST_LINES {
-        return Err(Error::Unsupported(format!("a file of more than {MOST_LINES} lines is not compared")));
+        return Err(Error::Unsupported(format!("files of more than {MOST_LINES} lines are not compared")));
     }
     let (old, new) = without_common_end(&old, &new);
     let mut options = DiffOptions::new();
@@ -59,7 +59,6 @@ fn side(store: &Store, side: Option<Side>) -> Result<Content> {
     }
 }
 
-/// The content of a file.
 pub(crate) fn blob(store: &Store, id: Oid) -> Result<Content> {
     let (kind, size) = store.header(id)?;
     if kind == ObjectType::Blob && size > LARGEST {
@@ -70,8 +69,8 @@ pub(crate) fn blob(store: &Store, id: Oid) -> Result<Content> {
     Ok(if is_binary { Content::Binary(bytes) } else { Content::Text(bytes) })
 }
 
-/// Two texts without most of what they end in alike, cut as git cuts them, since the number of changed lines can hang on
-/// it: whole KiB go, and what is left of a line stays.
+/// Two texts without most of their common end. It is cut exactly as git does, because the number of changed lines can
+/// depend on it: entire KiB are removed, and the rest of a line stays.
 fn without_common_end<'a>(old: &'a [u8], new: &'a [u8]) -> (&'a [u8], &'a [u8]) {
     const BLOCK: usize = 1024;
     let mut cut = 0;

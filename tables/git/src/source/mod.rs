@@ -1,4 +1,4 @@
-//! Typed readers of a repository's parts, shared by the tables.
+//! Readers of a repository's parts, which the tables share.
 
 pub(crate) mod ahead;
 pub(crate) mod commit;
@@ -20,12 +20,12 @@ pub(crate) mod walk;
 
 use std::path::Path;
 
-/// Bytes as text; what is no UTF-8 becomes U+FFFD.
+/// Bytes as text; anything that is not UTF-8 becomes U+FFFD.
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Bytes of a repository as a path.
+/// Bytes from a repository as a path.
 #[cfg(unix)]
 pub(crate) fn path(bytes: &[u8]) -> &Path {
     use std::os::unix::ffi::OsStrExt;
@@ -37,7 +37,7 @@ pub(crate) fn is_like(text: &str, like: &str, ignore_case: bool) -> bool {
     let is_same = |a: char, b: char| a == b || (ignore_case && a.eq_ignore_ascii_case(&b));
     let (text, like): (Vec<char>, Vec<char>) = (text.chars().collect(), like.chars().collect());
     let (mut at, mut of) = (0, 0);
-    // Where to go on when the text behind the last `%` turns out not to match.
+    // Where to resume if the text after the last `%` does not match.
     let mut retry: Option<(usize, usize)> = None;
     while at < text.len() {
         match like.get(of) {

@@ -1,8 +1,8 @@
-//! The objects of a repository: loose ones and those in packs, in its own folder and in those that it borrows from.
+//! The objects of a repository: loose and in packs, in its own object directory and its alternates.
 //!
-//! They are read here and not by libgit2, because libgit2 opens files by path and so follows every link, and because a
-//! repository can say that a few bytes inflate to any number. Whatever a file claims, memory holds at most three times
-//! [`LARGEST`] for an object (what it is built from, the delta, the object), and [`Recent::MOST`] of what was read before.
+//! This code does not use libgit2, because libgit2 opens files by path and so follows every link, and because a few
+//! bytes of a repository can claim to inflate to any size. Whatever a file claims, memory holds at most three times
+//! [`LARGEST`] per object (base, delta, result), and [`Recent::MOST`] of cached objects.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read};
@@ -18,19 +18,19 @@ use crate::source::folder::{Fence, Folder, SMALL};
 use crate::source::pack::{Base, Entry, Index, Inflate, Pack, apply, delta_sizes};
 use crate::source::{commit, path};
 
-/// Larger files and folders are not read.
+/// Limit in bytes of files and trees.
 pub(crate) const LARGEST: usize = 128 << 20;
-/// Larger commits and tags are not read.
+/// Limit in bytes of commits and tags.
 const LARGEST_COMMIT: usize = 16 << 20;
-/// Folders to borrow objects from.
+/// Limit of object directories, alternates included.
 const MOST_FOLDERS: usize = 64;
-/// How far these borrow from one another; git goes as far.
+/// Limit of nested alternates, the same as git's.
 const DEPTH: usize = 5;
-/// Packs in all folders; git itself packs anew above 50.
+/// Limit of packs in all directories. git itself repacks above 50.
 const MOST_PACKS: usize = 4096;
-/// The longest chain of deltas; git makes none above 4095.
+/// Limit of a delta chain. git creates none above 4095.
 const LONGEST_CHAIN: usize = 4096;
-/// The folder without files: git knows it without storing it.
+/// The empty tree, which git knows without storing it.
 const EMPTY_TREE: &[u8; 40] = b"4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// The objects of a repository.
@@ -39,7 +39,7 @@ pub(crate) struct Objects {
     sys: Sys,
     folders: Vec<Folder>,
     packs: Vec<StoredPack>,
-    /// The pack that the last object was in: the next one is likely there too.
+    /// Index of the pack with the last object; the next one is likely in it too.
     last: usize,
     recent: Recent,
     inflate: Inflate,
@@ -47,11 +47,11 @@ pub(crate) struct Objects {
     indexed: u64,
 }
 
-/// A pack in one of the folders.
+/// A pack in one of the object directories.
 #[derive(Debug)]
 struct StoredPack {
     folder: usize,
-    /// Name of its index in that folder.
+    /// Name of its index in that directory.
     name: PathBuf,
     index: Option<Index>,
     file: Option<Pack>,
@@ -67,12 +67,12 @@ impl StoredPack {
 type Object = (ObjectType, Arc<Vec<u8>>);
 
 impl Objects {
-    /// Opens a repository's objects; folders that it borrows from and that cannot be read are among the problems.
+    /// Opens a repository's objects. Alternates that cannot be read are added to `problems`.
     pub(crate) fn open(fence: &Fence, common_dir: &Path, problems: &mut Vec<Error>) -> Result<Self> {
         let named = common_dir.join("objects");
         let gone = || Error::Malformed(format!("{} is missing", named.display()));
         let own = fence.folder(fence.lead(&named, &named)?.ok_or_else(gone)?)?;
-        // Who may not list the objects would be told that they are missing.
+        // Lists the directory, so that a caller without permission does not get `missing` for each object.
         own.entries("")?.ok_or_else(gone)?;
         let mut objects = Objects {
             sys: fence.sys().clone(),
@@ -103,13 +103,13 @@ impl Objects {
             let outcome = match fence.lead(&file, &named) {
                 Ok(Some(real)) if self.folders.iter().any(|known| known.path() == real) => Ok(()),
                 Ok(Some(_)) if depth == DEPTH || self.folders.len() == MOST_FOLDERS => {
-                    Err(Error::Unsupported(format!("{}: too many folders to borrow objects from", file.display())))
+                    Err(Error::Unsupported(format!("{}: too many alternate object directories", file.display())))
                 }
                 Ok(Some(real)) => {
                     fence.folder(real).and_then(|folder| self.add_folder(fence, folder, depth + 1, problems))
                 }
                 Ok(None) => {
-                    Err(Error::Malformed(format!("{} names {}, which is missing", file.display(), named.display())))
+                    Err(Error::Malformed(format!("{} lists {}, which is missing", file.display(), named.display())))
                 }
                 Err(error) => Err(error),
             };
@@ -118,7 +118,7 @@ impl Objects {
         Ok(())
     }
 
-    /// Adds the packs of a folder that are not known yet; tells whether there are any.
+    /// Adds a directory's packs that are not known yet; returns whether there are any.
     fn add_packs(&mut self, folder: usize) -> Result<bool> {
         let before = self.packs.len();
         for (name, _) in self.folders[folder].entries("pack")?.unwrap_or_default() {
@@ -128,7 +128,7 @@ impl Objects {
             {
                 if self.packs.len() == MOST_PACKS {
                     let path = self.folders[folder].path().join("pack");
-                    let message = format!("{}: there are more than {MOST_PACKS} packs to look into", path.display());
+                    let message = format!("{}: more than {MOST_PACKS} packs", path.display());
                     return Err(Error::Unsupported(message));
                 }
                 self.packs.push(StoredPack { folder, name, index: None, file: None });
@@ -137,7 +137,6 @@ impl Objects {
         Ok(self.packs.len() > before)
     }
 
-    /// An object, if the repository has it.
     pub(crate) fn read(&mut self, id: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
         if is_empty_tree(id) {
             return Ok(Some((ObjectType::Tree, Vec::new())));
@@ -146,7 +145,7 @@ impl Objects {
         Ok(found.map(|(kind, content)| (kind, Arc::unwrap_or_clone(content))))
     }
 
-    /// What an object is and how long, without its content.
+    /// Type and size of an object, without its content.
     pub(crate) fn header(&mut self, id: Oid) -> Result<Option<(ObjectType, usize)>> {
         if is_empty_tree(id) {
             return Ok(Some((ObjectType::Tree, 0)));
@@ -156,8 +155,8 @@ impl Objects {
         })
     }
 
-    /// Looks for an object in packs, then among loose ones, then in packs that came since. A damaged copy is an error only
-    /// if there is no other one.
+    /// Looks for an object in packs, then among loose objects, then in packs added since. A damaged copy is an error
+    /// only if there is no other copy.
     fn find<T>(
         &mut self,
         id: Oid,
@@ -192,7 +191,7 @@ impl Objects {
         if let Ok(Some(_)) | Err(Error::Cancelled) = from_loose {
             return from_loose;
         }
-        // git packs objects while others read them.
+        // git may pack objects during the read.
         let known = self.packs.len();
         let mut is_changed = false;
         for folder in 0..self.folders.len() {
@@ -207,7 +206,7 @@ impl Objects {
         }
     }
 
-    /// The only object whose name starts with these hexadecimal digits, four or more.
+    /// The only object whose hash starts with these hexadecimal digits, four or more.
     pub(crate) fn abbreviated(&mut self, digits: &str) -> Result<Option<Oid>> {
         let digits = digits.to_ascii_lowercase();
         let (start, rest) = digits.split_at(2);
@@ -237,7 +236,7 @@ impl Objects {
                     let mut content = BufReader::new(ZlibDecoder::new(BufReader::new(file)));
                     match loose_header(&mut content) {
                         Some((kind, size)) => return Ok(Some((kind, size, content))),
-                        None => problem = problem.or(Some(garbled(id, "it has no type and size"))),
+                        None => problem = problem.or(Some(garbled(id, "no type and size"))),
                     }
                 }
                 Err(error) => problem = problem.or(Some(error)),
@@ -256,7 +255,7 @@ impl Objects {
         let outcome = content.take(size as u64 + 1).read_to_end(&mut bytes);
         self.sys.check_cancelled()?;
         if outcome.is_err() || bytes.len() != size {
-            return Err(garbled(id, "it does not inflate to the size that it states"));
+            return Err(garbled(id, "it does not inflate to its stated size"));
         }
         check_name(id, kind, &bytes)?;
         let object = (kind, Arc::new(bytes));
@@ -265,12 +264,12 @@ impl Objects {
     }
 
     fn index(&mut self, position: usize) -> Result<&mut Index> {
-        /// Indexes whose files are open at a time.
+        /// Limit of indexes with open files.
         const OPEN: usize = 128;
         let index = match self.packs[position].index.take() {
             Some(index) => index,
             None => {
-                // Closing one and not all lets the others stay until they are worth reading whole.
+                // Closes only one, so that the others stay open until they are worth reading into memory.
                 if self.packs.iter().filter(|pack| pack.has_open_index()).count() >= OPEN
                     && let Some(pack) = self.packs.iter_mut().rfind(|pack| pack.has_open_index())
                 {
@@ -279,7 +278,7 @@ impl Objects {
                 let pack = &self.packs[position];
                 let folder = &self.folders[pack.folder];
                 let garbled =
-                    || Error::Malformed(format!("{} is no index of a pack", folder.path().join(&pack.name).display()));
+                    || Error::Malformed(format!("{} is not a pack index", folder.path().join(&pack.name).display()));
                 match folder.open(&pack.name)? {
                     Some(file) => Index::open(file, &mut self.indexed).ok_or_else(garbled)?,
                     // The pack was replaced by another one.
@@ -290,16 +289,16 @@ impl Objects {
         Ok(self.packs[position].index.insert(index))
     }
 
-    /// Where an object is in a pack, if it is there.
+    /// The offset of an object in a pack, if it has it.
     fn offset(&mut self, position: usize, id: Oid) -> Result<Option<u64>> {
         self.index(position)?;
         let index = self.packs[position].index.as_mut();
         Ok(index.and_then(|index| index.offset(id, &mut self.indexed)))
     }
 
-    /// A pack's file, opened, with what inflates it.
+    /// A pack's open file, and its decompressor.
     fn pack(&mut self, position: usize, id: Oid) -> Result<(&mut Pack, &mut Inflate)> {
-        /// Packs that are open at a time.
+        /// Limit of open packs.
         const OPEN: usize = 64;
         if self.packs[position].file.is_none() {
             if self.packs.iter().filter(|pack| pack.file.is_some()).count() >= OPEN {
@@ -315,12 +314,12 @@ impl Objects {
         }
     }
 
-    /// What stands at a place in a pack.
+    /// The entry at an offset of a pack.
     fn entry(&mut self, position: usize, offset: u64, id: Oid) -> Result<Entry> {
         let (pack, _) = self.pack(position, id)?;
-        let entry = pack.entry(offset).ok_or_else(|| garbled(id, "it is not where its pack should have it"))?;
+        let entry = pack.entry(offset).ok_or_else(|| garbled(id, "its pack has no valid entry for it"))?;
         let Base::Name(base) = entry.base else { return Ok(entry) };
-        let base = self.offset(position, base)?.ok_or_else(|| garbled(id, "what it is built from is missing"))?;
+        let base = self.offset(position, base)?.ok_or_else(|| garbled(id, "its delta base is missing"))?;
         Ok(Entry { base: Base::At(base), ..entry })
     }
 
@@ -330,10 +329,10 @@ impl Objects {
         }
         let (pack, inflate) = self.pack(position, id)?;
         let content = inflate.whole(pack, entry.data, entry.size);
-        content.ok_or_else(|| garbled(id, "it does not inflate to the size that its pack states"))
+        content.ok_or_else(|| garbled(id, "it does not inflate to the size stated in its pack"))
     }
 
-    /// The object at a place in a pack, put together from what it is built from.
+    /// The object at an offset of a pack, with its deltas applied.
     fn packed(&mut self, position: usize, offset: u64, id: Oid) -> Result<Object> {
         let (mut chain, mut at) = (Vec::new(), offset);
         let (kind, mut content) = loop {
@@ -347,23 +346,23 @@ impl Objects {
             if let Base::None(kind) = entry.base {
                 check_size(id, kind, entry.size)?;
                 let object = (kind, Arc::new(self.unpack(position, &entry, id)?));
-                // A walk reads each commit once.
+                // A walk reads each commit once, so commits are not cached.
                 if kind != ObjectType::Commit || !chain.is_empty() {
                     self.recent.put(Key::Packed(position, at), &object, false);
                 }
                 break object;
             }
-            let Base::At(base) = entry.base else { return Err(garbled(id, "what it is built from is missing")) };
+            let Base::At(base) = entry.base else { return Err(garbled(id, "its delta base is missing")) };
             chain.push((at, entry));
             at = base;
             if chain.len() > LONGEST_CHAIN {
-                return Err(garbled(id, "it is built from too many others"));
+                return Err(garbled(id, "its delta chain is too long"));
             }
             self.sys.check_cancelled()?;
         };
         while let Some((place, entry)) = chain.pop() {
             let delta = self.unpack(position, &entry, id)?;
-            content = Arc::new(apply(&content, &delta).ok_or_else(|| garbled(id, "its delta makes no sense"))?);
+            content = Arc::new(apply(&content, &delta).ok_or_else(|| garbled(id, "its delta is malformed"))?);
             check_size(id, kind, content.len())?;
             self.recent.put(Key::Packed(position, place), &(kind, content.clone()), false);
             self.sys.check_cancelled()?;
@@ -381,7 +380,7 @@ impl Objects {
         if !matches!(entry.base, Base::None(_)) {
             let (pack, inflate) = self.pack(position, id)?;
             let built = inflate.start(pack, entry.data).and_then(|start| Some(delta_sizes(&start)?.1));
-            size = built.ok_or_else(|| garbled(id, "its delta makes no sense"))?;
+            size = built.ok_or_else(|| garbled(id, "its delta is malformed"))?;
         }
         for _ in 0..LONGEST_CHAIN {
             match entry.base {
@@ -391,17 +390,17 @@ impl Objects {
             }
             self.sys.check_cancelled()?;
         }
-        Err(garbled(id, "it is built from too many others"))
+        Err(garbled(id, "its delta chain is too long"))
     }
 }
 
-/// The folders that a list of alternates names.
+/// The directories in a list of alternates.
 pub(crate) fn alternates(lines: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     lines.map(|line| unquoted(line).unwrap_or_else(|| line.to_vec()))
 }
 
-/// A path that git put in quotes because of its odd characters.
+/// A path that git quoted because of special characters.
 fn unquoted(line: &[u8]) -> Option<Vec<u8>> {
     let mut rest = line.strip_prefix(b"\"")?.strip_suffix(b"\"")?.iter().copied();
     let mut path = Vec::new();
@@ -427,7 +426,7 @@ fn unquoted(line: &[u8]) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// The type and size that a loose object starts with.
+/// The type and size at the start of a loose object.
 fn loose_header(content: &mut impl BufRead) -> Option<(ObjectType, usize)> {
     let mut header = Vec::new();
     content.take(32).read_until(0, &mut header).ok()?;
@@ -440,11 +439,11 @@ fn is_empty_tree(id: Oid) -> bool {
 }
 
 fn garbled(id: Oid, why: &str) -> Error {
-    Error::Malformed(format!("object {id} is garbled: {why}"))
+    Error::Malformed(format!("object {id} is malformed: {why}"))
 }
 
 fn too_large(id: Oid, size: usize, most: usize) -> Error {
-    Error::Unsupported(format!("object {id} has {size} bytes, more than the {most} that are read"))
+    Error::Unsupported(format!("object {id} has {size} bytes; the limit is {most}"))
 }
 
 fn check_size(id: Oid, kind: ObjectType, size: usize) -> Result<()> {
@@ -452,24 +451,23 @@ fn check_size(id: Oid, kind: ObjectType, size: usize) -> Result<()> {
     if size > most { Err(too_large(id, size, most)) } else { Ok(()) }
 }
 
-/// Fails where a content is not what its name says.
+/// Fails if a content does not have the given hash.
 fn check_name(id: Oid, kind: ObjectType, content: &[u8]) -> Result<()> {
     let mut hash = Sha1::new();
     hash.update(format!("{} {}\0", kind.str(), content.len()));
     hash.update(content);
     let is_named = hash.finalize().as_slice() == id.as_bytes();
-    if is_named { Ok(()) } else { Err(garbled(id, "its content belongs to another name")) }
+    if is_named { Ok(()) } else { Err(garbled(id, "its content does not match its hash")) }
 }
 
-/// Where an object was read from.
+/// The location of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Loose(Oid),
     Packed(usize, u64),
 }
 
-/// Objects that were read before: others are built from them, and a folder is compared with the one before and the one
-/// after it.
+/// Cache of objects. Deltas are applied to them, and a tree is compared with the one before and the one after it.
 #[derive(Debug, Default)]
 struct Recent {
     objects: HashMap<Key, (Object, bool)>,
@@ -478,14 +476,14 @@ struct Recent {
 }
 
 impl Recent {
-    /// Bytes that are kept.
+    /// Limit of cached bytes.
     const MOST: usize = 16 << 20;
-    /// Larger objects are not kept.
+    /// Larger objects are not cached.
     const LARGEST: usize = 1 << 20;
-    /// What keeping an object costs beside its bytes.
+    /// Overhead of a cached object, in bytes.
     const EACH: usize = 128;
 
-    /// An object, and whether its name was checked.
+    /// An object, and whether its hash was checked.
     fn get(&self, key: &Key) -> Option<(Object, bool)> {
         self.objects.get(key).cloned()
     }

@@ -1,4 +1,4 @@
-//! Packs: files of many objects, most of them deltas to others, each with an index.
+//! Packs: files of many objects, most of them deltas, each file with an index.
 
 use std::fs::File;
 use std::io;
@@ -12,30 +12,30 @@ use crate::source::commit;
 use crate::source::objects::LARGEST;
 
 const NAME: usize = 20;
-/// A table of how many names start with at most a byte.
+/// Size of a table that counts, for each byte, the names that start with at most that byte.
 const FANOUT: usize = 1024;
 
-/// Where objects are in a pack: their names in order, with their places.
+/// The index of a pack: object hashes in order, with their offsets.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     file: Option<SysFile>,
-    /// The whole file, once it has proved worth reading.
+    /// The entire file, once reading it is worthwhile.
     bytes: Vec<u8>,
     size: u64,
-    /// Whether it is of the first version, from 2007.
+    /// Whether it is version 1, which git replaced in 2007.
     is_old: bool,
     fanout: Vec<u32>,
     lookups: u32,
 }
 
 impl Index {
-    /// An index is read whole after so many lookups, unless all of them together grow too large.
+    /// Lookups after which an index is read into memory, unless all indexes together would exceed `LARGEST`.
     const LOOKUPS: u32 = 64;
     const LARGEST: u64 = 64 << 20;
-    /// Smaller indexes are read whole at once, so that their files need not stay open.
+    /// Smaller indexes are read into memory at once, so that their files need not stay open.
     const SMALL: u64 = 64 << 10;
 
-    /// Opens an index; `None` if it makes no sense. `in_memory` counts the bytes of indexes that were read whole.
+    /// Opens an index; `None` if it is malformed. `in_memory` counts the bytes of indexes in memory.
     pub(crate) fn open(file: SysFile, in_memory: &mut u64) -> Option<Self> {
         let size = file.metadata().ok()?.len();
         let mut index = Index { file: Some(file), size, ..Index::default() };
@@ -43,7 +43,7 @@ impl Index {
         let fanout = index.at::<FANOUT>(if index.is_old { 0 } else { 8 })?;
         index.fanout = fanout.chunks_exact(4).filter_map(|count| number(count, 0)).collect();
         let count = u64::from(*index.fanout.last()?);
-        // Names, places, the checksums of pack and index; the second version has a checksum for each object as well.
+        // Hashes, offsets, and the checksums of pack and index. Version 2 also has a checksum per object.
         let (before, each) = if index.is_old { (FANOUT, NAME + 4) } else { (FANOUT + 8, NAME + 8) };
         let least = before as u64 + count * each as u64 + 2 * NAME as u64;
         let is_sound = size >= least && index.fanout.is_sorted();
@@ -53,7 +53,6 @@ impl Index {
         is_sound.then_some(index)
     }
 
-    /// Whether its file is open.
     pub(crate) fn is_open(&self) -> bool {
         self.file.is_some()
     }
@@ -87,7 +86,7 @@ impl Index {
         self.at(if self.is_old { FANOUT as u64 + position * 24 + 4 } else { FANOUT as u64 + 8 + position * 20 })
     }
 
-    /// Where an object is in the pack, if it is there. `in_memory` counts the bytes of indexes that were read whole.
+    /// The offset of an object in the pack, if it has it. `in_memory` counts the bytes of indexes in memory.
     pub(crate) fn offset(&mut self, id: Oid, in_memory: &mut u64) -> Option<u64> {
         self.lookups = self.lookups.saturating_add(1);
         if self.lookups == Index::LOOKUPS {
@@ -97,7 +96,7 @@ impl Index {
         (self.name(position)? == id.as_bytes()).then(|| self.offset_at(position))?
     }
 
-    /// The first object whose name is not before a name.
+    /// The first object whose hash is not less than `name`.
     fn first_from(&self, name: &[u8]) -> Option<u32> {
         let first = usize::from(*name.first()?);
         let (mut low, mut high) = (if first == 0 { 0 } else { *self.fanout.get(first - 1)? }, *self.fanout.get(first)?);
@@ -111,7 +110,7 @@ impl Index {
         Some(low)
     }
 
-    /// The first two objects whose names start with these digits.
+    /// The first two objects whose hashes start with these digits.
     pub(crate) fn starting_with(&self, digits: &str) -> Vec<Oid> {
         let Some(first) = commit::id(format!("{digits:0<40}").as_bytes()) else { return Vec::new() };
         let Some(position) = self.first_from(first.as_bytes()) else { return Vec::new() };
@@ -129,7 +128,7 @@ impl Index {
         if offset & 0x8000_0000 == 0 {
             return Some(offset.into());
         }
-        // In packs beyond 2 GiB: a place in a table of wider offsets.
+        // In packs beyond 2 GiB, this is an index into a table of 64-bit offsets.
         let wide = offsets + count * 4 + u64::from(offset & 0x7FFF_FFFF) * 8;
         Some(u64::from_be_bytes(self.at(wide)?))
     }
@@ -147,29 +146,29 @@ pub(crate) struct Pack {
     start: u64,
 }
 
-/// What stands at a place in a pack.
+/// The entry at an offset of a pack.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) base: Base,
-    /// Bytes of the object, or of the delta that makes it.
+    /// Size of the object, or of its delta, after decompression.
     pub(crate) size: usize,
-    /// Where the compressed data starts.
+    /// Offset of the compressed data.
     pub(crate) data: u64,
 }
 
-/// What an object is built from.
+/// The base of an object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Base {
-    /// Nothing: it is stored whole.
+    /// None: the object is stored in full.
     None(ObjectType),
-    /// The object at another place of the pack.
+    /// The object at another offset of the pack.
     At(u64),
-    /// The object of this name.
+    /// The object with this hash.
     Name(Oid),
 }
 
 impl Pack {
-    /// What is read at a time when objects lie side by side, and otherwise.
+    /// Bytes per read if objects are close together, and otherwise.
     const NEAR: usize = 128 << 10;
     const FAR: usize = 16 << 10;
 
@@ -177,12 +176,12 @@ impl Pack {
         Pack { file, window: Vec::new(), start: 0 }
     }
 
-    /// Some bytes of the file from a place on, `least` unless it ends before.
+    /// Bytes of the file from an offset on: at least `least`, unless the file ends before.
     fn bytes(&mut self, at: u64, least: usize) -> Option<&[u8]> {
         let end = self.start + self.window.len() as u64;
         let is_inside = at >= self.start && at + least as u64 <= end;
         if !is_inside {
-            // Older commits come later in a pack, but a walk goes to and fro.
+            // Older commits come later in a pack, but a walk moves back and forth.
             let is_near = at >= self.start && at < end + Pack::NEAR as u64;
             let (before, count) = if is_near { (Pack::NEAR / 8, Pack::NEAR) } else { (0, Pack::FAR) };
             self.start = at.saturating_sub(before as u64);
@@ -193,7 +192,7 @@ impl Pack {
         self.window.get(usize::try_from(at - self.start).ok()?..)
     }
 
-    /// What stands at a place.
+    /// The entry at an offset.
     pub(crate) fn entry(&mut self, offset: u64) -> Option<Entry> {
         const LONGEST: usize = 32;
         let head = self.bytes(offset, LONGEST)?;
@@ -226,7 +225,7 @@ impl Pack {
     }
 }
 
-/// A number as packs and reftables have distances: the most significant part first, each part one more than it says.
+/// A number as packs and reftables encode distances: most significant part first, each part plus one.
 pub(crate) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
     for (position, byte) in bytes.iter().enumerate() {
@@ -253,7 +252,7 @@ fn fill(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     Ok(read)
 }
 
-/// Inflates what is in packs, one object after the other.
+/// Decompresses the data in packs, one object after the other.
 pub(crate) struct Inflate(Decompress);
 
 impl Default for Inflate {
@@ -269,21 +268,21 @@ impl std::fmt::Debug for Inflate {
 }
 
 impl Inflate {
-    /// Memory is taken for as much as has come, not for as much as is claimed.
+    /// Memory grows with the data that was decompressed, not with the claimed size.
     const STEP: usize = 1 << 20;
 
-    /// Data that inflates to just so many bytes.
+    /// Data that inflates to exactly `size` bytes.
     pub(crate) fn whole(&mut self, pack: &mut Pack, at: u64, size: usize) -> Option<Vec<u8>> {
         let (content, is_whole) = self.run(pack, at, size)?;
         (is_whole && content.len() == size).then_some(content)
     }
 
-    /// The first bytes of what data inflates to.
+    /// The first bytes of inflated data.
     pub(crate) fn start(&mut self, pack: &mut Pack, at: u64) -> Option<Vec<u8>> {
         Some(self.run(pack, at, 32)?.0)
     }
 
-    /// At most `most` bytes and one, and whether that is all.
+    /// At most `most` + 1 bytes, and whether that is all.
     fn run(&mut self, pack: &mut Pack, at: u64, most: usize) -> Option<(Vec<u8>, bool)> {
         self.0.reset(true);
         let mut content = Vec::with_capacity((most + 1).min(Inflate::STEP));
@@ -306,7 +305,7 @@ impl Inflate {
     }
 }
 
-/// The sizes of what a delta is to, and of what it makes, and how many bytes of it say so.
+/// The sizes of a delta's base and result, and the number of bytes that encode them.
 pub(crate) fn delta_sizes(delta: &[u8]) -> Option<(usize, usize, usize)> {
     let mut at = 0;
     let mut size = || {
@@ -325,7 +324,7 @@ pub(crate) fn delta_sizes(delta: &[u8]) -> Option<(usize, usize, usize)> {
     Some((base, result, at))
 }
 
-/// What a delta makes of its base.
+/// Applies a delta to its base.
 pub(crate) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
     let (from, size, mut at) = delta_sizes(delta)?;
     if from != base.len() || size > LARGEST {
@@ -384,7 +383,7 @@ mod tests {
             assert_eq!(apply(base, &whole[..end]), None, "{end}");
         }
         for delta in [
-            // More than it says, less than it says, from behind the end, a reserved step, a size beyond all bounds.
+            // Longer than stated, shorter than stated, past the end, a reserved instruction, a size out of range.
             &[10, 1, 2, b'x', b'y'][..],
             &[10, 9, 2, b'x', b'y'],
             &[10, 3, 0x91, 9, 3],

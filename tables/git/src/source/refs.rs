@@ -1,4 +1,4 @@
-//! Refs: names for objects, in files of their own and in `packed-refs`.
+//! Refs: names of objects, in separate files and in `packed-refs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::source::folder::{Folder, LARGE, SMALL};
 use crate::source::store::known_names;
 use crate::source::{path, reftable};
 
-/// What a ref says.
+/// The value of a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Id(Oid),
@@ -20,11 +20,11 @@ pub(crate) enum Target {
     Name(Vec<u8>),
 }
 
-/// A ref and what is known of it without reading objects.
+/// A ref, with the data that needs no object to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) target: Target,
-    /// The object behind a tag, if `packed-refs` says it.
+    /// The object that a tag points to, if `packed-refs` has it.
     pub(crate) peeled: Option<Oid>,
 }
 
@@ -33,13 +33,13 @@ pub(crate) struct Entry {
 pub(crate) struct Refs {
     pub(crate) all: BTreeMap<Vec<u8>, Entry>,
     pub(crate) head: Option<Target>,
-    /// What is beside `refs/` in a reftable: `HEAD`, `ORIG_HEAD`.
+    /// Entries of a reftable outside `refs/`: `HEAD`, `ORIG_HEAD`.
     others: BTreeMap<Vec<u8>, Entry>,
-    /// Refs that say nothing one could follow, and what they are called.
+    /// Refs that cannot be resolved.
     pub(crate) problems: Vec<Error>,
 }
 
-/// Ref folders that each linked working tree has for itself.
+/// Ref directories that each linked working tree has separately.
 const OWN: [&str; 3] = ["refs/bisect", "refs/worktree", "refs/rewritten"];
 
 impl Refs {
@@ -54,12 +54,12 @@ impl Refs {
         Ok(refs)
     }
 
-    /// Reports refs that lead to a ref which is not there. HEAD may: its branch need not have a commit yet.
+    /// Reports refs that point to a missing ref. HEAD may: its branch need not have a commit yet.
     fn add_dangling(&mut self) {
         let dangling = self.all.iter().filter_map(|(name, entry)| match &entry.target {
             Target::Name(target) if self.follow(&entry.target).is_none() => {
                 let [name, target] = [name, target].map(|name| String::from_utf8_lossy(name));
-                Some(Error::Malformed(format!("{name} leads to {target}, which leads to no object")))
+                Some(Error::Malformed(format!("{name} points to {target}, which does not resolve to an object")))
             }
             _ => None,
         });
@@ -144,9 +144,9 @@ impl Refs {
                     Ok(Some(target)) => drop(self.all.insert(full, Entry { target, peeled: None })),
                     Ok(None) if kind.is_symlink() => {
                         let file = folder.path().join(path(&full));
-                        self.problems.push(Error::Malformed(format!("{} is a link to nothing", file.display())));
+                        self.problems.push(Error::Malformed(format!("{} is a broken link", file.display())));
                     }
-                    // It vanished since.
+                    // Deleted in the meantime.
                     Ok(None) => {}
                     Err(error) => {
                         self.all.remove(&full);
@@ -157,7 +157,7 @@ impl Refs {
         }
     }
 
-    /// The object that a ref leads to, through other refs.
+    /// The object that a ref points to, directly or through other refs.
     pub(crate) fn follow<'a>(&'a self, target: &'a Target) -> Option<(Oid, Option<Oid>)> {
         let (mut target, mut peeled) = (target, None);
         for _ in 0..8 {
@@ -177,12 +177,11 @@ impl Refs {
         self.others.contains_key(name.as_bytes())
     }
 
-    /// The commit that is checked out.
     pub(crate) fn head_id(&self) -> Option<Oid> {
         Some(self.follow(self.head.as_ref()?)?.0)
     }
 
-    /// The ref that a short name stands for, by git's order of guesses.
+    /// The ref that a short name refers to, in git's order of precedence.
     pub(crate) fn named(&self, name: &str) -> Option<Oid> {
         let guesses = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"];
         let full = guesses.iter().map(|before| format!("{before}{name}"));
@@ -192,13 +191,13 @@ impl Refs {
     }
 }
 
-/// Whether all working trees of a repository have a ref in common.
+/// Whether all working trees of a repository share a ref.
 fn is_shared(name: &[u8]) -> bool {
     let is_own = |own: &&str| name.strip_prefix(own.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
     name.starts_with(b"refs/") && !OWN.iter().any(is_own)
 }
 
-/// How a repository stores its refs.
+/// The storage format of a repository's refs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Storage {
     Files,
@@ -211,12 +210,12 @@ fn storage(place: &Place) -> Result<Storage> {
         Some("reftable") => Ok(Storage::Reftable),
         Some(other) => {
             let git_dir = place.git_dir.display();
-            Err(Error::Unsupported(format!("{git_dir}: refs are stored as `{other}`, which cannot be read")))
+            Err(Error::Unsupported(format!("{git_dir}: ref format `{other}` is not supported")))
         }
     }
 }
 
-/// What a HEAD file says; `None` if there is no such file.
+/// The value of a HEAD file; `None` if there is no such file.
 fn head(own: &Folder) -> Result<Option<Target>> {
     Ok(match pointer(own, Path::new("HEAD"))? {
         Some(pointer) => Some(pointer.target(own, Path::new("HEAD"))?),
@@ -224,15 +223,15 @@ fn head(own: &Folder) -> Result<Option<Target>> {
     })
 }
 
-/// The branch that is checked out, if one is: the outer `None` is for a repository without HEAD.
-#[expect(clippy::option_option, reason = "outside: whether there is a HEAD; inside: whether it names a branch")]
+/// The checked-out branch, if there is one. The outer `None` is for a repository without HEAD.
+#[expect(clippy::option_option, reason = "outer: whether there is a HEAD; inner: whether it names a branch")]
 pub(crate) fn head_name(place: &Place) -> Result<Option<Option<Vec<u8>>>> {
     let own = place.own()?;
     Ok(match storage(place)? {
         Storage::Files => match pointer(&own, Path::new("HEAD"))? {
             None => None,
             Some(Pointer::Name(name)) => Some(Some(name)),
-            // Names of another kind of object need not be understood.
+            // The names of another hash function need not be parsed.
             Some(Pointer::Digits(digits)) if digits.len() == 64 => Some(None),
             Some(digits) => digits.target(&own, Path::new("HEAD")).map(|_| Some(None))?,
         },
@@ -243,7 +242,7 @@ pub(crate) fn head_name(place: &Place) -> Result<Option<Option<Vec<u8>>>> {
     })
 }
 
-/// What a file like `ORIG_HEAD` or `MERGE_HEAD` says.
+/// The value of a file like `ORIG_HEAD` or `MERGE_HEAD`.
 pub(crate) fn pseudo(place: &Place, refs: &Refs, name: &str) -> Result<Option<Target>> {
     match refs.others.get(name.as_bytes()) {
         Some(entry) => Ok(Some(entry.target.clone())),
@@ -251,11 +250,11 @@ pub(crate) fn pseudo(place: &Place, refs: &Refs, name: &str) -> Result<Option<Ta
     }
 }
 
-/// What a ref file holds.
+/// The content of a ref file.
 enum Pointer {
     /// Another ref, by its full name.
     Name(Vec<u8>),
-    /// What should be the name of an object.
+    /// Digits that should be the hash of an object.
     Digits(Vec<u8>),
 }
 
@@ -281,18 +280,18 @@ impl Pointer {
             Pointer::Name(name) => Ok(Target::Name(name)),
             Pointer::Digits(digits) => match commit::id(&digits) {
                 Some(id) if !id.is_zero() => Ok(Target::Id(id)),
-                _ => Err(Error::Malformed(format!("{} names no object", folder.path().join(name).display()))),
+                _ => Err(Error::Malformed(format!("{} does not name an object", folder.path().join(name).display()))),
             },
         }
     }
 }
 
-/// What a ref file says; `None` if it vanished.
+/// The value of a ref file; `None` if it no longer exists.
 fn target(folder: &Folder, name: &Path) -> Result<Option<Target>> {
     pointer(folder, name)?.map(|pointer| pointer.target(folder, name)).transpose()
 }
 
-/// Where each working tree of a repository stands, if on no branch: `git log --all` starts there too.
+/// The HEADs of all working trees that are not on a branch; `git log --all` also starts there.
 pub(crate) fn detached_heads(place: &Place) -> Vec<Oid> {
     let Ok(common) = place.common() else { return Vec::new() };
     let linked = common.entries("worktrees").ok().flatten().unwrap_or_default();
@@ -305,7 +304,7 @@ pub(crate) fn detached_heads(place: &Place) -> Vec<Oid> {
     heads.filter_map(|head| if let Ok(Some(Target::Id(id))) = head { Some(id) } else { None }).collect()
 }
 
-/// A full name without what every ref of its kind has in front, and the kind.
+/// A full name without the prefix of its kind, and the kind.
 pub(crate) fn kind(full: &str) -> (&str, &'static str) {
     let kinds = [
         ("refs/heads/", "branch"),

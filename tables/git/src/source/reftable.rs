@@ -1,8 +1,8 @@
-//! Refs in reftables: what `extensions.refStorage = reftable` puts in the place of ref files.
+//! Refs in reftables, which replace ref files if `extensions.refStorage = reftable`.
 //!
-//! `reftable/tables.list` names files, the oldest first; a ref in a later one hides that of the same name in an earlier
-//! one. Each file starts with blocks of refs in the order of their names, a name without what it has in common with the
-//! one before.
+//! `reftable/tables.list` lists files, the oldest first. A ref in a later file hides the ref of the same name in an
+//! earlier one. Each file starts with blocks of refs in the order of their names. A name is stored without the prefix
+//! that it shares with the one before.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use crate::source::pack::varint;
 use crate::source::refs::{Entry, Target};
 use crate::source::text;
 
-/// Longer names make no sense: a path has no more bytes. Without a bound few bytes would make many: each name starts with
-/// any part of the one before.
+/// Limit of a name; a path is not longer. Without a limit, a few bytes could encode many long names, because each name
+/// can share any prefix of the one before.
 const LONGEST_NAME: usize = 4096;
-/// Bytes of all names in a folder's reftables.
+/// Limit in bytes of all names in a directory's reftables.
 const MOST_NAMES: usize = 64 << 20;
 
-/// The refs in a folder's reftables, by full name.
+/// The refs in a directory's reftables, by full name.
 pub(crate) fn read(folder: &Folder) -> Result<BTreeMap<Vec<u8>, Entry>> {
     let mut refs = BTreeMap::new();
     let (mut left, mut names) = (LARGE, 0);
@@ -30,7 +30,7 @@ pub(crate) fn read(folder: &Folder) -> Result<BTreeMap<Vec<u8>, Entry>> {
         let file = folder.path().join("reftable").join(name);
         let garbled = |why| Error::Malformed(format!("{} {why}", file.display()));
         if name.contains('/') {
-            return Err(garbled("is no name of a reftable"));
+            return Err(garbled("is not the name of a reftable"));
         }
         let bytes = folder.read(format!("reftable/{name}"), left)?.ok_or_else(|| garbled("is missing"))?;
         left -= bytes.len() as u64;
@@ -38,22 +38,22 @@ pub(crate) fn read(folder: &Folder) -> Result<BTreeMap<Vec<u8>, Entry>> {
             return Err(match names > MOST_NAMES {
                 true => {
                     let folder = folder.path().join("reftable");
-                    Error::Malformed(format!("{}: names of refs have more than {MOST_NAMES} bytes", folder.display()))
+                    Error::Malformed(format!("{}: ref names exceed {MOST_NAMES} bytes", folder.display()))
                 }
-                false => garbled("is garbled"),
+                false => garbled("is malformed"),
             });
         }
     }
     Ok(refs)
 }
 
-/// Length of an object's name, by SHA-1.
+/// Length of a SHA-1 hash.
 const NAME: usize = 20;
 
-/// What stands behind the header's copy at the end: where the parts of the file are, and a checksum.
+/// Size of the part after the header's copy at the end: the offsets of the file's sections, and a checksum.
 const FOOTER: usize = 44;
 
-/// Adds what a file says; `None` if it makes no sense, or if `names`, which counts the bytes of names, goes beyond
+/// Adds the refs of a file; `None` if it is malformed, or if `names`, which counts the bytes of names, exceeds
 /// [`MOST_NAMES`].
 fn add(bytes: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>, names: &mut usize) -> Option<()> {
     let version = bytes.strip_prefix(b"REFT")?.first()?;
@@ -63,17 +63,17 @@ fn add(bytes: &[u8], refs: &mut BTreeMap<Vec<u8>, Entry>, names: &mut usize) -> 
         _ => return None,
     };
     let block_size = number(bytes, 5)?;
-    // A file that was written to its end has its start again there.
+    // A complete file repeats its header at the end.
     let (bytes, end) = bytes.split_at_checked(bytes.len().checked_sub(header + FOOTER)?)?;
     if end.get(..header) != bytes.get(..header) {
         return None;
     }
-    // The first block has the header in it.
+    // The first block includes the header.
     let (mut start, mut records) = (0, header);
     while bytes.get(records) == Some(&b'r') {
         let length = number(bytes, records + 1)?;
         let block = bytes.get(start..start + length)?;
-        // At its end stand the places where names are whole, and how many there are.
+        // The block ends with the offsets of names that are stored in full, and their number.
         let restarts = usize::from(u16::from_be_bytes(*block.last_chunk()?));
         let end = length.checked_sub(2 + 3 * restarts)?;
         add_block(block.get(records - start + 4..end)?, refs, names)?;

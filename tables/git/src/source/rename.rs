@@ -1,7 +1,7 @@
-//! Finds files that moved: a deleted and an added file with much the same content.
+//! Finds renames: a deleted and an added file with similar content.
 //!
-//! The rules are git's, so that a commit shows the renames that `git log -M` shows: same content first, then same name
-//! with three quarters of the content, then whatever pairs fit best, with at least half of it.
+//! The rules are git's, so a commit shows the same renames as `git log -M`: first equal content, then the same file
+//! name with at least three quarters of the content, then the best pairs with at least half of it.
 
 use std::collections::HashMap;
 
@@ -11,16 +11,16 @@ use crate::source::lines::{self, Content};
 use crate::source::store::Store;
 use crate::source::tree::{Change, Side};
 
-/// The similarity of two files that are the same.
+/// The similarity of two equal files.
 pub(crate) const MOST: u64 = 60_000;
 const LEAST: u64 = MOST / 2;
 const LEAST_FOR_SAME_NAME: u64 = LEAST + LEAST / 2;
-/// More pairs than this squared are not compared.
+/// If there are more pairs than the square of this, they are not compared.
 const LIMIT: usize = 1000;
-/// Best sources that are remembered for each added file.
+/// Number of best sources that are kept for each added file.
 const CANDIDATES: usize = 4;
 
-/// Joins deletions and additions that are one file moved. What cannot be read was not moved.
+/// Joins a deletion and an addition that are a rename. A file that cannot be read is not a rename.
 pub(crate) fn join(store: &Store, changes: Vec<Change>) -> Result<Vec<Change>> {
     let is = |side: fn(&Change) -> Option<Side>| move |change: &&Change| side(change).is_some();
     let has_deleted = changes.iter().filter(is(|c| c.old)).any(|change| change.new.is_none());
@@ -35,7 +35,7 @@ pub(crate) fn join(store: &Store, changes: Vec<Change>) -> Result<Vec<Change>> {
     Ok(apply(changes, &search.added))
 }
 
-/// The changes with each pair as one change, in the place of the added file.
+/// The changes with each pair merged into one, at the position of the added file.
 fn apply(changes: Vec<Change>, added: &[File]) -> Vec<Change> {
     let moves: HashMap<usize, (usize, u64)> =
         added.iter().filter_map(|file| Some((file.change, file.partner?))).collect();
@@ -56,13 +56,13 @@ fn apply(changes: Vec<Change>, added: &[File]) -> Vec<Change> {
     joined
 }
 
-/// A file that was deleted, or one that was added.
+/// A deleted or an added file.
 struct File {
-    /// Which change it is.
+    /// Index of its change.
     change: usize,
     path: Vec<u8>,
     side: Side,
-    /// The deleted file that it was, and how similar they are. On a deleted file: that it moved.
+    /// Its deleted file, and how similar they are. For a deleted file: that it was renamed.
     partner: Option<(usize, u64)>,
     content: Option<Option<Summary>>,
 }
@@ -119,7 +119,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Pairs files whose name is unique among the deleted as among the added files.
+    /// Pairs files whose name is unique among the deleted and among the added files.
     fn same_name(&mut self) -> Result<()> {
         fn unique(files: &[File]) -> HashMap<Vec<u8>, Option<usize>> {
             let mut names = HashMap::new();
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
                     best.push(pair);
                     continue;
                 }
-                // The first of the worst gives way to what is better.
+                // Replaces the first of the worst candidates by a better one.
                 let worst =
                     (1..CANDIDATES).fold(0, |worst, at| if best[at].rank() < best[worst].rank() { at } else { worst });
                 if best[worst].rank() < pair.rank() {
@@ -171,7 +171,7 @@ impl<'a> Search<'a> {
                 }
             }
             pairs.append(&mut best);
-            // One file's content is not needed beyond its comparisons.
+            // A file's content is not needed after its comparisons.
             self.added[added].content = None;
         }
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.rank()));
@@ -183,7 +183,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// How much of the larger file is in both.
+    /// The similarity of two files, relative to the larger one.
     fn similarity(&mut self, deleted: usize, added: usize) -> Result<u64> {
         let (one, two) = (&mut self.deleted[deleted], &mut self.added[added]);
         if !one.side.is_regular() || !two.side.is_regular() {
@@ -216,7 +216,7 @@ impl Pair {
     }
 }
 
-/// A file's size and, once they are needed, its pieces.
+/// A file's size and, once needed, its pieces.
 struct Summary {
     id: git2::Oid,
     size: u64,
@@ -261,13 +261,13 @@ impl Summary {
     }
 }
 
-/// A content as a bag of pieces: lines, long ones cut every 64 bytes. Each piece's fingerprint, ascending, with the number
-/// of bytes that such pieces hold together.
+/// The pieces of a content: lines, with long ones cut every 64 bytes. Returns the fingerprint of each distinct piece,
+/// ascending, with the total number of bytes in such pieces.
 fn pieces(content: &[u8], is_text: bool) -> Vec<(u32, u64)> {
     let mut pieces: Vec<(u32, u64)> = Vec::new();
     let (mut low, mut high, mut length) = (0_u32, 0_u32, 0);
     for (position, byte) in content.iter().enumerate() {
-        // The line ends of Windows are no difference.
+        // Ignores the difference between CR LF and LF.
         if is_text && *byte == b'\r' && content.get(position + 1) == Some(&b'\n') {
             continue;
         }
@@ -278,7 +278,7 @@ fn pieces(content: &[u8], is_text: bool) -> Vec<(u32, u64)> {
         if length == 64 || *byte == b'\n' {
             pieces.push((fingerprint(low, high), length));
             (low, high, length) = (0, 0, 0);
-            // There are at most 107,927 fingerprints, so adding up makes room.
+            // There are at most 107,927 fingerprints, so merging frees space.
             if pieces.len() == 1 << 20 {
                 add_up(&mut pieces);
             }
@@ -291,7 +291,7 @@ fn pieces(content: &[u8], is_text: bool) -> Vec<(u32, u64)> {
     pieces
 }
 
-/// Sorts pieces, equal ones as one.
+/// Sorts pieces and merges equal ones.
 fn add_up(pieces: &mut Vec<(u32, u64)>) {
     pieces.sort_unstable();
     pieces.dedup_by(|next, kept| {

@@ -1,4 +1,4 @@
-//! Revisions as people type them: `main`, `v1.2~3`, `4f2a91c`, `main..feature`, `main ^release`.
+//! Revisions as users write them: `main`, `v1.2~3`, `4f2a91c`, `main..feature`, `main ^release`.
 
 use git2::{ObjectType, Oid};
 use indago_table::Result;
@@ -7,7 +7,7 @@ use crate::source::commit::{self, Commit};
 use crate::source::refs::{self, Refs, Target};
 use crate::source::store::Store;
 
-/// The commits where a walk starts, and those whose history it leaves out.
+/// The commits where a walk starts, and those whose history is excluded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) from: Vec<Oid>,
@@ -15,7 +15,7 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// What a text stands for; `None` if part of it names no commit.
+    /// Parses revisions; `None` if one of them does not name a commit.
     pub(crate) fn parse(store: &Store, refs: &Refs, revisions: &str) -> Result<Option<Self>> {
         let mut range = Range::default();
         for word in revisions.split_ascii_whitespace() {
@@ -36,7 +36,7 @@ impl Range {
     }
 }
 
-/// The commit that one revision names.
+/// The commit that a revision names.
 fn commit(store: &Store, refs: &Refs, revision: &str) -> Result<Option<Oid>> {
     let end = revision.find(['~', '^']).unwrap_or(revision.len());
     let (name, mut steps) = revision.split_at(end);
@@ -69,7 +69,7 @@ fn commit(store: &Store, refs: &Refs, revision: &str) -> Result<Option<Oid>> {
     Ok(Some(id))
 }
 
-/// The object that a name stands for.
+/// The object that a name refers to.
 fn object(store: &Store, refs: &Refs, name: &str) -> Result<Option<Oid>> {
     if matches!(name, "HEAD" | "@") {
         return Ok(refs.head_id());

@@ -11,11 +11,11 @@ use crate::source::find::Place;
 use crate::source::folder::LARGE;
 use crate::source::objects::Objects;
 
-/// Fails where objects have names of another kind than ours.
+/// Fails if the hash function of objects is not supported.
 pub(super) fn known_names(place: &Place) -> Result<()> {
     match place.config.get("extensions.objectformat").filter(|format| *format != "sha1") {
         Some(format) => Err(Error::Unsupported(format!(
-            "{}: objects are named by {format}; only those named by sha1 can be read",
+            "{}: object format {format} is not supported, only sha1",
             place.git_dir.display()
         ))),
         None => Ok(()),
@@ -26,7 +26,7 @@ pub(super) fn known_names(place: &Place) -> Result<()> {
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) place: Arc<Place>,
-    /// Folders that it borrows objects from and that cannot be read.
+    /// Alternates that cannot be read.
     pub(crate) problems: Vec<Error>,
     sys: Sys,
     shallow: HashSet<Oid>,
@@ -45,26 +45,26 @@ impl Store {
         Ok(Store { place, problems, sys: sys.clone(), shallow, objects })
     }
 
-    /// Whether the history was cut off behind a commit when it was cloned.
+    /// Whether a shallow clone's history ends at a commit.
     pub(crate) fn is_boundary(&self, commit: Oid) -> bool {
         !self.shallow.is_empty() && self.shallow.contains(&commit)
     }
 
-    /// Whether the history was cut off anywhere.
+    /// Whether it is a shallow clone.
     pub(crate) fn is_shallow(&self) -> bool {
         !self.shallow.is_empty()
     }
 
-    /// An object that has to be there.
+    /// Reads an object that must exist.
     pub(crate) fn read(&self, id: Oid, kind: ObjectType) -> Result<Vec<u8>> {
         let (found, bytes) = self.find(id)?.ok_or_else(|| self.missing(kind, id))?;
         if found != kind {
-            return Err(Error::Malformed(format!("object {id} is a {found}, where a {kind} should be")));
+            return Err(Error::Malformed(format!("object {id} is a {found}, expected a {kind}")));
         }
         Ok(bytes)
     }
 
-    /// An object, if the repository has it.
+    /// Reads an object, if the repository has it.
     pub(crate) fn find(&self, id: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
         self.sys.check_cancelled()?;
         self.objects().read(id)
@@ -74,18 +74,18 @@ impl Store {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What an object is and how long, without its content.
+    /// Type and size of an object, without its content.
     pub(crate) fn header(&self, id: Oid) -> Result<(ObjectType, usize)> {
         self.sys.check_cancelled()?;
         self.objects().header(id)?.ok_or_else(|| self.missing(ObjectType::Any, id))
     }
 
-    /// The only object whose id starts with these hexadecimal digits.
+    /// The only object whose hash starts with these hexadecimal digits.
     pub(crate) fn abbreviated(&self, digits: &str) -> Result<Option<Oid>> {
         self.objects().abbreviated(digits)
     }
 
-    /// The commit behind an object, with its content; `None` if it is something else.
+    /// The commit that an object is or a tag points to, with its content; `None` for any other object.
     pub(crate) fn commit(&self, id: Oid) -> Result<Option<(Oid, Vec<u8>)>> {
         let (mut id, mut found) = (id, self.find(id)?);
         for _ in 0..16 {
@@ -94,7 +94,7 @@ impl Store {
                 Some((ObjectType::Commit, bytes)) => return Ok(Some((id, bytes))),
                 Some((ObjectType::Tag, tag)) => match commit::tagged(&tag) {
                     Some(target) => (id, found) = (target, self.find(target)?),
-                    None => return Err(Error::Malformed(format!("tag {id} names no object"))),
+                    None => return Err(Error::Malformed(format!("tag {id} does not name an object"))),
                 },
                 Some(_) => return Ok(None),
             }
@@ -102,17 +102,17 @@ impl Store {
         Ok(None)
     }
 
-    /// A commit's parents as history is here: none where a shallow clone ends.
+    /// A commit's parents in this repository: none where a shallow clone ends.
     pub(crate) fn parents(&self, id: Oid, commit: &Commit<'_>) -> Vec<Oid> {
         if self.is_boundary(id) { Vec::new() } else { commit.parents().collect() }
     }
 
-    /// Why an object that is not there is an error.
+    /// The error for an object that is missing.
     pub(crate) fn missing(&self, kind: ObjectType, id: Oid) -> Error {
         let what = if kind == ObjectType::Any { "object".to_owned() } else { kind.to_string() };
         match self.place.config.get("extensions.partialclone") {
             Some(remote) => Error::Unsupported(format!(
-                "{what} {id} was not fetched from `{remote}`: the repository is a partial clone, and nothing is fetched now"
+                "{what} {id} was not fetched from `{remote}`: this is a partial clone, and Indago does not fetch"
             )),
             None => Error::Malformed(format!("{what} {id} is missing from the repository")),
         }

@@ -1,4 +1,4 @@
-//! What changed between two trees.
+//! Differences between two trees.
 
 use git2::{ObjectType, Oid};
 use indago_table::{Error, Result};
@@ -18,12 +18,12 @@ pub(crate) struct Change {
     pub(crate) path: Vec<u8>,
     pub(crate) old: Option<Side>,
     pub(crate) new: Option<Side>,
-    /// Where the file was, and how much of it stayed the same, out of [`MOST`](crate::source::rename::MOST).
+    /// Previous path of the file, and the similarity, out of [`MOST`](crate::source::rename::MOST).
     pub(crate) renamed: Option<(Vec<u8>, u64)>,
 }
 
 impl Change {
-    /// git's word for the change.
+    /// git's term for the change.
     pub(crate) fn status(&self) -> &'static str {
         match (self.old, self.new) {
             _ if self.renamed.is_some() => "renamed",
@@ -39,7 +39,7 @@ const FORMAT: u32 = 0o170_000;
 const FOLDER: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
-/// Another repository's commit: a submodule.
+/// A commit of another repository: a submodule.
 pub(crate) const COMMIT: u32 = 0o160_000;
 
 impl Side {
@@ -52,16 +52,16 @@ impl Side {
     }
 }
 
-/// Which paths a query asks for.
+/// The paths that a query needs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
-    /// The whole paths; `None` for all.
+    /// Complete paths; `None` for all.
     pub(crate) paths: Option<Vec<String>>,
-    /// Starts of paths, all of which the path must have.
+    /// Required prefixes; a path must have all of them.
     pub(crate) starts: Vec<Start>,
 }
 
-/// How a path has to start.
+/// A required prefix of a path.
 #[derive(Debug, Clone)]
 pub(crate) struct Start {
     pub(crate) text: String,
@@ -69,7 +69,7 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// Whether the shorter of the two is the start of the other.
+    /// Whether the shorter of the two is a prefix of the other.
     fn goes_with(&self, path: &str) -> bool {
         let length = self.text.len().min(path.len());
         let (start, path) = (&self.text.as_bytes()[..length], &path.as_bytes()[..length]);
@@ -78,19 +78,19 @@ impl Start {
 }
 
 impl Filter {
-    /// Whether every path is asked for.
+    /// Whether it matches every path.
     pub(crate) fn is_open(&self) -> bool {
         self.paths.is_none() && self.starts.is_empty()
     }
 
-    /// Whether a file is asked for.
+    /// Whether it matches a file.
     pub(crate) fn admits(&self, path: &[u8]) -> bool {
         let text = String::from_utf8_lossy(path);
         self.paths.as_ref().is_none_or(|paths| paths.iter().any(|asked| *asked == text))
             && self.starts.iter().all(|start| text.len() >= start.text.len() && start.goes_with(&text))
     }
 
-    /// Whether a file under a folder (with its `/`) could be asked for.
+    /// Whether it may match a file under a directory (given with its `/`).
     fn enters(&self, folder: &[u8]) -> bool {
         let Ok(folder) = std::str::from_utf8(folder) else { return true };
         self.paths.as_ref().is_none_or(|paths| paths.iter().any(|asked| asked.starts_with(folder)))
@@ -98,7 +98,7 @@ impl Filter {
     }
 }
 
-/// The files that differ between two trees, in order of path; `None` is a tree without files.
+/// The files that differ between two trees, ordered by path; `None` is a tree without files.
 pub(crate) fn changes(store: &Store, old: Option<Oid>, new: Option<Oid>, filter: &Filter) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     if old != new {
@@ -112,19 +112,20 @@ struct Walk<'a> {
     filter: &'a Filter,
     changes: &'a mut Vec<Change>,
     depth: usize,
-    /// Memory that the changes take.
+    /// Memory of the changes, in bytes.
     bytes: usize,
 }
 
-/// A commit that changes more than this is a trap: a folder that holds itself ten times over, ten deep.
+/// Limit in bytes of a commit's changes. A crafted tree can exceed it: a directory that contains itself ten times, ten
+/// levels deep.
 const MOST: usize = 256 << 20;
-/// Folders deeper than this are a trap, not a project.
+/// Limit of nested directories; only a crafted tree exceeds it.
 const DEPTH: usize = 2048;
 
 impl Walk<'_> {
     fn compare(&mut self, folder: &mut Vec<u8>, old: Option<Oid>, new: Option<Oid>) -> Result<()> {
         if self.depth > DEPTH {
-            return Err(Error::Malformed(format!("folders lie more than {DEPTH} deep in one another")));
+            return Err(Error::Malformed(format!("directories are nested more than {DEPTH} levels deep")));
         }
         let read = |tree: Option<Oid>| tree.map(|id| self.store.read(id, ObjectType::Tree)).transpose();
         let (old, new) = (read(old)?.unwrap_or_default(), read(new)?.unwrap_or_default());
@@ -162,7 +163,7 @@ impl Walk<'_> {
                 self.bytes += size_of::<Change>() + change.path.len();
                 if self.bytes > MOST {
                     let count = self.changes.len();
-                    return Err(Error::Unsupported(format!("more than {count} files are changed, too many to hold")));
+                    return Err(Error::Unsupported(format!("more than {count} files changed, too many for memory")));
                 }
                 self.changes.push(change);
             }
@@ -171,7 +172,7 @@ impl Walk<'_> {
     }
 }
 
-/// A name in a tree.
+/// An entry of a tree.
 #[derive(Debug, Clone, Copy)]
 struct Entry<'a> {
     name: &'a [u8],
@@ -183,7 +184,7 @@ impl Entry<'_> {
         self.side.mode == FOLDER
     }
 
-    /// The order of trees: folders as if their names ended in `/`.
+    /// The order of entries in a tree: directories sort as if their names ended in `/`.
     fn order(&self, other: &Entry<'_>) -> std::cmp::Ordering {
         fn key<'a>(entry: &'a Entry<'_>) -> impl Iterator<Item = u8> + 'a {
             entry.name.iter().copied().chain(entry.is_folder().then_some(b'/'))
@@ -207,7 +208,7 @@ impl<'a> Iterator for Entries<'a> {
         if entry.is_none() {
             self.0 = &[];
         }
-        Some(entry.ok_or_else(|| Error::Malformed("a tree is cut off or garbled".to_owned())))
+        Some(entry.ok_or_else(|| Error::Malformed("a tree is truncated or malformed".to_owned())))
     }
 }
 
@@ -223,7 +224,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// A mode as git understands it: old repositories hold more kinds than it tells apart.
+/// A mode as git interprets it: old repositories have more modes than git distinguishes.
 fn canonical(mode: u32) -> u32 {
     match mode & FORMAT {
         REGULAR if mode & 0o100 != 0 => 0o100_755,

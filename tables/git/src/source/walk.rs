@@ -1,4 +1,4 @@
-//! The walk through history: every commit that can be reached, each once, newest first.
+//! The walk through history: every reachable commit, each once, newest first.
 
 use std::collections::{BinaryHeap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -13,24 +13,25 @@ use crate::source::refs::{self, Refs};
 use crate::source::revision::Range;
 use crate::source::store::Store;
 
-/// What is wanted of the commits on the way.
+/// The data that a walk must return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wants {
-    /// What is in them, not only which ones there are.
+    /// The content of commits, not only their hashes.
     pub(crate) content: bool,
-    /// Only those made at this time or later, in seconds since 1970. More may come: nothing is left out on a guess.
+    /// Only commits made at this time or later, in seconds since 1970. The walk may return older ones: it skips only
+    /// those that are certainly older.
     pub(crate) since: Option<i64>,
 }
 
 impl Wants {
-    /// Which commits there are.
+    /// Only the hashes of commits.
     pub(crate) const NAMES: Wants = Wants { content: false, since: None };
-    /// What is in all of them.
+    /// The content of all commits.
     pub(crate) const CONTENT: Wants = Wants { content: true, since: None };
 }
 
-/// A walk. It goes by committer date as `git log` does, with as much memory as the history is wide plus 20 bytes and a
-/// bit for each commit seen.
+/// A walk by committer date, as `git log` does. Memory grows with the width of the history, plus 20 bytes and a bit per
+/// commit seen.
 #[derive(Debug)]
 pub(crate) struct Walk {
     store: Arc<Store>,
@@ -44,12 +45,12 @@ pub(crate) struct Walk {
     graph: Option<(Graph, Vec<bool>)>,
 }
 
-/// Larger commits are not kept while others come before them.
+/// Larger commits are not kept while they wait in `ahead`.
 const LARGEST: usize = 1 << 16;
-/// Bytes of commits that are kept while others come before them.
+/// Limit in bytes of the commits in `ahead`.
 const MOST_KEPT: usize = 64 << 20;
 
-/// A commit that was seen and not yet given.
+/// A commit that was seen and not yet returned.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Ahead {
     seconds: i64,
@@ -57,17 +58,17 @@ struct Ahead {
     found: Found,
 }
 
-/// How a commit is known.
+/// The known data of a commit.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     Read(Vec<u8>),
-    /// It, or all of them, are so large that it is read again when its turn comes.
+    /// The commit, or all of them together, is too large; it is read again when its turn comes.
     Large,
     InGraph(Position),
 }
 
 impl Walk {
-    /// Every commit that a ref, or the HEAD of a working tree, leads to.
+    /// A walk of every commit that a ref or the HEAD of a working tree leads to.
     pub(crate) fn everything(store: Arc<Store>, refs: &Refs, wants: Wants) -> Self {
         let mut walk = Walk::empty(store, wants);
         for (name, entry) in &refs.all {
@@ -81,10 +82,10 @@ impl Walk {
         walk
     }
 
-    /// Every commit of a range.
+    /// A walk of every commit of a range.
     pub(crate) fn range(store: Arc<Store>, range: &Range, wants: Wants) -> Self {
         let mut walk = Walk::empty(store, wants);
-        // What is left out is left out whatever its time.
+        // Excluded commits are excluded whatever their time.
         walk.wants.since = None;
         for id in &range.without {
             walk.start("", *id);
@@ -99,7 +100,7 @@ impl Walk {
     }
 
     fn empty(store: Arc<Store>, wants: Wants) -> Self {
-        // Where history was cut off, the graph may know more than there is.
+        // In a shallow clone, the graph may have more commits than the clone.
         let helps = (!wants.content || wants.since.is_some()) && !store.is_shallow();
         let graph = if helps { Graph::read(&store.place) } else { None };
         let graph = graph.map(|graph| {
@@ -110,7 +111,7 @@ impl Walk {
         Walk { store, seen, ahead, kept: 0, problems: Vec::new(), wants, graph }
     }
 
-    /// Puts the commit behind an object at the start of the walk.
+    /// Starts the walk at a commit, or at the commit of a tag.
     fn start(&mut self, name: &str, id: Oid) {
         if self.seen.contains(&id) || self.put_from_graph(id) {
             return;
@@ -138,7 +139,7 @@ impl Walk {
         self.ahead.push(Ahead { seconds, id, found });
     }
 
-    /// Deals with a commit by what the graph knows of it; `false` if it has to be read.
+    /// Handles a commit with the graph's data; `false` if it must be read.
     fn put_from_graph(&mut self, id: Oid) -> bool {
         let Some((graph, _)) = &self.graph else { return false };
         let Some(position) = graph.position(id) else { return false };
@@ -178,7 +179,7 @@ impl Walk {
 }
 
 impl Iterator for Walk {
-    /// A commit, with its content if that is wanted.
+    /// A commit, with its content if `Wants` includes it.
     type Item = Result<(Oid, Vec<u8>)>;
 
     fn next(&mut self) -> Option<Result<(Oid, Vec<u8>)>> {
@@ -226,7 +227,7 @@ impl Iterator for Walk {
     }
 }
 
-/// Takes the start of an id for its hash: ids are hashes already.
+/// Uses the start of an ID as its hash: IDs are hashes already.
 #[derive(Debug, Default)]
 struct IdHasher(u64);
 
