@@ -1,4 +1,4 @@
-//! `container_processes`: which process runs in which container, from `/proc/<pid>/cgroup` alone.
+//! `container_processes`: one row per process in a container, read only from `/proc/<pid>/cgroup`.
 
 use indago_table::prelude::*;
 
@@ -7,9 +7,9 @@ use crate::source::cgroup;
 
 /// Processes that run in containers, with the container and the Kubernetes pod of each.
 ///
-/// Read from the processes' cgroups, so it needs neither a runtime nor leave to ask one: it works when the runtime is
-/// down, and it finds containers that a runtime no longer lists. Processes outside containers have no row. A runtime
-/// started inside a container with a cgroup namespace of its own sees only paths below its own cgroup.
+/// Read from the processes' cgroups, so it needs neither a runtime nor permission to call one. It works when the
+/// runtime is down, and finds containers that a runtime no longer lists. Processes outside containers have no row. A
+/// program in a container that has its own cgroup namespace sees only paths below its own cgroup.
 #[derive(Debug, Default, Table)]
 #[table(name = "container_processes", env = Containers, platforms("linux"), rows = 200, identity(pid, container_id))]
 #[example(
@@ -21,20 +21,20 @@ use crate::source::cgroup;
     "SELECT container_id, pod_uid FROM container_processes WHERE pid = 1"
 )]
 pub struct ContainerProcess {
-    /// Process ID, as the host sees it.
+    /// Process ID on the host.
     #[column(index)]
     pid: i64,
-    /// ID of the container that the process runs in: the inner one where one runs in another. For LXC and systemd-nspawn
-    /// it is the container's name, on AWS Fargate the task's ID with a number.
+    /// ID of the container that the process runs in; for nested containers, the inner one. For LXC and systemd-nspawn
+    /// it is the container's name, on AWS Fargate the task's ID and a number.
     #[column(index)]
     container_id: String,
-    /// ID of the container around that container; NULL unless one runs inside another.
+    /// ID of the container around it; NULL unless containers are nested.
     outer_container_id: Option<String>,
     /// UID of the Kubernetes pod that the container belongs to, as its kubelet knows it: join it to `kubelet_uid` of
-    /// `kubernetes_pods`, which for static pods is not the pod's UID in the API. NULL outside Kubernetes.
+    /// `kubernetes_pods`. For static pods it differs from the pod's UID in the API. NULL outside Kubernetes.
     pod_uid: Option<String>,
-    /// What the cgroup's name says of the runtime: `docker`, `podman`, `containerd`, `cri-o`, `buildkit`, `lxc` or
-    /// `systemd-nspawn`; NULL where it says nothing.
+    /// Runtime, if the cgroup's name identifies it: `docker`, `podman`, `containerd`, `cri-o`, `buildkit`, `lxc` or
+    /// `systemd-nspawn`; NULL otherwise.
     runtime: Option<&'static str>,
     /// Path of the process's cgroup below the mount point of its hierarchy.
     cgroup_path: String,
@@ -71,17 +71,18 @@ impl ContainerProcess {
     }
 }
 
-/// IDs of all processes. A `/proc` without any is an error: it is not mounted there. What the kernel hides is reported.
+/// IDs of all processes. A `/proc` without any is an error: it is not mounted. If the kernel hides processes, that is
+/// reported.
 fn pids(sys: &Sys, report: impl Fn(&Error)) -> Result<Vec<i64>> {
     let names = sys.read_dir("/proc")?;
     let mut pids: Vec<i64> = names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     let Some(first) = pids.first() else {
-        return Err(Error::Unsupported("/proc has no processes: it is not mounted there".to_owned()));
+        return Err(Error::Unsupported("/proc has no processes; it is not mounted".to_owned()));
     };
-    // Every namespace of processes has a first one.
+    // Every PID namespace has a process 1.
     if *first > 1 && sys.has_live_kernel() {
-        let what = "/proc, whose mount option hidepid hides processes of other users".to_owned();
+        let what = "/proc, whose mount option hidepid hides other users' processes".to_owned();
         report(&Error::Denied { what, needs: Some("CAP_SYS_PTRACE".to_owned()) });
     }
     Ok(pids)

@@ -1,4 +1,4 @@
-//! `containers`: one row a container, over all runtimes of the machine.
+//! `containers`: one row per container, over all runtimes of the machine.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -13,15 +13,15 @@ use crate::source::docker::{self, text, value};
 use crate::source::oci::{self, CriNotes, Mount, Spec};
 use crate::source::{blocking, cgroup};
 
-/// Containers of all runtimes found on the machine: Docker, Podman and containerd with each of its namespaces.
+/// Containers of all runtimes on the machine: Docker, Podman and containerd with each of its namespaces.
 ///
-/// `endpoint` and `namespace` say where a row came from. A container that Docker runs by way of containerd appears once,
-/// as Docker's; containerd speaks for it only when Docker does not answer. A runtime that is down, or that may not be
-/// asked, is missing with a warning, and the others still answer. Sandboxes that hold a pod's namespaces are containers
-/// too: see `is_sandbox`.
+/// `endpoint` and `namespace` identify the origin of a row. A container that Docker runs through containerd has one
+/// row, from Docker; it has containerd's row only if Docker does not respond. A runtime that is down, or whose socket
+/// the caller may not use, is reported as a warning; the others are still read. Sandboxes that hold a pod's namespaces
+/// are containers too: see `is_sandbox`.
 ///
-/// One call a runtime (or namespace) lists the containers. What an engine with Docker's API tells only container by
-/// container, such as `pid` or `environment`, costs it one more call for each row.
+/// One call per runtime (or namespace) lists the containers. For engines with Docker's API, some columns, such as `pid`
+/// and `environment`, cost one more call per row.
 #[derive(Debug, Default, Table)]
 #[table(name = "containers", env = Containers, stream, reads = "docker", rows = 50, identity(endpoint, id))]
 #[example(
@@ -33,79 +33,81 @@ use crate::source::{blocking, cgroup};
     "SELECT name, pod_namespace, pod_name, is_privileged, host_paths FROM containers WHERE is_privileged OR array_has(host_paths, '/')"
 )]
 #[example(
-    "Which commit each image was built from, where its builder said so.",
+    "Images and the commits that they were built from.",
     "SELECT DISTINCT image, image_source, image_revision FROM containers WHERE image_revision IS NOT NULL"
 )]
 pub struct Container {
-    /// Container ID, without a runtime's name before it.
+    /// Container ID, without the name of a runtime.
     #[column(index)]
     id: String,
     /// Name of the container, without a leading slash. containerd has no names: there it is the name within the
     /// Kubernetes pod, the pod's own name for a sandbox, or the ID.
     name: String,
-    /// Who runs it: `docker`, `podman` or `containerd`.
+    /// Runtime: `docker`, `podman` or `containerd`.
     #[column(slice)]
     runtime: &'static str,
-    /// Address of the runtime that told of it.
+    /// Address of the runtime.
     #[column(slice)]
     endpoint: String,
     /// Namespace of containerd, such as `k8s.io`; NULL for other runtimes.
     #[column(slice)]
     namespace: Option<String>,
-    /// Image as it was named when the container was created. That costs a call where the name belongs to another image by
-    /// now.
+    /// Name of the image when the container was created. If that name now refers to another image, reading it costs a
+    /// call.
     image: Option<String>,
     /// ID of the image: the digest of its configuration, with the name of the hash (`sha256:`). NULL for containerd's
     /// containers outside Kubernetes.
     image_id: Option<String>,
-    /// Digest of the image's manifest or index, as registries know it (`sha256:`); NULL if the runtime no longer holds the
-    /// image, or holds it without ever having seen a registry.
+    /// Digest of the image's manifest or index in registries (`sha256:`); NULL if the runtime no longer has the image,
+    /// or if the image never came from a registry.
     image_digest: Option<String>,
-    /// Where the image's source code is, by its label `org.opencontainers.image.source`; NULL if its builder did not say.
+    /// Location of the image's source code, from its label `org.opencontainers.image.source`; NULL if the label is
+    /// missing.
     image_source: Option<String>,
-    /// Commit that the image was built from, by its label `org.opencontainers.image.revision`; NULL if its builder did
-    /// not say.
+    /// Commit that the image was built from, from its label `org.opencontainers.image.revision`; NULL if the label is
+    /// missing.
     image_revision: Option<String>,
-    /// State: `running`, `paused`, `created`, `exited`, and other words of the runtime. containerd's `stopped` is a
+    /// State: `running`, `paused`, `created`, `exited`, and other states of the runtime. containerd's `stopped` is a
     /// container that has ended or was never started.
     state: Option<String>,
-    /// Process ID of the first process, as the runtime's host sees it; NULL if the container does not run.
+    /// Process ID of the first process on the runtime's host; NULL if the container is not running.
     #[column(source = details)]
     pid: Option<i64>,
-    /// Exit code of the first process; NULL while it runs, or if nobody remembers.
+    /// Exit code of the first process; NULL while it runs, or if it is unknown.
     #[column(source = details)]
     exit_code: Option<i64>,
     /// Command with its arguments, joined by blanks.
     command: Option<String>,
-    /// User that the first process starts as: `name`, `uid` or `uid:gid`; NULL if Docker was not told, which then takes
-    /// root.
+    /// User that the first process starts as: `name`, `uid` or `uid:gid`; NULL if none was configured in Docker, which
+    /// then uses root.
     #[column(source = details)]
     user: Option<String>,
-    /// When the container was created; NULL if the runtime does not tell.
+    /// Time at which the container was created; NULL if the runtime does not report it.
     created_at: Option<Timestamp>,
-    /// When the container was last started; NULL if it never was, and for containerd, which does not tell.
+    /// Time at which the container was last started; NULL if it never was, and for containerd, which does not report
+    /// it.
     #[column(source = details)]
     last_started: Option<Timestamp>,
-    /// Labels of the container, which include those of its image.
+    /// Labels of the container, including those of its image.
     labels: Map,
-    /// Environment variables that its first process starts with. A name without a value, as images and requests may have it,
-    /// is NULL: the variable is taken away.
+    /// Environment variables that its first process starts with. A name without a value, which images and requests may
+    /// have, is NULL: the variable is removed.
     #[column(source = details)]
     environment: Option<Map>,
-    /// Name of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
+    /// Name of its Kubernetes pod; NULL outside Kubernetes.
     pod_name: Option<String>,
-    /// Namespace of the Kubernetes pod that it belongs to; NULL outside Kubernetes.
+    /// Namespace of its Kubernetes pod; NULL outside Kubernetes.
     pod_namespace: Option<String>,
-    /// UID of the Kubernetes pod that it belongs to, as its kubelet knows it (`kubelet_uid` of `kubernetes_pods`); NULL
-    /// outside Kubernetes.
+    /// UID of its Kubernetes pod, as its kubelet knows it (`kubelet_uid` of `kubernetes_pods`); NULL outside
+    /// Kubernetes.
     #[column(index)]
     pod_uid: Option<String>,
-    /// ID of the container that holds the pod's namespaces; NULL for that one itself, outside Kubernetes, and where the
-    /// runtime does not tell.
+    /// ID of the container that holds the pod's namespaces; NULL for that container itself, outside Kubernetes, and if
+    /// the runtime does not report it.
     sandbox_id: Option<String>,
-    /// Whether it only holds a pod's namespaces, and runs nothing of the pod's own.
+    /// Whether it only holds a pod's namespaces and runs no program of the pod.
     is_sandbox: bool,
-    /// Whether it is privileged: has all capabilities and devices, and no confinement.
+    /// Whether it is privileged: it has all capabilities and devices, and no confinement.
     #[column(source = details)]
     is_privileged: Option<bool>,
     /// Whether it is in the host's network namespace.
@@ -114,34 +116,35 @@ pub struct Container {
     /// Whether it is in the host's process ID namespace, and so sees all processes.
     #[column(source = details)]
     uses_host_pid: Option<bool>,
-    /// Whether it is in the host's IPC namespace. NULL for a container of Podman's that does not run on this machine.
+    /// Whether it is in the host's IPC namespace. NULL for a Podman container that does not run on this machine.
     #[column(source = details)]
     uses_host_ipc: Option<bool>,
-    /// Capabilities beyond those that runtimes give to every container, such as `CAP_NET_ADMIN`; `ALL` stands for all.
+    /// Capabilities beyond those that runtimes give to every container, such as `CAP_NET_ADMIN`; `ALL` means all.
     #[column(source = details)]
     added_capabilities: Option<Vec<String>>,
-    /// Whether its root file system cannot be written to.
+    /// Whether its root file system is read-only.
     #[column(source = details)]
     is_read_only: Option<bool>,
-    /// Its mounts: a list of objects with `type` (`bind`, `volume`, ..), `source`, `destination` and `writable`. The
-    /// kernel's file systems and the files that runtimes make for every container are left out.
+    /// Mounts: a list of objects with `type` (`bind`, `volume`, ..), `source`, `destination` and `writable`. Kernel
+    /// file systems and the files that runtimes create for every container are not listed.
     mounts: Json,
-    /// Folders and files of the host that are mounted into it. Volumes are not among them, but for those that Docker or
-    /// Podman was told to bind to a folder of the host (`--opt o=bind --opt device=/etc`): there it is that folder.
+    /// Directories and files of the host that are mounted into it. Volumes are not included, except those that Docker
+    /// or Podman bind to a directory of the host (`--opt o=bind --opt device=/etc`): these are listed as that
+    /// directory.
     #[column(source = host_paths)]
     host_paths: Option<Vec<String>>,
-    /// File on the host that has its output; NULL if the runtime does not tell.
+    /// File on the host with its output; NULL if the runtime does not report it.
     #[column(source = details)]
     log_path: Option<String>,
     /// Path of its cgroup below the mount point of the hierarchy; NULL if it does not run on this machine.
     #[column(source = details)]
     cgroup_path: Option<String>,
-    /// Names of its volumes that an engine with Docker's API keeps itself.
+    /// Names of its volumes that the engine manages itself, for engines with Docker's API.
     #[column(skip)]
     volumes: Vec<String>,
 }
 
-/// A runtime, and where keys leave only some of containerd's namespaces, one of them.
+/// A runtime, or one of containerd's namespaces if the keys exclude others.
 #[derive(Debug)]
 pub struct Part {
     runtime: Runtime,
@@ -167,7 +170,7 @@ impl RowStream for Container {
     fn parts(scan: &Scan<Self>) -> Result<Vec<Part>> {
         let runtimes = Containers::asked(scan, "container runtime", |_| true, Self::ENDPOINT);
         let (names, namespaces) = (scan.keys(Self::RUNTIME), scan.keys(Self::NAMESPACE));
-        // What answers at a Docker-like socket is known only when it has answered.
+        // Only the response shows which engine listens on a socket with Docker's API.
         let may_be =
             |kind: &[&str]| names.as_ref().is_none_or(|names| names.iter().any(|name| kind.contains(&&**name)));
         let mut parts = Vec::new();
@@ -214,7 +217,7 @@ impl RowStream for Container {
     }
 }
 
-/// Which containers to ask an engine for.
+/// The filter for engines with Docker's API.
 fn docker_filter(scan: &Scan<Container>) -> docker::Filter {
     match (scan.keys(Container::ID), scan.keys(Container::POD_UID)) {
         (Some(ids), _) => docker::Filter::ids(ids),
@@ -223,7 +226,7 @@ fn docker_filter(scan: &Scan<Container>) -> docker::Filter {
     }
 }
 
-/// Which containers to ask containerd for.
+/// The filter for containerd.
 fn containerd_filter(scan: &Scan<Container>) -> containerd::Filter {
     match (scan.keys(Container::ID), scan.keys(Container::POD_UID)) {
         (Some(ids), _) => containerd::Filter::field("id", &ids),
@@ -280,7 +283,7 @@ fn docker_mounts(container: &Document) -> impl Iterator<Item = &Document> {
     container.get("Mounts").and_then(Document::as_array).into_iter().flatten()
 }
 
-/// Names of the volumes that the engine itself mounts, rather than a plugin.
+/// Names of the volumes that the engine mounts itself, not through a plug-in.
 fn local_volumes(container: &Document) -> Vec<String> {
     let is_local = |mount: &&Document| {
         text(mount, &["Type"]).as_deref() == Some("volume")
@@ -289,7 +292,7 @@ fn local_volumes(container: &Document) -> Vec<String> {
     docker_mounts(container).filter(is_local).filter_map(|mount| text(mount, &["Name"])).collect()
 }
 
-/// The folder of the host that a volume is another name for.
+/// The host's directory that a volume is bound to.
 fn bound_folder(volume: &Document) -> Option<String> {
     let options = text(volume, &["Options", "o"])?;
     let is_bound = options.split(',').any(|option| matches!(option.trim(), "bind" | "rbind"));
@@ -305,7 +308,7 @@ fn docker_mount(mount: &Document) -> Mount {
     }
 }
 
-/// Digests of an engine's images, by image ID; a failure leaves that column empty, with a warning.
+/// Digests of an engine's images, by image ID. On failure the column is NULL, with a warning.
 async fn docker_digests(scan: &Scan<Container>, runtime: &Runtime) -> HashMap<String, String> {
     let images = match docker::images(scan, runtime).await {
         Ok(images) => images,
@@ -315,7 +318,7 @@ async fn docker_digests(scan: &Scan<Container>, runtime: &Runtime) -> HashMap<St
         }
     };
     let digest = |image: &Document| {
-        // `repository@sha256:..`; `<none>@<none>` of an image without a name.
+        // `repository@sha256:..`, or `<none>@<none>` for an image without a name.
         let names: Vec<String> = value(image, &["RepoDigests"])?;
         let digest = names.iter().find_map(|name| name.rsplit_once('@').filter(|(_, digest)| digest.contains(':')))?.1;
         Some((text(image, &["Id"])?, digest.to_owned()))
@@ -363,7 +366,8 @@ async fn of_containerd(
     Ok(rows)
 }
 
-/// Whether a column is wanted that containerd's records have only in their runtime specification, 10 KB of JSON each.
+/// Whether the query needs a column that containerd stores only in the runtime specification, 10 KB of JSON per
+/// container.
 fn wants_spec(scan: &Scan<Container>) -> bool {
     scan.wants(Container::COMMAND)
         || scan.wants(Container::USER)
@@ -378,8 +382,7 @@ fn wants_spec(scan: &Scan<Container>) -> bool {
         || scan.wants(Container::HOST_PATHS)
 }
 
-/// The containers that engines with Docker's API tell of themselves. Those that do not answer have a warning of their
-/// own where they are read.
+/// IDs of the containers that engines with Docker's API list. Engines that fail are reported where they are read.
 async fn docker_ids(scan: &Scan<Container>) -> HashSet<String> {
     let mut ids = HashSet::new();
     for runtime in scan.env().runtimes().iter().filter(|runtime| runtime.kind == Kind::Docker) {
@@ -437,8 +440,8 @@ impl Container {
             row.image_id = cri.image_id();
             row.sandbox_id = cri.sandbox_id();
             row.log_path = cri.log_path();
-            // A pod's container always joins the namespaces of its sandbox; whose those are, only the pod's settings say.
-            // A privileged pod's sandbox has a privileged container's leave to be made, and no more rights for it.
+            // A pod's container always joins its sandbox's namespaces; only the pod's settings show whether these are
+            // the host's. The sandbox of a privileged pod is marked privileged, but gets no more rights.
             row.is_privileged = cri.is_privileged().filter(|_| !is_sandbox).or(row.is_privileged);
             row.uses_host_network = cri.shares_with_node("network").or(row.uses_host_network);
             row.uses_host_pid = cri.shares_with_node("pid").or(row.uses_host_pid);
@@ -449,8 +452,8 @@ impl Container {
         row
     }
 
-    /// A pod's mounts as Docker would tell them: what kubelet keeps for the pod are volumes, and the files that runtime
-    /// and kubelet make for every container (hosts, resolv.conf, termination log) go without saying.
+    /// A pod's mounts as Docker would list them: the files that kubelet keeps for the pod are volumes, and the files
+    /// that runtime and kubelet create for every container (hosts, resolv.conf, termination log) are removed.
     fn without_plumbing(&self, mut mounts: Vec<Mount>) -> Vec<Mount> {
         let Some(uid) = &self.pod_uid else { return mounts };
         let sandbox = format!("/sandboxes/{}/", self.sandbox_id.as_ref().unwrap_or(&self.id));
@@ -491,7 +494,7 @@ impl Container {
             Some(mounts.iter().filter(|mount| mount.kind == "bind").map(|mount| mount.source.clone()).collect());
     }
 
-    /// Adds the folders that volumes are bound to, which only the engine's own word on each volume tells.
+    /// Adds the directories that volumes are bound to. Only a call per volume shows them.
     async fn host_paths(&mut self, scan: &Scan<Self>) -> Result<()> {
         for name in &self.volumes {
             let runtime = Runtime::docker(&self.endpoint);
@@ -503,7 +506,7 @@ impl Container {
         Ok(())
     }
 
-    /// What an engine with Docker's API tells of one container only. containerd has told it already.
+    /// The columns that an engine with Docker's API returns only per container. containerd's list already has them.
     async fn details(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.namespace.is_none() {
             let details = docker::inspect(scan, &Runtime::docker(&self.endpoint), &self.id).await?;
@@ -535,7 +538,7 @@ impl Container {
         self.pid = value(details, &["State", "Pid"]).filter(|pid| *pid > 0);
         self.exit_code = value(details, &["State", "ExitCode"]).filter(|_| has_ended);
         self.user = text(details, &["Config", "User"]);
-        // Year 1 is Go's "never".
+        // Go's zero time is in year 1.
         self.last_started = value(details, &["State", "StartedAt"]).filter(|time: &Timestamp| time.0 > 0);
         self.environment = Some(oci::environment(&names(&["Config", "Env"])));
         self.is_privileged = value(details, &["HostConfig", "Privileged"]);
@@ -547,8 +550,8 @@ impl Container {
         self.log_path = text(details, &["LogPath"]);
     }
 
-    /// Whether it has the host's namespace of a kind, also by way of another container that it shares one with: a pod's
-    /// containers join their sandbox. NULL where that one is gone: it took no namespace with it.
+    /// Whether it has the host's namespace of a kind, possibly through another container whose namespace it shares: a
+    /// pod's containers join their sandbox. NULL if that container is gone; its namespace then still exists.
     async fn shares_with_host(&self, scan: &Scan<Self>, details: &Document, mode: &str) -> Option<bool> {
         let said = |details: &Document| value::<String>(details, &["HostConfig", mode]);
         let own = said(details)?;
@@ -563,8 +566,8 @@ impl Container {
         }
     }
 
-    /// The same of Podman's IPC namespaces. It calls the host's `shareable`, as one of a container's own: the kernel knows.
-    /// NULL if the container does not run on this machine.
+    /// The same for IPC namespaces of Podman. Podman reports both the host's and a container's own as `shareable`, so
+    /// this compares them in the kernel. NULL if the container does not run on this machine.
     async fn has_ipc_of_host(&self, scan: &Scan<Self>) -> Option<bool> {
         let (pid, sys, id) = (self.pid?, scan.env().sys().clone(), self.id.clone());
         let read = blocking(move || {

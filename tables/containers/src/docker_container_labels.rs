@@ -1,4 +1,4 @@
-//! `docker_container_labels`: labels of containers, one a row.
+//! `docker_container_labels`: one row per label of a container.
 
 use futures::Stream;
 use indago_table::prelude::*;
@@ -6,14 +6,14 @@ use indago_table::prelude::*;
 use crate::runtime::{Containers, Runtime};
 use crate::source::docker::{self, Filter};
 
-/// Labels of the containers of engines with Docker's API, those that containers inherit from their images included.
+/// Labels of the containers of engines with Docker's API, including those that containers inherit from their images.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "docker_container_labels", env = Containers, stream, reads = "docker", rows = 200,
     identity(endpoint, id, key)
 )]
 #[example(
-    "Containers that Docker Compose started, by project.",
+    "Containers that Docker Compose started, with their project.",
     "SELECT value AS project, id FROM docker_container_labels WHERE key = 'com.docker.compose.project'"
 )]
 pub struct DockerContainerLabel {

@@ -1,4 +1,4 @@
-//! `docker_container_mounts`: what of the host, and which volumes, containers see.
+//! `docker_container_mounts`: one row per mount of a container.
 
 use futures::Stream;
 use indago_table::prelude::*;
@@ -6,14 +6,14 @@ use indago_table::prelude::*;
 use crate::runtime::{Containers, Runtime};
 use crate::source::docker::{self, Filter};
 
-/// Folders, files and volumes that are mounted into the containers of engines with Docker's API.
+/// Directories, files and volumes that are mounted into the containers of engines with Docker's API.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "docker_container_mounts", env = Containers, stream, reads = "docker", rows = 100,
     identity(endpoint, id, destination)
 )]
 #[example(
-    "Containers that can write to the host's root folder.",
+    "Containers that can write to the host's root directory.",
     "SELECT id, destination FROM docker_container_mounts WHERE source = '/' AND rw = 1"
 )]
 pub struct DockerContainerMount {
@@ -35,12 +35,12 @@ pub struct DockerContainerMount {
     /// Volume driver; empty for other kinds of mount.
     #[column(path = "Driver")]
     driver: String,
-    /// Options of the mount as it was asked for, such as `ro` or `z`; may be empty.
+    /// Requested options of the mount, such as `ro` or `z`; may be empty.
     #[column(path = "Mode")]
     mode: String,
     /// 1 if the container can write to it, else 0.
     rw: i64,
-    /// How mounts made later travel between host and container: `rprivate`, `rshared`, `rslave`; may be empty.
+    /// Propagation of later mounts between host and container: `rprivate`, `rshared`, `rslave`; may be empty.
     #[column(path = "Propagation")]
     propagation: String,
     /// Address of the engine that the container belongs to.

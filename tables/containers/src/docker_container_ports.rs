@@ -1,4 +1,4 @@
-//! `docker_container_ports`: ports of containers, and where on the host they are published.
+//! `docker_container_ports`: one row per port of a container and host address that it is published on.
 
 use futures::Stream;
 use indago_table::prelude::*;
@@ -6,9 +6,10 @@ use indago_table::prelude::*;
 use crate::runtime::{Containers, Runtime};
 use crate::source::docker::{self, Filter};
 
-/// Ports of the containers of engines with Docker's API. A port that is published on several addresses has a row for each.
+/// Ports of the containers of engines with Docker's API. A port that is published on several addresses has a row for
+/// each.
 ///
-/// Containers that share the host's network have no rows: see `listening_ports`.
+/// Containers in the host's network namespace have no rows: see `listening_ports`.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "docker_container_ports", env = Containers, stream, reads = "docker", rows = 100,
@@ -28,10 +29,10 @@ pub struct DockerContainerPort {
     /// Port inside the container.
     #[column(path = "PrivatePort")]
     port: i64,
-    /// Address of the host on which it is published; empty if it is not.
+    /// Host address on which it is published; empty if it is not published.
     #[column(path = "IP")]
     host_ip: String,
-    /// Port of the host on which it is published; 0 if it is not.
+    /// Host port on which it is published; 0 if it is not published.
     #[column(path = "PublicPort")]
     host_port: i64,
     /// Address of the engine that the container belongs to.

@@ -1,4 +1,4 @@
-//! `docker_container_processes`: processes of a container, as its engine tells.
+//! `docker_container_processes`: one row per process of a container, as its engine lists them.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use crate::runtime::{Containers, Runtime};
 use crate::source::docker::{self, Engine, Filter, text};
 use crate::source::{blocking, cgroup};
 
-/// Processes of the containers asked for.
+/// Processes of the given containers.
 ///
-/// The engine runs `ps` for it, on its own host; Podman reads what it can without a program, and leaves the columns that
-/// it has no word for NULL. Containers that do not run have no rows. Where the engine is down or may not be asked, join
-/// `container_processes` to `processes` instead.
+/// The engine runs `ps` on its host. Podman reads `/proc` instead, and its missing columns are NULL. Containers that
+/// are not running have no rows. If the engine is down, or the caller may not use it, join `container_processes` to
+/// `processes` instead.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "docker_container_processes", env = Containers, stream, reads = "docker", rows = 10,
@@ -27,14 +27,14 @@ pub struct DockerContainerProcess {
     /// Container ID.
     #[column(required, collate = nocase)]
     id: String,
-    /// Process ID, as the engine's host sees it.
+    /// Process ID on the engine's host.
     #[column(index)]
     pid: i64,
-    /// Name of the program, cut to 15 bytes by the kernel.
+    /// Name of the program, truncated by the kernel to 15 bytes.
     name: Option<String>,
     /// Command with its arguments.
     cmdline: Option<String>,
-    /// State of the process: one letter, as `ps` writes it.
+    /// State of the process: one letter, as `ps` shows it.
     #[column(volatile)]
     state: Option<String>,
     /// Real user ID; NULL on Podman.
@@ -49,7 +49,7 @@ pub struct DockerContainerProcess {
     suid: Option<i64>,
     /// Saved group ID; NULL on Podman.
     sgid: Option<i64>,
-    /// Memory that cannot be paged out, in bytes; always 0, since Linux does not count it.
+    /// Memory that cannot be paged out, in bytes; always 0, because Linux does not count it.
     wired_size: i64,
     /// Resident memory, in bytes.
     #[column(volatile)]
@@ -57,26 +57,26 @@ pub struct DockerContainerProcess {
     /// Virtual memory, in bytes.
     #[column(volatile)]
     total_size: Option<i64>,
-    /// When the process started, in seconds since 1970.
+    /// Start time, in seconds since 1970.
     start_time: Option<i64>,
-    /// Process ID of the parent, as the engine's host sees it; NULL on Podman.
+    /// Process ID of the parent on the engine's host; NULL on Podman.
     parent: Option<i64>,
-    /// Process group, as the engine's host sees it; NULL on Podman.
+    /// Process group on the engine's host; NULL on Podman.
     pgroup: Option<i64>,
     /// Number of threads; NULL on Podman.
     threads: Option<i64>,
-    /// Niceness, from -20 (most favoured) to 19; NULL where the scheduling class has none.
+    /// Nice value, from -20 (highest priority) to 19; NULL if the scheduling class has none.
     nice: Option<i64>,
-    /// Name of the effective user on the engine's host, or its ID where it has no name. NULL on Podman for a container in
+    /// Name of the effective user on the engine's host, or its ID if it has no name. NULL on Podman for a container in
     /// the host's process ID namespace.
     user: Option<String>,
     /// Processor time used, as `[days-]hours:minutes:seconds`.
     #[column(volatile)]
     time: Option<String>,
-    /// Processor time over the time since the process started, in per cent.
+    /// Processor time divided by the time since the process started, in percent.
     #[column(volatile)]
     cpu: Option<f64>,
-    /// Resident memory over the host's memory, in per cent; NULL on Podman.
+    /// Resident memory divided by the host's memory, in percent; NULL on Podman.
     #[column(volatile)]
     mem: Option<f64>,
     /// Address of the engine that the container belongs to.
@@ -87,7 +87,7 @@ pub struct DockerContainerProcess {
 /// Sets a column from a field of `ps`.
 type Set = fn(&mut DockerContainerProcess, &str, now: i64);
 
-/// What to ask of `ps`, and the column that each field fills. No other field than the last may have blanks in it.
+/// Fields for `ps`, with the column that each fills. Only the last field may contain blanks.
 const DOCKER_FIELDS: [(&str, Set); 19] = [
     ("pid", |row, text, _| row.pid = number(text).unwrap_or_default()),
     ("s", |row, text, _| row.state = Some(text.to_owned())),
@@ -110,10 +110,11 @@ const DOCKER_FIELDS: [(&str, Set); 19] = [
     ("pmem", |row, text, _| row.mem = text.parse().ok()),
 ];
 
-/// The same of Podman, whose fields are apart whatever is in them. Fields about the container's own numbering are left out.
+/// The same for Podman, whose fields are separate whatever they contain. Fields numbered inside the container are not
+/// read.
 const PODMAN_FIELDS: [(&str, Set); 12] = [
     ("pid", |row, text, _| row.pid = number(text).unwrap_or_default()),
-    // The host's number; a question mark where the container is in the host's namespace, and has no other.
+    // The PID on the host; `?` if the container is in the host's namespace and so has only one PID.
     ("hpid", |row, text, _| row.pid = number(text).unwrap_or(row.pid)),
     ("state", |row, text, _| row.state = Some(text.to_owned())),
     ("rss", |row, text, _| row.resident_size = kibibytes(text)),
@@ -150,7 +151,7 @@ impl RowStream for DockerContainerProcess {
                     Ok(rows) => for row in rows {
                         yield row;
                     },
-                    // One container's failure leaves the others.
+                    // The other containers are still read.
                     Err(error) => scan.report(format!("{runtime} container {id}"), &error),
                 }
                 if scan.is_done() {
@@ -164,8 +165,8 @@ impl RowStream for DockerContainerProcess {
 type Processes = Result<Vec<DockerContainerProcess>>;
 
 async fn of_docker(scan: &Scan<DockerContainerProcess>, runtime: &Runtime, id: &str) -> Processes {
-    // Both the name and the command may have blanks in them, and the engine splits at blanks: each is asked for as the
-    // last field of a call of its own.
+    // Both the name and the command may contain blanks, and the engine splits at blanks. So each is the last field of a
+    // separate call.
     let names = if scan.wants(DockerContainerProcess::NAME) {
         let processes = docker::top(scan, runtime, id, "axwwo pid,comm").await?;
         Some(processes.into_iter().filter_map(|fields| Some((number(fields.first()?)?, fields.get(1)?.clone()))))
@@ -184,7 +185,8 @@ async fn of_docker(scan: &Scan<DockerContainerProcess>, runtime: &Runtime, id: &
 
 async fn of_podman(scan: &Scan<DockerContainerProcess>, runtime: &Runtime, id: &str) -> Processes {
     let rows = read(scan, runtime, id, "", &PODMAN_FIELDS).await?;
-    // Podman tells every process of the container's process ID namespace: with the host's, all of the machine's.
+    // Podman lists every process in the container's PID namespace. If that is the host's, these are all processes of
+    // the machine.
     let details = docker::inspect(scan, runtime, id).await?;
     if matches!(text(&details, &["HostConfig", "PidMode"]).as_deref(), None | Some("private")) {
         return Ok(rows);
@@ -217,7 +219,7 @@ async fn read(
         .into_iter()
         .filter_map(|texts| {
             if texts.len() != fields.len() {
-                let message = format!("{} fields of a process were asked for, {} came", fields.len(), texts.len());
+                let message = format!("expected {} fields of a process, got {}", fields.len(), texts.len());
                 scan.report(format!("{runtime} container {id}"), &Error::Malformed(message));
                 return None;
             }
@@ -240,7 +242,7 @@ fn kibibytes(text: &str) -> Option<i64> {
     number(text)?.checked_mul(1024)
 }
 
-/// Whole seconds of a duration as Go writes it: `1h2m3.5s`, `33.6s`, `250ms`.
+/// Complete seconds of a duration in Go's format: `1h2m3.5s`, `33.6s`, `250ms`.
 fn seconds(text: &str) -> Option<i64> {
     let mut total = 0.0;
     let mut rest = text.trim();
@@ -262,7 +264,7 @@ fn seconds(text: &str) -> Option<i64> {
     Some(total as i64)
 }
 
-/// Seconds as `ps` writes processor time.
+/// Formats seconds as `ps` shows processor time.
 fn clock(seconds: i64) -> String {
     let (days, seconds) = (seconds / 86_400, seconds % 86_400);
     let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);

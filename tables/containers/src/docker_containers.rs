@@ -1,4 +1,4 @@
-//! `docker_containers`: containers of engines that speak Docker's API.
+//! `docker_containers`: one row per container of an engine with Docker's API.
 
 use futures::Stream;
 use indago_table::prelude::*;
@@ -7,10 +7,10 @@ use crate::runtime::{Containers, Runtime};
 use crate::source::docker::{self, Filter, text, value};
 use crate::source::{blocking, cgroup};
 
-/// Containers of engines with Docker's API, those that do not run included.
+/// Containers of engines with Docker's API, including those that are not running.
 ///
-/// One call lists them all; the columns from `pid` on cost one more call a container. Table `containers` has those of
-/// containerd too.
+/// One call lists them all; each column from `pid` on needs one more call per container, shared by these columns. Table
+/// `containers` also has containerd's.
 #[derive(Debug, Default, Table)]
 #[table(name = "docker_containers", env = Containers, stream, reads = "docker", rows = 50, identity(endpoint, id))]
 #[example("Running containers.", "SELECT name, image, status FROM docker_containers WHERE state = 'running'")]
@@ -22,10 +22,11 @@ pub struct DockerContainer {
     /// Container ID: 64 hexadecimal digits.
     #[column(index, path = "Id", collate = nocase)]
     id: String,
-    /// Name of the container, with the slash that Docker writes before it.
+    /// Name of the container, with Docker's leading slash.
     #[column(index)]
     name: String,
-    /// Image as it was named when the container was created. That costs a call where the name belongs to another image by now.
+    /// Name of the image when the container was created. If that name now refers to another image, reading it costs a
+    /// call.
     image: Option<String>,
     /// ID of the image, without the name of the hash.
     #[column(path = "ImageID", collate = nocase)]
@@ -33,15 +34,15 @@ pub struct DockerContainer {
     /// Command with its arguments.
     #[column(path = "Command")]
     command: Option<String>,
-    /// When the container was created, in seconds since 1970.
+    /// Creation time, in seconds since 1970.
     created: Option<i64>,
     /// State: `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`.
     #[column(path = "State")]
     state: Option<String>,
-    /// State with its duration, for people: `Up 3 hours`.
+    /// Human-readable state with its duration: `Up 3 hours`.
     #[column(volatile, path = "Status")]
     status: Option<String>,
-    /// Process ID of the first process, as the engine's host sees it; 0 if the container does not run.
+    /// Process ID of the first process on the engine's host; 0 if the container is not running.
     #[column(source = details)]
     pid: Option<i64>,
     /// Path of the program that was started.
@@ -50,10 +51,10 @@ pub struct DockerContainer {
     /// Entry point of the container, its parts separated by commas; empty if it has none.
     #[column(source = details)]
     config_entrypoint: Option<String>,
-    /// When the container was last started, in the engine's notation (RFC 3339); year 1 if it never was.
+    /// Time of the last start, in the engine's format (RFC 3339); year 1 if it was never started.
     #[column(source = details)]
     started_at: Option<String>,
-    /// When the container last ended, in the engine's notation (RFC 3339); year 1 if it never did.
+    /// Time of the last end, in the engine's format (RFC 3339); year 1 if it never ended.
     #[column(source = details)]
     finished_at: Option<String>,
     /// 1 if the container is privileged, else 0.
@@ -110,7 +111,7 @@ impl RowStream for DockerContainer {
             };
             for container in &docker::list(scan, runtime, &filter).await?.containers {
                 let mut row = DockerContainer { endpoint: runtime.name(), ..DockerContainer::default() };
-                // The details ask by the ID, whether or not the query wants it.
+                // The details are requested by ID, whether or not the query needs it.
                 row.id = text(container, &["Id"]).unwrap_or_default();
                 row.name = docker::name(container);
                 row.created = docker::created(container);
@@ -142,7 +143,7 @@ impl DockerContainer {
         self.namespaces(scan).await
     }
 
-    /// The namespaces of the first process, each a link that is read only if it is wanted.
+    /// The namespaces of the first process. Each is a link that is read only if its column is needed.
     async fn namespaces(&mut self, scan: &Scan<Self>) -> Result<()> {
         let Some(pid) = self.pid.filter(|pid| *pid > 0) else { return Ok(()) };
         let mut wanted = [
@@ -161,8 +162,8 @@ impl DockerContainer {
         let sys = scan.env().sys().clone();
         let id = self.id.clone();
         let inodes = blocking(move || {
-            // The pid is the engine's word: it must be this container's process here too, which it is not where the
-            // engine runs in a virtual machine or elsewhere.
+            // The engine reports the PID. It must also belong to this container here, which it does not if the engine
+            // runs in a virtual machine or on another host.
             let text = sys.read_text(format!("/proc/{pid}/cgroup")).if_present()?;
             if text.and_then(|text| cgroup::path_of(&text, &id)).is_none() {
                 return Ok(Vec::new());

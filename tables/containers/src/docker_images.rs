@@ -1,4 +1,4 @@
-//! `docker_images`: images that Docker-compatible engines hold.
+//! `docker_images`: one row per image of an engine with Docker's API.
 
 use futures::Stream;
 use indago_table::prelude::*;
@@ -6,24 +6,24 @@ use indago_table::prelude::*;
 use crate::runtime::{Containers, Runtime};
 use crate::source::docker;
 
-/// Images that an engine with Docker's API holds.
+/// Images of engines with Docker's API.
 ///
-/// Images of containerd are not among them.
+/// Images of containerd are not included.
 #[derive(Debug, Default, Table)]
 #[table(name = "docker_images", env = Containers, stream, reads = "docker", rows = 50, identity(endpoint, id))]
 #[example("The largest images.", "SELECT tags, size_bytes FROM docker_images ORDER BY size_bytes DESC LIMIT 5")]
 pub struct DockerImage {
-    /// Image ID: the SHA-256 digest of its configuration, in hexadecimal digits.
+    /// Image ID: the SHA-256 digest of its configuration, in hexadecimal.
     #[column(path = "Id", collate = nocase)]
     id: String,
-    /// When the image was built, in seconds since 1970; NULL if the image does not tell.
+    /// Time at which the image was built, in seconds since 1970; NULL if the image does not have it.
     created: Option<i64>,
     /// Size of the image's layers, in bytes.
     #[column(path = "Size")]
     size_bytes: Option<i64>,
-    /// Names and tags of the image, separated by commas; empty for an image without any.
+    /// Names and tags of the image, separated by commas; empty if there are none.
     tags: String,
-    /// Address of the engine that holds it.
+    /// Address of the engine that has it.
     #[column(added, slice)]
     endpoint: String,
 }
@@ -42,7 +42,8 @@ impl RowStream for DockerImage {
                 scan.fill(&mut row, image, scan.wanted(), runtime);
                 row.id = docker::bare_id(&row.id).to_owned();
                 row.created = docker::created(image);
-                // What has no name is `<none>:<none>` up to version 1.42 of the API, and no tag at all from 1.43 on.
+                // An image without a name has the tag `<none>:<none>` up to version 1.42 of the API, and no tag from
+                // 1.43 on.
                 let mut tags: Vec<String> = docker::value(image, &["RepoTags"]).unwrap_or_default();
                 tags.retain(|tag| tag != "<none>:<none>");
                 row.tags = tags.join(",");

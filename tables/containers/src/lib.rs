@@ -1,11 +1,11 @@
 //! Tables about container runtimes.
 //!
-//! [`Containers`] is what they read: the sockets of the runtimes found on a machine (engines that speak Docker's API,
-//! and containerd), and its `/proc` for what the kernel alone can tell.
+//! The tables read [`Containers`]: the sockets of the runtimes on a machine (engines with Docker's API, and
+//! containerd), and its `/proc` for facts that only the kernel has.
 //!
-//! Nothing here starts a runtime, changes a container or runs a program inside one.
+//! The tables never start a runtime, change a container or run a program in one.
 
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out the files that tables read"))]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests create the files that tables read"))]
 
 mod runtime;
 mod source;
@@ -23,7 +23,6 @@ use indago_table::TableRef;
 
 pub use runtime::{Containers, Endpoint, Kind, Runtime};
 
-/// All tables of this environment.
 pub fn tables(env: &Containers) -> Vec<TableRef> {
     indago_table::tables![
         env;

@@ -1,4 +1,4 @@
-//! The environment: which runtimes a machine has, and how their sockets are reached.
+//! The environment: the runtimes of a machine, and connections to their sockets.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -15,39 +15,39 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// The container runtimes of a machine.
 ///
-/// Cheap to clone. Discovered runtimes are looked for again in each scan, so that one which starts later is found.
+/// Cheap to clone. Each scan discovers runtimes again, so it finds those that start later.
 #[derive(Debug, Clone)]
 pub struct Containers {
     sys: Sys,
     configured: Option<Arc<[Runtime]>>,
 }
 
-/// A container runtime: what it speaks, and where.
+/// A container runtime: its API and its address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Runtime {
-    /// What it speaks.
+    /// Its API.
     pub kind: Kind,
-    /// Where it listens.
+    /// Its address.
     pub endpoint: Endpoint,
 }
 
-/// What a runtime speaks.
+/// The API of a runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Docker's HTTP API: Docker, Podman and their like.
+    /// Docker's HTTP API: Docker, Podman and similar engines.
     Docker,
     /// containerd's gRPC API.
     Containerd,
 }
 
-/// Where a runtime listens.
+/// The address of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// A socket in the machine's file system.
     Unix(PathBuf),
-    /// Host and port, in clear text.
+    /// Host and port, without TLS.
     Tcp(String),
-    /// An address of a kind that is not spoken here: `ssh://`, `npipe://`.
+    /// An unsupported kind of address: `ssh://`, `npipe://`.
     Other(String),
 }
 
@@ -60,33 +60,33 @@ impl Environment for Containers {
 }
 
 impl Containers {
-    /// The runtimes found at the usual places of a machine.
+    /// The runtimes at the standard paths of a machine.
     ///
-    /// These are `DOCKER_HOST` and `CONTAINERD_ADDRESS`, the sockets of Docker, Podman and containerd as their packages
-    /// and k3s, k0s and MicroK8s place them, and the sockets of the caller's own rootless engines. Those of other users are
-    /// asked only where they are named: whoever listens there can answer anything.
+    /// These are `DOCKER_HOST` and `CONTAINERD_ADDRESS`, the sockets of Docker, Podman and containerd at the paths of
+    /// their packages and of k3s, k0s and MicroK8s, and the sockets of the caller's own rootless engines. Sockets of
+    /// other users are read only if they are configured: any program there could return false data.
     pub fn discover(sys: &Sys) -> Self {
         Containers { sys: sys.clone(), configured: None }
     }
 
-    /// These runtimes and no others.
+    /// Only these runtimes.
     pub fn with_runtimes(sys: &Sys, runtimes: Vec<Runtime>) -> Self {
         Containers { sys: sys.clone(), configured: Some(runtimes.into()) }
     }
 
-    /// The machine that the runtimes run on.
     pub fn sys(&self) -> &Sys {
         &self.sys
     }
 
-    /// The runtimes configured, or found now. A socket that two paths lead to is named once.
+    /// The configured runtimes, or those found now. A socket with two paths is listed once.
     pub fn runtimes(&self) -> Vec<Runtime> {
         self.found(self.sys.uid()).runtimes
     }
 
-    /// The runtimes that a scan reads: of those that `is_meant` chooses, the ones whose endpoints the query leaves.
+    /// The runtimes that a scan reads: those that `is_meant` accepts and whose endpoints the query does not exclude.
     ///
-    /// A machine without any is said once, as a notice; so is an endpoint that the query names and that is not there.
+    /// If there is no runtime, the scan reports that once. It also reports an endpoint that the query names and that
+    /// does not exist.
     pub(crate) fn asked<T: Row<Env = Containers>>(
         scan: &Scan<T>,
         what: &str,
@@ -98,17 +98,16 @@ impl Containers {
         let mut runtimes: Vec<Runtime> = found.runtimes.into_iter().filter(&is_meant).collect();
         let admits = |runtime: &Runtime| scan.admits(endpoint, &runtime.name());
         for (runtime, owner) in found.foreign.iter().filter(|(runtime, _)| is_meant(runtime) && admits(runtime)) {
-            let message =
-                format!("the socket belongs to user {owner}, and is asked only if `containers.sockets` names it");
+            let message = format!("the socket belongs to user {owner}; list it in `containers.sockets` to read it");
             scan.report(runtime.name(), &Error::Unsupported(message));
         }
-        let place = if env.configured.is_some() { "is configured" } else { "has a socket at the usual places" };
+        let place = if env.configured.is_some() { "is configured" } else { "has a socket at a standard path" };
         if runtimes.is_empty() {
             scan.report("", &Error::Unsupported(format!("no {what} {place}")));
         } else if let Some(named) = scan.named_keys(endpoint) {
             let known: Vec<String> = runtimes.iter().map(Runtime::name).collect();
             for absent in named.iter().filter(|name| !known.contains(name)) {
-                let message = format!("no {what} of this address {place}; there are: {}", known.join(", "));
+                let message = format!("no {what} at this address {place}; there are: {}", known.join(", "));
                 scan.report(absent.as_str(), &Error::Unsupported(message));
             }
         }
@@ -118,14 +117,14 @@ impl Containers {
         runtimes
     }
 
-    /// The runtimes as a user finds them: those configured, or those that variables name, whether they are there or not,
+    /// The runtimes as a user finds them: those that are configured or named by variables, whether they exist or not,
     /// and those whose sockets exist.
     fn found(&self, caller: i64) -> Found {
         let mut found: Vec<(Runtime, Option<i64>)> = match &self.configured {
             Some(runtimes) => runtimes.iter().map(|runtime| (runtime.clone(), None)).collect(),
             None => self.candidates(caller),
         };
-        // What leads to a socket that is asked is no other user's.
+        // A path of the caller's own to a socket takes precedence over another user's path to it.
         found.sort_by_key(|(_, owner)| owner.is_some());
         let mut seen = HashSet::new();
         found.retain(|(runtime, _)| match &runtime.endpoint {
@@ -142,7 +141,7 @@ impl Containers {
         runtimes
     }
 
-    /// Runtimes at the usual places, with the owner of each that is another user's.
+    /// Runtimes at standard paths, with the owner of each that belongs to another user.
     fn candidates(&self, caller: i64) -> Vec<(Runtime, Option<i64>)> {
         let mut found = Vec::new();
         for (kind, variable) in [(Kind::Docker, "DOCKER_HOST"), (Kind::Containerd, "CONTAINERD_ADDRESS")] {
@@ -159,10 +158,10 @@ impl Containers {
         add(Kind::Containerd, &CONTAINERD_SOCKETS);
         for (folder, name) in self.user_sockets() {
             let path = folder.join(name);
-            // A folder that is closed to the caller has no sockets for it.
+            // A directory that the caller may not enter has no sockets for it.
             let (Ok(around), Ok(socket)) = (self.sys.metadata(&folder), self.sys.metadata(&path)) else { continue };
             if socket.file_type().is_socket() {
-                // In a folder of another user, a link may lead to a socket of the caller's.
+                // In another user's directory, a link may point to a socket of the caller.
                 let owner = [around, socket].iter().map(|file| i64::from(file.uid())).find(|owner| *owner != caller);
                 found.push((unix(Kind::Docker, &path), owner));
             }
@@ -170,8 +169,8 @@ impl Containers {
         found
     }
 
-    /// Whether a system's socket is there. Where the folder is closed to the caller nobody can say: it is then tried, so
-    /// that the query tells what it could not read.
+    /// Whether a system socket exists. If the caller may not enter its directory, that is unknown: the socket is then
+    /// tried, so that the query reports the error.
     fn may_be_socket(&self, path: &Path) -> bool {
         match self.sys.metadata(path) {
             Ok(metadata) => metadata.file_type().is_socket(),
@@ -179,7 +178,7 @@ impl Containers {
         }
     }
 
-    /// Where rootless engines of users listen: folders of users, and a name in each.
+    /// Sockets of users' rootless engines: a directory of a user, and a name in it.
     fn user_sockets(&self) -> Vec<(PathBuf, &'static str)> {
         let mut folders: Vec<PathBuf> = self.sys.variable("XDG_RUNTIME_DIR").map(PathBuf::from).into_iter().collect();
         let mut names = self.sys.read_dir("/run/user").unwrap_or_default();
@@ -196,7 +195,7 @@ impl Containers {
 #[derive(Debug, Default)]
 struct Found {
     runtimes: Vec<Runtime>,
-    /// Those of other users, with the user's ID.
+    /// Runtimes of other users, with the user's ID.
     foreign: Vec<(Runtime, i64)>,
 }
 
@@ -221,13 +220,13 @@ impl Runtime {
         Runtime { kind: Kind::Containerd, endpoint: endpoint.parse().unwrap_or_else(never) }
     }
 
-    /// The endpoint's name, which rows and limits know the runtime by.
+    /// The endpoint's name, which identifies the runtime in rows and limits.
     pub fn name(&self) -> String {
         self.endpoint.to_string()
     }
 }
 
-/// All its rows have its name in their column `endpoint`.
+/// All rows of a runtime have its name in column `endpoint`.
 impl Part for Runtime {
     fn known(&self, column: &str) -> Option<String> {
         (column == "endpoint").then(|| self.name())
@@ -237,8 +236,8 @@ impl Part for Runtime {
 impl FromStr for Runtime {
     type Err = Infallible;
 
-    /// Reads a setting: `containerd:ADDRESS`, `docker:ADDRESS`, or an address alone, which is containerd's if its
-    /// socket's name says so and Docker's otherwise.
+    /// Parses a setting: `containerd:ADDRESS`, `docker:ADDRESS`, or only an address, which is containerd's if the name
+    /// of its socket says so and Docker's otherwise.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let prefixed = |prefix: &str| text.strip_prefix(prefix).filter(|address| !address.starts_with("//"));
         Ok(if let Some(address) = prefixed("containerd:") {
@@ -266,7 +265,7 @@ fn never<T>(error: Infallible) -> T {
 impl FromStr for Endpoint {
     type Err = Infallible;
 
-    /// Reads an address; a path without a scheme is a socket.
+    /// Parses an address; a path without a scheme is a socket.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let text = text.trim();
         Ok(match text.split_once("://") {
@@ -298,12 +297,12 @@ impl Endpoint {
         let failed = |error: std::io::Error| self.connect_error(&error);
         match self {
             Endpoint::Unix(path) => {
-                // Held while it is connected to: links under another root lead elsewhere.
+                // Keeps the socket open during the connect: links under another root resolve differently.
                 let socket = sys.unix_socket(path).map_err(|error| self.socket_error(error))?;
                 Ok(Box::new(UnixStream::connect(socket.path()).await.map_err(failed)?))
             }
             Endpoint::Tcp(_) if sys.variable("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()) => {
-                Err(Error::Unsupported(format!("{self}: DOCKER_TLS_VERIFY is set, and TLS is not supported")))
+                Err(Error::Unsupported(format!("{self}: DOCKER_TLS_VERIFY is set, but TLS is not supported")))
             }
             Endpoint::Tcp(address) => {
                 let address = if address.contains(':') { address.clone() } else { format!("{address}:2375") };
@@ -319,7 +318,7 @@ impl Endpoint {
         let what = self.to_string();
         match error {
             Error::Denied { .. } => self.connect_error(&std::io::ErrorKind::PermissionDenied.into()),
-            // An address that was named and is not there is not "gone": that would pass without a word.
+            // A missing socket of a configured address is not `Gone`: the scan would report nothing.
             Error::Gone(_) => Error::Io { what, message: "no such socket".to_owned() },
             other => other,
         }
@@ -332,8 +331,8 @@ impl Endpoint {
             ErrorKind::PermissionDenied => {
                 Error::Denied { what, needs: Some("write access to the runtime's socket".to_owned()) }
             }
-            ErrorKind::ConnectionRefused => Error::Io { what, message: "nobody listens there".to_owned() },
-            // The queue of the socket is full.
+            ErrorKind::ConnectionRefused => Error::Io { what, message: "connection refused".to_owned() },
+            // The socket's queue is full.
             ErrorKind::WouldBlock => Error::Unavailable(format!("{what}: busy")),
             _ => Error::Io { what, message: error.to_string() },
         }
@@ -375,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_sockets_has_no_runtimes() {
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         let env = Containers::discover(&Sys::at(root.path()));
         assert_eq!(env.runtimes(), []);
     }
@@ -394,7 +393,7 @@ mod tests {
         for (scan, expected) in [
             (
                 scan(&[]),
-                "docker_images (unix:///b.sock): no engine with Docker's API of this address is configured; \
+                "docker_images (unix:///b.sock): no engine with Docker's API at this address is configured; \
                          there are: unix:///a.sock, unix:///c.sock",
             ),
             (scan(&[endpoint]), ""),
@@ -407,9 +406,9 @@ mod tests {
 
     #[test]
     fn sockets_are_found_once_and_plain_files_are_not_taken_for_sockets() {
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         for folder in ["run/podman", "run/containerd", "var"] {
-            std::fs::create_dir_all(root.path().join(folder)).expect("a folder");
+            std::fs::create_dir_all(root.path().join(folder)).expect("a directory");
         }
         std::os::unix::fs::symlink("../run", root.path().join("var/run")).expect("a link");
         std::os::unix::fs::symlink("podman/podman.sock", root.path().join("run/docker.sock")).expect("a link");
@@ -425,18 +424,18 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         use std::os::unix::net::UnixListener;
 
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         let (own, home) = ("/run/user/7/podman/podman.sock", "/home/u/.docker/run/docker.sock");
         let mut sockets = Vec::new();
         for path in [own, home] {
             let path = root.path().join(path.trim_start_matches('/'));
-            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             sockets.push(UnixListener::bind(path).expect("a socket"));
         }
         let variables = [("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/u")];
         let sys = Sys::at(root.path()).with_variables(variables);
         let env = Containers::discover(&sys);
-        let owner = i64::from(root.path().metadata().expect("our own folder").uid());
+        let owner = i64::from(root.path().metadata().expect("our own directory").uid());
         assert_eq!(env.found(owner).runtimes, [own, home].map(Runtime::docker));
         assert_eq!(env.found(owner).foreign, []);
         let found = env.found(owner + 1);
@@ -448,9 +447,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_under_a_root_is_found_inside_it() {
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         for folder in ["run", "var", "outside"] {
-            std::fs::create_dir(root.path().join(folder)).expect("a folder");
+            std::fs::create_dir(root.path().join(folder)).expect("a directory");
         }
         std::os::unix::fs::symlink("/run", root.path().join("var/run")).expect("a link");
         let inside = std::os::unix::net::UnixListener::bind(root.path().join("run/docker.sock")).expect("a socket");
@@ -458,7 +457,7 @@ mod tests {
         assert_eq!(Containers::discover(&sys).runtimes(), [Runtime::docker("/var/run/docker.sock")]);
         Runtime::docker("/var/run/docker.sock").endpoint.connect(&sys).await.map(drop).expect("it listens");
         inside.accept().expect("it was called");
-        // A socket that is there for this process, and not for the machine under the root.
+        // A socket that exists for this process but not under the root.
         let outside = root.path().join("outside/docker.sock");
         let _listener = std::os::unix::net::UnixListener::bind(&outside).expect("a socket");
         std::os::unix::fs::symlink(&outside, root.path().join("run/link.sock")).expect("a link");

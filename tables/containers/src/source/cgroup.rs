@@ -1,32 +1,33 @@
-//! Which container a process belongs to, as its cgroups tell.
+//! Finds the container of a process from its cgroups.
 //!
-//! Every runtime puts a container's processes into a cgroup with the container's ID in its name. This needs neither the
-//! runtime nor its permission: it works when the runtime is down, and for containers that it has forgotten.
+//! Every runtime puts a container's processes into a cgroup with the container's ID in its name. Reading it needs
+//! neither the runtime nor its permission: it works when the runtime is down, and for containers that the runtime no
+//! longer lists.
 
-/// A process's place, from `/proc/<pid>/cgroup`.
+/// A process's container, from `/proc/<pid>/cgroup`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The innermost container.
     pub(crate) container_id: String,
-    /// The container around it, where one runs inside another.
+    /// The container around it, if containers are nested.
     pub(crate) outer_container_id: Option<String>,
-    /// The Kubernetes pod around it, by the UID that its kubelet uses.
+    /// The UID of its Kubernetes pod, as its kubelet knows it.
     pub(crate) pod_uid: Option<String>,
-    /// What manages the innermost container, where the path says so.
+    /// The runtime of the innermost container, if the path identifies it.
     pub(crate) runtime: Option<&'static str>,
     /// The cgroup, below the hierarchy's mount point.
     pub(crate) path: String,
 }
 
-/// Reads the text of `/proc/<pid>/cgroup`. Hierarchies may differ (a controller that the runtime does not use, or that
-/// only the outer of two runtimes uses): the one that says most is taken.
+/// Parses `/proc/<pid>/cgroup`. Hierarchies may differ (a controller that the runtime does not use, or that only the
+/// outer of two runtimes uses); the most specific one is used.
 pub(crate) fn place(text: &str) -> Option<Place> {
     let says = |place: &Place| (place.outer_container_id.is_some(), place.pod_uid.is_some(), place.runtime.is_some());
     paths(text).filter_map(place_of_path).reduce(|best, other| if says(&other) > says(&best) { other } else { best })
 }
 
-/// The cgroup of a process of a container that is known: the one that bears its ID. `None` if the process is not the
-/// container's, as where the runtime that named it runs in a virtual machine.
+/// The cgroup of a process in a known container: the one with the container's ID. `None` if the process is not in the
+/// container, for example because the runtime runs in a virtual machine.
 pub(crate) fn path_of(text: &str, container_id: &str) -> Option<String> {
     paths(text).find(|path| path.split('/').any(|segment| bears(segment, container_id))).map(str::to_owned)
 }
@@ -34,11 +35,11 @@ pub(crate) fn path_of(text: &str, container_id: &str) -> Option<String> {
 /// The path of each line `number:controllers:path`.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    // The kernel says so where a container was deleted while processes held on to its cgroup.
+    // The kernel's suffix if a container was deleted while processes still used its cgroup.
     paths.map(|path| path.strip_suffix(" (deleted)").unwrap_or(path))
 }
 
-/// Whether a cgroup's name says that it is the container's.
+/// Whether a cgroup's name contains the container's ID.
 fn bears(segment: &str, container_id: &str) -> bool {
     if container_id.is_empty() {
         return false;
@@ -53,11 +54,11 @@ fn bears(segment: &str, container_id: &str) -> bool {
 }
 
 fn place_of_path(path: &str) -> Option<Place> {
-    // `..` leads out of the reader's own cgroup namespace.
+    // `..` leaves the reader's own cgroup namespace.
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty() && *segment != "..").collect();
     let mut containers: Vec<(String, Option<&'static str>)> = Vec::new();
     let (mut pod, mut pod_around) = (None, None);
-    // Where the paths begin that the runtimes inside the innermost container made.
+    // Depth at which the paths begin that runtimes inside the innermost container created.
     let mut inside = 0;
     for (depth, segment) in segments.iter().enumerate() {
         let above = &segments[inside..depth];
@@ -83,7 +84,7 @@ fn container(segment: &str, above: &[&str], next: Option<&str>) -> Option<(Strin
     let folder = above.last().copied().unwrap_or_default();
     if is_id(name) {
         return match folder {
-            // A pod of Podman's; its containers lie below.
+            // A pod of Podman; its containers are below.
             "libpod_parent" => None,
             "docker" => found(name, Some("docker")),
             "default" | "moby" | "k8s.io" => found(name, Some("containerd")),
@@ -103,7 +104,7 @@ fn container(segment: &str, above: &[&str], next: Option<&str>) -> Option<(Strin
     {
         return found(name, None);
     }
-    // BuildKit runs the steps of a build in containers of its own, dockerd's BuildKit among those of Docker.
+    // BuildKit runs the steps of a build in its own containers; dockerd's BuildKit runs them among Docker's.
     let step = name.strip_prefix("docker-").or((folder == "buildkit").then_some(name));
     if let Some(step) = step.filter(|step| is_build_step(step)) {
         return found(step, Some("buildkit"));
@@ -136,7 +137,7 @@ fn runtime(prefix: &str) -> Option<&'static str> {
     }
 }
 
-/// The process that watches a container is not in it, though its cgroup bears the ID.
+/// The process that monitors a container is not in it, although its cgroup has the ID.
 fn is_monitor(prefix: &str) -> bool {
     prefix.ends_with("conmon")
 }
@@ -161,11 +162,11 @@ fn is_build_step(text: &str) -> bool {
 
 /// The UID of the pod whose cgroup a segment is.
 ///
-/// A kubelet names a pod's cgroup by components: its own root if it has one, `kubepods`, the QoS class unless that is
-/// Guaranteed, and `pod<uid>`. The cgroupfs driver makes a folder of each. The systemd driver writes `-` in a component as
-/// `_` and makes a slice, whose name is all components with `-` between them.
+/// A kubelet builds the name of a pod's cgroup from components: its own root if it has one, `kubepods`, the QoS class
+/// unless it is Guaranteed, and `pod<uid>`. The cgroupfs driver makes a directory of each. The systemd driver writes
+/// `-` in a component as `_`, and makes one slice whose name is all components joined by `-`.
 fn pod_uid(segment: &str, above: &[&str]) -> Option<String> {
-    // runc without systemd takes a slice and a container as one name: `<slice>:cri-containerd:<id>`.
+    // runc without systemd makes one name of a slice and a container: `<slice>:cri-containerd:<id>`.
     let name = segment.split(':').next().unwrap_or(segment);
     let is_class = |component: &&str| matches!(*component, "burstable" | "besteffort");
     let (parent, uid) = match name.strip_suffix(".slice") {
@@ -178,8 +179,8 @@ fn pod_uid(segment: &str, above: &[&str]) -> Option<String> {
             (above.iter().rev().copied().find(|component| !is_class(component)), name.strip_prefix("pod")?.to_owned())
         }
     };
-    // A manifest in the kubelet's folder may have any UID. Where the path begins below the kubelet's root (in a cgroup
-    // namespace), only the usual two kinds are told from other names.
+    // A manifest in the kubelet's directory may have any UID. If the path begins below the kubelet's root (in a cgroup
+    // namespace), only the two usual forms can be distinguished from other names.
     let is_kubelets = parent == Some("kubepods") && !uid.is_empty();
     (is_kubelets || is_uuid(&uid) || is_hex(&uid, 32)).then_some(uid)
 }
@@ -335,7 +336,7 @@ mod tests {
             (format!("/docker/{A}/docker/{B}"), None),
             (format!("/system.slice/docker-{A}.scope/docker/{B}/init"), None),
             (format!("/kubepods/burstable/pod{UID}/{A}/docker/{B}"), Some(UID)),
-            // Whoever may make cgroups below a container's names them as they like.
+            // A process that may create cgroups below a container's can name them freely.
             (format!("/kubepods/burstable/pod{UID}/{A}/docker/{B}/kubepods/pod{HASH}"), Some(UID)),
             (format!("/docker/{A}/docker/{B}/libpod-conmon-{A}.scope"), None),
         ] {

@@ -1,7 +1,7 @@
-//! The calls of containerd's API that tables make.
+//! The calls of containerd's API that the tables make.
 //!
-//! The messages are written out here, with the fields that are read and no others, so that building needs no protobuf
-//! compiler. Field numbers are those of containerd's `api/services/*/v1` and `api/types`.
+//! The messages are written by hand with only the fields that are read, so that the build needs no protobuf compiler.
+//! Field numbers are those of containerd's `api/services/*/v1` and `api/types`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use crate::runtime::{Containers, Runtime};
 use crate::source::docker;
 
-/// A container as containerd records it.
+/// A container as containerd stores it.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Record {
     #[prost(string, tag = "1")]
@@ -33,7 +33,7 @@ pub(crate) struct Record {
     pub(crate) extensions: HashMap<String, Any>,
 }
 
-/// A message of a type that its text names; containerd puts JSON into it.
+/// A message whose text names its type; containerd stores JSON in it.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Any {
     #[prost(bytes = "vec", tag = "2")]
@@ -49,17 +49,17 @@ pub(crate) struct Time {
 }
 
 impl Time {
-    /// The moment; `None` for Go's time of nothing.
+    /// The point in time; `None` for Go's zero time.
     pub(crate) fn moment(self) -> Option<Timestamp> {
         let micros = self.seconds.checked_mul(1_000_000)?.checked_add(i64::from(self.nanos) / 1000)?;
         (self.seconds > docker::NEVER).then_some(Timestamp(micros))
     }
 }
 
-/// The running side of a container.
+/// The running part of a container.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Task {
-    /// The container's ID: a task bears its container's.
+    /// The container's ID: a task has the ID of its container.
     #[prost(string, tag = "2")]
     pub(crate) id: String,
     #[prost(uint32, tag = "3")]
@@ -70,7 +70,8 @@ pub(crate) struct Task {
     pub(crate) exit_status: u32,
 }
 
-/// A container without a task: it was never started, or has ended and was tidied up. containerd does not tell which.
+/// A container without a task: it was never started, or it ended and was cleaned up. containerd does not distinguish
+/// these.
 pub(crate) const STOPPED: &str = "stopped";
 
 impl Task {
@@ -98,7 +99,7 @@ struct Namespace {
     name: String,
 }
 
-/// What each of the list calls is asked with: one filter for namespaces and tasks, several for containers and images.
+/// The request of every list call: one filter for namespaces and tasks, several for containers and images.
 #[derive(Clone, PartialEq, Message)]
 struct ListRequest {
     #[prost(string, repeated, tag = "1")]
@@ -149,16 +150,16 @@ const CONTAINERS_STREAM: &str = "/containerd.services.containers.v1.Containers/L
 const TASKS: &str = "/containerd.services.tasks.v1.Tasks/List";
 const IMAGES: &str = "/containerd.services.images.v1.Images/List";
 
-/// One answer may be this long; containerd itself sends at most 16 MiB.
+/// Limit in bytes of a response; containerd itself sends at most 16 MiB.
 const MOST_BYTES: usize = 64 << 20;
 
-/// Whether containerd would take a text for a namespace's name: others it refuses with an error.
+/// Whether containerd accepts a text as a namespace's name. It refuses others with an error.
 pub(crate) fn is_namespace(name: &str) -> bool {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
     name.len() <= 76 && name.split(['.', '_', '-']).all(is_word)
 }
 
-/// Which containers to list.
+/// The containers to list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter(Option<Vec<String>>);
 
@@ -169,7 +170,7 @@ impl Filter {
 
     /// Containers whose field is one of these; the field is `id` or `labels."name"`.
     pub(crate) fn field(field: &str, keys: &[String]) -> Self {
-        // Quotes would end the value; nothing that containerd names has any.
+        // A quote would end the value; containerd's names have none.
         let keys = keys.iter().filter(|key| !key.is_empty() && !key.contains(['"', '\\']));
         Filter(Some(keys.map(|key| format!("{field}==\"{key}\"")).collect()))
     }
@@ -179,7 +180,7 @@ impl Filter {
     }
 }
 
-/// A connection to a containerd, which calls share.
+/// A connection to a containerd, shared by calls.
 #[derive(Debug)]
 pub(crate) struct Client<'a, T: Row<Env = Containers>> {
     scan: &'a Scan<T>,
@@ -192,7 +193,7 @@ impl<'a, T: Row<Env = Containers>> Client<'a, T> {
         let sys = scan.env().sys();
         let open = || async {
             let mut stream = Some(runtime.endpoint.connect(sys).await?);
-            // The first stream is there already, so that a failure to connect is told in the system's own words.
+            // The first stream is already open, so a failure to connect is reported with the system's error.
             let (sys, endpoint) = (sys.clone(), runtime.endpoint.clone());
             let connector = tower::service_fn(move |_: Uri| {
                 let (first, sys, endpoint) = (stream.take(), sys.clone(), endpoint.clone());
@@ -204,7 +205,7 @@ impl<'a, T: Row<Env = Containers>> Client<'a, T> {
                 }
             });
             let transport = tonic::transport::Endpoint::from_static("http://containerd");
-            let broken = |error| Error::Malformed(format!("{runtime} does not answer in gRPC: {}", causes(&error)));
+            let broken = |error| Error::Malformed(format!("{runtime} does not speak gRPC: {}", causes(&error)));
             transport.connect_with_connector(connector).await.map_err(broken)
         };
         let channel = scan.call(&runtime.name(), "connect", open).await?;
@@ -219,8 +220,7 @@ impl<'a, T: Row<Env = Containers>> Client<'a, T> {
         Ok(names)
     }
 
-    /// A namespace's containers. Each record goes through `convert` as it comes, so that no more than one
-    /// specification is in memory.
+    /// A namespace's containers. Each record is converted as it arrives, so at most one specification is in memory.
     pub(crate) async fn containers<R>(
         &self,
         namespace: &str,
@@ -243,7 +243,7 @@ impl<'a, T: Row<Env = Containers>> Client<'a, T> {
             rows.try_collect().await
         };
         match self.scan.call(&self.runtime.name(), CONTAINERS_STREAM, read).await {
-            // A containerd before 1.3.
+            // containerd before version 1.3.
             Err(Error::Unsupported(_)) => {
                 let list: RecordList = self.unary(CONTAINERS, Some(namespace), filters.clone()).await?;
                 Ok(list.containers.into_iter().map(convert).collect())
@@ -303,9 +303,9 @@ impl<'a, T: Row<Env = Containers>> Client<'a, T> {
             Code::PermissionDenied | Code::Unauthenticated => Error::denied(said),
             Code::Unimplemented => Error::Unsupported(said),
             Code::Unavailable | Code::Aborted | Code::DeadlineExceeded => Error::Unavailable(said),
-            // The transport's failures have no code of their own, but a cause.
+            // Transport failures have no code of their own, but they have a cause.
             Code::Unknown | Code::Internal => match std::error::Error::source(status) {
-                Some(cause) => Error::Malformed(format!("{} does not answer in gRPC: {}", self.runtime, causes(cause))),
+                Some(cause) => Error::Malformed(format!("{} does not speak gRPC: {}", self.runtime, causes(cause))),
                 None => Error::Malformed(said),
             },
             _ => Error::Malformed(said),
@@ -313,7 +313,7 @@ impl<'a, T: Row<Env = Containers>> Client<'a, T> {
     }
 }
 
-/// An error and what it came from, in one line.
+/// An error and its causes, in one line.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

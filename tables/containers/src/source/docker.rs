@@ -1,8 +1,7 @@
-//! The calls of Docker's API that tables make, and the documents that come back.
+//! The calls of Docker's API that the tables make, and the documents that they return.
 //!
-//! Answers are kept as JSON rather than as types: engines differ (Podman leaves lists out and has states of its own),
-//! and one value that a type does not foresee must not cost the whole listing. Requests name no API version, so that
-//! each engine answers in its own.
+//! Responses are JSON documents, not types. Engines differ (Podman omits lists and has other states), and one
+//! unexpected value must not fail the entire list. Requests contain no API version, so each engine uses its own.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use serde_json::Value as Document;
 use crate::runtime::{Containers, Kind, Runtime};
 use crate::source::http;
 
-/// What answers.
+/// The engine that responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     Docker,
@@ -34,17 +33,17 @@ impl Engine {
     }
 }
 
-/// Which containers to list.
+/// The containers to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Filter {
     All,
-    /// None of the keys can be a container's: there is nothing to ask.
+    /// No key can belong to a container: no call is needed.
     Nothing,
-    /// The filter's name and values, any of which may match.
+    /// A filter's name and values; a container matches if any value does.
     Any(&'static str, Vec<String>),
 }
 
-/// More keys than this are cheaper to find in the whole list.
+/// With more keys, reading the entire list is cheaper.
 const MOST_KEYS: usize = 200;
 
 impl Filter {
@@ -54,15 +53,16 @@ impl Filter {
         Filter::any("id", ids.filter(|id| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())))
     }
 
-    /// Containers with one of these names, the leading slash given or not.
+    /// Containers with one of these names, with or without the leading slash.
     pub(crate) fn names(keys: &[String]) -> Self {
         let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte);
         let names = keys.iter().filter(|name| name.bytes().all(is_name_byte));
-        // The engine matches a regular expression, to which a dot is any character: a few too many are no harm.
+        // The engine matches a regular expression, in which a dot is any character; a few extra containers do no harm.
         Filter::any("name", names.map(|name| format!("^/?{}$", name.trim_start_matches('/'))))
     }
 
-    /// Containers with one of these values of a label. Engines join labels by "and", so that only one can be asked.
+    /// Containers with one of these values of a label. Engines combine labels with "and", so only one value can be
+    /// requested.
     pub(crate) fn label(label: &str, keys: &[String]) -> Self {
         match keys {
             [] => Filter::Nothing,
@@ -94,7 +94,7 @@ impl Filter {
     }
 }
 
-/// Percent-encodes what is not plain in a query string.
+/// Percent-encodes special characters in a query string.
 fn escape(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::with_capacity(text.len() * 2), |mut escaped, byte| {
@@ -122,7 +122,7 @@ pub(crate) struct Listing {
     pub(crate) containers: Vec<Document>,
 }
 
-/// Parts of a container in a list that some table shows.
+/// The parts of a listed container that tables show.
 const LISTED: [&str; 11] = [
     "*.Id",
     "*.Names",
@@ -137,7 +137,7 @@ const LISTED: [&str; 11] = [
     "*.Ports",
 ];
 
-/// Parts of a container's details that some table shows.
+/// The parts of a container's details that tables show.
 const DETAILS: [&str; 9] = [
     "State",
     "Path",
@@ -150,7 +150,8 @@ const DETAILS: [&str; 9] = [
     "Config.User",
 ];
 
-/// Lists containers, those that do not run included. All scans of a query that ask alike share one answer.
+/// Lists containers, including those that are not running. All scans of a query with the same request share one
+/// response.
 pub(crate) async fn list<T: Row<Env = Containers>>(
     scan: &Scan<T>,
     runtime: &Runtime,
@@ -187,8 +188,8 @@ pub(crate) async fn inspect<T: Row<Env = Containers>>(
     if scan.is_shared() { scan.shared(&format!("{runtime}{path}"), read).await } else { read.await.map(Arc::new) }
 }
 
-/// The image as it was named when a listed container was made. Once the name belongs to another image, the list has the
-/// image's ID in its place, and the details still have the name.
+/// The name of the image when a listed container was created. If the name now refers to another image, the list has the
+/// image's ID instead; the details still have the name.
 pub(crate) async fn image<T: Row<Env = Containers>>(
     scan: &Scan<T>,
     runtime: &Runtime,
@@ -198,7 +199,7 @@ pub(crate) async fn image<T: Row<Env = Containers>>(
     let (Some(id), Some(image_id)) = (text(container, &["Id"]), text(container, &["ImageID"])) else {
         return Some(listed);
     };
-    // Docker may cut it to 12 digits.
+    // Docker may truncate it to 12 digits.
     if bare_id(&listed).len() < 12 || !bare_id(&image_id).starts_with(bare_id(&listed)) {
         return Some(listed);
     }
@@ -211,22 +212,22 @@ pub(crate) async fn image<T: Row<Env = Containers>>(
     }
 }
 
-/// The name of a listed container. The names that links of other containers give it, `/other/alias`, may come first.
+/// The name of a listed container. Names from links of other containers, `/other/alias`, may precede it.
 pub(crate) fn name(container: &Document) -> String {
     let names: Vec<String> = value(container, &["Names"]).unwrap_or_default();
     let own = names.iter().find(|name| !name.trim_start_matches('/').contains('/'));
     own.or(names.first()).cloned().unwrap_or_default()
 }
 
-/// Go's time of nothing, the year 1, in seconds since 1970.
+/// Go's zero time, in year 1, in seconds since 1970.
 pub(crate) const NEVER: i64 = -62_135_596_800;
 
-/// When a listed container or image was made, in seconds since 1970.
+/// Creation time of a listed container or image, in seconds since 1970.
 pub(crate) fn created(document: &Document) -> Option<i64> {
     value(document, &["Created"]).filter(|seconds| *seconds > NEVER)
 }
 
-/// A volume of an engine; containers that share it share the answer.
+/// A volume of an engine; containers that share it share the response.
 pub(crate) async fn volume<T: Row<Env = Containers>>(
     scan: &Scan<T>,
     runtime: &Runtime,
@@ -247,7 +248,7 @@ pub(crate) async fn images<T: Row<Env = Containers>>(scan: &Scan<T>, runtime: &R
     .await
 }
 
-/// The processes of a running container: one list of fields each.
+/// The processes of a running container, as one list of fields per process.
 pub(crate) async fn top<T: Row<Env = Containers>>(
     scan: &Scan<T>,
     runtime: &Runtime,
@@ -256,7 +257,7 @@ pub(crate) async fn top<T: Row<Env = Containers>>(
 ) -> Result<Vec<Vec<String>>> {
     let path = format!("/containers/{}/top?ps_args={}", escape(id), escape(arguments));
     let answer = ask(scan, runtime, &path).await?;
-    // Podman says so of a container that has ended.
+    // Podman returns an empty body for a container that has ended.
     if answer.body.trim_ascii().is_empty() {
         return Ok(Vec::new());
     }
@@ -288,7 +289,7 @@ fn parse(runtime: &Runtime, answer: &http::Answer, shape: &Shape) -> Result<Docu
     shape.parse(&answer.body).map_err(|error| Error::Malformed(format!("{runtime}: {error}")))
 }
 
-/// A list is never absent from an engine: what does not know the path is something else that speaks HTTP.
+/// Every engine has lists. If the path is unknown, something else speaks HTTP here.
 fn no_engine(runtime: &Runtime, error: Error) -> Error {
     match error {
         Error::Gone(_) => Error::Malformed(format!("{runtime} does not speak Docker's API")),
@@ -300,21 +301,21 @@ fn elements(runtime: &Runtime, document: Document) -> Result<Vec<Document>> {
     match document {
         Document::Array(elements) => Ok(elements),
         Document::Null => Ok(Vec::new()),
-        _ => Err(Error::Malformed(format!("{runtime}: the answer is no list"))),
+        _ => Err(Error::Malformed(format!("{runtime}: the response is not a list"))),
     }
 }
 
-/// What stands at a path of a document, if it is there and of that type.
+/// The value at a path of a document, if it exists and has that type.
 pub(crate) fn value<V: FromJson>(document: &Document, path: &[&str]) -> Option<V> {
     V::from_json(at(document, path)?.as_ref())
 }
 
-/// A text that is there and not empty.
+/// A text that exists and is not empty.
 pub(crate) fn text(document: &Document, path: &[&str]) -> Option<String> {
     value::<String>(document, path).filter(|text| !text.is_empty())
 }
 
-/// An image's or container's ID without the name of the hash.
+/// The ID of an image or container, without the name of the hash.
 pub(crate) fn bare_id(id: &str) -> &str {
     id.strip_prefix("sha256:").unwrap_or(id)
 }

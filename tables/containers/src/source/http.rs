@@ -1,7 +1,7 @@
 //! One HTTP request over a runtime's socket.
 //!
-//! Each request has its own connection, which lives inside the request's future: dropping the future ends it at once,
-//! and no task stays behind.
+//! Each request has its own connection, which lives in the request's future. Dropping the future ends it at once,
+//! without a task that remains.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use indago_table::{Error, Result, Sys, error};
 
 use crate::runtime::Endpoint;
 
-/// A successful answer.
+/// A successful response.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// What the server calls itself.
+    /// The server's name, from its header.
     pub(crate) server: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// Longer answers are given up. A listing of 20,000 containers stays far below.
+/// Limit in bytes of a response. A list of 20,000 containers is far below it.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Gets a path of an endpoint; what is no success becomes the error that stands for it.
+/// Sends a GET request to an endpoint. Any status but success becomes an error.
 pub(crate) async fn get(sys: &Sys, endpoint: &Endpoint, path: &str) -> Result<Answer> {
     let stream = endpoint.connect(sys).await?;
     let broken = |error: hyper::Error| transport_error(endpoint, &error);
@@ -36,7 +36,7 @@ pub(crate) async fn get(sys: &Sys, endpoint: &Endpoint, path: &str) -> Result<An
         .header("Accept", "application/json")
         .header("Connection", "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|error| Error::Malformed(format!("{path:?} is no path to request: {error}")))?;
+        .map_err(|error| Error::Malformed(format!("{path:?} is not a valid request path: {error}")))?;
     let exchange = std::pin::pin!(async move {
         let response = sender.send_request(request).await.map_err(broken)?;
         let status = response.status();
@@ -52,7 +52,7 @@ pub(crate) async fn get(sys: &Sys, endpoint: &Endpoint, path: &str) -> Result<An
     });
     match select(exchange, std::pin::pin!(connection)).await {
         Either::Left((answer, _)) => answer,
-        // The connection has ended; what it brought is still to be taken.
+        // The connection has ended; its response must still be taken.
         Either::Right((_, exchange)) => exchange.await,
     }
 }
@@ -64,7 +64,7 @@ async fn collect(endpoint: &Endpoint, response: Response<Incoming>) -> Result<Ve
         let frame = frame.map_err(|error| transport_error(endpoint, &error))?;
         if let Some(data) = frame.data_ref() {
             if bytes.len() + data.len() > MOST_BYTES {
-                return Err(Error::Malformed(format!("{endpoint}: the answer is longer than {MOST_BYTES} bytes")));
+                return Err(Error::Malformed(format!("{endpoint}: the response is longer than {MOST_BYTES} bytes")));
             }
             bytes.extend_from_slice(data);
         }
@@ -74,7 +74,7 @@ async fn collect(endpoint: &Endpoint, response: Response<Incoming>) -> Result<Ve
 
 fn transport_error(endpoint: &Endpoint, error: &hyper::Error) -> Error {
     if error.is_parse() {
-        return Error::Malformed(format!("{endpoint} does not answer in HTTP: {error}"));
+        return Error::Malformed(format!("{endpoint} does not speak HTTP: {error}"));
     }
     Error::Unavailable(format!("{endpoint}: {error}"))
 }
@@ -109,9 +109,9 @@ mod tests {
 
     use super::*;
 
-    /// Gets `/x` from a server that answers any request with these bytes.
+    /// Gets `/x` from a server that responds to any request with these bytes.
     fn get_from(answer: &'static [u8]) -> Result<Answer> {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("s.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
         let server = std::thread::spawn(move || {
@@ -137,14 +137,14 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nServer: Libpod/4.3.1 (linux)\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n",
             b"HTTP/1.0 200 OK\r\nServer: Libpod/4.3.1 (linux)\r\n\r\n[]",
         ] {
-            let answer = get_from(answer).expect("an answer");
+            let answer = get_from(answer).expect("a response");
             assert_eq!((answer.server.as_str(), answer.body.as_slice()), ("Libpod/4.3.1 (linux)", &b"[]"[..]));
         }
     }
 
     #[test]
     fn each_failure_is_the_error_that_stands_for_it() {
-        let error = |answer| get_from(answer).expect_err("no success");
+        let error = |answer| get_from(answer).expect_err("an error");
         assert!(matches!(error(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), Error::Gone(_)));
         assert!(matches!(error(b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n"), Error::Gone(_)));
         assert!(matches!(error(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), Error::Denied { .. }));
@@ -164,12 +164,12 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_not_there_or_that_nobody_serves_is_said_so() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("s.sock");
         let get =
             || block_on(async { get(&Sys::live(), &Endpoint::Unix(path.clone()), "/x").await.expect_err("no server") });
         assert!(get().to_string().ends_with("no such socket"));
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
-        assert!(get().to_string().ends_with("nobody listens there"));
+        assert!(get().to_string().ends_with("connection refused"));
     }
 }

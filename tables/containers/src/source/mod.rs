@@ -1,4 +1,4 @@
-//! Typed readers that several tables share.
+//! Readers that several tables share.
 
 pub(crate) mod cgroup;
 pub(crate) mod containerd;
@@ -8,8 +8,8 @@ pub(crate) mod oci;
 
 use indago_table::{Error, Result};
 
-/// Runs what reads files on a thread where blocking is allowed.
+/// Runs a function that reads files on a thread where blocking is allowed.
 pub(crate) async fn blocking<R: Send + 'static>(read: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
     let outcome = tokio::task::spawn_blocking(read).await;
-    outcome.unwrap_or_else(|error| Err(Error::Io { what: "a reading thread".to_owned(), message: error.to_string() }))
+    outcome.unwrap_or_else(|error| Err(Error::Io { what: "a reader thread".to_owned(), message: error.to_string() }))
 }

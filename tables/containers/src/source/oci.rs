@@ -1,11 +1,11 @@
-//! What an OCI runtime specification and the CRI's notes say of a container.
+//! Facts about a container from its OCI runtime specification and from the CRI's metadata.
 
 use indago_table::{Error, Map, Result};
 use serde_json::Value as Document;
 
 use super::docker::{text, value};
 
-/// Capabilities that runtimes give to a container unless told otherwise.
+/// Capabilities that runtimes give to a container by default.
 const DEFAULT_CAPABILITIES: [&str; 14] = [
     "CAP_AUDIT_WRITE",
     "CAP_CHOWN",
@@ -23,7 +23,7 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
     "CAP_SYS_CHROOT",
 ];
 
-/// Something of the host, or a volume, that a container sees.
+/// A mount of the host's files or of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
     pub(crate) kind: String,
@@ -77,7 +77,7 @@ impl Spec {
         added_capabilities(&self.bounding())
     }
 
-    /// A specification does not say "privileged"; this is what the word does to it.
+    /// A specification has no flag for "privileged"; this checks its effects.
     pub(crate) fn is_privileged(&self) -> bool {
         let masked: Vec<String> = value(&self.0, &["linux", "maskedPaths"]).unwrap_or_default();
         let seccomp = self.0.get("linux").and_then(|linux| linux.get("seccomp")).is_some();
@@ -86,14 +86,14 @@ impl Spec {
         may("CAP_SYS_ADMIN") && may("CAP_SYS_MODULE") && masked.is_empty() && !seccomp
     }
 
-    /// Whether it has no namespace of that kind of its own, nor another container's: so it has the host's.
+    /// Whether it has neither its own namespace of that kind nor another container's, and so has the host's.
     pub(crate) fn shares_with_host(&self, kind: &str) -> bool {
         let namespaces = self.0.get("linux").and_then(|linux| linux.get("namespaces")).and_then(Document::as_array);
         let is_kind = |namespace: &Document| namespace.get("type").and_then(Document::as_str) == Some(kind);
         !namespaces.is_some_and(|namespaces| namespaces.iter().any(is_kind))
     }
 
-    /// Its mounts, without the kernel's own file systems.
+    /// Its mounts, without kernel file systems.
     pub(crate) fn mounts(&self) -> Vec<Mount> {
         let mounts = self.0.get("mounts").and_then(Document::as_array);
         let mount = |document: &Document| {
@@ -111,7 +111,7 @@ impl Spec {
     }
 }
 
-/// What the CRI plug-in of containerd notes down of a container or of a pod's sandbox.
+/// The metadata that containerd's CRI plug-in stores for a container or a pod's sandbox.
 #[derive(Debug)]
 pub(crate) struct CriNotes(Document);
 
@@ -122,9 +122,7 @@ impl CriNotes {
     pub(crate) fn parse(text: &[u8]) -> Result<Self> {
         let document = serde_json::from_slice(text).ok();
         let metadata = document.and_then(|mut document: Document| Some(document.get_mut("Metadata")?.take()));
-        metadata
-            .map(CriNotes)
-            .ok_or_else(|| Error::Malformed("what its CRI plug-in notes of it has no metadata".to_owned()))
+        metadata.map(CriNotes).ok_or_else(|| Error::Malformed("its CRI extension has no metadata".to_owned()))
     }
 
     pub(crate) fn image_id(&self) -> Option<String> {
@@ -154,8 +152,8 @@ impl CriNotes {
     }
 }
 
-/// `NAME=value` texts as a map. Of several with one name runtimes take the last; a name without a value is one that the
-/// container shall not have.
+/// `NAME=value` texts as a map. Of several texts with one name runtimes use the last. A name without a value is a
+/// variable that is removed.
 pub(crate) fn environment(variables: &[String]) -> Map {
     let pair = |variable: &String| match variable.split_once('=') {
         Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -164,7 +162,7 @@ pub(crate) fn environment(variables: &[String]) -> Map {
     Map(variables.iter().map(pair).collect())
 }
 
-/// A capability as the kernel calls it: engines take `net_admin` for `CAP_NET_ADMIN`.
+/// The kernel's name of a capability: engines accept `net_admin` for `CAP_NET_ADMIN`.
 fn capability(name: &str) -> String {
     let name = name.to_ascii_uppercase();
     match name.strip_prefix("CAP_").unwrap_or(&name) {
@@ -173,7 +171,7 @@ fn capability(name: &str) -> String {
     }
 }
 
-/// Those of some capabilities that runtimes do not give to every container; `ALL` stands for all.
+/// The given capabilities without those that runtimes give to every container; `ALL` means all.
 pub(crate) fn added_capabilities(names: &[String]) -> Vec<String> {
     let mut added: Vec<String> = names.iter().map(|name| capability(name)).collect();
     if added.iter().any(|name| name == "ALL") {
