@@ -983,7 +983,7 @@ fn a_bundle_of_certificates_replaces_the_machines() {
         (&plain, vec![], Err("certificate of the endpoint is not trusted")),
         (&with_bundle, vec![("AWS_CA_BUNDLE", other.as_str())], Err("certificate of the endpoint is not trusted")),
         (&plain, vec![("AWS_CA_BUNDLE", "/nonexistent")], Err("there is no file /nonexistent (AWS_CA_BUNDLE)")),
-        (&plain, vec![("AWS_CA_BUNDLE", empty.as_str())], Err("holds no certificate in PEM")),
+        (&plain, vec![("AWS_CA_BUNDLE", empty.as_str())], Err("contains no certificate in PEM")),
         (&plain, vec![("AWS_CA_BUNDLE", "/tmp")], Err("/tmp")),
         (&absent, vec![], Err("there is no file /nonexistent/ca.pem (`ca_bundle` of profile dev)")),
         (&device, vec![], Err("/dev/zero")),

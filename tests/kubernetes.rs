@@ -415,7 +415,7 @@ fn a_servers_own_certificate_is_authority_enough() {
         for (host, cluster, part) in [
             ("127.0.0.1", ", certificate-authority: authority.crt, tls-server-name: other", "not valid for name"),
             ("127.0.0.1", ", certificate-authority: ../absent.crt", "absent.crt does not exist"),
-            ("127.0.0.1", ", certificate-authority: leaf.ext", "`certificate-authority` holds no certificate in PEM"),
+            ("127.0.0.1", ", certificate-authority: leaf.ext", "`certificate-authority` contains no certificate"),
             ("127.0.0.1", ", certificate-authority: own.crt, insecure-skip-tls-verify: true", "remove one"),
             ("127.0.0.1", "", "`certificate-authority`"),
         ] {
@@ -477,11 +477,11 @@ fn what_another_attempt_cannot_change_is_not_tried_again() {
     server.clear_requests();
     let plain = server_of_one_pod(None);
     for (url, user, part) in [
-        (server.url(), "tokenFile: odd", "the token holds a character that cannot be sent"),
+        (server.url(), "tokenFile: odd", "the token contains a character that cannot be sent"),
         (server.url(), "tokenFile: empty", "empty is empty"),
         (server.url(), "tokenFile: absent", "absent does not exist"),
         (server.url(), "client-certificate: own.crt", "but no `client-key`"),
-        (server.url(), "client-certificate: own.crt, client-key: good", "`client-key` holds no private key in PEM"),
+        (server.url(), "client-certificate: own.crt, client-key: good", "`client-key` contains no private key in PEM"),
         (server.url().replace("https", "ftp"), "token: t", "has the scheme `ftp`"),
         (format!("{}0", server.url()), "token: t", "has a port that is not a number"),
         (plain.url().replace("http", "https"), "token: t", "does not speak TLS on this port"),

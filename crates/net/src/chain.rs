@@ -1,4 +1,5 @@
-//! X.509 certificates, as far as webpki does not do it: when one is valid, and a chain that begins at an authority's.
+//! Checks of X.509 certificates that webpki lacks: validity periods, and chains whose server certificate is an
+//! authority's.
 
 use std::cell::Cell;
 
@@ -25,23 +26,24 @@ const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
 const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
 const POLICIES: &[u8] = &[0x55, 0x1d, 32];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
-/// Uses of a key, in the last of them.
+/// Uses of a key, as listed in the extended key usage.
 const SERVERS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 const ANY_USE: &[u8] = &[0x55, 0x1d, 37, 0];
 
-/// Authorities between the server's certificate and a trusted one, and how many of those that a server shows are looked at.
+/// Most authorities between the server's certificate and a trusted one; most certificates that are used of those that a
+/// server sends.
 const DEEPEST: usize = 6;
 const MOST_SHOWN: usize = 8;
-/// Signatures that are checked for one server.
+/// Limit of signature checks per server.
 const MOST_CHECKS: usize = 100;
 
-/// Begin and end of a certificate's validity, in seconds since 1970.
+/// Start and end of a certificate's validity, in seconds since 1970.
 pub fn validity(certificate: &[u8]) -> Option<(i64, i64)> {
     Certificate::parse(certificate).map(|certificate| certificate.validity)
 }
 
-/// Checks the chain of a server's certificate that is an authority's as well (`CA:TRUE`). webpki refuses those; Go and
-/// OpenSSL take them, and so do kubectl and the AWS CLI. The server's name is for the caller to check.
+/// Checks the chain of a server certificate that is also an authority's (`CA:TRUE`). webpki refuses these; Go and
+/// OpenSSL, and so kubectl and the AWS CLI, accept them. The caller checks the server's name.
 pub(crate) fn check(
     server: &CertificateDer<'_>,
     shown: &[CertificateDer<'_>],
@@ -74,12 +76,12 @@ struct Search<'a> {
     trusted: Vec<Certificate<'a>>,
     now: i64,
     algorithms: &'a WebPkiSupportedAlgorithms,
-    /// Signatures that may still be checked: a server that nobody trusts yet chooses how many there are.
+    /// Signature checks left. Without a limit, an untrusted server could choose their number.
     checks: Cell<usize>,
 }
 
 impl Search<'_> {
-    /// Whether a certificate is signed by a trusted authority, or by one of which that is true.
+    /// Whether a certificate is signed by a trusted authority, directly or through others.
     fn leads_to_trusted(&self, certificate: &Certificate<'_>, below: usize) -> bool {
         let is_issuer = |issuer: &&Certificate<'_>| {
             issuer.subject == certificate.issuer
@@ -99,9 +101,9 @@ impl Search<'_> {
     }
 }
 
-/// The parts of a certificate that a chain is made of.
+/// The parts of a certificate that a chain needs.
 struct Certificate<'a> {
-    /// What is signed, as it stands.
+    /// The signed bytes.
     signed: &'a [u8],
     algorithm: &'a [u8],
     signature: &'a [u8],
@@ -137,7 +139,7 @@ impl<'a> Certificate<'a> {
         let mut key = Reader(fields.take(SEQUENCE)?);
         let (key_algorithm, key) = (key.take(SEQUENCE)?, key.take(BIT_STRING)?.strip_prefix(&[0])?);
         let mut extensions = Vec::new();
-        // Unique identifiers, which nobody uses, may come before them.
+        // Unique identifiers, which are not used in practice, may precede the extensions.
         while let Some((tag, content)) = fields.next() {
             let Some(mut list) = (tag == EXTENSIONS).then(|| Reader(content).take(SEQUENCE).map(Reader)).flatten()
             else {
@@ -157,7 +159,8 @@ impl<'a> Certificate<'a> {
         self.extensions.iter().find(|extension| extension.id == id).map(|extension| extension.value)
     }
 
-    /// Whether nothing in it forbids that a server's chain is made with it. What is not understood forbids.
+    /// Whether all of its extensions allow its use in a server's chain. Name constraints and unknown critical
+    /// extensions do not.
     fn is_for_servers(&self) -> bool {
         let known = [KEY_USAGE, ALTERNATIVE_NAMES, BASIC_CONSTRAINTS, POLICIES, EXTENDED_KEY_USAGE];
         let is_understood =
@@ -171,7 +174,7 @@ impl<'a> Certificate<'a> {
         is_understood && serves && self.extension(NAME_CONSTRAINTS).is_none()
     }
 
-    /// Whether it may sign certificates, with so many authorities below it.
+    /// Whether it may sign certificates, with `below` authorities below it.
     fn is_authority_over(&self, below: usize, now: i64) -> bool {
         let Some(mut constraints) =
             self.extension(BASIC_CONSTRAINTS).and_then(|text| Reader(text).take(SEQUENCE)).map(Reader)
@@ -180,7 +183,7 @@ impl<'a> Certificate<'a> {
         };
         let is_authority = constraints.take(BOOLEAN).is_some_and(|value| value != [0]);
         let deepest = constraints.take(INTEGER).map(|value| if let [value] = value { usize::from(*value) } else { 0 });
-        // The sixth bit of its uses: to sign certificates. Before the bits stands how many of them do not count.
+        // The sixth bit of the key usage: sign certificates. The first byte is the number of unused bits.
         let signs = self.extension(KEY_USAGE).is_none_or(|uses| {
             Reader(uses).take(BIT_STRING).and_then(|bits| bits.get(1)).is_some_and(|bits| bits & 0b100 != 0)
         });
@@ -198,7 +201,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// DER data, element by element.
+/// A reader of DER elements.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -218,7 +221,7 @@ impl<'a> Reader<'a> {
         Some((tag, content))
     }
 
-    /// The content of the next element if it has this tag; if it has another one, nothing is read.
+    /// The content of the next element if it has this tag; otherwise nothing is read.
     fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
         let before = self.0;
         match self.next() {
@@ -230,14 +233,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next element as it stands, and its content.
+    /// The next element with its header, and its content.
     fn whole(&mut self, tag: u8) -> Option<(&'a [u8], Reader<'a>)> {
         let before = self.0;
         let content = self.take(tag)?;
         Some((&before[..before.len() - self.0.len()], Reader(content)))
     }
 
-    /// `YYMMDDHHMMSSZ`, of the years 1950 to 2049, or `YYYYMMDDHHMMSSZ`.
+    /// `YYMMDDHHMMSSZ`, for the years 1950 to 2049, or `YYYYMMDDHHMMSSZ`.
     fn moment(&mut self) -> Option<i64> {
         let (tag, text) = self.next()?;
         let text = std::str::from_utf8(text).ok()?;
@@ -259,7 +262,7 @@ mod tests {
     use super::*;
     use rustls::pki_types::pem::PemObject;
 
-    /// A certificate that ends at a time, with no more in it than has to be.
+    /// A minimal certificate that ends at a given time.
     fn certificate(tag: u8, end: &str) -> Vec<u8> {
         let wrap = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
         let start = wrap(UTC_TIME, b"200101000000Z");
@@ -283,7 +286,7 @@ mod tests {
         {
             assert_eq!(end(tag, text), None, "{text}");
         }
-        // Cut anywhere, it says nothing.
+        // A truncated certificate has no validity.
         let whole = certificate(UTC_TIME, "261121064710Z");
         for length in 0..whole.len() {
             assert_eq!(validity(&whole[..length]), None, "{length}");
@@ -291,7 +294,7 @@ mod tests {
         assert_eq!(validity(&[SEQUENCE, 0x89, 1, 1, 1, 1, 1, 1, 1, 1, 1]), None);
     }
 
-    /// Any byte of a server's certificate changed, and its chain does not hold any more.
+    /// If any byte of a server's certificate is changed, its chain is invalid.
     #[test]
     fn a_changed_certificate_has_no_chain() {
         let all: Vec<_> =

@@ -1,4 +1,4 @@
-//! Connections of the tables that ask API servers: whom TLS trusts, and the way through proxies.
+//! Connections for tables that call API servers: TLS trust and proxies.
 
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]

@@ -1,4 +1,4 @@
-//! The way to a server: directly or through a proxy, with TLS or without.
+//! Routes to a server: direct or through a proxy, with or without TLS.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,21 +22,21 @@ use rustls::pki_types::ServerName;
 
 const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
-/// How long one attempt to open a connection may take, where nothing else is said.
+/// Default timeout of one attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The way to a server.
+/// A route to a server.
 #[derive(Debug)]
 pub struct Route {
-    /// Whether the server speaks TLS.
+    /// Whether the server uses TLS.
     pub is_https: bool,
-    /// TLS with the server, and with a proxy that speaks it.
+    /// TLS settings for the server, and for a proxy with TLS.
     pub tls: Option<ClientConfig>,
-    /// The name that the server's certificate must have, where it is not the one in the address.
+    /// The name that the server's certificate must have, if it differs from the address.
     pub server_name: Option<ServerName<'static>>,
-    /// The proxy, with the name and password for it.
+    /// The proxy, with its user name and password.
     pub proxy: Option<Uri>,
-    /// How long one attempt to open a connection may take.
+    /// Timeout of one attempt to connect.
     pub connect_timeout: Duration,
 }
 
@@ -44,12 +44,12 @@ pub struct Route {
 pub type Sender<B> = Box<dyn Fn(Request<B>) -> ResponseFuture + Send + Sync>;
 
 impl Route {
-    /// A way without a proxy and without TLS.
+    /// A route without a proxy and without TLS settings.
     pub fn new(is_https: bool) -> Self {
         Route { is_https, tls: None, server_name: None, proxy: None, connect_timeout: CONNECT_TIMEOUT }
     }
 
-    /// What sends requests on this way.
+    /// A function that sends requests on this route.
     pub fn sender<B>(self) -> Result<Sender<B>>
     where
         B: Body + Send + Unpin + 'static,
@@ -107,11 +107,12 @@ where
     })
 }
 
-/// The address of a proxy; an error goes on from what names it. The text may hold a password: it is not repeated.
+/// Parses the address of a proxy. The caller prepends its source to an error. The text may contain a password, so
+/// errors do not repeat it.
 pub fn proxy(text: &str) -> Result<Uri, String> {
     let uri: Option<Uri> = text.parse().ok();
     let uri = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
-    let uri = uri.ok_or("is not the URL of a proxy: write it as http://HOST:PORT")?;
+    let uri = uri.ok_or("is not a proxy URL: write it as http://HOST:PORT")?;
     match uri.scheme_str() {
         Some(scheme) if SCHEMES.contains(&scheme) => Ok(uri),
         Some(scheme) => Err(format!("has the scheme `{scheme}`: it must be http, https or socks5")),
@@ -119,19 +120,19 @@ pub fn proxy(text: &str) -> Result<Uri, String> {
     }
 }
 
-/// Whether an address is one of TLS.
+/// Whether an address uses TLS.
 pub fn is_tls(uri: &Uri) -> bool {
     uri.scheme_str() == Some("https")
 }
 
-/// An address without the name and password in it.
+/// An address without its user name and password.
 pub fn plain(uri: &Uri) -> Result<Uri> {
     let mut parts = uri.clone().into_parts();
     let bare = |authority: Authority| {
         let text = authority.as_str();
         text.rsplit_once('@').map_or(text, |(_, host)| host).parse::<Authority>()
     };
-    let unfit = |_| Error::Malformed("the address names no host".to_owned());
+    let unfit = |_| Error::Malformed("the address has no host".to_owned());
     parts.authority = parts.authority.map(bare).transpose().map_err(unfit)?;
     Uri::from_parts(parts).map_err(|error| Error::Malformed(error.to_string()))
 }
@@ -148,19 +149,19 @@ fn socks(proxy: &Uri, connector: HttpConnector) -> Result<SocksV5<HttpConnector>
     })
 }
 
-/// Name and password that an address holds.
+/// The user name and password in an address.
 fn user_of(uri: &Uri) -> Option<(String, String)> {
     let (user, _) = uri.authority()?.as_str().rsplit_once('@')?;
     let (name, password) = user.split_once(':').unwrap_or((user, ""));
     Some((unescaped(name), unescaped(password)))
 }
 
-/// The same as a header says them.
+/// The user name and password in an address, as the value of a header.
 pub fn basic_of(uri: &Uri) -> Result<Option<HeaderValue>> {
     user_of(uri).map(|(name, password)| basic(&name, &password)).transpose()
 }
 
-/// Name and password as a header says them.
+/// A user name and password as the value of a header.
 pub fn basic(name: &str, password: &str) -> Result<HeaderValue> {
     secret(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))), "the user name")
 }
@@ -168,12 +169,12 @@ pub fn basic(name: &str, password: &str) -> Result<HeaderValue> {
 /// The value of a header that is never shown.
 pub fn secret(value: String, what: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::try_from(value)
-        .map_err(|_| Error::Malformed(format!("{what} holds a character that cannot be sent, such as a line break")))?;
+        .map_err(|_| Error::Malformed(format!("{what} contains a character that cannot be sent, such as a newline")))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// A text with its percent escapes replaced; what is no escape stays.
+/// A text with its percent escapes decoded; invalid escapes stay.
 fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -193,7 +194,7 @@ fn unescaped(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Connects to a proxy that passes plain HTTP requests on, with the whole address in each.
+/// Connects to a proxy that forwards plain HTTP requests, which contain the complete address.
 #[derive(Clone)]
 struct Forward<C> {
     inner: C,
@@ -269,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_proxy_may_speak_tls_beside_certificates_of_ones_own() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=proxy \
                     -addext subjectAltName=IP:127.0.0.1 -keyout key -out crt";
         let made = Command::new("sh").args(["-c", make]).current_dir(folder.path()).output().expect("openssl runs");
@@ -298,9 +299,9 @@ mod tests {
             proxy: Some(proxy(&format!("https://joe:pw@{address}")).expect("a proxy")),
             ..Route::new(true)
         };
-        let send = route.sender().expect("a way");
+        let send = route.sender().expect("a sender");
         let answer = send(Request::get("https://api.test/").body(Empty::<Bytes>::new()).expect("a request")).await;
-        let asked = asked.await.expect("the proxy was asked");
+        let asked = asked.await.expect("the proxy got the request");
         assert!(asked.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{asked}");
         assert!(asked.to_ascii_lowercase().contains("proxy-authorization: basic am9lonb3"), "{asked}");
         assert!(answer.is_err(), "it does not connect");

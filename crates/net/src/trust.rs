@@ -1,4 +1,4 @@
-//! TLS: which servers are trusted, and the certificate that says who asks.
+//! TLS: trusted servers, and the client's certificate.
 
 use std::sync::Arc;
 
@@ -14,29 +14,29 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::chain;
 
-/// Which servers are trusted.
+/// The trusted servers.
 #[derive(Debug, Clone)]
 pub enum Trust {
-    /// Those that the machine trusts.
+    /// Servers that the machine trusts.
     Machine,
-    /// Those whose certificates these have signed, or that are among them.
+    /// Servers whose certificates these authorities have signed, or are among these.
     Authorities(Authorities),
-    /// All.
+    /// All servers.
     Anyone,
 }
 
-/// Certificates that are trusted instead of the machine's.
+/// Certificates that are trusted in place of the machine's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Authorities(Arc<[CertificateDer<'static>]>);
 
 impl Authorities {
-    /// The certificates of a PEM text that errors call `name`. One that cannot be used costs no other.
+    /// The certificates of a PEM text; `name` is its name in errors. Unusable ones are skipped.
     pub fn new(pem: &[u8], name: &str) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         let all = certificates(pem, name)?;
         let usable: Vec<_> = all.into_iter().filter(|certificate| roots.add(certificate.clone()).is_ok()).collect();
         if usable.is_empty() {
-            return Err(Error::Malformed(format!("{name} holds no usable certificate")));
+            return Err(Error::Malformed(format!("{name} contains no usable certificate")));
         }
         Ok(Authorities(usable.into()))
     }
@@ -45,7 +45,7 @@ impl Authorities {
 /// A client's certificate and key, in PEM.
 #[derive(Clone)]
 pub struct Identity {
-    /// The certificate, with those between it and an authority.
+    /// The certificate, with any intermediate authorities.
     pub certificate: Vec<u8>,
     /// Its key.
     pub key: Vec<u8>,
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// TLS with servers that are trusted; an identity's parts are called as in a kubeconfig.
+/// A TLS configuration. Errors name the parts of an identity as in a kubeconfig.
 pub fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
@@ -73,36 +73,36 @@ pub fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<Clien
     let builder = match verifier {
         Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
         None => builder.with_platform_verifier().map_err(|error| {
-            Error::Malformed(format!("the authorities that this machine trusts cannot be used: {error}"))
+            Error::Malformed(format!("the certificate authorities that this machine trusts cannot be used: {error}"))
         })?,
     };
     let Some(identity) = identity else { return Ok(builder.with_no_client_auth()) };
     let chain = certificates(&identity.certificate, "`client-certificate`")?;
     let key = PrivateKeyDer::from_pem_slice(&identity.key)
-        .map_err(|error| Error::Malformed(format!("`client-key` holds no private key in PEM: {error}")))?;
+        .map_err(|error| Error::Malformed(format!("`client-key` contains no private key in PEM: {error}")))?;
     let unfit = |error| Error::Malformed(format!("`client-certificate` and `client-key` cannot be used: {error}"));
     builder.with_client_auth_cert(chain, key).map_err(unfit)
 }
 
 fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>> {
-    // What else is in the file, keys for instance, does not matter.
+    // Other content of the file, such as keys, is ignored.
     let all: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
     if all.is_empty() {
-        return Err(Error::Malformed(format!("{name} holds no certificate in PEM")));
+        return Err(Error::Malformed(format!("{name} contains no certificate in PEM")));
     }
     Ok(all)
 }
 
-/// Who is trusted, where that is configured.
+/// Verifies servers against the configured trust.
 #[derive(Debug)]
 struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
-    /// `None`: whoever answers is trusted.
+    /// `None`: every server is trusted.
     trusted: Option<Trusted>,
 }
 
-/// Trusts what the configured authorities have signed, and a server whose own certificate is among them. In both cases
-/// the server's certificate may be an authority's, as for Go and OpenSSL.
+/// Trusts servers that the configured authorities have signed, and servers whose own certificate is configured. In both
+/// cases the server's certificate may be an authority's, as in Go and OpenSSL.
 #[derive(Debug)]
 struct Trusted {
     by_authority: Arc<WebPkiServerVerifier>,
@@ -131,7 +131,7 @@ impl ServerCertVerifier for Verifier {
             return Ok(ServerCertVerified::assertion());
         };
         let verified = by_authority.verify_server_cert(certificate, shown, name, ocsp_response, now);
-        // `Other` is, among others, webpki's word for an authority's certificate that a server uses.
+        // Among others, webpki reports a server certificate that is an authority's as `Other`.
         let Err(rustls::Error::InvalidCertificate(
             why @ (CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_)),
         )) = verified
@@ -190,8 +190,8 @@ impl ServerCertVerifier for Verifier {
 mod tests {
     use super::*;
 
-    /// Made by openssl, valid for a hundred years: an authority's; a server's that it signed; the same with CA:TRUE; and
-    /// a server's own with CA:TRUE. The servers' are for 127.0.0.1 and api.test.
+    /// Created with openssl, valid for a hundred years: an authority's certificate; a server's, signed by it; the same
+    /// with CA:TRUE; and a self-signed server's with CA:TRUE. The servers' are for 127.0.0.1 and api.test.
     const CERTIFICATES: &str = include_str!("certificates.pem");
     const NOW: u64 = 1_900_000_000;
     const HUNDRED_YEARS: u64 = 3_155_760_000;
@@ -201,7 +201,7 @@ mod tests {
         all[position].to_owned()
     }
 
-    /// What is said to a server that shows a certificate, where these are trusted.
+    /// The verdict on a server that sends a certificate, if `trusted` is trusted.
     fn verdict(trusted: &str, shown: usize, name: &str, now: u64) -> String {
         let provider = Arc::new(ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
@@ -230,7 +230,7 @@ mod tests {
         ] {
             assert_eq!(verdict(trusted, shown, "127.0.0.1", NOW), "trusted", "{shown}");
             assert_eq!(verdict(trusted, shown, "api.test", NOW), "trusted", "{shown}");
-            // The certificate still has to be for that name, and for that time.
+            // The certificate must still be for that name and time.
             let told = verdict(trusted, shown, "other.test", NOW);
             assert!(told.contains("not valid for name"), "{shown}: {told}");
             let told = verdict(trusted, shown, "127.0.0.1", NOW + HUNDRED_YEARS);
@@ -238,7 +238,7 @@ mod tests {
             let told = verdict(trusted, shown, "127.0.0.1", 1_000_000_000);
             assert!(told.contains("not valid yet"), "{shown}: {told}");
         }
-        // Another one of the same authority, or nobody's.
+        // Another certificate of the same authority, or an unknown one.
         for (trusted, shown) in [(&leaf, 2), (&leaf_of_authority, 1), (&own, 1), (&leaf, 3), (&leaf, 0)] {
             let told = verdict(trusted, shown, "127.0.0.1", NOW);
             assert!(told.contains("UnknownIssuer"), "{shown}: {told}");
@@ -249,7 +249,7 @@ mod tests {
     fn one_bad_certificate_costs_no_other() {
         let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
         assert_eq!(verdict(&format!("{bad}{}", pem(0)), 1, "api.test", NOW), "trusted");
-        for (text, told) in [("", "`x` holds no certificate in PEM"), (bad, "`x` holds no usable certificate")] {
+        for (text, told) in [("", "`x` contains no certificate in PEM"), (bad, "`x` contains no usable certificate")] {
             assert_eq!(Authorities::new(text.as_bytes(), "`x`").unwrap_err().to_string(), told);
         }
     }
@@ -258,8 +258,8 @@ mod tests {
     fn a_client_certificate_needs_its_key() {
         let identity = |certificate: String, key: &str| Identity { certificate: certificate.into(), key: key.into() };
         for (identity, told) in [
-            (identity(pem(1), "no key"), "`client-key` holds no private key in PEM"),
-            (identity(String::new(), "no key"), "`client-certificate` holds no certificate in PEM"),
+            (identity(pem(1), "no key"), "`client-key` contains no private key in PEM"),
+            (identity(String::new(), "no key"), "`client-certificate` contains no certificate in PEM"),
         ] {
             let error = client_config(&Trust::Anyone, Some(&identity)).unwrap_err();
             assert!(error.to_string().starts_with(told), "{error}");

@@ -283,7 +283,7 @@ mod tests {
             (User { token: text("t\n"), ..User::default() }, "Bearer t"),
             (
                 User { token: text("a\nb"), ..User::default() },
-                "the token holds a character that cannot be sent, such as a line break",
+                "the token contains a character that cannot be sent, such as a newline",
             ),
             (file("good"), "Bearer from file"),
             (file("good2"), "Bearer x"),
@@ -291,7 +291,7 @@ mod tests {
             (User { token: text("t"), ..file("absent") }, "Bearer t"),
             (file("absent"), "`tokenFile` /absent does not exist"),
             (file("empty"), "`tokenFile` /empty is empty"),
-            (file("odd"), "the token holds a character that cannot be sent, such as a line break"),
+            (file("odd"), "the token contains a character that cannot be sent, such as a newline"),
             (User { password: text("pw"), ..named.clone() }, "Basic am9lOnB3"),
             (named.clone(), "Basic am9lOg=="),
             (User { token: text("t"), ..named.clone() }, "the user has both a token and a password: remove one"),

@@ -154,12 +154,12 @@ mod tests {
         for (proxy_url, told) in [
             ("127.0.0.1:18001", "`proxy-url` has no scheme: write it as http://HOST:PORT"),
             ("ftp://joe:secret@h", "`proxy-url` has the scheme `ftp`: it must be http, https or socks5"),
-            ("http://joe:secret@", "`proxy-url` is not the URL of a proxy: write it as http://HOST:PORT"),
-            ("http://a b", "`proxy-url` is not the URL of a proxy: write it as http://HOST:PORT"),
+            ("http://joe:secret@", "`proxy-url` is not a proxy URL: write it as http://HOST:PORT"),
+            ("http://a b", "`proxy-url` is not a proxy URL: write it as http://HOST:PORT"),
         ] {
             assert_eq!(chosen("https://api.test", Some(proxy_url), &[]), told);
         }
-        let told = "the variable HTTPS_PROXY is not the URL of a proxy: write it as http://HOST:PORT";
+        let told = "the variable HTTPS_PROXY is not a proxy URL: write it as http://HOST:PORT";
         assert_eq!(chosen("https://api.test", None, &[("HTTPS_PROXY", "http://a b")]), told);
     }
 }
