@@ -1,16 +1,16 @@
 #!/bin/bash
-# build-kubernetes.sh DEST: kube-apiserver, kube-controller-manager, kube-scheduler and kubelet from Debian's source
-# package (bookworm: 1.20.2, all dependencies vendored), and Debian's etcd, into DEST/bin. Only apt is asked.
-# About 11 minutes on two cores; everything but DEST/bin is deleted afterwards. BINS="..." builds fewer.
+# build-kubernetes.sh DEST: builds kube-apiserver, kube-controller-manager, kube-scheduler and kubelet from Debian's
+# source package (bookworm: 1.20.2, all dependencies vendored) into DEST/bin, with Debian's etcd. Downloads only through
+# apt. About 11 minutes on two cores; everything but DEST/bin is deleted afterwards. BINS="..." builds fewer programs.
 set -euo pipefail
 dest=$(realpath -m "${1:?usage: build-kubernetes.sh DEST}")
 work=$dest/work
 mkdir -p "$dest/bin" "$work"/{apt/parts,apt/lists/partial,apt/cache/archives/partial,src,deb}
-# Also when run by hand beside a test: one build at a time.
+# One build at a time, even if it is started by hand during a test.
 exec 9> "$dest/lock"; flock 9
 export GOROOT=/usr/lib/go-1.19 PATH=/usr/lib/go-1.19/bin:$PATH
 
-# A private apt configuration that also knows source packages, on the machine's own mirror.
+# A private apt configuration with source packages, on the machine's own mirror.
 if [ -f /etc/apt/sources.list.d/debian.sources ]; then
     sed 's/^Types: deb$/Types: deb deb-src/' /etc/apt/sources.list.d/debian.sources > "$work/apt/parts/debian.sources"
 else
@@ -36,8 +36,8 @@ cd "$tree"
 for file in staging/src/k8s.io/{component-base,client-go/pkg}/version/base.go; do
     sed -i -E 's/gitMajor +string( = "[0-9]*")? /gitMajor string = "1" /; s/gitMinor +string( = "[0-9]*")? /gitMinor string = "20" /; s/"v0\.0\.0-master\+[0-9a-f]+"/"v1.20.2"/; s/(gitTreeState +(string )?=) ""/\1 "clean"/' "$file"
 done
-# The vendored reflect2 calls reflect.mapiterinit as Go had it before 1.18; with a newer Go every map that is written as
-# JSON corrupts memory, and listing ClusterRoles kills the API server. This is what its version 1.0.2 does.
+# The vendored reflect2 calls reflect.mapiterinit as defined before Go 1.18. With a newer Go, every map that is written
+# as JSON corrupts memory, and listing ClusterRoles kills the API server. This is the fix of reflect2 1.0.2.
 reflect2=vendor/github.com/modern-go/reflect2
 if [ ! -f $reflect2/go_above_118.go ]; then
     perl -0pi -e 's|// m escapes into.*?\*hiter\n||s; s|type hiter struct \{.*?\n\}\n||s' $reflect2/unsafe_link.go
@@ -68,7 +68,7 @@ func (type2 *UnsafeMapType) UnsafeIterate(obj unsafe.Pointer) MapIterator {
 }
 G
 fi
-# The one generated file that the source package lacks.
+# The only generated file that the source package lacks.
 if [ ! -s pkg/generated/openapi/zz_generated.openapi.go ]; then
     go build -o "$work/openapi-gen" ./vendor/k8s.io/code-generator/cmd/openapi-gen
     folders=$({

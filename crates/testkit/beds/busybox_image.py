@@ -1,6 +1,7 @@
-"""busybox_image.py OUT.tar: the image `localhost/bb:1`, busybox alone, as a docker archive: no registry, no daemon.
+"""busybox_image.py OUT.tar: writes the image `localhost/bb:1`, which contains only busybox, as a docker archive.
 
-For `docker load`, `podman load` and `ctr images import`. The same busybox gives the same image, byte by byte."""
+For `docker load`, `podman load` and `ctr images import`. Needs no registry and no daemon. The same busybox gives
+the same image, byte by byte."""
 
 import hashlib
 import io

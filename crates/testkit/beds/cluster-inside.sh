@@ -2,10 +2,10 @@
 . "$BED/kube-lib.sh"
 . "$BED/containerd-lib.sh"
 
-# The node's address and a default route, without which the kubelet will not name its node.
+# The node's address and a default route, without which the kubelet does not find its node's address.
 ip link add node0 type veth peer name node1 && ip addr add 10.88.1.1/24 dev node0 && ip link set node0 up && ip link set node1 up
 ip route add default via 10.88.1.2 dev node0
-# The kubelet insists on these; it gets files that say so, instead of the machine getting the values.
+# The kubelet requires these values. It sees files with them; the machine itself is not changed.
 mkdir -p "$BED/sysctl"
 while read -r name value; do
     echo "$value" > "$BED/sysctl/${name//\//.}"; mount --bind "$BED/sysctl/${name//\//.}" "/proc/sys/$name"
@@ -52,7 +52,7 @@ export KUBECONFIG=$BED/admin.conf
 wait_for 60 controllers has_accounts
 make_users 6443
 for file in "$BED"/workloads/*.yaml; do
-    # A custom resource may come in the same file as its definition: the second try finds it established.
+    # A custom resource may be in the same file as its definition; at the second attempt, the definition is established.
     kubectl apply -f "$file" || { sleep 2; kubectl apply -f "$file"; } || die "the cluster refused $(basename "$file")"
 done
 node_ready() { kubectl get node localhost -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' | grep -q True; }

@@ -1,4 +1,5 @@
-# One repository of each kind in the current folder; times, names and so all ids are the same on every run.
+# Creates one repository of each kind in the current directory. Times and names, and so all IDs, are the same on every
+# run.
 set -euo pipefail
 clock=1767225600
 tick() { clock=$((clock + 60)); export GIT_AUTHOR_DATE="$clock +0100" GIT_COMMITTER_DATE="$((clock + 5)) +0000"; }
@@ -46,7 +47,7 @@ printf 'untracked\n' > untracked.txt
 printf 'ignored\n' > debug.log
 cd ..
 
-# --- made from it
+# --- clones and working trees of normal
 git clone -q --bare normal bare.git
 git -C bare.git update-server-info
 git clone -q --depth 2 "file://$PWD/normal" shallow
@@ -55,7 +56,7 @@ git -C normal worktree add -q ../worktree side
 git init -q -b main empty
 mkdir none; printf 'no repository\n' > none/file
 
-# --- corrupt: a blob is garbage, a tree is missing, a branch names nothing
+# --- corrupt: a blob is malformed, a tree is missing, a branch points to no object
 git init -q -b main corrupt
 cd corrupt
 for n in 1 2 3; do printf '%s\n' "$n" > "file$n"; git add .; commit "Commit $n"; done

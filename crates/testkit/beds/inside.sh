@@ -1,4 +1,4 @@
-# Begins every script that runs inside a bed's namespaces (see `inside` in keeper.sh).
+# Included first by every script that runs inside a bed's namespaces (see `inside` in keeper.sh).
 set -uo pipefail
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 say() { printf '%s\n' "$*" >&3; }
@@ -13,18 +13,18 @@ wait_for() {
         sleep 0.1
     done
 }
-# over DIR PATH: this bed's own DIR in place of the machine's PATH
+# over DIR PATH: mounts this bed's DIR over the machine's PATH
 over() { mkdir -p "$1" "$2" && mount --bind "$1" "$2" || die "cannot put $1 over $2"; }
 
 mount --make-rshared /
 ip link set lo up
-# The cgroup tree of this bed becomes the root that everything inside sees.
+# Makes the cgroup tree of this bed the root that all programs inside see.
 if [ -f /sys/fs/cgroup/cgroup.procs ]; then
     umount /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || die "cannot mount cgroup2"
     mkdir -p /sys/fs/cgroup/bed && echo $$ > /sys/fs/cgroup/bed/cgroup.procs
     sed 's/[a-z_0-9]\+/+&/g' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
 else
-    # A version 2 tree beside version 1 (hybrid) holds nothing that runtimes want, and confuses them.
+    # On a hybrid machine, runtimes do not need the version 2 tree, and it confuses them.
     umount /sys/fs/cgroup/unified 2>/dev/null
     while read -r _ at kind options _; do
         [ "$kind" = cgroup ] || continue
@@ -33,5 +33,5 @@ else
         umount "$at" && mount -t cgroup -o "$wanted" cgroup "$at" || die "cannot mount the cgroup hierarchy $wanted"
     done < <(grep ' /sys/fs/cgroup/' /proc/self/mounts)
 fi
-# stay: the last line of every inside script; tells the keeper, and holds the namespaces open
+# stay: the last line of every inside script; notifies the keeper and keeps the namespaces open
 stay() { say "NS_PID=$$"; exec 3>&-; : > "$BED/inside.ready"; sleep infinity & wait $!; }

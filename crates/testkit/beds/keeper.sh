@@ -1,9 +1,10 @@
-# The keeper: every bed's script begins with this. It starts the bed's processes, tells its owner, and outlives nobody:
-# standard input is a pipe whose only writer is the owner, so end of file means "dropped" or "the owner died, however".
-# Then it kills what it started and removes the bed's folder. Nothing here stops gently: all state is thrown away.
+# The keeper, prepended to every bed's script. It starts the bed's processes, notifies its owner, and ends with its
+# owner: standard input is a pipe whose only writer is the owner, so end of file means that the owner dropped the bed or
+# died. Then it kills the processes that it started and removes the bed's directory. It kills with SIGKILL: no state is
+# kept.
 #
-# In: BED (folder of this bed), CACHE (folder of all beds), BED_NAME (unique). Out, on the owner's pipe: KEY=VALUE lines,
-# then `ready`, or `error TEXT`.
+# In: BED (directory of this bed), CACHE (directory of all beds), BED_NAME (unique). Out, on the owner's pipe: KEY=VALUE
+# lines, then `ready`, or `error TEXT`.
 set -uo pipefail
 umask 022
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -12,7 +13,7 @@ exec 3>&1 1>>"$BED/keeper.log" 2>&1
 CGROUP=indago-$BED_NAME
 
 say() { printf '%s\n' "$*" >&3; }
-# die REASON: tells the owner, and leaves it the logs until it lets go
+# die REASON: notifies the owner, and keeps the logs until the owner closes the pipe
 die() { say "error $*"; exec 3>&-; while read -r _; do :; done; exit 1; }
 
 # spawn NAME COMMAND...: a daemon of this bed, its output in NAME.log
@@ -23,7 +24,7 @@ spawn() {
     eval "pid_$name=$!"
 }
 
-# wait_for SECONDS NAME COMMAND...: until COMMAND succeeds; dies early when the daemon NAME has died
+# wait_for SECONDS NAME COMMAND...: waits until COMMAND succeeds; dies early if the daemon NAME has died
 wait_for() {
     local end=$((SECONDS + $1)) name=$2 pid; shift 2
     pid=$(sed -n "s/ $name\$//p" "$BED/pids" | tail -n 1)
@@ -34,13 +35,13 @@ wait_for() {
     done
 }
 
-# All cgroup hierarchies of this machine: version 1 controllers, or the one version 2 tree.
+# All cgroup hierarchies of this machine: those of version 1, or the single version 2 tree.
 hierarchies() {
     if [ -f /sys/fs/cgroup/cgroup.procs ]; then echo /sys/fs/cgroup
     else for h in /sys/fs/cgroup/*/; do [ ! -f "$h/cgroup.procs" ] || [ -L "${h%/}" ] || echo "${h%/}"; done; fi
 }
 
-# own_cgroups: this shell and all that it starts live under /indago-NAME, so that all of it can be found again
+# own_cgroups: moves this shell and its later children to the cgroup /indago-NAME, so that clean_up finds them all
 own_cgroups() {
     local h
     for h in $(hierarchies); do
@@ -52,7 +53,7 @@ own_cgroups() {
     done
 }
 
-# inside SCRIPT: runs SCRIPT in its own network, mount and cgroup namespaces; from outside all pids stay as they are
+# inside SCRIPT: runs SCRIPT in its own network, mount and cgroup namespaces; PIDs are the same outside
 inside() {
     ( own_cgroups; exec unshare -n -m -C --propagation private bash "$1" ) &
     echo "$! inside" >> "$BED/pids"
@@ -76,7 +77,7 @@ clean_up() {
         done
     done
     wait
-    # What was orphaned is gone for others only when the machine's init has reaped it.
+    # Orphans disappear for other processes only when the machine's init has reaped them.
     round=0; for pid in $killed; do while [ -d "/proc/$pid" ] && [ $((round += 1)) -lt 100 ]; do sleep 0.02; done; done
     [ -n "${KEEP_BED:-}" ] || for round in $(seq 20); do rm -rf --one-file-system "$BED" 2>/dev/null && break; sleep 0.1; done
 }
@@ -84,7 +85,7 @@ trap clean_up EXIT
 trap 'exit 0' TERM
 trap '' INT HUP
 
-# inside_ready SECONDS: until the script inside has reached its end
+# inside_ready SECONDS: waits until the script inside has reached its end
 inside_ready() { wait_for "$1" inside test -f "$BED/inside.ready"; }
 
 # stay: the last line of every script

@@ -7,7 +7,7 @@ if [ "${CONTROLLERS:-}" = 1 ]; then
     start_controllers "$API_PORT" "$CM_PORT" "$SCHED_PORT" '*,-nodelifecycle,-nodeipam,-route,-service,-cloud-node-lifecycle'
     wait_for 60 controllers has_accounts
 else
-    # Nobody creates the `default` service accounts, so nothing may wait for them.
+    # Without controllers the `default` service accounts do not exist, so admission must not wait for them.
     start_apiserver "$API_PORT" "$ETCD_PORT" --disable-admission-plugins=ServiceAccount
 fi
 make_users "$API_PORT"

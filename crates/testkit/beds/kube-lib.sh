@@ -1,4 +1,4 @@
-# Control plane pieces, for the bed that is only an API server and for the whole cluster. In: K8S (binaries), PKI, BED.
+# Parts of the control plane, for the API server bed and the cluster bed. In: K8S (binaries), PKI, BED.
 kubeconfig() { # PORT USER
     cat <<Y
 apiVersion: v1
@@ -36,7 +36,7 @@ start_controllers() { # API_PORT CM_PORT SCHED_PORT CONTROLLERS
         --kube-api-qps=500 --kube-api-burst=1000
 }
 has_accounts() { kubectl --kubeconfig "$BED/admin.conf" -n default get serviceaccount default; }
-# The authorizer learns of new roles from a watch, a moment later.
+# The authorizer gets new roles from a watch, with a delay.
 may() { curl -s -m 5 -o /dev/null -f --cacert "$PKI/ca.crt" -H "Authorization: Bearer $2-token" "https://127.0.0.1:$1$3"; }
 users_may() { may "$1" viewer /api/v1/pods && may "$1" auditor /api/v1/nodes && may "$1" tenant /api/v1/namespaces/shop/pods; }
 make_users() { # PORT

@@ -1,7 +1,7 @@
-"""load_pods.py URL CA COUNT: realistic pods with a full Running (or Failed) status, on an API server bed.
+"""load_pods.py URL CA COUNT: creates realistic pods with a complete Running (or Failed) status on an API server bed.
 
-Pod number i is the same on every run: every 101st is privileged, every 211th has the host's processes, every 151st its
-network, every 199th mounts the Docker socket, every 50th failed."""
+Pod number i is the same on every run: every 101st is privileged, every 211th is in the host's PID namespace, every 151st
+in its network namespace, every 199th mounts the Docker socket, every 50th has failed."""
 
 import http.client
 import json
@@ -113,7 +113,7 @@ def each(work):
 main = connect()
 for k in range(NAMESPACES):
     ask(main, "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"load-{k}"}})
-    # With a controller-manager this is a conflict sooner or later; without one nobody else would make it.
+    # A controller-manager also creates it, and this is a conflict; without one, only this script does.
     ask(main, "POST", f"/api/v1/namespaces/load-{k}/serviceaccounts", {"metadata": {"name": "default"}})
 for k in range(NODES):
     ask(main, "POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node-{k}", "labels": {"kubernetes.io/os": "linux"}}})

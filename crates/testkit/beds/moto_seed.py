@@ -28,7 +28,7 @@ iam.attach_user_policy(UserName="admin", PolicyArn="arn:aws:iam::aws:policy/Admi
 iam.put_user_policy(UserName="readonly", PolicyName="describe", PolicyDocument=policy(["ec2:Describe*", "sts:*"]))
 
 for account in ("222222222222", "333333333333"):
-    # Before authentication counts, any role may be assumed: that is the way into an empty account.
+    # Before authentication is enforced, any role may be assumed. This gives access to an empty account.
     entry = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/entry", RoleSessionName="bed")["Credentials"]
     there = boto3.client("iam", aws_access_key_id=entry["AccessKeyId"], aws_secret_access_key=entry["SecretAccessKey"], aws_session_token=entry["SessionToken"])
     there.create_role(RoleName="indago", AssumeRolePolicyDocument=trust(HOME))

@@ -1,4 +1,4 @@
-# pki.sh DIR: one authority for all Kubernetes beds of this machine, their certificates, and the users' tokens.
+# pki.sh DIR: creates one authority for all Kubernetes beds of this machine, their certificates, and the users' tokens.
 set -eu
 umask 077
 cd "$1"

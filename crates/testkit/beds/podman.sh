@@ -1,4 +1,4 @@
-# podman, serving the Docker API, in its own namespaces; the socket is a file that everybody can reach.
+# podman, serving the Docker API, in its own namespaces; the socket is a file that all users can reach.
 cat > "$BED/containers.conf" <<T
 [containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]

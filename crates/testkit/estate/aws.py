@@ -1,4 +1,4 @@
-"""The company's two AWS accounts on moto. Prints `INSTANCE=` and `ADDRESS=`: the machine that the cluster's node is."""
+"""The company's two AWS accounts on moto. Prints `INSTANCE=` and `ZONE=` of the machine that is the cluster's node."""
 
 import json
 
@@ -8,7 +8,7 @@ PROD, STAGING = "222222222222", "333333333333"
 
 
 def clients(account):
-    # Before authentication counts, any role may be assumed.
+    # Before authentication is enforced, any role may be assumed.
     role = f"arn:aws:iam::{account}:role/entry"
     key = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="estate")["Credentials"]
     secret = dict(aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"], aws_session_token=key["SessionToken"])

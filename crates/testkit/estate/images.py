@@ -1,4 +1,4 @@
-"""images.py BUSYBOX.tar OUT.tar: the company's images, each the busybox image under another name and labels.
+"""images.py BUSYBOX.tar OUT.tar: writes the company's images; each is the busybox image with another name and labels.
 
 CLEAN, PLANTED and PLATFORM in the environment are hashes of commits."""
 

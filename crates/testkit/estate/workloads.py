@@ -1,4 +1,4 @@
-"""The company's workloads in YAML (JSON, to be exact). PLANTED and PLATFORM in the environment are hashes of commits."""
+"""Prints the company's workloads in YAML (as JSON). PLANTED and PLATFORM in the environment are hashes of commits."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-//! Where beds keep what outlives them.
+//! Directory of data that outlives the beds.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ pub fn dir() -> PathBuf {
     }
 }
 
-/// Folder of the beds within [`dir`], created when missing.
+/// The beds' directory within [`dir`], created if it does not exist.
 pub fn beds() -> Result<PathBuf> {
     let path = dir().join("beds");
     fs::create_dir_all(&path).context(|| format!("cannot create {}", path.display()))?;
     Ok(path)
 }
 
-/// Holds the named lock until dropped; other processes and threads wait.
+/// Holds the named lock until it is dropped; other processes and threads wait.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "closing it unlocks")] File);
 

@@ -1,12 +1,12 @@
-//! What can go wrong with a bed.
+//! Errors of beds.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A bed, an installation step or a fixture that did not work.
+/// A failure of a bed, an installation step or a fixture.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A bed's processes did not get ready; `logs` are the last lines that they wrote.
+    /// A bed's processes did not become ready; `logs` has their last lines.
     #[error("bed {bed} did not start: {reason}\n{logs}")]
     Start { bed: &'static str, reason: String, logs: String },
     /// A program ran and failed.
@@ -15,10 +15,10 @@ pub enum Error {
     /// A file or process operation failed.
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
-    /// Binaries that nobody could provide.
+    /// Programs that could not be installed.
     #[error("{folder} has no {missing}", folder = folder.display())]
     Missing { folder: PathBuf, missing: String },
-    /// Something else, in words.
+    /// Any other error, as text.
     #[error("{0}")]
     Other(String),
 }
@@ -26,7 +26,7 @@ pub enum Error {
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Puts words to an I/O error.
+/// Adds a description to an I/O error.
 pub(crate) trait Context<T> {
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
 }

@@ -1,4 +1,4 @@
-//! A fake host in a temporary folder, for tests through a root path.
+//! A host in a temporary directory, for tests that use it as a root path.
 //!
 //! ```
 //! use indago_testkit::fixture::{Host, Proc};
@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-/// Clock ticks a second in every fixture's `stat`.
+/// Clock ticks per second in every fixture's `stat`.
 pub const TICKS: u64 = 100;
 /// Boot time of every fixture, seconds since 1970: 2026-01-01 00:00:00 UTC.
 pub const BOOT_TIME: u64 = 1_767_225_600;
@@ -31,13 +31,13 @@ pub struct Proc {
     pub pgrp: u32,
     /// Session; the pid unless set.
     pub session: u32,
-    /// Command name; may hold spaces and parentheses.
+    /// Command name; may contain spaces and parentheses.
     pub comm: String,
     /// State letter.
     pub state: char,
     /// Arguments, as bytes; none for a kernel thread.
     pub cmdline: Vec<Vec<u8>>,
-    /// Environment, `KEY=VALUE` each.
+    /// Environment variables, each as `KEY=VALUE`.
     pub environ: Vec<Vec<u8>>,
     /// Target of `exe`; none for a kernel thread.
     pub exe: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct Proc {
     pub gid: [u32; 4],
     /// Supplementary groups.
     pub groups: Vec<u32>,
-    /// Number of threads; each gets a `task` folder with its `stat` and `comm`.
+    /// Number of threads; each gets a `task` directory with its `stat` and `comm`.
     pub threads: u32,
     /// Nice value.
     pub nice: i32,
@@ -65,9 +65,9 @@ pub struct Proc {
     pub vsize: u64,
     /// Resident memory, in pages of 4096 bytes.
     pub rss: u64,
-    /// Controlling terminal, as `stat` numbers it.
+    /// Controlling terminal, as numbered in `stat`.
     pub tty: i32,
-    /// Bytes read from disk; `None`: `io` may not be read.
+    /// Bytes read from disk and written; `None`: `io` may not be read.
     pub io: Option<(u64, u64)>,
     /// Lines of `cgroup`.
     pub cgroup: String,
@@ -84,7 +84,7 @@ pub struct Proc {
 }
 
 impl Proc {
-    /// A sleeping process of root's without arguments.
+    /// A sleeping process of root, without arguments.
     pub fn new(pid: u32, comm: impl Into<String>) -> Proc {
         let namespaces = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "user", "uts"];
         Proc {
@@ -134,12 +134,12 @@ impl Proc {
         Proc { cmdline: cmdline.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Sets the environment, `KEY=VALUE` each.
+    /// Sets the environment variables, each as `KEY=VALUE`.
     pub fn environ<A: Into<Vec<u8>>>(self, environ: impl IntoIterator<Item = A>) -> Proc {
         Proc { environ: environ.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Sets the executable; ` (deleted)` at its end is as the kernel writes it.
+    /// Sets the executable; a deleted one ends in ` (deleted)`, as the kernel writes it.
     pub fn exe(self, exe: impl Into<PathBuf>) -> Proc {
         Proc { exe: Some(exe.into()), ..self }
     }
@@ -149,12 +149,12 @@ impl Proc {
         Proc { cwd: Some(cwd.into()), ..self }
     }
 
-    /// Sets all four user ids.
+    /// Sets all four user IDs.
     pub fn uid(self, uid: u32) -> Proc {
         Proc { uid: [uid; 4], ..self }
     }
 
-    /// Sets all four group ids.
+    /// Sets all four group IDs.
     pub fn gid(self, gid: u32) -> Proc {
         Proc { gid: [gid; 4], ..self }
     }
@@ -170,17 +170,17 @@ impl Proc {
         self
     }
 
-    /// Sets one namespace's inode.
+    /// Sets the inode of one namespace.
     pub fn namespace(mut self, kind: &str, inode: u64) -> Proc {
         self.namespaces.retain(|(name, _)| name != kind);
         self.namespaces.push((kind.into(), inode));
         self
     }
 
-    /// The line of `stat`, of the process or of one thread.
+    /// The line in `stat` of the process or of one thread.
     fn stat_line(&self, id: u32) -> String {
         let Proc { comm, state, ppid, pgrp, session, tty, utime, stime, nice, threads, start, vsize, rss, .. } = self;
-        // Fields 38 to 52 of proc(5) are of no interest but have to be there.
+        // The values of fields 38 to 52 of proc(5) are not used, but the fields must exist.
         format!(
             "{id} ({comm}) {state} {ppid} {pgrp} {session} {tty} -1 4194560 1200 0 3 0 {utime} {stime} 0 0 {priority} {nice} {threads} 0 {start} {vsize} {rss} \
              18446744073709551615 94000000000000 94000000100000 140700000000000 0 0 0 0 4096 16384 1 0 0 17 0 0 0 0 0 0 94000000200000 94000000300000 \
@@ -245,7 +245,7 @@ impl Proc {
     }
 }
 
-/// One line of `proc/net/tcp` and its like; join it to a process with `.fd(3, "socket:[INODE]")`.
+/// A line of `proc/net/tcp` or a similar file; join it to a process with `.fd(3, "socket:[INODE]")`.
 #[derive(Debug, Clone)]
 pub struct Socket {
     /// File within `proc/net`: `tcp`, `tcp6`, `udp`, `udp6`, `raw`.
@@ -303,11 +303,11 @@ impl Socket {
     }
 }
 
-/// A host's file tree in a temporary folder, removed when dropped.
+/// A host's file tree in a temporary directory, which is removed when it is dropped.
 ///
-/// Starts with the files that every Linux host has: `/etc/{passwd,group,os-release,hostname,hosts}` and
-/// `/proc/{stat,uptime,meminfo,loadavg,mounts,version,cpuinfo,cmdline,modules,net,sys}`. Every method panics when the
-/// folder cannot be written: a fixture that is not there is a broken test.
+/// It starts with the files that every Linux host has: `/etc/{passwd,group,os-release,hostname,hosts}` and
+/// `/proc/{stat,uptime,meminfo,loadavg,mounts,version,cpuinfo,cmdline,modules,net,sys}`. Every method panics if the
+/// directory cannot be written: without its fixture, a test is broken.
 #[derive(Debug)]
 pub struct Host {
     folder: tempfile::TempDir,
@@ -327,9 +327,9 @@ impl Host {
         host.base()
     }
 
-    /// An empty folder.
+    /// An empty directory.
     pub fn bare() -> Host {
-        Host { folder: tempfile::tempdir().expect("a temporary folder can be made"), sockets: vec![] }
+        Host { folder: tempfile::tempdir().expect("a temporary directory can be created"), sockets: vec![] }
     }
 
     /// The root path.
@@ -343,7 +343,7 @@ impl Host {
         self.root().join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// Writes a file, with its folders.
+    /// Writes a file, and creates its directories.
     pub fn file(self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Host {
         self.put(path, content);
         self
@@ -356,14 +356,14 @@ impl Host {
         self.file(path, all)
     }
 
-    /// Makes a folder.
+    /// Creates a directory.
     pub fn folder(self, path: impl AsRef<Path>) -> Host {
         let path = self.path(path);
         fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         self
     }
 
-    /// Makes a symbolic link; the target is taken as it is, and need not be there.
+    /// Creates a symbolic link. The target is used unchanged and need not exist.
     pub fn link(self, path: impl AsRef<Path>, target: impl AsRef<Path>) -> Host {
         self.put_link(path, target);
         self
@@ -377,7 +377,7 @@ impl Host {
         self
     }
 
-    /// Removes a file or folder; together with [`Host::process`] this makes processes that vanish half-way.
+    /// Removes a file or directory. Together with [`Host::process`] this creates processes that exit during a read.
     pub fn remove(self, path: impl AsRef<Path>) -> Host {
         let path = self.path(path);
         let gone = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -391,7 +391,7 @@ impl Host {
         self
     }
 
-    /// Adds a process: `/proc/<pid>` with everything that the kernel shows.
+    /// Adds a process: `/proc/<pid>` with all files that the kernel shows.
     pub fn process(self, process: Proc) -> Host {
         let at = |name: &str| PathBuf::from(format!("proc/{}/{name}", process.pid));
         self.put(at("stat"), process.stat_line(process.pid));
@@ -449,7 +449,7 @@ impl Host {
         self
     }
 
-    /// Adds a user to `etc/passwd` and a group of the same name and number to `etc/group`.
+    /// Adds a user to `etc/passwd` and a group with the same name and number to `etc/group`.
     pub fn user(self, name: &str, uid: u32, home: &str, shell: &str) -> Host {
         self.append("etc/passwd", format!("{name}:x:{uid}:{uid}:{name}:{home}:{shell}\n"))
             .append("etc/group", format!("{name}:x:{uid}:\n"))
@@ -458,7 +458,7 @@ impl Host {
 
     fn put(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = self.path(path);
-        let parent = path.parent().expect("a file of a host has a folder");
+        let parent = path.parent().expect("a file of a host has a directory");
         fs::create_dir_all(parent)
             .and_then(|()| fs::write(&path, content))
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -466,7 +466,7 @@ impl Host {
 
     fn put_link(&self, path: impl AsRef<Path>, target: impl AsRef<Path>) {
         let path = self.path(path);
-        let parent = path.parent().expect("a link of a host has a folder");
+        let parent = path.parent().expect("a link of a host has a directory");
         fs::remove_file(&path).ok();
         fs::create_dir_all(parent).and_then(|()| symlink(&target, &path)).unwrap_or_else(|error| {
             panic!("{} -> {:?}: {error}", path.display(), target.as_ref().as_os_str().as_bytes())
@@ -615,7 +615,7 @@ mod tests {
             .socket(Socket::listen(([127, 0, 0, 1], 8080).into(), 777))
             .socket(Socket::listen((std::net::Ipv6Addr::LOCALHOST, 8080).into(), 778))
             .user("ada", 1000, "/home/ada", "/bin/bash");
-        let read = |path: &str| fs::read_to_string(host.path(path)).expect("the file is there");
+        let read = |path: &str| fs::read_to_string(host.path(path)).expect("the file exists");
         let stat = read("/proc/4242/stat");
         assert_eq!(stat.rsplit_once(") ").map(|(_, rest)| rest.split_whitespace().count()), Some(50), "{stat}");
         assert!(read("proc/4242/status").contains("Uid:\t1000\t1000\t1000\t1000\n"));
@@ -626,7 +626,7 @@ mod tests {
         assert!(read("etc/passwd").ends_with("ada:x:1000:1000:ada:/home/ada:/bin/bash\n"));
     }
 
-    /// `ps` itself reads the fixture as it reads a real host, where it can be pointed there.
+    /// A fixture's `stat` has as many fields as the kernel's.
     #[test]
     fn field_count_is_the_kernels() {
         let real = fs::read_to_string("/proc/self/stat").expect("this is Linux");

@@ -1,6 +1,6 @@
-//! What the beds need and a fresh Debian lacks.
+//! Installs the programs that the beds need and that a fresh Debian lacks.
 //!
-//! Every step does nothing when its result is there, holds a lock (tests run in parallel), and says on standard error
+//! Every step does nothing if its result exists, holds a lock (tests run in parallel), and prints on standard error
 //! what it does and how long it took.
 
 use std::env;
@@ -14,16 +14,16 @@ use std::time::Instant;
 use crate::cache::{self, Lock};
 use crate::error::{Context, Error, Result};
 
-/// Folder of etcd and the Kubernetes programs.
+/// Directory of etcd and the Kubernetes programs.
 #[derive(Debug, Clone)]
 pub struct Kubernetes {
-    /// Holds the programs by their usual names.
+    /// Contains the programs under their usual names.
     pub folder: PathBuf,
 }
 
-/// Programs that an API server alone needs.
+/// Programs for an API server alone.
 pub(crate) const API_PROGRAMS: &[&str] = &["etcd", "kube-apiserver"];
-/// Programs that a whole cluster needs.
+/// Programs for a complete cluster.
 pub(crate) const CLUSTER_PROGRAMS: &[&str] =
     &["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"];
 
@@ -32,7 +32,7 @@ const PKI: &str = include_str!("../beds/pki.sh");
 const RUNC: &str = include_str!("../beds/runc-nores");
 const BUSYBOX_IMAGE: &str = include_str!("../beds/busybox_image.py");
 
-/// Installs the Debian packages that are not there yet.
+/// Installs the Debian packages that are missing.
 pub fn apt(packages: &[&str]) -> Result<()> {
     if missing(packages).is_empty() {
         return Ok(());
@@ -60,7 +60,7 @@ fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages.iter().copied().filter(|package| !installed(package)).collect()
 }
 
-/// moto's server and boto3 in a virtual environment; answers the environment's folder.
+/// Installs moto's server and boto3 in a virtual environment; returns the environment's directory.
 pub fn moto() -> Result<PathBuf> {
     let folder = cache::beds()?.join("moto");
     let done = folder.join("bin/moto_server");
@@ -78,9 +78,10 @@ pub fn moto() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubelet.
+/// Installs etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubelet.
 ///
-/// From `KUBEBUILDER_ASSETS` when that is set, else built from Debian's source package, once: about 11 minutes.
+/// They come from `KUBEBUILDER_ASSETS` if that is set, else from a build of Debian's source package, once: about 11
+/// minutes.
 pub fn kubernetes() -> Result<Kubernetes> {
     kubernetes_programs(CLUSTER_PROGRAMS)
 }
@@ -118,13 +119,13 @@ fn absent(folder: &Path, programs: &[&str]) -> Option<String> {
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-/// kubectl, curl and openssl.
+/// Installs kubectl, curl and openssl.
 pub fn tools() -> Result<()> {
     apt(&["curl", "openssl", "util-linux"])?;
     if which("kubectl").is_none() { apt(&["kubernetes-client"]) } else { Ok(()) }
 }
 
-/// The container runtime that every engine bed stands on: runc and its wrapper, busybox's image.
+/// Installs the container runtime of every engine bed: runc and its wrapper, and busybox's image.
 pub(crate) fn runtime() -> Result<()> {
     apt(&["runc", "busybox-static", "jq", "iproute2", "util-linux", "curl", "python3"])?;
     let beds = cache::beds()?;
@@ -144,25 +145,25 @@ pub(crate) fn runtime() -> Result<()> {
     Ok(())
 }
 
-/// containerd and the network plug-ins.
+/// Installs containerd and the network plug-ins.
 pub fn containerd() -> Result<()> {
     apt(&["containerd", "containernetworking-plugins"])?;
     runtime()
 }
 
-/// dockerd and its client.
+/// Installs dockerd and its client.
 pub fn docker() -> Result<()> {
     apt(&["docker.io", "containerd"])?;
     runtime()
 }
 
-/// podman.
+/// Installs podman.
 pub fn podman() -> Result<()> {
     apt(&["podman"])?;
     runtime()
 }
 
-/// The certificates and tokens of all Kubernetes beds; answers their folder.
+/// Creates the certificates and tokens of all Kubernetes beds; returns their directory.
 pub(crate) fn pki() -> Result<PathBuf> {
     let _lock = Lock::take("pki")?;
     let folder = cache::beds()?.join("pki");
@@ -178,13 +179,13 @@ pub(crate) fn pki() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Everything, for a fresh machine.
+/// Installs everything, for a fresh machine.
 pub fn all() -> Result<()> {
     tools()?;
     docker()?;
     podman()?;
     containerd()?;
-    // What tests look through at the program itself.
+    // Used by tests of the program itself.
     apt(&["git", "strace"])?;
     moto()?;
     kubernetes()?;
@@ -196,7 +197,7 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// Announces, runs one at a time within this process, and says how long it took.
+/// Prints the step, runs one step at a time within this process, and prints how long it took.
 fn step(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock();
@@ -211,12 +212,12 @@ fn step(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     result
 }
 
-/// Runs to the end; the error holds what the program wrote.
+/// Runs a program to its end; an error contains its output.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     output(command).map(|_| ())
 }
 
-/// Runs to the end and answers standard output.
+/// Runs a program to its end and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let words: Vec<_> =
         std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_string_lossy).collect();

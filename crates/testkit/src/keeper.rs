@@ -1,9 +1,9 @@
 //! Starts a bed's script and owns it.
 //!
-//! Each bed is a shell script under `beds/` behind the same beginning, `keeper.sh`. The script's standard input is a pipe
-//! that only this process can write to: when the [`Keeper`] is dropped, or this process ends in whatever way, the script
-//! sees the end of its input, kills what it started and removes the bed's folder. (`PR_SET_PDEATHSIG` would not do: it
-//! fires when the *thread* ends that started the child, and a test's thread ends before a shared bed does.)
+//! Each bed is a shell script under `beds/`, with `keeper.sh` prepended. Only this process can write to the pipe that
+//! is the script's standard input. When the [`Keeper`] is dropped or this process ends in any way, the script gets end
+//! of input, kills the processes that it started, and removes the bed's directory. (`PR_SET_PDEATHSIG` would not work:
+//! it fires when the *thread* that started the child ends, and a test's thread ends before a shared bed does.)
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -21,19 +21,19 @@ use crate::install;
 
 const KEEPER: &str = include_str!("../beds/keeper.sh");
 
-/// What to start.
+/// The bed to start.
 pub(crate) struct Plan {
-    /// Name of the bed in messages and folders.
+    /// Name of the bed in messages and directories.
     pub(crate) bed: &'static str,
-    /// The bed's script, without the keeper's part.
+    /// The bed's script, without `keeper.sh`.
     pub(crate) script: &'static str,
-    /// Files that the script finds in the bed's folder.
+    /// Files to write to the bed's directory.
     pub(crate) files: Vec<(String, String)>,
     /// Environment of the script.
     pub(crate) env: Vec<(String, String)>,
 }
 
-/// A running bed: its folder, its script, and what the script said.
+/// A running bed: its directory, its script, and the script's output.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     bed: &'static str,
@@ -75,7 +75,7 @@ impl Keeper {
         let stdout = child.stdout.take().expect("standard output is piped");
         let mut keeper = Keeper { bed: plan.bed, folder, child, stdin, said: BTreeMap::new() };
         for line in BufReader::new(stdout).lines() {
-            let line = line.context(|| "cannot read what the bed says".to_owned())?;
+            let line = line.context(|| "cannot read the bed's output".to_owned())?;
             if line == "ready" {
                 tracing::debug!(bed = plan.bed, seconds = start.elapsed().as_secs_f32(), "bed ready");
                 return Ok(keeper);
@@ -88,7 +88,7 @@ impl Keeper {
         Err(keeper.failure("its script ended"))
     }
 
-    /// Starts the bed on freshly chosen ports; once more when somebody else was faster to take one.
+    /// Starts the bed on free ports, and retries if another program takes one of them first.
     pub(crate) fn on_ports(
         names: &[&str],
         plan: impl Fn(&BTreeMap<String, u16>) -> Plan,
@@ -114,7 +114,7 @@ impl Keeper {
         self.folder.join(file)
     }
 
-    /// A program that will run inside the bed's namespaces.
+    /// A program to run inside the bed's namespaces.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         let pid = self.said.get("NS_PID").expect("only beds with namespaces have commands");
@@ -124,7 +124,7 @@ impl Keeper {
 
     /// The process that holds the bed's namespaces.
     pub(crate) fn namespace_pid(&self) -> u32 {
-        self.said.get("NS_PID").and_then(|pid| pid.parse().ok()).expect("only beds with namespaces are asked")
+        self.said.get("NS_PID").and_then(|pid| pid.parse().ok()).expect("only beds with namespaces have this process")
     }
 
     fn failure(&self, reason: &str) -> Error {
@@ -154,22 +154,22 @@ impl Drop for Keeper {
                 Err(_) => break,
             }
         }
-        eprintln!("testkit: bed {} does not end; see {}", self.bed, self.folder.display());
+        eprintln!("testkit: bed {} does not stop; see {}", self.bed, self.folder.display());
     }
 }
 
 fn new_folder(bed: &str) -> Result<(String, PathBuf)> {
     let run = cache::beds()?.join("run");
     fs::create_dir_all(&run).context(|| format!("cannot create {}", run.display()))?;
-    // Unix socket paths end at 107 bytes: short names.
+    // Paths of unix sockets are limited to 107 bytes, so names are short.
     let folder = tempfile::Builder::new().prefix(&format!("{bed}-")).rand_bytes(6).tempdir_in(&run);
-    let folder = folder.context(|| format!("cannot create a folder in {}", run.display()))?.keep();
-    let name = folder.file_name().expect("a new folder has a name").to_string_lossy().into_owned();
+    let folder = folder.context(|| format!("cannot create a directory in {}", run.display()))?.keep();
+    let name = folder.file_name().expect("a new directory has a name").to_string_lossy().into_owned();
     install::mode(&folder, 0o755)?;
     Ok((name, folder))
 }
 
-/// Free loopback ports, never the same twice in one process.
+/// Free loopback ports, never the same port twice in one process.
 fn free_ports(names: &[&str]) -> Result<BTreeMap<String, u16>> {
     static USED: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);

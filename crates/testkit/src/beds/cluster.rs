@@ -1,4 +1,4 @@
-//! A whole cluster with one node that runs real pods.
+//! A complete cluster with one node that runs real pods.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,13 +13,13 @@ use crate::error::{Context, Error, Result};
 use crate::install::{self, CLUSTER_PROGRAMS};
 use crate::keeper::{Keeper, Plan};
 
-/// How [`Cluster::with`] starts.
+/// Options of [`Cluster::with`].
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
     /// Workloads in YAML, applied in this order. Images: `localhost/bb:1` with `imagePullPolicy: Never`.
     pub workloads: Vec<String>,
-    /// Also the default ones: in namespace `shop` three pods of the Deployment `web`, and the privileged pod `priv`
-    /// (host's processes, network and file system; service account `deployer`, who is cluster-admin).
+    /// Also apply the default workloads: in namespace `shop` three pods of the Deployment `web`, and the privileged pod
+    /// `priv` (host's processes, network and file system; service account `deployer`, which is cluster-admin).
     pub apps: bool,
 }
 
@@ -33,17 +33,18 @@ impl Default for ClusterOptions {
 ///
 /// - From inside ([`Cluster::command`]) it looks like a node: `/run/containerd/containerd.sock`, `/var/lib/kubelet`,
 ///   cgroups at `/kubepods/...`, the API server at `https://127.0.0.1:6443`.
-/// - From outside the API server answers at [`Cluster::url`] and containerd at [`Cluster::containerd_socket`]. Pids are the
+/// - From outside, the API server is at [`Cluster::url`] and containerd at [`Cluster::containerd_socket`]. PIDs are the
 ///   same in both views; cgroups begin with `/indago-<bed>`.
 #[derive(Debug)]
 pub struct Cluster {
     access: Access,
-    // Last: what uses the namespaces goes before them.
+    // Last, so that users of the namespaces are dropped before them.
     keeper: Keeper,
 }
 
 impl Cluster {
-    /// Starts a cluster with the default workloads; its node is ready, its pods are about to run ([`Cluster::wait_ready`]).
+    /// Starts a cluster with the default workloads. Its node is ready; its pods may not run yet
+    /// ([`Cluster::wait_ready`]).
     pub fn start() -> Result<Cluster> {
         Cluster::with(ClusterOptions::default())
     }
@@ -76,7 +77,7 @@ impl Cluster {
         Ok(Cluster { access, keeper })
     }
 
-    /// Waits until every pod that is there now runs and is ready.
+    /// Waits until every existing pod runs and is ready.
     pub fn wait_ready(&self) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(120);
         let columns = r#"jsonpath={range .items[*]}{.metadata.name} {.status.phase} {.status.conditions[?(@.type=="Ready")].status} {.status.reason}{"\n"}{end}"#;
@@ -128,8 +129,8 @@ impl Cluster {
         self.access.apply(yaml)
     }
 
-    /// Gives the kubelet a static pod, by a file `name` in its folder of manifests, and waits until its mirror in the API
-    /// runs: a pod `<name>-localhost` in the namespace of the manifest.
+    /// Adds a static pod: writes the file `name` to the kubelet's manifest directory, and waits until the pod's mirror
+    /// in the API runs: a pod `<name>-localhost` in the namespace of the manifest.
     pub fn static_pod(&self, namespace: &str, name: &str, yaml: &str) -> Result<()> {
         let file = self.keeper.path("manifests").join(name).with_extension("yaml");
         std::fs::write(&file, yaml).context(|| format!("cannot write {}", file.display()))?;
@@ -138,14 +139,14 @@ impl Cluster {
         let phase = ["get", "pod", "-n", namespace, &mirror, "--ignore-not-found", "-o", "jsonpath={.status.phase}"];
         while self.kubectl(&phase)? != "Running" {
             if Instant::now() > end {
-                return Err(Error::Other(format!("the static pod {mirror} does not run")));
+                return Err(Error::Other(format!("the static pod {mirror} is not running")));
             }
             thread::sleep(Duration::from_millis(200));
         }
         Ok(())
     }
 
-    /// kubectl as admin; answers standard output.
+    /// Runs kubectl as admin and returns its standard output.
     pub fn kubectl(&self, args: &[&str]) -> Result<String> {
         self.access.kubectl(args)
     }
@@ -157,16 +158,16 @@ impl Cluster {
         command
     }
 
-    /// Process that holds the node's namespaces: `nsenter -t PID -n -m -C`.
+    /// The process that holds the node's namespaces: `nsenter -t PID -n -m -C`.
     pub fn namespace_pid(&self) -> u32 {
         self.keeper.namespace_pid()
     }
 }
 
-/// Listens on a free loopback port here and connects to `port` within the network namespace of `pid`.
+/// Listens on a free loopback port and connects to `port` within the network namespace of `pid`.
 ///
-/// A socket belongs to the namespace of the thread that made it, so one thread moves there and makes them all. The threads
-/// end with the process: the listener's port answers nothing once the bed is gone.
+/// A socket belongs to the namespace of the thread that creates it, so one thread moves there and creates them all. The
+/// threads end with the process. Once the bed is gone, connections to the port fail.
 fn forward(pid: u32, port: u16) -> Result<u16> {
     let what = || format!("cannot forward to port {port} of the bed");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(what)?;
@@ -184,7 +185,7 @@ fn forward(pid: u32, port: u16) -> Result<u16> {
             return;
         }
         for client in listener.incoming().flatten() {
-            // Made on this thread: `spawn`ed threads inherit its namespace as well, but this needs no argument.
+            // Connects on this thread: new threads inherit its namespace as well, but this does not depend on it.
             let server =
                 TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(5));
             let Ok(server) = server else { continue };
@@ -197,7 +198,7 @@ fn forward(pid: u32, port: u16) -> Result<u16> {
     Ok(outside)
 }
 
-/// Copies both ways until both sides are done.
+/// Copies in both directions until both sides are done.
 fn pump(client: TcpStream, server: TcpStream) -> io::Result<()> {
     let pairs = [(client.try_clone()?, server.try_clone()?), (server, client)];
     for (mut from, mut to) in pairs {

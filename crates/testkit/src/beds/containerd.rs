@@ -32,17 +32,17 @@ impl Containerd {
         Ok(Containerd { keeper })
     }
 
-    /// The socket, as seen from outside; inside it is at the usual `/run/containerd/containerd.sock`.
+    /// The socket, as seen from outside. Inside, it is at the standard path `/run/containerd/containerd.sock`.
     pub fn socket(&self) -> PathBuf {
         self.keeper.path("containerd/run/containerd.sock")
     }
 
-    /// `ctr ARGS` inside the bed; answers standard output.
+    /// Runs `ctr ARGS` inside the bed and returns its standard output.
     pub fn ctr(&self, args: &[&str]) -> Result<String> {
         install::output(self.command("ctr").args(args))
     }
 
-    /// A sleeping container of this name in containerd's namespace `default`.
+    /// Starts a sleeping container with this name in containerd's namespace `default`.
     pub fn run_ctr(&self, name: &str) -> Result<()> {
         let words =
             ["run", "--detach", "--null-io", "--runc-binary", &runc()?, "localhost/bb:1", name, "/bin/sleep", "100000"];

@@ -7,17 +7,17 @@ use crate::error::Result;
 use crate::install;
 use crate::keeper::{Keeper, Plan};
 
-/// dockerd with the image `localhost/bb:1` loaded; containers get `--network none` or `host`.
+/// dockerd with the image `localhost/bb:1`. Containers get `--network none` or `host`.
 ///
-/// Its containers are ordinary processes of this machine, with the same pids: `/proc` joins work from anywhere. Seen
-/// from outside their cgroup is `/indago-<bed>/docker/<id>`, and `/docker/<id>` from [`Docker::command`].
+/// Its containers are ordinary processes of this machine, with the same PIDs, so `/proc` joins work from anywhere. From
+/// outside, their cgroup is `/indago-<bed>/docker/<id>`; from [`Docker::command`], `/docker/<id>`.
 #[derive(Debug)]
 pub struct Docker {
     keeper: Keeper,
 }
 
 impl Docker {
-    /// Starts dockerd; under a second.
+    /// Starts dockerd, in less than a second.
     pub fn start() -> Result<Docker> {
         install::docker()?;
         let keeper = Keeper::start(Plan {
@@ -37,14 +37,14 @@ impl Docker {
         self.keeper.path("docker.sock")
     }
 
-    /// `docker ARGS`; answers standard output, trimmed.
+    /// Runs `docker ARGS` and returns its standard output, trimmed.
     pub fn docker(&self, args: &[&str]) -> Result<String> {
         let host = format!("unix://{}", self.socket().display());
         let output = install::output(Command::new("docker").args(args).env("DOCKER_HOST", host))?;
         Ok(output.trim().to_owned())
     }
 
-    /// `docker run --detach ARGS`, without a network unless the arguments say one; answers the container's id.
+    /// Runs `docker run --detach ARGS`, without a network unless the arguments set one. Returns the container's ID.
     pub fn run(&self, args: &[&str]) -> Result<String> {
         self.docker(&run_words(args))
     }

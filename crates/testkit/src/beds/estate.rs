@@ -1,5 +1,5 @@
-//! A small company on real beds, and an intruder in it: what `indago demo` shows, captured, and what the forensic queries
-//! are asked of, live.
+//! A small company on real beds, with an intruder. `indago demo` shows a capture of it; the forensic queries run on it
+//! live.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,24 +19,25 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("workloads.py", include_str!("../../estate/workloads.py")),
 ];
 
-/// A cluster with a dozen workloads, two AWS accounts, two git repositories; and in them a shell in a web container, an
-/// over-privileged service account, a node's role that can pass a stronger one, and the commit that planted it all.
+/// A cluster with a dozen workloads, two AWS accounts, and two git repositories. The intrusion: a shell in a web
+/// container, an over-privileged service account, a node's role that can pass a stronger one, and the commit that
+/// introduced it.
 #[derive(Debug)]
 pub struct Estate {
     folder: TempDir,
-    // Named for their drops, which stop them.
+    // Kept for their drops, which stop them.
     cluster: Cluster,
     moto: Moto,
 }
 
 impl Estate {
-    /// Starts the beds, puts the company into them, and lets the intruder in; about two minutes.
+    /// Starts the beds, creates the company in them, and starts the intruder; about two minutes.
     pub fn start() -> Result<Estate> {
         let cluster = Cluster::start()?;
         let moto = Moto::start()?;
         cluster.wait_ready()?;
         let folder = tempfile::Builder::new().prefix("indago-estate-").tempdir();
-        let folder = folder.context(|| "cannot create a temporary folder".to_owned())?;
+        let folder = folder.context(|| "cannot create a temporary directory".to_owned())?;
         for (name, text) in SCRIPTS {
             install::write(&folder.path().join(name), text)?;
         }
@@ -45,20 +46,21 @@ impl Estate {
         Ok(estate)
     }
 
-    /// A program on a machine that sees all of the estate: its configuration of Indago is in the environment, and the
-    /// repositories are under `/srv`, in a mount namespace of its own.
+    /// A program on a machine that sees the entire estate: its environment has the configuration of Indago, and the
+    /// repositories are under `/srv`, in a separate mount namespace.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(self.live());
         command.arg(program.as_ref()).envs(self.environment());
         command
     }
 
-    /// What runs a program so: its arguments are the program and its arguments; it needs the [`environment`](Self::environment).
+    /// A program that runs its arguments as [`command`](Self::command) does. It needs the
+    /// [`environment`](Self::environment).
     pub fn live(&self) -> PathBuf {
         self.folder.path().join("live")
     }
 
-    /// Captures the estate with a build of Indago into Parquet files in a folder, replacing those that are there.
+    /// Captures the estate with a build of Indago into Parquet files in a directory, replacing existing ones.
     pub fn capture(&self, indago: &Path, folder: &Path) -> Result<()> {
         install::run(self.script("capture.sh").arg(indago).arg(folder))
     }
@@ -70,7 +72,7 @@ impl Estate {
         command
     }
 
-    /// How the beds are reached.
+    /// Environment variables with the addresses of the beds.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut all = self.moto.env();
         let path = |path: PathBuf| path.display().to_string();
@@ -88,7 +90,7 @@ impl Estate {
 
 impl Drop for Estate {
     fn drop(&mut self) {
-        // What the seed left running: the intruder's two ends.
+        // Processes that the seed left running: the intruder's two ends.
         let pids = std::fs::read_to_string(self.folder.path().join("pids")).unwrap_or_default();
         for pid in pids.split_whitespace() {
             Command::new("kill").arg(pid).stderr(Stdio::null()).status().ok();

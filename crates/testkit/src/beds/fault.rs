@@ -1,4 +1,4 @@
-//! A proxy that does to requests what networks and services do on bad days.
+//! A proxy that simulates faults of networks and services.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,31 +22,31 @@ use crate::beds::server::{Outcome, Server, cut, full, tls};
 use crate::error::{Context, Error, Result};
 use crate::install;
 
-/// Where requests go that no rule answers.
+/// The server for requests that no rule handles.
 #[derive(Debug, Clone)]
 pub enum Upstream {
     /// A plain HTTP server, `http://HOST:PORT`.
     Http(String),
     /// A Kubernetes API server over TLS: address and authority. The caller's bearer token is passed on.
     Kube(String, PathBuf),
-    /// Nowhere: 404.
+    /// No server: responds 404.
     Nowhere,
 }
 
-/// What happens to a request.
+/// The effect of a rule on a request.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// Waits, then passes it on.
+    /// Waits, then passes the request on.
     Delay(Duration),
-    /// Answers so, with no word from upstream.
+    /// Responds with this, without calling the upstream.
     Status { code: u16, headers: Vec<(String, String)>, body: String },
-    /// Passes it on, and breaks off after so many bytes of the body.
+    /// Passes the request on, and cuts the connection after this many bytes of the body.
     Truncate(usize),
     /// 200 with this body.
     Garbage(Vec<u8>),
     /// Closes the connection with RST.
     Reset,
-    /// Never answers.
+    /// Never responds.
     Hang,
 }
 
@@ -56,13 +56,13 @@ impl Effect {
         Effect::Status { code, headers: vec![], body: String::new() }
     }
 
-    /// 429 that asks to come back in so many seconds.
+    /// 429 with a `Retry-After` of this many seconds.
     pub fn too_many_requests(retry_after: u32) -> Effect {
         let headers = vec![("retry-after".into(), retry_after.to_string())];
         Effect::Status { code: 429, headers, body: "too many requests".into() }
     }
 
-    /// AWS's throttling error as its query protocol (IAM, STS) says it.
+    /// AWS's throttling error in its query protocol (IAM, STS).
     pub fn aws_throttling() -> Effect {
         Effect::aws_error(400, "Throttling", "Rate exceeded")
     }
@@ -99,7 +99,7 @@ impl Effect {
     }
 }
 
-/// Which requests, and what happens to them. All conditions must hold; the first rule that matches acts.
+/// The requests to match, and the effect. All conditions must hold; the first rule that matches acts.
 #[derive(Debug, Clone)]
 pub struct Rule {
     effect: Effect,
@@ -112,7 +112,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Acts on every request, until narrowed.
+    /// A rule for every request, until it is narrowed.
     pub fn new(effect: Effect) -> Rule {
         Rule { effect, method: None, path: None, query: None, body: None, skip: 0, first: usize::MAX }
     }
@@ -137,7 +137,7 @@ impl Rule {
         Rule { body: Some(part.into()), ..self }
     }
 
-    /// Only the first `count` matching requests (after those skipped).
+    /// Only the first `count` matching requests (after those that are skipped).
     pub fn first(self, count: usize) -> Rule {
         Rule { first: count, ..self }
     }
@@ -155,7 +155,7 @@ impl Rule {
             && within(&self.body, &request.body)
     }
 
-    /// Counts a matching request down; says whether this one is hit.
+    /// Counts down for a matching request; returns whether the rule acts on it.
     fn hit(&mut self) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
@@ -169,7 +169,7 @@ impl Rule {
     }
 }
 
-/// A request that came to the proxy.
+/// A request that the proxy received.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `GET`, or `CONNECT` for a raw connection.
@@ -182,7 +182,7 @@ pub struct Request {
     pub body: String,
     /// The header `Authorization`.
     pub authorization: Option<String>,
-    /// A rule acted on it.
+    /// Whether a rule acted on it.
     pub hit: bool,
 }
 
@@ -202,7 +202,7 @@ impl State {
     }
 }
 
-/// A proxy on a loopback port; its rules may change while it runs.
+/// A proxy on a loopback port. Its rules may change while it runs.
 #[derive(Debug)]
 pub struct Fault {
     server: Server,
@@ -211,7 +211,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Starts a proxy without rules: everything passes.
+    /// Starts a proxy without rules: every request passes.
     pub fn start(upstream: Upstream) -> Result<Fault> {
         Fault::serve(upstream, None)
     }
@@ -232,19 +232,21 @@ impl Fault {
         Ok(Fault { server, state, folder: folder()? })
     }
 
-    /// In front of a plain HTTP server, such as [`Moto::url`](crate::beds::Moto::url).
+    /// Starts a proxy in front of a plain HTTP server, such as [`Moto::url`](crate::beds::Moto::url).
     pub fn http(url: impl Into<String>) -> Result<Fault> {
         Fault::start(Upstream::Http(url.into()))
     }
 
-    /// In front of an API server bed, with a certificate of the beds' authority; see [`Fault::kubeconfig`].
+    /// Starts a proxy in front of an API server bed, with a certificate of the beds' authority; see
+    /// [`Fault::kubeconfig`].
     pub fn kube(api: &KubeApi) -> Result<Fault> {
         let at = |name: &str| api.ca().with_file_name(name);
         Fault::start_tls(Upstream::Kube(api.url().into(), api.ca().into()), &at("apiserver.crt"), &at("apiserver.key"))
     }
 
-    /// In front of any TCP server, byte by byte. Rules see one request per connection, method `CONNECT`; of the effects
-    /// `Delay`, `Truncate` (bytes from upstream), `Reset` and `Hang` make sense, others close the connection.
+    /// Starts a proxy in front of any TCP server, byte by byte. Rules see one request per connection, with method
+    /// `CONNECT`. The effects `Delay`, `Truncate` (bytes from upstream), `Reset` and `Hang` work; others close the
+    /// connection.
     pub fn tcp(upstream: SocketAddr) -> Result<Fault> {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
@@ -255,13 +257,13 @@ impl Fault {
         Ok(Fault { server, state, folder: folder()? })
     }
 
-    /// Adds a rule after those there are.
+    /// Adds a rule after the existing ones.
     pub fn rule(&self, rule: Rule) -> &Fault {
         self.state().rules.push(rule);
         self
     }
 
-    /// Everything passes again.
+    /// Removes all rules: every request passes.
     pub fn clear_rules(&self) {
         self.state().rules.clear();
     }
@@ -271,19 +273,19 @@ impl Fault {
         self.state().log.clone()
     }
 
-    /// How many requests had this in their path, query or body.
+    /// Number of requests with this text in their path, query or body.
     pub fn count(&self, part: &str) -> usize {
         let has =
             |request: &&Request| [&request.path, &request.query, &request.body].iter().any(|text| text.contains(part));
         self.state().log.iter().filter(has).count()
     }
 
-    /// Forgets the requests.
+    /// Clears the list of requests.
     pub fn clear_requests(&self) {
         self.state().log.clear();
     }
 
-    /// `http://127.0.0.1:PORT`, or the same with `https`.
+    /// `http://127.0.0.1:PORT`, or `https`.
     pub fn url(&self) -> String {
         self.server.url()
     }
@@ -293,7 +295,7 @@ impl Fault {
         self.server.address()
     }
 
-    /// A kubeconfig file that reaches an API server bed through this proxy as that user of the beds.
+    /// A kubeconfig file for an API server bed through this proxy, as one of the beds' users.
     pub fn kubeconfig(&self, user: &str) -> Result<PathBuf> {
         let path = self.folder.path().join(format!("{user}.conf"));
         let authority = install::pki()?.join("ca.crt");
@@ -307,7 +309,7 @@ impl Fault {
 }
 
 fn folder() -> Result<tempfile::TempDir> {
-    tempfile::tempdir().context(|| "cannot create a temporary folder".to_owned())
+    tempfile::tempdir().context(|| "cannot create a temporary directory".to_owned())
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
@@ -397,7 +399,7 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
     let up = async {
         tokio::io::copy(&mut from_client, &mut to_server).await.ok();
         to_server.shutdown().await.ok();
-        // The answer may still be on its way.
+        // Keeps the connection open: the response may still be in transit.
         if keep != u64::MAX {
             std::future::pending::<()>().await;
         }
@@ -413,7 +415,7 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
     }
 }
 
-/// Speaks to what is behind the proxy.
+/// The client for the server behind the proxy.
 struct Sender {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: Option<String>,
@@ -443,7 +445,7 @@ impl Sender {
         let Some(base) = &self.base else {
             return Ok((StatusCode::NOT_FOUND, HeaderMap::new(), Bytes::from_static(b"nothing here")));
         };
-        // The Host header stays the caller's: signatures cover it.
+        // The Host header stays the caller's, because signatures cover it.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = format!("{base}{path}").parse().map_err(|error| format!("bad address: {error}"))?;
         let answer =
@@ -462,7 +464,8 @@ fn certificates(path: &Path) -> Result<Vec<Vec<u8>>> {
     for block in text.split("-----BEGIN CERTIFICATE-----").skip(1) {
         let base64: String = block.split("-----END").next().unwrap_or_default().split_whitespace().collect();
         let der = base64::engine::general_purpose::STANDARD.decode(base64);
-        certificates.push(der.map_err(|error| Error::Other(format!("{} is no certificate: {error}", path.display())))?);
+        certificates
+            .push(der.map_err(|error| Error::Other(format!("{} is not a certificate: {error}", path.display())))?);
     }
     Ok(certificates)
 }

@@ -1,4 +1,4 @@
-//! A generated Kubernetes API: many pods, fast, always the same.
+//! A generated Kubernetes API: many pods, fast, the same on every run.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,19 +13,20 @@ use crate::beds::server::{Outcome, Server, full};
 use crate::error::{Context, Result};
 use crate::install;
 
-/// How [`KubeServer::with`] answers.
+/// Options of [`KubeServer::with`].
 #[derive(Debug, Clone, Default)]
 pub struct KubeServerOptions {
     /// Number of pods.
     pub pods: usize,
-    /// The first request that continues behind so many pods answers 410 `Expired`, once.
+    /// The first request that continues after this many pods gets 410 `Expired`, once.
     pub expire_after: Option<usize>,
 }
 
-/// Plain HTTP on loopback: `/version`, `/api`, `/apis`, `/api/v1`, `/readyz`, pods (all, by namespace, one), namespaces and nodes.
-///
-/// Pod `i` is `app-{i%97}-7d9c6b8f5-{i:05}` in namespace `load-{i%20}` on node `node-{i%50}`, about 7 KB, with the same oddities
-/// as [`KubeApi::load_pods`](crate::beds::KubeApi::load_pods). Lists know `limit`, `continue` and `fieldSelector` on
+/// Plain HTTP on loopback: `/version`, `/api`, `/apis`, `/api/v1`, `/readyz`, pods (all, by namespace, one), namespaces
+/// and nodes.
+/// Pod `i` is `app-{i%97}-7d9c6b8f5-{i:05}` in namespace `load-{i%20}` on node `node-{i%50}`, about 7 KB, with the same
+/// special cases as [`KubeApi::load_pods`](crate::beds::KubeApi::load_pods). Lists support `limit`, `continue` and
+/// `fieldSelector` on `metadata.name`, `metadata.namespace` and `spec.nodeName`.
 /// `metadata.name`, `metadata.namespace` and `spec.nodeName`.
 #[derive(Debug)]
 pub struct KubeServer {
@@ -44,12 +45,12 @@ struct Shared {
 }
 
 impl KubeServer {
-    /// Starts with so many pods.
+    /// Starts a server with this many pods.
     pub fn start(pods: usize) -> Result<KubeServer> {
         KubeServer::with(KubeServerOptions { pods, ..KubeServerOptions::default() })
     }
 
-    /// Starts.
+    /// Starts a server.
     pub fn with(options: KubeServerOptions) -> Result<KubeServer> {
         let shared = Arc::new(Shared {
             pods: (0..options.pods).map(pod).collect(),
@@ -63,8 +64,8 @@ impl KubeServer {
             let answer = state.answer(request.uri());
             async move { Outcome::Answer(answer) }
         })?;
-        let folder = tempfile::tempdir().context(|| "cannot create a temporary folder".to_owned())?;
-        // Without credentials: nobody sends any over plain HTTP.
+        let folder = tempfile::tempdir().context(|| "cannot create a temporary directory".to_owned())?;
+        // Without credentials: clients send none over plain HTTP.
         let anonymous = [("admin".to_owned(), serde_json::json!({}))];
         install::write(&folder.path().join("kubeconfig"), kubeconfig_of(&server.url(), None, &anonymous))?;
         Ok(KubeServer { server, shared, folder })
@@ -75,17 +76,17 @@ impl KubeServer {
         self.server.url()
     }
 
-    /// A kubeconfig file that leads here.
+    /// A kubeconfig file for this server.
     pub fn kubeconfig(&self) -> std::path::PathBuf {
         self.folder.path().join("kubeconfig")
     }
 
-    /// How many requests came.
+    /// Number of requests received.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
-    /// How many of them asked for a page of pods.
+    /// Number of requests for a page of pods.
     pub fn pages(&self) -> usize {
         self.shared.pages.load(Ordering::Relaxed)
     }
@@ -258,7 +259,8 @@ fn uid(kind: usize, i: usize) -> String {
     format!("{kind:08x}-0000-4000-8000-{i:012x}")
 }
 
-/// Pod `i` as JSON. Text, not a value tree: twenty thousand of them take a moment even in a debug build.
+/// Pod `i` as JSON. It is built as text, not as a tree of values, so that twenty thousand pods are fast even in a debug
+/// build.
 fn pod(i: usize) -> Bytes {
     const FIELDS: &str = r#""f:metadata":{"f:annotations":{".":{},"f:checksum/config":{},"f:prometheus.io/scrape":{}},"f:generateName":{},"f:labels":{".":{},"f:app":{},"f:app.kubernetes.io/part-of":{},"f:pod-template-hash":{}},"f:ownerReferences":{".":{},"k:{\"uid\":\"OWNER\"}":{}}},"f:spec":{"f:containers":{"k:{\"name\":\"main\"}":{".":{},"f:args":{},"f:env":{".":{},"k:{\"name\":\"DB_URL\"}":{".":{},"f:name":{},"f:value":{}},"k:{\"name\":\"LEVEL\"}":{".":{},"f:name":{},"f:value":{}},"k:{\"name\":\"POD_NAME\"}":{".":{},"f:name":{},"f:valueFrom":{".":{},"f:fieldRef":{}}}},"f:image":{},"f:imagePullPolicy":{},"f:livenessProbe":{".":{},"f:failureThreshold":{},"f:httpGet":{".":{},"f:path":{},"f:port":{},"f:scheme":{}},"f:periodSeconds":{},"f:successThreshold":{},"f:timeoutSeconds":{}},"f:name":{},"f:ports":{".":{},"k:{\"containerPort\":8080,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{},"f:name":{},"f:protocol":{}},"k:{\"containerPort\":9090,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{},"f:name":{},"f:protocol":{}}},"f:resources":{".":{},"f:limits":{".":{},"f:memory":{}},"f:requests":{".":{},"f:cpu":{},"f:memory":{}}},"f:securityContext":{".":{},"f:allowPrivilegeEscalation":{},"f:capabilities":{".":{},"f:add":{},"f:drop":{}},"f:privileged":{}},"f:terminationMessagePath":{},"f:terminationMessagePolicy":{},"f:volumeMounts":{".":{},"k:{\"mountPath\":\"/etc/app\"}":{".":{},"f:mountPath":{},"f:name":{}},"k:{\"mountPath\":\"/tmp\"}":{".":{},"f:mountPath":{},"f:name":{}}}},"k:{\"name\":\"sidecar\"}":{".":{},"f:args":{},"f:image":{},"f:imagePullPolicy":{},"f:name":{},"f:resources":{".":{},"f:requests":{".":{},"f:cpu":{},"f:memory":{}}},"f:terminationMessagePath":{},"f:terminationMessagePolicy":{}}},"f:dnsPolicy":{},"f:enableServiceLinks":{},"f:nodeName":{},"f:restartPolicy":{},"f:schedulerName":{},"f:securityContext":{},"f:serviceAccount":{},"f:serviceAccountName":{},"f:terminationGracePeriodSeconds":{},"f:volumes":{".":{},"k:{\"name\":\"cfg\"}":{".":{},"f:configMap":{".":{},"f:defaultMode":{},"f:name":{}},"f:name":{}},"k:{\"name\":\"tmp\"}":{".":{},"f:emptyDir":{},"f:name":{}}}}"#;
     let every = |n: usize| i.is_multiple_of(n);
@@ -356,7 +358,7 @@ mod tests {
         let get = |path: &str| {
             let text =
                 install::output(std::process::Command::new("curl").arg("-s").arg(format!("{}{path}", server.url())));
-            serde_json::from_str::<serde_json::Value>(&text.expect("curl answers")).expect("an answer is JSON")
+            serde_json::from_str::<serde_json::Value>(&text.expect("curl succeeds")).expect("an answer is JSON")
         };
         let count = |page: &serde_json::Value| page["items"].as_array().map_or(0, Vec::len);
         let page = get("/api/v1/pods?limit=1000");

@@ -12,7 +12,7 @@ use crate::install;
 
 const SCRIPT: &str = include_str!("../../beds/git-repositories.sh");
 
-/// One repository of each kind in one folder.
+/// One repository of each kind in one directory.
 #[derive(Debug)]
 pub struct Repositories {
     root: PathBuf,
@@ -20,14 +20,14 @@ pub struct Repositories {
 }
 
 impl Repositories {
-    /// Makes them in a temporary folder.
+    /// Creates them in a temporary directory.
     pub fn new() -> Result<Repositories> {
-        let folder = tempfile::tempdir().context(|| "cannot create a temporary folder".to_owned())?;
+        let folder = tempfile::tempdir().context(|| "cannot create a temporary directory".to_owned())?;
         let repositories = Repositories::at(folder.path())?;
         Ok(Repositories { _folder: Some(folder), ..repositories })
     }
 
-    /// Makes them in this folder, which stays.
+    /// Creates them in this directory, which is kept.
     pub fn at(root: &Path) -> Result<Repositories> {
         fs::create_dir_all(root).context(|| format!("cannot create {}", root.display()))?;
         let root = root.canonicalize().context(|| format!("cannot find {}", root.display()))?;
@@ -37,13 +37,13 @@ impl Repositories {
         Ok(Repositories { root, _folder: None })
     }
 
-    /// Folder of them all.
+    /// Directory that contains them.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Merges, a rename, a deletion, a binary file, branches, annotated and light tags, notes, remotes, a stash, a
-    /// submodule-less working tree with staged, changed, untracked and ignored files. Branch `main`.
+    /// Merges, a rename, a deletion, a binary file, branches, annotated and lightweight tags, notes, remotes, a stash,
+    /// and a working tree without submodules, with staged, changed, untracked and ignored files. Branch `main`.
     pub fn normal(&self) -> PathBuf {
         self.root.join("normal")
     }
@@ -53,12 +53,12 @@ impl Repositories {
         self.root.join("bare.git")
     }
 
-    /// No commit yet.
+    /// A repository without commits.
     pub fn empty(&self) -> PathBuf {
         self.root.join("empty")
     }
 
-    /// The last two commits of [`Repositories::normal`].
+    /// A shallow clone with the last two commits of [`Repositories::normal`].
     pub fn shallow(&self) -> PathBuf {
         self.root.join("shallow")
     }
@@ -68,12 +68,12 @@ impl Repositories {
         self.root.join("worktree")
     }
 
-    /// HEAD on a commit, no branch.
+    /// HEAD is a commit, not a branch.
     pub fn detached(&self) -> PathBuf {
         self.root.join("detached")
     }
 
-    /// An object of its history is garbage, another is missing, and a branch names no object.
+    /// An object of its history is malformed, another is missing, and a branch does not name an object.
     pub fn corrupt(&self) -> PathBuf {
         self.root.join("corrupt")
     }
@@ -83,14 +83,14 @@ impl Repositories {
         self.root.join("names")
     }
 
-    /// Not a repository: a folder with a file.
+    /// Not a repository: a directory with a file.
     pub fn none(&self) -> PathBuf {
         self.root.join("none")
     }
 }
 
-/// A repository at `path` with `commits` commits on `main` by `git fast-import`: 20 authors, 500 files in 25 folders,
-/// a tag every 1000 commits, a merge every 100.
+/// Creates a repository at `path` with `commits` commits on `main`, by `git fast-import`: 20 authors, 500 files in 25
+/// directories, a tag every 1000 commits, a merge every 100.
 pub fn big(path: &Path, commits: usize) -> Result<()> {
     fs::create_dir_all(path).context(|| format!("cannot create {}", path.display()))?;
     install::run(git().args(["init", "-q", "-b", "main"]).arg(path))?;

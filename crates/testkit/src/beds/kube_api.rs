@@ -1,4 +1,4 @@
-//! A Kubernetes API server with its etcd; no nodes.
+//! A Kubernetes API server with its etcd, without nodes.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use crate::error::{Context, Error, Result};
 use crate::install::{self, API_PROGRAMS, CLUSTER_PROGRAMS};
 use crate::keeper::{Keeper, Plan};
 
-/// Every Kubernetes bed's users; the token of each is its name followed by `-token`.
+/// The users of every Kubernetes bed. A user's token is its name followed by `-token`.
 ///
 /// - `admin` may do everything.
-/// - `viewer` has what the built-in `view` role gives: no secrets, no nodes, no RBAC objects.
-/// - `auditor` reads everything and changes nothing.
-/// - `tenant` sees pods of the namespace `shop` and nothing else.
+/// - `viewer` has the rights of the built-in `view` role: no secrets, no nodes, no RBAC objects.
+/// - `auditor` may read everything and change nothing.
+/// - `tenant` may read pods of the namespace `shop` and nothing else.
 /// - `nobody` may do nothing.
 pub const USERS: &[&str] = &["admin", "viewer", "auditor", "tenant", "nobody"];
 
@@ -22,10 +22,11 @@ const LIBRARY: &str = include_str!("../../beds/kube-lib.sh");
 const ROLES: &str = include_str!("../../beds/users.yaml");
 const LOAD_PODS: &str = include_str!("../../beds/load_pods.py");
 
-/// How [`KubeApi::with`] starts.
+/// Options of [`KubeApi::with`].
 #[derive(Debug, Clone, Default)]
 pub struct KubeApiOptions {
-    /// Also run the controller-manager and the scheduler: Deployments get ReplicaSets and pods, namespaces their accounts.
+    /// Also run the controller-manager and the scheduler: Deployments get ReplicaSets and pods, namespaces get service
+    /// accounts.
     pub controllers: bool,
 }
 
@@ -76,19 +77,19 @@ impl KubeApi {
         self.access.kubeconfig(user)
     }
 
-    /// One kubeconfig file with a context per user, `admin` current.
+    /// One kubeconfig file with a context per user; `admin` is the current one.
     pub fn kubeconfig_all(&self) -> PathBuf {
         self.access.folder.join("all.conf")
     }
 
-    /// A kubeconfig file of one of the [`USERS`] by a client certificate that is valid for so many days from now on; of
-    /// a negative number, one that has expired.
+    /// A kubeconfig file of one of the [`USERS`], with a client certificate that is valid for `days` days from now. If
+    /// the number is negative, it has expired.
     pub fn kubeconfig_by_certificate(&self, user: &str, days: i32) -> Result<PathBuf> {
         self.access.kubeconfig_by_certificate(user, days)
     }
 
-    /// A kubeconfig file of a service account by a token that expires so many seconds from now; of a negative number,
-    /// one that has expired.
+    /// A kubeconfig file of a service account, with a token that expires in `seconds` seconds. If the number is
+    /// negative, it has expired.
     pub fn kubeconfig_by_token(&self, namespace: &str, account: &str, seconds: i64) -> Result<PathBuf> {
         self.access.kubeconfig_by_token(namespace, account, seconds)
     }
@@ -103,12 +104,12 @@ impl KubeApi {
         self.access.apply(yaml)
     }
 
-    /// kubectl as admin; answers standard output.
+    /// Runs kubectl as admin and returns its standard output.
     pub fn kubectl(&self, args: &[&str]) -> Result<String> {
         self.access.kubectl(args)
     }
 
-    /// Creates `count` realistic pods, status included, in 20 namespaces `load-N`; about 150 pods a second.
+    /// Creates `count` realistic pods, with status, in 20 namespaces `load-N`; about 150 pods per second.
     pub fn load_pods(&self, count: usize) -> Result<()> {
         let script = self.keeper.path("load_pods.py");
         install::write(&script, LOAD_PODS)?;
@@ -122,7 +123,7 @@ impl KubeApi {
     }
 }
 
-/// How one reaches an API server.
+/// Access to an API server.
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) folder: PathBuf,
@@ -182,12 +183,12 @@ impl Access {
     fn kubeconfig_by_token(&self, namespace: &str, account: &str, seconds: i64) -> Result<PathBuf> {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
         let token = self.kubectl(&["create", "token", account, "-n", namespace])?;
-        let odd = |what: &str| Error::Other(format!("kubectl gave a token with {what}"));
+        let odd = |what: &str| Error::Other(format!("kubectl returned a token with {what}"));
         let mut parts = token.trim().split('.');
         let header = parts.next().unwrap_or_default();
         let claims = BASE64.decode(parts.next().unwrap_or_default()).map_err(|_| odd("no claims"))?;
-        let mut claims: serde_json::Value = serde_json::from_slice(&claims).map_err(|_| odd("garbled claims"))?;
-        // The same token, of another time, signed anew: no API server gives out what has expired.
+        let mut claims: serde_json::Value = serde_json::from_slice(&claims).map_err(|_| odd("malformed claims"))?;
+        // Signs the same token again with other times, because no API server issues an expired token.
         let issued = claims["iat"].as_i64().ok_or_else(|| odd("no time"))?;
         for (claim, time) in
             [("exp", issued + seconds), ("iat", issued + seconds - 3600), ("nbf", issued + seconds - 3600)]
@@ -205,7 +206,7 @@ impl Access {
                 .arg(at("signature"))
                 .arg(at("signed")),
         )?;
-        let signature = std::fs::read(at("signature")).context(|| "openssl signed nothing".to_owned())?;
+        let signature = std::fs::read(at("signature")).context(|| "openssl wrote no signature".to_owned())?;
         let user = serde_json::json!({ "token": format!("{signed}.{}", BASE64.encode(signature)) });
         let path = at("conf");
         install::write(&path, kubeconfig_of(&self.url, Some(&self.ca), &[(account.to_owned(), user)]))?;
@@ -227,13 +228,14 @@ pub(crate) fn token(user: &str) -> String {
     format!("{user}-token")
 }
 
-/// A kubeconfig in JSON, which is YAML, for these users at this address; the first one's context is current.
+/// A kubeconfig in JSON, which is valid YAML, for these users at this address. The first user's context is the current
+/// one.
 pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, users: &[&str]) -> String {
     let by_token = |user: &&str| ((*user).to_owned(), serde_json::json!({ "token": token(user) }));
     kubeconfig_of(url, ca, &users.iter().map(by_token).collect::<Vec<_>>())
 }
 
-/// The same for users with whatever credentials.
+/// The same for users with any credentials.
 pub(crate) fn kubeconfig_of(url: &str, ca: Option<&Path>, users: &[(String, serde_json::Value)]) -> String {
     let mut cluster = serde_json::json!({ "server": url });
     if let Some(ca) = ca {
@@ -257,7 +259,7 @@ pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Result<()> {
     let words = format!("{command:?}");
     let mut run = || {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        // Written from a thread of its own: a program that talks while it listens would otherwise block on us.
+        // Written from another thread: a program that writes output before it has read all input would otherwise block.
         let mut stdin = child.stdin.take().expect("standard input is piped");
         let input = input.to_vec();
         let writer = std::thread::spawn(move || stdin.write_all(&input));

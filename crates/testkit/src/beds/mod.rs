@@ -1,4 +1,4 @@
-//! The beds. Each is an owning value: keep it, use it, drop it.
+//! The beds. Each is a value that owns its servers; dropping it stops them.
 
 mod cluster;
 mod containerd;

@@ -9,14 +9,15 @@ use crate::keeper::{Keeper, Plan};
 
 const SEED: &str = include_str!("../../beds/moto_seed.py");
 
-/// How [`Moto::with`] starts.
+/// Options of [`Moto::with`].
 #[derive(Debug, Clone)]
 pub struct MotoOptions {
-    /// After so many requests signatures and IAM policies count; `None`: never, until [`Moto::enforce_auth`].
+    /// Number of requests after which signatures and IAM policies are checked; `None`: only after
+    /// [`Moto::enforce_auth`].
     pub no_auth_calls: Option<u32>,
-    /// Make the users, roles and profiles that [`Moto`] describes; their calls do not count. Not over TLS.
+    /// Create the users, roles and profiles that [`Moto`] lists. Their calls do not count. Not available over TLS.
     pub profiles: bool,
-    /// Serve over TLS, with a certificate that it has signed itself: [`Moto::certificate`].
+    /// Serve over TLS, with a self-signed certificate: [`Moto::certificate`].
     pub tls: bool,
 }
 
@@ -28,7 +29,7 @@ impl Default for MotoOptions {
 
 /// moto's server, with a file of profiles:
 ///
-/// | profile | who |
+/// | profile | identity |
 /// |---|---|
 /// | `default` | user `admin` of account 123456789012, AdministratorAccess |
 /// | `readonly` | user `readonly`: `ec2:Describe*` and `sts:*` only |
@@ -37,7 +38,7 @@ impl Default for MotoOptions {
 /// | `unknownkey` | a key that does not exist |
 /// | `prod` | role `indago` of account 222222222222, assumed by `default` |
 /// | `staging` | role `indago` of account 333333333333, assumed by `default` |
-/// | `forbidden` | role `indago` of account 222222222222, assumed by `nobody`, who may not |
+/// | `forbidden` | role `indago` of account 222222222222, assumed by `nobody`, which may not |
 #[derive(Debug)]
 pub struct Moto {
     keeper: Keeper,
@@ -47,7 +48,7 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts moto with its profiles; nothing checks signatures until [`Moto::enforce_auth`].
+    /// Starts moto with its profiles. Signatures are not checked until [`Moto::enforce_auth`].
     pub fn start() -> Result<Moto> {
         Moto::with(MotoOptions::default())
     }
@@ -76,17 +77,17 @@ impl Moto {
         format!("{}://127.0.0.1:{}", if self.is_tls { "https" } else { "http" }, self.port)
     }
 
-    /// The certificate that it shows over TLS, in PEM form. It may sign others, as those that `openssl req -x509` makes.
+    /// The certificate that it uses over TLS, in PEM. Like those of `openssl req -x509`, it may sign others.
     pub fn certificate(&self) -> PathBuf {
         self.keeper.path("server.crt")
     }
 
-    /// Runs a Python script with boto3, as the profile `default` (as anybody, before there is one).
+    /// Runs a Python script with boto3, with the profile `default` (without credentials, if there are no profiles).
     pub fn seed(&self, script: &str) -> Result<String> {
         self.seed_as("default", script)
     }
 
-    /// Runs a Python script with boto3, as this profile.
+    /// Runs a Python script with boto3, with this profile.
     pub fn seed_as(&self, profile: &str, script: &str) -> Result<String> {
         let mut command = Command::new(self.environment.join("bin/python"));
         command.args(["-c", script]).env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
@@ -100,12 +101,12 @@ impl Moto {
         install::output(&mut command)
     }
 
-    /// From now on signatures and IAM policies count.
+    /// Checks signatures and IAM policies from now on.
     pub fn enforce_auth(&self) -> Result<()> {
         self.enforce_auth_after(0)
     }
 
-    /// As [`Moto::enforce_auth`], `calls` requests later.
+    /// The same as [`Moto::enforce_auth`], after `calls` more requests.
     pub fn enforce_auth_after(&self, calls: u32) -> Result<()> {
         let url = format!("{}/moto-api/reset-auth", self.url());
         install::run(Command::new("curl").args([
@@ -118,12 +119,12 @@ impl Moto {
         ]))
     }
 
-    /// The file of profiles; credentials are in it too.
+    /// The file of profiles, including credentials.
     pub fn config(&self) -> PathBuf {
         self.keeper.path("config")
     }
 
-    /// Key id and secret of a user profile (`default`, `readonly`, `nobody`, ...).
+    /// Key ID and secret of a user profile (`default`, `readonly`, `nobody`, ...).
     pub fn key(&self, profile: &str) -> Result<(String, String)> {
         let text = std::fs::read_to_string(self.keeper.path("credentials")).unwrap_or_default();
         let section = text.split_once(&format!("[{profile}]\n")).map_or("", |(_, rest)| rest);
@@ -135,9 +136,9 @@ impl Moto {
         }
     }
 
-    /// What a program needs to find this AWS instead of the real one: endpoint, region, key, profiles.
+    /// Environment variables that make a program use this AWS instead of the real one: endpoint, region, key, profiles.
     ///
-    /// The key of `default` is set in the environment; a profile needs `AWS_ACCESS_KEY_ID` removed ([`Moto::env_of`]).
+    /// The environment contains the key of `default`. To use a profile, remove `AWS_ACCESS_KEY_ID` ([`Moto::env_of`]).
     pub fn env(&self) -> Vec<(String, String)> {
         let mut env = self.base_env();
         let (id, secret) = self.key("default").unwrap_or_else(|_| ("test".into(), "test".into()));
@@ -153,7 +154,7 @@ impl Moto {
         env
     }
 
-    /// Folder of this bed.
+    /// Directory of this bed.
     pub fn folder(&self) -> &Path {
         self.keeper.folder()
     }

@@ -1,4 +1,4 @@
-//! podman, serving the Docker API and its own.
+//! podman, serving Docker's API and its own.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::install;
 use crate::keeper::{Keeper, Plan};
 
-/// podman's service with the image `localhost/bb:1` loaded.
+/// podman's service with the image `localhost/bb:1`.
 #[derive(Debug)]
 pub struct Podman {
     keeper: Keeper,
@@ -35,13 +35,13 @@ impl Podman {
         self.keeper.path("podman.sock")
     }
 
-    /// `podman ARGS`; answers standard output, trimmed.
+    /// Runs `podman ARGS` and returns its standard output, trimmed.
     pub fn podman(&self, args: &[&str]) -> Result<String> {
         let output = install::output(self.command("podman").arg("--tmpdir").arg(self.keeper.path("tmp")).args(args))?;
         Ok(output.trim().to_owned())
     }
 
-    /// `podman run --detach ARGS`, without a network unless the arguments say one; answers the container's id.
+    /// Runs `podman run --detach ARGS`, without a network unless the arguments set one. Returns the container's ID.
     pub fn run(&self, args: &[&str]) -> Result<String> {
         self.podman(&run_words(args))
     }

@@ -1,4 +1,4 @@
-//! An HTTP/1 server on a thread of its own, for the beds that are Rust.
+//! An HTTP/1 server on its own thread, for the beds written in Rust.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,18 +25,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::error::{Context, Error, Result};
 
-/// Body of every answer; an error in it breaks the connection off.
+/// Body of a response; an error in it cuts the connection.
 pub(crate) type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
 
-/// What the handler wants done.
+/// The handler's decision.
 pub(crate) enum Outcome {
-    /// Send this.
+    /// Send this response.
     Answer(http::Response<Answer>),
     /// Reset the connection.
     Reset,
 }
 
-/// A runtime whose end closes every socket on it.
+/// A runtime that closes all its sockets when it is dropped.
 pub(crate) struct Server {
     _runtime: Stop,
     address: SocketAddr,
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Hands every accepted connection to `serve`.
+    /// Passes every accepted connection to `serve`.
     pub(crate) fn tcp<F, S>(serve: S) -> Result<Server>
     where
         S: Fn(TcpStream) -> F + Send + 'static,
@@ -75,7 +75,7 @@ impl Server {
         Ok(Server { _runtime: Stop(Some(runtime)), address, is_tls: false })
     }
 
-    /// Answers every request with `handle`; over TLS, with a certificate.
+    /// Passes every request to `handle`; over TLS if there is a certificate.
     pub(crate) fn http<F, H>(tls: Option<TlsAcceptor>, handle: H) -> Result<Server>
     where
         H: Fn(http::Request<Incoming>) -> F + Send + Sync + 'static,
@@ -116,7 +116,7 @@ struct Stop(Option<Runtime>);
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        // Does not block, so that a test may drop a server within its own runtime.
+        // Does not block, so a test may drop a server within its own runtime.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
@@ -159,7 +159,7 @@ pub(crate) fn full(data: impl Into<Bytes>) -> Answer {
     Full::new(data.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// These bytes, then the connection breaks.
+/// A body with these bytes, after which the connection breaks.
 pub(crate) fn cut(data: Bytes) -> Answer {
     Cut { data: Some(data), wait: None }.boxed_unsync()
 }
@@ -180,7 +180,7 @@ impl Body for Cut {
         if let Some(data) = self.data.take() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        // An error right away would keep hyper from sending what it has.
+        // An immediate error would keep hyper from sending the bytes.
         let wait = self.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(50))));
         task::ready!(wait.as_mut().poll(context));
         Poll::Ready(Some(Err(std::io::Error::other("cut off"))))

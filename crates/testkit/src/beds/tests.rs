@@ -1,4 +1,4 @@
-//! Every bed, really started. A bed that cannot start fails its test.
+//! Starts every bed. A bed that cannot start fails its test.
 
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -44,11 +44,11 @@ fn kube_api_answers_and_refuses() {
     assert_eq!(get("tenant", "/api/v1/pods"), "403");
     assert_eq!(get("nobody", "/api/v1/pods"), "403");
 
-    api.apply(include_str!("../../beds/apps.yaml")).expect("the workloads are taken");
-    api.load_pods(60).expect("pods are made");
+    api.apply(include_str!("../../beds/apps.yaml")).expect("the workloads are accepted");
+    api.load_pods(60).expect("pods are created");
     let running = api
         .kubectl(&["get", "pods", "-A", "--field-selector=status.phase=Running", "-o", "name"])
-        .expect("kubectl answers");
+        .expect("kubectl succeeds");
     assert_eq!(running.lines().count(), 58, "every 50th failed");
 
     // The same server behind the proxy, with its own authentication.
@@ -68,16 +68,17 @@ fn kube_api_answers_and_refuses() {
     assert_eq!(page("nobody", "limit=1").1, "403");
     assert_eq!((proxy.requests().len(), proxy.count("continue=")), (4, 2));
     let through =
-        std::fs::read_to_string(proxy.kubeconfig("viewer").expect("a kubeconfig is written")).expect("it is there");
+        std::fs::read_to_string(proxy.kubeconfig("viewer").expect("a kubeconfig is written")).expect("it exists");
     assert!(through.contains(&proxy.url()) && through.contains("viewer-token"), "{through}");
 }
 
 #[test]
 fn kube_api_with_controllers_makes_pods() {
     let api = KubeApi::with(KubeApiOptions { controllers: true }).expect("the API server starts");
-    api.apply(include_str!("../../beds/apps.yaml")).expect("the workloads are taken");
+    api.apply(include_str!("../../beds/apps.yaml")).expect("the workloads are accepted");
     within(30, "the Deployment's pods", || {
-        let pods = api.kubectl(&["get", "pods", "-n", "shop", "-l", "app=web", "-o", "name"]).expect("kubectl answers");
+        let pods =
+            api.kubectl(&["get", "pods", "-n", "shop", "-l", "app=web", "-o", "name"]).expect("kubectl succeeds");
         (pods.lines().count() == 3).then_some(())
     });
 }
@@ -87,7 +88,7 @@ fn moto_enforces_signatures_and_policies() {
     let moto = Moto::start().expect("moto starts");
     moto.seed("import boto3\nboto3.client('ec2').run_instances(ImageId='ami-12c6146b', MinCount=2, MaxCount=2)")
         .expect("the seed runs");
-    moto.enforce_auth().expect("authentication begins to count");
+    moto.enforce_auth().expect("authentication is checked");
     let instances = "import boto3\nprint(sum(len(r['Instances']) for r in boto3.client('ec2').describe_instances()['Reservations']))";
     let users = "import boto3\nprint(len(boto3.client('iam').list_users()['Users']))";
     let who = "import boto3\nprint(boto3.client('sts').get_caller_identity()['Account'])";
@@ -107,12 +108,12 @@ fn moto_enforces_signatures_and_policies() {
 #[test]
 fn moto_behind_throttling() {
     let moto = Moto::start().expect("moto starts");
-    moto.enforce_auth().expect("authentication begins to count");
+    moto.enforce_auth().expect("authentication is checked");
     let proxy = Fault::http(moto.url()).expect("the proxy starts");
     proxy.rule(Rule::new(Effect::aws_throttling()).body("Action=ListUsers").first(2));
     let script =
         format!("import boto3\nprint(len(boto3.client('iam', endpoint_url='{}').list_users()['Users']))", proxy.url());
-    assert_eq!(moto.seed_as("default", &script).expect("boto3 tries again").trim(), "3");
+    assert_eq!(moto.seed_as("default", &script).expect("boto3 retries").trim(), "3");
     assert_eq!(proxy.count("Action=ListUsers"), 3);
 }
 
@@ -121,10 +122,10 @@ fn docker_lists_a_running_container() {
     let docker = Docker::start().expect("dockerd starts");
     let id = docker.run(&["--name", "web", "localhost/bb:1", "/bin/sleep", "1000"]).expect("a container runs");
     assert!(
-        docker.docker(&["ps", "--format", "{{.Names}} {{.Status}}"]).expect("docker answers").starts_with("web Up")
+        docker.docker(&["ps", "--format", "{{.Names}} {{.Status}}"]).expect("docker succeeds").starts_with("web Up")
     );
-    let pid = docker.docker(&["inspect", "-f", "{{.State.Pid}}", "web"]).expect("docker answers");
-    let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("its process is ours to see");
+    let pid = docker.docker(&["inspect", "-f", "{{.State.Pid}}", "web"]).expect("docker succeeds");
+    let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("its process is visible");
     assert!(cgroup.contains(&id), "{cgroup}");
     assert_eq!(docker.docker(&["exec", "web", "/bin/echo", "hi"]).expect("exec works"), "hi");
     drop(docker);
@@ -138,7 +139,7 @@ fn podman_lists_a_running_container() {
     let socket = podman.socket().display().to_string();
     let (body, code) = curl(&["--unix-socket", &socket, "http://d/v1.41/containers/json"]);
     assert!(code == "200" && body.contains(&id) && body.contains("running"), "{code} {body}");
-    let pid = podman.podman(&["inspect", "-f", "{{.State.Pid}}", "web"]).expect("podman answers");
+    let pid = podman.podman(&["inspect", "-f", "{{.State.Pid}}", "web"]).expect("podman succeeds");
     drop(podman);
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the container outlived its bed");
 }
@@ -147,11 +148,11 @@ fn podman_lists_a_running_container() {
 fn containerd_runs_tasks() {
     let containerd = Containerd::start().expect("containerd starts");
     containerd.run_ctr("one").expect("a container runs");
-    let tasks = containerd.ctr(&["tasks", "ls"]).expect("ctr answers");
+    let tasks = containerd.ctr(&["tasks", "ls"]).expect("ctr succeeds");
     assert!(tasks.contains("one") && tasks.contains("RUNNING"), "{tasks}");
     let socket = containerd.socket().display().to_string();
     let outside = install::output(Command::new("ctr").args(["-a", &socket, "containers", "ls", "-q"]))
-        .expect("ctr answers outside");
+        .expect("ctr succeeds outside");
     assert_eq!(outside.trim(), "one");
     let pid =
         tasks.lines().find_map(|line| line.strip_prefix("one")?.split_whitespace().next()).expect("a pid").to_owned();
@@ -163,7 +164,7 @@ fn containerd_runs_tasks() {
 fn cluster_runs_pods() {
     let cluster = Cluster::start().expect("the cluster starts");
     cluster.wait_ready().expect("the pods run");
-    let pods = cluster.kubectl(&["get", "pods", "-n", "shop", "--no-headers"]).expect("kubectl answers");
+    let pods = cluster.kubectl(&["get", "pods", "-n", "shop", "--no-headers"]).expect("kubectl succeeds");
     assert_eq!(pods.lines().filter(|line| line.contains("Running")).count(), 4, "{pods}");
     let pid = cluster.namespace_pid();
     let inside = install::output(cluster.command("kubectl").args([
@@ -181,11 +182,11 @@ fn cluster_runs_pods() {
     let containers = install::output(
         Command::new("ctr").arg("-a").arg(cluster.containerd_socket()).args(["-n", "k8s.io", "tasks", "ls"]),
     );
-    let containers = containers.expect("containerd answers outside");
+    let containers = containers.expect("containerd responds outside");
     assert!(containers.matches("RUNNING").count() >= 8, "{containers}");
     let page = cluster
         .kubectl(&["get", "--raw", "/api/v1/namespaces/shop/pods?fieldSelector=metadata.name=priv"])
-        .expect("kubectl answers");
+        .expect("kubectl succeeds");
     assert!(page.contains("containerd://"), "{page}");
     drop(cluster);
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the cluster outlived its owner");
@@ -194,14 +195,14 @@ fn cluster_runs_pods() {
 #[test]
 fn two_beds_at_once() {
     let first = Docker::start().expect("dockerd starts");
-    let second = Docker::start().expect("another dockerd starts beside it");
+    let second = Docker::start().expect("another dockerd starts next to it");
     first.run(&["--name", "one", "localhost/bb:1"]).expect("a container runs");
-    assert_eq!(second.docker(&["ps", "-q"]).expect("docker answers"), "");
+    assert_eq!(second.docker(&["ps", "-q"]).expect("docker succeeds"), "");
     drop(second);
-    assert_ne!(first.docker(&["ps", "-q"]).expect("the first is untouched"), "");
+    assert_ne!(first.docker(&["ps", "-q"]).expect("the first is unaffected"), "");
 }
 
-/// Runs itself a second time, as a process that holds a bed and is killed without warning.
+/// Runs this test a second time, as a process that holds a bed and is killed without warning.
 #[test]
 fn a_killed_owner_leaves_nothing() {
     use std::io::{BufRead as _, BufReader};
@@ -211,14 +212,14 @@ fn a_killed_owner_leaves_nothing() {
         docker.run(&["--name", "one", "localhost/bb:1"]).expect("a container runs");
         println!(
             "\nheld {} {}",
-            docker.docker(&["inspect", "-f", "{{.State.Pid}}", "one"]).expect("docker answers"),
+            docker.docker(&["inspect", "-f", "{{.State.Pid}}", "one"]).expect("docker succeeds"),
             docker.socket().display()
         );
         std::thread::sleep(Duration::from_secs(60));
         return;
     }
-    let name = std::thread::current().name().expect("a test's thread has its name").to_owned();
-    let mut owner = Command::new(std::env::current_exe().expect("this is a file"))
+    let name = std::thread::current().name().expect("a test's thread has a name").to_owned();
+    let mut owner = Command::new(std::env::current_exe().expect("this program is a file"))
         .args(["--exact", &name, "--nocapture"])
         .env(HOLD, "1")
         .stdout(std::process::Stdio::piped())
@@ -231,7 +232,7 @@ fn a_killed_owner_leaves_nothing() {
     assert!(Path::new(&format!("/proc/{pid}")).exists() && Path::new(&socket).exists());
     owner.kill().expect("it can be killed");
     owner.wait().expect("it is gone");
-    let folder = Path::new(&socket).parent().expect("a socket is in a folder");
+    let folder = Path::new(&socket).parent().expect("a socket has a directory");
     within(10, "the bed ends", || (!Path::new(&format!("/proc/{pid}")).exists() && !folder.exists()).then_some(()));
 }
 
@@ -287,26 +288,26 @@ fn faults_happen() {
 
 #[test]
 fn repositories_of_every_kind() {
-    let repositories = git::Repositories::new().expect("the repositories are made");
+    let repositories = git::Repositories::new().expect("the repositories are created");
     let ask = |path: &Path, args: &[&str]| install::output(git::git().arg("-C").arg(path).args(args));
-    let log = ask(&repositories.normal(), &["log", "--format=%an %s"]).expect("git answers");
+    let log = ask(&repositories.normal(), &["log", "--format=%an %s"]).expect("git succeeds");
     assert_eq!(log.lines().count(), 11, "{log}");
-    assert_eq!(ask(&repositories.bare(), &["rev-list", "--count", "main"]).expect("git answers").trim(), "11");
+    assert_eq!(ask(&repositories.bare(), &["rev-list", "--count", "main"]).expect("git succeeds").trim(), "11");
     assert_eq!(
-        ask(&repositories.shallow(), &["rev-parse", "--is-shallow-repository"]).expect("git answers").trim(),
+        ask(&repositories.shallow(), &["rev-parse", "--is-shallow-repository"]).expect("git succeeds").trim(),
         "true"
     );
     assert!(ask(&repositories.empty(), &["rev-parse", "--verify", "HEAD"]).is_err());
     assert!(ask(&repositories.corrupt(), &["fsck", "--full"]).is_err());
     assert!(ask(&repositories.detached(), &["symbolic-ref", "HEAD"]).is_err());
-    assert_eq!(ask(&repositories.worktree(), &["branch", "--show-current"]).expect("git answers").trim(), "side");
-    assert!(ask(&repositories.names(), &["ls-files"]).expect("git answers").contains(r"caf\351.txt"));
-    let again = git::Repositories::new().expect("the repositories are made again");
-    let head = |path: &Path| ask(path, &["rev-parse", "HEAD"]).expect("git answers");
+    assert_eq!(ask(&repositories.worktree(), &["branch", "--show-current"]).expect("git succeeds").trim(), "side");
+    assert!(ask(&repositories.names(), &["ls-files"]).expect("git succeeds").contains(r"caf\351.txt"));
+    let again = git::Repositories::new().expect("the repositories are created again");
+    let head = |path: &Path| ask(path, &["rev-parse", "HEAD"]).expect("git succeeds");
     assert_eq!(head(&repositories.normal()), head(&again.normal()), "ids are the same on every run");
     assert_eq!(head(&repositories.names()), head(&again.names()));
 
     let big = repositories.root().join("big");
-    git::big(&big, 2000).expect("the big repository is made");
-    assert_eq!(ask(&big, &["rev-list", "--count", "HEAD"]).expect("git answers").trim(), "2000");
+    git::big(&big, 2000).expect("the big repository is created");
+    assert_eq!(ask(&big, &["rev-list", "--count", "HEAD"]).expect("git succeeds").trim(), "2000");
 }

@@ -1,7 +1,7 @@
-//! `beds`: installs, starts and holds test beds for people and scripts.
+//! `beds`: installs, starts and holds test beds for users and scripts.
 //!
-//! `beds up NAME...` prints `export KEY=VALUE` lines, then stays until its input ends (unless that is
-//! /dev/null) or a signal comes; then it stops all.
+//! `beds up NAME...` prints `export KEY=VALUE` lines, then runs until its input ends (unless that is /dev/null) or a
+//! signal arrives. Then it stops all beds.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn up(names: &[&str]) -> Result<()> {
-    // Signals are for the waiting below; they must not end this process between two beds.
+    // Signals are handled by the wait below; they must not end this process between two beds.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|source| indago_testkit::Error::Io { what: "cannot wait for signals".into(), source })?;
@@ -108,7 +108,7 @@ fn up(names: &[&str]) -> Result<()> {
                     export("KUBE_SERVER", bed.url());
                     held.push(Box::new(bed));
                 }
-                _ => return Err(indago_testkit::Error::Other(format!("no bed is called {other}\n{USAGE}"))),
+                _ => return Err(indago_testkit::Error::Other(format!("there is no bed `{other}`\n{USAGE}"))),
             },
         }
     }
@@ -121,14 +121,14 @@ fn up(names: &[&str]) -> Result<()> {
 fn export(key: &str, value: impl std::fmt::Display) {
     let value = value.to_string().replace('\'', r"'\''");
     let mut out = io::stdout().lock();
-    // Nobody listens any more: that is the owner's business, the beds stay until told.
+    // The reader may be gone; that is its own affair. The beds run until they are told to stop.
     writeln!(out, "export {key}='{value}'").and_then(|()| out.flush()).ok();
 }
 
 async fn wait() {
     use tokio::signal::unix::{SignalKind, signal};
     let (ended, input) = tokio::sync::oneshot::channel();
-    // A script's background job has /dev/null for input: its end says nothing, the channel just stays open.
+    // A script's background job has /dev/null as input: its end means nothing, and the channel stays open.
     let null = std::fs::read_link("/proc/self/fd/0").is_ok_and(|file| file == std::path::Path::new("/dev/null"));
     std::thread::spawn(move || {
         if null {
