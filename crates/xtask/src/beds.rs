@@ -1,4 +1,4 @@
-//! Test beds that a task starts: the program `beds` of the testkit, held by its standard input.
+//! Test beds that a task starts: the testkit's program `beds`, held by its standard input.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-/// Beds that run as long as this is held.
+/// Beds that run as long as this value lives.
 pub(crate) struct Beds {
     child: Child,
-    /// What they say about themselves, for whoever uses them.
+    /// Environment variables for programs that use the beds.
     pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Beds {
-    /// Starts beds by name; `last` is the variable that the last of them says last.
+    /// Starts beds by name; `last` is the variable that the last of them prints last.
     pub(crate) fn up(program: &Path, names: &[&str], last: &str) -> Result<Beds> {
         let mut child = Command::new(program)
             .env_remove("CONTAINERD_ADDRESS")
@@ -30,22 +30,22 @@ impl Beds {
         while beds.environment.last().is_none_or(|(key, _)| key != last) {
             let line = lines.next().context("the beds did not start")??;
             let pair = line.strip_prefix("export ").and_then(|rest| rest.split_once('='));
-            let (key, value) = pair.with_context(|| format!("the beds said `{line}`"))?;
+            let (key, value) = pair.with_context(|| format!("unexpected output of the beds: `{line}`"))?;
             beds.environment.push((key.to_owned(), value.trim_matches('\'').to_owned()));
         }
         Ok(beds)
     }
 
-    /// What they say under a name.
+    /// The value of a variable.
     pub(crate) fn variable(&self, name: &str) -> Result<&str> {
         let found = self.environment.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str()).with_context(|| format!("the beds gave no {name}"))
+        found.map(|(_, value)| value.as_str()).with_context(|| format!("the beds did not print {name}"))
     }
 }
 
 impl Drop for Beds {
     fn drop(&mut self) {
-        // The end of their input stops them.
+        // End of input stops the beds.
         drop(self.child.stdin.take());
         self.child.wait().ok();
     }

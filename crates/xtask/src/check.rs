@@ -1,6 +1,6 @@
-//! All that CI runs, each part timed.
+//! Runs everything that CI runs, and times each part.
 //!
-//! Every cargo call selects the whole workspace, so that all of them share one set of built dependencies.
+//! Every cargo call selects the entire workspace, so that all calls share the built dependencies.
 
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ pub(crate) fn run() -> Result<()> {
     run_part("fmt", &["fmt", "--all", "--check"])?;
     run_part("build", &["build", "--workspace", "--all-targets"])?;
     run_part("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    // The Kubernetes build must not run beside rustc: memory.
+    // The Kubernetes build must not run at the same time as rustc: memory.
     run_part("test beds", &["run", "--bin", "beds", "--", "install"])?;
     docs::run(true)?;
     run_part("tests", &["test", "--workspace", "--lib", "--bins", "--tests"])?;

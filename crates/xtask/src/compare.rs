@@ -1,4 +1,4 @@
-//! Measures beside the peers, in one run on one machine: medians and their ratios.
+//! Compares Indago with its peers in one run on one machine: medians and their ratios.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,19 +9,19 @@ use anyhow::{Context as _, Result};
 use crate::beds::Beds;
 use crate::{cargo, output, root};
 
-/// Counted runs of each command, after one that is not.
+/// Counted runs of each command, after one warm-up run.
 const RUNS: usize = 9;
-/// A command that takes more seconds than this is run once.
+/// A command that takes longer than this, in seconds, runs once.
 const SLOW: f64 = 10.0;
-/// Processes that the process listings see.
+/// Processes that the process lists contain.
 const PROCESSES: usize = 2000;
-/// Commits of the repository that is read.
+/// Commits of the repository.
 const COMMITS: usize = 50_000;
-/// Pods of the cluster that is listed, and how many come in a page.
+/// Pods of the cluster, and pods per page.
 const PODS: usize = 20_000;
 const PAGE: usize = 500;
 
-/// A command, and who it stands for.
+/// A command to measure, with its name.
 struct Contender {
     name: &'static str,
     program: PathBuf,
@@ -43,7 +43,7 @@ impl Contender {
     }
 }
 
-/// The programs that are built for this.
+/// The programs that are built for the comparison.
 struct Built {
     indago: PathBuf,
     beds: PathBuf,
@@ -66,7 +66,7 @@ pub(crate) fn run(is_built: bool) -> Result<()> {
     let built = Built { indago: target.join("release/indago"), beds: target.join("release/beds") };
     start(&built)?;
     processes(&built, &scratch)?;
-    pods(&built, &scratch, &format!("pods:{PODS}"), "a server that has its answers ready")?;
+    pods(&built, &scratch, &format!("pods:{PODS}"), "a server with prepared responses")?;
     pods(&built, &scratch, &format!("kube-api:{PODS}"), "an API server")?;
     commits(&built, &scratch)
 }
@@ -74,7 +74,7 @@ pub(crate) fn run(is_built: bool) -> Result<()> {
 fn start(built: &Built) -> Result<()> {
     let mut contenders = vec![built.indago("SELECT 1")];
     contenders.extend(osqueryi("SELECT 1"));
-    measure("SELECT 1, as a whole process", &contenders)
+    measure("SELECT 1, as a complete process", &contenders)
 }
 
 fn processes(built: &Built, scratch: &Path) -> Result<()> {
@@ -92,7 +92,7 @@ fn processes(built: &Built, scratch: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All pods of a cluster, beside the mere transfer of the same pages over one connection.
+/// All pods of a cluster, compared with a plain transfer of the same pages over one connection.
 fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
     let bed = Beds::up(&built.beds, &[bed], "KUBE_SERVER")?;
     let server = bed.variable("KUBE_SERVER")?;
@@ -100,7 +100,7 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
     indago.variables = bed.environment.clone();
     let config = scratch.join("pages.curl");
     let curl = Contender::new("curl", "curl", &["--silent", "--fail", "--config", &config.display().to_string()]);
-    // An API server indents what it sends to curl.
+    // An API server indents its responses to curl.
     let mut pages = "user-agent = \"compare\"\n".to_owned();
     if let (Ok(token), Ok(authority)) = (bed.variable("KUBE_TOKEN"), bed.variable("KUBE_CA")) {
         pages += &format!("header = \"Authorization: Bearer {token}\"\ncacert = \"{authority}\"\n");
@@ -108,7 +108,7 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
     let list = format!("url = \"{server}/api/v1/pods?limit={PAGE}\"\n");
     let mut page = list.clone();
     let mut urls = String::new();
-    // Pages are found by fetching them once, each by what the last one said.
+    // Fetches the pages once to find their URLs: each page has the token of the next.
     loop {
         std::fs::write(&config, format!("{pages}{page}"))?;
         let text = output(Command::new(&curl.program).args(&curl.arguments))?;
@@ -150,11 +150,11 @@ fn commits(built: &Built, scratch: &Path) -> Result<()> {
     measure(&format!("three fields of {COMMITS} commits"), &[built.indago(&sql), log])
 }
 
-/// osquery's shell, where it is installed: it has no package in Debian.
+/// osquery's shell, if it is installed: Debian has no package of it.
 fn osqueryi(sql: &str) -> Option<Contender> {
     let program = which("osqueryi");
     if program.is_none() {
-        println!("missing: osqueryi (no package of this system has it)");
+        println!("missing: osqueryi (not in this system's packages)");
     }
     Some(Contender::new("osqueryi", program?, &["--csv", sql]))
 }
@@ -164,7 +164,7 @@ fn which(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// Runs the contenders in turn; prints medians, the first one's ratios to the others, and peaks of memory.
+/// Runs the contenders in turn. Prints medians, the ratios of the first to the others, and peak memory.
 fn measure(what: &str, contenders: &[Contender]) -> Result<()> {
     println!("{what}");
     let mut seconds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
@@ -201,7 +201,7 @@ fn median(seconds: &mut [f64]) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// The most memory that a contender holds at once, in megabytes.
+/// Peak memory of a contender, in megabytes.
 fn peak_memory(contender: &Contender) -> Result<f64> {
     let mut timed = Command::new("/usr/bin/time");
     timed.args(["-f", "%M"]).arg(&contender.program).args(&contender.arguments);
@@ -212,7 +212,7 @@ fn peak_memory(contender: &Contender) -> Result<f64> {
     Ok(kilobytes / 1024.0)
 }
 
-/// Idle processes to list.
+/// Idle processes for the lists.
 struct Sleepers(Vec<Child>);
 
 impl Sleepers {
@@ -228,14 +228,14 @@ impl Sleepers {
 impl Drop for Sleepers {
     fn drop(&mut self) {
         for sleeper in &mut self.0 {
-            // One that has ended already needs no signal.
+            // A process that has already ended needs no signal.
             sleeper.kill().ok();
             sleeper.wait().ok();
         }
     }
 }
 
-/// A Python that has a package.
+/// A Python with a package.
 fn python_with(scratch: &Path, package: &str) -> Result<PathBuf> {
     let venv = scratch.join("venv");
     let python = venv.join("bin/python");

@@ -1,4 +1,4 @@
-//! The reference pages, written by the program itself.
+//! The reference pages, which Indago itself writes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{cargo, root};
 
-/// Pages that people write.
+/// Hand-written pages.
 const BY_HAND: [&str; 1] = ["dialect.md"];
 
 pub(crate) fn run(check: bool) -> Result<()> {
@@ -24,7 +24,7 @@ fn reference() -> PathBuf {
     root().join("docs/reference")
 }
 
-/// All generated pages below a folder, by their path in it.
+/// All generated pages below a directory, by their relative path.
 fn pages(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut pages = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -55,7 +55,7 @@ fn compare(fresh: &Path) -> Result<()> {
     stale.sort();
     stale.dedup();
     if !stale.is_empty() {
-        bail!("reference pages are not fresh: {}\nrun: cargo xtask docs", stale.join(", "));
+        bail!("reference pages are out of date: {}\nrun: cargo xtask docs", stale.join(", "));
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ fn replace(fresh: &Path) -> Result<()> {
     }
     for (name, text) in pages(fresh)? {
         let path = reference().join(name);
-        fs::create_dir_all(path.parent().context("a page is in a folder")?)?;
+        fs::create_dir_all(path.parent().context("the page has no directory")?)?;
         fs::write(path, text)?;
     }
     Ok(())

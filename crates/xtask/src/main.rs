@@ -17,11 +17,11 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
-  check                all that CI runs: installs what the test beds need, fmt, clippy, tests, examples, generated docs
-  docs [--check]       write the reference pages under docs/reference, or say that they are not fresh
-  new-table ENV/NAME   lay out a table: its file, its tests, its line in lib.rs
-  compare [--built]    measure beside the peers, in one run, on a release build, or on the one that is there
-  demo-estate          capture the demo estate anew from real test beds
+  check                run all checks of CI: test bed requirements, fmt, clippy, tests, examples, generated docs
+  docs [--check]       write the reference pages under docs/reference, or check that they are up to date
+  new-table ENV/NAME   create a table: its file, its tests, its line in lib.rs
+  compare [--built]    compare with the peers in one run, with a new release build or the existing one
+  demo-estate          capture the demo estate again from real test beds
 ";
 
 fn main() -> ExitCode {
@@ -49,18 +49,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// The project's root.
+/// The project's root directory.
 fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).map(PathBuf::from).unwrap_or(here)
 }
 
-/// The cargo that runs this.
+/// The cargo that runs this program.
 fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
-    // The cargo that runs this told it about its own package. Build scripts look at that (ring's does), and would run again,
-    // with all that depends on them.
+    // cargo set variables about this package. Build scripts look at them (ring's does), and would run again together
+    // with everything that depends on them.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|known| name.starts_with(known)) {
@@ -70,7 +70,7 @@ fn cargo() -> Command {
     cargo
 }
 
-/// Runs a command to its end; says how long it took.
+/// Runs a command to its end and prints how long it took.
 fn run(what: &str, command: &mut Command) -> Result<()> {
     eprintln!("==> {what}");
     let started = Instant::now();
@@ -82,11 +82,11 @@ fn run(what: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a command prints.
+/// The standard output of a command.
 fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
     if !output.status.success() {
         bail!("{command:?} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr));
     }
-    String::from_utf8(output.stdout).with_context(|| format!("{command:?} printed no UTF-8"))
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} did not print UTF-8"))
 }

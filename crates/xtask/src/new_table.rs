@@ -1,4 +1,4 @@
-//! Lays out a table: a struct that compiles, its tests, its line in the list.
+//! Creates a table: a struct that compiles, its tests, its line in the list.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// An environment's folder, how the names of its tables begin, and its plainest table, which has a column `name`.
+/// An environment's directory, the prefix of its table names, and its simplest table, which has a column `name`.
 struct Environment {
     name: &'static str,
     prefix: &'static str,
@@ -31,8 +31,8 @@ const ENVIRONMENTS: [Environment; 5] = [
     Environment { name: "git", prefix: "git_", template: include_str!("template/git.txt") },
 ];
 
-/// A table's files, and the list in `lib.rs` with the table in it, for a project below a root. Nothing is written yet: where
-/// one of them cannot be made, no other is left behind.
+/// A table's files, and `lib.rs` with the table in its list, for a project below `root`. It writes nothing yet, so that
+/// a failure leaves no file behind.
 fn lay_out(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
     let Some((environment, table)) = name.split_once('/') else {
         bail!("name the table as ENVIRONMENT/NAME, as in host/kernel_modules");
@@ -46,14 +46,14 @@ fn lay_out(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
         bail!("`{table}` is not a table name: snake_case, as in kernel_modules");
     }
     let Some(own_name) = table.strip_prefix(environment.prefix).filter(|name| !name.is_empty()) else {
-        bail!("names of {} tables begin with `{}`", environment.name, environment.prefix);
+        bail!("names of {} tables must start with `{}`", environment.name, environment.prefix);
     };
     let source_folder = root.join("tables").join(environment.name).join("src");
     let source = source_folder.join(table).with_extension("rs");
     let test = source.with_extension("slt");
     for path in [&source, &test] {
         if path.exists() {
-            bail!("{} is there already", path.display());
+            bail!("{} already exists", path.display());
         }
     }
     let row = row_name(own_name);
@@ -66,7 +66,7 @@ fn lay_out(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
     Ok(vec![(source, template), (test, slt(table)), (list, text)])
 }
 
-/// Names that every table's file has already: `errors` is a row `ErrorRow`.
+/// Names that every table's file already imports: `errors` would be a row `ErrorRow`.
 const TAKEN: [&str; 12] = [
     "Error",
     "Json",
@@ -82,7 +82,7 @@ const TAKEN: [&str; 12] = [
     "Timestamp",
 ];
 
-/// `kernel_modules` is a row `KernelModule`.
+/// `kernel_modules` has rows of type `KernelModule`.
 fn row_name(table: &str) -> String {
     let singular = match table {
         _ if table.ends_with("ies") => format!("{}y", &table[..table.len() - 3]),
@@ -100,8 +100,9 @@ fn row_name(table: &str) -> String {
 
 fn slt(table: &str) -> String {
     format!(
-        "# On the bed or fixture that tests/slt.rs names for this folder. Add the plain case, a key that is there, and what \
-         may not be read.\n\n# A key that is absent.\nquery I\nSELECT count(*) FROM {table} WHERE name = 'absent'\n----\n0\n"
+        "# On the bed or fixture that tests/slt.rs uses for this directory. Add the plain case, a key that exists, and \
+         data that may not be read.\n\n# A key that does not exist.\nquery I\nSELECT count(*) FROM {table} \
+         WHERE name = 'absent'\n----\n0\n"
     )
 }
 
@@ -111,11 +112,11 @@ fn with_table(text: &str, table: &str, row: &str) -> Option<String> {
     let module = format!("pub mod {table};");
     let is_module = |line: &String| line.starts_with("pub mod ");
     let first = lines.iter().position(is_module)?;
-    // The tables' modules stand together; what comes after them may have attributes.
+    // The tables' modules are adjacent; later modules may have attributes.
     let count = lines[first..].iter().take_while(|line| is_module(line)).count();
     let at = lines[first..first + count].iter().position(|line| *line > module).unwrap_or(count);
     lines.insert(first + at, module);
-    // `tables![`, or a macro of the environment's own that takes the same list; one table a line.
+    // `tables![`, or a macro of the environment that takes the same list; one table per line.
     let is_list = |line: &String| line.ends_with("![") || (line.contains("tables![") && !line.contains(']'));
     let start = lines.iter().position(is_list)? + 1;
     let end = start + lines[start..].iter().position(|line| line.trim_start().starts_with(']'))?;
@@ -159,8 +160,8 @@ mod tests {
             ("host/Kernel", "not a table name"),
             ("host/2fast", "not a table name"),
             ("host/../etc", "not a table name"),
-            ("kubernetes/secrets", "begin with `kubernetes_`"),
-            ("host/uptime", "is there already"),
+            ("kubernetes/secrets", "must start with `kubernetes_`"),
+            ("host/uptime", "already exists"),
         ] {
             let error = lay_out(&root(), name).expect_err(name);
             assert!(format!("{error:#}").contains(said), "{name}: {error:#}");
@@ -190,7 +191,7 @@ mod tests {
         }
     }
 
-    /// The table crates with one more table in each, copied into the build folder, which the copies share.
+    /// The table crates with one more table each, copied into the target directory, which the copies share.
     #[test]
     fn a_new_table_of_each_environment_builds() {
         let target = std::env::current_exe().expect("a test's program");
@@ -205,7 +206,7 @@ mod tests {
         let packages = "members = [\"crates/*\", \"tables/*\"]";
         let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
         let members = manifest.lines().find(|line| line.starts_with("members = ")).expect("members");
-        // Another version, so that cargo never takes what is built of the copies for what is built of the originals.
+        // A different version, so that cargo never confuses the copies' builds with the originals'.
         let version = manifest.lines().find(|line| line.starts_with("version = ")).expect("a version");
         let manifest = manifest.replace(members, packages).replace(version, "version = \"0.0.0\"");
         files.insert(root().join("Cargo.toml"), manifest);
@@ -219,11 +220,11 @@ mod tests {
         let mut old = BTreeMap::new();
         add_files(&scratch, &mut old);
         for path in old.keys().filter(|path| !files.contains_key(*path)) {
-            fs::remove_file(path).expect("a copy of an earlier test");
+            fs::remove_file(path).expect("a copy from an earlier test");
         }
-        // A copy that is as it was keeps its time, by which cargo knows that it need not look again.
+        // An unchanged copy keeps its time, so that cargo does not check it again.
         for (path, text) in files.iter().filter(|(path, text)| old.get(*path) != Some(*text)) {
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             fs::write(path, text).expect("a copy");
         }
 
@@ -244,7 +245,7 @@ mod tests {
         scratch.join(path.strip_prefix(root()).expect("a file of the project"))
     }
 
-    /// Adds the text files below a folder.
+    /// Adds the text files below a directory.
     fn add_files(folder: &Path, files: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
