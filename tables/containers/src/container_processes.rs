@@ -8,8 +8,8 @@ use crate::source::cgroup;
 /// Processes that run in containers, with the container and the Kubernetes pod of each.
 ///
 /// Read from the processes' cgroups, so it needs neither a runtime nor permission to call one. It works when the
-/// runtime is down, and finds containers that a runtime no longer lists. Processes outside containers have no row. A
-/// program in a container that has its own cgroup namespace sees only paths below its own cgroup.
+/// runtime is down, and finds containers that a runtime no longer lists. Processes outside containers have no row. If
+/// Indago runs in a container with its own cgroup namespace, it sees only paths below its own cgroup.
 #[derive(Debug, Default, Table)]
 #[table(name = "container_processes", env = Containers, platforms("linux"), rows = 200, identity(pid, container_id))]
 #[example(

@@ -11,9 +11,9 @@ use crate::source::{blocking, cgroup};
 
 /// Processes of the given containers.
 ///
-/// The engine runs `ps` on its host. Podman reads `/proc` instead, and its missing columns are NULL. Containers that
-/// are not running have no rows. If the engine is down, or the caller may not use it, join `container_processes` to
-/// `processes` instead.
+/// The engine runs `ps` on its host. Podman reads `/proc` instead; columns that it does not provide are NULL.
+/// Containers that are not running have no rows. If the engine is down, or the caller may not use it, join
+/// `container_processes` to `processes` instead.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "docker_container_processes", env = Containers, stream, reads = "docker", rows = 10,

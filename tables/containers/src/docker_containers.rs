@@ -9,8 +9,8 @@ use crate::source::{blocking, cgroup};
 
 /// Containers of engines with Docker's API, including those that are not running.
 ///
-/// One call lists them all; each column from `pid` on needs one more call per container, shared by these columns. Table
-/// `containers` also has containerd's.
+/// One call lists them all; the columns from `pid` on cost one more call per container. Table `containers` also has
+/// containerd's.
 #[derive(Debug, Default, Table)]
 #[table(name = "docker_containers", env = Containers, stream, reads = "docker", rows = 50, identity(endpoint, id))]
 #[example("Running containers.", "SELECT name, image, status FROM docker_containers WHERE state = 'running'")]

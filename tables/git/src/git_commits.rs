@@ -55,8 +55,8 @@ pub struct Commit {
     committer_name: String,
     /// Mail address of the committer.
     committer_email: String,
-    /// Time at which the commit was made, by the committer's clock; NULL if the commit has no valid time. With a lower
-    /// limit on this column, the table skips older history if a commit graph (`git gc`) has its dates.
+    /// Time at which the commit was made, by the committer's clock; NULL if the commit has no valid time. For queries
+    /// of recent commits, the table skips older history if a commit graph (`git gc`) has its dates.
     #[column(range)]
     committer_date: Option<Timestamp>,
     /// The committer's offset from UTC, as `+0200`.

@@ -358,7 +358,7 @@ mod tests {
         let get = |path: &str| {
             let text =
                 install::output(std::process::Command::new("curl").arg("-s").arg(format!("{}{path}", server.url())));
-            serde_json::from_str::<serde_json::Value>(&text.expect("curl succeeds")).expect("an answer is JSON")
+            serde_json::from_str::<serde_json::Value>(&text.expect("curl succeeds")).expect("the response is JSON")
         };
         let count = |page: &serde_json::Value| page["items"].as_array().map_or(0, Vec::len);
         let page = get("/api/v1/pods?limit=1000");

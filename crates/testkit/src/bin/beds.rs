@@ -12,8 +12,8 @@ use indago_testkit::{Result, install};
 
 const USAGE: &str = "usage: beds install
        beds up cluster|kube-api|kube-api:PODS|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
-       beds capture INDAGO FOLDER
-       beds git FOLDER [COMMITS]";
+       beds capture INDAGO DIR
+       beds git DIR [COMMITS]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -121,7 +121,7 @@ fn up(names: &[&str]) -> Result<()> {
 fn export(key: &str, value: impl std::fmt::Display) {
     let value = value.to_string().replace('\'', r"'\''");
     let mut out = io::stdout().lock();
-    // The reader may be gone; that is its own affair. The beds run until they are told to stop.
+    // A failed write is ignored: the beds run until they are told to stop, even if the reader is gone.
     writeln!(out, "export {key}='{value}'").and_then(|()| out.flush()).ok();
 }
 

@@ -11,7 +11,7 @@ use crate::source::{path, text};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     settings: Vec<(String, String)>,
-    /// Files that could not be read, to their end or at all.
+    /// Errors about files that could not be read, or not to their end.
     pub(crate) problems: Vec<Error>,
 }
 
