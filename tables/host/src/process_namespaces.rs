@@ -64,6 +64,6 @@ impl Rows for ProcessNamespace {
 impl ProcessNamespace {
     /// One source per link: a query for one namespace reads one link.
     fn link(&self, _sys: &Sys, kind: &str) -> Result<Option<String>> {
-        procfs::namespace(self.folder.as_ref().expect("each row has its folder"), kind)
+        procfs::namespace(self.folder.as_ref().expect("each row has its directory"), kind)
     }
 }

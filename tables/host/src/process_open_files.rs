@@ -77,7 +77,7 @@ fn files(sys: &Sys, pid: i64, report: impl Fn(&str, &Error)) -> Result<Vec<Proce
 
 impl ProcessOpenFile {
     fn details(&mut self, _sys: &Sys) -> Result<()> {
-        let folder = self.folder.clone().expect("each row has its folder");
+        let folder = self.folder.clone().expect("each row has its directory");
         let read = |bytes: &[u8]| {
             for line in bytes.split(|byte| *byte == b'\n') {
                 if let Some(offset) = line.strip_prefix(b"pos:") {

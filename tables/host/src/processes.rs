@@ -194,7 +194,7 @@ const NO_LOGIN: i64 = u32::MAX as i64;
 
 impl Process {
     fn folder(&self) -> &ProcessFolder {
-        self.folder.as_ref().expect("each row has its folder")
+        self.folder.as_ref().expect("each row has its directory")
     }
 
     /// Columns that `stat` and `status` both have, taken from the file that is read anyway.

@@ -141,12 +141,12 @@ fn list(sys: &Sys, at: PathBuf, shown: String, report: &Report<'_>) -> impl Iter
 fn names(sys: &Sys, folder: &Path, report: &Report<'_>) -> Vec<OsString> {
     match sys.read_dir_partly(folder) {
         Ok((mut names, error)) => {
-            error.iter().for_each(|error| report("folder", error));
+            error.iter().for_each(|error| report("directory", error));
             names.sort_unstable();
             names
         }
         Err(error) => {
-            report("folder", &error);
+            report("directory", &error);
             Vec::new()
         }
     }
@@ -237,7 +237,7 @@ impl<'a> Walk<'a> {
     }
 
     fn report_folder(&mut self, error: &Error) {
-        (self.report)("folder", error);
+        (self.report)("directory", error);
     }
 
     fn give(&mut self, mut found: Found) {
