@@ -247,7 +247,7 @@ fn the_folder_one_stands_in_is_not_trusted() {
     );
     let ran = here(&["query", "SELECT name FROM kubernetes_namespaces"]).expect(0);
     assert!(!ran_mark.exists(), "a program of the folder ran");
-    let note = "note: ./indago.toml was not read; use it with `--config indago.toml` if you trust this folder\n";
+    let note = "note: ./indago.toml was not read; use it with `--config indago.toml` if you trust this directory\n";
     assert_eq!(ran.err.matches("indago.toml was not read").count(), 1, "{}", ran.err);
     assert!(ran.err.starts_with(note), "{}", ran.err);
     here(&["query", "SELECT * FROM v"]).expect(1);

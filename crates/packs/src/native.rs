@@ -70,7 +70,7 @@ pub(crate) fn load(folder: &Path) -> Result<Pack> {
         return Err(wrong(interval.span().start, "`interval`: must be at least `1s`".into()));
     }
     if let Some(shard) = about.shard.as_ref().filter(|shard| !(1..=100).contains(shard.get_ref())) {
-        return Err(wrong(shard.span().start, "`shard`: is a percentage of hosts: 1 to 100".into()));
+        return Err(wrong(shard.span().start, "`shard`: must be 1 to 100 percent of hosts".into()));
     }
     let files = match &about.queries {
         Some(names) => names.iter().map(|name| folder.join(format!("{name}.sql"))).collect(),
@@ -183,7 +183,7 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
             "version" => query.version = Some(value),
             "shard" => {
                 let percent = value.parse().ok().filter(|percent| (1..=100).contains(percent));
-                query.shard = Some(percent.ok_or_else(|| wrong("is a percentage of hosts: 1 to 100".into()))?);
+                query.shard = Some(percent.ok_or_else(|| wrong("must be 1 to 100 percent of hosts".into()))?);
             }
             key => unreachable!("{key} is among the known keys"),
         }
@@ -260,9 +260,9 @@ mod tests {
         assert!(error.contains("pack.toml:2:1: unknown field `colour`, expected one of `name`"), "{error}");
         for (text, expected) in [
             ("version = \"1\"\nshard = \"x\"\n", "pack.toml:2:9: "),
-            ("shard = 101\n", "pack.toml:1:9: `shard`: is a percentage of hosts: 1 to 100"),
+            ("shard = 101\n", "pack.toml:1:9: `shard`: must be 1 to 100 percent of hosts"),
             ("interval = \"0s\"\n", "pack.toml:1:12: `interval`: must be at least `1s`"),
-            ("interval = \"often\"\n", "pack.toml:1:12: `often` is not a length of time; write for example"),
+            ("interval = \"often\"\n", "pack.toml:1:12: `often` is not a duration; write for example"),
             ("name = \"ä\" x\n", "pack.toml:1:12: "),
         ] {
             write("pack.toml", text);

@@ -169,7 +169,7 @@ impl<'a> Source<'a> {
             // osquery takes 0 for "not set".
             Some(0) => Ok(None),
             Some(percent) if percent <= 100 => Ok(Some(percent as u32)),
-            Some(_) => Err(self.wrong(path, format!("`{}` is a percentage of hosts: 1 to 100", path.join(".")))),
+            Some(_) => Err(self.wrong(path, format!("`{}` must be 1 to 100 percent of hosts", path.join(".")))),
         }
     }
 
