@@ -47,9 +47,7 @@ impl FromStr for Period {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || {
-            ParseValueError(format!(
-                "`{text}` is not a duration; write for example `30s`, `500ms`, `5m` or `1h30m`"
-            ))
+            ParseValueError(format!("`{text}` is not a duration; write for example `30s`, `500ms`, `5m` or `1h30m`"))
         };
         let mut rest = text.trim();
         if rest.is_empty() {

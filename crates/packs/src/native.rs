@@ -1,4 +1,4 @@
-//! Our own packs: a folder with a `pack.toml` and one `.sql` file a query, each under a comment header.
+//! Our own packs: a directory with a `pack.toml` and one `.sql` file per query, each with a comment header.
 //!
 //! ```sql
 //! -- about: Which containers run a shell as root?
@@ -17,7 +17,7 @@ use toml::Spanned;
 use crate::error::{PackError, Result};
 use crate::pack::{DEFAULT_INTERVAL, Pack, PackQuery, stem};
 
-/// Name of the file that says what a pack is.
+/// Name of a pack's main file.
 pub(crate) const PACK_FILE: &str = "pack.toml";
 
 /// Keys of a query's header.
@@ -45,16 +45,16 @@ struct PackFile {
     shard: Option<Spanned<u32>>,
     discovery: Vec<String>,
     interval: Option<Spanned<Period>>,
-    /// Names of the queries in the order to run them; the files' names by default.
+    /// Names of the queries, in the order to run them. Default: the files, by name.
     queries: Option<Vec<String>>,
 }
 
-/// Reads a pack from its folder.
+/// Reads a pack from its directory.
 pub(crate) fn load(folder: &Path) -> Result<Pack> {
     let file = folder.join(PACK_FILE);
     let unreadable = |file: &Path, reason: String| PackError::Read { file: file.to_owned(), reason };
     if !file.try_exists().unwrap_or(true) {
-        let reason = format!("no {PACK_FILE} in it: a pack is a folder with one, or an osquery `.conf` file");
+        let reason = format!("no {PACK_FILE} in it; a pack is a directory with one, or an osquery `.conf` file");
         return Err(unreadable(folder, reason));
     }
     let text = read_text(&file).map_err(|reason| unreadable(&file, reason))?;
@@ -93,7 +93,7 @@ pub(crate) fn load(folder: &Path) -> Result<Pack> {
     })
 }
 
-/// Reads one `.sql` file as a pack of one query.
+/// Reads one `.sql` file as a pack with one query.
 pub(crate) fn load_query(file: &Path) -> Result<Pack> {
     let query = query(file, DEFAULT_INTERVAL)?;
     Ok(Pack { name: query.name.clone(), path: file.to_owned(), queries: vec![query], ..Pack::default() })
@@ -117,7 +117,7 @@ fn query(file: &Path, interval: Duration) -> Result<PackQuery> {
     parse(&text, file, interval)
 }
 
-/// Reads a query under its header.
+/// Reads a query with its header.
 pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQuery> {
     let mut query = PackQuery { file: file.to_owned(), interval, ..PackQuery::new(stem(file), text) };
     let wrong = |(line, column): (usize, usize), message: String| PackError::Malformed {
@@ -147,11 +147,11 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
                     return Err(wrong(place, format!("unknown key `{key}` in the header{hint}")));
                 }
                 if header.iter().any(|(_, known, _)| known == key) {
-                    return Err(wrong(place, format!("`{key}` stands twice in the header; remove one of them")));
+                    return Err(wrong(place, format!("duplicate key `{key}` in the header; remove one of them")));
                 }
                 header.push((place, key.to_owned(), value.trim().to_owned()));
             }
-            // A line without a key goes on with the one before.
+            // A line without a key continues the previous one.
             _ => {
                 if let Some((_, _, value)) = header.last_mut() {
                     *value = format!("{value} {}", comment.trim()).trim().to_owned();

@@ -28,8 +28,7 @@ impl Draft {
     }
 
     fn begin(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
-        let name =
-            path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+        let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
         // Pipes and devices are written to directly; renaming a file over them would replace them.
         let done = path.metadata().is_ok_and(|found| !found.is_file());
         let draft = path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));

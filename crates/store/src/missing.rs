@@ -1,16 +1,16 @@
-//! What a capture could not read, in the metadata of its files.
+//! Missing rows of a capture, in the metadata of its files.
 
 use indago_engine::Query;
 use indago_table::{Completeness, Outcome, Warning};
 use parquet::file::metadata::KeyValue;
 use serde_json::{Value, json};
 
-/// The key of a file's metadata that lists what was missing when its rows were read.
+/// Metadata key of a file: what was missing when its rows were read.
 pub(crate) const MISSING: &str = "indago.missing";
-/// The key of a file's metadata that says which keys of which column the rows were asked for.
+/// Metadata key of a file: the column and keys that its rows were read for.
 pub(crate) const ASKED: &str = "indago.asked";
 
-/// Something that was missing from a slice.
+/// Missing data of a slice.
 #[derive(Debug, Clone)]
 pub(crate) struct Missing {
     pub(crate) slice: String,
@@ -21,7 +21,7 @@ pub(crate) struct Missing {
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Denied, Outcome::Unsupported, Outcome::Malformed, Outcome::Io, Outcome::Missing];
 
-/// What is missing from a query's rows once they have come, for the metadata of a file that has them.
+/// What is missing from a query's rows, as metadata for a file with those rows. Complete only after the last row.
 pub fn missing(query: &Query) -> KeyValue {
     let coverage = query.coverage();
     let entry = |warning: Warning| {
@@ -41,7 +41,7 @@ pub fn missing(query: &Query) -> KeyValue {
     KeyValue::new(MISSING.to_owned(), text)
 }
 
-/// What a file says was missing from a table; `None` if that makes no sense.
+/// Parses what was missing from a table; `None` if the text is malformed.
 pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
     let entry = |entry: &Value| {
         let text = |key: &str| Some(entry.get(key)?.as_str()?.to_owned());
