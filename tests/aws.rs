@@ -363,7 +363,7 @@ fn endpoints_that_misbehave_are_warnings_and_the_others_still_answer() {
             (Effect::too_many_requests(0), Outcome::Io, "throttled"),
             (Effect::ec2_error(500, "InternalError", "Broken."), Outcome::Io, "Broken."),
             (Effect::status(503), Outcome::Io, "503"),
-            (Effect::Hang, Outcome::Io, "no answer within"),
+            (Effect::Hang, Outcome::Io, "no response within"),
             (Effect::Reset, Outcome::Io, "ec2:DescribeInstances"),
             (web_page, Outcome::Malformed, "web page"),
             (Effect::Garbage(b"\xff\xfe{]".to_vec()), Outcome::Malformed, "ec2:DescribeInstances"),
@@ -861,7 +861,7 @@ fn a_program_for_credentials_that_hangs_is_ended_with_all_that_it_started() {
         let limits = Limits { retries: 0, call_timeout: Duration::from_millis(500), ..Limits::default() };
         let engine = bed.limited(&["p"], &[], limits).await;
         let (found, warnings) = partly(&engine, WHO).await;
-        assert!(found.is_empty() && warnings[0].message.contains("no answer within"), "{warnings:?}");
+        assert!(found.is_empty() && warnings[0].message.contains("no response within"), "{warnings:?}");
     });
     // The lock is free when the last of them has gone.
     let free = std::process::Command::new("flock").args(["-w", "60"]).arg(&lock).arg("true").status().expect("flock");

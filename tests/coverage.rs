@@ -140,7 +140,7 @@ async fn a_missing_source_is_a_warning() {
     let query = engine.query("SELECT n FROM visits WHERE site = 'lost'").await.expect("it plans");
     assert_eq!(query.collect().await.expect("it runs").iter().map(|batch| batch.num_rows()).sum::<usize>(), 0);
     let warnings: Vec<String> = query.warnings().iter().map(ToString::to_string).collect();
-    assert_eq!(warnings, ["visits (site=lost): the site's folder is not there"]);
+    assert_eq!(warnings, ["visits (site=lost): the site's folder does not exist"]);
     let strict = indago_engine::QueryOptions { strict: true, ..Default::default() };
     let query = engine.query_with("SELECT n FROM visits WHERE site = 'lost'", strict).await.expect("it plans");
     assert_eq!(query.collect().await.expect_err("it is not whole").code(), indago_engine::Code::Incomplete);

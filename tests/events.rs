@@ -275,7 +275,7 @@ async fn what_a_consumer_missed_is_a_warning() {
     let (engine, bell) = house(3).await;
     assert_eq!(rows(&engine, ALL, of("a")).await, Vec::<String>::new());
     bell.ring(FIVE).await;
-    let expected = "rings (buffer): 2 events were dropped before this query read them: the buffer holds 3 events";
+    let expected = "rings (buffer): 2 events were dropped before this query read them: the buffer is limited to 3 events";
     let strict = QueryOptions { strict: true, ..of("a") };
     let query = engine.query_with(ALL, strict.clone()).await.expect("it plans");
     let error = query.collect().await.expect_err("two are missing");
@@ -296,7 +296,7 @@ async fn a_source_is_listened_to_from_the_first_query_until_the_engine_goes() {
     engine.query("EXPLAIN SELECT * FROM rings").await.expect("it plans").collect().await.expect("it runs");
     assert_eq!(bell.started(), 0, "nobody has read it");
     let (none, warnings) = ask(&engine, ALL, QueryOptions::default()).await;
-    assert!(none.is_empty() && warnings[0].contains("nobody listened before this query"), "{warnings:?}");
+    assert!(none.is_empty() && warnings[0].contains("the event source was not running"), "{warnings:?}");
     bell.ring(FIVE).await;
     assert_eq!(rows(&engine, ALL, of("a")).await.len(), 5);
     assert_eq!(bell.started(), 1);

@@ -154,7 +154,7 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
         (Effect::Garbage(b"<html>login</html>".to_vec()), Some((Outcome::Malformed, ""))),
         (Effect::Truncate(40), Some((Outcome::Io, "breaks off"))),
         (Effect::Reset, Some((Outcome::Io, ""))),
-        (Effect::Hang, Some((Outcome::Io, "no answer within"))),
+        (Effect::Hang, Some((Outcome::Io, "no response within"))),
         (Effect::Delay(Duration::from_millis(300)), None),
     ];
     let runtime = runtime();
@@ -230,10 +230,10 @@ fn a_server_that_asks_for_patience_gets_it() {
         assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
         // Nobody waits for an hour.
         for (table, told) in [
-            ("kubernetes_service_accounts", ": throttled, asks to wait 3600s"),
+            ("kubernetes_service_accounts", ": throttled, retry after 3600s"),
             (
                 "kubernetes_cluster_role_policy_rules",
-                "the API server answers 503 Service Unavailable: throttled, asks to wait ",
+                "the API server answers 503 Service Unavailable: throttled, retry after ",
             ),
         ] {
             let start = std::time::Instant::now();
@@ -249,7 +249,7 @@ fn a_server_that_asks_for_patience_gets_it() {
         let engine = self::engine(proxy.kubeconfig("admin").expect("a kubeconfig"), limits).await;
         let start = std::time::Instant::now();
         let (_, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
-        assert!(warnings[0].message.contains("no answer within 1s"), "{warnings:?}");
+        assert!(warnings[0].message.contains("no response within 1s"), "{warnings:?}");
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     });
 }

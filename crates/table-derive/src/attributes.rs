@@ -483,8 +483,9 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
                 }
                 _ => {
                     return Err(meta.error(
-                        "unknown column attribute; expected one of: index, slice, extends, selects, required, pattern, \
-                         range, hidden, added, volatile, source, needs, path, collate; `skip` alone; or `flatten` first",
+                        "unknown column attribute; expected one of: index, slice, extends, selects, required, \
+                         pattern, range, hidden, added, volatile, source, needs, path, collate; `skip` alone; or \
+                         `flatten` first",
                     ));
                 }
             }
@@ -495,7 +496,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
         return Err(Error::new(source.method.span(), "an indexed column must be filled with the row, not by a source"));
     }
     if column.key_effect != "Filters" && !column.index {
-        return Err(Error::new(column.key_effect.span(), "a column without `index` or `slice` has no keys: add one of them"));
+        return Err(Error::new(column.key_effect.span(), "a key effect needs `index` or `slice`"));
     }
     if column.field && column.path.is_none() {
         return Err(Error::new(column.ident.span(), "a field selector needs a path: add `path`"));
