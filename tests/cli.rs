@@ -282,7 +282,7 @@ fn a_configuration_that_others_can_write_is_refused() {
     mode(&file, 0o644);
     mode(folder.path(), 0o777);
     let ran = asked().expect(2);
-    assert!(ran.err.contains(&format!("other users can write its folder {}", folder.path().display())), "{}", ran.err);
+    assert!(ran.err.contains(&format!("other users can write its directory {}", folder.path().display())), "{}", ran.err);
     mode(folder.path(), 0o1777);
     asked().expect(0);
     mode(folder.path(), 0o755);

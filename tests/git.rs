@@ -561,7 +561,7 @@ fn broken_parts_are_named_and_the_rest_is_read() {
                 fs::create_dir(git.join("HEAD")).expect("made");
             },
             "SELECT head_ref FROM git_repositories",
-            "HEAD is a folder, not a regular file",
+            "HEAD is a directory, not a regular file",
             1,
         ),
         (

@@ -559,7 +559,7 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
         let (rows, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
         assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
         assert!(
-            warnings[0].message.contains("is not run: the kubeconfig /config is not trusted: /config lies under "),
+            warnings[0].message.contains("is not run: the kubeconfig /config is not trusted: /config is under "),
             "{warnings:?}"
         );
     });
