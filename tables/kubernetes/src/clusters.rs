@@ -645,7 +645,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         told(refusal(&Sys::live(), &path), "other users can write its directory ");
         of_folder(0o700);
         let why = refusal(&Sys::at(folder.path()), Path::new("/config")).unwrap();
-        assert!(why.starts_with("the kubeconfig /config is not trusted: /config lies under "), "{why}");
+        assert!(why.starts_with("the kubeconfig /config is not trusted: /config is under "), "{why}");
     }
 
     #[tokio::test]
