@@ -469,7 +469,7 @@ fn captured_tables_answer_the_same_queries() {
     assert_eq!(run(&["query", "--store", store, sql]).expect(0).out, run(&["query", sql]).expect(0).out);
     run(&["capture", "--out", store, "nothing"]).expect(2);
     let second = run(&["capture", "--out", store, "file"]).expect(1);
-    assert!(second.err.contains("holds tables already"), "{}", second.err);
+    assert!(second.err.contains("already has tables"), "{}", second.err);
     run(&["capture", "--out", &format!("{store}-2"), "file"]).expect(0);
 }
 

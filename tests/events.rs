@@ -264,7 +264,7 @@ async fn a_limit_loses_no_event() {
     let early = "SELECT r.who FROM doors d, rings r WHERE d.id < r.door + 5 LIMIT 1";
     let (seen, warnings) = ask(&engine, early, of("d")).await;
     assert_eq!((seen.len(), warnings.len()), (1, 1), "{warnings:?}");
-    assert!(warnings[0].contains("a LIMIT over a join belongs into a subquery over the events"), "{warnings:?}");
+    assert!(warnings[0].contains("put a LIMIT over a join into a subquery over the events"), "{warnings:?}");
     assert_eq!(rows(&engine, ALL, of("d")).await.len(), 5005);
     let none = ask(&engine, early, QueryOptions::default()).await.1;
     assert_eq!(none, Vec::<String>::new(), "no cursor is involved");

@@ -238,7 +238,7 @@ impl Value for SqlDialect {
 
 /// A section of the file: its path and its keys.
 pub(crate) struct SectionDoc {
-    /// Path in the file; `*` stands for a name that the user chooses.
+    /// Path in the file; `*` is a name that the user chooses.
     pub(crate) path: &'static [&'static str],
     /// Its keys; empty if the user names them.
     pub(crate) keys: Vec<KeyDoc>,
@@ -271,7 +271,7 @@ pub(crate) fn sections() -> Vec<SectionDoc> {
             keys: vec![named(
                 "packs",
                 "path",
-                "Pack to schedule under that name: an osquery `.conf`, or a folder with a `pack.toml`.",
+                "Pack to schedule under that name: an osquery `.conf`, or a directory with a `pack.toml`.",
             )],
         },
         SectionDoc { path: &["daemon"], keys: Daemon::keys("daemon") },

@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// A file in a directory of its own.
+    /// A file in its own directory.
     fn file(folder: &Path) -> PathBuf {
         let file = folder.join("indago.toml");
         std::fs::write(&file, "x").expect("written");

@@ -1,4 +1,4 @@
-//! Splits SQL into tokens, for highlighting and completion. Never fails: an unknown character is a token of its own.
+//! Splits SQL into tokens, for highlighting and completion. Never fails: an unknown character becomes its own token.
 
 /// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -69,7 +69,7 @@ fn read_sql(arguments: &Query) -> Result<String> {
         }
         (None, file) => {
             if file.is_none() && io::stdin().is_terminal() {
-                let message = "no SQL: give it as an argument, with -f FILE, or on standard input";
+                let message = "no SQL; pass it as an argument, with -f FILE, or on standard input";
                 return Err(Error::usage(anyhow::anyhow!(message)));
             }
             standard_input()

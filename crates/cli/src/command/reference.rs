@@ -166,7 +166,7 @@ fn function_pages(functions: &[FunctionInfo]) -> BTreeMap<String, String> {
             line(page, format_args!("\nAlso called {}.", names.join(", ")));
         }
         for (sql, answer) in &function.examples {
-            line(page, format_args!("\n```sql\n{sql}\n```\n\ngives `{answer}`."));
+            line(page, format_args!("\n```sql\n{sql}\n```\n\nreturns `{answer}`."));
         }
     }
     pages

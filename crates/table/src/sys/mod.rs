@@ -194,9 +194,7 @@ impl Sys {
             return Ok(());
         }
         let root = self.machine.root.name().display();
-        Err(Error::Unsupported(format!(
-            "{what} can be read only on the running machine, not from files under {root}"
-        )))
+        Err(Error::Unsupported(format!("{what} can be read only on the running machine, not from files under {root}")))
     }
 
     /// The directory of `/proc` that describes the machine itself: of this process, or of the host's first process if
@@ -577,7 +575,7 @@ fn kind_of(found: &OwnedFd) -> io::Result<Kind> {
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::RegularFile => "a regular file",
-        Kind::Directory => "a folder",
+        Kind::Directory => "a directory",
         Kind::Symlink => "a link",
         Kind::Fifo => "a FIFO",
         Kind::Socket => "a socket",
@@ -845,7 +843,7 @@ mod tests {
         for outcome in
             [sys.read("huge").map(drop), sys.read_text("huge").map(drop), sys.read_at_most("lines", 3).map(drop)]
         {
-            assert!(matches!(&outcome, Err(Error::Malformed(what)) if what.contains("longer than")), "{outcome:?}");
+            assert!(matches!(&outcome, Err(Error::Malformed(what)) if what.contains("larger than")), "{outcome:?}");
         }
         assert!(matches!(sys.lines("huge", |_| Ok(())), Err(Error::Malformed(_))), "one line without end");
         assert_eq!(sys.read("most").map(|bytes| bytes.len() as u64), Ok(MOST_BYTES));
