@@ -85,7 +85,7 @@ impl Program {
         let mut command = Command::new(self.find(sys)?);
         command.args(&self.arguments).stdout(Stdio::piped());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        // Its own `PATH` is the one that it was searched in.
+        // The programs that it starts are searched in the directories that were checked.
         let folders = std::env::join_paths(self.folders(sys)).map_err(|error| self.failed(error.to_string()))?;
         command.env("PATH", folders);
         if !self.has_terminal {

@@ -57,7 +57,7 @@ enum Fault {
     Mode(u32),
 }
 
-/// Whether only a user and root can write a file, or replace a file in a directory.
+/// Why users other than `user` and root can write a file, or replace a file in a directory; `None` if they cannot.
 fn fault(metadata: &Metadata, user: u32, is_read_only: impl Fn() -> bool) -> Option<Fault> {
     if metadata.uid() != 0 && metadata.uid() != user {
         return Some(Fault::Owner(metadata.uid()));
