@@ -308,7 +308,7 @@ impl Meter {
     }
 }
 
-/// Limits calls to endpoints: the engine's concurrency and rate limits, its clock and its timeouts.
+/// What paces calls to endpoints: the engine's concurrency and rate limits, its clock and its time-outs.
 ///
 /// A table never sleeps, retries or counts connections itself. It calls [`Scan::call`], which uses the gate.
 pub trait Gate: fmt::Debug + Send + Sync {
@@ -375,9 +375,9 @@ pub struct QueryScope {
     events: Mutex<Vec<Arc<Taking>>>,
 }
 
-/// The query's memory limit for responses that its scans cache for each other.
+/// A query's memory, as far as its scans keep answers for each other.
 pub trait Budget: Send {
-    /// Charges bytes until the query ends; an error if they exceed the limit.
+    /// Takes bytes until the query ends; an error where there are not so many left.
     fn take(&mut self, bytes: usize) -> Result<()>;
 }
 
@@ -454,7 +454,7 @@ impl QueryScope {
         self.events.lock().iter().filter_map(|taking| taking.left()).for_each(|warning| self.diagnostics.add(warning));
     }
 
-    /// Sets the memory budget for cached responses.
+    /// Sets what is charged for the answers that scans keep for each other.
     pub fn charge(&self, budget: impl Budget + 'static) {
         *self.budget.lock() = Some(Box::new(budget));
     }
@@ -629,7 +629,7 @@ impl ScanContext {
         self.query.report(table, self.slice.as_deref(), origin, error);
     }
 
-    /// The full name of a slice that a table calls `label`.
+    /// The whole name of a slice that a table calls `label`.
     pub fn slice_name(&self, label: &str) -> String {
         match &self.within {
             Some(within) if label.is_empty() => within.to_string(),

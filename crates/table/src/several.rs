@@ -45,7 +45,7 @@ impl Several {
         self.spec.columns.len() - 1
     }
 
-    /// Reports an origin that the query names and that is not configured.
+    /// The query itself names an origin that there is not.
     fn report_unknown(&self, context: &ScanContext, key: &Scalar) {
         let column = &self.spec.columns[self.origin()].name;
         let known: Vec<&str> = self.parts.iter().map(|(name, _)| &**name).collect();

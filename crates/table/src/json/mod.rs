@@ -118,7 +118,7 @@ impl Shape {
         Ok(Document::Object(kept))
     }
 
-    /// Moves past the next value, and keeps this shape of it.
+    /// Goes behind the next value, and keeps this shape of it.
     fn take(&self, text: &mut Text<'_>) -> Result<Document> {
         match text.next() {
             _ if self.whole => parse(text.value()?),

@@ -6,7 +6,7 @@ use wide::u8x16;
 
 use crate::error::{Error, Result};
 
-/// A position in a JSON text.
+/// A place in a JSON text.
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     text: &'a [u8],

@@ -44,7 +44,7 @@ pub const MOST_BYTES: u64 = 64 << 20;
 /// Limit for the length of a line.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// A machine: its files under a root directory, its clock, the user, and its environment variables.
+/// A machine: its files under a root folder, its clock, the user that asks, and its environment variables.
 ///
 /// There are three kinds: the machine that the program runs on, with the program's own root; that machine with another
 /// root, for example in a container with the host's root at `/host`; and a directory of files without a kernel.
@@ -727,7 +727,7 @@ impl SysFile {
     /// Reads the rest into a buffer, up to `limit` bytes in total; `path` is for errors.
     pub fn read_rest(&mut self, path: &Path, bytes: &mut Vec<u8>, limit: u64) -> Result<()> {
         let left = (limit + 1).saturating_sub(bytes.len() as u64);
-        // Files of the kernel report a size of 0 or 4096, so only the bytes read count.
+        // A file of the kernel says that its size is 0 or 4096: what counts is what is read.
         let read = self.by_ref().take(left).read_to_end(bytes);
         read.map_err(|error| read_error(&self.meter, path, &error))?;
         if bytes.len() as u64 > limit {
