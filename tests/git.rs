@@ -851,7 +851,7 @@ fn repositories_of_other_users_are_read() {
     let count = run(&bed.normal(), &["rev-list", "--all", "--count"]);
     let mut folders = vec![bed.normal()];
     while let Some(folder) = folders.pop() {
-        // Only root may change owners. For any other user, this part of the test is skipped.
+        // Only root may change owners; for other users, the repository stays their own.
         if std::os::unix::fs::lchown(&folder, Some(12345), Some(12345)).is_err() {
             break;
         }
