@@ -403,7 +403,7 @@ async fn each_pattern_of_a_join_is_a_key() {
     }
 }
 
-/// Patterns are looked up in batches, and none twice.
+/// Patterns come in parts no larger than a lookup, and none is asked for again.
 #[tokio::test]
 async fn many_patterns_are_asked_for_a_part_at_a_time() {
     let lab = Lab::default();

@@ -176,7 +176,7 @@ async fn a_query_is_charged_for_what_it_holds() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Function results far beyond the limit: in one value, in one batch, of constants, step by step.
+/// What functions would make is far beyond the limit, in one value, in one batch, of constants, step by step.
 const TOO_MUCH: [(Dialect, &str); 32] = [
     (Dialect::DataFusion, "SELECT array_length(array_repeat('', 2000000000))"),
     (Dialect::DataFusion, "SELECT length(repeat('a', 500000000))"),
@@ -263,7 +263,7 @@ const TOO_MUCH: [(Dialect, &str); 32] = [
     (Dialect::Osquery, "SELECT length(group_concat(repeat('a', 9999 + value))) FROM generate_series(1, 40000)"),
 ];
 
-/// Long values within the limit.
+/// Long values that fit.
 const FITTING: [(Dialect, &str, &str); 6] = [
     (Dialect::DataFusion, "SELECT sum(length(repeat('a', 10000))) FROM generate_series(1, 4000)", "40000000"),
     (Dialect::DataFusion, "SELECT max(length(repeat('a', 1000 + value))) FROM generate_series(1, 4000)", "5000"),

@@ -125,7 +125,7 @@ impl RowSink for ArrowFile {
     }
 }
 
-/// A Parquet file with the time at which it was created, so that a store reads it as a capture.
+/// A Parquet file, with the moment when it was begun: a store takes it as a capture.
 pub struct ParquetFile {
     writer: Option<ArrowWriter<BufWriter<File>>>,
     schema: SchemaRef,

@@ -180,7 +180,7 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
     Ok(Captured { table, path, rows, bytes, elapsed: started.elapsed(), warnings })
 }
 
-/// Writer properties for files of captured rows: compression, and the current time as the time of the capture.
+/// How files of captured rows are written: compressed, with the present moment as that of the capture.
 pub fn file_properties() -> WriterProperties {
     properties_of(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true), None)
 }

@@ -5,9 +5,9 @@ use indago_table::{Completeness, Outcome, Warning};
 use parquet::file::metadata::KeyValue;
 use serde_json::{Value, json};
 
-/// Metadata key of a file: what was missing when its rows were read.
+/// The key of a file's metadata that lists what was missing when its rows were read.
 pub(crate) const MISSING: &str = "indago.missing";
-/// Metadata key of a file: the column and keys that its rows were read for.
+/// The key of a file's metadata that says which keys of which column the rows were asked for.
 pub(crate) const ASKED: &str = "indago.asked";
 
 /// Missing data of a slice.
@@ -21,7 +21,7 @@ pub(crate) struct Missing {
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Denied, Outcome::Unsupported, Outcome::Malformed, Outcome::Io, Outcome::Missing];
 
-/// What is missing from a query's rows, as metadata for a file with those rows. Complete only after the last row.
+/// What is missing from a query's rows once they have come, for the metadata of a file that has them.
 pub fn missing(query: &Query) -> KeyValue {
     let coverage = query.coverage();
     let entry = |warning: Warning| {

@@ -54,7 +54,7 @@ impl fmt::Display for Contents {
     }
 }
 
-/// A table of captured rows.
+/// A table whose rows were captured before.
 #[derive(Debug)]
 pub(crate) struct StoredTable {
     spec: TableSpec,
@@ -217,8 +217,8 @@ fn footer(contents: &Contents) -> Result<ArrowReaderMetadata, String> {
 
 /// The specification of the stored table: its file's columns, with the live table's documentation.
 ///
-/// For a file that a capture wrote: columns that only the live table has (added in a later version) are NULL, and
-/// hidden columns stay hidden. A file from another program has just its own columns, and `*` is all of them.
+/// In a file that a capture wrote, columns that only the live table has (since a later version) are NULL, and hidden ones
+/// stay hidden, added ones added. A file from elsewhere has the columns that it has, and `*` is all of them.
 fn spec(
     name: &str,
     schema: Option<&SchemaRef>,
