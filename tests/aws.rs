@@ -1,4 +1,4 @@
-//! The AWS tables on moto's server: several accounts, real signatures and policies, and endpoints that misbehave.
+//! The AWS tables on a moto server: several accounts, real signatures and policies, and faulty endpoints.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::cli::indago;
 
 const ESTATE: &str = include_str!("fixtures/aws/estate.py");
 
-/// moto with the estate in it, a proxy before it, and a file of profiles that leads through the proxy.
+/// moto with the estate, a proxy in front of it, and a profile file that uses the proxy.
 pub(crate) struct Bed {
     moto: Moto,
     proxy: Fault,
@@ -32,7 +32,7 @@ impl Bed {
         bed
     }
 
-    /// Profiles of users with their keys, of roles that they take on, and one without either.
+    /// Profiles of users with their keys, of roles that they assume, and one without either.
     fn write_profiles(&self, endpoint: &str) {
         let mut text = String::new();
         for user in ["default", "readonly", "nobody", "badsecret", "unknownkey"] {
@@ -78,14 +78,14 @@ impl Bed {
         Engine::builder().tables(all(&environments)).limits(limits).build().await.expect("an engine")
     }
 
-    /// The actions that a query asked for, in order.
+    /// The actions of a query's calls, in order.
     async fn actions(&self, engine: &Engine, sql: &str) -> Vec<String> {
         self.proxy.clear_requests();
         rows(engine, sql).await;
         self.asked()
     }
 
-    /// The actions that the proxy was asked for, in order.
+    /// The actions of the calls through the proxy, in order.
     fn asked(&self) -> Vec<String> {
         let action = |body: &str| body.split('&').find_map(|pair| pair.strip_prefix("Action=").map(str::to_owned));
         self.proxy.requests().iter().map(|request| action(&request.body).unwrap_or_default()).collect()
@@ -109,7 +109,7 @@ async fn ask(engine: &Engine, sql: &str) -> Result<Answer, indago_engine::Error>
     Ok((rows, query.warnings()))
 }
 
-/// Rows, their columns separated by blanks, sorted, and what was missing.
+/// Rows, their columns separated by blanks, sorted, and the warnings.
 async fn partly(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
     let (rows, warnings) = ask(engine, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let mut rows: Vec<String> = rows.into_iter().map(|row| row.join(" ")).collect();
@@ -117,7 +117,7 @@ async fn partly(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
     (rows, warnings)
 }
 
-/// Rows where nothing may be missing.
+/// Rows of a query that must have no warnings.
 async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     let (rows, warnings) = partly(engine, sql).await;
     assert!(warnings.is_empty(), "{sql}: {warnings:?}");
@@ -184,7 +184,7 @@ fn a_query_makes_the_calls_that_it_needs_and_no_others() {
         let sql =
             "SELECT instance_status FROM aws_ec2_instance WHERE region = 'us-east-1' AND instance_status IS NOT NULL";
         assert_eq!(bed.actions(&engine, sql).await, ["DescribeInstances", "DescribeInstanceStatus"]);
-        // One call is about many instances, also where the query asks for some of the region only.
+        // One call returns many instances, even if the query wants only some of the region.
         let sql = "SELECT count(instance_status) FROM aws_ec2_instance WHERE region = 'us-east-1' \
                    AND instance_state IN ('running', 'stopped', 'terminated')";
         assert_eq!(rows(&engine, sql).await, ["3"]);
@@ -203,7 +203,7 @@ fn several_accounts_and_regions_are_read_together() {
         assert_eq!(rows(&engine, &format!("{sql} WHERE account_id = '333333333333'")).await, expected[2..]);
         let sql = "SELECT profile, region, count(*) FROM aws_ec2_instance GROUP BY profile, region";
         assert_eq!(rows(&engine, sql).await, ["default eu-west-1 2", "default us-east-1 3"]);
-        // A named region is asked without a look at the list of regions.
+        // A named region is read without listing the regions.
         let sql = "SELECT count(*) FROM aws_ec2_instance WHERE region = 'eu-west-1'";
         assert!(!bed.actions(&engine, sql).await.contains(&"DescribeRegions".to_owned()));
     });
@@ -217,7 +217,7 @@ fn what_a_query_names_is_read_or_said_to_be_missing() {
         // The profile's own region is us-east-1.
         let sql = "SELECT count(*) FROM aws_ec2_instance WHERE region IN ('eu-west-1', 'us-east-1')";
         assert_eq!(rows(&engine, sql).await, ["5"]);
-        // moto takes seconds for each region that it is first asked about.
+        // moto takes seconds for the first call in each region.
         bed.proxy.rule(two_regions());
         let of_join = "SELECT count(*) FROM aws_region r JOIN aws_ec2_instance i ON i.region = r.name";
         assert_eq!(rows(&engine, of_join).await, ["5"]);
@@ -243,7 +243,7 @@ fn what_a_query_names_is_read_or_said_to_be_missing() {
         }
         let engine = bed.engine(&["default", "prod"], &[]).await;
         assert_eq!(rows(&engine, "SELECT name FROM aws_iam_role WHERE account_id = '222222222222'").await, ["indago"]);
-        // All that was read of AWS counts.
+        // All bytes read from AWS count.
         rows(&engine, "SELECT name FROM aws_iam_user").await;
         let bytes =
             rows(&engine, "SELECT bytes FROM engine_scans WHERE table_name = 'aws_iam_user' AND bytes > 1000").await;
@@ -277,7 +277,7 @@ fn refused_credentials_and_missing_permissions_say_what_is_missing() {
         assert_eq!(warnings.len(), 1);
         assert_eq!(warnings[0].needs.as_deref(), Some("ec2:DescribeInstances"));
         assert_eq!(warnings[0].outcome, Outcome::Denied);
-        // Without configured regions the list of regions is denied first.
+        // Without configured regions, the list of regions is denied first.
         let engine = bed.engine(&["nobody"], &[]).await;
         let (_, warnings) = partly(&engine, "SELECT profile FROM aws_ec2_instance").await;
         let mut needs: Vec<_> = warnings.iter().map(|warning| (warning.needs.as_deref(), warning.outcome)).collect();
@@ -285,7 +285,7 @@ fn refused_credentials_and_missing_permissions_say_what_is_missing() {
         let denied = |permission| (Some(permission), Outcome::Denied);
         assert_eq!(needs, [denied("ec2:DescribeInstances"), denied("ec2:DescribeRegions")]);
     });
-    // Who may list users and nothing else sees users, and a warning for each column that is missing.
+    // A user that may only list users gets users, and a warning for each missing column.
     let policy = "import boto3, json\nboto3.client('iam').put_user_policy(UserName='nobody', PolicyName='list', \
                   PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': {'Effect': 'Allow', \
                   'Action': 'iam:ListUsers', 'Resource': '*'}}))";
@@ -300,7 +300,7 @@ fn refused_credentials_and_missing_permissions_say_what_is_missing() {
     });
 }
 
-/// What IAM answers to ListUsers.
+/// A ListUsers response of IAM.
 fn page(name: &str, marker: Option<&str>) -> Effect {
     let next = marker.map(|marker| format!("<Marker>{marker}</Marker>")).unwrap_or_default();
     let body = format!(
@@ -323,17 +323,17 @@ fn pages_are_fetched_as_long_as_rows_are_wanted() {
         bed.proxy.rule(users("a", Some("one")));
         assert_eq!(rows(&engine, "SELECT name FROM aws_iam_user").await, ["a", "b", "c"]);
         assert_eq!(bed.actions(&engine, "SELECT name FROM aws_iam_user LIMIT 1").await, ["ListUsers"]);
-        // One listing for a query that reads the table twice.
+        // One list for a query that reads the table twice.
         let sql = "SELECT a.name FROM aws_iam_user a JOIN aws_iam_user b ON b.path = a.path AND b.arn = a.arn";
-        assert!(bed.actions(&engine, sql).await.len() <= 7, "each page at the most once, and the account");
+        assert!(bed.actions(&engine, sql).await.len() <= 7, "each page at most once, and the account");
 
-        // A page that is throttled is tried again, and those before it are not.
+        // A throttled page is retried; those before it are not.
         bed.proxy.clear_rules();
         bed.proxy.rule(Rule::new(Effect::aws_throttling()).body("Marker=one").first(2));
         bed.proxy.rule(users("b", None).body("Marker=one")).rule(users("a", Some("one")));
         assert_eq!(bed.actions(&engine, "SELECT name FROM aws_iam_user").await.len(), 4);
 
-        // The same page for ever is an end too.
+        // The same page again and again ends the list, too.
         bed.proxy.clear_rules();
         bed.proxy.rule(users("a", Some("one")));
         let (names, warnings) = partly(&engine, "SELECT name FROM aws_iam_user").await;
@@ -363,7 +363,7 @@ fn endpoints_that_misbehave_are_warnings_and_the_others_still_answer() {
             (Effect::too_many_requests(0), Outcome::Io, "throttled"),
             (Effect::ec2_error(500, "InternalError", "Broken."), Outcome::Io, "Broken."),
             (Effect::status(503), Outcome::Io, "503"),
-            (Effect::Hang, Outcome::Io, "no answer within"),
+            (Effect::Hang, Outcome::Io, "no response within"),
             (Effect::Reset, Outcome::Io, "ec2:DescribeInstances"),
             (web_page, Outcome::Malformed, "web page"),
             (Effect::Garbage(b"\xff\xfe{]".to_vec()), Outcome::Malformed, "ec2:DescribeInstances"),
@@ -383,7 +383,7 @@ fn endpoints_that_misbehave_are_warnings_and_the_others_still_answer() {
             assert_eq!(warnings[0].outcome, outcome, "{what}: {warnings:?}");
             assert!(warnings[0].message.contains(text), "{what}: {}", warnings[0].message);
         }
-        // What fails in passing is tried again, and nobody hears of it.
+        // Temporary failures are retried without a warning.
         for effect in [
             Effect::ec2_error(503, "RequestLimitExceeded", "Slow down."),
             Effect::too_many_requests(0),
@@ -394,13 +394,13 @@ fn endpoints_that_misbehave_are_warnings_and_the_others_still_answer() {
             bed.proxy.rule(Rule::new(effect).body("Action=DescribeInstances").first(2));
             assert_eq!(rows(&engine, sql).await, ["eu-west-1 2", "us-east-1 3"]);
         }
-        // A cut answer is a failure and no shorter list.
+        // A truncated response is a failure, not a shorter list.
         bed.proxy.clear_rules();
         bed.proxy.rule(Rule::new(Effect::Truncate(900)).body("Action=DescribeInstances"));
         let (found, warnings) = partly(&engine, sql).await;
         assert!(found.is_empty() && warnings.len() == 2, "{found:?} {warnings:?}");
     });
-    // Nobody listens there.
+    // Connection refused.
     bed.write_profiles("http://127.0.0.1:9");
     runtime().block_on(async {
         let engine = bed.engine(&["default"], &[]).await;
@@ -410,7 +410,7 @@ fn endpoints_that_misbehave_are_warnings_and_the_others_still_answer() {
     });
 }
 
-/// What EC2 answers to DescribeRegions: names with whether the account has them.
+/// A DescribeRegions response of EC2: names, and whether the account has enabled them.
 fn regions(all: &[(&str, &str)]) -> Effect {
     let item = |(name, status): &(&str, &str)| {
         format!(
@@ -449,7 +449,7 @@ fn without_configuration_all_regions_that_the_account_has_are_read() {
         let engine = bed.engine(&["default"], &[]).await;
         let sql = "SELECT region, count(*) FROM aws_ec2_instance GROUP BY region";
         assert_eq!(rows(&engine, sql).await, ["eu-west-1 2", "us-east-1 3"]);
-        // The list of regions is asked for once, however many tables and conditions there are.
+        // The list of regions is read once, however many tables and conditions there are.
         for (sql, lists, calls) in [
             (sql, 1, 2),
             ("SELECT g.group_id FROM aws_vpc_security_group g JOIN aws_ec2_instance i ON i.vpc_id = g.vpc_id", 1, 2),
@@ -463,7 +463,7 @@ fn without_configuration_all_regions_that_the_account_has_are_read() {
             let found = (count(&actions, "DescribeRegions"), count(&actions, "DescribeInstances"));
             assert_eq!(found, (lists, calls), "{sql}: {actions:?}");
         }
-        // A region that the account has not enabled is not asked, and the query that names it hears so.
+        // A region that the account has not enabled is not called, and the query that names it has a warning.
         bed.proxy.clear_requests();
         let sql = "SELECT instance_id FROM aws_ec2_instance WHERE region IN ('af-south-1', 'us-east-1')";
         let (found, warnings) = partly(&engine, sql).await;
@@ -499,7 +499,7 @@ fn who_may_not_list_regions_hears_which_were_not_asked() {
         let (found, warnings) = partly(&engine, sql).await;
         assert_eq!((found.len(), warnings.len()), (0, 1), "{warnings:?}");
 
-        // Another failure is no reason to read less and call it an answer.
+        // Any other failure must not reduce the regions silently.
         for effect in [
             Effect::ec2_error(503, "RequestLimitExceeded", "Slow down."),
             Effect::ec2_error(401, "AuthFailure", "No."),
@@ -590,7 +590,7 @@ fn a_listing_that_fails_starts_no_calls_for_each_principal() {
                 assert!(others.is_empty(), "{what}: {sql}: {others:?}");
             }
         }
-        // Who may not make it asks for each.
+        // If the request for all is denied, each is requested.
         bed.proxy.clear_rules();
         bed.proxy.rule(Rule::new(Effect::aws_error(403, "AccessDenied", "No.")).body(&format!("Action={listing}")));
         for (sql, _) in all {
@@ -669,7 +669,7 @@ fn policies_and_times_are_read_in_every_form() {
     });
 }
 
-/// Profiles over moto itself, with the key of `default` in one that is named `base`.
+/// Profiles for moto itself, with the key of `default` in one that is named `base`.
 fn profiles(bed: &Bed, text: &str) -> String {
     let (id, secret) = bed.moto.key("default").expect("a key");
     let keys = format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}");
@@ -804,7 +804,7 @@ fn a_program_for_credentials_runs_only_where_nobody_else_could_name_it() {
     );
     std::fs::write(&file, text).expect("written");
     let mode = |path: &Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed mode");
     };
     let ask = || async {
         let settings =
@@ -824,13 +824,13 @@ fn a_program_for_credentials_runs_only_where_nobody_else_could_name_it() {
             assert!(message.contains("is not run: other users can write ") && message.contains(&culprit), "{message}");
         }
         mode(&file, 0o600);
-        // In a folder like /tmp nobody can replace what belongs to others.
+        // In a directory like /tmp, no user can replace the files of another.
         for of_folder in [0o755, 0o1777] {
             mode(&folder, of_folder);
             assert_eq!(ask().await, (vec!["p 123456789012".to_owned()], vec![]));
             assert!(marker.exists());
         }
-        // Others can write the program, or what interprets it.
+        // Others can write the program or its interpreter.
         let (program, interpreter) = (folder.join("program"), folder.join("interpreter"));
         std::fs::copy("/bin/true", &interpreter).expect("copied");
         std::fs::write(&program, format!("#!{}\n", interpreter.display())).expect("written");
@@ -861,14 +861,14 @@ fn a_program_for_credentials_that_hangs_is_ended_with_all_that_it_started() {
         let limits = Limits { retries: 0, call_timeout: Duration::from_millis(500), ..Limits::default() };
         let engine = bed.limited(&["p"], &[], limits).await;
         let (found, warnings) = partly(&engine, WHO).await;
-        assert!(found.is_empty() && warnings[0].message.contains("no answer within"), "{warnings:?}");
+        assert!(found.is_empty() && warnings[0].message.contains("no response within"), "{warnings:?}");
     });
-    // The lock is free when the last of them has gone.
+    // The lock is released by the last of them.
     let free = std::process::Command::new("flock").args(["-w", "60"]).arg(&lock).arg("true").status().expect("flock");
     assert!(free.success());
 }
 
-/// The program in a home of its own with this `~/.aws/config` and these variables.
+/// The program in its own home directory with this `~/.aws/config` and these variables.
 fn at_home(bed: &Bed, config: &str, variables: &[(&str, &str)], profile: &str, sql: &str) -> Output {
     let home = bed.folder.path().join("home");
     std::fs::create_dir_all(home.join(".aws")).expect("a folder");
@@ -925,7 +925,7 @@ fn a_session_of_aws_login_is_used_while_it_lasts() {
         std::fs::write(&file, &text).expect("written");
         let (out, err) = said(&at_home(&bed, config, &[], "dev", WHO));
         assert!(out.trim() == "[]" && err.contains("profile dev") && err.contains(expected), "{text}: {out}{err}");
-        // Asking changes nothing.
+        // Queries change nothing.
         assert_eq!(std::fs::read_to_string(&file).expect("it is there"), text);
     }
 }

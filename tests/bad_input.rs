@@ -1,4 +1,4 @@
-//! The program on bad input that other subjects have no bed for: huge files, full disks, other users' processes.
+//! The program on bad input without another bed: huge files, full disks, other users' processes.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -23,7 +23,7 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The most memory that a process has had so far, in kibibytes; `None` once it is gone.
+/// Peak memory of a process so far, in KiB; `None` if the process has ended.
 fn peak(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -56,7 +56,7 @@ fn a_huge_file_is_hashed_in_little_memory_until_time_is_up() {
     child.stderr.take().expect("piped").read_to_string(&mut told).expect("text");
     assert_eq!(status.code(), Some(1), "{told}");
     assert!(told.starts_with("error[timeout]: the query ran longer than its limit of 1s"), "{told}");
-    // About a second; a busy machine may start the program slowly.
+    // The limit is about a second; a busy machine may start the program slowly.
     assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(5), "{took:?}");
     assert!(most > 0 && most < 400 << 10, "{most} KiB");
 }
@@ -74,7 +74,7 @@ fn rows_that_find_no_room_are_an_error() {
         let output = run(&["query", "SELECT 1 AS a", option, "/dev/full"]);
         assert_eq!(output.status.code(), Some(1), "{option}: {}", errors(&output));
         assert!(errors(&output).contains("No space left on device"), "{option}: {}", errors(&output));
-        // Still the device, and no file in its place.
+        // It is still the device, not a new file in its place.
         assert!(!Path::new("/dev/full").metadata().expect("it is there").is_file());
     }
 }
@@ -113,7 +113,7 @@ fn a_folder_outside_any_repository_is_said() {
     assert!(errors(&output).starts_with(told), "{}", errors(&output));
 }
 
-/// Whoever is not root sees that root's processes are there, and is told once what would show the rest.
+/// A user other than root sees root's processes, and gets one warning that names the missing permission.
 #[test]
 fn what_another_user_may_not_see_is_null_and_said() {
     let program = indago();
@@ -121,10 +121,10 @@ fn what_another_user_may_not_see_is_null_and_said() {
     let secret = folder.path().join("secret");
     fs::write(&secret, "x").expect("there is room");
     fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).expect("it is ours");
-    // Its folder is open to all: the file is seen, and only what is in it is not.
+    // Others can search its directory: they see the file, but not its contents.
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
     let nobody = |sql: &str| {
-        // Through a descriptor: the program may lie in a folder of root's own.
+        // Through a descriptor, because the program may be in a directory that only root can search.
         let script = "exec 9< \"$0\"; exec setpriv --reuid=65534 --regid=65534 --clear-groups /proc/self/fd/9 \"$@\"";
         let mut command = Command::new("bash");
         command.args(["-c", script]).arg(program.get_program()).args(["query", "--format", "csv", sql]);
@@ -151,7 +151,7 @@ fn what_another_user_may_not_see_is_null_and_said() {
     assert!(errors(&output).contains("secret: permission denied"), "{}", errors(&output));
 }
 
-/// Processes come and go while they are read: neither a row that is half there nor a warning.
+/// Processes start and end while they are read. This must produce no partial rows and no warnings.
 #[test]
 fn processes_that_exit_during_the_scan_are_passed_over() {
     let over = Arc::new(AtomicBool::new(false));
@@ -176,7 +176,7 @@ fn processes_that_exit_during_the_scan_are_passed_over() {
             for sql in ["SELECT * FROM processes", "SELECT * FROM process_open_files", "SELECT * FROM process_envs"] {
                 let query = engine.query(sql).await.expect("it plans");
                 query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-                // Containers hide some of the first process from their root.
+                // In a container, root may not read some data of the first process.
                 let others: Vec<_> =
                     query.warnings().into_iter().filter(|warning| warning.outcome != Outcome::Denied).collect();
                 assert!(others.is_empty(), "{sql}: {others:?}");
@@ -188,7 +188,7 @@ fn processes_that_exit_during_the_scan_are_passed_over() {
     assert!(started > 100, "only {started} processes came and went");
 }
 
-/// The SDK of AWS opens these files by itself, too: what would make it wait, or read without end, is refused before.
+/// The AWS SDK also opens these files itself. Files that would block it, or that have no end, are refused before.
 #[test]
 fn files_of_aws_profiles_are_regular_files() {
     let folder = tempfile::tempdir().expect("a temporary folder");

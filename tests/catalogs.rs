@@ -1,4 +1,4 @@
-//! Tables that catalogs have: found when a query names them.
+//! Tables of catalogs, which are found when a query names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::support::{rows, texts};
 
-/// A table that is made while the program runs: an id, a name, and a hidden weight.
+/// A table that is created at run time: an id, a name, and a hidden weight.
 #[derive(Debug, Clone)]
 struct Made {
     spec: TableSpec,
@@ -34,7 +34,7 @@ impl Made {
         Made { spec, rows: rows.into() }
     }
 
-    /// The same table, which answers only when it is asked about an id.
+    /// The same table, which needs a constraint on its id.
     fn keyed(mut self) -> Self {
         self.spec.require_any = vec![0].into();
         self
@@ -72,7 +72,7 @@ impl Table for Made {
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
         let (table, context) = (self.clone(), context.clone());
         let read = move |sink: &mut dyn Sink| {
-            assert!(table.spec.require_any.is_empty() || context.constraints.keys(0).is_some(), "it is asked for keys");
+            assert!(table.spec.require_any.is_empty() || context.constraints.keys(0).is_some(), "it has keys");
             let mut rows = table.rows.iter().map(|(id, name)| Box::new(MadeRow(*id, name)) as BoxRow);
             driver::read_rows(&table.spec, &context, &mut rows, &table, 16, sink)
         };
@@ -84,7 +84,7 @@ impl Table for Made {
     }
 }
 
-/// How a catalog behaves.
+/// Behaviour of a catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Manner {
     #[default]
@@ -93,7 +93,7 @@ enum Manner {
     Hangs,
 }
 
-/// A catalog that counts what it is asked.
+/// A catalog that counts its lookups.
 #[derive(Debug)]
 struct Cellar {
     name: &'static str,
@@ -101,7 +101,7 @@ struct Cellar {
     manner: watch::Sender<Manner>,
     asked: Mutex<Vec<String>>,
     listed: Mutex<usize>,
-    /// Hears of each question that nobody waits for any more.
+    /// Receives each lookup that was cancelled.
     dropped: mpsc::UnboundedSender<()>,
 }
 
@@ -124,7 +124,7 @@ impl Cellar {
         self.tables.lock().insert(table.spec.name.to_string(), Arc::new(table));
     }
 
-    /// What it was asked since this was last called.
+    /// Lookups since the last call.
     fn asked(&self) -> Vec<String> {
         let mut asked = std::mem::take(&mut *self.asked.lock());
         asked.sort();
@@ -220,11 +220,11 @@ async fn a_table_of_a_catalog_is_a_table_like_any_other() {
     assert_eq!(error(&engine, "SELECT nam FROM widgets").await.help(), Some("did you mean `name`?"));
     let plan = one("EXPLAIN SELECT name FROM widgets WHERE id = 2 AND name LIKE 't%'").await.concat();
     assert!(plan.contains("table=widgets") && plan.contains("pushed=[id = 2]") && plan.contains("filter="), "{plan}");
-    // Two readings of one are one.
+    // Two scans of one table are one scan.
     let query = engine.query("SELECT a.id FROM widgets a JOIN widgets b ON a.name = b.name").await.expect("it plans");
     query.collect().await.expect("it runs");
     assert_eq!(query.scans().len(), 1);
-    // Who differences rows knows what changes without meaning.
+    // A consumer that compares rows knows the volatile columns.
     let query = engine.query("SELECT weight AS w FROM widgets").await.expect("it plans");
     assert_eq!(query.lineage()[0].columns["weight"], BTreeSet::from([0]));
     assert!(query.tables()[0].spec().columns[2].volatile);
@@ -238,7 +238,7 @@ async fn what_is_asked_about_tables_covers_those_of_catalogs() {
     for sql in ["PRAGMA table_info(widgets)", "SELECT * FROM pragma_table_info('widgets')"] {
         assert_eq!(rows(&engine, sql).await, info, "{sql}");
     }
-    assert_eq!(*cellar.listed.lock(), 0, "nobody asked for a list");
+    assert_eq!(*cellar.listed.lock(), 0, "no list was requested");
     cellar.asked();
     let listed =
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name LIKE '%dgets'";
@@ -341,9 +341,9 @@ async fn a_catalog_is_waited_for_as_long_as_the_query_may_take() {
     let failed = engine.query_with("SELECT * FROM widgets", limited).await.expect_err("nobody answers");
     assert_eq!(failed.code(), Code::Timeout);
     assert_eq!(failed.to_string(), "no answer within 100ms: catalog `cellar` about table `widgets`");
-    drops.recv().await.expect("the question was dropped");
+    drops.recv().await.expect("the lookup was cancelled");
 
-    // Whoever gives up stops the question; all places for planning are free again.
+    // Cancelling the query cancels the lookup; all planning threads are free again.
     for _ in 0..200 {
         let asked = cellar.asked.lock().len();
         let mut query = engine.query("SELECT * FROM widgets").boxed();
@@ -352,13 +352,13 @@ async fn a_catalog_is_waited_for_as_long_as_the_query_may_take() {
             tokio::task::yield_now().await;
         }
         drop(query);
-        drops.recv().await.expect("the question was dropped");
+        drops.recv().await.expect("the lookup was cancelled");
     }
 
-    // A late answer is an answer.
+    // A slow result is used.
     let mut query = engine.query("SELECT count(*) FROM widgets").boxed();
     assert!((&mut query).now_or_never().is_none());
-    assert_eq!(rows(&engine, "SELECT count(*) FROM own").await, [["2"]], "others go on");
+    assert_eq!(rows(&engine, "SELECT count(*) FROM own").await, [["2"]], "other queries continue");
     cellar.manner.send_replace(Manner::Answers);
     let batches = query.await.expect("it plans").collect().await.expect("it runs");
     assert_eq!(texts(&batches), [["4"]]);
@@ -377,12 +377,12 @@ async fn tables_change_and_vanish_between_queries() {
 
     cellar.put(Made::new("widgets", &WIDGETS[..1]));
     assert_eq!(rows(&engine, "SELECT name FROM widgets").await, [["one"]]);
-    assert_eq!(many(&engine).await, ["1", "2"], "a view is of the moment of its query");
+    assert_eq!(many(&engine).await, ["1", "2"], "a view has the timestamp of its query");
     assert_eq!(many(&other).await, ["1", "2"]);
     let listed = "SELECT table_name, table_type FROM information_schema.tables WHERE table_name IN ('many', 'widgets')";
     assert_eq!(rows(&engine, listed).await, [["many", "VIEW"], ["widgets", "BASE TABLE"]]);
 
-    // What a query was told goes with it.
+    // Tables that a query looked up are dropped with it.
     let held: Weak<dyn Table> = Arc::downgrade(&cellar.tables.lock()["widgets"]);
     cellar.tables.lock().clear();
     assert!(held.upgrade().is_none(), "nothing outlives its query");
@@ -392,7 +392,7 @@ async fn tables_change_and_vanish_between_queries() {
     assert_eq!(gone.code(), Code::UnknownTable);
     assert_eq!(gone.to_string(), "view `twice`: view `many`: no table `widgets`");
 
-    // Views are made anew and dropped, each session its own.
+    // Views are replaced and dropped; each session has its own.
     assert_eq!(error(&engine, view).await.code(), Code::UnknownTable);
     cellar.put(Made::new("widgets", &WIDGETS[..2]));
     assert!(error(&engine, view).await.to_string().contains("there is a view `many`"));
@@ -420,12 +420,12 @@ async fn an_engine_with_views_over_a_catalog_starts_without_it() {
         .view("plain", "SELECT id FROM own")
         .build()
         .await
-        .expect("no catalog has to answer for it");
+        .expect("no catalog is needed");
     assert_eq!(rows(&engine, "SELECT * FROM plain").await.len(), 2);
     cellar.manner.send_replace(Manner::Answers);
     assert_eq!(rows(&engine, "SELECT * FROM heavier").await, [["four"]]);
     let broken = builder().catalog(cellar.clone()).view("bad", "SELECT FROM WHERE").build().await;
-    assert!(broken.expect_err("it is no SQL").to_string().starts_with("view `bad`: "));
+    assert!(broken.expect_err("it is not SQL").to_string().starts_with("view `bad`: "));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The command line, driven as scripts drive it: the surface, the exit codes, what goes to which stream.
+//! The command line as scripts use it: commands, exit codes, standard output and standard error.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-/// The `indago` program beside this test's own: built if it is missing or older than a source file.
+/// The `indago` program next to this test's binary. Builds it if it is missing or older than a source file.
 pub(crate) fn indago() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(PROGRAM.get_or_init(program));
@@ -27,7 +27,7 @@ fn program() -> PathBuf {
     let built = program.metadata().and_then(|metadata| metadata.modified()).ok();
     let newest = ["crates", "tables"].iter().map(|folder| newest(&root.join(folder))).max().flatten();
     if built.is_none() || built < newest {
-        // `--workspace` builds with the features that the tests were built with, so that nothing is built twice.
+        // `--workspace` builds with the features of the tests, so that nothing is built twice.
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.current_dir(root).args(["build", "--workspace", "--bin", "indago"]);
         if folder.ends_with("release") {
@@ -38,7 +38,7 @@ fn program() -> PathBuf {
     program
 }
 
-/// When the newest source file under a folder was written.
+/// Modification time of the newest source file under a directory.
 fn newest(folder: &Path) -> Option<SystemTime> {
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     let time = |path: PathBuf| {
@@ -98,7 +98,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(sent.expect("kill runs").success());
 }
 
-/// How a child ended, or `None` if it did not within the time; then it is stopped.
+/// The exit status of a child, or `None` if it is still running after the time; then it is killed.
 pub(crate) fn wait_for(child: &mut Child, most: Duration) -> Option<i32> {
     let began = Instant::now();
     while began.elapsed() < most {
@@ -220,7 +220,7 @@ fn a_malformed_configuration_says_where() {
     assert_eq!(run(&["query", "--config", path, "SELECT * FROM v"]).expect(0).json()[0]["answer"], 42);
 }
 
-/// Whoever looks into an intruder's folder must not run what the intruder left there.
+/// A user who looks into an intruder's directory must not run what the intruder left there.
 #[test]
 fn the_folder_one_stands_in_is_not_trusted() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -246,15 +246,15 @@ fn the_folder_one_stands_in_is_not_trusted() {
         "[kubernetes]\nkubeconfig = \"kubeconfig\"\n[limits]\nretries = 0\n[views]\nv = \"SELECT 42 AS answer\"\n",
     );
     let ran = here(&["query", "SELECT name FROM kubernetes_namespaces"]).expect(0);
-    assert!(!ran_mark.exists(), "a program of the folder ran");
-    let note = "note: ./indago.toml was not read; use it with `--config indago.toml` if you trust this folder\n";
+    assert!(!ran_mark.exists(), "a program of the directory ran");
+    let note = "note: ./indago.toml was not read; use it with `--config indago.toml` if you trust this directory\n";
     assert_eq!(ran.err.matches("indago.toml was not read").count(), 1, "{}", ran.err);
     assert!(ran.err.starts_with(note), "{}", ran.err);
     here(&["query", "SELECT * FROM v"]).expect(1);
-    // Whoever names it, uses it, and is told nothing.
+    // Naming the file uses it, without a note.
     let ran = here(&["query", "--config", "indago.toml", "SELECT * FROM v"]).expect(0);
     assert_eq!((&ran.json()[0]["answer"], ran.err.as_str()), (&42.into(), ""));
-    // A FIFO or a broken file there is not opened either.
+    // A FIFO or a broken file there is not opened.
     std::fs::remove_file(folder.path().join("indago.toml")).expect("removed");
     assert!(Command::new("mkfifo").arg(folder.path().join("indago.toml")).status().expect("mkfifo runs").success());
     assert!(here(&["query", "SELECT 1"]).expect(0).err.starts_with("note: "));
@@ -269,7 +269,7 @@ fn a_configuration_that_others_can_write_is_refused() {
     std::fs::write(&file, "[views]\nv = \"SELECT 42 AS answer\"\n").expect("written");
     let mode = |path: &Path, mode: u32| {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        std::fs::set_permissions(path, permissions).expect("it is ours");
+        std::fs::set_permissions(path, permissions).expect("changed mode");
     };
     let asked = || run(&["query", "--config", file.to_str().expect("UTF-8"), "SELECT * FROM v"]);
     asked().expect(0);
@@ -282,7 +282,7 @@ fn a_configuration_that_others_can_write_is_refused() {
     mode(&file, 0o644);
     mode(folder.path(), 0o777);
     let ran = asked().expect(2);
-    assert!(ran.err.contains(&format!("other users can write its folder {}", folder.path().display())), "{}", ran.err);
+    assert!(ran.err.contains(&format!("users can write its directory {}", folder.path().display())), "{}", ran.err);
     mode(folder.path(), 0o1777);
     asked().expect(0);
     mode(folder.path(), 0o755);
@@ -315,12 +315,12 @@ fn real_rows_of_this_machine() {
     let rows = run(&["query", &format!("SELECT pid, name FROM processes WHERE pid = {own}")]).expect(0).json();
     assert_eq!(rows.as_array().expect("an array").len(), 1);
     assert_eq!(rows[0]["pid"], own);
-    // Columns stand in the query's order, duplicates too.
+    // Columns are in the query's order, including duplicates.
     let text = run(&["query", "--format", "ndjson", "SELECT 2 AS b, 1 AS a, 3 AS b"]).expect(0).out;
     assert_eq!(text, "{\"b\":2,\"a\":1,\"b:1\":3}\n");
 }
 
-/// Runs a line of shell in which `$indago` is the program, and gives its exit code.
+/// Runs a line of shell with `$indago` as the program, and returns its exit code.
 fn shell_code(line: &str) -> Option<i32> {
     let program = PathBuf::from(indago().get_program());
     let script = format!("indago='{}'; {line}", program.display());
@@ -340,7 +340,7 @@ fn what_cannot_be_written_is_a_failure_only_for_rows() {
     std::fs::write(&pack, queries).expect("written");
     let pack = pack.display();
     for (line, code) in [
-        // Nobody reads what is said beside the rows.
+        // Standard error cannot be written.
         ("$indago query -f nope.sql 2>/dev/full", 2),
         ("$indago query 'SELECT nope' 2>/dev/full", 1),
         ("$indago query --stats --rewritten 'SELECT \"a\" AS b' >/dev/null 2>/dev/full", 0),
@@ -349,7 +349,7 @@ fn what_cannot_be_written_is_a_failure_only_for_rows() {
         ("INDAGO_LOG=== $indago query 'SELECT 1' >/dev/null 2>/dev/full", 0),
         ("printf '.show\n.help\n.help .read\n.mode\n.version\n.timer\n' | $indago shell 2>/dev/full", 0),
         (&format!("$indago pack run {pack} --rows --format json 2>/dev/full | head -1 >/dev/null"), 0),
-        // The rows themselves.
+        // Standard output cannot be written.
         ("$indago query 'SELECT 1' >/dev/full 2>/dev/null", 1),
         ("$indago query 'SELECT 1' >&- 2>/dev/null", 1),
         ("$indago tables >&- 2>/dev/null", 1),
@@ -363,7 +363,7 @@ fn what_cannot_be_written_is_a_failure_only_for_rows() {
     }
 }
 
-/// Gives rows, and then fails.
+/// Returns rows, and then fails.
 const BREAKS: &str = "SELECT value, abs(-9223372036854775808 + (value < 200000)) AS a FROM generate_series(1, 200000)";
 
 #[test]
@@ -410,7 +410,7 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!(errors, "");
 }
 
-/// Longer than anybody waits, and nothing that the rows need much memory for.
+/// Runs longer than any test waits, with little memory.
 const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000000) WHERE value % 7 = 3";
 
 #[test]
@@ -421,7 +421,7 @@ fn ctrl_c_cancels_at_once() {
     let began = Instant::now();
     signal(&child, "INT");
     let code = wait_for(&mut child, Duration::from_secs(5));
-    // 100 ms is the promise; a test machine may be busy.
+    // The promise is 100 ms; a test machine may be busy.
     assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
     assert_eq!(code, Some(130));
 }
@@ -469,7 +469,7 @@ fn captured_tables_answer_the_same_queries() {
     assert_eq!(run(&["query", "--store", store, sql]).expect(0).out, run(&["query", sql]).expect(0).out);
     run(&["capture", "--out", store, "nothing"]).expect(2);
     let second = run(&["capture", "--out", store, "file"]).expect(1);
-    assert!(second.err.contains("holds tables already"), "{}", second.err);
+    assert!(second.err.contains("already has tables"), "{}", second.err);
     run(&["capture", "--out", &format!("{store}-2"), "file"]).expect(0);
 }
 
@@ -486,7 +486,7 @@ fn files_of_rows() {
     run(&["query", "SELECT 1; SELECT 2", "--parquet", path]).expect(2);
     let same = run(&["query", "SELECT 1", "--parquet", path, "--arrow", path]).expect(2);
     assert!(same.err.contains("name the same file"), "{}", same.err);
-    // Rows before the error are no table.
+    // Rows before an error are not a complete table.
     let half = folder.path().join("half.parquet");
     run(&["query", BREAKS, "--parquet", half.to_str().expect("UTF-8")]).expect(1);
     assert!(!half.exists());

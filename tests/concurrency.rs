@@ -1,4 +1,4 @@
-//! Scans of one query, and queries of one engine, never wait for each other for ever.
+//! Scans of one query, and queries of one engine, cannot deadlock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use crate::support::rows;
 
-/// Where the tables' calls go.
+/// The endpoint of the tables' calls.
 #[derive(Debug, Clone, Default)]
 struct Endpoint {
-    /// Shared readings that were made.
+    /// Names of the shared scans that were made.
     read: Arc<Mutex<Vec<String>>>,
 }
 
@@ -23,7 +23,7 @@ impl Environment for Endpoint {
     const NAME: &'static str = "endpoint";
 }
 
-/// Rows that are listed, each with a detail that takes a call.
+/// Rows of a list, each with a detail that takes a call.
 #[derive(Debug, Default, Table)]
 #[table(name = "listed", env = Endpoint, stream, rows = 300)]
 struct Listed {
@@ -34,13 +34,13 @@ struct Listed {
     detail: Option<i64>,
 }
 
-/// The same rows, asked about one by one with calls that overlap.
+/// The same rows, looked up by key with overlapping calls.
 #[derive(Debug, Default, Table)]
 #[table(name = "asked", env = Endpoint, stream, rows = 300)]
 struct Asked {
     /// The row's number.
     n: i64,
-    /// What kind of row it is.
+    /// The kind of the row.
     kind: i64,
 }
 
@@ -65,7 +65,7 @@ impl RowStream for Listed {
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, _part: &'a Self::Part) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
-        // Pages of ten rows, each a call.
+        // Pages of ten rows, one call each.
         let pages = futures::stream::iter(0..ROWS / 10).then(move |page| async move {
             call(scan).await?;
             Ok(futures::stream::iter((page * 10..(page + 1) * 10).map(|n| Ok(Listed { n, detail: None }))))
@@ -93,7 +93,7 @@ impl RowStream for Asked {
         let keys: Vec<i64> = (0..ROWS).collect();
         scan.in_rounds(keys, move |n| async move {
             let read = scan.env().read.clone();
-            // Both tables share this one.
+            // Both tables share this read.
             let base = scan.shared("base", async {
                 call(scan).await?;
                 read.lock().push("base".to_owned());
@@ -106,7 +106,8 @@ impl RowStream for Asked {
     }
 }
 
-/// An engine with batches of a few rows, so that every channel of a plan is full soon, and one place for all calls.
+/// An engine with batches of a few rows, so that every channel of a plan is full soon, and with one permit for all
+/// calls.
 async fn engine() -> (Engine, Endpoint) {
     let endpoint = Endpoint::default();
     let limits = Limits {
@@ -120,8 +121,8 @@ async fn engine() -> (Engine, Endpoint) {
     (engine.build().await.expect("the engine builds"), endpoint)
 }
 
-/// A join reads one side to its end before it asks the other. Whoever it leaves waiting must not hold the only place at
-/// the endpoint. The time limit makes a query that stands still an error.
+/// A join reads one side to its end before it reads the other. A scan that waits for it must not hold the only permit
+/// of the endpoint. The timeout turns a deadlock into an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn scans_that_wait_for_their_join_hold_no_place_at_an_endpoint() {
     let (engine, _) = engine().await;
@@ -155,7 +156,7 @@ async fn scans_that_wait_for_their_join_hold_no_place_at_an_endpoint() {
     }
 }
 
-/// Twenty queries at once over one place, some of which are dropped in the middle.
+/// Twenty concurrent queries with one permit; some of them are dropped while they run.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_query_holds_up_no_other() {
     let (engine, _) = engine().await;
@@ -181,7 +182,7 @@ async fn a_dropped_query_holds_up_no_other() {
     }
 }
 
-/// One reader's end must not reach another through what they share.
+/// The end of one scan must not affect another through their shared read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shared_reading_outlives_the_scan_that_began_it() {
     let (engine, endpoint) = engine().await;
@@ -190,7 +191,7 @@ async fn a_shared_reading_outlives_the_scan_that_began_it() {
     assert!(endpoint.read.lock().len() <= 2, "{:?}", endpoint.read);
 }
 
-/// Numbers that are read by calls that block.
+/// Numbers that are read by blocking calls.
 #[derive(Debug, Default, Table)]
 #[table(name = "numbers", rows = 400)]
 struct Number {
@@ -204,13 +205,13 @@ impl Rows for Number {
     }
 }
 
-/// More queries than any pool has threads: none of them holds one while it waits for another.
+/// More queries than any pool has threads: none holds a thread while it waits for another.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_queries_at_once_end() {
     let limits = Limits { batch_size: 16, ..Limits::default() };
     let engine =
         Engine::builder().tables(tables![&Sys::live(); Number]).limits(limits).build().await.expect("it builds");
-    // Each reads more than its channels hold, twice, and is open before the first of them is read.
+    // Each reads more than its channels hold, twice, and is started before any result is read.
     let sql = "SELECT a.n FROM numbers a JOIN numbers b ON a.n = b.n + 1 WHERE b.n >= 0";
     let mut streams = Vec::new();
     for _ in 0..2000 {
@@ -223,7 +224,7 @@ async fn two_thousand_queries_at_once_end() {
         }
         count
     };
-    // The last one first: nobody may count on being read in turn.
+    // The last one first, because results may be read in any order.
     let reading = async {
         for stream in streams.drain(1000..).rev() {
             assert_eq!(count(stream).await, 399);
@@ -233,7 +234,7 @@ async fn two_thousand_queries_at_once_end() {
     timeout(Duration::from_secs(300), reading).await.expect("they end");
 }
 
-/// A session sees its own last query, and nothing of another's.
+/// A session sees its own last query, and not that of another session.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_session_has_its_own_last_query_and_views() {
     let (engine, _) = engine().await;
@@ -252,7 +253,7 @@ async fn each_session_has_its_own_last_query_and_views() {
     }
 }
 
-/// A query that is over keeps nothing, however long its handle lives.
+/// A finished query caches nothing, however long its handle lives.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_is_over_keeps_no_rows() {
     let (engine, endpoint) = engine().await;
@@ -263,7 +264,7 @@ async fn a_query_that_is_over_keeps_no_rows() {
         batch.expect("it runs");
     }
     assert_eq!((query.memory(), Arc::strong_count(&endpoint.read)), (0, before));
-    // What is dropped in the middle ends at its next step.
+    // A dropped query ends at its next step.
     let dropped = engine.query("SELECT * FROM asked a JOIN asked b ON a.n = b.n").await.expect("it plans");
     let mut stream = dropped.stream();
     stream.next().await.expect("there are rows").expect("it runs");

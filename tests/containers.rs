@@ -1,4 +1,4 @@
-//! The container tables on recorded engines, on sockets that misbehave, and on real runtimes.
+//! The container tables on recorded runtimes, on faulty sockets, and on real runtimes.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/containers").join(name)
 }
 
-/// What a recorded engine answers: a body for each path.
+/// Responses of a recorded runtime: a body for each path.
 #[derive(Clone)]
 struct Recording {
     server: String,
@@ -32,7 +32,7 @@ impl Recording {
         Recording { server, routes: routes.iter().map(|(path, body)| (path.clone(), body.to_string())).collect() }
     }
 
-    /// The answer to a request. Filters are passed over: the tables must not rely on them.
+    /// The response to a request. Filters are ignored: the tables must not rely on them.
     fn answer(&self, target: &str) -> Vec<u8> {
         let target = decode(target);
         let path = target.split('?').next().unwrap_or_default();
@@ -61,7 +61,7 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Serves a socket until the test ends: each connection is one request, answered by `answer`.
+/// Serves a socket until the test ends. Each connection is one request, which `answer` responds to.
 fn serve(socket: &Path, answer: impl Fn(&str, &mut UnixStream) + Clone + Send + 'static) {
     let listener = UnixListener::bind(socket).expect("a socket");
     std::thread::spawn(move || {
@@ -80,7 +80,7 @@ fn serve(socket: &Path, answer: impl Fn(&str, &mut UnixStream) + Clone + Send + 
 fn serve_recording(folder: &Path, name: &str) -> ContainerRuntime {
     let (socket, recording) = (folder.join(format!("{name}.sock")), Recording::load(&format!("{name}.json")));
     serve(&socket, move |target, stream| drop(stream.write_all(&recording.answer(target))));
-    // Named from the fixture host's root, where the environment looks for it.
+    // A path under the fixture host's root, where the environment searches for it.
     ContainerRuntime::docker(&socket.to_string_lossy())
 }
 
@@ -114,7 +114,7 @@ async fn ask(engine: &Engine, sql: &str) -> Result<Answer, indago_engine::Error>
     Ok((rows, query.warnings()))
 }
 
-/// Rows, their columns separated by blanks, sorted; nothing may be missing.
+/// Rows, their columns separated by blanks, sorted. The query must have no warnings.
 async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     let (rows, warnings) = ask(engine, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     assert!(warnings.is_empty(), "{sql}: {warnings:?}");
@@ -127,9 +127,9 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// An engine over recorded runtimes, their sockets under a folder.
+/// An engine over recorded runtimes, with their sockets in a directory.
 pub(crate) async fn recorded(folder: &Path) -> Engine {
-    // The host's files are the fixture's; the sockets are beside them.
+    // The host's files are the fixture's; the sockets are next to them.
     let host = folder.join("host");
     copy(&fixture("host"), &host);
     let sockets = host.join("s");
@@ -317,7 +317,7 @@ fn a_volume_that_is_a_folder_of_the_host_is_a_host_path() {
     });
 }
 
-/// Serves JSON documents; what has no answer is a container that is gone.
+/// Serves JSON documents; a container without a document is gone.
 fn serve_documents(socket: &Path, server: &str, routes: impl IntoIterator<Item = (String, serde_json::Value)>) {
     let routes = routes.into_iter().map(|(path, body)| (path, body.to_string())).collect();
     let recording = Recording { server: server.to_owned(), routes };
@@ -338,7 +338,7 @@ fn what_engines_tell_in_words_of_their_own_is_read_as_it_is_meant() {
             (
                 "/containers/json".to_owned(),
                 serde_json::json!([
-                    // Its tag has moved to another image; a link names it; it was made at no time.
+                    // Its tag has moved to another image; a link is its name; it has no creation time.
                     {"Id": id("a"), "Names": ["/web/db", "/db"], "Image": image("1"), "ImageID": image("1"),
                      "Created": never, "State": "running", "Labels": null},
                     {"Id": id("b"), "Names": ["/web"], "Image": "web:1", "ImageID": image("2"), "Created": 1_700_000_000,
@@ -416,7 +416,7 @@ fn the_kernel_tells_whether_podman_gave_the_host_s_ipc_namespace() {
         routes.push((format!("/containers/{}/json", id(digit)), details));
     }
     routes.push(("/containers/json".to_owned(), list.into()));
-    // Process 10 is of another machine's container.
+    // Process 10 belongs to a container of another machine.
     for (pid, cgroup, namespace) in
         [("self", String::new(), 1), ("7", id('a'), 1), ("8", id('b'), 2), ("10", id('f'), 1)]
     {
@@ -455,7 +455,7 @@ fn one_container_that_fails_costs_no_other() {
             None => ("200 OK", list.as_str()),
             Some((id, "json")) if id.starts_with('c') || id.starts_with('d') => ("200 OK", details.as_str()),
             Some((id, "top")) if id.starts_with('c') => ("200 OK", top.as_str()),
-            // As Podman answers of a container that has ended.
+            // Podman's response for a container that has ended.
             Some((id, "top")) if id.starts_with('d') => ("200 OK", ""),
             Some((id, what)) if id.starts_with('b') => {
                 (if what == "top" { "409 Conflict" } else { "404 Not Found" }, "{}")
@@ -513,7 +513,7 @@ fn a_socket_of_another_user_is_reported_and_not_asked() {
             );
         }
     });
-    assert!(!asked.load(std::sync::atomic::Ordering::Relaxed), "another user's socket was asked");
+    assert!(!asked.load(std::sync::atomic::Ordering::Relaxed), "another user's socket was called");
 }
 
 #[test]
@@ -568,7 +568,7 @@ fn dockerd_is_told_as_its_own_client_tells_it() {
         let sql = "SELECT n.net_namespace IS NOT NULL, m.destination, l.value FROM docker_containers n \
                    JOIN docker_container_mounts m ON m.id = n.id JOIN docker_container_labels l ON l.id = n.id WHERE l.key = 'app'";
         assert_eq!(rows(&engine, sql).await, ["1 /e web"]);
-        // A name that moves to another image, and moves on, leaves a container without it and an image without any.
+        // A name that moves to another image twice leaves a container without it, and an image without a name.
         docker.docker(&["tag", "localhost/bb:1", "moved:1"]).expect("is tagged");
         let own = ["--name", "moved", "--ipc=host", "--cap-add=net_admin", "--cap-add=CHOWN", "-e", "A=1", "moved:1"];
         docker.run(&own).expect("runs");
@@ -595,7 +595,7 @@ fn podman_is_told_beside_docker() {
         let sql = "SELECT runtime, name, state, is_privileged, uses_host_pid FROM containers";
         assert_eq!(rows(&engine, sql).await, ["podman priv running true true", "podman web running false false"]);
         assert_eq!(rows(&engine, "SELECT labels['app'] FROM containers WHERE name = 'web'").await, ["web"]);
-        // In the host's namespace Podman counts every process of the machine as the container's.
+        // In the host's namespace, Podman counts every process of the machine as the container's.
         let sql = "SELECT c.name, count(*) FROM docker_containers c JOIN docker_container_processes p ON p.id = c.id GROUP BY c.name";
         assert_eq!(rows(&engine, sql).await, ["/priv 1", "/web 1"]);
         let sql = format!("SELECT runtime FROM container_processes WHERE container_id = '{id}'");
@@ -671,7 +671,7 @@ spec: {containers: [{name: w, image: "localhost/bb:1", imagePullPolicy: Never, c
              WHERE p.pod_uid = '{uid}' AND c.sandbox_id IS NOT NULL"
         );
         assert_eq!(rows(&engine, &sql).await, ["c"]);
-        // The kubelet's name for a static pod is not the API's.
+        // The kubelet's name of a static pod differs from the API's.
         let settings = KubernetesSettings {
             kubeconfig: Some(cluster.kubeconfig("admin")),
             contexts: vec!["*".to_owned()],

@@ -1,4 +1,4 @@
-//! How much of each slice a query has read.
+//! Coverage: how much of each slice a query has read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ impl Environment for Sites {
     const NAME: &'static str = "sites";
 }
 
-/// Rows of sites, each of which ends in its own way.
+/// Rows of sites; the scan of each site ends differently.
 #[derive(Debug, Default, Table)]
 #[table(name = "visits", env = Sites, stream)]
 struct Visit {
@@ -25,7 +25,7 @@ struct Visit {
     site: String,
     /// The row's number.
     n: i64,
-    /// What not every site tells.
+    /// A value that some sites lack.
     #[column(source = detail)]
     detail: Option<i64>,
 }
@@ -50,7 +50,7 @@ impl RowStream for Visit {
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Site>> {
         for site in scan.named_keys(Self::SITE).into_iter().flatten().filter(|site| site == "nowhere") {
-            scan.report(format!("site={site}"), &Error::Unsupported("there is no such site".to_owned()));
+            scan.report(format!("site={site}"), &Error::Unsupported("the site does not exist".to_owned()));
         }
         let all = ["whole", "broken", "denied", "secret", "lost"].map(Site);
         Ok(all.into_iter().filter(|site| scan.admits(Self::SITE, &site.0.to_owned())).collect())
@@ -112,7 +112,7 @@ async fn each_slice_ends_complete_partial_or_failed() {
     assert_eq!(all[1].problem.as_ref().and_then(|problem| problem.needs.as_deref()), Some("sites:List"));
     let may_change: Vec<bool> = all.iter().map(Coverage::may_change).collect();
     assert_eq!(may_change, [true, true, true, false, false]);
-    // What nobody asked for is not missing.
+    // Columns that the query does not want are not missing.
     let cheap = coverage(&engine, "SELECT n FROM visits WHERE site = 'secret'").await;
     assert_eq!(told(&cheap), [("site=secret", Complete, 2, None)]);
 
@@ -128,25 +128,25 @@ async fn each_slice_ends_complete_partial_or_failed() {
             "the site: permission denied (needs sites:List)",
             "sites:List",
         ],
-        ["site=nowhere", "NULL", "failed", "0", "unsupported", "there is no such site", "NULL"],
+        ["site=nowhere", "NULL", "failed", "0", "unsupported", "the site does not exist", "NULL"],
     ];
     assert_eq!(rows(&engine, sql).await, expected);
 }
 
-/// A source that is not there is reported, where a row that is not there is silent.
+/// A missing source is reported; a gone row is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_source_is_a_warning() {
     let engine = engine(tables![&Sites; Visit]).await;
     let query = engine.query("SELECT n FROM visits WHERE site = 'lost'").await.expect("it plans");
     assert_eq!(query.collect().await.expect("it runs").iter().map(|batch| batch.num_rows()).sum::<usize>(), 0);
     let warnings: Vec<String> = query.warnings().iter().map(ToString::to_string).collect();
-    assert_eq!(warnings, ["visits (site=lost): the site's folder is not there"]);
+    assert_eq!(warnings, ["visits (site=lost): the site's folder does not exist"]);
     let strict = indago_engine::QueryOptions { strict: true, ..Default::default() };
     let query = engine.query_with("SELECT n FROM visits WHERE site = 'lost'", strict).await.expect("it plans");
-    assert_eq!(query.collect().await.expect_err("it is not whole").code(), indago_engine::Code::Incomplete);
+    assert_eq!(query.collect().await.expect_err("the slice failed").code(), indago_engine::Code::Incomplete);
 }
 
-/// A slice whose rest the query did not need is partial, and nothing is wrong with it.
+/// A slice is partial if the query did not need its remaining rows, without a warning.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slice_that_a_limit_cuts_is_partial_without_a_problem() {
     let engine = engine(tables![&Sites; Visit]).await;
@@ -162,7 +162,7 @@ async fn a_slice_that_a_limit_cuts_is_partial_without_a_problem() {
     }
 }
 
-/// Tables over several origins name the origin in their slices, and what fails in one is told of that one.
+/// Tables over several origins name the origin in their slices, and warnings name the origin that failed.
 #[tokio::test(flavor = "multi_thread")]
 async fn slices_of_several_hosts_say_whose_they_are() {
     let part = |name: &str| (name.into(), Visit::table(&Sites));

@@ -1,4 +1,4 @@
-//! What the engine promises, on tables made for the purpose.
+//! The engine's promises, on tables that count their reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::support::{rows, texts};
 
-/// Counts what tables are asked.
+/// Counts the reads of the tables.
 #[derive(Debug, Clone, Default)]
 struct Lab(Arc<Counts>);
 
@@ -26,7 +26,7 @@ struct Counts {
     sources: AtomicUsize,
     /// How often each source ran.
     runs: Mutex<BTreeMap<&'static str, usize>>,
-    /// Parts that are read right now, and the most that were.
+    /// Parts that are being read now, and the highest number so far.
     parts: Mutex<(usize, usize)>,
     endless_stopped: AtomicBool,
     call_stopped: AtomicBool,
@@ -46,17 +46,17 @@ impl Lab {
         ])
     }
 
-    /// Notes that a source ran.
+    /// Records that a source ran.
     fn ran(&self, source: &'static str) {
         *self.0.runs.lock().entry(source).or_default() += 1;
     }
 
-    /// How often each source ran since this was last asked.
+    /// Runs of each source since the last call.
     fn runs(&self) -> BTreeMap<&'static str, usize> {
         std::mem::take(&mut *self.0.runs.lock())
     }
 
-    /// Keys that `keyed` was asked for, with repetitions.
+    /// Keys that `keyed` was read for, with repetitions.
     fn keys(&self) -> Vec<i64> {
         let mut keys: Vec<i64> = self.0.lookups.lock().iter().flatten().copied().collect();
         keys.sort_unstable();
@@ -64,16 +64,16 @@ impl Lab {
     }
 }
 
-/// Things with a key that points at `keyed`, twice each; the last has none.
+/// Things with a key of `keyed`, twice each; the last has none.
 #[derive(Debug, Default, Table)]
 #[table(name = "things", env = Lab, rows = 10)]
 struct Thing {
     /// Its number.
     #[column(index)]
     id: i64,
-    /// What it points at.
+    /// The key of `keyed`.
     target: Option<i64>,
-    /// A name that costs a reading.
+    /// A name that costs a read.
     #[column(source = name)]
     name: Option<String>,
 }
@@ -94,7 +94,7 @@ impl Thing {
     }
 }
 
-/// Answers only when asked about a key. Odd keys are absent.
+/// Needs a constraint on its key. Odd keys are absent.
 #[derive(Debug, Default, Table)]
 #[table(name = "keyed", env = Lab)]
 struct Keyed {
@@ -103,7 +103,7 @@ struct Keyed {
     key: i64,
     /// Its square.
     square: i64,
-    /// Its cube, which costs a reading.
+    /// Its cube, which costs a read.
     #[column(source = cube)]
     cube: Option<i64>,
 }
@@ -112,7 +112,7 @@ impl Rows for Keyed {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let keys = scan.keys(Self::KEY).unwrap_or_default();
         scan.env().0.lookups.lock().push(keys.clone());
-        // Uneven, so that lookups that run together end apart.
+        // Uneven, so that concurrent lookups end at different times.
         let slow = |key: &i64| std::thread::sleep(Duration::from_millis(5 * (*key).unsigned_abs()));
         Ok(keys.into_iter().inspect(slow).filter(|key| key % 2 == 0).map(|key| Keyed {
             key,
@@ -130,7 +130,7 @@ impl Keyed {
     }
 }
 
-/// Rows without end.
+/// An infinite number of rows.
 #[derive(Debug, Default, Table)]
 #[table(name = "endless", env = Lab)]
 struct Endless {
@@ -155,7 +155,7 @@ impl Rows for Endless {
     }
 }
 
-/// Sets a flag when it goes.
+/// Sets a flag on drop.
 struct Flag(Lab, fn(&Counts) -> &AtomicBool);
 
 impl Drop for Flag {
@@ -164,7 +164,7 @@ impl Drop for Flag {
     }
 }
 
-/// Rows of an endpoint that never answers.
+/// Rows of an endpoint that never responds.
 #[derive(Debug, Default, Table)]
 #[table(name = "stuck", env = Lab, stream)]
 struct Stuck {
@@ -210,20 +210,20 @@ impl RowStream for Failing {
         futures::stream::iter(
             match *part {
                 "good" => Ok(Failing { part: (*part).to_owned() }),
-                _ => Err(Error::Malformed("the bad part is broken".to_owned())),
+                _ => Err(Error::Malformed("the bad part failed".to_owned())),
             }
             .map_or_else(|error| vec![Err(error)], |row| vec![Ok(row)]),
         )
     }
 }
 
-/// A row with a column that nobody may read.
+/// A row with a column that is denied.
 #[derive(Debug, Default, Table)]
 #[table(name = "denied", env = Lab)]
 struct Denied {
     /// The row's number.
     n: i64,
-    /// What may not be read.
+    /// The denied column.
     #[column(source = secret, needs = "lab:Read")]
     secret: Option<String>,
 }
@@ -240,16 +240,16 @@ impl Denied {
     }
 }
 
-/// Rows of which every second one vanishes while it is read.
+/// Rows of which every second one is gone while it is read.
 #[derive(Debug, Default, Table)]
 #[table(name = "sparse", env = Lab)]
 struct Sparse {
     /// The row's number.
     n: i64,
-    /// What is still there.
+    /// A detail of the remaining rows.
     #[column(source = detail)]
     detail: Option<i64>,
-    /// Not for everybody.
+    /// A hidden column.
     #[column(hidden)]
     internal: i64,
 }
@@ -270,7 +270,7 @@ impl Sparse {
     }
 }
 
-/// Things whose names are written in any case and compare without it.
+/// Things whose names are in any case and compare without it.
 #[derive(Debug, Default, Table)]
 #[table(name = "cased", env = Lab, rows = 1000)]
 struct Cased {
@@ -306,7 +306,7 @@ impl Rows for Mention {
     }
 }
 
-/// Entries of folders, with a path that has two rows.
+/// Entries of directories; one path has two rows.
 const ENTRIES: [(&str, &str, i64); 8] = [
     ("/a", "/a/one", 1),
     ("/a", "/a/two", 2),
@@ -318,14 +318,14 @@ const ENTRIES: [(&str, &str, i64); 8] = [
     ("/c", "/c/five", 8),
 ];
 
-/// Answers only when asked about paths or folders. As in `file`, a `%` of a pattern stays in its folder.
+/// Needs a constraint on paths or directories. As in `file`, a `%` of a pattern does not match subdirectories.
 #[derive(Debug, Default, Table)]
 #[table(name = "entries", env = Lab, require_any(path, folder))]
 struct Entry {
     /// The path.
     #[column(index, pattern)]
     path: String,
-    /// The folder.
+    /// The directory.
     #[column(index, pattern)]
     folder: String,
     /// The row's number.
@@ -354,13 +354,13 @@ impl Rows for Entry {
     }
 }
 
-/// The same entries, and more, to be read whole.
+/// The same entries and more, without required keys.
 #[derive(Debug, Default, Table)]
 #[table(name = "known_entries", env = Lab, rows = 10)]
 struct KnownEntry {
     /// The path.
     path: String,
-    /// The folder.
+    /// The directory.
     folder: String,
     /// The row's number.
     n: i64,
@@ -381,7 +381,7 @@ impl Rows for KnownEntry {
     }
 }
 
-/// Many rows that are looked up by a number, or by a zone that they have in common.
+/// Many rows that are looked up by a number, or by a zone that they share.
 #[derive(Debug, Default, Table)]
 #[table(name = "members", env = Lab, rows = 1000)]
 struct Member {
@@ -399,7 +399,7 @@ impl Rows for Member {
     }
 }
 
-/// Rows with columns that cost a reading each.
+/// Rows with columns that cost a read each.
 #[derive(Debug, Default, Table)]
 #[table(name = "costly", env = Lab, rows = 100)]
 struct Costly {
@@ -408,10 +408,10 @@ struct Costly {
     /// Cheap.
     #[column(source = label)]
     label: Option<String>,
-    /// Dear.
+    /// Expensive.
     #[column(source = detail)]
     detail: Option<i64>,
-    /// Dear too, gone for number 5 and denied for the others.
+    /// Also expensive; gone for number 5 and denied for the others.
     #[column(source = secret)]
     secret: Option<i64>,
 }
@@ -441,7 +441,7 @@ impl Costly {
     }
 }
 
-/// The same, streamed in two parts.
+/// The same as a stream in two parts.
 #[derive(Debug, Default, Table)]
 #[table(name = "costly_stream", env = Lab, stream, rows = 100)]
 struct CostlyStream {
@@ -450,10 +450,10 @@ struct CostlyStream {
     /// Cheap.
     #[column(source = label)]
     label: Option<String>,
-    /// Dear.
+    /// Expensive.
     #[column(source = detail)]
     detail: Option<i64>,
-    /// Dear too, gone for number 5 and denied for the others.
+    /// Also expensive; gone for number 5 and denied for the others.
     #[column(source = secret)]
     secret: Option<i64>,
 }
@@ -490,7 +490,7 @@ impl CostlyStream {
     }
 }
 
-/// Two rows of each of six parts, of which the fourth cannot be read.
+/// Two rows of each of six parts; the fourth part cannot be read.
 #[derive(Debug, Default, Table)]
 #[table(name = "in_parts", env = Lab, parts)]
 struct InParts {
@@ -514,7 +514,7 @@ impl RowParts for InParts {
             parts.0 += 1;
             parts.1 = parts.1.max(parts.0);
         }
-        // Long enough for others to begin.
+        // Long enough for other parts to start.
         std::thread::sleep(Duration::from_millis(50));
         lab.0.parts.lock().0 -= 1;
         if part == 3 {
@@ -524,7 +524,7 @@ impl RowParts for InParts {
     }
 }
 
-/// A table that is no row type: numbers up to a hundred in two slices. It knows nothing of conditions.
+/// A table that is not a row type: numbers up to a hundred in two slices. It does not support conditions.
 #[derive(Debug)]
 struct ByHand(TableSpec);
 
@@ -650,7 +650,7 @@ async fn lookups_keep_the_meaning_of_every_join() {
         let keys = lab.keys();
         let distinct: BTreeSet<_> = keys.iter().collect();
         if !sql.contains("keyed b") {
-            assert_eq!(keys.len(), distinct.len(), "{sql} asked for a key twice: {keys:?}");
+            assert_eq!(keys.len(), distinct.len(), "{sql} read a key twice: {keys:?}");
         }
     }
 }
@@ -673,7 +673,7 @@ async fn without_a_key_the_query_fails_at_planning() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_or_another_is_as_good_as_one() {
-    // Each beside the table that can be read whole, and how often the keyed one is read.
+    // Each next to the same query of the table without required keys, and how often the keyed one is read.
     let cases = [
         ("SELECT path, n FROM {} WHERE path = '/a/one' OR folder = '/a/b'", 2),
         ("SELECT path, n FROM {} WHERE path = '/c/one' OR folder = '/c'", 2),
@@ -699,7 +699,7 @@ async fn a_key_or_another_is_as_good_as_one() {
     }
 }
 
-/// The rows of a query over the keyed entries are those of the query over the table that can be read whole.
+/// A query of the keyed entries returns the rows of the query of the table without required keys.
 async fn is_as_if_read_whole(engine: &Engine, sql: &str) {
     let (keyed, whole) = (sql.replace("{}", "entries"), sql.replace("{}", "known_entries"));
     assert_eq!(rows(engine, &keyed).await, rows(engine, &whole).await, "{sql}");
@@ -728,12 +728,12 @@ async fn a_row_that_two_patterns_name_comes_once_and_one_that_only_the_second_na
         let all = rows(&engine, &format!("SELECT n FROM entries WHERE {condition}")).await;
         all.into_iter().map(|mut row| row.remove(0)).collect::<Vec<_>>().join(" ")
     };
-    // The first pattern does not go down to what the second one names, though as text it matches.
+    // The first pattern does not match subdirectories, unlike the same pattern on text.
     assert_eq!(numbers("path LIKE '/a/%' OR path LIKE '/a/b/%'").await, "1 2 3 4 5");
     assert_eq!(numbers("path LIKE '/a/%%' OR path LIKE '/a/b/%'").await, "1 2 3 4 5");
     assert_eq!(numbers("path LIKE '/c/%' OR path LIKE '/c/o%' OR folder = '/c'").await, "6 7 8");
     assert_eq!(rows(&engine, "SELECT n FROM entries WHERE path LIKE '/a/%' OR folder = '/c' LIMIT 4").await.len(), 4);
-    // A scan twice in a query is read once, and not taken for one with other alternatives.
+    // A scan that occurs twice in a query is read once, and is not confused with one of other alternatives.
     let twice = "SELECT count(*) FROM entries a JOIN entries b ON a.n = b.n WHERE (a.path = '/a/one' OR a.folder = '/c') AND (b.path = '/a/two' OR b.folder = '/c')";
     assert_eq!(rows(&engine, twice).await, [["3"]]);
 }
@@ -789,7 +789,7 @@ async fn a_lookup_goes_by_the_key_that_says_most() {
         assert!(plan.contains("keys_from_join=[id]"), "{plan}");
         assert_eq!(rows(&engine, &sql).await, [["0"], ["3"]], "{sql}");
     }
-    // Where it is the only one, a slice spares the others.
+    // If the slice is the only key, it still excludes the other slices.
     let plan =
         rows(&engine, "EXPLAIN SELECT 1 FROM things t JOIN members m ON m.zone = t.target").await.concat().concat();
     assert!(plan.contains("keys_from_join=[zone]"), "{plan}");
@@ -842,7 +842,7 @@ async fn a_dropped_stream_stops_the_scan() {
     drop(stream);
     let dropped = Instant::now();
     while !lab.0.endless_stopped.load(Ordering::Relaxed) {
-        assert!(dropped.elapsed() < Duration::from_secs(10), "the scan goes on");
+        assert!(dropped.elapsed() < Duration::from_secs(10), "the scan continues");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -853,7 +853,7 @@ async fn a_time_limit_ends_the_query() {
     let engine = engine(&lab).await;
     let options = QueryOptions { timeout: Some(Duration::from_millis(200)), ..QueryOptions::default() };
     let query = engine.query_with("SELECT max(n) FROM endless", options).await.expect("it plans");
-    let error = query.collect().await.expect_err("it never ends by itself");
+    let error = query.collect().await.expect_err("it never ends");
     assert_eq!(error.code(), Code::Timeout);
 }
 
@@ -865,7 +865,7 @@ async fn a_memory_limit_ends_the_query() {
         QueryOptions { memory: Some(200_000), timeout: Some(Duration::from_secs(60)), ..QueryOptions::default() };
     let sql = "SELECT a.n FROM endless a JOIN endless b ON a.n = b.n";
     let query = engine.query_with(sql, options).await.expect("it plans");
-    let error = query.collect().await.expect_err("it needs more than it may have");
+    let error = query.collect().await.expect_err("it exceeds its limit");
     assert_eq!(error.code(), Code::Memory, "{error}");
 }
 
@@ -896,7 +896,7 @@ async fn what_may_not_be_read_is_null_with_one_counted_warning() {
     assert_eq!((warnings[0].count, warnings[0].needs.as_deref()), (3, Some("lab:Read")));
     let query = engine.query("SELECT n FROM denied").await.expect("it plans");
     query.collect().await.expect("it runs");
-    assert!(query.warnings().is_empty(), "nobody asked for the secret");
+    assert!(query.warnings().is_empty(), "the secret was not read");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -963,10 +963,10 @@ async fn keys_compare_as_their_column_does() {
         ("SELECT n FROM cased WHERE id IN ('AB', 'ab', 'XYZ', NULL)", &["0", "1", "3"], &["ab", "xyz"]),
         ("SELECT n FROM cased WHERE id = 'AB' OR id = 'cD'", &["0", "1", "2"], &["ab", "cd"]),
         ("SELECT n FROM cased WHERE id IN ('ab', 'cd') AND id = 'CD'", &["2"], &["cd"]),
-        // What is stricter than the column is checked again.
+        // A condition that is stricter than the column is checked again.
         ("SELECT n FROM cased WHERE id = 'Ab' COLLATE BINARY", &["0"], &["ab"]),
         ("SELECT n FROM cased WHERE id = 'AB' AND id = 'aB' COLLATE BINARY", &["1"], &["ab"]),
-        // The column on the left decides how two columns compare, as in SQLite.
+        // The left column's collation decides how two columns compare, as in SQLite.
         ("SELECT c.n FROM mentions m JOIN cased c ON c.id = m.word", &["0", "0", "1", "1", "2"], &["ab", "cd", "none"]),
         ("SELECT c.n FROM mentions m JOIN cased c ON m.word = c.id", &["2"], &["ab", "cd", "none"]),
         (
@@ -984,7 +984,7 @@ async fn keys_compare_as_their_column_does() {
         keys.sort();
         assert_eq!(keys.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), *asked, "{sql}");
     }
-    // Without SQLite's collations a text is its bytes.
+    // Without SQLite's collations, text compares byte by byte.
     let lab = Lab::default();
     let engine = lab.engine().dialect(Dialect::DataFusion).build().await.expect("the engine builds");
     assert_eq!(rows(&engine, "SELECT n FROM cased WHERE id = 'Ab'").await, [["0"]]);
@@ -998,7 +998,7 @@ async fn joins_that_want_different_columns_look_a_key_up_once() {
             "SELECT t.id, a.square, b.cube FROM things t LEFT JOIN keyed a ON a.key = t.target LEFT JOIN keyed b ON b.key = t.target WHERE t.id IN (4, 6)",
             vec![vec!["4", "4", "8"], vec!["6", "NULL", "NULL"]],
         ),
-        // Conditions of their own, too: what is read of a key serves both.
+        // Also with separate conditions: one read of a key serves both.
         (
             "SELECT t.id, a.square, b.key FROM things t LEFT JOIN keyed a ON a.key = t.target AND a.square > 4 LEFT JOIN keyed b ON b.key = t.target AND b.cube < 64 WHERE t.id IN (4, 8)",
             vec![vec!["4", "NULL", "2"], vec!["8", "16", "NULL"]],
@@ -1014,27 +1014,27 @@ async fn joins_that_want_different_columns_look_a_key_up_once() {
         assert_eq!(rows(&engine, sql).await, expected, "{sql}");
         let keys = lab.keys();
         let distinct: BTreeSet<_> = keys.iter().collect();
-        assert_eq!(keys.len(), distinct.len(), "{sql} asked for a key twice: {keys:?}");
+        assert_eq!(keys.len(), distinct.len(), "{sql} read a key twice: {keys:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_runs_for_the_rows_that_the_filter_leaves() {
-    // A query, its rows, and how often which source runs.
+    // A query, its rows, and how often each source runs.
     type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, usize)]);
     let cases: &[Case<'_>] = &[
-        // The filter's column first, for all; the others for what is left.
+        // The filter's column first, for all rows; the others for the remaining rows.
         ("SELECT detail FROM {t} WHERE label = 'label 3' AND n < 20", &["26", "6"], &[("label", 20), ("detail", 2)]),
         ("SELECT count(*) FROM {t} WHERE label = 'label 3'", &["10"], &[("label", 100)]),
         ("SELECT n FROM {t} WHERE n > 97", &["98", "99"], &[]),
-        // The condition that costs nothing comes first, wherever it stands.
+        // The cheapest condition is evaluated first, wherever it is written.
         ("SELECT label FROM {t} WHERE detail > 20 AND n IN (5, 50)", &["label 0"], &[("detail", 2), ("label", 1)]),
         ("SELECT n FROM {t} WHERE label = detail OR n = 7", &["7"], &[("label", 100), ("detail", 100)]),
         ("SELECT n FROM {t} WHERE NULL = label", &[], &[]),
-        // What turns out to be gone gives no row.
+        // A row that is gone is not returned.
         ("SELECT n FROM {t} WHERE n IN (4, 5) AND secret IS NULL", &["4"], &[("secret", 2)]),
         ("SELECT n, secret FROM {t} WHERE n IN (4, 5)", &["4"], &[("secret", 2)]),
-        // Joins, too: each side's filter before its sources.
+        // The same in joins: each side's filter before its sources.
         (
             "SELECT a.detail FROM {t} a JOIN things b ON b.id = a.n WHERE a.label = 'label 3' AND a.n < 10",
             &["6"],
@@ -1053,7 +1053,7 @@ async fn a_source_runs_for_the_rows_that_the_filter_leaves() {
         }
         let query = engine.query(&format!("SELECT n, secret FROM {table} WHERE n < 3")).await.expect("it plans");
         query.collect().await.expect("it runs");
-        assert_eq!(query.warnings().iter().map(|warning| warning.count).collect::<Vec<_>>(), [3], "of the rows left");
+        assert_eq!(query.warnings().iter().map(|warning| warning.count).collect::<Vec<_>>(), [3], "remaining rows");
         lab.runs();
     }
 }
@@ -1070,7 +1070,7 @@ async fn a_limit_counts_rows_that_the_filter_leaves() {
         assert_eq!(rows(&engine, &format!("SELECT n FROM {table} WHERE n % 10 = 3 LIMIT 2 OFFSET 9")).await.len(), 1);
     }
     assert_eq!(rows(&engine, "SELECT n FROM endless WHERE n % 40 = 39 LIMIT 2").await, [["39"], ["79"]]);
-    assert!(lab.0.endless_given.load(Ordering::Relaxed) < 200, "few more than it takes");
+    assert!(lab.0.endless_given.load(Ordering::Relaxed) < 200, "few more than necessary");
     assert_eq!(rows(&engine, "SELECT n FROM costly WHERE n > 5 LIMIT 0").await.len(), 0);
 }
 
@@ -1081,7 +1081,7 @@ async fn a_condition_that_fails_fails_the_query() {
     for table in ["costly", "costly_stream"] {
         let sql = format!("SELECT n FROM {table} WHERE CAST(label AS BIGINT) = 3");
         let query = engine.query(&sql).await.expect("it plans");
-        let error = query.collect().await.expect_err("a label is no number");
+        let error = query.collect().await.expect_err("a label is not a number");
         assert_eq!(error.code(), Code::Execution, "{error}");
         assert!(error.to_string().contains("label 0"), "{error}");
         assert!(query.warnings().is_empty());
@@ -1118,7 +1118,7 @@ async fn parts_that_block_are_read_side_by_side_within_the_limit() {
     }
 }
 
-/// How long it takes until a flag is set, at the most ten seconds.
+/// Waits until a flag is set, at most ten seconds; returns the time.
 async fn until(lab: &Lab, flag: fn(&Counts) -> &AtomicBool) -> Duration {
     let start = Instant::now();
     while !flag(&lab.0).load(Ordering::Relaxed) {
@@ -1130,12 +1130,12 @@ async fn until(lab: &Lab, flag: fn(&Counts) -> &AtomicBool) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cancellation_reaches_scans_and_calls_within_a_tenth_of_a_second() {
-    // The best of a few tries: the machine may be busy with other things.
+    // The best of a few attempts, because the machine may be busy.
     let mut best = [Duration::MAX; 3];
     for _ in 0..5 {
         let lab = Lab::default();
         let engine = engine(&lab).await;
-        // A filter that keeps nothing: no batch ever goes out, so that only the scan itself can see that it is to stop.
+        // A filter that drops every row: no batch is sent, so the scan itself must check for cancellation.
         for sql in ["SELECT n FROM endless", "SELECT n FROM endless WHERE n < 0"] {
             lab.0.endless_stopped.store(false, Ordering::Relaxed);
             let query = engine.query(sql).await.expect("it plans");
@@ -1162,7 +1162,7 @@ async fn a_time_limit_ends_a_call_that_gets_no_answer() {
     let engine = engine(&lab).await;
     let options = QueryOptions { timeout: Some(Duration::from_millis(100)), ..QueryOptions::default() };
     let query = engine.query_with("SELECT n FROM stuck", options).await.expect("it plans");
-    let error = query.collect().await.expect_err("there is no answer");
+    let error = query.collect().await.expect_err("there is no response");
     assert_eq!(error.code(), Code::Timeout);
     assert!(error.to_string().contains("100ms") && error.help().is_some(), "{error}");
     until(&lab, |counts| &counts.call_stopped).await;
@@ -1177,7 +1177,7 @@ async fn what_lookups_and_shared_readings_keep_counts_against_the_memory_limit()
     ] {
         let options = QueryOptions { memory: Some(100), ..QueryOptions::default() };
         let query = engine.query_with(sql, options).await.expect("it plans");
-        let error = query.collect().await.expect_err("a hundred bytes hold nothing");
+        let error = query.collect().await.expect_err("a hundred bytes are not enough");
         assert_eq!(error.code(), Code::Memory, "{error}");
         let message = error.to_string();
         assert!(message.contains("keys of keyed") || message.contains("rows of things"), "{message}");

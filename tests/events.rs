@@ -1,4 +1,4 @@
-//! Tables of events, and the consumers that read each event once.
+//! Tables of events, and consumers that read each event once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,16 +15,16 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::support::texts;
 
-/// A source that emits what a test tells it to.
+/// A source that emits the events that a test sends.
 #[derive(Debug)]
 struct Feed {
     rings: Mutex<mpsc::UnboundedReceiver<(i64, &'static str, oneshot::Sender<()>)>>,
     started: Arc<AtomicUsize>,
-    /// Hears that nobody listens any more.
+    /// Reports that the source was stopped.
     ended: mpsc::UnboundedSender<()>,
 }
 
-/// What a test holds of it.
+/// The test's side of the source.
 struct Bell {
     rings: mpsc::UnboundedSender<(i64, &'static str, oneshot::Sender<()>)>,
     started: Arc<AtomicUsize>,
@@ -40,11 +40,11 @@ impl Bell {
         (feed, Bell { rings, started, ended })
     }
 
-    /// Rings, and waits until it was heard.
+    /// Rings, and waits until the source has emitted the events.
     async fn ring(&self, doors: impl IntoIterator<Item = (i64, &'static str)>) {
         for (door, who) in doors {
             let (heard, is_heard) = oneshot::channel();
-            self.rings.send((door, who, heard)).expect("the source is there");
+            self.rings.send((door, who, heard)).expect("the source is running");
             is_heard.await.expect("it listens");
         }
     }
@@ -97,7 +97,7 @@ impl EventSource for Feed {
     }
 }
 
-/// Doors, of which the last cannot be opened.
+/// Doors, the last of which cannot be opened.
 #[derive(Debug, Default, Table)]
 #[table(name = "doors", rows = 3)]
 struct Door {
@@ -171,7 +171,7 @@ async fn events_are_a_table_like_any_other() {
         ("SELECT r.who FROM doors d JOIN rings r ON r.door = d.id WHERE d.id = 3", "dan"),
         ("SELECT who FROM (SELECT * FROM rings) AS r ORDER BY who DESC LIMIT 1", "eve"),
     ] {
-        // Whoever is no consumer reads all, each time.
+        // A query without a consumer reads all events, each time.
         for _ in 0..2 {
             assert_eq!(rows(&engine, sql, plain()).await.join(" "), expected, "{sql}");
         }
@@ -191,15 +191,15 @@ async fn a_consumer_reads_each_event_once() {
     assert_eq!(rows(&engine, ALL, of("one")).await, Vec::<String>::new());
     bell.ring([(1, "fay"), (2, "gus")]).await;
     assert_eq!(rows(&engine, "SELECT who FROM rings WHERE door = 2", of("one")).await, ["gus"]);
-    assert_eq!(rows(&engine, ALL, of("one")).await, Vec::<String>::new(), "a filter passes over events");
+    assert_eq!(rows(&engine, ALL, of("one")).await, Vec::<String>::new(), "a filter skips events");
     assert_eq!(rows(&engine, ALL, of("late")).await.len(), 7);
     assert_eq!(rows(&engine, "SELECT count(*) FROM rings", QueryOptions::default()).await, ["7"]);
-    // A join with itself is of the same events.
+    // A self-join reads the same events on both sides.
     bell.ring([(7, "hal"), (7, "ida")]).await;
     let pairs = "SELECT a.who || b.who FROM rings a JOIN rings b ON a.door = b.door ORDER BY 1";
     assert_eq!(rows(&engine, pairs, of("one")).await, ["halhal", "halida", "idahal", "idaida"]);
     assert_eq!(rows(&engine, pairs, of("one")).await, Vec::<String>::new());
-    // A join that finds no partner for them says nothing.
+    // A join without matching rows returns nothing.
     bell.ring([(8, "joe")]).await;
     let none = "SELECT r.who FROM (SELECT id FROM doors WHERE id > 9) d JOIN rings r ON r.door = d.id";
     assert_eq!(rows(&engine, none, of("one")).await, Vec::<String>::new());
@@ -212,7 +212,7 @@ async fn events_of_a_query_that_does_not_end_well_come_again() {
     let (engine, bell) = house(100).await;
     bell.ring(FIVE).await;
     let consumer = || of("one");
-    // It is cancelled, before its first batch and after it.
+    // The query is cancelled, before and after its first batch.
     let query = engine.query_with(ALL, consumer()).await.expect("it plans");
     drop(query.stream());
     let mut stream = query.stream();
@@ -221,7 +221,7 @@ async fn events_of_a_query_that_does_not_end_well_come_again() {
     let mut stream = query.stream();
     stream.next().await.expect("a batch").expect("rows");
     drop(stream);
-    // It fails while it runs: by its memory, by a condition, because it has to be whole and is not.
+    // The query fails while it runs: by its memory limit, by a condition, or because it is strict and rows are missing.
     let small = QueryOptions { memory: Some(1), ..consumer() };
     let joined = "SELECT a.who FROM rings a JOIN rings b ON a.door = b.door";
     let query = engine.query_with(joined, small).await.expect("it plans");
@@ -230,12 +230,12 @@ async fn events_of_a_query_that_does_not_end_well_come_again() {
     let partial = "SELECT r.who FROM rings r JOIN doors d ON d.id = r.door WHERE d.opens IS NOT NULL OR d.id = 3";
     let query = engine.query_with(partial, strict).await.expect("it plans");
     assert_eq!(query.collect().await.expect_err("a door is missing").code(), Code::Incomplete);
-    // It shows no events.
+    // EXPLAIN returns no events.
     ask(&engine, "EXPLAIN ANALYZE SELECT who FROM rings", consumer()).await;
     ask(&engine, "EXPLAIN SELECT who FROM rings", consumer()).await;
     assert_eq!(rows(&engine, ALL, consumer()).await.len(), 5);
 
-    // Who has to keep the rows first says when they are kept.
+    // A caller that stores the rows advances the cursor itself, when they are stored.
     bell.ring([(1, "fay")]).await;
     let query = engine.query_with(ALL, consumer().hold()).await.expect("it plans");
     query.taken().advance();
@@ -256,18 +256,18 @@ async fn a_limit_loses_no_event() {
     let inner = "SELECT r.who FROM (SELECT * FROM rings LIMIT 3) r JOIN doors d ON d.id = r.door";
     let taken = [rows(&engine, inner, of("b")).await, rows(&engine, inner, of("b")).await].concat();
     assert_eq!(taken.len(), 5);
-    // A query that sorts has seen them all.
+    // A query that sorts has read all events.
     assert_eq!(rows(&engine, "SELECT who FROM rings ORDER BY who DESC LIMIT 1", of("c")).await, ["eve"]);
     assert_eq!(rows(&engine, ALL, of("c")).await, Vec::<String>::new());
-    // One that ends before it has read them all has not, and says so.
+    // A query that ends before it has read all events has a warning.
     bell.ring((0..5000).map(|_| (1, "mob"))).await;
     let early = "SELECT r.who FROM doors d, rings r WHERE d.id < r.door + 5 LIMIT 1";
     let (seen, warnings) = ask(&engine, early, of("d")).await;
     assert_eq!((seen.len(), warnings.len()), (1, 1), "{warnings:?}");
-    assert!(warnings[0].contains("a LIMIT over a join belongs into a subquery over the events"), "{warnings:?}");
+    assert!(warnings[0].contains("put a LIMIT over a join into a subquery over the events"), "{warnings:?}");
     assert_eq!(rows(&engine, ALL, of("d")).await.len(), 5005);
     let none = ask(&engine, early, QueryOptions::default()).await.1;
-    assert_eq!(none, Vec::<String>::new(), "nobody's cursor is concerned");
+    assert_eq!(none, Vec::<String>::new(), "no cursor is involved");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,18 +275,18 @@ async fn what_a_consumer_missed_is_a_warning() {
     let (engine, bell) = house(3).await;
     assert_eq!(rows(&engine, ALL, of("a")).await, Vec::<String>::new());
     bell.ring(FIVE).await;
-    let expected = "rings (buffer): 2 events were dropped before this query read them: the buffer holds 3 events";
+    let expected = "rings (buffer): 2 events were dropped before this query read them: the buffer is limited to 3";
     let strict = QueryOptions { strict: true, ..of("a") };
     let query = engine.query_with(ALL, strict.clone()).await.expect("it plans");
     let error = query.collect().await.expect_err("two are missing");
     assert!(error.code() == Code::Incomplete && error.to_string().contains(expected), "{error}");
     let coverage = query.coverage();
     assert_eq!(coverage[0].completeness, indago_engine::Completeness::Partial);
-    assert_eq!(rows(&engine, ALL, strict).await, ["cat", "dan", "eve"], "what is gone is said once");
+    assert_eq!(rows(&engine, ALL, strict).await, ["cat", "dan", "eve"], "dropped events are reported once");
     bell.ring(FIVE).await;
     let (seen, warnings) = ask(&engine, ALL, of("a")).await;
     assert!(seen.len() == 3 && warnings[0].starts_with(expected), "{warnings:?}");
-    assert_eq!(rows(&engine, ALL, of("b")).await.len(), 3, "who comes late missed nothing");
+    assert_eq!(rows(&engine, ALL, of("b")).await.len(), 3, "a new consumer missed nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,9 +294,9 @@ async fn a_source_is_listened_to_from_the_first_query_until_the_engine_goes() {
     let (feed, mut bell) = Bell::new();
     let engine = builder(feed, 100).build().await.expect("the engine builds");
     engine.query("EXPLAIN SELECT * FROM rings").await.expect("it plans").collect().await.expect("it runs");
-    assert_eq!(bell.started(), 0, "nobody has read it");
+    assert_eq!(bell.started(), 0, "no query has read it");
     let (none, warnings) = ask(&engine, ALL, QueryOptions::default()).await;
-    assert!(none.is_empty() && warnings[0].contains("nobody listened before this query"), "{warnings:?}");
+    assert!(none.is_empty() && warnings[0].contains("the event source was not running"), "{warnings:?}");
     bell.ring(FIVE).await;
     assert_eq!(rows(&engine, ALL, of("a")).await.len(), 5);
     assert_eq!(bell.started(), 1);
@@ -307,14 +307,14 @@ async fn a_source_is_listened_to_from_the_first_query_until_the_engine_goes() {
     bell.ring([(1, "fay")]).await;
     assert_eq!(bell.started(), 2);
     let (seen, warnings) = ask(&engine, ALL, of("a")).await;
-    assert!(seen == ["fay"] && warnings[0].contains("listening was stopped"), "{warnings:?}");
+    assert!(seen == ["fay"] && warnings[0].contains("the source was stopped"), "{warnings:?}");
 
     let other = engine.fork();
     assert_eq!(rows(&other, ALL, of("a")).await, Vec::<String>::new(), "sessions share cursors");
     drop(engine);
     assert!(bell.ended.try_recv().is_err());
     drop(other);
-    bell.ended.recv().await.expect("it ends with the engine");
+    bell.ended.recv().await.expect("the source stops with the engine");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -332,7 +332,7 @@ async fn a_query_of_a_pack_is_a_consumer() {
     assert_eq!(run("a", QueryOptions::default()).await.0, 5);
     assert_eq!(run("a", QueryOptions::default()).await.0, 0);
     let (rows, taken) = run("b", QueryOptions::default().hold()).await;
-    assert_eq!((rows, run("b", QueryOptions::default().hold()).await.0), (5, 5), "nobody has said that they are kept");
+    assert_eq!((rows, run("b", QueryOptions::default().hold()).await.0), (5, 5), "nothing has confirmed them");
     taken.advance();
     assert_eq!(run("b", QueryOptions::default()).await.0, 0);
     assert_eq!(run("c", of("b")).await.0, 0, "the options name the consumer");

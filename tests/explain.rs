@@ -1,6 +1,6 @@
-//! What `EXPLAIN` shows of queries over the real tables: what is asked of each table, by which joins, in which calls.
+//! `EXPLAIN` of queries over the real tables: the constraints of each table, the lookup joins, the calls.
 //!
-//! EXPLAIN reads and calls nothing, so the clusters and accounts need not be there. `INSTA_UPDATE=always` writes the
+//! EXPLAIN reads and calls nothing, so the clusters and accounts need not exist. `INSTA_UPDATE=always` writes the
 //! snapshots again.
 
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ const KUBECONFIG: &str =
 
 const PROFILES: &str = "[profile prod]\nregion = eu-west-1\n[profile staging]\nregion = us-east-1\n";
 
-/// Physical plans of queries over the fixture host, two clusters, and two accounts in the regions given, or their own.
+/// Physical plans of queries over the fixture host, two clusters, and two accounts in the given regions or their own.
 fn plans(regions: &[&str], queries: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let (kubeconfig, profiles) = (folder.path().join("kubeconfig"), folder.path().join("aws"));
@@ -46,7 +46,7 @@ fn plans(regions: &[&str], queries: &[&str]) -> String {
             Engine::builder().tables(all(&environments)).limits(Limits::default()).build().await.expect("an engine");
         let mut shown = String::new();
         for sql in queries {
-            writeln!(shown, "{sql}\n{}", physical_plan(&engine, sql).await).expect("a String takes all");
+            writeln!(shown, "{sql}\n{}", physical_plan(&engine, sql).await).expect("writing to a String does not fail");
         }
         shown
     })
@@ -57,7 +57,7 @@ async fn physical_plan(engine: &Engine, sql: &str) -> String {
     let rows = texts(&query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}")));
     assert!(query.warnings().is_empty(), "EXPLAIN reads nothing: {:?}", query.warnings());
     let plan = rows.into_iter().find(|row| row[0] == "physical_plan").expect("a physical plan");
-    // Nodes of DataFusion's own that say nothing of what is asked.
+    // DataFusion nodes without information about constraints.
     let told = plan[1].lines().filter(|line| !line.trim_start().starts_with("CooperativeExec"));
     told.map(|line| format!("    {line}\n")).collect()
 }

@@ -1,4 +1,4 @@
-//! The eight forensic queries, asked of the living estate: a real cluster, two AWS accounts, git, this machine's processes.
+//! The eight forensic queries on the live estate: a real cluster, two AWS accounts, git, this machine's processes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::indago;
 use crate::support::root;
 
-/// A query's rows; nothing may be missing.
+/// A query's rows; it must have no warnings.
 fn ask(estate: &Estate, file: &Path) -> Vec<Value> {
     let program = indago();
     let mut query = estate.command(program.get_program());
@@ -28,7 +28,7 @@ fn text<'a>(row: &'a Value, column: &str) -> &'a str {
     row[column].as_str().unwrap_or_else(|| panic!("no text {column} in {row}"))
 }
 
-/// The different texts of a column.
+/// The distinct texts of a column.
 fn texts<'a>(rows: &'a [Value], column: &str) -> BTreeSet<&'a str> {
     rows.iter().map(|row| text(row, column)).collect()
 }
@@ -46,7 +46,7 @@ fn each_query_shows_its_part_of_the_trail() {
         panic!("eight queries, not {}", answers.len())
     };
 
-    // A shell in a web container, on the line to the intruder.
+    // A shell in a web container, connected to the intruder.
     assert_eq!(texts(shells, "namespace"), ["shop"].into());
     assert!(
         shells.iter().any(|row| row["talks_to"] == "203.0.113.66:4444" && row["cmdline"] == "/bin/sh"),
@@ -55,7 +55,7 @@ fn each_query_shows_its_part_of_the_trail() {
     let pods = texts(shells, "pod");
     assert!(pods.len() == 1 && pods.iter().all(|pod| pod.starts_with("storefront-")), "{pods:?}");
 
-    // From these very processes to what they may do, where they run and what they were built from.
+    // From these processes to their permissions, their nodes and the commits of their images.
     let pids = |rows: &[Value]| rows.iter().map(|row| row["pid"].as_i64()).collect::<BTreeSet<_>>();
     assert_eq!(pids(trail), pids(shells));
     for (column, expected) in [
@@ -69,13 +69,13 @@ fn each_query_shows_its_part_of_the_trail() {
     let may = text(&trail[0], "may");
     assert!(may.contains("secrets") && may.contains("escalate|bind"), "{may}");
 
-    // Its pods read secrets, start pods and bind roles; the intruder's binding allows it.
+    // Its pods read secrets, start pods and bind roles; the intruder's binding allows this.
     assert!(reach.iter().any(|row| row["resources"] == "secrets" && row["verbs"] == "get, list"), "{reach:?}");
     assert_eq!((texts(reach, "binding"), texts(reach, "namespace")), (["storefront-probe"].into(), ["shop"].into()));
     assert_eq!(texts(bindings, "binding"), ["storefront-probe"].into());
     assert_eq!(text(&bindings[0], "revision"), text(&trail[0], "built_from"));
 
-    // The node is a machine, its role may pass one that may do all.
+    // The node is an instance whose role may pass an administrator role.
     assert_eq!((nodes.len(), text(&nodes[0], "role")), (1, "acme-node"));
     assert_eq!(text(&nodes[0], "instance_id"), text(&trail[0], "node_instance"));
     assert!(nodes[0]["pods"].as_i64() >= Some(13), "{nodes:?}");
@@ -83,7 +83,7 @@ fn each_query_shows_its_part_of_the_trail() {
     assert!(roles.iter().any(passable), "{roles:?}");
     assert!(texts(roles, "passable_policies").contains("arn:aws:iam::aws:policy/AdministratorAccess"), "{roles:?}");
 
-    // The commit that planted it, in its author's name.
+    // The commit that planted it, under its author's name.
     let planted = |row: &Value| {
         row["path"] == "bin/probe" && row["status"] == "added" && row["committer"] == "root@build-7.local"
     };
@@ -91,7 +91,7 @@ fn each_query_shows_its_part_of_the_trail() {
     assert_eq!(texts(commits, "commit"), texts(trail, "built_from"));
     assert_eq!(texts(commits, "workload"), ["shop/storefront"].into());
 
-    // And what is near.
+    // Related findings.
     let steps: BTreeSet<_> = blast.iter().filter_map(|row| row["step"].as_i64()).collect();
     assert_eq!(steps, [1, 2, 3, 4].into(), "{blast:?}");
     assert!(blast.iter().any(|row| text(row, "what").starts_with("bastion")), "{blast:?}");

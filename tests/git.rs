@@ -1,4 +1,4 @@
-//! The git tables on repositories of every kind, with git itself as the oracle.
+//! The git tables on repositories of every kind, compared with git itself.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use indago_table::{ColumnConstraint, Constraints, Reading, Scalar, ScanContext, 
 use indago_tables_registry::{Environments, Git, GitRoot, all};
 use indago_testkit::beds::git::{self, Repositories};
 
-/// Separates columns and rows: neither occurs in the repositories.
+/// Separators of columns and rows, which do not occur in the repositories.
 const COLUMN: char = '\u{1f}';
 
 fn root(path: &Path) -> GitRoot {
@@ -27,7 +27,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// Rows as texts over repositories under a folder, and what was missing.
+/// Rows as texts over repositories under a directory, and the warnings.
 fn ask(folder: &Path, sql: &str) -> (Vec<String>, Vec<Warning>) {
     ask_git(Git::with_roots(&Sys::live(), [root(folder)]), sql)
 }
@@ -54,7 +54,7 @@ fn ask_git(git: Git, sql: &str) -> (Vec<String>, Vec<Warning>) {
     })
 }
 
-/// Rows where nothing may be missing, sorted.
+/// Rows of a query that must have no warnings, sorted.
 fn rows(folder: &Path, sql: &str) -> Vec<String> {
     let (mut rows, warnings) = ask(folder, sql);
     assert!(warnings.is_empty(), "{sql}: {warnings:?}");
@@ -62,7 +62,7 @@ fn rows(folder: &Path, sql: &str) -> Vec<String> {
     rows
 }
 
-/// Rows of a repository with names that are not UTF-8, sorted: that is said of each column that shows one.
+/// Rows of a repository with names that are not UTF-8, sorted. Each column that shows such a name has a warning.
 fn lossy_rows(folder: &Path, sql: &str, columns: &[&str]) -> Vec<String> {
     let (mut rows, warnings) = ask(folder, sql);
     let said: BTreeSet<_> = warnings.iter().map(|warning| warning.origin.as_str()).collect();
@@ -72,7 +72,7 @@ fn lossy_rows(folder: &Path, sql: &str, columns: &[&str]) -> Vec<String> {
     rows
 }
 
-/// What git prints.
+/// The output of git.
 fn run(repository: &Path, arguments: &[&str]) -> String {
     let output = git::git().arg("-C").arg(repository).args(arguments).output().expect("git runs");
     let problem = String::from_utf8_lossy(&output.stderr);
@@ -80,7 +80,7 @@ fn run(repository: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs a script in a folder, with git as [`run`] runs it.
+/// Runs a script in a directory, with git as in [`run`].
 fn bash(folder: &Path, script: &str) {
     let mut bash = std::process::Command::new("bash");
     bash.args(["-euc", script]).current_dir(folder);
@@ -118,7 +118,7 @@ fn commits_are_those_of_rev_list() {
             assert_eq!(rows(&repository, "SELECT hash FROM git_commits WHERE ref = 'HEAD'"), head, "{name}");
         }
     }
-    // The commit graph of git gc changes nothing, whole or in a chain.
+    // A commit graph changes no row, as a single file or as a chain.
     let listed = lines(&bed.bare(), &["rev-list", "--all"]);
     for arguments in
         [&["commit-graph", "write", "--reachable"][..], &["commit-graph", "write", "--reachable", "--split=no-merge"]]
@@ -175,7 +175,7 @@ fn a_commit_is_found_by_its_hash_and_only_by_the_whole_of_it() {
     assert!(by(&format!("hash = '{}'", tree.trim())).is_empty());
     assert_eq!(by(&format!("hash = '{hash}' AND ref = 'main'")), only);
     assert!(by(&format!("hash = '{hash}' AND ref = 'light'")).is_empty());
-    // What no ref leads to any more is still there for who knows its name.
+    // An unreachable commit is still found by its hash.
     let lost = run(&normal, &["commit-tree", "-m", "lost", "main^{tree}"]).trim().to_owned();
     assert_eq!(by(&format!("hash = '{lost}'")), std::slice::from_ref(&lost));
     assert!(!by("true").contains(&lost));
@@ -357,7 +357,7 @@ fn moved_and_changed_files_are_those_of_diff_tree() {
     assert_eq!(rows(&repository, FILES), expected);
     assert!(expected.iter().filter(|row| row.contains("renamed")).count() > 25, "{expected:#?}");
 
-    // A path asked for gives what filtering gives, wherever the other half of a move is.
+    // A constraint on the path returns the same rows as a filter, wherever the other half of a rename is.
     let paths: BTreeSet<String> = rows(&repository, "SELECT DISTINCT path FROM git_commit_files").into_iter().collect();
     for path in &paths {
         let field = format!("{COLUMN}{path}{COLUMN}");
@@ -372,7 +372,7 @@ fn moved_and_changed_files_are_those_of_diff_tree() {
         .collect();
     assert_eq!(rows(&repository, &format!("{FILES} WHERE path LIKE 'n/1%'")), inside);
 
-    // What a commit adds up to.
+    // The totals of a commit.
     let totals = "SELECT hash, count(*), coalesce(sum(additions), 0), coalesce(sum(deletions), 0) FROM git_commit_files GROUP BY hash";
     let commits = "SELECT hash, files_changed, additions, deletions FROM git_commits WHERE files_changed > 0";
     assert_eq!(rows(&repository, commits), rows(&repository, totals));
@@ -420,7 +420,7 @@ fn refs_are_those_of_for_each_ref() {
     assert_eq!(tag, [columns(&["Version 1.0", "Carl", "carl@example.test"])]);
     let counted = rows(&normal, "SELECT commit_count FROM git_refs WHERE name = 'feature'");
     assert_eq!(counted, lines(&normal, &["rev-list", "--count", "feature"]));
-    // Packed refs are the same refs.
+    // Packed refs give the same rows.
     let sql = "SELECT full_name, hash, target, commit_hash FROM git_refs";
     let before = rows(&normal, sql);
     run(&normal, &["pack-refs", "--all"]);
@@ -482,7 +482,7 @@ fn repositories_of_every_kind_are_found() {
     ];
     assert_eq!(seen, expected);
 
-    // A key names any repository, found under the roots or not, by its working tree, its own folder, or through a link.
+    // A key names any repository, under the roots or not, by its working tree, by its git directory, or through a link.
     let elsewhere = tempfile::tempdir().expect("a folder");
     for path in [bed.normal(), bed.normal().join(".git"), bed.bare(), bed.worktree(), bed.root().join("again")] {
         let sql = format!("SELECT repo FROM git_repositories WHERE repo = '{}'", path.display());
@@ -496,7 +496,7 @@ fn repositories_of_every_kind_are_found() {
             assert_eq!((seen, told), (vec![], vec!["no git repository at this path"]), "{sql}");
         }
     }
-    // The worktree, and repositories next to each other, keep their rows apart.
+    // The worktree, and repositories next to each other, have separate rows.
     let sql = "SELECT r.name, count(*) FROM git_repositories r JOIN git_commits c ON c.repo = r.repo \
                WHERE r.name IN ('normal', 'worktree', 'shallow') GROUP BY r.name";
     let count = |repository: PathBuf| run(&repository, &["rev-list", "--all", "--count"]).trim().to_owned();
@@ -529,7 +529,7 @@ fn a_corrupt_repository_gives_what_it_has_and_says_the_rest() {
         "{text}"
     );
 
-    // The first commit's tree is missing, so neither its own files nor the second one's are known.
+    // The first commit's tree is missing, so neither its files nor those of the second commit are known.
     let (files, warnings) = ask(&corrupt, "SELECT path, additions FROM git_commit_files ORDER BY path");
     assert_eq!(files, [columns(&["file3", "1"])]);
     assert!(format!("{warnings:?}").contains("changes of commit"), "{warnings:?}");
@@ -538,7 +538,7 @@ fn a_corrupt_repository_gives_what_it_has_and_says_the_rest() {
     assert_eq!(refs, [columns(&["dangling", "NULL"]), columns(&["main", "commit"])]);
     assert!(format!("{warnings:?}").contains("refs/heads/broken does not name an object"), "{warnings:?}");
 
-    // One bad repository does not spoil the others.
+    // A damaged repository does not affect the others.
     let (all, _) = ask(bed.root(), "SELECT DISTINCT repo FROM git_commits");
     assert_eq!(all.len(), 7, "{all:?}");
 }
@@ -561,7 +561,7 @@ fn broken_parts_are_named_and_the_rest_is_read() {
                 fs::create_dir(git.join("HEAD")).expect("made");
             },
             "SELECT head_ref FROM git_repositories",
-            "HEAD is a folder, not a regular file",
+            "HEAD is a directory, not a regular file",
             1,
         ),
         (
@@ -700,7 +700,7 @@ fn a_clock_that_was_wrong_hides_no_late_commit() {
     let folder = tempfile::tempdir().expect("a folder");
     let repository = folder.path();
     run(repository, &["init", "-q", "-b", "main"]);
-    // The second commit was made "later" than those on top of it.
+    // The second commit's time is after those of its descendants.
     for time in [1_000_000_000_u64, 1_900_000_000, 1_100_000_000, 1_200_000_000] {
         let mut git = git::git();
         git.arg("-C").arg(repository).args(["commit", "-q", "--allow-empty", "-m", &time.to_string()]);
@@ -765,7 +765,7 @@ fn a_repository_that_a_query_names_and_that_is_not_there_is_said() {
     let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     let absent = "git_repositories (/nonexistent): no git repository at this path";
     assert_eq!((seen, told), (vec!["1".to_owned()], vec![absent.to_owned()]));
-    // A condition on the path spares what it excludes.
+    // A condition on the path excludes reads.
     let counted = format!("SELECT count(*) FROM git_commits WHERE repo <> '{path}'");
     assert_eq!(rows(&normal, &counted), ["0"]);
 }
@@ -790,7 +790,7 @@ fn submodules_are_repositories_of_their_own() {
     assert_eq!(rows(&outer, sql), [columns(&["vendor/web", "added", "160000", "1"])]);
 }
 
-/// Every file under a folder with its size and times.
+/// Every file under a directory, with its size and times.
 fn snapshot(folder: &Path) -> BTreeSet<String> {
     use std::os::unix::fs::MetadataExt as _;
     let mut all = BTreeSet::new();
@@ -851,7 +851,7 @@ fn repositories_of_other_users_are_read() {
     let count = run(&bed.normal(), &["rev-list", "--all", "--count"]);
     let mut folders = vec![bed.normal()];
     while let Some(folder) = folders.pop() {
-        // Only root may give files away; for anybody else this repository is another user's to no tool.
+        // Only root may change owners; for other users, the repository stays their own.
         if std::os::unix::fs::lchown(&folder, Some(12345), Some(12345)).is_err() {
             break;
         }
@@ -878,7 +878,7 @@ fn paths_and_messages_of_any_bytes_are_text() {
     run(folder.path(), &["commit", "-q", "--allow-empty", "-F", "message"]);
     let lengths = rows(folder.path(), "SELECT length(message), length(summary) FROM git_commits");
     assert_eq!(lengths, [columns(&[&(huge.len() + 6).to_string(), "4"])]);
-    // Neither has a repository to be at a path that is UTF-8.
+    // The path of a repository need not be UTF-8 either.
     fs::create_dir(&odd).expect("made");
     run(&odd, &["init", "-q", "-b", "main"]);
     run(&odd, &["commit", "-q", "--allow-empty", "-m", "Odd"]);
@@ -907,7 +907,7 @@ impl Sink for Count {
     }
 }
 
-/// Rows, and objects and files read, of a scan for commits made at a time or later.
+/// Rows of a scan for commits at or after a time, with the number of objects and files read.
 fn since(repository: &Path, seconds: i64) -> (usize, u64) {
     let from = Some(Scalar::Timestamp(seconds * 1_000_000));
     scan(
@@ -920,7 +920,7 @@ fn since(repository: &Path, seconds: i64) -> (usize, u64) {
     )
 }
 
-/// Rows, and objects and files read, of one scan.
+/// Rows of one scan, with the number of objects and files read.
 fn cost(
     repository: &Path,
     table: &str,
@@ -978,14 +978,14 @@ fn a_scan_reads_no_more_than_it_is_asked_for() {
     let (rows, calls) = cost(&big, "git_commits", &["message"], None, Some(10));
     assert!(rows == 10 && calls < 80, "{rows} rows, {calls} reads");
 
-    // A file list needs three trees a side, lines two blobs more, and only if they are wanted.
+    // A file list needs three trees per side, line counts two blobs more, and only if they are wanted.
     let (rows, calls) = cost(&big, "git_commit_files", &["path"], Some(("hash", &hash)), None);
     assert!(rows == 1 && calls < 25, "{rows} rows, {calls} reads");
     let few = cost(&big, "git_commit_files", &["path"], None, None);
     let all = cost(&big, "git_commit_files", &["path", "additions"], None, None);
     assert_eq!(few.0, all.0);
     assert!(few.1 + 2000 < all.1, "{few:?} {all:?}");
-    // A path that was never there costs no folder but the first.
+    // A path that never existed needs only the root tree.
     let none = cost(&big, "git_commit_files", &["path"], Some(("path", "absent/file")), None);
     assert!(none.0 == 0 && none.1 < 4 * 3000 + 100, "{none:?}");
 
@@ -993,12 +993,12 @@ fn a_scan_reads_no_more_than_it_is_asked_for() {
     run(&big, &["commit-graph", "write", "--reachable"]);
     let (rows, calls) = cost(&big, "git_commits", &[], None, None);
     assert!(rows == 3000 && calls < 100, "{rows} rows, {calls} reads");
-    // And late commits are found without the early ones.
+    // Late commits are found without the early ones.
     let (rows, calls) = since(&big, 1_700_000_000 + 2901 * 60);
     assert!((100..200).contains(&rows) && calls < 400, "{rows} rows, {calls} reads");
 }
 
-/// Files, with `git` and `grow`, that hold the same history in every way that git stores objects.
+/// The same history in each storage format of git, made with `git` and `grow`.
 const STORED: [(&str, &str); 6] = [
     ("loose", ""),
     ("offset deltas", "git repack -q -adf --depth=50 --window=50"),
@@ -1036,7 +1036,7 @@ fn objects_are_read_however_they_are_stored() {
     }
 }
 
-/// A repository below `root` that leads in some way to one in `outside`, in which everything is called secret.
+/// A repository below `root` that leads in some way to one in `outside`, where every name contains "secret".
 fn with_a_secret(folder: &Path, point: &str) {
     let make =
         "mkdir root outside; for r in root/inside outside/secret; do git init -q -b main $r; echo $r > $r/${r##*/}
@@ -1052,7 +1052,7 @@ fn with_a_secret(folder: &Path, point: &str) {
     );
 }
 
-/// Ways in which a repository leads to another one. `$out` is its folder, `$secret` a commit there.
+/// Ways in which a repository can lead to another one. `$out` is that one's directory, `$secret` a commit there.
 const POINTERS: [(&str, &str); 11] = [
     ("objects is a link", "rm -r .git/objects; ln -s $out/.git/objects .git/objects"),
     (
@@ -1082,7 +1082,7 @@ const POINTERS: [(&str, &str); 11] = [
     ("the configuration includes a file", "git config include.path $out/.git/config"),
 ];
 
-/// Rows of all tables that show something of the other repository, and the number of warnings.
+/// Rows of all tables that show data of the other repository, and the number of warnings.
 fn led_out(ask: impl Fn(&str) -> (Vec<String>, Vec<Warning>)) -> (Vec<String>, usize) {
     let (mut seen, mut warned) = (Vec::new(), 0);
     for sql in [
@@ -1110,14 +1110,14 @@ fn a_repository_leads_out_of_evidence_to_nothing_and_says_so() {
             |sql: &str| ask_git(Git::with_roots(&Sys::at(&root), [GitRoot { path: "/".into(), depth: 3 }]), sql);
         let (seen, warned) = led_out(below);
         assert!(seen.is_empty() && warned > 0, "{what}: {seen:?}");
-        // On the running machine, as git does with a repository of one's own.
+        // On the running machine, as git does for the user's own repository.
         let live = |sql: &str| ask(&root, sql);
         assert!(!led_out(live).0.is_empty(), "{what}");
-        // A repository of somebody else leads to what is theirs.
+        // Another user's repository leads to files of its owner.
         bash(folder.path(), "chown -hR 12345:12345 root");
         let (seen, warned) = led_out(live);
         assert!(seen.is_empty() && warned > 0, "{what}: {seen:?}");
-        // What lies outside its folders must belong to them as a whole; links inside its folders never lead out.
+        // Everything outside its directories must belong to its owner; links inside its directories never lead out.
         bash(folder.path(), "chown -hR 12345:12345 outside");
         let inner = ["a folder of objects is a link", "an object is a link", "packs are a link", "refs are a link"];
         let (seen, warned) = led_out(live);
@@ -1130,8 +1130,8 @@ fn a_repository_leads_out_of_evidence_to_nothing_and_says_so() {
 #[test]
 fn hostile_repositories_cost_little_and_their_neighbours_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    // Objects that say that they are larger than they are, or that inflate to more than they say; a folder that holds
-    // itself ten times over, ten deep; pipes in the place of files; configuration that includes itself.
+    // Objects whose stated size is wrong, or that inflate to more than that; a tree that contains itself ten times, ten
+    // levels deep; pipes in place of files; configuration that includes itself.
     let script = r#"
         deflate() { python3 -c 'import sys,zlib; sys.stdout.buffer.write(zlib.compress(sys.stdin.buffer.read()))'; }
         for r in good claims grows zeros pipes includes deep/a/b/nested; do git init -q -b main $r; echo $r > $r/file; git -C $r add .; git -C $r commit -qm $r; done
@@ -1167,7 +1167,7 @@ fn hostile_repositories_cost_little_and_their_neighbours_nothing() {
     assert!(said("claims", lines).contains("400000000 bytes"), "{}", said("claims", lines));
     assert!(said("grows", lines).contains("does not inflate to the size"), "{}", said("grows", lines));
     assert!(said("zeros", lines).contains("300000000 bytes"), "{}", said("zeros", lines));
-    // Deeper than the others are looked for: it takes its time.
+    // The search goes deeper than in other tests, which takes time.
     let nested = said("deep/a/b/nested", lines);
     assert!(nested.contains("files changed, too many"), "{nested}");
     assert!(said("includes", "SELECT * FROM git_remotes").contains("too many included files"));
@@ -1269,7 +1269,7 @@ fn whether_a_repository_is_bare_is_what_rev_parse_says() {
             assert_eq!(cells[3], String::from_utf8_lossy(&top.stdout).trim(), "{name}");
         }
     }
-    // Each repository once, under a path that finds it again.
+    // Each repository once, with a path that finds it again.
     let found = rows(
         &root,
         "SELECT a.repo, a.git_dir FROM git_repositories a JOIN git_repositories b ON b.repo = a.repo AND b.git_dir = a.git_dir",
@@ -1330,7 +1330,7 @@ fn refs_in_reftables_are_those_of_for_each_ref() {
             assert_eq!(rows(&repository, "SELECT count(*) FROM git_commits"), [count.trim()], "{name}");
         }
     }
-    // A reftable that is cut off is reported, with its name.
+    // A truncated reftable is reported by name.
     bash(folder.path(), "cd few/.git/reftable; for f in *.ref; do truncate -s -9 $f; done");
     for sql in ["SELECT head_ref FROM git_repositories", "SELECT name FROM git_refs", "SELECT hash FROM git_commits"] {
         let (seen, warnings) = ask(&folder.path().join("few"), sql);
@@ -1423,7 +1423,7 @@ fn commits_in_any_encoding_are_what_git_log_shows() {
     for (name, text) in texts {
         commit(&format!("encoding {name}\n"), &encode(name, text));
     }
-    // Names that nobody knows, names in other words, two headers, bytes that the encoding does not have, none at all.
+    // Unknown names, other names of encodings, two headers, bytes that the encoding does not have, no header.
     commit("encoding x-no-such-thing\n", "Größe".as_bytes());
     commit("encoding  cp1251 \n", &encode("cp1251", "Привет"));
     commit("encoding cp1251\nencoding koi8-r\n", &encode("cp1251", "Привет"));
@@ -1440,7 +1440,7 @@ fn commits_in_any_encoding_are_what_git_log_shows() {
     let seen: Vec<String> = seen.iter().map(|row| row.trim().to_owned()).collect();
     let wrong: Vec<_> = expected.iter().zip(&seen).filter(|(expected, seen)| expected != seen).collect();
     assert!(expected.len() == seen.len() && wrong.len() == KNOWN_WRONG, "{wrong:#?}");
-    // Bytes that are in no encoding stay what they are, and are said.
+    // Bytes that are invalid in the encoding are unchanged, and reported.
     commit("encoding cp1251\n", b"\x98\xcf\xf0");
     commit("", b"Ren\xe9");
 }

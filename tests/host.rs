@@ -1,4 +1,4 @@
-//! The host's tables on a hostile machine, and on the one that runs the tests.
+//! The host's tables on a hostile machine, and on the machine that runs the tests.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use indago_table::scan::BoxFuture;
 use indago_table::{Constraints, Error, Outcome, Reading, Scalar, ScanContext, Sink, Slice, Sys, TableRef, Warning};
 use indago_tables_registry::{Environments, all};
 
-/// Keeps what a scan sends.
+/// Collects the batches of a scan.
 #[derive(Default)]
 struct Kept(Vec<RecordBatch>);
 
@@ -85,7 +85,7 @@ fn run(table: &TableRef, context: &ScanContext) -> (Vec<String>, Result<(), Erro
     (rows, outcome)
 }
 
-/// Rows of a scan that must not fail, and what was missing.
+/// Rows of a scan that must not fail, and its warnings.
 fn read(sys: &Sys, name: &str, columns: &[&str], keys: &[(&str, Vec<Scalar>)]) -> (Vec<String>, Vec<Warning>) {
     let table = table(sys, name);
     let context = context(&table, columns, keys);
@@ -102,7 +102,7 @@ fn text(path: &Path) -> Vec<Scalar> {
     vec![Scalar::Text(path.to_str().expect("a path of ours").to_owned())]
 }
 
-/// A program that waits until the test ends.
+/// A program that runs until the test ends.
 struct Waiting(Child);
 
 impl Waiting {
@@ -122,11 +122,12 @@ impl Drop for Waiting {
     }
 }
 
-/// What `path` and `on_disk` say of a program of this name, after something happened to its file.
+/// `path` and `on_disk` of a running program with this name, after a change to its file.
 fn program_called(name: &[u8], then: impl FnOnce(&Path)) -> (String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join(std::ffi::OsStr::from_bytes(name));
-    // A file that this process had open for writing could not be run while another test starts a program.
+    // `cp` writes the file: if this process had it open for writing, it could not run while another test starts a
+    // program.
     assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().expect("cp runs").success());
     let waiting = Waiting(Command::new(&program).arg("600").spawn().expect("it starts"));
     then(&program);
@@ -142,7 +143,7 @@ fn program_called(name: &[u8], then: impl FnOnce(&Path)) -> (String, String) {
 fn both_of_the_kernels_files_say_the_same_of_a_process() {
     let waiting = Waiting::new();
     let brief = ["name", "state", "parent", "threads"];
-    // One column that only `status` has, or only `stat`, decides which of them is read; the other one is not.
+    // One column that is only in `status`, or only in `stat`, decides which file is read; the other is not read.
     let of = |other: &str| {
         let columns = [&brief[..], &[other]].concat();
         let table = table(&Sys::live(), "processes");
@@ -155,7 +156,7 @@ fn both_of_the_kernels_files_say_the_same_of_a_process() {
         cells.remove(at);
         (cells, context.meter.calls())
     };
-    // It runs until it sleeps.
+    // Wait until it sleeps.
     let is_same = || of("uid") == of("nice");
     let settles = (0..100).any(|_| {
         is_same() || {
@@ -225,7 +226,7 @@ fn a_hostile_host_breaks_nothing() {
     for table in tables(&sys) {
         let spec = table.spec();
         let columns: Vec<&str> = spec.columns.iter().map(|column| column.name.as_ref()).collect();
-        // The whole row, and each column alone.
+        // All columns together, and each column alone.
         for columns in std::iter::once(columns.clone()).chain(columns.iter().map(|column| vec![*column])) {
             let mut keys = Vec::new();
             if spec.is_keyed() {
@@ -245,7 +246,7 @@ fn a_hostile_host_breaks_nothing() {
 #[test]
 fn what_is_missing_of_hostile_processes_is_said() {
     let (rows, warnings) = read(&hostile(), "processes", &["pid", "name", "uid", "cmdline"], &[]);
-    // 11 has none of the files, 12 is cut off, 13 cannot be read, 14 is not UTF-8, 15 is noise.
+    // 11 has none of the files, 12 is truncated, 13 cannot be read, 14 is not UTF-8, 15 is noise.
     assert_eq!(rows[0], "10|fine|fine|0");
     assert_eq!(rows[1], "11|NULL|NULL|NULL");
     assert_eq!(rows[2], "12|NULL|cut --of|NULL");
@@ -370,7 +371,7 @@ fn sockets_and_files_of_this_process_are_found() {
     assert!(rows.contains(&format!("{}|rw|5", path.display())), "{rows:?}");
 }
 
-/// A folder with a file of each name, whose content is `abc`.
+/// A directory with a file of each name, whose contents are `abc`.
 fn files(names: &[&[u8]]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for name in names {
@@ -395,15 +396,15 @@ fn a_name_that_is_not_utf_8_is_found_by_what_it_shows_and_reported() {
     assert_eq!(rows, paths.iter().map(row).collect::<Vec<_>>());
     let counted: Vec<_> = warnings.iter().map(|warning| (warning.origin.as_str(), warning.outcome)).collect();
     assert_eq!(counted, [("path", Outcome::Malformed), ("filename", Outcome::Malformed)]);
-    // As a key it leads back to the file.
+    // As a key, it leads to the file.
     let of = |path: &String| read(&Sys::live(), "hash", &["md5"], &[("path", vec![Scalar::Text(path.clone())])]).0;
     assert_eq!(paths.iter().map(of).collect::<Vec<_>>(), vec![vec![MD5_OF_ABC]; 3]);
-    // What is not shown is not reported, and real U+FFFD is text like any other.
+    // A column that is not read is not reported, and a real U+FFFD is normal text.
     assert_eq!(read(&Sys::live(), "file", &["size"], &keys).1, []);
     let folder = files(&[b"tell\xef\xbf\xbdtale"]);
     let keys = [("directory", text(folder.path()))];
     assert_eq!(read(&Sys::live(), "file", &["path"], &keys).1, []);
-    // Folders above it, too.
+    // Directories above it, too.
     let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"dir\xff/below"));
     fs::create_dir_all(&odd).expect("a folder");
     fs::write(odd.join("file"), "abc").expect("there is room");
@@ -411,7 +412,7 @@ fn a_name_that_is_not_utf_8_is_found_by_what_it_shows_and_reported() {
     assert_eq!(read(&Sys::live(), "hash", &["md5"], &[("path", vec![key])]).0, [MD5_OF_ABC]);
 }
 
-/// Everything that a process can call itself, or was called by others.
+/// All names of a process that the process or others can choose.
 #[test]
 fn what_processes_show_that_is_not_utf_8_is_reported() {
     let folder = files(&[]);
@@ -449,7 +450,7 @@ fn a_name_is_the_same_whichever_file_it_comes_from() {
         assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().expect("cp runs").success());
         let child = Waiting(Command::new(&program).arg("600").spawn().expect("it starts"));
         let comm = || fs::read_to_string(format!("/proc/{}/comm", child.0.id())).expect("it runs");
-        // The kernel lets the parent go on before it gives the program its name.
+        // The kernel resumes the parent before it sets the program's name.
         while comm() != format!("{name}\n") {
             std::thread::yield_now();
         }
@@ -461,7 +462,7 @@ fn a_name_is_the_same_whichever_file_it_comes_from() {
     }
 }
 
-/// A host whose every file is a FIFO, a device or a folder.
+/// A host on which every file is a FIFO, a device or a directory.
 #[test]
 fn no_table_waits_for_what_is_not_a_file() {
     let files = [
@@ -511,14 +512,14 @@ fn no_table_waits_for_what_is_not_a_file() {
             let context = context(&table, &columns, if spec.is_keyed() { &keys } else { &[] });
             let (rows, outcome) = run(&table, &context);
             let is_told = outcome.is_err() || !context.query.diagnostics().is_empty();
-            // A FIFO is something, and nothing to hash; kernels differ in the kinds of namespaces.
+            // A FIFO exists but cannot be hashed; kernels differ in the kinds of namespaces.
             let is_answer = ["time", "file", "hash", "process_namespaces"].contains(&spec.name.as_ref());
             assert!(is_told || is_answer, "{} of {make}: {rows:?}", spec.name);
         }
     }
 }
 
-/// A terabyte of holes costs its own column or table, and nothing beside it.
+/// A sparse file of a terabyte affects only its own column or table.
 #[test]
 fn a_file_without_end_is_an_error() {
     let root = tempfile::tempdir().expect("a temporary folder");
@@ -548,7 +549,7 @@ fn a_file_without_end_is_an_error() {
     assert_eq!((rows, told(warnings)), (vec!["11|A|b".to_owned()], vec![(Outcome::Malformed, 1)]));
 }
 
-/// A file, folder or program that a table is made of is missing.
+/// A file, directory or program that a table reads is missing.
 #[test]
 fn a_missing_source_is_reported_by_each_table() {
     let empty = tempfile::tempdir().expect("a temporary folder");
@@ -569,14 +570,14 @@ fn a_missing_source_is_reported_by_each_table() {
             assert!(outcome.is_err() || !warnings.is_empty(), "{} with {what}: {rows:?}", spec.name);
         }
     }
-    // With a key, too: no process is there at all.
+    // With a key, too: there is no process at all.
     for name in ["processes", "process_envs", "process_namespaces", "process_open_files", "process_open_sockets"] {
         let table = table(&Sys::at(empty.path()), name);
         let context = context(&table, &["pid"], &[("pid", number(7))]);
         let (rows, outcome) = run(&table, &context);
         assert!(rows.is_empty() && matches!(outcome, Err(Error::Unsupported(_))), "{name}: {outcome:?}");
     }
-    // Each source of a process that is there.
+    // Each source of an existing process.
     let sys = Sys::at(only_proc.path());
     let of_process = ["name", "uid", "cmdline", "cgroup_path", "disk_bytes_read", "login_uid"];
     for (table, column) in of_process.map(|column| ("processes", column)).into_iter().chain([
@@ -673,16 +674,16 @@ async fn files_of_a_process_are_read_only_if_the_filter_leaves_it() {
     let (all, listing) = cost("SELECT pid FROM processes").await;
     let (_, names) = cost("SELECT name FROM processes").await;
     assert_eq!(names, listing + all, "one file for each process");
-    // The one process of that name costs its command line, and nobody else does.
+    // Only the process with that name needs a read of its command line.
     let (rows, calls) = cost("SELECT cmdline FROM processes WHERE name = 'nginx'").await;
     assert!(rows > 0 && rows < all, "{rows} of {all}");
     assert_eq!(calls, names + rows);
     assert_eq!(cost("SELECT cmdline FROM processes WHERE name = 'no such'").await, (0, names));
-    // A limit ends the reading of what the filter leaves.
+    // A limit on the remaining rows ends the scan.
     assert_eq!(cost("SELECT cmdline FROM processes WHERE name <> '' LIMIT 1").await, (1, names + 1));
 }
 
-/// A container from scratch has no accounts, and no file that says so.
+/// A container from scratch has no accounts, and no account files.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_without_a_file_of_accounts_is_reported() {
     use crate::support::{host_engine, texts};
@@ -724,7 +725,7 @@ async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
     assert_eq!(counted, alone);
     assert!(!rows(&engine, "SELECT * FROM uptime").await.iter().flatten().any(|cell| *cell == plain), "it is hidden");
 
-    // A constraint leaves the other host unread; each host is a part of its own otherwise.
+    // A constraint excludes the other host, which is not read; each host is a slice.
     let read = async |sql: &str| {
         let query = engine.query(sql).await.expect("it plans");
         let rows = texts(&query.collect().await.expect("it runs"));
@@ -740,11 +741,11 @@ async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
     let told = format!("host_root = 'elsewhere' is not configured; there are: {plain}, {hostile}");
     assert_eq!(query.warnings().iter().map(|warning| warning.message.clone()).collect::<Vec<_>>(), [told]);
 
-    // Conditions may look at it together with other columns.
+    // Conditions may combine it with other columns.
     let sql = format!("SELECT host_root FROM users WHERE username || host_root = 'root{hostile}'");
     assert_eq!(rows(&engine, &sql).await, [[hostile.clone()]]);
 
-    // A lookup join brings it, so that no host is asked about the other's files.
+    // A lookup join passes it, so no host is read for the other's files.
     let sql = "SELECT u.host_root, f.path, f.host_root FROM users u
         JOIN file f ON f.path = '/etc/' || CASE WHEN u.uid = 0 THEN 'passwd' END AND f.host_root = u.host_root";
     let found = rows(&engine, sql).await;
@@ -754,7 +755,7 @@ async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
     }
 }
 
-/// Runs the program as nobody in mount namespaces of its own, after a script made them: root is needed for that.
+/// Runs the program as nobody in separate mount namespaces, after a script as root set them up.
 fn as_nobody(namespaces: &[&str], script: &str, arguments: &[&str]) -> (String, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("ours");
@@ -784,7 +785,7 @@ fn what_the_kernel_hides_from_the_caller_is_reported_once() {
     }
     let (_, errors) = as_nobody(&[], "", &query("SELECT count(*) AS n FROM processes WHERE pid = 1"));
     assert_eq!(errors, "", "nothing is hidden");
-    // One warning with a count, whatever of other users' processes is asked for.
+    // One warning with a count, whatever the query reads of other users' processes.
     for sql in [
         "SELECT path, cwd FROM processes WHERE uid = 0",
         "SELECT path FROM process_open_files",
@@ -797,8 +798,8 @@ fn what_the_kernel_hides_from_the_caller_is_reported_once() {
     }
 }
 
-/// A node, made by hand: its first process starts a container, whose program is in no other mount namespace, and a pod
-/// that has a root, a name and a network of its own and the node's root mounted in it.
+/// A simulated node. Its first process starts a container, whose program exists in no other mount namespace, and a pod
+/// with its own root, name and network, and with the node's root mounted.
 const NODE: &str = r#"set -e
 hostname node-1
 unshare --mount --propagation private sh -c 'mount -t tmpfs none /mnt; cp /bin/sleep /mnt/inside; exec /mnt/inside 600' &
@@ -823,7 +824,7 @@ fn a_pod_with_the_hosts_root_sees_the_running_host() {
     fs::write(at("passwd"), "pod:x:0:0::/:/bin/sh\n").expect("there is room");
     let config = format!("[host]\nroots = [\"{}\"]\n", at("host").display());
     fs::write(at("indago.toml"), config).expect("there is room");
-    // With the host's mounts in it (and so its `/proc`), or without them in a pod with `hostPID`.
+    // With the host's submounts, and so its `/proc`; or without them, in a pod with `hostPID`.
     for (mount, pid_namespace) in [("--rbind", "--pid --fork"), ("--bind", "")] {
         let query = |sql: &str| {
             let mut node = Command::new("unshare");
@@ -845,7 +846,7 @@ fn a_pod_with_the_hosts_root_sees_the_running_host() {
             r#"{"name":"inside","path":"/mnt/inside","on_disk":1}"#,
         );
         answer("SELECT username = 'pod' AS is_pod FROM users WHERE uid = 0", r#"{"is_pod":0}"#);
-        // The container's own file, which the host has not; the pod's mounts are nobody's.
+        // The container's own file, which the host does not have; the pod's mounts are not shown.
         let file = "SELECT type FROM file WHERE path = '/mnt/inside' AND pid_with_namespace =";
         answer(&format!("{file} CONTAINER"), r#"{"type":"regular"}"#);
         answer(&format!("{file} 0"), "");
@@ -855,13 +856,13 @@ fn a_pod_with_the_hosts_root_sees_the_running_host() {
         answer("SELECT hostname FROM system_info", &format!(r#"{{"hostname":"{}"}}"#, name.trim()));
         let (_, errors) = query("SELECT * FROM interface_addresses");
         assert!(errors.contains("hostNetwork"), "{errors}");
-        // The cluster is that of the pod's own service account.
+        // The cluster is that of the pod's service account.
         let (_, errors) = query("SELECT name FROM kubernetes_namespaces");
         assert!(!errors.contains("no cluster is configured") && errors.contains("in-cluster"), "{errors}");
     }
 }
 
-/// A process may have few descriptors open: rows that hold some do not wait for each other in large numbers.
+/// A process may have few descriptors open, so rows that hold descriptors must not accumulate.
 #[test]
 fn many_processes_are_read_with_few_descriptors() {
     let sleepers: Vec<Waiting> = (0..150).map(|_| Waiting::new()).collect();
@@ -875,14 +876,14 @@ fn many_processes_are_read_with_few_descriptors() {
     assert!(row["n"].as_u64().is_some_and(|count| count >= sleepers.len() as u64), "{row}");
 }
 
-/// The same in a real pod, with the host's processes and root: it looks at a container of another pod.
+/// The same in a real pod with the host's processes and root, which reads a container of another pod.
 #[test]
 fn a_pod_of_a_real_cluster_sees_its_host_and_its_cluster() {
     let cluster = indago_testkit::beds::Cluster::start().expect("a cluster");
     cluster.wait_ready().expect("its pods run");
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("indago.toml"), "[host]\nroots = [\"/host\"]\n").expect("there is room");
-    // The pod's image has no C library: the host's is used, where the pod sees it.
+    // The pod's image has no C library, so it uses the host's, at the path where the pod sees it.
     let in_pod = |path: &Path| format!("/host{}", fs::canonicalize(path).expect("it is there").display());
     let program = crate::cli::indago();
     let libraries = Command::new("ldd").arg(program.get_program()).output().expect("ldd runs").stdout;
@@ -895,7 +896,7 @@ fn a_pod_of_a_real_cluster_sees_its_host_and_its_cluster() {
     let (loader, folders) = (in_pod(Path::new(loader)), folders.join(":"));
     let (program, config) = (in_pod(Path::new(program.get_program())), in_pod(&folder.path().join("indago.toml")));
     let query = |sql: &str| {
-        // The bed has no proxy for the addresses of services: the pod, on the host's network, asks the server itself.
+        // The bed does not proxy service addresses: the pod, on the host's network, calls the server directly.
         let exec = [
             "exec",
             "-n",
@@ -912,7 +913,7 @@ fn a_pod_of_a_real_cluster_sees_its_host_and_its_cluster() {
         let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("a row");
         lines.lines().map(row).collect::<Vec<_>>()
     };
-    // Programs of containers are there, though the host has none at their paths; the host's own are there too.
+    // Programs of containers exist, although the host has no file at their paths; so do the host's own.
     let rows = query(
         "SELECT DISTINCT p.path, p.on_disk, k.name LIKE 'web-%' AS is_web FROM processes p
          JOIN container_processes c ON c.pid = p.pid JOIN kubernetes_pods k ON k.uid = c.pod_uid
@@ -923,12 +924,12 @@ fn a_pod_of_a_real_cluster_sees_its_host_and_its_cluster() {
     let rows = query(&format!("SELECT path, on_disk FROM processes WHERE pid = {own}"));
     let path = std::env::current_exe().expect("a test has a path");
     assert_eq!(rows, [serde_json::json!({"path": path.to_str(), "on_disk": 1})]);
-    // Files and accounts are the host's, not those of the image.
+    // Files and accounts are the host's, not the image's.
     let size = fs::metadata("/etc/passwd").expect("it is there").len();
     let rows = query("SELECT size, (SELECT count(*) FROM users) AS users FROM file WHERE path = '/etc/passwd'");
     let users = read(&Sys::live(), "users", &["uid"], &[]).0.len();
     assert_eq!(rows, [serde_json::json!({"size": size, "users": users})]);
-    // The cluster is asked as the pod's service account.
+    // The cluster is queried as the pod's service account.
     let rows = query("SELECT cluster, name FROM kubernetes_namespaces WHERE name = 'shop'");
     assert_eq!(rows, [serde_json::json!({"cluster": "in-cluster", "name": "shop"})]);
 }

@@ -1,4 +1,4 @@
-//! What ends a query early: its time limit, its reader, rows that are enough.
+//! Events that end a query early: its timeout, its reader, enough rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,8 @@ use crate::support::rows;
 /// Long enough for anything that ends.
 const LONG: Duration = Duration::from_secs(20);
 
-/// What computes or sleeps much longer than the test: conditions that are tried on billions of pairs and met by none.
+/// Queries that compute or sleep much longer than the test: conditions that are evaluated on billions of pairs and
+/// never true.
 const BUSY: [&str; 5] = [
     "SELECT a.value FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value + b.value = -7",
     "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value || b.value LIKE 'x%'",
@@ -32,10 +33,10 @@ fn a_time_limit_ends_a_plan_that_computes() {
             let engine = Engine::builder().build().await.expect("the engine builds");
             let options = QueryOptions { timeout: Some(Duration::from_millis(200)), ..QueryOptions::default() };
             let query = engine.query_with(sql, options).await.expect("it plans");
-            let outcome = tokio::time::timeout(LONG, query.collect()).await.expect("the time limit holds");
+            let outcome = tokio::time::timeout(LONG, query.collect()).await.expect("the timeout applies");
             assert_eq!(outcome.expect_err("there are too many pairs").code(), Code::Timeout, "{sql}");
         });
-        // What computed stops, too: the runtime waits for its threads.
+        // The computation stops, too: the runtime waits for its threads.
         let (sender, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             drop(runtime);
@@ -78,18 +79,18 @@ async fn statements_change_nothing() {
     engine.query("DROP VIEW quick").await.expect("it is there");
 }
 
-/// Two slices: one gives rows, the other one never answers.
+/// Two slices: one returns rows, the other never responds.
 #[derive(Debug, Default, Table)]
 #[table(name = "sides", env = Sides, stream, rows = 1000)]
 struct Side {
-    /// Which one.
+    /// The slice.
     #[column(index)]
     side: String,
     /// The row's number.
     n: i64,
 }
 
-/// Counts what is asked.
+/// Counts the reads.
 #[derive(Debug, Clone, Default)]
 struct Sides(Arc<AtomicUsize>);
 
@@ -119,7 +120,7 @@ impl RowStream for Side {
     }
 }
 
-/// The square of a number that it is asked about.
+/// The square of a key.
 #[derive(Debug, Default, Table)]
 #[table(name = "squares", env = Sides)]
 struct Square {
@@ -159,7 +160,7 @@ async fn a_limit_over_a_lookup_join_asks_for_few_keys() {
         ("SELECT q.square FROM sides s JOIN squares q ON q.n = s.n WHERE s.side = 'quick' LIMIT 1", 16),
         ("SELECT s.n FROM sides s LEFT JOIN squares q ON q.n = s.n WHERE s.side = 'quick' LIMIT 20", 20),
         ("SELECT s.n FROM sides s WHERE s.side = 'quick' AND s.n IN (SELECT n FROM squares) LIMIT 1", 16),
-        // Its first row of enough comes after some that are none: 16, then 64 keys.
+        // The first row that counts comes after some that do not: 16, then 64 keys.
         (
             "SELECT q.n FROM sides s JOIN squares q ON q.n = s.n AND q.square + s.n > 900 WHERE s.side = 'quick' LIMIT 1",
             80,

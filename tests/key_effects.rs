@@ -1,5 +1,5 @@
-//! Tables whose rows depend on a key: joins and subqueries find the rows that SQLite finds in all of them, and a condition
-//! that gives no key has a warning.
+//! Tables whose rows depend on a key: joins and subqueries return the rows that SQLite returns from all of them, and a
+//! condition that passes no key has a warning.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::support::texts;
 
-/// What the tables were asked for: the name of the table and the keys.
+/// The reads of the tables: name of the table, and keys.
 #[derive(Debug, Clone, Default)]
 struct Lab(Arc<Mutex<Vec<String>>>);
 
@@ -20,7 +20,7 @@ impl Environment for Lab {
 
 impl Lab {
     fn engine(&self) -> EngineBuilder {
-        // Small batches: keys of one query are looked up in several steps.
+        // Small batches, so that one query looks up its keys in several batches.
         let limits = Limits { batch_size: 2, ..Limits::default() };
         let tables = indago_table::tables![self; Account, OtherAccount, Document, Commit, Change];
         Engine::builder().limits(limits).tables(tables).tables(indago_table::tables![&Outside; Process])
@@ -74,7 +74,7 @@ fn accounts(pids: Option<Vec<i64>>) -> impl Iterator<Item = (i64, i64)> {
 
 macro_rules! accounts {
     ($row:ident, $name:literal) => {
-        /// Users of the host, or those that a process sees.
+        /// Users of the host, or of the namespace of a process.
         #[derive(Debug, Default, Table)]
         #[table(name = $name, env = Lab, rows = 2)]
         struct $row {
@@ -110,7 +110,7 @@ struct Document {
     /// The process; 0 is the host.
     #[column(slice, selects, hidden)]
     seen_by: i64,
-    /// What is in it.
+    /// Its contents.
     content: String,
 }
 
@@ -144,7 +144,7 @@ struct Commit {
     /// Its hash.
     #[column(index, extends)]
     hash: String,
-    /// Who made it.
+    /// Its author.
     author: String,
 }
 
@@ -183,7 +183,7 @@ impl Rows for Change {
     }
 }
 
-/// All rows that the tables have for any key.
+/// All rows of the tables for any key.
 fn sqlite() -> rusqlite::Connection {
     let db = rusqlite::Connection::open_in_memory().expect("SQLite is linked");
     db.execute_batch(
@@ -282,7 +282,7 @@ async fn keys_of_joins_and_subqueries_select_rows() {
          JOIN documents e ON e.path = d.path AND e.seen_by = d.seen_by",
         "SELECT p.pid, a.uid, d.content FROM process p JOIN accounts a ON a.seen_by = p.pid AND a.uid = p.uid \
          JOIN documents d ON d.path = p.path AND d.seen_by = a.seen_by",
-        // A key that finds more.
+        // A key that adds rows.
         "SELECT p.pid, c.author FROM process p JOIN commits c ON c.hash = p.built_from",
         "SELECT p.pid, c.author FROM commits c JOIN process p ON c.hash = p.built_from",
         "SELECT p.pid, c.author FROM process p LEFT JOIN commits c ON c.hash = p.built_from",

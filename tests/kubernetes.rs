@@ -1,4 +1,4 @@
-//! The Kubernetes tables on a real API server, on a generated one, and on one that misbehaves.
+//! The Kubernetes tables on a real API server, on a generated one, and on a faulty one.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubernetes").join(name)
 }
 
-/// An API server with the estate in it.
+/// An API server with the estate.
 pub(crate) fn estate() -> KubeApi {
     let api = KubeApi::start().expect("an API server");
     api.apply(ESTATE).expect("the estate fits");
@@ -32,7 +32,7 @@ pub(crate) async fn engine(kubeconfig: impl AsRef<Path>, limits: Limits) -> Engi
     Engine::builder().tables(tables).limits(limits).build().await.expect("an engine")
 }
 
-/// Rows as texts, their columns separated by spaces, and what was missing.
+/// Rows as texts, their columns separated by spaces, and the warnings.
 async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
     let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -46,7 +46,7 @@ async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
     (rows, query.warnings())
 }
 
-/// Rows where nothing may be missing.
+/// Rows of a query that must have no warnings.
 async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     let (rows, warnings) = ask(engine, sql).await;
     assert!(warnings.is_empty(), "{sql}: {warnings:?}");
@@ -99,7 +99,7 @@ fn each_user_sees_what_is_theirs_and_hears_of_the_rest() {
         assert_eq!((warning.outcome, warning.needs.as_deref()), (Outcome::Denied, Some("list pods")));
         assert!(warning.message.contains(r#"User "nobody" cannot list resource "pods""#), "{warning}");
 
-        // Only the column that may not be read is missing.
+        // Only the denied column is missing.
         let sql = "SELECT name, cluster_uid FROM kubernetes_pods WHERE cluster = 'tenant@bed' AND namespace = 'shop'";
         let (seen, warnings) = ask(&engine, sql).await;
         assert_eq!(seen, ["priv "]);
@@ -154,12 +154,12 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
         (Effect::Garbage(b"<html>login</html>".to_vec()), Some((Outcome::Malformed, ""))),
         (Effect::Truncate(40), Some((Outcome::Io, "breaks off"))),
         (Effect::Reset, Some((Outcome::Io, ""))),
-        (Effect::Hang, Some((Outcome::Io, "no answer within"))),
+        (Effect::Hang, Some((Outcome::Io, "no response within"))),
         (Effect::Delay(Duration::from_millis(300)), None),
     ];
     let runtime = runtime();
     for (effect, expected) in cases {
-        // The proxy has a runtime of its own, so it lives outside of ours.
+        // The proxy has its own runtime, so it lives outside ours.
         let proxy = Fault::kube(&api).expect("a proxy");
         let words = format!("{effect:?}");
         proxy.rule(Rule::new(effect).path("/pods"));
@@ -175,7 +175,7 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
                     assert!(warning.to_string().contains(part), "{words}: {warning}");
                 }
             }
-            // The rest of the cluster is as it was.
+            // The rest of the cluster is unaffected.
             assert_eq!(rows(&engine, "SELECT name FROM kubernetes_nodes").await, ["node-a"], "{words}");
         });
     }
@@ -192,7 +192,7 @@ fn credentials_that_have_expired_are_said_to_have() {
     assert_eq!(seen(by_certificate(1)), (vec!["priv".to_owned()], vec![]));
     let by_token = |seconds| api.kubeconfig_by_token("shop", "deployer", seconds).expect("a token");
     let (_, warnings) = seen(by_token(600));
-    // The server knows who asks: it is what may be seen that is wanting.
+    // The server knows the user, but the user lacks permissions.
     assert!(warnings.iter().all(|warning| warning.needs.as_deref() == Some("list pods")), "{warnings:?}");
 
     for (kubeconfig, what) in [(by_certificate(-1), "client certificate"), (by_token(-600), "token")] {
@@ -228,12 +228,12 @@ fn a_server_that_asks_for_patience_gets_it() {
         let start = std::time::Instant::now();
         rows(&engine, "SELECT name FROM kubernetes_deployments").await;
         assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
-        // Nobody waits for an hour.
+        // The scan does not wait for an hour.
         for (table, told) in [
-            ("kubernetes_service_accounts", ": throttled, asks to wait 3600s"),
+            ("kubernetes_service_accounts", ": throttled, retry after 3600s"),
             (
                 "kubernetes_cluster_role_policy_rules",
-                "the API server answers 503 Service Unavailable: throttled, asks to wait ",
+                "the API server answers 503 Service Unavailable: throttled, retry after ",
             ),
         ] {
             let start = std::time::Instant::now();
@@ -242,14 +242,14 @@ fn a_server_that_asks_for_patience_gets_it() {
             let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
             assert!(warning.outcome == Outcome::Io && warning.message.contains(told), "{warning}");
         }
-        // Silence is waited for twice, however many tries there may be.
+        // A call that times out is tried twice, however many retries are configured.
         proxy.clear_rules();
         proxy.rule(Rule::new(Effect::Hang).path("/pods"));
         let limits = Limits { call_timeout: Duration::from_secs(1), ..Limits::default() };
         let engine = self::engine(proxy.kubeconfig("admin").expect("a kubeconfig"), limits).await;
         let start = std::time::Instant::now();
         let (_, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
-        assert!(warnings[0].message.contains("no answer within 1s"), "{warnings:?}");
+        assert!(warnings[0].message.contains("no response within 1s"), "{warnings:?}");
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     });
 }
@@ -305,7 +305,7 @@ fn an_unreachable_cluster_hides_no_other() {
             "{told:?}"
         );
         assert!(told.iter().any(|warning| warning.contains("cluster=lost")), "{told:?}");
-        // Conditions on the cluster leave others alone.
+        // Conditions on the cluster exclude the others.
         for condition in ["cluster LIKE 'g%'", "cluster NOT IN ('bad', 'plug', 'lost')", "upper(cluster) = 'GOOD'"] {
             let sql = format!("SELECT count(*) FROM kubernetes_pods WHERE {condition}");
             assert_eq!(rows(&engine, &sql).await, ["30"], "{condition}");
@@ -335,7 +335,7 @@ fn a_list_that_expires_is_given_once() {
     });
 }
 
-/// Certificates of servers, made by openssl in a folder: `NAME.crt` and `NAME.key`.
+/// Certificates of servers, made by openssl in a directory: `NAME.crt` and `NAME.key`.
 fn certificates(folder: &Path) {
     let openssl = |arguments: &str| {
         let run = std::process::Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
@@ -355,7 +355,7 @@ fn certificates(folder: &Path) {
     );
 }
 
-/// A server that knows one pod, `one`, over TLS with that certificate or without.
+/// A server with one pod, `one`, with TLS and that certificate, or without TLS.
 fn server_of_one_pod(certificate: Option<&Path>) -> Fault {
     let server = match certificate {
         Some(certificate) => Fault::start_tls(Upstream::Nowhere, certificate, &certificate.with_extension("key")),
@@ -368,7 +368,7 @@ fn server_of_one_pod(certificate: Option<&Path>) -> Fault {
     server
 }
 
-/// What the pods of a kubeconfig's current context are, where the program has these variables.
+/// The pods of a kubeconfig's current context, read by the program with these variables.
 fn pods(kubeconfig: &Path, variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), contexts: Vec::new() };
     let sys = Sys::live().with_variables(variables.iter().copied());
@@ -381,7 +381,7 @@ fn pods(kubeconfig: &Path, variables: &[(&str, &str)]) -> (Vec<String>, Vec<Stri
     })
 }
 
-/// A kubeconfig of one context in a folder: fields of its cluster beside `server`, and fields of its user.
+/// A kubeconfig with one context in a directory: fields of its cluster in addition to `server`, and fields of its user.
 fn kubeconfig(folder: &Path, server: &str, cluster: &str, user: &str) -> PathBuf {
     let path = folder.join("config");
     let text = format!(
@@ -451,7 +451,7 @@ fn no_credentials_go_out_without_tls() {
     }
     assert!(server.requests().iter().all(|request| request.authorization.is_none()), "{:?}", server.requests());
     assert!(!ran.exists());
-    // Nothing to withhold, nothing to say.
+    // There is nothing to withhold, so there is no warning.
     let none = "token: '', client-certificate: '', tokenFile: '', username: ''";
     assert_eq!(pods(&kubeconfig(folder.path(), &host_and_port, "", none), &[]), (vec!["one".to_owned()], vec![]));
 }
@@ -531,9 +531,9 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
         heard_of.contains("\"certificate-authority-data\":\"LS0t") && heard_of.contains("\"interactive\":false"),
         "{heard_of}"
     );
-    std::fs::remove_file(&heard).expect("our own file");
+    std::fs::remove_file(&heard).expect("changed mode");
 
-    // Others can write it: it may be theirs by now.
+    // Others can write it, so its contents may be theirs.
     mode(&path, 0o666);
     let (rows, warnings) = pods(&path, &[]);
     assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
@@ -551,7 +551,7 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
     assert!(warnings[0].contains(&refusal), "{warnings:?}");
     mode(&plug_in, 0o755);
 
-    // It lies on another machine, as far as anybody knows.
+    // For a host of files, the file belongs to another machine.
     let settings = Settings { kubeconfig: Some("/config".into()), contexts: Vec::new() };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::at(folder.path()), settings));
     runtime().block_on(async {
@@ -559,14 +559,14 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
         let (rows, warnings) = ask(&engine, "SELECT name FROM kubernetes_pods").await;
         assert!(rows.is_empty() && warnings.len() == 1, "{warnings:?}");
         assert!(
-            warnings[0].message.contains("is not run: the kubeconfig /config is not trusted: /config lies under "),
+            warnings[0].message.contains("is not run: the kubeconfig /config is not trusted: /config is under "),
             "{warnings:?}"
         );
     });
     assert!(!heard.exists());
 }
 
-/// A proxy that leads every connection to one server, and the requests that it got.
+/// A proxy that forwards every connection to one server, and the requests that it received.
 fn proxy(to: std::net::SocketAddr) -> (std::net::SocketAddr, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -611,7 +611,7 @@ fn a_proxy_is_used_where_kubectl_uses_it() {
     let plain_url = format!("http://{}", plainly_proxied.0);
     let trust = ", certificate-authority: own.crt, tls-server-name: localhost";
     let with_url = format!("{trust}, proxy-url: '{url}'");
-    // No name of this domain leads anywhere, so rows have come through the proxy.
+    // No name of this domain resolves, so rows have come through the proxy.
     let (remote, local) = ("https://api.example.test:6443", server.url());
     for (address, cluster, variables, is_proxied) in [
         (remote, trust, vec![("HTTPS_PROXY", &*url)], true),
@@ -679,13 +679,13 @@ fn a_bad_context_costs_no_good_one() {
         write(contexts, users);
         assert_eq!(pods(&path, &[]), (vec!["one".to_owned()], vec![]), "{contexts} {users}");
     }
-    // Of two of one name the first one counts, and that is said.
+    // Of two entries with one name, the first counts, with a warning.
     write(", {name: good, context: {cluster: other}}", "");
     let (rows, warnings) = pods(&path, &[]);
     assert_eq!(rows, ["one"]);
     let told = "has several entries for the context `good`: the first one is used; remove the others";
     assert!(warnings.len() == 1 && warnings[0].ends_with(told), "{warnings:?}");
-    // Who is asked for and cannot be read is missing, alone.
+    // A named context that cannot be read is missing, alone.
     write(
         ", {name: bad, context: {user: u}}, {name: worse, context: {cluster: c, user: b}}",
         ", {name: b, user: {token: 7}}",

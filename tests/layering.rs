@@ -1,4 +1,4 @@
-//! Arrows between crates point down only.
+//! Dependencies between crates point down only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::support::root;
 
-/// Layer of each crate of ours; a crate may depend on lower layers, and on those of its own that are named.
+/// Layer of each of our crates. A crate may depend on lower layers, and on the crates of its own layer that are named.
 fn layer(name: &str) -> u32 {
     match name {
         "indago-table-derive" => 0,
@@ -20,11 +20,11 @@ fn layer(name: &str) -> u32 {
         "indago" => 7,
         "indago-shell" | "indago-daemon" => 8,
         "indago-cli" => 9,
-        other => panic!("tests/layering.rs does not know the crate {other}: give it a layer"),
+        other => panic!("add a layer for the crate {other} in tests/layering.rs"),
     }
 }
 
-/// Crates that stand beside the layers: test beds and tasks.
+/// Crates outside the layers: test beds and tasks.
 const BESIDE: [&str; 4] = ["indago-testkit", "indago-xtask", "indago-tests", "indago-benches"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
@@ -74,7 +74,7 @@ fn front_ends_use_the_facade_alone() {
     for (package, dependencies) in dependencies() {
         if ["indago-shell", "indago-daemon", "indago-cli"].contains(&package.as_str()) {
             for dependency in dependencies.iter().filter(|name| name.starts_with("indago")) {
-                assert!(allowed.contains(&dependency.as_str()), "{package} reaches round the facade to {dependency}");
+                assert!(allowed.contains(&dependency.as_str()), "{package} must use the facade, not {dependency}");
             }
         }
     }
@@ -113,9 +113,9 @@ fn what_is_committed_is_small() {
     let files = String::from_utf8_lossy(&listed.stdout);
     let mut count = 0;
     for file in files.split_terminator('\0') {
-        // One that was deleted and is not committed yet is no matter.
+        // A file may be deleted and not yet committed.
         let Ok(metadata) = std::fs::symlink_metadata(root().join(file)) else { continue };
-        assert!(metadata.len() <= MOST_BYTES, "{file} has {} bytes: was it meant to be committed?", metadata.len());
+        assert!(metadata.len() <= MOST_BYTES, "{file} has {} bytes; should it be committed?", metadata.len());
         count += 1;
     }
     assert!(count > 100, "git lists {count} files");

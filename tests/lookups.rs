@@ -1,5 +1,5 @@
-//! Lookups by the keys and patterns of joins, and readings that are kept: the rows are those that SQLite has, and no table is
-//! asked twice.
+//! Lookups by the keys and patterns of joins, and cached reads: the rows are those of SQLite, and no table is read
+//! twice for a key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::support::{fixture_host, hosts_engine, rows, texts};
 
-/// What the tables were asked.
+/// The reads of the tables.
 #[derive(Debug, Clone, Default)]
 struct Lab(Arc<Mutex<Asked>>);
 
@@ -42,11 +42,11 @@ impl Lab {
     }
 }
 
-/// Numbers that other types may not hold.
+/// Numbers that other types may not represent.
 const NUMBERS: [i64; 12] =
     [0, 7, -7, 70, 1 << 53, (1 << 53) + 1, (1 << 53) + 2, 1 << 60, (1 << 60) + 1, i64::MAX, i64::MAX - 1, i64::MIN];
 
-/// Numbers that are found only by key.
+/// Numbers that need a key.
 #[derive(Debug, Default, Table)]
 #[table(name = "numbers", env = Lab)]
 struct Number {
@@ -63,7 +63,7 @@ impl Rows for Number {
     }
 }
 
-/// The same numbers, read whole.
+/// The same numbers, without required keys.
 #[derive(Debug, Default, Table)]
 #[table(name = "known", env = Lab, rows = 10)]
 struct Known {
@@ -120,14 +120,14 @@ const PLACES: [(&str, &str, i64); 7] = [
     ("/tmp/a_b", "/tmp", 7),
 ];
 
-/// Files, found by path, folder, or patterns of them.
+/// Files by path, directory, or patterns of them.
 #[derive(Debug, Default, Table)]
 #[table(name = "places", env = Lab, require_any(path, folder))]
 struct Place {
     /// The path.
     #[column(index, pattern)]
     path: String,
-    /// The folder.
+    /// The directory.
     #[column(index, pattern)]
     folder: String,
     /// Its number.
@@ -151,7 +151,7 @@ impl Rows for Place {
     }
 }
 
-/// As a table looks at patterns: they know no escapes.
+/// Matches a pattern as tables do, without escapes.
 fn is_like(text: &str, pattern: &Pattern) -> bool {
     fn rest(text: &[char], pattern: &[char]) -> bool {
         match pattern {
@@ -167,13 +167,13 @@ fn is_like(text: &str, pattern: &Pattern) -> bool {
     rest(&characters(text), &characters(&pattern.like))
 }
 
-/// The same files, read whole.
+/// The same files, without required keys.
 #[derive(Debug, Default, Table)]
 #[table(name = "known_places", env = Lab, rows = 10)]
 struct KnownPlace {
     /// The path.
     path: String,
-    /// The folder.
+    /// The directory.
     folder: String,
     /// Its number.
     n: i64,
@@ -205,7 +205,7 @@ const WANTED: [(Option<&str>, Option<&str>, i64); 11] = [
 struct Wanted {
     /// The pattern.
     pattern: Option<String>,
-    /// How a path starts.
+    /// The start of a path.
     prefix: Option<String>,
     /// Its number.
     id: i64,
@@ -222,13 +222,13 @@ impl Rows for Wanted {
     }
 }
 
-/// A chain: each node but the first has one before it.
+/// A chain: each node except the first has a predecessor.
 #[derive(Debug, Default, Table)]
 #[table(name = "nodes", env = Lab, rows = 20)]
 struct Node {
     /// The node.
     id: i64,
-    /// The one before it.
+    /// The predecessor.
     before: Option<i64>,
 }
 
@@ -239,15 +239,15 @@ impl Rows for Node {
     }
 }
 
-/// Rows with a detail that costs a reading each.
+/// Rows with a detail that costs a read each.
 #[derive(Debug, Default, Table)]
 #[table(name = "dear", env = Lab, rows = 100)]
 struct Dear {
     /// Its number.
     id: i64,
-    /// What it is.
+    /// Its kind.
     kind: String,
-    /// What costs.
+    /// The expensive detail.
     #[column(source = detail)]
     detail: Option<i64>,
 }
@@ -268,7 +268,7 @@ impl Dear {
     }
 }
 
-/// The tables that are read whole, in SQLite.
+/// The tables without required keys, in SQLite.
 fn sqlite() -> rusqlite::Connection {
     let db = rusqlite::Connection::open_in_memory().expect("SQLite is linked");
     let create = "CREATE TABLE numbers (n BIGINT); CREATE TABLE words (word TEXT, number DOUBLE);
@@ -322,12 +322,12 @@ async fn keys_through_conversions_find_what_sqlite_finds() {
     ] {
         for join in ["JOIN", "LEFT JOIN"] {
             let sql = format!("SELECT w.word, n.n FROM words w {join} numbers n ON {on}");
-            // The dialect compares with real numbers as real numbers, also where that is not exact.
+            // The dialect compares integers with reals as reals, even where that is inexact.
             let expected = match on.contains("w.number") || on.contains("+ 0") {
                 true => rows(&engine, &sql.replace("numbers n", "known n")).await,
                 false => rows_of_sqlite(&db, &sql),
             };
-            // Functions of a text that no table can be asked for by key are refused, and never answered in part.
+            // Functions of a text, which no table supports as keys, are refused rather than returning partial results.
             let may_be_refused = ["|| ''", "abs(", "IN ("].iter().any(|part| on.contains(part));
             match engine.query(&sql).await {
                 Err(error) if may_be_refused => assert_eq!(error.code(), Code::KeyRequired, "{sql}: {error}"),
@@ -346,7 +346,7 @@ async fn keys_through_conversions_find_what_sqlite_finds() {
     }
 }
 
-/// DataFusion compares an integer with a real number as real numbers, of which one may be several integers.
+/// DataFusion compares an integer with a real as reals, so several integers may equal one real.
 #[tokio::test]
 async fn keys_are_what_the_comparison_says_in_datafusions_dialect_too() {
     let lab = Lab::default();
@@ -394,8 +394,8 @@ async fn each_pattern_of_a_join_is_a_key() {
     let mut distinct: Vec<&str> = WANTED.iter().filter_map(|(pattern, ..)| *pattern).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    assert_eq!(asked, distinct, "each pattern is asked for once");
-    // In DataFusion's dialect case counts, and a backslash escapes.
+    assert_eq!(asked, distinct, "each pattern is read once");
+    // In DataFusion's dialect, patterns are case-sensitive, and a backslash escapes.
     let engine = lab.engine().dialect(Dialect::DataFusion).build().await.expect("an engine");
     for on in ["p.path LIKE w.pattern", "p.path ILIKE w.pattern", "p.path LIKE concat(w.prefix, '%')"] {
         let sql = |table: &str| format!("SELECT w.id, p.n FROM wanted w JOIN {table} p ON {on}");
@@ -495,7 +495,7 @@ async fn a_recursive_query_reads_its_table_once() {
         lab.take();
         assert_eq!(rows(&engine, sql).await, [[expected]], "{sql}");
         let readings = lab.take().readings;
-        // The first row and the recursion may ask the table something else.
+        // The first term and the recursive term may use different keys.
         assert!(readings["nodes"] <= 2, "{sql}: {readings:?}");
     }
 }
@@ -523,7 +523,7 @@ async fn scans_that_read_together_read_details_of_wanted_rows_only() {
             75,
             "3",
         ),
-        // One of them wants all.
+        // One of them reads all rows.
         (
             "SELECT x.n + y.n FROM (SELECT sum(detail) AS n FROM dear WHERE kind = 'a') x, \
              (SELECT sum(detail) AS n FROM dear) y",
@@ -539,8 +539,8 @@ async fn scans_that_read_together_read_details_of_wanted_rows_only() {
     }
 }
 
-/// The same table is looked up in several places of a plan that wait for each other, under all join types, limits and
-/// numbers of partitions; some queries are dropped after their first rows.
+/// The same table is looked up in several places of a plan that wait for each other, with all join types, limits and
+/// numbers of partitions. Some queries are dropped after their first rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn nested_lookups_of_one_table_end() {
     let lab = Lab::default();
@@ -580,7 +580,7 @@ async fn nested_lookups_of_one_table_end() {
     }
 }
 
-/// Two keys of one row: one is looked up and kept, the join checks the other.
+/// Two keys for one row: one is looked up and cached, the join checks the other.
 #[tokio::test]
 async fn keys_of_two_columns_are_looked_up_once() {
     let lab = Lab::default();
@@ -611,7 +611,7 @@ async fn a_lookup_that_is_too_large_ends_with_a_memory_error() {
         let error = query.collect().await.expect_err(sql);
         assert_eq!(error.code(), Code::Memory, "{sql}: {error}");
     }
-    // Freed when the query is over.
+    // Freed at the end of the query.
     let options = QueryOptions { timeout: Some(Duration::from_secs(600)), ..QueryOptions::default() };
     let query =
         engine.query_with("SELECT a.n FROM known k JOIN numbers a ON a.n = k.n", options).await.expect("planned");

@@ -1,4 +1,4 @@
-//! Tests over the whole: one module a subject, one binary for all.
+//! Tests over the entire project: one module per subject, one binary for all.
 
 mod aws;
 mod bad_input;

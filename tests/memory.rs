@@ -1,7 +1,7 @@
-//! What a query is charged for is what it holds: the pool beside the allocator.
+//! The memory that a query is charged for is the memory that it holds: the pool compared with the allocator.
 //!
-//! A binary of its own, because its allocator counts what all threads hold.
-#![allow(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
+//! A separate binary, because its allocator counts the memory of all threads.
+#![allow(unsafe_code, reason = "GlobalAlloc is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use indago_engine::{Code, Dialect, Engine, Limits};
 use indago_table::prelude::*;
 use indago_table::tables;
 
-/// The system's allocator, which counts what is held and the most that was.
+/// The system's allocator, with counters for the current and the largest amount of memory.
 struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
@@ -22,17 +22,17 @@ fn grew(bytes: usize) {
     PEAK.fetch_max(held, Ordering::Relaxed);
 }
 
-// SAFETY: all memory comes from the system's allocator, with the layout that was asked for.
+// SAFETY: all memory comes from the system's allocator, with the requested layout.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grew(layout.size());
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: the caller's guarantee is the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the block came from `alloc` above, which is the system's.
+        // SAFETY: `alloc` above, which is the system's, allocated the block.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -46,9 +46,9 @@ static ALLOCATOR: Counting = Counting;
 struct Event {
     /// The row's number.
     n: i64,
-    /// One of a thousand.
+    /// One of a thousand hosts.
     host: String,
-    /// What happened; all different.
+    /// A message; all are different.
     message: String,
 }
 
@@ -59,17 +59,17 @@ struct Detail {
     /// The event's number.
     #[column(required)]
     n: i64,
-    /// What it was.
+    /// The details.
     text: String,
 }
 
-/// Documents that are fetched, and shared by all who ask.
+/// Documents that are fetched once, and shared by all scans.
 #[derive(Debug, Default, Table)]
 #[table(name = "documents", stream, rows = 100000)]
 struct Document {
     /// The row's number.
     n: i64,
-    /// What stands there.
+    /// The contents.
     text: String,
 }
 
@@ -114,7 +114,7 @@ impl RowStream for Document {
     }
 }
 
-/// Shapes of queries that keep something: rows for several scans, rows of keys, groups, sorted rows, sides of joins.
+/// Kinds of queries that hold memory: rows for several scans, rows of keys, groups, sorted rows, sides of joins.
 const SHAPES: [&str; 20] = [
     "SELECT count(*) FROM events a JOIN events b ON a.n = b.n",
     "SELECT count(*), max(a.message), max(b.message) FROM events a JOIN events b ON a.n = b.n + 1",
@@ -138,13 +138,13 @@ const SHAPES: [&str; 20] = [
     "SELECT (SELECT count(*) FROM documents) + (SELECT count(*) FROM events) + (SELECT count(*) FROM documents WHERE n > 5)",
 ];
 
-/// A charge that is more than this many times what is held, or less, is wrong.
+/// Largest allowed ratio of charged to held memory, in either direction.
 const TOLERANCE: f64 = 1.5;
 
-/// What is held besides: batches on their way, plans, threads.
+/// Other memory: batches in transit, plans, threads.
 const ASIDE: f64 = 16e6;
 
-/// The tests count what all threads hold: one runs at a time.
+/// The tests count the memory of all threads, so one runs at a time.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,7 +310,7 @@ async fn functions_make_no_more_than_the_limit() {
             (Err(error), None) => error.code() == Code::Memory,
             _ => false,
         };
-        // A value is there twice while it moves to where it is kept.
+        // A value exists twice while it is copied to its cache.
         if !is_right || held > 3 * LIMIT {
             wrong.push(format!("{dialect:?} {:.1} MB held: {sql}: {outcome:?}", held as f64 / 1e6));
         }

@@ -1,7 +1,8 @@
-//! osquery's queries over a store of Parquet files from elsewhere: all of osquery's Linux tables, and SQLite's rows.
+//! osquery's queries over a store of Parquet files from another program: all of osquery's Linux tables, compared with
+//! SQLite's rows.
 //!
-//! `fixtures/osquery_store/columns.tsv` has the tables, `*.sql` beside it the queries, each under `-- query: NAME`. The
-//! rows are made up here, from the texts and numbers that the queries look for.
+//! `fixtures/osquery_store/columns.tsv` has the tables, and the `*.sql` files next to it the queries, each after `--
+//! query: NAME`. The rows are generated from the texts and numbers that the queries compare with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,7 +29,7 @@ use rusqlite::types::{Value, ValueRef};
 
 use crate::support::{rows, texts};
 
-/// What queries join and filter by: columns of these names draw from these values in every table.
+/// Columns that queries join and filter by: in every table, columns with these names have these values.
 const VALUES: &[(&str, &[&str])] = &[
     ("pid", &["1", "2", "100", "101", "102", "300", "4242"]),
     ("parent", &["0", "1", "2", "100", "101"]),
@@ -80,7 +81,7 @@ const PATHS: &[&str] = &[
     "/dev/shm/m",
 ];
 const MOMENTS: &[&str] = &["1700000000", "1700000600", "1650000000", "1767225600", "0"];
-/// For columns that no query speaks of.
+/// Values of columns that no query mentions.
 const OTHERWISE: (&[&str], &[&str]) =
     (&["abc", "Zed", "0", "1", "10", "x y", "1.5", "root"], &["0", "1", "2", "3", "100", "1024", "123456789"]);
 
@@ -99,7 +100,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/osquery_store")
 }
 
-/// The queries of the fixtures: name and text as it stands, with its comments.
+/// The queries of the fixtures: name, and text with its comments.
 fn queries() -> Vec<(String, String)> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(fixtures()).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
@@ -118,11 +119,11 @@ fn queries() -> Vec<(String, String)> {
     queries
 }
 
-/// The literals that queries compare a column of some name with.
+/// The literals that queries compare a column with, by column name.
 fn literals(queries: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (_, sql) in queries {
-        // The column that was named last; literals until the next name but for the words of the comparison are its.
+        // The last name in the text, which the next literals belong to. Words of a comparison do not count as names.
         let mut column = String::new();
         let mut rest = sql.as_str();
         while let Some(character) = rest.chars().next() {
@@ -151,12 +152,12 @@ fn literals(queries: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> 
     found
 }
 
-/// Every table of osquery on Linux, with some rows.
+/// Every Linux table of osquery, with some rows.
 fn tables(queries: &[(String, String)]) -> Vec<Table> {
     let literals = literals(queries);
     let text = fs::read_to_string(fixtures().join("columns.tsv")).expect("the columns");
     let mut tables: Vec<Table> = Vec::new();
-    // Numbers that look drawn by lot and are always the same.
+    // Pseudo-random numbers that are always the same.
     let mut state = 42_u64;
     let mut draw = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -195,7 +196,7 @@ fn tables(queries: &[(String, String)]) -> Vec<Table> {
     tables
 }
 
-/// The column as other programs write it: small integers, unsigned ones, plain strings.
+/// The column with the types that other programs write: small integers, unsigned integers, plain strings.
 fn array(column: &Column) -> ArrayRef {
     let integers = || column.cells.iter().map(|cell| if let Value::Integer(n) = cell { Some(*n) } else { None });
     match column.kind.as_str() {
@@ -216,7 +217,7 @@ fn array(column: &Column) -> ArrayRef {
 }
 
 fn write(folder: &Path, table: &str, columns: Vec<(&str, ArrayRef)>) {
-    let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
+    let batch = RecordBatch::try_from_iter(columns).expect("columns of equal length");
     let file = fs::File::create(folder.join(format!("{table}.parquet"))).expect("a file");
     let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
     writer.write(&batch).expect("written");
@@ -238,7 +239,7 @@ async fn engine(folder: &Path) -> Engine {
     Engine::builder().tables(store.into_tables()).elsewhere(ELSEWHERE).build().await.expect("the engine builds")
 }
 
-/// SQLite over the same contents, with the functions that osquery adds.
+/// SQLite with the same contents, and the functions that osquery adds.
 fn sqlite(tables: &[Table]) -> rusqlite::Connection {
     let database = rusqlite::Connection::open_in_memory().expect("SQLite opens");
     for table in tables {
@@ -289,7 +290,7 @@ fn sqlite(tables: &[Table]) -> rusqlite::Connection {
     database
 }
 
-/// A group of the first match, by Arrow's own regular expressions; 0 is the whole match.
+/// A group of the first match, from Arrow's own regular expressions; 0 is the entire match.
 fn capture(text: &str, pattern: &str, group: usize) -> Option<String> {
     let text = StringArray::from(vec![text]);
     let pattern = StringArray::from(vec![format!("({pattern})")]);
@@ -303,7 +304,7 @@ fn capture(text: &str, pattern: &str, group: usize) -> Option<String> {
     (group < groups.len()).then(|| if groups.is_null(group) { String::new() } else { groups.value(group).to_owned() })
 }
 
-/// A row as text: numbers by value, since an integer beside a real is a real here.
+/// A row as text. Numbers are compared by value, because an integer in a column with reals is a real here.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
@@ -328,7 +329,7 @@ async fn from_engine(engine: &Engine, sql: &str) -> Result<(Vec<String>, Vec<Vec
     let statements = engine.split(sql).map_err(|error| error.to_string())?;
     let [statement] = &statements[..] else { return Err(format!("{} statements", statements.len())) };
     let query = engine.query(&statement.sql).await.map_err(|error| error.to_string())?;
-    // The second column of a name is `name:1`, so that rows as JSON have both.
+    // The second column of a name is `name:1`, so that JSON rows have both.
     let written = |name: &str| match name.rsplit_once(':') {
         Some((written, number)) if number.parse::<usize>().is_ok() => written.to_owned(),
         _ => name.to_owned(),
@@ -350,7 +351,7 @@ fn cell(column: &ArrayRef, row: usize) -> Value {
     }
     match column.data_type() {
         DataType::Int64 => Value::Integer(column.as_primitive::<Int64Type>().value(row)),
-        // What windows count.
+        // Results of window functions that count.
         DataType::UInt64 => Value::Integer(column.as_primitive::<UInt64Type>().value(row).cast_signed()),
         DataType::Float64 => Value::Real(column.as_primitive::<Float64Type>().value(row)),
         DataType::Utf8View => Value::Text(column.as_string_view().value(row).to_owned()),
@@ -360,7 +361,7 @@ fn cell(column: &ArrayRef, row: usize) -> Value {
     }
 }
 
-/// Whether rows are alike; the clock may have gone on between two queries that ask for it.
+/// Whether rows are equal, apart from times: the clock may advance between two queries.
 fn alike(left: &[Vec<String>], right: &[Vec<String>], asks_clock: bool) -> bool {
     let number = |text: &str| text.strip_prefix('n').and_then(|number| number.parse::<f64>().ok());
     let same = |left: &String, right: &String| {
@@ -373,8 +374,8 @@ fn alike(left: &[Vec<String>], right: &[Vec<String>], asks_clock: bool) -> bool 
         })
 }
 
-/// Whether rows are rows of the query without its GROUP BY: a group's bare columns may come from any row of it, but all
-/// from one.
+/// Whether rows are rows of the query without its GROUP BY. A group's bare columns may come from any of its rows, but
+/// all from the same.
 fn are_rows_of_groups(database: &rusqlite::Connection, sql: &str, given: &[Vec<String>], asks_clock: bool) -> bool {
     let upper = sql.to_uppercase();
     let is_aggregated = ["COUNT(", "SUM(", "GROUP_CONCAT(", "AVG(", "TOTAL("].iter().any(|name| upper.contains(name));
@@ -426,7 +427,7 @@ async fn osquery_queries_give_sqlites_rows() {
     assert!(wrong.is_empty(), "{} of {} queries differ:\n{}", wrong.len(), queries.len(), wrong.join("\n"));
 }
 
-/// The whole way: the program, a store, a query with comments on standard input, JSON.
+/// End to end: the program, a store, a query with comments on standard input, JSON.
 #[test]
 fn a_query_on_standard_input_runs_over_a_store() {
     let queries = queries();
@@ -459,7 +460,7 @@ async fn a_query_for_another_platform_says_so() {
     }
 }
 
-/// Whatever types a file has, with no word of ours in it: its columns are the table's, all of them in `*`.
+/// A file with any types and without our metadata: its columns are the table's, and `*` is all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_from_elsewhere_has_the_columns_that_it_has() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -481,11 +482,11 @@ async fn a_file_from_elsewhere_has_the_columns_that_it_has() {
     assert_eq!(names, ["uid", "shell", "pid_with_namespace", "description"]);
     assert_eq!(texts(&query.collect().await.expect("it runs")), [["0", "/bin/sh", "0", "NULL"]]);
     assert_eq!(rows(&engine, "SELECT count(*), count(uid) FROM users").await, [["2", "1"]]);
-    // A number that has no place among the integers is said aloud, and takes no row with it.
+    // A number that is not a valid integer is reported, and drops no row.
     assert_eq!(rows(&engine, "SELECT n FROM odd").await, [["1"], ["NULL"]]);
 }
 
-/// What a value of a file means in a column of ours, or that it means nothing there.
+/// The meaning of a file's value in a column of ours, or NULL with a warning.
 #[tokio::test(flavor = "multi_thread")]
 async fn values_that_do_not_fit_are_null_and_counted() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! Packs and the daemon, driven as an operator drives them.
+//! Packs and the daemon, as an operator uses them.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -113,7 +113,7 @@ impl Daemon {
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
-    /// Waits until the lines of a file are as wanted.
+    /// Waits until the lines of a file meet a condition.
     #[track_caller]
     fn until(&self, file: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let began = Instant::now();
@@ -127,7 +127,7 @@ impl Daemon {
         }
     }
 
-    /// Waits until the status log has a text.
+    /// Waits until the status log contains a text.
     #[track_caller]
     fn until_told(&self, text: &str) -> Vec<Value> {
         self.until("status.log", |lines| {
@@ -135,14 +135,14 @@ impl Daemon {
         })
     }
 
-    /// Kills it, as the kernel does when memory runs out.
+    /// Kills it, as the kernel does when memory is exhausted.
     fn kill(mut self) -> tempfile::TempDir {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
         self.folder
     }
 
-    /// Stops by SIGTERM, and gives the folder back.
+    /// Stops it with SIGTERM, and returns its directory.
     fn stop(mut self) -> tempfile::TempDir {
         signal(&self.child, "TERM");
         assert_eq!(wait_for(&mut self.child, Duration::from_secs(15)), Some(0), "a clean stop");
@@ -201,7 +201,7 @@ fn a_schedule_logs_what_changes_and_survives_a_restart() {
     let expected =
         ["name", "hostIdentifier", "calendarTime", "unixTime", "epoch", "counter", "numerics", "columns", "action"];
     if keys != expected {
-        // Without serde_json's `preserve_order` the keys come sorted; the text itself must be right all the same.
+        // Without serde_json's `preserve_order`, keys are sorted on parsing; the text itself must be right.
         let text = std::fs::read_to_string(daemon.folder.path().join("results.log")).expect("read");
         let line = text.lines().find(|line| line.contains("\"files\"")).expect("a line");
         let places: Vec<_> = expected.iter().map(|key| line.find(&format!("\"{key}\":"))).collect();
@@ -209,7 +209,7 @@ fn a_schedule_logs_what_changes_and_survives_a_restart() {
     }
     assert_eq!(of(&lines, "all")[0]["snapshot"], serde_json::json!([{"a": "1"}, {"a": "2"}]));
 
-    // A change is a difference; a query that fails stops nothing.
+    // A change is a difference. A failing query stops nothing else.
     std::fs::rename(watched.join("one"), watched.join("two")).expect("renamed");
     let lines = daemon.until("results.log", |lines| of(lines, "files").len() >= 3);
     let files = of(&lines, "files");
@@ -224,7 +224,7 @@ fn a_schedule_logs_what_changes_and_survives_a_restart() {
     });
     assert!(status.iter().all(|line| line["hostIdentifier"] == "test-host" && line["severity"].is_number()));
 
-    // Stopped, something changes, started again: only the change is logged.
+    // After a stop, a change and a start, only the change is logged.
     let folder = daemon.stop();
     let before = std::fs::read_to_string(folder.path().join("results.log")).expect("read").lines().count();
     std::fs::write(watched.join("three"), "3").expect("written");
@@ -239,7 +239,7 @@ fn a_schedule_logs_what_changes_and_survives_a_restart() {
     daemon.stop();
 }
 
-/// Writes the configuration of a daemon that is quick to stop; `more` begins with further settings of it.
+/// Writes the configuration of a daemon that stops quickly; `more` starts with further settings of the daemon.
 fn configure(folder: &tempfile::TempDir, more: &str) {
     let daemon =
         "[daemon]\nresults = \"results.log\"\nstatus = \"status.log\"\nstate = \"state.redb\"\ngrace = \"100ms\"\n";
@@ -271,7 +271,7 @@ fn a_running_query_does_not_keep_the_daemon() {
     assert!(status.contains("slow: cancelled, the daemon stops") && status.contains("stopped"), "{status}");
 }
 
-/// A function that holds its thread, on more queries than there are workers.
+/// A function that blocks its thread, in more queries than there are workers.
 const BUSY: &str = "SELECT sleep(20)";
 
 #[test]
@@ -340,7 +340,7 @@ fn a_daemon_with_nothing_to_do_says_so() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing is scheduled"));
 }
 
-/// Two clusters, each behind a proxy, and a kubeconfig of both in a folder.
+/// Two clusters, each with a proxy, and a kubeconfig of both in a directory.
 struct Clusters {
     _servers: [KubeServer; 2],
     a: Fault,
@@ -373,7 +373,7 @@ contexts = ["a", "b"]
 retries = 0
 "#;
 
-/// Queries over both clusters whose rows tell the clusters apart, and some whose rows do not.
+/// Queries over both clusters: some whose rows identify the cluster, and some whose rows do not.
 const OVER_CLUSTERS: &str = r#"
 [schedule.pods]
 query = "SELECT cluster, name FROM kubernetes_pods"
@@ -393,7 +393,7 @@ interval = 1
 snapshot = true
 "#;
 
-/// How often a query could not read all, by the daemon's own table.
+/// Number of incomplete runs of a query, from the daemon's own table.
 fn incomplete(lines: &[Value], name: &str) -> u64 {
     let last = of(lines, "schedule").last().and_then(|line| line["snapshot"].as_array().cloned()).unwrap_or_default();
     let row = last.iter().find(|row| row["name"] == name);
@@ -419,7 +419,7 @@ fn an_outage_removes_nothing_and_the_other_parts_go_on() {
     let first: Vec<usize> = NAMES.iter().map(|name| count(&lines, name)).collect();
     assert_eq!(first, [5, 5, 1, 2]);
 
-    // Cluster b goes away: every query runs twice without it, and none has anything to say.
+    // Cluster b becomes unreachable: every query runs twice without it, and logs nothing.
     clusters.b.rule(Rule::new(Effect::Reset));
     let lines = daemon.until("results.log", |lines| NAMES.iter().all(|name| incomplete(lines, name) >= 2));
     let during: Vec<usize> = NAMES.iter().map(|name| count(&lines, name)).collect();
@@ -427,7 +427,8 @@ fn an_outage_removes_nothing_and_the_other_parts_go_on() {
     let told = daemon.until_told("pods: incomplete, 2 rows are left as they were: kubernetes_pods (");
     assert!(told.iter().any(|line| line["message"].as_str().is_some_and(|text| text.starts_with("total: incomplete"))));
 
-    // Meanwhile a pod of cluster a is deleted: its rows are told apart, and what counts both clusters waits.
+    // Meanwhile a pod of cluster a is deleted. Its rows identify the cluster, so they are logged; counts over both
+    // clusters wait.
     let gone = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}"#;
     clusters.a.rule(Rule::new(Effect::Garbage(gone.as_bytes().to_vec())).path("/pods"));
     let lines = daemon.until("results.log", |lines| count(lines, "joined") >= 8 && count(lines, "pods") >= 8);
@@ -443,7 +444,7 @@ fn an_outage_removes_nothing_and_the_other_parts_go_on() {
     assert_eq!((&counts["action"], &counts["columns"]["cluster"]), (&"removed".into(), &"a".into()));
     assert_eq!(count(&lines, "total"), 1, "{lines:#?}");
 
-    // Cluster b is back with what it had: there is nothing to say of it, and the total is as it is now.
+    // Cluster b is back unchanged: nothing is logged for it, and the total is the current one.
     clusters.b.clear_rules();
     let lines = daemon.until("results.log", |lines| count(lines, "total") >= 3);
     let total: Vec<_> = of(&lines, "total")[1..].iter().map(|line| (&line["action"], &line["columns"]["n"])).collect();
@@ -487,7 +488,7 @@ fn a_query_that_was_running_when_the_daemon_was_killed_is_left_out() {
         assert!(began.elapsed() < Duration::from_secs(30), "nobody asks: {:#?}", daemon.read("status.log"));
         std::thread::sleep(Duration::from_millis(20));
     }
-    // The other one is between two runs, or is a suspect too: only the one that hangs is there each time.
+    // The other query is between two runs, or is also a suspect; only the query that hangs is killed each time.
     let folder = daemon.kill();
     clusters.a.clear_rules();
     let before = std::fs::read_to_string(folder.path().join("results.log")).expect("read").lines().count();
@@ -521,7 +522,7 @@ fn new_sql_under_a_name_is_compared_with_the_kept_rows_and_counts_on() {
     };
     configured(&folder, "SELECT 1 AS n UNION ALL SELECT 2 AS n");
     let daemon = Daemon::start(folder);
-    // A pack named main gives its queries no prefix.
+    // Queries of a pack named main have no prefix.
     daemon.until("results.log", |lines| of(lines, "q").len() == 2);
     let folder = daemon.stop();
     configured(&folder, "SELECT 2 AS n UNION ALL SELECT 3 AS n");
@@ -532,7 +533,7 @@ fn new_sql_under_a_name_is_compared_with_the_kept_rows_and_counts_on() {
         .map(|line| (line["action"].clone(), line["columns"]["n"].clone(), line["counter"].clone()))
         .collect();
     let line = |action: &str, n: &str, counter: u64| (action.into(), n.into(), counter.into());
-    // Removed rows come before added ones.
+    // Removed rows come before added rows.
     assert_eq!(seen[2..], [line("removed", "1", 1), line("added", "3", 1)], "{seen:?}");
     daemon.stop();
 }

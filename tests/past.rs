@@ -1,4 +1,4 @@
-//! Queries about a past moment.
+//! Queries as of a past point in time.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::support::texts;
 
 type Asked = Arc<Mutex<Vec<(Option<i64>, usize)>>>;
 
-/// Who held which door, by second: a table that keeps its past. `door` is a key.
+/// The holder of each door, by second: a table with a past. `door` is a key.
 #[derive(Debug, Clone)]
 struct Doors {
     spec: TableSpec,
-    /// The moment and the keys of each reading.
+    /// The point in time and the keys of each read.
     asked: Asked,
 }
 
@@ -87,7 +87,7 @@ impl Table for Doors {
     }
 }
 
-/// What is only known as it is now.
+/// Data that is known only for the present.
 #[derive(Debug, Default, Table)]
 #[table(name = "weather", rows = 1)]
 struct Weather {
@@ -147,7 +147,7 @@ async fn tables_with_a_past_are_read_as_they_were() {
         let asked = [doors.asked(), locks.asked()].concat();
         assert!(!asked.is_empty() && asked.iter().all(|(moment, _)| *moment == Some(16)), "{sql}: {asked:?}");
     }
-    // Equal scans of one moment are one reading.
+    // Equal scans of the same point in time are one scan.
     rows(&engine, "SELECT a.door FROM doors a JOIN doors b ON a.holder = b.holder", second(16)).await;
     assert_eq!(doors.asked(), [(Some(16), 0)]);
     let plan = rows(&engine, "EXPLAIN SELECT door FROM doors WHERE door = 1", second(16)).await.concat().concat();
@@ -174,7 +174,7 @@ async fn only_tables_move() {
         assert!(matches!(answer.as_slice(), [one] if one == "true" || one == "1"), "{sql}: {answer:?}");
     }
     let failed =
-        engine.query_with("SELECT * FROM doors", second(i64::MAX / 2_000_000)).await.expect_err("it is to come");
+        engine.query_with("SELECT * FROM doors", second(i64::MAX / 2_000_000)).await.expect_err("a time in the future");
     assert_eq!((failed.code(), failed.help()), (Code::Plan, Some("ask as of a moment that is past")));
 }
 
@@ -199,12 +199,12 @@ async fn tables_without_a_past_are_named_before_anything_is_read() {
         assert_eq!(failed(sql).await, one, "{sql}");
     }
     assert_eq!(doors.asked(), [], "nothing was read");
-    // All of them are named; a view may be named under a past moment, and is of the moment of its query.
+    // The error lists all such tables. A view may be used as of a past time; it then has the time of the query.
     rows(&engine, "CREATE VIEW wet AS SELECT rain FROM weather", second(16)).await;
     assert_eq!(rows(&engine, "SELECT * FROM wet", QueryOptions::default()).await, [["true"]]);
     assert_eq!(failed("SELECT * FROM wet").await, one);
 
-    // The rows of a store are of one moment, too.
+    // A store has one timestamp, too.
     let folder = tempfile::tempdir().expect("a folder");
     let tables = ["doors".to_owned(), "weather".to_owned()];
     capture(&engine, &tables, folder.path()).await.expect("it is written");

@@ -1,4 +1,4 @@
-//! What holds for every table there is.
+//! Properties of every table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ fn a_table_stands_in_the_file_of_its_name() {
     for table in tables() {
         let spec = table.spec();
         let stem = root().join("tables").join(spec.environment.as_ref()).join("src").join(spec.name.as_ref());
-        // That its `.slt` is there and run is in slt.rs.
+        // slt.rs checks that its `.slt` exists and runs.
         let file = stem.with_extension("rs");
         assert!(file.is_file(), "{} is missing", file.display());
     }
@@ -56,15 +56,15 @@ fn documentation_is_sentences() {
     }
 }
 
-/// Same name, same type, within an environment. Across environments the peers disagree (osquery's `uid` is a number,
-/// Kubernetes' a text), and each environment keeps its own field's word.
+/// The same column name has the same type within an environment. Peers of different environments disagree (osquery's
+/// `uid` is a number, Kubernetes' a text), and each environment keeps its peer's type.
 #[test]
 fn same_column_name_same_type() {
     let mut types: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
     let mut differing = Vec::new();
     for table in tables() {
         let spec = table.spec();
-        // Docker's tables keep osquery's types beside the containers table's own.
+        // Docker's tables keep osquery's types, unlike the containers table.
         let family = if spec.name.starts_with("docker_") { "docker" } else { spec.environment.as_ref() };
         for column in spec.columns.iter() {
             let kind = column.kind.name();
@@ -86,12 +86,12 @@ fn same_column_name_same_type() {
     assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
-/// Tables whose peer gives a column another type than the environment's other tables, with the peer's reason.
+/// Tables whose peer gives a column a different type than the environment's other tables, with the reason.
 fn known_differences() -> Vec<&'static str> {
     include_str!("fixtures/type_differences.txt").lines().filter(|line| !line.starts_with('#')).collect()
 }
 
-/// What identifies a row are columns of its table that do not change without meaning. Differences and history count on it.
+/// The columns that identify a row exist and are not volatile. Differences and history rely on that.
 #[test]
 fn what_identifies_a_row_lasts() {
     for table in tables() {
@@ -101,7 +101,7 @@ fn what_identifies_a_row_lasts() {
             assert!(!spec.columns[column].volatile, "{}.{name} is volatile", spec.name);
         }
         let names: BTreeSet<_> = spec.identity.iter().collect();
-        assert_eq!(names.len(), spec.identity.len(), "{}: a column twice", spec.name);
+        assert_eq!(names.len(), spec.identity.len(), "{}: a repeated column", spec.name);
     }
 }
 
@@ -117,7 +117,7 @@ async fn what_identifies_a_row_tells_it_from_all_others() {
     }
 }
 
-/// What osquery's table of the same name lacks gives way to others of its name, and nothing else does.
+/// Exactly the columns that osquery's table of the same name lacks are marked as added.
 #[test]
 fn columns_beside_osquerys_are_marked() {
     let osquery: BTreeSet<(&str, &str)> = include_str!("fixtures/osquery_store/columns.tsv")
@@ -137,7 +137,7 @@ fn columns_beside_osquerys_are_marked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn examples_run() {
-    // Without clusters, accounts and runtimes: an example must still plan, run, and say what is missing.
+    // Without clusters, accounts and runtimes: an example must still plan and run, and report what is missing.
     let sys = Sys::at(root().join("tests/fixtures/hosts/plain"));
     let engine = Engine::builder().tables(all(&Environments::of(&sys))).build().await.expect("the engine builds");
     for table in engine.tables() {
@@ -149,7 +149,7 @@ async fn examples_run() {
     }
 }
 
-/// Host tables that can be read whole on a fixture.
+/// Host tables that a fixture can read without keys.
 async fn whole(engine: &Engine) -> Vec<TableRef> {
     let mut whole = Vec::new();
     for table in engine.tables() {
@@ -170,7 +170,7 @@ async fn each_column_alone_is_that_column_of_all() {
         let all = engine.query(&format!("SELECT {} FROM {}", names.join(", "), spec.name)).await.expect("it plans");
         let all = crate::support::texts(&all.collect().await.expect("it runs"));
         for (position, name) in names.iter().enumerate() {
-            // What changes from moment to moment can't be compared.
+            // Volatile columns cannot be compared.
             if ["time", "uptime"].contains(&spec.name.as_ref()) {
                 continue;
             }
@@ -200,13 +200,13 @@ async fn pushdown_is_the_filter() {
                     _ => format!("'{}'", value.replace('\'', "''")),
                 };
                 let pushed = rows(&engine, &format!("SELECT * FROM {} WHERE {name} = {literal}", spec.name)).await;
-                // COALESCE keeps the filter away from the table.
+                // COALESCE prevents the filter's pushdown.
                 let sql = format!(
                     "SELECT * FROM {} WHERE coalesce({name}, {literal}) = {literal} AND {name} IS NOT NULL",
                     spec.name
                 );
                 assert_eq!(pushed, rows(&engine, &sql).await, "{}.{name} = {literal}", spec.name);
-                assert!(!pushed.is_empty(), "{}.{name} = {literal} gives no row", spec.name);
+                assert!(!pushed.is_empty(), "{}.{name} = {literal} returns no row", spec.name);
                 compared += 1;
             }
             let absent = match column.kind {

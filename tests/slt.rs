@@ -1,4 +1,4 @@
-//! Every `.slt` file: the one beside each table, and those in `tests/slt`, each folder on the bed that its files say.
+//! Every `.slt` file, next to each table and in `tests/slt`. Each directory runs on the bed that its files name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use sqllogictest::{DBOutput, DefaultColumnType};
 
 use crate::support::{fixture_host, host_engine, root};
 
-/// A test for each folder, and the list of the folders that have one.
+/// A test for each directory, and the list of directories with a test.
 macro_rules! folders {
     ($($name:ident: $folder:literal on $bed:expr;)*) => {
         const FOLDERS: &[&str] = &[$($folder),*];
@@ -53,7 +53,7 @@ folders! {
 
 fn on_runtime<F: Future>(future: F) -> F::Output {
     use std::sync::OnceLock;
-    // One for all folders: clients of an engine live on the runtime that made them.
+    // One runtime for all directories, because an engine's clients belong to the runtime that created them.
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
@@ -61,7 +61,7 @@ fn on_runtime<F: Future>(future: F) -> F::Output {
     runtime.block_on(future)
 }
 
-/// Something that a query said was missing from its rows.
+/// Warnings of the queries so far.
 type Said = Arc<Mutex<BTreeSet<String>>>;
 
 /// An engine under sqllogictest.
@@ -87,7 +87,7 @@ impl sqllogictest::AsyncDB for Database {
     async fn shutdown(&mut self) {}
 }
 
-/// A batch's rows as a file shows them: each cell one word on one line.
+/// A batch's rows in the format of a file: each cell is one word on one line.
 fn cells(batch: &RecordBatch) -> Vec<Vec<String>> {
     let options = FormatOptions::default().with_null("NULL");
     let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).expect("a column"));
@@ -97,7 +97,7 @@ fn cells(batch: &RecordBatch) -> Vec<Vec<String>> {
     (0..batch.num_rows()).map(row).collect()
 }
 
-/// The `.slt` files of a folder.
+/// The `.slt` files of a directory.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -106,9 +106,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Runs a folder's files on an engine; all that fail are told of.
+/// Runs a directory's files on an engine, and reports all that fail.
 ///
-/// A line `# warns: TEXT` says that the file's queries give a warning with that text; they must give no other.
+/// A line `# warns: TEXT` means that a query of the file has a warning with that text. Queries must have no other
+/// warnings.
 fn run(folder: &str, bed: impl FnOnce(&dyn Fn(Engine))) {
     let files = files(&root().join(folder));
     assert!(!files.is_empty(), "{folder} has no .slt files");
@@ -134,7 +135,7 @@ fn run(folder: &str, bed: impl FnOnce(&dyn Fn(Engine))) {
     });
 }
 
-/// Every `.slt` file under a folder.
+/// Every `.slt` file under a directory.
 fn all_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = files(folder);
     for entry in fs::read_dir(folder).expect("a folder of this project").flatten() {
@@ -152,7 +153,7 @@ fn no_file_is_left_unrun() {
         let folder = file.parent().and_then(|folder| folder.strip_prefix(&root).ok()).expect("a folder of the project");
         assert!(
             FOLDERS.iter().any(|run| Path::new(run) == folder),
-            "{} is run by nobody: give its folder a line in tests/slt.rs",
+            "{} is not run; add its directory to tests/slt.rs",
             file.display()
         );
     }
@@ -174,6 +175,6 @@ fn each_table_is_asked_in_its_file() {
         known.insert(file);
     }
     for file in all_files(&root().join("tables")) {
-        assert!(known.contains(&file), "{} is of no table", file.display());
+        assert!(known.contains(&file), "{} belongs to no table", file.display());
     }
 }

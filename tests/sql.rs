@@ -1,4 +1,4 @@
-//! SQL over tables, in both dialects: clauses that the planner would drop, one moment, names, times.
+//! SQL over tables, in both dialects: clauses that the planner would ignore, the query's timestamp, names, times.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ async fn engine(dialect: Dialect) -> Engine {
     host_engine(&host).clock(host).dialect(dialect).build().await.expect("it builds")
 }
 
-/// A clause that sqlparser reads and DataFusion drops leaves wrong rows.
+/// A clause that sqlparser accepts and DataFusion ignores produces wrong rows.
 #[tokio::test]
 async fn a_clause_is_done_or_refused() {
     let refused = [
@@ -67,7 +67,7 @@ async fn a_clause_is_done_or_refused() {
         for (clause, sql) in refused {
             match engine.query(sql).await {
                 Err(error) if error.code() == Code::Unsupported && error.to_string().contains(clause) => {}
-                // Where it does not parse: the dialect of osquery has names where some of these clauses stand.
+                // It does not parse: in osquery's dialect, some of these clauses are names.
                 Err(error) if dialect == Dialect::Osquery && error.code() == Code::Parse => {}
                 Err(error) => wrong.push(format!("{dialect:?} {sql}: {error}")),
                 Ok(query) => wrong.push(format!("{dialect:?} {sql}: planned, as {:?}", query.rewritten())),
@@ -77,7 +77,7 @@ async fn a_clause_is_done_or_refused() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What the planner itself refuses.
+/// Clauses that the planner itself refuses.
 #[tokio::test]
 async fn the_planner_refuses_the_other_clauses() {
     let refused = [
@@ -117,7 +117,7 @@ async fn the_planner_refuses_the_other_clauses() {
     }
 }
 
-/// Named windows that DataFusion would leave out: the dialect of osquery writes them out, the other refuses them.
+/// Named windows that DataFusion would ignore: osquery's dialect expands them, the other refuses them.
 #[tokio::test]
 async fn named_windows_are_written_out_or_refused() {
     let sqls = [
@@ -133,7 +133,7 @@ async fn named_windows_are_written_out_or_refused() {
     assert_eq!(rows(&plain, sql).await, [["0", "1"]]);
 }
 
-/// All clocks of a query show the moment that its tables see.
+/// All clock functions of a query return the timestamp that its tables see.
 #[tokio::test]
 async fn a_query_has_one_moment() {
     let osquery = engine(Dialect::Osquery).await;
@@ -161,7 +161,7 @@ async fn a_query_has_one_moment() {
     for (expression, value) in expected {
         assert_eq!(rows(&osquery, &format!("SELECT {expression}")).await, [[value]], "{expression}");
     }
-    // Beside columns, where nothing is constant, and in views.
+    // Next to columns, where nothing is constant, and in views.
     let sql = "SELECT DISTINCT datetime('now', (uid * 0) || ' days') FROM users";
     assert_eq!(rows(&osquery, sql).await, [["2021-02-03 04:05:06"]]);
     osquery.query("CREATE VIEW clock AS SELECT datetime('now') AS a, now() AS b").await.expect("a view");
@@ -174,7 +174,7 @@ async fn a_query_has_one_moment() {
     assert_eq!(rows(&plain, sql).await, [["true", "true", "2021-02-03", "04:05:06.789012"]]);
 }
 
-/// No two columns of a result have one name, in its schema and so in every format.
+/// Result columns have distinct names, in the schema and so in every format.
 #[tokio::test]
 async fn result_columns_have_names_of_their_own() {
     let cases: [(&str, &[&str]); 9] = [
@@ -197,7 +197,7 @@ async fn result_columns_have_names_of_their_own() {
             assert_eq!(batch.schema(), schema, "{sql}");
         }
     }
-    // Result logs of packs tell what was written.
+    // Result logs of packs use the names as written.
     for (sql, written) in [
         ("SELECT uid, uid FROM users", [None, Some("uid")]),
         ("SELECT a.uid, b.uid FROM users AS a, users AS b", [None, Some("uid")]),
@@ -249,7 +249,7 @@ async fn distinct_rows_of_windows_under_a_limit() {
     }
 }
 
-/// Columns of times count microseconds, which reach further than nanoseconds do.
+/// Timestamps are in microseconds, which have a larger range than nanoseconds.
 #[tokio::test]
 async fn times_beyond_nanoseconds_compare() {
     let far = "(SELECT arrow_cast('9999-12-31T00:00:00Z', 'Timestamp(Microsecond, Some(\"UTC\"))') AS m FROM users WHERE uid = 33)";
@@ -281,7 +281,7 @@ async fn times_beyond_nanoseconds_compare() {
     }
 }
 
-/// A cast of a key is not the key: what a cast loses does not reach the table as one.
+/// A cast of a key is not the key: a value that the cast changes is not passed to the table.
 #[tokio::test]
 async fn casts_of_keys_are_exact() {
     let engine = engine(Dialect::Osquery).await;
@@ -326,7 +326,7 @@ async fn casts_of_keys_are_exact() {
 const DOUBLE_ROWS: &str =
     "WITH l(a) AS (VALUES (1), (1), (1), (2), (NULL), (NULL), (4)), r(a) AS (VALUES (1), (1), (NULL), (3))";
 
-/// As PostgreSQL 15 answers.
+/// The same rows as PostgreSQL 15.
 #[tokio::test]
 async fn set_operations_with_all_count_rows() {
     for dialect in BOTH {
@@ -351,7 +351,7 @@ async fn set_operations_with_all_count_rows() {
     }
 }
 
-/// As PostgreSQL 15 answers; `crates/dialect` tries each kind of pattern.
+/// The same results as PostgreSQL 15; `crates/dialect` tests each kind of pattern.
 #[tokio::test]
 async fn similar_to_matches_whole_texts() {
     let names = "(VALUES ('abc'), ('b'), ('a.c'), ('a%c'), (NULL)) AS t (x)";
@@ -379,7 +379,7 @@ async fn similar_to_matches_whole_texts() {
     }
 }
 
-/// A subquery that stands for a value gives one row, or it is an error; in osquery's dialect its first row counts.
+/// A scalar subquery must return one row; in osquery's dialect, its first row counts.
 #[tokio::test]
 async fn a_subquery_for_a_value_gives_one_row() {
     let plain = engine(Dialect::DataFusion).await;
@@ -409,7 +409,7 @@ async fn a_subquery_for_a_value_gives_one_row() {
     assert_eq!(rows(&osquery, "SELECT (SELECT 1 UNION ALL SELECT 2) AS a").await, [["1"]]);
 }
 
-/// Subqueries give patterns to a table that answers only when asked, as they give keys.
+/// Subqueries pass patterns to a table with required keys, as they pass keys.
 #[tokio::test]
 async fn a_subquery_gives_a_pattern() {
     let osquery = engine(Dialect::Osquery).await;
@@ -432,7 +432,7 @@ async fn a_subquery_gives_a_pattern() {
     assert_eq!(rows(&plain, "SELECT path FROM file WHERE path LIKE (SELECT '/etc/pass%')").await, listed);
 }
 
-/// Times in two units compare without overflow.
+/// Timestamps in two units compare without overflow.
 #[tokio::test]
 async fn times_of_two_units_compare() {
     let times = "(SELECT arrow_cast(column1, 'Timestamp(Microsecond, Some(\"UTC\"))') AS us, arrow_cast(column2, 'Timestamp(Nanosecond, Some(\"UTC\"))') AS ns, arrow_cast(column2, 'Timestamp(Second, None)') AS s FROM (VALUES ('9999-12-31T00:00:00Z', '2024-01-01T00:00:00Z'), ('2024-01-01T00:00:00Z', '2024-01-01T00:00:00Z'), ('1969-12-31T23:59:59.5Z', '1969-12-31T23:59:59.500000001Z'), (NULL, '2024-01-01T00:00:00Z')))";
@@ -470,7 +470,7 @@ async fn times_of_two_units_compare() {
     }
 }
 
-/// Rows of ROLLUP, CUBE and GROUPING SETS, and of GROUP BY ALL: SQLite has none of these.
+/// Rows of ROLLUP, CUBE and GROUPING SETS, and of GROUP BY ALL, which SQLite does not have.
 #[tokio::test]
 async fn grouping_sets_and_all_group() {
     let t = "(VALUES (1, 2, 3), (1, 4, 5), (6, 2, 7)) AS t (a, b, c)";
@@ -499,7 +499,7 @@ async fn grouping_sets_and_all_group() {
     }
 }
 
-/// An error names a clause; it does not print the parsed tree.
+/// An error names a clause, without the parsed tree.
 #[tokio::test]
 async fn errors_print_no_trees() {
     for dialect in BOTH {

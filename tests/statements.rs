@@ -1,5 +1,6 @@
-//! No statement and no plan changes anything, by whatever way it comes to the engine: only reading, `EXPLAIN` and the views
-//! of a session run. Every kind that the parser and DataFusion know is tried; a new kind does not compile until it is here.
+//! No statement and no plan changes anything, however it reaches the engine: only reads, `EXPLAIN` and a session's
+//! views run. Every kind that the parser and DataFusion know is tested; a new kind does not compile until it is listed
+//! here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -199,7 +200,7 @@ kinds! { PLAN_STATEMENTS, kind_of_plan_statement, PlanStatement:
     Deallocate: "DEALLOCATE n",
 }
 
-/// Statements that write, beside one of each kind.
+/// Statements that write, in addition to one of each kind.
 const WRITES: [&str; 12] = [
     "COPY (SELECT 1 AS a) TO 'FOLDER/x.csv' STORED AS CSV",
     "COPY (SELECT 1 AS a) TO 'FOLDER/x.json'",
@@ -215,7 +216,7 @@ const WRITES: [&str; 12] = [
     "DROP TABLE IF EXISTS t",
 ];
 
-/// Ways to hide a statement in another; the last ones do more than read whatever they hold.
+/// Ways to nest a statement in another; the last two do more than read, whatever they contain.
 const AROUND: [&str; 11] = [
     "@",
     "EXPLAIN @",
@@ -230,7 +231,7 @@ const AROUND: [&str; 11] = [
     "EXPLAIN ANALYZE CREATE VIEW w AS @",
 ];
 
-/// Whether a statement of some kind runs; whether it does so when it is hidden in another.
+/// Whether a statement of a kind runs, alone or nested in another.
 fn may_run(kind: &str, around: &str) -> bool {
     let only_reads = !around.starts_with("PREPARE") && !around.contains("ANALYZE CREATE");
     match kind {
@@ -241,7 +242,7 @@ fn may_run(kind: &str, around: &str) -> bool {
     }
 }
 
-/// Whether a kind of statement shows something, under whatever it stands.
+/// Whether a statement of a kind only shows something, wherever it is nested.
 fn only_shows(kind: &str) -> bool {
     let kinds = ["Explain", "ExplainTable", "ShowColumns", "ShowCreate", "ShowFunctions", "ShowTables", "ShowVariable"];
     kinds.contains(&kind)
@@ -301,13 +302,13 @@ async fn only_reading_runs_in_whatever_it_is_hidden() {
                     assert!(only_shows(kind), "{dialect:?}: {sql}");
                 } else {
                     let code = outcome.expect_err(&sql);
-                    // Hidden in another, it may read like the name of a table.
+                    // Nested in another statement, it may parse as the name of a table.
                     let is_refused =
                         matches!(code, Code::Unsupported | Code::Parse | Code::Plan) || around.contains("(@)");
                     assert!(is_refused, "{dialect:?}: {sql}: {code}");
                 }
                 assert_eq!(rows(&engine, "SELECT a FROM t").await, [["1"]], "after {sql}");
-                let gone = engine.query("SELECT * FROM n").await.expect_err("nothing made it");
+                let gone = engine.query("SELECT * FROM n").await.expect_err("nothing created it");
                 assert_eq!(gone.code(), Code::UnknownTable, "after {sql}");
             }
         }
@@ -356,7 +357,7 @@ async fn the_session_handed_out_only_reads_and_is_its_own() {
         }
     }
     assert_eq!(files(folder.path()), [""; 0]);
-    // What is registered or set by other means stays in that session.
+    // Objects that are registered or set in other ways stay in that session.
     let session = engine.session();
     session.deregister_table("t").expect("its own");
     session.sql("CREATE VIEW mine AS SELECT 2 AS a").await.expect("its own");
@@ -366,7 +367,7 @@ async fn the_session_handed_out_only_reads_and_is_its_own() {
     }
 }
 
-/// Plans that hold another one somewhere.
+/// Plans that contain another plan.
 fn hidden(plan: &LogicalPlan) -> Vec<(&'static str, LogicalPlan)> {
     let arc = Arc::new(plan.clone());
     let read = || LogicalPlanBuilder::empty(true);
@@ -424,7 +425,7 @@ async fn no_plan_that_acts_is_planned() {
     }
     for plan in &plans {
         let hidden = hidden(plan);
-        assert!(hidden.len() > 6, "few ways to hide {}", plan.display());
+        assert!(hidden.len() > 6, "few ways to nest {}", plan.display());
         for (name, hidden) in hidden {
             let session = engine.session();
             let planned = session.state().create_physical_plan(&hidden).await;
@@ -459,7 +460,7 @@ async fn the_table_functions_are_known() {
     }
 }
 
-/// A name for each level that uses the one before twice.
+/// A view for each level that uses the one before twice.
 fn doubled(levels: usize) -> String {
     let mut sql = "WITH a0 AS (SELECT 1 AS x)".to_owned();
     for level in 1..=levels {
@@ -486,7 +487,7 @@ async fn a_plan_that_is_too_large_is_refused() {
         }
         let error = builder.build().await.expect_err("4096 joins");
         assert!(error.to_string().contains("too large"), "{error}");
-        // Deep, not wide.
+        // Nested deeply, not widely.
         let mut chain = "WITH a0 AS (SELECT 1 AS x)".to_owned();
         for level in 1..=700 {
             chain += &format!(", a{level} AS (SELECT DISTINCT x FROM a{})", level - 1);
@@ -496,14 +497,14 @@ async fn a_plan_that_is_too_large_is_refused() {
     }
 }
 
-/// An engine with a function that DataFusion calls while it plans, and that does not end before it is told.
+/// An engine with a function that DataFusion calls during planning, and that does not end before the test tells it.
 async fn engine_that_hangs() -> (Engine, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (started, starts) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
     let hang = move |_: &[ColumnarValue]| {
         started.send(()).expect("the test listens");
-        // It also ends when the other side is dropped.
+        // It also ends if the other side is dropped.
         let _ = released.lock().expect("one call at a time").recv();
         Ok(ColumnarValue::Array(Arc::new(Int64Array::from(vec![1]))))
     };
@@ -520,7 +521,7 @@ async fn the_time_limit_counts_while_a_query_is_planned() {
     assert_eq!(error.code(), Code::Timeout);
     let _ = starts.try_recv();
     drop(release);
-    // The engine's own limit as well, and the engine goes on.
+    // The same with the engine's own limit; the engine continues.
     let limits = Limits { timeout: Some(Duration::from_secs(600)), ..Limits::default() };
     let engine = Engine::builder().limits(limits).build().await.expect("an engine");
     let query = engine.query("SELECT 1 AS a").await.expect("it plans");
@@ -535,7 +536,7 @@ async fn whoever_gives_up_does_not_wait_for_the_planning() {
     let started = tokio::task::spawn_blocking(move || starts.recv());
     started.await.expect("it ends").expect("it is planned");
     task.abort();
-    assert!(task.await.expect_err("it was given up").is_cancelled());
+    assert!(task.await.expect_err("it was cancelled").is_cancelled());
     assert_eq!(rows(&engine, "SELECT 2 AS a").await, [["2"]]);
     drop(release);
 }

@@ -1,4 +1,4 @@
-//! Captured tables, read back.
+//! Captures, and stores that read them.
 
 use std::fs;
 use std::process::Command;
@@ -52,7 +52,7 @@ async fn rows_captured_from_a_store_stay_as_old_as_they_are() {
     let tables = ["users".to_owned()];
     let written = capture(&live, &tables, first.path()).await.expect("the capture succeeds");
     let mode = fs::metadata(&written.tables[0].path).expect("there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "rows may hold what only root may read");
+    assert_eq!(mode & 0o777, 0o600, "rows may contain data that only root may read");
     capture(&stored(first.path()).await, &tables, second.path()).await.expect("the capture succeeds");
     let description = |engine: &Engine| engine.table("users").expect("a table").spec().description.to_string();
     let (before, after) = (description(&stored(first.path()).await), description(&stored(second.path()).await));
@@ -71,10 +71,10 @@ async fn a_damaged_file_is_a_warning_about_its_table_alone() {
     capture(&live, &["users".to_owned(), "groups".to_owned()], folder.path()).await.expect("the capture succeeds");
     let damaged = folder.path().join("users.parquet");
     let bytes = fs::read(&damaged).expect("it was written");
-    fs::write(&damaged, &bytes[..bytes.len() / 2]).expect("half of it");
+    fs::write(&damaged, &bytes[..bytes.len() / 2]).expect("half of the file");
     let stored = stored(folder.path()).await;
     assert!(!rows(&stored, "SELECT groupname FROM groups").await.is_empty());
-    let query = stored.query("SELECT username FROM users").await.expect("the live table says the columns");
+    let query = stored.query("SELECT username FROM users").await.expect("the columns are those of the live table");
     assert!(query.collect().await.expect("no rows").is_empty());
     let warnings = query.warnings();
     assert_eq!(warnings[0].outcome, Outcome::Malformed);
@@ -87,7 +87,7 @@ async fn an_empty_folder_is_no_store() {
     assert!(matches!(Store::open(folder.path(), &[]), Err(Error::Empty(_))));
 }
 
-/// A full disk: the capture fails with the file's name, and leaves no half table.
+/// On a full disk, the capture fails with the file's name, and leaves no partial table.
 #[test]
 fn a_full_disk_leaves_no_half_table() {
     let binary = std::path::PathBuf::from(crate::cli::indago().get_program());
@@ -103,7 +103,7 @@ fn a_full_disk_leaves_no_half_table() {
     assert!(!out.contains(".partial"), "{out}");
 }
 
-/// What a query over a store gives, what it says is missing, and whether it fails when it is strict.
+/// A query over a store: its number of rows, its warnings, and whether it fails when strict.
 async fn told(engine: &Engine, sql: &str) -> (usize, Vec<String>, bool) {
     let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let given = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -132,14 +132,14 @@ async fn a_store_says_what_was_missing_when_it_was_captured() {
     query.collect().await.expect("no rows");
     let coverage = query.coverage();
     assert!(coverage.iter().any(|slice| slice.completeness != Completeness::Complete), "{coverage:?}");
-    // A capture of the store keeps it.
+    // A capture of the store keeps the warnings.
     let second = tempfile::tempdir().expect("a folder");
     capture(&stored, &["users".to_owned()], second.path()).await.expect("captured");
     let again = self::stored(second.path()).await;
     assert!(told(&again, "SELECT username FROM users").await.2);
 }
 
-/// A file of `query --parquet` is a capture, too.
+/// A file of `query --parquet` is also a capture.
 #[test]
 fn a_file_of_a_querys_rows_says_what_is_missing_from_them() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -159,7 +159,7 @@ fn a_file_of_a_querys_rows_says_what_is_missing_from_them() {
     assert!(stored.0 == Some(3) && stored.1.contains("/etc/passwd, lines 2, 3: not an account"), "{stored:?}");
 }
 
-/// Hidden key columns say where the live table looks, so rows for other keys were not captured.
+/// Hidden key columns are parameters of the live table, so rows for other keys were not captured.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_was_not_captured_is_not_answered_by_no_rows() {
     let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
@@ -232,7 +232,7 @@ async fn a_folder_holds_one_capture() {
     let names: Vec<_> =
         fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
-    // A capture that fails leaves nothing, and one that was stopped is named.
+    // A capture that fails leaves nothing. One that was interrupted is reported by name.
     let other = tempfile::tempdir().expect("a folder");
     let keyed = capture(&live, &["users".to_owned(), "curl".to_owned()], other.path()).await;
     assert!(keyed.is_err() && fs::read_dir(other.path()).expect("a folder").next().is_none());
@@ -241,7 +241,7 @@ async fn a_folder_holds_one_capture() {
     assert!(matches!(stopped, Err(Error::Unfinished(_))), "{stopped:?}");
 }
 
-/// A Parquet file of one column, `at`.
+/// A Parquet file with one column, `at`.
 fn write_times(folder: &std::path::Path, table: &str, array: ArrayRef) {
     let batch = RecordBatch::try_from_iter([("at", array)]).expect("a batch");
     let file = fs::File::create(folder.join(format!("{table}.parquet"))).expect("a file");
@@ -253,7 +253,7 @@ fn write_times(folder: &std::path::Path, table: &str, array: ArrayRef) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_moment_is_the_same_in_every_zone_and_unit() {
     let folder = tempfile::tempdir().expect("a folder");
-    // 2024-01-01T00:00:00Z, and the end of time as others write it.
+    // 2024-01-01T00:00:00Z, and the value that other programs write for the end of time.
     let (moment, end) = (1_704_067_200_i64, 253_402_300_799_i64);
     let zones = [None, Some("UTC"), Some("Europe/Berlin"), Some("+05:30"), Some("America/New_York")];
     let mut tables = Vec::new();
@@ -304,7 +304,7 @@ async fn damaged_and_odd_files_cost_nobody_else_anything() {
         let mut bytes = whole.clone();
         for _ in 0..1 + turn % 3 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            // Most of what can go wrong is at the end.
+            // Most errors are possible near the end of the file.
             let length = bytes.len();
             let from = if turn % 2 == 0 { 0 } else { length.saturating_sub(3000) };
             let at = from + (seed >> 33) as usize % (length - from);
@@ -312,7 +312,7 @@ async fn damaged_and_odd_files_cost_nobody_else_anything() {
         }
         fs::write(folder.path().join("users.parquet"), bytes).expect("written");
         let stored = stored(folder.path()).await;
-        // Whatever it says, it says it without a panic.
+        // It must not panic.
         if let Ok(query) = stored.query("SELECT * FROM users").await {
             let _ = query.collect().await;
         }
@@ -328,8 +328,8 @@ async fn damaged_and_odd_files_cost_nobody_else_anything() {
     }
 }
 
-/// A NaN is more than any number, as in PostgreSQL. Statistics of a file's row groups leave it out: no row group that has one
-/// is skipped by them.
+/// NaN is greater than any number, as in PostgreSQL. Statistics of row groups exclude it, so no row group with a NaN
+/// may be skipped by them.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_with_nan_are_not_skipped() {
     let folder = tempfile::tempdir().expect("a folder");

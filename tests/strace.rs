@@ -1,4 +1,4 @@
-//! What the program opens, seen from outside by strace: nothing that nobody asked for.
+//! The files that the program opens, observed with strace: none is opened unnecessarily.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::cli::indago;
 
-/// A program's run and the paths that its system calls named, in order.
+/// A run of the program, and the paths of its system calls, in order.
 struct Traced {
     output: Output,
     calls: Vec<Call>,
@@ -49,7 +49,7 @@ impl Traced {
         text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
     }
 
-    /// The processes whose files were touched, and how often.
+    /// The processes whose files were opened, and how often.
     fn processes(&self) -> BTreeMap<u32, usize> {
         let mut touched = BTreeMap::new();
         for call in &self.calls {
@@ -63,19 +63,19 @@ impl Traced {
     }
 }
 
-/// The call in a line of strace's log: `PID openat(AT_FDCWD</cwd>, "file", ...`, its path put together where it is
-/// relative to an open folder.
+/// The call in a line of strace's log: `PID openat(AT_FDCWD</cwd>, "file", ...`. A path relative to an open directory
+/// is completed.
 fn call(line: &str) -> Option<Call> {
     let (call, arguments) = line.split_once('(')?;
     let name = call.split_whitespace().last()?.to_owned();
     let (before, rest) = arguments.split_once('"')?;
-    // Without a name the call is on a file that is open already.
+    // Without a name, the call is on an open file.
     let file = rest.split('"').next().filter(|file| !file.is_empty())?;
     let folder = before.split_once('<').and_then(|(_, rest)| rest.split('>').next()).unwrap_or_default();
     Some(Call { name, path: Path::new(folder).join(file) })
 }
 
-/// Programs that wait until the test ends.
+/// Programs that run until the test ends.
 struct Sleepers(Vec<Child>);
 
 impl Sleepers {
@@ -120,7 +120,7 @@ fn listing_pids_opens_no_process() {
     let listed: BTreeSet<_> = traced.rows().iter().filter_map(|row| row["pid"].as_u64()).collect();
     assert!(sleepers.pids().iter().all(|pid| listed.contains(&u64::from(*pid))), "{listed:?}");
 
-    // The same look does see a query that opens them: one file a process.
+    // The same check finds a query that opens them: one file per process.
     let traced = trace("SELECT pid, name FROM processes");
     let touched = traced.processes();
     assert!(sleepers.pids().iter().all(|pid| touched.contains_key(pid)), "{touched:?}");
@@ -145,7 +145,7 @@ fn a_key_touches_that_process_alone() {
     }
 }
 
-/// 200 processes of ten programs: each program is read once, and none that nobody runs.
+/// 200 processes of ten programs: each program is read once, and no other program is read.
 #[test]
 fn a_lookup_join_reads_each_file_once() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -175,7 +175,8 @@ fn a_lookup_join_reads_each_file_once() {
     drop(sleepers);
 }
 
-/// Kernels before 5.6 lack `openat2`, and older filters of containers refuse it: roots are kept all the same.
+/// Kernels before 5.6 do not have `openat2`, and old seccomp filters of containers refuse it. Links stay inside roots
+/// without it.
 #[test]
 fn without_openat2_links_stay_inside_a_root() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! What several subjects need.
+//! Helpers for several modules.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use indago_engine::{Engine, EngineBuilder};
 use indago_table::Sys;
 use indago_tables_registry::{Environments, all};
 
-/// A fixture host of this folder.
+/// The fixture host with a name.
 pub(crate) fn fixture_host(name: &str) -> Sys {
     Sys::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts").join(name))
 }
@@ -28,7 +28,7 @@ pub(crate) fn hosts_engine(hosts: Vec<Sys>) -> EngineBuilder {
     Engine::builder().tables(all(&Environments { hosts, ..Environments::default() }))
 }
 
-/// Rows as text, NULL as `NULL`, in the order in which they came.
+/// Rows as text, NULL as `NULL`, in result order.
 pub(crate) fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for batch in batches {
@@ -37,7 +37,7 @@ pub(crate) fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
                 if column.is_null(row) {
                     "NULL".to_owned()
                 } else {
-                    array_value_to_string(column, row).expect("a value has a text")
+                    array_value_to_string(column, row).expect("a value can be printed")
                 }
             };
             rows.push(batch.columns().iter().map(cell).collect());

@@ -1,4 +1,4 @@
-//! Lists the files of the demo estate, so that the binary embeds whatever was captured last.
+//! Lists the files of the demo estate, so that the binary embeds the latest capture.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The command line. This surface is a contract; scripts rely on it.
+//! The command line. Scripts rely on it: do not change or remove what is documented.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use indago_shell::Format;
 
 /// SQL over this machine, its containers, clusters, cloud accounts and repositories.
 ///
-/// Without a command: the shell, or, when standard input is no terminal, its SQL is run.
+/// Without a command: start the shell, or run the SQL on standard input if that is not a terminal.
 #[derive(Debug, Parser)]
 #[command(name = "indago", version, max_term_width = 100, subcommand_help_heading = "Commands")]
 pub(crate) struct Arguments {
@@ -26,7 +26,8 @@ impl Arguments {
     }
 }
 
-/// The argument, with a blank before SQL that begins with a comment (`-- about: ..`): so it is no mistyped option.
+/// The argument, with a blank before SQL that begins with a comment (`-- about: ..`), so that clap does not take it for
+/// an unknown option.
 fn marked(argument: OsString) -> OsString {
     let is_name = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     match argument.as_encoded_bytes().strip_prefix(b"--") {
@@ -41,10 +42,10 @@ fn marked(argument: OsString) -> OsString {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Configuration file [default: $INDAGO_CONFIG, the user's, the system's]
+    /// Configuration file [default: $INDAGO_CONFIG, else the user's file, else the system's]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Answer from a folder of captured tables instead of the live sources
+    /// Read tables from a directory of captured rows instead of the live sources
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
 }
@@ -59,28 +60,28 @@ pub(crate) enum Command {
     Functions(Functions),
     /// Work with query packs
     Pack(Pack),
-    /// Run the schedule of the configuration, and log what changes
+    /// Run the configured schedule and log changed rows
     Daemon,
-    /// Write tables' rows as Parquet, with the moment they were read
+    /// Write tables as Parquet files, with the time of the capture
     Capture(Capture),
-    /// Follow an intruder's trail through a small company, embedded in this program
+    /// Investigate a break-in at a small company, with embedded data
     Demo(Demo),
-    /// The interactive shell
+    /// Start the interactive shell
     Shell(Shell),
     /// Write the reference pages
     #[command(hide = true)]
     Reference(Reference),
 }
 
-/// Where the reference pages go.
+/// Where to write the reference pages.
 #[derive(Debug, Args)]
 pub(crate) struct Reference {
-    /// Folder to write into
+    /// Directory to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
 
-/// How queries run.
+/// Limits and dialect of queries.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Limits {
     /// Cancel a statement after this time, such as 30s or 5m
@@ -89,10 +90,10 @@ pub(crate) struct Limits {
     /// Memory that a statement may use, such as 512MB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<Size>,
-    /// Fail, with exit code 3, if something is missing from the rows
+    /// Fail with exit code 3 if rows or values are missing
     #[arg(long)]
     pub(crate) strict: bool,
-    /// How SQL is understood [default: osquery]
+    /// SQL dialect [default: osquery]
     #[arg(long, value_name = "DIALECT")]
     pub(crate) dialect: Option<Dialect>,
 }
@@ -102,10 +103,10 @@ pub(crate) struct Query {
     /// SQL; several statements are separated by `;` [default: standard input]
     #[arg(value_name = "SQL", conflicts_with = "file")]
     pub(crate) sql: Option<String>,
-    /// Read the SQL from a file, `-` for standard input
+    /// Read the SQL from a file; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// How rows are written [default: table on a terminal, json otherwise]
+    /// Output format [default: table on a terminal, json otherwise]
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<Format>,
     /// Write the rows to an Arrow IPC file
@@ -116,10 +117,10 @@ pub(crate) struct Query {
     pub(crate) parquet: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: Limits,
-    /// Print what each scan did on standard error
+    /// Print to standard error what each scan did
     #[arg(long)]
     pub(crate) stats: bool,
-    /// Print on standard error the SQL as it was rewritten for DataFusion, if it was
+    /// Print to standard error the SQL as rewritten for DataFusion, if it changed
     #[arg(long)]
     pub(crate) rewritten: bool,
 }
@@ -129,14 +130,14 @@ pub(crate) struct Tables {
     /// Describe this table: columns, keys, documentation, examples, permissions
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// How the list is written [default: table on a terminal, json otherwise]
+    /// Output format [default: table on a terminal, json otherwise]
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<Format>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Functions {
-    /// How the list is written [default: table on a terminal, json otherwise]
+    /// Output format [default: table on a terminal, json otherwise]
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<Format>,
 }
@@ -149,13 +150,13 @@ pub(crate) struct Pack {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PackCommand {
-    /// Run every query of a pack once; report rows, time, warnings and errors of each
+    /// Run each query of a pack once; report its rows, time, warnings and errors
     Run(PackRun),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PackRun {
-    /// An osquery pack (.conf), a folder with a pack.toml, or one .sql file
+    /// An osquery pack (.conf), a directory with a pack.toml, or one .sql file
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
     /// Run only this query
@@ -164,7 +165,7 @@ pub(crate) struct PackRun {
     /// Print each query's rows instead of the report
     #[arg(long)]
     pub(crate) rows: bool,
-    /// How the report is written [default: table on a terminal, json otherwise]
+    /// Output format [default: table on a terminal, json otherwise]
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<Format>,
     #[command(flatten)]
@@ -173,10 +174,10 @@ pub(crate) struct PackRun {
 
 #[derive(Debug, Args)]
 pub(crate) struct Capture {
-    /// Folder to write to; one file a table
+    /// Directory to write to; one file per table
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Tables to write [default: every table that can be read whole]
+    /// Tables to write [default: all; keyed tables with keys from other tables]
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<String>,
     #[command(flatten)]
@@ -185,14 +186,14 @@ pub(crate) struct Capture {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// How rows are written
+    /// Output format
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<Format>,
 }
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Shell {
-    /// How rows are written
+    /// Output format
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<Format>,
     #[command(flatten)]
@@ -201,7 +202,7 @@ pub(crate) struct Shell {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Dialect {
-    /// What osquery and SQLite read
+    /// SQL of osquery and SQLite
     Osquery,
     /// DataFusion's own SQL
     Datafusion,

@@ -8,14 +8,14 @@ use indago_shell::{Failure, say, visible};
 
 /// The query failed.
 pub(crate) const FAILED: u8 = 1;
-/// Usage or configuration is wrong.
+/// Invalid usage or configuration.
 pub(crate) const USAGE: u8 = 2;
-/// `--strict`, and something was missing.
+/// `--strict`, and rows or values were missing.
 pub(crate) const INCOMPLETE: u8 = 3;
-/// Ctrl-C, as shells have it.
+/// Ctrl-C; the code that shells use.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Why a command ended without success, and with which code.
+/// Why a command failed, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Error {
     code: u8,
@@ -26,12 +26,12 @@ pub(crate) struct Error {
 pub(crate) type Result<T = ExitCode> = std::result::Result<T, Error>;
 
 impl Error {
-    /// It was tried and failed.
+    /// The command ran and failed.
     pub(crate) fn failed(error: anyhow::Error) -> Self {
         Self { code: FAILED, error }
     }
 
-    /// It was asked for wrongly.
+    /// The command was used incorrectly.
     pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { code: USAGE, error: error.into() }
     }
@@ -43,14 +43,14 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Says what went wrong, and gives the code. A reader that went away is no error.
+/// Prints the error and returns the exit code. A closed pipe is not an error.
 pub(crate) fn report(error: &Error) -> ExitCode {
     if let Some(error) = error.error.downcast_ref::<io::Error>()
         && error.kind() == io::ErrorKind::BrokenPipe
     {
         return ExitCode::SUCCESS;
     }
-    // An engine error is shown with its place in the SQL.
+    // An engine error is shown with its position in the SQL.
     match error.error.downcast_ref::<Failure>() {
         Some(failure) => indago_shell::print_error(failure, None),
         None => say(format_args!("error: {}", visible(&error.error.to_string()))),
@@ -58,7 +58,7 @@ pub(crate) fn report(error: &Error) -> ExitCode {
     ExitCode::from(error.code)
 }
 
-/// The code of a statement that did not run to its end.
+/// The exit code of a statement that did not run to its end.
 pub(crate) fn code_of(failure: &Failure) -> u8 {
     match failure {
         Failure::Cancelled => INTERRUPTED,

@@ -9,10 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit;
 
-/// How long cancellation may take before the process ends without it.
+/// Time that cancellation may take before the process exits.
 const PATIENCE: Duration = Duration::from_millis(80);
 
-/// Ready at the first Ctrl-C. If the command does not end soon after, the process does.
+/// Completes at the first Ctrl-C. If the command does not end soon after, the process exits.
 pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
@@ -23,7 +23,8 @@ pub(crate) async fn interrupted() {
     });
 }
 
-/// Ctrl-C, SIGTERM and SIGHUP, as a daemon is told of them. All are caught from the call on, not only once somebody waits.
+/// Ctrl-C, SIGTERM and SIGHUP, as the daemon receives them. They are caught from this call on, even before the stream
+/// is polled.
 pub(crate) fn told() -> io::Result<impl Stream<Item = Told>> {
     let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     Ok(stream::unfold(signals, |mut signals| async move {

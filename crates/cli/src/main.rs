@@ -1,4 +1,4 @@
-//! The `indago` command: arguments and wiring. What it does is in the library, the shell and the daemon.
+//! The `indago` command: arguments and wiring. The library, the shell and the daemon do the work.
 
 // They panic where standard error or output can't be written.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             let _ = error.print();
             return ExitCode::from(exit::USAGE);
         }
-        // What was asked for: the help, the version.
+        // The user requested the help or the version.
         Err(answer) => {
             let printed = output::check().and_then(|()| answer.print());
             return printed.map_or_else(|error| exit::report(&error.into()), |()| ExitCode::SUCCESS);
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
         Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),
     };
-    // Readings that block are left behind; the process ends here.
+    // Blocking reads are abandoned: the process ends here.
     runtime.shutdown_background();
     match result {
         Ok(code) => code,

@@ -13,19 +13,19 @@ use crate::exit::{Error, Result};
 /// Environment variable that turns on logs: a `tracing` filter such as `indago=debug`.
 const LOG_VARIABLE: &str = "INDAGO_LOG";
 
-/// Workers that queries run on; reading that blocks has threads of its own.
+/// Workers that run queries; blocking reads have their own threads.
 const MOST_WORKERS: usize = 8;
 
-/// Logs go to standard error, and only if they are asked for.
+/// Writes logs to standard error, if the user enabled them.
 pub(crate) fn logs() {
     let Some(filter) = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty()) else { return };
     match tracing_subscriber::EnvFilter::try_new(&filter) {
         Ok(filter) => {
-            // What can't be written is lost; the layer's own word on that would panic.
+            // A log line that cannot be written is dropped. The layer's own error message would panic.
             let logs = tracing_subscriber::fmt().log_internal_errors(false);
             logs.with_env_filter(filter).with_writer(io::stderr).init();
         }
-        Err(error) => say(format_args!("warning: ${LOG_VARIABLE} is not understood: {error}")),
+        Err(error) => say(format_args!("warning: ${LOG_VARIABLE} is not a valid filter: {error}")),
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-/// The configuration, with what the command line says put over it.
+/// The configuration, with the command line's options applied.
 pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config> {
     let mut config = Config::load(common.config.as_deref()).map_err(Error::usage)?;
     if common.config.is_none() {
@@ -64,24 +64,24 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
     Ok(config)
 }
 
-/// Says that the current folder has a configuration that was not read.
+/// Tells the user about a configuration in the current directory that was not read.
 fn mention_unread(config: &Config) {
     if std::env::var_os(ENVIRONMENT_VARIABLE).is_some_and(|named| !named.is_empty()) {
         return;
     }
     if unread(Path::new("."), config.file.as_deref()).is_some() {
         say(format_args!(
-            "note: ./{FILE_NAME} was not read; use it with `--config {FILE_NAME}` if you trust this folder"
+            "note: ./{FILE_NAME} was not read; use it with `--config {FILE_NAME}` if you trust this directory"
         ));
     }
 }
 
-/// The engine that a configuration describes.
+/// The engine of a configuration.
 pub(crate) async fn engine(config: &Config) -> Result<Engine> {
     indago::open(config).await.map_err(Error::usage)
 }
 
-/// The format that was asked for; by default a table on a terminal and JSON elsewhere.
+/// The requested format; by default a table on a terminal and JSON elsewhere.
 pub(crate) fn format(asked: Option<Format>) -> Format {
     asked.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json })
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration.
+//! Errors of a configuration.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 /// Result of reading a configuration.
 pub type Result<T, E = ConfigError> = std::result::Result<T, E>;
 
-/// A place in a configuration file.
+/// A position in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file; `None` for text that was handed in.
+    /// The file; `None` for text without a file.
     pub file: Option<PathBuf>,
     /// Line, from 1.
     pub line: usize,
@@ -34,47 +34,47 @@ pub enum ConfigError {
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// Others than the reader and root can write the file, or replace it.
+    /// Users other than the reader and root can write or replace the file.
     #[error("the configuration {} is refused, because {reason}", file.display())]
     Untrusted {
         /// The file.
         file: PathBuf,
-        /// Who can, and what to do.
+        /// Which users can, and what to do.
         reason: String,
     },
-    /// It is not TOML.
+    /// The file is not valid TOML.
     #[error("{place}: not valid TOML: {message}")]
     Syntax {
-        /// Where.
+        /// The position.
         place: Place,
-        /// What the parser said.
+        /// The parser's message.
         message: String,
     },
     /// A key that does not exist.
     #[error("{place}: unknown {} `{key}`{}", if *.section { "section" } else { "key" }, help(.suggestion, .allowed))]
     UnknownKey {
-        /// Where.
+        /// The position.
         place: Place,
         /// The key, with its section.
         key: String,
-        /// Whether a section was expected there.
+        /// Whether a section was expected.
         section: bool,
-        /// The key that was probably meant.
+        /// The key that the user probably meant.
         suggestion: Option<String>,
-        /// The keys that exist there.
+        /// The keys that are allowed there.
         allowed: Vec<String>,
     },
-    /// A key with a value that it cannot have.
+    /// A key with an invalid value.
     #[error("{place}: `{key}`: {message}")]
     Value {
-        /// Where.
+        /// The position.
         place: Place,
         /// The key, with its section.
         key: String,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what is valid.
         message: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Where configuration, history and state are kept.
+//! Locations of the configuration, history and state.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ pub const FILE_NAME: &str = "indago.toml";
 /// Environment variable that names a configuration file.
 pub const ENVIRONMENT_VARIABLE: &str = "INDAGO_CONFIG";
 
-/// The files that are looked for when none is named, first one first. The folder that one stands in is not among them:
-/// it may be an intruder's, and a configuration decides which programs run.
+/// The files to search if none is named, in order. The current directory is not searched: an intruder may own it, and a
+/// configuration decides which programs run.
 pub fn search_path() -> Vec<PathBuf> {
     let mut path = Vec::new();
     if let Ok(base) = etcetera::choose_base_strategy() {
@@ -40,7 +40,7 @@ pub fn find(named: Option<&Path>, variable: Option<&Path>) -> Result<Option<Path
     Ok(search_path().into_iter().find(|file| file.is_file()))
 }
 
-/// The configuration in a folder that one stands in, if there is one and it is not the one that was `read`.
+/// The configuration in a directory, if it exists and is not the one that was `read`.
 pub fn unread(folder: &Path, read: Option<&Path>) -> Option<PathBuf> {
     let file = folder.join(FILE_NAME);
     let real = file.canonicalize().ok()?;
@@ -48,12 +48,12 @@ pub fn unread(folder: &Path, read: Option<&Path>) -> Option<PathBuf> {
     (!is_read).then_some(file)
 }
 
-/// The user's folder for data that Indago keeps, such as the shell's history.
+/// The user's directory for Indago's data, such as the shell's history.
 pub fn data_dir() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.data_dir().join("indago"))
 }
 
-/// The folder for the daemon's state: the system's for root, else the user's.
+/// The directory for the daemon's state: the system's for root, else the user's.
 pub fn state_dir() -> PathBuf {
     let user = etcetera::choose_base_strategy().ok();
     let home = etcetera::home_dir().ok();

@@ -1,7 +1,7 @@
-//! Typed configuration: what can be set, where it is found, and what is said when it is wrong.
+//! Typed configuration: the keys, where the file is found, and the errors.
 //!
 //! Each key is declared once, in [`sections`](crate::Config): its type, its default and its documentation. The parser,
-//! the defaults and the reference page ([`reference()`]) all come from that declaration, so that they cannot differ.
+//! the defaults and the reference page ([`reference()`]) are generated from that declaration, so they cannot differ.
 
 mod error;
 mod find;

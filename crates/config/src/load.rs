@@ -1,4 +1,4 @@
-//! From text to [`Config`].
+//! Reads TOML text into a [`Config`].
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::trust::{self, ReadError};
 
 impl Config {
     /// The configuration that applies: the file named, `$INDAGO_CONFIG`, or the first of
-    /// [`search_path`](crate::search_path); the defaults when there is none.
+    /// [`search_path`](crate::search_path). The defaults if there is none.
     pub fn load(named: Option<&Path>) -> Result<Config> {
         let variable = std::env::var_os(find::ENVIRONMENT_VARIABLE).map(PathBuf::from);
         match find::find(named, variable.as_deref())? {
@@ -23,7 +23,7 @@ impl Config {
         }
     }
 
-    /// Reads a file that nobody but the reader and root can write. Relative paths in it are relative to its folder.
+    /// Reads a file that only the reader and root can write. Relative paths in it are relative to its directory.
     pub fn read(file: &Path) -> Result<Config> {
         let text = trust::read_trusted(file).map_err(|error| match error {
             ReadError::Unreadable(reason) => ConfigError::Read { file: file.to_owned(), reason },
@@ -89,7 +89,7 @@ impl Source<'_> {
     }
 }
 
-/// A message of the TOML parser on one line, without the names of Rust's types.
+/// A message of the TOML parser on one line, without names of Rust types.
 pub fn one_line(message: &str) -> String {
     let words = [
         ("expected usize", "expected a whole number"),
@@ -103,12 +103,12 @@ pub fn one_line(message: &str) -> String {
     words.iter().fold(message, |message, (theirs, ours)| message.replace(theirs, ours))
 }
 
-/// Every key must be known, and every section a table.
+/// Checks that every key is known and every section is a table.
 fn check_keys(source: &Source<'_>, table: &DeTable<'_>, sections: &[SectionDoc]) -> Result<()> {
     for (name, value) in table {
         let Some(section) = sections.iter().find(|section| section.path[0] == name.get_ref()) else {
             let known: Vec<String> = sections.iter().map(|section| section.path[0].to_owned()).collect();
-            // A key of some section, written before any section began, is the usual slip.
+            // A common mistake: a key of a section, written before the section's header.
             let home = sections.iter().find(|section| {
                 section.path.len() == 1 && section.keys.iter().any(|key| key.key == name.get_ref().as_ref())
             });
@@ -125,7 +125,7 @@ fn check_keys(source: &Source<'_>, table: &DeTable<'_>, sections: &[SectionDoc])
         };
         let path = section.path[0];
         let DeValue::Table(keys) = value.get_ref() else {
-            return Err(source.wrong(value.span(), path, format!("a section was expected; write `[{path}]`")));
+            return Err(source.wrong(value.span(), path, format!("must be a section; write `[{path}]`")));
         };
         if section.path.len() == 1 {
             check_section(source, path, keys, section)?;
@@ -134,7 +134,7 @@ fn check_keys(source: &Source<'_>, table: &DeTable<'_>, sections: &[SectionDoc])
         for (name, value) in keys {
             let path = format!("{path}.{}", name.get_ref());
             let DeValue::Table(keys) = value.get_ref() else {
-                return Err(source.wrong(value.span(), &path, format!("a section was expected; write `[{path}]`")));
+                return Err(source.wrong(value.span(), &path, format!("must be a section; write `[{path}]`")));
             };
             check_section(source, &path, keys, section)?;
         }
@@ -159,7 +159,7 @@ fn check_section(source: &Source<'_>, path: &str, keys: &DeTable<'_>, section: &
     }
 }
 
-/// The key whose value holds a place in the text.
+/// The key whose value contains a position in the text.
 fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     table.iter().find_map(|(name, value)| {
         let inside = |range: Range<usize>| range.start <= span.start && span.start < range.end.max(range.start + 1);
@@ -175,10 +175,10 @@ fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     })
 }
 
-/// The fewest calls a second that make sense: one in a quarter of an hour.
+/// The lowest useful rate of calls per second: one call in about a quarter of an hour.
 const FEWEST_CALLS: f64 = 0.001;
 
-/// What a type cannot say.
+/// Checks values beyond their types.
 fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Result<()> {
     let span_of = |path: &[&str]| span_of(table, path).unwrap_or(0..0);
     let at_least_one: [(&[&str], bool); 11] = [
@@ -202,7 +202,7 @@ fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Re
         return Err(source.wrong(span_of(&path), &path.join("."), format!("must be at least {FEWEST_CALLS}")));
     }
     if config.daemon.splay > 100 {
-        return Err(source.wrong(span_of(&["daemon", "splay"]), "daemon.splay", "is a percentage: 0 to 100"));
+        return Err(source.wrong(span_of(&["daemon", "splay"]), "daemon.splay", "must be 0 to 100 percent"));
     }
     for (name, schedule) in &config.schedule {
         let key = format!("schedule.{name}");
@@ -224,7 +224,7 @@ fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Re
             return Err(source.wrong(at("timeout"), &format!("{key}.timeout"), "must be more than 0"));
         }
         if schedule.shard.is_some_and(|shard| !(1..=100).contains(&shard)) {
-            return Err(source.wrong(at("shard"), &format!("{key}.shard"), "is a percentage of hosts: 1 to 100"));
+            return Err(source.wrong(at("shard"), &format!("{key}.shard"), "must be 1 to 100 percent of hosts"));
         }
     }
     Ok(())
@@ -366,8 +366,8 @@ mod tests {
         assert!(Config::read(folder.path()).is_err());
 
         std::fs::write(&file, "[git]\n").expect("written");
-        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("it is ours");
-        let error = Config::read(&file).expect_err("others can write it").to_string();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("changed mode");
+        let error = Config::read(&file).expect_err("other users can write it").to_string();
         let expected = format!("the configuration {} is refused, because other users can write ", file.display());
         assert!(error.starts_with(&expected), "{error}");
     }

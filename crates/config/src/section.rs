@@ -1,17 +1,17 @@
-//! Sections of keys, declared once.
+//! Sections of keys, each declared once.
 
 use std::path::Path;
 
 /// One key, as the reference page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyDoc {
-    /// Section it stands in, such as `limits`; `schedule.<name>` for one that is repeated.
+    /// Section of the key, such as `limits`; `schedule.<name>` for one that is repeated.
     pub section: String,
-    /// Name of the key; `<name>` where the user chooses it.
+    /// Name of the key; `<name>` if the user chooses it.
     pub key: String,
     /// Type of its value.
     pub kind: String,
-    /// Default, as it is written in TOML; `None` where the key is not set.
+    /// Default, in TOML; `None` if the key is not set.
     pub default: Option<String>,
     /// What it does.
     pub description: String,
@@ -30,7 +30,7 @@ pub(crate) fn prose(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
-/// Declares a section: a struct with documented, typed, defaulted keys, and the same as data.
+/// Declares a section: a struct with documented, typed keys and defaults, and the same as data.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+

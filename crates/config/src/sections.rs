@@ -1,4 +1,4 @@
-//! What can be configured: every section and key, with its type, default and documentation.
+//! Every section and key of the configuration, with type, default and documentation.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::find;
 use crate::section::{KeyDoc, Section, section};
 use crate::value::{Period, Size, Value};
 
-/// The whole configuration.
+/// The complete configuration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -32,9 +32,9 @@ pub struct Config {
     pub git: Git,
     /// `[store]`
     pub store: Store,
-    /// `[views]`: SQL by name of the view.
+    /// `[views]`: SQL by view name.
     pub views: BTreeMap<String, String>,
-    /// `[packs]`: file or folder by name of the pack.
+    /// `[packs]`: file or directory by pack name.
     pub packs: BTreeMap<String, PathBuf>,
     /// `[daemon]`
     pub daemon: Daemon,
@@ -43,54 +43,55 @@ pub struct Config {
 }
 
 section! {
-    /// How SQL is understood.
+    /// SQL dialect and strictness.
     Sql {
-        /// Dialect of queries: `osquery` reads what osquery and SQLite read, `datafusion` is DataFusion's own SQL.
+        /// SQL dialect: `osquery` is osquery's and SQLite's SQL, `datafusion` is DataFusion's own SQL.
         dialect: SqlDialect = SqlDialect::Osquery,
-        /// Fail a query from whose rows something is missing, where it would otherwise give a warning.
+        /// Fail a query if rows or values are missing, instead of returning a warning.
         strict: bool = false,
     }
 }
 
 section! {
-    /// What one query may use.
+    /// Limits of queries, scans and API calls.
     Limits {
-        /// Memory of one query; operators that can spill do so beyond it, others fail with an error that names them.
+        /// Memory limit of one query. Operators that can spill to disk do so above it; others fail with an error that
+        /// names them.
         memory: Size = Size(1 << 30),
-        /// Time after which a query is cancelled. Not set: a query runs until it is done.
+        /// Timeout of a query. Not set: none.
         timeout: Option<Period> = None,
         /// Rows in one batch.
         batch_size: usize = 4096,
-        /// Partitions that a query is worked on in at once; more than one pays for large stores. Not set: one.
+        /// Partitions that a query processes in parallel; more than one helps with large stores. Not set: one.
         partitions: Option<usize> = None,
-        /// Independent parts of a table that are read at once: clusters, accounts and regions, repositories.
+        /// Slices of a table that are read concurrently: clusters, accounts and regions, repositories.
         slices: usize = 32,
-        /// API calls under way at once to one endpoint: a cluster, or a service in an account and region.
+        /// Concurrent API calls to one endpoint: a cluster, or a service in an account and region.
         calls_per_endpoint: usize = 8,
-        /// API calls a second to one endpoint; 0.001 at least.
+        /// API calls per second to one endpoint; at least 0.001.
         calls_per_second: f64 = 50.0,
-        /// Time after which one API call is given up.
+        /// Timeout of one API call.
         call_timeout: Period = Period::seconds(30),
-        /// Times that a call which was throttled, or failed for a passing reason, is tried again.
+        /// Retries of a call that was throttled or failed temporarily.
         retries: u32 = 4,
-        /// Pause before the first retry; doubles with each further one, with jitter. A `Retry-After` is honoured.
+        /// Delay before the first retry; doubles with each further retry, with jitter. `Retry-After` is honoured.
         retry_base: Period = Period::millis(200),
-        /// Keys that a lookup join asks a table for at once.
+        /// Keys in one batch of a lookup join.
         lookup_batch: usize = 256,
-        /// Batches of keys that a lookup join asks for at once.
+        /// Batches of keys that a lookup join looks up concurrently.
         lookup_concurrency: usize = 8,
     }
 }
 
 section! {
-    /// The machine that Indago runs on, and those whose files it can see.
+    /// The machine that Indago runs on, and other machines whose files it can see.
     Host {
-        /// Whether its tables exist.
+        /// Whether the host's tables exist.
         enabled: bool = true,
-        /// Folders that the hosts' roots are on: `/` is the running machine, others are mounted disks or copies; `/proc`,
-        /// `/etc` and so on are read under each. A folder that is the root of the running host (a pod has it mounted at
-        /// `/host`, with the kernel's `/proc` in it or with `hostPID`) is that host, with its processes and its kernel. Rows
-        /// say theirs in the hidden column `host_root`.
+        /// Root directories of the hosts: `/` is the running machine, others are mounted disks or copies. `/proc`,
+        /// `/etc` and so on are read under each. A directory that is the root of the running host is that host, with
+        /// its processes and its kernel: for example `/host` in a pod, with the kernel's `/proc` in it or with
+        /// `hostPID`. The hidden column `host_root` has the directory of each row.
         roots: Vec<PathBuf> = vec![PathBuf::from("/")],
     }
 }
@@ -100,7 +101,8 @@ section! {
     Containers {
         /// Whether their tables exist.
         enabled: bool = true,
-        /// Sockets of Docker-compatible APIs and of containerd. Not set: the usual ones that exist, without those of other users.
+        /// Sockets of Docker-compatible APIs and of containerd. Not set: the usual ones that exist, except those of
+        /// other users.
         sockets: Option<Vec<PathBuf>> = None,
     }
 }
@@ -124,7 +126,7 @@ section! {
         enabled: bool = true,
         /// Profiles to query. Not set: the default credential chain.
         profiles: Option<Vec<String>> = None,
-        /// Regions to query; `*` stands for any text. Not set: all regions that the account has enabled. A query may
+        /// Regions to query; `*` matches any text. Not set: all regions that are enabled for the account. A query may
         /// name others.
         regions: Option<Vec<String>> = None,
         /// URL to call instead of AWS: a test server, or a private endpoint.
@@ -137,9 +139,9 @@ section! {
     Git {
         /// Whether their tables exist.
         enabled: bool = true,
-        /// Folders under which repositories are looked for. Not set: the repository that the current folder is in.
+        /// Directories to search for repositories. Not set: the repository of the current directory.
         roots: Option<Vec<PathBuf>> = None,
-        /// How many folders deep to look under each root.
+        /// Levels of directories to search below each root.
         depth: usize = 4,
     }
 }
@@ -147,7 +149,7 @@ section! {
 section! {
     /// Captured rows.
     Store {
-        /// Folder of Parquet files, one a table, that queries are answered from instead of the live sources.
+        /// Directory of Parquet files, one per table. Queries read them instead of the live sources.
         dir: Option<PathBuf> = None,
     }
 }
@@ -155,27 +157,29 @@ section! {
 section! {
     /// `indago daemon`.
     Daemon {
-        /// File that result lines are appended to.
+        /// File to append result lines to.
         results: PathBuf = find::state_dir().join("results.log"),
-        /// File that status lines are appended to. Not set: standard error.
+        /// File to append status lines to. Not set: standard error.
         status: Option<PathBuf> = None,
-        /// File that keeps previous rows, counters and intervals over restarts.
+        /// File with previous rows, counters and intervals, kept across restarts.
         state: PathBuf = find::state_dir().join("state.redb"),
         /// `hostIdentifier` of result lines. Not set: the host name.
         host_identifier: Option<String> = None,
-        /// Queries that run at once.
+        /// Scheduled queries that run concurrently.
         concurrency: usize = 4,
-        /// Time after which a scheduled query is cancelled, unless it sets its own.
+        /// Timeout of a scheduled query that does not set its own.
         timeout: Period = Period::seconds(60),
-        /// Percent by which each query's interval is moved at random, once, so that hosts do not ask at the same moment.
+        /// Percent by which each query's interval is varied at random, once, so that hosts do not all query at the same
+        /// time.
         splay: u32 = 10,
-        /// Number that result lines carry; a changed one makes each query's next result a first one.
+        /// Number in each result line. After a change, each query's next result counts as its first.
         epoch: u64 = 0,
-        /// Write numbers in result lines as numbers; osquery's own default is text.
+        /// Write numbers in result lines as numbers; osquery's default is text.
         numerics: bool = false,
-        /// Time that running queries get to finish when the daemon is told to stop; then they are cancelled.
+        /// Time that running queries have to finish when the daemon is stopped; then they are cancelled.
         grace: Period = Period::seconds(5),
-        /// Time that a query is left out after it was running when the daemon was killed. `0` runs it at its next turn.
+        /// Time for which a query is skipped if it was running when the daemon was killed. `0` runs it at its next
+        /// turn.
         denylist: Period = Period::seconds(86_400),
     }
 }
@@ -187,32 +191,32 @@ section! {
         query: Option<String> = None,
         /// File with the SQL, instead of `query`.
         file: Option<PathBuf> = None,
-        /// Time from one run to the next.
+        /// Time between runs.
         interval: Period = Period::seconds(3600),
-        /// Log all rows each time, instead of the rows that were added and removed.
+        /// Log all rows on each run, instead of added and removed rows.
         snapshot: bool = false,
-        /// Log rows that are there no more.
+        /// Log removed rows.
         removed: bool = true,
-        /// Time after which it is cancelled. Not set: `daemon.timeout`.
+        /// Timeout. Not set: `daemon.timeout`.
         timeout: Option<Period> = None,
         /// Platforms that it runs on, such as `"linux"` or `"linux,darwin"`. Not set: all.
         platform: Option<String> = None,
-        /// Percent of hosts that it runs on, chosen by host name.
+        /// Percent of hosts that it runs on, selected by host name.
         shard: Option<u32> = None,
-        /// Leave it out for `daemon.denylist` after it was running when the daemon was killed.
+        /// Skip the query for `daemon.denylist` if it was running when the daemon was killed.
         denylist: bool = true,
-        /// Columns that change without meaning, such as counters and times of reading, make no difference.
+        /// Ignore volatile columns, such as counters and times of reading, when comparing results.
         ignore_volatile: bool = false,
-        /// What it is for.
+        /// Purpose of the query.
         description: Option<String> = None,
     }
 }
 
-/// Dialect of queries.
+/// SQL dialect of queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SqlDialect {
-    /// What osquery and SQLite read.
+    /// SQL of osquery and SQLite.
     #[default]
     Osquery,
     /// DataFusion's own SQL.
@@ -232,11 +236,11 @@ impl Value for SqlDialect {
     }
 }
 
-/// A section of the file: how it is written, whether the user names its keys, and its keys.
+/// A section of the file: its path and its keys.
 pub(crate) struct SectionDoc {
-    /// Path in the file; `*` stands for a name that the user chooses.
+    /// Path in the file; `*` is a name that the user chooses.
     pub(crate) path: &'static [&'static str],
-    /// Its keys; empty where the user names them.
+    /// Its keys; empty if the user names them.
     pub(crate) keys: Vec<KeyDoc>,
 }
 
@@ -267,7 +271,7 @@ pub(crate) fn sections() -> Vec<SectionDoc> {
             keys: vec![named(
                 "packs",
                 "path",
-                "Pack to schedule under that name: an osquery `.conf`, or a folder with a `pack.toml`.",
+                "Pack to schedule under that name: an osquery `.conf`, or a directory with a `pack.toml`.",
             )],
         },
         SectionDoc { path: &["daemon"], keys: Daemon::keys("daemon") },

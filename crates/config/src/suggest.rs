@@ -1,6 +1,6 @@
-//! "Did you mean".
+//! Suggestions for misspelt names.
 
-/// The candidate that is closest to what was written, if one is close enough to have been meant.
+/// The candidate that is closest to the written word, if it is close enough to be a likely typo.
 pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     candidates
@@ -11,7 +11,7 @@ pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// Edits between two words: insertions, deletions, substitutions, and swaps of neighbours.
+/// Edit distance of two words: insertions, deletions, substitutions, and swaps of neighbours.
 fn distance(left: &str, right: &str) -> usize {
     let left: Vec<char> = left.chars().collect();
     let right: Vec<char> = right.chars().collect();

@@ -1,4 +1,4 @@
-//! Opening files: regular ones of a bounded size, and only those that nobody else could have written.
+//! Opens files: only regular files of a limited size, and only if no other user can have written them.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -11,13 +11,13 @@ use rustix::fs::OFlags;
 /// Largest file that a configuration, a pack or a query is read from.
 const LARGEST: u64 = 4 << 20;
 
-/// Reads a text file. Anything but a regular file of at most 4 MiB is an error that says why.
+/// Reads a text file. Fails if it is not a regular file of at most 4 MiB.
 pub fn read_text(file: &Path) -> Result<String, String> {
     text_of(&open(file)?)
 }
 
-/// Reads a text file that nobody but the reader and root can write or replace: what it says decides which files are read
-/// and which programs run.
+/// Reads a text file that only the reader and root can write or replace, because it decides which files are read and
+/// which programs run.
 pub(crate) fn read_trusted(file: &Path) -> Result<String, ReadError> {
     let writer = Sys::live().other_writer(file).unwrap_or_else(|error| Some(error.to_string()));
     let text = read_text(file).map_err(ReadError::Unreadable)?;
@@ -27,9 +27,9 @@ pub(crate) fn read_trusted(file: &Path) -> Result<String, ReadError> {
 /// Why a file is not read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     Unreadable(String),
-    /// Somebody else can write it.
+    /// Another user can write it.
     Untrusted(String),
 }
 
@@ -39,7 +39,7 @@ fn open(file: &Path) -> Result<File, String> {
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(|error| error.to_string())?;
     let metadata = opened.metadata().map_err(|error| error.to_string())?;
     if metadata.is_dir() {
-        return Err("it is a folder; name a file".to_owned());
+        return Err("it is a directory; name a file".to_owned());
     }
     if !metadata.is_file() {
         return Err("it is not a regular file".to_owned());
@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of one's own in a folder of one's own.
+    /// A file in its own directory.
     fn file(folder: &Path) -> PathBuf {
         let file = folder.join("indago.toml");
         std::fs::write(&file, "x").expect("written");
@@ -73,7 +73,7 @@ mod tests {
     }
 
     fn mode(path: &Path, mode: u32) {
-        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("changed mode");
     }
 
     fn refused(path: &Path) -> String {
@@ -87,7 +87,7 @@ mod tests {
     fn what_others_can_write_or_replace_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = file(folder.path());
-        assert_eq!(read_trusted(&file).expect("it is ours"), "x");
+        assert_eq!(read_trusted(&file).expect("only we can write it"), "x");
         for (path, others, own) in [(&*file, 0o666, 0o644), (folder.path(), 0o777, 0o755)] {
             mode(path, others);
             let reason = refused(&file);
@@ -106,9 +106,9 @@ mod tests {
         assert!(made.success());
         assert_eq!(read_text(&fifo).expect_err("a FIFO"), "it is not a regular file");
         assert_eq!(read_text(Path::new("/dev/zero")).expect_err("a device"), "it is not a regular file");
-        assert_eq!(read_text(folder.path()).expect_err("a folder"), "it is a folder; name a file");
+        assert_eq!(read_text(folder.path()).expect_err("a folder"), "it is a directory; name a file");
         let large = folder.path().join("large");
-        File::create(&large).and_then(|file| file.set_len(LARGEST + 1)).expect("a file of holes");
+        File::create(&large).and_then(|file| file.set_len(LARGEST + 1)).expect("a sparse file");
         assert_eq!(read_text(&large).expect_err("large"), "it is larger than 4 MiB");
         std::fs::write(&large, b"a\xff").expect("written");
         assert_eq!(read_text(&large).expect_err("not text"), "not UTF-8 text (byte 2 is not)");

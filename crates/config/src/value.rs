@@ -11,30 +11,30 @@ use serde::de::{self, Deserializer, Visitor};
 
 /// A value that a key can have.
 pub(crate) trait Value {
-    /// What the reference page calls its type.
+    /// Name of its type on the reference page.
     fn type_name() -> String;
-    /// The value as it is written in TOML; `None` for a key that is not set.
+    /// The value in TOML; `None` for a key that is not set.
     fn show(&self) -> Option<String>;
     /// Makes relative paths relative to a folder.
     fn rebase(&mut self, _folder: &Path) {}
 }
 
-/// A text that is not the value it should be.
+/// A text that is not a valid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseValueError(String);
 
-/// A length of time, written `30s`, `500ms`, `5m`, `2h`, `1d`, `1h30m`, or as a number of seconds.
+/// A duration, written `30s`, `500ms`, `5m`, `2h`, `1d`, `1h30m`, or as a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Period(pub Duration);
 
 impl Period {
-    /// So many seconds.
+    /// A number of seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// So many milliseconds.
+    /// A number of milliseconds.
     pub const fn millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
@@ -47,15 +47,13 @@ impl FromStr for Period {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || {
-            ParseValueError(format!(
-                "`{text}` is not a length of time; write for example `30s`, `500ms`, `5m` or `1h30m`"
-            ))
+            ParseValueError(format!("`{text}` is not a duration; write for example `30s`, `500ms`, `5m` or `1h30m`"))
         };
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(wrong());
         }
-        // Without a unit it is seconds, as for a number in TOML and for osquery's intervals.
+        // Without a unit it is in seconds, like a number in TOML and osquery's intervals.
         if let Ok(seconds) = rest.parse::<u32>() {
             return Ok(Self::seconds(seconds.into()));
         }
@@ -70,7 +68,7 @@ impl FromStr for Period {
             rest = rest[letters..].trim_start();
         }
         if millis > 1e14 {
-            return Err(ParseValueError(format!("`{text}` is longer than any query runs")));
+            return Err(ParseValueError(format!("`{text}` is too long")));
         }
         Ok(Self(Duration::from_micros((millis * 1000.0).round() as u64)))
     }
@@ -87,7 +85,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// A number of bytes, written `512MB`, `1GiB`, or a plain number.
+/// A size in bytes, written `512MB`, `1GiB`, or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Size(pub u64);
 
@@ -122,7 +120,7 @@ impl FromStr for Size {
         };
         let bytes = number * factor as f64;
         if bytes > i64::MAX as f64 {
-            return Err(ParseValueError(format!("`{text}` is more memory than a machine has")));
+            return Err(ParseValueError(format!("`{text}` is too large")));
         }
         Ok(Self(bytes as u64))
     }
@@ -138,7 +136,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// Reads a value that is written as text, or as a plain number with a given meaning.
+/// Reads a value from text, or from a plain number with a given meaning.
 struct TextOr<T> {
     expected: &'static str,
     number: fn(u64) -> T,
@@ -168,7 +166,7 @@ impl<T: FromStr<Err = ParseValueError>> Visitor<'_> for TextOr<T> {
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextOr {
-            expected: "a length of time such as \"30s\", or a number of seconds",
+            expected: "a duration such as \"30s\", or a number of seconds",
             number: |seconds| Period(Duration::from_secs(seconds.min(1 << 36))),
         })
     }

@@ -1,5 +1,5 @@
-//! Embeds the engine: one query, its Arrow record batches as they come, what Arrow does with them, its warnings, and
-//! what its scans did.
+//! Embeds the engine: runs one query, processes its Arrow record batches as they arrive, and prints its warnings and
+//! the statistics of its scans.
 //!
 //! `cargo run --example embed`
 
@@ -15,7 +15,7 @@ use indago::{Defaults, Engine};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // The tables of this machine. Nothing is read and nobody is called before a query asks.
+    // The tables of this machine. Nothing is read or called before a query runs.
     let engine = Engine::builder().with_defaults()?.build().await?;
 
     let me = i64::from(std::process::id());
@@ -35,9 +35,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         kept.push(batch);
     }
 
-    // `indago::arrow` is the whole of the arrow crate: its kernels, its formats.
+    // `indago::arrow` is the complete arrow crate, with kernels and formats.
     let whole = concat_batches(&query.schema(), &kept)?;
-    assert_eq!(whole.num_rows(), 1, "this process is there once");
+    assert_eq!(whole.num_rows(), 1, "this process has one row");
     let mut bytes = Vec::new();
     let mut writer = StreamWriter::try_new(&mut bytes, &whole.schema())?;
     writer.write(&whole)?;

@@ -1,4 +1,4 @@
-//! A SQL function of one's own: a DataFusion scalar function, given to the builder.
+//! A custom SQL function: a DataFusion scalar function that is added to the builder.
 //!
 //! `cargo run --example own_function`
 
@@ -10,7 +10,7 @@ use indago::arrow::datatypes::{DataType, Int64Type};
 use indago::datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use indago::{Defaults, Engine};
 
-/// `port_class(port)`: which of the ranges of RFC 6335 a port is in.
+/// `port_class(port)`: the range of RFC 6335 that a port is in.
 fn port_class() -> ScalarUDF {
     let classes = |arguments: &[ColumnarValue]| {
         let arrays = ColumnarValue::values_to_arrays(arguments)?;
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     assert_eq!(classes, [Some("system".into()), Some("user".into()), Some("dynamic".into()), None]);
 
-    // It works on tables as on anything else.
+    // It works on tables like any other function.
     let listening =
         "SELECT port_class(port) AS class, count(DISTINCT port) AS ports FROM listening_ports GROUP BY class";
     let rows: usize = engine.query(listening).await?.collect().await?.iter().map(|batch| batch.num_rows()).sum();

@@ -1,6 +1,6 @@
-//! Hands in a Kubernetes client that the program has made itself, with its own authentication, proxies and layers.
+//! Uses a Kubernetes client that the program has made itself, with its own authentication, proxies and layers.
 //!
-//! The cluster is a generated one from the test kit, which counts the pages that are asked of it.
+//! The cluster is a generated one from the testkit. It counts the requests for pages.
 //!
 //! `cargo run --example own_kube_client`
 
@@ -15,7 +15,7 @@ use indago_testkit::beds::generated::KubeServer;
 const PODS: i64 = 1200;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Beds block, so they start outside the runtime.
+    // Test beds block, so they start outside the runtime.
     let server = KubeServer::start(usize::try_from(PODS)?)?;
     tokio::runtime::Runtime::new()?.block_on(ask(&server))
 }

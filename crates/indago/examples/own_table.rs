@@ -1,8 +1,8 @@
-//! A table of one's own, by the same derive as Indago's tables: here the jobs that this program works on, joined to the
+//! A custom table, with the same derive as Indago's own tables: the jobs that this program works on, joined to the
 //! processes of the machine.
 //!
-//! The derive writes paths that start with `::indago_table`, so a program that uses it has `indago-table` among its
-//! dependencies, beside `indago`.
+//! The derive writes paths that start with `::indago_table`, so a program that uses it depends on `indago-table` as
+//! well as `indago`.
 //!
 //! `cargo run --example own_table`
 
@@ -14,7 +14,7 @@ use indago::arrow::datatypes::Int64Type;
 use indago::{Defaults, Engine};
 use indago_table::prelude::*;
 
-/// What the table reads: the program's own state. Cheap to clone, and handed to the table as a value.
+/// The environment of the table: the program's own state. It is cheap to clone, and the table gets it as a value.
 #[derive(Debug, Clone)]
 struct Jobs {
     running: Arc<Vec<(i64, &'static str)>>,
@@ -33,7 +33,7 @@ struct Job {
     /// Number of the job.
     #[column(index)]
     id: i64,
-    /// What it does.
+    /// Description of the job.
     name: String,
     /// Process that works on it.
     pid: i64,
@@ -52,7 +52,7 @@ impl Rows for Job {
 }
 
 impl Job {
-    /// A source: runs for the rows of queries that want `last_line`, and for no others.
+    /// A source: runs only for the rows of queries that want `last_line`.
     fn log(&mut self, jobs: &Jobs) -> Result<()> {
         jobs.logs_read.fetch_add(1, Ordering::Relaxed);
         self.last_line = Some(format!("job {} is half done", self.id));
@@ -70,12 +70,12 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let ids: Vec<i64> =
         batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
     assert_eq!(ids, [1, 2, 3]);
-    assert_eq!(jobs.logs_read.load(Ordering::Relaxed), 0, "nobody asked for a log");
+    assert_eq!(jobs.logs_read.load(Ordering::Relaxed), 0, "no log was read");
 
     let batches = engine.query("SELECT last_line FROM jobs WHERE id = 2").await?.collect().await?;
     let line = batches[0].column(0).as_string_view().value(0).to_owned();
     assert_eq!(line, "job 2 is half done");
-    assert_eq!(jobs.logs_read.load(Ordering::Relaxed), 1, "only the log of the job that was asked for");
+    assert_eq!(jobs.logs_read.load(Ordering::Relaxed), 1, "only the log of the selected job");
 
     println!("jobs {ids:?}; {line}");
     Ok(())

@@ -1,5 +1,5 @@
-//! What is missing from a query's rows: one of two clusters is dead; the rows of the other come, with a warning. A
-//! strict query fails instead.
+//! Missing rows: one of two clusters is down. The query returns the rows of the other, with a warning. A strict query
+//! fails instead.
 //!
 //! `cargo run --example warnings`
 
@@ -12,7 +12,7 @@ use indago::{Code, Defaults, Engine, Limits, Outcome, QueryOptions};
 use indago_testkit::beds::generated::KubeServer;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Beds block, so they start outside the runtime.
+    // Test beds block, so they start outside the runtime.
     let server = KubeServer::start(30)?;
     tokio::runtime::Runtime::new()?.block_on(ask(&server.url()))
 }
@@ -23,7 +23,7 @@ async fn ask(url: &str) -> Result<(), Box<dyn Error>> {
     let dead = kube::Client::try_from(kube::Config::new("http://127.0.0.1:9".parse()?))?;
     let clusters = Kubernetes::with_client("alive", alive).and_client("dead", dead);
     let environments = Environments { kubernetes: Some(clusters), ..Environments::default() };
-    // No second attempts, so that the example is quick.
+    // No retries, so that the example is quick.
     let limits = Limits { retries: 0, ..Limits::default() };
     let engine = Engine::builder().with_environments(&environments).limits(limits).build().await?;
 
@@ -40,7 +40,7 @@ async fn ask(url: &str) -> Result<(), Box<dyn Error>> {
     println!("{pods} pods; missing: {}", warnings[0]);
 
     let strict = engine.query_with(sql, QueryOptions { strict: true, ..QueryOptions::default() }).await?;
-    let error = strict.collect().await.expect_err("a strict query does not do with less than everything");
+    let error = strict.collect().await.expect_err("a strict query fails if rows are missing");
     assert_eq!(error.code(), Code::Incomplete);
     println!("strict: {error}");
     Ok(())

@@ -1,4 +1,4 @@
-//! The demo estate: a small company's systems, captured by Indago itself, in which an intruder's trail lies.
+//! The demo estate: captured tables of a small company's systems, after a break-in.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ macro_rules! queries {
     };
 }
 
-/// The forensic queries, in the order in which the trail is followed.
+/// The forensic queries, in the order of the investigation.
 pub fn demo_queries() -> Result<Vec<PackQuery>, PackError> {
     let files: &[(&str, &str)] = queries![
         "01_shells_in_containers",
@@ -30,7 +30,7 @@ pub fn demo_queries() -> Result<Vec<PackQuery>, PackError> {
     files.iter().map(|(name, text)| PackQuery::from_sql(Path::new(name), text)).collect()
 }
 
-/// The captured tables of the estate, by file name.
+/// The captured tables, by file name.
 static ESTATE: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/estate.rs"));
 
 /// An engine over the demo estate.

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! Everything a front end uses is here: the shell, the daemon and the command line are built on this crate alone.
+//! Front ends need only this crate: the shell, the daemon and the command line are built on it.
 
 #![warn(missing_docs)]
 

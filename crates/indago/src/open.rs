@@ -1,4 +1,4 @@
-//! From a configuration to an engine.
+//! Builds an engine from a configuration.
 
 use indago_config::{Config, SqlDialect};
 use indago_engine::{Dialect, Engine, EngineBuilder, Limits};
@@ -13,25 +13,25 @@ pub enum OpenError {
     /// A view does not plan, or the engine itself failed.
     #[error(transparent)]
     Engine(#[from] indago_engine::Error),
-    /// The store can't be read.
+    /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] indago_store::Error),
-    /// A setting makes no sense.
+    /// A setting is invalid.
     #[error("{key}: {message}")]
     Setting {
         /// The key in the configuration.
         key: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         message: String,
     },
 }
 
-/// Gives a builder the tables of this machine.
+/// Adds the tables of this machine to a builder.
 pub trait Defaults: Sized {
-    /// All tables over what the machine already has: its files, its runtimes' sockets, its kubeconfig, its AWS profile,
-    /// the repository that one stands in. Reads nothing yet.
+    /// All tables for this machine: its files, its container runtimes' sockets, its kubeconfig, its AWS profile, the
+    /// repository of the current directory. Reads nothing yet.
     fn with_defaults(self) -> Result<Self, OpenError>;
-    /// All tables over these environments.
+    /// All tables for these environments.
     #[must_use]
     fn with_environments(self, environments: &Environments) -> Self;
 }
@@ -46,12 +46,12 @@ impl Defaults for EngineBuilder {
     }
 }
 
-/// The engine that a configuration describes: its environments' tables, or those of its store; its views and limits.
+/// The engine of a configuration: tables of its environments or of its store, its views and its limits.
 pub async fn open(config: &Config) -> Result<Engine, OpenError> {
     Ok(builder(config)?.build().await?)
 }
 
-/// That engine before it is built, for whoever has tables or functions to add.
+/// The builder of that engine, for embedders that add tables or functions.
 pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let builder = Engine::builder().limits(limits(config)).dialect(match config.sql.dialect {
         SqlDialect::Osquery => Dialect::Osquery,
@@ -89,18 +89,18 @@ fn limits(config: &Config) -> Limits {
 
 /// The environments that a configuration enables.
 fn environments(config: &Config) -> Result<Environments, OpenError> {
-    // What else is read from files (sockets, kubeconfigs, repositories) is the first host's.
+    // Sockets, kubeconfigs and repositories are read from the first host.
     let roots = &config.host.roots;
     let setting = |message: String| OpenError::Setting { key: "host.roots", message };
     if roots.is_empty() {
-        return Err(setting("names no host; `host.enabled = false` leaves the host's tables out".to_owned()));
+        return Err(setting("is empty; `host.enabled = false` disables the host's tables".to_owned()));
     }
     if let Some((_, twice)) = roots.iter().enumerate().find(|(position, root)| roots[..*position].contains(root)) {
         return Err(setting(format!("names {} twice", twice.display())));
     }
     let hosts: Vec<Sys> = roots.iter().map(Sys::of_root).collect();
     let sys = hosts.first().cloned().unwrap_or_default();
-    #[allow(unused_mut, reason = "without any environment there is nothing to set")]
+    #[allow(unused_mut, reason = "a build without environments has nothing to set")]
     let mut environments = Environments::default();
     #[cfg(feature = "host")]
     {
@@ -132,7 +132,7 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
             kubeconfig: config.kubernetes.kubeconfig.clone(),
             contexts: config.kubernetes.contexts.clone().unwrap_or_default(),
         };
-        // In a pod that looks at its host, the cluster is asked with what the pod was given.
+        // In a pod with the host's root mounted, the cluster is queried with the pod's own service account.
         let asker = if sys.has_live_kernel() { Sys::live() } else { sys.clone() };
         environments.kubernetes = config.kubernetes.enabled.then(|| registry::Kubernetes::new(&asker, settings));
     }

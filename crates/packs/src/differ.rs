@@ -1,26 +1,26 @@
-//! What changed from one result to the next.
+//! The difference between one result and the next.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-/// Rows that came and went. A row is the text of its JSON object.
+/// Added and removed rows. A row is the text of its JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
-    /// Rows that were there before.
+    /// Rows of the previous result only.
     pub removed: Vec<String>,
-    /// Rows that were not there before.
+    /// Rows of the current result only.
     pub added: Vec<String>,
 }
 
 impl Difference {
-    /// Compares two results as multisets: a row that is there twice and was there once was added once.
+    /// Compares two results as multisets: if a row occurs once before and twice now, it was added once.
     pub fn between(previous: &[impl AsRef<str>], current: &[impl AsRef<str>]) -> Self {
         Self::ignoring(&BTreeSet::new(), previous, current)
     }
 
-    /// Compares two results as [`between`](Self::between) does, without regard to some columns.
+    /// Like [`between`](Self::between), but ignores some columns.
     pub fn ignoring(ignored: &BTreeSet<String>, previous: &[impl AsRef<str>], current: &[impl AsRef<str>]) -> Self {
         let mut counts: HashMap<Cow<'_, str>, i64> = HashMap::with_capacity(previous.len());
         for row in previous {
@@ -33,7 +33,7 @@ impl Difference {
                 _ => added.push(row.as_ref().to_owned()),
             }
         }
-        // What is left over was removed; in the order it had.
+        // The remaining rows were removed; they keep their order.
         let mut removed = Vec::new();
         for row in previous.iter().rev() {
             if let Some(count) = counts.get_mut(&without(ignored, row.as_ref())).filter(|count| **count > 0) {

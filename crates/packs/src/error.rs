@@ -1,4 +1,4 @@
-//! What can be wrong with packs, their state and their logs.
+//! Errors of packs, their state and their logs.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,10 @@ pub enum PackError {
     Read {
         /// The file or folder.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// A file is not what it should be.
+    /// A file is malformed.
     #[error("{}:{line}:{column}: {message}", file.display())]
     Malformed {
         /// The file.
@@ -25,17 +25,17 @@ pub enum PackError {
         line: usize,
         /// Column in characters, from 1.
         column: usize,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what is valid.
         message: String,
     },
-    /// A query of that name is not in the pack.
+    /// The pack has no query with this name.
     #[error("the pack {pack} has no query `{query}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
     UnknownQuery {
         /// The pack.
         pack: String,
         /// The name.
         query: String,
-        /// The name that was probably meant.
+        /// The name that the user probably meant.
         suggestion: Option<String>,
     },
     /// The state file cannot be used.
@@ -51,18 +51,18 @@ pub enum PackError {
     Log {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// A query failed.
     #[error(transparent)]
     Query(#[from] indago_engine::Error),
-    /// A discovery query has no row, but could not read all.
-    #[error("the query gave no row, but could not read {reason}: {sql}")]
+    /// A discovery query returned no row but could not read everything.
+    #[error("the query returned no row, but could not read {reason}: {sql}")]
     Undecided {
         /// The query.
         sql: String,
-        /// What it could not read.
+        /// What could not be read.
         reason: String,
     },
     /// Rows cannot be written as JSON.

@@ -1,8 +1,8 @@
 //! Cells of a record batch as JSON and as plain text.
 //!
-//! Numbers are numbers, times are RFC 3339 in UTC, bytes are hexadecimal, lists, maps and structs are JSON, and a column
-//! that holds JSON documents (`indago.type = json` in its field's metadata) embeds them. Control characters are written as
-//! escapes, the 8-bit ones that terminals obey included.
+//! Numbers are numbers, times are RFC 3339 in UTC, bytes are hexadecimal, and lists, maps and structs are JSON. A
+//! column of JSON documents (`indago.type = json` in its field's metadata) is embedded. Control characters are escaped,
+//! including the 8-bit ones that terminals interpret.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,7 +14,7 @@ use arrow_json::writer::{EncoderOptions, NullableEncoder, make_encoder};
 use arrow_schema::{ArrowError, DataType, FieldRef};
 use indago_engine::{NUMBER_METADATA, mixed_to_text};
 
-/// Metadata key of a field that says what its text holds.
+/// Metadata key of a field that gives the meaning of its text.
 const TYPE_KEY: &str = "indago.type";
 
 static OPTIONS: LazyLock<EncoderOptions> = LazyLock::new(|| {
@@ -44,20 +44,20 @@ struct Column<'a> {
 }
 
 enum Kind<'a> {
-    /// Text as it is.
+    /// Plain text.
     Text,
-    /// Text that holds a JSON document.
+    /// A JSON document as text.
     Document,
-    /// Reals whose whole values are integers.
+    /// Reals; whole values are written as integers.
     Mixed(&'a Float64Array),
-    /// What has a JSON form.
+    /// Types with a JSON form.
     Encoded(NullableEncoder<'a>),
-    /// What has none: shown as text.
+    /// Types without one, shown as text.
     Shown(ArrayFormatter<'a>),
 }
 
 impl<'a> Cells<'a> {
-    /// Prepares to read the cells of a batch.
+    /// Prepares the cells of a batch for reading.
     pub fn new(batch: &'a RecordBatch) -> Result<Self, ArrowError> {
         let columns =
             batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, array)| Column::new(field, array));
@@ -92,7 +92,8 @@ impl<'a> Cells<'a> {
             Kind::Document => {
                 let text = text_of(column.array, row);
                 match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-                    // A line break can only stand between tokens; a blank does as well and keeps the row on one line.
+                    // Line breaks can occur only between tokens, so a blank can replace them and the row stays on one
+                    // line.
                     Ok(_) => out.extend(text.trim().bytes().map(|b| if b == b'\n' || b == b'\r' { b' ' } else { b })),
                     Err(_) => quote(text, out),
                 }
@@ -107,8 +108,8 @@ impl<'a> Cells<'a> {
         escape_controls(out, start);
     }
 
-    /// Appends a cell as plain text: text as it is, numbers that JSON does not have as `NaN`, `Inf` and `-Inf`, anything else
-    /// as in JSON without quotes; NULL as nothing.
+    /// Appends a cell as plain text: text unchanged; numbers that JSON does not have as `NaN`, `Inf` and `-Inf`;
+    /// anything else as in JSON, without quotes; NULL as nothing.
     pub fn text(&mut self, column: usize, row: usize, out: &mut String) {
         if self.is_null(column, row) {
             return;
@@ -152,7 +153,7 @@ pub fn is_document(field: &FieldRef) -> bool {
     field.metadata().get(TYPE_KEY).is_some_and(|kind| kind == "json")
 }
 
-/// The name of a number that JSON does not have.
+/// The text of a number that JSON does not have.
 fn not_in_json(array: &Arc<dyn Array>, row: usize) -> Option<&'static str> {
     let number = match array.data_type() {
         DataType::Float16 => array.as_primitive::<Float16Type>().value(row).to_f64(),
@@ -183,7 +184,7 @@ pub fn quote(text: &str, out: &mut Vec<u8>) {
     escape_controls(out, start);
 }
 
-/// Writes DEL and the 8-bit control characters, which JSON allows in strings, as escapes.
+/// Escapes DEL and the 8-bit control characters, which JSON allows in strings.
 fn escape_controls(out: &mut Vec<u8>, start: usize) {
     let is_c1 = |pair: &[u8]| pair[0] == 0xc2 && (0x80..0xa0).contains(&pair[1]);
     if !out[start..].contains(&0x7f) && !out[start..].windows(2).any(is_c1) {
@@ -204,7 +205,7 @@ fn escape_controls(out: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Appends row `row` as a JSON object, columns in order; a name that occurs twice is written twice.
+/// Appends row `row` as a JSON object, with columns in order. A repeated name is written twice.
 pub fn object(names: &[Vec<u8>], cells: &mut Cells<'_>, row: usize, out: &mut Vec<u8>) {
     out.push(b'{');
     for (column, name) in names.iter().enumerate() {

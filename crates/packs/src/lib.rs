@@ -1,8 +1,8 @@
 //! Query packs: load, run, schedule, compare, log.
 //!
-//! A [`Pack`] is read from osquery's format or from our own; [`run()`] runs one of its queries. What a daemon needs beyond that
-//! is here as plain functions: when a query is due ([`schedule`]), what changed in its result ([`Difference`]), how that is
-//! written ([`log`]) and what is remembered over restarts ([`State`]).
+//! A [`Pack`] is read from osquery's format or from our own. [`run()`] runs one of its queries. The rest is plain
+//! functions for a daemon: when a query is due ([`schedule`]), what changed in its result ([`Difference`]), how to
+//! write that ([`log`]), and the state kept across restarts ([`State`]).
 
 mod differ;
 mod error;

@@ -1,4 +1,4 @@
-//! Where a key stands in a JSON text that is known to be valid.
+//! Finds the position of a key in valid JSON text.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ pub(crate) fn offset(json: &str, path: &[&str]) -> Option<usize> {
     found
 }
 
-/// The first key of the object at a path that stands there twice, and the offset of its second place.
+/// The first repeated key of the object at a path, and the offset of its second occurrence.
 pub(crate) fn repeated(json: &str, path: &[&str]) -> Option<(String, usize)> {
     let mut reader = Reader { bytes: json.as_bytes(), at: 0 };
     for key in path {
@@ -54,12 +54,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Goes to the value of a key of the object that begins here, and says where the key stands.
+    /// Moves to the value of a key of the object that starts here. Returns the key's offset.
     fn enter(&mut self, wanted: &str) -> Option<usize> {
         self.keys(|key, _| key == wanted)
     }
 
-    /// Goes to the value of the first key of the object that begins here which is wanted, and says where the key stands.
+    /// Moves to the value of the first wanted key of the object that starts here. Returns the key's offset.
     fn keys(&mut self, mut is_wanted: impl FnMut(&str, usize) -> bool) -> Option<usize> {
         if self.peek()? != b'{' {
             return None;
@@ -96,7 +96,7 @@ impl Reader<'_> {
         serde_json::from_slice(&self.bytes[start..self.at]).ok()
     }
 
-    /// Goes past a value.
+    /// Skips a value.
     fn skip(&mut self) -> Option<()> {
         let mut depth = 0;
         loop {

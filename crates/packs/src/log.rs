@@ -15,7 +15,7 @@ use crate::differ::Difference;
 use crate::error::{PackError, Result};
 use crate::json::{Cells, quote};
 
-/// What the lines of one result have in common.
+/// Fields that all lines of one result share.
 #[derive(Debug, Clone)]
 pub struct Stamp<'a> {
     /// Name of the query, `pack_<pack>_<query>` for one of a pack.
@@ -26,7 +26,7 @@ pub struct Stamp<'a> {
     pub unix_time: i64,
     /// The schedule's epoch.
     pub epoch: u64,
-    /// 0 for a first result, one more for each result that differed from the one before.
+    /// 0 for a first result; increases by one with each result that differs from the previous one.
     pub counter: u64,
     /// Whether numbers are written as numbers.
     pub numerics: bool,
@@ -59,7 +59,7 @@ impl Stamp<'_> {
         out.extend_from_slice(format!(",\"action\":\"{action}\"}}\n").as_bytes());
     }
 
-    /// One line for each row that went, then one for each that came.
+    /// One line per removed row, then one per added row.
     pub fn events(&self, difference: &Difference) -> Vec<u8> {
         let mut out = Vec::new();
         for row in &difference.removed {
@@ -86,21 +86,21 @@ pub fn calendar_time(unix_time: i64) -> String {
     time.format("%a %b %e %H:%M:%S %Y UTC").to_string()
 }
 
-/// How values are written in result lines.
+/// Format of values in result lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Values {
     /// Numbers as numbers, not as text.
     pub numerics: bool,
-    /// Control characters in text as `\xHH`: so osquery writes differences, but not snapshots.
+    /// Control characters in text as `\xHH`: osquery does this in differences, but not in snapshots.
     pub escaped: bool,
 }
 
-/// Rows of a batch as the `columns` of result lines: keys in alphabetical order, each once; values as text, NULL as
-/// empty text; with `numerics`, numbers as numbers.
+/// Rows of a batch as the `columns` of result lines: distinct keys in alphabetical order; values as text, NULL as empty
+/// text; with `numerics`, numbers as numbers.
 pub fn rows(batch: &RecordBatch, values: Values) -> Result<Vec<String>> {
     let mut cells = Cells::new(batch).map_err(|error| PackError::Rows(error.to_string()))?;
     let schema = batch.schema_ref();
-    // The last of several columns of one name wins, as in a map that is filled from left to right.
+    // If several columns have one name, the last one counts.
     let order: BTreeMap<&str, usize> =
         schema.fields().iter().enumerate().map(|(index, field)| (written_name(field), index)).collect();
     let mut rows = Vec::with_capacity(batch.num_rows());
@@ -116,7 +116,7 @@ pub fn rows(batch: &RecordBatch, values: Values) -> Result<Vec<String>> {
             let (field, array) = (schema.field(*column), batch.column(*column).as_ref());
             text.clear();
             match real(array, row) {
-                // SQLite has no NaN: it is NULL there.
+                // SQLite has no NaN; it is NULL there.
                 Some(number) if number.is_nan() => {}
                 Some(number) if values.numerics && number.is_finite() => {
                     cells.json(*column, row, &mut out);
@@ -137,7 +137,7 @@ pub fn rows(batch: &RecordBatch, values: Values) -> Result<Vec<String>> {
     Ok(rows)
 }
 
-/// The name that a query gives a column; the engine's results tell equal ones apart.
+/// The name that a query gives a column. The engine's own result names are distinct.
 pub(crate) fn written_name(field: &Field) -> &str {
     field.metadata().get(NAME_METADATA).unwrap_or_else(|| field.name())
 }
@@ -154,12 +154,12 @@ fn real(array: &dyn Array, row: usize) -> Option<f64> {
     }
 }
 
-/// A real as osquery writes it: 15 digits, and `.0` at the end of whatever has no point (`1e+20.0`).
+/// A real as osquery writes it: 15 digits, and `.0` at the end of everything without a point (`1e+20.0`).
 fn real_text(field: &Field, number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "inf.0".to_owned() } else { "-inf.0".to_owned() };
     }
-    // Whole numbers of a column that mixes them with reals are integers.
+    // Integers in a column that mixes integers and reals.
     let mixed = field.metadata().contains_key(NUMBER_METADATA).then(|| mixed_to_text(number));
     if let Some(integer) = mixed.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')) {
         return integer;
@@ -251,7 +251,7 @@ mod tests {
         rows.iter().map(|row| row.trim_start_matches("{\"v\":").trim_end_matches('}').to_owned()).collect()
     }
 
-    /// Twin texts of `%.15g`, with `.0` where that has no point.
+    /// Expected: the text of `%.15g`, with `.0` added if it has no point.
     #[test]
     fn reals_have_15_digits_and_always_a_point() {
         let cases = [
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(column(Arc::new(singles), false, SNAPSHOT), ["\"0.5\"", "\"3.0\""]);
     }
 
-    /// Whatever JSON has no number for is text, and NULL is empty text whatever its type.
+    /// Values without a JSON number are text, and NULL is empty text for every type.
     #[test]
     fn with_numerics_null_is_still_empty_text() {
         let numerics = Values { numerics: true, ..SNAPSHOT };
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(rows(&batch, SNAPSHOT).expect("rows"), [expected]);
     }
 
-    /// osquery escapes control characters in the text of differences; text of other scripts stays as it is.
+    /// osquery escapes control characters in the text of differences. Text in other scripts is unchanged.
     #[test]
     fn text_is_escaped_in_differences_and_not_in_snapshots() {
         let text = || Arc::new(StringArray::from(vec!["a\n\t\u{0}\u{1b}z", "käse \u{1f6b2} \\ \u{7f}"]));

@@ -1,4 +1,4 @@
-//! Our own packs: a folder with a `pack.toml` and one `.sql` file a query, each under a comment header.
+//! Our own packs: a directory with a `pack.toml` and one `.sql` file per query, each with a comment header.
 //!
 //! ```sql
 //! -- about: Which containers run a shell as root?
@@ -17,7 +17,7 @@ use toml::Spanned;
 use crate::error::{PackError, Result};
 use crate::pack::{DEFAULT_INTERVAL, Pack, PackQuery, stem};
 
-/// Name of the file that says what a pack is.
+/// Name of a pack's main file.
 pub(crate) const PACK_FILE: &str = "pack.toml";
 
 /// Keys of a query's header.
@@ -45,16 +45,16 @@ struct PackFile {
     shard: Option<Spanned<u32>>,
     discovery: Vec<String>,
     interval: Option<Spanned<Period>>,
-    /// Names of the queries in the order to run them; the files' names by default.
+    /// Names of the queries, in the order to run them. Default: the files, by name.
     queries: Option<Vec<String>>,
 }
 
-/// Reads a pack from its folder.
+/// Reads a pack from its directory.
 pub(crate) fn load(folder: &Path) -> Result<Pack> {
     let file = folder.join(PACK_FILE);
     let unreadable = |file: &Path, reason: String| PackError::Read { file: file.to_owned(), reason };
     if !file.try_exists().unwrap_or(true) {
-        let reason = format!("no {PACK_FILE} in it: a pack is a folder with one, or an osquery `.conf` file");
+        let reason = format!("no {PACK_FILE} in it; a pack is a directory with one, or an osquery `.conf` file");
         return Err(unreadable(folder, reason));
     }
     let text = read_text(&file).map_err(|reason| unreadable(&file, reason))?;
@@ -70,7 +70,7 @@ pub(crate) fn load(folder: &Path) -> Result<Pack> {
         return Err(wrong(interval.span().start, "`interval`: must be at least `1s`".into()));
     }
     if let Some(shard) = about.shard.as_ref().filter(|shard| !(1..=100).contains(shard.get_ref())) {
-        return Err(wrong(shard.span().start, "`shard`: is a percentage of hosts: 1 to 100".into()));
+        return Err(wrong(shard.span().start, "`shard`: must be 1 to 100 percent of hosts".into()));
     }
     let files = match &about.queries {
         Some(names) => names.iter().map(|name| folder.join(format!("{name}.sql"))).collect(),
@@ -93,7 +93,7 @@ pub(crate) fn load(folder: &Path) -> Result<Pack> {
     })
 }
 
-/// Reads one `.sql` file as a pack of one query.
+/// Reads one `.sql` file as a pack with one query.
 pub(crate) fn load_query(file: &Path) -> Result<Pack> {
     let query = query(file, DEFAULT_INTERVAL)?;
     Ok(Pack { name: query.name.clone(), path: file.to_owned(), queries: vec![query], ..Pack::default() })
@@ -117,7 +117,7 @@ fn query(file: &Path, interval: Duration) -> Result<PackQuery> {
     parse(&text, file, interval)
 }
 
-/// Reads a query under its header.
+/// Reads a query with its header.
 pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQuery> {
     let mut query = PackQuery { file: file.to_owned(), interval, ..PackQuery::new(stem(file), text) };
     let wrong = |(line, column): (usize, usize), message: String| PackError::Malformed {
@@ -147,11 +147,11 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
                     return Err(wrong(place, format!("unknown key `{key}` in the header{hint}")));
                 }
                 if header.iter().any(|(_, known, _)| known == key) {
-                    return Err(wrong(place, format!("`{key}` stands twice in the header; remove one of them")));
+                    return Err(wrong(place, format!("duplicate key `{key}` in the header; remove one of them")));
                 }
                 header.push((place, key.to_owned(), value.trim().to_owned()));
             }
-            // A line without a key goes on with the one before.
+            // A line without a key continues the previous one.
             _ => {
                 if let Some((_, _, value)) = header.last_mut() {
                     *value = format!("{value} {}", comment.trim()).trim().to_owned();
@@ -183,7 +183,7 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
             "version" => query.version = Some(value),
             "shard" => {
                 let percent = value.parse().ok().filter(|percent| (1..=100).contains(percent));
-                query.shard = Some(percent.ok_or_else(|| wrong("is a percentage of hosts: 1 to 100".into()))?);
+                query.shard = Some(percent.ok_or_else(|| wrong("must be 1 to 100 percent of hosts".into()))?);
             }
             key => unreachable!("{key} is among the known keys"),
         }
@@ -260,9 +260,9 @@ mod tests {
         assert!(error.contains("pack.toml:2:1: unknown field `colour`, expected one of `name`"), "{error}");
         for (text, expected) in [
             ("version = \"1\"\nshard = \"x\"\n", "pack.toml:2:9: "),
-            ("shard = 101\n", "pack.toml:1:9: `shard`: is a percentage of hosts: 1 to 100"),
+            ("shard = 101\n", "pack.toml:1:9: `shard`: must be 1 to 100 percent of hosts"),
             ("interval = \"0s\"\n", "pack.toml:1:12: `interval`: must be at least `1s`"),
-            ("interval = \"often\"\n", "pack.toml:1:12: `often` is not a length of time; write for example"),
+            ("interval = \"often\"\n", "pack.toml:1:12: `often` is not a duration; write for example"),
             ("name = \"ä\" x\n", "pack.toml:1:12: "),
         ] {
             write("pack.toml", text);

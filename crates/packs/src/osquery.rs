@@ -9,7 +9,7 @@ use crate::error::{PackError, Result};
 use crate::locate;
 use crate::pack::{LONGEST_INTERVAL, Pack, PackQuery, stem};
 
-/// Keys of a query, and whether they mean something here.
+/// Keys of a query, and whether Indago uses them.
 const QUERY_KEYS: [&str; 13] = [
     "query",
     "interval",
@@ -26,7 +26,7 @@ const QUERY_KEYS: [&str; 13] = [
     "startup_priority",
 ];
 
-/// What a pack looks like.
+/// The shape of a pack, for error messages.
 const PACK_SHAPE: &str = r#"{"queries": {"<name>": {"query": "SELECT ..", "interval": 60}}}"#;
 
 /// Reads a pack.
@@ -37,7 +37,7 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
         let what = what.split(" at line ").next().unwrap_or_default();
         let advice = match what {
             "trailing comma" => "; remove the comma before the closing bracket",
-            what if what.starts_with("EOF ") => "; the file ends early: close what is open",
+            what if what.starts_with("EOF ") => "; the file ends early: close open brackets and quotes",
             what if what.contains("control character") => {
                 "; write `\\n` for a line break in text, or end the line with `\\`"
             }
@@ -46,17 +46,17 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
         source.wrong_at(source.offset_of(error.line(), error.column()), format!("not valid JSON: {what}{advice}"))
     })?;
     let Value::Object(document) = &document else {
-        return Err(source.wrong(&[], format!("a pack is a JSON object: {PACK_SHAPE}")));
+        return Err(source.wrong(&[], format!("a pack must be a JSON object: {PACK_SHAPE}")));
     };
     let Some(queries) = document.get("queries") else {
         let hint = match (document.contains_key("schedule"), document.contains_key("packs")) {
             (false, false) => format!("; write {PACK_SHAPE}"),
-            _ => "; this is a daemon's configuration: give the file of one of its packs".to_owned(),
+            _ => "; this is a daemon's configuration: use the file of one of its packs".to_owned(),
         };
         return Err(source.wrong(&[], format!("no `queries` in the pack{hint}")));
     };
     let Value::Object(queries) = queries else {
-        let message = format!("`queries` must be an object, query by name: {PACK_SHAPE}");
+        let message = format!("`queries` must be an object with queries by name: {PACK_SHAPE}");
         return Err(source.wrong(&["queries"], message));
     };
     if let Some((name, at)) = locate::repeated(&source.json, &["queries"]) {
@@ -79,12 +79,12 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
 struct Source<'a> {
     file: &'a Path,
     json: String,
-    /// Where each line of the file begins in the JSON.
+    /// Offset in the JSON of each line of the file.
     lines: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
-    /// Drops whole-line comments and joins lines that end in a backslash.
+    /// Removes comment lines and joins lines that end in a backslash.
     fn new(text: &str, file: &'a Path) -> Self {
         let mut json = String::with_capacity(text.len());
         let mut lines = Vec::new();
@@ -109,7 +109,7 @@ impl<'a> Source<'a> {
         self.json.floor_char_boundary(start + column.saturating_sub(1))
     }
 
-    /// Line and column in the file, from 1, of an offset of the JSON.
+    /// Line and column in the file, from 1, for an offset in the JSON.
     fn place(&self, offset: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|start| *start <= offset).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
@@ -154,7 +154,7 @@ impl<'a> Source<'a> {
         let number = match value {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Number(number)) => number.as_u64(),
-            // Published packs write numbers as text, too.
+            // Published packs also write numbers as text.
             Some(Value::String(text)) => text.trim().parse().ok(),
             Some(_) => None,
         };
@@ -166,10 +166,10 @@ impl<'a> Source<'a> {
     fn shard(&self, value: Option<&Value>, path: &[&str]) -> Result<Option<u32>> {
         match self.integer(value, path)? {
             None => Ok(None),
-            // osquery takes 0 for "not set".
+            // In osquery, 0 means "not set".
             Some(0) => Ok(None),
             Some(percent) if percent <= 100 => Ok(Some(percent as u32)),
-            Some(_) => Err(self.wrong(path, format!("`{}` is a percentage of hosts: 1 to 100", path.join(".")))),
+            Some(_) => Err(self.wrong(path, format!("`{}` must be 1 to 100 percent of hosts", path.join(".")))),
         }
     }
 

@@ -7,7 +7,7 @@ use indago_table::prelude::*;
 use crate::schedule::Scheduled;
 use crate::state::QueryState;
 
-/// The queries that a daemon runs, and how they fare: what it fills, and the table shows.
+/// The queries that a daemon runs, with their statistics. The daemon fills it, and the table reads it.
 #[derive(Debug, Clone, Default)]
 pub struct ScheduleTable(Arc<Mutex<Vec<ScheduledQuery>>>);
 
@@ -21,7 +21,7 @@ impl ScheduleTable {
         ScheduledQuery::table(self)
     }
 
-    /// Says how a query fares, at its place of the schedule.
+    /// Sets the statistics of a query, by its position in the schedule.
     pub fn set(&self, place: usize, scheduled: &Scheduled, state: &QueryState) {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let row = ScheduledQuery {
@@ -47,50 +47,50 @@ impl ScheduleTable {
     }
 }
 
-/// The scheduled queries of the daemon that answers.
+/// Scheduled queries of the daemon that runs this query.
 #[derive(Debug, Clone, Default, Table)]
 #[table(name = "osquery_schedule", env = ScheduleTable, rows = 20)]
 #[example(
-    "Queries that could not read all.",
+    "Queries with incomplete runs.",
     "SELECT name, incomplete, executions FROM osquery_schedule WHERE incomplete > 0"
 )]
 struct ScheduledQuery {
-    /// Its name, with the prefix of its pack.
+    /// Name, with the prefix of its pack.
     name: String,
-    /// Its SQL.
+    /// The SQL.
     query: String,
-    /// Seconds from one run to the next, as moved by the splay.
+    /// Seconds between runs, with splay.
     interval: i64,
-    /// How often it ran.
+    /// Number of runs.
     executions: i64,
-    /// When it last began, in Unix seconds; 0 before its first run.
+    /// Start of the last run, in Unix seconds; 0 before the first run.
     last_executed: i64,
-    /// 1 if it is left out for a while, because it killed the daemon.
+    /// 1 if it is skipped for some time because it was running when the daemon was killed.
     denylisted: i64,
-    /// How much its runs gave, in bytes of result lines.
+    /// Total size of its result lines, in bytes.
     output_size: i64,
-    /// How long its runs took, in seconds.
+    /// Total run time, in seconds.
     wall_time: i64,
-    /// How long its runs took, in milliseconds.
+    /// Total run time, in milliseconds.
     wall_time_ms: i64,
-    /// How long its last run took, in milliseconds.
+    /// Run time of the last run, in milliseconds.
     last_wall_time_ms: i64,
-    /// NULL: queries run side by side in one process, and their processor time is not told apart.
+    /// NULL, because queries run concurrently in one process and their CPU time cannot be separated.
     user_time: Option<i64>,
-    /// NULL, as `user_time`.
+    /// NULL, like `user_time`.
     last_user_time: Option<i64>,
-    /// NULL, as `user_time`.
+    /// NULL, like `user_time`.
     system_time: Option<i64>,
-    /// NULL, as `user_time`.
+    /// NULL, like `user_time`.
     last_system_time: Option<i64>,
-    /// NULL, as `user_time`.
+    /// NULL, like `user_time`.
     average_memory: Option<i64>,
-    /// NULL, as `user_time`.
+    /// NULL, like `user_time`.
     last_memory: Option<i64>,
-    /// How many runs failed.
+    /// Number of failed runs.
     #[column(added)]
     failures: i64,
-    /// How many runs could not read all: the rows of what they could not read were left as they were.
+    /// Number of runs that could not read everything. Rows of what they could not read stayed as they were.
     #[column(added)]
     incomplete: i64,
 }

@@ -1,4 +1,4 @@
-//! A pack: queries with when, where and how to run them.
+//! Packs: queries with their schedule, conditions and options.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::error::{PackError, Result};
 use crate::run::is_event_table;
 use crate::{native, osquery, platform};
 
-/// Interval of a query that names none.
+/// Interval of a query that sets none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Longest interval that osquery allows.
@@ -16,21 +16,21 @@ pub(crate) const LONGEST_INTERVAL: Duration = Duration::from_secs(604_800);
 /// A pack.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pack {
-    /// Its name: of the file or folder.
+    /// Its name, from the file or directory.
     pub name: String,
-    /// Where it was read from.
+    /// The path that it was read from.
     pub path: PathBuf,
-    /// What it is for.
+    /// Purpose.
     pub description: Option<String>,
-    /// Platforms that it is for; `None` for all.
+    /// Platforms that it applies to; `None` for all.
     pub platform: Option<String>,
-    /// Least osquery version whose tables it needs.
+    /// Lowest osquery version with the tables that it needs.
     pub version: Option<String>,
     /// Percent of hosts that it runs on.
     pub shard: Option<u32>,
-    /// Queries that must each give a row, or the pack does not apply to this host.
+    /// Queries that must all return rows; otherwise the pack does not apply to this host.
     pub discovery: Vec<String>,
-    /// Its queries, in the order they are written.
+    /// Its queries, in the order of the file.
     pub queries: Vec<PackQuery>,
 }
 
@@ -41,36 +41,36 @@ pub struct PackQuery {
     pub name: String,
     /// The SQL.
     pub sql: String,
-    /// File that it was read from.
+    /// The file that it was read from.
     pub file: PathBuf,
     /// Line in that file, from 1.
     pub line: usize,
-    /// What it is for.
+    /// Purpose.
     pub description: Option<String>,
-    /// Words to find it by.
+    /// Words for searching.
     pub tags: Vec<String>,
-    /// Time from one run to the next.
+    /// Time between runs.
     pub interval: Duration,
-    /// Log all rows each time, instead of differences.
+    /// Log all rows on each run, instead of differences.
     pub snapshot: bool,
-    /// Log rows that are there no more.
+    /// Log removed rows.
     pub removed: bool,
-    /// Platforms that it is for; `None` for all.
+    /// Platforms that it applies to; `None` for all.
     pub platform: Option<String>,
-    /// Least osquery version whose tables it needs.
+    /// Lowest osquery version with the tables that it needs.
     pub version: Option<String>,
     /// Percent of hosts that it runs on.
     pub shard: Option<u32>,
-    /// Time after which it is cancelled.
+    /// Timeout.
     pub timeout: Option<Duration>,
-    /// Whether it is left out for a while after it killed the daemon.
+    /// Whether it is skipped for some time if it was running when the daemon was killed.
     pub denylist: bool,
-    /// Whether columns that change without meaning (counters, times of reading) make no difference.
+    /// Whether volatile columns (counters, times of reading) are ignored when results are compared.
     pub ignore_volatile: bool,
 }
 
 impl Pack {
-    /// Reads a pack: an osquery `.conf` or `.json` file, a folder with a `pack.toml`, or that `pack.toml`.
+    /// Reads a pack: an osquery `.conf` or `.json` file, a directory with a `pack.toml`, or that `pack.toml`.
     pub fn load(path: &Path) -> Result<Pack> {
         let unreadable = |reason: String| PackError::Read { file: path.to_owned(), reason };
         let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
@@ -88,7 +88,7 @@ impl Pack {
         osquery::parse(&indago_config::read_text(path).map_err(unreadable)?, path)
     }
 
-    /// A query by its name.
+    /// The query with a name.
     pub fn query(&self, name: &str) -> Result<&PackQuery> {
         self.queries.iter().find(|query| query.name == name).ok_or_else(|| PackError::UnknownQuery {
             pack: self.name.clone(),
@@ -98,14 +98,14 @@ impl Pack {
         })
     }
 
-    /// Why the pack is not for this host; `None` if it is. Discovery queries are not asked here.
+    /// Why the pack does not apply to this host; `None` if it does. Does not run discovery queries.
     pub fn mismatch(&self, platform: &str) -> Option<String> {
         platform::mismatch("the pack", self.platform.as_deref(), self.version.as_deref(), platform)
     }
 }
 
 impl PackQuery {
-    /// A query with the defaults of everything else.
+    /// A query with default options.
     pub fn new(name: impl Into<String>, sql: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -126,7 +126,7 @@ impl PackQuery {
         }
     }
 
-    /// Reads a query under a comment header, as in our own packs; `file` gives its name, and is not opened.
+    /// Reads a query with a comment header, as in our own packs. `file` is used only for the name.
     pub fn from_sql(file: &Path, text: &str) -> Result<Self> {
         native::parse(text, file, DEFAULT_INTERVAL)
     }
@@ -137,20 +137,20 @@ impl PackQuery {
         self.sql[header..].trim()
     }
 
-    /// Whether it may be left out after it killed the daemon. What is not read from a table of events in time is lost, so
-    /// queries over such tables always run.
+    /// Whether it may be skipped after it was running when the daemon was killed. Queries of event tables always run,
+    /// because events that are not read in time are lost.
     pub fn may_be_denied(&self) -> bool {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         self.denylist && !self.statement().split(|c: char| !is_word(c)).any(is_event_table)
     }
 
-    /// Why the query is not for this host; `None` if it is.
+    /// Why the query does not apply to this host; `None` if it does.
     pub fn mismatch(&self, platform: &str) -> Option<String> {
         platform::mismatch("the query", self.platform.as_deref(), self.version.as_deref(), platform)
     }
 }
 
-/// Name of a file or folder without its extension.
+/// Name of a file or directory without its extension.
 pub(crate) fn stem(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_else(|| "pack".into())

@@ -1,8 +1,8 @@
-//! For which hosts a query is: platform, version, shard.
+//! Which hosts a query applies to: platform, version, shard.
 
 use sha1::{Digest, Sha1};
 
-/// The platform that this program runs on, as packs name it.
+/// The platform that this program runs on, by its name in packs.
 pub const PLATFORM: &str = if cfg!(target_os = "macos") {
     "darwin"
 } else if cfg!(target_os = "windows") {
@@ -11,14 +11,14 @@ pub const PLATFORM: &str = if cfg!(target_os = "macos") {
     std::env::consts::OS
 };
 
-/// The osquery release whose tables and SQL are understood.
+/// The osquery release whose tables and SQL are supported.
 pub const OSQUERY_VERSION: &str = "5.23.1";
 
-/// Names that stand for Linux in packs.
+/// Names for Linux in packs.
 const LINUX: [&str; 11] =
     ["linux", "ubuntu", "debian", "centos", "rhel", "redhat", "fedora", "amazon", "suse", "gentoo", "arch"];
 
-/// Why something is not for this host; `None` if it is.
+/// Why a pack or query does not apply to this host; `None` if it does.
 pub(crate) fn mismatch(what: &str, platforms: Option<&str>, version: Option<&str>, current: &str) -> Option<String> {
     if let Some(platforms) = platforms
         && !is_for(platforms, current)
@@ -28,7 +28,7 @@ pub(crate) fn mismatch(what: &str, platforms: Option<&str>, version: Option<&str
     }
     let version = version?;
     (numbers(version) > numbers(OSQUERY_VERSION))
-        .then(|| format!("{what} needs osquery {version} or later; Indago reads what {OSQUERY_VERSION} reads"))
+        .then(|| format!("{what} needs osquery {version} or later; Indago supports {OSQUERY_VERSION}"))
 }
 
 fn names(platforms: &str) -> impl Iterator<Item = &str> {
@@ -55,7 +55,7 @@ fn numbers(version: &str) -> Vec<u64> {
     numbers
 }
 
-/// Whether a host is among the given percent of hosts: the first byte of its name's SHA-1 decides, as in osquery.
+/// Whether a host is in the given percentage of hosts: the first byte of its name's SHA-1 decides, as in osquery.
 pub fn in_shard(host: &str, percent: u32) -> bool {
     let first = u32::from(Sha1::digest(host.as_bytes())[0]);
     percent >= 100 || first * 100 / 255 < percent

@@ -1,4 +1,4 @@
-//! Running queries of packs.
+//! Runs queries of packs.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,26 +13,26 @@ use crate::pack::{Pack, PackQuery};
 use crate::platform::PLATFORM;
 use crate::unread::Unread;
 
-/// What became of one query.
+/// Outcome of one query.
 #[derive(Debug)]
 pub struct Report {
     /// Name of the query.
     pub query: String,
     /// Whether it ran, and how it ended.
     pub status: Status,
-    /// Rows that it gave.
+    /// Number of rows.
     pub rows: u64,
-    /// Time that it took.
+    /// Run time.
     pub elapsed: Duration,
-    /// What was missing from the rows.
+    /// Warnings.
     pub warnings: Vec<Warning>,
-    /// What was not read whole.
+    /// Slices that were not read completely.
     pub unread: Unread,
-    /// Columns of the result that change without meaning: those that show a volatile column of a table.
+    /// Volatile columns of the result: those that show a volatile column of a table.
     pub volatile: BTreeSet<String>,
-    /// Whether a table of events is among those read.
+    /// Whether the query reads a table of events.
     pub reads_events: bool,
-    /// The events that it took; `None` if it did not run.
+    /// The events that it consumed; `None` if it did not run.
     pub taken: Option<Taken>,
 }
 
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// Whether a table of another program's rows holds events: osquery names them so. Kubernetes' events are objects like others.
+/// Whether a table of another program holds events, by osquery's naming. Kubernetes' events are ordinary objects.
 pub fn is_event_table(table: &str) -> bool {
     table.ends_with("_events") && !table.starts_with("kubernetes_")
 }
@@ -63,14 +63,14 @@ pub fn is_event_table(table: &str) -> bool {
 pub enum Status {
     /// It ran to its end.
     Ok,
-    /// It is not for this host.
+    /// It does not apply to this host.
     Skipped(String),
     /// It failed.
     Failed(indago_engine::Error),
 }
 
 impl Status {
-    /// One word.
+    /// The status as one word.
     pub fn name(&self) -> &'static str {
         match self {
             Status::Ok => "ok",
@@ -80,8 +80,8 @@ impl Status {
     }
 }
 
-/// Runs one query, and hands over its batches as they come. It reads events as the consumer that the options name, or under
-/// its own name.
+/// Runs one query and passes on its batches as they arrive. It reads events as the consumer that the options name, by
+/// default under its own name.
 pub async fn run(
     engine: &Engine,
     query: &PackQuery,
@@ -124,7 +124,7 @@ pub async fn run(
     report
 }
 
-/// The columns of a result that show a volatile column of a table, and nothing else that is the same.
+/// The result columns that show a volatile column of a table and no other value.
 fn volatile(query: &Query) -> BTreeSet<String> {
     let (mut volatile, mut lasting) = (BTreeSet::new(), BTreeSet::new());
     for scan in query.lineage() {
@@ -139,8 +139,8 @@ fn volatile(query: &Query) -> BTreeSet<String> {
     volatile.difference(&lasting).map(|place| written_name(schema.field(*place)).to_owned()).collect()
 }
 
-/// Why a pack does not apply to this host: its platform, its version, or a discovery query without a row. A query that
-/// has no row, but could not read all, decides nothing: that is an error.
+/// Why a pack does not apply to this host: its platform, its version, or a discovery query that returned no row. If a
+/// discovery query returned no row but could not read everything, that is an error.
 pub async fn discover(engine: &Engine, pack: &Pack, options: &QueryOptions) -> Result<Option<String>> {
     if let Some(reason) = pack.mismatch(PLATFORM) {
         return Ok(Some(reason));
@@ -159,7 +159,7 @@ pub async fn discover(engine: &Engine, pack: &Pack, options: &QueryOptions) -> R
             return Err(PackError::Undecided { sql: sql.clone(), reason: reason.to_owned() });
         }
         if !found {
-            return Ok(Some(format!("the discovery query gave no row: {sql}")));
+            return Ok(Some(format!("the discovery query returned no row: {sql}")));
         }
     }
     Ok(None)

@@ -1,4 +1,4 @@
-//! When a query runs, and what becomes of its result.
+//! When a query runs, and how its result is compared.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::pack::PackQuery;
 use crate::state::QueryState;
 use crate::unread::Unread;
 
-/// A query of a schedule under its full name.
+/// A scheduled query with its full name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scheduled {
     /// `pack_<pack>_<query>` for a query of a pack, its own name otherwise and in the pack `main`.
@@ -19,7 +19,7 @@ pub struct Scheduled {
     pub query: PackQuery,
 }
 
-/// The pack whose queries have no prefix; osquery's own schedule is a pack of that name.
+/// The pack whose queries have no prefix. osquery's own schedule is a pack with this name.
 const MAIN_PACK: &str = "main";
 
 /// The name under which a pack's query is scheduled and logged.
@@ -27,14 +27,14 @@ pub fn scheduled_name(pack: &str, query: &str) -> String {
     if pack == MAIN_PACK { query.to_owned() } else { format!("pack_{pack}_{query}") }
 }
 
-/// An interval moved at random by up to `percent`; whole seconds, at least one.
+/// An interval varied at random by up to `percent`; whole seconds, at least one.
 fn splayed(interval: Duration, percent: u32, random: &mut impl Rng) -> Duration {
     let seconds = interval.as_secs().max(1);
     let reach = seconds * u64::from(percent.min(100)) / 100;
     Duration::from_secs(random.random_range(seconds - reach.min(seconds - 1)..=seconds + reach))
 }
 
-/// What to remember of a query when the schedule starts: its interval is chosen anew only when the one asked for changed.
+/// State of a query when the schedule starts. A new interval is chosen only if the configured one changed.
 pub fn prepared(known: Option<QueryState>, query: &PackQuery, percent: u32) -> QueryState {
     prepared_by(known, query, percent, &mut rand::rng())
 }
@@ -50,50 +50,50 @@ fn prepared_by(known: Option<QueryState>, query: &PackQuery, percent: u32, rando
     state
 }
 
-/// The Unix second at which a query runs next. What was missed while nothing ran is made up by one run, not by many.
+/// The Unix second at which a query runs next. One run makes up for all missed runs.
 pub fn next_run(state: &QueryState, now: u64) -> u64 {
     match state.last_run {
-        // A clock that was set back must not put a query off for long.
+        // If the clock was set back, the query must not wait long.
         Some(last) if last <= now => (last + state.splayed.max(1)).max(now),
         Some(_) => now + state.splayed.max(1),
         None => now,
     }
 }
 
-/// The rows that a run gave.
+/// The rows of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
-    /// All of them.
+    /// All rows.
     pub rows: &'a [String],
-    /// Whether a table of events is among those read: each run then gives new rows, and none is compared.
+    /// Whether the query reads a table of events. Each run then returns new rows, and nothing is compared.
     pub are_events: bool,
-    /// What was not read whole.
+    /// Slices that were not read completely.
     pub unread: &'a Unread,
-    /// Columns that change without meaning.
+    /// Volatile columns.
     pub volatile: &'a BTreeSet<String>,
 }
 
-/// A result compared with the one before.
+/// A result after comparison with the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// What to remember.
+    /// The state to store.
     pub state: QueryState,
     /// The rows to compare the next result with.
     pub rows: Vec<String>,
-    /// What to log; `None` if there is nothing to say.
+    /// The lines to log; `None` if there is nothing to log.
     pub difference: Option<Difference>,
-    /// Rows that were left as they were, because what they come from was not read whole.
+    /// Number of rows that were not compared, because their slice was not read completely.
     pub held: usize,
 }
 
-/// Compares a result with the one before.
+/// Compares a result with the previous one.
 ///
-/// A new query and a changed epoch make it a first result, all of whose rows were added and whose counter is 0. From
-/// then on the counter grows with each result that differs, whatever becomes of its rows in the log. Changed SQL is
-/// compared like any other. Rows of what was not read whole stay as they were.
+/// For a new query or a changed epoch it is a first result: all its rows are added, and its counter is 0. After that,
+/// the counter grows with each result that differs, whether or not its rows are logged. Changed SQL is compared like
+/// any other. Rows of slices that were not read completely stay as they were.
 pub fn settle(state: &QueryState, previous: &[String], query: &PackQuery, result: Rows<'_>, epoch: u64) -> Settled {
     let first = !state.has_result || state.epoch != epoch;
-    // Events are given once: none is held back.
+    // Each event is returned once, so none is held back.
     let is_held = |row: &&String| !result.are_events && result.unread.holds(row);
     let (new_held, new): (Vec<&String>, Vec<&String>) = result.rows.iter().partition(is_held);
     let old = if first || result.are_events { &[] } else { previous };
@@ -103,7 +103,7 @@ pub fn settle(state: &QueryState, previous: &[String], query: &PackQuery, result
     let mut difference = Difference::ignoring(ignored, &old, &new);
     let held = new_held.len().max(old_held.len());
     if first && !result.unread.is_empty() && new.is_empty() {
-        // Nothing could be read: the first result is yet to come.
+        // Nothing could be read, so the first result is still to come.
         return Settled { state: state.clone(), rows: previous.to_vec(), difference: None, held };
     }
     let before = if first { 0 } else { state.counter };
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(next_run(&state(Some(9999)), 1000), 1060, "the clock was set back");
     }
 
-    /// Settles a result that was read whole, and gives what was logged with its counter.
+    /// Settles a complete result, and returns what was logged with its counter.
     fn run(
         state: &mut QueryState,
         kept: &mut Vec<String>,
@@ -202,8 +202,8 @@ mod tests {
             ("a first result", &query, "a b", 5, 0, "- +a b"),
             ("the same rows in another order", &query, "b a", 5, 0, "- +"),
             ("a change", &query, "a c", 5, 1, "-b +c"),
-            ("other SQL that gives the same", &rewritten, "a c", 5, 1, "- +"),
-            ("other SQL that gives something else", &query, "a d", 5, 2, "-c +d"),
+            ("other SQL with the same rows", &rewritten, "a c", 5, 1, "- +"),
+            ("other SQL with other rows", &query, "a d", 5, 2, "-c +d"),
             ("a removal that is hidden counts", &quiet, "a", 5, 3, "- +"),
             ("what was removed is forgotten", &quiet, "a d", 5, 4, "- +d"),
             ("the same rows in another epoch", &query, "a d", 6, 0, "- +a d"),
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    /// One part of a table, cluster `b`, cannot be read: its rows are neither removed nor added.
+    /// If a slice of a table, cluster `b`, cannot be read, its rows are neither removed nor added.
     #[test]
     fn rows_of_what_was_not_read_stay_as_they_were() {
         let row = |cluster: &str, name: &str| format!(r#"{{"cluster":"{cluster}","name":"{name}"}}"#);
@@ -260,8 +260,8 @@ mod tests {
             ("both", &all, vec![row("a", "1"), row("b", "1")], 0, vec![], vec![row("a", "1"), row("b", "1")]),
             ("b is gone", &b, vec![row("a", "1")], 0, vec![], vec![]),
             ("b is gone, a changes", &b, vec![row("a", "2")], 1, vec![row("a", "1")], vec![row("a", "2")]),
-            ("b is read in part", &b, vec![row("a", "2"), row("b", "9")], 1, vec![], vec![]),
-            ("a row that names no cluster may be b's", &b, vec![row("a", "2"), row("", "x")], 1, vec![], vec![]),
+            ("b is partial", &b, vec![row("a", "2"), row("b", "9")], 1, vec![], vec![]),
+            ("a row without a cluster may belong to b", &b, vec![row("a", "2"), row("", "x")], 1, vec![], vec![]),
             ("b is back", &all, vec![row("a", "2"), row("b", "1")], 1, vec![], vec![]),
             ("b has changed", &all, vec![row("a", "2"), row("b", "2")], 2, vec![row("b", "1")], vec![row("b", "2")]),
         ] {
@@ -283,7 +283,7 @@ mod tests {
         let result = Rows { rows: &result, are_events: false, unread: &some, volatile: &BTreeSet::new() };
         let settled = settle(&state, &kept, &query, result, 0);
         assert_eq!((settled.difference, settled.state, settled.rows, settled.held), (None, state, kept, 1));
-        // Before anything was read there is no first result.
+        // There is no first result until something was read.
         let settled = settle(&QueryState::default(), &[], &query, result, 0);
         assert_eq!((settled.difference, settled.state), (None, QueryState::default()));
     }

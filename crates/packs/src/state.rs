@@ -1,4 +1,4 @@
-//! What a schedule remembers over restarts: previous rows, counters, intervals and times of the last runs.
+//! The persistent state of a schedule: previous rows, counters, intervals and times of the last runs.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,41 +12,42 @@ use crate::error::{PackError, Result};
 const QUERIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("queries");
 const ROWS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("rows");
 
-/// What is remembered of a query, apart from its rows.
+/// State of a query, without its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QueryState {
-    /// Its SQL when it last began.
+    /// Its SQL at the start of the last run.
     pub sql: String,
-    /// The epoch of its last result.
+    /// Epoch of its last result.
     pub epoch: u64,
-    /// The counter of its last result.
+    /// Counter of its last result.
     pub counter: u64,
-    /// Whether there is a last result.
+    /// Whether it has a last result.
     pub has_result: bool,
-    /// The interval that was asked for, in seconds.
+    /// Configured interval, in seconds.
     pub interval: u64,
-    /// The interval that it runs at, in seconds.
+    /// Interval with splay, in seconds.
     pub splayed: u64,
-    /// When it last began, in Unix seconds.
+    /// Start of the last run, in Unix seconds.
     pub last_run: Option<u64>,
-    /// Whether it has begun and not ended: what is still so at a start was running when the daemon was killed.
+    /// Whether a run has started and not ended. If this is set when the daemon starts, the query was running when the
+    /// daemon was killed.
     pub is_running: bool,
-    /// Whether it may have killed the daemon, as several were running: it then runs alone.
+    /// Whether it was one of several queries running when the daemon was killed. It then runs alone.
     pub is_suspect: bool,
-    /// When it may run again, in Unix seconds, after it killed the daemon.
+    /// End of the denylist period, in Unix seconds, if it was running when the daemon was killed.
     pub denied_until: Option<u64>,
-    /// How often it ran.
+    /// Number of runs.
     pub executions: u64,
-    /// How many of these failed.
+    /// Number of failed runs.
     pub failures: u64,
-    /// How many of these could not read all.
+    /// Number of incomplete runs.
     pub incomplete: u64,
-    /// How long they took, in milliseconds.
+    /// Total run time, in milliseconds.
     pub wall_ms: u64,
-    /// How long the last one took, in milliseconds.
+    /// Run time of the last run, in milliseconds.
     pub last_wall_ms: u64,
-    /// How much they gave, in bytes of result lines.
+    /// Total size of its result lines, in bytes.
     pub output_bytes: u64,
 }
 
@@ -58,7 +59,7 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the file, and creates it and its folder if there is none.
+    /// Opens the file. Creates it and its directory if necessary.
     pub fn open(file: &Path) -> Result<Self> {
         let wrong = |reason: String| PackError::State { file: file.to_owned(), reason };
         if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -67,10 +68,10 @@ impl State {
         create_private(file).map_err(|error| wrong(error.to_string()))?;
         let database = Database::create(file).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => {
-                wrong("another daemon uses it; stop that one, or set `daemon.state`".into())
+                wrong("another daemon uses it; stop that daemon, or set `daemon.state`".into())
             }
             error => wrong(format!(
-                "{}; if it is damaged, move it away: each query then logs a first result again",
+                "{}; if it is damaged, move it away; each query then logs a first result again",
                 lowercase(&error.to_string())
             )),
         })?;
@@ -107,10 +108,10 @@ impl State {
         run().map_err(|error| self.wrong(error))
     }
 
-    /// What is remembered of a query.
+    /// The state of a query.
     pub fn query(&self, name: &str) -> Result<Option<QueryState>> {
         let Some(bytes) = self.read(QUERIES, name)? else { return Ok(None) };
-        // What cannot be read any more is forgotten: the query then logs a first result.
+        // State that cannot be read is discarded: the query then logs a first result.
         Ok(serde_json::from_slice(&bytes).ok())
     }
 
@@ -120,7 +121,7 @@ impl State {
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
     }
 
-    /// Remembers a query, and the rows of its result if they are given.
+    /// Stores the state of a query, and the rows of its result if given.
     pub fn remember(&self, name: &str, query: &QueryState, rows: Option<&[String]>) -> Result<()> {
         let bytes = serde_json::to_vec(query).map_err(|error| PackError::Rows(error.to_string()))?;
         self.write(|transaction| {
@@ -132,7 +133,7 @@ impl State {
         })
     }
 
-    /// Remembers that a query runs no more and did not kill the daemon, whatever else is remembered of it.
+    /// Records that a query has ended and did not kill the daemon. The rest of its state stays.
     pub fn ended(&self, name: &str) -> Result<()> {
         self.write(|transaction| {
             let mut table = transaction.open_table(QUERIES)?;
@@ -146,7 +147,7 @@ impl State {
         })
     }
 
-    /// Forgets queries that are not among those named.
+    /// Deletes the state of all other queries.
     pub fn keep_only(&self, names: &[&str]) -> Result<()> {
         self.write(|transaction| {
             for table in [QUERIES, ROWS] {
@@ -162,8 +163,8 @@ impl State {
     }
 }
 
-/// Makes sure that the file is there, and still is after a crash. Nobody but its owner reads a new one: rows may hold what
-/// only root may read.
+/// Creates the file durably if it does not exist. Only its owner can read it, because rows may contain data that only
+/// root may read.
 fn create_private(file: &Path) -> std::io::Result<()> {
     match OpenOptions::new().append(true).create_new(true).mode(0o600).open(file) {
         Ok(_) => {
@@ -219,7 +220,7 @@ mod tests {
     fn a_damaged_file_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("state.redb");
-        std::fs::write(&file, "this is no database, and long enough to look like one".repeat(100)).expect("written");
+        std::fs::write(&file, "this is not a database, but long enough to look like one".repeat(100)).expect("written");
         let error = State::open(&file).expect_err("damaged").to_string();
         assert!(error.contains("if it is damaged, move it away"), "{error}");
     }

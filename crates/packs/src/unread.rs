@@ -1,4 +1,4 @@
-//! What a run could not read whole, and which of its rows that concerns.
+//! The slices that a run could not read completely, and the rows that belong to them.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use serde_json::Value;
 
 use crate::log::{escaped, written_name};
 
-/// The parts of tables that a run did not read whole. Their rows are not compared with those of other runs: what is
-/// missing was not removed, and what is there may lack something.
+/// The slices that a run did not read completely. Their rows are not compared with other runs: a missing row was not
+/// removed, and a present row may be incomplete.
 #[derive(Debug, Clone, Default)]
 pub struct Unread(Vec<Slice>);
 
 #[derive(Debug, Clone)]
 struct Slice {
-    /// Which it is, and why it was not read.
+    /// The slice, and why it was not read.
     reason: String,
-    /// For each scan of the table: what the rows that come from the slice have in these columns of the result.
+    /// For each scan of the table: columns of the result and the values that they have in rows of this slice.
     scans: Vec<Vec<(String, String)>>,
 }
 
 impl Unread {
-    /// What a query that has run could not read whole, other than what another attempt would lack as well.
+    /// The slices that a query could not read completely, except those that would be incomplete on every attempt.
     pub fn of(query: &Query) -> Self {
         let missing: Vec<Coverage> = query.coverage().into_iter().filter(Coverage::may_change).collect();
         if missing.is_empty() {
             return Self::default();
         }
         let lineage = query.lineage();
-        // Of several columns of one name, result lines have the last.
+        // If several columns have one name, result lines have the last one.
         let schema = query.schema();
         let names: BTreeMap<&str, usize> =
             schema.fields().iter().enumerate().map(|(index, field)| (written_name(field), index)).collect();
@@ -43,23 +43,23 @@ impl Unread {
         Self(missing.into_iter().map(slice).collect())
     }
 
-    /// Whether everything was read whole.
+    /// Whether everything was read completely.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What was not read whole, and why.
+    /// The incomplete slices, and why.
     pub fn reasons(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|slice| slice.reason.as_str())
     }
 
-    /// Whether a row, as JSON, may come from a part that was not read whole.
+    /// Whether a row, as JSON, may belong to an incomplete slice.
     pub fn holds(&self, row: &str) -> bool {
         if self.0.is_empty() {
             return false;
         }
         let columns: BTreeMap<String, Value> = serde_json::from_str(row).unwrap_or_default();
-        // A value that is missing, as after an outer join, tells nothing.
+        // A missing value, as after an outer join, matches any slice.
         let differs = |(column, value): &(String, String)| match columns.get(column) {
             Some(Value::String(text)) => !text.is_empty() && text != value,
             Some(number @ Value::Number(_)) => {
@@ -80,7 +80,7 @@ impl Unread {
     }
 }
 
-/// Where the result of a query shows what all rows of a slice have in common.
+/// The result columns that show the shared values of a slice's rows.
 fn in_result(scan: &Lineage, coverage: &Coverage, names: &BTreeMap<&str, usize>) -> Vec<(String, String)> {
     let mut columns = Vec::new();
     for (column, value) in &coverage.known {

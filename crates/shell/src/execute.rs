@@ -1,4 +1,4 @@
-//! Running one statement: rows to a sink as they come, progress on the way, cancellation at any moment.
+//! Runs one statement: rows to a sink as they arrive, progress meanwhile, cancellation at any time.
 
 use std::future::Future;
 use std::io;
@@ -12,19 +12,19 @@ use indago::{Code, Engine, Query, QueryOptions, ScanStats, Warning};
 use crate::progress::Progress;
 use crate::render::RowSink;
 
-/// How often the progress line is renewed.
+/// Interval between updates of the progress line.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What is known of a statement that ran.
+/// Summary of a statement that ran.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    /// Rows that came.
+    /// Number of result rows.
     pub rows: u64,
-    /// Time that it took.
+    /// Run time.
     pub elapsed: Duration,
-    /// What was missing.
+    /// Warnings.
     pub warnings: Vec<Warning>,
-    /// What its scans did.
+    /// Statistics of its scans.
     pub scans: Vec<ScanStats>,
     /// The SQL that was planned, if the dialect changed it.
     pub rewritten: Option<String>,
@@ -39,20 +39,20 @@ pub enum Failure {
     /// The rows could not be written.
     #[error("cannot write the rows: {0}")]
     Write(#[from] io::Error),
-    /// It was interrupted.
+    /// The user cancelled it.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl Failure {
-    /// Whether the reader of the rows went away: no error of ours.
+    /// Whether the reader of the rows closed the pipe, which is not our error.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Failure::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// Runs one statement. `sink` is asked for when the first batch is there, so that a query which fails at once writes
-/// nothing; `cancel` ends the query when it is ready.
+/// Runs one statement. `sink` is called when the first batch arrives, so a query that fails immediately writes nothing.
+/// When `cancel` completes, the query is cancelled.
 pub async fn execute<'a>(
     engine: &Engine,
     sql: &str,
@@ -81,7 +81,7 @@ pub async fn execute<'a>(
                     result = Box::pin(pump(&query, sink, &mut output, &mut summary, &mut progress, began)) => result,
                 };
                 if let Some(mut output) = output {
-                    // The failure itself is the error that matters.
+                    // The original failure is the error to report.
                     let _ = output.abandon();
                 }
                 summary.warnings = query.warnings();
@@ -97,7 +97,7 @@ pub async fn execute<'a>(
     (summary, result)
 }
 
-/// Brings rows to the output. One that is still there at the end is not at its end.
+/// Writes the rows to the sink. If the sink still exists afterwards, its output is not finished.
 async fn pump<'a>(
     query: &Query,
     sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
@@ -134,7 +134,7 @@ async fn pump<'a>(
         }
     };
     progress.clear();
-    // Rows that came are right even if others are missing: the output is brought to its end.
+    // Rows that arrived are valid even if others are missing, so the output is finished.
     let whole = result.as_ref().err().is_none_or(|error| error.code() == Code::Incomplete);
     if whole {
         if output.is_none() && !schema.fields().is_empty() {
@@ -149,5 +149,5 @@ async fn pump<'a>(
 }
 
 fn broken() -> io::Error {
-    io::Error::other("the output was begun twice")
+    io::Error::other("the output was started twice")
 }

@@ -1,6 +1,6 @@
 //! Rows as Arrow and Parquet files.
 //!
-//! A file is written beside its final name and renamed when it is whole, so that a failed query leaves no half a file.
+//! A file is written next to its final path and renamed when complete, so a failed query leaves no partial file.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -15,7 +15,7 @@ use parquet::errors::ParquetError;
 
 use crate::render::RowSink;
 
-/// A file under a temporary name until it is whole.
+/// A file with a temporary name until it is complete.
 struct Draft {
     path: PathBuf,
     draft: PathBuf,
@@ -28,9 +28,8 @@ impl Draft {
     }
 
     fn begin(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
-        let name =
-            path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
-        // A pipe or a device is written to as it is: a file renamed to it would take its place.
+        let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+        // Pipes and devices are written to directly; renaming a file over them would replace them.
         let done = path.metadata().is_ok_and(|found| !found.is_file());
         let draft = path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
         let file = if done { File::options().write(true).open(path)? } else { File::create(&draft)? };
@@ -45,7 +44,7 @@ impl Draft {
         Ok(())
     }
 
-    /// What writing came to, in an error with the file's name.
+    /// The result of writing, with the file's name in the error.
     fn told<T>(&self, written: io::Result<T>) -> io::Result<T> {
         written.map_err(|error| named(&self.path, error))
     }
@@ -63,7 +62,7 @@ impl Drop for Draft {
     }
 }
 
-/// Names that occur twice get a number: these formats find columns by name.
+/// Numbers repeated names, because these formats find columns by name.
 fn with_unique_names(schema: &SchemaRef) -> SchemaRef {
     let mut seen: Vec<String> = Vec::new();
     let fields: Fields = schema
@@ -97,7 +96,7 @@ impl std::fmt::Debug for ArrowFile {
 }
 
 impl ArrowFile {
-    /// Begins a file.
+    /// Creates the file.
     pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
         let (draft, file) = Draft::new(path)?;
         let schema = with_unique_names(schema);
@@ -120,7 +119,7 @@ impl RowSink for ArrowFile {
     }
 
     fn abandon(&mut self) -> io::Result<()> {
-        // No file is better than one from which rows are missing.
+        // Removes the file, because its rows would be incomplete.
         self.writer = None;
         Ok(())
     }
@@ -140,7 +139,7 @@ impl std::fmt::Debug for ParquetFile {
 }
 
 impl ParquetFile {
-    /// Begins a file.
+    /// Creates the file.
     pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
         let (draft, file) = Draft::new(path)?;
         let schema = with_unique_names(schema);
@@ -170,7 +169,7 @@ impl RowSink for ParquetFile {
     }
 
     fn abandon(&mut self) -> io::Result<()> {
-        // No file is better than one from which rows are missing.
+        // Removes the file, because its rows would be incomplete.
         self.writer = None;
         Ok(())
     }
@@ -243,7 +242,7 @@ mod tests {
         let nowhere = folder.path().join("no/such/folder.arrow");
         let error = ArrowFile::create(&nowhere, &schema).expect_err("no such folder");
         assert!(error.to_string().starts_with(&nowhere.display().to_string()), "{error}");
-        // What is written is small enough to wait for the end: there it finds the disk full.
+        // The data fits in the buffer, so the error appears only at the end.
         let mut full = ParquetFile::create(Path::new("/dev/full"), &schema).expect("opened");
         let error = full.batch(&batch).and_then(|()| full.finish()).expect_err("the disk is full");
         assert!(error.to_string().starts_with("/dev/full: "), "{error}");

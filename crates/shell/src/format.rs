@@ -1,9 +1,9 @@
-//! Formats of results.
+//! Output formats.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How rows are written.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// A table with borders, for people.
@@ -11,19 +11,19 @@ pub enum Format {
     Table,
     /// One array of objects.
     Json,
-    /// One object a line.
+    /// One object per line.
     Ndjson,
     /// Comma-separated values under a header line.
     Csv,
-    /// One column a line, records apart by an empty line.
+    /// One column per line; an empty line between rows.
     Line,
     /// A Markdown table.
     Markdown,
 }
 
-/// A name that is no format's.
+/// A name that is not a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format `{0}`; there are {names}", names = Format::ALL.map(Format::name).join(", "))]
+#[error("unknown format `{0}`; use one of {names}", names = Format::ALL.map(Format::name).join(", "))]
 pub struct UnknownFormat(String);
 
 impl Format {

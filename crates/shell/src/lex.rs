@@ -1,6 +1,6 @@
-//! SQL cut into pieces, for highlighting and completion. Never fails: what is no token is one character.
+//! Splits SQL into tokens, for highlighting and completion. Never fails: an unknown character becomes its own token.
 
-/// What a piece is.
+/// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A bare name or keyword.
@@ -13,11 +13,11 @@ pub(crate) enum Kind {
     Number,
     /// `-- ...` or `/* ... */`
     Comment,
-    /// Anything else but blanks.
+    /// Anything else except blanks.
     Sign,
 }
 
-/// A piece of SQL.
+/// A token of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token<'a> {
     pub(crate) kind: Kind,
@@ -38,7 +38,7 @@ impl Token<'_> {
         self.kind == Kind::Sign && self.text == sign
     }
 
-    /// The name that a word or quoted name stands for.
+    /// The name in a word or quoted name.
     pub(crate) fn name(&self) -> Option<&str> {
         match self.kind {
             Kind::Word => Some(self.text),
@@ -51,7 +51,7 @@ impl Token<'_> {
     }
 }
 
-/// Cuts SQL into pieces; blanks are left out.
+/// Splits SQL into tokens, without blanks.
 pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut start = 0;
@@ -82,7 +82,7 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Length of a text in quotes, in which a doubled quote stands for itself.
+/// Length of a quoted text, in which a doubled quote is a quote.
 fn quoted(text: &str, quote: char) -> usize {
     let mut at = 1;
     while let Some(end) = text[at..].find(quote) {

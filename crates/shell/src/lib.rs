@@ -1,4 +1,4 @@
-//! What people see: rows in every format, errors with their place in the SQL, and the interactive shell.
+//! Output for people: rows in every format, errors with their position in the SQL, and the interactive shell.
 
 // They panic where standard error or output can't be written.
 #![deny(clippy::print_stderr, clippy::print_stdout)]

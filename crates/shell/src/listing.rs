@@ -1,4 +1,4 @@
-//! Tables and functions, listed and described.
+//! Lists and descriptions of tables and functions.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -44,7 +44,8 @@ pub fn table_json(spec: &TableSpec) -> Value {
     })
 }
 
-/// Writes tables: one row a table, or in JSON everything about each. Of tables that catalogs have, only the name is known.
+/// Writes tables: one row per table, or in JSON the full description of each. For tables of catalogs, only the name is
+/// known.
 pub fn write_tables(
     specs: &[&TableSpec],
     found: &[FoundName],
@@ -87,7 +88,7 @@ pub fn write_tables(
     }
 }
 
-/// Writes all there is to know about one table.
+/// Writes the full description of one table.
 pub fn write_table(spec: &TableSpec, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let columns = columns_batch(spec);
     match format {
@@ -117,7 +118,7 @@ pub fn write_table(spec: &TableSpec, format: Format, style: Style, out: &mut dyn
 fn notes(spec: &TableSpec, out: &mut dyn Write) -> io::Result<()> {
     if spec.is_keyed() {
         let names: Vec<&str> = spec.require_any.iter().map(|index| spec.columns[*index].name.as_ref()).collect();
-        writeln!(out, "\nAnswers only with a constraint on {}.", names.join(" or "))?;
+        writeln!(out, "\nNeeds a constraint on {}.", names.join(" or "))?;
     }
     if !spec.needs.is_empty() {
         writeln!(out, "\nNeeds {}.", spec.needs.join(", "))?;
@@ -176,7 +177,7 @@ pub fn write_functions(
 }
 
 fn batch(fields: Vec<Field>, columns: Vec<arrow_array::ArrayRef>) -> RecordBatch {
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length")
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of equal length")
 }
 
 fn write_batch(batch: &RecordBatch, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {

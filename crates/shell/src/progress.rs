@@ -7,17 +7,17 @@ use indago::ScanStats;
 
 use crate::text::{cut, visible};
 
-/// Queries that end sooner show nothing.
+/// Queries that end sooner show no progress.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// A line that is written over and over, and wiped before anything else is written.
+/// A line that is rewritten in place, and cleared before any other output.
 pub(crate) struct Progress {
     on: bool,
     shown: bool,
 }
 
 impl Progress {
-    /// Shows only on a terminal.
+    /// Shows progress only on a terminal.
     pub(crate) fn new(wanted: bool) -> Self {
         Self { on: wanted && std::io::stderr().is_terminal(), shown: false }
     }
@@ -59,7 +59,7 @@ fn line(scans: &[ScanStats], rows: u64, elapsed: Duration) -> String {
     text
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Errors, warnings and statistics, as people read them on standard error.
+//! Errors, warnings and statistics on standard error, for people.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -15,21 +15,21 @@ use crate::progress::grouped;
 use crate::render::{Style, colors_wanted, row_writer};
 use crate::text::{visible, visible_lines};
 
-/// Writes a line on standard error. One that nobody can read is no reason to stop.
+/// Writes a line to standard error. A failure to write is ignored.
 pub fn say(line: impl fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// The text that a statement is part of, and where in it the statement starts.
+/// The text that contains a statement, and the statement's position in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Within<'a> {
     /// The text.
     pub text: &'a str,
-    /// The byte at which the statement starts.
+    /// Byte offset of the statement.
     pub offset: usize,
 }
 
-/// Writes an error with its place in the SQL, or in the text that the SQL is part of, and its help.
+/// Prints an error and its help, with its position in the SQL or in the text that contains the SQL.
 pub fn print_error(failure: &Failure, within: Option<Within<'_>>) {
     let terminal = std::io::stderr().is_terminal();
     let width = rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
@@ -43,13 +43,13 @@ fn render_error(failure: &Failure, within: Option<Within<'_>>, width: Option<usi
     let Failure::Query(error) = failure else { return format!("error: {}\n", visible(&failure.to_string())) };
     let view = View::of(error, within);
     match width {
-        // Nothing can be underlined beyond the last character.
+        // Only characters of the text can be underlined.
         Some(width) if view.span.is_some_and(|(start, _)| start < view.sql.len()) => view.drawn(width, color),
         _ => view.plain(),
     }
 }
 
-/// An error with everything in it made safe to show.
+/// An error with all its texts safe to show.
 #[derive(Debug)]
 struct View {
     code: &'static str,
@@ -63,14 +63,14 @@ struct View {
 impl View {
     fn of(error: &indago::Error, within: Option<Within<'_>>) -> Self {
         let statement = error.sql().unwrap_or_default();
-        // An error of a view is about SQL of its own.
+        // An error in a view has the view's own SQL.
         let is_part =
             |whole: &Within<'_>| whole.text.get(whole.offset..).is_some_and(|rest| rest.starts_with(statement));
         let Within { text: sql, offset } = within.filter(is_part).unwrap_or(Within { text: statement, offset: 0 });
         let span = error.span().filter(|span| span.start <= span.end && span.end <= statement.len()).and_then(|span| {
             let before = sql.get(..offset + span.start)?;
             let inside = sql.get(offset + span.start..offset + span.end)?;
-            // What is made visible grows; the span moves with it.
+            // Escapes lengthen the text, so the span moves.
             let start = visible_lines(before).len();
             Some((start, start + visible_lines(inside).len()))
         });
@@ -94,7 +94,7 @@ impl View {
         }
     }
 
-    /// Three lines that scripts and logs can hold: the error, its place, its help.
+    /// Plain lines for scripts and logs: the error, its position, its help.
     fn plain(&self) -> String {
         let mut text = format!("error[{}]: {}\n", self.code, self.message);
         if let Some((start, end)) = self.span {
@@ -104,7 +104,7 @@ impl View {
             let column = self.sql[line_start..start].chars().count();
             let marked = self.sql[start..end].lines().next().map_or(0, |marked| marked.chars().count()).max(1);
             let gutter = " ".repeat(number.to_string().len());
-            // Long lines are shown around the place.
+            // Of a long line, only the text around the position is shown.
             let skipped = column.saturating_sub(60);
             let shown: String = line.chars().skip(skipped).take(120).map(|c| if c == '\t' { ' ' } else { c }).collect();
             let room = shown.chars().count().saturating_sub(column - skipped).max(1);
@@ -148,7 +148,7 @@ impl Diagnostic for View {
     }
 }
 
-/// Writes what was missing from a query's rows.
+/// Prints the warnings of a query.
 pub fn print_warnings(warnings: &[Warning]) {
     let mut text = String::new();
     for warning in warnings {
@@ -159,21 +159,21 @@ pub fn print_warnings(warnings: &[Warning]) {
 
 pub(crate) fn warning_line(warning: &Warning) -> String {
     let mut text = format!("warning: {}\n", visible(&warning.to_string()));
-    // Some errors name the permission themselves.
+    // Some errors already name the permission.
     if let Some(needs) = warning.needs.as_ref().filter(|needs| !warning.message.contains(needs.as_str())) {
         text.push_str(&format!("  hint: needs {}\n", visible(needs)));
     }
     text
 }
 
-/// Prints a statement on standard error as it was rewritten for DataFusion; nothing if it was left as it is.
+/// Prints a statement to standard error as rewritten for DataFusion, if it was rewritten.
 pub fn print_rewritten(summary: &Summary) {
     if let Some(rewritten) = &summary.rewritten {
         say(visible_lines(rewritten));
     }
 }
 
-/// Writes what the scans of a query did.
+/// Prints what each scan of a query did.
 pub fn print_stats(summary: &Summary) {
     let text = stats_text(summary);
     let _ = std::io::stderr().write_all(text.as_bytes());
@@ -230,7 +230,7 @@ fn scans_batch(scans: &[ScanStats]) -> RecordBatch {
             Arc::new(scans.iter().map(millis).collect::<Float64Array>()),
         ],
     )
-    .expect("columns of one length")
+    .expect("columns of equal length")
 }
 
 #[cfg(test)]

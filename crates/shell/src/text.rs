@@ -1,13 +1,13 @@
-//! Text that came from elsewhere, made safe to show.
+//! Makes text from other systems safe to show.
 //!
-//! Rows hold what attackers wrote: a process may be named after an escape sequence that rewrites the screen. What a terminal
-//! would obey, or what would hide or reorder the text around it, is shown as an escape.
+//! Rows contain text that attackers wrote: a process may be named after an escape sequence that rewrites the screen.
+//! Anything that would control the terminal, or hide or reorder the text around it, is shown as an escape.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
-/// The text with everything that a terminal would obey written as escapes.
+/// The text with terminal controls written as escapes.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_active) {
         return Cow::Borrowed(text);
@@ -30,7 +30,7 @@ fn push_visible(c: char, out: &mut String) {
     }
 }
 
-/// The same, with line breaks and tabs left as they are: for text of several lines.
+/// Like [`visible`], but keeps line breaks and tabs.
 pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| is_active(c) && c != '\n' && c != '\t') {
         return Cow::Borrowed(text);
@@ -42,7 +42,7 @@ pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a character does something rather than show something.
+/// Whether a character acts on the terminal instead of being shown.
 fn is_active(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -50,12 +50,12 @@ fn is_active(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Columns that a visible text takes on a terminal.
+/// Width of a visible text, in terminal columns.
 pub(crate) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(|c| c.width().unwrap_or(0)).sum() }
 }
 
-/// The text cut to a width; a cut one ends in `…`.
+/// The text cut to a width; a cut text ends in `…`.
 pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if width(text) <= most {
         return Cow::Borrowed(text);

@@ -19,21 +19,20 @@ use crate::missing::{ASKED, Asked};
 use crate::table::CAPTURED_AT;
 use crate::{Error, Result};
 
-/// Where the keys of keyed tables come from, when such a table is captured: what the other tables mention. Table, column,
-/// and the query for its keys.
+/// Keys for capturing keyed tables, from other tables: table, column, and the query for its keys.
 const KEYS: &[(&str, &str, &str)] = &[
     ("file", "path", "SELECT DISTINCT path FROM processes WHERE path <> ''"),
     ("hash", "path", "SELECT DISTINCT path FROM processes WHERE path <> ''"),
     ("docker_container_processes", "id", "SELECT DISTINCT id FROM docker_containers"),
 ];
 
-/// The folder in which the files of a capture are written.
+/// The directory in which the files of a capture are written before it is complete.
 const PARTIAL: &str = ".capture.partial";
 
-/// What a capture wrote.
+/// Result of a capture.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// One entry a table, in the order of writing.
+    /// One entry per table, in the order of writing.
     pub tables: Vec<Captured>,
 }
 
@@ -48,18 +47,18 @@ pub struct Captured {
     pub rows: u64,
     /// Size of the file, in bytes.
     pub bytes: u64,
-    /// How long it took.
+    /// Time to read and write it.
     pub elapsed: Duration,
-    /// What is missing from the rows.
+    /// Warnings about its rows.
     pub warnings: Vec<Warning>,
 }
 
-/// Writes the rows of tables into a folder, one Parquet file a table, each with the moment of the capture, with what was
-/// missing, and for a keyed table with the keys that it was asked for.
+/// Writes tables to a directory, one Parquet file per table. Each file has the time of the capture, what was missing,
+/// and for a keyed table the keys that were looked up.
 ///
-/// No names: every table that can be read whole, and keyed ones for the keys that other tables mention. A folder holds one
-/// capture, so one that has tables already is refused. The files appear under their names when all of them are complete:
-/// a full disk leaves none behind.
+/// Without names: every table without required keys, and keyed tables for the keys that other tables mention. A
+/// directory holds one capture; one that already has tables is refused. Files get their names when all of them are
+/// complete, so a full disk leaves none behind.
 pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Result<Report> {
     let statements = statements(engine, tables).await?;
     let io = |path: &Path| {
@@ -87,7 +86,7 @@ pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Resul
     Ok(report)
 }
 
-/// The folder of files that are being written; dropped, it is removed with what is still in it.
+/// The directory of files that are being written. On drop, it is removed with its contents.
 struct Partial(PathBuf);
 
 impl Partial {
@@ -103,12 +102,12 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Best effort: an error that matters has stopped the capture before.
+        // Best effort: if the removal matters, the capture has already failed.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// How a table is read whole, or for the keys that a query gives.
+/// The query for a table, and the query for its keys if it is keyed.
 struct Select {
     sql: String,
     keys: Option<(&'static str, &'static str)>,
@@ -143,7 +142,7 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, S
     Ok(all)
 }
 
-/// The keys that a query gives, each once.
+/// The distinct keys that a query returns.
 async fn keys_of(engine: &Engine, table: &str, sql: &str) -> Result<Vec<String>> {
     let failed = |source| Error::Query { table: table.to_owned(), source };
     let batches = engine.query(sql).await.map_err(failed)?.collect().await.map_err(failed)?;
@@ -166,12 +165,12 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
     if let Some((column, query)) = select.keys {
         let keys = keys_of(engine, table, query).await?;
         let quoted: Vec<String> = keys.iter().map(|key| format!("'{}'", key.replace('\'', "''"))).collect();
-        // An empty list of keys is a list all the same.
+        // An IN list needs an element.
         let list = if quoted.is_empty() { "''".to_owned() } else { quoted.join(", ") };
         sql = format!("{sql} WHERE \"{column}\" IN ({list})");
         asked = Some(Asked { column: column.to_owned(), keys });
     }
-    // Rows of a store are as old as their capture.
+    // A table of a store keeps the time of its own capture.
     let moment = known.as_ref().and_then(|known| known.spec().captured_at.as_deref()).unwrap_or(moment).to_owned();
     let query = engine.query(&sql).await.map_err(failed)?;
     let path = folder.join(format!("{table}.parquet"));
@@ -198,7 +197,7 @@ fn properties_of(captured_at: String, asked: Option<&Asked>) -> WriterProperties
         .build()
 }
 
-/// Streams a query's rows into a file.
+/// Streams a query's rows to a file.
 async fn write(query: &Query, table: &str, properties: WriterProperties, path: &Path) -> Result<u64> {
     let (sender, mut receiver) = mpsc::channel::<RecordBatch>(2);
     let (missing, what_is_missing) = oneshot::channel::<KeyValue>();
@@ -206,7 +205,7 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
     let path = path.to_owned();
     let writer = tokio::task::spawn_blocking(move || -> Result<u64> {
         let failed = |source| Error::Parquet { path: path.clone(), source };
-        // Rows may hold what only root may read.
+        // Rows may contain data that only root may read.
         let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
         let file = file.map_err(|source| Error::Io { path: path.clone(), source })?;
         let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed)?;
@@ -215,7 +214,7 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
             rows += batch.num_rows() as u64;
             writer.write(&batch).map_err(failed)?;
         }
-        // Known once all rows have come; without it, they have not.
+        // Known only after all rows have arrived.
         if let Ok(missing) = what_is_missing.blocking_recv() {
             writer.append_key_value_metadata(missing);
         }
@@ -227,7 +226,7 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
     let mut outcome = Ok(());
     while let Some(batch) = batches.next().await {
         match batch {
-            // A writer that is gone has its own error to tell.
+            // If the writer has ended, it reports its own error.
             Ok(batch) => {
                 if sender.send(batch).await.is_err() {
                     break;
@@ -240,7 +239,7 @@ async fn write(query: &Query, table: &str, properties: WriterProperties, path: &
         }
     }
     drop(sender);
-    // A writer that is gone has its own error to tell.
+    // If the writer has ended, it reports its own error.
     let _ = missing.send(crate::missing::missing(query));
     let rows = match writer.await {
         Ok(rows) => rows,

@@ -1,8 +1,8 @@
-//! Captured rows as Parquet, read back as tables.
+//! Reads and writes captured rows as Parquet.
 //!
-//! A store is a folder with one Parquet file a table, named after it. [`capture`] writes such files from an engine;
-//! [`Store`] gives them back as tables, so that a query of yesterday's evidence is the query of the live system. Any
-//! Parquet file will do: its columns are the table's.
+//! A store is a directory with one Parquet file per table, named after it. [`capture`] writes such files from an
+//! engine. [`Store`] reads them as tables, so the same query runs on yesterday's evidence and on the live system. Any
+//! Parquet file works: its columns are the table's.
 
 #![warn(missing_docs)]
 
@@ -23,7 +23,7 @@ pub use table::CAPTURED_AT;
 
 use table::{Contents, StoredTable};
 
-/// Tables that osquery knows by a second name, and that name.
+/// Tables that have a second name in osquery, and that name.
 const SECOND_NAMES: &[(&str, &str)] = &[
     ("augeas", "configurations"),
     ("carbon_black_info", "cb_info"),
@@ -36,66 +36,66 @@ const SECOND_NAMES: &[(&str, &str)] = &[
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The folder or a file of it can't be read or written.
+    /// The directory or a file in it cannot be read or written.
     #[error("{path}: {source}")]
     Io {
         /// The folder or file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// The folder has no Parquet file.
+    /// The directory has no Parquet file.
     #[error(
-        "{0}: no table in this folder; a store has one file TABLE.parquet a table, as `indago capture` writes them"
+        "{0}: no table in this directory; a store has one file TABLE.parquet per table, as written by `indago capture`"
     )]
     Empty(PathBuf),
-    /// The folder to capture into holds tables already.
+    /// The directory to capture into already has tables.
     #[error(
-        "{0}: this folder holds tables already, and a capture is of one moment; name another folder, or remove them"
+        "{0}: this directory already has tables, and a capture has one timestamp; use another directory, or remove them"
     )]
     NotEmpty(PathBuf),
-    /// Another capture into the folder is under way, or was stopped.
-    #[error("{0}: another capture is being written there; if none is, remove this folder")]
+    /// Another capture to the directory is running, or was stopped.
+    #[error("{0}: another capture is being written here; if none is running, remove this directory")]
     Unfinished(PathBuf),
     /// A Parquet file could not be written.
     #[error("{path}: {source}")]
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What the writer said.
+        /// The writer's error.
         source: parquet::errors::ParquetError,
     },
-    /// A table to capture is not there.
+    /// A table to capture does not exist.
     #[error("no table `{0}` to capture; `indago tables` lists all tables")]
     UnknownTable(String),
-    /// A keyed table that nothing says the keys of.
-    #[error("table `{0}` answers only when asked about something, so that it can't be captured whole")]
+    /// A keyed table without known keys.
+    #[error("table `{0}` needs constraints on its key columns and cannot be captured")]
     Keyed(String),
     /// The rows could not be read.
     #[error("{table}: {source}")]
     Query {
         /// The table.
         table: String,
-        /// What the engine said.
+        /// The engine's error.
         source: indago_engine::Error,
     },
 }
 
-/// Result of a store's call.
+/// Result of a store operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The tables of a folder of Parquet files.
+/// The tables of a directory of Parquet files.
 #[derive(Debug)]
 pub struct Store {
     tables: Vec<TableRef>,
 }
 
 impl Store {
-    /// Opens the files of a folder. Reads their footers; a damaged file is a table whose rows are missing, with a
-    /// warning to whoever asks for them.
+    /// Opens the files of a directory. Reads their footers. A damaged file becomes a table without rows; queries of it
+    /// get a warning.
     ///
-    /// What `known` tables say of their columns (documentation, how texts compare) stays true of the stored ones, and in
-    /// files that a capture wrote also which are hidden. osquery's second names of tables (`yara`, `hosts`) work too.
+    /// The `known` tables provide the columns' documentation and collations and, for files that a capture wrote, which
+    /// columns are hidden. osquery's second names of tables (`yara`, `hosts`) work too.
     pub fn open(folder: &Path, known: &[TableRef]) -> Result<Self> {
         let failed = |source| Error::Io { path: folder.to_owned(), source };
         let mut paths = Vec::new();
@@ -126,7 +126,7 @@ impl Store {
         Ok(Store { tables: tables.collect() })
     }
 
-    /// The tables of files that the program carries in itself.
+    /// The tables of files that are embedded in the program.
     pub fn embedded(files: &[(&str, &'static [u8])], known: &[TableRef]) -> Result<Self> {
         let table = |(name, bytes): &(&str, &'static [u8])| {
             let name = name.strip_suffix(".parquet").unwrap_or(name);

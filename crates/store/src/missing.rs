@@ -1,4 +1,4 @@
-//! What a capture could not read, in the metadata of its files.
+//! Missing rows of a capture, in the metadata of its files.
 
 use indago_engine::Query;
 use indago_table::{Completeness, Outcome, Warning};
@@ -10,7 +10,7 @@ pub(crate) const MISSING: &str = "indago.missing";
 /// The key of a file's metadata that says which keys of which column the rows were asked for.
 pub(crate) const ASKED: &str = "indago.asked";
 
-/// Something that was missing from a slice.
+/// Missing data of a slice.
 #[derive(Debug, Clone)]
 pub(crate) struct Missing {
     pub(crate) slice: String,
@@ -41,7 +41,7 @@ pub fn missing(query: &Query) -> KeyValue {
     KeyValue::new(MISSING.to_owned(), text)
 }
 
-/// What a file says was missing from a table; `None` if that makes no sense.
+/// Parses what was missing from a table; `None` if the text is malformed.
 pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
     let entry = |entry: &Value| {
         let text = |key: &str| Some(entry.get(key)?.as_str()?.to_owned());

@@ -29,7 +29,7 @@ use parquet::file::reader::ChunkReader;
 
 use crate::missing::{ASKED, Asked, MISSING, Missing, parse};
 
-/// The key of a file's metadata that says when its rows were read, in RFC 3339.
+/// Metadata key of a file: when its rows were read, in RFC 3339.
 pub const CAPTURED_AT: &str = "indago.captured_at";
 
 /// The bytes of a Parquet file.
@@ -59,14 +59,14 @@ impl fmt::Display for Contents {
 pub(crate) struct StoredTable {
     spec: TableSpec,
     contents: Contents,
-    /// Why its file can't be read.
+    /// Why its file cannot be read.
     damage: Option<String>,
     /// What was missing when its rows were captured.
     missing: Arc<[Missing]>,
-    /// The keys that its rows were captured for; `None` if they are all rows.
+    /// The keys that its rows were captured for; `None` if it has all rows.
     asked: Option<Arc<Asked>>,
-    /// Hidden key columns, such as `pid_with_namespace`: they say what the live table is asked, so for other keys than those
-    /// that a capture asked for it has other rows.
+    /// Hidden key columns, such as `pid_with_namespace`. They are parameters of the live table, so for other parameters
+    /// than those of the capture it would return other rows.
     questions: Vec<usize>,
 }
 
@@ -88,7 +88,7 @@ impl StoredTable {
                 let captured_at = value(CAPTURED_AT);
                 stored.spec = spec(name, Some(metadata.schema()), captured_at, file.num_rows(), known);
                 let garbled = |key: &str| {
-                    let message = format!("{}: what it says of its capture (`{key}`) is garbled", stored.contents);
+                    let message = format!("{}: its metadata `{key}` is malformed", stored.contents);
                     let warning = Warning {
                         table: name.to_owned(),
                         origin: String::new(),
@@ -114,7 +114,7 @@ impl StoredTable {
             }
             Err(error) => stored.damage = Some(error),
         }
-        // Only who hears the keys can say which of them were not captured.
+        // The table needs its keys to report which of them were not captured.
         let position = stored.asked.as_ref().and_then(|asked| stored.spec.column(&asked.column));
         let is_question = |column: &ColumnSpec| {
             known
@@ -127,7 +127,7 @@ impl StoredTable {
             stored.spec.lookup = Lookup::PerKey;
         }
         if position.is_some() {
-            // So a join brings its keys, however few rows there are.
+            // So the planner uses a lookup join, which passes keys, however few rows there are.
             stored.spec.typical_rows = u64::from(u32::MAX);
         }
         stored
@@ -150,7 +150,7 @@ impl Table for StoredTable {
         let questions: Vec<_> =
             self.questions.iter().map(|at| (*at, self.spec.columns[*at].name.to_string())).collect();
         let read = move |sink: &mut dyn Sink| {
-            // A join reads the table once for each batch of its keys; what the file lacks, it lacks once.
+            // A join reads the table once per batch of keys; report the missing data once.
             if !missing.is_empty() && context.query.is_first(&format!("what {contents} lacks as {table}")) {
                 for missing in missing.iter() {
                     context.query.add(&missing.slice, missing.completeness, missing.warning.clone());
@@ -163,28 +163,28 @@ impl Table for StoredTable {
                 let wanted = scan.wanted(position)?;
                 Some(Keys { column, unseen: wanted.clone(), wanted })
             }));
-            // The reader of damaged files is not free of panics.
+            // The Parquet reader may panic on damaged files.
             let outcome = catch_unwind(AssertUnwindSafe(|| match &contents {
                 Contents::File(path) => scan.read(open(path)?, &mut keys, sink),
                 Contents::Memory(_, bytes) => scan.read(bytes.clone(), &mut keys, sink),
             }));
-            outcome.unwrap_or_else(|_| Err(malformed(&contents, &"it is damaged")))
+            outcome.unwrap_or_else(|_| Err(malformed(&contents, &"the file is damaged")))
         };
         Ok(vec![Slice::new("", Reading::Blocking(Box::new(read)))])
     }
 }
 
-/// Opens a file, if it is a regular one.
+/// Opens a regular file.
 fn open(path: &Path) -> Result<File> {
     let file = Sys::live().open(path)?;
     file.as_file().try_clone().map_err(|error| Error::io(path.display().to_string(), &error))
 }
 
-/// The keys of a column that a query asks for.
+/// The keys of a column that a query names.
 struct Keys {
     column: String,
     wanted: HashSet<String>,
-    /// Those that are known to be captured only where a row has them, as long as none has.
+    /// Keys without a row so far. Only a row proves that a key was captured.
     unseen: HashSet<String>,
 }
 
@@ -204,7 +204,7 @@ fn malformed(contents: &Contents, error: &dyn fmt::Display) -> Error {
 fn footer(contents: &Contents) -> Result<ArrowReaderMetadata, String> {
     let options = ArrowReaderOptions::new();
     let damaged = |error| format!("{contents}: {error}");
-    // The reader of damaged files is not free of panics.
+    // The Parquet reader may panic on damaged files.
     let metadata = catch_unwind(AssertUnwindSafe(|| match contents {
         Contents::File(path) => {
             let file = open(path).map_err(|error| error.to_string())?;
@@ -212,10 +212,10 @@ fn footer(contents: &Contents) -> Result<ArrowReaderMetadata, String> {
         }
         Contents::Memory(_, bytes) => ArrowReaderMetadata::load(bytes, options).map_err(damaged),
     }));
-    metadata.unwrap_or_else(|_| Err(format!("{contents}: it is damaged")))
+    metadata.unwrap_or_else(|_| Err(format!("{contents}: the file is damaged")))
 }
 
-/// What the stored table says of itself: its file's columns, with what the live table says of them.
+/// The specification of the stored table: its file's columns, with the live table's documentation.
 ///
 /// In a file that a capture wrote, columns that only the live table has (since a later version) are NULL, and hidden ones
 /// stay hidden, added ones added. A file from elsewhere has the columns that it has, and `*` is all of them.
@@ -262,7 +262,7 @@ fn spec(
     spec
 }
 
-/// A live column as a stored one: read whole, NULL where it is missing.
+/// A live column as a stored one: without keys, and NULL where it is missing.
 fn stored(live: &ColumnSpec) -> ColumnSpec {
     let mut column = live.clone();
     (column.nullable, column.source) = (true, None);
@@ -270,7 +270,7 @@ fn stored(live: &ColumnSpec) -> ColumnSpec {
     column
 }
 
-/// The type that the engine works with, for a type as files have it.
+/// The engine's type for a type in a file.
 fn wide(data_type: &DataType) -> DataType {
     use DataType::{
         Dictionary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Null, Timestamp, UInt8, UInt16,
@@ -280,16 +280,17 @@ fn wide(data_type: &DataType) -> DataType {
         Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 | UInt64 => Int64,
         Float16 | Float32 => Float64,
         Utf8 | LargeUtf8 | Null => Utf8View,
-        // One moment is one value, in whichever zone and unit it was written.
+        // A timestamp is one value in every time zone and unit.
         Timestamp(..) => Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Dictionary(_, value) => wide(value),
         other => other.clone(),
     }
 }
 
-/// A file's column as the table has it. What does not fit is NULL, and reported.
+/// A file's column as the table has it. A value that does not fit is NULL, and reported.
 ///
-/// Whoever wrote the file had no type for times: numbers are seconds there, as osquery and kubequery have them.
+/// Numbers in a column of times are seconds, as in osquery and kubequery: the program that wrote the file had no type
+/// for times.
 fn as_stored(array: &ArrayRef, wanted: &DataType, report: impl FnOnce(String, u64)) -> Result<ArrayRef, ArrowError> {
     let array = match array.data_type() {
         DataType::Dictionary(_, value) => &cast(array, value)?,
@@ -309,7 +310,7 @@ fn as_stored(array: &ArrayRef, wanted: &DataType, report: impl FnOnce(String, u6
         }
         _ => cast(array, wanted)?,
     };
-    // Text that is empty is how others write NULL.
+    // Other programs write NULL as empty text.
     let texts = array.data_type().is_string().then(|| cast(array, &DataType::Utf8View)).transpose()?;
     let is_empty = |row| texts.as_ref().is_some_and(|texts| texts.as_string_view().value(row).trim().is_empty());
     let nulls = array.logical_nulls();
@@ -326,20 +327,20 @@ fn as_stored(array: &ArrayRef, wanted: &DataType, report: impl FnOnce(String, u6
     Ok(stored)
 }
 
-/// A time in seconds as the engine has it.
+/// A time in seconds as the engine's timestamp.
 fn microseconds(seconds: f64) -> Option<i64> {
     let whole = integer(seconds.trunc())?.checked_mul(1_000_000)?;
     whole.checked_add((seconds.fract() * 1e6).round() as i64)
 }
 
-/// A real without a fraction that is in reach of an integer.
+/// A real without a fraction, within the range of integers.
 fn integer(real: f64) -> Option<i64> {
-    // The end of the reach is no integer itself, but the first real beyond.
+    // The upper end of the range is not an integer but the first real above.
     let end = -(i64::MIN as f64);
     (real.fract() == 0.0 && (-end..end).contains(&real)).then_some(real as i64)
 }
 
-/// A reading of a stored table.
+/// A scan of a stored table.
 struct Stored<'a> {
     table: &'a str,
     contents: &'a Contents,
@@ -352,7 +353,7 @@ impl Stored<'_> {
         Some(self.context.constraints.keys(position)?.iter().filter_map(text).collect())
     }
 
-    /// The keys that a query asks a table for that was captured for some of them; reports the others.
+    /// The keys that a query names, of a table that was captured for some keys; reports the others.
     fn captured_for(&self, asked: &Asked, position: usize) -> Option<Keys> {
         let column = asked.column.clone();
         let wanted = self.wanted(position);
@@ -449,7 +450,7 @@ impl Stored<'_> {
     }
 }
 
-/// A column as text; NULLs where the file lacks it.
+/// A column as text; NULL if the file does not have it.
 fn column_of(batch: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
     match batch.column_by_name(name) {
         Some(array) => cast(array, &DataType::Utf8View),

@@ -1,4 +1,4 @@
-//! What stands in `#[table(..)]`, `#[columns(..)]`, `#[column(..)]`, `#[example(..)]` and the doc comments.
+//! Parses `#[table(..)]`, `#[columns(..)]`, `#[column(..)]`, `#[example(..)]` and doc comments.
 
 use proc_macro2::{Span, TokenStream};
 use quote::format_ident;
@@ -39,14 +39,14 @@ impl syn::parse::Parse for ResourceAttribute {
         let text = resource.value();
         let parts = text.rsplit_once('/').filter(|parts| !parts.0.is_empty() && !parts.1.is_empty());
         let Some((group_version, name)) = parts else {
-            let message = "a resource is its group, version and name: \"v1/pods\", \"apps/v1/deployments\"";
+            let message = "write a resource as group, version and name: \"v1/pods\", \"apps/v1/deployments\"";
             return Err(Error::new(resource.span(), message));
         };
         let mut is_namespaced = false;
         if input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
             let word: Ident = input.parse()?;
             if word != "namespaced" {
-                return Err(Error::new(word.span(), "a resource is `namespaced`, or nothing is said"));
+                return Err(Error::new(word.span(), "expected `namespaced` or nothing"));
             }
             is_namespaced = true;
             input.parse::<Option<Token![,]>>()?;
@@ -56,7 +56,7 @@ impl syn::parse::Parse for ResourceAttribute {
     }
 }
 
-/// How sources are run: what tables and groups of columns have in common.
+/// Attributes about sources, which tables and groups of columns share.
 #[derive(Default)]
 pub(crate) struct LoadingAttribute {
     pub(crate) env: Option<Type>,
@@ -66,7 +66,7 @@ pub(crate) struct LoadingAttribute {
 }
 
 impl LoadingAttribute {
-    /// Takes a part of the attribute that is about sources; `false` for any other part.
+    /// Parses an attribute about sources; returns `false` for any other.
     fn take(&mut self, key: &str, meta: &ParseNestedMeta<'_>) -> Result<bool> {
         match key {
             "env" => self.env = Some(meta.value()?.parse()?),
@@ -76,7 +76,7 @@ impl LoadingAttribute {
                 self.batches = numbers(meta)?;
                 for (_, rows) in &self.batches {
                     if rows.base10_parse::<usize>()? == 0 {
-                        return Err(Error::new(rows.span(), "a batch has at least one row"));
+                        return Err(Error::new(rows.span(), "a batch must have at least one row"));
                     }
                 }
             }
@@ -109,16 +109,16 @@ impl syn::parse::Parse for SourceAttribute {
         syn::parenthesized!(content in input);
         let arguments: TokenStream = content.parse()?;
         if arguments.is_empty() {
-            return Err(Error::new(method.span(), "a source without arguments is named without parentheses"));
+            return Err(Error::new(method.span(), "a source without arguments has no parentheses"));
         }
         Ok(SourceAttribute { method, arguments: Some(arguments) })
     }
 }
 
-/// A source, as the columns name it.
+/// A source of columns.
 pub(crate) struct Source {
     pub(crate) method: Ident,
-    /// For a source that returns the value of its column: the arguments, and the column's field.
+    /// For a source that returns the value of its column: the arguments and the column's field.
     pub(crate) value: Option<(TokenStream, Ident)>,
     pub(crate) name: String,
     pub(crate) cost: Option<LitInt>,
@@ -146,7 +146,7 @@ pub(crate) struct ColumnAttribute {
     pub(crate) hidden: bool,
     pub(crate) added: bool,
     pub(crate) volatile: bool,
-    /// Position among the sources of the struct itself
+    /// Position among the struct's own sources.
     pub(crate) source: Option<usize>,
     pub(crate) needs: Vec<LitStr>,
     pub(crate) path: Option<LitStr>,
@@ -161,14 +161,13 @@ pub(crate) struct GroupAttribute {
     pub(crate) path: Option<LitStr>,
 }
 
-/// The fields of a struct that are columns or groups of columns, and the sources behind the columns, in the order in which
-/// columns first mention them.
+/// The fields of a struct that are columns or groups of columns, and the sources of the columns in order of first use.
 pub(crate) fn members(input: &DeriveInput, loading: &LoadingAttribute) -> Result<(Vec<Member>, Vec<Source>)> {
     let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.span(), "a table is a struct: one field a column"));
+        return Err(Error::new(input.span(), "a table must be a struct with one field per column"));
     };
     let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(input.span(), "a table needs named fields: they are its columns"));
+        return Err(Error::new(input.span(), "a table must have named fields; they are its columns"));
     };
     let mut members: Vec<Member> = Vec::new();
     let mut sources: Vec<SourceAttribute> = Vec::new();
@@ -180,7 +179,7 @@ pub(crate) fn members(input: &DeriveInput, loading: &LoadingAttribute) -> Result
         }
         let (mut column, source) = column_attribute(field)?;
         for other in members.iter().filter_map(Member::column) {
-            // SQL's names are the same in either case, and a column's constant has its name in upper case.
+            // SQL ignores the case of names, and a column's constant has its name in uppercase.
             if other.name.eq_ignore_ascii_case(&column.name) {
                 return Err(Error::new(
                     column.ident.span(),
@@ -191,7 +190,7 @@ pub(crate) fn members(input: &DeriveInput, loading: &LoadingAttribute) -> Result
         if let Some(source) = source {
             let known = sources.iter().position(|other| other.is_same(&source));
             if known.is_some() && source.arguments.is_some() {
-                let message = "a source with arguments is the value of one column; another column has this one already";
+                let message = "a source with arguments fills one column; another column already has this one";
                 return Err(Error::new(source.method.span(), message));
             }
             column.source = Some(known.unwrap_or(sources.len()));
@@ -203,7 +202,7 @@ pub(crate) fn members(input: &DeriveInput, loading: &LoadingAttribute) -> Result
         members.push(Member::Column(column));
     }
     if members.is_empty() {
-        return Err(Error::new(input.span(), "a table needs at least one column"));
+        return Err(Error::new(input.span(), "a table must have at least one column"));
     }
     for (unknown, _) in loading.costs.iter().chain(&loading.batches) {
         if !sources.iter().any(|source| source.method == *unknown) {
@@ -216,7 +215,7 @@ pub(crate) fn members(input: &DeriveInput, loading: &LoadingAttribute) -> Result
     let source = |(SourceAttribute { method, .. }, value): (SourceAttribute, Option<(TokenStream, Ident)>)| {
         let batch = number(&loading.batches, &method);
         if let (Some(batch), Some(_)) = (&batch, &value) {
-            return Err(Error::new(batch.span(), "a source with arguments is about one row: it has no batches"));
+            return Err(Error::new(batch.span(), "a source with arguments loads one row, so it cannot have batches"));
         }
         let name = value.as_ref().map_or(&method, |(_, column)| column).unraw().to_string();
         Ok(Source { name, cost: number(&loading.costs, &method), batch, method, value })
@@ -276,8 +275,8 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 key if table.loading.take(key, &meta)? => {}
                 _ => {
                     return Err(meta.error(
-                        "unknown table attribute; there are: name, env, stream, parts, platforms, require_any, reads, \
-                         rows, needs, whole_source, timeless, identity, cost, batch, namespaces",
+                        "unknown table attribute; expected one of: name, env, stream, parts, platforms, require_any, \
+                         reads, rows, needs, whole_source, timeless, identity, cost, batch, namespaces",
                     ));
                 }
             }
@@ -286,7 +285,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
     }
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("resource")) {
         if table.resource.is_some() {
-            return Err(Error::new(attribute.span(), "a table has one resource"));
+            return Err(Error::new(attribute.span(), "a table can have only one resource"));
         }
         let resource: ResourceAttribute = attribute.parse_args()?;
         let of_resource = |text: &str| LitStr::new(text, resource.span);
@@ -298,7 +297,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         table.resource = Some(resource);
     }
     if table.name.value().is_empty() {
-        return Err(Error::new(input.ident.span(), "name the table: #[table(name = \"..\")]"));
+        return Err(Error::new(input.ident.span(), "a table must have a name: #[table(name = \"..\")]"));
     }
     Ok(table)
 }
@@ -310,7 +309,7 @@ fn has_namespace_id(meta: &ParseNestedMeta<'_>) -> Result<bool> {
     }
     let columns = idents(meta)?;
     match columns.iter().find(|column| *column != "mount_namespace_id") {
-        Some(column) => Err(Error::new(column.span(), "a column about the namespace is: mount_namespace_id")),
+        Some(column) => Err(Error::new(column.span(), "unknown namespace column; expected mount_namespace_id")),
         None => Ok(!columns.is_empty()),
     }
 }
@@ -325,19 +324,19 @@ pub(crate) fn columns_attribute(input: &DeriveInput) -> Result<LoadingAttribute>
             if loading.take(&key, &meta)? {
                 return Ok(());
             }
-            Err(meta.error("unknown attribute of a group of columns; there are: env, stream, cost, batch"))
+            Err(meta.error("unknown attribute of a group of columns; expected one of: env, stream, cost, batch"))
         })?;
     }
     Ok(loading)
 }
 
-/// The name of an attribute's part, which may be given only once.
+/// The name of an attribute's part. It may be given only once.
 fn once(meta: &ParseNestedMeta<'_>, given: &mut Vec<String>) -> Result<String> {
     let Some(key) = meta.path.get_ident().map(ToString::to_string) else {
         return Err(meta.error("expected a name"));
     };
     if given.contains(&key) {
-        return Err(meta.error(format!("`{key}` is given twice")));
+        return Err(meta.error(format!("duplicate attribute `{key}`")));
     }
     given.push(key.clone());
     Ok(key)
@@ -370,13 +369,13 @@ fn strings(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     Ok(content.parse_terminated(|input| input.parse::<LitStr>(), Token![,])?.into_iter().collect())
 }
 
-/// Whether a field's attribute is this word alone: `#[column(skip)]`, the row's own business.
+/// Whether a field's attribute is just this word: `#[column(skip)]`, a field that is not a column.
 fn is_alone(field: &Field, word: &str) -> bool {
     let is_it = |attribute: &Attribute| attribute.parse_args::<Ident>().is_ok_and(|ident| ident == word);
     field.attrs.iter().any(|attribute| attribute.path().is_ident("column") && is_it(attribute))
 }
 
-/// `#[column(flatten, ..)]`, or nothing for a field that is a column.
+/// `#[column(flatten, ..)]`; `None` for a field that is a column.
 fn group_attribute(field: &Field) -> Result<Option<GroupAttribute>> {
     let starts_a_group = |input: ParseStream<'_>| {
         let word: Option<Ident> = input.parse().ok();
@@ -395,7 +394,7 @@ fn group_attribute(field: &Field) -> Result<Option<GroupAttribute>> {
             match once(&meta, &mut given)?.as_str() {
                 "flatten" => {}
                 "path" => group.path = Some(path(&meta)?),
-                _ => return Err(meta.error("a group of columns has `flatten` and `path`, nothing else")),
+                _ => return Err(meta.error("a group of columns can have only `flatten` and `path`")),
             }
             Ok(())
         })?;
@@ -410,7 +409,7 @@ fn is_field(meta: &ParseNestedMeta<'_>) -> Result<bool> {
     }
     let words = idents(meta)?;
     match words.iter().find(|word| *word != "field") {
-        Some(word) => Err(Error::new(word.span(), "a key is a `field` of the server's selectors, or nothing is said")),
+        Some(word) => Err(Error::new(word.span(), "expected `field` or nothing")),
         None => Ok(!words.is_empty()),
     }
 }
@@ -419,7 +418,7 @@ fn is_field(meta: &ParseNestedMeta<'_>) -> Result<bool> {
 fn path(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
     let path: LitStr = meta.value()?.parse()?;
     if steps(&path.value()).contains(&String::new()) {
-        let message = "a path is names with dots between: \"spec.nodeName\"; `\\\\.` is a dot in a name";
+        let message = "a path consists of names separated by dots: \"spec.nodeName\"; `\\\\.` is a dot in a name";
         return Err(Error::new(path.span(), message));
     }
     Ok(path)
@@ -477,15 +476,16 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
                         _ => {
                             return Err(Error::new(
                                 collation.span(),
-                                "unknown collation; there are: nocase, version, version_dpkg, version_rhel",
+                                "unknown collation; expected one of: nocase, version, version_dpkg, version_rhel",
                             ));
                         }
                     };
                 }
                 _ => {
                     return Err(meta.error(
-                        "unknown column attribute; there are: index, slice, extends, selects, required, pattern, \
-                         range, hidden, added, volatile, source, needs, path, collate; `skip` alone; and flatten first",
+                        "unknown column attribute; expected one of: index, slice, extends, selects, required, \
+                         pattern, range, hidden, added, volatile, source, needs, path, collate; `skip` alone; or \
+                         `flatten` first",
                     ));
                 }
             }
@@ -493,22 +493,19 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
         })?;
     }
     if let (true, Some(source)) = (column.index, &source) {
-        return Err(Error::new(
-            source.method.span(),
-            "an indexed column comes with the row: it can't wait for a source",
-        ));
+        return Err(Error::new(source.method.span(), "an indexed column must be filled with the row, not by a source"));
     }
     if column.key_effect != "Filters" && !column.index {
-        return Err(Error::new(column.key_effect.span(), "no key reaches the table without `index` or `slice`"));
+        return Err(Error::new(column.key_effect.span(), "a key effect needs `index` or `slice`"));
     }
     if column.field && column.path.is_none() {
-        return Err(Error::new(column.ident.span(), "a field that the server selects by is a path: give it one"));
+        return Err(Error::new(column.ident.span(), "a field selector needs a path: add `path`"));
     }
     if column.index && column.collation != "Binary" && column.collation != "NoCase" {
-        return Err(Error::new(column.collation.span(), "keys compare byte by byte or without case, not as versions"));
+        return Err(Error::new(column.collation.span(), "an indexed column cannot have a version collation"));
     }
     if let (Some(path), Some(SourceAttribute { arguments: Some(_), .. })) = (&column.path, &source) {
-        let message = "a source with arguments returns the column's value: there is nothing to fill from a path";
+        let message = "a source with arguments returns the column's value, so the column cannot have a path";
         return Err(Error::new(path.span(), message));
     }
     Ok((column, source))
@@ -526,7 +523,7 @@ pub(crate) fn documentation(attributes: &[Attribute], span: Span, what: &str) ->
     }
     let text = lines.join("\n").trim().to_owned();
     if text.is_empty() {
-        return Err(Error::new(span, format!("document {what} with a `///` comment: it becomes the reference page")));
+        return Err(Error::new(span, format!("document {what} with a `///` comment; it becomes the reference page")));
     }
     Ok(text)
 }
@@ -547,7 +544,7 @@ pub(crate) fn examples(attributes: &[Attribute]) -> Result<Vec<(LitStr, LitStr)>
         .collect()
 }
 
-/// A path's steps: split at dots, where a backslash keeps the next dot.
+/// Steps of a path: split at dots, where a backslash escapes a dot.
 pub(crate) fn steps(path: &str) -> Vec<String> {
     let mut steps = vec![String::new()];
     let mut characters = path.chars();

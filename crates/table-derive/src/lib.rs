@@ -1,7 +1,7 @@
-//! `#[derive(Table)]`: a struct's fields, doc comments and attributes as the constant data that a table is; and
-//! `#[derive(Columns)]`: those of a group of columns that several tables have.
+//! `#[derive(Table)]` turns a struct's fields, doc comments and attributes into the constant data of a table.
+//! `#[derive(Columns)]` does so for a group of columns that several tables share.
 //!
-//! The macro writes data and `match`es, nothing else.
+//! The macro generates only data and `match`es.
 
 mod attributes;
 
@@ -15,54 +15,55 @@ use crate::attributes::{
     ColumnAttribute, GroupAttribute, LoadingAttribute, Member, ResourceAttribute, Source, TableAttribute, steps,
 };
 
-/// Makes a struct a table: each field is a column, in the order of `SELECT *`; its doc comment is the column's documentation.
+/// Makes a struct a table. Each field is a column, in the order of `SELECT *`; its doc comment is the column's
+/// documentation.
 ///
 /// On the struct, `#[table(..)]`:
 ///
 /// | | |
 /// |---|---|
 /// | `name = ".."` | name in SQL |
-/// | `env = Type` | what it reads from; `Sys` if not given |
+/// | `env = Type` | the environment that it reads; default `Sys` |
 /// | `stream` | it implements `RowStream`, not `Rows` |
 /// | `parts` | it implements `RowParts`, not `Rows` |
-/// | `rows = 100` | rows of a typical reading |
-/// | `whole_source` | a key saves nothing: the source is read whole anyway |
-/// | `timeless` | it does not depend on time: it can be read as of any moment |
-/// | `require_any(a, b)` | it answers only when one of these columns is asked for |
-/// | `reads = ".."` | tables that name the same source share its reading within a query |
-/// | `identity(a, b)` | the columns that together tell a row from all others, at all times |
-/// | `needs(".."), platforms("..")` | permissions without which there are no rows; systems it works on |
-/// | `cost(method = 100)` | what a source costs for a row, beside the others of the table (1) |
-/// | `batch(method = 100)` | the source is run for up to so many rows at once |
-/// | `namespaces` | its files can be read as a process sees them; `namespaces(mount_namespace_id)` tells the namespace too |
+/// | `rows = 100` | typical number of rows of a scan |
+/// | `whole_source` | keys save nothing: the source is read completely anyway |
+/// | `timeless` | does not depend on time: it can be read as of any point in time |
+/// | `require_any(a, b)` | it needs a constraint on one of these columns |
+/// | `reads = ".."` | tables that name the same source share its responses within a query |
+/// | `identity(a, b)` | the columns that together identify a row, at all times |
+/// | `needs(".."), platforms("..")` | permissions without which there are no rows; operating systems that it supports |
+/// | `cost(method = 100)` | cost of a source per row, relative to the table's other sources (1) |
+/// | `batch(method = 100)` | the source loads up to that many rows per call |
+/// | `namespaces` | its files can be read as a process sees them; `namespaces(mount_namespace_id)` adds a column with the namespace |
 ///
-/// and any number of `#[example("What it answers.", "SELECT ..")]`.
+/// and any number of `#[example("Title of the query.", "SELECT ..")]`.
 ///
-/// `#[resource("apps/v1/deployments", namespaced)]` says which resource of a Kubernetes API the table lists. From it follow,
-/// unless they are given: `reads`, `needs("list deployments")` and `identity(uid)`; `identity()` is for several rows of one
-/// object.
+/// `#[resource("apps/v1/deployments", namespaced)]` names the resource of a Kubernetes API that the table lists. It
+/// sets the defaults of `reads`, `needs("list deployments")` and `identity(uid)`; use `identity()` if an object has
+/// several rows.
 ///
 /// On a field, `#[column(..)]`:
 ///
 /// | | |
 /// |---|---|
-/// | `index` | `=`, `IN` and join keys reach the table |
-/// | `slice` | as `index`, for what many rows have in common |
+/// | `index` | the table applies `=`, `IN` and join keys |
+/// | `slice` | like `index`, for a value that many rows share |
 /// | `extends` | with `index` or `slice`: a key also finds rows that a scan without it does not return |
-/// | `selects` | with `index` or `slice`: each key has rows of its own; a scan without it returns those of a default |
-/// | `index(field)`, `slice(field)` | the server chooses by it: its path is a field of Kubernetes' field selectors |
-/// | `required` | as `index`; the table answers only when the column (or another such column) is asked for |
-/// | `pattern`, `range` | `LIKE` and bounds reach the table |
-/// | `collate = nocase` | how its texts compare: `nocase`, `version`, `version_dpkg`, `version_rhel` |
+/// | `selects` | with `index` or `slice`: each key has its own rows; a scan without it returns those of a default |
+/// | `index(field)`, `slice(field)` | the server selects by it: its path is a field of Kubernetes' field selectors |
+/// | `required` | like `index`; the table needs a constraint on this column or another required one |
+/// | `pattern`, `range` | the table applies `LIKE`, or comparisons |
+/// | `collate = nocase` | collation: `nocase`, `version`, `version_dpkg`, `version_rhel` |
 /// | `hidden` | not in `SELECT *` |
-/// | `added` | osquery's table of this name does not have it |
-/// | `volatile` | it changes although nothing happened to the row |
+/// | `added` | osquery's table of this name does not have the column |
+/// | `volatile` | it may change although the object behind the row did not |
 /// | `needs = ".."` | permission without which it is NULL |
-/// | `path = "a.b"` | filled from the JSON document behind the row; with `source` too, from the document that the source reads |
+/// | `path = "a.b"` | filled from the JSON document of the row; with `source`, from the document that the source reads |
 /// | `source = method` | filled by a method when a query needs the column |
-/// | `source = method("x")` | the same, by a method that takes arguments and returns the value |
-/// | `skip` | alone: not a column, but what a row carries for its own sources |
-/// | `flatten`, `flatten, path = "a.b"` | a group of columns, which stand here; where their paths start |
+/// | `source = method("x")` | the same, with a method that takes arguments and returns the value |
+/// | `skip` | alone: not a column, but data of the row for its own sources |
+/// | `flatten`, `flatten, path = "a.b"` | inserts a group of columns here; the path is where their paths start |
 ///
 /// A source is a method of the row type:
 ///
@@ -82,16 +83,17 @@ pub fn derive_table(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-/// Makes a struct a group of columns. A table takes the group in by a field with `#[column(flatten)]`: the columns stand
-/// where the field stands.
+/// Makes a struct a group of columns. A table includes the group with a `#[column(flatten)]` field; the columns are
+/// inserted at the position of that field.
 ///
-/// On a field: all that a table's `#[column(..)]` may have, except `flatten`.
+/// A field takes the same `#[column(..)]` as in a table, except `flatten`.
 ///
-/// On the struct, if its columns have sources: `#[columns(env = Type, stream, cost(method = 100), batch(method = 100))]`, as
-/// in `#[table(..)]`. Sources are methods of the group; in a group with `stream` they know their scan, whatever the table,
-/// as `async fn m(&mut self, scan: &AnyScan<Env>) -> Result<()>`. A group without sources serves any table.
+/// If its columns have sources, the struct has `#[columns(env = Type, stream, cost(method = 100), batch(method =
+/// 100))]`, as in `#[table(..)]`. Sources are methods of the group. In a group with `stream`, they get a scan without
+/// its row type, `async fn m(&mut self, scan: &AnyScan<Env>) -> Result<()>`. A group without sources works in any
+/// table.
 ///
-/// A table `Row` with the field `meta` of the group `Meta` asks for keys of the group's column `name` as
+/// A table `Row` with the field `meta` of the group `Meta` gets the keys of the group's column `name` as
 /// `scan.keys(Row::META.at(Meta::NAME))`.
 #[proc_macro_derive(Columns, attributes(columns, column))]
 pub fn derive_columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
@@ -103,7 +105,7 @@ fn expand_group(input: &DeriveInput) -> Result<TokenStream> {
     let loading = attributes::columns_attribute(input)?;
     let (members, sources) = attributes::members(input, &loading)?;
     if let Some(inner) = members.iter().find_map(Member::group) {
-        let message = "a group of columns has no groups itself: give this one to the tables";
+        let message = "a group of columns cannot contain groups; add this one to the tables";
         return Err(Error::new(inner.ident.span(), message));
     }
     let group = &input.ident;
@@ -174,13 +176,13 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         (false, true) => quote!(Parted),
         (true, false) => quote!(Streaming),
         (true, true) => {
-            return Err(Error::new(input.span(), "a table that streams always has parts: leave out `parts`"));
+            return Err(Error::new(input.span(), "a stream always has parts; remove `parts`"));
         }
     };
     let over = match table.namespaces {
         None => quote!(::std::sync::Arc::new(::indago_table::derive::#driver::<#row>::new(env))),
         Some(_) if table.loading.stream => {
-            let message = "`namespaces` is for tables of files, which do not stream";
+            let message = "`namespaces` is only for tables of files, which cannot have `stream`";
             return Err(Error::new(input.span(), message));
         }
         Some(has_id) => quote! {
@@ -241,16 +243,17 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #load
     };
     let places = places(&members, sources.len());
-    // Where there are no groups, positions are plain numbers.
+    // Without groups, positions are plain numbers.
     Ok(if places.is_empty() { implementation } else { quote!(const _: () = { #places #implementation };) })
 }
 
-/// Where an error about something belongs. Names there are those of the derive, also where a macro wrote the struct.
+/// Span of an error about something. Names resolve as in the derive, even if a macro wrote the struct.
 fn here(what: &impl Spanned) -> Span {
     what.span().resolved_at(Span::call_site())
 }
 
-/// The position of a column, as an expression and a pattern: a number, or a constant of [`places`] behind a group.
+/// The position of a column, as an expression and a pattern: a number, or a constant of [`places`] for a column after a
+/// group.
 fn place(members: &[Member], member: usize) -> TokenStream {
     if members[..member].iter().any(|member| member.group().is_some()) {
         let place = format_ident!("__AT_{member}");
@@ -260,12 +263,12 @@ fn place(members: &[Member], member: usize) -> TokenStream {
     }
 }
 
-/// The constants with the first position of a group's columns and sources, and with the first position behind them.
+/// Constants with the first position of a group's columns and sources, and with the first position after them.
 fn group_places(member: usize) -> [Ident; 4] {
     ["__FROM", "__TO", "__SOURCES_FROM", "__SOURCES_TO"].map(|name| format_ident!("{name}_{member}"))
 }
 
-/// Constants with the positions that depend on how many columns and sources the groups have.
+/// Constants for the positions that depend on the size of groups.
 fn places(members: &[Member], sources: usize) -> TokenStream {
     let mut definitions = TokenStream::new();
     let mut own = 0_usize;
@@ -295,7 +298,7 @@ fn places(members: &[Member], sources: usize) -> TokenStream {
     definitions
 }
 
-/// What appends a column to its builder, gives it as a key, and fills the wanted ones of the columns that are paths.
+/// Match arms that append a column to its builder, return it as a key, and fill the wanted columns that are paths.
 fn arms(members: &[Member]) -> [TokenStream; 3] {
     let [mut append, mut keys, mut fill]: [TokenStream; 3] = Default::default();
     for (position, member) in members.iter().enumerate() {
@@ -436,14 +439,14 @@ fn spec(
     })
 }
 
-/// The columns and sources of a table with those of its groups.
+/// The columns and sources of a table and its groups.
 struct Columns {
-    /// `COLUMNS`: of a table without groups the columns; else the columns in pieces, each with where its paths start and
-    /// with the position of its first source.
+    /// `COLUMNS`. Without groups, the columns; with groups, pieces of columns, each with the start of its paths and the
+    /// position of its first source.
     definitions: TokenStream,
     all: TokenStream,
     all_sources: TokenStream,
-    /// Of each group, where it starts and which of its columns are required.
+    /// For each group, its first position and its required columns.
     required_of_groups: Vec<TokenStream>,
 }
 
@@ -554,7 +557,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
     }
 }
 
-/// A constant for each column, with what may be asked of it in its type, and for each group.
+/// A constant for each column, with its capabilities in its type, and for each group.
 fn constants<'a>(row: &'a Ident, members: &'a [Member]) -> impl Iterator<Item = TokenStream> + 'a {
     members.iter().enumerate().map(move |(position, member)| match member {
         Member::Column(ColumnAttribute { ident, name, ty, index, pattern, range, collation, .. }) => {
@@ -580,7 +583,7 @@ fn constants<'a>(row: &'a Ident, members: &'a [Member]) -> impl Iterator<Item = 
     })
 }
 
-/// What runs a source for one row, and what runs one for many.
+/// Match arms that run a source for one row, and for many rows.
 fn source_arms(loading: &LoadingAttribute, sources: &[Source]) -> [TokenStream; 2] {
     let (mut one, mut many) = (TokenStream::new(), TokenStream::new());
     for (position, Source { method, value, batch, .. }) in sources.iter().enumerate() {
@@ -611,7 +614,7 @@ fn source_arms(loading: &LoadingAttribute, sources: &[Source]) -> [TokenStream; 
     [one, many]
 }
 
-/// How a table runs its sources and those of its groups.
+/// Runs the sources of a table and its groups.
 fn load(row: &Ident, loading: &LoadingAttribute, members: &[Member], sources: &[Source]) -> TokenStream {
     let [mut one, mut many] = source_arms(loading, sources);
     for (position, member) in members.iter().enumerate() {
@@ -647,7 +650,7 @@ fn load(row: &Ident, loading: &LoadingAttribute, members: &[Member], sources: &[
     }
 }
 
-/// How a group runs its sources; one that has none serves any table.
+/// Runs the sources of a group. A group without sources works in any table.
 fn load_group(group: &Ident, loading: &LoadingAttribute, sources: &[Source]) -> TokenStream {
     if sources.is_empty() {
         return quote! {

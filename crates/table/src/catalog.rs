@@ -8,49 +8,49 @@ use crate::scan::{self, BoxFuture, Gate, Meter, OpenGate};
 use crate::table::TableRef;
 use crate::value::Timestamp;
 
-/// Tables that are not known when an engine is built: the resources that a cluster defines, the folders of a store.
+/// Tables that are not known when an engine is built: the resources that a cluster defines, the directories of a store.
 ///
-/// An engine asks its catalogs about each name of a query that none of its own tables has, once a query, all catalogs and
-/// names at the same time, within the query's time limit. It keeps no answer for the next query: a catalog that is slow to
-/// answer keeps its own.
+/// If a query names a table that the engine does not have, the engine looks the name up in its catalogs: once per
+/// query, all catalogs and names concurrently, within the query's timeout. The engine caches no result across queries;
+/// a slow catalog should have its own cache.
 pub trait Catalog: fmt::Debug + Send + Sync + 'static {
-    /// What errors and lists call it: `kubernetes`, `history`.
+    /// The catalog's name in errors and lists: `kubernetes`, `history`.
     fn name(&self) -> &str;
 
-    /// The table of a name; `None` if there is none. The name comes as the query writes it, without upper case unless it
-    /// is quoted, and with its schema if that is not the engine's own: `widgets`, `history.widgets`.
+    /// The table with a name; `None` if there is none. The name is as in the query: in lowercase unless it is quoted,
+    /// and with its schema unless that is the engine's: `widgets`, `history.widgets`.
     ///
-    /// The table's [`TableSpec`](crate::TableSpec) has the same name.
+    /// The table's [`TableSpec`](crate::TableSpec) must have the same name.
     ///
     /// An error fails the queries that name a table which no other catalog has.
     fn table<'a>(&'a self, name: &'a str, asking: &'a Asking) -> BoxFuture<'a, Result<Option<TableRef>>>;
 
-    /// The names of all its tables, for lists and suggestions: no table is made for it.
+    /// The names of all its tables, for lists and suggestions. Creates no tables.
     fn names<'a>(&'a self, asking: &'a Asking) -> BoxFuture<'a, Result<Vec<String>>>;
 }
 
 /// A shared catalog.
 pub type CatalogRef = Arc<dyn Catalog>;
 
-/// What an engine lends to a catalog that it asks.
+/// What an engine provides to a catalog for a lookup.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Asking {
-    /// Pacing of API calls.
+    /// Limits of API calls.
     pub gate: Arc<dyn Gate>,
-    /// Counters, and the flag that says to stop.
+    /// Counters and the cancel flag.
     pub meter: Arc<Meter>,
-    /// The moment of the query.
+    /// The timestamp of the query.
     pub moment: Timestamp,
 }
 
 impl Asking {
-    /// What to ask with, under an engine's pacing.
+    /// A lookup with an engine's limits.
     pub fn new(gate: Arc<dyn Gate>, moment: Timestamp) -> Self {
         Asking { gate, meter: Arc::default(), moment }
     }
 
-    /// Makes one API call under the engine's limits, as [`Scan::call`](crate::Scan::call) does.
+    /// Makes one API call within the engine's limits, like [`Scan::call`](crate::Scan::call).
     pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, attempt: F) -> Result<R>
     where
         F: FnMut() -> Fut,
@@ -60,7 +60,7 @@ impl Asking {
     }
 }
 
-/// Outside any engine, at the present moment.
+/// Outside any engine, at the current time.
 impl Default for Asking {
     fn default() -> Self {
         Asking::new(Arc::new(OpenGate), Timestamp::from(crate::sys::wall_clock()))

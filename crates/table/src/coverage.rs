@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 use crate::diagnostic::Warning;
 use crate::value::Timestamp;
 
-/// How the reading of a slice ended, from the best to the worst.
+/// The outcome of reading a slice, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Completeness {
-    /// It was read to its end, and nothing is missing.
+    /// Read to its end, with nothing missing.
     Complete,
     /// Some of its rows or columns are missing: they could not be read, or the query needed no more rows.
     Partial,
-    /// The reading ended with an error: the slice's rows, or the rest of them, are missing.
+    /// Its scan ended with an error: the slice's rows, or the rest of them, are missing.
     Failed,
 }
 
@@ -29,26 +29,26 @@ impl Completeness {
     }
 }
 
-/// How much of one slice of a table was read. A slice that is read several times, once for each batch of a join's keys,
-/// counts once, with the worst end that a reading of it had.
+/// How much of one slice of a table was read. If a slice is scanned several times, once per batch of a join's keys, it
+/// counts once, with the worst outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Coverage {
     /// The table.
     pub table: String,
-    /// The slice, as warnings and `EXPLAIN` name it: a cluster, an account and region, a repository; empty for a table
-    /// that has only one.
+    /// The slice, as in warnings and `EXPLAIN`: a cluster, an account and region, a repository; empty for a table with
+    /// one slice.
     pub slice: String,
-    /// What all rows of the slice have in common, by column: `cluster`, `region`, `repo`.
+    /// Values that all rows of the slice share, by column: `cluster`, `region`, `repo`.
     pub known: BTreeMap<String, String>,
-    /// How its reading ended.
+    /// The outcome.
     pub completeness: Completeness,
-    /// When its reading began.
+    /// Start of the first scan.
     pub moment: Timestamp,
-    /// Rows that it gave.
+    /// Returned rows.
     pub rows: u64,
-    /// What is missing, and why: the worst of its warnings. `None` for a partial slice of which the query needed no more
-    /// rows.
+    /// The worst warning: what is missing, and why. `None` for a slice that is partial only because the query needed no
+    /// more rows.
     pub problem: Option<Warning>,
 }
 
@@ -65,8 +65,7 @@ impl Coverage {
         }
     }
 
-    /// Whether rows may be missing that another reading could find: the reading failed, or something in it did for a
-    /// reason that may pass.
+    /// Whether another attempt could find missing rows: the slice failed, or part of it did for a temporary reason.
     pub fn may_change(&self) -> bool {
         self.completeness == Completeness::Failed
             || self.problem.as_ref().is_some_and(|problem| !problem.outcome.is_standing())
@@ -86,7 +85,7 @@ impl Coverage {
     }
 }
 
-/// The coverage of one query, as it grows.
+/// The coverage of a running query.
 #[derive(Debug, Default)]
 pub(crate) struct Covered(Mutex<Slices>);
 
@@ -99,7 +98,7 @@ struct Slices {
 #[derive(Debug)]
 struct Entry {
     coverage: Coverage,
-    /// Readings that have begun and not ended.
+    /// Scans that have started and not ended.
     open: usize,
 }
 
@@ -128,7 +127,7 @@ impl Covered {
         });
     }
 
-    /// Counts rows of a reading that the query needed no more of.
+    /// Counts the rows of a scan that ended early because the query needed no more rows.
     pub(crate) fn add_rows(&self, table: &str, slice: &str, rows: u64, moment: Timestamp) {
         self.with(table, slice, moment, |entry| entry.coverage.rows += rows);
     }

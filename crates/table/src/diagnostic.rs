@@ -1,4 +1,4 @@
-//! What a query could not read.
+//! Warnings: data that a query could not read.
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use parking_lot::Mutex;
 
 use crate::error::Error;
 
-/// Why something is missing.
+/// Why data is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The caller may not read it.
+    /// The user has no permission to read it.
     Denied,
     /// The system does not have it.
     Unsupported,
-    /// It is not what it should be.
+    /// It is malformed.
     Malformed,
     /// Reading failed, or took too long.
     Io,
-    /// The file, folder or endpoint that the rows come from is not there.
+    /// The file, directory or endpoint of the rows does not exist.
     Missing,
 }
 
 impl Outcome {
-    /// The outcome that an error is reported as; `None` for what is nobody's fault.
+    /// The outcome of an error; `None` for errors that are not reported.
     pub fn of(error: &Error) -> Option<Self> {
         match error {
             Error::Gone(_) | Error::Cancelled | Error::OutOfMemory(_) => None,
@@ -46,45 +46,45 @@ impl Outcome {
         }
     }
 
-    /// Whether another attempt would most likely end the same way until somebody changes something.
+    /// Whether another attempt would probably fail in the same way until somebody changes something.
     pub fn is_standing(self) -> bool {
         matches!(self, Outcome::Denied | Outcome::Unsupported | Outcome::Malformed)
     }
 }
 
-/// One thing that is missing from a query's rows, and how often.
+/// Data that is missing from a query's rows, with a count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The table that was read.
     pub table: String,
-    /// The part of it: a source, a cluster, an account and region, a repository.
+    /// Part of the table: a source, a cluster, an account and region, a repository.
     pub origin: String,
     /// Why it is missing.
     pub outcome: Outcome,
-    /// The first error, in its own words.
+    /// Message of the first error.
     pub message: String,
-    /// The permission that would have helped, where it is known.
+    /// The missing permission, if known.
     pub needs: Option<String>,
-    /// How many rows or parts it happened to.
+    /// Number of affected rows or parts.
     pub count: u64,
-    /// The lines of a file that it happened to; the message names them, too.
+    /// The affected lines of a file, which the message also names.
     pub lines: Option<Lines>,
 }
 
-/// Lines of a file that are not what they should be.
+/// Malformed lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines {
     /// The file.
     pub file: String,
-    /// The first lines, counted from 1.
+    /// Numbers of the first lines, from 1.
     pub numbers: Vec<u64>,
-    /// Whether there are more.
+    /// Whether more lines are affected.
     pub has_more: bool,
-    /// What is wrong with them.
+    /// What is wrong with the lines.
     pub what: String,
 }
 
-/// Lines that a warning names one by one.
+/// Line numbers that a warning lists.
 const MOST_LINES: usize = 8;
 
 impl Lines {
@@ -109,14 +109,14 @@ impl fmt::Display for Lines {
 }
 
 impl Warning {
-    /// Whether another one says the same of the same part.
+    /// Whether another warning is the same for the same part.
     pub fn is_like(&self, other: &Warning) -> bool {
         let of =
             |warning: &Warning| (warning.table.clone(), warning.origin.clone(), warning.outcome, warning.needs.clone());
         of(self) == of(other)
     }
 
-    /// What an error says about a part of a table; `None` for an error that is nobody's fault.
+    /// The warning for an error in a part of a table; `None` for an error that is not reported.
     pub fn of(table: &str, origin: &str, error: &Error) -> Option<Self> {
         Some(Warning {
             table: table.to_owned(),
@@ -153,15 +153,15 @@ impl fmt::Display for Warning {
     }
 }
 
-/// The warnings of one query, alike ones counted.
+/// The warnings of one query; equal ones are counted.
 #[derive(Debug, Default)]
 pub struct Diagnostics(Mutex<Vec<Warning>>);
 
-/// Different warnings kept for one query; more are counted into the last.
+/// Most different warnings of one query; further ones are counted in the last.
 const MOST_WARNINGS: usize = 1000;
 
 impl Diagnostics {
-    /// Adds a warning, or counts it into one that says the same of the same table and origin.
+    /// Adds a warning, or increases the count of the same warning for the same table and origin.
     pub fn add(&self, warning: Warning) {
         let mut warnings = self.0.lock();
         if let Some(known) = warnings.iter_mut().find(|other| other.is_like(&warning)) {
@@ -180,7 +180,7 @@ impl Diagnostics {
         }
     }
 
-    /// What was gathered so far.
+    /// All warnings so far.
     pub fn warnings(&self) -> Vec<Warning> {
         self.0.lock().clone()
     }

@@ -1,13 +1,12 @@
-//! The drivers: from rows to Arrow batches, with as few readings as the query allows.
+//! The drivers: turn rows into Arrow batches with as few reads as the query allows.
 //!
-//! A driver knows rows by [`AnyRow`] and their table by its [`TableSpec`]: row types with a derive and tables that are known
-//! only at run time (resources that a cluster defines, recorded history) go through the same one, with sources,
+//! A driver sees rows as [`AnyRow`] and their table as its [`TableSpec`]. So derived row types and tables that are
+//! known only at run time (resources that a cluster defines, recorded history) use the same driver, with sources,
 //! conditions and limits.
 //!
-//! A row comes with the columns that were free. Where a query has conditions, the driver runs the sources that a condition
-//! looks at, evaluates it on a chunk of rows, and goes on with those that are left, from the condition whose
-//! sources cost least to the one whose sources cost most. The sources of all other wanted columns run last, for the rows that will
-//! be given.
+//! A table returns rows with the cheap columns filled. For each condition, the driver runs the sources that it needs,
+//! evaluates it on a chunk of rows, and keeps the rows that pass. It starts with the condition whose sources cost
+//! least. The sources of the other wanted columns run last, for the remaining rows.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -31,24 +30,24 @@ use crate::spec::TableSpec;
 use crate::table::Sink;
 use crate::value;
 
-/// A batch that is older than this is sent as it is, so that slow sources show their rows.
+/// A batch older than this is sent even if it is not full, so that rows of slow sources appear.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Rows that a condition is evaluated on together, at the most.
+/// Most rows that a condition is evaluated on together.
 pub(crate) const CHUNK: usize = 1024;
 
-/// Rows that a condition is evaluated on together where few are asked for, so that not many more are read.
+/// Rows that a condition is evaluated on together under a small limit, so that few extra rows are read.
 const SMALL_CHUNK: usize = 16;
 
-/// A row of some table.
+/// A row of any table.
 pub type BoxRow = Box<dyn AnyRow>;
 
-/// The sources of a table that blocks.
+/// The sources of a blocking table.
 pub trait Sources {
-    /// Runs a source, which fills its columns of a row.
+    /// Runs a source that fills its columns of a row.
     fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()>;
-    /// Runs a source in batches ([`SourceSpec::batch`](crate::SourceSpec::batch)), which fills its columns of some rows. An
-    /// error is that of each row.
+    /// Runs a source in batches ([`SourceSpec::batch`](crate::SourceSpec::batch)), which fills its columns of several
+    /// rows. An error applies to every row.
     fn load_many(&self, rows: &mut [Loading<'_, dyn AnyRow>], source: usize) -> Result<()> {
         for row in rows {
             if let Err(error) = self.load(&mut **row, source) {
@@ -59,12 +58,12 @@ pub trait Sources {
     }
 }
 
-/// The sources of a table that streams.
+/// The sources of a streaming table.
 pub trait AsyncSources: Sync {
-    /// Runs a source, which fills its columns of a row.
+    /// Runs a source that fills its columns of a row.
     fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>>;
-    /// Runs a source in batches ([`SourceSpec::batch`](crate::SourceSpec::batch)), which fills its columns of some rows. An
-    /// error is that of each row.
+    /// Runs a source in batches ([`SourceSpec::batch`](crate::SourceSpec::batch)), which fills its columns of several
+    /// rows. An error applies to every row.
     fn load_many<'a>(&'a self, rows: &'a mut [Loading<'_, dyn AnyRow>], source: usize) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             for row in rows {
@@ -77,7 +76,7 @@ pub trait AsyncSources: Sync {
     }
 }
 
-/// One scan of a table: what a driver is asked.
+/// The table and context of one scan.
 #[derive(Debug, Clone, Copy)]
 struct Asked<'a> {
     spec: &'a TableSpec,
@@ -93,7 +92,7 @@ impl Asked<'_> {
         self.context.meter.is_cancelled()
     }
 
-    /// Takes a place in the scan's limit; `false` when there is none left.
+    /// Counts a row against the scan's limit; `false` if the limit is reached.
     fn claim(&self) -> bool {
         match self.context.limit {
             Some(limit) => self.context.given.fetch_add(1, Ordering::Relaxed) < limit,
@@ -101,7 +100,7 @@ impl Asked<'_> {
         }
     }
 
-    /// What becomes of a row after one of its sources was read.
+    /// Whether to keep a row after one of its sources ran.
     fn keeps_row(&self, source: usize, outcome: Result<()>) -> Result<bool> {
         match outcome {
             Ok(()) => Ok(true),
@@ -114,7 +113,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The same for many rows.
+    /// The same for several rows.
     fn keep_rows(&self, source: usize, rows: &mut Vec<BoxRow>, outcomes: Vec<Result<()>>) -> Result<()> {
         let kept = outcomes.into_iter().map(|outcome| self.keeps_row(source, outcome));
         let mut kept = kept.collect::<Result<Vec<bool>>>()?.into_iter();
@@ -123,12 +122,12 @@ impl Asked<'_> {
     }
 }
 
-/// What happens to a row between its table and its batch.
+/// The steps of a row between its table and its batch.
 struct Course {
     admission: Admission,
     /// Conditions, each with the sources that run for it.
     steps: Vec<Step>,
-    /// Sources that run for the rows which meet all conditions.
+    /// Sources that run for the rows that meet all conditions.
     last: ToLoad,
 }
 
@@ -136,7 +135,7 @@ struct Course {
 #[derive(Default)]
 struct ToLoad {
     row_by_row: Vec<usize>,
-    /// Those that are run for many rows at once, with how many that may be.
+    /// Sources that run for several rows per call, with the size of a batch.
     in_batches: Vec<(usize, usize)>,
 }
 
@@ -156,8 +155,8 @@ impl ToLoad {
         self.row_by_row.is_empty() && self.in_batches.is_empty()
     }
 
-    /// For how many rows to run them together in a table that streams: for a few, or for as many batches as are loaded at
-    /// once.
+    /// Number of rows to run them together for in a streaming table: `few`, or as many batches as are loaded
+    /// concurrently.
     fn together(&self, few: usize, at_once: usize) -> usize {
         match self.batch() {
             None => few,
@@ -166,7 +165,7 @@ impl ToLoad {
         }
     }
 
-    /// Rows of the largest batch; `None` where all sources are run row by row.
+    /// Rows of the largest batch; `None` if all sources run row by row.
     fn batch(&self) -> Option<usize> {
         self.in_batches.iter().map(|(_, rows)| *rows).max()
     }
@@ -191,7 +190,7 @@ impl Course {
         let mut steps = Vec::with_capacity(filters.len());
         while !filters.is_empty() {
             filters.iter_mut().for_each(|(sources, _)| sources.retain(|source| !run.contains(source)));
-            // The first one of those that cost least: conditions as cheap keep the order they were written in.
+            // The first of the cheapest: conditions of equal cost keep their order.
             let (cheapest, _) =
                 filters.iter().enumerate().min_by_key(|(_, (sources, _))| cost(sources)).expect("there is one left");
             let (sources, filter) = filters.remove(cheapest);
@@ -204,7 +203,7 @@ impl Course {
         Course { admission: Admission::of(asked), steps, last: ToLoad::of(spec, last) }
     }
 
-    /// How many rows to evaluate conditions on together; without conditions, how many to load together.
+    /// Number of rows to evaluate conditions on together; without conditions, to load together.
     fn chunk(&self, context: &ScanContext) -> usize {
         match (self.steps.is_empty(), context.limit) {
             (true, _) => self.last_together(context),
@@ -213,8 +212,8 @@ impl Course {
         }
     }
 
-    /// For how many rows a blocking table runs the last sources before it gives one: no more than the query needs, and
-    /// more than one only if a source is run in batches.
+    /// Number of rows for which a blocking table runs the last sources before it returns one: no more than the query
+    /// needs, and more than one only if a source runs in batches.
     fn last_together(&self, context: &ScanContext) -> usize {
         let batch = self.last.batch().unwrap_or(1);
         context.left().map_or(batch, |left| left.clamp(1, batch))
@@ -250,8 +249,8 @@ fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<Recor
         .map_err(|error| Error::Malformed(format!("rows do not fit the table's schema: {error}")))
 }
 
-/// The keys that rows are checked against. Tables answer keys exactly; this makes it so where several columns are
-/// constrained and the table used only one.
+/// The keys that rows are checked against. Tables apply keys exactly, but may use only one of several constrained
+/// columns.
 struct Admission(Vec<(usize, HashSet<Scalar>)>);
 
 impl Admission {
@@ -270,7 +269,7 @@ impl Admission {
     }
 }
 
-/// Rows on their way into a batch: one builder for each wanted column.
+/// Rows of the next batch: one builder per wanted column.
 struct Batcher<'a> {
     asked: Asked<'a>,
     schema: SchemaRef,
@@ -310,7 +309,7 @@ impl<'a> Batcher<'a> {
         if self.rows == 0 {
             return Ok(None);
         }
-        // A builder makes room ahead, up to megabytes a column. A batch that is kept must not hold that.
+        // A builder reserves capacity, up to megabytes per column. A cached batch must not hold it.
         let finished = |(_, builder): &mut (usize, Box<dyn ArrayBuilder>)| {
             let mut array = builder.finish();
             array.shrink_to_fit();
@@ -329,11 +328,11 @@ impl<'a> Batcher<'a> {
     }
 }
 
-/// Reports the values of a column that show U+FFFD, in a scan that met bytes which are not UTF-8.
+/// Reports the values of a column that contain U+FFFD, if the scan read bytes that are not UTF-8.
 fn report_lossy(asked: Asked<'_>, column: usize, array: &ArrayRef) {
     let report = |text: &str| {
         if text.contains(char::REPLACEMENT_CHARACTER) {
-            let message = format!("`{text}` is not UTF-8: U+FFFD stands for what is not text");
+            let message = format!("`{text}` is not UTF-8; U+FFFD replaces the invalid bytes");
             asked.report(&asked.spec.columns[column].name, &Error::Malformed(message));
         }
     };
@@ -350,7 +349,7 @@ fn report_lossy(asked: Asked<'_>, column: usize, array: &ArrayRef) {
     }
 }
 
-/// Runs sources for a row; `false` where it turns out to be gone.
+/// Runs sources for a row; `false` if the row is gone.
 fn load(asked: Asked<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[usize]) -> Result<bool> {
     for source in sources {
         let outcome = table.load(row, *source);
@@ -361,7 +360,7 @@ fn load(asked: Asked<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[
     Ok(true)
 }
 
-/// Runs sources for many rows at once, in batches of a size; leaves out those that turn out to be gone.
+/// Runs sources for rows in batches of a size; drops the rows that are gone.
 fn load_batches(
     asked: Asked<'_>,
     table: &dyn Sources,
@@ -387,10 +386,9 @@ fn loading<'a>(rows: &'a mut [BoxRow], outcomes: &'a mut [Result<()>]) -> Vec<Lo
     rows.iter_mut().zip(outcomes).map(|(row, outcome)| Loading::new(&mut **row, outcome)).collect()
 }
 
-/// Reads rows that come from blocking calls. A reading that stops because the query needs no more rows ends as
-/// [`Error::Cancelled`].
+/// Reads rows from blocking calls. If the query needs no more rows, the scan ends as [`Error::Cancelled`].
 ///
-/// `together` is how many rows may be held at a time.
+/// `together` is the number of rows that may be held at a time.
 pub fn read_rows(
     spec: &TableSpec,
     context: &ScanContext,
@@ -482,24 +480,25 @@ pub fn read_rows(
     if asked.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
-/// The rows of a stream, on their way into the driver. A row can be kilobytes: it is moved once.
+/// The rows of a stream for the driver. A row can be kilobytes, so it is moved only once.
 ///
-/// A stream in the middle of a call may hold what another scan of the query waits for: a place at the endpoint, a page
-/// that both read. So it is polled whenever the driver waits for anything, until it gives a row or ends.
+/// A stream in the middle of a call may hold something that another scan of the query waits for: a permit of the
+/// endpoint, or a page that both read. So the driver polls the stream whenever it waits, until the stream yields a row
+/// or ends.
 struct Source<'a> {
     rows: RowsOf<'a>,
     state: SourceState,
 }
 
-/// Rows that a table streams.
+/// Rows of a streaming table.
 pub type RowsOf<'a> = Pin<Box<dyn Stream<Item = Result<BoxRow>> + Send + 'a>>;
 
 enum SourceState {
-    /// It has given its last row to the driver, and does nothing.
+    /// It has yielded its last row to the driver, and is idle.
     Resting,
-    /// It is in the middle of something.
+    /// It is in the middle of a call.
     Busy,
-    /// It has a row, or an error, that the driver has not taken yet.
+    /// It has a row or an error that the driver has not taken.
     Ready(Result<BoxRow>),
     Ended,
 }
@@ -513,8 +512,8 @@ impl Source<'_> {
         };
     }
 
-    /// Adds the rows that are ready to `chunk`, `most` at the most; an error ends them and is returned. Waits for the first
-    /// one, unless `chunk` has rows.
+    /// Adds the rows that are ready to `chunk`, at most `most`; an error ends them and is returned. Waits for the first
+    /// row if `chunk` is empty.
     fn poll_gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<BoxRow>, most: usize) -> Poll<Option<Error>> {
         while chunk.len() < most {
             match std::mem::replace(&mut self.state, SourceState::Resting) {
@@ -538,7 +537,7 @@ impl Source<'_> {
         Poll::Ready(None)
     }
 
-    /// Waits for some work, and polls the stream beside it while it is in the middle of something.
+    /// Waits for some work, and polls the stream meanwhile if it is in the middle of a call.
     async fn beside<W: Future>(&mut self, work: W) -> W::Output {
         let mut work = std::pin::pin!(work);
         std::future::poll_fn(|context| {
@@ -551,7 +550,7 @@ impl Source<'_> {
     }
 }
 
-/// Runs sources for a row; `None` where it turns out to be gone.
+/// Runs sources for a row; `None` if the row is gone.
 fn load_row<'a>(
     asked: Asked<'a>,
     table: &'a dyn AsyncSources,
@@ -569,7 +568,7 @@ fn load_row<'a>(
     })
 }
 
-/// Runs sources for rows, several at once; leaves out those that turn out to be gone.
+/// Runs sources for rows, several concurrently; drops the rows that are gone.
 async fn load_async(
     asked: Asked<'_>,
     table: &dyn AsyncSources,
@@ -595,7 +594,7 @@ async fn load_async(
     Ok(rows)
 }
 
-/// Runs a source for many rows at once.
+/// Runs a source for several rows in one call.
 fn load_batch<'a>(
     table: &'a dyn AsyncSources,
     rows: &'a mut [BoxRow],
@@ -609,7 +608,7 @@ fn load_batch<'a>(
     })
 }
 
-/// Sends the last rows. The stream goes first: nothing of it is held while they wait for their reader.
+/// Sends the last rows. Drops the stream first, so that it holds nothing while they wait for their consumer.
 async fn finish(source: Source<'_>, batcher: &mut Batcher<'_>, sink: &mut dyn Sink, end: Result<()>) -> Result<()> {
     drop(source);
     if let Some(batch) = batcher.take()? {
@@ -618,8 +617,7 @@ async fn finish(source: Source<'_>, batcher: &mut Batcher<'_>, sink: &mut dyn Si
     end
 }
 
-/// Reads rows that come from asynchronous calls. A reading that stops because the query needs no more rows ends as
-/// [`Error::Cancelled`].
+/// Reads rows from asynchronous calls. If the query needs no more rows, the scan ends as [`Error::Cancelled`].
 pub async fn read_stream(
     spec: &TableSpec,
     context: &ScanContext,
@@ -632,7 +630,7 @@ pub async fn read_stream(
     let places = context.gate.concurrency().max(1);
     let mut batcher = Batcher::new(asked);
     let mut source = Source { rows, state: SourceState::Resting };
-    // Detail calls are made for a few rows at a time, so that the first rows need not wait for the last ones' details.
+    // Details are loaded for a few rows at a time, so that the first rows do not wait for the details of the last.
     let few = 4 * places;
     let size = match context.limit {
         Some(limit) if course.steps.is_empty() => limit.clamp(1, CHUNK),
@@ -640,7 +638,7 @@ pub async fn read_stream(
     };
     let cheap = course.steps.iter().take_while(|step| step.sources.is_empty()).count();
     let (cheap, dear) = course.steps.split_at(cheap);
-    // Where a limit may end the reading, batches are no larger either: nobody knows how many rows will be left.
+    // With a limit, batches are not larger than the limit, because conditions may drop any number of rows.
     let some_sifted = match context.limit {
         Some(_) => few,
         None => dear.iter().map(|step| step.sources.together(few, places)).max().unwrap_or(few),
@@ -652,7 +650,7 @@ pub async fn read_stream(
         if gathered.is_none()
             && let Some(batch) = batcher.take()?
         {
-            // Nothing is ready: what there is goes out, so that the first page shows while the second is fetched.
+            // No row is ready, so the current batch is sent: the first page appears while the second is fetched.
             if !source.beside(sink.send(batch)).await {
                 return Err(Error::Cancelled);
             }
@@ -725,7 +723,7 @@ mod tests {
     use crate::scan::{ColumnConstraint, Constraints};
     use crate::spec::{ColumnSpec, Kind, SourceSpec};
 
-    /// A table that nobody knows before the program runs: documents of a kind, with details that take a reading.
+    /// A table that is known only at run time: documents of a kind, with details from a source.
     struct Documents {
         spec: TableSpec,
         loaded: [AtomicUsize; 2],
@@ -838,7 +836,8 @@ mod tests {
         }
     }
 
-    /// The numbers of the rows, for how many the dear and the cheap source ran, and in how many batches, by one driver.
+    /// The numbers of the rows, the number of rows for which the expensive and the cheap source ran, and the number of
+    /// batches, from one driver.
     fn read(context: &ScanContext, is_stream: bool, batch: Option<usize>) -> (Vec<i64>, [usize; 2], usize) {
         let table = Documents::new(batch);
         let end = if context.limit.is_some() { Err(Error::Cancelled) } else { Ok(()) };
@@ -867,11 +866,11 @@ mod tests {
                 (rows, loaded, warnings)
             };
             let all: Vec<i64> = (0..10).collect();
-            assert_eq!(read(ScanContext::new([0])), (all, [0, 0], vec![]), "no source runs that nobody asks for");
+            assert_eq!(read(ScanContext::new([0])), (all, [0, 0], vec![]), "no unneeded source runs");
             let denied = vec!["kind_7 (dear): 6: permission denied".to_owned()];
             assert_eq!(read(ScanContext::new([0, 2])), (vec![0, 1, 2, 3, 5, 6, 7, 8, 9], [10, 0], denied.clone()));
 
-            // The cheap condition comes first, whatever the order in which they were written.
+            // The cheap condition is evaluated first, in whichever order they are written.
             let filters: [Arc<dyn RowFilter>; 2] = [Arc::new(Is(2, "details")), Arc::new(Is(1, "yes"))];
             let asked = ScanContext { filters: filters.into(), ..ScanContext::new([0]) };
             assert_eq!(read(asked.clone()).0, [0, 1, 2, 3, 5, 7]);

@@ -1,61 +1,61 @@
-//! What can go wrong while a table reads its source.
+//! Errors of a table while it reads its source.
 
 use std::io;
 use std::time::Duration;
 
 use crate::value::Timestamp;
 
-/// The outcome of a reading that brought no value.
+/// The outcome of a read that returned no value.
 ///
-/// The variants are the engine's whole vocabulary of failure: each decides what the rows, the warnings and the retries
-/// of a scan look like, so a table maps its client's errors onto them and does nothing else about failure.
+/// These variants are all failures that the engine distinguishes. Each determines the rows, warnings and retries of a
+/// scan. So a table maps its client's errors to them, and does nothing else about failures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It vanished while being read: a process exited, a pod was deleted. Gives no row and no warning.
+    /// It was removed during the read: a process exited, a pod was deleted. Produces no row and no warning.
     #[error("{0} is gone")]
     Gone(String),
-    /// The caller may not read it. The columns are NULL, or the slice is missing, and one warning names the permission.
+    /// The user has no permission. The columns are NULL, or the slice is missing, and one warning names the permission.
     #[error("{what}: permission denied{}", needs_suffix(.needs))]
     Denied {
         /// What could not be read.
         what: String,
-        /// The permission that would have allowed it, where it is known.
+        /// The missing permission, if known.
         needs: Option<String>,
     },
-    /// The system does not have it: no such socket, API group or kernel interface.
+    /// The system does not have it: for example the socket, API group or kernel interface is missing.
     #[error("{0}")]
     Unsupported(String),
-    /// It was read, and is not what it should be.
+    /// The data is malformed.
     #[error("{0}")]
     Malformed(String),
-    /// A line of a file is not what it should be.
+    /// A line of a file is malformed.
     #[error("{file}, line {line}: {what}")]
     BadLine {
         /// The file.
         file: String,
-        /// The line, counted from 1.
+        /// The line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         what: String,
     },
-    /// The endpoint asked to be left alone for a while; worth another attempt.
+    /// The endpoint limits the rate of calls; the call can be retried.
     #[error("{what}: throttled{}", wait_suffix(.retry_after))]
     Throttled {
-        /// The call that was refused.
+        /// The rejected call.
         what: String,
-        /// How long the endpoint asked to wait.
+        /// The requested delay.
         retry_after: Option<Duration>,
     },
-    /// The endpoint failed in a way that may pass: a 5xx answer, a reset connection; worth another attempt.
+    /// The endpoint failed temporarily: a 5xx response, a reset connection; the call can be retried.
     #[error("{0}")]
     Unavailable(String),
-    /// No answer in time.
-    #[error("{what}: no answer within {limit:?}")]
+    /// No response before the timeout.
+    #[error("{what}: no response within {limit:?}")]
     TimedOut {
-        /// The call that was given up.
+        /// The call.
         what: String,
-        /// The limit that it ran into.
+        /// The timeout.
         limit: Duration,
     },
     /// Input or output failed.
@@ -63,10 +63,10 @@ pub enum Error {
     Io {
         /// What was being read.
         what: String,
-        /// The system's words.
+        /// The system's error message.
         message: String,
     },
-    /// The query's memory does not suffice. It fails the query.
+    /// The query's memory limit is exceeded. The query fails.
     #[error("{0}")]
     OutOfMemory(String),
     /// The query was cancelled while the scan ran.
@@ -74,7 +74,7 @@ pub enum Error {
     Cancelled,
 }
 
-/// Result of a reading.
+/// Result of a read.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 fn needs_suffix(needs: &Option<String>) -> String {
@@ -83,10 +83,10 @@ fn needs_suffix(needs: &Option<String>) -> String {
 
 fn wait_suffix(asked: &Option<Duration>) -> String {
     let asked = asked.filter(|asked| !asked.is_zero());
-    asked.map(|asked| format!(", asks to wait {asked:?}")).unwrap_or_default()
+    asked.map(|asked| format!(", retry after {asked:?}")).unwrap_or_default()
 }
 
-/// How long a `Retry-After` header asks to wait: it says so in seconds, or by the time when to come back.
+/// The delay of a `Retry-After` header, which is in seconds or a point in time.
 pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse() {
@@ -102,11 +102,11 @@ impl Error {
         Error::Denied { what: what.into(), needs: None }
     }
 
-    /// An input or output error on something that has a name.
+    /// An input or output error, with the name of its object.
     pub fn io(what: impl Into<String>, error: &io::Error) -> Self {
         let what = what.into();
         match error.kind() {
-            // A path that leads through a file or round in a circle, or that is too long for any, leads to nothing.
+            // A path through a file, a cycle of links, or a path that is too long: nothing exists there.
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
                 Error::Gone(what)
             }
@@ -122,12 +122,12 @@ impl Error {
         matches!(self, Error::Throttled { .. } | Error::Unavailable(_) | Error::TimedOut { .. })
     }
 
-    /// Whether the whole query ends with it, whatever else could still be read.
+    /// Whether it ends the entire query, even if other data could still be read.
     pub fn ends_query(&self) -> bool {
         matches!(self, Error::Cancelled | Error::OutOfMemory(_))
     }
 
-    /// How long the endpoint asked to wait before the next attempt.
+    /// The delay that the endpoint requested before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Throttled { retry_after, .. } => *retry_after,
@@ -136,11 +136,11 @@ impl Error {
     }
 }
 
-/// Puts a permission or a name on an error, where the caller knows more than the reader did.
+/// Adds a permission or a name to an error, where the caller knows more than the reader.
 pub trait ErrorContext<T> {
-    /// Names the permission that a [`Denied`](Error::Denied) lacked.
+    /// Names the missing permission of a [`Denied`](Error::Denied).
     fn needs(self, permission: &str) -> Result<T>;
-    /// Turns [`Gone`](Error::Gone) into `None`: for what may well be absent.
+    /// Turns [`Gone`](Error::Gone) into `None`, for objects that may be absent.
     fn if_present(self) -> Result<Option<T>>;
 }
 
@@ -187,6 +187,6 @@ mod tests {
         let throttled = |retry_after| Error::Throttled { what: "GET /x".into(), retry_after }.to_string();
         assert_eq!(throttled(None), "GET /x: throttled");
         assert_eq!(throttled(Some(Duration::ZERO)), "GET /x: throttled");
-        assert_eq!(throttled(Some(Duration::from_secs(3600))), "GET /x: throttled, asks to wait 3600s");
+        assert_eq!(throttled(Some(Duration::from_secs(3600))), "GET /x: throttled, retry after 3600s");
     }
 }

@@ -1,12 +1,11 @@
-//! Tables of events: what happens while somebody listens.
+//! Tables of events that occur while a source is running.
 //!
-//! An [`EventSource`] hears events and puts them into a buffer of its table, [`Events`], which drops the oldest when it is
-//! full. A query reads the buffer as it reads any table. A *consumer* is a name under which queries read each event once, in
-//! order: it has a cursor, which a query moves when it has ended well. A query without a consumer reads all that the buffer
-//! holds.
+//! An [`EventSource`] receives events and puts them into the buffer of its table, [`Events`], which drops the oldest
+//! when it is full. A query reads the buffer like any table. A *consumer* is a name for queries that read each event
+//! once, in order. It has a cursor, which advances after a query that ended well. A query without a consumer reads the
+//! entire buffer.
 //!
-//! What one query reads of a table is settled when it first reads it, so that a table that is joined with itself is the same
-//! one on both sides.
+//! The events of a query are fixed at its first scan of the table, so both sides of a self-join are the same.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,24 +30,26 @@ use crate::spec::{ColumnSpec, Kind, Lookup, TableSpec};
 use crate::sys::Sys;
 use crate::table::{Reading, Sink, Slice, Table};
 
-/// Where events come from: a kernel interface, a watch of an API.
+/// A source of events: a kernel interface, a watch of an API.
 pub trait EventSource: fmt::Debug + Send + Sync + 'static {
-    /// What the table says of itself. Its columns come with each event: it has no sources. [`Events`] adds the column `eid`.
+    /// The table's specification. Each event has all of its columns, so there are no sources. [`Events`] adds the
+    /// column `eid`.
     fn spec(&self) -> TableSpec;
 
-    /// Listens, and emits each event. The engine runs it as a task when the table is first read or the engine is told to
-    /// listen, stops it by dropping it, and starts it again, after a pause, when it ends with an error. That it ended is a
-    /// gap, of which each consumer is told. `Ok` means that nothing comes any more, and is no gap: a watch that its server
-    /// closes goes on, or ends with an error. Who has to block does so on a thread of its own.
+    /// Receives events and emits each one. The engine runs it as a task when the table is first read or the engine is
+    /// told to listen. It stops the task by dropping it, and restarts it with a delay if it ends with an error. Such an
+    /// end is a gap, which is reported to each consumer. `Ok` means that no more events will come, and is not a gap: if
+    /// the server closes a watch, the source reopens it or returns an error. A source that blocks must do so on its own
+    /// thread.
     fn listen<'a>(&'a self, events: &'a Events) -> BoxFuture<'a, Result<()>>;
 }
 
-/// How much a buffer of events holds. The oldest ones go when it is more.
+/// Limits of a buffer of events. Above them, the oldest events are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventLimits {
-    /// Events.
+    /// Number of events.
     pub rows: usize,
-    /// Bytes, with what the buffer itself needs for each event.
+    /// Bytes, including the buffer's own overhead per event.
     pub bytes: usize,
     /// Time since an event was emitted.
     pub age: Duration,
@@ -61,13 +62,13 @@ impl Default for EventLimits {
     }
 }
 
-/// The number of an event in its table, from one; the last column of each table of events.
+/// The number of an event in its table, from one; the last column of each event table.
 const EID: &str = "eid";
 
-/// Starts listening unless somebody does; whether it does so now.
+/// Starts the source unless it is running; returns whether it was started now.
 type Start = Box<dyn Fn() -> bool + Send + Sync>;
 
-/// A table of events: its source, and the buffer of what the source emitted.
+/// A table of events: a source, and the buffer of its events.
 pub struct Events {
     spec: TableSpec,
     source: Box<dyn EventSource>,
@@ -90,12 +91,12 @@ struct Buffer {
     next: u64,
     bytes: usize,
     cursors: BTreeMap<String, Cursor>,
-    /// How often events were missed that never came to the buffer, and why the last time.
+    /// How many times events were missed before the buffer, and the reason of the last time.
     gaps: u64,
     last_gap: String,
 }
 
-/// What a consumer reads next.
+/// The position of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cursor {
     event: u64,
@@ -110,17 +111,17 @@ struct Event {
 }
 
 impl Buffer {
-    /// The number of the oldest event that is there, or of the next one.
+    /// The number of the oldest event in the buffer, or of the next one.
     fn first(&self) -> u64 {
         self.events.front().map_or(self.next, |event| event.number)
     }
 
-    /// Behind all that happened.
+    /// The position after all events.
     fn end(&self) -> Cursor {
         Cursor { event: self.next, gap: self.gaps }
     }
 
-    /// Drops what is more than the limits allow.
+    /// Drops the events above the limits.
     fn drop_old(&mut self, limits: &EventLimits, now: i64) {
         let oldest = now.saturating_sub(i64::try_from(limits.age.as_micros()).unwrap_or(i64::MAX));
         while let Some(event) = self.events.front()
@@ -139,7 +140,7 @@ impl Events {
         let mut eid = ColumnSpec::new(EID, Kind::BigInt, "Number of the event in this table, in the order of events.");
         (eid.nullable, eid.hidden, eid.added) = (false, true, true);
         spec.columns.to_mut().push(eid);
-        // A key saves nothing, and a lookup would pass over the events that no key asks for.
+        // A key saves nothing, and a lookup would skip the events without a matching key.
         spec.lookup = Lookup::WholeSource;
         spec.require_any = Cow::Borrowed(&[]);
         spec.events = true;
@@ -153,17 +154,19 @@ impl Events {
         })
     }
 
-    /// Sets what starts listening. It is called before each reading, and answers whether nobody listened until now.
+    /// Sets the function that starts the source. It is called before each scan and returns whether the source was not
+    /// running before.
     pub fn on_first_reading(&self, start: impl Fn() -> bool + Send + Sync + 'static) {
         let _ = self.start.set(Box::new(start));
     }
 
-    /// Listens until the source ends.
+    /// Runs the source until it ends.
     pub fn listen(&self) -> BoxFuture<'_, Result<()>> {
         self.source.listen(self)
     }
 
-    /// Puts an event at the end of the buffer. `heap` is how many bytes its row holds beside itself: its texts and lists.
+    /// Appends an event to the buffer. `heap` is the number of bytes that its row holds outside itself, in texts and
+    /// lists.
     pub fn emit<R: AnyRow>(&self, row: R, heap: usize) {
         self.emit_at(row, heap, self.clock.now().0);
     }
@@ -178,38 +181,38 @@ impl Events {
         buffer.drop_old(&self.limits, now);
     }
 
-    /// Says that events were missed at this point of the stream: the source was not listening, or the system dropped them.
-    /// Each consumer that passes the point is told once.
+    /// Records that events were missed at this point of the stream: the source was not running, or the system dropped
+    /// them. Each consumer that passes this point gets one warning.
     pub fn gap(&self, why: impl Into<String>) {
         let mut buffer = self.buffer.lock();
         buffer.gaps += 1;
         buffer.last_gap = why.into();
     }
 
-    /// Forgets a consumer that will not come again.
+    /// Removes a consumer that is no longer used.
     pub fn forget(&self, consumer: &str) {
         self.buffer.lock().cursors.remove(consumer);
     }
 
-    /// Bytes that the buffer holds.
+    /// Size of the buffer in bytes.
     pub fn bytes(&self) -> usize {
         self.buffer.lock().bytes
     }
 
-    /// What a query reads: for a consumer all events from its cursor on, for anybody else what the buffer holds.
+    /// The events that a query reads: for a consumer, all from its cursor on; otherwise the entire buffer.
     pub(crate) fn take(self: &Arc<Self>, consumer: Option<&str>) -> Taking {
         let starts = self.start.get().is_some_and(|start| start());
         let mut buffer = self.buffer.lock();
         buffer.drop_old(&self.limits, self.clock.now().0);
         let (first, to) = (buffer.first(), buffer.end());
         let from = match consumer {
-            // Who comes late sees what is still there, and misses nothing that happened before.
+            // A new consumer starts with the buffered events. Earlier events are not reported as missed.
             Some(name) => *buffer.cursors.entry(name.to_owned()).or_insert(Cursor { event: first, gap: to.gap }),
             None => Cursor { event: first, gap: to.gap },
         };
         let gaps = match (to.gap - from.gap, consumer) {
             (0, None) if starts => {
-                (1, "nobody listened before this query: what happened until now is missing".to_owned())
+                (1, "the event source was not running before this query, so earlier events are missing".to_owned())
             }
             (gaps, _) => (gaps, buffer.last_gap.clone()),
         };
@@ -238,7 +241,7 @@ impl Events {
         let outcome = driver::read_rows(&self.spec, &inner, &mut taking.rows(eid), &NoSources, CHUNK, &mut sink);
         let upto = match (&outcome, sink.last) {
             (Ok(()), _) => taking.to.event,
-            // A limit was met: what comes behind the last row that was given is for the next query.
+            // The limit was reached: events after the last returned row are for the next query.
             (Err(Error::Cancelled), Some(last)) if context.is_satisfied() => last + 1,
             _ => taking.from.event,
         };
@@ -264,23 +267,23 @@ impl Table for Arc<Events> {
     }
 }
 
-/// What one query reads of a table of events.
+/// The events of one query in one table.
 pub(crate) struct Taking {
     events: Arc<Events>,
     consumer: Option<String>,
     from: Cursor,
-    /// The oldest event that was there.
+    /// The oldest event in the buffer at that time.
     first: u64,
     to: Cursor,
     state: Mutex<Taken>,
 }
 
 struct Taken {
-    /// The first event that some reading of the query has not come to.
+    /// The first event that some scan of the query has not reached.
     upto: u64,
-    /// Lost events before this one have been counted.
+    /// Lost events before this one are already counted.
     counted: u64,
-    /// Events that were lost, and gaps with the reason of the last one, that no warning has told yet.
+    /// Lost events, and gaps with the reason of the last one, that no warning has reported yet.
     lost: u64,
     gaps: (u64, String),
 }
@@ -304,7 +307,7 @@ impl Taking {
         })
     }
 
-    /// Counts events that are gone before this query came to them.
+    /// Counts events that were dropped before this query read them.
     fn lose(&self, from: u64, to: u64) {
         let mut state = self.state.lock();
         let from = from.max(state.counted);
@@ -314,7 +317,7 @@ impl Taking {
         }
     }
 
-    /// Ends a reading that came to an event, and reports what it missed.
+    /// Ends a scan that read up to an event, and reports what it missed.
     fn end(&self, upto: u64, context: &ScanContext) {
         let (lost, (gaps, gap)) = {
             let mut state = self.state.lock();
@@ -323,8 +326,8 @@ impl Taking {
         };
         let EventLimits { rows, bytes, age } = self.events.limits;
         let dropped = format!(
-            "{lost} events were dropped before this query read them: the buffer holds {rows} events, {bytes} bytes, and \
-             those of the last {age:?}"
+            "{lost} events were dropped before this query read them: the buffer is limited to {rows} events, {bytes} \
+             bytes and an age of {age:?}"
         );
         for (origin, count, message) in [("buffer", lost.min(1), dropped), ("source", gaps, gap)] {
             if count > 0 {
@@ -336,11 +339,11 @@ impl Taking {
         }
     }
 
-    /// What a consumer is told whose query did not come to the end of its events.
+    /// The warning for a consumer whose query did not read all events.
     pub(crate) fn left(&self) -> Option<Warning> {
         self.consumer.as_ref()?;
-        let message = "the query ended before it had read all events, and they come again: a LIMIT over a join belongs into \
-                       a subquery over the events";
+        let message = "the query ended before it read all events, so the next one reads them again; put a LIMIT over a \
+                       join into a subquery over the events";
         let (table, origin) = (self.events.spec.name.to_string(), "cursor".to_owned());
         Some(Warning {
             table,
@@ -353,12 +356,12 @@ impl Taking {
         })
     }
 
-    /// Moves the consumer's cursor behind what the query read.
+    /// Advances the consumer's cursor after the events that the query read.
     pub(crate) fn advance(&self) {
         self.move_to(self.state.lock().upto);
     }
 
-    /// Moves the consumer's cursor behind what the query was told to be missing, and before what is still there.
+    /// Advances the consumer's cursor after the events that were reported as missing, and before the buffered ones.
     pub(crate) fn acknowledge(&self) {
         self.move_to(self.first);
     }
@@ -372,7 +375,7 @@ impl Taking {
     }
 }
 
-/// An event as one query has it, with its number.
+/// An event of one query, with its number.
 struct Held {
     number: u64,
     row: Arc<dyn AnyRow>,
@@ -394,7 +397,7 @@ impl AnyRow for Held {
     }
 }
 
-/// The columns of an event come with it.
+/// Events have all of their columns, so there are no sources.
 struct NoSources;
 
 impl Sources for NoSources {
@@ -403,7 +406,7 @@ impl Sources for NoSources {
     }
 }
 
-/// Notes the number of the last event that is given. It is the last column, and goes no further unless it is wanted.
+/// Tracks the number of the last returned event. It is the last column, and is removed unless it is wanted.
 struct Numbered<'a> {
     sink: &'a mut dyn Sink,
     schema: SchemaRef,
@@ -418,7 +421,7 @@ impl Numbered<'_> {
         if let Some(last) = numbers.and_then(|numbers| numbers.values().last()) {
             let last = last.cast_unsigned();
             self.last = Some(last);
-            // Who has the rows of a limit may end the query before this reading knows: the cursor stops here already.
+            // With a limit, the query may end before this scan does, so the cursor is set here.
             if self.context.is_satisfied() {
                 let mut state = self.taking.state.lock();
                 state.upto = state.upto.min(last + 1);
@@ -490,7 +493,7 @@ mod tests {
         EventLimits { rows, ..EventLimits::default() }
     }
 
-    /// Keeps so many batches, and then has enough.
+    /// Accepts a number of batches, then stops the scan.
     struct Batches(Vec<RecordBatch>, usize);
 
     impl Sink for Batches {
@@ -512,7 +515,7 @@ mod tests {
         ScanContext { query: Arc::new(scope), ..context }
     }
 
-    /// The ticks that a scan gives.
+    /// The ticks that a scan returns.
     fn read(events: &Arc<Events>, context: &ScanContext, batches: usize) -> Vec<i64> {
         let slice = events.slices(context).expect("a slice").remove(0);
         let Reading::Blocking(read) = slice.reading else { panic!("it blocks") };
@@ -529,18 +532,18 @@ mod tests {
         context.query.diagnostics().warnings().iter().map(|warning| warning.message.clone()).collect()
     }
 
-    /// How many events the warnings of a query say were dropped.
+    /// Number of dropped events in the query's warnings.
     fn dropped(context: &ScanContext) -> u64 {
         let many = |warning: &String| warning.split_once(" events were dropped")?.0.parse::<u64>().ok();
         warnings(context).iter().filter_map(many).sum()
     }
 
-    /// What a consumer has seen and was told to have missed.
+    /// What a consumer has read and was reported as missing.
     #[derive(Default)]
     struct Seen {
         ticks: Vec<i64>,
         missed: u64,
-        /// The tick after those that were gone when it came.
+        /// The first tick after those that were dropped before its first query.
         since: Option<i64>,
     }
 
@@ -566,13 +569,13 @@ mod tests {
                 let limit = random.random_bool(0.4).then(|| random.random_range(1..6));
                 let context = ScanContext { limit, batch_size: 2, ..query(Some(&name.to_string())) };
                 match random.random_range(0..4) {
-                    // It ends early, or well and then fails.
+                    // It ends early, or it ends well and then fails.
                     0 => drop(read(&events, &context, 1)),
                     1 => drop(read(&events, &context, usize::MAX)),
                     _ => {
                         let own = read(&events, &context, usize::MAX);
                         seen.missed += dropped(&context);
-                        // The other side of a join reads the same, whatever came meanwhile.
+                        // The other side of a join reads the same events, even if new ones were emitted.
                         events.emit(Tick(emitted), 0);
                         emitted += 1;
                         if limit.is_none() {
@@ -624,7 +627,7 @@ mod tests {
         assert_eq!(read(&events, &keyed, usize::MAX), [4]);
         keyed.query.advance_events();
         assert_eq!(read(&events, &query(Some("keyed")), usize::MAX), Vec::<i64>::new());
-        // Nobody in particular sees all, each time, with numbers.
+        // A query without a consumer reads all events each time, with numbers.
         let all: Vec<i64> = (0..10).collect();
         assert_eq!(read(&events, &query(None), usize::MAX), all);
         let numbered = ScanContext { columns: [1].into(), ..query(None) };
@@ -647,7 +650,7 @@ mod tests {
         let events = ticks(EventLimits { bytes: 10_000, ..EventLimits::default() });
         (0..50).for_each(|n| events.emit(Tick(n), 1000));
         assert!(events.bytes() <= 10_000 && held(&events).len() >= 8, "{}", events.bytes());
-        // One that is larger than all is not kept, and counts as dropped.
+        // An event larger than the buffer is not stored, and counts as dropped.
         let context = query(Some("late"));
         read(&events, &context, usize::MAX);
         context.query.advance_events();
@@ -676,18 +679,18 @@ mod tests {
             (context.clone(), warnings(&context))
         };
         let (failed, missing) = told();
-        let expected = "3 events were dropped before this query read them: the buffer holds 2 events, 67108864 bytes, and \
-                        those of the last 3600s";
+        let expected = "3 events were dropped before this query read them: the buffer is limited to 2 events, 67108864 \
+                        bytes and an age of 3600s";
         assert_eq!(missing, [expected, "the kernel dropped some"]);
         drop(failed);
         let (strict, missing) = told();
-        assert_eq!(missing.len(), 2, "the query failed: nobody may have heard");
+        assert_eq!(missing.len(), 2, "the query failed, so the warnings are repeated");
         strict.query.acknowledge_events();
         let (well, missing) = told();
         assert_eq!(missing, Vec::<String>::new());
         well.query.advance_events();
         assert_eq!(warnings(&told().0), Vec::<String>::new());
-        // Who comes later missed nothing; who reads for itself is not told.
+        // A new consumer missed nothing. A query without a consumer gets no warning.
         for late in [Some("b"), None] {
             let context = query(late);
             assert_eq!(read(&events, &context, usize::MAX), [3, 4]);

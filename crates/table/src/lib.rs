@@ -1,13 +1,14 @@
-//! What a table is.
+//! Definition of tables.
 //!
-//! A table is a struct: its fields are the columns in `SELECT *` order, their doc comments are the documentation, and
-//! `#[derive(Table)]` turns both into constant data. How rows are found is one method, [`Rows::rows`],
-//! [`RowParts::rows`] or [`RowStream::rows`]; what costs a further reading is a *source*, a method that fills its columns
-//! when a query wants one of them: for one row, or in batches of rows. Columns that several tables have, with their keys
-//! and sources, are a group: a struct of their own, with `#[derive(Columns)]`, which stands where the table has a field
-//! with `#[column(flatten)]`. The two derive macros document their attributes.
+//! A table is a struct. Its fields are the columns in the order of `SELECT *`, their doc comments are the
+//! documentation, and `#[derive(Table)]` turns both into constant data. One method finds the rows: [`Rows::rows`],
+//! [`RowParts::rows`] or [`RowStream::rows`]. Columns that need a further read come from a *source*, a method that
+//! fills its columns if a query wants one of them, for one row or for a batch. Columns that several tables share, with
+//! their keys and sources, are a group: a separate struct with `#[derive(Columns)]`, which a table includes as a field
+//! with `#[column(flatten)]`. The documentation of the two derive macros lists their attributes.
 //!
-//! This crate knows Arrow arrays, and neither a query engine nor an async runtime: a row type can be used without both.
+//! This crate depends on Arrow arrays, but not on a query engine or an async runtime; a row type can be used without
+//! both.
 
 #![warn(missing_docs)]
 
@@ -48,7 +49,7 @@ pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
 pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
 
-/// What a file with a table needs.
+/// Imports for a file with a table.
 pub mod prelude {
     pub use crate::error::{Error, ErrorContext, Result};
     pub use crate::row::{Environment, Loading, Row, RowParts, RowStream, Rows};
@@ -59,7 +60,7 @@ pub mod prelude {
     pub use indago_table_derive::{Columns, Table};
 }
 
-/// The tables of an environment: a list of row types, one line a table.
+/// The tables of an environment: a list of row types, one per line.
 ///
 /// ```ignore
 /// pub fn tables(sys: &Sys) -> Vec<TableRef> {
@@ -75,7 +76,7 @@ macro_rules! tables {
 
 #[doc(hidden)]
 pub mod derive {
-    //! What the derive macro's output refers to.
+    //! Items that the derive macro's output refers to.
     pub use crate::json::{assign, fill_group};
     pub use crate::namespaces::InNamespaces;
     pub use crate::row::{Load, LoadAsync, LoadGroup, LoadGroupAsync, Misfit, Row, load_group, load_group_async};

@@ -1,5 +1,5 @@
-//! What a table implements: [`Rows`] for what blocks, [`RowParts`] for what blocks and falls into parts, [`RowStream`] for
-//! what is fetched page by page.
+//! The traits of a row type: [`Rows`] for blocking tables, [`RowParts`] for blocking tables in parts, [`RowStream`] for
+//! tables that are fetched page by page.
 
 use std::any::Any;
 use std::fmt;
@@ -15,14 +15,14 @@ use crate::error::{Error, Result};
 use crate::scan::{BoxFuture, Meter, Scalar, Scan};
 use crate::spec::{ColumnSpec, SourceSpec, Spec};
 
-/// What tables read from: a machine, the clusters of a kubeconfig, the accounts of a profile file.
+/// The system that tables read: a machine, the clusters of a kubeconfig, the accounts of a profile file.
 ///
-/// One value serves all tables of an environment. It holds clients and settings, and is cheap to clone.
+/// One value serves all tables of an environment. It has clients and settings, and is cheap to clone.
 pub trait Environment: Clone + Send + Sync + 'static {
     /// The environment's name in documentation: `host`, `kubernetes`.
     const NAME: &'static str;
 
-    /// The environment as one scan sees it, so that what it reads is counted and can be cancelled.
+    /// The environment for one scan, so that its reads are counted and can be cancelled.
     fn for_scan(&self, _meter: &Arc<Meter>) -> Self {
         self.clone()
     }
@@ -30,27 +30,26 @@ pub trait Environment: Clone + Send + Sync + 'static {
 
 /// A row type; `#[derive(Table)]` implements it.
 pub trait Row: Default + Send + Sync + 'static {
-    /// What the table reads from.
+    /// The environment of the table.
     type Env: Environment;
-    /// What the table says of itself.
+    /// The specification of the table.
     const SPEC: &'static Spec;
 
-    /// Appends a column's value to the builder of that column.
+    /// Appends a column's value to its builder.
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
-    /// An indexed column's value as a key.
+    /// The value of an indexed column as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
-    /// Fills the wanted columns that are paths into a JSON document, and says which of them it could not fill with what
-    /// stands there.
-    #[must_use = "what does not fit is reported; see `Scan::fill`"]
+    /// Fills the wanted columns that are paths into a JSON document. Returns the columns whose values do not fit.
+    #[must_use = "report the values that do not fit; see `Scan::fill`"]
     fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
 }
 
-/// A row whatever its type: what the drivers need of it. Each row type is one; so is whatever a table that is known only
-/// at run time makes its rows of.
+/// A row without its type, as the drivers see it. Every row type implements it, and so does the row of a table that is
+/// known only at run time.
 pub trait AnyRow: Any + Send + Sync {
-    /// Appends a column's value to the builder of that column.
+    /// Appends a column's value to its builder.
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
-    /// An indexed column's value as a key.
+    /// The value of an indexed column as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
 }
 
@@ -64,10 +63,10 @@ impl<T: Row> AnyRow for T {
     }
 }
 
-/// A row as what its table made it.
+/// A row as its table's row type.
 fn own<T: Row>(row: &mut dyn AnyRow) -> &mut T {
     let row: &mut dyn Any = row;
-    row.downcast_mut().expect("a table's sources are asked about its own rows")
+    row.downcast_mut().expect("a table's sources run on its own rows")
 }
 
 impl<T: Load> Sources for Scan<T> {
@@ -91,19 +90,19 @@ impl<T: LoadAsync> AsyncSources for Scan<T> {
     }
 }
 
-/// A row among those that a source in batches fills at once.
+/// A row in a batch of a source.
 pub struct Loading<'a, R: ?Sized> {
     row: &'a mut R,
     outcome: &'a mut Result<()>,
 }
 
 impl<'a, R: ?Sized> Loading<'a, R> {
-    /// A row, and where the outcome of its reading goes.
+    /// A row, and the place for its outcome.
     pub(crate) fn new(row: &'a mut R, outcome: &'a mut Result<()>) -> Self {
         Loading { row, outcome }
     }
 
-    /// Says that the source could not be read for this row; the other rows of the batch are not affected.
+    /// Records that the source could not be read for this row. The other rows of the batch are not affected.
     pub fn fail(&mut self, error: Error) {
         *self.outcome = Err(error);
     }
@@ -129,7 +128,7 @@ impl<R: fmt::Debug + ?Sized> fmt::Debug for Loading<'_, R> {
     }
 }
 
-/// The same batch, as a part of each row.
+/// The same batch with a part of each row.
 fn parts<'a, R: ?Sized, P>(rows: &'a mut [Loading<'_, R>], part: impl Fn(&mut R) -> &mut P) -> Vec<Loading<'a, P>> {
     rows.iter_mut().map(|Loading { row, outcome }| Loading { row: part(row), outcome }).collect()
 }
@@ -139,23 +138,24 @@ fn parts<'a, R: ?Sized, P>(rows: &'a mut [Loading<'_, R>], part: impl Fn(&mut R)
 pub struct Misfit {
     /// The column's position.
     pub column: usize,
-    /// What stands there: `a text`, `a list`.
+    /// The type of the value: `a text`, `a list`.
     pub found: &'static str,
 }
 
-/// Columns that several tables have, each as a field with `#[column(flatten)]`; `#[derive(Columns)]` implements it.
+/// Columns that several tables share, included as a field with `#[column(flatten)]`. `#[derive(Columns)]` implements
+/// it.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a group of columns", label = "give it `#[derive(Columns)]`")]
 pub trait Columns: Default + Send + Sync + 'static {
-    /// The columns. Their paths start where the table says, and their sources are those of the group.
+    /// The columns. Their paths start where the table's field says, and their sources are those of the group.
     const COLUMNS: &'static [ColumnSpec];
     /// The sources of the columns.
     const SOURCES: &'static [SourceSpec];
-    /// Positions of the columns of which a table wants at least one to be constrained.
+    /// Positions of the columns of which the table needs at least one constraint.
     const REQUIRED: &'static [usize];
 
-    /// Appends a column's value to the builder of that column.
+    /// Appends a column's value to its builder.
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
-    /// An indexed column's value as a key.
+    /// The value of an indexed column as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
     /// Fills the wanted columns that are paths into the group's part of a JSON document, as [`Row::fill`] does.
     fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
@@ -163,9 +163,9 @@ pub trait Columns: Default + Send + Sync + 'static {
 
 /// Sources of a blocking table; `#[derive(Table)]` implements it.
 pub trait Load: Row {
-    /// Runs one source, which fills its columns.
+    /// Runs a source that fills its columns.
     fn load(&mut self, source: usize, env: &Self::Env) -> Result<()>;
-    /// Runs a source in batches, which fills its columns of some rows.
+    /// Runs a source in batches, which fills its columns of several rows.
     fn load_many(_rows: &mut [Loading<'_, Self>], source: usize, _env: &Self::Env) -> Result<()> {
         unreachable!("source {source} of {} in batches", Self::SPEC.name)
     }
@@ -173,9 +173,9 @@ pub trait Load: Row {
 
 /// Sources of a streaming table; `#[derive(Table)]` implements it.
 pub trait LoadAsync: Row {
-    /// Runs one source, which fills its columns.
+    /// Runs a source that fills its columns.
     fn load<'a>(&'a mut self, source: usize, scan: &'a Scan<Self>) -> BoxFuture<'a, Result<()>>;
-    /// Runs a source in batches, which fills its columns of some rows.
+    /// Runs a source in batches, which fills its columns of several rows.
     fn load_many<'a>(
         _rows: &'a mut [Loading<'_, Self>],
         source: usize,
@@ -188,14 +188,14 @@ pub trait LoadAsync: Row {
 /// Sources of a group of columns in a blocking table over `E`; `#[derive(Columns)]` implements it.
 #[diagnostic::on_unimplemented(
     message = "the sources of the group `{Self}` cannot serve this table",
-    label = "give the group `#[columns(env = ..)]` with the table's environment, and no `stream`"
+    label = "set `#[columns(env = ..)]` of the group to the table's environment, without `stream`"
 )]
 pub trait LoadGroup<E: Environment>: Columns {
-    /// Runs one source, which fills its columns.
+    /// Runs a source that fills its columns.
     fn load(&mut self, source: usize, _env: &E) -> Result<()> {
         unreachable!("source {source} of a group without sources")
     }
-    /// Runs a source in batches, which fills its columns of some rows.
+    /// Runs a source in batches, which fills its columns of several rows.
     fn load_many(_rows: &mut [Loading<'_, Self>], source: usize, _env: &E) -> Result<()> {
         unreachable!("source {source} of a group in batches")
     }
@@ -204,14 +204,14 @@ pub trait LoadGroup<E: Environment>: Columns {
 /// Sources of a group of columns in a streaming table over `E`; `#[derive(Columns)]` implements it.
 #[diagnostic::on_unimplemented(
     message = "the sources of the group `{Self}` cannot serve this table",
-    label = "give the group `#[columns(env = .., stream)]` with the table's environment"
+    label = "set `#[columns(env = .., stream)]` of the group to the table's environment"
 )]
 pub trait LoadGroupAsync<E: Environment>: Columns {
-    /// Runs one source, which fills its columns.
+    /// Runs a source that fills its columns.
     fn load<'a, T: Row<Env = E>>(&'a mut self, source: usize, _scan: &'a Scan<T>) -> BoxFuture<'a, Result<()>> {
         unreachable!("source {source} of a group without sources")
     }
-    /// Runs a source in batches, which fills its columns of some rows.
+    /// Runs a source in batches, which fills its columns of several rows.
     fn load_many<'a, T: Row<Env = E>>(
         _rows: &'a mut [Loading<'_, Self>],
         source: usize,
@@ -221,7 +221,7 @@ pub trait LoadGroupAsync<E: Environment>: Columns {
     }
 }
 
-/// Runs a source in batches of a group; the derive macro's business.
+/// Runs a group's source in batches; for the derive macro.
 #[doc(hidden)]
 pub fn load_group<R, G: LoadGroup<E>, E: Environment>(
     rows: &mut [Loading<'_, R>],
@@ -246,20 +246,20 @@ pub fn load_group_async<'a, T: Row, G: LoadGroupAsync<T::Env>>(
 
 /// A table whose rows come from blocking calls: files, system calls, libraries.
 ///
-/// Runs on a thread where blocking is allowed. The iterator is lazy: it is dropped as soon as the query has its rows.
-/// The row is given with the columns that came for free; sources fill the others, if anybody asked.
+/// Runs on a thread that may block. The iterator is lazy: it is dropped as soon as the query has enough rows. A row is
+/// returned with its cheap columns filled; sources fill the others if the query wants them.
 pub trait Rows: Load {
-    /// Rows that may wait together for a condition to be evaluated: few where each holds a descriptor.
+    /// Most rows that may be held together to evaluate a condition; few if each row holds a descriptor.
     const TOGETHER: usize = driver::CHUNK;
 
-    /// The rows that the scan's keys admit, or all.
+    /// The rows that match the scan's keys, or all rows.
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>>;
 }
 
-/// One independent part of a scan: a repository, a cluster, an account in a region.
+/// An independent part of a scan: a repository, a cluster, an account in a region.
 pub trait Part: fmt::Display {
-    /// What all rows of the part have in a text column, where that is known before any of them is read. A part whose
-    /// rows the query's conditions on such columns exclude is not read.
+    /// The value that all rows of the part have in a text column, if it is known before they are read. The scan skips
+    /// parts whose values do not meet the query's conditions.
     fn known(&self, _column: &str) -> Option<String> {
         None
     }
@@ -269,32 +269,32 @@ impl Part for &'static str {}
 impl Part for String {}
 impl Part for i64 {}
 
-/// A table whose rows come from blocking calls about several things that can be read each by itself: repositories,
+/// A table whose rows come from blocking calls on several objects that can be read independently: repositories,
 /// machines.
 ///
-/// The engine reads several parts at the same time, each like a table of [`Rows`]; a part that fails is missing from the
-/// result with a warning, and the others still come.
+/// The engine reads several parts concurrently, each like a table of [`Rows`]. If a part fails, its rows are missing
+/// with a warning, and the other parts are returned.
 pub trait RowParts: Load {
-    /// One independent part of a scan; its display form is what warnings call it.
+    /// An independent part of a scan; its display form is its name in warnings.
     type Part: Part + Send + 'static;
 
-    /// The parts that the scan's constraints leave. The iterator is lazy: it may search while parts that it found are
-    /// already read.
+    /// The parts that match the scan's constraints. The iterator is lazy: it may still search while the parts found so
+    /// far are read.
     fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self::Part>>;
-    /// The rows of one part that the scan's keys admit, or all.
+    /// The rows of one part that match the scan's keys, or all of them.
     fn rows(scan: &Scan<Self>, part: Self::Part) -> Result<impl Iterator<Item = Self>>;
 }
 
-/// A table whose rows come from asynchronous calls: APIs, paged.
+/// A table whose rows come from asynchronous calls of paged APIs.
 ///
-/// The scan falls into independent parts (a cluster, an account in a region), which the engine reads concurrently;
-/// a part that fails is missing from the result with a warning, and the others still come.
+/// A scan has independent parts (a cluster, an account in a region), which the engine reads concurrently. If a part
+/// fails, its rows are missing with a warning, and the other parts are returned.
 pub trait RowStream: LoadAsync {
-    /// One independent part of a scan; its display form is what warnings and `EXPLAIN` call it.
+    /// An independent part of a scan; its display form is its name in warnings and `EXPLAIN`.
     type Part: Part + Send + Sync + 'static;
 
-    /// The parts that the scan's constraints leave. Makes no calls: `EXPLAIN` asks too.
+    /// The parts that match the scan's constraints. Makes no calls, because `EXPLAIN` calls it too.
     fn parts(scan: &Scan<Self>) -> Result<Vec<Self::Part>>;
-    /// The rows of one part; each page is fetched when the rows before it are used up.
+    /// The rows of one part. Each page is fetched when the rows before it are consumed.
     fn rows<'a>(scan: &'a Scan<Self>, part: &'a Self::Part) -> impl Stream<Item = Result<Self>> + Send + 'a;
 }

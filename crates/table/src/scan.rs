@@ -1,4 +1,4 @@
-//! One scan of one table: what is asked, and what the engine lends to answer it.
+//! One scan of one table: its constraints, and what the engine provides.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -28,10 +28,10 @@ use crate::sys::Sys;
 use crate::table::Slice;
 use crate::value::{KeyValue, Timestamp};
 
-/// A future in a box, as traits that can be objects return it.
+/// A boxed future, as traits with objects return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A value in a constraint.
+/// A value of a constraint.
 #[derive(Debug, Clone)]
 pub enum Scalar {
     /// A boolean.
@@ -40,13 +40,13 @@ pub enum Scalar {
     Integer(i64),
     /// A floating-point number.
     Real(f64),
-    /// A text.
+    /// Text.
     Text(String),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
 }
 
-/// Real numbers are the same value when they have the same bits, so that a value can be found by what it is.
+/// Reals are equal if their bits are equal, so that values can be hash keys.
 impl Eq for Scalar {}
 
 impl PartialEq for Scalar {
@@ -103,12 +103,12 @@ impl Pattern {
     }
 }
 
-/// What a query asks of one column.
+/// Constraints on one column.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ColumnConstraint {
     /// `= x`, `IN (..)`, join keys: the row's value is one of these.
     pub keys: Option<Arc<Vec<Scalar>>>,
-    /// `LIKE`: the row's value matches every one of these.
+    /// `LIKE`: the row's value matches all of these.
     pub patterns: Vec<Pattern>,
     /// `>` and `>=`: the row's value is at least this.
     pub from: Option<Scalar>,
@@ -116,30 +116,30 @@ pub struct ColumnConstraint {
     pub to: Option<Scalar>,
 }
 
-/// What a query asks of a table, by column position.
+/// Constraints on a table, by column position.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Constraints(pub BTreeMap<usize, ColumnConstraint>);
 
 impl Constraints {
-    /// The keys asked of a column.
+    /// The keys of a column.
     pub fn keys(&self, column: usize) -> Option<&Arc<Vec<Scalar>>> {
         self.0.get(&column).and_then(|constraint| constraint.keys.as_ref())
     }
 
-    /// Whether nothing is asked.
+    /// Whether there is no constraint.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a column is asked for by key or by pattern.
+    /// Whether a column is constrained by keys or patterns.
     pub fn asks(&self, column: usize) -> bool {
         self.0.get(&column).is_some_and(|constraint| constraint.keys.is_some() || !constraint.patterns.is_empty())
     }
 }
 
-/// A column of a row type, with what may be asked of it in its type.
+/// A column of a row type. Its type tells which constraints it supports.
 ///
-/// The derive macro makes one constant a column, so that [`Scan::keys`] on a column without an index does not compile.
+/// The derive macro generates one constant per column, so [`Scan::keys`] on a column without an index does not compile.
 pub struct Column<T, V, const INDEX: bool, const PATTERN: bool, const RANGE: bool> {
     position: usize,
     row: PhantomData<fn() -> (T, V)>,
@@ -160,7 +160,7 @@ impl<T, V, const I: bool, const P: bool, const R: bool> Clone for Column<T, V, I
 impl<T, V, const I: bool, const P: bool, const R: bool> Copy for Column<T, V, I, P, R> {}
 
 impl<T, V, const I: bool, const P: bool, const R: bool> Column<T, V, I, P, R> {
-    /// The column at a position; the derive macro's business.
+    /// The column at a position; for the derive macro.
     #[doc(hidden)]
     pub const fn at(position: usize) -> Self {
         Column { position, row: PhantomData }
@@ -174,7 +174,7 @@ impl<T, V, const I: bool, const P: bool, const R: bool> Column<T, V, I, P, R> {
 
 /// A group of columns in a row type: a field with `#[column(flatten)]`.
 ///
-/// The derive macro makes one constant a group: `scan.keys(Row::META.at(Meta::NAME))`.
+/// The derive macro generates one constant per group: `scan.keys(Row::META.at(Meta::NAME))`.
 pub struct Group<T, G> {
     first: usize,
     row: PhantomData<fn() -> (T, G)>,
@@ -195,13 +195,13 @@ impl<T, G> Clone for Group<T, G> {
 impl<T, G> Copy for Group<T, G> {}
 
 impl<T, G> Group<T, G> {
-    /// The group whose first column is at a position; the derive macro's business.
+    /// The group whose first column is at a position; for the derive macro.
     #[doc(hidden)]
     pub const fn from(first: usize) -> Self {
         Group { first, row: PhantomData }
     }
 
-    /// A column of the group, as the row type has it.
+    /// A column of the group, as a column of the row type.
     pub const fn at<V, const I: bool, const P: bool, const R: bool>(
         self,
         column: Column<G, V, I, P, R>,
@@ -210,27 +210,28 @@ impl<T, G> Group<T, G> {
     }
 }
 
-/// A condition on rows that whoever asks evaluates: the part of a query's filter that the table does not answer.
+/// A condition on rows that the caller provides: a part of the query's filter that the table does not apply.
 ///
-/// A driver evaluates it as soon as a row's columns are there, so that the row's other sources run only if it is kept.
+/// A driver evaluates it as soon as a row has the columns that it needs, so the row's other sources run only if the row
+/// is kept.
 pub trait RowFilter: fmt::Debug + Send + Sync {
-    /// Positions of the columns that it looks at, ascending.
+    /// Positions of its columns, ascending.
     fn columns(&self) -> &[usize];
-    /// Which rows of a batch of those columns to keep: those where the answer is true, and neither false nor NULL. An
-    /// error ends the reading; whoever asks knows what it was.
+    /// The rows to keep from a batch of those columns: those where the value is true, neither false nor NULL. An error
+    /// ends the scan; the caller knows the cause.
     fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray>;
 }
 
-/// Counts what a scan does, and tells it to stop.
+/// Counts what a scan reads, and cancels it.
 ///
-/// A scan that is read in several readings (one for each batch of a join's keys) has one meter for all of them; each
-/// reading has a [`child`](Meter::child), so that the end of one does not stop the others.
+/// If a scan runs several times (once per batch of a join's keys), all runs share one meter. Each run has a
+/// [`child`](Meter::child), so the end of one does not stop the others.
 #[derive(Debug, Default)]
 pub struct Meter {
     rows: AtomicU64,
     bytes: AtomicU64,
     calls: AtomicU64,
-    /// Bytes up to which what was read is charged as kept.
+    /// Bytes that are already charged to the query's memory.
     kept: AtomicU64,
     cancelled: AtomicBool,
     lossy: AtomicBool,
@@ -238,7 +239,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter that counts into another one and stops with it, but can be stopped alone.
+    /// A meter that adds to its parent's counters and stops with it, but can be cancelled alone.
     pub fn child(parent: &Arc<Meter>) -> Self {
         Meter { parent: Some(parent.clone()), ..Meter::default() }
     }
@@ -250,7 +251,7 @@ impl Meter {
         }
     }
 
-    /// Counts rows given.
+    /// Counts returned rows.
     pub fn add_rows(&self, rows: u64) {
         self.add(|meter| &meter.rows, rows);
     }
@@ -260,22 +261,22 @@ impl Meter {
         self.add(|meter| &meter.bytes, bytes);
     }
 
-    /// Counts calls made: files opened, directories listed, requests sent.
+    /// Counts calls: opened files, listed directories, sent requests.
     pub fn add_calls(&self, calls: u64) {
         self.add(|meter| &meter.calls, calls);
     }
 
-    /// Says that a text was made of bytes that are not UTF-8: the driver looks which columns show it.
+    /// Records that a text was converted from bytes that are not UTF-8. The driver then finds the columns that show it.
     pub fn note_lossy(&self) {
         self.lossy.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a text was made of bytes that are not UTF-8.
+    /// Whether a text was converted from bytes that are not UTF-8.
     pub fn is_lossy(&self) -> bool {
         self.lossy.load(Ordering::Relaxed)
     }
 
-    /// Rows given so far.
+    /// Rows returned so far.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
@@ -285,7 +286,7 @@ impl Meter {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes read since there were `before`, without those that another call has counted already.
+    /// Bytes read since `before`, without those that another call has counted.
     fn uncounted_since(&self, before: u64) -> u64 {
         let now = self.bytes();
         now.saturating_sub(self.kept.fetch_max(now, Ordering::Relaxed).max(before))
@@ -296,12 +297,12 @@ impl Meter {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Asks the scan to stop.
+    /// Cancels the scan.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the scan was asked to stop.
+    /// Whether the scan is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed) || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
     }
@@ -309,24 +310,24 @@ impl Meter {
 
 /// What paces calls to endpoints: the engine's concurrency and rate limits, its clock and its time-outs.
 ///
-/// A table never sleeps, retries or counts connections by itself: it calls [`Scan::call`], which asks this.
+/// A table never sleeps, retries or counts connections itself. It calls [`Scan::call`], which uses the gate.
 pub trait Gate: fmt::Debug + Send + Sync {
-    /// Waits for a place among the calls to an endpoint; dropping the permit gives it back.
+    /// Waits for a permit of an endpoint. Dropping the permit returns it.
     fn enter<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Permit>;
     /// Waits.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
-    /// How long one call may take.
+    /// Timeout of one call.
     fn call_timeout(&self) -> Duration;
-    /// How long to wait before attempt number `attempt` (1 for the first retry); `None` when there were enough.
+    /// Delay before attempt number `attempt` (1 for the first retry); `None` if there are no more retries.
     fn backoff(&self, attempt: u32) -> Option<Duration>;
-    /// How many detail calls one scan may have under way.
+    /// Detail calls that one scan may make concurrently.
     fn concurrency(&self) -> usize;
 }
 
-/// A place among the calls to an endpoint.
+/// A permit for one call to an endpoint.
 pub type Permit = Box<dyn Any + Send>;
 
-/// A gate that holds nobody back and never retries: for tables used without an engine.
+/// A gate without limits and retries, for tables that are used without an engine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenGate;
 
@@ -352,24 +353,24 @@ impl Gate for OpenGate {
     }
 }
 
-/// An endpoint that asks to be left alone for longer than this is not waited for.
+/// Longest `Retry-After` that a call waits for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// A call is given up when so many attempts of it had no answer in time: each one is as long as the call time-out.
+/// Attempts of a call that may time out, because each of them takes as long as the timeout.
 const MOST_TIME_OUTS: u32 = 2;
 
-/// What all scans of one query have in common.
+/// State that all scans of one query share.
 pub struct QueryScope {
     moment: Timestamp,
     diagnostics: Diagnostics,
     covered: Covered,
-    /// By the moment that is read, and what.
+    /// By the point in time that is read, and name.
     shared: Mutex<SharedAnswers>,
     readers: Mutex<HashMap<String, Vec<Reader>>>,
     said: Mutex<HashSet<String>>,
     session: Option<Arc<dyn Any + Send + Sync>>,
     budget: Mutex<Option<Box<dyn Budget>>>,
-    /// The name under which the query reads each event once.
+    /// The consumer, for which the query reads each event once.
     consumer: Option<String>,
     events: Mutex<Vec<Arc<Taking>>>,
 }
@@ -380,14 +381,14 @@ pub trait Budget: Send {
     fn take(&mut self, bytes: usize) -> Result<()>;
 }
 
-/// A reading that a query will make of a source.
+/// A scan of the query that will read a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reader {
     /// The table that reads.
     pub table: String,
-    /// The columns that it needs, wanted ones and those that rows are chosen by, ascending.
+    /// The columns that it needs, wanted ones and those of conditions, ascending.
     pub columns: Vec<usize>,
-    /// The moment that is read, as in [`ScanContext::as_of`].
+    /// The point in time that is read, as in [`ScanContext::as_of`].
     pub as_of: Option<Timestamp>,
 }
 
@@ -397,14 +398,14 @@ impl fmt::Debug for QueryScope {
     }
 }
 
-/// Answers that scans keep for each other, by the moment that they are as of and by name.
+/// Responses that scans cache for each other, by point in time and name.
 type SharedAnswers = HashMap<(Option<Timestamp>, String), Arc<SharedCell>>;
 
 #[derive(Default)]
 struct SharedCell(futures_util::lock::Mutex<Option<Result<Arc<dyn Any + Send + Sync>>>>);
 
 impl QueryScope {
-    /// A scope for one query, as of a moment.
+    /// A scope for one query, with its timestamp.
     pub fn new(moment: Timestamp) -> Self {
         QueryScope {
             moment,
@@ -426,7 +427,7 @@ impl QueryScope {
         QueryScope { consumer, ..self }
     }
 
-    /// What the query reads of a table of events, settled when it is first asked for.
+    /// The events that the query reads from a table, fixed at the first use.
     pub(crate) fn taking(&self, events: &Arc<Events>) -> Arc<Taking> {
         let mut takings = self.events.lock();
         if let Some(taking) = takings.iter().find(|taking| taking.is_of(events)) {
@@ -437,17 +438,18 @@ impl QueryScope {
         taking
     }
 
-    /// Moves the consumer's cursors behind the events that the query read. It has ended well, and they are in good hands.
+    /// Advances the consumer's cursors after the events that the query read. Call it when the query has ended well and
+    /// its result is stored.
     pub fn advance_events(&self) {
         self.events.lock().iter().for_each(|taking| taking.advance());
     }
 
-    /// Moves the consumer's cursors behind events that are gone for good, of which the query's warnings tell.
+    /// Advances the consumer's cursors after dropped events, which the query's warnings have reported.
     pub fn acknowledge_events(&self) {
         self.events.lock().iter().for_each(|taking| taking.acknowledge());
     }
 
-    /// Warns that the query did not read all events that there are for its consumer: they come again.
+    /// Warns that the query did not read all events for its consumer, so the next query reads them again.
     pub fn leave_events(&self) {
         self.events.lock().iter().filter_map(|taking| taking.left()).for_each(|warning| self.diagnostics.add(warning));
     }
@@ -464,7 +466,7 @@ impl QueryScope {
         }
     }
 
-    /// The same scope in a session: something of the engine's own, for the tables about it.
+    /// The same scope in a session: an engine value for the tables about the engine.
     #[must_use]
     pub fn in_session(self, session: Arc<dyn Any + Send + Sync>) -> Self {
         QueryScope { session: Some(session), ..self }
@@ -475,37 +477,37 @@ impl QueryScope {
         self.session.clone()?.downcast().ok()
     }
 
-    /// Drops the answers that scans kept for each other. The query is over.
+    /// Drops cached responses at the end of the query.
     pub fn release(&self) {
         self.shared.lock().clear();
         self.budget.lock().take();
     }
 
-    /// The moment at which the query began: its clock, also where it reads the past.
+    /// The timestamp of the query: the present, even if it reads the past.
     pub fn moment(&self) -> Timestamp {
         self.moment
     }
 
-    /// What was missing from the rows.
+    /// The warnings about missing rows.
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
     }
 
-    /// How much of each slice was read so far.
+    /// The coverage of each slice so far.
     pub fn coverage(&self) -> Vec<Coverage> {
         self.covered.all()
     }
 
-    /// Notes that a reading of a slice begins.
+    /// Records that the scan of a slice starts.
     pub fn begin_slice(&self, table: &str, slice: &Slice, moment: Timestamp) {
         self.covered.begin(table, &slice.label, &slice.known, moment);
     }
 
-    /// Notes that a reading of a slice has ended, and reports its error. A source that is not there is reported, too: it
-    /// is no row that vanished.
+    /// Records that the scan of a slice has ended, and reports its error. A missing source is reported too:
+    /// [`Error::Gone`] is silent only for rows.
     pub fn end_slice(&self, table: &str, slice: &str, rows: u64, outcome: &Result<()>) {
         match outcome {
-            // The query needed no more rows, or has failed as a whole: the reading counts as one that has not ended.
+            // The query needed no more rows, or has failed: the slice counts as not read to its end.
             Err(Error::Cancelled) => self.covered.add_rows(table, slice, rows, self.moment),
             Err(error) => {
                 let problem = match error {
@@ -513,7 +515,7 @@ impl QueryScope {
                         table: table.to_owned(),
                         origin: slice.to_owned(),
                         outcome: Outcome::Missing,
-                        message: format!("{what} is not there"),
+                        message: format!("{what} does not exist"),
                         needs: None,
                         count: 1,
                         lines: None,
@@ -529,13 +531,13 @@ impl QueryScope {
         }
     }
 
-    /// Reports an error about a part of a table; `slice` is the slice that it belongs to, where that is known.
-    /// [`Error::Gone`] and [`Error::Cancelled`] report nothing.
+    /// Reports an error about a part of a table; `slice` is its slice, if known. [`Error::Gone`] and
+    /// [`Error::Cancelled`] report nothing.
     pub fn report(&self, table: &str, slice: Option<&str>, origin: &str, error: &Error) {
         let Some(problem) = Warning::of(table, origin, error) else { return };
         match slice {
             Some(slice) => self.add(slice, Completeness::Partial, problem),
-            // What was asked for and is not there would have been a slice of its own.
+            // A missing slice that the query named.
             None => self.add(origin, Completeness::Failed, problem),
         }
     }
@@ -546,18 +548,18 @@ impl QueryScope {
         self.diagnostics.add(problem);
     }
 
-    /// Whether nobody has asked this about `what` before in the query: for what is to be reported once, however often a
-    /// table is read.
+    /// Whether this is the first call with `what` in the query: for reports that should appear once, however often a
+    /// table is scanned.
     pub fn is_first(&self, what: &str) -> bool {
         self.said.lock().insert(what.to_owned())
     }
 
-    /// Notes that the query will read `reading` once more.
+    /// Records that the query will read `reading` once more.
     pub fn add_reader(&self, reading: &str, reader: Reader) {
         self.readers.lock().entry(reading.to_owned()).or_default().push(reader);
     }
 
-    /// All that the query will read of `reading` as of a moment.
+    /// All reads of `reading` by this query at a point in time.
     fn readers(&self, reading: &str, as_of: Option<Timestamp>) -> Vec<Reader> {
         let readers = self.readers.lock();
         let readers = readers.get(reading).into_iter().flatten();
@@ -565,40 +567,40 @@ impl QueryScope {
     }
 }
 
-/// What the engine hands to a table for one scan.
+/// What the engine passes to a table for one scan.
 #[derive(Debug, Clone)]
 pub struct ScanContext {
     /// Positions of the wanted columns, ascending.
     pub columns: Arc<[usize]>,
-    /// What is asked of columns.
+    /// Constraints on columns.
     pub constraints: Arc<Constraints>,
-    /// Positions of the columns whose keys a join brings, rather than the query's own words.
+    /// Positions of the columns with keys from a join, not from the query's text.
     pub joined: Arc<[usize]>,
-    /// Conditions that every row has to meet besides.
+    /// Conditions that every row must also meet.
     pub filters: Arc<[Arc<dyn RowFilter>]>,
     /// Rows after which the scan may stop.
     pub limit: Option<usize>,
-    /// Rows a batch has at the most.
+    /// Maximum rows of a batch.
     pub batch_size: usize,
     /// Counters and the cancel flag.
     pub meter: Arc<Meter>,
-    /// Pacing of API calls.
+    /// Limits of API calls.
     pub gate: Arc<dyn Gate>,
     /// The query that the scan belongs to.
     pub query: Arc<QueryScope>,
-    /// Rows that the scan's slices have given together, for `limit`.
+    /// Rows that all slices of the scan have returned, for `limit`.
     pub given: Arc<AtomicUsize>,
-    /// The host or other origin that all slices of this scan belong to, where there are several.
+    /// The host or other origin of all slices of this scan, if there are several.
     pub within: Option<Arc<str>>,
-    /// The slice that is read, once it is known.
+    /// The slice that is read, once known.
     pub slice: Option<Arc<str>>,
-    /// The past moment whose rows are asked for; `None` for the present. Only a table with a [`Past`](crate::Past) is asked
-    /// for one. Nothing is shared between scans of different moments.
+    /// The past point in time that is read; `None` for the present. Only a table with a [`Past`](crate::Past) gets one.
+    /// Scans of different points in time share nothing.
     pub as_of: Option<Timestamp>,
 }
 
 impl ScanContext {
-    /// A scan of some columns, without constraints, outside any engine.
+    /// A scan of some columns without constraints, outside any engine.
     pub fn new(columns: impl IntoIterator<Item = usize>) -> Self {
         ScanContext {
             columns: columns.into_iter().collect(),
@@ -617,12 +619,12 @@ impl ScanContext {
         }
     }
 
-    /// Rows that the scan may still give; `None` without a limit.
+    /// Rows that the scan may still return; `None` without a limit.
     pub(crate) fn left(&self) -> Option<usize> {
         self.limit.map(|limit| limit.saturating_sub(self.given.load(Ordering::Relaxed)))
     }
 
-    /// Reports that part of the answer is missing, as [`Scan::report`] does.
+    /// Reports missing data, as [`Scan::report`] does.
     pub fn report(&self, table: &str, origin: &str, error: &Error) {
         self.query.report(table, self.slice.as_deref(), origin, error);
     }
@@ -636,13 +638,13 @@ impl ScanContext {
         }
     }
 
-    /// Whether the scan has given as many rows as were asked for.
+    /// Whether the scan has returned as many rows as its limit.
     pub fn is_satisfied(&self) -> bool {
         self.limit.is_some_and(|limit| self.given.load(Ordering::Relaxed) >= limit)
     }
 
-    /// The same scan with `$column` as the key of each column that a join has yet to bring keys for: to show the calls
-    /// before there are keys. `None` where a column's keys are no texts.
+    /// The same scan with `$column` as the key of each column that a join will pass keys for, to show the calls before
+    /// the keys are known. `None` if the keys of a column are not text.
     pub fn with_open_keys(mut self, spec: &TableSpec) -> Option<Self> {
         let constraints = Arc::make_mut(&mut self.constraints);
         for position in self.joined.iter() {
@@ -656,7 +658,7 @@ impl ScanContext {
         Some(self)
     }
 
-    /// Whether the keys of a column are open: it is known that there will be some, and not yet which.
+    /// Whether the keys of a column are open: a join will pass them, but they are not known yet.
     pub fn is_open(&self, spec: &TableSpec, column: usize) -> bool {
         let is_open = |key: &Scalar| matches!(key, Scalar::Text(text) if *text == open_key(&spec.columns[column]));
         self.joined.contains(&column) && self.constraints.keys(column).is_some_and(|keys| keys.iter().all(is_open))
@@ -667,7 +669,7 @@ fn open_key(column: &ColumnSpec) -> String {
     format!("${}", column.name)
 }
 
-/// A scan, as a table that is known only at run time sees it; and what scans of all tables have in common.
+/// A scan without its row type: for tables that are known only at run time, and for what all scans share.
 pub struct AnyScan<E> {
     context: ScanContext,
     env: E,
@@ -675,7 +677,7 @@ pub struct AnyScan<E> {
     spec: SpecOf,
 }
 
-/// The specification of a scan's table: a row type's, or one made at run time.
+/// The specification of a scan's table: a row type's, or one created at run time.
 #[derive(Debug, Clone)]
 enum SpecOf {
     Row(&'static TableSpec),
@@ -726,7 +728,7 @@ impl<E: Environment> AnyScan<E> {
         AnyScan { context, env, wanted: wanted.into(), spec }
     }
 
-    /// The same scan for one of its slices, named as [`Slice::label`]: what it reports belongs to that slice.
+    /// The same scan for one of its slices, named as [`Slice::label`]. Its reports belong to that slice.
     #[must_use]
     pub fn in_slice(&self, label: &str) -> Self {
         let mut scan = self.clone();
@@ -734,13 +736,13 @@ impl<E: Environment> AnyScan<E> {
         scan
     }
 
-    /// What the table says of itself.
+    /// The specification of the table.
     pub fn spec(&self) -> &TableSpec {
         &self.spec
     }
 
-    /// Whether rows can be wanted in which some columns have the values that `known` says: the query's conditions are
-    /// asked that look at no other columns.
+    /// Whether the query may want rows whose columns have the values of `known`. Only conditions whose columns are all
+    /// known are evaluated.
     pub fn admits_part(&self, known: impl Fn(&str) -> Option<String>) -> Result<bool> {
         for filter in self.context.filters.iter() {
             let value = |column: &usize| known(&self.spec.columns[*column].name);
@@ -748,10 +750,10 @@ impl<E: Environment> AnyScan<E> {
             let schema = self.spec.schema().project(filter.columns()).expect("conditions look at columns of the table");
             let column = |value| Arc::new(StringViewArray::from(vec![value])) as ArrayRef;
             let columns = values.into_iter().map(column).collect();
-            // A condition may look at nothing: `Several` knows what it asks for.
+            // A condition may need no column; it is then a constant.
             let one = RecordBatchOptions::new().with_row_count(Some(1));
             let row = RecordBatch::try_new_with_options(Arc::new(schema), columns, &one)
-                .expect("what parts are told apart by is text");
+                .expect("the known values of a part are text");
             let kept = filter.keep(&row)?;
             if !(kept.is_valid(0) && kept.value(0)) {
                 return Ok(false);
@@ -760,20 +762,20 @@ impl<E: Environment> AnyScan<E> {
         Ok(true)
     }
 
-    /// Whether the query needs a column that comes from a source, which is named as in `#[column(source = ..)]`.
+    /// Whether the query needs a column from a source; the source has the name of `#[column(source = ..)]`.
     pub fn reads(&self, source: &str) -> bool {
         let comes_from = |position: usize| self.spec.sources[position].name == source;
         let columns = self.spec.columns.iter().zip(self.wanted());
         columns.filter(|(_, wanted)| **wanted).any(|(column, _)| column.source.is_some_and(comes_from))
     }
 
-    /// Which columns the query needs, by position.
+    /// The columns that the query needs, by position.
     pub fn wanted(&self) -> &[bool] {
         &self.wanted
     }
 
-    /// Rows that are all that the query can use, for a source that can be asked for just so many. `None` also where a
-    /// condition is still to be met: nobody knows how many rows that takes.
+    /// Number of rows that the query needs, for a source that can return just so many. `None` if there are conditions:
+    /// the scan cannot know how many rows they drop.
     pub fn limit(&self) -> Option<usize> {
         self.context.limit.filter(|_| self.context.filters.is_empty())
     }
@@ -783,22 +785,22 @@ impl<E: Environment> AnyScan<E> {
         &self.env
     }
 
-    /// What the engine handed over.
+    /// What the engine passed to the scan.
     pub fn context(&self) -> &ScanContext {
         &self.context
     }
 
-    /// Whether to stop: the query was cancelled, or has its rows.
+    /// Whether to stop: the query was cancelled, or has enough rows.
     pub fn is_done(&self) -> bool {
         self.context.meter.is_cancelled() || self.context.is_satisfied()
     }
 
-    /// The moment at which the query began.
+    /// The timestamp of the query.
     pub fn moment(&self) -> Timestamp {
         self.context.query.moment()
     }
 
-    /// The past moment whose rows are asked for; `None` for the present.
+    /// The past point in time that is read; `None` for the present.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.context.as_of
     }
@@ -808,16 +810,15 @@ impl<E: Environment> AnyScan<E> {
         &self.context.meter
     }
 
-    /// Says that part of the answer is missing: `origin` is where (a cluster, a region, a path), `error` why.
+    /// Reports missing data: `origin` is the place (a cluster, a region, a path), `error` the reason.
     ///
-    /// [`Error::Gone`] says nothing; warnings alike are counted, not repeated.
+    /// [`Error::Gone`] reports nothing; equal warnings are counted, not repeated.
     pub fn report(&self, origin: impl AsRef<str>, error: &Error) {
         self.context.report(&self.spec.name, origin.as_ref(), error);
     }
 
-    /// Makes one API call, under the engine's limits: waits for a place at the endpoint, gives up after the call
-    /// time-out, and tries again after transient errors: after as long as the endpoint asks for, unless that is more than
-    /// a query can wait.
+    /// Makes one API call within the engine's limits: waits for a permit of the endpoint, applies the timeout, and
+    /// retries transient errors. A `Retry-After` is honoured unless it is too long for a query.
     pub async fn call<R, F, Fut>(&self, endpoint: &str, what: &str, attempt: F) -> Result<R>
     where
         F: FnMut() -> Fut,
@@ -826,11 +827,10 @@ impl<E: Environment> AnyScan<E> {
         call(&*self.context.gate, &self.context.meter, endpoint, what, attempt).await
     }
 
-    /// Asks about several keys, as many at the same time as there are places, and gives the answers in order.
+    /// Makes calls for several keys, as many concurrently as the gate allows, and returns the results in order.
     ///
-    /// Nothing is under way while an answer is given. A stream that is not polled, because its rows wait for a join to
-    /// come to them, must not hold places at an endpoint that the rest of the query needs. A stream that does fetch ahead
-    /// leaves that to a task.
+    /// No call is in progress while a result is yielded. A stream whose rows wait for a join is not polled, and must
+    /// not hold permits that the rest of the query needs. A stream that prefetches does so in a task.
     pub fn in_rounds<'a, K, F, Fut>(
         &self,
         keys: Vec<K>,
@@ -851,23 +851,24 @@ impl<E: Environment> AnyScan<E> {
         stream::iter(rounds).then(asked).flat_map(stream::iter)
     }
 
-    /// Charges bytes to the query's memory that are kept for other scans until the query ends.
+    /// Charges bytes to the query's memory that are cached for other scans until the query ends.
     pub fn keep(&self, bytes: usize) -> Result<()> {
         self.context.query.keep(bytes)
     }
 
-    /// All that the query will read of this source as of the same moment: who keeps an answer for the others keeps what these
-    /// need.
+    /// All reads of this source by the query at the same point in time. A scan that caches a response must keep what
+    /// these need.
     pub fn readers(&self) -> Vec<Reader> {
         self.context.query.readers(&self.spec.reads, self.context.as_of)
     }
 
-    /// Whether the query reads the same source once more, so that keeping its answer pays.
+    /// Whether the query reads the same source again, so that caching the response pays.
     pub fn is_shared(&self) -> bool {
         self.readers().len() > 1
     }
 
-    /// Reads something once for all scans of the query that read the same moment: the first one that asks runs `read`, the others get its answer.
+    /// Reads something once for all scans of the query at the same point in time. The first caller runs `read`; the
+    /// others get its result.
     pub async fn shared<V, F>(&self, key: &str, read: F) -> Result<Arc<V>>
     where
         V: Any + Send + Sync,
@@ -881,9 +882,9 @@ impl<E: Environment> AnyScan<E> {
             None => {
                 let before = self.context.meter.bytes();
                 match read.await {
-                    // The scan that reads was cancelled. The next one that asks reads anew.
+                    // The reading scan was cancelled. The next caller reads again.
                     Err(Error::Cancelled) => return Err(Error::Cancelled),
-                    // Nobody knows how large the value is: as large as what it was made from is a fair guess.
+                    // The size of the value is unknown, so the bytes read for it are charged instead.
                     Ok(value) => {
                         self.keep(self.context.meter.uncounted_since(before) as usize)?;
                         slot.insert(Ok(Arc::new(value) as _)).clone()
@@ -903,7 +904,7 @@ impl AnyScan<Sys> {
     }
 }
 
-/// A scan, as the row type sees it whose table it reads.
+/// A scan with the row type of its table.
 pub struct Scan<T: Row> {
     any: AnyScan<T::Env>,
     row: PhantomData<fn() -> T>,
@@ -935,21 +936,21 @@ impl<T: Row> Scan<T> {
         Scan { any: AnyScan::over(SpecOf::Row(T::SPEC), context, env), row: PhantomData }
     }
 
-    /// The same scan for one of its slices, named as [`Slice::label`]: what it reports belongs to that slice.
+    /// The same scan for one of its slices, named as [`Slice::label`]. Its reports belong to that slice.
     #[must_use]
     pub fn in_slice(&self, label: &str) -> Self {
         Scan { any: self.any.in_slice(label), row: PhantomData }
     }
 
-    /// The keys asked of an indexed column; `None` for all rows.
+    /// The keys of an indexed column; `None` for all rows.
     ///
-    /// The table answers them exactly: each row for one of the keys once, and an absent key with no row.
+    /// The table must apply them exactly: return each row of a key once, and no row for an absent key.
     pub fn keys<V: KeyValue, const P: bool, const R: bool>(&self, column: Column<T, V, true, P, R>) -> Option<Vec<V>> {
         let keys = self.context.constraints.keys(column.position)?;
         Some(keys.iter().filter_map(V::from_scalar).collect())
     }
 
-    /// The only key asked of an indexed column, if it is just one.
+    /// The key of an indexed column, if there is exactly one.
     pub fn key<V: KeyValue, const P: bool, const R: bool>(&self, column: Column<T, V, true, P, R>) -> Option<V> {
         match self.context.constraints.keys(column.position)?.as_slice() {
             [only] => V::from_scalar(only),
@@ -957,8 +958,8 @@ impl<T: Row> Scan<T> {
         }
     }
 
-    /// The keys of an indexed column that the query names in so many words: if there is no such thing, a word about it
-    /// helps. Where a join brings keys, most of them may well be somebody else's.
+    /// The keys of an indexed column that the query's text names. If such an object does not exist, a warning helps.
+    /// Most keys from a join may belong to other slices.
     pub fn named_keys<V: KeyValue, const P: bool, const R: bool>(
         &self,
         column: Column<T, V, true, P, R>,
@@ -966,7 +967,7 @@ impl<T: Row> Scan<T> {
         self.keys(column).filter(|_| !self.context.joined.contains(&column.position))
     }
 
-    /// Whether a row with that value could be wanted, by the keys asked of the column.
+    /// Whether the keys of the column allow a row with that value.
     pub fn admits<V: KeyValue + PartialEq, const P: bool, const R: bool>(
         &self,
         column: Column<T, V, true, P, R>,
@@ -978,7 +979,7 @@ impl<T: Row> Scan<T> {
         }
     }
 
-    /// The `LIKE` patterns asked of a column; every one of them must match. The engine checks them again.
+    /// The `LIKE` patterns of a column; a row must match all of them. The engine checks them again.
     pub fn patterns<V, const I: bool, const R: bool>(&self, column: Column<T, V, I, true, R>) -> &[Pattern] {
         match self.context.constraints.0.get(&column.position) {
             Some(constraint) => &constraint.patterns,
@@ -986,7 +987,7 @@ impl<T: Row> Scan<T> {
         }
     }
 
-    /// The bounds asked of a column, both inclusive. The engine checks them again.
+    /// The range of a column, with both ends inclusive. The engine checks it again.
     pub fn range<V: KeyValue, const I: bool, const P: bool>(
         &self,
         column: Column<T, V, I, P, true>,
@@ -1000,13 +1001,13 @@ impl<T: Row> Scan<T> {
         }
     }
 
-    /// Whether the query needs a column, to give it or to decide about the row.
+    /// Whether the query needs a column, for its result or for a condition.
     pub fn wants<V, const I: bool, const P: bool, const R: bool>(&self, column: Column<T, V, I, P, R>) -> bool {
         self.wanted[column.position]
     }
 
-    /// Fills the wanted columns of a row that are paths into a JSON document. What stands there and does not fit is
-    /// reported once for each column, and counted.
+    /// Fills the wanted columns of a row that are paths into a JSON document. A value that does not fit is reported
+    /// once per column, with a count.
     pub fn fill(&self, row: &mut T, document: &serde_json::Value, wanted: &[bool], origin: &impl fmt::Display) {
         for Misfit { column, found } in row.fill(document, wanted) {
             let column = &T::SPEC.columns[column];
@@ -1017,7 +1018,7 @@ impl<T: Row> Scan<T> {
     }
 }
 
-/// Makes one API call under an engine's limits.
+/// Makes one API call within an engine's limits.
 pub(crate) async fn call<R, F, Fut>(
     gate: &dyn Gate,
     meter: &Meter,
@@ -1086,7 +1087,7 @@ mod tests {
         }
     }
 
-    /// A gate at which time passes at once.
+    /// A gate whose delays pass immediately.
     #[derive(Debug, Default)]
     struct Hurry(Mutex<Vec<Duration>>);
 
@@ -1115,7 +1116,8 @@ mod tests {
         }
     }
 
-    /// Attempts of a call that always ends so, the pauses between them, and what it comes to; `None` never ends.
+    /// Attempts of a call that always has this outcome, the delays between them, and the final result; `None` never
+    /// completes.
     fn called(outcome: Option<Error>) -> (usize, Vec<u64>, Error) {
         let gate = Arc::new(Hurry::default());
         let scan = Scan::<Thing>::new(ScanContext { gate: gate.clone(), ..ScanContext::new([]) }, &Sys::live());
@@ -1188,7 +1190,7 @@ mod tests {
         assert!(open.is_open(Thing::SPEC, 0) && !joined(&[0]).is_open(Thing::SPEC, 0));
         let scan = Scan::<Thing>::new(open, &Sys::live());
         assert_eq!((scan.keys(Thing::PLACE), scan.named_keys(Thing::PLACE)), (Some(vec!["$place".to_owned()]), None));
-        assert!(joined(&[1]).with_open_keys(Thing::SPEC).is_none(), "no integer stands for all");
+        assert!(joined(&[1]).with_open_keys(Thing::SPEC).is_none(), "no integer is an open key");
 
         let keys = |text: &str| ColumnConstraint {
             keys: Some(Arc::new(vec![Scalar::Text(text.to_owned())])),
@@ -1207,7 +1209,7 @@ mod tests {
         let meter = Meter::default();
         let before = meter.bytes();
         meter.add_bytes(30);
-        // Two readings began at zero; the first to end counts all that was read, the second what came since.
+        // Two scans started at zero; the first to end counts all bytes so far, the second the bytes since then.
         assert_eq!(meter.uncounted_since(before), 30);
         meter.add_bytes(10);
         assert_eq!((meter.uncounted_since(before), meter.uncounted_since(before)), (10, 0));
@@ -1216,7 +1218,7 @@ mod tests {
         assert_eq!(meter.uncounted_since(later), 5);
     }
 
-    /// Keeps rows whose first column is a text with this start; none if there is no column.
+    /// Keeps rows whose first column starts with this text; none if there is no column.
     #[derive(Debug)]
     struct StartsWith(&'static str, Vec<usize>);
 
@@ -1239,12 +1241,12 @@ mod tests {
             let scan =
                 Scan::<Thing>::new(ScanContext { filters: [filter].into(), ..ScanContext::new([0]) }, &Sys::live());
             let known = |column: &str| place.filter(|_| column == "place").map(str::to_owned);
-            scan.admits_part(known).expect("it can be asked")
+            scan.admits_part(known).expect("it can be evaluated")
         };
         assert!(admits("h", &[0], Some("here")));
         assert!(!admits("t", &[0], Some("here")));
-        assert!(admits("t", &[0], None), "nobody knows yet");
+        assert!(admits("t", &[0], None), "the place is unknown");
         assert!(admits("t", &[0, 1], Some("here")), "it depends on the other column");
-        assert!(!admits("", &[], None), "it needs to know nothing");
+        assert!(!admits("", &[], None), "it needs no value");
     }
 }

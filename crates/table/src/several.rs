@@ -1,4 +1,4 @@
-//! One table over several like it: the same one of several machines, with a column that says which.
+//! One table over several equal tables: the same table of several machines, with a column for the origin.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::spec::{ColumnSpec, Kind, TableSpec, Text};
 use crate::stamp::{Constant, Stamp};
 use crate::table::{Reading, Slice, Table, TableRef};
 
-/// A table whose rows are those of several tables with the same columns, and whose last column says which one each row
-/// comes from. It is hidden and a key: only the tables that are asked for are read.
+/// A table with the rows of several tables that have the same columns. Its last column, hidden and a key, identifies
+/// the table of each row. Only tables that the keys name are read.
 pub struct Several {
     spec: TableSpec,
     parts: Vec<(Arc<str>, TableRef)>,
@@ -26,7 +26,7 @@ impl fmt::Debug for Several {
 }
 
 impl Several {
-    /// The table over `parts`, each under its origin; `None` without any.
+    /// The table over `parts`, each with its origin; `None` without any.
     pub fn of(column: &'static str, description: &'static str, parts: Vec<(Arc<str>, TableRef)>) -> Option<Self> {
         let mut spec = parts.first()?.1.spec().clone();
         let mut origin = ColumnSpec::new(column, Kind::Text, description);
@@ -40,7 +40,7 @@ impl Several {
         Some(Several { spec, parts, checks_filters })
     }
 
-    /// Position of the column that says where a row comes from.
+    /// Position of the origin column.
     fn origin(&self) -> usize {
         self.spec.columns.len() - 1
     }
@@ -91,7 +91,7 @@ impl Table for Several {
     }
 }
 
-/// A slice, and those that are found in it, of which it is known where all rows come from.
+/// A slice and those that are found in it, with the origin of all of its rows.
 fn known(mut slice: Slice, column: &str, origin: &Arc<str>) -> Slice {
     slice.known.insert(column.to_owned(), origin.to_string());
     if let Reading::Finding(find) = slice.reading {

@@ -1,4 +1,4 @@
-//! Constant columns after a table's own: the machine or the mount namespace that rows come from.
+//! Constant columns after a table's own: the machine or the mount namespace of the rows.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::scan::{BoxFuture, Constraints, RowFilter, ScanContext};
 use crate::spec::{Kind, TableSpec};
 use crate::table::{Reading, Sink, Slice};
 
-/// What all rows of a slice have in a column.
+/// The value of a column in all rows of a slice.
 #[derive(Debug, Clone)]
 pub(crate) enum Constant {
     Text(Arc<str>),
@@ -33,8 +33,8 @@ impl Constant {
     }
 }
 
-/// The values of a table's last columns in one slice. The table that is read does not have these columns: they are left
-/// out of what it is asked, and added to what it gives.
+/// The values of a table's last columns in one slice. The inner table does not have these columns: they are removed
+/// from its scan and added to its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Stamp {
     schema: SchemaRef,
@@ -44,13 +44,13 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// The values of the last columns of `spec`, in their order.
+    /// The values of the last columns of `spec`, in order.
     pub(crate) fn new(spec: &TableSpec, values: impl Into<Arc<[Constant]>>) -> Self {
         let values = values.into();
         Stamp { schema: spec.schema(), first: spec.columns.len() - values.len(), values }
     }
 
-    /// The scan as the table that is read sees it.
+    /// The scan of the inner table.
     pub(crate) fn inner(&self, whole: &ScanContext) -> ScanContext {
         let filter = |filter: &Arc<dyn RowFilter>| -> Arc<dyn RowFilter> {
             let own = self.own(filter.columns());
@@ -76,13 +76,13 @@ impl Stamp {
         }
     }
 
-    /// A slice of the table that is read, with those of `columns`, which the whole scan wants, that the table does not have.
+    /// A slice of the inner table with the missing ones of `columns`, the columns of the outer scan.
     pub(crate) fn on_slice(&self, slice: Slice, columns: &[usize]) -> Slice {
         let added = self.added(columns);
         if added.values.is_empty() { slice } else { added.on_slice(slice) }
     }
 
-    /// Those of some columns, ascending, that the table which is read has.
+    /// The columns that the inner table has, ascending.
     fn own<'a>(&self, columns: &'a [usize]) -> &'a [usize] {
         &columns[..columns.partition_point(|column| *column < self.first)]
     }
@@ -95,7 +95,7 @@ impl Stamp {
     }
 }
 
-/// The columns that are added to batches, as their last ones.
+/// The columns that are appended to batches.
 #[derive(Debug, Clone)]
 struct Added {
     schema: SchemaRef,
@@ -143,7 +143,7 @@ impl<S: Sink> Sink for StampedSink<S> {
     }
 }
 
-/// A condition that looks at added columns, too.
+/// A condition that also uses appended columns.
 #[derive(Debug)]
 struct StampedFilter {
     columns: Vec<usize>,

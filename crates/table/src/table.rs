@@ -14,13 +14,13 @@ use crate::row::{Load, Part, Row, RowParts, RowStream, Rows};
 use crate::scan::{BoxFuture, Scan, ScanContext};
 use crate::spec::{ColumnSpec, TableSpec};
 
-/// A table, whatever its row type.
+/// A table of any row type.
 pub trait Table: fmt::Debug + Send + Sync + 'static {
-    /// What the table says of itself.
+    /// The specification of the table.
     fn spec(&self) -> &TableSpec;
-    /// The independent parts of a scan. Reads nothing yet.
+    /// The slices of a scan. Reads nothing yet.
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>>;
-    /// Whether only rows come that meet [`ScanContext::filters`]; if not, whoever reads checks them.
+    /// Whether all returned rows meet [`ScanContext::filters`]. If not, the caller checks them.
     fn checks_filters(&self) -> bool {
         false
     }
@@ -31,21 +31,21 @@ pub type TableRef = Arc<dyn Table>;
 
 /// An independent part of a scan.
 pub struct Slice {
-    /// What it reads: a cluster, an account and region; empty where a table has one part.
+    /// Its name: a cluster, an account and region; empty for a table with one part.
     pub label: String,
-    /// What all of its rows have in common, by column, where that is known before any of them is read.
+    /// Values that all of its rows share, by column, if known before they are read.
     pub known: BTreeMap<String, String>,
     /// How to read it.
     pub reading: Reading,
 }
 
 impl Slice {
-    /// A slice of which nothing is known beforehand.
+    /// A slice without known values.
     pub fn new(label: impl Into<String>, reading: Reading) -> Self {
         Slice { label: label.into(), known: BTreeMap::new(), reading }
     }
 
-    /// The label of the slice that reads a part of a row type's table, and what is known of its rows.
+    /// The label of a slice for a part of a row type's table, and the known values of its rows.
     fn described<T: Row>(context: &ScanContext, part: &impl Part) -> (String, BTreeMap<String, String>) {
         let known = |column: &ColumnSpec| Some((column.name.to_string(), part.known(&column.name)?));
         (context.slice_name(&part.to_string()), T::SPEC.columns.iter().filter_map(known).collect())
@@ -58,22 +58,22 @@ impl fmt::Debug for Slice {
     }
 }
 
-/// Reads a slice on a thread where blocking is allowed.
+/// Reads a slice on a thread that may block.
 pub type BlockingRead = Box<dyn FnOnce(&mut dyn Sink) -> Result<()> + Send>;
 /// Reads a slice as a task.
 pub type AsyncRead = Box<dyn FnOnce(Box<dyn Sink>) -> BoxFuture<'static, Result<()>> + Send>;
 
-/// Finds slices on a thread where blocking is allowed, and hands each one over as soon as it is found; `false` when
-/// nobody wants more.
+/// Finds slices on a thread that may block, and passes each one on as soon as it is found. The callback returns `false`
+/// if no more are needed.
 pub type FindSlices = Box<dyn FnOnce(&mut dyn FnMut(Slice) -> bool) -> Result<()> + Send>;
 
 /// How a slice is read.
 pub enum Reading {
-    /// On a thread where blocking is allowed.
+    /// On a thread that may block.
     Blocking(BlockingRead),
     /// As a task.
     Async(AsyncRead),
-    /// It falls into slices itself, which it takes blocking calls to find.
+    /// It consists of slices that are found with blocking calls.
     Finding(FindSlices),
 }
 
@@ -87,7 +87,8 @@ impl fmt::Debug for Reading {
     }
 }
 
-/// Where batches go. Both methods wait while the reader is behind, and answer `false` when nobody reads any more.
+/// The receiver of batches. Both methods wait while the consumer is behind, and return `false` when the consumer has
+/// stopped.
 pub trait Sink: Send {
     /// Sends from a thread that may block.
     fn blocking_send(&mut self, batch: RecordBatch) -> bool;
@@ -115,19 +116,19 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
     }
 }
 
-/// A table over a row type that blocks.
+/// A table over a blocking row type.
 pub struct Blocking<T: Row> {
     env: T::Env,
     row: PhantomData<fn() -> T>,
 }
 
-/// A table over a row type that blocks, in parts.
+/// A table over a blocking row type with parts.
 pub struct Parted<T: Row> {
     env: T::Env,
     row: PhantomData<fn() -> T>,
 }
 
-/// A table over a row type that streams.
+/// A table over a streaming row type.
 pub struct Streaming<T: Row> {
     env: T::Env,
     row: PhantomData<fn() -> T>,
@@ -154,7 +155,7 @@ over_rows!(Blocking);
 over_rows!(Parted);
 over_rows!(Streaming);
 
-/// Hands the rows of a row type to the driver.
+/// Passes the rows of a row type to the driver.
 fn read_rows<T: Load>(
     scan: &Scan<T>,
     rows: impl Iterator<Item = T>,
@@ -165,7 +166,7 @@ fn read_rows<T: Load>(
     driver::read_rows(T::SPEC, scan.context(), &mut rows, scan, together, sink)
 }
 
-/// Hands the stream of a row type to the driver.
+/// Passes the stream of a row type to the driver.
 fn read_stream<'a, T: RowStream>(
     scan: &'a Scan<T>,
     part: &'a T::Part,

@@ -1,4 +1,4 @@
-//! From Rust values to Arrow columns: one impl each.
+//! Conversion of Rust values to Arrow columns: one impl per type.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,35 +11,35 @@ use arrow_array::builder::{
 use crate::scan::Scalar;
 use crate::spec::Kind;
 
-/// A Rust type that a column can have.
+/// A Rust type of a column.
 pub trait Value {
     /// The column's type.
     const KIND: Kind;
     /// Whether the column can be NULL.
     const NULLABLE: bool = false;
-    /// What keys on such a column are.
+    /// The type of keys on such a column.
     type Key;
 
     /// Appends the value to a builder made by [`builder`] for [`Self::KIND`](Value::KIND).
     fn append(&self, builder: &mut dyn ArrayBuilder);
-    /// Appends a NULL.
+    /// Appends NULL.
     fn append_null(builder: &mut dyn ArrayBuilder);
-    /// The value as a key; `None` for NULL and for types that are no keys.
+    /// The value as a key; `None` for NULL and for types that cannot be keys.
     fn scalar(&self) -> Option<Scalar> {
         None
     }
 }
 
-/// A type that keys can have.
+/// A type of keys.
 pub trait KeyValue: Sized {
-    /// The key behind a constraint; `None` where the constraint cannot match this type.
+    /// The key of a constraint; `None` if the constraint cannot match this type.
     fn from_scalar(scalar: &Scalar) -> Option<Self>;
 }
 
-/// A builder for a column of that kind.
+/// A builder for a column of a kind.
 ///
 /// # Panics
-/// On [`Kind::Other`], which no row type has.
+/// For [`Kind::Other`], which no row type has.
 pub fn builder(kind: &Kind, capacity: usize) -> Box<dyn ArrayBuilder> {
     match kind {
         Kind::Boolean => Box::new(BooleanBuilder::with_capacity(capacity)),
@@ -152,7 +152,7 @@ impl Timestamp {
     }
 }
 
-/// As in RFC 3339, in UTC.
+/// In the format of RFC 3339, in UTC.
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match chrono::DateTime::from_timestamp_micros(self.0) {
@@ -186,7 +186,7 @@ impl Value for Timestamp {
     }
 }
 
-/// A JSON document kept as text.
+/// A JSON document as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Json(pub String);
 
@@ -208,7 +208,7 @@ impl Value for Json {
     }
 }
 
-/// Names and texts, in order of name: labels, annotations, tags.
+/// Names and texts, ordered by name: labels, annotations, tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Map(pub BTreeMap<String, Option<String>>);
 
@@ -323,19 +323,19 @@ impl KeyValue for String {
 
 /// A key of a column whose comparisons ignore ASCII case.
 ///
-/// It has no upper case itself; what a source has may be written otherwise.
+/// The key is in lowercase; the source may use any case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NoCase(String);
 
 impl NoCase {
-    /// A text as such a key.
+    /// The key for a text.
     pub fn new(text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.make_ascii_lowercase();
         NoCase(text)
     }
 
-    /// Whether a text is the key, in whatever case.
+    /// Whether a text equals the key, ignoring case.
     pub fn matches(&self, text: &str) -> bool {
         self.0.eq_ignore_ascii_case(text)
     }

@@ -1,5 +1,5 @@
-//! Groups of columns and sources, by what their tables answer and what that took: each table once as one that blocks and once
-//! as one that streams.
+//! Groups of columns and sources: the rows of their tables, and the reads that these took. Each table exists once as a
+//! blocking and once as a streaming table.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use indago_table::{
     AnyScan, Collation, ColumnConstraint, Constraints, Reading, RowFilter, Scalar, ScanContext, Sink, TableSpec,
 };
 
-/// A stock of things, which notes what it is asked.
+/// A stock of things that records the reads.
 #[derive(Debug, Clone, Default)]
 struct Stock(Arc<Mutex<Vec<String>>>);
 
@@ -40,7 +40,7 @@ impl Stock {
         }
     }
 
-    /// Things 4 are gone, and of things 5 nobody may know; asked about a thing 13, it answers nothing at all.
+    /// Things 4 are gone, and things 5 are denied. A call for a thing 13 fails.
     fn count(&self, what: &str, numbers: &[i64]) -> Result<Vec<Result<i64>>> {
         self.note(format!("{what} of {numbers:?}"));
         if numbers.contains(&13) {
@@ -55,7 +55,7 @@ impl Stock {
     }
 }
 
-/// What a batch of rows found.
+/// Sets the outcome of each row of a batch.
 fn counted<R>(
     rows: &mut [Loading<'_, R>],
     counts: Vec<Result<i64>>,
@@ -70,7 +70,7 @@ fn counted<R>(
     Ok(())
 }
 
-/// A table and its groups, with what makes it one that blocks or one that streams.
+/// A table and its groups, with the code that makes it blocking or streaming.
 macro_rules! things {
     ($module:ident, [$($stream:ident)?], [$($async:ident)?], $asked:ident: $scan:ty, $of_group:ty, $stock:expr) => {
         mod $module {
@@ -209,7 +209,7 @@ impl Sink for Channel {
     }
 }
 
-/// What a scan gives: its rows as text, what the stock was asked, and the warnings.
+/// The result of a scan: its rows as text, the reads, and the warnings.
 #[derive(Debug, PartialEq)]
 struct Answer {
     rows: Vec<String>,
@@ -231,7 +231,7 @@ fn read(is_stream: bool, context: &ScanContext) -> Answer {
             Reading::Async(read) => {
                 read(Box::new(Channel(sender.clone()))).now_or_never().expect("nothing to wait for")
             }
-            Reading::Finding(_) => unreachable!("it has no parts to find"),
+            Reading::Finding(_) => unreachable!("its parts need no finding"),
         };
         assert_eq!(outcome, if context.limit.is_some() { Err(Error::Cancelled) } else { Ok(()) });
     }
@@ -251,7 +251,7 @@ fn read(is_stream: bool, context: &ScanContext) -> Answer {
     Answer { rows, asked, warnings }
 }
 
-/// What both tables give. They differ in when they ask for rows, so only what was asked besides is compared.
+/// The result of both tables. They differ in when they read rows, so only the other reads are compared.
 fn both(context: impl Fn() -> ScanContext) -> Answer {
     let [blocking, streaming] = [false, true].map(|is_stream| {
         let mut answer = read(is_stream, &context());
@@ -354,7 +354,7 @@ fn a_source_with_arguments_gives_its_column_the_value() {
 #[test]
 fn a_batch_has_as_many_rows_as_its_source_takes_and_each_row_its_outcome() {
     let answer = both(|| wanted(&["n", "count"]));
-    // Of thing 5 nobody may know the count, and thing 4 is gone.
+    // The count of thing 5 is denied, and thing 4 is gone.
     assert_eq!(answer.rows, ["0 0", "1 100", "2 200", "3 300", "5 -", "6 600", "7 700", "8 800", "9 900"]);
     assert_eq!(answer.asked, ["count of [0, 1, 2, 3]", "count of [4, 5, 6, 7]", "count of [8, 9]"]);
     assert_eq!(answer.warnings, ["things (count): count of 5: permission denied"]);
@@ -377,7 +377,7 @@ fn a_limit_asks_for_no_row_more() {
         assert_eq!(answer.rows, ["0 0", "1 100", "2 200"]);
         assert_eq!(answer.asked, ["0", "1", "2", "count of [0, 1, 2]"], "{is_stream}");
     }
-    // What is gone is made up for, one by one.
+    // Gone rows are replaced one by one.
     let limited = |is_stream| read(is_stream, &ScanContext { limit: Some(5), ..wanted(&["n", "count"]) });
     let answer = limited(false);
     assert_eq!(answer.rows, ["0 0", "1 100", "2 200", "3 300", "5 -"]);
@@ -388,7 +388,7 @@ fn a_limit_asks_for_no_row_more() {
 
 #[test]
 fn conditions_run_cheap_sources_first_and_batches_have_only_rows_that_are_left() {
-    // `count` costs more than `price_eur`, which nobody may know of thing 2, and `weight` is asked for last.
+    // `count` costs more than `price_eur`, which is denied for thing 2, and `weight` is read last.
     let answer = both(|| where_there(wanted(&["n", "weight"]), &["count", "price_eur"]));
     assert_eq!(answer.rows, ["0 0", "1 100", "3 300", "6 600", "7 700", "8 800", "9 900"]);
     let batches: Vec<_> = answer.asked.iter().filter(|asked| !asked.starts_with("price")).collect();

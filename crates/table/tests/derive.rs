@@ -1,5 +1,5 @@
-//! What `#[derive(Table)]` refuses, and how it says so: each file in `derive/` beside the compiler's words, which must
-//! point at the field or attribute that is wrong. `TRYBUILD=overwrite` writes them anew; read them then.
+//! Mistakes that `#[derive(Table)]` refuses: each file in `derive/` next to the compiler's message, which must point at
+//! the wrong field or attribute. `TRYBUILD=overwrite` writes the messages again; review them afterwards.
 
 #[test]
 fn mistakes_are_told_where_they_are() {

@@ -642,10 +642,10 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         mode(0o600);
         let of_folder = |mode| std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
         of_folder(0o777);
-        told(refusal(&Sys::live(), &path), "other users can write its folder ");
+        told(refusal(&Sys::live(), &path), "other users can write its directory ");
         of_folder(0o700);
         let why = refusal(&Sys::at(folder.path()), Path::new("/config")).unwrap();
-        assert!(why.starts_with("the kubeconfig /config is not trusted: /config lies under "), "{why}");
+        assert!(why.starts_with("the kubeconfig /config is not trusted: /config is under "), "{why}");
     }
 
     #[tokio::test]
@@ -675,8 +675,8 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         let shell = |script: &str| ("sh", format!("[-c, '{script}']"));
         let cases = [
             (shell("echo token has expired >&2; exit 3"), "`sh`: failed (exit status: 3): token has expired"),
-            (("/absent/plug-in", "[]".to_owned()), "`/absent/plug-in`: cannot be run: there is no /absent/plug-in"),
-            (("absent-plug-in", "[]".to_owned()), "`absent-plug-in` is in no folder of PATH; install it"),
+            (("/absent/plug-in", "[]".to_owned()), "`/absent/plug-in`: cannot be run: /absent/plug-in does not exist"),
+            (("absent-plug-in", "[]".to_owned()), "`absent-plug-in` is in no directory of PATH; install it"),
             (("echo", "[garbage]".to_owned()), "`echo`: printed no ExecCredential with a `status`"),
             (("echo", "['{status: {}}']".to_owned()), "`echo`: printed neither a token nor a certificate"),
             (("echo", "['{status: {clientKeyData: x}}']".to_owned()), "`echo`: printed only one of"),

@@ -37,7 +37,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 
-/// One row a table that was written.
+/// One row per written table.
 fn batch(report: &Report) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
     let fields = vec![
         Field::new("table", DataType::Utf8, false),

@@ -10,7 +10,7 @@ use crate::exit::{Error, Result};
 use crate::{interrupt, setup};
 
 pub(crate) fn run(queries: &Runtime, common: &Common) -> Result {
-    // The loop has a runtime of its own, so that it hears a signal even while queries keep all workers busy.
+    // The loop has its own runtime, so it receives signals even while queries keep all workers busy.
     let schedule = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     schedule.block_on(Box::pin(daemon(queries.handle(), common)))
 }

@@ -14,25 +14,25 @@ use crate::exit::{self, Error, Result};
 use crate::interrupt;
 use crate::output::Output;
 
-/// Said before the first question.
+/// Printed before the first query.
 const OPENING: &str = "\
 A small company: a Kubernetes cluster, two AWS accounts, a few containers, two repositories.
-Somebody broke in. Each question below is one SQL query over tables that Indago captured there.
+Somebody broke in. Each question below is one SQL query over the tables that Indago captured there.
 ";
 
-/// Said after the last.
+/// Printed after the last query.
 const CLOSING: &str = "\
-The same questions can be asked of your own machine, clusters and accounts: give one to `indago query`, or to the shell.
+You can run the same queries on your own machine, clusters and accounts, with `indago query` or in the shell.
 
-  indago                                the shell: .tables lists what can be asked
-  indago tables processes               what a table has
-  indago pack run queries/forensics     all of them at once, in a checkout of Indago's source
+  indago                                the shell: .tables lists the tables
+  indago tables processes               the columns of a table
+  indago pack run queries/forensics     all of these queries, in a checkout of Indago's source
 ";
 
 pub(crate) async fn run(arguments: Demo) -> Result {
     let format = arguments.format.unwrap_or(Format::Table);
     let style = Style::of_stdout();
-    // A format for programs gets the rows alone.
+    // Formats for programs get the rows only.
     let is_for_people = matches!(format, Format::Table | Format::Line | Format::Markdown);
     let tell = |text: fmt::Arguments<'_>| match is_for_people {
         true => writeln!(Output, "{text}"),

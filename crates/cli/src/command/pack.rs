@@ -59,7 +59,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
     Ok(ExitCode::from(worst))
 }
 
-/// Each query's rows, one result after the other.
+/// Rows of each query, in order.
 async fn rows(
     engine: &Engine,
     queries: &[&PackQuery],
@@ -107,7 +107,7 @@ fn code_of(report: &Report) -> u8 {
     }
 }
 
-/// A query that failed weighs more than one from which something was missing.
+/// A failed query takes precedence over a query with missing rows.
 fn worse(left: u8, right: u8) -> u8 {
     match (left, right) {
         (exit::FAILED, _) | (_, exit::FAILED) => exit::FAILED,

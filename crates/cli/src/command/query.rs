@@ -18,7 +18,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     let config = setup::config(common, Some(&arguments.limits))?;
     let sql = read_sql(&arguments)?;
     if arguments.arrow.is_some() && arguments.arrow == arguments.parquet {
-        return Err(Error::usage(anyhow::anyhow!("--arrow and --parquet name the same file")));
+        return Err(Error::usage(anyhow::anyhow!("--arrow and --parquet name the same file; write to two files")));
     }
     let engine = setup::engine(&config).await?;
     let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
@@ -27,7 +27,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         return Err(Error::usage(anyhow::anyhow!("there is no SQL statement in the input")));
     }
     if statements.len() > 1 && (arguments.arrow.is_some() || arguments.parquet.is_some()) {
-        let message = "--arrow and --parquet take the rows of one statement; there are several";
+        let message = "--arrow and --parquet write the rows of one statement; the input has several";
         return Err(Error::usage(anyhow::anyhow!(message)));
     }
     let style = Style::of_stdout();
@@ -69,7 +69,7 @@ fn read_sql(arguments: &Query) -> Result<String> {
         }
         (None, file) => {
             if file.is_none() && io::stdin().is_terminal() {
-                let message = "no SQL: give it as an argument, with -f FILE, or on standard input";
+                let message = "no SQL; pass it as an argument, with -f FILE, or on standard input";
                 return Err(Error::usage(anyhow::anyhow!(message)));
             }
             standard_input()
@@ -77,7 +77,7 @@ fn read_sql(arguments: &Query) -> Result<String> {
     }
 }
 
-/// All of standard input as text.
+/// Reads standard input to its end, as text.
 pub(crate) fn standard_input() -> Result<String> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes)?;
@@ -85,7 +85,7 @@ pub(crate) fn standard_input() -> Result<String> {
 }
 
 fn text(mut bytes: Vec<u8>, from: &str) -> Result<String> {
-    // Editors on Windows put a mark of the byte order first.
+    // Editors on Windows write a byte order mark first.
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..'\u{feff}'.len_utf8());
     }
@@ -95,7 +95,7 @@ fn text(mut bytes: Vec<u8>, from: &str) -> Result<String> {
     })
 }
 
-/// Rows to the files that were named, and to standard output if a format was, or no file.
+/// Sinks for the named files, and for standard output if a format was given or no file was named.
 fn sinks(arguments: &Query, schema: &SchemaRef, style: Style) -> io::Result<Box<dyn RowSink>> {
     let mut sinks: Vec<Box<dyn RowSink>> = Vec::new();
     if let Some(file) = &arguments.arrow {
@@ -110,7 +110,7 @@ fn sinks(arguments: &Query, schema: &SchemaRef, style: Style) -> io::Result<Box<
     Ok(if sinks.len() == 1 { sinks.remove(0) } else { Box::new(Several(sinks)) })
 }
 
-/// Rows to standard output.
+/// A sink for standard output.
 pub(crate) fn stdout_sink(format: Format, schema: &SchemaRef, style: Style) -> Box<dyn RowSink> {
     row_writer(format, schema.clone(), Output, style)
 }

@@ -9,7 +9,7 @@ pub(super) const COMMAND: Command = Command {
     name: ".functions",
     aliases: &[],
     usage: "[WORD]",
-    about: "Lists SQL functions, or those with a word in their name.",
+    about: "Lists SQL functions; with WORD, those whose name contains it.",
     argument: Argument::Function,
     run: |shell, word| {
         let word = word.to_lowercase();

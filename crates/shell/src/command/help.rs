@@ -18,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
                 say(format_args!("  Also {}.", command.aliases.join(", ")));
             }
         } else if name.is_empty() {
-            say("SQL ends with `;` and may span lines. Tab completes, Ctrl-C cancels a running query.\n");
+            say("SQL ends with `;` and may span several lines. Tab completes, Ctrl-C cancels a running query.\n");
             for command in ALL {
                 say(format_args!("  {:24} {}", format!("{} {}", command.name, command.usage), command.about));
             }

@@ -1,4 +1,4 @@
-//! Dot-commands, one a file.
+//! Dot-commands, one per file.
 
 mod all;
 mod examples;
@@ -31,17 +31,17 @@ pub(crate) struct Command {
     pub(crate) name: &'static str,
     /// Other names.
     pub(crate) aliases: &'static [&'static str],
-    /// What follows it, as `.help` shows it.
+    /// Its argument, as `.help` shows it.
     pub(crate) usage: &'static str,
     /// What it does, in one line.
     pub(crate) about: &'static str,
-    /// How its argument is completed.
+    /// Completion of its argument.
     pub(crate) argument: Argument,
-    /// Does it.
+    /// Runs it.
     pub(crate) run: fn(&mut Shell, &str) -> io::Result<ControlFlow<()>>,
 }
 
-/// What the argument of a command is.
+/// Kind of a command's argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Argument {
     None,
@@ -75,14 +75,14 @@ pub(crate) const ALL: &[Command] = &[
     quit::COMMAND,
 ];
 
-/// The command of a name, with or without its dot.
+/// The command with a name; the dot is optional.
 pub(crate) fn find(name: &str) -> Option<&'static Command> {
     let name = name.trim_start_matches('.');
     let is = |known: &str| known.trim_start_matches('.') == name;
     ALL.iter().find(|command| is(command.name) || command.aliases.iter().any(|alias| is(alias)))
 }
 
-/// Runs a line that begins with a dot.
+/// Runs a line that starts with a dot.
 pub(crate) fn run(shell: &mut Shell, line: &str) -> io::Result<ControlFlow<()>> {
     let line = line.trim().trim_end_matches(';').trim_end();
     let (name, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -101,7 +101,7 @@ pub(crate) fn run(shell: &mut Shell, line: &str) -> io::Result<ControlFlow<()>> 
     }
 }
 
-/// Sets a switch from `on` or `off`, or turns it over.
+/// Sets a switch from `on` or `off`, or toggles it.
 fn switch(
     shell: &mut Shell,
     name: &str,
@@ -113,7 +113,7 @@ fn switch(
         "off" | "0" | "no" => false,
         "" => !*of(shell),
         other => {
-            shell.complain(format_args!("`{}` is neither on nor off", crate::text::visible(other)));
+            shell.complain(format_args!("`{}` is not a switch; use on or off", crate::text::visible(other)));
             return Ok(ControlFlow::Continue(()));
         }
     };
@@ -124,7 +124,7 @@ fn switch(
     Ok(ControlFlow::Continue(()))
 }
 
-/// The table of a name, or a complaint.
+/// The table with a name. Reports an error if there is none.
 fn table(shell: &mut Shell, name: &str) -> Option<indago::TableRef> {
     match shell.runtime.block_on(shell.engine.find_table(name)) {
         Ok(Some(table)) => return Some(table),

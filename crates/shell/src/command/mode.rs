@@ -9,11 +9,11 @@ pub(super) const COMMAND: Command = Command {
     name: ".mode",
     aliases: &[".format"],
     usage: "[FORMAT]",
-    about: "Sets how rows are written: table, json, ndjson, csv, line or markdown.",
+    about: "Sets the output format: table, json, ndjson, csv, line or markdown.",
     argument: Argument::Format,
     run: |shell, format| {
         if format.is_empty() {
-            say(format_args!("rows are written as {}", shell.settings.format));
+            say(format_args!("output format: {}", shell.settings.format));
         } else {
             match format.parse() {
                 Ok(format) => shell.settings.format = format,

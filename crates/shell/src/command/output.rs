@@ -11,7 +11,7 @@ pub(super) const COMMAND: Command = Command {
     name: ".output",
     aliases: &[".o"],
     usage: "[FILE]",
-    about: "Writes rows to a file; without one, to the screen again.",
+    about: "Writes rows to a file; without FILE, to the screen again.",
     argument: Argument::Text,
     run: |shell, file| {
         if file.is_empty() {

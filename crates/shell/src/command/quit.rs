@@ -8,7 +8,7 @@ pub(super) const COMMAND: Command = Command {
     name: ".quit",
     aliases: &[".exit", ".q"],
     usage: "",
-    about: "Leaves the shell; so does Ctrl-D.",
+    about: "Quits the shell, like Ctrl-D.",
     argument: Argument::None,
     run: |_, _| Ok(ControlFlow::Break(())),
 };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Argument, Command};
 
-/// Files that read files that read files.
+/// Deepest nesting of `.read`.
 const DEEPEST: usize = 16;
 
 pub(super) const COMMAND: Command = Command {
@@ -16,7 +16,7 @@ pub(super) const COMMAND: Command = Command {
     argument: Argument::Text,
     run: |shell, file| {
         if shell.depth >= DEEPEST {
-            shell.complain(format_args!("`.read` goes {DEEPEST} files deep; does the file read itself?"));
+            shell.complain(format_args!("`.read` is nested {DEEPEST} files deep; check whether the file reads itself"));
             return Ok(ControlFlow::Continue(()));
         }
         shell.depth += 1;

@@ -6,7 +6,7 @@ pub(super) const COMMAND: Command = Command {
     name: ".rewritten",
     aliases: &[],
     usage: "[on|off]",
-    about: "Shows the SQL that each statement became before it was planned.",
+    about: "Shows each statement as it was rewritten for DataFusion.",
     argument: Argument::Switch,
     run: |shell, argument| switch(shell, "rewritten", argument, |shell| &mut shell.settings.rewritten),
 };

@@ -9,7 +9,7 @@ pub(super) const COMMAND: Command = Command {
     name: ".tables",
     aliases: &[".list"],
     usage: "[WORD]",
-    about: "Lists tables, or those with a word in their name or environment.",
+    about: "Lists tables; with WORD, those whose name or environment contains it.",
     argument: Argument::Table,
     run: |shell, word| {
         let tables = shell.engine.tables();

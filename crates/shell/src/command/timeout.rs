@@ -11,13 +11,13 @@ pub(super) const COMMAND: Command = Command {
     name: ".timeout",
     aliases: &[],
     usage: "[30s|off]",
-    about: "Cancels statements that take longer.",
+    about: "Sets the timeout of statements.",
     argument: Argument::Text,
     run: |shell, argument| {
         match argument {
             "" => match shell.settings.options.timeout {
-                Some(timeout) => say(format_args!("statements are cancelled after {}", Period(timeout))),
-                None => say("statements run until they are done"),
+                Some(timeout) => say(format_args!("timeout: {}", Period(timeout))),
+                None => say("no timeout"),
             },
             "off" | "0" => shell.settings.options.timeout = None,
             text => match text.parse::<Period>() {

@@ -9,11 +9,11 @@ pub(super) const COMMAND: Command = Command {
     name: ".warnings",
     aliases: &[],
     usage: "",
-    about: "Shows again what was missing from the last statement's rows.",
+    about: "Shows the warnings of the last statement again.",
     argument: Argument::None,
     run: |shell, _| {
         if shell.last.warnings.is_empty() {
-            say("nothing was missing");
+            say("no warnings");
         }
         print_warnings(&shell.last.warnings);
         Ok(ControlFlow::Continue(()))

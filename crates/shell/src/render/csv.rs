@@ -1,5 +1,5 @@
-//! CSV as in RFC 4180: a header, quotes where they are needed. NULL is an empty field, empty text is `""`; the NULL of an only
-//! column is `""` too.
+//! CSV as in RFC 4180: a header, and quotes where needed. NULL is an empty field and empty text is `""`; in a single
+//! column, NULL is `""` too.
 
 use std::io::{self, Write};
 
@@ -54,7 +54,7 @@ impl<W: Write> RowSink for CsvWriter<W> {
         self.header(&mut text);
         let mut cell = String::new();
         for row in 0..batch.num_rows() {
-            // A row that is a blank line would be none to those who read it.
+            // Readers skip a blank line, so a single NULL is quoted.
             if cells.columns() == 1 && cells.is_null(0, row) {
                 text.push_str("\"\"");
             }

@@ -1,4 +1,4 @@
-//! JSON: one array of objects, or one object a line.
+//! JSON: one array of objects, or one object per line.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use indago::packs::json::{Cells, names, object};
 
 use super::{RowSink, to_io};
 
-/// One array of objects, one object a line in it.
+/// One array, with one object per line.
 pub(super) struct JsonWriter<W> {
     out: W,
     names: Vec<Vec<u8>>,
@@ -39,7 +39,7 @@ impl<W: Write> RowSink for JsonWriter<W> {
     }
 }
 
-/// One object a line.
+/// One object per line.
 pub(super) struct NdjsonWriter<W> {
     out: W,
     names: Vec<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! One column a line, for wide rows.
+//! One column per line, for wide rows.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::text::{visible, width};
 
 pub(super) struct LineWriter<W> {
     out: W,
-    /// Column names, padded to one width.
+    /// Column names, padded to equal width.
     names: Vec<String>,
     color: bool,
     begun: bool,

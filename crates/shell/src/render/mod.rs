@@ -14,33 +14,33 @@ use indago::Query;
 
 use crate::format::Format;
 
-/// Where rows go, batch by batch.
+/// Receives the rows of a query, batch by batch.
 pub trait RowSink {
     /// Takes a batch.
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()>;
-    /// Takes note of what is missing from the rows. Called once, after the last batch.
+    /// Reports missing rows or values. Called once, after the last batch.
     fn note_missing(&mut self, _query: &Query) {}
     /// Ends the output. Called once, after the last batch, if there was no error.
     fn finish(&mut self) -> io::Result<()>;
-    /// Ends the output after an error, so that what is written next to the same place stands apart.
+    /// Ends the output after an error, so that the error message starts on its own line.
     fn abandon(&mut self) -> io::Result<()> {
         self.finish()
     }
 }
 
-/// What the output goes to.
+/// Properties of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
-    /// Width that tables must fit; `None` for no bound.
+    /// Width that tables must fit; `None` for no limit.
     pub width: Option<usize>,
     /// Whether colours may be used.
     pub color: bool,
-    /// Whether it is a terminal, which obeys control characters.
+    /// Whether it is a terminal, which interprets control characters.
     pub terminal: bool,
 }
 
 impl Style {
-    /// The style for a terminal or a file, as standard output is one.
+    /// The style of standard output: a terminal's or a file's.
     pub fn of_stdout() -> Self {
         use std::io::IsTerminal;
         let terminal = io::stdout().is_terminal();
@@ -49,7 +49,7 @@ impl Style {
     }
 }
 
-/// Whether colours are wanted where they are possible.
+/// Whether the user wants colours.
 pub(crate) fn colors_wanted() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
@@ -74,7 +74,7 @@ fn to_io(error: ArrowError) -> io::Error {
     }
 }
 
-/// A cell's text made safe to show. `None` for NULL; a text that reads `NULL` is quoted, so that the two differ.
+/// A cell's text, safe to show. `None` for NULL; the text `NULL` is quoted to distinguish it.
 fn shown(cells: &mut indago::packs::json::Cells<'_>, column: usize, row: usize) -> Option<String> {
     if cells.is_null(column, row) {
         return None;

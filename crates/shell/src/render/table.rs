@@ -1,7 +1,7 @@
 //! A table with borders that fits the terminal.
 //!
-//! Column widths come from the first rows, which are kept until there are enough of them; later rows are cut to those widths
-//! and written as they come. When the columns cannot all be shown, rows are written one column a line instead.
+//! Column widths come from a sample of the first rows, which is buffered. Later rows are cut to those widths and
+//! written as they arrive. If not all columns fit, rows are written with one column per line.
 
 use std::io::{self, Write};
 
@@ -13,14 +13,14 @@ use super::line::LineWriter;
 use super::{BOLD, DIM, NULL, RESET, RowSink, Style, shown, to_io};
 use crate::text::{cut, visible, width};
 
-/// Rows, and bytes of text, that are kept to find the widths of the columns.
+/// Size of the sample, in rows and in bytes of text.
 const SAMPLE_ROWS: usize = 5000;
 const SAMPLE_BYTES: usize = 4 << 20;
 
-/// A column is cut to this width at the least.
+/// Smallest width that a column is cut to.
 const NARROWEST: usize = 8;
 
-/// What a cell is cut to in a file.
+/// Width that a cell is cut to in a file.
 const WIDEST: usize = 10_000;
 
 type Row = Vec<Option<String>>;
@@ -34,13 +34,13 @@ pub(super) struct TableWriter<W: Write> {
 }
 
 enum State<W: Write> {
-    /// Keeping rows until widths can be chosen.
+    /// Buffering rows until the widths are chosen.
     Sampling { out: W, rows: Vec<Row>, bytes: usize },
     /// Widths are chosen and the header is written.
     Table { out: W, widths: Vec<usize> },
-    /// One column a line.
+    /// One column per line.
     Lines(LineWriter<W>),
-    /// Only while one state becomes another.
+    /// Placeholder while the state changes.
     Changing,
 }
 
@@ -56,7 +56,7 @@ impl<W: Write> TableWriter<W> {
         Self { state: State::Sampling { out, rows: Vec::new(), bytes: 0 }, names, right, schema, style }
     }
 
-    /// Chooses widths from the rows at hand and writes those.
+    /// Chooses widths from the buffered rows and writes them.
     fn begin(&mut self) -> io::Result<()> {
         let State::Sampling { out, rows, .. } = std::mem::replace(&mut self.state, State::Changing) else {
             return Ok(());
@@ -144,7 +144,7 @@ fn pad(cell: &str, most: usize, right: bool, color: &str, text: &mut String) {
     }
 }
 
-/// Widths that fit: the widest columns give way first. `None` if not even narrow columns fit.
+/// Widths that fit; the widest columns are narrowed first. `None` if even the narrowest columns do not fit.
 fn fit(natural: &[usize], most: Option<usize>) -> Option<Vec<usize>> {
     let Some(most) = most else { return Some(natural.to_vec()) };
     let room = most.checked_sub(3 * natural.len() + 1)?;

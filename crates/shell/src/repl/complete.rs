@@ -1,4 +1,4 @@
-//! What can stand where the cursor is.
+//! Completion at the cursor.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::command::{self, Argument};
 use crate::format::Format;
 use crate::lex::{KEYWORDS, Kind, Token, is_keyword, tokens};
 
-/// The names that an engine knows.
+/// Names that the engine knows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     /// Columns by table.
@@ -32,7 +32,7 @@ impl Names {
         self.tables.get(table).or_else(|| self.tables.get(&table.to_lowercase()))
     }
 
-    /// Where the word before the cursor begins, and what it can become.
+    /// The start of the word before the cursor, and its completions.
     pub(crate) fn complete(&self, line: &str, cursor: usize) -> (usize, Vec<String>) {
         let before = &line[..cursor];
         if before.trim_start().starts_with('.') {
@@ -109,14 +109,14 @@ impl Names {
         (start, found)
     }
 
-    /// The tables of the statement that the cursor is in.
+    /// The tables of the statement under the cursor.
     fn sources(&self, line: &str, cursor: usize) -> Vec<Source> {
         let pieces: Vec<Token<'_>> = tokens(line).into_iter().filter(|token| token.kind != Kind::Comment).collect();
         let begin = pieces.iter().rposition(|token| token.is_sign(";") && token.start < cursor).map_or(0, |at| at + 1);
         let end = pieces[begin..].iter().position(|token| token.is_sign(";")).map_or(pieces.len(), |at| begin + at);
         let pieces = &pieces[begin..end];
         let mut sources = Vec::new();
-        // For each depth of parentheses, whether a comma begins another table.
+        // For each depth of parentheses: whether a comma starts another table.
         let mut in_from = vec![false];
         let mut expected = false;
         let mut at = 0;
@@ -165,7 +165,7 @@ fn ends_from(token: &Token<'_>) -> bool {
     ["WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "ON", "USING", "SELECT", "UNION"].iter().any(|word| token.is(word))
 }
 
-/// Whether the next name is a table's.
+/// Whether the next name is a table.
 fn wants_table(pieces: &[Token<'_>]) -> bool {
     match pieces.last() {
         Some(last) if ["FROM", "JOIN", "DESCRIBE", "TABLE"].iter().any(|word| last.is(word)) => true,
@@ -189,7 +189,7 @@ fn wants_table(pieces: &[Token<'_>]) -> bool {
     }
 }
 
-/// Names that `WITH` gives.
+/// Names that `WITH` defines.
 fn common_tables<'a>(pieces: &[Token<'a>]) -> Vec<&'a str> {
     pieces
         .windows(3)

@@ -9,7 +9,7 @@ const COMMENT: &str = "\x1b[2m";
 const TABLE: &str = "\x1b[35m";
 const RESET: &str = "\x1b[0m";
 
-/// The line with colours; `is_table` says which words are tables.
+/// The line with colours; `is_table` tells whether a word is a table.
 pub(crate) fn highlight(line: &str, is_table: impl Fn(&str) -> bool) -> String {
     if line.trim_start().starts_with('.') {
         return format!("{KEYWORD}{line}{RESET}");

@@ -1,4 +1,4 @@
-//! Where the shell's lines come from: a terminal with editing, or a file or pipe.
+//! Input of the shell: a terminal with line editing, or a file or pipe.
 
 use std::borrow::Cow;
 use std::io::BufRead;
@@ -17,16 +17,16 @@ use super::complete::Names;
 use super::highlight::highlight;
 use crate::render::colors_wanted;
 
-/// Statements kept in the history file.
+/// Statements in the history file.
 const HISTORY: usize = 10_000;
 
-/// What a reader of input gives.
+/// Result of reading input.
 pub(crate) enum Input {
-    /// A statement, several, or a dot-command.
+    /// One or more statements, or a dot-command.
     Text(String),
-    /// Ctrl-C: the line is given up.
+    /// Ctrl-C: the line is cancelled.
     Interrupted,
-    /// The end.
+    /// End of input.
     End,
 }
 
@@ -58,7 +58,7 @@ impl Terminal {
         }));
         let history = indago::config::data_dir().map(|folder| folder.join("history"));
         if let Some(file) = &history {
-            // No history yet is no error, and neither is one that cannot be read.
+            // A missing or unreadable history is not an error.
             let _ = editor.load_history(file);
         }
         Ok(Self { editor, history })
@@ -86,7 +86,7 @@ impl Reader for Terminal {
     }
 }
 
-/// A file or pipe: statements end with `;`, dot-commands with the line.
+/// A file or pipe: `;` ends a statement, and the end of the line ends a dot-command.
 pub(crate) struct Lines<R>(pub(crate) R);
 
 impl<R: BufRead> Reader for Lines<R> {
@@ -105,7 +105,7 @@ impl<R: BufRead> Reader for Lines<R> {
     }
 }
 
-/// Whether input can be run as it is.
+/// Whether the input is complete and can run.
 fn is_whole(engine: &Engine, text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text.starts_with('.') || engine.is_complete(text)

@@ -18,33 +18,33 @@ use crate::render::{Style, row_writer};
 use crate::report::{self, Within};
 use input::{Input, Lines, Reader, Terminal};
 
-/// What can be set in the shell.
+/// Settings of the shell.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// How rows are written.
+    /// Output format.
     pub format: Format,
-    /// How queries run.
+    /// Options of queries.
     pub options: QueryOptions,
     /// Show rows and time after each statement.
     pub timer: bool,
-    /// Show what each scan did.
+    /// Show what each scan read.
     pub stats: bool,
     /// Show the SQL that was planned.
     pub rewritten: bool,
 }
 
-/// The shell: an engine, settings, and where rows go.
+/// The shell: an engine, settings, and the output of rows.
 pub struct Shell {
     pub(crate) engine: Engine,
     pub(crate) runtime: Handle,
     pub(crate) settings: Settings,
     pub(crate) style: Style,
     pub(crate) out: Box<dyn Write + Send>,
-    /// Whether rows go where the shell was told at first, not to a file of `.output`.
+    /// Whether rows go to the initial output rather than to a file of `.output`.
     pub(crate) redirected: bool,
-    /// The statement before.
+    /// Summary of the last statement.
     pub(crate) last: Summary,
-    /// Files being read by `.read`.
+    /// Nesting depth of `.read`.
     pub(crate) depth: usize,
     pub(crate) failed: bool,
     interactive: bool,
@@ -79,18 +79,18 @@ impl Shell {
         }
     }
 
-    /// Reads from the terminal until the user leaves.
+    /// Reads from the terminal until the user quits.
     pub fn interact(mut self) -> io::Result<()> {
         self.interactive = true;
         let mut terminal = Terminal::new(&self.engine).map_err(|error| io::Error::other(error.to_string()))?;
         report::say(format_args!(
-            "Indago {}: SQL over this machine and what it can reach. `.help` lists commands, `.quit` leaves.",
+            "Indago {}: SQL over this machine and the systems it can reach. `.help` lists commands, `.quit` quits.",
             env!("CARGO_PKG_VERSION")
         ));
         self.read_from(&mut terminal)
     }
 
-    /// Runs statements and dot-commands from a file or pipe. Answers whether all of them succeeded.
+    /// Runs statements and dot-commands from a file or pipe. Returns whether all of them succeeded.
     pub fn run_lines(mut self, lines: impl BufRead) -> io::Result<bool> {
         self.read_from(&mut Lines(lines))?;
         Ok(!self.failed)
@@ -187,7 +187,7 @@ impl Shell {
         report::print_error(failure, within);
     }
 
-    /// Says what is wrong with a dot-command.
+    /// Reports an error in a dot-command.
     pub(crate) fn complain(&mut self, message: impl std::fmt::Display) {
         self.failed = true;
         report::say(format_args!("error: {message}"));

@@ -1,4 +1,4 @@
-//! JSON documents as rows: only what a query wants is taken out of the text.
+//! JSON documents as rows. Only the values that a query wants are parsed.
 
 mod text;
 
@@ -14,30 +14,30 @@ use crate::value::{Json, Map, Timestamp};
 
 /// The parts of a document that a scan wants, as a tree of keys.
 ///
-/// Parsing with it skips everything else: a pod of 7 KB of which a query wants the name costs little more than finding
-/// its end.
+/// Everything else is skipped: if a query wants the name from a pod of 7 KB, parsing costs little more than finding the
+/// pod's end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
     whole: bool,
-    /// In order of their names.
+    /// Ordered by name.
     children: Vec<(String, Shape)>,
 }
 
-/// A step that stands for every element of a list.
+/// A path step for all elements of a list.
 pub const EACH: &str = "*";
 
 impl Shape {
-    /// The whole document.
+    /// The entire document.
     pub fn whole() -> Self {
         Shape { whole: true, children: Vec::new() }
     }
 
-    /// What the wanted columns of a row type need.
+    /// The paths of the wanted columns of a row type.
     pub fn of<T: Row>(wanted: &[bool]) -> Self {
         Shape::of_columns(&T::SPEC.columns, wanted)
     }
 
-    /// What the wanted ones of some columns need.
+    /// The paths of the wanted columns among some columns.
     pub fn of_columns(columns: &[ColumnSpec], wanted: &[bool]) -> Self {
         let mut shape = Shape::default();
         for (column, wanted) in columns.iter().zip(wanted) {
@@ -57,14 +57,14 @@ impl Shape {
         self.child_mut(first.as_ref()).add(rest);
     }
 
-    /// The shape with a path added, in dots.
+    /// The shape with a path added; the path is in dotted form.
     #[must_use]
     pub fn with(mut self, path: &str) -> Self {
         self.add(&steps(path));
         self
     }
 
-    /// What of a part is wanted, by its key, or `*` for the elements of a list; `None` for nothing.
+    /// The wanted part of a value by its key, or `*` for the elements of a list; `None` if nothing is wanted.
     pub fn part(&self, key: &str) -> Option<&Shape> {
         if self.whole { Some(self) } else { self.child(key) }
     }
@@ -81,12 +81,12 @@ impl Shape {
         &mut self.children[position].1
     }
 
-    /// Where a child is, or would be.
+    /// Position of a child, or the position to insert it.
     fn find(&self, key: &[u8]) -> Result<usize, usize> {
         self.children.binary_search_by(|(name, _)| name.as_bytes().cmp(key))
     }
 
-    /// Parses a document, keeping only this shape. What is not kept is not checked either, beyond finding its end.
+    /// Parses a document and keeps only this shape. The rest is not checked, except for its end.
     pub fn parse(&self, text: &[u8]) -> Result<Document> {
         let mut text = Text::new(text);
         let document = self.take(&mut text)?;
@@ -138,7 +138,7 @@ impl Shape {
                 })?;
                 Ok(Document::Array(kept))
             }
-            // A scalar where a path goes deeper: the path leads nowhere.
+            // A scalar where the path has more steps: the path leads nowhere.
             _ => parse(text.value()?),
         }
     }
@@ -155,7 +155,7 @@ impl Shape {
         Ok(())
     }
 
-    /// All that another shape has, too.
+    /// Adds all paths of another shape.
     pub fn extend(&mut self, other: &Shape) {
         self.whole |= other.whole;
         for (key, shape) in &other.children {
@@ -193,10 +193,10 @@ impl Shape {
 }
 
 fn write_document(text: &mut Vec<u8>, document: &Document) {
-    serde_json::to_writer(text, document).expect("memory takes what JSON has")
+    serde_json::to_writer(text, document).expect("writing to memory does not fail")
 }
 
-/// A path's steps: split at dots, where a backslash keeps the next dot.
+/// Steps of a path: split at dots, where a backslash escapes a dot.
 pub fn steps(path: &str) -> Vec<String> {
     let mut steps = vec![String::new()];
     let mut characters = path.chars();
@@ -210,12 +210,12 @@ pub fn steps(path: &str) -> Vec<String> {
     steps
 }
 
-/// What stands at a path; a step `*` gathers over a list.
+/// The value at a path; a step `*` collects from all elements of a list.
 pub fn at<'a>(document: &'a Document, steps: &[&str]) -> Option<Cow<'a, Document>> {
     reach(document, steps, &mut None)
 }
 
-/// The same, and what stands in the way where the path leads on through something that has no parts, or other ones.
+/// Like [`at`]; also returns the value that blocks the path, if it is not of the type that the next step needs.
 fn reach<'a>(document: &'a Document, steps: &[&str], obstacle: &mut Option<&'static str>) -> Option<Cow<'a, Document>> {
     let Some((first, rest)) = steps.split_first() else { return Some(Cow::Borrowed(document)) };
     match (document, first.parse::<usize>()) {
@@ -245,11 +245,11 @@ fn kind(value: &Document) -> &'static str {
     }
 }
 
-/// What stands at a path of keys in a text that is read no further; `None` where it is not there, or the text is no JSON
-/// before it.
+/// The value at a path of keys. Reads the text no further than that; `None` if the value is missing, or if the text
+/// before it is not JSON.
 pub fn find(text: &[u8], keys: &[&str]) -> Option<Document> {
     let mut found = None;
-    // Stops as soon as it has what it looks for.
+    // Stops at the value.
     let _ = seek(&mut Text::new(text), keys, &mut found);
     found
 }
@@ -262,8 +262,8 @@ fn seek(text: &mut Text<'_>, keys: &[&str], found: &mut Option<Document>) -> Res
     text.object(|text, key| if key == first.as_bytes() { seek(text, rest, found) } else { text.value().map(drop) })
 }
 
-/// Sets a field to what stands at a path, if it is there and fits; says what is there if it does not. The derive macro's
-/// business.
+/// Sets a field to the value at a path if it exists and fits; returns its type if it does not fit. For the derive
+/// macro.
 #[doc(hidden)]
 pub fn assign<V: FromJson>(field: &mut V, document: &Document, steps: &[&str]) -> Option<&'static str> {
     let mut misfit = None;
@@ -277,7 +277,7 @@ pub fn assign<V: FromJson>(field: &mut V, document: &Document, steps: &[&str]) -
     misfit
 }
 
-/// Fills a group from what stands at its path; the derive macro's business.
+/// Fills a group from the value at its path; for the derive macro.
 #[doc(hidden)]
 pub fn fill_group<G: Columns>(
     group: &mut G,
@@ -301,9 +301,9 @@ pub fn fill_group<G: Columns>(
     misfits.extend(of_group.into_iter().map(|misfit| Misfit { column: first + misfit.column, ..misfit }));
 }
 
-/// A type that a JSON value can be read as.
+/// A type that can be read from a JSON value.
 pub trait FromJson: Sized {
-    /// The value; `None` where it is null or does not fit.
+    /// The value; `None` if it is null or does not fit.
     fn from_json(value: &Document) -> Option<Self>;
 }
 
@@ -317,7 +317,7 @@ impl FromJson for String {
     fn from_json(value: &Document) -> Option<Self> {
         match value {
             Document::String(text) => Some(text.clone()),
-            // Servers are not of one mind about versions, ports and flags.
+            // Servers differ in the types of versions, ports and flags.
             Document::Number(_) | Document::Bool(_) => Some(value.to_string()),
             Document::Null | Document::Array(_) | Document::Object(_) => None,
         }
@@ -327,7 +327,7 @@ impl FromJson for String {
 impl FromJson for i64 {
     fn from_json(value: &Document) -> Option<Self> {
         match value {
-            // `5.0` is 5; what would not be exact does not fit.
+            // `5.0` is 5; a value that would lose precision does not fit.
             Document::Number(number) => number.as_i64().or_else(|| {
                 let real = number.as_f64()?;
                 (real.fract() == 0.0 && real.abs() <= LARGEST_EXACT).then_some(real as i64)
@@ -338,7 +338,7 @@ impl FromJson for i64 {
     }
 }
 
-/// Up to here, all whole numbers are floats too.
+/// Up to this limit, all integers are exact floats.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl FromJson for f64 {

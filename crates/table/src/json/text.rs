@@ -1,4 +1,4 @@
-//! A JSON text of which only some values are parsed: of all others the end is found, 64 bytes at a time.
+//! A JSON text of which only some values are parsed; of all others, only the end is found, 64 bytes at a time.
 
 use std::borrow::Cow;
 
@@ -18,14 +18,14 @@ impl<'a> Text<'a> {
         Text { text, at: 0 }
     }
 
-    /// The first byte of the next value, or what stands in its place.
+    /// The first byte of the next value, or the byte in its place.
     pub(super) fn next(&mut self) -> Option<u8> {
         let blanks = self.text[self.at..].iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
         self.at += blanks.count();
         self.text.get(self.at).copied()
     }
 
-    /// Goes behind the next value, which is its result. What is in an object or array is not looked at.
+    /// Moves past the next value and returns it. Does not check the contents of an object or array.
     pub(super) fn value(&mut self) -> Result<&'a [u8]> {
         let first = self.next();
         let start = self.at;
@@ -45,12 +45,12 @@ impl<'a> Text<'a> {
             }
             None => {
                 self.at = self.text.len();
-                Err(self.unexpected("the end of what begins before"))
+                Err(self.unexpected("the end of the value"))
             }
         }
     }
 
-    /// Reads an object: `each` is called with each key and goes behind its value.
+    /// Reads an object: calls `each` with each key; `each` moves past the value.
     pub(super) fn object(&mut self, mut each: impl FnMut(&mut Self, &[u8]) -> Result<()>) -> Result<()> {
         self.list(b'{', b'}', |text| {
             if text.next() != Some(b'"') {
@@ -69,7 +69,7 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// Reads an array: `each` is called for each element and goes behind it.
+    /// Reads an array: calls `each` for each element; `each` moves past it.
     pub(super) fn array(&mut self, each: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.list(b'[', b']', each)
     }
@@ -96,7 +96,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Fails unless nothing follows.
+    /// Fails if something follows.
     pub(super) fn end(&mut self) -> Result<()> {
         if self.next().is_none() { Ok(()) } else { Err(self.unexpected("nothing more")) }
     }
@@ -118,7 +118,7 @@ fn malformed(error: impl std::fmt::Display) -> Error {
     Error::Malformed(format!("not the JSON that was expected: {error}"))
 }
 
-/// Length of the string that begins a text.
+/// Length of the string at the start of a text.
 fn string_end(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -132,7 +132,7 @@ fn string_end(text: &[u8]) -> Option<usize> {
 
 const BLOCK: usize = 64;
 
-/// Where in a block which bytes are: the lowest bit is the first byte.
+/// Bit masks of the bytes in a block; the lowest bit is the first byte.
 #[derive(Default)]
 struct Marks {
     quotes: u64,
@@ -147,7 +147,7 @@ impl Marks {
         let mut marks = Marks::default();
         for (position, lane) in block.as_chunks::<16>().0.iter().enumerate() {
             let lane = u8x16::new(*lane);
-            // With this bit, brackets are braces.
+            // Setting this bit turns brackets into braces.
             let braces = lane | u8x16::splat(b'{' ^ b'[');
             let mark = |equal: u8x16| u64::from(equal.to_bitmask()) << (16 * position);
             marks.quotes |= mark(lane.simd_eq(u8x16::splat(b'"')));
@@ -159,13 +159,13 @@ impl Marks {
     }
 }
 
-/// Length of the object or array that begins a text: up to the bracket that closes as many as were opened outside strings.
+/// Length of the object or array at the start of a text, up to the closing bracket. Brackets in strings do not count.
 fn container_end(text: &[u8]) -> Option<usize> {
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     let mut last = [b' '; BLOCK];
     last[..rest.len()].copy_from_slice(rest);
     let mut depth = 0;
-    // Carried from block to block: whether the first byte is escaped, and all ones inside a string.
+    // Carried between blocks: whether the first byte is escaped; all ones inside a string.
     let (mut is_escaped, mut in_string) = (0, 0);
     for (position, block) in blocks.iter().chain([&last]).enumerate() {
         let mut marks = Marks::of(block);
@@ -213,7 +213,7 @@ fn escaped(backslashes: u64, is_first: &mut u64) -> u64 {
     escaped
 }
 
-/// From each odd bit up to the one before the next bit: a string without its closing quote.
+/// Bits from each odd one up to the one before the next: a string without its closing quote.
 fn up_to_each_pair(mut bits: u64) -> u64 {
     for distance in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << distance;
@@ -254,7 +254,7 @@ mod tests {
             (r#"{"a":1, "b\n":[2]} "#, "no error"),
             ("{}", "no error"),
             ("", "EOF at byte 1, expected an object"),
-            (r#"{"a":[1,2"#, "EOF at byte 10, expected the end of what begins before"),
+            (r#"{"a":[1,2"#, "EOF at byte 10, expected the end of the value"),
             (r#"{"a"}"#, "expected `:` at byte 5"),
             (r#"{"a":}"#, "expected a value at byte 6"),
             (r#"{"a":1 2}"#, "expected `,` or `}` at byte 8"),

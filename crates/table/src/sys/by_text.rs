@@ -1,4 +1,4 @@
-//! Systems other than Linux: only the program's own root can be read.
+//! Operating systems other than Linux: only the program's own root can be read.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ pub(super) enum Last {
 }
 
 fn unsupported<T>() -> io::Result<T> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "another root than the program's own needs Linux"))
+    Err(io::Error::new(io::ErrorKind::Unsupported, "a root other than the program's own needs Linux"))
 }
 
 pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {

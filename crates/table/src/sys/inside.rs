@@ -1,5 +1,5 @@
-//! Files below a folder that stands for a machine's root. Links stay inside, absolute ones too, as `chroot` would have
-//! it: a container's files cannot lead a reader out to the host's.
+//! Files below a directory that is a machine's root. All links, absolute ones too, stay inside it as with `chroot`, so
+//! a container's files cannot lead a reader to the host's.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -15,29 +15,29 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// Whether a link at the end of a path is followed, or is what the path means.
+/// Whether a link at the end of a path is followed, or opened itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
     Followed,
     Itself,
 }
 
-/// How a path's end is opened: not for reading, only to be held.
+/// Flags for opening the end of a path as a handle, without reading it.
 fn flags(last: Last) -> OFlags {
     OFlags::PATH | OFlags::CLOEXEC | if last == Last::Itself { OFlags::NOFOLLOW } else { OFlags::empty() }
 }
 
-/// Opens a folder of this process, to be held.
+/// Opens a directory of this process as a handle.
 pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
     Ok(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Opens what a path of this process leads to, to be held.
+/// Opens the target of a path of this process as a handle.
 pub(super) fn hold(path: &Path) -> io::Result<OwnedFd> {
     Ok(open(path, flags(Last::Followed), Mode::empty())?)
 }
 
-/// Opens a regular file of this process for reading; fails where the path leads through a link that is no plain one.
+/// Opens a regular file of this process for reading. Fails if the path leads through a magic link.
 pub(super) fn open_plain(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let found = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
@@ -47,35 +47,35 @@ pub(super) fn open_plain(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Where the running kernel describes the processes of the machine that has its root at a folder; `None` if the folder
-/// is not the root of a running machine. Only the kernel can write a `procfs`, so a copy of one is not taken for it.
+/// The directory where the running kernel describes the processes of the machine with its root at `root`; `None` if it
+/// is not the root of a running machine. A copy of a `procfs` is not accepted, because only the kernel can provide one.
 pub(super) fn procfs_of(root: &Path) -> Option<PathBuf> {
     let below = root.join("proc");
     let held = open(&below, flags(Last::Itself) | OFlags::DIRECTORY, Mode::empty()).ok();
     if held.and_then(|held| fstatfs(&held).ok()).is_some_and(|found| found.f_type == PROC_SUPER_MAGIC) {
         return Some(below);
     }
-    // The host's root may be mounted without what is mounted below it.
+    // The host's root may be mounted without its submounts.
     let (found, of_first) = (stat(root).ok()?, stat("/proc/1/root/").ok()?);
     let is_of_first = (found.st_dev, found.st_ino) == (of_first.st_dev, of_first.st_ino);
     is_of_first.then(|| PathBuf::from("/proc"))
 }
 
-/// Opens for reading what is held.
+/// Opens a handle for reading.
 pub(super) fn reopen(found: &OwnedFd) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(File::from(open(super::own_path(found), flags, Mode::empty())?))
 }
 
-/// Times that a path is tried again while somebody renames folders under it.
+/// Attempts for a path while another process renames directories in it.
 const ATTEMPTS: usize = 16;
 
-/// Finds what a path leads to inside a root.
+/// Finds the target of a path inside a root.
 pub(super) fn find(root: BorrowedFd<'_>, path: &Path, last: Last) -> io::Result<OwnedFd> {
     for _ in 0..ATTEMPTS {
         match openat2(root, path, flags(last), Mode::empty(), ResolveFlags::IN_ROOT) {
             Ok(found) => return Ok(found),
-            // Kernels before 5.6 lack the call, and older filters of containers refuse what they do not know.
+            // Kernels before 5.6 do not have the call, and old seccomp filters of containers refuse unknown calls.
             Err(Errno::NOSYS | Errno::PERM) => return walk(root, path, last),
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -84,10 +84,10 @@ pub(super) fn find(root: BorrowedFd<'_>, path: &Path, last: Last) -> io::Result<
     Err(Errno::AGAIN.into())
 }
 
-/// Links that one path may lead through, as for the kernel.
+/// Most links in one path, the same as the kernel's limit.
 const MOST_LINKS: usize = 40;
 
-/// [`find`] in steps of one name, none of which follows a link by itself.
+/// [`find`] in steps of one name each; no step follows a link.
 fn walk(root: BorrowedFd<'_>, path: &Path, last: Last) -> io::Result<OwnedFd> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let names_folder = bytes.ends_with(b"/") || bytes.ends_with(b"/.");
@@ -95,7 +95,7 @@ fn walk(root: BorrowedFd<'_>, path: &Path, last: Last) -> io::Result<OwnedFd> {
         return Err(Errno::NOENT.into());
     }
     let mut left: VecDeque<OsString> = names(path);
-    // The folders from the root down to where the walk is.
+    // The directories from the root to the current step.
     let mut above = vec![root.try_clone_to_owned()?];
     let mut links = 0;
     while let Some(name) = left.pop_front() {
@@ -103,7 +103,7 @@ fn walk(root: BorrowedFd<'_>, path: &Path, last: Last) -> io::Result<OwnedFd> {
             above.truncate((above.len() - 1).max(1));
             continue;
         }
-        let here = above.last().unwrap_or_else(|| unreachable!("the root stays"));
+        let here = above.last().unwrap_or_else(|| unreachable!("the root is never removed"));
         let found = openat(here, &name, flags(Last::Itself), Mode::empty())?;
         let kind = FileType::from_raw_mode(fstat(&found)?.st_mode);
         let is_last = left.is_empty() && !names_folder;
@@ -134,16 +134,16 @@ fn names(path: &Path) -> VecDeque<OsString> {
     names.map(|part| part.as_os_str().to_owned()).collect()
 }
 
-/// Where a link that is held points.
+/// The target of a link that is held.
 pub(super) fn link(found: impl AsFd) -> io::Result<PathBuf> {
     link_at(found, "").map_err(|error| match error.kind() {
-        // It is there, since it was found: it is not a link.
+        // It was found, so it exists and is not a link.
         io::ErrorKind::NotFound => Errno::INVAL.into(),
         _ => error,
     })
 }
 
-/// Where a link in a folder points.
+/// The target of a link in a directory.
 pub(super) fn link_at(folder: impl AsFd, name: &str) -> io::Result<PathBuf> {
     Ok(PathBuf::from(OsString::from_vec(readlinkat(folder, name, Vec::new())?.into_bytes())))
 }
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// The kernel's way and ours find the same, and neither leaves the root.
+    /// The kernel's lookup and ours find the same, and neither leaves the root.
     #[test]
     fn the_fallback_finds_what_the_kernel_finds() {
         let outer = std::env::temp_dir().join(format!("indago-inside-{}", std::process::id()));

@@ -1,9 +1,9 @@
-//! The only door from a table to the machine.
+//! The only access of tables to the machine.
 //!
-//! Tables read files, links, folders, the clock and the user through [`Sys`], never through `std::fs`: so any folder
-//! can stand in for a host, what is read is counted, and a cancelled scan stops at its next read. What lies under a root
-//! is taken as hostile: only regular files are opened, links stay inside, and what is read is bounded.
-#![allow(clippy::disallowed_methods, reason = "this is the door that the lint sends tables through")]
+//! Tables read files, links, directories, the clock and the user through [`Sys`], never through `std::fs`. So any
+//! directory can be used as a host, reads are counted, and a cancelled scan stops at its next read. The files under a
+//! root are untrusted: only regular files are opened, links stay inside, and sizes are limited.
+#![allow(clippy::disallowed_methods, reason = "the lint directs tables to this module")]
 
 #[cfg(target_os = "linux")]
 mod inside;
@@ -38,16 +38,16 @@ pub(crate) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// Bytes of a file that are read at the most, unless the caller states another limit.
+/// Default limit for the size of a file that is read.
 pub const MOST_BYTES: u64 = 64 << 20;
 
-/// Bytes of one line that are read at the most.
+/// Limit for the length of a line.
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// A machine: its files under a root folder, its clock, the user that asks, and its environment variables.
 ///
 /// There are three kinds: the machine that the program runs on, with the program's own root; that machine with another
-/// root, as where a container has the host's root at `/host`; and a folder of files, whose kernel is not there.
+/// root, for example in a container with the host's root at `/host`; and a directory of files without a kernel.
 #[derive(Debug, Clone)]
 pub struct Sys {
     machine: Arc<Machine>,
@@ -57,7 +57,7 @@ pub struct Sys {
 #[derive(Debug, Clone)]
 struct Machine {
     root: Root,
-    /// Where the running kernel describes the machine's processes; `None` where the machine does not run.
+    /// Where the running kernel describes the machine's processes; `None` if the machine is not running.
     procfs: Option<PathBuf>,
     clock: Option<SystemTime>,
     variables: Option<HashMap<String, String>>,
@@ -67,14 +67,14 @@ struct Machine {
 enum Root {
     /// The program's own root.
     Own,
-    /// A folder of the program's file system, found again at each reading: a disk may be mounted later.
+    /// A directory of the program's file system, opened again for each read: a disk may be mounted later.
     Folder(PathBuf),
-    /// A folder that is held, with a name for it.
+    /// A handle of a directory, with its path for messages.
     Held(Arc<OwnedFd>, PathBuf),
 }
 
 impl Root {
-    /// A name for it.
+    /// Its path for messages.
     fn name(&self) -> &Path {
         match self {
             Root::Own => Path::new("/"),
@@ -83,11 +83,11 @@ impl Root {
     }
 }
 
-/// What a path of the machine leads to.
+/// The target of a path of the machine.
 enum Reached {
-    /// A path of this process, which says the same.
+    /// An equivalent path of this process.
     Path(PathBuf),
-    /// It is held.
+    /// A handle.
     Held(OwnedFd),
 }
 
@@ -111,16 +111,17 @@ impl Sys {
         Sys::from_machine(Root::Own, Some(PathBuf::from("/proc")))
     }
 
-    /// The machine whose files lie under a folder: a mounted disk, a copy, a fixture.
+    /// The machine whose files are under a directory: a mounted disk, a copy, a fixture.
     ///
-    /// What only the running kernel can tell (system calls about this process or its sockets) is unsupported there.
+    /// Anything that only the running kernel knows (system calls about this process or its sockets) is unsupported
+    /// there.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Sys::from_machine(Root::Folder(root.into()), None)
     }
 
-    /// The machine whose root is a folder: this one for `/`; this one under another root where the running kernel
-    /// describes its processes in `proc` below the folder, or where the folder is the root of its first process (a pod
-    /// with the host's root mounted); otherwise a folder of files.
+    /// The machine with its root at a directory. For `/` it is this machine. It is this machine under another root if
+    /// the running kernel describes its processes in `proc` below the directory, or if the directory is the root of its
+    /// first process (a pod with the host's root mounted). Otherwise it is a directory of files.
     pub fn of_root(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         if root == Path::new("/") {
@@ -142,7 +143,7 @@ impl Sys {
         Sys { machine: Arc::new(machine), meter: self.meter.clone() }
     }
 
-    /// The same machine with its clock stopped at a moment.
+    /// The same machine with its clock stopped at a point in time.
     #[must_use]
     pub fn with_clock(&self, now: SystemTime) -> Self {
         self.with_machine(Machine { clock: Some(now), ..(*self.machine).clone() })
@@ -155,8 +156,8 @@ impl Sys {
         self.with_machine(Machine { variables: Some(variables), ..(*self.machine).clone() })
     }
 
-    /// The machine whose files lie under a folder of this one: a container's root, say. The folder is found now, inside
-    /// this machine's root, and held. Counts with this machine, and stops with it.
+    /// The machine whose files are under a directory of this one, such as a container's root. The directory is opened
+    /// now, inside this machine's root, and held. The new machine shares this one's counters and cancel flag.
     pub fn below(&self, folder: impl AsRef<Path>) -> Result<Self> {
         let path = folder.as_ref();
         let held = self.ask(path, || match self.reach(path, Last::Followed)? {
@@ -170,19 +171,19 @@ impl Sys {
         Ok(self.with_machine(Machine { root, procfs: None, ..(*self.machine).clone() }))
     }
 
-    /// The folder that the machine's files lie under, as a name for it; `/` for the program's own root.
+    /// The machine's root directory, as a name; `/` for the program's own root.
     pub fn root_name(&self) -> Arc<str> {
         self.machine.root.name().display().to_string().into()
     }
 
-    /// Whether this is the machine that the program runs on, seen from the program's own root: its files, its programs
-    /// and its environment variables are the program's.
+    /// Whether this is the machine that the program runs on, with the program's own root. Its files, programs and
+    /// environment variables are then the program's.
     pub fn is_live(&self) -> bool {
         matches!(self.machine.root, Root::Own)
     }
 
-    /// Whether the machine's kernel is the running one, under whichever root its files are: system calls speak of it, and
-    /// `/proc` is that kernel's.
+    /// Whether the machine's kernel is the running one, under any root. System calls then apply to it, and `/proc`
+    /// belongs to it.
     pub fn has_live_kernel(&self) -> bool {
         self.machine.procfs.is_some()
     }
@@ -193,23 +194,21 @@ impl Sys {
             return Ok(());
         }
         let root = self.machine.root.name().display();
-        Err(Error::Unsupported(format!(
-            "{what} can be asked of the running machine only, not of the files under {root}"
-        )))
+        Err(Error::Unsupported(format!("{what} can be read only on the running machine, not from files under {root}")))
     }
 
-    /// The folder of `/proc` that describes the machine itself: of this process, or of the host's first one where this
-    /// process lives in other namespaces than its host.
+    /// The directory of `/proc` that describes the machine itself: of this process, or of the host's first process if
+    /// this process is in other namespaces than the host.
     pub fn own_process(&self) -> &'static str {
         if self.has_live_kernel() && !self.is_live() { "/proc/1" } else { "/proc/self" }
     }
 
-    /// The counters and the cancel flag of the scan that reads.
+    /// The counters and the cancel flag of the scan.
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// Fails once the query was cancelled: for long work between two reads.
+    /// Fails if the query was cancelled; for long work between reads.
     pub fn check_cancelled(&self) -> Result<()> {
         if self.meter.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
@@ -227,30 +226,30 @@ impl Sys {
         }
     }
 
-    /// The home folder of the user that asks.
+    /// The user's home directory.
     pub fn home(&self) -> Option<PathBuf> {
         self.variable("HOME").map(PathBuf::from)
     }
 
-    /// The current folder.
+    /// The current directory.
     pub fn current_dir(&self) -> Result<PathBuf> {
         if !self.is_live() {
             return Ok(PathBuf::from("/"));
         }
-        std::env::current_dir().map_err(|error| Error::io("the current folder", &error))
+        std::env::current_dir().map_err(|error| Error::io("the current directory", &error))
     }
 
-    /// The user that asks.
+    /// The ID of the user.
     pub fn uid(&self) -> i64 {
         rustix::process::geteuid().as_raw().into()
     }
 
-    /// Clock ticks in a second, the unit of processor times in `/proc`.
+    /// Clock ticks per second, the unit of processor times in `/proc`.
     pub fn clock_ticks(&self) -> i64 {
         rustix::param::clock_ticks_per_second() as i64
     }
 
-    /// Text from bytes of any kind. Each byte that is not UTF-8 becomes U+FFFD; the scan then reports the columns that
+    /// Text from arbitrary bytes. Each byte that is not UTF-8 becomes U+FFFD; the scan then reports the columns that
     /// show it.
     pub fn text(&self, bytes: &[u8]) -> String {
         match String::from_utf8_lossy(bytes) {
@@ -262,13 +261,13 @@ impl Sys {
         }
     }
 
-    /// A path or name as [`text`](Sys::text).
+    /// A path or name, converted like [`text`](Sys::text).
     pub fn path_text(&self, path: impl AsRef<OsStr>) -> String {
         self.text(path.as_ref().as_encoded_bytes())
     }
 
-    /// Where a path of the machine lies on this one, by its text: a name for it. To reach what is there, ask this type:
-    /// links under another root lead elsewhere.
+    /// The path on this machine for a path of the described machine, as a name. Do not open it: links under another
+    /// root lead elsewhere.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         if self.is_live() {
@@ -288,14 +287,14 @@ impl Sys {
         inside
     }
 
-    /// Counts a question to the machine, and names what failed.
+    /// Counts a system call, and adds the path to its error.
     fn ask<T>(&self, path: &Path, question: impl FnOnce() -> io::Result<T>) -> Result<T> {
         self.check_cancelled()?;
         self.meter.add_calls(1);
         question().map_err(|error| Error::io(path.display().to_string(), &error))
     }
 
-    /// The path of this process that a path below `/proc` of a running machine is.
+    /// The path in this process for a path below `/proc` of a running machine.
     fn in_procfs(&self, path: &Path) -> Option<PathBuf> {
         let procfs = self.machine.procfs.as_ref()?;
         let below = path.strip_prefix("/proc").ok()?;
@@ -317,12 +316,12 @@ impl Sys {
         found.map(Reached::Held)
     }
 
-    /// A regular file, open for reading; each read counts, and fails once the query was cancelled. Anything else at the
-    /// path is [`Error::Malformed`]: opening it could wait for ever, or do something.
+    /// A regular file, open for reading. Each read is counted, and fails once the query was cancelled. Any other kind
+    /// of file is [`Error::Malformed`], because opening it could block or have side effects.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SysFile> {
         let path = path.as_ref();
         let file = self.ask(path, || {
-            // The kernel's own files are opened at once, but never through a link that leads out of them.
+            // The kernel's own files are opened directly, but never through a link that leaves `/proc`.
             if let Some(file) = self.in_procfs(path).and_then(|path| inside::open_plain(&path).ok()) {
                 return Ok(Ok(file));
             }
@@ -334,7 +333,7 @@ impl Sys {
         Ok(SysFile { file, meter: self.meter.clone() })
     }
 
-    /// A unix socket, found inside the root and held, so that it can be connected to.
+    /// A unix socket, found inside the root and held, for connecting.
     pub fn unix_socket(&self, path: impl AsRef<Path>) -> Result<UnixSocket> {
         let path = path.as_ref();
         let found = self.hold(path)?;
@@ -345,12 +344,12 @@ impl Sys {
         Ok(UnixSocket(found))
     }
 
-    /// A whole file of at most [`MOST_BYTES`].
+    /// The contents of a file of at most [`MOST_BYTES`].
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Vec<u8>> {
         self.read_at_most(path, MOST_BYTES)
     }
 
-    /// A whole file of at most so many bytes; a longer one is [`Error::Malformed`].
+    /// The contents of a file of at most `limit` bytes; a larger one is [`Error::Malformed`].
     pub fn read_at_most(&self, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
         let path = path.as_ref();
         let mut bytes = Vec::new();
@@ -358,18 +357,18 @@ impl Sys {
         Ok(bytes)
     }
 
-    /// A whole file of at most [`MOST_BYTES`], into a buffer that is emptied first.
+    /// The contents of a file of at most [`MOST_BYTES`]. The buffer is cleared first.
     pub fn read_into(&self, path: impl AsRef<Path>, bytes: &mut Vec<u8>) -> Result<()> {
         bytes.clear();
         self.open(path.as_ref())?.read_rest(path.as_ref(), bytes, MOST_BYTES)
     }
 
-    /// A whole file of at most [`MOST_BYTES`] as [`text`](Sys::text).
+    /// The contents of a file of at most [`MOST_BYTES`], converted like [`text`](Sys::text).
     pub fn read_text(&self, path: impl AsRef<Path>) -> Result<String> {
         String::from_utf8(self.read(path)?).or_else(|error| Ok(self.text(error.as_bytes())))
     }
 
-    /// A file of any size, line by line, without the line ends.
+    /// Reads a file of any size line by line, without line ends.
     pub fn lines(&self, path: impl AsRef<Path>, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let path = path.as_ref();
         let mut file = BufReader::with_capacity(64 << 10, self.open(path)?);
@@ -387,12 +386,12 @@ impl Sys {
         }
     }
 
-    /// What an error while reading an open file means.
+    /// The error of a read from an open file.
     pub fn read_error(&self, path: &Path, error: &io::Error) -> Error {
         read_error(&self.meter, path, error)
     }
 
-    /// Where a symbolic link points.
+    /// The target of a symbolic link.
     pub fn read_link(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
         let path = path.as_ref();
         self.ask(path, || match self.reach(path, Last::Itself)? {
@@ -401,7 +400,7 @@ impl Sys {
         })
     }
 
-    /// The path with all links resolved, as the machine sees it.
+    /// The path on the machine with all links resolved.
     pub fn canonicalize(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
         let path = path.as_ref();
         self.ask(path, || {
@@ -417,25 +416,25 @@ impl Sys {
         })
     }
 
-    /// Names in a folder, in no order. An error in the middle of it fails the whole.
+    /// Names in a directory, in no order. Any error fails the call.
     pub fn read_dir(&self, path: impl AsRef<Path>) -> Result<Vec<OsString>> {
         let (names, error) = self.read_dir_partly(path)?;
         error.map_or(Ok(names), Err)
     }
 
-    /// Names in a folder, in no order, up to an error in the middle of it.
+    /// Names in a directory, in no order, up to the first error.
     pub fn read_dir_partly(&self, path: impl AsRef<Path>) -> Result<(Vec<OsString>, Option<Error>)> {
         let entries = self.dir(path.as_ref())?;
         Ok(up_to_error(path.as_ref(), entries.map(|entry| Ok(Some(entry?.file_name())))))
     }
 
-    /// Names in a folder with what kind of file each is, links not followed, in no order: one call for the folder.
+    /// Names in a directory with their kinds, without following links, in no order. Needs one call for the directory.
     pub fn entries(&self, path: impl AsRef<Path>) -> Result<Vec<(OsString, FileType)>> {
         let entries = self.dir(path.as_ref())?.map(|entry| {
             let entry = entry?;
             match entry.file_type() {
                 Ok(kind) => Ok(Some((entry.file_name(), kind))),
-                // It vanished since.
+                // It was removed since.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
             }
@@ -451,7 +450,7 @@ impl Sys {
         })
     }
 
-    /// What the file system says of a file, links followed.
+    /// Metadata of a file; follows links.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Result<Metadata> {
         let path = path.as_ref();
         self.ask(path, || match self.reach(path, Last::Followed)? {
@@ -460,7 +459,7 @@ impl Sys {
         })
     }
 
-    /// What the file system says of a file or link.
+    /// Metadata of a file or link.
     pub fn symlink_metadata(&self, path: impl AsRef<Path>) -> Result<Metadata> {
         let path = path.as_ref();
         self.ask(path, || match self.reach(path, Last::Itself)? {
@@ -469,12 +468,12 @@ impl Sys {
         })
     }
 
-    /// Whether something is there.
+    /// Whether a file exists.
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.symlink_metadata(path).is_ok()
     }
 
-    /// A file or folder, found inside the root and held without being opened: for system calls that take a descriptor.
+    /// A file or directory, found inside the root and held as a handle, for system calls that take a descriptor.
     pub fn hold(&self, path: impl AsRef<Path>) -> Result<OwnedFd> {
         let path = path.as_ref();
         self.ask(path, || match self.reach(path, Last::Followed)? {
@@ -483,38 +482,39 @@ impl Sys {
         })
     }
 
-    /// A folder of `/proc` that is about one process. Where the machine runs it is held from its first use on: everything
-    /// read through it is of one process, and [`Error::Gone`] once that is, whoever has its ID by then.
+    /// A directory of `/proc` for one process. On a running machine it is held from its first use on, so all reads
+    /// through it belong to one process. They return [`Error::Gone`] when that process has ended, even if its ID is
+    /// used again.
     pub fn process_folder(&self, path: impl Into<PathBuf>) -> ProcessFolder {
         ProcessFolder { sys: self.clone(), path: path.into(), is_held: self.has_live_kernel(), held: OnceLock::new() }
     }
 
-    /// Who else than the user that asks and root can write what a path leads to, or put another file there, and what to do
-    /// about it; `None` if nobody can. What such a file says must not decide which programs run.
+    /// Which other user can write or replace the target of a path, and how to fix that; `None` if only the current user
+    /// and root can. Otherwise the file's contents must not decide which programs run.
     pub fn other_writer(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
         let path = path.as_ref();
         if !self.is_live() {
             let (path, root) = (path.display(), self.machine.root.name().display());
-            return Ok(Some(format!("{path} lies under {root}, not on the machine that Indago runs on")));
+            return Ok(Some(format!("{path} is under {root}, not on the machine that Indago runs on")));
         }
         self.ask(path, || trust::other_writer(path, rustix::process::geteuid().as_raw()))
     }
 
-    /// A text of at most so many bytes, as [`read_at_most`](Sys::read_at_most), and why nothing that it names is run:
-    /// [`other_writer`](Sys::other_writer).
+    /// A text of at most `limit` bytes, like [`read_at_most`](Sys::read_at_most), and the reason why the programs in it
+    /// must not run: [`other_writer`](Sys::other_writer).
     pub fn read_with_writer(&self, path: impl AsRef<Path>, limit: u64) -> Result<(String, Option<String>)> {
         let path = path.as_ref();
-        // First, so that nobody else can replace what is then opened.
+        // Checked first, so that nobody can replace the file between the check and the open.
         let writer = self.other_writer(path).unwrap_or_else(|error| Some(error.to_string()));
         Ok((String::from_utf8_lossy(&self.read_at_most(path, limit)?).into_owned(), writer))
     }
 
-    /// Runs a program of this machine and gives what it printed. It is refused if others could have written it, and stopped
-    /// when it prints too much, runs for too long, or the query is cancelled.
+    /// Runs a program of this machine and returns its output. The program is refused if another user could have written
+    /// it. It is stopped if its output is too large, it runs too long, or the query is cancelled.
     pub fn run(&self, program: &Program) -> Result<Output> {
         if !self.is_live() {
             let (name, root) = (&program.name, self.machine.root.name().display());
-            let what = format!("{name} is a program of this machine: it knows nothing of the files under {root}");
+            let what = format!("{name} is a program of this machine and cannot read the files under {root}");
             return Err(Error::Unsupported(what));
         }
         self.check_cancelled()?;
@@ -522,12 +522,12 @@ impl Sys {
         program.run(self)
     }
 
-    /// What a program prints that succeeds; any other end is an error with its complaint.
+    /// The output of a program that succeeds; otherwise an error with its message.
     pub fn print(&self, program: &Program) -> Result<Vec<u8>> {
         program.output(self.run(program)?)
     }
 
-    /// This machine for work on another thread, which stops when the guard is dropped.
+    /// This machine, for work on another thread that stops when the guard is dropped.
     pub fn until_dropped(&self) -> (Sys, StopOnDrop) {
         let sys = self.for_scan(&Arc::new(Meter::child(&self.meter)));
         let stop = StopOnDrop(sys.meter.clone());
@@ -545,12 +545,12 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// The path by which this process reaches what it holds.
+/// A path of this process for a handle.
 fn own_path(found: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()))
 }
 
-/// Opens what is held for reading, if it is a regular file.
+/// Opens a handle for reading if it is a regular file.
 fn reopen(path: &Path, found: &OwnedFd) -> io::Result<Result<File>> {
     let kind = kind_of(found)?;
     if kind != Kind::RegularFile {
@@ -559,7 +559,7 @@ fn reopen(path: &Path, found: &OwnedFd) -> io::Result<Result<File>> {
     }
     match inside::reopen(found) {
         Ok(file) => Ok(Ok(file)),
-        // What is held is there: it is `/proc`, through which it is opened, that is not.
+        // The held file exists, so the missing one is `/proc`, which it is opened through.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let message = "cannot be opened: /proc is not mounted where this program runs".to_owned();
             Ok(Err(Error::Io { what: path.display().to_string(), message }))
@@ -575,7 +575,7 @@ fn kind_of(found: &OwnedFd) -> io::Result<Kind> {
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::RegularFile => "a regular file",
-        Kind::Directory => "a folder",
+        Kind::Directory => "a directory",
         Kind::Symlink => "a link",
         Kind::Fifo => "a FIFO",
         Kind::Socket => "a socket",
@@ -586,7 +586,7 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 fn is_longer(what: &str, limit: u64) -> Error {
-    Error::Malformed(format!("{what} is longer than {}, the most that is read of it", size(limit)))
+    Error::Malformed(format!("{what} is larger than the limit of {}", size(limit)))
 }
 
 fn size(bytes: u64) -> String {
@@ -600,7 +600,7 @@ fn read_error(meter: &Meter, path: &Path, error: &io::Error) -> Error {
     if meter.is_cancelled() { Error::Cancelled } else { Error::io(path.display().to_string(), error) }
 }
 
-/// What came before an error, and the error. A `None` is left out.
+/// The items before an error, and the error. A `None` is skipped.
 fn up_to_error<T>(path: &Path, entries: impl Iterator<Item = io::Result<Option<T>>>) -> (Vec<T>, Option<Error>) {
     let mut good = Vec::new();
     for entry in entries {
@@ -612,12 +612,12 @@ fn up_to_error<T>(path: &Path, entries: impl Iterator<Item = io::Result<Option<T
     (good, None)
 }
 
-/// A unix socket of a [`Sys`], held.
+/// A held unix socket of a [`Sys`].
 #[derive(Debug)]
 pub struct UnixSocket(OwnedFd);
 
 impl UnixSocket {
-    /// A path of this process to connect to, for as long as this value lives.
+    /// A path of this process to connect to; valid while this value lives.
     pub fn path(&self) -> PathBuf {
         own_path(&self.0)
     }
@@ -633,7 +633,7 @@ pub struct ProcessFolder {
 }
 
 impl ProcessFolder {
-    /// The folder without being held: for whoever reads one file, which cannot be of two processes.
+    /// The same directory without a handle, for reading a single file, which always belongs to one process.
     #[must_use]
     pub fn for_one_file(self) -> Self {
         ProcessFolder { is_held: false, ..self }
@@ -649,7 +649,7 @@ impl ProcessFolder {
         &self.path
     }
 
-    /// The folder, held; `None` where paths are as good: for one file, and on a machine that does not run.
+    /// The handle of the directory; `None` if paths suffice: for a single file, and on a machine that is not running.
     fn held(&self) -> Result<Option<&OwnedFd>> {
         if let Some(held) = self.held.get() {
             return Ok(Some(held));
@@ -668,14 +668,14 @@ impl ProcessFolder {
         Ok(SysFile { file: self.sys.ask(&path, open)?, meter: self.sys.meter.clone() })
     }
 
-    /// Where a link in it points.
+    /// The target of a link in it.
     pub fn read_link(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         let Some(folder) = self.held()? else { return self.sys.read_link(path) };
         self.sys.ask(&path, || inside::link_at(folder, name))
     }
 
-    /// Names in a folder of it, in no order.
+    /// Names in a directory of it, in no order.
     pub fn read_dir(&self, name: &str) -> Result<Vec<OsString>> {
         let path = self.path.join(name);
         let Some(folder) = self.held()? else { return self.sys.read_dir(path) };
@@ -684,14 +684,14 @@ impl ProcessFolder {
         error.map_or(Ok(names), Err)
     }
 
-    /// What the file system says of a file in it, links followed.
+    /// Metadata of a file in it; follows links.
     pub fn metadata(&self, name: impl AsRef<Path>) -> Result<Metadata> {
         let path = self.path.join(&name);
         let Some(folder) = self.held()? else { return self.sys.metadata(path) };
         self.sys.ask(&path, || fs::metadata(own_path(folder).join(&name)))
     }
 
-    /// Whether the process is still there; a folder of files keeps what it has.
+    /// Whether the process still exists. In a directory of files, it always does.
     pub fn is_alive(&self) -> bool {
         match self.held() {
             Ok(Some(_)) => self.metadata("stat").is_ok(),
@@ -700,7 +700,7 @@ impl ProcessFolder {
         }
     }
 
-    /// What an error while reading an open file in it means.
+    /// The error of a read from an open file in it.
     pub fn read_error(&self, name: &str, error: &io::Error) -> Error {
         self.sys.read_error(&self.path.join(name), error)
     }
@@ -714,7 +714,7 @@ pub struct SysFile {
 }
 
 impl SysFile {
-    /// What the file system says of the open file.
+    /// Metadata of the open file.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }
@@ -724,7 +724,7 @@ impl SysFile {
         &self.file
     }
 
-    /// Reads on to the end, into a buffer that may hold so many bytes at the most; `path` is for errors.
+    /// Reads the rest into a buffer, up to `limit` bytes in total; `path` is for errors.
     pub fn read_rest(&mut self, path: &Path, bytes: &mut Vec<u8>, limit: u64) -> Result<()> {
         let left = (limit + 1).saturating_sub(bytes.len() as u64);
         // A file of the kernel says that its size is 0 or 4096: what counts is what is read.
@@ -779,7 +779,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("our own folder");
     }
 
-    /// A folder that is removed at the end.
+    /// A directory that is removed on drop.
     pub(super) struct Folder(pub(super) PathBuf);
 
     impl Folder {
@@ -814,7 +814,7 @@ mod tests {
             ("fifo", "a FIFO, not a regular file"),
             ("link", "a FIFO, not a regular file"),
             ("socket", "a socket, not a regular file"),
-            ("run", "a folder, not a regular file"),
+            ("run", "a directory, not a regular file"),
         ] {
             assert_eq!(kind(&rooted, &format!("/{name}")), words);
             assert_eq!(kind(&Sys::live(), &under(name)), words);
@@ -823,7 +823,7 @@ mod tests {
         }
         assert_eq!(kind(&Sys::live(), &under("zero")), "a character device, not a regular file");
         assert_eq!(rooted.read("/zero"), Err(Error::Gone("/zero".into())), "not the program's own device");
-        // A descriptor of a process leads out of `/proc`.
+        // A descriptor of a process is a link out of `/proc`.
         let held = fs::File::options().read(true).write(true).open(&fifo).expect("both ends");
         assert_eq!(kind(&Sys::live(), &format!("/proc/self/fd/{}", held.as_raw_fd())), "a FIFO, not a regular file");
         assert!(matches!(Sys::live().read("/proc/self/task"), Err(Error::Malformed(_))));
@@ -843,7 +843,7 @@ mod tests {
         for outcome in
             [sys.read("huge").map(drop), sys.read_text("huge").map(drop), sys.read_at_most("lines", 3).map(drop)]
         {
-            assert!(matches!(&outcome, Err(Error::Malformed(what)) if what.contains("longer than")), "{outcome:?}");
+            assert!(matches!(&outcome, Err(Error::Malformed(what)) if what.contains("larger than")), "{outcome:?}");
         }
         assert!(matches!(sys.lines("huge", |_| Ok(())), Err(Error::Malformed(_))), "one line without end");
         assert_eq!(sys.read("most").map(|bytes| bytes.len() as u64), Ok(MOST_BYTES));
@@ -858,7 +858,7 @@ mod tests {
         let read = sys.meter().bytes();
         let mut file = sys.open("huge").expect("it opens");
         assert_eq!(file.read(&mut [0; 4096]).expect("a piece"), 4096);
-        assert_eq!(sys.meter().bytes() - read, 4096, "whoever reads in pieces may go on");
+        assert_eq!(sys.meter().bytes() - read, 4096, "reading in pieces has no limit");
     }
 
     #[test]
@@ -890,7 +890,7 @@ mod tests {
         assert_eq!(innermost.read_text("passwd").as_deref(), Ok("inner"));
         assert!(matches!(host.below("/passwd"), Err(Error::Gone(_))), "not a folder");
         assert!(matches!(host.below("/none"), Err(Error::Gone(_))));
-        // What is held stays what it was.
+        // A held directory does not change.
         fs::rename(root.join("layers"), root.join("moved")).expect("renamed");
         assert_eq!(inner.read_text("/etc/passwd").as_deref(), Ok("inner"));
     }
@@ -918,7 +918,7 @@ mod tests {
         let folder = Sys::live().process_folder(&path);
         let mut open = folder.open("stat").expect("it runs");
         assert!(folder.is_alive() && folder.read_link("exe").is_ok() && folder.read_dir("fd").is_ok());
-        child.kill().expect("it is ours");
+        child.kill().expect("changed mode");
         child.wait().expect("it ends");
         let is_gone = |outcome: Result<()>| assert!(matches!(outcome, Err(Error::Gone(_))), "{outcome:?}");
         let gone = || {
@@ -947,7 +947,7 @@ mod tests {
         let folder = Folder::new("kernel");
         fs::create_dir_all(folder.0.join("proc/sys/kernel/random")).expect("a folder");
         let id = "proc/sys/kernel/random/boot_id";
-        fs::copy(Path::new("/").join(id), folder.0.join(id)).expect("a copy of what the kernel says");
+        fs::copy(Path::new("/").join(id), folder.0.join(id)).expect("a copy of the kernel's file");
         let copy = Sys::of_root(&folder.0);
         assert!(!copy.has_live_kernel() && !copy.is_live());
         assert!(matches!(copy.require_live("x"), Err(Error::Unsupported(_))));

@@ -1,4 +1,4 @@
-//! Programs that are run: only those that nobody else could have written, and within limits.
+//! Runs programs: only if no other user could have written them, and within limits.
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -11,38 +11,38 @@ use std::time::{Duration, Instant};
 use super::{MOST_BYTES, Sys, size};
 use crate::error::{Error, Result};
 
-/// How often a program that runs is looked at.
+/// Interval at which a running program is checked.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Interpreters that one program may lead through; the kernel allows fewer.
+/// Most interpreters in a chain; the kernel allows fewer.
 const MOST_INTERPRETERS: usize = 16;
 
-/// Letters of a program's complaint that an error repeats.
+/// Most characters of a program's message in an error.
 const LONGEST_COMPLAINT: usize = 300;
 
 /// A program to run.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// What errors call it.
+    /// Its name in errors.
     pub name: String,
-    /// Its path, or its name in the folders of `PATH`.
+    /// Its path, or its name in the directories of `PATH`.
     pub command: String,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Environment variables beside those of this process.
+    /// Environment variables in addition to those of this process.
     pub variables: Vec<(String, String)>,
     /// How to install it.
     pub install_hint: Option<String>,
-    /// Whether it talks to the terminal: it then shares input and standard error with this process.
+    /// Whether it uses the terminal. It then shares standard input and standard error with this process.
     pub has_terminal: bool,
-    /// What it may print.
+    /// Limit for its output, in bytes.
     pub most_bytes: u64,
-    /// How long it may run.
+    /// Timeout.
     pub time: Duration,
 }
 
 impl Program {
-    /// A program that errors call `name`.
+    /// A program with a name for errors.
     pub fn new(name: impl Into<String>, command: impl Into<String>) -> Self {
         Program {
             name: name.into(),
@@ -60,12 +60,12 @@ impl Program {
         Error::Io { what: self.name.clone(), message: message.into() }
     }
 
-    /// Its file, if nobody else could have written what starts.
+    /// Its file, if no other user could have written the programs that start.
     fn find(&self, sys: &Sys) -> Result<PathBuf> {
         let folders = self.folders(sys);
         let path = locate(sys, &folders, &self.command).ok_or_else(|| {
             let hint = self.install_hint.as_deref().map(|hint| format!(": {}", hint.trim())).unwrap_or_default();
-            Error::Unsupported(format!("{} is in no folder of PATH; install it{hint}", self.name))
+            Error::Unsupported(format!("{} is in no directory of PATH; install it{hint}", self.name))
         })?;
         let mut left = vec![path.clone()];
         for _ in 0..MOST_INTERPRETERS {
@@ -73,11 +73,11 @@ impl Program {
             match sys.other_writer(&next) {
                 Ok(None) => left.extend(self.interpreters(sys, &folders, &next)?),
                 Ok(Some(why)) => return Err(Error::Unsupported(format!("{} is not run: {why}", self.name))),
-                Err(Error::Gone(what)) => return Err(self.failed(format!("cannot be run: there is no {what}"))),
+                Err(Error::Gone(what)) => return Err(self.failed(format!("cannot be run: {what} does not exist"))),
                 Err(error) => return Err(self.failed(format!("cannot be run: {error}"))),
             }
         }
-        if left.is_empty() { Ok(path) } else { Err(self.failed("cannot be run: its interpreters are scripts as well")) }
+        if left.is_empty() { Ok(path) } else { Err(self.failed("cannot be run: its interpreters are also scripts")) }
     }
 
     pub(super) fn run(&self, sys: &Sys) -> Result<Output> {
@@ -85,11 +85,12 @@ impl Program {
         let mut command = Command::new(self.find(sys)?);
         command.args(&self.arguments).stdout(Stdio::piped());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        // It finds the programs that it starts where they were looked for.
+        // The programs that it starts are searched in the directories that were checked.
         let folders = std::env::join_paths(self.folders(sys)).map_err(|error| self.failed(error.to_string()))?;
         command.env("PATH", folders);
         if !self.has_terminal {
-            // It must not take the terminal. In a group of its own, it can be ended together with what it starts.
+            // It must not read from the terminal. In its own process group, it can be killed together with its
+            // children.
             command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         }
         let child = command.spawn().map_err(|error| cannot(&error))?;
@@ -112,7 +113,7 @@ impl Program {
             let read = move || {
                 let mut bytes = Vec::new();
                 let outcome = pipe.take(most_bytes + 1).read_to_end(&mut bytes);
-                // Nobody listens after the time is up.
+                // After the timeout, nobody reads the output.
                 let _ = sender.send((which, outcome.map(|_| bytes)));
             };
             std::thread::Builder::new().name("indago-run".into()).spawn(read).map_err(|error| cannot(&error))?;
@@ -147,17 +148,17 @@ impl Program {
         Ok(Output { status, stdout, stderr })
     }
 
-    /// The folders of `PATH` that it sees. Names in the folder that one stands in are not looked for.
+    /// The directories of its `PATH`, without the current directory.
     fn folders(&self, sys: &Sys) -> Vec<PathBuf> {
         let own = self.variables.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.into());
         let path = own.or_else(|| sys.variable("PATH")).unwrap_or_default();
         std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
     }
 
-    /// What else starts when the kernel runs a script: its interpreter, and the program that `env` finds.
+    /// Programs that also start when the kernel runs a script: its interpreter, and the program that `env` finds.
     fn interpreters(&self, sys: &Sys, folders: &[PathBuf], path: &Path) -> Result<Vec<PathBuf>> {
         let mut start = Vec::new();
-        // Who may run a script may read it, or the interpreter could not.
+        // A user who may run a script may read it; otherwise the interpreter could not.
         let read = sys.open(path).map(|file| file.take(FIRST_LINE).read_to_end(&mut start));
         let line = start.split(|byte| *byte == b'\n').next().and_then(|line| line.strip_prefix(b"#!"));
         let (Ok(Ok(_)), Some(line)) = (read, line) else { return Ok(Vec::new()) };
@@ -170,13 +171,13 @@ impl Program {
         let refused = |why: String| Err(self.failed(format!("cannot be run: {} {why}", path.display())));
         let Some(word) = words.find(|word| *word != "-S" && !word.contains('=')) else { return Ok(vec![interpreter]) };
         let command = word.strip_prefix("-S").unwrap_or(word);
-        // Options of `env` can change what it starts, and where it looks.
+        // Options of `env` can change which program it starts, and where it searches.
         if command.starts_with('-') {
-            return refused(format!("gives `env` the option {command}; `-S` alone is understood"));
+            return refused(format!("uses `env` with the option {command}; only `-S` is supported"));
         }
         match locate(sys, folders, command) {
             Some(found) => Ok(vec![found, interpreter]),
-            None => refused(format!("asks `env` for {command}, which is in no folder of PATH")),
+            None => refused(format!("uses `env` with {command}, which is in no directory of PATH")),
         }
     }
 
@@ -191,7 +192,7 @@ impl Program {
     }
 }
 
-/// The file of a command: where it says, or in one of the folders.
+/// The file of a command: at its path, or in one of the directories.
 fn locate(sys: &Sys, folders: &[PathBuf], command: &str) -> Option<PathBuf> {
     if command.contains('/') {
         return Some(PathBuf::from(command));
@@ -201,14 +202,14 @@ fn locate(sys: &Sys, folders: &[PathBuf], command: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| folder.join(command)).find(is_program)
 }
 
-/// The bytes of a file that the kernel looks at.
+/// Number of bytes at the start of a script that the kernel reads.
 const FIRST_LINE: u64 = 256;
 
-/// A program that runs and those that it started, which end when nobody waits any more.
+/// A running program and its children. They are killed when this is dropped.
 struct Running {
     child: Child,
     leads_group: bool,
-    /// Whether it ended and closed its output: what it started and left behind on purpose may go on.
+    /// Whether it ended and closed its output. Children that it left running on purpose may continue.
     has_ended: bool,
 }
 
@@ -217,7 +218,7 @@ impl Drop for Running {
         if self.has_ended {
             return;
         }
-        // Its number is its group's, also after it ended, until it is waited for.
+        // Its ID is that of its group, even after it has ended, until it is waited for.
         let leader = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         let _ = leader
             .filter(|_| self.leads_group)
@@ -253,12 +254,12 @@ mod tests {
         assert_eq!(told(&script), "the script: failed (exit status: 3): err");
         assert_eq!(told(&sh("exit 4")), "the script: failed (exit status: 4)");
         assert_eq!(told(&sh("while :; do echo y; done")), "the script prints more than 1000 bytes");
-        // Its own child keeps the pipes open: both end.
+        // Its child keeps the pipes open, so both are killed.
         for script in ["sleep 600 & wait", "exec >&- 2>&-; sleep 600"] {
             let soon = Program { time: Duration::ZERO, ..sh(script) };
             assert!(matches!(sys.run(&soon), Err(Error::TimedOut { .. })), "{script}");
         }
-        // What it started ends with it, also where it ended itself long before: its child has the pipe.
+        // Its children are killed with it, even if it ended long before: its child has the pipe.
         let folder = Folder::new("left-behind");
         let fifo = folder.0.join("held");
         let left = format!("mkfifo {0}; sleep 600 > {0} & read -r _ < {0}", fifo.display());
@@ -268,8 +269,8 @@ mod tests {
         assert_eq!(sys.run(&sh("sleep 600")).map(|output| output.status), Err(Error::Cancelled));
     }
 
-    /// A script in a folder. Another process writes it: whoever forks here meanwhile would hold it open, and nobody could
-    /// run it.
+    /// Writes a script in a directory, with another process. If this process wrote it, a concurrent fork could hold it
+    /// open, and it could not run.
     fn script(path: &Path, text: &str) {
         let write = r#"printf '%s\n' "$2" > "$1"; chmod 755 "$1""#;
         let made = Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(text).status().expect("sh runs");
@@ -277,7 +278,7 @@ mod tests {
     }
 
     fn mode(path: &Path, mode: u32) {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed mode");
     }
 
     #[test]
@@ -310,10 +311,10 @@ mod tests {
             assert_eq!(run(command), Ok("ran\n".to_owned()), "{command}");
         }
         let told = run("by-env-without").expect_err("an option");
-        assert!(told.ends_with("gives `env` the option -u; `-S` alone is understood"), "{told}");
+        assert!(told.ends_with("uses `env` with the option -u; only `-S` is supported"), "{told}");
         let told = run("by-env-of-nowhere").expect_err("no program");
-        assert!(told.ends_with("asks `env` for program-of-nowhere, which is in no folder of PATH"), "{told}");
-        // Its own PATH is where it is looked for, and where it looks.
+        assert!(told.ends_with("uses `env` with program-of-nowhere, which is in no directory of PATH"), "{told}");
+        // It is searched in its own PATH, and searches there itself.
         let path = format!(".:{}", at("open").display());
         let own = Program { variables: vec![("PATH".into(), path)], ..Program::new("plug-in", full("bin/plain")) };
         assert_eq!(own.folders(&sys), [at("open")]);
@@ -322,7 +323,7 @@ mod tests {
             for command in all.iter().map(String::as_str).chain(["link", "by-env", "plain-of-path"]) {
                 let place = at(what).display().to_string();
                 let expected = format!(
-                    "plug-in is not run: other users can write its folder {place} (mode {others:04o}); `chmod go-w {place}`"
+                    "plug-in is not run: other users can write its directory {place} (mode {others:04o}); `chmod go-w {place}`"
                 );
                 assert_eq!(run(command), Err(expected), "{command}");
             }
@@ -334,7 +335,7 @@ mod tests {
         assert_eq!(run("link"), Ok("ran\n".to_owned()), "with the sticky bit nobody else replaces it");
         mode(&at("open/plain"), 0o757);
         for command in ["link", &*full("bin/through")] {
-            let told = run(command).expect_err("others can write it");
+            let told = run(command).expect_err("other users can write it");
             assert!(
                 told.starts_with(&format!("plug-in is not run: other users can write {}", full("open/plain"))),
                 "{told}"
@@ -351,12 +352,12 @@ mod tests {
         script(&folder.0.join("itself"), &format!("#!{}", folder.0.join("itself").display()));
         let sys = Sys::live().with_variables([("PATH", folder.0.to_str().expect("UTF-8"))]);
         let told = |command: &str| sys.print(&Program::new("plug-in", command)).expect_err(command).to_string();
-        assert_eq!(told("data"), "plug-in is in no folder of PATH; install it", "it cannot be executed");
+        assert_eq!(told("data"), "plug-in is in no directory of PATH; install it", "it cannot be executed");
         let hinted = Program { install_hint: Some("see x\n".into()), ..Program::new("plug-in", "none") };
         let error = sys.run(&hinted).map(|output| output.status);
-        assert_eq!(error, Err(Error::Unsupported("plug-in is in no folder of PATH; install it: see x".into())));
-        assert_eq!(told("/no/such"), "plug-in: cannot be run: there is no /no/such");
-        assert_eq!(told("orphan"), "plug-in: cannot be run: there is no /no");
-        assert_eq!(told("itself"), "plug-in: cannot be run: its interpreters are scripts as well");
+        assert_eq!(error, Err(Error::Unsupported("plug-in is in no directory of PATH; install it: see x".into())));
+        assert_eq!(told("/no/such"), "plug-in: cannot be run: /no/such does not exist");
+        assert_eq!(told("orphan"), "plug-in: cannot be run: /no does not exist");
+        assert_eq!(told("itself"), "plug-in: cannot be run: its interpreters are also scripts");
     }
 }

@@ -1,4 +1,5 @@
-//! Who can write a file: what others can write must not decide which programs run and which files are read.
+//! Which users can write a file. A file that other users can write must not decide which programs run and which files
+//! are read.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -10,13 +11,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
 
-/// Links that one path may lead through, as for the kernel.
+/// Most links in one path, the same as the kernel's limit.
 const MOST_LINKS: usize = 40;
 
-/// Who else than a user and root can write the file that a path leads to, or put another one there, and what to do
-/// about it.
+/// Which user, other than `user` and root, can write or replace the target of a path, and how to fix that.
 ///
-/// The path is walked from the root down, through each link: nobody else can replace what was checked before.
+/// The path is checked from the root down, through each link, so that nobody else can replace a directory that was
+/// checked before.
 pub(super) fn other_writer(path: &Path, user: u32) -> io::Result<Option<String>> {
     let names = |path: &Path| path.components().map(|part| part.as_os_str().to_owned()).collect::<VecDeque<_>>();
     let mut left: VecDeque<OsString> = names(&std::path::absolute(path)?);
@@ -56,28 +57,28 @@ enum Fault {
     Mode(u32),
 }
 
-/// Whether only a user and root can write a file, or replace what is in a folder.
+/// Why users other than `user` and root can write a file, or replace a file in a directory; `None` if they cannot.
 fn fault(metadata: &Metadata, user: u32, is_read_only: impl Fn() -> bool) -> Option<Fault> {
     if metadata.uid() != 0 && metadata.uid() != user {
         return Some(Fault::Owner(metadata.uid()));
     }
     let mode = metadata.mode() & 0o7777;
-    // In a folder such as /tmp only the owner of a file can replace it. Nobody writes a link, only its folder. Bits of an
-    // ACL show up as those of the group.
+    // In a directory such as /tmp, only the owner of a file can replace it. A link cannot be written, only its
+    // directory. Permissions of an ACL appear in the group bits.
     let is_safe = metadata.is_symlink() || metadata.is_dir() && mode & 0o1000 != 0;
     (mode & 0o022 != 0 && !is_safe && !is_read_only()).then_some(Fault::Mode(mode))
 }
 
 fn told(place: &Path, metadata: &Metadata, fault: Fault) -> String {
     let what = match metadata {
-        folder if folder.is_dir() => "its folder ",
+        folder if folder.is_dir() => "its directory ",
         link if link.is_symlink() => "the link ",
         _ => "",
     };
     let place = place.display();
     match fault {
         Fault::Owner(owner) => format!(
-            "{what}{place} belongs to user {owner}, who is neither you nor root; use a copy of your own, or `chown` it"
+            "{what}{place} belongs to user {owner}, which is neither you nor root; use your own copy, or `chown` it"
         ),
         Fault::Mode(mode) => {
             format!("other users can write {what}{place} (mode {mode:04o}); `chmod go-w {place}`")
@@ -94,7 +95,7 @@ mod tests {
     use crate::sys::tests::Folder;
 
     fn mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("changed mode");
     }
 
     fn own() -> u32 {
@@ -105,7 +106,7 @@ mod tests {
         other_writer(path, own()).expect("it is there")
     }
 
-    /// A file of one's own in a folder of one's own.
+    /// A file in a directory of its own.
     fn file(folder: &Path) -> PathBuf {
         let file = folder.join("file");
         fs::write(&file, "x").expect("written");
@@ -140,11 +141,11 @@ mod tests {
             for others in [0o777, 0o770, 0o730] {
                 mode(folder, others);
                 let told = writer(&file).expect("others can replace it");
-                let expected = format!("other users can write its folder {} (mode {others:04o})", folder.display());
+                let expected = format!("other users can write its directory {} (mode {others:04o})", folder.display());
                 assert!(told.starts_with(&expected), "{told}");
             }
             mode(folder, 0o1777);
-            assert_eq!(writer(&file), None, "with the sticky bit nobody else replaces it");
+            assert_eq!(writer(&file), None, "the sticky bit prevents that others replace it");
             mode(folder, 0o755);
         }
     }
@@ -162,13 +163,13 @@ mod tests {
         assert_eq!(writer(&trusted.0.join("run/../relative")), None);
         for link in [open.0.join("in-open"), trusted.0.join("to-open")] {
             let told = writer(&link).expect("others can put another file or link there");
-            assert!(told.contains(&format!("its folder {}", open.0.display())), "{told}");
+            assert!(told.contains(&format!("its directory {}", open.0.display())), "{told}");
         }
         mode(&open.0, 0o1777);
         assert_eq!(writer(&open.0.join("in-open")), None);
         let round = other_writer(&trusted.0.join("round"), own()).map_err(|error| error.raw_os_error());
         assert_eq!(round, Err(Some(Errno::LOOP.raw_os_error())));
-        // A link of another user in a sticky folder. Only root can make one here.
+        // A link of another user in a sticky directory. Only root can create one here.
         if own() == 0 {
             std::os::unix::fs::lchown(open.0.join("in-open"), Some(1234), None).expect("root may");
             let told = writer(&open.0.join("in-open")).expect("another user's link");
@@ -178,7 +179,7 @@ mod tests {
             assert_eq!(
                 told,
                 format!(
-                    "{} belongs to user 1234, who is neither you nor root; use a copy of your own, or `chown` it",
+                    "{} belongs to user 1234, which is neither you nor root; use your own copy, or `chown` it",
                     good.display()
                 )
             );
