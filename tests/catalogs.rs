@@ -364,6 +364,18 @@ async fn a_catalog_is_waited_for_as_long_as_the_query_may_take() {
     assert_eq!(texts(&batches), [["4"]]);
 }
 
+/// A catalog whose answer was not needed is not what a query waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_names_the_question_that_was_open() {
+    let (silent, _) = Cellar::new("silent", [Made::new("widgets", &WIDGETS)]);
+    let (up, _) = Cellar::new("up", [Made::new("gears", &WIDGETS)]);
+    let engine = builder().catalog(silent.clone()).catalog(up).build().await.expect("the engine builds");
+    silent.manner.send_replace(Manner::Hangs);
+    let limited = QueryOptions { timeout: Some(Duration::from_millis(100)), ..QueryOptions::default() };
+    let failed = engine.query_with("SELECT * FROM gears, widgets", limited).await.expect_err("nobody answers");
+    assert_eq!(failed.to_string(), "no answer within 100ms: catalog `silent` about table `widgets`");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_change_and_vanish_between_queries() {
     let (cellar, _) = Cellar::new("cellar", [Made::new("widgets", &WIDGETS)]);

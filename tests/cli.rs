@@ -473,6 +473,67 @@ fn captured_tables_answer_the_same_queries() {
     run(&["capture", "--out", &format!("{store}-2"), "file"]).expect(0);
 }
 
+/// A file stands for a table only if it has all rows of it: the file says which query it has the rows of.
+#[test]
+fn a_file_with_the_rows_of_a_query_is_not_the_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().to_str().expect("UTF-8");
+    let file = folder.path().join("users.parquet");
+    let save = |sql: &str| run(&["query", sql, "--parquet", file.to_str().expect("UTF-8")]).expect(0);
+    let asked = "SELECT count(*) AS n FROM users";
+    for sql in [
+        "SELECT * FROM users",
+        "SELECT * FROM (SELECT * FROM users) ORDER BY uid",
+        "WITH all_users AS (SELECT * FROM users WHERE 1) SELECT * FROM all_users",
+        "SELECT username, uid FROM users",
+    ] {
+        save(sql);
+        let told = run(&["query", "--strict", "--store", store, asked]).expect(0);
+        assert_eq!(
+            (told.out.as_str(), told.err.as_str()),
+            (run(&["query", asked]).expect(0).out.as_str(), ""),
+            "{sql}"
+        );
+    }
+    // Columns that the query left out are not NULL: they are not there.
+    assert!(run(&["query", "--store", store, "SELECT shell FROM users"]).expect(1).err.contains("no column `shell`"));
+    for sql in [
+        "SELECT * FROM users WHERE uid = 0",
+        "SELECT * FROM users WHERE username LIKE 'r%'",
+        "SELECT * FROM users LIMIT 1",
+        "SELECT * FROM users ORDER BY uid LIMIT 1",
+        "SELECT DISTINCT * FROM users",
+        "SELECT uid AS gid, gid AS uid FROM users",
+        "SELECT uid + 0 AS uid FROM users",
+        "SELECT u.* FROM users u JOIN groups g ON g.gid = u.gid",
+        "SELECT count(*) AS uid FROM users",
+        "SELECT * FROM users UNION ALL SELECT * FROM users",
+        "SELECT * FROM groups",
+    ] {
+        save(sql);
+        let told = run(&["query", "--store", store, asked]).expect(0);
+        assert!(told.err.contains(&format!("its file has the rows of `{sql}`")), "{sql}: {}", told.err);
+        run(&["query", "--strict", "--store", store, asked]).expect(3);
+    }
+    // Under a name that no table has it is just what it is.
+    let own = folder.path().join("administrators.parquet");
+    let sql = "SELECT * FROM users WHERE uid = 0";
+    run(&["query", sql, "--parquet", own.to_str().expect("UTF-8")]).expect(0);
+    run(&["query", "--strict", "--store", store, "SELECT username FROM administrators"]).expect(0);
+    // Rows of a store are as old as their capture.
+    save("SELECT * FROM users");
+    let again = tempfile::tempdir().expect("a folder");
+    let copy = again.path().join("users.parquet");
+    let copied = ["query", "--store", store, "SELECT * FROM users", "--parquet", copy.to_str().expect("UTF-8")];
+    run(&copied).expect(0);
+    let captured_at = |folder: &std::path::Path| {
+        let tables = indago::store::Store::open(folder, &[]).expect("it opens").into_tables();
+        let users = tables.into_iter().find(|table| table.spec().name == "users").expect("a table");
+        users.spec().captured_at.clone().expect("a moment").into_owned()
+    };
+    assert_eq!(captured_at(folder.path()), captured_at(again.path()));
+}
+
 #[test]
 fn files_of_rows() {
     let folder = tempfile::tempdir().expect("a folder");

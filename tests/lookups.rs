@@ -403,6 +403,51 @@ async fn each_pattern_of_a_join_is_a_key() {
     }
 }
 
+/// A key that a subquery gives stands beside others in an OR; a subquery without a row gives none.
+#[tokio::test]
+async fn keys_of_scalar_subqueries_stand_in_an_or() {
+    let (lab, db) = (Lab::default(), sqlite());
+    let engine = lab.engine().build().await.expect("an engine");
+    for sql in [
+        "SELECT n FROM places WHERE path LIKE (SELECT pattern FROM wanted WHERE 0)",
+        "SELECT n FROM places WHERE path GLOB (SELECT pattern FROM wanted WHERE 0)",
+        "SELECT n FROM places WHERE path = (SELECT pattern FROM wanted WHERE 0)",
+        "SELECT n FROM places WHERE path IN (SELECT pattern FROM wanted WHERE 0)",
+        "SELECT n FROM places WHERE path = (SELECT pattern FROM wanted WHERE id = 1000)",
+        "SELECT n FROM places WHERE path LIKE (SELECT pattern FROM wanted WHERE id = 1000)",
+        "SELECT n FROM places WHERE path LIKE NULL OR path = '/etc/passwd'",
+        "SELECT n FROM places WHERE path LIKE NULL AND n > 1",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR path LIKE (SELECT '/tmp/%')",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR path LIKE (SELECT pattern FROM wanted WHERE 0)",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR path LIKE (SELECT pattern FROM wanted WHERE id = 1000)",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR path GLOB (SELECT '/tmp/1*')",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR path = (SELECT '/etc/group')",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR path = (SELECT '/etc/passwd')",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR path IN (SELECT '/etc/group')",
+        "SELECT n FROM places WHERE path LIKE '/tmp/%' OR path = (SELECT '/tmp/a_b')",
+        "SELECT n FROM places WHERE (path = '/etc/passwd' OR path LIKE (SELECT '/tmp/1%')) AND n > 4",
+        "SELECT n FROM places WHERE path LIKE (SELECT '/etc/%') OR path LIKE (SELECT '/tmp/1%')",
+        "SELECT n FROM places WHERE path LIKE (SELECT '/etc/%') OR path = (SELECT '/tmp/a_b') OR folder = '/tmp'",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR (path LIKE (SELECT '/tmp/%') AND n < 6)",
+        "SELECT n FROM places WHERE folder = '/etc' AND (n = 1 OR path LIKE (SELECT '/etc/g%'))",
+        "SELECT w.id, p.n FROM wanted w JOIN places p ON p.path = '/etc/passwd' OR p.path LIKE w.pattern",
+        "SELECT w.id, p.n FROM wanted w LEFT JOIN places p ON p.path = '/etc/passwd' OR p.path LIKE w.pattern",
+        "SELECT w.id FROM wanted w WHERE NOT EXISTS (SELECT 1 FROM places p WHERE p.n > 6 AND (p.path = '/x' OR p.path LIKE w.pattern))",
+    ] {
+        assert_eq!(rows(&engine, sql).await, rows_of_sqlite(&db, sql), "{sql}");
+    }
+    lab.take();
+    rows(&engine, "SELECT n FROM places WHERE path LIKE NULL").await;
+    rows(&engine, "SELECT n FROM numbers WHERE n = (SELECT 7 WHERE 0)").await;
+    assert!(lab.take().readings.is_empty(), "no table is asked for rows that cannot be");
+    for sql in [
+        "SELECT n FROM places WHERE n = 1 OR path LIKE (SELECT '/tmp/%')",
+        "SELECT n FROM places WHERE path = '/etc/passwd' OR n = (SELECT 1)",
+    ] {
+        assert_eq!(engine.query(sql).await.expect_err(sql).code(), Code::KeyRequired, "{sql}");
+    }
+}
+
 /// Patterns come in parts no larger than a lookup, and none is asked for again.
 #[tokio::test]
 async fn many_patterns_are_asked_for_a_part_at_a_time() {

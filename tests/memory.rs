@@ -177,7 +177,7 @@ async fn a_query_is_charged_for_what_it_holds() {
 }
 
 /// What functions would make is far beyond the limit, in one value, in one batch, of constants, step by step.
-const TOO_MUCH: [(Dialect, &str); 32] = [
+const TOO_MUCH: [(Dialect, &str); 37] = [
     (Dialect::DataFusion, "SELECT array_length(array_repeat('', 2000000000))"),
     (Dialect::DataFusion, "SELECT length(repeat('a', 500000000))"),
     (Dialect::DataFusion, "SELECT max(length(repeat('a', 1000000 + value))) FROM generate_series(1, 4000)"),
@@ -261,10 +261,30 @@ const TOO_MUCH: [(Dialect, &str); 32] = [
     ),
     (Dialect::Osquery, "SELECT max(length(to_base64(repeat('a', 100000 + value)))) FROM generate_series(1, 4000)"),
     (Dialect::Osquery, "SELECT length(group_concat(repeat('a', 9999 + value))) FROM generate_series(1, 40000)"),
+    (
+        Dialect::Osquery,
+        "SELECT max(length(json_set('[' || repeat('1,', 1000000 + value) || '1]', '$[0]', 2))) FROM generate_series(1, 4)",
+    ),
+    (
+        Dialect::Osquery,
+        "SELECT max(length(json_remove('[' || repeat('{\"a\":1},', 500000 + value) || '1]', '$[0]'))) FROM generate_series(1, 4)",
+    ),
+    (
+        Dialect::Osquery,
+        "SELECT count(*) FROM (SELECT '[' || repeat('1,', 1000000 + value) || '1]' AS x FROM generate_series(1, 4)), json_each(x)",
+    ),
+    (
+        Dialect::Osquery,
+        "SELECT count(*) FROM (SELECT '{\"' || repeat('k', 100000 + value) || '\":[' || repeat('1,', 10000) || '1]}' AS x FROM generate_series(1, 4)), json_tree(x)",
+    ),
+    (
+        Dialect::DataFusion,
+        "SELECT max(array_length(string_to_array(x, NULL))) FROM (SELECT repeat('a', 9999999 + value) AS x FROM generate_series(1, 4))",
+    ),
 ];
 
 /// Long values that fit.
-const FITTING: [(Dialect, &str, &str); 6] = [
+const FITTING: [(Dialect, &str, &str); 10] = [
     (Dialect::DataFusion, "SELECT sum(length(repeat('a', 10000))) FROM generate_series(1, 4000)", "40000000"),
     (Dialect::DataFusion, "SELECT max(length(repeat('a', 1000 + value))) FROM generate_series(1, 4000)", "5000"),
     (Dialect::DataFusion, "SELECT sum(array_length(range(0, value))) FROM generate_series(1, 1000)", "500500"),
@@ -278,6 +298,27 @@ const FITTING: [(Dialect, &str, &str); 6] = [
         Dialect::Osquery,
         "SELECT length(max(x)) FROM (SELECT repeat('a', 1000000) AS x, value FROM generate_series(1, 4000)) WHERE value > 1",
         "1000000",
+    ),
+    // Documents are read without a tree, which would take far more than the limit.
+    (
+        Dialect::Osquery,
+        "SELECT max(json_valid('[' || repeat('1,', 3000000 + value) || '1]')) FROM generate_series(1, 1)",
+        "1",
+    ),
+    (
+        Dialect::Osquery,
+        "SELECT max(json_array_length('[' || repeat('1,', 3000000 + value) || '1]')) FROM generate_series(1, 1)",
+        "3000002",
+    ),
+    (
+        Dialect::Osquery,
+        "SELECT max(json_extract('[' || repeat('1,', 3000000 + value) || '2]', '$[#-1]')) FROM generate_series(1, 1)",
+        "2",
+    ),
+    (
+        Dialect::Osquery,
+        "SELECT max(json_type('[' || repeat('{\"a\":1},', 600000 + value) || 'null]', '$[0].a')) FROM generate_series(1, 1)",
+        "integer",
     ),
 ];
 

@@ -133,3 +133,14 @@ SELECT id FROM j WHERE json_valid(doc) AND json_extract(doc, '$.a') IN (1, 4) OR
 SELECT id FROM j WHERE json_valid(doc) AND json_extract(doc, '$.a') IN (1, 'text') ORDER BY id;
 SELECT id FROM j WHERE json_valid(doc) AND json_extract(doc, '$.a') NOT IN (1, 4) ORDER BY id;
 SELECT id FROM j WHERE json_valid(doc) AND doc ->> '$[1]' IN (20, NULL) ORDER BY id;
+SELECT json_extract('{"a":1,"a":2}', '$.a'), json('{"a": 1, "a": 2}'), json_object('a', 1, 'a', 2);
+SELECT json_extract('{"a":[1,{"b":[2,3]}]}', '$.a[1].b[#-1]', '$.a[#-1]', '$.x'), json_extract('[1,2]', '$[#]'), json_extract('[1,2]', '$[#-3]');
+SELECT json_extract('{"a":[1, 2 , {"b" : "x"}], "c": 1.5}', '$'), json_extract('{"c": 1e3}', '$.c'), json_extract('[true,null,"t"]', '$[0]', '$[1]', '$[2]');
+SELECT json_array(json('[1, 2]'), json_extract('{"a":{"b": 1}}', '$.a'), 'x"y', 2.5, NULL), json_quote(json('{"a": 1}'));
+SELECT json_type('{"a":[]}', '$.a'), json_type('{"a":{}}', '$.a'), json_type('[1.5,1,"x",null,true,false]', '$[0]'), json_type('[1]', '$.a'), json_array_length('{"a":[1,2]}', '$.a'), json_array_length('{"a":1}'), json_array_length('[[1],[2]]', '$[#-1]');
+SELECT json_valid('[1,2'), json_valid('{"a":"\u12"}'), json_valid('[1,2] x'), json_valid(''), json_valid('"a'), json_valid('[1,]'), json_valid('{"a" 1}'), json_valid('nul');
+SELECT key, value, type, atom, parent IS NULL, fullkey, path FROM json_each('{"a":[1, 2],"b c":{"d": null},"e":"x"}');
+SELECT key, value, type, atom, fullkey, path FROM json_tree('{"a":[1, {"b": 2}],"b c":{"d": null},"e":"x"}') ORDER BY fullkey;
+SELECT key, value, fullkey FROM json_each('{"a":[1, 2]}', '$.a');
+SELECT key, value, fullkey FROM json_each('5');
+SELECT t.id, e.key, e.value FROM j t, json_each(t.doc) e ORDER BY t.id, e.key, e.value;

@@ -141,6 +141,14 @@ pub(crate) fn bound(function: &str) -> Option<Bound> {
             |given, row| sum(given, row).saturating_add(given.args.len().saturating_mul(given.bytes(0, row)))
         }
         "array_repeat" => |given, row| (given.bytes(0, row) + ELEMENT).saturating_mul(given.number(1, row)),
+        // Without a separator each character is an element.
+        "string_to_array" => |given, row| {
+            let (text, separator) = (given.bytes(0, row), given.bytes(1, row).max(1));
+            text.saturating_add((text / separator + 1).saturating_mul(ELEMENT))
+        },
+        // `%c` and `%+` are written in up to 40 characters.
+        "to_char" => |given, row| given.bytes(0, row).saturating_add(given.bytes(1, row).saturating_mul(20)),
+        "encode" | "to_hex" => |given, row| given.bytes(0, row).saturating_mul(2).saturating_add(ELEMENT),
         "array_resize" => |given, row| {
             let element = given.bytes(2, row).max(ELEMENT);
             given.bytes(0, row).saturating_add(element.saturating_mul(given.number(1, row)))

@@ -41,7 +41,7 @@ pub use guard::{guarded, with_shared_constants};
 pub use interrupt::{Interrupt, Memory};
 pub use names::{NamedColumn, Names, NoNames, distinct_names};
 pub use parser::{ParseError, Parsed, parse};
-pub use plan::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
+pub use plan::{COLLATION_METADATA, NUMBER_METADATA, StrictFunctions, mixed_to_text};
 pub use rewrite::{DialectError, lists_tables, rewrite};
 pub use value::real_to_text;
 

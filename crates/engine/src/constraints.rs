@@ -181,7 +181,7 @@ pub(crate) fn is_choice(condition: &Expr) -> bool {
 }
 
 /// Whether a condition is met by no row.
-fn is_never(condition: &Expr) -> bool {
+pub(crate) fn is_never(condition: &Expr) -> bool {
     matches!(condition, Expr::Literal(value, _) if value.is_null() || *value == ScalarValue::Boolean(Some(false)))
 }
 

@@ -96,8 +96,8 @@ impl Code {
             Code::Parse => "The text is not SQL; the position shows where reading stopped.",
             Code::UnknownTable => "There is no table of that name; `indago tables` lists them.",
             Code::Catalog => {
-                "There is no such table here, and a catalog that may have it could not be asked: the message says which \
-                 one, and why."
+                "The table is not one of the engine's own, and a catalog that may have it did not answer. The message names \
+                 the catalog and the reason."
             }
             Code::UnknownColumn => "The table has no such column; `indago tables NAME` lists its columns.",
             Code::UnknownFunction => "There is no function of that name; `indago functions` lists them.",

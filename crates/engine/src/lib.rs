@@ -40,7 +40,7 @@ pub use functions::FunctionInfo;
 pub use indago_dialect::{Dialect, NUMBER_METADATA, mixed_to_text, real_to_text};
 pub use indago_table::{Completeness, Coverage, Outcome, TableRef, TableSpec, Warning};
 pub use limits::Limits;
-pub use lineage::Lineage;
+pub use lineage::{Lineage, Whole};
 pub use names::FoundName;
 pub use query::{BatchStream, NAME_METADATA, Query, QueryOptions, ScanStats, Taken};
 pub use session::Session;

@@ -7,6 +7,7 @@ use datafusion::common::{DFSchema, JoinType};
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, Window};
 
 use crate::lookup_join::bind::our_scan;
+use crate::provider::Provider;
 
 /// One scan of a table, and where the result shows its columns as they are.
 ///
@@ -30,6 +31,44 @@ impl Lineage {
         self.columns.retain(|_, places| !places.is_empty());
         self
     }
+}
+
+/// A table all rows of which a result has, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Whole {
+    /// The table.
+    pub table: String,
+    /// Whether the result has all columns that `*` stands for.
+    pub all_columns: bool,
+}
+
+/// The table whose rows a plan gives as they are; `None` if it gives others or not all of them.
+pub(crate) fn whole(plan: &LogicalPlan) -> Option<Whole> {
+    fn scan(plan: &LogicalPlan) -> Option<Provider> {
+        match plan {
+            LogicalPlan::TableScan(scan) if scan.filters.is_empty() && scan.fetch.is_none() => {
+                our_scan(plan).map(|(_, provider)| provider)
+            }
+            LogicalPlan::Projection(projection) => {
+                let input = projection.input.schema();
+                let is_same = |(place, expr): (usize, &Expr)| {
+                    place_of(expr, input)
+                        .is_some_and(|from| input.field(from).name() == projection.schema.field(place).name())
+                };
+                projection.expr.iter().enumerate().all(is_same).then(|| scan(&projection.input)).flatten()
+            }
+            LogicalPlan::SubqueryAlias(alias) => scan(&alias.input),
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => scan(&sort.input),
+            LogicalPlan::Repartition(repartition) => scan(&repartition.input),
+            _ => None,
+        }
+    }
+    let provider = scan(plan)?;
+    let spec = provider.table.spec();
+    let shown = |name: &str| plan.schema().fields().iter().any(|field| field.name() == name);
+    let all_columns = spec.columns.iter().all(|column| column.hidden || shown(&column.name));
+    Some(Whole { table: spec.name.to_string(), all_columns })
 }
 
 /// The scans of a plan.

@@ -58,17 +58,26 @@ pub(crate) struct Waiting(Arc<Mutex<BTreeSet<String>>>);
 impl Waiting {
     /// Waits for an answer. A question whose asker gave up stays: it is what the time went on.
     async fn on<T>(&self, catalog: &CatalogRef, what: &str, answer: impl Future<Output = T>) -> T {
-        let question = format!("catalog `{}` about {what}", catalog.name());
-        self.0.lock().insert(question.clone());
+        self.0.lock().insert(question(catalog, what));
         let answer = answer.await;
-        self.0.lock().remove(&question);
+        self.0.lock().remove(&question(catalog, what));
         answer
+    }
+
+    /// Another catalog has answered: what the others say is not needed.
+    fn settle(&self, catalogs: &[CatalogRef], what: &str) {
+        let mut waiting = self.0.lock();
+        catalogs.iter().for_each(|catalog| _ = waiting.remove(&question(catalog, what)));
     }
 
     /// The first of them.
     pub(crate) fn first(&self) -> Option<String> {
         self.0.lock().first().cloned()
     }
+}
+
+fn question(catalog: &CatalogRef, what: &str) -> String {
+    format!("catalog `{}` about {what}", catalog.name())
 }
 
 /// A catalog that could not be asked.
@@ -94,7 +103,10 @@ async fn ask(
     let mut failed = None;
     while let Some((answer, catalog)) = answers.next().await {
         match answer {
-            Ok(Some(table)) => return Ok(Some(table)),
+            Ok(Some(table)) => {
+                waiting.settle(catalogs, &what);
+                return Ok(Some(table));
+            }
             Ok(None) => {}
             Err(error) => failed = failed.or(Some(Unasked { catalog: catalog.name().to_owned(), error })),
         }

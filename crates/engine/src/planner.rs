@@ -9,7 +9,8 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinSide, Result, internal_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, UserDefinedLogicalNode};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{EmptyRelation, Expr, Join, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
@@ -18,6 +19,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use indago_table::Timestamp;
 
 use crate::condition;
+use crate::constraints::is_never;
 use crate::exec::{Asked, ScanExec};
 use crate::limits::Limits;
 use crate::lookup_join::bind;
@@ -42,11 +44,25 @@ impl QueryPlanner for Planner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         verify::plan(logical_plan)?;
         planning::check(session.config_options())?;
-        let bound = bind::bind(&indago_dialect::with_shared_constants(logical_plan.clone())?)?;
+        let plan = without_empty_scans(indago_dialect::with_shared_constants(logical_plan.clone())?)?;
+        let bound = bind::bind(&plan)?;
         let lookups = Arc::new(LookupPlanner { limits: self.limits.clone() });
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![lookups]);
         planner.create_physical_plan(&bound, session).await
     }
+}
+
+/// The plan without scans of which no row meets the filters: nothing is asked of their tables.
+fn without_empty_scans(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let emptied = plan.transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+        if !scan.filters.iter().flat_map(split_conjunction).any(is_never) {
+            return Ok(Transformed::no(node));
+        }
+        let schema = scan.projected_schema.clone();
+        Ok(Transformed::yes(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })))
+    })?;
+    Ok(emptied.data)
 }
 
 struct LookupPlanner {

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::diagnostic::{Code, Error, Result};
 use crate::engine::Engine;
 use crate::interrupt::interruptible;
-use crate::lineage::{self, Lineage};
+use crate::lineage::{self, Lineage, Whole};
 use crate::state::QueryState;
 use crate::threads::Threads;
 
@@ -185,6 +185,11 @@ impl Query {
     /// Which columns of the result hold the columns of the tables that it is read from, for each scan.
     pub fn lineage(&self) -> Vec<Lineage> {
         lineage::of(&self.logical)
+    }
+
+    /// The table whose rows are the result, all of them and as they are; `None` for any other query.
+    pub fn whole_table(&self) -> Option<Whole> {
+        lineage::whole(&self.logical)
     }
 
     /// The tables that it reads, those of catalogs among them.

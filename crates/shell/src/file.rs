@@ -125,7 +125,8 @@ impl RowSink for ArrowFile {
     }
 }
 
-/// A Parquet file, with the moment when it was begun: a store takes it as a capture.
+/// A Parquet file, with the moment when it was begun and the query: a store takes it as a capture if the query reads all rows
+/// of the table that the file is named after.
 pub struct ParquetFile {
     writer: Option<ArrowWriter<BufWriter<File>>>,
     schema: SchemaRef,
@@ -152,7 +153,7 @@ impl ParquetFile {
 impl RowSink for ParquetFile {
     fn note_missing(&mut self, query: &Query) {
         if let Some(writer) = &mut self.writer {
-            writer.append_key_value_metadata(indago::store::missing(query));
+            indago::store::of_query(query).into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
         }
     }
 

@@ -180,7 +180,8 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
     Ok(Captured { table, path, rows, bytes, elapsed: started.elapsed(), warnings })
 }
 
-/// How files of captured rows are written: compressed, with the present moment as that of the capture.
+/// How a file with the rows of a query is written: compressed, with the present moment as that of the capture. What
+/// [`of_query`](crate::of_query) says of the rows goes into the file after them.
 pub fn file_properties() -> WriterProperties {
     properties_of(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true), None)
 }

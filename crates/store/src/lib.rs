@@ -18,7 +18,7 @@ use bytes::Bytes;
 use indago_table::TableRef;
 
 pub use capture::{Captured, Report, capture, file_properties};
-pub use missing::missing;
+pub use missing::of_query;
 pub use table::CAPTURED_AT;
 
 use table::{Contents, StoredTable};

@@ -5,8 +5,15 @@ use indago_table::{Completeness, Outcome, Warning};
 use parquet::file::metadata::KeyValue;
 use serde_json::{Value, json};
 
+use crate::table::CAPTURED_AT;
+
+/// Characters of a query's text that are kept.
+const MOST_TEXT: usize = 200;
+
 /// The key of a file's metadata that lists what was missing when its rows were read.
 pub(crate) const MISSING: &str = "indago.missing";
+/// The key of a file's metadata that says which query its rows are the result of.
+pub(crate) const QUERY: &str = "indago.query";
 /// The key of a file's metadata that says which keys of which column the rows were asked for.
 pub(crate) const ASKED: &str = "indago.asked";
 
@@ -21,8 +28,80 @@ pub(crate) struct Missing {
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Denied, Outcome::Unsupported, Outcome::Malformed, Outcome::Io, Outcome::Missing];
 
+/// What a file with the rows of a query says of them, once they have come: the query, what is missing, and how old they are
+/// if they come from a store themselves.
+pub fn of_query(query: &Query) -> Vec<KeyValue> {
+    let captured_at = query.tables().iter().filter_map(|table| table.spec().captured_at.clone());
+    // The rows of a store are as old as their capture.
+    let captured_at = captured_at.min().map(|moment| KeyValue::new(CAPTURED_AT.to_owned(), moment.into_owned()));
+    let text = Origin::of(query).to_text();
+    captured_at.into_iter().chain([KeyValue::new(QUERY.to_owned(), text), missing(query)]).collect()
+}
+
+/// The query that a file has the result of.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// Its text, or how it begins.
+    sql: String,
+    /// The table that it gives all rows of.
+    rows_of: Option<String>,
+    /// Whether they have all columns of the table.
+    all_columns: bool,
+}
+
+impl Origin {
+    fn of(query: &Query) -> Self {
+        let whole = query.whole_table();
+        Origin {
+            sql: beginning(query.sql()),
+            all_columns: whole.as_ref().is_some_and(|whole| whole.all_columns),
+            rows_of: whole.map(|whole| whole.table),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        json!({"sql": self.sql, "rows_of": self.rows_of, "all_columns": self.all_columns}).to_string()
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        Some(Origin {
+            sql: beginning(value.get("sql")?.as_str()?),
+            rows_of: value.get("rows_of")?.as_str().map(str::to_owned),
+            all_columns: value.get("all_columns")?.as_bool()?,
+        })
+    }
+
+    /// Whether the file has all columns of a table.
+    pub(crate) fn has_columns_of(&self, table: &str) -> bool {
+        self.all_columns && self.rows_of.as_deref() == Some(table)
+    }
+
+    /// What a file that stands for a table lacks, if it does not have all of its rows.
+    pub(crate) fn lacks(&self, table: &str) -> Option<Missing> {
+        if self.rows_of.as_deref() == Some(table) {
+            return None;
+        }
+        let message = format!("its file has the rows of `{}`, and perhaps not all rows of the table", self.sql);
+        let table = table.to_owned();
+        let outcome = Outcome::Unsupported;
+        let warning = Warning { table, origin: String::new(), outcome, message, needs: None, count: 1, lines: None };
+        Some(Missing { slice: String::new(), completeness: Completeness::Partial, warning })
+    }
+}
+
+/// A text on one line, shortened.
+fn beginning(sql: &str) -> String {
+    let mut words = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(MOST_TEXT) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
 /// What is missing from a query's rows once they have come, for the metadata of a file that has them.
-pub fn missing(query: &Query) -> KeyValue {
+pub(crate) fn missing(query: &Query) -> KeyValue {
     let coverage = query.coverage();
     let entry = |warning: Warning| {
         let is_it = |problem: &Warning| problem.is_like(&warning);

@@ -27,7 +27,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::reader::ChunkReader;
 
-use crate::missing::{ASKED, Asked, MISSING, Missing, parse};
+use crate::missing::{ASKED, Asked, MISSING, Missing, Origin, QUERY, parse};
 
 /// Metadata key of a file: when its rows were read, in RFC 3339.
 pub const CAPTURED_AT: &str = "indago.captured_at";
@@ -54,6 +54,16 @@ impl fmt::Display for Contents {
     }
 }
 
+impl Contents {
+    /// The table that the file is named after.
+    fn table(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Contents::File(path) => path.file_stem().map(|name| name.to_string_lossy()),
+            Contents::Memory(name, _) => Some(name.into()),
+        }
+    }
+}
+
 /// A table whose rows were captured before.
 #[derive(Debug)]
 pub(crate) struct StoredTable {
@@ -73,7 +83,7 @@ pub(crate) struct StoredTable {
 impl StoredTable {
     pub(crate) fn new(name: &str, contents: Contents, known: Option<&TableSpec>) -> Self {
         let mut stored = StoredTable {
-            spec: spec(name, None, None, 0, known),
+            spec: spec(name, None, None, true, 0, known),
             contents,
             damage: None,
             missing: [].into(),
@@ -84,9 +94,15 @@ impl StoredTable {
             Ok(metadata) => {
                 let file = metadata.metadata().file_metadata();
                 let pairs = || file.key_value_metadata().into_iter().flatten();
-                let value = |key: &str| pairs().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
+                // What is known when all rows have come is written last.
+                let value =
+                    |key: &str| pairs().filter(|pair| pair.key == key).last().and_then(|pair| pair.value.clone());
                 let captured_at = value(CAPTURED_AT);
-                stored.spec = spec(name, Some(metadata.schema()), captured_at, file.num_rows(), known);
+                let origin = value(QUERY).map(|text| Origin::parse(&text));
+                let own_name = stored.contents.table().unwrap_or(name.into()).into_owned();
+                let lacks_columns = matches!(&origin, Some(Some(origin)) if !origin.has_columns_of(&own_name));
+                let all_columns = captured_at.is_some() && !lacks_columns;
+                stored.spec = spec(name, Some(metadata.schema()), captured_at, all_columns, file.num_rows(), known);
                 let garbled = |key: &str| {
                     let message = format!("{}: its metadata `{key}` is malformed", stored.contents);
                     let warning = Warning {
@@ -109,6 +125,12 @@ impl StoredTable {
                         Some(asked) => stored.asked = Some(asked.into()),
                         None => missing.push(garbled(ASKED)),
                     }
+                }
+                match origin {
+                    // A file under another name stands for no table.
+                    Some(Some(origin)) if known.is_some() => missing.extend(origin.lacks(&own_name)),
+                    Some(Some(_)) | None => {}
+                    Some(None) => missing.push(garbled(QUERY)),
                 }
                 stored.missing = missing.into();
             }
@@ -217,29 +239,30 @@ fn footer(contents: &Contents) -> Result<ArrowReaderMetadata, String> {
 
 /// The specification of the stored table: its file's columns, with the live table's documentation.
 ///
-/// In a file that a capture wrote, columns that only the live table has (since a later version) are NULL, and hidden ones
-/// stay hidden, added ones added. A file from elsewhere has the columns that it has, and `*` is all of them.
+/// In a file that a capture wrote, or a query for all columns of the table, columns that only the live table has (since a
+/// later version) are NULL, and hidden ones stay hidden, added ones added. A file from elsewhere has the columns that it has,
+/// and `*` is all of them.
 fn spec(
     name: &str,
     schema: Option<&SchemaRef>,
     captured_at: Option<String>,
+    all_columns: bool,
     rows: i64,
     known: Option<&TableSpec>,
 ) -> TableSpec {
-    let ours = captured_at.is_some() || schema.is_none();
     let mut columns: Vec<ColumnSpec> = Vec::new();
     for field in schema.into_iter().flat_map(|schema| schema.fields()) {
         let live = known.and_then(|known| Some(&known.columns[known.column(field.name())?]));
         columns.push(match live {
             Some(live) => {
                 let mut column = stored(live);
-                (column.hidden, column.added) = (live.hidden && ours, live.added && ours);
+                (column.hidden, column.added) = (live.hidden && all_columns, live.added && all_columns);
                 column
             }
             None => ColumnSpec::new(field.name().clone(), Kind::of(&wide(field.data_type())), ""),
         });
     }
-    for live in known.filter(|_| ours).into_iter().flat_map(|known| known.columns.iter()) {
+    for live in known.filter(|_| all_columns).into_iter().flat_map(|known| known.columns.iter()) {
         if !columns.iter().any(|column| column.name == live.name) {
             columns.push(stored(live));
         }

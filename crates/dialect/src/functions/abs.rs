@@ -11,7 +11,7 @@ scalar! {
     example "SELECT abs('-2.5')" => "2.5",
     eval: |args, _| match &args[0] {
         Value::Null => Ok(Value::Null),
-        Value::Int(number) => number.checked_abs().map(Value::Int).ok_or_else(|| "integer overflow".to_owned()),
+        Value::Int(number) => number.checked_abs().map(Value::Int).ok_or_else(|| "integer overflow".into()),
         other => Ok(Value::Real(other.as_real().unwrap_or(0.0).abs())),
     }
 }

@@ -1,8 +1,8 @@
 //! Aggregates that are written with DataFusion's own: what each becomes, and its documentation.
 
-use sqlparser::ast::{BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArguments};
+use sqlparser::ast::{BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArguments, Value};
 
-use crate::rewrite::build::{aggregate_call, binary, call, string};
+use crate::rewrite::build::{aggregate_call, binary, call, number, string};
 
 /// One aggregate as data.
 #[derive(Clone, Copy)]
@@ -54,7 +54,12 @@ const AGGREGATES: &[Aggregate] = &[
             if is_distinct(function) {
                 return Some(distinct_in_order(function, value, separator));
             }
-            Some(aggregate_call(function, "string_agg", vec![value, separator]))
+            let is_literal =
+                matches!(&separator, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+            if is_literal || function.over.is_some() {
+                return Some(aggregate_call(function, "string_agg", vec![value, separator]));
+            }
+            Some(separated_by_rows(function, value, separator))
         },
     },
     Aggregate {
@@ -104,7 +109,7 @@ const AGGREGATES: &[Aggregate] = &[
         expand: |function, args| {
             let args = args.into_iter().map(|arg| call("as_real", vec![arg])).collect();
             let sum = aggregate_call(function, "sum", args);
-            Some(call("coalesce", vec![sum, crate::rewrite::build::number("0.0")]))
+            Some(call("coalesce", vec![sum, number("0.0")]))
         },
     },
 ];
@@ -119,13 +124,30 @@ fn distinct_in_order(function: &Function, value: Expr, separator: Expr) -> Expr 
     if let FunctionArguments::List(list) = &mut function.args {
         list.duplicate_treatment = None;
     }
-    let present = Expr::IsNotNull(Box::new(value.clone()));
-    function.filter = Some(Box::new(match function.filter.take() {
-        Some(filter) => binary(Expr::Nested(filter), BinaryOperator::And, present),
-        None => present,
-    }));
+    function.filter = Some(Box::new(present(&value, function.filter.take())));
     let all = aggregate_call(&function, "array_agg", vec![value]);
     call("array_to_string", vec![call("array_distinct", vec![all]), separator])
+}
+
+/// Each value with its own row's separator before it, without that of the first.
+fn separated_by_rows(function: &Function, value: Expr, separator: Expr) -> Expr {
+    let separator = call("coalesce", vec![call("as_text", vec![separator]), string("")]);
+    let mut of_first = function.clone();
+    of_first.filter = Some(Box::new(present(&value, function.filter.clone())));
+    let first = aggregate_call(&of_first, "first_value", vec![separator.clone()]);
+    let parts = Expr::Nested(Box::new(binary(separator, BinaryOperator::StringConcat, value)));
+    let joined = aggregate_call(function, "string_agg", vec![parts, string("")]);
+    let start = binary(call("length", vec![first]), BinaryOperator::Plus, number("1"));
+    call("substr", vec![joined, start])
+}
+
+/// The condition that a value is given, beside the others of its aggregate.
+fn present(value: &Expr, filter: Option<Box<Expr>>) -> Expr {
+    let present = Expr::IsNotNull(Box::new(value.clone()));
+    match filter {
+        Some(filter) => binary(Expr::Nested(filter), BinaryOperator::And, present),
+        None => present,
+    }
 }
 
 fn numbers(args: Vec<Expr>) -> Option<Vec<Expr>> {

@@ -8,7 +8,7 @@ scalar! {
     example "SELECT collation_key('aB', 'nocase')" => "ab",
     eval: |args, _| {
         let name = args[1].as_text().unwrap_or_default();
-        let Some(collation) = Collation::named(&name) else { return Err(format!("no such collation sequence: {name}")) };
+        let Some(collation) = Collation::named(&name) else { return Err(format!("no such collation sequence: {name}").into()) };
         Ok(match &args[0] {
             Value::Text(text) => Value::text(collation.key(text)),
             other => other.clone(),

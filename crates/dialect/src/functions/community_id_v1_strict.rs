@@ -10,6 +10,6 @@ scalar! {
     example "SELECT community_id_v1_strict('66.35.250.204', '128.232.110.120', 80, 34855, 6)" => "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",
     eval: |args, _| match network::community_id(args) {
         Ok(id) => Ok(Value::text(id)),
-        Err(message) => Err(message),
+        Err(message) => Err(message.into()),
     }
 }

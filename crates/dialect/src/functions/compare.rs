@@ -19,7 +19,7 @@ scalar! {
             ("", left, right) => compare(left, right),
             (how, Value::Text(left), Value::Text(right)) => match Collation::named(how) {
                 Some(collation) => collation.compare(left, right),
-                None => return Err(format!("no such collation sequence: {how}")),
+                None => return Err(format!("no such collation sequence: {how}").into()),
             },
             (_, left, right) => compare(left, right),
         };

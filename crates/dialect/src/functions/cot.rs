@@ -9,6 +9,6 @@ scalar! {
     eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         let tangent = number.tan();
-        if tangent == 0.0 { Err("argument out of domain".to_owned()) } else { Ok(Value::Real(1.0 / tangent)) }
+        if tangent == 0.0 { Err("argument out of domain".into()) } else { Ok(Value::Real(1.0 / tangent)) }
     }
 }

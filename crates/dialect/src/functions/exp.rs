@@ -9,6 +9,6 @@ scalar! {
     eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         let answer = number.exp();
-        if answer.is_infinite() { Err("answer out of range".to_owned()) } else { Ok(Value::Real(answer)) }
+        if answer.is_infinite() { Err("answer out of range".into()) } else { Ok(Value::Real(answer)) }
     }
 }

@@ -11,8 +11,8 @@ scalar! {
     example "SELECT in_cidr_block('fe80::/10', 'fe80::1')" => "1",
     eval: |args, _| {
         let (Value::Text(block), Value::Text(address)) = (&args[0], &args[1]) else {
-            return Err("needs a block and an address as text".to_owned());
+            return Err("needs a block and an address as text".into());
         };
-        network::contains(block, address).map(|inside| Value::Int(i64::from(inside)))
+        Ok(Value::Int(i64::from(network::contains(block, address)?)))
     }
 }

@@ -8,6 +8,6 @@ scalar! {
     example "SELECT json(' {\"a\" : 1} ')" => "{\"a\":1}",
     eval: |args, _| match args[0].as_text() {
         None => Ok(Value::Null),
-        Some(text) => Ok(Value::text(tree::parse(&text)?.to_string())),
+        Some(text) => Ok(Value::text(document::minified(&text)?)),
     }
 }

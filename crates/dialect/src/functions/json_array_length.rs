@@ -11,14 +11,15 @@ scalar! {
     example "SELECT json_array_length('{\"a\":[1]}', '$.a')" => "1",
     eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
-        let Ok(json) = tree::parse(&text) else { return Ok(Value::Null) };
-        let found = match args.get(1) {
-            Some(path) => match path.as_text() {
-                Some(path) => tree::find(&json, &tree::path(&path)?),
-                None => return Ok(Value::Null),
-            },
-            None => Some(&json),
+        let path = match args.get(1).map(Value::as_text) {
+            Some(Some(path)) => tree::path(&path)?,
+            Some(None) => return Ok(Value::Null),
+            None => Vec::new(),
         };
-        Ok(found.map_or(Value::Null, |found| Value::Int(found.as_array().map_or(0, |array| array.len() as i64))))
+        let found = document::look(&text, &path).unwrap_or_default();
+        Ok(found.map_or(Value::Null, |found| match found {
+            document::Found::Nested { is_array: true, length, .. } => Value::Int(length as i64),
+            _ => Value::Int(0),
+        }))
     }
 }

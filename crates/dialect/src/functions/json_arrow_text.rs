@@ -6,5 +6,5 @@ scalar! {
     2..=2 => Returns::Text,
     Immutable,
     example "SELECT '{\"a\":\"x\"}' ->> '$.a'" => "x",
-    eval: |args, _| Ok(tree::arrow(args)?.map_or(Value::Null, |found| owned(tree::to_value(&found))))
+    eval: |args, _| Ok(tree::arrow(args)?.map_or(Value::Null, document::Found::into_value))
 }

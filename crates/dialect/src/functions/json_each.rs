@@ -1,6 +1,7 @@
 //! The rows of the table functions `json_each` and `json_tree`, as a list for each JSON text.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, LazyLock},
 };
@@ -20,10 +21,12 @@ use datafusion::{
 };
 
 use super::{
-    scalar::Column,
+    document::{self, Found},
+    room::{Failure, Room},
+    scalar::{Column, failed},
     tree::{self, Json, Step},
 };
-use crate::{plan::DYNAMIC_METADATA, value::Value};
+use crate::{Interrupt, plan::DYNAMIC_METADATA, value::Value};
 
 /// The columns of a row, in the order of `SELECT *`.
 pub(crate) const COLUMNS: [&str; 8] = ["key", "value", "type", "atom", "id", "parent", "fullkey", "path"];
@@ -111,7 +114,8 @@ impl ScalarUDFImpl for JsonRows {
         let count = if constant { 1 } else { args.number_rows };
         let columns = args.args.iter().map(Column::new).collect::<Result<Vec<_>>>()?;
         let [deep, json, path @ ..] = columns.as_slice() else { return exec_err!("json_rows without JSON") };
-        let mut rows = Rows::default();
+        let room = Room::beside(json.bytes()).within(Interrupt::of(&args.config_options).memory());
+        let mut rows = Rows::new(room);
         let mut ends = vec![0_i32];
         for row in 0..count {
             let deep = deep.get(row).truth().unwrap_or(false);
@@ -119,10 +123,10 @@ impl ScalarUDFImpl for JsonRows {
             let path = path.first().map_or(Value::Text("$".into()), |path| path.get(row));
             // A text that is no JSON has no rows where it is a column's: conditions on it may come later than this.
             if let (Some(json), Some(path)) = (json.get(row).as_text(), path.as_text())
-                && let Err(message) = rows.of(&json, &path, deep)
-                && constant
+                && let Err(failure) = rows.of(&json, &path, deep)
+                && (constant || matches!(failure, Failure::Memory(_)))
             {
-                return exec_err!("{name}: {message}");
+                return Err(failed(name, failure));
             }
             let Ok(end) = i32::try_from(rows.count) else { return exec_err!("{name}: more than 2147483647 rows") };
             ends.push(end);
@@ -136,8 +140,8 @@ impl ScalarUDFImpl for JsonRows {
     }
 }
 
-#[derive(Default)]
 struct Rows {
+    room: Room,
     key: StringViewBuilder,
     value: StringViewBuilder,
     kind: StringViewBuilder,
@@ -150,70 +154,95 @@ struct Rows {
     count: usize,
 }
 
+/// Bytes that a row takes beside its texts.
+const ROW: usize = 6 * 16 + 2 * 8;
+
 impl Rows {
-    fn push(&mut self, key: Option<&str>, json: &Json, parent: Option<i64>, fullkey: &str, path: &str) -> i64 {
+    fn new(room: Room) -> Self {
+        Self {
+            room,
+            key: StringViewBuilder::new(),
+            value: StringViewBuilder::new(),
+            kind: StringViewBuilder::new(),
+            atom: StringViewBuilder::new(),
+            id: Int64Builder::new(),
+            parent: Int64Builder::new(),
+            fullkey: StringViewBuilder::new(),
+            path: StringViewBuilder::new(),
+            next: 0,
+            count: 0,
+        }
+    }
+
+    fn push(
+        &mut self,
+        key: Option<&str>,
+        found: &Found,
+        parent: Option<i64>,
+        fullkey: &str,
+        path: &str,
+    ) -> Result<i64, Failure> {
         let id = self.next;
         self.next += 1;
         self.count += 1;
-        let value = tree::to_value(json);
-        let nested = json.is_array() || json.is_object();
+        let (value, atom) = match found {
+            Found::Scalar(scalar) => {
+                let value = tree::to_value(scalar).as_text().map(Cow::into_owned);
+                (value.clone().map(Cow::Owned), value)
+            }
+            Found::Nested { text, .. } => (Some(Cow::Borrowed(text.as_str())), None),
+        };
+        let texts = [key, value.as_deref(), atom.as_deref(), Some(fullkey), Some(path)];
+        let texts: usize = texts.iter().flatten().map(|text| text.len()).sum();
+        self.room.take(texts + ROW)?;
         self.key.append_option(key);
-        self.value.append_option(value.as_text());
-        self.kind.append_value(tree::type_name(json));
-        self.atom.append_option(value.as_text().filter(|_| !nested));
+        self.value.append_option(value);
+        self.kind.append_value(found.type_name());
+        self.atom.append_option(atom);
         self.id.append_value(id);
         self.parent.append_option(parent);
         self.fullkey.append_value(fullkey);
         self.path.append_value(path);
-        id
+        Ok(id)
     }
 
-    fn members(&mut self, json: &Json, parent: Option<i64>, path: &str, deep: bool) {
-        let each = |rows: &mut Self, key: &str, fullkey: String, member: &Json| {
-            let id = rows.push(Some(key), member, parent, &fullkey, path);
-            if deep {
-                rows.members(member, Some(id), &fullkey, true);
-            }
-        };
-        match json {
-            Json::Object(object) => {
-                for (key, member) in object {
+    fn members(&mut self, found: &Found, parent: Option<i64>, path: &str, deep: bool) -> Result<(), Failure> {
+        let Found::Nested { text, .. } = found else { return Ok(()) };
+        let mut at = 0;
+        document::members(text, |name, member| {
+            let (key, fullkey) = match name {
+                Some(key) => {
                     let plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
                         && key.chars().all(|c| c.is_ascii_alphanumeric());
-                    let fullkey =
-                        if plain { format!("{path}.{key}") } else { format!("{path}.{}", Json::from(key.as_str())) };
-                    each(self, key, fullkey, member);
+                    let shown = if plain { Cow::Borrowed(key) } else { Cow::Owned(Json::from(key).to_string()) };
+                    (key.to_owned(), format!("{path}.{shown}"))
                 }
-            }
-            Json::Array(array) => {
-                for (at, member) in array.iter().enumerate() {
-                    each(self, &at.to_string(), format!("{path}[{at}]"), member);
-                }
-            }
-            _ => {}
-        }
+                None => (at.to_string(), format!("{path}[{at}]")),
+            };
+            at += 1;
+            let id = self.push(Some(&key), &member, parent, &fullkey, path)?;
+            if deep { self.members(&member, Some(id), &fullkey, true) } else { Ok(()) }
+        })?
     }
 
     /// The rows of one JSON text, from a path on.
-    fn of(&mut self, json: &str, path: &str, deep: bool) -> std::result::Result<(), String> {
-        let json = tree::parse(json)?;
+    fn of(&mut self, json: &str, path: &str, deep: bool) -> Result<(), Failure> {
         let steps = tree::path(path)?;
         self.next = 0;
-        let Some(found) = tree::find(&json, &steps) else { return Ok(()) };
+        let Some(found) = document::find(json, &steps)? else { return Ok(()) };
         let key = steps.last().map(|step| match step {
             Step::Key(key) => key.clone(),
             Step::Index(at) => at.to_string(),
             Step::FromEnd(back) => back.to_string(),
         });
         if deep {
-            let id = self.push(key.as_deref(), found, None, path, path);
-            self.members(found, Some(id), path, true);
-        } else if found.is_array() || found.is_object() {
-            self.members(found, None, path, false);
+            let id = self.push(key.as_deref(), &found, None, path, path)?;
+            self.members(&found, Some(id), path, true)
+        } else if matches!(found, Found::Nested { .. }) {
+            self.members(&found, None, path, false)
         } else {
-            self.push(key.as_deref(), found, None, path, path);
+            self.push(key.as_deref(), &found, None, path, path).map(drop)
         }
-        Ok(())
     }
 
     fn finish(mut self) -> Result<StructArray> {

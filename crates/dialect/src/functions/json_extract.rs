@@ -12,19 +12,17 @@ scalar! {
     example "SELECT json_extract('{\"a\":[1,\"x\"]}', '$.a[1]')" => "x",
     eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
-        let Ok(json) = tree::parse(&text) else { return Ok(Value::Null) };
         let mut found = Vec::new();
         for path in &args[1..] {
             let Some(path) = path.as_text() else { return Ok(Value::Null) };
-            found.push(tree::find(&json, &tree::path(&path)?));
+            let Ok(one) = document::find(&text, &tree::path(&path)?) else { return Ok(Value::Null) };
+            found.push(one);
         }
-        Ok(match found.as_slice() {
-            [] => Value::Null,
-            [one] => one.map_or(Value::Null, tree::to_value),
-            many => {
-                let all = many.iter().map(|found| found.cloned().unwrap_or(tree::Json::Null)).collect();
-                Value::text(tree::Json::Array(all).to_string())
-            }
-        })
+        if found.len() < 2 {
+            return Ok(found.pop().flatten().map_or(Value::Null, document::Found::into_value));
+        }
+        let json = |found: Option<document::Found>| found.map_or_else(|| "null".to_owned(), document::Found::into_json);
+        let all: Vec<String> = found.into_iter().map(json).collect();
+        Ok(Value::text(format!("[{}]", all.join(","))))
     }
 }

@@ -9,13 +9,13 @@ scalar! {
     eval: |args, moment| {
         moment.room.check_sum(args.iter().map(Value::bytes))?;
         if !args.len().is_multiple_of(2) {
-            return Err("json_object() requires an even number of arguments".to_owned());
+            return Err("json_object() requires an even number of arguments".into());
         }
-        let mut object = tree::Map::new();
+        let mut members = Vec::with_capacity(args.len() / 2);
         for pair in args.chunks(2) {
-            let Value::Text(name) = &pair[0] else { return Err("json_object() labels must be TEXT".to_owned()) };
-            object.insert(name.to_string(), tree::from_value(&pair[1]));
+            let Value::Text(name) = &pair[0] else { return Err("json_object() labels must be TEXT".into()) };
+            members.push(format!("{}:{}", tree::Json::from(name.as_ref()), tree::text_of(&pair[1])));
         }
-        Ok(Value::text(tree::Json::Object(object).to_string()))
+        Ok(Value::text(format!("{{{}}}", members.join(","))))
     }
 }

@@ -6,10 +6,10 @@ scalar! {
     2..=2 => Returns::Text,
     Immutable,
     example "SELECT json_patch('{\"a\":1}', '{\"a\":null,\"b\":2}')" => "{\"b\":2}",
-    eval: |args, _| {
+    eval: |args, moment| {
         let (Some(text), Some(patch)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
-        let mut json = tree::parse(&text)?;
-        tree::merge(&mut json, &tree::parse(&patch)?);
+        let mut json = tree::parse(&text, &moment.room)?;
+        tree::merge(&mut json, &tree::parse(&patch, &moment.room)?);
         Ok(Value::text(json.to_string()))
     }
 }

@@ -6,5 +6,5 @@ scalar! {
     1..=1 => Returns::Text,
     Immutable,
     example "SELECT json_quote('a')" => "\"a\"",
-    eval: |args, _| Ok(Value::text(tree::from_value(&args[0]).to_string()))
+    eval: |args, _| Ok(Value::text(tree::text_of(&args[0])))
 }

@@ -6,9 +6,9 @@ scalar! {
     1..=usize::MAX => Returns::Text,
     Immutable,
     example "SELECT json_remove('{\"a\":1,\"b\":2}', '$.a')" => "{\"b\":2}",
-    eval: |args, _| {
+    eval: |args, moment| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
-        let mut json = tree::parse(&text)?;
+        let mut json = tree::parse(&text, &moment.room)?;
         for path in &args[1..] {
             let Some(path) = path.as_text() else { return Ok(Value::Null) };
             let path = tree::path(&path)?;

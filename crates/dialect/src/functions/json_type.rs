@@ -10,14 +10,12 @@ scalar! {
     example "SELECT json_type('[1]')" => "array",
     eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
-        let Ok(json) = tree::parse(&text) else { return Ok(Value::Null) };
-        let found = match args.get(1) {
-            Some(path) => match path.as_text() {
-                Some(path) => tree::find(&json, &tree::path(&path)?),
-                None => return Ok(Value::Null),
-            },
-            None => Some(&json),
+        let path = match args.get(1).map(Value::as_text) {
+            Some(Some(path)) => tree::path(&path)?,
+            Some(None) => return Ok(Value::Null),
+            None => Vec::new(),
         };
-        Ok(found.map_or(Value::Null, |found| Value::text(tree::type_name(found))))
+        let found = document::look(&text, &path).unwrap_or_default();
+        Ok(found.map_or(Value::Null, |found| Value::text(found.type_name())))
     }
 }

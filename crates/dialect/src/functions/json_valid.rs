@@ -7,5 +7,5 @@ scalar! {
     Immutable,
     example "SELECT json_valid('{\"a\":1}')" => "1",
     example "SELECT json_valid('{a')" => "0",
-    eval: |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::Int(i64::from(tree::parse(&text).is_ok()))))
+    eval: |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::Int(i64::from(document::check(&text).is_ok()))))
 }

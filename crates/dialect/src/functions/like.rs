@@ -9,6 +9,7 @@ scalar! {
     Immutable,
     example "SELECT like('A%', 'abc')" => "1",
     example "SELECT like('10!%', '10%', '!')" => "1",
+    simplify: plan::simplify_strict,
     eval: |args, _| {
         let (Some(pattern), Some(text)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
         let escape = match args.get(2) {
@@ -18,7 +19,7 @@ scalar! {
                 let mut chars = escape.chars();
                 match (chars.next(), chars.next()) {
                     (Some(escape), None) => Some(escape),
-                    _ => return Err("ESCAPE expression must be a single character".to_owned()),
+                    _ => return Err("ESCAPE expression must be a single character".into()),
                 }
             }
         };

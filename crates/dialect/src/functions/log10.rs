@@ -9,7 +9,7 @@ scalar! {
     eval: |args, _| {
         let Some(number) = args[0].as_real() else { return Ok(Value::Null) };
         if number <= 0.0 {
-            return Err("argument out of domain".to_owned());
+            return Err("argument out of domain".into());
         }
         Ok(Value::Real(number.log10()))
     }

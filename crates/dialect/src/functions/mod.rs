@@ -38,6 +38,7 @@ mod date;
 mod datetime;
 mod degrees;
 mod divide;
+mod document;
 mod exact_integer;
 mod exact_real;
 mod exp;

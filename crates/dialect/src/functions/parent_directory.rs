@@ -7,7 +7,7 @@ scalar! {
     Immutable,
     example "SELECT parent_directory('/usr/bin/ls')" => "/usr/bin",
     eval: |args, _| {
-        let Value::Text(path) = &args[0] else { return Err("needs a path as text".to_owned()) };
+        let Value::Text(path) = &args[0] else { return Err("needs a path as text".into()) };
         Ok(path.rfind('/').map_or(Value::Null, |at| Value::text(&path[..at])))
     }
 }

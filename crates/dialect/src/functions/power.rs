@@ -10,7 +10,7 @@ scalar! {
         let (Some(base), Some(exponent)) = (args[0].as_real(), args[1].as_real()) else { return Ok(Value::Null) };
         let answer = base.powf(exponent);
         if answer.is_nan() || answer.is_infinite() {
-            return Err("argument out of domain or range".to_owned());
+            return Err("argument out of domain or range".into());
         }
         Ok(Value::Real(answer))
     }

@@ -6,8 +6,8 @@ pub(super) use arrow_schema::DataType;
 pub(super) use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 pub(super) use super::{
-    calendar, network, pattern, regexes,
-    scalar::{Class, Returns, numeric, owned, scalar, widest},
+    calendar, document, network, pattern, regexes,
+    scalar::{Class, Returns, numeric, scalar, widest},
     text, tree,
 };
 pub(super) use crate::{

@@ -11,8 +11,28 @@ const MADE: usize = 256 << 20;
 /// What a function may make of constants: it stands in the plan, which is copied, compared and shown.
 pub(crate) const CONSTANT: usize = 32 << 20;
 
-/// How the message ends of a query without room.
-pub(crate) const LEFT: &str = "of its memory left";
+/// Why a function has no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Of these arguments there is none.
+    #[error("{0}")]
+    Value(String),
+    /// The query has no memory left for it.
+    #[error("{0}")]
+    Memory(String),
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Value(message)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        Self::Value(message.to_owned())
+    }
+}
 
 /// What is left for one batch of rows.
 pub(crate) struct Room {
@@ -40,27 +60,28 @@ impl Room {
     }
 
     /// Whether a value of so many bytes may be made: asked before it is.
-    pub(crate) fn check(&self, bytes: usize) -> Result<(), String> {
+    pub(crate) fn check(&self, bytes: usize) -> Result<(), Failure> {
         if bytes > LONGEST {
-            return Err("string or blob too big".to_owned());
+            return Err("string or blob too big".into());
         }
         if bytes > self.left && self.left < self.most {
-            return Err(format!("string or blob too big: the query has {} MB {LEFT}", self.left >> 20));
+            let message = format!("string or blob too big: the query has {} MB of its memory left", self.left >> 20);
+            return Err(Failure::Memory(message));
         }
         if bytes > self.left {
             let what = if self.most == CONSTANT { "a constant" } else { "one batch of rows" };
-            return Err(format!("string or blob too big: {what} gets {} MB at most", self.most >> 20));
+            return Err(format!("string or blob too big: {what} gets {} MB at most", self.most >> 20).into());
         }
         Ok(())
     }
 
     /// The same of a value made of these parts.
-    pub(crate) fn check_sum(&self, parts: impl IntoIterator<Item = usize>) -> Result<(), String> {
+    pub(crate) fn check_sum(&self, parts: impl IntoIterator<Item = usize>) -> Result<(), Failure> {
         self.check(parts.into_iter().fold(0, usize::saturating_add))
     }
 
     /// Takes what a value needs.
-    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), String> {
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), Failure> {
         self.check(bytes)?;
         self.left -= bytes;
         Ok(())
@@ -74,7 +95,7 @@ mod tests {
     #[test]
     fn a_batch_has_room_for_a_bounded_sum() {
         let mut room = Room::beside(0);
-        assert_eq!(room.check(LONGEST + 1), Err("string or blob too big".to_owned()));
+        assert_eq!(room.check(LONGEST + 1), Err("string or blob too big".into()));
         assert!(room.check(MADE + 1).is_err());
         assert!(Room::beside(1).check(MADE + 1).is_ok());
         assert!(room.take(MADE - 1).is_ok());

@@ -24,15 +24,15 @@ use datafusion::{
     },
 };
 
-use super::room::{LEFT, Room};
+use super::room::{Failure, Room};
 use crate::{
     Interrupt, guard,
     plan::{COLLATION_METADATA, MIXED, NUMBER_METADATA, is_mixed, whole},
     value::{Value, real_to_text},
 };
 
-/// What went wrong inside a function; the engine adds where.
-pub(crate) type Evaluated<'a> = std::result::Result<Value<'a>, String>;
+/// What a function gives; the engine adds where it failed.
+pub(crate) type Evaluated<'a> = std::result::Result<Value<'a>, Failure>;
 
 /// What a function gives, by what it is given.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ impl Moment {
     }
 
     /// Whether a value of so many bytes may be made.
-    pub(crate) fn check(&self, bytes: usize) -> std::result::Result<(), String> {
+    pub(crate) fn check(&self, bytes: usize) -> std::result::Result<(), Failure> {
         self.room.check(bytes)
     }
 }
@@ -259,13 +259,11 @@ impl ScalarUDFImpl for ScalarFunction {
                     return exec_err!("{}: integer overflow: make one side a real", self.spec.name);
                 }
                 Ok(value) => {
-                    if let Err(message) = moment.room.take(value.bytes()) {
-                        return Err(failed(self.spec.name, &message));
-                    }
+                    moment.room.take(value.bytes()).map_err(|failure| failed(self.spec.name, failure))?;
                     out.push(value);
                 }
-                Err(_) if self.lenient => out.push(Value::Null),
-                Err(message) => return Err(failed(self.spec.name, &message)),
+                Err(Failure::Value(_)) if self.lenient => out.push(Value::Null),
+                Err(failure) => return Err(failed(self.spec.name, failure)),
             }
         }
         let array = out.finish();
@@ -287,12 +285,10 @@ impl ScalarUDFImpl for ScalarFunction {
 }
 
 /// The error of a function; that of a query without room is one of its memory.
-fn failed(function: &str, message: &str) -> DataFusionError {
-    let message = format!("{function}: {message}");
-    if message.ends_with(LEFT) {
-        DataFusionError::ResourcesExhausted(message)
-    } else {
-        DataFusionError::Execution(message)
+pub(crate) fn failed(function: &str, failure: Failure) -> DataFusionError {
+    match failure {
+        Failure::Value(message) => DataFusionError::Execution(format!("{function}: {message}")),
+        Failure::Memory(message) => DataFusionError::ResourcesExhausted(format!("{function}: {message}")),
     }
 }
 
@@ -431,7 +427,7 @@ fn borrowed<'a>(value: &'a Value<'static>) -> Value<'a> {
     }
 }
 
-pub(crate) fn owned(value: Value<'_>) -> Value<'static> {
+fn owned(value: Value<'_>) -> Value<'static> {
     match value {
         Value::Null => Value::Null,
         Value::Int(number) => Value::Int(number),

@@ -18,7 +18,7 @@ scalar! {
                 return Ok(Value::Int(0));
             }
             if moment.interrupt.is_over() {
-                return Err("interrupted".to_owned());
+                return Err("interrupted".into());
             }
             std::thread::sleep(left.min(Duration::from_millis(50)));
         }

@@ -14,7 +14,7 @@ scalar! {
             return Ok(Value::Null);
         };
         if cuts.is_empty() {
-            return Err("no characters to split at".to_owned());
+            return Err("no characters to split at".into());
         }
         let mut pieces = text.split(|c| cuts.contains(c)).filter(|piece| !piece.is_empty()).map(str::trim);
         let piece = usize::try_from(index).ok().and_then(|index| pieces.nth(index));

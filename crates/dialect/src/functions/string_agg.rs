@@ -13,7 +13,10 @@ use datafusion::{
     },
 };
 
-use super::{room::Room, scalar::Column};
+use super::{
+    room::{Failure, Room},
+    scalar::{Column, failed},
+};
 
 /// The aggregate as DataFusion takes it.
 pub(crate) fn function() -> Arc<AggregateUDF> {
@@ -72,8 +75,8 @@ fn added(values: &[ArrayRef]) -> Result<usize> {
     Ok(all)
 }
 
-fn too_big(message: String) -> DataFusionError {
-    DataFusionError::Execution(format!("group_concat: {message}"))
+fn too_big(failure: Failure) -> DataFusionError {
+    failed("group_concat", failure)
 }
 
 /// The text of one group.

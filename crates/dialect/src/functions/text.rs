@@ -5,7 +5,10 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
 };
 
-use super::{room::Room, scalar::Moment};
+use super::{
+    room::{Failure, Room},
+    scalar::Moment,
+};
 use crate::value::Value;
 
 /// A random integer from the standard library's per-process keys.
@@ -157,7 +160,7 @@ struct Flags {
 }
 
 /// What is kept of a text, and what it is filled up with, by the arguments of `lpad` and `rpad`.
-pub(crate) fn padding(args: &[Value<'_>], moment: &Moment) -> Result<Option<(String, String)>, String> {
+pub(crate) fn padding(args: &[Value<'_>], moment: &Moment) -> Result<Option<(String, String)>, Failure> {
     let filling = match args.get(2) {
         Some(filling) => filling.as_text(),
         None => Some(" ".into()),
@@ -182,7 +185,7 @@ fn with_zeros(digits: &str, width: usize) -> String {
 }
 
 /// C's printf by SQLite's rules.
-pub(crate) fn printf(format: &str, args: &[Value<'_>], room: &Room) -> Result<String, String> {
+pub(crate) fn printf(format: &str, args: &[Value<'_>], room: &Room) -> Result<String, Failure> {
     const MOST: usize = i32::MAX as usize;
     let mut out = String::new();
     let mut chars = format.chars().peekable();

@@ -1,18 +1,33 @@
-//! JSON as SQLite's functions see it: parsing, paths and edits.
+//! JSON as SQLite's functions see it: paths, values and edits.
 
-use super::room::Room;
+use super::{
+    document::{self, Found},
+    room::{Failure, Room},
+};
 use crate::value::Value;
 
 pub(crate) use serde_json::{Map, Value as Json};
 
-/// Parses JSON; the error is SQLite's.
-pub(crate) fn parse(text: &str) -> Result<Json, String> {
-    serde_json::from_str(text).map_err(|_| "malformed JSON".to_owned())
+/// Parses JSON where its tree has room; the error is SQLite's.
+pub(crate) fn parse(text: &str, room: &Room) -> Result<Json, Failure> {
+    room.check(bytes(text))?;
+    serde_json::from_str(text).map_err(|_| "malformed JSON".into())
+}
+
+/// How many bytes the tree of a text takes at most: for each value, name and object, with what lists have in reserve.
+fn bytes(text: &str) -> usize {
+    let taken = |byte: u8| match byte {
+        b',' | b'[' => 96,
+        b':' => 120,
+        b'{' => 400,
+        _ => 0,
+    };
+    text.bytes().map(taken).fold(text.len(), usize::saturating_add)
 }
 
 /// Where, from 1, JSON goes wrong; 0 when it does not.
 pub(crate) fn error_position(text: &str) -> i64 {
-    match serde_json::from_str::<Json>(text) {
+    match document::check(text) {
         Ok(_) => 0,
         Err(error) => {
             let before: usize =
@@ -78,17 +93,8 @@ fn position(array: &[Json], step: &Step) -> Option<usize> {
     }
 }
 
-/// What stands at a path.
-pub(crate) fn find<'j>(json: &'j Json, path: &[Step]) -> Option<&'j Json> {
-    path.iter().try_fold(json, |json, step| match (json, step) {
-        (Json::Object(object), Step::Key(key)) => object.get(key),
-        (Json::Array(array), step) => array.get(position(array, step)?),
-        _ => None,
-    })
-}
-
 /// `->` and `->>`: the right side is a path, a key or an index.
-pub(crate) fn arrow(args: &[Value<'_>]) -> Result<Option<Json>, String> {
+pub(crate) fn arrow(args: &[Value<'_>]) -> Result<Option<Found>, String> {
     let Some(text) = args[0].as_text() else { return Ok(None) };
     let steps = match &args[1] {
         Value::Null => return Ok(None),
@@ -101,8 +107,7 @@ pub(crate) fn arrow(args: &[Value<'_>]) -> Result<Option<Json>, String> {
             if key.starts_with('$') { path(&key)? } else { vec![Step::Key(key.into_owned())] }
         }
     };
-    let Ok(json) = parse(&text) else { return Ok(None) };
-    Ok(find(&json, &steps).cloned())
+    Ok(document::find(&text, &steps).unwrap_or_default())
 }
 
 /// A JSON value as an SQL value: texts lose their quotes, objects and arrays stay JSON.
@@ -119,8 +124,21 @@ pub(crate) fn to_value(json: &Json) -> Value<'static> {
     }
 }
 
+/// An SQL value as the text of JSON; bytes are JSON that another function made.
+pub(crate) fn text_of(value: &Value<'_>) -> String {
+    match value {
+        Value::Blob(bytes)
+            if let Ok(text) = std::str::from_utf8(bytes)
+                && let Ok(json) = document::minified(text) =>
+        {
+            json
+        }
+        other => from_value(other).to_string(),
+    }
+}
+
 /// An SQL value as JSON; bytes are JSON that another function made.
-pub(crate) fn from_value(value: &Value<'_>) -> Json {
+fn from_value(value: &Value<'_>) -> Json {
     match value {
         Value::Blob(bytes) if let Ok(json) = serde_json::from_slice(bytes) => json,
         Value::Null => Json::Null,
@@ -151,13 +169,17 @@ pub(crate) enum Edit {
 }
 
 /// `json_set` and its kin over their whole argument list.
-pub(crate) fn edited(args: &[Value<'_>], room: &Room, edit: Edit) -> Result<Value<'static>, String> {
+pub(crate) fn edited(args: &[Value<'_>], room: &Room, edit: Edit) -> Result<Value<'static>, Failure> {
     if args.len().is_multiple_of(2) {
-        return Err("needs an odd number of arguments".to_owned());
+        return Err("needs an odd number of arguments".into());
     }
-    room.check_sum(args.iter().map(Value::bytes))?;
+    let in_tree = |value: &Value<'_>| match value {
+        Value::Blob(json) => std::str::from_utf8(json).map_or(json.len(), bytes),
+        other => other.bytes(),
+    };
+    room.check_sum(args.iter().map(in_tree))?;
     let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
-    let mut json = parse(&text)?;
+    let mut json = parse(&text, room)?;
     for pair in args[1..].chunks(2) {
         let Some(steps) = pair[0].as_text() else { return Ok(Value::Null) };
         put(&mut json, &path(&steps)?, from_value(&pair[1]), edit);

@@ -11,14 +11,14 @@ scalar! {
     example "SELECT version_compare('1.0~rc1', '1.0', 'DPKG')" => "-1",
     eval: |args, _| {
         let (Value::Text(left), Value::Text(right)) = (&args[0], &args[1]) else {
-            return Err("needs versions as text".to_owned());
+            return Err("needs versions as text".into());
         };
         let collation = match args.get(2).map(|flavour| flavour.as_text().unwrap_or_default().into_owned()).as_deref() {
             None => Collation::Version,
             Some("ARCH") => Collation::VersionArch,
             Some("DPKG") => Collation::VersionDpkg,
             Some("RHEL") => Collation::VersionRhel,
-            Some(other) => return Err(format!("unknown version flavour {other}")),
+            Some(other) => return Err(format!("unknown version flavour {other}").into()),
         };
         Ok(Value::Int(collation.compare(left, right) as i64))
     }

@@ -37,6 +37,7 @@ pub(crate) use dependent::DependentRule;
 pub(crate) use left::LeftOfInRule;
 pub(crate) use relation::TableFunctions;
 pub(crate) use standard::StandardRule;
+pub use strict::StrictFunctions;
 pub(crate) use times::TimeRule;
 
 use crate::{
@@ -286,6 +287,15 @@ pub(crate) fn simplify_as_number(args: Vec<Expr>, info: &SimplifyContext) -> Res
             ExprSimplifyResult::Simplified(cast(the_one(args), DataType::Int64))
         }
         _ => ExprSimplifyResult::Original(args),
+    })
+}
+
+/// A comparison with a NULL is NULL.
+pub(crate) fn simplify_strict(args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+    let has_null = args.iter().any(|arg| matches!(arg, Expr::Literal(value, _) if value.is_null()));
+    Ok(match has_null {
+        true => ExprSimplifyResult::Simplified(Expr::Literal(ScalarValue::Int64(None), None)),
+        false => ExprSimplifyResult::Original(args),
     })
 }
 

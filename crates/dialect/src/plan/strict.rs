@@ -13,7 +13,7 @@ use super::called;
 
 /// Makes such joins inner ones.
 #[derive(Debug)]
-pub(super) struct StrictFunctions;
+pub struct StrictFunctions;
 
 impl OptimizerRule for StrictFunctions {
     fn name(&self) -> &str {

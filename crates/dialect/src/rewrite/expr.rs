@@ -13,6 +13,7 @@ use super::{
     build::{aggregate_call, binary, bool_to_int, call, exact, number, string, unwrapped, value},
     group, integer,
     kind::{self, Class, is_boolean, is_comparison},
+    row,
     scope::{Found, Meaning, Scope},
 };
 use crate::{collation::Collation, functions};
@@ -48,7 +49,15 @@ impl Rewriter<'_> {
     }
 
     /// Rewrites an expression; a comparison stays one.
-    fn expr(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
+    pub(crate) fn expr(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
+        if let Some(width) = row::width(&expr)? {
+            return self.row_comparison(expr, width, scope);
+        }
+        self.plain_expr(expr, scope)
+    }
+
+    /// Rewrites an expression that does not compare row values with subqueries.
+    fn plain_expr(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
         match expr {
             Expr::Identifier(ident) => self.identifier(ident, scope),
             Expr::CompoundIdentifier(parts) => Ok(compound(parts, scope)),
@@ -370,6 +379,10 @@ impl Rewriter<'_> {
         let mut steps = Vec::new();
         let mut current = expr;
         while let Expr::BinaryOp { left, op, right } = current {
+            if !steps.is_empty() && row::is_one(&left, &op, &right) {
+                current = Expr::BinaryOp { left, op, right };
+                break;
+            }
             let spread = if is_comparison(&op) { spreading_collation(&left) } else { None };
             steps.push((op, right, spread));
             current = *left;
@@ -582,7 +595,7 @@ impl Rewriter<'_> {
     }
 
     /// A scalar subquery gives the first row, whatever comes after.
-    fn scalar_subquery(&mut self, mut subquery: Box<Query>, scope: &Scope<'_>) -> Result<Expr> {
+    pub(crate) fn scalar_subquery(&mut self, mut subquery: Box<Query>, scope: &Scope<'_>) -> Result<Expr> {
         let before = scope.reached.replace(false);
         self.query(&mut subquery, Some(scope))?;
         let correlated = scope.reached.get();

@@ -8,6 +8,7 @@ mod expr;
 mod group;
 mod kind;
 mod ordered;
+mod row;
 mod schema;
 mod scope;
 mod select;
@@ -165,8 +166,15 @@ impl<'n> Rewriter<'n> {
                         cte.alias.name = build::exact(own.clone(), cte.alias.name.span);
                         own
                     }
-                    None => name.clone(),
+                    None => {
+                        cte.alias.name = expr::named(name.clone(), &cte.alias.name);
+                        name.clone()
+                    }
                 };
+                // DataFusion knows the columns as they are written, too.
+                for column in &mut cte.alias.columns {
+                    column.name = expr::named(column.name.value.clone(), &column.name);
+                }
                 let declared: Vec<Output> =
                     cte.alias.columns.iter().map(|column| Output::unknown(column.name.value.clone())).collect();
                 let open = |columns| Cte { name: name.clone(), given: given.clone(), columns, open: true };
@@ -368,30 +376,30 @@ impl<'n> Rewriter<'n> {
             current = *left;
         }
         let mut columns = self.set_expr(&mut current, outer)?;
-        let mut members = vec![columns.clone()];
-        for (_, _, right) in chain.iter_mut().rev() {
-            members.push(self.set_expr(right, outer)?);
+        let mut members = vec![(true, columns.clone())];
+        for (op, _, right) in chain.iter_mut().rev() {
+            // EXCEPT and INTERSECT compare their member's rows with those so far, and show none of them.
+            members.push((*op == ast::SetOperator::Union, self.set_expr(right, outer)?));
         }
-        // EXCEPT and INTERSECT give rows of the first member alone.
-        let is_union = chain.iter().any(|(op, ..)| *op == ast::SetOperator::Union);
-        // A column that is text in one member of a UNION and a number in another is text in all.
         if let Some(columns) = &mut columns {
-            for (at, column) in columns.iter_mut().enumerate().filter(|_| is_union) {
-                column.kind = members
-                    .iter()
-                    .map(|member| member.as_ref().and_then(|member| member.get(at)).and_then(|column| column.kind))
-                    .reduce(kind::together)
-                    .flatten();
+            let kind = |member: &Option<Vec<Output>>, at: usize| member.as_ref()?.get(at)?.kind;
+            // A column that is text in one member that gives rows and a number in another is text in all.
+            let mut converted = Vec::with_capacity(columns.len());
+            for (at, column) in columns.iter_mut().enumerate() {
+                let shown = || members.iter().filter(|(gives_rows, _)| *gives_rows).map(|(_, own)| kind(own, at));
+                column.kind = shown().reduce(kind::together).flatten();
+                converted.push(shown().any(|own| kind::conversion(own, column.kind) == Some("as_text")));
             }
-            for (member, own) in std::iter::once(&mut current)
+            for (member, (gives_rows, own)) in std::iter::once(&mut current)
                 .chain(chain.iter_mut().rev().map(|(_, _, right)| &mut **right))
                 .zip(&members)
             {
                 let Some(own) = own else { continue };
                 for (at, (wanted, own)) in columns.iter().zip(own).enumerate() {
-                    let convert = || kind::conversion(own.kind, wanted.kind).filter(|_| is_union);
+                    let converts = *gives_rows || converted[at];
+                    let convert = || kind::conversion(own.kind, wanted.kind).filter(|_| converts);
                     if let Some(function) = kind::conversion_of_null(own.kind, wanted.kind).or_else(convert) {
-                        convert_item(member, at, function);
+                        convert_item(member, at, &own.name, function);
                     }
                 }
             }
@@ -416,16 +424,7 @@ fn widen_seed(seed: &mut SetExpr, own: &[Output], columns: &[Output]) {
         let function =
             kind::conversion_of_null(own.kind, column.kind).or_else(|| kind::conversion(own.kind, column.kind));
         let Some(function) = function else { continue };
-        convert_item(seed, at, function);
-        // The item's name is the column's.
-        if let SetExpr::Select(select) = &mut *seed
-            && let Some(item @ ast::SelectItem::UnnamedExpr(_)) = select.projection.get_mut(at)
-        {
-            let taken = std::mem::replace(item, ast::SelectItem::Wildcard(ast::WildcardAdditionalOptions::default()));
-            if let ast::SelectItem::UnnamedExpr(expr) = taken {
-                *item = ast::SelectItem::ExprWithAlias { expr, alias: build::exact(own.name.clone(), Span::empty()) };
-            }
-        }
+        convert_item(seed, at, &own.name, function);
     }
 }
 
@@ -447,18 +446,28 @@ fn limit_outside(cte: &mut ast::Cte) {
     *cte.query = outer;
 }
 
-/// Wraps one item of a member of a compound SELECT.
-fn convert_item(member: &mut SetExpr, at: usize, function: &str) {
+/// Wraps one item of a member of a compound SELECT; its name stays.
+fn convert_item(member: &mut SetExpr, at: usize, name: &str, function: &str) {
     match member {
         SetExpr::Select(select) => {
-            if let Some(ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. }) =
+            if let Some(item @ (ast::SelectItem::UnnamedExpr(_) | ast::SelectItem::ExprWithAlias { .. })) =
                 select.projection.get_mut(at)
             {
-                let inner = std::mem::replace(expr, build::value(Value::Null));
-                *expr = build::call(function, vec![inner]);
+                let item = item;
+                let wildcard = ast::SelectItem::Wildcard(ast::WildcardAdditionalOptions::default());
+                *item = match std::mem::replace(item, wildcard) {
+                    ast::SelectItem::UnnamedExpr(expr) => ast::SelectItem::ExprWithAlias {
+                        expr: build::call(function, vec![expr]),
+                        alias: build::exact(name, Span::empty()),
+                    },
+                    ast::SelectItem::ExprWithAlias { expr, alias } => {
+                        ast::SelectItem::ExprWithAlias { expr: build::call(function, vec![expr]), alias }
+                    }
+                    other => other,
+                };
             }
         }
-        SetExpr::Query(query) => convert_item(&mut query.body, at, function),
+        SetExpr::Query(query) => convert_item(&mut query.body, at, name, function),
         SetExpr::Values(values) => {
             for row in &mut values.rows {
                 if let Some(value) = row.content.get_mut(at) {
@@ -467,7 +476,11 @@ fn convert_item(member: &mut SetExpr, at: usize, function: &str) {
                 }
             }
         }
-        SetExpr::SetOperation { .. } | SetExpr::Table(_) => {}
+        SetExpr::SetOperation { left, right, .. } => {
+            convert_item(left, at, name, function);
+            convert_item(right, at, name, function);
+        }
+        SetExpr::Table(_) => {}
         SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {}
     }
 }

@@ -370,7 +370,8 @@ impl Rewriter<'_> {
                             .collect()
                     };
                     let left = visible(left);
-                    visible(right).into_iter().filter(|name| left.contains(name)).collect()
+                    let is_left = |name: &String| left.iter().any(|own| own.eq_ignore_ascii_case(name));
+                    visible(right).into_iter().filter(is_left).collect()
                 }
                 _ => Vec::new(),
             };
@@ -448,7 +449,7 @@ impl Rewriter<'_> {
                     }
                     _ => None,
                 };
-                let known = name.to_string().to_ascii_lowercase();
+                let known = folded(name);
                 if !is_cte && let Some((own, columns)) = self.schema_relation(&known, argument.as_deref(), alias) {
                     let relation = alias.as_ref().map_or(known, |alias| alias.name.value.to_ascii_lowercase());
                     *factor = own;
@@ -467,7 +468,7 @@ impl Rewriter<'_> {
                     }
                     scope.aliases_visible.set(false);
                     let lateral = scope.mentioned.replace(before);
-                    let known = name.to_string().to_ascii_lowercase();
+                    let known = folded(name);
                     let is_json = known == "json_each" || known == "json_tree";
                     let relation = aliased(known, alias, is_json.then(json_columns));
                     if is_json {
@@ -482,26 +483,32 @@ impl Rewriter<'_> {
                     scope.relations.push(relation);
                     return Ok(());
                 }
-                let own = match name.0.last() {
-                    Some(ObjectNamePart::Identifier(ident)) => lowered(ident),
-                    _ => name.to_string().to_ascii_lowercase(),
-                };
-                let columns = match cte {
+                // Also sets the name to what DataFusion knows it by.
+                let columns = match &cte {
                     Some(cte) => {
-                        if self.apart {
-                            let name_as_written = || TableAlias {
-                                explicit: true,
-                                name: exact(own.clone(), Span::empty()),
-                                columns: Vec::new(),
-                                at: None,
-                            };
-                            alias.get_or_insert_with(name_as_written);
-                            *name = vec![exact(cte.given, Span::empty())].into();
+                        if let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut() {
+                            *ident = super::expr::named(cte.name.clone(), ident);
                         }
-                        cte.columns.map(|columns| columns.into_iter().map(visible).collect())
+                        cte.columns.clone().map(|columns| columns.into_iter().map(visible).collect())
                     }
                     None => self.table_columns(name),
                 };
+                let own = match name.0.last() {
+                    Some(ObjectNamePart::Identifier(ident)) => lowered(ident),
+                    _ => folded(name),
+                };
+                if let Some(cte) = cte
+                    && self.apart
+                {
+                    let name_as_written = || TableAlias {
+                        explicit: true,
+                        name: exact(own.clone(), Span::empty()),
+                        columns: Vec::new(),
+                        at: None,
+                    };
+                    alias.get_or_insert_with(name_as_written);
+                    *name = vec![exact(cte.given, Span::empty())].into();
+                }
                 scope.relations.push(aliased(own, alias, columns));
                 Ok(())
             }
@@ -687,6 +694,15 @@ pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowS
     Ok(())
 }
 
+/// A name in lower case and without quotes.
+fn folded(name: &ObjectName) -> String {
+    let part = |part: &ObjectNamePart| match part {
+        ObjectNamePart::Identifier(ident) => ident.value.to_ascii_lowercase(),
+        other => other.to_string().to_ascii_lowercase(),
+    };
+    name.0.iter().map(part).collect::<Vec<_>>().join(".")
+}
+
 /// A name as DataFusion folds it.
 fn lowered(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
@@ -755,6 +771,15 @@ fn item_names(select: &Select, items: &[String]) -> Vec<ItemName> {
 fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: bool) -> Vec<ItemName> {
     let hidden =
         scope.relations.iter().filter_map(|relation| relation.columns.as_ref()).flatten().any(|column| column.hidden);
+    for item in &mut select.projection {
+        if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+            && let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut()
+            && let Some(relation) = scope.relations.iter().find(|relation| relation.is_called(&ident.value))
+            && relation.name != lowered(ident)
+        {
+            *ident = exact(relation.name.clone(), ident.span);
+        }
+    }
     let has_wildcard = select
         .projection
         .iter()
@@ -790,14 +815,6 @@ fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: 
             None => Vec::new(),
         };
         if relations.is_empty() || relations.iter().any(|relation| relation.columns.is_none()) {
-            let mut item = item;
-            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = &mut item
-                && let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut()
-                && let Some(relation) = scope.relations.iter().find(|relation| relation.is_called(&ident.value))
-                && relation.name != relation.user
-            {
-                *ident = exact(relation.name.clone(), ident.span);
-            }
             projection.push(item);
             expanded.push(name);
             continue;

@@ -20,12 +20,12 @@ const SUMS: &str = "abs acos acosh array_any_value array_append array_avg array_
     array_subtract array_sum array_add array_union arrays_overlap arrays_zip arrow_cast arrow_field arrow_metadata \
     arrow_try_cast arrow_typeof ascii asin asinh atan atan2 atanh bit_length btrim cardinality cast_to_type cbrt ceil \
     character_length chr coalesce concat contains cos cosh cosine_distance cot current_date current_time date_bin date_part \
-    date_trunc decode degrees digest empty encode ends_with exp factorial find_in_set flatten floor from_unixtime gcd \
+    date_trunc decode degrees digest empty ends_with exp factorial find_in_set flatten floor from_unixtime gcd \
     get_field greatest initcap inner_product input_file_name file_row_index isnan iszero lcm least left levenshtein ln log \
     log10 log2 lower ltrim make_array make_date make_time map map_entries map_extract map_keys map_values md5 named_struct \
     nanvl now nullif nvl nvl2 octet_length overlay pi power radians random regexp_count regexp_instr regexp_like reverse right \
-    round row rtrim sha224 sha256 sha384 sha512 signum sin sinh split_part sqrt starts_with string_to_array strpos struct \
-    substr substr_index tan tanh to_char to_date to_hex to_local_time to_time to_timestamp to_timestamp_micros \
+    round row rtrim sha224 sha256 sha384 sha512 signum sin sinh split_part sqrt starts_with strpos struct \
+    substr substr_index tan tanh to_date to_local_time to_time to_timestamp to_timestamp_micros \
     to_timestamp_millis to_timestamp_nanos to_timestamp_seconds to_unixtime translate trunc try_cast_to_type union_extract \
     union_tag upper uuid version with_metadata";
 

@@ -149,7 +149,7 @@ impl Both {
                             Ok(other) => {
                                 Ok(rusqlite::types::Value::Text(other.as_text().unwrap_or_default().into_owned()))
                             }
-                            Err(message) => Err(rusqlite::Error::UserFunctionError(message.into())),
+                            Err(message) => Err(rusqlite::Error::UserFunctionError(message.to_string().into())),
                         }
                     })
                     .expect("function");

@@ -31,20 +31,30 @@ use crate::provider::Provider;
 const LOOKUP_COST: f64 = 3.0;
 /// Nodes looked at, at the most: sides of joins are looked at again with the keys that they get.
 const MOST_STEPS: usize = 200_000;
+/// How often a plan is taken apart: a part may have something to take apart itself.
+const MOST_SPLITS: usize = 4;
 /// An equality selects fewer rows than a pattern.
 const PATTERNS_AFTER: usize = 1000;
 
 /// Turns joins into lookups where tables need keys, or where it pays.
 pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
-    let whole = bind_whole(plan)?;
-    if let Bound::Plan { plan, without_key: false } = whole {
-        return Ok(plan);
+    let mut best = bind_whole(plan)?;
+    let mut parts = Cow::Borrowed(plan);
+    for _ in 0..MOST_SPLITS {
+        if let Bound::Plan { plan, without_key: false } = best {
+            return Ok(plan);
+        }
+        let Some(finer) = split::apart(&parts)? else { break };
+        best = match (best, bind_whole(&finer)?) {
+            (_, bound @ Bound::Plan { without_key: false, .. }) => bound,
+            (Bound::Open(_), bound @ Bound::Plan { .. }) => bound,
+            (best, _) => best,
+        };
+        parts = Cow::Owned(finer);
     }
-    let parts = split::apart(plan)?.map(|parts| bind_whole(&parts)).transpose()?;
-    match (whole, parts) {
-        (_, Some(Bound::Plan { plan, without_key: false })) | (Bound::Plan { plan, .. }, _) => Ok(plan),
-        (Bound::Open(_), Some(Bound::Plan { plan, .. })) => Ok(plan),
-        (Bound::Open(error), _) => Err(error),
+    match best {
+        Bound::Plan { plan, .. } => Ok(plan),
+        Bound::Open(error) => Err(error),
     }
 }
 

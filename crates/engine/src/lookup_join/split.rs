@@ -9,8 +9,11 @@ use datafusion::logical_expr::utils::{conjunction, disjunction, split_binary, sp
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Filter, Join, JoinType, LogicalPlan, Operator, Projection, Union, lit,
 };
+use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
+use indago_dialect::StrictFunctions;
 
 use crate::constraints::{is_choice, looks_like};
 
@@ -23,7 +26,10 @@ pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let split = plan.clone().transform_down_with_subqueries(|node| {
         let parts = match &node {
             _ if taken_apart == MOST => None,
-            LogicalPlan::Filter(filter) => of_filter(filter)?,
+            LogicalPlan::Filter(filter) => match of_filter(filter)? {
+                Some(parts) => Some(parts),
+                None => of_outer_join(filter)?,
+            },
             LogicalPlan::Join(join) => of_join(join)?,
             _ => None,
         };
@@ -33,7 +39,12 @@ pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     if !split.transformed {
         return Ok(None);
     }
-    let sink_filters = Optimizer::with_rules(vec![Arc::new(PushDownFilter::new())]);
+    let sink_filters = Optimizer::with_rules(vec![
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(EliminateOuterJoin::new()),
+        Arc::new(StrictFunctions),
+        Arc::new(PushDownFilter::new()),
+    ]);
     sink_filters.optimize(split.data, &OptimizerContext::new(), |_, _| {}).map(Some)
 }
 
@@ -74,6 +85,26 @@ fn of_filter(filter: &Filter) -> Result<Option<LogicalPlan>> {
         Some(others) => LogicalPlan::Filter(Filter::try_new(others, Arc::new(union))?),
         None => union,
     }))
+}
+
+/// `key = x OR key LIKE (SELECT ..)`, where the subquery is joined to every row: the pairs that meet the condition, and the
+/// rows that meet it without a partner.
+fn of_outer_join(filter: &Filter) -> Result<Option<LogicalPlan>> {
+    let LogicalPlan::Join(join) = filter.input.as_ref() else { return Ok(None) };
+    let is_plain = join.join_type == JoinType::Left && join.on.is_empty() && join.filter.is_none();
+    let asks_partner = |condition: &&Expr| {
+        is_choice(condition) && condition.column_refs().iter().any(|column| join.right.schema().has_column(column))
+    };
+    if !is_plain || !split_conjunction(&filter.predicate).iter().any(|condition| asks_partner(condition)) {
+        return Ok(None);
+    }
+    let predicate = &filter.predicate;
+    let pairs = Join { join_type: JoinType::Inner, filter: Some(predicate.clone()), ..join.clone() };
+    let alone = Join { join_type: JoinType::LeftAnti, schema: join.left.schema().clone(), ..join.clone() };
+    let alone = with_nulls(LogicalPlan::Join(alone), join)?;
+    let alone = Filter::try_new(predicate.clone(), Arc::new(alone))?;
+    let inputs = vec![Arc::new(LogicalPlan::Join(pairs)), Arc::new(LogicalPlan::Filter(alone))];
+    Ok(Some(LogicalPlan::Union(Union { inputs, schema: join.schema.clone() })))
 }
 
 /// What is below the joins that mark rows for an `OR`, and these joins, the highest first.
@@ -134,14 +165,20 @@ fn of_join(join: &Join) -> Result<Option<LogicalPlan>> {
     Ok(None)
 }
 
-/// The join by one branch of the choice, if it has an equality or a pattern.
+/// The join by one branch of the choice, if it has an equality or a pattern, or asks one side alone.
 fn of_branch(join: &Join, branch: &Expr, others: &[&Expr]) -> Option<Join> {
     let conditions = split_conjunction(branch);
     let pairs: Vec<Option<(Expr, Expr)>> = conditions.iter().map(|condition| pair(join, condition)).collect();
     let on: Vec<(Expr, Expr)> = pairs.iter().flatten().cloned().collect();
     let rest = conditions.into_iter().zip(&pairs).filter(|(_, pair)| pair.is_none()).map(|(condition, _)| condition);
     let filter = conjunction(rest.chain(others.iter().copied()).cloned());
-    let has_keys = !on.is_empty() || branch_looks_like(branch);
+    let of_one_side = |condition: &&Expr| {
+        let columns = condition.column_refs();
+        let all_of = |side: &LogicalPlan| columns.iter().all(|column| side.schema().has_column(column));
+        !columns.is_empty() && (all_of(&join.left) || all_of(&join.right))
+    };
+    let has_keys =
+        !on.is_empty() || branch_looks_like(branch) || split_conjunction(branch).iter().any(|part| of_one_side(part));
     has_keys.then(|| Join { on, filter, ..join.clone() })
 }
 

@@ -1,0 +1,68 @@
+-- Only members that give rows have a say in the kinds of a compound SELECT's columns.
+SELECT 1 UNION ALL SELECT 2 EXCEPT SELECT 5.0;
+SELECT 1 UNION ALL SELECT 2 EXCEPT SELECT 2.0;
+SELECT 1 EXCEPT SELECT 5.0 UNION ALL SELECT 2;
+SELECT 1 UNION SELECT 2 INTERSECT SELECT 2.0;
+SELECT 1 UNION SELECT 2 UNION SELECT 3 INTERSECT VALUES (2.0), (3.5), (1);
+SELECT 9007199254740993 UNION ALL SELECT 9007199254740995 EXCEPT SELECT 9007199254740992.0;
+SELECT 9007199254740993 UNION ALL SELECT 9007199254740992 EXCEPT SELECT 9007199254740992.0;
+SELECT '1' UNION ALL SELECT '2' EXCEPT SELECT 1;
+SELECT 1 UNION ALL SELECT 2 EXCEPT SELECT '1';
+SELECT 1 UNION ALL SELECT 'a' EXCEPT SELECT 1;
+SELECT 1.5 UNION ALL SELECT 2.5 EXCEPT SELECT 2 EXCEPT SELECT '1.5';
+SELECT id FROM t UNION SELECT v FROM u EXCEPT SELECT r FROM t ORDER BY 1 LIMIT 4;
+SELECT x, typeof(x) FROM (SELECT 1 AS x UNION ALL SELECT 2 EXCEPT SELECT 0.5) ORDER BY x DESC;
+SELECT max(x), min(x), sum(x) / 2 FROM (SELECT 1 AS x UNION ALL SELECT 2 INTERSECT SELECT x FROM (SELECT 1.0 AS x UNION ALL SELECT 2.5 UNION ALL SELECT 2.0));
+SELECT id, s FROM t WHERE id < 3 UNION ALL SELECT id, s FROM u EXCEPT SELECT 1.0, 'abc' EXCEPT SELECT 2, NULL ORDER BY 1, 2;
+WITH RECURSIVE c(x) AS (SELECT 1 UNION SELECT x + 1 FROM c WHERE x < 4) SELECT x FROM c EXCEPT SELECT 2.0 EXCEPT SELECT 3.5 ORDER BY x;
+-- The seed of a recursion may have several members.
+WITH RECURSIVE c(x) AS (SELECT 1.5 UNION ALL SELECT 2.25 UNION ALL SELECT x + 1 FROM c WHERE x < 3) SELECT x FROM c ORDER BY x;
+WITH RECURSIVE c(x) AS (SELECT 'a' UNION ALL SELECT 'b' UNION ALL SELECT x || 'x' FROM c WHERE length(x) < 3) SELECT x FROM c ORDER BY x;
+-- Names of columns survive.
+SELECT uid FROM (SELECT uid FROM users UNION ALL SELECT 'a') ORDER BY uid;
+SELECT r FROM (SELECT r FROM t WHERE r > 2 UNION ALL SELECT NULL UNION ALL SELECT 7.5) WHERE r > 3 ORDER BY r;
+
+-- Quoted names in any case.
+SELECT * FROM "Users" ORDER BY uid;
+SELECT "UID", "Username" FROM "Users" WHERE "Uid" = 0 ORDER BY "USERNAME";
+SELECT "Users".uid FROM "Users" WHERE "USERS"."Uid" >= 0 GROUP BY "users"."UID" ORDER BY "Users".uid;
+SELECT [Users].[UID] FROM [Users] WHERE Uid = 0 GROUP BY [Users].[uid];
+SELECT "uSERS".* FROM `Users` ORDER BY 1;
+SELECT count(*) FROM "Users" GROUP BY uid > 0 HAVING max("USERS".uid) > 0;
+SELECT "B".* FROM "Users" AS "A" JOIN "USERS" AS "B" USING ("UID") WHERE "b".uid >= 1000 ORDER BY "a".uid;
+SELECT "Users".username, p.name FROM "Users" JOIN "Processes" p ON p."UID" = "users"."uid" ORDER BY 1, 2;
+SELECT username FROM "Users" NATURAL JOIN (SELECT 1000 AS "UID") ORDER BY username;
+SELECT (SELECT count(*) FROM "Processes" p WHERE p.uid = "Users".uid) AS n FROM "Users" ORDER BY "Users"."UID";
+SELECT username FROM "Users" WHERE EXISTS (SELECT 1 FROM "Processes" WHERE "Processes"."Uid" = "Users"."Uid") ORDER BY 1;
+SELECT uid FROM main."Users" ORDER BY "USERS".uid;
+WITH "Ab"("Cd") AS (SELECT 1) SELECT "CD" FROM "AB" ORDER BY "cD";
+WITH a(Cd) AS (SELECT 1) SELECT cd, CD + 1 FROM A ORDER BY cd;
+WITH "Ab" AS (SELECT 1 AS "Cd") SELECT * FROM "aB" AS "X" WHERE "x"."CD" = 1;
+WITH RECURSIVE "Ab"("Cd") AS (SELECT 1 UNION ALL SELECT "cd" + 1 FROM "ab" WHERE "CD" < 3) SELECT "CD" FROM "AB" ORDER BY "cD";
+WITH A(Id) AS (SELECT id FROM t) SELECT (SELECT max(Id) FROM "a") FROM u LIMIT 1;
+SELECT name FROM "SQLite_Master" WHERE name = 'users';
+
+-- Row values that subqueries give.
+SELECT (SELECT 1, 2) = (1, 2), (1, 2) = (SELECT 1, 2), (SELECT 1, 2) = (SELECT 1, 2), (1, 2) <> (SELECT 1, 3);
+SELECT (SELECT 1, 2) < (1, 3), (SELECT 1, 2) >= (1, 3), (2, 1) > (SELECT 1, 9), (SELECT 1, 2) BETWEEN (1, 1) AND (SELECT 1, 2);
+SELECT (SELECT 1, 2) IN (SELECT 1, 2), (SELECT 1, 2) IN (SELECT 2, 2), (SELECT 1, 2) NOT IN (SELECT 1, 3);
+SELECT (SELECT 1, 2) IS (1, 2), (SELECT 1, 2 WHERE 0) IS (NULL, NULL), (SELECT 1, 2 WHERE 0) = (1, 2), (SELECT 1, NULL) = (1, 2), (SELECT 1, NULL) = (2, 2);
+SELECT CASE (SELECT 1, 2) WHEN (1, 2) THEN 'y' ELSE 'n' END;
+SELECT username FROM users WHERE (uid, gid) = (SELECT uid, gid FROM users WHERE uid = 1000);
+SELECT username FROM users WHERE (uid, gid) > (SELECT uid, gid FROM users ORDER BY uid LIMIT 1 OFFSET 1) AND uid > 0;
+SELECT id FROM t WHERE (id, s) = (SELECT t_id, s FROM u WHERE u.t_id = t.id ORDER BY u.id LIMIT 1) ORDER BY id;
+SELECT id FROM t WHERE id > 1 AND (g, a) IN (SELECT g, max(a) FROM t GROUP BY g) ORDER BY id;
+SELECT id, (id, a) < (SELECT x.id, x.a FROM t x WHERE x.id = 3) FROM t ORDER BY id;
+SELECT (1, 2) = (SELECT 1, 2, 3);
+SELECT (1, 2) = (1, 2, 3);
+SELECT (1, 2) = 1;
+SELECT (1, 2) IN ((1, 2), (1, 2, 3));
+
+-- Separators that are not literals.
+SELECT group_concat(s, (SELECT ';')) FROM (SELECT s FROM u ORDER BY id);
+SELECT group_concat(s, key) FROM (SELECT s, key FROM u ORDER BY id);
+SELECT g, group_concat(id, n) FROM (SELECT g, id, n FROM t ORDER BY id) GROUP BY g ORDER BY g;
+SELECT group_concat(id, 1.5), group_concat(id, upper('x')), group_concat(id, x'41'), group_concat(id, NULL) FROM (SELECT id FROM t ORDER BY id);
+SELECT group_concat(id, s) FILTER (WHERE id > 2) FROM (SELECT id, s FROM t ORDER BY id DESC);
+SELECT group_concat(s, (SELECT max(username) FROM users WHERE uid = 0)) FROM (SELECT 'a' AS s UNION ALL SELECT 'b');
+SELECT group_concat(s, key) FROM u WHERE 0;
