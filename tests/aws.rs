@@ -170,7 +170,7 @@ fn a_query_makes_the_calls_that_it_needs_and_no_others() {
             ),
             ("SELECT instance_id FROM aws_ec2_instance WHERE region <> 'us-east-1'", &[lists_instances]),
             ("SELECT instance_id FROM aws_ec2_instance WHERE region LIKE 'ap-%'", &[]),
-            ("SELECT instance_id FROM aws_ec2_instance WHERE profile = 'another'", &[]),
+            ("SELECT instance_id FROM aws_ec2_instance WHERE profile <> 'default'", &[]),
             ("SELECT account_id FROM aws_sts_caller_identity", &[learns]),
             ("SELECT arn FROM aws_account", &[learns]),
         ] {
@@ -228,6 +228,7 @@ fn what_a_query_names_is_read_or_said_to_be_missing() {
             ),
             ("region = 'Ireland'", "(region=Ireland): `Ireland` is not a region: regions have names such as us-east-1"),
             ("region = 'EU-West-1'", "(region=EU-West-1): `EU-West-1` is not a region: did you mean `eu-west-1`?"),
+            ("profile = 'nope'", "(profile=nope): no profile `nope` is configured; there are: default"),
             (
                 "account_id = '222222222222'",
                 "(account_id=222222222222): no profile is of account 222222222222; \
@@ -569,8 +570,8 @@ fn a_listing_that_fails_starts_no_calls_for_each_principal() {
             (Effect::status(503), Outcome::Io),
             (Effect::Hang, Outcome::Io),
             (Effect::Reset, Outcome::Io),
-            (Effect::Truncate(200), Outcome::Malformed),
-            (Effect::Garbage(b"<a>".to_vec()), Outcome::Malformed),
+            (Effect::Truncate(200), Outcome::Io),
+            (Effect::Garbage(b"<a>".to_vec()), Outcome::Io),
             (html(500, "Internal Server Error"), Outcome::Malformed),
             (html(404, "Not Found"), Outcome::Malformed),
             (Effect::aws_error(400, "InvalidAction", "Could not find operation"), Outcome::Unsupported),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use datafusion::arrow::util::display::array_value_to_string;
-use indago_engine::{Engine, Limits, Outcome, Warning};
+use indago_engine::{Code, Engine, Limits, Outcome, Warning};
 use indago_table::Sys;
 use indago_tables_kubernetes::{Kubernetes, Settings};
 use indago_testkit::beds::generated::{KubeServer, KubeServerOptions};
@@ -152,7 +152,7 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
         (Effect::status(503), Some((Outcome::Io, "503"))),
         (Effect::Garbage(b"\x00\xff garbage".to_vec()), Some((Outcome::Malformed, ""))),
         (Effect::Garbage(b"<html>login</html>".to_vec()), Some((Outcome::Malformed, ""))),
-        (Effect::Truncate(40), Some((Outcome::Io, "breaks off"))),
+        (Effect::Truncate(40), Some((Outcome::Io, "cut off"))),
         (Effect::Reset, Some((Outcome::Io, ""))),
         (Effect::Hang, Some((Outcome::Io, "no response within"))),
         (Effect::Delay(Duration::from_millis(300)), None),
@@ -179,6 +179,39 @@ fn a_server_that_misbehaves_costs_its_own_rows_only() {
             assert_eq!(rows(&engine, "SELECT name FROM kubernetes_nodes").await, ["node-a"], "{words}");
         });
     }
+}
+
+/// A page is charged while it arrives and until its rows are read. A huge page ends the query, not the process.
+#[test]
+fn a_page_that_does_not_fit_into_memory_ends_the_query() {
+    let api = estate();
+    let proxy = Fault::kube(&api).expect("a proxy");
+    let huge = "x".repeat(32 << 20);
+    let pods =
+        format!(r#"{{"kind":"PodList","metadata":{{}},"items":[{{"metadata":{{"name":"{huge}","uid":"u"}}}}]}}"#);
+    proxy.rule(Rule::new(Effect::Garbage(pods.into_bytes())).path("/pods"));
+    runtime().block_on(async {
+        let kubeconfig = proxy.kubeconfig("admin").expect("a kubeconfig");
+        for (sql, is_enough) in [
+            ("SELECT count(*) FROM kubernetes_pods", [(16 << 20, false), (256 << 20, true)]),
+            // A page that two scans share.
+            (
+                "SELECT count(*) FROM kubernetes_pods p JOIN kubernetes_pod_containers c ON c.pod_uid = p.uid",
+                [(16 << 20, false), (256 << 20, true)],
+            ),
+        ] {
+            for (memory, is_enough) in is_enough {
+                let engine = engine(&kubeconfig, Limits { memory, ..Limits::default() }).await;
+                let outcome = engine.query(sql).await.expect("a query").collect().await;
+                match outcome {
+                    Ok(_) => assert!(is_enough, "{sql} with {memory}"),
+                    Err(error) => {
+                        assert!(!is_enough && error.code() == Code::Memory, "{sql} with {memory}: {error}");
+                    }
+                }
+            }
+        }
+    });
 }
 
 #[test]

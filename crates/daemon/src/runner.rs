@@ -164,6 +164,7 @@ pub async fn run(
         shared.table.set(place, &entry.scheduled, &entry.state);
         entry.due = next_run(&entry.state, now).max(entry.state.denied_until.unwrap_or(0));
     }
+    shared.engine.start_events();
     shared.status.info(&format!("started with {} queries", entries.len()));
 
     let mut told = pin!(told);
@@ -242,6 +243,8 @@ pub async fn run(
             }
         }
     }
+    // The daemon's consumers end with it, even if the engine lives on.
+    entries.iter().for_each(|entry| shared.engine.forget_consumer(&entry.scheduled.name));
     shared.status.info("stopped");
     Ok(())
 }
@@ -313,7 +316,14 @@ fn settle_task(
     ended: Result<Ended, tokio::task::JoinError>,
 ) {
     match ended {
-        Ok(Ended::Discovery(index, answer)) => packs[index].settle(shared, answer),
+        Ok(Ended::Discovery(index, answer)) => {
+            packs[index].settle(shared, answer);
+            if !packs[index].applies {
+                // The pack's queries no longer read events. If the pack applies again, they are new consumers.
+                let of_pack = entries.iter().filter(|entry| entry.pack == Some(index) && !entry.running);
+                of_pack.for_each(|entry| shared.engine.forget_consumer(&entry.scheduled.name));
+            }
+        }
         Ok(Ended::Turn(index, state)) => {
             let entry = &mut entries[index];
             entry.state = state;
@@ -568,6 +578,8 @@ mod tests {
     };
     use indago::futures::channel::mpsc;
     use indago::futures::stream;
+    use indago::table::scan::BoxFuture;
+    use indago::table::{AnyRow, ColumnSpec, EventLimits, EventSource, Events, Kind, TableSpec};
 
     use super::*;
 
@@ -754,6 +766,76 @@ mod tests {
             let state = state_of(&config, name);
             assert!(!state.is_suspect && !state.is_running && state.denied_until.is_none(), "{state:?}");
         }
+    }
+
+    /// A source that emits one event when it starts.
+    #[derive(Debug)]
+    struct Bell(Arc<tokio::sync::Notify>);
+
+    struct Ring;
+
+    impl AnyRow for Ring {
+        fn append(&self, _: usize, builder: &mut dyn indago::arrow::array::ArrayBuilder) {
+            let builder = builder.as_any_mut().downcast_mut::<indago::arrow::array::Int64Builder>();
+            builder.expect("whole numbers").append_value(1);
+        }
+
+        fn key(&self, _: usize) -> Option<indago::table::Scalar> {
+            None
+        }
+    }
+
+    impl EventSource for Bell {
+        fn spec(&self) -> TableSpec {
+            let column = ColumnSpec::new("door", Kind::BigInt, "The door.");
+            TableSpec::new("rings", "house", "Who rang at a door.", vec![column])
+        }
+
+        fn listen<'a>(&'a self, events: &'a Events) -> BoxFuture<'a, indago::table::Result<()>> {
+            Box::pin(async move {
+                events.emit(Ring, 0);
+                self.0.notify_one();
+                std::future::pending().await
+            })
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn events_are_listened_for_from_the_start_and_consumers_are_forgotten_at_the_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let rung = Arc::<tokio::sync::Notify>::default();
+        let engine =
+            Engine::builder().events(Bell(rung.clone()), EventLimits::default()).build().await.expect("an engine");
+        // The query is due only in a day.
+        let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT door FROM rings\"\ninterval = \"1d\"\n");
+        let state = State::open(&config.daemon.state).expect("a state file");
+        let ran = QueryState {
+            last_run: Some(unix_time() as u64),
+            splayed: 86_400,
+            sql: "SELECT door FROM rings".into(),
+            ..QueryState::default()
+        };
+        state.remember("q", &ran, None).expect("written");
+        drop(state);
+        let count = async |options: QueryOptions| {
+            let query = engine.query_with("SELECT door FROM rings", options).await.expect("a query");
+            query.collect().await.expect("rows").iter().map(|batch| batch.num_rows()).sum::<usize>()
+        };
+        let seen = async {
+            let (stop, told) = mpsc::unbounded();
+            let workers = Handle::current();
+            let daemon = run(engine.clone(), &config, ScheduleTable::default(), &workers, told);
+            let watch = async {
+                rung.notified().await;
+                assert_eq!(count(QueryOptions::default().consumer("q")).await, 1, "an event from before the query");
+                assert_eq!(count(QueryOptions::default().consumer("q")).await, 0, "it was taken");
+                stop.unbounded_send(Told::Stop).expect("the daemon listens");
+            };
+            let (ended, ()) = tokio::join!(daemon, watch);
+            ended.expect("the daemon ran");
+        };
+        tokio::time::timeout(Duration::from_secs(60), seen).await.expect("in time");
+        assert_eq!(count(QueryOptions::default().consumer("q")).await, 1, "the consumer is new again");
     }
 
     async fn shared(config: &Config, results: &Path) -> Shared {

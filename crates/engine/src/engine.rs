@@ -21,7 +21,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indago_dialect::{Dialect, Interrupt};
 use indago_table::{
-    CatalogRef, Completeness, EventLimits, EventSource, Events, Outcome, Reader, Sys, TableRef, TableSpec, Timestamp, Warning,
+    CatalogRef, Completeness, EventLimits, EventSource, Events, Outcome, Reader, Sys, TableRef, TableSpec, Timestamp,
+    Warning,
 };
 use parking_lot::Mutex;
 
@@ -577,7 +578,7 @@ impl Engine {
             .with_memory_pool(state.memory.clone())
             .build_arc()
             .map_err(|error| internal(&error))?;
-        state.scope.charge(Kept(state.memory("answers kept for several scans")));
+        state.scope.charge(Kept(state.memory("what tables hold")));
         let config = session.config().clone().with_extension(state.clone());
         let context = TaskContext::from(&session).with_session_config(config).with_runtime(runtime);
         Ok(Arc::new(context))

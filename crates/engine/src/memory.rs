@@ -156,11 +156,15 @@ impl Memory for QueryMemory {
     }
 }
 
-/// What the scans of a query keep for each other, as a part of its memory.
+/// The part of a query's memory that its scans hold or cache for each other.
 pub(crate) struct Kept(pub(crate) MemoryReservation);
 
 impl Budget for Kept {
     fn take(&mut self, bytes: usize) -> Result<(), TableError> {
         self.0.try_grow(bytes).map_err(|error| TableError::OutOfMemory(error.strip_backtrace()))
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.0.shrink(bytes);
     }
 }

@@ -25,10 +25,12 @@ impl Outcome {
     /// The outcome of an error; `None` for errors that are not reported.
     pub fn of(error: &Error) -> Option<Self> {
         match error {
-            Error::Gone(_) | Error::Cancelled | Error::OutOfMemory(_) => None,
+            Error::Gone(_) | Error::Cancelled => None,
             Error::Denied { .. } => Some(Outcome::Denied),
             Error::Unsupported(_) => Some(Outcome::Unsupported),
             Error::Malformed(_) | Error::BadLine { .. } => Some(Outcome::Malformed),
+            // It ends the query, unless a table reports it as the error of one part.
+            Error::OutOfMemory(_) => Some(Outcome::Io),
             Error::Throttled { .. } | Error::Unavailable(_) | Error::TimedOut { .. } | Error::Io { .. } => {
                 Some(Outcome::Io)
             }

@@ -40,11 +40,13 @@ pub use indago_table_derive::{Columns, Table};
 pub use namespaces::{InNamespaces, namespace_inode};
 pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Loading, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
-    AnyScan, Budget, ColumnConstraint, Constraints, Gate, Meter, Pattern, Permit, QueryScope, Reader, RowFilter,
+    AnyScan, Budget, ColumnConstraint, Constraints, Gate, Held, Meter, Pattern, Permit, QueryScope, Reader, RowFilter,
     Scalar, Scan, ScanContext,
 };
 pub use several::Several;
-pub use spec::{Collation, ColumnSpec, Example, KeyEffect, Kind, Lookup, Past, ResourceSpec, SourceSpec, Spec, TableSpec};
+pub use spec::{
+    Collation, ColumnSpec, Example, KeyEffect, Kind, Lookup, Past, ResourceSpec, SourceSpec, Spec, TableSpec,
+};
 pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
 pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
@@ -82,8 +84,8 @@ pub mod derive {
     pub use crate::row::{Load, LoadAsync, LoadGroup, LoadGroupAsync, Misfit, Row, load_group, load_group_async};
     pub use crate::scan::{BoxFuture, Column, Group, Scalar, Scan};
     pub use crate::spec::{
-        Collation, ColumnSpec, Example, KeyEffect, Kind, Lookup, Past, Piece, ResourceSpec, SourceSpec, TableParts, TableSpec,
-        assert_distinct, column, flattened, key_position, position, required, table,
+        Collation, ColumnSpec, Example, KeyEffect, Kind, Lookup, Past, Piece, ResourceSpec, SourceSpec, TableParts,
+        TableSpec, assert_distinct, column, flattened, key_position, position, required, table,
     };
     pub use crate::table::{Blocking, Parted, Streaming, TableRef};
     pub use crate::value::{NoCase, Value};

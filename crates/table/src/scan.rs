@@ -8,8 +8,8 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray};
@@ -236,6 +236,8 @@ pub struct Meter {
     cancelled: AtomicBool,
     lossy: AtomicBool,
     parent: Option<Arc<Meter>>,
+    /// The query whose memory is charged.
+    query: OnceLock<Weak<QueryScope>>,
 }
 
 impl Meter {
@@ -292,6 +294,22 @@ impl Meter {
         now.saturating_sub(self.kept.fetch_max(now, Ordering::Relaxed).max(before))
     }
 
+    /// Charges bytes to the query's memory until the returned value is dropped. Fails if the memory limit is reached. Outside a
+    /// query it charges nothing.
+    pub fn hold(&self, bytes: usize) -> Result<Held> {
+        let mut held = Held { query: self.query(), bytes: 0 };
+        held.cover(bytes)?;
+        Ok(held)
+    }
+
+    fn query(&self) -> Weak<QueryScope> {
+        match (self.query.get(), &self.parent) {
+            (Some(query), _) => query.clone(),
+            (None, Some(parent)) => parent.query(),
+            (None, None) => Weak::new(),
+        }
+    }
+
     /// Calls made so far.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
@@ -305,6 +323,47 @@ impl Meter {
     /// Whether the scan is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed) || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
+    }
+}
+
+/// Bytes that are charged to a query's memory until this is dropped, for data that a table holds, such as a page of a response.
+/// See [`Meter::hold`].
+#[derive(Debug, Default)]
+pub struct Held {
+    query: Weak<QueryScope>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Charges are rounded up to this many bytes.
+    const STEP: usize = 64 << 10;
+
+    /// Raises the charge to at least this many bytes.
+    pub fn cover(&mut self, bytes: usize) -> Result<()> {
+        let missing = bytes.saturating_sub(self.bytes);
+        if missing > 0
+            && let Some(query) = self.query.upgrade()
+        {
+            let missing = missing.next_multiple_of(Held::STEP);
+            query.keep(missing)?;
+            self.bytes += missing;
+        }
+        Ok(())
+    }
+
+    /// Charges this many bytes more.
+    pub fn add(&mut self, bytes: usize) -> Result<()> {
+        self.cover(self.bytes + bytes)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(query) = self.query.upgrade()
+            && let Some(budget) = query.budget.lock().as_mut()
+        {
+            budget.give_back(self.bytes);
+        }
     }
 }
 
@@ -375,10 +434,12 @@ pub struct QueryScope {
     events: Mutex<Vec<Arc<Taking>>>,
 }
 
-/// A query's memory, as far as its scans keep answers for each other.
+/// The part of a query's memory for data that its scans hold or cache for each other.
 pub trait Budget: Send {
-    /// Takes bytes until the query ends; an error where there are not so many left.
+    /// Takes bytes until the query ends or [`give_back`](Budget::give_back) returns them. Fails if not enough are left.
     fn take(&mut self, bytes: usize) -> Result<()>;
+    /// Returns bytes that were taken.
+    fn give_back(&mut self, bytes: usize);
 }
 
 /// A scan of the query that will read a source.
@@ -454,7 +515,7 @@ impl QueryScope {
         self.events.lock().iter().filter_map(|taking| taking.left()).for_each(|warning| self.diagnostics.add(warning));
     }
 
-    /// Sets what is charged for the answers that scans keep for each other.
+    /// Sets the budget for data that scans hold or cache for each other.
     pub fn charge(&self, budget: impl Budget + 'static) {
         *self.budget.lock() = Some(Box::new(budget));
     }
@@ -629,6 +690,22 @@ impl ScanContext {
         self.query.report(table, self.slice.as_deref(), origin, error);
     }
 
+    /// Reports each key that the query itself names in an origin column and that does not exist: an unknown cluster, profile,
+    /// region or host. `why` returns the message for such a key. Keys from a join are not reported.
+    pub fn report_absent(&self, spec: &TableSpec, column: usize, why: impl Fn(&str) -> Option<String>) {
+        let Some(keys) = self.constraints.keys(column).filter(|_| !self.joined.contains(&column)) else { return };
+        let mut seen = HashSet::new();
+        for key in keys.iter() {
+            if let Scalar::Text(name) = key
+                && seen.insert(name)
+                && let Some(why) = why(name)
+            {
+                let origin = format!("{}={name}", spec.columns[column].name);
+                self.query.report(&spec.name, None, &origin, &Error::Unsupported(why));
+            }
+        }
+    }
+
     /// The whole name of a slice that a table calls `label`.
     pub fn slice_name(&self, label: &str) -> String {
         match &self.within {
@@ -724,6 +801,7 @@ impl<E: Environment> AnyScan<E> {
         for column in context.columns.iter().chain(looked_at) {
             wanted[*column] = true;
         }
+        context.meter.query.get_or_init(|| Arc::downgrade(&context.query));
         let env = env.for_scan(&context.meter);
         AnyScan { context, env, wanted: wanted.into(), spec }
     }
@@ -1181,6 +1259,79 @@ mod tests {
     fn only_one_is_the_first() {
         let scope = QueryScope::new(Timestamp(0));
         assert_eq!(["a", "a", "b", "a"].map(|what| scope.is_first(what)), [true, false, true, false]);
+    }
+
+    /// A budget with a limit.
+    struct Purse(Arc<AtomicUsize>, usize);
+
+    impl Budget for Purse {
+        fn take(&mut self, bytes: usize) -> Result<()> {
+            let taken = self.0.load(Ordering::Relaxed) + bytes;
+            if taken > self.1 {
+                return Err(Error::OutOfMemory("it is empty".to_owned()));
+            }
+            self.0.store(taken, Ordering::Relaxed);
+            Ok(())
+        }
+
+        fn give_back(&mut self, bytes: usize) {
+            self.0.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_a_table_holds_is_charged_as_long_as_it_lives() {
+        let taken = Arc::<AtomicUsize>::default();
+        let query = Arc::new(QueryScope::new(Timestamp(0)));
+        query.charge(Purse(taken.clone(), 4 * Held::STEP));
+        let context = ScanContext { query: query.clone(), ..ScanContext::new([]) };
+        let scan = Scan::<Thing>::new(context.clone(), &Sys::live());
+        let steps = || taken.load(Ordering::Relaxed) / Held::STEP;
+        let mut held = scan.meter().hold(1).expect("there is enough");
+        held.cover(Held::STEP).expect("it is covered");
+        assert_eq!(steps(), 1);
+        held.cover(Held::STEP + 1).expect("there is enough");
+        assert_eq!(steps(), 2);
+        let child = Meter::child(scan.meter());
+        assert_eq!(child.hold(3 * Held::STEP).map(drop), Err(Error::OutOfMemory("it is empty".to_owned())));
+        assert_eq!(steps(), 2);
+        held.add(1).expect("there is enough");
+        assert_eq!(steps(), 3);
+        drop(held);
+        assert_eq!(steps(), 0);
+        assert!(Meter::default().hold(usize::MAX).is_ok(), "outside a query nothing is charged");
+
+        // A file that is read at once.
+        let file = std::env::temp_dir().join(format!("indago-held-{}", std::process::id()));
+        std::fs::write(&file, vec![b'x'; 3 << 20]).expect("a file");
+        assert!(matches!(scan.sys().read(&file), Err(Error::OutOfMemory(_))));
+        assert_eq!(steps(), 0);
+        query.charge(Purse(taken.clone(), 16 << 20));
+        assert_eq!(scan.sys().read(&file).map(|bytes| bytes.len()), Ok(3 << 20));
+        assert_eq!(steps(), 0);
+        std::fs::remove_file(&file).expect("removed");
+
+        let held = scan.meter().hold(1).expect("there is enough");
+        query.release();
+        drop(held);
+        assert_eq!(steps(), 1, "the query has ended, and all of its memory with it");
+    }
+
+    #[test]
+    fn an_absent_name_is_reported_where_the_query_itself_says_it() {
+        let keys = ["here", "there", "there"].map(|text| Scalar::Text(text.to_owned()));
+        let asked = ColumnConstraint { keys: Some(Arc::new(keys.into())), ..ColumnConstraint::default() };
+        let told = |joined: &[usize]| {
+            let context = ScanContext {
+                constraints: Arc::new(Constraints([(0, asked.clone())].into())),
+                joined: joined.into(),
+                ..ScanContext::new([0])
+            };
+            context.report_absent(Thing::SPEC, 0, |name| (name != "here").then(|| format!("no `{name}`")));
+            context.query.diagnostics().warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[]), ["things (place=there): no `there`"]);
+        assert!(told(&[0]).is_empty());
     }
 
     #[test]

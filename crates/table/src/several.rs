@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::coverage::Completeness;
-use crate::diagnostic::{Outcome, Warning};
 use crate::error::Result;
 use crate::scan::{Scalar, ScanContext};
 use crate::spec::{ColumnSpec, Kind, TableSpec, Text};
@@ -44,18 +42,6 @@ impl Several {
     fn origin(&self) -> usize {
         self.spec.columns.len() - 1
     }
-
-    /// The query itself names an origin that there is not.
-    fn report_unknown(&self, context: &ScanContext, key: &Scalar) {
-        let column = &self.spec.columns[self.origin()].name;
-        let known: Vec<&str> = self.parts.iter().map(|(name, _)| &**name).collect();
-        let key = if let Scalar::Text(text) = key { text } else { "" };
-        let message = format!("{column} = '{key}' is not configured; there are: {}", known.join(", "));
-        let (table, outcome) = (self.spec.name.to_string(), Outcome::Unsupported);
-        let warning =
-            Warning { table, origin: format!("{column}={key}"), outcome, message, needs: None, count: 1, lines: None };
-        context.query.add(&format!("{column}={key}"), Completeness::Failed, warning);
-    }
 }
 
 impl Table for Several {
@@ -68,12 +54,12 @@ impl Table for Several {
         let is_asked = |origin: &Arc<str>| {
             asked.is_none_or(|keys| keys.iter().any(|key| matches!(key, Scalar::Text(text) if **text == **origin)))
         };
-        if !context.joined.contains(&self.origin()) {
-            let unknown = |key: &&Scalar| !matches!(key, Scalar::Text(text) if self.parts.iter().any(|(name, _)| **name == **text));
-            for key in asked.into_iter().flat_map(|keys| keys.iter()).filter(unknown) {
-                self.report_unknown(context, key);
-            }
-        }
+        context.report_absent(&self.spec, self.origin(), |key| {
+            let known: Vec<&str> = self.parts.iter().map(|(name, _)| &**name).collect();
+            let column = &self.spec.columns[self.origin()].name;
+            let message = || format!("{column} = '{key}' is not configured; there are: {}", known.join(", "));
+            (!known.contains(&key)).then(message)
+        });
         let mut slices = Vec::new();
         for (origin, part) in self.parts.iter().filter(|(origin, _)| is_asked(origin)) {
             let stamp = Stamp::new(&self.spec, [Constant::Text(origin.clone())]);

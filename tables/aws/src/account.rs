@@ -142,7 +142,7 @@ macro_rules! clients {
         $(impl Client for $sdk::Client {
             fn new(config: &SdkConfig) -> Self {
                 let config = $sdk::config::Builder::from(config)
-                    .interceptor(call::CountBytes)
+                    .interceptor(call::WholeAnswers)
                     .interceptor(call::BoundBytes::default());
                 $sdk::Client::from_conf(config.build())
             }
@@ -235,17 +235,16 @@ impl Place {
     ///
     /// Without configuration these are all that the account has enabled.
     pub(crate) fn regional<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
-        let (keys, named) = (keys(scan, REGION), named_keys(scan, REGION));
-        for text in named.iter().flatten().filter(|text| !is_region_name(text) && *text != GLOBAL) {
+        report_absent(scan, REGION, |text| {
             let lower = text.to_ascii_lowercase();
             let hint = match is_region_name(&lower) {
                 true => format!("did you mean `{lower}`?"),
                 false => "regions have names such as us-east-1".to_owned(),
             };
-            let message = format!("`{text}` is not a region: {hint}");
-            scan.report(format!("{REGION}={text}"), &Error::Unsupported(message));
-        }
-        Ok(places(scan, &scopes(&scan.env().regions, keys, named.is_some()), call))
+            (!is_region_name(text) && text != GLOBAL).then(|| format!("`{text}` is not a region: {hint}"))
+        });
+        let is_named = named_keys(scan, REGION).is_some();
+        Ok(places(scan, &scopes(&scan.env().regions, keys(scan, REGION), is_named), call))
     }
 
     /// The rows of the place: `rows` gives those of one site, and is asked for no site that the query's keys exclude.
@@ -376,17 +375,19 @@ impl Place {
 
     /// Says so when the query names an account that none of the profiles turned out to be of.
     async fn notice_other_account<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site) -> Result<()> {
-        let Some(named) = named_keys(scan, ACCOUNT_ID) else { return Ok(()) };
+        if named_keys(scan, ACCOUNT_ID).is_none() {
+            return Ok(());
+        }
         let seen = scan.shared("aws/accounts", async { Ok(Mutex::new(BTreeMap::new())) }).await?;
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = seen.insert(self.profile.name.clone(), site.account_id()).is_none();
-        if is_new && seen.len() == scan.env().profiles.len() {
+        if is_new && seen.len() == profiles(scan).count() {
             let accounts: Vec<_> =
                 seen.iter().map(|(profile, account)| format!("{account} (profile {profile})")).collect();
-            for account in named.iter().filter(|account| !seen.values().any(|known| known == *account)) {
-                let message = format!("no profile is of account {account}; there are: {}", accounts.join(", "));
-                scan.report(format!("{ACCOUNT_ID}={account}"), &Error::Unsupported(message));
-            }
+            report_absent(scan, ACCOUNT_ID, |account| {
+                let message = || format!("no profile is of account {account}; there are: {}", accounts.join(", "));
+                (!seen.values().any(|known| known == account)).then(message)
+            });
         }
         Ok(())
     }
@@ -420,6 +421,11 @@ fn failed_task(error: JoinError) -> Error {
 }
 
 fn places<T: Row<Env = Aws>>(scan: &Scan<T>, scopes: &[Scope], call: &'static str) -> Vec<Place> {
+    report_absent(scan, PROFILE, |name| {
+        let known: Vec<&str> = scan.env().profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let message = || format!("no profile `{name}` is configured; there are: {}", known.join(", "));
+        (!known.contains(&name)).then(message)
+    });
     let needs_identity = needs_identity(scan);
     let place = |profile: &Arc<Profile>, scope: &Scope| Place {
         profile: profile.clone(),
@@ -427,7 +433,21 @@ fn places<T: Row<Env = Aws>>(scan: &Scan<T>, scopes: &[Scope], call: &'static st
         needs_identity,
         call,
     };
-    scan.env().profiles.iter().flat_map(|profile| scopes.iter().map(move |scope| place(profile, scope))).collect()
+    profiles(scan).flat_map(|profile| scopes.iter().map(move |scope| place(profile, scope))).collect()
+}
+
+/// The profiles that match the query's keys.
+fn profiles<T: Row<Env = Aws>>(scan: &Scan<T>) -> impl Iterator<Item = &Arc<Profile>> {
+    let keys = keys(scan, PROFILE);
+    let is_asked = move |profile: &&Arc<Profile>| keys.as_ref().is_none_or(|keys| keys.contains(&profile.name));
+    scan.env().profiles.iter().filter(is_asked)
+}
+
+/// [`indago_table::ScanContext::report_absent`] for a column that not every table has.
+fn report_absent<T: Row>(scan: &Scan<T>, column: &str, why: impl Fn(&str) -> Option<String>) {
+    if let Some(column) = T::SPEC.column(column) {
+        scan.context().report_absent(T::SPEC, column, why);
+    }
 }
 
 /// Whether a scan has to know the account before it asks for anything.
@@ -503,7 +523,7 @@ fn named_keys<T: Row>(scan: &Scan<T>, column: &str) -> Option<Vec<String>> {
 /// Whether the scan is about everything in the accounts and regions that it reads, so that one listing with all details
 /// is cheaper than details row by row.
 pub(crate) fn is_whole<T: Row>(scan: &Scan<T>) -> bool {
-    let is_slice = |column: &usize| [ACCOUNT_ID, REGION].contains(&T::SPEC.columns[*column].name.as_ref());
+    let is_slice = |column: &usize| [ACCOUNT_ID, PROFILE, REGION].contains(&T::SPEC.columns[*column].name.as_ref());
     scan.limit().is_none() && scan.context().constraints.0.keys().all(is_slice)
 }
 
@@ -599,7 +619,35 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use indago_table::{ColumnConstraint, Constraints, Scalar, ScanContext};
+
     use super::*;
+    use crate::aws_vpc_security_group::SecurityGroup;
+
+    #[test]
+    fn a_profile_that_a_query_names_and_that_is_not_configured_is_reported() {
+        let config = || SdkConfig::builder().region(Region::new("eu-west-1")).build();
+        let aws = Aws::empty().with_config("prod", config()).with_config("dev", config());
+        let profile = SecurityGroup::SPEC.column(PROFILE).expect("it has one");
+        let read = |names: &[&str], joined: &[usize]| {
+            let keys = names.iter().map(|name| Scalar::Text((*name).to_owned())).collect();
+            let asked = ColumnConstraint { keys: Some(Arc::new(keys)), ..ColumnConstraint::default() };
+            let context = ScanContext {
+                constraints: Arc::new(Constraints([(profile, asked)].into())),
+                joined: joined.into(),
+                ..ScanContext::new([0])
+            };
+            let scan = Scan::<SecurityGroup>::new(context, &aws);
+            let places = SecurityGroup::parts(&scan).expect("no call is made");
+            let read: Vec<_> = places.iter().map(|place| place.profile.name.clone()).collect();
+            let told = scan.context().query.diagnostics().warnings();
+            (read, told.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let told = "aws_vpc_security_group (profile=nope): no profile `nope` is configured; there are: prod, dev";
+        assert_eq!(read(&["nope"], &[]), (vec![], vec![told.to_owned()]));
+        assert_eq!(read(&["dev", "nope"], &[]), (vec!["dev".to_owned()], vec![told.to_owned()]));
+        assert_eq!(read(&["nope", "prod"], &[profile]), (vec!["prod".to_owned()], vec![]));
+    }
 
     #[test]
     fn regions_are_pruned_before_anything_is_asked() {

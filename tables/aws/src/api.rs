@@ -23,7 +23,7 @@ use indago_table::prelude::*;
 use serde_json::Value;
 
 use crate::account::{Aws, Site};
-use crate::call::{BoundBytes, CountBytes};
+use crate::call::{BoundBytes, WholeAnswers, broken};
 use crate::partition::Partition;
 
 /// A service that speaks JSON: a POST for each call, which the header `X-Amz-Target` names.
@@ -73,7 +73,7 @@ fn client(
     let mut components = RuntimeComponentsBuilder::new("indago")
         .with_auth_scheme(SigV4AuthScheme::new())
         .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
-        .with_interceptor(CountBytes)
+        .with_interceptor(WholeAnswers)
         .with_interceptor(BoundBytes::default())
         .with_time_source(config.time_source())
         .with_sleep_impl(config.sleep_impl());
@@ -151,10 +151,16 @@ fn request(json: &str, target: &str, input: &Value) -> Result<HttpRequest, BoxEr
 
 fn answer(response: &HttpResponse) -> Result<Value, Refusal> {
     let body = response.body().bytes().unwrap_or_default();
-    let document: Option<Value> = serde_json::from_slice(body).ok();
+    let document: Result<Value, _> = serde_json::from_slice(body);
     if response.status().is_success() {
-        return document.ok_or_else(|| OrchestratorError::response("the answer is not JSON".into()));
+        return document.map_err(|error| {
+            OrchestratorError::response(match error.is_eof() {
+                true => broken("it is not a complete JSON document").into(),
+                false => "the response is not JSON".into(),
+            })
+        });
     }
+    let document = document.ok();
     let field = |names: [&str; 2]| names.iter().find_map(|name| document.as_ref()?.get(*name)?.as_str());
     // `aws.service#Name:http://..`
     let code = response.headers().get("x-amzn-errortype").or_else(|| field(["__type", "code"]));
@@ -272,11 +278,15 @@ mod tests {
         for (status, body, expected) in [
             (400, r#"{"__type":"ValidationException","message":"bad"}"#, "bad (ValidationException)"),
             (200, "<html><body>", "the answer is a web page (HTTP 200)"),
-            (200, "{", "the answer is not JSON (HTTP 200)"),
+            (200, "{]", "the response is not JSON (HTTP 200)"),
             (404, "", "the answer names no error (HTTP 404)"),
         ] {
             let error = ask(move |_| response(status, body)).await;
             assert!(matches!(&error, Err(Error::Malformed(text)) if text.contains(expected)), "{body}: {error:?}");
+        }
+        for body in [r#"{"Organization": {"Id": "o-1""#, "{", ""] {
+            let error = ask(move |_| response(200, body)).await.expect_err("it is no answer");
+            assert!(error.is_transient() && error.to_string().contains("the response is cut off"), "{body}: {error}");
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::account::{Aws, Place, Site};
 use crate::api::Service;
-use crate::call;
+use crate::call::{self, Next};
 use crate::resource::{Origin, Reader, Resource};
 
 /// The accounts that the configured profiles belong to.
@@ -19,7 +19,7 @@ pub struct Account {
     #[column(source = aliases, needs = "iam:ListAccountAliases")]
     account_aliases: Option<Vec<String>>,
     /// ARN of the account.
-    #[column(path = "arn")]
+    #[column(path = "@arn")]
     arn: String,
     /// Id of the organization that the account is in; NULL, as the next ones, for an account in none.
     #[column(path = "Organization.Id", source = organization, needs = "organizations:DescribeOrganization")]
@@ -58,7 +58,7 @@ pub struct Account {
     #[column(source = aliases, needs = "iam:ListAccountAliases")]
     title: Option<String>,
     /// ARN of the account as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -79,7 +79,7 @@ impl RowStream for Account {
 impl Account {
     async fn read(scan: &Scan<Self>, site: Site) -> Result<Self> {
         let (_, site) = call::identity(scan, &site).await?;
-        Ok(Reader::listed(scan, &site).row(scan, &json!({})))
+        Reader::listed(scan, &site).row(scan, &json!({}))
     }
 
     async fn aliases(&mut self, scan: &Scan<Self>) -> Result<()> {
@@ -90,7 +90,7 @@ impl Account {
             "iam:ListAccountAliases",
             "",
             |marker| iam.list_account_aliases().set_marker(marker).send(),
-            |page| (page.account_aliases, page.marker),
+            |page| (page.account_aliases, Next::marker(page.is_truncated, page.marker)),
         );
         let aliases = call::all(aliases).await?;
         self.title = Some(aliases.first().unwrap_or(&self.origin.account_id).clone());
@@ -102,15 +102,15 @@ impl Account {
         let site = self.origin.site(scan).await?;
         let answer = site.ask(scan, &ORGANIZATIONS, "DescribeOrganization", json!({})).await.if_present()?;
         if let Some(answer) = answer {
-            Reader::of_sources(&site, &["organization"]).fill(scan, self, &answer);
+            Reader::of_sources(&site, &["organization"]).fill(scan, self, &answer)?;
         }
         Ok(())
     }
 }
 
 impl Resource for Account {
-    const ARN_FORM: &'static str = "arn:{partition}:::{account_id}";
-    const TITLE_FORM: &'static str = "{account_id}";
+    const ARN_FORM: &'static str = "arn:{@partition}:::{@account_id}";
+    const TITLE_FORM: &'static str = "{@account_id}";
     const KEPT: &'static [usize] = &[Self::ORIGIN.at(Origin::ACCOUNT_ID).position()];
 }
 

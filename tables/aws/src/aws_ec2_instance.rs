@@ -10,7 +10,7 @@ use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
-use crate::call::{all, page_size};
+use crate::call::{Next, all, page_size};
 use crate::document::json;
 use crate::resource::{Derived, Origin, Resource, filled};
 use crate::source::ec2;
@@ -39,7 +39,7 @@ pub struct Instance {
     #[column(index, path = "InstanceId")]
     instance_id: String,
     /// ARN of the instance.
-    #[column(path = "arn")]
+    #[column(path = "@arn")]
     arn: String,
     /// Type of machine, such as `t3.micro`.
     #[column(slice, path = "InstanceType")]
@@ -258,13 +258,13 @@ pub struct Instance {
     #[column(path = "Tags")]
     tags_src: Option<Json>,
     /// The tag `Name`, or the id without one.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// Tags by key.
-    #[column(path = "tags")]
+    #[column(path = "@tags")]
     tags: Map,
     /// ARN of the instance as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -294,14 +294,14 @@ impl RowStream for Instance {
             let fetch = move |filters, token| request.clone().set_filters(Some(filters)).set_next_token(token).send();
             ec2::rows(scan, site, "ec2:DescribeInstances", &keys, fetch, |page| {
                 let reservations = page.reservations.into_iter().flatten();
-                (reservations.flat_map(ec2::instances).collect(), page.next_token)
+                (reservations.flat_map(ec2::instances).collect(), Next::Token(page.next_token))
             })
         })
     }
 }
 
 impl Resource for Instance {
-    const ARN_FORM: &'static str = "arn:{partition}:ec2:{region}:{OwnerId}:instance/{InstanceId}";
+    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:{OwnerId}:instance/{InstanceId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{InstanceId}";
     const DERIVED: &'static [Derived] = &[
         Derived::new("publicDnsName", "PublicDnsName", filled),
@@ -391,7 +391,7 @@ async fn statuses(scan: &Scan<Instance>, site: &Site, ids: Vec<String>) -> Resul
     let request = site.ec2().describe_instance_status().include_all_instances(true).set_instance_ids(Some(ids));
     let fetch = move |token| request.clone().set_next_token(token).send();
     let statuses = all(site.pages(scan, "ec2:DescribeInstanceStatus", &asked, fetch, |page| {
-        (page.instance_statuses.unwrap_or_default(), page.next_token)
+        (page.instance_statuses.unwrap_or_default(), Next::Token(page.next_token))
     }));
     let by_id = |status: InstanceStatus| Some((status.instance_id.clone()?, status));
     Ok(statuses.await?.into_iter().filter_map(by_id).collect())

@@ -5,7 +5,7 @@ use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
-use crate::call::page_size;
+use crate::call::{Next, page_size};
 use crate::resource::{Origin, Reader, Resource};
 use crate::source::iam;
 
@@ -52,13 +52,13 @@ pub struct InstanceProfile {
     #[column(path = "Tags", source = tagging, needs = "iam:GetInstanceProfile")]
     tags_src: Option<Json>,
     /// The same as the name.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// Tags by key.
-    #[column(path = "tags", source = tagging, needs = "iam:GetInstanceProfile")]
+    #[column(path = "@tags", source = tagging, needs = "iam:GetInstanceProfile")]
     tags: Option<Map>,
     /// ARN of the profile as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -92,12 +92,17 @@ impl InstanceProfile {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let request = site.iam().list_instance_profiles().max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        site.rows(scan, "iam:ListInstanceProfiles", "", fetch, |page| (page.instance_profiles, page.marker))
+        site.rows(
+            scan,
+            site.pages(scan, "iam:ListInstanceProfiles", "", fetch, |page| {
+                (page.instance_profiles, Next::marker(page.is_truncated, page.marker))
+            }),
+        )
     }
 
     async fn get(scan: &Scan<Self>, site: Site, name: String) -> Result<Self> {
         let profile = InstanceProfile::answer(scan, &site, &name).await?;
-        Ok(Reader::whole(scan, &site).row(scan, &profile))
+        Reader::whole(scan, &site).row(scan, &profile)
     }
 
     async fn answer(scan: &Scan<Self>, site: &Site, name: &str) -> Result<Answer> {
@@ -111,7 +116,7 @@ impl InstanceProfile {
         if self.tags.is_none() {
             let site = self.origin.site(scan).await?;
             let profile = InstanceProfile::answer(scan, &site, &self.instance_profile_name).await?;
-            Reader::of_sources(&site, &["tagging"]).fill(scan, self, &profile);
+            Reader::of_sources(&site, &["tagging"]).fill(scan, self, &profile)?;
         }
         Ok(())
     }

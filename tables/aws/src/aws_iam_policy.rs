@@ -5,7 +5,7 @@ use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
-use crate::call::page_size;
+use crate::call::{Next, page_size};
 use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
@@ -72,13 +72,13 @@ pub struct Policy {
     #[column(path = "Tags", source = tagging, needs = "iam:GetPolicy")]
     tags_src: Option<Json>,
     /// Tags by key; AWS's own policies have none.
-    #[column(path = "tags", source = tagging, needs = "iam:GetPolicy")]
+    #[column(path = "@tags", source = tagging, needs = "iam:GetPolicy")]
     tags: Option<Map>,
     /// The same as the name.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// ARN of the policy as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -128,12 +128,17 @@ impl Policy {
         let request = site.iam().list_policies().scope(scope).only_attached(is_attached);
         let request = request.max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        site.rows(scan, "iam:ListPolicies", &asked, fetch, |page| (page.policies.unwrap_or_default(), page.marker))
+        site.rows(
+            scan,
+            site.pages(scan, "iam:ListPolicies", &asked, fetch, |page| {
+                (page.policies.unwrap_or_default(), Next::marker(page.is_truncated, page.marker))
+            }),
+        )
     }
 
     async fn get(scan: &Scan<Self>, site: Site, arn: String) -> Result<Self> {
         let policy = iam::policy(scan, &site, &arn).await?;
-        Ok(Reader::whole(scan, &site).row(scan, &policy))
+        Reader::whole(scan, &site).row(scan, &policy)
     }
 
     /// Lists leave description and tags out.
@@ -141,7 +146,7 @@ impl Policy {
         if self.tags.is_none() {
             let site = self.origin.site(scan).await?;
             let policy = iam::policy(scan, &site, &self.arn).await?;
-            Reader::of_sources(&site, &["describe", "tagging"]).fill(scan, self, &policy);
+            Reader::of_sources(&site, &["describe", "tagging"]).fill(scan, self, &policy)?;
         }
         Ok(())
     }

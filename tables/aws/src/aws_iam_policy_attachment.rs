@@ -8,7 +8,7 @@ use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
-use crate::call::{all, page_size};
+use crate::call::{Next, all, page_size};
 use crate::document::json;
 use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Authorization, Part};
@@ -88,12 +88,17 @@ impl PolicyAttachment {
         let request = site.iam().list_policies().only_attached(is_attached).max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
         let asked = format!("attached: {is_attached}");
-        site.rows(scan, "iam:ListPolicies", &asked, fetch, |page| (page.policies.unwrap_or_default(), page.marker))
+        site.rows(
+            scan,
+            site.pages(scan, "iam:ListPolicies", &asked, fetch, |page| {
+                (page.policies.unwrap_or_default(), Next::marker(page.is_truncated, page.marker))
+            }),
+        )
     }
 
     async fn get(scan: &Scan<Self>, site: Site, arn: String) -> Result<Self> {
         let policy = iam::policy(scan, &site, &arn).await?;
-        Ok(Reader::whole(scan, &site).row(scan, &policy))
+        Reader::whole(scan, &site).row(scan, &policy)
     }
 
     async fn entities(&mut self, scan: &Scan<Self>) -> Result<()> {
@@ -133,7 +138,7 @@ impl PolicyAttachment {
                 roles: page.policy_roles.unwrap_or_default(),
                 users: page.policy_users.unwrap_or_default(),
             };
-            (vec![entities], page.marker)
+            (vec![entities], Next::marker(page.is_truncated, page.marker))
         });
         let mut found = Entities::default();
         for page in all(pages).await? {

@@ -5,7 +5,7 @@ use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site, is_whole};
-use crate::call::{all, page_size};
+use crate::call::{Next, all, page_size};
 use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
@@ -81,13 +81,13 @@ pub struct Role {
     #[column(source = trust)]
     assume_role_policy_std: Option<Json>,
     /// The same as the name.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// Tags by key.
-    #[column(path = "tags", source = details, needs = "iam:GetRole")]
+    #[column(path = "@tags", source = details, needs = "iam:GetRole")]
     tags: Option<Map>,
     /// ARN of the role as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -122,12 +122,17 @@ impl Role {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let request = site.iam().list_roles().max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        site.rows(scan, "iam:ListRoles", "", fetch, |page| (page.roles, page.marker))
+        site.rows(
+            scan,
+            site.pages(scan, "iam:ListRoles", "", fetch, |page| {
+                (page.roles, Next::marker(page.is_truncated, page.marker))
+            }),
+        )
     }
 
     async fn get(scan: &Scan<Self>, site: Site, name: String) -> Result<Self> {
         let role = Role::answer(scan, &site, &name).await?;
-        Ok(Reader::whole(scan, &site).row(scan, &role))
+        Reader::whole(scan, &site).row(scan, &role)
     }
 
     async fn answer(scan: &Scan<Self>, site: &Site, name: &str) -> Result<Answer> {
@@ -163,7 +168,6 @@ impl Role {
             Some(role) => reader.fill(scan, self, &role),
             None => reader.fill(scan, self, &Role::answer(scan, &site, &self.name).await?),
         }
-        Ok(())
     }
 
     async fn profiles(&mut self, scan: &Scan<Self>) -> Result<()> {
@@ -175,7 +179,7 @@ impl Role {
                 let request = site.iam().list_instance_profiles_for_role().role_name(&self.name);
                 let fetch = move |marker| request.clone().set_marker(marker).send();
                 let pages = site.pages(scan, "iam:ListInstanceProfilesForRole", &self.name, fetch, |page| {
-                    (page.instance_profiles, page.marker)
+                    (page.instance_profiles, Next::marker(page.is_truncated, page.marker))
                 });
                 all(pages).await?
             }
@@ -202,8 +206,9 @@ impl Role {
         let iam = site.iam();
         let request = iam.list_role_policies().role_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let names =
-            site.pages(scan, "iam:ListRolePolicies", &self.name, fetch, |page| (page.policy_names, page.marker));
+        let names = site.pages(scan, "iam:ListRolePolicies", &self.name, fetch, |page| {
+            (page.policy_names, Next::marker(page.is_truncated, page.marker))
+        });
         let mut policies = Vec::new();
         for name in all(names).await? {
             let request = iam.get_role_policy().role_name(&self.name).policy_name(&name);
@@ -222,7 +227,7 @@ impl Role {
                 let request = site.iam().list_attached_role_policies().role_name(&self.name);
                 let fetch = move |marker| request.clone().set_marker(marker).send();
                 let pages = site.pages(scan, "iam:ListAttachedRolePolicies", &self.name, fetch, |page| {
-                    (page.attached_policies.unwrap_or_default(), page.marker)
+                    (page.attached_policies.unwrap_or_default(), Next::marker(page.is_truncated, page.marker))
                 });
                 all(pages).await?
             }

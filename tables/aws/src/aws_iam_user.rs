@@ -5,7 +5,7 @@ use futures::stream::{BoxStream, Stream};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site, is_whole};
-use crate::call::{all, page_size};
+use crate::call::{Next, all, page_size};
 use crate::document::json;
 use crate::resource::{Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
@@ -75,13 +75,13 @@ pub struct User {
     #[column(path = "Tags", source = details, needs = "iam:GetUser")]
     tags_src: Option<Json>,
     /// Tags by key.
-    #[column(path = "tags", source = details, needs = "iam:GetUser")]
+    #[column(path = "@tags", source = details, needs = "iam:GetUser")]
     tags: Option<Map>,
     /// The same as the name.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// ARN of the user as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -114,12 +114,17 @@ impl User {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let request = site.iam().list_users().max_items(page_size(scan, 1..=1000));
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        site.rows(scan, "iam:ListUsers", "", fetch, |page| (page.users, page.marker))
+        site.rows(
+            scan,
+            site.pages(scan, "iam:ListUsers", "", fetch, |page| {
+                (page.users, Next::marker(page.is_truncated, page.marker))
+            }),
+        )
     }
 
     async fn get(scan: &Scan<Self>, site: Site, name: String) -> Result<Self> {
         let user = User::answer(scan, &site, &name).await?;
-        Ok(Reader::whole(scan, &site).row(scan, &user))
+        Reader::whole(scan, &site).row(scan, &user)
     }
 
     async fn answer(scan: &Scan<Self>, site: &Site, name: &str) -> Result<Answer> {
@@ -152,14 +157,15 @@ impl User {
             Some(user) => reader.fill(scan, self, &user),
             None => reader.fill(scan, self, &User::answer(scan, &site, &self.name).await?),
         }
-        Ok(())
     }
 
     async fn mfa(&mut self, scan: &Scan<Self>) -> Result<()> {
         let site = self.origin.site(scan).await?;
         let request = site.iam().list_mfa_devices().user_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let devices = site.pages(scan, "iam:ListMFADevices", &self.name, fetch, |page| (page.mfa_devices, page.marker));
+        let devices = site.pages(scan, "iam:ListMFADevices", &self.name, fetch, |page| {
+            (page.mfa_devices, Next::marker(page.is_truncated, page.marker))
+        });
         let devices = all(devices).await?;
         self.mfa_enabled = Some(!devices.is_empty());
         self.mfa_devices = json(&devices);
@@ -186,7 +192,9 @@ impl User {
         let site = self.origin.site(scan).await?;
         let request = site.iam().list_groups_for_user().user_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let groups = site.pages(scan, "iam:ListGroupsForUser", &self.name, fetch, |page| (page.groups, page.marker));
+        let groups = site.pages(scan, "iam:ListGroupsForUser", &self.name, fetch, |page| {
+            (page.groups, Next::marker(page.is_truncated, page.marker))
+        });
         self.groups = json(&all(groups).await?);
         Ok(())
     }
@@ -207,8 +215,9 @@ impl User {
         let iam = site.iam();
         let request = iam.list_user_policies().user_name(&self.name);
         let fetch = move |marker| request.clone().set_marker(marker).send();
-        let names =
-            site.pages(scan, "iam:ListUserPolicies", &self.name, fetch, |page| (page.policy_names, page.marker));
+        let names = site.pages(scan, "iam:ListUserPolicies", &self.name, fetch, |page| {
+            (page.policy_names, Next::marker(page.is_truncated, page.marker))
+        });
         let mut policies = Vec::new();
         for name in all(names).await? {
             let request = iam.get_user_policy().user_name(&self.name).policy_name(&name);
@@ -227,7 +236,7 @@ impl User {
                 let request = site.iam().list_attached_user_policies().user_name(&self.name);
                 let fetch = move |marker| request.clone().set_marker(marker).send();
                 let pages = site.pages(scan, "iam:ListAttachedUserPolicies", &self.name, fetch, |page| {
-                    (page.attached_policies.unwrap_or_default(), page.marker)
+                    (page.attached_policies.unwrap_or_default(), Next::marker(page.is_truncated, page.marker))
                 });
                 all(pages).await?
             }

@@ -5,7 +5,7 @@ use futures::stream::{Stream, StreamExt, TryStreamExt};
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};
-use crate::call;
+use crate::call::{self, Next};
 use crate::resource::Resource;
 use crate::source::ec2;
 
@@ -24,10 +24,10 @@ pub struct Region {
     #[column(path = "OptInStatus")]
     opt_in_status: Option<String>,
     /// The same as the name.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// ARN-like name of the region as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     /// The same as the name.
     #[column(index, path = "RegionName")]
@@ -37,16 +37,16 @@ pub struct Region {
     /// Whether it is the region of the profile.
     steampipe_default: bool,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
+    #[column(path = "@partition")]
     partition: String,
     /// Id of the account that was asked.
-    #[column(slice, path = "account_id")]
+    #[column(slice, path = "@account_id")]
     account_id: String,
     /// Host name of EC2's endpoint there.
     #[column(path = "Endpoint")]
     endpoint: Option<String>,
     /// Profile that the credentials come from.
-    #[column(path = "profile")]
+    #[column(slice, path = "@profile")]
     profile: String,
 }
 
@@ -62,7 +62,7 @@ impl RowStream for Region {
             let keys = [("region-name", scan.keys(Self::NAME)), ("region-name", scan.keys(Self::REGION))];
             let (ec2, home) = (site.ec2(), site.home());
             let fetch = move |filters, _| ec2.describe_regions().all_regions(true).set_filters(Some(filters)).send();
-            let split = |answer: DescribeRegionsOutput| (answer.regions.unwrap_or_default(), None);
+            let split = |answer: DescribeRegionsOutput| (answer.regions.unwrap_or_default(), Next::Token(None));
             let rows = ec2::rows(scan, site, call::REGIONS, &keys, fetch, split);
             let in_use = move |row: Region| Region {
                 steampipe_available: call::is_enabled(row.opt_in_status.as_deref())
@@ -76,7 +76,7 @@ impl RowStream for Region {
 }
 
 impl Resource for Region {
-    const ARN_FORM: &'static str = "arn:{partition}::{RegionName}:{account_id}";
+    const ARN_FORM: &'static str = "arn:{@partition}::{RegionName}:{@account_id}";
     const TITLE_FORM: &'static str = "{RegionName}";
     const KEPT: &'static [usize] = &[Self::NAME.position(), Self::OPT_IN_STATUS.position()];
 }

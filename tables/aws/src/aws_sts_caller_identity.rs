@@ -21,19 +21,19 @@ pub struct CallerIdentity {
     #[column(path = "UserId")]
     user_id: String,
     /// The same as the ARN.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// The ARN as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
+    #[column(path = "@partition")]
     partition: String,
     /// Id of the account, 12 digits.
-    #[column(slice, path = "account_id")]
+    #[column(slice, path = "@account_id")]
     account_id: String,
     /// Profile that the credentials come from.
-    #[column(path = "profile")]
+    #[column(slice, path = "@profile")]
     profile: String,
 }
 
@@ -52,7 +52,7 @@ impl RowStream for CallerIdentity {
 impl CallerIdentity {
     async fn read(scan: &Scan<Self>, site: Site) -> Result<Self> {
         let (identity, site) = call::identity(scan, &site).await?;
-        Ok(Reader::listed(scan, &site).row(scan, &*identity))
+        Reader::listed(scan, &site).row(scan, &*identity)
     }
 }
 

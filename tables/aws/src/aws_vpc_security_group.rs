@@ -4,7 +4,7 @@ use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};
-use crate::call::page_size;
+use crate::call::{Next, page_size};
 use crate::resource::{Origin, Resource};
 use crate::source::ec2;
 
@@ -29,7 +29,7 @@ pub struct SecurityGroup {
     #[column(index, path = "GroupId")]
     group_id: String,
     /// ARN of the group.
-    #[column(path = "arn")]
+    #[column(path = "@arn")]
     arn: String,
     /// What it is for, in the words of whoever made it.
     #[column(path = "Description")]
@@ -50,13 +50,13 @@ pub struct SecurityGroup {
     #[column(path = "Tags")]
     tags_src: Option<Json>,
     /// Tags by key.
-    #[column(path = "tags")]
+    #[column(path = "@tags")]
     tags: Map,
     /// The tag `Name`, or the id without one.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// ARN of the group as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -79,13 +79,14 @@ impl RowStream for SecurityGroup {
             let request = site.ec2().describe_security_groups().max_results(page_size(scan, 5..=1000));
             let fetch = move |filters, token| request.clone().set_filters(Some(filters)).set_next_token(token).send();
             ec2::rows(scan, site, "ec2:DescribeSecurityGroups", &keys, fetch, |page| {
-                (page.security_groups.unwrap_or_default(), page.next_token)
+                (page.security_groups.unwrap_or_default(), Next::Token(page.next_token))
             })
         })
     }
 }
 
 impl Resource for SecurityGroup {
-    const ARN_FORM: &'static str = "{SecurityGroupArn}|arn:{partition}:ec2:{region}:{OwnerId}:security-group/{GroupId}";
+    const ARN_FORM: &'static str =
+        "{SecurityGroupArn}|arn:{@partition}:ec2:{@region}:{OwnerId}:security-group/{GroupId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{GroupId}";
 }

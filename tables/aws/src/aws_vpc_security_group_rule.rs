@@ -4,7 +4,7 @@ use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};
-use crate::call::page_size;
+use crate::call::{Next, page_size};
 use crate::resource::{Derived, Origin, Resource};
 use crate::source::ec2;
 
@@ -72,13 +72,13 @@ pub struct SecurityGroupRule {
     #[column(path = "PrefixListId")]
     prefix_list_id: Option<String>,
     /// Tags by key.
-    #[column(path = "tags")]
+    #[column(path = "@tags")]
     tags: Map,
     /// The same as the id.
-    #[column(path = "title")]
+    #[column(path = "@title")]
     title: String,
     /// ARN of the rule as a list.
-    #[column(path = "akas")]
+    #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
     origin: Origin,
@@ -100,7 +100,7 @@ impl RowStream for SecurityGroupRule {
             let request = site.ec2().describe_security_group_rules().max_results(page_size(scan, 5..=1000));
             let fetch = move |filters, token| request.clone().set_filters(Some(filters)).set_next_token(token).send();
             ec2::rows(scan, site, "ec2:DescribeSecurityGroupRules", &keys, fetch, |page| {
-                (page.security_group_rules.unwrap_or_default(), page.next_token)
+                (page.security_group_rules.unwrap_or_default(), Next::Token(page.next_token))
             })
         })
     }
@@ -108,7 +108,7 @@ impl RowStream for SecurityGroupRule {
 
 impl Resource for SecurityGroupRule {
     const ARN_FORM: &'static str = "{SecurityGroupRuleArn}|\
-        arn:{partition}:ec2:{region}:{GroupOwnerId}:security-group-rule/{SecurityGroupRuleId}";
+        arn:{@partition}:ec2:{@region}:{GroupOwnerId}:security-group-rule/{SecurityGroupRuleId}";
     const TITLE_FORM: &'static str = "{SecurityGroupRuleId}";
     const DERIVED: &'static [Derived] = &[Derived::new("direction", "IsEgress", |is_egress| {
         if *is_egress == true { "egress" } else { "ingress" }.into()

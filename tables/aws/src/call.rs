@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
+use std::fmt;
 use std::future::Future;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_stream::try_stream;
@@ -24,10 +25,11 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
-use http_body_util::{LengthLimitError, Limited};
-use indago_table::Meter;
+use http_body_util::{BodyStream, StreamBody};
 use indago_table::error::retry_after;
 use indago_table::prelude::*;
+use indago_table::{Held, Meter};
+use xmlparser::{ElementEnd, Token, Tokenizer};
 
 use crate::account::{Aws, Site, is_region_name};
 use crate::document::{Document, documents};
@@ -39,21 +41,31 @@ pub(crate) type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
 /// What an answer may have; a thousand roles with all their policies have a few dozen MiB.
 const MOST_BYTES: usize = 256 << 20;
 
+/// The most pages of a list. No list of AWS has that many.
+const MOST_PAGES: usize = 20_000;
+
 /// Pages without an item that may follow one another: a filter can leave nothing of a page.
 const MOST_EMPTY_PAGES: usize = 1000;
 
 tokio::task_local! {
-    /// Counts what comes back for the call that is being made.
-    static METER: Arc<Meter>;
+    /// The current call.
+    static CALL: Arc<Call>;
 }
 
-/// Counts the bytes of answers into the meter of whoever asked.
+/// The scan's meter, and the memory charged for the response.
 #[derive(Debug)]
-pub(crate) struct CountBytes;
+struct Call {
+    meter: Arc<Meter>,
+    held: Mutex<Held>,
+}
 
-impl Intercept for CountBytes {
+/// Fails calls whose XML response is cut off. The SDK's parser accepts such a response and fills in defaults.
+#[derive(Debug)]
+pub(crate) struct WholeAnswers;
+
+impl Intercept for WholeAnswers {
     fn name(&self) -> &'static str {
-        "CountBytes"
+        "WholeAnswers"
     }
 
     fn read_after_deserialization(
@@ -62,14 +74,43 @@ impl Intercept for CountBytes {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let bytes = context.response().body().bytes().map_or(0, <[u8]>::len);
-        // The SDK asks on its own behalf as well, for credentials.
-        let _ = METER.try_with(|meter| meter.add_bytes(bytes as u64));
+        let body = context.response().body().bytes().unwrap_or_default().trim_ascii_start();
+        if context.response().status().is_success() && body.starts_with(b"<") && !is_whole(body) {
+            return Err(broken("it is not a complete XML document").into());
+        }
         Ok(())
     }
 }
 
-/// Ends calls whose answer is larger than anything that AWS gives.
+pub(crate) fn broken(why: impl fmt::Display) -> Error {
+    Error::Unavailable(format!("the response is cut off: {why}"))
+}
+
+/// Whether a text is one complete XML element. Web pages pass: they are reported elsewhere.
+fn is_whole(xml: &[u8]) -> bool {
+    let Ok(xml) = std::str::from_utf8(xml) else { return false };
+    let (mut open, mut is_element) = (Vec::new(), false);
+    for token in Tokenizer::from(xml) {
+        match token {
+            Ok(Token::ElementStart { prefix, local, .. }) => {
+                is_element = true;
+                open.push((prefix.as_str(), local.as_str()));
+            }
+            Ok(Token::ElementEnd { end: ElementEnd::Empty, .. }) => drop(open.pop()),
+            Ok(Token::ElementEnd { end: ElementEnd::Close(prefix, local), .. }) => {
+                if open.pop() != Some((prefix.as_str(), local.as_str())) {
+                    return false;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return is_html(xml),
+        }
+    }
+    (is_element && open.is_empty()) || is_html(xml)
+}
+
+/// Counts the bytes of responses in the scan's meter, charges them to the query's memory, and fails calls whose response is
+/// larger than any of AWS's.
 #[derive(Debug)]
 pub(crate) struct BoundBytes(usize);
 
@@ -90,14 +131,49 @@ impl Intercept for BoundBytes {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = context.response_mut().take_body();
-        *context.response_mut().body_mut() = SdkBody::from_body_1_x(Limited::new(body, self.0));
+        // The SDK also makes calls of its own, for credentials.
+        let call = CALL.try_with(Arc::clone).ok();
+        let (most, mut read) = (self.0, 0);
+        let frames = BodyStream::new(context.response_mut().take_body()).map(move |frame| {
+            let frame =
+                frame.map_err(|error| broken(causes(&*error).last().map(ToString::to_string).unwrap_or_default()))?;
+            let bytes = frame.data_ref().map_or(0, |data| data.len());
+            read += bytes;
+            if read > most {
+                return Err(Error::Malformed(format!("the response is larger than {} MiB", MOST_BYTES >> 20)));
+            }
+            if let Some(call) = &call {
+                call.meter.add_bytes(bytes as u64);
+                call.held.lock().unwrap_or_else(PoisonError::into_inner).cover(read)?;
+            }
+            Ok(frame)
+        });
+        *context.response_mut().body_mut() = SdkBody::from_body_1_x(StreamBody::new(frames));
         Ok(())
     }
 }
 
-/// A page's items, and the token of the next page.
-pub(crate) type Page<I> = (Vec<I>, Option<String>);
+/// A page's items, and how to get the next page.
+pub(crate) type Page<I> = (Vec<I>, Next);
+
+/// How to get the next page of a list.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// With this token. No token, or an empty one, ends the list, as in AWS's own clients.
+    Token(Option<String>),
+    /// The page reports more items but has no token for them.
+    Missing,
+}
+
+impl Next {
+    /// For responses with `IsTruncated` and `Marker`.
+    pub(crate) fn marker(is_truncated: bool, marker: Option<String>) -> Self {
+        match marker.filter(|marker| !marker.is_empty()) {
+            None if is_truncated => Next::Missing,
+            marker => Next::Token(marker),
+        }
+    }
+}
 
 impl Site {
     /// Makes one call. `action` is what a policy has to allow for it, `service:Operation`.
@@ -107,18 +183,38 @@ impl Site {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         Fut: Future<Output = Answer<O, E>> + Send,
     {
+        Ok(self.call_and_hold(scan, action, send).await?.0)
+    }
+
+    /// Like [`call`](Site::call), and returns the memory charged for the response.
+    async fn call_and_hold<T, O, E, Fut>(
+        &self,
+        scan: &Scan<T>,
+        action: &str,
+        send: impl Fn() -> Fut,
+    ) -> Result<(O, Held)>
+    where
+        T: Row<Env = Aws>,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Fut: Future<Output = Answer<O, E>> + Send,
+    {
         let service = action.split(':').next().unwrap_or(action);
         let what = format!("{action} as {self}");
         let attempt = || {
-            let sent = Box::pin(METER.scope(scan.meter().clone(), send()));
-            async {
-                sent.await.map_err(|error| {
+            let call = Arc::new(Call { meter: scan.meter().clone(), held: Mutex::default() });
+            let sent = Box::pin(CALL.scope(call.clone(), send()));
+            let what = &what;
+            async move {
+                *call.held.lock().unwrap_or_else(PoisonError::into_inner) = scan.meter().hold(0)?;
+                let answer = sent.await.map_err(|error| {
                     let failure = Failure::of(&error);
                     if failure.is_about_credentials() {
                         self.refuse(scan.moment());
                     }
-                    failure.explain(&what, action)
-                })
+                    failure.explain(what, action)
+                })?;
+                let held = std::mem::take(&mut *call.held.lock().unwrap_or_else(PoisonError::into_inner));
+                Ok((answer, held))
             }
         };
         scan.call(&self.endpoint(service), &what, attempt).await
@@ -151,20 +247,27 @@ impl Site {
             let mut tokens = HashSet::new();
             let mut empty = 0;
             loop {
-                let page = site.call(scan, action, || fetch(token.clone())).await?;
+                let (page, _held) = site.call_and_hold(scan, action, || fetch(token.clone())).await?;
                 let (items, next) = split(page);
+                let incomplete =
+                    |why: &str| Error::Malformed(format!("{action} as {site}: {why}: the list is incomplete"));
                 empty = if items.is_empty() { empty + 1 } else { 0 };
                 if empty > MOST_EMPTY_PAGES {
-                    let message = format!("{MOST_EMPTY_PAGES} pages in a row are empty, and there are more");
-                    Err(Error::Malformed(format!("{action} as {site}: {message}")))?;
+                    Err(incomplete(&format!("{MOST_EMPTY_PAGES} pages in a row are empty")))?;
                 }
                 for item in items {
                     yield item;
                 }
-                token = next.filter(|token| !token.is_empty());
+                token = match next {
+                    Next::Token(next) => next.filter(|token| !token.is_empty()),
+                    Next::Missing => Err(incomplete("a page reports more items but has no token for them"))?,
+                };
                 let Some(token) = &token else { break };
                 if !tokens.insert(token.clone()) {
-                    Err(Error::Malformed(format!("{action} as {site}: the same page came twice")))?;
+                    Err(incomplete("its pages repeat"))?;
+                }
+                if tokens.len() >= MOST_PAGES {
+                    Err(incomplete(&format!("it has more than {MOST_PAGES} pages")))?;
                 }
                 if scan.is_done() && !is_shared {
                     break;
@@ -183,24 +286,15 @@ impl Site {
         .boxed()
     }
 
-    /// The rows of a listing.
-    pub(crate) fn rows<'a, T, I, O, E, Fut>(
+    /// The rows of listed items.
+    pub(crate) fn rows<'a, T: Resource, I: Document + Send + 'a>(
         &self,
         scan: &'a Scan<T>,
-        action: &'static str,
-        asked: &str,
-        fetch: impl Fn(Option<String>) -> Fut + Send + Sync + 'a,
-        split: impl Fn(O) -> Page<I> + Send + Sync + 'a,
-    ) -> BoxStream<'a, Result<T>>
-    where
-        T: Resource,
-        I: Document + Clone + Send + Sync + 'static,
-        O: Send + 'a,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        Fut: Future<Output = Answer<O, E>> + Send + 'a,
-    {
+        items: BoxStream<'a, Result<I>>,
+    ) -> BoxStream<'a, Result<T>> {
         let reader = Reader::listed(scan, self);
-        self.pages(scan, action, asked, fetch, split).map_ok(move |item| reader.row(scan, &item)).boxed()
+        let row = move |item: Result<I>| std::future::ready(item.map(|item| reader.item(scan, &item)).transpose());
+        items.filter_map(row).boxed()
     }
 
     /// One row for each key that there is: `get` is called once a key, several at a time.
@@ -300,6 +394,8 @@ struct Failure {
     message: String,
     retry_after: Option<Duration>,
     is_html: bool,
+    /// Our own error about the text of the response.
+    answer: Option<Error>,
     credentials: Option<NoCredentials>,
     /// The call to take on a role that was to give the credentials.
     assume_role: Option<Box<Failure>>,
@@ -386,12 +482,9 @@ impl Failure {
             })
         };
         let untrusted = causes(error).find_map(untrusted);
-        let endless = causes(error).any(|cause| cause.is::<LengthLimitError>());
+        let answer = response.and_then(|_| causes(error).find_map(|cause| cause.downcast_ref::<Error>()).cloned());
         // Causes that speak for themselves: the outermost ones only say that something failed.
-        let cause = || match endless {
-            true => format!("the answer is larger than {} MiB", MOST_BYTES >> 20),
-            false => causes(error).last().map(ToString::to_string).unwrap_or_default(),
-        };
+        let cause = || causes(error).last().map(ToString::to_string).unwrap_or_default();
         let cause = untrusted.clone().unwrap_or_else(cause);
         Failure {
             status: response.map(|response| response.status().as_u16()),
@@ -399,6 +492,7 @@ impl Failure {
             message: message.map_or(cause, str::to_owned),
             retry_after: header("retry-after").and_then(|header| retry_after(header, Sys::live().now())),
             is_html: is_html(&text),
+            answer,
             // The metadata service is the last that the SDK asks: elsewhere than on an instance there is none.
             credentials: match causes(error).find_map(is_credentials) {
                 Some(_) if causes(error).any(|error| error.is::<ImdsError>()) => Some(NoCredentials::Absent),
@@ -418,6 +512,12 @@ impl Failure {
     fn explain(self, what: &str, action: &str) -> Error {
         if let Some(missing) = self.credentials {
             return self.without_credentials(missing, what);
+        }
+        match self.answer {
+            Some(Error::Unavailable(why)) => return Error::Unavailable(format!("{what}: {why}")),
+            Some(Error::Malformed(why)) => return Error::Malformed(format!("{what}: {why}")),
+            Some(error @ Error::OutOfMemory(_)) => return error,
+            _ => {}
         }
         let status = self.status.unwrap_or_default();
         match self.reached {
@@ -584,8 +684,8 @@ mod tests {
                 std::future::ready(page)
             };
             let split = |page: usize| match page {
-                1 | 500 => (vec![page], Some(page.to_string())),
-                page => (vec![], (page < last).then(|| page.to_string())),
+                1 | 500 => (vec![page], Next::Token(Some(page.to_string()))),
+                page => (vec![], Next::Token((page < last).then(|| page.to_string()))),
             };
             let mut pages = site.pages(&scan, "thing:List", "", fetch, split);
             let mut items = Vec::new();
@@ -600,8 +700,78 @@ mod tests {
         assert_eq!(read(500 + MOST_EMPTY_PAGES).await, (vec![1, 500], Ok(())));
         let (items, end) = read(usize::MAX).await;
         assert_eq!(items, [1, 500], "items before are given");
-        let expected = "thing:List as prod/eu-west-1: 1000 pages in a row are empty, and there are more";
+        let expected = "thing:List as prod/eu-west-1: 1000 pages in a row are empty: the list is incomplete";
         assert_eq!(end, Err(Error::Malformed(expected.to_owned())));
+    }
+
+    const ROLES: &str = "<ListRolesResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><ListRolesResult>\
+        <IsTruncated>false</IsTruncated><Roles><member><Path>/</Path><RoleName>a</RoleName><RoleId>A</RoleId>\
+        <Arn>arn:aws:iam::1:role/a</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></member><member><Path>/</Path>\
+        <RoleName>b</RoleName><RoleId>B</RoleId><Arn>arn:aws:iam::1:role/b</Arn>\
+        <CreateDate>2026-01-01T00:00:00Z</CreateDate></member></Roles></ListRolesResult></ListRolesResponse>";
+
+    /// The names of the roles in a response, and how the list ends.
+    async fn roles(body: String) -> (Vec<String>, Result<()>) {
+        let config = testing::config(move |_| testing::response(200, body.clone()));
+        let aws = Aws::empty().with_config("prod", config);
+        let scan = Scan::<Account>::new(ScanContext::new([0]), &aws);
+        let site = aws.site("prod", "global", scan.moment()).await.expect("a site");
+        let iam = site.iam();
+        let fetch = |marker| iam.list_roles().set_marker(marker).send();
+        let split = |page: aws_sdk_iam::operation::list_roles::ListRolesOutput| {
+            (page.roles, Next::marker(page.is_truncated, page.marker))
+        };
+        let mut pages = site.pages(&scan, "iam:ListRoles", "", fetch, split);
+        let mut names = Vec::new();
+        loop {
+            match pages.next().await {
+                Some(Ok(role)) => names.push(role.role_name),
+                Some(Err(error)) => return (names, Err(error)),
+                None => return (names, Ok(())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_no_answer_wherever_it_does() {
+        assert_eq!(roles(ROLES.to_owned()).await, (vec!["a".to_owned(), "b".to_owned()], Ok(())));
+        for end in 1..ROLES.len() {
+            let (names, outcome) = roles(ROLES[..end].to_owned()).await;
+            let error = outcome.expect_err("it is cut off");
+            assert!(names.is_empty() && error.is_transient(), "{end}: {names:?} {error}");
+            assert!(
+                error.to_string().contains("iam:ListRoles as prod/global: the response is cut off"),
+                "{end}: {error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_says_that_there_is_more_and_not_where_is_incomplete() {
+        let end = |why: &str| Error::Malformed(format!("iam:ListRoles as prod/global: {why}: the list is incomplete"));
+        let truncated = ROLES.replace("<IsTruncated>false</IsTruncated>", "<IsTruncated>true</IsTruncated>");
+        for marker in ["", "<Marker></Marker>", "<Marker/>"] {
+            let body = truncated.replace("<Roles>", &format!("{marker}<Roles>"));
+            let (names, outcome) = roles(body).await;
+            assert_eq!((names.len(), outcome), (2, Err(end("a page reports more items but has no token for them"))));
+        }
+        let (names, outcome) = roles(truncated.replace("<Roles>", "<Marker>again</Marker><Roles>")).await;
+        assert_eq!((names.len(), outcome), (4, Err(end("its pages repeat"))));
+    }
+
+    #[test]
+    fn a_whole_document_is_one_element() {
+        for whole in
+            ["<a/>", "<?xml version=\"1.0\"?>\n<a b='c'><x:d>&lt;</x:d><e/></a>\n", "<html><br>", "<!doctype html>"]
+        {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for broken in
+            ["<a>", "<a", "<a></b>", "<a><b></a></b>", "<x:a></y:a>", "<?xml version=\"1.0\"?>", "<a>\u{0}", "<"]
+        {
+            assert!(!is_whole(broken.as_bytes()), "{broken}");
+        }
+        assert!(!is_whole(b"<a>\xff</a>"));
     }
 
     #[tokio::test]
@@ -613,7 +783,7 @@ mod tests {
             let config = aws_sdk_sts::config::Builder::from(&config).interceptor(BoundBytes(most)).build();
             let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
             let error = answer.map(|_| ()).map_err(|error| explained(Failure::of(&error)));
-            let expected = "iam:ListUsers as prod/global: the answer is larger than 256 MiB (HTTP 200)".to_owned();
+            let expected = "iam:ListUsers as prod/global: the response is larger than 256 MiB".to_owned();
             assert_eq!(error, if is_read { Ok(()) } else { Err(Error::Malformed(expected)) });
         }
     }

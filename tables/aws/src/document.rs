@@ -101,6 +101,10 @@ plain!(String, bool, i32, i64, f64);
 
 impl Document for DateTime {
     fn document(&self, _shape: &Shape) -> Value {
+        // The SDK's default for a required time that is missing in the response. Nothing in AWS is that old.
+        if *self == DateTime::from_secs(0) {
+            return Value::Null;
+        }
         // A year of five digits has no text: its column says that the number does not fit.
         self.fmt(Format::DateTime).map_or_else(|_| self.secs().into(), Value::from)
     }
@@ -194,6 +198,7 @@ mod tests {
         let read = |time: DateTime| Timestamp::from_json(&time.document(&Shape::whole()));
         assert_eq!(read(DateTime::from_secs_and_nanos(1, 500_000)), Some(Timestamp(1_000_500)));
         assert_eq!(read(DateTime::from_secs(i64::MAX)), None);
+        assert_eq!(read(DateTime::from_secs(0)), None);
         assert!(DateTime::from_secs(i64::MAX).document(&Shape::whole()).is_number());
     }
 }

@@ -4,18 +4,18 @@
 //! ```ignore
 //! impl Resource for SecurityGroup {
 //!     const ARN_FORM: &'static str =
-//!         "{SecurityGroupArn}|arn:{partition}:ec2:{region}:{OwnerId}:security-group/{GroupId}";
+//!         "{SecurityGroupArn}|arn:{@partition}:ec2:{@region}:{OwnerId}:security-group/{GroupId}";
 //!     const TITLE_FORM: &'static str = "{Tags.Name}|{GroupId}";
 //! }
 //! ```
 //!
-//! The document has more than AWS says, under names in lower case: `arn` and `title`, which the forms make, `akas`,
-//! `tags` as a map, and where the row comes from: `partition`, `region`, `account_id` and `profile`.
+//! The document also has added members. Their names begin with `@`, which no name of AWS's does: `@arn` and `@title` (made by
+//! the forms), `@akas`, `@tags` as a map, and the origin: `@partition`, `@region`, `@account_id` and `@profile`.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use indago_table::json::{Shape, at, steps};
+use indago_table::json::{self, Shape, at, steps};
 use indago_table::prelude::*;
 use indago_table::row::LoadAsync;
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ pub(crate) trait Resource: LoadAsync + Row<Env = Aws> {
     const ARN_FORM: &'static str = "{Arn}";
     /// How `title` is made.
     const TITLE_FORM: &'static str;
+    /// The member of the response that holds the list of tags.
+    const TAGS: &'static str = "Tags";
     /// What else a document has under a name of its own.
     const DERIVED: &'static [Derived] = &[];
     /// Positions of the columns that the table's own code looks at: they are filled even if the query does not need
@@ -40,16 +42,16 @@ pub(crate) trait Resource: LoadAsync + Row<Env = Aws> {
 #[derive(Debug, Default, Columns)]
 pub(crate) struct Origin {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
-    #[column(path = "partition")]
+    #[column(path = "@partition")]
     partition: String,
     /// Region that it is in; `global` for what has none.
-    #[column(slice, path = "region")]
+    #[column(slice, path = "@region")]
     pub(crate) region: String,
     /// Id of the account that was asked.
-    #[column(slice, path = "account_id")]
+    #[column(slice, path = "@account_id")]
     pub(crate) account_id: String,
     /// Profile of the credentials that it was read with.
-    #[column(path = "profile")]
+    #[column(slice, path = "@profile")]
     pub(crate) profile: String,
 }
 
@@ -77,19 +79,18 @@ impl Derived {
     }
 }
 
-/// What all documents have under a name of their own.
-const TAGS: [Derived; 2] = [Derived::new("Tags", "Tags", listed), Derived::new("tags", "Tags", by_key)];
-
 /// A list, empty where AWS left it out.
 fn listed(list: &Value) -> Value {
     if list.is_null() { json!([]) } else { list.clone() }
 }
 
-/// Tags, listed as objects of `Key` and `Value`, by key. A list of anything else stays one.
+/// Tags, listed as objects of `Key` and `Value` (some services: `key` and `value`), by key. A list of anything else stays one.
 fn by_key(tags: &Value) -> Value {
     let Value::Array(list) = tags else { return tags.clone() };
     let text = |value: &Value| if value.is_null() { Some(String::new()) } else { value.as_str().map(str::to_owned) };
-    let pair = |tag: &Value| Some((text(&tag["Key"])?, Value::String(text(&tag["Value"])?)));
+    let part =
+        |tag: &Value, names: [&str; 2]| text(names.iter().find_map(|name| tag.get(name)).unwrap_or(&Value::Null));
+    let pair = |tag: &Value| Some((part(tag, ["Key", "key"])?, Value::String(part(tag, ["Value", "value"])?)));
     let pairs = list.iter().map(|tag| if tag.is_object() { pair(tag) } else { None });
     pairs.collect::<Option<serde_json::Map<_, _>>>().map_or_else(|| tags.clone(), Value::Object)
 }
@@ -148,10 +149,10 @@ impl<T: Resource> Reader<T> {
         let columns: Vec<bool> = (0..T::SPEC.columns.len()).map(is_filled).collect();
         let mut shape = Shape::of::<T>(&columns);
         let constants = [
-            ("partition", site.partition()),
-            ("region", site.region()),
-            ("account_id", site.account_id()),
-            ("profile", site.profile()),
+            ("@partition", site.partition()),
+            ("@region", site.region()),
+            ("@account_id", site.account_id()),
+            ("@profile", site.profile()),
         ];
         let made_by =
             |Derived { name, from, make }: &Derived| (*name, vec![*from], Made::By(from.split('.').collect(), *make));
@@ -160,9 +161,10 @@ impl<T: Resource> Reader<T> {
             (name, form.fields(), Made::Of(form))
         };
         let all = constants.into_iter().map(|(name, value)| (name, Vec::new(), Made::Constant(value.into())));
-        let all = all.chain(TAGS.iter().map(made_by)).chain(T::DERIVED.iter().map(made_by));
-        let all = all.chain([made_of("arn", T::ARN_FORM), made_of("title", T::TITLE_FORM)]);
-        let all: Vec<_> = all.chain([("akas", vec!["arn"], Made::Akas)]).collect();
+        let tags = [Derived::new(T::TAGS, T::TAGS, listed), Derived::new("@tags", T::TAGS, by_key)];
+        let all = all.chain(tags.iter().map(made_by)).chain(T::DERIVED.iter().map(made_by));
+        let all = all.chain([made_of("@arn", T::ARN_FORM), made_of("@title", T::TITLE_FORM)]);
+        let all: Vec<_> = all.chain([("@akas", vec!["@arn"], Made::Akas)]).collect();
         // What is made later may be made of what is made before.
         let mut made = Vec::new();
         for (name, from, how) in all.into_iter().rev() {
@@ -175,30 +177,36 @@ impl<T: Resource> Reader<T> {
         Reader { site: site.clone(), columns, shape, made, row: PhantomData }
     }
 
-    /// A row of an answer.
-    pub(crate) fn row(&self, scan: &Scan<T>, answer: &impl Document) -> T {
+    /// The row of a response. Fails if the response is not an object.
+    pub(crate) fn row(&self, scan: &Scan<T>, answer: &impl Document) -> Result<T> {
         let mut row = T::default();
-        self.fill(scan, &mut row, answer);
-        row
+        self.fill(scan, &mut row, answer)?;
+        Ok(row)
+    }
+
+    /// The row of an item of a list. An item that is not an object is reported and skipped.
+    pub(crate) fn item(&self, scan: &Scan<T>, item: &impl Document) -> Option<T> {
+        self.row(scan, item).map_err(|error| scan.report(self.site.to_string(), &error)).ok()
     }
 
     /// Fills the columns of a row with what stands in an answer.
-    pub(crate) fn fill(&self, scan: &Scan<T>, row: &mut T, answer: &impl Document) {
+    pub(crate) fn fill(&self, scan: &Scan<T>, row: &mut T, answer: &impl Document) -> Result<()> {
         let mut document = answer.document(&self.shape);
         if !document.is_object() {
-            let message = "something in the answer is not an object".to_owned();
-            return scan.report(self.site.to_string(), &Error::Malformed(message));
+            let found = json::kind(&document);
+            return Err(Error::Malformed(format!("an item of the response is {found}, not an object")));
         }
         for (name, how) in &self.made {
             let value = match how {
                 Made::By(steps, make) => make(at(&document, steps).as_deref().unwrap_or(&Value::Null)),
                 Made::Of(form) => form.text(&document).into(),
-                Made::Akas => json!([document["arn"]]),
+                Made::Akas => json!([document["@arn"]]),
                 Made::Constant(value) => value.clone(),
             };
             document[*name] = value;
         }
         scan.fill(row, &document, &self.columns, &self.site);
+        Ok(())
     }
 }
 
@@ -210,7 +218,7 @@ fn is_needed<T: Resource>(scan: &Scan<T>, column: usize) -> bool {
         || WAY_BACK.contains(&T::SPEC.columns[column].name.as_ref())
 }
 
-/// A text with fields of a document in it: `arn:{partition}:ec2:{region}:{OwnerId}:instance/{InstanceId}`.
+/// A text with fields of a document in it: `arn:{@partition}:ec2:{@region}:{OwnerId}:instance/{InstanceId}`.
 /// `{Tags.Name}` is the value of the tag `Name`. What follows `|` is for documents where a field of what stands before is
 /// missing or empty.
 #[derive(Debug)]
@@ -242,7 +250,7 @@ impl Form {
     /// The paths of all its fields.
     fn fields(&self) -> Vec<&'static str> {
         let field = |piece: &Piece| match piece {
-            Piece::Field(field) if field.starts_with("Tags.") => Some("Tags"),
+            Piece::Field(field) if field.starts_with("Tags.") => Some("@tags"),
             Piece::Field(field) => Some(*field),
             Piece::Text(_) => None,
         };
@@ -276,9 +284,7 @@ impl Form {
 /// The text at a path; empty where there is none.
 fn field<'a>(document: &'a Value, path: &str) -> Cow<'a, str> {
     if let Some(key) = path.strip_prefix("Tags.") {
-        let mut tags = document["Tags"].as_array().into_iter().flatten();
-        let tag = tags.find(|tag| tag["Key"] == key);
-        return tag.and_then(|tag| tag["Value"].as_str()).unwrap_or_default().into();
+        return document["@tags"][key].as_str().unwrap_or_default().into();
     }
     let steps: Vec<_> = path.split('.').collect();
     match at(document, &steps) {
@@ -312,23 +318,23 @@ mod tests {
         #[column(path = "Note", source = details)]
         note: Option<String>,
         /// Title.
-        #[column(path = "title")]
+        #[column(path = "@title")]
         title: String,
         /// Tags.
-        #[column(path = "tags")]
+        #[column(path = "@tags")]
         tags: Map,
         /// Tags as listed.
         #[column(path = "Tags")]
         tags_src: Option<Json>,
         /// ARNs.
-        #[column(path = "akas")]
+        #[column(path = "@akas")]
         akas: Vec<String>,
         #[column(flatten)]
         origin: Origin,
     }
 
     impl Resource for Thing {
-        const ARN_FORM: &'static str = "{Arn}|arn:{partition}:thing:{region}:{Owner.Id}:{Id}";
+        const ARN_FORM: &'static str = "{Arn}|arn:{@partition}:thing:{@region}:{Owner.Id}:{Id}";
         const TITLE_FORM: &'static str = "{Tags.Name}|{Id}";
         const DERIVED: &'static [Derived] = &[Derived::new("hasSize", "Size", is_positive)];
     }
@@ -367,23 +373,26 @@ mod tests {
         let scan = scan(&aws, 0..12);
         let reader = Reader::listed(&scan, &site);
         let tags = json!([{"Key": "Name", "Value": "web"}, {"Key": "a", "Value": ""}]);
-        let named = reader.row(&scan, &json!({"Id": "1", "Size": 2, "Note": "n", "Tags": tags, "Owner": {"Id": "7"}}));
+        let answer = json!({"Id": "1", "Size": 2, "Note": "n", "Tags": tags, "Owner": {"Id": "7"}});
+        let named = reader.row(&scan, &answer).expect("an object");
         assert_eq!((named.id.as_str(), named.size, named.has_size, named.title.as_str()), ("1", Some(2), true, "web"));
         assert_eq!(named.akas, ["arn:aws:thing:eu-west-1:7:1"]);
         assert_eq!(named.tags, [("Name", "web"), ("a", "")].into_iter().collect());
         assert_eq!((named.origin.region.as_str(), named.origin.profile.as_str()), ("eu-west-1", "prod"));
         assert_eq!((named.origin.partition.as_str(), named.origin.account_id.as_str()), ("aws", "123456789012"));
         assert_eq!(named.note, None, "it is for its source");
-        let bare = reader.row(&scan, &json!({"Id": "2", "Arn": "arn:x", "profile": "forged"}));
+        let bare = reader.row(&scan, &json!({"Id": "2", "Arn": "arn:x", "@profile": "forged"})).expect("an object");
         let profile = bare.origin.profile.as_str();
         assert_eq!((bare.title.as_str(), &*bare.akas, profile), ("2", &["arn:x".to_owned()][..], "prod"));
         assert_eq!((bare.has_size, bare.tags, bare.tags_src), (false, Map::default(), Some(Json("[]".into()))));
         assert!(scan.context().query.diagnostics().warnings().is_empty());
 
         let mut row = Thing::default();
-        Reader::of_sources(&site, &["details"]).fill(&scan, &mut row, &json!({"Note": "n", "Id": "3"}));
+        let details = json!({"Note": "n", "Id": "3"});
+        Reader::of_sources(&site, &["details"]).fill(&scan, &mut row, &details).expect("an object");
         assert_eq!((row.note.as_deref(), row.id.as_str()), (Some("n"), ""));
-        assert_eq!(Reader::whole(&scan, &site).row(&scan, &json!({"Note": "n"})).note.as_deref(), Some("n"));
+        let whole = Reader::whole(&scan, &site).row(&scan, &json!({"Note": "n"})).expect("an object");
+        assert_eq!(whole.note.as_deref(), Some("n"));
     }
 
     #[tokio::test]
@@ -391,29 +400,85 @@ mod tests {
         let (aws, site) = site().await;
         let scan = scan(&aws, 0..12);
         let reader = Reader::listed(&scan, &site);
-        let row = reader.row(&scan, &json!({"Id": "1", "Size": [3], "Tags": "none"}));
+        let row = reader.row(&scan, &json!({"Id": "1", "Size": [3], "Tags": "none"})).expect("an object");
         assert_eq!((row.id.as_str(), row.size, row.title.as_str()), ("1", None, "1"));
-        reader.row(&scan, &json!("text"));
+        assert!(reader.item(&scan, &json!("text")).is_none(), "it is not a row of defaults");
         let mut warnings: Vec<_> =
             scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
         warnings.sort();
         assert_eq!(
             warnings,
             [
-                "aws_thing (prod/eu-west-1): something in the answer is not an object",
+                "aws_thing (prod/eu-west-1): an item of the response is a text, not an object",
                 "aws_thing (prod/eu-west-1, has_size): `hasSize` holds a list, which does not fit the column",
                 "aws_thing (prod/eu-west-1, size): `Size` holds a list, which does not fit the column",
-                "aws_thing (prod/eu-west-1, tags): `tags` holds a text, which does not fit the column",
+                "aws_thing (prod/eu-west-1, tags): `@tags` holds a text, which does not fit the column",
             ]
         );
+    }
+
+    /// A row of a JSON service whose member names are in lower case.
+    #[derive(Debug, Default, Table)]
+    #[table(name = "aws_lower", env = Aws, stream)]
+    struct Lower {
+        /// ARN of the response.
+        #[column(path = "arn")]
+        arn: String,
+        /// Tags as listed.
+        #[column(path = "tags")]
+        tags_src: Option<Json>,
+        /// Region of the response.
+        #[column(path = "region")]
+        place: String,
+        /// Tags.
+        #[column(path = "@tags")]
+        tags: Map,
+        /// Title.
+        #[column(path = "@title")]
+        title: String,
+        /// ARNs.
+        #[column(path = "@akas")]
+        akas: Vec<String>,
+        #[column(flatten)]
+        origin: Origin,
+    }
+
+    impl Resource for Lower {
+        const ARN_FORM: &'static str = "{arn}";
+        const TITLE_FORM: &'static str = "{Tags.Name}";
+        const TAGS: &'static str = "tags";
+    }
+
+    impl RowStream for Lower {
+        type Part = Place;
+
+        fn parts(scan: &Scan<Self>) -> Result<Vec<Place>> {
+            Place::regional(scan, "lower:List")
+        }
+
+        fn rows<'a>(_: &'a Scan<Self>, _: &'a Place) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
+            futures::stream::empty()
+        }
+    }
+
+    #[tokio::test]
+    async fn names_of_the_service_in_lower_case_are_readable() {
+        let (aws, site) = site().await;
+        let scan = Scan::<Lower>::new(ScanContext::new(0..10), &aws);
+        let answer = json!({"arn": "arn:x", "region": "moon", "tags": [{"key": "Name", "value": "web"}]});
+        let row = Reader::listed(&scan, &site).row(&scan, &answer).expect("an object");
+        assert_eq!((row.arn.as_str(), row.place.as_str(), row.title.as_str()), ("arn:x", "moon", "web"));
+        assert_eq!((row.akas.as_slice(), row.origin.region.as_str()), (&["arn:x".to_owned()][..], "eu-west-1"));
+        assert_eq!(row.tags, [("Name", "web")].into_iter().collect());
+        assert_eq!(row.tags_src, Some(Json(r#"[{"key":"Name","value":"web"}]"#.to_owned())));
     }
 
     #[tokio::test]
     async fn only_what_the_query_needs_is_taken_from_an_answer() {
         let (aws, site) = site().await;
         let shape = |column: usize| Reader::listed(&scan(&aws, [column]), &site).shape;
-        assert_eq!(shape(1), Shape::default().with("Size").with("region").with("profile"));
-        let akas = ["akas", "region", "profile", "arn", "Arn", "partition", "Owner.Id", "Id"];
+        assert_eq!(shape(1), Shape::default().with("Size").with("@region").with("@profile"));
+        let akas = ["@akas", "@region", "@profile", "@arn", "Arn", "@partition", "Owner.Id", "Id"];
         assert_eq!(shape(7), akas.iter().fold(Shape::default(), |shape, path| shape.with(path)));
     }
 }

@@ -42,6 +42,6 @@ where
 }
 
 /// An answer.
-pub(crate) fn response(status: u16, body: &'static str) -> http::Response<SdkBody> {
-    http::Response::builder().status(status).body(SdkBody::from(body)).expect("a response")
+pub(crate) fn response(status: u16, body: impl Into<SdkBody>) -> http::Response<SdkBody> {
+    http::Response::builder().status(status).body(body.into()).expect("a response")
 }

@@ -170,6 +170,11 @@ impl RowStream for Container {
     fn parts(scan: &Scan<Self>) -> Result<Vec<Part>> {
         let runtimes = Containers::asked(scan, "container runtime", |_| true, Self::ENDPOINT);
         let (names, namespaces) = (scan.keys(Self::RUNTIME), scan.keys(Self::NAMESPACE));
+        const RUNTIMES: [&str; 3] = ["containerd", "docker", "podman"];
+        scan.context().report_absent(Self::SPEC, Self::RUNTIME.position(), |name| {
+            let message = || format!("no runtime is called `{name}`; there are: {}", RUNTIMES.join(", "));
+            (!RUNTIMES.contains(&name)).then(message)
+        });
         // Only the response shows which engine listens on a socket with Docker's API.
         let may_be =
             |kind: &[&str]| names.as_ref().is_none_or(|names| names.iter().any(|name| kind.contains(&&**name)));
@@ -248,8 +253,9 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
         HashMap::new()
     };
     let row = |container: &Document| {
-        let mounts: Vec<Mount> = docker_mounts(container).map(docker_mount).collect();
-        let labels: Map = value(container, &["Labels"]).unwrap_or_default();
+        let mounted = docker::elements(scan, runtime, container, "Mounts");
+        let mounts: Vec<Mount> = mounted.iter().map(|mount| docker_mount(mount)).collect();
+        let labels = docker::labels(scan, runtime, container);
         let image_id = text(container, &["ImageID"]);
         let mut row = Container {
             id: text(container, &["Id"]).unwrap_or_default(),
@@ -263,7 +269,7 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
             created_at: docker::created(container).map(Timestamp::from_seconds),
             is_sandbox: label(&labels, "io.kubernetes.docker.type").as_deref() == Some("podsandbox"),
             sandbox_id: label(&labels, "io.kubernetes.sandbox.id"),
-            volumes: local_volumes(container),
+            volumes: local_volumes(mounted),
             ..Container::default()
         };
         row.set_mounts(&mounts);
@@ -279,17 +285,13 @@ async fn of_docker(scan: &Scan<Container>, runtime: &Runtime) -> Result<Vec<Cont
     Ok(rows)
 }
 
-fn docker_mounts(container: &Document) -> impl Iterator<Item = &Document> {
-    container.get("Mounts").and_then(Document::as_array).into_iter().flatten()
-}
-
 /// Names of the volumes that the engine mounts itself, not through a plug-in.
-fn local_volumes(container: &Document) -> Vec<String> {
+fn local_volumes(mounts: Vec<&Document>) -> Vec<String> {
     let is_local = |mount: &&Document| {
         text(mount, &["Type"]).as_deref() == Some("volume")
             && text(mount, &["Driver"]).is_none_or(|name| name == "local")
     };
-    docker_mounts(container).filter(is_local).filter_map(|mount| text(mount, &["Name"])).collect()
+    mounts.into_iter().filter(is_local).filter_map(|mount| text(mount, &["Name"])).collect()
 }
 
 /// The host's directory that a volume is bound to.

@@ -42,7 +42,7 @@ impl RowStream for DockerContainerLabel {
             let filter = scan.keys(Self::ID).map_or(Filter::All, Filter::ids);
             for container in &docker::list(scan, runtime, &filter).await?.containers {
                 let Some(id) = docker::text(container, &["Id"]) else { continue };
-                for (key, value) in docker::value::<Map>(container, &["Labels"]).unwrap_or_default().0 {
+                for (key, value) in docker::labels(scan, runtime, container).0 {
                     let value = value.unwrap_or_default();
                     yield DockerContainerLabel { id: id.clone(), key, value, endpoint: runtime.name() };
                 }

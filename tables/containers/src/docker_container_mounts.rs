@@ -60,7 +60,7 @@ impl RowStream for DockerContainerMount {
             let filter = scan.keys(Self::ID).map_or(Filter::All, Filter::ids);
             for container in &docker::list(scan, runtime, &filter).await?.containers {
                 let Some(id) = docker::text(container, &["Id"]) else { continue };
-                for mount in container.get("Mounts").and_then(|mounts| mounts.as_array()).into_iter().flatten() {
+                for mount in docker::elements(scan, runtime, container, "Mounts") {
                     let rw = docker::value::<bool>(mount, &["RW"]).unwrap_or(false).into();
                     let endpoint = runtime.name();
                     let mut row = DockerContainerMount { id: id.clone(), rw, endpoint, ..DockerContainerMount::default() };

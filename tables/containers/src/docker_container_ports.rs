@@ -52,7 +52,7 @@ impl RowStream for DockerContainerPort {
             let filter = scan.keys(Self::ID).map_or(Filter::All, Filter::ids);
             for container in &docker::list(scan, runtime, &filter).await?.containers {
                 let Some(id) = docker::text(container, &["Id"]) else { continue };
-                for port in container.get("Ports").and_then(|ports| ports.as_array()).into_iter().flatten() {
+                for port in docker::elements(scan, runtime, container, "Ports") {
                     let endpoint = runtime.name();
                     let mut row = DockerContainerPort { id: id.clone(), endpoint, ..DockerContainerPort::default() };
                     scan.fill(&mut row, port, scan.wanted(), runtime);

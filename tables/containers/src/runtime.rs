@@ -104,12 +104,11 @@ impl Containers {
         let place = if env.configured.is_some() { "is configured" } else { "has a socket at a standard path" };
         if runtimes.is_empty() {
             scan.report("", &Error::Unsupported(format!("no {what} {place}")));
-        } else if let Some(named) = scan.named_keys(endpoint) {
+        } else {
             let known: Vec<String> = runtimes.iter().map(Runtime::name).collect();
-            for absent in named.iter().filter(|name| !known.contains(name)) {
-                let message = format!("no {what} at this address {place}; there are: {}", known.join(", "));
-                scan.report(absent.as_str(), &Error::Unsupported(message));
-            }
+            let why = || format!("no {what} at this address {place}; there are: {}", known.join(", "));
+            let is_known = |name: &str| known.iter().any(|known| known == name);
+            scan.context().report_absent(T::SPEC, endpoint.position(), |name| (!is_known(name)).then(why));
         }
         if !scan.context().is_open(T::SPEC, endpoint.position()) {
             runtimes.retain(admits);
@@ -393,7 +392,7 @@ mod tests {
         for (scan, expected) in [
             (
                 scan(&[]),
-                "docker_images (unix:///b.sock): no engine with Docker's API at this address is configured; \
+                "docker_images (endpoint=unix:///b.sock): no engine with Docker's API at this address is configured; \
                          there are: unix:///a.sock, unix:///c.sock",
             ),
             (scan(&[endpoint]), ""),

@@ -47,6 +47,7 @@ impl Rows for User {
         scopes.sort_unstable();
         scopes.dedup();
         let mut rows = Vec::new();
+        let before = scan.meter().bytes();
         for include_remote in scopes {
             let reject = |error: &Error| scan.report("accounts", error);
             let entries = match include_remote {
@@ -60,7 +61,11 @@ impl Rows for User {
                 Err(error) => return Err(error),
             }
         }
-        Ok(rows.into_iter())
+        let read = scan.meter().bytes().saturating_sub(before) as usize;
+        let held = scan.meter().hold(read + rows.len() * size_of::<Self>())?;
+        Ok(rows.into_iter().inspect(move |_| {
+            let _until_the_last_row = &held;
+        }))
     }
 }
 

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use indago_table::error::retry_after;
 use indago_table::json::Shape;
-use indago_table::{AnyScan, Error, Meter, Result};
+use indago_table::{AnyScan, Error, Held, Meter, Result};
 use kube::client::Body;
 use rustls::CertificateError;
 use serde::Deserialize;
@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use crate::clusters::{Cluster, Kubernetes};
 
-/// An answer that is no failure.
+/// A response that is not a failure.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The document that was asked for.
-    Body(Bytes),
+    /// The requested document, and the memory charged for it.
+    Body(Bytes, Held),
     /// There is no such thing.
     Missing(String),
     /// The place in a list where this call wanted to go on is no longer known; the server may name one to go on from.
@@ -56,7 +56,7 @@ pub(crate) async fn get_object(
     shape: &Shape,
 ) -> Result<serde_json::Value> {
     match get(scan, cluster, path, needs, &|_| ()).await? {
-        Answer::Body(text) => shape.parse(&text),
+        Answer::Body(text, _held) => shape.parse(&text),
         Answer::Missing(message) => Err(Error::Gone(message)),
         Answer::Expired(_) => Err(Error::Malformed(format!("GET {path} was answered as a list's expired page"))),
     }
@@ -79,13 +79,17 @@ async fn attempt(
         let to = header(LOCATION).unwrap_or("nowhere");
         return Err(Error::Malformed(format!("the server redirects to {to}: is its address right?")));
     }
-    let text = whole_body(response, meter, arriving).await?;
+    let (text, held) = whole_body(response, meter, arriving).await?;
     if status == StatusCode::OK {
         return match header(CONTENT_TYPE) {
             Some(kind) if !kind.contains("json") => {
                 Err(Error::Malformed(format!("the answer is {kind} instead of JSON: {}", excerpt(&text))))
             }
-            _ => Ok(Answer::Body(text)),
+            // The parser finds all other errors. This one is retried.
+            _ if text.trim_ascii_start().starts_with(b"{") && !text.trim_ascii_end().ends_with(b"}") => {
+                Err(Error::Unavailable("the response is cut off: it is not a complete JSON object".to_owned()))
+            }
+            _ => Ok(Answer::Body(text, held)),
         };
     }
     let retry_after = header(RETRY_AFTER).and_then(|header| retry_after(header, scan.env().now()));
@@ -95,16 +99,22 @@ async fn attempt(
 /// A body is refused above this size: a page of 500 objects of a megabyte each, the most that etcd keeps, is below.
 const MOST_BYTES: usize = 512 << 20;
 
-async fn whole_body(response: Response<Body>, meter: &Meter, arriving: &(impl Fn(&[u8]) + Sync)) -> Result<Bytes> {
+async fn whole_body(
+    response: Response<Body>,
+    meter: &Meter,
+    arriving: &(impl Fn(&[u8]) + Sync),
+) -> Result<(Bytes, Held)> {
     let length = response.headers().get(http::header::CONTENT_LENGTH);
     let length: Option<usize> = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let mut body = response.into_body();
     let mut text = Vec::with_capacity(length.unwrap_or(0).min(16 << 20));
+    let mut held = meter.hold(text.capacity())?;
     while let Some(frame) = body.frame().await {
         let frame =
-            frame.map_err(|error| Error::Unavailable(format!("the answer breaks off: {}", innermost(&error))))?;
+            frame.map_err(|error| Error::Unavailable(format!("the response is cut off: {}", innermost(&error))))?;
         if let Some(data) = frame.data_ref() {
             text.extend_from_slice(data);
+            held.cover(text.capacity())?;
             meter.add_bytes(data.len() as u64);
             arriving(&text);
         }
@@ -112,7 +122,7 @@ async fn whole_body(response: Response<Body>, meter: &Meter, arriving: &(impl Fn
             return Err(Error::Malformed(format!("the answer is larger than {} MiB", MOST_BYTES >> 20)));
         }
     }
-    Ok(text.into())
+    Ok((text.into(), held))
 }
 
 /// The `Status` object that an API server sends with an error.
@@ -270,7 +280,7 @@ mod tests {
         let code = StatusCode::from_u16(code).expect("a status code");
         let retry_after = retry_after.and_then(|header| super::retry_after(header, indago_table::Timestamp(0)));
         match refusal(code, text.as_bytes(), retry_after, "list pods") {
-            Ok(Answer::Body(_)) => "body".to_owned(),
+            Ok(Answer::Body(..)) => "body".to_owned(),
             Ok(Answer::Missing(message)) => format!("missing: {message}"),
             Ok(Answer::Expired(next)) => format!("expired: {next:?}"),
             Err(error) => format!("{error:?}"),

@@ -92,21 +92,20 @@ impl Kubernetes {
         let (mut all, others) = self.all();
         let column = scan.spec().column("cluster");
         let Some((column, asked)) = column.and_then(|column| Some((column, keys(scan, column)?))) else { return all };
-        if !scan.context().joined.contains(&column) {
+        scan.context().report_absent(scan.spec(), column, |name| {
             let known: Vec<&str> = all.iter().map(|cluster| &*cluster.name).collect();
-            for name in asked.iter().filter(|name| !known.contains(&name.as_str())) {
-                let message = if others.contains(name) {
-                    let hint = "is in the kubeconfig, but not among the contexts that are read";
-                    format!("context `{name}` {hint}; see the setting `contexts`")
-                } else if all.iter().any(|cluster| cluster.is_nameless()) {
-                    continue;
-                } else {
-                    let known: Vec<&str> = known.iter().copied().chain(others.iter().map(String::as_str)).collect();
-                    format!("there is no context `{name}`; there are: {}", known.join(", "))
-                };
-                scan.report(format!("cluster={name}"), &Error::Unsupported(message));
+            if known.contains(&name) {
+                None
+            } else if others.iter().any(|other| other == name) {
+                let hint = "is in the kubeconfig, but not among the contexts that are read";
+                Some(format!("context `{name}` {hint}; see the setting `contexts`"))
+            } else if all.iter().any(|cluster| cluster.is_nameless()) {
+                None
+            } else {
+                let known: Vec<&str> = known.into_iter().chain(others.iter().map(String::as_str)).collect();
+                Some(format!("there is no context `{name}`; there are: {}", known.join(", ")))
             }
-        }
+        });
         if !scan.context().is_open(scan.spec(), column) {
             all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
         }

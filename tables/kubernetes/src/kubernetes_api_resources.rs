@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use indago_table::json::Shape;
+use indago_table::json::{self, Shape};
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
-use crate::resource;
+use crate::resource::{self, misfits};
 
 /// What the API servers of Kubernetes clusters serve: each resource in each version, those of operators included.
 ///
@@ -158,15 +158,15 @@ async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Resu
     let mut all = Vec::new();
     if scan.admits(ApiResource::GROUP, &String::new()) {
         let core = root(scan, cluster, "/api", "APIVersions", Shape::default().with("versions")).await?;
-        all.extend(texts(&core["versions"]));
+        all.extend(names(scan, cluster, "/api", elements(&core["versions"])));
     }
     let shape = Shape::default().with("groups.*.name").with("groups.*.versions.*.groupVersion");
     let groups = root(scan, cluster, "/apis", "APIGroupList", shape).await?;
-    for group in groups["groups"].as_array().into_iter().flatten() {
+    for group in elements(&groups["groups"]) {
         let name = group["name"].as_str().unwrap_or_default().to_owned();
         if scan.admits(ApiResource::GROUP, &name) {
-            let versions = group["versions"].as_array().into_iter().flatten();
-            all.extend(versions.filter_map(|version| version["groupVersion"].as_str().map(str::to_owned)));
+            let versions = elements(&group["versions"]).map(|version| &version["groupVersion"]);
+            all.extend(names(scan, cluster, "/apis", versions));
         }
     }
     Ok(all)
@@ -194,8 +194,26 @@ fn unknown(error: Error) -> Error {
     }
 }
 
-fn texts(list: &Document) -> impl Iterator<Item = String> {
-    list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned))
+fn elements(list: &Document) -> impl Iterator<Item = &Document> {
+    list.as_array().into_iter().flatten()
+}
+
+/// Names of groups and versions. A name that is not a text is reported and skipped.
+fn names<'a>(
+    scan: &Scan<ApiResource>,
+    cluster: &Cluster,
+    path: &str,
+    names: impl Iterator<Item = &'a Document>,
+) -> Vec<String> {
+    let name = |name: &Document| match name.as_str() {
+        Some(name) => Some(name.to_owned()),
+        None => {
+            let message = format!("a version's name is {}, not a text", json::kind(name));
+            scan.report(format!("{}GET {path}", cluster.label()), &Error::Malformed(message));
+            None
+        }
+    };
+    names.filter_map(name).collect()
 }
 
 /// The resources of one group in one version.
@@ -218,13 +236,10 @@ async fn resources(scan: &Scan<ApiResource>, part: &Discovery, group_version: &s
         scan.fill(&mut row, document, scan.wanted(), &format_args!("cluster={}", part.cluster.name));
         row
     };
-    Ok(list["resources"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|document| document.is_object())
-        .map(resource)
-        .collect())
+    for error in misfits::<()>(&list["resources"], "resources").into_iter().filter_map(Result::err) {
+        scan.report(format!("{}GET {}", part.cluster.label(), path(group_version)), &error);
+    }
+    Ok(elements(&list["resources"]).filter(|document| document.is_object()).map(resource).collect())
 }
 
 fn path(group_version: &str) -> String {

@@ -45,7 +45,7 @@ impl Resource for ClusterRoleBindingSubject {
     const ALWAYS: &'static [&'static str] = &["subjects.*.kind"];
     const DERIVED: Derived = &[("subject", &["subjects.*.{}"])];
 
-    fn documents(object: Document) -> Vec<Document> {
+    fn documents(object: Document) -> Vec<Result<Document>> {
         each(object, "subjects", "subject")
     }
 }

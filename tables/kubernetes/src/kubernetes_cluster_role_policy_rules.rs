@@ -45,7 +45,7 @@ impl Resource for ClusterRolePolicyRule {
     const ALWAYS: &'static [&'static str] = &["rules.*.verbs"];
     const DERIVED: Derived = &[("rule", &["rules.*.{}"])];
 
-    fn documents(object: Document) -> Vec<Document> {
+    fn documents(object: Document) -> Vec<Result<Document>> {
         each(object, "rules", "rule")
     }
 }

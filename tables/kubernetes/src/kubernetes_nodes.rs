@@ -5,7 +5,7 @@ use serde_json::{Value as Document, json};
 
 use crate::clusters::Kubernetes;
 use crate::metadata::ClusterMeta;
-use crate::resource::{Derived, Resource, listed};
+use crate::resource::{Derived, Resource, listed, misfits};
 
 /// Nodes of Kubernetes clusters.
 ///
@@ -145,10 +145,13 @@ impl Resource for Node {
         ("derived.address", &["status.addresses"]),
     ];
 
-    fn documents(mut object: Document) -> Vec<Document> {
+    fn documents(mut object: Document) -> Vec<Result<Document>> {
         let derived = derived(&object);
+        let mut documents = misfits(&object["status"]["conditions"], "status.conditions");
+        documents.extend(misfits(&object["status"]["addresses"], "status.addresses"));
         object["derived"] = derived;
-        vec![object]
+        documents.push(Ok(object));
+        documents
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value as Document;
 use crate::clusters::Kubernetes;
 use crate::metadata::PodMeta;
 use crate::pod_spec::{KUBELET_UID, set_kubelet_uid};
-use crate::resource::{Derived, Resource, listed};
+use crate::resource::{Derived, Resource, listed, misfits};
 
 /// Containers of pods: init containers, regular and ephemeral ones, with what they ask for and what became of them.
 ///
@@ -258,14 +258,17 @@ impl Resource for PodContainer {
         KUBELET_UID,
     ];
 
-    fn documents(mut pod: Document) -> Vec<Document> {
+    fn documents(mut pod: Document) -> Vec<Result<Document>> {
         set_kubelet_uid(&mut pod);
         let mut take = |path: &str| pod.pointer_mut(path).map(Document::take).unwrap_or_default();
         let inherited = take("/spec/securityContext");
-        let mut containers = Vec::new();
-        for (list, statuses, kind) in LISTS {
-            let statuses = take(statuses);
-            let Document::Array(list) = take(list) else { continue };
+        let (mut containers, mut errors) = (Vec::new(), Vec::new());
+        for (place, statuses_place, kind) in LISTS {
+            let (list, statuses) = (take(place), take(statuses_place));
+            for (list, place) in [(&list, place), (&statuses, statuses_place)] {
+                errors.extend(misfits(list, &place[1..].replace('/', ".")));
+            }
+            let Document::Array(list) = list else { continue };
             for mut container in list.into_iter().filter(Document::is_object) {
                 inherit(&mut container["securityContext"], &inherited);
                 container["kind"] = kind.into();
@@ -278,9 +281,9 @@ impl Resource for PodContainer {
             let mut document = pod.clone();
             document["container"] = container;
             document["containerStatus"] = status.unwrap_or_default();
-            document
+            Ok(document)
         };
-        containers.into_iter().map(document).collect()
+        containers.into_iter().map(document).chain(errors).collect()
     }
 }
 
@@ -357,6 +360,10 @@ mod tests {
                  "state": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": "2026-01-01T00:00:00Z"}}},
             ]},
         }));
+        let (documents, errors): (Vec<_>, Vec<_>) = documents.into_iter().partition(Result::is_ok);
+        let documents: Vec<Document> = documents.into_iter().flatten().collect();
+        let error = "`spec.containers` holds a text instead of an object".to_owned();
+        assert_eq!(errors, [Err(Error::Malformed(error))]);
         let told: Vec<_> = documents
             .iter()
             .map(|document| {
@@ -393,7 +400,8 @@ mod tests {
             r#"{"spec":{"containers":{}}}"#,
             r#"{"spec":{"containers":[null,1]},"status":null}"#,
         ] {
-            assert!(PodContainer::documents(serde_json::from_str(pod).expect("JSON")).is_empty(), "{pod}");
+            let documents = PodContainer::documents(serde_json::from_str(pod).expect("JSON"));
+            assert!(documents.iter().all(Result::is_err), "{pod}");
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value as Document;
 use crate::clusters::Kubernetes;
 use crate::metadata::ObjectMeta;
 use crate::pod_spec::{KUBELET_UID, PodSpec, set_kubelet_uid};
-use crate::resource::{Derived, Resource, listed};
+use crate::resource::{Derived, Resource, listed, misfits};
 
 /// Pods of Kubernetes clusters.
 ///
@@ -103,14 +103,16 @@ impl Resource for Pod {
     const DERIVED: Derived =
         &[("controller", &["metadata.ownerReferences.*.{}", "metadata.ownerReferences.*.controller"]), KUBELET_UID];
 
-    fn documents(mut object: Document) -> Vec<Document> {
-        let owners = object["metadata"]["ownerReferences"].as_array();
-        let controller = owners.and_then(|owners| owners.iter().find(|owner| owner["controller"] == true));
+    fn documents(mut object: Document) -> Vec<Result<Document>> {
+        let owners = &object["metadata"]["ownerReferences"];
+        let mut documents = misfits(owners, "metadata.ownerReferences");
+        let controller = owners.as_array().and_then(|owners| owners.iter().find(|owner| owner["controller"] == true));
         if let Some(controller) = controller.cloned() {
             object["controller"] = controller;
         }
         set_kubelet_uid(&mut object);
-        vec![object]
+        documents.push(Ok(object));
+        documents
     }
 }
 

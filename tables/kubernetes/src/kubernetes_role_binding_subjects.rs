@@ -45,10 +45,10 @@ impl Resource for RoleBindingSubject {
     const ALWAYS: &'static [&'static str] = &["subjects.*.kind"];
     const DERIVED: Derived = &[("subject", &["subjects.*.{}"]), ("subject.namespace", &["metadata.namespace"])];
 
-    fn documents(object: Document) -> Vec<Document> {
+    fn documents(object: Document) -> Vec<Result<Document>> {
         let namespace = object["metadata"]["namespace"].clone();
         let mut documents = each(object, "subjects", "subject");
-        for subject in documents.iter_mut().map(|document| &mut document["subject"]) {
+        for subject in documents.iter_mut().flatten().map(|document| &mut document["subject"]) {
             let is_account = subject["kind"] == "ServiceAccount";
             if is_account && subject["namespace"].as_str().unwrap_or_default().is_empty() {
                 subject["namespace"] = namespace.clone();

@@ -42,7 +42,7 @@ impl Resource for RolePolicyRule {
     const ALWAYS: &'static [&'static str] = &["rules.*.verbs"];
     const DERIVED: Derived = &[("rule", &["rules.*.{}"])];
 
-    fn documents(object: Document) -> Vec<Document> {
+    fn documents(object: Document) -> Vec<Result<Document>> {
         each(object, "rules", "rule")
     }
 }

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::Shared;
 use indago_table::json::{self, Shape};
-use indago_table::{AnyScan, Error, Result};
+use indago_table::{AnyScan, Error, Held, Result};
 use parking_lot::Mutex;
+use serde_json::Value as Document;
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -64,18 +65,37 @@ impl List {
         let kind = json::find(page, &["kind"]);
         let Some(of) = kind.as_ref().and_then(|kind| kind.as_str()?.strip_suffix("List")) else { return Ok(()) };
         let resource = self.path.rsplit('/').next().unwrap_or_default();
-        // Who defines a resource names its plural; Kubernetes' own follow a rule.
-        let is_defined = self
-            .path
-            .strip_prefix("/apis/")
-            .and_then(|path| path.split('/').next())
-            .is_some_and(|group| group.contains('.') && !group.ends_with(".k8s.io"));
-        if is_defined || plural(&of.to_ascii_lowercase()) == resource {
+        // The author of a custom resource chooses its plural. Kubernetes' own resources follow a rule.
+        let group = self.path.strip_prefix("/apis/").and_then(|path| path.split('/').next());
+        let is_own = group.is_none_or(|group| !group.contains('.') || OWN_GROUPS.contains(&group));
+        if !is_own || plural(&of.to_ascii_lowercase()) == resource {
             return Ok(());
         }
         Err(Error::Malformed(format!("{}: the answer is a list of {of} objects, not of {resource}", self.path)))
     }
 }
+
+/// Kubernetes' own API groups with a dot in their name. Add-ons define the other groups that end in `.k8s.io`.
+const OWN_GROUPS: [&str; 18] = [
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
 
 /// The resource of a kind, by the rule of Kubernetes' own.
 fn plural(kind: &str) -> String {
@@ -113,6 +133,8 @@ pub(crate) struct Page {
     pub(crate) text: Bytes,
     /// Whether there are more behind it.
     pub(crate) has_next: bool,
+    /// The memory charged for it.
+    pub(crate) held: Arc<Held>,
 }
 
 /// Fetches a list's pages in turn. Dropping the future of [`next`](Pager::next) loses nothing: it can be asked again.
@@ -125,6 +147,8 @@ pub(crate) struct Pager {
     ahead: Option<Fetch>,
     /// The tokens that continued the list.
     tokens: HashSet<String>,
+    /// Pages so far.
+    pages: usize,
     /// Empty pages since the last one with objects.
     empty: usize,
     expired: Expiries,
@@ -142,6 +166,8 @@ struct Expiries {
 
 /// A list may expire so often, each time after pages came.
 const MOST_EXPIRIES: usize = 100;
+/// The most pages of a list: with 500 objects each, more than any cluster has.
+const MOST_PAGES: usize = 5000;
 /// So many pages in a row may be empty, as where the API server filters what another one stores.
 const MOST_EMPTY: usize = 100;
 /// No page with objects is shorter.
@@ -153,6 +179,8 @@ enum Place {
     Start,
     After(String),
     End,
+    /// Unknown: there are more pages, and this error explains why they are missing.
+    Lost(Error),
 }
 
 /// A page on its way.
@@ -177,7 +205,7 @@ impl Fetch {
             let arriving = |text: &[u8]| {
                 let start = &text[..text.len().min(START)];
                 if seen.swap(start.len(), Ordering::Relaxed) < start.len() && sender.borrow().is_none() {
-                    sender.send_replace(next_token(start));
+                    sender.send_replace(next_token(start).ok().flatten());
                 }
             };
             get(&scan, &list.cluster, &path, list.needs, &arriving).await
@@ -231,6 +259,7 @@ impl Pager {
             fetch: None,
             ahead: None,
             tokens: HashSet::new(),
+            pages: 0,
             empty: 0,
             expired: Expiries::default(),
         }
@@ -242,8 +271,10 @@ impl Pager {
     /// start: then objects come that came before.
     pub(crate) async fn next(&mut self, scan: &AnyScan<Kubernetes>) -> Result<Option<Page>> {
         loop {
-            if matches!(self.place, Place::End) {
-                return Ok(None);
+            match &self.place {
+                Place::End => return Ok(None),
+                Place::Lost(why) => return Err(why.clone()),
+                Place::Start | Place::After(_) => {}
             }
             // With a limit, the rows of this page may be all that is asked for.
             let goes_on = scan.limit().is_none();
@@ -265,28 +296,18 @@ impl Pager {
             self.fetch = None;
             let ahead = self.ahead.take();
             match answer {
-                Ok(Answer::Body(text)) => {
-                    let next = self.list.check(&text).map(|()| next_token(&text))?;
+                Ok(Answer::Body(text, held)) => {
+                    self.list.check(&text)?;
                     self.expired.has_progress = true;
-                    self.empty = if is_empty(&text) { self.empty + 1 } else { 0 };
-                    let is_known = next.as_ref().is_some_and(|token| !self.tokens.insert(token.clone()));
-                    let why = match (is_known, self.empty) {
-                        (true, _) => Some("its pages lead round in a circle".to_owned()),
-                        (_, MOST_EMPTY..) if next.is_some() => Some(format!("{MOST_EMPTY} pages in a row are empty")),
-                        _ => None,
-                    };
-                    if let Some(why) = why {
-                        return Err(Error::Malformed(format!("{}: {why}: the list's end is missing", self.list.path)));
-                    }
-                    self.place = next.map_or(Place::End, Place::After);
+                    self.place = self.place_behind(&text);
                     let has_next = !matches!(self.place, Place::End);
-                    if has_next && goes_on {
+                    if matches!(self.place, Place::After(_)) && goes_on {
                         let url = self.url(&self.place);
                         // A page that was asked for again can go on elsewhere than its first try.
                         let ahead = ahead.filter(|ahead| ahead.url == url);
                         self.fetch = Some(ahead.unwrap_or_else(|| Fetch::start(scan, &self.list, url)));
                     }
-                    return Ok(Some(Page { text, has_next }));
+                    return Ok(Some(Page { text, has_next, held: Arc::new(held) }));
                 }
                 Ok(Answer::Expired(next)) => {
                     tracing::debug!(list = %self.list, ?next, "the list expired while it was read");
@@ -312,6 +333,30 @@ impl Pager {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The place after a page.
+    fn place_behind(&mut self, page: &[u8]) -> Place {
+        let next = match next_token(page) {
+            Ok(Some(next)) => next,
+            Ok(None) => return Place::End,
+            Err(found) => return self.lost(&format!("its `metadata.continue` holds {found}, not a text")),
+        };
+        self.pages += 1;
+        self.empty = if is_empty(page) { self.empty + 1 } else { 0 };
+        if !self.tokens.insert(next.clone()) {
+            self.lost("its pages repeat")
+        } else if self.empty >= MOST_EMPTY {
+            self.lost(&format!("{MOST_EMPTY} pages in a row are empty"))
+        } else if self.pages >= MOST_PAGES {
+            self.lost(&format!("it has more than {MOST_PAGES} pages"))
+        } else {
+            Place::After(next)
+        }
+    }
+
+    fn lost(&self, why: &str) -> Place {
+        Place::Lost(Error::Malformed(format!("{}: {why}: the list is incomplete", self.list.path)))
     }
 
     fn url(&self, place: &Place) -> String {
@@ -405,14 +450,18 @@ impl SharedPages {
 /// A page with no more of its objects than somebody needs.
 fn trimmed(shape: &Shape, page: Page) -> Result<Page> {
     let text = shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?;
-    Ok(Page { text: text.into(), has_next: page.has_next })
+    // The caller charges what it keeps.
+    Ok(Page { text: text.into(), has_next: page.has_next, held: Arc::default() })
 }
 
 /// The token that continues a list, found without reading its items: a list starts with its metadata. What is wrong
-/// with the page is found by whoever parses it.
-fn next_token(page: &[u8]) -> Option<String> {
-    let token = json::find(page, &["metadata", "continue"])?;
-    token.as_str().filter(|token| !token.is_empty()).map(str::to_owned)
+/// with the page is found by the parser. For a token that is not a text, the error is its type.
+fn next_token(page: &[u8]) -> Result<Option<String>, &'static str> {
+    match json::find(page, &["metadata", "continue"]) {
+        None | Some(Document::Null) => Ok(None),
+        Some(Document::String(token)) => Ok(Some(token).filter(|token| !token.is_empty())),
+        Some(other) => Err(json::kind(&other)),
+    }
 }
 
 #[cfg(test)]
@@ -548,10 +597,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_list_that_goes_on_nobody_knows_where_is_reported_after_its_rows() {
+        let answer = |_: &str| {
+            let item = json!({"metadata": {"name": "a", "uid": "a"}});
+            testing::json(200, json!({"kind": "PodList", "metadata": {"continue": 7}, "items": [item]}))
+        };
+        let (rows, end, asked) = pods(answer).await;
+        let told = "/api/v1/pods: its `metadata.continue` holds a number, not a text: the list is incomplete";
+        assert_eq!((rows, end.unwrap_err().to_string(), asked), (1, told.to_owned(), 1));
+    }
+
+    #[test]
+    fn lists_of_resources_that_add_ons_define_are_not_held_to_a_rule() {
+        let (env, _) = testing::cluster(|_| testing::json(200, "{}"));
+        let cluster = env.cluster("c").expect("it is there");
+        let check = |path: &str, kind: &str| {
+            let list = List {
+                cluster: cluster.clone(),
+                path: path.to_owned(),
+                label_selector: String::new(),
+                field_selector: String::new(),
+                page_size: PAGE_SIZE,
+                needs: "",
+            };
+            list.check(format!(r#"{{"kind":"{kind}"}}"#).as_bytes()).is_ok()
+        };
+        assert!(check("/apis/metrics.k8s.io/v1beta1/pods", "PodMetricsList"));
+        assert!(check("/apis/gateway.networking.k8s.io/v1/gateways", "GatewayList"));
+        assert!(check("/apis/snapshot.storage.k8s.io/v1/namespaces/a/volumesnapshots", "VolumeSnapshotList"));
+        assert!(check("/apis/example.com/v1/oxen", "OxList"));
+        assert!(check("/apis/networking.k8s.io/v1/networkpolicies", "NetworkPolicyList"));
+        assert!(!check("/apis/networking.k8s.io/v1/networkpolicies", "IngressList"));
+        assert!(!check("/apis/apps/v1/deployments", "PodList"));
+        assert!(!check("/api/v1/pods", "NodeList"));
+    }
+
+    #[tokio::test]
     async fn pages_without_end_are_given_up() {
         let next = |token: &str| (token.parse().unwrap_or(0) + 1_u32).to_string();
         let (rows, end, asked) = pods(move |token| list("PodList", &[], &next(token))).await;
-        let told = "/api/v1/pods: 100 pages in a row are empty: the list's end is missing";
+        let told = "/api/v1/pods: 100 pages in a row are empty: the list is incomplete";
         assert_eq!((rows, end.unwrap_err().to_string()), (0, told.to_owned()));
         assert!(asked <= MOST_EMPTY + 1, "{asked}");
         // Empty pages between others are none too many.
@@ -562,9 +647,14 @@ mod tests {
         assert_eq!((rows, end), (50, Ok(())));
         let circle = |token: &str| ["a", "b", "c"][usize::from(token == "a") + 2 * usize::from(token == "b")];
         let (rows, end, asked) = pods(move |token| list("PodList", &[token.to_owned()], circle(token))).await;
-        let told = "/api/v1/pods: its pages lead round in a circle: the list's end is missing";
-        assert_eq!((rows, end.unwrap_err().to_string()), (3, told.to_owned()));
+        let told = "/api/v1/pods: its pages repeat: the list is incomplete";
+        assert_eq!((rows, end.unwrap_err().to_string()), (4, told.to_owned()));
         assert!(asked <= 6, "{asked}");
+        // Each page has a new object and a next page.
+        let (rows, end, asked) = pods(move |token| list("PodList", &[format!("p{token}")], &next(token))).await;
+        let told = "/api/v1/pods: it has more than 5000 pages: the list is incomplete";
+        assert_eq!((rows, end.unwrap_err().to_string()), (MOST_PAGES, told.to_owned()));
+        assert!(asked <= MOST_PAGES + 1, "{asked}");
     }
 
     #[tokio::test]
@@ -598,12 +688,15 @@ mod tests {
             (r#"{"metadata":{"continue":""},"items":[]}"#, None),
             (r#"{"metadata":{},"items":[]}"#, None),
             (r#"{"metadata":null}"#, None),
-            (r#"{"metadata":{"continue":7}}"#, None),
             ("<html>", None),
             ("", None),
         ];
         for (page, token) in cases {
-            assert_eq!(next_token(page.as_bytes()).as_deref(), token, "{page}");
+            assert_eq!(next_token(page.as_bytes()), Ok(token.map(str::to_owned)), "{page}");
+        }
+        for (token, found) in [("7", "a number"), ("{}", "an object"), ("[\"a\"]", "a list"), ("true", "a boolean")] {
+            let page = format!(r#"{{"metadata":{{"continue":{token}}},"items":[]}}"#);
+            assert_eq!(next_token(page.as_bytes()), Err(found), "{page}");
         }
     }
 

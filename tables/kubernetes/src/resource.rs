@@ -25,7 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use indago_table::json::{Shape, steps};
+use indago_table::json::{self, Shape, steps};
 use indago_table::row::{LoadAsync, Part, Row};
 use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan};
 use serde_json::Value as Document;
@@ -42,9 +42,9 @@ pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
     /// under them; `{}` is the rest of a column's path.
     const DERIVED: Derived = &[];
 
-    /// The documents behind an object's rows, one each.
-    fn documents(object: Document) -> Vec<Document> {
-        vec![object]
+    /// The documents behind an object's rows, one per row, and an error for each malformed part.
+    fn documents(object: Document) -> Vec<Result<Document>> {
+        vec![Ok(object)]
     }
 }
 
@@ -278,7 +278,7 @@ pub(crate) struct Reader<R> {
     /// What of an object is read.
     shape: Shape,
     /// The documents behind an object's rows.
-    documents: fn(Document) -> Vec<Document>,
+    documents: fn(Document) -> Vec<Result<Document>>,
     /// The row of a document.
     row: MakeRow<R>,
 }
@@ -293,7 +293,7 @@ impl<R: Send + 'static> Reader<R> {
                 let reader = reader.clone();
                 async move {
                     let page = page?;
-                    Task::spawn(async move { Ok((reader.read(&page)?, page.has_next)) }).await
+                    Task::spawn(async move { Ok((reader.read(&page)?, page)) }).await
                 }
             };
             // With a limit, the rows of one page may be all that is asked for.
@@ -302,7 +302,7 @@ impl<R: Send + 'static> Reader<R> {
             // Objects that came, while more may come: a list that expired can bring them again.
             let mut seen = HashSet::new();
             while let Some(page) = pages.next().await {
-                let (rows, has_next): (PageRows<R>, bool) = page?;
+                let (rows, Page { has_next, held: _held, .. }): (PageRows<R>, Page) = page?;
                 let uids: Vec<u128> = if has_next { rows.iter().filter_map(|(uid, _)| *uid).collect() } else { Vec::new() };
                 for (uid, row) in rows {
                     if uid.is_none_or(|uid| !seen.contains(&uid)) {
@@ -319,22 +319,44 @@ impl<R: Send + 'static> Reader<R> {
 
     fn read(&self, page: &Page) -> Result<PageRows<R>> {
         let mut rows = Vec::new();
+        let report = |error: &Error| self.scan.report(format!("cluster={}", self.listing.cluster().name), error);
+        let listed = json::find(&page.text, &["kind"]);
+        let listed = listed.as_ref().and_then(|kind| kind.as_str()?.strip_suffix("List")).unwrap_or_default();
         let outer = Shape::default().with("kind");
         let around = self.shape.parse_list(&page.text, "items", &outer, |object| {
-            if !object.is_object() {
-                let message = "something in the list is no object".to_owned();
-                let origin = format!("cluster={}", self.listing.cluster().name);
-                return self.scan.report(origin, &Error::Malformed(message));
-            }
+            let object = match object.and_then(|object| of_kind(object, listed)) {
+                Ok(object) => object,
+                Err(error) => return report(&error),
+            };
             let uid = object["metadata"]["uid"].as_str().map(number);
-            let documents = (self.documents)(object);
-            rows.extend(documents.iter().map(|document| (uid, (self.row)(document))));
+            for document in (self.documents)(object) {
+                match document {
+                    Ok(document) => rows.push((uid, (self.row)(&document))),
+                    Err(error) => report(&error),
+                }
+            }
         })?;
         match around["kind"].as_str() {
             Some(kind) if kind.ends_with("List") => Ok(rows),
             kind => Err(Error::Malformed(format!("the answer is no list: its kind is {}", kind.unwrap_or("absent")))),
         }
     }
+}
+
+/// Checks an item of a list of objects of one kind. An item may lack a kind.
+fn of_kind(item: Document, listed: &str) -> Result<Document> {
+    let why = match &item {
+        Document::Object(object) if !object.get("metadata").is_some_and(Document::is_object) => {
+            "it has no metadata".to_owned()
+        }
+        Document::Object(object) => match object.get("kind") {
+            None | Some(Document::Null) => return Ok(item),
+            Some(kind) if kind == listed => return Ok(item),
+            Some(kind) => format!("its kind is {kind}, not \"{listed}\""),
+        },
+        other => format!("it is {}", json::kind(other)),
+    };
+    Err(Error::Malformed(format!("skipped an item of the list: {why}")))
 }
 
 /// What of an object the columns of a row type need.
@@ -345,7 +367,7 @@ pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
 /// What of an object the wanted columns need, when documents are made of it that always read some of its parts and have
 /// further names.
 fn shape_of(columns: &[ColumnSpec], wanted: &[bool], always: &[&str], derived: Derived) -> Shape {
-    let mut shape = Shape::of_columns(columns, wanted).with("metadata.uid");
+    let mut shape = Shape::of_columns(columns, wanted).with("metadata.uid").with("kind");
     always.iter().for_each(|path| shape.add(&steps(path)));
     let wanted = columns.iter().zip(wanted).filter(|(_, wanted)| **wanted);
     for path in wanted.filter_map(|(column, _)| column.path.as_deref()) {
@@ -371,17 +393,33 @@ fn number(uid: &str) -> u128 {
     })
 }
 
-/// One document for each element of a list in the object: the object, with the element under a name of its own.
-pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Document> {
-    let Some(Document::Array(elements)) = object.as_object_mut().and_then(|object| object.remove(list)) else {
-        return Vec::new();
-    };
+/// One document for each element of a list in the object: the object, with the element under a separate name. An element
+/// that is not an object is an error.
+pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Result<Document>> {
+    let found = object.as_object_mut().and_then(|object| object.remove(list)).unwrap_or_default();
+    let errors = misfits(&found, list);
+    let Document::Array(elements) = found else { return errors };
     let with = |element| {
         let mut document = object.clone();
         document[name] = element;
-        document
+        Ok(document)
     };
-    elements.into_iter().map(with).collect()
+    elements.into_iter().filter(Document::is_object).map(with).chain(errors).collect()
+}
+
+/// Errors for a list of objects at `path`: one per element that is not an object, or one if it is not a list. Null is an empty
+/// list.
+pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {
+    let error = |found: &Document, wanted: &str| {
+        Err(Error::Malformed(format!("`{path}` holds {} instead of {wanted}", json::kind(found))))
+    };
+    match list {
+        Document::Null => Vec::new(),
+        Document::Array(elements) => {
+            elements.iter().filter(|element| !element.is_object()).map(|element| error(element, "an object")).collect()
+        }
+        other => vec![error(other, "a list")],
+    }
 }
 
 /// The uid of a cluster: that of its namespace `kube-system`, which lives as long as the cluster. Read once a query.
@@ -526,7 +564,7 @@ mod tests {
                 "things (cluster=c, creation_timestamp): `metadata.creationTimestamp` holds a text, which does not fit the column",
                 "things (cluster=c, labels): `metadata.labels` holds a text, which does not fit the column",
                 "things (cluster=c, annotations): `metadata.annotations` holds a text, which does not fit the column",
-                "things (cluster=c): something in the list is no object",
+                "things (cluster=c): skipped an item of the list: it is a number",
             ]
         );
     }
@@ -607,9 +645,13 @@ mod tests {
         let cases = [
             (html, "Malformed(\"the answer is text/html instead of JSON: <html> login\")"),
             (redirect, "Malformed(\"the server redirects to https://sso: is its address right?\")"),
-            (breaks, "Unavailable(\"the answer breaks off: connection reset\")"),
+            (breaks, "Unavailable(\"the response is cut off: connection reset\")"),
             (
                 testing::json(200, r#"{"kind":"ThingList","items":[{"metadata":"#),
+                "Unavailable(\"the response is cut off: it is not a complete JSON object\")",
+            ),
+            (
+                testing::json(200, r#"{"kind":"ThingList","items":[{"metadata":{}}"#),
                 "Malformed(\"not the JSON that was expected: EOF",
             ),
             (testing::json(200, "\u{0}garbage"), "Malformed(\"not the JSON that was expected: "),
@@ -635,10 +677,18 @@ mod tests {
     #[tokio::test]
     async fn items_that_are_no_objects_are_no_rows() {
         let (env, _) = testing::cluster(|_| {
-            testing::json(200, r#"{"kind":"ThingList","items":[1,null,"x",[],{},{"metadata":7}]}"#)
+            let named = r#"{"metadata":{"name":"a"}},{"kind":"Thing","metadata":{"name":"b"}}"#;
+            let broken = r#"{"metadata":{"name":"\ud800"}},{"metadata":{"uid":1e999}}"#;
+            let other = r#"{"kind":"Secret","metadata":{"name":"s"}},{"kind":7,"metadata":{"name":"n"}}"#;
+            let items = format!(r#"[1,null,"x",[],{{}},{other},{{"metadata":7}},{broken},{named}]"#);
+            testing::json(200, format!(r#"{{"items":{items},"kind":"ThingList"}}"#))
         });
-        let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
-        assert_eq!((names(&rows), end), (vec!["", ""], Ok(())));
+        let scan = testing::scan::<Thing>(&env, &[], None);
+        let (rows, end) = testing::rows(&scan).await;
+        assert_eq!((names(&rows), end), (vec!["a", "b"], Ok(())));
+        let told = scan.context().query.diagnostics().warnings();
+        assert_eq!(told.iter().map(|warning| warning.count).sum::<u64>(), 10, "{told:?}");
+        assert!(told[0].message.ends_with("skipped an item of the list: it is a number"), "{told:?}");
         let (env, _) = testing::cluster(|_| testing::json(200, r#"{"kind":"ThingList","items":null}"#));
         assert!(testing::rows(&testing::scan::<Thing>(&env, &[], None)).await.0.is_empty());
     }
@@ -801,14 +851,14 @@ mod tests {
             scan: scan.clone(),
             listing: listings[0].clone(),
             shape: shape_of(&spec.columns, scan.wanted(), &[], &[]),
-            documents: |object| vec![object],
+            documents: |object| vec![Ok(object)],
             row: Box::new(|document| Box::new(document.clone())),
         };
         let rows: Vec<_> = reader.rows().collect().await;
         assert_eq!(rows, [Ok(json!({"metadata": {"uid": "u"}, "spec": {"color": "red"}}))]);
         assert_eq!(*asked.lock().unwrap(), [path]);
         let warnings: Vec<_> = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
-        assert_eq!(warnings, ["gadgets (cluster=c): something in the list is no object"]);
+        assert_eq!(warnings, ["gadgets (cluster=c): skipped an item of the list: it is a number"]);
     }
 
     #[test]
@@ -840,11 +890,29 @@ mod tests {
     #[test]
     fn a_list_in_an_object_becomes_documents() {
         let object = serde_json::json!({"metadata": {"name": "r"}, "rules": [{"verbs": ["get"]}, {"verbs": ["list"]}]});
-        let documents = each(object, "rules", "rule");
+        let documents: Vec<_> = each(object, "rules", "rule").into_iter().map(|it| it.expect("an object")).collect();
         assert_eq!(documents.len(), 2);
         assert_eq!(documents[1], serde_json::json!({"metadata": {"name": "r"}, "rule": {"verbs": ["list"]}}));
-        for object in ["null", "[]", "{}", r#"{"rules":null}"#, r#"{"rules":{}}"#] {
-            assert!(each(serde_json::from_str(object).expect("JSON"), "rules", "rule").is_empty(), "{object}");
+        let of = |object: &str| each(serde_json::from_str(object).expect("JSON"), "rules", "rule");
+        for object in ["null", "[]", "{}", r#"{"rules":null}"#, r#"{"rules":[]}"#] {
+            assert!(of(object).is_empty(), "{object}");
         }
+        let told = |object: &str| {
+            let told = of(object).into_iter().map(|document| match document {
+                Ok(document) => document.to_string(),
+                Err(error) => error.to_string(),
+            });
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(told(r#"{"rules":{}}"#), ["`rules` holds an object instead of a list"]);
+        assert_eq!(
+            told(r#"{"rules":[1, {"a": 1}, "x", {"a": 2}]}"#),
+            [
+                r#"{"rule":{"a":1}}"#,
+                r#"{"rule":{"a":2}}"#,
+                "`rules` holds a number instead of an object",
+                "`rules` holds a text instead of an object"
+            ]
+        );
     }
 }

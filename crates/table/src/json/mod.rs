@@ -95,13 +95,14 @@ impl Shape {
     }
 
     /// Parses an object whose list `list` holds the documents: each of them goes, in this shape, to `each` as soon as
-    /// it is read; of the rest of the object, `outer` is kept and given back.
+    /// it is read; of the rest of the object, `outer` is kept and given back. A malformed document whose end
+    /// is found is passed to `each` as an error. The other documents are not affected.
     pub fn parse_list(
         &self,
         text: &[u8],
         list: &str,
         outer: &Shape,
-        mut each: impl FnMut(Document),
+        mut each: impl FnMut(Result<Document>),
     ) -> Result<Document> {
         let mut text = Text::new(text);
         let mut kept = serde_json::Map::new();
@@ -110,12 +111,35 @@ impl Shape {
                 if text.next() == Some(b'n') {
                     return parse::<()>(text.value()?);
                 }
-                return text.array(|text| self.take(text).map(&mut each));
+                return self.take_each(text, &mut each);
             }
             outer.take_child(text, key, &mut kept)
         })?;
         text.end()?;
         Ok(Document::Object(kept))
+    }
+
+    /// Parses a list of documents, like [`parse_list`](Shape::parse_list). `null` is an empty list.
+    pub fn parse_array(&self, text: &[u8], mut each: impl FnMut(Result<Document>)) -> Result<()> {
+        let mut text = Text::new(text);
+        match text.next() {
+            Some(b'n') => parse::<()>(text.value()?)?,
+            _ => self.take_each(&mut text, &mut each)?,
+        }
+        text.end()
+    }
+
+    fn take_each(&self, text: &mut Text<'_>, each: &mut impl FnMut(Result<Document>)) -> Result<()> {
+        text.array(|text| {
+            let start = text.clone();
+            let document = self.take(text);
+            if document.is_err() {
+                *text = start;
+                text.value()?;
+            }
+            each(document);
+            Ok(())
+        })
     }
 
     /// Goes behind the next value, and keeps this shape of it.
@@ -164,12 +188,12 @@ impl Shape {
     }
 
     /// Such an object's text with nothing in it but `outer` and the documents in this shape: what to keep of it for
-    /// several readers.
+    /// several readers. A malformed document becomes `null`.
     pub fn trim_list(&self, text: &[u8], list: &str, outer: &Shape) -> Result<Vec<u8>> {
         let mut items = Vec::new();
         let around = self.parse_list(text, list, outer, |document| {
             items.push(if items.is_empty() { b'[' } else { b',' });
-            write_document(&mut items, &document);
+            write_document(&mut items, &document.unwrap_or_default());
         })?;
         if items.is_empty() {
             items.push(b'[');
@@ -233,8 +257,8 @@ fn reach<'a>(document: &'a Document, steps: &[&str], obstacle: &mut Option<&'sta
     }
 }
 
-/// What a value is, for people.
-fn kind(value: &Document) -> &'static str {
+/// The type of a value for messages: `a number`.
+pub fn kind(value: &Document) -> &'static str {
     match value {
         Document::Null => "null",
         Document::Bool(_) => "a boolean",
@@ -269,7 +293,10 @@ pub fn assign<V: FromJson>(field: &mut V, document: &Document, steps: &[&str]) -
     let mut misfit = None;
     if let Some(found) = reach(document, steps, &mut misfit) {
         match V::from_json(&found) {
-            Some(value) => *field = value,
+            Some(value) => {
+                *field = value;
+                misfit = misfit.or_else(|| V::misfit(&found));
+            }
             None if found.is_null() => {}
             None => misfit = Some(kind(&found)),
         }
@@ -305,11 +332,20 @@ pub fn fill_group<G: Columns>(
 pub trait FromJson: Sized {
     /// The value; `None` if it is null or does not fit.
     fn from_json(value: &Document) -> Option<Self>;
+
+    /// The type of an element that does not fit and is skipped, although the value as a whole fits.
+    fn misfit(_value: &Document) -> Option<&'static str> {
+        None
+    }
 }
 
 impl<T: FromJson> FromJson for Option<T> {
     fn from_json(value: &Document) -> Option<Self> {
         if value.is_null() { Some(None) } else { T::from_json(value).map(Some) }
+    }
+
+    fn misfit(value: &Document) -> Option<&'static str> {
+        T::misfit(value)
     }
 }
 
@@ -370,11 +406,19 @@ impl FromJson for Vec<String> {
     fn from_json(value: &Document) -> Option<Self> {
         Some(value.as_array()?.iter().filter_map(String::from_json).collect())
     }
+
+    fn misfit(value: &Document) -> Option<&'static str> {
+        misfit_in::<String>(value.as_array()?)
+    }
 }
 
 impl FromJson for Vec<i64> {
     fn from_json(value: &Document) -> Option<Self> {
         Some(value.as_array()?.iter().filter_map(i64::from_json).collect())
+    }
+
+    fn misfit(value: &Document) -> Option<&'static str> {
+        misfit_in::<i64>(value.as_array()?)
     }
 }
 
@@ -383,6 +427,15 @@ impl FromJson for Map {
         let pairs = value.as_object()?.iter().map(|(key, value)| (key.clone(), String::from_json(value)));
         Some(Map(pairs.collect()))
     }
+
+    fn misfit(value: &Document) -> Option<&'static str> {
+        misfit_in::<String>(value.as_object()?.values())
+    }
+}
+
+/// The type of the first value that is not null and does not fit.
+fn misfit_in<'a, T: FromJson>(values: impl IntoIterator<Item = &'a Document>) -> Option<&'static str> {
+    values.into_iter().find(|value| !value.is_null() && T::from_json(value).is_none()).map(kind)
 }
 
 #[cfg(test)]
@@ -409,6 +462,21 @@ mod tests {
     }
 
     #[test]
+    fn an_element_that_does_not_fit_is_told_and_costs_no_other() {
+        let document: Document = serde_json::from_str(
+            r#"{"t": ["a", {"b": 1}, null, 2], "n": [1, "x", 3], "m": {"k": "v", "l": [1]}, "fits": ["a"]}"#,
+        )
+        .expect("JSON");
+        let (mut texts, mut numbers, mut map) = (Vec::<String>::new(), None::<Vec<i64>>, Map::default());
+        assert_eq!(assign(&mut texts, &document, &["t"]), Some("an object"));
+        assert_eq!(assign(&mut numbers, &document, &["n"]), Some("a text"));
+        assert_eq!(assign(&mut map, &document, &["m"]), Some("a list"));
+        assert_eq!((texts, numbers), (vec!["a".to_owned(), "2".to_owned()], Some(vec![1, 3])));
+        assert_eq!(map.0.len(), 2);
+        assert_eq!(assign(&mut Vec::<String>::new(), &document, &["fits"]), None);
+    }
+
+    #[test]
     fn a_trimmed_list_reads_as_the_whole_one() {
         let text = br#"{"kind":"L","skipped":[1],"items":[{"a":{"b":"x","c":[1,2]},"d":[{"e":1,"f":2},{"e":3}]},7,null,{}],"m":{"n":true,"o":0}}"#;
         let outer = Shape::default().with("kind").with("m.n");
@@ -421,11 +489,22 @@ mod tests {
             let read = |text: &[u8]| {
                 let mut documents = Vec::new();
                 let around =
-                    shape.parse_list(text, "items", &outer, |document| documents.push(document)).expect("JSON");
+                    shape.parse_list(text, "items", &outer, |document| documents.push(document)).expect("a list");
                 (around, documents)
             };
             assert_eq!(read(text), read(&trimmed));
         }
+        let broken = br#"{"items":[{"a":1},{"a":"\ud800"},{"b":["\ud800"]},{"a":1e999},{"a":2}]}"#;
+        let read = |text: &[u8]| {
+            let mut texts = Vec::new();
+            let each =
+                |document: Result<Document>| texts.push(document.map_or("error".to_owned(), |it| it.to_string()));
+            Shape::default().with("a").parse_list(text, "items", &outer, each).expect("a list");
+            texts
+        };
+        assert_eq!(read(broken), [r#"{"a":1}"#, "error", "{}", "error", r#"{"a":2}"#]);
+        let trimmed = Shape::default().with("a").trim_list(broken, "items", &outer).expect("a list");
+        assert_eq!(read(&trimmed), [r#"{"a":1}"#, "null", "{}", "null", r#"{"a":2}"#]);
         for (text, trimmed) in
             [("{}", r#"{"items":[]}"#), (r#"{"items":null,"kind":"x"}"#, r#"{"kind":"x","items":[]}"#)]
         {

@@ -7,7 +7,7 @@ use wide::u8x16;
 use crate::error::{Error, Result};
 
 /// A place in a JSON text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Text<'a> {
     text: &'a [u8],
     at: usize,

@@ -44,6 +44,9 @@ pub const MOST_BYTES: u64 = 64 << 20;
 /// Limit for the length of a line.
 const LONGEST_LINE: u64 = 1 << 20;
 
+/// A file that is read at once is charged to the query's memory during the read, in pieces of this many bytes.
+const PIECE: u64 = 1 << 20;
+
 /// A machine: its files under a root folder, its clock, the user that asks, and its environment variables.
 ///
 /// There are three kinds: the machine that the program runs on, with the program's own root; that machine with another
@@ -726,14 +729,20 @@ impl SysFile {
 
     /// Reads the rest into a buffer, up to `limit` bytes in total; `path` is for errors.
     pub fn read_rest(&mut self, path: &Path, bytes: &mut Vec<u8>, limit: u64) -> Result<()> {
-        let left = (limit + 1).saturating_sub(bytes.len() as u64);
-        // A file of the kernel says that its size is 0 or 4096: what counts is what is read.
-        let read = self.by_ref().take(left).read_to_end(bytes);
-        read.map_err(|error| read_error(&self.meter, path, &error))?;
-        if bytes.len() as u64 > limit {
-            return Err(is_longer(&path.display().to_string(), limit));
+        let mut held = self.meter.hold(0)?;
+        loop {
+            let piece = (limit + 1).saturating_sub(bytes.len() as u64).min(PIECE);
+            // The size of a kernel file is reported as 0 or 4096, so only the bytes that were read count.
+            let read = self.by_ref().take(piece).read_to_end(bytes);
+            let read = read.map_err(|error| read_error(&self.meter, path, &error))? as u64;
+            if bytes.len() as u64 > limit {
+                return Err(is_longer(&path.display().to_string(), limit));
+            }
+            if read < PIECE {
+                return Ok(());
+            }
+            held.cover(bytes.capacity())?;
         }
-        Ok(())
     }
 }
 

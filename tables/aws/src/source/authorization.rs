@@ -13,7 +13,7 @@ use futures::stream::TryStreamExt;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Site};
-use crate::call::page_size;
+use crate::call::{Next, page_size};
 
 /// What the listing holds, by name and, for policies, by ARN.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ async fn read<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, part: Part) -> Res
             request.max_items(size).set_marker(marker).send()
         },
         |mut page| {
-            let next = page.marker.take();
+            let next = Next::marker(page.is_truncated, page.marker.take());
             (vec![page], next)
         },
     );

@@ -64,7 +64,7 @@ where
 {
     let rows = move |filters: Vec<Filter>| {
         let (fetch, asked) = (fetch.clone(), format!("{filters:?}"));
-        site.rows(scan, action, &asked, move |token| fetch(filters.clone(), token), split)
+        site.rows(scan, site.pages(scan, action, &asked, move |token| fetch(filters.clone(), token), split))
     };
     stream::iter(requests(keys)).flat_map(rows).boxed()
 }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use indago_table::json::{FromJson, Shape, at};
+use indago_table::json::{self, FromJson, Shape, at};
 use indago_table::scan::Column;
-use indago_table::{Error, Result, Row, Scan};
+use indago_table::{Error, Map, Result, Row, Scan};
 use serde_json::Value as Document;
 
 use crate::runtime::{Containers, Kind, Runtime};
@@ -123,19 +123,8 @@ pub(crate) struct Listing {
 }
 
 /// The parts of a listed container that tables show.
-const LISTED: [&str; 11] = [
-    "*.Id",
-    "*.Names",
-    "*.Image",
-    "*.ImageID",
-    "*.Command",
-    "*.Created",
-    "*.State",
-    "*.Status",
-    "*.Labels",
-    "*.Mounts",
-    "*.Ports",
-];
+const LISTED: [&str; 11] =
+    ["Id", "Names", "Image", "ImageID", "Command", "Created", "State", "Status", "Labels", "Mounts", "Ports"];
 
 /// The parts of a container's details that tables show.
 const DETAILS: [&str; 9] = [
@@ -162,16 +151,7 @@ pub(crate) async fn list<T: Row<Env = Containers>>(
     }
     let path = format!("/containers/json?{}", filter.query());
     scan.shared(&format!("{runtime}{path}"), async {
-        let answer = get(scan, runtime, &path, &shape(&LISTED)).await;
-        let (engine, document) = answer.map_err(|error| no_engine(runtime, error))?;
-        let mut containers = elements(runtime, document)?;
-        let listed = containers.len();
-        containers.retain(|container| container.get("Id").is_some_and(Document::is_string));
-        if containers.len() < listed {
-            let nameless = listed - containers.len();
-            let error = Error::Malformed(format!("{nameless} of {listed} containers in the list have no ID"));
-            scan.report(runtime.name(), &error);
-        }
+        let (engine, containers) = objects(scan, runtime, &path, &LISTED).await?;
         Ok(Listing { engine, containers })
     })
     .await
@@ -241,9 +221,8 @@ pub(crate) async fn volume<T: Row<Env = Containers>>(
 /// The images of an engine.
 pub(crate) async fn images<T: Row<Env = Containers>>(scan: &Scan<T>, runtime: &Runtime) -> Result<Arc<Vec<Document>>> {
     scan.shared(&format!("{runtime}/images/json"), async {
-        let parts = ["*.Id", "*.Created", "*.Size", "*.RepoTags", "*.RepoDigests"];
-        let answer = get(scan, runtime, "/images/json", &shape(&parts)).await;
-        elements(runtime, answer.map_err(|error| no_engine(runtime, error))?.1)
+        let parts = ["Id", "Created", "Size", "RepoTags", "RepoDigests"];
+        Ok(objects(scan, runtime, "/images/json", &parts).await?.1)
     })
     .await
 }
@@ -262,8 +241,13 @@ pub(crate) async fn top<T: Row<Env = Containers>>(
         return Ok(Vec::new());
     }
     let document = parse(runtime, &answer, &shape(&["Processes"]))?;
-    let processes = at(&document, &["Processes"]).and_then(|processes| processes.as_array().cloned());
-    Ok(processes.unwrap_or_default().iter().map(|fields| FromJson::from_json(fields).unwrap_or_default()).collect())
+    match at(&document, &["Processes"]).as_deref() {
+        None | Some(Document::Null) => Ok(Vec::new()),
+        Some(Document::Array(processes)) => {
+            Ok(processes.iter().map(|fields| FromJson::from_json(fields).unwrap_or_default()).collect())
+        }
+        Some(other) => Err(Error::Malformed(format!("{runtime}: `Processes` holds {}, not a list", json::kind(other)))),
+    }
 }
 
 fn shape(paths: &[&str]) -> Shape {
@@ -297,11 +281,64 @@ fn no_engine(runtime: &Runtime, error: Error) -> Error {
     }
 }
 
-fn elements(runtime: &Runtime, document: Document) -> Result<Vec<Document>> {
-    match document {
-        Document::Array(elements) => Ok(elements),
-        Document::Null => Ok(Vec::new()),
-        _ => Err(Error::Malformed(format!("{runtime}: the response is not a list"))),
+/// The objects of a list, each with these parts. An item that is not an object with an ID is reported and skipped.
+async fn objects<T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    path: &str,
+    parts: &[&str],
+) -> Result<(Engine, Vec<Document>)> {
+    let answer = ask(scan, runtime, path).await.map_err(|error| no_engine(runtime, error))?;
+    let mut objects = Vec::new();
+    let list = shape(parts).parse_array(&answer.body, |element| {
+        let why = match element {
+            Ok(object) if object["Id"].is_string() => return objects.push(object),
+            Ok(Document::Object(_)) => "it has no ID".to_owned(),
+            Ok(other) => format!("it is {}", json::kind(&other)),
+            Err(error) => error.to_string(),
+        };
+        scan.report(runtime.name(), &Error::Malformed(format!("skipped an item of the list: {why}")));
+    });
+    list.map_err(|error| Error::Malformed(format!("{runtime}: the response is not a list: {error}")))?;
+    Ok((Engine::of(&answer.server), objects))
+}
+
+/// The labels of a listed container. Labels of another type are reported.
+pub(crate) fn labels<T: Row<Env = Containers>>(scan: &Scan<T>, runtime: &Runtime, container: &Document) -> Map {
+    let found = &container["Labels"];
+    let labels = Map::from_json(found);
+    let misfit = if labels.is_none() && !found.is_null() { Some(json::kind(found)) } else { Map::misfit(found) };
+    if let Some(misfit) = misfit {
+        let id = text(container, &["Id"]).unwrap_or_default();
+        let error = Error::Malformed(format!("`Labels` holds {misfit}, which is not a label"));
+        scan.report(format!("{runtime} container {id}"), &error);
+    }
+    labels.unwrap_or_default()
+}
+
+/// The objects in a list of a container. Other elements are reported and skipped.
+pub(crate) fn elements<'a, T: Row<Env = Containers>>(
+    scan: &Scan<T>,
+    runtime: &Runtime,
+    container: &'a Document,
+    list: &str,
+) -> Vec<&'a Document> {
+    let report = |found: &Document, wanted: &str| {
+        let id = text(container, &["Id"]).unwrap_or_default();
+        let message = format!("`{list}` holds {} instead of {wanted}", json::kind(found));
+        scan.report(format!("{runtime} container {id}"), &Error::Malformed(message));
+    };
+    match &container[list] {
+        Document::Null => Vec::new(),
+        Document::Array(elements) => {
+            let (objects, others): (Vec<_>, Vec<_>) = elements.iter().partition(|element| element.is_object());
+            others.into_iter().for_each(|other| report(other, "an object"));
+            objects
+        }
+        other => {
+            report(other, "a list");
+            Vec::new()
+        }
     }
 }
 

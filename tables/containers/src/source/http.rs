@@ -11,7 +11,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use indago_table::{Error, Result, Sys, error};
+use indago_table::{Error, Held, Meter, Result, Sys, error};
 
 use crate::runtime::Endpoint;
 
@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     /// The server's name, from its header.
     pub(crate) server: String,
     pub(crate) body: Vec<u8>,
+    /// The memory charged for it.
+    _held: Held,
 }
 
 /// Limit in bytes of a response. A list of 20,000 containers is far below it.
@@ -42,10 +44,13 @@ pub(crate) async fn get(sys: &Sys, endpoint: &Endpoint, path: &str) -> Result<An
         let status = response.status();
         let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let (server, retry_after) = (header("Server").unwrap_or_default(), header("Retry-After"));
-        let body = collect(endpoint, response).await?;
+        let (body, held) = collect(endpoint, response, sys.meter()).await?;
         if status.is_success() {
             sys.meter().add_bytes(body.len() as u64);
-            return Ok(Answer { server, body });
+            if is_cut_off(&body) {
+                return Err(Error::Unavailable(format!("{endpoint}: the response is cut off")));
+            }
+            return Ok(Answer { server, body, _held: held });
         }
         let retry_after = retry_after.and_then(|header| error::retry_after(&header, sys.now()));
         Err(status_error(endpoint, path, status, retry_after, &body))
@@ -57,9 +62,20 @@ pub(crate) async fn get(sys: &Sys, endpoint: &Endpoint, path: &str) -> Result<An
     }
 }
 
-async fn collect(endpoint: &Endpoint, response: Response<Incoming>) -> Result<Vec<u8>> {
+/// Whether a text starts as a JSON object or list but does not end as one. The parser finds all other errors.
+fn is_cut_off(body: &[u8]) -> bool {
+    match body.trim_ascii() {
+        [b'{', .., end] => *end != b'}',
+        [b'[', .., end] => *end != b']',
+        [b'{' | b'['] => true,
+        _ => false,
+    }
+}
+
+async fn collect(endpoint: &Endpoint, response: Response<Incoming>, meter: &Meter) -> Result<(Vec<u8>, Held)> {
     let mut body = response.into_body();
     let mut bytes = Vec::new();
+    let mut held = meter.hold(0)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| transport_error(endpoint, &error))?;
         if let Some(data) = frame.data_ref() {
@@ -67,9 +83,10 @@ async fn collect(endpoint: &Endpoint, response: Response<Incoming>) -> Result<Ve
                 return Err(Error::Malformed(format!("{endpoint}: the response is longer than {MOST_BYTES} bytes")));
             }
             bytes.extend_from_slice(data);
+            held.cover(bytes.capacity())?;
         }
     }
-    Ok(bytes)
+    Ok((bytes, held))
 }
 
 fn transport_error(endpoint: &Endpoint, error: &hyper::Error) -> Error {
@@ -152,6 +169,7 @@ mod tests {
         assert!(matches!(error(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), Error::Malformed(_)));
         assert!(matches!(error(b""), Error::Unavailable(_)));
         assert!(matches!(error(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[{"), Error::Unavailable(_)));
+        assert!(matches!(error(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[{}"), Error::Unavailable(_)));
         for answer in [
             &b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"[..],
             b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n",

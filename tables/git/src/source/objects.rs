@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use flate2::bufread::ZlibDecoder;
 use git2::{ObjectType, Oid};
-use indago_table::{Error, Result, Sys};
+use indago_table::{Error, Held, Result, Sys};
 use sha1::{Digest, Sha1};
 
 use crate::source::folder::{Fence, Folder, SMALL};
@@ -252,6 +252,7 @@ impl Objects {
         let Some((kind, size, content)) = self.open_loose(id)? else { return Ok(None) };
         check_size(id, kind, size)?;
         let mut bytes = Vec::new();
+        let _held = self.hold(size)?;
         let outcome = content.take(size as u64 + 1).read_to_end(&mut bytes);
         self.sys.check_cancelled()?;
         if outcome.is_err() || bytes.len() != size {
@@ -332,9 +333,15 @@ impl Objects {
         content.ok_or_else(|| garbled(id, "it does not inflate to the size stated in its pack"))
     }
 
+    /// Charges a large object to the query's memory while it is unpacked.
+    fn hold(&self, size: usize) -> Result<Held> {
+        self.sys.meter().hold(if size > Recent::LARGEST { size } else { 0 })
+    }
+
     /// The object at an offset of a pack, with its deltas applied.
     fn packed(&mut self, position: usize, offset: u64, id: Oid) -> Result<Object> {
         let (mut chain, mut at) = (Vec::new(), offset);
+        let mut held = Held::default();
         let (kind, mut content) = loop {
             if let Some((known, is_checked)) = self.recent.get(&Key::Packed(position, at)) {
                 if chain.is_empty() && is_checked {
@@ -345,6 +352,7 @@ impl Objects {
             let entry = self.entry(position, at, id)?;
             if let Base::None(kind) = entry.base {
                 check_size(id, kind, entry.size)?;
+                held = self.hold(entry.size)?;
                 let object = (kind, Arc::new(self.unpack(position, &entry, id)?));
                 // A walk reads each commit once, so commits are not cached.
                 if kind != ObjectType::Commit || !chain.is_empty() {
@@ -361,13 +369,17 @@ impl Objects {
             self.sys.check_cancelled()?;
         };
         while let Some((place, entry)) = chain.pop() {
+            let _held = self.hold(entry.size)?;
             let delta = self.unpack(position, &entry, id)?;
+            let built = self.hold(delta_sizes(&delta).map_or(0, |(_, size, _)| size.min(LARGEST)))?;
             content = Arc::new(apply(&content, &delta).ok_or_else(|| garbled(id, "its delta is malformed"))?);
             check_size(id, kind, content.len())?;
+            held = built;
             self.recent.put(Key::Packed(position, place), &(kind, content.clone()), false);
             self.sys.check_cancelled()?;
         }
         check_name(id, kind, &content)?;
+        drop(held);
         self.recent.set_checked(&Key::Packed(position, offset));
         self.sys.meter().add_calls(1);
         self.sys.meter().add_bytes(content.len() as u64);
