@@ -321,13 +321,21 @@ async fn rows_of_the_default_need_no_key_and_no_warning() {
         ("SELECT uid FROM accounts", vec!["1", "2"], 1),
         ("SELECT uid FROM accounts WHERE seen_by = 0", vec!["1", "2"], 1),
         ("SELECT seen_by FROM accounts GROUP BY seen_by ORDER BY seen_by", vec!["0"], 1),
-        ("SELECT a.uid FROM accounts a JOIN other_accounts b ON a.seen_by = b.seen_by AND a.uid = b.uid", vec!["1", "2"], 2),
+        (
+            "SELECT a.uid FROM accounts a JOIN other_accounts b ON a.seen_by = b.seen_by AND a.uid = b.uid",
+            vec!["1", "2"],
+            2,
+        ),
         ("SELECT uid FROM accounts WHERE seen_by = 2 OR uid = 1", vec!["1", "21", "22"], 2),
         ("SELECT c.author FROM commits c JOIN changes h ON h.hash = c.hash", vec!["a", "a"], 2),
     ] {
         lab.0.lock().clear();
         let (rows, warnings) = run(&engine, sql).await;
-        assert_eq!((rows.concat(), lab.0.lock().len()), (expected.iter().map(ToString::to_string).collect(), reads), "{sql}");
+        assert_eq!(
+            (rows.concat(), lab.0.lock().len()),
+            (expected.iter().map(ToString::to_string).collect(), reads),
+            "{sql}"
+        );
         assert!(warnings.is_empty(), "{sql}: {warnings:?}");
     }
 }

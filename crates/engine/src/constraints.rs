@@ -7,9 +7,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, Like};
 use datafusion::logical_expr::utils::{split_binary, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use indago_table::{
-    Collation, ColumnConstraint, ColumnSpec, Constraints, KeyEffect, Kind, Pattern, Scalar, TableSpec,
-};
+use indago_table::{Collation, ColumnConstraint, ColumnSpec, Constraints, KeyEffect, Kind, Pattern, Scalar, TableSpec};
 
 /// How well a table answers a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +162,8 @@ fn either(
         return Some(vec![asked]);
     }
     further.iter().enumerate().filter(|(_, filter)| is_choice(filter)).find_map(|(position, filter)| {
-        let others: Vec<&Expr> = filters.iter().chain(&further[..position]).chain(&further[position + 1..]).copied().collect();
+        let others: Vec<&Expr> =
+            filters.iter().chain(&further[..position]).chain(&further[position + 1..]).copied().collect();
         let mut alternatives = Vec::new();
         for branch in split_binary(filter, Operator::Or).into_iter().filter(|branch| !is_never(branch)) {
             for alternative in either(&others, &split_conjunction(branch), spec, is_enough)? {

@@ -24,8 +24,8 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use indago_table::scan::BoxFuture;
 use indago_table::table::FindSlices;
 use indago_table::{
-    Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, ScanContext, Sink, Slice, Sys,
-    TableRef, TableSpec, Timestamp,
+    Constraints, Error as TableError, Meter, QueryScope, Reading, RowFilter, ScanContext, Sink, Slice, Sys, TableRef,
+    TableSpec, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;

@@ -18,7 +18,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests create the files that tables read"))]
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -73,8 +73,8 @@ impl Root {
 pub struct Git {
     sys: Sys,
     roots: Option<Arc<[Root]>>,
-    /// Repositories opened by the sources of one scan's rows.
-    opened: Arc<Mutex<HashMap<PathBuf, Arc<Store>>>>,
+    /// Repositories that the sources of one scan's rows opened last, the latest first. Each has open files and a cache.
+    opened: Arc<Mutex<VecDeque<Arc<Store>>>>,
 }
 
 impl Environment for Git {
@@ -100,15 +100,22 @@ impl Git {
         &self.sys
     }
 
-    /// The repository of a row, for its sources; opened once per scan.
+    /// The repository of a row, for its sources. A scan reads as many repositories concurrently as `Limits::slices` states.
     pub(crate) fn store(&self, place: &Option<Arc<Place>>) -> Result<Arc<Store>> {
+        const MOST: usize = 32;
         let place = known(place)?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = opened.get(&place.git_dir) {
-            return Ok(store.clone());
-        }
-        let store = Arc::new(Store::open(&self.sys, place.clone())?);
-        opened.insert(place.git_dir.clone(), store.clone());
+        let store = match opened.iter().position(|store| store.place.git_dir == place.git_dir) {
+            Some(0) => return Ok(opened[0].clone()),
+            Some(position) => opened.remove(position),
+            None => None,
+        };
+        let store = match store {
+            Some(store) => store,
+            None => Arc::new(Store::open(&self.sys, place.clone())?),
+        };
+        opened.truncate(MOST - 1);
+        opened.push_front(store.clone());
         Ok(store)
     }
 }

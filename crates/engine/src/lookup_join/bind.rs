@@ -360,9 +360,8 @@ impl Binder {
     /// The columns on which the solved plan has conditions that need keys and got none, by scan.
     fn without_key(&self, plan: &LogicalPlan) -> Result<BTreeMap<usize, BTreeSet<usize>>> {
         let mut without: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        let is_bound = |leaf: usize, column: usize| {
-            self.bound.get(&leaf).is_some_and(|bind| bind.columns.contains(&column))
-        };
+        let is_bound =
+            |leaf: usize, column: usize| self.bound.get(&leaf).is_some_and(|bind| bind.columns.contains(&column));
         plan.apply_with_subqueries(|node| {
             if let Some((scan, provider)) = our_scan(node) {
                 let leaf = provider.leaf.expect("every scan was numbered");
@@ -398,7 +397,10 @@ impl Binder {
             let inputs = node.inputs();
             for column in conditions.into_iter().flat_map(Expr::column_refs) {
                 for origin in inputs.iter().flat_map(|input| origins(input, column)) {
-                    if origin.key_effect == KeyEffect::Selects && !origin.has_keys && !is_bound(origin.leaf, origin.column) {
+                    if origin.key_effect == KeyEffect::Selects
+                        && !origin.has_keys
+                        && !is_bound(origin.leaf, origin.column)
+                    {
                         without.entry(origin.leaf).or_default().insert(origin.column);
                     }
                 }
@@ -409,11 +411,7 @@ impl Binder {
     }
 
     /// Tells the scans of the solved plan which keys they will be brought.
-    fn apply(
-        &self,
-        plan: LogicalPlan,
-        without_key: &BTreeMap<usize, BTreeSet<usize>>,
-    ) -> Result<LogicalPlan> {
+    fn apply(&self, plan: LogicalPlan, without_key: &BTreeMap<usize, BTreeSet<usize>>) -> Result<LogicalPlan> {
         let applied = plan.transform_up_with_subqueries(|node| {
             let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
             let leaf = provider.leaf.expect("every scan was numbered");

@@ -88,8 +88,13 @@ pub(crate) fn read(
     };
     let columns: Arc<[usize]> = binding.columns.as_slice().into();
     let cache = state.lookups.get(scan, &together, binding, &state, context);
-    let lookup =
-        Lookup { cache: cache.clone(), scan: scan.clone(), together: together.clone(), state, columns: columns.clone() };
+    let lookup = Lookup {
+        cache: cache.clone(),
+        scan: scan.clone(),
+        together: together.clone(),
+        state,
+        columns: columns.clone(),
+    };
     let (wanted_of, schema) = (scan.asked.clone(), scan.schema());
     let found = match binding.pattern {
         None => {

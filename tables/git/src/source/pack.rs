@@ -1,5 +1,6 @@
 //! Packs: files of many objects, most of them deltas, each file with an index.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -92,19 +93,21 @@ impl Index {
         if self.lookups == Index::LOOKUPS {
             self.read_whole(in_memory);
         }
-        let position = self.first_from(id.as_bytes())?;
-        (self.name(position)? == id.as_bytes()).then(|| self.offset_at(position))?
+        let name = id.as_bytes().first_chunk()?;
+        let position = self.first_from(name)?;
+        (self.name(position)? == *name).then(|| self.offset_at(position))?
     }
 
     /// The first object whose hash is not less than `name`.
-    fn first_from(&self, name: &[u8]) -> Option<u32> {
-        let first = usize::from(*name.first()?);
+    fn first_from(&self, name: &[u8; NAME]) -> Option<u32> {
+        let first = usize::from(name[0]);
         let (mut low, mut high) = (if first == 0 { 0 } else { *self.fanout.get(first - 1)? }, *self.fanout.get(first)?);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.name(middle)?.as_slice() < name {
-                true => low = middle + 1,
-                false => high = middle,
+            match self.name(middle)?.cmp(name) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => high = middle,
             }
         }
         Some(low)
@@ -113,7 +116,8 @@ impl Index {
     /// The first two objects whose hashes start with these digits.
     pub(crate) fn starting_with(&self, digits: &str) -> Vec<Oid> {
         let Some(first) = commit::id(format!("{digits:0<40}").as_bytes()) else { return Vec::new() };
-        let Some(position) = self.first_from(first.as_bytes()) else { return Vec::new() };
+        let position = first.as_bytes().first_chunk().and_then(|first| self.first_from(first));
+        let Some(position) = position else { return Vec::new() };
         let names = (position..).take(2).map_while(|position| Oid::from_bytes(&self.name(position)?).ok());
         names.take_while(|name| commit::hex(*name).starts_with(digits)).collect()
     }
@@ -290,7 +294,8 @@ impl Inflate {
             let (before, length) = (self.0.total_in(), content.len());
             let input = pack.bytes(at + before, 1)?;
             let is_end = input.is_empty();
-            let status = self.0.decompress_vec(input, &mut content, FlushDecompress::None).ok()?;
+            // `Finish` saves the copy to zlib's window where the whole output fits. Elsewhere it works like `None`.
+            let status = self.0.decompress_vec(input, &mut content, FlushDecompress::Finish).ok()?;
             if status == Status::StreamEnd || content.len() > most {
                 return Some((content, status == Status::StreamEnd));
             }
