@@ -307,7 +307,7 @@ async fn a_source_is_listened_to_from_the_first_query_until_the_engine_goes() {
     bell.ring([(1, "fay")]).await;
     assert_eq!(bell.started(), 2);
     let (seen, warnings) = ask(&engine, ALL, of("a")).await;
-    assert!(seen == ["fay"] && warnings[0].contains("the source was stopped"), "{warnings:?}");
+    assert!(seen == ["fay"] && warnings[0].contains("the event source was stopped"), "{warnings:?}");
 
     let other = engine.fork();
     assert_eq!(rows(&other, ALL, of("a")).await, Vec::<String>::new(), "sessions share cursors");

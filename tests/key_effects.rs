@@ -274,8 +274,6 @@ async fn keys_of_joins_and_subqueries_select_rows() {
         "SELECT p.pid, d.content FROM process p JOIN documents d ON d.seen_by = p.pid WHERE d.path = '/a'",
         "SELECT p.pid, d.content FROM process p JOIN documents d ON d.path = p.path WHERE d.seen_by IN (1, 2)",
         "SELECT p.pid, d.content FROM process p JOIN documents d ON d.seen_by = p.pid WHERE d.path LIKE '/%'",
-        "SELECT p.pid, q.path, d.content FROM process p CROSS JOIN process q \
-         JOIN documents d ON d.path = q.path AND d.seen_by = p.pid",
         "SELECT p.pid FROM process p WHERE EXISTS \
          (SELECT 1 FROM documents d WHERE d.path = p.path AND d.seen_by = p.pid)",
         "SELECT p.pid, d.content, e.content FROM process p JOIN documents d ON d.path = p.path AND d.seen_by = p.pid \
@@ -292,7 +290,7 @@ async fn keys_of_joins_and_subqueries_select_rows() {
         "SELECT h.path FROM commits c JOIN changes h ON h.hash = c.hash WHERE c.hash = 'lost'",
     ] {
         let (rows, warnings) = run(&engine, sql).await;
-        assert_eq!(rows, rows_of_sqlite(&db, &sql.replace("v.column1", "v.column1")), "{sql}");
+        assert_eq!(rows, rows_of_sqlite(&db, sql), "{sql}");
         assert!(warnings.is_empty(), "{sql}: {warnings:?}");
     }
 }
@@ -360,6 +358,11 @@ async fn a_condition_that_gives_no_key_has_a_warning() {
         ("SELECT a.uid FROM accounts a LEFT JOIN process p ON a.seen_by = p.pid", "accounts seen_by"),
         ("SELECT a.author FROM commits a LEFT JOIN process p ON a.hash = p.built_from", "commits hash"),
         ("SELECT content FROM documents WHERE path = '/a' AND seen_by > 0", "documents seen_by"),
+        // The keys come from two joins: only one of them passes its values.
+        (
+            "SELECT d.content FROM process p CROSS JOIN process q JOIN documents d ON d.path = q.path AND d.seen_by = p.pid",
+            "documents seen_by",
+        ),
         (
             "SELECT d.content FROM process p JOIN documents d ON d.path = p.path JOIN process q ON q.pid = d.seen_by",
             "documents seen_by",

@@ -317,7 +317,7 @@ async fn damaged_and_odd_files_cost_nobody_else_anything() {
             let _ = query.collect().await;
         }
         if turn == 0 {
-            for (table, why) in [("processes", "FIFO"), ("mounts", "folder"), ("uptime", "not a regular file")] {
+            for (table, why) in [("processes", "FIFO"), ("mounts", "directory"), ("uptime", "not a regular file")] {
                 let (given, warnings, fails) = told(&stored, &format!("SELECT * FROM {table}")).await;
                 assert!(given == 0 && fails && warnings[0].contains(why), "{table}: {warnings:?}");
             }

@@ -65,7 +65,7 @@ impl Listeners {
         for (table, task) in &self.tables {
             if let Some(task) = task.lock().take() {
                 task.abort();
-                table.gap("listening was stopped: what happened until it went on is missing");
+                table.gap("the event source was stopped; events until it started again are missing");
             }
         }
     }

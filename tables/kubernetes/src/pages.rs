@@ -607,8 +607,8 @@ mod tests {
         assert_eq!((rows, end.unwrap_err().to_string(), asked), (1, told.to_owned(), 1));
     }
 
-    #[test]
-    fn lists_of_resources_that_add_ons_define_are_not_held_to_a_rule() {
+    #[tokio::test]
+    async fn lists_of_resources_that_add_ons_define_are_not_held_to_a_rule() {
         let (env, _) = testing::cluster(|_| testing::json(200, "{}"));
         let cluster = env.cluster("c").expect("it is there");
         let check = |path: &str, kind: &str| {

@@ -122,6 +122,8 @@ struct Binder {
 struct Bind {
     columns: Vec<usize>,
     pattern: Option<bool>,
+    /// The keys are values that scans without keys return in the environment of the table.
+    is_within: bool,
 }
 
 impl Binder {
@@ -170,7 +172,7 @@ impl Binder {
             let keys = self.keys(join, Side::Right, &right.open);
             if !keys.is_empty() {
                 self.bound = between.clone();
-                self.bind_keys(&keys);
+                self.bind_keys(join, Side::Right, &keys);
                 right = self.solve(&join.right)?;
                 lookup = Some((Side::Right, keys));
             }
@@ -178,7 +180,7 @@ impl Binder {
             let keys = self.keys(join, Side::Left, &left.open);
             if !keys.is_empty() {
                 self.bound = without_left();
-                self.bind_keys(&keys);
+                self.bind_keys(join, Side::Left, &keys);
                 left = self.solve(&join.left)?;
                 lookup = Some((Side::Left, keys));
             }
@@ -202,7 +204,7 @@ impl Binder {
                     Side::Right => between.clone(),
                     Side::Left => without_left(),
                 };
-                self.bind_keys(&keys);
+                self.bind_keys(join, side, &keys);
                 match side {
                     Side::Right => right = self.solve(&join.right)?,
                     Side::Left => left = self.solve(&join.left)?,
@@ -230,10 +232,12 @@ impl Binder {
         Ok(Solved { plan, open })
     }
 
-    fn bind_keys(&mut self, keys: &[Key]) {
+    fn bind_keys(&mut self, join: &Join, side: Side, keys: &[Key]) {
         for key in keys {
             let pattern = key.pattern.map(Form::ignores_case);
-            self.bound.insert(key.leaf, Bind { columns: key.positions(), pattern });
+            let is_within =
+                key.columns.iter().all(|column| self.is_within(side.other().of(join), &key.environment, &column.spec));
+            self.bound.insert(key.leaf, Bind { columns: key.positions(), pattern, is_within });
         }
     }
 
@@ -289,7 +293,7 @@ impl Binder {
 
     /// Keys, and those that scans of the same side need beside them.
     fn with_needed(&self, join: &Join, side: Side, mut keys: Vec<Key>) -> Vec<Key> {
-        for (target, driving) in self.needed(join, side) {
+        for (target, (driving, _)) in self.needed(join, side) {
             if !may_match(join, &target) || self.bound.contains_key(&target.leaf) {
                 continue;
             }
@@ -304,7 +308,7 @@ impl Binder {
 
     /// The columns of one side that a join compares with the other side, and whose scans return only some of the rows
     /// without these keys.
-    fn needed<'a>(&self, join: &'a Join, side: Side) -> Vec<(Target, &'a Expr)> {
+    fn needed<'a>(&self, join: &'a Join, side: Side) -> Vec<(Target, Pair<'a>)> {
         let driving_side = side.other().of(join);
         let mut needed = Vec::new();
         for (driving, key) in pairs(join, side) {
@@ -312,10 +316,10 @@ impl Binder {
             let is_needed = |target: &Target| match target.spec.key_effect {
                 KeyEffect::Filters => false,
                 KeyEffect::Selects => !self.is_of_default(driving_side, driving, target),
-                KeyEffect::Extends => !self.is_within(driving_side, target),
+                KeyEffect::Extends => !self.is_within(driving_side, &target.environment, &target.spec),
             };
             let targets = targets.filter(|target| target.spec.index && !target.has_keys && is_needed(target));
-            needed.extend(targets.map(|target| (target, driving)));
+            needed.extend(targets.map(|target| (target, (driving, key))));
         }
         needed
     }
@@ -332,23 +336,24 @@ impl Binder {
         !sources.is_empty() && sources.iter().all(is_alike)
     }
 
-    /// Whether a plan reads the target's environment only, and no keys take it beyond what scans without keys return there.
-    fn is_within(&self, plan: &LogicalPlan, target: &Target) -> bool {
+    /// Whether a plan reads one environment only, and no keys take it beyond what scans without keys of a column return
+    /// there.
+    fn is_within(&self, plan: &LogicalPlan, environment: &str, target: &ColumnSpec) -> bool {
         let mut scans = 0;
         let is_within = plan.apply_with_subqueries(|node| {
             let is_within = match our_scan(node) {
                 Some((scan, provider)) => {
                     scans += 1;
                     let spec = provider.table.spec();
-                    let bind = provider.leaf.and_then(|leaf| self.bound.get(&leaf));
+                    let bind = provider.leaf.and_then(|leaf| self.bound.get(&leaf)).filter(|bind| !bind.is_within);
                     let asked = constraints::of(spec, &scan.filters);
                     let goes_beyond = spec.columns.iter().enumerate().any(|(position, column)| {
                         let has_keys =
                             asked.asks(position) || bind.is_some_and(|bind| bind.columns.contains(&position));
-                        let is_alike = column.name == target.spec.name || column.key_effect == KeyEffect::Selects;
+                        let is_alike = column.name == target.name || column.key_effect == KeyEffect::Selects;
                         has_keys && column.key_effect != KeyEffect::Filters && is_alike
                     });
-                    spec.environment == target.environment && !goes_beyond
+                    spec.environment == environment && !goes_beyond
                 }
                 None => !matches!(node, LogicalPlan::TableScan(_) | LogicalPlan::Values(_)),
             };
@@ -365,20 +370,27 @@ impl Binder {
         plan.apply_with_subqueries(|node| {
             if let Some((scan, provider)) = our_scan(node) {
                 let leaf = provider.leaf.expect("every scan was numbered");
-                for column in constraints::columns_without_key(provider.table.spec(), &scan.filters) {
+                let columns = constraints::columns_without_key(provider.table.spec(), &scan.filters).into_iter();
+                for column in columns.filter(|column| !is_bound(leaf, *column)) {
                     without.entry(leaf).or_default().insert(column);
                 }
             }
-            let join = match node {
-                LogicalPlan::Join(join) => Some(join),
-                LogicalPlan::Extension(extension) => {
-                    extension.node.as_any().downcast_ref::<LookupJoin>().map(|lookup| &lookup.join)
-                }
+            let lookup = match node {
+                LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<LookupJoin>(),
                 _ => None,
             };
+            let join = match node {
+                LogicalPlan::Join(join) => Some(join),
+                _ => lookup.map(|lookup| &lookup.join),
+            };
+            // Where the other side is read by the values of this one, it has no others.
+            let drives = |key: &Expr| {
+                let columns = lookup.into_iter().flat_map(|lookup| &lookup.keys).flat_map(|key| &key.columns);
+                columns.into_iter().any(|column| column.driving == *key)
+            };
             for (join, side) in join.into_iter().flat_map(|join| [(join, Side::Left), (join, Side::Right)]) {
-                for (target, _) in self.needed(join, side) {
-                    if !is_bound(target.leaf, target.column) {
+                for (target, (_, key)) in self.needed(join, side) {
+                    if !is_bound(target.leaf, target.column) && !drives(key) {
                         without.entry(target.leaf).or_default().insert(target.column);
                     }
                 }
@@ -420,7 +432,7 @@ impl Binder {
             if binding.is_none() && without_key.is_none() {
                 return Ok(Transformed::no(node));
             }
-            let binding = binding.map(|Bind { columns, pattern }| Binding { leaf, columns, pattern });
+            let binding = binding.map(|Bind { columns, pattern, .. }| Binding { leaf, columns, pattern });
             let without_key = without_key.into_iter().flatten().copied().collect();
             Ok(Transformed::yes(with_provider(scan, Provider { binding, without_key, ..provider })))
         })?;
@@ -453,8 +465,11 @@ impl Binder {
     }
 }
 
-/// The pairs of a join's condition, the looked-up side's expression second.
-fn pairs(join: &Join, side: Side) -> impl Iterator<Item = (&Expr, &Expr)> {
+/// The sides of an equality in a join's condition: the driving side's expression, and the looked-up side's.
+type Pair<'a> = (&'a Expr, &'a Expr);
+
+/// The pairs of a join's condition.
+fn pairs(join: &Join, side: Side) -> impl Iterator<Item = Pair<'_>> {
     join.on.iter().map(move |(left, right)| match side {
         Side::Right => (left, right),
         Side::Left => (right, left),
@@ -547,9 +562,9 @@ struct Target {
 
 impl Target {
     fn key(self, driving: &Expr) -> Key {
-        let Target { leaf, column, spec, is_in_union, .. } = self;
+        let Target { leaf, column, spec, is_in_union, environment, .. } = self;
         let columns = vec![KeyColumn { column, spec, driving: driving.clone() }];
-        Key { leaf, columns, is_in_union, pattern: None }
+        Key { leaf, environment, columns, is_in_union, pattern: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A lookup join in a logical plan.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -39,6 +40,8 @@ impl Side {
 pub(crate) struct Key<E = Expr> {
     /// The scan's number in its plan.
     pub(crate) leaf: usize,
+    /// The environment of its table.
+    pub(crate) environment: Cow<'static, str>,
     /// The columns that make the key. All but the first select or extend the rows of the table.
     pub(crate) columns: Vec<KeyColumn<E>>,
     /// The scan is one of several inputs of a UNION.
@@ -72,7 +75,8 @@ impl Key {
             Ok(KeyColumn { column: *column, spec: spec.clone(), driving: map(driving)? })
         });
         let columns = columns.collect::<Result<_, R>>()?;
-        Ok(Key { leaf: self.leaf, columns, is_in_union: self.is_in_union, pattern: self.pattern })
+        let (environment, is_in_union) = (self.environment.clone(), self.is_in_union);
+        Ok(Key { leaf: self.leaf, environment, columns, is_in_union, pattern: self.pattern })
     }
 }
 
