@@ -95,8 +95,7 @@ impl StoredTable {
                 let file = metadata.metadata().file_metadata();
                 let pairs = || file.key_value_metadata().into_iter().flatten();
                 // What is known when all rows have come is written last.
-                let value =
-                    |key: &str| pairs().filter(|pair| pair.key == key).last().and_then(|pair| pair.value.clone());
+                let value = |key: &str| pairs().rfind(|pair| pair.key == key).and_then(|pair| pair.value.clone());
                 let captured_at = value(CAPTURED_AT);
                 let origin = value(QUERY).map(|text| Origin::parse(&text));
                 let own_name = stored.contents.table().unwrap_or(name.into()).into_owned();

@@ -453,7 +453,6 @@ fn convert_item(member: &mut SetExpr, at: usize, name: &str, function: &str) {
             if let Some(item @ (ast::SelectItem::UnnamedExpr(_) | ast::SelectItem::ExprWithAlias { .. })) =
                 select.projection.get_mut(at)
             {
-                let item = item;
                 let wildcard = ast::SelectItem::Wildcard(ast::WildcardAdditionalOptions::default());
                 *item = match std::mem::replace(item, wildcard) {
                     ast::SelectItem::UnnamedExpr(expr) => ast::SelectItem::ExprWithAlias {

@@ -95,7 +95,7 @@ fn of_outer_join(filter: &Filter) -> Result<Option<LogicalPlan>> {
     let asks_partner = |condition: &&Expr| {
         is_choice(condition) && condition.column_refs().iter().any(|column| join.right.schema().has_column(column))
     };
-    if !is_plain || !split_conjunction(&filter.predicate).iter().any(|condition| asks_partner(condition)) {
+    if !is_plain || !split_conjunction(&filter.predicate).iter().any(asks_partner) {
         return Ok(None);
     }
     let predicate = &filter.predicate;
@@ -177,8 +177,7 @@ fn of_branch(join: &Join, branch: &Expr, others: &[&Expr]) -> Option<Join> {
         let all_of = |side: &LogicalPlan| columns.iter().all(|column| side.schema().has_column(column));
         !columns.is_empty() && (all_of(&join.left) || all_of(&join.right))
     };
-    let has_keys =
-        !on.is_empty() || branch_looks_like(branch) || split_conjunction(branch).iter().any(|part| of_one_side(part));
+    let has_keys = !on.is_empty() || branch_looks_like(branch) || split_conjunction(branch).iter().any(of_one_side);
     has_keys.then(|| Join { on, filter, ..join.clone() })
 }
 
