@@ -185,8 +185,8 @@ impl Pack {
         let end = self.start + self.window.len() as u64;
         let is_inside = at >= self.start && at + least as u64 <= end;
         if !is_inside {
-            // Older commits come later in a pack, but a walk moves back and forth.
-            let is_near = at >= self.start && at < end + Pack::NEAR as u64;
+            // Older commits come later in a pack, but a walk goes back and forth.
+            let is_near = at + Pack::NEAR as u64 >= self.start && at < end + Pack::NEAR as u64;
             let (before, count) = if is_near { (Pack::NEAR / 8, Pack::NEAR) } else { (0, Pack::FAR) };
             self.start = at.saturating_sub(before as u64);
             self.window.resize(count.max(least + before), 0);
