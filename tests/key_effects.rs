@@ -8,7 +8,7 @@ use indago_table::Pattern;
 use indago_table::prelude::*;
 use parking_lot::Mutex;
 
-use crate::support::texts;
+use crate::support::{rows_of_sqlite, texts};
 
 /// The reads of the tables: name of the table, and keys.
 #[derive(Debug, Clone, Default)]
@@ -209,21 +209,6 @@ fn sqlite() -> rusqlite::Connection {
         db.execute("INSERT INTO changes VALUES (?, ?)", (hash, format!("src/{hash}"))).expect("a row");
     }
     db
-}
-
-fn rows_of_sqlite(db: &rusqlite::Connection, sql: &str) -> Vec<Vec<String>> {
-    let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let columns = statement.column_count();
-    let cell = |row: &rusqlite::Row<'_>, column| match row.get_ref(column).expect("a column") {
-        rusqlite::types::ValueRef::Null => "NULL".to_owned(),
-        rusqlite::types::ValueRef::Integer(value) => value.to_string(),
-        rusqlite::types::ValueRef::Text(value) => String::from_utf8_lossy(value).into_owned(),
-        other => panic!("{sql}: {other:?}"),
-    };
-    let found = statement.query_map([], |row| Ok((0..columns).map(|column| cell(row, column)).collect::<Vec<_>>()));
-    let mut rows: Vec<_> = found.expect("it runs").collect::<Result<_, _>>().expect("all rows");
-    rows.sort();
-    rows
 }
 
 /// The sorted rows of a query, and its warnings.

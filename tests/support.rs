@@ -54,3 +54,19 @@ pub(crate) async fn rows(engine: &Engine, sql: &str) -> Vec<Vec<String>> {
     rows.sort();
     rows
 }
+
+/// The sorted rows that SQLite has for a query.
+pub(crate) fn rows_of_sqlite(db: &rusqlite::Connection, sql: &str) -> Vec<Vec<String>> {
+    let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let columns = statement.column_count();
+    let cell = |row: &rusqlite::Row<'_>, column| match row.get_ref(column).expect("a column") {
+        rusqlite::types::ValueRef::Null => "NULL".to_owned(),
+        rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+        rusqlite::types::ValueRef::Text(value) => String::from_utf8_lossy(value).into_owned(),
+        other => panic!("{sql}: {other:?}"),
+    };
+    let found = statement.query_map([], |row| Ok((0..columns).map(|column| cell(row, column)).collect::<Vec<_>>()));
+    let mut rows: Vec<_> = found.expect("it runs").collect::<Result<_, _>>().expect("all rows");
+    rows.sort();
+    rows
+}
