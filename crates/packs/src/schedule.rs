@@ -283,7 +283,7 @@ mod tests {
         let result = Rows { rows: &result, are_events: false, unread: &some, volatile: &BTreeSet::new() };
         let settled = settle(&state, &kept, &query, result, 0);
         assert_eq!((settled.difference, settled.state, settled.rows, settled.held), (None, state, kept, 1));
-        // There is no first result until something was read.
+        // Until a read succeeds, there is no first result to compare with.
         let settled = settle(&QueryState::default(), &[], &query, result, 0);
         assert_eq!((settled.difference, settled.state), (None, QueryState::default()));
     }

@@ -117,7 +117,7 @@ struct Take {
     writes: bool,
 }
 
-/// Reads a document for what stands at a path.
+/// Reads the value at a path of a document.
 struct At<'p> {
     path: &'p [Step],
     take: Take,
