@@ -1,5 +1,7 @@
 //! Tests over the entire project: one module per subject, one binary for all.
 
+#![allow(clippy::disallowed_methods, reason = "threads of tests end with their test, or have small stacks")]
+
 mod aws;
 mod bad_input;
 mod catalogs;

@@ -17,6 +17,7 @@ pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
+    #[expect(clippy::disallowed_methods, reason = "the thread ends with the process")]
     std::thread::spawn(|| {
         std::thread::sleep(PATIENCE);
         std::process::exit(i32::from(exit::INTERRUPTED));

@@ -47,8 +47,8 @@ fn main() -> ExitCode {
         Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
         Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),
     };
-    // Blocking reads are abandoned: the process ends here.
-    runtime.shutdown_background();
+    // The process ends here, whatever its threads still read.
+    std::mem::forget(runtime);
     match result {
         Ok(code) => code,
         Err(error) => exit::report(&error),

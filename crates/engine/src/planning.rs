@@ -13,6 +13,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use futures::FutureExt as _;
 use indago_dialect::Interrupt;
+use indago_table::spawn_detached;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -72,8 +73,9 @@ impl Planning {
             });
             drop(place);
         };
-        let thread = std::thread::Builder::new().name("planning".to_owned()).stack_size(STACK).spawn(work);
-        thread.map_err(|error| Error::new(Code::Execution, format!("no thread to plan on: {error}")))?;
+        let thread = std::thread::Builder::new().name("planning".to_owned()).stack_size(STACK);
+        spawn_detached(thread, work)
+            .map_err(|error| Error::new(Code::Execution, format!("no thread to plan on: {error}")))?;
         planned.await.unwrap_or_else(|_| Err(Error::new(Code::Plan, "planning stopped short")))
     }
 }

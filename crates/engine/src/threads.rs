@@ -3,10 +3,13 @@
 //! Both are apart from the threads of the runtime that asks, so that its deadlines hold while a plan computes, and apart
 //! from each other, so that readers which wait for their plans leave threads for the plans.
 
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
+use std::thread::Builder;
 
+use indago_table::spawn_detached;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -117,9 +120,11 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // An engine may be dropped by a task, which must not wait for threads.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        // An engine may be dropped by a task, which must not wait for threads: another thread joins them. Without room
+        // for one more thread, they stay until the process ends.
+        if let Some(runtime) = self.runtime.take().map(ManuallyDrop::new) {
+            let join = move || drop(ManuallyDrop::into_inner(runtime));
+            let _ = spawn_detached(Builder::new().name("indago-join".to_owned()), join);
         }
     }
 }

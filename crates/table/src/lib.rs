@@ -16,6 +16,7 @@ extern crate self as indago_table;
 
 pub mod catalog;
 pub mod coverage;
+mod detached;
 pub mod diagnostic;
 pub mod driver;
 pub mod error;
@@ -33,6 +34,7 @@ pub mod value;
 
 pub use catalog::{Asking, Catalog, CatalogRef};
 pub use coverage::{Completeness, Coverage};
+pub use detached::spawn_detached;
 pub use diagnostic::{Diagnostics, Lines, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
 pub use events::{EventLimits, EventSource, Events};

@@ -8,6 +8,8 @@
 //! All functions block; asynchronous tests call them through `spawn_blocking`, or before their runtime starts. A bed
 //! that cannot start is an error, and the test must fail: no test skips.
 
+#![allow(clippy::disallowed_methods, reason = "its threads are joined, or have small stacks")]
+
 pub mod beds;
 pub mod cache;
 mod error;

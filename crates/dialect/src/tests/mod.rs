@@ -1,5 +1,7 @@
 //! The dialect against SQLite itself, and the examples of the reference.
 
+#![allow(clippy::disallowed_methods, reason = "threads of tests end with their test, or have small stacks")]
+
 mod added;
 mod bounds;
 mod corpus;

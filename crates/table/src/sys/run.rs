@@ -9,6 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::{MOST_BYTES, Sys, size};
+use crate::detached::spawn_detached;
 use crate::error::{Error, Result};
 
 /// Interval at which a running program is checked.
@@ -116,7 +117,8 @@ impl Program {
                 // After the timeout, nobody reads the output.
                 let _ = sender.send((which, outcome.map(|_| bytes)));
             };
-            std::thread::Builder::new().name("indago-run".into()).spawn(read).map_err(|error| cannot(&error))?;
+            let thread = std::thread::Builder::new().name("indago-run".into());
+            spawn_detached(thread, read).map_err(|error| cannot(&error))?;
         }
         drop(sender);
         let mut printed = [Vec::new(), Vec::new()];

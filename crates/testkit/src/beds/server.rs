@@ -7,6 +7,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -116,9 +117,10 @@ struct Stop(Option<Runtime>);
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        // Does not block, so a test may drop a server within its own runtime.
+        // On another thread, because a test may drop a server within its own runtime. The tasks end where they wait, so
+        // this takes no time. Detached threads that end at this moment would crash (see `indago_table::spawn_detached`).
         if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+            thread::spawn(move || drop(runtime)).join().ok();
         }
     }
 }

@@ -130,6 +130,7 @@ async fn wait() {
     let (ended, input) = tokio::sync::oneshot::channel();
     // A script's background job has /dev/null as input: its end means nothing, and the channel stays open.
     let null = std::fs::read_link("/proc/self/fd/0").is_ok_and(|file| file == std::path::Path::new("/dev/null"));
+    #[expect(clippy::disallowed_methods, reason = "the thread ends when the beds are told to stop")]
     std::thread::spawn(move || {
         if null {
             loop {

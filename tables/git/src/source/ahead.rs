@@ -1,10 +1,10 @@
 //! A walk on its own thread: it reads commits while earlier ones become rows.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::JoinHandle;
-use std::vec;
+use std::{thread, vec};
 
-use indago_table::Error;
+use indago_table::{Error, spawn_detached};
 
 use crate::source::walk::Walk;
 
@@ -16,7 +16,7 @@ pub(crate) enum Ahead {
     /// On the caller's thread, with the number of steps left before it moves.
     Here(Box<Walk>, usize),
     /// On its own thread.
-    There(Receiver<Vec<Step>>, vec::IntoIter<Step>, Option<JoinHandle<()>>),
+    There(Receiver<thread::Result<Vec<Step>>>, vec::IntoIter<Step>),
     Over,
 }
 
@@ -36,18 +36,20 @@ impl Ahead {
         let (sender, receiver) = sync_channel(WAITING);
         let run = move || {
             loop {
-                let steps: Vec<Step> = walk.by_ref().take(TOGETHER).collect();
-                if steps.is_empty() || sender.send(steps).is_err() {
+                // A panic is passed on: after it, the walk is not used again.
+                let steps = catch_unwind(AssertUnwindSafe(|| walk.by_ref().take(TOGETHER).collect::<Vec<Step>>()));
+                let is_over = steps.as_ref().map_or(true, Vec::is_empty);
+                if sender.send(steps).is_err() || is_over {
                     return;
                 }
             }
         };
-        match std::thread::Builder::new().name("git walk".to_owned()).spawn(run) {
-            Ok(thread) => Ahead::There(receiver, Vec::new().into_iter(), Some(thread)),
+        match spawn_detached(thread::Builder::new().name("git walk".to_owned()), run) {
+            Ok(()) => Ahead::There(receiver, Vec::new().into_iter()),
             Err(error) => {
                 let error = Error::io("a thread to read commits ahead", &error);
                 let (_, receiver) = sync_channel(0);
-                Ahead::There(receiver, vec![Err(error)].into_iter(), None)
+                Ahead::There(receiver, vec![Err(error)].into_iter())
             }
         }
     }
@@ -68,18 +70,14 @@ impl Iterator for Ahead {
                         *self = Ahead::start(walk);
                     }
                 }
-                Ahead::There(receiver, steps, thread) => {
+                Ahead::There(receiver, steps) => {
                     if let Some(step) = steps.next() {
                         return Some(step);
                     }
-                    match (receiver.recv(), thread.take()) {
-                        (Ok(more), handle) => (*steps, *thread) = (more.into_iter(), handle),
-                        (Err(_), handle) => {
-                            *self = Ahead::Over;
-                            if let Some(Err(panic)) = handle.map(JoinHandle::join) {
-                                std::panic::resume_unwind(panic);
-                            }
-                        }
+                    match receiver.recv() {
+                        Ok(Ok(more)) => *steps = more.into_iter(),
+                        Ok(Err(panic)) => resume_unwind(panic),
+                        Err(_) => *self = Ahead::Over,
                     }
                 }
                 Ahead::Over => return None,

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indago_table::prelude::*;
+use indago_table::spawn_detached;
 
 /// The kernel's architecture: from a file that only newer kernels have, or from a system call. Unsupported if neither
 /// is available.
@@ -75,13 +76,14 @@ pub(crate) fn room(sys: &Sys, path: &Path, is_remote: bool) -> Result<Room> {
     }
     let (sender, receiver) = channel();
     let (asked, machine) = (path.to_owned(), sys.clone());
-    let thread = std::thread::Builder::new().name("indago-statvfs".into()).spawn(move || {
+    let thread = std::thread::Builder::new().name("indago-statvfs".into());
+    let started = spawn_detached(thread, move || {
         let outcome = ask_for_room(&machine, &asked);
         unanswered(|paths| paths.remove(&asked));
         // The caller may have timed out.
         let _ = sender.send(outcome);
     });
-    if let Err(error) = thread {
+    if let Err(error) = started {
         unanswered(|paths| paths.remove(path));
         return Err(Error::io(path.display().to_string(), &error));
     }
