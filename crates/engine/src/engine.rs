@@ -21,8 +21,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indago_dialect::{Dialect, Interrupt};
 use indago_table::{
-    CatalogRef, Completeness, EventLimits, EventSource, Events, Outcome, Reader, Sys, TableRef, TableSpec, Timestamp,
-    Warning,
+    CatalogRef, Error as TableError, EventLimits, EventSource, Events, Reader, Sys, TableRef, Timestamp, Warning,
 };
 use parking_lot::Mutex;
 
@@ -230,22 +229,12 @@ fn internal(error: &DataFusionError) -> Error {
     Error::new(Code::Plan, error.strip_backtrace())
 }
 
-/// The warning about a condition that needs keys of a column and gives none.
-fn without_key(spec: &TableSpec, column: usize) -> Warning {
-    let name = &spec.columns[column].name;
-    let message = format!(
-        "only the rows of the default were read: a condition on `{name}` gives no values that select others; compare it \
+/// The error of a condition that needs keys of a column and gives none.
+fn without_key(column: &str) -> TableError {
+    TableError::Unsupported(format!(
+        "only the rows of the default were read: a condition on `{column}` gives no values that select others; compare it \
          with `=` or `IN`, or with `=` in an inner join"
-    );
-    Warning {
-        table: spec.name.to_string(),
-        origin: name.to_string(),
-        outcome: Outcome::Unsupported,
-        message,
-        needs: None,
-        count: 1,
-        lines: None,
-    }
+    ))
 }
 
 impl Engine {
@@ -294,8 +283,8 @@ impl Engine {
                 tables.push(scan.table.clone());
             }
             for column in scan.without_key.iter() {
-                let problem = without_key(spec, *column);
-                state.scope.add(&problem.origin.clone(), Completeness::Partial, problem);
+                let name = &spec.columns[*column].name;
+                state.scope.report(&spec.name, Some(name), name, &without_key(name));
             }
             state.reads_tables.fetch_or(spec.environment != meta::ENVIRONMENT, Ordering::Relaxed);
             // Scans that read together are one reader.

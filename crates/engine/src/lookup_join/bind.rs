@@ -291,7 +291,7 @@ impl Binder {
         self.with_needed(join, side, most_telling.map(|(target, driving)| target.key(driving)).into_iter().collect())
     }
 
-    /// Keys, and those that scans of the same side need beside them.
+    /// Adds the keys that scans of the same side need to other keys.
     fn with_needed(&self, join: &Join, side: Side, mut keys: Vec<Key>) -> Vec<Key> {
         for (target, (driving, _)) in self.needed(join, side) {
             if !may_match(join, &target) || self.bound.contains_key(&target.leaf) {
@@ -324,6 +324,11 @@ impl Binder {
         needed
     }
 
+    /// Whether a join passes keys for a column of a scan.
+    fn is_bound(&self, leaf: usize, column: usize) -> bool {
+        self.bound.get(&leaf).is_some_and(|bind| bind.columns.contains(&column))
+    }
+
     /// Whether a driving expression is such a column itself, and its scans return the rows of the default too.
     fn is_of_default(&self, plan: &LogicalPlan, driving: &Expr, target: &Target) -> bool {
         let sources = trace_expr(plan, driving);
@@ -331,7 +336,7 @@ impl Binder {
             (&source.spec.name, &source.environment) == (&target.spec.name, &target.environment)
                 && source.spec.key_effect == KeyEffect::Selects
                 && !source.has_keys
-                && !self.bound.get(&source.leaf).is_some_and(|bind| bind.columns.contains(&source.column))
+                && !self.is_bound(source.leaf, source.column)
         };
         !sources.is_empty() && sources.iter().all(is_alike)
     }
@@ -363,17 +368,13 @@ impl Binder {
     }
 
     /// The columns on which the solved plan has conditions that need keys and got none, by scan.
-    fn without_key(&self, plan: &LogicalPlan) -> Result<BTreeMap<usize, BTreeSet<usize>>> {
-        let mut without: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        let is_bound =
-            |leaf: usize, column: usize| self.bound.get(&leaf).is_some_and(|bind| bind.columns.contains(&column));
+    fn without_key(&self, plan: &LogicalPlan) -> Result<BTreeSet<(usize, usize)>> {
+        let mut without = BTreeSet::new();
         plan.apply_with_subqueries(|node| {
             if let Some((scan, provider)) = our_scan(node) {
                 let leaf = provider.leaf.expect("every scan was numbered");
-                let columns = constraints::columns_without_key(provider.table.spec(), &scan.filters).into_iter();
-                for column in columns.filter(|column| !is_bound(leaf, *column)) {
-                    without.entry(leaf).or_default().insert(column);
-                }
+                let columns = constraints::columns_without_key(provider.table.spec(), &scan.filters);
+                without.extend(columns.into_iter().map(|column| (leaf, column)));
             }
             let lookup = match node {
                 LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<LookupJoin>(),
@@ -389,11 +390,8 @@ impl Binder {
                 columns.into_iter().any(|column| column.driving == *key)
             };
             for (join, side) in join.into_iter().flat_map(|join| [(join, Side::Left), (join, Side::Right)]) {
-                for (target, (_, key)) in self.needed(join, side) {
-                    if !is_bound(target.leaf, target.column) && !drives(key) {
-                        without.entry(target.leaf).or_default().insert(target.column);
-                    }
-                }
+                let needed = self.needed(join, side).into_iter().filter(|(_, (_, key))| !drives(key));
+                without.extend(needed.map(|(target, _)| (target.leaf, target.column)));
             }
             let mut conditions: Vec<&Expr> = match (node, join) {
                 (LogicalPlan::Filter(filter), _) => split_conjunction(&filter.predicate),
@@ -408,32 +406,28 @@ impl Binder {
             conditions.extend(of_sides.filter(|(side, expr)| trace_expr(side, expr).is_empty()).map(|(_, expr)| expr));
             let inputs = node.inputs();
             for column in conditions.into_iter().flat_map(Expr::column_refs) {
-                for origin in inputs.iter().flat_map(|input| origins(input, column)) {
-                    if origin.key_effect == KeyEffect::Selects
-                        && !origin.has_keys
-                        && !is_bound(origin.leaf, origin.column)
-                    {
-                        without.entry(origin.leaf).or_default().insert(origin.column);
-                    }
-                }
+                let origins = inputs.iter().flat_map(|input| origins(input, column));
+                let selecting = origins.filter(|origin| origin.key_effect == KeyEffect::Selects && !origin.has_keys);
+                without.extend(selecting.map(|origin| (origin.leaf, origin.column)));
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
+        without.retain(|(leaf, column)| !self.is_bound(*leaf, *column));
         Ok(without)
     }
 
     /// Tells the scans of the solved plan which keys they will be brought.
-    fn apply(&self, plan: LogicalPlan, without_key: &BTreeMap<usize, BTreeSet<usize>>) -> Result<LogicalPlan> {
+    fn apply(&self, plan: LogicalPlan, without_key: &BTreeSet<(usize, usize)>) -> Result<LogicalPlan> {
         let applied = plan.transform_up_with_subqueries(|node| {
             let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
             let leaf = provider.leaf.expect("every scan was numbered");
             let binding = self.bound.get(&leaf).cloned();
-            let without_key = without_key.get(&leaf);
-            if binding.is_none() && without_key.is_none() {
+            let without_key: Arc<[usize]> =
+                without_key.iter().filter(|(of, _)| *of == leaf).map(|(_, column)| *column).collect();
+            if binding.is_none() && without_key.is_empty() {
                 return Ok(Transformed::no(node));
             }
             let binding = binding.map(|Bind { columns, pattern, .. }| Binding { leaf, columns, pattern });
-            let without_key = without_key.into_iter().flatten().copied().collect();
             Ok(Transformed::yes(with_provider(scan, Provider { binding, without_key, ..provider })))
         })?;
         Ok(applied.data)
