@@ -314,9 +314,9 @@ async fn a_catalog_that_fails_fails_only_queries_that_need_it() {
     assert_eq!(failed.code(), Code::Catalog);
     assert_eq!(
         failed.to_string(),
-        "no table `widgets` here, and catalog `down` could not be asked about it: connection refused"
+        "no table `widgets` found, and catalog `down` could not be searched: connection refused"
     );
-    assert_eq!(failed.help(), Some("try again once the catalog can be reached"));
+    assert_eq!(failed.help(), Some("retry when the catalog is reachable"));
     assert_eq!(failed.span().map(|span| &sql[span.start..span.end]), Some("widgets"));
     assert_eq!(error(&engine, "SELECT * FROM owm").await.help(), Some("did you mean `own`?"));
 
@@ -340,7 +340,7 @@ async fn a_catalog_is_waited_for_as_long_as_the_query_may_take() {
     let limited = QueryOptions { timeout: Some(Duration::from_millis(100)), ..QueryOptions::default() };
     let failed = engine.query_with("SELECT * FROM widgets", limited).await.expect_err("nobody answers");
     assert_eq!(failed.code(), Code::Timeout);
-    assert_eq!(failed.to_string(), "no answer within 100ms: catalog `cellar` about table `widgets`");
+    assert_eq!(failed.to_string(), "no response within 100ms from catalog `cellar` about table `widgets`");
     drops.recv().await.expect("the lookup was cancelled");
 
     // Cancelling the query cancels the lookup; all planning threads are free again.
@@ -373,7 +373,7 @@ async fn a_timeout_names_the_question_that_was_open() {
     silent.manner.send_replace(Manner::Hangs);
     let limited = QueryOptions { timeout: Some(Duration::from_millis(100)), ..QueryOptions::default() };
     let failed = engine.query_with("SELECT * FROM gears, widgets", limited).await.expect_err("nobody answers");
-    assert_eq!(failed.to_string(), "no answer within 100ms: catalog `silent` about table `widgets`");
+    assert_eq!(failed.to_string(), "no response within 100ms from catalog `silent` about table `widgets`");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -407,7 +407,7 @@ async fn tables_change_and_vanish_between_queries() {
     // Views are replaced and dropped; each session has its own.
     assert_eq!(error(&engine, view).await.code(), Code::UnknownTable);
     cellar.put(Made::new("widgets", &WIDGETS[..2]));
-    assert!(error(&engine, view).await.to_string().contains("there is a view `many`"));
+    assert!(error(&engine, view).await.to_string().contains("a view `many` already exists"));
     rows(&engine, "CREATE OR REPLACE VIEW many AS SELECT 7 AS many").await;
     assert_eq!(
         (many(&engine).await, many(&other).await),
@@ -461,6 +461,6 @@ async fn a_session_of_datafusion_asks_too() {
     assert_eq!(texts(&frame.collect().await.expect("it runs")).concat(), ["three", "two"]);
     cellar.manner.send_replace(Manner::Fails);
     let failed = session.sql("SELECT * FROM widgets").await.expect_err("the catalog is down");
-    assert!(failed.to_string().contains("catalog `cellar` could not be asked"), "{failed}");
+    assert!(failed.to_string().contains("catalog `cellar` could not be searched"), "{failed}");
     assert!(session.sql("SELECT * FROM own").await.is_ok());
 }

@@ -775,7 +775,7 @@ async fn a_missing_key_is_said_where_the_table_is_read() {
     assert_eq!(error.span().map(|span| &sql[span.start..span.end]), Some("keyed"));
     assert_eq!(
         error.to_string(),
-        "table `keyed` as `k` answers only when asked about `key`; its join has no condition on them"
+        "table `keyed` as `k` needs a constraint on `key`; its join has no condition on them"
     );
     assert!(error.help().is_some_and(|help| help.contains("JOIN keyed k ON k.key =")), "{error:?}");
 }

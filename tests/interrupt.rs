@@ -52,7 +52,7 @@ async fn a_query_runs_once() {
     let query: Query = engine.query("SELECT 1").await.expect("it plans");
     query.collect().await.expect("it runs");
     let error = query.collect().await.expect_err("its warnings and statistics are those of one run");
-    assert!(error.to_string().contains("the query has run"), "{error}");
+    assert!(error.to_string().contains("the query has already run"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -479,14 +479,14 @@ async fn the_error_says_why_a_join_brings_no_key() {
         ("SELECT 1 FROM wanted w JOIN places p ON p.path > w.pattern", "p.path > w.pattern"),
         ("SELECT 1 FROM wanted w JOIN places p ON upper(p.path) = w.pattern", "upper(p.path)"),
         ("SELECT 1 FROM wanted w JOIN places p ON p.path NOT LIKE w.pattern", "only `=`, `LIKE` and `GLOB`"),
-        ("SELECT 1 FROM wanted w FULL JOIN places p ON p.path = w.pattern", "a Full join keeps its rows"),
-        ("SELECT 1 FROM places p LEFT JOIN wanted w ON p.path = w.pattern", "a Left join keeps its rows"),
+        ("SELECT 1 FROM wanted w FULL JOIN places p ON p.path = w.pattern", "a Full join also returns its rows"),
+        ("SELECT 1 FROM places p LEFT JOIN wanted w ON p.path = w.pattern", "a Left join also returns its rows"),
         ("SELECT 1 FROM places p JOIN places q ON p.path = q.path", "needs keys itself"),
     ] {
         let error = engine.query(sql).await.expect_err(sql);
         assert_eq!(error.code(), Code::KeyRequired, "{sql}");
         let message = error.to_string();
-        assert!(message.contains("answers only when asked about `path` or `folder`; "), "{sql}: {message}");
+        assert!(message.contains("needs a constraint on `path` or `folder`; "), "{sql}: {message}");
         assert!(message.contains(why), "{sql}: {message}");
     }
 }

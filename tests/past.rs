@@ -175,7 +175,7 @@ async fn only_tables_move() {
     }
     let failed =
         engine.query_with("SELECT * FROM doors", second(i64::MAX / 2_000_000)).await.expect_err("a time in the future");
-    assert_eq!((failed.code(), failed.help()), (Code::Plan, Some("ask as of a moment that is past")));
+    assert_eq!((failed.code(), failed.help()), (Code::Plan, Some("use a timestamp in the past")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +187,7 @@ async fn tables_without_a_past_are_named_before_anything_is_read() {
         assert!(error.help().is_some());
         error.to_string()
     };
-    let one = "no past of table `weather`: only the present of it can be read";
+    let one = "no past data for table `weather`: only the present can be read";
     for sql in [
         "SELECT * FROM weather",
         "SELECT * FROM doors, weather",
@@ -212,5 +212,5 @@ async fn tables_without_a_past_are_named_before_anything_is_read() {
     let stored = Engine::builder().tables(Store::open(folder.path(), &known).expect("it opens").into_tables());
     let stored = stored.build().await.expect("the engine builds");
     let failed = stored.query_with("SELECT * FROM doors, weather", second(16)).await.expect_err("it has no past");
-    assert_eq!(failed.to_string(), "no past of tables `doors`, `weather`: only the present of them can be read");
+    assert_eq!(failed.to_string(), "no past data for tables `doors`, `weather`: only the present can be read");
 }

@@ -1,4 +1,5 @@
-//! A table that is asked one thing or another: it is read for each in turn, and no row comes twice.
+//! Scans with alternative constraints (`OR`): the table is read for each alternative in turn, and no row is returned
+//! twice.
 
 use std::collections::HashSet;
 
@@ -10,8 +11,9 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use futures::{Stream, StreamExt};
 use indago_table::ScanContext;
 
-/// The rows of several readings. Two readings have a row in common if it is the same in the columns that tell the
-/// readings apart, given by position in their batches; rows of one reading may be alike. What is kept to know them is charged.
+/// The rows of several alternatives. A row that equals a row of an earlier alternative in the constrained columns
+/// (given by position in the batches) is dropped; equal rows of one alternative are kept. The remembered rows are
+/// charged to the query's memory.
 pub(crate) fn in_turn<R>(
     readings: Vec<ScanContext>,
     start: impl Fn(ScanContext) -> R + Send,

@@ -1,8 +1,8 @@
-//! Clauses that the parser reads and the planner would drop without a word.
+//! Clauses that the parser accepts and the planner would silently ignore.
 //!
-//! Each is refused: a row that a dropped clause would have left out is a wrong row. The patterns name every field of the
-//! parsed tree, so that a field which a later parser adds does not compile until somebody decides about it. `_` stands for
-//! what the planner does or refuses itself.
+//! Each is an error, because ignoring it would give wrong rows. The patterns name every field of the parsed tree, so a
+//! field that a later parser adds does not compile until somebody decides about it. `_` marks fields that the planner
+//! implements or refuses itself.
 
 use std::ops::ControlFlow;
 
@@ -16,17 +16,17 @@ use datafusion::sql::sqlparser::ast::{
     visit_expressions,
 };
 
-/// What a function's name stands for.
+/// The kind of function that a name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FunctionKind {
     Scalar,
     Aggregate,
     Window,
-    /// One that the dialect expands, or none.
+    /// A function that the dialect expands, or no function.
     Other,
 }
 
-/// What a session knows a name as; an aggregate may be a window function too.
+/// The kind of a function in a session. An aggregate may also be a window function.
 pub(crate) fn function_kind(state: &SessionState, name: &str) -> FunctionKind {
     if state.aggregate_functions().contains_key(name) {
         FunctionKind::Aggregate
@@ -42,7 +42,7 @@ pub(crate) fn function_kind(state: &SessionState, name: &str) -> FunctionKind {
     }
 }
 
-/// The first clause of a statement that would be dropped, by its name in SQL.
+/// The first clause of a statement that would be ignored, by its name in SQL.
 pub(crate) fn unsupported_clause(
     statement: &Parsed,
     completes_windows: bool,
@@ -56,7 +56,7 @@ pub(crate) fn unsupported_clause(
 }
 
 struct Clauses<'a> {
-    /// Whether the dialect writes out `OVER w` and `OVER (w ..)` where the planner would not.
+    /// Whether the dialect expands `OVER w` and `OVER (w ..)` in places where the planner does not.
     completes_windows: bool,
     kind: &'a dyn Fn(&str) -> FunctionKind,
 }
@@ -300,7 +300,7 @@ fn pipe_operator(operator: &PipeOperator) -> Found {
         }
         PipeOperator::Join(own) => join(own),
         PipeOperator::Select { exprs } | PipeOperator::Extend { exprs } => exprs.iter().try_for_each(item),
-        // The planner does or refuses all of these.
+        // The planner implements or refuses all of these.
         PipeOperator::Limit { .. }
         | PipeOperator::Where { .. }
         | PipeOperator::OrderBy { .. }
@@ -353,7 +353,7 @@ mod tests {
         Ok(unsupported_clause(&statement, false, &kind))
     }
 
-    /// Every field of the parsed tree that is refused, in a dialect of sqlparser that reads it.
+    /// Every field of the parsed tree that is refused, in a dialect of sqlparser that accepts it.
     #[test]
     fn every_clause_that_would_be_dropped_is_refused() {
         let cases: [(&dyn Dialect, &str, &str); 51] = [

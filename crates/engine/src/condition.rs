@@ -1,4 +1,4 @@
-//! Conditions of a query that a table does not answer, evaluated while its rows are read.
+//! Conditions of a query that a table does not apply itself, evaluated while its rows are read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::estimate;
 /// One condition, over some columns of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
-    /// Positions in the table, ascending; the expression counts in them.
+    /// Positions in the table, ascending. The expression refers to columns by their index in this list.
     columns: Vec<usize>,
     test: Test,
     selectivity: f64,
@@ -71,11 +71,12 @@ pub(crate) fn is_of_row(filter: &Expr) -> bool {
                 | ScalarVariable(..)
         ))
     });
-    // What is true or false of every row is not the scan's business: it may spare the scan.
+    // A filter without columns has one value for all rows. It may make the scan unnecessary, so it is not part of the
+    // scan.
     matches!(elsewhere, Ok(false)) && !filter.is_volatile() && !filter.column_refs().is_empty()
 }
 
-/// A condition as people write it.
+/// A condition as SQL.
 pub(crate) fn shown(filter: &Expr) -> String {
     let plain = CustomDialectBuilder::new().build();
     match Unparser::new(&plain).with_pretty(true).expr_to_sql(filter) {
@@ -97,7 +98,7 @@ impl Condition {
         Ok(Condition { columns, test, selectivity: estimate::selectivity(filter), shown: shown(filter) })
     }
 
-    /// The condition that a row meets all conditions of one of some lists.
+    /// The condition that a row meets all conditions of at least one list.
     pub(crate) fn any_of(lists: Vec<Vec<Condition>>) -> Self {
         let mut columns: Vec<usize> =
             lists.iter().flatten().flat_map(|condition| &condition.columns).copied().collect();
@@ -113,17 +114,17 @@ impl Condition {
         }
     }
 
-    /// The columns that it looks at.
+    /// The columns that it reads.
     pub(crate) fn columns(&self) -> &[usize] {
         &self.columns
     }
 
-    /// The part of the rows that it is expected to leave.
+    /// The expected fraction of rows that meet it.
     pub(crate) fn selectivity(&self) -> f64 {
         self.selectivity
     }
 
-    /// What it says of each row of a batch of its columns; NULL is no.
+    /// Which rows of a batch of its columns meet it. NULL counts as false.
     fn mask(&self, rows: &RecordBatch) -> Result<BooleanArray> {
         match &self.test {
             Test::Expression(expression) => self.as_mask(expression.evaluate(rows)?, rows),
@@ -141,7 +142,7 @@ impl Condition {
         }
     }
 
-    /// Those of some selected rows that meet it. It is not evaluated on others, where it could fail.
+    /// Which of the selected rows meet it. It is not evaluated on other rows, where it might fail.
     fn mask_of(&self, rows: &RecordBatch, selected: &BooleanArray) -> Result<BooleanArray> {
         let met = match &self.test {
             Test::Expression(expression) => self.as_mask(expression.evaluate_selection(rows, selected)?, rows)?,
@@ -170,7 +171,7 @@ pub(crate) fn sift(conditions: &[Condition], columns: &[usize], mut batch: Recor
     Ok(batch)
 }
 
-/// Where a condition's columns stand among others, all by position in the table.
+/// The indices of a condition's columns in a list of columns. All columns are positions in the table.
 fn positions(condition: &Condition, columns: &[usize]) -> Result<Vec<usize>> {
     let position = |column: &usize| columns.iter().position(|other| other == column);
     let looked_at: Option<Vec<usize>> = condition.columns.iter().map(position).collect();
@@ -179,15 +180,15 @@ fn positions(condition: &Condition, columns: &[usize]) -> Result<Vec<usize>> {
     })
 }
 
-/// All conditions in one text, for people.
+/// All conditions as one SQL text.
 pub(crate) fn describe(conditions: &[Condition]) -> String {
     conditions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" AND ")
 }
 
-/// The first error that a condition ran into while a table was read.
+/// The first error of a condition while a table was read.
 pub(crate) type Failure = Arc<Mutex<Option<DataFusionError>>>;
 
-/// A condition as a table's driver asks it.
+/// A condition as a table's driver evaluates it.
 #[derive(Debug)]
 struct Asked {
     condition: Condition,
@@ -202,13 +203,13 @@ impl RowFilter for Asked {
     fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray, TableError> {
         self.condition.mask(rows).map_err(|error| {
             self.failure.lock().get_or_insert(error);
-            // What fails is the query and not the table, so there is nothing to warn about.
+            // The query fails, not the table, so there is no warning.
             TableError::Cancelled
         })
     }
 }
 
-/// The conditions for one reading of a table, and where it will say what failed.
+/// The conditions for one read of a table, and the place for the first error.
 pub(crate) fn asked(conditions: &[Condition]) -> (Arc<[Arc<dyn RowFilter>]>, Failure) {
     let failure = Failure::default();
     let filter = |condition: &Condition| {

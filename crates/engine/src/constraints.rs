@@ -1,4 +1,4 @@
-//! What filters ask of a table's columns.
+//! The constraints that filters put on a table's columns.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use datafusion::logical_expr::utils::{split_binary, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use indago_table::{Collation, ColumnConstraint, ColumnSpec, Constraints, KeyEffect, Kind, Pattern, Scalar, TableSpec};
 
-/// How well a table answers a filter.
+/// How far a table applies a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// All of it: nobody needs to check again.
+    /// Completely: nothing needs to check the filter again.
     Exact,
-    /// It reads less for it; the rows must be checked.
+    /// As a hint: the table may read less, and the rows must be checked.
     Hint,
-    /// Nothing.
+    /// Not at all.
     None,
 }
 
-/// A key as a literal gives it; `None` where it cannot equal a value of that kind.
+/// The key of a literal; `None` if the literal cannot equal a value of that kind.
 pub(crate) fn scalar(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
     let text = |text: &Option<String>| text.as_ref().map(|text| Scalar::Text(text.clone()));
     let integer = |value: Option<i64>| value.map(Scalar::Integer);
@@ -55,12 +55,12 @@ pub(crate) fn scalar(value: &ScalarValue, kind: &Kind) -> Option<Scalar> {
     }
 }
 
-/// Whether keys can say any value of a kind.
+/// Whether keys can represent the values of a kind.
 pub(crate) fn has_keys(kind: &Kind) -> bool {
     matches!(kind, Kind::Boolean | Kind::BigInt | Kind::Text | Kind::Json | Kind::Timestamp)
 }
 
-/// Adds what one filter asks to what is asked already.
+/// Adds the constraints of one filter.
 pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints) -> Answer {
     if let Some(Keys { column, keys, answer }) = keys(spec, filter) {
         let constraint = constraints.0.entry(column).or_default();
@@ -91,12 +91,12 @@ pub(crate) fn common(keys: &[Scalar], others: &[Scalar]) -> Vec<Scalar> {
     keys.iter().filter(|key| others.contains(key)).cloned().collect()
 }
 
-/// The filters that are still to be checked on the rows that a table gives.
+/// The filters that must be checked on the rows that a table returns.
 pub(crate) fn unanswered<'a>(spec: &TableSpec, filters: &'a [Expr]) -> impl Iterator<Item = &'a Expr> {
     filters.iter().filter(|filter| add(spec, filter, &mut Constraints::default()) != Answer::Exact)
 }
 
-/// All that filters ask.
+/// The constraints of all filters.
 pub(crate) fn of<'a>(spec: &TableSpec, filters: impl IntoIterator<Item = &'a Expr>) -> Constraints {
     let mut constraints = Constraints::default();
     for filter in filters {
@@ -105,14 +105,14 @@ pub(crate) fn of<'a>(spec: &TableSpec, filters: impl IntoIterator<Item = &'a Exp
     constraints
 }
 
-/// What filters ask of a table, one or the other: the table answers each by itself, and every row that meets the filters
-/// is in one of the answers. `None` if the table answers only when asked about something, and some of its rows are not.
+/// Alternative constraints for a table: it can be read for each separately, and every row that meets the filters is in
+/// the result of at least one. `None` if the table needs a constraint and the filters also match rows without one.
 pub(crate) fn alternatives(spec: &TableSpec, filters: &[Expr]) -> Option<Vec<Constraints>> {
     let conditions: Vec<&Expr> = filters.iter().flat_map(split_conjunction).collect();
     with_all_keys(spec, &conditions).or_else(|| either(&[], &conditions, spec, &|_, asked| is_asked(spec, asked)))
 }
 
-/// The columns of [`without_key`] for all that filters ask of a scan.
+/// The columns of [`without_key`] for all filters of a scan.
 pub(crate) fn columns_without_key(spec: &TableSpec, filters: &[Expr]) -> Vec<usize> {
     let conditions: Vec<&Expr> = filters.iter().flat_map(split_conjunction).collect();
     match with_all_keys(spec, &conditions) {
@@ -121,7 +121,7 @@ pub(crate) fn columns_without_key(spec: &TableSpec, filters: &[Expr]) -> Vec<usi
     }
 }
 
-/// Whether filters give keys of a column, in all their alternatives.
+/// Whether all alternatives of the filters have keys of a column.
 pub(crate) fn have_keys(spec: &TableSpec, filters: &[Expr], column: usize) -> bool {
     of(spec, filters).keys(column).is_some()
         || alternatives(spec, filters).is_some_and(|several| several.iter().all(|one| one.keys(column).is_some()))
@@ -134,13 +134,13 @@ fn with_all_keys(spec: &TableSpec, conditions: &[&Expr]) -> Option<Vec<Constrain
     })
 }
 
-/// Whether a table answers what is asked.
+/// Whether constraints are enough to read a table.
 fn is_asked(spec: &TableSpec, asked: &Constraints) -> bool {
     !spec.is_keyed() || spec.require_any.iter().any(|column| asked.asks(*column))
 }
 
-/// The columns whose keys select the rows of the table and that conditions mention without giving a key: the scan returns
-/// the rows of the default. `IS NULL` asks for these.
+/// Columns whose keys select the rows of the table, and that conditions mention without giving a key: the scan returns
+/// the default rows. `IS NULL` selects the default rows, so it does not count.
 fn without_key(spec: &TableSpec, conditions: &[&Expr], asked: &Constraints) -> Vec<usize> {
     let is_default = |condition: &Expr| matches!(condition, Expr::IsNull(_));
     let mentioned = conditions.iter().filter(|condition| !is_default(condition)).flat_map(|c| c.column_refs());
@@ -149,7 +149,8 @@ fn without_key(spec: &TableSpec, conditions: &[&Expr], asked: &Constraints) -> V
     columns.into_iter().filter(selects).filter(|column| asked.keys(*column).is_none()).collect()
 }
 
-/// The alternatives under some filters and further ones; an `OR` is looked for in the further ones. Each must be enough.
+/// The alternatives of `filters` and `further` filters. Only an `OR` in `further` is split. Each alternative must be
+/// enough.
 fn either(
     filters: &[&Expr],
     further: &[&Expr],
@@ -174,17 +175,17 @@ fn either(
     })
 }
 
-/// Whether a condition asks one thing or another.
+/// Whether a condition is an `OR`.
 pub(crate) fn is_choice(condition: &Expr) -> bool {
     matches!(condition, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }))
 }
 
-/// Whether a condition is met by no row.
+/// Whether no row can meet a condition.
 pub(crate) fn is_never(condition: &Expr) -> bool {
     matches!(condition, Expr::Literal(value, _) if value.is_null() || *value == ScalarValue::Boolean(Some(false)))
 }
 
-/// Adds an alternative; one that differs from another just in a column's keys is one with it.
+/// Adds an alternative. If it differs from another only in the keys of one column, the two are merged.
 fn join_alternative(spec: &TableSpec, new: Constraints, alternatives: &mut Vec<Constraints>) {
     for known in alternatives.iter_mut() {
         for column in spec.require_any.iter().copied() {
@@ -232,10 +233,10 @@ fn column(spec: &TableSpec, expr: &Expr) -> Option<usize> {
     }
 }
 
-/// What a filter asks of an indexed column.
+/// The keys that a filter selects on an indexed column.
 struct Keys {
     column: usize,
-    /// Distinct, as the column has its keys.
+    /// Distinct, in the form that the column uses for keys.
     keys: Vec<Scalar>,
     answer: Answer,
 }
@@ -246,8 +247,8 @@ impl Keys {
     }
 }
 
-/// An indexed column in a comparison. Where the column ignores case, a comparison that does not is stricter than the
-/// table's answer.
+/// An indexed column in a comparison. If the column ignores case and the comparison does not, the comparison is
+/// stricter than the table's keys.
 fn keyed(spec: &TableSpec, expr: &Expr) -> Option<(usize, Answer)> {
     let (position, answer) = match without_case(expr) {
         Some(inner) => {
@@ -267,7 +268,7 @@ pub(crate) fn ignores_case(column: &ColumnSpec) -> bool {
     column.collation == Collation::NoCase
 }
 
-/// The operand of `collation_key(operand, 'nocase')`: what the dialect makes of an operand whose case does not count.
+/// The operand of `collation_key(operand, 'nocase')`, which is how the dialect writes a comparison that ignores case.
 pub(crate) fn without_case(expr: &Expr) -> Option<&Expr> {
     match expr {
         Expr::Alias(alias) => without_case(&alias.expr),
@@ -329,26 +330,26 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
             }
             Some(Keys::of(position, all, answer))
         }
-        // A boolean column stands as a filter by itself.
+        // A boolean column can be a filter on its own.
         Expr::Not(inner) => flag(inner, false),
         other => flag(other, true),
     }
 }
 
-/// How a pattern is written.
+/// The syntax of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// A plan's LIKE: a backslash takes the meaning from what follows it.
+    /// LIKE in a plan: a backslash escapes the next character.
     Escaped {
         ignore_case: bool,
     },
-    /// The dialect's `like('%', column)`, which keeps `%%` as it is written: nothing takes a meaning away.
+    /// The dialect's `like('%', column)`: no escapes, and `%%` is kept as written.
     Plain,
     Glob,
 }
 
 impl Form {
-    /// Whether case counts for nothing.
+    /// Whether the pattern ignores case.
     pub(crate) fn ignores_case(self) -> bool {
         match self {
             Form::Escaped { ignore_case } => ignore_case,
@@ -357,7 +358,7 @@ impl Form {
         }
     }
 
-    /// A pattern for tables, which know no escapes: it names all that the text names, and perhaps more.
+    /// A pattern without escapes, for tables. It matches everything that the text matches, and possibly more.
     pub(crate) fn like(self, text: &str) -> String {
         match self {
             Form::Escaped { .. } => unescaped(text),
@@ -367,13 +368,13 @@ impl Form {
     }
 }
 
-/// What a condition says that looks like what: `subject LIKE pattern`, `subject GLOB pattern`.
+/// Subject and pattern of `subject LIKE pattern` or `subject GLOB pattern`.
 pub(crate) fn looks_like(filter: &Expr) -> Option<(&Expr, &Expr, Form)> {
     match filter {
         Expr::Like(Like { negated: false, expr, pattern, escape_char: None, case_insensitive }) => {
             Some((expr, pattern, Form::Escaped { ignore_case: *case_insensitive }))
         }
-        // As a condition: the function answers 1 or 0.
+        // The function used as a condition: it returns 1 or 0.
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::NotEq, right })
             if matches!(right.as_ref(), Expr::Literal(ScalarValue::Int64(Some(0)), _)) =>
         {
@@ -388,14 +389,14 @@ pub(crate) fn looks_like(filter: &Expr) -> Option<(&Expr, &Expr, Form)> {
     }
 }
 
-/// What looks like a literal.
+/// The column and pattern of a `LIKE` or `GLOB` with a literal pattern.
 fn pattern(spec: &TableSpec, filter: &Expr) -> Option<(usize, Pattern)> {
     let (subject, pattern, form) = looks_like(filter)?;
     let position = column(spec, subject).filter(|position| spec.columns[*position].pattern)?;
     Some((position, Pattern { like: form.like(text(pattern)?), ignore_case: form.ignores_case() }))
 }
 
-/// A LIKE pattern for all that a GLOB pattern names, and perhaps more.
+/// A LIKE pattern that matches everything that a GLOB pattern matches, and possibly more.
 fn glob_as_like(glob: &str) -> String {
     let mut like = String::with_capacity(glob.len());
     let mut characters = glob.chars();
@@ -405,7 +406,7 @@ fn glob_as_like(glob: &str) -> String {
             '?' => like.push('_'),
             '[' => {
                 let rest = characters.as_str();
-                // What stands first in a set is in it, even if it is the bracket that closes others.
+                // The first character of a set is a member, even if it is a closing bracket.
                 let first = rest.strip_prefix('^').unwrap_or(rest).chars().next().map_or(0, char::len_utf8);
                 let negation = usize::from(rest.starts_with('^'));
                 let end = rest[negation + first..].find(']').map_or(rest.len(), |end| negation + first + end + 1);
@@ -423,7 +424,7 @@ fn text(expr: &Expr) -> Option<&str> {
     value.try_as_str().flatten()
 }
 
-/// A pattern in which a backslash stands for itself, and any character for a `%` or `_` that a backslash stood before.
+/// A pattern without escapes: a backslash is itself, and an escaped `%` or `_` becomes any one character.
 fn unescaped(pattern: &str) -> String {
     let mut plain = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();
@@ -445,7 +446,7 @@ enum Bound {
     To(Scalar),
 }
 
-/// `column >= literal` and its kin
+/// The bound that `column >= literal` or a similar comparison puts on a range column.
 fn bound(spec: &TableSpec, filter: &Expr) -> Option<(usize, Bound)> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
     let ranged = |expr: &Expr| column(spec, expr).filter(|position| spec.columns[*position].range);

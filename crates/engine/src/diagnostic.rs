@@ -1,4 +1,4 @@
-//! Errors that finish the user's sentence: what, where in the SQL, what to type next.
+//! Errors: what failed, where in the SQL, and what to type next.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use indago_table::{Error as TableError, TableSpec};
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-/// A byte range in the SQL that the caller gave.
+/// A byte range in the caller's SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// First byte.
@@ -17,35 +17,35 @@ pub struct Span {
     pub end: usize,
 }
 
-/// What kind of failure it is.
+/// The kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
-    /// The text is no SQL.
+    /// The text is not SQL.
     Parse,
-    /// No such table.
+    /// The table does not exist.
     UnknownTable,
-    /// A catalog that may have the table could not be asked.
+    /// A catalog that may have the table could not be searched.
     Catalog,
-    /// No such column.
+    /// The column does not exist.
     UnknownColumn,
-    /// No such function.
+    /// The function does not exist.
     UnknownFunction,
-    /// A table answers only when asked about something, and was not.
+    /// A table needs a constraint, and the query has none.
     KeyRequired,
-    /// A past moment was asked for, of a table that has none.
+    /// The query is as of a past time, and a table has no past.
     NoPast,
-    /// The statement makes no sense otherwise.
+    /// The statement is invalid for another reason.
     Plan,
     /// The statement is not supported.
     Unsupported,
-    /// The query ran longer than it may.
+    /// The query exceeded its timeout.
     Timeout,
-    /// The query took more memory than it may.
+    /// The query exceeded its memory limit.
     Memory,
     /// The query was cancelled.
     Cancelled,
-    /// Something is missing from the rows, and the caller asked for all or nothing.
+    /// Rows are missing, and the caller wanted all or none.
     Incomplete,
     /// The query failed while it ran.
     Execution,
@@ -70,7 +70,7 @@ impl Code {
         Code::Execution,
     ];
 
-    /// Its name in messages and in the reference.
+    /// The name in messages and in the reference.
     pub fn as_str(self) -> &'static str {
         match self {
             Code::Parse => "parse",
@@ -90,31 +90,31 @@ impl Code {
         }
     }
 
-    /// What it means and what to do, for the reference.
+    /// What the code means and what to do, for the reference.
     pub fn explanation(self) -> &'static str {
         match self {
-            Code::Parse => "The text is not SQL; the position shows where reading stopped.",
+            Code::Parse => "The text is not SQL; the position shows where parsing stopped.",
             Code::UnknownTable => "There is no table of that name; `indago tables` lists them.",
             Code::Catalog => {
-                "The table is not one of the engine's own, and a catalog that may have it did not answer. The message names \
-                 the catalog and the reason."
+                "The engine has no table of that name, and a catalog that may have it failed. The message names the \
+                catalog and the reason."
             }
             Code::UnknownColumn => "The table has no such column; `indago tables NAME` lists its columns.",
             Code::UnknownFunction => "There is no function of that name; `indago functions` lists them.",
             Code::KeyRequired => {
-                "The table answers only when asked about something: constrain one of its required columns with `=`, \
-                 `IN` or `LIKE`, or join it to a table that has such values."
+                "The table needs a constraint: constrain one of its required columns with `=`, `IN` or `LIKE`, or join \
+                it to a table that has such values."
             }
             Code::NoPast => {
-                "The query asks for a past moment, and a table that it reads is known only as it is now: leave that table \
-                 out, or ask about the present."
+                "The query is as of a past time, and a table that it reads has only its present state: remove that \
+                table from the query, or query the present."
             }
-            Code::Plan => "The statement contradicts itself or the tables' types.",
-            Code::Unsupported => "The engine does not do this; queries read, they do not write.",
-            Code::Timeout => "The query ran into its time limit: narrow it, or raise `--timeout` or `limits.timeout`.",
-            Code::Memory => "The query ran into its memory limit: narrow it, or raise `--memory` or `limits.memory`.",
-            Code::Cancelled => "The query was cancelled before it had all rows.",
-            Code::Incomplete => "`--strict` was given and part of the answer was missing; the warnings say which.",
+            Code::Plan => "The statement contradicts itself or the types of the tables.",
+            Code::Unsupported => "The engine does not support this; queries only read.",
+            Code::Timeout => "The query exceeded its timeout: narrow it, or raise `--timeout` or `limits.timeout`.",
+            Code::Memory => "The query exceeded its memory limit: narrow it, or raise `--memory` or `limits.memory`.",
+            Code::Cancelled => "The query was cancelled before it returned all rows.",
+            Code::Incomplete => "`--strict` was given and the result is incomplete; the warnings list what is missing.",
             Code::Execution => "The query failed while it ran.",
         }
     }
@@ -138,34 +138,34 @@ struct Details {
     span: Option<Span>,
     help: Option<String>,
     sql: Option<String>,
-    /// The table that it is about, and its name in the query.
+    /// The table in question, and its name in the query.
     table: Option<(String, Option<String>)>,
 }
 
-/// Result of an engine's call.
+/// Result of a call of the engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of some kind.
+    /// Creates an error.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Error(Box::new(Details { code, message: message.into(), span: None, help: None, sql: None, table: None }))
     }
 
-    /// The same error with what to do about it.
+    /// Adds what to do about the error.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
-    /// The same error at a place in the SQL.
+    /// Adds the position in the SQL.
     #[must_use]
     pub fn at(mut self, span: Option<Span>) -> Self {
         self.0.span = span.or(self.0.span);
         self
     }
 
-    /// The same error about some SQL.
+    /// Adds the SQL.
     #[must_use]
     pub(crate) fn in_sql(mut self, sql: &str) -> Self {
         if self.0.span.is_none()
@@ -177,72 +177,72 @@ impl Error {
         self
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// Where in the SQL it is, if it is anywhere.
+    /// The position in the SQL, if it is known.
     pub fn span(&self) -> Option<Span> {
         self.0.span
     }
 
-    /// What to do about it.
+    /// What to do about the error.
     pub fn help(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
 
-    /// The SQL that it is about.
+    /// The SQL of the query.
     pub fn sql(&self) -> Option<&str> {
         self.0.sql.as_deref()
     }
 
-    /// The query took longer than it may.
+    /// The query exceeded its timeout.
     pub(crate) fn timeout(limit: Duration) -> Self {
         Error::new(Code::Timeout, format!("the query ran longer than its limit of {limit:?}"))
             .with_help("narrow it, or raise `--timeout` or `limits.timeout`")
     }
 
-    /// Tables have no past, and a past moment is asked for.
+    /// The query is as of a past time, and some tables have no past.
     pub(crate) fn no_past(tables: &[String]) -> Self {
         let names = tables.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let (what, them) = if tables.len() == 1 { ("table", "it") } else { ("tables", "them") };
-        let message = format!("no past of {what} {names}: only the present of {them} can be read");
+        let message = format!("no past data for {what} {names}: only the present can be read");
         let mut error = Error::new(Code::NoPast, message)
-            .with_help(format!("leave {them} out, or ask without a past moment; stored rows are of one moment, too"));
+            .with_help(format!("remove {them} from the query, or query the present; stored rows are of one time only"));
         if let [only] = tables {
             error.0.table = Some((only.clone(), None));
         }
         error
     }
 
-    /// A catalog did not answer within the time limit.
+    /// A catalog did not respond within the timeout.
     pub(crate) fn unanswered(limit: Duration, question: Option<String>) -> Self {
         let question = question.unwrap_or_else(|| "a catalog".to_owned());
-        Error::new(Code::Timeout, format!("no answer within {limit:?}: {question}"))
-            .with_help("see that what the catalog reads can be reached, or raise `--timeout` or `limits.timeout`")
+        Error::new(Code::Timeout, format!("no response within {limit:?} from {question}"))
+            .with_help("check that the catalog's system is reachable, or raise `--timeout` or `limits.timeout`")
     }
 
-    /// No table has a name, and a catalog that may have it could not be asked.
+    /// No table has the name, and a catalog that may have it could not be searched.
     pub(crate) fn catalog(name: &str, catalog: &str, error: &TableError, near: Option<&str>) -> Self {
-        let message = format!("no table `{name}` here, and catalog `{catalog}` could not be asked about it: {error}");
+        let message = format!("no table `{name}` found, and catalog `{catalog}` could not be searched: {error}");
         let failed = Error::new(Code::Catalog, message);
         let mut failed = match near {
             Some(near) => failed.with_help(format!("did you mean `{near}`?")),
-            None => failed.with_help("try again once the catalog can be reached"),
+            None => failed.with_help("retry when the catalog is reachable"),
         };
         failed.0.table = Some((name.to_owned(), None));
         failed
     }
 
-    /// The same error of a view's SQL.
+    /// Marks the error as one in a view's SQL.
     #[must_use]
     pub(crate) fn in_view(mut self, view: &str) -> Self {
         self.0.message = format!("view `{view}`: {}", self.0.message);
         self
     }
 
-    /// A keyed table was not asked about anything.
+    /// A keyed table has no constraint on its required columns.
     pub(crate) fn key_required(spec: &TableSpec, alias: Option<String>, why: Option<&str>) -> Self {
         let names: Vec<&str> = spec.require_any.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
         let first = names.first().copied().unwrap_or_default();
@@ -253,7 +253,7 @@ impl Error {
         };
         let joined = format!("{}{}", spec.name, alias.as_ref().map(|alias| format!(" {alias}")).unwrap_or_default());
         let why = why.map(|why| format!("; {why}")).unwrap_or_default();
-        let message = format!("table `{}`{renamed} answers only when asked about {columns}{why}", spec.name);
+        let message = format!("table `{}`{renamed} needs a constraint on {columns}{why}", spec.name);
         let mut error = Error::new(Code::KeyRequired, message).with_help(format!(
             "constrain it, as in `WHERE {column} = '...'` or `WHERE {column} IN (SELECT ...)`, or join it to a table \
              that has such values: `JOIN {joined} ON {name}.{first} = other.column`",
@@ -262,7 +262,7 @@ impl Error {
         error
     }
 
-    /// What a DataFusion error means to the user.
+    /// The error for the user that corresponds to a DataFusion error.
     pub(crate) fn from_datafusion(error: &DataFusionError, sql: &str, names: &Names<'_>) -> Self {
         let diagnostic = error.diagnostic();
         let span = diagnostic.and_then(|diagnostic| span_of(diagnostic, sql)).or_else(|| match error.find_root() {
@@ -294,7 +294,7 @@ impl Error {
     }
 }
 
-/// Names that a misspelt one can be compared with.
+/// Names that are compared with a misspelt one.
 pub(crate) struct Names<'a> {
     pub(crate) tables: &'a dyn Fn() -> Vec<String>,
     pub(crate) columns: &'a dyn Fn(&str) -> Vec<String>,
@@ -357,7 +357,7 @@ fn from_plan(message: &str, names: &Names<'_>) -> Error {
     Error::new(Code::Plan, sentence(message))
 }
 
-/// How messages begin that go on with a parsed tree, and what the head of such a tree stands for.
+/// Prefixes of messages that print a parsed tree, and the message to show for the head of that tree.
 const TREES: [(&str, &str); 4] = [
     ("Unsupported ast node in sqltorel: ", "`{}`"),
     ("Unsupported ast node ", "`{}` after a table"),
@@ -365,7 +365,7 @@ const TREES: [(&str, &str); 4] = [
     ("Physical plan does not support logical expression ", "{} at this place"),
 ];
 
-/// What a message that prints a parsed tree means: the head of the tree in words of SQL.
+/// Replaces a message that prints a parsed tree: the head of the tree in SQL words.
 fn of_tree(message: &str) -> Option<String> {
     let (rest, what) = TREES.iter().find_map(|(begin, what)| Some((message.strip_prefix(begin)?, what)))?;
     let head: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
@@ -387,7 +387,8 @@ fn of_tree(message: &str) -> Option<String> {
     Some(format!("{} is not supported", what.replace("{}", &words)))
 }
 
-/// A foreign message as one of ours: lowercase start, no final period, first line, no printed tree.
+/// Makes another library's message follow our style: lowercase start, no final period, first line only, no printed
+/// tree.
 fn sentence(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default().trim().trim_end_matches('.');
     let line = line.strip_prefix("sql parser error: ").unwrap_or(line);
@@ -415,7 +416,7 @@ fn span_of(diagnostic: &Diagnostic, sql: &str) -> Option<Span> {
     Some(Span { start, end: end.max(start) })
 }
 
-/// Where a statement reads a table under an alias, or the table at all; `None` if that is in several places.
+/// Where a statement reads a table under an alias, or else the table itself; `None` if it does so in several places.
 fn place_of(sql: &str, table: &str, alias: Option<&str>) -> Option<Span> {
     let tokens = tokens(sql)?;
     let is_word = |position: usize, word: &str| tokens.get(position).is_some_and(|token| is_word(token, word));
@@ -435,7 +436,7 @@ fn place_of(sql: &str, table: &str, alias: Option<&str>) -> Option<Span> {
     span_of_token(sql, &tokens[*place])
 }
 
-/// Where a statement names a column first.
+/// Where a statement first mentions a column.
 fn place_of_column(sql: &str, column: &str) -> Option<Span> {
     span_of_token(sql, tokens(sql)?.iter().find(|token| is_word(token, column))?)
 }
@@ -454,7 +455,7 @@ fn span_of_token(sql: &str, token: &TokenWithSpan) -> Option<Span> {
     Some(Span { start: at(token.span.start)?, end: at(token.span.end)? })
 }
 
-/// The byte at a line and column, both counted from one, in characters.
+/// The byte offset of a line and column. Both count from one; columns count characters.
 pub(crate) fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
     let line = usize::try_from(line).ok()?.checked_sub(1)?;
     let column = usize::try_from(column).ok()?.saturating_sub(1);
@@ -463,7 +464,7 @@ pub(crate) fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
     Some(text.char_indices().nth(column).map_or(sql.len(), |(at, _)| start + at))
 }
 
-/// The candidate that a misspelt name most likely meant.
+/// The candidate that is most similar to a misspelt name.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let close = |candidate: &'a str| {
@@ -475,7 +476,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
     candidates.filter_map(close).min().map(|(_, candidate)| candidate)
 }
 
-/// Edits between two names; neighbours swapped count once.
+/// The number of edits between two names. Swapping neighbours counts as one edit.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];

@@ -43,7 +43,7 @@ use crate::state::{LastQuery, Shared};
 use crate::threads::Threads;
 use crate::verify::{self, Named};
 
-/// Tables, functions and views, and queries over them. Cheap to clone; two engines in one process do not meet.
+/// Tables, functions and views, and queries over them. Cheap to clone. Two engines in one process are independent.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -54,9 +54,9 @@ struct Inner {
     dialect: Dialect,
     elsewhere: &'static [(&'static str, &'static str)],
     planning: Arc<Planning>,
-    /// What this session's last query did.
+    /// Summary of this session's last query.
     last: Arc<LastQuery>,
-    /// This session's views over tables that catalogs have.
+    /// This session's views over tables of catalogs.
     asked_views: Mutex<BTreeMap<String, AskedView>>,
 }
 
@@ -117,29 +117,30 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets the dialect of queries; the osquery superset unless told otherwise.
+    /// Sets the dialect of queries. The default is the osquery superset.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
     }
 
-    /// Sets the machine whose clock says when a query is.
+    /// Sets the machine whose clock gives the time of a query.
     #[must_use]
     pub fn clock(mut self, clock: Sys) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Names of tables that exist on other systems only, with these systems: an error about one says so.
+    /// Sets the names of tables that exist only on other platforms, with those platforms. Errors about such a table
+    /// name them.
     #[must_use]
     pub fn elsewhere(mut self, tables: &'static [(&'static str, &'static str)]) -> Self {
         self.elsewhere = tables;
         self
     }
 
-    /// Adds a view: a name for a query. One that names tables which only a catalog can have is planned when it is read: what
-    /// is wrong with it is an error of those queries.
+    /// Adds a view: a name for a query. A view over tables that only a catalog can have is planned when it is read, so
+    /// an error in it is an error of the queries that read it.
     #[must_use]
     pub fn view(mut self, name: impl Into<String>, sql: impl Into<String>) -> Self {
         self.views.push((name.into(), sql.into()));
@@ -181,7 +182,7 @@ impl EngineBuilder {
             .with_information_schema(true);
         let options = config.options_mut();
         options.sql_parser.collect_spans = true;
-        // A scalar subquery as a join lets it bring keys to a keyed table.
+        // As a join, a scalar subquery can pass keys to a keyed table.
         options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
         let builder = SessionStateBuilder::new()
             .with_config(config)
@@ -229,11 +230,11 @@ fn internal(error: &DataFusionError) -> Error {
     Error::new(Code::Plan, error.strip_backtrace())
 }
 
-/// The error of a condition that needs keys of a column and gives none.
+/// The warning for a condition on a column that needs keys, if the condition gives none.
 fn without_key(column: &str) -> TableError {
     TableError::Unsupported(format!(
-        "only the rows of the default were read: a condition on `{column}` gives no values that select others; compare it \
-         with `=` or `IN`, or with `=` in an inner join"
+        "only the default rows were read: the condition on `{column}` gives no values to select other rows; compare \
+        the column with `=` or `IN`, or with `=` in an inner join"
     ))
 }
 
@@ -251,7 +252,7 @@ impl Engine {
         self.query_with(sql, QueryOptions::default()).await
     }
 
-    /// Plans one statement, with options of its own. The time limit counts from here.
+    /// Plans one statement with options. The timeout starts here.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -259,7 +260,7 @@ impl Engine {
         let memory = QueryMemory::new(options.memory.unwrap_or(self.limits().memory));
         let interrupt = self.0.shared.interrupt().with_memory(memory.clone());
         let limit = options.timeout.or(self.limits().timeout);
-        // Of no named type: whoever calls this need not compile the planning anew.
+        // Boxed, so callers of this method do not compile the planning again.
         let started = Instant::now();
         let waiting = Waiting::default();
         let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), waiting.clone(), options.as_of).boxed();
@@ -268,7 +269,7 @@ impl Engine {
             (Code::Timeout, Some(limit)) if waiting.first().is_some() => Error::unanswered(limit, waiting.first()),
             _ => error,
         })?;
-        // EXPLAIN ANALYZE shows no events: it takes none.
+        // EXPLAIN ANALYZE does not return the events, so it must not consume them.
         let takes = !matches!(planned.logical, LogicalPlan::Analyze(_));
         let consumer = options.consumer.clone().filter(|_| takes);
         let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()), memory, consumer);
@@ -287,7 +288,7 @@ impl Engine {
                 state.scope.report(&spec.name, Some(name), name, &without_key(name));
             }
             state.reads_tables.fetch_or(spec.environment != meta::ENVIRONMENT, Ordering::Relaxed);
-            // Scans that read together are one reader.
+            // Scans that read together count as one reader.
             let (together, asked) = scan.together();
             if together.is_none_or(|together| shared.insert(together)) {
                 state.scope.add_reader(
@@ -317,22 +318,22 @@ impl Engine {
         Ok(sql::split(text))
     }
 
-    /// Whether a text ends a statement: what a shell runs at once.
+    /// Whether a text ends with a complete statement, which a shell runs immediately.
     pub fn is_complete(&self, text: &str) -> bool {
         sql::is_complete(text)
     }
 
-    /// The tables, by name; not those of catalogs.
+    /// The tables, by name, without those of catalogs.
     pub fn tables(&self) -> Vec<TableRef> {
         self.0.tables.clone()
     }
 
-    /// One of these tables; [`Engine::find_table`] asks the catalogs, too.
+    /// One of these tables. [`Engine::find_table`] searches the catalogs, too.
     pub fn table(&self, name: &str) -> Option<TableRef> {
         self.0.tables.iter().find(|table| table.spec().name == name).cloned()
     }
 
-    /// The name that a misspelt table name most likely meant.
+    /// The table name that is most similar to a misspelt one.
     pub fn nearest_table(&self, name: &str) -> Option<String> {
         let names = self.table_names();
         crate::diagnostic::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
@@ -352,28 +353,30 @@ impl Engine {
         self.0.dialect
     }
 
-    /// What was missing from the last query's rows.
+    /// The warnings of the last query.
     pub fn warnings(&self) -> Vec<Warning> {
         self.0.last.get().warnings.clone()
     }
 
-    /// Listens to the sources of all tables of events from now on, not only from the first query of each.
+    /// Starts listening to the sources of all event tables now, before the first query of each.
     pub fn start_events(&self) {
         self.0.shared.listeners.start_all();
     }
 
-    /// Stops listening until such a table is queried, or [`Engine::start_events`]. Each consumer gets a warning.
+    /// Stops listening until an event table is queried or [`Engine::start_events`] is called. Each consumer gets a
+    /// warning.
     pub fn stop_events(&self) {
         self.0.shared.listeners.stop_all();
     }
 
-    /// Forgets the cursors of a consumer of events that will not come again.
+    /// Removes the cursors of a consumer of events that is no longer used.
     pub fn forget_consumer(&self, consumer: &str) {
         self.0.shared.listeners.tables().for_each(|table| table.forget(consumer));
     }
 
-    /// The engine for one more user: the same tables, functions, limits and pacing, and the views that there are now. Views
-    /// made in it, and what `engine_warnings`, `engine_scans` and `engine_coverage` show of its last query, are its own.
+    /// The engine for another session: the same tables, functions, limits and rate limits, and a copy of the current
+    /// views. Views created in it are its own, and so is the last query in `engine_warnings`, `engine_scans` and
+    /// `engine_coverage`.
     #[must_use]
     pub fn fork(&self) -> Engine {
         let engine = &*self.0;
@@ -389,13 +392,13 @@ impl Engine {
         }))
     }
 
-    /// A DataFusion session of its own over the tables, views and functions that there are now, for anything else. Catalogs
-    /// are asked about each statement's other names. It has no views over their tables.
+    /// A separate DataFusion session over the current tables, views and functions, for anything that the engine does
+    /// not offer. Other names in a statement are looked up in the catalogs. It has no views over tables of catalogs.
     pub fn session(&self) -> Session {
         Session::over(&self.0.context, &self.0.shared)
     }
 
-    /// DataFusion's state, as it is now.
+    /// DataFusion's current state.
     pub(crate) fn session_state(&self) -> SessionState {
         self.0.context.state()
     }
@@ -410,7 +413,7 @@ impl Engine {
         let mut known = Known::of(self, self.0.shared.clock.now(), Waiting::default());
         let (_, named) = self.parse(&sql)?;
         if !self.0.shared.catalogs.is_empty() && !known.unknown(&named).is_empty() {
-            // It is planned when a query reads it: no catalog has to be there for the engine to start.
+            // It is planned when a query reads it, so the engine can start without the catalog.
             self.0.asked_views.lock().insert(name.to_owned(), AskedView { sql: sql.into(), many: named.many });
             return Ok(());
         }
@@ -421,7 +424,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The one statement of a text, and what it names.
+    /// The only statement of a text, and the names in it.
     fn parse(&self, sql: &str) -> Result<(indago_dialect::Parsed, Named)> {
         let mut parsed = indago_dialect::parse(sql, self.0.dialect).map_err(|error| {
             let span = Span { start: error.offset, end: error.offset };
@@ -432,7 +435,7 @@ impl Engine {
             (None, _) => return Err(Error::new(Code::Parse, "no statement").in_sql(sql)),
             (Some(_), false) => {
                 let error = Error::new(Code::Parse, "more than one statement").in_sql(sql);
-                return Err(error.with_help("give them one at a time"));
+                return Err(error.with_help("run one statement at a time"));
             }
         };
         let state = self.0.context.state();
@@ -470,7 +473,7 @@ impl Engine {
         Ok((plan, Written { rewritten: (before != after).then_some(after), aliases, many: named.many }))
     }
 
-    /// Plans a view over tables that catalogs have, for one query.
+    /// Plans a view over tables of catalogs, for one query.
     fn plan_view<'a>(&'a self, name: String, view: AskedView, known: &'a mut Known) -> BoxFuture<'a, Result<()>> {
         async move {
             known.open(&name)?;
@@ -494,19 +497,19 @@ impl Engine {
             LogicalPlan::Ddl(DdlStatement::CreateView(view)) => {
                 let name = view.name.table();
                 if self.table(name).is_some() {
-                    let error = Error::new(Code::Plan, format!("there is a table `{name}`"));
+                    let error = Error::new(Code::Plan, format!("a table `{name}` already exists"));
                     return Err(error.with_help("give the view another name").in_sql(sql));
                 }
                 if self.asked_view(name).is_some() || (known.is_asked() && self.provider(name).is_some()) {
                     if !view.or_replace {
-                        let error = Error::new(Code::Plan, format!("there is a view `{name}`"));
+                        let error = Error::new(Code::Plan, format!("a view `{name}` already exists"));
                         return Err(error.with_help("use `CREATE OR REPLACE VIEW`").in_sql(sql));
                     }
                     self.0.asked_views.lock().remove(name);
                     self.0.context.deregister_table(bare(name)).map_err(|error| self.error(&error, sql))?;
                 }
                 if known.is_asked() {
-                    // What catalogs said is true for this statement only: the view keeps its text.
+                    // Results from catalogs are valid for this statement only, so the view is stored as text.
                     let view = AskedView { sql: sql.into(), many };
                     self.0.asked_views.lock().insert(name.to_owned(), view);
                     return Ok(nothing());
@@ -534,7 +537,7 @@ impl Engine {
         let mut known = Known::of(&self, Timestamp(interrupt.moment()), waiting);
         let (logical, written) = self.logical_plan(sql, &mut known).await?;
         let logical = match logical {
-            // A view takes effect at once and gives no rows.
+            // Creating or dropping a view takes effect immediately and returns no rows.
             plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {
                 self.change_views(plan, sql, written.many, &known).await?
             }
@@ -560,14 +563,14 @@ impl Engine {
         Ok(Planned { logical, physical, written, warnings: known.warnings })
     }
 
-    /// The context of one query's task: its own memory, and what its scans share.
+    /// The context of one query's task: its own memory, and the state that its scans share.
     fn task_context(&self, state: &Arc<crate::state::QueryState>) -> Result<Arc<TaskContext>> {
         let session = self.0.context.state();
         let runtime = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
             .with_memory_pool(state.memory.clone())
             .build_arc()
             .map_err(|error| internal(&error))?;
-        state.scope.charge(Kept(state.memory("what tables hold")));
+        state.scope.charge(Kept(state.memory("data cached by tables")));
         let config = session.config().clone().with_extension(state.clone());
         let context = TaskContext::from(&session).with_session_config(config).with_runtime(runtime);
         Ok(Arc::new(context))
@@ -581,7 +584,7 @@ impl Engine {
         &self.0.shared
     }
 
-    /// A view over tables that catalogs have.
+    /// A view over tables of catalogs.
     pub(crate) fn asked_view(&self, name: &str) -> Option<AskedView> {
         self.0.asked_views.lock().get(name).cloned()
     }
@@ -613,12 +616,13 @@ impl Engine {
         self.schema().map(|schema| schema.table_names()).unwrap_or_default()
     }
 
-    /// The systems that have a table which does not exist here.
+    /// The platforms that have a table which does not exist here.
     pub(crate) fn systems_with(&self, table: &str) -> Option<&'static str> {
         self.0.elsewhere.iter().find(|(name, _)| *name == table).map(|(_, systems)| *systems)
     }
 
-    /// What the session has under a name. Catalogs in memory answer at once; any other is left to DataFusion.
+    /// The session's table of a name. Only catalogs that answer without waiting are used; others are left to
+    /// DataFusion.
     pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
         self.schema()?.table(name).now_or_never()?.ok()?
     }
@@ -634,15 +638,15 @@ struct Planned {
     logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
     written: Written,
-    /// What catalogs did not tell.
+    /// Warnings about catalogs that could not list their tables.
     warnings: Vec<Warning>,
 }
 
-/// What a statement was written as.
+/// The text of a statement.
 struct Written {
-    /// The SQL that the dialect made of it, where it changed anything.
+    /// The SQL as rewritten by the dialect, if it differs.
     rewritten: Option<String>,
-    /// The names that it gives its columns.
+    /// The column aliases in it.
     aliases: Vec<String>,
     /// How many tables it reads.
     many: usize,
@@ -657,7 +661,7 @@ fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
     }
 }
 
-/// The last physical rule: equal readings become one.
+/// The last physical rule: equal scans become one shared scan.
 #[derive(Debug)]
 struct ShareReadings;
 

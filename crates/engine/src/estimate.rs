@@ -1,4 +1,4 @@
-//! How many rows the planner expects. A wrong guess makes a query slower and never wrong.
+//! Estimated row counts for the planner. A wrong estimate makes a query slower, never wrong.
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, Like};
@@ -9,27 +9,27 @@ use crate::constraints;
 use crate::lookup_join::bind::our_scan;
 use crate::lookup_join::node::{LookupJoin, Side};
 
-/// Rows expected of what is no table of ours.
+/// Estimated rows of a relation that is not one of our tables.
 const UNKNOWN_ROWS: f64 = 1000.0;
-/// Rows that a recursion is expected to find from each that it starts with: ancestors, members of groups.
+/// Estimated rows that a recursion finds for each row that it starts with: ancestors, members of groups.
 const RECURSION: f64 = 10.0;
-/// The part of the rows that have one value, or look like it; also of a condition of which nothing is known.
+/// Estimated fraction of rows that equal a value or match a pattern. Also used for conditions of unknown selectivity.
 const EQUAL: f64 = 0.2;
-/// The part of the rows that are on one side of a bound.
+/// Estimated fraction of rows on one side of a bound.
 const BOUNDED: f64 = 0.4;
-/// The part of the rows that have another value than one, or any.
+/// Estimated fraction of rows that differ from a value, or are not NULL.
 const DIFFERENT: f64 = 0.9;
-/// Conditions depend on each other: all together are expected to leave this part at least.
+/// The lowest estimate for several conditions together, because conditions are not independent.
 const LEAST: f64 = 0.02;
 
-/// The part of the rows that a condition is expected to leave.
+/// Estimated fraction of rows that meet a condition.
 pub(crate) fn selectivity(condition: &Expr) -> f64 {
     let unless = |negated: bool| if negated { DIFFERENT } else { EQUAL };
     match condition {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
             Operator::And => (selectivity(left) * selectivity(right)).max(LEAST),
             Operator::Or => (selectivity(left) + selectivity(right)).min(DIFFERENT),
-            // A function's answer as a condition.
+            // A function used as a condition.
             Operator::NotEq if matches!(right.as_ref(), Expr::Literal(ScalarValue::Int64(Some(0)), _)) => {
                 match left.as_ref() {
                     Expr::ScalarFunction(_) => EQUAL,
@@ -48,19 +48,19 @@ pub(crate) fn selectivity(condition: &Expr) -> f64 {
     }
 }
 
-/// The part of the rows that several conditions are expected to leave.
+/// Estimated fraction of rows that meet several conditions.
 pub(crate) fn left_by(selectivities: impl IntoIterator<Item = f64>) -> f64 {
     selectivities.into_iter().product::<f64>().max(LEAST)
 }
 
-/// Rows that a table is expected to have for what it is asked.
+/// Estimated rows of a table under constraints.
 pub(crate) fn answered(spec: &TableSpec, constraints: &Constraints) -> f64 {
     let typical = spec.typical_rows as f64;
     let keys = constraints.0.values().filter_map(|constraint| constraint.keys.as_ref()).map(|keys| keys.len()).min();
     keys.map_or(typical, |keys| (keys as f64).min(typical))
 }
 
-/// Rows that a plan is expected to give.
+/// Estimated rows of a plan.
 pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
     if let Some((scan, provider)) = our_scan(plan) {
         let spec = provider.table.spec();

@@ -40,25 +40,27 @@ use crate::shared::SharedReading;
 use crate::state::{QueryState, ScanRecord, Shared};
 use crate::threads::Threads;
 
-/// What is asked of a table.
+/// A request to a table: the columns, and which rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     /// Wanted columns, in output order.
     pub(crate) columns: Vec<usize>,
-    /// What the table answers, all of it or in part.
+    /// Constraints that the table applies, exactly or as hints.
     pub(crate) constraints: Arc<Constraints>,
-    /// Where that is not enough to ask a keyed table: what is asked one or the other, each with the constraints.
+    /// If `constraints` are not enough for a keyed table: the alternatives to read it by. Each includes the
+    /// constraints.
     pub(crate) alternatives: Arc<[Constraints]>,
-    /// What is checked on the rows besides.
+    /// Further conditions that are checked on the rows.
     pub(crate) conditions: Vec<Condition>,
-    /// Rows that are enough.
+    /// The number of rows that are enough.
     pub(crate) limit: Option<usize>,
-    /// The past moment whose rows are wanted.
+    /// The past time whose rows are wanted.
     pub(crate) as_of: Option<Timestamp>,
 }
 
 impl Asked {
-    /// What several scans under the same constraints ask together, with `more` columns: their rows, and perhaps others.
+    /// A request that covers several requests with the same constraints, with `more` columns. Its rows include all of
+    /// theirs, and possibly others.
     pub(crate) fn union<'a>(scans: impl IntoIterator<Item = &'a Asked>, more: &[usize]) -> Option<Asked> {
         let scans: Vec<&Asked> = scans.into_iter().collect();
         let (first, others) = scans.split_first()?;
@@ -82,7 +84,7 @@ impl Asked {
         Some(Asked { columns, conditions, limit: None, ..(*first).clone() })
     }
 
-    /// The columns that are constrained.
+    /// The constrained columns.
     fn constrained(&self) -> BTreeSet<usize> {
         self.alternatives
             .iter()
@@ -92,7 +94,7 @@ impl Asked {
             .collect()
     }
 
-    /// The constraints as people read them.
+    /// The constraints as text.
     pub(crate) fn described(&self, spec: &TableSpec) -> String {
         let asked = match &*self.alternatives {
             [] => constraints::describe(spec, &self.constraints),
@@ -105,7 +107,7 @@ impl Asked {
         }
     }
 
-    /// All columns that a reading of this needs, ascending.
+    /// All columns that a scan for this request reads, ascending.
     pub(crate) fn needs(&self) -> Vec<usize> {
         let checked = self.conditions.iter().flat_map(Condition::columns);
         let mut columns = self.constrained();
@@ -113,7 +115,7 @@ impl Asked {
         columns.into_iter().collect()
     }
 
-    /// What this scan asked of the rows that a union gave.
+    /// The rows and columns of this request, from rows of a [`union`](Self::union).
     pub(crate) fn select(&self, union: &Asked, rows: &RecordBatch) -> Result<RecordBatch> {
         let unchecked = if union.conditions == self.conditions { &[] } else { self.conditions.as_slice() };
         let rows = condition::sift(unchecked, &union.columns, rows.clone())?;
@@ -128,29 +130,29 @@ pub(crate) struct ScanExec {
     pub(crate) engine: Arc<Shared>,
     pub(crate) table: TableRef,
     pub(crate) asked: Asked,
-    /// The keys come from a lookup join when it runs.
+    /// Set if a lookup join passes the keys at run time.
     pub(crate) binding: Option<Binding>,
-    /// Columns on which the plan has conditions that need keys and got none.
+    /// Columns with conditions that need keys and have none.
     pub(crate) without_key: Arc<[usize]>,
-    /// The keys that a lookup join brought.
+    /// The keys that a lookup join passed.
     keys: Option<Arc<[KeyValues]>>,
-    /// What all scans of the plan together ask about each key.
+    /// The request for each key that covers all lookups of the plan on these columns.
     pub(crate) lookup: Option<Arc<Asked>>,
-    /// Another scan of the plan wants the same rows.
+    /// The shared scan, if several places of the plan read the same rows.
     pub(crate) shared: Option<Arc<SharedReading>>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// Marks a scan whose keys a lookup join brings.
+/// Marks a scan that gets its keys from a lookup join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Binding {
     /// The scan's number in its plan.
     pub(crate) leaf: usize,
-    /// Columns that will have keys.
+    /// Columns that get keys.
     pub(crate) columns: Vec<usize>,
-    /// The keys are patterns that the column looks like, and whether case counts for them.
+    /// Set if the keys of the first column are patterns; whether these ignore case.
     pub(crate) pattern: Option<bool>,
 }
 
@@ -178,27 +180,27 @@ impl ScanExec {
         })
     }
 
-    /// The same scan under conditions on columns that need keys and got none.
+    /// Sets the columns with conditions that need keys and have none.
     pub(crate) fn with_columns_without_key(self, without_key: Arc<[usize]>) -> Self {
         ScanExec { without_key, ..self }
     }
 
-    /// The same scan with the keys that a lookup join brings.
+    /// The same scan with keys from a lookup join.
     pub(crate) fn with_keys(&self, keys: Arc<[KeyValues]>) -> Self {
         ScanExec { keys: Some(keys), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
     }
 
-    /// The same scan, reading together with others.
+    /// The same scan as part of a shared scan.
     pub(crate) fn with_shared(&self, shared: Arc<SharedReading>) -> Self {
         ScanExec { shared: Some(shared), ..self.clone() }
     }
 
-    /// The same scan, looking up keys together with others.
+    /// The same scan with a request that covers several lookups.
     pub(crate) fn with_lookup(&self, lookup: Arc<Asked>) -> Self {
         ScanExec { lookup: Some(lookup), ..self.clone() }
     }
 
-    /// What the scan reads, and something that tells apart the readings which scans have in common.
+    /// The request that is really sent, and the identity of the shared scan or shared lookup, if there is one.
     pub(crate) fn together(&self) -> (Option<usize>, &Asked) {
         match (&self.shared, &self.lookup) {
             (Some(shared), _) => (Some(Arc::as_ptr(shared).addr()), shared.asked()),
@@ -207,7 +209,7 @@ impl ScanExec {
         }
     }
 
-    /// A line in the query's statistics for readings that ask this.
+    /// Adds a line to the query's statistics.
     pub(crate) fn record(&self, state: &QueryState, asked: &Asked, how: &'static str) -> Arc<ScanRecord> {
         let spec = self.table.spec();
         state.record(&spec.name, asked.described(spec), condition::describe(&asked.conditions), how)
@@ -257,7 +259,7 @@ impl ScanExec {
         }
     }
 
-    /// One context for each of the alternatives.
+    /// One context per alternative.
     fn contexts(
         &self,
         state: &QueryState,
@@ -288,7 +290,7 @@ impl ScanExec {
         }
     }
 
-    /// The calls that the scan would make, for `EXPLAIN`: labels of its parts.
+    /// The labels of the slices that the scan would read, for `EXPLAIN`.
     fn parts(&self) -> Vec<String> {
         let state = self.engine.start_alone();
         let record = self.record(&state, &self.asked, "explain");
@@ -307,7 +309,7 @@ impl ScanExec {
     }
 }
 
-/// A stream of events, which counts as unread until it ends or has as many rows as were asked for.
+/// A stream of events that counts as unread until it ends or reaches its limit.
 fn noting_its_end(
     mut events: SendableRecordBatchStream,
     state: Arc<QueryState>,
@@ -339,7 +341,7 @@ fn noting_its_end(
     Box::pin(RecordBatchStreamAdapter::new(schema, noting))
 }
 
-/// No more than so many rows of a stream.
+/// The first `limit` rows of a stream.
 fn first_rows(
     rows: impl Stream<Item = Result<RecordBatch>> + Send,
     limit: usize,
@@ -382,7 +384,7 @@ impl DisplayAs for ScanExec {
             write!(f, "{between}limit={limit}")?;
         }
         if self.shared.is_some() {
-            write!(f, "{between}shared_reading")?;
+            write!(f, "{between}shared_scan")?;
         }
         let parts = self.parts();
         if !parts.is_empty() {
@@ -428,7 +430,7 @@ impl ExecutionPlan for ScanExec {
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {
                 let Some(keys) = &self.keys else {
-                    return internal_err!("the scan of {} waits for keys that no join brings", spec.name);
+                    return internal_err!("the scan of {} needs keys that no join passes", spec.name);
                 };
                 cache::read(self, binding, keys, state, &context)?
             }
@@ -442,7 +444,7 @@ impl ExecutionPlan for ScanExec {
             }
         };
         let stream = match reads_events {
-            // A limit that alternatives share says nothing of how far each of them was read.
+            // If alternatives share a limit, it does not show how far each alternative was read.
             Some(state) => {
                 noting_its_end(stream, state, self.asked.limit.filter(|_| self.asked.alternatives.is_empty()))
             }
@@ -479,7 +481,7 @@ impl ExecutionPlan for ScanExec {
     }
 }
 
-/// Reads all slices of a scan concurrently. A slice that fails becomes a warning; the others go on.
+/// Reads all slices of a scan concurrently. A slice that fails becomes a warning, and the others continue.
 fn read(
     engine: &Shared,
     table: &TableRef,
@@ -513,7 +515,7 @@ fn read(
     Rows { receiver, tasks, wanted, left, record, meter, failure }
 }
 
-/// Reads slices, so many at the same time as there are places.
+/// Reads slices, with a concurrency limit.
 #[derive(Clone)]
 struct Readers {
     sender: mpsc::Sender<RecordBatch>,
@@ -522,21 +524,21 @@ struct Readers {
     places: Arc<Semaphore>,
     threads: Arc<Threads>,
     failure: Failure,
-    /// Turns true when the first rows are asked for.
+    /// Becomes true when the plan first polls for rows.
     is_wanted: watch::Receiver<bool>,
 }
 
 impl Readers {
     fn read(self, slice: Slice) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            // What only looks for slices is no slice of its own, unless it fails.
+            // The search for slices is not a slice itself, unless it fails.
             if !matches!(slice.reading, Reading::Finding(_)) {
                 self.covered.begin(&slice);
             }
             let rows = Arc::<AtomicU64>::default();
             let mut sink = ChannelSink { sender: self.sender.clone(), rows: rows.clone() };
             let outcome = match slice.reading {
-                // It takes no place: the slices that it finds need one.
+                // It takes no permit: the slices that it finds need one.
                 Reading::Finding(find) => match self.find(find).await {
                     Ok(()) => return,
                     failed => failed,
@@ -559,8 +561,8 @@ impl Readers {
         outcome
     }
 
-    /// Runs work that blocks. It starts before anybody asks for rows only while the engine has threads to spare: a reader
-    /// that is ahead holds its thread until its plan comes to it.
+    /// Runs blocking work. Before the plan polls for rows, it starts only if the engine has spare threads, because a
+    /// reader that is ahead of its plan holds its thread while it waits.
     async fn on_thread(
         &self,
         work: impl FnOnce() -> Result<(), TableError> + Send + 'static,
@@ -568,7 +570,7 @@ impl Readers {
         let mut is_wanted = self.is_wanted.clone();
         let _early = tokio::select! {
             biased;
-            // An error means that the rows were dropped: the work ends by itself, at its first row.
+            // An error means that the rows were dropped. The work then ends at its first row.
             _ = is_wanted.wait_for(|is_wanted| *is_wanted) => None,
             place = self.threads.eager.acquire() => place.ok(),
         };
@@ -586,7 +588,7 @@ impl Readers {
         let read = async {
             let mut tasks = JoinSet::new();
             while let Some(slice) = found.recv().await {
-                // Waiting for a place here keeps the search from running far ahead.
+                // Waiting for a permit here keeps the search from running far ahead.
                 drop(self.places.acquire().await.expect("the semaphore is never closed"));
                 tasks.spawn(self.clone().read(slice));
             }
@@ -604,7 +606,7 @@ impl Readers {
     }
 }
 
-/// Where the slices of a scan note how much of them was read.
+/// Records how much of each slice of a scan was read.
 #[derive(Clone)]
 struct Covered {
     table: String,
@@ -622,13 +624,13 @@ impl Covered {
     }
 }
 
-/// The batches of a scan; dropping it stops the scan, and so do rows that are enough.
+/// The batches of a scan. Dropping it stops the scan, and so does reaching the limit.
 struct Rows {
     receiver: mpsc::Receiver<RecordBatch>,
     tasks: JoinSet<()>,
-    /// Tells readers that wait for a thread that somebody asks for rows.
+    /// Tells readers that wait for a thread that the plan polls for rows.
     wanted: watch::Sender<bool>,
-    /// Rows that are still asked for; `None` for all.
+    /// Rows left until the limit; `None` for no limit.
     left: Option<usize>,
     record: Arc<ScanRecord>,
     meter: Arc<Meter>,
@@ -640,7 +642,7 @@ impl Stream for Rows {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.left == Some(0) {
-            // Slices that have not come yet are not needed, nor is what they lack.
+            // Slices without rows so far are not needed, and neither are their warnings.
             self.meter.cancel();
             self.tasks.abort_all();
             return Poll::Ready(None);
@@ -656,7 +658,7 @@ impl Stream for Rows {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {}
         }
-        // All senders are gone. Rows that a condition failed on are not the end of the rows.
+        // All senders are gone. If a condition failed, this is an error and not the end of the rows.
         if let Some(error) = self.failure.lock().take() {
             return Poll::Ready(Some(Err(error)));
         }
@@ -681,7 +683,7 @@ impl Drop for Rows {
     }
 }
 
-/// Sends the batches of a slice, and counts its rows.
+/// Sends the batches of a slice and counts its rows.
 #[derive(Clone)]
 struct ChannelSink {
     sender: mpsc::Sender<RecordBatch>,

@@ -1,4 +1,4 @@
-//! What functions there are.
+//! The list of functions.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ pub struct FunctionInfo {
     pub signature: String,
     /// `scalar`, `aggregate`, `window` or `table`.
     pub kind: &'static str,
-    /// What it does, in one line.
+    /// Its description, in one line.
     pub description: String,
     /// The rest of its documentation, in Markdown.
     pub details: String,
     /// Other names of the same function.
     pub aliases: Vec<String>,
-    /// Statements and the text of their one answer.
+    /// Statements, each with the text of its single result value.
     pub examples: Vec<(String, String)>,
 }
 
@@ -66,7 +66,7 @@ impl Engine {
     }
 }
 
-/// Puts what the dialect says of its function in the place of what the session knows.
+/// Replaces the session's information about a function with the dialect's.
 fn document(all: &mut BTreeMap<(String, &'static str), FunctionInfo>, function: &FunctionDoc) {
     let names = std::iter::once(&function.name).chain(&function.aliases);
     for name in names.clone() {

@@ -1,4 +1,4 @@
-//! Pacing of API calls: places, rate, retries.
+//! Limits on API calls: concurrency, rate, retries.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use tokio::time::Instant;
 
 use crate::limits::Limits;
 
-/// The longest pause between two attempts.
+/// The longest back-off between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 
-/// So much time's calls may come at once: a list of a hundred pages is not held up.
+/// The calls of this much time may be made at once, so a list of a hundred pages is not delayed.
 const BURST: Duration = Duration::from_secs(2);
 
-/// The longest time between two calls, however few a second are allowed.
+/// The longest time between two calls, for very low rates.
 const LONGEST_STEP: Duration = Duration::from_secs(1000);
 
 fn step(calls_per_second: f64) -> Duration {
@@ -31,7 +31,7 @@ fn a_burst_ago() -> Instant {
     now.checked_sub(BURST).unwrap_or(now)
 }
 
-/// The engine's gate: per endpoint a number of places and a token bucket.
+/// The engine's gate: a concurrency limit and a token bucket for each endpoint.
 #[derive(Debug)]
 pub(crate) struct EndpointGate {
     limits: Limits,

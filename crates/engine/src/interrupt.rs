@@ -1,5 +1,5 @@
-//! Makes a plan stop soon after its query was cancelled, where DataFusion would compute on: a join can try billions of pairs
-//! between two batches.
+//! Makes a plan stop soon after its query was cancelled. DataFusion alone would continue: a join can compare billions
+//! of pairs between two batches.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -17,7 +17,7 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use crate::state::QueryState;
 
-/// The plan with joins that give way to others from time to time, and whose filters fail once the query is cancelled.
+/// The plan with joins that yield regularly, and whose filters fail once the query is cancelled.
 pub(crate) fn interruptible(plan: Arc<dyn ExecutionPlan>, state: &Arc<QueryState>) -> Result<Arc<dyn ExecutionPlan>> {
     let watched = |filter: &JoinFilter| {
         let expr = Watched { expr: filter.expression().clone(), state: state.clone() };

@@ -1,8 +1,7 @@
 //! Tables as a SQL engine.
 //!
-//! The engine is handed a list of tables and knows none. It plans SQL with DataFusion, asks each table for as little as
-//! a query needs, drives keyed tables by the keys of the others, holds queries to their limits, and says what was
-//! missing from the rows.
+//! The engine receives a list of tables. It plans SQL with DataFusion, reads from each table only what a query needs,
+//! looks up the rows of keyed tables by keys from other tables, enforces limits, and reports rows that are missing.
 
 mod alternatives;
 mod clauses;

@@ -1,33 +1,33 @@
-//! How much a query may take.
+//! Limits of queries.
 
 use std::time::Duration;
 
-/// Limits of an engine; a query's own options may narrow the first two.
+/// Limits of an engine. A query's options may override the first two.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// How long a query may run; `None` for as long as it takes.
+    /// Timeout of a query; `None` for no timeout.
     pub timeout: Option<Duration>,
-    /// Memory of one query's sorts, joins and aggregates, in bytes; beyond it they spill to disk or fail.
+    /// Memory for the sorts, joins and aggregates of one query, in bytes. Beyond it they spill to disk or fail.
     pub memory: usize,
-    /// Rows in a batch, at the most.
+    /// The most rows in a batch.
     pub batch_size: usize,
-    /// Partitions of a plan. One is fastest for live tables; more pay for large stores.
+    /// Partitions of a plan. One is fastest for live tables; more help with large stores.
     pub partitions: usize,
-    /// Parts of a scan (clusters, accounts and regions, repositories) read at the same time.
+    /// Slices of a scan (clusters, accounts and regions, repositories) that are read concurrently.
     pub slices: usize,
-    /// Calls to one endpoint at the same time.
+    /// Concurrent calls to one endpoint.
     pub calls_per_endpoint: usize,
-    /// Calls to one endpoint in a second.
+    /// Calls per second to one endpoint.
     pub calls_per_second: f64,
-    /// How long one call may take.
+    /// Timeout of one call.
     pub call_timeout: Duration,
-    /// Further attempts after a call was throttled or failed in passing.
+    /// Retries of a call that was throttled or failed temporarily.
     pub retries: u32,
-    /// Pause before the first further attempt; it doubles each time, with jitter.
+    /// Back-off before the first retry. It doubles each time, with jitter.
     pub retry_base: Duration,
-    /// Keys that a lookup join hands to a table at once.
+    /// The most keys that a lookup join passes to a table at once.
     pub lookup_batch: usize,
-    /// Lookups of one join under way at the same time.
+    /// Concurrent lookups of one join.
     pub lookup_concurrency: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Which columns of a result hold the columns of the tables that it was read from.
+//! Which columns of a result are unchanged columns of the tables that it was read from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, Win
 use crate::lookup_join::bind::our_scan;
 use crate::provider::Provider;
 
-/// One scan of a table, and where the result shows its columns as they are.
+/// One scan of a table, and where the result has its unchanged columns.
 ///
-/// A row of the result that shows a value there was made of rows of the scan with that value and of no others: whoever
-/// knows that a scan lacks the rows of one cluster knows from the column `cluster` which rows of the result that concerns.
-/// A column that does not decide this (under a LIMIT, an aggregate over several of its values) is not listed.
+/// A row of the result with a value in such a column was computed only from rows of the scan with that value. So if a
+/// scan lacks the rows of one cluster, the column `cluster` identifies the rows of the result that are affected. A
+/// column for which this does not hold (under a LIMIT, or an aggregate over several of its values) is not listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lineage {
     /// The table.
@@ -23,7 +23,7 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// Moves each position to those given for it.
+    /// Replaces each position by the positions that `to` returns for it.
     fn moved(mut self, to: impl Fn(usize) -> Vec<usize>) -> Self {
         for places in self.columns.values_mut() {
             *places = places.iter().flat_map(|place| to(*place)).collect();
@@ -33,17 +33,17 @@ impl Lineage {
     }
 }
 
-/// A table all rows of which a result has, each once.
+/// A table whose rows are all in a result, each exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Whole {
     /// The table.
     pub table: String,
-    /// Whether the result has all columns that `*` stands for.
+    /// Whether the result has all columns of `SELECT *`.
     pub all_columns: bool,
 }
 
-/// The table whose rows a plan gives as they are; `None` if it gives others or not all of them.
+/// The table whose rows a plan returns unchanged and completely, if there is one.
 pub(crate) fn whole(plan: &LogicalPlan) -> Option<Whole> {
     fn scan(plan: &LogicalPlan) -> Option<Provider> {
         match plan {
@@ -77,7 +77,7 @@ pub(crate) fn of(plan: &LogicalPlan) -> Vec<Lineage> {
         LogicalPlan::TableScan(scan) => {
             let fields = scan.projected_schema.fields().iter().enumerate();
             let columns = fields.map(|(place, field)| (field.name().clone(), BTreeSet::from([place])));
-            // A limit cuts off rows of which other parts would have given some.
+            // Under a limit, missing rows of one slice change which rows of other slices are returned.
             let columns = if scan.fetch.is_none() { columns.collect() } else { BTreeMap::new() };
             let table = match our_scan(plan) {
                 Some((_, provider)) => provider.table.spec().name.to_string(),
@@ -99,7 +99,7 @@ pub(crate) fn of(plan: &LogicalPlan) -> Vec<Lineage> {
         LogicalPlan::Window(window) => of_window(window),
         other => other.inputs().into_iter().flat_map(hidden).collect(),
     };
-    // Subqueries that are still in expressions show nothing of theirs.
+    // Columns of subqueries that are still in expressions are not in the result.
     let found = plan.apply_subqueries(|subquery| {
         scans.extend(hidden(subquery));
         Ok(TreeNodeRecursion::Continue)
@@ -108,19 +108,19 @@ pub(crate) fn of(plan: &LogicalPlan) -> Vec<Lineage> {
     scans
 }
 
-/// The scans of a plan of which the result shows no column.
+/// The scans of a plan that contributes no column to the result.
 fn hidden(plan: &LogicalPlan) -> Vec<Lineage> {
     of(plan).into_iter().map(|scan| Lineage { columns: BTreeMap::new(), ..scan }).collect()
 }
 
-/// Scans under expressions that become the columns: those that are columns themselves stay.
+/// Moves scans through a list of expressions: only columns that an expression passes on unchanged remain.
 fn through(scans: Vec<Lineage>, expressions: &[Expr], input: &DFSchema) -> Vec<Lineage> {
     let sources: Vec<Option<usize>> = expressions.iter().map(|expr| place_of(expr, input)).collect();
     let to = |from: usize| (0..sources.len()).filter(|place| sources[*place] == Some(from)).collect();
     scans.into_iter().map(|scan| scan.moved(to)).collect()
 }
 
-/// The position of the column that an expression is.
+/// The position of the input column that an expression passes on unchanged.
 fn place_of(expr: &Expr, input: &DFSchema) -> Option<usize> {
     match expr {
         Expr::Alias(alias) => place_of(&alias.expr, input),
@@ -134,7 +134,7 @@ fn of_join(join: &Join) -> Vec<Lineage> {
     let width = left.fields().len();
     let mut scans = of(&join.left);
     scans.extend(of(&join.right).into_iter().map(|scan| scan.moved(|place| vec![place + width])));
-    // What is equal on both sides is shown by either.
+    // A column of either side holds the value that an equality compares.
     for (on_left, on_right) in &join.on {
         let (Some(on_left), Some(on_right)) = (place_of(on_left, left), place_of(on_right, right)) else { continue };
         for places in scans.iter_mut().flat_map(|scan| scan.columns.values_mut()) {
@@ -153,7 +153,7 @@ fn of_join(join: &Join) -> Vec<Lineage> {
     scans.into_iter().map(|scan| scan.moved(|place| shown(place).into_iter().collect())).collect()
 }
 
-/// A window function mixes the rows of a partition: what each of them partitions by still tells rows apart.
+/// A window function mixes the rows of a partition, so only columns that every function partitions by remain.
 fn of_window(window: &Window) -> Vec<Lineage> {
     fn partition(expr: &Expr, input: &DFSchema) -> Vec<usize> {
         match expr {
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// Where the result of a query shows the column `region` of each scan.
+    /// Where the result of a query has the column `region` of each scan.
     async fn regions(sql: &str) -> Vec<(String, Vec<usize>)> {
         let context = SessionContext::new();
         for table in ["pods", "nodes"] {

@@ -12,12 +12,12 @@ use tokio::task::JoinHandle;
 
 use crate::planning::text_of;
 
-/// The pause before a source that failed is listened to again; it doubles with each failure.
+/// Back-off before the first restart of a source that failed. It doubles with each failure.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause; who was listened to for longer starts with the shortest again.
+/// The longest back-off. A source that ran for longer than this starts with the shortest again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The event tables of an engine, and the tasks that listen to their sources. Dropping it ends them.
+/// The event tables of an engine, and the tasks that listen to their sources. Dropping it stops the tasks.
 #[derive(Debug)]
 pub(crate) struct Listeners {
     runtime: Handle,
@@ -25,11 +25,11 @@ pub(crate) struct Listeners {
     tables: Vec<(Arc<Events>, Listening)>,
 }
 
-/// The task that listens, once there is one.
+/// The task that listens, if it is running.
 type Listening = Mutex<Option<JoinHandle<()>>>;
 
 impl Listeners {
-    /// Listens to each of the tables from its first reading on.
+    /// Starts listening to each table when it is first read.
     pub(crate) fn new(tables: Vec<Arc<Events>>, gate: Arc<dyn Gate>) -> Arc<Self> {
         let tables = tables.into_iter().map(|table| (table, Mutex::default())).collect();
         let listeners = Arc::new(Listeners { runtime: Handle::current(), gate, tables });
@@ -44,7 +44,7 @@ impl Listeners {
         self.tables.iter().map(|(table, _)| table)
     }
 
-    /// Starts to listen, unless somebody does; whether it does so now.
+    /// Starts the task unless it is running. Returns whether it was started.
     fn start(&self, position: usize) -> bool {
         let (table, task) = &self.tables[position];
         let mut task = task.lock();
@@ -65,7 +65,7 @@ impl Listeners {
         for (table, task) in &self.tables {
             if let Some(task) = task.lock().take() {
                 task.abort();
-                table.gap("the event source was stopped; events until it started again are missing");
+                table.gap("the event source was stopped; events until its restart are missing");
             }
         }
     }
@@ -79,7 +79,7 @@ impl Drop for Listeners {
     }
 }
 
-/// Listens until the source ends well.
+/// Listens until the source ends without an error.
 async fn listen(events: Arc<Events>, gate: Arc<dyn Gate>) {
     let mut pause = PAUSE;
     loop {
@@ -89,7 +89,7 @@ async fn listen(events: Arc<Events>, gate: Arc<dyn Gate>) {
             Ok(Err(error)) => error.to_string(),
             Err(panic) => format!("it panicked: {}", text_of(&*panic)),
         };
-        events.gap(format!("the source failed, and what happened until it was back is missing: {why}"));
+        events.gap(format!("the event source failed; events until its restart are missing: {why}"));
         if began.elapsed() > LONGEST_PAUSE {
             pause = PAUSE;
         }
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// A source that fails so many times, by an error and by a panic in turn, and then ends well.
+    /// A source that fails a number of times, alternately with an error and a panic, and then ends.
     #[derive(Debug)]
     struct Faulty(usize, AtomicUsize);
 
@@ -120,12 +120,12 @@ mod tests {
             let attempt = self.1.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move {
                 assert!(attempt >= self.0 || attempt.is_multiple_of(2), "it is odd");
-                if attempt < self.0 { Err(Error::Unavailable("no answer".to_owned())) } else { Ok(()) }
+                if attempt < self.0 { Err(Error::Unavailable("no response".to_owned())) } else { Ok(()) }
             })
         }
     }
 
-    /// A gate at which time passes at once.
+    /// A gate that does not wait.
     #[derive(Debug, Default)]
     struct Hurry(Mutex<Vec<u64>>);
 

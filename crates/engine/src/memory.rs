@@ -1,4 +1,4 @@
-//! The memory of one query: a limit, and how much of it was in use.
+//! The memory of one query: its limit and its peak use.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 /// Consumers that an error about memory names.
 const NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
 
-/// A query's memory. Operators that can spill share it fairly.
+/// A query's memory pool. Operators that can spill share it fairly.
 #[derive(Debug)]
 pub(crate) struct QueryMemory {
     pool: Arc<TrackConsumersPool<FairSpillPool>>,
@@ -26,7 +26,7 @@ pub(crate) struct QueryMemory {
     made: Mutex<Made>,
 }
 
-/// What functions made, as long as it is there.
+/// Arrays that functions created, while they exist.
 #[derive(Debug)]
 struct Made {
     arrays: Vec<(Weak<dyn Array>, usize)>,
@@ -42,7 +42,7 @@ impl Made {
         })
     }
 
-    /// Gives back what is there no more.
+    /// Releases the memory of arrays that no longer exist.
     fn sweep(&mut self) {
         let reservation = &mut self.reservation;
         self.arrays.retain(|(array, bytes)| {
@@ -64,13 +64,13 @@ impl QueryMemory {
         Arc::new(QueryMemory { pool, limit, peak: AtomicUsize::default(), made })
     }
 
-    /// A share of it.
+    /// A reservation in this pool.
     pub(crate) fn share(self: &Arc<Self>, what: &str) -> MemoryReservation {
         let pool: Arc<dyn MemoryPool> = self.clone();
         MemoryConsumer::new(what).register(&pool)
     }
 
-    /// The query is over: what functions made for it is whoever's has it.
+    /// Stops accounting for arrays that functions created. The query is over, and its caller owns them.
     pub(crate) fn release(&self) {
         let mut made = self.made.lock();
         made.arrays.clear();
@@ -81,7 +81,7 @@ impl QueryMemory {
         self.peak.fetch_max(self.pool.reserved(), Ordering::Relaxed);
     }
 
-    /// The most that was in use at a time.
+    /// The peak use, in bytes.
     pub(crate) fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
     }
@@ -156,7 +156,7 @@ impl Memory for QueryMemory {
     }
 }
 
-/// The part of a query's memory that its scans hold or cache for each other.
+/// The memory that the scans of a query hold or cache for each other.
 pub(crate) struct Kept(pub(crate) MemoryReservation);
 
 impl Budget for Kept {

@@ -1,8 +1,8 @@
-//! What the names of one query mean: tables of the engine, views of the session, and tables that catalogs are asked for.
+//! Resolves the names of one query: tables of the engine, views of the session, and tables of catalogs.
 //!
-//! A query's names are looked up before it is planned, each once. Nothing of it is kept for the next query, so that a table
-//! may appear, change and vanish between two of them. A view over such tables is kept as its text and planned with each
-//! query that reads it.
+//! A query's names are looked up once, before it is planned. Nothing is cached for the next query, so a table of a
+//! catalog may appear, change and vanish between queries. A view over such tables is stored as text and planned with
+//! each query that reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -30,33 +30,33 @@ use crate::sql::HiddenColumns;
 use crate::state::Shared;
 use crate::verify::{Name, Named};
 
-/// Names that catalogs are asked about at the same time, at the most.
+/// The most names that are looked up in catalogs concurrently.
 const AT_ONCE: usize = 32;
 
-/// A view over tables that catalogs have.
+/// A view over tables of catalogs.
 #[derive(Debug, Clone)]
 pub(crate) struct AskedView {
-    /// Its query, or the statement that makes it.
+    /// Its query, or the statement that creates it.
     pub(crate) sql: Arc<str>,
-    /// How many tables it reads.
+    /// The number of tables that it reads.
     pub(crate) many: usize,
 }
 
-/// A table that a catalog has, as lists show it.
+/// A table of a catalog, for lists.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FoundName {
     /// The table.
     pub name: String,
-    /// The catalog that has it.
+    /// Its catalog.
     pub catalog: String,
 }
 
-/// The questions to catalogs that have no answer yet.
+/// Lookups in catalogs that have no result yet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Waiting(Arc<Mutex<BTreeSet<String>>>);
 
 impl Waiting {
-    /// Waits for an answer. A question whose asker gave up stays: it is what the time went on.
+    /// Waits for a lookup. If the wait is cancelled, the lookup stays in the list: the timeout error names it.
     async fn on<T>(&self, catalog: &CatalogRef, what: &str, answer: impl Future<Output = T>) -> T {
         self.0.lock().insert(question(catalog, what));
         let answer = answer.await;
@@ -64,13 +64,13 @@ impl Waiting {
         answer
     }
 
-    /// Another catalog has answered: what the others say is not needed.
+    /// Removes the lookups of a name, after one catalog has found it.
     fn settle(&self, catalogs: &[CatalogRef], what: &str) {
         let mut waiting = self.0.lock();
         catalogs.iter().for_each(|catalog| _ = waiting.remove(&question(catalog, what)));
     }
 
-    /// The first of them.
+    /// The first lookup without a result.
     pub(crate) fn first(&self) -> Option<String> {
         self.0.lock().first().cloned()
     }
@@ -80,14 +80,14 @@ fn question(catalog: &CatalogRef, what: &str) -> String {
     format!("catalog `{}` about {what}", catalog.name())
 }
 
-/// A catalog that could not be asked.
+/// A catalog that could not be searched.
 pub(crate) struct Unasked {
     catalog: String,
     error: TableError,
 }
 
-/// The table that any of the catalogs has under a name. They are asked side by side, and the first one that has it is
-/// taken: one that fails, or does not answer, is in the way only of names that no other has.
+/// The table of a name in any of the catalogs. They are searched concurrently, and the first table found is used. So a
+/// catalog that fails or does not respond matters only for names that no other catalog has.
 async fn ask(
     catalogs: &[CatalogRef],
     name: &str,
@@ -114,7 +114,7 @@ async fn ask(
     failed.map_or(Ok(None), Err)
 }
 
-/// The names of all tables that the catalogs have, and a warning for each catalog that does not tell.
+/// The names of all tables of the catalogs, and a warning for each catalog that cannot list them.
 async fn list(catalogs: &[CatalogRef], asking: &Asking, waiting: &Waiting) -> (BTreeSet<FoundName>, Vec<Warning>) {
     let ask = async |catalog: &CatalogRef| waiting.on(catalog, "its tables", catalog.names(asking)).await;
     let lists = futures::future::join_all(catalogs.iter().map(ask)).await;
@@ -136,27 +136,27 @@ fn unlisted(catalog: &str, error: &TableError) -> Option<Warning> {
     warning.or_else(|| Warning::of(catalog, "names of its tables", &TableError::Unavailable(error.to_string())))
 }
 
-/// What the names of a query mean.
+/// The names of a query that are resolved.
 pub(crate) struct Known {
     engine: Engine,
     asking: Asking,
     waiting: Waiting,
-    /// Tables that catalogs have.
+    /// Tables of catalogs.
     asked: BTreeMap<String, TableRef>,
-    /// Views over them.
+    /// Views over these tables.
     views: BTreeMap<String, Arc<dyn TableProvider>>,
     /// Views that are being planned.
     open: Vec<String>,
-    /// Names that were looked up.
+    /// Names that were looked up in catalogs.
     looked_up: BTreeSet<String>,
-    /// The names of all tables that catalogs have, once they are needed.
+    /// The names of all tables of catalogs, once they are needed.
     listed: Option<BTreeSet<String>>,
-    /// What could not be listed.
+    /// Warnings about catalogs.
     pub(crate) warnings: Vec<Warning>,
 }
 
 impl Known {
-    /// What the engine and its session know without asking.
+    /// The names of the engine and its session, without catalogs.
     pub(crate) fn of(engine: &Engine, moment: Timestamp, waiting: Waiting) -> Self {
         Known {
             engine: engine.clone(),
@@ -175,12 +175,12 @@ impl Known {
         self.engine.shared().catalogs.clone()
     }
 
-    /// Whether catalogs had to be asked.
+    /// Whether the query uses tables of catalogs.
     pub(crate) fn is_asked(&self) -> bool {
         !self.asked.is_empty() || !self.views.is_empty()
     }
 
-    /// The name as it is looked up: without the schema that the engine's own tables are in.
+    /// The name as it is looked up: without the default catalog and schema.
     fn own(&self, name: &Name) -> String {
         let (default_catalog, default_schema) = self.engine.defaults();
         let parts = match name.0.as_slice() {
@@ -193,14 +193,14 @@ impl Known {
         }
     }
 
-    /// Which of the names need catalogs: neither the engine nor the session has them.
+    /// The names that neither the engine nor the session has, and that need catalogs.
     pub(crate) fn unknown(&self, named: &Named) -> Vec<String> {
         let is_known = |name: &str| self.engine.table(name).is_some() || self.engine.provider(name).is_some();
         let names = named.tables.iter().map(|name| self.own(name));
         names.filter(|name| !forms(name).any(|form| is_known(&form))).collect()
     }
 
-    /// Looks up the names of a statement. Returns the views among them that are yet to be planned.
+    /// Looks up the names of a statement. Returns the views among them that must still be planned.
     pub(crate) async fn learn(&mut self, named: &Named) -> Result<Vec<(String, AskedView)>> {
         let catalogs = self.catalogs();
         if catalogs.is_empty() {
@@ -225,13 +225,13 @@ impl Known {
         if (is_missing || named.lists) && self.listed.is_none() {
             let (found, warnings) = list(&catalogs, &self.asking, &self.waiting).await;
             self.listed = Some(found.into_iter().map(|found| found.name).collect());
-            // A suggestion is not part of the answer.
+            // For a suggestion alone, warnings are not reported.
             if named.lists {
                 self.warnings = warnings;
             }
         }
         if named.lists {
-            // Who asks about the columns of tables names them in texts.
+            // A query about the columns of tables names these tables in texts.
             let is_listed = |text: &&String| self.listed.as_ref().is_some_and(|listed| listed.contains(*text));
             let mentioned = named.texts.iter().filter(is_listed).cloned().collect();
             for (name, answer) in self.look_up(mentioned).await {
@@ -243,7 +243,7 @@ impl Known {
         Ok(views)
     }
 
-    /// Asks about names, each once; whether there is such a table.
+    /// Looks up names, each once. Returns whether the tables exist.
     async fn look_up(&mut self, names: Vec<String>) -> Vec<(String, Result<bool, Unasked>)> {
         let names: Vec<String> = names.into_iter().filter(|name| self.looked_up.insert(name.clone())).collect();
         let (catalogs, asking, waiting) = (self.catalogs(), &self.asking, &self.waiting);
@@ -273,11 +273,11 @@ impl Known {
         Error::catalog(name, catalog, error, near.as_deref())
     }
 
-    /// Begins to plan a view.
+    /// Starts planning a view.
     pub(crate) fn open(&mut self, view: &str) -> Result<()> {
         if self.open.iter().any(|open| open == view) {
             return Err(Error::new(crate::Code::Plan, format!("view `{view}` reads itself"))
-                .with_help("make it anew, over other tables"));
+                .with_help("recreate it over other tables"));
         }
         self.open.push(view.to_owned());
         Ok(())
@@ -289,7 +289,7 @@ impl Known {
         self.views.insert(view, Arc::new(ViewTable::new(plan, Some(sql.to_owned()))));
     }
 
-    /// A table of the engine, or one that a catalog has.
+    /// A table of the engine or of a catalog.
     fn table(&self, name: &str) -> Option<TableRef> {
         self.engine.table(name).or_else(|| self.asked.get(name).cloned())
     }
@@ -298,7 +298,7 @@ impl Known {
         self.views.get(name).cloned().or_else(|| self.engine.provider(name))
     }
 
-    /// The session's state in which all names of the query mean something.
+    /// The session's state, extended with all resolved names.
     pub(crate) fn state(&self) -> SessionState {
         let mut state = self.engine.session_state();
         let listed = self.listed.iter().flatten().map(|name| (name.clone(), TableType::Base));
@@ -328,7 +328,7 @@ impl Known {
     }
 }
 
-/// A name as it may be meant: quoted ones match in any case, as in SQLite.
+/// The possible forms of a name. Quoted names match in any case, as in SQLite.
 fn forms(name: &str) -> impl Iterator<Item = String> {
     let lower = name.to_lowercase();
     std::iter::once(name.to_owned()).chain((lower != name).then_some(lower))
@@ -347,7 +347,7 @@ impl indago_dialect::Names for Known {
         if let Some(table) = self.table(table) {
             return Some(table.spec().columns.iter().map(named_column).collect());
         }
-        // What the session knows and we do not: views, and tables that embedders registered there.
+        // Views, and tables that embedders registered in the session.
         let column = |field: &FieldRef| {
             let mut column = NamedColumn::new(field.name(), field.data_type().clone());
             let collation = field.metadata().get(indago_dialect::COLLATION_METADATA);
@@ -383,7 +383,7 @@ fn named_column(column: &ColumnSpec) -> NamedColumn {
 }
 
 impl Engine {
-    /// A table of the engine, or one that a catalog has. It is the catalog's answer of this moment.
+    /// A table of the engine or of a catalog. A catalog is searched on each call.
     pub async fn find_table(&self, name: &str) -> Result<Option<TableRef>> {
         let named = self.tables().into_iter().find(|table| table.spec().name.eq_ignore_ascii_case(name));
         let shared = self.shared();
@@ -399,7 +399,7 @@ impl Engine {
         }
     }
 
-    /// The names of the catalogs' tables, and the catalogs that could not list theirs.
+    /// The names of all tables of catalogs, and warnings about catalogs that could not list theirs.
     pub async fn found_names(&self) -> (Vec<FoundName>, Vec<Warning>) {
         let shared = self.shared();
         let limit = shared.limits.timeout.unwrap_or(shared.limits.call_timeout);
@@ -422,7 +422,8 @@ impl Engine {
     }
 }
 
-/// A session's catalogs with another default schema, and a schema for each other one that `schema` has tables of.
+/// A session's catalogs with another default schema. Tables of `schema` that have a qualified name are put into schemas
+/// of that name.
 pub(crate) fn over(
     state: &SessionState,
     schema: impl FnOnce(Arc<dyn SchemaProvider>) -> AskedSchema,
@@ -449,14 +450,14 @@ pub(crate) fn over(
     Arc::new(catalogs)
 }
 
-/// A schema with tables that catalogs have.
+/// A schema that also has tables of catalogs.
 pub(crate) struct AskedSchema {
     pub(crate) base: Arc<dyn SchemaProvider>,
-    /// Tables that were found already.
+    /// Tables that are already resolved.
     pub(crate) tables: BTreeMap<String, Arc<dyn TableProvider>>,
-    /// Names that lists show.
+    /// Further names for lists.
     pub(crate) names: BTreeMap<String, TableType>,
-    /// Asks the catalogs of this engine about all others.
+    /// Look up all other names in the catalogs of this engine.
     pub(crate) asks: Option<Arc<Shared>>,
 }
 
@@ -491,7 +492,7 @@ impl SchemaProvider for AskedSchema {
         }
     }
 
-    /// No table is made to list it.
+    /// Listing does not create tables.
     async fn table_type(&self, name: &str) -> PlanResult<Option<TableType>> {
         match self.tables.get(name) {
             Some(known) => Ok(Some(known.table_type())),

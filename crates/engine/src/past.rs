@@ -1,4 +1,4 @@
-//! Reading tables as they were at a past moment.
+//! Reading tables as they were at a past time.
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
@@ -9,12 +9,12 @@ use crate::diagnostic::{Code, Error};
 use crate::lookup_join::bind::{our_scan, with_provider};
 use crate::provider::Provider;
 
-/// The same plan over tables as they were at a moment, those of its views and subqueries too. A scan that has a moment of
-/// its own keeps it.
+/// The same plan over tables as they were at a past time, including those of views and subqueries. A scan that already
+/// has a time keeps it.
 pub(crate) fn as_of(plan: LogicalPlan, moment: Timestamp, now: Timestamp) -> Result<LogicalPlan> {
     if moment > now {
-        let error = Error::new(Code::Plan, format!("{moment} has not come yet"));
-        return Err(own(error.with_help("ask as of a moment that is past")));
+        let error = Error::new(Code::Plan, format!("{moment} is in the future"));
+        return Err(own(error.with_help("use a timestamp in the past")));
     }
     let mut without: Vec<String> = Vec::new();
     let moved = plan.transform_down_with_subqueries(|node| {
@@ -50,7 +50,7 @@ mod tests {
     use crate::engine::Engine;
     use crate::query::QueryOptions;
 
-    /// Numbers up to the second that is read, up to 100 now: `n` is a key. It notes which moments it is asked for.
+    /// Numbers up to the second that is read, which is 100 now. `n` is a key. It records which times are read.
     #[derive(Debug)]
     struct Numbers(TableSpec, Mutex<Vec<i64>>);
 
@@ -116,7 +116,7 @@ mod tests {
                 asked.sort_unstable();
                 asked
             };
-            // Keys may be looked up one after another.
+            // Keys may be looked up one by one.
             let mut looked_up = asked(&keyed);
             looked_up.dedup();
             (answer, asked(&numbers), looked_up)
@@ -129,7 +129,7 @@ mod tests {
         let keys = "SELECT count(k.n), count(t.n) FROM (VALUES (2), (5), (7)) v(n) \
                     LEFT JOIN keyed k ON k.n = v.n LEFT JOIN keyed_then t ON t.n = v.n";
         assert_eq!(ask(keys, QueryOptions::default()).await, (vec![3, 1], vec![], vec![3, NOW]));
-        // What a query is as of moves the scans that have no moment of their own.
+        // The time of a query applies to scans that have no time of their own.
         let then = QueryOptions::default().as_of(Timestamp::from_seconds(6));
         assert_eq!(ask(both, then.clone()).await, (vec![6, 3, 6], vec![3, 6], vec![]));
         assert_eq!(ask(keys, then).await, (vec![2, 1], vec![], vec![3, 6]));

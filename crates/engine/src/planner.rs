@@ -1,4 +1,4 @@
-//! From an optimised logical plan to a physical one: lookups bound, equal readings shared.
+//! From an optimised logical plan to a physical one: binds lookup joins and shares equal scans.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl QueryPlanner for Planner {
     }
 }
 
-/// The plan without scans of which no row meets the filters: nothing is asked of their tables.
+/// The plan without scans whose filters no row can meet, so their tables are not read.
 fn without_empty_scans(plan: LogicalPlan) -> Result<LogicalPlan> {
     let emptied = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
@@ -111,7 +111,7 @@ impl ExtensionPlanner for LookupPlanner {
 /// Plans an expression over a schema.
 type PlanExpr<'a> = dyn Fn(&Expr, &DFSchema) -> Result<PhysicalExprRef> + 'a;
 
-/// A join's further condition, over just the columns that it mentions.
+/// A join's further condition, over only the columns that it mentions.
 fn join_filter(filter: &Expr, join: &Join, plan_expr: &PlanExpr<'_>) -> Result<JoinFilter> {
     let mut mentioned: Vec<&Column> = filter.column_refs().into_iter().collect();
     mentioned.sort();
@@ -132,8 +132,8 @@ fn join_filter(filter: &Expr, join: &Join, plan_expr: &PlanExpr<'_>) -> Result<J
     Ok(JoinFilter::new(expression, indices, schema.as_arrow().clone().into()))
 }
 
-/// Lets scans that read the same share one reading, and scans that look up keys of one column look them up together. A
-/// scan below a lookup or in the recursive part of a query, which run many times, keeps its rows too.
+/// Replaces equal scans by one shared scan, and gives lookups of the same columns one request. A scan below a lookup or
+/// in the recursive part of a query runs many times, so it is shared even if it is the only one.
 pub(crate) fn share_readings(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut groups: HashMap<Identity, Group> = HashMap::new();
     gather(&plan, false, &mut groups);
@@ -165,30 +165,30 @@ pub(crate) fn share_readings(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Exe
     .data()
 }
 
-/// What scans that belong together do.
+/// What equal scans share.
 enum Together {
-    /// They have one reading.
+    /// One scan.
     Reading(Arc<SharedReading>),
-    /// They ask this about each key.
+    /// One request for each key.
     Lookup(Arc<Asked>),
 }
 
-/// What two scans must have in common to belong together.
+/// The properties that equal scans have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Identity {
-    /// Which table: two may have one name.
+    /// The address of the table, because two tables may have one name.
     table: usize,
     constraints: String,
     as_of: Option<Timestamp>,
-    /// Columns whose keys a join brings, and whether they are patterns.
+    /// Columns that get keys from a join, and whether these are patterns.
     keys: Option<(Vec<usize>, Option<bool>)>,
-    /// Rows that are enough, of those that meet these conditions.
+    /// The limit, and the conditions on the rows that it counts.
     limit: Option<(usize, String)>,
 }
 
 impl Identity {
-    /// `None` for a scan that is on its own. With a limit it may stop before others have what they need, unless they ask
-    /// exactly the same.
+    /// `None` for a scan that is not shared. A scan with a limit may stop before others have their rows, so only scans
+    /// with the same limit and conditions are equal.
     fn of(scan: &ScanExec) -> Option<Self> {
         if scan.asked.limit.is_some() && scan.binding.is_some() {
             return None;

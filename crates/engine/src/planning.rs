@@ -1,4 +1,4 @@
-//! Planning that can be given up: on a thread of its own, with room for deep statements.
+//! Cancellable planning, on a separate thread with a large stack for deep statements.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -19,9 +19,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::diagnostic::{Code, Error, Result};
 
-/// The size of the stack: rules recurse into plans.
+/// The stack size in bytes. Rules recurse into plans.
 const STACK: usize = 64 << 20;
-/// Statements planned at the same time, for each processor.
+/// Statements that are planned concurrently, per processor.
 const AT_ONCE: usize = 4;
 
 /// The threads on which an engine plans.
@@ -36,7 +36,7 @@ impl Default for Planning {
 }
 
 impl Planning {
-    /// Plans on a thread. At the time limit, and if the caller gives up, the interrupt tells the thread to stop.
+    /// Plans on a thread. At the timeout, or if the caller drops this future, the interrupt tells the thread to stop.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         limit: Option<Duration>,
@@ -62,12 +62,12 @@ impl Planning {
             runtime.block_on(async {
                 let planned = tokio::select! {
                     biased;
-                    // Whoever asked has given up. The plan may wait for a catalog that never answers.
+                    // The caller has cancelled. The plan may be waiting for a catalog that never responds.
                     () = sender.closed() => return,
                     planned = plan => planned,
                 };
                 let planned = planned.unwrap_or_else(|panic| {
-                    Err(Error::new(Code::Plan, format!("planning stopped short: {}", text_of(&*panic))))
+                    Err(Error::new(Code::Plan, format!("planning panicked: {}", text_of(&*panic))))
                 });
                 drop(sender.send(planned));
             });
@@ -75,8 +75,8 @@ impl Planning {
         };
         let thread = std::thread::Builder::new().name("planning".to_owned()).stack_size(STACK);
         spawn_detached(thread, work)
-            .map_err(|error| Error::new(Code::Execution, format!("no thread to plan on: {error}")))?;
-        planned.await.unwrap_or_else(|_| Err(Error::new(Code::Plan, "planning stopped short")))
+            .map_err(|error| Error::new(Code::Execution, format!("could not start a planning thread: {error}")))?;
+        planned.await.unwrap_or_else(|_| Err(Error::new(Code::Plan, "planning ended without a result")))
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it panicked")
 }
 
-/// Stops what is still planned when nobody waits for it any more.
+/// Stops planning when its caller no longer waits for it.
 struct Abandoned(Option<Interrupt>);
 
 impl Drop for Abandoned {
@@ -96,7 +96,7 @@ impl Drop for Abandoned {
     }
 }
 
-/// Fails once the query is over.
+/// Fails if the query is over.
 pub(crate) fn check(options: &ConfigOptions) -> PlanResult<()> {
     match options.extensions.get::<Interrupt>() {
         Some(interrupt) if interrupt.is_over() => exec_err!("the query was cancelled while it was planned"),
@@ -111,7 +111,7 @@ pub(crate) fn interruptible(mut builder: SessionStateBuilder) -> SessionStateBui
     builder.with_optimizer_rules(watched.collect())
 }
 
-/// A rule that looks at each node whether the query is over.
+/// A rule that checks at each node whether the query is over.
 #[derive(Debug)]
 struct Watched(Arc<dyn OptimizerRule + Send + Sync>);
 

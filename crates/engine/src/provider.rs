@@ -15,16 +15,16 @@ use crate::constraints;
 use crate::exec::{Asked, Binding, ScanExec};
 use crate::state::Shared;
 
-/// A table in an engine; in a plan, also which of the plan's scans it is and which keys a join brings it.
+/// A table of an engine. In a plan, also the number of the scan, and the keys that it gets from a join.
 #[derive(Debug, Clone)]
 pub(crate) struct Provider {
     pub(crate) engine: Arc<Shared>,
     pub(crate) table: TableRef,
     pub(crate) leaf: Option<usize>,
     pub(crate) binding: Option<Binding>,
-    /// Columns on which the plan has conditions that need keys and got none.
+    /// Columns with conditions that need keys and have none.
     pub(crate) without_key: Arc<[usize]>,
-    /// The past moment whose rows are wanted.
+    /// The past time whose rows are wanted.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) schema: SchemaRef,
 }
@@ -89,7 +89,8 @@ impl TableProvider for Provider {
         self.plan(session, projection, filters, limit)
     }
 
-    /// A scan checks what its table does not answer, before it reads what only the rows that are left need.
+    /// The scan checks every filter that its table does not apply, before it reads columns that only the remaining rows
+    /// need.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| match condition::is_of_row(filter) {
             true => TableProviderFilterPushDown::Exact,

@@ -1,4 +1,4 @@
-//! One query: its stream, its warnings, what its scans did.
+//! One query: its stream, its warnings and the statistics of its scans.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,43 +29,43 @@ use crate::threads::Threads;
 /// Options of one query.
 #[derive(Debug, Clone, Default)]
 pub struct QueryOptions {
-    /// Fail when something is missing from the rows.
+    /// Fail if data is missing from the result.
     pub strict: bool,
-    /// Instead of the engine's time limit.
+    /// Overrides the engine's timeout.
     pub timeout: Option<Duration>,
-    /// Instead of the engine's memory limit, in bytes.
+    /// Overrides the engine's memory limit, in bytes.
     pub memory: Option<usize>,
-    /// Read tables as they were at this moment, not as they are now.
+    /// Read tables as they were at this time, not as they are now.
     pub as_of: Option<Timestamp>,
-    /// Read each event once: the name under which tables of events know whoever asks.
+    /// Read each event once: the consumer name under which event tables store their cursors.
     pub consumer: Option<String>,
-    /// Leave the consumer's cursors where they are until [`Taken::advance`].
+    /// Do not move the consumer's cursors until [`Taken::advance`].
     pub hold: bool,
 }
 
 impl QueryOptions {
-    /// Reads all tables as they were at a past moment, those of views and subqueries too.
+    /// Reads all tables as they were at a past time, including those of views and subqueries.
     ///
-    /// A query that names a table without a [`Past`](indago_table::Past) fails, and the error names all such tables. Tables
-    /// that do not depend on time are read as ever. Only tables move: the clock of the query (`now()`, `datetime('now')`)
-    /// stays at the present, so that `now() - start_time` is an age of today.
+    /// A query that names a table without a [`Past`](indago_table::Past) fails, and the error names all such tables.
+    /// Tables that do not depend on time are read normally. The clock of the query (`now()`, `datetime('now')`) stays
+    /// at the present, so `now() - start_time` is the present age.
     #[must_use]
     pub fn as_of(self, moment: Timestamp) -> Self {
         QueryOptions { as_of: Some(moment), ..self }
     }
 
-    /// Reads events as a consumer of this name: those that came since its last query that ended well. A new consumer reads
-    /// what the buffers of events hold.
+    /// Reads events as a consumer of this name: the events since its last successful query. A new consumer reads
+    /// everything in the event buffers.
     ///
-    /// Events that a filter leaves out are passed over. A LIMIT of the events themselves leaves the others for the next
-    /// query. Where a query sorts, groups or joins events, it has seen them, whichever of them its LIMIT shows; if a LIMIT
-    /// ends it before it has read them all, none is passed over, and a warning says so.
+    /// Events that a filter excludes are consumed. If a LIMIT applies directly to the events, the remaining events are
+    /// left for the next query. If a query sorts, groups or joins events, it consumes all that it reads, regardless of
+    /// LIMIT. If a LIMIT ends such a query before it has read all events, none are consumed, and there is a warning.
     #[must_use]
     pub fn consumer(self, name: impl Into<String>) -> Self {
         QueryOptions { consumer: Some(name.into()), ..self }
     }
 
-    /// Leaves the consumer's cursors where they are until [`Taken::advance`]: for who has to keep the rows first.
+    /// Does not move the consumer's cursors until [`Taken::advance`], for callers that must store the rows first.
     #[must_use]
     pub fn hold(self) -> Self {
         QueryOptions { hold: true, ..self }
@@ -85,30 +85,30 @@ pub struct Query {
     pub(crate) context: Arc<TaskContext>,
     pub(crate) state: Arc<QueryState>,
     pub(crate) options: QueryOptions,
-    /// How much of the time limit is gone.
+    /// How much of the timeout planning used.
     pub(crate) planned_in: Duration,
 }
 
-/// What one scan did.
+/// Statistics of one scan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScanStats {
     /// The table.
     pub table: String,
-    /// What was asked of it.
+    /// Constraints that the table applied.
     pub constraints: String,
-    /// What was checked on its rows besides.
+    /// Conditions that were checked on its rows.
     pub filter: String,
-    /// `scan`, `lookup` (keys brought by a join) or `shared` (read once for several).
+    /// `scan`, `lookup` (by keys of a join) or `shared` (read once for several places of the plan).
     pub how: &'static str,
-    /// Independent parts read.
+    /// Slices read.
     pub slices: usize,
-    /// Rows given.
+    /// Rows read.
     pub rows: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// Files opened, folders listed, requests sent.
+    /// Files opened, directories listed and requests sent.
     pub calls: u64,
-    /// From its first reading to its last.
+    /// Time during which the scan was reading.
     pub elapsed: Duration,
 }
 
@@ -118,19 +118,19 @@ impl Query {
         self.schema.clone()
     }
 
-    /// The SQL that was given.
+    /// The SQL of the query.
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// The SQL that the dialect made of it, where it changed anything.
+    /// The SQL as rewritten by the dialect, if it differs.
     pub fn rewritten(&self) -> Option<&str> {
         self.rewritten.as_deref()
     }
 
-    /// Runs the query: record batches as they come. Dropping the stream cancels what still runs.
+    /// Runs the query and returns a stream of record batches. Dropping the stream cancels the query.
     ///
-    /// A query runs once: its warnings and statistics are those of one run. Asking again gives an error.
+    /// A query runs once, because its warnings and statistics belong to one run. A second call returns an error.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -144,7 +144,7 @@ impl Query {
                 self.state.clone(),
             ))
         } else {
-            State::Failed(Box::new(Error::new(Code::Execution, "the query has run: plan it anew to run it again")))
+            State::Failed(Box::new(Error::new(Code::Execution, "the query has already run: plan it again to rerun it")))
         };
         BatchStream {
             rows,
@@ -171,64 +171,64 @@ impl Query {
         Ok(batches)
     }
 
-    /// What is missing from the rows so far.
+    /// Warnings so far: data that is missing from the rows.
     pub fn warnings(&self) -> Vec<Warning> {
         self.state.scope.diagnostics().warnings()
     }
 
-    /// How much of each slice was read so far: whether a cluster, region, repository or host was read to its end, and if
-    /// not, why.
+    /// How much of each slice was read so far: whether a cluster, region, repository or host was read completely, and
+    /// if not, why.
     pub fn coverage(&self) -> Vec<Coverage> {
         self.state.scope.coverage()
     }
 
-    /// Which columns of the result hold the columns of the tables that it is read from, for each scan.
+    /// For each scan, which columns of the result are unchanged columns of its table.
     pub fn lineage(&self) -> Vec<Lineage> {
         lineage::of(&self.logical)
     }
 
-    /// The table whose rows are the result, all of them and as they are; `None` for any other query.
+    /// The table whose rows are the result, unchanged and complete; `None` for any other query.
     pub fn whole_table(&self) -> Option<Whole> {
         lineage::whole(&self.logical)
     }
 
-    /// The tables that it reads, those of catalogs among them.
+    /// The tables that it reads, including those of catalogs.
     pub fn tables(&self) -> &[TableRef] {
         &self.tables
     }
 
-    /// The events that it takes, for a query that [holds](QueryOptions::hold) them.
+    /// The events that it reads, for a query that [holds](QueryOptions::hold) the cursors.
     pub fn taken(&self) -> Taken {
         Taken(self.state.clone())
     }
 
-    /// What the scans did so far.
+    /// Statistics of the scans so far.
     pub fn scans(&self) -> Vec<ScanStats> {
         self.state.stats()
     }
 
-    /// Bytes of the query's memory that are in use at the moment.
+    /// The query's current memory use, in bytes.
     pub fn memory(&self) -> usize {
         self.state.memory.reserved()
     }
 
-    /// The most bytes of the query's memory that were in use at a time.
+    /// The query's peak memory use, in bytes.
     pub fn peak_memory(&self) -> usize {
         self.state.memory.peak()
     }
 
-    /// The physical plan, for whoever wants to look inside.
+    /// The physical plan.
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
         &self.plan
     }
 }
 
-/// The events that a query took.
+/// The events that a query read.
 #[derive(Debug, Clone)]
 pub struct Taken(Arc<QueryState>);
 
 impl Taken {
-    /// Moves the consumer's cursors behind them. Does nothing unless the query ended well.
+    /// Moves the consumer's cursors past these events. Does nothing unless the query succeeded.
     pub fn advance(&self) {
         self.0.advance_events();
     }
@@ -269,8 +269,7 @@ enum State {
     Ended,
 }
 
-/// A plan that runs on threads of the engine: whoever waits for its batches stays free to give up, however long it
-/// computes between two of them.
+/// A plan that runs on threads of the engine, so its reader can cancel it even while it computes between two batches.
 struct Running {
     batches: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
     task: JoinHandle<()>,
@@ -285,14 +284,14 @@ impl Running {
     ) -> Self {
         let (sender, batches) = mpsc::channel(1);
         let run = async move {
-            // Nodes keep what they have built, as the side of a join: the copy that runs is dropped when the query ends.
+            // Nodes keep state, such as the built side of a join. The copy that runs is dropped when the query ends.
             let own = reset_plan_states(plan).and_then(|plan| interruptible(plan, &state));
             let started = own.and_then(|plan| execute_stream(plan, context));
             let mut rows = match started {
                 Ok(rows) => rows,
                 Err(error) => return drop(sender.send(Err(error)).await),
             };
-            // No more than one batch ahead of who reads them.
+            // At most one batch ahead of the reader.
             while let Ok(place) = sender.reserve().await {
                 let batch = tokio::select! {
                     biased;
@@ -316,7 +315,7 @@ impl Running {
             // A plan that panicked must not look like the end of the rows.
             None => Poll::Ready(match std::task::ready!(self.task.poll_unpin(context)) {
                 Ok(()) => None,
-                Err(error) => Some(Err(DataFusionError::Execution(format!("the query stopped short: {error}")))),
+                Err(error) => Some(Err(DataFusionError::Execution(format!("the query stopped unexpectedly: {error}")))),
             }),
         }
     }
@@ -355,7 +354,7 @@ impl Stream for BatchStream {
         let rows = match &mut this.rows {
             State::Running(rows) => rows,
             State::Ended => return Poll::Ready(None),
-            // It is not this stream's query to end.
+            // The query belongs to an earlier stream, so this one must not end it.
             State::Failed(error) => {
                 let error = (**error).clone();
                 this.rows = State::Ended;
@@ -376,8 +375,8 @@ impl Stream for BatchStream {
                 let missing = this.state.scope.diagnostics().warnings();
                 if this.strict && !missing.is_empty() {
                     let parts = if missing.len() == 1 { "1 part".into() } else { format!("{} parts", missing.len()) };
-                    let message = format!("{parts} of the answer missing, first: {}", missing[0]);
-                    // Events that are lost are reported once.
+                    let message = format!("{parts} of the result missing; the first: {}", missing[0]);
+                    // Lost events are reported once.
                     this.state.scope.acknowledge_events();
                     return Poll::Ready(Some(Err(Error::new(Code::Incomplete, message))));
                 }
@@ -399,14 +398,14 @@ impl Drop for BatchStream {
     }
 }
 
-/// Metadata key of a result's field that was renamed to be unlike the others: the name that the query gives it.
+/// Metadata key of a result field that was renamed to make names unique. The value is the name in the query.
 pub const NAME_METADATA: &str = "indago.name";
 
-/// The columns under names of their own: a plan may have two of one name, from two tables.
+/// The columns with unique names. A plan may have two columns of one name, from two tables.
 pub(crate) fn distinct_columns(planned: &SchemaRef, aliases: &[String]) -> SchemaRef {
     let names: Vec<&String> = planned.fields().iter().map(|field| field.name()).collect();
     let distinct = indago_dialect::distinct_names(&names);
-    // The dialect numbered what it had to: `b:1` after `b`, unless the query says `b:1` itself.
+    // The dialect numbers equal names: `b:1` after `b`. If the query itself has the alias `b:1`, that is its name.
     let written = |at: usize| match names[at].rsplit_once(':') {
         Some((base, number))
             if number.parse::<usize>().is_ok()

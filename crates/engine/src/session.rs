@@ -1,4 +1,4 @@
-//! DataFusion's session over an engine's tables, for what the engine itself does not offer.
+//! DataFusion's session over an engine's tables, for features that the engine itself does not offer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -17,21 +17,21 @@ use crate::names::{self, AskedSchema};
 use crate::state::Shared;
 use crate::verify;
 
-/// A DataFusion session over the tables, views and functions that an engine has at the moment.
+/// A DataFusion session over the current tables, views and functions of an engine.
 ///
-/// What is set, registered or dropped in it stays in it: the engine and its other sessions do not see it. Its plans only
-/// read, in whatever way they come to be.
+/// Changes to it (settings, registered or dropped tables) do not affect the engine or its other sessions. Its plans can
+/// only read, however they are created.
 #[derive(Clone)]
 pub struct Session(SessionContext);
 
 impl Session {
-    /// A session of its own over the tables of another, and of the engine's catalogs.
+    /// A separate session over the tables of another session and of the engine's catalogs.
     pub(crate) fn over(context: &SessionContext, engine: &Arc<Shared>) -> Self {
         let state = context.state();
         let own = |known: Arc<dyn SchemaProvider>| {
             let tables = MemorySchemaProvider::new();
             for name in known.table_names() {
-                // Catalogs in memory answer at once.
+                // Catalogs in memory answer without waiting.
                 if let Some(Ok(Some(table))) = known.table(&name).now_or_never() {
                     tables.register_table(name, table).expect("the names of a schema are distinct");
                 }
@@ -48,7 +48,7 @@ impl Session {
         Session(SessionContext::new_with_state(state))
     }
 
-    /// Plans a statement of DataFusion's own SQL: one that reads, or creates or drops a view of this session.
+    /// Plans a statement in DataFusion's SQL. It may read, or create or drop a view of this session.
     pub async fn sql(&self, sql: &str) -> Result<DataFrame> {
         let state = self.0.state();
         let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// A builder that can neither write files nor make tables of them.
+/// Removes file formats and table factories, so a session can neither write files nor create tables from them.
 pub(crate) fn without_files(builder: SessionStateBuilder) -> SessionStateBuilder {
     builder.with_file_formats(Vec::new()).with_table_factories(HashMap::new())
 }

@@ -1,4 +1,4 @@
-//! One reading for several scans of a plan: they see the same rows of the same moment.
+//! Shared scans: one scan for several places of a plan, which therefore see the same rows.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::exec::{Asked, ScanExec};
 use crate::state::QueryState;
 
-/// A reading that is kept while the query runs, with the columns that any of its scans wants.
+/// A scan whose rows stay in memory while the query runs, with all columns that any place in the plan wants.
 #[derive(Debug)]
 pub(crate) struct SharedReading {
     asked: Asked,
@@ -44,12 +44,12 @@ struct Progress {
 }
 
 impl SharedReading {
-    /// A reading for scans that together ask this.
+    /// A shared scan for a request that covers those of all places.
     pub(crate) fn new(asked: Asked) -> Self {
         SharedReading { asked, buffer: Mutex::default() }
     }
 
-    /// Drops the rows. The query is over.
+    /// Drops the rows, when the query is over.
     pub(crate) fn release(&self) {
         if let Some(buffer) = self.buffer.lock().take() {
             buffer.rows.batches.lock().clear();
@@ -57,12 +57,12 @@ impl SharedReading {
         }
     }
 
-    /// What the scans ask together.
+    /// The request that covers those of all places.
     pub(crate) fn asked(&self) -> &Asked {
         &self.asked
     }
 
-    /// The rows for one of the scans; the first one that asks starts the reading.
+    /// The rows for one of the places. The first call starts the scan.
     pub(crate) fn stream(
         &self,
         scan: &ScanExec,
@@ -81,7 +81,7 @@ impl SharedReading {
                 let seen = progress.borrow_and_update().clone();
                 while next < seen.batches {
                     let kept = buffer.rows.batches.lock().get(next).cloned();
-                    // They are released when the query ends, which a plan notices at its next step.
+                    // Missing batches were released because the query has ended. The plan stops here.
                     let batch = kept.ok_or_else(|| exec_datafusion_err!("the query was cancelled"))?;
                     next += 1;
                     yield asked.select(&union, &batch)?;

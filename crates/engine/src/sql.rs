@@ -1,4 +1,4 @@
-//! SQL text: statements, and what `*` leaves out.
+//! SQL text: splitting statements, and hidden columns in `*`.
 
 use std::ops::ControlFlow;
 
@@ -18,7 +18,7 @@ use crate::diagnostic::offset;
 pub struct Statement {
     /// The statement, without its semicolon.
     pub sql: String,
-    /// Where it starts in the text.
+    /// Where it starts in the text, in bytes.
     pub offset: usize,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn split(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// Whether a text has nothing but space and comments.
+/// Whether a text has only space and comments.
 fn is_blank(sql: &str) -> bool {
     match Tokenizer::new(&GenericDialect {}, sql).tokenize() {
         Ok(tokens) => tokens.iter().all(|token| matches!(token, Token::Whitespace(_))),
@@ -57,7 +57,7 @@ fn is_blank(sql: &str) -> bool {
     }
 }
 
-/// Whether a text ends with a semicolon outside quotes and comments: what a shell runs at once.
+/// Whether a text ends with a semicolon outside quotes and comments, so a shell runs it immediately.
 pub(crate) fn is_complete(text: &str) -> bool {
     match Tokenizer::new(&GenericDialect {}, text).tokenize() {
         Ok(tokens) => {
@@ -68,12 +68,12 @@ pub(crate) fn is_complete(text: &str) -> bool {
     }
 }
 
-/// Names of columns that `*` leaves out, by table name.
+/// Names of columns that `*` omits, by table name.
 pub(crate) trait HiddenColumns {
     fn hidden(&self, table: &str) -> Vec<String>;
 }
 
-/// Makes `*` leave out hidden columns.
+/// Makes `*` omit hidden columns.
 pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColumns) {
     match statement {
         Parsed::Statement(inner) => {
@@ -86,9 +86,9 @@ pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColum
 
 struct Wildcards<'a> {
     columns: &'a dyn HiddenColumns,
-    /// The names of the common table expressions in reach: each hides the table of its name.
+    /// The names of common table expressions in scope. Each hides the table of its name.
     ctes: Vec<String>,
-    /// For each query that is being visited its WITH, and how many names were in reach before it.
+    /// For each query that is being visited: its WITH, and the number of names in scope before it.
     open: Vec<(Option<With>, usize)>,
 }
 
@@ -97,7 +97,7 @@ impl VisitorMut for Wildcards<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         let before = self.ctes.len();
-        // The visitor would go through it with all its names in reach.
+        // Otherwise the visitor would visit the WITH with all its names in scope.
         let mut with = query.with.take();
         if let Some(with) = &mut with {
             self.in_with(with)?;
@@ -117,7 +117,7 @@ impl VisitorMut for Wildcards<'_> {
 }
 
 impl Wildcards<'_> {
-    /// Only a recursive definition sees its own name; in any other the name still means the table.
+    /// Only a recursive definition sees its own name. In any other, the name still refers to the table.
     fn in_with(&mut self, with: &mut With) -> ControlFlow<()> {
         for cte in &mut with.cte_tables {
             let name = cte.alias.name.value.to_lowercase();
@@ -133,7 +133,7 @@ impl Wildcards<'_> {
         ControlFlow::Continue(())
     }
 
-    /// The hidden columns of what a name in FROM means.
+    /// The hidden columns of the table that a name in FROM refers to.
     fn hidden(&self, name: &ObjectName) -> Vec<String> {
         match last(name) {
             Some(table) if name.0.len() == 1 && self.ctes.contains(&table) => Vec::new(),

@@ -1,4 +1,4 @@
-//! What the engine shares among its queries, and what the scans of one query share.
+//! State that an engine shares among its queries, and state that the scans of one query share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,26 +18,26 @@ use crate::query::ScanStats;
 use crate::shared::SharedReading;
 use crate::threads::Threads;
 
-/// What an engine's tables and queries have in common.
+/// The state that an engine's tables and queries share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) clock: Sys,
     pub(crate) threads: Arc<Threads>,
-    /// The engine's tables, for the tables about it.
+    /// The engine's tables, for the tables about the engine.
     pub(crate) tables: Mutex<Vec<TableRef>>,
-    /// Who is asked for other tables.
+    /// The catalogs of further tables.
     pub(crate) catalogs: Arc<[CatalogRef]>,
-    /// Who listens to the sources of events.
+    /// The listeners to the sources of events.
     pub(crate) listeners: Arc<Listeners>,
 }
 
-/// What a session remembers of its last query.
+/// A session's summary of its last query.
 #[derive(Debug, Default)]
 pub(crate) struct LastQuery(Mutex<Option<Arc<Summary>>>);
 
-/// What is left of a query that is over: what the tables about the engine show.
+/// The summary of a query that is over, for the tables about the engine.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) scans: Vec<ScanStats>,
@@ -46,7 +46,7 @@ pub(crate) struct Summary {
 }
 
 impl LastQuery {
-    /// The last query that read something else than the engine's own tables, and is over.
+    /// The last query that is over and that read tables other than those about the engine.
     pub(crate) fn get(&self) -> Arc<Summary> {
         self.0.lock().clone().unwrap_or_default()
     }
@@ -59,17 +59,17 @@ impl Shared {
         Shared { limits, gate, clock, threads: Arc::default(), tables: Mutex::default(), catalogs, listeners }
     }
 
-    /// A query of this moment.
+    /// The interrupt of a query that starts now.
     pub(crate) fn interrupt(&self) -> Interrupt {
         Interrupt::at(self.clock.now().0)
     }
 
-    /// A query of a scan that no query of the engine runs.
+    /// The state for a scan that runs outside the engine's queries.
     pub(crate) fn start_alone(&self) -> Arc<QueryState> {
         self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory), None)
     }
 
-    /// What the scans of a query share; its functions look at `interrupt`.
+    /// The state of a new query. Its functions check `interrupt`.
     pub(crate) fn start_query(
         &self,
         interrupt: Interrupt,
@@ -99,19 +99,19 @@ impl Shared {
     }
 }
 
-/// What the scans of one query have in common; travels in the session configuration of its task.
+/// The state that the scans of one query share. It is an extension of the session configuration of the query's task.
 #[derive(Debug)]
 pub(crate) struct QueryState {
     pub(crate) scope: Arc<QueryScope>,
     session: Option<Arc<LastQuery>>,
-    /// Whether it reads something else than the engine's own tables.
+    /// Whether it reads tables other than those about the engine.
     pub(crate) reads_tables: AtomicBool,
-    /// Rows that are kept for several scans.
+    /// Shared scans, whose rows are in memory.
     readings: Mutex<Vec<Arc<SharedReading>>>,
     started: AtomicBool,
     /// Scans of events that have not finished.
     pub(crate) events_unread: AtomicUsize,
-    /// Those of them that gave rows.
+    /// Those of them that returned rows.
     pub(crate) events_cut: AtomicUsize,
     ended_well: AtomicBool,
     interrupt: Interrupt,
@@ -121,7 +121,7 @@ pub(crate) struct QueryState {
 }
 
 impl QueryState {
-    /// A share of the query's memory, for what it holds beside the plan's own nodes.
+    /// A reservation in the query's memory, for data that is not in the plan's own nodes.
     pub(crate) fn memory(&self, what: &str) -> MemoryReservation {
         self.memory.share(what)
     }
@@ -158,26 +158,27 @@ impl QueryState {
         self.scans.lock().clone()
     }
 
-    /// The last row has come. Warns if the query stopped in the middle of its events.
+    /// Called after the last row. Adds a warning if the query did not read all its events.
     pub(crate) fn end_events(&self) {
         if self.events_cut.load(Ordering::Relaxed) > 0 {
             self.scope.leave_events();
         }
     }
 
-    /// The query has ended well.
+    /// Records that the query succeeded.
     pub(crate) fn end_well(&self) {
         self.ended_well.store(true, Ordering::Relaxed);
     }
 
-    /// Moves the cursors of the query's consumer, if it ended well and read all events that it began to read.
+    /// Moves the cursors of the query's consumer, if the query succeeded and has read to the end all events that it
+    /// began.
     pub(crate) fn advance_events(&self) {
         if self.ended_well.load(Ordering::Relaxed) && self.events_unread.load(Ordering::Relaxed) == 0 {
             self.scope.advance_events();
         }
     }
 
-    /// Keeps a reading until the query is over.
+    /// Keeps a shared scan until the query is over.
     pub(crate) fn keep(&self, reading: &Arc<SharedReading>) {
         let mut readings = self.readings.lock();
         if !readings.iter().any(|kept| Arc::ptr_eq(kept, reading)) {
@@ -185,7 +186,7 @@ impl QueryState {
         }
     }
 
-    /// Ends the query: what it kept is dropped, and its session remembers what it did.
+    /// Ends the query: drops its caches, and stores its summary in its session.
     pub(crate) fn finish(&self) {
         self.cancel();
         self.readings.lock().drain(..).for_each(|reading| reading.release());
@@ -198,7 +199,7 @@ impl QueryState {
         }
     }
 
-    /// Tells every scan to stop at its next step, and joins and functions too.
+    /// Tells every scan, join and function to stop at its next step.
     pub(crate) fn cancel(&self) {
         self.interrupt.stop();
         for scan in self.scans.lock().iter() {
@@ -207,7 +208,7 @@ impl QueryState {
     }
 }
 
-/// One scan: what it read, and for how long.
+/// The statistics of one scan.
 #[derive(Debug)]
 pub(crate) struct ScanRecord {
     pub(crate) table: String,
@@ -232,7 +233,7 @@ impl ScanRecord {
         self.start_search();
     }
 
-    /// Starts looking for slices, which is no slice itself but takes time like one.
+    /// Starts a search for slices. It is not a slice itself, but its time counts.
     pub(crate) fn start_search(&self) {
         let mut progress = self.progress.lock();
         progress.running += 1;

@@ -1,7 +1,7 @@
-//! Threads of an engine: some compute plans, others read tables that block.
+//! Threads of an engine: one pool computes plans, the other runs blocking reads.
 //!
-//! Both are apart from the threads of the runtime that asks, so that its deadlines hold while a plan computes, and apart
-//! from each other, so that readers which wait for their plans leave threads for the plans.
+//! Both are separate from the caller's runtime, so deadlines work while a plan computes. They are separate from each
+//! other, so readers that wait for their plans cannot take the plans' threads.
 
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
@@ -14,26 +14,26 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
-/// Threads that compute plans at the same time. A plan holds one only while it computes.
+/// The most threads that compute plans. A plan holds one only while it computes.
 const PLANS: usize = 256;
 
-/// The size of the stack of a thread that computes plans: their nodes call each other.
+/// The stack size of a thread that computes plans, in bytes. Nodes of a plan call each other recursively.
 const DEEP: usize = 32 << 20;
 
-/// The size of the stack of a thread that reads.
+/// The stack size of a thread that reads, in bytes.
 const SHALLOW: usize = 2 << 20;
 
-/// Threads that read at the same time. A reader that is ahead of its plan holds one while it waits.
+/// The most threads that read. A reader that is ahead of its plan holds one while it waits.
 const READERS: usize = 4096;
 
-/// Readers that start before their plan asks for the first row.
+/// The most readers that start before their plan polls for rows.
 const EAGER: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Threads {
     plans: Pool,
     readers: Pool,
-    /// Places for readers that start early.
+    /// Permits for readers that start early.
     pub(crate) eager: Semaphore,
 }
 
@@ -44,14 +44,14 @@ impl Default for Threads {
 }
 
 impl Threads {
-    /// Runs work that blocks while it reads.
+    /// Runs blocking work.
     pub(crate) fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         self.readers.run(work)
     }
 
-    /// Drives a future to its end. It is polled on a thread of the plans, and holds none while it waits; what it spawns
-    /// runs on the runtime that called this. Dropping the handle does not cancel it: the work ends by itself, as a plan does
-    /// when nobody receives its batches.
+    /// Drives a future to its end. It is polled on a thread for plans and holds no thread while it waits. Tasks that it
+    /// spawns run on the caller's runtime. Dropping the handle does not cancel it: the work must end by itself, as a
+    /// plan does when its receiver is dropped.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -81,7 +81,7 @@ impl Threads {
     }
 }
 
-/// Tells the driver of a future to poll it once more; a call that comes while it is polled counts.
+/// Tells the driver of a future to poll it again. A wake-up during a poll is not lost.
 struct Woken(Notify);
 
 impl Wake for Woken {
@@ -94,11 +94,11 @@ impl Wake for Woken {
     }
 }
 
-/// Threads that are started when there is work, and end when there is none for a while.
+/// Threads that start when there is work, and end when they are idle for a while.
 #[derive(Debug)]
 struct Pool {
     most: usize,
-    /// The size of a thread's stack.
+    /// The stack size of a thread, in bytes.
     stack: usize,
     runtime: OnceLock<Runtime>,
 }
@@ -120,8 +120,8 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // An engine may be dropped by a task, which must not wait for threads: another thread joins them. Without room
-        // for one more thread, they stay until the process ends.
+        // An engine may be dropped in a task, which must not wait for threads, so another thread joins them. If that
+        // thread cannot be started, they stay until the process ends.
         if let Some(runtime) = self.runtime.take().map(ManuallyDrop::new) {
             let join = move || drop(ManuallyDrop::into_inner(runtime));
             let _ = spawn_detached(Builder::new().name("indago-join".to_owned()), join);

@@ -1,7 +1,8 @@
-//! What a statement may do: read, explain a reading, and name a query as a view.
+//! Checks what a statement does. It may read, explain a query, and create or drop a view.
 //!
-//! The parsed statement is checked first, so that the error names it. The plan is checked again where the engine plans, which
-//! every statement, view, prepared plan and data frame passes, and where a plan that is too large is refused.
+//! The parsed statement is checked first, so the error can name it. The plan is checked again when the engine plans it.
+//! Every statement, view, prepared plan and data frame passes this second check, which also refuses plans that are too
+//! large.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -17,15 +18,15 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::diagnostic::{Code, Error};
 
-/// The most nodes that a plan may have. A query of that size takes seconds to plan.
+/// The most nodes in a plan. A query of that size takes seconds to plan.
 const MOST_NODES: usize = 20_000;
 /// The most tables that a statement may read.
 const MOST_RELATIONS: usize = 4000;
-/// The most nodes above each other: planning, running and dropping a plan recurse.
+/// The greatest depth of a plan, in nodes. Planning, running and dropping a plan recurse.
 const MOST_LEVELS: usize = 1600;
-/// The most joins: planning takes a time that grows with their square.
+/// The most joins. Planning time is quadratic in their number.
 const MOST_JOINS: usize = 500;
-/// The most expressions, the elements of lists included.
+/// The most expressions, including the elements of lists.
 const MOST_EXPRESSIONS: usize = 2_000_000;
 
 /// Refuses a statement that does anything but read, explain, or create or drop a view.
@@ -90,12 +91,12 @@ fn first_word(statement: &impl ToString) -> String {
 }
 
 fn not_run(what: &str) -> Error {
-    Error::new(Code::Unsupported, format!("`{what}` is not run here: a query only reads"))
-        .with_help("`CREATE VIEW` gives a query a name; settings are in the configuration")
+    Error::new(Code::Unsupported, format!("`{what}` is not supported: queries only read"))
+        .with_help("use `CREATE VIEW` to name a query; settings are in the configuration")
 }
 
-/// Looks which tables a statement names. Refuses one that reads too many, each use of a name from WITH and of a view counted
-/// by what is behind it: even to plan it takes time and room for all of them.
+/// Finds the tables that a statement names. Refuses a statement that reads too many. Each use of a WITH name or view
+/// counts as all tables that it reads, because planning copies them.
 pub(crate) fn relations(
     statement: &mut Parsed,
     of_view: &dyn Fn(&str) -> Option<usize>,
@@ -112,20 +113,20 @@ pub(crate) fn relations(
     }
 }
 
-/// What a statement names that is not of its own making.
+/// The names in a statement that it does not define itself.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
     /// Tables and views.
     pub(crate) tables: BTreeSet<Name>,
-    /// It asks which tables there are.
+    /// The statement lists tables.
     pub(crate) lists: bool,
-    /// Its texts: who asks about tables may name them so.
+    /// Its string literals. A query about tables may name tables in them.
     pub(crate) texts: BTreeSet<String>,
-    /// How many tables it reads.
+    /// The number of tables that it reads.
     pub(crate) many: usize,
 }
 
-/// A name as written: its parts, in lower case unless they are quoted.
+/// A name as written: its parts, in lowercase unless quoted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name(pub(crate) Vec<String>);
 
@@ -155,7 +156,7 @@ impl Named {
         }
     }
 
-    /// The table that the text in `pragma_table_info('x')` names.
+    /// Adds the table named in `pragma_table_info('x')`.
     fn argument(&mut self, function: &str, arguments: &TableFunctionArgs) {
         if matches!(function, "pragma_table_info" | "pragma_table_xinfo")
             && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = arguments.args.as_slice()
@@ -169,9 +170,9 @@ impl Named {
 struct Relations<'a> {
     of_view: &'a dyn Fn(&str) -> Option<usize>,
     many: usize,
-    /// The names of WITH in reach, and how many tables each reads.
+    /// The WITH names in scope, and the number of tables that each reads.
     named: Vec<(String, usize)>,
-    /// For each query that is being visited its WITH, and how many names were in reach before it.
+    /// For each query that is being visited: its WITH, and the number of names in scope before it.
     open: Vec<(Option<With>, usize)>,
     outside: Named,
 }
@@ -195,7 +196,7 @@ impl VisitorMut for Relations<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         let before = self.named.len();
-        // The visitor would count each definition once, where each use counts.
+        // The visitor would count each definition once, but each use counts.
         let mut with = query.with.take();
         let is_recursive = with.as_ref().is_some_and(|with| with.recursive);
         for cte in with.iter_mut().flat_map(|with| &mut with.cte_tables) {
@@ -251,10 +252,10 @@ impl VisitorMut for Relations<'_> {
 
 fn too_large(what: &str, most: usize, of: &str) -> Error {
     Error::new(Code::Plan, format!("the query is too large: {what} more than {most} {of}"))
-        .with_help("split it; a name in WITH and a view count each time that they are used")
+        .with_help("split it; each use of a WITH name or a view counts")
 }
 
-/// How many tables a plan reads.
+/// The number of tables that a plan reads.
 pub(crate) fn tables_of(plan: &LogicalPlan) -> usize {
     let mut tables = 0;
     let counted = plan.apply_with_subqueries(|node| {
@@ -264,7 +265,7 @@ pub(crate) fn tables_of(plan: &LogicalPlan) -> usize {
     if counted.is_ok() { tables } else { MOST_RELATIONS }
 }
 
-/// Refuses a plan that does anything but read, or that is too large.
+/// Refuses a plan that does more than read, or that is too large.
 pub(crate) fn plan(plan: &LogicalPlan) -> Result<()> {
     plan.visit_with_subqueries(&mut Verifier::default()).map(drop)
 }
@@ -322,14 +323,14 @@ pub(crate) fn plan_of_statement(statement: &LogicalPlan) -> Result<()> {
     }
 }
 
-/// What a node does besides reading.
+/// What a node does other than reading.
 fn effect(node: &LogicalPlan) -> Option<String> {
     match node {
         LogicalPlan::Dml(dml) => Some(dml.op.name().to_uppercase()),
         LogicalPlan::Copy(_) => Some("COPY".to_owned()),
         LogicalPlan::Ddl(ddl) => Some(ddl.name().to_owned()),
         LogicalPlan::Statement(statement) => Some(statement.name().to_owned()),
-        // A new kind of node has to be put on one side or the other.
+        // Listed so that a new kind of node does not compile until somebody decides about it.
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
         | LogicalPlan::Window(_)

@@ -1,10 +1,10 @@
 //! Which joins of a plan are lookups.
 //!
-//! A scan of a keyed table is *open* while nothing says which keys to read. The pass walks the plan bottom-up; at each
-//! join it gives the keys of one side to the open scans of the other, as long as the join type allows to leave out rows
-//! without a partner. What stays open at the top is an error. A scan of an indexed column is bound in the same way where
-//! the other side is expected to bring few keys, or where a scan without the keys would not return the rows that they
-//! select or add (`KeyEffect`). Where such a column gets no keys, the query has a warning.
+//! A scan of a keyed table is *open* until it has keys. The pass walks the plan bottom-up. At each join it passes the
+//! keys of one side to the open scans of the other, if the join type does not need that side's rows without a match. A
+//! scan that is still open at the top is an error. A scan of an indexed column is bound in the same way if the other
+//! side is expected to have few keys, or if a scan without the keys would not return the rows that they select or add
+//! (`KeyEffect`). If such a column gets no keys, the query has a warning.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,16 +27,16 @@ use crate::lookup_join::node::{Key, KeyColumn, LookupJoin, Side};
 use crate::lookup_join::split;
 use crate::provider::Provider;
 
-/// What one lookup costs, in rows of a whole reading.
+/// The cost of one lookup, in rows of a full scan.
 const LOOKUP_COST: f64 = 3.0;
-/// Nodes looked at, at the most: sides of joins are looked at again with the keys that they get.
+/// The most nodes to visit. Sides of joins are visited again with the keys that they get.
 const MOST_STEPS: usize = 200_000;
-/// How often a plan is taken apart: a part may have something to take apart itself.
+/// How often a plan is split. A part may need to be split again.
 const MOST_SPLITS: usize = 4;
-/// An equality selects fewer rows than a pattern.
+/// Rank of pattern keys after all equalities, because an equality selects fewer rows.
 const PATTERNS_AFTER: usize = 1000;
 
-/// Turns joins into lookups where tables need keys, or where it pays.
+/// Turns joins into lookup joins where tables need keys or where it is cheaper.
 pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
     let mut best = bind_whole(plan)?;
     let mut parts = Cow::Borrowed(plan);
@@ -58,11 +58,11 @@ pub(crate) fn bind(plan: &LogicalPlan) -> Result<LogicalPlan> {
     }
 }
 
-/// What became of a plan.
+/// The result of binding a plan.
 enum Bound {
-    /// Whether conditions on columns that need a key got none.
+    /// `without_key`: some columns with conditions that need keys have none.
     Plan { plan: LogicalPlan, without_key: bool },
-    /// A scan in it has no keys.
+    /// A keyed scan in the plan has no keys.
     Open(DataFusionError),
 }
 
@@ -109,20 +109,21 @@ struct Solved {
 
 #[derive(Default)]
 struct Binder {
-    /// The columns that a join brings keys for, by scan.
+    /// The columns that get keys from a join, by scan.
     bound: BTreeMap<usize, Bind>,
-    /// Why no join brings keys to a scan.
+    /// Why a scan gets no keys from a join.
     why: BTreeMap<usize, String>,
-    /// Nodes looked at.
+    /// Nodes visited.
     steps: usize,
 }
 
-/// The columns that a join brings keys for; if those of the first are patterns, whether they ignore case.
+/// The columns of a scan that get keys from a join. `pattern` is set if the keys of the first are patterns, with
+/// whether they ignore case.
 #[derive(Debug, Clone)]
 struct Bind {
     columns: Vec<usize>,
     pattern: Option<bool>,
-    /// The keys are values that scans without keys return in the environment of the table.
+    /// The keys are values that scans without keys return in the same environment.
     is_within: bool,
 }
 
@@ -162,11 +163,11 @@ impl Binder {
         let mut left = self.solve(&join.left)?;
         let between = self.bound.clone();
         let mut right = self.solve(&join.right)?;
-        // Solving a side again makes its own bindings again, so those of the first time must be forgotten.
+        // Solving a side again creates its bindings again, so those of the first time must be removed.
         let of_right: BTreeMap<usize, Bind> =
             self.bound.clone().into_iter().filter(|(leaf, _)| !between.contains_key(leaf)).collect();
         let without_left = || before.clone().into_iter().chain(of_right.clone()).collect::<BTreeMap<_, _>>();
-        // Each binding may close further scans on its side, and is allowed only by a side that is complete itself.
+        // Each binding may close further scans on its side. Only a side without open scans can pass keys.
         let mut lookup: Option<(Side, Vec<Key>)> = None;
         if left.open.is_empty() && !right.open.is_empty() && may_look_up(join, Side::Right) {
             let keys = self.keys(join, Side::Right, &right.open);
@@ -241,8 +242,8 @@ impl Binder {
         }
     }
 
-    /// Keys that a join could bring to the open scans of one side: of each scan for one column, so that rows can be kept by
-    /// key, and for those that it needs beside it. The join itself checks the others.
+    /// Keys that a join can pass to the open scans of one side: for one column of each scan, so rows can be cached by
+    /// key, and for the other columns that need keys. The join itself checks the remaining equalities.
     fn keys(&self, join: &Join, side: Side, open: &[usize]) -> Vec<Key> {
         let looked_up = side.of(join);
         let mut keys: BTreeMap<usize, (usize, Key)> = BTreeMap::new();
@@ -275,8 +276,8 @@ impl Binder {
         self.with_needed(join, side, keys.into_values().map(|(_, key)| key).collect())
     }
 
-    /// Keys without which a scan would not return all rows of one side; with them a key on an index that is expected to be
-    /// cheaper than reading the table whole: of several, the one that says most.
+    /// Keys without which a scan would not return all rows of one side, and one key on an index that is expected to be
+    /// cheaper than a full scan. If there are several, the most selective.
     fn worthwhile_keys(&self, join: &Join, side: Side, driving_rows: f64) -> Vec<Key> {
         let mut found = Vec::new();
         for (driving, key) in pairs(join, side) {
@@ -291,7 +292,7 @@ impl Binder {
         self.with_needed(join, side, most_telling.map(|(target, driving)| target.key(driving)).into_iter().collect())
     }
 
-    /// Adds the keys that scans of the same side need to other keys.
+    /// Adds the keys that scans of the same side need.
     fn with_needed(&self, join: &Join, side: Side, mut keys: Vec<Key>) -> Vec<Key> {
         for (target, (driving, _)) in self.needed(join, side) {
             if !may_match(join, &target) || self.bound.contains_key(&target.leaf) {
@@ -307,7 +308,7 @@ impl Binder {
     }
 
     /// The columns of one side that a join compares with the other side, and whose scans return only some of the rows
-    /// without these keys.
+    /// if they get no keys.
     fn needed<'a>(&self, join: &'a Join, side: Side) -> Vec<(Target, Pair<'a>)> {
         let driving_side = side.other().of(join);
         let mut needed = Vec::new();
@@ -329,7 +330,7 @@ impl Binder {
         self.bound.get(&leaf).is_some_and(|bind| bind.columns.contains(&column))
     }
 
-    /// Whether a driving expression is such a column itself, and its scans return the rows of the default too.
+    /// Whether a driving expression is such a column itself, and its scans return the default rows too.
     fn is_of_default(&self, plan: &LogicalPlan, driving: &Expr, target: &Target) -> bool {
         let sources = trace_expr(plan, driving);
         let is_alike = |source: &Target| {
@@ -341,8 +342,8 @@ impl Binder {
         !sources.is_empty() && sources.iter().all(is_alike)
     }
 
-    /// Whether a plan reads one environment only, and no keys take it beyond what scans without keys of a column return
-    /// there.
+    /// Whether a plan reads only this environment, and no keys extend its rows beyond those that scans without keys
+    /// return.
     fn is_within(&self, plan: &LogicalPlan, environment: &str, target: &ColumnSpec) -> bool {
         let mut scans = 0;
         let is_within = plan.apply_with_subqueries(|node| {
@@ -367,7 +368,7 @@ impl Binder {
         scans > 0 && matches!(is_within, Ok(TreeNodeRecursion::Continue))
     }
 
-    /// The columns on which the solved plan has conditions that need keys and got none, by scan.
+    /// The columns with conditions that need keys and have none, by scan.
     fn without_key(&self, plan: &LogicalPlan) -> Result<BTreeSet<(usize, usize)>> {
         let mut without = BTreeSet::new();
         plan.apply_with_subqueries(|node| {
@@ -384,7 +385,7 @@ impl Binder {
                 LogicalPlan::Join(join) => Some(join),
                 _ => lookup.map(|lookup| &lookup.join),
             };
-            // Where the other side is read by the values of this one, it has no others.
+            // If the other side is looked up by the values of this column, it has no other values.
             let drives = |key: &Expr| {
                 let columns = lookup.into_iter().flat_map(|lookup| &lookup.keys).flat_map(|key| &key.columns);
                 columns.into_iter().any(|column| column.driving == *key)
@@ -398,7 +399,7 @@ impl Binder {
                 (_, Some(join)) => join.filter.iter().flat_map(split_conjunction).collect(),
                 _ => Vec::new(),
             };
-            // Sides of an equality that are no such column as they stand, or are not followed to its scan.
+            // Sides of an equality that are not such a column themselves, or that cannot be traced to its scan.
             let of_sides = join.into_iter().flat_map(|join| {
                 let left = join.on.iter().map(|(left, _)| (&*join.left, left));
                 left.chain(join.on.iter().map(|(_, right)| (&*join.right, right)))
@@ -416,7 +417,7 @@ impl Binder {
         Ok(without)
     }
 
-    /// Tells the scans of the solved plan which keys they will be brought.
+    /// Sets in the scans of the solved plan which keys they will get.
     fn apply(&self, plan: LogicalPlan, without_key: &BTreeSet<(usize, usize)>) -> Result<LogicalPlan> {
         let applied = plan.transform_up_with_subqueries(|node| {
             let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
@@ -433,7 +434,7 @@ impl Binder {
         Ok(applied.data)
     }
 
-    /// The error for a scan that no join brings keys.
+    /// The error for a scan that gets no keys.
     fn key_required(&self, plan: &LogicalPlan, leaf: usize) -> DataFusionError {
         let mut found = None;
         let search = plan.apply_with_subqueries(|node| {
@@ -459,10 +460,10 @@ impl Binder {
     }
 }
 
-/// The sides of an equality in a join's condition: the driving side's expression, and the looked-up side's.
+/// The sides of an equality in a join's condition: the driving side's expression, then the looked-up side's.
 type Pair<'a> = (&'a Expr, &'a Expr);
 
-/// The pairs of a join's condition.
+/// The equalities of a join's condition.
 fn pairs(join: &Join, side: Side) -> impl Iterator<Item = Pair<'_>> {
     join.on.iter().map(move |(left, right)| match side {
         Side::Right => (left, right),
@@ -470,8 +471,7 @@ fn pairs(join: &Join, side: Side) -> impl Iterator<Item = Pair<'_>> {
     })
 }
 
-/// The conditions of a join by which an expression of the looked-up side looks like one of the driving side: the latter
-/// first.
+/// The `LIKE` and `GLOB` conditions of a join: the driving side's pattern, then the looked-up side's subject.
 fn patterns(join: &Join, side: Side) -> impl Iterator<Item = (&Expr, &Expr, Form)> {
     let driving = match side {
         Side::Right => &join.left,
@@ -485,14 +485,14 @@ fn patterns(join: &Join, side: Side) -> impl Iterator<Item = (&Expr, &Expr, Form
     })
 }
 
-/// Why a join brings no keys to an open scan of one side.
+/// Why a join passes no keys to an open scan of one side.
 fn why_open(join: &Join, side: Side, leaf: usize, other_is_open: bool) -> String {
     let looked_up = if side == Side::Right { &join.right } else { &join.left };
     if other_is_open {
         return "the other side of its join needs keys itself".to_owned();
     }
     if !may_look_up(join, side) {
-        return format!("a {} join keeps its rows that have no partner, so that no key selects them", join.join_type);
+        return format!("a {} join also returns its rows that have no match, and no key finds them", join.join_type);
     }
     let equalities = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
     let conditions = equalities.chain(join.filter.iter().flat_map(split_conjunction).cloned());
@@ -504,19 +504,19 @@ fn why_open(join: &Join, side: Side, leaf: usize, other_is_open: bool) -> String
         if condition.column_refs().iter().any(is_key) {
             let condition = condition::shown(&condition);
             return format!(
-                "its join asks `{condition}`, where only `=`, `LIKE` and `GLOB` on the column itself bring keys"
+                "its join condition is `{condition}`, and only `=`, `LIKE` and `GLOB` on the column itself pass keys"
             );
         }
     }
     "its join has no condition on them".to_owned()
 }
 
-/// Whether looking up keys finds all that a join's NULLs match: none, or none that the column has.
+/// Whether a lookup finds all rows that the join matches: a NULL matches nothing, or the column has no NULLs.
 fn may_match(join: &Join, target: &Target) -> bool {
     join.null_equality == NullEquality::NullEqualsNothing || !target.spec.nullable
 }
 
-/// Whether a join's result depends only on those rows of a side that have a partner on the other.
+/// Whether a join's result depends only on the rows of a side that have a match on the other side.
 fn may_look_up(join: &Join, side: Side) -> bool {
     if join.null_aware {
         return false;
@@ -533,7 +533,7 @@ fn may_look_up(join: &Join, side: Side) -> bool {
     }
 }
 
-/// An index column that an expression over a plan's output comes from.
+/// A key column of a scan that is the source of an expression over a plan's output.
 #[derive(Debug)]
 struct Target {
     leaf: usize,
@@ -541,14 +541,14 @@ struct Target {
     spec: ColumnSpec,
     rows: f64,
     lookup: Lookup,
-    /// Its place among the required columns of the table, in its order.
+    /// Its position in the table's list of required columns.
     rank: usize,
-    /// It is a required column, or the table has none.
+    /// It is a required column, or the table has no required columns.
     is_required: bool,
-    /// A scan without keys would return other rows, and the query itself gives keys.
+    /// A scan without keys would return other rows, and the query's own filters have keys.
     has_keys: bool,
     environment: Cow<'static, str>,
-    /// It was cast to another type of value on the way: what a second cast does to it is not known.
+    /// It was cast to another type on the way. The effect of a second cast is not known.
     is_cast: bool,
     /// The scan is one of several inputs of a UNION.
     is_in_union: bool,
@@ -574,8 +574,8 @@ fn trace_expr(plan: &LogicalPlan, expr: &Expr) -> Vec<Target> {
             Err(_) => Vec::new(),
         },
         Expr::Alias(alias) => trace_expr(plan, &alias.expr),
-        // A cast of an integer or to another form of text loses nothing, so that its keys can be read back. A text that is
-        // cast to a number may have been written in several ways.
+        // A cast of an integer, or of text to another text type, loses nothing, so keys can be converted back. Several
+        // texts may be cast to the same number.
         Expr::Cast(cast) => {
             let to = cast.field.data_type();
             let mut targets = trace_expr(plan, &cast.expr);
@@ -590,15 +590,15 @@ fn trace_expr(plan: &LogicalPlan, expr: &Expr) -> Vec<Target> {
     }
 }
 
-/// Whether an integer can be told from what it becomes in a type. A real number may stand for several beyond 2^53, which are
-/// few enough to look up.
+/// Whether a cast to a type keeps integers distinct. Beyond 2^53, a real number may correspond to several integers, few
+/// enough to look up all of them.
 fn keeps_integers(to: &DataType) -> bool {
     to.is_integer()
         || to.is_string()
         || matches!(to, DataType::Float64 | DataType::Decimal128(..) | DataType::Decimal256(..))
 }
 
-/// Follows a column of a plan's output down to scans, through everything that commutes with a filter on it.
+/// Traces a column of a plan's output to scans, through every node that commutes with a filter on it.
 fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
     if let Some((scan, provider)) = our_scan(plan) {
         let spec = provider.table.spec();
@@ -648,7 +648,7 @@ fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
     }
 }
 
-/// Whether rows that differ in a column are in different partitions of all functions of a window.
+/// Whether all functions of a window partition by a column.
 fn is_partition(window: &Window, index: usize) -> bool {
     let schema = window.input.schema();
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if schema.index_of_column(column).is_ok_and(|position| position == index));
@@ -673,7 +673,7 @@ fn trace_join(join: &Join, index: usize) -> Vec<Target> {
     }
 }
 
-/// A column of a scan that a column of a plan's output is made of.
+/// A column of a scan that a column of a plan's output is computed from.
 struct Origin {
     leaf: usize,
     column: usize,
@@ -681,7 +681,7 @@ struct Origin {
     has_keys: bool,
 }
 
-/// The columns of scans that a column of a plan's output is made of, whatever is between.
+/// The columns of scans that a column of a plan's output is computed from, through any nodes.
 fn origins(plan: &LogicalPlan, column: &Column) -> Vec<Origin> {
     let Ok(index) = plan.schema().index_of_column(column) else { return Vec::new() };
     let of_expr = |input: &LogicalPlan, expr: &Expr| -> Vec<Origin> {

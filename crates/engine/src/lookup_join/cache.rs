@@ -23,7 +23,7 @@ use crate::exec::{Asked, Binding, ScanExec};
 use crate::lookup_join::exec::KeyValues;
 use crate::state::{QueryState, ScanRecord};
 
-/// Rows found for keys, by what was asked: the table, the columns that have keys, the other constraints.
+/// Rows found for keys, by request: the table, the columns that have keys, the other constraints.
 #[derive(Debug, Default)]
 pub(crate) struct KeyCaches(Mutex<HashMap<String, Arc<KeyCache>>>);
 
@@ -31,13 +31,13 @@ pub(crate) struct KeyCaches(Mutex<HashMap<String, Arc<KeyCache>>>);
 #[derive(Debug)]
 struct KeyCache {
     record: Arc<ScanRecord>,
-    /// Charged with the rows that are kept.
+    /// Charged with the cached rows.
     memory: MemoryReservation,
     slots: Slots,
 }
 
 impl KeyCaches {
-    /// Drops what was found.
+    /// Drops all cached rows.
     pub(crate) fn release(&self) {
         self.0.lock().clear();
     }
@@ -73,8 +73,8 @@ impl KeyCaches {
     }
 }
 
-/// The rows of a scan for the keys that a join brought. What is read of a key is what all scans of the plan together want
-/// of it, so that each key is looked up once.
+/// The rows of a scan for the keys that a join passes. A lookup reads everything that any scan of the plan wants for
+/// the key, so each key is looked up once.
 pub(crate) fn read(
     scan: &ScanExec,
     binding: &Binding,
@@ -124,7 +124,7 @@ pub(crate) fn read(
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
-/// Drops rows that an earlier pattern found too: those with the values that its rows had in the columns of the key.
+/// Drops rows that an earlier pattern also found: rows that are equal in the columns of the key.
 fn once_each(
     found: impl Stream<Item = Result<Vec<RecordBatch>>> + Send,
     positions: Vec<usize>,
@@ -153,7 +153,7 @@ fn position(together: &Asked, column: usize) -> usize {
     together.columns.binary_search(&column).expect("the key is one of the columns")
 }
 
-/// How a scan reads keys of some columns.
+/// Reads rows by keys.
 #[derive(Clone)]
 struct Lookup {
     cache: Arc<KeyCache>,
@@ -164,7 +164,7 @@ struct Lookup {
 }
 
 impl Lookup {
-    /// Reads the rows of some keys at once: keys that differ in their first column only are one read of the table.
+    /// Reads the rows of several keys at once. Keys that differ only in their first column need one read of the table.
     async fn keys(self, keys: Vec<KeyValues>) -> Result<Found> {
         let memory = self.cache.memory.new_empty();
         let first = position(&self.together, self.columns[0]);
@@ -186,7 +186,7 @@ impl Lookup {
         Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
     }
 
-    /// Reads the rows that look like a pattern.
+    /// Reads the rows that match patterns.
     async fn pattern(self, patterns: Vec<KeyValues>, ignore_case: bool) -> Result<Found> {
         let memory = self.cache.memory.new_empty();
         let mut batches = Vec::new();
@@ -214,7 +214,7 @@ impl Lookup {
         Ok(batches)
     }
 
-    /// Adds the keys that a join brought for a column to what the scan asks of it already.
+    /// Adds keys of a column to constraints. If these have keys already, only common keys remain.
     fn constrain(&self, constraints: &mut Constraints, column: usize, keys: Vec<Scalar>) {
         let constraint = constraints.0.entry(column).or_default();
         constraint.keys = Some(Arc::new(match &constraint.keys {
@@ -223,7 +223,7 @@ impl Lookup {
         }));
     }
 
-    /// The same for one key of each column after the first.
+    /// Adds one key for each column after the first.
     fn constrain_others(&self, constraints: &mut Constraints, others: &[Scalar]) {
         for (column, key) in self.columns[1..].iter().zip(others) {
             self.constrain(constraints, *column, vec![key.clone()]);
@@ -231,7 +231,7 @@ impl Lookup {
     }
 }
 
-/// The first values of keys, by the values after them; in the order of the keys.
+/// The first values of keys, grouped by the values after them, in the order of the keys.
 fn by_others(keys: &[KeyValues]) -> Vec<(&[Scalar], Vec<Scalar>)> {
     let mut positions: HashMap<&[Scalar], usize> = HashMap::new();
     let mut groups: Vec<(&[Scalar], Vec<Scalar>)> = Vec::new();
@@ -245,18 +245,18 @@ fn by_others(keys: &[KeyValues]) -> Vec<(&[Scalar], Vec<Scalar>)> {
     groups
 }
 
-/// Bytes that a kept key takes besides its rows and its values: an entry in the map of each lookup and one in the cache's,
-/// with the room that maps leave.
+/// Bytes per cached key in addition to its rows and values: one entry in the map of its lookup and one in the map of
+/// the cache, with the spare capacity of maps.
 const KEPT_KEY: usize =
     (size_of::<(KeyValues, Vec<(usize, usize)>)>() + size_of::<(KeyValues, (usize, Slot))>()) * 3 / 2;
 
-/// What one lookup found.
+/// The result of one lookup.
 #[derive(Debug)]
 struct Found {
-    /// How many keys it was for.
+    /// The number of keys that were looked up.
     keys: usize,
     batches: Vec<RecordBatch>,
-    /// Batch and row of the rows of each key. Not kept for one key.
+    /// Batch and row of the rows of each key. Empty for patterns, which are looked up one at a time.
     rows: HashMap<KeyValues, Vec<(usize, usize)>>,
     _memory: MemoryReservation,
 }
@@ -276,7 +276,7 @@ impl Found {
     }
 }
 
-/// Notes where the rows of each key are, for a batch that was read for keys with these values after their first one.
+/// Records where the rows of each key are, for a batch read for keys that have these values after their first.
 fn add_rows(
     rows: &mut HashMap<KeyValues, Vec<(usize, usize)>>,
     (position, batch): (usize, &RecordBatch),
@@ -293,12 +293,12 @@ fn add_rows(
     Ok(())
 }
 
-/// A lookup under way. Whoever waits for it drives it, so that nobody waits for a reader that is not polled; when nobody
-/// waits any more it ends, and its keys are free again.
+/// A running lookup. Every task that waits for it also drives it, so no task depends on another being polled. If all
+/// waiting tasks are dropped, the lookup ends and its keys can be claimed again.
 type Fetch = Shared<BoxFuture<'static, Result<Arc<Found>, Arc<DataFusionError>>>>;
 type WeakFetch = WeakShared<BoxFuture<'static, Result<Arc<Found>, Arc<DataFusionError>>>>;
 
-/// What is known of each key.
+/// The state of each key.
 #[derive(Debug, Default, Clone)]
 struct Slots(Arc<Mutex<State>>);
 
@@ -323,7 +323,7 @@ impl std::fmt::Debug for Slot {
     }
 }
 
-/// Keys that one lookup is for.
+/// Keys that share one lookup.
 struct Piece {
     keys: Vec<KeyValues>,
     from: Source,
@@ -335,7 +335,7 @@ enum Source {
 }
 
 impl Piece {
-    /// The rows of the keys, once they are found.
+    /// Waits for the rows of the keys.
     async fn rows(self) -> Result<Vec<RecordBatch>> {
         let found = match self.from {
             Source::Found(found) => found,
@@ -346,7 +346,7 @@ impl Piece {
 }
 
 impl Slots {
-    /// Where the rows of some distinct keys come from. What nobody has or fetches is fetched for this caller.
+    /// The lookups for distinct keys. Keys that are neither cached nor being fetched are fetched for this caller.
     fn claim(
         &self,
         keys: &[KeyValues],
@@ -409,7 +409,7 @@ mod tests {
 
     const KEYS: i64 = 6;
 
-    /// A table that has as many rows for a key as its number says, and counts how often it is asked for each.
+    /// A table where key N has N rows. It counts how often each key is looked up.
     #[derive(Debug, Clone)]
     struct Table {
         pool: Arc<dyn MemoryPool>,
@@ -422,7 +422,7 @@ mod tests {
             Table { pool: Arc::new(UnboundedMemoryPool::default()), asked: Arc::default(), fetches: Arc::default() }
         }
 
-        /// Reads the rows of some keys, and waits as often as told before.
+        /// Waits a number of times, then reads the rows of some keys.
         async fn fetch(self, keys: Vec<KeyValues>, waits: usize) -> Result<Found> {
             self.fetches.fetch_add(1, Ordering::Relaxed);
             for _ in 0..waits {
@@ -459,7 +459,7 @@ mod tests {
         }
     }
 
-    /// All that a reader gets for its keys.
+    /// All values that a reader gets for its keys.
     async fn reader(slots: Slots, table: Table, keys: Vec<i64>, waits: usize) -> Vec<i64> {
         let keys: Vec<KeyValues> = keys.into_iter().map(key).collect();
         let pieces = slots.claim(&keys, |keys| table.fetch(keys, waits).boxed());
@@ -485,8 +485,8 @@ mod tests {
         (0..KEYS).sample(random, many)
     }
 
-    /// Whoever is polled ends, whatever the others do: some are polled now and then, some never again, some are dropped
-    /// between any two steps.
+    /// A reader that is polled ends, whatever the others do: some are polled rarely, some never again, and some are
+    /// dropped between any two steps.
     #[test]
     fn no_reader_waits_for_one_that_is_not_polled() {
         for seed in 0..2000 {
@@ -516,7 +516,7 @@ mod tests {
                     _ => {}
                 }
             }
-            // Each one alone, while the others stand still.
+            // Each reader alone, while the others are not polled.
             while !readers.is_empty() {
                 let (keys, mut reader) = readers.swap_remove(random.random_range(0..readers.len()));
                 let values = (0..100).find_map(|_| match reader.poll_unpin(&mut context) {
@@ -525,14 +525,14 @@ mod tests {
                 });
                 assert_eq!(values, Some(expected(&keys)), "seed {seed}: a reader waits for others");
             }
-            // A key is asked for again only if those who asked were dropped.
+            // A key is looked up again only if the readers that waited for it were dropped.
             for (key, many) in table.asked.lock().iter() {
-                assert!(*many <= 1 + dropped, "seed {seed}: key {key} was asked for {many} times");
+                assert!(*many <= 1 + dropped, "seed {seed}: key {key} was looked up {many} times");
             }
         }
     }
 
-    /// Wakers reach whoever still waits, when those that waited first are gone.
+    /// The remaining readers are woken when those that waited first are gone.
     #[tokio::test]
     async fn every_reader_is_woken() {
         for seed in 0..500 {

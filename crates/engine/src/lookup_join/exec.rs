@@ -1,8 +1,8 @@
 //! Runs a lookup join.
 //!
-//! For each batch of the driving side, its distinct keys are handed to the looked-up side in chunks, several at a time;
-//! what comes back is joined to the batch by DataFusion's own hash join, so that every join type, further conditions
-//! and NULLs mean what they mean there.
+//! For each batch of the driving side, the looked-up side reads the distinct keys in chunks, several concurrently.
+//! DataFusion's own hash join then joins the rows to the batch, so join types, further conditions and NULLs have their
+//! usual meaning.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -34,13 +34,13 @@ use crate::interrupt::interruptible;
 use crate::lookup_join::node::{Key, Side};
 use crate::state::QueryState;
 
-/// Where the keys of a scan come from, physically.
+/// The source of a scan's keys, as physical expressions.
 pub(crate) type PhysicalKey = Key<PhysicalExprRef>;
 
 /// Values for the columns of a key, in their order.
 pub(crate) type KeyValues = Box<[Scalar]>;
 
-/// What a lookup join is, apart from its inputs.
+/// A lookup join without its inputs.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     pub(crate) side: Side,
@@ -49,9 +49,9 @@ pub(crate) struct Shape {
     pub(crate) filter: Option<JoinFilter>,
     pub(crate) join_type: JoinType,
     pub(crate) null_equality: NullEquality,
-    /// Keys in one lookup, at the most.
+    /// The most keys in one lookup.
     pub(crate) batch: usize,
-    /// Lookups under way at the same time.
+    /// Concurrent lookups.
     pub(crate) concurrency: usize,
 }
 
@@ -60,15 +60,15 @@ pub(crate) struct LookupJoinExec {
     left: Arc<dyn ExecutionPlan>,
     right: Arc<dyn ExecutionPlan>,
     shape: Arc<Shape>,
-    /// Rows that are enough.
+    /// The number of rows that are enough.
     fetch: Option<usize>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// Driving rows whose keys are looked up first, where few rows are asked for; each time that they are not enough, so many
-/// times more are taken.
+/// Under a limit: the number of driving rows whose keys are looked up first. If the result has too few rows, the number
+/// is multiplied by `MORE` each time.
 const FIRST: usize = 16;
 const MORE: usize = 4;
 
@@ -95,7 +95,7 @@ impl LookupJoinExec {
         }
     }
 
-    /// The side that is looked up; its scans below are read again for each batch of keys.
+    /// The looked-up side. Its scans are read again for each batch of keys.
     pub(crate) fn looked_up(&self) -> &Arc<dyn ExecutionPlan> {
         if self.shape.side == Side::Right { &self.right } else { &self.left }
     }
@@ -106,28 +106,29 @@ impl LookupJoinExec {
 }
 
 impl Shape {
-    /// A semi join that gives rows of the looked-up side must see all keys together, or it gives rows twice.
+    /// A semi join that returns rows of the looked-up side needs all keys at once, or it would return rows twice.
     fn must_collect(&self) -> bool {
         matches!((self.side, self.join_type), (Side::Left, JoinType::LeftSemi) | (Side::Right, JoinType::RightSemi))
     }
 
-    /// Whether driving rows without a partner give nothing.
+    /// Whether driving rows without a match are not in the result.
     fn needs_partner(&self) -> bool {
         matches!(self.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi)
     }
 
-    /// The distinct keys that a batch has for each of the looked-up scans.
+    /// The distinct keys of a batch for each of the looked-up scans.
     fn distinct_keys(&self, batch: &RecordBatch) -> Result<Vec<(&PhysicalKey, Vec<KeyValues>)>> {
         self.keys.iter().map(|key| Ok((key, distinct_keys(key, batch)?))).collect()
     }
 
-    /// The most driving rows that are looked up together: a table is asked for each pattern by itself.
+    /// The most driving rows that are looked up together. Limited for patterns, because a table is read once per
+    /// pattern.
     fn most_rows(&self) -> usize {
         let has_patterns = self.keys.iter().any(|key| key.pattern.is_some());
         if has_patterns && !self.must_collect() { self.batch.max(1) } else { usize::MAX }
     }
 
-    /// The rows of the looked-up side for a batch's keys, charged as they come.
+    /// The rows of the looked-up side for a batch's keys. They are charged to `memory`.
     async fn look_up(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
@@ -139,8 +140,9 @@ impl Shape {
         if keys.iter().any(|(key, distinct)| distinct.is_empty() && !key.is_in_union) {
             return Ok(Vec::new());
         }
-        // The scan with most keys is read in chunks; the others get all of theirs each time. In chunks of keys for one
-        // part of a UNION, its other parts would come again and again, and in chunks of patterns the rows of several.
+        // The scan with most keys is read in chunks, and the others get all their keys each time. Keys of a scan in a
+        // UNION are not chunked, because the other inputs of the UNION would be read for every chunk. Patterns are not
+        // chunked, because a row may match patterns in several chunks.
         let is_alone = |key: &PhysicalKey| !key.is_in_union && key.pattern.is_none();
         let alone = (0..keys.len()).filter(|position| is_alone(keys[*position].0));
         let widest = alone.max_by_key(|position| keys[*position].1.len());
@@ -179,7 +181,7 @@ impl Shape {
         Ok(found.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
     }
 
-    /// Joins driving rows to what was found for their keys.
+    /// Joins driving rows to the rows that were found for their keys.
     fn join(
         &self,
         driving: RecordBatch,
@@ -217,7 +219,7 @@ impl Shape {
     }
 }
 
-/// The distinct keys that a batch of the driving side has. A row with a NULL has none.
+/// The distinct keys of a batch of the driving side. A row with a NULL has no key.
 fn distinct_keys(key: &PhysicalKey, batch: &RecordBatch) -> Result<Vec<KeyValues>> {
     let columns = key.columns.iter().map(|column| column.driving.evaluate(batch)?.into_array(batch.num_rows()));
     let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -244,9 +246,9 @@ fn distinct_keys(key: &PhysicalKey, batch: &RecordBatch) -> Result<Vec<KeyValues
     Ok(distinct)
 }
 
-/// The keys of the looked-up column that a driving value may equal: all of them, and perhaps more, which the join drops.
-/// Casts that DataFusion put on the looked-up column are undone here: an integer column that is compared as text gets its
-/// keys back as integers.
+/// The keys of the looked-up column that may equal a driving value. There may be too many; the join drops their rows.
+/// This reverses casts that DataFusion put on the looked-up column: an integer column that is compared as text gets
+/// integers as keys.
 fn as_keys(value: &ScalarValue, column: &ColumnSpec) -> Vec<Scalar> {
     let keys = match (constraints::scalar(value, &column.kind), value, &column.kind) {
         (Some(key), ..) => vec![key],
@@ -259,7 +261,7 @@ fn as_keys(value: &ScalarValue, column: &ColumnSpec) -> Vec<Scalar> {
     keys.into_iter().map(|key| column.as_key(key)).collect()
 }
 
-/// The integers that equal a real number once they are made real themselves: beyond 2^53 there are several.
+/// The integers that equal a real number when they are converted to one. Beyond 2^53 there are several.
 fn integers_like(real: f64) -> Vec<Scalar> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if real.fract() != 0.0 || real.abs() > EXACT * 2048.0 {
@@ -280,7 +282,7 @@ fn as_pattern(value: &ScalarValue, form: Form) -> Option<Scalar> {
     text.try_as_str().flatten().map(|text| Scalar::Text(form.like(text)))
 }
 
-/// The plan with its scans reading just these keys, ready to run (again).
+/// The plan with its scans reading only these keys, ready to run (again).
 fn bind_keys(plan: &Arc<dyn ExecutionPlan>, keys: &[(usize, Arc<[KeyValues]>)]) -> Result<Arc<dyn ExecutionPlan>> {
     let bound = plan.clone().transform_up(|node| {
         let Some(scan) = node.downcast_ref::<ScanExec>() else { return Ok(Transformed::no(node)) };
@@ -370,7 +372,7 @@ impl ExecutionPlan for LookupJoinExec {
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        // With several partitions each would have the limit to itself.
+        // With several partitions, each would have its own limit.
         let is_one = self.properties.partitioning.partition_count() == 1;
         is_one.then(|| Arc::new(LookupJoinExec { fetch: limit, ..self.clone() }) as Arc<dyn ExecutionPlan>)
     }

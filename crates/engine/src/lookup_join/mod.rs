@@ -1,8 +1,8 @@
-//! Lookup joins: a join on a key column asks the table only for the keys of the other side.
+//! Lookup joins: a join on a key column reads only the rows with keys of the other side.
 //!
-//! [`bind`] decides on the optimised logical plan which joins are lookups, of parts that [`split`] makes where there is a
-//! choice of keys; [`exec`] runs them; [`cache`] sees to it
-//! that a query looks up each distinct key once.
+//! [`bind`] decides on the optimised logical plan which joins are lookup joins. [`split`] splits plans in which one
+//! scan has a choice of keys. [`exec`] runs lookup joins. [`cache`] makes sure that a query looks up each distinct key
+//! once.
 
 pub(crate) mod bind;
 pub(crate) mod cache;

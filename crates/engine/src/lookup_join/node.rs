@@ -35,18 +35,18 @@ impl Side {
     }
 }
 
-/// Where the keys of a scan come from.
+/// The source of a scan's keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Key<E = Expr> {
     /// The scan's number in its plan.
     pub(crate) leaf: usize,
     /// The environment of its table.
     pub(crate) environment: Cow<'static, str>,
-    /// The columns that make the key. All but the first select or extend the rows of the table.
+    /// The columns of the key. All but the first select or extend the rows of the table.
     pub(crate) columns: Vec<KeyColumn<E>>,
     /// The scan is one of several inputs of a UNION.
     pub(crate) is_in_union: bool,
-    /// The keys of the first column are patterns of this form.
+    /// Set if the keys of the first column are patterns, with their syntax.
     pub(crate) pattern: Option<Form>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct KeyColumn<E = Expr> {
     pub(crate) column: usize,
     /// Its specification.
     pub(crate) spec: ColumnSpec,
-    /// The expression over the other side that gives the values.
+    /// The expression over the other side that computes the values.
     pub(crate) driving: E,
 }
 
@@ -69,7 +69,7 @@ impl<E> Key<E> {
 }
 
 impl Key {
-    /// The same key with expressions of another kind.
+    /// The same key with the expressions mapped.
     pub(crate) fn try_map<E, R>(&self, map: impl Fn(&Expr) -> Result<E, R>) -> Result<Key<E>, R> {
         let columns = self.columns.iter().map(|KeyColumn { column, spec, driving }| {
             Ok(KeyColumn { column: *column, spec: spec.clone(), driving: map(driving)? })
@@ -80,7 +80,7 @@ impl Key {
     }
 }
 
-/// A join one side of which is read only for the keys that the other side has.
+/// A join that reads one side only for the keys of the other side.
 #[derive(Debug, Clone)]
 pub(crate) struct LookupJoin {
     pub(crate) join: Join,

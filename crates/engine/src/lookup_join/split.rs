@@ -1,5 +1,5 @@
-//! Plans that ask a keyed table one thing or another in ways that no single scan or join can: taken apart into plans that
-//! ask one thing each and have no row in common.
+//! Splits plans with a choice of keys that no single scan or join can pass to a keyed table. Each part has one kind of
+//! key, and no row is in two parts.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use indago_dialect::StrictFunctions;
 
 use crate::constraints::{is_choice, looks_like};
 
-/// Nodes that are taken apart, at the most: each part has all that is below it.
+/// The most nodes to split. Each part contains a copy of everything below the node.
 const MOST: usize = 64;
 
-/// The same plan in parts; `None` if there is nothing to take apart.
+/// The plan with its choices split into unions of parts; `None` if there is nothing to split.
 pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut taken_apart = 0;
     let split = plan.clone().transform_down_with_subqueries(|node| {
@@ -48,8 +48,8 @@ pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     sink_filters.optimize(split.data, &OptimizerContext::new(), |_, _| {}).map(Some)
 }
 
-/// `key = x OR key IN (SELECT ..)`: the rows that are in the first subquery, those in the next one but not the first, and
-/// so on; last those in none that meet what else is in the `OR`.
+/// Splits `key = x OR key IN (SELECT ..)`: rows in the first subquery, rows in the second but not in the first, and so
+/// on. The last part is rows in no subquery that meet the rest of the `OR`.
 fn of_filter(filter: &Filter) -> Result<Option<LogicalPlan>> {
     let conditions = split_conjunction(&filter.predicate);
     let mut marks = Vec::new();
@@ -87,8 +87,8 @@ fn of_filter(filter: &Filter) -> Result<Option<LogicalPlan>> {
     }))
 }
 
-/// `key = x OR key LIKE (SELECT ..)`, where the subquery is joined to every row: the pairs that meet the condition, and the
-/// rows that meet it without a partner.
+/// Splits `key = x OR key LIKE (SELECT ..)`, where the subquery is joined to every row: the pairs that meet the
+/// condition, and the rows that meet it without a match.
 fn of_outer_join(filter: &Filter) -> Result<Option<LogicalPlan>> {
     let LogicalPlan::Join(join) = filter.input.as_ref() else { return Ok(None) };
     let is_plain = join.join_type == JoinType::Left && join.on.is_empty() && join.filter.is_none();
@@ -107,7 +107,7 @@ fn of_outer_join(filter: &Filter) -> Result<Option<LogicalPlan>> {
     Ok(Some(LogicalPlan::Union(Union { inputs, schema: join.schema.clone() })))
 }
 
-/// What is below the joins that mark rows for an `OR`, and these joins, the highest first.
+/// The plan below the mark joins of an `OR`. Adds these joins to `marks`, the topmost first.
 fn unmarked<'a>(plan: &'a LogicalPlan, terms: &[&Expr], marks: &mut Vec<&'a Join>) -> &'a LogicalPlan {
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(_));
     let joined = match plan {
@@ -127,13 +127,13 @@ fn unmarked<'a>(plan: &'a LogicalPlan, terms: &[&Expr], marks: &mut Vec<&'a Join
     }
 }
 
-/// Whether an expression is the mark that a join sets: its last column.
+/// Whether an expression is the mark column of a join, which is its last column.
 fn is_mark(join: &Join, expr: &Expr) -> bool {
     let mark = join.schema.fields().len() - 1;
     matches!(expr, Expr::Column(column) if join.schema.index_of_column(column).is_ok_and(|index| index == mark))
 }
 
-/// Rows with the marks that they would have: one, or none.
+/// Adds the mark columns to a plan: one of them true, or none.
 fn as_marked(plan: LogicalPlan, schema: &DFSchemaRef, marks: &[&Join], set: Option<usize>) -> Result<LogicalPlan> {
     let columns = schema.columns().into_iter().map(|column| {
         let column = Expr::Column(column);
@@ -145,9 +145,9 @@ fn as_marked(plan: LogicalPlan, schema: &DFSchemaRef, marks: &[&Join], set: Opti
     Ok(LogicalPlan::Projection(projection))
 }
 
-/// `JOIN .. ON key = a OR key = b`: the pairs of rows that the first equality joins, those that the next one joins but
-/// not the first, and so on; for an outer join also the rows that none of them joins. `EXISTS` and `NOT EXISTS` are
-/// taken apart alike.
+/// Splits `JOIN .. ON key = a OR key = b`: pairs that meet the first equality, pairs that meet the second but not the
+/// first, and so on. An outer join also has a part with the rows that meet none. `EXISTS` and `NOT EXISTS` are split in
+/// the same way.
 fn of_join(join: &Join) -> Result<Option<LogicalPlan>> {
     use JoinType::{Inner, Left, LeftAnti, LeftSemi};
     let (Inner | Left | LeftSemi | LeftAnti, true, Some(filter)) = (join.join_type, join.on.is_empty(), &join.filter)
@@ -165,7 +165,7 @@ fn of_join(join: &Join) -> Result<Option<LogicalPlan>> {
     Ok(None)
 }
 
-/// The join by one branch of the choice, if it has an equality or a pattern, or asks one side alone.
+/// The join on one branch of the `OR`, if the branch has an equality, a pattern, or a condition on one side only.
 fn of_branch(join: &Join, branch: &Expr, others: &[&Expr]) -> Option<Join> {
     let conditions = split_conjunction(branch);
     let pairs: Vec<Option<(Expr, Expr)>> = conditions.iter().map(|condition| pair(join, condition)).collect();
@@ -181,12 +181,12 @@ fn of_branch(join: &Join, branch: &Expr, others: &[&Expr]) -> Option<Join> {
     has_keys.then(|| Join { on, filter, ..join.clone() })
 }
 
-/// Whether a branch compares something with a pattern.
+/// Whether a branch has a pattern.
 fn branch_looks_like(branch: &Expr) -> bool {
     split_conjunction(branch).into_iter().any(|condition| looks_like(condition).is_some())
 }
 
-/// The sides of an equality between the sides of a join.
+/// The expressions of an equality between the sides of a join, left side first.
 fn pair(join: &Join, condition: &Expr) -> Option<(Expr, Expr)> {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = condition else { return None };
     let is_of = |expr: &Expr, side: &LogicalPlan| {
@@ -230,7 +230,7 @@ fn parts_of_join(join: &Join, branches: &[&Expr], joins: Vec<Join>) -> Result<Lo
     Ok(LogicalPlan::Union(Union { inputs, schema: join.schema.clone() }))
 }
 
-/// Rows of a join's left side that have no partner, as an outer join gives them.
+/// Rows of a join's left side without a match, extended with NULLs as in an outer join.
 fn with_nulls(alone: LogicalPlan, join: &Join) -> Result<LogicalPlan> {
     let left = join.left.schema().fields().len();
     let columns = join.schema.iter().enumerate().map(|(position, (relation, field))| {

@@ -22,12 +22,12 @@ pub(crate) struct EngineColumn {
     position: i64,
     /// Type of its values.
     r#type: String,
-    /// How filters on it reach the table: `required`, `selects`, `extends`, `index`, `pattern` or `range`; NULL if they
-    /// do not.
+    /// How filters on it are pushed down to the table: `required`, `selects`, `extends`, `index`, `pattern` or `range`;
+    /// NULL if they are not.
     key: Option<String>,
-    /// Whether `SELECT *` leaves it out.
+    /// Whether `SELECT *` omits it.
     hidden: bool,
-    /// What it is.
+    /// Description.
     description: String,
     /// Permissions without which it is NULL.
     needs: Vec<String>,

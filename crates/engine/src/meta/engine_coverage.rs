@@ -4,36 +4,35 @@ use indago_table::prelude::*;
 
 use super::{Itself, last_query};
 
-/// How much of each slice of each table the last query of this session read: a cluster, an account and region, a repository, a host.
-/// Queries of the engine's own tables do not count as the last.
+/// How much of each slice the last query of this session read. A slice is a cluster, an account and region, a
+/// repository or a host. Queries of the engine's own tables do not count.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_coverage", env = Itself, timeless, rows = 10)]
 #[example(
-    "Slices that were not read to their end.",
+    "Slices that were not read completely.",
     "SELECT table_name, slice, completeness, message FROM engine_coverage WHERE completeness <> 'complete'"
 )]
 pub(crate) struct EngineCoverage {
     /// The table that was read.
     table_name: String,
-    /// The slice of it, as warnings and `EXPLAIN` name it; empty for a table that has only one.
+    /// The slice, as named in warnings and `EXPLAIN`; empty for a table that has only one.
     slice: String,
-    /// What all rows of the slice have in common, by column: `cluster`, `region`, `repo`.
+    /// Values that all rows of the slice share, by column: `cluster`, `region`, `repo`.
     known: Map,
-    /// `complete`: it was read to its end, and nothing is missing. `partial`: some of its rows or columns are missing, or
-    /// the query needed no more rows. `failed`: its reading ended with an error, and its rows, or the rest of them, are
-    /// missing.
+    /// `complete`: the slice was read completely. `partial`: some rows or columns are missing, or the query needed no
+    /// more rows. `failed`: the scan of the slice ended with an error, and all or the remaining rows are missing.
     completeness: String,
-    /// When its reading began.
+    /// When its scan began.
     moment: Timestamp,
-    /// Rows that it gave.
+    /// Rows read.
     rows: i64,
-    /// What part of the slice is missing, such as a source of columns; NULL if nothing is.
+    /// The part of the slice that is missing, such as a source of columns; NULL if nothing is missing.
     origin: Option<String>,
     /// `denied`, `unsupported`, `malformed`, `io` or `missing`; NULL if nothing is missing.
     outcome: Option<String>,
-    /// The first error, in its own words; NULL if nothing is missing.
+    /// The first error; NULL if nothing is missing.
     message: Option<String>,
-    /// The permission that would have helped; NULL where it is not known.
+    /// The missing permission; NULL if it is not known.
     needs: Option<String>,
 }
 

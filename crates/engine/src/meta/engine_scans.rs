@@ -1,31 +1,31 @@
-//! `engine_scans`: what the last query's scans did.
+//! `engine_scans`: statistics of the last query's scans.
 
 use indago_table::prelude::*;
 
 use super::{Itself, last_query};
 
-/// What the scans of this session's last query read. Queries of the engine's own tables do not count as the last.
+/// Statistics of the scans of this session's last query. Queries of the engine's own tables do not count.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_scans", env = Itself, timeless, rows = 10)]
 #[example("What the last query cost.", "SELECT table_name, constraints, rows, calls, elapsed_ms FROM engine_scans")]
 pub(crate) struct EngineScan {
     /// The table that was read.
     table_name: String,
-    /// What was asked of it; empty for all rows.
+    /// Constraints that the table applied; empty if it read all rows.
     constraints: String,
-    /// What the engine checked on the rows besides; empty for nothing.
+    /// Conditions that were checked on the rows; empty if there were none.
     filter: String,
-    /// `scan`, `lookup` (keys brought by a join) or `shared` (read once for several scans).
+    /// `scan`, `lookup` (by keys of a join) or `shared` (read once for several places of the plan).
     how: String,
-    /// Independent parts read: clusters, accounts and regions; for a lookup, how often it was asked.
+    /// Slices read: clusters, accounts and regions, repositories. For a lookup, they count once for each read.
     slices: i64,
-    /// Rows that the table gave.
+    /// Rows read.
     rows: i64,
-    /// Bytes that it read.
+    /// Bytes read.
     bytes: i64,
-    /// Files opened, folders listed, requests sent.
+    /// Files opened, directories listed and requests sent.
     calls: i64,
-    /// From the first reading to the last, in milliseconds.
+    /// Time during which the scan was reading, in milliseconds.
     #[column(volatile)]
     elapsed_ms: f64,
 }

@@ -4,7 +4,7 @@ use indago_table::prelude::*;
 
 use super::Itself;
 
-/// All tables that queries can read, these included.
+/// All tables that queries can read, including this one.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_tables", env = Itself, timeless, rows = 100, identity(name))]
 #[example(
@@ -15,13 +15,13 @@ pub(crate) struct EngineTable {
     /// Name in SQL.
     #[column(index)]
     name: String,
-    /// The environment it reads: `host`, `containers`, `kubernetes`, `aws`, `git`, `engine`, or an embedder's own.
+    /// The environment that it reads: `host`, `containers`, `kubernetes`, `aws`, `git`, `engine`, or an embedder's own.
     environment: String,
-    /// What one row is.
+    /// Description: what one row is.
     description: String,
     /// Number of columns, hidden ones included.
     columns: i64,
-    /// Columns of which one must be constrained; empty for a table that can be read whole.
+    /// Columns of which one needs a constraint; empty if a query can read all rows.
     required: Vec<String>,
     /// Permissions without which it has no rows.
     needs: Vec<String>,

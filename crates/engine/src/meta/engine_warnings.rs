@@ -1,25 +1,25 @@
-//! `engine_warnings`: what was missing from the last query's rows.
+//! `engine_warnings`: warnings of the last query.
 
 use indago_table::prelude::*;
 
 use super::{Itself, last_query};
 
-/// What the last query of this session could not read. Queries of the engine's own tables do not count as the last.
+/// Data that the last query of this session could not read. Queries of the engine's own tables do not count.
 #[derive(Debug, Default, Table)]
 #[table(name = "engine_warnings", env = Itself, timeless, rows = 10)]
 #[example("What was missing, and what would help.", "SELECT table_name, origin, message, needs FROM engine_warnings")]
 pub(crate) struct EngineWarning {
     /// The table that was read.
     table_name: String,
-    /// The part of it: a source of columns, a cluster, an account and region, a repository.
+    /// The part that is missing: a source of columns, a cluster, an account and region, a repository.
     origin: String,
     /// `denied`, `unsupported`, `malformed`, `io` or `missing`.
     outcome: String,
-    /// The first error, in its own words.
+    /// The first error.
     message: String,
-    /// The permission that would have helped; NULL where it is not known.
+    /// The missing permission; NULL if it is not known.
     needs: Option<String>,
-    /// How many rows or parts it happened to.
+    /// Number of rows or slices affected.
     count: i64,
 }
 

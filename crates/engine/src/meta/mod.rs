@@ -29,7 +29,7 @@ impl Itself {
     }
 }
 
-/// What the last query of a scan's session did.
+/// Summary of the last query in a scan's session.
 fn last_query<T: Row>(scan: &Scan<T>) -> Arc<Summary> {
     scan.context().query.session::<LastQuery>().map(|last| last.get()).unwrap_or_default()
 }
