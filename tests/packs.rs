@@ -268,7 +268,7 @@ fn a_running_query_does_not_keep_the_daemon() {
     let folder = daemon.stop();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let status = std::fs::read_to_string(folder.path().join("status.log")).expect("read");
-    assert!(status.contains("slow: cancelled, the daemon stops") && status.contains("stopped"), "{status}");
+    assert!(status.contains("slow: cancelled because the daemon stops") && status.contains("stopped"), "{status}");
 }
 
 /// A function that blocks its thread, in more queries than there are workers.
@@ -424,7 +424,7 @@ fn an_outage_removes_nothing_and_the_other_parts_go_on() {
     let lines = daemon.until("results.log", |lines| NAMES.iter().all(|name| incomplete(lines, name) >= 2));
     let during: Vec<usize> = NAMES.iter().map(|name| count(&lines, name)).collect();
     assert_eq!(during, first, "{lines:#?}");
-    let told = daemon.until_told("pods: incomplete, 2 rows are left as they were: kubernetes_pods (");
+    let told = daemon.until_told("pods: incomplete, 2 rows were not compared: kubernetes_pods (");
     assert!(told.iter().any(|line| line["message"].as_str().is_some_and(|text| text.starts_with("total: incomplete"))));
 
     // Meanwhile a pod of cluster a is deleted. Its rows identify the cluster, so they are logged; counts over both
@@ -485,7 +485,7 @@ fn a_query_that_was_running_when_the_daemon_was_killed_is_left_out() {
     let daemon = Daemon::start(folder);
     let began = Instant::now();
     while clusters.a.requests().is_empty() || of(&daemon.read("results.log"), "other").is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "nobody asks: {:#?}", daemon.read("status.log"));
+        assert!(began.elapsed() < Duration::from_secs(30), "no request: {:#?}", daemon.read("status.log"));
         std::thread::sleep(Duration::from_millis(20));
     }
     // The other query is between two runs, or is also a suspect; only the query that hangs is killed each time.
@@ -497,7 +497,7 @@ fn a_query_that_was_running_when_the_daemon_was_killed_is_left_out() {
     let lines = daemon.until("results.log", |lines| of(&lines[before..], "other").len() >= 4);
     let status = std::fs::read_to_string(daemon.folder.path().join("status.log")).expect("read");
     let ran = !of(&lines[before..], "killer").is_empty();
-    assert_eq!(ran, status.contains("so were others"), "{status}");
+    assert_eq!(ran, status.contains("so were other queries"), "{status}");
     daemon.stop();
 }
 

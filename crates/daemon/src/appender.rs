@@ -1,4 +1,4 @@
-//! A file that lines are appended to.
+//! Appends lines to a file.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{DaemonError, Result};
 
-/// Opens the file anew for each write, so that a rotated one is noticed; writers take turns.
+/// Opens the file again for each write, so it follows log rotation. Writes are serialized.
 #[derive(Debug)]
 pub(crate) struct Appender {
     file: PathBuf,
-    /// Whether lines are on the disk, and not only on their way, when they count as written.
+    /// Whether a write waits until its lines are on disk.
     durable: bool,
     turn: Mutex<()>,
 }
@@ -33,12 +33,12 @@ impl Appender {
 
     fn open(&self) -> Result<File> {
         use std::os::unix::fs::OpenOptionsExt;
-        // Rows may hold what only root may read.
+        // Rows may contain data that only root may read.
         let options = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.file);
         options.map_err(|error| Self::wrong(&self.file, &error))
     }
 
-    /// Appends whole lines: all of them or none.
+    /// Appends complete lines: all of them or none.
     pub(crate) fn append(&self, lines: &[u8]) -> Result<()> {
         if lines.is_empty() {
             return Ok(());
@@ -47,7 +47,7 @@ impl Appender {
         let mut file = self.open()?;
         let length = file.metadata().map_err(|error| Self::wrong(&self.file, &error))?.len();
         file.write_all(lines).map_err(|error| {
-            // A full disk must not leave half a line for the next one to continue.
+            // If the disk is full, a partial line must not stay: the next line would continue it.
             let _ = file.set_len(length);
             Self::wrong(&self.file, &error)
         })?;
@@ -58,10 +58,10 @@ impl Appender {
         }
     }
 
-    /// Waits until the lines are on the disk, and so is the name of a new file.
+    /// Waits until the lines, and the directory entry of a new file, are on disk.
     fn sync(&self, file: &File, new: bool) -> std::io::Result<()> {
         match file.sync_data() {
-            // Pipes and devices have nothing to wait for.
+            // Pipes and devices cannot be synced.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => return Ok(()),
             done => done?,
         }
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn appends_and_notices_rotation() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let file = folder.path().join("log/results.log");
         let appender = Appender::new(&file, true).expect("created");
         appender.append(b"one\n").expect("written");
@@ -87,7 +87,7 @@ mod tests {
         appender.append(b"two\n").expect("written");
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "two\n");
         let blocked = folder.path().join("log/results.log.1/under-a-file");
-        assert!(Appender::new(&blocked, true).expect_err("not a folder").to_string().starts_with("cannot write "));
+        assert!(Appender::new(&blocked, true).expect_err("not a directory").to_string().starts_with("cannot write "));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! What keeps a daemon from running.
+//! Errors that prevent the daemon from running.
 
 use std::path::PathBuf;
 
-/// Result of the daemon's work.
+/// Result of a daemon operation.
 pub type Result<T, E = DaemonError> = std::result::Result<T, E>;
 
 /// Why a daemon cannot run.
@@ -18,17 +18,17 @@ pub enum DaemonError {
         name: String,
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// Two queries would share one memory of their rows.
+    /// Two queries have one name and would share their state.
     #[error("two queries are named `{name}`: {first}, and {second}; rename one")]
     SameName {
         /// The name.
         name: String,
-        /// Where it is given first.
+        /// Where the first one is defined.
         first: String,
-        /// Where it is given again.
+        /// Where the second one is defined.
         second: String,
     },
     /// Nothing is scheduled.
@@ -41,7 +41,7 @@ pub enum DaemonError {
     Log {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
 }

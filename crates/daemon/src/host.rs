@@ -1,6 +1,6 @@
-//! Who this host is.
+//! The name of this host.
 
-/// The name that result lines carry: the one configured, or the host's own.
+/// The host identifier of result lines: the configured one, or the host name.
 pub(crate) fn identifier(configured: Option<&str>) -> String {
     match configured {
         Some(name) => name.to_owned(),

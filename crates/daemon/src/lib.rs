@@ -1,10 +1,11 @@
-//! The daemon: runs a schedule of queries, compares their results, and appends what changed to a log.
+//! The daemon: runs a schedule of queries, compares their results, and appends the changes to a log.
 //!
-//! Queries run concurrently under a limit, each under its own timeout. One that fails says so in the status log and runs
-//! again at its next turn; the others do not notice. A result is on the disk before it is remembered, so that a crash between
-//! the two repeats a line rather than losing one. A query that kills the daemon is left out for a while.
+//! Queries run concurrently up to a limit, each with its own timeout. A failed query is reported in the status log and
+//! runs again at its next interval; other queries are not affected. A result is written to disk before the state is
+//! updated, so a crash between the two repeats a line but loses none. A query that kills the daemon is skipped for some
+//! time.
 
-// They panic where standard error or output can't be written.
+// These macros panic if standard error or output cannot be written.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod appender;

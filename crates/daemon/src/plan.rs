@@ -1,4 +1,4 @@
-//! What a configuration schedules.
+//! The queries that a configuration schedules.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,13 +14,13 @@ use crate::error::{DaemonError, Result};
 pub struct Plan {
     /// Queries of the configuration itself, and of packs without discovery queries.
     pub queries: Vec<Scheduled>,
-    /// Packs whose discovery queries decide.
+    /// Packs that apply only if their discovery queries return rows.
     pub packs: Vec<PlannedPack>,
-    /// What is not scheduled here, and why.
+    /// Queries and packs that do not apply to this host, with the reason.
     pub skipped: Vec<String>,
 }
 
-/// A pack that applies if its discovery queries say so.
+/// A pack that applies only if its discovery queries return rows.
 #[derive(Debug)]
 pub struct PlannedPack {
     /// The pack.
@@ -86,7 +86,7 @@ impl Plan {
     }
 }
 
-/// The names that are taken, each with the place that gives it.
+/// The names in use, each with the place that defines it.
 #[derive(Debug, Default)]
 struct Names(HashMap<String, String>);
 
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn schedules_and_packs() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         write("q.sql", "SELECT 2");
         write(
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn two_queries_of_one_name_are_an_error_that_says_where_both_are() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         write("a.conf", r#"{"queries": {"q": {"query": "SELECT 1"}, "b_q": {"query": "SELECT 2"}}}"#);
         write("b.conf", r#"{"platform": "windows", "queries": {"q": {"query": "SELECT 3"}}}"#);
@@ -186,7 +186,7 @@ mod tests {
                 "[schedule.pack_a_q]",
                 "query `q` of `a` in [packs] (",
             ),
-            // What is not for this host takes its name all the same: one configuration serves many hosts.
+            // A query for other hosts takes its name too, because many hosts can share a configuration.
             (
                 "[packs]\na = \"a.conf\"\na_b = \"b.conf\"",
                 "query `b_q` of `a` in [packs]",

@@ -1,4 +1,4 @@
-//! The loop: waits for the next query that is due, runs it, and settles its result.
+//! The scheduler loop: waits for the next due query, runs it, and processes its result.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -23,24 +23,24 @@ use crate::host;
 use crate::plan::{Plan, PlannedPack};
 use crate::status::{Status, unix_time};
 
-/// How often discovery queries are asked again.
+/// Time between runs of a pack's discovery queries.
 const DISCOVERY_REFRESH: Duration = Duration::from_secs(3600);
 
-/// How soon a discovery query that decided nothing is asked again.
+/// Time after which discovery queries run again if they could not read everything.
 const DISCOVERY_RETRY: Duration = Duration::from_secs(60);
 
-/// Longest sleep, so that a clock that is set is noticed.
+/// Longest sleep. Limits the delay after the clock is changed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// How long queries may take to end that were cancelled.
+/// Time that cancelled queries have to end.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// What a daemon is told from outside.
+/// A request to a running daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// To stop.
+    /// Stop.
     Stop,
-    /// To read its configuration again, which it does not do while it runs.
+    /// Read the configuration again, which the daemon does not do while it runs.
     Reload,
 }
 
@@ -62,35 +62,35 @@ struct Entry {
     state: QueryState,
     due: u64,
     running: bool,
-    /// Index of the pack whose discovery decides.
+    /// Index of the pack whose discovery queries decide whether it runs.
     pack: Option<usize>,
 }
 
 struct Discovery {
     pack: Arc<Pack>,
-    /// What is remembered of its queries, which may kill the daemon like others.
+    /// State of its discovery queries, which may kill the daemon like other queries.
     state: QueryState,
     applies: bool,
-    /// Whether it was asked and has answered since the start.
+    /// Whether discovery has completed since the start.
     has_answered: bool,
-    /// When it is asked again; at once if `None`.
+    /// When discovery runs next; immediately if `None`.
     next: Option<Instant>,
     is_asking: bool,
 }
 
-/// What ended.
+/// A task that ended.
 enum Ended {
-    /// A run of the query at this place of the schedule, with what to remember of it.
+    /// A run of the query at this index of the schedule, with its new state.
     Turn(usize, QueryState),
-    /// The discovery queries of the pack at this place, with why it does not apply.
+    /// The discovery of the pack at this index, with the reason if the pack does not apply.
     Discovery(usize, Result<Option<String>, PackError>),
 }
 
-/// Runs the schedule of a configuration until it is told to stop, or nobody is left to tell; then lets running queries finish
-/// for a while, cancels the rest, and answers.
+/// Runs the schedule of a configuration until `told` yields a stop or ends. Running queries then have `grace` to finish;
+/// the others are cancelled.
 ///
-/// Queries run on `workers`. The loop is the caller's: where that has a runtime of its own, it keeps its time and hears
-/// what it is told even while queries keep all workers busy. `table` shows how the queries fare, if the engine has it.
+/// Queries run on `workers`, and the loop on the caller's runtime. If that is a separate runtime, the loop stays
+/// responsive while queries keep all workers busy. `table` shows the statistics of the queries, if the engine has it.
 pub async fn run(
     engine: Engine,
     config: &Config,
@@ -159,7 +159,7 @@ pub async fn run(
         discovery.next = denied.map(|denied| Instant::now() + denied);
     }
     for (place, entry) in entries.iter_mut().enumerate() {
-        // The interval that was chosen is kept even if the query never comes to run.
+        // The interval with splay is stored even if the query never runs.
         shared.state.remember(&entry.scheduled.name, &entry.state, None)?;
         shared.table.set(place, &entry.scheduled, &entry.state);
         entry.due = next_run(&entry.state, now).max(entry.state.denied_until.unwrap_or(0));
@@ -180,7 +180,7 @@ pub async fn run(
                 next = next.min(due);
                 break;
             }
-            // A query that may have killed the daemon runs alone: if it does so again, it is known.
+            // A query that may have killed the daemon runs alone. If it kills the daemon again, the cause is known.
             let waits = entries[index].state.is_suspect && !running.is_empty();
             if waits || running.len() >= daemon.concurrency || one_runs_alone(&entries, &packs) {
                 break;
@@ -190,7 +190,7 @@ pub async fn run(
                     if packs[pack].state.is_suspect && !running.is_empty() {
                         break;
                     }
-                    // The answer wakes the loop.
+                    // The loop wakes when discovery ends.
                     if !std::mem::replace(&mut packs[pack].is_asking, true) {
                         running.spawn_on(ask(shared.clone(), packs[pack].pack.clone(), pack), workers);
                     }
@@ -230,20 +230,20 @@ pub async fn run(
         let asked = asked.map(|discovery| discovery_name(&discovery.pack));
         let cancelled: Vec<String> = turns.chain(asked).collect();
         for name in &cancelled {
-            shared.status.warn(&format!("{name}: cancelled, the daemon stops"));
+            shared.status.warn(&format!("{name}: cancelled because the daemon stops"));
         }
-        // A query that is busy between two awaits can't be stopped: the process ends without it.
+        // A query that is busy between two awaits cannot be cancelled; it ends with the process.
         running.abort_all();
         let ended = async { while running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST_WAIT, ended).await;
         for name in &cancelled {
-            // It did not kill the daemon.
+            // It did not kill the daemon, so its mark is removed.
             if let Err(error) = shared.state.ended(name) {
                 shared.status.error(&format!("{name}: {error}"));
             }
         }
     }
-    // The daemon's consumers end with it, even if the engine lives on.
+    // The daemon's event consumers end with it, even if the engine does not.
     entries.iter().for_each(|entry| shared.engine.forget_consumer(&entry.scheduled.name));
     shared.status.info("stopped");
     Ok(())
@@ -254,7 +254,7 @@ fn entry(shared: &Shared, scheduled: Scheduled, pack: Option<usize>, splay: u32)
     Ok(Entry { scheduled: Arc::new(scheduled), state, due: 0, running: false, pack })
 }
 
-/// Under which name a pack's discovery queries are remembered.
+/// Name of a pack's discovery queries in the state file.
 fn discovery_name(pack: &Pack) -> String {
     format!("discovery of the pack {}", pack.name)
 }
@@ -263,7 +263,7 @@ fn discovery_sql(pack: &Pack) -> String {
     pack.discovery.join(";\n")
 }
 
-/// What may have killed the daemon.
+/// A query that may have killed the daemon.
 struct Suspect<'a> {
     name: &'a str,
     sql: &'a str,
@@ -271,7 +271,7 @@ struct Suspect<'a> {
     state: &'a mut QueryState,
 }
 
-/// Leaves out the query that was running when the daemon was killed. If several were, each runs alone until it has ended once.
+/// Skips the query that was running when the daemon was killed. If several were running, each runs alone once.
 fn deny(status: &Status, suspects: Vec<Suspect<'_>>, now: u64, seconds: u64) {
     let killers = suspects.iter().filter(|suspect| suspect.state.is_running).count();
     for Suspect { name, sql, may_be_denied, state } in suspects {
@@ -280,30 +280,30 @@ fn deny(status: &Status, suspects: Vec<Suspect<'_>>, now: u64, seconds: u64) {
             state.is_suspect = killers > 1 && may_be_denied;
             state.denied_until = (killers == 1 && may_be_denied).then_some(now + seconds);
             let what = match (may_be_denied, killers) {
-                (false, _) => "it runs again all the same".to_owned(),
-                (true, 1) => format!("it is left out for {seconds} s, or until its SQL is another"),
-                (true, _) => "so were others; it runs alone the next time".to_owned(),
+                (false, _) => "it runs again, because its denylisting is disabled".to_owned(),
+                (true, 1) => format!("it is skipped for {seconds} s, or until its SQL changes"),
+                (true, _) => "so were other queries; its next run is alone".to_owned(),
             };
             status.warn(&format!("{name}: was running when the daemon was killed; {what}"));
         }
         let Some(until) = state.denied_until else { continue };
         if until <= now || state.sql != sql || !may_be_denied {
-            status.info(&format!("{name}: is no longer left out"));
+            status.info(&format!("{name}: is no longer skipped"));
             state.denied_until = None;
         } else {
-            // A clock that was set back must not put it off for longer than was said.
+            // If the clock was set back, the query must not be skipped for longer than configured.
             state.denied_until = Some(until.min(now + seconds));
         }
     }
 }
 
-/// Whether a query that may have killed the daemon is running: it does so alone.
+/// Whether a query that may have killed the daemon is running. Nothing else starts then.
 fn one_runs_alone(entries: &[Entry], packs: &[Discovery]) -> bool {
     entries.iter().any(|entry| entry.running && entry.state.is_suspect)
         || packs.iter().any(|discovery| discovery.is_asking && discovery.state.is_suspect)
 }
 
-/// Time until a Unix second begins.
+/// Time until the start of a Unix second.
 fn until(second: u64) -> Duration {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Duration::from_secs(second).saturating_sub(now).clamp(Duration::from_millis(10), LONGEST_SLEEP)
@@ -337,16 +337,16 @@ fn settle_task(
     }
 }
 
-/// What a panic says; the task that it ends must not stay "running" for ever.
+/// Turns a panic into an error, so that its task does not stay "running" forever.
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        format!("it panicked, which is a fault in Indago: {text}")
+        format!("it panicked, which is a bug in Indago: {text}")
     })
 }
 
-/// Asks a pack's discovery queries.
+/// Runs a pack's discovery queries.
 async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
     let name = discovery_name(&pack);
     let mark = QueryState { sql: discovery_sql(&pack), is_running: true, ..QueryState::default() };
@@ -361,13 +361,13 @@ async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
     Ended::Discovery(index, answer.unwrap_or_else(|failure| Err(indago::Error::new(Code::Execution, failure).into())))
 }
 
-/// Remembers a query on the disk.
+/// Stores the state of a query on disk.
 async fn remembered(shared: &Arc<Shared>, name: &str, state: QueryState) -> Result<()> {
     let (shared, name) = (shared.clone(), name.to_owned());
     blocking(move || Ok(shared.state.remember(&name, &state, None)?)).await
 }
 
-/// Remembers on the disk that a query runs no more, and did not kill the daemon.
+/// Stores on disk that a query has ended and did not kill the daemon.
 async fn unmarked(shared: &Arc<Shared>, name: &str) -> Result<(), String> {
     let (shared, name) = (shared.clone(), name.to_owned());
     let done = caught(blocking(move || Ok(shared.state.ended(&name)?))).await?;
@@ -391,7 +391,7 @@ impl Discovery {
                     shared.status.info(&format!("pack {name} does not apply: {reason}"));
                 }
             }
-            // What could not be asked changes nothing.
+            // If discovery could not read everything, the pack stays as it was.
             Err(error @ PackError::Undecided { .. }) => {
                 shared.status.warn(&format!("pack {name}: discovery: {error}"));
                 again = DISCOVERY_RETRY;
@@ -407,7 +407,7 @@ impl Discovery {
     }
 }
 
-/// One run of one query: its rows, what changed in them, the log, the state.
+/// One run of one query: reads its rows, compares and logs them, and stores the state.
 async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState, index: usize) -> Ended {
     let began = unix_time();
     let state = QueryState {
@@ -417,11 +417,11 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState,
         executions: state.executions + 1,
         ..state
     };
-    // If the query kills the daemon, this is what is left of it.
+    // If the query kills the daemon, this mark identifies it at the next start.
     let mark = QueryState { is_running: true, ..state.clone() };
     let name = &scheduled.name;
     if let Err(error) = remembered(&shared, name, mark).await {
-        // Without the mark it would run again and again.
+        // Without the mark, a query that kills the daemon would run at every start.
         shared.status.error(&format!("{name}: not run: {error}"));
         return Ended::Turn(index, state);
     }
@@ -451,29 +451,29 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState,
         Err(panic) => panic,
     };
     shared.status.error(&format!("{name}: {failure}"));
-    // The mark may still be there: the next start would take the query for one that killed the daemon.
+    // If the mark stayed, the next start would assume that this query killed the daemon.
     if let Err(error) = unmarked(&shared, name).await {
         shared.status.error(&format!("{name}: {error}"));
     }
     Ended::Turn(index, state)
 }
 
-/// Runs what waits for the disk.
+/// Runs work that waits for the disk.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that ends cancels it.
+            // Only the end of the runtime cancels it.
             Err(_) => std::future::pending().await,
         },
     }
 }
 
-/// Runs a query: its rows as they are logged, or why it has none.
+/// Runs a query. Returns its rows as they are logged, or why it failed.
 async fn rows_of(shared: &Shared, scheduled: &Scheduled) -> Result<(Report, Vec<String>), String> {
     let options = QueryOptions { timeout: Some(shared.timeout), strict: shared.strict, ..QueryOptions::default() };
-    // Events are taken once they are in the log.
+    // Events are consumed only after they are in the log.
     let options = options.consumer(&scheduled.name).hold();
     let values = Values { numerics: shared.numerics, escaped: !scheduled.query.snapshot };
     let mut rows: Vec<String> = Vec::new();
@@ -498,7 +498,7 @@ async fn rows_of(shared: &Shared, scheduled: &Scheduled) -> Result<(Report, Vec<
 }
 
 impl Shared {
-    /// Says that a query failed, and remembers it.
+    /// Reports that a query failed, and stores that.
     fn fail(&self, scheduled: &Scheduled, state: QueryState, failure: &str) -> Result<QueryState> {
         self.status.error(&format!("{}: {failure}", scheduled.name));
         let state = QueryState { failures: state.failures + 1, ..state };
@@ -506,7 +506,7 @@ impl Shared {
         Ok(state)
     }
 
-    /// Logs a result and remembers it. What could not be logged is not remembered: it is logged next time.
+    /// Logs a result and stores it. A result that could not be logged is not stored, so the next run logs it.
     fn settle(
         &self,
         scheduled: &Scheduled,
@@ -525,7 +525,7 @@ impl Shared {
             numerics: self.numerics,
         };
         if let Outcome::Failed(error) = &report.status {
-            // Strict: all or nothing.
+            // With `strict`, an incomplete result is not logged.
             let state = QueryState { incomplete: state.incomplete + 1, ..state };
             return self.fail(scheduled, state, &error.to_string());
         }
@@ -534,7 +534,7 @@ impl Shared {
         let kept = if query.snapshot {
             self.results.append(&stamp(0).snapshot(rows))?;
             if incomplete {
-                self.say_incomplete(name, report, "its snapshot lacks rows");
+                self.say_incomplete(name, report, "rows are missing from its snapshot");
             }
             self.state.remember(name, &state, None)?;
             state
@@ -548,8 +548,8 @@ impl Shared {
             }
             if incomplete {
                 let so = match settled.held {
-                    1 => "1 row is left as it was".to_owned(),
-                    held => format!("{held} rows are left as they were"),
+                    1 => "1 row was not compared".to_owned(),
+                    held => format!("{held} rows were not compared"),
                 };
                 self.say_incomplete(name, report, &so);
             }
@@ -619,7 +619,7 @@ mod tests {
         std::fs::read_to_string(folder.join(file)).unwrap_or_default()
     }
 
-    /// Runs a daemon until a file of its folder is as wanted, and stops it.
+    /// Runs a daemon until a file in its directory matches, and stops it.
     async fn until_seen(engine: Engine, config: &Config, folder: &Path, file: &str, wanted: impl Fn(&str) -> bool) {
         let (stop, told) = mpsc::unbounded();
         let workers = Handle::current();
@@ -628,7 +628,7 @@ mod tests {
             while !wanted(&text(folder, file)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            stop.unbounded_send(Told::Stop).expect("the daemon listens");
+            stop.unbounded_send(Told::Stop).expect("the daemon receives it");
         };
         let (ended, ()) = tokio::join!(
             daemon,
@@ -641,7 +641,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_query_that_panics_runs_again_at_its_next_turn() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT fuse() AS n\"\ninterval = 1\n");
         let fuse = ScalarUDF::from(Fuse(Signature::nullary(Volatility::Volatile)));
         let engine = Engine::builder().udf(fuse).build().await.expect("an engine");
@@ -661,7 +661,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_request_to_reload_is_answered_and_ends_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1 AS n\"\n");
         let engine = Engine::builder().build().await.expect("an engine");
         let told = stream::iter([Told::Reload, Told::Reload]).chain(stream::once(async { Told::Stop }));
@@ -686,7 +686,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_query_that_killed_the_daemon_is_left_out() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let schedule = "[schedule.killer]\nquery = \"SELECT 1 AS n\"\n[schedule.other]\nquery = \"SELECT 2 AS n\"\n";
         let plain = config(folder.path(), schedule);
         killed(&plain, &[("killer", "SELECT 1 AS n")]);
@@ -695,12 +695,12 @@ mod tests {
         assert!(!text(folder.path(), "results.log").contains("\"killer\""));
         let status = text(folder.path(), "status.log");
         assert!(
-            status.contains("killer: was running when the daemon was killed; it is left out for 86400 s"),
+            status.contains("killer: was running when the daemon was killed; it is skipped for 86400 s"),
             "{status}"
         );
         let denied = state_of(&plain, "killer").denied_until.expect("denied");
         assert!(denied > unix_time() as u64 + 86_000, "{denied}");
-        // It expires.
+        // The denylist period expires.
         let state = State::open(&plain.daemon.state).expect("a state file");
         let expired = QueryState { denied_until: Some(2), ..state.query("killer").expect("read").expect("known") };
         state.remember("killer", &expired, None).expect("written");
@@ -714,11 +714,11 @@ mod tests {
         for (sql, more, left_out) in [
             ("SELECT 1 AS n", "denylist = false\n", false),
             ("SELECT 1 AS n -- FROM process_events", "", false),
-            // Other SQL than that which killed it.
+            // The SQL differs from the SQL that killed the daemon.
             ("SELECT 1 AS m", "", false),
             ("SELECT 1 AS n", "", true),
         ] {
-            let folder = tempfile::tempdir().expect("a folder");
+            let folder = tempfile::tempdir().expect("a directory");
             let schedule =
                 format!("[schedule.killer]\nquery = \"{sql}\"\n{more}[schedule.other]\nquery = \"SELECT 2\"\n");
             let config = config(folder.path(), &schedule);
@@ -731,10 +731,10 @@ mod tests {
         }
     }
 
-    /// Discovery queries are asked at the start: one that kills the daemon would do so again and again.
+    /// Discovery queries run at the start, so one that kills the daemon would kill it at every start.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_discovery_query_that_killed_the_daemon_is_left_out() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let pack = r#"{"discovery": ["SELECT 1"], "queries": {"q": {"query": "SELECT 3 AS n", "interval": 1}}}"#;
         std::fs::write(folder.path().join("p.conf"), pack).expect("written");
         let schedule = "[packs]\np = \"p.conf\"\n[schedule.other]\nquery = \"SELECT unix_time FROM (SELECT 1 AS unix_time)\"\ninterval = 1\nsnapshot = true\n";
@@ -744,16 +744,16 @@ mod tests {
         let twice = |lines: &str| lines.matches("\"other\"").count() >= 2;
         until_seen(engine.clone(), &config, folder.path(), "results.log", twice).await;
         assert!(!text(folder.path(), "results.log").contains("pack_p_q"));
-        // Other SQL is asked.
+        // Changed SQL runs.
         std::fs::write(folder.path().join("p.conf"), pack.replace("SELECT 1", "SELECT 2")).expect("written");
         until_seen(engine, &config, folder.path(), "results.log", |lines| lines.contains("pack_p_q")).await;
         assert!(!state_of(&config, "discovery of the pack p").is_running);
     }
 
-    /// Which of several killed it is not known: each runs alone.
+    /// If several queries were running, each runs alone to find the one that killed the daemon.
     #[tokio::test(flavor = "multi_thread")]
     async fn of_several_suspects_each_runs_alone() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let schedule = "[schedule.a]\nquery = \"SELECT 1 AS n\"\n[schedule.b]\nquery = \"SELECT 2 AS n\"\n";
         let config = config(folder.path(), schedule);
         killed(&config, &[("a", "SELECT 1 AS n"), ("b", "SELECT 2 AS n")]);
@@ -761,7 +761,7 @@ mod tests {
         let both = |lines: &str| lines.contains("\"a\"") && lines.contains("\"b\"");
         until_seen(engine, &config, folder.path(), "results.log", both).await;
         let status = text(folder.path(), "status.log");
-        assert_eq!(status.matches("so were others; it runs alone the next time").count(), 2, "{status}");
+        assert_eq!(status.matches("so were other queries; its next run is alone").count(), 2, "{status}");
         for name in ["a", "b"] {
             let state = state_of(&config, name);
             assert!(!state.is_suspect && !state.is_running && state.denied_until.is_none(), "{state:?}");
@@ -788,7 +788,7 @@ mod tests {
     impl EventSource for Bell {
         fn spec(&self) -> TableSpec {
             let column = ColumnSpec::new("door", Kind::BigInt, "The door.");
-            TableSpec::new("rings", "house", "Who rang at a door.", vec![column])
+            TableSpec::new("rings", "house", "Rings at a door.", vec![column])
         }
 
         fn listen<'a>(&'a self, events: &'a Events) -> BoxFuture<'a, indago::table::Result<()>> {
@@ -802,11 +802,11 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn events_are_listened_for_from_the_start_and_consumers_are_forgotten_at_the_end() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let rung = Arc::<tokio::sync::Notify>::default();
         let engine =
             Engine::builder().events(Bell(rung.clone()), EventLimits::default()).build().await.expect("an engine");
-        // The query is due only in a day.
+        // The query is not due for a day.
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT door FROM rings\"\ninterval = \"1d\"\n");
         let state = State::open(&config.daemon.state).expect("a state file");
         let ran = QueryState {
@@ -829,7 +829,7 @@ mod tests {
                 rung.notified().await;
                 assert_eq!(count(QueryOptions::default().consumer("q")).await, 1, "an event from before the query");
                 assert_eq!(count(QueryOptions::default().consumer("q")).await, 0, "it was taken");
-                stop.unbounded_send(Told::Stop).expect("the daemon listens");
+                stop.unbounded_send(Told::Stop).expect("the daemon receives it");
             };
             let (ended, ()) = tokio::join!(daemon, watch);
             ended.expect("the daemon ran");
@@ -853,10 +853,10 @@ mod tests {
         }
     }
 
-    /// A query whose result cannot be logged has ended all the same.
+    /// A query whose result cannot be logged is still recorded as ended.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_result_that_cannot_be_logged_leaves_no_mark() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
         let logs = folder.path().join("logs");
         let shared = Arc::new(shared(&config, &logs.join("results.log")).await);
@@ -870,10 +870,10 @@ mod tests {
         assert!(status.contains("q: cannot write "), "{status}");
     }
 
-    /// The mark that names a query as running is on the disk before it runs.
+    /// A query is marked as running on disk before it runs.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_query_is_marked_before_it_runs() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
         let shared = Arc::new(shared(&config, &config.daemon.results).await);
         let query = indago::packs::PackQuery::new("q", "SELECT sleep(60)");
@@ -887,7 +887,7 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(60), marked).await.expect("a mark");
         let state = shared.state.query("q").expect("readable").expect("known");
         assert!(state.last_run.is_some() && state.sql == "SELECT sleep(60)", "{state:?}");
-        // The daemon is told to stop: the query is not taken for a killer.
+        // The daemon stops: the query must not count as one that killed it.
         running.abort();
         shared.state.ended("q").expect("written");
         assert!(!shared.state.query("q").expect("readable").expect("known").is_running);

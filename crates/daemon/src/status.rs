@@ -1,4 +1,4 @@
-//! The daemon's own log: what it does and what goes wrong.
+//! The status log: what the daemon does, and its warnings and errors.
 
 use std::io::Write;
 use std::panic::Location;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::appender::Appender;
 use crate::error::Result;
 
-/// Status lines, as osquery writes them, in a file; or plain ones on standard error.
+/// Writes status lines to a file in osquery's format, or plain ones to standard error.
 #[derive(Debug)]
 pub(crate) struct Status {
     file: Option<Appender>,
@@ -51,7 +51,7 @@ impl Status {
                 Severity::Warning => "warning",
                 Severity::Error => "error",
             };
-            // What a query's error quotes may hold control characters.
+            // Text that an error quotes may contain control characters.
             let _ = writeln!(
                 std::io::stderr(),
                 "{name}: {}",
@@ -76,7 +76,7 @@ impl Status {
     }
 }
 
-/// Seconds since 1970.
+/// The current time in Unix seconds.
 pub(crate) fn unix_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
