@@ -231,7 +231,7 @@ fn what_a_query_names_is_read_or_said_to_be_missing() {
             ("profile = 'nope'", "(profile=nope): no profile `nope` is configured; there are: default"),
             (
                 "account_id = '222222222222'",
-                "(account_id=222222222222): no profile is of account 222222222222; \
+                "(account_id=222222222222): no profile belongs to account 222222222222; \
                  there are: 123456789012 (profile default)",
             ),
         ] {

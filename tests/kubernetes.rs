@@ -266,7 +266,7 @@ fn a_server_that_asks_for_patience_gets_it() {
             ("kubernetes_service_accounts", ": throttled, retry after 3600s"),
             (
                 "kubernetes_cluster_role_policy_rules",
-                "the API server answers 503 Service Unavailable: throttled, retry after ",
+                "the API server responds with 503 Service Unavailable: throttled, retry after ",
             ),
         ] {
             let start = std::time::Instant::now();

@@ -1,8 +1,7 @@
-//! The environment: profiles, the accounts behind them, and the places in them that a scan reads.
+//! The environment: profiles, their accounts, and the slices that a scan reads.
 //!
-//! A [`Profile`] is one way into AWS. A table's scan falls into [`Place`]s, which are found without any call; to read a
-//! place is to open it, which gives [`Site`]s: a profile in a region with everything known that rows say of where they
-//! come from, and the clients to ask.
+//! A [`Profile`] is one set of credentials. A table's scan is divided into [`Place`]s, which needs no call. Opening a
+//! place gives [`Site`]s: a profile in a region with its clients and the origin values of its rows.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -23,38 +22,39 @@ use crate::call;
 use crate::partition::Partition;
 use crate::profile::{Client, Found, Loaded, Origin, Profile};
 
-/// The region that tables about global services (IAM, the account itself) give.
+/// The `region` of tables about global services (IAM, the account itself).
 pub(crate) const GLOBAL: &str = "global";
 
-/// Where calls go that belong to no region, when the profile names none.
+/// Region for global calls when the profile has none.
 const HOME_OF_GLOBAL: &str = "us-east-1";
 
 /// The pattern of all regions.
 const ALL: &str = "*";
 
-/// Columns by which scans are pruned; they have the same names in every table.
+/// Columns by which scans are pruned. They have the same names in every table.
 const ACCOUNT_ID: &str = "account_id";
 const REGION: &str = "region";
 const PROFILE: &str = "profile";
-/// Keys on them may belong to another account, so the account has to be known before anything is asked for.
+/// Keys on these may belong to another account, so the account must be known before any other call.
 const ARNS: [&str; 2] = ["arn", "policy_arn"];
 
-/// Which accounts and regions the tables read; the default is what the machine's AWS tools would use.
+/// The accounts and regions that the tables read. The default is the same as that of the machine's AWS tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsSettings {
-    /// Names of profiles; empty for the one that the environment selects. Two profiles of one account give its rows
-    /// twice, told apart by their column `profile`.
+    /// Profile names; empty for the one that the environment selects. If two profiles belong to one account, its rows
+    /// appear twice, with different values of `profile`.
     pub profiles: Vec<String>,
-    /// Regions that regional tables read where a query names none. `*` stands for any text: `eu-*` are those in Europe.
-    /// Empty is the same as `*`, every region that the account has enabled.
+    /// Regions that regional tables read if a query names none. `*` stands for any text: `eu-*` matches those in
+    /// Europe. Empty is the same as `*`: every region that the account has enabled.
     pub regions: Vec<String>,
-    /// Who answers instead of AWS, such as `http://127.0.0.1:5000`; `AWS_ENDPOINT_URL` and profiles can say so too.
+    /// An endpoint to use instead of AWS, such as `http://127.0.0.1:5000`. `AWS_ENDPOINT_URL` and profiles can also set
+    /// it.
     pub endpoint_url: Option<String>,
-    /// The file of profiles to read instead of `~/.aws/config`; it may hold credentials too.
+    /// The profile file to read instead of `~/.aws/config`. It may also contain credentials.
     pub config_file: Option<PathBuf>,
 }
 
-/// The AWS accounts that tables read. Making one reads no file and makes no call.
+/// The AWS accounts that tables read. Creating one reads no file and makes no call.
 #[derive(Debug, Clone)]
 pub struct Aws {
     profiles: Vec<Arc<Profile>>,
@@ -66,7 +66,7 @@ impl Environment for Aws {
 }
 
 impl Default for Aws {
-    /// What the machine's AWS tools would use.
+    /// The same as the machine's AWS tools.
     fn default() -> Self {
         Aws::new(&AwsSettings::default())
     }
@@ -89,21 +89,21 @@ impl Aws {
         aws
     }
 
-    /// No account at all, to which [`with_config`](Aws::with_config) adds.
+    /// No account. [`with_config`](Aws::with_config) adds some.
     pub fn empty() -> Self {
         Aws { profiles: Vec::new(), regions: vec![ALL.to_owned()] }
     }
 
-    /// The same with one more account: credentials, region, endpoint and HTTP client are those of the configuration.
+    /// Adds an account with the credentials, region, endpoint and HTTP client of the configuration.
     ///
-    /// Its retries are switched off: the engine tries calls again, within its own limits.
+    /// Its own retries are disabled: the engine retries calls, within its own limits.
     #[must_use]
     pub fn with_config(mut self, name: &str, config: SdkConfig) -> Self {
         self.add(name, Origin::Given(Box::new(config)));
         self
     }
 
-    /// The same, with regional tables reading these regions; patterns as in [`AwsSettings::regions`].
+    /// Sets the regions that regional tables read; patterns as in [`AwsSettings::regions`].
     #[must_use]
     pub fn with_regions<R: Into<String>>(mut self, regions: impl IntoIterator<Item = R>) -> Self {
         let regions = regions.into_iter().map(|region| region.into().trim().to_ascii_lowercase());
@@ -114,14 +114,14 @@ impl Aws {
         self
     }
 
-    /// Names are unique: rows find the way back to their account by it.
+    /// Names are unique: sources find a row's account by it.
     fn add(&mut self, name: &str, origin: Origin) {
         self.profiles.retain(|other| other.name != name);
         self.profiles.push(Arc::new(Profile::new(name, origin)));
     }
 
-    /// Where a row came from, as its `profile` and `region` columns say: for sources, which ask for more about a row.
-    /// `moment` is that of the query.
+    /// Where a row came from, by its `profile` and `region` columns. Sources use it to request more about a row.
+    /// `moment` is the query's timestamp.
     pub(crate) async fn site(&self, profile: &str, region: &str, moment: Timestamp) -> Result<Site> {
         let Some(profile) = self.profiles.iter().find(|other| other.name == profile) else {
             return Err(Error::Gone(format!("profile {profile}")));
@@ -129,14 +129,14 @@ impl Aws {
         Site::new(profile, (region != GLOBAL).then_some(region), moment).await
     }
 
-    /// Whether a region is one of those that regional tables read.
+    /// Whether regional tables read a region.
     pub(crate) fn reads_region(&self, region: &str) -> bool {
         self.regions.iter().any(|like| matches(like, region))
     }
 }
 
-/// Services whose answers are typed: one line below and one crate in `Cargo.toml`. Those that speak JSON need neither,
-/// see [`api`](crate::api).
+/// Services with typed clients: one line below and one crate in `Cargo.toml` for each. Services that speak JSON need
+/// neither; see [`api`](crate::api).
 macro_rules! clients {
     ($($service:ident: $sdk:ident;)*) => {
         $(impl Client for $sdk::Client {
@@ -162,12 +162,12 @@ clients! {
     sts: aws_sdk_sts;
 }
 
-/// One independent part of a scan: a profile, the regions that are read there, and the call that rows come from.
+/// One slice of a scan: a profile, the regions to read, and the call that returns the rows.
 #[derive(Debug)]
 pub struct Place {
     profile: Arc<Profile>,
     scope: Scope,
-    /// Whether the account has to be known first.
+    /// Whether the account must be known first.
     needs_identity: bool,
     call: &'static str,
 }
@@ -175,13 +175,13 @@ pub struct Place {
 /// The regions of a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
-    /// None: what the account says of itself, and of all regions.
+    /// None: data about the account itself and about all its regions.
     Account,
-    /// None: what belongs to the account; its rows' region is `global`.
+    /// None: global services of the account. The rows' region is `global`.
     Global,
-    /// This one, which the configuration names.
+    /// A configured region.
     Region(String),
-    /// This one, which the query names, if the account has it.
+    /// A region that the query names, if the account has it.
     Named(String),
     /// The account's enabled regions that match a pattern.
     Matching(Vec<String>),
@@ -219,21 +219,21 @@ impl Part for Place {
 }
 
 impl Place {
-    /// Every account once: for tables about what has no region. Their `region` is `global`. `call` is what the rows
-    /// come from.
+    /// Each account once: for tables about global services. Their `region` is `global`. `call` returns the rows.
     pub(crate) fn global<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
         let admitted = keys(scan, REGION).is_none_or(|regions| regions.iter().any(|region| region == GLOBAL));
         Ok(if admitted { places(scan, &[Scope::Global], call) } else { Vec::new() })
     }
 
-    /// Every account once, whatever the table's region column means.
+    /// Each account once, whatever the table's region column means.
     pub(crate) fn accounts<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
         Ok(places(scan, &[Scope::Account], call))
     }
 
-    /// Every account in the regions that the query names, or in those that are configured and that keys of a join leave.
+    /// Each account in the regions that the query names, otherwise in the configured ones that the keys of a join
+    /// allow.
     ///
-    /// Without configuration these are all that the account has enabled.
+    /// Without configuration, these are all that the account has enabled.
     pub(crate) fn regional<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
         report_absent(scan, REGION, |text| {
             let lower = text.to_ascii_lowercase();
@@ -247,9 +247,10 @@ impl Place {
         Ok(places(scan, &scopes(&scan.env().regions, keys(scan, REGION), is_named), call))
     }
 
-    /// The rows of the place: `rows` gives those of one site, and is asked for no site that the query's keys exclude.
+    /// The rows of the place. `rows` returns those of one site. It is not called for sites that the query's keys
+    /// exclude.
     ///
-    /// Where the place turns out to be several regions, one that fails is reported and the others still come.
+    /// If the place consists of several regions, a region that fails is reported and the others are still read.
     pub(crate) fn rows<'a, T, F>(&'a self, scan: &'a Scan<T>, rows: F) -> impl Stream<Item = Result<T>> + Send + 'a
     where
         T: Row<Env = Aws>,
@@ -264,8 +265,9 @@ impl Place {
                     yield row?;
                 }
             }
-            // While a row is given, another site may be in the middle of a call, with a place at the endpoint and a page
-            // that other scans of the query wait for. Tasks go on with that whether or not anybody polls this stream.
+            // While this stream waits at a yield, another site may be in the middle of a call, holding a permit of the
+            // endpoint and a page that other scans of the query wait for. Tasks complete it even if nothing polls this
+            // stream.
             let places = Arc::new(Semaphore::new(scan.context().gate.concurrency().max(1)));
             let (sender, mut receiver) = mpsc::channel(1);
             let mut tasks = JoinSet::new();
@@ -288,7 +290,7 @@ impl Place {
         }
     }
 
-    /// The sites that the query leaves, with the account's id where the query needs it.
+    /// The sites that the query's keys allow, with the account's ID if the query needs it.
     async fn sites<T: Row<Env = Aws>>(&self, scan: &Scan<T>) -> Result<Vec<Site>> {
         let mut site = match &self.scope {
             Scope::Region(region) => Site::new(&self.profile, Some(region), scan.moment()).await?,
@@ -323,7 +325,7 @@ impl Place {
         Ok(left)
     }
 
-    /// The account's enabled regions that match; the profile's own region where the account's cannot be listed.
+    /// The account's enabled regions that match; the profile's own region if they cannot be listed.
     async fn matching<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site, patterns: &[String]) -> Result<Vec<Site>> {
         let is_chosen = |region: &str| patterns.iter().any(|like| matches(like, region));
         let (what, needs) = match call::enabled_regions(scan, site).await {
@@ -338,14 +340,14 @@ impl Place {
         let home = self.profile.region(scan.moment()).await?;
         let (read, sites) = match home.filter(|home| is_chosen(home)) {
             Some(home) => (format!("only {home}, the region of the profile, was read"), vec![site.in_region(&home)]),
-            None => ("the profile names no region that could be read instead".to_owned(), Vec::new()),
+            None => ("the profile has no region to read instead".to_owned(), Vec::new()),
         };
-        let what = format!("{what}: {read}; other regions of the account were not asked");
+        let what = format!("{what}: {read}; other regions of the account were not read");
         scan.report(site.to_string(), &Error::Denied { what, needs: Some(needs) });
         Ok(sites)
     }
 
-    /// The site in a region that the query names and that need not be one of the account's.
+    /// The site in a region that the query names. The account may not have that region.
     async fn named<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site, region: &str) -> Result<Option<Site>> {
         let named = Some(site.in_region(region));
         if self.profile.region(scan.moment()).await?.as_deref() == Some(region) {
@@ -356,24 +358,24 @@ impl Place {
         };
         match call::enabled_regions(scan, site).await {
             Ok(regions) if regions.iter().any(|enabled| enabled == region) => Ok(named),
-            // Another profile is of that partition.
+            // The region belongs to another partition, so to other profiles.
             Ok(_) if Partition::of(region).name != site.partition() && scan.env().profiles.iter().any(is_of) => {
                 Ok(None)
             }
             Ok(_) => {
-                let hint = "`SELECT name, opt_in_status FROM aws_region` lists those that there are";
+                let hint = "`SELECT name, opt_in_status FROM aws_region` lists its regions";
                 let message =
                     format!("profile {}: its account has no region {region} enabled; {hint}", self.profile.name);
                 scan.report(format!("{REGION}={region}"), &Error::Unsupported(message));
                 Ok(None)
             }
             Err(error) if error.ends_query() => Err(error),
-            // Who may not list regions may read them, and this is one call in any case.
+            // A caller that may not list regions may still be able to read them. This costs one call in any case.
             Err(_) => Ok(named),
         }
     }
 
-    /// Says so when the query names an account that none of the profiles turned out to be of.
+    /// Reports a query that names an account to which no profile belongs.
     async fn notice_other_account<T: Row<Env = Aws>>(&self, scan: &Scan<T>, site: &Site) -> Result<()> {
         if named_keys(scan, ACCOUNT_ID).is_none() {
             return Ok(());
@@ -385,7 +387,7 @@ impl Place {
             let accounts: Vec<_> =
                 seen.iter().map(|(profile, account)| format!("{account} (profile {profile})")).collect();
             report_absent(scan, ACCOUNT_ID, |account| {
-                let message = || format!("no profile is of account {account}; there are: {}", accounts.join(", "));
+                let message = || format!("no profile belongs to account {account}; there are: {}", accounts.join(", "));
                 (!seen.values().any(|known| known == account)).then(message)
             });
         }
@@ -393,7 +395,7 @@ impl Place {
     }
 }
 
-/// Sends the rows of one of several sites; an error that costs only that site is reported.
+/// Sends the rows of one of several sites. An error that affects only this site is reported.
 async fn send_rows<T: Row<Env = Aws>>(
     scan: &Scan<T>,
     origin: &str,
@@ -412,7 +414,7 @@ async fn send_rows<T: Row<Env = Aws>>(
     }
 }
 
-/// A task's panic goes on in whoever waits for it.
+/// Continues a task's panic in the caller that waits for it.
 fn failed_task(error: JoinError) -> Error {
     match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
@@ -450,15 +452,15 @@ fn report_absent<T: Row>(scan: &Scan<T>, column: &str, why: impl Fn(&str) -> Opt
     }
 }
 
-/// Whether a scan has to know the account before it asks for anything.
+/// Whether a scan must know the account before any other call.
 fn needs_identity<T: Row<Env = Aws>>(scan: &Scan<T>) -> bool {
     let is_asked = |column: usize| scan.context().constraints.keys(column).is_some();
     let asks_for_account = ARNS.iter().chain([&ACCOUNT_ID]).any(|column| T::SPEC.column(column).is_some_and(is_asked));
     asks_for_account || wants(scan, ACCOUNT_ID)
 }
 
-/// The scopes that configured regions and a query's keys leave; `is_named` where the query itself says the keys, and so
-/// means them, rather than a join.
+/// The scopes for the configured regions and a query's keys. `is_named` is set if the query itself states the keys, not
+/// a join: then it expects them to exist.
 fn scopes(configured: &[String], keys: Option<Vec<String>>, is_named: bool) -> Vec<Scope> {
     let is_pattern = |region: &String| region.contains('*');
     let region = |region: String| Scope::Region(region);
@@ -466,7 +468,7 @@ fn scopes(configured: &[String], keys: Option<Vec<String>>, is_named: bool) -> V
         Some(keys) => {
             let mut seen = HashSet::new();
             let keys = keys.into_iter().filter(|key| is_region_name(key) && seen.insert(key.clone()));
-            // A region that is asked for and configured is read without a look at the list of regions.
+            // A configured region that the query names is read without listing the regions.
             let (exact, others): (Vec<_>, Vec<_>) = keys.partition(|key| configured.contains(key));
             let exact = exact.into_iter().map(region);
             if is_named {
@@ -481,7 +483,7 @@ fn scopes(configured: &[String], keys: Option<Vec<String>>, is_named: bool) -> V
     }
 }
 
-/// Whether a text could be a region's name: nothing else may become part of a host name.
+/// Whether a text can be a region's name. Anything else must not become part of a host name.
 pub(crate) fn is_region_name(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -496,7 +498,7 @@ pub(crate) fn is_region_name(text: &str) -> bool {
     }
 }
 
-/// Whether a region matches a pattern in which `*` is any text.
+/// Whether a region matches a pattern, in which `*` is any text.
 fn matches(pattern: &str, region: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == region,
@@ -506,7 +508,7 @@ fn matches(pattern: &str, region: &str) -> bool {
     }
 }
 
-/// The keys asked of a column that not every table has; none where they are yet to come.
+/// The keys of a column that not every table has; none before they arrive.
 fn keys<T: Row>(scan: &Scan<T>, column: &str) -> Option<Vec<String>> {
     let position = T::SPEC.column(column)?;
     let keys = scan.context().constraints.keys(position)?;
@@ -514,14 +516,14 @@ fn keys<T: Row>(scan: &Scan<T>, column: &str) -> Option<Vec<String>> {
     (!is_open).then(|| keys.iter().filter_map(String::from_scalar).collect())
 }
 
-/// The same, where the query itself says the keys.
+/// The same, if the query itself states the keys.
 fn named_keys<T: Row>(scan: &Scan<T>, column: &str) -> Option<Vec<String>> {
     let is_joined = scan.context().joined.contains(&T::SPEC.column(column)?);
     if is_joined { None } else { keys(scan, column) }
 }
 
-/// Whether the scan is about everything in the accounts and regions that it reads, so that one listing with all details
-/// is cheaper than details row by row.
+/// Whether the scan reads everything in its accounts and regions. Then one listing with all details is cheaper than
+/// details row by row.
 pub(crate) fn is_whole<T: Row>(scan: &Scan<T>) -> bool {
     let is_slice = |column: &usize| [ACCOUNT_ID, PROFILE, REGION].contains(&T::SPEC.columns[*column].name.as_ref());
     scan.limit().is_none() && scan.context().constraints.0.keys().all(is_slice)
@@ -532,7 +534,7 @@ fn wants<T: Row>(scan: &Scan<T>, column: &str) -> bool {
     T::SPEC.column(column).is_some_and(|position| scan.wanted()[position])
 }
 
-/// A profile in a region, or in none: what rows say of their origin, and the clients to ask there.
+/// A profile in a region, or in none: the origin values of its rows, and its clients.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     profile: Arc<Profile>,
@@ -576,12 +578,12 @@ impl Site {
         Site { account_id: account_id.to_owned(), ..self.clone() }
     }
 
-    /// Has the profile's files read again by the query after that of a moment.
+    /// Makes the next query, identified by its timestamp, read the profile's files again.
     pub(crate) fn refuse(&self, moment: Timestamp) {
         self.loaded.refuse(moment);
     }
 
-    /// What calls are made with.
+    /// The configuration of calls.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
     }
@@ -596,7 +598,7 @@ impl Site {
         self.region.clone()
     }
 
-    /// The `account_id` column; empty when the query asks nothing of it.
+    /// The `account_id` column; empty if the query does not need it.
     pub(crate) fn account_id(&self) -> String {
         self.account_id.clone()
     }
@@ -611,7 +613,7 @@ impl Site {
         self.config.region().map_or_else(|| HOME_OF_GLOBAL.to_owned(), ToString::to_string)
     }
 
-    /// Whose limits a call to a service counts against.
+    /// The endpoint whose limits a call to a service counts against.
     pub(crate) fn endpoint(&self, service: &str) -> String {
         format!("{self}/{service}")
     }

@@ -1,8 +1,8 @@
-//! One client for all services whose answers are JSON. A call of such a service is its name and an input; its answer is
-//! a document, and no crate has to be built for it.
+//! One client for all services with JSON responses. A call is its name and an input. Its response is a document, so no
+//! crate per service needs to be built.
 //!
-//! Signing, credentials, time-outs and connections are the SDK's own: the client is an operation of its runtime that
-//! knows no types.
+//! Signing, credentials, timeouts and connections are the SDK's: the client is an operation of the SDK's runtime
+//! without types.
 
 use aws_runtime::auth::SigV4OperationSigningConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
@@ -26,28 +26,28 @@ use crate::account::{Aws, Site};
 use crate::call::{BoundBytes, WholeAnswers, broken};
 use crate::partition::Partition;
 
-/// A service that speaks JSON: a POST for each call, which the header `X-Amz-Target` names.
+/// A service that speaks JSON. Each call is a POST, and the header `X-Amz-Target` names it.
 #[derive(Debug)]
 pub(crate) struct Service {
     /// Its name in policies, host names and signatures.
     pub(crate) name: &'static str,
     /// Its name in profiles (`services`) and in `AWS_ENDPOINT_URL_..`.
     pub(crate) id: &'static str,
-    /// What stands before the operation in `X-Amz-Target`.
+    /// Prefix of the operation in `X-Amz-Target`.
     pub(crate) target: &'static str,
-    /// The version of the protocol: `1.0` or `1.1`.
+    /// The protocol version: `1.0` or `1.1`.
     pub(crate) json: &'static str,
-    /// Whether it has one endpoint for the whole partition.
+    /// Whether the entire partition has one endpoint.
     pub(crate) is_global: bool,
-    /// Partitions where its ordinary endpoint is the FIPS one.
+    /// Partitions in which its ordinary endpoint is the FIPS one.
     pub(crate) always_fips: &'static [&'static str],
 }
 
-/// An answer that has an error in it, as whoever wrote it says.
+/// A response that contains an error in the service's own terms.
 type Refusal = OrchestratorError<ErrorMetadata>;
 
 impl Site {
-    /// Makes one call of a service, and gives its answer.
+    /// Makes one call of a service and returns its response.
     pub(crate) async fn ask<T: Row<Env = Aws>>(
         &self,
         scan: &Scan<T>,
@@ -116,8 +116,8 @@ fn endpoint(config: &SdkConfig, service: &Service) -> Result<(String, Region), &
     let region = if service.is_global { partition.global_region } else { home };
     let (fips, dual_stack) = (config.use_fips() == Some(true), config.use_dual_stack() == Some(true));
     let url = match configured(config, service) {
-        Some(_) if fips => return Err("an endpoint is configured, which cannot be told to be a FIPS one"),
-        Some(_) if dual_stack => return Err("an endpoint is configured, which cannot be told to be a dual-stack one"),
+        Some(_) if fips => return Err("an endpoint is configured, which cannot be switched to FIPS"),
+        Some(_) if dual_stack => return Err("an endpoint is configured, which cannot be switched to dual-stack"),
         Some(url) => url,
         None => {
             let fips = if fips && !service.always_fips.contains(&partition.name) { "-fips" } else { "" };
@@ -128,7 +128,7 @@ fn endpoint(config: &SdkConfig, service: &Service) -> Result<(String, Region), &
     Ok((url, Region::new(region.to_owned())))
 }
 
-/// The URL that the configuration has instead: an embedder's, the service's, or that of all services.
+/// The URL that the configuration sets instead: an embedder's, the service's, or that of all services.
 fn configured(config: &SdkConfig, service: &Service) -> Option<String> {
     let of_all = || config.endpoint_url().map(str::to_owned);
     if config.get_origin("endpoint_url").is_client_config() {
@@ -165,7 +165,7 @@ fn answer(response: &HttpResponse) -> Result<Value, Refusal> {
     // `aws.service#Name:http://..`
     let code = response.headers().get("x-amzn-errortype").or_else(|| field(["__type", "code"]));
     let code = code.and_then(|code| code.split(':').next()).and_then(|code| code.rsplit('#').next());
-    let Some(code) = code else { return Err(OrchestratorError::response("the answer names no error".into())) };
+    let Some(code) = code else { return Err(OrchestratorError::response("the response names no error".into())) };
     let mut error = ErrorMetadata::builder().code(code);
     if let Some(message) = field(["message", "Message"]) {
         error = error.message(message);
@@ -277,15 +277,15 @@ mod tests {
         assert!(matches!(slow.await, Err(Error::Throttled { .. })));
         for (status, body, expected) in [
             (400, r#"{"__type":"ValidationException","message":"bad"}"#, "bad (ValidationException)"),
-            (200, "<html><body>", "the answer is a web page (HTTP 200)"),
+            (200, "<html><body>", "the response is a web page (HTTP 200)"),
             (200, "{]", "the response is not JSON (HTTP 200)"),
-            (404, "", "the answer names no error (HTTP 404)"),
+            (404, "", "the response names no error (HTTP 404)"),
         ] {
             let error = ask(move |_| response(status, body)).await;
             assert!(matches!(&error, Err(Error::Malformed(text)) if text.contains(expected)), "{body}: {error:?}");
         }
         for body in [r#"{"Organization": {"Id": "o-1""#, "{", ""] {
-            let error = ask(move |_| response(200, body)).await.expect_err("it is no answer");
+            let error = ask(move |_| response(200, body)).await.expect_err("it is not a response");
             assert!(error.is_transient() && error.to_string().contains("the response is cut off"), "{body}: {error}");
         }
     }

@@ -1,4 +1,4 @@
-//! `aws_account`: one row per profile's account.
+//! `aws_account`: one row per profile, about its account.
 
 use futures::stream::{self, Stream, StreamExt};
 use indago_table::prelude::*;
@@ -13,7 +13,7 @@ use crate::resource::{Origin, Reader, Resource};
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_account", env = Aws, stream, rows = 1)]
 #[example("Accounts by their alias.", "SELECT account_id, account_aliases FROM aws_account")]
-#[example("Who manages them?", "SELECT account_id, organization_master_account_id FROM aws_account")]
+#[example("The accounts that manage them.", "SELECT account_id, organization_master_account_id FROM aws_account")]
 pub struct Account {
     /// The account's aliases; AWS allows one.
     #[column(source = aliases, needs = "iam:ListAccountAliases")]
@@ -21,13 +21,14 @@ pub struct Account {
     /// ARN of the account.
     #[column(path = "@arn")]
     arn: String,
-    /// Id of the organization that the account is in; NULL, as the next ones, for an account in none.
+    /// ID of the organization that the account belongs to. This and the next columns are NULL for an account in no
+    /// organization.
     #[column(path = "Organization.Id", source = organization, needs = "organizations:DescribeOrganization")]
     organization_id: Option<String>,
     /// ARN of the organization.
     #[column(path = "Organization.Arn", source = organization, needs = "organizations:DescribeOrganization")]
     organization_arn: Option<String>,
-    /// What the organization is for: `ALL` features, or `CONSOLIDATED_BILLING` alone.
+    /// Features of the organization: `ALL`, or only `CONSOLIDATED_BILLING`.
     #[column(path = "Organization.FeatureSet", source = organization, needs = "organizations:DescribeOrganization")]
     organization_feature_set: Option<String>,
     /// ARN of the account that manages the organization.
@@ -36,28 +37,28 @@ pub struct Account {
         needs = "organizations:DescribeOrganization"
     )]
     organization_master_account_arn: Option<String>,
-    /// Mail address of the account that manages the organization.
+    /// Email address of the account that manages the organization.
     #[column(
         path = "Organization.MasterAccountEmail", source = organization,
         needs = "organizations:DescribeOrganization"
     )]
     organization_master_account_email: Option<String>,
-    /// Id of the account that manages the organization.
+    /// ID of the account that manages the organization.
     #[column(
         path = "Organization.MasterAccountId", source = organization,
         needs = "organizations:DescribeOrganization"
     )]
     organization_master_account_id: Option<String>,
-    /// The types of policies that the organization can have: `Type`, `Status`.
+    /// The policy types that the organization can have: `Type`, `Status`.
     #[column(
         path = "Organization.AvailablePolicyTypes", source = organization,
         needs = "organizations:DescribeOrganization"
     )]
     organization_available_policy_types: Option<Json>,
-    /// The first alias, or the account's id where it has none.
+    /// The first alias, or the account's ID if it has none.
     #[column(source = aliases, needs = "iam:ListAccountAliases")]
     title: Option<String>,
-    /// ARN of the account as a list.
+    /// ARN of the account, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]

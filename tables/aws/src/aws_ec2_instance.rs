@@ -15,150 +15,150 @@ use crate::document::json;
 use crate::resource::{Derived, Origin, Resource, filled};
 use crate::source::ec2;
 
-/// EC2 instances, those included that were terminated within the last hour.
+/// EC2 instances, including those terminated within the last hour.
 ///
-/// `private_dns_name` and `instance_id` lead here from the nodes of a Kubernetes cluster, and
-/// `iam_instance_profile_arn` from here to `aws_iam_instance_profile` and on to the role.
+/// `private_dns_name` and `instance_id` join the nodes of a Kubernetes cluster. `iam_instance_profile_arn` joins
+/// `aws_iam_instance_profile`, which has the role.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_ec2_instance", env = Aws, stream, rows = 200, needs("ec2:DescribeInstances"), identity(arn),
     batch(status = 100)
 )]
 #[example(
-    "Running instances that anybody on the internet may reach.",
+    "Running instances with a public address.",
     "SELECT instance_id, public_ip_address FROM aws_ec2_instance \
      WHERE instance_state = 'running' AND public_ip_address IS NOT NULL"
 )]
 #[example(
-    "Instances that give out credentials without a session token.",
+    "Instances that return credentials without a session token.",
     "SELECT instance_id, metadata_options FROM aws_ec2_instance \
      WHERE metadata_options LIKE '%\"HttpTokens\":\"optional\"%'"
 )]
 pub struct Instance {
-    /// Id of the instance.
+    /// ID of the instance.
     #[column(index, path = "InstanceId")]
     instance_id: String,
     /// ARN of the instance.
     #[column(path = "@arn")]
     arn: String,
-    /// Type of machine, such as `t3.micro`.
+    /// Instance type, such as `t3.micro`.
     #[column(slice, path = "InstanceType")]
     instance_type: Option<String>,
     /// `pending`, `running`, `shutting-down`, `terminated`, `stopping` or `stopped`.
     #[column(slice, path = "State.Name")]
     instance_state: Option<String>,
-    /// Whether detailed monitoring is `enabled` or `disabled`.
+    /// Detailed monitoring: `enabled` or `disabled`.
     #[column(path = "Monitoring.State")]
     monitoring_state: Option<String>,
-    /// Whether it is protected against being terminated.
+    /// Whether the instance is protected against termination.
     #[column(source = termination, needs = "ec2:DescribeInstanceAttribute")]
     disable_api_termination: Option<bool>,
-    /// Its place among the instances of one launch, from 0.
+    /// Index of the instance among those of one launch, from 0.
     #[column(path = "AmiLaunchIndex")]
     ami_launch_index: Option<i64>,
-    /// Architecture of its processor, such as `x86_64`.
+    /// Processor architecture, such as `x86_64`.
     #[column(path = "Architecture")]
     architecture: Option<String>,
-    /// Boot mode that its image asks for; NULL where the image does not say.
+    /// Boot mode of the image; NULL if the image does not state one.
     #[column(path = "BootMode")]
     boot_mode: Option<String>,
-    /// Boot mode that it started with: `legacy-bios` or `uefi`.
+    /// Boot mode that the instance started with: `legacy-bios` or `uefi`.
     #[column(path = "CurrentInstanceBootMode")]
     current_instance_boot_mode: Option<String>,
-    /// Its IPv6 address; NULL without one.
+    /// IPv6 address; NULL if it has none.
     #[column(path = "Ipv6Address")]
     ipv6_address: Option<String>,
-    /// The capacity reservation that it runs in.
+    /// ID of the capacity reservation that it runs in.
     #[column(path = "CapacityReservationId")]
     capacity_reservation_id: Option<String>,
-    /// Which capacity reservations it may run in.
+    /// Capacity reservations that it may run in.
     #[column(path = "CapacityReservationSpecification")]
     capacity_reservation_specification: Option<Json>,
-    /// The token by which its launch could be repeated without a second one.
+    /// Client token of its launch, which makes a repeated request launch nothing.
     #[column(path = "ClientToken")]
     client_token: Option<String>,
     /// Number of processor cores.
     #[column(path = "CpuOptions.CoreCount")]
     cpu_options_core_count: Option<i64>,
-    /// Threads of each core.
+    /// Threads per core.
     #[column(path = "CpuOptions.ThreadsPerCore")]
     cpu_options_threads_per_core: Option<i64>,
-    /// Whether it has bandwidth of its own to its volumes.
+    /// Whether it has dedicated bandwidth to its volumes (EBS-optimized).
     #[column(path = "EbsOptimized")]
     ebs_optimized: Option<bool>,
     /// Whether it has enhanced networking (ENA).
     #[column(path = "EnaSupport")]
     ena_support: Option<bool>,
-    /// Hypervisor under it: `nitro` or `xen`.
+    /// Hypervisor: `nitro` or `xen`.
     #[column(path = "Hypervisor")]
     hypervisor: Option<String>,
-    /// ARN of the instance profile that gives it a role; NULL without one.
+    /// ARN of the instance profile, through which it has a role; NULL if it has none.
     #[column(path = "IamInstanceProfile.Arn")]
     iam_instance_profile_arn: Option<String>,
-    /// Id of the instance profile.
+    /// ID of the instance profile.
     #[column(path = "IamInstanceProfile.Id")]
     iam_instance_profile_id: Option<String>,
-    /// The image that it was started from.
+    /// ID of the image that it was started from.
     #[column(slice, path = "ImageId")]
     image_id: Option<String>,
-    /// What happens when it shuts itself down: `stop` or `terminate`.
+    /// What happens when the instance shuts itself down: `stop` or `terminate`.
     #[column(source = shutdown, needs = "ec2:DescribeInstanceAttribute")]
     instance_initiated_shutdown_behavior: Option<String>,
-    /// `spot`, `scheduled` or `capacity-block`; NULL for an ordinary instance.
+    /// `spot`, `scheduled` or `capacity-block`; NULL for an on-demand instance.
     #[column(path = "InstanceLifecycle")]
     instance_lifecycle: Option<String>,
     /// Kernel image of an old paravirtual instance.
     #[column(path = "KernelId")]
     kernel_id: Option<String>,
-    /// The key pair that it was started with; NULL without one.
+    /// Name of the key pair that it was started with; NULL if there was none.
     #[column(path = "KeyName")]
     key_name: Option<String>,
-    /// When it was last started.
+    /// Time of the last start.
     #[column(path = "LaunchTime")]
     launch_time: Option<Timestamp>,
     /// ARN of the Outpost that it runs on.
     #[column(path = "OutpostArn")]
     outpost_arn: Option<String>,
-    /// Whether it keeps to its dedicated host: `default` or `host`.
+    /// Affinity to its dedicated host: `default` or `host`.
     #[column(path = "Placement.Affinity")]
     placement_affinity: Option<String>,
-    /// Availability zone that it is in.
+    /// Availability zone.
     #[column(path = "Placement.AvailabilityZone")]
     placement_availability_zone: Option<String>,
-    /// Id of its placement group.
+    /// ID of its placement group.
     #[column(path = "Placement.GroupId")]
     placement_group_id: Option<String>,
     /// Name of its placement group.
     #[column(path = "Placement.GroupName")]
     placement_group_name: Option<String>,
-    /// The dedicated host that it is on.
+    /// ID of its dedicated host.
     #[column(path = "Placement.HostId")]
     placement_host_id: Option<String>,
-    /// ARN of the group of hosts that it is started on.
+    /// ARN of the host resource group in which it is started.
     #[column(path = "Placement.HostResourceGroupArn")]
     placement_host_resource_group_arn: Option<String>,
-    /// Its partition in a placement group that has partitions.
+    /// Its partition, if its placement group has partitions.
     #[column(path = "Placement.PartitionNumber")]
     placement_partition_number: Option<i64>,
-    /// Whether the hardware is shared: `default`, `dedicated` or `host`.
+    /// Whether it shares hardware with other accounts: `default` (shared), `dedicated` or `host`.
     #[column(path = "Placement.Tenancy")]
     placement_tenancy: Option<String>,
     /// `windows`; NULL for others.
     #[column(path = "Platform")]
     platform: Option<String>,
-    /// Platform as it is billed, such as `Linux/UNIX`.
+    /// Platform as billed, such as `Linux/UNIX`.
     #[column(path = "PlatformDetails")]
     platform_details: Option<String>,
-    /// Its private IPv4 address.
+    /// Private IPv4 address.
     #[column(index, path = "PrivateIpAddress")]
     private_ip_address: Option<String>,
-    /// Its private host name; a Kubernetes node usually has the same one.
+    /// Private host name. A Kubernetes node usually has the same one.
     #[column(index, path = "PrivateDnsName")]
     private_dns_name: Option<String>,
-    /// Its public host name; NULL without one.
+    /// Public host name; NULL if it has none.
     #[column(path = "publicDnsName")]
     public_dns_name: Option<String>,
-    /// Its public IPv4 address; NULL without one.
+    /// Public IPv4 address; NULL if it has none.
     #[column(index, path = "PublicIpAddress")]
     public_ip_address: Option<String>,
     /// RAM disk image of an old paravirtual instance.
@@ -167,103 +167,105 @@ pub struct Instance {
     /// Device name of its root volume, such as `/dev/xvda`.
     #[column(path = "RootDeviceName")]
     root_device_name: Option<String>,
-    /// What its root volume is: `ebs` or `instance-store`.
+    /// Type of its root volume: `ebs` or `instance-store`.
     #[column(path = "RootDeviceType")]
     root_device_type: Option<String>,
-    /// Whether traffic has to be from it or to it; false for what routes or translates addresses.
+    /// Whether its traffic must have the instance as source or destination; false for instances that route or translate
+    /// addresses.
     #[column(path = "SourceDestCheck")]
     source_dest_check: Option<bool>,
-    /// The request that got it at spot price.
+    /// ID of the spot request that started it.
     #[column(path = "SpotInstanceRequestId")]
     spot_instance_request_id: Option<String>,
-    /// Whether it has enhanced networking of the older kind: `simple`, or NULL.
+    /// Whether it has the older kind of enhanced networking: `simple`, or NULL.
     #[column(path = "SriovNetSupport")]
     sriov_net_support: Option<String>,
-    /// Its state as a number: 0 pending, 16 running, 32 shutting-down, 48 terminated, 64 stopping, 80 stopped.
+    /// State as a number: 0 pending, 16 running, 32 shutting-down, 48 terminated, 64 stopping, 80 stopped.
     #[column(path = "stateCode")]
     state_code: Option<i64>,
-    /// Why its state last changed, in AWS's words.
+    /// Reason of the last state change, in AWS's words.
     #[column(path = "stateTransitionReason")]
     state_transition_reason: Option<String>,
-    /// When its state last changed, where the reason tells.
+    /// Time of the last state change, if the reason contains it.
     #[column(path = "stateTransitionTime")]
     state_transition_time: Option<Timestamp>,
-    /// Subnet that it is in.
+    /// ID of its subnet.
     #[column(slice, path = "SubnetId")]
     subnet_id: Option<String>,
     /// Version of its virtual TPM, such as `v2.0`.
     #[column(path = "TpmSupport")]
     tpm_support: Option<String>,
-    /// What is billed, such as `RunInstances`.
+    /// Billed operation, such as `RunInstances`.
     #[column(path = "UsageOperation")]
     usage_operation: Option<String>,
-    /// When what is billed was last changed.
+    /// Time when the billed operation last changed.
     #[column(path = "UsageOperationUpdateTime")]
     usage_operation_update_time: Option<Timestamp>,
-    /// The script or data that it was started with; in base64 where it is no text, NULL without.
+    /// Script or data that it was started with; in base64 if it is not text, NULL if there is none.
     #[column(source = user_data, needs = "ec2:DescribeInstanceAttribute")]
     user_data: Option<String>,
-    /// Virtualization: `hvm` or `paravirtual`.
+    /// Virtualization type: `hvm` or `paravirtual`.
     #[column(path = "VirtualizationType")]
     virtualization_type: Option<String>,
-    /// VPC that it is in.
+    /// ID of its VPC.
     #[column(slice, path = "VpcId")]
     vpc_id: Option<String>,
-    /// Its volumes and how they are attached.
+    /// Volumes and how they are attached.
     #[column(path = "BlockDeviceMappings")]
     block_device_mappings: Option<Json>,
-    /// Its attached graphics accelerators.
+    /// Attached graphics accelerators.
     #[column(path = "ElasticGpuAssociations")]
     elastic_gpu_associations: Option<Json>,
-    /// Its attached inference accelerators.
+    /// Attached inference accelerators.
     #[column(path = "ElasticInferenceAcceleratorAssociations")]
     elastic_inference_accelerator_associations: Option<Json>,
-    /// Whether it may run Nitro enclaves.
+    /// Whether it can run Nitro enclaves.
     #[column(path = "EnclaveOptions")]
     enclave_options: Option<Json>,
-    /// Whether it may hibernate.
+    /// Whether it can hibernate.
     #[column(path = "HibernationOptions")]
     hibernation_options: Option<Json>,
-    /// Why its state last changed, as a code and a sentence.
+    /// Reason of the last state change, as a code and a sentence.
     #[column(path = "StateReason")]
     state_reason: Option<Json>,
-    /// What a launch template would have to say to start another one like it.
+    /// Launch template data that would start an instance like this one.
     #[column(source = launch_template, needs = "ec2:GetLaunchTemplateData")]
     launch_template_data: Option<Json>,
-    /// Its licence configurations.
+    /// License configurations.
     #[column(path = "Licenses")]
     licenses: Option<Json>,
-    /// Whether it recovers from failed hardware by itself.
+    /// Whether it recovers automatically from hardware failures.
     #[column(path = "MaintenanceOptions")]
     maintenance_options: Option<Json>,
-    /// How it can be asked for metadata and credentials; `HttpTokens` is `optional` where version 1 still answers.
+    /// Options of the metadata service, which also returns credentials. `HttpTokens` is `optional` if version 1 still
+    /// responds.
     #[column(path = "MetadataOptions")]
     metadata_options: Option<Json>,
-    /// Its network interfaces.
+    /// Network interfaces.
     #[column(path = "NetworkInterfaces")]
     network_interfaces: Option<Json>,
-    /// How its private host name is made.
+    /// How its private host name is composed.
     #[column(path = "PrivateDnsNameOptions")]
     private_dns_name_options: Option<Json>,
     /// Product codes of its image.
     #[column(path = "ProductCodes")]
     product_codes: Option<Json>,
-    /// The security groups that it is in: `GroupId`, `GroupName`.
+    /// Security groups: `GroupId`, `GroupName`.
     #[column(path = "SecurityGroups")]
     security_groups: Option<Json>,
-    /// Checks of the instance and of what is under it, and events to come.
+    /// Status checks of the instance and its host, and scheduled events.
     #[column(source = status, needs = "ec2:DescribeInstanceStatus")]
     instance_status: Option<Json>,
     /// Tags as AWS lists them.
     #[column(path = "Tags")]
     tags_src: Option<Json>,
-    /// The tag `Name`, or the id without one.
+    /// The tag `Name`, or the ID if there is none.
     #[column(path = "@title")]
     title: String,
     /// Tags by key.
     #[column(path = "@tags")]
     tags: Map,
-    /// ARN of the instance as a list.
+    /// ARN of the instance, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
@@ -309,7 +311,7 @@ impl Resource for Instance {
         Derived::new("stateTransitionTime", "StateTransitionReason", |reason| {
             reason.as_str().and_then(transition_time).into()
         }),
-        // The high byte is AWS's own.
+        // The high byte is internal to AWS.
         Derived::new("stateCode", "State.Code", |code| {
             code.as_i64().map_or_else(|| code.clone(), |code| (code & 0xff).into())
         }),
@@ -318,7 +320,7 @@ impl Resource for Instance {
 }
 
 impl Instance {
-    /// AWS gives one attribute a call.
+    /// AWS returns one attribute per call.
     async fn attribute(
         &self,
         scan: &Scan<Self>,
@@ -356,7 +358,7 @@ impl Instance {
         Ok(())
     }
 
-    /// A place can be several regions, and each is asked for its own instances.
+    /// A place can have several regions. Each is queried for its own instances.
     async fn status(rows: &mut [Loading<'_, Self>], scan: &Scan<Self>) -> Result<()> {
         fn home(row: &Instance) -> (&str, &str) {
             (&row.origin.profile, &row.origin.region)
@@ -372,7 +374,7 @@ impl Instance {
                         rows.iter_mut()
                             .for_each(|row| row.instance_status = by_id.get(&row.instance_id).and_then(json));
                     }
-                    // One instance that is gone fails the call for all of them.
+                    // A single instance that no longer exists fails the call for all of them.
                     Err(Error::Gone(_)) if rows.len() > 1 => {
                         let (these, those) = rows.split_at_mut(rows.len() / 2);
                         left.extend([those, these]);
@@ -385,7 +387,7 @@ impl Instance {
     }
 }
 
-/// The status of some instances of a region, by id.
+/// The status of some instances of a region, by ID.
 async fn statuses(scan: &Scan<Instance>, site: &Site, ids: Vec<String>) -> Result<HashMap<String, InstanceStatus>> {
     let asked = ids.join(",");
     let request = site.ec2().describe_instance_status().include_all_instances(true).set_instance_ids(Some(ids));
@@ -407,7 +409,7 @@ fn transition_time(reason: &str) -> Option<String> {
     is_time.then_some(time)
 }
 
-/// User data travels in base64, and is text more often than not.
+/// User data is transferred in base64. It is usually text.
 fn plain_user_data(encoded: String) -> String {
     let plain = aws_smithy_types::base64::decode(&encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     plain.unwrap_or(encoded)

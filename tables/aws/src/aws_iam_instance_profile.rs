@@ -9,17 +9,17 @@ use crate::call::{Next, page_size};
 use crate::resource::{Origin, Reader, Resource};
 use crate::source::iam;
 
-/// Instance profiles: what hands a role to EC2 instances.
+/// Instance profiles, which give roles to EC2 instances.
 ///
-/// `aws_ec2_instance.iam_instance_profile_arn` is this table's `arn`, and `role_arn` is `aws_iam_role.arn`.
+/// `aws_ec2_instance.iam_instance_profile_arn` joins `arn`, and `role_arn` joins `aws_iam_role.arn`.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_iam_instance_profile", env = Aws, stream, rows = 50, needs("iam:ListInstanceProfiles"),
     identity(arn)
 )]
-#[example("Which role does each instance profile hand out?", "SELECT arn, role_arn FROM aws_iam_instance_profile")]
+#[example("The role of each instance profile.", "SELECT arn, role_arn FROM aws_iam_instance_profile")]
 #[example(
-    "Which instances act as which role?",
+    "The role of each instance.",
     "SELECT i.instance_id, p.role_name FROM aws_ec2_instance i JOIN aws_iam_instance_profile p \
      ON p.arn = i.iam_instance_profile_arn"
 )]
@@ -30,22 +30,22 @@ pub struct InstanceProfile {
     /// ARN of the profile.
     #[column(index, path = "Arn")]
     arn: String,
-    /// Unique id of the profile.
+    /// Unique ID of the profile.
     #[column(path = "InstanceProfileId")]
     instance_profile_id: String,
-    /// When it was made.
+    /// Creation time.
     #[column(path = "CreateDate")]
     create_date: Timestamp,
-    /// Path of its name; `/` where none was given.
+    /// Path of the profile; `/` by default.
     #[column(path = "Path")]
     path: String,
-    /// The roles that it hands out, whole; AWS allows one.
+    /// The profile's roles with all details. AWS allows one.
     #[column(path = "Roles")]
     roles: Option<Json>,
-    /// ARN of the role that it hands out; NULL where it has none.
+    /// ARN of the profile's role; NULL if it has none.
     #[column(path = "Roles.0.Arn")]
     role_arn: Option<String>,
-    /// Name of the role that it hands out; NULL where it has none.
+    /// Name of the profile's role; NULL if it has none.
     #[column(path = "Roles.0.RoleName")]
     role_name: Option<String>,
     /// Tags as AWS lists them.
@@ -57,7 +57,7 @@ pub struct InstanceProfile {
     /// Tags by key.
     #[column(path = "@tags", source = tagging, needs = "iam:GetInstanceProfile")]
     tags: Option<Map>,
-    /// ARN of the profile as a list.
+    /// ARN of the profile, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
@@ -111,7 +111,7 @@ impl InstanceProfile {
         answer.instance_profile.ok_or_else(|| site.nothing("iam:GetInstanceProfile"))
     }
 
-    /// Lists leave tags out.
+    /// Lists do not contain tags.
     async fn tagging(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.tags.is_none() {
             let site = self.origin.site(scan).await?;

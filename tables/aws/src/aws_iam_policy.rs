@@ -10,74 +10,74 @@ use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
-/// Managed policies: each account's own, and AWS's, of which there are well over a thousand.
+/// Managed policies: those of the account, and AWS's own, of which there are more than a thousand.
 ///
-/// `is_aws_managed = false` and `is_attached = true` are asked of AWS and keep the listing short. Documents of the
-/// account's own policies come from `iam:GetAccountAuthorizationDetails` in a few calls where that is allowed; each
-/// other document is a call of its own.
+/// `is_aws_managed = false` and `is_attached = true` are applied by AWS, which keeps the list short. The documents of
+/// the account's own policies come from `iam:GetAccountAuthorizationDetails` in a few calls if the caller has that
+/// permission. Every other document costs a call.
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_iam_policy", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"), identity(account_id, arn))]
 #[example("The account's own policies.", "SELECT name, arn, policy FROM aws_iam_policy WHERE NOT is_aws_managed")]
 #[example(
-    "Which policies allow everything?",
+    "Attached policies that allow everything.",
     "SELECT name FROM aws_iam_policy WHERE is_attached AND policy_std LIKE '%\"Action\":[\"*\"],\"Effect\":\"Allow\"%'"
 )]
 pub struct Policy {
     /// Name of the policy.
     #[column(path = "PolicyName")]
     name: String,
-    /// Unique id of the policy.
+    /// Unique ID of the policy.
     #[column(path = "PolicyId")]
     policy_id: String,
-    /// Path of its name; `/` where none was given.
+    /// Path of the policy; `/` by default.
     #[column(path = "Path")]
     path: String,
-    /// What whoever made it wrote about it; NULL without.
+    /// Description; NULL if it has none.
     #[column(path = "Description", source = describe, needs = "iam:GetPolicy")]
     description: Option<String>,
     /// ARN of the policy.
     #[column(index, path = "Arn")]
     arn: String,
-    /// Whether AWS wrote it, so that it is the same in every account.
+    /// Whether AWS manages the policy. Such a policy is the same in every account.
     #[column(slice, path = "isAwsManaged")]
     is_aws_managed: bool,
     /// Whether it can be attached to users, groups and roles.
     #[column(path = "IsAttachable")]
     is_attachable: bool,
-    /// When it was made.
+    /// Creation time.
     #[column(path = "CreateDate")]
     create_date: Option<Timestamp>,
-    /// When its default version was last changed.
+    /// Time when its default version last changed.
     #[column(path = "UpdateDate")]
     update_date: Option<Timestamp>,
-    /// How many users, groups and roles it is attached to.
+    /// Number of users, groups and roles that it is attached to.
     #[column(path = "AttachmentCount")]
     attachment_count: Option<i64>,
     /// Whether it is attached to any user, group or role.
     #[column(slice, path = "isAttached")]
     is_attached: bool,
-    /// Version that counts, such as `v1`.
+    /// Default version, such as `v1`.
     #[column(path = "DefaultVersionId")]
     default_version_id: Option<String>,
-    /// How many users and roles it bounds.
+    /// Number of users and roles that have it as permissions boundary.
     #[column(path = "PermissionsBoundaryUsageCount")]
     permissions_boundary_usage_count: Option<i64>,
     /// The document of the default version.
     #[column(source = document, needs = "iam:GetPolicyVersion")]
     policy: Option<Json>,
-    /// The same in canonical form: lists everywhere, sorted, actions in lower case.
+    /// The document in canonical form: always lists, sorted, actions in lowercase.
     #[column(source = document, needs = "iam:GetPolicyVersion")]
     policy_std: Option<Json>,
-    /// Tags as AWS lists them; AWS's own policies have none.
+    /// Tags as AWS lists them. AWS's own policies have none.
     #[column(path = "Tags", source = tagging, needs = "iam:GetPolicy")]
     tags_src: Option<Json>,
-    /// Tags by key; AWS's own policies have none.
+    /// Tags by key. AWS's own policies have none.
     #[column(path = "@tags", source = tagging, needs = "iam:GetPolicy")]
     tags: Option<Map>,
     /// The same as the name.
     #[column(path = "@title")]
     title: String,
-    /// ARN of the policy as a list.
+    /// ARN of the policy, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
@@ -141,7 +141,7 @@ impl Policy {
         Reader::whole(scan, &site).row(scan, &policy)
     }
 
-    /// Lists leave description and tags out.
+    /// Lists do not contain the description and tags.
     async fn describe(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.tags.is_none() {
             let site = self.origin.site(scan).await?;
@@ -169,7 +169,7 @@ impl Policy {
         Ok(())
     }
 
-    /// The document as the listing of the whole account has it, where the scan is about all the account's own policies.
+    /// The document from the listing of the entire account, if the scan reads all of the account's own policies.
     async fn listed_document(&self, scan: &Scan<Self>) -> Result<Option<String>> {
         if self.is_aws_managed || scan.keys(Self::ARN).is_some() || scan.limit().is_some() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! `aws_iam_policy_attachment`: one row per managed policy, with whom it is attached to.
+//! `aws_iam_policy_attachment`: one row per managed policy, with the entities that it is attached to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,17 +14,18 @@ use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Authorization, Part};
 use crate::source::iam;
 
-/// Whom managed policies are attached to.
+/// Users, groups and roles that managed policies are attached to.
 ///
-/// Only attachments that grant permissions count; whom a policy bounds is in the `permissions_boundary_arn` columns of
-/// `aws_iam_user` and `aws_iam_role`. `is_attached = true` is asked of AWS and leaves most of AWS's own policies out.
+/// Only attachments that grant permissions are listed. Permissions boundaries are in the `permissions_boundary_arn`
+/// columns of `aws_iam_user` and `aws_iam_role`. `is_attached = true` is applied by AWS and excludes most of AWS's own
+/// policies.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_iam_policy_attachment", env = Aws, stream, rows = 1500, needs("iam:ListPolicies"),
     identity(account_id, policy_arn)
 )]
 #[example(
-    "Who is an administrator?",
+    "Administrators.",
     "SELECT policy_users, policy_groups, policy_roles FROM aws_iam_policy_attachment \
      WHERE policy_arn = 'arn:aws:iam::aws:policy/AdministratorAccess'"
 )]
@@ -68,7 +69,7 @@ impl RowStream for PolicyAttachment {
     }
 }
 
-/// Whom one policy is attached to.
+/// The entities that one policy is attached to.
 #[derive(Debug, Clone, Default)]
 struct Entities {
     groups: Vec<PolicyGroup>,
@@ -113,7 +114,7 @@ impl PolicyAttachment {
         Ok(())
     }
 
-    /// What the listing of the whole account says of the policy, where the scan is about all of them.
+    /// The policy's attachments from the listing of the entire account, if the scan reads all policies.
     async fn listed(&self, scan: &Scan<Self>) -> Result<Option<Entities>> {
         if !self.is_attached || scan.keys(Self::POLICY_ARN).is_some() || scan.limit().is_some() {
             return Ok(None);
@@ -159,7 +160,7 @@ impl Entities {
     }
 }
 
-/// The account's attachments, turned round.
+/// The account's attachments by policy.
 fn by_policy(account: &Authorization) -> HashMap<String, Entities> {
     let mut policies: HashMap<String, Entities> = HashMap::new();
     let arns = |attached: &Option<Vec<AttachedPolicy>>| iam::attached(attached.iter().flatten().cloned());

@@ -10,18 +10,21 @@ use crate::resource::{Derived, Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
-/// Roles of each account.
+/// IAM roles of each account.
 ///
 /// Policies, instance profiles, tags, boundaries and last use of all roles come from
-/// `iam:GetAccountAuthorizationDetails` in a few calls where that is allowed; otherwise, and for roles asked for by
-/// name or ARN, each has its own call.
+/// `iam:GetAccountAuthorizationDetails` in a few calls if the caller has that permission. Otherwise, and for roles that
+/// the query names by name or ARN, each role costs calls.
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_iam_role", env = Aws, stream, rows = 200, needs("iam:ListRoles"), identity(arn))]
 #[example(
-    "Which roles can be assumed by anybody?",
+    "Roles that any AWS account can assume.",
     "SELECT name FROM aws_iam_role WHERE assume_role_policy_std LIKE '%{\"AWS\":[\"*\"]}%'"
 )]
-#[example("What may one role do?", "SELECT attached_policy_arns, inline_policies FROM aws_iam_role WHERE name = 'web'")]
+#[example(
+    "The permissions of one role.",
+    "SELECT attached_policy_arns, inline_policies FROM aws_iam_role WHERE name = 'web'"
+)]
 pub struct Role {
     /// Name of the role.
     #[column(index, path = "RoleName")]
@@ -29,55 +32,55 @@ pub struct Role {
     /// ARN of the role.
     #[column(index, path = "Arn")]
     arn: String,
-    /// Unique id of the role; sessions carry it.
+    /// Unique ID of the role. Sessions contain it.
     #[column(path = "RoleId")]
     role_id: String,
-    /// Who may assume the role, as the text that AWS keeps.
+    /// Trust policy: who may assume the role, as the text that AWS stores.
     #[column(path = "trust")]
     assume_role_policy_document: Option<String>,
-    /// When it was made.
+    /// Creation time.
     #[column(path = "CreateDate")]
     create_date: Timestamp,
-    /// What whoever made it wrote about it; NULL without.
+    /// Description; NULL if it has none.
     #[column(path = "Description")]
     description: Option<String>,
-    /// ARNs of the instance profiles that hand out the role.
+    /// ARNs of the instance profiles that contain the role.
     #[column(source = profiles, needs = "iam:ListInstanceProfilesForRole")]
     instance_profile_arns: Option<Vec<String>>,
-    /// How long a session may last, in seconds.
+    /// Maximum duration of a session, in seconds.
     #[column(path = "MaxSessionDuration")]
     max_session_duration: Option<i64>,
-    /// Path of its name; `/` where none was given.
+    /// Path of the role; `/` by default.
     #[column(path = "Path")]
     path: String,
-    /// ARN of the policy that bounds its permissions; NULL without a boundary.
+    /// ARN of the permissions boundary; NULL if it has none.
     #[column(path = "PermissionsBoundary.PermissionsBoundaryArn", source = details, needs = "iam:GetRole")]
     permissions_boundary_arn: Option<String>,
-    /// Type of the boundary: `Policy`; NULL without one.
+    /// Type of the permissions boundary: `Policy`; NULL if it has none.
     #[column(path = "PermissionsBoundary.PermissionsBoundaryType", source = details, needs = "iam:GetRole")]
     permissions_boundary_type: Option<String>,
-    /// When it was last used, within the last 400 days; NULL where it was not.
+    /// Time of last use, within the last 400 days; NULL if it was not used.
     #[column(volatile, path = "RoleLastUsed.LastUsedDate", source = details, needs = "iam:GetRole")]
     role_last_used_date: Option<Timestamp>,
-    /// The region in which it was last used.
+    /// The region of the last use.
     #[column(volatile, path = "RoleLastUsed.Region", source = details, needs = "iam:GetRole")]
     role_last_used_region: Option<String>,
     /// Tags as AWS lists them.
     #[column(path = "Tags", source = details, needs = "iam:GetRole")]
     tags_src: Option<Json>,
-    /// The policies written into the role, each with its name and document.
+    /// Inline policies of the role, each with its name and document.
     #[column(source = inline, needs("iam:ListRolePolicies", "iam:GetRolePolicy"))]
     inline_policies: Option<Json>,
-    /// The same in canonical form: lists everywhere, sorted, actions in lower case.
+    /// Inline policies in canonical form: always lists, sorted, actions in lowercase.
     #[column(source = inline, needs("iam:ListRolePolicies", "iam:GetRolePolicy"))]
     inline_policies_std: Option<Json>,
     /// ARNs of the managed policies attached to the role.
     #[column(source = attached, needs = "iam:ListAttachedRolePolicies")]
     attached_policy_arns: Option<Vec<String>>,
-    /// Who may assume the role.
+    /// Trust policy: who may assume the role.
     #[column(source = trust)]
     assume_role_policy: Option<Json>,
-    /// The same in canonical form: lists everywhere, sorted, actions in lower case.
+    /// The trust policy in canonical form: always lists, sorted, actions in lowercase.
     #[column(source = trust)]
     assume_role_policy_std: Option<Json>,
     /// The same as the name.
@@ -86,7 +89,7 @@ pub struct Role {
     /// Tags by key.
     #[column(path = "@tags", source = details, needs = "iam:GetRole")]
     tags: Option<Map>,
-    /// ARN of the role as a list.
+    /// ARN of the role, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
@@ -141,7 +144,7 @@ impl Role {
         answer.role.ok_or_else(|| site.nothing("iam:GetRole"))
     }
 
-    /// What the listing of the whole account says of the role, where the scan is about all of them.
+    /// The role from the listing of the entire account, if the scan reads all roles.
     async fn listed<V>(&self, scan: &Scan<Self>, pick: impl FnOnce(&RoleDetail) -> V) -> Result<Option<V>> {
         if !is_whole(scan) {
             return Ok(None);
@@ -157,7 +160,7 @@ impl Role {
         Ok(())
     }
 
-    /// Lists leave boundary, tags and last use out.
+    /// Lists do not contain the boundary, tags and last use.
     async fn details(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.tags.is_some() {
             return Ok(());

@@ -11,10 +11,10 @@ use crate::resource::{Origin, Reader, Resource};
 use crate::source::authorization::{self, Part};
 use crate::source::{iam, policy};
 
-/// Users of each account.
+/// IAM users of each account.
 ///
-/// Groups, policies, tags and boundaries of all users come from `iam:GetAccountAuthorizationDetails` in a few calls
-/// where that is allowed; otherwise, and for users asked for by name, each has its own call.
+/// Groups, policies, tags and boundaries of all users come from `iam:GetAccountAuthorizationDetails` in a few calls if
+/// the caller has that permission. Otherwise, and for users that the query names, each user costs calls.
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_iam_user", env = Aws, stream, rows = 100, needs("iam:ListUsers"), identity(arn))]
 #[example(
@@ -29,46 +29,46 @@ pub struct User {
     /// Name of the user.
     #[column(index, path = "UserName")]
     name: String,
-    /// Unique id of the user.
+    /// Unique ID of the user.
     #[column(path = "UserId")]
     user_id: String,
-    /// Path of its name; `/` where none was given.
+    /// Path of the user; `/` by default.
     #[column(path = "Path")]
     path: String,
     /// ARN of the user.
     #[column(index, path = "Arn")]
     arn: String,
-    /// When it was made.
+    /// Creation time.
     #[column(path = "CreateDate")]
     create_date: Timestamp,
-    /// When its password was last used to sign in; NULL where it never was, or there is none.
+    /// Time of the last sign-in with its password; NULL if it never signed in or has no password.
     #[column(volatile, path = "PasswordLastUsed")]
     password_last_used: Option<Timestamp>,
-    /// ARN of the policy that bounds its permissions; NULL without a boundary.
+    /// ARN of the permissions boundary; NULL if it has none.
     #[column(path = "PermissionsBoundary.PermissionsBoundaryArn", source = details, needs = "iam:GetUser")]
     permissions_boundary_arn: Option<String>,
-    /// Type of the boundary: `Policy`; NULL without one.
+    /// Type of the permissions boundary: `Policy`; NULL if it has none.
     #[column(path = "PermissionsBoundary.PermissionsBoundaryType", source = details, needs = "iam:GetUser")]
     permissions_boundary_type: Option<String>,
-    /// Whether it has a device for a second factor.
+    /// Whether the user has an MFA device.
     #[column(source = mfa, needs = "iam:ListMFADevices")]
     mfa_enabled: Option<bool>,
-    /// Its password for the console: when it was set, and whether it has to be changed; NULL without one.
+    /// Console password: when it was set, and whether the user must change it; NULL if there is none.
     #[column(source = login, needs = "iam:GetLoginProfile")]
     login_profile: Option<Json>,
-    /// Its devices for a second factor.
+    /// MFA devices.
     #[column(source = mfa, needs = "iam:ListMFADevices")]
     mfa_devices: Option<Json>,
-    /// The groups that it is in.
+    /// Groups that the user belongs to.
     #[column(source = memberships, needs = "iam:ListGroupsForUser")]
     groups: Option<Json>,
-    /// The policies written into the user, each with its name and document.
+    /// Inline policies of the user, each with its name and document.
     #[column(source = inline, needs("iam:ListUserPolicies", "iam:GetUserPolicy"))]
     inline_policies: Option<Json>,
-    /// The same in canonical form: lists everywhere, sorted, actions in lower case.
+    /// Inline policies in canonical form: always lists, sorted, actions in lowercase.
     #[column(source = inline, needs("iam:ListUserPolicies", "iam:GetUserPolicy"))]
     inline_policies_std: Option<Json>,
-    /// ARNs of the managed policies attached to the user itself; those of its groups are not among them.
+    /// ARNs of the managed policies attached to the user itself, without those of its groups.
     #[column(source = attached, needs = "iam:ListAttachedUserPolicies")]
     attached_policy_arns: Option<Vec<String>>,
     /// Tags as AWS lists them.
@@ -80,7 +80,7 @@ pub struct User {
     /// The same as the name.
     #[column(path = "@title")]
     title: String,
-    /// ARN of the user as a list.
+    /// ARN of the user, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]
@@ -133,7 +133,7 @@ impl User {
         answer.user.ok_or_else(|| site.nothing("iam:GetUser"))
     }
 
-    /// What the listing of the whole account says of the user and its groups, where the scan is about all of them.
+    /// The user and its groups from the listing of the entire account, if the scan reads all users.
     async fn listed<V>(
         &self,
         scan: &Scan<Self>,
@@ -146,7 +146,7 @@ impl User {
         Ok(account.and_then(|account| account.users.get(&self.name).map(|user| pick(user, &account))))
     }
 
-    /// Lists leave boundary and tags out.
+    /// Lists do not contain the boundary and tags.
     async fn details(&mut self, scan: &Scan<Self>) -> Result<()> {
         if self.tags.is_some() {
             return Ok(());

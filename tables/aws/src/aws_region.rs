@@ -1,4 +1,4 @@
-//! `aws_region`: one row per region that an account knows, from `ec2:DescribeRegions`.
+//! `aws_region`: one row per region that is visible to an account, from `ec2:DescribeRegions`.
 
 use aws_sdk_ec2::operation::describe_regions::DescribeRegionsOutput;
 use futures::stream::{Stream, StreamExt, TryStreamExt};
@@ -9,43 +9,40 @@ use crate::call::{self, Next};
 use crate::resource::Resource;
 use crate::source::ec2;
 
-/// Regions of each account, those included that it has not enabled.
+/// Regions of each account, including those that are not enabled.
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_region", env = Aws, stream, rows = 30, needs("ec2:DescribeRegions"), identity(account_id, name))]
-#[example(
-    "Which regions could somebody run something in?",
-    "SELECT name FROM aws_region WHERE opt_in_status <> 'not-opted-in'"
-)]
+#[example("Regions in which resources can exist.", "SELECT name FROM aws_region WHERE opt_in_status <> 'not-opted-in'")]
 pub struct Region {
     /// Name of the region, such as `eu-west-1`.
     #[column(index, path = "RegionName")]
     name: String,
-    /// Whether the account has it: `opt-in-not-required`, `opted-in` or `not-opted-in`.
+    /// Opt-in status: `opt-in-not-required`, `opted-in` or `not-opted-in`.
     #[column(path = "OptInStatus")]
     opt_in_status: Option<String>,
     /// The same as the name.
     #[column(path = "@title")]
     title: String,
-    /// ARN-like name of the region as a list.
+    /// ARN-like name of the region, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     /// The same as the name.
     #[column(index, path = "RegionName")]
     region: String,
-    /// Whether the account has it enabled and regional tables read it under the present configuration.
+    /// Whether the account has it enabled and regional tables read it under the current configuration.
     steampipe_available: bool,
-    /// Whether it is the region of the profile.
+    /// Whether it is the profile's region.
     steampipe_default: bool,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     #[column(path = "@partition")]
     partition: String,
-    /// Id of the account that was asked.
+    /// ID of the account.
     #[column(slice, path = "@account_id")]
     account_id: String,
-    /// Host name of EC2's endpoint there.
+    /// Host name of EC2's endpoint in the region.
     #[column(path = "Endpoint")]
     endpoint: Option<String>,
-    /// Profile that the credentials come from.
+    /// Profile of the credentials.
     #[column(slice, path = "@profile")]
     profile: String,
 }

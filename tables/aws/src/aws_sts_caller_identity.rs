@@ -7,32 +7,32 @@ use crate::account::{Aws, Place, Site};
 use crate::call;
 use crate::resource::{Reader, Resource};
 
-/// Who the configured credentials are, one row a profile.
+/// The identity of the configured credentials, one row per profile.
 ///
-/// AWS answers this to anybody with valid credentials, so it shows which accounts can be reached and as whom.
+/// AWS allows this call with any valid credentials, so the table shows which accounts you can reach, and as whom.
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_sts_caller_identity", env = Aws, stream, rows = 1)]
-#[example("Who am I, and where?", "SELECT profile, account_id, arn FROM aws_sts_caller_identity")]
+#[example("The identity of each profile.", "SELECT profile, account_id, arn FROM aws_sts_caller_identity")]
 pub struct CallerIdentity {
     /// ARN of the user, or of the session of an assumed role.
     #[column(path = "Arn")]
     arn: String,
-    /// Unique id of the caller: a user's id, or `role id:session name` for an assumed role.
+    /// Unique ID of the caller: a user's ID, or `role id:session name` for an assumed role.
     #[column(path = "UserId")]
     user_id: String,
     /// The same as the ARN.
     #[column(path = "@title")]
     title: String,
-    /// The ARN as a list.
+    /// The ARN, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     #[column(path = "@partition")]
     partition: String,
-    /// Id of the account, 12 digits.
+    /// Account ID, 12 digits.
     #[column(slice, path = "@account_id")]
     account_id: String,
-    /// Profile that the credentials come from.
+    /// Profile of the credentials.
     #[column(slice, path = "@profile")]
     profile: String,
 }

@@ -8,9 +8,9 @@ use crate::call::{Next, page_size};
 use crate::resource::{Origin, Resource};
 use crate::source::ec2;
 
-/// Security groups: what traffic may reach the network interfaces that are in them, and leave from there.
+/// Security groups: which traffic may reach and leave the network interfaces in them.
 ///
-/// `aws_vpc_security_group_rule` has the same rules one by one.
+/// `aws_vpc_security_group_rule` has one row per rule.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_vpc_security_group", env = Aws, stream, rows = 100, needs("ec2:DescribeSecurityGroups"),
@@ -25,25 +25,25 @@ pub struct SecurityGroup {
     /// Name of the group, unique in its VPC.
     #[column(index, path = "GroupName")]
     group_name: String,
-    /// Id of the group.
+    /// ID of the group.
     #[column(index, path = "GroupId")]
     group_id: String,
     /// ARN of the group.
     #[column(path = "@arn")]
     arn: String,
-    /// What it is for, in the words of whoever made it.
+    /// Description.
     #[column(path = "Description")]
     description: Option<String>,
-    /// The VPC that it belongs to.
+    /// ID of its VPC.
     #[column(slice, path = "VpcId")]
     vpc_id: Option<String>,
-    /// Id of the account that owns it, which is another one for a group of a shared VPC.
+    /// ID of the account that owns the group; a different one for a group of a shared VPC.
     #[column(path = "OwnerId")]
     owner_id: Option<String>,
-    /// Traffic that may come in.
+    /// Allowed inbound traffic.
     #[column(path = "IpPermissions")]
     ip_permissions: Option<Json>,
-    /// Traffic that may go out.
+    /// Allowed outbound traffic.
     #[column(path = "IpPermissionsEgress")]
     ip_permissions_egress: Option<Json>,
     /// Tags as AWS lists them.
@@ -52,10 +52,10 @@ pub struct SecurityGroup {
     /// Tags by key.
     #[column(path = "@tags")]
     tags: Map,
-    /// The tag `Name`, or the id without one.
+    /// The tag `Name`, or the ID if there is none.
     #[column(path = "@title")]
     title: String,
-    /// ARN of the group as a list.
+    /// ARN of the group, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]

@@ -8,58 +8,58 @@ use crate::call::{Next, page_size};
 use crate::resource::{Derived, Origin, Resource};
 use crate::source::ec2;
 
-/// Rules of security groups, one by one: one source or destination, one range of ports.
+/// Rules of security groups: each with one source or destination and one range of ports.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_vpc_security_group_rule", env = Aws, stream, rows = 500, needs("ec2:DescribeSecurityGroupRules"),
     identity(account_id, region, security_group_rule_id)
 )]
 #[example(
-    "What is open to the whole internet?",
+    "Ports that are open to the internet.",
     "SELECT group_id, ip_protocol, from_port, to_port \
      FROM aws_vpc_security_group_rule WHERE NOT is_egress AND cidr_ipv4 = '0.0.0.0/0'"
 )]
 pub struct SecurityGroupRule {
-    /// Id of the rule.
+    /// ID of the rule.
     #[column(index, path = "SecurityGroupRuleId")]
     security_group_rule_id: String,
-    /// The group that it belongs to.
+    /// ID of the group that the rule belongs to.
     #[column(index, path = "GroupId")]
     group_id: String,
-    /// Whether it is about traffic that goes out.
+    /// Whether the rule is for outbound traffic.
     #[column(path = "IsEgress")]
     is_egress: bool,
     /// `ingress` or `egress`.
     #[column(path = "direction")]
     r#type: String,
-    /// Id of the account that owns the group.
+    /// ID of the account that owns the group.
     #[column(path = "GroupOwnerId")]
     group_owner_id: Option<String>,
-    /// What it is for, in the words of whoever made it; NULL without.
+    /// Description; NULL if it has none.
     #[column(path = "Description")]
     description: Option<String>,
     /// Protocol: `tcp`, `udp`, `icmp`, `icmpv6`, a number, or `-1` for all.
     #[column(path = "IpProtocol")]
     ip_protocol: Option<String>,
-    /// First port, or the type of ICMP; `-1` for all.
+    /// First port, or the ICMP type; `-1` for all.
     #[column(path = "FromPort")]
     from_port: Option<i64>,
-    /// Last port, or the code of ICMP; `-1` for all.
+    /// Last port, or the ICMP code; `-1` for all.
     #[column(path = "ToPort")]
     to_port: Option<i64>,
-    /// Addresses of IPv4 at the other end; NULL where it is not about such.
+    /// IPv4 addresses at the other end; NULL if the rule has another kind of source or destination.
     #[column(path = "CidrIpv4")]
     cidr_ipv4: Option<String>,
-    /// Addresses of IPv6 at the other end; NULL where it is not about such.
+    /// IPv6 addresses at the other end; NULL if the rule has another kind of source or destination.
     #[column(path = "CidrIpv6")]
     cidr_ipv6: Option<String>,
-    /// The group at the other end; NULL where it is not about a group.
+    /// ID of the group at the other end; NULL if the rule has another kind of source or destination.
     #[column(path = "ReferencedGroupInfo.GroupId")]
     referenced_group_id: Option<String>,
     /// State of the VPC peering that leads to the group at the other end.
     #[column(path = "ReferencedGroupInfo.PeeringStatus")]
     referenced_peering_status: Option<String>,
-    /// Id of the account that owns the group at the other end.
+    /// ID of the account that owns the group at the other end.
     #[column(path = "ReferencedGroupInfo.UserId")]
     referenced_user_id: Option<String>,
     /// VPC of the group at the other end.
@@ -68,16 +68,16 @@ pub struct SecurityGroupRule {
     /// The VPC peering that leads to the group at the other end.
     #[column(path = "ReferencedGroupInfo.VpcPeeringConnectionId")]
     referenced_vpc_peering_connection_id: Option<String>,
-    /// The list of addresses at the other end; NULL where it is not about a list.
+    /// ID of the prefix list at the other end; NULL if the rule has another kind of source or destination.
     #[column(path = "PrefixListId")]
     prefix_list_id: Option<String>,
     /// Tags by key.
     #[column(path = "@tags")]
     tags: Map,
-    /// The same as the id.
+    /// The same as the ID.
     #[column(path = "@title")]
     title: String,
-    /// ARN of the rule as a list.
+    /// ARN of the rule, as a list.
     #[column(path = "@akas")]
     akas: Vec<String>,
     #[column(flatten)]

@@ -1,4 +1,4 @@
-//! One API call: through the engine's limits, its answer in pages, its failure in the engine's words.
+//! One API call: through the engine's limits, its response in pages, its failure as an engine error.
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -35,16 +35,16 @@ use crate::account::{Aws, Site, is_region_name};
 use crate::document::{Document, documents};
 use crate::resource::{Reader, Resource};
 
-/// What a client gives for a call.
+/// What a client returns for a call.
 pub(crate) type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
 
-/// What an answer may have; a thousand roles with all their policies have a few dozen MiB.
+/// Largest response. A thousand roles with all their policies take a few dozen MiB.
 const MOST_BYTES: usize = 256 << 20;
 
-/// The most pages of a list. No list of AWS has that many.
+/// Most pages of a list. No list of AWS has that many.
 const MOST_PAGES: usize = 20_000;
 
-/// Pages without an item that may follow one another: a filter can leave nothing of a page.
+/// Most empty pages in a row: a filter can exclude all items of a page.
 const MOST_EMPTY_PAGES: usize = 1000;
 
 tokio::task_local! {
@@ -220,10 +220,10 @@ impl Site {
         scan.call(&self.endpoint(service), &what, attempt).await
     }
 
-    /// The items of all pages; the next page is fetched when the items before it are used up, unless the scan is done.
+    /// The items of all pages. The next page is fetched when the items before it are used up, unless the scan is done.
     ///
-    /// Each page is a call of its own, so that one that is throttled is tried again and those before it are not.
-    /// `asked` tells listings of the same action apart: a query that makes the same one twice makes it once.
+    /// Each page is a separate call, so a throttled page is retried without those before it. `asked` distinguishes
+    /// listings of the same action: if a query makes the same listing twice, it is made once.
     pub(crate) fn pages<'a, T, I, O, E, Fut>(
         &self,
         scan: &'a Scan<T>,
@@ -297,7 +297,7 @@ impl Site {
         items.filter_map(row).boxed()
     }
 
-    /// One row for each key that there is: `get` is called once a key, several at a time.
+    /// One row for each key that exists: `get` is called once per key, several concurrently.
     pub(crate) fn look_up<'a, T, Fut>(
         &self,
         scan: &'a Scan<T>,
@@ -315,19 +315,19 @@ impl Site {
 }
 
 impl Site {
-    /// The error for an answer that lacks what was asked for.
+    /// The error for a response that lacks the requested data.
     pub(crate) fn nothing(&self, action: &str) -> Error {
-        Error::Malformed(format!("{action} as {self}: the answer is empty"))
+        Error::Malformed(format!("{action} as {self}: the response is empty"))
     }
 }
 
-/// Keys without repetitions and empty ones, which no API takes.
+/// Distinct keys without empty ones, which no API accepts.
 pub(crate) fn distinct(keys: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::new();
     keys.into_iter().filter(|key| !key.is_empty() && seen.insert(key.clone())).collect()
 }
 
-/// How many items a page should have: no more than the query can use, within what the API takes.
+/// Number of items per page: no more than the query can use, within the API's limits.
 pub(crate) fn page_size<T: Row>(scan: &Scan<T>, allowed: RangeInclusive<i32>) -> i32 {
     let wanted = scan.limit().and_then(|limit| i32::try_from(limit).ok()).filter(|_| !scan.is_shared());
     wanted.unwrap_or(i32::MAX).clamp(*allowed.start(), *allowed.end())
@@ -335,13 +335,13 @@ pub(crate) fn page_size<T: Row>(scan: &Scan<T>, allowed: RangeInclusive<i32>) ->
 
 documents! { aws_sdk_sts::operation::get_caller_identity { GetCallerIdentityOutput: user_id, account, arn; } }
 
-/// The call that says who the caller is.
+/// The call that returns the caller's identity.
 pub(crate) const IDENTITY: &str = "sts:GetCallerIdentity";
 /// The call that lists regions.
 pub(crate) const REGIONS: &str = "ec2:DescribeRegions";
 
-/// Asks AWS who the caller is, once per query. It needs no permission, only credentials. Gives the site of that
-/// account, too.
+/// Requests the caller's identity, once per query. It needs no permission, only credentials. Also returns the site of
+/// that account.
 pub(crate) async fn identity<T: Row<Env = Aws>>(
     scan: &Scan<T>,
     site: &Site,
@@ -359,7 +359,7 @@ pub(crate) async fn identity<T: Row<Env = Aws>>(
     Ok((identity, site))
 }
 
-/// The regions that the account has enabled, learnt once per query.
+/// The regions that the account has enabled, requested once per query.
 pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<Arc<Vec<String>>> {
     let ask = async {
         let ec2 = site.ec2();
@@ -368,7 +368,7 @@ pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Si
         let mut regions: Vec<_> =
             enabled.filter_map(|region| region.region_name).filter(|name| is_region_name(name)).collect();
         if regions.is_empty() {
-            return Err(Error::Malformed(format!("{REGIONS} as {site}: the answer names no region")));
+            return Err(Error::Malformed(format!("{REGIONS} as {site}: the response contains no region")));
         }
         regions.sort();
         Ok(regions)
@@ -376,17 +376,17 @@ pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Si
     scan.shared(&format!("aws/{}/regions", site.profile()), ask).await
 }
 
-/// Whether an account has enabled a region, by its status there.
+/// Whether an account has enabled a region, by its status.
 pub(crate) fn is_enabled(opt_in_status: Option<&str>) -> bool {
     opt_in_status != Some("not-opted-in")
 }
 
-/// Collects a listing that a source needs whole.
+/// Collects a complete listing for a source.
 pub(crate) async fn all<I>(items: impl Stream<Item = Result<I>>) -> Result<Vec<I>> {
     items.try_collect().await
 }
 
-/// What is known of a call that failed, whatever the operation.
+/// Facts about a failed call, whatever the operation.
 #[derive(Debug, Default, Clone)]
 struct Failure {
     status: Option<u16>,
@@ -394,25 +394,26 @@ struct Failure {
     message: String,
     retry_after: Option<Duration>,
     is_html: bool,
-    /// Our own error about the text of the response.
+    /// Our own error about the response text.
     answer: Option<Error>,
     credentials: Option<NoCredentials>,
-    /// The call to take on a role that was to give the credentials.
+    /// The role call that should have returned the credentials.
     assume_role: Option<Box<Failure>>,
     reached: Reached,
 }
 
-/// How far a call came.
+/// How far a call got.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Reached {
-    /// The service answered, and said no.
+    /// The service responded with an error.
     #[default]
     Service,
-    /// Something answered that cannot be read.
+    /// The response cannot be read.
     Garbage,
-    /// Nothing answered.
+    /// There was no response.
     Nothing,
-    /// It was not sent, and would not be the next time: the endpoint is not a URL, its certificate is not trusted.
+    /// The call was not sent, and a retry would not change that: the endpoint is not a URL, or its certificate is not
+    /// trusted.
     Unsent,
 }
 
@@ -421,16 +422,16 @@ enum Reached {
 enum NoCredentials {
     /// The machine has none.
     Absent,
-    /// They are written down in a way that makes no sense.
+    /// They are configured, but the configuration is invalid.
     Misconfigured,
-    /// Whoever hands them out refused, or failed.
+    /// Their provider refused or failed.
     Refused,
 }
 
 /// Codes for credentials that have expired.
 const EXPIRED: [&str; 4] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
 
-/// Codes for credentials that AWS does not take.
+/// Codes for credentials that AWS does not accept.
 const REFUSED: [&str; 10] = [
     "InvalidClientTokenId",
     "UnrecognizedClientException",
@@ -445,7 +446,7 @@ const REFUSED: [&str; 10] = [
 ];
 
 impl Failure {
-    /// Reads an error of any operation. Small, because it is compiled once for each.
+    /// Reads an error of any operation. Small, because it is compiled once per operation.
     fn of<E>(error: &SdkError<E, HttpResponse>) -> Failure
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -470,7 +471,7 @@ impl Failure {
     ) -> Failure {
         let body = response.and_then(|response| response.body().bytes()).unwrap_or_default();
         let text = String::from_utf8_lossy(body);
-        // Servers that imitate AWS, and gateways before it, nest their errors deeper than the SDK looks.
+        // Servers that imitate AWS, and gateways in front of it, nest their errors deeper than the SDK looks.
         let code = code.or_else(|| element(&text, "Code"));
         let message = message.or_else(|| element(&text, "Message"));
         let header = |name: &str| response.and_then(|response| response.headers().get(name));
@@ -483,7 +484,7 @@ impl Failure {
         };
         let untrusted = causes(error).find_map(untrusted);
         let answer = response.and_then(|_| causes(error).find_map(|cause| cause.downcast_ref::<Error>()).cloned());
-        // Causes that speak for themselves: the outermost ones only say that something failed.
+        // Causes that are clear on their own: the outermost errors only state that something failed.
         let cause = || causes(error).last().map(ToString::to_string).unwrap_or_default();
         let cause = untrusted.clone().unwrap_or_else(cause);
         Failure {
@@ -493,7 +494,7 @@ impl Failure {
             retry_after: header("retry-after").and_then(|header| retry_after(header, Sys::live().now())),
             is_html: is_html(&text),
             answer,
-            // The metadata service is the last that the SDK asks: elsewhere than on an instance there is none.
+            // The SDK tries the metadata service last. It exists only on instances.
             credentials: match causes(error).find_map(is_credentials) {
                 Some(_) if causes(error).any(|error| error.is::<ImdsError>()) => Some(NoCredentials::Absent),
                 other => other,
@@ -508,7 +509,7 @@ impl Failure {
         }
     }
 
-    /// The failure in the engine's words. `what` names the call, `action` what a policy has to allow for it.
+    /// The failure as an engine error. `what` names the call, `action` the permission that it needs.
     fn explain(self, what: &str, action: &str) -> Error {
         if let Some(missing) = self.credentials {
             return self.without_credentials(missing, what);
@@ -534,7 +535,7 @@ impl Failure {
             }
             Reached::Garbage if self.is_html => {
                 return Error::Malformed(format!(
-                    "{what}: the answer is a web page (HTTP {status}), not AWS's: the endpoint does not know this call"
+                    "{what}: the response is a web page (HTTP {status}), not AWS's: the endpoint lacks this call"
                 ));
             }
             Reached::Garbage if status >= 500 => return Error::Unavailable(format!("{what}: HTTP {status}")),
@@ -588,7 +589,7 @@ impl Failure {
         code.strip_prefix("Client.").unwrap_or(code)
     }
 
-    /// Whether other credentials would help.
+    /// Whether other credentials could help.
     fn is_about_credentials(&self) -> bool {
         let code = self.bare_code();
         self.credentials.is_some() || EXPIRED.contains(&code) || REFUSED.contains(&code)
@@ -597,11 +598,11 @@ impl Failure {
     fn without_credentials(self, missing: NoCredentials, what: &str) -> Error {
         match missing {
             NoCredentials::Absent => Error::Unsupported(format!(
-                "{what}: there are no AWS credentials here; sign in with `aws configure` or `aws sso login`, or set \
+                "{what}: there are no AWS credentials; sign in with `aws configure` or `aws sso login`, or set \
                  AWS_PROFILE or AWS_ACCESS_KEY_ID"
             )),
             NoCredentials::Misconfigured => {
-                Error::Malformed(format!("{what}: the profile's credentials are not configured: {}", self.message))
+                Error::Malformed(format!("{what}: the profile's credentials are misconfigured: {}", self.message))
             }
             NoCredentials::Refused => match self.assume_role {
                 Some(failure) => failure.explain(&format!("{what}, sts:AssumeRole"), "sts:AssumeRole"),
@@ -611,7 +612,7 @@ impl Failure {
     }
 }
 
-/// An error and what is behind it.
+/// An error with its causes.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
@@ -621,8 +622,8 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     })
 }
 
-/// Why a server is not trusted, if that is what an error is about. The error's type is that of whichever TLS the client
-/// has; its words are the same.
+/// Why a server is not trusted, if the error is about that. The error's type depends on the client's TLS library; its
+/// text does not.
 fn untrusted(error: &(dyn StdError + 'static)) -> Option<String> {
     let told = error.to_string();
     let why = told.strip_prefix("invalid peer certificate: ")?;
@@ -630,12 +631,12 @@ fn untrusted(error: &(dyn StdError + 'static)) -> Option<String> {
     Some(format!("the certificate of the endpoint is not trusted ({why}); {hint}"))
 }
 
-/// The failure to take on a role, if that is what an error is.
+/// The failed role call, if the error is one.
 fn assume_role(error: &(dyn StdError + 'static)) -> Option<Failure> {
     error.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>().map(Failure::of)
 }
 
-/// Whether a code says that the thing asked for does not exist.
+/// Whether a code means that the requested thing does not exist.
 fn is_absence(code: &str) -> bool {
     code.starts_with("NoSuch")
         || code == "AWSOrganizationsNotInUseException"
@@ -651,7 +652,7 @@ fn action_in(message: &str) -> Option<&str> {
     action.contains(':').then_some(action)
 }
 
-/// The text of an XML element, wherever it stands.
+/// The text of an XML element, wherever it is.
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     rest.split_once("</").map(|(text, _)| text)
@@ -699,7 +700,7 @@ mod tests {
         };
         assert_eq!(read(500 + MOST_EMPTY_PAGES).await, (vec![1, 500], Ok(())));
         let (items, end) = read(usize::MAX).await;
-        assert_eq!(items, [1, 500], "items before are given");
+        assert_eq!(items, [1, 500], "the items before are returned");
         let expected = "thing:List as prod/eu-west-1: 1000 pages in a row are empty: the list is incomplete";
         assert_eq!(end, Err(Error::Malformed(expected.to_owned())));
     }

@@ -1,5 +1,5 @@
-//! Credentials that the SDK fetches too carelessly, or not at all: those that a program prints, and those that
-//! `aws login` left behind.
+//! Credentials that the SDK fetches too carelessly or not at all: those that a program prints, and those that `aws
+//! login` stores.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 use crate::files::{LARGEST, Way, at_home};
 use crate::profile::CREDENTIALS_TIMEOUT;
 
-/// What a program may print; credentials have hundreds of bytes.
+/// Most output of a program; credentials have hundreds of bytes.
 const LONGEST_OUTPUT: u64 = 64 << 10;
 
 type Outcome = Result<Credentials, CredentialsError>;
@@ -38,8 +38,8 @@ impl ProvideCredentials for Way {
     }
 }
 
-/// Runs the program of `credential_process`, without a shell as the AWS CLI does. Whoever waits bounds the time: when
-/// this is dropped, the program and those that it started are killed.
+/// Runs the program of `credential_process`, without a shell, like the AWS CLI. The caller limits the time: when this
+/// future is dropped, the program and its child processes are killed.
 async fn of_process(profile: &str, command: &str) -> Outcome {
     let name = format!("the `credential_process` of profile {profile}");
     let words = shlex::split(command);
@@ -64,12 +64,12 @@ async fn of_process(profile: &str, command: &str) -> Outcome {
     credentials(&document, "Expiration").map_err(|why| failed(format!("prints JSON {why}")))
 }
 
-/// What `aws login` keeps in its cache. It is used while it lasts and never renewed: to renew it is to replace the
+/// The cached session of `aws login`. It is used while it is valid and never renewed: a renewal would replace the
 /// user's own refresh token.
 fn of_login(sys: &Sys, profile: &str, session: &str) -> Outcome {
     let again = format!(
-        "run `aws login --profile {profile}`, or have the AWS CLI renew it for each query: `credential_process = aws \
-         configure export-credentials --profile {profile} --format process` in a profile of its own"
+        "run `aws login --profile {profile}`, or let the AWS CLI renew it for each query: `credential_process = aws \
+         configure export-credentials --profile {profile} --format process` in a separate profile"
     );
     let failed = |why: String| {
         CredentialsError::provider_error(format!("the session of `aws login` of profile {profile} {why}; {again}"))
@@ -101,7 +101,7 @@ fn shown_time(time: SystemTime) -> String {
     DateTime::from(time).fmt(Format::DateTime).unwrap_or_default()
 }
 
-/// Credentials in a document, whose keys may be in any case.
+/// Credentials in a document whose keys may be in any case.
 fn credentials(document: &Value, expiry: &str) -> Result<Credentials, String> {
     let field = |name: &str| {
         let mut fields = document.as_object().into_iter().flatten();

@@ -1,7 +1,7 @@
-//! From the SDK's types to JSON documents with the names that AWS's API uses.
+//! Conversion of the SDK's types to JSON documents with the names of AWS's API.
 //!
 //! The SDK's types cannot be serialised, so [`documents!`] lists their fields; a test compares each list with the type.
-//! A field that AWS left out is left out, and so is one that nobody asked for.
+//! Fields that AWS left out, or that no query needs, are absent.
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -9,15 +9,16 @@ use indago_table::json::{EACH, Shape};
 use indago_table::prelude::*;
 use serde_json::Value;
 
-/// What can stand in a JSON document.
+/// A value that can be part of a JSON document.
 pub(crate) trait Document {
-    /// As much of the value as the shape has, as JSON.
+    /// The parts of the value that the shape has, as JSON.
     fn document(&self, shape: &Shape) -> Value;
 }
 
 /// Structures of the SDK as JSON documents.
 ///
-/// `Tag: key, value;` makes `{"Key": .., "Value": ..}` of a `Tag`. One use a module: it has the test of its lists.
+/// `Tag: key, value;` makes `{"Key": .., "Value": ..}` of a `Tag`. Use it once per module: it generates the test of its
+/// lists.
 macro_rules! documents {
     ($($module:ident)::+ { $($name:ident: $($field:ident),+;)* }) => {
         const _: () = {
@@ -43,7 +44,7 @@ macro_rules! documents {
     };
 }
 
-/// Enumerations of the SDK as JSON texts.
+/// Enumerations of the SDK as JSON strings.
 macro_rules! names {
     ($($module:ident)::+ { $($name:ident)* }) => {
         const _: () = {
@@ -59,7 +60,7 @@ macro_rules! names {
 
 pub(crate) use {documents, names};
 
-/// An object of the fields that are there and in the shape.
+/// An object of the fields that are present and in the shape.
 pub(crate) fn object(shape: &Shape, names: &[String], fields: &[&dyn Document]) -> Value {
     let mut object = serde_json::Map::new();
     for (name, field) in names.iter().zip(fields) {
@@ -71,7 +72,7 @@ pub(crate) fn object(shape: &Shape, names: &[String], fields: &[&dyn Document]) 
     Value::Object(object)
 }
 
-/// The names that AWS's API has for fields of the SDK: `ipv6_cidr` is `Ipv6Cidr`.
+/// The API's names for fields of the SDK: `ipv6_cidr` is `Ipv6Cidr`.
 pub(crate) fn api_names(fields: &[&str]) -> Vec<String> {
     let word = |word: &str| match word {
         // Units and a record type keep their capitals.
@@ -105,7 +106,7 @@ impl Document for DateTime {
         if *self == DateTime::from_secs(0) {
             return Value::Null;
         }
-        // A year of five digits has no text: its column says that the number does not fit.
+        // A five-digit year has no text form: the column reports that the number does not fit.
         self.fmt(Format::DateTime).map_or_else(|_| self.secs().into(), Value::from)
     }
 }
@@ -132,7 +133,7 @@ impl<T: Document> Document for Vec<T> {
     }
 }
 
-/// A column of type JSON; NULL where AWS left the field out.
+/// A column of type JSON; NULL if AWS left the field out.
 pub(crate) fn json(field: &impl Document) -> Option<Json> {
     match field.document(&Shape::whole()) {
         Value::Null => None,
@@ -140,7 +141,7 @@ pub(crate) fn json(field: &impl Document) -> Option<Json> {
     }
 }
 
-/// Fails where a list lacks fields of a type; its builder shows them all.
+/// Fails if lists lack fields of a type; its builder shows them all.
 #[cfg(test)]
 pub(crate) fn assert_complete(builder: &impl std::fmt::Debug, listed: &[&str]) {
     let shown = format!("{builder:?}");

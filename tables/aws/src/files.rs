@@ -1,8 +1,8 @@
-//! `~/.aws/config` and `~/.aws/credentials`, read as the AWS CLI reads them.
+//! `~/.aws/config` and `~/.aws/credentials`, read like the AWS CLI reads them.
 //!
-//! The SDK refuses a whole file for one bad line and takes an empty value for a value. Here each section stands alone: a
-//! bad line costs the profile that it is in. The SDK gets the text of one profile and of those that it refers to
-//! ([`Files::chain`]), in the form that it knows.
+//! The SDK refuses an entire file for one bad line, and takes an empty value as a value. This module reads each section
+//! separately: a bad line affects only its own profile. The SDK gets the text of one profile and of those that it
+//! refers to ([`Files::chain`]), in the form that it knows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,24 +11,24 @@ use std::sync::Arc;
 
 use indago_table::prelude::*;
 
-/// A file of profiles has kilobytes; more is not one.
+/// Largest profile file. Real ones have kilobytes.
 pub(crate) const LARGEST: u64 = 4 << 20;
 
-/// Profiles that one may refer to through `source_profile`; as many as a person could want.
+/// Longest chain of profiles through `source_profile`.
 const LONGEST_CHAIN: usize = 32;
 
-/// All sections of the machine's files of profiles.
+/// All sections of the machine's profile files.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     profiles: BTreeMap<String, Section>,
     sessions: BTreeMap<String, Section>,
     services: BTreeMap<String, Section>,
-    /// The files that were looked for, and what is wrong with them as a whole.
+    /// The paths of the files, and problems that affect a file as a whole.
     looked_at: Vec<PathBuf>,
     problems: Vec<String>,
 }
 
-/// One section: its entries by key in lower case, and what is wrong with it.
+/// One section: its entries by lowercase key, and its first problem.
 #[derive(Debug, Clone, Default)]
 struct Section {
     entries: BTreeMap<String, Entry>,
@@ -56,26 +56,26 @@ enum Form {
     Credentials,
 }
 
-/// One profile with those that it refers to, as the SDK reads it, and the credentials that the SDK does not fetch.
+/// One profile with those that it refers to, in the SDK's form, and the credentials that the SDK does not fetch.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     /// The text of a configuration file.
     pub(crate) text: String,
     /// The name of the profile in that text.
     pub(crate) profile: String,
-    /// Ways to credentials, by the name of `credential_source` in the text.
+    /// Credential providers, by the name of `credential_source` in the text.
     pub(crate) ways: Vec<(String, Way)>,
     /// The profile's region.
     pub(crate) region: Option<String>,
-    /// The file with the certificates to trust.
+    /// The file with the trusted certificates.
     pub(crate) ca_bundle: Option<String>,
     /// Files that the SDK is going to read.
     pub(crate) reads: Vec<PathBuf>,
-    /// Whether the SDK looks into the cache of `aws sso login`.
+    /// Whether the SDK reads the cache of `aws sso login`.
     pub(crate) uses_sso: bool,
 }
 
-/// A way to credentials that is not the SDK's.
+/// A credential provider other than the SDK's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     /// A program prints them.
@@ -85,21 +85,21 @@ pub(crate) enum Way {
         /// The program with its arguments.
         command: String,
     },
-    /// `aws login` left them in its cache.
+    /// They are in the cache of `aws login`.
     Login {
         /// The profile that names the session.
         profile: String,
-        /// ARN of who signed in.
+        /// ARN of the signed-in identity.
         session: String,
     },
-    /// There is one, and it is not taken.
+    /// It is configured but not used, for this reason.
     Refused(String),
 }
 
 impl Files {
-    /// Reads the machine's files; `config` is the path of the first where it is not the usual one.
+    /// Reads the machine's files. `config` is the path of the first one if it is not the default.
     ///
-    /// A file that is absent is an empty one; what is wrong with a file is said when a profile turns out to be missing.
+    /// An absent file counts as empty. Problems of a file are reported if a profile is missing.
     pub(crate) fn read(sys: &Sys, config: Option<&Path>) -> Files {
         let usual = |variable: &str, name: &str| {
             let named = sys.variable(variable).filter(|value| !value.is_empty()).map(|path| at_home(sys, &path));
@@ -120,7 +120,7 @@ impl Files {
         files
     }
 
-    /// The files that were read, or looked for.
+    /// The paths that were read or tried.
     pub(crate) fn looked_at(&self) -> &[PathBuf] {
         &self.looked_at
     }
@@ -135,7 +135,7 @@ impl Files {
         self.profiles.contains_key(profile)
     }
 
-    /// A profile and all that it refers to; an error says what is wrong with it and where.
+    /// A profile and all that it refers to. An error states what is wrong and where.
     pub(crate) fn chain(&self, profile: &str) -> Result<Chain> {
         let mut chain = Chain { profile: alias(profile), ..Chain::default() };
         let mut written: Vec<String> = Vec::new();
@@ -143,13 +143,13 @@ impl Files {
         while let Some(name) = next.take() {
             if written.contains(&name) {
                 return Err(Error::Malformed(format!(
-                    "profile {profile}: its `source_profile`s lead round in a circle, through {}",
+                    "profile {profile}: its `source_profile`s form a circle: {}",
                     written.join(", ")
                 )));
             }
             if written.len() == LONGEST_CHAIN {
                 return Err(Error::Malformed(format!(
-                    "profile {profile}: more than {LONGEST_CHAIN} profiles refer to one another"
+                    "profile {profile}: its chain of `source_profile`s is longer than {LONGEST_CHAIN}"
                 )));
             }
             let section = self.section("profile", &name, &self.profiles)?;
@@ -163,7 +163,7 @@ impl Files {
         Ok(chain)
     }
 
-    /// Writes a profile as the SDK wants it; gives the profile whose credentials it starts from.
+    /// Writes a profile in the SDK's form. Returns the profile whose credentials it starts from.
     fn write_profile(&self, chain: &mut Chain, name: &str, section: &Section) -> Result<Option<String>> {
         let mut entries: BTreeMap<String, String> =
             section.entries.iter().map(|(key, entry)| (key.clone(), entry.value.clone())).collect();
@@ -183,7 +183,7 @@ impl Files {
             let way_name = format!("indago{}", chain.ways.len());
             chain.ways.push((way_name.clone(), way));
             if is_role {
-                // A role over the profile's own program: the SDK knows that as two profiles.
+                // A role based on the profile's own program: the SDK needs two profiles for that.
                 entries.insert("source_profile".into(), format!("{}/{way_name}", alias(name)));
                 let _ = write!(chain.text, "[profile {}/{way_name}]\ncredential_source = {way_name}\n", alias(name));
             } else {
@@ -258,7 +258,7 @@ impl Section {
         self.entries.iter().map(|(key, entry)| (key.clone(), entry.value.clone())).collect()
     }
 
-    /// The way to credentials that is not the SDK's.
+    /// The credential provider that is not the SDK's.
     fn way(&self, profile: &str) -> Option<Way> {
         if let Some(session) = self.get("login_session") {
             return Some(Way::Login { profile: profile.to_owned(), session: session.to_owned() });
@@ -274,7 +274,7 @@ impl Section {
     }
 }
 
-/// A name as the SDK takes it: what it does not take becomes its code.
+/// A name that the SDK accepts: other characters become their codes.
 fn alias(name: &str) -> String {
     let mut alias = String::with_capacity(name.len());
     for letter in name.chars() {
@@ -292,7 +292,7 @@ fn write_section(text: &mut String, kind: &str, name: &str, entries: &BTreeMap<S
     let _ = writeln!(text, "[{kind} {}]", alias(name));
     for (key, value) in entries {
         match value.strip_prefix('\n') {
-            // A block of further settings; what is not one would cost the SDK the whole file.
+            // A block of nested settings. The SDK would refuse the entire file for an invalid line in it.
             Some(block) => {
                 let lines =
                     block.lines().filter(|line| line.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty()));
@@ -316,7 +316,7 @@ struct Parsed {
 /// The sections of a file, in order.
 fn parse(text: &str, source: &Arc<Source>) -> Parsed {
     let mut parsed = Parsed { sections: Vec::new(), problems: Vec::new() };
-    // Key and indentation of the entry that lines further in belong to.
+    // Key and indentation of the entry that deeper-indented lines belong to.
     let mut open: Option<(String, usize)> = None;
     let mut is_lost = true;
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
@@ -344,12 +344,12 @@ fn parse(text: &str, source: &Arc<Source>) -> Parsed {
                     parsed.sections.push((header.trim().to_owned(), Section::default()));
                     is_lost = false;
                 }
-                None => parsed.problems.push(format!("{}: the name of a section ends in `]`", at())),
+                None => parsed.problems.push(format!("{}: the name of a section must end in `]`", at())),
             }
             continue;
         }
         let Some((_, section)) = parsed.sections.last_mut().filter(|_| !is_lost) else {
-            parsed.problems.push(format!("{}: it belongs to no section", at()));
+            parsed.problems.push(format!("{}: it is not in a section", at()));
             continue;
         };
         let Some((key, value)) = line.find(['=', ':']).map(|at| (line[..at].trim(), line[at + 1..].trim())) else {
@@ -363,7 +363,7 @@ fn parse(text: &str, source: &Arc<Source>) -> Parsed {
         let key = key.to_ascii_lowercase();
         let value = if key == "credential_process" { value } else { without_comment(value) };
         section.entries.remove(&key);
-        // An empty value is no value, unless lines further in follow.
+        // An empty value is no value, unless indented lines follow.
         if !value.is_empty() {
             section.entries.insert(key.clone(), Entry { value: value.to_owned(), file: source.clone() });
         }
@@ -373,19 +373,19 @@ fn parse(text: &str, source: &Arc<Source>) -> Parsed {
     parsed
 }
 
-/// A value without the comment behind it.
+/// A value without its comment.
 fn without_comment(value: &str) -> &str {
     let is_start = |(at, _): &(usize, &str)| value[..*at].ends_with(char::is_whitespace);
     let comment = value.match_indices(['#', ';']).find(is_start).map_or(value.len(), |(at, _)| at);
     value[..comment].trim_end()
 }
 
-/// The words of a section's name; quotes hold words together.
+/// The words of a section's name. Quotes keep words together.
 fn words(header: &str) -> Vec<String> {
     shlex::split(header).unwrap_or_else(|| header.split_whitespace().map(str::to_owned).collect())
 }
 
-/// A path as people write it.
+/// A path that may start with `~`.
 pub(crate) fn at_home(sys: &Sys, path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), sys.home()) {
         (Some(rest), Some(home)) => home.join(rest),
@@ -393,7 +393,7 @@ pub(crate) fn at_home(sys: &Sys, path: &str) -> PathBuf {
     }
 }
 
-/// Fails unless a file that somebody else is going to read is a small regular file, or absent.
+/// Fails unless the file is a small regular file or absent, for files that other code is going to read.
 pub(crate) fn check_small(sys: &Sys, path: &Path) -> Result<()> {
     let metadata = sys.metadata(path)?;
     let shown = path.display();
@@ -454,7 +454,7 @@ mod tests {
         let text = "stray = 1\n[profile good]\naws_access_key_id = A\naws_secret_access_key = B\n[profile bad]\ngarbage\n\
                     [profile nameless]\n= x\n[profile cut\nregion = eu-west-9\n[profile last]\nregion = eu-west-1\n";
         let files = files(text, "");
-        let chain = files.chain("good").expect("nothing is wrong with it");
+        let chain = files.chain("good").expect("it has no problem");
         assert_eq!(chain.text, "[profile good]\naws_access_key_id = A\naws_secret_access_key = B\n");
         assert!(files.chain("last").is_ok());
         for (profile, text) in [
@@ -463,8 +463,8 @@ mod tests {
             (
                 "cut",
                 "there is no profile cut in config or credentials; there are: bad, good, last, nameless; \
-                 line 1 of config: it belongs to no section; line 9 of config: the name of a section ends in `]`; \
-                 line 10 of config: it belongs to no section",
+                 line 1 of config: it is not in a section; line 9 of config: the name of a section must end in `]`; \
+                 line 10 of config: it is not in a section",
             ),
         ] {
             assert_eq!(files.chain(profile).expect_err(profile).to_string(), text);
@@ -489,12 +489,12 @@ mod tests {
             (
                 "[profile a]\nrole_arn=r\nsource_profile=b\n[profile b]\nrole_arn=r\nsource_profile=a",
                 "a",
-                "in a circle, through a, b",
+                "form a circle: a, b",
             ),
             (
                 "[profile z]\nrole_arn=r\nsource_profile=b\n[profile b]\nrole_arn=r\nsource_profile=z",
                 "z",
-                "in a circle, through z, b",
+                "form a circle: z, b",
             ),
             (
                 "[profile a]\nrole_arn=r\nsource_profile=b",
@@ -510,7 +510,7 @@ mod tests {
         let profile = |n: i32| format!("[profile p{n}]\nrole_arn=r\nsource_profile=p{}\n", n + 1);
         let long = (0..40).map(profile).collect::<Vec<String>>().concat();
         let error = files(&long, "").chain("p0").expect_err("it is too long").to_string();
-        assert_eq!(error, "profile p0: more than 32 profiles refer to one another");
+        assert_eq!(error, "profile p0: its chain of `source_profile`s is longer than 32");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The HTTP client of all calls: one pool of connections, proxies and certificates as the AWS CLI takes them.
+//! The HTTP client of all calls: one connection pool, with the proxies and certificates of the AWS CLI.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,10 +24,11 @@ use indago_table::prelude::*;
 
 use crate::files::LARGEST;
 
-/// Time to connect in, where the SDK names none.
+/// Connect timeout if the SDK sets none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The certificates of a PEM file that are trusted instead of the machine's; `named_by` is who names the file.
+/// The certificates of a PEM file that are trusted instead of the machine's. `named_by` is the setting that names the
+/// file.
 pub(crate) fn bundle(sys: &Sys, path: &Path, named_by: &str) -> Result<Authorities> {
     let shown = format!("{} ({named_by})", path.display());
     match sys.read_at_most(path, LARGEST) {
@@ -44,8 +45,8 @@ pub(crate) fn client(bundle: Option<Authorities>) -> SharedHttpClient {
     clients.entry(bundle.clone()).or_insert_with(new).clone()
 }
 
-/// An HTTP client with one connector. The SDK's own makes one for each client that is built, and with it parses every
-/// certificate that the machine trusts; with a client a region that is seconds.
+/// An HTTP client with one connector. The SDK's own creates a connector per client, and parses all of the machine's
+/// certificates each time. With one client per region, that takes seconds.
 #[derive(Debug)]
 struct OnePool {
     bundle: Option<Authorities>,
@@ -67,7 +68,7 @@ impl HttpClient for OnePool {
     }
 }
 
-/// Connectors by what they lead through; each is made when it is first needed.
+/// Connectors by proxy. Each is created on first use.
 struct Connectors {
     bundle: Option<Authorities>,
     proxies: Proxies,
@@ -120,8 +121,8 @@ impl Connectors {
         Ok(SharedHttpConnector::new(builder.tls_provider(Tls::Rustls(CryptoMode::Ring)).build()))
     }
 
-    /// One that trusts a bundle as OpenSSL does. The SDK's takes a bundle too, but refuses a server whose certificate may
-    /// also sign.
+    /// A connector that trusts a bundle like OpenSSL does. The SDK's also accepts a bundle, but refuses a server whose
+    /// certificate may also sign.
     fn trusting(&self, bundle: &Authorities, proxy: Option<&str>) -> Result<SharedHttpConnector, BoxError> {
         let mut route = Route::new(true);
         route.tls = Some(client_config(&Trust::Authorities(bundle.clone()), None)?);
@@ -132,7 +133,7 @@ impl Connectors {
     }
 }
 
-/// A sender of requests as the SDK calls it.
+/// A sender of requests with the interface that the SDK needs.
 struct Hyper(Sender<SdkBody>);
 
 impl fmt::Debug for Hyper {
@@ -156,8 +157,8 @@ impl HttpConnector for Hyper {
     }
 }
 
-/// Proxies as the environment names them, by the AWS CLI's rules: names in lower case win, `ALL_PROXY` is not looked
-/// at, and an entry of `NO_PROXY` is a host, a domain, or one of them with a port.
+/// Proxies of the environment, by the AWS CLI's rules: lowercase names win, `ALL_PROXY` is ignored, and an entry of
+/// `NO_PROXY` is a host, a domain, or one of them with a port.
 #[derive(Debug, Default)]
 struct Proxies {
     http: Option<String>,

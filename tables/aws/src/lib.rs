@@ -1,14 +1,14 @@
 //! Tables about AWS accounts.
 //!
-//! Each configured profile is one way into AWS, see [`AwsSettings`]; without configuration it is what the machine's own
-//! AWS tools would use. Tables about regional services read every configured region of every profile, those about
-//! global ones (IAM, the account itself) every profile once. Keys on `account_id` and `region` prune calls before they
-//! are made. Credentials are looked for when the first call is made, where the AWS CLI looks for them;
+//! Each configured profile is one set of credentials, see [`AwsSettings`]. Without configuration it is the one that the
+//! machine's AWS tools would use. Tables about regional services read every configured region of every profile; those
+//! about global ones (IAM, the account itself) read every profile once. Keys on `account_id` and `region` prune calls
+//! before they are made. Credentials are looked up when the first call is made, in the same places as by the AWS CLI;
 //! `AWS_ENDPOINT_URL` is honoured.
 //!
-//! A further table is a struct of paths into the documents of AWS's API, see [`resource`], and a `rows()` of a few
-//! lines over [`account::Place`](account) and the calls of [`account::Site`](account): `aws_vpc_security_group.rs` is a
-//! short one to start from.
+//! A new table is a struct of paths into the documents of AWS's API, see [`resource`], and a `rows()` of a few lines
+//! that uses [`account::Place`](account) and the calls of [`account::Site`](account). Start from
+//! `aws_vpc_security_group.rs`, which is short.
 
 mod account;
 mod api;

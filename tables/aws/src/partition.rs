@@ -1,17 +1,17 @@
-//! Partitions of AWS: sets of regions with their own accounts and host names.
+//! Partitions of AWS: groups of regions with separate accounts and host names.
 
 /// A partition.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Partition {
     /// Its name in ARNs.
     pub(crate) name: &'static str,
-    /// What the names of its regions begin with.
+    /// Prefix of its regions' names.
     prefix: &'static str,
-    /// What host names end with.
+    /// Suffix of host names.
     pub(crate) suffix: &'static str,
-    /// What the host names of endpoints end with that have IPv6 addresses, too.
+    /// Suffix of the host names of dual-stack endpoints.
     pub(crate) dual_stack: &'static str,
-    /// Where services answer that have one endpoint for the partition.
+    /// Region of the services that have one endpoint for the partition.
     pub(crate) global_region: &'static str,
 }
 
@@ -19,7 +19,7 @@ const fn partition([name, prefix, suffix, dual_stack, global_region]: [&'static 
     Partition { name, prefix, suffix, dual_stack, global_region }
 }
 
-/// As in the endpoint rules of AWS's SDKs, 2026; the last one has all regions that no other one has.
+/// As in the endpoint rules of AWS's SDKs, 2026. The last one covers all regions that no other one has.
 static PARTITIONS: [Partition; 8] = [
     partition(["aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-northwest-1"]),
     partition(["aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1"]),

@@ -1,4 +1,4 @@
-//! One way into AWS: where its credentials, its region and its certificates come from, and its clients.
+//! One profile: the sources of its credentials, region and certificates, and its clients.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -30,41 +30,41 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::files::{Chain, Files, at_home, check_small};
 use crate::http;
 
-/// Time that credentials may take: a program may have to ask a server for them.
+/// Timeout for credentials: a program may have to query a server for them.
 pub(crate) const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// One way into AWS.
+/// One set of credentials.
 pub(crate) struct Profile {
     pub(crate) name: String,
     origin: Origin,
     loaded: AsyncMutex<Option<Arc<Loaded>>>,
 }
 
-/// What a profile's files say, and clients once they were needed.
+/// The loaded profile, and the clients created so far.
 pub(crate) struct Loaded {
     config: SdkConfig,
-    /// The moment of the query whose credentials were refused; 0 for none.
+    /// Timestamp of the query whose credentials were refused; 0 for none.
     refused: AtomicI64,
     clients: Mutex<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
 }
 
-/// Where a profile's credentials and region come from.
+/// The source of a profile's credentials and region.
 pub(crate) enum Origin {
-    /// What the environment selects: variables, profile files, a container's or an instance's role.
+    /// The environment's selection: variables, profile files, a container's or an instance's role.
     Machine(Found),
-    /// A profile by name; keys in environment variables do not replace it.
+    /// A profile by name. Keys in environment variables do not replace it.
     Named(Found),
     /// An embedder's own configuration.
     Given(Box<SdkConfig>),
 }
 
-/// Where the machine's configuration is, if not in the usual place.
+/// Path of the machine's configuration, if it is not the default.
 pub(crate) struct Found {
     pub(crate) file: Option<PathBuf>,
     pub(crate) endpoint: Option<String>,
 }
 
-/// A service's client.
+/// A client of a service.
 pub(crate) trait Client: Send + Sync + 'static {
     /// The client for a configuration.
     fn new(config: &SdkConfig) -> Self;
@@ -87,8 +87,8 @@ impl Profile {
         Profile { name: name.into(), origin, loaded: AsyncMutex::default() }
     }
 
-    /// The configuration and its clients, for a query of a moment. A configuration that is wrong is read again the next
-    /// time, and one whose credentials were refused is read again by the next query.
+    /// The configuration and its clients, for the query with that timestamp. An invalid configuration is read again on
+    /// the next call; one whose credentials were refused is read again by the next query.
     pub(crate) async fn loaded(&self, moment: Timestamp) -> Result<Arc<Loaded>> {
         let mut loaded = self.loaded.lock().await;
         if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.serves(moment)) {
@@ -117,7 +117,7 @@ impl Profile {
             false => files.chain(&self.name)?,
         };
         check_reads(&sys, &chain)?;
-        // The SDK opens these again by itself, whatever they are. An empty device is how people say that there is none.
+        // The SDK opens these again itself, whatever they are. Users set an empty device to state that there is none.
         let token = sys.variable("AWS_WEB_IDENTITY_TOKEN_FILE").filter(|path| is_machine && !path.is_empty());
         let opened = files.looked_at().iter().cloned().chain(token.map(PathBuf::from));
         let mut opened = opened.filter(|file| file.as_os_str() != "/dev/null");
@@ -164,7 +164,7 @@ impl Profile {
         Ok(config.into_builder().credentials_provider(credentials).build())
     }
 
-    /// The certificates to trust instead of the machine's, from where the AWS CLI takes them.
+    /// The trusted certificates instead of the machine's, from the places that the AWS CLI uses.
     fn bundle(&self, sys: &Sys, chain: &Chain) -> Result<Option<Authorities>> {
         let variable = |name: &str| Some((sys.variable(name).filter(|path| !path.is_empty())?, name.to_owned()));
         let of_profile = || Some((chain.ca_bundle.clone()?, format!("`ca_bundle` of profile {}", self.name)));
@@ -172,8 +172,8 @@ impl Profile {
         named.map(|(path, by)| http::bundle(sys, &at_home(sys, &path), &by)).transpose()
     }
 
-    /// The profile's own region without loading the profile, where variables or a file of profiles name it: for
-    /// showing, as only the loaded profile decides.
+    /// The profile's own region without loading the profile, if variables or a profile file name it. For display only:
+    /// the loaded profile decides.
     pub(crate) fn home_region(&self) -> Option<String> {
         if let Some(loaded) = self.loaded.try_lock().ok().and_then(|loaded| loaded.clone()) {
             return loaded.config.region().map(ToString::to_string);
@@ -190,7 +190,7 @@ impl Profile {
 }
 
 impl Loaded {
-    /// Notes that the credentials were refused to the query of a moment.
+    /// Records that the credentials were refused for the query with that timestamp.
     pub(crate) fn refuse(&self, moment: Timestamp) {
         self.refused.store(moment.0, Ordering::Relaxed);
     }
@@ -203,7 +203,7 @@ impl Loaded {
         &self.config
     }
 
-    /// A service's client in a region, made when it is first asked for.
+    /// A service's client in a region, created on first use.
     pub(crate) fn client<C: Client>(&self, config: &SdkConfig) -> Arc<C> {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,7 +212,7 @@ impl Loaded {
     }
 }
 
-/// The region that variables name for all profiles.
+/// The region that variables set for all profiles.
 fn region_of_variables(sys: &Sys) -> Option<String> {
     let variable = |name| sys.variable(name).map(|region| region.trim().to_ascii_lowercase());
     let mut named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(variable);
@@ -233,7 +233,7 @@ fn profile_files(chain: &Chain) -> ProfileFiles {
     ProfileFiles::builder().with_contents(ProfileFileKind::Config, chain.text.clone()).build()
 }
 
-/// An embedder's configuration with what the tables rely on.
+/// An embedder's configuration with the settings that the tables depend on.
 fn ours(config: &SdkConfig) -> SdkConfig {
     let builder = config.clone().into_builder().retry_config(RetryConfig::disabled());
     let builder = match config.behavior_version() {
@@ -244,7 +244,7 @@ fn ours(config: &SdkConfig) -> SdkConfig {
         None => builder.http_client(http::client(None)),
         Some(_) => builder,
     };
-    // One for all services, and kept beyond a call.
+    // One for all services, shared by all calls.
     match config.identity_cache() {
         None => builder.identity_cache(IdentityCache::lazy().build()).build(),
         Some(_) => builder.build(),

@@ -1,5 +1,5 @@
-//! Tables over documents of AWS's API. Such a table is a struct whose columns are paths into the document, and an
-//! `impl Resource` that says what is made of it beyond that:
+//! Tables over documents of AWS's API. Such a table is a struct whose columns are paths into the document, and an `impl
+//! Resource` for the parts that paths cannot express:
 //!
 //! ```ignore
 //! impl Resource for SecurityGroup {
@@ -9,8 +9,8 @@
 //! }
 //! ```
 //!
-//! The document also has added members. Their names begin with `@`, which no name of AWS's does: `@arn` and `@title` (made by
-//! the forms), `@akas`, `@tags` as a map, and the origin: `@partition`, `@region`, `@account_id` and `@profile`.
+//! The document also has added members. Their names begin with `@`, unlike AWS's: `@arn` and `@title` (made by the
+//! forms), `@akas`, `@tags` as a map, and the origin: `@partition`, `@region`, `@account_id` and `@profile`.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -31,10 +31,9 @@ pub(crate) trait Resource: LoadAsync + Row<Env = Aws> {
     const TITLE_FORM: &'static str;
     /// The member of the response that holds the list of tags.
     const TAGS: &'static str = "Tags";
-    /// What else a document has under a name of its own.
+    /// Additional members of the document, derived from others.
     const DERIVED: &'static [Derived] = &[];
-    /// Positions of the columns that the table's own code looks at: they are filled even if the query does not need
-    /// them.
+    /// Indexes of the columns that the table's own code uses: they are filled even if the query does not need them.
     const KEPT: &'static [usize] = &[];
 }
 
@@ -44,19 +43,19 @@ pub(crate) struct Origin {
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     #[column(path = "@partition")]
     partition: String,
-    /// Region that it is in; `global` for what has none.
+    /// Region; `global` for global services.
     #[column(slice, path = "@region")]
     pub(crate) region: String,
-    /// Id of the account that was asked.
+    /// ID of the account.
     #[column(slice, path = "@account_id")]
     pub(crate) account_id: String,
-    /// Profile of the credentials that it was read with.
+    /// Profile of the credentials.
     #[column(slice, path = "@profile")]
     pub(crate) profile: String,
 }
 
 impl Origin {
-    /// The way back to where the row comes from, for sources.
+    /// The site that the row came from, for sources.
     pub(crate) async fn site<T: Row<Env = Aws>>(&self, scan: &Scan<T>) -> Result<Site> {
         scan.env().site(&self.profile, &self.region, scan.moment()).await
     }
@@ -65,7 +64,7 @@ impl Origin {
 /// What [`Origin::site`] needs, whatever the query needs.
 const WAY_BACK: [&str; 2] = ["profile", "region"];
 
-/// Something that is made of what stands at a path of a document, and stands in it under a name of its own.
+/// A value that is derived from the value at a path of the document and stored in it under a separate name.
 pub(crate) struct Derived {
     name: &'static str,
     from: &'static str,
@@ -73,18 +72,19 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    /// `make` gets null where nothing stands at the path. It gives a value of a wrong type back: the column reports it.
+    /// `make` gets null if the path has no value. It returns a value of a wrong type unchanged: the column reports it.
     pub(crate) const fn new(name: &'static str, from: &'static str, make: fn(&Value) -> Value) -> Self {
         Derived { name, from, make }
     }
 }
 
-/// A list, empty where AWS left it out.
+/// A list; empty if AWS left it out.
 fn listed(list: &Value) -> Value {
     if list.is_null() { json!([]) } else { list.clone() }
 }
 
-/// Tags, listed as objects of `Key` and `Value` (some services: `key` and `value`), by key. A list of anything else stays one.
+/// Tags by key, from a list of objects with `Key` and `Value` (some services: `key` and `value`). A list of anything
+/// else is unchanged.
 fn by_key(tags: &Value) -> Value {
     let Value::Array(list) = tags else { return tags.clone() };
     let text = |value: &Value| if value.is_null() { Some(String::new()) } else { value.as_str().map(str::to_owned) };
@@ -95,12 +95,12 @@ fn by_key(tags: &Value) -> Value {
     pairs.collect::<Option<serde_json::Map<_, _>>>().map_or_else(|| tags.clone(), Value::Object)
 }
 
-/// A text that is not empty, or null.
+/// A non-empty text, or null.
 pub(crate) fn filled(text: &Value) -> Value {
     if text == "" { Value::Null } else { text.clone() }
 }
 
-/// Whether a number is more than 0; false where there is none.
+/// Whether a number is greater than 0; false if there is none.
 pub(crate) fn is_positive(value: &Value) -> Value {
     match value {
         Value::Number(number) => (number.as_f64() > Some(0.0)).into(),
@@ -109,7 +109,7 @@ pub(crate) fn is_positive(value: &Value) -> Value {
     }
 }
 
-/// Makes rows of documents: which columns it fills, and what of a document these need.
+/// Makes rows from documents: which columns it fills, and which parts of a document they need.
 #[derive(Debug)]
 pub(crate) struct Reader<T> {
     site: Site,
@@ -119,7 +119,7 @@ pub(crate) struct Reader<T> {
     row: PhantomData<fn() -> T>,
 }
 
-/// How something in a document is made.
+/// How a derived value is made.
 #[derive(Debug)]
 enum Made {
     By(Vec<&'static str>, fn(&Value) -> Value),
@@ -134,12 +134,12 @@ impl<T: Resource> Reader<T> {
         Reader::new(site, |column| T::SPEC.columns[column].source.is_none() && is_needed(scan, column))
     }
 
-    /// For an item that was asked for by itself: all columns that the query needs.
+    /// For an item that was requested by itself: all columns that the query needs.
     pub(crate) fn whole(scan: &Scan<T>, site: &Site) -> Self {
         Reader::new(site, |column| is_needed(scan, column))
     }
 
-    /// For what sources ask for: their columns.
+    /// For responses that sources request: their columns.
     pub(crate) fn of_sources(site: &Site, sources: &[&str]) -> Self {
         let is_one = |source: usize| sources.contains(&T::SPEC.sources[source].name);
         Reader::new(site, |column| T::SPEC.columns[column].source.is_some_and(is_one))
@@ -165,7 +165,7 @@ impl<T: Resource> Reader<T> {
         let all = all.chain(tags.iter().map(made_by)).chain(T::DERIVED.iter().map(made_by));
         let all = all.chain([made_of("@arn", T::ARN_FORM), made_of("@title", T::TITLE_FORM)]);
         let all: Vec<_> = all.chain([("@akas", vec!["@arn"], Made::Akas)]).collect();
-        // What is made later may be made of what is made before.
+        // Values that are made later may use those made before.
         let mut made = Vec::new();
         for (name, from, how) in all.into_iter().rev() {
             if shape.part(name).is_some() {
@@ -189,7 +189,7 @@ impl<T: Resource> Reader<T> {
         self.row(scan, item).map_err(|error| scan.report(self.site.to_string(), &error)).ok()
     }
 
-    /// Fills the columns of a row with what stands in an answer.
+    /// Fills the columns of a row from a response.
     pub(crate) fn fill(&self, scan: &Scan<T>, row: &mut T, answer: &impl Document) -> Result<()> {
         let mut document = answer.document(&self.shape);
         if !document.is_object() {
@@ -219,8 +219,7 @@ fn is_needed<T: Resource>(scan: &Scan<T>, column: usize) -> bool {
 }
 
 /// A text with fields of a document in it: `arn:{@partition}:ec2:{@region}:{OwnerId}:instance/{InstanceId}`.
-/// `{Tags.Name}` is the value of the tag `Name`. What follows `|` is for documents where a field of what stands before is
-/// missing or empty.
+/// `{Tags.Name}` is the value of the tag `Name`. The text after `|` is used if a field before it is missing or empty.
 #[derive(Debug)]
 struct Form(Vec<Vec<Piece>>);
 
@@ -257,7 +256,7 @@ impl Form {
         self.0.iter().flatten().filter_map(field).collect()
     }
 
-    /// The text of the first alternative that has all its fields, or of the last one.
+    /// The text of the first alternative with all its fields, or of the last one.
     fn text(&self, document: &Value) -> String {
         let mut text = String::new();
         for alternative in &self.0 {
@@ -281,7 +280,7 @@ impl Form {
     }
 }
 
-/// The text at a path; empty where there is none.
+/// The text at a path; empty if there is none.
 fn field<'a>(document: &'a Value, path: &str) -> Cow<'a, str> {
     if let Some(key) = path.strip_prefix("Tags.") {
         return document["@tags"][key].as_str().unwrap_or_default().into();

@@ -1,4 +1,4 @@
-//! What tests of several modules need: an account whose calls a function answers.
+//! Test helpers: an account whose calls a function answers.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl<F: Fn(&HttpRequest) -> http::Response<SdkBody> + Send + Sync> HttpConnector
     }
 }
 
-/// The configuration of an account whose calls are answered by a function.
+/// The configuration of an account whose calls a function answers.
 pub(crate) fn config<F>(server: F) -> SdkConfig
 where
     F: Fn(&HttpRequest) -> http::Response<SdkBody> + Clone + Send + Sync + 'static,
@@ -41,7 +41,7 @@ where
         .build()
 }
 
-/// An answer.
+/// A response.
 pub(crate) fn response(status: u16, body: impl Into<SdkBody>) -> http::Response<SdkBody> {
     http::Response::builder().status(status).body(body.into()).expect("a response")
 }

@@ -1,4 +1,4 @@
-//! One GET request to an API server, and what each way of answering it means.
+//! One GET request to an API server, and the meaning of each kind of response.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -19,15 +19,15 @@ use crate::clusters::{Cluster, Kubernetes};
 pub(crate) enum Answer {
     /// The requested document, and the memory charged for it.
     Body(Bytes, Held),
-    /// There is no such thing.
+    /// The path does not exist.
     Missing(String),
-    /// The place in a list where this call wanted to go on is no longer known; the server may name one to go on from.
+    /// The server no longer knows the position in a list at which this call continues. It may return another one.
     Expired(Option<String>),
 }
 
-/// Asks the API server for a path; `needs` is the permission to name when it refuses.
+/// Sends a GET request for a path. If the server refuses, the error names the permission `needs`.
 ///
-/// `arriving` is shown what there is of the answer's text as it grows.
+/// `arriving` is called with the text of the response received so far, as it grows.
 pub(crate) async fn get(
     scan: &AnyScan<Kubernetes>,
     cluster: &Cluster,
@@ -47,7 +47,7 @@ pub(crate) async fn get(
     }
 }
 
-/// One object, in a shape; [`Error::Gone`] where it is absent.
+/// One object, in a shape; [`Error::Gone`] if it is absent.
 pub(crate) async fn get_object(
     scan: &AnyScan<Kubernetes>,
     cluster: &Cluster,
@@ -58,7 +58,7 @@ pub(crate) async fn get_object(
     match get(scan, cluster, path, needs, &|_| ()).await? {
         Answer::Body(text, _held) => shape.parse(&text),
         Answer::Missing(message) => Err(Error::Gone(message)),
-        Answer::Expired(_) => Err(Error::Malformed(format!("GET {path} was answered as a list's expired page"))),
+        Answer::Expired(_) => Err(Error::Malformed(format!("GET {path} was answered like an expired page of a list"))),
     }
 }
 
@@ -77,13 +77,13 @@ async fn attempt(
     let header = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     if status.is_redirection() {
         let to = header(LOCATION).unwrap_or("nowhere");
-        return Err(Error::Malformed(format!("the server redirects to {to}: is its address right?")));
+        return Err(Error::Malformed(format!("the server redirects to {to}: is its address correct?")));
     }
     let (text, held) = whole_body(response, meter, arriving).await?;
     if status == StatusCode::OK {
         return match header(CONTENT_TYPE) {
             Some(kind) if !kind.contains("json") => {
-                Err(Error::Malformed(format!("the answer is {kind} instead of JSON: {}", excerpt(&text))))
+                Err(Error::Malformed(format!("the response is {kind} instead of JSON: {}", excerpt(&text))))
             }
             // The parser finds all other errors. This one is retried.
             _ if text.trim_ascii_start().starts_with(b"{") && !text.trim_ascii_end().ends_with(b"}") => {
@@ -96,7 +96,7 @@ async fn attempt(
     refusal(status, &text, retry_after, needs)
 }
 
-/// A body is refused above this size: a page of 500 objects of a megabyte each, the most that etcd keeps, is below.
+/// Largest response body. A page of 500 objects of one megabyte each, the most that etcd stores, is smaller.
 const MOST_BYTES: usize = 512 << 20;
 
 async fn whole_body(
@@ -119,7 +119,7 @@ async fn whole_body(
             arriving(&text);
         }
         if text.len() > MOST_BYTES {
-            return Err(Error::Malformed(format!("the answer is larger than {} MiB", MOST_BYTES >> 20)));
+            return Err(Error::Malformed(format!("the response is larger than {} MiB", MOST_BYTES >> 20)));
         }
     }
     Ok((text.into(), held))
@@ -146,7 +146,7 @@ struct StatusDetails {
     retry_after_seconds: Option<u64>,
 }
 
-/// What an answer other than 200 means.
+/// The meaning of a response other than 200.
 fn refusal(code: StatusCode, text: &[u8], retry_after: Option<Duration>, needs: &str) -> Result<Answer> {
     let status: Status = serde_json::from_slice(text).unwrap_or_default();
     let in_details = || status.details.and_then(|details| details.retry_after_seconds).map(Duration::from_secs);
@@ -166,15 +166,15 @@ fn refusal(code: StatusCode, text: &[u8], retry_after: Option<Duration>, needs: 
             Err(Error::Throttled { what, retry_after })
         }
         code if code.is_server_error() && retry_after.is_some() => {
-            Err(Error::Throttled { what: format!("the API server answers {numbered}"), retry_after })
+            Err(Error::Throttled { what: format!("the API server responds with {numbered}"), retry_after })
         }
-        StatusCode::REQUEST_TIMEOUT => Err(Error::Unavailable(format!("the API server answers {numbered}"))),
-        code if code.is_server_error() => Err(Error::Unavailable(format!("the API server answers {numbered}"))),
-        _ => Err(Error::Malformed(format!("the API server answers {numbered}"))),
+        StatusCode::REQUEST_TIMEOUT => Err(Error::Unavailable(format!("the API server responds with {numbered}"))),
+        code if code.is_server_error() => Err(Error::Unavailable(format!("the API server responds with {numbered}"))),
+        _ => Err(Error::Malformed(format!("the API server responds with {numbered}"))),
     }
 }
 
-/// The start of a text that should have been something else, on one line.
+/// The start of an unexpected text, on one line.
 fn excerpt(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(400)]);
     let words: Vec<_> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
@@ -186,15 +186,15 @@ fn excerpt(text: &[u8]) -> String {
     line
 }
 
-/// What it means that no answer came. What another attempt cannot change is not tried again.
+/// The meaning of a missing response. A failure that a retry cannot change is permanent.
 fn transport_error(error: kube::Error) -> Error {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = source {
-        // Our own words, from before a request was sent.
+        // Our own error, from before a request was sent.
         if let Some(error) = error.downcast_ref::<Error>() {
             return error.clone();
         }
-        // A client that an embedder made may ask for credentials itself.
+        // A client that an embedder made may fetch credentials itself.
         if let Some(error) = error.downcast_ref::<kube::client::AuthError>() {
             return Error::Io { what: "credentials".to_owned(), message: error.to_string() };
         }
@@ -204,20 +204,20 @@ fn transport_error(error: kube::Error) -> Error {
         }
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
             let hint = "does `server` want https:// or another port?";
-            return Error::Malformed(format!("the answer is not HTTP: {}; {hint}", innermost(error)));
+            return Error::Malformed(format!("the response is not HTTP: {}; {hint}", innermost(error)));
         }
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
             let tls = tls_error(io);
-            // A certificate that does not fit stays so; what a network does may pass. TLS puts its errors into these kinds.
+            // An unsuitable certificate stays unsuitable; network errors may pass. TLS wraps its errors in these kinds.
             if tls.is_some() || matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::Other) {
                 let advice = tls.and_then(advice).map(|advice| format!("; {advice}")).unwrap_or_default();
                 return Error::Io { what: "TLS".to_owned(), message: format!("{}{advice}", innermost(io)) };
             }
         }
-        // The library keeps the type of these to itself.
+        // The library does not export the type of these errors.
         match error.to_string().strip_prefix("tunnel error: ") {
             Some("proxy authorization required") => {
-                let message = "it wants a user name and a password: write them into its URL".to_owned();
+                let message = "it requires a user name and a password: add them to its URL".to_owned();
                 return Error::Io { what: "the proxy to the API server".to_owned(), message };
             }
             Some("unsuccessful") => {
@@ -230,14 +230,13 @@ fn transport_error(error: kube::Error) -> Error {
     Error::Unavailable(format!("the API server cannot be reached: {}", innermost(&error)))
 }
 
-/// The error of TLS in an error of input or output, which may stand in another one. `source` leaves out what such an
-/// error holds.
+/// The TLS error in an I/O error, which may be nested in another one. `source` skips the inner error of such an error.
 fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref().or_else(|| inner.downcast_ref().and_then(tls_error))
 }
 
-/// What to do about an error of TLS, where that is known.
+/// What to do about a TLS error, if known.
 fn advice(error: &rustls::Error) -> Option<&'static str> {
     Some(match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
@@ -245,25 +244,25 @@ fn advice(error: &rustls::Error) -> Option<&'static str> {
         }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "set `server`, or `tls-server-name`, to a name that the certificate has",
+        ) => "set `server`, or `tls-server-name`, to a name in the certificate",
         rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the server needs a new certificate, or this machine's clock is wrong"
         }
         rustls::Error::InvalidCertificate(CertificateError::Other(why))
             if why.to_string().contains("CaUsedAsEndEntity") =>
         {
-            "the server uses a certificate of an authority: set `certificate-authority` of the cluster to that very \
+            "the server uses an authority's certificate: set `certificate-authority` of the cluster to that same \
              certificate, or to the authority that signed it"
         }
         rustls::Error::InvalidMessage(_) => {
             "the server does not speak TLS on this port: should `server` begin with http://, or name another port?"
         }
-        rustls::Error::AlertReceived(_) => "the server refuses: does it want a client certificate, or another one?",
+        rustls::Error::AlertReceived(_) => "the server refuses: does it require a client certificate, or another one?",
         _ => return None,
     })
 }
 
-/// The error at the bottom of a chain, which says what happened.
+/// The innermost error of a chain, which states what happened.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -323,12 +322,22 @@ mod tests {
                 503,
                 "busy",
                 Some("5"),
-                r#"Throttled { what: "the API server answers 503 (busy)", retry_after: Some(5s) }"#,
+                r#"Throttled { what: "the API server responds with 503 (busy)", retry_after: Some(5s) }"#,
             ),
-            (503, "<html>\n <b>down</b>", None, r#"Unavailable("the API server answers 503 (<html> <b>down</b>)")"#),
-            (500, "", None, r#"Unavailable("the API server answers 500 Internal Server Error")"#),
-            (400, r#"{"message":"bad selector"}"#, None, r#"Malformed("the API server answers 400 (bad selector)")"#),
-            (204, "", None, r#"Malformed("the API server answers 204 No Content")"#),
+            (
+                503,
+                "<html>\n <b>down</b>",
+                None,
+                r#"Unavailable("the API server responds with 503 (<html> <b>down</b>)")"#,
+            ),
+            (500, "", None, r#"Unavailable("the API server responds with 500 Internal Server Error")"#),
+            (
+                400,
+                r#"{"message":"bad selector"}"#,
+                None,
+                r#"Malformed("the API server responds with 400 (bad selector)")"#,
+            ),
+            (204, "", None, r#"Malformed("the API server responds with 204 No Content")"#),
         ];
         for (code, text, retry_after, expected) in cases {
             assert_eq!(outcome(code, text, retry_after), expected, "{code} {text}");

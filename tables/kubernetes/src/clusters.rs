@@ -1,4 +1,4 @@
-//! [`Kubernetes`]: the clusters that the tables read, and how each is reached.
+//! [`Kubernetes`]: the clusters that the tables read, and how to reach each of them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,20 +14,20 @@ use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
 use crate::resource::keys;
 
-/// The Kubernetes clusters that tables read: contexts of a kubeconfig, the cluster that the program runs in, or clients
-/// that an embedder hands in.
+/// The Kubernetes clusters that tables read: contexts of a kubeconfig, the cluster that the program runs in, or an
+/// embedder's clients.
 ///
-/// Making one reads and calls nothing. A context that cannot be used fails alone, when a scan comes to it.
+/// Creating one reads and calls nothing. A context that cannot be used fails alone, when a scan reads it.
 #[derive(Clone)]
 pub struct Kubernetes(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    /// The machine that has the kubeconfig.
+    /// The machine with the kubeconfig.
     sys: Sys,
     /// The machine that the program runs on.
     own: Sys,
-    /// `None`: only clusters that were handed in.
+    /// `None`: only an embedder's clients.
     settings: Option<Settings>,
     given: Vec<Arc<Cluster>>,
     configured: Arc<Mutex<Configured>>,
@@ -37,10 +37,10 @@ struct Inner {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Kubeconfig file; default: the files in `$KUBECONFIG`, else `~/.kube/config`.
+    /// Kubeconfig file. Default: the files in `$KUBECONFIG`, otherwise `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// Contexts to read, by name; `"*"` is all of them, `"in-cluster"` the cluster that the program runs in. Default:
-    /// the current context; without a kubeconfig, the cluster that the program runs in.
+    /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
+    /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
 }
 
@@ -62,17 +62,17 @@ impl fmt::Debug for Kubernetes {
 impl Kubernetes {
     /// The clusters that a machine's user has configured.
     pub fn new(sys: &Sys, settings: Settings) -> Self {
-        // Where the program itself runs does not depend on whose files are read.
+        // The host that is read does not affect which machine the program runs on.
         let own = if sys.is_live() { sys.clone() } else { Sys::live() };
         Kubernetes::from_parts(sys.clone(), own, Some(settings))
     }
 
-    /// One cluster, through a client of the caller's; [`and_client`](Kubernetes::and_client) adds more.
+    /// One cluster, with the caller's client. [`and_client`](Kubernetes::and_client) adds more.
     pub fn with_client(name: &str, client: kube::Client) -> Self {
         Kubernetes::from_parts(Sys::live(), Sys::live(), None).and_client(name, client)
     }
 
-    /// The same clusters and one more.
+    /// Adds a cluster.
     #[must_use]
     pub fn and_client(self, name: &str, client: kube::Client) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
@@ -84,10 +84,10 @@ impl Kubernetes {
         Kubernetes(Arc::new(Inner { sys, own, settings, given: Vec::new(), configured: Arc::default() }))
     }
 
-    /// The clusters a scan reads: all, or those that its keys of the column `cluster` name. What could not be configured is
-    /// among them, as a cluster that fails, whatever the names: nobody knows what it would have been called.
+    /// The clusters that a scan reads: all, or those that its keys of the column `cluster` name. Entries that are
+    /// misconfigured are included as clusters that fail, whatever the keys, because their names are unknown.
     ///
-    /// A cluster that the query names and that is not there is said, once.
+    /// If the query names a cluster that does not exist, the scan reports it, once.
     pub(crate) fn clusters(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
         let (mut all, others) = self.all();
         let column = scan.spec().column("cluster");
@@ -97,7 +97,7 @@ impl Kubernetes {
             if known.contains(&name) {
                 None
             } else if others.iter().any(|other| other == name) {
-                let hint = "is in the kubeconfig, but not among the contexts that are read";
+                let hint = "is in the kubeconfig, but is not one of the contexts that are read";
                 Some(format!("context `{name}` {hint}; see the setting `contexts`"))
             } else if all.iter().any(|cluster| cluster.is_nameless()) {
                 None
@@ -112,7 +112,7 @@ impl Kubernetes {
         all
     }
 
-    /// What time it is.
+    /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
         self.0.own.now()
     }
@@ -133,12 +133,12 @@ impl Kubernetes {
     }
 }
 
-/// The user's configuration as it was last read; read again, it is compared, so that clients live on.
+/// The configuration as last read. A new reading is compared with it, so unchanged clusters keep their clients.
 #[derive(Default)]
 struct Configured {
     files: Option<Vec<File>>,
     clusters: Vec<Arc<Cluster>>,
-    /// Contexts that are there and not asked for.
+    /// Contexts that exist but are not selected.
     others: Vec<String>,
 }
 
@@ -151,10 +151,10 @@ impl Configured {
             .into_iter()
             .filter_map(|path| match read(sys, &path) {
                 Err(Error::Gone(_)) if settings.kubeconfig.is_some() => {
-                    let absent = Error::Unsupported("there is no such kubeconfig".to_owned());
+                    let absent = Error::Unsupported("this kubeconfig does not exist".to_owned());
                     Some((Origin { path, distrust: None }, Err(absent)))
                 }
-                // As kubectl does: a file that is listed and not there is no error.
+                // Like kubectl: a listed file that does not exist is not an error.
                 Err(Error::Gone(_)) => None,
                 Err(error) => Some((Origin { path, distrust: None }, Err(error))),
                 Ok((distrust, text)) => Some((Origin { path, distrust }, Ok(text))),
@@ -168,13 +168,13 @@ impl Configured {
     }
 }
 
-/// The text of a kubeconfig file, and why no program is run and no credentials file read that it names.
+/// The text of a kubeconfig file, and why the programs and credential files that it names must not be used.
 fn read(sys: &Sys, path: &Path) -> Result<(Option<String>, String)> {
     let (text, writer) = sys.read_with_writer(path, MOST_BYTES)?;
     Ok((writer.map(|why| format!("the kubeconfig {} is not trusted: {why}", path.display())), text))
 }
 
-/// Where the user's kubeconfig is.
+/// Path of the user's kubeconfig.
 fn paths(sys: &Sys, settings: &Settings) -> Vec<PathBuf> {
     if let Some(path) = &settings.kubeconfig {
         return vec![path.clone()];
@@ -184,7 +184,7 @@ fn paths(sys: &Sys, settings: &Settings) -> Vec<PathBuf> {
     if listed.is_empty() { sys.home().map(|home| home.join(".kube/config")).into_iter().collect() } else { listed }
 }
 
-/// The clusters that are asked for, and the names of the other contexts.
+/// The selected clusters, and the names of the other contexts.
 fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<Arc<Cluster>>, Vec<String>) {
     let mut clusters = Vec::new();
     let mut merged = Kubeconfig::default();
@@ -249,7 +249,7 @@ fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<
     (clusters.into_iter().map(Arc::new).collect(), others)
 }
 
-/// How a context's cluster is reached, with the cluster's name; or what is wrong with it.
+/// How to reach a context's cluster, with the cluster's name; or what is wrong with it.
 fn target(
     merged: &Kubeconfig,
     context: &kubeconfig::Entry<kubeconfig::Context>,
@@ -263,7 +263,7 @@ fn target(
         merged.clusters.iter().find(|cluster| cluster.name == cluster_name).ok_or_else(|| {
             match cluster_name.as_str() {
                 "" => format!("{file}: the context `{name}` names no cluster"),
-                absent => format!("{file}: the context `{name}` names the cluster `{absent}`, which is not there"),
+                absent => format!("{file}: the context `{name}` names the cluster `{absent}`, which does not exist"),
             }
         })?;
     let twice = |what: &str, name: &str, file: &Path| {
@@ -281,7 +281,7 @@ fn target(
     }
     let cluster = cluster.value.clone().map_err(|why| format!("cluster `{cluster_name}`: {why}"))?;
     let user_name = value.user.clone().unwrap_or_default();
-    // As kubectl does: who is not there is nobody in particular. A server that minds refuses.
+    // Like kubectl: a user that does not exist means an anonymous request. The server may refuse it.
     let user = merged.users.iter().find(|user| user.name == user_name);
     if let Some(user) = user.filter(|user| user.has_rival) {
         warnings.push(twice("user", &user_name, &user.origin.path));
@@ -293,10 +293,10 @@ fn target(
     Ok((cluster_name, Target { cluster, user, absent_user, files: sys.clone(), own: own.clone(), warnings, distrust }))
 }
 
-/// Where Kubernetes puts a pod's own credentials.
+/// Where Kubernetes mounts a pod's own credentials.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The cluster that the program runs in: its folder and its variables are the program's own, whatever host is read.
+/// The cluster that the program runs in. Its directory and variables are the program's own, whichever host is read.
 fn in_cluster(own: &Sys) -> Result<Access> {
     let variable = |name: &str| {
         let value = own.variable(name).filter(|value| !value.is_empty());
@@ -320,7 +320,7 @@ fn in_cluster(own: &Sys) -> Result<Access> {
 
 /// One cluster.
 pub(crate) struct Cluster {
-    /// Name of the context; what the tables' `cluster` column says.
+    /// Name of the context; the tables' `cluster` column.
     pub(crate) name: Arc<str>,
     /// Name of the cluster in the kubeconfig.
     pub(crate) cluster_name: Arc<str>,
@@ -328,14 +328,14 @@ pub(crate) struct Cluster {
     client: tokio::sync::Mutex<Option<Connected>>,
 }
 
-/// How a cluster is reached.
+/// How to reach a cluster.
 enum Access {
     Client(kube::Client),
     Context(Box<Target>),
     Broken(Error),
 }
 
-/// A client, and the runtime that its background task lives on: a client does not outlive it.
+/// A client, and the runtime of its background task: a client cannot outlive that runtime.
 struct Connected {
     established: Established,
     runtime: tokio::runtime::Id,
@@ -352,7 +352,7 @@ impl Cluster {
         Cluster { name: name.into(), cluster_name: cluster_name.into(), access, client: tokio::sync::Mutex::default() }
     }
 
-    /// What stands in for clusters that a kubeconfig might have named.
+    /// Placeholder for clusters that a kubeconfig might have named.
     fn broken(file: &Path, error: Error) -> Self {
         Cluster::new(&file.display().to_string(), "", Access::Broken(error))
     }
@@ -361,7 +361,7 @@ impl Cluster {
         self.cluster_name.is_empty()
     }
 
-    /// What all rows of the cluster have in a column.
+    /// The value that all rows of the cluster have in a column.
     pub(crate) fn known(&self, column: &str) -> Option<String> {
         match column {
             _ if self.is_nameless() => None,
@@ -371,19 +371,19 @@ impl Cluster {
         }
     }
 
-    /// What the label of a scan's part begins with.
+    /// Prefix of the label of a scan's slice.
     pub(crate) fn label(&self) -> String {
         if self.is_nameless() { format!("{}: ", self.name) } else { format!("cluster={} ", self.name) }
     }
 
-    /// The cluster's client, made when it is first asked for.
+    /// The cluster's client, created on first use.
     pub(crate) async fn client(&self, scan: &AnyScan<Kubernetes>) -> Result<kube::Client> {
         let target = match &self.access {
             Access::Client(client) => return Ok(client.clone()),
             Access::Broken(error) => return Err(error.clone()),
             Access::Context(target) => target,
         };
-        // Through the query's shared readings, so that a credentials plug-in which fails or hangs does so once a query.
+        // Shared within the query, so a credentials plug-in that fails or hangs does so once per query.
         let key = format!("kubernetes client {}", self.name);
         let client = async {
             let established = self.established(target, scan.context().gate.as_ref(), scan.env().now()).await?;
@@ -414,27 +414,27 @@ impl Cluster {
         Ok(established)
     }
 
-    /// Why credentials were refused: that they have expired, if they say so themselves, else that they may have.
+    /// Why credentials were refused: they have expired, if they contain their expiry, otherwise they may have.
     pub(crate) fn explain_refusal(&self, refusal: String) -> String {
         let Access::Context(target) = &self.access else { return refusal };
         if let Some(user) = &target.absent_user {
-            return format!("{refusal}: the kubeconfig has no user `{user}`, so nobody in particular asked");
+            return format!("{refusal}: the kubeconfig has no user `{user}`, so the request was anonymous");
         }
         let now = target.own.now().seconds();
         let expired = expiries(target).into_iter().find(|(_, expiry)| expiry.as_second() <= now);
         match expired {
             Some((what, expiry)) => format!("{refusal}: the {what} expired at {expiry}; sign in again, or renew it"),
-            None => format!("{refusal}: they may be wrong, or have expired"),
+            None => format!("{refusal}: they may be wrong or expired"),
         }
     }
 
-    /// Drops the client, so that the next query asks for fresh credentials.
+    /// Drops the client, so that the next query fetches new credentials.
     pub(crate) async fn forget(&self) {
         *self.client.lock().await = None;
     }
 }
 
-/// When the credentials that stand in the kubeconfig, or in files that it names, expire.
+/// When the credentials in the kubeconfig, or in files that it names, expire.
 fn expiries(target: &Target) -> Vec<(&'static str, Expiry)> {
     let Target { user, files, .. } = target;
     let in_file = |path: &Option<PathBuf>| read_file(files, path.as_ref()?, "").ok();
@@ -446,7 +446,7 @@ fn expiries(target: &Target) -> Vec<(&'static str, Expiry)> {
     certificate.into_iter().chain(token.map(|expiry| ("token", expiry))).collect()
 }
 
-/// An error in what a kubeconfig says, with the context that says it.
+/// An error in a context of the kubeconfig, with the context's name.
 fn in_context(name: &str, error: Error) -> Error {
     match error {
         Error::Malformed(why) => Error::Malformed(format!("context `{name}`: {why}")),
@@ -476,8 +476,8 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         }
     }
 
-    /// What a machine with these files in `/k` is configured for: `name: how`, and the other contexts. The program runs
-    /// on a machine with the same variables.
+    /// The clusters that a machine with these files in `/k` is configured for, as `name: how`, and the other contexts.
+    /// The program runs on a machine with the same variables.
     fn configured(
         files: &[(&str, &str)],
         settings: Settings,
@@ -542,7 +542,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
                 "two: context of big",
                 "a: /k/a: the context `a` names no cluster",
                 "b: /k/a: the context `b` names no cluster",
-                "c: /k/a: the context `c` names the cluster `absent`, which is not there",
+                "c: /k/a: the context `c` names the cluster `absent`, which does not exist",
                 "d: context `d`: /k/a: `cluster` is a list, not a text",
                 "e: context of big",
             ]
@@ -567,7 +567,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
         );
         let settings = Settings { kubeconfig: Some("/k/absent".into()), ..Settings::default() };
         let (clusters, _) = configured(&[], settings, &in_cluster);
-        assert_eq!(clusters, ["/k/absent: there is no such kubeconfig"]);
+        assert_eq!(clusters, ["/k/absent: this kubeconfig does not exist"]);
         let (clusters, _) = configured(
             &[("a", &TWO.replace("current-context: one", ""))],
             Settings::default(),
@@ -660,7 +660,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
     const EXEC: &str = "{contexts: [{name: c, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: 'SERVER'}}],
         users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: COMMAND, args: ARGUMENTS, provideClusterInfo: true}}}]}";
 
-    /// The connection of a user who has a plug-in.
+    /// The connection of a user with a plug-in.
     async fn connected(server: &str, command: &str, arguments: &str) -> Result<Established> {
         let text = EXEC.replace("SERVER", server).replace("COMMAND", command).replace("ARGUMENTS", arguments);
         let mut kubeconfig = Kubeconfig::default();
@@ -695,7 +695,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
     async fn a_plug_in_that_is_given_up_ends_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let held = folder.path().join("held");
-        // Who reads from this end learns when nobody holds the other one any more.
+        // The read end reports end of file when no process holds the other end any more.
         rustix::fs::mknodat(rustix::fs::CWD, &held, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         let script = format!("[-c, 'sleep 1000 > {0} & echo up > {0}; wait']", held.display());
         let connecting = tokio::spawn(async move { connected("https://127.0.0.1:1", "sh", &script).await.err() });

@@ -1,4 +1,4 @@
-//! A connection to one API server, made from what the kubeconfig says of it.
+//! A connection to one API server, made from its kubeconfig entries.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,38 +18,38 @@ use crate::credentials::{self, Credentials, Plugin};
 use crate::kubeconfig::{Cluster, Exec, Material, User};
 use crate::proxy::proxy_for;
 
-/// What there is to know for reaching a server.
+/// What is needed to reach a server.
 pub(crate) struct Target {
     pub(crate) cluster: Cluster,
     pub(crate) user: User,
-    /// The user that the context names, where the kubeconfig has none of that name.
+    /// The user that the context names, if the kubeconfig has no user of that name.
     pub(crate) absent_user: Option<String>,
-    /// The machine that has the files which the kubeconfig names.
+    /// The machine with the files that the kubeconfig names.
     pub(crate) files: Sys,
     /// The machine that the program runs on: its clock, its variables, its programs.
     pub(crate) own: Sys,
-    /// What is odd about the kubeconfig, and does no harm.
+    /// Harmless problems of the kubeconfig.
     pub(crate) warnings: Vec<String>,
-    /// Why no plug-in is run, and no file's content given to the server.
+    /// Why no plug-in is run, and no file's content sent to the server.
     pub(crate) distrust: Option<String>,
 }
 
-/// What connects.
+/// The client.
 #[derive(Clone)]
 pub(crate) struct Established {
     pub(crate) client: kube::Client,
-    /// When it has to be made anew.
+    /// When it must be replaced.
     pub(crate) until: Option<Expiry>,
-    /// What its user should know.
+    /// Warnings for its user.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Files that a connection depends on are read again after so many seconds, for the next query.
+/// Files that a connection depends on are read again after this many seconds, by the next query.
 const FILE_SECONDS: i64 = 60;
-/// What a kubeconfig or a file that it names may hold.
+/// Largest kubeconfig, and largest file that it names.
 pub(crate) const MOST_BYTES: u64 = 16 << 20;
 
-/// A small file; that it is not there is more than silence.
+/// A small file. A missing file is an error.
 pub(crate) fn read_file(sys: &Sys, path: &Path, what: &str) -> Result<Vec<u8>> {
     let named = || format!("`{what}` {}", path.display());
     match sys.read_at_most(path, MOST_BYTES) {
@@ -60,7 +60,7 @@ pub(crate) fn read_file(sys: &Sys, path: &Path, what: &str) -> Result<Vec<u8>> {
 }
 
 impl Target {
-    /// Connects; nothing is sent yet.
+    /// Connects. Nothing is sent yet.
     pub(crate) async fn connect(&self) -> Result<Established> {
         let server = Server::parse(self.cluster.server.as_deref().unwrap_or_default())?;
         let is_https = is_tls(&server.base);
@@ -118,8 +118,8 @@ impl Target {
         }
     }
 
-    /// Fails where others could have named a file of the user's, to be given to a server of theirs. Under another root
-    /// there are only the files of the machine that has the kubeconfig.
+    /// Fails if other users could have named a file of the user, to send it to their server. Under another root there
+    /// are only files of the machine with the kubeconfig.
     fn check_named(&self, file: &Path, what: &str) -> Result<()> {
         match &self.distrust {
             Some(why) if self.files.is_live() => {
@@ -156,7 +156,7 @@ impl Target {
         Ok(Plugin { exec: exec.clone(), cluster, sys: self.own.clone() })
     }
 
-    /// What a plug-in hears of the cluster.
+    /// The cluster information that a plug-in receives.
     fn cluster_info(&self, server: &Server) -> Result<Value> {
         let Cluster { tls_server_name, insecure, authority, proxy_url, disable_compression, plugin_config, .. } =
             &self.cluster;
@@ -176,7 +176,7 @@ impl Target {
         Ok(info)
     }
 
-    /// What sends requests: through a proxy or not, over TLS or not.
+    /// The sender of requests: through a proxy or directly, with TLS or without.
     fn sender(&self, server: &Server, identity: Option<&Identity>) -> Result<Sender<Body>> {
         let mut route = Route::new(is_tls(&server.base));
         route.proxy = proxy_for(&server.base, self.cluster.proxy_url.as_deref(), &self.own)?;
@@ -186,7 +186,7 @@ impl Target {
         let trust = match (self.cluster.insecure, self.material(&self.cluster.authority, "certificate-authority")?) {
             (true, Some(_)) => {
                 let both = "`insecure-skip-tls-verify` and `certificate-authority` are both set";
-                return Err(Error::Malformed(format!("{both}; remove one (kubectl refuses both, too)")));
+                return Err(Error::Malformed(format!("{both}; remove one (kubectl also refuses both)")));
             }
             (true, None) => Trust::Anyone,
             (false, Some(pem)) => Trust::Authorities(Authorities::new(&pem, "`certificate-authority`")?),
@@ -215,16 +215,16 @@ impl User {
 /// The address of an API server.
 #[derive(Debug)]
 struct Server {
-    /// Scheme, host and port, and a path before the API's own.
+    /// Scheme, host and port, and a path prefix of the API.
     base: Uri,
-    /// Name and password that the address holds.
+    /// Name and password in the address.
     user: Option<HeaderValue>,
 }
 
 impl Server {
-    /// Reads an address as kubectl does: without a scheme it is host and port, and plain HTTP.
+    /// Reads an address like kubectl does: without a scheme it is host and port, and plain HTTP.
     fn parse(text: &str) -> Result<Self> {
-        // A password in it is not repeated.
+        // A password in it must not be repeated.
         let shown = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
         let wrong = |why: &str| Error::Malformed(format!("`server` {shown} {why}"));
         if text.is_empty() {
@@ -253,7 +253,7 @@ impl Server {
         }
         let user = basic_of(&uri)?;
         match base.authority() {
-            // Who speaks SOCKS takes 443 for the port that is not said.
+            // SOCKS clients assume port 443 if there is none.
             Some(host) if scheme == "http" && base.port_u16().is_none() => {
                 let whole = format!("http://{}:80{}", host.host(), base.path());
                 Ok(Server { base: whole.parse().map_err(|_| wrong("is not a URL"))?, user })
@@ -262,7 +262,7 @@ impl Server {
         }
     }
 
-    /// The whole address of one request.
+    /// The complete address of one request.
     fn uri(&self, request: &Uri) -> Result<Uri> {
         let mut parts = self.base.clone().into_parts();
         let path = request.path_and_query().map_or("/", |path| path.as_str());
@@ -277,7 +277,7 @@ impl Server {
 mod tests {
     use super::*;
 
-    /// kubectl 1.32 read these addresses so, and refused the others.
+    /// kubectl 1.32 accepted these addresses with this meaning, and refused the others.
     #[test]
     fn addresses_are_read_as_kubectl_reads_them() {
         let url = |server: &str| {

@@ -1,4 +1,4 @@
-//! Who asks an API server: tokens, passwords, and the programs that give credentials.
+//! Credentials for API servers: tokens, passwords, and plug-ins that print credentials.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,46 +13,46 @@ use serde_json::{Value, json};
 use crate::connection::read_file;
 use crate::kubeconfig::{Exec, Impersonation, User, parse_yaml};
 
-/// Where the header that says who asks comes from.
+/// The source of the `Authorization` header.
 pub(crate) enum Source {
     Nowhere,
     Fixed(HeaderValue),
-    /// A file of a machine, read again once a minute, and the token that counts where it cannot be read.
+    /// A file of a machine, read again once a minute, and the token to use if it cannot be read.
     File(Sys, PathBuf, Option<String>),
     Plugin(Plugin),
 }
 
-/// A program that gives credentials.
+/// A plug-in that prints credentials.
 pub(crate) struct Plugin {
     pub(crate) exec: Exec,
-    /// What it hears of the cluster, where it wants to.
+    /// The cluster information for it, if it requests that.
     pub(crate) cluster: Option<Value>,
     pub(crate) sys: Sys,
 }
 
-/// Credentials, kept while they are good.
+/// Credentials, cached while they are valid.
 pub(crate) struct Credentials {
     source: Source,
     sys: Sys,
     current: tokio::sync::Mutex<Option<Current>>,
 }
 
-/// The header, and when it has to be asked for again.
+/// The header, and when it must be renewed.
 struct Current {
     header: Option<HeaderValue>,
     until: Option<Expiry>,
 }
 
-/// What a program gives.
+/// The output of a plug-in.
 pub(crate) struct Given {
     header: Option<HeaderValue>,
     pub(crate) identity: Option<Identity>,
     pub(crate) until: Option<Expiry>,
 }
 
-/// A token file is read again after so many seconds.
+/// A token file is read again after this many seconds.
 const FILE_SECONDS: i64 = 60;
-/// Credentials are renewed so many seconds before they expire.
+/// Credentials are renewed this many seconds before they expire.
 const MARGIN_SECONDS: i64 = 60;
 
 impl Credentials {
@@ -75,7 +75,7 @@ impl Credentials {
                 let renewed = self.renewed(now).await;
                 match (renewed, current.as_mut()) {
                     (Ok(given), _) => Ok(current.insert(given).header.clone()),
-                    // As kubectl does: some programs remove their token file once it was read.
+                    // Like kubectl: some programs remove their token file after it was read.
                     (Err(_), Some(last)) if matches!(self.source, Source::File(..)) => {
                         last.until = in_seconds(now, FILE_SECONDS);
                         Ok(last.header.clone())
@@ -86,7 +86,7 @@ impl Credentials {
         }
     }
 
-    /// Runs the program, if that is where credentials come from, before there is a connection.
+    /// Runs the plug-in, if credentials come from one, before the connection is made.
     pub(crate) async fn begin(&self) -> Result<Option<Given>> {
         let Source::Plugin(program) = &self.source else { return self.header().await.map(|_| None) };
         let given = program.run().await?;
@@ -117,7 +117,7 @@ fn in_seconds(now: Timestamp, seconds: i64) -> Option<Expiry> {
     Expiry::from_second(now.seconds() + seconds).ok()
 }
 
-/// When to renew what expires then: a little before, unless that is over already.
+/// When to renew credentials with that expiry: a little earlier, unless that time has passed.
 fn margin(until: Option<Expiry>, now: Timestamp) -> Option<Expiry> {
     let until = until?;
     let early = Expiry::from_second(until.as_second() - MARGIN_SECONDS).ok();
@@ -134,13 +134,13 @@ pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
     secret(format!("Bearer {}", token.trim()), "the token")
 }
 
-/// The headers by which one user acts as another.
+/// The headers by which one user impersonates another.
 pub(crate) fn impersonation(who: &Impersonation) -> Result<HeaderMap> {
     let Impersonation { user, uid, groups, extra } = who;
     let mut headers = HeaderMap::new();
     let Some(user) = user else {
         if uid.is_some() || !groups.is_empty() || !extra.is_empty() {
-            return Err(Error::Malformed("`as-uid`, `as-groups` and `as-user-extra` need `as` beside them".to_owned()));
+            return Err(Error::Malformed("`as-uid`, `as-groups` and `as-user-extra` need `as`".to_owned()));
         }
         return Ok(headers);
     };
@@ -160,14 +160,14 @@ pub(crate) fn impersonation(who: &Impersonation) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// A text with what a header's name cannot have as percent escapes.
+/// A text in which characters that a header's name cannot have are percent-escaped.
 fn escaped(key: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
     let escape = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     key.to_ascii_lowercase().bytes().map(escape).collect()
 }
 
-/// Where a user's credentials come from.
+/// The source of a user's credentials.
 pub(crate) fn source(user: &User, files: &Sys, program: impl FnOnce(&Exec) -> Result<Plugin>) -> Result<Source> {
     if let Some(provider) = &user.auth_provider {
         return match (&*provider.name, &provider.id_token) {
@@ -191,9 +191,9 @@ pub(crate) fn source(user: &User, files: &Sys, program: impl FnOnce(&Exec) -> Re
     }
 }
 
-/// A plug-in may print so many bytes.
+/// Most output of a plug-in, in bytes.
 const MOST_OUTPUT: u64 = 1 << 20;
-/// It may run for so long; whoever waits for it may give up earlier.
+/// Timeout of a plug-in. The caller may cancel earlier.
 const LONGEST_RUN: Duration = Duration::from_secs(600);
 
 impl Plugin {
@@ -210,7 +210,7 @@ impl Plugin {
             arguments: exec.arguments.clone(),
             variables: [info].into_iter().chain(exec.variables.iter().cloned()).collect(),
             install_hint: exec.install_hint.clone(),
-            // Scans run in the background, several at once: others must not take the terminal from the shell.
+            // Scans run in the background, several concurrently: a plug-in must not take the terminal from the shell.
             has_terminal: exec.always_interactive,
             most_bytes: MOST_OUTPUT,
             time: LONGEST_RUN,
@@ -224,7 +224,7 @@ impl Plugin {
     }
 }
 
-/// What a program printed, as credentials.
+/// The output of a plug-in as credentials.
 fn given(text: &str) -> Result<Given, String> {
     let documents = parse_yaml(text).map_err(|error| format!("printed no ExecCredential: {error}"))?;
     let status = match documents.as_slice() {
@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    /// As kubectl 1.32 does, which was asked each of these.
+    /// Each result is that of kubectl 1.32.
     #[test]
     fn credentials_count_in_kubectls_order() {
         let folder = tempfile::tempdir().unwrap();

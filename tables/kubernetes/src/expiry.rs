@@ -1,4 +1,4 @@
-//! When credentials expire, as far as they say so themselves: asked only after an API server has refused them.
+//! The expiry that credentials contain. It is read only after an API server has refused them.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::jiff::Timestamp;
@@ -19,14 +19,14 @@ pub(crate) fn of_token(token: &str) -> Option<Timestamp> {
         exp: i64,
     }
     let payload = token.split('.').nth(1)?;
-    // The alphabet for URLs, without the padding.
+    // The alphabet for URLs, without padding.
     let mut payload = payload.replace('-', "+").replace('_', "/");
     payload.extend(std::iter::repeat_n('=', (4 - payload.len() % 4) % 4));
     let claims: Claims = serde_json::from_slice(&decoded(&payload)?).ok()?;
     Timestamp::from_second(claims.exp).ok()
 }
 
-/// Base64, whatever white space is in it.
+/// Base64 that may contain white space.
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     let text: String = text.split_ascii_whitespace().collect();
     serde_json::from_value::<ByteString>(text.into()).ok().map(|bytes| bytes.0)

@@ -1,7 +1,7 @@
-//! Kubeconfig files, read entry by entry: what is wrong with one entry costs that entry alone.
+//! Kubeconfig files, read entry by entry: an error in an entry affects only that entry.
 //!
-//! As kubectl reads them: an empty text means that a field is not set, unknown fields do not matter, the first file that
-//! has a name wins. Unlike kubectl, a value of the wrong type or a name that is there twice does not cost the whole file.
+//! Like kubectl: an empty text means that a field is not set, unknown fields are ignored, the first file with a name
+//! wins. Unlike kubectl, a value of the wrong type or a duplicate name does not invalidate the entire file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use indago_table::{Error, Result};
 use serde_json::{Map, Value};
 
-/// A file that a kubeconfig is made of.
+/// A file that is part of a kubeconfig.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Origin {
     pub(crate) path: PathBuf,
-    /// Why it may not name programs to run and credentials files to read; `None`: it may.
+    /// Why it must not name programs to run and credential files to read; `None` if it may.
     pub(crate) distrust: Option<String>,
 }
 
@@ -25,17 +25,17 @@ pub(crate) struct Kubeconfig {
     pub(crate) contexts: Vec<Entry<Context>>,
     pub(crate) clusters: Vec<Entry<Cluster>>,
     pub(crate) users: Vec<Entry<User>>,
-    /// Entries of `contexts` that have no name that anybody could ask for, and why.
+    /// Entries of `contexts` without a usable name, and why.
     pub(crate) nameless: Vec<(Arc<Origin>, String)>,
 }
 
-/// An entry by name, or what is wrong with it.
+/// A named entry, or what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Entry<T> {
     pub(crate) name: String,
     pub(crate) origin: Arc<Origin>,
     pub(crate) value: Result<T, String>,
-    /// Whether the file has another entry of the same name that says something else.
+    /// Whether the file has another entry of the same name with a different value.
     pub(crate) has_rival: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Context {
     pub(crate) user: Option<String>,
 }
 
-/// How a server is reached. Paths are those of the machine that has the file.
+/// How to reach a server. Paths are those of the machine with the file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Cluster {
     pub(crate) server: Option<String>,
@@ -54,18 +54,18 @@ pub(crate) struct Cluster {
     pub(crate) authority: Material,
     pub(crate) proxy_url: Option<String>,
     pub(crate) disable_compression: bool,
-    /// What the extension for credentials plug-ins holds.
+    /// The content of the extension for credentials plug-ins.
     pub(crate) plugin_config: Option<Value>,
 }
 
-/// What may stand in a file or, in base64, in the kubeconfig itself, which counts more.
+/// A value in a file or, in base64, in the kubeconfig itself, which takes precedence.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Material {
     pub(crate) data: Option<Vec<u8>>,
     pub(crate) file: Option<PathBuf>,
 }
 
-/// Who asks.
+/// The credentials of requests.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct User {
     pub(crate) certificate: Material,
@@ -79,7 +79,7 @@ pub(crate) struct User {
     pub(crate) impersonation: Impersonation,
 }
 
-/// A program that gives credentials.
+/// A plug-in that prints credentials.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Exec {
     pub(crate) api_version: String,
@@ -117,7 +117,7 @@ impl fmt::Debug for Material {
     }
 }
 
-/// Secrets do not get into logs.
+/// Secrets must not appear in logs.
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User").field("token_file", &self.token_file).field("exec", &self.exec).finish_non_exhaustive()
@@ -136,10 +136,10 @@ impl fmt::Debug for AuthProvider {
     }
 }
 
-/// YAML, JSON included, as documents. What is too large or too deep is an error.
+/// YAML (JSON included) as documents. A text that is too large or nested too deeply is an error.
 pub(crate) fn parse_yaml(text: &str) -> Result<Vec<Value>, String> {
     let options = serde_saphyr::options! {
-        // As kubectl does.
+        // Like kubectl.
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
         with_snippet: false,
     };
@@ -147,7 +147,7 @@ pub(crate) fn parse_yaml(text: &str) -> Result<Vec<Value>, String> {
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
         let message = match (&error, error.location()) {
             (serde_saphyr::Error::Budget { .. }, Some(at)) => {
-                format!("line {}: there is more, or it is nested deeper, than Indago reads", at.line())
+                format!("line {}: the file is larger or more deeply nested than Indago reads", at.line())
             }
             _ => error.to_string(),
         };
@@ -156,7 +156,7 @@ pub(crate) fn parse_yaml(text: &str) -> Result<Vec<Value>, String> {
 }
 
 impl Kubeconfig {
-    /// Adds the entries of one more file. Those of files that came before it stay.
+    /// Adds the entries of another file. Entries of earlier files are not replaced.
     pub(crate) fn add(&mut self, origin: Origin, text: &str) -> Result<()> {
         let not_one = |why: String| Error::Malformed(format!("not a kubeconfig: {why}"));
         let origin = Arc::new(origin);
@@ -166,7 +166,7 @@ impl Kubeconfig {
                 Value::Object(fields) => Fields { fields, folder: folder(&origin.path) },
                 other => return Err(not_one(format!("it is {}, not a mapping", kind(other)))),
             };
-            // The lists first: a file in which one of them is something else gives nothing.
+            // Check all lists first: if one of them is not a list, the file gives no entries.
             let [contexts, clusters, users] = [fields.list("contexts"), fields.list("clusters"), fields.list("users")];
             let (contexts, clusters, users) =
                 (contexts.map_err(not_one)?, clusters.map_err(not_one)?, users.map_err(not_one)?);
@@ -178,7 +178,7 @@ impl Kubeconfig {
                     Err(why) => self.nameless.push((origin.clone(), format!("contexts[{position}]: {why}"))),
                 }
             }
-            // The name of a cluster or user may be empty: a context that names none means that one.
+            // The name of a cluster or user may be empty. A context that names none refers to it.
             for (entry, name) in clusters.iter().filter(is_there).map(|entry| (entry, named(entry))) {
                 match name {
                     Ok(name) => add(&mut self.clusters, name, &origin, entry, "cluster", Cluster::read),
@@ -199,7 +199,7 @@ impl Kubeconfig {
     }
 }
 
-/// Adds an entry, unless an earlier file has one of its name. Of two in one file the first one that can be read counts.
+/// Adds an entry, unless an earlier file has one of its name. Of two in one file, the first readable one wins.
 fn add<T: PartialEq>(
     entries: &mut Vec<Entry<T>>,
     name: &str,
@@ -246,10 +246,10 @@ fn named(entry: &Value) -> Result<&str, String> {
     }
 }
 
-/// The fields of a mapping, with what is wrong with them in words.
+/// The fields of a mapping. Errors describe what is wrong with them.
 struct Fields<'a> {
     fields: &'a Map<String, Value>,
-    /// The file's folder, which paths are relative to.
+    /// The file's directory. Paths are relative to it.
     folder: &'a Path,
 }
 
@@ -309,7 +309,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The mappings in a list; what is null in it does not count.
+    /// The mappings in a list, without null elements.
     fn mappings(&self, name: &str) -> Result<Vec<Fields<'a>>, String> {
         let entries = self.list(name)?.iter().filter(|entry| !entry.is_null());
         entries
@@ -343,7 +343,7 @@ impl Context {
     }
 }
 
-/// Name of the extension that is meant for credentials plug-ins.
+/// Name of the extension for credentials plug-ins.
 const PLUGIN_EXTENSION: &str = "client.authentication.k8s.io/exec";
 
 impl Cluster {
@@ -442,8 +442,8 @@ mod tests {
         read(&[("/k/a", text)]).users.into_iter().map(|entry| (entry.name, entry.value)).collect()
     }
 
-    /// Each of these files has an entry `b` that is odd or wrong. kubectl 1.32 reads those marked true, and refuses the
-    /// others as a whole.
+    /// Each of these files has an entry `b` that is unusual or wrong. kubectl 1.32 reads those marked true, and refuses
+    /// the entire file for the others.
     #[test]
     fn one_bad_entry_costs_itself_alone() {
         let cases = [

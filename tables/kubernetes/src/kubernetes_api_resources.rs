@@ -1,4 +1,4 @@
-//! `kubernetes_api_resources`: one row per resource that an API server serves, in each version.
+//! `kubernetes_api_resources`: one row per resource and version that an API server serves.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,56 +12,56 @@ use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::resource::{self, misfits};
 
-/// What the API servers of Kubernetes clusters serve: each resource in each version, those of operators included.
+/// Resources that the API servers of Kubernetes clusters serve, in each version, including those of operators.
 ///
-/// Subresources, such as `pods/exec`, have rows of their own, as RBAC rules name them. `group` and `group_version` save
-/// the calls for other groups.
+/// Subresources, such as `pods/exec`, have separate rows, because RBAC rules name them. `group` and `group_version`
+/// avoid the calls for other groups.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_api_resources", env = Kubernetes, stream, reads = "api", rows = 200,
     identity(cluster, group_version, name)
 )]
 #[example(
-    "Resources that operators brought.",
+    "Resources of operators.",
     "SELECT group_version, name, kind FROM kubernetes_api_resources WHERE \"group\" LIKE '%.%' AND \"group\" NOT LIKE '%.k8s.io'"
 )]
 #[example(
-    "What can be done with pods.",
+    "Verbs of pods and their subresources.",
     "SELECT name, verbs FROM kubernetes_api_resources WHERE group_version = 'v1' AND name LIKE 'pods%'"
 )]
 pub struct ApiResource {
-    /// Context in the kubeconfig through which the cluster is read.
+    /// Context in the kubeconfig.
     #[column(slice)]
     cluster: Arc<str>,
     /// Name of the cluster in the kubeconfig.
     cluster_name: Arc<str>,
-    /// Identity of the cluster: the uid of its namespace `kube-system`.
+    /// ID of the cluster: the UID of its namespace `kube-system`.
     #[column(source = cluster_uid, needs = "get namespaces")]
     cluster_uid: Option<String>,
-    /// Name of the resource, as in URLs and RBAC rules: `pods`, `pods/exec`.
+    /// Name of the resource as in URLs and RBAC rules: `pods`, `pods/exec`.
     #[column(path = "name")]
     name: String,
-    /// Its name for a single object: `pod`. Empty where the server gives none, as for subresources.
+    /// Name of a single object: `pod`. Empty if the server states none, as for subresources.
     #[column(path = "singularName")]
     singular_name: String,
-    /// Whether its objects are in namespaces.
+    /// Whether its objects belong to namespaces.
     #[column(path = "namespaced")]
     namespaced: bool,
-    /// API group; the empty text is the core group.
+    /// API group. The core group is the empty text.
     #[column(slice)]
     group: Arc<str>,
     /// Version of the group.
     version: Arc<str>,
-    /// Kind of its objects, as in their `kind`.
+    /// Kind of its objects, as in their field `kind`.
     #[column(path = "kind")]
     kind: String,
-    /// What can be done with it: `get`, `list`, `watch`, `create` and so on.
+    /// Supported verbs: `get`, `list`, `watch`, `create` and so on.
     #[column(path = "verbs")]
     verbs: Vec<String>,
-    /// Short names, as kubectl takes them: `po`.
+    /// Short names for kubectl, such as `po`.
     #[column(path = "shortNames")]
     short_names: Vec<String>,
-    /// Groups of resources that it is one of, such as `all`.
+    /// Categories of the resource, such as `all`.
     #[column(path = "categories")]
     categories: Vec<String>,
     /// Hash of the version in which it is stored.
@@ -76,7 +76,7 @@ pub struct ApiResource {
 #[derive(Debug)]
 pub struct Discovery {
     cluster: Arc<Cluster>,
-    /// The groups and versions that are asked for, if not all.
+    /// The wanted groups and versions, if not all.
     group_versions: Option<Vec<String>>,
 }
 
@@ -134,7 +134,7 @@ impl RowStream for ApiResource {
                         }
                     }
                     Err(Error::Gone(_)) => {}
-                    // An API that an absent extension should serve must not hide the others.
+                    // An API of an unavailable extension must not hide the others.
                     Err(error) => {
                         scan.report(format!("{}GET {}", part.cluster.label(), path(&group_version)), &unknown(error));
                     }
@@ -153,7 +153,7 @@ impl ApiResource {
 
 const NEEDS: &str = "get /api and /apis, as system:discovery may";
 
-/// All groups in all their versions, the core group first.
+/// All groups in all their versions; the core group is first.
 async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Result<Vec<String>> {
     let mut all = Vec::new();
     if scan.admits(ApiResource::GROUP, &String::new()) {
@@ -182,14 +182,14 @@ async fn root(scan: &Scan<ApiResource>, cluster: &Cluster, path: &str, kind: &st
     })?;
     match &document["kind"] {
         found if found == kind => Ok(document),
-        found => Err(Error::Malformed(format!("GET {path}: the kind of the answer is {found}, not {kind}"))),
+        found => Err(Error::Malformed(format!("GET {path}: the kind of the response is {found}, not {kind}"))),
     }
 }
 
-/// An API whose backend is down is not gone: nobody knows what it serves.
+/// An API whose backend is down still exists, but its resources are unknown.
 fn unknown(error: Error) -> Error {
     match error {
-        Error::Unavailable(why) => Error::Unavailable(format!("what this API serves is unknown: {why}")),
+        Error::Unavailable(why) => Error::Unavailable(format!("the resources of this API are unknown: {why}")),
         other => other,
     }
 }
@@ -221,7 +221,7 @@ async fn resources(scan: &Scan<ApiResource>, part: &Discovery, group_version: &s
     let shape = Shape::default().with("kind").with("resources");
     let list = get_object(scan, &part.cluster, &path(group_version), NEEDS, &shape).await?;
     if list["kind"] != "APIResourceList" {
-        return Err(Error::Malformed(format!("the answer is no list of resources: its kind is {}", list["kind"])));
+        return Err(Error::Malformed(format!("the response is not a list of resources: its kind is {}", list["kind"])));
     }
     let (group, version) = split(group_version);
     let resource = |document: &Document| {
@@ -252,7 +252,7 @@ fn split(group_version: &str) -> (&str, &str) {
     group_version.split_once('/').unwrap_or(("", group_version))
 }
 
-/// Whether a group and version can have that name; another one would change the URL's meaning.
+/// Whether a group and version can have that name. Any other one would change the URL's meaning.
 fn is_group_version(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     let (group, version) = split(name);
@@ -286,8 +286,8 @@ mod tests {
         assert_eq!((rows.iter().map(|row| &*row.name).collect::<Vec<_>>(), outcome), (vec!["pods"], Ok(())));
         let warnings = scan.context().query.diagnostics().warnings();
         let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-        let expected = "kubernetes_api_resources (cluster=c GET /apis/m/v1): what this API serves is unknown: \
-            the API server answers 503 (service unavailable)";
+        let expected = "kubernetes_api_resources (cluster=c GET /apis/m/v1): the resources of this API are unknown: \
+            the API server responds with 503 (service unavailable)";
         assert_eq!(told, [expected]);
     }
 
@@ -305,8 +305,8 @@ mod tests {
     #[tokio::test]
     async fn a_discovery_of_another_kind_is_not_a_server_without_apis() {
         for (odd, told) in [
-            ("/api", "GET /api: the kind of the answer is \"Status\", not APIVersions"),
-            ("/apis", "GET /apis: the kind of the answer is \"Status\", not APIGroupList"),
+            ("/api", "GET /api: the kind of the response is \"Status\", not APIVersions"),
+            ("/apis", "GET /apis: the kind of the response is \"Status\", not APIGroupList"),
         ] {
             let (env, _) = testing::cluster(move |path| match path {
                 _ if path == odd => testing::json(200, r#"{"kind":"Status"}"#),

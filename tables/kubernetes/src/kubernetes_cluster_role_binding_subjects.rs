@@ -7,10 +7,9 @@ use crate::clusters::Kubernetes;
 use crate::metadata::ClusterMeta;
 use crate::resource::{Derived, Resource, each, listed};
 
-/// Who is granted which cluster role in the whole cluster: subjects of cluster role bindings.
+/// Subjects of cluster role bindings: who has which cluster role in the entire cluster.
 ///
-/// A binding without subjects has no row. `cluster` and `name` reach the API server, so that it lists no more than is
-/// asked for.
+/// A binding without subjects has no row. Constraints on `cluster` and `name` are applied by the API server.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_cluster_role_binding_subjects", env = Kubernetes, stream, rows = 200, identity(uid, subject_kind, subject_namespace, subject_name))]
 #[resource("rbac.authorization.k8s.io/v1/clusterrolebindings")]
@@ -24,13 +23,13 @@ pub struct ClusterRoleBindingSubject {
     /// API group of the role: `rbac.authorization.k8s.io`.
     #[column(path = "roleRef.apiGroup")]
     role_api_group: Option<String>,
-    /// Name of the role that is granted.
+    /// Name of the granted role.
     #[column(path = "roleRef.name")]
     role_name: String,
     /// Kind of the role: `ClusterRole`.
     #[column(path = "roleRef.kind")]
     role_kind: String,
-    /// Name of the user, group or service account that gets it.
+    /// Name of the user, group or service account that has the role.
     #[column(path = "subject.name")]
     subject_name: String,
     /// `User`, `Group` or `ServiceAccount`.

@@ -7,10 +7,9 @@ use crate::clusters::Kubernetes;
 use crate::metadata::ClusterMeta;
 use crate::resource::{Derived, Resource, each, listed};
 
-/// Rules of cluster roles: what their holders may do in the whole cluster, or in the namespace of the role binding.
+/// Rules of cluster roles: what their holders may do in the entire cluster, or in the namespace of the role binding.
 ///
-/// A cluster role without rules has no row. `cluster` and `name` reach the API server, so that it lists no more than
-/// is asked for.
+/// A cluster role without rules has no row. Constraints on `cluster` and `name` are applied by the API server.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_cluster_role_policy_rules", env = Kubernetes, stream, rows = 200, identity())]
 #[resource("rbac.authorization.k8s.io/v1/clusterroles")]
@@ -21,22 +20,22 @@ use crate::resource::{Derived, Resource, each, listed};
 pub struct ClusterRolePolicyRule {
     #[column(flatten)]
     meta: ClusterMeta,
-    /// What may be done: `get`, `list`, `create`; `*` is everything.
+    /// Allowed verbs: `get`, `list`, `create`; `*` means all.
     #[column(path = "rule.verbs")]
     verbs: Vec<String>,
-    /// API groups of the resources; the empty text is the core group, `*` is all.
+    /// API groups of the resources. The empty text is the core group; `*` means all.
     #[column(path = "rule.apiGroups")]
     api_groups: Vec<String>,
-    /// Resources, such as `pods` and `pods/exec`; `*` is all.
+    /// Resources, such as `pods` and `pods/exec`; `*` means all.
     #[column(path = "rule.resources")]
     resources: Vec<String>,
-    /// Names of the objects that it is limited to; empty for all.
+    /// Names of the objects that the rule is limited to; empty for all.
     #[column(path = "rule.resourceNames")]
     resource_names: Vec<String>,
-    /// Paths outside the resources, such as `/healthz`; `*` at the end stands for the rest.
+    /// URL paths that are not resources, such as `/healthz`. `*` at the end matches any rest.
     #[column(path = "rule.nonResourceURLs")]
     non_resource_urls: Vec<String>,
-    /// Which other cluster roles its rules are gathered from.
+    /// Selectors of the cluster roles that its rules are aggregated from.
     #[column(path = "aggregationRule")]
     aggregation_rule: Option<Json>,
 }

@@ -8,7 +8,7 @@ use crate::resource::{Resource, listed};
 
 /// Namespaces of Kubernetes clusters.
 ///
-/// `cluster` and `name` reach the API server, so that it lists no more than is asked for.
+/// Constraints on `cluster` and `name` are applied by the API server.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_namespaces", env = Kubernetes, stream, rows = 50)]
 #[resource("v1/namespaces")]
@@ -17,7 +17,7 @@ use crate::resource::{Resource, listed};
     "SELECT cluster, name FROM kubernetes_namespaces WHERE phase = 'Terminating'"
 )]
 #[example(
-    "Namespaces where pods may be privileged.",
+    "Namespaces in which pods may be privileged.",
     "SELECT name FROM kubernetes_namespaces WHERE labels['pod-security.kubernetes.io/enforce'] = 'privileged'"
 )]
 pub struct Namespace {
@@ -26,7 +26,7 @@ pub struct Namespace {
     /// `Active`, or `Terminating` while it is being deleted.
     #[column(path = "status.phase")]
     phase: Option<String>,
-    /// Conditions, which say why a deletion does not end.
+    /// Conditions, which state why a deletion does not complete.
     #[column(path = "status.conditions")]
     conditions: Option<Json>,
 }

@@ -10,8 +10,7 @@ use crate::resource::{Derived, Resource, listed, misfits};
 /// Nodes of Kubernetes clusters.
 ///
 /// `name` joins `kubernetes_pods.node_name`.
-/// `instance_id` is the part of `provider_id` that the cloud calls the machine by: on AWS it joins
-/// `aws_ec2_instance.instance_id`.
+/// `instance_id` is the cloud's ID of the machine, from `provider_id`. On AWS it joins `aws_ec2_instance.instance_id`.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_nodes", env = Kubernetes, stream, rows = 50)]
 #[resource("v1/nodes")]
@@ -19,62 +18,62 @@ use crate::resource::{Derived, Resource, listed, misfits};
     "Kubelet and kernel of every node.",
     "SELECT cluster, name, kubelet_version, kernel_version, os_image FROM kubernetes_nodes"
 )]
-#[example("Nodes that take no new pods.", "SELECT name, taints FROM kubernetes_nodes WHERE unschedulable")]
+#[example("Nodes that accept no new pods.", "SELECT name, taints FROM kubernetes_nodes WHERE unschedulable")]
 pub struct Node {
     #[column(flatten)]
     meta: ClusterMeta,
-    /// Addresses for pods on it.
+    /// Address range for its pods.
     #[column(path = "spec.podCIDR")]
     pod_cidr: Option<String>,
-    /// Addresses for pods on it, of each address family.
+    /// Address ranges for its pods, one per address family.
     #[column(path = "spec.podCIDRs")]
     pod_cidrs: Vec<String>,
-    /// Identity of the machine at its cloud, such as `aws:///eu-west-1a/i-0abc`.
+    /// ID of the machine at its cloud, such as `aws:///eu-west-1a/i-0abc`.
     #[column(path = "spec.providerID")]
     provider_id: Option<String>,
-    /// Whether new pods are kept away (`kubectl cordon`).
+    /// Whether no new pods are scheduled on it (`kubectl cordon`).
     #[column(path = "spec.unschedulable")]
     unschedulable: bool,
-    /// Taints, which keep pods away that do not tolerate them.
+    /// Taints. They repel pods without a matching toleration.
     #[column(path = "spec.taints")]
     taints: Option<Json>,
-    /// Where the kubelet takes its configuration from; gone from newer clusters.
+    /// Source of the kubelet's configuration; absent in newer clusters.
     #[column(path = "spec.configSource")]
     config_source: Option<Json>,
-    /// Identity outside the cluster that old kubelets set.
+    /// External ID that old kubelets set.
     #[column(path = "spec.externalID")]
     do_not_use_external_id: Option<String>,
     /// All its resources, as quantities: `capacity['memory']`.
     #[column(path = "status.capacity")]
     capacity: Map,
-    /// Resources that pods may use, as quantities.
+    /// Resources that are available to pods, as quantities.
     #[column(path = "status.allocatable")]
     allocatable: Map,
-    /// Phase of its life, which newer clusters leave out.
+    /// Lifecycle phase; absent in newer clusters.
     #[column(path = "status.phase")]
     phase: Option<String>,
     /// Conditions, such as `Ready` and `MemoryPressure`.
     #[column(volatile, path = "status.conditions")]
     conditions: Option<Json>,
-    /// Addresses: a list of type and address.
+    /// Addresses, as a list of type and address.
     #[column(path = "status.addresses")]
     addresses: Option<Json>,
     /// Ports of its daemons.
     #[column(path = "status.daemonEndpoints")]
     daemon_endpoints: Option<Json>,
-    /// Versions and identities that the kubelet reports.
+    /// Versions and IDs that the kubelet reports.
     #[column(path = "status.nodeInfo")]
     node_info: Option<Json>,
-    /// Images on it: a list of names and size in bytes.
+    /// Images on the node, as a list of names and size in bytes.
     #[column(path = "status.images")]
     images: Option<Json>,
-    /// Volumes that it has mounted.
+    /// Volumes in use.
     #[column(path = "status.volumesInUse")]
     volumes_in_use: Vec<String>,
-    /// Volumes attached to it: a list of name and device.
+    /// Attached volumes, as a list of name and device.
     #[column(path = "status.volumesAttached")]
     volumes_attached: Option<Json>,
-    /// Configuration that the kubelet was assigned and uses; gone from newer clusters.
+    /// Assigned and active configuration of the kubelet; absent in newer clusters.
     #[column(path = "status.config")]
     config: Option<Json>,
     /// Whether its condition `Ready` is true; NULL if it has none.
@@ -83,25 +82,25 @@ pub struct Node {
     /// Roles, from its labels `node-role.kubernetes.io/<role>`.
     #[column(path = "derived.roles")]
     node_roles: Vec<String>,
-    /// Cloud that its machine is in, from `provider_id`: `aws`, `gce`, `azure`.
+    /// Cloud of its machine, from `provider_id`: `aws`, `gce`, `azure`.
     #[column(path = "derived.cloud")]
     cloud: Option<String>,
-    /// Name of the machine at its cloud, from `provider_id`: `i-0abc` on AWS.
+    /// ID of the machine at its cloud, from `provider_id`: `i-0abc` on AWS.
     #[column(path = "derived.instanceId")]
     instance_id: Option<String>,
-    /// Kind of machine, such as `m5.large`.
+    /// Instance type, such as `m5.large`.
     #[column(path = "metadata.labels.node\\.kubernetes\\.io/instance-type")]
     instance_type: Option<String>,
-    /// Region of the cloud that it is in.
+    /// Region of the cloud.
     #[column(path = "metadata.labels.topology\\.kubernetes\\.io/region")]
     region: Option<String>,
-    /// Zone of the region that it is in.
+    /// Zone of the region.
     #[column(path = "metadata.labels.topology\\.kubernetes\\.io/zone")]
     zone: Option<String>,
-    /// First address inside the cluster's network.
+    /// First internal address.
     #[column(path = "derived.address.InternalIP")]
     internal_ip: Option<String>,
-    /// First address that is reachable from outside.
+    /// First external address.
     #[column(path = "derived.address.ExternalIP")]
     external_ip: Option<String>,
     /// Host name that the kubelet reports.
@@ -110,16 +109,16 @@ pub struct Node {
     /// The machine's `/etc/machine-id`.
     #[column(path = "status.nodeInfo.machineID")]
     machine_id: Option<String>,
-    /// The machine's UUID from its firmware; joins `system_info.uuid`.
+    /// Firmware UUID of the machine; joins `system_info.uuid`.
     #[column(path = "status.nodeInfo.systemUUID")]
     system_uuid: Option<String>,
-    /// Identity of its current boot.
+    /// ID of the current boot.
     #[column(path = "status.nodeInfo.bootID")]
     boot_id: Option<String>,
     /// Kernel, as `uname -r` prints it.
     #[column(path = "status.nodeInfo.kernelVersion")]
     kernel_version: Option<String>,
-    /// Operating system, with its version.
+    /// Operating system and its version.
     #[column(path = "status.nodeInfo.osImage")]
     os_image: Option<String>,
     /// `linux` or `windows`.
@@ -131,7 +130,7 @@ pub struct Node {
     /// Container runtime and its version, such as `containerd://1.6.20`.
     #[column(path = "status.nodeInfo.containerRuntimeVersion")]
     container_runtime_version: Option<String>,
-    /// Version of its kubelet.
+    /// Version of the kubelet.
     #[column(path = "status.nodeInfo.kubeletVersion")]
     kubelet_version: Option<String>,
 }
@@ -157,7 +156,7 @@ impl Resource for Node {
 
 listed!(Node);
 
-/// What is easier to ask for than the lists and names that it stands in.
+/// Values that are easier to query than the lists and names that contain them.
 fn derived(node: &Document) -> Document {
     let provider = node["spec"]["providerID"].as_str().and_then(|id| id.split_once("://"));
     let machine = provider.and_then(|(_, path)| path.rsplit('/').next()).filter(|name| !name.is_empty());

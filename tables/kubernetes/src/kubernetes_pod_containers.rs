@@ -8,16 +8,16 @@ use crate::metadata::PodMeta;
 use crate::pod_spec::{KUBELET_UID, set_kubelet_uid};
 use crate::resource::{Derived, Resource, listed, misfits};
 
-/// Containers of pods: init containers, regular and ephemeral ones, with what they ask for and what became of them.
+/// Containers of pods: init, regular and ephemeral containers, with their specification and status.
 ///
 /// `uid`, `namespace`, `creation_timestamp`, `labels` and `annotations` are those of the pod.
 ///
-/// `container_id` is the bare id, as `containers.container_id` and `container_processes.container_id` have it; the
-/// API's own form, with the runtime in front (`containerd://..`), is `container_uri`. What a container does not say of
-/// its security context, such as `run_as_user`, is taken from its pod, as the kubelet does.
+/// `container_id` is the ID alone, as in `containers.container_id` and `container_processes.container_id`.
+/// `container_uri` is the API's form, with the runtime (`containerd://..`). Settings of the security context that a
+/// container lacks, such as `run_as_user`, come from its pod, as for the kubelet.
 ///
-/// `cluster`, `namespace`, `pod_name`, `node_name` and `service_account_name` reach the API server. A query that also
-/// reads `kubernetes_pods` lists the pods once.
+/// Constraints on `cluster`, `namespace`, `pod_name`, `node_name` and `service_account_name` are applied by the API
+/// server. If a query also reads `kubernetes_pods`, the pods are listed once.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_pod_containers", env = Kubernetes, stream, rows = 1000, identity(pod_uid, container_type, name))]
 #[resource("v1/pods", namespaced)]
@@ -26,7 +26,7 @@ use crate::resource::{Derived, Resource, listed, misfits};
     "SELECT namespace, pod_name, name, image, node_name FROM kubernetes_pod_containers WHERE privileged"
 )]
 #[example(
-    "Images that run, and how often.",
+    "Number of running containers per image.",
     "SELECT image, count(*) AS containers FROM kubernetes_pod_containers WHERE status = 'running' GROUP BY image"
 )]
 pub struct PodContainer {
@@ -47,7 +47,7 @@ pub struct PodContainer {
     /// Name of the Windows service account (GMSA) specification.
     #[column(path = "container.securityContext.windowsOptions.gmsaCredentialSpecName")]
     windows_options_gmsa_credential_spec_name: Option<String>,
-    /// The Windows service account (GMSA) specification itself.
+    /// Content of the Windows service account (GMSA) specification.
     #[column(path = "container.securityContext.windowsOptions.gmsaCredentialSpec")]
     windows_options_gmsa_credential_spec: Option<String>,
     /// Windows user.
@@ -56,31 +56,31 @@ pub struct PodContainer {
     /// Seccomp profile: `RuntimeDefault`, `Localhost` or `Unconfined`.
     #[column(path = "container.securityContext.seccompProfile.type")]
     seccomp_profile_type: Option<String>,
-    /// File of the `Localhost` seccomp profile, on the node.
+    /// Path of the `Localhost` seccomp profile on the node.
     #[column(path = "container.securityContext.seccompProfile.localhostProfile")]
     seccomp_profile_localhost_profile: Option<String>,
-    /// User id that it runs as; NULL for the image's.
+    /// User ID of the process; NULL for the image's default.
     #[column(path = "container.securityContext.runAsUser")]
     run_as_user: Option<i64>,
-    /// Group id that it runs as; NULL for the runtime's default.
+    /// Group ID of the process; NULL for the runtime's default.
     #[column(path = "container.securityContext.runAsGroup")]
     run_as_group: Option<i64>,
     /// Whether the kubelet refuses to start it as root.
     #[column(path = "container.securityContext.runAsNonRoot")]
     run_as_non_root: Option<bool>,
-    /// Capabilities added, without `CAP_`, such as `SYS_ADMIN`.
+    /// Added capabilities without `CAP_`, such as `SYS_ADMIN`.
     #[column(path = "container.securityContext.capabilities.add")]
     capabilities_add: Vec<String>,
-    /// Capabilities taken away; `ALL` is all of them.
+    /// Dropped capabilities; `ALL` means all of them.
     #[column(path = "container.securityContext.capabilities.drop")]
     capabilities_drop: Vec<String>,
-    /// Whether it may do what root on the node may.
+    /// Whether it is privileged: root in it has the rights of root on the node.
     #[column(path = "container.securityContext.privileged")]
     privileged: bool,
-    /// Whether its root file system cannot be written.
+    /// Whether its root file system is read-only.
     #[column(path = "container.securityContext.readOnlyRootFilesystem")]
     read_only_root_filesystem: bool,
-    /// Whether a process may gain more rights than its parent; NULL for yes.
+    /// Whether a process may gain more privileges than its parent; NULL means yes.
     #[column(path = "container.securityContext.allowPrivilegeEscalation")]
     allow_privilege_escalation: Option<bool>,
     /// How `/proc` is mounted: `Default` or `Unmasked`.
@@ -89,64 +89,64 @@ pub struct PodContainer {
     /// Container whose processes an ephemeral container sees.
     #[column(path = "container.targetContainerName")]
     target_container_name: Option<String>,
-    /// Image that is asked for.
+    /// Image in the specification.
     #[column(path = "container.image")]
     image: Option<String>,
-    /// Program and first arguments; empty for the image's entry point.
+    /// Command, which replaces the image's entry point; empty for the image's.
     #[column(path = "container.command")]
     command: Vec<String>,
     /// Arguments; empty for the image's.
     #[column(path = "container.args")]
     args: Vec<String>,
-    /// Folder that it starts in; NULL for the image's.
+    /// Working directory; NULL for the image's.
     #[column(path = "container.workingDir")]
     working_dir: Option<String>,
-    /// Ports that it says it listens on.
+    /// Declared ports.
     #[column(path = "container.ports")]
     ports: Option<Json>,
     /// Config maps and secrets whose entries become environment variables.
     #[column(path = "container.envFrom")]
     env_from: Option<Json>,
-    /// Environment variables: a list of name and value, or where the value comes from.
+    /// Environment variables, as a list of name and value, or of name and source of the value.
     #[column(path = "container.env")]
     env: Option<Json>,
-    /// The most that it may use, as quantities: `resource_limits['memory']`.
+    /// Resource limits, as quantities: `resource_limits['memory']`.
     #[column(path = "container.resources.limits")]
     resource_limits: Map,
-    /// What is set aside for it, as quantities.
+    /// Resource requests, as quantities.
     #[column(path = "container.resources.requests")]
     resource_requests: Map,
-    /// Volumes that it mounts: a list of name, path and whether it is read-only.
+    /// Mounted volumes, as a list of name, path and whether the mount is read-only.
     #[column(path = "container.volumeMounts")]
     volume_mounts: Option<Json>,
-    /// Volumes that it uses as block devices.
+    /// Volumes used as block devices.
     #[column(path = "container.volumeDevices")]
     volume_devices: Option<Json>,
-    /// Check after whose failure it is started again.
+    /// Liveness probe: the container is restarted if it fails.
     #[column(path = "container.livenessProbe")]
     liveness_probe: Option<Json>,
-    /// Check of whether it can serve.
+    /// Readiness probe: whether the container can serve.
     #[column(path = "container.readinessProbe")]
     readiness_probe: Option<Json>,
-    /// Check of whether it has started.
+    /// Startup probe: whether the container has started.
     #[column(path = "container.startupProbe")]
     startup_probe: Option<Json>,
-    /// What is done after its start and before its end.
+    /// Hooks that run after its start and before its end.
     #[column(path = "container.lifecycle")]
     lifecycle: Option<Json>,
-    /// File in the container with its last words.
+    /// Path in the container of the file with its termination message.
     #[column(path = "container.terminationMessagePath")]
     termination_message_path: Option<String>,
-    /// Where its last words come from: `File` or `FallbackToLogsOnError`.
+    /// Source of the termination message: `File` or `FallbackToLogsOnError`.
     #[column(path = "container.terminationMessagePolicy")]
     termination_message_policy: Option<String>,
     /// When the image is pulled: `Always`, `IfNotPresent` or `Never`.
     #[column(path = "container.imagePullPolicy")]
     image_pull_policy: Option<String>,
-    /// Whether its standard input is kept open.
+    /// Whether its standard input stays open.
     #[column(path = "container.stdin")]
     stdin: bool,
-    /// Whether its standard input is closed after the first client.
+    /// Whether its standard input is closed after the first client disconnects.
     #[column(path = "container.stdinOnce")]
     stdin_once: bool,
     /// Whether it has a terminal.
@@ -158,28 +158,28 @@ pub struct PodContainer {
     /// `init`, `container` or `ephemeral`.
     #[column(path = "container.kind")]
     container_type: String,
-    /// Its state, with times and reasons; NULL until the kubelet reports one.
+    /// State with times and reasons; NULL until the kubelet reports one.
     #[column(path = "containerStatus.state")]
     state: Option<Json>,
-    /// How its last run ended.
+    /// State in which its last run ended.
     #[column(path = "containerStatus.lastState")]
     last_termination_state: Option<Json>,
-    /// Whether it can serve.
+    /// Whether it is ready to serve.
     #[column(path = "containerStatus.ready")]
     ready: Option<bool>,
-    /// How often it was started again.
+    /// Number of restarts.
     #[column(path = "containerStatus.restartCount")]
     restart_count: Option<i64>,
-    /// Image that runs, as the runtime names it.
+    /// Running image, as the runtime names it.
     #[column(path = "containerStatus.imageID")]
     image_id: Option<String>,
-    /// Id of the container at its runtime, without the runtime's name; NULL until it is made.
+    /// ID of the container at its runtime, without the runtime's name; NULL until it is created.
     #[column(path = "containerStatus.id")]
     container_id: Option<String>,
     /// Whether it has passed its startup probe.
     #[column(path = "containerStatus.started")]
     started: Option<bool>,
-    /// Id of the container with its runtime in front, as the API has it: `containerd://<id>`.
+    /// ID of the container with its runtime, as in the API: `containerd://<id>`.
     #[column(path = "containerStatus.containerID")]
     container_uri: Option<String>,
     /// Runtime of the container: `containerd`, `cri-o`, `docker`.
@@ -197,32 +197,32 @@ pub struct PodContainer {
     /// Exit code, if it is terminated.
     #[column(path = "containerStatus.exitCode")]
     exit_code: Option<i64>,
-    /// When its current or last run began.
+    /// Start time of its current or last run.
     #[column(path = "containerStatus.startedAt")]
     started_at: Option<Timestamp>,
-    /// Identity of the pod; the same as `uid`.
+    /// UID of the pod; the same as `uid`.
     #[column(path = "metadata.uid")]
     pod_uid: String,
-    /// Identity of the pod at its kubelet, as in `kubernetes_pods.kubelet_uid`: joins `pod_uid` of `container_processes` and
-    /// `containers`, those of static pods too.
+    /// UID of the pod at its kubelet, as in `kubernetes_pods.kubelet_uid`. Joins `pod_uid` of `container_processes` and
+    /// `containers`, including those of static pods.
     #[column(path = "kubeletUid")]
     kubelet_uid: String,
     /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     #[column(slice(field), path = "status.phase")]
     phase: Option<String>,
-    /// Node that the pod runs on.
+    /// Node of the pod.
     #[column(slice(field), path = "spec.nodeName")]
     node_name: Option<String>,
-    /// Service account that the pod runs as.
+    /// Service account of the pod.
     #[column(slice(field), path = "spec.serviceAccountName")]
     service_account_name: Option<String>,
-    /// Whether the pod uses the node's network.
+    /// Whether the pod uses the node's network namespace.
     #[column(path = "spec.hostNetwork")]
     host_network: bool,
-    /// Whether the pod sees the node's processes.
+    /// Whether the pod uses the node's process namespace.
     #[column(path = "spec.hostPID")]
     host_pid: bool,
-    /// Whether the pod shares the node's inter-process communication.
+    /// Whether the pod uses the node's IPC namespace.
     #[column(path = "spec.hostIPC")]
     host_ipc: bool,
     /// AppArmor profile: `RuntimeDefault`, `Localhost` or `Unconfined`; NULL in clusters before 1.30.
@@ -230,7 +230,7 @@ pub struct PodContainer {
     app_armor_profile_type: Option<String>,
 }
 
-/// A path within the status of each container, whatever its kind.
+/// A path in the status of each container, whatever its kind.
 macro_rules! in_statuses {
     ($path:literal) => {
         [
@@ -289,14 +289,14 @@ impl Resource for PodContainer {
 
 listed!(PodContainer);
 
-/// Where a pod has its containers, where their statuses, and what their kind is called.
+/// Where a pod has its containers and their statuses, and the names of their kinds.
 const LISTS: [(&str, &str, &str); 3] = [
     ("/spec/initContainers", "/status/initContainerStatuses", "init"),
     ("/spec/containers", "/status/containerStatuses", "container"),
     ("/spec/ephemeralContainers", "/status/ephemeralContainerStatuses", "ephemeral"),
 ];
 
-/// Settings of a pod's security context that hold for containers which do not say otherwise.
+/// Settings of a pod's security context that apply to containers without these settings.
 const INHERITED: [&str; 7] = [
     "seLinuxOptions",
     "windowsOptions",
@@ -318,7 +318,7 @@ fn inherit(context: &mut Document, pod: &Document) {
     }
 }
 
-/// A container's status, with what is easier to ask for than the texts and states that it stands in.
+/// A container's status, with values that are easier to query than the texts and states that contain them.
 fn status_of(status: &Document) -> Document {
     let mut status = status.clone();
     if let Some((runtime, id)) = status["containerID"].as_str().and_then(|uri| uri.split_once("://")) {

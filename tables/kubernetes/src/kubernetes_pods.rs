@@ -10,8 +10,8 @@ use crate::resource::{Derived, Resource, listed, misfits};
 
 /// Pods of Kubernetes clusters.
 ///
-/// `cluster`, `namespace`, `name`, `node_name`, `phase`, `service_account_name` and `pod_ip` reach the API server.
-/// Containers are in `kubernetes_pod_containers`; a query that reads both lists the pods once.
+/// Constraints on `cluster`, `namespace`, `name`, `node_name`, `phase`, `service_account_name` and `pod_ip` are applied
+/// by the API server. Containers are in `kubernetes_pod_containers`; if a query reads both, the pods are listed once.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_pods", env = Kubernetes, stream, rows = 500)]
 #[resource("v1/pods", namespaced)]
@@ -24,16 +24,16 @@ use crate::resource::{Derived, Resource, listed, misfits};
     "SELECT name, phase, pod_ip FROM kubernetes_pods WHERE label_selector = 'app=web'"
 )]
 #[example(
-    "What controls the pods of each namespace.",
+    "Controllers of the pods in each namespace.",
     "SELECT namespace, owner_kind, count(*) AS pods FROM kubernetes_pods GROUP BY namespace, owner_kind"
 )]
 pub struct Pod {
     #[column(flatten)]
     meta: ObjectMeta,
-    /// Service account that it runs as; joins `kubernetes_service_accounts.name` in the same namespace.
+    /// Service account; joins `kubernetes_service_accounts.name` in the same namespace.
     #[column(slice(field), path = "spec.serviceAccountName")]
     service_account_name: Option<String>,
-    /// Node that it runs on; NULL until it is scheduled.
+    /// Node; NULL until the pod is scheduled.
     #[column(slice(field), path = "spec.nodeName")]
     node_name: Option<String>,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
@@ -42,25 +42,25 @@ pub struct Pod {
     /// Conditions, such as `Ready` and `PodScheduled`.
     #[column(path = "status.conditions")]
     conditions: Option<Json>,
-    /// Why it is in its phase, for people.
+    /// Reason of its phase, as a sentence.
     #[column(path = "status.message")]
     message: Option<String>,
-    /// Why it is in its phase, in a word, such as `Evicted`.
+    /// Reason of its phase, in one word, such as `Evicted`.
     #[column(path = "status.reason")]
     reason: Option<String>,
-    /// Node on which room is being made for it.
+    /// Node on which other pods are preempted for it.
     #[column(path = "status.nominatedNodeName")]
     nominated_node_name: Option<String>,
     /// Address of its node.
     #[column(path = "status.hostIP")]
     host_ip: Option<String>,
-    /// Its address; that of the node with `host_network`.
+    /// IP address; that of the node with `host_network`.
     #[column(index(field), path = "status.podIP")]
     pod_ip: Option<String>,
-    /// Its addresses, of each address family.
+    /// IP addresses, one per address family.
     #[column(path = "status.podIPs.*.ip")]
     pod_ips: Vec<String>,
-    /// When the kubelet took it up.
+    /// Time when the kubelet accepted the pod.
     #[column(path = "status.startTime")]
     start_time: Option<Timestamp>,
     /// State of each init container.
@@ -75,24 +75,24 @@ pub struct Pod {
     /// State of each ephemeral container.
     #[column(path = "status.ephemeralContainerStatuses")]
     ephemeral_container_statuses: Option<Json>,
-    /// Kind of the object that controls it, such as `ReplicaSet`; NULL for a pod that stands alone.
+    /// Kind of the object that controls it, such as `ReplicaSet`; NULL for a pod without a controller.
     #[column(path = "controller.kind")]
     owner_kind: Option<String>,
     /// Name of the object that controls it.
     #[column(path = "controller.name")]
     owner_name: Option<String>,
-    /// Identity of the object that controls it.
+    /// UID of the object that controls it.
     #[column(path = "controller.uid")]
     owner_uid: Option<String>,
     /// All objects that own it.
     #[column(path = "metadata.ownerReferences")]
     owner_references: Option<Json>,
-    /// When it is to be gone, if its deletion was asked for.
+    /// Deadline of its deletion, if deletion was requested.
     #[column(path = "metadata.deletionTimestamp")]
     deletion_timestamp: Option<Timestamp>,
-    /// Identity of the pod at its kubelet, which names cgroups, volumes and labels of containers by it: joins `pod_uid` of
-    /// `container_processes` and `containers`. The same as `uid`, but for static pods (kube-apiserver, etcd), of which the
-    /// API has a mirror with a UID of its own.
+    /// UID of the pod at its kubelet, which names the pod's cgroups, volumes and container labels. Joins `pod_uid` of
+    /// `container_processes` and `containers`. The same as `uid`, except for static pods (kube-apiserver, etcd), whose
+    /// mirror pod in the API has a different UID.
     #[column(path = "kubeletUid")]
     kubelet_uid: String,
     #[column(flatten, path = "spec")]

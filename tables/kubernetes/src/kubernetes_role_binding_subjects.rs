@@ -7,10 +7,10 @@ use crate::clusters::Kubernetes;
 use crate::metadata::ObjectMeta;
 use crate::resource::{Derived, Resource, each, listed};
 
-/// Who is granted which role in a namespace: subjects of role bindings.
+/// Subjects of role bindings: who has which role in a namespace.
 ///
-/// A binding without subjects has no row. `namespace` is that of the binding, and the one that the grant is for. `cluster`,
-/// `namespace` and `name` reach the API server, so that it lists no more than is asked for.
+/// A binding without subjects has no row. `namespace` is that of the binding, in which the grant applies. Constraints
+/// on `cluster`, `namespace` and `name` are applied by the API server.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_role_binding_subjects", env = Kubernetes, stream, rows = 200, identity(uid, subject_kind, subject_namespace, subject_name))]
 #[resource("rbac.authorization.k8s.io/v1/rolebindings", namespaced)]
@@ -21,19 +21,19 @@ use crate::resource::{Derived, Resource, each, listed};
 pub struct RoleBindingSubject {
     #[column(flatten)]
     meta: ObjectMeta,
-    /// Name of the role that is granted.
+    /// Name of the granted role.
     #[column(path = "roleRef.name")]
     role_name: String,
-    /// `Role`, of the same namespace, or `ClusterRole`.
+    /// `Role` (of the same namespace) or `ClusterRole`.
     #[column(path = "roleRef.kind")]
     role_kind: String,
-    /// Name of the user, group or service account that gets it.
+    /// Name of the user, group or service account that has the role.
     #[column(path = "subject.name")]
     subject_name: String,
     /// `User`, `Group` or `ServiceAccount`.
     #[column(path = "subject.kind")]
     subject_kind: String,
-    /// Namespace of the service account, which is the binding's if none is given; NULL for users and groups.
+    /// Namespace of the service account, by default that of the binding; NULL for users and groups.
     #[column(path = "subject.namespace")]
     subject_namespace: Option<String>,
     /// API group of the role: `rbac.authorization.k8s.io`.

@@ -9,8 +9,7 @@ use crate::resource::{Derived, Resource, each, listed};
 
 /// Rules of roles: what their holders may do in the role's namespace.
 ///
-/// A role without rules has no row. `cluster`, `namespace` and `name` reach the API server, so that it lists no more
-/// than is asked for.
+/// A role without rules has no row. Constraints on `cluster`, `namespace` and `name` are applied by the API server.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_role_policy_rules", env = Kubernetes, stream, rows = 200, identity())]
 #[resource("rbac.authorization.k8s.io/v1/roles", namespaced)]
@@ -21,19 +20,19 @@ use crate::resource::{Derived, Resource, each, listed};
 pub struct RolePolicyRule {
     #[column(flatten)]
     meta: ObjectMeta,
-    /// What may be done: `get`, `list`, `create`; `*` is everything.
+    /// Allowed verbs: `get`, `list`, `create`; `*` means all.
     #[column(path = "rule.verbs")]
     verbs: Vec<String>,
-    /// API groups of the resources; the empty text is the core group, `*` is all.
+    /// API groups of the resources. The empty text is the core group; `*` means all.
     #[column(path = "rule.apiGroups")]
     api_groups: Vec<String>,
-    /// Resources, such as `pods` and `pods/exec`; `*` is all.
+    /// Resources, such as `pods` and `pods/exec`; `*` means all.
     #[column(path = "rule.resources")]
     resources: Vec<String>,
-    /// Names of the objects that it is limited to; empty for all.
+    /// Names of the objects that the rule is limited to; empty for all.
     #[column(path = "rule.resourceNames")]
     resource_names: Vec<String>,
-    /// Paths outside the resources, such as `/healthz`; `*` at the end stands for the rest.
+    /// URL paths that are not resources, such as `/healthz`. `*` at the end matches any rest.
     #[column(path = "rule.nonResourceURLs")]
     non_resource_urls: Vec<String>,
 }

@@ -6,15 +6,14 @@ use crate::clusters::Kubernetes;
 use crate::metadata::ObjectMeta;
 use crate::resource::{Resource, listed};
 
-/// Service accounts of Kubernetes clusters: the identities that pods run as.
+/// Service accounts of Kubernetes clusters, which are the identities of pods.
 ///
-/// `aws_role_arn` joins `aws_iam_role.arn`: pods of the account may take on that role (IAM roles for service
-/// accounts).
+/// `aws_role_arn` joins `aws_iam_role.arn`: pods of the account may assume that role (IAM roles for service accounts).
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_service_accounts", env = Kubernetes, stream, rows = 200)]
 #[resource("v1/serviceaccounts", namespaced)]
 #[example(
-    "Service accounts that may take on an AWS role.",
+    "Service accounts that may assume an AWS role.",
     "SELECT cluster, namespace, name, aws_role_arn FROM kubernetes_service_accounts WHERE aws_role_arn IS NOT NULL"
 )]
 pub struct ServiceAccount {
@@ -26,7 +25,7 @@ pub struct ServiceAccount {
     /// Names of the secrets with which images of its pods are pulled.
     #[column(path = "imagePullSecrets.*.name")]
     image_pull_secrets: Vec<String>,
-    /// Whether its token is mounted into pods that do not say; NULL for yes.
+    /// Whether its token is mounted into pods that do not specify it; NULL means yes.
     #[column(path = "automountServiceAccountToken")]
     automount_service_account_token: Option<bool>,
     /// AWS IAM role of its pods, from the annotation `eks.amazonaws.com/role-arn`.

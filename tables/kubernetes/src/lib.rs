@@ -1,9 +1,8 @@
 //! Tables about Kubernetes clusters.
 //!
-//! [`Kubernetes`] is what they read: the contexts of a kubeconfig, the cluster that the program runs in, or clients
-//! that the caller brings. A table over a listed resource is a struct of JSON paths and a few lines; [`resource`] says
-//! how, and does the rest: what is asked of a column goes to the API server, pages stream, and each way in which an API
-//! server can fail has its outcome.
+//! The tables read [`Kubernetes`]: the contexts of a kubeconfig, the cluster that the program runs in, or a caller's
+//! clients. A table over a listed resource is a struct of JSON paths and a few lines. [`resource`] describes it and
+//! does the rest: constraints go to the API server, pages stream, and each failure of an API server has its outcome.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
 
@@ -36,14 +35,14 @@ pub use clusters::{Kubernetes, Settings};
 use indago_table::json::Shape;
 use indago_table::{Reader, Row, TableRef};
 
-/// What holds for the tables over listed resources, which are named here once.
+/// Properties of the tables over listed resources, which are listed here only.
 macro_rules! resources {
     ($($row:path),* $(,)?) => {
         fn resources(clusters: &Kubernetes) -> Vec<TableRef> {
             indago_table::tables![clusters; $($row),*]
         }
 
-        /// What of an object a reading of one of these tables needs.
+        /// The parts of an object that a scan of one of these tables needs.
         fn shape_of(reader: &Reader) -> Option<Shape> {
             $(if <$row>::SPEC.name == reader.table {
                 let mut columns = vec![false; <$row>::SPEC.columns.len()];

@@ -1,4 +1,4 @@
-//! What all tables over listed resources have: where an object comes from, its metadata, and the API server's selectors.
+//! Columns of all tables over listed resources: an object's origin, its metadata, and the API server's selectors.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::resource::{Listing, cluster_uid};
 
 /// The columns of an object's origin and metadata, which a table has as its field `meta`.
 pub(crate) trait Metadata {
-    /// Those of a listing's objects, before any of them is read.
+    /// The values for a listing's objects, before any of them is read.
     fn of(origin: &Listing) -> Self;
 }
 
@@ -20,31 +20,31 @@ macro_rules! metadata {
         #[derive(Debug, Default, Columns)]
         #[columns(env = Kubernetes, stream)]
         pub(crate) struct $group {
-            /// Context in the kubeconfig through which the cluster is read.
+            /// Context in the kubeconfig.
             #[column(slice)]
             pub(crate) cluster: Arc<str>,
-            /// Identity of the object in the API.
+            /// UID of the object.
             #[column(path = "metadata.uid")]
             uid: String,
             /// Name of the cluster in the kubeconfig.
             pub(crate) cluster_name: Arc<str>,
-            /// Identity of the cluster: the uid of its namespace `kube-system`.
+            /// ID of the cluster: the UID of its namespace `kube-system`.
             #[column(source = cluster_uid, needs = "get namespaces")]
             pub(crate) cluster_uid: Option<String>,
             $($own)*
-            /// When it was created.
+            /// Creation time.
             #[column(path = "metadata.creationTimestamp")]
             creation_timestamp: Option<Timestamp>,
-            /// Labels: `labels['app']` is one of them.
+            /// Labels; `labels['app']` is one label's value.
             #[column(path = "metadata.labels")]
             labels: Map,
             /// Annotations.
             #[column(path = "metadata.annotations")]
             annotations: Map,
-            /// Labels to ask the API server for, as `kubectl -l` takes them: `label_selector = 'app=web,tier!=cache'`.
+            /// Label selector for the API server, as for `kubectl -l`: `label_selector = 'app=web,tier!=cache'`.
             #[column(slice, selects, hidden)]
             pub(crate) label_selector: Option<String>,
-            /// Fields to ask the API server for, as `kubectl --field-selector` takes them.
+            /// Field selector for the API server, as for `kubectl --field-selector`.
             #[column(slice, selects, hidden)]
             field_selector: Option<String>,
         }
@@ -71,7 +71,7 @@ macro_rules! metadata {
 }
 
 metadata! {
-    /// Of objects that belong to the cluster.
+    /// For objects that belong to the cluster.
     ClusterMeta {
         /// Name of the object.
         #[column(index(field), path = "metadata.name")]
@@ -80,24 +80,24 @@ metadata! {
 }
 
 metadata! {
-    /// Of objects that are in a namespace.
+    /// For objects in a namespace.
     ObjectMeta {
         /// Name of the object.
         #[column(index(field), path = "metadata.name")]
         pub(crate) name: String,
-        /// Namespace that it is in.
+        /// Namespace of the object.
         #[column(slice, path = "metadata.namespace")]
         namespace: String,
     }
 }
 
 metadata! {
-    /// Of the pods of containers, which have names of their own.
+    /// For the pods of containers, which have separate names.
     PodMeta {
-        /// Name of the container within its pod.
+        /// Name of the container in its pod.
         #[column(path = "container.name")]
         name: String,
-        /// Namespace that the pod is in.
+        /// Namespace of the pod.
         #[column(slice, path = "metadata.namespace")]
         namespace: String,
     }

@@ -1,5 +1,5 @@
-//! The pages of a LIST, one after another: the next one is asked for as soon as the one before says how to go on, which
-//! stands at its start.
+//! The pages of a LIST in order. The next page is requested as soon as the current one has its continue token, which is
+//! at its start.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -21,7 +21,7 @@ use tracing::Instrument;
 use crate::call::{Answer, get};
 use crate::clusters::{Cluster, Kubernetes};
 
-/// Objects in a page: what kubectl asks for, too.
+/// Objects per page, the same as in kubectl.
 pub(crate) const PAGE_SIZE: usize = 500;
 
 /// A list on an API server.
@@ -30,15 +30,15 @@ pub(crate) struct List {
     pub(crate) cluster: Arc<Cluster>,
     /// Path of the list.
     pub(crate) path: String,
-    /// Which objects, by the API's own selectors; empty for all.
+    /// The API's own selectors; empty for all objects.
     pub(crate) label_selector: String,
     pub(crate) field_selector: String,
     pub(crate) page_size: usize,
-    /// The permission to list them, as the table names it.
+    /// The permission to list them, as the table declares it.
     pub(crate) needs: &'static str,
 }
 
-/// The request for its first page, as an API server reads it.
+/// The request for its first page.
 impl fmt::Display for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.page_after(None))
@@ -59,8 +59,8 @@ impl List {
         url
     }
 
-    /// Fails if a page is of another kind than the objects that the path lists. That an answer is a list, and its items are
-    /// objects, is checked by whoever parses it.
+    /// Fails if a page has another kind than the objects of the path. Callers check that the response is a list and its
+    /// items are objects.
     fn check(&self, page: &[u8]) -> Result<()> {
         let kind = json::find(page, &["kind"]);
         let Some(of) = kind.as_ref().and_then(|kind| kind.as_str()?.strip_suffix("List")) else { return Ok(()) };
@@ -71,11 +71,11 @@ impl List {
         if !is_own || plural(&of.to_ascii_lowercase()) == resource {
             return Ok(());
         }
-        Err(Error::Malformed(format!("{}: the answer is a list of {of} objects, not of {resource}", self.path)))
+        Err(Error::Malformed(format!("{}: the response is a list of {of} objects, not of {resource}", self.path)))
     }
 }
 
-/// Kubernetes' own API groups with a dot in their name. Add-ons define the other groups that end in `.k8s.io`.
+/// Kubernetes' own API groups with a dot in their name. Other groups that end in `.k8s.io` belong to add-ons.
 const OWN_GROUPS: [&str; 18] = [
     "admissionregistration.k8s.io",
     "apiextensions.k8s.io",
@@ -97,7 +97,7 @@ const OWN_GROUPS: [&str; 18] = [
     "storagemigration.k8s.io",
 ];
 
-/// The resource of a kind, by the rule of Kubernetes' own.
+/// The resource of a kind, by the rule of Kubernetes' own resources.
 fn plural(kind: &str) -> String {
     match kind.as_bytes() {
         b"endpoints" => kind.to_owned(),
@@ -112,7 +112,8 @@ fn is_empty(page: &[u8]) -> bool {
     page.len() < LONGEST_EMPTY && items().is_none_or(|items| items.as_array().is_none_or(Vec::is_empty))
 }
 
-/// A value in a query, with what would end or change it escaped, and no more: the URL is also read by people.
+/// A value in a query string. Only characters that would end or change it are escaped, because people also read the
+/// URL.
 fn encoded(value: &str) -> String {
     let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {
@@ -127,53 +128,53 @@ fn encoded(value: &str) -> String {
     encoded
 }
 
-/// A page, as it came.
+/// A page as received.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
     pub(crate) text: Bytes,
-    /// Whether there are more behind it.
+    /// Whether there are further pages.
     pub(crate) has_next: bool,
     /// The memory charged for it.
     pub(crate) held: Arc<Held>,
 }
 
-/// Fetches a list's pages in turn. Dropping the future of [`next`](Pager::next) loses nothing: it can be asked again.
+/// Fetches a list's pages in order. [`next`](Pager::next) is cancel-safe: it can be called again without loss.
 #[derive(Debug)]
 pub(crate) struct Pager {
     list: Arc<List>,
     place: Place,
-    /// The page that is next, and the one behind it.
+    /// The next page, and the one after it.
     fetch: Option<Fetch>,
     ahead: Option<Fetch>,
     /// The tokens that continued the list.
     tokens: HashSet<String>,
-    /// Pages so far.
+    /// Number of pages so far.
     pages: usize,
-    /// Empty pages since the last one with objects.
+    /// Number of empty pages since the last one with objects.
     empty: usize,
     expired: Expiries,
 }
 
-/// How often a list expired while it was read.
+/// How often the list expired while it was read.
 #[derive(Debug, Default)]
 struct Expiries {
     count: usize,
-    /// Whether pages came since the last time.
+    /// Whether pages arrived since the last expiry.
     has_progress: bool,
     /// Whether it was read again from its start.
     from_start: bool,
 }
 
-/// A list may expire so often, each time after pages came.
+/// Most expiries of a list, each after pages arrived.
 const MOST_EXPIRIES: usize = 100;
-/// The most pages of a list: with 500 objects each, more than any cluster has.
+/// Most pages of a list: with 500 objects each, more than any cluster has.
 const MOST_PAGES: usize = 5000;
-/// So many pages in a row may be empty, as where the API server filters what another one stores.
+/// Most empty pages in a row. They occur if an API server filters another one's data.
 const MOST_EMPTY: usize = 100;
-/// No page with objects is shorter.
+/// Smallest page with objects.
 const LONGEST_EMPTY: usize = 4 << 10;
 
-/// Where in the list the next page begins.
+/// The position in the list of the next page.
 #[derive(Debug, Clone)]
 enum Place {
     Start,
@@ -183,16 +184,16 @@ enum Place {
     Lost(Error),
 }
 
-/// A page on its way.
+/// A page that is being fetched.
 #[derive(Debug)]
 struct Fetch {
     url: String,
     answer: Task<Answer>,
-    /// The token of the page behind it, once it is known.
+    /// The token of the page after it, once it is known.
     token: watch::Receiver<Option<String>>,
 }
 
-/// The start of a page in which its token is looked for before all of it is there.
+/// The start of a page, in which its token is searched before the rest has arrived.
 const START: usize = 16 << 10;
 
 impl Fetch {
@@ -200,7 +201,7 @@ impl Fetch {
         let (sender, token) = watch::channel(None);
         let (scan, list, path) = (scan.clone(), list.clone(), url.clone());
         let answer = Task::spawn(async move {
-            // How much of the start there was when it was last looked at.
+            // Length of the start when it was last searched.
             let seen = AtomicUsize::new(0);
             let arriving = |text: &[u8]| {
                 let start = &text[..text.len().min(START)];
@@ -214,7 +215,7 @@ impl Fetch {
     }
 }
 
-/// A page's token, while the page arrives; for ever, where it has none there.
+/// A page's token, while the page arrives. Never resolves if it has none.
 async fn told(token: &mut watch::Receiver<Option<String>>) -> String {
     let told = token.wait_for(Option::is_some).await.ok().and_then(|token| token.clone());
     match told {
@@ -223,7 +224,7 @@ async fn told(token: &mut watch::Receiver<Option<String>>) -> String {
     }
 }
 
-/// Work on a thread of the runtime, given up when nobody waits for it any more.
+/// Work on a thread of the runtime, cancelled when its handle is dropped.
 #[derive(Debug)]
 pub(crate) struct Task<T>(tokio::task::JoinHandle<Result<T>>);
 
@@ -265,10 +266,10 @@ impl Pager {
         }
     }
 
-    /// The next page; `None` behind the last one.
+    /// The next page; `None` after the last one.
     ///
-    /// A list that expires while it is read goes on where the server says, as long as that brings pages, or once from its
-    /// start: then objects come that came before.
+    /// If a list expires while it is read, it continues where the server states, as long as that returns pages, or once
+    /// from its start. Then objects arrive again.
     pub(crate) async fn next(&mut self, scan: &AnyScan<Kubernetes>) -> Result<Option<Page>> {
         loop {
             match &self.place {
@@ -276,7 +277,7 @@ impl Pager {
                 Place::Lost(why) => return Err(why.clone()),
                 Place::Start | Place::After(_) => {}
             }
-            // With a limit, the rows of this page may be all that is asked for.
+            // With a limit, the rows of this page may be enough.
             let goes_on = scan.limit().is_none();
             let url = self.url(&self.place);
             let fetch = self.fetch.get_or_insert_with(|| Fetch::start(scan, &self.list, url));
@@ -303,7 +304,7 @@ impl Pager {
                     let has_next = !matches!(self.place, Place::End);
                     if matches!(self.place, Place::After(_)) && goes_on {
                         let url = self.url(&self.place);
-                        // A page that was asked for again can go on elsewhere than its first try.
+                        // A page that was requested again can have another continue token than the first time.
                         let ahead = ahead.filter(|ahead| ahead.url == url);
                         self.fetch = Some(ahead.unwrap_or_else(|| Fetch::start(scan, &self.list, url)));
                     }
@@ -328,14 +329,14 @@ impl Pager {
                     let path = &self.list.path;
                     return Err(Error::Unsupported(format!("the cluster does not serve {path}: {message}")));
                 }
-                // Another scan of the query fetched ahead and was cancelled; this one was not.
+                // Another scan of the query prefetched the page and was cancelled; this one was not.
                 Err(Error::Cancelled) if !scan.meter().is_cancelled() => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// The place after a page.
+    /// The position after a page.
     fn place_behind(&mut self, page: &[u8]) -> Place {
         let next = match next_token(page) {
             Ok(Some(next)) => next,
@@ -367,10 +368,10 @@ impl Pager {
     }
 }
 
-/// A list's pages, kept for all scans of a query that read it. What none of them needs is not kept.
+/// A list's pages, cached for all scans of a query that read it. Parts that none of them needs are not cached.
 ///
-/// A page is fetched by a task of its own: a scan that waits for one never depends on another scan, which may itself wait
-/// until a join comes to it.
+/// A task fetches each page. A scan that waits for a page never depends on another scan, which may wait until a join
+/// polls it.
 #[derive(Debug)]
 pub(crate) struct SharedPages {
     kept: Arc<Mutex<Kept>>,
@@ -380,20 +381,20 @@ pub(crate) struct SharedPages {
 #[derive(Debug)]
 struct Kept {
     pages: Vec<Result<Option<Page>>>,
-    /// Fetches the next page, while nobody does.
+    /// Fetches the next page. Only one fetch runs at a time.
     pager: Option<Pager>,
-    /// The fetch under way.
+    /// The running fetch.
     fetch: Option<Shared<Task<()>>>,
 }
 
 impl SharedPages {
-    /// The pages of a list, of whose objects somebody needs this.
+    /// The pages of a list, with the parts of its objects that some scan needs.
     pub(crate) fn new(list: List, shape: Shape) -> Self {
         let kept = Kept { pages: Vec::new(), pager: Some(Pager::new(list)), fetch: None };
         SharedPages { kept: Arc::new(Mutex::new(kept)), shape: Arc::new(shape) }
     }
 
-    /// A page by number; `None` behind the last one.
+    /// A page by number; `None` after the last one.
     pub(crate) async fn page(&self, number: usize, scan: &AnyScan<Kubernetes>) -> Result<Option<Page>> {
         loop {
             let fetch = {
@@ -416,8 +417,8 @@ impl SharedPages {
         }
     }
 
-    /// Fetches the next page for whoever waits. If the scan that began it is cancelled meanwhile, the next one that asks
-    /// goes on.
+    /// Fetches the next page for all waiting scans. If the scan that began it is cancelled, the next waiting scan
+    /// continues.
     fn fetch(&self, mut pager: Pager, scan: &AnyScan<Kubernetes>) -> Shared<Task<()>> {
         let (kept, shape, scan) = (Arc::downgrade(&self.kept), self.shape.clone(), scan.clone());
         let fetch = async move {
@@ -440,22 +441,22 @@ impl SharedPages {
         Task::spawn(fetch).shared()
     }
 
-    /// Bytes that are kept.
+    /// Size of the cached pages, in bytes.
     #[cfg(test)]
     pub(crate) fn size(&self) -> usize {
         self.kept.lock().pages.iter().flatten().flatten().map(|page| page.text.len()).sum()
     }
 }
 
-/// A page with no more of its objects than somebody needs.
+/// A page with only the parts of its objects that some scan needs.
 fn trimmed(shape: &Shape, page: Page) -> Result<Page> {
     let text = shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?;
-    // The caller charges what it keeps.
+    // The caller charges memory for what it caches.
     Ok(Page { text: text.into(), has_next: page.has_next, held: Arc::default() })
 }
 
-/// The token that continues a list, found without reading its items: a list starts with its metadata. What is wrong
-/// with the page is found by the parser. For a token that is not a text, the error is its type.
+/// The token that continues a list, found without reading its items, because a list starts with its metadata. The
+/// parser finds other errors of the page. For a token that is not a text, the error is its type.
 fn next_token(page: &[u8]) -> Result<Option<String>, &'static str> {
     match json::find(page, &["metadata", "continue"]) {
         None | Some(Document::Null) => Ok(None),
@@ -478,7 +479,7 @@ mod tests {
     use crate::kubernetes_pods::Pod;
     use crate::testing;
 
-    /// Gives each row to whoever reads, who may leave it waiting.
+    /// Sends each row to the reader, which may leave it waiting.
     struct OneByOne(mpsc::Sender<usize>);
 
     impl Sink for OneByOne {
@@ -491,7 +492,7 @@ mod tests {
         }
     }
 
-    /// Starts to read a table of a query.
+    /// Starts a query's scan of a table.
     fn start(table: &TableRef, query: &Arc<QueryScope>) -> mpsc::Receiver<usize> {
         let (sender, rows) = mpsc::channel(1);
         let context = ScanContext { query: query.clone(), batch_size: 3, ..ScanContext::new([0, 1, 2]) };
@@ -504,8 +505,8 @@ mod tests {
 
     const PAGES: usize = 12;
 
-    /// A join reads one side to its end before it asks the other, or both by turns, or drops one: whatever it does, the
-    /// others get all rows, and each page is fetched once.
+    /// A join reads one side to its end first, or both in turns, or drops one. In each case the other scans get all
+    /// rows, and each page is fetched once.
     #[tokio::test]
     async fn no_reader_of_shared_pages_waits_for_another() {
         for seed in 0..1000_u64 {
@@ -535,13 +536,13 @@ mod tests {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
-                // Now and then another one's turn: at some seeds after each row, at others at the end only.
+                // Sometimes another reader continues: with some seeds after each row, with others only at the end.
                 if readers[chosen].is_none() || state % (1 + seed % 50) == 0 {
                     chosen = (state >> 32) as usize % 3;
                 }
                 let Some(reader) = &mut readers[chosen] else { continue };
                 let next = tokio::time::timeout(Duration::from_secs(60), reader.recv()).await;
-                match next.unwrap_or_else(|_| panic!("seed {seed}: reader {chosen} waits for ever at {given:?}")) {
+                match next.unwrap_or_else(|_| panic!("seed {seed}: reader {chosen} waits forever at {given:?}")) {
                     Some(rows) => given[chosen] += rows,
                     None => readers[chosen] = None,
                 }
@@ -556,7 +557,7 @@ mod tests {
             pages.retain(|path| path.contains("/pods"));
             pages.sort();
             let distinct = pages.iter().collect::<std::collections::BTreeSet<_>>().len();
-            // A fetch whose scan was dropped meanwhile is made once more.
+            // A fetch whose scan was dropped meanwhile is repeated once.
             assert!(pages.len() <= distinct + 2 && distinct == PAGES, "seed {seed}: {pages:?}");
         }
     }
@@ -566,7 +567,7 @@ mod tests {
         testing::json(200, json!({"kind": kind, "metadata": {"continue": token}, "items": items}))
     }
 
-    /// How many pods came, how the list ended, and how many pages were asked for.
+    /// Number of pods returned, how the list ended, and number of pages requested.
     async fn pods(answer: impl Fn(&str) -> testing::Answer + Send + Sync + 'static) -> (usize, Result<()>, usize) {
         let token = |path: &str| path.split_once("continue=").map_or(String::new(), |(_, token)| token.to_owned());
         let (env, asked) = testing::cluster(move |path| answer(&token(path)));
@@ -578,9 +579,9 @@ mod tests {
     #[tokio::test]
     async fn a_list_of_other_objects_has_no_rows() {
         for (kind, told) in [
-            ("NodeList", "/api/v1/pods: the answer is a list of Node objects, not of pods"),
-            ("Table", "the answer is no list: its kind is Table"),
-            ("Status", "the answer is no list: its kind is Status"),
+            ("NodeList", "/api/v1/pods: the response is a list of Node objects, not of pods"),
+            ("Table", "the response is not a list: its kind is Table"),
+            ("Status", "the response is not a list: its kind is Status"),
         ] {
             let (rows, end, _) = pods(move |_| list(kind, &["a".to_owned()], "")).await;
             assert_eq!((rows, end.unwrap_err().to_string()), (0, told.to_owned()));
@@ -610,7 +611,7 @@ mod tests {
     #[tokio::test]
     async fn lists_of_resources_that_add_ons_define_are_not_held_to_a_rule() {
         let (env, _) = testing::cluster(|_| testing::json(200, "{}"));
-        let cluster = env.cluster("c").expect("it is there");
+        let cluster = env.cluster("c").expect("it exists");
         let check = |path: &str, kind: &str| {
             let list = List {
                 cluster: cluster.clone(),
@@ -639,7 +640,7 @@ mod tests {
         let told = "/api/v1/pods: 100 pages in a row are empty: the list is incomplete";
         assert_eq!((rows, end.unwrap_err().to_string()), (0, told.to_owned()));
         assert!(asked <= MOST_EMPTY + 1, "{asked}");
-        // Empty pages between others are none too many.
+        // Empty pages between others do not add up.
         let some = |token: &str| if token.ends_with('0') { vec![token.to_owned()] } else { Vec::new() };
         let (rows, end, _) =
             pods(move |token| list("PodList", &some(token), &if token == "500" { String::new() } else { next(token) }))
@@ -660,7 +661,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_may_expire_as_often_as_it_makes_progress() {
         let gone = |token: String| testing::json(410, json!({"kind": "Status", "metadata": {"continue": token}}));
-        // Each page's token has expired when it is used; the next one holds.
+        // Each page's token has expired when it is used. The replacement works.
         let answer = move |token: &str| match token.strip_prefix("old") {
             Some(number) => gone(format!("new{number}")),
             None => {

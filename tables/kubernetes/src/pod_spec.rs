@@ -1,9 +1,9 @@
-//! What a pod is asked to be: columns of pods, and of all that makes pods from a template.
+//! Pod specification: columns of pods, and of objects that create pods from a template.
 
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
-/// Where [`set_kubelet_uid`] finds what it needs.
+/// The paths that [`set_kubelet_uid`] needs.
 pub(crate) const KUBELET_UID: (&str, &[&str]) = (
     "kubeletUid",
     &[
@@ -14,10 +14,10 @@ pub(crate) const KUBELET_UID: (&str, &[&str]) = (
     ],
 );
 
-/// Adds to a pod the UID that its kubelet uses: of a static pod, the hash that the kubelet noted on the mirror pod.
+/// Adds to a pod the UID that its kubelet uses. For a static pod this is the hash in an annotation of the mirror pod.
 ///
-/// Anybody may write annotations. A pod that says it is a mirror and is none never runs: its kubelet deletes it. Any other
-/// pod that came through the API has a service account, which a static pod cannot have.
+/// Any user may write annotations. A pod that falsely claims to be a mirror never runs: its kubelet deletes it. Every
+/// other pod created through the API has a service account, which a static pod cannot have.
 pub(crate) fn set_kubelet_uid(pod: &mut Document) {
     let annotations = &pod["metadata"]["annotations"];
     let is_static =
@@ -27,7 +27,7 @@ pub(crate) fn set_kubelet_uid(pod: &mut Document) {
     pod["kubeletUid"] = uid;
 }
 
-/// The specification of pods. Its columns say `it` of each pod.
+/// The specification of pods. In its column texts, `it` is a pod.
 #[derive(Debug, Default, Columns)]
 pub(crate) struct PodSpec {
     /// SELinux user of its containers.
@@ -54,37 +54,37 @@ pub(crate) struct PodSpec {
     /// Seccomp profile of its containers: `RuntimeDefault`, `Localhost` or `Unconfined`.
     #[column(path = "securityContext.seccompProfile.type")]
     seccomp_profile_type: Option<String>,
-    /// File of the `Localhost` seccomp profile, on the node.
+    /// Path of the `Localhost` seccomp profile on the node.
     #[column(path = "securityContext.seccompProfile.localhostProfile")]
     seccomp_profile_localhost_profile: Option<String>,
-    /// User id of its containers; NULL leaves it to each container or image.
+    /// User ID of its containers; NULL if each container or image decides.
     #[column(path = "securityContext.runAsUser")]
     run_as_user: Option<i64>,
-    /// Group id of its containers; NULL leaves it to each container or the runtime.
+    /// Group ID of its containers; NULL if each container or the runtime decides.
     #[column(path = "securityContext.runAsGroup")]
     run_as_group: Option<i64>,
     /// Whether the kubelet refuses to start its containers as root.
     #[column(path = "securityContext.runAsNonRoot")]
     run_as_non_root: Option<bool>,
-    /// Further group ids of its processes.
+    /// Supplementary group IDs of its processes.
     #[column(path = "securityContext.supplementalGroups")]
     supplemental_groups: Vec<i64>,
-    /// Group id that owns its volumes.
+    /// Group ID that owns its volumes.
     #[column(path = "securityContext.fsGroup")]
     fs_group: Option<i64>,
-    /// Kernel parameters that are set for it: a list of name and value.
+    /// Kernel parameters, as a list of name and value.
     #[column(path = "securityContext.sysctls")]
     sysctls: Option<Json>,
     /// When the owner of volumes is changed: `Always` or `OnRootMismatch`.
     #[column(path = "securityContext.fsGroupChangePolicy")]
     fs_group_change_policy: Option<String>,
-    /// Which nodes it may or should run on.
+    /// Rules for the nodes that it must or should run on.
     #[column(path = "affinity.nodeAffinity")]
     node_affinity: Option<Json>,
-    /// Which pods it should be near.
+    /// Rules for the pods that it should run close to.
     #[column(path = "affinity.podAffinity")]
     pod_affinity: Option<Json>,
-    /// Which pods it should keep away from.
+    /// Rules for the pods that it should not run close to.
     #[column(path = "affinity.podAntiAffinity")]
     pod_anti_affinity: Option<Json>,
     /// DNS servers added to those of its DNS policy.
@@ -93,37 +93,37 @@ pub(crate) struct PodSpec {
     /// DNS search domains added to those of its DNS policy.
     #[column(path = "dnsConfig.searches")]
     dns_config_searches: Vec<String>,
-    /// DNS resolver options: a list of name and value.
+    /// DNS resolver options, as a list of name and value.
     #[column(path = "dnsConfig.options")]
     dns_config_options: Option<Json>,
-    /// Labels that a node must have.
+    /// Labels that its node must have.
     #[column(path = "nodeSelector")]
     node_selector: Map,
-    /// When its containers are started again: `Always`, `OnFailure` or `Never`.
+    /// When its containers are restarted: `Always`, `OnFailure` or `Never`.
     #[column(path = "restartPolicy")]
     restart_policy: Option<String>,
-    /// Seconds between the request to stop and the kill.
+    /// Seconds between the termination request and the kill.
     #[column(path = "terminationGracePeriodSeconds")]
     termination_grace_period_seconds: Option<i64>,
-    /// Seconds that it may be active before it is stopped; NULL for no limit.
+    /// Most seconds that it may be active; NULL for no limit.
     #[column(path = "activeDeadlineSeconds")]
     active_deadline_seconds: Option<i64>,
-    /// How names are resolved: `ClusterFirst`, `ClusterFirstWithHostNet`, `Default` or `None`.
+    /// DNS policy: `ClusterFirst`, `ClusterFirstWithHostNet`, `Default` or `None`.
     #[column(path = "dnsPolicy")]
     dns_policy: Option<String>,
-    /// Whether the service account's token is mounted; NULL leaves it to the service account.
+    /// Whether the service account's token is mounted; NULL if the service account decides.
     #[column(path = "automountServiceAccountToken")]
     automount_service_account_token: Option<bool>,
-    /// Whether it uses the node's network.
+    /// Whether it uses the node's network namespace.
     #[column(path = "hostNetwork")]
     host_network: bool,
-    /// Whether it sees the node's processes.
+    /// Whether it uses the node's process namespace.
     #[column(path = "hostPID")]
     host_pid: bool,
-    /// Whether it shares the node's inter-process communication.
+    /// Whether it uses the node's IPC namespace.
     #[column(path = "hostIPC")]
     host_ipc: bool,
-    /// Whether its containers see each other's processes.
+    /// Whether its containers share a process namespace.
     #[column(path = "shareProcessNamespace")]
     share_process_namespace: bool,
     /// Names of the secrets with which images are pulled.
@@ -138,7 +138,7 @@ pub(crate) struct PodSpec {
     /// Scheduler that chooses its node.
     #[column(path = "schedulerName")]
     scheduler_name: Option<String>,
-    /// Taints of nodes that it tolerates.
+    /// Tolerated taints of nodes.
     #[column(path = "tolerations")]
     tolerations: Option<Json>,
     /// Lines added to `/etc/hosts` in its containers.
@@ -147,31 +147,31 @@ pub(crate) struct PodSpec {
     /// Name of its priority class.
     #[column(path = "priorityClassName")]
     priority_class_name: Option<String>,
-    /// Its priority; pods with a lower one make room for it.
+    /// Priority. Pods of lower priority can be preempted for it.
     #[column(path = "priority")]
     priority: Option<i64>,
-    /// Further conditions that it needs to be ready.
+    /// Additional conditions of its readiness.
     #[column(path = "readinessGates")]
     readiness_gates: Option<Json>,
-    /// Runtime class that runs it; NULL for the default one.
+    /// Runtime class; NULL for the default one.
     #[column(path = "runtimeClassName")]
     runtime_class_name: Option<String>,
     /// Whether services of the namespace appear as environment variables.
     #[column(path = "enableServiceLinks")]
     enable_service_links: Option<bool>,
-    /// Whether it may push out pods of lower priority: `PreemptLowerPriority` or `Never`.
+    /// Whether it may preempt pods of lower priority: `PreemptLowerPriority` or `Never`.
     #[column(path = "preemptionPolicy")]
     preemption_policy: Option<String>,
-    /// Resources that its runtime class takes for itself.
+    /// Resources that its runtime class needs.
     #[column(path = "overhead")]
     overhead: Map,
-    /// How its like are spread over zones and nodes.
+    /// How its pods are spread over zones and nodes.
     #[column(path = "topologySpreadConstraints")]
     topology_spread_constraints: Option<Json>,
-    /// Whether the host name is the fully qualified one.
+    /// Whether its host name is the fully qualified one.
     #[column(path = "setHostnameAsFQDN")]
     set_hostname_as_fqdn: bool,
-    /// Volumes: a list, each with its name and its source.
+    /// Volumes, each with its name and source.
     #[column(path = "volumes")]
     volumes: Option<Json>,
 }
@@ -188,7 +188,7 @@ mod tests {
             (json!({hash: "h", mirror: "h"}), json!(null), "h"),
             (json!({hash: "h", mirror: "h"}), json!("default"), "h"),
             (json!({hash: "h"}), json!(null), "h"),
-            // What anybody may write hides no pod from a join.
+            // An annotation that any user may write hides no pod from a join.
             (json!({hash: "h"}), json!("default"), "u"),
             (json!({hash: 1}), json!(null), "u"),
             (json!({}), json!("default"), "u"),

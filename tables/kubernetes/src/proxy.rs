@@ -1,5 +1,5 @@
-//! Which proxy leads to a server: what the kubeconfig says, else what the environment says, by the rules of Go's
-//! `httpproxy`, which kubectl follows.
+//! The proxy of a server: the kubeconfig's, otherwise the environment's, by the rules of Go's `httpproxy`, which
+//! kubectl uses.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use http::Uri;
 use indago_net::proxy;
 use indago_table::{Error, Result, Sys};
 
-/// The proxy for a server. One that the kubeconfig names counts always.
+/// The proxy for a server. The one in the kubeconfig takes precedence.
 pub(crate) fn proxy_for(server: &Uri, explicit: Option<&str>, sys: &Sys) -> Result<Option<Uri>> {
     if let Some(explicit) = explicit {
         return proxy(explicit).map(Some).map_err(|why| Error::Malformed(format!("`proxy-url` {why}")));
@@ -93,7 +93,7 @@ mod tests {
         }
     }
 
-    /// Each case was put to kubectl 1.32, which asked the proxy or looked the name up itself.
+    /// The expected values are those of kubectl 1.32, which contacted the proxy or resolved the name itself.
     #[test]
     fn no_proxy_is_compared_with_the_server() {
         let cases = [
@@ -133,7 +133,7 @@ mod tests {
                 let variables = [(names[0], "http://proxy.test:3128"), (names[1], excepted)];
                 assert_eq!(chosen(server, None, &variables), expected, "{server} {excepted}");
             }
-            // The proxy that the kubeconfig names is used, whatever the environment says.
+            // The proxy in the kubeconfig is used, whatever the environment states.
             let variables = [("HTTPS_PROXY", "http://other.test"), ("NO_PROXY", excepted)];
             assert_eq!(chosen(server, Some("http://proxy.test:3128"), &variables), "http://proxy.test:3128/");
         }

@@ -1,5 +1,5 @@
-//! Tables over listed resources. Such a table is a struct whose columns are paths into the object, and which says what it
-//! lists:
+//! Tables over listed resources. Such a table is a struct whose columns are paths into the object, and it declares the
+//! resource:
 //!
 //! ```ignore
 //! #[derive(Debug, Default, Table)]
@@ -36,10 +36,10 @@ use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
 
 /// A table over the objects of one resource.
 pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
-    /// What [`documents`](Resource::documents) reads, whichever columns are wanted.
+    /// The paths that [`documents`](Resource::documents) reads, whichever columns are wanted.
     const ALWAYS: &'static [&'static str] = &[];
-    /// Names that [`documents`](Resource::documents) adds to a document, and where in the object it finds what stands
-    /// under them; `{}` is the rest of a column's path.
+    /// Names that [`documents`](Resource::documents) adds to a document, each with the place in the object that its
+    /// value comes from. `{}` is the rest of a column's path.
     const DERIVED: Derived = &[];
 
     /// The documents behind an object's rows, one per row, and an error for each malformed part.
@@ -48,7 +48,7 @@ pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
     }
 }
 
-/// Names that are added to a document, each with the places in the object that it is made of.
+/// Names that are added to a document, each with the places in the object that its value is made of.
 pub type Derived = &'static [(&'static str, &'static [&'static str])];
 
 /// Path of a resource's list, of one namespace or of all.
@@ -65,7 +65,7 @@ fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
 #[derive(Debug, Clone)]
 pub struct Listing {
     list: List,
-    /// The selectors that the query asked for in so many words.
+    /// The selectors that the query states.
     label_selector: Option<String>,
     field_selector: Option<String>,
 }
@@ -82,7 +82,7 @@ impl Part for Listing {
     }
 }
 
-/// Implements for a [`Resource`] what all of them have in common.
+/// Implements the common parts of a [`Resource`].
 macro_rules! listed {
     ($row:ident) => {
         impl $crate::resource::Listed for $row {
@@ -111,7 +111,7 @@ pub(crate) use listed;
 
 /// What `listed!` implements.
 pub trait Listed: Resource {
-    /// A row that knows where it comes from, and nothing else yet.
+    /// A row with only its origin.
     fn of(origin: &Listing) -> Self;
 }
 
@@ -130,21 +130,20 @@ impl Listing {
 
     fn narrowed(mut self, field: &str, value: &str) -> Self {
         let separator = if self.list.field_selector.is_empty() { "" } else { "," };
-        // What has a meaning in a field selector is escaped there by a backslash.
+        // A backslash escapes special characters of a field selector.
         let value = value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=");
         self.list.field_selector += &format!("{separator}{field}={value}");
         self
     }
 }
 
-/// As many LISTs of a namespace are made for single names, nodes and the like; for more, it is listed once and
-/// filtered.
+/// Most LISTs per namespace for single names, nodes and so on. For more, it is listed once and filtered.
 const MOST_SELECTED: usize = 16;
 
-/// The LISTs that answer a scan.
+/// The LISTs that a scan needs.
 pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
     let spec = scan.spec();
-    let resource = spec.resource.as_ref().expect("a listed table says which resource it lists");
+    let resource = spec.resource.as_ref().expect("a listed table declares its resource");
     let whole = |cluster| Listing {
         list: List {
             cluster,
@@ -191,7 +190,7 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
     listings
 }
 
-/// Each listing with each value.
+/// Every combination of listing and value.
 fn combined(listings: &[Listing], values: &[String], set: impl Fn(&mut Listing, &str)) -> Vec<Listing> {
     let each = listings.iter().flat_map(|listing| values.iter().map(move |value| (listing.clone(), value)));
     each.map(|(mut listing, value)| {
@@ -201,25 +200,25 @@ fn combined(listings: &[Listing], values: &[String], set: impl Fn(&mut Listing, 
     .collect()
 }
 
-/// The distinct texts asked of a column.
+/// The distinct keys of a column.
 pub(crate) fn keys(scan: &AnyScan<Kubernetes>, column: usize) -> Option<Vec<String>> {
     let keys = scan.context().constraints.keys(column)?;
     let mut seen = HashSet::new();
     Some(keys.iter().filter_map(String::from_scalar).filter(|key| seen.insert(key.clone())).collect())
 }
 
-/// Whether a namespace can have that name; another one would change the URL's meaning.
+/// Whether a namespace can have that name. Any other one would change the URL's meaning.
 fn is_namespace(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !name.is_empty() && name.len() <= 63 && name.bytes().all(is_plain)
 }
 
-/// Pages that are parsed at once, each on a thread of its own: fetching must not wait for parsing.
+/// Pages that are parsed concurrently, each on its own thread: fetching must not wait for parsing.
 const PARSED_AT_ONCE: usize = 2;
 
 /// The rows of a listing.
 pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<Item = Result<T>> + Send + use<T> {
-    // Columns to fill: those wanted, and those that are compared with keys.
+    // Columns to fill: those that the query wants, and those that are compared with keys.
     let mut columns = scan.wanted().to_vec();
     for column in scan.context().constraints.0.keys() {
         columns[*column] = true;
@@ -259,7 +258,8 @@ fn shared_key(list: &List) -> String {
     format!("kubernetes {} {list}", list.cluster.name)
 }
 
-/// What of an object all readings of the query need together; of a table that is not known here, the whole object.
+/// The parts of an object that all scans of the query need together; the entire object for a table that is not known
+/// here.
 fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
     let mut together = Shape::default();
     for reader in scan.readers() {
@@ -271,11 +271,11 @@ fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
 /// A page's rows, each with the uid of its object.
 type PageRows<R> = Vec<(Option<u128>, Box<R>)>;
 
-/// Makes pages rows: those of a row type, or of a table that is known only at run time.
+/// Makes rows from pages: those of a row type, or of a table that is known only at run time.
 pub(crate) struct Reader<R> {
     scan: AnyScan<Kubernetes>,
     listing: Listing,
-    /// What of an object is read.
+    /// The parts of an object that are read.
     shape: Shape,
     /// The documents behind an object's rows.
     documents: fn(Document) -> Vec<Result<Document>>,
@@ -296,10 +296,10 @@ impl<R: Send + 'static> Reader<R> {
                     Task::spawn(async move { Ok((reader.read(&page)?, page)) }).await
                 }
             };
-            // With a limit, the rows of one page may be all that is asked for.
+            // With a limit, the rows of one page may be enough.
             let at_once = if reader.scan.limit().is_some() { 1 } else { PARSED_AT_ONCE };
             let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing).map(read).buffered(at_once));
-            // Objects that came, while more may come: a list that expired can bring them again.
+            // UIDs of the objects so far, if more pages may follow: a list that expired can return them again.
             let mut seen = HashSet::new();
             while let Some(page) = pages.next().await {
                 let (rows, Page { has_next, held: _held, .. }): (PageRows<R>, Page) = page?;
@@ -338,7 +338,9 @@ impl<R: Send + 'static> Reader<R> {
         })?;
         match around["kind"].as_str() {
             Some(kind) if kind.ends_with("List") => Ok(rows),
-            kind => Err(Error::Malformed(format!("the answer is no list: its kind is {}", kind.unwrap_or("absent")))),
+            kind => {
+                Err(Error::Malformed(format!("the response is not a list: its kind is {}", kind.unwrap_or("absent"))))
+            }
         }
     }
 }
@@ -359,13 +361,12 @@ fn of_kind(item: Document, listed: &str) -> Result<Document> {
     Err(Error::Malformed(format!("skipped an item of the list: {why}")))
 }
 
-/// What of an object the columns of a row type need.
+/// The parts of an object that the columns of a row type need.
 pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
     shape_of(&T::SPEC.columns, columns, T::ALWAYS, T::DERIVED)
 }
 
-/// What of an object the wanted columns need, when documents are made of it that always read some of its parts and have
-/// further names.
+/// The parts of an object that the wanted columns need, if `documents` always reads some parts of it and adds names.
 fn shape_of(columns: &[ColumnSpec], wanted: &[bool], always: &[&str], derived: Derived) -> Shape {
     let mut shape = Shape::of_columns(columns, wanted).with("metadata.uid").with("kind");
     always.iter().for_each(|path| shape.add(&steps(path)));
@@ -385,7 +386,7 @@ fn shape_of(columns: &[ColumnSpec], wanted: &[bool], always: &[&str], derived: D
     shape
 }
 
-/// A uid as a number. All 128 bits of a UUID are in it, so two of them differ as numbers too.
+/// A UID as a number. It has all 128 bits of a UUID, so different UUIDs are different numbers.
 fn number(uid: &str) -> u128 {
     uid.bytes().filter(|byte| *byte != b'-').fold(0, |number: u128, byte| match (byte as char).to_digit(16) {
         Some(digit) => number << 4 | u128::from(digit),
@@ -393,7 +394,8 @@ fn number(uid: &str) -> u128 {
     })
 }
 
-/// One document for each element of a list in the object: the object, with the element under a separate name. An element
+/// One document per element of a list in the object: the object, with the element under a separate name. An element
+/// that is not an object is an error.
 /// that is not an object is an error.
 pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Result<Document>> {
     let found = object.as_object_mut().and_then(|object| object.remove(list)).unwrap_or_default();
@@ -422,7 +424,7 @@ pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {
     }
 }
 
-/// The uid of a cluster: that of its namespace `kube-system`, which lives as long as the cluster. Read once a query.
+/// The UID of a cluster: that of its namespace `kube-system`, which exists as long as the cluster. Read once per query.
 pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<String> {
     let key = format!("kubernetes uid {name}");
     let uid = scan.shared(&key, async {
@@ -431,7 +433,7 @@ pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Resul
         };
         let shape = Shape::default().with("metadata.uid");
         let path = "/api/v1/namespaces/kube-system";
-        // A cluster without that namespace has no uid; its objects are there all the same.
+        // A cluster without that namespace has no UID, but its objects still exist.
         match get_object(scan, &cluster, path, "get namespaces", &shape).await {
             Err(Error::Gone(message)) => Err(Error::Unsupported(format!("{}has no uid: {message}", cluster.label()))),
             Err(Error::Denied { what, needs }) => {
@@ -440,7 +442,7 @@ pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Resul
             Err(error) => Err(error),
             Ok(namespace) => match namespace["metadata"]["uid"].as_str() {
                 Some(uid) => Ok(uid.to_owned()),
-                None => Err(Error::Malformed(format!("GET {path}: the answer has no uid"))),
+                None => Err(Error::Malformed(format!("GET {path}: the response has no UID"))),
             },
         }
     });
@@ -524,7 +526,7 @@ mod tests {
         });
         let scan = testing::scan::<Thing>(&env, &[], None);
         let read = tokio::time::timeout(std::time::Duration::from_secs(20), testing::rows(&scan)).await;
-        let (rows, end) = read.expect("the second page is asked for before the first one is there");
+        let (rows, end) = read.expect("the second page is requested before the first one has arrived");
         assert_eq!((names(&rows), end), (vec!["a", "b"], Ok(())));
     }
 
@@ -639,8 +641,8 @@ mod tests {
         let start = testing::json(200, r#"{"kind":"ThingList","items":[{"#);
         let breaks = testing::Answer { rest: Some(Box::pin(reset)), ..start };
         let cases = [
-            (html, "Malformed(\"the answer is text/html instead of JSON: <html> login\")"),
-            (redirect, "Malformed(\"the server redirects to https://sso: is its address right?\")"),
+            (html, "Malformed(\"the response is text/html instead of JSON: <html> login\")"),
+            (redirect, "Malformed(\"the server redirects to https://sso: is its address correct?\")"),
             (breaks, "Unavailable(\"the response is cut off: connection reset\")"),
             (
                 testing::json(200, r#"{"kind":"ThingList","items":[{"metadata":"#),
@@ -651,15 +653,18 @@ mod tests {
                 "Malformed(\"not the JSON that was expected: EOF",
             ),
             (testing::json(200, "\u{0}garbage"), "Malformed(\"not the JSON that was expected: "),
-            (testing::json(200, "{}"), "Malformed(\"the answer is no list: its kind is absent\")"),
+            (testing::json(200, "{}"), "Malformed(\"the response is not a list: its kind is absent\")"),
             (testing::json(200, "[]"), "Malformed(\"not the JSON that was expected: "),
-            (testing::json(200, r#"{"kind":"Status"}"#), "Malformed(\"the answer is no list: its kind is Status\")"),
+            (
+                testing::json(200, r#"{"kind":"Status"}"#),
+                "Malformed(\"the response is not a list: its kind is Status\")",
+            ),
             (testing::json(403, r#"{"message":"no"}"#), "Denied { what: \"no\", needs: Some(\"list things\") }"),
             (
                 testing::json(404, "404 page not found"),
                 "Unsupported(\"the cluster does not serve /apis/x/v1/things: 404 page not found\")",
             ),
-            (testing::json(503, "<html>"), "Unavailable(\"the API server answers 503 (<html>)\")"),
+            (testing::json(503, "<html>"), "Unavailable(\"the API server responds with 503 (<html>)\")"),
         ];
         for (answer, expected) in cases {
             let answer = std::sync::Mutex::new(Some(answer));

@@ -11,12 +11,12 @@ use kube::client::Body;
 
 use crate::Kubernetes;
 
-/// What the function sees and answers.
+/// The function's request and response.
 pub(crate) struct Answer {
     pub(crate) code: u16,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body: String,
-    /// What comes behind the body, when it comes.
+    /// The rest of the body, which arrives later.
     pub(crate) rest: Option<BoxFuture<'static, std::io::Result<Bytes>>>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn json(code: u16, body: impl ToString) -> Answer {
     Answer { code, headers: vec![("content-type", "application/json")], body: body.to_string(), rest: None }
 }
 
-/// A cluster named `c` and the paths that were asked of it.
+/// A cluster named `c`, and the paths that were requested from it.
 pub(crate) fn cluster(
     answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
 ) -> (Kubernetes, Arc<Mutex<Vec<String>>>) {

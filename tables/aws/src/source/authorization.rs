@@ -1,9 +1,9 @@
-//! The whole account's IAM in a few pages: `GetAccountAuthorizationDetails`.
+//! IAM of the entire account in a few pages: `GetAccountAuthorizationDetails`.
 //!
-//! Attached policies, inline policies, groups and boundaries cost one to three calls a user or role. Where a query
-//! reads all of them, this one listing has them at once; it is read when the first row asks, once per query. Where a
-//! query asks for some names only, or the caller may not make this call, rows ask for their own details. Any other
-//! failure is the answer: a service that is slow or throttles is not asked a thousand times more.
+//! Attached policies, inline policies, groups and boundaries cost one to three calls per user or role. If a query reads
+//! all of them, this listing returns them together. It is read when the first row needs it, once per query. If a query
+//! reads only some names, or the caller may not make this call, each row requests its own details. Any other failure is
+//! final: a service that is slow or throttles must not get a thousand more calls.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use indago_table::prelude::*;
 use crate::account::{Aws, Site};
 use crate::call::{Next, page_size};
 
-/// What the listing holds, by name and, for policies, by ARN.
+/// The contents of the listing, by name; policies also by ARN.
 #[derive(Debug, Default)]
 pub(crate) struct Authorization {
     pub(crate) users: HashMap<String, UserDetail>,
@@ -24,14 +24,14 @@ pub(crate) struct Authorization {
     pub(crate) policies: HashMap<String, ManagedPolicyDetail>,
 }
 
-/// Which part of the account is listed.
+/// The part of the account to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Users, and the groups that they are in.
     Users,
     /// Roles.
     Roles,
-    /// All that policies can be attached to.
+    /// All entities that policies can be attached to.
     Principals,
     /// The account's own policies with their documents.
     Policies,
@@ -48,7 +48,7 @@ impl Part {
     }
 }
 
-/// The listing, if the caller may make it; `None` sends the row to ask for its own details.
+/// The listing, if the caller may make it; `None` makes the row request its own details.
 pub(crate) async fn of_account<T: Row<Env = Aws>>(
     scan: &Scan<T>,
     profile: &str,

@@ -1,4 +1,4 @@
-//! What EC2's tables have in common: filters behind keys, documents of its types.
+//! Shared by EC2's tables: filters for keys, and documents of its types.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -15,13 +15,13 @@ use crate::call::{Answer, Page, distinct};
 use crate::document::{Document, documents, names};
 use crate::resource::Resource;
 
-/// Values that one filter takes.
+/// Number of values that one filter takes.
 const MOST_VALUES: usize = 200;
 
-/// The requests that answer keys on columns: a filter for each column that has some, and several requests where one
-/// column has more keys than a filter takes. Without keys it is one request without filters.
+/// The requests for keys on columns: a filter per column with keys, and several requests if one column has more keys
+/// than a filter takes. Without keys it is one request without filters.
 ///
-/// A filter that finds nothing is no error, as asking for an unknown id would be. The engine checks the rows again.
+/// A filter that matches nothing is not an error, unlike a request for an unknown ID. The engine checks the rows again.
 pub(crate) fn requests(keys: &[(&str, Option<Vec<String>>)]) -> Vec<Vec<Filter>> {
     let mut requests = vec![Vec::new()];
     let mut is_split = false;
@@ -69,7 +69,7 @@ where
     stream::iter(requests(keys)).flat_map(rows).boxed()
 }
 
-/// An instance with the account that it belongs to, which is said of the reservation that it was started by.
+/// An instance with its account, which AWS states in the reservation that started it.
 #[derive(Debug, Clone)]
 pub(crate) struct Owned {
     owner_id: Option<String>,
@@ -91,7 +91,7 @@ impl Document for Owned {
     }
 }
 
-/// A value that a filter takes as it is: `*` and `?` stand for any text in filters.
+/// A value that a filter takes literally: `*` and `?` stand for any text in filters.
 fn literally(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for letter in value.chars() {

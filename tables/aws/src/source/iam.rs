@@ -1,4 +1,4 @@
-//! What IAM's tables have in common: names behind keys, documents of its types.
+//! Shared by IAM's tables: names for keys, and documents of its types.
 
 use aws_sdk_iam::types::{AttachedPolicy, GroupDetail, Policy, PolicyDetail};
 use indago_table::json::Shape;
@@ -38,9 +38,8 @@ documents! { aws_sdk_iam::types {
 names! { aws_sdk_iam::types { PermissionsBoundaryAttachmentType } }
 
 /// The names to look up for keys on a name and on an ARN; `None` to list everything.
-///
-/// An ARN that cannot be of this account, or of this kind (`user`, `role`, `instance-profile`), gives no name, and so
-/// does a name that IAM would refuse.
+/// An ARN that cannot belong to this account or to this kind (`user`, `role`, `instance-profile`) gives no name.
+/// Neither does a name that IAM would refuse.
 pub(crate) fn names(
     names: Option<Vec<String>>,
     arns: Option<Vec<String>>,
@@ -67,7 +66,7 @@ fn name_in<'a>(arn: &'a str, kind: &str, account_id: &str) -> Option<&'a str> {
     if is_ours && found == kind { path.rsplit('/').next() } else { None }
 }
 
-/// Whether IAM takes a text as a name; others exist nowhere, and asking is an error.
+/// Whether IAM accepts a text as a name. No other names exist, and requesting one is an error.
 fn is_name(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
     (1..=128).contains(&text.len()) && text.bytes().all(is_allowed)
@@ -78,7 +77,7 @@ pub(crate) fn is_aws_managed(arn: &str) -> bool {
     arn.split(':').nth(4) == Some("aws")
 }
 
-/// Of ARNs that were asked for, those that can be policies of this account or of AWS.
+/// The requested ARNs that can be policies of this account or of AWS.
 pub(crate) fn policy_arns(arns: Vec<String>, account_id: &str) -> Vec<String> {
     let can_be = |arn: &String| {
         let mut parts = arn.splitn(6, ':');
@@ -91,7 +90,7 @@ pub(crate) fn policy_arns(arns: Vec<String>, account_id: &str) -> Vec<String> {
     arns.into_iter().filter(can_be).collect()
 }
 
-/// The `attached_policy_arns` column, in order.
+/// The `attached_policy_arns` column, sorted.
 pub(crate) fn attached(policies: impl IntoIterator<Item = AttachedPolicy>) -> Vec<String> {
     let mut arns: Vec<_> = policies.into_iter().filter_map(|policy| policy.policy_arn).collect();
     arns.sort();
@@ -104,7 +103,7 @@ pub(crate) fn documents(policies: Option<&[PolicyDetail]>) -> Vec<(String, Strin
     policies.unwrap_or_default().iter().filter_map(pair).collect()
 }
 
-/// A group as lists of groups have it: without its policies.
+/// A group as in lists of groups: without its policies.
 pub(crate) fn group(group: &GroupDetail) -> Value {
     let fields = ["Path", "GroupName", "GroupId", "Arn", "CreateDate"];
     group.document(&fields.iter().fold(Shape::default(), |shape, field| shape.with(field)))

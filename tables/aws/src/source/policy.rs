@@ -1,14 +1,14 @@
-//! IAM's policy documents: as AWS hands them over, and in one canonical form.
+//! IAM policy documents: as AWS returns them, and in a canonical form.
 //!
-//! A policy may say one thing in many ways: a text or a list of one, actions in any case, keys in any order. In the
-//! canonical form there is one way, so that policies can be compared, searched and unnested by SQL.
+//! A policy can express the same thing in many ways: a text or a list of one, actions in any case, keys in any order.
+//! The canonical form has only one way, so SQL can compare, search and unnest policies.
 
 use std::collections::BTreeSet;
 
 use indago_table::prelude::*;
 use serde_json::{Map as Object, Value};
 
-/// The text of a document. IAM gives it percent-encoded; one that is plain JSON stays as it is.
+/// The text of a document. IAM returns it percent-encoded; plain JSON is unchanged.
 pub(crate) fn decode(text: &str) -> String {
     if text.trim_start().starts_with(['{', '[', '"']) {
         return text.to_owned();
@@ -26,23 +26,23 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The same of a text in a document; anything else stays as it is.
+/// The same for a text in a document; anything else is unchanged.
 pub(crate) fn decoded(text: &Value) -> Value {
     text.as_str().map_or_else(|| text.clone(), |text| decode(text).into())
 }
 
-/// The document behind a text.
+/// The document in a text.
 pub(crate) fn parse(text: &str) -> Result<Value> {
     serde_json::from_str(&decode(text)).map_err(|error| Error::Malformed(format!("a policy is not JSON: {error}")))
 }
 
-/// A document as AWS keeps it, and in canonical form: the two columns that each policy has.
+/// A document as AWS stores it, and in canonical form: the two columns that each policy has.
 pub(crate) fn columns(text: &str) -> Result<(Json, Json)> {
     let document = parse(text)?;
     Ok((Json::new(&document), Json::new(&canonical(&document))))
 }
 
-/// Named inline policies, in order of name, as a document: as AWS keeps them, and in canonical form.
+/// Named inline policies, sorted by name, as a document: as AWS stores them, and in canonical form.
 pub(crate) fn inline(policies: impl IntoIterator<Item = (String, String)>) -> Result<(Json, Json)> {
     let mut policies: Vec<_> = policies.into_iter().collect();
     policies.sort();
@@ -60,9 +60,9 @@ pub(crate) fn inline(policies: impl IntoIterator<Item = (String, String)>) -> Re
 }
 
 /// The canonical form: `Statement` is a list; actions, resources, principals and the values of conditions are sorted
-/// lists of texts without repetition; actions and condition keys are in lower case; keys are in alphabetical order.
+/// lists of distinct texts; actions and condition keys are in lowercase; keys are in alphabetical order.
 ///
-/// What is no policy is left as it is.
+/// Anything that is not a policy is unchanged.
 pub(crate) fn canonical(document: &Value) -> Value {
     let Value::Object(policy) = document else { return document.clone() };
     sorted(policy.iter().map(|(key, value)| {
