@@ -493,7 +493,7 @@ fn who_may_not_list_regions_hears_which_were_not_asked() {
             assert_eq!(warnings[0].needs.as_deref(), Some("ec2:DescribeRegions"));
             let message = &warnings[0].message;
             assert!(message.contains("only us-east-1, the region of the profile, was read"), "{message}");
-            assert!(message.contains("other regions of the account were not asked"), "{message}");
+            assert!(message.contains("other regions of the account were not read"), "{message}");
             assert_eq!(rows(&engine, &format!("{sql} WHERE region = 'eu-west-1'")).await.len(), 2);
         }
         let engine = bed.engine(&["default"], &["eu-*"]).await;
@@ -535,7 +535,7 @@ fn a_profile_without_a_region_is_read_in_all_regions() {
         bed.proxy.rule(Rule::new(denied).body("Action=DescribeRegions"));
         let (found, warnings) = partly(&engine, sql).await;
         assert!(found.is_empty() && warnings.len() == 1, "{found:?} {warnings:?}");
-        assert!(warnings[0].message.contains("the profile names no region"), "{warnings:?}");
+        assert!(warnings[0].message.contains("the profile has no region"), "{warnings:?}");
     });
 }
 

@@ -473,7 +473,8 @@ fn captured_tables_answer_the_same_queries() {
     run(&["capture", "--out", &format!("{store}-2"), "file"]).expect(0);
 }
 
-/// A file stands for a table only if it has all rows of it: the file says which query it has the rows of.
+/// A file is read as a table only if it has all of the table's rows. Its metadata names the query that it has the rows
+/// of.
 #[test]
 fn a_file_with_the_rows_of_a_query_is_not_the_table() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -515,7 +516,7 @@ fn a_file_with_the_rows_of_a_query_is_not_the_table() {
         assert!(told.err.contains(&format!("its file has the rows of `{sql}`")), "{sql}: {}", told.err);
         run(&["query", "--strict", "--store", store, asked]).expect(3);
     }
-    // Under a name that no table has it is just what it is.
+    // A file with another name is just the result of a query.
     let own = folder.path().join("administrators.parquet");
     let sql = "SELECT * FROM users WHERE uid = 0";
     run(&["query", sql, "--parquet", own.to_str().expect("UTF-8")]).expect(0);

@@ -388,7 +388,7 @@ async fn each_pattern_of_a_join_is_a_key() {
     }
 }
 
-/// A key that a subquery gives stands beside others in an OR; a subquery without a row gives none.
+/// A key from a subquery is combined with others in an OR; a subquery without a row gives no key.
 #[tokio::test]
 async fn keys_of_scalar_subqueries_stand_in_an_or() {
     let (lab, db) = (Lab::default(), sqlite());
@@ -425,7 +425,7 @@ async fn keys_of_scalar_subqueries_stand_in_an_or() {
     for sql in [
         "SELECT n FROM places WHERE n = 1 OR path LIKE (SELECT '/tmp/%')",
         "SELECT n FROM places WHERE path = '/etc/passwd' OR n = (SELECT 1)",
-        // Two scalar subqueries in one OR, and one beside another condition in its branch, are not split yet.
+        // Two scalar subqueries in one OR, and one combined with another condition in its branch, are not split yet.
         "SELECT n FROM places WHERE path = '/etc/passwd' OR (path LIKE (SELECT '/tmp/%') AND n < 6)",
         "SELECT n FROM places WHERE path LIKE (SELECT '/etc/%') OR path LIKE (SELECT '/tmp/1%')",
     ] {
@@ -433,7 +433,7 @@ async fn keys_of_scalar_subqueries_stand_in_an_or() {
     }
 }
 
-/// Patterns come in parts no larger than a lookup, and none is asked for again.
+/// Patterns are passed in chunks no larger than a lookup, and none is passed twice.
 #[tokio::test]
 async fn many_patterns_are_asked_for_a_part_at_a_time() {
     let lab = Lab::default();

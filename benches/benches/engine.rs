@@ -1,4 +1,4 @@
-//! What a query costs beside the reading: planning, a scan, a lookup join; and what the pods of a large cluster cost.
+//! Overhead of the engine: planning, a scan, a lookup join; and the cost of the pods of a large cluster.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use indago::environments::{Environments, Kubernetes};
@@ -28,7 +28,7 @@ fn queries(criterion: &mut Criterion) {
 
 const PODS: usize = 20_000;
 
-/// A cluster whose server has its answers ready: what is left is fetching and reading them.
+/// A cluster whose server has prepared its responses. The rest is fetching and parsing them.
 fn pods(criterion: &mut Criterion) {
     let server = KubeServer::start(PODS).expect("the server starts");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

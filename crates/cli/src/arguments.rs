@@ -26,8 +26,8 @@ impl Arguments {
     }
 }
 
-/// The argument, with a blank before SQL that begins with a comment (`-- about: ..`), so that clap does not take it for
-/// an unknown option.
+/// The argument. SQL that begins with a comment (`-- about: ..`) gets a leading space, because clap would read it as an
+/// unknown option.
 fn marked(argument: OsString) -> OsString {
     let is_name = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     match argument.as_encoded_bytes().strip_prefix(b"--") {

@@ -125,8 +125,8 @@ impl RowSink for ArrowFile {
     }
 }
 
-/// A Parquet file, with the moment when it was begun and the query: a store takes it as a capture if the query reads all rows
-/// of the table that the file is named after.
+/// A Parquet file, with its start time and the query. A store uses it as a capture if the query reads all rows of the
+/// table that the file is named after.
 pub struct ParquetFile {
     writer: Option<ArrowWriter<BufWriter<File>>>,
     schema: SchemaRef,

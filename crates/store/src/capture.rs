@@ -180,8 +180,8 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
     Ok(Captured { table, path, rows, bytes, elapsed: started.elapsed(), warnings })
 }
 
-/// How a file with the rows of a query is written: compressed, with the present moment as that of the capture. What
-/// [`of_query`](crate::of_query) says of the rows goes into the file after them.
+/// Settings of a file with a query's rows: compressed, with the current time as the time of the capture. The metadata
+/// of [`of_query`](crate::of_query) follows the rows.
 pub fn file_properties() -> WriterProperties {
     properties_of(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true), None)
 }

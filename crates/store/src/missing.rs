@@ -12,9 +12,9 @@ const MOST_TEXT: usize = 200;
 
 /// The key of a file's metadata that lists what was missing when its rows were read.
 pub(crate) const MISSING: &str = "indago.missing";
-/// The key of a file's metadata that says which query its rows are the result of.
+/// The key of a file's metadata that contains the query of its rows.
 pub(crate) const QUERY: &str = "indago.query";
-/// The key of a file's metadata that says which keys of which column the rows were asked for.
+/// The key of a file's metadata that contains the key column and the keys that the rows were read for.
 pub(crate) const ASKED: &str = "indago.asked";
 
 /// Missing data of a slice.
@@ -28,8 +28,8 @@ pub(crate) struct Missing {
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Denied, Outcome::Unsupported, Outcome::Malformed, Outcome::Io, Outcome::Missing];
 
-/// What a file with the rows of a query says of them, once they have come: the query, what is missing, and how old they are
-/// if they come from a store themselves.
+/// Metadata of a file with the rows of a query, when all rows have been read: the query, what is missing, and the age
+/// of the rows if they come from a store.
 pub fn of_query(query: &Query) -> Vec<KeyValue> {
     let captured_at = query.tables().iter().filter_map(|table| table.spec().captured_at.clone());
     // The rows of a store are as old as their capture.
@@ -38,12 +38,12 @@ pub fn of_query(query: &Query) -> Vec<KeyValue> {
     captured_at.into_iter().chain([KeyValue::new(QUERY.to_owned(), text), missing(query)]).collect()
 }
 
-/// The query that a file has the result of.
+/// The query whose result a file contains.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
-    /// Its text, or how it begins.
+    /// Its text, or the start of it.
     sql: String,
-    /// The table that it gives all rows of.
+    /// The table whose rows it contains.
     rows_of: Option<String>,
     /// Whether they have all columns of the table.
     all_columns: bool,
@@ -77,7 +77,7 @@ impl Origin {
         self.all_columns && self.rows_of.as_deref() == Some(table)
     }
 
-    /// What a file that stands for a table lacks, if it does not have all of its rows.
+    /// What a file that is read as a table lacks, if it does not have all of the table's rows.
     pub(crate) fn lacks(&self, table: &str) -> Option<Missing> {
         if self.rows_of.as_deref() == Some(table) {
             return None;
@@ -100,7 +100,7 @@ fn beginning(sql: &str) -> String {
     words
 }
 
-/// What is missing from a query's rows once they have come, for the metadata of a file that has them.
+/// What is missing from a query's rows when all have been read, for the metadata of the file.
 pub(crate) fn missing(query: &Query) -> KeyValue {
     let coverage = query.coverage();
     let entry = |warning: Warning| {

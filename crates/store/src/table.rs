@@ -94,7 +94,7 @@ impl StoredTable {
             Ok(metadata) => {
                 let file = metadata.metadata().file_metadata();
                 let pairs = || file.key_value_metadata().into_iter().flatten();
-                // What is known when all rows have come is written last.
+                // Metadata that is known only after the last row is written last.
                 let value = |key: &str| pairs().rfind(|pair| pair.key == key).and_then(|pair| pair.value.clone());
                 let captured_at = value(CAPTURED_AT);
                 let origin = value(QUERY).map(|text| Origin::parse(&text));
@@ -126,7 +126,7 @@ impl StoredTable {
                     }
                 }
                 match origin {
-                    // A file under another name stands for no table.
+                    // A file with any other name is not the capture of a table.
                     Some(Some(origin)) if known.is_some() => missing.extend(origin.lacks(&own_name)),
                     Some(Some(_)) | None => {}
                     Some(None) => missing.push(garbled(QUERY)),

@@ -131,7 +131,7 @@ impl Table for InNamespaces {
                         }
                     }
                     Err(error) if pid == 0 => return Err(error),
-                    // A process that a join brings may have ended; one that the query names is not there.
+                    // A process from a join may have ended; one that the query names does not exist.
                     Err(Error::Gone(what)) if !context.joined.contains(&table.pid) => {
                         let error = Error::Unsupported(format!("{what} is not there"));
                         context.report(&table.spec.name, &label(pid), &error);
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    /// The rows that a scan gives, by the slice that they come from, and how the slices ended.
+    /// The rows of a scan, by slice, and how the slices ended.
     fn read(table: &TableRef, context: &ScanContext) -> (Vec<String>, BTreeMap<String, Result<()>>) {
         fn all(slice: Slice, sender: &std::sync::mpsc::Sender<RecordBatch>, ended: &mut BTreeMap<String, Result<()>>) {
             let outcome = match slice.reading {

@@ -146,7 +146,7 @@ pub struct Misfit {
 /// it.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a group of columns", label = "give it `#[derive(Columns)]`")]
 pub trait Columns: Default + Send + Sync + 'static {
-    /// The columns. Their paths start where the table's field says, and their sources are those of the group.
+    /// The columns. Their paths start at the path of the table's field, and their sources are those of the group.
     const COLUMNS: &'static [ColumnSpec];
     /// The sources of the columns.
     const SOURCES: &'static [SourceSpec];

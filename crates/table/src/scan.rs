@@ -706,7 +706,7 @@ impl ScanContext {
         }
     }
 
-    /// The whole name of a slice that a table calls `label`.
+    /// The full name of a slice that a table calls `label`.
     pub fn slice_name(&self, label: &str) -> String {
         match &self.within {
             Some(within) if label.is_empty() => within.to_string(),
@@ -960,7 +960,7 @@ impl<E: Environment> AnyScan<E> {
             None => {
                 let before = self.context.meter.bytes();
                 match read.await {
-                    // The reading scan was cancelled. The next caller reads again.
+                    // The scan that read it was cancelled. The next caller reads again.
                     Err(Error::Cancelled) => return Err(Error::Cancelled),
                     // The size of the value is unknown, so the bytes read for it are charged instead.
                     Ok(value) => {

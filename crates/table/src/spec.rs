@@ -1,4 +1,4 @@
-//! What a table says of itself: plain data that the derive macro writes as constants.
+//! A table's specification: plain data that the derive macro writes as constants.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,10 +11,10 @@ use crate::scan::Scalar;
 /// Text that is constant for tables in code and owned for tables found at run time.
 pub type Text = Cow<'static, str>;
 
-/// What a row type says of its table, put together when it is first asked for.
+/// The parts of a row type's specification, combined on first use.
 pub type Spec = LazyLock<TableSpec>;
 
-/// Everything a table says of itself.
+/// The specification of a table.
 ///
 /// A table that is known only at run time starts from [`TableSpec::new`] and sets what applies.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,38 +22,38 @@ pub type Spec = LazyLock<TableSpec>;
 pub struct TableSpec {
     /// Name in SQL.
     pub name: Text,
-    /// The environment it belongs to: `host`, `containers`, `kubernetes`, `aws`, `git`, `engine`, or an embedder's own.
+    /// The environment that it reads: `host`, `containers`, `kubernetes`, `aws`, `git`, `engine`, or an embedder's own.
     pub environment: Text,
-    /// What one row is, and what is worth knowing about the table; Markdown.
+    /// What one row is, and important facts about the table; Markdown.
     pub description: Text,
     /// Columns in `SELECT *` order.
     pub columns: Cow<'static, [ColumnSpec]>,
     /// Sources that fill columns on demand.
     pub sources: Cow<'static, [SourceSpec]>,
-    /// Columns of which at least one must be constrained; empty for a table that can be read whole.
+    /// Columns of which at least one must be constrained; empty for a table that can be read without constraints.
     pub require_any: Cow<'static, [usize]>,
     /// Examples; each one is run as a test.
     pub examples: Cow<'static, [Example]>,
     /// Operating systems it works on; empty for all.
     pub platforms: Cow<'static, [&'static str]>,
-    /// What is read behind it; tables that name the same reading share it within a query.
+    /// Name of its source. Tables with the same source share its scan within a query.
     pub reads: Text,
-    /// Rows that a typical reading has, for the planner.
+    /// Typical number of rows, for the planner.
     pub typical_rows: u64,
     /// Permissions without which the table has no rows.
     pub needs: Cow<'static, [&'static str]>,
-    /// Whether one key is cheaper to look up than the whole table is to read.
+    /// Whether looking up one key is cheaper than reading the entire table.
     pub lookup: Lookup,
-    /// Names of the columns that together tell a row from all others, at all times: `pid` and `start_time`, `uid`, `arn`.
-    /// Empty where nothing does.
+    /// Names of the columns that together identify a row, at all times: `pid` and `start_time`, `uid`, `arn`. Empty if
+    /// no columns do.
     pub identity: Cow<'static, [Text]>,
-    /// When its rows were read, in RFC 3339, if that was before: they are those of a capture. `None` for a live table.
+    /// For captured rows, the time of the capture in RFC 3339. `None` for a live table.
     pub captured_at: Option<Text>,
-    /// What it has of moments that are past.
+    /// Whether it can be read as of a past time.
     pub past: Past,
-    /// Its rows are events, which are read once; see [`Events`](crate::Events).
+    /// Whether its rows are events, which are read once; see [`Events`](crate::Events).
     pub events: bool,
-    /// The resource of a Kubernetes API whose objects it shows.
+    /// The resource of a Kubernetes API that it lists.
     pub resource: Option<ResourceSpec>,
 }
 
@@ -65,25 +65,24 @@ pub struct ResourceSpec {
     pub group_version: Text,
     /// Its name, as in URLs and RBAC rules: `pods`.
     pub name: Text,
-    /// Whether its objects are in namespaces.
+    /// Whether its objects belong to namespaces.
     pub is_namespaced: bool,
 }
 
 impl ResourceSpec {
-    /// A resource of a group and version, with objects in namespaces or not.
+    /// A resource of a group and version, namespaced or not.
     pub fn new(group_version: impl Into<Text>, name: impl Into<Text>, is_namespaced: bool) -> Self {
         ResourceSpec { group_version: group_version.into(), name: name.into(), is_namespaced }
     }
 }
 
-/// What a table has of moments that are past.
+/// Whether a table can be read as of a past time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Past {
-    /// Nothing: it is read as it is now.
+    /// No: only its current state.
     #[default]
     Nothing,
-    /// Its rows as of any moment: it heeds [`ScanContext::as_of`](crate::ScanContext::as_of), and reports the moments that it
-    /// does not know.
+    /// Yes: it uses [`ScanContext::as_of`](crate::ScanContext::as_of), and reports times for which it has no rows.
     Kept,
     /// It does not depend on time: the engine's own tables, constants.
     Timeless,
@@ -97,18 +96,18 @@ pub enum KeyEffect {
     Filters,
     /// It also finds rows that a scan without the key does not return: those of a repository that is not configured.
     Extends,
-    /// Each key has rows of its own. A scan without the key returns those of a default, such as the host for
+    /// Each key has its own rows. A scan without the key returns those of a default, such as the host for
     /// `pid_with_namespace`.
     Selects,
 }
 
-/// How costly looking up one key is, against reading the whole table.
+/// Cost of looking up one key, compared with reading the entire table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lookup {
-    /// A key is answered on its own; the cost grows with the number of keys.
+    /// Each key is a separate read. The cost grows with the number of keys.
     #[default]
     PerKey,
-    /// A key saves nothing: the source is read whole and filtered.
+    /// A key saves nothing: the complete source is read and filtered.
     WholeSource,
 }
 
@@ -128,7 +127,7 @@ pub struct ColumnSpec {
     pub description: Text,
     /// `=`, `IN` and join keys on it reach the table.
     pub index: bool,
-    /// Many rows have a value in common, such as their account or cluster: another key says more.
+    /// Many rows share a value, such as their account or cluster. Joins prefer other keys.
     pub slice: bool,
     /// Whether a key on it reads rows that a scan without the key does not return.
     pub key_effect: KeyEffect,
@@ -138,10 +137,10 @@ pub struct ColumnSpec {
     pub range: bool,
     /// Not part of `SELECT *`.
     pub hidden: bool,
-    /// osquery's table of the same name does not have it. A bare name in an osquery query means another table's column, or
-    /// an alias, before it means this.
+    /// osquery's table of the same name lacks it. In an osquery query, a bare name refers to another table's column or
+    /// an alias first.
     pub added: bool,
-    /// It changes although nothing happened to the row: a counter, a usage, the time of the reading.
+    /// It changes although nothing happened to the row: a counter, a usage, the time of the scan.
     pub volatile: bool,
     /// How its texts compare.
     pub collation: Collation,
@@ -149,9 +148,9 @@ pub struct ColumnSpec {
     pub source: Option<usize>,
     /// Permissions without which it is NULL.
     pub needs: Cow<'static, [&'static str]>,
-    /// Where it stands in the JSON document behind the row.
+    /// Its path in the row's JSON document.
     pub path: Option<Text>,
-    /// A server that gives the documents chooses among them by what stands at the path: Kubernetes' field selectors.
+    /// The server can filter documents by the value at this path: Kubernetes' field selectors.
     pub field: bool,
 }
 
@@ -184,26 +183,25 @@ impl Collation {
     }
 }
 
-/// A reading that fills one or more columns of a row.
+/// A method that fills one or more columns of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SourceSpec {
-    /// Its name in warnings: the method that reads it, or the column that it gives a value to.
+    /// Its name in warnings: the method, or the column that it returns a value for.
     pub name: &'static str,
-    /// What it costs for a row, beside the other sources of its table: conditions whose sources cost least are checked
-    /// first.
+    /// Cost per row, relative to the table's other sources. Conditions with the cheapest sources are checked first.
     pub cost: u32,
-    /// At most so many rows are loaded at once; `None` for a source that is run row by row.
+    /// Most rows that are loaded together; `None` for a source that runs row by row.
     pub batch: Option<usize>,
 }
 
 impl SourceSpec {
-    /// A source of a name, at a cost.
+    /// A source with a name and a cost.
     pub const fn new(name: &'static str, cost: u32) -> Self {
         SourceSpec { name, cost, batch: None }
     }
 
-    /// The same source, run for up to so many rows at once.
+    /// The same source, run for up to this many rows together.
     #[must_use]
     pub const fn in_batches(self, rows: usize) -> Self {
         SourceSpec { batch: Some(rows), ..self }
@@ -214,20 +212,20 @@ impl SourceSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Example {
-    /// What it answers.
+    /// What it shows.
     pub title: &'static str,
     /// The query.
     pub sql: &'static str,
 }
 
 impl Example {
-    /// A query, with what it answers.
+    /// A query and what it shows.
     pub const fn new(title: &'static str, sql: &'static str) -> Self {
         Example { title, sql }
     }
 }
 
-/// Type of a column, as people say it and as Arrow stores it.
+/// Type of a column, with its documented name and its Arrow type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// `BOOLEAN`
@@ -284,7 +282,7 @@ impl Kind {
         }
     }
 
-    /// The kind that stands for an Arrow type.
+    /// The kind that corresponds to an Arrow type.
     pub fn of(data_type: &DataType) -> Kind {
         let known = [
             Kind::Boolean,
@@ -344,7 +342,7 @@ impl ColumnSpec {
         }
     }
 
-    /// A value of the column as its keys have it: without upper case where the column's comparisons ignore case.
+    /// A value of the column in the form of its keys: in lowercase if the column's comparisons ignore case.
     pub fn as_key(&self, value: Scalar) -> Scalar {
         match (self.collation, value) {
             (Collation::NoCase, Scalar::Text(mut text)) => {
@@ -357,7 +355,7 @@ impl ColumnSpec {
 }
 
 impl TableSpec {
-    /// A table of these columns that can be read whole.
+    /// A table of these columns that needs no constraints.
     pub fn new(
         name: impl Into<Text>,
         environment: impl Into<Text>,
@@ -386,7 +384,7 @@ impl TableSpec {
         }
     }
 
-    /// The same table, with what it has of moments that are past.
+    /// Sets whether the table can be read as of a past time.
     #[must_use]
     pub fn with_past(self, past: Past) -> Self {
         TableSpec { past, ..self }
@@ -412,13 +410,13 @@ impl TableSpec {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// Whether the table answers only when asked about something.
+    /// Whether the table needs a constraint.
     pub fn is_keyed(&self) -> bool {
         !self.require_any.is_empty()
     }
 
-    /// How filters on a column reach the table: `required`, `selects`, `extends`, `index`, `pattern`, `range`, or not at
-    /// all.
+    /// How filters on a column are passed to the table: `required`, `selects`, `extends`, `index`, `pattern`, `range`,
+    /// or not at all.
     pub fn key_name(&self, column: usize) -> Option<&'static str> {
         let spec = &self.columns[column];
         if self.require_any.contains(&column) {
@@ -506,7 +504,7 @@ pub struct TableParts {
     pub resource: Option<ResourceSpec>,
 }
 
-/// Makes a table of what the derive macro wrote.
+/// A table from the derive macro's output.
 #[doc(hidden)]
 pub fn table(parts: TableParts) -> TableSpec {
     TableSpec {
@@ -530,7 +528,7 @@ pub fn table(parts: TableParts) -> TableSpec {
     }
 }
 
-/// Columns that stand together in a table, its own or those of a group: where their paths start, the columns, and the
+/// Consecutive columns of a table, its own or those of a group: the prefix of their paths, the columns, and the
 /// position of their first source.
 #[doc(hidden)]
 pub type Piece = (&'static str, &'static [ColumnSpec], usize);
@@ -555,13 +553,13 @@ pub fn required(own: &[usize], groups: &[(usize, &[usize])]) -> Vec<usize> {
     own.iter().copied().chain(of_groups).collect()
 }
 
-/// The position of a column that stands in one of the pieces. Refuses, when it is compiled, a name that no column has.
+/// The position of a column in one of the pieces. An unknown name is a compile error.
 #[doc(hidden)]
 pub const fn position(pieces: &[Piece], name: &str) -> usize {
     find(pieces, name).0
 }
 
-/// The same, for a column by which the table can be asked.
+/// The same, for a column on which the table can require a constraint.
 #[doc(hidden)]
 pub const fn key_position(pieces: &[Piece], name: &str) -> usize {
     let (position, column) = find(pieces, name);
@@ -586,7 +584,7 @@ const fn find<'a>(pieces: &'a [Piece], name: &str) -> (usize, &'a ColumnSpec) {
     panic!("neither the table nor one of its groups has a column of this name")
 }
 
-/// Refuses, when it is compiled, a group with a column that the table has already: in its own pieces, which have even
+/// Makes it a compile error if a group has a column that the table already has: in its own pieces, which have even
 /// numbers, or in an earlier group.
 #[doc(hidden)]
 pub const fn assert_distinct(pieces: &[Piece], group: usize) {

@@ -1,7 +1,7 @@
-//! What osquery has on other systems.
+//! Tables that osquery has on other systems.
 
-/// osquery's tables that do not exist on Linux, each with the systems that have it: a query on one is a query for another
-/// platform, which is worth saying.
+/// osquery's tables that do not exist on Linux, with the systems that have them. A query of one gets an error that
+/// names these systems.
 pub const ELSEWHERE: &[(&str, &str)] = &[
     ("account_policy_data", "macOS"),
     ("ad_config", "macOS"),

@@ -1,4 +1,4 @@
-//! Every table there is: the one place that knows all environments.
+//! All tables. This is the only place that knows all environments.
 
 mod elsewhere;
 
@@ -20,7 +20,7 @@ pub use indago_tables_kubernetes::{Kubernetes, Settings as KubernetesSettings};
 /// What the tables read from. An environment that is `None` (or no host) has no tables.
 #[derive(Debug, Clone, Default)]
 pub struct Environments {
-    /// The hosts: this machine, and folders with the files of others.
+    /// The hosts: this machine, and directories with the files of others.
     #[cfg(feature = "host")]
     pub hosts: Vec<Sys>,
     /// The container runtimes.
@@ -38,8 +38,8 @@ pub struct Environments {
 }
 
 impl Environments {
-    /// What a machine already has: its files, its runtimes' sockets, its kubeconfig, its AWS profile, the repository
-    /// that one stands in. Reads nothing yet.
+    /// The environments of a machine: its files, its runtimes' sockets, its kubeconfig, its AWS profile, the repository
+    /// of the current directory. Reads nothing yet.
     pub fn of(sys: &Sys) -> Self {
         Environments {
             #[cfg(feature = "host")]

@@ -47,7 +47,7 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// A file that is read at once is charged to the query's memory during the read, in pieces of this many bytes.
 const PIECE: u64 = 1 << 20;
 
-/// A machine: its files under a root folder, its clock, the user that asks, and its environment variables.
+/// A machine: its files under a root directory, its clock, the current user, and its environment variables.
 ///
 /// There are three kinds: the machine that the program runs on, with the program's own root; that machine with another
 /// root, for example in a container with the host's root at `/host`; and a directory of files without a kernel.
