@@ -3,7 +3,7 @@ use super::prelude::*;
 scalar! {
     /// Absolute value of a number.
     ///
-    /// Text counts as the number it starts with. The smallest integer has no absolute value and is an error.
+    /// Text counts as its leading number. The smallest integer has no absolute value and is an error.
     "abs"("x")
     1..=1 => Returns::By(numeric),
     Immutable,

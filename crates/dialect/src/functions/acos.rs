@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Arc cosine, in radians. NULL gives NULL; an argument without an answer is an error.
+    /// Arc cosine, in radians. Returns NULL for NULL; an argument outside the domain is an error.
     "acos"("x")
     1..=1 => Returns::Real,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// `x + y` on numbers; text counts as the number it starts with. An answer of integers beyond 64 bits is an error.
+    /// `x + y` on numbers; text counts as its leading number. An integer result beyond 64 bits is an error.
     "add"("x, y")
     2..=2 => Returns::By(numeric),
     Immutable,

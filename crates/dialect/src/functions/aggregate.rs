@@ -1,4 +1,4 @@
-//! Aggregates that are written with DataFusion's own: what each becomes, and its documentation.
+//! Aggregates that are expressed with DataFusion's own, with their documentation.
 
 use sqlparser::ast::{BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArguments, Value};
 
@@ -12,7 +12,8 @@ pub(crate) struct Aggregate {
     pub(crate) arguments: &'static str,
     pub(crate) doc: &'static [&'static str],
     pub(crate) examples: &'static [(&'static str, &'static str)],
-    /// The call in DataFusion's terms; the arguments are out of the function, all else (FILTER, OVER, ORDER BY) is in it.
+    /// The call in DataFusion's terms. Its arguments are passed separately; FILTER, OVER and ORDER BY are still in the
+    /// function.
     pub(crate) expand: fn(&Function, Vec<Expr>) -> Option<Expr>,
 }
 
@@ -23,7 +24,7 @@ impl Aggregate {
     }
 }
 
-/// The aggregates, by name.
+/// All aggregates, by name.
 pub(crate) fn aggregates() -> &'static [Aggregate] {
     AGGREGATES
 }
@@ -33,7 +34,7 @@ const AGGREGATES: &[Aggregate] = &[
         name: "avg",
         aliases: &[],
         arguments: "x",
-        doc: &[" Mean of all values that are not NULL, as a real; text counts as the number it starts with."],
+        doc: &[" Mean of all values that are not NULL, as a real. Text counts as its leading number."],
         examples: &[("SELECT avg(column1) FROM (VALUES (1), (2))", "1.5")],
         expand: |function, args| Some(aggregate_call(function, "avg", numbers(args)?)),
     },
@@ -42,9 +43,9 @@ const AGGREGATES: &[Aggregate] = &[
         aliases: &["string_agg"],
         arguments: "x [, separator]",
         doc: &[
-            " The values that are not NULL joined as text, with a comma or the given separator between them.",
+            " All values that are not NULL, joined as text with a comma or the given separator between them.",
             "",
-            " `group_concat(x, ';' ORDER BY y)` fixes the order; `DISTINCT` leaves repeated values out.",
+            " `group_concat(x, ';' ORDER BY y)` fixes the order; `DISTINCT` skips repeated values.",
         ],
         examples: &[("SELECT group_concat(column1, ';' ORDER BY column1) FROM (VALUES ('b'), ('a'))", "a;b")],
         expand: |function, args| {
@@ -95,7 +96,7 @@ const AGGREGATES: &[Aggregate] = &[
         aliases: &[],
         arguments: "x",
         doc: &[
-            " Sum of all values that are not NULL; NULL when there is none. Text counts as the number it starts with.",
+            " Sum of all values that are not NULL; NULL if there are none. Text counts as its leading number.",
         ],
         examples: &[("SELECT sum(column1) FROM (VALUES (1), (2))", "3")],
         expand: |function, args| Some(aggregate_call(function, "sum", numbers(args)?)),
@@ -104,7 +105,7 @@ const AGGREGATES: &[Aggregate] = &[
         name: "total",
         aliases: &[],
         arguments: "x",
-        doc: &[" Sum of all values that are not NULL as a real; 0.0 when there is none."],
+        doc: &[" Sum of all values that are not NULL, as a real; 0.0 if there are none."],
         examples: &[("SELECT total(column1) FROM (VALUES (1), (2))", "3.0")],
         expand: |function, args| {
             let args = args.into_iter().map(|arg| call("as_real", vec![arg])).collect();
@@ -118,7 +119,7 @@ fn is_distinct(function: &Function) -> bool {
     matches!(&function.args, FunctionArguments::List(list) if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
 }
 
-/// Each text once, where it first comes: DataFusion's own DISTINCT keeps no order.
+/// Each text once, at its first position: DataFusion's DISTINCT keeps no order.
 fn distinct_in_order(function: &Function, value: Expr, separator: Expr) -> Expr {
     let mut function = function.clone();
     if let FunctionArguments::List(list) = &mut function.args {
@@ -129,7 +130,7 @@ fn distinct_in_order(function: &Function, value: Expr, separator: Expr) -> Expr 
     call("array_to_string", vec![call("array_distinct", vec![all]), separator])
 }
 
-/// Each value with its own row's separator before it, without that of the first.
+/// Each value preceded by the separator of its own row, without the first separator.
 fn separated_by_rows(function: &Function, value: Expr, separator: Expr) -> Expr {
     let separator = call("coalesce", vec![call("as_text", vec![separator]), string("")]);
     let mut of_first = function.clone();
@@ -141,7 +142,7 @@ fn separated_by_rows(function: &Function, value: Expr, separator: Expr) -> Expr 
     call("substr", vec![joined, start])
 }
 
-/// The condition that a value is given, beside the others of its aggregate.
+/// The condition that a value is not NULL, in addition to the aggregate's own filter.
 fn present(value: &Expr, filter: Option<Box<Expr>>) -> Expr {
     let present = Expr::IsNotNull(Box::new(value.clone()));
     match filter {

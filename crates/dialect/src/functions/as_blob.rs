@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A value as bytes, as `CAST(x AS BLOB)` gives it.
+    /// A value as bytes, like `CAST(x AS BLOB)`.
     "as_blob"("x")
     1..=1 => Returns::Blob,
     Immutable,

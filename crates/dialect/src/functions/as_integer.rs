@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A value as an integer, as `CAST(x AS INTEGER)` gives it: text by the integer it starts with, reals cut towards zero.
+    /// A value as an integer, like `CAST(x AS INTEGER)`: the leading integer of a text, a real truncated towards zero.
     "as_integer"("x")
     1..=1 => Returns::Int,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A value as a number, as arithmetic takes it: integers stay, text is the number it starts with.
+    /// A value as a number for arithmetic: integers are unchanged, text becomes its leading number.
     "as_number"("x")
     1..=1 => Returns::By(numeric),
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A value as a real, as `CAST(x AS REAL)` gives it: text by the number it starts with.
+    /// A value as a real, like `CAST(x AS REAL)`: text becomes its leading number.
     "as_real"("x")
     1..=1 => Returns::Real,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A value as text, as `CAST(x AS TEXT)` gives it.
+    /// A value as text, like `CAST(x AS TEXT)`.
     "as_text"("x")
     1..=1 => Returns::Text,
     Immutable,

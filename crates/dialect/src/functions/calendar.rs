@@ -1,7 +1,7 @@
 //! SQLite's calendar: time values, modifiers and formats.
 //!
-//! As in SQLite a moment is known by its Julian day, by a date, by a time of day, or by several of these, and each is worked
-//! out when it is asked for: `date('2023-02-31', 'start of month')` is in February.
+//! As in SQLite, a time value is stored as a Julian day, a date, a time of day, or several of these. Each is computed
+//! when it is needed, so `date('2023-02-31', 'start of month')` is in February.
 
 use chrono::{Datelike, Offset, TimeZone, Timelike};
 
@@ -10,9 +10,9 @@ use crate::value::{Value, exact_number, is_space};
 const DAY: i64 = 86_400_000;
 /// Milliseconds from the Julian epoch to 1970-01-01.
 const UNIX: i64 = 210_866_760_000_000;
-/// The last moment of the year 9999.
+/// The last millisecond of the year 9999.
 const LAST: i64 = 464_269_060_799_999;
-/// Between these, from 1970 to the start of 2038, SQLite asks the C library for the local time.
+/// Within these limits (1970 to the start of 2038), SQLite uses the C library's local time.
 const LOCAL: std::ops::RangeInclusive<i64> = UNIX..=213_014_145_600_000;
 
 /// Units of a modifier: name, largest amount, milliseconds.
@@ -25,7 +25,7 @@ const UNITS: [(&str, f64, f64); 6] = [
     ("year", 14_713.0, 31_536_000_000.0),
 ];
 
-/// What clock a moment is of.
+/// Which clock a time value is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Zone {
     #[default]
@@ -34,23 +34,23 @@ enum Zone {
     Local,
 }
 
-/// A moment.
+/// A time value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moment {
     /// Milliseconds since the Julian epoch.
     julian: Option<i64>,
-    /// Year, month and day; the day may be beyond its month.
+    /// Year, month and day; the day may lie past the end of its month.
     date: Option<(i64, i64, i64)>,
     /// Hour, minute and second.
     clock: Option<(i64, i64, f64)>,
-    /// Minutes that date and clock are ahead of UTC.
+    /// The offset of date and clock from UTC, in minutes.
     ahead: i64,
-    /// The number it was given as, as long as it may be a Julian day or seconds since 1970.
+    /// The number that was given, while it may still be a Julian day or seconds since 1970.
     raw: Option<f64>,
-    /// By how many days the day was beyond its month.
+    /// The number of days by which the day was past the end of its month.
     beyond: i64,
     zone: Zone,
-    /// Whether fractions of a second were asked for.
+    /// Whether fractions of a second were requested.
     fractions: bool,
 }
 
@@ -83,7 +83,7 @@ impl Moment {
         Moment { julian: Some(julian), ..Moment::default() }
     }
 
-    /// A number that may be a Julian day or seconds since 1970.
+    /// A number that is a Julian day or seconds since 1970.
     fn of_number(number: f64) -> Self {
         let julian = (0.0..5_373_484.5).contains(&number).then_some((number * 86_400_000.0 + 0.5) as i64);
         Moment { julian, raw: Some(number), ..Moment::default() }
@@ -93,7 +93,7 @@ impl Moment {
         Moment { zone: Zone::Utc, ..Moment::at(micros.div_euclid(1000) + UNIX) }
     }
 
-    /// Works out the Julian day.
+    /// Computes the Julian day.
     fn julian(&mut self) -> Option<i64> {
         if let Some(julian) = self.julian {
             return Some(julian);
@@ -122,7 +122,7 @@ impl Moment {
         self.julian
     }
 
-    /// Works out the date.
+    /// Computes the date.
     fn date(&mut self) -> Option<(i64, i64, i64)> {
         let date = match (self.date, self.julian) {
             (Some(date), _) => date,
@@ -134,7 +134,7 @@ impl Moment {
         Some(date)
     }
 
-    /// Works out the time of day.
+    /// Computes the time of day.
     fn clock(&mut self) -> Option<(i64, i64, f64)> {
         if self.clock.is_none() {
             let of_day = (self.julian()? - UNIX).rem_euclid(DAY);
@@ -148,14 +148,14 @@ impl Moment {
         (self.date, self.clock, self.ahead) = (None, None, 0);
     }
 
-    /// Moves it by milliseconds.
+    /// Moves the time value by milliseconds.
     fn shift(&mut self, millis: i64) -> Option<()> {
         self.julian = Some(self.julian()?.checked_add(millis)?);
         self.forget_parts();
         Some(())
     }
 
-    /// Sets the date by a number of months; a day beyond the month runs on into the next.
+    /// Adds months to the date; a day past the end of the month overflows into the next one.
     fn set_months(&mut self, year: i64, month: i64, day: i64) {
         let (year, month) = (year + (month - 1).div_euclid(12), (month - 1).rem_euclid(12) + 1);
         self.date = Some((year, month, day));
@@ -163,7 +163,7 @@ impl Moment {
         self.julian = None;
     }
 
-    /// The same instant on the clock of this machine. Before 1970 and after 2037 a year of the same kind stands in for it.
+    /// The same instant in local time. Before 1970 and after 2037, an equivalent year is used in its place.
     fn make_local(&mut self) -> Option<()> {
         let julian = self.julian()?;
         let mut asked = julian;
@@ -185,7 +185,7 @@ impl Moment {
         Some(())
     }
 
-    /// The instant at which the clock of this machine shows this moment, as SQLite looks for it: in at most four steps.
+    /// The instant at which the local clock shows this time value. As in SQLite, the search takes at most four steps.
     fn make_utc(&mut self) -> Option<()> {
         let wanted = self.julian()?;
         let (mut guess, mut off) = (wanted, 0);
@@ -202,7 +202,7 @@ impl Moment {
         Some(())
     }
 
-    /// A time value and its modifiers, as every date function takes them; `None` where SQLite gives NULL.
+    /// A time value with its modifiers, as all date functions take them; `None` where SQLite returns NULL.
     pub(crate) fn read(args: &[Value<'_>], now_micros: i64) -> Option<Self> {
         let Some((first, modifiers)) = args.split_first() else { return Some(Self::now(now_micros)) };
         let mut moment = match first {
@@ -220,7 +220,7 @@ impl Moment {
         (0..=LAST).contains(&julian).then_some(moment)
     }
 
-    /// Every written form of a moment.
+    /// All written forms of a time value.
     fn parse(text: &str, now_micros: i64) -> Option<Self> {
         let mut moment = Moment::default();
         if moment.read_date(text).is_some() {
@@ -240,7 +240,7 @@ impl Moment {
         fractions.then(|| Moment { fractions, ..Self::now(now_micros) })
     }
 
-    /// `YYYY-MM-DD`, also with a time.
+    /// `YYYY-MM-DD`, optionally with a time.
     fn read_date(&mut self, text: &str) -> Option<()> {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
         let (year, rest) = digits(text, 4, 0, 9999)?;
@@ -269,7 +269,7 @@ impl Moment {
         Some(())
     }
 
-    /// `HH:MM`, also with seconds, their fractions and a zone.
+    /// `HH:MM`, optionally with seconds, a fraction and a zone.
     fn read_clock(&mut self, text: &str) -> Option<()> {
         let (hour, rest) = digits(text, 2, 0, 24)?;
         let (minute, mut rest) = digits(rest.strip_prefix(':')?, 2, 0, 59)?;
@@ -279,7 +279,7 @@ impl Moment {
             let length = rest.bytes().skip(1).take_while(u8::is_ascii_digit).count();
             if rest.starts_with('.') && length > 0 {
                 let digits = &rest[1..=length];
-                // A fraction is cut to milliseconds where it would round to the next second.
+                // A fraction that would round to the next second is truncated to milliseconds.
                 fraction = format!("0.{digits}").parse::<f64>().ok()?.min(0.999);
                 rest = &rest[1 + length..];
             }
@@ -316,7 +316,7 @@ impl Moment {
         rest.trim_start_matches(is_space).is_empty().then_some(())
     }
 
-    /// Applies a modifier in lower case.
+    /// Applies a modifier, which is in lowercase.
     fn modify(&mut self, modifier: &str, is_first: bool) -> Option<()> {
         match modifier {
             "auto" if is_first => {
@@ -379,7 +379,7 @@ impl Moment {
         self.julian = Some((seconds * 1000.0 + 210_866_760_000_000.0 + 0.5) as i64);
     }
 
-    /// Whether there is anything to start from: not for a number that is neither a Julian day nor said to be seconds.
+    /// Whether there is a valid start: not for a number that is neither a Julian day nor marked as seconds.
     fn is_known(&self) -> Option<()> {
         (self.julian.is_some() || self.date.is_some() || self.clock.is_some()).then_some(())
     }
@@ -516,7 +516,7 @@ impl Moment {
         Some(format!("{sign}{:04}-{month:02}-{day:02}", year.abs()))
     }
 
-    /// `HH:MM:SS`, with fractions if they were asked for.
+    /// `HH:MM:SS`, with a fraction if one was requested.
     pub(crate) fn time_text(mut self) -> Option<String> {
         let (hour, minute, second) = self.clock()?;
         let whole = second as i64;
@@ -542,7 +542,7 @@ impl Moment {
         Some((self.julian()? + DAY / 2 * 3) / DAY % 7)
     }
 
-    /// The Thursday of its week, to whose year an ISO week belongs.
+    /// The Thursday of the same week: its year is the year of the ISO week.
     fn thursday(mut self) -> Option<Self> {
         let since_monday = (self.weekday()? + 6) % 7;
         self.clock()?;
@@ -602,7 +602,7 @@ impl Moment {
     }
 }
 
-/// A number of so many digits within its bounds, and what follows.
+/// A number of exactly so many digits within its limits, and the remaining text.
 fn digits(text: &str, count: usize, least: i64, most: i64) -> Option<(i64, &str)> {
     let part = text.get(..count)?;
     if !part.bytes().all(|b| b.is_ascii_digit()) {
@@ -612,8 +612,8 @@ fn digits(text: &str, count: usize, least: i64, most: i64) -> Option<(i64, &str)
     (least..=most).contains(&number).then_some((number, &text[count..]))
 }
 
-/// The difference of two moments as `+YYYY-MM-DD HH:MM:SS.SSS`: whole months forward from the earlier moment, or back from
-/// it when the difference is negative, then the rest.
+/// The difference of two time values as `+YYYY-MM-DD HH:MM:SS.SSS`: complete months forward from the earlier one (back
+/// from it if the difference is negative), then the rest.
 pub(crate) fn difference(mut later: Moment, mut earlier: Moment) -> Option<String> {
     let is_forward = later.julian()? >= earlier.julian()?;
     let (year, month, _) = later.date()?;

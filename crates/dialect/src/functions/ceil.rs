@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The smallest integer not below a number.
+    /// The smallest integer that is not less than a number.
     "ceil"("x") alias "ceiling";
     1..=1 => Returns::Int,
     Immutable,

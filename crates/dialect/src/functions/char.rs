@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Text made of the characters with the given code points.
+    /// The text of the characters with the given code points.
     "char"("code, ...")
     0..=usize::MAX => Returns::Text,
     Immutable,

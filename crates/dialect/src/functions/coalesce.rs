@@ -3,7 +3,7 @@ use super::prelude::*;
 scalar! {
     /// The first argument that is not NULL.
     ///
-    /// Arguments of different kinds give text.
+    /// Arguments of different types return text.
     "coalesce"("x, y, ...")
     1..=usize::MAX => Returns::By(widest),
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A text whose byte order is the order of the named collation: what `ORDER BY x COLLATE NOCASE` sorts by.
+    /// A text whose byte order is the order of the named collation. `ORDER BY x COLLATE NOCASE` sorts by it.
     "collation_key"("x, collation")
     2..=2 => Returns::By(|types| if types[0].is_numeric() { types[0].clone() } else { DataType::Utf8View }),
     Immutable,

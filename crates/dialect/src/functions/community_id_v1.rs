@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// The Community ID (version 1) of a flow: `1:` and the base64 of a SHA-1 over the ordered end points.
+    /// The Community ID (version 1) of a flow: `1:` and the base64 of a SHA-1 over the ordered endpoints.
     ///
-    /// Bad input gives NULL.
+    /// Returns NULL for invalid input.
     "community_id_v1"("source, destination, source_port, destination_port, protocol [, seed]")
     5..=6 => Returns::Text,
     Immutable,

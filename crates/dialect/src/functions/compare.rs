@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Orders two values as SQLite does: -1, 0 or 1. With `'numeric'` as third argument text that is wholly a number counts as that number; else it names a collation.
+    /// Orders two values as SQLite does: -1, 0 or 1. If the third argument is `'numeric'`, text that is entirely a number counts as that number; otherwise it names a collation.
     "compare"("x, y [, how]")
     2..=3 => Returns::Int,
     Immutable,

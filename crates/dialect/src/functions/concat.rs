@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Joins its arguments as text; NULLs are left out. With no argument, or only NULLs, the answer is NULL.
+    /// Joins its arguments as text and skips NULLs. Returns NULL without arguments, or if all are NULL.
     "concat"("x, ...")
     0..=usize::MAX => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Joins its arguments as text with a separator between them; NULLs are left out. A NULL separator is the empty text.
+    /// Joins its arguments as text with a separator between them and skips NULLs. A NULL separator is the empty text.
     ///
     /// As in osquery, a trailing NULL leaves a trailing separator.
     "concat_ws"("separator, x, ...")

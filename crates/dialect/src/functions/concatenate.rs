@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// What `||` becomes: two texts as one.
+    /// Two texts joined; the operator `||` becomes this function.
     "concatenate"("x, y")
     2..=2 => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A text in base64 when it holds anything that cannot be printed as ASCII, else the text itself.
+    /// The base64 of a text if it contains anything but printable ASCII, otherwise the text itself.
     "conditional_to_base64"("x")
     1..=1 => Returns::Text,
     Immutable,

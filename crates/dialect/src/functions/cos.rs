@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Cosine of an angle in radians. NULL gives NULL; an argument without an answer is an error.
+    /// Cosine of an angle in radians. Returns NULL for NULL; an argument outside the domain is an error.
     "cos"("x")
     1..=1 => Returns::Real,
     Immutable,

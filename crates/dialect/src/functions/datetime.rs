@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// A moment as `YYYY-MM-DD HH:MM:SS`.
+    /// A time value as `YYYY-MM-DD HH:MM:SS`.
     ///
-    /// A moment is `'now'` (also with no argument), a date, a time, both, or a Julian day number, followed by modifiers such as `'+1 day'`, `'start of month'`, `'weekday 0'`, `'unixepoch'`.
+    /// A time value is `'now'` (the default), a date, a time, both, or a Julian day number, followed by modifiers such as `'+1 day'`, `'start of month'`, `'weekday 0'`, `'unixepoch'`.
     "datetime"("moment, modifier, ...")
     0..=usize::MAX => Returns::Text,
     Stable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Radians as degrees.
+    /// Converts radians to degrees.
     "degrees"("x")
     1..=1 => Returns::Real,
     Immutable,

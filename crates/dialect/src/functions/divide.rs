@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// `x / y`: integers give an integer cut towards zero; NULL when the divisor is 0.
+    /// `x / y`: two integers return an integer, truncated towards zero; NULL if the divisor is 0.
     "divide"("x, y")
     2..=2 => Returns::By(numeric),
     Immutable,

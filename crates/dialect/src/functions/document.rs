@@ -1,5 +1,5 @@
-//! JSON texts read from their beginning to their end, without a tree of their values: a tree takes many times as much memory
-//! as its text.
+//! Reads JSON texts from start to end without building a tree of their values: a tree needs many times the memory of
+//! its text.
 
 use std::fmt;
 
@@ -20,13 +20,13 @@ pub(crate) enum Found {
         is_array: bool,
         /// Its elements or members.
         length: usize,
-        /// Its text without white space, if that was asked for.
+        /// Its text without white space, if it was requested.
         text: String,
     },
 }
 
 impl Found {
-    /// As an SQL value: texts lose their quotes, objects and arrays stay JSON.
+    /// As an SQL value: strings lose their quotes; objects and arrays stay JSON.
     pub(crate) fn into_value(self) -> Value<'static> {
         match self {
             Found::Scalar(scalar) => tree::to_value(&scalar),
@@ -51,7 +51,7 @@ impl Found {
     }
 }
 
-/// Whether a text is JSON; the error says where it is not.
+/// Whether a text is JSON; the error gives the position of the first mistake.
 pub(crate) fn check(text: &str) -> serde_json::Result<()> {
     serde_json::from_str::<IgnoredAny>(text).map(drop)
 }
@@ -61,17 +61,17 @@ pub(crate) fn minified(text: &str) -> Result<String, String> {
     read(text, Take { writes: true }).map(Found::into_json)
 }
 
-/// What stands at a path, with its text.
+/// The value at a path, with its text.
 pub(crate) fn find(text: &str, path: &[Step]) -> Result<Option<Found>, String> {
     at(text, path, Take { writes: true })
 }
 
-/// What stands at a path, without its text.
+/// The value at a path, without its text.
 pub(crate) fn look(text: &str, path: &[Step]) -> Result<Option<Found>, String> {
     at(text, path, Take { writes: false })
 }
 
-/// Calls `each` for the members of an array or object, in their order; an element has no name.
+/// Calls `each` for each member of an array or object, in order; an element has no name.
 pub(crate) fn members<E>(
     text: &str,
     mut each: impl FnMut(Option<&str>, Found) -> Result<(), E>,
@@ -100,7 +100,7 @@ fn at(text: &str, path: &[Step], take: Take) -> Result<Option<Found>, String> {
     let mut known: Vec<Step> = Vec::with_capacity(path.len());
     for step in path {
         known.push(match step {
-            // How long an array is, is known at its end.
+            // The length of an array is known only at its end.
             Step::FromEnd(back) => match read(text, At { path: &known, take: Take { writes: false } })? {
                 Some(Found::Nested { is_array: true, length, .. }) if length >= *back => Step::Index(length - back),
                 _ => return Ok(None),
@@ -132,7 +132,7 @@ struct Write<'o>(&'o mut Vec<u8>);
 /// Reads a member's name.
 struct Name;
 
-/// The visits of values that have no others in them, for a visitor that makes one thing of them all.
+/// Visits of values that contain no others, for a visitor that handles all of them in the same way.
 macro_rules! scalars {
     (|$own:ident, $scalar:ident| $made:expr) => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,7 +171,7 @@ macro_rules! scalars {
     };
 }
 
-/// A seed whose visitor is itself.
+/// A seed that is its own visitor.
 macro_rules! seeds {
     ($($seed:ty => $value:ty),+ $(,)?) => {
         $(
@@ -263,7 +263,7 @@ impl<'de> Visitor<'de> for At<'_> {
         let mut found = None;
         while let Some(name) = members.next_key_seed(Name)? {
             match wanted {
-                // Of members of one name it is the first.
+                // The first of several members with one name.
                 Some((key, rest)) if found.is_none() && name == *key => {
                     found = Some(members.next_value_seed(At { path: rest, take: self.take })?);
                 }
@@ -328,7 +328,7 @@ impl Visitor<'_> for Name {
     });
 }
 
-/// Writes an element, behind a comma if others are before it.
+/// Writes an element, after a comma if there are elements before it.
 struct Element<'o>(&'o mut Vec<u8>, bool);
 
 impl<'de> DeserializeSeed<'de> for Element<'_> {

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// e to the power of a number. NULL gives NULL; an argument without an answer is an error.
+    /// e to the power of a number. Returns NULL for NULL; a result out of range is an error.
     "exp"("x")
     1..=1 => Returns::Real,
     Immutable,

@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// The file that a command line runs: the shortest prefix, cut at white space, that is an existing file.
+    /// The file that a command line runs: its shortest prefix, split at white space, that is an existing file.
     ///
-    /// Reads the disk of the machine the engine runs on. NULL is an error.
+    /// Reads the disk of the machine that the engine runs on. NULL is an error.
     "find_file_path_in_cmd"("command [, quoting [, escape]]")
     1..=3 => Returns::Text,
     Volatile,

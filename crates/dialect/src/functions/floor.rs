@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The largest integer not above a number.
+    /// The largest integer that is not greater than a number.
     "floor"("x")
     1..=1 => Returns::Int,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The text that base64 stands for; the empty text when it is not base64.
+    /// Decodes base64 to text; the empty text if it is not base64.
     "from_base64"("x")
     1..=1 => Returns::Text,
     Immutable,

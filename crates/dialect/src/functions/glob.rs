@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Whether a text matches a GLOB pattern: `*` any run, `?` one character, `[a-z]` and `[^a-z]` a set. Case matters.
+    /// Whether a text matches a GLOB pattern: `*` any sequence, `?` one character, `[a-z]` and `[^a-z]` a set. Case matters.
     ///
     /// `x GLOB pattern` is the same as `glob(pattern, x)`.
     "glob"("pattern, x")

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The bytes of a value as upper-case hexadecimal digits.
+    /// The bytes of a value as uppercase hexadecimal digits.
     "hex"("x")
     1..=1 => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The first argument, or the second when the first is NULL.
+    /// The first argument, or the second if the first is NULL.
     "ifnull"("x, y")
     2..=2 => Returns::By(widest),
     Immutable,

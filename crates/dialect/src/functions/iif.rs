@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The second argument when the first is true, else the third.
+    /// The second argument if the first is true, otherwise the third.
     "iif"("condition, x [, y]") alias "if";
     2..=3 => Returns::By(|types| widest(&types[1..])),
     Immutable,

@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// Whether an address lies in a block. As in osquery the network and broadcast addresses of an IPv4 block do not count.
+    /// Whether an address lies in a block. As in osquery, the network and broadcast addresses of an IPv4 block are excluded.
     ///
-    /// Anything that is not an address or block as text is an error.
+    /// An argument that is not an address or block as text is an error.
     "in_cidr_block"("block, address")
     2..=2 => Returns::Int,
     Immutable,

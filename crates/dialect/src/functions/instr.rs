@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The position, from 1, where a text first contains another; 0 when it does not.
+    /// The position (from 1) of the first occurrence of the second text in the first; 0 if there is none.
     "instr"("x, part")
     2..=2 => Returns::Int,
     Immutable,

@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// Whether only one prefix of a command line names an existing file.
+    /// Whether exactly one prefix of a command line names an existing file.
     ///
-    /// Reads the disk of the machine the engine runs on. NULL is an error.
+    /// Reads the disk of the machine that the engine runs on. NULL is an error.
     "is_path_deterministic"("command [, quoting [, escape]]")
     1..=3 => Returns::Int,
     Volatile,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A JSON text without white space; anything that is not JSON is an error.
+    /// A JSON text without white space; text that is not JSON is an error.
     "json"("x")
     1..=1 => Returns::Text,
     Immutable,

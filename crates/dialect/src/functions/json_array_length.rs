@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// How many elements a JSON array has, 0 for anything else.
+    /// The number of elements of a JSON array; 0 for any other JSON value.
     ///
-    /// Text that is not JSON gives NULL, so that one bad row does not fail a query.
+    /// Returns NULL for text that is not JSON, so one invalid row does not fail a query.
     "json_array_length"("json [, path]")
     1..=2 => Returns::Int,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// `json ->> path`: what stands at a path, a key or an index, as an SQL value.
+    /// `json ->> path`: the value at a path, key or index, as an SQL value.
     "json_arrow_text"("json, path")
     2..=2 => Returns::Text,
     Immutable,

@@ -39,25 +39,25 @@ pub(crate) const DOCUMENTS: &[Document] = &[
     (
         "json_each",
         &[
-            " One row for each member of a JSON array or object; for anything else one row.",
+            " One row per member of a JSON array or object; one row for any other value.",
             "",
-            " Columns: `key`, `value`, `type`, `atom` (the value where it holds no others), `id`, `parent`, `fullkey`, `path`. The JSON may",
-            " be a column of a table before it: `FROM t, json_each(t.doc) AS e`. With a path it begins there.",
+            " Columns: `key`, `value`, `type`, `atom` (the value if it contains no others), `id`, `parent`, `fullkey`, `path`. The JSON may",
+            " be a column of an earlier table: `FROM t, json_each(t.doc) AS e`. The optional path selects where to start.",
         ],
         &[("SELECT group_concat(value) FROM json_each('[1,2,3]')", "1,2,3")],
     ),
     (
         "json_tree",
         &[
-            " One row for each value in JSON, at any depth, the whole first.",
+            " One row per value in JSON at any depth, the outermost value first.",
             "",
-            " Columns and arguments are those of `json_each`.",
+            " Columns and arguments are the same as for `json_each`.",
         ],
         &[("SELECT count(*) FROM json_tree('[1,[2,3]]')", "5")],
     ),
 ];
 
-/// The list of rows: whether at any depth, the JSON, and the path to begin at if there is one.
+/// Returns the list of rows. Arguments: whether to descend, the JSON, and an optional path to start at.
 pub(crate) fn call(args: Vec<Expr>) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(JsonRows::new())));
     Expr::ScalarFunction(Call::new_udf(Arc::clone(&FUNCTION), args))
@@ -76,7 +76,7 @@ impl JsonRows {
 
 fn fields() -> Fields {
     let text = |name: &str| Field::new(name, DataType::Utf8View, true);
-    // What the JSON holds may be a number.
+    // A value in JSON may be a number.
     let held = |name: &str| text(name).with_metadata(HashMap::from([(DYNAMIC_METADATA.to_owned(), "true".to_owned())]));
     let integer = |name: &str| Field::new(name, DataType::Int64, true);
     let [key, value, kind, atom, id, parent, fullkey, path] = COLUMNS;
@@ -121,7 +121,7 @@ impl ScalarUDFImpl for JsonRows {
             let deep = deep.get(row).truth().unwrap_or(false);
             let name = if deep { "json_tree" } else { "json_each" };
             let path = path.first().map_or(Value::Text("$".into()), |path| path.get(row));
-            // A text that is no JSON has no rows where it is a column's: conditions on it may come later than this.
+            // A column's text that is not JSON has no rows: a condition that excludes it may run later than this.
             if let (Some(json), Some(path)) = (json.get(row).as_text(), path.as_text())
                 && let Err(failure) = rows.of(&json, &path, deep)
                 && (constant || matches!(failure, Failure::Memory(_)))
@@ -154,7 +154,7 @@ struct Rows {
     count: usize,
 }
 
-/// Bytes that a row takes beside its texts.
+/// Bytes per row in addition to its texts.
 const ROW: usize = 6 * 16 + 2 * 8;
 
 impl Rows {
@@ -225,7 +225,7 @@ impl Rows {
         })?
     }
 
-    /// The rows of one JSON text, from a path on.
+    /// The rows of one JSON text, starting at a path.
     fn of(&mut self, json: &str, path: &str, deep: bool) -> Result<(), Failure> {
         let steps = tree::path(path)?;
         self.next = 0;

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The position, from 1, of the first mistake in a JSON text; 0 when there is none.
+    /// The position (from 1) of the first error in a JSON text; 0 if there is none.
     "json_error_position"("x")
     1..=1 => Returns::Int,
     Immutable,

@@ -1,11 +1,11 @@
 use super::prelude::*;
 
 scalar! {
-    /// What stands at a path of a JSON text: texts without quotes, objects and arrays as JSON. With several paths the answer is a JSON array.
+    /// The value at a path of a JSON text: strings without quotes, objects and arrays as JSON. Several paths return a JSON array.
     ///
-    /// The answer has the type text; compared with a number it counts as one.
+    /// The result is text; it counts as a number when compared with one.
     ///
-    /// Text that is not JSON gives NULL, so that one bad row does not fail a query.
+    /// Returns NULL for text that is not JSON, so one invalid row does not fail a query.
     "json_extract"("json, path, ...")
     1..=usize::MAX => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A JSON text with values put at the paths where nothing is yet.
+    /// A JSON text with values added at the paths that do not exist yet.
     "json_insert"("json, path, value, ...")
     1..=usize::MAX => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A JSON object of names and values in turn.
+    /// A JSON object of alternating names and values.
     "json_object"("name, value, ...")
     0..=usize::MAX => Returns::Text,
     Immutable,

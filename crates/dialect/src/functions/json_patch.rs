@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A JSON text with another merged into it by RFC 7396: nulls remove.
+    /// A JSON text merged with another by RFC 7396: null removes a member.
     "json_patch"("json, patch")
     2..=2 => Returns::Text,
     Immutable,

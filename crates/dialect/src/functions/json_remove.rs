@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A JSON text without what stands at the paths.
+    /// A JSON text without the values at the paths.
     "json_remove"("json, path, ...")
     1..=usize::MAX => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A JSON text with values put at the paths where something is already.
+    /// A JSON text with values replaced at the paths that already exist.
     "json_replace"("json, path, value, ...")
     1..=usize::MAX => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A JSON text with values put at the paths, whether or not something is there.
+    /// A JSON text with values set at the paths, whether or not they exist.
     "json_set"("json, path, value, ...")
     1..=usize::MAX => Returns::Text,
     Immutable,

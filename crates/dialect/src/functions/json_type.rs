@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// The kind of a JSON value: `null`, `true`, `false`, `integer`, `real`, `text`, `array` or `object`.
+    /// The type of a JSON value: `null`, `true`, `false`, `integer`, `real`, `text`, `array` or `object`.
     ///
-    /// Text that is not JSON gives NULL, so that one bad row does not fail a query.
+    /// Returns NULL for text that is not JSON, so one invalid row does not fail a query.
     "json_type"("json [, path]")
     1..=2 => Returns::Text,
     Immutable,

@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// A moment as days since noon of November 24, 4714 BC.
+    /// A time value as days since noon on November 24, 4714 BC.
     ///
-    /// A moment is `'now'` (also with no argument), a date, a time, both, or a Julian day number, followed by modifiers such as `'+1 day'`, `'start of month'`, `'weekday 0'`, `'unixepoch'`.
+    /// A time value is `'now'` (the default), a date, a time, both, or a Julian day number, followed by modifiers such as `'+1 day'`, `'start of month'`, `'weekday 0'`, `'unixepoch'`.
     "julianday"("moment, modifier, ...")
     0..=usize::MAX => Returns::Real,
     Stable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// How many characters a text has, or bytes for bytes.
+    /// The number of characters of a text, or of bytes of a blob.
     "length"("x")
     1..=1 => Returns::Int,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Whether a text matches a LIKE pattern: `%` any run, `_` one character. ASCII letters match in either case.
+    /// Whether a text matches a LIKE pattern: `%` any sequence, `_` one character. ASCII letters match in either case.
     ///
     /// `x LIKE pattern ESCAPE e` is the same as `like(pattern, x, e)`.
     "like"("pattern, x [, escape]")

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Whether a text matches one of several LIKE patterns: what a chain of `x LIKE p` over one expression becomes.
+    /// Whether a text matches one of several LIKE patterns; a chain of `x LIKE p` over one expression becomes this function.
     "like_any"("x, pattern, ...")
     2..=usize::MAX => Returns::Bool,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Gives its first argument back; the second is a planner's hint and is not used.
+    /// Returns its first argument; the second is a hint for SQLite's planner and is ignored.
     "likelihood"("x, probability")
     2..=2 => Returns::By(|types| widest(&types[..1])),
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Gives its argument back: a planner's hint that is not used.
+    /// Returns its argument; a hint for SQLite's planner that is ignored.
     "likely"("x")
     1..=1 => Returns::By(widest),
     Immutable,

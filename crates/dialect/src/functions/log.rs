@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Natural logarithm. NULL gives NULL; zero and negative numbers are an error.
+    /// Natural logarithm. Returns NULL for NULL; zero and negative numbers are an error.
     "log"("x") alias "ln";
     1..=1 => Returns::Real,
     Immutable,

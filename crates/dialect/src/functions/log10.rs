@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Logarithm to base 10. NULL gives NULL; zero and negative numbers are an error.
+    /// Logarithm to base 10. Returns NULL for NULL; zero and negative numbers are an error.
     "log10"("x")
     1..=1 => Returns::Real,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Text with its ASCII letters in lower case.
+    /// Text with its ASCII letters in lowercase.
     "lower"("x")
     1..=1 => Returns::Text,
     Immutable,

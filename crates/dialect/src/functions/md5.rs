@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The MD5 digest of a text up to its first NUL character, in lower-case hexadecimal.
+    /// The MD5 digest of a text up to its first NUL character, in lowercase hexadecimal.
     "md5"("x")
     1..=1 => Returns::Text,
     Immutable,

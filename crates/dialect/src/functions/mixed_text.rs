@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A value among texts, as in `CASE WHEN a THEN 'x' ELSE 1 END`: it is text here, and still compares as the number it was.
+    /// A number among texts, as in `CASE WHEN a THEN 'x' ELSE 1 END`: its type is text, and it still compares as the number that it was.
     "mixed_text"("x")
     1..=1 => Returns::Text,
     Immutable,

@@ -1,5 +1,5 @@
-//! The functions of the dialect, one in each file. A file declares one [`Scalar`](scalar::Scalar): its doc comment is
-//! the reference text, its examples are tests.
+//! The functions of the dialect, one per file. A file declares one [`Scalar`](scalar::Scalar): its doc comment is the
+//! reference text, and its examples are tests.
 
 use std::{
     collections::HashMap,
@@ -147,7 +147,7 @@ mod zeroblob;
 pub(crate) use aggregate::aggregates;
 use scalar::{Scalar, ScalarFunction};
 
-/// Every scalar function, in the order of their names.
+/// All scalar functions, ordered by name.
 pub(crate) const SCALARS: &[Scalar] = &[
     abs::FUNCTION,
     acos::FUNCTION,
@@ -276,8 +276,9 @@ static REGISTRY: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new
     SCALARS.iter().map(|spec| (spec.name, Arc::new(ScalarUDF::new_from_impl(ScalarFunction::new(*spec))))).collect()
 });
 
-/// Functions that fail on some values, and what stands for them in a condition: there such a value gives NULL. SQLite
-/// asks conditions one by one and never sees a row that an earlier one left out; DataFusion may ask in any order.
+/// Functions that fail on some values, and the functions that replace them in a condition: those return NULL for such a
+/// value. SQLite evaluates conditions one by one and never sees a row that an earlier condition excluded; DataFusion
+/// may evaluate them in any order.
 const FALLIBLE: &[(Scalar, &str)] = &[
     (acos::FUNCTION, "try_acos"),
     (asin::FUNCTION, "try_asin"),
@@ -300,13 +301,13 @@ pub(crate) fn in_condition(name: &str) -> Option<&'static str> {
     FALLIBLE.iter().find(|(spec, _)| spec.is_called(name)).map(|(_, lenient)| *lenient)
 }
 
-/// The scalar function of a name, in a condition or elsewhere.
+/// The scalar function with this name, for a condition or for any other place.
 pub(crate) fn named(name: &str) -> Option<&'static Scalar> {
     let lenient = || FALLIBLE.iter().find(|(_, lenient)| *lenient == name).map(|(spec, _)| spec);
     SCALARS.iter().find(|spec| spec.is_called(name)).or_else(lenient)
 }
 
-/// The scalar functions as DataFusion takes them.
+/// The scalar functions as DataFusion's type.
 pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
     let lenient = FALLIBLE.iter().map(|(spec, name)| {
         let function = ScalarFunction::lenient(Scalar { name, aliases: &[], ..*spec });
@@ -315,19 +316,19 @@ pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
     SCALARS.iter().filter_map(|spec| REGISTRY.get(spec.name)).cloned().chain(lenient).collect()
 }
 
-/// A call of one of our functions as a planned expression.
+/// A call of one of our functions in a planned expression.
 pub(crate) fn call(name: &'static str, args: Vec<Expr>) -> Expr {
     match REGISTRY.get(name) {
         Some(function) => Expr::ScalarFunction(Call::new_udf(Arc::clone(function), args)),
-        // Unreachable: names come from this crate.
+        // Unreachable: all names come from this crate.
         None => Expr::default(),
     }
 }
 
-/// What the reference says about one function.
+/// The reference of one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionDoc {
-    /// The name users write.
+    /// The name that users write.
     pub name: String,
     /// Other names of the same function.
     pub aliases: Vec<String>,
@@ -337,15 +338,15 @@ pub struct FunctionDoc {
     pub summary: String,
     /// The rest, in Markdown.
     pub description: String,
-    /// Statements and the text of their one answer.
+    /// Statements and the text of their only value.
     pub examples: Vec<(String, String)>,
     /// `scalar`, `aggregate` or `table`.
     pub kind: &'static str,
-    /// Whether it is what an operator or CAST becomes rather than something users call.
+    /// Whether operators and CAST become this function; users need not call it.
     pub operator: bool,
 }
 
-/// What operators, CAST and COLLATE become.
+/// The functions that operators, CAST and COLLATE become.
 const OPERATORS: [&str; 23] = [
     "add",
     "as_blob",
@@ -372,7 +373,8 @@ const OPERATORS: [&str; 23] = [
     "truth",
 ];
 
-/// The documentation of every function of the dialect, by name. Functions of DataFusion that the dialect leaves alone are not here.
+/// The documentation of all functions of the dialect, by name. DataFusion's functions that the dialect does not change
+/// are not included.
 pub fn functions() -> Vec<FunctionDoc> {
     let mut all: Vec<FunctionDoc> = SCALARS
         .iter()

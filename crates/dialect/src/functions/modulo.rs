@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// `x % y`: the remainder of the integer division; NULL when the divisor is 0. With a real on either side the answer is a real.
+    /// `x % y`: the remainder of the integer division; NULL if the divisor is 0. The result is a real if either side is a real.
     "modulo"("x, y")
     2..=2 => Returns::By(numeric),
     Immutable,

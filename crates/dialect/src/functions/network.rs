@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 
 use crate::value::Value;
 
-/// Whether `address` is a host of `block`.
+/// Whether `address` is a host in `block`.
 pub(crate) fn contains(block: &str, address: &str) -> Result<bool, String> {
     let (network, bits) = block.split_once('/').ok_or_else(|| format!("invalid CIDR block: {block}"))?;
     let network: IpAddr = network.parse().map_err(|_| format!("invalid CIDR block: {block}"))?;

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The first argument, or NULL when both are equal.
+    /// The first argument, or NULL if both are equal.
     "nullif"("x, y")
     2..=2 => Returns::By(|types| widest(&types[..1])),
     Immutable,

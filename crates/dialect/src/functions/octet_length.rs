@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// How many bytes the text of a value has.
+    /// The number of bytes in the text of a value.
     "octet_length"("x")
     1..=1 => Returns::Int,
     Immutable,

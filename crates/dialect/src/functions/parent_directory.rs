@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The part of a path before its last `/`; NULL without one. Anything that is not text is an error.
+    /// The part of a path before its last `/`; NULL if it has none. An argument that is not text is an error.
     "parent_directory"("path")
     1..=1 => Returns::Text,
     Immutable,

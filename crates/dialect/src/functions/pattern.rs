@@ -1,4 +1,4 @@
-//! LIKE and GLOB matching. Both keep one point to return to, so no pattern takes longer than text × pattern steps.
+//! LIKE and GLOB matching. Each keeps one position to backtrack to, so no pattern takes more than text × pattern steps.
 
 /// Whether `text` matches a LIKE pattern; ASCII letters match in either case.
 pub(crate) fn like(pattern: &str, text: &str, escape: Option<char>) -> bool {

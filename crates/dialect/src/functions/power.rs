@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A number to the power of another. NULL gives NULL; what has no answer is an error.
+    /// A number to the power of another. Returns NULL for NULL; arguments without a result are an error.
     "power"("x, y") alias "pow";
     2..=2 => Returns::Real,
     Immutable,

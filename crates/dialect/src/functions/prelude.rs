@@ -1,4 +1,4 @@
-//! What nearly every function needs.
+//! The imports that nearly every function needs.
 
 pub(super) use std::borrow::Cow;
 

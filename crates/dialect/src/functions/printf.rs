@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// Formats its arguments by a pattern as C's printf does.
+    /// Formats its arguments by a pattern, like printf in C.
     ///
-    /// Conversions: `%d %i %u %f %e %E %g %G %x %X %o %c %s %z %%`, and `%q %Q %w` which quote text for SQL. Flags `- + space 0 # , !`, width and precision, also as `*`.
+    /// Conversions: `%d %i %u %f %e %E %g %G %x %X %o %c %s %z %%`, and `%q %Q %w`, which quote text for SQL. Flags: `- + space 0 # , !`. Width and precision may be `*`.
     "printf"("format, ...") alias "format";
     0..=usize::MAX => Returns::Text,
     Immutable,

@@ -8,7 +8,7 @@ scalar! {
     example "SELECT quote('it''s')" => "'it''s'",
     example "SELECT quote(NULL)" => "NULL",
     eval: |args, moment| {
-        // Most of the time it grows by two quotes only, which is looked at when it is there.
+        // Usually the text grows by two quotes only, and that is checked after it is built.
         moment.check(args[0].bytes())?;
         Ok(Value::text(match &args[0] {
             Value::Null => "NULL".to_owned(),

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Degrees as radians.
+    /// Converts degrees to radians.
     "radians"("x")
     1..=1 => Returns::Real,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A random 64-bit integer, another for each row.
+    /// A random 64-bit integer, a new one for each row.
     "random"("")
     0..=0 => Returns::Int,
     Volatile,

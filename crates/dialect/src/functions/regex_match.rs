@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// What a capture group of the first match of a regular expression holds; group 0 is the whole match.
+    /// The text of a capture group in the first match of a regular expression; group 0 is the complete match.
     ///
-    /// NULL for a NULL argument, without a match or without such a group; a group that took no part gives the empty text.
+    /// Returns NULL for a NULL argument, without a match or if there is no such group; a group that took no part in the match returns the empty text.
     "regex_match"("x, regex, group")
     3..=3 => Returns::Text,
     Immutable,

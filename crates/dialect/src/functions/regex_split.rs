@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// One piece of a text cut wherever a regular expression matches. The first piece has index 0; empty pieces count.
+    /// One piece of a text split at every match of a regular expression. The first piece has index 0; empty pieces count.
     ///
-    /// NULL for a NULL argument or when there is no such piece.
+    /// Returns NULL for a NULL argument or if there is no such piece.
     "regex_split"("x, regex, index")
     3..=3 => Returns::Text,
     Immutable,

@@ -1,21 +1,21 @@
-//! Compiled regular expressions, kept for the rows to come.
+//! Compiled regular expressions, cached for later rows.
 //!
-//! osquery's are ECMAScript's as `std::regex` reads them, on bytes. They are spelled for the `regex` crate; those with
-//! lookahead or back-references, which it does not have, are searched by backtracking.
+//! osquery's expressions are ECMAScript as `std::regex` reads it, on bytes. They are translated for the `regex` crate.
+//! Expressions with lookahead or back-references, which that crate does not support, use a backtracking search.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use regex::Regex;
 
-/// osquery's default bound on the length of a regular expression.
+/// osquery's default limit on the length of a regular expression.
 const LONGEST: usize = 256;
-/// How many are kept in one thread.
+/// The number of cached expressions per thread.
 const KEPT: usize = 64;
 
 /// A compiled expression.
 pub(crate) enum Expression {
     Plain(Regex),
-    /// With a bound on its steps.
+    /// Has a limit on its steps.
     Backtracking(fancy_regex::Regex),
 }
 
@@ -39,7 +39,8 @@ impl Expression {
         }
     }
 
-    /// What a group of the first match holds: the empty text if it took no part, `None` without a match or such a group.
+    /// The text of a group in the first match: empty if the group took no part, `None` without a match or without such
+    /// a group.
     pub(crate) fn group<'t>(&self, text: &'t str, group: usize) -> Result<Option<&'t str>, String> {
         match self {
             Expression::Plain(regex) => Ok(regex
@@ -54,7 +55,7 @@ impl Expression {
         }
     }
 
-    /// A piece of a text that is cut at the matches.
+    /// A piece of a text that is split at the matches.
     pub(crate) fn piece<'t>(&self, text: &'t str, piece: usize) -> Result<Option<&'t str>, String> {
         match self {
             Expression::Plain(regex) => Ok(regex.split(text).nth(piece)),
@@ -72,7 +73,7 @@ impl Expression {
     }
 }
 
-/// A boundary of ASCII words, as the `regex` crate spells it, and by what stands around it.
+/// A boundary of ASCII words: in the syntax of the `regex` crate, and by the characters on both sides.
 const BOUNDARY: &str = r"(?-u:\b)";
 const LOOKED_AT: &str = "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))";
 
@@ -83,10 +84,10 @@ fn is_fancy(source: &str) -> bool {
 }
 
 fn given_up(error: fancy_regex::Error) -> String {
-    format!("regular expression given up: {error}")
+    format!("regular expression stopped: {error}")
 }
 
-/// The compiled expression; `Err` says what is wrong with it.
+/// The compiled expression; `Err` holds the reason if it is invalid.
 pub(crate) fn compiled(source: &str) -> Result<Rc<Expression>, String> {
     thread_local!(static CACHE: RefCell<HashMap<String, Rc<Expression>>> = RefCell::default());
     if source.len() > LONGEST {
@@ -105,8 +106,8 @@ pub(crate) fn compiled(source: &str) -> Result<Rc<Expression>, String> {
     })
 }
 
-/// An ECMAScript expression as the `regex` crate spells it: classes of ASCII alone, `.` without line ends, `[`, `&&` and
-/// the like as plain characters inside brackets, and an escaped punctuation mark as itself.
+/// Translates an ECMAScript expression for the `regex` crate: classes are ASCII only, `.` does not match line ends,
+/// `[`, `&&` and similar are plain characters inside brackets, and an escaped punctuation mark is itself.
 fn respelled(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + 16);
     let mut rest = source.chars().peekable();
@@ -124,7 +125,7 @@ fn respelled(source: &str) -> String {
                 out.push_str(match (negated, inside) {
                     (false, true) => "[",
                     (true, true) => "[^",
-                    // Nothing, and anything.
+                    // `[]` matches nothing, and `[^]` anything.
                     (false, false) => "[a&&b]",
                     (true, false) => "(?s:.)",
                 });
@@ -154,7 +155,7 @@ fn respelled(source: &str) -> String {
     out
 }
 
-/// What follows a backslash.
+/// Translates what follows a backslash.
 fn escape(escaped: char, inside: bool, out: &mut String) {
     let class = match escaped {
         'd' => "0-9",
@@ -171,7 +172,7 @@ fn escape(escaped: char, inside: bool, out: &mut String) {
             return out.push(other);
         }
         other => {
-            // `\<` is a word's start to the crate, and a letter beyond ASCII may not be escaped at all.
+            // For the crate, `\<` is the start of a word, and letters outside ASCII must not be escaped.
             if other.is_ascii_punctuation() && !matches!(other, '<' | '>') {
                 out.push('\\');
             }
@@ -232,7 +233,7 @@ mod tests {
     fn backtracking_ends() {
         let endless = compiled(r"^(?:(\w)\1?)+x$").expect("it compiles");
         let error = endless.is_match(&"a".repeat(200)).expect_err("it has too many ways to fail");
-        assert!(error.starts_with("regular expression given up: "), "{error}");
+        assert!(error.starts_with("regular expression stopped: "), "{error}");
         let comma = compiled(r",(?=\d)").expect("it compiles");
         assert_eq!(comma.piece("a,1,b,2", 1), Ok(Some("1,b")));
         assert_eq!(comma.piece("a,1,b,2", 3), Ok(None));

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Whether a regular expression matches somewhere in a text; `x REGEXP y` is `regexp(y, x)`.
+    /// Whether a regular expression matches anywhere in a text; `x REGEXP y` is `regexp(y, x)`.
     "regexp"("regex, x")
     2..=2 => Returns::Int,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A text as many times as a number says, one after the other; the empty text when that is less than once.
+    /// A text repeated the given number of times; the empty text if that is less than one.
     "repeat"("x, times")
     2..=2 => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Text with every occurrence of one text replaced by another.
+    /// Text with all occurrences of one text replaced by another.
     "replace"("x, from, to")
     3..=3 => Returns::Text,
     Immutable,

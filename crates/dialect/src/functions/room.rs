@@ -1,23 +1,24 @@
-//! How much text and bytes a function may make.
+//! Limits on the text and bytes that a function may create.
 
 use crate::Memory;
 
-/// SQLite's bound on one text or blob, in bytes.
+/// SQLite's limit on one text or blob, in bytes.
 const LONGEST: usize = 1_000_000_000;
 
-/// What a function may make for one batch of rows beyond what it was given for it, in bytes.
+/// The bytes that a function may create for one batch of rows in addition to the size of its arguments.
 const MADE: usize = 256 << 20;
 
-/// What a function may make of constants: it stands in the plan, which is copied, compared and shown.
+/// The bytes that a function may create from constants: the result is part of the plan, which is copied, compared and
+/// printed.
 pub(crate) const CONSTANT: usize = 32 << 20;
 
 /// Why a function has no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
-    /// Of these arguments there is none.
+    /// The arguments have no result.
     #[error("{0}")]
     Value(String),
-    /// The query has no memory left for it.
+    /// The query does not have enough memory left for the result.
     #[error("{0}")]
     Memory(String),
 }
@@ -34,24 +35,24 @@ impl From<&str> for Failure {
     }
 }
 
-/// What is left for one batch of rows.
+/// The remaining size for one batch of rows.
 pub(crate) struct Room {
     most: usize,
     left: usize,
 }
 
 impl Room {
-    /// The room beside arguments of so many bytes.
+    /// The limit for arguments of so many bytes.
     pub(crate) fn beside(given: usize) -> Self {
         Self { most: MADE, left: MADE.saturating_add(given) }
     }
 
-    /// The room of a function that is given nothing but constants.
+    /// The limit for a function whose arguments are all constants.
     pub(crate) fn of_constants() -> Self {
         Self { most: CONSTANT, left: CONSTANT }
     }
 
-    /// The room within the memory that the query has left.
+    /// The limit within the memory that the query has left.
     pub(crate) fn within(self, memory: Option<&dyn Memory>) -> Self {
         match memory {
             Some(memory) => Self { most: self.most, left: self.left.min(memory.left()) },
@@ -59,28 +60,28 @@ impl Room {
         }
     }
 
-    /// Whether a value of so many bytes may be made: asked before it is.
+    /// Checks that a value of so many bytes may be created; call it before creating the value.
     pub(crate) fn check(&self, bytes: usize) -> Result<(), Failure> {
         if bytes > LONGEST {
             return Err("string or blob too big".into());
         }
         if bytes > self.left && self.left < self.most {
-            let message = format!("string or blob too big: the query has {} MB of its memory left", self.left >> 20);
+            let message = format!("string or blob too big: the query has {} MB of memory left", self.left >> 20);
             return Err(Failure::Memory(message));
         }
         if bytes > self.left {
             let what = if self.most == CONSTANT { "a constant" } else { "one batch of rows" };
-            return Err(format!("string or blob too big: {what} gets {} MB at most", self.most >> 20).into());
+            return Err(format!("string or blob too big: the limit for {what} is {} MB", self.most >> 20).into());
         }
         Ok(())
     }
 
-    /// The same of a value made of these parts.
+    /// The same for a value that consists of these parts.
     pub(crate) fn check_sum(&self, parts: impl IntoIterator<Item = usize>) -> Result<(), Failure> {
         self.check(parts.into_iter().fold(0, usize::saturating_add))
     }
 
-    /// Takes what a value needs.
+    /// Reserves what a value needs.
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), Failure> {
         self.check(bytes)?;
         self.left -= bytes;

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A number rounded to the given count of decimal places (0 when left out), halves away from zero. The answer is a real.
+    /// A number rounded to the given number of decimal places (default 0), halves away from zero. The result is a real.
     "round"("x [, places]")
     1..=2 => Returns::Real,
     Immutable,

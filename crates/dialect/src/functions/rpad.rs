@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// A text filled up on the right to a number of characters, with spaces or the given text; a longer one is cut to it.
+    /// A text padded on the right to a number of characters, with spaces or the given text; a longer text is truncated.
     "rpad"("x, length [, filling]")
     2..=3 => Returns::Text,
     Immutable,

@@ -1,4 +1,4 @@
-//! How a scalar function of SQLite becomes one of DataFusion: values in, one value out, row by row.
+//! Turns a scalar function of SQLite into one of DataFusion: values in, one value out, row by row.
 
 use std::{
     borrow::Cow,
@@ -31,10 +31,10 @@ use crate::{
     value::{Value, real_to_text},
 };
 
-/// What a function gives; the engine adds where it failed.
+/// The result of a function; the engine adds to an error where it failed.
 pub(crate) type Evaluated<'a> = std::result::Result<Value<'a>, Failure>;
 
-/// What a function gives, by what it is given.
+/// The output type of a function.
 #[derive(Clone, Copy)]
 pub(crate) enum Returns {
     Int,
@@ -46,13 +46,13 @@ pub(crate) enum Returns {
     By(fn(&[DataType]) -> DataType),
 }
 
-/// Surroundings of one evaluation.
+/// The context of one evaluation.
 pub(crate) struct Moment {
-    /// The moment of the query, in microseconds since 1970.
+    /// The timestamp of the query, in microseconds since 1970.
     pub(crate) now_micros: i64,
-    /// When this batch of rows began.
+    /// When this batch of rows started.
     pub(crate) began: Instant,
-    /// What this batch may still make.
+    /// The remaining size limit for this batch.
     pub(crate) room: Room,
     pub(crate) interrupt: Interrupt,
 }
@@ -62,26 +62,26 @@ impl Moment {
         Self { now_micros: interrupt.moment(), began: Instant::now(), room, interrupt }
     }
 
-    /// Whether a value of so many bytes may be made.
+    /// Checks that a value of so many bytes may be created.
     pub(crate) fn check(&self, bytes: usize) -> std::result::Result<(), Failure> {
         self.room.check(bytes)
     }
 }
 
-/// After so many rows a function looks whether the query is over.
+/// The number of rows between two checks of whether the query was cancelled.
 const ROWS_BETWEEN_LOOKS: usize = 64;
 
-/// What a call becomes once its types are known.
+/// Rewrites a call once its types are known.
 pub(crate) type Simplify = fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>;
 
-/// One function as data: what the documentation says and what runs.
+/// One function as data: its documentation and its code.
 #[derive(Clone, Copy)]
 pub(crate) struct Scalar {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     pub(crate) doc: &'static [&'static str],
     pub(crate) arguments: &'static str,
-    /// Fewest and most arguments; `usize::MAX` for any number.
+    /// Minimum and maximum number of arguments; `usize::MAX` for any number.
     pub(crate) arity: (usize, usize),
     pub(crate) returns: Returns,
     pub(crate) volatility: Volatility,
@@ -97,7 +97,7 @@ impl Scalar {
     }
 }
 
-/// Declares one function; every part is data, and the doc comment is its reference text.
+/// Declares one function; all parts are data, and the doc comment is its reference text.
 macro_rules! scalar {
     (
         $(#[doc = $doc:literal])*
@@ -132,7 +132,7 @@ pub(crate) struct ScalarFunction {
     pub(crate) spec: Scalar,
     aliases: Vec<String>,
     signature: Signature,
-    /// Whether it gives NULL where it would fail.
+    /// Whether it returns NULL in place of an error.
     lenient: bool,
 }
 
@@ -142,7 +142,7 @@ impl ScalarFunction {
         Self { spec, aliases, signature: Signature::user_defined(spec.volatility), lenient: false }
     }
 
-    /// The same, with NULL where it would fail.
+    /// The same function, returning NULL in place of an error.
     pub(crate) fn lenient(spec: Scalar) -> Self {
         Self { lenient: true, ..Self::new(spec) }
     }
@@ -210,11 +210,11 @@ impl ScalarUDFImpl for ScalarFunction {
             field = field.with_metadata([(COLLATION_METADATA.to_owned(), name.to_owned())].into());
         }
         if field.data_type() == &DataType::Float64 && matches!(self.spec.returns, Returns::By(_)) {
-            // The answer takes its kind from each value, unless one side is always a real.
+            // Each value of the result has its own kind, unless one side is always a real.
             let counting = match self.spec.name {
                 "iif" => &args.arg_fields[1..],
                 "nullif" | "likelihood" => &args.arg_fields[..1],
-                // Of text it is a real.
+                // For text, the result is a real.
                 "abs" if !is_mixed(&args.arg_fields[0]) => &[],
                 _ => args.arg_fields,
             };
@@ -284,7 +284,7 @@ impl ScalarUDFImpl for ScalarFunction {
     }
 }
 
-/// The error of a function; that of a query without room is one of its memory.
+/// The error of a function; if the query has no memory left, a memory error.
 pub(crate) fn failed(function: &str, failure: Failure) -> DataFusionError {
     match failure {
         Failure::Value(message) => DataFusionError::Execution(format!("{function}: {message}")),
@@ -306,7 +306,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// The column as its field says it is to be read.
+    /// The column, read as its field requires.
     fn of(self, field: &Field) -> Self {
         match self {
             Self::Real(array) if is_mixed(field) => Self::Mixed(array),
@@ -353,7 +353,7 @@ impl Column {
         })
     }
 
-    /// How long its texts and blobs are together; a constant counts nothing, however often it is repeated.
+    /// The total length of its texts and blobs; a constant counts as nothing, however often it is repeated.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Text(array) => array.lengths().map(|length| length as usize).sum(),
@@ -373,7 +373,7 @@ impl Column {
             Self::Constant(value) => borrowed(value),
             Self::Int(array) => at!(array, Value::Int),
             Self::Real(array) => {
-                // SQLite has no NaN: it is NULL.
+                // SQLite has no NaN: NaN becomes NULL.
                 at!(array, |number: f64| if number.is_nan() { Value::Null } else { Value::Real(number) })
             }
             Self::Mixed(array) => at!(array, |number: f64| match whole(number) {
@@ -388,7 +388,7 @@ impl Column {
     }
 }
 
-/// Maps, lists and structures as the text of JSON.
+/// Maps, lists and structs as JSON text.
 fn as_json(array: &ArrayRef) -> Result<StringViewArray> {
     let options = EncoderOptions::default().with_explicit_nulls(true);
     let field: FieldRef = Arc::new(Field::new("", array.data_type().clone(), true));
@@ -407,7 +407,7 @@ fn as_json(array: &ArrayRef) -> Result<StringViewArray> {
     Ok(texts.finish())
 }
 
-/// Any array as the text a person would be shown.
+/// Any array as the text that is displayed.
 fn shown(array: &ArrayRef) -> Result<StringViewArray> {
     if let Ok(text) = arrow_cast::cast(array, &DataType::Utf8View) {
         return Ok(text.as_string_view().clone());
@@ -437,7 +437,7 @@ fn owned(value: Value<'_>) -> Value<'static> {
     }
 }
 
-/// Collects what a function gives into an array of its declared type.
+/// Collects the results of a function in an array of its declared type.
 pub(crate) enum Output {
     Int(Int64Builder),
     Real(Float64Builder),
@@ -463,7 +463,7 @@ impl Output {
     pub(crate) fn push(&mut self, value: Value<'_>) {
         match self {
             Self::Int(builder) => builder.append_option(value.as_int()),
-            // SQLite has one zero only, where Arrow puts -0.0 before 0.0.
+            // SQLite has only one zero, while Arrow sorts -0.0 before 0.0.
             Self::Real(builder) => {
                 builder.append_option(value.as_real().filter(|number| !number.is_nan()).map(|number| number + 0.0));
             }
@@ -490,7 +490,7 @@ impl Output {
     }
 }
 
-/// What SQLite's storage classes look like from Arrow's types.
+/// SQLite's storage classes by Arrow's types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Null,
@@ -499,7 +499,7 @@ pub(crate) enum Class {
     Text,
     Blob,
     Bool,
-    /// Timestamps, lists, structs ...: DataFusion's own rules hold.
+    /// Timestamps, lists, structs and others: DataFusion's own rules apply.
     Other,
 }
 
@@ -524,7 +524,7 @@ impl Class {
     }
 }
 
-/// The narrowest type that holds every argument: integers, else reals, else text.
+/// The narrowest type that holds all arguments: integer, real, or text.
 pub(crate) fn widest(types: &[DataType]) -> DataType {
     let mut result = DataType::Null;
     for kind in types {
@@ -545,7 +545,7 @@ pub(crate) fn widest(types: &[DataType]) -> DataType {
     result
 }
 
-/// A number's type: integers stay, all else is a real.
+/// The type of a number: integers stay, all others are reals.
 pub(crate) fn numeric(types: &[DataType]) -> DataType {
     if types.iter().all(|kind| matches!(Class::of(kind), Class::Int | Class::Bool | Class::Null)) {
         DataType::Int64

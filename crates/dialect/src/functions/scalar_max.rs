@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// The greatest of its arguments; NULL when any is NULL. Numbers come before text.
+    /// The greatest of its arguments; NULL if any is NULL. Numbers sort before text.
     ///
-    /// Written `max(x, y, ...)` with two or more arguments; with one argument `max` is the aggregate.
+    /// Written `max(x, y, ...)` with two or more arguments; with one argument, `max` is the aggregate.
     "scalar_max"("x, y, ...")
     2..=usize::MAX => Returns::By(widest),
     Immutable,

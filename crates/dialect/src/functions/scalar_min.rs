@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// The least of its arguments; NULL when any is NULL. Numbers come before text.
+    /// The least of its arguments; NULL if any is NULL. Numbers sort before text.
     ///
-    /// Written `min(x, y, ...)` with two or more arguments; with one argument `min` is the aggregate.
+    /// Written `min(x, y, ...)` with two or more arguments; with one argument, `min` is the aggregate.
     "scalar_min"("x, y, ...")
     2..=usize::MAX => Returns::By(widest),
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The SHA-1 digest of a text up to its first NUL character, in lower-case hexadecimal.
+    /// The SHA-1 digest of a text up to its first NUL character, in lowercase hexadecimal.
     "sha1"("x")
     1..=1 => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// `x << y` on integers; a negative count shifts the other way, 64 or more shifts everything out.
+    /// `x << y` on integers; a negative count shifts right, and a count of 64 or more shifts out all bits.
     "shift_left"("x, y")
     2..=2 => Returns::Int,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// `x >> y` on integers; a negative count shifts the other way, 64 or more shifts everything out.
+    /// `x >> y` on integers; a negative count shifts left, and a count of 64 or more shifts out all bits.
     "shift_right"("x, y")
     2..=2 => Returns::Int,
     Immutable,

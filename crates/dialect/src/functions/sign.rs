@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// -1, 0 or 1 for a negative, zero or positive number; NULL for anything that is not a number.
+    /// -1, 0 or 1 for a negative, zero or positive number; NULL for a value that is not a number.
     "sign"("x")
     1..=1 => Returns::Int,
     Immutable,

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::prelude::*;
 
 scalar! {
-    /// Waits the given number of seconds and gives 0. All rows of one batch wait 60 seconds together at most.
+    /// Waits the given number of seconds and returns 0. All rows of one batch together wait at most 60 seconds.
     "sleep"("seconds")
     1..=1 => Returns::Int,
     Volatile,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The Soundex code of a word; `?000` when there is no letter.
+    /// The Soundex code of a word; `?000` if it has no letter.
     "soundex"("x")
     1..=1 => Returns::Text,
     Immutable,

@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// One piece of a text cut at any of the given characters: empty pieces are dropped and the rest is trimmed. The first piece has index 0.
+    /// One piece of a text split at any of the given characters: empty pieces are dropped, and the others are trimmed. The first piece has index 0.
     ///
-    /// NULL for a NULL argument or when there is no such piece; no characters to cut at is an error.
+    /// Returns NULL for a NULL argument or if there is no such piece; an empty list of characters is an error.
     "split"("x, characters, index")
     3..=3 => Returns::Text,
     Immutable,

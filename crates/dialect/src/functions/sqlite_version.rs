@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The version of SQLite that osquery contains, whose answers this dialect gives.
+    /// The version of SQLite in osquery, which this dialect follows.
     "sqlite_version"("")
     0..=0 => Returns::Text,
     Immutable,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Square root. NULL gives NULL; an argument without an answer is an error.
+    /// Square root. Returns NULL for NULL; an argument outside the domain is an error.
     "sqrt"("x")
     1..=1 => Returns::Real,
     Immutable,

@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// A moment written by a format: `%Y %m %d %H %M %S %f %j %J %s %w %W %%` and more.
+    /// A time value in the given format: `%Y %m %d %H %M %S %f %j %J %s %w %W %%` and more.
     ///
-    /// The answer is text; in arithmetic and comparisons with numbers it counts as a number.
+    /// The result is text; in arithmetic and in comparisons with numbers it counts as a number.
     "strftime"("format, moment, modifier, ...")
     1..=usize::MAX => Returns::Text,
     Stable,

@@ -1,4 +1,4 @@
-//! DataFusion's `string_agg`, which `group_concat` becomes, with SQLite's bound on the text it makes.
+//! DataFusion's `string_agg`, which `group_concat` becomes, with SQLite's limit on the text that it creates.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ impl AggregateUDFImpl for BoundedStringAgg {
     }
 }
 
-/// How much a batch adds at most; an error where its separators alone take more than there is room for.
+/// The largest size that a batch adds; an error if its separators alone exceed the limit.
 fn added(values: &[ArrayRef]) -> Result<usize> {
     let [texts, separators, ..] = values else { return Ok(0) };
     let given = Column::from_array(texts)?.bytes();
@@ -83,14 +83,14 @@ fn too_big(failure: Failure) -> DataFusionError {
 #[derive(Debug)]
 struct OneText {
     inner: Box<dyn Accumulator>,
-    /// How long it is at most.
+    /// Its largest possible length.
     length: usize,
 }
 
 impl OneText {
     fn grow(&mut self, bytes: usize) -> Result<()> {
         self.length = self.length.saturating_add(bytes);
-        // It is one value, however many batches it is made of.
+        // It is one value, however many batches it consists of.
         Room::beside(usize::MAX).check(self.length).map_err(too_big)
     }
 }
@@ -118,7 +118,7 @@ impl Accumulator for OneText {
     }
 }
 
-/// The texts of many groups: the query's memory limit counts them, after each batch.
+/// The texts of many groups: the query's memory limit counts them after each batch.
 struct Texts(Box<dyn GroupsAccumulator>);
 
 impl GroupsAccumulator for Texts {

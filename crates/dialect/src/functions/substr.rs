@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// A part of a text from a position (1 is the first character, negative counts from the end) and, if given, of a length.
+    /// A part of a text from a position (1 is the first character, a negative position counts from the end), optionally of a length.
     ///
-    /// A negative length takes the characters before the position. Bytes are cut by bytes.
+    /// A negative length selects the characters before the position. Blobs are cut by bytes.
     "substr"("x, start [, length]") alias "substring";
     2..=3 => Returns::By(|types| if Class::of(&types[0]) == Class::Blob { DataType::Binary } else { DataType::Utf8View }),
     Immutable,

@@ -1,5 +1,5 @@
-//! `sum` as SQLite has it: a sum of integers beyond 64 bits is an error, and the sum of numbers that came from text
-//! keeps the mark that its whole values are integers. DataFusion's own does the adding, in 128 bits.
+//! `sum` by SQLite's rules: a sum of integers beyond 64 bits is an error, and the sum of numbers from text keeps the
+//! mark that its whole values are integers. DataFusion's own `sum` adds, in 128 bits.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -30,7 +30,7 @@ struct CheckedSum {
     signature: Signature,
 }
 
-/// The arguments for adding integers in 128 bits, if that is what is asked.
+/// The arguments for adding integers in 128 bits, if the call adds integers.
 fn widened<'a>(args: &AccumulatorArgs<'a>) -> Option<AccumulatorArgs<'a>> {
     let integers = args.return_field.data_type() == &DataType::Int64 && !args.is_distinct;
     integers.then(|| AccumulatorArgs {
@@ -116,7 +116,7 @@ fn wide(values: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
 fn narrow(sum: i128) -> Result<i64> {
     match i64::try_from(sum) {
         Ok(sum) => Ok(sum),
-        Err(_) => exec_err!("sum: integer overflow: total() gives the sum as a real"),
+        Err(_) => exec_err!("sum: integer overflow: total() returns the sum as a real"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Helpers that several functions share: printf, rounding, windows into text.
+//! Helpers that several functions share: printf, rounding, ranges of text.
 
 use std::{
     cell::Cell,
@@ -35,7 +35,7 @@ pub(crate) fn window(length: i64, start: i64, count: Option<i64>) -> (usize, usi
         if from < 0 {
             count_left = if backwards { count_left } else { count_left.saturating_add(from) };
             if backwards {
-                // Counting back from before the start leaves nothing.
+                // Counting back from before the start selects nothing.
                 return (0, 0);
             }
             if count_left < 0 {
@@ -46,7 +46,7 @@ pub(crate) fn window(length: i64, start: i64, count: Option<i64>) -> (usize, usi
     } else if from > 0 {
         from -= 1;
     } else if count_left > 0 && !backwards && count.is_some() {
-        // Position 0 lies one before the first character and uses up one of the count.
+        // Position 0 is before the first character and uses one of the count.
         count_left -= 1;
     }
     let (from, to) = if backwards {
@@ -115,7 +115,7 @@ pub(crate) fn decimal(number: f64, places: usize) -> String {
 
 /// The Soundex code of the first word.
 pub(crate) fn soundex(text: &str) -> String {
-    // By bytes of which seven bits count, as SQLite goes through UTF-8.
+    // By bytes, of which seven bits count, as in SQLite.
     let code = |byte: u8| match (byte & 0x7f).to_ascii_lowercase() {
         b'b' | b'f' | b'p' | b'v' => 1,
         b'c' | b'g' | b'j' | b'k' | b'q' | b's' | b'x' | b'z' => 2,
@@ -159,7 +159,7 @@ struct Flags {
     thousands: bool,
 }
 
-/// What is kept of a text, and what it is filled up with, by the arguments of `lpad` and `rpad`.
+/// The kept part of a text and its padding, by the arguments of `lpad` and `rpad`.
 pub(crate) fn padding(args: &[Value<'_>], moment: &Moment) -> Result<Option<(String, String)>, Failure> {
     let filling = match args.get(2) {
         Some(filling) => filling.as_text(),
@@ -179,7 +179,7 @@ pub(crate) fn padding(args: &[Value<'_>], moment: &Moment) -> Result<Option<(Str
     Ok(Some((kept, filling.chars().cycle().take(missing).collect())))
 }
 
-/// Digits with zeros before them up to a width.
+/// Digits padded with zeros to a width.
 fn with_zeros(digits: &str, width: usize) -> String {
     "0".repeat(width.saturating_sub(digits.len())) + digits
 }
@@ -231,7 +231,7 @@ pub(crate) fn printf(format: &str, args: &[Value<'_>], room: &Room) -> Result<St
             None
         };
         while chars.next_if(|c| matches!(c, 'l' | 'h')).is_some() {}
-        // What text an argument brings is looked at when it is there.
+        // The size of an argument's text is checked once it is there.
         let filled = if matches!(chars.peek(), Some('d' | 'i' | 'x' | 'X' | 'o' | 'c')) { precision } else { None };
         room.check_sum([out.len(), width, filled.unwrap_or(0).saturating_mul(4)])?;
         let Some(conversion) = chars.next() else {
@@ -401,7 +401,7 @@ fn real(value: f64, conversion: char, precision: usize, alternate: bool) -> Stri
     if matches!(conversion, 'E' | 'G') { text.to_uppercase() } else { text }
 }
 
-/// An operation on two numbers: of integers an integer where it fits.
+/// An operation on two numbers; two integers return an integer if it fits.
 pub(crate) fn arithmetic(
     left: &Value<'_>,
     right: &Value<'_>,

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The time from the second moment to the first: `+YYYY-MM-DD HH:MM:SS.SSS`.
+    /// The first time value minus the second: `+YYYY-MM-DD HH:MM:SS.SSS`.
     "timediff"("later, earlier")
     2..=2 => Returns::Text,
     Stable,

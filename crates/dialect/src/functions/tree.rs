@@ -1,4 +1,4 @@
-//! JSON as SQLite's functions see it: paths, values and edits.
+//! JSON as SQLite's functions handle it: paths, values and edits.
 
 use super::{
     document::{self, Found},
@@ -8,13 +8,13 @@ use crate::value::Value;
 
 pub(crate) use serde_json::{Map, Value as Json};
 
-/// Parses JSON where its tree has room; the error is SQLite's.
+/// Parses JSON if the limit allows its tree; the error is SQLite's.
 pub(crate) fn parse(text: &str, room: &Room) -> Result<Json, Failure> {
     room.check(bytes(text))?;
     serde_json::from_str(text).map_err(|_| "malformed JSON".into())
 }
 
-/// How many bytes the tree of a text takes at most: for each value, name and object, with what lists have in reserve.
+/// The largest size of a text's tree in bytes: for each value, name and object, including the spare capacity of lists.
 fn bytes(text: &str) -> usize {
     let taken = |byte: u8| match byte {
         b',' | b'[' => 96,
@@ -25,7 +25,7 @@ fn bytes(text: &str) -> usize {
     text.bytes().map(taken).fold(text.len(), usize::saturating_add)
 }
 
-/// Where, from 1, JSON goes wrong; 0 when it does not.
+/// The position (from 1) of the first error in JSON; 0 if there is none.
 pub(crate) fn error_position(text: &str) -> i64 {
     match document::check(text) {
         Ok(_) => 0,
@@ -42,7 +42,7 @@ pub(crate) fn error_position(text: &str) -> i64 {
 pub(crate) enum Step {
     Key(String),
     Index(usize),
-    /// Counted from the end: `[#-1]` is the last, `[#]` one after it.
+    /// Counted from the end: `[#-1]` is the last element, `[#]` the one after it.
     FromEnd(usize),
 }
 
@@ -93,7 +93,7 @@ fn position(array: &[Json], step: &Step) -> Option<usize> {
     }
 }
 
-/// `->` and `->>`: the right side is a path, a key or an index.
+/// For `->` and `->>`: the right side is a path, a key or an index.
 pub(crate) fn arrow(args: &[Value<'_>]) -> Result<Option<Found>, String> {
     let Some(text) = args[0].as_text() else { return Ok(None) };
     let steps = match &args[1] {
@@ -110,7 +110,7 @@ pub(crate) fn arrow(args: &[Value<'_>]) -> Result<Option<Found>, String> {
     Ok(document::find(&text, &steps).unwrap_or_default())
 }
 
-/// A JSON value as an SQL value: texts lose their quotes, objects and arrays stay JSON.
+/// A JSON value as an SQL value: strings lose their quotes; objects and arrays stay JSON.
 pub(crate) fn to_value(json: &Json) -> Value<'static> {
     match json {
         Json::Null => Value::Null,
@@ -124,7 +124,7 @@ pub(crate) fn to_value(json: &Json) -> Value<'static> {
     }
 }
 
-/// An SQL value as the text of JSON; bytes are JSON that another function made.
+/// An SQL value as JSON text; bytes are JSON from another function.
 pub(crate) fn text_of(value: &Value<'_>) -> String {
     match value {
         Value::Blob(bytes)
@@ -137,7 +137,7 @@ pub(crate) fn text_of(value: &Value<'_>) -> String {
     }
 }
 
-/// An SQL value as JSON; bytes are JSON that another function made.
+/// An SQL value as JSON; bytes are JSON from another function.
 fn from_value(value: &Value<'_>) -> Json {
     match value {
         Value::Blob(bytes) if let Ok(json) = serde_json::from_slice(bytes) => json,
@@ -168,7 +168,7 @@ pub(crate) enum Edit {
     Replace,
 }
 
-/// `json_set` and its kin over their whole argument list.
+/// `json_set` and similar functions, over all of their arguments.
 pub(crate) fn edited(args: &[Value<'_>], room: &Room, edit: Edit) -> Result<Value<'static>, Failure> {
     if args.len().is_multiple_of(2) {
         return Err("needs an odd number of arguments".into());
@@ -223,7 +223,7 @@ fn put(json: &mut Json, path: &[Step], value: Json, edit: Edit) {
     }
 }
 
-/// Takes out what stands at a path.
+/// Removes the value at a path.
 pub(crate) fn remove(json: &mut Json, path: &[Step]) {
     let Some((step, rest)) = path.split_first() else { return };
     match (json, step) {

@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// The bytes that hexadecimal digits stand for; NULL when there is anything else than digits and the ignored characters.
+    /// The bytes that hexadecimal digits encode; NULL if the text contains anything but digits and the ignored characters.
     "unhex"("x [, ignored]")
     1..=2 => Returns::Blob,
     Immutable,

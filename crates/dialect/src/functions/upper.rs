@@ -1,7 +1,7 @@
 use super::prelude::*;
 
 scalar! {
-    /// Text with its ASCII letters in upper case.
+    /// Text with its ASCII letters in uppercase.
     "upper"("x")
     1..=1 => Returns::Text,
     Immutable,

@@ -1,9 +1,9 @@
 use super::prelude::*;
 
 scalar! {
-    /// Orders two versions: -1, 0 or 1. The third argument picks the rules of a packaging system: `'ARCH'`, `'DPKG'` or `'RHEL'`.
+    /// Orders two versions: -1, 0 or 1. The third argument selects the rules of a packaging system: `'ARCH'`, `'DPKG'` or `'RHEL'`.
     ///
-    /// Anything that is not text, and an unknown flavour, is an error.
+    /// An argument that is not text and an unknown flavour are errors.
     "version_compare"("a, b [, flavour]")
     2..=3 => Returns::Int,
     Immutable,
