@@ -375,7 +375,7 @@ async fn similar_to_matches_whole_texts() {
             Ok(query) => query.collect().await.expect_err("no pattern"),
             Err(error) => error,
         };
-        assert!(error.to_string().contains("nothing is there to be repeated"), "{error}");
+        assert!(error.to_string().contains("there is nothing to repeat"), "{error}");
     }
 }
 

@@ -157,7 +157,7 @@ SELECT iif(s = '', 'empty', s) FROM t;
 SELECT IIF(a > 5, a, 'x') FROM t;
 SELECT CASE WHEN 1 THEN CASE WHEN 0 THEN 1 ELSE 2 END END;
 
--- Texts alone compare as text, whatever they look like
+-- Two texts compare as text, whatever their content
 SELECT id, CASE 'Zed' WHEN s THEN g ELSE CAST(id AS TEXT) END AS x FROM t WHERE x IS NOT 2 AND -b IS NOT a;
 SELECT id, CASE WHEN id < 3 THEN '5' ELSE s END = 5, coalesce(s, '5') = 5, iif(id, '7', s) > 6, ifnull(g, '1') IS 1 FROM t;
 SELECT id, CASE WHEN id < 3 THEN 5 ELSE s END = 5, coalesce(g, 7) = 7, iif(id > 4, id, s) > 6, ifnull(s, 5) IS 5 FROM t;

@@ -1,4 +1,4 @@
--- One look at everything: formats, dates, patterns, casts, JSON, and queries as people write them.
+-- A sample of everything: formats, dates, patterns, casts, JSON, and queries as people write them.
 
 SELECT printf('%d|%5d|%-5d|%05d|%+d', 42, 42, 42, 42, 42);
 SELECT printf('%s|%10s|%-10s|%.2s', 'abc', 'abc', 'abc', 'abc');

@@ -348,14 +348,14 @@ SELECT CURRENT_DATE = date('now');
 SELECT length(CURRENT_TIMESTAMP);
 SELECT length(current_time);
 
--- Out of range on the way
+-- Intermediate values out of range
 SELECT time(0, '-90 minutes', '+1 day');
 SELECT unixepoch(0, '-90 minutes', '+1 day'), date(0, '-1 day'), date(0, '-1 day', '+2 days');
 SELECT date(0, 'start of month', '+10 years'), date(0, 'start of month', '+1 month'), date(0, 'start of year', '+1 day');
 SELECT date(0, '-1 day', 'start of month', '+2 months'), date(0, '-1 day', '+1 month');
 SELECT datetime('9999-12-31 23:00:00', '+2 hours', '-3 hours'), datetime('9999-12-31', '+2 days', 'start of year', '-1 year');
 
--- Years beyond the calendar, days beyond the month.
+-- Years outside the calendar, days outside the month.
 SELECT date('2024-01-01', '+1000000 years'), date('9999-12-31', '+1 day'), date('0000-01-01', '-1 day'), date('2024-01-01', '-3000 years');
 SELECT date('2024-01-01', '+14712 years'), date('2024-01-01', '+14713 years'), date('2024-01-01', '-6737 years'), date('2024-01-01', '-6738 years');
 SELECT date('2024-01-01', '+176545 months'), date('2024-01-01', '+95710 months'), date('2024-01-01', '+95711 months');

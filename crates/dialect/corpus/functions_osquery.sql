@@ -1,4 +1,4 @@
--- The functions osquery adds, with answers from its rules.
+-- The functions that osquery adds, with results by its rules.
 
 -- answer: a
 SELECT split('a/b/c', '/', 0);
@@ -189,7 +189,7 @@ SELECT pid FROM processes WHERE CAST(regex_match(cmdline, 'listen=([0-9]+)', 1) 
 -- answer: /usr/bin~/usr/bin~/usr/lib/systemd~/usr/sbin
 SELECT parent_directory(path) AS d FROM processes WHERE path LIKE '/usr/%' ORDER BY d;
 
--- What a condition before it keeps away from a function that would fail
+-- An earlier condition excludes values for which a function would fail
 SELECT id FROM t WHERE s IS NOT NULL AND version_compare(n, '1') > 0 AND n IS NOT NULL;
 SELECT id FROM t WHERE n IS NOT NULL AND version_compare(n, '9') >= 0;
 SELECT id FROM t WHERE n IS NULL OR version_compare(n, '9') >= 0;

@@ -14,7 +14,7 @@ WITH names AS (SELECT 'bash' UNION SELECT 'sshd') SELECT pid FROM processes WHER
 WITH names AS (SELECT 'bash' UNION SELECT 'sshd') SELECT pid FROM processes WHERE name NOT IN names AND uid = 0;
 WITH ids(x) AS (VALUES (1), (100)) SELECT name, pid IN ids FROM processes;
 
--- A comma that joins
+-- A comma as a join
 SELECT p.pid, u.username FROM processes p, users u ON p.uid = u.uid;
 SELECT p.pid, username FROM processes p, users USING (uid) WHERE pid > 100;
 SELECT t.id, u.id, e.id FROM t, u ON t.id = u.t_id LEFT JOIN empty e ON e.id = t.id;
@@ -35,7 +35,7 @@ SELECT struct.x, any, some, cube, rollup, trim FROM (SELECT 1 AS x, 2 AS any, 3 
 SELECT struct, trim(trim) FROM (SELECT 1 AS struct, ' x ' AS trim) WHERE struct < 5 AND trim > '';
 SELECT any FROM (SELECT 1 AS any UNION ALL SELECT 2) WHERE any = 2 GROUP BY any;
 
--- What SQLite's grammar lets pass
+-- Constructs that only SQLite's grammar accepts
 SELECT pid FROM processes WHERE name COLLATE nocase COLLATE binary = 'EVIL';
 SELECT pid FROM processes WHERE name COLLATE binary COLLATE nocase = 'EVIL';
 SELECT DISTINCT name COLLATE nocase COLLATE binary FROM processes WHERE pid >= 300;
@@ -66,7 +66,7 @@ SELECT pid FROM processes WHERE uid IS DISTINCT FROM 0 AND parent IS NOT DISTINC
 SELECT pid, uid IS DISTINCT FROM 0 OR 0, uid IS NOT DISTINCT FROM NULL FROM processes;
 SELECT NULL IS DISTINCT FROM NULL, 1 IS NOT DISTINCT FROM NULL, 1 IS DISTINCT FROM 1 = 0;
 
--- How tightly operators bind
+-- Operator precedence
 SELECT -pid || ':x' FROM processes;
 SELECT ~2 * 3, ~1 + 1, - 2 * 3, -2 || 3, ~-1, -~1, +-+2, - - 3;
 SELECT 4 | 1 & 2, 1 & 3 << 1, 1 << 1 | 1, 8 >> 1 & 6, 1 | 2 << 3, 1 + 1 << 2, 6 & 3 | 8;

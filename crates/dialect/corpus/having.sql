@@ -1,4 +1,4 @@
--- HAVING may speak of an aggregate's alias within a subquery.
+-- HAVING may use an aggregate's alias in a subquery.
 SELECT a, count(*) AS many FROM t GROUP BY a HAVING EXISTS (SELECT 1 FROM u WHERE u.id = many);
 SELECT g, count(*) AS many FROM t GROUP BY g HAVING EXISTS (SELECT 1 FROM u WHERE u.id = many);
 SELECT g, count(*) AS many FROM t GROUP BY g HAVING many = (SELECT max(id) FROM u WHERE id <= many AND id > 1);

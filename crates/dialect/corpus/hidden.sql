@@ -1,4 +1,4 @@
--- ORDER BY a column that an alias hides, EXISTS beside aggregates, aliases inside subqueries, kinds that widen in a recursion
+-- ORDER BY a column that an alias hides, EXISTS next to aggregates, aliases inside subqueries, types that widen in a recursion
 SELECT lower(s) AS s, id FROM t ORDER BY t.s, id;
 SELECT upper(p.name) AS name, p.pid FROM processes p ORDER BY p.name DESC, p.pid LIMIT 3;
 SELECT datetime(p.start_time, 'unixepoch') AS start_time, p.pid FROM processes p ORDER BY p.start_time DESC, p.pid;

@@ -220,12 +220,12 @@ SELECT id FROM t WHERE (a | NULL) NOT IN (SELECT v FROM u WHERE v > 9999);
 SELECT x FROM (SELECT a | NULL AS x FROM t) WHERE x NOT IN (SELECT v FROM u WHERE v IS NOT NULL);
 SELECT id FROM t WHERE lower(s) NOT IN (SELECT lower(s) FROM u WHERE s IS NOT NULL);
 
--- The left side's collation holds in a subquery too
+-- The left side's collation also applies to a subquery
 SELECT path FROM hash WHERE md5 IN (SELECT upper(md5) FROM hash);
 SELECT path FROM hash WHERE md5 NOT IN (SELECT upper(md5) FROM hash WHERE md5 IS NOT NULL);
 SELECT path, md5 IN (SELECT upper(md5) FROM hash WHERE path LIKE '/usr/%') FROM hash;
 SELECT path FROM hash WHERE upper(md5) IN (SELECT md5 FROM hash);
 
--- A collation inside a CASE is that of the CASE; some items can't be equal to it
+-- A collation inside a CASE applies to the CASE; some items cannot equal it
 SELECT CASE WHEN n IS s COLLATE RTRIM THEN a ELSE 0 END IN (a, 10, '10') FROM t;
 SELECT CASE WHEN n IS s COLLATE NOCASE THEN s ELSE 'x' END IN (a, 10, '10', 'X') FROM t;

@@ -74,7 +74,7 @@ SELECT u.id, w.id FROM u LEFT JOIN u w ON w.id = u.id AND 2 = u.id ORDER BY u.id
 SELECT u.id, w.id FROM u LEFT JOIN u w ON w.id = u.id AND NOT (2 <> u.id) AND 'xyz' = u.s ORDER BY u.id;
 SELECT u.id, w.id FROM u LEFT JOIN u w ON w.s = u.s AND upper('def') = u.s AND 1 < u.id ORDER BY u.id;
 
--- What is left over an outer join stays there, though both sides have such a column
+-- A condition above an outer join stays there, even if both sides have the column
 SELECT t.id, u.id FROM t RIGHT JOIN u ON t.id = u.t_id WHERE NOT (t.id >= '');
 SELECT t.id, u.id FROM t RIGHT JOIN u ON t.id = u.t_id WHERE t.id IS NOT NULL OR NULL;
 SELECT t.id, u.id FROM t FULL JOIN u ON t.id = u.t_id WHERE (1 IN (u.id, t.id, NULL) AND 2.5 != u.v);

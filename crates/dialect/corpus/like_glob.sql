@@ -141,7 +141,7 @@ SELECT 'a]b' GLOB 'a[]]b';
 SELECT 'a-b' GLOB 'a[+-]b';
 SELECT 'abc' NOT GLOB 'a*';
 
--- Many over one expression
+-- Many patterns over one expression
 SELECT id, lower(s) || '.' || g AS key FROM t WHERE NOT key LIKE 'a%x' AND key NOT LIKE 'd%' AND NOT key LIKE '%z' AND key NOT LIKE 'q%';
 SELECT id, lower(s) || '.' || g AS key FROM t WHERE id > 0 AND (key LIKE 'AB%' OR key LIKE '%F.Y' OR id = 8 OR key LIKE 'a\_b%');
 SELECT id FROM t WHERE upper(s) LIKE 'a%' OR upper(s) LIKE 'z_d' OR upper(s) LIKE '' OR upper(s) LIKE 'ü%';

@@ -1,4 +1,4 @@
--- Only members that give rows have a say in the kinds of a compound SELECT's columns.
+-- Only members that return rows determine the types of a compound SELECT's columns.
 SELECT 1 UNION ALL SELECT 2 EXCEPT SELECT 5.0;
 SELECT 1 UNION ALL SELECT 2 EXCEPT SELECT 2.0;
 SELECT 1 EXCEPT SELECT 5.0 UNION ALL SELECT 2;
@@ -18,7 +18,7 @@ WITH RECURSIVE c(x) AS (SELECT 1 UNION SELECT x + 1 FROM c WHERE x < 4) SELECT x
 -- The seed of a recursion may have several members.
 WITH RECURSIVE c(x) AS (SELECT 1.5 UNION ALL SELECT 2.25 UNION ALL SELECT x + 1 FROM c WHERE x < 3) SELECT x FROM c ORDER BY x;
 WITH RECURSIVE c(x) AS (SELECT 'a' UNION ALL SELECT 'b' UNION ALL SELECT x || 'x' FROM c WHERE length(x) < 3) SELECT x FROM c ORDER BY x;
--- Names of columns survive.
+-- Names of columns are kept.
 SELECT uid FROM (SELECT uid FROM users UNION ALL SELECT 'a') ORDER BY uid;
 SELECT r FROM (SELECT r FROM t WHERE r > 2 UNION ALL SELECT NULL UNION ALL SELECT 7.5) WHERE r > 3 ORDER BY r;
 
@@ -42,7 +42,7 @@ WITH RECURSIVE "Ab"("Cd") AS (SELECT 1 UNION ALL SELECT "cd" + 1 FROM "ab" WHERE
 WITH A(Id) AS (SELECT id FROM t) SELECT (SELECT max(Id) FROM "a") FROM u LIMIT 1;
 SELECT name FROM "SQLite_Master" WHERE name = 'users';
 
--- Row values that subqueries give.
+-- Row values from subqueries.
 SELECT (SELECT 1, 2) = (1, 2), (1, 2) = (SELECT 1, 2), (SELECT 1, 2) = (SELECT 1, 2), (1, 2) <> (SELECT 1, 3);
 SELECT (SELECT 1, 2) < (1, 3), (SELECT 1, 2) >= (1, 3), (2, 1) > (SELECT 1, 9), (SELECT 1, 2) BETWEEN (1, 1) AND (SELECT 1, 2);
 SELECT (SELECT 1, 2) IN (SELECT 1, 2), (SELECT 1, 2) IN (SELECT 2, 2), (SELECT 1, 2) NOT IN (SELECT 1, 3);

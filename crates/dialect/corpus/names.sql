@@ -181,7 +181,7 @@ SELECT u.*, t.* FROM t JOIN u ON t.id = u.t_id;
 SELECT DISTINCT(path), (version) FROM words;
 SELECT (w.path), ((w.size)), (path) FROM words w;
 
--- An alias means what it means where it stands, however deep it is used.
+-- An alias is resolved in its own scope, at any depth of use.
 SELECT a AS x FROM t WHERE EXISTS (SELECT 1 FROM u WHERE v > (SELECT count(*) FROM u AS w WHERE w.v > x)) ORDER BY 1;
 SELECT id AS v FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.t_id = v) ORDER BY 1;
 SELECT (SELECT min(v) FROM u WHERE t_id = t.id) AS m, id FROM t WHERE EXISTS (SELECT 1 FROM u AS w WHERE w.v = m) ORDER BY 2;
@@ -202,7 +202,7 @@ SELECT a + 1 AS x, a * 2 AS a FROM t GROUP BY g HAVING x > 5 ORDER BY 1;
 SELECT a + 1 AS x, a * 2 AS a FROM t ORDER BY x + 1, 2;
 SELECT b AS a, a AS b FROM t WHERE a = 10 AND b = 3;
 SELECT count(*) FROM (SELECT id AS u FROM t WHERE u IN (SELECT t_id FROM u));
--- A common table expression hides a table, and one further in another.
+-- A common table expression hides a table, and an inner one hides an outer one.
 WITH u AS (SELECT 1 AS v) SELECT v, (WITH u AS (SELECT 2 AS v) SELECT v FROM u) AS w FROM u;
 WITH u AS (SELECT 1 AS v) SELECT * FROM (WITH u AS (SELECT v + 1 AS v FROM t, (SELECT 5 AS v) WHERE t.id = 1) SELECT * FROM u) AS d, u;
 WITH u AS (SELECT 1 AS v) SELECT count(*) FROM main.u;
@@ -225,7 +225,7 @@ SELECT "id:1", "s:1" FROM (SELECT * FROM t JOIN u ON u.t_id = t.id) ORDER BY 1;
 SELECT DISTINCT t.id, u.id FROM t JOIN u ON u.t_id = t.id ORDER BY u.id DESC;
 SELECT t.id, u.id FROM t JOIN u ON u.t_id = t.id ORDER BY u.id DESC, t.id;
 SELECT t.s, u.s, t.s FROM t JOIN u ON u.t_id = t.id GROUP BY t.s, u.s ORDER BY 2;
--- Letters beyond ASCII have one case each.
+-- Letters outside ASCII are case-sensitive.
 SELECT 1 AS größe;
 SELECT größe FROM (SELECT 1 AS größe);
 SELECT größe FROM (SELECT 1 AS GRÖSSE);

@@ -74,7 +74,7 @@ SELECT a AS id FROM t ORDER BY id;
 SELECT a AS id FROM t ORDER BY id + 0;
 SELECT path FROM hash ORDER BY md5;
 
--- A COLLATE within what is compared
+-- A COLLATE inside an operand
 SELECT id FROM t WHERE upper(iif('abc' IS s COLLATE NOCASE, g, s)) IN ('', s);
 SELECT id FROM t WHERE (s COLLATE NOCASE) || 'x' = 'ABCx';
 SELECT id FROM t WHERE 'ABCX' = lower(s COLLATE NOCASE) || 'x';
@@ -91,7 +91,7 @@ SELECT state AS x, count(*) AS n FROM processes GROUP BY x ORDER BY x COLLATE NO
 SELECT s, count(*) FROM t GROUP BY s COLLATE NOCASE ORDER BY count(*) DESC, lower(s) LIMIT 3;
 SELECT upper(s), count(*) AS n FROM t GROUP BY s COLLATE NOCASE HAVING length(s) > 1 ORDER BY n DESC, lower(s);
 
--- A number is the place of an item, and it has to be there.
+-- A number is the position of an item, which must exist.
 SELECT id FROM t ORDER BY 0;
 SELECT id FROM t ORDER BY 0 COLLATE NOCASE;
 SELECT id FROM t ORDER BY 2 COLLATE NOCASE;

@@ -1,4 +1,4 @@
--- What SQLite tells of its own tables.
+-- SQLite's tables about tables.
 
 SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name;
 SELECT count(*) FROM sqlite_schema;

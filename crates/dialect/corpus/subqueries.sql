@@ -1,4 +1,4 @@
--- Subqueries as values, correlated ones, and FROM items that speak of earlier ones.
+-- Subqueries as values, correlated ones, and FROM items that refer to earlier ones.
 
 SELECT j.id, e.value FROM j, json_each(j.doc) AS e WHERE j.id = 3;
 SELECT j.id, e.key, e.value, e.type, e.atom, e.fullkey, e.path FROM j, json_each(j.doc) AS e WHERE json_valid(doc);
@@ -103,7 +103,7 @@ SELECT id FROM t WHERE NULL NOT IN (SELECT v FROM u WHERE v > 1000);
 SELECT id FROM t WHERE 5 NOT IN (SELECT v FROM u);
 SELECT id FROM t WHERE 100 NOT IN (SELECT v FROM u WHERE v IS NOT NULL) OR id = 2;
 
--- In ORDER BY, over what is not selected
+-- In ORDER BY, over columns that are not selected
 SELECT s FROM t ORDER BY (SELECT max(v) FROM u WHERE u.t_id = t.id), id;
 SELECT s FROM t WHERE g = 'y' ORDER BY (SELECT count(*) FROM u WHERE u.t_id = t.a) DESC, b DESC, id LIMIT 2;
 SELECT id, s FROM t ORDER BY EXISTS (SELECT 1 FROM u WHERE u.t_id = t.b) DESC, (SELECT s FROM u WHERE u.id = t.id), id;

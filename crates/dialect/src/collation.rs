@@ -1,4 +1,4 @@
-//! The orders text can be compared in: SQLite's three and osquery's four for versions.
+//! The orders in which text can be compared: SQLite's three, and osquery's four for versions.
 
 use std::cmp::Ordering;
 
@@ -8,9 +8,9 @@ pub enum Collation {
     /// By bytes.
     #[default]
     Binary,
-    /// By bytes, ASCII letters in either case.
+    /// By bytes, ignoring the case of ASCII letters.
     Nocase,
-    /// By bytes without trailing spaces.
+    /// By bytes, ignoring trailing spaces.
     Rtrim,
     /// As versions.
     Version,
@@ -23,7 +23,7 @@ pub enum Collation {
 }
 
 impl Collation {
-    /// The collation of a name, in any case.
+    /// The collation with a name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {
             "binary" => Self::Binary,
@@ -37,7 +37,7 @@ impl Collation {
         })
     }
 
-    /// The name in lower case.
+    /// The name in lowercase.
     pub fn name(self) -> &'static str {
         match self {
             Self::Binary => "binary",
@@ -81,7 +81,8 @@ impl Collation {
         self.version_key(left).as_bytes().cmp(self.version_key(right).as_bytes())
     }
 
-    /// Segments in turn: `~` sorts below the end, the end below `^`, all below a segment; numbers by length and digits.
+    /// `~` sorts below the end, the end below `^`, and all of them below a segment; numbers sort by length, then
+    /// digits.
     fn version_key(self, text: &str) -> String {
         let mut key = String::with_capacity(text.len() * 2);
         let mut rest = text;
@@ -102,7 +103,7 @@ impl Collation {
                 c if c.is_ascii_digit() => {
                     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
                     let digits = rest[..end].trim_start_matches('0');
-                    // The length goes first, so a longer number is a larger one.
+                    // The length comes first, so a longer number sorts higher.
                     key.push('6');
                     key.push(char::from_u32(0x100 + digits.len().min(0xfff) as u32).unwrap_or('\u{fff}'));
                     key.push_str(digits);

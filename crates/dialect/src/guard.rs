@@ -1,8 +1,9 @@
-//! What functions make is bounded before they make it, and charged to their query's memory.
+//! Limits the size of function results before they are created, and charges them to the query's memory.
 //!
-//! A function of DataFusion makes the answers for a whole batch of rows at once: `repeat(path, 1000000)` for 4096 rows takes 400
-//! MB and more. Here a batch goes to it in parts whose answers are not too long; how long they can be at most is known of each
-//! function. The dialect's own functions do the same value by value, see [`Room`](crate::functions::room::Room).
+//! DataFusion's functions create the results for an entire batch of rows at once: `repeat(path, 1000000)` for 4096 rows
+//! needs 400 MB and more. The guard passes a batch in parts whose results are small enough; the largest possible result
+//! of each function is known. The dialect's own functions do the same value by value, see
+//! [`Room`](crate::functions::room::Room).
 
 use std::{
     hash::{Hash, Hasher},
@@ -38,18 +39,18 @@ use crate::{
     plan::search::{any_expr, any_node},
 };
 
-/// Answers of about so many bytes are made at a time.
+/// Results are created in parts of about this many bytes.
 const PART: usize = 4 << 20;
-/// Answers up to this size are not charged: operators charge the batches that they keep.
+/// Results up to this size are not charged: operators charge the batches that they hold.
 const FREE: usize = 4 << 20;
-/// A constant up to this size is nothing special.
+/// Constants up to this size are left as they are.
 const PLAIN: usize = 64 << 10;
-/// What a query without a limit of its own may make in one batch.
+/// What a query without a memory limit may create in one batch.
 const UNLIMITED: usize = 1 << 30;
-/// Bytes that a list takes for an element that is not text.
+/// Bytes that a list needs for an element that is not text.
 const ELEMENT: usize = 16;
 
-/// Charges what a function made.
+/// Charges the result of a function.
 pub(crate) fn charge(function: &str, memory: Option<&dyn Memory>, made: &ArrayRef) -> Result<()> {
     match memory {
         Some(memory) if made.get_array_memory_size() > FREE => memory.charge(function, made),
@@ -57,7 +58,7 @@ pub(crate) fn charge(function: &str, memory: Option<&dyn Memory>, made: &ArrayRe
     }
 }
 
-/// Charges a constant that functions made: it stands in the plan as long as the query is there.
+/// Charges a constant that functions created: it is part of the plan until the query ends.
 pub(crate) fn keep(function: &str, memory: Option<&dyn Memory>, made: &ScalarValue) -> Result<()> {
     match (memory, made.size()) {
         (Some(memory), bytes) if bytes > PLAIN => memory.keep(function, bytes),
@@ -65,7 +66,7 @@ pub(crate) fn keep(function: &str, memory: Option<&dyn Memory>, made: &ScalarVal
     }
 }
 
-/// A function whose answers are bounded and charged; one of the dialect is that already.
+/// A function whose results are limited and charged; the dialect's own functions already do both.
 pub fn guarded(function: ScalarUDF) -> ScalarUDF {
     if is_guarded(&function) {
         return function;
@@ -90,11 +91,11 @@ fn guard_call(expr: Expr) -> Result<Transformed<Expr>> {
 
 fn is_guarded(function: &ScalarUDF) -> bool {
     let inner = function.inner();
-    // `get_field` gives parts of what is there, and plans are searched for it.
+    // `get_field` returns parts of existing values, and rules search plans for it.
     inner.is::<ScalarFunction>() || inner.is::<Guarded>() || function.name() == "get_field"
 }
 
-/// Guards the functions that planners put into a plan, which are not those of the session.
+/// Guards the functions that planners put into a plan; those do not come from the session.
 #[derive(Debug)]
 pub(crate) struct GuardRule;
 
@@ -113,10 +114,10 @@ impl AnalyzerRule for GuardRule {
     }
 }
 
-/// How many bytes the answer for a row has at most.
+/// The largest number of bytes in the result for a row.
 type Bound = fn(&Given, usize) -> usize;
 
-/// What is known of the functions that make much of little.
+/// The limits of functions whose results may be much larger than their arguments.
 pub(crate) fn bound(function: &str) -> Option<Bound> {
     Some(match function {
         "repeat" => |given, row| given.bytes(0, row).saturating_mul(given.number(1, row)),
@@ -128,7 +129,7 @@ pub(crate) fn bound(function: &str) -> Option<Bound> {
         },
         "regexp_replace" => |given, row| {
             let (text, with) = (given.bytes(0, row), given.bytes(2, row));
-            // The replacement may have the match in it several times.
+            // The replacement may contain the match several times.
             let parts = given.text(2, row).matches(['$', '\\']).count();
             let times = if given.text(3, row).contains('g') { text + 1 } else { 1 };
             text.saturating_mul(parts + 1).saturating_add(times.saturating_mul(with))
@@ -141,12 +142,12 @@ pub(crate) fn bound(function: &str) -> Option<Bound> {
             |given, row| sum(given, row).saturating_add(given.args.len().saturating_mul(given.bytes(0, row)))
         }
         "array_repeat" => |given, row| (given.bytes(0, row) + ELEMENT).saturating_mul(given.number(1, row)),
-        // Without a separator each character is an element.
+        // Without a separator, each character is an element.
         "string_to_array" => |given, row| {
             let (text, separator) = (given.bytes(0, row), given.bytes(1, row).max(1));
             text.saturating_add((text / separator + 1).saturating_mul(ELEMENT))
         },
-        // `%c` and `%+` are written in up to 40 characters.
+        // `%c` and `%+` expand to at most 40 characters.
         "to_char" => |given, row| given.bytes(0, row).saturating_add(given.bytes(1, row).saturating_mul(20)),
         "encode" | "to_hex" => |given, row| given.bytes(0, row).saturating_mul(2).saturating_add(ELEMENT),
         "array_resize" => |given, row| {
@@ -165,12 +166,12 @@ pub(crate) fn bound(function: &str) -> Option<Bound> {
     })
 }
 
-/// The bound of most functions: what they make is put together of what they are given.
+/// The limit of most functions: their results consist of their arguments.
 fn sum(given: &Given, row: usize) -> usize {
     (0..given.args.len()).fold(0, |sum, arg| sum.saturating_add(given.bytes(arg, row)))
 }
 
-/// The arguments of a call; a constant is there once.
+/// The arguments of a call; a constant is stored once.
 pub(crate) struct Given {
     args: Vec<ArrayRef>,
     numbers: Vec<Option<Int64Array>>,
@@ -193,26 +194,26 @@ impl Given {
         Ok(Self { args, numbers })
     }
 
-    /// An argument and the place of a row in it, if it has a value.
+    /// An argument and a row's index in it, if it has a value.
     fn at(&self, arg: usize, row: usize) -> Option<(&ArrayRef, usize)> {
         let array = self.args.get(arg)?;
         let row = if array.len() == 1 { 0 } else { row };
         (row < array.len() && array.is_valid(row)).then_some((array, row))
     }
 
-    /// How long a text or list is.
+    /// The length of a text or list.
     fn bytes(&self, arg: usize, row: usize) -> usize {
         self.at(arg, row).map_or(0, |(array, row)| bytes(array, row))
     }
 
-    /// How many elements a list has.
+    /// The number of elements of a list.
     fn count(&self, arg: usize, row: usize) -> usize {
         self.at(arg, row).and_then(|(array, row)| elements(array, row)).map_or(0, |elements| elements.len())
     }
 
-    /// How long the elements of a list are as text.
+    /// The length of a list's elements as text.
     fn shown(&self, arg: usize, row: usize) -> usize {
-        // A number is shown with at most 25 characters.
+        // A number is displayed with at most 25 characters.
         self.bytes(arg, row).saturating_add(self.count(arg, row).saturating_mul(2 * ELEMENT))
     }
 
@@ -220,7 +221,7 @@ impl Given {
         self.at(arg, row).and_then(|(array, row)| text(array, row)).unwrap_or_default()
     }
 
-    /// A number that counts something.
+    /// A number that is a count.
     fn number(&self, arg: usize, row: usize) -> usize {
         self.signed(arg, row).and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
     }
@@ -230,7 +231,7 @@ impl Given {
         Some(self.numbers.get(arg)?.as_ref()?.value(row))
     }
 
-    /// How many values a series has; of days and times as many as one a day, or a second.
+    /// The number of values in a series; for days and times at most one per day or per second.
     fn steps(&self, row: usize) -> usize {
         let whole = |span: u64, step: u64| usize::try_from(span / step.max(1)).unwrap_or(usize::MAX).saturating_add(1);
         if self.numbers.first().is_some_and(Option::is_some) {
@@ -280,7 +281,7 @@ fn elements(array: &ArrayRef, row: usize) -> Option<ArrayRef> {
     }
 }
 
-/// How many bytes a value has.
+/// The size of a value in bytes.
 fn bytes(array: &ArrayRef, row: usize) -> usize {
     if array.is_null(row) {
         return 0;
@@ -305,7 +306,7 @@ fn bytes(array: &ArrayRef, row: usize) -> usize {
     }
 }
 
-/// Whether values of a type are of any length.
+/// Whether values of a type have variable length.
 fn has_any_length(kind: &DataType) -> bool {
     match kind {
         DataType::Null | DataType::Boolean | DataType::FixedSizeBinary(_) => false,
@@ -319,7 +320,7 @@ fn has_short_offsets(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::Binary | DataType::List(_) | DataType::Map(..))
 }
 
-/// A function of DataFusion, or of whoever embeds the engine.
+/// A function of DataFusion or of an embedder.
 #[derive(Debug)]
 struct Guarded {
     function: ScalarUDF,
@@ -327,14 +328,14 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// An error unless so many bytes are left.
+    /// Fails unless this many bytes are left.
     fn check(&self, bytes: usize, left: usize) -> Result<()> {
         if bytes <= left {
             return Ok(());
         }
         let name = self.function.name();
         resources_err!(
-            "{name}: a value may take {} MB, and the query has {} MB of its memory left",
+            "{name}: a value may need {} MB, and the query has {} MB of memory left",
             bytes >> 20,
             left >> 20
         )
@@ -374,7 +375,7 @@ impl Guarded {
         if let [only] = made.as_slice() {
             return Ok(Arc::clone(only));
         }
-        // Put together they are there twice.
+        // Concatenating needs the memory twice.
         self.check(taken.saturating_mul(2), left)?;
         let short = has_short_offsets(args.return_type());
         self.check(taken, if short { i32::MAX as usize } else { usize::MAX })?;
@@ -436,7 +437,7 @@ impl ScalarUDFImpl for Guarded {
     }
 
     fn display_name(&self, args: &[Expr]) -> Result<String> {
-        #[expect(deprecated, reason = "whoever asks this function asks that one")]
+        #[expect(deprecated, reason = "callers of the wrapper may still use it")]
         self.function.display_name(args)
     }
 
@@ -457,7 +458,7 @@ impl ScalarUDFImpl for Guarded {
     }
 
     fn is_nullable(&self, args: &[Expr], schema: &dyn ExprSchema) -> bool {
-        #[expect(deprecated, reason = "whoever asks this function asks that one")]
+        #[expect(deprecated, reason = "callers of the wrapper may still use it")]
         self.function.is_nullable(args, schema)
     }
 
@@ -474,7 +475,7 @@ impl ScalarUDFImpl for Guarded {
     }
 
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        // Another function in its place is to be guarded, too.
+        // The replacement must be guarded, too.
         Ok(match self.function.simplify(args, info)? {
             ExprSimplifyResult::Simplified(expr) => ExprSimplifyResult::Simplified(expr.transform_up(guard_call)?.data),
             original => original,
@@ -530,7 +531,7 @@ impl ScalarUDFImpl for Guarded {
     }
 }
 
-/// The plan whose long constants are there once for all rows: DataFusion copies one for each row of a batch.
+/// Shares long constants of a plan between rows: DataFusion copies a constant for each row of a batch.
 pub fn with_shared_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|node| {
         let preserver = NamePreserver::new(&node);
@@ -542,7 +543,7 @@ pub fn with_shared_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|changed| changed.data)
 }
 
-/// An expression that gives the rows of a node, or of a `CASE`.
+/// An expression whose value becomes the column of a node, or a result of a `CASE`.
 fn shared(expr: Expr) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::Literal(value, _) if value.size() > PLAIN && has_any_length(&value.data_type()) => {
@@ -555,7 +556,7 @@ fn shared(expr: Expr) -> Result<Transformed<Expr>> {
     })
 }
 
-/// A long text or list that all rows have.
+/// A long text or list that all rows have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct LongConstant {
     signature: Signature,
@@ -598,7 +599,7 @@ impl ScalarUDFImpl for LongConstant {
         if bytes > left || (short && bytes > i32::MAX as usize) {
             let of = self.value.size() >> 10;
             return resources_err!(
-                "a constant of {of} KB for {rows} rows, and the query has {} MB of its memory left",
+                "a constant of {of} KB for {rows} rows, and the query has {} MB of memory left",
                 left >> 20
             );
         }

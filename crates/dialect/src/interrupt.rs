@@ -1,4 +1,4 @@
-//! What a function knows of the query it runs in: its moment, and whether anybody still waits for it.
+//! The query state that functions see: its timestamp and its cancel flag.
 
 use std::{
     any::Any,
@@ -20,22 +20,22 @@ use datafusion::{
     execution::SessionState,
 };
 
-/// The memory of one query, to which what its functions make is charged.
+/// The memory of one query; the results of its functions are charged to it.
 pub trait Memory: Debug + Send + Sync {
-    /// Bytes that are left.
+    /// The number of bytes left.
     fn left(&self) -> usize;
 
-    /// Charges a constant that a function made, until the query is over.
+    /// Charges a constant that a function created, until the query ends.
     fn keep(&self, function: &str, bytes: usize) -> Result<()>;
 
-    /// Charges what a function made, for as long as it is there.
+    /// Charges the result of a function for as long as it exists.
     fn charge(&self, function: &str, made: &ArrayRef) -> Result<()>;
 }
 
-/// One query as its functions see it: the moment it is about, and whether it is over. Functions look at the latter between
+/// One query as its functions see it: its timestamp, and whether it was cancelled. Functions check the flag between
 /// rows and while they sleep.
 ///
-/// Put one into the session state that a query is planned with, and keep a clone:
+/// Put one into the session state that plans a query, and keep a clone:
 ///
 /// ```
 /// # use datafusion::prelude::SessionContext;
@@ -47,7 +47,7 @@ pub trait Memory: Debug + Send + Sync {
 /// assert!(interrupt.is_over());
 /// ```
 ///
-/// A function that finds the query over fails with `interrupted`.
+/// A function that finds the query cancelled fails with `interrupted`.
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     over: Arc<AtomicBool>,
@@ -56,19 +56,19 @@ pub struct Interrupt {
 }
 
 impl Default for Interrupt {
-    /// A query of this moment.
+    /// A query with the current time as its timestamp.
     fn default() -> Self {
         Self::at(chrono::Utc::now().timestamp_micros())
     }
 }
 
 impl Interrupt {
-    /// A query of a moment, in microseconds since 1970.
+    /// A query with this timestamp, in microseconds since 1970.
     pub fn at(moment: i64) -> Self {
         Self { over: Arc::default(), moment, memory: None }
     }
 
-    /// The same query, whose functions are charged for what they make.
+    /// The same query, with the results of its functions charged to `memory`.
     #[must_use]
     pub fn with_memory(self, memory: Arc<dyn Memory>) -> Self {
         Self { memory: Some(memory), ..self }
@@ -78,12 +78,12 @@ impl Interrupt {
         self.memory.as_deref()
     }
 
-    /// The moment of the query, in microseconds since 1970.
+    /// The timestamp of the query, in microseconds since 1970.
     pub fn moment(&self) -> i64 {
         self.moment
     }
 
-    /// Starts the query in a session state: plans that are made with it take its options and its moment as they are now.
+    /// Starts the query in a session state: plans created from it use its current options and this timestamp.
     pub fn begin(&self, state: &mut SessionState) {
         state.config_mut().options_mut().extensions.insert(self.clone());
         state.mark_start_execution();
@@ -92,17 +92,17 @@ impl Interrupt {
         properties.query_execution_start_time = moment.or(properties.query_execution_start_time);
     }
 
-    /// Nobody waits for the query any more.
+    /// Cancels the query.
     pub fn stop(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the query was stopped.
+    /// Whether the query was cancelled.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// The one in a session's options; without it nothing interrupts.
+    /// The state in a session's options; without one, nothing interrupts.
     pub(crate) fn of(options: &ConfigOptions) -> Self {
         options.extensions.get::<Self>().cloned().unwrap_or_default()
     }

@@ -1,17 +1,19 @@
 //! osquery and SQLite SQL on DataFusion.
 //!
-//! Three steps turn a user's text into a DataFusion plan with SQLite's answer:
+//! A user's text becomes a DataFusion plan with SQLite's results in three steps:
 //!
-//! 1. [`parse`] splits text into statements; errors carry line, column and byte offset.
-//! 2. [`rewrite`] changes the parsed tree, asking [`Names`] what tables have which columns. Aliases in WHERE, double-quoted
-//!    strings, bare columns under GROUP BY and the like become what DataFusion plans.
-//! 3. The `SessionState` built through [`install`] plans it: its operators, functions and analyzer rule know the types of
-//!    both sides and apply SQLite's affinity there. `column = literal`, `IN`, `LIKE 'x%'` (as a case-insensitive
-//!    [`Expr::Like`](datafusion::logical_expr::Expr::Like)) and `column = column` stay plain wherever types agree.
+//! 1. [`parse`] splits text into statements; errors have line, column and byte offset.
+//! 2. [`rewrite`] changes the parsed tree and looks up columns in [`Names`]. Aliases in WHERE, double-quoted
+//!    strings, bare columns under GROUP BY and similar constructs become SQL that DataFusion plans.
+//! 3. A `SessionState` built through [`install`] plans it: its operators, functions and analyzer rules know the types
+//! of
+//!    both sides and apply SQLite's affinity. `column = literal`, `IN`, `LIKE 'x%'` (as a case-insensitive
+//!    [`Expr::Like`](datafusion::logical_expr::Expr::Like)) and `column = column` are unchanged if the types agree.
 //!
-//! [`Dialect::DataFusion`] switches all of it off: parse with it and build the state without [`install`].
+//! [`Dialect::DataFusion`] switches all of this off: parse with it and build the state without [`install`].
 //!
-//! A LIKE pattern arrives at a table in Arrow's form, where a backslash escapes: `\\` is one backslash, `\%` a percent sign.
+//! A LIKE pattern is passed to a table in Arrow's form, which escapes with a backslash: `\\` is one backslash, `\%` a
+//! percent sign.
 
 mod collation;
 mod functions;
@@ -45,10 +47,10 @@ pub use plan::{COLLATION_METADATA, NUMBER_METADATA, StrictFunctions, mixed_to_te
 pub use rewrite::{DialectError, lists_tables, rewrite};
 pub use value::real_to_text;
 
-/// Which SQL a text is written in.
+/// The SQL dialect of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// What DataFusion accepts and what osquery and SQLite accept; where they disagree, osquery is right.
+    /// Everything that DataFusion, osquery and SQLite accept; where they disagree, osquery's meaning applies.
     #[default]
     Osquery,
     /// DataFusion's own SQL.
@@ -57,7 +59,7 @@ pub enum Dialect {
 
 /// Adds the functions, planners, analyzer rule and session options of the dialect.
 ///
-/// Call it on a builder that has its default features and, if it has its own, its configuration.
+/// Call it on a builder that has its default features, and its configuration if it needs its own.
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut config = builder.config().take().unwrap_or_default();
     let options = config.options_mut();
@@ -65,8 +67,8 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     options.sql_parser.default_null_ordering = "nulls_min".to_owned();
     options.sql_parser.map_string_types_to_utf8view = true;
     options.sql_parser.collect_spans = true;
-    // A CASE can be known not to be NULL by its conditions before the plan is physical and no longer after: DataFusion takes
-    // the difference for a mistake of its own.
+    // The planner may conclude from its conditions that a CASE is never NULL, and lose that knowledge in the physical
+    // plan. DataFusion would report the difference as an internal error.
     options.execution.skip_physical_aggregate_schema_check = true;
     builder = builder.with_config(config);
     builder.scalar_functions().get_or_insert_default().extend(functions::scalars());
@@ -90,8 +92,8 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     )
 }
 
-/// What [`Dialect::DataFusion`] needs instead of [`install`]: rules without mistakes of DataFusion's own that give wrong rows
-/// or none.
+/// For [`Dialect::DataFusion`], in place of [`install`]: rules that work around bugs of DataFusion that return wrong
+/// rows or none.
 pub fn install_plain(builder: SessionStateBuilder) -> SessionStateBuilder {
     with_rules(builder, vec![Arc::new(plan::StandardRule { sqlite: false })])
 }

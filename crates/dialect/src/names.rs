@@ -1,4 +1,4 @@
-//! What names mean, told by the engine.
+//! Names of tables and columns, provided by the engine.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,18 +6,19 @@ use arrow_schema::DataType;
 
 use crate::collation::Collation;
 
-/// A column of a table as the dialect needs to know it.
+/// A column of a table, as the dialect sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedColumn {
     /// The exact name.
     pub name: String,
-    /// The type, where it is known before planning.
+    /// The type, if it is known before planning.
     pub data_type: Option<DataType>,
     /// How its text compares.
     pub collation: Collation,
-    /// Whether `SELECT *` leaves it out.
+    /// Whether `SELECT *` skips it.
     pub hidden: bool,
-    /// Whether its bare name means another relation's column, or an alias, where there is one: osquery has no such column.
+    /// Whether another relation's column or an alias wins over it for its bare name. Set for columns that osquery does
+    /// not have.
     pub yields: bool,
 }
 
@@ -28,19 +29,19 @@ impl NamedColumn {
     }
 }
 
-/// The engine's catalog as far as the dialect looks into it.
+/// The part of the engine's catalog that the dialect uses.
 pub trait Names: Send + Sync {
-    /// The columns of a table or view in the order of `SELECT *`; `None` for a name that is not known. Parts of a longer
-    /// name are joined with dots; the name comes as DataFusion will look it up, so unquoted parts are in lower case.
+    /// The columns of a table or view in the order of `SELECT *`; `None` for an unknown name. Parts of a longer name
+    /// are joined with dots. The name has the form in which DataFusion looks it up, so unquoted parts are in lowercase.
     fn columns(&self, table: &str) -> Option<Vec<NamedColumn>>;
 
-    /// The names of all tables and views: what `sqlite_master` lists.
+    /// The names of all tables and views, for `sqlite_master`.
     fn tables(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// Knows no table: every name is left to DataFusion.
+/// Knows no tables: all names are left to DataFusion.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoNames;
 
@@ -50,13 +51,13 @@ impl Names for NoNames {
     }
 }
 
-/// The names of columns, no two the same: one that was there before gets `:1`, `:2` or whichever number is free, so that a
-/// name that the user wrote once stays.
+/// Makes column names distinct: a repeated name gets `:1`, `:2` or the next free number, so a name that the user wrote
+/// once is unchanged.
 pub fn distinct_names<S: AsRef<str>>(names: &[S]) -> Vec<String> {
     distinct(names, false)
 }
 
-/// [`distinct_names`], also of names that differ by case alone.
+/// [`distinct_names`], with names that differ only in case treated as equal.
 pub(crate) fn distinct<S: AsRef<str>>(names: &[S], folds: bool) -> Vec<String> {
     let folded = |name: &str| if folds { name.to_ascii_lowercase() } else { name.to_owned() };
     let wanted: HashSet<String> = names.iter().map(|name| folded(name.as_ref())).collect();

@@ -1,4 +1,4 @@
-//! Text to statements: DataFusion's grammar with SQLite's on top.
+//! Text to statements: DataFusion's grammar, extended with SQLite's.
 
 use std::{any::TypeId, fmt};
 
@@ -16,26 +16,26 @@ use crate::{
     rewrite::{build, negate, select_all_from},
 };
 
-/// How deeply expressions may nest, as in SQLite.
+/// The largest nesting depth of expressions, as in SQLite.
 const DEEPEST_EXPRESSION: usize = 1000;
-/// How deeply they may nest when AND and OR, which become balanced trees, are left out.
+/// The largest nesting depth without AND and OR, which become balanced trees.
 const DEEPEST_OPERATORS: usize = 250;
-/// How many SELECTs a compound may have, as in SQLite.
+/// The largest number of SELECTs in a compound, as in SQLite.
 const MOST_MEMBERS: usize = 500;
-/// From this depth on a statement is worked on with a stack of its own.
+/// Deeper statements are processed on a separate stack.
 const DEEP: usize = 60;
 /// The size of that stack.
 const STACK: usize = 64 << 20;
-/// How deeply parentheses, subqueries and CASE may nest.
+/// The largest nesting depth of parentheses, subqueries and CASE.
 const DEEPEST_NESTING: usize = 120;
-/// How deeply subqueries in expressions may nest: planning takes twice the time for each level.
+/// The largest nesting depth of subqueries in expressions: each level doubles the planning time.
 const DEEPEST_SUBQUERIES: usize = 16;
 
-/// How tightly `||`, `->` and `->>` bind, among the numbers of [`SqlDialect::prec_value`].
+/// The precedence of `||`, `->` and `->>`, on the scale of [`SqlDialect::prec_value`].
 const CONCATENATION: u8 = 45;
-/// How tightly COLLATE binds.
+/// The precedence of COLLATE.
 const COLLATE: u8 = 46;
-/// How tightly `-`, `+` and `~` before an operand bind.
+/// The precedence of the prefix operators `-`, `+` and `~`.
 const SIGN: u8 = 48;
 
 /// One statement of the user's text.
@@ -43,17 +43,17 @@ const SIGN: u8 = 48;
 pub struct Parsed {
     /// The statement as parsed, before any rewriting.
     pub statement: Statement,
-    /// Where it stands in the text: byte offsets without the semicolon.
+    /// Its position in the text: byte offsets without the semicolon.
     pub span: std::ops::Range<usize>,
-    /// The text of each item of the outermost SELECT: the names of its unnamed columns.
+    /// The text of each item of the outermost SELECT; it names unnamed columns.
     pub(crate) items: Vec<String>,
-    /// About how deeply the tree nests.
+    /// The approximate nesting depth of the tree.
     pub(crate) depth: usize,
     pub(crate) dialect: Dialect,
 }
 
 impl Parsed {
-    /// The names that the user gives to items of the outermost SELECT, the first of a compound.
+    /// The names that the user gives to items of the outermost SELECT (the first one of a compound).
     pub fn aliases(&self) -> Vec<String> {
         let Statement::Statement(statement) = &self.statement else { return Vec::new() };
         let ast::Statement::Query(query) = statement.as_ref() else { return Vec::new() };
@@ -89,7 +89,7 @@ pub struct ParseError {
     pub offset: usize,
 }
 
-/// Splits text at its semicolons and parses each statement.
+/// Splits text at semicolons and parses each statement.
 pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
     let lines = Lines::new(sql);
     let mut tokens = tokens(sql, dialect).map_err(|error| lines.error(sentence(&error.message), error.location))?;
@@ -127,7 +127,7 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
     Ok(statements)
 }
 
-/// The tokens of a text without white space. SQLite takes a comment that does not end for one that ends with the text.
+/// The tokens of a text without white space. As in SQLite, a comment without an end ends with the text.
 fn tokens(sql: &str, dialect: Dialect) -> Result<Vec<TokenWithSpan>, TokenizerError> {
     let split = |sql: &str| Tokenizer::new(grammar(dialect), sql).tokenize_with_location();
     let tokens = match split(sql) {
@@ -164,7 +164,7 @@ fn one_statement(
     }
 }
 
-/// Works on a deep tree where there is room for it: copying and dropping a tree recurse.
+/// Handles a deep tree on a larger stack: copying and dropping a tree recurse.
 pub(crate) fn with_stack<T: Send>(depth: usize, work: impl FnOnce() -> T + Send) -> T {
     if depth < DEEP {
         return work();
@@ -174,12 +174,12 @@ pub(crate) fn with_stack<T: Send>(depth: usize, work: impl FnOnce() -> T + Send)
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(done)) => done,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => panic!("no thread for a deep statement: {error}"),
+            Err(error) => panic!("cannot start a thread for a deep statement: {error}"),
         }
     })
 }
 
-/// Finds byte offsets of lines and columns.
+/// Converts lines and columns to byte offsets.
 struct Lines<'s> {
     sql: &'s str,
     starts: Vec<usize>,
@@ -211,7 +211,7 @@ impl<'s> Lines<'s> {
         }
     }
 
-    /// The place is at the end of the parser's message.
+    /// The position is at the end of the parser's message.
     fn parser_error(&self, error: datafusion::common::DataFusionError, end: Location) -> ParseError {
         let message = match error.find_root() {
             datafusion::common::DataFusionError::SQL(error, _) => match error.as_ref() {
@@ -232,7 +232,7 @@ impl<'s> Lines<'s> {
     }
 }
 
-/// A message of the parser as one of ours: it starts in lower case, and what was expected stands without colons.
+/// Adapts a message of the parser: it starts in lowercase, and the expected token has no colons.
 fn sentence(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("Expected: ") {
         return format!("expected {}", rest.replacen(", found: ", ", found ", 1));
@@ -261,7 +261,7 @@ fn is_explain_query_plan(tokens: &[TokenWithSpan]) -> bool {
     tokens.len() > 3 && is_word(&tokens[0], "explain") && is_word(&tokens[1], "query") && is_word(&tokens[2], "plan")
 }
 
-/// The first CASE for which there is no END.
+/// The first CASE without an END.
 fn open_case(tokens: &[TokenWithSpan]) -> Option<Location> {
     let mut open = Vec::new();
     for token in tokens {
@@ -274,7 +274,7 @@ fn open_case(tokens: &[TokenWithSpan]) -> Option<Location> {
     open.first().copied()
 }
 
-/// `PRAGMA table_info(name)`, and with `=`, is a query of the table function `pragma_table_info`.
+/// `PRAGMA table_info(name)`, also with `=`, becomes a query of the table function `pragma_table_info`.
 fn pragma(tokens: &mut Vec<TokenWithSpan>) {
     let [first, name, open, table, ..] = tokens.as_slice() else { return };
     let known = ["table_info", "table_xinfo"].into_iter().find(|known| is_word(name, known));
@@ -305,7 +305,7 @@ fn pragma(tokens: &mut Vec<TokenWithSpan>) {
     *tokens = query;
 }
 
-/// Turns `[name]` into an identifier where it is not a subscript, and frees words that are names in SQLite.
+/// Turns `[name]` into an identifier unless it is a subscript, and allows words that are names in SQLite.
 fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut cases = 0_usize;
@@ -320,7 +320,7 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 Token::RParen | Token::RBracket | Token::SingleQuotedString(_) => true,
                 _ => false,
             });
-            // After AS and after a point it can be no list.
+            // After AS and after a dot it cannot be a list.
             let names =
                 out.last().is_some_and(|before| before.token == Token::Period || keyword(&before.token) == Keyword::AS);
             let is_part = |token: &&TokenWithSpan| match token.token {
@@ -349,7 +349,7 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 continue;
             }
         }
-        // Which index to use is no matter here.
+        // Index hints have no effect here.
         if is_word(token, "indexed") {
             let negated = out.last().is_some_and(|before| keyword(&before.token) == Keyword::NOT);
             let before = out.iter().rev().nth(1);
@@ -373,13 +373,13 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         {
             match word.keyword {
                 Keyword::CASE => cases += 1,
-                // END is a name where no CASE waits for it, or the CASE waits for an operand first.
+                // END is a name if no CASE is open, or if the CASE still expects an operand.
                 Keyword::END if cases == 0 || starts_operand(out.last()) => word.keyword = Keyword::NoKeyword,
                 Keyword::END => cases -= 1,
                 Keyword::OFFSET if starts_operand(out.last()) || !is_operand(&tokens[at + 1..]) => {
                     word.keyword = Keyword::NoKeyword;
                 }
-                // A planner's hint on a common table expression.
+                // A planner hint on a common table expression.
                 Keyword::MATERIALIZED if next == Some(&Token::LParen) => {
                     if out.last().is_some_and(|before| keyword(&before.token) == Keyword::NOT) {
                         out.pop();
@@ -403,9 +403,9 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-/// `CAST(x AS UNSIGNED BIG INT)`: a type of several words that SQLite knows is one name.
+/// `CAST(x AS UNSIGNED BIG INT)`: SQLite's types of several words become one name.
 fn type_names(tokens: &mut Vec<TokenWithSpan>) {
-    // For each open parenthesis: whether it is that of a CAST.
+    // For each open parenthesis, whether it belongs to a CAST.
     let mut open: Vec<bool> = Vec::new();
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut rest = tokens.drain(..).peekable();
@@ -435,7 +435,7 @@ fn type_names(tokens: &mut Vec<TokenWithSpan>) {
                 let word = Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword };
                 out.push(TokenWithSpan { token: Token::Word(word), span: first.span.union(&last.span) });
             }
-            // A name elsewhere, a type here: `TIMESTAMP`.
+            // A name elsewhere, but a type here: `TIMESTAMP`.
             _ => out.extend(words.into_iter().map(|word| match word.token {
                 Token::Word(own) => TokenWithSpan { token: Token::make_word(&own.value, None), span: word.span },
                 _ => word,
@@ -446,14 +446,14 @@ fn type_names(tokens: &mut Vec<TokenWithSpan>) {
     *tokens = out;
 }
 
-/// A comma that becomes CROSS JOIN may stand at this level of parentheses.
+/// A level of parentheses in which a comma may become CROSS JOIN.
 #[derive(Default)]
 struct JoinLevel {
-    /// The parentheses group FROM items: each comma joins.
+    /// The parentheses group FROM items: all commas are joins.
     group: bool,
-    /// This is FROM of a SELECT.
+    /// The FROM clause of a SELECT.
     from: bool,
-    /// The last comma, as long as it may turn out to join.
+    /// The last comma, while it may still be a join.
     comma: Option<usize>,
 }
 
@@ -503,7 +503,7 @@ fn commas_in_joins(tokens: &mut Vec<TokenWithSpan>) {
     *tokens = out;
 }
 
-/// Whether an operand is due after this token, so that a word there can only be a name.
+/// Whether an operand must follow this token, so that a word after it can only be a name.
 fn starts_operand(before: Option<&TokenWithSpan>) -> bool {
     match before.map(|before| &before.token) {
         Some(
@@ -536,7 +536,7 @@ fn starts_operand(before: Option<&TokenWithSpan>) -> bool {
     }
 }
 
-/// Whether these tokens start with a value: a number, a text, something in parentheses.
+/// Whether these tokens start a value: a number, a text, or a parenthesis.
 fn is_operand(tokens: &[TokenWithSpan]) -> bool {
     match tokens.first().map(|token| &token.token) {
         Some(Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_)) => true,
@@ -553,7 +553,7 @@ fn starts_query(tokens: &[TokenWithSpan]) -> bool {
         .is_some_and(|first| matches!(keyword(&first.token), Keyword::SELECT | Keyword::WITH | Keyword::VALUES))
 }
 
-/// Words that start a clause of a SELECT: no expression goes on across them.
+/// Words that start a clause of a SELECT and so end any expression.
 fn starts_clause(keyword: Keyword) -> bool {
     matches!(
         keyword,
@@ -574,7 +574,7 @@ fn divides_case(keyword: Keyword) -> bool {
     matches!(keyword, Keyword::WHEN | Keyword::THEN | Keyword::ELSE)
 }
 
-/// Words that sqlparser gives a meaning of their own but which are names to SQLite.
+/// Words that have a special meaning in sqlparser and are names in SQLite.
 fn is_plain_name(keyword: Keyword, next: Option<&Token>) -> bool {
     let called = next == Some(&Token::LParen);
     match keyword {
@@ -600,20 +600,20 @@ fn is_plain_name(keyword: Keyword, next: Option<&Token>) -> bool {
     }
 }
 
-/// What nests too deep, and where.
+/// What nests too deeply, and where.
 struct TooDeep {
     what: &'static str,
     limit: usize,
     location: Location,
 }
 
-/// What an open parenthesis or CASE interrupts.
+/// The state that an open parenthesis or CASE interrupts.
 #[derive(Clone, Copy, Default)]
 struct Level {
-    /// AND and OR so far, then all other operators since.
+    /// The number of ANDs and ORs so far, then of all other operators since the last one.
     connectives: usize,
     operators: usize,
-    /// Whether it stands in FROM.
+    /// Whether it is in FROM.
     from: bool,
     /// Whether it is a CASE.
     case: bool,
@@ -621,11 +621,11 @@ struct Level {
     subquery: bool,
 }
 
-/// Rejects what would nest too deep before anything recurses over it.
+/// Rejects deep nesting before any code recurses over it.
 fn bounded(tokens: &[TokenWithSpan]) -> Result<usize, TooDeep> {
     let mut here = Level::default();
     let mut open: Vec<Level> = Vec::new();
-    // The sums over what is open.
+    // The sums over all open levels.
     let (mut connectives, mut operators, mut subqueries) = (0_usize, 0_usize, 0_usize);
     let mut deepest = 0;
     let mut members = 0;
@@ -646,7 +646,7 @@ fn bounded(tokens: &[TokenWithSpan]) -> Result<usize, TooDeep> {
             subqueries += usize::from(subquery);
             here = Level { from: here.from && opens, ..Level::default() };
         } else if closes || word == Keyword::END {
-            // An END closes no parenthesis; a parenthesis closes what is open inside it.
+            // An END does not close a parenthesis; a parenthesis closes everything that is open inside it.
             while let Some(level) = open.pop_if(|level| closes || level.case) {
                 here = level;
                 connectives -= level.connectives;
@@ -737,7 +737,7 @@ fn item_texts(tokens: &[TokenWithSpan], sql: &str, lines: &Lines<'_>) -> Vec<Str
     items
 }
 
-/// sqlparser's generic grammar, which DataFusion speaks, with SQLite's operators.
+/// sqlparser's generic grammar, which DataFusion uses, with SQLite's operators.
 #[derive(Default)]
 struct OsqueryDialect {
     generic: GenericDialect,
@@ -749,7 +749,7 @@ impl fmt::Debug for OsqueryDialect {
     }
 }
 
-/// Answers that are the generic dialect's.
+/// Methods that return the same as the generic dialect.
 macro_rules! as_generic {
     ($($name:ident),* $(,)?) => {
         $(fn $name(&self) -> bool { self.generic.$name() })*
@@ -757,7 +757,7 @@ macro_rules! as_generic {
 }
 
 impl SqlDialect for OsqueryDialect {
-    // What the parser asks of the generic dialect by its type it must ask here too.
+    // Settings that the parser takes from the generic dialect by its type must be repeated here.
     fn dialect(&self) -> TypeId {
         TypeId::of::<GenericDialect>()
     }
@@ -833,7 +833,8 @@ impl SqlDialect for OsqueryDialect {
         true
     }
 
-    // A word that is reserved is no name where what it starts can't be parsed: what is wrong with that is told.
+    // A reserved word is not a name if the expression that it starts cannot be parsed: the error of that expression is
+    // reported.
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
         matches!(keyword, Keyword::CASE | Keyword::EXISTS | Keyword::INTERVAL | Keyword::NOT)
     }
@@ -858,7 +859,7 @@ impl SqlDialect for OsqueryDialect {
         let Token::Word(word) = &token.token else {
             return match token.token {
                 Token::Arrow | Token::LongArrow | Token::StringConcat => Some(Ok(CONCATENATION)),
-                // Tighter than tests of equality.
+                // Binds tighter than equality operators.
                 Token::Lt | Token::LtEq | Token::Gt | Token::GtEq => Some(Ok(self.prec_value(Precedence::Eq) + 1)),
                 _ => None,
             };
@@ -890,7 +891,7 @@ impl SqlDialect for OsqueryDialect {
             _ => None,
         };
         let negated = word_at(0)?.keyword == Keyword::NOT;
-        // The operator, and where its right operand starts.
+        // The operator, and the start of its right operand.
         let word = word_at(usize::from(negated))?;
         let right = if negated { 2 } else { 1 };
         let left = expr.clone();
@@ -923,7 +924,7 @@ impl SqlDialect for OsqueryDialect {
             }
             Keyword::COLLATE => {
                 skip(parser, right);
-                // The last one holds.
+                // The last one wins.
                 let inner = match left {
                     Expr::Collate { expr, .. } => expr,
                     other => Box::new(other),
@@ -941,7 +942,8 @@ impl SqlDialect for OsqueryDialect {
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
         match precedence {
-            // All tests of equality and patterns bind alike, from left to right, and so do all operators on bits.
+            // All equality and pattern operators have the same precedence, from left to right, and so have all bit
+            // operators.
             Precedence::Like | Precedence::Is | Precedence::Between => self.generic.prec_value(Precedence::Eq),
             Precedence::Pipe | Precedence::Caret => self.generic.prec_value(Precedence::Ampersand),
             other => self.generic.prec_value(other),

@@ -1,8 +1,8 @@
-//! SQLite's values: storage classes, conversions between them, ordering and the text form of numbers.
+//! SQLite's values: storage classes, conversions, ordering, and the text form of numbers.
 
 use std::{borrow::Cow, cmp::Ordering};
 
-/// One value as SQLite sees it.
+/// One value in SQLite.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     /// No value.
@@ -18,7 +18,7 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Text that this value owns.
+    /// A text that this value owns.
     pub(crate) fn text(text: impl Into<String>) -> Value<'static> {
         Value::Text(Cow::Owned(text.into()))
     }
@@ -28,7 +28,7 @@ impl<'a> Value<'a> {
         Value::Blob(Cow::Owned(bytes.into()))
     }
 
-    /// How long a text or blob is; 0 for all else.
+    /// The length of a text or blob; 0 for all others.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Value::Text(text) => text.len(),
@@ -37,12 +37,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether there is no value.
+    /// Whether it is NULL.
     pub(crate) fn is_null(&self) -> bool {
         matches!(self, Value::Null)
     }
 
-    /// The value as text; NULL stays away as `None`. Bytes that are not UTF-8 lose what cannot be shown.
+    /// The value as text; `None` for NULL. Bytes that are not UTF-8 are replaced.
     pub(crate) fn as_text(&self) -> Option<Cow<'_, str>> {
         match self {
             Value::Null => None,
@@ -53,7 +53,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value as bytes: text and numbers give the bytes of their text.
+    /// The value as bytes: text and numbers become the bytes of their text.
     pub(crate) fn as_bytes(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Value::Blob(bytes) => Some(Cow::Borrowed(bytes)),
@@ -62,7 +62,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value as an integer, as `CAST(x AS INTEGER)` gives it.
+    /// The value as an integer, like `CAST(x AS INTEGER)`.
     pub(crate) fn as_int(&self) -> Option<i64> {
         match self {
             Value::Null => None,
@@ -73,7 +73,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value as a double, as `CAST(x AS REAL)` gives it.
+    /// The value as a double, like `CAST(x AS REAL)`.
     pub(crate) fn as_real(&self) -> Option<f64> {
         match self {
             Value::Null => None,
@@ -84,7 +84,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value as a number, as `CAST(x AS NUMERIC)` and arithmetic take it.
+    /// The value as a number, like `CAST(x AS NUMERIC)` and arithmetic.
     pub(crate) fn as_number(&self) -> Value<'static> {
         match self {
             Value::Null => Value::Null,
@@ -95,7 +95,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value after NUMERIC affinity: text that is wholly a number becomes one, all else stays.
+    /// The value after NUMERIC affinity: text that is entirely a number becomes one; all others stay.
     pub(crate) fn with_numeric_affinity(self) -> Value<'a> {
         match &self {
             Value::Text(text) => exact_number(text).unwrap_or(self),
@@ -156,9 +156,9 @@ fn compare_int_real(int: i64, real: f64) -> Ordering {
     int.cmp(&whole).then_with(|| 0.0_f64.partial_cmp(&(real - whole as f64)).unwrap_or(Ordering::Equal))
 }
 
-/// A double cut towards zero, held within 64 bits.
+/// A double truncated towards zero and limited to 64 bits.
 pub(crate) fn real_to_int(number: f64) -> i64 {
-    // `as` saturates and maps NaN to 0, which is what SQLite does too.
+    // `as` saturates and maps NaN to 0, as SQLite does.
     number as i64
 }
 
@@ -201,7 +201,8 @@ pub fn real_to_text(number: f64) -> String {
     format!("{sign}{first}.{rest}e{mark}{:02}", exponent.unsigned_abs())
 }
 
-/// The length of the longest prefix of `text` (after white space) that is a number, and whether it has a fraction or exponent.
+/// The length of the longest prefix of `text` (after white space) that is a number, and whether it has a fraction or an
+/// exponent.
 fn number_prefix(text: &str) -> (&str, bool) {
     let text = text.trim_start_matches(is_space);
     let bytes = text.as_bytes();
@@ -247,12 +248,12 @@ fn number_prefix(text: &str) -> (&str, bool) {
     (&text[..at], real)
 }
 
-/// The characters SQLite skips round numbers in text.
+/// The characters that SQLite skips around numbers in text.
 pub(crate) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
 }
 
-/// The integer that text starts with, else 0; too large is held at the bound.
+/// The leading integer of a text, or 0; it saturates at the limits of 64 bits.
 pub(crate) fn text_to_int(text: &str) -> i64 {
     let text = text.trim_start_matches(is_space);
     let (negative, digits) = match text.as_bytes().first() {
@@ -273,13 +274,13 @@ pub(crate) fn text_to_int(text: &str) -> i64 {
     number
 }
 
-/// The double that text starts with, else 0.
+/// The leading double of a text, or 0.
 pub(crate) fn text_to_real(text: &str) -> f64 {
     let (prefix, _) = number_prefix(text);
     prefix.parse().unwrap_or(0.0)
 }
 
-/// The number that text starts with, else 0: an integer when it is written as one and fits, or is a whole real.
+/// The leading number of a text, or 0: an integer if it is written as one and fits, or if it is a whole real.
 pub(crate) fn text_to_number(text: &str) -> Value<'static> {
     let (prefix, real) = number_prefix(text);
     if prefix.is_empty() {
@@ -291,7 +292,7 @@ pub(crate) fn text_to_number(text: &str) -> Value<'static> {
     Value::Real(prefix.parse().unwrap_or(0.0))
 }
 
-/// The number that the whole of `text` is, white space round it aside.
+/// The number that the entire `text` stands for, ignoring white space around it.
 pub(crate) fn exact_number(text: &str) -> Option<Value<'static>> {
     let trimmed = text.trim_matches(is_space);
     let (prefix, real) = number_prefix(trimmed);
@@ -302,7 +303,7 @@ pub(crate) fn exact_number(text: &str) -> Option<Value<'static>> {
         return Some(Value::Int(int));
     }
     let number: f64 = prefix.parse().ok()?;
-    // A real that is a whole number becomes an integer, as NUMERIC affinity stores it.
+    // A whole real becomes an integer, as NUMERIC affinity stores it.
     if number.fract() == 0.0 && number.abs() < 9.0e15 {
         Some(Value::Int(number as i64))
     } else {

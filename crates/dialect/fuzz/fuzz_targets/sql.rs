@@ -1,4 +1,4 @@
-//! Any text: it is parsed, rewritten and planned, or refused. It never panics, hangs or overflows the stack.
+//! Parses, rewrites and plans any text, or refuses it. It never panics, hangs or overflows the stack.
 #![no_main]
 
 use std::{collections::HashMap, sync::Arc, sync::LazyLock};
@@ -44,9 +44,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let builder = SessionStateBuilder::new().with_config(config).with_default_features();
     let context = SessionContext::new_with_state(install(builder).build());
     for (name, columns) in &catalog.0 {
-        let field = |column: &NamedColumn| Field::new(&column.name, column.data_type.clone().expect("it has one"), true);
+        let field = |column: &NamedColumn| {
+            Field::new(&column.name, column.data_type.clone().expect("every column of the catalog has a type"), true)
+        };
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
-        context.register_table(*name, Arc::new(EmptyTable::new(schema))).expect("a fresh name");
+        context.register_table(*name, Arc::new(EmptyTable::new(schema))).expect("the name is new");
     }
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     World { catalog, context, runtime }
@@ -56,10 +58,10 @@ fuzz_target!(|sql: &str| {
     let World { catalog, context, runtime } = &*WORLD;
     let Ok(statements) = parse(sql, Dialect::Osquery) else { return };
     for parsed in statements {
-        assert!(sql.get(parsed.span.clone()).is_some(), "a statement stands in its text");
+        assert!(sql.get(parsed.span.clone()).is_some(), "the span lies within the text");
         let Ok(statement) = rewrite(parsed, catalog) else { continue };
         let state = context.state();
-        // Planning only: what a statement would do to the session is not done.
+        // Planning only: effects of statements on the session are not applied.
         if let Ok(plan) = runtime.block_on(state.statement_to_plan(statement)) {
             let _ = state.optimize(&plan);
         }

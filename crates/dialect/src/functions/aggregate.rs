@@ -95,9 +95,7 @@ const AGGREGATES: &[Aggregate] = &[
         name: "sum",
         aliases: &[],
         arguments: "x",
-        doc: &[
-            " Sum of all values that are not NULL; NULL if there are none. Text counts as its leading number.",
-        ],
+        doc: &[" Sum of all values that are not NULL; NULL if there are none. Text counts as its leading number."],
         examples: &[("SELECT sum(column1) FROM (VALUES (1), (2))", "3")],
         expand: |function, args| Some(aggregate_call(function, "sum", numbers(args)?)),
     },

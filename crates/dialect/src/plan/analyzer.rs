@@ -1,4 +1,4 @@
-//! Constructs that DataFusion plans without asking us: IN, LIKE, and sorting by a collated column.
+//! Constructs that DataFusion plans without calling our planners: IN, LIKE, and sorting by a collated column.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -33,7 +33,7 @@ use crate::{
     functions::{call, scalar::Class},
 };
 
-/// Gives IN and LIKE SQLite's conversions, before DataFusion's own type coercion.
+/// Gives IN and LIKE SQLite's conversions before DataFusion's own type coercion.
 #[derive(Debug)]
 pub(crate) struct AffinityRule;
 
@@ -73,7 +73,7 @@ impl AnalyzerRule for AffinityRule {
     }
 }
 
-/// A condition whose parts that all must hold are keys of a join where they can be.
+/// A condition; the parts of its ANDs become join keys if possible.
 fn with_keys(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
@@ -85,7 +85,7 @@ fn with_keys(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     }
 }
 
-/// Sorting by a column with a collation sorts by its key.
+/// Sorts by the collation's key if the column has a collation.
 fn collated_key(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     let (collation, _) = collation(expr, schema)?;
     if collation == Collation::Binary || class(expr, schema) != Some(Class::Text) {
@@ -94,7 +94,7 @@ fn collated_key(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     Some(call("collation_key", vec![bare(expr), lit(collation.name())]))
 }
 
-/// Groups, distinct rows and set operations over columns with a collation go by its keys and show one spelling.
+/// Groups, distinct rows and set operations over columns with a collation use its keys and return one spelling.
 fn by_collation(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Aggregate(aggregate) => {
@@ -124,11 +124,11 @@ fn by_collation(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
                 };
                 changed |= equal_columns(left, l, right, r);
             }
-            // It is a join on columns no more.
+            // It is no longer a join on columns.
             join.join_constraint = if changed { JoinConstraint::On } else { JoinConstraint::Using };
             Ok(Transformed::new_transformed(LogicalPlan::Join(join), changed))
         }
-        // What INTERSECT and EXCEPT became.
+        // INTERSECT and EXCEPT became this.
         LogicalPlan::Join(mut join) if join.join_constraint == JoinConstraint::On && !join.on.is_empty() => {
             let mut changed = false;
             for (left, right) in &mut join.on {
@@ -150,7 +150,7 @@ fn by_collation(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     }
 }
 
-/// Groups by keys; of each expression that has one the first spelling is shown.
+/// Groups by keys; an expression with a key returns its first spelling.
 fn grouped_by_keys(
     input: Arc<LogicalPlan>,
     groups: Vec<Expr>,
@@ -184,7 +184,7 @@ fn grouped_by_keys(
     LogicalPlanBuilder::from(grouped).project(items)?.build()
 }
 
-/// `max` and `min` by a collation: the first by its order. `count(DISTINCT x)` counts keys.
+/// `max` and `min` by a collation: the first value in its order. `count(DISTINCT x)` counts keys.
 fn aggregate(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let mut changed = false;
     for term in &mut function.params.order_by {
@@ -225,7 +225,7 @@ fn aggregate(mut function: AggregateFunction, schema: &DFSchema) -> Result<Trans
     Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
 }
 
-/// Windows divide and sort by collation.
+/// Windows partition and sort by the collation.
 fn window(mut function: Box<WindowFunction>, schema: &DFSchema) -> Transformed<Expr> {
     let mut changed = false;
     let terms = function.params.order_by.iter_mut().map(|term| &mut term.expr);
@@ -239,7 +239,7 @@ fn window(mut function: Box<WindowFunction>, schema: &DFSchema) -> Transformed<E
     if changed { Transformed::yes(expr) } else { Transformed::no(expr) }
 }
 
-/// Whether [`rewrite`] has something to do with an expression.
+/// Whether [`rewrite`] changes an expression.
 fn is_rewritten(expr: &Expr) -> bool {
     match expr {
         Expr::AggregateFunction(_)
@@ -313,8 +313,8 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
-/// `x NOT IN (1) OR x NOT IN (2)` and `x IN (1) AND x IN (2)`: lists that share nothing decide, except for a NULL. DataFusion
-/// merges the lists and forgets the NULL.
+/// `x NOT IN (1) OR x NOT IN (2)` and `x IN (1) AND x IN (2)`: if the lists have no common item, the result is
+/// constant, except for a NULL. DataFusion merges the lists and ignores the NULL.
 fn disjoint(left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
     let (Expr::InList(left), Expr::InList(right)) = (left, right) else { return None };
     let negated = op == Operator::Or;
@@ -336,7 +336,7 @@ fn disjoint(left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
 }
 
 fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    // Only the left side has a say in the collation.
+    // Only the left side determines the collation.
     let list: Vec<Expr> = list.iter().map(bare).collect();
     let same = |expr, list| Ok(Transformed::no(Expr::InList(InList { expr, list, negated })));
     let Some(subject) = class(&expr, schema) else { return same(expr, list) };
@@ -351,12 +351,12 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
         let item = class(item, schema);
         item != Some(subject) && item != Some(Class::Null) && item.is_some()
     });
-    // DataFusion merges lists as if two items that are written differently were never equal: columns go out of them.
+    // DataFusion merges lists as if two different expressions were never equal, so columns are removed from them.
     let columns = list.iter().any(|item| !matches!(item, Expr::Literal(..)));
     if !mixed && !collated && !columns {
         return same(expr, list);
     }
-    // Each item is compared as `=` would; what becomes a plain `subject = literal` goes back into a list.
+    // Each item is compared as `=` would; comparisons that become a plain `subject = literal` return to a list.
     let mut kept = Vec::new();
     let mut others = Vec::new();
     let mut dropped = false;
@@ -370,7 +370,7 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
             kept.push(item);
             continue;
         }
-        // The right side of IN has no affinity of its own.
+        // The right side of IN has no affinity.
         match comparison(Operator::Eq, &expr, subject, &item, item_class, schema) {
             compared if !matches!(item, Expr::Literal(..)) => others.push(compared),
             Expr::BinaryExpr(binary) if binary.op == Operator::Eq && (*binary.left == *expr || collated) => {
@@ -414,7 +414,7 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
     Ok(Transformed::yes(answer))
 }
 
-/// The collation of `x IN (SELECT y)`, if it is not plain: as that of `x = y`.
+/// The collation of `x IN (SELECT y)`, as for `x = y`; `None` if it is the default.
 fn membership_collation(
     left: &Expr,
     left_schema: &DFSchema,
@@ -438,7 +438,7 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
     let right = Class::of(&kind);
     let column = Expr::from(subquery.subquery.schema().qualified_field(0));
     let mut expr = expr;
-    // Numbers that no value of the other kind equals are not in the list, where NULL may be.
+    // Numbers that equal no value of the other kind are removed from the list, unless it may contain NULL.
     let mut kept = None;
     let converted = match (left, right) {
         (Class::Int, Class::Real) if kind.is_floating() => {
@@ -453,7 +453,8 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
             exact
         }
         (Class::Int | Class::Real, Class::Text) if negated => {
-            // A text that is no number is not in the list, where NULL may be: numbers are compared as they are written.
+            // A text that is not a number is removed from the list, unless it may contain NULL: numbers compare by
+            // their text.
             let exact = if left == Class::Int { "exact_integer" } else { "exact_real" };
             expr = Box::new(call("as_text", vec![*expr]));
             call("coalesce", vec![call("as_text", vec![call(exact, vec![column.clone()])]), column])
@@ -471,7 +472,7 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
         _ => return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated }))),
     };
     let Subquery { subquery: plan, outer_ref_columns, spans } = subquery;
-    // A name of its own: a correlated condition may bring the column up beside it.
+    // A distinct name: a correlated condition may add the column next to it.
     let converted = converted.alias("__converted");
     let plan = LogicalPlanBuilder::from(plan.as_ref().clone());
     let plan = match kept {

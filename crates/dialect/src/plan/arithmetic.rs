@@ -22,7 +22,7 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
         return Some(filter_equal(left, l, right, r, schema));
     }
     if l == Class::Other || r == Class::Other {
-        // Lists are put together by DataFusion.
+        // DataFusion concatenates lists.
         let is_document = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Map(..) | DataType::Struct(_)));
         let as_text = *op == BinaryOperator::StringConcat && (is_document(left) || is_document(right));
         return as_text.then(|| call("concatenate", vec![left.clone(), right.clone()]));
@@ -92,7 +92,8 @@ fn int_literal(expr: &Expr) -> Option<i64> {
     }
 }
 
-/// `=` where only true counts, so a text that is no number may give NULL: keeps joins on keys of two types hash joins.
+/// `=` where only true counts, so a text that is not a number may return NULL. Joins on keys of two types stay hash
+/// joins.
 fn filter_equal(left: &Expr, l: Class, right: &Expr, r: Class, schema: &DFSchema) -> Expr {
     let keyed = match (l, r) {
         (number, Class::Text) if number.is_number() => super::compare::equal_in_filter(left, number, right),
@@ -106,7 +107,7 @@ pub(super) fn truth(expr: &Expr, class: Class) -> Expr {
     if class == Class::Bool { expr.clone() } else { call("truth", vec![expr.clone()]) }
 }
 
-/// The operand as arithmetic takes it, and its class then.
+/// The operand for arithmetic, and its class afterwards.
 fn number(expr: &Expr, class: Class) -> (Expr, Class) {
     match class {
         Class::Int => match expr {
@@ -130,7 +131,7 @@ fn number(expr: &Expr, class: Class) -> (Expr, Class) {
     }
 }
 
-/// Whether a text is always that of an integer: `strftime('%s', ...)` and its like.
+/// Whether a text is always an integer: `strftime('%s', ...)` and similar.
 fn gives_integers(expr: &Expr) -> bool {
     let Some(function) = called(expr) else { return false };
     match (function.name(), function.args.first()) {

@@ -1,4 +1,5 @@
-//! Comparisons by SQLite's affinity and collation. Where both sides have one type the plain operator stays, so pushdown sees it.
+//! Comparisons by SQLite's affinity and collation. If both sides have the same type, the plain operator stays, so
+//! pushdown recognises it.
 
 use std::cmp::Ordering;
 
@@ -19,7 +20,7 @@ use crate::{
     value::{Value, exact_number, real_to_text},
 };
 
-/// The comparison an operator of the parsed tree stands for.
+/// The comparison for an operator of the parsed tree.
 pub(super) fn operator(op: &BinaryOperator) -> Option<Operator> {
     Some(match op {
         BinaryOperator::Eq => Operator::Eq,
@@ -58,7 +59,7 @@ pub(super) fn comparison(
     right_class: Class,
     schema: &DFSchema,
 ) -> Expr {
-    // `2 = id` is written `id = 2`: DataFusion takes the two for a contradiction where both come together.
+    // `2 = id` becomes `id = 2`: DataFusion treats the two as a contradiction if both occur together.
     if let Some(swapped) = operator.swap()
         && left.column_refs().is_empty()
         && !right.column_refs().is_empty()
@@ -86,7 +87,7 @@ pub(super) fn comparison(
             // IS and IS NOT are their own mirror images.
             None => number_with_text(operator, right, number, left, schema),
         },
-        // Numbers come before text, text before bytes.
+        // Numbers sort before text, text before bytes.
         (l, r) => ordered(operator, left, right, rank(l) < rank(r)),
     }
 }
@@ -99,7 +100,8 @@ fn rank(class: Class) -> u8 {
     }
 }
 
-/// Two numbers. DataFusion makes a double of an integer that meets one, and there beyond 2^53 many are the same.
+/// Compares two numbers. DataFusion converts an integer that is compared with a double, and beyond 2^53 many integers
+/// become the same double.
 fn numbers(operator: Operator, left: Expr, right: Expr, schema: &DFSchema) -> Expr {
     let is_double = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_floating());
     let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_integer());
@@ -132,13 +134,13 @@ fn integer_with_double(operator: Operator, integer: &Expr, double: &Expr) -> Exp
         (Expr::Literal(ScalarValue::Int64(Some(number)), _), _) => {
             let nearest = *number as f64;
             let is_below = match (nearest as i128).cmp(&i128::from(*number)) {
-                // The constant stands on the right, as for a table's filter it has to.
+                // The constant must be on the right, as a table's filter requires.
                 Ordering::Equal => {
                     return binary(double.clone(), operator.swap().unwrap_or(operator), integer.clone());
                 }
                 order => order == Ordering::Less,
             };
-            // No double lies between the two.
+            // There is no double between the two.
             match operator {
                 Operator::Lt | Operator::LtEq if is_below => binary(double.clone(), Operator::Gt, lit(nearest)),
                 Operator::Lt | Operator::LtEq => binary(double.clone(), Operator::GtEq, lit(nearest)),
@@ -158,7 +160,7 @@ fn by_order(operator: Operator, left: &Expr, right: &Expr, how: &[&str]) -> Expr
     if !matches!(operator, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) {
         return binary(order, operator, lit(0_i64));
     }
-    // The order is NULL where one of them is.
+    // The order is NULL if one of them is.
     let same = Expr::or(
         Expr::and(left.clone().is_null(), right.clone().is_null()),
         binary(order, Operator::IsNotDistinctFrom, lit(0_i64)),
@@ -166,8 +168,8 @@ fn by_order(operator: Operator, left: &Expr, right: &Expr, how: &[&str]) -> Expr
     if operator == Operator::IsNotDistinctFrom { same } else { Expr::Not(Box::new(same)) }
 }
 
-/// For a condition, where only true counts: `compare(integer, double) = 0` as an equality of integers, which is a key of a
-/// join.
+/// For a condition, where only true counts: `compare(integer, double) = 0` as an equality of integers, which can be a
+/// join key.
 pub(super) fn as_key(condition: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let key = match &condition {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right })
@@ -191,10 +193,10 @@ pub(super) fn as_key(condition: Expr, schema: &DFSchema) -> Transformed<Expr> {
     }
 }
 
-/// The first double beyond all integers.
+/// The smallest double above all 64-bit integers.
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
-/// The answer when the kinds alone decide.
+/// The result if the kinds alone determine it.
 fn ordered(operator: Operator, left: &Expr, right: &Expr, left_is_less: bool) -> Expr {
     match operator {
         Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
@@ -224,7 +226,7 @@ fn boolean(column: &Expr, operator: Operator, number: &Expr) -> Option<Expr> {
 }
 
 fn text(operator: Operator, left: &Expr, right: &Expr, schema: &DFSchema) -> Expr {
-    // An explicit COLLATE wins over a column's, the left side over the right.
+    // An explicit COLLATE wins over a column's collation, and the left side over the right.
     let (l, r) = (collation(left, schema), collation(right, schema));
     let chosen = match (l, r) {
         (Some((collation, true)), _) => Some(collation),
@@ -259,7 +261,7 @@ pub(super) fn bare(expr: &Expr) -> Expr {
 fn number_with_text(operator: Operator, number: &Expr, number_class: Class, text: &Expr, schema: &DFSchema) -> Expr {
     let number = &as_int_if_bool(number.clone(), number_class);
     if has_affinity(number) || is_dynamic(text, schema) {
-        // The number's affinity makes a number of the text where it wholly is one.
+        // The number's affinity converts the text to a number if it is one entirely.
         if let Some(literal) = literal_text(text) {
             return match exact_number(literal) {
                 Some(Value::Int(int)) => numbers(operator, number.clone(), lit(int), schema),
@@ -270,7 +272,7 @@ fn number_with_text(operator: Operator, number: &Expr, number_class: Class, text
         return by_order(operator, number, text, &["numeric"]);
     }
     if has_affinity(text) {
-        // The text's affinity makes a text of the number.
+        // The text's affinity converts the number to text.
         let shown = match number {
             Expr::Literal(ScalarValue::Int64(Some(int)), _) => lit(ScalarValue::Utf8View(Some(int.to_string()))),
             Expr::Literal(ScalarValue::Float64(Some(real)), _) => lit(ScalarValue::Utf8View(Some(real_to_text(*real)))),
@@ -281,7 +283,8 @@ fn number_with_text(operator: Operator, number: &Expr, number_class: Class, text
     ordered(operator, number, text, true)
 }
 
-/// The join key form of `number = text`: exact, but NULL instead of false for text that is not a number. For filters only.
+/// The join key form of `number = text`: exact, but NULL instead of false for text that is not a number. Only for
+/// filters.
 pub(super) fn equal_in_filter(number: &Expr, class: Class, text: &Expr) -> Option<Expr> {
     if !has_affinity(number) || literal_text(text).is_some() {
         return None;
@@ -294,8 +297,8 @@ pub(super) fn equal_in_filter(number: &Expr, class: Class, text: &Expr) -> Optio
     Some(binary(number.clone(), Operator::Eq, call(exact, vec![text.clone()])))
 }
 
-/// Makes columns of a `USING` comparable as keys: exact, and NULL where a value has no equal on the other side. True if it
-/// had to.
+/// Makes columns of a `USING` comparable as keys: exact, and NULL for a value without an equal on the other side.
+/// Returns true if a change was needed.
 pub(super) fn equal_columns(left: &mut Expr, left_class: Class, right: &mut Expr, right_class: Class) -> bool {
     let (side, function) = match (left_class, right_class) {
         (Class::Int, Class::Real | Class::Text) => (right, "exact_integer"),

@@ -1,9 +1,9 @@
-//! Subqueries and FROM items that depend on the rows around them, where DataFusion has no plan of its own.
+//! Subqueries and FROM items that depend on outer rows, in cases where DataFusion has no plan of its own.
 //!
-//! What depends on outer columns is asked once for each *distinct* combination of those columns. The combinations are a
-//! relation, the domain. It goes down into the subquery to where the outer columns are mentioned, every step above it
-//! keeps its columns (an aggregate groups by them, a limit counts within them), and the result is joined back to the
-//! rows it was asked for. What DataFusion does well alone (equality under a WHERE) is left to it.
+//! A dependent subquery is evaluated once per *distinct* combination of the outer columns that it uses. The
+//! combinations are a relation, the domain. It is joined inside the subquery at the place that uses the outer columns.
+//! Every step above keeps its columns (an aggregate groups by them, a limit counts within them), and the result is
+//! joined back to the outer rows. Cases that DataFusion handles well (equality under a WHERE) are left to it.
 
 use std::{
     cell::Cell,
@@ -59,25 +59,25 @@ impl AnalyzerRule for DependentRule {
     }
 }
 
-/// One pass over a plan: hands out names that no other relation has.
+/// One pass over a plan; it generates names that no other relation has.
 #[derive(Default)]
 struct Unnester {
     names: Cell<usize>,
 }
 
-/// The outer columns something depends on, and the rows they come from.
+/// The outer columns that something depends on, and the rows that they come from.
 struct Domain<'u> {
     unnester: &'u Unnester,
     outer: Arc<LogicalPlan>,
     columns: Vec<Column>,
-    /// Whether the outer rows themselves take part rather than the distinct values of the columns.
+    /// Whether the outer rows themselves are used, not the distinct values of the columns.
     whole: bool,
 }
 
-/// A plan that carries the domain's columns beside its own.
+/// A plan that carries the domain's columns in addition to its own.
 struct Bound {
     plan: LogicalPlan,
-    /// What stands for each of the domain's columns.
+    /// The expression for each of the domain's columns.
     columns: Vec<Column>,
     /// All columns that must be carried upwards.
     carried: Vec<Column>,
@@ -107,7 +107,7 @@ impl Unnester {
         let columns = filter.input.schema().columns();
         let (asking, plain): (Vec<Expr>, Vec<Expr>) =
             split_conjunction(&filter.predicate).into_iter().cloned().partition(has_subquery);
-        // Subqueries are asked about the rows that are left.
+        // Subqueries are evaluated for the remaining rows.
         let mut input = filtered(filter.input.as_ref().clone(), plain)?;
         let mut changed = false;
         let mut conditions = Vec::new();
@@ -122,7 +122,7 @@ impl Unnester {
         Ok(Transformed::yes(only(plan, columns)?))
     }
 
-    /// The subqueries in a condition. `top`: whether it must hold by itself; `positive`: whether NULL is as good as false.
+    /// The subqueries in a condition. `top`: the condition must hold by itself; `positive`: NULL counts as false.
     fn truth(
         &self,
         expr: Expr,
@@ -146,7 +146,7 @@ impl Unnester {
             Expr::InSubquery(inner) if !has_subquery(&inner.expr) => {
                 let wanted = positive != inner.negated;
                 let correlated = !outer_columns(&inner.subquery.subquery)?.is_empty();
-                // Its own NOT IN looks for NULL in columns, not in a constant, nor in what turns out to be one.
+                // DataFusion's NOT IN checks columns for NULL, but not constants or expressions that fold to one.
                 let constant = is_constant(&inner.expr, input);
                 let kept = wanted || (top && !correlated && !constant);
                 if kept && self.left_to_datafusion(&inner.subquery, input)? {
@@ -158,7 +158,7 @@ impl Unnester {
             other => {
                 let condition = self.value(other, input, true, changed)?;
                 let equality = matches!(&condition, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq, .. }));
-                // DataFusion makes a key of it in the join that brings the value, where NULL finds NULL.
+                // DataFusion makes it a key of the join that adds the value, where NULL matches NULL.
                 Ok(if positive && *changed && equality { condition.is_true() } else { condition })
             }
         }
@@ -193,7 +193,7 @@ impl Unnester {
         Ok(Transformed::yes(only(plan, columns)?))
     }
 
-    /// The subqueries inside an expression whose value is wanted.
+    /// The subqueries inside an expression whose value is used.
     fn value(&self, expr: Expr, input: &mut LogicalPlan, scalars: bool, changed: &mut bool) -> Result<Expr> {
         let mut failed = None;
         let rewritten = expr.transform_up(|expr| {
@@ -223,7 +223,7 @@ impl Unnester {
         }
     }
 
-    /// A scalar subquery as a column joined to the rows.
+    /// A scalar subquery as a column that is joined to the rows.
     fn scalar(&self, subquery: &Subquery, input: &mut LogicalPlan) -> Result<Expr> {
         let (plan, pairs) = self.asked(subquery, input)?;
         let value = Column::from(plan.plan.schema().qualified_field(0));
@@ -244,7 +244,7 @@ impl Unnester {
         Ok(if negated { mark.is_null() } else { mark.is_not_null() })
     }
 
-    /// `x IN (SELECT ...)`. `positive`: NULL may come out as false.
+    /// `x IN (SELECT ...)`. `positive`: NULL may become false.
     fn membership(&self, inner: InSubquery, input: &mut LogicalPlan, positive: bool) -> Result<Expr> {
         let InSubquery { expr, subquery, negated } = inner;
         let (found, outer) = self.asked(&subquery, input)?;
@@ -253,7 +253,7 @@ impl Unnester {
         // The distinct members of each list.
         let mut items: Vec<Expr> = vec![right.clone().alias("value")];
         items.extend(named(&found.columns));
-        // A constant is looked for right there.
+        // A constant is looked up directly.
         let constant = left.column_refs().is_empty();
         let wanted = if constant { left.clone().eq(right.clone()) } else { right.clone().is_not_null() };
         let members =
@@ -270,7 +270,7 @@ impl Unnester {
         if positive {
             return Ok(if negated { is_member.is_not_true() } else { is_member });
         }
-        // How long each list is, and how much of it is not NULL.
+        // The length of each list, and the number of its values that are not NULL.
         let listed = LogicalPlanBuilder::from(found.plan)
             .aggregate(
                 found.columns.iter().cloned().map(Expr::Column),
@@ -298,7 +298,7 @@ impl Unnester {
         Ok(Expr::Case(case))
     }
 
-    /// The subquery's rows for every combination of the outer columns it depends on, and those columns.
+    /// The subquery's rows for every combination of the outer columns that it depends on, and those columns.
     fn asked(&self, subquery: &Subquery, outer: &LogicalPlan) -> Result<(Bound, Vec<Column>)> {
         let columns = depends_on(&subquery.subquery, outer.schema())?;
         let domain = Domain { unnester: self, outer: Arc::new(outer.clone()), columns: columns.clone(), whole: false };
@@ -306,7 +306,7 @@ impl Unnester {
         Ok((bound, columns))
     }
 
-    /// Joins what was found back to the rows it was asked for; its value is the column `value` of the alias.
+    /// Joins the result to the outer rows; its value is the column `value` of the alias.
     fn join_back(
         &self,
         bound: Bound,
@@ -322,7 +322,8 @@ impl Unnester {
         Ok((joined, alias))
     }
 
-    /// A subquery in ON: of an inner join it is a filter above it, else its value joins the side it speaks of.
+    /// A subquery in ON: for an inner join it becomes a filter above the join, otherwise its value is joined to the
+    /// side that it refers to.
     fn join_condition(&self, join: Join) -> Result<Transformed<LogicalPlan>> {
         let Some(filter) = join.filter.clone() else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
         let columns = join.schema.columns();
@@ -385,8 +386,8 @@ impl Unnester {
         Ok(Transformed::yes(only(plan, columns)?))
     }
 
-    /// A left join whose subqueries speak of both sides: they are asked of each distinct combination of the left columns in
-    /// the condition, joined to the right side; what holds is joined to the left rows by those columns.
+    /// A left join whose subqueries refer to both sides: they are evaluated for each distinct combination of the left
+    /// columns in the condition, joined to the right side. The matches are joined to the left rows by those columns.
     fn left_join_by_pairs(&self, join: Join, filter: &Expr) -> Result<Transformed<LogicalPlan>> {
         let output = join.schema.columns();
         let on = join.on.iter().map(|(left, _)| left);
@@ -426,7 +427,7 @@ impl Unnester {
         Ok(Transformed::yes(only(plan, output)?))
     }
 
-    /// A FROM item that speaks of the items before it.
+    /// A FROM item that refers to the items before it.
     fn lateral_join(&self, join: Join) -> Result<Transformed<LogicalPlan>> {
         let Some((dependent, alias)) = lateral(&join.right) else {
             return Ok(Transformed::no(LogicalPlan::Join(join)));
@@ -473,8 +474,8 @@ impl Unnester {
         Ok(Transformed::yes(plan))
     }
 
-    /// Whether DataFusion turns the subquery of EXISTS or IN in a filter into a join by itself. It does not carry columns
-    /// out of a subquery in FROM.
+    /// Whether DataFusion itself turns the subquery of an EXISTS or IN in a filter into a join. It does not carry
+    /// columns out of a subquery in FROM.
     fn left_to_datafusion(&self, subquery: &Subquery, input: &LogicalPlan) -> Result<bool> {
         fn plain(plan: &LogicalPlan) -> Result<bool> {
             match plan {
@@ -490,7 +491,7 @@ impl Unnester {
         Ok(outer.is_empty() || (all_here && plain(&subquery.subquery)?))
     }
 
-    /// The same for the value of a scalar subquery in a filter or SELECT list.
+    /// The same for a scalar subquery's value in a filter or SELECT list.
     fn left_to_datafusion_as_scalar(&self, subquery: &Subquery, input: &LogicalPlan) -> Result<bool> {
         fn equal(expr: &Expr) -> bool {
             if !expr.contains_outer() {
@@ -528,7 +529,7 @@ impl Unnester {
 }
 
 impl Domain<'_> {
-    /// The domain as a relation of its own.
+    /// The domain as a relation.
     fn relation(&self) -> Result<Bound> {
         if self.whole {
             let carried = self.outer.schema().columns();
@@ -537,7 +538,8 @@ impl Domain<'_> {
         let alias = self.unnester.name("outer");
         let distinct =
             LogicalPlanBuilder::from(self.outer.as_ref().clone()).project(named(&self.columns))?.distinct()?.build()?;
-        // Names that no plan around it has: a projection that another domain goes through cannot tell `c0` from `x.c0`.
+        // Names that no surrounding plan has: a projection that another domain passes through cannot distinguish `c0`
+        // from `x.c0`.
         let name = |at: usize| format!("{}_{at}", alias.table());
         let columns = distinct.schema().columns().into_iter().enumerate();
         let items: Vec<Expr> = columns.map(|(at, column)| unrelated(column).alias(name(at))).collect();
@@ -546,7 +548,7 @@ impl Domain<'_> {
         Ok(Bound { plan, carried: columns.clone(), columns })
     }
 
-    /// The outer columns of an expression as columns of the domain.
+    /// Replaces the outer columns of an expression with columns of the domain.
     fn bind(&self, expr: Expr, columns: &[Column]) -> Result<Expr> {
         let bound = expr.transform_up(|expr| {
             if let Expr::OuterReferenceColumn(_, column) = &expr
@@ -559,7 +561,7 @@ impl Domain<'_> {
         Ok(bound.data)
     }
 
-    /// The same, under the name it had.
+    /// The same, keeping its name.
     fn bind_named(&self, expr: &Expr, columns: &[Column]) -> Result<Expr> {
         let name = NamePreserver::new_for_projection().save(expr);
         Ok(name.restore(self.bind(expr.clone(), columns)?))
@@ -609,13 +611,13 @@ impl Domain<'_> {
                 let plan = LogicalPlanBuilder::from(below.plan).distinct()?.build()?;
                 Ok(Bound { plan, ..below })
             }
-            // Order alone changes nothing.
+            // The order alone changes nothing.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.push(&sort.input),
             LogicalPlan::Limit(limit) => {
                 let (SkipType::Literal(skip), FetchType::Literal(fetch)) =
                     (limit.get_skip_type()?, limit.get_fetch_type()?)
                 else {
-                    return not_impl_err!("a LIMIT that is no constant in a correlated subquery");
+                    return not_impl_err!("a LIMIT that is not a constant in a correlated subquery");
                 };
                 self.limit(&limit.input, skip, fetch)
             }
@@ -684,7 +686,7 @@ impl Domain<'_> {
                 Ok(Bound { plan, ..below })
             }
             LogicalPlan::Join(join) => self.join(join),
-            other => not_impl_err!("a correlated subquery with {} that speaks of outer columns", other.display()),
+            other => not_impl_err!("a correlated subquery with outer columns in {}", other.display()),
         }
     }
 
@@ -712,7 +714,7 @@ impl Domain<'_> {
         if !aggregate.group_expr.is_empty() {
             return Ok(Bound { plan: grouped, columns: below.columns, carried: below.carried });
         }
-        // Without GROUP BY there is a row for no rows too.
+        // Without GROUP BY, an empty input returns a row, too.
         let all = self.relation()?;
         let on = all.columns.iter().cloned().map(Expr::Column);
         let on = on.zip(below.columns.iter().cloned().map(Expr::Column)).collect();
@@ -745,7 +747,7 @@ impl Domain<'_> {
         Ok(Bound { plan, columns: all.columns, carried: all.carried })
     }
 
-    /// The first rows of each combination, by the order underneath.
+    /// The first rows of each combination, in the order of the input.
     fn limit(&self, input: &LogicalPlan, skip: usize, fetch: Option<usize>) -> Result<Bound> {
         let (order, above, source): (Vec<SortExpr>, Option<&Projection>, &LogicalPlan) = match input {
             LogicalPlan::Sort(sort) => (sort.expr.clone(), None, &sort.input),
@@ -793,7 +795,7 @@ impl Domain<'_> {
         }
         let right_depends = self.depends(&join.right)?;
         if join.join_type == JoinType::Inner && right_depends && !self.depends(&join.left)? {
-            // Only the right side depends, and the condition sees both.
+            // Only the right side depends on the domain, and the condition sees both.
             let right = self.push(&join.right)?;
             let filter = join.filter.clone().map(|filter| self.bind(filter, &right.columns)).transpose()?;
             let on = join
@@ -843,8 +845,8 @@ impl Domain<'_> {
     }
 }
 
-/// The column, without what DataFusion knows of its uniqueness: over a join it concludes too much from it,
-/// and leaves out a DISTINCT that is needed.
+/// The column without DataFusion's functional dependencies: over a join it derives too much from them and removes a
+/// DISTINCT that is needed.
 fn unrelated(column: Column) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
         let signature = Signature::any(1, Volatility::Immutable);
@@ -853,7 +855,7 @@ fn unrelated(column: Column) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&FUNCTION), vec![Expr::Column(column)]))
 }
 
-/// A function that gives its argument.
+/// A function that returns its argument.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct OuterValue {
     signature: Signature,
@@ -887,13 +889,13 @@ fn named(columns: &[Column]) -> Vec<Expr> {
     columns.map(|(at, column)| Expr::Column(column).alias(format!("c{at}"))).collect()
 }
 
-/// Each outer column and its copy in what was found.
+/// Each outer column and its copy in the result.
 fn pairs(outer: &[Column], alias: &TableReference) -> Vec<(Expr, Expr)> {
     let copy = |at: usize| Expr::Column(Column::new(Some(alias.clone()), format!("c{at}")));
     outer.iter().enumerate().map(|(at, column)| (Expr::Column(column.clone()), copy(at))).collect()
 }
 
-/// All rows of the left side, with what the right side has for them; NULL finds NULL.
+/// All rows of the left side with their matches on the right; NULL matches NULL.
 fn left_join(left: LogicalPlan, right: LogicalPlan, on: Vec<(Expr, Expr)>) -> Result<LogicalPlan> {
     let always = on.is_empty().then(|| lit(true));
     Ok(LogicalPlan::Join(Join::try_new(
@@ -932,7 +934,7 @@ fn comparable(left: Expr, right: Expr, left_schema: &DFSchema, right_schema: &DF
     }
 }
 
-/// The plan without columns that were only helpers.
+/// The plan without helper columns.
 pub(super) fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
     if plan.schema().fields().len() == columns.len() {
         return Ok(plan);
@@ -952,7 +954,7 @@ pub(super) fn lateral(plan: &LogicalPlan) -> Option<(&LogicalPlan, Option<TableR
     }
 }
 
-/// Whether every outer row gives its rows independently of the others, from nothing but itself.
+/// Whether each outer row determines its rows by itself, independently of the others.
 fn row_by_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Projection(_)
@@ -964,7 +966,7 @@ fn row_by_row(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// The same with a row of NULLs where a row would give none; `None` if it is more than an unnested list.
+/// The same, with a row of NULLs if an outer row has no rows; `None` if it is more than an unnested list.
 fn keeping_rows(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     match plan {
         LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => match keeping_rows(plan.inputs()[0])? {
@@ -994,7 +996,7 @@ pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(false)
 }
 
-/// The columns of a relation that an expression mentions, in its subqueries too.
+/// The columns of a relation that an expression uses, also in its subqueries.
 fn columns_of(expr: &Expr, schema: &DFSchema) -> Result<Vec<Column>> {
     let mut found: Vec<Column> = expr.column_refs().into_iter().cloned().collect();
     expr.apply(|expr| {
@@ -1006,7 +1008,7 @@ fn columns_of(expr: &Expr, schema: &DFSchema) -> Result<Vec<Column>> {
     Ok(found)
 }
 
-/// Whether a subquery in a condition, or what is looked for in it, speaks of both sides of a join.
+/// Whether a subquery in a condition, or the left side of its IN, refers to both sides of a join.
 fn asks_both_sides(join: &Join, filter: &Expr) -> Result<bool> {
     let mut both = false;
     filter.apply(|expr| {
@@ -1030,7 +1032,7 @@ fn mentions_subquery(node: &LogicalPlan) -> Result<bool> {
     any_expr(node, |expr| subquery_of(expr).is_some())
 }
 
-/// All outer columns a plan mentions, in its subqueries too, that nothing inside it provides.
+/// All outer columns that a plan uses, also in its subqueries, and that nothing inside it provides.
 pub(super) fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
     let mut found = Vec::new();
     collect_outer(plan, &mut found)?;
@@ -1065,12 +1067,12 @@ fn collect_outer(plan: &LogicalPlan, found: &mut Vec<Column>) -> Result<()> {
     Ok(())
 }
 
-/// The outer columns of a plan that a relation has.
+/// The outer columns of a plan that belong to a relation.
 fn depends_on(plan: &LogicalPlan, outer: &DFSchema) -> Result<Vec<Column>> {
     Ok(outer_columns(plan)?.into_iter().filter(|column| outer.has_column(column)).collect())
 }
 
-/// A sort that sees the columns its subqueries speak of, where they are not selected.
+/// A sort whose input includes the columns that its subqueries use, even if they are not selected.
 fn reaching(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let LogicalPlan::Sort(sort) = plan else { return Ok(None) };
     let LogicalPlan::Projection(projection) = sort.input.as_ref() else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! Subqueries above GROUP BY, or beside an aggregate, that speak of columns which are not grouped: SQLite takes those from
-//! the row of the group that bare columns come from. Here the aggregate carries them up under their names.
+//! Subqueries above GROUP BY, or next to an aggregate, that use columns which are not grouped. SQLite takes these
+//! columns from the same row of the group as bare columns. Here the aggregate carries them up under their names.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use datafusion::{
 
 use super::dependent::{only, outer_columns, subquery_of};
 
-/// The plan whose aggregates carry what subqueries above them speak of.
+/// The plan, with aggregates that carry the columns used by subqueries above them.
 pub(super) fn carried(plan: LogicalPlan) -> Result<LogicalPlan> {
     let changed = plan.transform_down_with_subqueries(|plan| {
         let Some(aggregate) = aggregate_below(&plan) else { return Ok(Transformed::no(plan)) };
@@ -32,7 +32,7 @@ pub(super) fn carried(plan: LogicalPlan) -> Result<LogicalPlan> {
     changed.map(|changed| changed.data)
 }
 
-/// The input of a node whose subqueries are asked about the rows of an aggregate.
+/// The input of a node whose subqueries are evaluated for the rows of an aggregate.
 fn below(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     match plan {
         LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Window(_) => {
@@ -42,7 +42,7 @@ fn below(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     }
 }
 
-/// The aggregate under a node, with nothing but filters, sorts and windows between.
+/// The aggregate under a node, with only filters, sorts and windows between them.
 fn aggregate_below(plan: &LogicalPlan) -> Option<&Aggregate> {
     match below(plan)? {
         LogicalPlan::Aggregate(aggregate) => Some(aggregate),
@@ -51,14 +51,14 @@ fn aggregate_below(plan: &LogicalPlan) -> Option<&Aggregate> {
     }
 }
 
-/// A column that subqueries speak of and the aggregate does not have.
+/// A column that subqueries use and the aggregate does not have.
 struct Missing {
     column: Column,
-    /// The item of the SELECT list that has its name; `None` for a column of the aggregate's input.
+    /// The item of the SELECT list with its name; `None` for a column of the aggregate's input.
     item: Option<Expr>,
 }
 
-/// What an alias stands for, over the rows of the aggregate.
+/// The expression of an alias, over the rows of the aggregate.
 fn item_of(plan: &LogicalPlan, column: &Column) -> Option<Expr> {
     let LogicalPlan::Projection(projection) = plan else { return None };
     projection.expr.iter().find_map(|item| match item {
@@ -67,7 +67,7 @@ fn item_of(plan: &LogicalPlan, column: &Column) -> Option<Expr> {
     })
 }
 
-/// Those of the subqueries from a node down to the aggregate.
+/// The columns used by subqueries between a node and the aggregate.
 fn missing_below(
     plan: &LogicalPlan,
     aggregate: &Aggregate,
@@ -134,7 +134,7 @@ fn carried_name(at: usize) -> String {
     format!("__carried_{at}")
 }
 
-/// The row of each group that columns come from: with a lone `min` or `max` the one that holds it.
+/// The row of each group that columns come from: if the only aggregate is `min` or `max`, the row that holds its value.
 fn row(aggregate: &Aggregate) -> (Vec<SortExpr>, Option<Box<Expr>>) {
     let extremes: Vec<(&str, &AggregateFunctionParams)> = aggregate
         .aggr_expr

@@ -1,5 +1,5 @@
-//! `(SELECT ..) IN (SELECT ..)`: DataFusion makes a join of the right side and loses the columns that the left side speaks of.
-//! Here the left side becomes a column first.
+//! `(SELECT ..) IN (SELECT ..)`: DataFusion makes a join of the right side and loses the columns that the left side
+//! uses. Here the left side becomes a column first.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::{
     search::{any_expr, any_node},
 };
 
-/// Works out what stands left of IN before the rows are chosen by it.
+/// Computes the left side of IN before the filter that uses it.
 #[derive(Debug)]
 pub(crate) struct LeftOfInRule;
 

@@ -1,4 +1,4 @@
-//! What happens while DataFusion plans: operators get SQLite's meaning where the types of both sides are known.
+//! Planning: operators get SQLite's meaning once the types of both sides are known.
 
 mod analyzer;
 mod arithmetic;
@@ -45,13 +45,13 @@ use crate::{
     functions::{call, scalar::Class},
 };
 
-/// The key under which a column's Arrow field names its collation: `nocase`, `version` and so on.
+/// The metadata key in a column's Arrow field that names its collation: `nocase`, `version` and so on.
 ///
-/// A table's schema carries it to comparisons and sorts. Comparisons with a key column are still pushed down: the engine
-/// asks for keys by the column's collation.
+/// A table's schema carries it to comparisons and sorts. Comparisons with a key column are still pushed down: the
+/// engine passes keys by the column's collation.
 pub const COLLATION_METADATA: &str = "indago.collation";
 
-/// The key under which a column of reals says that its whole values are integers, as those of arithmetic on text are.
+/// The metadata key for a column of reals whose whole values are integers, such as arithmetic on text.
 pub const NUMBER_METADATA: &str = "indago.number";
 
 /// The value under that key.
@@ -65,9 +65,9 @@ pub fn mixed_to_text(number: f64) -> String {
     }
 }
 
-/// The integer that a whole number of such a column is.
+/// The integer for a whole number of such a column.
 pub(crate) fn whole(number: f64) -> Option<i64> {
-    // Beyond 2^53 not every integer has a double of its own.
+    // Beyond 2^53, several integers share one double.
     (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
@@ -124,19 +124,19 @@ impl TypePlanner for WideTypes {
     }
 }
 
-/// The storage class an expression has; `None` while its type cannot be told.
+/// The storage class of an expression; `None` while its type is unknown.
 pub(crate) fn class(expr: &Expr, schema: &dyn ExprSchema) -> Option<Class> {
     expr.get_type(schema).ok().map(|kind| Class::of(&kind))
 }
 
-/// Whether the operand has an affinity, as columns and casts do and other expressions do not.
+/// Whether the operand has an affinity: columns and casts do, other expressions do not.
 pub(crate) fn has_affinity(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::Cast(_) | Expr::TryCast(_) => true,
         Expr::Alias(alias) => has_affinity(&alias.expr),
         Expr::AggregateFunction(_) => bare_column(expr).is_some(),
         Expr::ScalarFunction(function) => {
-            // A value of a map is as good as a column.
+            // A value of a map counts as a column.
             matches!(
                 function.name(),
                 "as_text" | "as_integer" | "as_real" | "exact_integer" | "exact_real" | "get_field"
@@ -154,12 +154,12 @@ pub(crate) fn has_affinity(expr: &Expr) -> bool {
     }
 }
 
-/// Whether an operand is a column, here or outside.
+/// Whether an operand is a column, of this query or an outer one.
 pub(crate) fn is_column(expr: &Expr) -> bool {
     matches!(expr, Expr::Column(_) | Expr::OuterReferenceColumn(..))
 }
 
-/// The column behind `first_value(column)`, which is what a bare column under GROUP BY became.
+/// The column in `first_value(column)`, which a bare column under GROUP BY became.
 fn bare_column(expr: &Expr) -> Option<&Expr> {
     match expr {
         Expr::AggregateFunction(function) if function.func.name() == "first_value" => {
@@ -169,7 +169,7 @@ fn bare_column(expr: &Expr) -> Option<&Expr> {
     }
 }
 
-/// Whether a text may stand for a number because its kind is only known at run time.
+/// Whether a text may stand for a number because its kind is known only at run time.
 pub(crate) fn is_dynamic(expr: &Expr, schema: &DFSchema) -> bool {
     let mixed =
         |part: &Expr| !matches!(class(part, schema), Some(Class::Text | Class::Null)) || is_dynamic(part, schema);
@@ -193,7 +193,7 @@ pub(crate) fn is_dynamic(expr: &Expr, schema: &DFSchema) -> bool {
     }
 }
 
-/// The collation an operand brings: by `COLLATE`, else by the column's field.
+/// The collation of an operand: from `COLLATE`, otherwise from the column's field.
 pub(crate) fn collation(expr: &Expr, schema: &DFSchema) -> Option<(Collation, bool)> {
     match expr {
         Expr::ScalarFunction(function) if function.name() == "collate" => match function.args.get(1) {
@@ -221,7 +221,7 @@ fn column_collation(column: &Column, schema: &DFSchema) -> Option<Collation> {
     field.metadata().get(COLLATION_METADATA).and_then(|name| Collation::named(name))
 }
 
-/// The text a literal holds.
+/// The text of a literal.
 pub(crate) fn literal_text(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Literal(value, _) => value.try_as_str().flatten(),
@@ -258,7 +258,7 @@ fn the_one(mut args: Vec<Expr>) -> Expr {
     args.pop().unwrap_or_default()
 }
 
-/// `as_text` of what is text already is nothing; integers cast natively.
+/// `as_text`, unless the value is text already; integers are cast natively.
 pub(crate) fn simplify_as_text(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
     let kind = args[0].get_type(info.schema())?;
     Ok(match Class::of(&kind) {
@@ -268,7 +268,7 @@ pub(crate) fn simplify_as_text(args: Vec<Expr>, info: &SimplifyContext) -> Resul
     })
 }
 
-/// `as_integer` of an integer is nothing.
+/// `as_integer`, unless the value is an integer.
 pub(crate) fn simplify_as_integer(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
     let kind = args[0].get_type(info.schema())?;
     Ok(match Class::of(&kind) {
@@ -278,7 +278,7 @@ pub(crate) fn simplify_as_integer(args: Vec<Expr>, info: &SimplifyContext) -> Re
     })
 }
 
-/// `as_number` of a number is nothing.
+/// `as_number`, unless the value is a number.
 pub(crate) fn simplify_as_number(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
     let kind = args[0].get_type(info.schema())?;
     Ok(match kind {
@@ -299,7 +299,7 @@ pub(crate) fn simplify_strict(args: Vec<Expr>, _: &SimplifyContext) -> Result<Ex
     })
 }
 
-/// `truth` of a boolean is nothing; a number is compared with 0.
+/// `truth`, unless the value is a boolean; a number is compared with 0.
 pub(crate) fn simplify_truth(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
     let kind = args[0].get_type(info.schema())?;
     Ok(match Class::of(&kind) {
@@ -315,7 +315,7 @@ pub(crate) fn simplify_truth(args: Vec<Expr>, info: &SimplifyContext) -> Result<
     })
 }
 
-/// The function an expression calls.
+/// The function that an expression calls.
 pub(crate) fn called(expr: &Expr) -> Option<&ScalarFunction> {
     match expr {
         Expr::ScalarFunction(function) => Some(function),

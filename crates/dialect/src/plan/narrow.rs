@@ -1,5 +1,5 @@
-//! Conditions that narrow the rows a dependent FROM item is asked for go to those rows before it is: DataFusion sinks
-//! filters later, when the item's own copy of the rows has been made.
+//! Conditions on the rows that a dependent FROM item is evaluated for move below it: DataFusion pushes filters down
+//! later, when the item already has its own copy of the rows.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{
     search::any_node,
 };
 
-/// The plan with such conditions where the rows are.
+/// The plan with such conditions moved to the rows.
 pub(super) fn narrowed(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !has_lateral(&plan)? {
         return Ok(plan);
@@ -36,7 +36,7 @@ fn has_lateral(plan: &LogicalPlan) -> Result<bool> {
     any_node(plan, |node| Ok(matches!(node, LogicalPlan::Join(join) if lateral(&join.right).is_some())))
 }
 
-/// A filter above a join: what speaks of one side goes there, unless that side is filled up with NULLs.
+/// A filter above a join: conditions on one side move to it, unless the join fills that side with NULLs.
 fn above(filter: &Filter, join: &Join) -> Result<Transformed<LogicalPlan>> {
     let into_left = matches!(join.join_type, JoinType::Inner | JoinType::Left);
     let into_right = matches!(join.join_type, JoinType::Inner | JoinType::Right);
@@ -60,7 +60,7 @@ fn within(join: Join) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(sides.join(join, rest)?))
 }
 
-/// Conditions by the side of a join that they speak of.
+/// Conditions by the side of a join that they refer to.
 #[derive(Default)]
 struct Sides {
     left: Vec<Expr>,
@@ -71,7 +71,7 @@ struct Sides {
 impl Sides {
     fn of(conditions: Vec<Expr>, join: &Join, into_left: bool, into_right: bool) -> Result<Self> {
         let mut sides = Self::default();
-        // What depends on the left side takes no filter: it is no plan of its own yet.
+        // The dependent side takes no filter: it is not an independent plan yet.
         let into_right = into_right && lateral(&join.right).is_none();
         let narrows = lateral(&join.right).is_some() || has_lateral(&join.left)? || has_lateral(&join.right)?;
         for condition in conditions {
@@ -111,7 +111,7 @@ impl Sides {
     }
 }
 
-/// The rows of a plan that meet all of some conditions.
+/// The rows of a plan that pass all of some conditions.
 pub(super) fn filtered(plan: LogicalPlan, conditions: Vec<Expr>) -> Result<LogicalPlan> {
     match conjunction(conditions) {
         Some(predicate) => Ok(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(plan))?)),

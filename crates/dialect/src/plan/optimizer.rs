@@ -20,8 +20,9 @@ type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 /// The optimizer's rules.
 ///
-/// Most of them change one kind of node, and each takes the whole plan apart to find that it has none, at least twice a
-/// statement. Here neighbours of that kind are one rule: it looks once what the plan has and runs those that can matter.
+/// Most rules change one kind of node, and each traverses the entire plan to find that it has none, at least twice per
+/// statement. Here neighbouring rules of this kind are one rule: it checks once which nodes the plan has and runs the
+/// rules that can matter.
 pub(crate) fn rules(optimizer: Optimizer) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     let mut group: Vec<(Need, Rule)> = Vec::new();
@@ -38,7 +39,7 @@ pub(crate) fn rules(optimizer: Optimizer) -> Vec<Rule> {
     rules
 }
 
-/// The rules with our own among them.
+/// The rules, including our own.
 pub(crate) fn with_ours(rules: Vec<Rule>) -> impl Iterator<Item = Rule> {
     rules.into_iter().flat_map(|rule| {
         let ours = (rule.name() == "eliminate_outer_join").then(|| Arc::new(StrictFunctions) as Rule);
@@ -46,13 +47,13 @@ pub(crate) fn with_ours(rules: Vec<Rule>) -> impl Iterator<Item = Rule> {
     })
 }
 
-/// What a plan must have for a rule to change it.
+/// What a plan must contain for a rule to change it.
 #[derive(Clone, Copy, Debug)]
 enum Need {
     Node(Nodes),
     /// `x = ANY (SELECT ..)`
     SetComparison,
-    /// A field taken out of a map or a structure, or such a field that a pass before this one has moved.
+    /// A field taken out of a map or a struct, or such a field that an earlier pass has moved.
     Field,
 }
 
@@ -94,7 +95,7 @@ impl Nodes {
         }
     }
 
-    /// Those of a plan and of its subqueries.
+    /// The kinds in a plan and its subqueries.
     fn within(plan: &LogicalPlan) -> Result<Self> {
         let mut nodes = Self::default();
         plan.apply_with_subqueries(|node| {
@@ -105,7 +106,7 @@ impl Nodes {
     }
 }
 
-/// What a rule of DataFusion needs; `None` for one that may change anything.
+/// The kinds that a rule of DataFusion needs; `None` for a rule that may change any plan.
 fn need(rule: &str) -> Option<Need> {
     let nodes = match rule {
         "rewrite_set_comparison" => return Some(Need::SetComparison),
@@ -142,7 +143,7 @@ fn is_field(expr: &Expr) -> bool {
     }
 }
 
-/// Neighbouring rules that change only what few plans have.
+/// Neighbouring rules that only change what few plans contain.
 #[derive(Debug)]
 struct Group {
     /// The rules' names.
@@ -151,7 +152,7 @@ struct Group {
 }
 
 impl Group {
-    /// The rules gathered so far, if any, as one.
+    /// The rules collected so far, if any, as one.
     fn of(gathered: &mut Vec<(Need, Rule)>) -> Option<Rule> {
         let rules = std::mem::take(gathered);
         let names: Vec<_> = rules.iter().map(|(_, rule)| rule.name()).collect();
@@ -194,7 +195,7 @@ impl OptimizerRule for Group {
     }
 }
 
-/// Takes a rule through a plan, as the optimizer would.
+/// Applies a rule to a plan, as the optimizer does.
 fn apply(
     rule: &dyn OptimizerRule,
     plan: LogicalPlan,
@@ -210,7 +211,7 @@ struct Walk<'a> {
     rule: &'a dyn OptimizerRule,
     order: ApplyOrder,
     config: &'a dyn OptimizerConfig,
-    /// For each node on the way here, the schemas of its inputs before the rule came to them.
+    /// For each node on the path to the current one, the schemas of its inputs before the rule ran.
     inputs: Vec<Vec<DFSchemaRef>>,
 }
 
@@ -232,7 +233,7 @@ impl TreeNodeRewriter for Walk<'_> {
 
     fn f_up(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let before = self.inputs.pop();
-        // A node's schema follows its inputs': rules after this one go by it.
+        // A node's schema follows its inputs': later rules depend on it.
         let node =
             if before.is_some_and(|before| before != input_schemas(&node)) { node.recompute_schema()? } else { node };
         match self.order {

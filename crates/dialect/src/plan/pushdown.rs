@@ -1,10 +1,10 @@
-//! DataFusion's rules for physical plans, without two mistakes of theirs.
+//! DataFusion's rules for physical plans, without two of their bugs.
 //!
-//! Its filter pushdown finds columns by name: beneath a join of two tables that both have an `id` it takes the one for the
-//! other. It runs only where no names repeat; filters were pushed into tables before that.
+//! Its filter pushdown finds columns by name: below a join of two tables that both have an `id`, it confuses them. So
+//! it runs only if no names repeat; filters were pushed into tables before that.
 //!
-//! It tells a DISTINCT to stop after as many rows as a LIMIT wants, where the rows come in no order. What comes of that is an
-//! internal error if a later rule finds an order in them, as the rows of a window function have one: there the hint goes.
+//! It tells a DISTINCT over unordered rows to stop after as many rows as a LIMIT needs. This causes an internal error
+//! if a later rule finds an order in them, such as that of a window function. In that case the hint is removed.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -20,7 +20,7 @@ use datafusion::{
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
-/// The rules for physical plans, in both dialects.
+/// The rules for physical plans, for both dialects.
 pub(crate) fn rules() -> Vec<Rule> {
     let careful = |rule: Rule| -> Rule {
         if rule.name().starts_with("FilterPushdown") { Arc::new(WhereNamesAreUnique(rule)) } else { rule }
@@ -73,7 +73,7 @@ impl PhysicalOptimizerRule for WhereNamesAreUnique {
     }
 }
 
-/// Whether a step of the plan has two columns of one name.
+/// Whether a step of the plan has two columns with the same name.
 fn repeats(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let schema = plan.schema();
     let mut names = HashSet::new();

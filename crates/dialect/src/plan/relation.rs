@@ -1,4 +1,4 @@
-//! Table functions in FROM: their arguments may speak of the items before them.
+//! Table functions in FROM: their arguments may refer to the items before them.
 
 use datafusion::{
     common::{Column, DFSchema, NullHandling, Result, UnnestOptions, plan_err},
@@ -12,7 +12,7 @@ use sqlparser::ast::{FunctionArg, FunctionArgExpr, TableFactor};
 
 use crate::functions;
 
-/// The relation of the columns before they get the name of the item.
+/// The relation of the columns before they get the item's name.
 const INSIDE: &str = "__json";
 
 /// Plans `json_each` and `json_tree`.
@@ -42,7 +42,7 @@ impl RelationPlanner for TableFunctions {
         let mut arguments = Vec::new();
         for arg in args {
             let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else {
-                return plan_err!("{name} takes values as its arguments, not {arg}");
+                return plan_err!("{name} needs values as arguments, not {arg}");
             };
             arguments.push(context.sql_to_expr(expr.clone(), &DFSchema::empty())?);
         }
@@ -50,7 +50,7 @@ impl RelationPlanner for TableFunctions {
         let columns = functions::json_each::COLUMNS;
         let rows = functions::json_each::call(arguments);
         let options = UnnestOptions { null_handling: NullHandling::Drop, ..UnnestOptions::default() };
-        // Names that nothing beside them has: they may stand next to the columns of other items.
+        // Unique names: they may occur next to the columns of other items.
         let member = Column::new_unqualified("__json_row");
         let field =
             |column: &&str| get_field(Expr::Column(member.clone()), *column).alias_qualified(Some(INSIDE), *column);

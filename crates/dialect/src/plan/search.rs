@@ -1,4 +1,4 @@
-//! Looking for something in a plan without changing it.
+//! Searches a plan without changing it.
 
 use datafusion::{
     common::{
@@ -8,7 +8,7 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan},
 };
 
-/// Whether a node of a plan, or of its subqueries, is like that.
+/// Whether a predicate holds for a node of a plan or of its subqueries.
 pub(crate) fn any_node(plan: &LogicalPlan, is_one: impl Fn(&LogicalPlan) -> Result<bool>) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
@@ -18,7 +18,7 @@ pub(crate) fn any_node(plan: &LogicalPlan, is_one: impl Fn(&LogicalPlan) -> Resu
     Ok(found)
 }
 
-/// Whether one of a node's own expressions, or of their parts, is like that.
+/// Whether a predicate holds for one of a node's own expressions or their parts.
 pub(crate) fn any_expr(node: &LogicalPlan, is_one: impl Fn(&Expr) -> bool) -> Result<bool> {
     let mut found = false;
     node.apply_expressions(|expr| {

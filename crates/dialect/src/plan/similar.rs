@@ -1,5 +1,6 @@
-//! `SIMILAR TO` as the SQL standard has it: the whole text is matched, by a pattern of `%`, `_` and what regular expressions
-//! have of `|`, `*`, `+`, `?`, `{m,n}`, `( )` and `[ ]`. DataFusion looks for a regular expression anywhere in the text.
+//! `SIMILAR TO` by the SQL standard: a pattern of `%`, `_` and the regular expression operators `|`, `*`, `+`, `?`,
+//! `{m,n}`, `( )` and `[ ]` must match the entire text. DataFusion searches for a regular expression anywhere in the
+//! text.
 
 use std::{fmt::Write, iter::Peekable, str::Chars, sync::Arc};
 
@@ -13,10 +14,10 @@ use datafusion::{
     },
 };
 
-/// What takes the meaning from the character after it, unless ESCAPE says another.
+/// The escape character, unless ESCAPE names another one.
 const ESCAPE: char = '\\';
 
-/// The comparison with a regular expression that a `SIMILAR TO` is.
+/// The comparison with a regular expression that replaces a `SIMILAR TO`.
 pub(super) fn comparison(Like { negated, expr, pattern, escape_char, .. }: Like) -> Expr {
     let function = ScalarUDF::new_from_impl(Pattern {
         signature: Signature::any(1, Volatility::Immutable),
@@ -27,7 +28,7 @@ pub(super) fn comparison(Like { negated, expr, pattern, escape_char, .. }: Like)
     Expr::BinaryExpr(BinaryExpr { left: expr, op, right: Box::new(regex) })
 }
 
-/// Makes a regular expression of a pattern.
+/// Converts a pattern to a regular expression.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Pattern {
     signature: Signature,
@@ -68,12 +69,12 @@ impl ScalarUDFImpl for Pattern {
     }
 }
 
-/// The regular expression for all that a pattern names.
+/// The regular expression for a pattern.
 fn regex(pattern: &str, escape: char) -> Result<String, &'static str> {
     let mut regex = String::with_capacity(pattern.len() + 8);
     regex.push_str("^(?s:");
     let mut open = 0;
-    // Whether something is there that can be repeated.
+    // Whether there is an operand to repeat.
     let mut is_operand = false;
     let mut rest = pattern.chars().peekable();
     while let Some(character) = rest.next() {
@@ -96,7 +97,7 @@ fn regex(pattern: &str, escape: char) -> Result<String, &'static str> {
                 open -= 1;
                 regex.push(')');
             }
-            '*' | '+' | '?' | '{' if !was_operand => return Err("nothing is there to be repeated"),
+            '*' | '+' | '?' | '{' if !was_operand => return Err("there is nothing to repeat"),
             '*' | '+' | '?' => regex.push(character),
             '{' => push_count(&mut regex, &mut rest)?,
             '[' => push_set(&mut regex, &mut rest, escape)?,
@@ -117,7 +118,7 @@ fn push_literal(regex: &mut String, character: char) {
     regex.push(character);
 }
 
-/// `{m}`, `{m,}` or `{m,n}`, from behind its `{`.
+/// `{m}`, `{m,}` or `{m,n}`, after its `{`.
 fn push_count(regex: &mut String, rest: &mut Peekable<Chars<'_>>) -> Result<(), &'static str> {
     let mut count = String::new();
     loop {
@@ -127,7 +128,7 @@ fn push_count(regex: &mut String, rest: &mut Peekable<Chars<'_>>) -> Result<(), 
         }
     }
     let (least, most) = count.split_once(',').unwrap_or((&count, &count));
-    let number = |text: &str| text.parse::<u32>().map_err(|_| "a count is written {m}, {m,} or {m,n}");
+    let number = |text: &str| text.parse::<u32>().map_err(|_| "a count must be {m}, {m,} or {m,n}");
     let least = number(least)?;
     let most = if most.is_empty() { None } else { Some(number(most)?) };
     if most.is_some_and(|most| most < least) {
@@ -140,7 +141,7 @@ fn push_count(regex: &mut String, rest: &mut Peekable<Chars<'_>>) -> Result<(), 
     Ok(())
 }
 
-/// `[..]`, from behind its `[`.
+/// `[..]`, after its `[`.
 fn push_set(regex: &mut String, rest: &mut Peekable<Chars<'_>>, escape: char) -> Result<(), &'static str> {
     const OPEN: &str = "a `[` has no `]`";
     regex.push('[');
@@ -171,7 +172,7 @@ fn push_set(regex: &mut String, rest: &mut Peekable<Chars<'_>>, escape: char) ->
 mod tests {
     use super::*;
 
-    /// As PostgreSQL 15 answers.
+    /// The results of PostgreSQL 15.
     #[test]
     fn patterns_match_whole_texts() {
         for (pattern, matches) in [

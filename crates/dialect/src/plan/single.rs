@@ -1,4 +1,4 @@
-//! The one value of a subquery that stands for a value: several rows are an error.
+//! A scalar subquery has one value: several rows are an error.
 
 use std::{mem::size_of_val, sync::Arc};
 
@@ -14,7 +14,7 @@ use datafusion::{
     },
 };
 
-/// Whether a plan gives no more than one row, whatever it reads.
+/// Whether a plan returns at most one row, for any input.
 pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::EmptyRelation(_) => true,
@@ -33,7 +33,7 @@ pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// The plan with an error where it gives more than one row.
+/// The plan with an error if it returns more than one row.
 pub(super) fn checked(plan: Arc<LogicalPlan>) -> Result<LogicalPlan> {
     let (relation, field) = plan.schema().qualified_field(0);
     let (relation, name) = (relation.cloned(), field.name().clone());
@@ -84,7 +84,7 @@ impl Single {
     fn add(&mut self, values: &ArrayRef, at: usize, rows: u64) -> Result<()> {
         self.rows = self.rows.saturating_add(rows);
         if self.rows > 1 {
-            return exec_err!("a subquery that stands for one value gives several rows");
+            return exec_err!("a subquery used as a value returned several rows");
         }
         if rows == 1 {
             self.value = ScalarValue::try_from_array(values, at)?;

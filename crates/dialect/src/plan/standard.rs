@@ -1,5 +1,5 @@
-//! What DataFusion's planner takes and gives another meaning than the SQL standard: `EXCEPT ALL` and `INTERSECT ALL` without
-//! counting rows, `SIMILAR TO` as a regular expression, and a subquery of several rows for one value.
+//! Clauses that DataFusion's planner accepts with another meaning than the SQL standard: `EXCEPT ALL` and `INTERSECT
+//! ALL` without counting rows, `SIMILAR TO` as a regular expression, and scalar subqueries with several rows.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::{
 /// Gives such clauses the standard's meaning, before all other rules.
 #[derive(Debug)]
 pub(crate) struct StandardRule {
-    /// Whether texts are compared by their columns' collations, numbers are not equal to texts, and a subquery stands for its
+    /// Whether texts compare by their columns' collations, numbers never equal texts, and a scalar subquery returns its
     /// first row.
     pub(crate) sqlite: bool,
 }
@@ -74,8 +74,8 @@ impl StandardRule {
         }
     }
 
-    /// Whether a subquery may give more than the one row that it stands for. Of one that speaks of columns outside of it
-    /// DataFusion itself demands that it cannot.
+    /// Whether a subquery used as a value may return more than one row. DataFusion itself verifies this for a
+    /// correlated one.
     fn is_unchecked(&self, subquery: &Subquery) -> bool {
         !self.sqlite && subquery.outer_ref_columns.is_empty() && !single::is_one_row(&subquery.subquery)
     }
@@ -96,7 +96,7 @@ impl StandardRule {
         })
     }
 
-    /// With ALL, rows that are alike are numbered on both sides: a row finds the one of its number, if there are as many.
+    /// With ALL, equal rows are numbered on both sides: a row matches the row with its number, if there are as many.
     fn set_operation(&self, join: &Join, is_all: bool) -> Result<Transformed<LogicalPlan>> {
         let columns = join.left.schema().columns();
         let mut on = Vec::with_capacity(join.on.len() + 1);
@@ -129,7 +129,7 @@ impl StandardRule {
         Ok(Transformed::yes(plan.build()?))
     }
 
-    /// What must be equal in two columns for their values to be alike.
+    /// The expressions that must be equal for the values of two columns to be equal.
     fn alike(
         &self,
         left: &Expr,
@@ -157,7 +157,7 @@ impl StandardRule {
                     let exact = call("exact_integer", vec![left.clone()]);
                     return Ok(vec![(exact, right.clone()), (is_null(left), is_null(right))]);
                 }
-                // Values of two kinds are never alike.
+                // Values of two kinds are never equal.
                 (l, r) if (l.is_number() && r == Class::Text) || (l == Class::Text && r.is_number()) => {
                     let is_given = |expr: &Expr| cast(expr.clone().is_not_null(), DataType::Int64);
                     return Ok(vec![(is_given(left), binary(is_given(right), Operator::Multiply, lit(2_i64)))]);
@@ -165,7 +165,7 @@ impl StandardRule {
                 _ => {}
             }
         }
-        // Times of two units are the business of a later rule.
+        // A later rule handles times of two units.
         let are_times = matches!((&l, &r), (DataType::Timestamp(..), DataType::Timestamp(..)));
         if l == r || are_times {
             return Ok(vec![(left.clone(), right.clone())]);
@@ -189,7 +189,7 @@ fn set_operation(plan: &LogicalPlan) -> Option<(&Join, bool)> {
     }
 }
 
-/// A plan with a column that counts rows that are alike.
+/// A plan with a column that numbers equal rows.
 fn numbered(plan: Arc<LogicalPlan>, by: Vec<Expr>, name: &str) -> Result<Arc<LogicalPlan>> {
     let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
     let number = row_number().partition_by(by).build()?;

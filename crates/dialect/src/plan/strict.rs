@@ -1,5 +1,5 @@
-//! Joins that keep rows without a partner, under a condition that those rows never meet: `like(pattern, path)` of a pattern that
-//! is not there is NULL. DataFusion knows that of its own operators, not of our functions.
+//! Joins that keep rows without a partner, under a condition that those rows never meet: `like(pattern, path)` is NULL
+//! if the pattern is NULL. DataFusion knows this for its own operators, but not for our functions.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use datafusion::{
 
 use super::called;
 
-/// Makes such joins inner ones.
+/// Makes such joins inner joins.
 #[derive(Debug)]
 pub struct StrictFunctions;
 
@@ -45,10 +45,10 @@ impl OptimizerRule for StrictFunctions {
     }
 }
 
-/// The values without which a condition is not met.
+/// The values that must not be NULL for a condition to hold.
 fn needed(condition: &Expr) -> Vec<&Expr> {
     match condition {
-        // As a condition: the function answers 1 or 0.
+        // As a condition: the function returns 1 or 0.
         Expr::BinaryExpr(BinaryExpr { left, op, .. }) if *op == Operator::NotEq || *op == Operator::Eq => needed(left),
         condition => match called(condition) {
             Some(function) if matches!(function.name(), "like" | "glob" | "regexp") => function.args.iter().collect(),

@@ -1,6 +1,6 @@
-//! Comparisons of times. DataFusion compares in the finer unit of both sides, nanoseconds for all that is written, and those
-//! end in 2262; and it takes a text that states its zone for local time of the column's zone. Here a text becomes a time of
-//! the column's own type, and a constant of a finer unit is compared in the column's.
+//! Comparisons of times. DataFusion compares in the finer unit of both sides, which is nanoseconds for every literal,
+//! and those end in 2262. It also reads a text that states its zone as local time of the column's zone. Here a text
+//! becomes a time of the column's own type, and a constant of a finer unit is compared in the column's unit.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl AnalyzerRule for TimeRule {
     }
 }
 
-/// A join with its conditions, of which those of `USING`, `EXCEPT` and `INTERSECT` are pairs of columns.
+/// A join with its conditions; those of `USING`, `EXCEPT` and `INTERSECT` are pairs of columns.
 fn conditions(mut join: Join, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
     let mut changed = false;
     for (left, right) in &mut join.on {
@@ -116,7 +116,7 @@ fn compares(operator: Operator) -> bool {
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-/// Gives constants the type of the time that they are compared with; true if anything changed.
+/// Converts constants to the type of the time that they are compared with; true if anything changed.
 fn fit(time: &mut Expr, others: &mut [&mut Expr], schema: &DFSchema) -> bool {
     if !time.any_column_refs() {
         return false;
@@ -130,7 +130,7 @@ fn fit(time: &mut Expr, others: &mut [&mut Expr], schema: &DFSchema) -> bool {
             Some(text) => match text.cast_to(&own) {
                 Ok(value) if is_whole(&text, unit) => **other = lit(value),
                 Ok(_) => continue,
-                // Beyond what nanoseconds reach: microseconds reach further.
+                // Outside the range of nanoseconds; the range of microseconds is larger.
                 Err(_) => match text.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, zone.clone())) {
                     Ok(value) if unit == TimeUnit::Nanosecond => {
                         *time = cast(time.clone(), value.data_type());
@@ -152,14 +152,14 @@ fn fit(time: &mut Expr, others: &mut [&mut Expr], schema: &DFSchema) -> bool {
     changed
 }
 
-/// Makes numbers of times in different units, which count the finest unit and reach as far as the coarsest; true if they are
-/// such.
+/// Converts times in different units to numbers that count the finest unit and have the range of the coarsest; true if
+/// they are such times.
 fn exactly(times: &mut [&mut Expr], schema: &DFSchema) -> bool {
     let kinds = times.iter().map(|time| time.get_type(schema).ok()).collect();
     as_counts(times, kinds)
 }
 
-/// The same of times whose types are known.
+/// The same for times with known types.
 fn as_counts(times: &mut [&mut Expr], kinds: Vec<Option<DataType>>) -> bool {
     let kinds: Option<Vec<(TimeUnit, Option<Arc<str>>)>> = kinds
         .into_iter()
@@ -173,7 +173,7 @@ fn as_counts(times: &mut [&mut Expr], kinds: Vec<Option<DataType>>) -> bool {
     if kinds.iter().all(|(unit, _)| per_second(*unit) == finest) {
         return false;
     }
-    // A time without a zone is a local one of the other's.
+    // A time without a zone is a local time in the other side's zone.
     let zone = kinds.iter().find_map(|(_, zone)| zone.clone());
     for (time, (unit, own)) in times.iter_mut().zip(kinds) {
         let in_zone = if own.is_none() && zone.is_some() {
@@ -197,7 +197,7 @@ fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// The text of a time as it was written, also as `TIMESTAMP '..'`.
+/// The text of a time as written, also as `TIMESTAMP '..'`.
 fn written(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field })
@@ -209,7 +209,7 @@ fn written(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// Whether a text states no finer part than the unit has.
+/// Whether the precision of a text fits the unit.
 fn is_whole(text: &ScalarValue, unit: TimeUnit) -> bool {
     let per_unit = 1_000_000_000 / per_second(unit);
     match text.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None)) {

@@ -1,4 +1,4 @@
-//! Small pieces of parsed SQL.
+//! Builders for small pieces of parsed SQL.
 
 use sqlparser::{
     ast::{
@@ -8,7 +8,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
-/// A value without a place in the user's text.
+/// A value without a position in the user's text.
 pub(crate) fn value(value: Value) -> Expr {
     Expr::Value(ValueWithSpan { value, span: Span::empty() })
 }
@@ -47,7 +47,7 @@ pub(crate) fn call(name: &str, args: Vec<Expr>) -> Expr {
     })
 }
 
-/// The function with another name and other arguments; DISTINCT, ORDER BY, FILTER and OVER stay.
+/// The function with another name and other arguments; it keeps DISTINCT, ORDER BY, FILTER and OVER.
 pub(crate) fn aggregate_call(function: &Function, name: &str, args: Vec<Expr>) -> Expr {
     let mut function = function.clone();
     function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]);
@@ -79,7 +79,7 @@ pub(crate) fn bool_to_int(expr: Expr) -> Expr {
     }
 }
 
-/// The expression inside any parentheses.
+/// The expression without surrounding parentheses.
 pub(crate) fn unwrapped(expr: &Expr) -> &Expr {
     let mut expr = expr;
     while let Expr::Nested(inner) = expr {

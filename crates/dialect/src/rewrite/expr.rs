@@ -1,4 +1,4 @@
-//! Expressions: each construct of SQLite's becomes one DataFusion plans with the same answer.
+//! Expressions: each SQLite construct becomes one that DataFusion plans with the same result.
 
 use std::{collections::HashMap, ops::ControlFlow};
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{collation::Collation, functions};
 
 impl Rewriter<'_> {
-    /// Rewrites an expression whose value is wanted: a comparison gives 0 or 1.
+    /// Rewrites an expression whose value is used: a comparison returns 0 or 1.
     pub(crate) fn value(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
         let taken = take(expr);
         let rewritten = self.expr(taken, scope)?;
@@ -27,7 +27,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// Rewrites an expression of which only the truth is wanted.
+    /// Rewrites an expression that is used only as a condition.
     pub(crate) fn truth(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
         let taken = take(expr);
         let rewritten = self.expr(taken, scope)?;
@@ -35,7 +35,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// Rewrites a condition that rows are chosen by: WHERE, ON, HAVING.
+    /// Rewrites a condition that filters rows: WHERE, ON, HAVING.
     pub(crate) fn choice(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
         let before = std::mem::replace(&mut self.choosing, true);
         let outcome = self.truth(expr, scope);
@@ -48,7 +48,7 @@ impl Rewriter<'_> {
         Ok(expr)
     }
 
-    /// Rewrites an expression; a comparison stays one.
+    /// Rewrites an expression; a comparison stays a comparison.
     pub(crate) fn expr(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
         if let Some(width) = row::width(&expr)? {
             return self.row_comparison(expr, width, scope);
@@ -201,7 +201,7 @@ impl Rewriter<'_> {
             Expr::Subquery(subquery) => self.scalar_subquery(subquery, scope),
             Expr::Exists { mut subquery, negated } => {
                 self.query(&mut subquery, Some(scope))?;
-                // Neither order nor a limit of one or more changes whether there is a row.
+                // Neither an order nor a limit of one or more changes whether there is a row.
                 subquery.order_by = None;
                 if let Some(sqlparser::ast::LimitClause::LimitOffset { limit: Some(limit), offset: None, .. }) =
                     &subquery.limit_clause
@@ -226,7 +226,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// `labels['app']`, also behind the name of its relation. What stands before the dot is no column of its own.
+    /// `labels['app']`, optionally qualified by its relation. The qualifier before the dot is not a column.
     fn field_access(&mut self, root: Expr, mut chain: Vec<AccessExpr>, scope: &Scope<'_>) -> Result<Expr> {
         let relation = match (&root, chain.first()) {
             (Expr::Identifier(relation), Some(AccessExpr::Dot(Expr::Identifier(column))))
@@ -251,7 +251,7 @@ impl Rewriter<'_> {
         Ok(Expr::CompoundFieldAccess { root: Box::new(root), access_chain: chain })
     }
 
-    /// Names inside constructs that are DataFusion's own.
+    /// Names inside constructs that only DataFusion has.
     fn elsewhere(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
         struct Inside<'a, 'n, 's> {
             rewriter: &'a mut Rewriter<'n>,
@@ -284,7 +284,7 @@ impl Rewriter<'_> {
         };
         match found {
             Found::Column { name, relation, shared, .. } => {
-                // Qualified where DataFusion would see two columns, or an alias first.
+                // Qualified if DataFusion would find two columns, or an alias first.
                 let among_aliases = (scope.aliases_visible.get() && !scope.sorting.get()) || scope.expanding.get();
                 let hidden = among_aliases && scope.alias(&ident.value).is_some();
                 let column = named(name, &ident);
@@ -296,7 +296,7 @@ impl Rewriter<'_> {
                 }
             }
             Found::Outer { name, relation, .. } => {
-                // Qualified, so that nothing nearer of the same name takes it.
+                // Qualified, so that no inner column of the same name matches.
                 if relation.is_empty() {
                     return Ok(Expr::Identifier(named(name, &ident)));
                 }
@@ -307,7 +307,7 @@ impl Rewriter<'_> {
                 if matches!(found, Found::Nothing) && ident.quote_style == Some('"') {
                     return Ok(string(ident.value));
                 }
-                // A quoted text that can hardly be a column name is a string even where not all columns are known.
+                // A quoted text that is unlikely to be a column name is a string, even if not all columns are known.
                 let unlikely = ident.value.is_empty() || ident.value.contains(|c: char| "%/ .\\*".contains(c));
                 if ident.quote_style == Some('"') && unlikely {
                     return Ok(string(ident.value));
@@ -322,7 +322,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// What an alias stands for, in its own SELECT.
+    /// The expression of an alias, in its own SELECT.
     fn own_alias(&mut self, ident: &Ident, scope: &Scope<'_>) -> Result<Expr> {
         let aliased = scope.alias(&ident.value).cloned().unwrap_or_else(|| Expr::Identifier(ident.clone()));
         let visible = scope.aliases_visible.replace(false);
@@ -340,8 +340,9 @@ impl Rewriter<'_> {
         })
     }
 
-    /// What an alias of a SELECT around this one stands for. It is bound where the alias stands, and its columns are
-    /// qualified; where a table or a common table expression nearer by has one of its names, all get names of their own.
+    /// The expression of an alias of an outer SELECT. It is resolved in the alias's own scope, and its columns are
+    /// qualified. If an inner table or common table expression has one of their names, all relations get distinct
+    /// names.
     fn outer_alias(&mut self, ident: &Ident, owner: &Scope<'_>, scope: &Scope<'_>) -> Result<Expr> {
         let nearer = self.ctes.split_off(owner.reach.min(self.ctes.len()));
         let outcome = self.own_alias(ident, owner).map(|mut rewritten| {
@@ -359,7 +360,7 @@ impl Rewriter<'_> {
             && group::has_aggregate(&rewritten)
             && let Some((alias, _)) = owner.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&ident.value))
         {
-            // The plan carries it to where the subquery is asked.
+            // The plan carries it to the place that evaluates the subquery.
             scope.refers_to(owner);
             return Ok(Expr::Identifier(exact(alias.clone(), ident.span)));
         }
@@ -367,14 +368,14 @@ impl Rewriter<'_> {
             return refuse("it stands for an aggregate or a window function");
         }
         if captured && self.apart {
-            return refuse("one of its own tables has the name of a table that the alias stands for");
+            return refuse("one of its own tables has the same name as a table that the alias stands for");
         }
         self.captured |= captured;
         scope.refers_to(owner);
         Ok(Expr::Nested(Box::new(rewritten)))
     }
 
-    /// A chain of binary operators leaning left, taken apart without recursion.
+    /// A chain of binary operators that nests to the left, taken apart without recursion.
     fn chain(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
         let mut steps = Vec::new();
         let mut current = expr;
@@ -394,7 +395,7 @@ impl Rewriter<'_> {
                 left = collated(as_value(left), &collation)?;
             }
             if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
-                // A run of one connective becomes a balanced tree.
+                // A chain of one connective becomes a balanced tree.
                 let mut own = vec![*right];
                 while let Some((_, right, _)) = steps.next_if(|(next, ..)| *next == op) {
                     own.push(*right);
@@ -443,14 +444,14 @@ impl Rewriter<'_> {
                 if let Expr::Value(literal) = unwrapped(&expr)
                     && let Value::Number(text, _) = &literal.value
                 {
-                    // The smallest integer has no positive counterpart to negate.
+                    // The smallest integer cannot be negated.
                     let text = if text == "9223372036854775808" { text.clone() } else { plain_number(text) };
                     return Ok(Expr::UnaryOp { op, expr: Box::new(number(text)) });
                 }
                 let expr = *self.boxed_value(expr, scope)?;
                 Ok(Expr::Nested(Box::new(binary(number("0"), BinaryOperator::Minus, expr))))
             }
-            // What is more than a column's name has no affinity.
+            // An expression that is more than a column name has no affinity.
             UnaryOperator::Plus => Ok(match *self.boxed_value(expr, scope)? {
                 column @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_)) => call("likely", vec![column]),
                 other => other,
@@ -543,7 +544,7 @@ impl Rewriter<'_> {
             }
         };
         if let Some(text) = literal_text(&pattern) {
-            // DataFusion makes `%` of `%%`, which file tables tell apart: it does not look into the function.
+            // DataFusion turns `%%` into `%`, and tables of files distinguish them. It does not look into the function.
             if text.is_ascii()
                 && !text.contains("%%")
                 && let Some(text) = arrow_pattern(&text, escape_char)
@@ -557,7 +558,7 @@ impl Rewriter<'_> {
                 });
             }
         } else if escape.is_none() && !mentions_columns(&pattern) {
-            // A constant by the time of execution: the backslash has no meaning of its own in SQLite.
+            // It is constant by the time of execution: in SQLite the backslash has no special meaning.
             let plain = call("replace", vec![*pattern, string("\\"), string("\\\\")]);
             return Ok(Expr::ILike { negated, any: false, expr, pattern: Box::new(plain), escape_char: None });
         }
@@ -577,7 +578,7 @@ impl Rewriter<'_> {
         let Some(columns) = columns.filter(|columns| columns.len() == parts.len()) else {
             let span = sqlparser::ast::Spanned::span(&*subquery);
             return Err(DialectError::new(
-                format!("sub-select has another number of columns than the {} on the left", parts.len()),
+                format!("the subquery must have {} columns, as many as the left side", parts.len()),
                 span,
             ));
         };
@@ -594,7 +595,7 @@ impl Rewriter<'_> {
         Ok(Expr::Exists { subquery: Box::new(inner), negated })
     }
 
-    /// A scalar subquery gives the first row, whatever comes after.
+    /// A scalar subquery returns its first row and ignores the others.
     pub(crate) fn scalar_subquery(&mut self, mut subquery: Box<Query>, scope: &Scope<'_>) -> Result<Expr> {
         let before = scope.reached.replace(false);
         self.query(&mut subquery, Some(scope))?;
@@ -763,7 +764,8 @@ impl Rewriter<'_> {
     }
 }
 
-/// `lag` and `lead` whose default is no constant, which DataFusion has not: it stands where there is no such row.
+/// `lag` and `lead` with a default that is not a constant, which DataFusion does not support: the default is used if
+/// there is no such row.
 fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
     let default = args.pop().unwrap_or_else(|| value(Value::Null));
     let mut of_one = args.clone();
@@ -773,8 +775,8 @@ fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
     call("iif", vec![Expr::IsNull(Box::new(there)), default, found])
 }
 
-/// Names the relation of every column of this SELECT, for use one query further in. Columns in nested queries need nothing:
-/// those of this SELECT have their relation already, and others are none of it.
+/// Qualifies every column of this SELECT, for use in a query one level further in. Columns in nested queries need no
+/// change: those of this SELECT are already qualified, and others do not belong to it.
 pub(crate) fn qualify(expr: &mut Expr, scope: &Scope<'_>) {
     struct Own<'a, 's> {
         depth: usize,
@@ -808,7 +810,7 @@ pub(crate) fn qualify(expr: &mut Expr, scope: &Scope<'_>) {
     let _ = expr.visit(&mut Own { depth: 0, scope });
 }
 
-/// Whether an expression of `owner` would mean something else in `scope`, further in.
+/// Whether an expression of `owner` would have another meaning in `scope`, which is further in.
 fn is_captured(expr: &Expr, scope: &Scope<'_>, owner: &Scope<'_>, nearer: &[Cte]) -> bool {
     let between = || scope.outwards().take_while(|scope| !std::ptr::addr_eq(*scope, owner));
     let is_relation = |part: &Ident| between().flat_map(|scope| &scope.relations).any(|own| own.name == part.value);
@@ -821,7 +823,7 @@ fn is_captured(expr: &Expr, scope: &Scope<'_>, owner: &Scope<'_>, nearer: &[Cte]
     columns.is_break() || sqlparser::ast::visit_relations(expr, |name| found_if(is_cte(name))).is_break()
 }
 
-/// `x COLLATE name` as a sort key is the collation's key.
+/// `x COLLATE name` as a sort key is the key of the collation.
 pub(crate) fn sort_key(expr: &mut Expr) {
     if let Expr::Function(function) = expr
         && function.name.to_string() == "collate"
@@ -851,7 +853,7 @@ pub(crate) fn take(expr: &mut Expr) -> Expr {
     std::mem::replace(expr, value(Value::Null))
 }
 
-/// Whether SQLite or osquery has a function of this name.
+/// Whether SQLite or osquery has a function with this name.
 fn is_ours(name: &str) -> bool {
     matches!(name, "max" | "min" | "count" | "first_value" | "last_value" | "nth_value" | "lag" | "lead" | "ntile")
         || functions::SCALARS.iter().any(|spec| spec.is_called(name))
@@ -906,7 +908,7 @@ fn signed_number(text: &str) -> Expr {
     }
 }
 
-/// EXISTS whose value is wanted counts instead, which DataFusion plans anywhere.
+/// EXISTS whose value is used becomes a count, which DataFusion can plan anywhere.
 fn exists_value(subquery: &Query, negated: bool) -> Option<Expr> {
     let SetExpr::Select(select) = subquery.body.as_ref() else { return None };
     let plain = subquery.limit_clause.is_none()
@@ -921,7 +923,7 @@ fn exists_value(subquery: &Query, negated: bool) -> Option<Expr> {
     let mut counted = subquery.clone();
     if let SetExpr::Select(select) = counted.body.as_mut() {
         select.distinct = None;
-        // A name of its own: the SELECT around it may count, too.
+        // A distinct name: the SELECT around it may count, too.
         let alias = exact("__exists", sqlparser::tokenizer::Span::empty());
         select.projection = vec![SelectItem::ExprWithAlias { expr: call("count", vec![number("1")]), alias }];
     }
@@ -949,7 +951,7 @@ fn balanced(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
     binary(left, op.clone(), Expr::Nested(Box::new(right)))
 }
 
-/// A COLLATE anywhere within what is compared holds for the comparison.
+/// A COLLATE anywhere in an operand applies to the comparison.
 fn spread_collation(expr: &mut Expr) {
     if let Some(collation) = spreading_collation(expr) {
         *expr = Expr::Collate { expr: Box::new(take(expr)), collation };
@@ -971,7 +973,7 @@ fn collated(expr: Expr, collation: &ObjectName) -> Result<Expr> {
     Ok(call("collate", vec![expr, string(name)]))
 }
 
-/// The first COLLATE in an expression, subqueries aside.
+/// The first COLLATE in an expression, ignoring subqueries.
 fn collation_within(expr: &Expr) -> Option<ObjectName> {
     match expr {
         Expr::Collate { collation, .. } => Some(collation.clone()),
@@ -1004,10 +1006,10 @@ fn collation_within(expr: &Expr) -> Option<ObjectName> {
     }
 }
 
-/// Functions that are nothing without a window.
+/// Functions that require a window.
 const NEED_WINDOW: &[&str] = &["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead"];
 
-/// Functions that put values into JSON, and JSON as it is.
+/// Functions that put values into JSON, and accept JSON as it is.
 const JSON_MAKERS: &[&str] = &[
     "json_array",
     "json_group_array",
@@ -1019,15 +1021,15 @@ const JSON_MAKERS: &[&str] = &[
     "json_set",
 ];
 
-/// How an expression comes to be JSON rather than text.
+/// Why an expression is JSON rather than text.
 #[derive(Clone, Copy)]
 enum GivesJson {
     Always,
-    /// `json_extract` gives the values of JSON's texts and numbers.
+    /// `json_extract` returns strings and numbers of JSON as values.
     Extracted,
 }
 
-/// Whether SQLite knows that an expression gives JSON.
+/// Whether SQLite knows that an expression returns JSON.
 fn gives_json(expr: &Expr) -> Option<GivesJson> {
     match unwrapped(expr) {
         Expr::BinaryOp { op: BinaryOperator::Arrow, .. } => Some(GivesJson::Always),
@@ -1043,7 +1045,7 @@ fn gives_json(expr: &Expr) -> Option<GivesJson> {
     }
 }
 
-/// JSON goes into JSON as bytes, which text never is.
+/// JSON is put into JSON as bytes, which text never is.
 fn as_json(expr: Expr, json: GivesJson) -> Expr {
     let inner = match (json, expr) {
         (GivesJson::Extracted, Expr::Function(function)) => call("json_arrow", arguments(&function)),
@@ -1052,15 +1054,15 @@ fn as_json(expr: Expr, json: GivesJson) -> Expr {
     call("as_blob", vec![inner])
 }
 
-/// From how many WHENs on DataFusion may not look into a CASE: what is compared with one becomes an OR that tells for each
-/// WHEN that none before it holds.
+/// From this number of WHENs, DataFusion must not look into a CASE: a comparison with it becomes an OR in which each
+/// WHEN states that no earlier one holds.
 const MANY_WHENS: usize = 60;
 
-/// How many LIKEs over one expression become one call.
+/// The number of LIKEs over one expression that become one call.
 const MANY_LIKES: usize = 3;
 
-/// `x LIKE 'a' OR x LIKE 'b'`, and with NOT and AND, over an expression that costs something: it is planned and worked out
-/// once. LIKEs over a column stay, as tables look for them.
+/// `x LIKE 'a' OR x LIKE 'b'`, also with NOT and AND, over an expression that is more than a column: it is planned and
+/// evaluated once. LIKEs over a column are unchanged, because tables use them.
 fn likes_together(terms: Vec<Expr>, op: &BinaryOperator, scope: &Scope<'_>) -> Vec<Expr> {
     if terms.len() < MANY_LIKES {
         return terms;
@@ -1098,7 +1100,8 @@ fn likes_together(terms: Vec<Expr>, op: &BinaryOperator, scope: &Scope<'_>) -> V
     out
 }
 
-/// What a LIKE of a plain pattern, or its negation, looks at: the text of an expression that is more than a column.
+/// The operand of a LIKE with a plain pattern, or of its negation: the text of an expression that is more than a
+/// column.
 fn like_subject(term: &Expr, negated: bool, scope: &Scope<'_>) -> Option<String> {
     let (subject, pattern) = match unwrapped(term) {
         Expr::Like { negated: own, any: false, expr, pattern, escape_char: None } if *own == negated => (expr, pattern),
@@ -1132,7 +1135,7 @@ fn like_parts(term: Expr, negated: bool) -> Option<(Expr, Expr)> {
     }
 }
 
-/// Parentheses where the text would otherwise read differently.
+/// Parentheses, if the text would otherwise parse differently.
 fn grouped(expr: Expr, op: &BinaryOperator) -> Expr {
     match &expr {
         Expr::BinaryOp { op: own, .. } if matches!(own, BinaryOperator::And | BinaryOperator::Or) && own != op => {
@@ -1175,7 +1178,7 @@ fn rows(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
     }
 }
 
-/// A column's name as DataFusion must find it.
+/// The name of a column in the form in which DataFusion finds it.
 pub(crate) fn named(name: String, ident: &Ident) -> Ident {
     if ident.quote_style.is_none() && name == name.to_ascii_lowercase() {
         Ident { value: name, quote_style: None, span: ident.span }
@@ -1184,7 +1187,7 @@ pub(crate) fn named(name: String, ident: &Ident) -> Ident {
     }
 }
 
-/// Whether a name is that of SQLite's one schema.
+/// Whether this is the name of SQLite's only schema.
 pub(crate) fn is_main(schema: &Ident) -> bool {
     schema.value.eq_ignore_ascii_case("main")
 }
@@ -1219,7 +1222,7 @@ fn literal(mut literal: sqlparser::ast::ValueWithSpan) -> sqlparser::ast::ValueW
             literal.value = Value::Number(plain, *long);
         }
         Value::DoubleQuotedString(text) => literal.value = Value::SingleQuotedString(text.clone()),
-        // `0x1F` is an integer, `x'1F'` are bytes: the quotes make the difference in length.
+        // `0x1F` is an integer, `x'1F'` are bytes: the quotes make the length differ.
         Value::HexStringLiteral(digits) => {
             let span = literal.span;
             let width = span.end.column.saturating_sub(span.start.column) as usize;
@@ -1255,7 +1258,7 @@ pub(crate) fn literal_text(expr: &Expr) -> Option<String> {
     }
 }
 
-/// A LIKE pattern as Arrow reads it, where the backslash escapes; `None` when it can match nothing.
+/// A LIKE pattern in Arrow's form, which escapes with a backslash; `None` if it cannot match anything.
 fn arrow_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
     let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars();
@@ -1275,7 +1278,7 @@ fn arrow_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
     Some(out)
 }
 
-/// Whether an expression is the same for every row.
+/// Whether an expression has the same value for every row.
 pub(crate) fn is_constant(expr: &Expr) -> bool {
     let volatile = expr.to_string().to_ascii_lowercase().contains("random");
     !volatile && !super::group::has_aggregate(expr) && !mentions_columns(expr)
@@ -1291,7 +1294,7 @@ fn mentions_columns(expr: &Expr) -> bool {
     .is_break()
 }
 
-/// The function that casts to a type by SQLite's rules on its name; `None` for types that only DataFusion has.
+/// The function that casts to a type by SQLite's rules for its name; `None` for types that only DataFusion has.
 pub(crate) fn cast_function(data_type: &str) -> Option<&'static str> {
     let name = data_type.to_ascii_uppercase();
     if name.starts_with("INTERVAL") || name.contains('<') || name.ends_with(']') {

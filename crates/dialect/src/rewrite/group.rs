@@ -1,5 +1,5 @@
-//! Bare columns under GROUP BY or beside an aggregate: SQLite takes them all from one row of the group, and with a lone
-//! `min()` or `max()` from the row that holds it.
+//! Bare columns under GROUP BY or next to an aggregate: SQLite takes all of them from one row of the group; if the only
+//! aggregate is `min()` or `max()`, from the row that holds its value.
 
 use std::{collections::HashSet, ops::ControlFlow, sync::LazyLock};
 
@@ -23,7 +23,7 @@ static AGGREGATES: LazyLock<HashSet<String>> = LazyLock::new(|| {
     names
 });
 
-/// Whether a call is of an aggregate and not of a window over one.
+/// Whether a call is an aggregate and not a window function.
 fn is_aggregate(function: &Function) -> bool {
     if function.over.is_some() || function.name.0.len() != 1 {
         return false;
@@ -35,17 +35,17 @@ fn is_aggregate(function: &Function) -> bool {
     }
 }
 
-/// Whether an expression holds an aggregate of its own SELECT.
+/// Whether an expression contains an aggregate of its own SELECT.
 pub(crate) fn has_aggregate(expr: &Expr) -> bool {
     calls(expr, is_aggregate)
 }
 
-/// Whether an expression holds a window function of its own SELECT.
+/// Whether an expression contains a window function of its own SELECT.
 pub(crate) fn has_window(expr: &Expr) -> bool {
     calls(expr, |function| function.over.is_some())
 }
 
-/// Whether an expression calls such a function, subqueries aside.
+/// Whether an expression calls such a function, ignoring subqueries.
 fn calls(expr: &Expr, is_wanted: fn(&Function) -> bool) -> bool {
     struct Finder {
         depth: usize,
@@ -82,7 +82,7 @@ pub(crate) fn is_grouped(select: &Select) -> bool {
     }
 }
 
-/// What a term of GROUP BY groups by: itself, or what ROLLUP, CUBE and GROUPING SETS list.
+/// The expressions that a term of GROUP BY groups by: itself, or those in ROLLUP, CUBE and GROUPING SETS.
 pub(crate) fn grouped(term: &Expr) -> impl Iterator<Item = &Expr> {
     let (one, lists): (&[Expr], &[Vec<Expr>]) = match term {
         Expr::Rollup(lists) | Expr::Cube(lists) | Expr::GroupingSets(lists) => (&[], lists),
@@ -91,7 +91,7 @@ pub(crate) fn grouped(term: &Expr) -> impl Iterator<Item = &Expr> {
     one.iter().chain(lists.iter().flatten())
 }
 
-/// Whether a SELECT has an aggregate in its list or HAVING.
+/// Whether a SELECT has an aggregate in its list or in HAVING.
 pub(crate) fn is_aggregated(select: &Select) -> bool {
     select.having.as_ref().is_some_and(has_aggregate)
         || select.projection.iter().any(|item| match item {
@@ -114,13 +114,13 @@ pub(crate) fn first_value(expr: Expr, order: Vec<OrderByExpr>, filter: Option<Bo
     call
 }
 
-/// Which row of its group bare columns come from.
+/// The row of its group that bare columns come from.
 pub(crate) struct Row {
     order: Vec<OrderByExpr>,
     filter: Option<Box<Expr>>,
 }
 
-/// The row of a SELECT's groups, from all its rewritten expressions.
+/// Determines the row of a SELECT's groups from all its rewritten expressions.
 pub(crate) fn row<'e>(exprs: impl Iterator<Item = &'e Expr>) -> Row {
     struct Extremes {
         depth: usize,
@@ -184,7 +184,7 @@ pub(crate) fn wrap_bare(expr: &mut Expr, groups: &[Expr], row: &Row, outputs: &[
         kept: Vec<Expr>,
     }
     impl Wrapper<'_, '_> {
-        /// Puts an expression out of the visitor's reach until it has passed.
+        /// Hides an expression from the visitor until the visitor has passed.
         fn keep(&mut self, expr: &mut Expr) {
             self.kept.push(take(expr));
             *expr = build::value(Value::Placeholder(format!("kept {}", self.kept.len() - 1)));
@@ -246,7 +246,7 @@ pub(crate) fn wrap_bare(expr: &mut Expr, groups: &[Expr], row: &Row, outputs: &[
     let _ = VisitMut::visit(expr, &mut wrapper);
 }
 
-/// Names the relation of every column inside an aggregate: in ORDER BY DataFusion takes a bare name for an alias first.
+/// Qualifies every column inside an aggregate: in its ORDER BY, DataFusion resolves a bare name as an alias first.
 pub(crate) fn qualify_arguments(expr: &mut Expr, scope: &Scope<'_>) {
     let _ = sqlparser::ast::visit_expressions_mut(expr, |expr| {
         if matches!(expr, Expr::Function(function) if is_aggregate(function)) {
@@ -256,7 +256,7 @@ pub(crate) fn qualify_arguments(expr: &mut Expr, scope: &Scope<'_>) {
     });
 }
 
-/// Whether a grouping expression has the same form: saves most of the comparing.
+/// Whether a grouping expression has the same form; a cheap check before the comparison.
 fn might_match(groups: &[Expr], expr: &Expr) -> bool {
     let expr = unwrapped(expr);
     let column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
@@ -269,13 +269,13 @@ fn might_match(groups: &[Expr], expr: &Expr) -> bool {
 fn is_own(relation: Option<&Ident>, column: &Ident, scope: &Scope<'_>) -> bool {
     match scope.find(relation.map(|relation| relation.value.as_str()), &column.value) {
         Found::Column { .. } => true,
-        // Not known to be a column, but nothing else it could be.
+        // It is not known to be a column, but it cannot be anything else.
         Found::Perhaps => true,
         Found::Outer { .. } | Found::Nothing => false,
     }
 }
 
-/// An expression with its columns fully named and parentheses gone, for comparing.
+/// An expression with qualified columns and without parentheses, for comparisons.
 pub(crate) fn canonical(expr: &Expr, scope: &Scope<'_>) -> Expr {
     struct Canon<'a, 's> {
         scope: &'a Scope<'s>,
@@ -318,7 +318,7 @@ pub(crate) fn canonical(expr: &Expr, scope: &Scope<'_>) -> Expr {
         }
     }
     match expr {
-        // The usual cases without copying a large tree.
+        // The usual cases, without copying a large tree.
         Expr::Value(_) => expr.clone(),
         _ => {
             let mut copy = expr.clone();

@@ -1,4 +1,4 @@
-//! Types as far as they can be told from the text and the catalog, before planning.
+//! Types, as far as the text and the catalog determine them before planning.
 
 use arrow_schema::DataType;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
@@ -10,7 +10,7 @@ use super::{
 use crate::functions;
 pub(crate) use crate::functions::scalar::Class;
 
-/// The class of an already rewritten expression, where it can be told.
+/// The class of a rewritten expression, if it is known.
 pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
     match expr {
         Expr::Nested(inner) => of(inner, scope),
@@ -102,7 +102,7 @@ fn type_of(class: Class) -> Option<DataType> {
     })
 }
 
-/// Whether the expression is true, false or NULL by its form.
+/// Whether the form of the expression shows that it is true, false or NULL.
 pub(crate) fn is_boolean(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(inner) => is_boolean(inner),
@@ -150,9 +150,9 @@ pub(crate) fn is_comparison(op: &BinaryOperator) -> bool {
     }
 }
 
-/// The class that holds values of both; `None` when one of them is not known.
+/// The class that holds values of both; `None` if one of them is unknown.
 pub(crate) fn together(left: Option<Class>, right: Option<Class>) -> Option<Class> {
-    // Text swallows everything, known or not.
+    // Text holds every value, so the other class need not be known.
     if left == Some(Class::Text) || right == Some(Class::Text) {
         return Some(Class::Text);
     }
@@ -167,7 +167,7 @@ pub(crate) fn together(left: Option<Class>, right: Option<Class>) -> Option<Clas
     })
 }
 
-/// The function that turns one class into the wanted one, if any is needed.
+/// The function that converts one class to the wanted one, if one is needed.
 pub(crate) fn conversion(own: Option<Class>, wanted: Option<Class>) -> Option<&'static str> {
     match (own, wanted?) {
         (Some(Class::Text | Class::Null), Class::Text) => None,
@@ -190,7 +190,7 @@ pub(crate) fn conversion_of_null(own: Option<Class>, wanted: Option<Class>) -> O
     }
 }
 
-/// Turns an expression into the wanted class.
+/// Converts an expression to the wanted class.
 pub(crate) fn convert(expr: &mut Expr, wanted: Option<Class>, scope: &Scope<'_>) {
     if let Some(function) = conversion(of(expr, scope), wanted) {
         let function = if function == "as_text" { "mixed_text" } else { function };

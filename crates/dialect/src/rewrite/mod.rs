@@ -1,7 +1,7 @@
-//! From SQLite's statement to one DataFusion can plan, on the parsed tree.
+//! Rewrites SQLite's statement as one that DataFusion can plan, on the parsed tree.
 //!
-//! [`select`] goes through one SELECT, [`expr`] through its expressions, [`scope`] says what names mean, [`group`] gives
-//! bare columns under GROUP BY their row, [`kind`] tells types before planning.
+//! [`select`] handles one SELECT, [`expr`] its expressions, [`scope`] resolves names, [`group`] chooses the row of bare
+//! columns under GROUP BY, and [`kind`] determines types before planning.
 
 pub(crate) mod build;
 mod expr;
@@ -26,15 +26,15 @@ pub use schema::lists_tables;
 use scope::{Output, Scope};
 pub(crate) use select::select_all_from;
 
-/// Why a statement cannot be given SQLite's meaning.
+/// Why a statement cannot have SQLite's meaning.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DialectError {
     /// What is wrong.
     pub message: String,
-    /// The line, from 1; 0 when the place is not known.
+    /// The line, from 1; 0 if the position is not known.
     pub line: usize,
-    /// The column in characters, from 1; 0 when the place is not known.
+    /// The column in characters, from 1; 0 if the position is not known.
     pub column: usize,
 }
 
@@ -46,7 +46,8 @@ impl DialectError {
 
 pub(crate) type Result<T> = std::result::Result<T, DialectError>;
 
-/// Rewrites a parsed statement so that DataFusion gives SQLite's answer. In [`Dialect::DataFusion`] nothing changes.
+/// Rewrites a parsed statement so that DataFusion returns SQLite's result. With [`Dialect::DataFusion`], nothing
+/// changes.
 pub fn rewrite(parsed: Parsed, names: &dyn Names) -> std::result::Result<Statement, DialectError> {
     let Parsed { mut statement, items, dialect, depth, .. } = parsed;
     if dialect == Dialect::DataFusion {
@@ -64,13 +65,13 @@ pub fn rewrite(parsed: Parsed, names: &dyn Names) -> std::result::Result<Stateme
     })
 }
 
-/// A common table expression in reach.
+/// A common table expression in scope.
 #[derive(Clone, Debug)]
 struct Cte {
     name: String,
-    /// The name that DataFusion knows it by.
+    /// The name that DataFusion uses for it.
     given: String,
-    /// `None` while it is being worked out: a recursive one sees itself so.
+    /// `None` while its query is being rewritten: a recursive one refers to itself in this state.
     columns: Option<Vec<Output>>,
     /// Whether this is its own definition, which DataFusion does not see as one yet.
     open: bool,
@@ -79,17 +80,17 @@ struct Cte {
 pub(crate) struct Rewriter<'n> {
     names: &'n dyn Names,
     ctes: Vec<Cte>,
-    /// The user's text of the items of the outermost SELECT, until it is reached.
+    /// The user's text of the items of the outermost SELECT, until that SELECT is reached.
     items: Vec<String>,
-    /// How many subqueries in FROM had no name and got one.
+    /// The number of subqueries in FROM that had no name and got one.
     unnamed: usize,
-    /// Whether this is a condition that rows are chosen by.
+    /// Whether this is a condition that filters rows.
     choosing: bool,
-    /// Whether every relation and common table expression gets a name of its own.
+    /// Whether every relation and common table expression gets a distinct name.
     apart: bool,
-    /// How many names were given so.
+    /// The number of names given so far.
     given: usize,
-    /// Whether a name came to stand where something nearer by has it, too.
+    /// Whether a name was moved into a scope in which an inner relation has it, too.
     captured: bool,
 }
 
@@ -99,7 +100,7 @@ impl<'n> Rewriter<'n> {
         Self { names, ctes, items, unnamed: 0, choosing, apart, given: 0, captured }
     }
 
-    /// A name that nothing else has, if all need one.
+    /// A name that nothing else has, if distinct names are needed.
     fn own_name(&mut self, name: &str) -> Option<String> {
         self.apart.then(|| {
             self.given += 1;
@@ -107,7 +108,7 @@ impl<'n> Rewriter<'n> {
         })
     }
 
-    /// The common table expression that a name in FROM means.
+    /// The common table expression that a name in FROM refers to.
     fn cte(&self, name: &ast::ObjectName) -> Option<&Cte> {
         let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
         self.ctes.iter().rev().find(|cte| cte.name.eq_ignore_ascii_case(&ident.value))
@@ -145,7 +146,7 @@ impl<'n> Rewriter<'n> {
         }
     }
 
-    /// Rewrites a query and tells its columns.
+    /// Rewrites a query and returns its columns.
     pub(crate) fn query(&mut self, query: &mut Query, outer: Option<&Scope<'_>>) -> Result<Option<Vec<Output>>> {
         let reach = self.ctes.len();
         let order_shows = query.with.is_some() && ordered::order_shows(query);
@@ -159,7 +160,7 @@ impl<'n> Rewriter<'n> {
                 if self.ctes[reach..].iter().any(|known| known.name == name) {
                     return Err(DialectError::new(format!("duplicate WITH table name: {name}"), cte.alias.name.span));
                 }
-                // DataFusion refuses a name twice, also in nested queries.
+                // DataFusion refuses a repeated name, also in nested queries.
                 self.captured |= self.ctes.iter().any(|known| known.name == name && !known.open);
                 let given = match self.own_name(&name) {
                     Some(own) => {
@@ -171,7 +172,7 @@ impl<'n> Rewriter<'n> {
                         name.clone()
                     }
                 };
-                // DataFusion knows the columns as they are written, too.
+                // DataFusion also uses the column names as written.
                 for column in &mut cte.alias.columns {
                     column.name = expr::named(column.name.value.clone(), &column.name);
                 }
@@ -194,7 +195,7 @@ impl<'n> Rewriter<'n> {
                 let plain = is_numbered.then(|| cte.query.clone()).filter(|_| ordered::number_rows(&mut cte.query));
                 let mut columns = self.query(&mut cte.query, outer)?;
                 if let (Some(plain), None) = (plain, &columns) {
-                    // The hidden column is hidden only where all are known.
+                    // The hidden column is hidden only if all columns are known.
                     cte.query = plain;
                     columns = self.query(&mut cte.query, outer)?;
                 }
@@ -223,8 +224,8 @@ impl<'n> Rewriter<'n> {
         Ok(columns)
     }
 
-    /// The columns of a recursive common table expression's seed, and as they have to be to hold what comes of it, too; `None`
-    /// where they cannot be told.
+    /// The columns of a recursive common table expression's seed, and the types that they need to hold the rows of all
+    /// steps; `None` if they are unknown.
     fn recursive_columns(
         &mut self,
         open: &dyn Fn(Option<Vec<Output>>) -> Cte,
@@ -248,7 +249,7 @@ impl<'n> Rewriter<'n> {
             return None;
         }
         let mut columns = named(seed.clone());
-        // A kind only widens: from nothing by integers and reals to text.
+        // A type only widens: from NULL to integers, reals and text.
         for _ in 0..4 {
             self.ctes.push(open(Some(columns.clone())));
             let whole = self.query(&mut query.clone(), outer);
@@ -304,7 +305,7 @@ impl<'n> Rewriter<'n> {
         }
     }
 
-    /// ORDER BY after a compound SELECT names its columns.
+    /// ORDER BY after a compound SELECT refers to its columns.
     fn compound_order(&self, expr: &mut Expr, columns: &[Output]) {
         match expr {
             Expr::Identifier(ident) => {
@@ -367,7 +368,7 @@ impl<'n> Rewriter<'n> {
         let mut chain = Vec::new();
         let mut current = std::mem::replace(body, SetExpr::Values(empty_values()));
         while let SetExpr::SetOperation { left, op, set_quantifier, mut right } = current {
-            // The parser lets INTERSECT bind tighter; in SQLite all go from left to right.
+            // In the parser INTERSECT binds tighter; in SQLite all set operators associate from left to right.
             while let SetExpr::SetOperation { left, op, set_quantifier, right: last } = *right {
                 chain.push((op, set_quantifier, last));
                 right = left;
@@ -378,12 +379,12 @@ impl<'n> Rewriter<'n> {
         let mut columns = self.set_expr(&mut current, outer)?;
         let mut members = vec![(true, columns.clone())];
         for (op, _, right) in chain.iter_mut().rev() {
-            // EXCEPT and INTERSECT compare their member's rows with those so far, and show none of them.
+            // EXCEPT and INTERSECT only compare with their member's rows and return none of them.
             members.push((*op == ast::SetOperator::Union, self.set_expr(right, outer)?));
         }
         if let Some(columns) = &mut columns {
             let kind = |member: &Option<Vec<Output>>, at: usize| member.as_ref()?.get(at)?.kind;
-            // A column that is text in one member that gives rows and a number in another is text in all.
+            // A column that is text in one member that returns rows and a number in another becomes text in all.
             let mut converted = Vec::with_capacity(columns.len());
             for (at, column) in columns.iter_mut().enumerate() {
                 let shown = || members.iter().filter(|(gives_rows, _)| *gives_rows).map(|(_, own)| kind(own, at));
@@ -411,14 +412,14 @@ impl<'n> Rewriter<'n> {
         Ok(columns)
     }
 
-    /// An expression without columns of its own, as LIMIT has.
+    /// An expression without columns, such as that of LIMIT.
     fn constant(&mut self, expr: &mut Expr, outer: Option<&Scope<'_>>) -> Result<()> {
         let scope = Scope::empty(outer);
         self.value(expr, &scope)
     }
 }
 
-/// Gives the seed of a recursion the kinds that its columns come to have: DataFusion casts all that follows to the seed's.
+/// Gives the seed of a recursion the final types of its columns: DataFusion casts all later rows to the seed's types.
 fn widen_seed(seed: &mut SetExpr, own: &[Output], columns: &[Output]) {
     for (at, (own, column)) in own.iter().zip(columns).enumerate() {
         let function =
@@ -428,7 +429,8 @@ fn widen_seed(seed: &mut SetExpr, own: &[Output], columns: &[Output]) {
     }
 }
 
-/// `WITH RECURSIVE c AS (... LIMIT n)` stops after n rows: the limit goes round the recursion, where DataFusion stops it too.
+/// `WITH RECURSIVE c AS (... LIMIT n)` stops after n rows: the limit is moved around the recursion, where DataFusion
+/// stops as well.
 fn limit_outside(cte: &mut ast::Cte) {
     if cte.query.limit_clause.is_none() || !matches!(*cte.query.body, SetExpr::SetOperation { .. }) {
         return;
@@ -484,7 +486,7 @@ fn convert_item(member: &mut SetExpr, at: usize, name: &str, function: &str) {
     }
 }
 
-/// A negative LIMIT is none; a negative OFFSET is 0.
+/// A negative LIMIT means no limit; a negative OFFSET means 0.
 fn limits(query: &mut Query, mut rewrite: impl FnMut(&mut Expr) -> Result<()>) -> Result<()> {
     let Some(clause) = &mut query.limit_clause else { return Ok(()) };
     let (mut limit, mut offset) =
@@ -524,7 +526,7 @@ fn limits(query: &mut Query, mut rewrite: impl FnMut(&mut Expr) -> Result<()>) -
     Ok(())
 }
 
-/// A number as a term of ORDER BY is the place of an item, with a collation, too.
+/// A number as a term of ORDER BY is the position of an item, also with a collation.
 fn check_ordinal(term: usize, expr: &Expr, items: Option<usize>) -> Result<()> {
     let mut expr = build::unwrapped(expr);
     while let Expr::Collate { expr: inner, .. } = expr {
@@ -548,7 +550,7 @@ fn check_ordinal(term: usize, expr: &Expr, items: Option<usize>) -> Result<()> {
     Err(DialectError::new(message, ast::Spanned::span(expr)))
 }
 
-/// The integer an expression plainly is.
+/// The integer that a literal expression holds.
 pub(crate) fn integer(expr: &Expr) -> Option<i64> {
     match build::unwrapped(expr) {
         Expr::Value(value) => match &value.value {

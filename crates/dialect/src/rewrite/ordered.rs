@@ -1,5 +1,5 @@
-//! Aggregates that join values see them in the order of the subquery they read, which DataFusion does not keep: the order
-//! becomes a hidden column of the subquery and an ORDER BY of the aggregate.
+//! Aggregates that join values see them in the order of the subquery that they read. DataFusion does not keep that
+//! order, so it becomes a hidden column of the subquery and an ORDER BY of the aggregate.
 
 use std::ops::ControlFlow;
 
@@ -22,7 +22,7 @@ use super::{
 pub(crate) const PLACE: &str = "__place";
 
 impl Rewriter<'_> {
-    /// Gives order-sensitive aggregates of a SELECT the order of the one subquery it reads.
+    /// Gives order-sensitive aggregates of a SELECT the order of the only subquery it reads.
     pub(crate) fn keep_order(&self, select: &mut Select) {
         let [from] = select.from.as_mut_slice() else { return };
         if !from.joins.is_empty() || !joins_values(&mut select.projection, &mut select.having, false) {
@@ -42,7 +42,8 @@ impl Rewriter<'_> {
     }
 }
 
-/// Whether the items have aggregates that join values and state no order; `give` gives them that of the hidden column.
+/// Whether the items contain aggregates that join values and have no ORDER BY; `give` adds an ORDER BY the hidden
+/// column.
 fn joins_values(items: &mut [SelectItem], having: &mut Option<Expr>, give: bool) -> bool {
     struct Joining {
         found: bool,
@@ -92,7 +93,7 @@ fn joins_values(items: &mut [SelectItem], having: &mut Option<Expr>, give: bool)
     joining.found
 }
 
-/// The arguments of an aggregate that joins values in an order it does not state.
+/// The arguments of an aggregate that joins values and has no ORDER BY.
 fn unordered(function: &mut Function) -> Option<&mut FunctionArgumentList> {
     let joins = keeps_order(function);
     let FunctionArguments::List(list) = &mut function.args else { return None };
@@ -100,13 +101,13 @@ fn unordered(function: &mut Function) -> Option<&mut FunctionArgumentList> {
     (joins && !states).then_some(list)
 }
 
-/// Whether the order of the rows shows in what the function gives.
+/// Whether the result of the function depends on the order of the rows.
 fn keeps_order(function: &Function) -> bool {
     let name = function.name.to_string().to_ascii_lowercase();
     matches!(name.as_str(), "group_concat" | "string_agg" | "json_group_array" | "json_group_object" | "array_agg")
 }
 
-/// Whether the order of common table expressions may show in what a query gives.
+/// Whether the result of a query may depend on the order of common table expressions.
 pub(crate) fn order_shows(query: &Query) -> bool {
     let found = ast::visit_expressions(query, |expr| match expr {
         Expr::Function(function) if keeps_order(function) => ControlFlow::Break(()),
@@ -115,7 +116,7 @@ pub(crate) fn order_shows(query: &Query) -> bool {
     found.is_break()
 }
 
-/// Adds the hidden column to an ordered query; false if it has no order or it cannot be told.
+/// Adds the hidden column to an ordered query; false if it has no order or the order is unknown.
 pub(crate) fn number_rows(query: &mut Query) -> bool {
     let Some(OrderByKind::Expressions(order)) = query.order_by.as_ref().map(|order| &order.kind) else { return false };
     let SetExpr::Select(select) = query.body.as_mut() else { return false };
@@ -140,7 +141,7 @@ pub(crate) fn number_rows(query: &mut Query) -> bool {
         terms.push(term);
     }
     if select.distinct.is_some() {
-        // Numbered outside, by what is selected.
+        // Numbered in an outer query, by the selected columns.
         let names: Option<Vec<Ident>> = select.projection.iter().map(output).collect();
         let Some(names) = names else { return false };
         for term in &mut terms {

@@ -1,4 +1,4 @@
-//! Row values that subqueries give: `(a, b) = (SELECT x, y ...)`.
+//! Row values from subqueries: `(a, b) = (SELECT x, y ...)`.
 
 use sqlparser::{
     ast::{
@@ -18,11 +18,11 @@ use super::{
 };
 
 impl Rewriter<'_> {
-    /// A comparison of row values, some of which are subqueries. Each gives its first row, or a row of NULLs:
+    /// A comparison of row values, some of which are subqueries. Each returns its first row, or a row of NULLs:
     /// `(SELECT (a, b) = (x, y) FROM one LEFT JOIN (SELECT ... LIMIT 1) AS row (x, y))`.
     pub(crate) fn row_comparison(&mut self, mut expr: Expr, width: usize, scope: &Scope<'_>) -> Result<Expr> {
         if group::has_aggregate(&expr) || group::has_window(&expr) {
-            let why = "compare an aggregate with a row of a subquery in a SELECT around this one";
+            let why = "an aggregate can be compared with a subquery's row only in an outer SELECT";
             return Err(DialectError::new(format!("row value misused: {why}"), expr.span()));
         }
         let mut joins = Vec::new();
@@ -61,7 +61,7 @@ impl Rewriter<'_> {
     }
 }
 
-/// The query with its first row alone.
+/// The query limited to its first row.
 fn first_row(mut query: Query) -> Query {
     if query.limit_clause.is_some() {
         let mut all = select_one_from(query, "limited", number("1"));
@@ -76,7 +76,7 @@ fn first_row(mut query: Query) -> Query {
     query
 }
 
-/// How many values the rows have that an expression compares, if one of them is a subquery.
+/// The number of values in the rows that an expression compares, if one of them is a subquery.
 pub(crate) fn width(expr: &Expr) -> Result<Option<usize>> {
     let parts: Vec<&Expr> = match expr {
         Expr::BinaryOp { left, op, right } if is_comparison(op) => vec![left, right],
@@ -95,12 +95,12 @@ pub(crate) fn width(expr: &Expr) -> Result<Option<usize>> {
     Ok(parts.iter().any(|part| matches!(unwrapped(part), Expr::Subquery(_))).then_some(width))
 }
 
-/// Whether a comparison is one of row values.
+/// Whether a comparison compares row values.
 pub(crate) fn is_one(left: &Expr, op: &BinaryOperator, right: &Expr) -> bool {
     is_comparison(op) && [left, right].into_iter().any(|part| values(part).is_some_and(|width| width > 1))
 }
 
-/// What an expression compares, apart from the rows of `IN (SELECT ...)`.
+/// The operands of an expression's comparison, except the rows of `IN (SELECT ...)`.
 fn operands(expr: &mut Expr) -> Vec<&mut Expr> {
     match expr {
         Expr::BinaryOp { left, right, .. }
@@ -113,7 +113,7 @@ fn operands(expr: &mut Expr) -> Vec<&mut Expr> {
     }
 }
 
-/// How many values an expression gives; `None` where its text does not tell.
+/// The number of values that an expression returns; `None` if its text does not show it.
 fn values(expr: &Expr) -> Option<usize> {
     match unwrapped(expr) {
         Expr::Tuple(parts) => Some(parts.len()),

@@ -1,5 +1,5 @@
-//! What SQLite tells of its own tables: `sqlite_master` and its other names, `pragma_table_info`. The catalog is known when
-//! a statement is rewritten, so they become VALUES.
+//! SQLite's tables about tables: `sqlite_master` under all its names, and `pragma_table_info`. The catalog is known
+//! when a statement is rewritten, so they become VALUES.
 
 use arrow_schema::DataType;
 use sqlparser::{
@@ -16,7 +16,7 @@ use crate::{functions::scalar::Class, names::NamedColumn};
 
 const MASTER: [&str; 4] = ["sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"];
 
-/// Whether a relation of this name lists tables: `sqlite_master`.
+/// Whether a relation with this name lists tables: `sqlite_master`.
 pub fn lists_tables(relation: &str) -> bool {
     MASTER.contains(&relation)
 }
@@ -60,7 +60,7 @@ impl Rewriter<'_> {
         };
         let mut query = super::empty_query();
         if rows.is_empty() {
-            // No such table: no rows, as in SQLite.
+            // There is no such table: no rows, as in SQLite.
             rows.push(vec![value(Value::Null); columns.len()]);
             let limit = Some(number("0"));
             query.limit_clause = Some(ast::LimitClause::LimitOffset { limit, offset: None, limit_by: Vec::new() });
@@ -92,7 +92,7 @@ impl Rewriter<'_> {
         Some((factor, known.collect()))
     }
 
-    /// The SQL is NULL where only the table's name is known.
+    /// The SQL is NULL if only the table's name is known.
     fn master_row(&self, table: String) -> Vec<Expr> {
         let declared = |columns: Vec<NamedColumn>| {
             let declared = |column: NamedColumn| format!("`{}` {}", column.name, declared(column.data_type.as_ref()));
@@ -126,7 +126,7 @@ impl Rewriter<'_> {
     }
 }
 
-/// The type as osquery declares it; what osquery does not have, by its name in SQL.
+/// The type as osquery declares it; for types that osquery does not have, the name in SQL.
 fn declared(kind: Option<&DataType>) -> String {
     let Some(kind) = kind else { return "TEXT".to_owned() };
     match Class::of(kind) {

@@ -1,4 +1,4 @@
-//! What a name means where it stands: columns of the relations of this SELECT, its aliases, then the SELECTs around it.
+//! What a name refers to at its position: a column of this SELECT's relations, its aliases, then the outer SELECTs.
 
 use std::cell::Cell;
 
@@ -29,18 +29,18 @@ pub(crate) struct Column {
     pub(crate) hidden: bool,
     /// See [`NamedColumn::yields`](crate::NamedColumn::yields).
     pub(crate) yields: bool,
-    /// Left out of a bare `*`, since USING or NATURAL merged it into one to the left.
+    /// Skipped by a bare `*`, because USING or NATURAL merged it into a column to the left.
     pub(crate) merged: bool,
 }
 
 /// One relation of FROM.
 #[derive(Clone, Debug)]
 pub(crate) struct Relation {
-    /// The name columns are qualified with, as DataFusion knows it.
+    /// The name that qualifies its columns in DataFusion.
     pub(crate) name: String,
-    /// The name the user knows it by, in lower case.
+    /// The name that the user gave it, in lowercase.
     pub(crate) user: String,
-    /// `None` when the columns are not known.
+    /// `None` if the columns are not known.
     pub(crate) columns: Option<Vec<Column>>,
 }
 
@@ -54,7 +54,7 @@ impl Relation {
         self.name == name || self.user.eq_ignore_ascii_case(name)
     }
 
-    /// Its column of that name, in any case.
+    /// Its column with that name, in any case.
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         let columns = self.columns.as_ref()?;
         let exact = columns.iter().find(|own| own.name == name);
@@ -69,52 +69,52 @@ pub(crate) struct Scope<'p> {
     pub(crate) merged: Vec<String>,
     /// The aliases of the SELECT list with the user's expressions.
     pub(crate) aliases: Vec<(String, Expr)>,
-    /// Whether aliases may be named at this moment.
+    /// Whether aliases are visible at this point.
     pub(crate) aliases_visible: Cell<bool>,
-    /// Whether this is ORDER BY, where DataFusion cannot tell a column from an alias of the same name.
+    /// Whether this is ORDER BY, where DataFusion cannot distinguish a column from an alias of the same name.
     pub(crate) sorting: Cell<bool>,
     /// Whether this is HAVING, where an alias of an aggregate is a value of the group.
     pub(crate) grouped: Cell<bool>,
-    /// Whether this is the inside of an alias that stands where DataFusion sees aliases, too.
+    /// Whether this is the inside of an alias, at a position where DataFusion sees aliases, too.
     pub(crate) expanding: Cell<bool>,
-    /// How many common table expressions are in reach of this SELECT.
+    /// The number of common table expressions in scope.
     pub(crate) reach: usize,
     /// The windows of the WINDOW clause, as the user wrote them.
     pub(crate) windows: Vec<(String, WindowSpec)>,
     pub(crate) outer: Option<&'p Scope<'p>>,
-    /// Whether something inside referred to this scope from a nested query.
+    /// Whether a nested query referred to this scope.
     pub(crate) reached: Cell<bool>,
-    /// Whether one of this SELECT's own columns was looked up and found, or may have been.
+    /// Whether a lookup found one of this SELECT's own columns, or may have.
     pub(crate) mentioned: Cell<bool>,
-    /// Whether an expression of this SELECT referred outwards.
+    /// Whether an expression of this SELECT referred to an outer one.
     pub(crate) correlated: Cell<bool>,
 }
 
-/// What a bare name means.
+/// What a bare name refers to.
 pub(crate) enum Meaning<'s> {
     Column(Found),
     /// An alias of this SELECT.
     Alias(&'s Scope<'s>),
 }
 
-/// What was found under a name.
+/// The result of looking up a name.
 pub(crate) enum Found {
     /// A column of this SELECT.
     Column {
         relation: usize,
         name: String,
         kind: Option<Class>,
-        /// Whether DataFusion would find its bare name in another relation too.
+        /// Whether DataFusion would find its bare name in another relation, too.
         shared: bool,
         yields: bool,
     },
-    /// A column of a SELECT around this one.
+    /// A column of an outer SELECT.
     Outer {
         relation: String,
         name: String,
         kind: Option<Class>,
     },
-    /// Nothing, but there are relations whose columns are not known.
+    /// Nothing, but there are relations with unknown columns.
     Perhaps,
     Nothing,
 }
@@ -138,7 +138,7 @@ impl<'p> Scope<'p> {
         }
     }
 
-    /// Looks a column up, here and outwards.
+    /// Looks up a column, in this SELECT and then the outer ones.
     pub(crate) fn find(&self, relation: Option<&str>, column: &str) -> Found {
         match self.search(relation, column, false) {
             Meaning::Column(found) => found,
@@ -146,7 +146,7 @@ impl<'p> Scope<'p> {
         }
     }
 
-    /// What a bare name means: of each SELECT, from the inside out, a column comes before an alias.
+    /// What a bare name refers to: from the inside out, and in each SELECT a column comes before an alias.
     pub(crate) fn resolve(&self, name: &str) -> Meaning<'_> {
         self.search(None, name, true)
     }
@@ -177,12 +177,12 @@ impl<'p> Scope<'p> {
         Meaning::Column(yielding.map_or(Found::Nothing, |(here, found)| self.seen_from_here(here, found)))
     }
 
-    /// This scope and those around it.
+    /// This scope and the outer ones.
     pub(crate) fn outwards(&self) -> impl Iterator<Item = &Scope<'p>> {
         std::iter::successors(Some(self), |scope| scope.outer)
     }
 
-    /// Notes that something here refers to a scope around.
+    /// Notes that an expression here refers to an outer scope.
     pub(crate) fn refers_to(&self, owner: &Scope<'_>) {
         for scope in self.outwards().take_while(|scope| !std::ptr::addr_eq(*scope, owner)) {
             scope.correlated.set(true);
@@ -190,7 +190,7 @@ impl<'p> Scope<'p> {
         owner.reached.set(true);
     }
 
-    /// A column of `owner` as it is seen from this scope.
+    /// A column of `owner` as seen from this scope.
     fn seen_from_here(&self, owner: &Scope<'_>, found: Found) -> Found {
         match found {
             Found::Column { relation, name, kind, .. } if !std::ptr::addr_eq(self, owner) => {
@@ -202,7 +202,7 @@ impl<'p> Scope<'p> {
         }
     }
 
-    /// Looks a column up among those of this SELECT: the first that has not to yield, else the first.
+    /// Looks up a column of this SELECT: the first that does not yield, otherwise the first.
     pub(crate) fn find_here(&self, relation: Option<&str>, column: &str) -> Found {
         let mut found: Option<(usize, &Column)> = None;
         let mut shared = false;
@@ -235,7 +235,7 @@ impl<'p> Scope<'p> {
         }
     }
 
-    /// Whether a relation here or further out has the name.
+    /// Whether a relation in this or an outer scope has the name.
     pub(crate) fn names_relation(&self, name: &str) -> bool {
         self.outwards().any(|scope| scope.relations.iter().any(|known| known.is_called(name)))
     }
@@ -244,7 +244,7 @@ impl<'p> Scope<'p> {
         self.aliases_visible.get() && self.alias(name).is_some()
     }
 
-    /// The user's expression behind an alias.
+    /// The user's expression for an alias.
     pub(crate) fn alias(&self, name: &str) -> Option<&Expr> {
         self.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, expr)| expr)
     }

@@ -28,7 +28,7 @@ impl Rewriter<'_> {
     ) -> Result<Option<Vec<Output>>> {
         let items = std::mem::take(&mut self.items);
         let choosing = std::mem::take(&mut self.choosing);
-        // The names of the user's own items, before anything is rewritten.
+        // The names of the user's own items, before any rewriting.
         let names = item_names(select, &items);
         self.keep_order(select);
         let mut scope = Scope::empty(outer);
@@ -109,14 +109,14 @@ impl Rewriter<'_> {
                 sort_key(expr);
                 groups.extend(group::grouped(expr).map(|expr| group::canonical(expr, &scope)));
             }
-            // A number would be an ordinal by now, and so would what folds to one.
+            // A number would now be an ordinal, and so would an expression that folds to one.
             for expr in list.iter_mut() {
                 if super::integer(expr).is_some() || super::expr::is_constant(expr) {
                     *expr = build::string("");
                 }
             }
             if list.len() > 1 || list.first().is_some_and(|expr| !matches!(expr, Expr::Value(_))) {
-                // A constant does not divide a group any further.
+                // A constant does not divide a group further.
                 let constants = list.iter().filter(|expr| matches!(expr, Expr::Value(_))).count();
                 if constants < list.len() {
                     list.retain(|expr| !matches!(expr, Expr::Value(_)));
@@ -131,13 +131,13 @@ impl Rewriter<'_> {
         if let Some(qualify) = &mut select.qualify {
             self.truth(qualify, &scope)?;
         }
-        // The SELECT list sees no aliases.
+        // The SELECT list does not see aliases.
         scope.aliases_visible.set(false);
         for item in &mut select.projection {
             match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
                     self.value(expr, &scope)?;
-                    // It shows in a result only where rows that are alike are left out.
+                    // It affects the result only if duplicate rows are removed.
                     if select.distinct.is_none() {
                         strip_collation(expr);
                     }
@@ -177,7 +177,7 @@ impl Rewriter<'_> {
         Ok(name_outputs(select, names, &scope, outer.is_none() && !items.is_empty()))
     }
 
-    /// SELECT DISTINCT that sorts by what it does not select: grouped by what it selects instead.
+    /// SELECT DISTINCT with an ORDER BY that is not selected: it becomes a GROUP BY of the selected items.
     fn distinct_order(
         &self,
         select: &mut Select,
@@ -213,7 +213,7 @@ impl Rewriter<'_> {
         select.group_by = GroupByExpr::Expressions(list, Vec::new());
     }
 
-    /// A term of ORDER BY: an alias alone is the column of the result, an ordinal stays.
+    /// A term of ORDER BY: a lone alias refers to the column of the result, and an ordinal is unchanged.
     fn order_by(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
         if super::integer(expr).is_some() && matches!(expr, Expr::Value(_)) {
             return Ok(());
@@ -291,7 +291,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Marks `number = text` among the conditions that all must hold, so that it stays a join key.
+    /// Marks `number = text` among the conditions joined by AND, so that it stays a join key.
     fn filter_keys(&self, condition: &mut Expr, scope: &Scope<'_>) {
         match condition {
             Expr::Nested(inner) => self.filter_keys(inner, scope),
@@ -316,9 +316,9 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Goes through FROM, left to right.
+    /// Handles FROM, left to right.
     fn from(&mut self, select: &mut Select, scope: &mut Scope<'_>) -> Result<()> {
-        // A comma joins as tightly as JOIN does: `a, b LEFT JOIN c ON c.x = a.x` may speak of `a`.
+        // A comma binds as tightly as JOIN: in `a, b LEFT JOIN c ON c.x = a.x`, the condition may refer to `a`.
         if select.from.len() > 1 && select.from[1..].iter().any(|from| !from.joins.is_empty()) {
             let mut all = std::mem::take(&mut select.from).into_iter();
             if let Some(mut first) = all.next() {
@@ -415,7 +415,7 @@ impl Rewriter<'_> {
             | TableFactor::UNNEST { alias, .. } => alias,
             _ => return Ok(()),
         };
-        // Where not all columns are known, the user's names are left to DataFusion.
+        // If not all columns are known, the user's names are left to DataFusion.
         if let Some(relation) = scope.relations.last_mut().filter(|relation| relation.columns.is_some())
             && let Some(own) = self.own_name(&relation.name)
         {
@@ -457,7 +457,7 @@ impl Rewriter<'_> {
                     return Ok(());
                 }
                 if let Some(args) = args {
-                    // What speaks of the items before it is lateral.
+                    // An item that refers to the items before it is lateral.
                     let before = scope.mentioned.replace(false);
                     scope.aliases_visible.set(true);
                     for arg in &mut args.args {
@@ -483,7 +483,7 @@ impl Rewriter<'_> {
                     scope.relations.push(relation);
                     return Ok(());
                 }
-                // Also sets the name to what DataFusion knows it by.
+                // Also sets the name to the one that DataFusion uses.
                 let columns = match &cte {
                     Some(cte) => {
                         if let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut() {
@@ -516,7 +516,7 @@ impl Rewriter<'_> {
                 let columns = if *lateral {
                     self.query(subquery, Some(scope))?
                 } else {
-                    // Nested, but seeing only what surrounds the SELECT.
+                    // Nested, but sees only the scope around the SELECT.
                     let shield = Scope::empty(scope.outer);
                     let columns = self.query(subquery, Some(&shield))?;
                     scope.correlated.set(scope.correlated.get() || shield.correlated.get());
@@ -524,7 +524,8 @@ impl Rewriter<'_> {
                 };
                 let columns = columns.map(|columns| columns.into_iter().map(visible).collect());
                 if alias.is_none() {
-                    // Without a name DataFusion can't tell its columns from those of a subquery that becomes a join.
+                    // Without a name, DataFusion cannot distinguish its columns from those of a subquery that becomes a
+                    // join.
                     self.unnamed += 1;
                     let name = exact(format!("subquery {}", self.unnamed), Span::empty());
                     *alias = Some(TableAlias { explicit: true, name, columns: Vec::new(), at: None });
@@ -558,7 +559,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// The columns of a table or view; the name is set to what the catalog knows it by.
+    /// The columns of a table or view; the name is set to that of the catalog.
     fn table_columns(&mut self, name: &mut ObjectName) -> Option<Vec<Column>> {
         let parts: Vec<String> = name
             .0
@@ -599,9 +600,9 @@ impl Rewriter<'_> {
     }
 }
 
-/// The condition that USING or NATURAL stands for, with each column of the left side from the first relation that has it:
-/// DataFusion's own USING finds a name ambiguous that several relations on the left have, and NATURAL sees hidden columns.
-/// `None` when it can't be written.
+/// The condition that USING or NATURAL stands for, with each column of the left side from the first relation that has
+/// it. DataFusion's own USING reports a name as ambiguous if several relations on the left have it, and its NATURAL
+/// sees hidden columns. `None` if the condition cannot be expressed.
 fn equal_columns(names: &[String], scope: &Scope<'_>, before: usize) -> Option<JoinConstraint> {
     if scope.relations.iter().any(|relation| relation.columns.is_none() || relation.name.is_empty()) {
         return None;
@@ -656,7 +657,7 @@ fn visible(output: Output) -> Column {
     Column { hidden: name == PLACE, name, kind, yields, merged: false }
 }
 
-/// The windows of the WINDOW clause, each with what it takes from another.
+/// The windows of the WINDOW clause, each merged with the window that it refers to.
 fn named_windows(select: &Select) -> Result<Vec<(String, WindowSpec)>> {
     let mut windows: Vec<(String, WindowSpec)> = Vec::new();
     for ast::NamedWindowDefinition(name, expr) in &select.named_window {
@@ -675,7 +676,7 @@ fn named_windows(select: &Select) -> Result<Vec<(String, WindowSpec)>> {
     Ok(windows)
 }
 
-/// `(w ORDER BY x)`: what the window `w` says is written out.
+/// `(w ORDER BY x)`: the definition of the window `w` is inserted.
 pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowSpec)]) -> Result<()> {
     let Some(name) = &spec.window_name else { return Ok(()) };
     let Some((_, base)) = windows.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name.value)) else {
@@ -694,7 +695,7 @@ pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowS
     Ok(())
 }
 
-/// A name in lower case and without quotes.
+/// A name in lowercase and without quotes.
 fn folded(name: &ObjectName) -> String {
     let part = |part: &ObjectNamePart| match part {
         ObjectNamePart::Identifier(ident) => ident.value.to_ascii_lowercase(),
@@ -703,7 +704,7 @@ fn folded(name: &ObjectName) -> String {
     name.0.iter().map(part).collect::<Vec<_>>().join(".")
 }
 
-/// A name as DataFusion folds it.
+/// A name in the case that DataFusion converts it to.
 fn lowered(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
 }
@@ -711,7 +712,7 @@ fn lowered(ident: &Ident) -> String {
 fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec<Column>>) -> Relation {
     let Some(alias) = alias else { return Relation::new(name, columns) };
     let own = alias.name.value.to_ascii_lowercase();
-    // Aliases match in any case, so all are written in lower case.
+    // Aliases match in any case, so all are written in lowercase.
     alias.name.value.clone_from(&own);
     if alias.name.quote_style.is_some_and(|quote| quote != '"') {
         alias.name.quote_style = Some('"');
@@ -738,12 +739,12 @@ fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec
     Relation::new(own, columns)
 }
 
-/// What the user calls each item: its alias, else (`None` for a plain column) its text.
+/// The user's name for each item: its alias, otherwise its text (`None` for a plain column).
 #[derive(Clone)]
 enum ItemName {
     /// The item is a column, or stands for several.
     Own,
-    /// It is one of those that a `*` stands for.
+    /// It is one of the items that a `*` stands for.
     Star,
     Alias(Ident),
     Text(String),
@@ -767,7 +768,8 @@ fn item_names(select: &Select, items: &[String]) -> Vec<ItemName> {
         .collect()
 }
 
-/// Writes `*` out where DataFusion's own would not do: hidden columns, groups, names that repeat in a nested query.
+/// Expands `*` if DataFusion's own expansion would be wrong: hidden columns, groups, names that repeat in a nested
+/// query.
 fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: bool) -> Vec<ItemName> {
     let hidden =
         scope.relations.iter().filter_map(|relation| relation.columns.as_ref()).flatten().any(|column| column.hidden);
@@ -844,7 +846,7 @@ fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: 
     expanded
 }
 
-/// A collation does not show in a result.
+/// A collation is not visible in a result.
 fn strip_collation(expr: &mut Expr) {
     if let Expr::Function(function) = &*expr
         && function.name.to_string() == "collate"
@@ -879,7 +881,7 @@ fn bare_columns(
     for term in order {
         if !matches!(term.expr, Expr::Value(_)) {
             group::wrap_bare(&mut term.expr, groups, &row, outputs, scope);
-            // What repeats an item is named by its place.
+            // A repeated item is referred to by its position.
             let place = select.projection.iter().position(|item| match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == term.expr,
                 _ => false,
@@ -892,10 +894,10 @@ fn bare_columns(
     }
 }
 
-/// Gives every item the name SQLite gives it, and no two the same where that cannot be.
+/// Gives each item its name in SQLite; if that is not possible, distinct names.
 fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, outermost: bool) -> Option<Vec<Output>> {
     let mut outputs: Option<Vec<Output>> = Some(Vec::new());
-    // The items that are one column each: their names, and their places among items and outputs.
+    // The items that are one column each: their names, and their positions among items and outputs.
     let mut shown_names: Vec<String> = Vec::new();
     let mut places: Vec<(usize, usize)> = Vec::new();
     for (at, (item, name)) in select.projection.iter_mut().zip(names).enumerate() {
@@ -968,7 +970,7 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
         }
         shown_names.push(shown);
     }
-    // In SQLite a query further out finds a column in any case.
+    // In SQLite, an outer query finds a column in any case.
     let distinct = crate::names::distinct(&shown_names, !outermost);
     for ((name, (item, output)), shown) in distinct.into_iter().zip(places).zip(shown_names) {
         if name == shown {
@@ -990,7 +992,7 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
     outputs
 }
 
-/// Whether an item is a column as it stands, perhaps in parentheses, as in `DISTINCT(name)`.
+/// Whether an item is a column, perhaps in parentheses, as in `DISTINCT(name)`.
 fn is_column(expr: &Expr) -> bool {
     match unwrapped(expr) {
         Expr::Identifier(ident) => ident.quote_style.is_none(),
@@ -1021,7 +1023,7 @@ fn column_of(expr: &Expr, scope: &Scope<'_>) -> Option<(String, String)> {
     }
 }
 
-/// A name for a column that was wrapped: its own.
+/// The name of a wrapped column: its own.
 fn plain_name(expr: &Expr, alias: Option<&Ident>) -> String {
     if let Some(alias) = alias {
         return alias.value.clone();

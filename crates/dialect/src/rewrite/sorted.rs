@@ -1,7 +1,7 @@
 //! ORDER BY a column that an alias hides: `SELECT lower(path) AS path FROM file ORDER BY file.path`.
 //!
-//! DataFusion adds what it sorts by to what is selected, and then two columns have one name, or it takes the alias for the
-//! column. There what is sorted by becomes a column of its own, which is left out again outside.
+//! DataFusion adds the sort keys to the selected columns. Then two columns have the same name, or DataFusion takes the
+//! alias for the column. In these cases the sort key becomes a separate column, which an outer query drops.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ use super::{
 
 const SORTED: &str = "__sorted";
 
-/// Sorts a rewritten SELECT from outside if it has to.
+/// Sorts a rewritten SELECT in an outer query if it has to.
 pub(crate) fn sort_outside(query: &mut Query, outputs: &[Output]) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
     let Some(OrderByKind::Expressions(terms)) = query.order_by.as_mut().map(|order| &mut order.kind) else { return };
@@ -63,7 +63,7 @@ pub(crate) fn sort_outside(query: &mut Query, outputs: &[Output]) {
     query.body = outer.body;
 }
 
-/// Whether a term speaks of a column that has the name of an alias and is not what the alias stands for.
+/// Whether a term refers to a column that has the name of an alias and is not the alias's expression.
 fn mentions_hidden(term: &Expr, aliased: &[(&str, &Expr)]) -> bool {
     let hidden = ast::visit_expressions(term, |expr| {
         let name = match expr {

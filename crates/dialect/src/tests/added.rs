@@ -1,16 +1,17 @@
-//! Columns that a table has beside osquery's change no osquery query.
+//! Columns that a table has in addition to osquery's do not change any osquery query.
 
 use super::harness::{Both, Cell, tables};
 
-/// The tables, `listening_ports` with columns of its own whose names others have: columns, aliases and constants.
+/// The tables, with columns added to `listening_ports` whose names are also names of other columns, aliases and
+/// constants.
 fn with_added_columns() -> Both {
     let mut tables = tables();
     let added = ["uid", "pretty", "name"];
-    let ports = tables.iter_mut().find(|table| table.name == "listening_ports").expect("it is there");
+    let ports = tables.iter_mut().find(|table| table.name == "listening_ports").expect("the table exists");
     ports.columns.extend(added.map(|name| (name.to_owned(), "INTEGER".to_owned())));
     ports.rows.iter_mut().for_each(|row| row.extend(added.map(|_| Cell::Int(-9))));
     let mut both = Both::new(&tables);
-    let columns = both.names.0.get_mut("listening_ports").expect("it is there");
+    let columns = both.names.0.get_mut("listening_ports").expect("the table exists");
     columns.iter_mut().filter(|column| added.contains(&column.name.as_str())).for_each(|column| column.yields = true);
     both
 }
@@ -36,7 +37,7 @@ async fn added_columns_give_way() {
         assert!(!expected.is_empty(), "{sql}");
         assert_eq!(wide.ask(sql).await.as_ref(), Ok(&expected), "{sql}");
     }
-    // Where nothing else has the name, it is the column.
+    // If nothing else has the name, it refers to the column.
     for (sql, expected) in [
         ("SELECT DISTINCT pretty FROM listening_ports", "-9"),
         ("SELECT DISTINCT l.uid FROM listening_ports l JOIN processes USING (pid)", "-9"),

@@ -1,4 +1,4 @@
-//! What a statement may take: text beyond SQLite's limit is never built, and what takes its time can be ended.
+//! Limits of a statement: text beyond SQLite's limit is never built, and statements that run long can be cancelled.
 
 use std::time::{Duration, Instant};
 
@@ -66,14 +66,15 @@ async fn functions_end_with_their_query() {
             std::thread::sleep(Duration::from_millis(100));
             interrupt.stop();
         });
-        let error = context.sql(sql).await.expect("it plans").collect().await.expect_err("it is interrupted");
+        let error =
+            context.sql(sql).await.expect("the statement plans").collect().await.expect_err("the query was cancelled");
         assert!(error.to_string().contains("interrupted"), "{error}");
         assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     }
     let (context, interrupt) = session();
     interrupt.stop();
-    let frame = context.sql("SELECT random() + column1 FROM (VALUES (1), (2))").await.expect("it plans");
-    assert!(frame.collect().await.expect_err("nobody waits").to_string().contains("interrupted"));
+    let frame = context.sql("SELECT random() + column1 FROM (VALUES (1), (2))").await.expect("the statement plans");
+    assert!(frame.collect().await.expect_err("the query was cancelled").to_string().contains("interrupted"));
     let (context, _) = session();
-    assert!(context.sql("SELECT sleep(0.01)").await.expect("it plans").collect().await.is_ok());
+    assert!(context.sql("SELECT sleep(0.01)").await.expect("the statement plans").collect().await.is_ok());
 }

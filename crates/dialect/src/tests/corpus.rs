@@ -1,7 +1,7 @@
-//! The corpus under `corpus/`: every statement on SQLite and here.
+//! The corpus in `corpus/`: each statement runs on SQLite and on the dialect.
 //!
-//! A statement ends with a semicolon at the end of a line. A line `-- answer: a|b` above it gives its rows where SQLite has
-//! no such function (`~` between rows, `NULL` for NULL).
+//! A statement ends with a semicolon at the end of a line. If SQLite does not have a function, a line `-- answer: a|b`
+//! above the statement gives its rows (`~` between rows, `NULL` for NULL).
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -46,12 +46,12 @@ pub(super) fn cases() -> Vec<Case> {
                 sql.push('\n');
             }
         }
-        assert!(sql.trim().is_empty(), "{name}: a statement without its semicolon: {sql}");
+        assert!(sql.trim().is_empty(), "{name}: a statement without a semicolon: {sql}");
     }
     cases
 }
 
-/// The differences the reference lists: statement to reason.
+/// The differences listed in the reference: statement to reason.
 fn known() -> BTreeMap<String, String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/dialect.md");
     let text = fs::read_to_string(page).unwrap_or_default();
@@ -72,7 +72,7 @@ fn known() -> BTreeMap<String, String> {
     known
 }
 
-/// Rows in an order of their own unless the statement sorts them.
+/// Rows in a fixed order, unless the statement sorts them.
 pub(super) fn arranged(sql: &str, mut rows: Vec<Row>) -> Vec<Row> {
     let upper = sql.to_uppercase();
     let sorted = upper.rfind("ORDER BY").is_some_and(|at| !upper[at..].contains(')'));
@@ -123,9 +123,8 @@ async fn corpus_gives_sqlites_answers() {
         match (same, is_known) {
             (true, false) => passed += 1,
             (false, true) => listed += 1,
-            (true, true) => {
-                wrong.push(format!("{}: {sql}\n  no longer differs: take it off docs/reference/dialect.md", case.file))
-            }
+            (true, true) => wrong
+                .push(format!("{}: {sql}\n  no longer differs: remove it from docs/reference/dialect.md", case.file)),
             (false, false) => wrong.push(format!(
                 "{}: {sql}\n  SQLite: {expected:?}\n  here:   {given:?}\n  as:     {}",
                 case.file,

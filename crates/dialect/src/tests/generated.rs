@@ -1,13 +1,14 @@
-//! Statements from a seeded grammar, on SQLite and here. `INDAGO_FUZZ_STATEMENTS` and `INDAGO_FUZZ_SEED` make a longer run.
+//! Statements of a seeded grammar, on SQLite and on the dialect. `INDAGO_FUZZ_STATEMENTS` and `INDAGO_FUZZ_SEED` select
+//! a longer run.
 //!
-//! Numbers are compared by value: the kind of number that arithmetic on text gives is one of the listed differences.
+//! Numbers compare by value: the kind of number that arithmetic on text returns is one of the listed differences.
 
 use super::{
     corpus::env_number,
     harness::{Both, Row, tables},
 };
 
-/// A small generator of its own, so that a seed gives the same statements for ever.
+/// A small random generator of our own, so that a seed always produces the same statements.
 struct Dice(u64);
 
 impl Dice {
@@ -37,7 +38,8 @@ struct Grammar<'d> {
     ints: Vec<&'static str>,
     reals: Vec<&'static str>,
     texts: Vec<&'static str>,
-    /// Whether numbers and texts are compared: not over the columns of subqueries, whose affinity is a listed difference.
+    /// Whether numbers and texts are compared. Not over the columns of subqueries: their affinity is a listed
+    /// difference.
     mixes: bool,
 }
 
@@ -293,7 +295,7 @@ fn grouped(dice: &mut Dice) -> String {
             let bound = g.dice.one(&["0", "1", "2"]);
             format!("SELECT {} AS k, {} FROM t GROUP BY k HAVING count(*) > {bound}", g.value(1), g.aggregate())
         }
-        // Bare columns: of the row that holds the only minimum or maximum.
+        // Bare columns come from the row that holds the only minimum or maximum.
         2 => format!("SELECT g, {}, {}, max(id) FROM t WHERE {} GROUP BY g", g.text(1), g.int(1), g.condition(1)),
         3 => {
             let extreme = g.dice.one(&["min(id)", "max(id)", "min(id * 2)", "max(-id)"]);
@@ -397,7 +399,7 @@ fn sorted(dice: &mut Dice) -> String {
         2 => format!("{} COLLATE NOCASE", g.text(0)),
         _ => "x".to_owned(),
     };
-    // What is an integer alone would be an ordinal.
+    // A lone integer would be an ordinal.
     let key = if key.parse::<i64>().is_ok() { format!("{key} + 0") } else { key };
     let (limit, offset) = (g.dice.below(6) + 1, g.dice.below(3));
     format!(
@@ -546,7 +548,7 @@ fn alike(left: &Option<String>, right: &Option<String>) -> bool {
     }
 }
 
-/// Rows by number where they are numbers: an order in which 8 and 8.0 stand at the same place.
+/// Sorts rows by number if they are numbers, so that 8 and 8.0 have the same position.
 fn normal(mut rows: Vec<Row>) -> Vec<Row> {
     for row in &mut rows {
         for text in row.iter_mut().flatten() {

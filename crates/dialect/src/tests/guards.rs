@@ -1,5 +1,5 @@
-//! Every function is known to make no more than it is given, or is held to what its query may have. A function that a new
-//! version of DataFusion adds fails here until it has its place.
+//! Each function either creates no more than its arguments, or has a limit from its query. A function that a new
+//! version of DataFusion adds fails here until it is classified.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     install, install_plain,
 };
 
-/// Functions whose answers are values of a fixed size, or parts, sums and small multiples of what they are given.
+/// Functions whose results have a fixed size, or are parts, sums or small multiples of their arguments.
 const SUMS: &str = "abs acos acosh array_any_value array_append array_avg array_compact array_concat array_contains array_dims \
     array_distance array_distinct array_element array_empty array_except array_has array_has_all array_has_any array_intersect \
     array_length array_max array_min array_ndims array_normalize array_pop_back array_pop_front array_position array_positions \
@@ -29,7 +29,7 @@ const SUMS: &str = "abs acos acosh array_any_value array_append array_avg array_
     to_timestamp_millis to_timestamp_nanos to_timestamp_seconds to_unixtime translate trunc try_cast_to_type union_extract \
     union_tag upper uuid version with_metadata";
 
-/// Aggregates and window functions: their states are of a fixed size, or charged by their own account of it.
+/// Aggregates and window functions: their states have a fixed size, or they charge them themselves.
 const STATES: &str = "any_value approx_distinct approx_median approx_percentile_cont approx_percentile_cont_with_weight \
     array_agg avg bit_and bit_or bit_xor bool_and bool_or corr count covar_pop covar_samp cume_dist dense_rank first_value \
     grouping lag last_value lead max median min nth_value ntile percent_rank percentile_cont quantile_cont rank regr_avgx \
@@ -45,14 +45,14 @@ fn every_function_has_its_place() {
     {
         for (alias, function) in SessionContext::new_with_state(state.clone()).state().scalar_functions() {
             let name = function.name();
-            // What is guarded already stays as it is.
+            // A guarded function stays as it is.
             if !std::sync::Arc::ptr_eq(guarded(function.as_ref().clone()).inner(), function.inner()) {
                 wrong.push(format!("{dialect}: {alias} is not guarded"));
             }
             let ours = dialect == "osquery" && SCALARS.iter().any(|spec| spec.is_called(alias) || spec.is_called(name));
             let ours = ours || crate::functions::named(name).is_some();
             if !ours && bound(name).is_none() && !is_in(SUMS, name) {
-                wrong.push(format!("{dialect}: nobody says how much {name} makes"));
+                wrong.push(format!("{dialect}: no limit is known for the results of {name}"));
             }
         }
         let aggregates = state.aggregate_functions().values().map(|function| function.name().to_owned());
@@ -60,7 +60,7 @@ fn every_function_has_its_place() {
         let own: Vec<&str> = crate::functions::aggregates().iter().map(|known| known.name).collect();
         for name in aggregates.chain(windows) {
             if !is_in(STATES, &name) && !own.contains(&name.as_str()) {
-                wrong.push(format!("{dialect}: nobody says how much {name} keeps"));
+                wrong.push(format!("{dialect}: no limit is known for the state of {name}"));
             }
         }
     }
@@ -69,7 +69,7 @@ fn every_function_has_its_place() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Scans give batches without rows, where a condition left none.
+/// Scans return batches without rows if a condition excluded all of them.
 #[tokio::test(flavor = "current_thread")]
 async fn a_batch_without_rows_is_no_error() {
     let state = install_plain(SessionStateBuilder::new().with_default_features()).build();

@@ -22,7 +22,7 @@ use crate::{
 /// One row as text; `None` is NULL.
 pub(super) type Row = Vec<Option<String>>;
 
-/// One value of a table both sides get.
+/// One value of a table on both sides.
 #[derive(Clone, Debug)]
 pub(super) enum Cell {
     Null,
@@ -55,7 +55,7 @@ impl From<()> for Cell {
     }
 }
 
-/// A table of both sides. A column's declaration is its type and, after a space, its collation.
+/// A table on both sides. A column's declaration is its type and, after a space, its collation.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) name: String,
@@ -94,7 +94,7 @@ fn kind(declaration: &str) -> DataType {
 
 pub(super) fn session(partitions: usize) -> SessionContext {
     let mut config = SessionConfig::new().with_target_partitions(partitions).with_information_schema(true);
-    // As in the engine, where a subquery brings keys as a join.
+    // As in the engine, where a subquery provides keys as a join.
     config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let builder = SessionStateBuilder::new().with_config(config).with_default_features();
     SessionContext::new_with_state(install(builder).build())
@@ -109,7 +109,7 @@ impl Both {
                 .expect("collation");
         }
         for spec in crate::functions::SCALARS {
-            // What SQLite does not have itself, from our own evaluation: the statements round it are what is compared.
+            // Functions that SQLite does not have use our own code: only the surrounding statement is compared.
             if matches!(
                 spec.name,
                 "split"
@@ -216,7 +216,7 @@ impl Both {
         rewrite(statement, &self.names).map(|statement| statement.to_string()).map_err(|error| error.to_string())
     }
 
-    /// The answer of this dialect; a statement that does not end is an error.
+    /// The result of this dialect; a statement that does not end is an error.
     pub(super) async fn ask(&self, sql: &str) -> Result<Vec<Row>, String> {
         let limit = std::time::Duration::from_secs(20);
         tokio::time::timeout(limit, self.ask_for_ever(sql)).await.unwrap_or_else(|_| Err("does not end".to_owned()))
@@ -240,7 +240,7 @@ impl Both {
     }
 }
 
-/// What a renderer shows: whole values of a column marked as mixed are integers.
+/// What renderers print: whole values of a column marked as mixed are integers.
 fn shown_as(column: &ArrayRef, field: &Field, row: usize) -> Option<String> {
     if crate::plan::is_mixed(field)
         && let Ok(ScalarValue::Float64(Some(number))) = ScalarValue::try_from_array(column, row)
@@ -314,7 +314,7 @@ macro_rules! table {
     };
 }
 
-/// The tables the corpus and the generator speak of.
+/// The tables that the corpus and the generator use.
 pub(super) fn tables() -> Vec<Table> {
     vec![
         table!("t" ("id" "INTEGER", "a" "INTEGER", "b" "INTEGER", "r" "REAL", "s" "TEXT", "n" "TEXT", "g" "TEXT")

@@ -1,4 +1,4 @@
-//! Maps, which SQLite does not have: labels of pods and their like, by answers worked out by hand.
+//! Maps, which SQLite does not have: labels of pods and similar. The expected results were worked out by hand.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub(super) const ANSWERS: &[(&str, &str)] = &[
     ("SELECT name FROM pods WHERE labels['weight'] = 10", "web-1"),
     ("SELECT name FROM pods WHERE CAST(labels['weight'] AS INTEGER) > 9", "web-1"),
     ("SELECT name FROM pods WHERE labels['app'] COLLATE NOCASE = 'WEB'", "web-1"),
-    // An output column with the alias's name does not stand in for the relation.
+    // An output column with the alias's name does not replace the relation.
     (
         "SELECT p.name AS p, u.username FROM pods p JOIN users u ON u.uid = p.uid AND p.labels['app'] = 'web'",
         "web-1|root",

@@ -1,6 +1,6 @@
-//! The dialect against SQLite itself, and the examples of the reference.
+//! The dialect compared with SQLite, and the examples of the reference.
 
-#![allow(clippy::disallowed_methods, reason = "threads of tests end with their test, or have small stacks")]
+#![allow(clippy::disallowed_methods, reason = "test threads end with their test, or have small stacks")]
 
 mod added;
 mod bounds;

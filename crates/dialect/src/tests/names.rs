@@ -1,5 +1,5 @@
-//! Names in nested queries: every combination of where an alias is used, what it stands for and which names are hidden on the
-//! way, on SQLite and here.
+//! Names in nested queries: every combination of where an alias is used, its expression and which names are hidden in
+//! between, on SQLite and on the dialect.
 
 use super::{
     corpus::arranged,
@@ -29,7 +29,7 @@ const PLACES: [&str; 19] = [
     "SELECT {items} FROM {outer} WHERE (SELECT sum(j.value) FROM {from}, json_each('[' || coalesce({}, 0) || ']') AS j) > 20",
 ];
 
-/// What the alias stands for, in terms of the outer relation.
+/// The expression of the alias, over the outer relation.
 const MEANINGS: [&str; 6] = [
     "a",
     "a * 2",
@@ -39,10 +39,10 @@ const MEANINGS: [&str; 6] = [
     "coalesce((SELECT v FROM u WHERE id = a LIMIT 1), (SELECT min(a) FROM t))",
 ];
 
-/// Its name: new, or that of a column further out, further in, or of both.
+/// Its name: a new one, or that of an outer column, an inner column, or both.
 const NAMES: [&str; 4] = ["x", "b", "v", "id"];
 
-/// Outer and inner relations: names apart, and the inner one hiding the outer one's.
+/// Outer and inner relations: with different names, and with an inner one that hides the outer one's.
 const RELATIONS: [(&str, &str, &str); 4] =
     [("t", "t", "u"), ("t AS o", "o", "u AS i"), ("t AS u", "u", "u"), ("t AS o", "o", "(SELECT * FROM u) AS o")];
 
@@ -75,7 +75,7 @@ async fn names_in_nested_queries_mean_what_they_mean_in_sqlite() {
     let both = Both::new(&small_tables());
     let mut wrong = Vec::new();
     let (mut same, mut refused) = (0, 0);
-    // One of eleven: all of them take minutes.
+    // One in eleven: all of them would take minutes.
     let step = super::corpus::env_number("INDAGO_NAMES_STEP", 11);
     for sql in statements().iter().step_by(step) {
         let Ok(expected) = both.ask_sqlite(sql) else { continue };

@@ -1,4 +1,4 @@
-//! The optimizer that skips what it does not need makes the plans of DataFusion's own.
+//! The optimizer that skips unnecessary rules creates the same plans as DataFusion's own.
 
 use datafusion::{
     execution::{SessionState, session_state::SessionStateBuilder},
@@ -8,7 +8,7 @@ use datafusion::{
 use super::{corpus::cases, harness::Both, maps};
 use crate::plan::optimizer::with_ours;
 
-/// A statement's plan, or why there is none.
+/// A statement's plan, or the reason why there is none.
 async fn optimized(state: &SessionState, both: &Both, sql: &str) -> Result<String, String> {
     let parsed = crate::parse(sql, crate::Dialect::Osquery).map_err(|error| error.to_string())?;
     let statement = parsed.into_iter().next().ok_or("no statement")?;
@@ -21,7 +21,7 @@ async fn optimized(state: &SessionState, both: &Both, sql: &str) -> Result<Strin
 async fn skipped_rules_would_have_changed_nothing() {
     let both = maps::with_pods();
     let builder = || SessionStateBuilder::new_from_existing(both.context.state());
-    // Both count up in the same way for the names that the optimizer makes up.
+    // Both generate the optimizer's names from the same counter values.
     let (ours, all) =
         (builder().build(), builder().with_optimizer_rules(with_ours(Optimizer::new().rules).collect()).build());
     let corpus: Vec<String> = cases().into_iter().map(|case| case.sql.trim_end_matches(';').to_owned()).collect();

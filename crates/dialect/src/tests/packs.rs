@@ -1,5 +1,5 @@
-//! Query packs from outside: `INDAGO_PACKS` is a folder of pack files, `INDAGO_SCHEMA` a table of osquery's columns. Without
-//! them there is nothing to check.
+//! External query packs: `INDAGO_PACKS` is a directory of pack files, `INDAGO_SCHEMA` a table of osquery's columns.
+//! Without them the test checks nothing.
 
 use std::{fs, time::Instant};
 
@@ -47,7 +47,7 @@ fn schema(path: &str) -> Vec<Table> {
     tables
 }
 
-/// Pack files allow whole-line comments and lines that go on after a backslash.
+/// Pack files allow whole-line comments, and a backslash continues a line.
 fn pack(text: &str) -> serde_json::Value {
     let mut joined = String::new();
     let mut lines = text.lines();

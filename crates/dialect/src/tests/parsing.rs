@@ -1,4 +1,4 @@
-//! Errors, places and bounds of parsing and rewriting.
+//! Errors, positions and limits of parsing and rewriting.
 
 use super::{
     corpus::arranged,
@@ -46,7 +46,7 @@ fn errors_point_at_the_text() {
 fn a_window_function_needs_its_window() {
     let both = Both::new(&tables());
     let statement = parse("SELECT id,\n row_number() FROM t", Dialect::Osquery).expect("parses").remove(0);
-    let error = rewrite(statement, &both.names).expect_err("no window");
+    let error = rewrite(statement, &both.names).expect_err("a window function without OVER fails");
     assert_eq!(error.to_string(), "row_number() needs OVER: it is a window function");
     assert_eq!((error.line, error.column), (2, 2));
 }
@@ -155,7 +155,7 @@ async fn long_chains_run() {
     assert_eq!(both.ask(&format!("SELECT {sum}")).await, Ok(vec![vec![Some("240".to_owned())]]));
 }
 
-/// Cut, doubled and shuffled text must give an error or a statement, never a panic.
+/// Cut, doubled and shuffled text must cause an error or parse, never panic.
 #[test]
 fn damaged_text_does_not_panic() {
     let both = Both::new(&tables());
@@ -214,7 +214,7 @@ fn sizeable_statements_are_quick() {
     let began = std::time::Instant::now();
     let statement = parse(&sql, Dialect::Osquery).expect("parses").remove(0);
     rewrite(statement, &both.names).expect("rewrites");
-    // 50 ms in a release build, which is some ten times as fast.
+    // This corresponds to 50 ms in a release build, which is about ten times faster.
     assert!(began.elapsed().as_millis() < 1000, "40 KB take {:?}", began.elapsed());
 }
 

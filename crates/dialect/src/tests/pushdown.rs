@@ -1,4 +1,4 @@
-//! Predicates that tables answer must stay recognisable: a bare column on one side.
+//! Predicates that tables apply must stay recognisable: a bare column on one side.
 
 use super::harness::{Both, tables};
 
@@ -34,9 +34,9 @@ async fn predicates_stay_plain() {
         ("SELECT name AS n FROM processes WHERE n = 'bash'", "processes.name = Utf8View(\"bash\")"),
     ] {
         let plan = plan(&both, sql).await;
-        assert!(plan.contains(kept), "{sql}\n  keeps no `{kept}`:\n{plan}");
+        assert!(plan.contains(kept), "{sql}\n  does not contain `{kept}`:\n{plan}");
     }
-    // `now` is one moment, known when the plan is made.
+    // `now` is one point in time, known when the statement is planned.
     let plan = plan(&both, "SELECT name FROM processes WHERE start_time > strftime('%s', 'now') - 60").await;
     assert!(plan.contains("processes.start_time > Int64("), "{plan}");
 }
@@ -74,7 +74,7 @@ async fn what_depends_on_rows_is_asked_of_those_that_are_left() {
             + plan.matches("full_filters=[processes.pid = Int64(100)]").count();
         assert!(readings > 1 && readings == narrowed, "{sql}\n{plan}");
     }
-    // The side that may be filled up with NULLs is asked as it is.
+    // A side that may be filled with NULLs is scanned unchanged.
     for (lateral, plain) in [
         (
             format!("SELECT p.pid, h.md5 FROM processes p LEFT JOIN {item} ON p.pid = 100"),

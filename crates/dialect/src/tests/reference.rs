@@ -1,4 +1,4 @@
-//! Every example of a function's documentation gives what it says.
+//! Every example in a function's documentation has the stated result.
 
 use super::harness::Both;
 use crate::functions;
@@ -9,7 +9,7 @@ async fn examples_give_their_answers() {
     let mut wrong = Vec::new();
     for function in functions() {
         assert!(!function.examples.is_empty(), "{} has no example", function.name);
-        assert!(function.summary.ends_with('.'), "{}: {:?} is no sentence", function.name, function.summary);
+        assert!(function.summary.ends_with('.'), "{}: {:?} is not a sentence", function.name, function.summary);
         for (sql, answer) in &function.examples {
             let given = both.ask(sql).await;
             let same = matches!(given.as_deref(), Ok([row]) if row.as_slice() == [Some(answer.clone())]);

@@ -1,4 +1,5 @@
-//! `localtime` and `utc` beside SQLite in zones whose clocks change. A zone belongs to a process, so each has one.
+//! `localtime` and `utc` compared with SQLite in zones with clock changes. A process has one zone, so each zone runs in
+//! its own.
 
 use std::process::Command;
 
