@@ -34,37 +34,21 @@ use datafusion::{
 };
 
 use crate::{
-    Interrupt, Memory,
-    functions::{room::CONSTANT, scalar::ScalarFunction},
+    functions::{
+        room::{CONSTANT, PLAIN, charge, keep},
+        scalar::ScalarFunction,
+    },
+    interrupt::{Interrupt, Memory},
     plan::search::{any_expr, any_node},
 };
 
 /// Results are created in parts of about this many bytes.
 const PART: usize = 4 << 20;
-/// Results up to this size are not charged: operators charge the batches that they hold.
-const FREE: usize = 4 << 20;
-/// Constants up to this size are left as they are.
-const PLAIN: usize = 64 << 10;
+
 /// What a query without a memory limit may create in one batch.
 const UNLIMITED: usize = 1 << 30;
 /// Bytes that a list needs for an element that is not text.
 const ELEMENT: usize = 16;
-
-/// Charges the result of a function.
-pub(crate) fn charge(function: &str, memory: Option<&dyn Memory>, made: &ArrayRef) -> Result<()> {
-    match memory {
-        Some(memory) if made.get_array_memory_size() > FREE => memory.charge(function, made),
-        _ => Ok(()),
-    }
-}
-
-/// Charges a constant that functions created: it is part of the plan until the query ends.
-pub(crate) fn keep(function: &str, memory: Option<&dyn Memory>, made: &ScalarValue) -> Result<()> {
-    match (memory, made.size()) {
-        (Some(memory), bytes) if bytes > PLAIN => memory.keep(function, bytes),
-        _ => Ok(()),
-    }
-}
 
 /// A function whose results are limited and charged; the dialect's own functions already do both.
 pub fn guarded(function: ScalarUDF) -> ScalarUDF {

@@ -15,10 +15,13 @@
 //! A LIKE pattern is passed to a table in Arrow's form, which escapes with a backslash: `\\` is one backslash, `\%` a
 //! percent sign.
 
+mod build;
+mod class;
 mod collation;
 mod functions;
 mod guard;
 mod interrupt;
+mod marks;
 mod names;
 mod parser;
 mod plan;
@@ -41,21 +44,12 @@ pub use collation::Collation;
 pub use functions::{FunctionDoc, functions};
 pub use guard::{guarded, with_shared_constants};
 pub use interrupt::{Interrupt, Memory};
+pub use marks::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
 pub use names::{NamedColumn, Names, NoNames, distinct_names};
-pub use parser::{ParseError, Parsed, parse};
-pub use plan::{COLLATION_METADATA, NUMBER_METADATA, StrictFunctions, mixed_to_text};
+pub use parser::{Dialect, ParseError, Parsed, parse};
+pub use plan::StrictFunctions;
 pub use rewrite::{DialectError, lists_tables, rewrite};
 pub use value::real_to_text;
-
-/// The SQL dialect of a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// Everything that DataFusion, osquery and SQLite accept; where they disagree, osquery's meaning applies.
-    #[default]
-    Osquery,
-    /// DataFusion's own SQL.
-    DataFusion,
-}
 
 /// Adds the functions, planners, analyzer rule and session options of the dialect.
 ///

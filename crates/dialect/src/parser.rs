@@ -11,10 +11,7 @@ use sqlparser::{
     tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word},
 };
 
-use crate::{
-    Dialect,
-    rewrite::{build, negate, select_all_from},
-};
+use crate::{build, functions};
 
 /// The largest nesting depth of expressions, as in SQLite.
 const DEEPEST_EXPRESSION: usize = 1000;
@@ -37,6 +34,16 @@ const CONCATENATION: u8 = 45;
 const COLLATE: u8 = 46;
 /// The precedence of the prefix operators `-`, `+` and `~`.
 const SIGN: u8 = 48;
+
+/// The SQL dialect of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Everything that DataFusion, osquery and SQLite accept; where they disagree, osquery's meaning applies.
+    #[default]
+    Osquery,
+    /// DataFusion's own SQL.
+    DataFusion,
+}
 
 /// One statement of the user's text.
 #[derive(Clone, Debug)]
@@ -430,7 +437,7 @@ fn type_names(tokens: &mut Vec<TokenWithSpan>) {
             words.push(word);
         }
         let name = words.iter().map(|word| word.token.to_string()).collect::<Vec<_>>().join(" ");
-        match (words.as_slice(), crate::rewrite::cast_function(&name)) {
+        match (words.as_slice(), functions::cast(&name)) {
             ([first, .., last], Some(_)) => {
                 let word = Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword };
                 out.push(TokenWithSpan { token: Token::Word(word), span: first.span.union(&last.span) });
@@ -586,9 +593,7 @@ fn is_plain_name(keyword: Keyword, next: Option<&Token>) -> bool {
         }
         Keyword::STRUCT | Keyword::TRIM | Keyword::ANY | Keyword::SOME | Keyword::CUBE | Keyword::ROLLUP => !called,
         Keyword::CLUSTER | Keyword::DISTRIBUTE | Keyword::SORT | Keyword::LATERAL => {
-            !called
-                && keyword != Keyword::LATERAL
-                && next.is_none_or(|next| crate::parser::keyword(next) != Keyword::BY)
+            !called && keyword != Keyword::LATERAL && next.is_none_or(|next| self::keyword(next) != Keyword::BY)
         }
         Keyword::INTERVAL => !matches!(next, Some(Token::SingleQuotedString(_) | Token::Number(..))),
         Keyword::TIME | Keyword::DATE | Keyword::DATETIME | Keyword::TIMESTAMP => {
@@ -897,7 +902,7 @@ impl SqlDialect for OsqueryDialect {
         let left = expr.clone();
         if word.value.eq_ignore_ascii_case("GLOB") {
             skip(parser, right);
-            let glob = |pattern| negate(negated, build::call("glob", vec![pattern, left]));
+            let glob = |pattern| build::negate(negated, build::call("glob", vec![pattern, left]));
             return Some(parser.parse_subexpr(precedence).map(glob));
         }
         match word.keyword {
@@ -912,7 +917,7 @@ impl SqlDialect for OsqueryDialect {
                 skip(parser, right);
                 Some(parser.parse_object_name(false).map(|name| Expr::InSubquery {
                     expr: Box::new(left),
-                    subquery: Box::new(select_all_from(name)),
+                    subquery: Box::new(build::select_all_from(name)),
                     negated,
                 }))
             }

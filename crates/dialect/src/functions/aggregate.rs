@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArguments, Value};
 
-use crate::rewrite::build::{aggregate_call, binary, call, number, string};
+use crate::build::{aggregate_call, binary, call, number, string};
 
 /// One aggregate as data.
 #[derive(Clone, Copy)]
@@ -22,6 +22,18 @@ impl Aggregate {
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)
     }
+}
+
+/// The aggregate whose row bare columns come from: the only `min` or `max` of a SELECT, and whether it is `min`. Its
+/// row is the first one when rows are sorted by its argument, ascending for `min`, with NULLs last.
+pub(crate) fn row_of_group<T>(calls: impl Iterator<Item = (impl AsRef<str>, T)>) -> Option<(bool, T)> {
+    let mut extremes = calls.filter_map(|(name, call)| match name.as_ref() {
+        name if name.eq_ignore_ascii_case("min") => Some((true, call)),
+        name if name.eq_ignore_ascii_case("max") => Some((false, call)),
+        _ => None,
+    });
+    let only = extremes.next()?;
+    extremes.next().is_none().then_some(only)
 }
 
 /// All aggregates, by name.

@@ -7,6 +7,6 @@ scalar! {
     Immutable,
     example "SELECT CAST('12abc' AS INTEGER)" => "12",
     example "SELECT CAST(-7.9 AS INTEGER)" => "-7",
-    simplify: plan::simplify_as_integer,
+    simplify: simplify::as_integer,
     eval: |args, _| Ok(args[0].as_int().map_or(Value::Null, Value::Int))
 }

@@ -6,6 +6,6 @@ scalar! {
     1..=1 => Returns::By(numeric),
     Immutable,
     example "SELECT '5' + 3" => "8",
-    simplify: plan::simplify_as_number,
+    simplify: simplify::as_number,
     eval: |args, _| Ok(args[0].as_number())
 }

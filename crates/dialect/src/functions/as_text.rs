@@ -6,6 +6,6 @@ scalar! {
     1..=1 => Returns::Text,
     Immutable,
     example "SELECT CAST(8.0 AS TEXT)" => "8.0",
-    simplify: plan::simplify_as_text,
+    simplify: simplify::as_text,
     eval: |args, _| Ok(args[0].as_text().map_or(Value::Null, |text| Value::text(text)))
 }

@@ -7,7 +7,9 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use serde_json::Deserializer;
 use serde_json::de::StrRead;
 
-use super::tree::{self, Json, Step};
+use serde_json::Value as Json;
+
+use super::path::Step;
 use crate::value::Value;
 
 /// A value in a document.
@@ -29,7 +31,7 @@ impl Found {
     /// As an SQL value: strings lose their quotes; objects and arrays stay JSON.
     pub(crate) fn into_value(self) -> Value<'static> {
         match self {
-            Found::Scalar(scalar) => tree::to_value(&scalar),
+            Found::Scalar(scalar) => to_value(&scalar),
             Found::Nested { text, .. } => Value::text(text),
         }
     }
@@ -44,10 +46,37 @@ impl Found {
 
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
-            Found::Scalar(scalar) => tree::type_name(scalar),
+            Found::Scalar(scalar) => type_name(scalar),
             Found::Nested { is_array: true, .. } => "array",
             Found::Nested { is_array: false, .. } => "object",
         }
+    }
+}
+
+fn type_name(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(true) => "true",
+        Json::Bool(false) => "false",
+        Json::Number(number) if number.is_f64() => "real",
+        Json::Number(_) => "integer",
+        Json::String(_) => "text",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    }
+}
+
+/// A JSON value as an SQL value: strings lose their quotes; objects and arrays stay JSON.
+pub(crate) fn to_value(json: &Json) -> Value<'static> {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(truth) => Value::Int(i64::from(*truth)),
+        Json::Number(number) => match number.as_i64() {
+            Some(int) => Value::Int(int),
+            None => Value::Real(number.as_f64().unwrap_or(0.0)),
+        },
+        Json::String(text) => Value::text(text.clone()),
+        nested => Value::text(nested.to_string()),
     }
 }
 

@@ -9,7 +9,7 @@ scalar! {
     Immutable,
     example "SELECT glob('*.so', 'libc.so')" => "1",
     example "SELECT 'abc' GLOB 'A*'" => "0",
-    simplify: plan::simplify_strict,
+    simplify: simplify::strict,
     eval: |args, _| {
         let (Some(pattern), Some(text)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
         Ok(Value::Int(i64::from(pattern::glob(&pattern, &text))))

@@ -22,11 +22,12 @@ use datafusion::{
 
 use super::{
     document::{self, Found},
+    path::{self, Step},
     room::{Failure, Room},
     scalar::{Column, failed},
-    tree::{self, Json, Step},
+    tree::Json,
 };
-use crate::{Interrupt, plan::DYNAMIC_METADATA, value::Value};
+use crate::{interrupt::Interrupt, marks::DYNAMIC_METADATA, value::Value};
 
 /// The columns of a row, in the order of `SELECT *`.
 pub(crate) const COLUMNS: [&str; 8] = ["key", "value", "type", "atom", "id", "parent", "fullkey", "path"];
@@ -187,7 +188,7 @@ impl Rows {
         self.count += 1;
         let (value, atom) = match found {
             Found::Scalar(scalar) => {
-                let value = tree::to_value(scalar).as_text().map(Cow::into_owned);
+                let value = document::to_value(scalar).as_text().map(Cow::into_owned);
                 (value.clone().map(Cow::Owned), value)
             }
             Found::Nested { text, .. } => (Some(Cow::Borrowed(text.as_str())), None),
@@ -227,7 +228,7 @@ impl Rows {
 
     /// The rows of one JSON text, starting at a path.
     fn of(&mut self, json: &str, path: &str, deep: bool) -> Result<(), Failure> {
-        let steps = tree::path(path)?;
+        let steps = path::parse(path)?;
         self.next = 0;
         let Some(found) = document::find(json, &steps)? else { return Ok(()) };
         let key = steps.last().map(|step| match step {

@@ -15,7 +15,7 @@ scalar! {
         let mut found = Vec::new();
         for path in &args[1..] {
             let Some(path) = path.as_text() else { return Ok(Value::Null) };
-            let Ok(one) = document::find(&text, &tree::path(&path)?) else { return Ok(Value::Null) };
+            let Ok(one) = document::find(&text, &path::parse(&path)?) else { return Ok(Value::Null) };
             found.push(one);
         }
         if found.len() < 2 {

@@ -11,7 +11,7 @@ scalar! {
         let mut json = tree::parse(&text, &moment.room)?;
         for path in &args[1..] {
             let Some(path) = path.as_text() else { return Ok(Value::Null) };
-            let path = tree::path(&path)?;
+            let path = path::parse(&path)?;
             if path.is_empty() {
                 return Ok(Value::Null);
             }

@@ -11,7 +11,7 @@ scalar! {
     eval: |args, _| {
         let Some(text) = args[0].as_text() else { return Ok(Value::Null) };
         let path = match args.get(1).map(Value::as_text) {
-            Some(Some(path)) => tree::path(&path)?,
+            Some(Some(path)) => path::parse(&path)?,
             Some(None) => return Ok(Value::Null),
             None => Vec::new(),
         };

@@ -9,7 +9,7 @@ scalar! {
     Immutable,
     example "SELECT like('A%', 'abc')" => "1",
     example "SELECT like('10!%', '10%', '!')" => "1",
-    simplify: plan::simplify_strict,
+    simplify: simplify::strict,
     eval: |args, _| {
         let (Some(pattern), Some(text)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Value::Null) };
         let escape = match args.get(2) {

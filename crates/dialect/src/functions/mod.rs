@@ -7,6 +7,7 @@ use std::{
 };
 
 use datafusion::logical_expr::{Expr, ScalarUDF, expr::ScalarFunction as Call};
+use sqlparser::ast::BinaryOperator;
 
 mod abs;
 mod acos;
@@ -89,6 +90,7 @@ mod network;
 mod nullif;
 mod octet_length;
 mod parent_directory;
+mod path;
 mod pattern;
 mod pi;
 mod power;
@@ -116,6 +118,7 @@ mod sha256;
 mod shift_left;
 mod shift_right;
 mod sign;
+mod simplify;
 mod sin;
 mod sleep;
 mod soundex;
@@ -144,7 +147,7 @@ mod upper;
 mod version_compare;
 mod zeroblob;
 
-pub(crate) use aggregate::aggregates;
+pub(crate) use aggregate::{aggregates, row_of_group};
 use scalar::{Scalar, ScalarFunction};
 
 /// All scalar functions, ordered by name.
@@ -301,10 +304,46 @@ pub(crate) fn in_condition(name: &str) -> Option<&'static str> {
     FALLIBLE.iter().find(|(spec, _)| spec.is_called(name)).map(|(_, lenient)| *lenient)
 }
 
+/// The function that an operator becomes.
+pub(crate) fn operator(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::Plus => "add",
+        BinaryOperator::Minus => "subtract",
+        BinaryOperator::Multiply => "multiply",
+        BinaryOperator::Divide => "divide",
+        BinaryOperator::Modulo => "modulo",
+        BinaryOperator::StringConcat => "concatenate",
+        BinaryOperator::PGBitwiseShiftLeft => "shift_left",
+        BinaryOperator::PGBitwiseShiftRight => "shift_right",
+        _ => return None,
+    })
+}
+
 /// The scalar function with this name, for a condition or for any other place.
 pub(crate) fn named(name: &str) -> Option<&'static Scalar> {
     let lenient = || FALLIBLE.iter().find(|(_, lenient)| *lenient == name).map(|(spec, _)| spec);
     SCALARS.iter().find(|spec| spec.is_called(name)).or_else(lenient)
+}
+
+/// The function that casts to a type by SQLite's rules for its name; `None` for types that only DataFusion has.
+pub(crate) fn cast(data_type: &str) -> Option<&'static str> {
+    let name = data_type.to_ascii_uppercase();
+    if name.starts_with("INTERVAL") || name.contains('<') || name.ends_with(']') {
+        return None;
+    }
+    if name.contains("INT") {
+        Some("as_integer")
+    } else if ["CHAR", "CLOB", "TEXT"].iter().any(|part| name.contains(part)) || name == "STRING" {
+        Some("as_text")
+    } else if name.contains("BLOB") {
+        Some("as_blob")
+    } else if ["REAL", "FLOA", "DOUB"].iter().any(|part| name.contains(part)) {
+        Some("as_real")
+    } else if matches!(name.as_str(), "NUMERIC" | "NUMBER" | "DATE" | "DATETIME") {
+        Some("as_number")
+    } else {
+        None
+    }
 }
 
 /// The scalar functions as DataFusion's type.

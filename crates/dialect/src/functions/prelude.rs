@@ -6,12 +6,12 @@ pub(super) use arrow_schema::DataType;
 pub(super) use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 pub(super) use super::{
-    calendar, document, network, pattern, regexes,
-    scalar::{Class, Returns, numeric, scalar, widest},
-    text, tree,
+    calendar, document, network, path, pattern, regexes,
+    scalar::{Returns, numeric, scalar, widest},
+    simplify, text, tree,
 };
 pub(super) use crate::{
+    class::Class,
     collation::Collation,
-    plan,
     value::{Value, compare, exact_number},
 };

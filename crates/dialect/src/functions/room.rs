@@ -1,6 +1,9 @@
 //! Limits on the text and bytes that a function may create.
 
-use crate::Memory;
+use arrow_array::{Array, ArrayRef};
+use datafusion::common::{Result, ScalarValue};
+
+use crate::interrupt::Memory;
 
 /// SQLite's limit on one text or blob, in bytes.
 const LONGEST: usize = 1_000_000_000;
@@ -11,6 +14,11 @@ const MADE: usize = 256 << 20;
 /// The bytes that a function may create from constants: the result is part of the plan, which is copied, compared and
 /// printed.
 pub(crate) const CONSTANT: usize = 32 << 20;
+
+/// Results up to this size are not charged: operators charge the batches that they hold.
+const FREE: usize = 4 << 20;
+/// Constants up to this size are left as they are.
+pub(crate) const PLAIN: usize = 64 << 10;
 
 /// Why a function has no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +94,22 @@ impl Room {
         self.check(bytes)?;
         self.left -= bytes;
         Ok(())
+    }
+}
+
+/// Charges the result of a function.
+pub(crate) fn charge(function: &str, memory: Option<&dyn Memory>, made: &ArrayRef) -> Result<()> {
+    match memory {
+        Some(memory) if made.get_array_memory_size() > FREE => memory.charge(function, made),
+        _ => Ok(()),
+    }
+}
+
+/// Charges a constant that functions created: it is part of the plan until the query ends.
+pub(crate) fn keep(function: &str, memory: Option<&dyn Memory>, made: &ScalarValue) -> Result<()> {
+    match (memory, made.size()) {
+        (Some(memory), bytes) if bytes > PLAIN => memory.keep(function, bytes),
+        _ => Ok(()),
     }
 }
 

@@ -24,10 +24,11 @@ use datafusion::{
     },
 };
 
-use super::room::{Failure, Room};
+use super::room::{Failure, Room, charge, keep};
 use crate::{
-    Interrupt, guard,
-    plan::{COLLATION_METADATA, MIXED, NUMBER_METADATA, is_mixed, whole},
+    class::Class,
+    interrupt::Interrupt,
+    marks::{COLLATION_METADATA, MIXED, NUMBER_METADATA, is_mixed, whole},
     value::{Value, real_to_text},
 };
 
@@ -269,10 +270,10 @@ impl ScalarUDFImpl for ScalarFunction {
         let array = out.finish();
         if rows == 1 && constant && self.spec.volatility != Volatility::Volatile {
             let value = ScalarValue::try_from_array(&array, 0)?;
-            guard::keep(self.spec.name, moment.interrupt.memory(), &value)?;
+            keep(self.spec.name, moment.interrupt.memory(), &value)?;
             return Ok(ColumnarValue::Scalar(value));
         }
-        guard::charge(self.spec.name, moment.interrupt.memory(), &array)?;
+        charge(self.spec.name, moment.interrupt.memory(), &array)?;
         Ok(ColumnarValue::Array(array))
     }
 
@@ -490,61 +491,6 @@ impl Output {
     }
 }
 
-/// SQLite's storage classes by Arrow's types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    Null,
-    Int,
-    Real,
-    Text,
-    Blob,
-    Bool,
-    /// Timestamps, lists, structs and others: DataFusion's own rules apply.
-    Other,
-}
-
-impl Class {
-    pub(crate) fn of(kind: &DataType) -> Self {
-        match kind {
-            DataType::Null => Self::Null,
-            kind if kind.is_integer() => Self::Int,
-            kind if kind.is_floating() || kind.is_decimal() => Self::Real,
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Text,
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-                Self::Blob
-            }
-            DataType::Boolean => Self::Bool,
-            DataType::Dictionary(_, values) => Self::of(values),
-            _ => Self::Other,
-        }
-    }
-
-    pub(crate) fn is_number(self) -> bool {
-        matches!(self, Self::Int | Self::Real | Self::Bool)
-    }
-}
-
-/// The narrowest type that holds all arguments: integer, real, or text.
-pub(crate) fn widest(types: &[DataType]) -> DataType {
-    let mut result = DataType::Null;
-    for kind in types {
-        let next = match Class::of(kind) {
-            Class::Null => continue,
-            Class::Int | Class::Bool => DataType::Int64,
-            Class::Real => DataType::Float64,
-            Class::Blob => DataType::Binary,
-            Class::Text | Class::Other => DataType::Utf8View,
-        };
-        result = match (&result, &next) {
-            (DataType::Null, _) => next,
-            (a, b) if a == b => next,
-            (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
-            _ => DataType::Utf8View,
-        };
-    }
-    result
-}
-
 /// The type of a number: integers stay, all others are reals.
 pub(crate) fn numeric(types: &[DataType]) -> DataType {
     if types.iter().all(|kind| matches!(Class::of(kind), Class::Int | Class::Bool | Class::Null)) {
@@ -552,4 +498,15 @@ pub(crate) fn numeric(types: &[DataType]) -> DataType {
     } else {
         DataType::Float64
     }
+}
+
+/// The narrowest type that holds all arguments: integer, real, blob or text.
+pub(crate) fn widest(types: &[DataType]) -> DataType {
+    let shown = |kind: &DataType| match Class::of(kind) {
+        Class::Bool => Class::Int,
+        Class::Other => Class::Text,
+        class => class,
+    };
+    let together = |all, kind| Class::together(all, Some(shown(kind)));
+    types.iter().fold(Some(Class::Null), together).and_then(Class::data_type).unwrap_or(DataType::Utf8View)
 }

@@ -15,7 +15,7 @@ use datafusion::{
     },
 };
 
-use crate::plan::NUMBER_METADATA;
+use crate::marks::NUMBER_METADATA;
 
 /// The type in which integers are added.
 const WIDE: DataType = DataType::Decimal128(38, 0);

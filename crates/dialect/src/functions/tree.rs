@@ -1,7 +1,8 @@
-//! JSON as SQLite's functions handle it: paths, values and edits.
+//! JSON as a tree: values and edits.
 
 use super::{
     document::{self, Found},
+    path::{self, Step},
     room::{Failure, Room},
 };
 use crate::value::Value;
@@ -37,54 +38,6 @@ pub(crate) fn error_position(text: &str) -> i64 {
     }
 }
 
-/// One step of a path.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Step {
-    Key(String),
-    Index(usize),
-    /// Counted from the end: `[#-1]` is the last element, `[#]` the one after it.
-    FromEnd(usize),
-}
-
-/// Reads `$.a[0]."b c"[#-1]`.
-pub(crate) fn path(text: &str) -> Result<Vec<Step>, String> {
-    let bad = || format!("bad JSON path: '{}'", text.replace('\'', "''"));
-    let mut rest = text.strip_prefix('$').ok_or_else(bad)?;
-    let mut steps = Vec::new();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix('.') {
-            if let Some(quoted) = after.strip_prefix('"') {
-                let end = quoted.find('"').ok_or_else(bad)?;
-                steps.push(Step::Key(quoted[..end].to_owned()));
-                rest = &quoted[end + 1..];
-            } else {
-                let end = after.find(['.', '[']).unwrap_or(after.len());
-                if end == 0 {
-                    return Err(bad());
-                }
-                steps.push(Step::Key(after[..end].to_owned()));
-                rest = &after[end..];
-            }
-        } else if let Some(after) = rest.strip_prefix('[') {
-            let end = after.find(']').ok_or_else(bad)?;
-            let index = &after[..end];
-            let step = match index.strip_prefix('#') {
-                Some("") => Step::FromEnd(0),
-                Some(back) => {
-                    let back = back.strip_prefix('-').and_then(|back| back.parse().ok()).ok_or_else(bad)?;
-                    Step::FromEnd(back)
-                }
-                None => Step::Index(index.parse().map_err(|_| bad())?),
-            };
-            steps.push(step);
-            rest = &after[end + 1..];
-        } else {
-            return Err(bad());
-        }
-    }
-    Ok(steps)
-}
-
 fn position(array: &[Json], step: &Step) -> Option<usize> {
     match step {
         Step::Index(index) => Some(*index),
@@ -104,24 +57,10 @@ pub(crate) fn arrow(args: &[Value<'_>]) -> Result<Option<Found>, String> {
         },
         other => {
             let key = other.as_text().unwrap_or_default();
-            if key.starts_with('$') { path(&key)? } else { vec![Step::Key(key.into_owned())] }
+            if key.starts_with('$') { path::parse(&key)? } else { vec![Step::Key(key.into_owned())] }
         }
     };
     Ok(document::find(&text, &steps).unwrap_or_default())
-}
-
-/// A JSON value as an SQL value: strings lose their quotes; objects and arrays stay JSON.
-pub(crate) fn to_value(json: &Json) -> Value<'static> {
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(truth) => Value::Int(i64::from(*truth)),
-        Json::Number(number) => match number.as_i64() {
-            Some(int) => Value::Int(int),
-            None => Value::Real(number.as_f64().unwrap_or(0.0)),
-        },
-        Json::String(text) => Value::text(text.clone()),
-        nested => Value::text(nested.to_string()),
-    }
 }
 
 /// An SQL value as JSON text; bytes are JSON from another function.
@@ -148,19 +87,6 @@ fn from_value(value: &Value<'_>) -> Json {
     }
 }
 
-pub(crate) fn type_name(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "null",
-        Json::Bool(true) => "true",
-        Json::Bool(false) => "false",
-        Json::Number(number) if number.is_f64() => "real",
-        Json::Number(_) => "integer",
-        Json::String(_) => "text",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    }
-}
-
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Edit {
     Set,
@@ -182,7 +108,7 @@ pub(crate) fn edited(args: &[Value<'_>], room: &Room, edit: Edit) -> Result<Valu
     let mut json = parse(&text, room)?;
     for pair in args[1..].chunks(2) {
         let Some(steps) = pair[0].as_text() else { return Ok(Value::Null) };
-        put(&mut json, &path(&steps)?, from_value(&pair[1]), edit);
+        put(&mut json, &path::parse(&steps)?, from_value(&pair[1]), edit);
     }
     Ok(Value::text(json.to_string()))
 }

@@ -7,6 +7,6 @@ scalar! {
     Immutable,
     example "SELECT 'yes' AND 1" => "0",
     example "SELECT '1abc' AND 1" => "1",
-    simplify: plan::simplify_truth,
+    simplify: simplify::truth,
     eval: |args, _| Ok(args[0].truth().map_or(Value::Null, |truth| Value::Int(i64::from(truth))))
 }

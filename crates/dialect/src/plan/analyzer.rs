@@ -23,15 +23,11 @@ use datafusion::{
 };
 
 use super::{
-    binary, cast, class, collation,
     compare::{as_key, bare, comparison, equal_columns},
-    constant_unless_null, has_affinity, is_column, is_dynamic, is_mixed,
+    operand::{binary, cast, class, collation, constant_unless_null, has_affinity, is_column, is_dynamic},
     search::any_expr,
 };
-use crate::{
-    collation::Collation,
-    functions::{call, scalar::Class},
-};
+use crate::{class::Class, collation::Collation, functions::call, marks::is_mixed};
 
 /// Gives IN and LIKE SQLite's conversions before DataFusion's own type coercion.
 #[derive(Debug)]

@@ -7,9 +7,14 @@ use datafusion::{
 };
 use sqlparser::ast::BinaryOperator;
 
-use super::{as_int_if_bool, binary, called, class, is_mixed, literal_text};
+use super::{
+    compare::{comparison, equal_in_filter},
+    operand::{as_int_if_bool, binary, called, class, literal_text},
+};
 use crate::{
-    functions::{call, scalar::Class},
+    class::Class,
+    functions::{self, call},
+    marks::is_mixed,
     value::{Value, text_to_number},
 };
 
@@ -27,6 +32,7 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
         let as_text = *op == BinaryOperator::StringConcat && (is_document(left) || is_document(right));
         return as_text.then(|| call("concatenate", vec![left.clone(), right.clone()]));
     }
+    let calls = |left: Expr, right: Expr| functions::operator(op).map(|function| call(function, vec![left, right]));
     match op {
         BinaryOperator::And | BinaryOperator::Or => {
             let operator = if *op == BinaryOperator::And { Operator::And } else { Operator::Or };
@@ -35,14 +41,14 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
             }
             Some(binary(truth(left, l), operator, truth(right, r)))
         }
-        BinaryOperator::StringConcat => Some(call("concatenate", vec![left.clone(), right.clone()])),
+        BinaryOperator::StringConcat => calls(left.clone(), right.clone()),
         BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Multiply => {
             let (left, l) = number(left, l);
             let (right, r) = number(right, r);
-            let (operator, function) = match op {
-                BinaryOperator::Plus => (Operator::Plus, "add"),
-                BinaryOperator::Minus => (Operator::Minus, "subtract"),
-                _ => (Operator::Multiply, "multiply"),
+            let operator = match op {
+                BinaryOperator::Plus => Operator::Plus,
+                BinaryOperator::Minus => Operator::Minus,
+                _ => Operator::Multiply,
             };
             if l == Class::Null || r == Class::Null {
                 return Some(Expr::Literal(ScalarValue::Int64(None), None));
@@ -67,7 +73,7 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
                     (None, _) => lit(a * b),
                 });
             }
-            Some(call(function, vec![left, right]))
+            calls(left, right)
         }
         BinaryOperator::Divide | BinaryOperator::Modulo => {
             let (left, l) = number(left, l);
@@ -75,12 +81,13 @@ pub(super) fn plan(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSc
             if l == Class::Null || r == Class::Null {
                 return Some(Expr::Literal(ScalarValue::Int64(None), None));
             }
-            Some(call(if *op == BinaryOperator::Divide { "divide" } else { "modulo" }, vec![left, right]))
+            calls(left, right)
         }
         BinaryOperator::BitwiseAnd => Some(binary(integer(left, l), Operator::BitwiseAnd, integer(right, r))),
         BinaryOperator::BitwiseOr => Some(binary(integer(left, l), Operator::BitwiseOr, integer(right, r))),
-        BinaryOperator::PGBitwiseShiftLeft => Some(call("shift_left", vec![integer(left, l), integer(right, r)])),
-        BinaryOperator::PGBitwiseShiftRight => Some(call("shift_right", vec![integer(left, l), integer(right, r)])),
+        BinaryOperator::PGBitwiseShiftLeft | BinaryOperator::PGBitwiseShiftRight => {
+            calls(integer(left, l), integer(right, r))
+        }
         _ => None,
     }
 }
@@ -96,11 +103,11 @@ fn int_literal(expr: &Expr) -> Option<i64> {
 /// joins.
 fn filter_equal(left: &Expr, l: Class, right: &Expr, r: Class, schema: &DFSchema) -> Expr {
     let keyed = match (l, r) {
-        (number, Class::Text) if number.is_number() => super::compare::equal_in_filter(left, number, right),
-        (Class::Text, number) if number.is_number() => super::compare::equal_in_filter(right, number, left),
+        (number, Class::Text) if number.is_number() => equal_in_filter(left, number, right),
+        (Class::Text, number) if number.is_number() => equal_in_filter(right, number, left),
         _ => None,
     };
-    keyed.unwrap_or_else(|| super::compare::comparison(Operator::Eq, left, l, right, r, schema))
+    keyed.unwrap_or_else(|| comparison(Operator::Eq, left, l, right, r, schema))
 }
 
 pub(super) fn truth(expr: &Expr, class: Class) -> Expr {

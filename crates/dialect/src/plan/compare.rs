@@ -10,13 +10,14 @@ use datafusion::{
 };
 use sqlparser::ast::BinaryOperator;
 
-use super::{
+use super::operand::{
     as_int_if_bool, binary, called, cast, class, collation, constant_unless_null, has_affinity, is_column, is_dynamic,
     literal_text,
 };
 use crate::{
+    class::Class,
     collation::Collation,
-    functions::{call, scalar::Class},
+    functions::call,
     value::{Value, exact_number, real_to_text},
 };
 

@@ -38,6 +38,8 @@ use datafusion::{
 use super::{
     grouped::carried,
     narrow::{filtered, narrowed},
+    operand::binary,
+    outer::{columns_of, depends_on, has_subquery, lateral, only, outer_columns, subquery_of},
     search::{any_expr, any_node},
 };
 
@@ -823,7 +825,7 @@ impl Domain<'_> {
             let right = self.push(&join.right)?;
             let same = left.columns.iter().zip(&right.columns).map(|(l, r)| {
                 let (l, r) = (Expr::Column(l.clone()), Expr::Column(r.clone()));
-                super::binary(l, Operator::IsNotDistinctFrom, r)
+                binary(l, Operator::IsNotDistinctFrom, r)
             });
             filter = conjunction(same.chain(filter));
             right.plan
@@ -934,26 +936,6 @@ fn comparable(left: Expr, right: Expr, left_schema: &DFSchema, right_schema: &DF
     }
 }
 
-/// The plan without helper columns.
-pub(super) fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
-    if plan.schema().fields().len() == columns.len() {
-        return Ok(plan);
-    }
-    LogicalPlanBuilder::from(plan).project(columns.into_iter().map(Expr::Column))?.build()
-}
-
-/// The dependent plan of a lateral item and its alias.
-pub(super) fn lateral(plan: &LogicalPlan) -> Option<(&LogicalPlan, Option<TableReference>)> {
-    match plan {
-        LogicalPlan::Subquery(subquery) => Some((&subquery.subquery, None)),
-        LogicalPlan::SubqueryAlias(aliased) => match aliased.input.as_ref() {
-            LogicalPlan::Subquery(subquery) => Some((&subquery.subquery, Some(aliased.alias.clone()))),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// Whether each outer row determines its rows by itself, independently of the others.
 fn row_by_row(plan: &LogicalPlan) -> bool {
     match plan {
@@ -983,31 +965,6 @@ fn keeping_rows(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     }
 }
 
-pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
-    match expr {
-        Expr::ScalarSubquery(subquery) => Some(subquery),
-        Expr::Exists(exists) => Some(&exists.subquery),
-        Expr::InSubquery(inner) => Some(&inner.subquery),
-        _ => None,
-    }
-}
-
-pub(super) fn has_subquery(expr: &Expr) -> bool {
-    expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(false)
-}
-
-/// The columns of a relation that an expression uses, also in its subqueries.
-fn columns_of(expr: &Expr, schema: &DFSchema) -> Result<Vec<Column>> {
-    let mut found: Vec<Column> = expr.column_refs().into_iter().cloned().collect();
-    expr.apply(|expr| {
-        if let Some(subquery) = subquery_of(expr) {
-            found.extend(depends_on(&subquery.subquery, schema)?);
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(found)
-}
-
 /// Whether a subquery in a condition, or the left side of its IN, refers to both sides of a join.
 fn asks_both_sides(join: &Join, filter: &Expr) -> Result<bool> {
     let mut both = false;
@@ -1030,46 +987,6 @@ fn asks(plan: &LogicalPlan) -> Result<bool> {
 
 fn mentions_subquery(node: &LogicalPlan) -> Result<bool> {
     any_expr(node, |expr| subquery_of(expr).is_some())
-}
-
-/// All outer columns that a plan uses, also in its subqueries, and that nothing inside it provides.
-pub(super) fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
-    let mut found = Vec::new();
-    collect_outer(plan, &mut found)?;
-    Ok(found)
-}
-
-fn collect_outer(plan: &LogicalPlan, found: &mut Vec<Column>) -> Result<()> {
-    let mut add = |column: &Column| {
-        if !found.contains(column) {
-            found.push(column.clone());
-        }
-    };
-    plan.apply_expressions(|expr| {
-        expr.apply(|expr| {
-            if let Expr::OuterReferenceColumn(_, column) = expr {
-                add(column);
-            }
-            if let Some(subquery) = subquery_of(expr) {
-                for column in outer_columns(&subquery.subquery)? {
-                    let inside = plan.inputs().iter().any(|input| input.schema().has_column(&column));
-                    if !inside {
-                        add(&column);
-                    }
-                }
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })
-    })?;
-    for input in plan.inputs() {
-        collect_outer(input, found)?;
-    }
-    Ok(())
-}
-
-/// The outer columns of a plan that belong to a relation.
-fn depends_on(plan: &LogicalPlan, outer: &DFSchema) -> Result<Vec<Column>> {
-    Ok(outer_columns(plan)?.into_iter().filter(|column| outer.has_column(column)).collect())
 }
 
 /// A sort whose input includes the columns that its subqueries use, even if they are not selected.

@@ -9,13 +9,11 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     functions_aggregate::first_last::first_value_udaf,
-    logical_expr::{
-        Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr,
-        expr::{AggregateFunction, AggregateFunctionParams},
-    },
+    logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, expr::AggregateFunction},
 };
 
-use super::dependent::{only, outer_columns, subquery_of};
+use super::outer::{only, outer_columns, subquery_of};
+use crate::functions::row_of_group;
 
 /// The plan, with aggregates that carry the columns used by subqueries above them.
 pub(super) fn carried(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -134,22 +132,13 @@ fn carried_name(at: usize) -> String {
     format!("__carried_{at}")
 }
 
-/// The row of each group that columns come from: if the only aggregate is `min` or `max`, the row that holds its value.
+/// The row of each group that columns come from, as an order and a filter of `first_value`.
 fn row(aggregate: &Aggregate) -> (Vec<SortExpr>, Option<Box<Expr>>) {
-    let extremes: Vec<(&str, &AggregateFunctionParams)> = aggregate
-        .aggr_expr
-        .iter()
-        .filter_map(|expr| match expr {
-            Expr::AggregateFunction(function) => Some((function.func.name(), &function.params)),
-            _ => None,
-        })
-        .filter(|(name, _)| matches!(*name, "min" | "max"))
-        .collect();
-    match extremes.as_slice() {
-        [(name, params)] => {
-            let args = params.args.iter().filter(|arg| !arg.column_refs().is_empty());
-            (args.map(|arg| arg.clone().sort(*name == "min", false)).collect(), params.filter.clone())
-        }
-        _ => (Vec::new(), None),
-    }
+    let calls = aggregate.aggr_expr.iter().filter_map(|expr| match expr {
+        Expr::AggregateFunction(function) => Some((function.func.name(), &function.params)),
+        _ => None,
+    });
+    let Some((ascending, params)) = row_of_group(calls) else { return (Vec::new(), None) };
+    let args = params.args.iter().filter(|arg| !arg.column_refs().is_empty());
+    (args.map(|arg| arg.clone().sort(ascending, false)).collect(), params.filter.clone())
 }

@@ -14,7 +14,7 @@ use datafusion::{
 };
 
 use super::{
-    dependent::has_subquery,
+    outer::has_subquery,
     search::{any_expr, any_node},
 };
 

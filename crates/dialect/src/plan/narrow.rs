@@ -12,7 +12,7 @@ use datafusion::{
 };
 
 use super::{
-    dependent::{has_subquery, lateral},
+    outer::{has_subquery, lateral},
     search::any_node,
 };
 

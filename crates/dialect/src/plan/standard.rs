@@ -20,14 +20,11 @@ use datafusion::{
 };
 
 use super::{
-    binary, cast, class, collation,
+    operand::{binary, cast, class, collation},
     search::{any_expr, any_node},
     similar, single,
 };
-use crate::{
-    collation::Collation,
-    functions::{call, scalar::Class},
-};
+use crate::{class::Class, collation::Collation, functions::call};
 
 /// Gives such clauses the standard's meaning, before all other rules.
 #[derive(Debug)]

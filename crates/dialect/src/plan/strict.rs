@@ -9,7 +9,7 @@ use datafusion::{
     optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule, eliminate_outer_join::eliminate_outer},
 };
 
-use super::called;
+use super::operand::called;
 
 /// Makes such joins inner joins.
 #[derive(Debug)]

@@ -22,7 +22,10 @@ use datafusion::{
     optimizer::AnalyzerRule,
 };
 
-use super::{binary, cast, literal_text, search::any_node};
+use super::{
+    operand::{binary, cast, literal_text},
+    search::any_node,
+};
 
 /// Compares times in the unit and zone of the column, before DataFusion's own type coercion.
 #[derive(Debug)]

@@ -5,18 +5,27 @@ use std::{collections::HashMap, ops::ControlFlow};
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, Ident, ObjectName, Query, SelectItem, SetExpr, Subscript,
-    TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut, WindowSpec, WindowType,
+    TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut, WindowType,
 };
 
 use super::{
-    Cte, DialectError, Result, Rewriter,
-    build::{aggregate_call, binary, bool_to_int, call, exact, number, string, unwrapped, value},
-    group, integer,
-    kind::{self, Class, is_boolean, is_comparison},
+    error::{DialectError, Result},
+    group::{self, is_constant, mentions_columns},
+    kind::{self, is_boolean, is_comparison},
+    rewriter::{Cte, Rewriter},
     row,
-    scope::{Found, Meaning, Scope},
+    scope::{Found, Meaning, Scope, named, qualify},
+    window::complete_window,
 };
-use crate::{collation::Collation, functions};
+use crate::{
+    build::{
+        self, aggregate_call, arguments, binary, bool_to_int, call, exact, integer, literal_text, negate, number,
+        string, take, unwrapped, value,
+    },
+    class::Class,
+    collation::Collation,
+    functions,
+};
 
 impl Rewriter<'_> {
     /// Rewrites an expression whose value is used: a comparison returns 0 or 1.
@@ -134,7 +143,7 @@ impl Rewriter<'_> {
                 }
                 let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| kind::of(expr, scope));
                 let wanted =
-                    conditions.iter().map(|when| kind::of(&when.result, scope)).fold(otherwise, kind::together);
+                    conditions.iter().map(|when| kind::of(&when.result, scope)).fold(otherwise, Class::together);
                 for when in &mut conditions {
                     kind::convert(&mut when.result, wanted, scope);
                 }
@@ -147,7 +156,7 @@ impl Rewriter<'_> {
             }
             Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None } => {
                 let expr = self.boxed_value(expr, scope)?;
-                Ok(match cast_function(&data_type.to_string()) {
+                Ok(match functions::cast(&data_type.to_string()) {
                     Some("as_number") if is_text_literal(&expr) => {
                         let text = literal_text(&expr).unwrap_or_default();
                         let number = match crate::value::text_to_number(&text) {
@@ -591,8 +600,10 @@ impl Rewriter<'_> {
             let own = Expr::CompoundIdentifier(vec![exact(alias, span), exact(column.name, span)]);
             conditions.push(binary(part, BinaryOperator::Eq, own));
         }
-        let inner = super::select::select_one_from(*subquery, alias, balanced(conditions, &BinaryOperator::And));
-        Ok(Expr::Exists { subquery: Box::new(inner), negated })
+        let rows = build::derived(*subquery, build::table_alias(Ident::new(alias)));
+        let mut select = build::select(vec![SelectItem::UnnamedExpr(number("1"))], rows);
+        select.selection = Some(balanced(conditions, &BinaryOperator::And));
+        Ok(Expr::Exists { subquery: Box::new(build::select_query(select)), negated })
     }
 
     /// A scalar subquery returns its first row and ignores the others.
@@ -602,7 +613,7 @@ impl Rewriter<'_> {
         let correlated = scope.reached.get();
         scope.reached.set(before || correlated);
         let single = match subquery.body.as_ref() {
-            SetExpr::Select(select) => super::group::is_aggregated(select) && !super::group::is_grouped(select),
+            SetExpr::Select(select) => group::is_aggregated(select) && !group::is_grouped(select),
             _ => false,
         };
         if single {
@@ -620,8 +631,8 @@ impl Rewriter<'_> {
             };
             if one
                 && let SetExpr::Select(select) = subquery.body.as_mut()
-                && !super::group::is_grouped(select)
-                && !super::group::is_aggregated(select)
+                && !group::is_grouped(select)
+                && !group::is_aggregated(select)
             {
                 let order = match subquery.order_by.take().map(|order| order.kind) {
                     Some(sqlparser::ast::OrderByKind::Expressions(order)) => order,
@@ -633,15 +644,11 @@ impl Rewriter<'_> {
                     select.projection.as_mut_slice()
                 {
                     let inner = take(item);
-                    *item = super::group::first_value(inner, order, None);
+                    *item = group::first_value(inner, order, None);
                 }
             }
         } else if no_limit {
-            subquery.limit_clause = Some(sqlparser::ast::LimitClause::LimitOffset {
-                limit: Some(number("1")),
-                offset: None,
-                limit_by: Vec::new(),
-            });
+            subquery.limit_clause = Some(build::limit("1"));
         }
         Ok(Expr::Subquery(subquery))
     }
@@ -709,16 +716,10 @@ impl Rewriter<'_> {
             self.truth(filter, scope)?;
         }
         if let Some(WindowType::NamedWindow(name)) = &function.over {
-            let window = WindowSpec {
-                window_name: Some(name.clone()),
-                partition_by: Vec::new(),
-                order_by: Vec::new(),
-                window_frame: None,
-            };
-            function.over = Some(WindowType::WindowSpec(window));
+            function.over = Some(WindowType::WindowSpec(build::window(Some(name.clone()), Vec::new())));
         }
         if let Some(WindowType::WindowSpec(window)) = &mut function.over {
-            super::select::complete_window(window, &scope.windows)?;
+            complete_window(window, &scope.windows)?;
             for expr in &mut window.partition_by {
                 self.order_term(expr, scope)?;
             }
@@ -775,41 +776,6 @@ fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
     call("iif", vec![Expr::IsNull(Box::new(there)), default, found])
 }
 
-/// Qualifies every column of this SELECT, for use in a query one level further in. Columns in nested queries need no
-/// change: those of this SELECT are already qualified, and others do not belong to it.
-pub(crate) fn qualify(expr: &mut Expr, scope: &Scope<'_>) {
-    struct Own<'a, 's> {
-        depth: usize,
-        scope: &'a Scope<'s>,
-    }
-    impl VisitorMut for Own<'_, '_> {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth += 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            if self.depth == 0
-                && let Expr::Identifier(ident) = expr
-                && let Found::Column { relation, name, .. } = self.scope.find_here(None, &ident.value)
-                && let Some(relation) = self.scope.relations.get(relation)
-                && !relation.name.is_empty()
-            {
-                *expr = Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let _ = expr.visit(&mut Own { depth: 0, scope });
-}
-
 /// Whether an expression of `owner` would have another meaning in `scope`, which is further in.
 fn is_captured(expr: &Expr, scope: &Scope<'_>, owner: &Scope<'_>, nearer: &[Cte]) -> bool {
     let between = || scope.outwards().take_while(|scope| !std::ptr::addr_eq(*scope, owner));
@@ -833,24 +799,6 @@ pub(crate) fn sort_key(expr: &mut Expr) {
             _ => return,
         };
     }
-}
-
-pub(crate) fn arguments(function: &Function) -> Vec<Expr> {
-    match &function.args {
-        FunctionArguments::List(list) => list
-            .args
-            .iter()
-            .filter_map(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-pub(crate) fn take(expr: &mut Expr) -> Expr {
-    std::mem::replace(expr, value(Value::Null))
 }
 
 /// Whether SQLite or osquery has a function with this name.
@@ -913,8 +861,8 @@ fn exists_value(subquery: &Query, negated: bool) -> Option<Expr> {
     let SetExpr::Select(select) = subquery.body.as_ref() else { return None };
     let plain = subquery.limit_clause.is_none()
         && subquery.with.is_none()
-        && !super::group::is_grouped(select)
-        && !super::group::is_aggregated(select)
+        && !group::is_grouped(select)
+        && !group::is_aggregated(select)
         && select.having.is_none()
         && select.qualify.is_none();
     if !plain {
@@ -929,14 +877,6 @@ fn exists_value(subquery: &Query, negated: bool) -> Option<Expr> {
     }
     let op = if negated { BinaryOperator::Eq } else { BinaryOperator::Gt };
     Some(binary(Expr::Subquery(Box::new(counted)), op, number("0")))
-}
-
-pub(crate) fn negate(negated: bool, expr: Expr) -> Expr {
-    if negated {
-        Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(expr))) }
-    } else {
-        Expr::Nested(Box::new(expr))
-    }
 }
 
 fn balanced(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
@@ -1178,15 +1118,6 @@ fn rows(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
     }
 }
 
-/// The name of a column in the form in which DataFusion finds it.
-pub(crate) fn named(name: String, ident: &Ident) -> Ident {
-    if ident.quote_style.is_none() && name == name.to_ascii_lowercase() {
-        Ident { value: name, quote_style: None, span: ident.span }
-    } else {
-        exact(name, ident.span)
-    }
-}
-
 /// Whether this is the name of SQLite's only schema.
 pub(crate) fn is_main(schema: &Ident) -> bool {
     schema.value.eq_ignore_ascii_case("main")
@@ -1247,17 +1178,6 @@ fn plain_number(text: &str) -> String {
     text.to_owned()
 }
 
-pub(crate) fn literal_text(expr: &Expr) -> Option<String> {
-    match unwrapped(expr) {
-        Expr::Value(literal) => match &literal.value {
-            Value::SingleQuotedString(text) => Some(text.clone()),
-            Value::Number(text, _) => Some(text.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// A LIKE pattern in Arrow's form, which escapes with a backslash; `None` if it cannot match anything.
 fn arrow_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
     let mut out = String::with_capacity(pattern.len());
@@ -1276,41 +1196,4 @@ fn arrow_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
         }
     }
     Some(out)
-}
-
-/// Whether an expression has the same value for every row.
-pub(crate) fn is_constant(expr: &Expr) -> bool {
-    let volatile = expr.to_string().to_ascii_lowercase().contains("random");
-    !volatile && !super::group::has_aggregate(expr) && !mentions_columns(expr)
-}
-
-fn mentions_columns(expr: &Expr) -> bool {
-    sqlparser::ast::visit_expressions(expr, |expr| match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) | Expr::CompoundFieldAccess { .. } => {
-            ControlFlow::Break(())
-        }
-        _ => ControlFlow::Continue(()),
-    })
-    .is_break()
-}
-
-/// The function that casts to a type by SQLite's rules for its name; `None` for types that only DataFusion has.
-pub(crate) fn cast_function(data_type: &str) -> Option<&'static str> {
-    let name = data_type.to_ascii_uppercase();
-    if name.starts_with("INTERVAL") || name.contains('<') || name.ends_with(']') {
-        return None;
-    }
-    if name.contains("INT") {
-        Some("as_integer")
-    } else if ["CHAR", "CLOB", "TEXT"].iter().any(|part| name.contains(part)) || name == "STRING" {
-        Some("as_text")
-    } else if name.contains("BLOB") {
-        Some("as_blob")
-    } else if ["REAL", "FLOA", "DOUB"].iter().any(|part| name.contains(part)) {
-        Some("as_real")
-    } else if matches!(name.as_str(), "NUMERIC" | "NUMBER" | "DATE" | "DATETIME") {
-        Some("as_number")
-    } else {
-        None
-    }
 }

@@ -8,10 +8,10 @@ use sqlparser::ast::{
     OrderByExpr, OrderByOptions, Select, SelectItem, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-use super::{
-    build::{self, unwrapped},
-    expr::{arguments, is_constant, qualify, take},
-    scope::{Found, Scope},
+use super::scope::{Found, Scope, qualify};
+use crate::{
+    build::{self, arguments, take, unwrapped},
+    functions,
 };
 
 static AGGREGATES: LazyLock<HashSet<String>> = LazyLock::new(|| {
@@ -38,6 +38,22 @@ fn is_aggregate(function: &Function) -> bool {
 /// Whether an expression contains an aggregate of its own SELECT.
 pub(crate) fn has_aggregate(expr: &Expr) -> bool {
     calls(expr, is_aggregate)
+}
+
+/// Whether an expression has the same value for every row.
+pub(crate) fn is_constant(expr: &Expr) -> bool {
+    let volatile = expr.to_string().to_ascii_lowercase().contains("random");
+    !volatile && !has_aggregate(expr) && !mentions_columns(expr)
+}
+
+pub(crate) fn mentions_columns(expr: &Expr) -> bool {
+    sqlparser::ast::visit_expressions(expr, |expr| match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) | Expr::CompoundFieldAccess { .. } => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
 }
 
 /// Whether an expression contains a window function of its own SELECT.
@@ -143,7 +159,6 @@ pub(crate) fn row<'e>(exprs: impl Iterator<Item = &'e Expr>) -> Row {
             if let Expr::Function(function) = expr
                 && self.depth == 0
                 && is_aggregate(function)
-                && matches!(function.name.to_string().to_ascii_lowercase().as_str(), "min" | "max")
                 && !self.found.contains(function)
             {
                 self.found.push(function.clone());
@@ -155,23 +170,18 @@ pub(crate) fn row<'e>(exprs: impl Iterator<Item = &'e Expr>) -> Row {
     for expr in exprs {
         let _ = expr.visit(&mut extremes);
     }
-    match extremes.found.as_slice() {
-        [only] => {
-            let descending = only.name.to_string().eq_ignore_ascii_case("max");
-            let order = arguments(only)
-                .into_iter()
-                // The largest of equal values is in every row, and a number would be an ordinal.
-                .filter(|expr| !is_constant(expr))
-                .map(|expr| OrderByExpr {
-                    expr,
-                    options: OrderByOptions { asc: Some(!descending), nulls_first: Some(false) },
-                    with_fill: None,
-                })
-                .collect();
-            Row { order, filter: only.filter.clone() }
-        }
-        _ => Row { order: Vec::new(), filter: None },
-    }
+    let calls = extremes.found.iter().map(|function| (function.name.to_string(), function));
+    let Some((ascending, only)) = functions::row_of_group(calls) else {
+        return Row { order: Vec::new(), filter: None };
+    };
+    let options = OrderByOptions { asc: Some(ascending), nulls_first: Some(false) };
+    // The largest of equal values is in every row, and a number would be an ordinal.
+    let order = arguments(only)
+        .into_iter()
+        .filter(|expr| !is_constant(expr))
+        .map(|expr| OrderByExpr { expr, options, with_fill: None })
+        .collect();
+    Row { order, filter: only.filter.clone() }
 }
 
 /// Wraps the bare columns of an expression. `groups` are the grouping expressions in canonical form.

@@ -3,12 +3,12 @@
 use arrow_schema::DataType;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
-use super::{
+use super::scope::{Found, Scope};
+use crate::{
     build,
-    scope::{Found, Scope},
+    class::Class,
+    functions::{self, scalar::Returns},
 };
-use crate::functions;
-pub(crate) use crate::functions::scalar::Class;
 
 /// The class of a rewritten expression, if it is known.
 pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
@@ -40,28 +40,24 @@ pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
         Expr::UnaryOp { op: UnaryOperator::Not, .. } => Some(Class::Bool),
         Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => of(expr, scope),
         Expr::BinaryOp { left, op, right } => match op {
-            BinaryOperator::StringConcat => Some(Class::Text),
-            BinaryOperator::Plus
-            | BinaryOperator::Minus
-            | BinaryOperator::Multiply
-            | BinaryOperator::Divide
-            | BinaryOperator::Modulo => match (of(left, scope)?, of(right, scope)?) {
-                (Class::Int | Class::Bool, Class::Int | Class::Bool) => Some(Class::Int),
-                (Class::Other, _) | (_, Class::Other) => None,
-                (Class::Null, _) | (_, Class::Null) => Some(Class::Null),
-                _ => Some(Class::Real),
-            },
-            BinaryOperator::BitwiseAnd
-            | BinaryOperator::BitwiseOr
-            | BinaryOperator::PGBitwiseShiftLeft
-            | BinaryOperator::PGBitwiseShiftRight => Some(Class::Int),
+            BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr => Some(Class::Int),
             op if is_comparison(op) => Some(Class::Bool),
-            _ => None,
+            op => match functions::operator(op)? {
+                function @ ("add" | "subtract" | "multiply" | "divide" | "modulo") => {
+                    let operands = [of(left, scope)?, of(right, scope)?];
+                    if operands.contains(&Class::Null) && !operands.contains(&Class::Other) {
+                        return Some(Class::Null);
+                    }
+                    returned(function, operands.into_iter().map(Some))
+                }
+                // The types of its operands do not matter.
+                function => returned(function, std::iter::empty()),
+            },
         },
         Expr::Cast { data_type: sqlparser::ast::DataType::BigInt(_), .. } => Some(Class::Int),
         Expr::Case { conditions, else_result, .. } => {
             let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| of(expr, scope));
-            conditions.iter().map(|when| of(&when.result, scope)).fold(otherwise, together)
+            conditions.iter().map(|when| of(&when.result, scope)).fold(otherwise, Class::together)
         }
         Expr::Function(function) if function.name.0.len() == 1 => {
             let name = function.name.to_string().to_ascii_lowercase();
@@ -71,34 +67,25 @@ pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
                 "string_agg" => return Some(Class::Text),
                 _ => {}
             }
-            match functions::named(&name)?.returns {
-                functions::scalar::Returns::Int => Some(Class::Int),
-                functions::scalar::Returns::Real => Some(Class::Real),
-                functions::scalar::Returns::Text => Some(Class::Text),
-                functions::scalar::Returns::Blob => Some(Class::Blob),
-                functions::scalar::Returns::Bool => Some(Class::Bool),
-                functions::scalar::Returns::By(rule) => {
-                    let types: Option<Vec<DataType>> =
-                        super::expr::arguments(function).iter().map(|arg| of(arg, scope).and_then(type_of)).collect();
-                    Some(Class::of(&rule(&types?)))
-                }
-            }
+            returned(&name, build::arguments(function).iter().map(|arg| of(arg, scope)))
         }
         other if is_boolean(other) => Some(Class::Bool),
         _ => None,
     }
 }
 
-/// A type of the class.
-fn type_of(class: Class) -> Option<DataType> {
-    Some(match class {
-        Class::Null => DataType::Null,
-        Class::Int => DataType::Int64,
-        Class::Real => DataType::Float64,
-        Class::Text => DataType::Utf8View,
-        Class::Blob => DataType::Binary,
-        Class::Bool => DataType::Boolean,
-        Class::Other => return None,
+/// The class that a function of ours returns for arguments of these classes.
+fn returned(function: &str, args: impl Iterator<Item = Option<Class>>) -> Option<Class> {
+    Some(match functions::named(function)?.returns {
+        Returns::Int => Class::Int,
+        Returns::Real => Class::Real,
+        Returns::Text => Class::Text,
+        Returns::Blob => Class::Blob,
+        Returns::Bool => Class::Bool,
+        Returns::By(rule) => {
+            let types: Option<Vec<DataType>> = args.map(|class| class.and_then(Class::data_type)).collect();
+            Class::of(&rule(&types?))
+        }
     })
 }
 
@@ -150,23 +137,6 @@ pub(crate) fn is_comparison(op: &BinaryOperator) -> bool {
     }
 }
 
-/// The class that holds values of both; `None` if one of them is unknown.
-pub(crate) fn together(left: Option<Class>, right: Option<Class>) -> Option<Class> {
-    // Text holds every value, so the other class need not be known.
-    if left == Some(Class::Text) || right == Some(Class::Text) {
-        return Some(Class::Text);
-    }
-    Some(match (left?, right?) {
-        (Class::Null, other) | (other, Class::Null) => other,
-        (Class::Other, _) | (_, Class::Other) => return None,
-        (left, right) if left == right => left,
-        (Class::Real | Class::Int | Class::Bool, Class::Real | Class::Int | Class::Bool) => {
-            if left == Some(Class::Real) || right == Some(Class::Real) { Class::Real } else { Class::Int }
-        }
-        _ => Class::Text,
-    })
-}
-
 /// The function that converts one class to the wanted one, if one is needed.
 pub(crate) fn conversion(own: Option<Class>, wanted: Option<Class>) -> Option<&'static str> {
     match (own, wanted?) {
@@ -194,7 +164,6 @@ pub(crate) fn conversion_of_null(own: Option<Class>, wanted: Option<Class>) -> O
 pub(crate) fn convert(expr: &mut Expr, wanted: Option<Class>, scope: &Scope<'_>) {
     if let Some(function) = conversion(of(expr, scope), wanted) {
         let function = if function == "as_text" { "mixed_text" } else { function };
-        let inner = std::mem::replace(expr, build::value(Value::Null));
-        *expr = build::call(function, vec![inner]);
+        *expr = build::call(function, vec![build::take(expr)]);
     }
 }

@@ -6,17 +6,13 @@ use std::ops::ControlFlow;
 use sqlparser::{
     ast::{
         self, Expr, Function, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, OrderByExpr,
-        OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, VisitMut, VisitorMut,
-        WindowSpec, WindowType,
+        OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, VisitMut, VisitorMut, WindowType,
     },
     tokenizer::Span,
 };
 
-use super::{
-    Rewriter,
-    build::{call, exact},
-    integer,
-};
+use super::rewriter::Rewriter;
+use crate::build::{self, call, exact, integer};
 
 /// The hidden column that numbers the rows of an ordered subquery.
 pub(crate) const PLACE: &str = "__place";
@@ -153,21 +149,11 @@ pub(crate) fn number_rows(query: &mut Query) -> bool {
             term.expr = Expr::Identifier(names[place].clone());
         }
         let inner = query.clone();
-        let mut outer = super::select::select_all_from(Ident::new("ordered").into());
-        if let SetExpr::Select(select) = outer.body.as_mut() {
-            if let Some(from) = select.from.first_mut() {
-                let alias = TableAlias { explicit: true, name: Ident::new("ordered"), columns: Vec::new(), at: None };
-                from.relation = TableFactor::Derived {
-                    lateral: false,
-                    subquery: Box::new(inner),
-                    alias: Some(alias),
-                    sample: None,
-                };
-            }
-            select.projection = names.into_iter().map(|name| SelectItem::UnnamedExpr(Expr::Identifier(name))).collect();
-            select.projection.push(place(terms));
-        }
-        *query = outer;
+        let mut items: Vec<SelectItem> =
+            names.into_iter().map(|name| SelectItem::UnnamedExpr(Expr::Identifier(name))).collect();
+        items.push(place(terms));
+        let ordered = build::derived(inner, build::table_alias(Ident::new("ordered")));
+        *query = build::select_query(build::select(items, ordered));
         return true;
     }
     select.projection.push(place(terms));
@@ -188,12 +174,7 @@ fn output(item: &SelectItem) -> Option<Ident> {
 fn place(terms: Vec<OrderByExpr>) -> SelectItem {
     let mut number = call("row_number", Vec::new());
     if let Expr::Function(function) = &mut number {
-        function.over = Some(WindowType::WindowSpec(WindowSpec {
-            window_name: None,
-            partition_by: Vec::new(),
-            order_by: terms,
-            window_frame: None::<ast::WindowFrame>,
-        }));
+        function.over = Some(WindowType::WindowSpec(build::window(None, terms)));
     }
     SelectItem::ExprWithAlias { expr: number, alias: exact(PLACE, Span::empty()) }
 }

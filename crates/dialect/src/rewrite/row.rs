@@ -2,20 +2,19 @@
 
 use sqlparser::{
     ast::{
-        self, BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, Query, SelectItem, SetExpr, Spanned,
-        TableAlias, TableAliasColumnDef, TableFactor, Value,
+        BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Query, SelectItem, SetExpr, Spanned, Value,
     },
     tokenizer::Span,
 };
 
 use super::{
-    DialectError, Result, Rewriter,
-    build::{exact, number, unwrapped, value},
+    error::{DialectError, Result},
     group,
     kind::is_comparison,
+    rewriter::Rewriter,
     scope::Scope,
-    select::select_one_from,
 };
+use crate::build::{self, exact, number, unwrapped, value};
 
 impl Rewriter<'_> {
     /// A comparison of row values, some of which are subqueries. Each returns its first row, or a row of NULLs:
@@ -39,24 +38,17 @@ impl Rewriter<'_> {
                 subquery = *inner;
             }
             let Expr::Subquery(query) = subquery else { continue };
-            let columns = columns.into_iter().map(|name| TableAliasColumnDef { name, data_type: None });
-            let alias = TableAlias { explicit: true, name, columns: columns.collect(), at: None };
-            let subquery = Box::new(first_row(*query));
-            let relation = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
+            let relation = build::derived(first_row(*query), build::table_alias_with(name, columns));
             let always = JoinConstraint::On(value(Value::Boolean(true)));
             joins.push(Join { relation, global: false, join_operator: JoinOperator::LeftOuter(always) });
         }
-        let mut one = super::empty_query();
-        let rows = vec![ast::Parens::with_empty_span(vec![number("1")])];
-        one.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows }));
-        let mut query = select_one_from(one, "one", number("1"));
-        if let SetExpr::Select(select) = query.body.as_mut() {
-            select.selection = None;
-            select.projection = vec![SelectItem::UnnamedExpr(expr)];
-            if let Some(from) = select.from.first_mut() {
-                from.joins = joins;
-            }
+        let one = build::query(build::values(vec![vec![number("1")]]));
+        let one = build::derived(one, build::table_alias(Ident::new("one")));
+        let mut select = build::select(vec![SelectItem::UnnamedExpr(expr)], one);
+        for from in &mut select.from {
+            from.joins = std::mem::take(&mut joins);
         }
+        let query = build::select_query(select);
         self.scalar_subquery(Box::new(query), scope)
     }
 }
@@ -64,15 +56,10 @@ impl Rewriter<'_> {
 /// The query limited to its first row.
 fn first_row(mut query: Query) -> Query {
     if query.limit_clause.is_some() {
-        let mut all = select_one_from(query, "limited", number("1"));
-        if let SetExpr::Select(select) = all.body.as_mut() {
-            select.selection = None;
-            select.projection = vec![SelectItem::Wildcard(ast::WildcardAdditionalOptions::default())];
-        }
-        query = all;
+        let limited = build::derived(query, build::table_alias(Ident::new("limited")));
+        query = build::select_query(build::select(vec![build::star()], limited));
     }
-    let limit = Some(number("1"));
-    query.limit_clause = Some(ast::LimitClause::LimitOffset { limit, offset: None, limit_by: Vec::new() });
+    query.limit_clause = Some(build::limit("1"));
     query
 }
 

@@ -3,16 +3,16 @@
 
 use arrow_schema::DataType;
 use sqlparser::{
-    ast::{self, Expr, Ident, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value},
+    ast::{Expr, Ident, TableAlias, TableFactor, Value},
     tokenizer::Span,
 };
 
-use super::{
-    Rewriter,
-    build::{exact, number, string, value},
-    scope::Column,
+use super::{rewriter::Rewriter, scope::Column};
+use crate::{
+    build::{self, exact, number, string, value},
+    class::Class,
+    names::NamedColumn,
 };
-use crate::{functions::scalar::Class, names::NamedColumn};
 
 const MASTER: [&str; 4] = ["sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"];
 
@@ -58,30 +58,17 @@ impl Rewriter<'_> {
             }
             _ => return None,
         };
-        let mut query = super::empty_query();
-        if rows.is_empty() {
+        let is_empty = rows.is_empty();
+        if is_empty {
             // There is no such table: no rows, as in SQLite.
             rows.push(vec![value(Value::Null); columns.len()]);
-            let limit = Some(number("0"));
-            query.limit_clause = Some(ast::LimitClause::LimitOffset { limit, offset: None, limit_by: Vec::new() });
         }
-        let rows = rows.into_iter().map(ast::Parens::with_empty_span).collect();
-        query.body = Box::new(SetExpr::Values(ast::Values { explicit_row: false, value_keyword: false, rows }));
+        let mut query = build::query(build::values(rows));
+        query.limit_clause = is_empty.then(|| build::limit("0"));
         let own =
             alias.as_ref().map_or_else(|| Ident::new(name), |alias| Ident::new(alias.name.value.to_ascii_lowercase()));
-        let defined =
-            |(name, _): &(&str, Class)| TableAliasColumnDef { name: exact(*name, Span::empty()), data_type: None };
-        let factor = TableFactor::Derived {
-            lateral: false,
-            subquery: Box::new(query),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: own,
-                columns: columns.iter().map(defined).collect(),
-                at: None,
-            }),
-            sample: None,
-        };
+        let defined = columns.iter().map(|(name, _)| exact(*name, Span::empty()));
+        let factor = build::derived(query, build::table_alias_with(own, defined));
         let known = columns.iter().map(|(name, kind)| Column {
             name: (*name).to_owned(),
             kind: Some(*kind),

@@ -3,20 +3,27 @@
 use sqlparser::{
     ast::{
         self, AccessExpr, Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
-        ObjectNamePart, OrderByExpr, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-        TableAlias, TableFactor, TableWithJoins, WindowSpec,
+        ObjectNamePart, OrderByExpr, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor,
+        TableWithJoins,
     },
     tokenizer::Span,
 };
 
 use super::{
-    DialectError, Result, Rewriter,
-    build::{self, exact, number, unwrapped},
-    expr::sort_key,
-    group,
-    kind::{self, Class},
+    error::{DialectError, Result},
+    expr::{is_main, sort_key},
+    group::{self, is_constant},
+    kind,
     ordered::PLACE,
-    scope::{Column, Found, Output, Relation, Scope},
+    ordinal::check_ordinal,
+    rewriter::Rewriter,
+    scope::{Column, Found, Output, Relation, Scope, named, qualify},
+    window::named_windows,
+};
+use crate::{
+    build::{self, arguments, exact, integer, literal_text, number, take, unwrapped},
+    class::Class,
+    names::distinct,
 };
 
 impl Rewriter<'_> {
@@ -84,14 +91,12 @@ impl Rewriter<'_> {
         if let GroupByExpr::All(modifiers) = &mut select.group_by {
             let modifiers = std::mem::take(modifiers);
             let items = ordinals.iter().flatten();
-            let divides = |item: &&Expr| {
-                !group::has_aggregate(item) && !group::has_window(item) && !super::expr::is_constant(item)
-            };
+            let divides = |item: &&Expr| !group::has_aggregate(item) && !group::has_window(item) && !is_constant(item);
             select.group_by = GroupByExpr::Expressions(items.filter(divides).cloned().collect(), modifiers);
         }
         if let GroupByExpr::Expressions(list, _) = &mut select.group_by {
             for expr in list.iter_mut() {
-                if let Some(at) = super::integer(expr) {
+                if let Some(at) = integer(expr) {
                     match usize::try_from(at).ok().and_then(|at| ordinals.get(at.wrapping_sub(1))) {
                         Some(Some(item)) => *expr = item.clone(),
                         Some(None) => {}
@@ -111,7 +116,7 @@ impl Rewriter<'_> {
             }
             // A number would now be an ordinal, and so would an expression that folds to one.
             for expr in list.iter_mut() {
-                if super::integer(expr).is_some() || super::expr::is_constant(expr) {
+                if integer(expr).is_some() || is_constant(expr) {
                     *expr = build::string("");
                 }
             }
@@ -154,10 +159,10 @@ impl Rewriter<'_> {
                 .projection
                 .iter()
                 .all(|item| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }));
-            super::check_ordinal(at, &term.expr, is_counted.then_some(ordinals.len()))?;
+            check_ordinal(at, &term.expr, is_counted.then_some(ordinals.len()))?;
             if let Expr::Collate { expr: inner, .. } = &mut term.expr
                 && let Some(Some(item)) =
-                    super::integer(inner).and_then(|at| usize::try_from(at).ok()).and_then(|at| ordinals.get(at - 1))
+                    integer(inner).and_then(|at| usize::try_from(at).ok()).and_then(|at| ordinals.get(at - 1))
             {
                 **inner = item.clone();
             }
@@ -200,7 +205,7 @@ impl Rewriter<'_> {
             }
         }
         let covered = order.iter().all(|term| {
-            super::integer(&term.expr).is_some()
+            integer(&term.expr).is_some()
                 || matches!(&term.expr, Expr::Identifier(ident) if outputs.contains(&ident.value))
                 || selected.iter().any(|(_, own)| *own == group::canonical(&term.expr, scope))
         });
@@ -215,7 +220,7 @@ impl Rewriter<'_> {
 
     /// A term of ORDER BY: a lone alias refers to the column of the result, and an ordinal is unchanged.
     fn order_by(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
-        if super::integer(expr).is_some() && matches!(expr, Expr::Value(_)) {
+        if integer(expr).is_some() && matches!(expr, Expr::Value(_)) {
             return Ok(());
         }
         if let Expr::Identifier(ident) = &*expr
@@ -282,7 +287,7 @@ impl Rewriter<'_> {
                     if let [ObjectNamePart::Identifier(ident)] = column.0.as_mut_slice()
                         && let Found::Column { name, .. } = scope.find_here(None, &ident.value)
                     {
-                        *ident = super::expr::named(name, ident);
+                        *ident = named(name, ident);
                     }
                 }
                 Ok(())
@@ -422,7 +427,7 @@ impl Rewriter<'_> {
             let name = exact(own.clone(), Span::empty());
             match alias {
                 Some(alias) => alias.name = name,
-                None => *alias = Some(TableAlias { explicit: true, name, columns: Vec::new(), at: None }),
+                None => *alias = Some(build::table_alias(name)),
             }
             relation.name = own;
         }
@@ -432,21 +437,19 @@ impl Rewriter<'_> {
     fn named_relation(&mut self, factor: &mut TableFactor, scope: &mut Scope<'_>) -> Result<()> {
         match factor {
             TableFactor::Table { name, alias, args, .. } => {
-                let mut is_main = false;
+                let mut from_main = false;
                 if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = name.0.as_slice()
-                    && super::expr::is_main(schema)
+                    && is_main(schema)
                     && self.names.columns(&table.value.to_ascii_lowercase()).is_some()
                 {
                     name.0.remove(0);
-                    is_main = true;
+                    from_main = true;
                     self.captured |= self.cte(name).is_some();
                 }
-                let cte = if is_main { None } else { self.cte(name).cloned() };
+                let cte = if from_main { None } else { self.cte(name).cloned() };
                 let is_cte = cte.is_some();
                 let argument = match args.as_ref().map(|args| args.args.as_slice()) {
-                    Some([ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))]) => {
-                        super::expr::literal_text(argument)
-                    }
+                    Some([ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))]) => literal_text(argument),
                     _ => None,
                 };
                 let known = folded(name);
@@ -463,7 +466,7 @@ impl Rewriter<'_> {
                     for arg in &mut args.args {
                         if let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg {
                             self.value(expr, scope)?;
-                            super::expr::qualify(expr, scope);
+                            qualify(expr, scope);
                         }
                     }
                     scope.aliases_visible.set(false);
@@ -487,7 +490,7 @@ impl Rewriter<'_> {
                 let columns = match &cte {
                     Some(cte) => {
                         if let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut() {
-                            *ident = super::expr::named(cte.name.clone(), ident);
+                            *ident = named(cte.name.clone(), ident);
                         }
                         cte.columns.clone().map(|columns| columns.into_iter().map(visible).collect())
                     }
@@ -500,12 +503,7 @@ impl Rewriter<'_> {
                 if let Some(cte) = cte
                     && self.apart
                 {
-                    let name_as_written = || TableAlias {
-                        explicit: true,
-                        name: exact(own.clone(), Span::empty()),
-                        columns: Vec::new(),
-                        at: None,
-                    };
+                    let name_as_written = || build::table_alias(exact(own.clone(), Span::empty()));
                     alias.get_or_insert_with(name_as_written);
                     *name = vec![exact(cte.given, Span::empty())].into();
                 }
@@ -528,7 +526,7 @@ impl Rewriter<'_> {
                     // join.
                     self.unnamed += 1;
                     let name = exact(format!("subquery {}", self.unnamed), Span::empty());
-                    *alias = Some(TableAlias { explicit: true, name, columns: Vec::new(), at: None });
+                    *alias = Some(build::table_alias(name));
                 }
                 scope.relations.push(aliased(String::new(), alias, columns));
                 Ok(())
@@ -655,44 +653,6 @@ fn json_columns() -> Vec<Column> {
 fn visible(output: Output) -> Column {
     let Output { name, kind, yields } = output;
     Column { hidden: name == PLACE, name, kind, yields, merged: false }
-}
-
-/// The windows of the WINDOW clause, each merged with the window that it refers to.
-fn named_windows(select: &Select) -> Result<Vec<(String, WindowSpec)>> {
-    let mut windows: Vec<(String, WindowSpec)> = Vec::new();
-    for ast::NamedWindowDefinition(name, expr) in &select.named_window {
-        let mut spec = match expr {
-            ast::NamedWindowExpr::WindowSpec(spec) => spec.clone(),
-            ast::NamedWindowExpr::NamedWindow(other) => WindowSpec {
-                window_name: Some(other.clone()),
-                partition_by: Vec::new(),
-                order_by: Vec::new(),
-                window_frame: None,
-            },
-        };
-        complete_window(&mut spec, &windows)?;
-        windows.push((name.value.clone(), spec));
-    }
-    Ok(windows)
-}
-
-/// `(w ORDER BY x)`: the definition of the window `w` is inserted.
-pub(crate) fn complete_window(spec: &mut WindowSpec, windows: &[(String, WindowSpec)]) -> Result<()> {
-    let Some(name) = &spec.window_name else { return Ok(()) };
-    let Some((_, base)) = windows.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name.value)) else {
-        return Err(DialectError::new(format!("no such window: {}", name.value), name.span));
-    };
-    spec.window_name = None;
-    if spec.partition_by.is_empty() {
-        spec.partition_by.clone_from(&base.partition_by);
-    }
-    if spec.order_by.is_empty() {
-        spec.order_by.clone_from(&base.order_by);
-    }
-    if spec.window_frame.is_none() {
-        spec.window_frame.clone_from(&base.window_frame);
-    }
-    Ok(())
 }
 
 /// A name in lowercase and without quotes.
@@ -850,7 +810,7 @@ fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: 
 fn strip_collation(expr: &mut Expr) {
     if let Expr::Function(function) = &*expr
         && function.name.to_string() == "collate"
-        && let Some(inner) = super::expr::arguments(function).into_iter().next()
+        && let Some(inner) = arguments(function).into_iter().next()
     {
         *expr = inner;
     }
@@ -901,48 +861,38 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
     let mut shown_names: Vec<String> = Vec::new();
     let mut places: Vec<(usize, usize)> = Vec::new();
     for (at, (item, name)) in select.projection.iter_mut().zip(names).enumerate() {
-        let (expr, alias) =
-            match std::mem::replace(item, SelectItem::Wildcard(ast::WildcardAdditionalOptions::default())) {
-                SelectItem::UnnamedExpr(expr) => (expr, None),
-                SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias)),
-                other => {
-                    match &other {
-                        SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
-                            let wanted = match &other {
-                                SelectItem::QualifiedWildcard(
-                                    SelectItemQualifiedWildcardKind::ObjectName(relation),
-                                    _,
-                                ) => relation
-                                    .0
-                                    .last()
-                                    .and_then(ObjectNamePart::as_ident)
-                                    .map(|ident| ident.value.clone()),
-                                _ => None,
-                            };
-                            for relation in &scope.relations {
-                                if wanted.as_ref().is_some_and(|wanted| !relation.is_called(wanted)) {
-                                    continue;
+        let (expr, alias) = match std::mem::replace(item, build::star()) {
+            SelectItem::UnnamedExpr(expr) => (expr, None),
+            SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias)),
+            other => {
+                match &other {
+                    SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
+                        let wanted = match &other {
+                            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(relation), _) => {
+                                relation.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.clone())
+                            }
+                            _ => None,
+                        };
+                        for relation in &scope.relations {
+                            if wanted.as_ref().is_some_and(|wanted| !relation.is_called(wanted)) {
+                                continue;
+                            }
+                            match (&mut outputs, &relation.columns) {
+                                (Some(outputs), Some(columns)) => {
+                                    outputs.extend(columns.iter().filter(|column| !column.merged).map(|column| {
+                                        Output { name: column.name.clone(), kind: column.kind, yields: column.yields }
+                                    }))
                                 }
-                                match (&mut outputs, &relation.columns) {
-                                    (Some(outputs), Some(columns)) => {
-                                        outputs.extend(columns.iter().filter(|column| !column.merged).map(|column| {
-                                            Output {
-                                                name: column.name.clone(),
-                                                kind: column.kind,
-                                                yields: column.yields,
-                                            }
-                                        }))
-                                    }
-                                    _ => outputs = None,
-                                }
+                                _ => outputs = None,
                             }
                         }
-                        _ => outputs = None,
                     }
-                    *item = other;
-                    continue;
+                    _ => outputs = None,
                 }
-            };
+                *item = other;
+                continue;
+            }
+        };
         let kind = kind::of(&expr, scope);
         let column = column_of(&expr, scope);
         let yields = matches!(name, ItemName::Star)
@@ -971,8 +921,8 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
         shown_names.push(shown);
     }
     // In SQLite, an outer query finds a column in any case.
-    let distinct = crate::names::distinct(&shown_names, !outermost);
-    for ((name, (item, output)), shown) in distinct.into_iter().zip(places).zip(shown_names) {
+    let unique = distinct(&shown_names, !outermost);
+    for ((name, (item, output)), shown) in unique.into_iter().zip(places).zip(shown_names) {
         if name == shown {
             continue;
         }
@@ -984,7 +934,7 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
             SelectItem::ExprWithAlias { alias: own, .. } => *own = alias,
             item => {
                 if let SelectItem::UnnamedExpr(expr) = item {
-                    *item = SelectItem::ExprWithAlias { expr: super::expr::take(expr), alias };
+                    *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
                 }
             }
         }
@@ -1032,7 +982,7 @@ fn plain_name(expr: &Expr, alias: Option<&Ident>) -> String {
         Expr::Identifier(ident) => ident.value.clone(),
         Expr::CompoundIdentifier(parts) => parts.last().map(|part| part.value.clone()).unwrap_or_default(),
         Expr::Function(function) if function.name.to_string() == "first_value" => {
-            super::expr::arguments(function).first().map(|inner| plain_name(inner, None)).unwrap_or_default()
+            arguments(function).first().map(|inner| plain_name(inner, None)).unwrap_or_default()
         }
         Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
             Some(AccessExpr::Dot(Expr::Identifier(ident))) => ident.value.clone(),
@@ -1040,66 +990,4 @@ fn plain_name(expr: &Expr, alias: Option<&Ident>) -> String {
         },
         other => other.to_string(),
     }
-}
-
-/// `SELECT 1 FROM (query) AS alias WHERE condition`
-pub(crate) fn select_one_from(inner: Query, alias: &str, condition: Expr) -> Query {
-    let relation = TableFactor::Derived {
-        lateral: false,
-        subquery: Box::new(inner),
-        alias: Some(TableAlias { explicit: true, name: Ident::new(alias), columns: Vec::new(), at: None }),
-        sample: None,
-    };
-    let select = Select {
-        select_token: ast::helpers::attached_token::AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: vec![SelectItem::UnnamedExpr(number("1"))],
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: Some(condition),
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    };
-    let mut query = super::empty_query();
-    query.body = Box::new(SetExpr::Select(Box::new(select)));
-    query
-}
-
-/// `SELECT * FROM name`
-pub(crate) fn select_all_from(name: ObjectName) -> Query {
-    let mut query = select_one_from(super::empty_query(), "all", number("1"));
-    if let SetExpr::Select(select) = query.body.as_mut() {
-        select.selection = None;
-        select.projection = vec![SelectItem::Wildcard(ast::WildcardAdditionalOptions::default())];
-        let relation = TableFactor::Table {
-            name,
-            alias: None,
-            args: None,
-            with_hints: Vec::new(),
-            version: None,
-            with_ordinality: false,
-            partitions: Vec::new(),
-            json_path: None,
-            sample: None,
-            index_hints: Vec::new(),
-        };
-        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
-    }
-    query
 }

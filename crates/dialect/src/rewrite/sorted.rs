@@ -6,16 +6,12 @@
 use std::ops::ControlFlow;
 
 use sqlparser::{
-    ast::{self, Expr, OrderByKind, Query, SelectItem, SetExpr},
+    ast::{self, Expr, Ident, OrderByKind, Query, SelectItem, SetExpr},
     tokenizer::Span,
 };
 
-use super::{
-    build::{exact, number},
-    integer,
-    scope::Output,
-    select::select_one_from,
-};
+use super::scope::Output;
+use crate::build::{self, exact, integer};
 
 const SORTED: &str = "__sorted";
 
@@ -53,14 +49,9 @@ pub(crate) fn sort_outside(query: &mut Query, outputs: &[Output]) {
         select.projection.push(SelectItem::ExprWithAlias { expr, alias });
     }
     let name = |output: &Output| SelectItem::UnnamedExpr(Expr::Identifier(exact(output.name.clone(), Span::empty())));
-    let mut inner = super::empty_query();
-    std::mem::swap(&mut inner.body, &mut query.body);
-    let mut outer = select_one_from(inner, SORTED, number("1"));
-    if let SetExpr::Select(select) = outer.body.as_mut() {
-        select.selection = None;
-        select.projection = outputs.iter().map(name).collect();
-    }
-    query.body = outer.body;
+    let inner = build::query(std::mem::replace(&mut *query.body, build::empty_body()));
+    let sorted = build::derived(inner, build::table_alias(Ident::new(SORTED)));
+    *query.body = SetExpr::Select(Box::new(build::select(outputs.iter().map(name).collect(), sorted)));
 }
 
 /// Whether a term refers to a column that has the name of an alias and is not the alias's expression.

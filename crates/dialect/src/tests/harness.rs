@@ -242,7 +242,7 @@ impl Both {
 
 /// What renderers print: whole values of a column marked as mixed are integers.
 fn shown_as(column: &ArrayRef, field: &Field, row: usize) -> Option<String> {
-    if crate::plan::is_mixed(field)
+    if crate::marks::is_mixed(field)
         && let Ok(ScalarValue::Float64(Some(number))) = ScalarValue::try_from_array(column, row)
     {
         return Some(crate::mixed_to_text(number));
