@@ -39,7 +39,7 @@ use crate::{
         scalar::ScalarFunction,
     },
     interrupt::{Interrupt, Memory},
-    plan::search::{any_expr, any_node},
+    plan::walk::{any_expr, any_node, exprs_up, own_exprs, plans_up},
 };
 
 /// Results are created in parts of about this many bytes.
@@ -90,11 +90,11 @@ impl AnalyzerRule for GuardRule {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let is_bare = |expr: &Expr| matches!(expr, Expr::ScalarFunction(call) if !is_guarded(&call.func));
-        if !any_node(&plan, |node| any_expr(node, is_bare))? {
+        if !any_node(&plan, &|node| any_expr(node, &is_bare))? {
             return Ok(plan);
         }
-        let guard = |node: LogicalPlan| node.map_expressions(|expr| expr.transform_up(guard_call));
-        plan.transform_up_with_subqueries(guard).map(|changed| changed.data)
+        let mut guard = |node: LogicalPlan| own_exprs(node, &mut |expr| exprs_up(expr, &mut guard_call));
+        plans_up(plan, &mut guard).map(|changed| changed.data)
     }
 }
 
@@ -461,7 +461,9 @@ impl ScalarUDFImpl for Guarded {
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
         // The replacement must be guarded, too.
         Ok(match self.function.simplify(args, info)? {
-            ExprSimplifyResult::Simplified(expr) => ExprSimplifyResult::Simplified(expr.transform_up(guard_call)?.data),
+            ExprSimplifyResult::Simplified(expr) => {
+                ExprSimplifyResult::Simplified(exprs_up(expr, &mut guard_call)?.data)
+            }
             original => original,
         })
     }
@@ -517,9 +519,9 @@ impl ScalarUDFImpl for Guarded {
 
 /// Shares long constants of a plan between rows: DataFusion copies a constant for each row of a batch.
 pub fn with_shared_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.transform_up_with_subqueries(|node| {
+    plans_up(plan, &mut |node| {
         let preserver = NamePreserver::new(&node);
-        node.map_expressions(|expr| {
+        own_exprs(node, &mut |expr| {
             let name = preserver.save(&expr);
             Ok(shared(expr)?.update_data(|expr| name.restore(expr)))
         })

@@ -4,11 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use arrow_schema::DataType;
 use datafusion::{
-    common::{
-        Column, DFSchema, JoinConstraint, Result, ScalarValue,
-        config::ConfigOptions,
-        tree_node::{Transformed, TreeNode},
-    },
+    common::{Column, DFSchema, JoinConstraint, Result, ScalarValue, config::ConfigOptions, tree_node::Transformed},
     functions_aggregate::{expr_fn::first_value, first_last::first_value_udaf},
     logical_expr::{
         Aggregate, Distinct, Expr, ExprSchemable, LogicalPlan, Operator, Subquery,
@@ -25,7 +21,7 @@ use datafusion::{
 use super::{
     compare::{as_key, bare, comparison, equal_columns},
     operand::{binary, cast, class, collation, constant_unless_null, has_affinity, is_column, is_dynamic},
-    search::any_expr,
+    walk::{any_expr, exprs_up, own_exprs, plans_up},
 };
 use crate::{class::Class, collation::Collation, functions::call, marks::is_mixed};
 
@@ -39,10 +35,10 @@ impl AnalyzerRule for AffinityRule {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
+        plans_up(plan, &mut |plan| {
             let sorts = matches!(plan, LogicalPlan::Sort(_));
             let is_condition = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
-            if !sorts && !any_expr(&plan, is_rewritten)? {
+            if !sorts && !any_expr(&plan, &is_rewritten)? {
                 return by_collation(plan);
             }
             let schema = match plan.inputs().as_slice() {
@@ -51,9 +47,9 @@ impl AnalyzerRule for AffinityRule {
                 inputs => Arc::new(merge_schema(inputs)),
             };
             let preserver = NamePreserver::new(&plan);
-            let changed = plan.map_expressions(|expr| {
+            let changed = own_exprs(plan, &mut |expr| {
                 let name = preserver.save(&expr);
-                let mut rewritten = expr.transform_up(|expr| rewrite(expr, &schema))?;
+                let mut rewritten = exprs_up(expr, &mut |expr| rewrite(expr, &schema))?;
                 if sorts && let Some(collated) = collated_key(&rewritten.data, &schema) {
                     rewritten = Transformed::yes(collated);
                 }

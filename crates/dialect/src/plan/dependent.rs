@@ -17,7 +17,7 @@ use datafusion::{
         UnnestOptions,
         config::ConfigOptions,
         not_impl_err,
-        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+        tree_node::{Transformed, TreeNodeRecursion},
     },
     functions_aggregate::expr_fn::count,
     functions_window::row_number::row_number_udwf,
@@ -40,7 +40,7 @@ use super::{
     narrow::{filtered, narrowed},
     operand::binary,
     outer::{columns_of, depends_on, has_subquery, lateral, only, outer_columns, subquery_of},
-    search::{any_expr, any_node},
+    walk::{any_expr, any_node, each_part, exprs_up, plans_up},
 };
 
 /// Turns dependent subqueries into joins.
@@ -57,7 +57,7 @@ impl AnalyzerRule for DependentRule {
             return Ok(plan);
         }
         let unnester = Unnester::default();
-        carried(narrowed(plan)?)?.transform_up_with_subqueries(|plan| unnester.node(plan)).map(|changed| changed.data)
+        plans_up(carried(narrowed(plan)?)?, &mut |plan| unnester.node(plan)).map(|changed| changed.data)
     }
 }
 
@@ -198,7 +198,7 @@ impl Unnester {
     /// The subqueries inside an expression whose value is used.
     fn value(&self, expr: Expr, input: &mut LogicalPlan, scalars: bool, changed: &mut bool) -> Result<Expr> {
         let mut failed = None;
-        let rewritten = expr.transform_up(|expr| {
+        let rewritten = exprs_up(expr, &mut |expr| {
             let outcome = match expr {
                 Expr::ScalarSubquery(subquery) => {
                     if scalars && self.left_to_datafusion_as_scalar(&subquery, input)? {
@@ -354,7 +354,7 @@ impl Unnester {
         let mut changed = false;
         let mut kept = Vec::new();
         for part in parts {
-            let bound = part.transform_up(|expr| {
+            let bound = exprs_up(part, &mut |expr| {
                 let Some(subquery) = subquery_of(&expr) else { return Ok(Transformed::no(expr)) };
                 let mut mentioned = depends_on(&subquery.subquery, &join.schema)?;
                 if let Expr::InSubquery(inner) = &expr {
@@ -552,7 +552,7 @@ impl Domain<'_> {
 
     /// Replaces the outer columns of an expression with columns of the domain.
     fn bind(&self, expr: Expr, columns: &[Column]) -> Result<Expr> {
-        let bound = expr.transform_up(|expr| {
+        let bound = exprs_up(expr, &mut |expr| {
             if let Expr::OuterReferenceColumn(_, column) = &expr
                 && let Some(at) = self.columns.iter().position(|own| own == column)
             {
@@ -627,7 +627,7 @@ impl Domain<'_> {
                 let below = self.push(&window.input)?;
                 let mut exprs = Vec::new();
                 for expr in &window.window_expr {
-                    let divided = expr.clone().transform_up(|expr| match expr {
+                    let divided = exprs_up(expr.clone(), &mut |expr| match expr {
                         Expr::WindowFunction(mut function) => {
                             let by = below.columns.iter().cloned().map(Expr::Column);
                             function.params.partition_by.extend(by);
@@ -968,7 +968,7 @@ fn keeping_rows(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
 /// Whether a subquery in a condition, or the left side of its IN, refers to both sides of a join.
 fn asks_both_sides(join: &Join, filter: &Expr) -> Result<bool> {
     let mut both = false;
-    filter.apply(|expr| {
+    each_part(filter, &mut |expr| {
         if subquery_of(expr).is_some() {
             let columns = columns_of(expr, &join.schema)?;
             both |= [&join.left, &join.right]
@@ -982,11 +982,11 @@ fn asks_both_sides(join: &Join, filter: &Expr) -> Result<bool> {
 
 /// Whether there is a subquery anywhere in a plan.
 fn asks(plan: &LogicalPlan) -> Result<bool> {
-    any_node(plan, |node| Ok(matches!(node, LogicalPlan::Subquery(_)) || mentions_subquery(node)?))
+    any_node(plan, &|node| Ok(matches!(node, LogicalPlan::Subquery(_)) || mentions_subquery(node)?))
 }
 
 fn mentions_subquery(node: &LogicalPlan) -> Result<bool> {
-    any_expr(node, |expr| subquery_of(expr).is_some())
+    any_expr(node, &|expr| subquery_of(expr).is_some())
 }
 
 /// A sort whose input includes the columns that its subqueries use, even if they are not selected.
@@ -995,7 +995,7 @@ fn reaching(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let LogicalPlan::Projection(projection) = sort.input.as_ref() else { return Ok(None) };
     let mut missing: Vec<Column> = Vec::new();
     for term in &sort.expr {
-        term.expr.apply(|expr| {
+        each_part(&term.expr, &mut |expr| {
             if let Some(subquery) = subquery_of(expr) {
                 for column in depends_on(&subquery.subquery, projection.input.schema())? {
                     if !projection.schema.has_column(&column) && !missing.contains(&column) {

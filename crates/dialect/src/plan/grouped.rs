@@ -6,18 +6,21 @@ use std::sync::Arc;
 use datafusion::{
     common::{
         Column, Result,
-        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+        tree_node::{Transformed, TreeNodeRecursion},
     },
     functions_aggregate::first_last::first_value_udaf,
     logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, expr::AggregateFunction},
 };
 
-use super::outer::{only, outer_columns, subquery_of};
+use super::{
+    outer::{only, outer_columns, subquery_of},
+    walk::{each_own_expr, each_part, plans_down},
+};
 use crate::functions::row_of_group;
 
 /// The plan, with aggregates that carry the columns used by subqueries above them.
 pub(super) fn carried(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let changed = plan.transform_down_with_subqueries(|plan| {
+    let changed = plans_down(plan, &mut |plan| {
         let Some(aggregate) = aggregate_below(&plan) else { return Ok(Transformed::no(plan)) };
         let mut missing = Vec::new();
         missing_below(&plan, aggregate, &|column| item_of(&plan, column), &mut missing)?;
@@ -73,8 +76,8 @@ fn missing_below(
     missing: &mut Vec<Missing>,
 ) -> Result<()> {
     let Some(input) = below(plan) else { return Ok(()) };
-    plan.apply_expressions(|expr| {
-        expr.apply(|expr| {
+    each_own_expr(plan, &mut |expr| {
+        each_part(expr, &mut |expr| {
             let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
             for column in outer_columns(&subquery.subquery)? {
                 if aggregate.schema.has_column(&column) || missing.iter().any(|known| known.column == column) {

@@ -4,18 +4,14 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::{
-        Column, Result,
-        config::ConfigOptions,
-        tree_node::{Transformed, TreeNode},
-    },
+    common::{Column, Result, config::ConfigOptions, tree_node::Transformed},
     logical_expr::{Expr, Filter, LogicalPlan, builder::LogicalPlanBuilder, expr::InSubquery},
     optimizer::AnalyzerRule,
 };
 
 use super::{
     outer::has_subquery,
-    search::{any_expr, any_node},
+    walk::{any_expr, any_node, any_part, exprs_up, plans_up},
 };
 
 /// Computes the left side of IN before the filter that uses it.
@@ -28,14 +24,14 @@ impl AnalyzerRule for LeftOfInRule {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        if !any_node(&plan, |node| Ok(matches!(node, LogicalPlan::Filter(_)) && any_expr(node, is_one)?))? {
+        if !any_node(&plan, &|node| Ok(matches!(node, LogicalPlan::Filter(_)) && any_expr(node, &is_one)?))? {
             return Ok(plan);
         }
-        plan.transform_up_with_subqueries(|plan| match plan {
-            LogicalPlan::Filter(Filter { predicate, input, .. }) if predicate.exists(|part| Ok(is_one(part)))? => {
+        plans_up(plan, &mut |plan| match plan {
+            LogicalPlan::Filter(Filter { predicate, input, .. }) if any_part(&predicate, &is_one)? => {
                 let columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
                 let mut left = Vec::new();
-                let predicate = predicate.transform_up(|expr| match expr {
+                let predicate = exprs_up(predicate, &mut |expr| match expr {
                     Expr::InSubquery(InSubquery { expr, subquery, negated }) if has_subquery(&expr) => {
                         let name = format!("__left_{}", left.len());
                         left.push(expr.alias(&name));

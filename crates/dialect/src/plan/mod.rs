@@ -13,12 +13,12 @@ pub(crate) mod optimizer;
 mod outer;
 pub(crate) mod pushdown;
 mod relation;
-pub(crate) mod search;
 mod similar;
 mod single;
 mod standard;
 mod strict;
 mod times;
+pub(crate) mod walk;
 
 pub(crate) use analyzer::AffinityRule;
 pub(crate) use dependent::DependentRule;

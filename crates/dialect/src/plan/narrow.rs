@@ -13,7 +13,7 @@ use datafusion::{
 
 use super::{
     outer::{has_subquery, lateral},
-    search::any_node,
+    walk::{any_node, plans_down},
 };
 
 /// The plan with such conditions moved to the rows.
@@ -21,7 +21,7 @@ pub(super) fn narrowed(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !has_lateral(&plan)? {
         return Ok(plan);
     }
-    plan.transform_down_with_subqueries(|plan| match plan {
+    plans_down(plan, &mut |plan| match plan {
         LogicalPlan::Filter(filter) => match filter.input.as_ref() {
             LogicalPlan::Join(join) => above(&filter, join),
             _ => Ok(Transformed::no(LogicalPlan::Filter(filter))),
@@ -33,7 +33,7 @@ pub(super) fn narrowed(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn has_lateral(plan: &LogicalPlan) -> Result<bool> {
-    any_node(plan, |node| Ok(matches!(node, LogicalPlan::Join(join) if lateral(&join.right).is_some())))
+    any_node(plan, &|node| Ok(matches!(node, LogicalPlan::Join(join) if lateral(&join.right).is_some())))
 }
 
 /// A filter above a join: conditions on one side move to it, unless the join fills that side with NULLs.

@@ -12,8 +12,8 @@ use datafusion::{
 };
 
 use super::{
-    search::{any_expr, any_node},
     strict::StrictFunctions,
+    walk::{any_expr, any_node, each_node},
 };
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
@@ -98,7 +98,7 @@ impl Nodes {
     /// The kinds in a plan and its subqueries.
     fn within(plan: &LogicalPlan) -> Result<Self> {
         let mut nodes = Self::default();
-        plan.apply_with_subqueries(|node| {
+        each_node(plan, &mut |node| {
             nodes = nodes.or(Self::of(node));
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -177,9 +177,9 @@ impl OptimizerRule for Group {
                     None => kinds.has_any(*nodes.insert(Nodes::within(plan)?)),
                 },
                 Need::SetComparison => {
-                    any_node(plan, |node| any_expr(node, |expr| matches!(expr, Expr::SetComparison(_))))?
+                    any_node(plan, &|node| any_expr(node, &|expr| matches!(expr, Expr::SetComparison(_))))?
                 }
-                Need::Field => any_node(plan, |node| any_expr(node, is_field))?,
+                Need::Field => any_node(plan, &|node| any_expr(node, &is_field))?,
             };
             if !is_needed {
                 continue;

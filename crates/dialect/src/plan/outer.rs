@@ -1,12 +1,11 @@
 //! Subqueries in a plan, and the columns of outer queries that they use.
 
 use datafusion::{
-    common::{
-        Column, DFSchema, Result, TableReference,
-        tree_node::{TreeNode, TreeNodeRecursion},
-    },
+    common::{Column, DFSchema, Result, TableReference, tree_node::TreeNodeRecursion},
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery},
 };
+
+use super::walk::{any_part, each_own_expr, each_part};
 
 /// The plan without helper columns.
 pub(super) fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
@@ -38,13 +37,13 @@ pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 }
 
 pub(super) fn has_subquery(expr: &Expr) -> bool {
-    expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(false)
+    any_part(expr, &|expr| subquery_of(expr).is_some()).unwrap_or(false)
 }
 
 /// The columns of a relation that an expression uses, also in its subqueries.
 pub(super) fn columns_of(expr: &Expr, schema: &DFSchema) -> Result<Vec<Column>> {
     let mut found: Vec<Column> = expr.column_refs().into_iter().cloned().collect();
-    expr.apply(|expr| {
+    each_part(expr, &mut |expr| {
         if let Some(subquery) = subquery_of(expr) {
             found.extend(depends_on(&subquery.subquery, schema)?);
         }
@@ -66,8 +65,8 @@ fn collect_outer(plan: &LogicalPlan, found: &mut Vec<Column>) -> Result<()> {
             found.push(column.clone());
         }
     };
-    plan.apply_expressions(|expr| {
-        expr.apply(|expr| {
+    each_own_expr(plan, &mut |expr| {
+        each_part(expr, &mut |expr| {
             if let Expr::OuterReferenceColumn(_, column) = expr {
                 add(column);
             }

@@ -5,11 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 use datafusion::{
-    common::{
-        Column, DFSchema, JoinType, NullEquality, Result,
-        config::ConfigOptions,
-        tree_node::{Transformed, TreeNode},
-    },
+    common::{Column, DFSchema, JoinType, NullEquality, Result, config::ConfigOptions, tree_node::Transformed},
     functions_window::expr_fn::row_number,
     logical_expr::{
         Distinct, Expr, ExprFunctionExt, ExprSchemable, Join, LogicalPlan, Operator, Subquery,
@@ -21,8 +17,8 @@ use datafusion::{
 
 use super::{
     operand::{binary, cast, class, collation},
-    search::{any_expr, any_node},
     similar, single,
+    walk::{any_expr, any_node, exprs_up, own_exprs, plans_up},
 };
 use crate::{class::Class, collation::Collation, functions::call};
 
@@ -40,21 +36,21 @@ impl AnalyzerRule for StandardRule {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        if !any_node(&plan, |node| Ok(set_operation(node).is_some() || any_expr(node, |expr| self.is_one(expr))?))? {
+        if !any_node(&plan, &|node| Ok(set_operation(node).is_some() || any_expr(node, &|expr| self.is_one(expr))?))? {
             return Ok(plan);
         }
-        plan.transform_up_with_subqueries(|plan| {
+        plans_up(plan, &mut |plan| {
             if let Some((join, is_all)) = set_operation(&plan) {
                 return self.set_operation(join, is_all);
             }
-            if !any_expr(&plan, |expr| self.is_one(expr))? {
+            if !any_expr(&plan, &|expr| self.is_one(expr))? {
                 return Ok(Transformed::no(plan));
             }
             let schema = merge_schema(&plan.inputs());
             let preserver = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
+            own_exprs(plan, &mut |expr| {
                 let name = preserver.save(&expr);
-                let changed = expr.transform_up(|expr| self.rewrite(expr, &schema))?;
+                let changed = exprs_up(expr, &mut |expr| self.rewrite(expr, &schema))?;
                 Ok(changed.update_data(|expr| name.restore(expr)))
             })
         })

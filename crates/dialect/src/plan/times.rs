@@ -6,11 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::{
-    common::{
-        DFSchema, JoinConstraint, Result, ScalarValue,
-        config::ConfigOptions,
-        tree_node::{Transformed, TreeNode},
-    },
+    common::{DFSchema, JoinConstraint, Result, ScalarValue, config::ConfigOptions, tree_node::Transformed},
     logical_expr::{
         Between, BinaryExpr, Cast, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
         TryCast,
@@ -24,7 +20,7 @@ use datafusion::{
 
 use super::{
     operand::{binary, cast, literal_text},
-    search::any_node,
+    walk::{any_node, exprs_up, own_exprs, plans_up},
 };
 
 /// Compares times in the unit and zone of the column, before DataFusion's own type coercion.
@@ -37,10 +33,10 @@ impl AnalyzerRule for TimeRule {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        if !any_node(&plan, |node| Ok(has_times(node)))? {
+        if !any_node(&plan, &|node| Ok(has_times(node)))? {
             return Ok(plan);
         }
-        plan.transform_up_with_subqueries(|plan| {
+        plans_up(plan, &mut |plan| {
             let inputs = plan.inputs();
             if !inputs.iter().any(|input| has_times(input)) {
                 return Ok(Transformed::no(plan));
@@ -50,9 +46,9 @@ impl AnalyzerRule for TimeRule {
                 return conditions(join, &schema);
             }
             let preserver = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
+            own_exprs(plan, &mut |expr| {
                 let name = preserver.save(&expr);
-                let rewritten = expr.transform_up(|expr| rewrite(expr, &schema))?;
+                let rewritten = exprs_up(expr, &mut |expr| rewrite(expr, &schema))?;
                 Ok(rewritten.update_data(|expr| name.restore(expr)))
             })
         })
@@ -69,7 +65,7 @@ fn conditions(mut join: Join, schema: &DFSchema) -> Result<Transformed<LogicalPl
     if changed {
         join.join_constraint = JoinConstraint::On;
     }
-    let plan = LogicalPlan::Join(join).map_expressions(|expr| expr.transform_up(|expr| rewrite(expr, schema)))?;
+    let plan = own_exprs(LogicalPlan::Join(join), &mut |expr| exprs_up(expr, &mut |expr| rewrite(expr, schema)))?;
     Ok(Transformed::new_transformed(plan.data, changed || plan.transformed))
 }
 

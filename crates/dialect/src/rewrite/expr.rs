@@ -1,11 +1,11 @@
 //! Expressions: each SQLite construct becomes one that DataFusion plans with the same result.
 
-use std::{collections::HashMap, ops::ControlFlow};
+use std::collections::HashMap;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, Ident, ObjectName, Query, SelectItem, SetExpr, Subscript,
-    TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut, WindowType,
+    TrimWhereField, UnaryOperator, Value, WindowType,
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     rewriter::{Cte, Rewriter},
     row,
     scope::{Found, Meaning, Scope, named, qualify},
+    walk::{self, Part, Step},
     window::complete_window,
 };
 use crate::{
@@ -262,27 +263,14 @@ impl Rewriter<'_> {
 
     /// Names inside constructs that only DataFusion has.
     fn elsewhere(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
-        struct Inside<'a, 'n, 's> {
-            rewriter: &'a mut Rewriter<'n>,
-            scope: &'a Scope<'s>,
-        }
-        impl VisitorMut for Inside<'_, '_, '_> {
-            type Break = DialectError;
-
-            fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-                if let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = expr {
-                    match self.rewriter.expr(take(expr), self.scope) {
-                        Ok(rewritten) => *expr = rewritten,
-                        Err(error) => return ControlFlow::Break(error),
-                    }
-                }
-                ControlFlow::Continue(())
+        walk::edit(expr, &mut |step, expr, _| {
+            if step == Step::After
+                && let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = expr
+            {
+                *expr = self.expr(take(expr), scope)?;
             }
-        }
-        match expr.visit(&mut Inside { rewriter: self, scope }) {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        }
+            Ok(())
+        })
     }
 
     fn identifier(&mut self, ident: Ident, scope: &Scope<'_>) -> Result<Expr> {
@@ -781,12 +769,11 @@ fn is_captured(expr: &Expr, scope: &Scope<'_>, owner: &Scope<'_>, nearer: &[Cte]
     let between = || scope.outwards().take_while(|scope| !std::ptr::addr_eq(*scope, owner));
     let is_relation = |part: &Ident| between().flat_map(|scope| &scope.relations).any(|own| own.name == part.value);
     let is_cte = |name: &ObjectName| nearer.iter().any(|cte| cte.given.eq_ignore_ascii_case(&name.to_string()));
-    let found_if = |found: bool| if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    let columns = sqlparser::ast::visit_expressions(expr, |expr| match expr {
-        Expr::CompoundIdentifier(parts) => found_if(parts.iter().rev().skip(1).any(is_relation)),
-        _ => ControlFlow::Continue(()),
-    });
-    columns.is_break() || sqlparser::ast::visit_relations(expr, |name| found_if(is_cte(name))).is_break()
+    walk::any(expr, &mut |part, _| match part {
+        Part::Expr(Expr::CompoundIdentifier(parts)) => parts.iter().rev().skip(1).any(is_relation),
+        Part::Expr(_) => false,
+        Part::Relation(name) => is_cte(name),
+    })
 }
 
 /// `x COLLATE name` as a sort key is the key of the collation.

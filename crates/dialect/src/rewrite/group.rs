@@ -1,14 +1,17 @@
 //! Bare columns under GROUP BY or next to an aggregate: SQLite takes all of them from one row of the group; if the only
 //! aggregate is `min()` or `max()`, from the row that holds its value.
 
-use std::{collections::HashSet, ops::ControlFlow, sync::LazyLock};
+use std::{collections::HashSet, sync::LazyLock};
 
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident,
-    OrderByExpr, OrderByOptions, Select, SelectItem, Value, Visit, VisitMut, Visitor, VisitorMut,
+    ObjectName, OrderByExpr, OrderByOptions, Select, SelectItem, Value,
 };
 
-use super::scope::{Found, Scope, qualify};
+use super::{
+    scope::{Found, Scope, qualify},
+    walk::{self, Step, any_expr, any_own_expr, edit_at},
+};
 use crate::{
     build::{self, arguments, take, unwrapped},
     functions,
@@ -47,13 +50,12 @@ pub(crate) fn is_constant(expr: &Expr) -> bool {
 }
 
 pub(crate) fn mentions_columns(expr: &Expr) -> bool {
-    sqlparser::ast::visit_expressions(expr, |expr| match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) | Expr::CompoundFieldAccess { .. } => {
-            ControlFlow::Break(())
-        }
-        _ => ControlFlow::Continue(()),
+    any_expr(expr, &|expr| {
+        matches!(
+            expr,
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) | Expr::CompoundFieldAccess { .. }
+        )
     })
-    .is_break()
 }
 
 /// Whether an expression contains a window function of its own SELECT.
@@ -63,31 +65,7 @@ pub(crate) fn has_window(expr: &Expr) -> bool {
 
 /// Whether an expression calls such a function, ignoring subqueries.
 fn calls(expr: &Expr, is_wanted: fn(&Function) -> bool) -> bool {
-    struct Finder {
-        depth: usize,
-        is_wanted: fn(&Function) -> bool,
-    }
-    impl Visitor for Finder {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, _: &sqlparser::ast::Query) -> ControlFlow<()> {
-            self.depth += 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_query(&mut self, _: &sqlparser::ast::Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Function(function) if self.depth == 0 && (self.is_wanted)(function) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    expr.visit(&mut Finder { depth: 0, is_wanted }).is_break()
+    any_own_expr(expr, &mut |expr| matches!(expr, Expr::Function(function) if is_wanted(function)))
 }
 
 /// Whether a SELECT has GROUP BY.
@@ -138,39 +116,19 @@ pub(crate) struct Row {
 
 /// Determines the row of a SELECT's groups from all its rewritten expressions.
 pub(crate) fn row<'e>(exprs: impl Iterator<Item = &'e Expr>) -> Row {
-    struct Extremes {
-        depth: usize,
-        found: Vec<Function>,
-    }
-    impl Visitor for Extremes {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, _: &sqlparser::ast::Query) -> ControlFlow<()> {
-            self.depth += 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_query(&mut self, _: &sqlparser::ast::Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            if let Expr::Function(function) = expr
-                && self.depth == 0
-                && is_aggregate(function)
-                && !self.found.contains(function)
-            {
-                self.found.push(function.clone());
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut extremes = Extremes { depth: 0, found: Vec::new() };
+    let mut aggregates: Vec<Function> = Vec::new();
     for expr in exprs {
-        let _ = expr.visit(&mut extremes);
+        any_own_expr(expr, &mut |expr| {
+            if let Expr::Function(function) = expr
+                && is_aggregate(function)
+                && !aggregates.contains(function)
+            {
+                aggregates.push(function.clone());
+            }
+            false
+        });
     }
-    let calls = extremes.found.iter().map(|function| (function.name.to_string(), function));
+    let calls = aggregates.iter().map(|function| (function.name.to_string(), function));
     let Some((ascending, only)) = functions::row_of_group(calls) else {
         return Row { order: Vec::new(), filter: None };
     };
@@ -186,83 +144,64 @@ pub(crate) fn row<'e>(exprs: impl Iterator<Item = &'e Expr>) -> Row {
 
 /// Wraps the bare columns of an expression. `groups` are the grouping expressions in canonical form.
 pub(crate) fn wrap_bare(expr: &mut Expr, groups: &[Expr], row: &Row, outputs: &[String], scope: &Scope<'_>) {
-    struct Wrapper<'a, 's> {
-        groups: &'a [Expr],
-        row: &'a Row,
-        outputs: &'a [String],
-        scope: &'a Scope<'s>,
-        kept: Vec<Expr>,
-    }
-    impl Wrapper<'_, '_> {
-        /// Hides an expression from the visitor until the visitor has passed.
-        fn keep(&mut self, expr: &mut Expr) {
-            self.kept.push(take(expr));
-            *expr = build::value(Value::Placeholder(format!("kept {}", self.kept.len() - 1)));
+    // Expressions that the walk must not enter, until it has passed them.
+    let mut kept: Vec<Expr> = Vec::new();
+    let keep = |expr: &mut Expr, kept: &mut Vec<Expr>| {
+        kept.push(take(expr));
+        *expr = build::value(Value::Placeholder(format!("kept {}", kept.len() - 1)));
+    };
+    let bare = |expr: &Expr| match expr {
+        Expr::Identifier(ident) => {
+            let output = ident.quote_style.is_some() && outputs.contains(&ident.value);
+            !output && is_own(None, ident, scope)
         }
-    }
-    impl VisitorMut for Wrapper<'_, '_> {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            if might_match(self.groups, expr) && self.groups.contains(&canonical(expr, self.scope)) {
-                self.keep(expr);
-                return ControlFlow::Continue(());
-            }
-            match expr {
-                Expr::Function(function) if is_aggregate(function) => self.keep(expr),
-                Expr::Subquery(_) | Expr::Exists { .. } => self.keep(expr),
-                Expr::InSubquery { expr: inner, .. } => {
-                    let mut left = take(inner);
-                    wrap_bare(&mut left, self.groups, self.row, self.outputs, self.scope);
-                    **inner = left;
-                    self.keep(expr);
-                }
-                Expr::Identifier(ident) => {
-                    let output = ident.quote_style.is_some() && self.outputs.contains(&ident.value);
-                    if !output && is_own(None, ident, self.scope) {
-                        let column = take(expr);
-                        *expr = first_value(column, self.row.order.clone(), self.row.filter.clone());
-                        self.keep(expr);
-                    }
-                }
-                Expr::CompoundIdentifier(parts) => {
-                    let own = match parts.as_slice() {
-                        [.., relation, column] => is_own(Some(relation), column, self.scope),
-                        _ => false,
-                    };
-                    if own {
-                        let column = take(expr);
-                        *expr = first_value(column, self.row.order.clone(), self.row.filter.clone());
-                        self.keep(expr);
-                    }
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
+        Expr::CompoundIdentifier(parts) => {
+            matches!(parts.as_slice(), [.., relation, column] if is_own(Some(relation), column, scope))
         }
-
-        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            if let Expr::Value(literal) = expr
-                && let Value::Placeholder(mark) = &literal.value
-                && let Some(at) = mark.strip_prefix("kept ").and_then(|at| at.parse::<usize>().ok())
-                && let Some(kept) = self.kept.get_mut(at)
-            {
-                *expr = take(kept);
-            }
-            ControlFlow::Continue(())
+        _ => false,
+    };
+    let before = |expr: &mut Expr, kept: &mut Vec<Expr>| {
+        if might_match(groups, expr) && groups.contains(&canonical(expr, scope)) {
+            return keep(expr, kept);
         }
-    }
-    let mut wrapper = Wrapper { groups, row, outputs, scope, kept: Vec::new() };
-    let _ = VisitMut::visit(expr, &mut wrapper);
+        match expr {
+            Expr::Function(function) if is_aggregate(function) => keep(expr, kept),
+            Expr::Subquery(_) | Expr::Exists { .. } => keep(expr, kept),
+            Expr::InSubquery { expr: left, .. } => {
+                wrap_bare(left, groups, row, outputs, scope);
+                keep(expr, kept);
+            }
+            _ if bare(expr) => {
+                *expr = first_value(take(expr), row.order.clone(), row.filter.clone());
+                keep(expr, kept);
+            }
+            _ => {}
+        }
+    };
+    let edited = walk::edit(expr, &mut |step, expr, _| {
+        match step {
+            Step::Before => before(expr, &mut kept),
+            Step::After => {
+                if let Expr::Value(literal) = expr
+                    && let Value::Placeholder(mark) = &literal.value
+                    && let Some(at) = mark.strip_prefix("kept ").and_then(|at| at.parse::<usize>().ok())
+                    && let Some(own) = kept.get_mut(at)
+                {
+                    *expr = take(own);
+                }
+            }
+        }
+        Ok(())
+    });
+    edited.unwrap_or_default();
 }
 
 /// Qualifies every column inside an aggregate: in its ORDER BY, DataFusion resolves a bare name as an alias first.
 pub(crate) fn qualify_arguments(expr: &mut Expr, scope: &Scope<'_>) {
-    let _ = sqlparser::ast::visit_expressions_mut(expr, |expr| {
+    edit_at(Step::After, expr, &mut |expr, _| {
         if matches!(expr, Expr::Function(function) if is_aggregate(function)) {
             qualify(expr, scope);
         }
-        ControlFlow::<()>::Continue(())
     });
 }
 
@@ -287,55 +226,41 @@ fn is_own(relation: Option<&Ident>, column: &Ident, scope: &Scope<'_>) -> bool {
 
 /// An expression with qualified columns and without parentheses, for comparisons.
 pub(crate) fn canonical(expr: &Expr, scope: &Scope<'_>) -> Expr {
-    struct Canon<'a, 's> {
-        scope: &'a Scope<'s>,
+    // The usual case, without copying a large tree.
+    if matches!(expr, Expr::Value(_)) {
+        return expr.clone();
     }
-    impl VisitorMut for Canon<'_, '_> {
-        type Break = ();
-
-        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Nested(inner) => *expr = take(inner),
-                Expr::Identifier(ident) => {
-                    if let Some(full) = full_name(None, ident, self.scope) {
-                        *expr = full;
-                    }
-                }
-                Expr::CompoundIdentifier(parts) => {
-                    if let [.., relation, column] = parts.as_slice()
-                        && let Some(full) = full_name(Some(relation), column, self.scope)
-                    {
-                        *expr = full;
-                    }
-                }
-                Expr::Function(function) => {
-                    function.name = sqlparser::ast::ObjectName::from(vec![Ident::new(
-                        function.name.to_string().to_ascii_lowercase(),
-                    )]);
-                    if let FunctionArguments::List(list) = &mut function.args {
-                        for arg in &mut list.args {
-                            if let FunctionArg::Unnamed(FunctionArgExpr::Expr(inner)) = arg
-                                && matches!(inner, Expr::Nested(_))
-                            {
-                                *inner = unwrapped(inner).clone();
-                            }
-                        }
-                    }
-                }
-                _ => {}
+    let mut copy = expr.clone();
+    edit_at(Step::After, &mut copy, &mut |expr, _| match expr {
+        Expr::Nested(inner) => *expr = take(inner),
+        Expr::Identifier(ident) => {
+            if let Some(full) = full_name(None, ident, scope) {
+                *expr = full;
             }
-            ControlFlow::Continue(())
         }
-    }
-    match expr {
-        // The usual cases, without copying a large tree.
-        Expr::Value(_) => expr.clone(),
-        _ => {
-            let mut copy = expr.clone();
-            let _ = VisitMut::visit(&mut copy, &mut Canon { scope });
-            copy
+        Expr::CompoundIdentifier(parts) => {
+            if let [.., relation, column] = parts.as_slice()
+                && let Some(full) = full_name(Some(relation), column, scope)
+            {
+                *expr = full;
+            }
         }
-    }
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_ascii_lowercase();
+            function.name = ObjectName::from(vec![Ident::new(name)]);
+            if let FunctionArguments::List(list) = &mut function.args {
+                for arg in &mut list.args {
+                    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(inner)) = arg
+                        && matches!(inner, Expr::Nested(_))
+                    {
+                        *inner = unwrapped(inner).clone();
+                    }
+                }
+            }
+        }
+        _ => {}
+    });
+    copy
 }
 
 fn full_name(relation: Option<&Ident>, column: &Ident, scope: &Scope<'_>) -> Option<Expr> {

@@ -16,6 +16,7 @@ mod schema;
 mod scope;
 mod select;
 mod sorted;
+mod walk;
 mod window;
 
 use datafusion::sql::parser::Statement;

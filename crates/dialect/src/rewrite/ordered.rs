@@ -1,17 +1,18 @@
 //! Aggregates that join values see them in the order of the subquery that they read. DataFusion does not keep that
 //! order, so it becomes a hidden column of the subquery and an ORDER BY of the aggregate.
 
-use std::ops::ControlFlow;
-
 use sqlparser::{
     ast::{
-        self, Expr, Function, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, OrderByExpr,
-        OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, VisitMut, VisitorMut, WindowType,
+        Expr, Function, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, OrderByExpr,
+        OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, WindowType,
     },
     tokenizer::Span,
 };
 
-use super::rewriter::Rewriter;
+use super::{
+    rewriter::Rewriter,
+    walk::{Step, any_expr, edit_at},
+};
 use crate::build::{self, call, exact, integer};
 
 /// The hidden column that numbers the rows of an ordered subquery.
@@ -41,32 +42,20 @@ impl Rewriter<'_> {
 /// Whether the items contain aggregates that join values and have no ORDER BY; `give` adds an ORDER BY the hidden
 /// column.
 fn joins_values(items: &mut [SelectItem], having: &mut Option<Expr>, give: bool) -> bool {
-    struct Joining {
-        found: bool,
-        give: bool,
-        depth: usize,
-    }
-    impl VisitorMut for Joining {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth += 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-
-        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    let mut found = false;
+    let exprs = items.iter_mut().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    });
+    for expr in exprs.chain(having) {
+        edit_at(Step::Before, expr, &mut |expr, own| {
             if let Expr::Function(function) = expr
-                && self.depth == 0
+                && own
                 && function.over.is_none()
                 && let Some(list) = unordered(function)
             {
-                self.found = true;
-                if self.give {
+                found = true;
+                if give {
                     list.clauses.push(FunctionArgumentClause::OrderBy(vec![OrderByExpr {
                         expr: Expr::Identifier(exact(PLACE, Span::empty())),
                         options: OrderByOptions::default(),
@@ -74,19 +63,9 @@ fn joins_values(items: &mut [SelectItem], having: &mut Option<Expr>, give: bool)
                     }]));
                 }
             }
-            ControlFlow::Continue(())
-        }
+        });
     }
-    let mut joining = Joining { found: false, give, depth: 0 };
-    for item in items {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = VisitMut::visit(expr, &mut joining);
-        }
-    }
-    if let Some(having) = having {
-        let _ = VisitMut::visit(having, &mut joining);
-    }
-    joining.found
+    found
 }
 
 /// The arguments of an aggregate that joins values and has no ORDER BY.
@@ -105,11 +84,7 @@ fn keeps_order(function: &Function) -> bool {
 
 /// Whether the result of a query may depend on the order of common table expressions.
 pub(crate) fn order_shows(query: &Query) -> bool {
-    let found = ast::visit_expressions(query, |expr| match expr {
-        Expr::Function(function) if keeps_order(function) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+    any_expr(query, &|expr| matches!(expr, Expr::Function(function) if keeps_order(function)))
 }
 
 /// Adds the hidden column to an ordered query; false if it has no order or the order is unknown.

@@ -1,9 +1,10 @@
 //! What a name refers to at its position: a column of this SELECT's relations, its aliases, then the outer SELECTs.
 
-use std::{cell::Cell, ops::ControlFlow};
+use std::cell::Cell;
 
-use sqlparser::ast::{Expr, Ident, Query, VisitMut, VisitorMut, WindowSpec};
+use sqlparser::ast::{Expr, Ident, WindowSpec};
 
+use super::walk::{Step, edit_at};
 use crate::{build::exact, class::Class};
 
 /// One column of a query's result.
@@ -262,34 +263,14 @@ pub(crate) fn named(name: String, ident: &Ident) -> Ident {
 /// Qualifies every column of this SELECT, for use in a query one level further in. Columns in nested queries need no
 /// change: those of this SELECT are already qualified, and others do not belong to it.
 pub(crate) fn qualify(expr: &mut Expr, scope: &Scope<'_>) {
-    struct Own<'a, 's> {
-        depth: usize,
-        scope: &'a Scope<'s>,
-    }
-    impl VisitorMut for Own<'_, '_> {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth += 1;
-            ControlFlow::Continue(())
+    edit_at(Step::After, expr, &mut |expr, own| {
+        if own
+            && let Expr::Identifier(ident) = expr
+            && let Found::Column { relation, name, .. } = scope.find_here(None, &ident.value)
+            && let Some(relation) = scope.relations.get(relation)
+            && !relation.name.is_empty()
+        {
+            *expr = Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
         }
-
-        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            if self.depth == 0
-                && let Expr::Identifier(ident) = expr
-                && let Found::Column { relation, name, .. } = self.scope.find_here(None, &ident.value)
-                && let Some(relation) = self.scope.relations.get(relation)
-                && !relation.name.is_empty()
-            {
-                *expr = Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), named(name, ident)]);
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let _ = expr.visit(&mut Own { depth: 0, scope });
+    });
 }

@@ -3,14 +3,12 @@
 //! DataFusion adds the sort keys to the selected columns. Then two columns have the same name, or DataFusion takes the
 //! alias for the column. In these cases the sort key becomes a separate column, which an outer query drops.
 
-use std::ops::ControlFlow;
-
 use sqlparser::{
-    ast::{self, Expr, Ident, OrderByKind, Query, SelectItem, SetExpr},
+    ast::{Expr, Ident, OrderByKind, Query, SelectItem, SetExpr},
     tokenizer::Span,
 };
 
-use super::scope::Output;
+use super::{scope::Output, walk::any_expr};
 use crate::build::{self, exact, integer};
 
 const SORTED: &str = "__sorted";
@@ -56,16 +54,12 @@ pub(crate) fn sort_outside(query: &mut Query, outputs: &[Output]) {
 
 /// Whether a term refers to a column that has the name of an alias and is not the alias's expression.
 fn mentions_hidden(term: &Expr, aliased: &[(&str, &Expr)]) -> bool {
-    let hidden = ast::visit_expressions(term, |expr| {
+    any_expr(term, &|expr| {
         let name = match expr {
             Expr::Identifier(ident) => Some(&ident.value),
             Expr::CompoundIdentifier(parts) => parts.last().map(|last| &last.value),
             _ => None,
         };
-        match name {
-            Some(name) if aliased.iter().any(|(alias, item)| alias == name && *item != expr) => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    });
-    hidden.is_break()
+        name.is_some_and(|name| aliased.iter().any(|(alias, item)| alias == name && *item != expr))
+    })
 }

@@ -5,6 +5,7 @@
 mod added;
 mod bounds;
 mod corpus;
+mod files;
 mod generated;
 mod guards;
 mod harness;
