@@ -308,18 +308,22 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 /// `x NOT IN (1) OR x NOT IN (2)` and `x IN (1) AND x IN (2)`: if the lists have no common item, the result is
 /// constant, except for a NULL. DataFusion merges the lists and ignores the NULL.
 fn disjoint(left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
+    fn literal(item: &Expr) -> Option<&ScalarValue> {
+        match item {
+            Expr::Literal(value, _) if !value.is_null() => Some(value),
+            _ => None,
+        }
+    }
     let (Expr::InList(left), Expr::InList(right)) = (left, right) else { return None };
     let negated = op == Operator::Or;
-    let literal = |item: &Expr| matches!(item, Expr::Literal(value, _) if !value.is_null());
-    let plain = left.expr == right.expr
-        && left.negated == negated
-        && right.negated == negated
-        && left.list.iter().chain(&right.list).all(literal);
-    if !plain {
+    if left.expr != right.expr || left.negated != negated || right.negated != negated {
         return None;
     }
-    let items: HashSet<&Expr> = left.list.iter().collect();
-    let shared: Vec<Expr> = right.list.iter().filter(|item| items.contains(item)).cloned().collect();
+    // Not a set of expressions: their hash functions are much code.
+    let items: HashSet<&ScalarValue> = left.list.iter().map(literal).collect::<Option<_>>()?;
+    let others: Vec<&ScalarValue> = right.list.iter().map(literal).collect::<Option<_>>()?;
+    let shared = right.list.iter().zip(others).filter(|(_, value)| items.contains(value));
+    let shared: Vec<Expr> = shared.map(|(item, _)| item.clone()).collect();
     Some(if shared.is_empty() {
         constant_unless_null(negated, &[&*left.expr])
     } else {
