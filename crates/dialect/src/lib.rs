@@ -6,8 +6,7 @@
 //! 2. [`rewrite`] changes the parsed tree and looks up columns in [`Names`]. Aliases in WHERE, double-quoted
 //!    strings, bare columns under GROUP BY and similar constructs become SQL that DataFusion plans.
 //! 3. A `SessionState` built through [`install`] plans it: its operators, functions and analyzer rules know the types
-//! of
-//!    both sides and apply SQLite's affinity. `column = literal`, `IN`, `LIKE 'x%'` (as a case-insensitive
+//!    of both sides and apply SQLite's affinity. `column = literal`, `IN`, `LIKE 'x%'` (as a case-insensitive
 //!    [`Expr::Like`](datafusion::logical_expr::Expr::Like)) and `column = column` are unchanged if the types agree.
 //!
 //! [`Dialect::DataFusion`] switches all of this off: parse with it and build the state without [`install`].
