@@ -34,9 +34,9 @@ impl Recording {
 
     /// The response to a request. Filters are ignored: the tables must not rely on them.
     fn answer(&self, target: &str) -> Vec<u8> {
-        let target = decode(target);
+        let target = percent_encoding::percent_decode_str(target).decode_utf8_lossy();
         let path = target.split('?').next().unwrap_or_default();
-        match self.routes.get(&target).or_else(|| self.routes.get(path)) {
+        match self.routes.get(&*target).or_else(|| self.routes.get(path)) {
             Some(body) => http("200 OK", &self.server, body),
             None => http("404 Not Found", &self.server, "{\"message\":\"no such container\"}"),
         }
@@ -46,19 +46,6 @@ impl Recording {
 fn http(status: &str, server: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nServer: {server}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
-}
-
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let code: Vec<u8> = if byte == b'%' { rest.by_ref().take(2).collect() } else { Vec::new() };
-        match std::str::from_utf8(&code).ok().and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(decoded) => bytes.push(decoded),
-            None => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Serves a socket until the test ends. Each connection is one request, which `answer` responds to.
@@ -488,6 +475,7 @@ fn one_container_that_fails_costs_no_other() {
 
 #[test]
 fn a_socket_of_another_user_is_reported_and_not_asked() {
+    crate::support::needs_root();
     let folder = tempfile::tempdir().expect("a folder");
     let user = folder.path().join("run/user/12345");
     std::fs::create_dir_all(user.join("podman")).expect("a folder");
@@ -496,7 +484,7 @@ fn a_socket_of_another_user_is_reported_and_not_asked() {
     let was_asked = asked.clone();
     serve(&socket, move |_, _| was_asked.store(true, std::sync::atomic::Ordering::Relaxed));
     for path in [&user, &socket] {
-        std::os::unix::fs::chown(path, Some(12345), None).expect("tests of beds run as root");
+        std::os::unix::fs::chown(path, Some(12345), None).expect("root may");
     }
     runtime().block_on(async {
         let containers = Some(Containers::discover(&Sys::at(folder.path())));

@@ -18,6 +18,12 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the root").to_owned()
 }
 
+/// Fails a test that changes owners, users or mounts if it does not run as root. `cargo xtask check --hermetic` leaves out
+/// the tests that call it.
+pub(crate) fn needs_root() {
+    assert_eq!(Sys::live().uid(), 0, "this test needs root; `cargo xtask check --hermetic` leaves it out");
+}
+
 /// An engine over the host tables of a machine.
 pub(crate) fn host_engine(sys: &Sys) -> EngineBuilder {
     hosts_engine(vec![sys.clone()])

@@ -8,16 +8,15 @@ mod find;
 mod load;
 mod section;
 mod sections;
-mod suggest;
 mod trust;
 mod value;
 
 pub use error::{ConfigError, Place, Result};
 pub use find::{ENVIRONMENT_VARIABLE, FILE_NAME, data_dir, find, search_path, state_dir, unread};
+pub use indago_table::closest;
 pub use load::one_line;
 pub use section::KeyDoc;
 pub use sections::{Aws, Config, Containers, Daemon, Git, Host, Kubernetes, Limits, Schedule, Sql, SqlDialect, Store};
-pub use suggest::closest;
 pub use trust::read_text;
 pub use value::{ParseValueError, Period, Size};
 

@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use indago_table::closest;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{ConfigError, Place, Result};
 use crate::find;
 use crate::sections::{Config, SectionDoc, sections};
-use crate::suggest::closest;
 use crate::trust::{self, ReadError};
 
 impl Config {

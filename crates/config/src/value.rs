@@ -40,6 +40,9 @@ impl Period {
     }
 }
 
+/// About three thousand years: sums with a time cannot overflow.
+const LONGEST: Duration = Duration::from_secs(100_000_000_000);
+
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 impl FromStr for Period {
@@ -49,28 +52,18 @@ impl FromStr for Period {
         let wrong = || {
             ParseValueError(format!("`{text}` is not a duration; write for example `30s`, `500ms`, `5m` or `1h30m`"))
         };
-        let mut rest = text.trim();
-        if rest.is_empty() {
-            return Err(wrong());
-        }
+        let trimmed = text.trim();
         // Without a unit it is in seconds, like a number in TOML and osquery's intervals.
-        if let Ok(seconds) = rest.parse::<u32>() {
+        if let Ok(seconds) = trimmed.parse::<u32>() {
             return Ok(Self::seconds(seconds.into()));
         }
-        let mut millis: f64 = 0.0;
-        while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
-            rest = &rest[digits..];
-            let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-            let unit = UNITS.iter().find(|(name, _)| *name == &rest[..letters]).ok_or_else(wrong)?;
-            millis += number * unit.1 as f64;
-            rest = rest[letters..].trim_start();
-        }
-        if millis > 1e14 {
+        // `M` would be months, which nobody means by it.
+        let period = Some(trimmed).filter(|text| !text.contains('M')).map(humantime::parse_duration);
+        let period = period.and_then(Result::ok).ok_or_else(wrong)?;
+        if period > LONGEST {
             return Err(ParseValueError(format!("`{text}` is too long")));
         }
-        Ok(Self(Duration::from_micros((millis * 1000.0).round() as u64)))
+        Ok(Self(period))
     }
 }
 
@@ -86,6 +79,8 @@ impl fmt::Display for Period {
 }
 
 /// A size in bytes, written `512MB`, `1GiB`, or a plain number.
+///
+/// The crate `bytesize` rounds the sizes that it shows. The reference shows them exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Size(pub u64);
 
@@ -311,12 +306,15 @@ mod tests {
             ("1d", 86_400_000, "1d"),
             ("0s", 0, "0ms"),
             ("3600", 3_600_000, "1h"),
+            ("2 hours", 7_200_000, "2h"),
         ] {
             let period: Period = text.parse().expect(text);
             assert_eq!(period.0.as_millis(), millis, "{text}");
             assert_eq!(period.to_string(), shown);
         }
-        for text in ["", "s", "-30", "30 parsecs", "-1s", "1e9s", "1s2", "99999999999d", "1..2s"] {
+        for text in
+            ["", "s", "-30", "30 parsecs", "-1s", "1e9s", "1s2", "99999999999d", "99999999999999999999d", "1..2s", "5M"]
+        {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
     }

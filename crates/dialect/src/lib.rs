@@ -45,7 +45,7 @@ pub use guard::{guarded, with_shared_constants};
 pub use interrupt::{Interrupt, Memory};
 pub use marks::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
 pub use names::{NamedColumn, Names, NoNames, distinct_names};
-pub use parser::{Dialect, ParseError, Parsed, parse};
+pub use parser::{Dialect, ParseError, Parsed, lowercase_start, parse};
 pub use plan::StrictFunctions;
 pub use rewrite::{DialectError, lists_tables, rewrite};
 pub use value::real_to_text;

@@ -244,6 +244,11 @@ fn sentence(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("Expected: ") {
         return format!("expected {}", rest.replacen(", found: ", ", found ", 1));
     }
+    lowercase_start(message)
+}
+
+/// A foreign message with a lowercase start, as in our own messages. An abbreviation at the start stays.
+pub fn lowercase_start(message: &str) -> String {
     let mut characters = message.chars();
     match (characters.next(), characters.clone().next()) {
         (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use datafusion::common::{DataFusionError, Diagnostic, SchemaError};
-use indago_table::{Error as TableError, TableSpec};
+use indago_table::{Error as TableError, TableSpec, closest};
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
@@ -313,7 +313,7 @@ fn from_schema(error: &SchemaError, names: &Names<'_>) -> Error {
             let own = table.as_deref().map(|table| (names.columns)(table)).filter(|own| !own.is_empty());
             let candidates = own.unwrap_or(known);
             let error = Error::new(Code::UnknownColumn, message);
-            match nearest(&field.name, candidates.iter().map(String::as_str)) {
+            match closest(&field.name, candidates.iter().map(String::as_str)) {
                 Some(name) => error.with_help(format!("did you mean `{name}`?")),
                 None if candidates.is_empty() => error,
                 None => {
@@ -340,7 +340,7 @@ fn from_plan(message: &str, names: &Names<'_>) -> Error {
         }
         let error = Error::new(Code::UnknownTable, format!("no table `{name}`"));
         let tables = (names.tables)();
-        return match nearest(name, tables.iter().map(String::as_str)) {
+        return match closest(name, tables.iter().map(String::as_str)) {
             Some(near) => error.with_help(format!("did you mean `{near}`?")),
             None => error.with_help("`indago tables` lists all tables"),
         };
@@ -400,13 +400,7 @@ fn sentence(message: &str) -> String {
         Some(tree) => line[..tree].trim_end(),
         None => line,
     };
-    let mut characters = line.chars();
-    match (characters.next(), characters.next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
-            first.to_lowercase().chain(std::iter::once(second)).chain(characters).collect()
-        }
-        _ => line.to_owned(),
-    }
+    indago_dialect::lowercase_start(line)
 }
 
 fn span_of(diagnostic: &Diagnostic, sql: &str) -> Option<Span> {
@@ -464,54 +458,9 @@ pub(crate) fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
     Some(text.char_indices().nth(column).map_or(sql.len(), |(at, _)| start + at))
 }
 
-/// The candidate that is most similar to a misspelt name.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let close = |candidate: &'a str| {
-        let lower = candidate.to_lowercase();
-        let distance =
-            if lower.trim_end_matches('s') == name.trim_end_matches('s') { 0 } else { distance(&name, &lower) };
-        (distance <= 1 + name.len() / 4).then_some((distance, candidate))
-    };
-    candidates.filter_map(close).min().map(|(_, candidate)| candidate)
-}
-
-/// The number of edits between two names. Swapping neighbours counts as one edit.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
-    }
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let substitute = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = substitute.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = least;
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nearest_finds_what_was_meant() {
-        let tables = ["processes", "process_envs", "users", "groups"];
-        let nearest = |name| nearest(name, tables.iter().copied());
-        assert_eq!(nearest("proceses"), Some("processes"));
-        assert_eq!(nearest("user"), Some("users"));
-        assert_eq!(nearest("PROCESS_ENV"), Some("process_envs"));
-        assert_eq!(nearest("kubernetes_pods"), None);
-    }
 
     #[test]
     fn a_table_is_found_where_it_is_read() {

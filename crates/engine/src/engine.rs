@@ -336,7 +336,7 @@ impl Engine {
     /// The table name that is most similar to a misspelt one.
     pub fn nearest_table(&self, name: &str) -> Option<String> {
         let names = self.table_names();
-        crate::diagnostic::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
+        indago_table::closest(name, names.iter().map(String::as_str)).map(str::to_owned)
     }
 
     /// The limits.

@@ -20,7 +20,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use indago_dialect::NamedColumn;
-use indago_table::{Asking, CatalogRef, Collation, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
+use indago_table::{Asking, CatalogRef, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::diagnostic::{Error, Names, Result};
@@ -370,13 +370,7 @@ fn named_column(column: &ColumnSpec) -> NamedColumn {
     NamedColumn {
         name: column.name.to_string(),
         data_type: Some(column.kind.data_type()),
-        collation: match column.collation {
-            Collation::Binary => indago_dialect::Collation::Binary,
-            Collation::NoCase => indago_dialect::Collation::Nocase,
-            Collation::Version => indago_dialect::Collation::Version,
-            Collation::VersionDpkg => indago_dialect::Collation::VersionDpkg,
-            Collation::VersionRhel => indago_dialect::Collation::VersionRhel,
-        },
+        collation: column.collation.name().and_then(indago_dialect::Collation::named).unwrap_or_default(),
         hidden: column.hidden,
         yields: column.added,
     }

@@ -8,6 +8,8 @@ use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Token, Type};
 
+use crate::steps::steps;
+
 /// `#[table(..)]`
 pub(crate) struct TableAttribute {
     pub(crate) name: LitStr,
@@ -542,19 +544,4 @@ pub(crate) fn examples(attributes: &[Attribute]) -> Result<Vec<(LitStr, LitStr)>
             })
         })
         .collect()
-}
-
-/// Steps of a path: split at dots, where a backslash escapes a dot.
-pub(crate) fn steps(path: &str) -> Vec<String> {
-    let mut steps = vec![String::new()];
-    let mut characters = path.chars();
-    while let Some(character) = characters.next() {
-        let last = steps.last_mut().expect("never empty");
-        match character {
-            '\\' => last.extend(characters.next()),
-            '.' => steps.push(String::new()),
-            other => last.push(other),
-        }
-    }
-    steps
 }

@@ -4,6 +4,9 @@
 //! The macro generates only data and `match`es.
 
 mod attributes;
+#[expect(unreachable_pub, reason = "it is public in indago-table, which has the file")]
+#[path = "../../table/src/json/steps.rs"]
+mod steps;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -12,8 +15,9 @@ use syn::spanned::Spanned;
 use syn::{DeriveInput, Error, Ident, LitStr, Result, parse_macro_input};
 
 use crate::attributes::{
-    ColumnAttribute, GroupAttribute, LoadingAttribute, Member, ResourceAttribute, Source, TableAttribute, steps,
+    ColumnAttribute, GroupAttribute, LoadingAttribute, Member, ResourceAttribute, Source, TableAttribute,
 };
+use crate::steps::steps;
 
 /// Makes a struct a table. Each field is a column, in the order of `SELECT *`; its doc comment is the column's
 /// documentation.

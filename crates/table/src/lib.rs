@@ -15,6 +15,7 @@
 extern crate self as indago_table;
 
 pub mod catalog;
+mod closest;
 pub mod coverage;
 mod detached;
 pub mod diagnostic;
@@ -33,6 +34,7 @@ pub mod table;
 pub mod value;
 
 pub use catalog::{Asking, Catalog, CatalogRef};
+pub use closest::closest;
 pub use coverage::{Completeness, Coverage};
 pub use detached::spawn_detached;
 pub use diagnostic::{Diagnostics, Lines, Outcome, Warning};

@@ -439,7 +439,7 @@ fn expiries(target: &Target) -> Vec<(&'static str, Expiry)> {
     let Target { user, files, .. } = target;
     let in_file = |path: &Option<PathBuf>| read_file(files, path.as_ref()?, "").ok();
     let certificate = user.certificate.data.clone().or_else(|| in_file(&user.certificate.file));
-    let certificate = certificate.and_then(|pem| expiry::of_certificate(&String::from_utf8_lossy(&pem)));
+    let certificate = certificate.and_then(|pem| expiry::of_certificate(&pem));
     let token = in_file(&user.token_file).map(|token| String::from_utf8_lossy(&token).into_owned());
     let token = token.or_else(|| user.token.clone()).and_then(|token| expiry::of_token(token.trim()));
     let certificate = certificate.map(|expiry| ("client certificate", expiry));

@@ -8,10 +8,12 @@ use indago_net::{Identity, basic, secret};
 use indago_table::sys::Program;
 use indago_table::{Error, Result, Sys, Timestamp};
 use k8s_openapi::jiff::Timestamp as Expiry;
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::connection::read_file;
 use crate::kubeconfig::{Exec, Impersonation, User, parse_yaml};
+use crate::pages::all_but;
 
 /// The source of the `Authorization` header.
 pub(crate) enum Source {
@@ -162,9 +164,8 @@ pub(crate) fn impersonation(who: &Impersonation) -> Result<HeaderMap> {
 
 /// A text in which characters that a header's name cannot have are percent-escaped.
 fn escaped(key: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
-    let escape = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    key.to_ascii_lowercase().bytes().map(escape).collect()
+    const OTHERS: &AsciiSet = &all_but(b"!#$&'*+-.^_`|~");
+    utf8_percent_encode(&key.to_ascii_lowercase(), OTHERS).to_string()
 }
 
 /// The source of a user's credentials.

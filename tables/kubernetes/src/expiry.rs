@@ -1,14 +1,15 @@
 //! The expiry that credentials contain. It is read only after an API server has refused them.
 
-use k8s_openapi::ByteString;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use k8s_openapi::jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 
 /// When the first certificate of a PEM text expires.
-pub(crate) fn of_certificate(pem: &str) -> Option<Timestamp> {
-    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
-    let (text, _) = rest.split_once("-----END CERTIFICATE-----")?;
-    let (_, end) = indago_net::validity(&decoded(text)?)?;
+pub(crate) fn of_certificate(pem: &[u8]) -> Option<Timestamp> {
+    let (_, end) = indago_net::validity(&CertificateDer::from_pem_slice(pem).ok()?)?;
     Timestamp::from_second(end).ok()
 }
 
@@ -19,17 +20,14 @@ pub(crate) fn of_token(token: &str) -> Option<Timestamp> {
         exp: i64,
     }
     let payload = token.split('.').nth(1)?;
-    // The alphabet for URLs, without padding.
-    let mut payload = payload.replace('-', "+").replace('_', "/");
-    payload.extend(std::iter::repeat_n('=', (4 - payload.len() % 4) % 4));
-    let claims: Claims = serde_json::from_slice(&decoded(&payload)?).ok()?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     Timestamp::from_second(claims.exp).ok()
 }
 
 /// Base64 that may contain white space.
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     let text: String = text.split_ascii_whitespace().collect();
-    serde_json::from_value::<ByteString>(text.into()).ok().map(|bytes| bytes.0)
+    STANDARD.decode(text).ok()
 }
 
 #[cfg(test)]
@@ -38,10 +36,10 @@ mod tests {
 
     #[test]
     fn certificates_say_when_they_end() {
-        let certificates = include_str!("../../../crates/net/src/certificates.pem");
+        let certificates = include_bytes!("../../../crates/net/src/certificates.pem");
         assert!(of_certificate(certificates).is_some_and(|end| end.to_string().starts_with("21")));
-        assert_eq!(of_certificate("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), None);
-        assert_eq!(of_certificate("no certificate"), None);
+        assert_eq!(of_certificate(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), None);
+        assert_eq!(of_certificate(b"no certificate"), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use futures::future::Shared;
 use indago_table::json::{self, Shape};
 use indago_table::{AnyScan, Error, Held, Result};
 use parking_lot::Mutex;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Document;
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -115,17 +116,19 @@ fn is_empty(page: &[u8]) -> bool {
 /// A value in a query string. Only characters that would end or change it are escaped, because people also read the
 /// URL.
 fn encoded(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => encoded.push(byte.into()),
-            b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@' | b'!' | b'$' | b'(' | b')' | b'*' | b',' | b'=' => {
-                encoded.push(byte.into());
-            }
-            _ => encoded += &format!("%{byte:02X}"),
-        }
+    const OTHERS: &AsciiSet = &all_but(b"-._~/:@!$()*,=");
+    utf8_percent_encode(value, OTHERS).to_string()
+}
+
+/// All characters but letters, digits and these.
+pub(crate) const fn all_but(plain: &[u8]) -> AsciiSet {
+    let mut others = NON_ALPHANUMERIC.remove(plain[0]);
+    let mut at = 1;
+    while at < plain.len() {
+        others = others.remove(plain[at]);
+        at += 1;
     }
-    encoded
+    others
 }
 
 /// A page as received.
@@ -705,5 +708,7 @@ mod tests {
     fn values_are_escaped_only_where_a_url_needs_it() {
         assert_eq!(encoded("app=web,tier in (a,b)"), "app=web,tier%20in%20(a,b)");
         assert_eq!(encoded("a&b#c+d%\u{e9}"), "a%26b%23c%2Bd%25%C3%A9");
+        assert_eq!(encoded("-._~/:@!$()*,="), "-._~/:@!$()*,=");
+        assert_eq!(encoded("\"';<>?[\\]^`{|}"), "%22%27%3B%3C%3E%3F%5B%5C%5D%5E%60%7B%7C%7D");
     }
 }

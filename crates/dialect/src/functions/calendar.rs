@@ -2,6 +2,9 @@
 //!
 //! As in SQLite, a time value is stored as a Julian day, a date, a time of day, or several of these. Each is computed
 //! when it is needed, so `date('2023-02-31', 'start of month')` is in February.
+//!
+//! Own code counts the days, because chrono and jiff refuse two things that SQLite accepts: dates that it carries over to
+//! the next month, and years out of range between two modifiers.
 
 use chrono::{Datelike, Offset, TimeZone, Timelike};
 

@@ -1,11 +1,13 @@
 //! JSON documents as rows. Only the values that a query wants are parsed.
 
+mod steps;
 mod text;
 
 use std::borrow::Cow;
 
 use serde_json::Value as Document;
 
+pub use self::steps::steps;
 use self::text::{Text, parse};
 use crate::error::{Error, Result};
 use crate::row::{Columns, Misfit, Row};
@@ -218,20 +220,6 @@ impl Shape {
 
 fn write_document(text: &mut Vec<u8>, document: &Document) {
     serde_json::to_writer(text, document).expect("writing to memory does not fail")
-}
-
-/// Steps of a path: split at dots, where a backslash escapes a dot.
-pub fn steps(path: &str) -> Vec<String> {
-    let mut steps = vec![String::new()];
-    let mut characters = path.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => steps.last_mut().expect("never empty").extend(characters.next()),
-            '.' => steps.push(String::new()),
-            other => steps.last_mut().expect("never empty").push(other),
-        }
-    }
-    steps
 }
 
 /// The value at a path; a step `*` collects from all elements of a list.

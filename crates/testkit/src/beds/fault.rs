@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::beds::kube_api::{KubeApi, kubeconfig};
-use crate::beds::server::{Outcome, Server, cut, full, tls};
+use crate::beds::server::{Outcome, Server, certificates, cut, full, tls};
 use crate::error::{Context, Error, Result};
 use crate::install;
 
@@ -430,7 +430,7 @@ impl Sender {
         };
         let mut roots = RootCertStore::empty();
         for certificate in ca.map_or(Ok(vec![]), |ca| certificates(&ca))? {
-            roots.add(certificate.into()).map_err(|error| Error::Other(format!("bad authority: {error}")))?;
+            roots.add(certificate).map_err(|error| Error::Other(format!("bad authority: {error}")))?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -454,18 +454,4 @@ impl Sender {
         let body = body.collect().await.map_err(|error| format!("upstream: {error}"))?.to_bytes();
         Ok((parts.status, parts.headers, body))
     }
-}
-
-/// The DER certificates of a PEM file.
-fn certificates(path: &Path) -> Result<Vec<Vec<u8>>> {
-    use base64::Engine as _;
-    let text = std::fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
-    let mut certificates = Vec::new();
-    for block in text.split("-----BEGIN CERTIFICATE-----").skip(1) {
-        let base64: String = block.split("-----END").next().unwrap_or_default().split_whitespace().collect();
-        let der = base64::engine::general_purpose::STANDARD.decode(base64);
-        certificates
-            .push(der.map_err(|error| Error::Other(format!("{} is not a certificate: {error}", path.display())))?);
-    }
-    Ok(certificates)
 }

@@ -125,11 +125,16 @@ impl Drop for Stop {
     }
 }
 
+/// The certificates of a PEM file.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    all.map_err(|error| Error::Other(format!("cannot use {}: {error}", path.display())))
+}
+
 /// A server's certificate and key, in PEM files.
 pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     let what = |error| Error::Other(format!("cannot use {}: {error}", certificate.display()));
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| what(error.to_string()))?;
+    let chain = certificates(certificate)?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| what(error.to_string()))?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
     Ok(TlsAcceptor::from(Arc::new(config.map_err(|error| what(error.to_string()))?)))

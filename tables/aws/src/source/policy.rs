@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use indago_table::prelude::*;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map as Object, Value};
 
 /// The text of a document. IAM returns it percent-encoded; plain JSON is unchanged.
@@ -13,17 +14,7 @@ pub(crate) fn decode(text: &str) -> String {
     if text.trim_start().starts_with(['{', '[', '"']) {
         return text.to_owned();
     }
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let pair = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        let byte =
-            pair.and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        decoded.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// The same for a text in a document; anything else is unchanged.
@@ -140,6 +131,7 @@ mod tests {
             ("{\"a\": \"100%25\"}", "{\"a\": \"100%25\"}"),
             ("%7B%", "{%"),
             ("%zz%7b", "%zz{"),
+            ("%+7%7b", "%+7{"),
             ("%FF", "\u{fffd}"),
             ("", ""),
         ] {

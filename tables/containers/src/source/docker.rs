@@ -8,6 +8,7 @@ use std::sync::Arc;
 use indago_table::json::{self, FromJson, Shape, at};
 use indago_table::scan::Column;
 use indago_table::{Error, Map, Result, Row, Scan};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Document;
 
 use crate::runtime::{Containers, Kind, Runtime};
@@ -94,17 +95,11 @@ impl Filter {
     }
 }
 
-/// Percent-encodes special characters in a query string.
+/// Characters of a path segment or query value that are not escaped.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 fn escape(text: &str) -> String {
-    use std::fmt::Write;
-    text.bytes().fold(String::with_capacity(text.len() * 2), |mut escaped, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(byte.into());
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-        escaped
-    })
+    utf8_percent_encode(text, PLAIN).to_string()
 }
 
 /// The runtimes that a table over Docker's API reads.
