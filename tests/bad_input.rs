@@ -116,6 +116,7 @@ fn a_folder_outside_any_repository_is_said() {
 /// A user other than root sees root's processes, and gets one warning that names the missing permission.
 #[test]
 fn what_another_user_may_not_see_is_null_and_said() {
+    crate::support::needs_root();
     let program = indago();
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");

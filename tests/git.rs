@@ -1101,6 +1101,7 @@ fn led_out(ask: impl Fn(&str) -> (Vec<String>, Vec<Warning>)) -> (Vec<String>, u
 
 #[test]
 fn a_repository_leads_out_of_evidence_to_nothing_and_says_so() {
+    crate::support::needs_root();
     for (what, point) in POINTERS {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("root");

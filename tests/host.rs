@@ -757,6 +757,7 @@ async fn several_hosts_are_one_table_that_says_whose_a_row_is() {
 
 /// Runs the program as nobody in separate mount namespaces, after a script as root set them up.
 fn as_nobody(namespaces: &[&str], script: &str, arguments: &[&str]) -> (String, String) {
+    crate::support::needs_root();
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("ours");
     fs::write(folder.path().join("indago"), "").expect("there is room");
@@ -818,6 +819,7 @@ hostname pod-7
 
 #[test]
 fn a_pod_with_the_hosts_root_sees_the_running_host() {
+    crate::support::needs_root();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("host")).expect("a folder");
@@ -865,6 +867,7 @@ fn a_pod_with_the_hosts_root_sees_the_running_host() {
 /// A process may have few descriptors open, so rows that hold descriptors must not accumulate.
 #[test]
 fn many_processes_are_read_with_few_descriptors() {
+    crate::support::needs_root();
     let sleepers: Vec<Waiting> = (0..150).map(|_| Waiting::new()).collect();
     let sql = "SELECT count(*) AS n FROM processes p WHERE name = 'sleep' AND cmdline LIKE '%600' AND uid = 0";
     let mut limited = Command::new("sh");

@@ -90,6 +90,7 @@ async fn an_empty_folder_is_no_store() {
 /// On a full disk, the capture fails with the file's name, and leaves no partial table.
 #[test]
 fn a_full_disk_leaves_no_half_table() {
+    crate::support::needs_root();
     let binary = std::path::PathBuf::from(crate::cli::indago().get_program());
     let script = format!(
         "set -e; d=$(mktemp -d); mount -t tmpfs -o size=16k none $d; set +e; \

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::{env, io};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 
 /// `$INDAGO_CACHE`, or `$HOME/.cache/indago`.
 pub fn dir() -> PathBuf {
@@ -15,7 +15,13 @@ pub fn dir() -> PathBuf {
 }
 
 /// The beds' directory within [`dir`], created if it does not exist.
+///
+/// Every bed needs it. `cargo xtask check --hermetic` sets `INDAGO_HERMETIC`, because it must not start beds or install
+/// programs.
 pub fn beds() -> Result<PathBuf> {
+    if env::var_os("INDAGO_HERMETIC").is_some() {
+        return Err(Error::Other("a hermetic check starts no bed; run `cargo xtask check`".to_owned()));
+    }
     let path = dir().join("beds");
     fs::create_dir_all(&path).context(|| format!("cannot create {}", path.display()))?;
     Ok(path)

@@ -11,6 +11,7 @@ mod check;
 mod compare;
 mod demo_estate;
 mod docs;
+mod hermetic;
 mod new_table;
 
 const USAGE: &str = "\
@@ -18,6 +19,7 @@ usage: cargo xtask TASK
 
 tasks:
   check                run all checks of CI: test bed requirements, fmt, clippy, tests, examples, generated docs
+  check --hermetic     the same without root and test beds; lists the tests that it leaves out
   docs [--check]       write the reference pages under docs/reference, or check that they are up to date
   new-table ENV/NAME   create a table: its file, its tests, its line in lib.rs
   compare [--built]    compare with the peers in one run, with a new release build or the existing one
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
         ["check"] => check::run(),
+        ["check", "--hermetic"] => check::run_hermetic(),
         ["docs"] => docs::run(false),
         ["docs", "--check"] => docs::run(true),
         ["new-table", name] => new_table::run(name),
