@@ -700,7 +700,7 @@ fn a_bad_profile_costs_no_other() {
     std::fs::write(bed.config(), profiles(&bed, text)).expect("written");
     let expected = [
         ("garbage", "line 8"),
-        ("one", "lead round in a circle, through one, two"),
+        ("one", "form a circle: one, two"),
         ("orphan", "there is no profile gone"),
         ("sourceless", "source_profile"),
         ("sso", "there is no sso-session gone"),
