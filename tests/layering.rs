@@ -80,18 +80,20 @@ fn front_ends_use_the_facade_alone() {
     }
 }
 
-#[test]
-fn one_table_provider() {
-    fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("a folder of this project") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                sources(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
+/// The source files below a directory.
+fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of this project") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
         }
     }
+}
+
+#[test]
+fn one_table_provider() {
     let mut files = Vec::new();
     for folder in ["crates", "tables"] {
         sources(&root().join(folder), &mut files);
@@ -102,6 +104,52 @@ fn one_table_provider() {
     };
     let found: Vec<_> = files.iter().filter(implementing).collect();
     assert_eq!(found, [&root().join("crates/engine/src/provider.rs")]);
+}
+
+#[test]
+fn engine_files_have_no_cycles() {
+    assert_no_cycles("crates/engine/src");
+}
+
+/// A file below a crate's `src` is a subject, and so is a folder. Paths from one to another must not form a cycle, except
+/// in unit tests.
+fn assert_no_cycles(source: &str) {
+    let folder = root().join(source);
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in &files {
+        let path = file.strip_prefix(&folder).expect("a file below it").with_extension("");
+        let subject = path.iter().next().expect("a file name").to_string_lossy().into_owned();
+        if subject == "lib" {
+            continue;
+        }
+        let text = std::fs::read_to_string(file).expect("a source file");
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let used = uses.entry(subject.clone()).or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for path in line.split("crate::").skip(1) {
+                let end = path.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(path.len());
+                used.extend((path[..end] != subject).then(|| path[..end].to_owned()));
+            }
+        }
+    }
+    for (subject, used) in &uses {
+        let unknown = used.iter().find(|name| !uses.contains_key(*name));
+        assert_eq!(unknown, None, "{subject} must use `crate::` followed by the file or folder that it needs");
+    }
+    // A subject that uses no other is in no cycle, and neither is one that no other uses.
+    loop {
+        let is_used = |name: &String| uses.values().any(|used| used.contains(name));
+        let Some(free) =
+            uses.iter().find(|(name, used)| used.is_empty() || !is_used(name)).map(|(name, _)| name.clone())
+        else {
+            break;
+        };
+        uses.remove(&free);
+        uses.values_mut().for_each(|used| _ = used.remove(&free));
+    }
+    assert!(uses.is_empty(), "a cycle of files in {source}: {uses:?}");
 }
 
 #[test]

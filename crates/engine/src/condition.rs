@@ -190,12 +190,12 @@ pub(crate) type Failure = Arc<Mutex<Option<DataFusionError>>>;
 
 /// A condition as a table's driver evaluates it.
 #[derive(Debug)]
-struct Asked {
+struct Checked {
     condition: Condition,
     failure: Failure,
 }
 
-impl RowFilter for Asked {
+impl RowFilter for Checked {
     fn columns(&self) -> &[usize] {
         &self.condition.columns
     }
@@ -210,10 +210,10 @@ impl RowFilter for Asked {
 }
 
 /// The conditions for one read of a table, and the place for the first error.
-pub(crate) fn asked(conditions: &[Condition]) -> (Arc<[Arc<dyn RowFilter>]>, Failure) {
+pub(crate) fn filters(conditions: &[Condition]) -> (Arc<[Arc<dyn RowFilter>]>, Failure) {
     let failure = Failure::default();
     let filter = |condition: &Condition| {
-        Arc::new(Asked { condition: condition.clone(), failure: failure.clone() }) as Arc<dyn RowFilter>
+        Arc::new(Checked { condition: condition.clone(), failure: failure.clone() }) as Arc<dyn RowFilter>
     };
     (conditions.iter().map(filter).collect(), failure)
 }

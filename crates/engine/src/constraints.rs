@@ -109,7 +109,8 @@ pub(crate) fn of<'a>(spec: &TableSpec, filters: impl IntoIterator<Item = &'a Exp
 /// the result of at least one. `None` if the table needs a constraint and the filters also match rows without one.
 pub(crate) fn alternatives(spec: &TableSpec, filters: &[Expr]) -> Option<Vec<Constraints>> {
     let conditions: Vec<&Expr> = filters.iter().flat_map(split_conjunction).collect();
-    with_all_keys(spec, &conditions).or_else(|| either(&[], &conditions, spec, &|_, asked| is_asked(spec, asked)))
+    with_all_keys(spec, &conditions)
+        .or_else(|| either(&[], &conditions, spec, &|_, constraints| is_readable(spec, constraints)))
 }
 
 /// The columns of [`without_key`] for all filters of a scan.
@@ -129,24 +130,24 @@ pub(crate) fn have_keys(spec: &TableSpec, filters: &[Expr], column: usize) -> bo
 
 /// Alternatives that have a key for each column that needs one.
 fn with_all_keys(spec: &TableSpec, conditions: &[&Expr]) -> Option<Vec<Constraints>> {
-    either(&[], conditions, spec, &|conditions, asked| {
-        is_asked(spec, asked) && without_key(spec, conditions, asked).is_empty()
+    either(&[], conditions, spec, &|conditions, constraints| {
+        is_readable(spec, constraints) && without_key(spec, conditions, constraints).is_empty()
     })
 }
 
 /// Whether constraints are enough to read a table.
-fn is_asked(spec: &TableSpec, asked: &Constraints) -> bool {
-    !spec.is_keyed() || spec.require_any.iter().any(|column| asked.asks(*column))
+fn is_readable(spec: &TableSpec, constraints: &Constraints) -> bool {
+    !spec.is_keyed() || spec.require_any.iter().any(|column| constraints.asks(*column))
 }
 
 /// Columns whose keys select the rows of the table, and that conditions mention without giving a key: the scan returns
 /// the default rows. `IS NULL` selects the default rows, so it does not count.
-fn without_key(spec: &TableSpec, conditions: &[&Expr], asked: &Constraints) -> Vec<usize> {
+fn without_key(spec: &TableSpec, conditions: &[&Expr], constraints: &Constraints) -> Vec<usize> {
     let is_default = |condition: &Expr| matches!(condition, Expr::IsNull(_));
     let mentioned = conditions.iter().filter(|condition| !is_default(condition)).flat_map(|c| c.column_refs());
     let columns: BTreeSet<usize> = mentioned.filter_map(|column| spec.column(&column.name)).collect();
     let selects = |column: &usize| spec.columns[*column].key_effect == KeyEffect::Selects;
-    columns.into_iter().filter(selects).filter(|column| asked.keys(*column).is_none()).collect()
+    columns.into_iter().filter(selects).filter(|column| constraints.keys(*column).is_none()).collect()
 }
 
 /// The alternatives of `filters` and `further` filters. Only an `OR` in `further` is split. Each alternative must be
@@ -158,9 +159,9 @@ fn either(
     is_enough: &dyn Fn(&[&Expr], &Constraints) -> bool,
 ) -> Option<Vec<Constraints>> {
     let all = [filters, further].concat();
-    let asked = of(spec, all.iter().copied());
-    if is_enough(&all, &asked) {
-        return Some(vec![asked]);
+    let constraints = of(spec, all.iter().copied());
+    if is_enough(&all, &constraints) {
+        return Some(vec![constraints]);
     }
     further.iter().enumerate().filter(|(_, filter)| is_choice(filter)).find_map(|(position, filter)| {
         let others: Vec<&Expr> =
@@ -503,8 +504,8 @@ mod tests {
         let spec = TableSpec::new("t", "test", "", vec![column]);
         let never = || lit(ScalarValue::Boolean(None));
         for list in [never().or(col("n").eq(lit(1_i64))), col("n").eq(lit(1_i64)).or(never())] {
-            let asked = keys(&spec, &list).expect("keys");
-            assert_eq!((asked.column, asked.keys.as_slice()), (0, [Scalar::Integer(1)].as_slice()), "{list}");
+            let found = keys(&spec, &list).expect("keys");
+            assert_eq!((found.column, found.keys.as_slice()), (0, [Scalar::Integer(1)].as_slice()), "{list}");
         }
     }
 

@@ -1,16 +1,15 @@
 //! The engine: tables, functions and views, and queries over them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use datafusion::catalog::view::ViewTable;
-use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::{DFSchema, DataFusionError, TableReference};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{
     AggregateUDF, DdlStatement, EmptyRelation, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan,
 };
@@ -23,7 +22,6 @@ use indago_dialect::{Dialect, Interrupt};
 use indago_table::{
     CatalogRef, Error as TableError, EventLimits, EventSource, Events, Reader, Sys, TableRef, Timestamp, Warning,
 };
-use parking_lot::Mutex;
 
 use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{Code, Error, Result, Span};
@@ -31,16 +29,16 @@ use crate::exec::ScanExec;
 use crate::limits::Limits;
 use crate::memory::{Kept, QueryMemory};
 use crate::meta;
-use crate::names::{AskedView, Known, Waiting};
+use crate::names::{self, FoundName, Known, Waiting};
 use crate::past;
 use crate::planner::{self, Planner};
 use crate::planning::{self, Planning};
 use crate::provider::Provider;
 use crate::query::{Query, QueryOptions, distinct_columns};
+use crate::registry::{CatalogView, Registry};
 use crate::session::{self, Session};
 use crate::sql::{self, Statement};
-use crate::state::{LastQuery, Shared};
-use crate::threads::Threads;
+use crate::state::{EngineState, LastQuery, QueryState};
 use crate::verify::{self, Named};
 
 /// Tables, functions and views, and queries over them. Cheap to clone. Two engines in one process are independent.
@@ -48,21 +46,16 @@ use crate::verify::{self, Named};
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    shared: Arc<Shared>,
-    context: SessionContext,
-    tables: Vec<TableRef>,
+    registry: Arc<Registry>,
     dialect: Dialect,
-    elsewhere: &'static [(&'static str, &'static str)],
     planning: Arc<Planning>,
     /// Summary of this session's last query.
     last: Arc<LastQuery>,
-    /// This session's views over tables of catalogs.
-    asked_views: Mutex<BTreeMap<String, AskedView>>,
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("tables", &self.0.tables.len()).finish_non_exhaustive()
+        f.debug_struct("Engine").field("tables", &self.0.registry.tables().len()).finish_non_exhaustive()
     }
 }
 
@@ -166,7 +159,7 @@ impl EngineBuilder {
         let clock = self.clock.unwrap_or_default();
         let events: Vec<_> =
             self.events.into_iter().map(|(source, limits)| Events::new(source, limits, &clock)).collect();
-        let shared = Arc::new(Shared::new(self.limits.clone(), clock, self.catalogs.into(), events));
+        let shared = Arc::new(EngineState::new(self.limits.clone(), clock, self.catalogs.into(), events));
         let mut tables: Vec<TableRef> = meta::tables(&shared);
         let events = shared.listeners.tables().map(|table| Arc::new(table.clone()) as TableRef);
         for table in self.tables.into_iter().chain(events) {
@@ -188,7 +181,7 @@ impl EngineBuilder {
             .with_config(config)
             .with_default_features()
             .with_query_planner(Arc::new(Planner { limits: self.limits }))
-            .with_physical_optimizer_rule(Arc::new(ShareReadings));
+            .with_physical_optimizer_rule(Arc::new(ShareScans));
         let builder = match self.dialect {
             Dialect::Osquery => indago_dialect::install(builder),
             Dialect::DataFusion => indago_dialect::install_plain(builder),
@@ -197,7 +190,9 @@ impl EngineBuilder {
         let context = SessionContext::new_with_state(builder.build());
         for table in &tables {
             let provider = Arc::new(Provider::new(shared.clone(), table.clone()));
-            context.register_table(bare(&table.spec().name), provider).map_err(|error| internal(&error))?;
+            context
+                .register_table(TableReference::bare(&*table.spec().name), provider)
+                .map_err(|error| internal(&error))?;
         }
         for function in self.functions {
             context.register_udf(indago_dialect::guarded(function));
@@ -206,24 +201,16 @@ impl EngineBuilder {
             context.register_udaf(function);
         }
         let engine = Engine(Arc::new(Inner {
-            shared,
-            context,
-            tables,
+            registry: Arc::new(Registry::new(shared, context, tables, self.elsewhere)),
             dialect: self.dialect,
-            elsewhere: self.elsewhere,
             planning: Arc::default(),
             last: Arc::default(),
-            asked_views: Mutex::default(),
         }));
         for (name, sql) in self.views {
             engine.clone().add_view(name.clone(), sql).await.map_err(|error| error.in_view(&name))?;
         }
         Ok(engine)
     }
-}
-
-fn bare(name: &str) -> datafusion::common::TableReference {
-    datafusion::common::TableReference::bare(name.to_owned())
 }
 
 fn internal(error: &DataFusionError) -> Error {
@@ -258,7 +245,7 @@ impl Engine {
     /// Outside of a tokio runtime.
     pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<Query> {
         let memory = QueryMemory::new(options.memory.unwrap_or(self.limits().memory));
-        let interrupt = self.0.shared.interrupt().with_memory(memory.clone());
+        let interrupt = self.state().interrupt().with_memory(memory.clone());
         let limit = options.timeout.or(self.limits().timeout);
         // Boxed, so callers of this method do not compile the planning again.
         let started = Instant::now();
@@ -272,16 +259,16 @@ impl Engine {
         // EXPLAIN ANALYZE does not return the events, so it must not consume them.
         let takes = !matches!(planned.logical, LogicalPlan::Analyze(_));
         let consumer = options.consumer.clone().filter(|_| takes);
-        let state = self.0.shared.start_query(interrupt, Some(self.0.last.clone()), memory, consumer);
+        let state = self.state().start_query(interrupt, Some(self.0.last.clone()), memory, consumer);
         for warning in planned.warnings {
             state.scope.diagnostics().add(warning);
         }
         let mut tables: Vec<TableRef> = Vec::new();
         let mut shared = HashSet::new();
-        readings(&planned.physical, &mut |scan| {
-            let spec = scan.table.spec();
-            if !tables.iter().any(|table| Arc::ptr_eq(table, &scan.table)) {
-                tables.push(scan.table.clone());
+        scans(&planned.physical, &mut |scan| {
+            let spec = scan.table().spec();
+            if !tables.iter().any(|table| Arc::ptr_eq(table, scan.table())) {
+                tables.push(scan.table().clone());
             }
             for column in scan.without_key.iter() {
                 let name = &spec.columns[*column].name;
@@ -289,17 +276,17 @@ impl Engine {
             }
             state.reads_tables.fetch_or(spec.environment != meta::ENVIRONMENT, Ordering::Relaxed);
             // Scans that read together count as one reader.
-            let (together, asked) = scan.together();
-            if together.is_none_or(|together| shared.insert(together)) {
+            let (identity, request) = scan.shared_request();
+            if identity.is_none_or(|identity| shared.insert(identity)) {
                 state.scope.add_reader(
                     &spec.reads,
-                    Reader { table: spec.name.to_string(), columns: asked.needs(), as_of: asked.as_of },
+                    Reader { table: spec.name.to_string(), columns: request.needs(), as_of: request.as_of },
                 );
             }
         });
         let context = self.task_context(&state)?;
         Ok(Query {
-            engine: self.clone(),
+            registry: self.0.registry.clone(),
             sql: sql.to_owned(),
             schema: distinct_columns(&planned.physical.schema(), &planned.written.aliases),
             rewritten: planned.written.rewritten,
@@ -325,27 +312,40 @@ impl Engine {
 
     /// The tables, by name, without those of catalogs.
     pub fn tables(&self) -> Vec<TableRef> {
-        self.0.tables.clone()
+        self.0.registry.tables().to_vec()
     }
 
     /// One of these tables. [`Engine::find_table`] searches the catalogs, too.
     pub fn table(&self, name: &str) -> Option<TableRef> {
-        self.0.tables.iter().find(|table| table.spec().name == name).cloned()
+        self.0.registry.table(name)
     }
 
     /// The table name that is most similar to a misspelt one.
     pub fn nearest_table(&self, name: &str) -> Option<String> {
-        let names = self.table_names();
-        indago_table::closest(name, names.iter().map(String::as_str)).map(str::to_owned)
+        self.0.registry.nearest_table(name)
     }
 
     /// The limits.
     pub fn limits(&self) -> &Limits {
-        &self.0.shared.limits
+        &self.state().limits
     }
 
-    pub(crate) fn threads(&self) -> &Arc<Threads> {
-        &self.0.shared.threads
+    fn state(&self) -> &EngineState {
+        &self.0.registry.engine
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.0.registry
+    }
+
+    /// A table of the engine or of a catalog. A catalog is searched on each call.
+    pub async fn find_table(&self, name: &str) -> Result<Option<TableRef>> {
+        names::find_table(&self.0.registry, name).await
+    }
+
+    /// The names of all tables of catalogs, and warnings about catalogs that could not list theirs.
+    pub async fn found_names(&self) -> (Vec<FoundName>, Vec<Warning>) {
+        names::found_names(&self.0.registry).await
     }
 
     /// The dialect of queries.
@@ -360,18 +360,18 @@ impl Engine {
 
     /// Starts listening to the sources of all event tables now, before the first query of each.
     pub fn start_events(&self) {
-        self.0.shared.listeners.start_all();
+        self.state().listeners.start_all();
     }
 
     /// Stops listening until an event table is queried or [`Engine::start_events`] is called. Each consumer gets a
     /// warning.
     pub fn stop_events(&self) {
-        self.0.shared.listeners.stop_all();
+        self.state().listeners.stop_all();
     }
 
     /// Removes the cursors of a consumer of events that is no longer used.
     pub fn forget_consumer(&self, consumer: &str) {
-        self.0.shared.listeners.tables().for_each(|table| table.forget(consumer));
+        self.state().listeners.tables().for_each(|table| table.forget(consumer));
     }
 
     /// The engine for another session: the same tables, functions, limits and rate limits, and a copy of the current
@@ -381,26 +381,17 @@ impl Engine {
     pub fn fork(&self) -> Engine {
         let engine = &*self.0;
         Engine(Arc::new(Inner {
-            shared: engine.shared.clone(),
-            context: (*self.session()).clone(),
-            tables: engine.tables.clone(),
+            registry: Arc::new(engine.registry.fork((*self.session()).clone())),
             dialect: engine.dialect,
-            elsewhere: engine.elsewhere,
             planning: engine.planning.clone(),
             last: Arc::default(),
-            asked_views: Mutex::new(engine.asked_views.lock().clone()),
         }))
     }
 
     /// A separate DataFusion session over the current tables, views and functions, for anything that the engine does
     /// not offer. Other names in a statement are looked up in the catalogs. It has no views over tables of catalogs.
     pub fn session(&self) -> Session {
-        Session::over(&self.0.context, &self.0.shared)
-    }
-
-    /// DataFusion's current state.
-    pub(crate) fn session_state(&self) -> SessionState {
-        self.0.context.state()
+        Session::over(&self.0.registry.context, &self.0.registry.engine)
     }
 
     async fn add_view(self, name: String, sql: String) -> Result<()> {
@@ -410,18 +401,17 @@ impl Engine {
     }
 
     async fn view(&self, name: &str, sql: String) -> Result<()> {
-        let mut known = Known::of(self, self.0.shared.clock.now(), Waiting::default());
+        let mut known = Known::of(&self.0.registry, self.state().clock.now(), Waiting::default());
         let (_, named) = self.parse(&sql)?;
-        if !self.0.shared.catalogs.is_empty() && !known.unknown(&named).is_empty() {
+        if !self.state().catalogs.is_empty() && !known.unknown(&named).is_empty() {
             // It is planned when a query reads it, so the engine can start without the catalog.
-            self.0.asked_views.lock().insert(name.to_owned(), AskedView { sql: sql.into(), many: named.many });
+            self.0.registry.add_catalog_view(name, CatalogView { sql: sql.into(), many: named.many });
             return Ok(());
         }
         let (logical, _) = self.logical_plan(&sql, &mut known).await?;
         verify::plan(&logical).map_err(|error| self.error(&error, &sql))?;
         let view = ViewTable::new(logical, Some(sql.clone()));
-        self.0.context.register_table(bare(name), Arc::new(view)).map_err(|error| self.error(&error, &sql))?;
-        Ok(())
+        self.0.registry.register(name, Arc::new(view)).map_err(|error| self.error(&error, &sql))
     }
 
     /// The only statement of a text, and the names in it.
@@ -438,16 +428,16 @@ impl Engine {
                 return Err(error.with_help("run one statement at a time"));
             }
         };
-        let state = self.0.context.state();
+        let state = self.0.registry.context.state();
         let kind = |name: &str| function_kind(&state, name);
         let completes_windows = self.0.dialect == Dialect::Osquery;
         if let Some(clause) = unsupported_clause(&statement.statement, completes_windows, &kind) {
             return Err(Error::new(Code::Unsupported, format!("{clause} is not supported")).in_sql(sql));
         }
         verify::statement(&statement.statement).map_err(|error| error.in_sql(sql))?;
-        let of_view = |name: &str| match self.asked_view(name) {
+        let of_view = |name: &str| match self.0.registry.catalog_view(name) {
             Some(view) => Some(view.many),
-            None => self.view_plan(name).as_ref().map(verify::tables_of),
+            None => self.0.registry.view_plan(name).as_ref().map(verify::tables_of),
         };
         let named = verify::relations(&mut statement.statement, &of_view).map_err(|error| error.in_sql(sql))?;
         Ok((statement, named))
@@ -474,7 +464,7 @@ impl Engine {
     }
 
     /// Plans a view over tables of catalogs, for one query.
-    fn plan_view<'a>(&'a self, name: String, view: AskedView, known: &'a mut Known) -> BoxFuture<'a, Result<()>> {
+    fn plan_view<'a>(&'a self, name: String, view: CatalogView, known: &'a mut Known) -> BoxFuture<'a, Result<()>> {
         async move {
             known.open(&name)?;
             let (plan, _) = self.logical_plan(&view.sql, known).await.map_err(|error| error.in_view(&name))?;
@@ -500,29 +490,31 @@ impl Engine {
                     let error = Error::new(Code::Plan, format!("a table `{name}` already exists"));
                     return Err(error.with_help("give the view another name").in_sql(sql));
                 }
-                if self.asked_view(name).is_some() || (known.is_asked() && self.provider(name).is_some()) {
+                let registry = &self.0.registry;
+                let is_replaced = registry.catalog_view(name).is_some()
+                    || (known.uses_catalogs() && registry.provider(name).is_some());
+                if is_replaced {
                     if !view.or_replace {
                         let error = Error::new(Code::Plan, format!("a view `{name}` already exists"));
                         return Err(error.with_help("use `CREATE OR REPLACE VIEW`").in_sql(sql));
                     }
-                    self.0.asked_views.lock().remove(name);
-                    self.0.context.deregister_table(bare(name)).map_err(|error| self.error(&error, sql))?;
+                    registry.remove_catalog_view(name);
+                    registry.deregister(name).map_err(|error| self.error(&error, sql))?;
                 }
-                if known.is_asked() {
+                if known.uses_catalogs() {
                     // Results from catalogs are valid for this statement only, so the view is stored as text.
-                    let view = AskedView { sql: sql.into(), many };
-                    self.0.asked_views.lock().insert(name.to_owned(), view);
+                    registry.add_catalog_view(name, CatalogView { sql: sql.into(), many });
                     return Ok(nothing());
                 }
             }
             LogicalPlan::Ddl(DdlStatement::DropView(view))
-                if self.0.asked_views.lock().remove(view.name.table()).is_some() =>
+                if self.0.registry.remove_catalog_view(view.name.table()) =>
             {
                 return Ok(nothing());
             }
             _ => {}
         }
-        let done = self.0.context.execute_logical_plan(plan).await;
+        let done = self.0.registry.context.execute_logical_plan(plan).await;
         Ok(done.map_err(|error| self.error(&error, sql))?.logical_plan().clone())
     }
 
@@ -534,7 +526,7 @@ impl Engine {
         as_of: Option<Timestamp>,
     ) -> Result<Planned> {
         let sql = sql.as_str();
-        let mut known = Known::of(&self, Timestamp(interrupt.moment()), waiting);
+        let mut known = Known::of(&self.0.registry, Timestamp(interrupt.moment()), waiting);
         let (logical, written) = self.logical_plan(sql, &mut known).await?;
         let logical = match logical {
             // Creating or dropping a view takes effect immediately and returns no rows.
@@ -555,7 +547,7 @@ impl Engine {
             }
             None => logical,
         };
-        let mut state = self.0.context.state();
+        let mut state = self.0.registry.context.state();
         interrupt.begin(&mut state);
         let logical = state.optimize(&logical).map_err(|error| known.error(&error, sql))?;
         let physical = state.query_planner().create_physical_plan(&logical, &state).await;
@@ -564,8 +556,8 @@ impl Engine {
     }
 
     /// The context of one query's task: its own memory, and the state that its scans share.
-    fn task_context(&self, state: &Arc<crate::state::QueryState>) -> Result<Arc<TaskContext>> {
-        let session = self.0.context.state();
+    fn task_context(&self, state: &Arc<QueryState>) -> Result<Arc<TaskContext>> {
+        let session = self.0.registry.context.state();
         let runtime = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
             .with_memory_pool(state.memory.clone())
             .build_arc()
@@ -576,61 +568,8 @@ impl Engine {
         Ok(Arc::new(context))
     }
 
-    pub(crate) fn error(&self, error: &DataFusionError, sql: &str) -> Error {
-        Known::of(self, self.0.shared.clock.now(), Waiting::default()).error(error, sql)
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.0.shared
-    }
-
-    /// A view over tables of catalogs.
-    pub(crate) fn asked_view(&self, name: &str) -> Option<AskedView> {
-        self.0.asked_views.lock().get(name).cloned()
-    }
-
-    /// The names of such views.
-    pub(crate) fn asked_views(&self) -> Vec<String> {
-        self.0.asked_views.lock().keys().cloned().collect()
-    }
-
-    /// The names of the catalog and the schema that the engine's tables are in.
-    pub(crate) fn defaults(&self) -> (String, String) {
-        let state = self.0.context.state_ref();
-        let state = state.read();
-        let defaults = &state.config_options().catalog;
-        (defaults.default_catalog.clone(), defaults.default_schema.clone())
-    }
-
-    #[cfg(test)]
-    pub(crate) fn register(&self, name: &str, table: Arc<dyn TableProvider>) {
-        self.0.context.register_table(bare(name), table).expect("it has a name of its own");
-    }
-
-    fn schema(&self) -> Option<Arc<dyn SchemaProvider>> {
-        let (catalog, schema) = self.defaults();
-        self.0.context.catalog(&catalog)?.schema(&schema)
-    }
-
-    pub(crate) fn table_names(&self) -> Vec<String> {
-        self.schema().map(|schema| schema.table_names()).unwrap_or_default()
-    }
-
-    /// The platforms that have a table which does not exist here.
-    pub(crate) fn systems_with(&self, table: &str) -> Option<&'static str> {
-        self.0.elsewhere.iter().find(|(name, _)| *name == table).map(|(_, systems)| *systems)
-    }
-
-    /// The session's table of a name. Only catalogs that answer without waiting are used; others are left to
-    /// DataFusion.
-    pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
-        self.schema()?.table(name).now_or_never()?.ok()?
-    }
-
-    /// The plan of a view.
-    fn view_plan(&self, name: &str) -> Option<LogicalPlan> {
-        let provider = self.provider(name)?;
-        provider.get_logical_plan().map(std::borrow::Cow::into_owned)
+    fn error(&self, error: &DataFusionError, sql: &str) -> Error {
+        names::error(&self.0.registry, error, sql)
     }
 }
 
@@ -652,30 +591,30 @@ struct Written {
     many: usize,
 }
 
-fn readings(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
+fn scans(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
     if let Some(scan) = plan.downcast_ref::<ScanExec>() {
         found(scan);
     }
     for child in plan.children() {
-        readings(child, found);
+        scans(child, found);
     }
 }
 
 /// The last physical rule: equal scans become one shared scan.
 #[derive(Debug)]
-struct ShareReadings;
+struct ShareScans;
 
-impl PhysicalOptimizerRule for ShareReadings {
+impl PhysicalOptimizerRule for ShareScans {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
         _config: &datafusion::config::ConfigOptions,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-        planner::share_readings(plan)
+        planner::share_scans(plan)
     }
 
     fn name(&self) -> &str {
-        "share_readings"
+        "share_scans"
     }
 
     fn schema_check(&self) -> bool {

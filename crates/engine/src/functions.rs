@@ -29,7 +29,7 @@ pub struct FunctionInfo {
 impl Engine {
     /// The functions, by name.
     pub fn functions(&self) -> Vec<FunctionInfo> {
-        let state = self.session_state();
+        let state = self.registry().state();
         let mut all: BTreeMap<(String, &'static str), FunctionInfo> = BTreeMap::new();
         let mut add = |name: &str, kind, signature: &Signature, documentation: Option<&Documentation>| {
             let info = FunctionInfo {

@@ -6,8 +6,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, JoinType};
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, Window};
 
-use crate::lookup_join::bind::our_scan;
-use crate::provider::Provider;
+use crate::provider::{Provider, our_scan};
 
 /// One scan of a table, and where the result has its unchanged columns.
 ///

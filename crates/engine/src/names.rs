@@ -23,24 +23,15 @@ use indago_dialect::NamedColumn;
 use indago_table::{Asking, CatalogRef, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
-use crate::diagnostic::{Error, Names, Result};
-use crate::engine::Engine;
+use crate::diagnostic::{Code, Error, Names, Result};
 use crate::provider::Provider;
+use crate::registry::{CatalogView, Registry};
 use crate::sql::HiddenColumns;
-use crate::state::Shared;
+use crate::state::EngineState;
 use crate::verify::{Name, Named};
 
 /// The most names that are looked up in catalogs concurrently.
 const AT_ONCE: usize = 32;
-
-/// A view over tables of catalogs.
-#[derive(Debug, Clone)]
-pub(crate) struct AskedView {
-    /// Its query, or the statement that creates it.
-    pub(crate) sql: Arc<str>,
-    /// The number of tables that it reads.
-    pub(crate) many: usize,
-}
 
 /// A table of a catalog, for lists.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,34 +72,34 @@ fn question(catalog: &CatalogRef, what: &str) -> String {
 }
 
 /// A catalog that could not be searched.
-pub(crate) struct Unasked {
+pub(crate) struct Unsearched {
     catalog: String,
     error: TableError,
 }
 
 /// The table of a name in any of the catalogs. They are searched concurrently, and the first table found is used. So a
 /// catalog that fails or does not respond matters only for names that no other catalog has.
-async fn ask(
+async fn search(
     catalogs: &[CatalogRef],
     name: &str,
     asking: &Asking,
     waiting: &Waiting,
-) -> Result<Option<TableRef>, Unasked> {
+) -> Result<Option<TableRef>, Unsearched> {
     let what = format!("table `{name}`");
-    let ask = |catalog: &CatalogRef| {
+    let search = |catalog: &CatalogRef| {
         let (catalog, what) = (catalog.clone(), what.clone());
         async move { (waiting.on(&catalog, &what, catalog.table(name, asking)).await, catalog) }
     };
-    let mut answers: FuturesUnordered<_> = catalogs.iter().map(ask).collect();
+    let mut found: FuturesUnordered<_> = catalogs.iter().map(search).collect();
     let mut failed = None;
-    while let Some((answer, catalog)) = answers.next().await {
-        match answer {
+    while let Some((table, catalog)) = found.next().await {
+        match table {
             Ok(Some(table)) => {
                 waiting.settle(catalogs, &what);
                 return Ok(Some(table));
             }
             Ok(None) => {}
-            Err(error) => failed = failed.or(Some(Unasked { catalog: catalog.name().to_owned(), error })),
+            Err(error) => failed = failed.or(Some(Unsearched { catalog: catalog.name().to_owned(), error })),
         }
     }
     failed.map_or(Ok(None), Err)
@@ -116,8 +107,8 @@ async fn ask(
 
 /// The names of all tables of the catalogs, and a warning for each catalog that cannot list them.
 async fn list(catalogs: &[CatalogRef], asking: &Asking, waiting: &Waiting) -> (BTreeSet<FoundName>, Vec<Warning>) {
-    let ask = async |catalog: &CatalogRef| waiting.on(catalog, "its tables", catalog.names(asking)).await;
-    let lists = futures::future::join_all(catalogs.iter().map(ask)).await;
+    let list = async |catalog: &CatalogRef| waiting.on(catalog, "its tables", catalog.names(asking)).await;
+    let lists = futures::future::join_all(catalogs.iter().map(list)).await;
     let (mut found, mut warnings) = (BTreeSet::new(), Vec::new());
     for (catalog, names) in catalogs.iter().zip(lists) {
         let catalog = catalog.name();
@@ -138,11 +129,11 @@ fn unlisted(catalog: &str, error: &TableError) -> Option<Warning> {
 
 /// The names of a query that are resolved.
 pub(crate) struct Known {
-    engine: Engine,
+    registry: Arc<Registry>,
     asking: Asking,
     waiting: Waiting,
     /// Tables of catalogs.
-    asked: BTreeMap<String, TableRef>,
+    found: BTreeMap<String, TableRef>,
     /// Views over these tables.
     views: BTreeMap<String, Arc<dyn TableProvider>>,
     /// Views that are being planned.
@@ -157,12 +148,12 @@ pub(crate) struct Known {
 
 impl Known {
     /// The names of the engine and its session, without catalogs.
-    pub(crate) fn of(engine: &Engine, moment: Timestamp, waiting: Waiting) -> Self {
+    pub(crate) fn of(registry: &Arc<Registry>, moment: Timestamp, waiting: Waiting) -> Self {
         Known {
-            engine: engine.clone(),
-            asking: Asking::new(engine.shared().gate.clone(), moment),
+            registry: registry.clone(),
+            asking: Asking::new(registry.engine.gate.clone(), moment),
             waiting,
-            asked: BTreeMap::new(),
+            found: BTreeMap::new(),
             views: BTreeMap::new(),
             open: Vec::new(),
             looked_up: BTreeSet::new(),
@@ -172,17 +163,17 @@ impl Known {
     }
 
     fn catalogs(&self) -> Arc<[CatalogRef]> {
-        self.engine.shared().catalogs.clone()
+        self.registry.engine.catalogs.clone()
     }
 
     /// Whether the query uses tables of catalogs.
-    pub(crate) fn is_asked(&self) -> bool {
-        !self.asked.is_empty() || !self.views.is_empty()
+    pub(crate) fn uses_catalogs(&self) -> bool {
+        !self.found.is_empty() || !self.views.is_empty()
     }
 
     /// The name as it is looked up: without the default catalog and schema.
     fn own(&self, name: &Name) -> String {
-        let (default_catalog, default_schema) = self.engine.defaults();
+        let (default_catalog, default_schema) = self.registry.defaults();
         let parts = match name.0.as_slice() {
             [catalog, rest @ ..] if rest.len() == 2 && *catalog == default_catalog => rest,
             parts => parts,
@@ -195,20 +186,20 @@ impl Known {
 
     /// The names that neither the engine nor the session has, and that need catalogs.
     pub(crate) fn unknown(&self, named: &Named) -> Vec<String> {
-        let is_known = |name: &str| self.engine.table(name).is_some() || self.engine.provider(name).is_some();
+        let is_known = |name: &str| self.registry.table(name).is_some() || self.registry.provider(name).is_some();
         let names = named.tables.iter().map(|name| self.own(name));
         names.filter(|name| !forms(name).any(|form| is_known(&form))).collect()
     }
 
     /// Looks up the names of a statement. Returns the views among them that must still be planned.
-    pub(crate) async fn learn(&mut self, named: &Named) -> Result<Vec<(String, AskedView)>> {
+    pub(crate) async fn learn(&mut self, named: &Named) -> Result<Vec<(String, CatalogView)>> {
         let catalogs = self.catalogs();
         if catalogs.is_empty() {
             return Ok(Vec::new());
         }
         let (mut views, mut names) = (Vec::new(), Vec::new());
         for name in self.unknown(named) {
-            let view = forms(&name).find_map(|form| Some((self.engine.asked_view(&form)?, form)));
+            let view = forms(&name).find_map(|form| Some((self.registry.catalog_view(&form)?, form)));
             match view {
                 Some((view, name)) if !self.views.contains_key(&name) => views.push((name, view)),
                 Some(_) => {}
@@ -219,7 +210,7 @@ impl Known {
         for (name, answer) in self.look_up(names).await {
             match answer {
                 Ok(is_there) => is_missing |= !is_there,
-                Err(unasked) => return Err(self.unasked(&name, &unasked)),
+                Err(unsearched) => return Err(self.unsearched(&name, &unsearched)),
             }
         }
         if (is_missing || named.lists) && self.listed.is_none() {
@@ -235,7 +226,7 @@ impl Known {
             let is_listed = |text: &&String| self.listed.as_ref().is_some_and(|listed| listed.contains(*text));
             let mentioned = named.texts.iter().filter(is_listed).cloned().collect();
             for (name, answer) in self.look_up(mentioned).await {
-                if let Err(Unasked { catalog, error }) = answer {
+                if let Err(Unsearched { catalog, error }) = answer {
                     self.warnings.extend(Warning::of(&name, &format!("catalog {catalog}"), &error));
                 }
             }
@@ -244,7 +235,7 @@ impl Known {
     }
 
     /// Looks up names, each once. Returns whether the tables exist.
-    async fn look_up(&mut self, names: Vec<String>) -> Vec<(String, Result<bool, Unasked>)> {
+    async fn look_up(&mut self, names: Vec<String>) -> Vec<(String, Result<bool, Unsearched>)> {
         let names: Vec<String> = names.into_iter().filter(|name| self.looked_up.insert(name.clone())).collect();
         let (catalogs, asking, waiting) = (self.catalogs(), &self.asking, &self.waiting);
         let look_up = |name: String| {
@@ -252,7 +243,7 @@ impl Known {
             async move {
                 let mut answer = Ok(None);
                 for form in forms(&name) {
-                    answer = ask(&catalogs, &form, asking, waiting).await.map(|table| Some((form, table?)));
+                    answer = search(&catalogs, &form, asking, waiting).await.map(|table| Some((form, table?)));
                     if !matches!(answer, Ok(None)) {
                         break;
                     }
@@ -261,22 +252,22 @@ impl Known {
             }
         };
         let answers: Vec<_> = stream::iter(names).map(look_up).buffered(AT_ONCE).collect().await;
-        let keep = |(name, answer): (String, Result<Option<(String, TableRef)>, Unasked>)| {
-            let is_there = answer.map(|found| found.map(|(form, table)| self.asked.insert(form, table)).is_some());
+        let keep = |(name, answer): (String, Result<Option<(String, TableRef)>, Unsearched>)| {
+            let is_there = answer.map(|found| found.map(|(form, table)| self.found.insert(form, table)).is_some());
             (name, is_there)
         };
         answers.into_iter().map(keep).collect()
     }
 
-    fn unasked(&self, name: &str, Unasked { catalog, error }: &Unasked) -> Error {
-        let near = self.engine.nearest_table(name);
+    fn unsearched(&self, name: &str, Unsearched { catalog, error }: &Unsearched) -> Error {
+        let near = self.registry.nearest_table(name);
         Error::catalog(name, catalog, error, near.as_deref())
     }
 
     /// Starts planning a view.
     pub(crate) fn open(&mut self, view: &str) -> Result<()> {
         if self.open.iter().any(|open| open == view) {
-            return Err(Error::new(crate::Code::Plan, format!("view `{view}` reads itself"))
+            return Err(Error::new(Code::Plan, format!("view `{view}` reads itself"))
                 .with_help("recreate it over other tables"));
         }
         self.open.push(view.to_owned());
@@ -291,28 +282,28 @@ impl Known {
 
     /// A table of the engine or of a catalog.
     fn table(&self, name: &str) -> Option<TableRef> {
-        self.engine.table(name).or_else(|| self.asked.get(name).cloned())
+        self.registry.table(name).or_else(|| self.found.get(name).cloned())
     }
 
     fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
-        self.views.get(name).cloned().or_else(|| self.engine.provider(name))
+        self.views.get(name).cloned().or_else(|| self.registry.provider(name))
     }
 
     /// The session's state, extended with all resolved names.
     pub(crate) fn state(&self) -> SessionState {
-        let mut state = self.engine.session_state();
+        let mut state = self.registry.state();
         let listed = self.listed.iter().flatten().map(|name| (name.clone(), TableType::Base));
-        let views = self.engine.asked_views().into_iter().map(|name| (name, TableType::View));
+        let views = self.registry.catalog_views().into_iter().map(|name| (name, TableType::View));
         let mut names: BTreeMap<String, TableType> = listed.chain(views).collect();
-        if names.is_empty() && !self.is_asked() {
+        if names.is_empty() && !self.uses_catalogs() {
             return state;
         }
-        let shared = self.engine.shared();
-        let provider = |table: &TableRef| Arc::new(Provider::new(shared.clone(), table.clone())) as _;
+        let engine = &self.registry.engine;
+        let provider = |table: &TableRef| Arc::new(Provider::new(engine.clone(), table.clone())) as _;
         let mut tables: BTreeMap<String, Arc<dyn TableProvider>> = self.views.clone();
-        tables.extend(self.asked.iter().map(|(name, table)| (name.clone(), provider(table))));
+        tables.extend(self.found.iter().map(|(name, table)| (name.clone(), provider(table))));
         names.retain(|name, _| !name.contains('.'));
-        let catalogs = over(&state, |base| AskedSchema { base, tables, names, asks: None });
+        let catalogs = over(&state, |base| CatalogSchema { base, tables, names, search: None });
         state.register_catalog_list(catalogs);
         state
     }
@@ -323,7 +314,7 @@ impl Known {
             Some(table) => table.spec().columns.iter().map(|column| column.name.to_string()).collect(),
             None => Vec::new(),
         };
-        let elsewhere = |table: &str| self.engine.systems_with(table);
+        let elsewhere = |table: &str| self.registry.platforms_with(table);
         Error::from_datafusion(error, sql, &Names { tables: &tables, columns: &columns, elsewhere: &elsewhere })
     }
 }
@@ -358,9 +349,9 @@ impl indago_dialect::Names for Known {
     }
 
     fn tables(&self) -> Vec<String> {
-        let mut names: BTreeSet<String> = self.engine.table_names().into_iter().collect();
-        names.extend(self.engine.asked_views());
-        names.extend(self.asked.keys().cloned());
+        let mut names: BTreeSet<String> = self.registry.table_names().into_iter().collect();
+        names.extend(self.registry.catalog_views());
+        names.extend(self.found.keys().cloned());
         names.extend(self.listed.iter().flatten().cloned());
         names.into_iter().collect()
     }
@@ -376,51 +367,54 @@ fn named_column(column: &ColumnSpec) -> NamedColumn {
     }
 }
 
-impl Engine {
-    /// A table of the engine or of a catalog. A catalog is searched on each call.
-    pub async fn find_table(&self, name: &str) -> Result<Option<TableRef>> {
-        let named = self.tables().into_iter().find(|table| table.spec().name.eq_ignore_ascii_case(name));
-        let shared = self.shared();
-        if named.is_some() || shared.catalogs.is_empty() {
-            return Ok(named);
-        }
-        let limit = shared.limits.timeout.unwrap_or(shared.limits.call_timeout);
-        let mut known = Known::of(self, shared.clock.now(), Waiting::default());
-        let named = Named { tables: [Name(vec![name.to_owned()])].into(), ..Named::default() };
-        match tokio::time::timeout(limit, known.learn(&named)).await {
-            Ok(learnt) => learnt.map(|_| known.asked.into_values().next()),
-            Err(_) => Err(Error::unanswered(limit, known.waiting.first())),
-        }
+/// A table of the engine or of a catalog.
+pub(crate) async fn find_table(registry: &Arc<Registry>, name: &str) -> Result<Option<TableRef>> {
+    let named = registry.tables().iter().find(|table| table.spec().name.eq_ignore_ascii_case(name)).cloned();
+    let engine = &registry.engine;
+    if named.is_some() || engine.catalogs.is_empty() {
+        return Ok(named);
     }
+    let limit = engine.limits.timeout.unwrap_or(engine.limits.call_timeout);
+    let mut known = Known::of(registry, engine.clock.now(), Waiting::default());
+    let named = Named { tables: [Name(vec![name.to_owned()])].into(), ..Named::default() };
+    match tokio::time::timeout(limit, known.learn(&named)).await {
+        Ok(learnt) => learnt.map(|_| known.found.into_values().next()),
+        Err(_) => Err(Error::unanswered(limit, known.waiting.first())),
+    }
+}
 
-    /// The names of all tables of catalogs, and warnings about catalogs that could not list theirs.
-    pub async fn found_names(&self) -> (Vec<FoundName>, Vec<Warning>) {
-        let shared = self.shared();
-        let limit = shared.limits.timeout.unwrap_or(shared.limits.call_timeout);
-        let asking = Asking::new(shared.gate.clone(), shared.clock.now());
-        let (mut found, mut warnings) = (BTreeSet::new(), Vec::new());
-        let lists = shared.catalogs.iter().map(async |catalog| {
-            let waiting = Waiting::default();
-            let listed = list(std::slice::from_ref(catalog), &asking, &waiting);
-            tokio::time::timeout(limit, listed).await.unwrap_or_else(|_| {
-                let error = TableError::TimedOut { what: "names of its tables".to_owned(), limit };
-                (BTreeSet::new(), unlisted(catalog.name(), &error).into_iter().collect())
-            })
-        });
-        for (names, missing) in futures::future::join_all(lists).await {
-            found.extend(names);
-            warnings.extend(missing);
-        }
-        found.retain(|found: &FoundName| self.table(&found.name).is_none());
-        (found.into_iter().collect(), warnings)
+/// The names of all tables of catalogs, and warnings about catalogs that could not list theirs.
+pub(crate) async fn found_names(registry: &Registry) -> (Vec<FoundName>, Vec<Warning>) {
+    let engine = &registry.engine;
+    let limit = engine.limits.timeout.unwrap_or(engine.limits.call_timeout);
+    let asking = Asking::new(engine.gate.clone(), engine.clock.now());
+    let (mut found, mut warnings) = (BTreeSet::new(), Vec::new());
+    let lists = engine.catalogs.iter().map(async |catalog| {
+        let waiting = Waiting::default();
+        let listed = list(std::slice::from_ref(catalog), &asking, &waiting);
+        tokio::time::timeout(limit, listed).await.unwrap_or_else(|_| {
+            let error = TableError::TimedOut { what: "names of its tables".to_owned(), limit };
+            (BTreeSet::new(), unlisted(catalog.name(), &error).into_iter().collect())
+        })
+    });
+    for (names, missing) in futures::future::join_all(lists).await {
+        found.extend(names);
+        warnings.extend(missing);
     }
+    found.retain(|found: &FoundName| registry.table(&found.name).is_none());
+    (found.into_iter().collect(), warnings)
+}
+
+/// The error for a DataFusion error in a session's SQL.
+pub(crate) fn error(registry: &Arc<Registry>, error: &DataFusionError, sql: &str) -> Error {
+    Known::of(registry, registry.engine.clock.now(), Waiting::default()).error(error, sql)
 }
 
 /// A session's catalogs with another default schema. Tables of `schema` that have a qualified name are put into schemas
 /// of that name.
 pub(crate) fn over(
     state: &SessionState,
-    schema: impl FnOnce(Arc<dyn SchemaProvider>) -> AskedSchema,
+    schema: impl FnOnce(Arc<dyn SchemaProvider>) -> CatalogSchema,
 ) -> Arc<dyn CatalogProviderList> {
     let defaults = &state.config_options().catalog;
     let catalog = state.catalog_list().catalog(&defaults.default_catalog);
@@ -445,24 +439,24 @@ pub(crate) fn over(
 }
 
 /// A schema that also has tables of catalogs.
-pub(crate) struct AskedSchema {
+pub(crate) struct CatalogSchema {
     pub(crate) base: Arc<dyn SchemaProvider>,
     /// Tables that are already resolved.
     pub(crate) tables: BTreeMap<String, Arc<dyn TableProvider>>,
     /// Further names for lists.
     pub(crate) names: BTreeMap<String, TableType>,
     /// Look up all other names in the catalogs of this engine.
-    pub(crate) asks: Option<Arc<Shared>>,
+    pub(crate) search: Option<Arc<EngineState>>,
 }
 
-impl fmt::Debug for AskedSchema {
+impl fmt::Debug for CatalogSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AskedSchema").field("tables", &self.tables.keys()).finish_non_exhaustive()
+        f.debug_struct("CatalogSchema").field("tables", &self.tables.keys()).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl SchemaProvider for AskedSchema {
+impl SchemaProvider for CatalogSchema {
     fn table_names(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = self.base.table_names().into_iter().collect();
         names.extend(self.names.keys().chain(self.tables.keys()).cloned());
@@ -476,11 +470,11 @@ impl SchemaProvider for AskedSchema {
         if let Some(own) = self.base.table(name).await? {
             return Ok(Some(own));
         }
-        let Some(shared) = &self.asks else { return Ok(None) };
-        let asking = Asking::new(shared.gate.clone(), shared.clock.now());
-        match ask(&shared.catalogs, name, &asking, &Waiting::default()).await {
-            Ok(table) => Ok(table.map(|table| Arc::new(Provider::new(shared.clone(), table)) as _)),
-            Err(Unasked { catalog, error }) => {
+        let Some(engine) = &self.search else { return Ok(None) };
+        let asking = Asking::new(engine.gate.clone(), engine.clock.now());
+        match search(&engine.catalogs, name, &asking, &Waiting::default()).await {
+            Ok(table) => Ok(table.map(|table| Arc::new(Provider::new(engine.clone(), table)) as _)),
+            Err(Unsearched { catalog, error }) => {
                 Err(DataFusionError::External(Box::new(Error::catalog(name, &catalog, &error, None))))
             }
         }

@@ -6,8 +6,7 @@ use datafusion::logical_expr::LogicalPlan;
 use indago_table::{Past, Timestamp};
 
 use crate::diagnostic::{Code, Error};
-use crate::lookup_join::bind::{our_scan, with_provider};
-use crate::provider::Provider;
+use crate::provider::{Provider, our_scan, with_provider};
 
 /// The same plan over tables as they were at a past time, including those of views and subqueries. A scan that already
 /// has a time keeps it.
@@ -103,9 +102,9 @@ mod tests {
         let (numbers, keyed) = (Numbers::new("numbers", false), Numbers::new("keyed", true));
         let engine = Engine::builder().table(numbers.clone()).table(keyed.clone()).build().await.expect("it builds");
         for (name, table) in [("numbers_then", numbers.clone() as Arc<dyn Table>), ("keyed_then", keyed.clone())] {
-            let provider = Provider::new(engine.shared().clone(), table);
+            let provider = Provider::new(engine.registry().engine.clone(), table);
             let then = Provider { as_of: Some(Timestamp::from_seconds(3)), ..provider };
-            engine.register(name, Arc::new(then));
+            engine.registry().register(name, Arc::new(then)).expect("a new name");
         }
         let ask = async |sql, options| {
             numbers.1.lock().clear();

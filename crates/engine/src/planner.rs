@@ -20,13 +20,14 @@ use indago_table::Timestamp;
 
 use crate::condition;
 use crate::constraints::is_never;
-use crate::exec::{Asked, ScanExec};
+use crate::exec::ScanExec;
 use crate::limits::Limits;
 use crate::lookup_join::bind;
-use crate::lookup_join::exec::{LookupJoinExec, Shape};
-use crate::lookup_join::node::LookupJoin;
+use crate::lookup_join::exec::{LookupJoinExec, LookupSpec};
+use crate::lookup_join::node::{LookupJoin, Side};
 use crate::planning;
-use crate::shared::SharedReading;
+use crate::request::Request;
+use crate::shared::SharedScan;
 use crate::verify;
 
 /// Plans queries over our tables.
@@ -90,11 +91,11 @@ impl ExtensionPlanner for LookupPlanner {
             join.on.iter().map(|(left, right)| Ok((plan_expr(left, left_schema)?, plan_expr(right, right_schema)?)));
         let on = on.collect::<Result<Vec<_>>>()?;
         let driving_schema = match side {
-            crate::lookup_join::node::Side::Right => left_schema,
-            crate::lookup_join::node::Side::Left => right_schema,
+            Side::Right => left_schema,
+            Side::Left => right_schema,
         };
         let keys = keys.iter().map(|key| key.try_map(|driving| plan_expr(driving, driving_schema)));
-        let shape = Shape {
+        let spec = LookupSpec {
             side: *side,
             keys: keys.collect::<Result<Vec<_>>>()?,
             on,
@@ -104,7 +105,7 @@ impl ExtensionPlanner for LookupPlanner {
             batch: self.limits.lookup_batch,
             concurrency: self.limits.lookup_concurrency,
         };
-        Ok(Some(Arc::new(LookupJoinExec::new(left.clone(), right.clone(), Arc::new(shape)))))
+        Ok(Some(Arc::new(LookupJoinExec::new(left.clone(), right.clone(), Arc::new(spec)))))
     }
 }
 
@@ -134,30 +135,29 @@ fn join_filter(filter: &Expr, join: &Join, plan_expr: &PlanExpr<'_>) -> Result<J
 
 /// Replaces equal scans by one shared scan, and gives lookups of the same columns one request. A scan below a lookup or
 /// in the recursive part of a query runs many times, so it is shared even if it is the only one.
-pub(crate) fn share_readings(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(crate) fn share_scans(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut groups: HashMap<Identity, Group> = HashMap::new();
     gather(&plan, false, &mut groups);
-    let mut readings: HashMap<Identity, Together> = HashMap::new();
+    let mut shared: HashMap<Identity, Shared> = HashMap::new();
     for (identity, group) in groups {
         let more = identity.keys.as_ref().map(|(columns, _)| columns.as_slice()).unwrap_or_default();
-        let Some(asked) = Asked::union(&group.scans, more) else { continue };
-        let asked = Asked { limit: identity.limit.as_ref().map(|(limit, _)| *limit), ..asked };
-        let is_read_again = group.repeats || (group.scans.len() > 1 && identity.limit.is_none());
+        let Some(union) = Request::union(&group.requests, more) else { continue };
+        let union = Request { limit: identity.limit.as_ref().map(|(limit, _)| *limit), ..union };
+        let is_read_again = group.repeats || (group.requests.len() > 1 && identity.limit.is_none());
         if identity.keys.is_some() {
-            readings.insert(identity, Together::Lookup(Arc::new(asked)));
+            shared.insert(identity, Shared::Lookup(Arc::new(union)));
         } else if is_read_again {
-            readings.insert(identity, Together::Reading(Arc::new(SharedReading::new(asked))));
+            shared.insert(identity, Shared::Scan(Arc::new(SharedScan::new(union))));
         }
     }
-    if readings.is_empty() {
+    if shared.is_empty() {
         return Ok(plan);
     }
     plan.transform_up(|node| {
-        let together =
-            node.downcast_ref::<ScanExec>().and_then(|scan| Some((scan, readings.get(&Identity::of(scan)?)?)));
-        let scan: Arc<dyn ExecutionPlan> = match together {
-            Some((scan, Together::Reading(reading))) => Arc::new(scan.with_shared(reading.clone())),
-            Some((scan, Together::Lookup(asked))) => Arc::new(scan.with_lookup(asked.clone())),
+        let of_scan = node.downcast_ref::<ScanExec>().and_then(|scan| Some((scan, shared.get(&Identity::of(scan)?)?)));
+        let scan: Arc<dyn ExecutionPlan> = match of_scan {
+            Some((scan, Shared::Scan(shared))) => Arc::new(scan.with_shared(shared.clone())),
+            Some((scan, Shared::Lookup(union))) => Arc::new(scan.with_lookup(union.clone())),
             None => return Ok(Transformed::no(node)),
         };
         Ok(Transformed::yes(scan))
@@ -166,11 +166,11 @@ pub(crate) fn share_readings(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Exe
 }
 
 /// What equal scans share.
-enum Together {
+enum Shared {
     /// One scan.
-    Reading(Arc<SharedReading>),
+    Scan(Arc<SharedScan>),
     /// One request for each key.
-    Lookup(Arc<Asked>),
+    Lookup(Arc<Request>),
 }
 
 /// The properties that equal scans have in common.
@@ -190,22 +190,22 @@ impl Identity {
     /// `None` for a scan that is not shared. A scan with a limit may stop before others have their rows, so only scans
     /// with the same limit and conditions are equal.
     fn of(scan: &ScanExec) -> Option<Self> {
-        if scan.asked.limit.is_some() && scan.binding.is_some() {
+        if scan.request.limit.is_some() && scan.binding.is_some() {
             return None;
         }
         Some(Identity {
-            table: Arc::as_ptr(&scan.table).addr(),
-            constraints: format!("{:?} {:?}", scan.asked.constraints, scan.asked.alternatives),
-            as_of: scan.asked.as_of,
+            table: Arc::as_ptr(scan.table()).addr(),
+            constraints: format!("{:?} {:?}", scan.request.constraints, scan.request.alternatives),
+            as_of: scan.request.as_of,
             keys: scan.binding.as_ref().map(|binding| (binding.columns.clone(), binding.pattern)),
-            limit: scan.asked.limit.map(|limit| (limit, condition::describe(&scan.asked.conditions))),
+            limit: scan.request.limit.map(|limit| (limit, condition::describe(&scan.request.conditions))),
         })
     }
 }
 
 #[derive(Default)]
 struct Group {
-    scans: Vec<Asked>,
+    requests: Vec<Request>,
     repeats: bool,
 }
 
@@ -214,7 +214,7 @@ fn gather(plan: &Arc<dyn ExecutionPlan>, repeats: bool, groups: &mut HashMap<Ide
         && let Some(identity) = Identity::of(scan)
     {
         let group = groups.entry(identity).or_default();
-        group.scans.push(scan.asked.clone());
+        group.requests.push(scan.request.clone());
         group.repeats |= repeats;
     }
     let looked_up = plan.downcast_ref::<LookupJoinExec>().map(LookupJoinExec::looked_up);

@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use datafusion::catalog::default_table_source::{DefaultTableSource, source_as_provider};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableScan, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use indago_table::{Constraints, TableRef, Timestamp};
 
 use crate::condition::{self, Condition};
 use crate::constraints;
-use crate::exec::{Asked, Binding, ScanExec};
-use crate::state::Shared;
+use crate::exec::ScanExec;
+use crate::request::{Binding, Request};
+use crate::state::EngineState;
 
 /// A table of an engine. In a plan, also the number of the scan, and the keys that it gets from a join.
 #[derive(Debug, Clone)]
 pub(crate) struct Provider {
-    pub(crate) engine: Arc<Shared>,
+    pub(crate) engine: Arc<EngineState>,
     pub(crate) table: TableRef,
     pub(crate) leaf: Option<usize>,
     pub(crate) binding: Option<Binding>,
@@ -30,7 +32,7 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    pub(crate) fn new(engine: Arc<Shared>, table: TableRef) -> Self {
+    pub(crate) fn new(engine: Arc<EngineState>, table: TableRef) -> Self {
         let schema = table.spec().schema();
         Provider { engine, table, leaf: None, binding: None, without_key: Arc::default(), as_of: None, schema }
     }
@@ -56,7 +58,7 @@ impl Provider {
                 None => {}
             }
         }
-        let asked = Asked {
+        let request = Request {
             columns,
             constraints: Arc::new(constraints),
             alternatives: alternatives.into(),
@@ -64,7 +66,7 @@ impl Provider {
             limit,
             as_of: self.as_of,
         };
-        let scan = ScanExec::new(self.engine.clone(), self.table.clone(), asked, self.binding.clone())?;
+        let scan = ScanExec::new(self.engine.clone(), self.table.clone(), request, self.binding.clone())?;
         Ok(Arc::new(scan.with_columns_without_key(self.without_key.clone())))
     }
 }
@@ -98,4 +100,17 @@ impl TableProvider for Provider {
         };
         Ok(filters.iter().map(support).collect())
     }
+}
+
+/// A plan node that scans one of our tables, and its provider.
+pub(crate) fn our_scan(plan: &LogicalPlan) -> Option<(&TableScan, Provider)> {
+    let LogicalPlan::TableScan(scan) = plan else { return None };
+    let provider = source_as_provider(&scan.source).ok()?;
+    provider.downcast_ref::<Provider>().map(|provider| (scan, provider.clone()))
+}
+
+/// The same scan with another provider.
+pub(crate) fn with_provider(scan: &TableScan, provider: Provider) -> LogicalPlan {
+    let source = Arc::new(DefaultTableSource::new(Arc::new(provider)));
+    LogicalPlan::TableScan(TableScan { source, ..scan.clone() })
 }

@@ -20,9 +20,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::diagnostic::{Code, Error, Result};
-use crate::engine::Engine;
 use crate::interrupt::interruptible;
 use crate::lineage::{self, Lineage, Whole};
+use crate::names;
+use crate::record::ScanStats;
+use crate::registry::Registry;
 use crate::state::QueryState;
 use crate::threads::Threads;
 
@@ -75,7 +77,7 @@ impl QueryOptions {
 /// A planned query.
 #[derive(Debug)]
 pub struct Query {
-    pub(crate) engine: Engine,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) sql: String,
     pub(crate) rewritten: Option<String>,
     pub(crate) logical: LogicalPlan,
@@ -87,29 +89,6 @@ pub struct Query {
     pub(crate) options: QueryOptions,
     /// How much of the timeout planning used.
     pub(crate) planned_in: Duration,
-}
-
-/// Statistics of one scan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScanStats {
-    /// The table.
-    pub table: String,
-    /// Constraints that the table applied.
-    pub constraints: String,
-    /// Conditions that were checked on its rows.
-    pub filter: String,
-    /// `scan`, `lookup` (by keys of a join) or `shared` (read once for several places of the plan).
-    pub how: &'static str,
-    /// Slices read.
-    pub slices: usize,
-    /// Rows read.
-    pub rows: u64,
-    /// Bytes read.
-    pub bytes: u64,
-    /// Files opened, directories listed and requests sent.
-    pub calls: u64,
-    /// Time during which the scan was reading.
-    pub elapsed: Duration,
 }
 
 impl Query {
@@ -135,10 +114,10 @@ impl Query {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn stream(&self) -> BatchStream {
-        let timeout = self.options.timeout.or(self.engine.limits().timeout);
+        let timeout = self.options.timeout.or(self.registry.engine.limits.timeout);
         let rows = if self.state.start() {
             State::Running(Running::start(
-                self.engine.threads(),
+                &self.registry.engine.threads,
                 self.plan.clone(),
                 self.context.clone(),
                 self.state.clone(),
@@ -154,7 +133,7 @@ impl Query {
                 (timeout, Box::pin(tokio::time::sleep_until(Instant::now() + left)))
             }),
             state: self.state.clone(),
-            engine: self.engine.clone(),
+            registry: self.registry.clone(),
             sql: self.sql.clone(),
             strict: self.options.strict,
             hold: self.options.hold,
@@ -234,30 +213,13 @@ impl Taken {
     }
 }
 
-impl QueryState {
-    pub(crate) fn stats(&self) -> Vec<ScanStats> {
-        let stats = |scan: &Arc<crate::state::ScanRecord>| ScanStats {
-            table: scan.table.clone(),
-            constraints: scan.constraints.clone(),
-            filter: scan.filter.clone(),
-            how: scan.how,
-            slices: scan.slices(),
-            rows: scan.meter.rows(),
-            bytes: scan.meter.bytes(),
-            calls: scan.meter.calls(),
-            elapsed: scan.elapsed(),
-        };
-        self.scans().iter().map(stats).collect()
-    }
-}
-
 /// The record batches of a running query.
 pub struct BatchStream {
     rows: State,
     schema: SchemaRef,
     deadline: Option<(Duration, Pin<Box<tokio::time::Sleep>>)>,
     state: Arc<QueryState>,
-    engine: Engine,
+    registry: Arc<Registry>,
     sql: String,
     strict: bool,
     hold: bool,
@@ -365,7 +327,7 @@ impl Stream for BatchStream {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(renamed(batch, &this.schema))),
             Poll::Ready(Some(Err(error))) => {
-                let error = this.engine.error(&error, &this.sql);
+                let error = names::error(&this.registry, &error, &this.sql);
                 this.fail(error)
             }
             Poll::Ready(None) => {

@@ -13,8 +13,8 @@ use futures::FutureExt as _;
 
 use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{Code, Error};
-use crate::names::{self, AskedSchema};
-use crate::state::Shared;
+use crate::names::{self, CatalogSchema};
+use crate::state::EngineState;
 use crate::verify;
 
 /// A DataFusion session over the current tables, views and functions of an engine.
@@ -26,7 +26,7 @@ pub struct Session(SessionContext);
 
 impl Session {
     /// A separate session over the tables of another session and of the engine's catalogs.
-    pub(crate) fn over(context: &SessionContext, engine: &Arc<Shared>) -> Self {
+    pub(crate) fn over(context: &SessionContext, engine: &Arc<EngineState>) -> Self {
         let state = context.state();
         let own = |known: Arc<dyn SchemaProvider>| {
             let tables = MemorySchemaProvider::new();
@@ -36,11 +36,11 @@ impl Session {
                     tables.register_table(name, table).expect("the names of a schema are distinct");
                 }
             }
-            AskedSchema {
+            CatalogSchema {
                 base: Arc::new(tables),
                 tables: BTreeMap::new(),
                 names: BTreeMap::new(),
-                asks: Some(engine.clone()),
+                search: Some(engine.clone()),
             }
         };
         let catalogs = names::over(&state, own);

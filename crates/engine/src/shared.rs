@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::common::{DataFusionError, exec_datafusion_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::exec::{Asked, ScanExec};
-use crate::state::QueryState;
+use crate::request::Request;
 
 /// A scan whose rows stay in memory while the query runs, with all columns that any place in the plan wants.
 #[derive(Debug)]
-pub(crate) struct SharedReading {
-    asked: Asked,
+pub(crate) struct SharedScan {
+    request: Request,
     buffer: Mutex<Option<Arc<Buffer>>>,
 }
 
@@ -43,10 +42,10 @@ struct Progress {
     error: Option<Arc<DataFusionError>>,
 }
 
-impl SharedReading {
+impl SharedScan {
     /// A shared scan for a request that covers those of all places.
-    pub(crate) fn new(asked: Asked) -> Self {
-        SharedReading { asked, buffer: Mutex::default() }
+    pub(crate) fn new(request: Request) -> Self {
+        SharedScan { request, buffer: Mutex::default() }
     }
 
     /// Drops the rows, when the query is over.
@@ -58,22 +57,27 @@ impl SharedReading {
     }
 
     /// The request that covers those of all places.
-    pub(crate) fn asked(&self) -> &Asked {
-        &self.asked
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
     }
 
-    /// The rows for one of the places. The first call starts the scan.
+    /// The rows for the request of one place. The first call starts the scan, which charges its rows to the
+    /// reservation.
     pub(crate) fn stream(
         &self,
-        scan: &ScanExec,
-        state: &QueryState,
-        context: &TaskContext,
-    ) -> Result<SendableRecordBatchStream> {
+        request: &Request,
+        schema: SchemaRef,
+        start: impl FnOnce(&Request) -> (SendableRecordBatchStream, MemoryReservation),
+    ) -> SendableRecordBatchStream {
         let buffer = {
             let mut slot = self.buffer.lock();
-            slot.get_or_insert_with(|| Arc::new(self.start(scan, state, context))).clone()
+            let start = || {
+                let (rows, memory) = start(&self.request);
+                Arc::new(Buffer::fill(rows, memory))
+            };
+            slot.get_or_insert_with(start).clone()
         };
-        let (asked, union) = (scan.asked.clone(), self.asked.clone());
+        let (request, union) = (request.clone(), self.request.clone());
         let mut progress = buffer.rows.progress.subscribe();
         let batches = async_stream::try_stream! {
             let mut next = 0;
@@ -84,7 +88,7 @@ impl SharedReading {
                     // Missing batches were released because the query has ended. The plan stops here.
                     let batch = kept.ok_or_else(|| exec_datafusion_err!("the query was cancelled"))?;
                     next += 1;
-                    yield asked.select(&union, &batch)?;
+                    yield request.select(&union, &batch)?;
                 }
                 if let Some(error) = seen.error {
                     Err(DataFusionError::Shared(error))?;
@@ -96,13 +100,13 @@ impl SharedReading {
                 let _ = progress.changed().await;
             }
         };
-        Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), batches)))
+        Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
+}
 
-    fn start(&self, scan: &ScanExec, state: &QueryState, context: &TaskContext) -> Buffer {
-        let record = scan.record(state, &self.asked, "shared");
-        let mut reading = scan.reading(state, record, &self.asked);
-        let memory = MemoryConsumer::new(format!("rows of {}", scan.table.spec().name)).register(context.memory_pool());
+impl Buffer {
+    /// Starts a task that fills the buffer.
+    fn fill(mut stream: SendableRecordBatchStream, memory: MemoryReservation) -> Self {
         let rows = Arc::new(BufferedRows {
             batches: Mutex::default(),
             memory,
@@ -111,7 +115,7 @@ impl SharedReading {
         let filled = rows.clone();
         let reader = SpawnedTask::spawn(async move {
             let mut error = None;
-            while let Some(batch) = reading.next().await {
+            while let Some(batch) = stream.next().await {
                 let kept = batch.and_then(|batch| {
                     filled.memory.try_grow(batch.get_array_memory_size())?;
                     Ok(batch)

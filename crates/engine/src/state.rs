@@ -2,25 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::MemoryReservation;
 use indago_dialect::Interrupt;
-use indago_table::{CatalogRef, Coverage, Events, Gate, Meter, QueryScope, Sys, TableRef, Timestamp, Warning};
+use indago_table::{CatalogRef, Coverage, Events, Gate, QueryScope, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::gate::EndpointGate;
+use crate::key_cache::KeyCaches;
 use crate::limits::Limits;
 use crate::listen::Listeners;
-use crate::lookup_join::cache::KeyCaches;
 use crate::memory::QueryMemory;
-use crate::query::ScanStats;
-use crate::shared::SharedReading;
+use crate::record::{ScanRecord, ScanStats};
+use crate::shared::SharedScan;
 use crate::threads::Threads;
 
 /// The state that an engine's tables and queries share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct EngineState {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) clock: Sys,
@@ -52,11 +51,11 @@ impl LastQuery {
     }
 }
 
-impl Shared {
+impl EngineState {
     pub(crate) fn new(limits: Limits, clock: Sys, catalogs: Arc<[CatalogRef]>, events: Vec<Arc<Events>>) -> Self {
         let gate: Arc<dyn Gate> = Arc::new(EndpointGate::new(&limits));
         let listeners = Listeners::new(events, gate.clone());
-        Shared { limits, gate, clock, threads: Arc::default(), tables: Mutex::default(), catalogs, listeners }
+        EngineState { limits, gate, clock, threads: Arc::default(), tables: Mutex::default(), catalogs, listeners }
     }
 
     /// The interrupt of a query that starts now.
@@ -86,7 +85,7 @@ impl Shared {
             scope: Arc::new(scope),
             session,
             reads_tables: AtomicBool::default(),
-            readings: Mutex::default(),
+            shared_scans: Mutex::default(),
             started: AtomicBool::default(),
             events_unread: AtomicUsize::default(),
             events_cut: AtomicUsize::default(),
@@ -106,8 +105,8 @@ pub(crate) struct QueryState {
     session: Option<Arc<LastQuery>>,
     /// Whether it reads tables other than those about the engine.
     pub(crate) reads_tables: AtomicBool,
-    /// Shared scans, whose rows are in memory.
-    readings: Mutex<Vec<Arc<SharedReading>>>,
+    /// EngineState scans, whose rows are in memory.
+    shared_scans: Mutex<Vec<Arc<SharedScan>>>,
     started: AtomicBool,
     /// Scans of events that have not finished.
     pub(crate) events_unread: AtomicUsize,
@@ -142,20 +141,14 @@ impl QueryState {
         filter: String,
         how: &'static str,
     ) -> Arc<ScanRecord> {
-        let record = Arc::new(ScanRecord {
-            table: table.to_owned(),
-            constraints,
-            filter,
-            how,
-            meter: Arc::default(),
-            progress: Mutex::new(Progress::default()),
-        });
+        let record = Arc::new(ScanRecord::new(table, constraints, filter, how));
         self.scans.lock().push(record.clone());
         record
     }
 
-    pub(crate) fn scans(&self) -> Vec<Arc<ScanRecord>> {
-        self.scans.lock().clone()
+    /// The statistics of the scans so far.
+    pub(crate) fn stats(&self) -> Vec<ScanStats> {
+        self.scans.lock().iter().map(|scan| scan.stats()).collect()
     }
 
     /// Called after the last row. Adds a warning if the query did not read all its events.
@@ -179,17 +172,17 @@ impl QueryState {
     }
 
     /// Keeps a shared scan until the query is over.
-    pub(crate) fn keep(&self, reading: &Arc<SharedReading>) {
-        let mut readings = self.readings.lock();
-        if !readings.iter().any(|kept| Arc::ptr_eq(kept, reading)) {
-            readings.push(reading.clone());
+    pub(crate) fn keep(&self, scan: &Arc<SharedScan>) {
+        let mut shared_scans = self.shared_scans.lock();
+        if !shared_scans.iter().any(|kept| Arc::ptr_eq(kept, scan)) {
+            shared_scans.push(scan.clone());
         }
     }
 
     /// Ends the query: drops its caches, and stores its summary in its session.
     pub(crate) fn finish(&self) {
         self.cancel();
-        self.readings.lock().drain(..).for_each(|reading| reading.release());
+        self.shared_scans.lock().drain(..).for_each(|scan| scan.release());
         self.lookups.release();
         self.scope.release();
         self.memory.release();
@@ -205,57 +198,5 @@ impl QueryState {
         for scan in self.scans.lock().iter() {
             scan.meter.cancel();
         }
-    }
-}
-
-/// The statistics of one scan.
-#[derive(Debug)]
-pub(crate) struct ScanRecord {
-    pub(crate) table: String,
-    pub(crate) constraints: String,
-    pub(crate) filter: String,
-    pub(crate) how: &'static str,
-    pub(crate) meter: Arc<Meter>,
-    progress: Mutex<Progress>,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    slices: usize,
-    running: usize,
-    since: Option<Instant>,
-    elapsed: Duration,
-}
-
-impl ScanRecord {
-    pub(crate) fn start_slice(&self) {
-        self.progress.lock().slices += 1;
-        self.start_search();
-    }
-
-    /// Starts a search for slices. It is not a slice itself, but its time counts.
-    pub(crate) fn start_search(&self) {
-        let mut progress = self.progress.lock();
-        progress.running += 1;
-        progress.since.get_or_insert_with(Instant::now);
-    }
-
-    pub(crate) fn end_slice(&self) {
-        let mut progress = self.progress.lock();
-        progress.running = progress.running.saturating_sub(1);
-        if progress.running == 0
-            && let Some(since) = progress.since.take()
-        {
-            progress.elapsed += since.elapsed();
-        }
-    }
-
-    pub(crate) fn slices(&self) -> usize {
-        self.progress.lock().slices
-    }
-
-    pub(crate) fn elapsed(&self) -> Duration {
-        let progress = self.progress.lock();
-        progress.elapsed + progress.since.map(|since| since.elapsed()).unwrap_or_default()
     }
 }

@@ -11,21 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::DataType;
-use datafusion::catalog::default_table_source::{DefaultTableSource, source_as_provider};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, NullEquality, Result};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, TableScan, Window};
+use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, Window};
 use indago_table::{ColumnSpec, KeyEffect, Kind, Lookup};
 
 use crate::condition;
 use crate::constraints::{self, Form, looks_like};
 use crate::diagnostic::{Code, Error};
-use crate::estimate;
-use crate::exec::Binding;
 use crate::lookup_join::node::{Key, KeyColumn, LookupJoin, Side};
+use crate::lookup_join::rows::rows;
 use crate::lookup_join::split;
-use crate::provider::Provider;
+use crate::provider::{Provider, our_scan, with_provider};
+use crate::request::Binding;
 
 /// The cost of one lookup, in rows of a full scan.
 const LOOKUP_COST: f64 = 3.0;
@@ -89,18 +88,6 @@ fn bind_whole(plan: &LogicalPlan) -> Result<Bound> {
     Ok(Bound::Plan { plan, without_key: !without_key.is_empty() })
 }
 
-/// A scan of one of our tables.
-pub(crate) fn our_scan(plan: &LogicalPlan) -> Option<(&TableScan, Provider)> {
-    let LogicalPlan::TableScan(scan) = plan else { return None };
-    let provider = source_as_provider(&scan.source).ok()?;
-    provider.downcast_ref::<Provider>().map(|provider| (scan, provider.clone()))
-}
-
-pub(crate) fn with_provider(scan: &TableScan, provider: Provider) -> LogicalPlan {
-    let source = Arc::new(DefaultTableSource::new(Arc::new(provider)));
-    LogicalPlan::TableScan(TableScan { source, ..scan.clone() })
-}
-
 /// A plan and the scans in it that still need keys.
 struct Solved {
     plan: LogicalPlan,
@@ -141,8 +128,9 @@ impl Binder {
         if let Some((scan, provider)) = our_scan(plan) {
             let spec = provider.table.spec();
             let leaf = provider.leaf.expect("every scan was numbered");
-            let is_asked = self.bound.contains_key(&leaf) || constraints::alternatives(spec, &scan.filters).is_some();
-            return Ok(Solved { plan: plan.clone(), open: if is_asked { Vec::new() } else { vec![leaf] } });
+            let is_readable =
+                self.bound.contains_key(&leaf) || constraints::alternatives(spec, &scan.filters).is_some();
+            return Ok(Solved { plan: plan.clone(), open: if is_readable { Vec::new() } else { vec![leaf] } });
         }
         let mut open = Vec::new();
         let with_subqueries = plan.clone().map_subqueries(|subquery| {
@@ -197,7 +185,7 @@ impl Binder {
                 if !may_look_up(join, side) {
                     continue;
                 }
-                let keys = self.worthwhile_keys(join, side, estimate::rows(driving));
+                let keys = self.worthwhile_keys(join, side, rows(driving));
                 if keys.is_empty() {
                     continue;
                 }
@@ -352,10 +340,10 @@ impl Binder {
                     scans += 1;
                     let spec = provider.table.spec();
                     let bind = provider.leaf.and_then(|leaf| self.bound.get(&leaf)).filter(|bind| !bind.is_within);
-                    let asked = constraints::of(spec, &scan.filters);
+                    let given = constraints::of(spec, &scan.filters);
                     let goes_beyond = spec.columns.iter().enumerate().any(|(position, column)| {
                         let has_keys =
-                            asked.asks(position) || bind.is_some_and(|bind| bind.columns.contains(&position));
+                            given.asks(position) || bind.is_some_and(|bind| bind.columns.contains(&position));
                         let is_alike = column.name == target.name || column.key_effect == KeyEffect::Selects;
                         has_keys && column.key_effect != KeyEffect::Filters && is_alike
                     });

@@ -31,18 +31,16 @@ use indago_table::{ColumnSpec, Kind, Scalar};
 use crate::constraints::{self, Form};
 use crate::exec::ScanExec;
 use crate::interrupt::interruptible;
+use crate::key_cache::KeyValues;
 use crate::lookup_join::node::{Key, Side};
 use crate::state::QueryState;
 
 /// The source of a scan's keys, as physical expressions.
 pub(crate) type PhysicalKey = Key<PhysicalExprRef>;
 
-/// Values for the columns of a key, in their order.
-pub(crate) type KeyValues = Box<[Scalar]>;
-
 /// A lookup join without its inputs.
 #[derive(Debug, Clone)]
-pub(crate) struct Shape {
+pub(crate) struct LookupSpec {
     pub(crate) side: Side,
     pub(crate) keys: Vec<PhysicalKey>,
     pub(crate) on: Vec<(PhysicalExprRef, PhysicalExprRef)>,
@@ -59,7 +57,7 @@ pub(crate) struct Shape {
 pub(crate) struct LookupJoinExec {
     left: Arc<dyn ExecutionPlan>,
     right: Arc<dyn ExecutionPlan>,
-    shape: Arc<Shape>,
+    spec: Arc<LookupSpec>,
     /// The number of rows that are enough.
     fetch: Option<usize>,
     schema: SchemaRef,
@@ -73,11 +71,11 @@ const FIRST: usize = 16;
 const MORE: usize = 4;
 
 impl LookupJoinExec {
-    pub(crate) fn new(left: Arc<dyn ExecutionPlan>, right: Arc<dyn ExecutionPlan>, shape: Arc<Shape>) -> Self {
-        let (schema, _) = build_join_schema(&left.schema(), &right.schema(), &shape.join_type);
+    pub(crate) fn new(left: Arc<dyn ExecutionPlan>, right: Arc<dyn ExecutionPlan>, spec: Arc<LookupSpec>) -> Self {
+        let (schema, _) = build_join_schema(&left.schema(), &right.schema(), &spec.join_type);
         let schema = Arc::new(schema);
-        let driving = if shape.side == Side::Right { &left } else { &right };
-        let partitioning = if shape.must_collect() { 1 } else { driving.output_partitioning().partition_count() };
+        let driving = if spec.side == Side::Right { &left } else { &right };
+        let partitioning = if spec.must_collect() { 1 } else { driving.output_partitioning().partition_count() };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             datafusion::physical_plan::Partitioning::UnknownPartitioning(partitioning),
@@ -87,7 +85,7 @@ impl LookupJoinExec {
         LookupJoinExec {
             left,
             right,
-            shape,
+            spec,
             fetch: None,
             schema,
             properties: Arc::new(properties),
@@ -97,15 +95,15 @@ impl LookupJoinExec {
 
     /// The looked-up side. Its scans are read again for each batch of keys.
     pub(crate) fn looked_up(&self) -> &Arc<dyn ExecutionPlan> {
-        if self.shape.side == Side::Right { &self.right } else { &self.left }
+        if self.spec.side == Side::Right { &self.right } else { &self.left }
     }
 
     fn driving(&self) -> &Arc<dyn ExecutionPlan> {
-        if self.shape.side == Side::Right { &self.left } else { &self.right }
+        if self.spec.side == Side::Right { &self.left } else { &self.right }
     }
 }
 
-impl Shape {
+impl LookupSpec {
     /// A semi join that returns rows of the looked-up side needs all keys at once, or it would return rows twice.
     fn must_collect(&self) -> bool {
         matches!((self.side, self.join_type), (Side::Left, JoinType::LeftSemi) | (Side::Right, JoinType::RightSemi))
@@ -298,18 +296,18 @@ fn bind_keys(plan: &Arc<dyn ExecutionPlan>, keys: &[(usize, Arc<[KeyValues]>)]) 
 
 impl DisplayAs for LookupJoinExec {
     fn fmt_as(&self, form: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let on: Vec<String> = self.shape.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
+        let on: Vec<String> = self.spec.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
         let between = if form == DisplayFormatType::TreeRender { "\n" } else { ", " };
         if form != DisplayFormatType::TreeRender {
             write!(f, "LookupJoinExec: ")?;
         }
-        write!(f, "type={}{between}on=[{}]", self.shape.join_type, on.join(", "))?;
-        if let Some(filter) = &self.shape.filter {
+        write!(f, "type={}{between}on=[{}]", self.spec.join_type, on.join(", "))?;
+        if let Some(filter) = &self.spec.filter {
             write!(f, "{between}filter={}", filter.expression())?;
         }
-        let columns = self.shape.keys.iter().flat_map(|key| &key.columns);
+        let columns = self.spec.keys.iter().flat_map(|key| &key.columns);
         let keys: Vec<String> = columns.map(|column| column.driving.to_string()).collect();
-        write!(f, "{between}keys=[{}]{between}side={:?}", keys.join(", "), self.shape.side)?;
+        write!(f, "{between}keys=[{}]{between}side={:?}", keys.join(", "), self.spec.side)?;
         match self.fetch {
             Some(fetch) => write!(f, "{between}limit={fetch}"),
             None => Ok(()),
@@ -331,12 +329,12 @@ impl ExecutionPlan for LookupJoinExec {
     }
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
-        let driving = if self.shape.must_collect() {
+        let driving = if self.spec.must_collect() {
             Distribution::SinglePartition
         } else {
             Distribution::UnspecifiedDistribution
         };
-        match self.shape.side {
+        match self.spec.side {
             Side::Right => vec![driving, Distribution::SinglePartition],
             Side::Left => vec![Distribution::SinglePartition, driving],
         }
@@ -354,7 +352,7 @@ impl ExecutionPlan for LookupJoinExec {
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        for (left, right) in &self.shape.on {
+        for (left, right) in &self.spec.on {
             for expr in [left, right] {
                 if f(expr)? == TreeNodeRecursion::Stop {
                     return Ok(TreeNodeRecursion::Stop);
@@ -368,7 +366,7 @@ impl ExecutionPlan for LookupJoinExec {
         let Ok([left, right]) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
             return internal_err!("a lookup join has two inputs");
         };
-        Ok(Arc::new(LookupJoinExec { fetch: self.fetch, ..LookupJoinExec::new(left, right, self.shape.clone()) }))
+        Ok(Arc::new(LookupJoinExec { fetch: self.fetch, ..LookupJoinExec::new(left, right, self.spec.clone()) }))
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
@@ -386,20 +384,20 @@ impl ExecutionPlan for LookupJoinExec {
         let mut driving = self.driving().execute(partition, context.clone())?;
         let looked_up = self.looked_up().clone();
         let looked_up_schema = looked_up.schema();
-        let shape = self.shape.clone();
+        let spec = self.spec.clone();
         let lookups = MetricBuilder::new(&self.metrics).counter("looked_up_rows", partition);
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
         let memory = MemoryConsumer::new("LookupJoinExec").register(context.memory_pool());
         let mut left = self.fetch;
-        let most = shape.most_rows();
+        let most = spec.most_rows();
         let mut step = match left {
-            Some(left) if !shape.must_collect() => left.max(FIRST),
+            Some(left) if !spec.must_collect() => left.max(FIRST),
             _ => usize::MAX,
         };
         let joined = async_stream::try_stream! {
             while left != Some(0) {
                 let mut batches = Vec::new();
-                if shape.must_collect() {
+                if spec.must_collect() {
                     while let Some(batch) = driving.next().await {
                         let batch = batch?;
                         memory.try_grow(batch.get_array_memory_size())?;
@@ -418,13 +416,13 @@ impl ExecutionPlan for LookupJoinExec {
                     start += part.num_rows();
                     step = step.saturating_mul(MORE);
                     let held = memory.size();
-                    let found = shape.look_up(&looked_up, &part, &context, &memory).await?;
+                    let found = spec.look_up(&looked_up, &part, &context, &memory).await?;
                     lookups.add(found.iter().map(RecordBatch::num_rows).sum());
-                    if found.is_empty() && shape.needs_partner() {
+                    if found.is_empty() && spec.needs_partner() {
                         memory.resize(held);
                         continue;
                     }
-                    let mut result = shape.join(part, &driving_schema, found, &looked_up_schema, &context)?;
+                    let mut result = spec.join(part, &driving_schema, found, &looked_up_schema, &context)?;
                     while left != Some(0) && let Some(batch) = result.next().await {
                         let batch = batch?;
                         let batch = batch.slice(0, left.unwrap_or(usize::MAX).min(batch.num_rows()));

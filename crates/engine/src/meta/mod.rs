@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use indago_table::{Environment, Row, Scan, TableRef};
 
-use crate::state::{LastQuery, Shared, Summary};
+use crate::state::{EngineState, LastQuery, Summary};
 
 mod engine_columns;
 mod engine_coverage;
@@ -17,7 +17,7 @@ pub(crate) const ENVIRONMENT: &str = "engine";
 
 /// The engine, as its own tables see it.
 #[derive(Debug, Clone)]
-pub(crate) struct Itself(Weak<Shared>);
+pub(crate) struct Itself(Weak<EngineState>);
 
 impl Environment for Itself {
     const NAME: &'static str = ENVIRONMENT;
@@ -34,7 +34,7 @@ fn last_query<T: Row>(scan: &Scan<T>) -> Arc<Summary> {
     scan.context().query.session::<LastQuery>().map(|last| last.get()).unwrap_or_default()
 }
 
-pub(crate) fn tables(shared: &Arc<Shared>) -> Vec<TableRef> {
+pub(crate) fn tables(shared: &Arc<EngineState>) -> Vec<TableRef> {
     let engine = &Itself(Arc::downgrade(shared));
     indago_table::tables![engine;
         engine_columns::EngineColumn,

@@ -1,27 +1,24 @@
-//! Each distinct key is looked up once per query.
+//! The rows of keys that a query has looked up: each distinct key is looked up once per query.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
+use arrow_array::RecordBatch;
 use arrow_select::interleave::interleave_record_batch;
-use datafusion::common::{DataFusionError, Result, ScalarValue};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryReservation;
+use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use indago_table::{ColumnSpec, Constraints, Pattern, Scalar};
+use indago_table::Scalar;
 use parking_lot::Mutex;
 
-use crate::condition;
-use crate::constraints;
-use crate::exec::{Asked, Binding, ScanExec};
-use crate::lookup_join::exec::KeyValues;
-use crate::state::{QueryState, ScanRecord};
+use crate::record::ScanRecord;
+
+/// Values for the columns of a key, in their order.
+pub(crate) type KeyValues = Box<[Scalar]>;
+
+/// Batch and row of the rows of each key.
+pub(crate) type RowsByKey = HashMap<KeyValues, Vec<(usize, usize)>>;
 
 /// Rows found for keys, by request: the table, the columns that have keys, the other constraints.
 #[derive(Debug, Default)]
@@ -29,10 +26,10 @@ pub(crate) struct KeyCaches(Mutex<HashMap<String, Arc<KeyCache>>>);
 
 /// Rows found for keys of the same columns.
 #[derive(Debug)]
-struct KeyCache {
-    record: Arc<ScanRecord>,
+pub(crate) struct KeyCache {
+    pub(crate) record: Arc<ScanRecord>,
     /// Charged with the cached rows.
-    memory: MemoryReservation,
+    pub(crate) memory: MemoryReservation,
     slots: Slots,
 }
 
@@ -42,226 +39,53 @@ impl KeyCaches {
         self.0.lock().clear();
     }
 
-    fn get(
+    /// The cache for a request, by its identity.
+    pub(crate) fn get(
         &self,
-        scan: &ScanExec,
-        together: &Asked,
-        binding: &Binding,
-        state: &QueryState,
-        context: &TaskContext,
+        identity: String,
+        create: impl FnOnce() -> (Arc<ScanRecord>, MemoryReservation),
     ) -> Arc<KeyCache> {
-        let spec = scan.table.spec();
-        let (columns, conditions) = (&together.columns, condition::describe(&together.conditions));
-        let keys = (&binding.columns, binding.pattern);
-        let table = Arc::as_ptr(&scan.table).addr();
-        let identity =
-            format!("{table} {:?} {keys:?} {columns:?} {:?} {conditions}", scan.asked.as_of, scan.asked.constraints);
-        let mut caches = self.0.lock();
-        let cache = caches.entry(identity).or_insert_with(|| {
-            let described = scan.asked.described(spec);
-            let names: Vec<&str> = binding.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
-            let keyed = match binding.pattern {
-                None => format!("{} = keys of join", names.join(", ")),
-                Some(_) => format!("{} LIKE patterns of join", names.join(", ")),
-            };
-            let shown = if described.is_empty() { keyed } else { format!("{described} AND {keyed}") };
-            let record = state.record(&spec.name, shown, conditions, "lookup");
-            let memory = MemoryConsumer::new(format!("keys of {}", spec.name)).register(context.memory_pool());
+        let create = || {
+            let (record, memory) = create();
             Arc::new(KeyCache { record, memory, slots: Slots::default() })
-        });
-        cache.clone()
+        };
+        self.0.lock().entry(identity).or_insert_with(create).clone()
     }
 }
 
-/// The rows of a scan for the keys that a join passes. A lookup reads everything that any scan of the plan wants for
-/// the key, so each key is looked up once.
-pub(crate) fn read(
-    scan: &ScanExec,
-    binding: &Binding,
-    wanted: &[KeyValues],
-    state: Arc<QueryState>,
-    context: &TaskContext,
-) -> Result<SendableRecordBatchStream> {
-    let together = match &scan.lookup {
-        Some(together) => together.clone(),
-        None => Asked::union([&scan.asked], &binding.columns).map(Arc::new).expect("one scan is a union"),
-    };
-    let columns: Arc<[usize]> = binding.columns.as_slice().into();
-    let cache = state.lookups.get(scan, &together, binding, &state, context);
-    let lookup = Lookup {
-        cache: cache.clone(),
-        scan: scan.clone(),
-        together: together.clone(),
-        state,
-        columns: columns.clone(),
-    };
-    let (wanted_of, schema) = (scan.asked.clone(), scan.schema());
-    let found = match binding.pattern {
-        None => {
-            let pieces = cache.slots.claim(wanted, |keys| lookup.clone().keys(keys).boxed());
-            let pieces: FuturesUnordered<_> = pieces.into_iter().map(Piece::rows).collect();
-            pieces.boxed()
-        }
-        Some(ignore_case) => {
-            let at_once = scan.engine.limits.lookup_concurrency.max(1);
-            let slots = cache.clone();
-            let pieces = stream::iter(wanted.to_vec()).map(move |pattern| {
-                let lookup = lookup.clone();
-                let pieces = slots.slots.claim(&[pattern], |keys| lookup.clone().pattern(keys, ignore_case).boxed());
-                async move {
-                    let pieces = pieces.into_iter().map(Piece::rows).collect::<FuturesUnordered<_>>();
-                    pieces.try_concat().await
-                }
-            });
-            let positions = columns.iter().map(|column| position(&together, *column)).collect();
-            once_each(pieces.buffered(at_once), positions, cache.memory.new_empty()).boxed()
-        }
-    };
-    let rows = found
-        .map_ok(|batches: Vec<RecordBatch>| stream::iter(batches.into_iter().map(Ok::<_, DataFusionError>)))
-        .try_flatten();
-    let rows = rows.map(move |batch| wanted_of.select(&together, &batch?));
-    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
-}
-
-/// Drops rows that an earlier pattern also found: rows that are equal in the columns of the key.
-fn once_each(
-    found: impl Stream<Item = Result<Vec<RecordBatch>>> + Send,
-    positions: Vec<usize>,
-    memory: MemoryReservation,
-) -> impl Stream<Item = Result<Vec<RecordBatch>>> + Send {
-    let mut earlier: HashSet<Vec<ScalarValue>> = HashSet::new();
-    found.map(move |batches| {
-        let mut own = Vec::new();
-        let mut new = Vec::new();
-        for batch in batches? {
-            let of_row = |row| positions.iter().map(move |at| (*at, row));
-            let value = |(at, row): (usize, usize)| ScalarValue::try_from_array(batch.column(at), row);
-            let values = (0..batch.num_rows()).map(|row| of_row(row).map(value).collect::<Result<Vec<_>>>());
-            let values = values.collect::<Result<Vec<_>>>()?;
-            let is_new: BooleanArray = values.iter().map(|value| Some(!earlier.contains(value))).collect();
-            new.push(filter_record_batch(&batch, &is_new)?);
-            own.extend(values.into_iter().filter(|value| !earlier.contains(value)));
-        }
-        memory.try_grow(own.iter().flatten().map(ScalarValue::size).sum())?;
-        earlier.extend(own);
-        Ok(new)
-    })
-}
-
-fn position(together: &Asked, column: usize) -> usize {
-    together.columns.binary_search(&column).expect("the key is one of the columns")
-}
-
-/// Reads rows by keys.
-#[derive(Clone)]
-struct Lookup {
-    cache: Arc<KeyCache>,
-    scan: ScanExec,
-    together: Arc<Asked>,
-    state: Arc<QueryState>,
-    columns: Arc<[usize]>,
-}
-
-impl Lookup {
-    /// Reads the rows of several keys at once. Keys that differ only in their first column need one read of the table.
-    async fn keys(self, keys: Vec<KeyValues>) -> Result<Found> {
-        let memory = self.cache.memory.new_empty();
-        let first = position(&self.together, self.columns[0]);
-        let spec = &self.scan.table.spec().columns[self.columns[0]];
-        let (mut batches, mut rows) = (Vec::new(), HashMap::new());
-        for (others, firsts) in by_others(&keys) {
-            let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
-            self.constrain(&mut constraints, self.columns[0], firsts);
-            self.constrain_others(&mut constraints, others);
-            let from = batches.len();
-            batches.extend(self.read(constraints, &memory).await?);
-            for (position, batch) in batches.iter().enumerate().skip(from) {
-                add_rows(&mut rows, (position, batch), (first, spec), others)?;
-            }
-        }
-        let places: usize = rows.values().map(|places| places.capacity() * size_of::<(usize, usize)>()).sum();
-        let key = KEPT_KEY + 2 * self.columns.len() * size_of::<Scalar>();
-        memory.try_grow(keys.len() * key + places)?;
-        Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
+impl KeyCache {
+    /// The lookups for distinct keys. Keys that are neither cached nor being fetched are fetched for this caller.
+    pub(crate) fn claim(
+        &self,
+        keys: &[KeyValues],
+        fetch: impl FnOnce(Vec<KeyValues>) -> BoxFuture<'static, Result<Found>>,
+    ) -> Vec<Piece> {
+        self.slots.claim(keys, fetch)
     }
-
-    /// Reads the rows that match patterns.
-    async fn pattern(self, patterns: Vec<KeyValues>, ignore_case: bool) -> Result<Found> {
-        let memory = self.cache.memory.new_empty();
-        let mut batches = Vec::new();
-        for pattern in &patterns {
-            let mut constraints: Constraints = (*self.scan.asked.constraints).clone();
-            if let Some((Scalar::Text(like), others)) = pattern.split_first() {
-                let like = Pattern { like: like.clone(), ignore_case };
-                constraints.0.entry(self.columns[0]).or_default().patterns.push(like);
-                self.constrain_others(&mut constraints, others);
-            }
-            batches.extend(self.read(constraints, &memory).await?);
-        }
-        Ok(Found { keys: patterns.len(), batches, rows: HashMap::new(), _memory: memory })
-    }
-
-    async fn read(&self, constraints: Constraints, memory: &MemoryReservation) -> Result<Vec<RecordBatch>> {
-        let asked = Asked { constraints: Arc::new(constraints), ..(*self.together).clone() };
-        let mut reading = self.scan.reading(&self.state, self.cache.record.clone(), &asked);
-        let mut batches = Vec::new();
-        while let Some(batch) = reading.next().await {
-            let batch = batch?;
-            memory.try_grow(batch.get_array_memory_size())?;
-            batches.push(batch);
-        }
-        Ok(batches)
-    }
-
-    /// Adds keys of a column to constraints. If these have keys already, only common keys remain.
-    fn constrain(&self, constraints: &mut Constraints, column: usize, keys: Vec<Scalar>) {
-        let constraint = constraints.0.entry(column).or_default();
-        constraint.keys = Some(Arc::new(match &constraint.keys {
-            Some(known) => constraints::common(&keys, known),
-            None => keys,
-        }));
-    }
-
-    /// Adds one key for each column after the first.
-    fn constrain_others(&self, constraints: &mut Constraints, others: &[Scalar]) {
-        for (column, key) in self.columns[1..].iter().zip(others) {
-            self.constrain(constraints, *column, vec![key.clone()]);
-        }
-    }
-}
-
-/// The first values of keys, grouped by the values after them, in the order of the keys.
-fn by_others(keys: &[KeyValues]) -> Vec<(&[Scalar], Vec<Scalar>)> {
-    let mut positions: HashMap<&[Scalar], usize> = HashMap::new();
-    let mut groups: Vec<(&[Scalar], Vec<Scalar>)> = Vec::new();
-    for (first, others) in keys.iter().filter_map(|key| key.split_first()) {
-        let position = *positions.entry(others).or_insert_with(|| {
-            groups.push((others, Vec::new()));
-            groups.len() - 1
-        });
-        groups[position].1.push(first.clone());
-    }
-    groups
 }
 
 /// Bytes per cached key in addition to its rows and values: one entry in the map of its lookup and one in the map of
 /// the cache, with the spare capacity of maps.
-const KEPT_KEY: usize =
+pub(crate) const BYTES_PER_KEY: usize =
     (size_of::<(KeyValues, Vec<(usize, usize)>)>() + size_of::<(KeyValues, (usize, Slot))>()) * 3 / 2;
 
 /// The result of one lookup.
 #[derive(Debug)]
-struct Found {
+pub(crate) struct Found {
     /// The number of keys that were looked up.
     keys: usize,
     batches: Vec<RecordBatch>,
-    /// Batch and row of the rows of each key. Empty for patterns, which are looked up one at a time.
-    rows: HashMap<KeyValues, Vec<(usize, usize)>>,
+    /// Empty for patterns, which are looked up one at a time.
+    rows: RowsByKey,
     _memory: MemoryReservation,
 }
 
 impl Found {
+    /// The result of looking up a number of keys, and the memory that it is charged to.
+    pub(crate) fn new(keys: usize, batches: Vec<RecordBatch>, rows: RowsByKey, memory: MemoryReservation) -> Self {
+        Found { keys, batches, rows, _memory: memory }
+    }
+
     /// The rows of some of its keys.
     fn select(&self, keys: &[KeyValues]) -> Result<Vec<RecordBatch>> {
         if keys.len() == self.keys {
@@ -274,23 +98,6 @@ impl Found {
         let batches: Vec<&RecordBatch> = self.batches.iter().collect();
         Ok(vec![interleave_record_batch(&batches, &places)?])
     }
-}
-
-/// Records where the rows of each key are, for a batch read for keys that have these values after their first.
-fn add_rows(
-    rows: &mut HashMap<KeyValues, Vec<(usize, usize)>>,
-    (position, batch): (usize, &RecordBatch),
-    (first, column): (usize, &ColumnSpec),
-    others: &[Scalar],
-) -> Result<()> {
-    for row in 0..batch.num_rows() {
-        let value = ScalarValue::try_from_array(batch.column(first), row)?;
-        if let Some(key) = constraints::scalar(&value, &column.kind) {
-            let key = [column.as_key(key)].into_iter().chain(others.iter().cloned()).collect();
-            rows.entry(key).or_default().push((position, row));
-        }
-    }
-    Ok(())
 }
 
 /// A running lookup. Every task that waits for it also drives it, so no task depends on another being polled. If all
@@ -324,7 +131,7 @@ impl std::fmt::Debug for Slot {
 }
 
 /// Keys that share one lookup.
-struct Piece {
+pub(crate) struct Piece {
     keys: Vec<KeyValues>,
     from: Source,
 }
@@ -336,7 +143,7 @@ enum Source {
 
 impl Piece {
     /// Waits for the rows of the keys.
-    async fn rows(self) -> Result<Vec<RecordBatch>> {
+    pub(crate) async fn rows(self) -> Result<Vec<RecordBatch>> {
         let found = match self.from {
             Source::Found(found) => found,
             Source::Fetch(fetch) => fetch.await.map_err(DataFusionError::Shared)?,
@@ -346,7 +153,6 @@ impl Piece {
 }
 
 impl Slots {
-    /// The lookups for distinct keys. Keys that are neither cached nor being fetched are fetched for this caller.
     fn claim(
         &self,
         keys: &[KeyValues],
@@ -400,7 +206,9 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use datafusion::common::internal_err;
-    use datafusion::execution::memory_pool::{MemoryPool, UnboundedMemoryPool};
+    use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
+    use futures::TryStreamExt as _;
+    use futures::stream::FuturesUnordered;
     use rand::rngs::StdRng;
     use rand::seq::IteratorRandom;
     use rand::{RngExt, SeedableRng};
@@ -413,13 +221,13 @@ mod tests {
     #[derive(Debug, Clone)]
     struct Table {
         pool: Arc<dyn MemoryPool>,
-        asked: Arc<Mutex<HashMap<i64, usize>>>,
+        looked_up: Arc<Mutex<HashMap<i64, usize>>>,
         fetches: Arc<AtomicUsize>,
     }
 
     impl Table {
         fn new() -> Self {
-            Table { pool: Arc::new(UnboundedMemoryPool::default()), asked: Arc::default(), fetches: Arc::default() }
+            Table { pool: Arc::new(UnboundedMemoryPool::default()), looked_up: Arc::default(), fetches: Arc::default() }
         }
 
         /// Waits a number of times, then reads the rows of some keys.
@@ -430,11 +238,11 @@ mod tests {
             }
             let numbers: Vec<i64> = keys.iter().map(number).collect();
             for number in &numbers {
-                *self.asked.lock().entry(*number).or_default() += 1;
+                *self.looked_up.lock().entry(*number).or_default() += 1;
             }
             let memory = MemoryConsumer::new("test").register(&self.pool);
             let mut batches = Vec::new();
-            let mut rows: HashMap<KeyValues, Vec<(usize, usize)>> = HashMap::new();
+            let mut rows = RowsByKey::new();
             for (position, number) in numbers.iter().enumerate() {
                 let values: Vec<i64> = (0..*number).map(|_| *number).collect();
                 let places = (0..values.len()).map(|row| (position, row)).collect();
@@ -444,7 +252,7 @@ mod tests {
                 batches.push(batch);
                 rows.insert(key(*number), places);
             }
-            Ok(Found { keys: keys.len(), batches, rows, _memory: memory })
+            Ok(Found::new(keys.len(), batches, rows, memory))
         }
     }
 
@@ -526,7 +334,7 @@ mod tests {
                 assert_eq!(values, Some(expected(&keys)), "seed {seed}: a reader waits for others");
             }
             // A key is looked up again only if the readers that waited for it were dropped.
-            for (key, many) in table.asked.lock().iter() {
+            for (key, many) in table.looked_up.lock().iter() {
                 assert!(*many <= 1 + dropped, "seed {seed}: key {key} was looked up {many} times");
             }
         }

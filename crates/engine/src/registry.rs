@@ -1,0 +1,146 @@
+//! The tables and views of one session of an engine, by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{Result, TableReference};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use futures::FutureExt as _;
+use indago_table::{TableRef, closest};
+use parking_lot::Mutex;
+
+use crate::state::EngineState;
+
+/// The tables and views of one session.
+pub(crate) struct Registry {
+    pub(crate) engine: Arc<EngineState>,
+    pub(crate) context: SessionContext,
+    /// The engine's tables, by name.
+    tables: Vec<TableRef>,
+    /// Tables that exist only on other platforms, with those platforms.
+    elsewhere: &'static [(&'static str, &'static str)],
+    /// Views over tables of catalogs.
+    catalog_views: Mutex<BTreeMap<String, CatalogView>>,
+}
+
+/// A view over tables of catalogs.
+#[derive(Debug, Clone)]
+pub(crate) struct CatalogView {
+    /// Its query, or the statement that creates it.
+    pub(crate) sql: Arc<str>,
+    /// The number of tables that it reads.
+    pub(crate) many: usize,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("tables", &self.tables.len()).finish_non_exhaustive()
+    }
+}
+
+fn bare(name: &str) -> TableReference {
+    TableReference::bare(name.to_owned())
+}
+
+impl Registry {
+    pub(crate) fn new(
+        engine: Arc<EngineState>,
+        context: SessionContext,
+        tables: Vec<TableRef>,
+        elsewhere: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Registry { engine, context, tables, elsewhere, catalog_views: Mutex::default() }
+    }
+
+    /// The same tables and views in another session.
+    pub(crate) fn fork(&self, context: SessionContext) -> Self {
+        let catalog_views = Mutex::new(self.catalog_views.lock().clone());
+        Registry { engine: self.engine.clone(), context, tables: self.tables.clone(), catalog_views, ..*self }
+    }
+
+    /// DataFusion's current state.
+    pub(crate) fn state(&self) -> SessionState {
+        self.context.state()
+    }
+
+    /// The engine's tables, by name.
+    pub(crate) fn tables(&self) -> &[TableRef] {
+        &self.tables
+    }
+
+    /// One of the engine's tables.
+    pub(crate) fn table(&self, name: &str) -> Option<TableRef> {
+        self.tables.iter().find(|table| table.spec().name == name).cloned()
+    }
+
+    /// The table name that is most similar to a misspelt one.
+    pub(crate) fn nearest_table(&self, name: &str) -> Option<String> {
+        let names = self.table_names();
+        closest(name, names.iter().map(String::as_str)).map(str::to_owned)
+    }
+
+    /// The platforms that have a table which does not exist here.
+    pub(crate) fn platforms_with(&self, table: &str) -> Option<&'static str> {
+        self.elsewhere.iter().find(|(name, _)| *name == table).map(|(_, platforms)| *platforms)
+    }
+
+    /// A view over tables of catalogs.
+    pub(crate) fn catalog_view(&self, name: &str) -> Option<CatalogView> {
+        self.catalog_views.lock().get(name).cloned()
+    }
+
+    /// The names of such views.
+    pub(crate) fn catalog_views(&self) -> Vec<String> {
+        self.catalog_views.lock().keys().cloned().collect()
+    }
+
+    pub(crate) fn add_catalog_view(&self, name: &str, view: CatalogView) {
+        self.catalog_views.lock().insert(name.to_owned(), view);
+    }
+
+    /// Removes a view over tables of catalogs. Returns whether there was one.
+    pub(crate) fn remove_catalog_view(&self, name: &str) -> bool {
+        self.catalog_views.lock().remove(name).is_some()
+    }
+
+    pub(crate) fn register(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
+        self.context.register_table(bare(name), table).map(drop)
+    }
+
+    pub(crate) fn deregister(&self, name: &str) -> Result<()> {
+        self.context.deregister_table(bare(name)).map(drop)
+    }
+
+    /// The names of the catalog and the schema that the engine's tables are in.
+    pub(crate) fn defaults(&self) -> (String, String) {
+        let state = self.context.state_ref();
+        let state = state.read();
+        let defaults = &state.config_options().catalog;
+        (defaults.default_catalog.clone(), defaults.default_schema.clone())
+    }
+
+    fn schema(&self) -> Option<Arc<dyn SchemaProvider>> {
+        let (catalog, schema) = self.defaults();
+        self.context.catalog(&catalog)?.schema(&schema)
+    }
+
+    /// The names of all tables and views of the session.
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        self.schema().map(|schema| schema.table_names()).unwrap_or_default()
+    }
+
+    /// The session's table or view of a name. Only schemas that answer without waiting are used; others are left to
+    /// DataFusion.
+    pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.schema()?.table(name).now_or_never()?.ok()?
+    }
+
+    /// The plan of a view.
+    pub(crate) fn view_plan(&self, name: &str) -> Option<LogicalPlan> {
+        let provider = self.provider(name)?;
+        provider.get_logical_plan().map(std::borrow::Cow::into_owned)
+    }
+}
