@@ -581,3 +581,38 @@ fn hostile_text_does_not_reach_the_screen() {
         assert!(!out.contains('\u{1b}') && !out.contains('\u{9b}'), "{format}: {out:?}");
     }
 }
+
+#[test]
+fn parameters_of_statements() {
+    let sql = "SELECT username FROM users WHERE uid = $uid; SELECT $name AS a";
+    let ran = run(&["query", "--format", "ndjson", "--param", "uid=0", "--param", "$name=it's = 1", sql]).expect(0);
+    assert_eq!(ran.out, "{\"username\":\"root\"}\n{\"a\":\"it's = 1\"}\n");
+    let ran = run(&["query", "--param", "udi=0", "SELECT username FROM users WHERE uid = 0"]).expect(2);
+    assert!(ran.err.contains("no statement has a parameter `$udi`"), "{}", ran.err);
+    let ran = run(&["query", "--param", "a=0", "--param", "a=1", "SELECT $a"]).expect(2);
+    assert!(ran.err.contains("two values"), "{}", ran.err);
+    let ran = run(&["query", "SELECT username FROM users WHERE uid = $uid"]).expect(1);
+    assert!(ran.err.contains("`$uid` has no value") && ran.err.contains("--param uid=VALUE"), "{}", ran.err);
+    let script = ".mode ndjson\n.param set $uid 0\n.param set name 'it''s'\nSELECT username FROM users WHERE uid = $uid;\n\
+                  SELECT $name AS a;\n.param list\n.param unset uid\nSELECT 1 WHERE 1 = $uid;\n.param unset none\n";
+    let ran = run_with_input(&["shell"], script).expect(1);
+    assert_eq!(ran.out, "{\"username\":\"root\"}\n{\"a\":\"it's\"}\n");
+    for expected in ["$name 'it''s'", "`$uid` has no value", "`none` is not set"] {
+        assert!(ran.err.contains(expected), "{expected}: {}", ran.err);
+    }
+}
+
+#[test]
+fn local_files_are_read_by_queries_of_people_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("uids.csv");
+    std::fs::write(&file, "uid\n0\n").expect("written");
+    let sql = format!("SELECT username FROM users JOIN read_csv('{}') i USING (uid)", file.display());
+    assert_eq!(run(&["query", "--format", "ndjson", &sql]).expect(0).out, "{\"username\":\"root\"}\n");
+    let script = format!(".mode ndjson\n{sql};\n");
+    assert_eq!(run_with_input(&["shell"], &script).expect(0).out, "{\"username\":\"root\"}\n");
+    let query = folder.path().join("query.sql");
+    std::fs::write(&query, format!("-- about: x\n{sql}\n")).expect("written");
+    let ran = run(&["pack", "run", query.to_str().expect("UTF-8"), "--format", "ndjson"]).expect(1);
+    assert!(ran.out.contains("`read_csv` is not allowed here"), "{}", ran.out);
+}

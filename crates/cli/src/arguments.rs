@@ -117,6 +117,9 @@ pub(crate) struct Query {
     pub(crate) parquet: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    /// Give parameter `$NAME` of the SQL a value; repeatable
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
     /// Print to standard error what each scan did
     #[arg(long)]
     pub(crate) stats: bool,
@@ -222,6 +225,17 @@ fn format_parser() -> impl clap::builder::TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
 }
 
+/// `name=value`; a leading `$` belongs to the SQL, not to the name.
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    let name = name.trim_start_matches(['$', ':', '@', '?']);
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match name.is_empty() || !name.bytes().all(is_name) {
+        true => Err(format!("`{name}` is not a parameter's name: letters, digits and `_`")),
+        false => Ok((name.to_owned(), value.to_owned())),
+    }
+}
+
 fn period(text: &str) -> Result<Period, String> {
     match text.parse::<Period>() {
         Ok(period) if period.0.is_zero() => Err("must be more than 0".into()),
@@ -274,6 +288,7 @@ mod tests {
             "indago query SELECT",
             "indago query --format csv --config c --store d --timeout 30s --memory 512MB --strict --stats --dialect datafusion x",
             "indago query -f file.sql --arrow a --parquet p",
+            "indago query --param pid=1 --param $name=a=b x",
             "indago tables --format json",
             "indago tables processes",
             "indago functions",
@@ -288,6 +303,8 @@ mod tests {
             "indago nonsense",
             "indago query --format xml x",
             "indago query --timeout soon x",
+            "indago query --param pid x",
+            "indago query --param =1 x",
             "indago query --timeout 0s x",
             "indago query --memory lots x",
             "indago query -f file x",

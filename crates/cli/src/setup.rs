@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use indago::Engine;
+use indago::{Engine, Files};
 use indago::config::{Config, ENVIRONMENT_VARIABLE, FILE_NAME, SqlDialect, unread};
 use indago_shell::{Format, say};
 
@@ -79,6 +79,12 @@ fn mention_unread(config: &Config) {
 /// The engine of a configuration.
 pub(crate) async fn engine(config: &Config) -> Result<Engine> {
     indago::open(config).await.map_err(Error::usage)
+}
+
+/// The engine for a person's own SQL, which may also read local files.
+pub(crate) async fn engine_with_files(config: &Config) -> Result<Engine> {
+    let builder = indago::builder(config).map_err(Error::usage)?.table_functions(Files);
+    builder.build().await.map_err(Error::usage)
 }
 
 /// The requested format; by default a table on a terminal and JSON elsewhere.

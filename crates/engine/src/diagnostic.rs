@@ -35,6 +35,10 @@ pub enum Code {
     KeyRequired,
     /// The query is as of a past time, and a table has no past.
     NoPast,
+    /// A file that the query names cannot be read.
+    File,
+    /// A parameter of the statement has no value, or a value has no parameter.
+    Parameter,
     /// The statement is invalid for another reason.
     Plan,
     /// The statement is not supported.
@@ -53,7 +57,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Code; 14] = [
+    pub const ALL: [Code; 16] = [
         Code::Parse,
         Code::UnknownTable,
         Code::Catalog,
@@ -61,6 +65,8 @@ impl Code {
         Code::UnknownFunction,
         Code::KeyRequired,
         Code::NoPast,
+        Code::File,
+        Code::Parameter,
         Code::Plan,
         Code::Unsupported,
         Code::Timeout,
@@ -80,6 +86,8 @@ impl Code {
             Code::UnknownFunction => "unknown_function",
             Code::KeyRequired => "key_required",
             Code::NoPast => "no_past",
+            Code::File => "file",
+            Code::Parameter => "parameter",
             Code::Plan => "plan",
             Code::Unsupported => "unsupported",
             Code::Timeout => "timeout",
@@ -108,6 +116,10 @@ impl Code {
             Code::NoPast => {
                 "The query is as of a past time, and a table that it reads has only its present state: remove that \
                 table from the query, or query the present."
+            }
+            Code::File => "A file that the query names cannot be read; the message names it and the reason.",
+            Code::Parameter => {
+                "A parameter (`$name`) has no value, or a value was given that the statement has no parameter for."
             }
             Code::Plan => "The statement contradicts itself or the types of the tables.",
             Code::Unsupported => "The engine does not support this; queries only read.",

@@ -1,6 +1,6 @@
 //! The engine: tables, functions and views, and queries over them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::memory::{Kept, QueryMemory};
 use crate::meta;
 use crate::names::{self, FoundName, Known, Waiting};
+use crate::parameters::{self, Parameters};
 use crate::past;
 use crate::planner::{self, Planner};
 use crate::planning::{self, Planning};
@@ -39,6 +40,7 @@ use crate::registry::{CatalogView, Registry};
 use crate::session::{self, Session};
 use crate::sql::{self, Statement};
 use crate::state::{EngineState, LastQuery, QueryState};
+use crate::table_functions::{self, TableFunctions};
 use crate::verify::{self, Named};
 
 /// Tables, functions and views, and queries over them. Cheap to clone. Two engines in one process are independent.
@@ -48,6 +50,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     registry: Arc<Registry>,
     dialect: Dialect,
+    functions: Option<Arc<dyn TableFunctions>>,
     planning: Arc<Planning>,
     /// Summary of this session's last query.
     last: Arc<LastQuery>,
@@ -70,6 +73,7 @@ pub struct EngineBuilder {
     clock: Option<Sys>,
     elsewhere: &'static [(&'static str, &'static str)],
     views: Vec<(String, String)>,
+    table_functions: Option<Arc<dyn TableFunctions>>,
     functions: Vec<ScalarUDF>,
     aggregates: Vec<AggregateUDF>,
 }
@@ -140,6 +144,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Adds functions in FROM, such as those that read local files. An engine has none by default, and its queries then
+    /// read nothing but its tables.
+    #[must_use]
+    pub fn table_functions(mut self, functions: impl TableFunctions) -> Self {
+        self.table_functions = Some(Arc::new(functions));
+        self
+    }
+
     /// Adds a scalar function.
     #[must_use]
     pub fn udf(mut self, function: ScalarUDF) -> Self {
@@ -203,6 +215,7 @@ impl EngineBuilder {
         let engine = Engine(Arc::new(Inner {
             registry: Arc::new(Registry::new(shared, context, tables, self.elsewhere)),
             dialect: self.dialect,
+            functions: self.table_functions,
             planning: Arc::default(),
             last: Arc::default(),
         }));
@@ -250,7 +263,7 @@ impl Engine {
         // Boxed, so callers of this method do not compile the planning again.
         let started = Instant::now();
         let waiting = Waiting::default();
-        let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), waiting.clone(), options.as_of).boxed();
+        let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), waiting.clone(), options.clone()).boxed();
         let planned = self.0.planning.run(limit, interrupt.clone(), plan).await;
         let planned = planned.map_err(|error| match (error.code(), limit) {
             (Code::Timeout, Some(limit)) if waiting.first().is_some() => Error::unanswered(limit, waiting.first()),
@@ -303,6 +316,12 @@ impl Engine {
     /// The statements of a text, split at semicolons outside quotes and comments.
     pub fn split(&self, text: &str) -> Result<Vec<Statement>> {
         Ok(sql::split(text))
+    }
+
+    /// The names of the parameters in a text's statements; none if the text does not parse.
+    pub fn parameters(&self, sql: &str) -> BTreeSet<String> {
+        let statements = indago_dialect::parse(sql, self.0.dialect).unwrap_or_default();
+        statements.iter().flat_map(|statement| parameters::names(&statement.statement)).collect()
     }
 
     /// Whether a text ends with a complete statement, which a shell runs immediately.
@@ -383,6 +402,7 @@ impl Engine {
         Engine(Arc::new(Inner {
             registry: Arc::new(engine.registry.fork((*self.session()).clone())),
             dialect: engine.dialect,
+            functions: engine.functions.clone(),
             planning: engine.planning.clone(),
             last: Arc::default(),
         }))
@@ -402,20 +422,21 @@ impl Engine {
 
     async fn view(&self, name: &str, sql: String) -> Result<()> {
         let mut known = Known::of(&self.0.registry, self.state().clock.now(), Waiting::default());
-        let (_, named) = self.parse(&sql)?;
-        if !self.state().catalogs.is_empty() && !known.unknown(&named).is_empty() {
-            // It is planned when a query reads it, so the engine can start without the catalog.
+        let (parsed, named) = self.parse(&sql, &Parameters::new())?;
+        let is_of_catalogs = !self.state().catalogs.is_empty() && !known.unknown(&named).is_empty();
+        if is_of_catalogs || table_functions::calls(&parsed.statement) {
+            // It is planned when a query reads it, so the engine can start without the catalog or file.
             self.0.registry.add_catalog_view(name, CatalogView { sql: sql.into(), many: named.many });
             return Ok(());
         }
-        let (logical, _) = self.logical_plan(&sql, &mut known).await?;
+        let (logical, _) = self.logical_plan(&sql, &Parameters::new(), &mut known).await?;
         verify::plan(&logical).map_err(|error| self.error(&error, &sql))?;
         let view = ViewTable::new(logical, Some(sql.clone()));
         self.0.registry.register(name, Arc::new(view)).map_err(|error| self.error(&error, &sql))
     }
 
     /// The only statement of a text, and the names in it.
-    fn parse(&self, sql: &str) -> Result<(indago_dialect::Parsed, Named)> {
+    fn parse(&self, sql: &str, parameters: &Parameters) -> Result<(indago_dialect::Parsed, Named)> {
         let mut parsed = indago_dialect::parse(sql, self.0.dialect).map_err(|error| {
             let span = Span { start: error.offset, end: error.offset };
             Error::new(Code::Parse, error.message.clone()).at(Some(span)).in_sql(sql)
@@ -435,6 +456,7 @@ impl Engine {
             return Err(Error::new(Code::Unsupported, format!("{clause} is not supported")).in_sql(sql));
         }
         verify::statement(&statement.statement).map_err(|error| error.in_sql(sql))?;
+        parameters::bind(&mut statement.statement, parameters, self.0.dialect, sql)?;
         let of_view = |name: &str| match self.0.registry.catalog_view(name) {
             Some(view) => Some(view.many),
             None => self.0.registry.view_plan(name).as_ref().map(verify::tables_of),
@@ -443,8 +465,15 @@ impl Engine {
         Ok((statement, named))
     }
 
-    async fn logical_plan(&self, sql: &str, known: &mut Known) -> Result<(LogicalPlan, Written)> {
-        let (statement, named) = self.parse(sql)?;
+    async fn logical_plan(
+        &self,
+        sql: &str,
+        parameters: &Parameters,
+        known: &mut Known,
+    ) -> Result<(LogicalPlan, Written)> {
+        let (mut statement, named) = self.parse(sql, parameters)?;
+        let functions = self.0.functions.as_ref();
+        table_functions::replace(&mut statement.statement, functions, sql, &mut known.called)?;
         let views = known.learn(&named).await.map_err(|error| error.in_sql(sql))?;
         for (name, view) in views {
             self.plan_view(name, view, known).await?;
@@ -467,7 +496,8 @@ impl Engine {
     fn plan_view<'a>(&'a self, name: String, view: CatalogView, known: &'a mut Known) -> BoxFuture<'a, Result<()>> {
         async move {
             known.open(&name)?;
-            let (plan, _) = self.logical_plan(&view.sql, known).await.map_err(|error| error.in_view(&name))?;
+            let (plan, _) =
+                self.logical_plan(&view.sql, &Parameters::new(), known).await.map_err(|error| error.in_view(&name))?;
             let plan = match plan {
                 LogicalPlan::Ddl(DdlStatement::CreateView(view)) => Arc::unwrap_or_clone(view.input),
                 plan => plan,
@@ -518,16 +548,10 @@ impl Engine {
         Ok(done.map_err(|error| self.error(&error, sql))?.logical_plan().clone())
     }
 
-    async fn plan(
-        self,
-        sql: String,
-        interrupt: Interrupt,
-        waiting: Waiting,
-        as_of: Option<Timestamp>,
-    ) -> Result<Planned> {
+    async fn plan(self, sql: String, interrupt: Interrupt, waiting: Waiting, options: QueryOptions) -> Result<Planned> {
         let sql = sql.as_str();
         let mut known = Known::of(&self.0.registry, Timestamp(interrupt.moment()), waiting);
-        let (logical, written) = self.logical_plan(sql, &mut known).await?;
+        let (logical, written) = self.logical_plan(sql, &options.parameters, &mut known).await?;
         let logical = match logical {
             // Creating or dropping a view takes effect immediately and returns no rows.
             plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {
@@ -541,7 +565,7 @@ impl Engine {
             }
             plan => plan,
         };
-        let logical = match as_of {
+        let logical = match options.as_of {
             Some(moment) => {
                 past::as_of(logical, moment, Timestamp(interrupt.moment())).map_err(|e| known.error(&e, sql))?
             }

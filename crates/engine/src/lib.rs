@@ -23,6 +23,7 @@ mod lookup_join;
 mod memory;
 mod meta;
 mod names;
+mod parameters;
 mod past;
 mod planner;
 mod planning;
@@ -36,6 +37,7 @@ mod session;
 mod shared;
 mod sql;
 mod state;
+mod table_functions;
 mod threads;
 mod verify;
 
@@ -47,7 +49,9 @@ pub use indago_table::{Completeness, Coverage, Outcome, TableRef, TableSpec, War
 pub use limits::Limits;
 pub use lineage::{Lineage, Whole};
 pub use names::FoundName;
+pub use parameters::Parameter;
 pub use query::{BatchStream, NAME_METADATA, Query, QueryOptions, Taken};
 pub use record::ScanStats;
 pub use session::Session;
 pub use sql::Statement;
+pub use table_functions::TableFunctions;

@@ -28,6 +28,7 @@ use crate::provider::Provider;
 use crate::registry::{CatalogView, Registry};
 use crate::sql::HiddenColumns;
 use crate::state::EngineState;
+use crate::table_functions::Called;
 use crate::verify::{Name, Named};
 
 /// The most names that are looked up in catalogs concurrently.
@@ -134,6 +135,8 @@ pub(crate) struct Known {
     waiting: Waiting,
     /// Tables of catalogs.
     found: BTreeMap<String, TableRef>,
+    /// Tables of functions that the query calls in FROM.
+    pub(crate) called: Vec<Called>,
     /// Views over these tables.
     views: BTreeMap<String, Arc<dyn TableProvider>>,
     /// Views that are being planned.
@@ -154,6 +157,7 @@ impl Known {
             asking: Asking::new(registry.engine.gate.clone(), moment),
             waiting,
             found: BTreeMap::new(),
+            called: Vec::new(),
             views: BTreeMap::new(),
             open: Vec::new(),
             looked_up: BTreeSet::new(),
@@ -166,9 +170,9 @@ impl Known {
         self.registry.engine.catalogs.clone()
     }
 
-    /// Whether the query uses tables of catalogs.
+    /// Whether the query uses tables of catalogs or of functions in FROM.
     pub(crate) fn uses_catalogs(&self) -> bool {
-        !self.found.is_empty() || !self.views.is_empty()
+        !self.found.is_empty() || !self.called.is_empty() || !self.views.is_empty()
     }
 
     /// The name as it is looked up: without the default catalog and schema.
@@ -194,7 +198,7 @@ impl Known {
     /// Looks up the names of a statement. Returns the views among them that must still be planned.
     pub(crate) async fn learn(&mut self, named: &Named) -> Result<Vec<(String, CatalogView)>> {
         let catalogs = self.catalogs();
-        if catalogs.is_empty() {
+        if catalogs.is_empty() && self.registry.catalog_views().is_empty() {
             return Ok(Vec::new());
         }
         let (mut views, mut names) = (Vec::new(), Vec::new());
@@ -282,7 +286,8 @@ impl Known {
 
     /// A table of the engine or of a catalog.
     fn table(&self, name: &str) -> Option<TableRef> {
-        self.registry.table(name).or_else(|| self.found.get(name).cloned())
+        let called = || self.called.iter().find(|call| call.name == name).map(|call| call.table.clone());
+        self.registry.table(name).or_else(|| self.found.get(name).cloned()).or_else(called)
     }
 
     fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
@@ -302,6 +307,7 @@ impl Known {
         let provider = |table: &TableRef| Arc::new(Provider::new(engine.clone(), table.clone())) as _;
         let mut tables: BTreeMap<String, Arc<dyn TableProvider>> = self.views.clone();
         tables.extend(self.found.iter().map(|(name, table)| (name.clone(), provider(table))));
+        tables.extend(self.called.iter().map(|call| (call.name.clone(), provider(&call.table))));
         names.retain(|name, _| !name.contains('.'));
         let catalogs = over(&state, |base| CatalogSchema { base, tables, names, search: None });
         state.register_catalog_list(catalogs);

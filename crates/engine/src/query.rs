@@ -1,5 +1,6 @@
 //! One query: its stream, its warnings and the statistics of its scans.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,6 +24,7 @@ use crate::diagnostic::{Code, Error, Result};
 use crate::interrupt::interruptible;
 use crate::lineage::{self, Lineage, Whole};
 use crate::names;
+use crate::parameters::{self, Parameter};
 use crate::record::ScanStats;
 use crate::registry::Registry;
 use crate::state::QueryState;
@@ -43,9 +45,21 @@ pub struct QueryOptions {
     pub consumer: Option<String>,
     /// Do not move the consumer's cursors until [`Taken::advance`].
     pub hold: bool,
+    /// Values of the statement's parameters, by their names without the `$`.
+    pub parameters: BTreeMap<String, Parameter>,
 }
 
 impl QueryOptions {
+    /// Gives a parameter of the statement its value: `$name`, `:name`, or `?1` under the name `1`.
+    ///
+    /// A value is never part of the SQL text, so it needs no quotes and cannot change the statement. Text that is compared
+    /// with a number or a timestamp counts as one. A parameter without a value and a value without a parameter are errors.
+    #[must_use]
+    pub fn bind(mut self, name: impl AsRef<str>, value: impl Into<Parameter>) -> Self {
+        self.parameters.insert(parameters::bare_name(name.as_ref()).to_owned(), value.into());
+        self
+    }
+
     /// Reads all tables as they were at a past time, including those of views and subqueries.
     ///
     /// A query that names a table without a [`Past`](indago_table::Past) fails, and the error names all such tables.

@@ -11,7 +11,7 @@ use indago::arrow::datatypes::Int64Type;
 use indago::arrow::ipc::reader::StreamReader;
 use indago::arrow::ipc::writer::StreamWriter;
 use indago::futures::StreamExt;
-use indago::{Defaults, Engine};
+use indago::{Defaults, Engine, QueryOptions};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -19,7 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::builder().with_defaults()?.build().await?;
 
     let me = i64::from(std::process::id());
-    let query = engine.query(&format!("SELECT pid, name, parent FROM processes WHERE pid = {me}")).await?;
+    let options = QueryOptions::default().bind("pid", me);
+    let query = engine.query_with("SELECT pid, name, parent FROM processes WHERE pid = $pid", options).await?;
     println!("columns: {:?}", query.schema().fields().iter().map(|field| field.name()).collect::<Vec<_>>());
 
     let mut kept = Vec::new();

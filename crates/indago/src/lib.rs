@@ -32,11 +32,11 @@ pub use indago_config as config;
 pub use indago_dialect::{Dialect, FunctionDoc};
 pub use indago_engine::{
     BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FoundName, FunctionInfo, Limits, Outcome,
-    Query, QueryOptions, Result, ScanStats, Span, Statement, TableRef, TableSpec, Taken, Warning,
+    Parameter, Query, QueryOptions, Result, ScanStats, Span, Statement, TableFunctions, TableRef, TableSpec, Taken, Warning,
 };
 pub use indago_packs as packs;
 pub use indago_store as store;
-pub use indago_store::capture;
+pub use indago_store::{Files, capture};
 pub use indago_table as table;
 pub use indago_tables_registry as environments;
 

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod capture;
+mod files;
 mod missing;
 mod table;
 
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use indago_table::TableRef;
 
 pub use capture::{Captured, Report, capture, file_properties};
+pub use files::Files;
 pub use missing::of_query;
 pub use table::CAPTURED_AT;
 

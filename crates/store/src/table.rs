@@ -155,6 +155,26 @@ impl StoredTable {
     }
 }
 
+impl StoredTable {
+    /// Why its file cannot be read.
+    pub(crate) fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    /// Its file, as a name.
+    pub(crate) fn file(&self) -> String {
+        self.contents.to_string()
+    }
+
+    /// Makes it one of several files with the same columns.
+    pub(crate) fn become_part_of(&mut self, spec: TableSpec) {
+        self.spec = spec;
+        // Positions in its own columns.
+        self.asked = None;
+        self.questions = Vec::new();
+    }
+}
+
 impl Table for StoredTable {
     fn spec(&self) -> &TableSpec {
         &self.spec

@@ -1,5 +1,6 @@
 //! `indago query`
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     if arguments.arrow.is_some() && arguments.arrow == arguments.parquet {
         return Err(Error::usage(anyhow::anyhow!("--arrow and --parquet name the same file; write to two files")));
     }
-    let engine = setup::engine(&config).await?;
+    let engine = setup::engine_with_files(&config).await?;
     let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
     let statements = engine.split(&sql).map_err(|error| Error::failed(Failure::Query(error).into()))?;
     if statements.is_empty() {
@@ -30,12 +31,25 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         let message = "--arrow and --parquet write the rows of one statement; the input has several";
         return Err(Error::usage(anyhow::anyhow!(message)));
     }
+    let mut parameters: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, value) in &arguments.parameters {
+        if parameters.insert(name, value).is_some() {
+            return Err(Error::usage(anyhow::anyhow!("--param gives `{name}` two values; give it one")));
+        }
+    }
+    let named: Vec<_> = statements.iter().map(|statement| engine.parameters(&statement.sql)).collect();
+    if let Some(unused) = parameters.keys().find(|name| !named.iter().any(|names| names.contains(**name))) {
+        let message = format!("no statement has a parameter `${unused}`; write `${unused}` where its value belongs");
+        return Err(Error::usage(anyhow::anyhow!(message)));
+    }
     let style = Style::of_stdout();
-    for statement in statements {
+    for (statement, names) in statements.into_iter().zip(named) {
+        let own = parameters.iter().filter(|(name, _)| names.contains(**name));
+        let options = own.fold(options.clone(), |options, (name, value)| options.bind(name, *value));
         let (summary, result) = Box::pin(indago_shell::execute(
             &engine,
             &statement.sql,
-            options.clone(),
+            options,
             |schema| sinks(&arguments, schema, style),
             true,
             interrupt::interrupted(),

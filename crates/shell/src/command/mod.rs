@@ -6,6 +6,7 @@ mod functions;
 mod help;
 mod mode;
 mod output;
+mod parameter;
 mod quit;
 mod read;
 mod rewritten;
@@ -63,6 +64,7 @@ pub(crate) const ALL: &[Command] = &[
     mode::COMMAND,
     output::COMMAND,
     read::COMMAND,
+    parameter::COMMAND,
     timer::COMMAND,
     stats::COMMAND,
     warnings::COMMAND,

@@ -146,7 +146,12 @@ impl Shell {
     }
 
     fn run_statement(&mut self, sql: &str, within: Within<'_>) -> io::Result<bool> {
-        let options = self.settings.options.clone();
+        let mut options = self.settings.options.clone();
+        if !options.parameters.is_empty() {
+            // Parameters stay set for later statements, which need not use all of them.
+            let names = self.engine.parameters(sql);
+            options.parameters.retain(|name, _| names.contains(name));
+        }
         let (format, style, out) = (self.settings.format, self.style, &mut self.out);
         let interrupt = async {
             if tokio::signal::ctrl_c().await.is_err() {

@@ -1,0 +1,322 @@
+//! Parameters of a statement (`$name`, `:name`, `@name`, `?1`, `?`) and the values that a query binds to them.
+//!
+//! A value becomes a literal of the parsed statement, never a part of its text. So everything after the parser sees it like
+//! a constant that the user wrote: affinity, constraints, lookups.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    LimitClause, ObjectName, Query, Statement, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut, Visitor,
+    VisitorMut,
+};
+use datafusion::sql::sqlparser::tokenizer::Location;
+use indago_dialect::Dialect;
+
+use crate::diagnostic::{Code, Error, Result, Span, nearest, offset};
+
+/// The value of a parameter.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Parameter {
+    /// NULL.
+    Null,
+    /// A boolean.
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// A floating-point number.
+    Real(f64),
+    /// Text. Where it is compared with a number or a timestamp, it counts as one.
+    Text(String),
+}
+
+macro_rules! from {
+    ($($type:ty => $variant:ident),* $(,)?) => {
+        $(impl From<$type> for Parameter {
+            fn from(value: $type) -> Self {
+                Parameter::$variant(value.into())
+            }
+        })*
+    };
+}
+
+from!(bool => Boolean, i64 => Integer, i32 => Integer, u32 => Integer, f64 => Real, &str => Text, String => Text);
+
+impl<T: Into<Parameter>> From<Option<T>> for Parameter {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Parameter::Null, Into::into)
+    }
+}
+
+/// Values by name, without the `$`.
+pub(crate) type Parameters = BTreeMap<String, Parameter>;
+
+/// A parameter's name without the character that marks it.
+pub(crate) fn bare_name(name: &str) -> &str {
+    name.strip_prefix(['$', ':', '@', '?']).unwrap_or(name)
+}
+
+/// The names of a statement's parameters.
+pub(crate) fn names(statement: &Parsed) -> BTreeSet<String> {
+    Places::of(statement).0.into_values().map(|(name, _)| name).collect()
+}
+
+/// Puts the values in the places of the parameters.
+pub(crate) fn bind(statement: &mut Parsed, values: &Parameters, dialect: Dialect, sql: &str) -> Result<()> {
+    let places = Places::of(statement);
+    let names: BTreeSet<&str> = places.0.values().map(|(name, _)| name.as_str()).collect();
+    if let Some(unused) = values.keys().find(|name| !names.contains(name.as_str())) {
+        let error = Error::new(Code::Parameter, format!("the statement has no parameter `{unused}`")).in_sql(sql);
+        let known: Vec<String> = names.iter().map(|name| format!("`${name}`")).collect();
+        return Err(error.with_help(match (nearest(unused, names.iter().copied()), known.as_slice()) {
+            (Some(name), _) => format!("did you mean `{name}`?"),
+            (None, []) => format!("write `${unused}` where its value belongs"),
+            (None, known) => format!("its parameters are {}", known.join(", ")),
+        }));
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let at = |place: &Location| offset(sql, place.line, place.column);
+    let span = |place: &Location, text: &str| at(place).map(|start| Span { start, end: start + text.len() });
+    if let Some((place, (name, text))) = places.0.iter().find(|(_, (name, _))| !values.contains_key(name)) {
+        let error = Error::new(Code::Parameter, format!("parameter `{text}` has no value"));
+        let help = format!("give it one: `--param {name}=VALUE`, `.param set {name} VALUE` in the shell");
+        return Err(error.at(span(place, text)).in_sql(sql).with_help(help));
+    }
+    if is_view(statement) {
+        let error = Error::new(Code::Parameter, "a view cannot have parameters").in_sql(sql);
+        return Err(error.with_help("write the value itself, or run the query without the view"));
+    }
+    let mut binder = Binder { places: &places, values, dialect, by_kind: BTreeSet::new() };
+    let bound = visit_mut(statement, &mut binder);
+    let left = match bound {
+        ControlFlow::Break(Refused { place, message }) => {
+            return Err(Error::new(Code::Parameter, message).at(span(&place, "$")).in_sql(sql));
+        }
+        ControlFlow::Continue(()) => Places::of(statement),
+    };
+    match left.0.first_key_value() {
+        None => Ok(()),
+        Some((place, (_, text))) => {
+            let error = Error::new(Code::Parameter, format!("parameter `{text}` stands where SQL needs a literal"));
+            Err(error.at(span(place, text)).in_sql(sql).with_help("write the value itself"))
+        }
+    }
+}
+
+fn is_view(statement: &Parsed) -> bool {
+    matches!(statement, Parsed::Statement(statement) if matches!(**statement, Statement::CreateView(_)))
+}
+
+fn visit_mut<V: VisitorMut>(statement: &mut Parsed, visitor: &mut V) -> ControlFlow<V::Break> {
+    match statement {
+        Parsed::Statement(statement) => statement.visit(visitor),
+        Parsed::Explain(explain) => visit_mut(&mut explain.statement, visitor),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
+/// Where a statement has parameters, with the name and the text of each.
+#[derive(Default)]
+struct Places(BTreeMap<Location, (String, String)>);
+
+impl Places {
+    fn of(statement: &Parsed) -> Self {
+        match statement {
+            Parsed::Statement(statement) => {
+                let mut places = Places::default();
+                let _ = Visit::visit(statement.as_ref(), &mut places);
+                places.number();
+                places
+            }
+            Parsed::Explain(explain) => Places::of(&explain.statement),
+            _ => Places::default(),
+        }
+    }
+
+    /// A `?` is the number after the largest one before it.
+    fn number(&mut self) {
+        let mut largest = 0_u64;
+        for (name, _) in self.0.values_mut() {
+            if name.is_empty() {
+                *name = (largest + 1).to_string();
+            }
+            largest = largest.max(name.parse().unwrap_or(0));
+        }
+    }
+
+    fn name(&self, value: &ValueWithSpan) -> Option<&str> {
+        match &value.value {
+            Value::Placeholder(_) => self.0.get(&value.span.start).map(|(name, _)| name.as_str()),
+            _ => None,
+        }
+    }
+}
+
+impl Visitor for Places {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(text) = &value.value {
+            self.0.insert(value.span.start, (bare_name(text).to_owned(), text.clone()));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct Refused {
+    place: Location,
+    message: String,
+}
+
+struct Binder<'a> {
+    places: &'a Places,
+    values: &'a Parameters,
+    dialect: Dialect,
+    /// Parameters that are compared with something other than a column. A column's affinity decides what a text counts as.
+    by_kind: BTreeSet<Location>,
+}
+
+impl Binder<'_> {
+    fn parameter<'e>(&self, expr: &'e Expr) -> Option<(&'e ValueWithSpan, &Parameter)> {
+        match expr {
+            Expr::Value(value) => Some((value, self.values.get(self.places.name(value)?)?)),
+            Expr::Nested(inner) => self.parameter(inner),
+            _ => None,
+        }
+    }
+
+    fn compared(&mut self, with: &Expr, exprs: &[&Expr]) {
+        if !is_column(with) {
+            let places: Vec<Location> =
+                exprs.iter().filter_map(|expr| Some(self.parameter(expr)?.0.span.start)).collect();
+            self.by_kind.extend(places);
+        }
+    }
+
+    /// A text that stands for a number of rows.
+    fn count(&self, expr: &mut Expr) -> ControlFlow<Refused> {
+        let Some((value, Parameter::Text(text))) = self.parameter(expr) else { return ControlFlow::Continue(()) };
+        let Ok(number) = text.trim().parse::<i64>() else {
+            let message = format!("LIMIT and OFFSET need an integer; the value of this parameter is `{text}`");
+            return ControlFlow::Break(Refused { place: value.span.start, message });
+        };
+        *expr = integer(number);
+        ControlFlow::Continue(())
+    }
+}
+
+impl VisitorMut for Binder<'_> {
+    type Break = Refused;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refused> {
+        let numbers = match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, offset, limit_by: _ }) => {
+                [limit.as_mut(), offset.as_mut().map(|offset| &mut offset.value)]
+            }
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => [Some(offset), Some(limit)],
+            None => [None, None],
+        };
+        numbers.into_iter().flatten().try_for_each(|number| self.count(number))
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refused> {
+        match expr {
+            Expr::BinaryOp { left, op, right } if compares(op) => {
+                self.compared(left, &[right]);
+                self.compared(right, &[left]);
+            }
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                self.compared(left, &[right]);
+                self.compared(right, &[left]);
+            }
+            Expr::Between { expr, low, high, negated: _ } => {
+                self.compared(expr, &[low, high]);
+                self.compared(low, &[expr]);
+            }
+            Expr::InList { expr, list, negated: _ } => {
+                self.compared(expr, &list.iter().collect::<Vec<_>>());
+                list.first().into_iter().for_each(|first| self.compared(first, &[expr]));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refused> {
+        if let Expr::Value(value) = expr
+            && let Some((_, parameter)) = self.parameter(&Expr::Value(value.clone()))
+        {
+            let by_kind = self.dialect == Dialect::Osquery && self.by_kind.contains(&value.span.start);
+            *expr = match parameter {
+                Parameter::Text(text) if by_kind => {
+                    call("mixed_text", literal(Value::SingleQuotedString(text.clone())))
+                }
+                Parameter::Text(text) => literal(Value::SingleQuotedString(text.clone())),
+                Parameter::Integer(number) => integer(*number),
+                Parameter::Real(number) if number.is_finite() => real(*number),
+                Parameter::Boolean(truth) => literal(Value::Boolean(*truth)),
+                // As in SQLite, which has no NaN.
+                Parameter::Real(_) | Parameter::Null => literal(Value::Null),
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn compares(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Custom, Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    match op {
+        Eq | NotEq | Lt | LtEq | Gt | GtEq => true,
+        Custom(name) => matches!(name.as_str(), "IS" | "IS NOT"),
+        _ => false,
+    }
+}
+
+fn is_column(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => is_column(inner),
+        expr => matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)),
+    }
+}
+
+fn literal(value: Value) -> Expr {
+    Expr::Value(value.into())
+}
+
+fn integer(number: i64) -> Expr {
+    signed(number < 0, number.unsigned_abs().to_string())
+}
+
+fn real(number: f64) -> Expr {
+    signed(number.is_sign_negative(), format!("{:e}", number.abs()))
+}
+
+fn signed(is_negative: bool, digits: String) -> Expr {
+    let number = literal(Value::Number(digits, false));
+    match is_negative {
+        true => Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number) },
+        false => number,
+    }
+}
+
+fn call(name: &str, argument: Expr) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}

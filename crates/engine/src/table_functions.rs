@@ -1,0 +1,203 @@
+//! Functions in FROM that make a table of constant arguments: `read_csv('indicators.csv')`.
+//!
+//! A call becomes the name of a table that only this query has. So it is planned and scanned like any other table.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableAlias, TableFactor, Value, Visit,
+    VisitMut, Visitor, VisitorMut,
+};
+use datafusion::sql::sqlparser::tokenizer::Location;
+use indago_table::{Error as TableError, TableRef};
+
+use crate::diagnostic::{Code, Error, Result, Span, offset};
+
+/// Functions that read local files, and exist only where the builder allows it.
+const OF_FILES: [&str; 3] = ["read_csv", "read_json", "read_parquet"];
+
+/// Functions in FROM that make a table of constant texts.
+///
+/// An engine has none unless [`EngineBuilder::table_functions`](crate::EngineBuilder::table_functions) adds them.
+pub trait TableFunctions: fmt::Debug + Send + Sync + 'static {
+    /// Whether there is a function of this name, in lowercase.
+    fn has(&self, function: &str) -> bool;
+
+    /// The table of a call. May read files: it is called on a thread that may block. The same call in one query makes one
+    /// table. The table's [`TableSpec`](crate::TableSpec) may have any name.
+    fn table(&self, function: &str, arguments: &[String]) -> indago_table::Result<TableRef>;
+}
+
+/// A call in a query.
+pub(crate) struct Called {
+    function: String,
+    arguments: Vec<String>,
+    /// The name that stands for it.
+    pub(crate) name: String,
+    pub(crate) table: TableRef,
+}
+
+/// Whether a statement calls such a function.
+pub(crate) fn calls(statement: &Parsed) -> bool {
+    let mut finder = Finder;
+    match statement {
+        Parsed::Statement(statement) => Visit::visit(statement.as_ref(), &mut finder).is_break(),
+        Parsed::Explain(explain) => calls(&explain.statement),
+        _ => false,
+    }
+}
+
+struct Finder;
+
+impl Visitor for Finder {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        let name = match factor {
+            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => last(name),
+            _ => None,
+        };
+        match name.is_some_and(|name| OF_FILES.contains(&name.value.to_lowercase().as_str())) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Puts names in the places of the calls, and makes their tables.
+pub(crate) fn replace(
+    statement: &mut Parsed,
+    functions: Option<&Arc<dyn TableFunctions>>,
+    sql: &str,
+    called: &mut Vec<Called>,
+) -> Result<()> {
+    match statement {
+        Parsed::Statement(statement) => {
+            let mut calls = Calls { functions, called };
+            match statement.visit(&mut calls) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(Failed { error, place, length }) => {
+                    let start = offset(sql, place.line, place.column);
+                    Err(error.at(start.map(|start| Span { start, end: start + length })).in_sql(sql))
+                }
+            }
+        }
+        Parsed::Explain(explain) => replace(&mut explain.statement, functions, sql, called),
+        _ => Ok(()),
+    }
+}
+
+struct Failed {
+    error: Error,
+    place: Location,
+    length: usize,
+}
+
+struct Calls<'a> {
+    functions: Option<&'a Arc<dyn TableFunctions>>,
+    called: &'a mut Vec<Called>,
+}
+
+impl VisitorMut for Calls<'_> {
+    type Break = Failed;
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Failed> {
+        let (name, arguments, alias): (&ObjectName, &[FunctionArg], &mut Option<TableAlias>) = match factor {
+            TableFactor::Table { name, args: Some(arguments), alias, .. } => (name, &arguments.args, alias),
+            TableFactor::Function { name, args, alias, .. } => (name, args, alias),
+            _ => return ControlFlow::Continue(()),
+        };
+        let Some(function) = last(name) else { return ControlFlow::Continue(()) };
+        let (place, length) = (function.span.start, function.value.len());
+        let function = function.value.to_lowercase();
+        let table = match self.functions {
+            Some(functions) if functions.has(&function) => self.table(&**functions, &function, arguments),
+            None if OF_FILES.contains(&function.as_str()) => Err(not_allowed(&function)),
+            _ => return ControlFlow::Continue(()),
+        };
+        let table = match table {
+            Ok(table) => table,
+            Err(error) => return ControlFlow::Break(Failed { error, place, length }),
+        };
+        let alias = alias.take().unwrap_or_else(|| TableAlias {
+            explicit: true,
+            name: Ident::new(function),
+            columns: Vec::new(),
+            at: None,
+        });
+        *factor = TableFactor::Table {
+            name: ObjectName::from(vec![Ident::with_quote('"', table)]),
+            alias: Some(alias),
+            args: None,
+            with_hints: Vec::new(),
+            version: None,
+            with_ordinality: false,
+            partitions: Vec::new(),
+            json_path: None,
+            sample: None,
+            index_hints: Vec::new(),
+        };
+        ControlFlow::Continue(())
+    }
+}
+
+impl Calls<'_> {
+    /// The name of the table of a call.
+    fn table(&mut self, functions: &dyn TableFunctions, function: &str, arguments: &[FunctionArg]) -> Result<String> {
+        let arguments: Vec<String> =
+            arguments.iter().map(|argument| text(function, argument)).collect::<Result<_>>()?;
+        let is_same = |call: &&Called| call.function == function && call.arguments == arguments;
+        if let Some(known) = self.called.iter().find(is_same) {
+            return Ok(known.name.clone());
+        }
+        let table = functions.table(function, &arguments).map_err(|error| unread(function, &error))?;
+        let name = format!("{function} {}", self.called.len() + 1);
+        self.called.push(Called { function: function.to_owned(), arguments, name: name.clone(), table });
+        Ok(name)
+    }
+}
+
+fn last(name: &ObjectName) -> Option<&Ident> {
+    match name.0.as_slice() {
+        [part] => ObjectNamePart::as_ident(part),
+        _ => None,
+    }
+}
+
+/// The constant text of an argument.
+fn text(function: &str, argument: &FunctionArg) -> Result<String> {
+    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
+        match expr {
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => return Ok(text.clone()),
+                Value::Number(number, _) => return Ok(number.clone()),
+                _ => {}
+            },
+            Expr::Identifier(ident) if ident.quote_style.is_some() => return Ok(ident.value.clone()),
+            _ => {}
+        }
+    }
+    let error = Error::new(Code::Unsupported, format!("`{function}` needs constant texts, not `{argument}`"));
+    Err(error.with_help(format!("write {function}('file')")))
+}
+
+fn not_allowed(function: &str) -> Error {
+    Error::new(Code::Unsupported, format!("`{function}` is not allowed here"))
+        .with_help("`indago query` and the shell may read local files; the daemon and packs may not")
+}
+
+fn unread(function: &str, error: &TableError) -> Error {
+    let help = match error {
+        TableError::Gone(_) => "a relative path is relative to the current directory",
+        TableError::Denied { .. } => "the user who runs the query needs read permission on the file",
+        _ => "read_csv reads CSV with a header line, read_json JSON objects, read_parquet Parquet",
+    };
+    let error = match error {
+        TableError::Gone(what) => format!("{what} does not exist"),
+        error => error.to_string(),
+    };
+    Error::new(Code::File, format!("{function}: {error}")).with_help(help)
+}
