@@ -616,3 +616,34 @@ fn local_files_are_read_by_queries_of_people_only() {
     let ran = run(&["pack", "run", query.to_str().expect("UTF-8"), "--format", "ndjson"]).expect(1);
     assert!(ran.out.contains("`read_csv` is not allowed here"), "{}", ran.out);
 }
+
+/// Problems of a host are grouped by the permission that is missing.
+#[test]
+fn check_groups_what_is_missing_by_its_cause() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root");
+    std::fs::create_dir_all(root.join("etc")).expect("made");
+    std::fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nnonsense\n").expect("written");
+    let settings = folder.path().join("indago.toml");
+    let disabled = "[containers]\nenabled = false\n[kubernetes]\nenabled = false\n[aws]\nenabled = false\n[git]\nenabled = false\n";
+    std::fs::write(&settings, format!("[host]\nroots = [{root:?}]\n{disabled}")).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    let ran = run(&["check", "--config", settings, "--format", "json"]).expect(3);
+    let Value::Array(findings) = ran.json() else { panic!("{}", ran.out) };
+    let found = |table: &str| {
+        let is_named = |finding: &&Value| {
+            finding["names"]
+                .as_str()
+                .is_some_and(|names| names.split(", ").any(|name| name.split(' ').next() == Some(table)))
+        };
+        findings.iter().find(is_named).unwrap_or_else(|| panic!("{table}: {}", ran.out))
+    };
+    assert_eq!(found("time")["status"], "ok");
+    let users = found("users");
+    assert_eq!(users["status"], "malformed");
+    assert!(users["reason"].as_str().is_some_and(|reason| reason.contains("/etc/passwd, line 2")), "{users}");
+    // A directory of files has no kernel, and one line says so for each kind of data.
+    assert_eq!(found("interface_addresses")["status"], "unsupported");
+    assert!(found("file")["reason"].as_str().is_some_and(|reason| reason.contains("needs a constraint")));
+    assert!(findings.iter().all(|finding| finding["environment"] == "host"), "{}", ran.out);
+}

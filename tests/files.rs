@@ -36,28 +36,28 @@ async fn failure(engine: &Engine, sql: &str) -> (Code, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_of_indicators_join_live_tables() {
     let folder = tempfile::tempdir().expect("a folder");
-    let csv = written(folder.path(), "users.csv", "uid,why\n0,superuser\n4242,nobody has it\n");
+    let csv = written(folder.path(), "users.csv", "uid,why\n1000,person\n4242,nobody has it\n");
     let json =
         written(folder.path(), "users.json", "{\"name\": \"root\", \"n\": 1}\n{\"name\": \"daemon\", \"n\": 2}\n");
     let paths = written(folder.path(), "paths.csv", "path\n/etc/passwd\n/etc/none\n");
     for dialect in [Dialect::Osquery, Dialect::DataFusion] {
         let engine = engine(dialect).await;
         let sql = format!("SELECT u.username, i.why FROM users u JOIN read_csv('{csv}') i ON i.uid = u.uid");
-        assert_eq!(rows(&engine, &sql).await, [["root", "superuser"]]);
+        assert_eq!(rows(&engine, &sql).await, [["ada", "person"]]);
         let sql = format!("SELECT uid FROM users WHERE username IN (SELECT name FROM read_json('{json}') WHERE n < 2)");
         assert_eq!(rows(&engine, &sql).await, [["0"]]);
         // The file passes keys to a table that needs them.
         let sql = format!("SELECT f.path FROM read_csv('{paths}') AS i JOIN file f ON f.path = i.path");
         assert_eq!(rows(&engine, &sql).await, [["/etc/passwd"]]);
-        let sql = format!("SELECT read_csv.why FROM read_csv('{csv}') WHERE uid = 0");
-        assert_eq!(rows(&engine, &sql).await, [["superuser"]]);
+        let sql = format!("SELECT read_csv.why FROM read_csv('{csv}') WHERE uid = 1000");
+        assert_eq!(rows(&engine, &sql).await, [["person"]]);
         // One call is one table, also if it is written twice.
         let sql = format!("SELECT count(*) FROM read_csv('{csv}') a JOIN read_csv('{csv}') b ON a.uid = b.uid");
         assert_eq!(rows(&engine, &sql).await, [["2"]]);
         let options = QueryOptions::default().bind("file", csv.as_str());
         let query =
-            engine.query_with("SELECT why FROM read_csv($file) WHERE uid = 0", options).await.expect("it plans");
-        assert_eq!(texts(&query.collect().await.expect("it runs")), [["superuser"]]);
+            engine.query_with("SELECT why FROM read_csv($file) WHERE uid = 1000", options).await.expect("it plans");
+        assert_eq!(texts(&query.collect().await.expect("it runs")), [["person"]]);
     }
 }
 

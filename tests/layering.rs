@@ -168,3 +168,23 @@ fn what_is_committed_is_small() {
     }
     assert!(count > 100, "git lists {count} files");
 }
+
+/// A program with one environment does not compile the clients of the others.
+#[test]
+fn an_environment_brings_only_its_own_dependencies() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = |features: &str| {
+        let arguments = ["tree", "--offline", "-p", "indago", "-e", "normal", "--prefix", "none", "--format", "{lib}"];
+        let mut command = std::process::Command::new(&cargo);
+        command.args(arguments).args(["--no-default-features", "--features", features]).current_dir(root());
+        let output = command.output().expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    let clients = ["kube", "kube_client", "aws_sdk_ec2", "aws_config", "rustls", "hyper", "tonic", "indago_net"];
+    let has = |tree: &std::collections::BTreeSet<String>| clients.iter().any(|client| tree.contains(*client));
+    let host = tree("host");
+    assert!(host.contains("indago_tables_host") && !has(&host), "{host:?}");
+    let all = tree("host,kubernetes,aws,containers");
+    assert!(clients.iter().filter(|client| all.contains(**client)).count() > 5, "{all:?}");
+}

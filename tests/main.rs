@@ -9,6 +9,7 @@ mod cli;
 mod concurrency;
 mod containers;
 mod coverage;
+mod diff;
 mod engine;
 mod events;
 mod explain;

@@ -45,9 +45,28 @@ pub(crate) struct Common {
     /// Configuration file [default: $INDAGO_CONFIG, else the user's file, else the system's]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Read tables from a directory of captured rows instead of the live sources
-    #[arg(long, global = true, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
+    /// Read tables from a directory of captured rows instead of the live sources; NAME=DIR adds its tables as
+    /// NAME.TABLE, and may be repeated
+    #[arg(long = "store", global = true, value_name = "[NAME=]DIR", value_parser = store)]
+    pub(crate) stores: Vec<Store>,
+}
+
+/// A directory of captured rows, and the schema of its tables.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) schema: Option<String>,
+    pub(crate) dir: PathBuf,
+}
+
+/// `name=dir`, or only `dir`. A directory whose name looks like `name=dir` is written with a slash before it.
+fn store(text: &str) -> Result<Store, String> {
+    match text.split_once('=') {
+        Some((schema, dir)) if !schema.contains('/') => match indago::store::Schema::is_name(schema) {
+            true => Ok(Store { schema: Some(schema.to_owned()), dir: dir.into() }),
+            false => Err(indago::store::Error::SchemaName(schema.to_owned()).to_string()),
+        },
+        _ => Ok(Store { schema: None, dir: text.into() }),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +83,10 @@ pub(crate) enum Command {
     Daemon,
     /// Write tables as Parquet files, with the time of the capture
     Capture(Capture),
+    /// Show what each environment can read with the present permissions, and what is missing
+    Check(Check),
+    /// Compare two captures, or a capture with now, table by table
+    Diff(Diff),
     /// Investigate a break-in at a small company, with embedded data
     Demo(Demo),
     /// Start the interactive shell
@@ -187,6 +210,36 @@ pub(crate) struct Capture {
     pub(crate) limits: Limits,
 }
 
+/// Exit code 0: no difference; 1: differences; 2: not compared; 3: `--strict`, and rows were missing.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// Directory of a capture, or `now` for the live tables
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// Directory of a capture, or `now` for the live tables
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+    /// Print the rows of this table that differ, instead of the number per table
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Output format [default: table on a terminal, json otherwise]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// Exit code 0: nothing is missing; 3: something is.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Timeout of each small query, such as 30s [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub(crate) timeout: Option<Period>,
+    /// Output format [default: table on a terminal, json otherwise]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Output format
@@ -228,7 +281,7 @@ fn format_parser() -> impl clap::builder::TypedValueParser<Value = Format> {
 /// `name=value`; a leading `$` belongs to the SQL, not to the name.
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
-    let name = name.trim_start_matches(['$', ':', '@', '?']);
+    let name = name.trim_start_matches(['$', ':', '?']);
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     match name.is_empty() || !name.bytes().all(is_name) {
         true => Err(format!("`{name}` is not a parameter's name: letters, digits and `_`")),
@@ -295,6 +348,9 @@ mod tests {
             "indago pack run path --query name --format json",
             "indago daemon --config file",
             "indago capture --out dir processes users",
+            "indago query --store a --store b=c --store d1=e=f x",
+            "indago diff a now --table users --format csv",
+            "indago check --timeout 5s --format json",
             "indago demo",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -309,6 +365,9 @@ mod tests {
             "indago query --memory lots x",
             "indago query -f file x",
             "indago capture",
+            "indago query --store B=c x",
+            "indago query --store main=c x",
+            "indago diff a",
             "indago pack",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");

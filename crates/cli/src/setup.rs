@@ -1,13 +1,14 @@
 //! Configuration, engine, runtime and logs.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use indago::{Engine, Files};
 use indago::config::{Config, ENVIRONMENT_VARIABLE, FILE_NAME, SqlDialect, unread};
+use indago::{Engine, Files};
 use indago_shell::{Format, say};
 
-use crate::arguments::{Common, Limits};
+use crate::arguments::{Common, Limits, Store};
 use crate::exit::{Error, Result};
 
 /// Environment variable that turns on logs: a `tracing` filter such as `indago=debug`.
@@ -44,8 +45,17 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
     if common.config.is_none() {
         mention_unread(&config);
     }
-    if let Some(store) = &common.store {
-        config.store.dir = Some(store.clone());
+    let mut schemas = BTreeSet::new();
+    for Store { schema, dir } in &common.stores {
+        if !schemas.insert(schema) {
+            let message =
+                "two --store options have no name or the same name; write --store NAME=DIR, with distinct names";
+            return Err(Error::usage(anyhow::anyhow!(message)));
+        }
+        match schema {
+            Some(schema) => _ = config.stores.insert(schema.clone(), dir.clone()),
+            None => config.store.dir = Some(dir.clone()),
+        }
     }
     if let Some(limits) = limits {
         if let Some(timeout) = limits.timeout {

@@ -32,6 +32,8 @@ pub struct Config {
     pub git: Git,
     /// `[store]`
     pub store: Store,
+    /// `[stores]`: directory of captured rows by schema name.
+    pub stores: BTreeMap<String, PathBuf>,
     /// `[views]`: SQL by view name.
     pub views: BTreeMap<String, String>,
     /// `[packs]`: file or directory by pack name.
@@ -265,6 +267,14 @@ pub(crate) fn sections() -> Vec<SectionDoc> {
         SectionDoc { path: &["aws"], keys: Aws::keys("aws") },
         SectionDoc { path: &["git"], keys: Git::keys("git") },
         SectionDoc { path: &["store"], keys: Store::keys("store") },
+        SectionDoc {
+            path: &["stores"],
+            keys: vec![named(
+                "stores",
+                "path",
+                "Directory of captured rows. Its tables have this schema: `<name>.processes`.",
+            )],
+        },
         SectionDoc { path: &["views"], keys: vec![named("views", "text", "SQL of a view of that name.")] },
         SectionDoc {
             path: &["packs"],
@@ -295,6 +305,7 @@ impl Config {
         self.git.rebase(folder);
         self.store.rebase(folder);
         self.daemon.rebase(folder);
+        Value::rebase(&mut self.stores, folder);
         Value::rebase(&mut self.packs, folder);
         for schedule in self.schedule.values_mut() {
             schedule.rebase(folder);

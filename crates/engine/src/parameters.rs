@@ -1,4 +1,4 @@
-//! Parameters of a statement (`$name`, `:name`, `@name`, `?1`, `?`) and the values that a query binds to them.
+//! Parameters of a statement (`$name`, `:name`, `?1`, `?`) and the values that a query binds to them.
 //!
 //! A value becomes a literal of the parsed statement, never a part of its text. So everything after the parser sees it like
 //! a constant that the user wrote: affinity, constraints, lookups.
@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Location;
 use indago_dialect::Dialect;
 
-use crate::diagnostic::{Code, Error, Result, Span, nearest, offset};
+use crate::diagnostic::{Code, Error, Result, Span, offset};
 
 /// The value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ pub(crate) type Parameters = BTreeMap<String, Parameter>;
 
 /// A parameter's name without the character that marks it.
 pub(crate) fn bare_name(name: &str) -> &str {
-    name.strip_prefix(['$', ':', '@', '?']).unwrap_or(name)
+    name.strip_prefix(['$', ':', '?']).unwrap_or(name)
 }
 
 /// The names of a statement's parameters.
@@ -71,7 +71,7 @@ pub(crate) fn bind(statement: &mut Parsed, values: &Parameters, dialect: Dialect
     if let Some(unused) = values.keys().find(|name| !names.contains(name.as_str())) {
         let error = Error::new(Code::Parameter, format!("the statement has no parameter `{unused}`")).in_sql(sql);
         let known: Vec<String> = names.iter().map(|name| format!("`${name}`")).collect();
-        return Err(error.with_help(match (nearest(unused, names.iter().copied()), known.as_slice()) {
+        return Err(error.with_help(match (indago_table::closest(unused, names.iter().copied()), known.as_slice()) {
             (Some(name), _) => format!("did you mean `{name}`?"),
             (None, []) => format!("write `${unused}` where its value belongs"),
             (None, known) => format!("its parameters are {}", known.join(", ")),

@@ -1,5 +1,7 @@
 //! Builds an engine from a configuration.
 
+use std::sync::Arc;
+
 use indago_config::{Config, SqlDialect};
 use indago_engine::{Dialect, Engine, EngineBuilder, Limits};
 use indago_store::Store;
@@ -58,13 +60,18 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
         SqlDialect::Datafusion => Dialect::DataFusion,
     });
     let builder = builder.elsewhere(registry::ELSEWHERE);
+    let known = || registry::all(&Environments::of(&Sys::live()));
     let builder = match &config.store.dir {
         Some(dir) => {
-            let known = registry::all(&Environments::of(&Sys::live()));
+            let known = known();
             builder.tables(Store::open(dir, &known)?.into_tables())
         }
         None => builder.tables(registry::all(&environments(config)?)),
     };
+    let mut builder = builder;
+    for (schema, dir) in &config.stores {
+        builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &known())?));
+    }
     Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
 }
 

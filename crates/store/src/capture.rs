@@ -8,7 +8,8 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use futures::StreamExt;
-use indago_engine::{Engine, Query, TableRef, Warning};
+use indago_engine::{Engine, Query, TableRef, TableSpec, Warning};
+use indago_table::ColumnSpec;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -16,7 +17,7 @@ use parquet::file::properties::WriterProperties;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::missing::{ASKED, Asked};
-use crate::table::CAPTURED_AT;
+use crate::table::{CAPTURED_AT, CAPTURED_COLUMN};
 use crate::{Error, Result};
 
 /// Keys for capturing keyed tables, from other tables: table, column, and the query for its keys.
@@ -118,8 +119,7 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, S
     let statement = |table: &TableRef| -> Option<(String, Select)> {
         let spec = table.spec();
         let name = spec.name.to_string();
-        let columns: Vec<String> = spec.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
-        let sql = format!("SELECT {} FROM \"{name}\"", columns.join(", "));
+        let sql = select_all(spec);
         if !spec.is_keyed() {
             return Some((name, Select { sql, keys: None }));
         }
@@ -142,8 +142,29 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, S
     Ok(all)
 }
 
+/// The query for all columns of a table, hidden ones included.
+pub(crate) fn select_all(spec: &TableSpec) -> String {
+    // The time of a capture is in its metadata.
+    let is_data = |column: &&ColumnSpec| !column.hidden || column.name != CAPTURED_COLUMN;
+    let columns = spec.columns.iter().filter(is_data).map(|column| quoted(&column.name));
+    let name: Vec<String> = spec.name.split('.').map(quoted).collect();
+    format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), name.join("."))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A query, for some keys only.
+pub(crate) fn with_keys(sql: &str, column: &str, keys: &[String]) -> String {
+    let texts: Vec<String> = keys.iter().map(|key| format!("'{}'", key.replace('\'', "''"))).collect();
+    // An IN list needs an element.
+    let list = if texts.is_empty() { "''".to_owned() } else { texts.join(", ") };
+    format!("{sql} WHERE {} IN ({list})", quoted(column))
+}
+
 /// The distinct keys that a query returns.
-async fn keys_of(engine: &Engine, table: &str, sql: &str) -> Result<Vec<String>> {
+pub(crate) async fn keys_of(engine: &Engine, table: &str, sql: &str) -> Result<Vec<String>> {
     let failed = |source| Error::Query { table: table.to_owned(), source };
     let batches = engine.query(sql).await.map_err(failed)?.collect().await.map_err(failed)?;
     let mut keys = Vec::new();
@@ -164,10 +185,7 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
     let (mut sql, mut asked) = (select.sql.clone(), None);
     if let Some((column, query)) = select.keys {
         let keys = keys_of(engine, table, query).await?;
-        let quoted: Vec<String> = keys.iter().map(|key| format!("'{}'", key.replace('\'', "''"))).collect();
-        // An IN list needs an element.
-        let list = if quoted.is_empty() { "''".to_owned() } else { quoted.join(", ") };
-        sql = format!("{sql} WHERE \"{column}\" IN ({list})");
+        sql = with_keys(&sql, column, &keys);
         asked = Some(Asked { column: column.to_owned(), keys });
     }
     // A table of a store keeps the time of its own capture.

@@ -479,9 +479,9 @@ fn json_document(sys: &Sys, path: &Path, each: Each<'_>) -> Result<()> {
     }
     let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     let end = bytes.len() as u64;
-    let mut documents = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
+    let documents = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
     let mut number = 0;
-    while let Some(document) = documents.next() {
+    for document in documents {
         let document = document.map_err(|error| Error::BadLine {
             file: path.display().to_string(),
             line: error.line() as u64,

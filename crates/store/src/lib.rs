@@ -7,8 +7,10 @@
 #![warn(missing_docs)]
 
 mod capture;
+mod diff;
 mod files;
 mod missing;
+mod schema;
 mod table;
 
 use std::io;
@@ -19,8 +21,10 @@ use bytes::Bytes;
 use indago_table::TableRef;
 
 pub use capture::{Captured, Report, capture, file_properties};
+pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;
+pub use schema::Schema;
 pub use table::CAPTURED_AT;
 
 use table::{Contents, StoredTable};
@@ -67,6 +71,19 @@ pub enum Error {
         /// The writer's error.
         source: parquet::errors::ParquetError,
     },
+    /// Two states of a table could not be compared.
+    #[error("{table}: cannot compare: {source}")]
+    Compare {
+        /// The table.
+        table: String,
+        /// Arrow's error.
+        source: arrow_schema::ArrowError,
+    },
+    /// A store cannot have this name.
+    #[error(
+        "`{0}` cannot name a store: use lowercase letters, digits and `_`, and not a schema of the engine such as `main`"
+    )]
+    SchemaName(String),
     /// A table to capture does not exist.
     #[error("no table `{0}` to capture; `indago tables` lists all tables")]
     UnknownTable(String),
@@ -99,40 +116,24 @@ impl Store {
     /// The `known` tables provide the columns' documentation and collations and, for files that a capture wrote, which
     /// columns are hidden. osquery's second names of tables (`yara`, `hosts`) work too.
     pub fn open(folder: &Path, known: &[TableRef]) -> Result<Self> {
-        let failed = |source| Error::Io { path: folder.to_owned(), source };
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "parquet") {
-                paths.push(path);
-            }
+        Ok(Store { tables: tables(folder, "", known)? })
+    }
+
+    /// Opens the files of a directory as tables of a schema: `monday.processes`. The schema is a catalog for
+    /// [`EngineBuilder::catalog`](indago_engine::EngineBuilder::catalog), so one engine can have several stores next to
+    /// its tables.
+    pub fn open_as(schema: &str, folder: &Path, known: &[TableRef]) -> Result<Schema> {
+        if !Schema::is_name(schema) {
+            return Err(Error::SchemaName(schema.to_owned()));
         }
-        if paths.is_empty() {
-            return Err(Error::Empty(folder.to_owned()));
-        }
-        paths.sort();
-        let mut files: Vec<(String, PathBuf)> = Vec::new();
-        for path in paths {
-            if let Some(name) = path.file_stem() {
-                files.push((name.to_string_lossy().into_owned(), path));
-            }
-        }
-        for (name, second) in SECOND_NAMES {
-            if !files.iter().any(|(file, _)| file == second)
-                && let Some((_, path)) = files.iter().find(|(file, _)| file == name)
-            {
-                files.push(((*second).to_owned(), path.clone()));
-            }
-        }
-        let tables = files.into_iter().map(|(name, path)| table(&name, Contents::File(path), known));
-        Ok(Store { tables: tables.collect() })
+        Ok(Schema::new(schema, tables(folder, &format!("{schema}."), known)?))
     }
 
     /// The tables of files that are embedded in the program.
     pub fn embedded(files: &[(&str, &'static [u8])], known: &[TableRef]) -> Result<Self> {
         let table = |(name, bytes): &(&str, &'static [u8])| {
             let name = name.strip_suffix(".parquet").unwrap_or(name);
-            table(name, Contents::Memory(name.to_owned(), Bytes::from_static(bytes)), known)
+            table("", name, Contents::Memory(name.to_owned(), Bytes::from_static(bytes)), known)
         };
         Ok(Store { tables: files.iter().map(table).collect() })
     }
@@ -143,7 +144,37 @@ impl Store {
     }
 }
 
-fn table(name: &str, contents: Contents, known: &[TableRef]) -> TableRef {
+/// The tables of a directory, with a prefix before their names.
+fn tables(folder: &Path, prefix: &str, known: &[TableRef]) -> Result<Vec<TableRef>> {
+    let failed = |source| Error::Io { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        return Err(Error::Empty(folder.to_owned()));
+    }
+    paths.sort();
+    let mut files: Vec<(String, PathBuf)> = Vec::new();
+    for path in paths {
+        if let Some(name) = path.file_stem() {
+            files.push((name.to_string_lossy().into_owned(), path));
+        }
+    }
+    for (name, second) in SECOND_NAMES {
+        if !files.iter().any(|(file, _)| file == second)
+            && let Some((_, path)) = files.iter().find(|(file, _)| file == name)
+        {
+            files.push(((*second).to_owned(), path.clone()));
+        }
+    }
+    Ok(files.into_iter().map(|(name, path)| table(prefix, &name, Contents::File(path), known)).collect())
+}
+
+fn table(prefix: &str, name: &str, contents: Contents, known: &[TableRef]) -> TableRef {
     let known = known.iter().find(|table| table.spec().name == name).map(|table| table.spec());
-    Arc::new(StoredTable::new(name, contents, known))
+    Arc::new(StoredTable::new(&format!("{prefix}{name}"), contents, known))
 }

@@ -1,7 +1,9 @@
 //! Missing rows of a capture, in the metadata of its files.
 
+use std::collections::BTreeMap;
+
 use indago_engine::Query;
-use indago_table::{Completeness, Outcome, Warning};
+use indago_table::{Completeness, Outcome, QueryScope, Reading, Slice, Warning};
 use parquet::file::metadata::KeyValue;
 use serde_json::{Value, json};
 
@@ -21,8 +23,27 @@ pub(crate) const ASKED: &str = "indago.asked";
 #[derive(Debug, Clone)]
 pub(crate) struct Missing {
     pub(crate) slice: String,
+    /// Values that all rows of the slice share, by column.
+    pub(crate) known: BTreeMap<String, String>,
     pub(crate) completeness: Completeness,
     pub(crate) warning: Warning,
+}
+
+impl Missing {
+    /// Something that may be missing anywhere in the table.
+    pub(crate) fn of_table(warning: Warning) -> Self {
+        Missing { slice: String::new(), known: BTreeMap::new(), completeness: Completeness::Partial, warning }
+    }
+
+    /// Tells a query which rows the slice would have had.
+    pub(crate) fn tell_slice(&self, table: &str, query: &QueryScope) {
+        if !self.known.is_empty() {
+            let mut slice = Slice::new(self.slice.clone(), Reading::Blocking(Box::new(|_| Ok(()))));
+            slice.known = self.known.clone();
+            query.begin_slice(table, &slice, query.moment());
+            query.end_slice(table, &self.slice, 0, &Ok(()));
+        }
+    }
 }
 
 const OUTCOMES: [Outcome; 5] =
@@ -86,7 +107,7 @@ impl Origin {
         let table = table.to_owned();
         let outcome = Outcome::Unsupported;
         let warning = Warning { table, origin: String::new(), outcome, message, needs: None, count: 1, lines: None };
-        Some(Missing { slice: String::new(), completeness: Completeness::Partial, warning })
+        Some(Missing::of_table(warning))
     }
 }
 
@@ -108,6 +129,7 @@ pub(crate) fn missing(query: &Query) -> KeyValue {
         let slice = coverage.iter().find(|slice| slice.problem.as_ref().is_some_and(is_it));
         json!({
             "slice": slice.map_or("", |slice| slice.slice.as_str()),
+            "known": slice.map(|slice| &slice.known),
             "failed": slice.is_some_and(|slice| slice.completeness == Completeness::Failed),
             "origin": warning.origin,
             "outcome": warning.outcome.name(),
@@ -127,6 +149,8 @@ pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
         let outcome = text("outcome")?;
         Some(Missing {
             slice: text("slice")?,
+            // Captures of earlier versions do not have it.
+            known: entry.get("known").and_then(|known| serde_json::from_value(known.clone()).ok()).unwrap_or_default(),
             completeness: match entry.get("failed")?.as_bool()? {
                 true => Completeness::Failed,
                 false => Completeness::Partial,

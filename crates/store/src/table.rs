@@ -32,6 +32,9 @@ use crate::missing::{ASKED, Asked, MISSING, Missing, Origin, QUERY, parse};
 /// Metadata key of a file: when its rows were read, in RFC 3339.
 pub const CAPTURED_AT: &str = "indago.captured_at";
 
+/// The column of a stored table with the time of its capture.
+pub(crate) const CAPTURED_COLUMN: &str = "captured_at";
+
 /// The bytes of a Parquet file.
 #[derive(Clone)]
 pub(crate) enum Contents {
@@ -113,7 +116,7 @@ impl StoredTable {
                         count: 1,
                         lines: None,
                     };
-                    Missing { slice: String::new(), completeness: Completeness::Partial, warning }
+                    Missing::of_table(warning)
                 };
                 let mut missing = match value(MISSING) {
                     Some(text) => parse(name, &text).unwrap_or_else(|| vec![garbled(MISSING)]),
@@ -187,6 +190,7 @@ impl Table for StoredTable {
         let (table, contents, context) = (self.spec.name.clone(), self.contents.clone(), context.clone());
         let schema = Arc::new(self.spec.schema().project(&context.columns).map_err(|e| malformed(&contents, &e))?);
         let (missing, asked) = (self.missing.clone(), self.asked.clone());
+        let captured_at = self.spec.captured_at.as_deref().and_then(moment);
         let key = asked.as_ref().and_then(|asked| Some((asked.clone(), self.spec.column(&asked.column)?)));
         let questions: Vec<_> =
             self.questions.iter().map(|at| (*at, self.spec.columns[*at].name.to_string())).collect();
@@ -194,10 +198,11 @@ impl Table for StoredTable {
             // A join reads the table once per batch of keys; report the missing data once.
             if !missing.is_empty() && context.query.is_first(&format!("what {contents} lacks as {table}")) {
                 for missing in missing.iter() {
+                    missing.tell_slice(&table, &context.query);
                     context.query.add(&missing.slice, missing.completeness, missing.warning.clone());
                 }
             }
-            let scan = Stored { table: &table, contents: &contents, schema: &schema, context: &context };
+            let scan = Stored { table: &table, contents: &contents, schema: &schema, captured_at, context: &context };
             let mut keys: Vec<Keys> = Vec::new();
             keys.extend(key.and_then(|(asked, position)| scan.captured_for(&asked, position)));
             keys.extend(questions.into_iter().filter_map(|(position, column)| {
@@ -286,6 +291,12 @@ fn spec(
             columns.push(stored(live));
         }
     }
+    if !columns.iter().any(|column| column.name == CAPTURED_COLUMN) {
+        let about = "When the row was captured; NULL for a file that does not have the time of a capture.";
+        let mut column = ColumnSpec::new(CAPTURED_COLUMN, Kind::Timestamp, about);
+        (column.hidden, column.added) = (true, true);
+        columns.push(column);
+    }
     let what = known.map(|known| known.description.to_string()).unwrap_or_default();
     let when = captured_at.as_ref().map(|moment| format!("Captured at {moment}.")).unwrap_or_default();
     let environment = known.map_or(Cow::Borrowed("store"), |known| known.environment.clone());
@@ -299,9 +310,13 @@ fn spec(
     }
     spec.typical_rows = u64::try_from(rows).unwrap_or(0);
     spec.lookup = Lookup::WholeSource;
-    spec.captured_at =
-        captured_at.filter(|moment| chrono::DateTime::parse_from_rfc3339(moment).is_ok()).map(Cow::Owned);
+    spec.captured_at = captured_at.filter(|text| moment(text).is_some()).map(Cow::Owned);
     spec
+}
+
+/// Microseconds since 1970 of a time in RFC 3339.
+fn moment(text: &str) -> Option<i64> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.timestamp_micros())
 }
 
 /// A live column as a stored one: without keys, and NULL where it is missing.
@@ -387,6 +402,8 @@ struct Stored<'a> {
     table: &'a str,
     contents: &'a Contents,
     schema: &'a SchemaRef,
+    /// The time of the capture, in microseconds since 1970.
+    captured_at: Option<i64>,
     context: &'a ScanContext,
 }
 
@@ -469,7 +486,7 @@ impl Stored<'_> {
 
     /// Rows of the file as rows of the table.
     fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let Stored { table, contents, schema, context, .. } = *self;
+        let Stored { table, contents, schema, captured_at, context } = *self;
         let arrays = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
             Some(array) => as_stored(array, field.data_type(), |message, count| {
                 let warning = Warning {
@@ -484,6 +501,11 @@ impl Stored<'_> {
                 context.query.add("", Completeness::Partial, warning);
             })
             .map_err(|error| malformed(contents, &format!("column `{}`: {error}", field.name()))),
+            None if field.name() == CAPTURED_COLUMN && captured_at.is_some() => {
+                let moments = std::iter::repeat_n(captured_at, batch.num_rows());
+                let moments: ArrayRef = Arc::new(moments.collect::<TimestampMicrosecondArray>());
+                cast(&moments, field.data_type()).map_err(|error| malformed(contents, &error))
+            }
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         });
         let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;

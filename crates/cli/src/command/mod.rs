@@ -1,8 +1,10 @@
 //! One module per command.
 
 pub(crate) mod capture;
+pub(crate) mod check;
 pub(crate) mod daemon;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod functions;
 pub(crate) mod pack;
 pub(crate) mod query;

@@ -25,7 +25,7 @@ pub(super) const COMMAND: Command = Command {
                 *options = std::mem::take(options).bind(name, unquoted(value.trim()));
             }
             "unset" if !name.is_empty() => {
-                let name = name.trim_start_matches(['$', ':', '@', '?']);
+                let name = name.trim_start_matches(['$', ':', '?']);
                 if options.parameters.remove(name).is_none() {
                     shell.complain(format_args!("parameter `{}` is not set; `.param list` lists them", visible(name)));
                 }
