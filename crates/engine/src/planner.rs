@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinSide, Result, internal_err};
@@ -16,6 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use futures::future::BoxFuture;
 use indago_table::Timestamp;
 
 use crate::condition;
@@ -36,21 +36,36 @@ pub(crate) struct Planner {
     pub(crate) limits: Limits,
 }
 
-#[async_trait]
+// Both traits are implemented without `#[async_trait]`, as in `provider`: it saves seconds of compile time.
 impl QueryPlanner for Planner {
-    async fn create_physical_plan(
-        &self,
-        logical_plan: &LogicalPlan,
-        session: &dyn Session,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        verify::plan(logical_plan)?;
+    fn create_physical_plan<'a, 'b, 'c, 'f>(
+        &'a self,
+        plan: &'b LogicalPlan,
+        session: &'c dyn Session,
+    ) -> BoxFuture<'f, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+    {
+        physical_plan(&self.limits, plan, session)
+    }
+}
+
+fn physical_plan<'a>(
+    limits: &'a Limits,
+    plan: &'a LogicalPlan,
+    session: &'a dyn Session,
+) -> BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>> {
+    Box::pin(async move {
+        verify::plan(plan)?;
         planning::check(session.config_options())?;
-        let plan = without_empty_scans(indago_dialect::with_shared_constants(logical_plan.clone())?)?;
+        let plan = without_empty_scans(indago_dialect::with_shared_constants(plan.clone())?)?;
         let bound = bind::bind(&plan)?;
-        let lookups = Arc::new(LookupPlanner { limits: self.limits.clone() });
+        let lookups = Arc::new(LookupPlanner { limits: limits.clone() });
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![lookups]);
         planner.create_physical_plan(&bound, session).await
-    }
+    })
 }
 
 /// The plan without scans whose filters no row can meet, so their tables are not read.
@@ -70,17 +85,45 @@ struct LookupPlanner {
     limits: Limits,
 }
 
-#[async_trait]
 impl ExtensionPlanner for LookupPlanner {
-    async fn plan_extension(
+    fn plan_extension<'a, 'b, 'c, 'd, 'e, 'g, 'h, 'i, 'f>(
+        &'a self,
+        planner: &'b dyn PhysicalPlanner,
+        node: &'c dyn UserDefinedLogicalNode,
+        _logical_inputs: &'d [&'e LogicalPlan],
+        physical_inputs: &'g [Arc<dyn ExecutionPlan>],
+        session: &'h dyn Session,
+        context: &'i PhysicalPlanningContext,
+    ) -> BoxFuture<'f, Result<Option<Arc<dyn ExecutionPlan>>>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        'd: 'f,
+        'e: 'f,
+        'g: 'f,
+        'h: 'f,
+        'i: 'f,
+    {
+        ready(self.plan(planner, node, physical_inputs, session, context))
+    }
+}
+
+type Planned = Result<Option<Arc<dyn ExecutionPlan>>>;
+
+fn ready(plan: Planned) -> BoxFuture<'static, Planned> {
+    Box::pin(std::future::ready(plan))
+}
+
+impl LookupPlanner {
+    fn plan(
         &self,
         planner: &dyn PhysicalPlanner,
         node: &dyn UserDefinedLogicalNode,
-        _logical_inputs: &[&LogicalPlan],
         physical_inputs: &[Arc<dyn ExecutionPlan>],
         session: &dyn Session,
         context: &PhysicalPlanningContext,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    ) -> Planned {
         let Some(LookupJoin { join, side, keys }) = node.as_any().downcast_ref::<LookupJoin>() else {
             return Ok(None);
         };
