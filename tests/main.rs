@@ -9,6 +9,7 @@ mod cli;
 mod concurrency;
 mod containers;
 mod coverage;
+mod daemon;
 mod diff;
 mod engine;
 mod events;

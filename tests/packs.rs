@@ -91,16 +91,22 @@ fn what_is_no_pack_says_so() {
     assert!(errors.contains("No such file"), "{errors}");
 }
 
-struct Daemon {
-    child: Child,
-    folder: tempfile::TempDir,
+pub(crate) struct Daemon {
+    pub(crate) child: Child,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Daemon {
-    fn start(folder: tempfile::TempDir) -> Self {
+    pub(crate) fn start(folder: tempfile::TempDir) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts it with environment variables.
+    pub(crate) fn start_with(folder: tempfile::TempDir, environment: &[(&str, &str)]) -> Self {
         let child = indago()
             .args(["daemon", "--config"])
             .arg(folder.path().join("indago.toml"))
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -108,14 +114,14 @@ impl Daemon {
         Self { child, folder }
     }
 
-    fn read(&self, file: &str) -> Vec<Value> {
+    pub(crate) fn read(&self, file: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
     /// Waits until the lines of a file meet a condition.
     #[track_caller]
-    fn until(&self, file: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    pub(crate) fn until(&self, file: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let began = Instant::now();
         loop {
             let lines = self.read(file);
@@ -129,7 +135,7 @@ impl Daemon {
 
     /// Waits until the status log contains a text.
     #[track_caller]
-    fn until_told(&self, text: &str) -> Vec<Value> {
+    pub(crate) fn until_told(&self, text: &str) -> Vec<Value> {
         self.until("status.log", |lines| {
             lines.iter().any(|line| line["message"].as_str().is_some_and(|message| message.contains(text)))
         })
@@ -143,14 +149,14 @@ impl Daemon {
     }
 
     /// Stops it with SIGTERM, and returns its directory.
-    fn stop(mut self) -> tempfile::TempDir {
+    pub(crate) fn stop(mut self) -> tempfile::TempDir {
         signal(&self.child, "TERM");
         assert_eq!(wait_for(&mut self.child, Duration::from_secs(15)), Some(0), "a clean stop");
         self.folder
     }
 }
 
-fn of<'a>(lines: &'a [Value], name: &str) -> Vec<&'a Value> {
+pub(crate) fn of<'a>(lines: &'a [Value], name: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["name"] == name).collect()
 }
 
@@ -219,9 +225,7 @@ fn a_schedule_logs_what_changes_and_survives_a_restart() {
         seen[1..3],
         [(&"removed".into(), &"one".into(), &1.into()), (&"added".into(), &"two".into(), &1.into())]
     );
-    let status = daemon.until("status.log", |lines| {
-        lines.iter().any(|line| line["message"].as_str().is_some_and(|message| message.starts_with("broken: ")))
-    });
+    let status = daemon.until_told("not scheduled: broken ([schedule.broken]): ");
     assert!(status.iter().all(|line| line["hostIdentifier"] == "test-host" && line["severity"].is_number()));
 
     // After a stop, a change and a start, only the change is logged.
@@ -240,7 +244,7 @@ fn a_schedule_logs_what_changes_and_survives_a_restart() {
 }
 
 /// Writes the configuration of a daemon that stops quickly; `more` starts with further settings of the daemon.
-fn configure(folder: &tempfile::TempDir, more: &str) {
+pub(crate) fn configure(folder: &tempfile::TempDir, more: &str) {
     let daemon =
         "[daemon]\nresults = \"results.log\"\nstatus = \"status.log\"\nstate = \"state.redb\"\ngrace = \"100ms\"\n";
     std::fs::write(folder.path().join("indago.toml"), format!("{daemon}{more}")).expect("written");
@@ -426,6 +430,9 @@ fn an_outage_removes_nothing_and_the_other_parts_go_on() {
     assert_eq!(during, first, "{lines:#?}");
     let told = daemon.until_told("pods: incomplete, 2 rows were not compared: kubernetes_pods (");
     assert!(told.iter().any(|line| line["message"].as_str().is_some_and(|text| text.starts_with("total: incomplete"))));
+    // Each query ran at least twice without the cluster, and its warning is logged once.
+    let of_pods = |line: &&Value| line["message"].as_str().is_some_and(|text| text.starts_with("pods: incomplete"));
+    assert_eq!(told.iter().filter(of_pods).count(), 1, "{told:#?}");
 
     // Meanwhile a pod of cluster a is deleted. Its rows identify the cluster, so they are logged; counts over both
     // clusters wait.
@@ -452,6 +459,7 @@ fn an_outage_removes_nothing_and_the_other_parts_go_on() {
     let ran = executions(&lines, "pods");
     let lines = daemon.until("results.log", |lines| executions(lines, "pods") >= ran + 2);
     assert_eq!(count(&lines, "pods"), 8, "{lines:#?}");
+    daemon.until_told("pods: no longer: incomplete, ");
     daemon.stop();
 }
 
@@ -508,7 +516,7 @@ fn a_hangup_does_not_end_the_daemon() {
     let daemon = Daemon::start(folder);
     daemon.until("results.log", |lines| !lines.is_empty());
     signal(&daemon.child, "HUP");
-    daemon.until_told("the configuration is read only at the start: restart the daemon");
+    daemon.until_told("reloaded the configuration: 1 query scheduled");
     daemon.stop();
 }
 

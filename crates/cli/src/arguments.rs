@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// Work with query packs
     Pack(Pack),
     /// Run the configured schedule and log changed rows
-    Daemon,
+    Daemon(Daemon),
     /// Write tables as Parquet files, with the time of the capture
     Capture(Capture),
     /// Show what each environment can read with the present permissions, and what is missing
@@ -196,6 +196,13 @@ pub(crate) struct PackRun {
     pub(crate) format: Option<Format>,
     #[command(flatten)]
     pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Daemon {
+    /// Check the configuration, plan every query and report what is wrong; run nothing
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]
@@ -347,6 +354,7 @@ mod tests {
             "indago functions",
             "indago pack run path --query name --format json",
             "indago daemon --config file",
+            "indago daemon --check",
             "indago capture --out dir processes users",
             "indago query --store a --store b=c --store d1=e=f x",
             "indago diff a now --table users --format csv",

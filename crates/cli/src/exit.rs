@@ -1,5 +1,6 @@
 //! Exit codes, which scripts rely on.
 
+use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
@@ -34,6 +35,12 @@ impl Error {
     /// The command was used incorrectly.
     pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { code: USAGE, error: error.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
     }
 }
 

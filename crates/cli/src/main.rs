@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Some(Command::Reference(options)) => runtime.block_on(Box::pin(command::reference::run(options))),
         Some(Command::Functions(options)) => runtime.block_on(Box::pin(command::functions::run(&common, options))),
         Some(Command::Pack(options)) => runtime.block_on(Box::pin(command::pack::run(&common, options))),
-        Some(Command::Daemon) => command::daemon::run(&runtime, &common),
+        Some(Command::Daemon(options)) => command::daemon::run(&runtime, common, &options),
         Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
         Some(Command::Check(options)) => runtime.block_on(Box::pin(command::check::run(&common, options))),
         Some(Command::Diff(options)) => runtime.block_on(Box::pin(command::diff::run(&common, options))),

@@ -18,7 +18,7 @@ pub use load::one_line;
 pub use section::KeyDoc;
 pub use sections::{Aws, Config, Containers, Daemon, Git, Host, Kubernetes, Limits, Schedule, Sql, SqlDialect, Store};
 pub use trust::read_text;
-pub use value::{ParseValueError, Period, Size};
+pub use value::{Listen, ParseValueError, Period, Size};
 
 /// Every key that a configuration file may hold, in the order of the reference page.
 pub fn reference() -> Vec<KeyDoc> {

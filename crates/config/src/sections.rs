@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::find;
 use crate::section::{KeyDoc, Section, section};
-use crate::value::{Period, Size, Value};
+use crate::value::{Listen, Period, Size, Value};
 
 /// The complete configuration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -183,6 +183,9 @@ section! {
         /// Time for which a query is skipped if it was running when the daemon was killed. `0` runs it at its next
         /// turn.
         denylist: Period = Period::seconds(86_400),
+        /// Address that serves metrics in Prometheus' text format: `unix:` and a path, or a loopback address and port.
+        /// Not set: none.
+        metrics: Option<Listen> = None,
     }
 }
 

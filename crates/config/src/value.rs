@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -128,6 +129,66 @@ impl fmt::Display for Size {
             Some((name, size)) => write!(f, "{}{name}", self.0 / size),
             None => write!(f, "{}", self.0),
         }
+    }
+}
+
+/// A local address to listen on: `unix:/path`, or a loopback address with its port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// A TCP port that only this machine can reach.
+    Loopback(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = ParseValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = |what: &str| {
+            ParseValueError(format!(
+                "`{text}` {what}; write for example `unix:/run/indago/metrics.sock` or `127.0.0.1:9105`"
+            ))
+        };
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = Path::new(path);
+            return if path.is_absolute() {
+                Ok(Self::Unix(path.to_owned()))
+            } else {
+                Err(wrong("is not an absolute path"))
+            };
+        }
+        let address: SocketAddr = text.parse().map_err(|_| wrong("is not an address with a port"))?;
+        match address.ip().to_canonical().is_loopback() {
+            true if address.port() == 0 => Err(wrong("has no port")),
+            true => Ok(Self::Loopback(address)),
+            false => Err(wrong("can be reached from other machines, which is not supported")),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+            Listen::Loopback(address) => address.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Value for Listen {
+    fn type_name() -> String {
+        "address".into()
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(format!("\"{self}\""))
     }
 }
 
@@ -316,6 +377,22 @@ mod tests {
             ["", "s", "-30", "30 parsecs", "-1s", "1e9s", "1s2", "99999999999d", "99999999999999999999d", "1..2s", "5M"]
         {
             assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_local() {
+        for text in
+            ["unix:/run/indago/metrics.sock", "127.0.0.1:9105", "127.8.8.8:1", "[::1]:9105", "[::ffff:127.0.0.1]:80"]
+        {
+            assert_eq!(text.parse::<Listen>().expect(text).to_string(), text);
+        }
+        for text in ["", "9105", "unix:", "unix:metrics.sock", "127.0.0.1", "127.0.0.1:0", "localhost:9105"] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+        for text in ["0.0.0.0:9105", "[::]:9105", "192.168.0.1:9105", "[::ffff:10.0.0.1]:80"] {
+            let error = text.parse::<Listen>().expect_err(text).to_string();
+            assert!(error.contains("can be reached from other machines"), "{error}");
         }
     }
 

@@ -19,9 +19,6 @@ pub(crate) struct Appender {
 impl Appender {
     /// Fails if the file cannot be written.
     pub(crate) fn new(file: &Path, durable: bool) -> Result<Self> {
-        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| Self::wrong(file, &error))?;
-        }
         let appender = Self { file: file.to_owned(), durable, turn: Mutex::new(()) };
         appender.open()?;
         Ok(appender)
@@ -81,6 +78,8 @@ mod tests {
     fn appends_and_notices_rotation() {
         let folder = tempfile::tempdir().expect("a directory");
         let file = folder.path().join("log/results.log");
+        assert!(Appender::new(&file, true).is_err(), "the directory may be mistyped");
+        std::fs::create_dir(folder.path().join("log")).expect("created");
         let appender = Appender::new(&file, true).expect("created");
         appender.append(b"one\n").expect("written");
         std::fs::rename(&file, folder.path().join("log/results.log.1")).expect("rotated");

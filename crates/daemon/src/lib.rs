@@ -11,10 +11,13 @@
 mod appender;
 mod error;
 mod host;
+mod metrics;
+mod notify;
 mod plan;
+mod reported;
 mod runner;
 mod status;
 
 pub use error::{DaemonError, Result};
-pub use plan::{Plan, PlannedPack};
-pub use runner::{Told, run};
+pub use plan::{Invalid, Plan, PlannedPack};
+pub use runner::{Checked, Source, Told, check, run};

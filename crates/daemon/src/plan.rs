@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 use indago::config::{Config, Schedule, read_text};
 use indago::packs::schedule::{Scheduled, scheduled_name};
 use indago::packs::{PLATFORM, Pack, PackQuery, in_shard};
+use indago::{Code, Engine, QueryOptions};
 
 use crate::error::{DaemonError, Result};
 
@@ -30,42 +32,78 @@ pub struct PlannedPack {
 }
 
 impl Plan {
-    /// Reads the packs and query files that a configuration names.
-    pub fn read(config: &Config, host: &str) -> Result<Plan> {
+    /// Reads the packs and query files that a configuration names. Errors do not affect the other packs and queries.
+    pub fn read(config: &Config, host: &str) -> (Plan, Vec<DaemonError>) {
         let mut plan = Plan::default();
         let mut names = Names::default();
+        let mut errors = Vec::new();
         for (name, schedule) in &config.schedule {
-            names.take(name, format!("[schedule.{name}]"))?;
-            plan.add(Scheduled { name: name.clone(), query: query(name, schedule)? }, host);
+            let place = format!("[schedule.{name}]");
+            let scheduled = names.take(name, &place).and_then(|()| query(name, schedule));
+            match scheduled {
+                Ok(query) => plan.add(Scheduled { name: name.clone(), query, pack: None, place }, host),
+                Err(error) => errors.push(error),
+            }
         }
         for (name, path) in &config.packs {
-            let mut pack = Pack::load(path)?;
-            pack.name.clone_from(name);
-            for query in &pack.queries {
-                let place = format!("query `{}` of `{name}` in [packs] ({})", query.name, path.display());
-                names.take(&scheduled_name(name, &query.name), place)?;
-            }
-            if let Some(reason) = pack.mismatch(PLATFORM) {
-                plan.skipped.push(format!("pack {name}: {reason}"));
-                continue;
-            }
-            if pack.shard.is_some_and(|percent| !in_shard(host, percent)) {
-                plan.skipped.push(format!("pack {name}: this host is not in its shard"));
-                continue;
-            }
-            let queries = std::mem::take(&mut pack.queries);
-            let full = queries.into_iter().map(|query| Scheduled { name: scheduled_name(name, &query.name), query });
-            if pack.discovery.is_empty() {
-                full.for_each(|scheduled| plan.add(scheduled, host));
-            } else {
-                let queries = full.filter(|scheduled| plan.applies(scheduled, host)).collect();
-                plan.packs.push(PlannedPack { pack, queries });
+            match Pack::load(path) {
+                Ok(pack) => plan.add_pack(Pack { name: name.clone(), ..pack }, host, &mut names, &mut errors),
+                Err(error) => errors.push(DaemonError::Pack { name: name.clone(), error }),
             }
         }
-        if plan.queries.is_empty() && plan.packs.is_empty() && plan.skipped.is_empty() {
-            return Err(DaemonError::Empty);
+        if errors.is_empty() && plan.queries.is_empty() && plan.packs.is_empty() && plan.skipped.is_empty() {
+            errors.push(DaemonError::Empty);
         }
-        Ok(plan)
+        (plan, errors)
+    }
+
+    fn add_pack(&mut self, mut pack: Pack, host: &str, names: &mut Names, errors: &mut Vec<DaemonError>) {
+        let name = pack.name.clone();
+        let mut queries = Vec::new();
+        for query in std::mem::take(&mut pack.queries) {
+            let place =
+                format!("query `{}` of `{name}` in [packs] ({}:{})", query.name, query.file.display(), query.line);
+            let full = scheduled_name(&name, &query.name);
+            match names.take(&full, &place) {
+                Ok(()) => queries.push(Scheduled { name: full, query, pack: Some(name.clone()), place }),
+                Err(error) => errors.push(error),
+            }
+        }
+        let outside = pack.shard.is_some_and(|percent| !in_shard(host, percent));
+        let reason = pack.mismatch(PLATFORM).or_else(|| outside.then(|| OUTSIDE.to_owned()));
+        if let Some(reason) = reason {
+            self.skipped.push(format!("pack {name}: {reason}"));
+        } else if pack.discovery.is_empty() {
+            queries.into_iter().for_each(|scheduled| self.add(scheduled, host));
+        } else {
+            let queries = queries.into_iter().filter(|scheduled| self.applies(scheduled, host)).collect();
+            self.packs.push(PlannedPack { pack, queries });
+        }
+    }
+
+    /// The number of queries.
+    pub fn count(&self) -> usize {
+        self.queries.len() + self.packs.iter().map(|pack| pack.queries.len()).sum::<usize>()
+    }
+
+    /// Plans every query on an engine, and removes those that can never be planned. A pack whose discovery queries
+    /// cannot be planned is removed completely.
+    pub async fn remove_invalid(&mut self, engine: &Engine, timeout: Duration) -> Vec<Invalid> {
+        let mut invalid = Vec::new();
+        self.queries = valid(std::mem::take(&mut self.queries), engine, timeout, &mut invalid).await;
+        for mut planned in std::mem::take(&mut self.packs) {
+            let before = invalid.len();
+            for sql in &planned.pack.discovery {
+                let name = format!("pack {}", planned.pack.name);
+                let place = format!("a discovery query in {}", planned.pack.path.display());
+                invalid.extend(problem(&name, &place, sql, engine, timeout).await);
+            }
+            if invalid.len() == before {
+                planned.queries = valid(planned.queries, engine, timeout, &mut invalid).await;
+                self.packs.push(planned);
+            }
+        }
+        invalid
     }
 
     fn add(&mut self, scheduled: Scheduled, host: &str) {
@@ -77,7 +115,7 @@ impl Plan {
     fn applies(&mut self, scheduled: &Scheduled, host: &str) -> bool {
         let reason = scheduled.query.mismatch(PLATFORM).or_else(|| {
             let outside = scheduled.query.shard.is_some_and(|percent| !in_shard(host, percent));
-            outside.then(|| "this host is not in its shard".to_owned())
+            outside.then(|| OUTSIDE.to_owned())
         });
         if let Some(reason) = &reason {
             self.skipped.push(format!("{}: {reason}", scheduled.name));
@@ -86,20 +124,76 @@ impl Plan {
     }
 }
 
+const OUTSIDE: &str = "this host is not in its shard";
+
+/// A query that can never be planned.
+#[derive(Debug)]
+pub struct Invalid {
+    /// The SQL.
+    pub sql: String,
+    /// The query, its place and the reason.
+    pub error: DaemonError,
+}
+
+async fn valid(
+    queries: Vec<Scheduled>,
+    engine: &Engine,
+    timeout: Duration,
+    invalid: &mut Vec<Invalid>,
+) -> Vec<Scheduled> {
+    let mut valid = Vec::new();
+    for scheduled in queries {
+        match problem(&scheduled.name, &scheduled.place, &scheduled.query.sql, engine, timeout).await {
+            Some(problem) => invalid.push(problem),
+            None => valid.push(scheduled),
+        }
+    }
+    valid
+}
+
+/// Why a query can never be planned. If the reason may pass (a timeout, an unreachable catalog), there is none.
+async fn problem(name: &str, place: &str, sql: &str, engine: &Engine, timeout: Duration) -> Option<Invalid> {
+    let options = QueryOptions { timeout: Some(timeout), ..QueryOptions::default() };
+    let error = Box::pin(engine.query_with(sql, options)).await.err()?;
+    let is_permanent = match error.code() {
+        Code::Parse
+        | Code::UnknownTable
+        | Code::UnknownColumn
+        | Code::UnknownFunction
+        | Code::KeyRequired
+        | Code::NoPast
+        | Code::Plan
+        | Code::Unsupported => true,
+        // Others may pass.
+        _ => false,
+    };
+    let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+    is_permanent.then(|| Invalid {
+        sql: sql.to_owned(),
+        error: DaemonError::Invalid {
+            name: name.to_owned(),
+            place: place.to_owned(),
+            reason: format!("{error}{help}"),
+        },
+    })
+}
+
 /// The names in use, each with the place that defines it.
 #[derive(Debug, Default)]
 struct Names(HashMap<String, String>);
 
 impl Names {
-    fn take(&mut self, name: &str, place: String) -> Result<()> {
+    fn take(&mut self, name: &str, place: &str) -> Result<()> {
         match self.0.entry(name.to_owned()) {
             Entry::Vacant(free) => {
-                free.insert(place);
+                free.insert(place.to_owned());
                 Ok(())
             }
-            Entry::Occupied(taken) => {
-                Err(DaemonError::SameName { name: name.to_owned(), first: taken.get().clone(), second: place })
-            }
+            Entry::Occupied(taken) => Err(DaemonError::SameName {
+                name: name.to_owned(),
+                first: taken.get().clone(),
+                second: place.to_owned(),
+            }),
         }
     }
 }
@@ -159,7 +253,8 @@ mod tests {
             "#,
         );
         let config = Config::read(&folder.path().join("indago.toml")).expect("valid");
-        let plan = Plan::read(&config, "host").expect("a plan");
+        let (plan, errors) = Plan::read(&config, "host");
+        assert!(errors.is_empty(), "{errors:?}");
         let names: Vec<&str> = plan.queries.iter().map(|scheduled| scheduled.name.as_str()).collect();
         assert_eq!(names, ["one", "two", "pack_p_a"]);
         assert_eq!(plan.queries[1].query.sql, "SELECT 2");
@@ -168,10 +263,14 @@ mod tests {
             plan.skipped,
             ["pack_p_w: the query is for windows; this is linux", "pack w: the pack is for windows; this is linux"]
         );
-        assert!(matches!(Plan::read(&Config::default(), "host"), Err(DaemonError::Empty)));
+        assert!(matches!(Plan::read(&Config::default(), "host").1.as_slice(), [DaemonError::Empty]));
         std::fs::remove_file(folder.path().join("q.sql")).expect("removed");
-        let error = Plan::read(&config, "host").expect_err("no file").to_string();
-        assert!(error.starts_with("schedule.two: cannot read "), "{error}");
+        std::fs::remove_file(folder.path().join("p.conf")).expect("removed");
+        let (plan, errors) = Plan::read(&config, "host");
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert!(errors[0].starts_with("schedule.two: cannot read "), "{errors:?}");
+        assert!(errors[1].starts_with("packs.p: cannot read "), "{errors:?}");
+        assert_eq!((errors.len(), plan.queries.len(), plan.packs.len()), (2, 1, 1), "the others are read");
     }
 
     #[test]
@@ -195,7 +294,7 @@ mod tests {
         ] {
             write("indago.toml", text);
             let config = Config::read(&folder.path().join("indago.toml")).expect("valid");
-            let error = Plan::read(&config, "host").expect_err("one name").to_string();
+            let error = Plan::read(&config, "host").1[0].to_string();
             assert!(error.contains(first) && error.contains(second), "{error}");
         }
     }

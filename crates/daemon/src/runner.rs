@@ -1,26 +1,35 @@
 //! The scheduler loop: waits for the next due query, runs it, and processes its result.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use indago::config::Config;
+use indago::config::{Config, state_dir};
+use indago::futures::future::BoxFuture;
 use indago::futures::{FutureExt, Stream, StreamExt};
 use indago::packs::log::{self, Stamp, Values};
 use indago::packs::schedule::{Rows, Scheduled, next_run, prepared, settle};
 use indago::packs::{
-    Pack, PackError, QueryState, Report, ScheduleTable, State, Status as Outcome, discover, run as run_query,
+    Pack, PackError, QueryState, Report, ScheduleEntry, ScheduleTable, State, Status as Outcome, discover,
+    run as run_query,
 };
 use indago::{Code, Engine, QueryOptions, Taken};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::appender::Appender;
-use crate::error::Result;
+use crate::error::{DaemonError, Result};
 use crate::host;
-use crate::plan::{Plan, PlannedPack};
+use crate::metrics::{self, Metrics, Shown};
+use crate::notify::Notify;
+use crate::plan::{Invalid, Plan, PlannedPack};
+use crate::reported::Reported;
 use crate::status::{Status, unix_time};
 
 /// Time between runs of a pack's discovery queries.
@@ -35,20 +44,164 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Time that cancelled queries have to end.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
+/// Most slices that the state of a query lists as missing.
+const MOST_MISSING: usize = 10;
+
+/// Status of a query that is running.
+pub(crate) const RUNNING: &str = "running";
+
 /// A request to a running daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
     /// Stop.
     Stop,
-    /// Read the configuration again, which the daemon does not do while it runs.
+    /// Read the configuration again.
     Reload,
 }
 
+type Read = dyn Fn() -> Result<Config, String> + Send + Sync;
+type Open = dyn Fn(Config, ScheduleTable) -> BoxFuture<'static, Result<Engine, String>> + Send + Sync;
+
+/// How the daemon gets its configuration and the engine for it.
+pub struct Source {
+    read: Box<Read>,
+    open: Box<Open>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// Reads the configuration with a function, at the start and for each reload.
+    pub fn new(read: impl Fn() -> Result<Config, String> + Send + Sync + 'static) -> Self {
+        let open = |config: Config, table: ScheduleTable| {
+            let opened = async move {
+                let builder = indago::builder(&config).map_err(|error| error.to_string())?;
+                let engine = Box::pin(builder.tables(table.tables()).build()).await;
+                engine.map_err(|error| error.to_string())
+            };
+            opened.boxed()
+        };
+        Self { read: Box::new(read), open: Box::new(open) }
+    }
+
+    #[cfg(test)]
+    fn of(config: &Config, engine: &Engine) -> Arc<Self> {
+        let (config, engine) = (config.clone(), engine.clone());
+        let open = move |_: Config, _: ScheduleTable| std::future::ready(Ok(engine.clone())).boxed();
+        Arc::new(Self { read: Box::new(move || Ok(config.clone())), open: Box::new(open) })
+    }
+
+    /// Reads the configuration, opens its engine and plans its queries. Uses the running engine if its configuration
+    /// did not change, because that engine holds unread events.
+    async fn load(&self, table: ScheduleTable, running: Option<(Config, Engine)>) -> Result<Loaded> {
+        let config = (self.read)().map_err(DaemonError::Config)?;
+        let host = host::identifier(config.daemon.host_identifier.as_deref());
+        let (mut plan, mut errors) = Plan::read(&config, &host);
+        errors.extend(missing_directories(&config));
+        DaemonError::all(errors)?;
+        let engine = match running {
+            Some((known, engine)) if of_the_engine(&known) == of_the_engine(&config) => engine,
+            _ => (self.open)(config.clone(), table).await.map_err(DaemonError::Config)?,
+        };
+        let invalid = plan.remove_invalid(&engine, config.daemon.timeout.0).await;
+        Ok(Loaded { config, host, plan, engine, invalid })
+    }
+}
+
+/// The settings of a configuration that its engine depends on.
+fn of_the_engine(config: &Config) -> Config {
+    Config { daemon: Default::default(), schedule: Default::default(), packs: Default::default(), ..config.clone() }
+}
+
+/// A configuration that was read completely.
+struct Loaded {
+    config: Config,
+    host: String,
+    plan: Plan,
+    engine: Engine,
+    invalid: Vec<Invalid>,
+}
+
+/// The result of checking a configuration.
+#[derive(Debug)]
+pub struct Checked {
+    /// Number of queries that can run.
+    pub queries: usize,
+    /// Queries and packs that do not apply to this host, with the reason.
+    pub skipped: Vec<String>,
+    /// Everything that is wrong.
+    pub errors: Vec<DaemonError>,
+}
+
+/// Reads a configuration with its packs and plans every query. Runs nothing and writes nothing.
+pub async fn check(source: &Source) -> Checked {
+    let table = ScheduleTable::default();
+    let config = match (source.read)() {
+        Ok(config) => config,
+        Err(error) => return Checked { queries: 0, skipped: Vec::new(), errors: vec![DaemonError::Config(error)] },
+    };
+    let host = host::identifier(config.daemon.host_identifier.as_deref());
+    let (mut plan, mut errors) = Plan::read(&config, &host);
+    errors.extend(missing_directories(&config));
+    match (source.open)(config.clone(), table).await {
+        Ok(engine) => {
+            let invalid = plan.remove_invalid(&engine, config.daemon.timeout.0).await;
+            errors.extend(invalid.into_iter().map(|invalid| invalid.error));
+        }
+        Err(error) => errors.push(DaemonError::Config(error)),
+    }
+    Checked { queries: plan.count(), skipped: plan.skipped, errors }
+}
+
+/// The files of a configuration whose directory does not exist. The default directory is created at the start.
+fn missing_directories(config: &Config) -> Vec<DaemonError> {
+    let daemon = &config.daemon;
+    let metrics = metrics::socket(daemon.metrics.as_ref());
+    let files = [
+        ("results", Some(&daemon.results)),
+        ("state", Some(&daemon.state)),
+        ("status", daemon.status.as_ref()),
+        ("metrics", metrics.as_ref()),
+    ];
+    let missing = files.into_iter().filter_map(|(key, file)| {
+        let file = file?;
+        let directory = directory(file);
+        (!directory.is_dir() && directory != state_dir()).then(|| DaemonError::Directory {
+            key,
+            file: file.clone(),
+            directory: directory.to_owned(),
+        })
+    });
+    missing.collect()
+}
+
+fn directory(file: &Path) -> &Path {
+    file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Creates the default directory of state and results, if the configuration uses it.
+fn create_default_directory(config: &Config) -> Result<()> {
+    let default = state_dir();
+    for file in [&config.daemon.results, &config.daemon.state] {
+        if directory(file) == default {
+            std::fs::create_dir_all(&default)
+                .map_err(|error| DaemonError::Log { file: default.clone(), reason: error.to_string() })?;
+        }
+    }
+    Ok(())
+}
+
+/// What the runs of queries share, for one version of the configuration.
 struct Shared {
     engine: Engine,
-    state: State,
+    state: Arc<State>,
     results: Appender,
     status: Status,
+    reported: Arc<Reported>,
     table: ScheduleTable,
     host: String,
     epoch: u64,
@@ -80,183 +233,466 @@ struct Discovery {
 
 /// A task that ended.
 enum Ended {
-    /// A run of the query at this index of the schedule, with its new state.
-    Turn(usize, QueryState),
-    /// The discovery of the pack at this index, with the reason if the pack does not apply.
-    Discovery(usize, Result<Option<String>, PackError>),
+    /// A run of this query, with its new state.
+    Turn(String, QueryState),
+    /// The discovery of this pack, with the reason if the pack does not apply.
+    Discovery(String, Result<Option<String>, PackError>),
 }
 
-/// Runs the schedule of a configuration until `told` yields a stop or ends. Running queries then have `grace` to finish;
-/// the others are cancelled.
+/// Runs the schedule of a configuration until `told` yields a stop or ends. Running queries then have `grace` to
+/// finish; the others are cancelled.
 ///
 /// Queries run on `workers`, and the loop on the caller's runtime. If that is a separate runtime, the loop stays
-/// responsive while queries keep all workers busy. `table` shows the statistics of the queries, if the engine has it.
-pub async fn run(
-    engine: Engine,
-    config: &Config,
-    table: ScheduleTable,
-    workers: &Handle,
-    told: impl Stream<Item = Told>,
-) -> Result<()> {
-    let daemon = &config.daemon;
-    let host = host::identifier(daemon.host_identifier.as_deref());
-    let plan = Plan::read(config, &host)?;
-    let shared = Arc::new(Shared {
-        engine,
-        state: State::open(&daemon.state)?,
-        results: Appender::new(&daemon.results, true)?,
-        status: Status::new(daemon.status.as_deref(), &host)?,
-        table,
-        host,
-        epoch: daemon.epoch,
-        numerics: daemon.numerics,
-        strict: config.sql.strict,
-        timeout: daemon.timeout.0,
-    });
-    for skipped in &plan.skipped {
-        shared.status.info(&format!("not scheduled: {skipped}"));
-    }
-    let mut entries = Vec::new();
-    for scheduled in plan.queries {
-        entries.push(entry(&shared, scheduled, None, daemon.splay)?);
-    }
-    let mut packs = Vec::new();
-    for PlannedPack { pack, queries } in plan.packs {
-        for scheduled in queries {
-            entries.push(entry(&shared, scheduled, Some(packs.len()), daemon.splay)?);
+/// responsive while queries keep all workers busy.
+pub async fn run(source: Arc<Source>, workers: &Handle, told: impl Stream<Item = Told>) -> Result<()> {
+    let mut daemon = Daemon::start(source, workers.clone()).await?;
+    let mut told = pin!(told);
+    loop {
+        let pause = daemon.start_due().min(daemon.notify.watchdog());
+        tokio::select! {
+            biased;
+            told = told.next() => match told {
+                Some(Told::Reload) => daemon.reload(),
+                Some(Told::Stop) | None => break,
+            },
+            Some(loaded) = daemon.loading.join_next() => daemon.reloaded(loaded),
+            Some(ended) = daemon.running.join_next() => daemon.ended(ended),
+            () = tokio::time::sleep(pause) => {}
         }
-        let state = shared.state.query(&discovery_name(&pack))?.unwrap_or_default();
-        packs.push(Discovery {
-            pack: Arc::new(pack),
-            state,
-            applies: false,
-            has_answered: false,
-            next: None,
-            is_asking: false,
+    }
+    daemon.stop().await;
+    Ok(())
+}
+
+struct Daemon {
+    source: Arc<Source>,
+    workers: Handle,
+    config: Config,
+    shared: Arc<Shared>,
+    entries: Vec<Entry>,
+    packs: Vec<Discovery>,
+    running: JoinSet<Ended>,
+    /// The configuration that is being read, if the daemon is reloading.
+    loading: JoinSet<Result<Loaded>>,
+    /// Whether a reload was requested while another one was in progress.
+    reload_again: bool,
+    /// Name and SQL of the queries of this configuration that cannot be planned.
+    invalid: HashSet<(String, String)>,
+    notify: Notify,
+    shown: Arc<Shown>,
+    metrics: Option<Metrics>,
+}
+
+impl Daemon {
+    async fn start(source: Arc<Source>, workers: Handle) -> Result<Self> {
+        let table = ScheduleTable::default();
+        let loaded = source.load(table.clone(), None).await?;
+        create_default_directory(&loaded.config)?;
+        let state = Arc::new(State::open(&loaded.config.daemon.state)?);
+        let shown = Arc::new(Shown::new(table.clone()));
+        let metrics = loaded.config.daemon.metrics.as_ref();
+        let metrics = metrics.map(|address| Metrics::serve(address, shown.clone())).transpose()?;
+        let shared = shared_of(&loaded, state, Arc::default(), table)?;
+        let mut daemon = Self {
+            source,
+            workers,
+            config: loaded.config,
+            shared: Arc::new(shared),
+            entries: Vec::new(),
+            packs: Vec::new(),
+            running: JoinSet::new(),
+            loading: JoinSet::new(),
+            reload_again: false,
+            invalid: HashSet::new(),
+            notify: Notify::default(),
+            shown,
+            metrics,
+        };
+        match Notify::from_environment() {
+            Ok(notify) => daemon.notify = notify,
+            Err(error) => daemon.shared.status.warn(&format!("cannot notify the service manager: {error}")),
+        }
+        daemon.schedule(loaded.plan, loaded.invalid)?;
+        daemon.deny()?;
+        daemon.shared.engine.start_events();
+        daemon.shared.status.info(&format!("started: {}", daemon.summary()));
+        daemon.notify.ready(&daemon.summary());
+        Ok(daemon)
+    }
+
+    fn summary(&self) -> String {
+        let count = |count: usize| match count {
+            1 => "1 query".to_owned(),
+            count => format!("{count} queries"),
+        };
+        let invalid = match self.invalid.len() {
+            0 => String::new(),
+            invalid => format!(", {} cannot be planned", count(invalid)),
+        };
+        format!("{} scheduled{invalid}", count(self.entries.len()))
+    }
+
+    /// Replaces the schedule. Queries and packs that were scheduled before keep their state.
+    fn schedule(&mut self, plan: Plan, invalid: Vec<Invalid>) -> Result<()> {
+        let splay = self.config.daemon.splay;
+        let discoveries = plan.packs.iter().map(|planned| discovery_name(&planned.pack.name));
+        let queries = plan.queries.iter().chain(plan.packs.iter().flat_map(|planned| &planned.queries));
+        let mut stored = HashMap::new();
+        for name in queries.map(|scheduled| scheduled.name.clone()).chain(discoveries) {
+            if let Some(state) = self.shared.state.query(&name)? {
+                stored.insert(name, state);
+            }
+        }
+        // Nothing below fails, so the schedule is replaced completely or not at all.
+        let mut known: HashMap<String, Entry> =
+            self.entries.drain(..).map(|entry| (entry.scheduled.name.clone(), entry)).collect();
+        let mut known_packs: HashMap<String, Discovery> =
+            self.packs.drain(..).map(|discovery| (discovery.pack.name.clone(), discovery)).collect();
+        for skipped in &plan.skipped {
+            self.shared.status.info(&format!("not scheduled: {skipped}"));
+        }
+        for Invalid { error, .. } in &invalid {
+            self.shared.status.error(&format!("not scheduled: {error}"));
+        }
+        self.shown.invalid.store(invalid.len() as u64, Ordering::Relaxed);
+        self.invalid = names_of(&invalid);
+        let now = unix_time().max(0) as u64;
+        let mut add = |scheduled: Scheduled, pack: Option<usize>| {
+            let (state, running) = match known.remove(&scheduled.name) {
+                Some(entry) => (Some(entry.state), entry.running),
+                None => (stored.get(&scheduled.name).cloned(), false),
+            };
+            let state = prepared(state, &scheduled.query, splay);
+            let due = next_run(&state, now).max(state.denied_until.unwrap_or(0));
+            Entry { scheduled: Arc::new(scheduled), state, due, running, pack }
+        };
+        self.entries.extend(plan.queries.into_iter().map(|scheduled| add(scheduled, None)));
+        for PlannedPack { pack, queries } in plan.packs {
+            self.entries.extend(queries.into_iter().map(|scheduled| add(scheduled, Some(self.packs.len()))));
+            let discovery = match known_packs.remove(&pack.name) {
+                Some(known) if known.pack.discovery == pack.discovery => Discovery { pack: Arc::new(pack), ..known },
+                // Changed discovery queries decide anew; until then, the pack stays as it was.
+                known => Discovery {
+                    state: stored.get(&discovery_name(&pack.name)).cloned().unwrap_or_default(),
+                    applies: known.as_ref().is_some_and(|known| known.applies),
+                    has_answered: false,
+                    next: None,
+                    is_asking: known.is_some_and(|known| known.is_asking),
+                    pack: Arc::new(pack),
+                },
+            };
+            self.packs.push(discovery);
+        }
+        for entry in known.values() {
+            self.shared.engine.forget_consumer(&entry.scheduled.name);
+        }
+        let names = self.names();
+        self.shared.reported.retain(|name| names.contains(name));
+        self.shared.table.retain(|name| names.contains(name));
+        (0..self.entries.len()).for_each(|index| self.publish(index));
+        Ok(())
+    }
+
+    /// The names of everything that has state.
+    fn names(&self) -> HashSet<String> {
+        let discoveries = self.packs.iter().map(|discovery| discovery_name(&discovery.pack.name));
+        // A query that cannot be planned now may be planned by another version of the program.
+        let invalid = self.invalid.iter().map(|(name, _)| name.clone());
+        self.entries.iter().map(|entry| entry.scheduled.name.clone()).chain(discoveries).chain(invalid).collect()
+    }
+
+    /// Stores the state of the queries that wait, and deletes the state of queries that are no longer scheduled.
+    fn store(&self) -> Result<()> {
+        self.shared.state.keep_only(&self.names().iter().map(String::as_str).collect::<Vec<_>>())?;
+        for entry in self.entries.iter().filter(|entry| !entry.running) {
+            // The interval with splay is stored even if the query never runs.
+            self.shared.state.remember(&entry.scheduled.name, &entry.state, None)?;
+        }
+        Ok(())
+    }
+
+    /// Skips the queries that were running when the daemon was killed.
+    fn deny(&mut self) -> Result<()> {
+        let now = unix_time().max(0) as u64;
+        let names: Vec<String> = self.packs.iter().map(|discovery| discovery_name(&discovery.pack.name)).collect();
+        let sql: Vec<String> = self.packs.iter().map(|discovery| discovery_sql(&discovery.pack)).collect();
+        let queries = self.entries.iter_mut().map(|entry| Suspect {
+            name: &entry.scheduled.name,
+            sql: &entry.scheduled.query.sql,
+            may_be_denied: entry.scheduled.query.may_be_denied(),
+            state: &mut entry.state,
+        });
+        let discoveries = self.packs.iter_mut().zip(&names).zip(&sql).map(|((discovery, name), sql)| Suspect {
+            name,
+            sql,
+            may_be_denied: true,
+            state: &mut discovery.state,
+        });
+        let suspects = queries.chain(discoveries).collect();
+        deny(&self.shared.status, suspects, now, self.config.daemon.denylist.0.as_secs());
+        for (discovery, name) in self.packs.iter_mut().zip(&names) {
+            self.shared.state.remember(name, &discovery.state, None)?;
+            let denied = discovery.state.denied_until.map(|until| Duration::from_secs(until.saturating_sub(now)));
+            discovery.next = denied.map(|denied| Instant::now() + denied);
+        }
+        for index in 0..self.entries.len() {
+            let entry = &mut self.entries[index];
+            entry.due = next_run(&entry.state, now).max(entry.state.denied_until.unwrap_or(0));
+            self.publish(index);
+        }
+        self.store()
+    }
+
+    /// Shows a query's statistics in the tables.
+    fn publish(&self, index: usize) {
+        let entry = &self.entries[index];
+        let unused = entry.pack.map(|pack| &self.packs[pack]).is_some_and(|pack| pack.has_answered && !pack.applies);
+        let status = match entry {
+            Entry { running: true, .. } => RUNNING,
+            Entry { state: QueryState { denied_until: Some(_), .. }, .. } => "denylisted",
+            _ if unused => "not in use",
+            _ => "waiting",
+        };
+        self.shared.table.set(ScheduleEntry {
+            scheduled: entry.scheduled.clone(),
+            state: entry.state.clone(),
+            status,
+            next_run: (status != "not in use").then_some(entry.due),
         });
     }
-    let discoveries: Vec<String> = packs.iter().map(|discovery| discovery_name(&discovery.pack)).collect();
-    let names = entries.iter().map(|entry| entry.scheduled.name.as_str()).chain(discoveries.iter().map(String::as_str));
-    shared.state.keep_only(&names.collect::<Vec<_>>())?;
-    let now = unix_time().max(0) as u64;
-    let suspects = entries.iter_mut().map(|entry| Suspect {
-        name: &entry.scheduled.name,
-        sql: &entry.scheduled.query.sql,
-        may_be_denied: entry.scheduled.query.may_be_denied(),
-        state: &mut entry.state,
-    });
-    let sql: Vec<String> = packs.iter().map(|discovery| discovery_sql(&discovery.pack)).collect();
-    let asked = packs.iter_mut().zip(&discoveries).zip(&sql).map(|((discovery, name), sql)| Suspect {
-        name,
-        sql,
-        may_be_denied: true,
-        state: &mut discovery.state,
-    });
-    deny(&shared.status, suspects.chain(asked).collect(), now, daemon.denylist.0.as_secs());
-    for (discovery, name) in packs.iter_mut().zip(&discoveries) {
-        shared.state.remember(name, &discovery.state, None)?;
-        let denied = discovery.state.denied_until.map(|until| Duration::from_secs(until.saturating_sub(now)));
-        discovery.next = denied.map(|denied| Instant::now() + denied);
-    }
-    for (place, entry) in entries.iter_mut().enumerate() {
-        // The interval with splay is stored even if the query never runs.
-        shared.state.remember(&entry.scheduled.name, &entry.state, None)?;
-        shared.table.set(place, &entry.scheduled, &entry.state);
-        entry.due = next_run(&entry.state, now).max(entry.state.denied_until.unwrap_or(0));
-    }
-    shared.engine.start_events();
-    shared.status.info(&format!("started with {} queries", entries.len()));
 
-    let mut told = pin!(told);
-    let mut running: JoinSet<Ended> = JoinSet::new();
-    loop {
+    /// Starts the queries that are due. Returns the time until the next one is.
+    fn start_due(&mut self) -> Duration {
         let now = unix_time().max(0) as u64;
         let mut next = now + LONGEST_SLEEP.as_secs();
-        let mut order: Vec<usize> = (0..entries.len()).filter(|index| !entries[*index].running).collect();
-        order.sort_by_key(|index| entries[*index].due);
+        let mut order: Vec<usize> = (0..self.entries.len()).filter(|index| !self.entries[*index].running).collect();
+        order.sort_by_key(|index| self.entries[*index].due);
         for index in order {
-            let due = entries[index].due;
+            let due = self.entries[index].due;
             if due > now {
                 next = next.min(due);
                 break;
             }
             // A query that may have killed the daemon runs alone. If it kills the daemon again, the cause is known.
-            let waits = entries[index].state.is_suspect && !running.is_empty();
-            if waits || running.len() >= daemon.concurrency || one_runs_alone(&entries, &packs) {
+            let waits = self.entries[index].state.is_suspect && !self.running.is_empty();
+            if waits || self.is_full() || one_runs_alone(&self.entries, &self.packs) {
                 break;
             }
-            if let Some(pack) = entries[index].pack {
-                if packs[pack].is_outdated() {
-                    if packs[pack].state.is_suspect && !running.is_empty() {
+            if let Some(pack) = self.entries[index].pack {
+                if self.packs[pack].is_outdated() {
+                    if self.packs[pack].state.is_suspect && !self.running.is_empty() {
                         break;
                     }
                     // The loop wakes when discovery ends.
-                    if !std::mem::replace(&mut packs[pack].is_asking, true) {
-                        running.spawn_on(ask(shared.clone(), packs[pack].pack.clone(), pack), workers);
+                    if !std::mem::replace(&mut self.packs[pack].is_asking, true) {
+                        let asked = ask(self.shared.clone(), self.packs[pack].pack.clone());
+                        self.running.spawn_on(asked, &self.workers);
                     }
                     continue;
                 }
-                if !packs[pack].applies {
-                    entries[index].due = now + entries[index].state.splayed.max(1);
-                    next = next.min(entries[index].due);
+                if !self.packs[pack].applies {
+                    let entry = &mut self.entries[index];
+                    entry.due = now + entry.state.splayed.max(1);
+                    next = next.min(entry.due);
                     continue;
                 }
             }
-            entries[index].running = true;
-            let (shared, scheduled, state) =
-                (shared.clone(), entries[index].scheduled.clone(), entries[index].state.clone());
-            running.spawn_on(turn(shared, scheduled, state, index), workers);
+            let entry = &mut self.entries[index];
+            entry.running = true;
+            let turn = turn(self.shared.clone(), entry.scheduled.clone(), entry.state.clone());
+            self.running.spawn_on(turn, &self.workers);
+            self.publish(index);
         }
-        let pause = if running.len() >= daemon.concurrency { LONGEST_SLEEP } else { until(next) };
-        tokio::select! {
-            biased;
-            told = told.next() => match told {
-                Some(Told::Reload) => shared.status.info("the configuration is read only at the start: restart the daemon"),
-                Some(Told::Stop) | None => break,
-            },
-            Some(ended) = running.join_next() => settle_task(&shared, &mut entries, &mut packs, ended),
-            () = tokio::time::sleep(pause) => {}
+        if self.is_full() { LONGEST_SLEEP } else { until(next) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.running.len() >= self.config.daemon.concurrency
+    }
+
+    /// Processes a task that ended.
+    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        match ended {
+            Ok(Ended::Discovery(name, answer)) => {
+                let Some(pack) = self.packs.iter().position(|discovery| discovery.pack.name == name) else { return };
+                self.packs[pack].settle(&self.shared, answer);
+                for index in 0..self.entries.len() {
+                    let entry = &self.entries[index];
+                    if entry.pack != Some(pack) {
+                        continue;
+                    }
+                    if !self.packs[pack].applies && !entry.running {
+                        // The pack's queries no longer read events. If the pack applies again, they are new consumers.
+                        self.shared.engine.forget_consumer(&entry.scheduled.name);
+                    }
+                    self.publish(index);
+                }
+            }
+            Ok(Ended::Turn(name, state)) => {
+                let Some(index) = self.entries.iter().position(|entry| entry.scheduled.name == name) else {
+                    // A reload removed the query while it ran.
+                    self.shared.engine.forget_consumer(&name);
+                    if let Err(error) = self.shared.state.forget(&name) {
+                        self.shared.status.error(&format!("{name}: {error}"));
+                    }
+                    return;
+                };
+                let splay = self.config.daemon.splay;
+                let entry = &mut self.entries[index];
+                // A reload may have changed the interval while the query ran.
+                entry.state = prepared(Some(state), &entry.scheduled.query, splay);
+                entry.running = false;
+                let last = entry.state.last_run.unwrap_or(0);
+                entry.due = (last + entry.state.splayed.max(1)).max(unix_time().max(0) as u64);
+                self.publish(index);
+            }
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => self.shared.status.error(&format!("a task ended abnormally: {error}")),
         }
     }
-    shared.status.info("stopping");
-    let finish = async {
-        while let Some(ended) = running.join_next().await {
-            settle_task(&shared, &mut entries, &mut packs, ended);
+
+    /// Starts to read the configuration again.
+    fn reload(&mut self) {
+        if !self.loading.is_empty() {
+            self.reload_again = true;
+            return;
         }
-    };
-    if tokio::time::timeout(daemon.grace.0, finish).await.is_err() {
-        let turns = entries.iter().filter(|entry| entry.running).map(|entry| entry.scheduled.name.clone());
-        let asked = packs.iter().filter(|discovery| discovery.is_asking);
-        let asked = asked.map(|discovery| discovery_name(&discovery.pack));
+        self.shown.reloads.fetch_add(1, Ordering::Relaxed);
+        self.notify.reloading();
+        let (source, table) = (self.source.clone(), self.shared.table.clone());
+        let running = Some((self.config.clone(), self.shared.engine.clone()));
+        let load = async move { Box::pin(source.load(table, running)).await };
+        self.loading.spawn_on(load, &self.workers);
+    }
+
+    /// Uses the configuration that was read, or reports what is wrong with it and continues with the present one.
+    fn reloaded(&mut self, loaded: Result<Result<Loaded>, tokio::task::JoinError>) {
+        let done = match loaded {
+            Ok(loaded) => loaded.and_then(|loaded| self.replace(loaded)),
+            Err(error) => Err(DaemonError::Config(format!("reading it ended abnormally: {error}"))),
+        };
+        self.shown.is_outdated.store(done.is_err(), Ordering::Relaxed);
+        match done {
+            Ok(()) => {
+                self.shown.configured.store(unix_time(), Ordering::Relaxed);
+                self.shared.status.info(&format!("reloaded the configuration: {}", self.summary()));
+                self.notify.ready(&self.summary());
+            }
+            Err(error) => {
+                self.shown.failed_reloads.fetch_add(1, Ordering::Relaxed);
+                let errors = match error {
+                    DaemonError::Several(errors) => errors,
+                    error => vec![error],
+                };
+                for error in errors {
+                    self.shared.status.error(&format!("the new configuration is not used: {error}"));
+                }
+                self.notify.ready(&format!("{}; the last reload failed", self.summary()));
+            }
+        }
+        if std::mem::take(&mut self.reload_again) {
+            self.reload();
+        }
+    }
+
+    fn replace(&mut self, loaded: Loaded) -> Result<()> {
+        if loaded.config.daemon.state != self.config.daemon.state {
+            return Err(DaemonError::StateFile);
+        }
+        // A query that could not be planned before, such as one for a table that does not exist here, stays skipped.
+        if names_of(&loaded.invalid).difference(&self.invalid).next().is_some() {
+            return DaemonError::all(loaded.invalid.into_iter().map(|invalid| invalid.error).collect());
+        }
+        let old = self.shared.clone();
+        create_default_directory(&loaded.config)?;
+        let shared = shared_of(&loaded, old.state.clone(), old.reported.clone(), old.table.clone())?;
+        let address = loaded.config.daemon.metrics.as_ref();
+        if address != self.metrics.as_ref().map(|metrics| &metrics.address) {
+            self.metrics = address.map(|address| Metrics::serve(address, self.shown.clone())).transpose()?;
+        }
+        self.shared = Arc::new(shared);
+        self.config = loaded.config;
+        // An engine that is already used continues to listen; a new one starts.
+        self.shared.engine.start_events();
+        self.schedule(loaded.plan, loaded.invalid)?;
+        if let Err(error) = self.store() {
+            self.shared.status.error(&error.to_string());
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self) {
+        self.shared.status.info("stopping");
+        self.notify.stopping();
+        self.loading.abort_all();
+        let grace = tokio::time::sleep(self.config.daemon.grace.0);
+        let mut grace = pin!(grace);
+        loop {
+            tokio::select! {
+                ended = self.running.join_next() => match ended {
+                    Some(ended) => self.ended(ended),
+                    None => break,
+                },
+                () = &mut grace => {
+                    self.cancel().await;
+                    break;
+                }
+            }
+        }
+        // The daemon's event consumers end with it, even if the engine does not.
+        self.entries.iter().for_each(|entry| self.shared.engine.forget_consumer(&entry.scheduled.name));
+        self.shared.status.info("stopped");
+    }
+
+    async fn cancel(&mut self) {
+        let turns = self.entries.iter().filter(|entry| entry.running).map(|entry| entry.scheduled.name.clone());
+        let asked = self.packs.iter().filter(|discovery| discovery.is_asking);
+        let asked = asked.map(|discovery| discovery_name(&discovery.pack.name));
         let cancelled: Vec<String> = turns.chain(asked).collect();
         for name in &cancelled {
-            shared.status.warn(&format!("{name}: cancelled because the daemon stops"));
+            self.shared.status.warn(&format!("{name}: cancelled because the daemon stops"));
         }
         // A query that is busy between two awaits cannot be cancelled; it ends with the process.
-        running.abort_all();
-        let ended = async { while running.join_next().await.is_some() {} };
+        self.running.abort_all();
+        let ended = async { while self.running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST_WAIT, ended).await;
         for name in &cancelled {
             // It did not kill the daemon, so its mark is removed.
-            if let Err(error) = shared.state.ended(name) {
-                shared.status.error(&format!("{name}: {error}"));
+            if let Err(error) = self.shared.state.ended(name) {
+                self.shared.status.error(&format!("{name}: {error}"));
             }
         }
     }
-    // The daemon's event consumers end with it, even if the engine does not.
-    entries.iter().for_each(|entry| shared.engine.forget_consumer(&entry.scheduled.name));
-    shared.status.info("stopped");
-    Ok(())
 }
 
-fn entry(shared: &Shared, scheduled: Scheduled, pack: Option<usize>, splay: u32) -> Result<Entry> {
-    let state = prepared(shared.state.query(&scheduled.name)?, &scheduled.query, splay);
-    Ok(Entry { scheduled: Arc::new(scheduled), state, due: 0, running: false, pack })
+fn names_of(invalid: &[Invalid]) -> HashSet<(String, String)> {
+    let name = |invalid: &Invalid| match &invalid.error {
+        DaemonError::Invalid { name, .. } => name.clone(),
+        error => error.to_string(),
+    };
+    invalid.iter().map(|invalid| (name(invalid), invalid.sql.clone())).collect()
+}
+
+fn shared_of(loaded: &Loaded, state: Arc<State>, reported: Arc<Reported>, table: ScheduleTable) -> Result<Shared> {
+    let daemon = &loaded.config.daemon;
+    Ok(Shared {
+        engine: loaded.engine.clone(),
+        state,
+        results: Appender::new(&daemon.results, true)?,
+        status: Status::new(daemon.status.as_deref(), &loaded.host)?,
+        reported,
+        table,
+        host: loaded.host.clone(),
+        epoch: daemon.epoch,
+        numerics: daemon.numerics,
+        strict: loaded.config.sql.strict,
+        timeout: daemon.timeout.0,
+    })
 }
 
 /// Name of a pack's discovery queries in the state file.
-fn discovery_name(pack: &Pack) -> String {
-    format!("discovery of the pack {}", pack.name)
+fn discovery_name(pack: &str) -> String {
+    format!("discovery of the pack {pack}")
 }
 
 fn discovery_sql(pack: &Pack) -> String {
@@ -309,34 +745,6 @@ fn until(second: u64) -> Duration {
     Duration::from_secs(second).saturating_sub(now).clamp(Duration::from_millis(10), LONGEST_SLEEP)
 }
 
-fn settle_task(
-    shared: &Shared,
-    entries: &mut [Entry],
-    packs: &mut [Discovery],
-    ended: Result<Ended, tokio::task::JoinError>,
-) {
-    match ended {
-        Ok(Ended::Discovery(index, answer)) => {
-            packs[index].settle(shared, answer);
-            if !packs[index].applies {
-                // The pack's queries no longer read events. If the pack applies again, they are new consumers.
-                let of_pack = entries.iter().filter(|entry| entry.pack == Some(index) && !entry.running);
-                of_pack.for_each(|entry| shared.engine.forget_consumer(&entry.scheduled.name));
-            }
-        }
-        Ok(Ended::Turn(index, state)) => {
-            let entry = &mut entries[index];
-            entry.state = state;
-            entry.running = false;
-            shared.table.set(index, &entry.scheduled, &entry.state);
-            let last = entry.state.last_run.unwrap_or(0);
-            entry.due = (last + entry.state.splayed.max(1)).max(unix_time().max(0) as u64);
-        }
-        Err(error) if error.is_cancelled() => {}
-        Err(error) => shared.status.error(&format!("a task ended abnormally: {error}")),
-    }
-}
-
 /// Turns a panic into an error, so that its task does not stay "running" forever.
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
@@ -347,8 +755,8 @@ async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
 }
 
 /// Runs a pack's discovery queries.
-async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
-    let name = discovery_name(&pack);
+async fn ask(shared: Arc<Shared>, pack: Arc<Pack>) -> Ended {
+    let name = discovery_name(&pack.name);
     let mark = QueryState { sql: discovery_sql(&pack), is_running: true, ..QueryState::default() };
     let options = QueryOptions { timeout: Some(shared.timeout), ..QueryOptions::default() };
     let answer = match remembered(&shared, &name, mark).await {
@@ -358,7 +766,8 @@ async fn ask(shared: Arc<Shared>, pack: Arc<Pack>, index: usize) -> Ended {
     if let Err(error) = unmarked(&shared, &name).await {
         shared.status.error(&format!("pack {}: {error}", pack.name));
     }
-    Ended::Discovery(index, answer.unwrap_or_else(|failure| Err(indago::Error::new(Code::Execution, failure).into())))
+    let answer = answer.unwrap_or_else(|failure| Err(indago::Error::new(Code::Execution, failure).into()));
+    Ended::Discovery(pack.name.clone(), answer)
 }
 
 /// Stores the state of a query on disk.
@@ -384,8 +793,10 @@ impl Discovery {
         let applied = !self.has_answered || self.applies;
         self.has_answered = true;
         let mut again = DISCOVERY_REFRESH;
+        let discovery = discovery_name(name);
         match answer {
             Ok(reason) => {
+                shared.reported.succeeded(&shared.status, &discovery, BTreeSet::new());
                 self.applies = reason.is_none();
                 if let Some(reason) = reason.filter(|_| applied) {
                     shared.status.info(&format!("pack {name} does not apply: {reason}"));
@@ -393,12 +804,12 @@ impl Discovery {
             }
             // If discovery could not read everything, the pack stays as it was.
             Err(error @ PackError::Undecided { .. }) => {
-                shared.status.warn(&format!("pack {name}: discovery: {error}"));
+                shared.reported.succeeded(&shared.status, &discovery, BTreeSet::from([error.to_string()]));
                 again = DISCOVERY_RETRY;
             }
             Err(error) => {
                 self.applies = false;
-                shared.status.error(&format!("pack {name}: a discovery query failed: {error}"));
+                shared.reported.failed(&shared.status, &discovery, BTreeSet::new(), &error.to_string());
             }
         }
         self.next = Some(Instant::now() + again);
@@ -408,7 +819,7 @@ impl Discovery {
 }
 
 /// One run of one query: reads its rows, compares and logs them, and stores the state.
-async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState, index: usize) -> Ended {
+async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState) -> Ended {
     let began = unix_time();
     let state = QueryState {
         sql: scheduled.query.sql.clone(),
@@ -423,30 +834,38 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState,
     if let Err(error) = remembered(&shared, name, mark).await {
         // Without the mark, a query that kills the daemon would run at every start.
         shared.status.error(&format!("{name}: not run: {error}"));
-        return Ended::Turn(index, state);
+        return Ended::Turn(name.clone(), state);
     }
     let started = Instant::now();
     let ran = caught(Box::pin(rows_of(&shared, &scheduled))).await;
     let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let given: usize = ran.iter().flatten().flat_map(|(_, rows)| rows).map(String::len).sum();
+    let bytes: usize = ran.iter().flatten().flat_map(|ran| &ran.rows).map(String::len).sum();
+    let (rows, memory) = match &ran {
+        Ok(Ok(ran)) => (ran.report.rows, ran.report.memory as u64),
+        _ => (0, 0),
+    };
     let state = QueryState {
         is_suspect: false,
+        last_rows: rows,
+        last_memory_bytes: memory,
+        memory_bytes: state.memory_bytes.saturating_add(memory),
         wall_ms: state.wall_ms.saturating_add(took),
         last_wall_ms: took,
-        output_bytes: state.output_bytes.saturating_add(given as u64),
+        output_bytes: state.output_bytes.saturating_add(bytes as u64),
         ..state
     };
     let writer = (shared.clone(), scheduled.clone(), state.clone());
     let settled = caught(blocking(move || {
         let (shared, scheduled, state) = writer;
         match ran {
-            Ok(Ok((report, rows))) => shared.settle(&scheduled, state, &report, &rows, began),
-            Ok(Err(failure)) | Err(failure) => shared.fail(&scheduled, state, &failure),
+            Ok(Ok(ran)) => shared.settle(&scheduled, state, &ran, began),
+            Ok(Err(Failed { warnings, failure })) => shared.fail(&scheduled, state, warnings, &failure),
+            Err(failure) => shared.fail(&scheduled, state, BTreeSet::new(), &failure),
         }
     }))
     .await;
     let failure = match settled {
-        Ok(Ok(state)) => return Ended::Turn(index, state),
+        Ok(Ok(state)) => return Ended::Turn(name.clone(), state),
         Ok(Err(error)) => error.to_string(),
         Err(panic) => panic,
     };
@@ -455,7 +874,7 @@ async fn turn(shared: Arc<Shared>, scheduled: Arc<Scheduled>, state: QueryState,
     if let Err(error) = unmarked(&shared, name).await {
         shared.status.error(&format!("{name}: {error}"));
     }
-    Ended::Turn(index, state)
+    Ended::Turn(name.clone(), state)
 }
 
 /// Runs work that waits for the disk.
@@ -470,8 +889,22 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     }
 }
 
-/// Runs a query. Returns its rows as they are logged, or why it failed.
-async fn rows_of(shared: &Shared, scheduled: &Scheduled) -> Result<(Report, Vec<String>), String> {
+/// A run that read its rows.
+struct Ran {
+    report: Report,
+    /// The rows as they are logged.
+    rows: Vec<String>,
+    warnings: BTreeSet<String>,
+}
+
+/// A run that failed.
+struct Failed {
+    warnings: BTreeSet<String>,
+    failure: String,
+}
+
+/// Runs a query.
+async fn rows_of(shared: &Shared, scheduled: &Scheduled) -> Result<Ran, Failed> {
     let options = QueryOptions { timeout: Some(shared.timeout), strict: shared.strict, ..QueryOptions::default() };
     // Events are consumed only after they are in the log.
     let options = options.consumer(&scheduled.name).hold();
@@ -484,37 +917,39 @@ async fn rows_of(shared: &Shared, scheduled: &Scheduled) -> Result<(Report, Vec<
             Err(error) => broken = Some(error.to_string()),
         }))
         .await;
-    let name = &scheduled.name;
-    for warning in &report.warnings {
+    let warnings = report.warnings.iter().map(|warning| {
         let needs = warning.needs.as_ref().filter(|needs| !warning.message.contains(needs.as_str()));
         let needs = needs.map(|needs| format!(" (needs {needs})")).unwrap_or_default();
-        shared.status.warn(&format!("{name}: {warning}{needs}"));
-    }
-    match (&report.status, broken.as_ref()) {
-        (Outcome::Failed(error), _) if error.code() != Code::Incomplete => Err(error.to_string()),
-        (Outcome::Skipped(reason), _) | (_, Some(reason)) => Err(reason.clone()),
-        (Outcome::Ok | Outcome::Failed(_), None) => Ok((report, rows)),
-    }
+        format!("{warning}{needs}")
+    });
+    let warnings = warnings.collect();
+    let failure = match (&report.status, broken) {
+        (Outcome::Failed(error), _) if error.code() != Code::Incomplete => error.to_string(),
+        (Outcome::Skipped(reason), _) => reason.clone(),
+        (_, Some(reason)) => reason,
+        (Outcome::Ok | Outcome::Failed(_), None) => return Ok(Ran { report, rows, warnings }),
+    };
+    Err(Failed { warnings, failure })
 }
 
 impl Shared {
     /// Reports that a query failed, and stores that.
-    fn fail(&self, scheduled: &Scheduled, state: QueryState, failure: &str) -> Result<QueryState> {
-        self.status.error(&format!("{}: {failure}", scheduled.name));
-        let state = QueryState { failures: state.failures + 1, ..state };
+    fn fail(
+        &self,
+        scheduled: &Scheduled,
+        state: QueryState,
+        warnings: BTreeSet<String>,
+        failure: &str,
+    ) -> Result<QueryState> {
+        self.reported.failed(&self.status, &scheduled.name, warnings, failure);
+        let state = QueryState { failures: state.failures + 1, last_error: Some(failure.to_owned()), ..state };
         self.state.remember(&scheduled.name, &state, None)?;
         Ok(state)
     }
 
     /// Logs a result and stores it. A result that could not be logged is not stored, so the next run logs it.
-    fn settle(
-        &self,
-        scheduled: &Scheduled,
-        state: QueryState,
-        report: &Report,
-        rows: &[String],
-        began: i64,
-    ) -> Result<QueryState> {
+    fn settle(&self, scheduled: &Scheduled, state: QueryState, ran: &Ran, began: i64) -> Result<QueryState> {
+        let Ran { report, rows, warnings } = ran;
         let (name, query) = (&scheduled.name, &scheduled.query);
         let stamp = |counter| Stamp {
             name,
@@ -524,20 +959,23 @@ impl Shared {
             counter,
             numerics: self.numerics,
         };
+        let missing: Vec<&str> = report.unread.reasons().collect();
+        let state = QueryState {
+            incomplete: state.incomplete + u64::from(!missing.is_empty()),
+            last_missing: (!missing.is_empty()).then(|| missing[..missing.len().min(MOST_MISSING)].join("; ")),
+            last_error: None,
+            ..state
+        };
         if let Outcome::Failed(error) = &report.status {
             // With `strict`, an incomplete result is not logged.
-            let state = QueryState { incomplete: state.incomplete + 1, ..state };
-            return self.fail(scheduled, state, &error.to_string());
+            let incomplete = state.incomplete + u64::from(missing.is_empty());
+            return self.fail(scheduled, QueryState { incomplete, ..state }, warnings.clone(), &error.to_string());
         }
-        let incomplete = !report.unread.is_empty();
-        let state = QueryState { incomplete: state.incomplete + u64::from(incomplete), ..state };
-        let kept = if query.snapshot {
+        let mut warnings = warnings.clone();
+        let (kept, effect) = if query.snapshot {
             self.results.append(&stamp(0).snapshot(rows))?;
-            if incomplete {
-                self.say_incomplete(name, report, "rows are missing from its snapshot");
-            }
             self.state.remember(name, &state, None)?;
-            state
+            (state, "rows are missing from its snapshot".to_owned())
         } else {
             let previous = if state.has_result { self.state.rows(name)? } else { Vec::new() };
             let result =
@@ -546,30 +984,27 @@ impl Shared {
             if let Some(difference) = &settled.difference {
                 self.results.append(&stamp(settled.state.counter).events(difference))?;
             }
-            if incomplete {
-                let so = match settled.held {
-                    1 => "1 row was not compared".to_owned(),
-                    held => format!("{held} rows were not compared"),
-                };
-                self.say_incomplete(name, report, &so);
-            }
             self.state.remember(name, &settled.state, Some(&settled.rows))?;
-            settled.state
+            let effect = match settled.held {
+                1 => "1 row was not compared".to_owned(),
+                held => format!("{held} rows were not compared"),
+            };
+            (settled.state, effect)
         };
+        if !missing.is_empty() {
+            warnings.retain(|warning| !missing.contains(&warning.as_str()));
+            warnings.insert(format!("incomplete, {effect}: {}", missing.join("; ")));
+        }
+        self.reported.succeeded(&self.status, name, warnings);
         report.taken.iter().for_each(Taken::advance);
         Ok(kept)
-    }
-
-    fn say_incomplete(&self, name: &str, report: &Report, so: &str) {
-        let reasons: Vec<&str> = report.unread.reasons().collect();
-        self.status.warn(&format!("{name}: incomplete, {so}: {}", reasons.join("; ")));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use indago::arrow::datatypes::DataType;
     use indago::datafusion::common::Result as PlanResult;
@@ -577,17 +1012,16 @@ mod tests {
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     };
     use indago::futures::channel::mpsc;
-    use indago::futures::stream;
     use indago::table::scan::BoxFuture;
     use indago::table::{AnyRow, ColumnSpec, EventLimits, EventSource, Events, Kind, TableSpec};
 
     use super::*;
 
-    /// A function whose planning panics the first time.
+    /// A function whose planning panics twice: when the daemon checks the query, and at its first run.
     #[derive(Debug, PartialEq, Eq, Hash)]
     struct Fuse(Signature);
 
-    static BLOWN: AtomicBool = AtomicBool::new(false);
+    static BLOWN: AtomicUsize = AtomicUsize::new(0);
 
     impl ScalarUDFImpl for Fuse {
         fn name(&self) -> &str {
@@ -599,7 +1033,7 @@ mod tests {
         }
 
         fn return_type(&self, _: &[DataType]) -> PlanResult<DataType> {
-            assert!(BLOWN.swap(true, Ordering::Relaxed), "the fuse is blown");
+            assert!(BLOWN.fetch_add(1, Ordering::Relaxed) >= 2, "the fuse is blown");
             Ok(DataType::Int64)
         }
 
@@ -623,7 +1057,7 @@ mod tests {
     async fn until_seen(engine: Engine, config: &Config, folder: &Path, file: &str, wanted: impl Fn(&str) -> bool) {
         let (stop, told) = mpsc::unbounded();
         let workers = Handle::current();
-        let daemon = run(engine, config, ScheduleTable::default(), &workers, told);
+        let daemon = run(Source::of(config, &engine), &workers, told);
         let watch = async {
             while !wanted(&text(folder, file)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -664,10 +1098,21 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1 AS n\"\n");
         let engine = Engine::builder().build().await.expect("an engine");
-        let told = stream::iter([Told::Reload, Told::Reload]).chain(stream::once(async { Told::Stop }));
-        run(engine, &config, ScheduleTable::default(), &Handle::current(), told).await.expect("the daemon ran");
+        let (more, told) = mpsc::unbounded();
+        more.unbounded_send(Told::Reload).expect("the daemon receives it");
+        let done = || text(folder.path(), "status.log").contains("reloaded the configuration");
+        let watch = async {
+            while !done() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            more.unbounded_send(Told::Stop).expect("the daemon receives it");
+        };
+        let workers = Handle::current();
+        let daemon = run(Source::of(&config, &engine), &workers, told);
+        let (ended, _) = tokio::join!(daemon, tokio::time::timeout(Duration::from_secs(60), watch));
+        ended.expect("the daemon ran");
         let status = text(folder.path(), "status.log");
-        assert_eq!(status.matches("the configuration is read only at the start").count(), 2, "{status}");
+        assert!(status.contains("reloaded the configuration: 1 query scheduled"), "{status}");
         assert!(status.contains("stopped"), "{status}");
     }
 
@@ -824,7 +1269,7 @@ mod tests {
         let seen = async {
             let (stop, told) = mpsc::unbounded();
             let workers = Handle::current();
-            let daemon = run(engine.clone(), &config, ScheduleTable::default(), &workers, told);
+            let daemon = run(Source::of(&config, &engine), &workers, told);
             let watch = async {
                 rung.notified().await;
                 assert_eq!(count(QueryOptions::default().consumer("q")).await, 1, "an event from before the query");
@@ -841,8 +1286,9 @@ mod tests {
     async fn shared(config: &Config, results: &Path) -> Shared {
         Shared {
             engine: Engine::builder().build().await.expect("an engine"),
-            state: State::open(&config.daemon.state).expect("a state file"),
+            state: Arc::new(State::open(&config.daemon.state).expect("a state file")),
             results: Appender::new(results, true).expect("a log"),
+            reported: Arc::default(),
             status: Status::new(config.daemon.status.as_deref(), "host").expect("a log"),
             table: ScheduleTable::default(),
             host: "host".into(),
@@ -859,11 +1305,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
         let logs = folder.path().join("logs");
+        std::fs::create_dir(&logs).expect("created");
         let shared = Arc::new(shared(&config, &logs.join("results.log")).await);
         std::fs::remove_dir_all(&logs).expect("removed");
         let query = indago::packs::PackQuery::new("q", "SELECT 1 AS n");
-        let scheduled = Arc::new(Scheduled { name: "q".into(), query });
-        tokio::spawn(turn(shared.clone(), scheduled, QueryState::default(), 0)).await.expect("it ended");
+        let scheduled = Arc::new(Scheduled { name: "q".into(), query, pack: None, place: String::new() });
+        tokio::spawn(turn(shared.clone(), scheduled, QueryState::default())).await.expect("it ended");
         let state = shared.state.query("q").expect("readable").expect("known");
         assert!(!state.is_running && state.executions == 1, "{state:?}");
         let status = text(folder.path(), "status.log");
@@ -877,8 +1324,8 @@ mod tests {
         let config = config(folder.path(), "[schedule.q]\nquery = \"SELECT 1\"\n");
         let shared = Arc::new(shared(&config, &config.daemon.results).await);
         let query = indago::packs::PackQuery::new("q", "SELECT sleep(60)");
-        let scheduled = Arc::new(Scheduled { name: "q".into(), query });
-        let running = tokio::spawn(turn(shared.clone(), scheduled, QueryState::default(), 0));
+        let scheduled = Arc::new(Scheduled { name: "q".into(), query, pack: None, place: String::new() });
+        let running = tokio::spawn(turn(shared.clone(), scheduled, QueryState::default()));
         let marked = async {
             while !shared.state.query("q").expect("readable").is_some_and(|state| state.is_running) {
                 tokio::time::sleep(Duration::from_millis(5)).await;

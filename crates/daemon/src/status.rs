@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use indago::table::Timestamp;
 use serde_json::json;
 
 use crate::appender::Appender;
@@ -54,7 +55,8 @@ impl Status {
             // Text that an error quotes may contain control characters.
             let _ = writeln!(
                 std::io::stderr(),
-                "{name}: {}",
+                "{} {name}: {}",
+                Timestamp::from_seconds(unix_time()),
                 message.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'")
             );
             return;

@@ -164,6 +164,7 @@ pub(crate) fn parse(text: &str, file: &Path, interval: Duration) -> Result<PackQ
         return Err(wrong((text.lines().count().max(1), 1), message));
     }
     query.line = first;
+    query.header = text.split_inclusive('\n').take(first - 1).map(str::len).sum();
     for (place, key, value) in header {
         let wrong = |message: String| wrong(place, format!("`{key}`: {message}"));
         let flag = || value.parse::<bool>().map_err(|_| wrong(format!("`{value}` is neither `true` nor `false`")));

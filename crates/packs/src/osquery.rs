@@ -219,6 +219,7 @@ impl<'a> Source<'a> {
             sql,
             file: self.file.to_owned(),
             line: self.place(self.offset(&["queries", name])).0,
+            header: 0,
             description: read!(text, "description"),
             tags: Vec::new(),
             interval,
@@ -266,6 +267,13 @@ WHERE path LIKE '%//%';",
         assert_eq!(pack.platform.as_deref(), Some("linux"));
         assert_eq!(pack.queries[0].sql, "SELECT name FROM processes WHERE path LIKE '%//%';");
         assert_eq!(pack.queries[0].interval.as_secs(), 60);
+        // The line of a query in its file does not shorten its SQL.
+        assert_eq!(pack.queries[0].statement(), pack.queries[0].sql);
+        let events = parse(
+            r#"{
+            "queries": {"e": {"query": "SELECT * FROM process_events"}}}"#,
+        );
+        assert!(!events.expect("valid").queries[0].may_be_denied());
         assert_eq!((pack.queries[0].removed, pack.queries[1].removed), (false, true));
         assert_eq!((pack.queries[0].line, pack.queries[1].line), (7, 13));
         assert!(pack.queries[1].snapshot);

@@ -45,6 +45,8 @@ pub struct PackQuery {
     pub file: PathBuf,
     /// Line in that file, from 1.
     pub line: usize,
+    /// Length of the comment header at the start of the SQL, in bytes.
+    pub header: usize,
     /// Purpose.
     pub description: Option<String>,
     /// Words for searching.
@@ -112,6 +114,7 @@ impl PackQuery {
             sql: sql.into(),
             file: PathBuf::new(),
             line: 1,
+            header: 0,
             description: None,
             tags: Vec::new(),
             interval: DEFAULT_INTERVAL,
@@ -133,8 +136,7 @@ impl PackQuery {
 
     /// The SQL without the header above it.
     pub fn statement(&self) -> &str {
-        let header: usize = self.sql.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum();
-        self.sql[header..].trim()
+        self.sql[self.header..].trim()
     }
 
     /// Whether it may be skipped after it was running when the daemon was killed. Queries of event tables always run,

@@ -24,6 +24,8 @@ pub struct Report {
     pub rows: u64,
     /// Run time.
     pub elapsed: Duration,
+    /// Peak memory that counted against the query's limit, in bytes.
+    pub memory: usize,
     /// Warnings.
     pub warnings: Vec<Warning>,
     /// Slices that were not read completely.
@@ -44,6 +46,7 @@ impl Report {
             status,
             rows: 0,
             elapsed: Duration::ZERO,
+            memory: 0,
             warnings: Vec::new(),
             unread: Unread::default(),
             volatile: BTreeSet::new(),
@@ -112,6 +115,7 @@ pub async fn run(
                     }
                 }
             }
+            report.memory = running.peak_memory();
             report.warnings = running.warnings();
             report.unread = Unread::of(&running);
             report.volatile = volatile(&running);

@@ -17,6 +17,10 @@ pub struct Scheduled {
     pub name: String,
     /// The query.
     pub query: PackQuery,
+    /// Its pack; `None` for a query of the configuration itself.
+    pub pack: Option<String>,
+    /// Where it is defined, for messages.
+    pub place: String,
 }
 
 /// The pack whose queries have no prefix. osquery's own schedule is a pack with this name.

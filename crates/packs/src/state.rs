@@ -49,6 +49,16 @@ pub struct QueryState {
     pub last_wall_ms: u64,
     /// Total size of its result lines, in bytes.
     pub output_bytes: u64,
+    /// Number of rows of the last run.
+    pub last_rows: u64,
+    /// Sum of the peak memory of its runs, in bytes.
+    pub memory_bytes: u64,
+    /// Peak memory of the last run, in bytes.
+    pub last_memory_bytes: u64,
+    /// Why the last run failed.
+    pub last_error: Option<String>,
+    /// What the last run could not read.
+    pub last_missing: Option<String>,
 }
 
 /// The state file.
@@ -59,12 +69,9 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the file. Creates it and its directory if necessary.
+    /// Opens the file. Creates it if necessary, but not its directory: that may be mistyped.
     pub fn open(file: &Path) -> Result<Self> {
         let wrong = |reason: String| PackError::State { file: file.to_owned(), reason };
-        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| wrong(error.to_string()))?;
-        }
         create_private(file).map_err(|error| wrong(error.to_string()))?;
         let database = Database::create(file).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => {
@@ -147,6 +154,16 @@ impl State {
         })
     }
 
+    /// Deletes the state of a query.
+    pub fn forget(&self, name: &str) -> Result<()> {
+        self.write(|transaction| {
+            for table in [QUERIES, ROWS] {
+                transaction.open_table(table)?.remove(name)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Deletes the state of all other queries.
     pub fn keep_only(&self, names: &[&str]) -> Result<()> {
         self.write(|transaction| {
@@ -190,8 +207,10 @@ mod tests {
 
     #[test]
     fn survives_reopening() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("deep/state.redb");
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("state.redb");
+        let mistyped = State::open(&folder.path().join("deep/state.redb")).expect_err("no directory").to_string();
+        assert!(mistyped.contains("No such file or directory") && !folder.path().join("deep").exists(), "{mistyped}");
         let query =
             QueryState { sql: "SELECT 1".into(), epoch: 1, counter: 2, has_result: true, ..QueryState::default() };
         {
@@ -218,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let file = folder.path().join("state.redb");
         std::fs::write(&file, "this is not a database, but long enough to look like one".repeat(100)).expect("written");
         let error = State::open(&file).expect_err("damaged").to_string();
