@@ -219,3 +219,47 @@ async fn pushdown_is_the_filter() {
     }
     assert!(compared > 5, "only {compared} keys were compared");
 }
+
+/// The permissions that the Kubernetes tables need, as rules of a ClusterRole.
+fn cluster_role() -> String {
+    let mut verbs: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
+    for table in tables().iter().filter(|table| table.spec().environment == "kubernetes") {
+        let spec = table.spec();
+        let mut need = |group: &str, resource: &str, verb: &'static str| {
+            verbs.entry((group.to_owned(), resource.to_owned())).or_default().insert(verb);
+        };
+        if let Some(resource) = &spec.resource {
+            let group = resource.group_version.split_once('/').map_or("", |(group, _)| group);
+            need(group, &resource.name, "list");
+        }
+        for needs in spec.columns.iter().flat_map(|column| column.needs.iter()) {
+            match needs.split_once(' ') {
+                // A core resource; others would need a group here.
+                Some(("get", resource)) if !resource.contains(['.', ' ']) => need("", resource, "get"),
+                Some(("list", resource)) => {
+                    assert_eq!(spec.resource.as_ref().map(|known| &*known.name), Some(resource))
+                }
+                _ => panic!("{}: `{needs}` is not a permission that this test knows", spec.name),
+            }
+        }
+    }
+    let mut rules: BTreeMap<(String, Vec<&str>), Vec<String>> = BTreeMap::new();
+    for ((group, resource), verbs) in verbs {
+        rules.entry((group, verbs.into_iter().collect())).or_default().push(resource);
+    }
+    let rule = |((group, verbs), resources): (&(String, Vec<&str>), &Vec<String>)| {
+        format!("  - apiGroups: [{group:?}]\n    resources: {resources:?}\n    verbs: {verbs:?}\n")
+    };
+    rules.iter().map(rule).collect()
+}
+
+#[test]
+fn the_cluster_role_allows_what_the_tables_read_and_nothing_else() {
+    let file = root().join("docs/install/kubernetes-cluster.yaml");
+    let text = std::fs::read_to_string(&file).expect("the manifest");
+    let (_, rest) = text.split_once("  # rules: begin\n").expect("the first mark");
+    let (rules, _) = rest.split_once("  # rules: end\n").expect("the last mark");
+    let expected = cluster_role();
+    assert!(expected.contains("\"pods\"") && expected.contains("rbac.authorization.k8s.io"), "{expected}");
+    assert_eq!(rules, expected, "write this between the marks in {}:\n{expected}", file.display());
+}

@@ -1,6 +1,6 @@
 //! The project's tasks: `cargo xtask TASK`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ mod demo_estate;
 mod docs;
 mod hermetic;
 mod new_table;
+mod package;
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -23,6 +24,8 @@ tasks:
   docs [--check]       write the reference pages under docs/reference, or check that they are up to date
   new-table ENV/NAME   create a table: its file, its tests, its line in lib.rs
   compare [--built]    compare with the peers in one run, with a new release build or the existing one
+  package [--program PATH]
+                       make a Debian package and a container image from a release build, or from this program
   demo-estate          capture the demo estate again from real test beds
 ";
 
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
         ["new-table", name] => new_table::run(name),
         ["compare"] => compare::run(false),
         ["compare", "--built"] => compare::run(true),
+        ["package"] => package::run(None),
+        ["package", "--program", program] => package::run(Some(Path::new(program))),
         ["demo-estate"] => demo_estate::run(),
         _ => {
             eprint!("{USAGE}");
