@@ -28,6 +28,7 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 mod value;
+mod walk;
 
 use std::sync::Arc;
 
@@ -46,9 +47,13 @@ pub use interrupt::{Interrupt, Memory};
 pub use marks::{COLLATION_METADATA, NUMBER_METADATA, mixed_to_text};
 pub use names::{NamedColumn, Names, NoNames, distinct_names};
 pub use parser::{Dialect, ParseError, Parsed, lowercase_start, parse};
-pub use plan::StrictFunctions;
+pub use plan::{
+    StrictFunctions,
+    walk::{each_node, plans_down, plans_up},
+};
 pub use rewrite::{DialectError, lists_tables, rewrite};
 pub use value::real_to_text;
+pub use walk::{any_expr, visit, visit_mut, visit_query_mut};
 
 /// Adds the functions, planners, analyzer rule and session options of the dialect.
 ///

@@ -12,9 +12,9 @@ use datafusion::sql::sqlparser::ast::{
     Cte, CteAsMaterialized, DuplicateTreatment, Expr, ExprWithAliasAndOrderBy, Function, FunctionArg,
     FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Join, OrderBy, OrderByKind,
     OrderByOptions, PipeOperator, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableAliasColumnDef,
-    TableFactor, TableFunctionArgs, Visit, Visitor, WildcardAdditionalOptions, WindowSpec, WindowType, With,
-    visit_expressions,
+    TableFactor, TableFunctionArgs, Visitor, WildcardAdditionalOptions, WindowSpec, WindowType, With,
 };
+use indago_dialect::{any_expr, visit};
 
 /// The kind of function that a name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) fn unsupported_clause(
     kind: &dyn Fn(&str) -> FunctionKind,
 ) -> Option<&'static str> {
     match statement {
-        Parsed::Statement(inner) => inner.visit(&mut Clauses { completes_windows, kind }).break_value(),
+        Parsed::Statement(inner) => visit(inner, &mut Clauses { completes_windows, kind }).break_value(),
         Parsed::Explain(explain) => unsupported_clause(&explain.statement, completes_windows, kind),
         _ => None,
     }
@@ -90,7 +90,12 @@ impl Visitor for Clauses<'_> {
         if let Some(OrderBy { kind: OrderByKind::All(_), interpolate: _ }) = order_by {
             refuse(!matches!(**body, SetExpr::Select(_)), "ORDER BY ALL after a compound SELECT")?;
         }
-        refuse(!self.completes_windows && order_by.as_ref().is_some_and(names_window), OUTSIDE)?;
+        let terms = order_by.iter().flat_map(|order_by| match &order_by.kind {
+            OrderByKind::Expressions(terms) => terms.as_slice(),
+            OrderByKind::All(_) => &[],
+        });
+        let mut terms = terms.map(|term| &term.expr);
+        refuse(!self.completes_windows && terms.any(names_window), OUTSIDE)?;
         pipe_operators.iter().try_for_each(pipe_operator)?;
         if let Some(With { with_token: _, recursive: _, cte_tables }) = with {
             for Cte { alias, query: _, from, materialized, closing_paren_token: _ } in cte_tables {
@@ -264,12 +269,8 @@ impl Clauses<'_> {
 const QUALIFIED: &str = "a qualified name of a table function";
 const OUTSIDE: &str = "a named window outside the SELECT list";
 
-fn names_window(part: &impl Visit) -> bool {
-    let found = visit_expressions(part, |expr| match expr {
-        Expr::Function(Function { over: Some(WindowType::NamedWindow(_)), .. }) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+fn names_window(expr: &Expr) -> bool {
+    any_expr(expr, &|expr| matches!(expr, Expr::Function(Function { over: Some(WindowType::NamedWindow(_)), .. })))
 }
 
 fn item(item: &SelectItem) -> Found {

@@ -3,6 +3,7 @@
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::LogicalPlan;
+use indago_dialect::plans_down;
 use indago_table::{Past, Timestamp};
 
 use crate::diagnostic::{Code, Error};
@@ -16,7 +17,7 @@ pub(crate) fn as_of(plan: LogicalPlan, moment: Timestamp, now: Timestamp) -> Res
         return Err(own(error.with_help("use a timestamp in the past")));
     }
     let mut without: Vec<String> = Vec::new();
-    let moved = plan.transform_down_with_subqueries(|node| {
+    let moved = plans_down(plan, &mut |node| {
         let Some((scan, provider)) = our_scan(&node).filter(|(_, provider)| provider.as_of.is_none()) else {
             return Ok(Transformed::no(node));
         };

@@ -16,6 +16,7 @@ use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::future::BoxFuture;
+use indago_dialect::plans_up;
 use indago_table::Timestamp;
 
 use crate::condition;
@@ -70,7 +71,7 @@ fn physical_plan<'a>(
 
 /// The plan without scans whose filters no row can meet, so their tables are not read.
 fn without_empty_scans(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let emptied = plan.transform_up_with_subqueries(|node| {
+    let emptied = plans_up(plan, &mut |node| {
         let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
         if !scan.filters.iter().flat_map(split_conjunction).any(is_never) {
             return Ok(Transformed::no(node));

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
     ExcludeSelectItem, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
-    WildcardAdditionalOptions, With,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitorMut, WildcardAdditionalOptions, With,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use indago_dialect::{visit_mut, visit_query_mut};
 
 use crate::diagnostic::offset;
 
@@ -77,7 +77,7 @@ pub(crate) trait HiddenColumns {
 pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColumns) {
     match statement {
         Parsed::Statement(inner) => {
-            let _ = inner.visit(&mut Wildcards { columns, ctes: Vec::new(), open: Vec::new() });
+            let _ = visit_mut(inner, &mut Wildcards { columns, ctes: Vec::new(), open: Vec::new() });
         }
         Parsed::Explain(explain) => expand_wildcards(&mut explain.statement, columns),
         _ => {}
@@ -125,7 +125,7 @@ impl Wildcards<'_> {
             if names_itself {
                 self.ctes.push(name.clone());
             }
-            cte.query.visit(self)?;
+            visit_query_mut(&mut cte.query, self)?;
             if !names_itself {
                 self.ctes.push(name);
             }

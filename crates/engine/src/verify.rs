@@ -13,8 +13,9 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, ObjectType, Query, Select, SetExpr, Statement,
-    TableFactor, TableFunctionArgs, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut, With,
+    TableFactor, TableFunctionArgs, Value, ValueWithSpan, Visitor, VisitorMut, With,
 };
+use indago_dialect::{each_node, visit, visit_mut, visit_query_mut};
 
 use crate::diagnostic::{Code, Error};
 
@@ -48,7 +49,7 @@ pub(crate) fn statement(statement: &Parsed) -> std::result::Result<(), Error> {
 }
 
 fn only_reads(statement: &Statement, may_name_views: bool) -> ControlFlow<String> {
-    statement.visit(&mut OnlyReads { may_name_views })
+    visit(statement, &mut OnlyReads { may_name_views })
 }
 
 /// Stops at the first statement, at any depth, that does more than read.
@@ -107,7 +108,7 @@ pub(crate) fn relations(
         _ => return Ok(Named::default()),
     };
     let mut relations = Relations { of_view, many: 0, named: Vec::new(), open: Vec::new(), outside: Named::default() };
-    match VisitMut::visit(statement.as_mut(), &mut relations) {
+    match visit_mut(statement, &mut relations) {
         ControlFlow::Continue(()) => Ok(Named { many: relations.many, ..relations.outside }),
         ControlFlow::Break(()) => Err(too_large("it reads", MOST_RELATIONS, "tables")),
     }
@@ -206,7 +207,7 @@ impl VisitorMut for Relations<'_> {
             if names_itself {
                 self.named.push((name.clone(), 1));
             }
-            VisitMut::visit(cte.query.as_mut(), self)?;
+            visit_query_mut(&mut cte.query, self)?;
             if names_itself {
                 self.named.pop();
             }
@@ -258,7 +259,7 @@ fn too_large(what: &str, most: usize, of: &str) -> Error {
 /// The number of tables that a plan reads.
 pub(crate) fn tables_of(plan: &LogicalPlan) -> usize {
     let mut tables = 0;
-    let counted = plan.apply_with_subqueries(|node| {
+    let counted = each_node(plan, &mut |node| {
         tables += usize::from(node.inputs().is_empty());
         Ok(TreeNodeRecursion::Continue)
     });

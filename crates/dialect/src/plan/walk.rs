@@ -13,12 +13,12 @@ type Change<'f, T> = &'f mut dyn FnMut(T) -> Result<Transformed<T>>;
 type Look<'f, T> = &'f mut dyn FnMut(&T) -> Result<TreeNodeRecursion>;
 
 /// Changes the nodes of a plan and of its subqueries, inputs first.
-pub(crate) fn plans_up(plan: LogicalPlan, change: Change<'_, LogicalPlan>) -> Result<Transformed<LogicalPlan>> {
+pub fn plans_up(plan: LogicalPlan, change: Change<'_, LogicalPlan>) -> Result<Transformed<LogicalPlan>> {
     plan.transform_up_with_subqueries(change)
 }
 
 /// Changes the nodes of a plan and of its subqueries, inputs last.
-pub(crate) fn plans_down(plan: LogicalPlan, change: Change<'_, LogicalPlan>) -> Result<Transformed<LogicalPlan>> {
+pub fn plans_down(plan: LogicalPlan, change: Change<'_, LogicalPlan>) -> Result<Transformed<LogicalPlan>> {
     plan.transform_down_with_subqueries(change)
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn exprs_up(expr: Expr, change: Change<'_, Expr>) -> Result<Transform
 }
 
 /// Looks at the nodes of a plan and of its subqueries.
-pub(crate) fn each_node(plan: &LogicalPlan, look: Look<'_, LogicalPlan>) -> Result<TreeNodeRecursion> {
+pub fn each_node(plan: &LogicalPlan, look: Look<'_, LogicalPlan>) -> Result<TreeNodeRecursion> {
     plan.apply_with_subqueries(look)
 }
 

@@ -10,11 +10,12 @@ use sqlparser::ast::{
 
 use super::{
     scope::{Found, Scope, qualify},
-    walk::{self, Step, any_expr, any_own_expr, edit_at},
+    walk::{self, Step, any_own_expr, edit_at},
 };
 use crate::{
     build::{self, arguments, take, unwrapped},
     functions,
+    walk::any_expr,
 };
 
 static AGGREGATES: LazyLock<HashSet<String>> = LazyLock::new(|| {

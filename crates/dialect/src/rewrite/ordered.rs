@@ -11,9 +11,12 @@ use sqlparser::{
 
 use super::{
     rewriter::Rewriter,
-    walk::{Step, any_expr, edit_at},
+    walk::{Step, edit_at},
 };
-use crate::build::{self, call, exact, integer};
+use crate::{
+    build::{self, call, exact, integer},
+    walk::any_expr_of,
+};
 
 /// The hidden column that numbers the rows of an ordered subquery.
 pub(crate) const PLACE: &str = "__place";
@@ -84,7 +87,7 @@ fn keeps_order(function: &Function) -> bool {
 
 /// Whether the result of a query may depend on the order of common table expressions.
 pub(crate) fn order_shows(query: &Query) -> bool {
-    any_expr(query, &|expr| matches!(expr, Expr::Function(function) if keeps_order(function)))
+    any_expr_of(query, &|expr| matches!(expr, Expr::Function(function) if keeps_order(function)))
 }
 
 /// Adds the hidden column to an ordered query; false if it has no order or the order is unknown.

@@ -8,8 +8,11 @@ use sqlparser::{
     tokenizer::Span,
 };
 
-use super::{scope::Output, walk::any_expr};
-use crate::build::{self, exact, integer};
+use super::scope::Output;
+use crate::{
+    build::{self, exact, integer},
+    walk::any_expr,
+};
 
 const SORTED: &str = "__sorted";
 

@@ -1,11 +1,11 @@
-//! Walks over the parsed tree. sqlparser compiles a visit of its entire tree for each type of visitor, so all of ours
-//! share one type for reading and one for changing.
+//! Searches and changes expressions of the parsed tree.
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, ObjectName, Query, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{Expr, ObjectName, Query, Visitor, VisitorMut};
 
 use super::error::{DialectError, Result};
+use crate::walk::{visit_expr, visit_expr_mut};
 
 /// What a walk finds.
 #[derive(Clone, Copy)]
@@ -56,19 +56,14 @@ impl Visitor for Finder<'_> {
     }
 }
 
-/// Whether a part of the tree is one. `is_one` also learns whether the part is outside of nested queries.
-pub(super) fn any(tree: &impl Visit, is_one: &mut dyn FnMut(Part<'_>, bool) -> bool) -> bool {
-    tree.visit(&mut Finder { depth: 0, is_one }).is_break()
+/// Whether a part of an expression is one. `is_one` also learns whether the part is outside of nested queries.
+pub(super) fn any(expr: &Expr, is_one: &mut dyn FnMut(Part<'_>, bool) -> bool) -> bool {
+    visit_expr(expr, &mut Finder { depth: 0, is_one }).is_break()
 }
 
-/// Whether an expression of the tree is one, nested queries included.
-pub(super) fn any_expr(tree: &impl Visit, is_one: &dyn Fn(&Expr) -> bool) -> bool {
-    any(tree, &mut |part, _| matches!(part, Part::Expr(expr) if is_one(expr)))
-}
-
-/// Whether an expression outside of nested queries is one.
-pub(super) fn any_own_expr(tree: &Expr, is_one: &mut dyn FnMut(&Expr) -> bool) -> bool {
-    any(tree, &mut |part, own| matches!(part, Part::Expr(expr) if own && is_one(expr)))
+/// Whether an expression or one of its parts is one, outside of nested queries.
+pub(super) fn any_own_expr(expr: &Expr, is_one: &mut dyn FnMut(&Expr) -> bool) -> bool {
+    any(expr, &mut |part, own| matches!(part, Part::Expr(expr) if own && is_one(expr)))
 }
 
 struct Editor<'f> {
@@ -107,16 +102,16 @@ impl VisitorMut for Editor<'_> {
     }
 }
 
-/// Edits each expression of a tree, before and after its parts. `edit` also learns whether the expression is outside of
+/// Changes an expression and its parts; `edit` sees each before and after its own parts. It also learns whether the expression is outside of
 /// nested queries.
 pub(super) fn edit(tree: &mut Expr, edit: &mut dyn FnMut(Step, &mut Expr, bool) -> Result<()>) -> Result<()> {
-    match VisitMut::visit(tree, &mut Editor { depth: 0, edit }) {
+    match visit_expr_mut(tree, &mut Editor { depth: 0, edit }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
 
-/// Edits each expression of a tree at one step.
+/// Changes an expression and its parts at one step.
 pub(super) fn edit_at(at: Step, tree: &mut Expr, change: &mut dyn FnMut(&mut Expr, bool)) {
     let mut change = |step, expr: &mut Expr, own| {
         if step == at {

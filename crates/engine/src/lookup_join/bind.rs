@@ -15,6 +15,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, NullEquality, Result};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Distinct, Expr, Extension, Join, LogicalPlan, Window};
+use indago_dialect::{each_node, plans_down, plans_up};
 use indago_table::{ColumnSpec, KeyEffect, Kind, Lookup};
 
 use crate::condition;
@@ -67,7 +68,7 @@ enum Bound {
 
 fn bind_whole(plan: &LogicalPlan) -> Result<Bound> {
     let mut leaves = 0;
-    let tagged = plan.clone().transform_down_with_subqueries(|node| match our_scan(&node) {
+    let tagged = plans_down(plan.clone(), &mut |node| match our_scan(&node) {
         Some((scan, provider)) if provider.leaf.is_none() => {
             leaves += 1;
             let tagged = Provider { leaf: Some(leaves - 1), ..provider };
@@ -334,7 +335,7 @@ impl Binder {
     /// return.
     fn is_within(&self, plan: &LogicalPlan, environment: &str, target: &ColumnSpec) -> bool {
         let mut scans = 0;
-        let is_within = plan.apply_with_subqueries(|node| {
+        let is_within = each_node(plan, &mut |node| {
             let is_within = match our_scan(node) {
                 Some((scan, provider)) => {
                     scans += 1;
@@ -359,7 +360,7 @@ impl Binder {
     /// The columns with conditions that need keys and have none, by scan.
     fn without_key(&self, plan: &LogicalPlan) -> Result<BTreeSet<(usize, usize)>> {
         let mut without = BTreeSet::new();
-        plan.apply_with_subqueries(|node| {
+        each_node(plan, &mut |node| {
             if let Some((scan, provider)) = our_scan(node) {
                 let leaf = provider.leaf.expect("every scan was numbered");
                 let columns = constraints::columns_without_key(provider.table.spec(), &scan.filters);
@@ -407,7 +408,7 @@ impl Binder {
 
     /// Sets in the scans of the solved plan which keys they will get.
     fn apply(&self, plan: LogicalPlan, without_key: &BTreeSet<(usize, usize)>) -> Result<LogicalPlan> {
-        let applied = plan.transform_up_with_subqueries(|node| {
+        let applied = plans_up(plan, &mut |node| {
             let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
             let leaf = provider.leaf.expect("every scan was numbered");
             let binding = self.bound.get(&leaf).cloned();
@@ -425,7 +426,7 @@ impl Binder {
     /// The error for a scan that gets no keys.
     fn key_required(&self, plan: &LogicalPlan, leaf: usize) -> DataFusionError {
         let mut found = None;
-        let search = plan.apply_with_subqueries(|node| {
+        let search = each_node(plan, &mut |node| {
             let (alias, scan) = match node {
                 LogicalPlan::SubqueryAlias(alias) => (Some(alias.alias.table().to_owned()), alias.input.as_ref()),
                 scan => (None, scan),

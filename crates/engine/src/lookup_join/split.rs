@@ -13,7 +13,7 @@ use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
-use indago_dialect::StrictFunctions;
+use indago_dialect::{StrictFunctions, plans_down};
 
 use crate::constraints::{is_choice, looks_like};
 
@@ -23,7 +23,7 @@ const MOST: usize = 64;
 /// The plan with its choices split into unions of parts; `None` if there is nothing to split.
 pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut taken_apart = 0;
-    let split = plan.clone().transform_down_with_subqueries(|node| {
+    let split = plans_down(plan.clone(), &mut |node| {
         let parts = match &node {
             _ if taken_apart == MOST => None,
             LogicalPlan::Filter(filter) => match of_filter(filter)? {
