@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use indago_engine::{Engine, EngineBuilder, Limits};
+use indago_engine::{Code, Engine, EngineBuilder, Limits};
 use indago_table::Pattern;
 use indago_table::prelude::*;
 use parking_lot::Mutex;
@@ -265,6 +265,20 @@ async fn keys_of_joins_and_subqueries_select_rows() {
          JOIN documents e ON e.path = d.path AND e.seen_by = d.seen_by",
         "SELECT p.pid, a.uid, d.content FROM process p JOIN accounts a ON a.seen_by = p.pid AND a.uid = p.uid \
          JOIN documents d ON d.path = p.path AND d.seen_by = a.seen_by",
+        // Keys of one scan from two joins.
+        "SELECT d.content FROM process p CROSS JOIN process q JOIN documents d ON d.path = q.path AND d.seen_by = p.pid",
+        "SELECT d.content FROM process p JOIN documents d ON d.path = p.path JOIN process q ON q.pid = d.seen_by",
+        "SELECT d.content FROM process q JOIN documents d ON q.pid = d.seen_by JOIN process p ON d.path = p.path",
+        "SELECT d.content, q.pid FROM process p JOIN documents d ON d.path LIKE p.path || '%' \
+         LEFT JOIN process r ON r.path = d.content JOIN process q ON q.pid = d.seen_by AND q.uid > 1",
+        "SELECT q.pid, d.content FROM process q LEFT JOIN (SELECT d.seen_by, d.content FROM process p \
+         JOIN documents d ON d.path = p.path) d ON d.seen_by = q.pid",
+        "SELECT q.pid FROM process q WHERE NOT EXISTS \
+         (SELECT 1 FROM process p JOIN documents d ON d.path = p.path WHERE d.seen_by = q.pid)",
+        "SELECT d.content, a.uid FROM process p JOIN documents d ON d.path = p.path JOIN accounts a ON a.seen_by = d.seen_by \
+         JOIN process q ON q.pid = d.seen_by",
+        "SELECT a.uid, b.uid FROM accounts a JOIN other_accounts b ON a.seen_by = b.seen_by AND a.uid = b.uid \
+         JOIN process q ON q.pid = a.seen_by",
         // A key that adds rows.
         "SELECT p.pid, c.author FROM process p JOIN commits c ON c.hash = p.built_from",
         "SELECT p.pid, c.author FROM commits c JOIN process p ON c.hash = p.built_from",
@@ -278,6 +292,32 @@ async fn keys_of_joins_and_subqueries_select_rows() {
         assert_eq!(rows, rows_of_sqlite(&db, sql), "{sql}");
         assert!(warnings.is_empty(), "{sql}: {warnings:?}");
     }
+}
+
+/// A key that selects rows is not enough for a table that needs another one.
+#[tokio::test]
+async fn a_key_that_selects_does_not_replace_a_required_one() {
+    let engine = Lab::default().engine().build().await.expect("an engine");
+    let sql = "SELECT d.content FROM process p JOIN (SELECT e.path, d.seen_by, d.content FROM documents e \
+               CROSS JOIN documents d) d ON d.path = p.path AND d.seen_by = p.pid";
+    let error = engine.query(sql).await.expect_err("nothing gives paths of `d`");
+    assert_eq!(error.code(), Code::KeyRequired, "{error}");
+}
+
+/// Keys that a second join passes restrict what the first one looks up.
+#[tokio::test]
+async fn keys_of_two_joins_are_read_together() {
+    let lab = Lab::default();
+    let engine = lab.engine().limits(Limits::default()).build().await.expect("an engine");
+    let sql = "SELECT d.content FROM process p JOIN documents d ON d.path = p.path \
+               JOIN process q ON q.pid = d.seen_by WHERE p.pid = 0 AND q.uid > 10 AND q.uid < 30";
+    let plan = run(&engine, &format!("EXPLAIN {sql}")).await.0.concat().join("\n");
+    assert!(plan.contains("keys_from_join=[path, seen_by]"), "{plan}");
+    lab.0.lock().clear();
+    assert_eq!(run(&engine, sql).await.0.concat(), ["/a1", "/a2"]);
+    let mut reads = std::mem::take(&mut *lab.0.lock());
+    reads.sort();
+    assert_eq!(reads, ["documents Some([\"/a\"]) [1]", "documents Some([\"/a\"]) [2]"]);
 }
 
 /// A table is read once for each process and all of its paths, not once for each pair.
@@ -343,15 +383,6 @@ async fn a_condition_that_gives_no_key_has_a_warning() {
         ("SELECT a.uid FROM accounts a LEFT JOIN process p ON a.seen_by = p.pid", "accounts seen_by"),
         ("SELECT a.author FROM commits a LEFT JOIN process p ON a.hash = p.built_from", "commits hash"),
         ("SELECT content FROM documents WHERE path = '/a' AND seen_by > 0", "documents seen_by"),
-        // The keys come from two joins: only one of them passes its values.
-        (
-            "SELECT d.content FROM process p CROSS JOIN process q JOIN documents d ON d.path = q.path AND d.seen_by = p.pid",
-            "documents seen_by",
-        ),
-        (
-            "SELECT d.content FROM process p JOIN documents d ON d.path = p.path JOIN process q ON q.pid = d.seen_by",
-            "documents seen_by",
-        ),
     ] {
         let (_, warnings) = run(&engine, sql).await;
         assert_eq!(warnings, [warning], "{sql}");

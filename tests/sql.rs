@@ -392,7 +392,7 @@ async fn a_subquery_for_a_value_gives_one_row() {
         "SELECT path FROM file WHERE path = (SELECT directory FROM users)",
     ] {
         let error = plain.query(sql).await.expect(sql).collect().await.expect_err(sql);
-        assert!(error.to_string().contains("gives several rows"), "{sql}: {error}");
+        assert!(error.to_string().contains("returned several rows"), "{sql}: {error}");
     }
     for (sql, expected) in [
         ("SELECT (SELECT 1) + (SELECT max(uid) - max(uid) FROM users)", "1"),

@@ -63,11 +63,7 @@ pub(crate) fn has_keys(kind: &Kind) -> bool {
 /// Adds the constraints of one filter.
 pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints) -> Answer {
     if let Some(Keys { column, keys, answer }) = keys(spec, filter) {
-        let constraint = constraints.0.entry(column).or_default();
-        constraint.keys = Some(Arc::new(match &constraint.keys {
-            Some(known) => common(known, &keys),
-            None => keys,
-        }));
+        add_keys(constraints, column, keys);
         return answer;
     }
     if let Some((column, pattern)) = pattern(spec, filter) {
@@ -85,10 +81,13 @@ pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints
     Answer::None
 }
 
-/// The keys that are in both lists.
-pub(crate) fn common(keys: &[Scalar], others: &[Scalar]) -> Vec<Scalar> {
-    let others: HashSet<&Scalar> = others.iter().collect();
-    keys.iter().filter(|key| others.contains(key)).cloned().collect()
+/// Adds keys of a column. If it has keys already, only those that are in both lists remain.
+pub(crate) fn add_keys(constraints: &mut Constraints, column: usize, keys: impl IntoIterator<Item = Scalar>) {
+    let constraint = constraints.0.entry(column).or_default();
+    let known: Option<HashSet<&Scalar>> = constraint.keys.as_ref().map(|known| known.iter().collect());
+    let is_common = |key: &Scalar| known.as_ref().is_none_or(|known| known.contains(key));
+    let keys = distinct(keys.into_iter().filter(is_common));
+    constraint.keys = Some(Arc::new(keys));
 }
 
 /// The filters that must be checked on the rows that a table returns.

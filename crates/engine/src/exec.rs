@@ -18,7 +18,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
 };
 use futures::{StreamExt, TryStreamExt};
-use indago_table::TableRef;
+use indago_table::{Constraints, TableRef};
 
 use crate::condition::{self, Condition};
 use crate::constraints;
@@ -64,7 +64,7 @@ impl ScanExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let joined = binding.as_ref().map(|binding| binding.columns.as_slice()).unwrap_or_default().into();
+        let joined = binding.iter().flat_map(Binding::all_columns).collect();
         Ok(ScanExec {
             reader: TableReader { engine, table, joined },
             request,
@@ -91,6 +91,17 @@ impl ScanExec {
     /// The same scan with keys from a lookup join.
     pub(crate) fn with_keys(&self, keys: Arc<[KeyValues]>) -> Self {
         ScanExec { keys: Some(keys), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
+    }
+
+    /// The same scan under constraints: keys of columns that another join passes. A row of each combination of their
+    /// values may be read; that join drops the wrong ones.
+    pub(crate) fn with_constraints(&self, columns: &[usize], keys: &[KeyValues]) -> Self {
+        let mut constraints = Constraints::clone(&self.request.constraints);
+        for (position, column) in columns.iter().enumerate() {
+            constraints::add_keys(&mut constraints, *column, keys.iter().map(|key| key[position].clone()));
+        }
+        let request = Request { constraints: Arc::new(constraints), ..self.request.clone() };
+        ScanExec { request, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
     }
 
     /// The same scan as part of a shared scan.
@@ -171,7 +182,7 @@ impl DisplayAs for ScanExec {
             write!(f, "{between}filter=[{}]", condition::describe(&self.request.conditions))?;
         }
         if let Some(binding) = &self.binding {
-            let keys: Vec<&str> = binding.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
+            let keys: Vec<&str> = binding.all_columns().map(|column| spec.columns[column].name.as_ref()).collect();
             write!(f, "{between}keys_from_join=[{}]", keys.join(", "))?;
         }
         if let Some(limit) = self.request.limit {

@@ -151,7 +151,7 @@ impl Lookup {
         let (mut batches, mut rows) = (Vec::new(), RowsByKey::new());
         for (others, firsts) in by_others(&keys) {
             let mut constraints: Constraints = (*self.constraints).clone();
-            self.constrain(&mut constraints, self.columns[0], firsts);
+            constraints::add_keys(&mut constraints, self.columns[0], firsts);
             self.constrain_others(&mut constraints, others);
             let from = batches.len();
             batches.extend(self.read(constraints, &memory).await?);
@@ -193,19 +193,10 @@ impl Lookup {
         Ok(batches)
     }
 
-    /// Adds keys of a column to constraints. If these have keys already, only common keys remain.
-    fn constrain(&self, constraints: &mut Constraints, column: usize, keys: Vec<Scalar>) {
-        let constraint = constraints.0.entry(column).or_default();
-        constraint.keys = Some(Arc::new(match &constraint.keys {
-            Some(known) => constraints::common(&keys, known),
-            None => keys,
-        }));
-    }
-
     /// Adds one key for each column after the first.
     fn constrain_others(&self, constraints: &mut Constraints, others: &[Scalar]) {
         for (column, key) in self.columns[1..].iter().zip(others) {
-            self.constrain(constraints, *column, vec![key.clone()]);
+            constraints::add_keys(constraints, *column, [key.clone()]);
         }
     }
 }

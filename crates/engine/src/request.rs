@@ -100,8 +100,17 @@ impl Request {
 pub(crate) struct Binding {
     /// The scan's number in its plan.
     pub(crate) leaf: usize,
-    /// Columns that get keys.
+    /// Columns by which the scan is looked up.
     pub(crate) columns: Vec<usize>,
+    /// Columns that get keys from other joins, as constraints.
+    pub(crate) further: Vec<usize>,
     /// Set if the keys of the first column are patterns; whether these ignore case.
     pub(crate) pattern: Option<bool>,
+}
+
+impl Binding {
+    /// All columns that get keys from joins.
+    pub(crate) fn all_columns(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().chain(&self.further).copied()
+    }
 }

@@ -97,8 +97,7 @@ struct Solved {
 
 #[derive(Default)]
 struct Binder {
-    /// The columns that get keys from a join, by scan.
-    bound: BTreeMap<usize, Bind>,
+    bound: Bindings,
     /// Why a scan gets no keys from a join.
     why: BTreeMap<usize, String>,
     /// Nodes visited.
@@ -113,6 +112,44 @@ struct Bind {
     pattern: Option<bool>,
     /// The keys are values that scans without keys return in the same environment.
     is_within: bool,
+}
+
+/// The columns that get keys from joins.
+#[derive(Debug, Clone, Default)]
+struct Bindings {
+    /// By scan, the columns by which one join looks it up.
+    lookups: BTreeMap<usize, Bind>,
+    /// Scan and column of keys that other joins pass as constraints, with whether they are
+    /// [within the environment](Bind::is_within).
+    further: BTreeMap<(usize, usize), bool>,
+}
+
+impl Bindings {
+    /// Whether a join passes keys for a column of a scan.
+    fn has(&self, leaf: usize, column: usize) -> bool {
+        let is_looked_up = self.lookups.get(&leaf).is_some_and(|bind| bind.columns.contains(&column));
+        is_looked_up || self.further.contains_key(&(leaf, column))
+    }
+
+    /// Whether a join passes keys for a column that take its scan beyond its environment.
+    fn goes_beyond(&self, leaf: usize, column: usize) -> bool {
+        let bind = self.lookups.get(&leaf).filter(|bind| bind.columns.contains(&column));
+        bind.is_some_and(|bind| !bind.is_within) || self.further.get(&(leaf, column)) == Some(&false)
+    }
+
+    /// These bindings without earlier ones.
+    fn since(&self, earlier: &Bindings) -> Bindings {
+        let mut since = self.clone();
+        since.lookups.retain(|leaf, _| !earlier.lookups.contains_key(leaf));
+        since.further.retain(|column, _| !earlier.further.contains_key(column));
+        since
+    }
+
+    fn and(mut self, others: &Bindings) -> Bindings {
+        self.lookups.extend(others.lookups.clone());
+        self.further.extend(&others.further);
+        self
+    }
 }
 
 impl Binder {
@@ -130,7 +167,7 @@ impl Binder {
             let spec = provider.table.spec();
             let leaf = provider.leaf.expect("every scan was numbered");
             let is_readable =
-                self.bound.contains_key(&leaf) || constraints::alternatives(spec, &scan.filters).is_some();
+                self.bound.lookups.contains_key(&leaf) || constraints::alternatives(spec, &scan.filters).is_some();
             return Ok(Solved { plan: plan.clone(), open: if is_readable { Vec::new() } else { vec![leaf] } });
         }
         let mut open = Vec::new();
@@ -153,9 +190,8 @@ impl Binder {
         let between = self.bound.clone();
         let mut right = self.solve(&join.right)?;
         // Solving a side again creates its bindings again, so those of the first time must be removed.
-        let of_right: BTreeMap<usize, Bind> =
-            self.bound.clone().into_iter().filter(|(leaf, _)| !between.contains_key(leaf)).collect();
-        let without_left = || before.clone().into_iter().chain(of_right.clone()).collect::<BTreeMap<_, _>>();
+        let of_right = self.bound.since(&between);
+        let without_left = || before.clone().and(&of_right);
         // Each binding may close further scans on its side. Only a side without open scans can pass keys.
         let mut lookup: Option<(Side, Vec<Key>)> = None;
         if left.open.is_empty() && !right.open.is_empty() && may_look_up(join, Side::Right) {
@@ -212,6 +248,9 @@ impl Binder {
                 }
             }
         }
+        if let Some((_, keys)) = &mut lookup {
+            self.settle(keys);
+        }
         let mut open = left.open;
         open.extend(right.open);
         let join = Join { left: Arc::new(left.plan), right: Arc::new(right.plan), ..join.clone() };
@@ -227,7 +266,27 @@ impl Binder {
             let pattern = key.pattern.map(Form::ignores_case);
             let is_within =
                 key.columns.iter().all(|column| self.is_within(side.other().of(join), &key.environment, &column.spec));
-            self.bound.insert(key.leaf, Bind { columns: key.positions(), pattern, is_within });
+            if key.is_further {
+                self.bound.further.extend(key.positions().into_iter().map(|column| ((key.leaf, column), is_within)));
+            } else {
+                self.bound.lookups.insert(key.leaf, Bind { columns: key.positions(), pattern, is_within });
+            }
+        }
+    }
+
+    /// Makes further keys the lookup of their scan, if no other join looks it up after all: with these keys, that join may
+    /// have chosen its other side.
+    fn settle(&mut self, keys: &mut [Key]) {
+        for key in keys.iter_mut().filter(|key| key.is_further) {
+            if !self.bound.lookups.contains_key(&key.leaf) {
+                key.is_further = false;
+                let columns = key.positions();
+                let mut is_within = true;
+                for column in &columns {
+                    is_within &= self.bound.further.remove(&(key.leaf, *column)).unwrap_or(true);
+                }
+                self.bound.lookups.insert(key.leaf, Bind { columns, pattern: None, is_within });
+            }
         }
     }
 
@@ -237,7 +296,7 @@ impl Binder {
         let looked_up = side.of(join);
         let mut keys: BTreeMap<usize, (usize, Key)> = BTreeMap::new();
         let mut offer = |rank: usize, target: Target, driving: &Expr, pattern: Option<Form>| {
-            if open.contains(&target.leaf) && target.is_required && !self.bound.contains_key(&target.leaf) {
+            if open.contains(&target.leaf) && target.is_required && !self.is_looked_up(&target) {
                 let rank = rank + target.rank;
                 let known = keys.get(&target.leaf).map(|(rank, _)| *rank);
                 if known.is_none_or(|known| rank < known) {
@@ -272,7 +331,7 @@ impl Binder {
         for (driving, key) in pairs(join, side) {
             let Ok([target]) = <[Target; 1]>::try_from(trace_expr(side.of(join), key)) else { continue };
             let pays = target.spec.index && target.lookup == Lookup::PerKey && driving_rows * LOOKUP_COST < target.rows;
-            let is_free = target.is_required && !target.is_in_union && !self.bound.contains_key(&target.leaf);
+            let is_free = target.is_required && !target.is_in_union && !self.is_looked_up(&target);
             if pays && is_free && may_match(join, &target) {
                 found.push((target, driving));
             }
@@ -281,16 +340,18 @@ impl Binder {
         self.with_needed(join, side, most_telling.map(|(target, driving)| target.key(driving)).into_iter().collect())
     }
 
-    /// Adds the keys that scans of the same side need.
+    /// Adds the keys that scans of the same side need. A scan that another join looks up gets them as constraints.
     fn with_needed(&self, join: &Join, side: Side, mut keys: Vec<Key>) -> Vec<Key> {
         for (target, (driving, _)) in self.needed(join, side) {
-            if !may_match(join, &target) || self.bound.contains_key(&target.leaf) {
+            if !may_match(join, &target) || self.bound.has(target.leaf, target.column) {
                 continue;
             }
             match keys.iter_mut().find(|key| key.leaf == target.leaf) {
                 Some(key) if key.positions().contains(&target.column) => {}
                 Some(key) => key.columns.extend(target.key(driving).columns),
-                None => keys.push(target.key(driving)),
+                // These keys are not enough for a keyed table.
+                None if !target.is_readable && !target.is_required && !self.is_looked_up(&target) => {}
+                None => keys.push(Key { is_further: self.is_looked_up(&target), ..target.key(driving) }),
             }
         }
         keys
@@ -314,9 +375,9 @@ impl Binder {
         needed
     }
 
-    /// Whether a join passes keys for a column of a scan.
-    fn is_bound(&self, leaf: usize, column: usize) -> bool {
-        self.bound.get(&leaf).is_some_and(|bind| bind.columns.contains(&column))
+    /// Whether a join looks up the scan of a column.
+    fn is_looked_up(&self, target: &Target) -> bool {
+        self.bound.lookups.contains_key(&target.leaf)
     }
 
     /// Whether a driving expression is such a column itself, and its scans return the default rows too.
@@ -326,7 +387,7 @@ impl Binder {
             (&source.spec.name, &source.environment) == (&target.spec.name, &target.environment)
                 && source.spec.key_effect == KeyEffect::Selects
                 && !source.has_keys
-                && !self.is_bound(source.leaf, source.column)
+                && !self.bound.has(source.leaf, source.column)
         };
         !sources.is_empty() && sources.iter().all(is_alike)
     }
@@ -340,13 +401,11 @@ impl Binder {
                 Some((scan, provider)) => {
                     scans += 1;
                     let spec = provider.table.spec();
-                    let bind = provider.leaf.and_then(|leaf| self.bound.get(&leaf)).filter(|bind| !bind.is_within);
                     let given = constraints::of(spec, &scan.filters);
                     let goes_beyond = spec.columns.iter().enumerate().any(|(position, column)| {
-                        let has_keys =
-                            given.asks(position) || bind.is_some_and(|bind| bind.columns.contains(&position));
+                        let is_bound = provider.leaf.is_some_and(|leaf| self.bound.goes_beyond(leaf, position));
                         let is_alike = column.name == target.name || column.key_effect == KeyEffect::Selects;
-                        has_keys && column.key_effect != KeyEffect::Filters && is_alike
+                        (given.asks(position) || is_bound) && column.key_effect != KeyEffect::Filters && is_alike
                     });
                     spec.environment == environment && !goes_beyond
                 }
@@ -402,7 +461,7 @@ impl Binder {
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
-        without.retain(|(leaf, column)| !self.is_bound(*leaf, *column));
+        without.retain(|(leaf, column)| !self.bound.has(*leaf, *column));
         Ok(without)
     }
 
@@ -411,13 +470,15 @@ impl Binder {
         let applied = plans_up(plan, &mut |node| {
             let Some((scan, provider)) = our_scan(&node) else { return Ok(Transformed::no(node)) };
             let leaf = provider.leaf.expect("every scan was numbered");
-            let binding = self.bound.get(&leaf).cloned();
+            let further: Vec<usize> =
+                self.bound.further.range((leaf, 0)..=(leaf, usize::MAX)).map(|((_, column), _)| *column).collect();
+            let binding = self.bound.lookups.get(&leaf).cloned();
             let without_key: Arc<[usize]> =
                 without_key.iter().filter(|(of, _)| *of == leaf).map(|(_, column)| *column).collect();
             if binding.is_none() && without_key.is_empty() {
                 return Ok(Transformed::no(node));
             }
-            let binding = binding.map(|Bind { columns, pattern, .. }| Binding { leaf, columns, pattern });
+            let binding = binding.map(|Bind { columns, pattern, .. }| Binding { leaf, columns, further, pattern });
             Ok(Transformed::yes(with_provider(scan, Provider { binding, without_key, ..provider })))
         })?;
         Ok(applied.data)
@@ -534,6 +595,8 @@ struct Target {
     rank: usize,
     /// It is a required column, or the table has no required columns.
     is_required: bool,
+    /// The table has all constraints that it needs from the query's own filters.
+    is_readable: bool,
     /// A scan without keys would return other rows, and the query's own filters have keys.
     has_keys: bool,
     environment: Cow<'static, str>,
@@ -547,7 +610,7 @@ impl Target {
     fn key(self, driving: &Expr) -> Key {
         let Target { leaf, column, spec, is_in_union, environment, .. } = self;
         let columns = vec![KeyColumn { column, spec, driving: driving.clone() }];
-        Key { leaf, environment, columns, is_in_union, pattern: None }
+        Key { leaf, environment, columns, is_further: false, is_in_union, pattern: None }
     }
 }
 
@@ -599,6 +662,7 @@ fn trace(plan: &LogicalPlan, index: usize) -> Vec<Target> {
             lookup: spec.lookup,
             rank: spec.require_any.iter().position(|required| *required == column).unwrap_or(spec.require_any.len()),
             is_required: !spec.is_keyed() || spec.require_any.contains(&column),
+            is_readable: constraints::alternatives(spec, &scan.filters).is_some(),
             has_keys: spec.columns[column].key_effect != KeyEffect::Filters
                 && constraints::have_keys(spec, &scan.filters, column),
             environment: spec.environment.clone(),

@@ -152,12 +152,12 @@ impl LookupSpec {
             None => vec![&[]],
         };
         let lookups = chunks.into_iter().map(|chunk| {
-            let chunked: Vec<(usize, Arc<[KeyValues]>)> = keys
+            let chunked: Vec<(&PhysicalKey, Arc<[KeyValues]>)> = keys
                 .iter()
                 .enumerate()
                 .map(|(position, (key, all))| {
                     let keys = if Some(position) == widest { chunk } else { all.as_slice() };
-                    (key.leaf, keys.into())
+                    (*key, keys.into())
                 })
                 .collect();
             let bound = bind_keys(plan, &chunked);
@@ -281,14 +281,20 @@ fn as_pattern(value: &ScalarValue, form: Form) -> Option<Scalar> {
 }
 
 /// The plan with its scans reading only these keys, ready to run (again).
-fn bind_keys(plan: &Arc<dyn ExecutionPlan>, keys: &[(usize, Arc<[KeyValues]>)]) -> Result<Arc<dyn ExecutionPlan>> {
+fn bind_keys(
+    plan: &Arc<dyn ExecutionPlan>,
+    keys: &[(&PhysicalKey, Arc<[KeyValues]>)],
+) -> Result<Arc<dyn ExecutionPlan>> {
     let bound = plan.clone().transform_up(|node| {
         let Some(scan) = node.downcast_ref::<ScanExec>() else { return Ok(Transformed::no(node)) };
         let Some(binding) = &scan.binding else { return Ok(Transformed::no(node)) };
-        let Some((_, keys)) = keys.iter().find(|(leaf, _)| *leaf == binding.leaf) else {
+        let Some((key, keys)) = keys.iter().find(|(key, _)| key.leaf == binding.leaf) else {
             return Ok(Transformed::no(node));
         };
-        let scan: Arc<dyn ExecutionPlan> = Arc::new(scan.with_keys(keys.clone()));
+        let scan: Arc<dyn ExecutionPlan> = Arc::new(match key.is_further {
+            true => scan.with_constraints(&key.positions(), keys),
+            false => scan.with_keys(keys.clone()),
+        });
         Ok(Transformed::yes(scan))
     })?;
     reset_plan_states(bound.data)

@@ -44,6 +44,8 @@ pub(crate) struct Key<E = Expr> {
     pub(crate) environment: Cow<'static, str>,
     /// The columns of the key. All but the first select or extend the rows of the table.
     pub(crate) columns: Vec<KeyColumn<E>>,
+    /// Another join looks up the scan. It gets these keys as constraints.
+    pub(crate) is_further: bool,
     /// The scan is one of several inputs of a UNION.
     pub(crate) is_in_union: bool,
     /// Set if the keys of the first column are patterns, with their syntax.
@@ -75,8 +77,8 @@ impl Key {
             Ok(KeyColumn { column: *column, spec: spec.clone(), driving: map(driving)? })
         });
         let columns = columns.collect::<Result<_, R>>()?;
-        let (environment, is_in_union) = (self.environment.clone(), self.is_in_union);
-        Ok(Key { leaf: self.leaf, environment, columns, is_in_union, pattern: self.pattern })
+        let Key { leaf, is_further, is_in_union, pattern, .. } = *self;
+        Ok(Key { leaf, environment: self.environment.clone(), columns, is_further, is_in_union, pattern })
     }
 }
 
