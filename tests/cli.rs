@@ -51,25 +51,25 @@ fn newest(folder: &Path) -> Option<SystemTime> {
     entries.filter_map(|entry| time(entry.path())).max()
 }
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.out, self.err))
     }
 
     #[track_caller]
-    fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }
 }
 
-fn ran(output: Output) -> Ran {
+pub(crate) fn ran(output: Output) -> Ran {
     Ran {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -77,7 +77,7 @@ fn ran(output: Output) -> Ran {
     }
 }
 
-fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     ran(indago().args(arguments).output().expect("indago runs"))
 }
 
@@ -570,7 +570,7 @@ fn the_shell_reads_scripts() {
     assert!(ran.err.contains("there is no command `.nonsense`"), "{}", ran.err);
     let ran = run_with_input(&["shell"], ".tables proc\n.schema processes\n.functions split\n.help\n").expect(0);
     assert!(ran.out.contains("processes") && ran.out.contains("split"), "{}", ran.out);
-    assert!(ran.err.contains(".schema TABLE"), "{}", ran.err);
+    assert!(ran.err.contains(".schema [TABLE]"), "{}", ran.err);
 }
 
 #[test]

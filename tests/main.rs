@@ -28,6 +28,7 @@ mod packs;
 mod parameters;
 mod past;
 mod registry;
+mod shell;
 mod slt;
 mod sql;
 mod statements;

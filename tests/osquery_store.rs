@@ -21,7 +21,7 @@ use arrow_schema::DataType;
 use datafusion::arrow::compute::kernels::regexp::regexp_match;
 use datafusion::parquet::arrow::ArrowWriter;
 use indago::store::Store;
-use indago_engine::{Code, Engine, Outcome};
+use indago_engine::{Absent, Code, Engine, Outcome};
 use indago_table::{Sys, TableRef};
 use indago_tables_registry::{ELSEWHERE, Environments, all};
 use rusqlite::functions::{Context, FunctionFlags};
@@ -236,7 +236,7 @@ fn known() -> Vec<TableRef> {
 
 async fn engine(folder: &Path) -> Engine {
     let store = Store::open(folder, &known()).expect("the store opens");
-    Engine::builder().tables(store.into_tables()).elsewhere(ELSEWHERE).build().await.expect("the engine builds")
+    Engine::builder().tables(store.into_tables()).absent(absent).build().await.expect("the engine builds")
 }
 
 /// SQLite with the same contents, and the functions that osquery adds.
@@ -447,16 +447,29 @@ fn a_query_on_standard_input_runs_over_a_store() {
     }
 }
 
+fn absent(name: &str) -> Option<Absent> {
+    let (_, systems) = ELSEWHERE.iter().find(|(known, _)| *known == name)?;
+    Some(Absent::OnlyOn(systems))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_for_another_platform_says_so() {
-    let engine = Engine::builder().tables(known()).elsewhere(ELSEWHERE).build().await.expect("the engine builds");
-    for (sql, expected) in [
-        ("SELECT * FROM registry WHERE key = 'x'", "table `registry` exists on Windows only"),
-        ("SELECT p.name FROM processes p JOIN Launchd l ON l.path = p.path", "table `launchd` exists on macOS only"),
+    let engine = Engine::builder().tables(known()).absent(absent).build().await.expect("the engine builds");
+    for (sql, expected, help) in [
+        (
+            "SELECT * FROM registry WHERE key = 'x'",
+            "table `registry` exists on Windows only",
+            "run the query on Windows",
+        ),
+        (
+            "SELECT p.name FROM processes p JOIN Launchd l ON l.path = p.path",
+            "table `launchd` exists on macOS only",
+            "run the query on macOS",
+        ),
     ] {
         let error = engine.query(sql).await.expect_err(sql);
         assert_eq!((error.code(), error.to_string().as_str()), (Code::UnknownTable, expected));
-        assert_eq!(error.help(), Some("this query is for another platform"));
+        assert_eq!(error.help(), Some(help));
     }
 }
 

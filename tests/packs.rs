@@ -29,6 +29,7 @@ const PACK: &str = r#"// A pack with everything that packs have.
                 WHERE pid = 1;", "interval": "60"},
     "broken": {"query": "SELECT nothing FROM processes", "interval": 60},
     "elsewhere": {"query": "SELECT * FROM registry", "interval": 60, "platform": "windows"},
+    "missing": {"query": "SELECT * FROM process_events", "interval": 60},
     "last": {"query": "SELECT 1 AS a UNION ALL SELECT 2", "interval": 60}
   }
 }
@@ -39,8 +40,10 @@ fn an_osquery_pack_runs_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("some.conf");
     std::fs::write(&file, PACK).expect("written");
-    let (code, rows, _) = pack_run(&file, &[]);
+    let (code, rows, errors) = pack_run(&file, &[]);
     assert_eq!(code, 1, "one query is broken");
+    let totals = errors.lines().last().unwrap_or_default();
+    assert!(totals.starts_with("4 queries run, 3 rows, 2 failed, 0 incomplete, 1 skipped, in "), "{errors}");
     let status: Vec<(&str, &str, u64)> = rows
         .iter()
         .map(|row| {
@@ -48,7 +51,18 @@ fn an_osquery_pack_runs_once() {
             (text("query"), text("status"), row["rows"].as_u64().expect("a number"))
         })
         .collect();
-    assert_eq!(status, [("first", "ok", 1), ("broken", "failed", 0), ("elsewhere", "skipped", 0), ("last", "ok", 2)]);
+    assert_eq!(
+        status,
+        [
+            ("first", "ok", 1),
+            ("broken", "failed", 0),
+            ("elsewhere", "skipped", 0),
+            ("missing", "failed", 0),
+            ("last", "ok", 2)
+        ]
+    );
+    let missing = rows[3]["message"].as_str().expect("a message");
+    assert!(missing.contains("is a table of osquery that Indago does not have"), "{missing}");
     assert_eq!(rows[2]["message"], "the query is for windows; this is linux");
     assert!(rows[1]["message"].as_str().is_some_and(|message| message.contains("nothing")), "{}", rows[1]);
     let (code, rows, _) = pack_run(&file, &["--query", "last"]);

@@ -431,7 +431,7 @@ async fn no_plan_that_acts_is_planned() {
             let planned = session.state().create_physical_plan(&hidden).await;
             let error = planned.expect_err(name).strip_backtrace();
             // DataFusion itself refuses some subqueries first.
-            assert!(error.contains("queries only read") || name == "exists", "{name} of {}: {error}", plan.display());
+            assert!(error.contains("Indago only reads") || name == "exists", "{name} of {}: {error}", plan.display());
             if !matches!(hidden, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) {
                 let done = async { session.execute_logical_plan(hidden).await?.collect().await };
                 assert!(done.await.is_err(), "{name} of {}", plan.display());

@@ -3,15 +3,23 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use indago::config::{Period, Size, SqlDialect};
 use indago_shell::Format;
 
 /// SQL over this machine, its containers, clusters, cloud accounts and repositories.
 ///
-/// Without a command: start the shell, or run the SQL on standard input if that is not a terminal.
+/// With SQL in place of a command: run it, with the options of `query`. Without a command: start the shell, or run the SQL on
+/// standard input if that is not a terminal.
 #[derive(Debug, Parser)]
-#[command(name = "indago", version, max_term_width = 100, subcommand_help_heading = "Commands")]
+#[command(
+    name = "indago",
+    version,
+    max_term_width = 100,
+    subcommand_help_heading = "Commands",
+    override_usage = "indago [OPTIONS] [COMMAND]\n       indago [OPTIONS] SQL"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -20,10 +28,52 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The command line of this program.
-    pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Arguments::try_parse_from(arguments.map(marked))
+    /// The command line of this program. Without a command, SQL is the argument of `query`, and options are those of
+    /// `query` or, if standard input is a terminal and there is no SQL, of `shell`.
+    pub(crate) fn read(arguments: impl Iterator<Item = OsString>, is_terminal: bool) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.map(marked).collect();
+        let error = match Arguments::try_parse_from(&arguments) {
+            Ok(parsed) => return Ok(parsed),
+            Err(error) => error,
+        };
+        let commands = Arguments::command();
+        let names_a_command = arguments.iter().skip(1).any(|argument| {
+            argument == "help" || commands.get_subcommands().any(|command| argument == command.get_name())
+        });
+        if names_a_command || !matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
+            return Err(error);
+        }
+        let with = |command: &str| {
+            let (program, rest) = arguments.split_at(arguments.len().min(1));
+            Arguments::try_parse_from(program.iter().cloned().chain([command.into()]).chain(rest.iter().cloned()))
+        };
+        match with("query") {
+            Ok(Arguments { command: Some(Command::Query(query)), common }) => match query.source() {
+                None if is_terminal => with("shell").map_err(|_| error),
+                // A single word is a mistyped command.
+                Some(sql) if !sql.contains(char::is_whitespace) && sql != "-" => Err(error),
+                _ => Ok(Arguments { command: Some(Command::Query(query)), common }),
+            },
+            _ if arguments.iter().any(is_keyword) => {
+                let message = "the SQL must be one argument; quote it, as in: indago \"SELECT 1\"\n";
+                Err(clap::Error::raw(ErrorKind::InvalidSubcommand, message))
+            }
+            Ok(_) => Err(error),
+            Err(of_query) => with("shell").map_err(|_| match error.kind() {
+                ErrorKind::InvalidSubcommand if !has_sql(&arguments) => error,
+                _ => of_query,
+            }),
+        }
     }
+}
+
+/// Whether an argument begins a statement that was not quoted.
+fn is_keyword(argument: &OsString) -> bool {
+    ["SELECT", "WITH", "EXPLAIN", "DESCRIBE"].iter().any(|keyword| argument.eq_ignore_ascii_case(keyword))
+}
+
+fn has_sql(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument.to_string_lossy().contains(char::is_whitespace))
 }
 
 /// The argument. SQL that begins with a comment (`-- about: ..`) gets a leading space, because clap would read it as an
@@ -121,21 +171,43 @@ pub(crate) struct Limits {
     pub(crate) dialect: Option<Dialect>,
 }
 
+/// Output format of a command.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct Output {
+    /// Output format [default: for people on a terminal, json otherwise; lists are always for people]
+    #[arg(long, value_parser = format_parser())]
+    format: Option<Format>,
+    /// The same as `--format json`
+    #[arg(long)]
+    json: bool,
+    /// The same as `--format csv`
+    #[arg(long)]
+    csv: bool,
+}
+
+impl Output {
+    /// The format that the user chose.
+    pub(crate) fn chosen(&self) -> Option<Format> {
+        let named = [(self.json, Format::Json), (self.csv, Format::Csv)];
+        self.format.or_else(|| named.into_iter().find_map(|(is_given, format)| is_given.then_some(format)))
+    }
+}
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct Query {
-    /// SQL; several statements are separated by `;` [default: standard input]
+    /// SQL, or `-` for standard input; several statements are separated by `;` [default: standard input]
     #[arg(value_name = "SQL", conflicts_with = "file")]
     pub(crate) sql: Option<String>,
     /// Read the SQL from a file; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Output format [default: table on a terminal, json otherwise]
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
-    /// Write the rows to an Arrow IPC file
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Write the rows to an Arrow IPC file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) arrow: Option<PathBuf>,
-    /// Write the rows to a Parquet file
+    /// Write the rows to a Parquet file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) parquet: Option<PathBuf>,
     #[command(flatten)]
@@ -151,21 +223,26 @@ pub(crate) struct Query {
     pub(crate) rewritten: bool,
 }
 
+impl Query {
+    /// The SQL, or the file that has it.
+    fn source(&self) -> Option<&str> {
+        self.sql.as_deref().or(self.file.as_ref().map(|_| "-"))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Tables {
     /// Describe this table: columns, keys, documentation, examples, permissions
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Output format [default: table on a terminal, json otherwise]
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Functions {
-    /// Output format [default: table on a terminal, json otherwise]
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -191,9 +268,8 @@ pub(crate) struct PackRun {
     /// Print each query's rows instead of the report
     #[arg(long)]
     pub(crate) rows: bool,
-    /// Output format [default: table on a terminal, json otherwise]
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
 }
@@ -249,16 +325,17 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Output format
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Shell {
-    /// Output format
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
+    /// Do not show long results in a pager
+    #[arg(long)]
+    pub(crate) no_pager: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
 }
@@ -316,9 +393,12 @@ fn size(text: &str) -> Result<Size, String> {
 mod tests {
     use super::*;
 
+    fn read(line: &[&str]) -> Result<Arguments, clap::Error> {
+        Arguments::read(line.iter().map(OsString::from), true)
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Arguments::command().debug_assert();
     }
 
@@ -326,18 +406,47 @@ mod tests {
     fn sql_may_begin_with_a_comment() {
         for sql in ["-- about: x\nSELECT 1", "--about\nSELECT 1 = 1", "--====\nSELECT 1", "--é\nSELECT 1"] {
             for line in [vec!["indago", "query", sql], vec!["indago", "query", "--format", "csv", sql, "--stats"]] {
-                let arguments = Arguments::read(line.into_iter().map(OsString::from)).expect("understood");
+                let arguments = read(&line).expect("understood");
                 let Some(Command::Query(query)) = arguments.command else { panic!("a query") };
                 assert_eq!(query.sql.expect("some SQL").trim_start(), sql);
             }
         }
         for line in [["--statss", "SELECT 1"], ["--formt=csv", "SELECT 1"], ["SELECT 1", "--sta"], ["-x", "SELECT 1"]] {
-            let line = ["indago", "query"].into_iter().chain(line).map(OsString::from);
-            let error = Arguments::read(line).expect_err("no such option");
+            let line: Vec<&str> = ["indago", "query"].into_iter().chain(line).collect();
+            let error = read(&line).expect_err("no such option");
             assert_eq!(error.kind(), clap::error::ErrorKind::UnknownArgument);
         }
-        let line = ["indago", "query", "--format=csv", "--", "-- x\nSELECT 1"].map(OsString::from);
-        assert!(Arguments::read(line.into_iter()).is_ok());
+        assert!(read(&["indago", "query", "--format=csv", "--", "-- x\nSELECT 1"]).is_ok());
+    }
+
+    #[test]
+    fn sql_needs_no_command() {
+        for line in [
+            vec!["SELECT 1"],
+            vec!["--json", "SELECT 1"],
+            vec!["SELECT 1", "--csv", "--stats"],
+            vec!["--config", "c", "SELECT 1"],
+            vec!["-- why\nSELECT 1"],
+            vec!["-f", "some.sql"],
+            vec!["-", "--json"],
+        ] {
+            let all: Vec<&str> = ["indago"].into_iter().chain(line.iter().copied()).collect();
+            let command = read(&all).unwrap_or_else(|error| panic!("{line:?}: {error}")).command;
+            assert!(matches!(command, Some(Command::Query(_))), "{line:?}: {command:?}");
+        }
+        // Options of the shell.
+        for line in [vec!["--no-pager"], vec!["--csv"], vec!["--format", "line"]] {
+            let all: Vec<&str> = ["indago"].into_iter().chain(line.iter().copied()).collect();
+            let command = read(&all).unwrap_or_else(|error| panic!("{line:?}: {error}")).command;
+            assert!(matches!(command, Some(Command::Shell(_))), "{line:?}: {command:?}");
+        }
+        let error = |line: &[&str]| read(line).expect_err("an error").to_string();
+        assert!(error(&["indago", "tabels"]).contains("'tables'"), "{}", error(&["indago", "tabels"]));
+        assert!(error(&["indago", "tabels", "--json"]).contains("'tables'"));
+        assert!(error(&["indago", "SELECT", "1"]).contains("quote it"));
+        assert!(error(&["indago", "SELECT 1", "--formt", "csv"]).contains("--formt"));
+        assert!(error(&["indago", "tables", "--formt", "csv"]).contains("--formt"));
+        assert!(error(&["indago", "--json", "--csv", "SELECT 1"]).contains("cannot be used with"));
     }
 
     #[test]

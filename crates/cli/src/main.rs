@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::read(std::env::args_os()) {
+    let arguments = match Arguments::read(std::env::args_os(), std::io::stdin().is_terminal()) {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
             let _ = error.print();

@@ -97,7 +97,7 @@ pub(crate) async fn engine_with_files(config: &Config) -> Result<Engine> {
     builder.build().await.map_err(Error::usage)
 }
 
-/// The requested format; by default a table on a terminal and JSON elsewhere.
-pub(crate) fn format(asked: Option<Format>) -> Format {
-    asked.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json })
+/// The chosen format; by default a table on a terminal and JSON elsewhere.
+pub(crate) fn format(chosen: Option<Format>) -> Format {
+    chosen.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json })
 }

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use datafusion::common::{DataFusionError, Diagnostic, SchemaError};
+use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError, TableReference};
 use indago_table::{Error as TableError, TableSpec, closest};
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use crate::absent::Absent;
 
 /// A byte range in the caller's SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +172,13 @@ impl Error {
         self
     }
 
+    fn with_help_of(self, help: Option<String>) -> Self {
+        match help {
+            Some(help) => self.with_help(help),
+            None => self,
+        }
+    }
+
     /// Adds the position in the SQL.
     #[must_use]
     pub fn at(mut self, span: Option<Span>) -> Self {
@@ -310,56 +319,129 @@ impl Error {
 pub(crate) struct Names<'a> {
     pub(crate) tables: &'a dyn Fn() -> Vec<String>,
     pub(crate) columns: &'a dyn Fn(&str) -> Vec<String>,
-    pub(crate) elsewhere: &'a dyn Fn(&str) -> Option<&'static str>,
+    pub(crate) absent: &'a dyn Fn(&str) -> Option<Absent>,
 }
 
 fn from_schema(error: &SchemaError, names: &Names<'_>) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
-            let known: Vec<String> = valid_fields.iter().map(|column| column.name.clone()).collect();
             let table = field.relation.as_ref().map(|relation| relation.table().to_owned());
             let message = match &table {
                 Some(table) => format!("no column `{}` in `{table}`", field.name),
                 None => format!("no column `{}`", field.name),
             };
-            let own = table.as_deref().map(|table| (names.columns)(table)).filter(|own| !own.is_empty());
-            let candidates = own.unwrap_or(known);
-            let error = Error::new(Code::UnknownColumn, message);
-            match closest(&field.name, candidates.iter().map(String::as_str)) {
-                Some(name) => error.with_help(format!("did you mean `{name}`?")),
-                None if candidates.is_empty() => error,
-                None => {
-                    let mut shown: Vec<String> = candidates;
-                    shown.dedup();
-                    let more = if shown.len() > 20 { ", .." } else { "" };
-                    shown.truncate(20);
-                    error.with_help(format!("there are: {}{more}", shown.join(", ")))
-                }
-            }
+            Error::new(Code::UnknownColumn, message).with_help_of(match table.as_deref() {
+                Some(table) => columns_of(table, &field.name, valid_fields, names),
+                None => any_column(&field.name, valid_fields),
+            })
         }
         other => Error::new(Code::Plan, sentence(&other.to_string())),
     }
+}
+
+/// Columns that a list of columns shows, at most.
+const LISTED: usize = 20;
+
+/// Help for a column that a table of the query does not have.
+fn columns_of(table: &str, name: &str, fields: &[Column], names: &Names<'_>) -> Option<String> {
+    let is_of = |field: &&Column| field.relation.as_ref().is_some_and(|relation| relation.table() == table);
+    let mut own: Vec<String> = fields.iter().filter(is_of).map(|field| field.name.clone()).collect();
+    if own.is_empty() {
+        own = (names.columns)(table);
+    }
+    if let Some(near) = closest(name, own.iter().map(String::as_str)) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    if let Some(other) = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)) {
+        return Some(format!("did you mean `{}`?", other.flat_name()));
+    }
+    (!own.is_empty()).then(|| format!("use a column of `{table}`: {}", listed(&own)))
+}
+
+/// Help for a column that no table of the query has.
+fn any_column(name: &str, fields: &[Column]) -> Option<String> {
+    if let Some(near) = closest(name, fields.iter().map(|field| field.name.as_str())) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let mut tables: Vec<(Option<&str>, Vec<String>)> = Vec::new();
+    for field in fields {
+        let table = field.relation.as_ref().map(TableReference::table);
+        match tables.iter_mut().find(|(known, _)| *known == table) {
+            Some((_, columns)) => columns.push(field.name.clone()),
+            None => tables.push((table, vec![field.name.clone()])),
+        }
+    }
+    let columns = tables.iter().map(|(table, columns)| match table {
+        Some(table) => format!("of `{table}`: {}", listed(columns)),
+        None => format!("of the query: {}", listed(columns)),
+    });
+    let columns: Vec<String> = columns.collect();
+    (!columns.is_empty()).then(|| format!("use a column {}", columns.join("; or ")))
+}
+
+fn listed(columns: &[String]) -> String {
+    let shown = columns.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if columns.len() > LISTED { format!("{shown}, ..") } else { shown }
+}
+
+/// Extensions of files that users put in FROM.
+const FILES: [(&str, &str); 5] = [
+    (".parquet", "read_parquet"),
+    (".csv", "read_csv"),
+    (".json", "read_json"),
+    (".ndjson", "read_json"),
+    (".jsonl", "read_json"),
+];
+
+/// The error for a table that does not exist: why, or which name was probably meant.
+pub(crate) fn no_table(name: &str, absent: Option<Absent>, tables: &[String]) -> Error {
+    if let Some(absent) = absent {
+        return absent.error(name);
+    }
+    let error = Error::new(Code::UnknownTable, format!("no table `{name}`"));
+    let lower = name.to_lowercase();
+    if let Some((_, function)) = FILES.iter().find(|(extension, _)| lower.ends_with(extension)) {
+        return error.with_help(format!(
+            "read a file with a function, as in `FROM {function}('{name}')`; open a directory of captured tables with \
+             `--store DIR`"
+        ));
+    }
+    if name.contains('/') {
+        return error.with_help("open a directory of captured tables with `--store DIR`");
+    }
+    match closest(name, tables.iter().map(String::as_str)) {
+        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+        None => error.with_help("list tables with `indago tables`, or search them with `indago tables WORD`"),
+    }
+}
+
+/// What is wrong with a comparison of an integer and a timestamp.
+fn of_times(message: &str) -> Option<Error> {
+    let types = message.strip_prefix("Cannot infer common argument type for comparison operation ")?;
+    let is_mixed = types.contains("Timestamp(") && (types.contains("Int64") || types.contains("Float64"));
+    is_mixed.then(|| {
+        Error::new(Code::Plan, "a number cannot be compared with a timestamp").with_help(
+            "compare seconds with seconds, as in `mtime > unixepoch('now') - 3600`, or timestamps with timestamps, as in \
+             `to_timestamp_seconds(mtime) > now()`",
+        )
+    })
 }
 
 fn from_plan(message: &str, names: &Names<'_>) -> Error {
     if let Some(rest) = message.strip_prefix("table '")
         && let Some((table, _)) = rest.split_once("' not found")
     {
-        let name = table.rsplit('.').next().unwrap_or(table);
-        if let Some(systems) = (names.elsewhere)(name) {
-            let message = format!("table `{name}` exists on {systems} only");
-            return Error::new(Code::UnknownTable, message).with_help("this query is for another platform");
-        }
-        let error = Error::new(Code::UnknownTable, format!("no table `{name}`"));
-        let tables = (names.tables)();
-        return match closest(name, tables.iter().map(String::as_str)) {
-            Some(near) => error.with_help(format!("did you mean `{near}`?")),
-            None => error.with_help("`indago tables` lists all tables"),
-        };
+        // The catalog and the schema come first.
+        let name = table.splitn(3, '.').last().unwrap_or(table);
+        return no_table(name, (names.absent)(name), &(names.tables)());
+    }
+    if let Some(error) = of_times(message) {
+        return error;
     }
     if message.starts_with("Invalid function '") {
         let name = message.split('\'').nth(1).unwrap_or_default();
         let suggestion = message.split("Did you mean '").nth(1).and_then(|rest| rest.split('\'').next());
+        let suggestion = suggestion.and_then(|near| closest(name, std::iter::once(near)));
         let error = Error::new(Code::UnknownFunction, format!("no function `{name}`"));
         return match suggestion {
             Some(near) => error.with_help(format!("did you mean `{near}`?")),

@@ -23,8 +23,9 @@ use indago_table::{
     CatalogRef, Error as TableError, EventLimits, EventSource, Events, Reader, Sys, TableRef, Timestamp, Warning,
 };
 
+use crate::absent::{Absent, WhyAbsent};
 use crate::clauses::{function_kind, unsupported_clause};
-use crate::diagnostic::{Code, Error, Result, Span};
+use crate::diagnostic::{self, Code, Error, Result, Span};
 use crate::exec::ScanExec;
 use crate::limits::Limits;
 use crate::memory::{Kept, QueryMemory};
@@ -41,6 +42,7 @@ use crate::session::{self, Session};
 use crate::sql::{self, Statement};
 use crate::state::{EngineState, LastQuery, QueryState};
 use crate::table_functions::{self, TableFunctions};
+use crate::times;
 use crate::verify::{self, Named};
 
 /// Tables, functions and views, and queries over them. Cheap to clone. Two engines in one process are independent.
@@ -71,7 +73,7 @@ pub struct EngineBuilder {
     limits: Limits,
     dialect: Dialect,
     clock: Option<Sys>,
-    elsewhere: &'static [(&'static str, &'static str)],
+    absent: WhyAbsent,
     views: Vec<(String, String)>,
     table_functions: Option<Arc<dyn TableFunctions>>,
     functions: Vec<ScalarUDF>,
@@ -128,11 +130,11 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets the names of tables that exist only on other platforms, with those platforms. Errors about such a table
-    /// name them.
+    /// Sets the function that tells why a table that users know from elsewhere does not exist. It is called for names of
+    /// missing tables, and the error reports what it returns.
     #[must_use]
-    pub fn elsewhere(mut self, tables: &'static [(&'static str, &'static str)]) -> Self {
-        self.elsewhere = tables;
+    pub fn absent(mut self, why: impl Fn(&str) -> Option<Absent> + Send + Sync + 'static) -> Self {
+        self.absent = WhyAbsent::new(why);
         self
     }
 
@@ -213,7 +215,7 @@ impl EngineBuilder {
             context.register_udaf(function);
         }
         let engine = Engine(Arc::new(Inner {
-            registry: Arc::new(Registry::new(shared, context, tables, self.elsewhere)),
+            registry: Arc::new(Registry::new(shared, context, tables, self.absent)),
             dialect: self.dialect,
             functions: self.table_functions,
             planning: Arc::default(),
@@ -339,9 +341,15 @@ impl Engine {
         self.0.registry.table(name)
     }
 
-    /// The table name that is most similar to a misspelt one.
-    pub fn nearest_table(&self, name: &str) -> Option<String> {
-        self.0.registry.nearest_table(name)
+    /// The error for a table that does not exist: why, or which name was probably meant.
+    pub fn no_table(&self, name: &str) -> Error {
+        let registry = &self.0.registry;
+        diagnostic::no_table(name, registry.why_absent(name), &registry.table_names())
+    }
+
+    /// The views of the session, each with its SQL if that is known.
+    pub fn views(&self) -> Vec<(String, Option<String>)> {
+        self.0.registry.views()
     }
 
     /// The limits.
@@ -552,6 +560,7 @@ impl Engine {
         let sql = sql.as_str();
         let mut known = Known::of(&self.0.registry, Timestamp(interrupt.moment()), waiting);
         let (logical, written) = self.logical_plan(sql, &options.parameters, &mut known).await?;
+        known.warnings.extend(times::warnings(written.rewritten.as_deref().unwrap_or(sql), &logical));
         let logical = match logical {
             // Creating or dropping a view takes effect immediately and returns no rows.
             plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {

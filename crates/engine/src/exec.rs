@@ -33,7 +33,7 @@ use crate::state::{EngineState, QueryState};
 /// A scan of one table.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanExec {
-    reader: TableReader,
+    pub(crate) reader: TableReader,
     pub(crate) request: Request,
     /// Set if a lookup join passes the keys at run time.
     pub(crate) binding: Option<Binding>,
@@ -44,7 +44,7 @@ pub(crate) struct ScanExec {
     /// The request for each key that covers all lookups of the plan on these columns.
     lookup: Option<Arc<Request>>,
     /// The shared scan, if several places of the plan read the same rows.
-    shared: Option<Arc<SharedScan>>,
+    pub(crate) shared: Option<Arc<SharedScan>>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -123,7 +123,7 @@ impl ScanExec {
         }
     }
 
-    fn estimated_rows(&self) -> usize {
+    pub(crate) fn estimated_rows(&self) -> usize {
         let constrained = estimate::rows_under(self.table().spec(), &self.request.constraints);
         let rows = constrained * estimate::left_by(self.request.conditions.iter().map(Condition::selectivity));
         let rows = rows.ceil().min(usize::MAX as f64) as usize;
@@ -191,11 +191,9 @@ impl DisplayAs for ScanExec {
         if self.shared.is_some() {
             write!(f, "{between}shared_scan")?;
         }
-        let parts = self.reader.slices(&self.request);
-        if !parts.is_empty() {
-            let shown = parts.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
-            let more = if parts.len() > 5 { format!("; +{} more", parts.len() - 5) } else { String::new() };
-            write!(f, "{between}calls=[{shown}{more}]")?;
+        let calls = self.calls().line();
+        if !calls.is_empty() {
+            write!(f, "{between}calls=[{calls}]")?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The engine receives a list of tables. It plans SQL with DataFusion, reads from each table only what a query needs,
 //! looks up the rows of keyed tables by keys from other tables, enforces limits, and reports rows that are missing.
 
+mod absent;
 mod alternatives;
 mod clauses;
 mod condition;
@@ -11,6 +12,7 @@ mod diagnostic;
 mod engine;
 mod estimate;
 mod exec;
+mod explain;
 mod functions;
 mod gate;
 mod interrupt;
@@ -39,8 +41,10 @@ mod sql;
 mod state;
 mod table_functions;
 mod threads;
+mod times;
 mod verify;
 
+pub use absent::Absent;
 pub use diagnostic::{Code, Error, Result, Span};
 pub use engine::{Engine, EngineBuilder};
 pub use functions::FunctionInfo;

@@ -320,8 +320,8 @@ impl Known {
             Some(table) => table.spec().columns.iter().map(|column| column.name.to_string()).collect(),
             None => Vec::new(),
         };
-        let elsewhere = |table: &str| self.registry.platforms_with(table);
-        Error::from_datafusion(error, sql, &Names { tables: &tables, columns: &columns, elsewhere: &elsewhere })
+        let absent = |table: &str| self.registry.why_absent(table);
+        Error::from_datafusion(error, sql, &Names { tables: &tables, columns: &columns, absent: &absent })
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, TableReference};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
 use indago_table::{TableRef, closest};
 use parking_lot::Mutex;
 
+use crate::absent::{Absent, WhyAbsent};
 use crate::state::EngineState;
 
 /// The tables and views of one session.
@@ -20,8 +21,7 @@ pub(crate) struct Registry {
     pub(crate) context: SessionContext,
     /// The engine's tables, by name.
     tables: Vec<TableRef>,
-    /// Tables that exist only on other platforms, with those platforms.
-    elsewhere: &'static [(&'static str, &'static str)],
+    absent: WhyAbsent,
     /// Views over tables of catalogs.
     catalog_views: Mutex<BTreeMap<String, CatalogView>>,
 }
@@ -50,15 +50,16 @@ impl Registry {
         engine: Arc<EngineState>,
         context: SessionContext,
         tables: Vec<TableRef>,
-        elsewhere: &'static [(&'static str, &'static str)],
+        absent: WhyAbsent,
     ) -> Self {
-        Registry { engine, context, tables, elsewhere, catalog_views: Mutex::default() }
+        Registry { engine, context, tables, absent, catalog_views: Mutex::default() }
     }
 
     /// The same tables and views in another session.
     pub(crate) fn fork(&self, context: SessionContext) -> Self {
         let catalog_views = Mutex::new(self.catalog_views.lock().clone());
-        Registry { engine: self.engine.clone(), context, tables: self.tables.clone(), catalog_views, ..*self }
+        let (tables, absent) = (self.tables.clone(), self.absent.clone());
+        Registry { engine: self.engine.clone(), context, tables, absent, catalog_views }
     }
 
     /// DataFusion's current state.
@@ -82,9 +83,23 @@ impl Registry {
         closest(name, names.iter().map(String::as_str)).map(str::to_owned)
     }
 
-    /// The platforms that have a table which does not exist here.
-    pub(crate) fn platforms_with(&self, table: &str) -> Option<&'static str> {
-        self.elsewhere.iter().find(|(name, _)| *name == table).map(|(_, platforms)| *platforms)
+    /// Why a table does not exist, if that is known.
+    pub(crate) fn why_absent(&self, table: &str) -> Option<Absent> {
+        self.absent.of(&table.to_lowercase())
+    }
+
+    /// The views of the session, each with its SQL if that is known.
+    pub(crate) fn views(&self) -> Vec<(String, Option<String>)> {
+        let over_catalogs = self.catalog_views.lock();
+        let over_catalogs = over_catalogs.iter().map(|(name, view)| (name.clone(), Some(view.sql.to_string())));
+        let names = self.table_names().into_iter().filter(|name| self.table(name).is_none());
+        let views = names.filter_map(|name| {
+            let provider = self.provider(&name)?;
+            let sql = provider.get_table_definition().map(ToOwned::to_owned);
+            (provider.table_type() == TableType::View).then_some((name, sql))
+        });
+        let views: BTreeMap<String, Option<String>> = views.chain(over_catalogs).collect();
+        views.into_iter().collect()
     }
 
     /// A view over tables of catalogs.

@@ -92,8 +92,18 @@ fn first_word(statement: &impl ToString) -> String {
 }
 
 fn not_run(what: &str) -> Error {
-    Error::new(Code::Unsupported, format!("`{what}` is not supported: queries only read"))
-        .with_help("use `CREATE VIEW` to name a query; settings are in the configuration")
+    let help = match what.split(' ').next().unwrap_or_default() {
+        "CREATE" | "SELECT" => {
+            "name a query with `CREATE VIEW name AS SELECT ..`; save its rows with `--parquet FILE`, or in the shell with \
+             `.output FILE`"
+        }
+        "COPY" | "UNLOAD" => "save rows with `--parquet FILE`, `--arrow FILE`, or in the shell with `.output FILE`",
+        "SET" | "RESET" | "PRAGMA" => "settings are in the configuration, and in options such as `--timeout`",
+        "ATTACH" => "read captured tables with `--store DIR`",
+        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => "run the `SELECT` by itself",
+        _ => "read with `SELECT`; to change a system, use its own tools",
+    };
+    Error::new(Code::Unsupported, format!("`{what}` is not supported: Indago only reads")).with_help(help)
 }
 
 /// Finds the tables that a statement names. Refuses a statement that reads too many. Each use of a WITH name or view

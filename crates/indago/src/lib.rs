@@ -31,9 +31,9 @@ pub use futures;
 pub use indago_config as config;
 pub use indago_dialect::{Dialect, FunctionDoc};
 pub use indago_engine::{
-    BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FoundName, FunctionInfo, Limits, Outcome,
-    Parameter, Query, QueryOptions, Result, ScanStats, Span, Statement, TableFunctions, TableRef, TableSpec, Taken,
-    Warning,
+    Absent, BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FoundName, FunctionInfo, Limits,
+    Outcome, Parameter, Query, QueryOptions, Result, ScanStats, Span, Statement, TableFunctions, TableRef, TableSpec,
+    Taken, Warning,
 };
 pub use indago_packs as packs;
 pub use indago_store as store;

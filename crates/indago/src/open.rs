@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indago_config::{Config, SqlDialect};
-use indago_engine::{Dialect, Engine, EngineBuilder, Limits};
+use indago_engine::{Absent, Dialect, Engine, EngineBuilder, Limits, TableRef};
 use indago_store::Store;
 use indago_table::Sys;
 use indago_tables_registry::{self as registry, Environments};
@@ -44,7 +44,7 @@ impl Defaults for EngineBuilder {
     }
 
     fn with_environments(self, environments: &Environments) -> Self {
-        self.tables(registry::all(environments)).elsewhere(registry::ELSEWHERE)
+        self.tables(registry::all(environments)).absent(of_osquery)
     }
 }
 
@@ -59,20 +59,36 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
         SqlDialect::Osquery => Dialect::Osquery,
         SqlDialect::Datafusion => Dialect::DataFusion,
     });
-    let builder = builder.elsewhere(registry::ELSEWHERE);
-    let known = || registry::all(&Environments::of(&Sys::live()));
-    let builder = match &config.store.dir {
-        Some(dir) => {
-            let known = known();
-            builder.tables(Store::open(dir, &known)?.into_tables())
-        }
+    let store = config.store.dir.clone();
+    let builder = match &store {
+        Some(dir) => builder.tables(Store::open(dir, &every_table())?.into_tables()),
         None => builder.tables(registry::all(&environments(config)?)),
     };
+    let builder = builder.absent(move |name| {
+        let table = every_table().into_iter().find(|table| table.spec().name == name);
+        match (table, &store) {
+            (Some(_), Some(dir)) => Some(Absent::NotCaptured(dir.clone())),
+            (Some(table), None) => Some(Absent::Disabled(table.spec().environment.to_string())),
+            (None, _) => of_osquery(name),
+        }
+    });
     let mut builder = builder;
     for (schema, dir) in &config.stores {
-        builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &known())?));
+        builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &every_table())?));
     }
     Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
+}
+
+/// The tables of all environments of this build, as if all were enabled.
+fn every_table() -> Vec<TableRef> {
+    registry::all(&Environments::of(&Sys::live()))
+}
+
+/// Whether a table that does not exist here is osquery's.
+fn of_osquery(name: &str) -> Option<Absent> {
+    let elsewhere = registry::ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name);
+    let elsewhere = elsewhere.map(|(_, systems)| Absent::OnlyOn(systems));
+    elsewhere.or_else(|| registry::MISSING.contains(&name).then_some(Absent::OfOsquery))
 }
 
 fn limits(config: &Config) -> Limits {

@@ -1,7 +1,7 @@
 //! Runs one statement: rows to a sink as they arrive, progress meanwhile, cancellation at any time.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,10 @@ use arrow_schema::SchemaRef;
 use futures::StreamExt;
 use indago::{Code, Engine, Query, QueryOptions, ScanStats, Warning};
 
+use crate::lex::{Kind, tokens};
 use crate::progress::Progress;
 use crate::render::RowSink;
+use crate::text::visible_lines;
 
 /// Interval between updates of the progress line.
 const TICK: Duration = Duration::from_millis(200);
@@ -52,13 +54,13 @@ impl Failure {
 }
 
 /// Runs one statement. `sink` is called when the first batch arrives, so a query that fails immediately writes nothing.
-/// When `cancel` completes, the query is cancelled.
+/// When `cancel` completes, the query is cancelled. Progress is shown while `progress` returns true.
 pub async fn execute<'a>(
     engine: &Engine,
     sql: &str,
     options: QueryOptions,
     sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
-    progress: bool,
+    progress: impl Fn() -> bool,
     cancel: impl Future<Output = ()>,
 ) -> (Summary, Result<(), Failure>) {
     let began = Instant::now();
@@ -97,13 +99,52 @@ pub async fn execute<'a>(
     (summary, result)
 }
 
+/// The query of a plain `EXPLAIN`, at its place in the text; `None` for other statements, and for `EXPLAIN` with options.
+pub fn explained(sql: &str) -> Option<String> {
+    let mut tokens = tokens(sql).into_iter().filter(|token| token.kind != Kind::Comment);
+    let explain = tokens.next().filter(|token| token.is("EXPLAIN"))?;
+    let mut next = tokens.next()?;
+    // As SQLite spells it.
+    if next.is("QUERY") {
+        next = tokens.next().filter(|token| token.is("PLAN")).and_then(|_| tokens.next())?;
+    }
+    let is_option = ["ANALYZE", "VERBOSE", "FORMAT"].iter().any(|option| next.is(option)) || next.is_sign("(");
+    let blanks = sql[explain.start..next.start].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' });
+    let blanks: String = blanks.collect();
+    (!is_option).then(|| format!("{}{blanks}{}", &sql[..explain.start], &sql[next.start..]))
+}
+
+/// Writes the plan of a query as a tree: `EXPLAIN` for people.
+pub async fn explain(
+    engine: &Engine,
+    sql: &str,
+    options: QueryOptions,
+    out: &mut dyn Write,
+    cancel: impl Future<Output = ()>,
+) -> (Summary, Result<(), Failure>) {
+    let began = Instant::now();
+    let mut summary = Summary::default();
+    let planned = tokio::select! {
+        biased;
+        () = cancel => Err(Failure::Cancelled),
+        query = Box::pin(engine.query_with(sql, options)) => query.map_err(Failure::from),
+    };
+    let result = planned.and_then(|query| {
+        summary.warnings = query.warnings();
+        summary.rewritten = query.rewritten().map(ToString::to_string);
+        out.write_all(visible_lines(&query.plan_tree()).as_bytes()).and_then(|()| out.flush()).map_err(Failure::from)
+    });
+    summary.elapsed = began.elapsed();
+    (summary, result)
+}
+
 /// Writes the rows to the sink. If the sink still exists afterwards, its output is not finished.
 async fn pump<'a>(
     query: &Query,
     sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
     output: &mut Option<Box<dyn RowSink + 'a>>,
     summary: &mut Summary,
-    progress: &mut Progress,
+    progress: &mut Progress<impl Fn() -> bool>,
     began: Instant,
 ) -> Result<(), Failure> {
     let schema = query.schema();
@@ -150,4 +191,28 @@ async fn pump<'a>(
 
 fn broken() -> io::Error {
     io::Error::other("the output was started twice")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explained;
+
+    #[test]
+    fn a_plain_explain_is_recognized() {
+        for (sql, expected) in [
+            ("EXPLAIN SELECT 1", Some("        SELECT 1")),
+            ("-- why\nexplain query plan\nSELECT 1", Some("-- why\n                  \nSELECT 1")),
+            (
+                "EXPLAIN /* no */ WITH a AS (SELECT 1) SELECT * FROM a",
+                Some("                 WITH a AS (SELECT 1) SELECT * FROM a"),
+            ),
+            ("EXPLAIN ANALYZE SELECT 1", None),
+            ("EXPLAIN VERBOSE SELECT 1", None),
+            ("EXPLAIN FORMAT tree SELECT 1", None),
+            ("EXPLAIN", None),
+            ("SELECT 'EXPLAIN'", None),
+        ] {
+            assert_eq!(explained(sql).as_deref(), expected, "{sql}");
+        }
+    }
 }

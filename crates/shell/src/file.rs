@@ -15,6 +15,9 @@ use parquet::errors::ParquetError;
 
 use crate::render::RowSink;
 
+/// The bytes of a file.
+type Bytes = BufWriter<Box<dyn Write + Send>>;
+
 /// A file with a temporary name until it is complete.
 struct Draft {
     path: PathBuf,
@@ -23,17 +26,22 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
+    fn new(path: &Path) -> io::Result<(Self, Bytes)> {
         Self::begin(path).map_err(|error| named(path, error))
     }
 
-    fn begin(path: &Path) -> io::Result<(Self, BufWriter<File>)> {
+    fn begin(path: &Path) -> io::Result<(Self, Bytes)> {
         let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
         // Pipes and devices are written to directly; renaming a file over them would replace them.
         let done = path.metadata().is_ok_and(|found| !found.is_file());
         let draft = path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
         let file = if done { File::options().write(true).open(path)? } else { File::create(&draft)? };
-        Ok((Self { path: path.to_owned(), draft, done }, BufWriter::new(file)))
+        Ok((Self { path: path.to_owned(), draft, done }, BufWriter::new(Box::new(file))))
+    }
+
+    /// Output that is no file: it is never renamed or removed.
+    fn none() -> Self {
+        Self { path: PathBuf::from("standard output"), draft: PathBuf::new(), done: true }
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -84,7 +92,7 @@ fn with_unique_names(schema: &SchemaRef) -> SchemaRef {
 
 /// An Arrow IPC file.
 pub struct ArrowFile {
-    writer: Option<FileWriter<BufWriter<File>>>,
+    writer: Option<FileWriter<Bytes>>,
     schema: SchemaRef,
     draft: Draft,
 }
@@ -99,6 +107,15 @@ impl ArrowFile {
     /// Creates the file.
     pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
         let (draft, file) = Draft::new(path)?;
+        Self::new(draft, file, schema)
+    }
+
+    /// Writes to an output that is no file, such as standard output.
+    pub fn to(out: impl Write + Send + 'static, schema: &SchemaRef) -> io::Result<Self> {
+        Self::new(Draft::none(), BufWriter::new(Box::new(out)), schema)
+    }
+
+    fn new(draft: Draft, file: Bytes, schema: &SchemaRef) -> io::Result<Self> {
         let schema = with_unique_names(schema);
         let writer = draft.told(FileWriter::try_new(file, &schema).map_err(arrow))?;
         Ok(Self { writer: Some(writer), schema, draft })
@@ -128,7 +145,7 @@ impl RowSink for ArrowFile {
 /// A Parquet file, with its start time and the query. A store uses it as a capture if the query reads all rows of the
 /// table that the file is named after.
 pub struct ParquetFile {
-    writer: Option<ArrowWriter<BufWriter<File>>>,
+    writer: Option<ArrowWriter<Bytes>>,
     schema: SchemaRef,
     draft: Draft,
 }
@@ -143,6 +160,15 @@ impl ParquetFile {
     /// Creates the file.
     pub fn create(path: &Path, schema: &SchemaRef) -> io::Result<Self> {
         let (draft, file) = Draft::new(path)?;
+        Self::new(draft, file, schema)
+    }
+
+    /// Writes to an output that is no file, such as standard output.
+    pub fn to(out: impl Write + Send + 'static, schema: &SchemaRef) -> io::Result<Self> {
+        Self::new(Draft::none(), BufWriter::new(Box::new(out)), schema)
+    }
+
+    fn new(draft: Draft, file: Bytes, schema: &SchemaRef) -> io::Result<Self> {
         let schema = with_unique_names(schema);
         let properties = indago::store::file_properties();
         let writer = draft.told(ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(parquet))?;

@@ -9,13 +9,14 @@ mod file;
 mod format;
 mod lex;
 pub mod listing;
+mod pager;
 mod progress;
 mod render;
 mod repl;
 mod report;
 mod text;
 
-pub use execute::{Failure, Summary, execute};
+pub use execute::{Failure, Summary, execute, explain, explained};
 pub use file::{ArrowFile, ParquetFile};
 pub use format::{Format, UnknownFormat};
 pub use render::{RowSink, Style, row_writer};

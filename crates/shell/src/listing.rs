@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
-use indago::{FoundName, FunctionInfo, TableSpec};
+use indago::{Engine, FoundName, FunctionInfo, TableRef, TableSpec};
 use serde_json::{Value, json};
 
 use crate::format::Format;
 use crate::render::{Style, row_writer};
-use crate::text::visible_lines;
+use crate::text::{cut, visible, visible_lines, width};
 
 /// A table as JSON: `{name, environment, description, columns, examples, ...}`.
 pub fn table_json(spec: &TableSpec) -> Value {
@@ -44,55 +44,157 @@ pub fn table_json(spec: &TableSpec) -> Value {
     })
 }
 
-/// Writes tables: one row per table, or in JSON the full description of each. For tables of catalogs, only the name is
-/// known.
-pub fn write_tables(
-    specs: &[&TableSpec],
-    found: &[FoundName],
-    format: Format,
-    style: Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let found_json = |found: &FoundName| json!({"name": found.name, "environment": found.catalog});
-    let tables = || specs.iter().map(|spec| table_json(spec)).chain(found.iter().map(found_json));
-    match format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &tables().collect::<Vec<_>>())?;
-            writeln!(out)
-        }
-        Format::Ndjson => tables().try_for_each(|table| writeln!(out, "{table}")),
-        _ => {
-            let fields = vec![
-                Field::new("name", DataType::Utf8, false),
-                Field::new("environment", DataType::Utf8, false),
-                Field::new("columns", DataType::UInt64, true),
-                Field::new("description", DataType::Utf8, true),
-            ];
-            let known = specs.iter().map(|spec| {
-                let columns = Some(spec.columns.len() as u64);
-                (spec.name.as_ref(), spec.environment.as_ref(), columns, Some(first_line(&spec.description)))
-            });
-            let found = found.iter().map(|found| (found.name.as_str(), found.catalog.as_str(), None, None));
-            let rows: Vec<_> = known.chain(found).collect();
-            let batch = batch(
-                fields,
-                vec![
-                    Arc::new(rows.iter().map(|row| Some(row.0)).collect::<StringArray>()),
-                    Arc::new(rows.iter().map(|row| Some(row.1)).collect::<StringArray>()),
-                    Arc::new(rows.iter().map(|row| row.2).collect::<UInt64Array>()),
-                    Arc::new(rows.iter().map(|row| row.3).collect::<StringArray>()),
-                ],
-            );
-            write_batch(&batch, format, style, out)
+/// Tables, the tables of catalogs, of which only the name is known, and views.
+#[derive(Debug, Default)]
+pub struct Tables {
+    tables: Vec<TableRef>,
+    found: Vec<FoundName>,
+    views: Vec<(String, Option<String>)>,
+}
+
+/// What a list shows of a table.
+struct Line<'a> {
+    name: &'a str,
+    environment: &'a str,
+    columns: Option<u64>,
+    description: String,
+}
+
+impl Tables {
+    /// The tables and views of an engine, and those that its catalogs listed.
+    pub fn of(engine: &Engine, found: Vec<FoundName>) -> Self {
+        Tables { tables: engine.tables(), found, views: engine.views() }
+    }
+
+    /// Those that mention a word, in any case: first by name, then in columns, descriptions and examples.
+    #[must_use]
+    pub fn mentioning(mut self, word: &str) -> Self {
+        let word = word.to_lowercase();
+        let is_in = |text: &str| text.to_lowercase().contains(&word);
+        self.tables.retain(|table| mentions(table.spec(), &is_in));
+        self.tables.sort_by_key(|table| !is_in(&table.spec().name));
+        self.found.retain(|found| is_in(&found.name) || is_in(&found.catalog));
+        self.views.retain(|(name, sql)| is_in(name) || is_in("view") || sql.as_deref().is_some_and(is_in));
+        self
+    }
+
+    /// The names of the tables and views.
+    pub fn names(&self) -> Vec<&str> {
+        let found = self.found.iter().map(|found| found.name.as_str());
+        let views = self.views.iter().map(|(name, _)| name.as_str());
+        self.tables.iter().map(|table| table.spec().name.as_ref()).chain(found).chain(views).collect()
+    }
+
+    fn lines(&self) -> Vec<Line<'_>> {
+        let tables = self.tables.iter().map(|table| {
+            let spec = table.spec();
+            Line {
+                name: &spec.name,
+                environment: &spec.environment,
+                columns: Some(spec.columns.len() as u64),
+                description: first_line(&spec.description).to_owned(),
+            }
+        });
+        let found = self.found.iter().map(|found| Line {
+            name: &found.name,
+            environment: &found.catalog,
+            columns: None,
+            description: String::new(),
+        });
+        let views = self.views.iter().map(|(name, sql)| Line {
+            name,
+            environment: "view",
+            columns: None,
+            description: sql.iter().flat_map(|sql| sql.split_whitespace()).collect::<Vec<_>>().join(" "),
+        });
+        tables.chain(found).chain(views).collect()
+    }
+
+    fn json(&self) -> Vec<Value> {
+        let tables = self.tables.iter().map(|table| table_json(table.spec()));
+        let found = self.found.iter().map(|found| json!({"name": found.name, "environment": found.catalog}));
+        let views = self.views.iter().map(|(name, sql)| json!({"name": name, "environment": "view", "sql": sql}));
+        tables.chain(found).chain(views).collect()
+    }
+
+    /// Writes a list for people, or a format: one row per table, or in JSON the full description of each.
+    pub fn write(&self, format: Option<Format>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        let Some(format) = format else {
+            let rows =
+                self.lines().into_iter().map(|line| [line.name.into(), line.environment.into(), line.description]);
+            return write_list(rows.collect(), style, out);
+        };
+        match format {
+            Format::Json | Format::Ndjson => write_json(&self.json(), format, out),
+            _ => {
+                let fields = vec![
+                    Field::new("name", DataType::Utf8, false),
+                    Field::new("environment", DataType::Utf8, false),
+                    Field::new("columns", DataType::UInt64, true),
+                    Field::new("description", DataType::Utf8, true),
+                ];
+                let lines = self.lines();
+                let described = |line: &Line<'_>| Some(line.description.clone()).filter(|text| !text.is_empty());
+                let batch = batch(
+                    fields,
+                    vec![
+                        Arc::new(lines.iter().map(|line| Some(line.name)).collect::<StringArray>()),
+                        Arc::new(lines.iter().map(|line| Some(line.environment)).collect::<StringArray>()),
+                        Arc::new(lines.iter().map(|line| line.columns).collect::<UInt64Array>()),
+                        Arc::new(lines.iter().map(described).collect::<StringArray>()),
+                    ],
+                );
+                write_batch(&batch, format, style, out)
+            }
         }
     }
+}
+
+fn mentions(spec: &TableSpec, is_in: &dyn Fn(&str) -> bool) -> bool {
+    is_in(&spec.name)
+        || is_in(&spec.environment)
+        || is_in(&spec.description)
+        || spec.columns.iter().any(|column| is_in(&column.name) || is_in(&column.description))
+        || spec.examples.iter().any(|example| is_in(example.title) || is_in(example.sql))
+}
+
+fn write_json(values: &[Value], format: Format, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Ndjson => values.iter().try_for_each(|value| writeln!(out, "{value}")),
+        _ => {
+            serde_json::to_writer_pretty(&mut *out, values)?;
+            writeln!(out)
+        }
+    }
+}
+
+/// Writes lines of words and a description, in columns. On a terminal, lines are cut to its width.
+fn write_list<const N: usize>(rows: Vec<[String; N]>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let rows = rows.into_iter().map(|row| row.map(|text| visible(&text).into_owned())).collect::<Vec<_>>();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (widest, text) in widths.iter_mut().zip(row) {
+            *widest = width(text).max(*widest);
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, widest) in row.iter().zip(widths) {
+            line.push_str(&format!("{cell}{}", " ".repeat(widest - width(cell) + 2)));
+        }
+        let line = line.trim_end();
+        text.push_str(&style.width.map_or(line.into(), |width| cut(line, width)));
+        text.push('\n');
+    }
+    out.write_all(text.as_bytes())
 }
 
 /// Writes the full description of one table.
 pub fn write_table(spec: &TableSpec, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let columns = columns_batch(spec);
     match format {
-        Format::Json | Format::Ndjson => write_tables(&[spec], &[], format, style, out),
+        Format::Json | Format::Ndjson => write_json(&[table_json(spec)], format, out),
         Format::Csv => write_batch(&columns, format, style, out),
         Format::Markdown => {
             writeln!(out, "# {}\n\n{}\n", spec.name, visible_lines(spec.description.trim()))?;
@@ -153,13 +255,19 @@ fn columns_batch(spec: &TableSpec) -> RecordBatch {
     )
 }
 
-/// Writes functions with their signatures.
+/// Writes functions with their signatures: a list for people, or a format.
 pub fn write_functions(
     functions: &[FunctionInfo],
-    format: Format,
+    format: Option<Format>,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let Some(format) = format else {
+        let row = |function: &FunctionInfo| {
+            [function.signature.clone(), function.kind.to_owned(), first_line(&function.description).to_owned()]
+        };
+        return write_list(functions.iter().map(row).collect(), style, out);
+    };
     let fields = ["name", "kind", "signature", "description"].map(|name| Field::new(name, DataType::Utf8, false));
     let text = |of: fn(&FunctionInfo) -> String| {
         Arc::new(functions.iter().map(|function| Some(of(function))).collect::<StringArray>())

@@ -11,23 +11,25 @@ use crate::text::{cut, visible};
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// A line that is rewritten in place, and cleared before any other output.
-pub(crate) struct Progress {
-    on: bool,
+pub(crate) struct Progress<F> {
+    is_terminal: bool,
+    /// Whether progress is wanted at this time.
+    is_wanted: F,
     shown: bool,
 }
 
-impl Progress {
+impl<F: Fn() -> bool> Progress<F> {
     /// Shows progress only on a terminal.
-    pub(crate) fn new(wanted: bool) -> Self {
-        Self { on: wanted && std::io::stderr().is_terminal(), shown: false }
+    pub(crate) fn new(is_wanted: F) -> Self {
+        Self { is_terminal: std::io::stderr().is_terminal(), is_wanted, shown: false }
     }
 
     pub(crate) fn is_on(&self) -> bool {
-        self.on
+        self.is_terminal
     }
 
     pub(crate) fn show(&mut self, scans: &[ScanStats], rows: u64, elapsed: Duration) {
-        if elapsed < PATIENCE {
+        if elapsed < PATIENCE || !(self.is_wanted)() {
             return;
         }
         let width = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| usize::from(size.ws_col));

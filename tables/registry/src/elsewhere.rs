@@ -1,4 +1,4 @@
-//! Tables that osquery has on other systems.
+//! Tables of osquery that do not exist here.
 
 /// osquery's tables that do not exist on Linux, with the systems that have them. A query of one gets an error that
 /// names these systems.
@@ -133,17 +133,157 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("xprotect_reports", "macOS"),
 ];
 
+/// Tables that osquery has on Linux and Indago does not have. `osquery_schedule` is not among them: the daemon has it.
+pub const MISSING: &[&str] = &[
+    "acpi_tables",
+    "apparmor_events",
+    "apparmor_profiles",
+    "apt_sources",
+    "arp_cache",
+    "augeas",
+    "authorized_keys",
+    "azure_instance_metadata",
+    "azure_instance_tags",
+    "block_devices",
+    "carbon_black_info",
+    "carves",
+    "certificates",
+    "chrome_extension_content_scripts",
+    "chrome_extensions",
+    "cpu_info",
+    "cpu_time",
+    "cpuid",
+    "crontab",
+    "curl",
+    "curl_certificate",
+    "deb_package_files",
+    "deb_packages",
+    "device_file",
+    "device_hash",
+    "device_partitions",
+    "disk_encryption",
+    "dns_resolvers",
+    "docker_container_envs",
+    "docker_container_fs_changes",
+    "docker_container_networks",
+    "docker_container_stats",
+    "docker_image_history",
+    "docker_image_labels",
+    "docker_image_layers",
+    "docker_info",
+    "docker_network_labels",
+    "docker_networks",
+    "docker_version",
+    "docker_volume_labels",
+    "docker_volumes",
+    "ec2_instance_metadata",
+    "ec2_instance_tags",
+    "etc_hosts",
+    "etc_protocols",
+    "etc_services",
+    "extended_attributes",
+    "file_events",
+    "firefox_addons",
+    "hardware_events",
+    "intel_me_info",
+    "interface_details",
+    "interface_ipv6",
+    "iptables",
+    "jetbrains_plugins",
+    "kernel_info",
+    "kernel_keys",
+    "kernel_modules",
+    "known_hosts",
+    "last",
+    "load_average",
+    "logged_in_users",
+    "lxd_certificates",
+    "lxd_cluster",
+    "lxd_cluster_members",
+    "lxd_images",
+    "lxd_instance_config",
+    "lxd_instance_devices",
+    "lxd_instances",
+    "lxd_networks",
+    "lxd_storage_pools",
+    "magic",
+    "md_devices",
+    "md_drives",
+    "md_personalities",
+    "memory_array_mapped_addresses",
+    "memory_arrays",
+    "memory_device_mapped_addresses",
+    "memory_devices",
+    "memory_error_info",
+    "memory_info",
+    "memory_map",
+    "msr",
+    "npm_packages",
+    "oem_strings",
+    "osquery_events",
+    "osquery_extensions",
+    "osquery_flags",
+    "osquery_info",
+    "osquery_packs",
+    "osquery_registry",
+    "pci_devices",
+    "platform_info",
+    "portage_keywords",
+    "portage_packages",
+    "portage_use",
+    "process_events",
+    "process_file_events",
+    "process_memory_map",
+    "process_open_pipes",
+    "prometheus_metrics",
+    "python_packages",
+    "routes",
+    "rpm_package_files",
+    "rpm_packages",
+    "seccomp_events",
+    "secureboot",
+    "secureboot_certificates",
+    "selinux_events",
+    "selinux_settings",
+    "shadow",
+    "shared_memory",
+    "shell_history",
+    "smbios_tables",
+    "socket_events",
+    "ssh_configs",
+    "startup_items",
+    "sudoers",
+    "suid_bin",
+    "syslog_events",
+    "system_controls",
+    "systemd_units",
+    "ulimit_info",
+    "usb_devices",
+    "user_events",
+    "user_groups",
+    "user_ssh_keys",
+    "vscode_extensions",
+    "yara",
+    "yara_events",
+    "yara_file",
+    "yara_process",
+    "ycloud_instance_metadata",
+    "yum_sources",
+];
+
 #[cfg(test)]
 mod tests {
-    use super::ELSEWHERE;
+    use super::{ELSEWHERE, MISSING};
     use crate::{Environments, Sys, all};
 
     #[test]
-    fn what_exists_elsewhere_is_sorted_and_does_not_exist_here() {
+    fn tables_that_do_not_exist_here_are_sorted_and_do_not_exist() {
         assert!(ELSEWHERE.is_sorted_by(|a, b| a.0 < b.0), "names in order, each once");
+        assert!(MISSING.is_sorted_by(|a, b| a < b), "names in order, each once");
         for table in all(&Environments::of(&Sys::at("/nonexistent"))) {
-            let name = &table.spec().name;
-            assert!(!ELSEWHERE.iter().any(|(elsewhere, _)| elsewhere == name), "{name} exists on Linux");
+            let name = table.spec().name.as_ref();
+            assert!(!ELSEWHERE.iter().any(|(elsewhere, _)| *elsewhere == name), "{name} exists on Linux");
+            assert!(!MISSING.contains(&name), "{name} exists");
         }
     }
 }

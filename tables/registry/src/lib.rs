@@ -2,7 +2,7 @@
 
 mod elsewhere;
 
-pub use elsewhere::ELSEWHERE;
+pub use elsewhere::{ELSEWHERE, MISSING};
 pub use indago_table::Sys;
 use indago_table::TableRef;
 

@@ -30,7 +30,7 @@ You can run the same queries on your own machine, clusters and accounts, with `i
 ";
 
 pub(crate) async fn run(arguments: Demo) -> Result {
-    let format = arguments.format.unwrap_or(Format::Table);
+    let format = arguments.output.chosen().unwrap_or(Format::Table);
     let style = Style::of_stdout();
     // Formats for programs get the rows only.
     let is_for_people = matches!(format, Format::Table | Format::Line | Format::Markdown);
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: Demo) -> Result {
             query.statement(),
             QueryOptions::default(),
             sink,
-            true,
+            || true,
             interrupt::interrupted(),
         ))
         .await;

@@ -12,7 +12,7 @@ use crate::setup;
 pub(crate) async fn run(common: &Common, arguments: Functions) -> Result {
     let config = setup::config(common, None)?;
     let engine = setup::engine(&config).await?;
-    let format = setup::format(arguments.format);
+    let format = arguments.output.chosen();
     listing::write_functions(&engine.functions(), format, Style::of_stdout(), &mut Output)?;
     Ok(ExitCode::SUCCESS)
 }

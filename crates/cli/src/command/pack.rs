@@ -1,9 +1,11 @@
 //! `indago pack run`
 
+use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -39,9 +41,10 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
     if arguments.rows {
         return rows(&engine, &queries, skipped, &options, &arguments, cancel).await;
     }
-    let format = setup::format(arguments.format);
+    let format = setup::format(arguments.output.chosen());
     let schema = report_schema();
     let mut writer = row_writer(format, schema.clone(), Output, Style::of_stdout());
+    let mut totals = Totals::new();
     let mut worst = 0;
     for query in queries {
         let report = match &skipped {
@@ -52,10 +55,16 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
                 report = Box::pin(packs::run(&engine, query, &options, |_| {})) => report,
             },
         };
-        worst = worse(worst, code_of(&report));
+        let code = code_of(&report);
+        worst = worse(worst, code);
+        match report.status {
+            Status::Skipped(_) => totals.skipped += 1,
+            _ => totals.add(report.rows, code, !report.warnings.is_empty()),
+        }
         writer.batch(&report_row(&pack, &report, &schema)?)?;
     }
     writer.finish()?;
+    say(totals);
     Ok(ExitCode::from(worst))
 }
 
@@ -68,31 +77,80 @@ async fn rows(
     arguments: &PackRun,
     mut cancel: std::pin::Pin<&mut impl Future<Output = ()>>,
 ) -> Result {
-    let format = setup::format(arguments.format);
+    let format = setup::format(arguments.output.chosen());
     let style = Style::of_stdout();
+    let mut totals = Totals::new();
     let mut worst = 0;
     for query in queries {
         say(format_args!("-- {}: {}", query.name, query.description.as_deref().unwrap_or_default()));
         if let Some(reason) = skipped.clone().or_else(|| query.mismatch(packs::PLATFORM)) {
             say(format_args!("skipped: {reason}"));
+            totals.skipped += 1;
             continue;
         }
         let options = QueryOptions { timeout: query.timeout.or(options.timeout), ..options.clone() };
         let sink = |schema: &SchemaRef| Ok(super::query::stdout_sink(format, schema, style));
         let (summary, result) =
-            Box::pin(indago_shell::execute(engine, &query.sql, options, sink, true, cancel.as_mut())).await;
+            Box::pin(indago_shell::execute(engine, &query.sql, options, sink, || true, cancel.as_mut())).await;
         indago_shell::print_warnings(&summary.warnings);
-        match result {
-            Ok(()) => {}
+        let code = match result {
+            Ok(()) => 0,
             Err(failure) if failure.is_closed_pipe() => return Ok(ExitCode::SUCCESS),
             Err(Failure::Cancelled) => return Ok(ExitCode::from(exit::INTERRUPTED)),
             Err(failure) => {
-                worst = worse(worst, exit::code_of(&failure));
                 indago_shell::print_error(&failure, None);
+                exit::code_of(&failure)
             }
+        };
+        worst = worse(worst, code);
+        totals.add(summary.rows, code, !summary.warnings.is_empty());
+    }
+    say(totals);
+    Ok(ExitCode::from(worst))
+}
+
+/// The last line of a run.
+struct Totals {
+    began: Instant,
+    ran: u64,
+    rows: u64,
+    failed: u64,
+    incomplete: u64,
+    skipped: u64,
+}
+
+impl Totals {
+    fn new() -> Self {
+        Self { began: Instant::now(), ran: 0, rows: 0, failed: 0, incomplete: 0, skipped: 0 }
+    }
+
+    /// Counts a query that ran.
+    fn add(&mut self, rows: u64, code: u8, has_warnings: bool) {
+        self.ran += 1;
+        self.rows += rows;
+        match code {
+            exit::FAILED => self.failed += 1,
+            exit::INCOMPLETE => self.incomplete += 1,
+            _ => self.incomplete += u64::from(has_warnings),
         }
     }
-    Ok(ExitCode::from(worst))
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queries = if self.ran == 1 { "query" } else { "queries" };
+        let rows = if self.rows == 1 { "row" } else { "rows" };
+        write!(
+            f,
+            "{} {queries} run, {} {rows}, {} failed, {} incomplete, {} skipped, in {:.2} s",
+            self.ran,
+            self.rows,
+            self.failed,
+            self.incomplete,
+            self.skipped,
+            self.began.elapsed().as_secs_f64()
+        )
+    }
 }
 
 fn passed_over(query: &PackQuery, reason: &str) -> Report {

@@ -18,8 +18,19 @@ use crate::{interrupt, setup};
 pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     let config = setup::config(common, Some(&arguments.limits))?;
     let sql = read_sql(&arguments)?;
+    let files = [&arguments.arrow, &arguments.parquet];
     if arguments.arrow.is_some() && arguments.arrow == arguments.parquet {
         return Err(Error::usage(anyhow::anyhow!("--arrow and --parquet name the same file; write to two files")));
+    }
+    if files.into_iter().flatten().any(|file| is_stdout(file)) {
+        if arguments.output.chosen().is_some() {
+            return Err(Error::usage(anyhow::anyhow!("`-` and --format both write to standard output; omit one")));
+        }
+        if io::stdout().is_terminal() {
+            let message =
+                "standard output is a terminal; redirect it to a file or pipe, or name a file in place of `-`";
+            return Err(Error::usage(anyhow::anyhow!(message)));
+        }
     }
     let engine = setup::engine_with_files(&config).await?;
     let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
@@ -27,7 +38,8 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     if statements.is_empty() {
         return Err(Error::usage(anyhow::anyhow!("there is no SQL statement in the input")));
     }
-    if statements.len() > 1 && (arguments.arrow.is_some() || arguments.parquet.is_some()) {
+    let writes_files = files.into_iter().any(Option::is_some);
+    if statements.len() > 1 && writes_files {
         let message = "--arrow and --parquet write the rows of one statement; the input has several";
         return Err(Error::usage(anyhow::anyhow!(message)));
     }
@@ -43,18 +55,18 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         return Err(Error::usage(anyhow::anyhow!(message)));
     }
     let style = Style::of_stdout();
+    let shows_plans = !writes_files && setup::format(arguments.output.chosen()) == Format::Table;
     for (statement, names) in statements.into_iter().zip(named) {
         let own = parameters.iter().filter(|(name, _)| names.contains(**name));
         let options = own.fold(options.clone(), |options, (name, value)| options.bind(name, *value));
-        let (summary, result) = Box::pin(indago_shell::execute(
-            &engine,
-            &statement.sql,
-            options,
-            |schema| sinks(&arguments, schema, style),
-            true,
-            interrupt::interrupted(),
-        ))
-        .await;
+        let cancel = interrupt::interrupted();
+        let (summary, result) = match indago_shell::explained(&statement.sql).filter(|_| shows_plans) {
+            Some(inner) => Box::pin(indago_shell::explain(&engine, &inner, options, &mut Output, cancel)).await,
+            None => {
+                let sink = |schema: &SchemaRef| sinks(&arguments, schema, style);
+                Box::pin(indago_shell::execute(&engine, &statement.sql, options, sink, || true, cancel)).await
+            }
+        };
         indago_shell::print_warnings(&summary.warnings);
         if arguments.rewritten {
             indago_shell::print_rewritten(&summary);
@@ -75,6 +87,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
 
 fn read_sql(arguments: &Query) -> Result<String> {
     match (&arguments.sql, &arguments.file) {
+        (Some(sql), _) if sql == "-" => standard_input(),
         (Some(sql), _) => Ok(sql.clone()),
         (None, Some(file)) if file != Path::new("-") => {
             let bytes = std::fs::read(file)
@@ -113,15 +126,26 @@ fn text(mut bytes: Vec<u8>, from: &str) -> Result<String> {
 fn sinks(arguments: &Query, schema: &SchemaRef, style: Style) -> io::Result<Box<dyn RowSink>> {
     let mut sinks: Vec<Box<dyn RowSink>> = Vec::new();
     if let Some(file) = &arguments.arrow {
-        sinks.push(Box::new(ArrowFile::create(file, schema)?));
+        sinks.push(match is_stdout(file) {
+            true => Box::new(ArrowFile::to(Output, schema)?),
+            false => Box::new(ArrowFile::create(file, schema)?),
+        });
     }
     if let Some(file) = &arguments.parquet {
-        sinks.push(Box::new(ParquetFile::create(file, schema)?));
+        sinks.push(match is_stdout(file) {
+            true => Box::new(ParquetFile::to(Output, schema)?),
+            false => Box::new(ParquetFile::create(file, schema)?),
+        });
     }
-    if sinks.is_empty() || arguments.format.is_some() {
-        sinks.push(stdout_sink(setup::format(arguments.format), schema, style));
+    let chosen = arguments.output.chosen();
+    if sinks.is_empty() || chosen.is_some() {
+        sinks.push(stdout_sink(setup::format(chosen), schema, style));
     }
     Ok(if sinks.len() == 1 { sinks.remove(0) } else { Box::new(Several(sinks)) })
+}
+
+fn is_stdout(file: &Path) -> bool {
+    file == Path::new("-")
 }
 
 /// A sink for standard output.

@@ -98,7 +98,7 @@ impl LookupJoinExec {
         if self.spec.side == Side::Right { &self.right } else { &self.left }
     }
 
-    fn driving(&self) -> &Arc<dyn ExecutionPlan> {
+    pub(crate) fn driving(&self) -> &Arc<dyn ExecutionPlan> {
         if self.spec.side == Side::Right { &self.left } else { &self.right }
     }
 }

@@ -1,5 +1,6 @@
 //! `.examples`
 
+use std::io::Write;
 use std::ops::ControlFlow;
 
 use super::{Argument, Command, table};

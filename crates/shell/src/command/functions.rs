@@ -7,7 +7,7 @@ use crate::listing;
 
 pub(super) const COMMAND: Command = Command {
     name: ".functions",
-    aliases: &[],
+    aliases: &["\\df"],
     usage: "[WORD]",
     about: "Lists SQL functions; with WORD, those whose name contains it.",
     argument: Argument::Function,
@@ -15,7 +15,7 @@ pub(super) const COMMAND: Command = Command {
         let word = word.to_lowercase();
         let mut functions = shell.engine.functions();
         functions.retain(|function| function.name.to_string().contains(&word));
-        listing::write_functions(&functions, shell.settings.format, shell.style, &mut shell.out)?;
+        listing::write_functions(&functions, shell.listing(), shell.style, &mut shell.out)?;
         Ok(ControlFlow::Continue(()))
     },
 };

@@ -7,18 +7,20 @@ use crate::report::say;
 
 pub(super) const COMMAND: Command = Command {
     name: ".help",
-    aliases: &[".h"],
+    aliases: &[".h", "help", "?", "\\?", "\\h"],
     usage: "[COMMAND]",
     about: "Lists commands.",
     argument: Argument::Command,
     run: |shell, name| {
-        if let Some(command) = find(name).filter(|_| !name.is_empty()) {
+        if let Some(command) = find(name).or_else(|| find(&format!(".{name}"))) {
             say(format_args!("{} {}\n  {}", command.name, command.usage, command.about));
             if !command.aliases.is_empty() {
                 say(format_args!("  Also {}.", command.aliases.join(", ")));
             }
         } else if name.is_empty() {
-            say("SQL ends with `;` and may span several lines. Tab completes, Ctrl-C cancels a running query.\n");
+            say(
+                "SQL ends with `;` and may span several lines. Tab completes, Ctrl-C cancels a statement or a running query.\n",
+            );
             for command in ALL {
                 say(format_args!("  {:24} {}", format!("{} {}", command.name, command.usage), command.about));
             }

@@ -6,6 +6,7 @@ mod functions;
 mod help;
 mod mode;
 mod output;
+mod pager;
 mod parameter;
 mod quit;
 mod read;
@@ -51,6 +52,7 @@ pub(crate) enum Argument {
     Format,
     Switch,
     Command,
+    Path,
     Text,
 }
 
@@ -63,6 +65,7 @@ pub(crate) const ALL: &[Command] = &[
     all::COMMAND,
     mode::COMMAND,
     output::COMMAND,
+    pager::COMMAND,
     read::COMMAND,
     parameter::COMMAND,
     timer::COMMAND,
@@ -77,22 +80,38 @@ pub(crate) const ALL: &[Command] = &[
     quit::COMMAND,
 ];
 
-/// The command with a name; the dot is optional.
+/// The command with a name or alias.
 pub(crate) fn find(name: &str) -> Option<&'static Command> {
-    let name = name.trim_start_matches('.');
-    let is = |known: &str| known.trim_start_matches('.') == name;
-    ALL.iter().find(|command| is(command.name) || command.aliases.iter().any(|alias| is(alias)))
+    ALL.iter().find(|command| command.name == name || command.aliases.contains(&name))
 }
 
-/// Runs a line that starts with a dot.
-pub(crate) fn run(shell: &mut Shell, line: &str) -> io::Result<ControlFlow<()>> {
+/// The name and the argument of a line.
+fn parts(line: &str) -> (&str, &str) {
     let line = line.trim().trim_end_matches(';').trim_end();
     let (name, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    (name, argument.trim())
+}
+
+/// Whether a line is a command: `.tables`, `\d users` as in psql, or a word such as `exit`.
+pub(crate) fn is_command(line: &str) -> bool {
+    let (name, argument) = parts(line);
+    name.starts_with(['.', '\\']) || find(name).is_some() && !argument.contains(char::is_whitespace)
+}
+
+/// The kind of argument that the text after a command's name is; `None` without such a command and a blank.
+pub(crate) fn argument_of(line: &str) -> Option<Argument> {
+    let (name, _) = line.trim_start().split_once(char::is_whitespace)?;
+    find(name).map(|command| command.argument)
+}
+
+/// Runs a line that is a command.
+pub(crate) fn run(shell: &mut Shell, line: &str) -> io::Result<ControlFlow<()>> {
+    let (name, argument) = parts(line);
     match find(name) {
-        Some(command) => (command.run)(shell, argument.trim()),
+        Some(command) => (command.run)(shell, argument),
         None => {
             let known = ALL.iter().map(|command| command.name);
-            let hint = indago::config::closest(name, known).map(|name| format!("; did you mean `{name}`?"));
+            let hint = indago::table::closest(name, known).map(|name| format!("; did you mean `{name}`?"));
             shell.complain(format_args!(
                 "there is no command `{}`{}",
                 crate::text::visible(name),
@@ -131,9 +150,10 @@ fn table(shell: &mut Shell, name: &str) -> Option<indago::TableRef> {
     match shell.runtime.block_on(shell.engine.find_table(name)) {
         Ok(Some(table)) => return Some(table),
         Ok(None) => {
-            let hint = shell.engine.nearest_table(name);
-            let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-            shell.complain(format_args!("there is no table `{}`{hint}", crate::text::visible(name)));
+            let error = shell.engine.no_table(name);
+            let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+            let message = format!("{error}{help}");
+            shell.complain(crate::text::visible(&message));
         }
         Err(error) => shell.complain(error),
     }
@@ -146,11 +166,43 @@ mod tests {
 
     #[test]
     fn commands_are_found_and_described() {
+        let mut names: Vec<&str> = ALL.iter().flat_map(|command| command.aliases).copied().collect();
         for command in ALL {
             assert!(command.name.starts_with('.') && command.about.ends_with('.'), "{}", command.name);
             assert_eq!(find(command.name).map(|found| found.name), Some(command.name));
+            names.push(command.name);
         }
-        assert_eq!(find(".exit").map(|command| command.name), Some(".quit"));
+        let many = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), many, "a name belongs to one command");
         assert!(find(".nonsense").is_none());
+    }
+
+    #[test]
+    fn commands_are_recognized_as_users_of_other_shells_type_them() {
+        for (line, expected) in [
+            (".exit", ".quit"),
+            ("exit", ".quit"),
+            ("quit;", ".quit"),
+            ("\\q", ".quit"),
+            ("help", ".help"),
+            ("help .read", ".help"),
+            ("?", ".help"),
+            ("\\?", ".help"),
+            ("\\d", ".schema"),
+            ("\\d processes", ".schema"),
+            ("\\dt", ".tables"),
+            ("\\df", ".functions"),
+            ("\\i some.sql", ".read"),
+            ("\\o rows.csv", ".output"),
+            ("\\timing", ".timer"),
+        ] {
+            assert!(is_command(line), "{line}");
+            assert_eq!(find(parts(line).0).map(|command| command.name), Some(expected), "{line}");
+        }
+        for sql in ["SELECT 1", "exits", "help SELECT 1", "quit FROM t", "", "-- exit"] {
+            assert!(!is_command(sql), "{sql}");
+        }
     }
 }

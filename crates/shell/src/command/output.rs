@@ -1,28 +1,30 @@
 //! `.output`
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 
 use super::{Argument, Command};
+use crate::pager::Out;
 use crate::render::Style;
 
 pub(super) const COMMAND: Command = Command {
     name: ".output",
-    aliases: &[".o"],
+    aliases: &[".o", "\\o"],
     usage: "[FILE]",
-    about: "Writes rows to a file; without FILE, to the screen again.",
-    argument: Argument::Text,
+    about: "Writes rows to a file; without FILE or with `-`, to the screen again.",
+    argument: Argument::Path,
     run: |shell, file| {
-        if file.is_empty() {
+        if matches!(file, "" | "-") {
             shell.out.flush()?;
-            shell.out = Box::new(std::io::stdout());
+            shell.out = Out::new(Box::new(std::io::stdout()));
             shell.style = Style::of_stdout();
             shell.redirected = false;
         } else {
             match File::create(file) {
                 Ok(created) => {
-                    shell.out = Box::new(BufWriter::new(created));
+                    shell.out.flush()?;
+                    shell.out = Out::new(Box::new(BufWriter::new(created)));
                     shell.style = Style::default();
                     shell.redirected = true;
                 }

@@ -6,7 +6,7 @@ use super::{Argument, Command};
 
 pub(super) const COMMAND: Command = Command {
     name: ".quit",
-    aliases: &[".exit", ".q"],
+    aliases: &[".exit", ".q", "exit", "quit", "\\q"],
     usage: "",
     about: "Quits the shell, like Ctrl-D.",
     argument: Argument::None,

@@ -10,10 +10,10 @@ const DEEPEST: usize = 16;
 
 pub(super) const COMMAND: Command = Command {
     name: ".read",
-    aliases: &[".i"],
+    aliases: &[".i", "\\i"],
     usage: "FILE",
     about: "Runs the statements and commands in a file.",
-    argument: Argument::Text,
+    argument: Argument::Path,
     run: |shell, file| {
         if shell.depth >= DEEPEST {
             shell.complain(format_args!("`.read` is nested {DEEPEST} files deep; check whether the file reads itself"));

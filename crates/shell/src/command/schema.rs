@@ -7,13 +7,13 @@ use crate::listing;
 
 pub(super) const COMMAND: Command = Command {
     name: ".schema",
-    aliases: &[".describe", ".d"],
-    usage: "TABLE",
-    about: "Shows a table's columns, keys, documentation and examples.",
+    aliases: &[".describe", ".d", "\\d", "\\d+"],
+    usage: "[TABLE]",
+    about: "Shows a table's columns, keys, documentation and examples; without TABLE, lists tables.",
     argument: Argument::Table,
     run: |shell, name| {
         if name.is_empty() {
-            shell.complain("name a table: `.schema processes`; `.tables` lists them");
+            super::tables::list(shell, "")?;
         } else if let Some(table) = table(shell, name) {
             listing::write_table(table.spec(), shell.settings.format, shell.style, &mut shell.out)?;
         }

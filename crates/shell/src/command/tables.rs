@@ -1,28 +1,28 @@
 //! `.tables`
 
+use std::io;
 use std::ops::ControlFlow;
 
 use super::{Argument, Command};
+use crate::repl::Shell;
 use crate::{listing, report};
 
 pub(super) const COMMAND: Command = Command {
     name: ".tables",
-    aliases: &[".list"],
+    aliases: &[".list", "\\dt", "\\dt+", "\\dv"],
     usage: "[WORD]",
-    about: "Lists tables; with WORD, those whose name or environment contains it.",
+    about: "Lists tables and views; with WORD, those that mention it: names, columns, descriptions, examples.",
     argument: Argument::Table,
     run: |shell, word| {
-        let tables = shell.engine.tables();
-        let word = word.to_lowercase();
-        let specs: Vec<_> = tables
-            .iter()
-            .map(|table| table.spec())
-            .filter(|spec| spec.name.contains(&word) || spec.environment.contains(&word))
-            .collect();
-        let (mut found, missing) = shell.runtime.block_on(shell.engine.found_names());
-        found.retain(|found| found.name.contains(&word) || found.catalog.contains(&word));
-        report::print_warnings(&missing);
-        listing::write_tables(&specs, &found, shell.settings.format, shell.style, &mut shell.out)?;
+        list(shell, word)?;
         Ok(ControlFlow::Continue(()))
     },
 };
+
+/// Lists the tables and views that mention a word.
+pub(super) fn list(shell: &mut Shell, word: &str) -> io::Result<()> {
+    let (found, missing) = shell.runtime.block_on(shell.engine.found_names());
+    report::print_warnings(&missing);
+    let tables = listing::Tables::of(&shell.engine, found).mentioning(word);
+    tables.write(shell.listing(), shell.style, &mut shell.out)
+}

@@ -4,7 +4,7 @@ use super::{Argument, Command, switch};
 
 pub(super) const COMMAND: Command = Command {
     name: ".timer",
-    aliases: &[],
+    aliases: &["\\timing"],
     usage: "[on|off]",
     about: "Shows rows and time after each statement.",
     argument: Argument::Switch,

@@ -4,6 +4,7 @@ mod csv;
 mod json;
 mod line;
 mod markdown;
+mod plan;
 mod table;
 
 use std::io::{self, Write};
@@ -58,6 +59,7 @@ pub(crate) fn colors_wanted() -> bool {
 /// A writer of rows in a format.
 pub fn row_writer<'a, W: Write + 'a>(format: Format, schema: SchemaRef, out: W, style: Style) -> Box<dyn RowSink + 'a> {
     match format {
+        Format::Table if plan::is_plan(&schema) => Box::new(plan::PlanWriter::new(out, style)),
         Format::Table => Box::new(table::TableWriter::new(schema, out, style)),
         Format::Json => Box::new(json::JsonWriter::new(&schema, out)),
         Format::Ndjson => Box::new(json::NdjsonWriter::new(&schema, out)),

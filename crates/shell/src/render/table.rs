@@ -1,7 +1,8 @@
-//! A table with borders that fits the terminal.
+//! A table with borders.
 //!
-//! Column widths come from a sample of the first rows, which is buffered. Later rows are cut to those widths and
-//! written as they arrive. If not all columns fit, rows are written with one column per line.
+//! Column widths come from a sample of the first rows, which is buffered. On a terminal, cells are cut so that the table
+//! fits, and a later batch with wider cells starts a new header with new widths. In a file or pipe nothing is cut: wider
+//! cells of later rows stick out. If not all columns fit the terminal, rows are written with one column per line.
 
 use std::io::{self, Write};
 
@@ -20,7 +21,7 @@ const SAMPLE_BYTES: usize = 4 << 20;
 /// Smallest width that a column is cut to.
 const NARROWEST: usize = 8;
 
-/// Width that a cell is cut to in a file.
+/// Width that other cells are padded to, at most.
 const WIDEST: usize = 10_000;
 
 type Row = Vec<Option<String>>;
@@ -36,8 +37,8 @@ pub(super) struct TableWriter<W: Write> {
 enum State<W: Write> {
     /// Buffering rows until the widths are chosen.
     Sampling { out: W, rows: Vec<Row>, bytes: usize },
-    /// Widths are chosen and the header is written.
-    Table { out: W, widths: Vec<usize> },
+    /// Widths are chosen and the header is written. `natural` is the widest cell of each column so far.
+    Table { out: W, natural: Vec<usize>, widths: Vec<usize> },
     /// One column per line.
     Lines(LineWriter<W>),
     /// Placeholder while the state changes.
@@ -56,20 +57,25 @@ impl<W: Write> TableWriter<W> {
         Self { state: State::Sampling { out, rows: Vec::new(), bytes: 0 }, names, right, schema, style }
     }
 
+    /// The widest cell of each column, and at least `natural`.
+    fn widest(&self, natural: &[usize], rows: &[Row]) -> Vec<usize> {
+        let cell = |row: &Row, column: usize| row[column].as_deref().map_or(NULL.len(), width);
+        let widest = |(column, natural): (usize, &usize)| {
+            rows.iter().map(|row| cell(row, column)).max().unwrap_or(0).max(*natural).clamp(1, WIDEST)
+        };
+        natural.iter().enumerate().map(widest).collect()
+    }
+
     /// Chooses widths from the buffered rows and writes them.
     fn begin(&mut self) -> io::Result<()> {
+        if !matches!(self.state, State::Sampling { .. }) {
+            return Ok(());
+        }
         let State::Sampling { out, rows, .. } = std::mem::replace(&mut self.state, State::Changing) else {
             return Ok(());
         };
-        let natural: Vec<usize> = self
-            .names
-            .iter()
-            .enumerate()
-            .map(|(column, name)| {
-                let cell = |row: &Row| row[column].as_deref().map_or(NULL.len(), width);
-                rows.iter().map(cell).max().unwrap_or(0).max(width(name)).clamp(1, WIDEST)
-            })
-            .collect();
+        let names: Vec<usize> = self.names.iter().map(|name| width(name)).collect();
+        let natural = self.widest(&names, &rows);
         let Some(widths) = fit(&natural, self.style.width) else {
             let mut lines = LineWriter::new(&self.schema, out, self.style);
             for row in &rows {
@@ -78,18 +84,44 @@ impl<W: Write> TableWriter<W> {
             self.state = State::Lines(lines);
             return Ok(());
         };
-        self.state = State::Table { out, widths };
+        self.state = State::Table { out, natural, widths };
+        self.header()?;
+        self.rows(&rows)
+    }
+
+    fn header(&mut self) -> io::Result<()> {
         self.write(|this, widths, text| {
             this.rule(widths, ['┌', '┬', '┐'], text);
-            let cells: Vec<String> = this.names.iter().map(|name| cut(name, WIDEST).into_owned()).collect();
             text.push('│');
-            for ((name, width), right) in cells.iter().zip(widths).zip(&this.right) {
-                pad(name, *width, *right, if this.style.color { BOLD } else { "" }, text);
+            for ((name, width), right) in this.names.iter().zip(widths).zip(&this.right) {
+                pad(name, *width, *right, this.is_cut(), if this.style.color { BOLD } else { "" }, text);
             }
             text.push('\n');
             this.rule(widths, ['├', '┼', '┤'], text);
-        })?;
-        self.rows(&rows)
+        })
+    }
+
+    fn footer(&mut self) -> io::Result<()> {
+        self.write(|this, widths, text| this.rule(widths, ['└', '┴', '┘'], text))
+    }
+
+    /// On a terminal, widths follow the rows: wider cells start a new header.
+    fn widen(&mut self, rows: &[Row]) -> io::Result<()> {
+        let State::Table { natural, widths, .. } = &self.state else { return Ok(()) };
+        let wider = self.widest(natural, rows);
+        let Some(fitting) = fit(&wider, self.style.width).filter(|fitting| self.is_cut() && fitting != widths) else {
+            return Ok(());
+        };
+        self.footer()?;
+        if let State::Table { natural, widths, .. } = &mut self.state {
+            (*natural, *widths) = (wider, fitting);
+        }
+        self.header()
+    }
+
+    /// Whether cells are cut to the width of their column.
+    fn is_cut(&self) -> bool {
+        self.style.width.is_some()
     }
 
     fn write(&mut self, text: impl FnOnce(&Self, &[usize], &mut String)) -> io::Result<()> {
@@ -123,8 +155,8 @@ impl<W: Write> TableWriter<W> {
                 text.push('│');
                 for ((cell, width), right) in row.iter().zip(widths).zip(&this.right) {
                     match cell {
-                        Some(cell) => pad(cell, *width, *right, "", text),
-                        None => pad(NULL, *width, *right, if this.style.color { DIM } else { "" }, text),
+                        Some(cell) => pad(cell, *width, *right, this.is_cut(), "", text),
+                        None => pad(NULL, *width, *right, false, if this.style.color { DIM } else { "" }, text),
                     }
                 }
                 text.push('\n');
@@ -133,8 +165,8 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-fn pad(cell: &str, most: usize, right: bool, color: &str, text: &mut String) {
-    let cell = cut(cell, most);
+fn pad(cell: &str, most: usize, right: bool, is_cut: bool, color: &str, text: &mut String) {
+    let cell = if is_cut { cut(cell, most) } else { cell.into() };
     let blanks = " ".repeat(most - width(&cell).min(most));
     let reset = if color.is_empty() { "" } else { RESET };
     if right {
@@ -176,12 +208,13 @@ impl<W: Write> RowSink for TableWriter<W> {
             return if rows.len() >= SAMPLE_ROWS || *bytes >= SAMPLE_BYTES { self.begin() } else { Ok(()) };
         }
         let rows: Vec<Row> = (0..batch.num_rows()).map(read).collect();
+        self.widen(&rows)?;
         self.rows(&rows)
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.begin()?;
-        self.write(|this, widths, text| this.rule(widths, ['└', '┴', '┘'], text))?;
+        self.footer()?;
         match &mut self.state {
             State::Table { out, .. } => out.flush(),
             State::Lines(lines) => lines.end(),
@@ -192,7 +225,58 @@ impl<W: Write> RowSink for TableWriter<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
+
     use super::*;
+
+    /// Rows of two columns as a table: so many short ones, and then one with a long cell.
+    fn rendered(short: usize, long: &str, style: Style) -> String {
+        let names: ArrayRef = Arc::new((0..short).map(|_| Some("short")).collect::<StringArray>());
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..short as i64));
+        let first = RecordBatch::try_from_iter([("n", numbers), ("name", names)]).expect("equal lengths");
+        let last: ArrayRef = Arc::new(StringArray::from(vec![long]));
+        let number: ArrayRef = Arc::new(Int64Array::from(vec![7]));
+        let last = RecordBatch::try_from_iter([("n", number), ("name", last)]).expect("equal lengths");
+        let mut text = Vec::new();
+        let mut writer = TableWriter::new(first.schema(), &mut text, style);
+        writer.batch(&first).and_then(|()| writer.batch(&last)).and_then(|()| writer.finish()).expect("written");
+        drop(writer);
+        String::from_utf8(text).expect("UTF-8")
+    }
+
+    #[test]
+    fn nothing_is_cut_in_a_file() {
+        for (short, long) in [(1, WIDEST + 5), (SAMPLE_ROWS + 1000, 70), (SAMPLE_ROWS - 1, 70)] {
+            let long = "x".repeat(long);
+            let text = rendered(short, &long, Style::default());
+            assert!(text.contains(&format!("│ {long}")), "{short}: the long cell is missing");
+            assert_eq!(text.lines().count(), short + 5);
+            assert!(text.lines().last().is_some_and(|line| line.starts_with('└')), "{short}: no lower border");
+        }
+    }
+
+    #[test]
+    fn widths_of_a_terminal_follow_the_rows() {
+        let style = Style { width: Some(40), color: false, terminal: true };
+        let text = rendered(SAMPLE_ROWS + 1000, &"x".repeat(20), style);
+        let end: Vec<&str> = text.lines().rev().take(6).collect();
+        assert_eq!(
+            end,
+            [
+                "└──────┴──────────────────────┘",
+                "│    7 │ xxxxxxxxxxxxxxxxxxxx │",
+                "├──────┼──────────────────────┤",
+                "│    n │ name                 │",
+                "┌──────┬──────────────────────┐",
+                "└──────┴───────┘",
+            ]
+        );
+        let text = rendered(SAMPLE_ROWS + 1000, &"x".repeat(200), style);
+        let last = text.lines().rev().nth(1).expect("a row");
+        assert_eq!((width(last), last.contains("xx…")), (40, true), "{last}");
+    }
 
     #[test]
     fn the_widest_columns_give_way() {

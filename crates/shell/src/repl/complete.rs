@@ -11,31 +11,54 @@ use crate::lex::{KEYWORDS, Kind, Token, is_keyword, tokens};
 /// Names that the engine knows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
-    /// Columns by table.
-    pub(crate) tables: BTreeMap<String, Vec<String>>,
-    pub(crate) functions: Vec<String>,
+    /// Columns by table or view.
+    tables: BTreeMap<String, Vec<Column>>,
+    functions: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Column {
+    name: String,
+    /// Its type; `None` if it is not known.
+    kind: Option<String>,
+    /// Whether constraints on it reach the table.
+    is_key: bool,
 }
 
 impl Names {
     pub(crate) fn of(engine: &Engine) -> Self {
         let table = |table: indago::TableRef| {
             let spec = table.spec();
-            (spec.name.to_string(), spec.columns.iter().map(|column| column.name.to_string()).collect())
+            let column = |(index, column): (usize, &indago::table::ColumnSpec)| Column {
+                name: column.name.to_string(),
+                kind: Some(column.kind.name()),
+                is_key: spec.key_name(index).is_some() && !column.slice,
+            };
+            (spec.name.to_string(), spec.columns.iter().enumerate().map(column).collect())
         };
+        let views = engine.views().into_iter().map(|(name, _)| (name, Vec::new()));
         Self {
-            tables: engine.tables().into_iter().map(table).collect(),
+            tables: engine.tables().into_iter().map(table).chain(views).collect(),
             functions: engine.functions().into_iter().map(|function| function.name.to_string()).collect(),
         }
     }
 
-    fn columns_of(&self, table: &str) -> Option<&Vec<String>> {
+    pub(crate) fn is_table(&self, name: &str) -> bool {
+        self.tables.contains_key(name)
+    }
+
+    fn columns_of(&self, table: &str) -> Option<&Vec<Column>> {
         self.tables.get(table).or_else(|| self.tables.get(&table.to_lowercase()))
+    }
+
+    fn names_of(&self, table: &str) -> impl Iterator<Item = &str> {
+        self.columns_of(table).into_iter().flatten().map(|column| column.name.as_str())
     }
 
     /// The start of the word before the cursor, and its completions.
     pub(crate) fn complete(&self, line: &str, cursor: usize) -> (usize, Vec<String>) {
         let before = &line[..cursor];
-        if before.trim_start().starts_with('.') {
+        if before.trim_start().starts_with(['.', '\\']) {
             return self.complete_command(before);
         }
         let start = before
@@ -54,27 +77,40 @@ impl Names {
         if let Some((qualifier, prefix)) = word.rsplit_once('.') {
             let from = start + qualifier.len() + 1;
             let source = sources.iter().find(|source| source.alias.eq_ignore_ascii_case(qualifier));
-            let columns =
-                source.and_then(|source| self.columns_of(&source.table)).or_else(|| self.columns_of(qualifier));
-            return (from, matching(prefix, columns.into_iter().flatten().map(String::as_str)));
+            let table = source.map_or(qualifier, |source| source.table.as_str());
+            let is_on = wants_condition(&pieces, start);
+            let keys = self.join_conditions(&sources, cursor).into_iter().filter(|_| is_on);
+            let keys = keys.filter_map(|key| key.strip_prefix(qualifier)?.strip_prefix('.').map(ToOwned::to_owned));
+            let keys: Vec<String> = keys.collect();
+            let mut found = matching(prefix, keys.iter().map(String::as_str));
+            found.extend(matching(prefix, self.names_of(table)));
+            return (from, found);
         }
+        let is_on = wants_condition(&pieces, start);
         let pieces: Vec<Token<'_>> = pieces.into_iter().filter(|token| token.start < start).collect();
         if wants_table(&pieces) {
             let with: Vec<&str> = common_tables(&tokens(line));
-            return (start, matching(word, self.tables.keys().map(String::as_str).chain(with)));
+            let mut found = matching(word, self.tables.keys().map(String::as_str).chain(with));
+            if pieces.last().is_some_and(|token| token.is("JOIN")) {
+                // Tables that can be joined by a key come first.
+                found.sort_by_key(|table| !self.is_joinable(table, &sources));
+            }
+            return (start, found);
         }
+        let keys = if is_on { self.join_conditions(&sources, cursor) } else { Vec::new() };
         if word.is_empty() && sources.is_empty() {
             return (start, Vec::new());
         }
         let mut candidates: BTreeSet<&str> = BTreeSet::new();
         if sources.is_empty() && word.len() >= 2 && !pieces.is_empty() {
-            candidates.extend(self.tables.values().flatten().map(String::as_str));
+            candidates.extend(self.tables.values().flatten().map(|column| column.name.as_str()));
         }
         for source in &sources {
-            candidates.extend(self.columns_of(&source.table).into_iter().flatten().map(String::as_str));
+            candidates.extend(self.names_of(&source.table));
             candidates.insert(&source.alias);
         }
-        let mut found = matching(word, candidates);
+        let mut found = matching(word, keys.iter().map(String::as_str));
+        found.extend(matching(word, candidates));
         if !word.is_empty() {
             let upper = word.chars().any(|c| c.is_ascii_uppercase());
             let keywords: Vec<String> =
@@ -94,7 +130,9 @@ impl Names {
         let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         let word = &before[start..];
         let Some((name, _)) = before.trim_start().split_once(char::is_whitespace) else {
-            return (start, matching(word, command::ALL.iter().map(|command| command.name)));
+            let aliases = command::ALL.iter().flat_map(|command| command.aliases).copied();
+            let names = command::ALL.iter().map(|command| command.name);
+            return (start, matching(word, names.chain(aliases.filter(|alias| alias.starts_with('\\')))));
         };
         let Some(command) = command::find(name) else { return (start, Vec::new()) };
         let found = match command.argument {
@@ -104,9 +142,43 @@ impl Names {
             Argument::Format => matching(word, Format::ALL.map(Format::name)),
             Argument::Switch => matching(word, ["on", "off"]),
             Argument::Command => matching(word, command::ALL.iter().map(|command| command.name)),
-            Argument::Text => Vec::new(),
+            Argument::Path | Argument::Text => Vec::new(),
         };
         (start, found)
+    }
+
+    /// Conditions that join the last table before the cursor to those before it, by columns of one name and type of which
+    /// one is a key.
+    fn join_conditions(&self, sources: &[Source], cursor: usize) -> Vec<String> {
+        let before = sources.partition_point(|source| source.start < cursor);
+        let Some((joined, others)) = sources[..before].split_last() else { return Vec::new() };
+        let mut conditions = Vec::new();
+        for other in others {
+            for (column, pair) in self.pairs(&joined.table, &other.table) {
+                let (left, right) = (format!("{}.{column}", other.alias), format!("{}.{pair}", joined.alias));
+                conditions.push(format!("{left} = {right}"));
+                conditions.push(format!("{right} = {left}"));
+            }
+        }
+        conditions
+    }
+
+    /// Columns by which two tables can be joined: required keys first.
+    fn pairs<'a>(&'a self, table: &str, other: &str) -> Vec<(&'a str, &'a str)> {
+        let (Some(columns), Some(others)) = (self.columns_of(table), self.columns_of(other)) else { return Vec::new() };
+        let pair = |column: &'a Column| {
+            let fits = |other: &&Column| {
+                other.name == column.name && other.kind == column.kind && (other.is_key || column.is_key)
+            };
+            others.iter().find(fits).map(|other| (other.name.as_str(), column))
+        };
+        let mut pairs: Vec<_> = columns.iter().filter_map(pair).collect();
+        pairs.sort_by_key(|(_, column)| !column.is_key);
+        pairs.into_iter().map(|(other, column)| (other, column.name.as_str())).collect()
+    }
+
+    fn is_joinable(&self, table: &str, sources: &[Source]) -> bool {
+        sources.iter().any(|source| source.table != table && !self.pairs(table, &source.table).is_empty())
     }
 
     /// The tables of the statement under the cursor.
@@ -144,7 +216,7 @@ impl Names {
                 }
                 let alias = pieces.get(at).filter(|token| !token.is("ON") && !is_keyword(token.text));
                 let alias = alias.and_then(Token::name).unwrap_or(table);
-                sources.push(Source { table: table.to_owned(), alias: alias.to_owned() });
+                sources.push(Source { table: table.to_owned(), alias: alias.to_owned(), start: token.start });
             } else if token.kind == Kind::Word && ends_from(token) {
                 if let Some(top) = in_from.last_mut() {
                     *top = false;
@@ -159,6 +231,19 @@ impl Names {
 struct Source {
     table: String,
     alias: String,
+    /// Where the statement names it.
+    start: usize,
+}
+
+/// Whether the word at a place begins a condition of a join.
+fn wants_condition(pieces: &[Token<'_>], start: usize) -> bool {
+    let last = pieces.iter().rfind(|token| token.start < start && token.kind != Kind::Comment);
+    if last.is_some_and(|token| token.is("ON")) {
+        return true;
+    }
+    // Further conditions of the same join.
+    let clause = pieces.iter().rfind(|token| token.start < start && (token.is("JOIN") || ends_from(token)));
+    last.is_some_and(|token| token.is("AND")) && clause.is_some_and(|token| token.is("ON"))
 }
 
 fn ends_from(token: &Token<'_>) -> bool {
@@ -212,12 +297,18 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        let table = |name: &str, columns: &[&str]| (name.to_owned(), columns.iter().map(|c| (*c).to_owned()).collect());
+        let column = |name: &&str| Column {
+            name: name.trim_end_matches('*').to_owned(),
+            kind: Some("TEXT".to_owned()),
+            is_key: name.ends_with('*'),
+        };
+        let table = |name: &str, columns: &[&str]| (name.to_owned(), columns.iter().map(column).collect());
         Names {
             tables: [
-                table("processes", &["pid", "name", "path", "parent"]),
-                table("process_envs", &["pid", "key", "value"]),
-                table("hash", &["path", "sha256"]),
+                table("processes", &["pid*", "name", "path", "parent"]),
+                table("process_envs", &["pid*", "key", "value"]),
+                table("hash", &["path*", "sha256"]),
+                table("groups", &["gid*", "name"]),
             ]
             .into(),
             functions: vec!["sha256".into(), "split".into()],
@@ -250,6 +341,24 @@ mod tests {
             ("SELECT SP|", "SP: split("),
             ("SELECT 'pro|", ": "),
             ("SELECT 1 -- pro|", ": "),
+            ("SELECT * FROM hash h JOIN |", ": processes groups hash process_envs"),
+            (
+                "SELECT * FROM processes p JOIN hash h ON |",
+                ": p.path = h.path h.path = p.path h name p parent path pid sha256",
+            ),
+            ("SELECT * FROM processes p JOIN hash h ON p.|", ": path = h.path pid name path parent"),
+            (
+                "SELECT * FROM processes JOIN process_envs ON proc|",
+                "proc: processes.pid = process_envs.pid process_envs.pid = processes.pid process_envs processes",
+            ),
+            (
+                "SELECT * FROM processes p JOIN hash h ON h.path = p.path JOIN process_envs e ON e.|",
+                ": pid = p.pid pid key value",
+            ),
+            ("SELECT * FROM processes p JOIN groups g ON g.|", ": gid name"),
+            ("SELECT * FROM processes p JOIN hash h ON h.path = p.path WHERE p.|", ": pid name path parent"),
+            ("\\d pro|", "pro: process_envs processes"),
+            (".read so|", "so: "),
             (".sch|", ".sch: .schema"),
             (".schema ha|", "ha: hash"),
             (".mode nd|", "nd: ndjson"),

@@ -1,21 +1,26 @@
 //! Input of the shell: a terminal with line editing, or a file or pipe.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::BufRead;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use indago::Engine;
-use rustyline::completion::Completer;
+use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use rustyline::completion::{Completer, FilenameCompleter};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::history::DefaultHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use super::complete::Names;
 use super::highlight::highlight;
+use crate::command::{self, Argument};
 use crate::render::colors_wanted;
+use crate::report::say;
 
 /// Statements in the history file.
 const HISTORY: usize = 10_000;
@@ -35,6 +40,36 @@ pub(crate) trait Reader {
     fn read(&mut self, engine: &Engine) -> std::io::Result<Input>;
 }
 
+/// Turns off the terminal's own echo and line editing while the shell runs. What the user types during a query then waits,
+/// unseen and complete, for the next prompt.
+pub(crate) struct Quiet(Termios);
+
+impl Quiet {
+    /// `None` if standard input is not a terminal, or one that the line editor leaves as it is.
+    pub(crate) fn new() -> Option<Self> {
+        if std::env::var("TERM").is_ok_and(|term| ["dumb", "cons25", "emacs"].contains(&term.as_str())) {
+            return None;
+        }
+        let before = termios::tcgetattr(std::io::stdin()).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet).ok()?;
+        Some(Quiet(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+const PROMPT: &str = "indago> ";
+/// Prompt for the further lines of a statement.
+const CONTINUATION: &str = "   ...> ";
+
 /// A terminal.
 pub(crate) struct Terminal {
     editor: Editor<Assistant, DefaultHistory>,
@@ -51,10 +86,12 @@ impl Terminal {
             .build();
         let mut editor = Editor::with_config(config)?;
         editor.set_helper(Some(Assistant {
-            engine: engine.clone(),
             names: Names::of(engine),
+            files: FilenameCompleter::new(),
             hinter: HistoryHinter::new(),
             color: colors_wanted(),
+            before: String::new(),
+            keys: Keys::default(),
         }));
         let history = indago::config::data_dir().map(|folder| folder.join("history"));
         if let Some(file) = &history {
@@ -63,25 +100,47 @@ impl Terminal {
         }
         Ok(Self { editor, history })
     }
+
+    /// One line; `before` are the lines of the statement before it.
+    fn line(&mut self, before: &str) -> Result<String, ReadlineError> {
+        if let Some(assistant) = self.editor.helper_mut() {
+            assistant.before = before.to_owned();
+        }
+        self.editor.readline(if before.is_empty() { PROMPT } else { CONTINUATION })
+    }
+
+    fn remember(&mut self, text: &str) {
+        let _ = self.editor.add_history_entry(text.trim());
+        if let Some(file) = &self.history {
+            let made = file.parent().map(std::fs::create_dir_all).transpose();
+            if made.is_ok() {
+                let _ = self.editor.append_history(file);
+            }
+        }
+    }
 }
 
 impl Reader for Terminal {
-    fn read(&mut self, _engine: &Engine) -> std::io::Result<Input> {
-        match self.editor.readline("indago> ") {
-            Ok(text) => {
-                let _ = self.editor.add_history_entry(text.trim());
-                if let Some(file) = &self.history {
-                    let made = file.parent().map(std::fs::create_dir_all).transpose();
-                    if made.is_ok() {
-                        let _ = self.editor.append_history(file);
+    fn read(&mut self, engine: &Engine) -> std::io::Result<Input> {
+        let mut text = String::new();
+        loop {
+            match self.line(&text) {
+                Ok(line) => {
+                    if !text.is_empty() && command::is_command(&line) {
+                        say("note: this is part of a statement; end the statement with `;`, or cancel it with Ctrl-C");
                     }
+                    text.push_str(&line);
+                    if is_whole(engine, &text) {
+                        self.remember(&text);
+                        return Ok(Input::Text(text));
+                    }
+                    text.push('\n');
                 }
-                Ok(Input::Text(text))
+                Err(ReadlineError::Interrupted) => return Ok(Input::Interrupted),
+                Err(ReadlineError::Eof) => return Ok(Input::End),
+                Err(ReadlineError::Io(error)) => return Err(error),
+                Err(error) => return Err(std::io::Error::other(error.to_string())),
             }
-            Err(ReadlineError::Interrupted) => Ok(Input::Interrupted),
-            Err(ReadlineError::Eof) => Ok(Input::End),
-            Err(ReadlineError::Io(error)) => Err(error),
-            Err(error) => Err(std::io::Error::other(error.to_string())),
         }
     }
 }
@@ -108,14 +167,42 @@ impl<R: BufRead> Reader for Lines<R> {
 /// Whether the input is complete and can run.
 fn is_whole(engine: &Engine, text: &str) -> bool {
     let text = text.trim();
-    text.is_empty() || text.starts_with('.') || engine.is_complete(text)
+    text.is_empty() || command::is_command(text) || engine.is_complete(text)
+}
+
+/// When the last key came. Keys that follow each other faster than anybody types are pasted: they are not highlighted and
+/// get no hint until the line ends, because that would take most of the time.
+#[derive(Default)]
+struct Keys {
+    last: Cell<Option<Instant>>,
+    is_pasted: Cell<bool>,
+}
+
+/// The time between two keys that somebody types, at least.
+const BETWEEN_KEYS: Duration = Duration::from_millis(8);
+
+impl Keys {
+    /// Notes a key. Returns whether it is pasted.
+    fn note(&self) -> bool {
+        let is_pasted = self.last.get().is_some_and(|last| last.elapsed() < BETWEEN_KEYS);
+        self.is_pasted.set(is_pasted);
+        is_pasted
+    }
+
+    /// Notes that a key was handled.
+    fn handled(&self) {
+        self.last.set(Some(Instant::now()));
+    }
 }
 
 struct Assistant {
-    engine: Engine,
     names: Names,
+    files: FilenameCompleter,
     hinter: HistoryHinter,
     color: bool,
+    /// Lines of the statement before the current line.
+    before: String,
+    keys: Keys,
 }
 
 impl Helper for Assistant {}
@@ -123,25 +210,38 @@ impl Helper for Assistant {}
 impl Completer for Assistant {
     type Candidate = String;
 
-    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.names.complete(line, pos))
+    fn complete(&self, line: &str, pos: usize, context: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        if self.keys.note() {
+            // A tab in pasted text is a blank.
+            return Ok((pos, vec![" ".to_owned()]));
+        }
+        if self.before.is_empty() && command::argument_of(&line[..pos]) == Some(Argument::Path) {
+            let (start, found) = self.files.complete(line, pos, context)?;
+            return Ok((start, found.into_iter().map(|pair| pair.replacement).collect()));
+        }
+        let text = format!("{}{line}", self.before);
+        let (start, found) = self.names.complete(&text, self.before.len() + pos);
+        Ok((start.saturating_sub(self.before.len()), found))
     }
 }
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if !self.color {
-            return Cow::Borrowed(line);
-        }
-        Cow::Owned(highlight(line, |word| self.names.tables.contains_key(word)))
+        let highlighted = match self.color {
+            true => Cow::Owned(highlight(line, |word| self.names.is_table(word))),
+            false => Cow::Borrowed(line),
+        };
+        self.keys.handled();
+        highlighted
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
         if self.color { Cow::Owned(format!("\x1b[2m{hint}\x1b[0m")) } else { Cow::Borrowed(hint) }
     }
 
-    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
-        self.color
+    fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
+        self.keys.handled();
+        self.color && (!self.keys.is_pasted.get() || kind == CmdKind::ForcedRefresh)
     }
 }
 
@@ -149,15 +249,13 @@ impl Hinter for Assistant {
     type Hint = String;
 
     fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<String> {
-        self.hinter.hint(line, pos, context)
+        let is_pasted = self.keys.note();
+        if is_pasted || !self.before.is_empty() {
+            return None;
+        }
+        // A statement of several lines would push the prompt away.
+        self.hinter.hint(line, pos, context).filter(|hint| !hint.contains('\n'))
     }
 }
 
-impl Validator for Assistant {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(match is_whole(&self.engine, context.input()) {
-            true => ValidationResult::Valid(None),
-            false => ValidationResult::Incomplete,
-        })
-    }
-}
+impl Validator for Assistant {}

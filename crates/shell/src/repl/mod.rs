@@ -7,16 +7,19 @@ mod input;
 use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
+use arrow_schema::SchemaRef;
 use indago::{Engine, QueryOptions};
 use tokio::runtime::Handle;
 
 use crate::command;
-use crate::execute::{Failure, Summary, execute};
+use crate::execute::{Failure, Summary, execute, explain, explained};
 use crate::format::Format;
+use crate::pager::{self, Out};
 use crate::render::{Style, row_writer};
 use crate::report::{self, Within};
-use input::{Input, Lines, Reader, Terminal};
+use input::{Input, Lines, Quiet, Reader, Terminal};
 
 /// Settings of the shell.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +34,10 @@ pub struct Settings {
     pub stats: bool,
     /// Show the SQL that was planned.
     pub rewritten: bool,
+    /// Show long results in a pager, on a terminal.
+    pub pager: bool,
+    /// What the engine reads, for `.show`: the configuration, the store.
+    pub origin: Vec<(&'static str, String)>,
 }
 
 /// The shell: an engine, settings, and the output of rows.
@@ -39,8 +46,8 @@ pub struct Shell {
     pub(crate) runtime: Handle,
     pub(crate) settings: Settings,
     pub(crate) style: Style,
-    pub(crate) out: Box<dyn Write + Send>,
-    /// Whether rows go to the initial output rather than to a file of `.output`.
+    pub(crate) out: Out,
+    /// Whether rows go to a file of `.output` rather than to the initial output.
     pub(crate) redirected: bool,
     /// Summary of the last statement.
     pub(crate) last: Summary,
@@ -70,7 +77,7 @@ impl Shell {
             runtime,
             settings,
             style,
-            out: Box::new(out),
+            out: Out::new(Box::new(out)),
             redirected: false,
             last: Summary::default(),
             depth: 0,
@@ -82,9 +89,10 @@ impl Shell {
     /// Reads from the terminal until the user quits.
     pub fn interact(mut self) -> io::Result<()> {
         self.interactive = true;
+        let _quiet = Quiet::new();
         let mut terminal = Terminal::new(&self.engine).map_err(|error| io::Error::other(error.to_string()))?;
         report::say(format_args!(
-            "Indago {}: SQL over this machine and the systems it can reach. `.help` lists commands, `.quit` quits.",
+            "Indago {}: SQL over this machine and the systems it can reach. `.tables` lists tables, `.help` commands.",
             env!("CARGO_PKG_VERSION")
         ));
         self.read_from(&mut terminal)
@@ -116,10 +124,30 @@ impl Shell {
         if text.is_empty() {
             return Ok(ControlFlow::Continue(()));
         }
-        if text.starts_with('.') {
-            return command::run(self, text);
+        if command::is_command(text) {
+            self.begin_output();
+            let result = command::run(self, text);
+            let paged = self.out.end()?;
+            return match result {
+                // The user left the pager before the end.
+                Err(error) if paged && error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Continue(())),
+                result => result,
+            };
         }
         self.run_sql(text)
+    }
+
+    /// What is written next goes to a pager if it is longer than the screen.
+    fn begin_output(&mut self) {
+        if !self.interactive || !self.settings.pager || self.redirected {
+            return;
+        }
+        let rows = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_row));
+        // A pager would take input that waits for the prompt.
+        let has_input = rustix::io::ioctl_fionread(io::stdin()).is_ok_and(|waiting| waiting > 0);
+        if rows > 1 && !has_input {
+            self.out.begin(pager::command(), rows);
+        }
     }
 
     /// Runs a file of statements and dot-commands.
@@ -152,20 +180,26 @@ impl Shell {
             let names = self.engine.parameters(sql);
             options.parameters.retain(|name, _| names.contains(name));
         }
+        self.begin_output();
         let (format, style, out) = (self.settings.format, self.style, &mut self.out);
         let interrupt = async {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        let (summary, result) = self.runtime.block_on(execute(
-            &self.engine,
-            sql,
-            options,
-            |schema| Ok(row_writer(format, schema.clone(), out, style)),
-            self.interactive,
-            interrupt,
-        ));
+        let plan = explained(sql).filter(|_| format == Format::Table);
+        let has_rows = plan.is_none();
+        let ran = match plan {
+            Some(inner) => self.runtime.block_on(explain(&self.engine, &inner, options, out, interrupt)),
+            None => {
+                let (interactive, paging) = (self.interactive, out.paging());
+                let progress = || interactive && !paging.load(Ordering::Relaxed);
+                let sink = |schema: &SchemaRef| Ok(row_writer(format, schema.clone(), out, style));
+                self.runtime.block_on(execute(&self.engine, sql, options, sink, progress, interrupt))
+            }
+        };
+        let (summary, result) = ran;
+        let paged = self.out.end()?;
         self.last = summary;
         let summary = &self.last;
         report::print_warnings(&summary.warnings);
@@ -174,17 +208,24 @@ impl Shell {
         }
         if self.settings.stats {
             report::print_stats(summary);
-        } else if self.settings.timer && result.is_ok() {
+        } else if self.settings.timer && has_rows && result.is_ok() {
             report::say(report::count_line(summary).trim_end());
         }
         match result {
             Ok(()) => Ok(true),
+            // The user left the pager before the end.
+            Err(failure) if failure.is_closed_pipe() && paged => Ok(true),
             Err(failure) if failure.is_closed_pipe() => Err(io::ErrorKind::BrokenPipe.into()),
             Err(failure) => {
                 self.fail(&failure, Some(within));
                 Ok(false)
             }
         }
+    }
+
+    /// The format of lists of tables and functions: `None` for plain lists.
+    pub(crate) fn listing(&self) -> Option<Format> {
+        Some(self.settings.format).filter(|format| *format != Format::Table)
     }
 
     fn fail(&mut self, failure: &Failure, within: Option<Within<'_>>) {
