@@ -4,8 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Error};
-
 /// Why a table does not exist in an engine. Errors about the table report it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,8 +19,9 @@ pub enum Absent {
 }
 
 impl Absent {
-    pub(crate) fn error(&self, table: &str) -> Error {
-        let (message, help) = match self {
+    /// The message and the help of the error about a table.
+    pub(crate) fn explained(&self, table: &str) -> (String, String) {
+        match self {
             Absent::OnlyOn(systems) => {
                 (format!("table `{table}` exists on {systems} only"), format!("run the query on {systems}"))
             }
@@ -38,8 +37,7 @@ impl Absent {
                 format!("the store {} has no table `{table}`", store.display()),
                 format!("omit `--store` to read the live table, or capture it: `indago capture --out DIR {table}`"),
             ),
-        };
-        Error::new(Code::UnknownTable, message).with_help(help)
+        }
     }
 }
 

@@ -396,7 +396,8 @@ const FILES: [(&str, &str); 5] = [
 /// The error for a table that does not exist: why, or which name was probably meant.
 pub(crate) fn no_table(name: &str, absent: Option<Absent>, tables: &[String]) -> Error {
     if let Some(absent) = absent {
-        return absent.error(name);
+        let (message, help) = absent.explained(name);
+        return Error::new(Code::UnknownTable, message).with_help(help);
     }
     let error = Error::new(Code::UnknownTable, format!("no table `{name}`"));
     let lower = name.to_lowercase();
