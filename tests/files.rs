@@ -149,7 +149,7 @@ async fn only_regular_files_are_read() {
         assert!(code == Code::File && message.contains(expected), "{call}: {code} {message}");
     }
     let (code, message) = failure(&engine, "SELECT u.uid FROM users u, read_csv(u.username)").await;
-    assert!(code == Code::Unsupported && message.contains("needs constant texts"), "{message}");
+    assert!(code == Code::Unsupported && message.contains("needs a quoted path"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

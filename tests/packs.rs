@@ -62,7 +62,7 @@ fn an_osquery_pack_runs_once() {
         ]
     );
     let missing = rows[3]["message"].as_str().expect("a message");
-    assert!(missing.contains("is a table of osquery that Indago does not have"), "{missing}");
+    assert!(missing.contains("osquery has a table `"), "{missing}");
     assert_eq!(rows[2]["message"], "the query is for windows; this is linux");
     assert!(rows[1]["message"].as_str().is_some_and(|message| message.contains("nothing")), "{}", rows[1]);
     let (code, rows, _) = pack_run(&file, &["--query", "last"]);

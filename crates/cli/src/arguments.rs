@@ -175,7 +175,7 @@ pub(crate) struct Limits {
 #[derive(Debug, Default, Args)]
 #[group(multiple = false)]
 pub(crate) struct Output {
-    /// Output format [default: for people on a terminal, json otherwise; lists are always for people]
+    /// Output format [default: table on a terminal, json otherwise; `tables` and `functions` print plain text]
     #[arg(long, value_parser = format_parser())]
     format: Option<Format>,
     /// The same as `--format json`
@@ -232,8 +232,8 @@ impl Query {
 
 #[derive(Debug, Args)]
 pub(crate) struct Tables {
-    /// Describe this table: columns, keys, documentation, examples, permissions
-    #[arg(value_name = "NAME")]
+    /// Describe this table: columns, keys, documentation, examples, permissions; or list the tables that mention this word
+    #[arg(value_name = "NAME|WORD")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -305,9 +305,8 @@ pub(crate) struct Diff {
     /// Print the rows of this table that differ, instead of the number per table
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Option<String>,
-    /// Output format [default: table on a terminal, json otherwise]
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
 }
@@ -318,9 +317,8 @@ pub(crate) struct Check {
     /// Timeout of each small query, such as 30s [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = period)]
     pub(crate) timeout: Option<Period>,
-    /// Output format [default: table on a terminal, json otherwise]
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -26,7 +26,7 @@ impl Absent {
                 (format!("table `{table}` exists on {systems} only"), format!("run the query on {systems}"))
             }
             Absent::OfOsquery => (
-                format!("table `{table}` is a table of osquery that Indago does not have"),
+                format!("osquery has a table `{table}`, Indago does not"),
                 "search the tables that exist with `indago tables WORD`".to_owned(),
             ),
             Absent::Disabled(environment) => (

@@ -432,8 +432,15 @@ fn from_plan(message: &str, names: &Names<'_>) -> Error {
     if let Some(rest) = message.strip_prefix("table '")
         && let Some((table, _)) = rest.split_once("' not found")
     {
-        // The catalog and the schema come first.
-        let name = table.splitn(3, '.').last().unwrap_or(table);
+        let parts: Vec<&str> = table.splitn(3, '.').collect();
+        let name = parts.last().copied().unwrap_or(table);
+        if let [_, schema, _] = parts.as_slice()
+            && !matches!(*schema, "public" | "main")
+        {
+            let help =
+                "a schema is a store that `--store NAME=DIR` or `[stores]` opened; `indago tables` lists its tables";
+            return Error::new(Code::UnknownTable, format!("no table `{name}` in a schema `{schema}`")).with_help(help);
+        }
         return no_table(name, (names.absent)(name), &(names.tables)());
     }
     if let Some(error) = of_times(message) {

@@ -180,7 +180,7 @@ fn text(function: &str, argument: &FunctionArg) -> Result<String> {
             _ => {}
         }
     }
-    let error = Error::new(Code::Unsupported, format!("`{function}` needs constant texts, not `{argument}`"));
+    let error = Error::new(Code::Unsupported, format!("`{function}` needs a quoted path, not `{argument}`"));
     Err(error.with_help(format!("write {function}('file')")))
 }
 

@@ -85,7 +85,7 @@ fn files(sys: &Sys, path: &str) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = names.map(|file| folder.join(file)).collect();
     files.sort();
     match files.len() {
-        0 => Err(Error::Gone(format!("a file {path}"))),
+        0 => Err(Error::Gone(format!("a file that matches {path}"))),
         many if many > MOST_FILES => {
             Err(Error::Unsupported(format!("{path} matches {many} files, more than {MOST_FILES}")))
         }

@@ -68,7 +68,8 @@ pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
         }
     };
     if let Some(batch) = batch {
-        let mut writer = row_writer(setup::format(arguments.format), batch.schema(), Output, Style::of_stdout());
+        let mut writer =
+            row_writer(setup::format(arguments.output.chosen()), batch.schema(), Output, Style::of_stdout());
         writer.batch(&batch)?;
         writer.finish()?;
     }

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use indago::Engine;
 use indago_shell::Style;
 use indago_shell::listing::{self, Tables};
 
@@ -24,22 +23,17 @@ pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result
         }
         Some(name) => {
             let Some(table) = engine.find_table(name).await.map_err(Error::usage)? else {
-                return Err(Error::usage(no_table(&engine, name)));
+                let mentioning = Tables::of(&engine, Vec::new()).mentioning(name);
+                if mentioning.names().is_empty() {
+                    let error = engine.no_table(name);
+                    let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+                    return Err(Error::usage(anyhow::anyhow!("{error}{help}")));
+                }
+                mentioning.write(format, Style::of_stdout(), &mut out)?;
+                return Ok(ExitCode::SUCCESS);
             };
             listing::write_table(table.spec(), format.unwrap_or_default(), Style::of_stdout(), &mut out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The error for a name that no table has, with the tables that mention it.
-fn no_table(engine: &Engine, name: &str) -> anyhow::Error {
-    let error = engine.no_table(name);
-    let mentioning = Tables::of(engine, Vec::new()).mentioning(name);
-    let mentioning = match mentioning.names().as_slice() {
-        [] => String::new(),
-        names => format!("; tables that mention `{name}`: {}", names.join(", ")),
-    };
-    let help = error.help().filter(|_| mentioning.is_empty()).map(|help| format!("; {help}"));
-    anyhow::anyhow!("{error}{mentioning}{}", help.unwrap_or_default())
 }
