@@ -34,6 +34,7 @@ fn check_lists_every_problem_and_runs_nothing() {
         "[packs]\np = \"p.conf\"\nd = \"d.conf\"\nw = \"w.conf\"\nmissing = \"missing.conf\"\n\
          [schedule.good]\nquery = \"SELECT pid FROM processes\"\n\
          [schedule.keyless]\nquery = \"SELECT * FROM hash\"\n\
+         [schedule.unbound]\nquery = \"SELECT $x\"\n\
          [schedule.file]\nfile = \"none.sql\"\n",
     );
     let config = folder.path().join("indago.toml");
@@ -43,14 +44,15 @@ fn check_lists_every_problem_and_runs_nothing() {
         "error: schedule.file: cannot read ",
         "error: packs.missing: cannot read ",
         "error: keyless ([schedule.keyless]): ",
+        "error: unbound ([schedule.unbound]): parameter `$x` has no value",
         "p.conf:4)): no column `x`",
         "error: pack d (a discovery query in ",
     ] {
         assert_eq!(errors.matches(expected).count(), 1, "{expected}: {errors}");
     }
-    assert_eq!(errors.lines().count(), 5, "{errors}");
+    assert_eq!(errors.lines().count(), 6, "{errors}");
     assert!(out.contains("not scheduled: pack w: the pack is for windows; this is linux"), "{out}");
-    assert!(out.ends_with("queries that can run: 2; problems: 5\n"), "{out}");
+    assert!(out.ends_with("queries that can run: 2; problems: 6\n"), "{out}");
     configure(&folder, "[packs]\nw = \"w.conf\"\n[schedule.good]\nquery = \"SELECT pid FROM processes\"\n");
     let (code, out, errors) = daemon_of(&config, &["--check"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");

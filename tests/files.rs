@@ -133,6 +133,7 @@ async fn only_regular_files_are_read() {
     let empty = written(folder.path(), "empty.csv", "");
     let broken = written(folder.path(), "broken.json", "[{\"a\": 1},\n{\"a\" 2}]");
     let damaged = written(folder.path(), "damaged.parquet", "PAR1");
+    let wide = written(folder.path(), "wide.csv", ["a"; 100_000].join(","));
     for (call, expected) in [
         (format!("read_csv('{}')", fifo.display()), "is a FIFO, not a regular file"),
         ("read_csv('/dev/zero')".to_owned(), "not a regular file"),
@@ -142,6 +143,7 @@ async fn only_regular_files_are_read() {
         (format!("read_csv('{empty}')"), "has no columns"),
         (format!("read_json('{broken}')"), "broken.json, line 2: not JSON"),
         (format!("read_parquet('{damaged}')"), "damaged.parquet"),
+        (format!("read_csv('{wide}')"), "more than 4096 columns"),
         ("read_csv()".to_owned(), "wrong number of arguments"),
         ("read_csv('a', 'bc')".to_owned(), "is not one ASCII character"),
     ] {
@@ -176,4 +178,19 @@ async fn a_view_sees_its_file_as_it_is() {
     }
     engine.query(&format!("CREATE VIEW own AS SELECT * FROM read_csv('{path}')")).await.expect("it is created");
     assert_eq!(rows(&engine, "SELECT b FROM own").await, [["x"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wide_and_long_files_are_read_at_once() {
+    let engine = engine(Dialect::Osquery).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let row = |value: &str| [value; 4000].join(",");
+    let wide = written(folder.path(), "wide.csv", format!("{}\n{}\n", row("a"), row("1")));
+    assert_eq!(rows(&engine, &format!("SELECT a, a_1, a_3999 FROM read_csv('{wide}')")).await, [["1", "1", "1"]]);
+    let values: Vec<String> = (0..60_000).map(|number| format!("{{\"n\": {number}, \"text\": \"abcdef\"}}")).collect();
+    let array = written(folder.path(), "array.json", format!("[{}]", values.join(",")));
+    assert_eq!(
+        rows(&engine, &format!("SELECT count(*), max(n) FROM read_json('{array}')")).await,
+        [["60000", "59999"]]
+    );
 }

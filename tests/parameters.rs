@@ -150,6 +150,8 @@ async fn values_and_parameters_must_match() {
         assert!(message.contains("need an integer") && message.contains("`many`"), "{message}");
         let (message, _) = failed("CREATE VIEW a AS SELECT $x AS x", &[("x", "1")]).await;
         assert!(message.contains("a view cannot have parameters"), "{message}");
+        let (message, _) = failed("SELECT ?18446744073709551615, ?", &[]).await;
+        assert!(message.contains("has no value"), "{message}");
         assert_eq!(rows(&engine, "SELECT '$x' AS a").await, [["$x"]]);
     }
 }

@@ -163,6 +163,7 @@ async fn problem(name: &str, place: &str, sql: &str, engine: &Engine, timeout: D
         | Code::KeyRequired
         | Code::NoPast
         | Code::Plan
+        | Code::Parameter
         | Code::Unsupported => true,
         // Others may pass.
         _ => false,

@@ -143,7 +143,7 @@ impl Places {
         let mut largest = 0_u64;
         for (name, _) in self.0.values_mut() {
             if name.is_empty() {
-                *name = (largest + 1).to_string();
+                *name = largest.saturating_add(1).to_string();
             }
             largest = largest.max(name.parse().unwrap_or(0));
         }

@@ -67,7 +67,7 @@ impl Planning {
                     planned = plan => planned,
                 };
                 let planned = planned.unwrap_or_else(|panic| {
-                    Err(Error::new(Code::Plan, format!("planning panicked: {}", text_of(&*panic))))
+                    Err(Error::new(Code::Execution, format!("planning panicked: {}", text_of(&*panic))))
                 });
                 drop(sender.send(planned));
             });

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell as Counter;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -30,6 +31,8 @@ const LARGEST: u64 = 64 << 20;
 const MOST_FILES: usize = 1000;
 /// The most columns of a file.
 const MOST_COLUMNS: usize = 4096;
+/// Bytes of a file after which a batch is sent, however few its rows are.
+const BATCH_BYTES: u64 = 4 << 20;
 
 /// The functions that read local files in FROM.
 ///
@@ -333,7 +336,7 @@ impl Found {
                 self.0.push(FoundColumn { name: name.to_owned(), ..FoundColumn::default() });
                 self.0.len() - 1
             }
-            None => return Err(Error::Malformed(format!("it has more than {MOST_COLUMNS} columns"))),
+            None => return Err(too_wide()),
         };
         Ok(&mut self.0[position])
     }
@@ -411,6 +414,9 @@ fn csv_records(sys: &Sys, path: &Path, delimiter: u8, each: Each<'_>) -> Result<
         }
         let line = record.position().map_or(0, csv::Position::line);
         let end = reader.position().byte();
+        if names.is_none() && record.len() > MOST_COLUMNS {
+            return Err(too_wide());
+        }
         let values = match &names {
             Some(names) => Values::Fields(&record, names),
             None => Values::Header(names.insert(header(&record))),
@@ -422,18 +428,25 @@ fn csv_records(sys: &Sys, path: &Path, delimiter: u8, each: Each<'_>) -> Result<
 }
 
 /// The names of columns: distinct, also without regard to case, and never empty.
+fn too_wide() -> Error {
+    Error::Malformed(format!("it has more than {MOST_COLUMNS} columns"))
+}
+
 fn header(record: &ByteRecord) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for (position, field) in record.iter().enumerate() {
+    let (mut taken, mut numbers) = (HashSet::new(), HashMap::<String, usize>::new());
+    let name = |(position, field): (usize, &[u8])| {
         let text = String::from_utf8_lossy(field);
         let text = if position == 0 { text.trim_start_matches('\u{feff}') } else { &text }.trim();
         let base = if text.is_empty() { format!("column_{}", position + 1) } else { text.to_owned() };
-        let is_taken = |name: &String| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let numbered = (1..).map(|number| format!("{base}_{number}"));
-        let free = std::iter::once(base.clone()).chain(numbered).find(|name| !is_taken(name));
-        names.extend(free);
-    }
-    names
+        let mut name = base.clone();
+        while !taken.insert(name.to_ascii_lowercase()) {
+            let number = numbers.entry(base.to_ascii_lowercase()).or_default();
+            *number += 1;
+            name = format!("{base}_{number}");
+        }
+        name
+    };
+    record.iter().enumerate().map(name).collect()
 }
 
 fn json_records(sys: &Sys, path: &Path, each: Each<'_>) -> Result<()> {
@@ -464,6 +477,8 @@ fn json_records(sys: &Sys, path: &Path, each: Each<'_>) -> Result<()> {
         (_, Some(false)) => json_document(sys, path, each),
         // The caller wants no more, or the query was cancelled.
         (Err(Error::Cancelled), _) => sys.check_cancelled(),
+        // A first line that is too long for a line may be a document.
+        (Err(_), None) => json_document(sys, path, each),
         (outcome, _) => outcome,
     }
 }
@@ -531,7 +546,7 @@ impl Reader {
         let mut columns: Vec<Builder> = self.columns.iter().map(Builder::new).collect();
         // For a CSV file: where its own header has the wanted columns.
         let mut places: Vec<Option<usize>> = self.positions.iter().map(|at| Some(*at)).collect();
-        let (mut rows, mut given) = (0, 0);
+        let (mut rows, mut given, mut sent) = (0, 0, 0);
         let mut is_wanted = true;
         let sys = Sys::live();
         records(&sys, &self.file, self.format, &mut |line, record| {
@@ -545,6 +560,7 @@ impl Reader {
                     return Ok(true);
                 }
             };
+            let end = record.end;
             match record.values {
                 Values::Header(own) => {
                     let place = |column: &ColumnSpec| own.iter().position(|name| *name == column.name);
@@ -576,7 +592,8 @@ impl Reader {
             rows += 1;
             given += 1;
             let is_last = context.limit.is_some_and(|limit| given >= limit);
-            if rows >= context.batch_size || is_last {
+            if rows >= context.batch_size || end.saturating_sub(sent) >= BATCH_BYTES || is_last {
+                sent = end;
                 is_wanted = self.send(&mut columns, &mut rows, sink)?;
             }
             Ok(is_wanted && !is_last)
