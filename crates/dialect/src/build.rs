@@ -12,17 +12,17 @@ use sqlparser::{
 };
 
 /// A value without a position in the user's text.
-pub(crate) fn value(value: Value) -> Expr {
+pub fn value(value: Value) -> Expr {
     Expr::Value(ValueWithSpan { value, span: Span::empty() })
 }
 
 /// `'text'`
-pub(crate) fn string(text: impl Into<String>) -> Expr {
+pub fn string(text: impl Into<String>) -> Expr {
     value(Value::SingleQuotedString(text.into()))
 }
 
 /// A number as written.
-pub(crate) fn number(text: impl Into<String>) -> Expr {
+pub fn number(text: impl Into<String>) -> Expr {
     value(Value::Number(text.into(), false))
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn exact(name: impl Into<String>, span: Span) -> Ident {
 }
 
 /// `name(args)`
-pub(crate) fn call(name: &str, args: Vec<Expr>) -> Expr {
+pub fn call(name: &str, args: Vec<Expr>) -> Expr {
     Expr::Function(Function {
         name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
         uses_odbc_syntax: false,
@@ -151,7 +151,7 @@ pub(crate) fn star() -> SelectItem {
 }
 
 /// `AS name`
-pub(crate) fn table_alias(name: Ident) -> TableAlias {
+pub fn table_alias(name: Ident) -> TableAlias {
     TableAlias { explicit: true, name, columns: Vec::new(), at: None }
 }
 
@@ -166,11 +166,11 @@ pub(crate) fn derived(query: Query, alias: TableAlias) -> TableFactor {
     TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None }
 }
 
-/// A table without an alias.
-fn table(name: ObjectName) -> TableFactor {
+/// `name AS alias`
+pub fn table(name: ObjectName, alias: Option<TableAlias>) -> TableFactor {
     TableFactor::Table {
         name,
-        alias: None,
+        alias,
         args: None,
         with_hints: Vec::new(),
         version: None,
@@ -246,7 +246,7 @@ pub(crate) fn select_query(select: Select) -> Query {
 
 /// `SELECT * FROM name`
 pub(crate) fn select_all_from(name: ObjectName) -> Query {
-    select_query(select(vec![star()], table(name)))
+    select_query(select(vec![star()], table(name, None)))
 }
 
 /// `LIMIT rows`

@@ -14,7 +14,7 @@
 //! A LIKE pattern is passed to a table in Arrow's form, which escapes with a backslash: `\\` is one backslash, `\%` a
 //! percent sign.
 
-mod build;
+pub mod build;
 mod class;
 mod collation;
 mod functions;

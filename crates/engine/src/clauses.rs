@@ -16,6 +16,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use indago_dialect::{any_expr, visit};
 
+use crate::sql;
+
 /// The kind of function that a name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FunctionKind {
@@ -48,11 +50,7 @@ pub(crate) fn unsupported_clause(
     completes_windows: bool,
     kind: &dyn Fn(&str) -> FunctionKind,
 ) -> Option<&'static str> {
-    match statement {
-        Parsed::Statement(inner) => visit(inner, &mut Clauses { completes_windows, kind }).break_value(),
-        Parsed::Explain(explain) => unsupported_clause(&explain.statement, completes_windows, kind),
-        _ => None,
-    }
+    visit(sql::inner(statement)?, &mut Clauses { completes_windows, kind }).break_value()
 }
 
 struct Clauses<'a> {

@@ -8,14 +8,13 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LimitClause, ObjectName, Query, Statement, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut, Visitor,
-    VisitorMut,
+    BinaryOperator, Expr, LimitClause, Query, Statement, UnaryOperator, Value, ValueWithSpan, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Location;
-use indago_dialect::Dialect;
+use indago_dialect::{Dialect, build, visit, visit_mut};
 
 use crate::diagnostic::{Code, Error, Result, Span, offset};
+use crate::sql;
 
 /// The value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,12 +91,12 @@ pub(crate) fn bind(statement: &mut Parsed, values: &Parameters, dialect: Dialect
         return Err(error.with_help("write the value itself, or run the query without the view"));
     }
     let mut binder = Binder { places: &places, values, dialect, by_kind: BTreeSet::new() };
-    let bound = visit_mut(statement, &mut binder);
+    let bound = sql::inner_mut(statement).map(|statement| visit_mut(statement, &mut binder));
     let left = match bound {
-        ControlFlow::Break(Refused { place, message }) => {
+        Some(ControlFlow::Break(Refused { place, message })) => {
             return Err(Error::new(Code::Parameter, message).at(span(&place, "$")).in_sql(sql));
         }
-        ControlFlow::Continue(()) => Places::of(statement),
+        _ => Places::of(statement),
     };
     match left.0.first_key_value() {
         None => Ok(()),
@@ -112,30 +111,18 @@ fn is_view(statement: &Parsed) -> bool {
     matches!(statement, Parsed::Statement(statement) if matches!(**statement, Statement::CreateView(_)))
 }
 
-fn visit_mut<V: VisitorMut>(statement: &mut Parsed, visitor: &mut V) -> ControlFlow<V::Break> {
-    match statement {
-        Parsed::Statement(statement) => statement.visit(visitor),
-        Parsed::Explain(explain) => visit_mut(&mut explain.statement, visitor),
-        _ => ControlFlow::Continue(()),
-    }
-}
-
 /// Where a statement has parameters, with the name and the text of each.
 #[derive(Default)]
 struct Places(BTreeMap<Location, (String, String)>);
 
 impl Places {
     fn of(statement: &Parsed) -> Self {
-        match statement {
-            Parsed::Statement(statement) => {
-                let mut places = Places::default();
-                let _ = Visit::visit(statement.as_ref(), &mut places);
-                places.number();
-                places
-            }
-            Parsed::Explain(explain) => Places::of(&explain.statement),
-            _ => Places::default(),
+        let mut places = Places::default();
+        if let Some(statement) = sql::inner(statement) {
+            let _ = visit(statement, &mut places);
         }
+        places.number();
+        places
     }
 
     /// A `?` is the number after the largest one before it.
@@ -253,15 +240,13 @@ impl VisitorMut for Binder<'_> {
         {
             let by_kind = self.dialect == Dialect::Osquery && self.by_kind.contains(&value.span.start);
             *expr = match parameter {
-                Parameter::Text(text) if by_kind => {
-                    call("mixed_text", literal(Value::SingleQuotedString(text.clone())))
-                }
-                Parameter::Text(text) => literal(Value::SingleQuotedString(text.clone())),
+                Parameter::Text(text) if by_kind => build::call("mixed_text", vec![build::string(text.as_str())]),
+                Parameter::Text(text) => build::string(text.as_str()),
                 Parameter::Integer(number) => integer(*number),
                 Parameter::Real(number) if number.is_finite() => real(*number),
-                Parameter::Boolean(truth) => literal(Value::Boolean(*truth)),
+                Parameter::Boolean(truth) => build::value(Value::Boolean(*truth)),
                 // As in SQLite, which has no NaN.
-                Parameter::Real(_) | Parameter::Null => literal(Value::Null),
+                Parameter::Real(_) | Parameter::Null => build::value(Value::Null),
             };
         }
         ControlFlow::Continue(())
@@ -284,10 +269,6 @@ fn is_column(expr: &Expr) -> bool {
     }
 }
 
-fn literal(value: Value) -> Expr {
-    Expr::Value(value.into())
-}
-
 fn integer(number: i64) -> Expr {
     signed(number < 0, number.unsigned_abs().to_string())
 }
@@ -297,26 +278,9 @@ fn real(number: f64) -> Expr {
 }
 
 fn signed(is_negative: bool, digits: String) -> Expr {
-    let number = literal(Value::Number(digits, false));
+    let number = build::number(digits);
     match is_negative {
         true => Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number) },
         false => number,
     }
-}
-
-fn call(name: &str, argument: Expr) -> Expr {
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::ast::{
     ExcludeSelectItem, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitorMut, WildcardAdditionalOptions, With,
@@ -75,12 +76,26 @@ pub(crate) trait HiddenColumns {
 
 /// Makes `*` omit hidden columns.
 pub(crate) fn expand_wildcards(statement: &mut Parsed, columns: &dyn HiddenColumns) {
+    if let Some(statement) = inner_mut(statement) {
+        let _ = visit_mut(statement, &mut Wildcards { columns, ctes: Vec::new(), open: Vec::new() });
+    }
+}
+
+/// The SQL statement, also below EXPLAIN; `None` for a statement of DataFusion's own.
+pub(crate) fn inner(statement: &Parsed) -> Option<&ast::Statement> {
     match statement {
-        Parsed::Statement(inner) => {
-            let _ = visit_mut(inner, &mut Wildcards { columns, ctes: Vec::new(), open: Vec::new() });
-        }
-        Parsed::Explain(explain) => expand_wildcards(&mut explain.statement, columns),
-        _ => {}
+        Parsed::Statement(statement) => Some(statement),
+        Parsed::Explain(explain) => inner(&explain.statement),
+        _ => None,
+    }
+}
+
+/// Like [`inner`].
+pub(crate) fn inner_mut(statement: &mut Parsed) -> Option<&mut ast::Statement> {
+    match statement {
+        Parsed::Statement(statement) => Some(statement),
+        Parsed::Explain(explain) => inner_mut(&mut explain.statement),
+        _ => None,
     }
 }
 

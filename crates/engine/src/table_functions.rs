@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableAlias, TableFactor, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableAlias, TableFactor, Value, Visitor,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Location;
+use indago_dialect::{build, visit, visit_mut};
 use indago_table::{Error as TableError, TableRef};
 
 use crate::diagnostic::{Code, Error, Result, Span, offset};
+use crate::sql;
 
 /// Functions that read local files, and exist only where the builder allows it.
 const OF_FILES: [&str; 3] = ["read_csv", "read_json", "read_parquet"];
@@ -42,12 +44,7 @@ pub(crate) struct Called {
 
 /// Whether a statement calls such a function.
 pub(crate) fn calls(statement: &Parsed) -> bool {
-    let mut finder = Finder;
-    match statement {
-        Parsed::Statement(statement) => Visit::visit(statement.as_ref(), &mut finder).is_break(),
-        Parsed::Explain(explain) => calls(&explain.statement),
-        _ => false,
-    }
+    sql::inner(statement).is_some_and(|statement| visit(statement, &mut Finder).is_break())
 }
 
 struct Finder;
@@ -74,19 +71,13 @@ pub(crate) fn replace(
     sql: &str,
     called: &mut Vec<Called>,
 ) -> Result<()> {
-    match statement {
-        Parsed::Statement(statement) => {
-            let mut calls = Calls { functions, called };
-            match statement.visit(&mut calls) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(Failed { error, place, length }) => {
-                    let start = offset(sql, place.line, place.column);
-                    Err(error.at(start.map(|start| Span { start, end: start + length })).in_sql(sql))
-                }
-            }
+    let Some(statement) = sql::inner_mut(statement) else { return Ok(()) };
+    match visit_mut(statement, &mut Calls { functions, called }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(Failed { error, place, length }) => {
+            let start = offset(sql, place.line, place.column);
+            Err(error.at(start.map(|start| Span { start, end: start + length })).in_sql(sql))
         }
-        Parsed::Explain(explain) => replace(&mut explain.statement, functions, sql, called),
-        _ => Ok(()),
     }
 }
 
@@ -122,24 +113,8 @@ impl VisitorMut for Calls<'_> {
             Ok(table) => table,
             Err(error) => return ControlFlow::Break(Failed { error, place, length }),
         };
-        let alias = alias.take().unwrap_or_else(|| TableAlias {
-            explicit: true,
-            name: Ident::new(function),
-            columns: Vec::new(),
-            at: None,
-        });
-        *factor = TableFactor::Table {
-            name: ObjectName::from(vec![Ident::with_quote('"', table)]),
-            alias: Some(alias),
-            args: None,
-            with_hints: Vec::new(),
-            version: None,
-            with_ordinality: false,
-            partitions: Vec::new(),
-            json_path: None,
-            sample: None,
-            index_hints: Vec::new(),
-        };
+        let alias = alias.take().unwrap_or_else(|| build::table_alias(Ident::new(function)));
+        *factor = build::table(ObjectName::from(vec![Ident::with_quote('"', table)]), Some(alias));
         ControlFlow::Continue(())
     }
 }

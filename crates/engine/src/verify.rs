@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 use indago_dialect::{each_node, visit, visit_mut, visit_query_mut};
 
 use crate::diagnostic::{Code, Error};
+use crate::sql;
 
 /// The most nodes in a plan. A query of that size takes seconds to plan.
 const MOST_NODES: usize = 20_000;
@@ -112,11 +113,7 @@ pub(crate) fn relations(
     statement: &mut Parsed,
     of_view: &dyn Fn(&str) -> Option<usize>,
 ) -> std::result::Result<Named, Error> {
-    let statement = match statement {
-        Parsed::Statement(statement) => statement,
-        Parsed::Explain(explain) => return relations(&mut explain.statement, of_view),
-        _ => return Ok(Named::default()),
-    };
+    let Some(statement) = sql::inner_mut(statement) else { return Ok(Named::default()) };
     let mut relations = Relations { of_view, many: 0, named: Vec::new(), open: Vec::new(), outside: Named::default() };
     match visit_mut(statement, &mut relations) {
         ControlFlow::Continue(()) => Ok(Named { many: relations.many, ..relations.outside }),

@@ -9,7 +9,7 @@ use indago::{Engine, FoundName, FunctionInfo, TableRef, TableSpec};
 use serde_json::{Value, json};
 
 use crate::format::Format;
-use crate::render::{Style, row_writer};
+use crate::render::{Style, write_batch};
 use crate::text::{cut, visible, visible_lines, width};
 
 /// A table as JSON: `{name, environment, description, columns, examples, ...}`.
@@ -78,11 +78,9 @@ impl Tables {
         self
     }
 
-    /// The names of the tables and views.
-    pub fn names(&self) -> Vec<&str> {
-        let found = self.found.iter().map(|found| found.name.as_str());
-        let views = self.views.iter().map(|(name, _)| name.as_str());
-        self.tables.iter().map(|table| table.spec().name.as_ref()).chain(found).chain(views).collect()
+    /// Whether there is neither a table nor a view.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.found.is_empty() && self.views.is_empty()
     }
 
     fn lines(&self) -> Vec<Line<'_>> {
@@ -286,12 +284,6 @@ pub fn write_functions(
 
 fn batch(fields: Vec<Field>, columns: Vec<arrow_array::ArrayRef>) -> RecordBatch {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of equal length")
-}
-
-fn write_batch(batch: &RecordBatch, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut writer = row_writer(format, batch.schema(), out, style);
-    writer.batch(batch)?;
-    writer.finish()
 }
 
 fn first_line(text: &str) -> &str {

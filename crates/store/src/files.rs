@@ -206,11 +206,11 @@ impl FileTable {
             outcome?;
             bytes += sys.metadata(file)?.len();
         }
-        if found.0.is_empty() {
+        if found.columns.is_empty() {
             let what = if let Format::Csv(_) = format { "a header line" } else { "a JSON object with a key" };
             return Err(Error::Malformed(format!("{path} has no columns; it needs {what}")));
         }
-        let columns = found.0.into_iter().map(|column| {
+        let columns = found.columns.into_iter().map(|column| {
             let kind = column.kind();
             ColumnSpec::new(column.name, kind, "")
         });
@@ -229,9 +229,10 @@ impl Table for FileTable {
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
         let schema = self.spec.schema().project(&context.columns);
         let schema = Arc::new(schema.map_err(|error| Error::Malformed(error.to_string()))?);
+        let names: HashSet<String> = self.spec.columns.iter().map(|column| column.name.to_string()).collect();
+        let names = Arc::new(names);
         let slice = |file: &PathBuf| {
             let columns = context.columns.iter().map(|at| self.spec.columns[*at].clone()).collect();
-            let names = self.spec.columns.iter().map(|column| column.name.to_string()).collect();
             let label = file.display().to_string();
             let reader = Reader {
                 table: self.spec.name.to_string(),
@@ -239,7 +240,7 @@ impl Table for FileTable {
                 format: self.format,
                 columns,
                 positions: context.columns.clone(),
-                names,
+                names: names.clone(),
                 schema: schema.clone(),
                 context: ScanContext { slice: Some(label.as_str().into()), ..context.clone() },
             };
@@ -252,7 +253,11 @@ impl Table for FileTable {
 
 /// The columns that were found, in their order.
 #[derive(Default)]
-struct Found(Vec<FoundColumn>);
+struct Found {
+    columns: Vec<FoundColumn>,
+    /// The position of each column.
+    positions: HashMap<String, usize>,
+}
 
 #[derive(Default)]
 struct FoundColumn {
@@ -330,15 +335,16 @@ impl Found {
     }
 
     fn column(&mut self, name: &str) -> Result<&mut FoundColumn> {
-        let position = match self.0.iter().position(|column| column.name == name) {
-            Some(position) => position,
-            None if self.0.len() < MOST_COLUMNS => {
-                self.0.push(FoundColumn { name: name.to_owned(), ..FoundColumn::default() });
-                self.0.len() - 1
+        let position = match self.positions.get(name) {
+            Some(position) => *position,
+            None if self.columns.len() < MOST_COLUMNS => {
+                self.positions.insert(name.to_owned(), self.columns.len());
+                self.columns.push(FoundColumn { name: name.to_owned(), ..FoundColumn::default() });
+                self.columns.len() - 1
             }
             None => return Err(too_wide()),
         };
-        Ok(&mut self.0[position])
+        Ok(&mut self.columns[position])
     }
 }
 
@@ -427,11 +433,11 @@ fn csv_records(sys: &Sys, path: &Path, delimiter: u8, each: Each<'_>) -> Result<
     }
 }
 
-/// The names of columns: distinct, also without regard to case, and never empty.
 fn too_wide() -> Error {
     Error::Malformed(format!("it has more than {MOST_COLUMNS} columns"))
 }
 
+/// The names of columns: distinct, also without regard to case, and never empty.
 fn header(record: &ByteRecord) -> Vec<String> {
     let (mut taken, mut numbers) = (HashSet::new(), HashMap::<String, usize>::new());
     let name = |(position, field): (usize, &[u8])| {
@@ -535,7 +541,7 @@ struct Reader {
     columns: Vec<ColumnSpec>,
     positions: Arc<[usize]>,
     /// The names of all columns.
-    names: Vec<String>,
+    names: Arc<HashSet<String>>,
     schema: SchemaRef,
     context: ScanContext,
 }
@@ -583,7 +589,7 @@ impl Reader {
                         let value = object.get(column.name.as_ref());
                         self.push(builder, column, line, &value.map_or(Cell::Null, Cell::Json));
                     }
-                    if let Some(other) = object.keys().find(|key| !self.names.contains(key)) {
+                    if let Some(other) = object.keys().find(|key| !self.names.contains(key.as_str())) {
                         let what = format!("key `{other}` is not in the first part of the file, and not a column");
                         self.report("", line, what);
                     }

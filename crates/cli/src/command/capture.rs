@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::store::{self, Report};
-use indago_shell::{Style, row_writer};
+use indago_shell::{Style, write_batch};
 
 use crate::arguments::{Capture, Common};
 use crate::exit::{self, Error, Result};
@@ -31,9 +31,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
         indago_shell::print_warnings(&table.warnings);
     }
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
-    let mut writer = row_writer(setup::format(None), batch.schema(), Output, Style::of_stdout());
-    writer.batch(&batch)?;
-    writer.finish()?;
+    write_batch(&batch, setup::format(None), Style::of_stdout(), &mut Output)?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 

@@ -11,7 +11,7 @@ use arrow_array::{RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::futures::{StreamExt, stream};
 use indago::{Completeness, Coverage, Engine, QueryOptions, TableSpec, Warning};
-use indago_shell::{Style, row_writer};
+use indago_shell::{Style, write_batch};
 
 use crate::arguments::{Check, Common};
 use crate::exit::{self, Error, Result};
@@ -41,9 +41,7 @@ pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
         findings = Box::pin(check(&engine, timeout)) => findings,
     };
     let batch = batch(&findings).map_err(|error| Error::failed(error.into()))?;
-    let mut writer = row_writer(setup::format(arguments.output.chosen()), batch.schema(), Output, Style::of_stdout());
-    writer.batch(&batch)?;
-    writer.finish()?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
     let is_complete = findings.iter().all(|finding| matches!(finding.status, OK | NOT_CHECKED));
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(exit::INCOMPLETE) })
 }

@@ -8,7 +8,7 @@ use arrow_array::{RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::Engine;
 use indago::store::{self, Difference};
-use indago_shell::{Style, row_writer, say};
+use indago_shell::{Style, say, write_batch};
 
 use crate::arguments::{Common, Diff};
 use crate::exit::{self, Error, Result};
@@ -68,10 +68,7 @@ pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
         }
     };
     if let Some(batch) = batch {
-        let mut writer =
-            row_writer(setup::format(arguments.output.chosen()), batch.schema(), Output, Style::of_stdout());
-        writer.batch(&batch)?;
-        writer.finish()?;
+        write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
     }
     Ok(match (incomplete && arguments.limits.strict, differ) {
         (true, _) => ExitCode::from(exit::INCOMPLETE),

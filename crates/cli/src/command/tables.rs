@@ -24,7 +24,7 @@ pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result
         Some(name) => {
             let Some(table) = engine.find_table(name).await.map_err(Error::usage)? else {
                 let mentioning = Tables::of(&engine, Vec::new()).mentioning(name);
-                if mentioning.names().is_empty() {
+                if mentioning.is_empty() {
                     let error = engine.no_table(name);
                     let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
                     return Err(Error::usage(anyhow::anyhow!("{error}{help}")));

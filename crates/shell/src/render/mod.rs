@@ -69,6 +69,13 @@ pub fn row_writer<'a, W: Write + 'a>(format: Format, schema: SchemaRef, out: W, 
     }
 }
 
+/// Writes a batch in a format.
+pub fn write_batch(batch: &RecordBatch, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = row_writer(format, batch.schema(), out, style);
+    writer.batch(batch)?;
+    writer.finish()
+}
+
 fn to_io(error: ArrowError) -> io::Error {
     match error {
         ArrowError::IoError(_, error) => error,
