@@ -2,6 +2,8 @@
 
 pub(crate) mod accounts;
 pub(crate) mod digest;
+#[allow(dead_code, reason = "tables of users' files will use it")]
+pub(crate) mod homes;
 pub(crate) mod kernel;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
