@@ -18,6 +18,7 @@ mod files;
 mod forensics;
 mod git;
 mod host;
+mod host_libraries;
 mod interrupt;
 mod key_effects;
 mod kubernetes;

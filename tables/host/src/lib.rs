@@ -15,11 +15,13 @@ use of_files::OfFiles;
 mod of_files;
 mod source;
 
+pub mod certificates;
 pub mod file;
 pub mod groups;
 pub mod hash;
 pub mod interface_addresses;
 pub mod listening_ports;
+pub mod magic;
 pub mod mounts;
 pub mod os_version;
 pub mod process_envs;
@@ -56,11 +58,13 @@ fn tables_of_host(host: &Sys) -> Vec<TableRef> {
 fn tables_of(sys: &Sys) -> Vec<TableRef> {
     indago_table::tables![
         sys;
+        certificates::Certificate,
         file::File,
         groups::Group,
         hash::Hash,
         interface_addresses::InterfaceAddress,
         listening_ports::ListeningPort,
+        magic::Magic,
         mounts::Mount,
         os_version::OsVersion,
         process_envs::ProcessEnv,

@@ -525,6 +525,15 @@ impl Sys {
         program.run(self)
     }
 
+    /// Runs a program of the machine that Indago runs on for files of this machine, under any root. Its last arguments
+    /// are paths of the held files. They lead to the same files even if a name is replaced meanwhile, and to no others.
+    pub fn run_for(&self, files: &[OwnedFd], program: &Program) -> Result<Output> {
+        let mut program = program.clone();
+        let folder = format!("/proc/{}/fd", std::process::id());
+        program.arguments.extend(files.iter().map(|file| format!("{folder}/{}", file.as_raw_fd())));
+        Sys { meter: self.meter.clone(), ..Sys::live() }.run(&program)
+    }
+
     /// The output of a program that succeeds; otherwise an error with its message.
     pub fn print(&self, program: &Program) -> Result<Vec<u8>> {
         program.output(self.run(program)?)
@@ -743,6 +752,12 @@ impl SysFile {
             }
             held.cover(bytes.capacity())?;
         }
+    }
+}
+
+impl From<SysFile> for OwnedFd {
+    fn from(open: SysFile) -> Self {
+        open.file.into()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Readers that several tables share: each reads one format and returns Rust values.
 
 pub(crate) mod accounts;
+pub(crate) mod certificate;
 pub(crate) mod digest;
 #[allow(dead_code, reason = "tables of users' files will use it")]
 pub(crate) mod homes;
 pub(crate) mod kernel;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
+pub(crate) mod object_names;
 pub(crate) mod paths;
 pub(crate) mod pattern;
 pub(crate) mod processors;
