@@ -58,19 +58,21 @@ fn expected(pem: &str) -> BTreeMap<&'static str, String> {
     let mut uses: Vec<String> = names.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect();
     uses.sort();
     let constraints = next("X509v3 Basic Constraints:");
+    let signs = names.is_empty() || names.contains("Key Cert Sign");
     BTreeMap::from([
         ("subject", line(&text, "subject=")),
         ("issuer", line(&text, "issuer=")),
         ("subject2", line(&spaced, "subject=")),
         ("issuer2", line(&spaced, "issuer=")),
         ("sha1", line(&text, "Fingerprint=").replace(':', "").to_lowercase()),
-        ("serial", line(&text, "serial=")),
+        // As a number, 0 has one digit.
+        ("serial", Some(line(&text, "serial=")).filter(|serial| serial != "00").unwrap_or_else(|| "0".to_owned())),
         ("signing_algorithm", line(&text, "Signature Algorithm: ")),
         ("key_algorithm", line(&text, "Public Key Algorithm: ")),
         ("subject_key_id", id(next("X509v3 Subject Key Identifier:"))),
         ("authority_key_id", id(next("X509v3 Authority Key Identifier:"))),
         ("key_usage", uses.join(", ")),
-        ("ca", i32::from(constraints.contains("CA:TRUE")).to_string()),
+        ("ca", i32::from(constraints.contains("CA:TRUE") && signs).to_string()),
     ])
 }
 
@@ -187,7 +189,7 @@ lines'; mkfifo fifo; mkdir folder; ln -s text link; ln -s /bin/sh shell; head -c
         }
     }
     let sql = format!("SELECT count(*), min(magic_db_files) FROM magic WHERE path LIKE '{below}/%'");
-    assert_eq!(rows(&engine, &sql).await, [["23", "/usr/share/misc/magic"]]);
+    assert_eq!(rows(&engine, &sql).await, [["21", "/usr/share/misc/magic"]]);
     // Another database.
     std::fs::write(folder.path().join("own.magic"), "0 string plain own kind\n!:mime text/x-own\n").expect("written");
     let sql = format!(
@@ -206,4 +208,133 @@ async fn magic_stays_below_its_root() {
     let engine = host_engine(&Sys::at(folder.path().join("host"))).build().await.expect("an engine");
     let found = rows(&engine, "SELECT path, data FROM magic WHERE path LIKE '/%' ORDER BY path").await;
     assert_eq!(found, [["/inner", "ASCII text"], ["/own", "ASCII text"]]);
+}
+
+/// The value of a line of `readelf -h`.
+fn header(printed: &str, name: &str) -> String {
+    after(printed, name).map(|(value, _)| value.trim_start_matches(':').trim().to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn elf_files_are_as_readelf_prints_them() {
+    let engine = live().await;
+    let sql = "SELECT path, bits, type, machine, entry_point, interpreter, soname, needed, build_id, dynamic, stripped, \
+               relro, executable_stack, pie FROM elf_info WHERE path LIKE '/usr/bin/s%' \
+               OR path LIKE '/usr/lib/x86_64-linux-gnu/libc%'";
+    let found = rows(&engine, sql).await;
+    assert!(found.len() > 30, "{} files", found.len());
+    let folder = Path::new("/");
+    for row in found {
+        let path = &row[0];
+        let printed = sh(
+            folder,
+            &format!("readelf -h -W '{path}'; readelf -l -d -n -W '{path}' 2>/dev/null; readelf -S -W '{path}'"),
+        );
+        let bits = if header(&printed, "Class:") == "ELF64" { "64" } else { "32" };
+        let kind = header(&printed, "Type:").split(' ').next().unwrap_or_default().to_lowercase();
+        let entry = header(&printed, "Entry point address:");
+        let entry = i64::from_str_radix(entry.trim_start_matches("0x"), 16).expect("a number").to_string();
+        let between = |text: &str, start: &str, end: char| {
+            let found = text.split(start).nth(1).and_then(|rest| rest.split(end).next());
+            found.map_or("NULL".to_owned(), str::to_owned)
+        };
+        let needed: Vec<String> = printed
+            .lines()
+            .filter(|line| line.contains("(NEEDED)"))
+            .map(|line| between(line, "Shared library: [", ']'))
+            .collect();
+        let build_id = printed.lines().find(|line| line.contains("Build ID: "));
+        let build_id =
+            build_id.map_or("NULL".to_owned(), |line| line.split("Build ID: ").nth(1).expect("an ID").to_owned());
+        let has = |text: &str| printed.contains(text);
+        let now = has("(BIND_NOW)") || printed.lines().any(|line| line.contains("(FLAGS") && line.contains("NOW"));
+        let relro = match (has("GNU_RELRO"), now) {
+            (false, _) => "none",
+            (true, false) => "partial",
+            (true, true) => "full",
+        };
+        let stack = printed.lines().find(|line| line.contains("GNU_STACK") && line.contains("0x"));
+        let stack = stack.map_or("NULL", |line| if line.contains("RWE") { "1" } else { "0" });
+        let interpreter = between(&printed, "[Requesting program interpreter: ", ']');
+        let pie = kind == "dyn" && (interpreter != "NULL" || has(" PIE"));
+        let flag = |is_set: bool| i32::from(is_set).to_string();
+        let expected = [
+            bits.to_owned(),
+            kind,
+            "x86_64".to_owned(),
+            entry,
+            interpreter,
+            between(&printed, "Library soname: [", ']'),
+            format!("[{}]", needed.join(", ")),
+            build_id,
+            flag(has("Dynamic section at offset")),
+            flag(!has(" SYMTAB ")),
+            relro.to_owned(),
+            stack.to_owned(),
+            flag(pie),
+        ];
+        assert_eq!(row[1..], expected, "{path}");
+    }
+    // Other files have no rows.
+    assert_eq!(
+        rows(&engine, "SELECT path FROM elf_info WHERE path IN ('/etc/passwd', '/etc', '/none')").await,
+        [[""; 0]; 0]
+    );
+}
+
+#[tokio::test]
+async fn symbols_are_as_readelf_prints_them() {
+    let engine = live().await;
+    let folder = tempfile::tempdir().expect("a directory");
+    std::fs::write(
+        folder.path().join("a.c"),
+        "int shared = 1; static int own; int f(void) { return own; } extern int g(void); int h(void) { return g(); }",
+    )
+    .expect("written");
+    sh(folder.path(), "cc -c -o a.o a.c; cc -shared -fPIC -o a.so a.c");
+    for path in ["/bin/true".into(), folder.path().join("a.o"), folder.path().join("a.so")] {
+        let path = path.to_str().expect("UTF-8");
+        let sql = format!(
+            "SELECT \"table\", addr, size, lower(type), lower(binding), lower(visibility), section, name FROM elf_symbols \
+             WHERE path = '{path}'"
+        );
+        let mut found: Vec<String> = rows(&engine, &sql).await.into_iter().map(|row| row.join("|")).collect();
+        let printed = sh(folder.path(), &format!("readelf --symbols -W '{path}'"));
+        let mut table = "";
+        let mut expected = Vec::new();
+        for line in printed.lines() {
+            if let Some(rest) = line.strip_prefix("Symbol table '") {
+                table = if rest.starts_with(".symtab") { ".symtab" } else { ".dynsym" };
+                continue;
+            }
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [number, address, size, kind, binding, visibility, section, ..] = fields[..] else { continue };
+            if !number.ends_with(':') || number == "0:" || number == "Num:" {
+                continue;
+            }
+            let section = match section {
+                "UND" => "0",
+                "ABS" => "65521",
+                "COM" => "65522",
+                number => number,
+            };
+            let size = size
+                .strip_prefix("0x")
+                .map_or(size.to_owned(), |hex| i64::from_str_radix(hex, 16).expect("a number").to_string());
+            let address = u64::from_str_radix(address, 16).expect("an address");
+            // readelf appends the version, and shows the name of a section for its symbol.
+            let name = fields.get(7).map_or("", |name| name.split('@').next().unwrap_or_default());
+            let name = if kind == "SECTION" { "" } else { name };
+            let kind = kind.to_lowercase();
+            expected.push(format!(
+                "{table}|{address}|{size}|{kind}|{}|{}|{section}|{name}",
+                binding.to_lowercase(),
+                visibility.to_lowercase()
+            ));
+        }
+        assert!(expected.len() > 5, "{path}: {printed}");
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{path}");
+    }
 }

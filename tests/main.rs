@@ -19,6 +19,9 @@ mod forensics;
 mod git;
 mod host;
 mod host_libraries;
+mod host_web;
+#[cfg(feature = "yara")]
+mod host_yara;
 mod interrupt;
 mod key_effects;
 mod kubernetes;

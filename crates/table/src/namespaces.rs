@@ -15,6 +15,29 @@ use crate::table::{Reading, Slice, Table, TableRef};
 /// The capability that entering another process's root takes.
 const PTRACE: &str = "CAP_SYS_PTRACE";
 
+/// osquery's tables with the column `pid_with_namespace`. On other tables it is an addition.
+const OSQUERYS: [&str; 19] = [
+    "apt_sources",
+    "authorized_keys",
+    "crontab",
+    "deb_packages",
+    "dns_resolvers",
+    "etc_hosts",
+    "file",
+    "groups",
+    "hash",
+    "npm_packages",
+    "os_version",
+    "python_packages",
+    "rpm_packages",
+    "suid_bin",
+    "user_ssh_keys",
+    "users",
+    "yara_file",
+    "yara_process",
+    "yum_sources",
+];
+
 /// A table with a hidden key column `pid_with_namespace`: the host's rows, or those that the table has where a process
 /// looks. The table itself reads one machine and knows nothing of this. `#[table(namespaces)]` makes a table one;
 /// `#[table(namespaces(mount_namespace_id))]` adds the namespace's inode number.
@@ -42,6 +65,7 @@ impl InNamespaces {
         let mut column = ColumnSpec::new("pid_with_namespace", Kind::BigInt, description);
         (column.nullable, column.index, column.slice, column.hidden) = (false, true, true, true);
         column.key_effect = KeyEffect::Selects;
+        column.added = !OSQUERYS.contains(&&*spec.name);
         column.needs = (&[PTRACE]).into();
         spec.columns.to_mut().push(column);
         if has_id {

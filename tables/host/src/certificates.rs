@@ -10,15 +10,16 @@ const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/
 /// X.509 certificates that the host trusts, or that a file has.
 ///
 /// Without a constraint on `path`, the rows are the certificates of the system's bundles:
-/// `/etc/pki/tls/certs/ca-bundle.crt` and `/etc/ssl/certs/ca-certificates.crt`. With `path = ` or a join, they are those
-/// of the named files, which have one or several certificates in PEM, or one in DER. A malformed entry is reported, and
-/// the other entries of its file have rows. Names of algorithms, curves and attributes are OpenSSL's; an object that
-/// OpenSSL does not know has its number.
+/// `/etc/pki/tls/certs/ca-bundle.crt` and `/etc/ssl/certs/ca-certificates.crt`. With `path = ` or a join, they are
+/// those of the named files, which have one or several certificates in PEM, or one in DER. A malformed entry is
+/// reported, and the other entries of its file have rows. Names of algorithms, curves and attributes are OpenSSL's; an
+/// object that OpenSSL does not know has its number.
 #[derive(Debug, Default, Table)]
 #[table(name = "certificates", platforms("linux"), rows = 150, identity(path, sha1), namespaces)]
 #[example(
     "Trusted authorities whose certificate has expired.",
-    "SELECT common_name, datetime(not_valid_after, 'unixepoch') AS ended FROM certificates WHERE CAST(not_valid_after AS INTEGER) < unixepoch()"
+    "SELECT common_name, datetime(not_valid_after, 'unixepoch') AS ended FROM certificates \
+     WHERE CAST(not_valid_after AS INTEGER) < unixepoch()"
 )]
 #[example(
     "Certificates in a file.",

@@ -1,10 +1,10 @@
 //! `curl`: one row per URL that a query names, with the response to a GET request.
 
-use futures::stream::{Stream, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 use indago_table::prelude::*;
 
-use crate::source::web::{self, Ask, Answer};
 use crate::source::cloud::WEB_TIMEOUT;
+use crate::source::web::{self, Answer, Ask};
 
 /// Responses to HTTP GET requests.
 ///
@@ -44,8 +44,7 @@ pub struct Curl {
 impl RowStream for Curl {
     type Part = &'static str;
 
-    fn parts(scan: &Scan<Self>) -> Result<Vec<&'static str>> {
-        scan.env().require_live("web servers")?;
+    fn parts(_: &Scan<Self>) -> Result<Vec<&'static str>> {
         Ok(vec!["web"])
     }
 
@@ -55,24 +54,25 @@ impl RowStream for Curl {
             keys.dedup();
             keys
         };
-        let urls = distinct(scan.keys(Self::URL).unwrap_or_default());
+        let live = scan.sys().require_live("web servers");
+        let urls = distinct(scan.keys(Self::URL).filter(|_| live.is_ok()).unwrap_or_default());
         let agents = distinct(scan.keys(Self::USER_AGENT).unwrap_or_else(|| vec![web::AGENT.to_owned()]));
         let pairs = urls.iter().flat_map(|url| agents.iter().map(|agent| (url.clone(), agent.clone()))).collect();
-        scan.in_rounds(pairs, move |(url, agent)| async move {
+        let answers = scan.in_rounds(pairs, move |(url, agent)| async move {
             let header: String = agent.chars().filter(|letter| !letter.is_control()).collect();
             let ask = Ask { follows_redirects: true, ..Ask::get(&url, WEB_TIMEOUT).with("user-agent", header) };
-            let attempt = async || Ok(web::send(scan.env(), &ask).await);
+            let attempt = || async { Ok(web::send(scan.sys(), &ask).await) };
             let answer = match scan.call("curl", &url, attempt).await? {
                 Ok(answer) => Some(answer),
                 Err(error) if error.ends_query() => return Err(error),
                 Err(error) => {
-                    scan.report("request", &error);
+                    scan.report(&url, &error);
                     None
                 }
             };
-            Ok(row(scan.env(), url, agent, answer))
-        })
-        .boxed()
+            Ok(row(scan.sys(), url, agent, answer))
+        });
+        stream::iter(live.err().map(Err)).chain(answers).boxed()
     }
 }
 

@@ -16,6 +16,8 @@ mod of_files;
 mod source;
 
 pub mod certificates;
+pub mod elf_info;
+pub mod elf_symbols;
 pub mod file;
 pub mod groups;
 pub mod hash;
@@ -33,6 +35,31 @@ pub mod system_info;
 pub mod time;
 pub mod uptime;
 pub mod users;
+
+#[cfg(feature = "web")]
+pub mod azure_instance_metadata;
+#[cfg(feature = "web")]
+pub mod azure_instance_tags;
+#[cfg(feature = "web")]
+pub mod curl;
+#[cfg(feature = "web")]
+pub mod curl_certificate;
+#[cfg(feature = "web")]
+pub mod ec2_instance_metadata;
+#[cfg(feature = "web")]
+pub mod ec2_instance_tags;
+#[cfg(feature = "web")]
+pub mod gcp_instance_metadata;
+#[cfg(feature = "web")]
+pub mod prometheus_metrics;
+#[cfg(feature = "yara")]
+pub mod yara;
+#[cfg(feature = "yara")]
+pub mod yara_file;
+#[cfg(feature = "yara")]
+pub mod yara_process;
+#[cfg(feature = "web")]
+pub mod ycloud_instance_metadata;
 
 /// The tables, over one or several machines.
 pub fn tables(hosts: &[Sys]) -> Vec<TableRef> {
@@ -56,9 +83,12 @@ fn tables_of_host(host: &Sys) -> Vec<TableRef> {
 }
 
 fn tables_of(sys: &Sys) -> Vec<TableRef> {
-    indago_table::tables![
+    #[cfg_attr(not(any(feature = "web", feature = "yara")), allow(unused_mut, reason = "nothing follows"))]
+    let mut tables = indago_table::tables![
         sys;
         certificates::Certificate,
+        elf_info::ElfInfo,
+        elf_symbols::ElfSymbol,
         file::File,
         groups::Group,
         hash::Hash,
@@ -76,5 +106,23 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         time::Time,
         uptime::Uptime,
         users::User,
-    ]
+    ];
+    #[cfg(feature = "web")]
+    tables.extend(indago_table::tables![
+        sys;
+        azure_instance_metadata::AzureInstanceMetadata,
+        azure_instance_tags::AzureInstanceTag,
+        curl::Curl,
+        curl_certificate::CurlCertificate,
+        ec2_instance_metadata::Ec2InstanceMetadata,
+        ec2_instance_tags::Ec2InstanceTag,
+        gcp_instance_metadata::GcpInstanceMetadata,
+        prometheus_metrics::PrometheusMetric,
+        ycloud_instance_metadata::YcloudInstanceMetadata,
+    ]);
+    #[cfg(feature = "yara")]
+    tables.extend(indago_table::tables![sys; yara_file::YaraFile, yara_process::YaraProcess]);
+    #[cfg(feature = "yara")]
+    tables.push(yara::of("yara", <yara_file::YaraFile>::table(sys)));
+    tables
 }

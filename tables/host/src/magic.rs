@@ -155,9 +155,9 @@ fn descriptions(printed: &[u8]) -> Vec<&[u8]> {
 
 /// A handle of the file. One that may not be read fails here, because `file` would describe that in words.
 fn held(entry: &Entry) -> Result<OwnedFd> {
-    match entry.sys.open(&entry.at) {
+    match entry.sys.open(entry.at()) {
         Ok(file) => Ok(OwnedFd::from(file)),
-        Err(Error::Malformed(_)) => entry.sys.hold(&entry.at),
+        Err(Error::Malformed(_)) => entry.sys.hold(entry.at()),
         Err(error) => Err(error),
     }
 }

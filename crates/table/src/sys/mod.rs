@@ -5,6 +5,7 @@
 //! root are untrusted: only regular files are opened, links stay inside, and sizes are limited.
 #![allow(clippy::disallowed_methods, reason = "the lint directs tables to this module")]
 
+mod folder;
 #[cfg(target_os = "linux")]
 mod inside;
 #[cfg(not(target_os = "linux"))]
@@ -23,6 +24,7 @@ use std::process::Output;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+pub use folder::{Entry, Folder, Stat};
 use inside::Last;
 pub use run::Program;
 use rustix::fs::{FileType as Kind, Mode, OFlags};

@@ -222,7 +222,7 @@ fn elements(der: &[u8]) -> Option<impl Iterator<Item = AnyRef<'_>>> {
 }
 
 /// Elements in a row, up to the first malformed one.
-fn parts(mut bytes: &[u8]) -> impl Iterator<Item = AnyRef<'_>> {
+pub(crate) fn parts(mut bytes: &[u8]) -> impl Iterator<Item = AnyRef<'_>> {
     std::iter::from_fn(move || {
         let (element, rest) = AnyRef::from_der_partial(bytes).ok()?;
         bytes = rest;
@@ -262,7 +262,7 @@ pub(crate) fn long_name(id: &ObjectIdentifier) -> String {
     known(id).map_or_else(|| id.to_string(), |KnownName { long, .. }| long.to_owned())
 }
 
-fn short_name(id: &ObjectIdentifier) -> String {
+pub(crate) fn short_name(id: &ObjectIdentifier) -> String {
     known(id).map_or_else(|| id.to_string(), |KnownName { short, .. }| short.to_owned())
 }
 
@@ -321,12 +321,12 @@ fn characters(value: AnyRef<'_>) -> Option<Vec<char>> {
 }
 
 /// A value in a name, as text.
-fn text(value: AnyRef<'_>) -> String {
+pub(crate) fn text(value: AnyRef<'_>) -> String {
     characters(value).map_or_else(|| String::from_utf8_lossy(value.value()).into_owned(), String::from_iter)
 }
 
 /// A name on one line, in the form that OpenSSL calls compatible: `/C=US/O=Name`.
-fn one_line(name: &Name) -> String {
+pub(crate) fn one_line(name: &Name) -> String {
     let mut line = String::new();
     for set in name.iter_rdn() {
         for (position, attribute) in set.iter().enumerate() {

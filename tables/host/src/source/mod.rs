@@ -2,7 +2,12 @@
 
 pub(crate) mod accounts;
 pub(crate) mod certificate;
+#[cfg(feature = "web")]
+pub(crate) mod certificate_text;
+#[cfg(feature = "web")]
+pub(crate) mod cloud;
 pub(crate) mod digest;
+pub(crate) mod elf;
 #[allow(dead_code, reason = "tables of users' files will use it")]
 pub(crate) mod homes;
 pub(crate) mod kernel;
@@ -14,3 +19,7 @@ pub(crate) mod pattern;
 pub(crate) mod processors;
 pub(crate) mod procfs;
 pub(crate) mod sockets;
+#[cfg(feature = "web")]
+pub(crate) mod web;
+#[cfg(feature = "yara")]
+pub(crate) mod yara;

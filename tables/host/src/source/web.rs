@@ -77,7 +77,7 @@ pub(crate) async fn send(sys: &Sys, ask: &Ask) -> Result<Answer> {
     let late = || Error::TimedOut { what: ask.url.clone(), limit: ask.time };
     let (status, body, held) = tokio::time::timeout(ask.time, exchange).await.map_err(|_| late())??;
     sys.meter().add_bytes(body.len() as u64);
-    let microseconds = sys.now().microseconds().saturating_sub(start.microseconds());
+    let microseconds = sys.now().0.saturating_sub(start.0);
     Ok(Answer { status, body, microseconds, _held: held })
 }
 
@@ -94,7 +94,9 @@ fn redirected(from: &Url, target: &str) -> Result<Url> {
     let bad = |error| Error::Malformed(format!("{from} redirects to {target:?}, which is not a URL: {error}"));
     let to = parse(from.join(target).map_err(bad)?.as_str())?;
     if is_inner(&to) && !is_inner(from) {
-        return Err(Error::Unsupported(format!("{from} redirects to {to}, an address of a private network; query it itself")));
+        return Err(Error::Unsupported(format!(
+            "{from} redirects to {to}, an address of a private network; query it itself"
+        )));
     }
     Ok(to)
 }
@@ -191,9 +193,17 @@ mod tests {
             assert_eq!(redirected(&outside, target).map(String::from), Ok(reached.to_owned()));
         }
         for target in [
-            "http://127.0.0.1/", "http://localhost:80/", "http://169.254.169.254/latest/", "http://[::1]/", "http://10.1.2.3/",
-            "http://[::ffff:127.0.0.1]/", "http://[fd00:ec2::254]/", "http://2130706433/", "http://0x7f.1/",
-            "http://metadata.google.internal/", "http://0.0.0.0/",
+            "http://127.0.0.1/",
+            "http://localhost:80/",
+            "http://169.254.169.254/latest/",
+            "http://[::1]/",
+            "http://10.1.2.3/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[fd00:ec2::254]/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://metadata.google.internal/",
+            "http://0.0.0.0/",
         ] {
             assert!(matches!(redirected(&outside, target), Err(Error::Unsupported(_))), "{target}");
             assert!(redirected(&url("http://127.0.0.1:8080/"), target).is_ok(), "{target}");
