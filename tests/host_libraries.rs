@@ -44,7 +44,7 @@ fn openssl(pem: &str, options: &str) -> String {
 fn after<'a>(printed: &'a str, text: &str) -> Option<(&'a str, &'a str)> {
     let mut lines = printed.lines();
     let found = lines.by_ref().find_map(|line| Some(line.split_once(text)?.1))?;
-    Some((found.trim(), lines.next().unwrap_or_default().trim()))
+    Some((found.trim_start(), lines.next().unwrap_or_default().trim()))
 }
 
 /// The columns of a certificate that OpenSSL prints too, as it prints them.
@@ -180,7 +180,7 @@ lines'; mkfifo fifo; mkdir folder; ln -s text link; ln -s /bin/sh shell; head -c
     "#;
     sh(folder.path(), script);
     let below = folder.path().to_str().expect("UTF-8");
-    for pattern in [format!("{below}/%"), "/usr/bin/a%".to_owned(), "/etc/%".to_owned(), "/dev/n%".to_owned()] {
+    for pattern in [format!("{below}/%"), "/usr/bin/a%".to_owned(), "/etc/p%".to_owned(), "/dev/n%".to_owned()] {
         let sql = format!("SELECT path, data, mime_type, mime_encoding FROM magic WHERE path LIKE '{pattern}'");
         let found = rows(&engine, &sql).await;
         assert!(!found.is_empty(), "{pattern}");

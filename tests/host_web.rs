@@ -318,7 +318,7 @@ fn extensions(folder: &Path, certificate: &str) -> BTreeMap<String, String> {
     let mut lines: Vec<String> = Vec::new();
     for line in printed.lines().skip_while(|line| !line.contains("X509v3 extensions:")).skip(1) {
         let depth = line.len() - line.trim_start().len();
-        if depth == 12 || depth < 12 {
+        if depth <= 12 {
             if let Some(name) = name.take() {
                 all.insert(name, std::mem::take(&mut lines).join(";"));
             }
