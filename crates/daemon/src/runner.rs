@@ -607,7 +607,8 @@ impl Daemon {
         create_default_directory(&loaded.config)?;
         let shared = shared_of(&loaded, old.state.clone(), old.reported.clone(), old.table.clone())?;
         let address = loaded.config.daemon.metrics.as_ref();
-        if address != self.metrics.as_ref().map(|metrics| &metrics.address) {
+        let current = self.metrics.as_ref().filter(|metrics| metrics.is_reachable());
+        if address != current.map(|metrics| &metrics.address) {
             self.metrics = address.map(|address| Metrics::serve(address, self.shown.clone())).transpose()?;
         }
         self.shared = Arc::new(shared);
