@@ -12,6 +12,7 @@ mod coverage;
 mod daemon;
 mod diff;
 mod engine;
+mod errors;
 mod events;
 mod explain;
 mod files;

@@ -25,13 +25,38 @@ const OF_FILES: [&str; 3] = ["read_csv", "read_json", "read_parquet"];
 ///
 /// An engine has none unless [`EngineBuilder::table_functions`](crate::EngineBuilder::table_functions) adds them.
 pub trait TableFunctions: fmt::Debug + Send + Sync + 'static {
-    /// Whether there is a function of this name, in lowercase.
-    fn has(&self, function: &str) -> bool;
+    /// The functions.
+    fn functions(&self) -> &'static [TableFunction];
 
     /// The table of a call. May read files: it is called on a thread that may block. The same call in one query makes one
     /// table. The table's [`TableSpec`](crate::TableSpec) may have any name.
     fn table(&self, function: &str, arguments: &[String]) -> indago_table::Result<TableRef>;
 }
+
+/// A function in FROM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableFunction {
+    /// Its name, in lowercase.
+    pub name: &'static str,
+    /// How it is called.
+    pub signature: &'static str,
+    /// Its description, in one line.
+    pub description: &'static str,
+}
+
+/// DataFusion's functions in FROM.
+pub(crate) const STANDARD: [TableFunction; 2] = [
+    TableFunction {
+        name: "generate_series",
+        signature: "generate_series(start, stop [, step])",
+        description: "One row per number or time from `start` to `stop`, in the column `value`.",
+    },
+    TableFunction {
+        name: "range",
+        signature: "range(start, stop [, step])",
+        description: "Like `generate_series`, without `stop` itself.",
+    },
+];
 
 /// A call in a query.
 pub(crate) struct Called {
@@ -105,7 +130,9 @@ impl VisitorMut for Calls<'_> {
         let (place, length) = (function.span.start, function.value.len());
         let function = function.value.to_lowercase();
         let table = match self.functions {
-            Some(functions) if functions.has(&function) => self.table(&**functions, &function, arguments),
+            Some(functions) if functions.functions().iter().any(|known| known.name == function) => {
+                self.table(&**functions, &function, arguments)
+            }
             None if OF_FILES.contains(&function.as_str()) => Err(not_allowed(&function)),
             _ => return ControlFlow::Continue(()),
         };

@@ -31,7 +31,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
         indago_shell::print_warnings(&table.warnings);
     }
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(None), Style::of_stdout(), &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 
