@@ -61,7 +61,7 @@ fn run(table: &TableRef, context: &ScanContext) -> (Vec<String>, Result<(), Erro
         match slice.reading {
             Reading::Blocking(read) => read(kept),
             // Tables that make requests. On a host that is not running they return no rows.
-            Reading::Async(read) => futures::executor::block_on(read(Box::new(Kept::default()))),
+            Reading::Async(read) => futures::executor::block_on(read(Box::<Kept>::default())),
             Reading::Finding(find) => {
                 let mut outcome = Ok(());
                 find(&mut |slice| {
