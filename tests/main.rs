@@ -28,6 +28,7 @@ mod key_effects;
 mod kubernetes;
 mod layering;
 mod lookups;
+mod osquery_parity;
 mod osquery_store;
 mod packs;
 mod parameters;

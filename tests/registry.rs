@@ -120,7 +120,7 @@ async fn what_identifies_a_row_tells_it_from_all_others() {
 /// Exactly the columns that osquery's table of the same name lacks are marked as added.
 #[test]
 fn columns_beside_osquerys_are_marked() {
-    let osquery: BTreeSet<(&str, &str)> = include_str!("fixtures/osquery_store/columns.tsv")
+    let osquery: BTreeSet<(&str, &str)> = include_str!("fixtures/osquery_columns.tsv")
         .lines()
         .filter_map(|line| line.split_once('\t'))
         .map(|(table, rest)| (table, rest.split('\t').next().unwrap_or(rest)))

@@ -15,6 +15,7 @@
 extern crate self as indago_table;
 
 pub mod catalog;
+pub mod cgroup;
 mod closest;
 pub mod coverage;
 mod detached;

@@ -6,9 +6,9 @@ pub(crate) mod certificate;
 pub(crate) mod certificate_text;
 #[cfg(feature = "web")]
 pub(crate) mod cloud;
+pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod elf;
-#[allow(dead_code, reason = "tables of users' files will use it")]
 pub(crate) mod homes;
 pub(crate) mod kernel;
 pub(crate) mod namespace;

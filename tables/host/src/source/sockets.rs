@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use indago_table::prelude::*;
 
+use super::container;
 use super::procfs::{self, PTRACE, number, text};
 
 /// One line of a file in `/proc/<pid>/net`.
@@ -97,11 +98,16 @@ pub(crate) struct Sockets<'a, F> {
 }
 
 impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
-    pub(crate) fn new(sys: &'a Sys, keys: Option<Vec<i64>>, report: F) -> Result<Self> {
+    pub(crate) fn new(
+        sys: &'a Sys,
+        keys: Option<Vec<i64>>,
+        containers: Option<Vec<String>>,
+        report: F,
+    ) -> Result<Self> {
         // Finding the sockets that no process holds requires all holders.
         let keys = keys.filter(|keys| !keys.contains(&-1));
-        let is_whole = keys.is_none();
-        let pids = procfs::asked(sys, keys, &report)?;
+        let is_whole = keys.is_none() && containers.is_none();
+        let pids = container::asked(sys, keys, containers, &report)?;
         let mut sockets = Sockets {
             sys,
             report,

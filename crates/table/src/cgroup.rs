@@ -6,29 +6,29 @@
 
 /// A process's container, from `/proc/<pid>/cgroup`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// The innermost container.
-    pub(crate) container_id: String,
+    pub container_id: String,
     /// The container around it, if containers are nested.
-    pub(crate) outer_container_id: Option<String>,
+    pub outer_container_id: Option<String>,
     /// The UID of its Kubernetes pod, as its kubelet knows it.
-    pub(crate) pod_uid: Option<String>,
+    pub pod_uid: Option<String>,
     /// The runtime of the innermost container, if the path identifies it.
-    pub(crate) runtime: Option<&'static str>,
+    pub runtime: Option<&'static str>,
     /// The cgroup, below the hierarchy's mount point.
-    pub(crate) path: String,
+    pub path: String,
 }
 
 /// Parses `/proc/<pid>/cgroup`. Hierarchies may differ (a controller that the runtime does not use, or that only the
 /// outer of two runtimes uses); the most specific one is used.
-pub(crate) fn place(text: &str) -> Option<Place> {
+pub fn place(text: &str) -> Option<Place> {
     let says = |place: &Place| (place.outer_container_id.is_some(), place.pod_uid.is_some(), place.runtime.is_some());
     paths(text).filter_map(place_of_path).reduce(|best, other| if says(&other) > says(&best) { other } else { best })
 }
 
 /// The cgroup of a process in a known container: the one with the container's ID. `None` if the process is not in the
 /// container, for example because the runtime runs in a virtual machine.
-pub(crate) fn path_of(text: &str, container_id: &str) -> Option<String> {
+pub fn path_of(text: &str, container_id: &str) -> Option<String> {
     paths(text).find(|path| path.split('/').any(|segment| bears(segment, container_id))).map(str::to_owned)
 }
 
