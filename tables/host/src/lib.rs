@@ -15,26 +15,43 @@ use of_files::OfFiles;
 mod of_files;
 mod source;
 
+pub mod apt_sources;
 pub mod certificates;
+pub mod chrome_extension_content_scripts;
+pub mod chrome_extensions;
+pub mod deb_package_files;
+pub mod deb_packages;
 pub mod elf_info;
 pub mod elf_symbols;
 pub mod file;
+pub mod firefox_addons;
 pub mod groups;
 pub mod hash;
 pub mod interface_addresses;
+pub mod jetbrains_plugins;
 pub mod listening_ports;
 pub mod magic;
 pub mod mounts;
+pub mod npm_packages;
 pub mod os_version;
+pub mod portage_keywords;
+pub mod portage_packages;
+pub mod portage_use;
 pub mod process_envs;
 pub mod process_namespaces;
 pub mod process_open_files;
 pub mod process_open_sockets;
 pub mod processes;
+pub mod python_packages;
+pub mod rpm_package_files;
+pub mod rpm_packages;
+pub mod sbom_packages;
 pub mod system_info;
 pub mod time;
 pub mod uptime;
 pub mod users;
+pub mod vscode_extensions;
+pub mod yum_sources;
 
 #[cfg(feature = "web")]
 pub mod azure_instance_metadata;
@@ -86,26 +103,43 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
     #[cfg_attr(not(any(feature = "web", feature = "yara")), allow(unused_mut, reason = "nothing follows"))]
     let mut tables = indago_table::tables![
         sys;
+        apt_sources::AptSource,
         certificates::Certificate,
+        chrome_extension_content_scripts::ContentScript,
+        chrome_extensions::ChromeExtension,
+        deb_package_files::DebPackageFile,
+        deb_packages::DebPackage,
         elf_info::ElfInfo,
         elf_symbols::ElfSymbol,
         file::File,
+        firefox_addons::FirefoxAddon,
         groups::Group,
         hash::Hash,
         interface_addresses::InterfaceAddress,
+        jetbrains_plugins::JetbrainsPlugin,
         listening_ports::ListeningPort,
         magic::Magic,
         mounts::Mount,
+        npm_packages::NpmPackage,
         os_version::OsVersion,
+        portage_keywords::PortageKeyword,
+        portage_packages::PortagePackage,
+        portage_use::PortageUse,
         process_envs::ProcessEnv,
         process_namespaces::ProcessNamespace,
         process_open_files::ProcessOpenFile,
         process_open_sockets::ProcessOpenSocket,
         processes::Process,
+        python_packages::PythonPackage,
+        rpm_package_files::RpmPackageFile,
+        rpm_packages::RpmPackage,
+        sbom_packages::SbomPackage,
         system_info::SystemInfo,
         time::Time,
         uptime::Uptime,
         users::User,
+        vscode_extensions::VscodeExtension,
+        yum_sources::YumSource,
     ];
     #[cfg(feature = "web")]
     tables.extend(indago_table::tables![
