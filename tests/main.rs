@@ -20,6 +20,7 @@ mod forensics;
 mod git;
 mod host;
 mod host_libraries;
+mod host_users;
 mod host_web;
 #[cfg(feature = "yara")]
 mod host_yara;

@@ -15,25 +15,50 @@ use of_files::OfFiles;
 mod of_files;
 mod source;
 
+pub mod augeas;
+pub mod authorized_keys;
 pub mod certificates;
+pub mod crontab;
+pub mod dns_resolvers;
 pub mod elf_info;
 pub mod elf_symbols;
+pub mod etc_hosts;
+pub mod etc_protocols;
+pub mod etc_services;
+pub mod extended_attributes;
 pub mod file;
+pub mod file_capabilities;
 pub mod groups;
 pub mod hash;
 pub mod interface_addresses;
+pub mod kernel_keys;
+pub mod known_hosts;
+pub mod last;
+pub mod ld_preload;
 pub mod listening_ports;
+pub mod logged_in_users;
 pub mod magic;
 pub mod mounts;
 pub mod os_version;
+pub mod pam_config;
+pub mod persistence;
 pub mod process_envs;
 pub mod process_namespaces;
 pub mod process_open_files;
 pub mod process_open_sockets;
 pub mod processes;
+pub mod runtime_socket_access;
+pub mod shadow;
+pub mod shell_history;
+pub mod ssh_configs;
+pub mod sshd_effective_config;
+pub mod sudoers;
+pub mod suid_bin;
 pub mod system_info;
 pub mod time;
 pub mod uptime;
+pub mod user_groups;
+pub mod user_ssh_keys;
 pub mod users;
 
 #[cfg(feature = "web")]
@@ -86,25 +111,50 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
     #[cfg_attr(not(any(feature = "web", feature = "yara")), allow(unused_mut, reason = "nothing follows"))]
     let mut tables = indago_table::tables![
         sys;
+        augeas::Augeas,
+        authorized_keys::AuthorizedKey,
         certificates::Certificate,
+        crontab::Crontab,
+        dns_resolvers::DnsResolver,
         elf_info::ElfInfo,
         elf_symbols::ElfSymbol,
+        etc_hosts::EtcHost,
+        etc_protocols::EtcProtocol,
+        etc_services::EtcService,
+        extended_attributes::ExtendedAttribute,
         file::File,
+        file_capabilities::FileCapability,
         groups::Group,
         hash::Hash,
         interface_addresses::InterfaceAddress,
+        kernel_keys::KernelKey,
+        known_hosts::KnownHost,
+        last::Last,
+        ld_preload::LdPreload,
         listening_ports::ListeningPort,
+        logged_in_users::LoggedInUser,
         magic::Magic,
         mounts::Mount,
         os_version::OsVersion,
+        pam_config::PamConfig,
+        persistence::Persistence,
         process_envs::ProcessEnv,
         process_namespaces::ProcessNamespace,
         process_open_files::ProcessOpenFile,
         process_open_sockets::ProcessOpenSocket,
         processes::Process,
+        runtime_socket_access::RuntimeSocketAccess,
+        shadow::Shadow,
+        shell_history::ShellHistory,
+        ssh_configs::SshConfig,
+        sshd_effective_config::SshdEffectiveConfig,
+        sudoers::Sudoer,
+        suid_bin::SuidBin,
         system_info::SystemInfo,
         time::Time,
         uptime::Uptime,
+        user_groups::UserGroup,
+        user_ssh_keys::UserSshKey,
         users::User,
     ];
     #[cfg(feature = "web")]

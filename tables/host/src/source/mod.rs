@@ -1,24 +1,39 @@
 //! Readers that several tables share: each reads one format and returns Rust values.
 
 pub(crate) mod accounts;
+pub(crate) mod at_jobs;
+pub(crate) mod attributes;
+pub(crate) mod capabilities;
 pub(crate) mod certificate;
 #[cfg(feature = "web")]
 pub(crate) mod certificate_text;
 #[cfg(feature = "web")]
 pub(crate) mod cloud;
+pub(crate) mod cron;
+pub(crate) mod desktop;
 pub(crate) mod digest;
 pub(crate) mod elf;
-#[allow(dead_code, reason = "tables of users' files will use it")]
+pub(crate) mod glob;
 pub(crate) mod homes;
 pub(crate) mod kernel;
+pub(crate) mod lenses;
+pub(crate) mod loader;
+pub(crate) mod mountinfo;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod object_names;
+pub(crate) mod pam;
 pub(crate) mod paths;
 pub(crate) mod pattern;
 pub(crate) mod processors;
 pub(crate) mod procfs;
 pub(crate) mod sockets;
+pub(crate) mod ssh_config;
+pub(crate) mod ssh_key;
+pub(crate) mod texts;
+pub(crate) mod udev;
+pub(crate) mod unit_files;
+pub(crate) mod utmp;
 #[cfg(feature = "web")]
 pub(crate) mod web;
 #[cfg(feature = "yara")]
