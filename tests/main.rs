@@ -21,6 +21,7 @@ mod git;
 mod host;
 mod host_libraries;
 mod host_packages;
+mod host_users;
 mod host_web;
 #[cfg(feature = "yara")]
 mod host_yara;

@@ -16,6 +16,8 @@ mod of_files;
 mod source;
 
 pub mod apt_sources;
+pub mod augeas;
+pub mod authorized_keys;
 #[cfg(feature = "web")]
 pub mod azure_instance_metadata;
 #[cfg(feature = "web")]
@@ -23,19 +25,26 @@ pub mod azure_instance_tags;
 pub mod certificates;
 pub mod chrome_extension_content_scripts;
 pub mod chrome_extensions;
+pub mod crontab;
 #[cfg(feature = "web")]
 pub mod curl;
 #[cfg(feature = "web")]
 pub mod curl_certificate;
 pub mod deb_package_files;
 pub mod deb_packages;
+pub mod dns_resolvers;
 #[cfg(feature = "web")]
 pub mod ec2_instance_metadata;
 #[cfg(feature = "web")]
 pub mod ec2_instance_tags;
 pub mod elf_info;
 pub mod elf_symbols;
+pub mod etc_hosts;
+pub mod etc_protocols;
+pub mod etc_services;
+pub mod extended_attributes;
 pub mod file;
+pub mod file_capabilities;
 pub mod firefox_addons;
 #[cfg(feature = "web")]
 pub mod gcp_instance_metadata;
@@ -43,11 +52,18 @@ pub mod groups;
 pub mod hash;
 pub mod interface_addresses;
 pub mod jetbrains_plugins;
+pub mod kernel_keys;
+pub mod known_hosts;
+pub mod last;
+pub mod ld_preload;
 pub mod listening_ports;
+pub mod logged_in_users;
 pub mod magic;
 pub mod mounts;
 pub mod npm_packages;
 pub mod os_version;
+pub mod pam_config;
+pub mod persistence;
 pub mod portage_keywords;
 pub mod portage_packages;
 pub mod portage_use;
@@ -61,10 +77,19 @@ pub mod prometheus_metrics;
 pub mod python_packages;
 pub mod rpm_package_files;
 pub mod rpm_packages;
+pub mod runtime_socket_access;
 pub mod sbom_packages;
+pub mod shadow;
+pub mod shell_history;
+pub mod ssh_configs;
+pub mod sshd_effective_config;
+pub mod sudoers;
+pub mod suid_bin;
 pub mod system_info;
 pub mod time;
 pub mod uptime;
+pub mod user_groups;
+pub mod user_ssh_keys;
 pub mod users;
 pub mod vscode_extensions;
 #[cfg(feature = "yara")]
@@ -103,24 +128,40 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
     let mut tables = indago_table::tables![
         sys;
         apt_sources::AptSource,
+        augeas::Augeas,
+        authorized_keys::AuthorizedKey,
         certificates::Certificate,
         chrome_extension_content_scripts::ContentScript,
         chrome_extensions::ChromeExtension,
+        crontab::Crontab,
         deb_package_files::DebPackageFile,
         deb_packages::DebPackage,
+        dns_resolvers::DnsResolver,
         elf_info::ElfInfo,
         elf_symbols::ElfSymbol,
+        etc_hosts::EtcHost,
+        etc_protocols::EtcProtocol,
+        etc_services::EtcService,
+        extended_attributes::ExtendedAttribute,
         file::File,
+        file_capabilities::FileCapability,
         firefox_addons::FirefoxAddon,
         groups::Group,
         hash::Hash,
         interface_addresses::InterfaceAddress,
         jetbrains_plugins::JetbrainsPlugin,
+        kernel_keys::KernelKey,
+        known_hosts::KnownHost,
+        last::Last,
+        ld_preload::LdPreload,
         listening_ports::ListeningPort,
+        logged_in_users::LoggedInUser,
         magic::Magic,
         mounts::Mount,
         npm_packages::NpmPackage,
         os_version::OsVersion,
+        pam_config::PamConfig,
+        persistence::Persistence,
         portage_keywords::PortageKeyword,
         portage_packages::PortagePackage,
         portage_use::PortageUse,
@@ -132,10 +173,19 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         python_packages::PythonPackage,
         rpm_package_files::RpmPackageFile,
         rpm_packages::RpmPackage,
+        runtime_socket_access::RuntimeSocketAccess,
         sbom_packages::SbomPackage,
+        shadow::Shadow,
+        shell_history::ShellHistory,
+        ssh_configs::SshConfig,
+        sshd_effective_config::SshdEffectiveConfig,
+        sudoers::Sudoer,
+        suid_bin::SuidBin,
         system_info::SystemInfo,
         time::Time,
         uptime::Uptime,
+        user_groups::UserGroup,
+        user_ssh_keys::UserSshKey,
         users::User,
         vscode_extensions::VscodeExtension,
         yum_sources::YumSource,

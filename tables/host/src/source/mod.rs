@@ -1,6 +1,9 @@
 //! Readers that several tables share: each reads one format and returns Rust values.
 
 pub(crate) mod accounts;
+pub(crate) mod at_jobs;
+pub(crate) mod attributes;
+pub(crate) mod capabilities;
 pub(crate) mod certificate;
 #[cfg(feature = "web")]
 pub(crate) mod certificate_text;
@@ -8,21 +11,28 @@ pub(crate) mod chrome;
 #[cfg(feature = "web")]
 pub(crate) mod cloud;
 pub(crate) mod container;
+pub(crate) mod cron;
 #[cfg(test)]
 pub(crate) mod damaged;
 pub(crate) mod deb822;
+pub(crate) mod desktop;
 pub(crate) mod digest;
 pub(crate) mod dpkg;
 pub(crate) mod elf;
+pub(crate) mod glob;
 pub(crate) mod homes;
 pub(crate) mod ini;
 pub(crate) mod json;
 pub(crate) mod kernel;
+pub(crate) mod lenses;
+pub(crate) mod loader;
 pub(crate) mod modules;
+pub(crate) mod mountinfo;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod npm;
 pub(crate) mod object_names;
+pub(crate) mod pam;
 pub(crate) mod paths;
 pub(crate) mod pattern;
 pub(crate) mod portage;
@@ -34,6 +44,12 @@ pub(crate) mod rpm;
 pub(crate) mod sections;
 pub(crate) mod sockets;
 pub(crate) mod sqlite;
+pub(crate) mod ssh_config;
+pub(crate) mod ssh_key;
+pub(crate) mod texts;
+pub(crate) mod udev;
+pub(crate) mod unit_files;
+pub(crate) mod utmp;
 #[cfg(feature = "web")]
 pub(crate) mod web;
 #[cfg(feature = "yara")]
