@@ -23,12 +23,15 @@ mod host_libraries;
 mod host_web;
 #[cfg(feature = "yara")]
 mod host_yara;
+mod host_network;
+mod host_services;
 mod interrupt;
 mod key_effects;
 mod kubernetes;
 mod layering;
 mod lookups;
 mod osquery_store;
+mod osquery_tables;
 mod packs;
 mod parameters;
 mod past;

@@ -18,20 +18,30 @@ mod source;
 pub mod certificates;
 pub mod elf_info;
 pub mod elf_symbols;
+pub mod arp_cache;
+pub mod carves;
 pub mod file;
 pub mod groups;
 pub mod hash;
 pub mod interface_addresses;
+pub mod interface_details;
+pub mod interface_ipv6;
+pub mod iptables;
+pub mod journal;
 pub mod listening_ports;
 pub mod magic;
 pub mod mounts;
+pub mod nftables_rules;
 pub mod os_version;
 pub mod process_envs;
 pub mod process_namespaces;
 pub mod process_open_files;
 pub mod process_open_sockets;
 pub mod processes;
+pub mod routes;
 pub mod system_info;
+pub mod systemd_timers;
+pub mod systemd_units;
 pub mod time;
 pub mod uptime;
 pub mod users;
@@ -89,20 +99,30 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         certificates::Certificate,
         elf_info::ElfInfo,
         elf_symbols::ElfSymbol,
+        arp_cache::ArpCache,
+        carves::Carve,
         file::File,
         groups::Group,
         hash::Hash,
         interface_addresses::InterfaceAddress,
+        interface_details::InterfaceDetail,
+        interface_ipv6::InterfaceIpv6,
+        iptables::IptablesRule,
+        journal::JournalEntry,
         listening_ports::ListeningPort,
         magic::Magic,
         mounts::Mount,
+        nftables_rules::NftablesRule,
         os_version::OsVersion,
         process_envs::ProcessEnv,
         process_namespaces::ProcessNamespace,
         process_open_files::ProcessOpenFile,
         process_open_sockets::ProcessOpenSocket,
         processes::Process,
+        routes::Route,
         system_info::SystemInfo,
+        systemd_timers::SystemdTimer,
+        systemd_units::SystemdUnit,
         time::Time,
         uptime::Uptime,
         users::User,

@@ -48,7 +48,7 @@ pub struct ListeningPort {
 impl Rows for ListeningPort {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |origin: &str, error: &Error| scan.report(origin, error);
-        let sockets = Sockets::new(scan.sys(), scan.keys(Self::PID), report)?;
+        let sockets = Sockets::new(scan.sys(), scan.keys(Self::PID), true, report)?;
         Ok(sockets.filter(|open| open.socket.is_listening).map(row))
     }
 }

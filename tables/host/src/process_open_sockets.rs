@@ -57,7 +57,7 @@ pub struct ProcessOpenSocket {
 impl Rows for ProcessOpenSocket {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |origin: &str, error: &Error| scan.report(origin, error);
-        Ok(Sockets::new(scan.sys(), scan.keys(Self::PID), report)?.map(row))
+        Ok(Sockets::new(scan.sys(), scan.keys(Self::PID), false, report)?.map(row))
     }
 }
 

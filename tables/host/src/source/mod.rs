@@ -6,6 +6,9 @@ pub(crate) mod certificate;
 pub(crate) mod certificate_text;
 #[cfg(feature = "web")]
 pub(crate) mod cloud;
+pub(crate) mod administration;
+pub(crate) mod dbus;
+pub(crate) mod diag;
 pub(crate) mod digest;
 pub(crate) mod elf;
 #[allow(dead_code, reason = "tables of users' files will use it")]
@@ -23,3 +26,5 @@ pub(crate) mod sockets;
 pub(crate) mod web;
 #[cfg(feature = "yara")]
 pub(crate) mod yara;
+pub(crate) mod systemd;
+pub(crate) mod unit_files;
