@@ -351,14 +351,15 @@ fn nftables_rules_are_those_of_nft() {
             _ => {}
         }
     }
-    let shown =
-        |row: &Value| ["family", "table_name", "chain", "policy", "handle"].map(|name| text(row, name)).join(" ");
-    let rules: BTreeSet<String> = own.iter().filter(|row| !row["handle"].is_null()).map(shown).collect();
+    let shown = |row: &Value| {
+        ["table_family", "table_name", "chain", "policy", "rule_handle"].map(|name| text(row, name)).join(" ")
+    };
+    let rules: BTreeSet<String> = own.iter().filter(|row| !row["rule_handle"].is_null()).map(shown).collect();
     assert_eq!(rules, theirs);
     let hello = own.iter().find(|row| text(row, "comment") == "hello").expect("the rule with a comment");
     let columns = ["verdict", "hook", "priority", "packets", "position"].map(|name| text(hello, name));
     assert_eq!(columns, ["accept", "input", "-5", "0", "1"]);
-    assert!(own.iter().any(|row| text(row, "chain") == "empty" && row["handle"].is_null()));
+    assert!(own.iter().any(|row| text(row, "chain") == "empty" && row["rule_handle"].is_null()));
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn timers_are_those_of_systemctl() {
     let timer = |name: &str| own.iter().find(|timer| timer["name"] == name).expect("a timer");
     let daily = timer("indago-b.timer");
     assert_eq!(daily["calendar"], Value::from(vec!["*-*-* 00:00:00"]));
-    assert_eq!((&daily["persistent"], text(daily, "unit_file_state")), (&Value::from(true), "enabled".to_owned()));
+    assert_eq!((&daily["is_persistent"], text(daily, "unit_file_state")), (&Value::from(true), "enabled".to_owned()));
     assert!(text(daily, "next_elapse").contains("T00:00:00"), "{daily}");
     let next = listed.iter().find(|timer| timer["unit"] == "indago-b.timer").map(|timer| timer["next"].clone());
     let micros = chrono::DateTime::parse_from_rfc3339(&text(daily, "next_elapse")).map(|time| time.timestamp_micros());
@@ -145,7 +145,7 @@ fn entries_are_those_of_the_journal() {
     output(bed().command("logger").args(["-t", "indago-test", "-p", "user.err", "one \"message\"\nof two lines"]));
     output(bed().command("journalctl").arg("--sync"));
     let sql = "SELECT cursor, message, identifier, priority, uid, unit, boot_id FROM journal \
-               WHERE time > now() - INTERVAL '1 day' AND identifier = 'indago-test'";
+               WHERE received_time > now() - INTERVAL '1 day' AND identifier = 'indago-test'";
     let own = query(sql);
     let theirs = output(bed().command("journalctl").args(["--output=json", "--all", "-t", "indago-test"]));
     let theirs: Vec<Value> = theirs.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -261,7 +261,7 @@ fn unit_files_have_the_states_of_systemctl() {
     assert_eq!(changed, [["/etc/systemd/system/hidden.service", "eve", "Replaced", "/tmp/.y -l  4444", drop_in]]);
     let timers = of_files(
         root.path(),
-        "SELECT name, activates, array_to_string(calendar, ';'), array_to_string(intervals, ';'), persistent FROM systemd_timers",
+        "SELECT name, activates, array_to_string(calendar, ';'), array_to_string(intervals, ';'), is_persistent FROM systemd_timers",
     );
     assert_eq!(timers, [["daily.timer", "daily.service", "daily;Mon *-*-* 03:00", "OnBootSec=15min", "true"]]);
 }

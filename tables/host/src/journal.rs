@@ -10,20 +10,23 @@ use crate::source::procfs::note_lossy;
 
 /// Entries of systemd's journal, from the newest to the oldest, as `journalctl` prints them.
 ///
-/// A condition on `time` and values of `unit` and `boot_id` limit what is read. Without a lower bound of `time`, at most
+/// A condition on `received_time` and values of `unit` and `boot_id` limit what is read. Without a lower bound of `received_time`, at most
 /// the newest 100,000 entries are read, and a warning reports that there may be more. A user who is not in the group
 /// `systemd-journal` or `adm` sees only the entries of their own processes.
 #[derive(Debug, Default, Table)]
 #[table(name = "journal", platforms("linux"), rows = 100_000, identity(cursor))]
 #[example(
     "Errors of the last hour.",
-    "SELECT time, unit, identifier, message FROM journal WHERE time > now() - INTERVAL '1 hour' AND priority <= 3"
+    "SELECT received_time, unit, identifier, message FROM journal WHERE received_time > now() - INTERVAL '1 hour' AND priority <= 3"
 )]
-#[example("The last messages of a unit.", "SELECT time, message FROM journal WHERE unit = 'ssh.service' LIMIT 20")]
+#[example(
+    "The last messages of a unit.",
+    "SELECT received_time, message FROM journal WHERE unit = 'ssh.service' LIMIT 20"
+)]
 pub struct JournalEntry {
     /// When the journal received it.
     #[column(range)]
-    time: Option<Timestamp>,
+    received_time: Option<Timestamp>,
     /// Unit of the process that wrote it; NULL if it has none.
     #[column(index)]
     unit: Option<String>,
@@ -66,7 +69,7 @@ impl Rows for JournalEntry {
         sys.require_live("the journal")?;
         let mut arguments: Vec<String> =
             ["--output=json", "--all", "--no-pager", "--quiet", "--reverse"].map(str::to_owned).to_vec();
-        let (from, to) = scan.range(Self::TIME);
+        let (from, to) = scan.range(Self::RECEIVED_TIME);
         // Bounds are whole seconds. The engine checks the time again.
         arguments.extend(from.map(|from| format!("--since=@{}", from.seconds())));
         arguments.extend(to.map(|to| format!("--until=@{}", to.seconds().saturating_add(1))));
@@ -102,7 +105,7 @@ impl Rows for JournalEntry {
         note_lossy(sys, &stdout);
         let held = scan.meter().hold(stdout.len())?;
         if !is_bounded && scan.limit().is_none() && memchr::memchr_iter(b'\n', &stdout).count() >= most {
-            let what = format!("only the newest {most} entries were read; add a condition `time > ..`");
+            let what = format!("only the newest {most} entries were read; add a condition `received_time > ..`");
             scan.report("entries", &Error::Unsupported(what));
         }
         let mut at = 0;
@@ -135,7 +138,7 @@ fn parse(line: &[u8]) -> Option<JournalEntry> {
     let text_of = |name: &str| fields.get(name).and_then(shown);
     let number = |name: &str| text_of(name)?.parse().ok();
     Some(JournalEntry {
-        time: number("__REALTIME_TIMESTAMP").map(Timestamp),
+        received_time: number("__REALTIME_TIMESTAMP").map(Timestamp),
         unit: text_of("_SYSTEMD_UNIT"),
         identifier: text_of("SYSLOG_IDENTIFIER"),
         pid: number("_PID"),
@@ -176,7 +179,10 @@ mod tests {
     fn lines_become_entries() {
         let line = br#"{"__CURSOR":"s=1;i=2","__REALTIME_TIMESTAMP":"1796040000000001","_PID":"7","_UID":"0","PRIORITY":"6","MESSAGE":[104,105,255],"_SYSTEMD_UNIT":["a.service","b.service"],"SYSLOG_IDENTIFIER":"x","_BOOT_ID":"00ff"}"#;
         let entry = parse(line).expect("an entry");
-        assert_eq!((entry.time, entry.pid, entry.priority), (Some(Timestamp(1_796_040_000_000_001)), Some(7), Some(6)));
+        assert_eq!(
+            (entry.received_time, entry.pid, entry.priority),
+            (Some(Timestamp(1_796_040_000_000_001)), Some(7), Some(6))
+        );
         assert_eq!((entry.message.as_deref(), entry.unit.as_deref()), (Some("hi\u{fffd}"), Some("a.service")));
         for end in 0..line.len() {
             assert!(parse(&line[..end]).is_none(), "cut at {end}");

@@ -18,21 +18,21 @@ use crate::source::procfs::note_lossy;
     platforms("linux"),
     rows = 30,
     needs("CAP_NET_ADMIN"),
-    identity(family, table_name, chain, handle)
+    identity(table_family, table_name, chain, rule_handle)
 )]
 #[example(
     "Chains that see incoming packets, with their rules in order.",
-    "SELECT family, table_name, chain, policy, position, verdict, expression FROM nftables_rules WHERE hook = 'input' ORDER BY family, table_name, priority, chain, position"
+    "SELECT table_family, table_name, chain, policy, position, verdict, expression FROM nftables_rules WHERE hook = 'input' ORDER BY table_family, table_name, priority, chain, position"
 )]
 pub struct NftablesRule {
     /// Family: `ip`, `ip6`, `inet`, `arp`, `bridge` or `netdev`.
-    family: String,
+    table_family: String,
     /// Table.
     table_name: String,
     /// Chain.
     chain: String,
     /// Number of the rule in its table; NULL for a chain without rules.
-    handle: Option<i64>,
+    rule_handle: Option<i64>,
     /// Position of the rule in its chain, from 1; NULL for a chain without rules.
     position: Option<i64>,
     /// Type of a chain that sees packets: `filter`, `nat` or `route`; NULL for a chain that rules jump to.
@@ -103,7 +103,7 @@ fn parse(printed: &str) -> Option<Vec<NftablesRule>> {
             *rules += 1;
             NftablesRule {
                 position: Some(*rules),
-                family: chain.family.clone(),
+                table_family: chain.table_family.clone(),
                 table_name: chain.table_name.clone(),
                 chain: chain.chain.clone(),
                 chain_type: chain.chain_type.clone(),
@@ -113,7 +113,7 @@ fn parse(printed: &str) -> Option<Vec<NftablesRule>> {
                 ..NftablesRule::default()
             }
         });
-        row.handle = number(rule, "handle");
+        row.rule_handle = number(rule, "handle");
         row.comment = text(rule, "comment");
         let parts = rule.get("expr").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for counter in parts.iter().filter_map(|part| part.get("counter")) {
@@ -130,14 +130,14 @@ fn parse(printed: &str) -> Option<Vec<NftablesRule>> {
 
 fn of_table(object: &Value) -> NftablesRule {
     NftablesRule {
-        family: text(object, "family").unwrap_or_default(),
+        table_family: text(object, "family").unwrap_or_default(),
         table_name: text(object, "table").unwrap_or_default(),
         ..NftablesRule::default()
     }
 }
 
 fn key(row: &NftablesRule) -> (String, String, String) {
-    (row.family.clone(), row.table_name.clone(), row.chain.clone())
+    (row.table_family.clone(), row.table_name.clone(), row.chain.clone())
 }
 
 fn text(object: &Value, key: &str) -> Option<String> {
@@ -197,7 +197,7 @@ mod tests {
             .map(|row| {
                 (
                     row.chain.as_str(),
-                    row.handle,
+                    row.rule_handle,
                     row.position,
                     row.policy.as_deref(),
                     row.verdict.as_deref(),

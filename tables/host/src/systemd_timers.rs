@@ -47,7 +47,7 @@ pub struct SystemdTimer {
     last_trigger: Option<Timestamp>,
     /// Whether it elapses at once if it should have elapsed while the machine was off.
     #[column(source = schedule)]
-    persistent: Option<bool>,
+    is_persistent: Option<bool>,
     /// State: `active`, `inactive`, `failed`, ...
     active_state: Option<String>,
     /// State in the terms of timers: `waiting`, `running`, `elapsed`, `dead`, ...
@@ -110,7 +110,7 @@ fn of_file(file: UnitFile) -> SystemdTimer {
         activates: settings.last("Timer", "Unit").map(str::to_owned).or_else(service),
         calendar: settings.all("Timer", "OnCalendar").into_iter().map(str::to_owned).collect(),
         intervals,
-        persistent: Some(settings.last("Timer", "Persistent").is_some_and(is_true)),
+        is_persistent: Some(settings.last("Timer", "Persistent").is_some_and(is_true)),
         unit_file_state: Some(file.state.to_owned()),
         fragment_path: Some(file.path),
         name: file.name,
@@ -153,7 +153,7 @@ impl SystemdTimer {
             }
             3 => row.next_elapse = time(&value),
             4 => row.last_trigger = time(&value),
-            _ => row.persistent = value.number().map(|number| number != 0),
+            _ => row.is_persistent = value.number().map(|number| number != 0),
         })
     }
 }

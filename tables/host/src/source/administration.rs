@@ -26,7 +26,8 @@ pub(crate) fn print(sys: &Sys, program: &Program, needs: &str) -> Result<Vec<u8>
     if status.success() {
         return Ok(stdout);
     }
-    let complaint: String = String::from_utf8_lossy(&stderr).trim().chars().take(LONGEST_COMPLAINT).collect();
+    let complaint: String =
+        String::from_utf8_lossy(&stderr).trim().replace('\n', "; ").chars().take(LONGEST_COMPLAINT).collect();
     let what = format!("{} failed ({status}): {complaint}", program.name);
     if complaint.contains("Permission denied") || complaint.contains("not permitted") || complaint.contains("be root") {
         return Err(Error::Denied { what, needs: Some(needs.to_owned()) });

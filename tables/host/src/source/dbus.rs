@@ -113,7 +113,9 @@ impl Connection {
     /// Proves the user's identity through the socket itself.
     fn authenticate(&mut self) -> Result<()> {
         let uid: String = self.sys.uid().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-        self.write(format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes())?;
+        // `BEGIN` comes with the request, as systemd's own clients send it: if systemd reads `BEGIN` and a message at once,
+        // it leaves the message unread until another one arrives.
+        self.write(format!("\0AUTH EXTERNAL {uid}\r\nBEGIN\r\n").as_bytes())?;
         let mut line = Vec::new();
         while !line.ends_with(b"\r\n") {
             if line.len() > 1000 {
@@ -121,11 +123,10 @@ impl Connection {
             }
             line.extend(self.read(1)?);
         }
-        if !line.starts_with(b"OK ") {
-            let what = format!("{} refuses this user", self.name);
-            return Err(Error::Denied { what, needs: None });
+        if line.starts_with(b"OK ") {
+            return Ok(());
         }
-        self.write(b"BEGIN\r\n")
+        Err(Error::denied(format!("{} (it refuses this user)", self.name)))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
