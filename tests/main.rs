@@ -20,11 +20,11 @@ mod forensics;
 mod git;
 mod host;
 mod host_libraries;
+mod host_network;
+mod host_services;
 mod host_web;
 #[cfg(feature = "yara")]
 mod host_yara;
-mod host_network;
-mod host_services;
 mod interrupt;
 mod key_effects;
 mod kubernetes;

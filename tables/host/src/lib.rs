@@ -15,11 +15,11 @@ use of_files::OfFiles;
 mod of_files;
 mod source;
 
+pub mod arp_cache;
+pub mod carves;
 pub mod certificates;
 pub mod elf_info;
 pub mod elf_symbols;
-pub mod arp_cache;
-pub mod carves;
 pub mod file;
 pub mod groups;
 pub mod hash;
@@ -96,11 +96,11 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
     #[cfg_attr(not(any(feature = "web", feature = "yara")), allow(unused_mut, reason = "nothing follows"))]
     let mut tables = indago_table::tables![
         sys;
+        arp_cache::ArpCache,
+        carves::Carve,
         certificates::Certificate,
         elf_info::ElfInfo,
         elf_symbols::ElfSymbol,
-        arp_cache::ArpCache,
-        carves::Carve,
         file::File,
         groups::Group,
         hash::Hash,
