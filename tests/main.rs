@@ -22,6 +22,8 @@ mod host;
 mod host_libraries;
 mod host_packages;
 mod host_users;
+mod host_network;
+mod host_services;
 mod host_web;
 #[cfg(feature = "yara")]
 mod host_yara;
@@ -32,6 +34,7 @@ mod layering;
 mod lookups;
 mod osquery_parity;
 mod osquery_store;
+mod osquery_tables;
 mod packs;
 mod parameters;
 mod past;

@@ -16,12 +16,14 @@ mod of_files;
 mod source;
 
 pub mod apt_sources;
+pub mod arp_cache;
 pub mod augeas;
 pub mod authorized_keys;
 #[cfg(feature = "web")]
 pub mod azure_instance_metadata;
 #[cfg(feature = "web")]
 pub mod azure_instance_tags;
+pub mod carves;
 pub mod certificates;
 pub mod chrome_extension_content_scripts;
 pub mod chrome_extensions;
@@ -51,7 +53,11 @@ pub mod gcp_instance_metadata;
 pub mod groups;
 pub mod hash;
 pub mod interface_addresses;
+pub mod interface_details;
+pub mod interface_ipv6;
+pub mod iptables;
 pub mod jetbrains_plugins;
+pub mod journal;
 pub mod kernel_keys;
 pub mod known_hosts;
 pub mod last;
@@ -60,6 +66,7 @@ pub mod listening_ports;
 pub mod logged_in_users;
 pub mod magic;
 pub mod mounts;
+pub mod nftables_rules;
 pub mod npm_packages;
 pub mod os_version;
 pub mod pam_config;
@@ -75,6 +82,7 @@ pub mod processes;
 #[cfg(feature = "web")]
 pub mod prometheus_metrics;
 pub mod python_packages;
+pub mod routes;
 pub mod rpm_package_files;
 pub mod rpm_packages;
 pub mod runtime_socket_access;
@@ -86,6 +94,8 @@ pub mod sshd_effective_config;
 pub mod sudoers;
 pub mod suid_bin;
 pub mod system_info;
+pub mod systemd_timers;
+pub mod systemd_units;
 pub mod time;
 pub mod uptime;
 pub mod user_groups;
@@ -128,8 +138,10 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
     let mut tables = indago_table::tables![
         sys;
         apt_sources::AptSource,
+        arp_cache::ArpCache,
         augeas::Augeas,
         authorized_keys::AuthorizedKey,
+        carves::Carve,
         certificates::Certificate,
         chrome_extension_content_scripts::ContentScript,
         chrome_extensions::ChromeExtension,
@@ -149,7 +161,11 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         groups::Group,
         hash::Hash,
         interface_addresses::InterfaceAddress,
+        interface_details::InterfaceDetail,
+        interface_ipv6::InterfaceIpv6,
+        iptables::IptablesRule,
         jetbrains_plugins::JetbrainsPlugin,
+        journal::JournalEntry,
         kernel_keys::KernelKey,
         known_hosts::KnownHost,
         last::Last,
@@ -158,6 +174,7 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         logged_in_users::LoggedInUser,
         magic::Magic,
         mounts::Mount,
+        nftables_rules::NftablesRule,
         npm_packages::NpmPackage,
         os_version::OsVersion,
         pam_config::PamConfig,
@@ -171,6 +188,7 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         process_open_sockets::ProcessOpenSocket,
         processes::Process,
         python_packages::PythonPackage,
+        routes::Route,
         rpm_package_files::RpmPackageFile,
         rpm_packages::RpmPackage,
         runtime_socket_access::RuntimeSocketAccess,
@@ -182,6 +200,8 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         sudoers::Sudoer,
         suid_bin::SuidBin,
         system_info::SystemInfo,
+        systemd_timers::SystemdTimer,
+        systemd_units::SystemdUnit,
         time::Time,
         uptime::Uptime,
         user_groups::UserGroup,

@@ -55,6 +55,7 @@ impl Rows for ListeningPort {
             scan.sys(),
             scan.keys(Self::PID),
             scan.keys(Self::PLACE.at(InContainer::CONTAINER_ID)),
+            true,
             report,
         )?;
         let wants_place = scan.wants(Self::PLACE.at(InContainer::CONTAINER_ID));

@@ -65,6 +65,7 @@ impl Rows for ProcessOpenSocket {
             scan.sys(),
             scan.keys(Self::PID),
             scan.keys(Self::PLACE.at(InContainer::CONTAINER_ID)),
+            false,
             report,
         )?
         .map(move |open| {

@@ -689,6 +689,25 @@ impl ProcessFolder {
         self.sys.ask(&path, || inside::link_at(folder, name))
     }
 
+    /// Passes the links in a directory of it to `each`, with their targets, in no order. The directory is opened once and
+    /// not through the folder's handle, so this is the fastest way to read many links.
+    pub fn links(&self, name: &str, mut each: impl FnMut(&str, Result<PathBuf>)) -> Result<()> {
+        let path = self.path.join(name);
+        let Some(own) = self.sys.in_procfs(&path) else {
+            for link in self.sys.read_dir(&path)? {
+                if let Some(link) = link.to_str() {
+                    each(link, self.sys.read_link(path.join(link)));
+                }
+            }
+            return Ok(());
+        };
+        let pass = |link: &str, target: io::Result<PathBuf>| {
+            self.sys.meter.add_calls(1);
+            each(link, target.map_err(|error| Error::io(path.join(link).display().to_string(), &error)));
+        };
+        self.sys.ask(&path, || inside::links(&own, pass))
+    }
+
     /// Names in a directory of it, in no order.
     pub fn read_dir(&self, name: &str) -> Result<Vec<OsString>> {
         let path = self.path.join(name);
@@ -943,6 +962,12 @@ mod tests {
         let path = format!("/proc/{}", child.id());
         let folder = Sys::live().process_folder(&path);
         let mut open = folder.open("stat").expect("it runs");
+        let mut links = Vec::new();
+        folder.links("fd", |name, target| links.push((name.to_owned(), target))).expect("it runs");
+        links.sort_by(|one, other| one.0.cmp(&other.0));
+        let read = |(name, _): &(String, _)| (name.clone(), folder.read_link(&format!("fd/{name}")));
+        assert_eq!(links, links.iter().map(read).collect::<Vec<_>>());
+        assert!(links.len() >= 3 && links.iter().all(|(_, target)| target.is_ok()), "{links:?}");
         assert!(folder.is_alive() && folder.read_link("exe").is_ok() && folder.read_dir("fd").is_ok());
         child.kill().expect("changed mode");
         child.wait().expect("it ends");
@@ -951,6 +976,7 @@ mod tests {
             is_gone(folder.open("stat").map(drop));
             is_gone(folder.read_link("exe").map(drop));
             is_gone(folder.read_dir("fd").map(drop));
+            is_gone(folder.links("fd", |_, _| {}));
             is_gone(folder.metadata("exe").map(drop));
             assert!(!folder.is_alive());
         };

@@ -1,6 +1,7 @@
 //! Readers that several tables share: each reads one format and returns Rust values.
 
 pub(crate) mod accounts;
+pub(crate) mod administration;
 pub(crate) mod at_jobs;
 pub(crate) mod attributes;
 pub(crate) mod capabilities;
@@ -14,8 +15,10 @@ pub(crate) mod container;
 pub(crate) mod cron;
 #[cfg(test)]
 pub(crate) mod damaged;
+pub(crate) mod dbus;
 pub(crate) mod deb822;
 pub(crate) mod desktop;
+pub(crate) mod diag;
 pub(crate) mod digest;
 pub(crate) mod dpkg;
 pub(crate) mod elf;
@@ -46,6 +49,7 @@ pub(crate) mod sockets;
 pub(crate) mod sqlite;
 pub(crate) mod ssh_config;
 pub(crate) mod ssh_key;
+pub(crate) mod systemd;
 pub(crate) mod texts;
 pub(crate) mod udev;
 pub(crate) mod unit_files;
