@@ -18,22 +18,65 @@ mod source;
 pub mod certificates;
 pub mod elf_info;
 pub mod elf_symbols;
+pub mod acpi_tables;
+pub mod apparmor_profiles;
+pub mod block_devices;
+pub mod carbon_black_info;
+pub mod cpu_info;
+pub mod cpu_time;
+pub mod cpuid;
+pub mod device_file;
+pub mod device_hash;
+pub mod device_partitions;
+pub mod disk_encryption;
+pub mod ebpf_maps;
+pub mod ebpf_programs;
 pub mod file;
 pub mod groups;
 pub mod hash;
+pub mod intel_me_info;
 pub mod interface_addresses;
+pub mod kernel_info;
+pub mod kernel_modules;
 pub mod listening_ports;
 pub mod magic;
+pub mod load_average;
+pub mod md_devices;
+pub mod md_drives;
+pub mod md_personalities;
+pub mod memory_array_mapped_addresses;
+pub mod memory_arrays;
+pub mod memory_device_mapped_addresses;
+pub mod memory_devices;
+pub mod memory_error_info;
+pub mod memory_info;
+pub mod memory_map;
 pub mod mounts;
+pub mod msr;
+pub mod oem_strings;
 pub mod os_version;
+pub mod pci_devices;
+pub mod platform_info;
+pub mod process_capabilities;
+pub mod process_deleted_files;
 pub mod process_envs;
+pub mod process_memory_map;
 pub mod process_namespaces;
 pub mod process_open_files;
+pub mod process_open_pipes;
 pub mod process_open_sockets;
+pub mod process_threads;
 pub mod processes;
+pub mod secureboot;
+pub mod selinux_settings;
+pub mod shared_memory;
+pub mod smbios_tables;
+pub mod system_controls;
 pub mod system_info;
 pub mod time;
+pub mod ulimit_info;
 pub mod uptime;
+pub mod usb_devices;
 pub mod users;
 
 #[cfg(feature = "web")]
@@ -89,22 +132,65 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         certificates::Certificate,
         elf_info::ElfInfo,
         elf_symbols::ElfSymbol,
+        acpi_tables::AcpiTable,
+        apparmor_profiles::ApparmorProfile,
+        block_devices::BlockDevice,
+        carbon_black_info::CarbonBlackInfo,
+        cpu_info::CpuInfo,
+        cpu_time::CpuTime,
+        cpuid::Cpuid,
+        device_file::DeviceFile,
+        device_hash::DeviceHash,
+        device_partitions::DevicePartition,
+        disk_encryption::DiskEncryption,
+        ebpf_maps::EbpfMap,
+        ebpf_programs::EbpfProgram,
         file::File,
         groups::Group,
         hash::Hash,
+        intel_me_info::IntelMeInfo,
         interface_addresses::InterfaceAddress,
+        kernel_info::KernelInfo,
+        kernel_modules::KernelModule,
         listening_ports::ListeningPort,
         magic::Magic,
+        load_average::LoadAverage,
+        md_devices::MdDevice,
+        md_drives::MdDrive,
+        md_personalities::MdPersonality,
+        memory_array_mapped_addresses::MemoryArrayMappedAddress,
+        memory_arrays::MemoryArray,
+        memory_device_mapped_addresses::MemoryDeviceMappedAddress,
+        memory_devices::MemoryDevice,
+        memory_error_info::MemoryErrorInfo,
+        memory_info::MemoryInfo,
+        memory_map::MemoryMap,
         mounts::Mount,
+        msr::Msr,
+        oem_strings::OemString,
         os_version::OsVersion,
+        pci_devices::PciDevice,
+        platform_info::PlatformInfo,
+        process_capabilities::ProcessCapability,
+        process_deleted_files::ProcessDeletedFile,
         process_envs::ProcessEnv,
+        process_memory_map::ProcessMemoryMapping,
         process_namespaces::ProcessNamespace,
         process_open_files::ProcessOpenFile,
+        process_open_pipes::ProcessOpenPipe,
         process_open_sockets::ProcessOpenSocket,
+        process_threads::ProcessThread,
         processes::Process,
+        secureboot::SecureBoot,
+        selinux_settings::SelinuxSetting,
+        shared_memory::SharedMemory,
+        smbios_tables::SmbiosTable,
+        system_controls::SystemControl,
         system_info::SystemInfo,
         time::Time,
+        ulimit_info::UlimitInfo,
         uptime::Uptime,
+        usb_devices::UsbDevice,
         users::User,
     ];
     #[cfg(feature = "web")]
