@@ -640,6 +640,43 @@ async fn ebpf_objects_of_a_process_are_found() {
     assert_eq!(rows(&engine, &sql).await, [expected]);
 }
 
+/// Certificates in the variables of a firmware, as OpenSSL reads them.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_the_firmware_are_read() {
+    install::apt(&["openssl"]).expect("the package");
+    let root = tempfile::tempdir().expect("a directory");
+    let variables = root.path().join("sys/firmware/efi/efivars");
+    fs::create_dir_all(&variables).expect("a directory");
+    let path = |name: &str| root.path().join(name).display().to_string();
+    let mut expected = Vec::new();
+    for (variable, revoked) in [("db", "0"), ("dbx", "1")] {
+        let (key, der) = (path("key"), path(variable));
+        let subject = format!("/C=US/O=Example/CN=Signer {variable}");
+        let make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-outform", "DER", "-days", "30"];
+        output("openssl", &[&make[..], &["-keyout", &key, "-out", &der, "-subj", &subject]].concat());
+        let print = ["x509", "-inform", "DER", "-in", &der, "-noout", "-fingerprint", "-sha1", "-serial"];
+        let printed = output("openssl", &print);
+        let value = |line: usize| {
+            let line = printed.lines().nth(line).expect("a line");
+            line.split_once('=').expect("a value").1.replace(':', "").to_ascii_lowercase()
+        };
+        expected.push([&format!("Signer {variable}"), &value(0), &value(1), revoked, "2048"].map(str::to_owned));
+        // Attributes, and a list of one certificate: its kind, sizes, the owner, and the certificate.
+        let der = fs::read(&der).expect("a certificate");
+        let mut bytes = vec![7, 0, 0, 0];
+        bytes.extend([0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72]);
+        for size in [28 + 16 + der.len(), 0, 16 + der.len()] {
+            bytes.extend(u32::try_from(size).expect("it is small").to_le_bytes());
+        }
+        bytes.extend([0; 16]);
+        bytes.extend(der);
+        fs::write(variables.join(format!("{variable}-d719b2cb-3d3a-4596-a3bc-dad00e67656f")), bytes).expect("a file");
+    }
+    let engine = host_engine(&Sys::at(root.path())).build().await.expect("the engine builds");
+    let sql = "SELECT common_name, sha1, lower(serial), revoked, key_strength FROM secureboot_certificates";
+    assert_eq!(rows(&engine, sql).await, expected);
+}
+
 /// Hardware and services that a machine lacks: no rows, and one warning.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_machine_lacks_is_one_warning() {
@@ -668,6 +705,7 @@ async fn what_a_machine_lacks_is_one_warning() {
         "pci_devices",
         "platform_info",
         "secureboot",
+        "secureboot_certificates",
         "selinux_settings",
         "shared_memory",
         "smbios_tables",

@@ -15,23 +15,30 @@ use of_files::OfFiles;
 mod of_files;
 mod source;
 
-pub mod certificates;
-pub mod elf_info;
-pub mod elf_symbols;
 pub mod acpi_tables;
 pub mod apparmor_profiles;
+pub mod azure_instance_metadata;
+pub mod azure_instance_tags;
 pub mod block_devices;
 pub mod carbon_black_info;
+pub mod certificates;
 pub mod cpu_info;
 pub mod cpu_time;
 pub mod cpuid;
+pub mod curl;
+pub mod curl_certificate;
 pub mod device_file;
 pub mod device_hash;
 pub mod device_partitions;
 pub mod disk_encryption;
 pub mod ebpf_maps;
 pub mod ebpf_programs;
+pub mod ec2_instance_metadata;
+pub mod ec2_instance_tags;
+pub mod elf_info;
+pub mod elf_symbols;
 pub mod file;
+pub mod gcp_instance_metadata;
 pub mod groups;
 pub mod hash;
 pub mod intel_me_info;
@@ -39,8 +46,8 @@ pub mod interface_addresses;
 pub mod kernel_info;
 pub mod kernel_modules;
 pub mod listening_ports;
-pub mod magic;
 pub mod load_average;
+pub mod magic;
 pub mod md_devices;
 pub mod md_drives;
 pub mod md_personalities;
@@ -67,7 +74,9 @@ pub mod process_open_pipes;
 pub mod process_open_sockets;
 pub mod process_threads;
 pub mod processes;
+pub mod prometheus_metrics;
 pub mod secureboot;
+pub mod secureboot_certificates;
 pub mod selinux_settings;
 pub mod shared_memory;
 pub mod smbios_tables;
@@ -78,6 +87,10 @@ pub mod ulimit_info;
 pub mod uptime;
 pub mod usb_devices;
 pub mod users;
+pub mod yara;
+pub mod yara_file;
+pub mod yara_process;
+pub mod ycloud_instance_metadata;
 
 #[cfg(feature = "web")]
 pub mod azure_instance_metadata;
@@ -129,23 +142,30 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
     #[cfg_attr(not(any(feature = "web", feature = "yara")), allow(unused_mut, reason = "nothing follows"))]
     let mut tables = indago_table::tables![
         sys;
-        certificates::Certificate,
-        elf_info::ElfInfo,
-        elf_symbols::ElfSymbol,
         acpi_tables::AcpiTable,
         apparmor_profiles::ApparmorProfile,
+        azure_instance_metadata::AzureInstanceMetadata,
+        azure_instance_tags::AzureInstanceTag,
         block_devices::BlockDevice,
         carbon_black_info::CarbonBlackInfo,
+        certificates::Certificate,
         cpu_info::CpuInfo,
         cpu_time::CpuTime,
         cpuid::Cpuid,
+        curl::Curl,
+        curl_certificate::CurlCertificate,
         device_file::DeviceFile,
         device_hash::DeviceHash,
         device_partitions::DevicePartition,
         disk_encryption::DiskEncryption,
         ebpf_maps::EbpfMap,
         ebpf_programs::EbpfProgram,
+        ec2_instance_metadata::Ec2InstanceMetadata,
+        ec2_instance_tags::Ec2InstanceTag,
+        elf_info::ElfInfo,
+        elf_symbols::ElfSymbol,
         file::File,
+        gcp_instance_metadata::GcpInstanceMetadata,
         groups::Group,
         hash::Hash,
         intel_me_info::IntelMeInfo,
@@ -153,8 +173,8 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         kernel_info::KernelInfo,
         kernel_modules::KernelModule,
         listening_ports::ListeningPort,
-        magic::Magic,
         load_average::LoadAverage,
+        magic::Magic,
         md_devices::MdDevice,
         md_drives::MdDrive,
         md_personalities::MdPersonality,
@@ -181,7 +201,9 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         process_open_sockets::ProcessOpenSocket,
         process_threads::ProcessThread,
         processes::Process,
+        prometheus_metrics::PrometheusMetric,
         secureboot::SecureBoot,
+        secureboot_certificates::SecureBootCertificate,
         selinux_settings::SelinuxSetting,
         shared_memory::SharedMemory,
         smbios_tables::SmbiosTable,
@@ -192,6 +214,7 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         uptime::Uptime,
         usb_devices::UsbDevice,
         users::User,
+        ycloud_instance_metadata::YcloudInstanceMetadata,
     ];
     #[cfg(feature = "web")]
     tables.extend(indago_table::tables![

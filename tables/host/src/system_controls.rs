@@ -73,7 +73,7 @@ impl Rows for SystemControl {
             let is_plain = !path.split('/').any(|part| matches!(part, "" | "." | "..")) && name_of(&path) == *name;
             is_plain && sys.symlink_metadata(format!("{ROOT}/{path}")).is_ok_and(|found| found.is_file())
         });
-        let walked = is_all.then(|| Walk { scan, left: vec![(String::new(), 0)], files: Vec::new() });
+        let walked = is_all.then(|| Walk { scan, left: vec![(String::new(), 0)], files: Vec::new(), is_empty: true });
         if is_all && !sys.exists(ROOT) {
             return Err(Error::Unsupported(format!("no kernel parameters ({ROOT} is missing)")));
         }
@@ -116,6 +116,7 @@ struct Walk<'a> {
     left: Vec<(String, usize)>,
     /// Files of the present directory, last one first.
     files: Vec<String>,
+    is_empty: bool,
 }
 
 impl Iterator for Walk<'_> {
@@ -124,14 +125,22 @@ impl Iterator for Walk<'_> {
     fn next(&mut self) -> Option<String> {
         loop {
             if let Some(file) = self.files.pop() {
+                self.is_empty = false;
                 return Some(file);
             }
-            let (folder, depth) = self.left.pop()?;
+            let Some((folder, depth)) = self.left.pop() else {
+                if self.is_empty {
+                    let what = format!("no kernel parameters ({ROOT} has no files)");
+                    self.scan.report(ROOT, &Error::Unsupported(what));
+                    self.is_empty = false;
+                }
+                return None;
+            };
             let sys = self.scan.sys();
             let mut entries = match sys.entries(format!("{ROOT}/{folder}")).needs("root") {
                 Ok(entries) => entries,
                 Err(error) => {
-                    self.scan.report("/proc/sys", &error);
+                    self.scan.report(ROOT, &error);
                     continue;
                 }
             };
