@@ -17,28 +17,21 @@ mod source;
 
 pub mod acpi_tables;
 pub mod apparmor_profiles;
-pub mod azure_instance_metadata;
-pub mod azure_instance_tags;
 pub mod block_devices;
 pub mod carbon_black_info;
 pub mod certificates;
 pub mod cpu_info;
 pub mod cpu_time;
 pub mod cpuid;
-pub mod curl;
-pub mod curl_certificate;
 pub mod device_file;
 pub mod device_hash;
 pub mod device_partitions;
 pub mod disk_encryption;
 pub mod ebpf_maps;
 pub mod ebpf_programs;
-pub mod ec2_instance_metadata;
-pub mod ec2_instance_tags;
 pub mod elf_info;
 pub mod elf_symbols;
 pub mod file;
-pub mod gcp_instance_metadata;
 pub mod groups;
 pub mod hash;
 pub mod intel_me_info;
@@ -74,7 +67,6 @@ pub mod process_open_pipes;
 pub mod process_open_sockets;
 pub mod process_threads;
 pub mod processes;
-pub mod prometheus_metrics;
 pub mod secureboot;
 pub mod secureboot_certificates;
 pub mod selinux_settings;
@@ -87,10 +79,6 @@ pub mod ulimit_info;
 pub mod uptime;
 pub mod usb_devices;
 pub mod users;
-pub mod yara;
-pub mod yara_file;
-pub mod yara_process;
-pub mod ycloud_instance_metadata;
 
 #[cfg(feature = "web")]
 pub mod azure_instance_metadata;
@@ -144,28 +132,21 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         sys;
         acpi_tables::AcpiTable,
         apparmor_profiles::ApparmorProfile,
-        azure_instance_metadata::AzureInstanceMetadata,
-        azure_instance_tags::AzureInstanceTag,
         block_devices::BlockDevice,
         carbon_black_info::CarbonBlackInfo,
         certificates::Certificate,
         cpu_info::CpuInfo,
         cpu_time::CpuTime,
         cpuid::Cpuid,
-        curl::Curl,
-        curl_certificate::CurlCertificate,
         device_file::DeviceFile,
         device_hash::DeviceHash,
         device_partitions::DevicePartition,
         disk_encryption::DiskEncryption,
         ebpf_maps::EbpfMap,
         ebpf_programs::EbpfProgram,
-        ec2_instance_metadata::Ec2InstanceMetadata,
-        ec2_instance_tags::Ec2InstanceTag,
         elf_info::ElfInfo,
         elf_symbols::ElfSymbol,
         file::File,
-        gcp_instance_metadata::GcpInstanceMetadata,
         groups::Group,
         hash::Hash,
         intel_me_info::IntelMeInfo,
@@ -201,7 +182,6 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         process_open_sockets::ProcessOpenSocket,
         process_threads::ProcessThread,
         processes::Process,
-        prometheus_metrics::PrometheusMetric,
         secureboot::SecureBoot,
         secureboot_certificates::SecureBootCertificate,
         selinux_settings::SelinuxSetting,
@@ -214,7 +194,6 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         uptime::Uptime,
         usb_devices::UsbDevice,
         users::User,
-        ycloud_instance_metadata::YcloudInstanceMetadata,
     ];
     #[cfg(feature = "web")]
     tables.extend(indago_table::tables![
