@@ -324,6 +324,7 @@ async fn contents_of_block_devices_are_those_of_blkid() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pci_devices_are_those_of_lspci() {
+    needs_root();
     install::apt(&["pciutils", "pci.ids"]).expect("the packages");
     let engine = live().await;
     let sql = "SELECT pci_slot, substr(pci_class_id, 3) || substr(pci_subclass_id, 3), substr(vendor_id, 3), \
@@ -380,6 +381,7 @@ async fn features_of_the_processor_are_those_that_the_kernel_found() {
 /// dmidecode reads the firmware of the fixture host.
 #[tokio::test(flavor = "multi_thread")]
 async fn firmware_is_what_dmidecode_reads() {
+    needs_root();
     install::apt(&["dmidecode"]).expect("the package");
     let engine = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts/plain/sys/firmware/dmi/tables/DMI");
@@ -415,7 +417,7 @@ async fn firmware_is_what_dmidecode_reads() {
         ),
         (
             "memory_arrays",
-            "SELECT handle, location, use, memory_error_correction, printf('%d gb', max_capacity), number_memory_devices FROM memory_arrays",
+            "SELECT handle, location, \"use\", memory_error_correction, printf('%d gb', max_capacity), number_memory_devices FROM memory_arrays",
             &["Location", "Use", "Error Correction Type", "Maximum Capacity", "Number Of Devices"],
         ),
         (
@@ -508,6 +510,7 @@ async fn acpi_tables_have_the_checksums_of_md5sum() {
 /// Files of file systems that the real tools made, in a partition of a GPT, compared with the tools and the sources.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_on_a_disk_are_those_of_debugfs() {
+    needs_root();
     install::apt(&["e2fsprogs", "fdisk"]).expect("the packages");
     let folder = tempfile::tempdir().expect("a directory");
     let source = folder.path().join("source");
@@ -643,6 +646,7 @@ async fn ebpf_objects_of_a_process_are_found() {
 /// Certificates in the variables of a firmware, as OpenSSL reads them.
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_of_the_firmware_are_read() {
+    needs_root();
     install::apt(&["openssl"]).expect("the package");
     let root = tempfile::tempdir().expect("a directory");
     let variables = root.path().join("sys/firmware/efi/efivars");

@@ -9,7 +9,7 @@ use crate::source::procfs::{number, required};
 #[table(name = "cpu_time", platforms("linux"), rows = 8, identity(core))]
 #[example(
     "Percent of the time since the boot that each processor was busy.",
-    "SELECT core, 100 - idle * 100 / (user + nice + system + idle + iowait + irq + softirq + steal) AS busy FROM cpu_time"
+    "SELECT core, 100 - idle * 100 / (\"user\" + nice + system + idle + iowait + irq + softirq + steal) AS busy FROM cpu_time"
 )]
 pub struct CpuTime {
     /// Number of the processor.

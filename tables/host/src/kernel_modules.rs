@@ -24,7 +24,7 @@ use crate::source::sysfs;
 )]
 #[example(
     "Modules whose file has no signature, or that have no file.",
-    "SELECT name, path FROM kernel_modules WHERE signed IS NOT 1"
+    "SELECT name, path FROM kernel_modules WHERE signed = 0 OR signed IS NULL"
 )]
 pub struct KernelModule {
     /// Name, with underscores.

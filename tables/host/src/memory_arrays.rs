@@ -9,7 +9,7 @@ use crate::source::smbios::{self, Structure};
 #[table(name = "memory_arrays", platforms("linux"), rows = 1, needs("root"), whole_source, identity(handle))]
 #[example(
     "How much memory the machine can have, in GiB.",
-    "SELECT sum(max_capacity) AS gibibytes FROM memory_arrays WHERE use = 'System memory'"
+    "SELECT sum(max_capacity) AS gibibytes FROM memory_arrays WHERE \"use\" = 'System memory'"
 )]
 pub struct MemoryArray {
     /// Handle of the SMBIOS structure, in hexadecimal with `0x`.
