@@ -589,8 +589,8 @@ async fn trees_of_settings_are_those_of_augtool() {
         }
         assert!(expected.len() > 1, "augtool does not read {path}");
         let engine = engine(&Sys::at(root.path())).await;
-        let query = engine.query(&format!("SELECT node, value, label FROM augeas WHERE path = '/{path}'"));
-        let batches = query.await.expect("it is planned").collect().await.expect("it runs");
+        let sql = format!("SELECT node, value, label FROM augeas WHERE path = '/{path}'");
+        let batches = engine.query(&sql).await.expect("it is planned").collect().await.expect("it runs");
         let found: Vec<String> = crate::support::texts(&batches)
             .into_iter()
             .map(|row| if row[1].is_empty() { row[0].clone() } else { format!("{} = \"{}\"", row[0], row[1]) })

@@ -19,6 +19,7 @@ mod files;
 mod forensics;
 mod git;
 mod host;
+mod host_kernel;
 mod host_libraries;
 mod host_packages;
 mod host_users;

@@ -61,11 +61,8 @@ impl Rows for ProcessOpenFile {
 
 fn files(sys: &Sys, pid: i64, place: &InContainer, report: impl Fn(&str, &Error)) -> Result<Vec<ProcessOpenFile>> {
     let folder = Arc::new(procfs::folder(sys, pid));
-    let names = procfs::required_of(&folder, folder.read_dir("fd").needs(PTRACE))?;
-    let mut descriptors: Vec<i64> = names.iter().filter_map(|name| number(name.as_encoded_bytes())).collect();
-    descriptors.sort_unstable();
     let mut files = Vec::new();
-    for fd in descriptors {
+    for fd in procfs::descriptors(&folder)? {
         match folder.read_link(&format!("fd/{fd}")).needs(PTRACE) {
             Ok(target) if target.is_absolute() => {
                 let folder = Some(folder.clone());
@@ -109,7 +106,7 @@ impl ProcessOpenFile {
 }
 
 /// Access mode, from the last octal digit of the flags.
-fn access(flags: &[u8]) -> Option<&'static str> {
+pub(crate) fn access(flags: &[u8]) -> Option<&'static str> {
     match flags.last()? {
         b'0' | b'4' => Some("r"),
         b'1' | b'5' => Some("w"),

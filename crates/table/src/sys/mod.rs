@@ -19,6 +19,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::Output;
 use std::sync::{Arc, OnceLock};
@@ -333,6 +334,41 @@ impl Sys {
             match self.reach(path, Last::Followed)? {
                 Reached::Path(own) => reopen(path, &inside::hold(&own)?),
                 Reached::Held(found) => reopen(path, &found),
+            }
+        })??;
+        Ok(SysFile { file, meter: self.meter.clone() })
+    }
+
+    /// A block device of the running machine, open for reading. Fails for any other kind of file.
+    pub fn open_block_device(&self, path: impl AsRef<Path>) -> Result<SysFile> {
+        self.open_device(path.as_ref(), Kind::BlockDevice, None)
+    }
+
+    /// A character device of the running machine with this major number, open for reading. Only drivers whose devices
+    /// neither block nor change when they are opened and read belong here.
+    pub fn open_character_device(&self, path: impl AsRef<Path>, major: u32) -> Result<SysFile> {
+        self.open_device(path.as_ref(), Kind::CharacterDevice, Some(major))
+    }
+
+    fn open_device(&self, path: &Path, kind: Kind, major: Option<u32>) -> Result<SysFile> {
+        self.require_live("devices")?;
+        let file = self.ask(path, || {
+            let held = match self.reach(path, Last::Followed)? {
+                Reached::Path(own) => inside::hold(&own)?,
+                Reached::Held(found) => found,
+            };
+            let found = rustix::fs::fstat(&held)?;
+            let is_of_driver = major.is_none_or(|major| rustix::fs::major(found.st_rdev) == major);
+            match Kind::from_raw_mode(found.st_mode) {
+                found if found == kind && is_of_driver => Ok(Ok(inside::reopen(&held)?)),
+                found if found == kind => {
+                    let what = format!("{} is a device of another driver than expected", path.display());
+                    Ok(Err(Error::Malformed(what)))
+                }
+                found => {
+                    let what = format!("{} is {}, not {}", path.display(), kind_name(found), kind_name(kind));
+                    Ok(Err(Error::Malformed(what)))
+                }
             }
         })??;
         Ok(SysFile { file, meter: self.meter.clone() })
@@ -755,6 +791,25 @@ impl SysFile {
     /// The open file itself.
     pub fn as_file(&self) -> &File {
         &self.file
+    }
+
+    /// Reads at a position until the buffer is full or the file ends; returns the number of bytes.
+    pub fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            if self.meter.is_cancelled() {
+                return Err(io::Error::other("cancelled"));
+            }
+            let at = position.checked_add(done as u64).ok_or(io::ErrorKind::InvalidInput)?;
+            match self.file.read_at(rest, at) {
+                Ok(0) => break,
+                Ok(length) => done += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.meter.add_bytes(done as u64);
+        Ok(done)
     }
 
     /// Reads the rest into a buffer, up to `limit` bytes in total; `path` is for errors.
