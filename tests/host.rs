@@ -526,9 +526,11 @@ fn no_table_waits_for_what_is_not_a_file() {
             let context = context(&table, &columns, keys.as_slice());
             let (rows, outcome) = run(&table, &context);
             let is_told = outcome.is_err() || !context.query.diagnostics().is_empty();
-<<<<<<< HEAD
-            // A FIFO exists but cannot be hashed, and has no attributes; kernels differ in the kinds of namespaces.
+            // A FIFO exists but cannot be hashed, and has no attributes; kernels differ in the kinds of namespaces; the
+            // descriptor is a file.
             let answers = [
+                "ebpf_maps",
+                "ebpf_programs",
                 "elf_info",
                 "elf_symbols",
                 "extended_attributes",
@@ -537,19 +539,7 @@ fn no_table_waits_for_what_is_not_a_file() {
                 "hash",
                 "magic",
                 "process_namespaces",
-=======
-            // A FIFO exists but cannot be hashed; kernels differ in the kinds of namespaces; the descriptor is a file.
-            let answers = [
-                "elf_info",
-                "elf_symbols",
-                "ebpf_maps",
-                "ebpf_programs",
-                "file",
-                "hash",
-                "magic",
-                "process_namespaces",
                 "process_open_pipes",
->>>>>>> w-hk
                 "time",
                 "yara_file",
             ];

@@ -183,7 +183,7 @@ fn rule(line: &str, table: &str, chains: &mut [Chain], protocols: &str) -> Optio
     let (Some("-A"), Some(name)) = (words.next(), words.next()) else { return None };
     let chain = chains.iter_mut().find(|chain| chain.name == name)?;
     chain.has_rules = true;
-    let (any, all) = || -> (Option<String>, Option<String>) { (Some("0.0.0.0".into()), Some("all".into())) }();
+    let (any, all) = (Some("0.0.0.0".into()), Some("all".into()));
     let mut row = IptablesRule {
         filter_name: table.to_owned(),
         chain: name.to_owned(),

@@ -88,6 +88,8 @@ mod tests {
         let row = parse(text);
         assert_eq!(row.memory_total, Some(24_684_092 * 1024));
         assert_eq!((row.memory_free, row.active, row.buffers, row.swap_free), (Some(1024), Some(2048), None, None));
-        crate::source::damaged::damaged(text, |bytes| assert!(parse(bytes).memory_total.is_none_or(|total| total % 1024 == 0)));
+        crate::source::damaged::damaged(text, |bytes| {
+            assert!(parse(bytes).memory_total.is_none_or(|total| total % 1024 == 0))
+        });
     }
 }

@@ -318,8 +318,8 @@ fn of_containers<'a>(scan: &Scan<RuntimeSocketAccess>, sockets: &'a [Socket]) ->
 /// The ID of the container in the path of a control group: the last 64 hexadecimal digits in one of its names.
 fn container_of(group: &str) -> Option<&str> {
     let is_digit = |character: char| matches!(character, '0'..='9' | 'a'..='f');
-    let words = group.split(|character: char| !is_digit(character));
-    words.filter(|word| word.len() == 64).next_back()
+    let mut words = group.split(|character: char| !is_digit(character));
+    words.rfind(|word| word.len() == 64)
 }
 
 #[cfg(test)]

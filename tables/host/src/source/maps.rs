@@ -71,6 +71,8 @@ mod tests {
     #[test]
     fn damaged_lines_do_not_panic() {
         let line = b"7f3a80021000-7f3a80043000 r-xp 00002000 fd:01 1310   /opt/x";
-        crate::source::damaged::damaged(line, |bytes| assert!(parse(bytes).is_none_or(|mapping| mapping.path.len() < line.len())));
+        crate::source::damaged::damaged(line, |bytes| {
+            assert!(parse(bytes).is_none_or(|mapping| mapping.path.len() < line.len()))
+        });
     }
 }

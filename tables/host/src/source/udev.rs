@@ -85,7 +85,7 @@ fn parts(rule: &str) -> Vec<(&str, &str, String)> {
     loop {
         rest = rest.trim_start_matches(|character: char| character == ',' || character.is_whitespace());
         let Some(quote) = rest.find('"') else { return parts };
-        let head = rest[..quote].trim_end_matches(|character: char| character == 'e' || character == 'i');
+        let head = rest[..quote].trim_end_matches(['e', 'i']);
         let key = head.trim_end().trim_end_matches(['=', '+', '-', '!', ':']).trim_end();
         let operator = head[key.len()..].trim();
         let mut value = String::new();
