@@ -365,7 +365,7 @@ async fn packages_of_portage_come_from_its_database() {
     let sql = "SELECT package, version, operator, keyword, mask, unmask FROM portage_keywords";
     assert_eq!(
         lines(&engine, sql).await,
-        ["app-editors/vim|9.1|>=|~amd64|0|0", "sys-libs/zlib||||0|1", "sys-libs/zlib|1.3|<||1|0"]
+        ["app-editors/vim|9.1|>=|~amd64|0|0", "sys-libs/zlib|1.3|<||1|0", "sys-libs/zlib||||0|1"]
     );
 }
 

@@ -160,7 +160,6 @@ pub const MISSING: &[&str] = &[
     "lxd_instances",
     "lxd_networks",
     "lxd_storage_pools",
-    "osquery_events",
     "process_events",
     "process_file_events",
     "seccomp_events",
