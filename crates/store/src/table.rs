@@ -20,8 +20,8 @@ use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 use indago_table::{
-    ColumnSpec, Completeness, Error, KeyEffect, Kind, Lookup, Outcome, Reading, Result, Scalar, ScanContext, Sink, Slice, Sys,
-    Table, TableSpec, Warning,
+    ColumnSpec, Completeness, Error, KeyEffect, Kind, Lookup, Outcome, Reading, Result, Scalar, ScanContext, Sink,
+    Slice, Sys, Table, TableSpec, Warning,
 };
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
