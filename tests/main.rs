@@ -6,6 +6,7 @@ mod aws;
 mod bad_input;
 mod catalogs;
 mod cli;
+mod compromise;
 mod concurrency;
 mod containers;
 mod coverage;
