@@ -25,6 +25,7 @@ mod host_libraries;
 mod host_network;
 mod host_packages;
 mod host_services;
+mod host_tools;
 mod host_users;
 mod host_web;
 mod host_yara;
