@@ -46,8 +46,8 @@ impl Missing {
     }
 }
 
-const OUTCOMES: [Outcome; 5] =
-    [Outcome::Denied, Outcome::Unsupported, Outcome::Malformed, Outcome::Io, Outcome::Missing];
+const OUTCOMES: [Outcome; 6] =
+    [Outcome::Denied, Outcome::Unsupported, Outcome::Absent, Outcome::Malformed, Outcome::Io, Outcome::Missing];
 
 /// Metadata of a file with the rows of a query, when all rows have been read: the query, what is missing, and the age
 /// of the rows if they come from a store.

@@ -605,6 +605,7 @@ impl QueryScope {
 
     /// Reports something that is missing from a slice.
     pub fn add(&self, slice: &str, how: Completeness, problem: Warning) {
+        let how = if problem.is_note() { Completeness::Complete } else { how };
         self.covered.suffer(&problem.table, slice, self.moment, how, problem.clone());
         self.diagnostics.add(problem);
     }

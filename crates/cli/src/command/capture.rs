@@ -27,7 +27,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     })?;
     let mut missing = false;
     for table in &report.tables {
-        missing |= !table.warnings.is_empty();
+        missing |= table.warnings.iter().any(|warning| !warning.is_note());
         indago_shell::print_warnings(&table.warnings);
     }
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
