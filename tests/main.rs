@@ -27,6 +27,7 @@ mod osquery_store;
 mod packs;
 mod parameters;
 mod past;
+mod pruning;
 mod registry;
 mod shell;
 mod slt;
