@@ -1,6 +1,6 @@
 //! Which row groups and pages of a Parquet file may have rows that a query wants, by the statistics in the file.
 //!
-//! A column without usable statistics excludes nothing. See ADR 0012 for what is not usable, and why.
+//! A column without usable statistics excludes nothing. See ADR 0013 for what is not usable, and why.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
