@@ -166,7 +166,7 @@ async fn found(engine: &Engine, sql: &str) -> Option<(Vec<Vec<String>>, ScanStat
     let batches = query.collect().await.ok()?;
     let mut rows = texts(&batches);
     rows.sort();
-    let [stats] = <[ScanStats; 1]>::try_from(query.stats()).ok()?;
+    let [stats] = <[ScanStats; 1]>::try_from(query.scans()).ok()?;
     Some((rows, stats))
 }
 
@@ -357,7 +357,7 @@ async fn only_row_groups_and_pages_with_wanted_rows_are_read() {
                UNION ALL SELECT id FROM events WHERE id < 3";
     let query = engine.query(sql).await.expect("it plans");
     assert_eq!(texts(&query.collect().await.expect("it runs")).len(), 3);
-    assert!(query.stats().iter().map(|scan| scan.bytes).sum::<u64>() < size / 2, "{:?}", query.stats());
+    assert!(query.scans().iter().map(|scan| scan.bytes).sum::<u64>() < size / 2, "{:?}", query.scans());
     // The same for files in FROM.
     let sql = format!("SELECT id FROM read_parquet('{}') WHERE id = 61500", file.display());
     let named = stats(&sql, 1).await;
