@@ -1,5 +1,6 @@
 //! The command line as scripts use it: commands, exit codes, standard output and standard error.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -290,6 +291,38 @@ fn a_configuration_that_others_can_write_is_refused() {
 }
 
 #[test]
+fn two_results_of_markdown_are_two_tables() {
+    let (sql, first, second) = ("SELECT 1 AS a; SELECT 2 AS b", "| a |\n| ---: |\n| 1 |\n", "| b |\n| ---: |\n| 2 |\n");
+    let expected = format!("{first}\n{second}");
+    assert_eq!(run(&["query", "--format", "markdown", sql]).expect(0).out, expected);
+    let script = "SELECT 1 AS a;\n.timer on\nSELECT 2 AS b;\n";
+    assert_eq!(run_with_input(&["shell", "--format", "markdown"], script).expect(0).out, expected);
+}
+
+#[test]
+fn lists_of_the_shell_are_text_in_a_pipe() {
+    let lists = ".tables users\n.schema users\n.functions split\n.help .read\n.show\n";
+    let ran = run_with_input(&["shell"], lists).expect(0);
+    for line in ["users  ", "users (host)", "split(", ".read FILE", "pager     none: this is not a terminal"] {
+        assert!(ran.out.lines().any(|shown| shown.starts_with(line)), "{line}: {}", ran.out);
+    }
+    assert!(!ran.out.contains('{'), "{}", ran.out);
+    let ran = run_with_input(&["shell"], &format!(".mode json\n{}", lists.lines().next().expect("a line"))).expect(0);
+    assert_eq!(ran.json()[0]["name"], "users");
+    let ran = run_with_input(&["shell", "--json"], ".functions read_csv").expect(0);
+    assert_eq!(ran.json()[0]["signature"], "read_csv(path [, delimiter])");
+    assert!(run(&["functions"]).expect(0).out.lines().any(|line| line.starts_with("read_parquet(path)")));
+}
+
+#[test]
+fn the_report_of_a_capture_is_for_programs_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("captured");
+    let ran = run(&["capture", "--out", out.to_str().expect("UTF-8"), "time", "--csv"]).expect(0);
+    assert!(ran.out.starts_with("table,rows,bytes,time_ms,warnings,file\ntime,1,"), "{}", ran.out);
+}
+
+#[test]
 fn tables_are_listed_and_described() {
     let tables = run(&["tables", "--format", "json"]).expect(0).json();
     let tables = tables.as_array().expect("an array");
@@ -383,10 +416,32 @@ fn errors_are_placed_in_the_whole_input() {
     let sql = "-- one\nSELECT 1 AS a;\n\n-- two\nSELECT 2,\n  nope\nFROM time;\n";
     std::fs::write(&file, sql).expect("written");
     let path = file.to_str().expect("UTF-8");
-    for ran in [run(&["query", "-f", path]), run_with_input(&["query"], sql), run(&["query", sql])] {
+    let in_file = format!("{path}:6:3");
+    for (ran, place) in [
+        (run(&["query", "-f", path]), in_file.as_str()),
+        (run_with_input(&["query"], sql), "<stdin>:6:3"),
+        (run_with_input(&["query", "-"], sql), "<stdin>:6:3"),
+        (run_with_input(&["shell"], sql), "<stdin>:6:3"),
+        (run_with_input(&["shell"], &format!(".read {path}\n")), in_file.as_str()),
+        (run(&["query", sql]), "6:3"),
+    ] {
         let ran = ran.expect(1);
-        assert!(ran.err.contains("--> 6:3\n") && ran.err.contains("6 |   nope"), "{}", ran.err);
+        assert!(ran.err.contains(&format!("--> {place}\n")) && ran.err.contains("6 |   nope"), "{place}: {}", ran.err);
     }
+    // Errors without a place in the SQL, and of commands.
+    let ran = run_with_input(&["shell"], "\n\nSELECT 1;\n\n.tabels\n").expect(1);
+    assert!(ran.err.contains("error: <stdin>:5: no command `.tabels`; did you mean `.tables`?"), "{}", ran.err);
+    let ran = run_with_input(&["shell"], &format!("\n.read {path}.none\n")).expect(1);
+    assert!(ran.err.contains("error: <stdin>:2: cannot read "), "{}", ran.err);
+    // Queries of a pack.
+    std::fs::write(folder.path().join("pack.toml"), "").expect("written");
+    std::fs::write(&file, "-- about: x\n\nSELECT 2,\n  nope\nFROM time\n").expect("written");
+    let pack = folder.path().to_str().expect("UTF-8");
+    let ran = run(&["pack", "run", pack, "--json"]).expect(1);
+    let message = ran.json()[0]["message"].as_str().expect("a message").to_owned();
+    assert!(message.starts_with(&format!("{path}:4:3: unknown_column: no column `nope`")), "{message}");
+    let ran = run(&["pack", "run", pack, "--rows"]).expect(1);
+    assert!(ran.err.contains(&format!("--> {path}:4:3\n")), "{}", ran.err);
     assert_eq!(run(&["query", "--format", "csv", "-- about: x\nSELECT 1 AS a"]).expect(0).out, "a\n1\n");
     assert!(run(&["query", "--formt", "csv", "SELECT 1"]).expect(2).err.contains("--formt"));
 }
@@ -567,10 +622,10 @@ fn the_shell_reads_scripts() {
         ".mode ndjson\nSELECT 1 AS a,\n  2 AS b;\n.nonsense\n.mode csv\nSELECT 3 AS c;\n.quit\nSELECT 4 AS d;\n";
     let ran = run_with_input(&["shell"], script).expect(1);
     assert_eq!(ran.out, "{\"a\":1,\"b\":2}\nc\n3\n");
-    assert!(ran.err.contains("there is no command `.nonsense`"), "{}", ran.err);
+    assert!(ran.err.contains("<stdin>:4: no command `.nonsense`; `.help` lists them"), "{}", ran.err);
     let ran = run_with_input(&["shell"], ".tables proc\n.schema processes\n.functions split\n.help\n").expect(0);
     assert!(ran.out.contains("processes") && ran.out.contains("split"), "{}", ran.out);
-    assert!(ran.err.contains(".schema [TABLE]"), "{}", ran.err);
+    assert!(ran.out.contains(".schema [TABLE]"), "{}", ran.out);
 }
 
 #[test]
@@ -596,8 +651,8 @@ fn parameters_of_statements() {
     let script = ".mode ndjson\n.param set $uid 0\n.param set name 'it''s'\nSELECT username FROM users WHERE uid = $uid;\n\
                   SELECT $name AS a;\n.param list\n.param unset uid\nSELECT 1 WHERE 1 = $uid;\n.param unset none\n";
     let ran = run_with_input(&["shell"], script).expect(1);
-    assert_eq!(ran.out, "{\"username\":\"root\"}\n{\"a\":\"it's\"}\n");
-    for expected in ["$name 'it''s'", "`$uid` has no value", "`none` is not set"] {
+    assert_eq!(ran.out, "{\"username\":\"root\"}\n{\"a\":\"it's\"}\n$name 'it''s'\n$uid '0'\n");
+    for expected in ["`$uid` has no value", "`none` is not set"] {
         assert!(ran.err.contains(expected), "{expected}: {}", ran.err);
     }
 }
@@ -615,6 +670,16 @@ fn local_files_are_read_by_queries_of_people_only() {
     std::fs::write(&query, format!("-- about: x\n{sql}\n")).expect("written");
     let ran = run(&["pack", "run", query.to_str().expect("UTF-8"), "--format", "ndjson"]).expect(1);
     assert!(ran.out.contains("`read_csv` is not allowed here"), "{}", ran.out);
+}
+
+fn name_of(table: &Value) -> &str {
+    table["name"].as_str().expect("a name")
+}
+
+/// The names of the tables of a finding, without the columns in parentheses.
+fn names_in(finding: &Value) -> impl Iterator<Item = &str> {
+    let names = finding["names"].as_str().expect("names").split(", ");
+    names.map(|name| name.split(' ').next().expect("a name"))
 }
 
 /// Problems of a host are grouped by the permission that is missing.
@@ -645,5 +710,15 @@ fn check_groups_what_is_missing_by_its_cause() {
     // A directory of files has no kernel, and one line says so for each kind of data.
     assert_eq!(found("interface_addresses")["status"], "unsupported");
     assert!(found("file")["reason"].as_str().is_some_and(|reason| reason.contains("needs a constraint")));
-    assert!(findings.iter().all(|finding| finding["environment"] == "host"), "{}", ran.out);
+    let of_host = |finding: &Value| ["host", "engine"].contains(&finding["environment"].as_str().unwrap_or_default());
+    assert!(findings.iter().all(of_host), "{}", ran.out);
+    // Every table is in the report, and is counted once.
+    let tables = run(&["tables", "--config", settings, "--json"]).expect(0).json();
+    let tables: BTreeSet<&str> = tables.as_array().expect("a list").iter().map(name_of).collect();
+    let reported = findings.iter().flat_map(names_in);
+    assert_eq!(reported.collect::<BTreeSet<_>>(), tables);
+    for finding in &findings {
+        assert_eq!(finding["tables"], names_in(finding).collect::<BTreeSet<_>>().len(), "{finding}");
+    }
+    assert!(ran.err.contains(&format!("{} tables: ", tables.len())), "{}", ran.err);
 }

@@ -35,6 +35,8 @@ fn check_lists_every_problem_and_runs_nothing() {
          [schedule.good]\nquery = \"SELECT pid FROM processes\"\n\
          [schedule.keyless]\nquery = \"SELECT * FROM hash\"\n\
          [schedule.unbound]\nquery = \"SELECT $x\"\n\
+         [schedule.view]\nquery = \"CREATE VIEW v AS SELECT 1 AS n\"\n\
+         [schedule.of_view]\nquery = \"SELECT n FROM v\"\n\
          [schedule.file]\nfile = \"none.sql\"\n",
     );
     let config = folder.path().join("indago.toml");
@@ -45,14 +47,16 @@ fn check_lists_every_problem_and_runs_nothing() {
         "error: packs.missing: cannot read ",
         "error: keyless ([schedule.keyless]): ",
         "error: unbound ([schedule.unbound]): parameter `$x` has no value",
+        "error: view ([schedule.view]): the statement has no result to log; define a view in `[views]`",
+        "error: of_view ([schedule.of_view]): no table `v`",
         "p.conf:4)): no column `x`",
         "error: pack d (a discovery query in ",
     ] {
         assert_eq!(errors.matches(expected).count(), 1, "{expected}: {errors}");
     }
-    assert_eq!(errors.lines().count(), 6, "{errors}");
+    assert_eq!(errors.lines().count(), 8, "{errors}");
     assert!(out.contains("not scheduled: pack w: the pack is for windows; this is linux"), "{out}");
-    assert!(out.ends_with("queries that can run: 2; problems: 6\n"), "{out}");
+    assert!(out.ends_with("queries that can run: 2; problems: 8\n"), "{out}");
     configure(&folder, "[packs]\nw = \"w.conf\"\n[schedule.good]\nquery = \"SELECT pid FROM processes\"\n");
     let (code, out, errors) = daemon_of(&config, &["--check"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
@@ -364,6 +368,12 @@ fn metrics_are_served_on_a_unix_socket() {
     while !exchange(connect(), get).contains("200 OK") {
         assert!(began.elapsed() < Duration::from_secs(30), "it serves again after the connections are closed");
     }
+
+    // A removed socket is made again, and a file in its place is not touched.
+    std::fs::remove_file(&socket).expect("removed");
+    signal(&daemon.child, "HUP");
+    daemon.until_told("reloaded the configuration: 2 queries scheduled");
+    scrape();
 
     // A failed reload shows.
     std::fs::write(daemon.folder.path().join("indago.toml"), "[daemo]\n").expect("written");

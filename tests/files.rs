@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use indago::Files;
-use indago_engine::{Code, Dialect, Engine, QueryOptions, TableFunctions};
+use indago_engine::{Code, Dialect, Engine, QueryOptions, TableFunction, TableFunctions};
 use indago_table::TableRef;
 use indago_tables_registry::{Environments, all};
 
@@ -26,8 +26,8 @@ fn written(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
 struct Users;
 
 impl TableFunctions for Users {
-    fn has(&self, function: &str) -> bool {
-        function == "users_of"
+    fn functions(&self) -> &'static [TableFunction] {
+        &[TableFunction { name: "users_of", signature: "users_of('host')", description: "Users of a host." }]
     }
 
     fn table(&self, _function: &str, arguments: &[String]) -> indago_table::Result<TableRef> {

@@ -184,7 +184,10 @@ fn an_environment_brings_only_its_own_dependencies() {
     let clients = ["kube", "kube_client", "aws_sdk_ec2", "aws_config", "rustls", "hyper", "tonic", "indago_net"];
     let has = |tree: &std::collections::BTreeSet<String>| clients.iter().any(|client| tree.contains(*client));
     let host = tree("host");
-    assert!(host.contains("indago_tables_host") && !has(&host), "{host:?}");
+    assert!(host.contains("indago_tables_host") && !has(&host) && !host.contains("boreal"), "{host:?}");
+    let web = tree("web");
+    assert!(web.contains("indago_net") && !web.contains("kube") && !web.contains("aws_config"), "{web:?}");
+    assert!(tree("yara").contains("boreal"));
     let all = tree("host,kubernetes,aws,containers");
     assert!(clients.iter().filter(|client| all.contains(**client)).count() > 5, "{all:?}");
 }

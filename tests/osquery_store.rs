@@ -1,7 +1,7 @@
 //! osquery's queries over a store of Parquet files from another program: all of osquery's Linux tables, compared with
 //! SQLite's rows.
 //!
-//! `fixtures/osquery_store/columns.tsv` has the tables, and the `*.sql` files next to it the queries, each after `--
+//! `fixtures/osquery_columns.tsv` has the tables, and the `*.sql` files in `fixtures/osquery_store` the queries, each after `--
 //! query: NAME`. The rows are generated from the texts and numbers that the queries compare with.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,7 +155,7 @@ fn literals(queries: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> 
 /// Every Linux table of osquery, with some rows.
 fn tables(queries: &[(String, String)]) -> Vec<Table> {
     let literals = literals(queries);
-    let text = fs::read_to_string(fixtures().join("columns.tsv")).expect("the columns");
+    let text = fs::read_to_string(fixtures().join("../osquery_columns.tsv")).expect("the columns");
     let mut tables: Vec<Table> = Vec::new();
     // Pseudo-random numbers that are always the same.
     let mut state = 42_u64;
@@ -164,7 +164,7 @@ fn tables(queries: &[(String, String)]) -> Vec<Table> {
         (state >> 33) as usize % below.max(1)
     };
     for line in text.lines() {
-        let [table, name, kind] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [table, name, kind, ..] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         if tables.last().is_none_or(|last| last.name != table) {
             tables.push(Table { name: table.to_owned(), columns: Vec::new() });
         }

@@ -84,6 +84,35 @@ fn long_results_go_to_the_pager() {
     assert!(screen.contains("\n│   100 │") && !screen.contains("paged:"), "{screen}");
 }
 
+#[test]
+fn the_pager_in_force_is_shown() {
+    for (pager, expected) in [
+        (Some("sed s/a/a/"), "pager     sed s/a/a/\n"),
+        (Some("cat"), "pager     none: $PAGER is `cat`\n"),
+        (Some("no-such-pager -x"), "pager     none: $PAGER is `no-such-pager -x`, which is not installed\n"),
+    ] {
+        let screen = typed(home().path(), pager, "", ".show\r");
+        assert!(screen.contains(expected), "{expected}:\n{screen}");
+    }
+    // A pager that is not installed costs neither rows nor a message for each result.
+    let screen = typed(home().path(), Some("no-such-pager"), "", "SELECT value FROM generate_series(1, 100);\r");
+    assert!(screen.contains("│   100 │") && !screen.contains("cannot run"), "{screen}");
+}
+
+#[test]
+fn help_fits_a_narrow_terminal() {
+    let screen = typed(home().path(), None, "--no-pager", ".help\r");
+    let begin = screen.find("SQL ends with").expect("the help");
+    let help = &screen[begin..screen[begin..].find("indago> ").map_or(screen.len(), |end| begin + end)];
+    assert!(help.lines().all(|line| line.chars().count() <= 100) && help.contains(".quit"), "{help}");
+}
+
+#[test]
+fn errors_on_a_terminal_are_marked_as_errors() {
+    let screen = typed(home().path(), None, "", "SELECT * FROM proceses;\r");
+    assert!(screen.contains("error[unknown_table]"), "{screen}");
+}
+
 fn explained(sql: &str) -> String {
     run(&["query", "--format", "table", sql]).expect(0).out
 }
@@ -106,8 +135,8 @@ fn explain_is_a_tree_for_people() {
     let plan = explained("explain query plan SELECT name, mfa_enabled, groups FROM aws_iam_user");
     for line in [
         "call: default/global iam:ListUsers",
-        "call: + iam:ListMFADevices for each row",
-        "call: + iam:ListGroupsForUser for each row",
+        "call: + iam:ListMFADevices for each row (about 100 calls)",
+        "call: + iam:ListGroupsForUser for each row (about 100 calls)",
     ] {
         assert!(plan.contains(line), "{line}\n{plan}");
     }
@@ -115,7 +144,7 @@ fn explain_is_a_tree_for_people() {
     // Programs get the rows of DataFusion, with all calls too.
     let rows = run(&["query", "--json", "EXPLAIN SELECT mfa_enabled FROM aws_iam_user"]).expect(0).json();
     let text = rows[1]["plan"].as_str().expect("a plan");
-    assert!(text.contains("iam:ListUsers; + iam:ListMFADevices for each row]"), "{text}");
+    assert!(text.contains("iam:ListUsers; + iam:ListMFADevices for each row (about 100 calls)]"), "{text}");
     let plan = explained("EXPLAIN ANALYZE SELECT 1 AS a");
     assert!(plan.starts_with("Plan with Metrics\n") && !plan.contains("\\n"), "{plan}");
     let error = run(&["query", "--format", "table", "EXPLAIN SELECT nope FROM time"]).expect(1);

@@ -236,16 +236,14 @@ fn may_run(kind: &str, around: &str) -> bool {
     let only_reads = !around.starts_with("PREPARE") && !around.contains("ANALYZE CREATE");
     match kind {
         "Query" => only_reads,
-        "CreateView" | "Explain" | "ExplainTable" | "ShowColumns" | "ShowCreate" | "ShowFunctions" | "ShowTables"
-        | "ShowVariable" => around == "@",
+        "CreateView" | "Explain" | "ExplainTable" | "ShowColumns" | "ShowCreate" | "ShowTables" => around == "@",
         _ => false,
     }
 }
 
 /// Whether a statement of a kind only shows something, wherever it is nested.
 fn only_shows(kind: &str) -> bool {
-    let kinds = ["Explain", "ExplainTable", "ShowColumns", "ShowCreate", "ShowFunctions", "ShowTables", "ShowVariable"];
-    kinds.contains(&kind)
+    ["Explain", "ExplainTable", "ShowColumns", "ShowCreate", "ShowTables"].contains(&kind)
 }
 
 async fn engine(dialect: Dialect) -> Engine {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use indago::config::{Period, Size, SqlDialect};
+use indago::table::closest;
 use indago_shell::Format;
 
 /// SQL over this machine, its containers, clusters, cloud accounts and repositories.
@@ -40,7 +41,15 @@ impl Arguments {
         let names_a_command = arguments.iter().skip(1).any(|argument| {
             argument == "help" || commands.get_subcommands().any(|command| argument == command.get_name())
         });
-        if names_a_command || !matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
+        // A mistyped command, whatever follows it.
+        let word =
+            arguments.iter().skip(1).map(|argument| argument.to_string_lossy()).find(|word| !word.starts_with('-'));
+        let is_near = |word: &str| closest(word, commands.get_subcommands().map(clap::Command::get_name)).is_some();
+        let is_mistyped = word.is_some_and(|word| !word.contains(char::is_whitespace) && is_near(&word));
+        if names_a_command || is_mistyped && error.kind() == ErrorKind::InvalidSubcommand {
+            return Err(error);
+        }
+        if !matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
             return Err(error);
         }
         let with = |command: &str| {
@@ -241,6 +250,9 @@ pub(crate) struct Tables {
 
 #[derive(Debug, Args)]
 pub(crate) struct Functions {
+    /// List only the functions whose name contains this word
+    #[arg(value_name = "WORD")]
+    pub(crate) word: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -289,6 +301,8 @@ pub(crate) struct Capture {
     /// Tables to write [default: all; keyed tables with keys from other tables]
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
 }
@@ -441,6 +455,8 @@ mod tests {
         let error = |line: &[&str]| read(line).expect_err("an error").to_string();
         assert!(error(&["indago", "tabels"]).contains("'tables'"), "{}", error(&["indago", "tabels"]));
         assert!(error(&["indago", "tabels", "--json"]).contains("'tables'"));
+        assert!(error(&["indago", "qury", "SELECT 1"]).contains("'query'"));
+        assert!(error(&["indago", "--store", "a", "dif", "a", "b"]).contains("'diff'"));
         assert!(error(&["indago", "SELECT", "1"]).contains("quote it"));
         assert!(error(&["indago", "SELECT 1", "--formt", "csv"]).contains("--formt"));
         assert!(error(&["indago", "tables", "--formt", "csv"]).contains("--formt"));
@@ -459,10 +475,12 @@ mod tests {
             "indago tables --format json",
             "indago tables processes",
             "indago functions",
+            "indago functions split --json",
             "indago pack run path --query name --format json",
             "indago daemon --config file",
             "indago daemon --check",
             "indago capture --out dir processes users",
+            "indago capture --out dir --json processes",
             "indago query --store a --store b=c --store d1=e=f x",
             "indago diff a now --table users --format csv",
             "indago check --timeout 5s --format json",

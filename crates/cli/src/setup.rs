@@ -52,6 +52,7 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
                 "two --store options have no name or the same name; write --store NAME=DIR, with distinct names";
             return Err(Error::usage(anyhow::anyhow!(message)));
         }
+        directory(dir)?;
         match schema {
             Some(schema) => _ = config.stores.insert(schema.clone(), dir.clone()),
             None => config.store.dir = Some(dir.clone()),
@@ -72,6 +73,16 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
         }
     }
     Ok(config)
+}
+
+/// Refuses a path that is not a directory of captured tables, such as a mistyped one.
+pub(crate) fn directory(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let what = if dir.exists() { "is not a directory" } else { "does not exist" };
+    let message = format!("the store {} {what}; `indago capture --out DIR` makes one", dir.display());
+    Err(Error::usage(anyhow::anyhow!(message)))
 }
 
 /// Tells the user about a configuration in the current directory that was not read.

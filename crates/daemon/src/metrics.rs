@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::future::poll_fn;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -71,12 +71,17 @@ impl Shown {
 pub(crate) struct Metrics {
     task: JoinHandle<()>,
     pub(crate) address: Listen,
+    /// Device and inode of the Unix socket.
+    own: Option<(u64, u64)>,
 }
 
 impl Drop for Metrics {
     fn drop(&mut self) {
         self.task.abort();
-        if let Listen::Unix(path) = &self.address {
+        // Anything else at its path now belongs to somebody else.
+        if let Listen::Unix(path) = &self.address
+            && self.is_reachable()
+        {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -90,9 +95,12 @@ impl Metrics {
     pub(crate) fn serve(address: &Listen, shown: Arc<Shown>) -> Result<Self> {
         let wrong =
             |error: std::io::Error| DaemonError::Metrics { address: address.clone(), reason: error.to_string() };
+        let mut own = None;
         let task = match address {
             Listen::Unix(path) => {
                 let listener = unix_listener(path).map_err(wrong)?;
+                // The listener holds its inode, so no other file has this number.
+                own = identity(path);
                 tokio::spawn(admit_all(
                     move |context| listener.poll_accept(context).map_ok(|(stream, _)| stream),
                     shown,
@@ -108,8 +116,22 @@ impl Metrics {
                 ))
             }
         };
-        Ok(Self { task, address: address.clone() })
+        Ok(Self { task, address: address.clone(), own })
     }
+
+    /// Whether clients can still reach it: its Unix socket is still at its path.
+    pub(crate) fn is_reachable(&self) -> bool {
+        match &self.address {
+            Listen::Unix(path) => self.own.is_some() && identity(path) == self.own,
+            Listen::Loopback(_) => true,
+        }
+    }
+}
+
+/// Device and inode of a file; of a link, not of its target.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// A listener on a socket that its owner and group can use. A socket of a daemon that was killed is replaced.
@@ -273,5 +295,37 @@ pub(crate) fn socket(address: Option<&Listen>) -> Option<PathBuf> {
     match address {
         Some(Listen::Unix(path)) => Some(path.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_its_own_socket_is_removed_and_made_again() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("metrics.sock");
+        let address = Listen::Unix(path.clone());
+        let serve = || Metrics::serve(&address, Arc::new(Shown::new(ScheduleTable::default())));
+        let first = serve().expect("a free path");
+        assert!(first.is_reachable());
+        std::fs::remove_file(&path).expect("removed by an administrator");
+        assert!(!first.is_reachable());
+        let second = serve().expect("a free path again");
+        drop(first);
+        assert!(
+            second.is_reachable() && UnixStream::connect(&path).is_ok(),
+            "the first one leaves the second one's socket"
+        );
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, "notes").expect("another file");
+        drop(second);
+        assert_eq!(std::fs::read_to_string(&path).expect("it is still there"), "notes");
+        std::fs::remove_file(&path).expect("removed");
+        drop(serve().expect("a free path"));
+        assert!(!path.exists(), "its own socket is removed");
     }
 }

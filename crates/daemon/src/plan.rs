@@ -151,10 +151,20 @@ async fn valid(
     valid
 }
 
-/// Why a query can never be planned. If the reason may pass (a timeout, an unreachable catalog), there is none.
+/// Why a query can never be planned, or why it has no result to log. If the reason may pass (a timeout, an unreachable
+/// catalog), there is none.
 async fn problem(name: &str, place: &str, sql: &str, engine: &Engine, timeout: Duration) -> Option<Invalid> {
     let options = QueryOptions { timeout: Some(timeout), ..QueryOptions::default() };
-    let error = Box::pin(engine.query_with(sql, options)).await.err()?;
+    let invalid = |reason: String| Invalid {
+        sql: sql.to_owned(),
+        error: DaemonError::Invalid { name: name.to_owned(), place: place.to_owned(), reason },
+    };
+    // Planning a statement that creates a view creates it, in a session of its own here.
+    let error = match Box::pin(engine.fork().query_with(sql, options)).await {
+        Ok(query) if query.schema().fields().is_empty() => return Some(invalid(NO_RESULT.to_owned())),
+        Ok(_) => return None,
+        Err(error) => error,
+    };
     let is_permanent = match error.code() {
         Code::Parse
         | Code::UnknownTable
@@ -169,15 +179,11 @@ async fn problem(name: &str, place: &str, sql: &str, engine: &Engine, timeout: D
         _ => false,
     };
     let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-    is_permanent.then(|| Invalid {
-        sql: sql.to_owned(),
-        error: DaemonError::Invalid {
-            name: name.to_owned(),
-            place: place.to_owned(),
-            reason: format!("{error}{help}"),
-        },
-    })
+    is_permanent.then(|| invalid(format!("{error}{help}")))
 }
+
+const NO_RESULT: &str =
+    "the statement has no result to log; define a view in `[views]` of the configuration, and schedule a SELECT";
 
 /// The names in use, each with the place that defines it.
 #[derive(Debug, Default)]

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError, TableReference};
 use indago_table::{Error as TableError, TableSpec, closest};
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -172,7 +171,7 @@ impl Error {
         self
     }
 
-    fn with_help_of(self, help: Option<String>) -> Self {
+    pub(crate) fn with_help_of(self, help: Option<String>) -> Self {
         match help {
             Some(help) => self.with_help(help),
             None => self,
@@ -282,106 +281,6 @@ impl Error {
         error.0.table = Some((spec.name.to_string(), alias));
         error
     }
-
-    /// The error for the user that corresponds to a DataFusion error.
-    pub(crate) fn from_datafusion(error: &DataFusionError, sql: &str, names: &Names<'_>) -> Self {
-        let diagnostic = error.diagnostic();
-        let span = diagnostic.and_then(|diagnostic| span_of(diagnostic, sql)).or_else(|| match error.find_root() {
-            DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-                SchemaError::FieldNotFound { field, .. } => place_of_column(sql, &field.name),
-                _ => None,
-            },
-            _ => None,
-        });
-        let converted = match error.find_root() {
-            DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-                Some(own) => own.clone(),
-                None => Error::new(Code::Execution, inner.to_string()),
-            },
-            DataFusionError::Shared(inner) => return Self::from_datafusion(inner, sql, names),
-            DataFusionError::SQL(parser, _) => Error::new(Code::Parse, sentence(&parser.to_string())),
-            DataFusionError::SchemaError(schema, _) => from_schema(schema, names),
-            DataFusionError::Plan(message) => from_plan(message, names),
-            DataFusionError::NotImplemented(message) => Error::new(Code::Unsupported, sentence(message)),
-            DataFusionError::ResourcesExhausted(message) => Error::new(Code::Memory, sentence(message))
-                .with_help("narrow the query, or raise `--memory` or `limits.memory`"),
-            DataFusionError::Execution(message) => Error::new(Code::Execution, sentence(message)),
-            DataFusionError::Collection(errors) if !errors.is_empty() => {
-                return Self::from_datafusion(&errors[0], sql, names);
-            }
-            other => Error::new(Code::Execution, sentence(&other.strip_backtrace())),
-        };
-        converted.at(span).in_sql(sql)
-    }
-}
-
-/// Names that are compared with a misspelt one.
-pub(crate) struct Names<'a> {
-    pub(crate) tables: &'a dyn Fn() -> Vec<String>,
-    pub(crate) columns: &'a dyn Fn(&str) -> Vec<String>,
-    pub(crate) absent: &'a dyn Fn(&str) -> Option<Absent>,
-}
-
-fn from_schema(error: &SchemaError, names: &Names<'_>) -> Error {
-    match error {
-        SchemaError::FieldNotFound { field, valid_fields } => {
-            let table = field.relation.as_ref().map(|relation| relation.table().to_owned());
-            let message = match &table {
-                Some(table) => format!("no column `{}` in `{table}`", field.name),
-                None => format!("no column `{}`", field.name),
-            };
-            Error::new(Code::UnknownColumn, message).with_help_of(match table.as_deref() {
-                Some(table) => columns_of(table, &field.name, valid_fields, names),
-                None => any_column(&field.name, valid_fields),
-            })
-        }
-        other => Error::new(Code::Plan, sentence(&other.to_string())),
-    }
-}
-
-/// Columns that a list of columns shows, at most.
-const LISTED: usize = 20;
-
-/// Help for a column that a table of the query does not have.
-fn columns_of(table: &str, name: &str, fields: &[Column], names: &Names<'_>) -> Option<String> {
-    let is_of = |field: &&Column| field.relation.as_ref().is_some_and(|relation| relation.table() == table);
-    let mut own: Vec<String> = fields.iter().filter(is_of).map(|field| field.name.clone()).collect();
-    if own.is_empty() {
-        own = (names.columns)(table);
-    }
-    if let Some(near) = closest(name, own.iter().map(String::as_str)) {
-        return Some(format!("did you mean `{near}`?"));
-    }
-    if let Some(other) = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)) {
-        return Some(format!("did you mean `{}`?", other.flat_name()));
-    }
-    (!own.is_empty()).then(|| format!("use a column of `{table}`: {}", listed(&own)))
-}
-
-/// Help for a column that no table of the query has.
-fn any_column(name: &str, fields: &[Column]) -> Option<String> {
-    if let Some(near) = closest(name, fields.iter().map(|field| field.name.as_str())) {
-        return Some(format!("did you mean `{near}`?"));
-    }
-    let mut tables: Vec<(Option<&str>, Vec<String>)> = Vec::new();
-    for field in fields {
-        let table = field.relation.as_ref().map(TableReference::table);
-        match tables.iter_mut().find(|(known, _)| *known == table) {
-            Some((_, columns)) => columns.push(field.name.clone()),
-            None => tables.push((table, vec![field.name.clone()])),
-        }
-    }
-    let columns = tables.iter().map(|(table, columns)| match table {
-        Some(table) => format!("of `{table}`: {}", listed(columns)),
-        None => format!("of the query: {}", listed(columns)),
-    });
-    let columns: Vec<String> = columns.collect();
-    (!columns.is_empty()).then(|| format!("use a column {}", columns.join("; or ")))
-}
-
-fn listed(columns: &[String]) -> String {
-    let shown = columns.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if columns.len() > LISTED { format!("{shown}, ..") } else { shown }
 }
 
 /// Extensions of files that users put in FROM.
@@ -416,102 +315,6 @@ pub(crate) fn no_table(name: &str, absent: Option<Absent>, tables: &[String]) ->
     }
 }
 
-/// What is wrong with a comparison of an integer and a timestamp.
-fn of_times(message: &str) -> Option<Error> {
-    let types = message.strip_prefix("Cannot infer common argument type for comparison operation ")?;
-    let is_mixed = types.contains("Timestamp(") && (types.contains("Int64") || types.contains("Float64"));
-    is_mixed.then(|| {
-        Error::new(Code::Plan, "a number cannot be compared with a timestamp").with_help(
-            "compare seconds with seconds, as in `mtime > unixepoch('now') - 3600`, or timestamps with timestamps, as in \
-             `to_timestamp_seconds(mtime) > now()`",
-        )
-    })
-}
-
-fn from_plan(message: &str, names: &Names<'_>) -> Error {
-    if let Some(rest) = message.strip_prefix("table '")
-        && let Some((table, _)) = rest.split_once("' not found")
-    {
-        let parts: Vec<&str> = table.splitn(3, '.').collect();
-        let name = parts.last().copied().unwrap_or(table);
-        if let [_, schema, _] = parts.as_slice()
-            && !matches!(*schema, "public" | "main")
-        {
-            let help =
-                "a schema is a store that `--store NAME=DIR` or `[stores]` opened; `indago tables` lists its tables";
-            return Error::new(Code::UnknownTable, format!("no table `{name}` in a schema `{schema}`")).with_help(help);
-        }
-        return no_table(name, (names.absent)(name), &(names.tables)());
-    }
-    if let Some(error) = of_times(message) {
-        return error;
-    }
-    if message.starts_with("Invalid function '") {
-        let name = message.split('\'').nth(1).unwrap_or_default();
-        let suggestion = message.split("Did you mean '").nth(1).and_then(|rest| rest.split('\'').next());
-        let suggestion = suggestion.and_then(|near| closest(name, std::iter::once(near)));
-        let error = Error::new(Code::UnknownFunction, format!("no function `{name}`"));
-        return match suggestion {
-            Some(near) => error.with_help(format!("did you mean `{near}`?")),
-            None => error.with_help("`indago functions` lists all functions"),
-        };
-    }
-    Error::new(Code::Plan, sentence(message))
-}
-
-/// Prefixes of messages that print a parsed tree, and the message to show for the head of that tree.
-const TREES: [(&str, &str); 4] = [
-    ("Unsupported ast node in sqltorel: ", "`{}`"),
-    ("Unsupported ast node ", "`{}` after a table"),
-    ("Unsupported JOIN operator ", "the join `{}`"),
-    ("Physical plan does not support logical expression ", "{} at this place"),
-];
-
-/// Replaces a message that prints a parsed tree: the head of the tree in SQL words.
-fn of_tree(message: &str) -> Option<String> {
-    let (rest, what) = TREES.iter().find_map(|(begin, what)| Some((message.strip_prefix(begin)?, what)))?;
-    let head: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-    let words = match head.as_str() {
-        "Exists" | "InSubquery" | "ScalarSubquery" | "SetComparison" => "a subquery".to_owned(),
-        "OuterReferenceColumn" => "a column of an outer query".to_owned(),
-        "Wildcard" => "`*`".to_owned(),
-        "RLike" => "RLIKE".to_owned(),
-        "AsOf" => "ASOF".to_owned(),
-        "StraightJoin" => "STRAIGHT_JOIN".to_owned(),
-        head => head.chars().fold(String::new(), |mut words, character| {
-            if character.is_ascii_uppercase() && !words.is_empty() {
-                words.push(' ');
-            }
-            words.push(character.to_ascii_uppercase());
-            words
-        }),
-    };
-    Some(format!("{} is not supported", what.replace("{}", &words)))
-}
-
-/// Makes another library's message follow our style: lowercase start, no final period, first line only, no printed
-/// tree.
-fn sentence(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default().trim().trim_end_matches('.');
-    let line = line.strip_prefix("sql parser error: ").unwrap_or(line);
-    if let Some(tree) = of_tree(line) {
-        return tree;
-    }
-    let has_tree = line.find("Span(Location(").or_else(|| line.find("DFSchema {"));
-    let line = match has_tree.and_then(|_| line.find(['{', '(', '['])) {
-        Some(tree) => line[..tree].trim_end(),
-        None => line,
-    };
-    indago_dialect::lowercase_start(line)
-}
-
-fn span_of(diagnostic: &Diagnostic, sql: &str) -> Option<Span> {
-    let span = diagnostic.span?;
-    let start = offset(sql, span.start.line, span.start.column)?;
-    let end = offset(sql, span.end.line, span.end.column)?;
-    Some(Span { start, end: end.max(start) })
-}
-
 /// Where a statement reads a table under an alias, or else the table itself; `None` if it does so in several places.
 fn place_of(sql: &str, table: &str, alias: Option<&str>) -> Option<Span> {
     let tokens = tokens(sql)?;
@@ -532,23 +335,32 @@ fn place_of(sql: &str, table: &str, alias: Option<&str>) -> Option<Span> {
     span_of_token(sql, &tokens[*place])
 }
 
-/// Where a statement first mentions a column.
-fn place_of_column(sql: &str, column: &str) -> Option<Span> {
+/// Where a statement first has a word.
+pub(crate) fn place_of_word(sql: &str, column: &str) -> Option<Span> {
     span_of_token(sql, tokens(sql)?.iter().find(|token| is_word(token, column))?)
 }
 
-fn tokens(sql: &str) -> Option<Vec<TokenWithSpan>> {
+pub(crate) fn tokens(sql: &str) -> Option<Vec<TokenWithSpan>> {
     let tokens = Tokenizer::new(&SQLiteDialect {}, sql).tokenize_with_location().ok()?;
     Some(tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect())
 }
 
-fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+pub(crate) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
     matches!(&token.token, Token::Word(found) if found.value.eq_ignore_ascii_case(word))
 }
 
-fn span_of_token(sql: &str, token: &TokenWithSpan) -> Option<Span> {
+pub(crate) fn span_of_token(sql: &str, token: &TokenWithSpan) -> Option<Span> {
     let at = |place: Location| offset(sql, place.line, place.column);
     Some(Span { start: at(token.span.start)?, end: at(token.span.end)? })
+}
+
+/// The span of the token at an offset; of one position if no token starts there.
+pub(crate) fn token_at(sql: &str, start: usize) -> Span {
+    let found = tokens(sql).into_iter().flatten().find_map(|token| {
+        let span = span_of_token(sql, &token)?;
+        (span.start == start).then_some(span)
+    });
+    found.unwrap_or(Span { start, end: start })
 }
 
 /// The byte offset of a line and column. Both count from one; columns count characters.
@@ -576,31 +388,10 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_found_where_it_is_named_first() {
-        let place = |sql: &str| place_of_column(sql, "nope").map(|span| (span.start, span.end));
+    fn a_word_is_found_where_it_is_first() {
+        let place = |sql: &str| place_of_word(sql, "nope").map(|span| (span.start, span.end));
         assert_eq!(place("SELECT 1 FROM t GROUP BY t.Nope ORDER BY nope"), Some((27, 31)));
         assert_eq!(place("SELECT 'nope'"), None);
-    }
-
-    #[test]
-    fn messages_print_no_trees() {
-        for (message, expected) in [
-            ("Unsupported ast node in sqltorel: IsNormalized { expr: Value(..) }", "`IS NORMALIZED` is not supported"),
-            ("Unsupported ast node in sqltorel: RLike { negated: false }", "`RLIKE` is not supported"),
-            ("Unsupported ast node Pivot { table: .. } in create_relation", "`PIVOT` after a table is not supported"),
-            ("Unsupported JOIN operator CrossApply", "the join `CROSS APPLY` is not supported"),
-            (
-                "Physical plan does not support logical expression Exists(Exists { .. })",
-                "a subquery at this place is not supported",
-            ),
-            (
-                "Unsupported function argument: Named { name: Ident { span: Span(Location(1,2)) } }",
-                "unsupported function argument: Named",
-            ),
-            ("CAST with format is not supported: 'YYYY'", "CAST with format is not supported: 'YYYY'"),
-        ] {
-            assert_eq!(sentence(message), expected);
-        }
     }
 
     #[test]

@@ -25,9 +25,11 @@ use indago_table::{
 
 use crate::absent::{Absent, WhyAbsent};
 use crate::clauses::{function_kind, unsupported_clause};
-use crate::diagnostic::{self, Code, Error, Result, Span};
+use crate::diagnostic::{self, Code, Error, Result};
 use crate::exec::ScanExec;
+use crate::functions::{self, FunctionInfo};
 use crate::limits::Limits;
+use crate::listings;
 use crate::memory::{Kept, QueryMemory};
 use crate::meta;
 use crate::names::{self, FoundName, Known, OpenLookups};
@@ -43,6 +45,8 @@ use crate::sql::{self, Statement};
 use crate::state::{EngineState, LastQuery, QueryState};
 use crate::table_functions::{self, TableFunctions};
 use crate::times;
+use crate::translate;
+use crate::typos;
 use crate::verify::{self, Named};
 
 /// Tables, functions and views, and queries over them. Cheap to clone. Two engines in one process are independent.
@@ -51,8 +55,6 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     registry: Arc<Registry>,
-    dialect: Dialect,
-    functions: Option<Arc<dyn TableFunctions>>,
     planning: Arc<Planning>,
     /// Summary of this session's last query.
     last: Arc<LastQuery>,
@@ -215,9 +217,7 @@ impl EngineBuilder {
             context.register_udaf(function);
         }
         let engine = Engine(Arc::new(Inner {
-            registry: Arc::new(Registry::new(shared, context, tables, self.absent)),
-            dialect: self.dialect,
-            functions: self.table_functions,
+            registry: Arc::new(Registry::new(shared, context, tables, self.absent, self.dialect, self.table_functions)),
             planning: Arc::default(),
             last: Arc::default(),
         }));
@@ -322,7 +322,7 @@ impl Engine {
 
     /// The names of the parameters in a text's statements; none if the text does not parse.
     pub fn parameters(&self, sql: &str) -> BTreeSet<String> {
-        let statements = indago_dialect::parse(sql, self.0.dialect).unwrap_or_default();
+        let statements = indago_dialect::parse(sql, self.dialect()).unwrap_or_default();
         statements.iter().flat_map(|statement| parameters::names(&statement.statement)).collect()
     }
 
@@ -347,6 +347,11 @@ impl Engine {
         diagnostic::no_table(name, registry.why_absent(name), &registry.table_names())
     }
 
+    /// The functions, by name.
+    pub fn functions(&self) -> Vec<FunctionInfo> {
+        functions::of(&self.0.registry)
+    }
+
     /// The views of the session, each with its SQL if that is known.
     pub fn views(&self) -> Vec<(String, Option<String>)> {
         self.0.registry.views()
@@ -361,6 +366,7 @@ impl Engine {
         &self.0.registry.engine
     }
 
+    #[cfg(test)]
     pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.0.registry
     }
@@ -377,7 +383,7 @@ impl Engine {
 
     /// The dialect of queries.
     pub fn dialect(&self) -> Dialect {
-        self.0.dialect
+        self.0.registry.dialect
     }
 
     /// The warnings of the last query.
@@ -409,8 +415,6 @@ impl Engine {
         let engine = &*self.0;
         Engine(Arc::new(Inner {
             registry: Arc::new(engine.registry.fork((*self.session()).clone())),
-            dialect: engine.dialect,
-            functions: engine.functions.clone(),
             planning: engine.planning.clone(),
             last: Arc::default(),
         }))
@@ -432,7 +436,7 @@ impl Engine {
         let mut known = Known::of(&self.0.registry, self.state().clock.now(), OpenLookups::default());
         let (parsed, named) = self.parse(&sql, &Parameters::new())?;
         let is_of_catalogs = !self.state().catalogs.is_empty() && !known.unknown(&named).is_empty();
-        if is_of_catalogs || table_functions::calls(&parsed.statement, self.0.functions.as_ref()) {
+        if is_of_catalogs || table_functions::calls(&parsed.statement, self.0.registry.table_functions.as_ref()) {
             // It is planned when a query reads it, so the engine can start without the catalog or file.
             self.0.registry.add_catalog_view(name, CatalogView { sql: sql.into(), many: named.many });
             return Ok(());
@@ -445,10 +449,8 @@ impl Engine {
 
     /// The only statement of a text, and the names in it.
     fn parse(&self, sql: &str, parameters: &Parameters) -> Result<(indago_dialect::Parsed, Named)> {
-        let mut parsed = indago_dialect::parse(sql, self.0.dialect).map_err(|error| {
-            let span = Span { start: error.offset, end: error.offset };
-            Error::new(Code::Parse, error.message.clone()).at(Some(span)).in_sql(sql)
-        })?;
+        let mut parsed = indago_dialect::parse(sql, self.dialect())
+            .map_err(|error| typos::parse_error(&error, sql, self.dialect()))?;
         let mut statement = match (parsed.pop(), parsed.is_empty()) {
             (Some(statement), true) => statement,
             (None, _) => return Err(Error::new(Code::Parse, "no statement").in_sql(sql)),
@@ -457,20 +459,38 @@ impl Engine {
                 return Err(error.with_help("run one statement at a time"));
             }
         };
-        let state = self.0.registry.context.state();
-        let kind = |name: &str| function_kind(&state, name);
-        let completes_windows = self.0.dialect == Dialect::Osquery;
-        if let Some(clause) = unsupported_clause(&statement.statement, completes_windows, &kind) {
-            return Err(Error::new(Code::Unsupported, format!("{clause} is not supported")).in_sql(sql));
+        let completes_windows = self.dialect() == Dialect::Osquery;
+        let unsupported = {
+            // A copy of the state would copy the names of all functions.
+            let state = self.0.registry.context.state_ref();
+            let state = state.read();
+            unsupported_clause(&statement.statement, completes_windows, &|name| function_kind(&state, name))
+        };
+        if let Some(clause) = unsupported {
+            let help = match clause.contains(" without ") {
+                true => "write `SELECT * FROM ..`",
+                false => "remove it, and write its meaning in WHERE, GROUP BY or a subquery",
+            };
+            let error = Error::new(Code::Unsupported, format!("{clause} is not supported"));
+            return Err(error.with_help(help).in_sql(sql));
         }
         verify::statement(&statement.statement).map_err(|error| error.in_sql(sql))?;
-        parameters::bind(&mut statement.statement, parameters, self.0.dialect, sql)?;
+        let mut described = None;
+        if self.dialect() == Dialect::Osquery
+            && let Some(listing) = listings::listing(&statement.statement).map_err(|error| error.in_sql(sql))?
+        {
+            let mut parsed = indago_dialect::parse(&listing.sql, self.dialect())
+                .map_err(|error| typos::parse_error(&error, &listing.sql, self.dialect()))?;
+            statement = parsed.pop().expect("a listing is one statement");
+            described = listing.table;
+        }
+        parameters::bind(&mut statement.statement, parameters, self.dialect(), sql)?;
         let of_view = |name: &str| match self.0.registry.catalog_view(name) {
             Some(view) => Some(view.many),
             None => self.0.registry.view_plan(name).as_ref().map(verify::tables_of),
         };
         let named = verify::relations(&mut statement.statement, &of_view).map_err(|error| error.in_sql(sql))?;
-        Ok((statement, named))
+        Ok((statement, Named { described, ..named }))
     }
 
     async fn logical_plan(
@@ -480,9 +500,16 @@ impl Engine {
         known: &mut Known,
     ) -> Result<(LogicalPlan, Written)> {
         let (mut statement, named) = self.parse(sql, parameters)?;
-        let functions = self.0.functions.as_ref();
+        let functions = self.0.registry.table_functions.as_ref();
         table_functions::replace(&mut statement.statement, functions, sql, &mut known.called)?;
         let views = known.learn(&named).await.map_err(|error| error.in_sql(sql))?;
+        if let Some(table) = &named.described
+            && indago_dialect::Names::columns(known, table).is_none()
+            && !views.iter().any(|(name, _)| name == table)
+        {
+            let place = diagnostic::place_of_word(sql, table);
+            return Err(self.no_table(table).at(place).in_sql(sql));
+        }
         for (name, view) in views {
             self.plan_view(name, view, known).await?;
         }
@@ -490,8 +517,9 @@ impl Engine {
         let before = statement.statement.to_string();
         let mut statement = indago_dialect::rewrite(statement, known).map_err(|error| {
             let place = crate::diagnostic::offset(sql, error.line as u64, error.column as u64);
-            let span = place.map(|start| Span { start, end: start });
-            Error::new(Code::Plan, error.to_string()).at(span).in_sql(sql)
+            let span = place.map(|start| diagnostic::token_at(sql, start));
+            let help = translate::advice(&error.message).map(str::to_owned);
+            Error::new(Code::Plan, error.to_string()).with_help_of(help).at(span).in_sql(sql)
         })?;
         sql::expand_wildcards(&mut statement, known);
         let after = statement.to_string();
@@ -596,14 +624,15 @@ impl Engine {
 
     /// The context of one query's task: its own memory, and the state that its scans share.
     fn task_context(&self, state: &Arc<QueryState>) -> Result<Arc<TaskContext>> {
-        let session = self.0.registry.context.state();
+        let session = self.0.registry.context.state_ref();
+        let session = session.read();
         let runtime = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
             .with_memory_pool(state.memory.clone())
             .build_arc()
             .map_err(|error| internal(&error))?;
         state.scope.charge(Kept(state.memory("data cached by tables")));
         let config = session.config().clone().with_extension(state.clone());
-        let context = TaskContext::from(&session).with_session_config(config).with_runtime(runtime);
+        let context = TaskContext::from(&*session).with_session_config(config).with_runtime(runtime);
         Ok(Arc::new(context))
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Calls {
     pub(crate) slices: Vec<String>,
     /// The calls for each row, by source of its expensive columns.
     pub(crate) per_row: Vec<String>,
+    /// Estimated rows that these calls are made for.
+    pub(crate) rows: usize,
 }
 
 impl Calls {
@@ -49,16 +51,24 @@ impl Calls {
         if self.slices.len() > LISTED {
             shown.push(format!("+{} more", self.slices.len() - LISTED));
         }
-        shown.extend(self.per_row.iter().map(|calls| format!("+ {calls} for each row")));
+        shown.extend(self.each_row());
         shown.join("; ")
     }
 
-    /// Estimated number of calls for so many rows.
-    fn estimate(&self, rows: usize, keys: Option<usize>) -> usize {
+    /// The calls for each row, with their estimated number.
+    fn each_row(&self) -> impl Iterator<Item = String> {
+        self.per_row.iter().map(|calls| {
+            let many = calls.split(", ").count().saturating_mul(self.rows);
+            format!("+ {calls} for each row (about {})", counted(many, "call"))
+        })
+    }
+
+    /// Estimated number of calls.
+    fn estimate(&self, keys: Option<usize>) -> usize {
         // A label is the slice's name and its calls: `prod/global sts:GetCallerIdentity, iam:ListUsers`.
         let of_slices: usize = self.slices.iter().map(|label| label.split(", ").count()).sum();
         let of_rows: usize = self.per_row.iter().map(|calls| calls.split(", ").count()).sum();
-        of_slices.saturating_mul(keys.unwrap_or(1)).saturating_add(of_rows.saturating_mul(rows))
+        of_slices.saturating_mul(keys.unwrap_or(1)).saturating_add(of_rows.saturating_mul(self.rows))
     }
 }
 
@@ -79,7 +89,7 @@ impl ScanExec {
                 }
             }
         }
-        Calls { slices, per_row }
+        Calls { slices, per_row, rows: rows_with_sources(self, self.estimated_rows()) }
     }
 }
 
@@ -138,7 +148,7 @@ impl Tree {
         };
         let rows = scan.estimated_rows();
         let rows = keys.map_or(rows, |keys| keys.min(rows));
-        let calls = scan.calls();
+        let calls = Calls { rows: rows_with_sources(scan, rows), ..scan.calls() };
         let mut lines = vec![("columns", names(&request.columns))];
         let mut line = |label: &'static str, text: String| {
             if !text.is_empty() {
@@ -158,16 +168,14 @@ impl Tree {
         if calls.slices.len() > LISTED {
             line("call", format!("+{} more", calls.slices.len() - LISTED));
         }
-        for each in &calls.per_row {
-            line("call", format!("+ {each} for each row"));
-        }
+        calls.each_row().for_each(|each| line("call", each));
         // Conditions on cheap columns are checked before expensive columns are read.
         let is_counted = match scan.shared_request() {
             (Some(shared), _) => self.counted.insert(shared),
             (None, _) => true,
         };
         if is_counted {
-            self.calls = self.calls.saturating_add(calls.estimate(rows_with_sources(scan, rows), keys));
+            self.calls = self.calls.saturating_add(calls.estimate(keys));
         }
         let shared = if scan.shared.is_some() { ", one scan for several places of the plan" } else { "" };
         let _ = writeln!(self.text, "{first}scan {}: about {}{shared}", spec.name, counted(rows, "row"));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use datafusion::logical_expr::{Documentation, Signature};
 use indago_dialect::{Dialect, FunctionDoc};
 
-use crate::engine::Engine;
+use crate::registry::Registry;
+use crate::table_functions::STANDARD;
 
 /// A function that queries can call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,44 +27,53 @@ pub struct FunctionInfo {
     pub examples: Vec<(String, String)>,
 }
 
-impl Engine {
-    /// The functions, by name.
-    pub fn functions(&self) -> Vec<FunctionInfo> {
-        let state = self.registry().state();
-        let mut all: BTreeMap<(String, &'static str), FunctionInfo> = BTreeMap::new();
-        let mut add = |name: &str, kind, signature: &Signature, documentation: Option<&Documentation>| {
-            let info = FunctionInfo {
-                name: name.to_owned(),
-                signature: match documentation {
-                    Some(documentation) => documentation.syntax_example.clone(),
-                    None => fallback_signature(name, signature),
-                },
-                kind,
-                description: documentation
-                    .map(|documentation| first_line(&documentation.description))
-                    .unwrap_or_default(),
-                details: String::new(),
-                aliases: Vec::new(),
-                examples: Vec::new(),
-            };
-            all.insert((name.to_owned(), kind), info);
+/// The functions of a session, by name.
+pub(crate) fn of(registry: &Registry) -> Vec<FunctionInfo> {
+    let state = registry.state();
+    let mut all: BTreeMap<(String, &'static str), FunctionInfo> = BTreeMap::new();
+    let mut add = |name: &str, kind, signature: &Signature, documentation: Option<&Documentation>| {
+        let info = FunctionInfo {
+            name: name.to_owned(),
+            signature: match documentation {
+                Some(documentation) => documentation.syntax_example.clone(),
+                None => fallback_signature(name, signature),
+            },
+            kind,
+            description: documentation.map(|documentation| first_line(&documentation.description)).unwrap_or_default(),
+            details: String::new(),
+            aliases: Vec::new(),
+            examples: Vec::new(),
         };
-        for (name, function) in state.scalar_functions() {
-            add(name, "scalar", function.signature(), function.documentation());
-        }
-        for (name, function) in state.aggregate_functions() {
-            add(name, "aggregate", function.signature(), function.documentation());
-        }
-        for (name, function) in state.window_functions() {
-            add(name, "window", function.signature(), function.documentation());
-        }
-        if self.dialect() == Dialect::Osquery {
-            for function in indago_dialect::functions() {
-                document(&mut all, &function);
-            }
-        }
-        all.into_values().collect()
+        all.insert((name.to_owned(), kind), info);
+    };
+    for (name, function) in state.scalar_functions() {
+        add(name, "scalar", function.signature(), function.documentation());
     }
+    for (name, function) in state.aggregate_functions() {
+        add(name, "aggregate", function.signature(), function.documentation());
+    }
+    for (name, function) in state.window_functions() {
+        add(name, "window", function.signature(), function.documentation());
+    }
+    if registry.dialect == Dialect::Osquery {
+        for function in indago_dialect::functions() {
+            document(&mut all, &function);
+        }
+    }
+    let added = registry.table_functions.iter().flat_map(|functions| functions.functions());
+    for function in STANDARD.iter().chain(added) {
+        let info = FunctionInfo {
+            name: function.name.to_owned(),
+            signature: function.signature.to_owned(),
+            kind: "table",
+            description: function.description.to_owned(),
+            details: String::new(),
+            aliases: Vec::new(),
+            examples: Vec::new(),
+        };
+        all.insert((info.name.clone(), info.kind), info);
+    }
+    all.into_values().collect()
 }
 
 /// Replaces the session's information about a function with the dialect's.

@@ -23,12 +23,14 @@ use indago_dialect::NamedColumn;
 use indago_table::{CatalogContext, CatalogRef, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
-use crate::diagnostic::{Code, Error, Names, Result};
+use crate::diagnostic::{Code, Error, Result};
+use crate::functions;
 use crate::provider::Provider;
 use crate::registry::{CatalogView, Registry};
 use crate::sql::HiddenColumns;
 use crate::state::EngineState;
 use crate::table_functions::Called;
+use crate::translate::{Names, translate};
 use crate::verify::{Name, Named};
 
 /// The most names that are looked up in catalogs concurrently.
@@ -325,7 +327,9 @@ impl Known {
             None => Vec::new(),
         };
         let absent = |table: &str| self.registry.why_absent(table);
-        Error::from_datafusion(error, sql, &Names { tables: &tables, columns: &columns, absent: &absent })
+        let functions = || functions::of(&self.registry);
+        let names = Names { tables: &tables, columns: &columns, functions: &functions, absent: &absent };
+        translate(error, sql, &names)
     }
 }
 

@@ -350,8 +350,11 @@ impl Stream for BatchStream {
                 this.state.finish();
                 let missing = this.state.scope.diagnostics().warnings();
                 if this.strict && !missing.is_empty() {
-                    let parts = if missing.len() == 1 { "1 part".into() } else { format!("{} parts", missing.len()) };
-                    let message = format!("{parts} of the result missing; the first: {}", missing[0]);
+                    let parts = match missing.len() {
+                        1 => "1 part of the result is".to_owned(),
+                        parts => format!("{parts} parts of the result are"),
+                    };
+                    let message = format!("{parts} missing; the first: {}", missing[0]);
                     // Lost events are reported once.
                     this.state.scope.acknowledge_events();
                     return Poll::Ready(Some(Err(Error::new(Code::Incomplete, message))));

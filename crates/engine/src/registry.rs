@@ -9,11 +9,13 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
+use indago_dialect::Dialect;
 use indago_table::{TableRef, closest};
 use parking_lot::Mutex;
 
 use crate::absent::{Absent, WhyAbsent};
 use crate::state::EngineState;
+use crate::table_functions::TableFunctions;
 
 /// The tables and views of one session.
 pub(crate) struct Registry {
@@ -22,6 +24,9 @@ pub(crate) struct Registry {
     /// The engine's tables, by name.
     tables: Vec<TableRef>,
     absent: WhyAbsent,
+    pub(crate) dialect: Dialect,
+    /// Functions in FROM that the engine's builder added.
+    pub(crate) table_functions: Option<Arc<dyn TableFunctions>>,
     /// Views over tables of catalogs.
     catalog_views: Mutex<BTreeMap<String, CatalogView>>,
 }
@@ -51,15 +56,25 @@ impl Registry {
         context: SessionContext,
         tables: Vec<TableRef>,
         absent: WhyAbsent,
+        dialect: Dialect,
+        table_functions: Option<Arc<dyn TableFunctions>>,
     ) -> Self {
-        Registry { engine, context, tables, absent, catalog_views: Mutex::default() }
+        let catalog_views = Mutex::default();
+        Registry { engine, context, tables, absent, dialect, table_functions, catalog_views }
     }
 
     /// The same tables and views in another session.
     pub(crate) fn fork(&self, context: SessionContext) -> Self {
         let catalog_views = Mutex::new(self.catalog_views.lock().clone());
-        let (tables, absent) = (self.tables.clone(), self.absent.clone());
-        Registry { engine: self.engine.clone(), context, tables, absent, catalog_views }
+        Registry {
+            engine: self.engine.clone(),
+            context,
+            tables: self.tables.clone(),
+            absent: self.absent.clone(),
+            dialect: self.dialect,
+            table_functions: self.table_functions.clone(),
+            catalog_views,
+        }
     }
 
     /// DataFusion's current state.

@@ -25,13 +25,38 @@ const OF_FILES: [&str; 3] = ["read_csv", "read_json", "read_parquet"];
 ///
 /// An engine has none unless [`EngineBuilder::table_functions`](crate::EngineBuilder::table_functions) adds them.
 pub trait TableFunctions: fmt::Debug + Send + Sync + 'static {
-    /// Whether there is a function of this name, in lowercase.
-    fn has(&self, function: &str) -> bool;
+    /// The functions.
+    fn functions(&self) -> &'static [TableFunction];
 
     /// The table of a call. May read files: it is called on a thread that may block. The same call in one query makes one
     /// table. The table's [`TableSpec`](crate::TableSpec) may have any name.
     fn table(&self, function: &str, arguments: &[String]) -> indago_table::Result<TableRef>;
 }
+
+/// A function in FROM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableFunction {
+    /// Its name, in lowercase.
+    pub name: &'static str,
+    /// How it is called.
+    pub signature: &'static str,
+    /// Its description, in one line.
+    pub description: &'static str,
+}
+
+/// DataFusion's functions in FROM.
+pub(crate) const STANDARD: [TableFunction; 2] = [
+    TableFunction {
+        name: "generate_series",
+        signature: "generate_series(start, stop [, step])",
+        description: "One row per number or time from `start` to `stop`, in the column `value`.",
+    },
+    TableFunction {
+        name: "range",
+        signature: "range(start, stop [, step])",
+        description: "Like `generate_series`, without `stop` itself.",
+    },
+];
 
 /// A call in a query.
 pub(crate) struct Called {
@@ -47,6 +72,10 @@ pub(crate) fn calls(statement: &Parsed, functions: Option<&Arc<dyn TableFunction
     sql::inner(statement).is_some_and(|statement| visit(statement, &mut Finder(functions)).is_break())
 }
 
+fn has(functions: &dyn TableFunctions, name: &str) -> bool {
+    functions.functions().iter().any(|known| known.name == name)
+}
+
 struct Finder<'a>(Option<&'a Arc<dyn TableFunctions>>);
 
 impl Visitor for Finder<'_> {
@@ -58,7 +87,7 @@ impl Visitor for Finder<'_> {
             _ => None,
         };
         let name = name.map(|name| name.value.to_lowercase());
-        let is_known = |name: &str| self.0.is_some_and(|functions| functions.has(name)) || OF_FILES.contains(&name);
+        let is_known = |name: &str| self.0.is_some_and(|functions| has(&**functions, name)) || OF_FILES.contains(&name);
         match name.is_some_and(|name| is_known(&name)) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -107,7 +136,7 @@ impl VisitorMut for Calls<'_> {
         let (place, length) = (function.span.start, function.value.len());
         let function = function.value.to_lowercase();
         let table = match self.functions {
-            Some(functions) if functions.has(&function) => self.table(&**functions, &function, arguments),
+            Some(functions) if has(&**functions, &function) => self.table(&**functions, &function, arguments),
             None if OF_FILES.contains(&function.as_str()) => Err(not_allowed(&function)),
             _ => return ControlFlow::Continue(()),
         };

@@ -69,9 +69,7 @@ impl Visitor for OnlyReads {
             | Statement::ExplainTable { .. }
             | Statement::ShowColumns { .. }
             | Statement::ShowCreate { .. }
-            | Statement::ShowFunctions { .. }
-            | Statement::ShowTables { .. }
-            | Statement::ShowVariable { .. } => ControlFlow::Continue(()),
+            | Statement::ShowTables { .. } => ControlFlow::Continue(()),
             Statement::CreateView(_) | Statement::Drop { object_type: ObjectType::View, .. } if names_view => {
                 ControlFlow::Continue(())
             }
@@ -93,6 +91,12 @@ fn first_word(statement: &impl ToString) -> String {
 }
 
 fn not_run(what: &str) -> Error {
+    if what == "SHOW" {
+        return Error::new(Code::Unsupported, "only `SHOW TABLES` and `SHOW COLUMNS FROM table` are supported").with_help(
+            "list functions with `indago functions` or `.functions`; settings are in the configuration, and `.show` \
+             prints those of the shell",
+        );
+    }
     let help = match what.split(' ').next().unwrap_or_default() {
         "CREATE" | "SELECT" => {
             "name a query with `CREATE VIEW name AS SELECT ..`; save its rows with `--parquet FILE`, or in the shell with \
@@ -132,6 +136,8 @@ pub(crate) struct Named {
     pub(crate) texts: BTreeSet<String>,
     /// The number of tables that it reads.
     pub(crate) many: usize,
+    /// The table that it describes: `DESCRIBE t`.
+    pub(crate) described: Option<String>,
 }
 
 /// A name as written: its parts, in lowercase unless quoted.

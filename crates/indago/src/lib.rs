@@ -24,6 +24,7 @@
 
 mod demo;
 mod open;
+mod osquery;
 
 pub use datafusion;
 pub use datafusion::arrow;
@@ -32,8 +33,8 @@ pub use indago_config as config;
 pub use indago_dialect::{Dialect, FunctionDoc};
 pub use indago_engine::{
     Absent, BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FoundName, FunctionInfo, Limits,
-    Outcome, Parameter, Query, QueryOptions, Result, ScanStats, Span, Statement, TableFunctions, TableRef, TableSpec,
-    Taken, Warning,
+    Outcome, Parameter, Query, QueryOptions, Result, ScanStats, Span, Statement, TableFunction, TableFunctions,
+    TableRef, TableSpec, Taken, Warning,
 };
 pub use indago_packs as packs;
 pub use indago_store as store;

@@ -139,6 +139,26 @@ impl PackQuery {
         self.sql[self.header..].trim()
     }
 
+    /// Where an error of the query is: `file:line:column` in an `.sql` file, `file:line` of the query in other files.
+    pub fn place_of(&self, error: &indago_engine::Error) -> String {
+        let file = self.file.display();
+        let is_text = self.is_text_of_file() && error.sql() == Some(&self.sql);
+        let before = error.span().filter(|_| is_text).and_then(|span| self.sql.get(..span.start));
+        match before {
+            Some(before) => {
+                let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+                let column = before[line_start..].chars().count() + 1;
+                format!("{file}:{}:{column}", before.matches('\n').count() + 1)
+            }
+            None => format!("{file}:{}", self.line),
+        }
+    }
+
+    /// Whether the SQL is the text of its file, so that lines of the SQL are lines of the file.
+    pub fn is_text_of_file(&self) -> bool {
+        self.file.extension().is_some_and(|extension| extension == "sql")
+    }
+
     /// Whether it may be skipped after it was running when the daemon was killed. Queries of event tables always run,
     /// because events that are not read in time are lost.
     pub fn may_be_denied(&self) -> bool {

@@ -21,5 +21,5 @@ pub use file::{ArrowFile, ParquetFile};
 pub use format::{Format, UnknownFormat};
 pub use render::{RowSink, Style, row_writer, write_batch};
 pub use repl::{Settings, Shell};
-pub use report::{Within, print_error, print_rewritten, print_stats, print_warnings, say};
+pub use report::{STDIN, Within, print_error, print_rewritten, print_stats, print_warnings, say};
 pub use text::visible;

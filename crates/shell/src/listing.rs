@@ -224,9 +224,20 @@ fn notes(spec: &TableSpec, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\nNeeds {}.", spec.needs.join(", "))?;
     }
     if !spec.platforms.is_empty() {
-        writeln!(out, "\nWorks on {}.", spec.platforms.join(", "))?;
+        let platforms: Vec<&str> = spec.platforms.iter().map(|platform| system(platform)).collect();
+        writeln!(out, "\nAvailable on {}.", platforms.join(", "))?;
     }
     Ok(())
+}
+
+/// The name of an operating system, as people write it.
+fn system(platform: &str) -> &str {
+    match platform {
+        "linux" => "Linux",
+        "macos" => "macOS",
+        "windows" => "Windows",
+        other => other,
+    }
 }
 
 fn columns_batch(spec: &TableSpec) -> RecordBatch {

@@ -1,6 +1,7 @@
 //! Output of the shell: standard output, a file, or a pager for results that are longer than the screen.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,20 +11,44 @@ const VARIABLE: &str = "PAGER";
 /// The pager if the user named none and it exists: long lines are cut, colours pass, a single screen stays as it is.
 const DEFAULT: &str = "less -SRFX";
 
-/// The command of the pager; `None` if standard output is not a terminal, or the user wants no pager.
-pub(crate) fn command() -> Option<String> {
+/// The command of the pager, or why there is none.
+pub(crate) fn command() -> Result<String, String> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        return None;
+        return Err("this is not a terminal".to_owned());
     }
-    match std::env::var(VARIABLE) {
-        Ok(named) => Some(named.trim().to_owned()).filter(|named| !named.is_empty() && named != "cat"),
-        Err(_) => exists("less").then(|| DEFAULT.to_owned()),
+    chosen(std::env::var(VARIABLE).ok().as_deref(), exists)
+}
+
+/// The pager that the user named, or the default one.
+fn chosen(named: Option<&str>, exists: impl Fn(&str) -> bool) -> Result<String, String> {
+    let Some(named) = named.map(str::trim) else {
+        return match exists("less") {
+            true => Ok(DEFAULT.to_owned()),
+            false => Err(format!("less is not installed, and ${VARIABLE} names no other pager")),
+        };
+    };
+    let program = named.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default();
+    match program {
+        "" => Err(format!("${VARIABLE} is empty")),
+        "cat" => Err(format!("${VARIABLE} is `{named}`")),
+        program if is_plain(program) && !exists(program) => {
+            Err(format!("${VARIABLE} is `{named}`, which is not installed"))
+        }
+        _ => Ok(named.to_owned()),
     }
 }
 
 fn exists(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).is_file();
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Whether a text means the same to a shell as to us.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || " -_./=+,:".contains(c))
 }
 
 /// Where rows and listings go.
@@ -94,8 +119,7 @@ impl Out {
 }
 
 fn spawn(pager: &str) -> io::Result<Child> {
-    let is_plain = |c: char| c.is_alphanumeric() || " -_./=+,:".contains(c);
-    let mut command = if pager.chars().all(is_plain) {
+    let mut command = if is_plain(pager) && !pager.split_whitespace().next().unwrap_or_default().contains('=') {
         let mut words = pager.split_whitespace();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words);
@@ -181,6 +205,27 @@ mod tests {
         assert_eq!(shown(None, "1\n2\n3\n4\n"), ("1\n2\n3\n4\n".to_owned(), false));
         // A pager that does not exist costs no output.
         assert_eq!(shown(Some("indago-no-such-pager"), "1\n2\n3\n4\n"), ("1\n2\n3\n4\n".to_owned(), false));
+    }
+
+    #[test]
+    fn the_pager_in_force_or_why_there_is_none() {
+        let exists = |program: &str| ["less", "most", "/bin/more"].contains(&program);
+        for (named, expected) in [
+            (None, Ok("less -SRFX")),
+            (Some("most -s"), Ok("most -s")),
+            (Some("LESS=-R less"), Ok("LESS=-R less")),
+            (Some("/bin/more"), Ok("/bin/more")),
+            (Some("(less; true)"), Ok("(less; true)")),
+            (Some(" "), Err("$PAGER is empty")),
+            (Some("cat -v"), Err("$PAGER is `cat -v`")),
+            (Some("moar --fast"), Err("$PAGER is `moar --fast`, which is not installed")),
+            (Some("X=1 moar"), Err("$PAGER is `X=1 moar`, which is not installed")),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(chosen(named, exists), expected, "{named:?}");
+        }
+        let none = Err("less is not installed, and $PAGER names no other pager".to_owned());
+        assert_eq!(chosen(None, |_| false), none);
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::{ScanStats, Warning};
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents,
+};
 
 use crate::execute::{Failure, Summary};
 use crate::format::Format;
@@ -20,6 +23,9 @@ pub fn say(line: impl fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Standard input, in the position of an error.
+pub const STDIN: &str = "<stdin>";
+
 /// The text that contains a statement, and the statement's position in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Within<'a> {
@@ -27,6 +33,8 @@ pub struct Within<'a> {
     pub text: &'a str,
     /// Byte offset of the statement.
     pub offset: usize,
+    /// The file that the text is from, and the number of lines in it before the text.
+    pub file: Option<(&'a str, usize)>,
 }
 
 /// Prints an error and its help, with its position in the SQL or in the text that contains the SQL.
@@ -40,7 +48,10 @@ pub fn print_error(failure: &Failure, within: Option<Within<'_>>) {
 
 /// An error as text: drawn for a terminal of a given width, or plain.
 fn render_error(failure: &Failure, within: Option<Within<'_>>, width: Option<usize>, color: bool) -> String {
-    let Failure::Query(error) = failure else { return format!("error: {}\n", visible(&failure.to_string())) };
+    let Failure::Query(error) = failure else {
+        let file = within.and_then(|within| within.file).map(|(file, _)| format!("{}: ", visible(file)));
+        return format!("error: {}{}\n", file.unwrap_or_default(), visible(&failure.to_string()));
+    };
     let view = View::of(error, within);
     match width {
         // Only characters of the text can be underlined.
@@ -49,15 +60,24 @@ fn render_error(failure: &Failure, within: Option<Within<'_>>, width: Option<usi
     }
 }
 
+/// Characters of a long line that are shown, and how many of them come before the position.
+const SHOWN: usize = 120;
+const BEFORE: usize = 60;
+
 /// An error with all its texts safe to show.
 #[derive(Debug)]
 struct View {
-    code: &'static str,
+    /// `error[parse]`
+    code: String,
     message: String,
     help: Option<String>,
     sql: String,
     /// Byte offsets into `sql`.
     span: Option<(usize, usize)>,
+    /// The file that `sql` is from, and the number of lines before it.
+    file: Option<(String, usize)>,
+    /// Where the statement is in the file: its line.
+    line: usize,
 }
 
 impl View {
@@ -66,7 +86,13 @@ impl View {
         // An error in a view has the view's own SQL.
         let is_part =
             |whole: &Within<'_>| whole.text.get(whole.offset..).is_some_and(|rest| rest.starts_with(statement));
-        let Within { text: sql, offset } = within.filter(is_part).unwrap_or(Within { text: statement, offset: 0 });
+        let file = within.and_then(|within| within.file).map(|(file, before)| (visible(file).into_owned(), before));
+        let line = within.map_or(1, |within| {
+            let before = within.text.get(..within.offset).unwrap_or_default().matches('\n').count();
+            within.file.map_or(0, |(_, before)| before) + before + 1
+        });
+        let own = within.filter(is_part);
+        let Within { text: sql, offset, .. } = own.unwrap_or(Within { text: statement, offset: 0, file: None });
         let span = error.span().filter(|span| span.start <= span.end && span.end <= statement.len()).and_then(|span| {
             let before = sql.get(..offset + span.start)?;
             let inside = sql.get(offset + span.start..offset + span.end)?;
@@ -75,12 +101,33 @@ impl View {
             Some((start, start + visible_lines(inside).len()))
         });
         Self {
-            code: error.code().as_str(),
+            code: format!("error[{}]", error.code()),
             message: visible_lines(&error.to_string()).into_owned(),
             help: error.help().map(|help| visible_lines(help).into_owned()),
             sql: visible_lines(sql).into_owned(),
             span,
+            // The SQL of a view is in no file.
+            file: file.filter(|_| own.is_some()),
+            line,
         }
+    }
+
+    /// Its position, as `file:line:column`; `None` if neither is known.
+    fn position(&self) -> Option<String> {
+        let file = self.file.as_ref().map(|(file, _)| format!("{file}:")).unwrap_or_default();
+        match self.span {
+            Some((start, _)) => {
+                let line_start = self.sql[..start].rfind('\n').map_or(0, |newline| newline + 1);
+                let column = self.sql[line_start..start].chars().count() + 1;
+                Some(format!("{file}{}:{column}", self.number(start)))
+            }
+            None => self.file.is_some().then(|| format!("{file}{}", self.line)),
+        }
+    }
+
+    /// The line of an offset.
+    fn number(&self, offset: usize) -> usize {
+        self.file.as_ref().map_or(0, |(_, before)| *before) + self.sql[..offset].matches('\n').count() + 1
     }
 
     fn drawn(&self, width: usize, color: bool) -> String {
@@ -96,23 +143,30 @@ impl View {
 
     /// Plain lines for scripts and logs: the error, its position, its help.
     fn plain(&self) -> String {
-        let mut text = format!("error[{}]: {}\n", self.code, self.message);
+        let mut text = format!("{}: {}\n", self.code, self.message);
         if let Some((start, end)) = self.span {
             let line_start = self.sql[..start].rfind('\n').map_or(0, |newline| newline + 1);
             let line = self.sql[line_start..].lines().next().unwrap_or_default();
-            let number = self.sql[..start].matches('\n').count() + 1;
+            let number = self.number(start);
             let column = self.sql[line_start..start].chars().count();
             let marked = self.sql[start..end].lines().next().map_or(0, |marked| marked.chars().count()).max(1);
             let gutter = " ".repeat(number.to_string().len());
             // Of a long line, only the text around the position is shown.
-            let skipped = column.saturating_sub(60);
-            let shown: String = line.chars().skip(skipped).take(120).map(|c| if c == '\t' { ' ' } else { c }).collect();
+            let skipped = column.saturating_sub(BEFORE);
+            let mut shown: String =
+                line.chars().skip(skipped).take(SHOWN).map(|c| if c == '\t' { ' ' } else { c }).collect();
             let room = shown.chars().count().saturating_sub(column - skipped).max(1);
-            text.push_str(&format!("{gutter}--> {number}:{}\n", column + 1));
-            text.push_str(&format!("{gutter} |\n{number} | {shown}\n{gutter} | "));
-            text.push_str(&" ".repeat(column - skipped));
+            if line.chars().count() > skipped + SHOWN {
+                shown.push('…');
+            }
+            let cut = if skipped > 0 { "…" } else { "" };
+            text.push_str(&format!("{gutter}--> {}\n", self.position().unwrap_or_default()));
+            text.push_str(&format!("{gutter} |\n{number} | {cut}{shown}\n{gutter} | "));
+            text.push_str(&" ".repeat(column - skipped + cut.chars().count()));
             text.push_str(&"^".repeat(marked.min(room)));
             text.push('\n');
+        } else if let Some(position) = self.position() {
+            text.push_str(&format!(" --> {position}\n"));
         }
         if let Some(help) = &self.help {
             text.push_str(&format!("help: {help}\n"));
@@ -129,9 +183,25 @@ impl fmt::Display for View {
 
 impl std::error::Error for View {}
 
+/// The SQL with its file's name and line numbers.
+impl SourceCode for View {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let part = self.sql.read_span(span, before, after)?;
+        let Some((file, lines)) = &self.file else { return Ok(part) };
+        let (data, span, line) = (part.data(), *part.span(), part.line() + lines);
+        let named = MietteSpanContents::new_named(file.clone(), data, span, line, part.column(), part.line_count());
+        Ok(Box::new(named))
+    }
+}
+
 impl Diagnostic for View {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.code))
+        Some(Box::new(&self.code))
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
@@ -139,7 +209,7 @@ impl Diagnostic for View {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.sql)
+        Some(self)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -240,11 +310,13 @@ mod tests {
     fn view(sql: &str, marked: &str) -> View {
         let start = sql.find(marked).expect("in the SQL");
         View {
-            code: "unknown_table",
+            code: "error[unknown_table]".into(),
             message: "there is no table `proceses`".into(),
             help: Some("did you mean `processes`?".into()),
             sql: sql.into(),
             span: Some((start, start + marked.len())),
+            file: None,
+            line: 1,
         }
     }
 
@@ -254,9 +326,13 @@ mod tests {
         let long = view(&format!("SELECT {} FROM proceses, {}", "a, ".repeat(50), "b, ".repeat(50)), "proceses");
         let wide = view("SELECT 'äöü' FROM proceses", "proceses");
         let end = View { span: Some((8, 8)), ..view("SELECT (", "(") };
-        let text: String = [&short, &long, &wide, &end].iter().map(|view| format!("{}\n", view.plain())).collect();
+        let in_file = View { file: Some(("trail.sql".into(), 40)), ..view("SELECT *\nFROM proceses", "proceses") };
+        let no_place = View { span: None, line: 41, ..view("SELECT 1", "1") };
+        let no_place = View { file: in_file.file.clone(), ..no_place };
+        let views = [&short, &long, &wide, &end, &in_file, &no_place];
+        let text: String = views.iter().map(|view| format!("{}\n", view.plain())).collect();
         insta::assert_snapshot!("plain", text);
-        insta::assert_snapshot!("drawn", short.drawn(80, false));
+        insta::assert_snapshot!("drawn", format!("{}{}", short.drawn(80, false), in_file.drawn(80, false)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringV
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use csv::ByteRecord;
-use indago_engine::TableFunctions;
+use indago_engine::{TableFunction, TableFunctions};
 use indago_table::{
     ColumnSpec, Error, Kind, Lookup, Reading, Result, ScanContext, Sink, Slice, Sys, Table, TableRef, TableSpec,
 };
@@ -43,8 +43,24 @@ const BATCH_BYTES: u64 = 4 << 20;
 pub struct Files;
 
 impl TableFunctions for Files {
-    fn has(&self, function: &str) -> bool {
-        matches!(function, "read_csv" | "read_json" | "read_parquet")
+    fn functions(&self) -> &'static [TableFunction] {
+        &[
+            TableFunction {
+                name: "read_csv",
+                signature: "read_csv(path [, delimiter])",
+                description: "Rows of CSV files with a header line; `*` and `?` in the file name match several files.",
+            },
+            TableFunction {
+                name: "read_json",
+                signature: "read_json(path)",
+                description: "Rows of JSON files: one object per line, or an array of objects.",
+            },
+            TableFunction {
+                name: "read_parquet",
+                signature: "read_parquet(path)",
+                description: "Rows of Parquet files.",
+            },
+        ]
     }
 
     fn table(&self, function: &str, arguments: &[String]) -> Result<TableRef> {

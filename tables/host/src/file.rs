@@ -1,11 +1,10 @@
 //! `file`: one row per file system entry that the query names.
 
-use std::fs::{FileType, Metadata};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use indago_table::prelude::*;
+use indago_table::sys::Stat;
+use rustix::fs::FileType as Kind;
 
 use crate::source::paths::{Asked, Entry, Report};
 
@@ -106,10 +105,13 @@ impl Rows for File {
             scan.patterns(Self::DIRECTORY),
             &report,
         );
-        Ok(asked.find(scan.sys(), &report).map(|found| File {
+        // Many rows may be counted only, and each text costs.
+        let wants_directory = scan.wants(Self::DIRECTORY) || scan.keys(Self::DIRECTORY).is_some();
+        let wants_filename = scan.wants(Self::FILENAME);
+        Ok(asked.find(scan.sys(), &report).map(move |found| File {
+            directory: if wants_directory { found.directory.to_string() } else { String::new() },
+            filename: if wants_filename { found.filename() } else { String::new() },
             path: found.path,
-            directory: found.directory,
-            filename: found.filename,
             entry: Some(found.entry),
             ..File::default()
         }))
@@ -118,73 +120,54 @@ impl Rows for File {
 
 impl File {
     fn stat(&mut self, _sys: &Sys) -> Result<()> {
-        let Some(entry) = &mut self.entry else { return Ok(()) };
-        let link = match entry.link.take() {
-            Some(link) => link,
-            None => entry.sys.symlink_metadata(&entry.at)?,
-        };
-        let is_link = link.is_symlink();
-        self.symlink = Some(is_link.into());
+        let Some(entry) = &self.entry else { return Ok(()) };
+        let link = entry.stat()?;
+        let is_link = link.kind() == Kind::Symlink;
         // A broken or circular link is described itself.
-        let behind = if is_link { entry.sys.metadata(&entry.at).if_present()? } else { None };
+        let behind = if is_link { entry.target()? } else { None };
+        self.symlink = Some(is_link.into());
         self.describe(&behind.unwrap_or(link));
         Ok(())
     }
 
-    fn describe(&mut self, metadata: &Metadata) {
+    fn describe(&mut self, stat: &Stat) {
         // The kernel's counts are unsigned; real file systems do not exceed our range.
         let signed = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
-        self.inode = signed(metadata.ino());
-        self.uid = Some(metadata.uid().into());
-        self.gid = Some(metadata.gid().into());
-        self.mode = Some(format!("{:04o}", metadata.mode() & 0o7777));
-        self.device = signed(metadata.rdev());
-        self.size = signed(metadata.size());
-        self.block_size = signed(metadata.blksize());
-        self.allocated_size = signed(metadata.blocks().saturating_mul(512));
-        self.atime = Some(metadata.atime());
-        self.mtime = Some(metadata.mtime());
-        self.ctime = Some(metadata.ctime());
+        self.inode = signed(stat.inode);
+        self.uid = Some(stat.uid.into());
+        self.gid = Some(stat.gid.into());
+        self.mode = Some(format!("{:04o}", stat.mode & 0o7777));
+        self.device = signed(stat.device);
+        self.size = signed(stat.size);
+        self.block_size = signed(stat.block_size);
+        self.allocated_size = signed(stat.blocks.saturating_mul(512));
+        self.atime = Some(stat.accessed);
+        self.mtime = Some(stat.modified);
+        self.ctime = Some(stat.changed);
         // Inodes from before this field existed have a zero here.
-        self.btime = metadata.created().ok().map(seconds).filter(|seconds| *seconds != 0);
-        self.hard_links = signed(metadata.nlink());
-        self.r#type = Some(type_name(metadata.file_type()).to_owned());
+        self.btime = stat.created.filter(|seconds| *seconds != 0);
+        self.hard_links = signed(stat.links);
+        self.r#type = Some(type_name(stat.kind()).to_owned());
     }
 
     fn target(&mut self, _sys: &Sys) -> Result<()> {
         let Some(entry) = &self.entry else { return Ok(()) };
-        if self.symlink == Some(0) || entry.link.as_ref().is_some_and(|link| !link.is_symlink()) {
-            return Ok(());
-        }
-        match entry.sys.read_link(&entry.at) {
-            Ok(target) => self.symlink_target_path = Some(entry.sys.path_text(target)),
-            Err(error) => {
-                // Reading the target of anything that is not a link is an error too.
-                if entry.sys.symlink_metadata(&entry.at)?.is_symlink() {
-                    return Err(error);
-                }
-            }
+        if entry.kind()? == Kind::Symlink {
+            self.symlink_target_path = Some(entry.sys.path_text(entry.sys.read_link(entry.at())?));
         }
         Ok(())
     }
 }
 
-fn seconds(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
-    }
-}
-
-fn type_name(kind: FileType) -> &'static str {
+fn type_name(kind: Kind) -> &'static str {
     match kind {
-        kind if kind.is_file() => "regular",
-        kind if kind.is_dir() => "directory",
-        kind if kind.is_symlink() => "symlink",
-        kind if kind.is_char_device() => "character",
-        kind if kind.is_block_device() => "block",
-        kind if kind.is_fifo() => "fifo",
-        kind if kind.is_socket() => "socket",
-        _ => "unknown",
+        Kind::RegularFile => "regular",
+        Kind::Directory => "directory",
+        Kind::Symlink => "symlink",
+        Kind::CharacterDevice => "character",
+        Kind::BlockDevice => "block",
+        Kind::Fifo => "fifo",
+        Kind::Socket => "socket",
+        Kind::Unknown => "unknown",
     }
 }

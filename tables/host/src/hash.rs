@@ -61,7 +61,7 @@ impl Rows for Hash {
         );
         let wanted =
             Wanted { md5: scan.wants(Self::MD5), sha1: scan.wants(Self::SHA1), sha256: scan.wants(Self::SHA256) };
-        let regular = asked.find(scan.sys(), &report).filter(move |found| match is_regular(&found.entry) {
+        let regular = asked.find(scan.sys(), &report).filter(move |found| match found.entry.is_regular() {
             Ok(is_regular) => is_regular,
             Err(error) => {
                 scan.report("path", &error);
@@ -70,7 +70,7 @@ impl Rows for Hash {
         });
         Ok(regular.map(move |found| Hash {
             path: found.path,
-            directory: found.directory,
+            directory: found.directory.to_string(),
             entry: Some(found.entry),
             wanted,
             ..Hash::default()
@@ -78,18 +78,10 @@ impl Rows for Hash {
     }
 }
 
-/// A pipe or a device could block forever.
-fn is_regular(entry: &Entry) -> Result<bool> {
-    match &entry.link {
-        Some(link) if !link.is_symlink() => Ok(link.is_file()),
-        _ => Ok(entry.sys.metadata(&entry.at).if_present()?.is_some_and(|metadata| metadata.is_file())),
-    }
-}
-
 impl Hash {
     fn digest(&mut self, _sys: &Sys) -> Result<()> {
         let Some(entry) = &self.entry else { return Ok(()) };
-        let digests = digest::digests(&entry.sys, &entry.at, self.wanted)?;
+        let digests = digest::digests(&entry.sys, &entry.at(), self.wanted)?;
         (self.md5, self.sha1, self.sha256) = (digests.md5, digests.sha1, digests.sha256);
         Ok(())
     }

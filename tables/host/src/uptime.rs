@@ -9,19 +9,19 @@ use crate::source::procfs::{number, required};
 #[table(name = "uptime", platforms("linux"), rows = 1)]
 #[example("Days since the last boot.", "SELECT days FROM uptime")]
 pub struct Uptime {
-    /// Complete days.
+    /// Full days since the machine was started.
     #[column(volatile)]
     days: i64,
-    /// Hours after the days.
+    /// Hours in addition to the full days, 0 to 23.
     #[column(volatile)]
     hours: i64,
-    /// Minutes after the hours.
+    /// Minutes in addition to the full hours, 0 to 59.
     #[column(volatile)]
     minutes: i64,
-    /// Seconds after the minutes.
+    /// Seconds in addition to the full minutes, 0 to 59.
     #[column(volatile)]
     seconds: i64,
-    /// Total uptime, in seconds.
+    /// Seconds since the machine was started.
     #[column(volatile)]
     total_seconds: i64,
 }

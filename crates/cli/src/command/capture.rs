@@ -35,7 +35,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
         say(format_args!("note: {count} tables need constraints on their key columns and are not captured: {names}"));
     }
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(None), Style::of_stdout(), &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 

@@ -11,7 +11,7 @@ use arrow_array::{RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::futures::{StreamExt, stream};
 use indago::{Completeness, Coverage, Engine, QueryOptions, TableSpec, Warning};
-use indago_shell::{Style, write_batch};
+use indago_shell::{Style, say, write_batch};
 
 use crate::arguments::{Check, Common};
 use crate::exit::{self, Error, Result};
@@ -42,6 +42,7 @@ pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
     };
     let batch = batch(&findings).map_err(|error| Error::failed(error.into()))?;
     write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
+    say(totals(&findings));
     let is_complete = findings.iter().all(|finding| matches!(finding.status, OK | NOT_CHECKED));
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(exit::INCOMPLETE) })
 }
@@ -59,8 +60,34 @@ struct Finding {
     status: &'static str,
     needs: Option<String>,
     reason: Option<String>,
-    /// Tables, with the columns that are missing.
+    /// Tables, with the columns that are missing: `users`, `mounts (size)`.
     tables: BTreeSet<String>,
+}
+
+impl Finding {
+    /// The names of the tables, each once.
+    fn names(&self) -> BTreeSet<&str> {
+        self.tables.iter().map(|table| table.split(' ').next().unwrap_or(table)).collect()
+    }
+}
+
+/// The tables of the findings with such a status.
+fn named(findings: &[Finding], is: impl Fn(&str) -> bool) -> BTreeSet<&str> {
+    findings.iter().filter(|finding| is(finding.status)).flat_map(Finding::names).collect()
+}
+
+/// How many tables there are, and how many of them were read.
+fn totals(findings: &[Finding]) -> String {
+    let all = named(findings, |_| true);
+    let unchecked = named(findings, |status| status == NOT_CHECKED);
+    let missing = named(findings, |status| !matches!(status, OK | NOT_CHECKED));
+    let read = all.len() - unchecked.union(&missing).count();
+    format!(
+        "{} tables: {read} read completely, {} with something missing, {} not checked",
+        all.len(),
+        missing.len(),
+        unchecked.difference(&missing).count()
+    )
 }
 
 /// A query over one table, and the place that it reads.
@@ -100,8 +127,7 @@ struct Answer {
 
 async fn check(engine: &Engine, timeout: Duration) -> Vec<Finding> {
     let tables = engine.tables();
-    let specs: Vec<&TableSpec> =
-        tables.iter().map(|table| table.spec()).filter(|spec| spec.environment != "engine").collect();
+    let specs: Vec<&TableSpec> = tables.iter().map(|table| table.spec()).collect();
     let anchor = |spec: &TableSpec| ANCHORS.iter().find(|(environment, ..)| *environment == spec.environment);
     let is_anchor = |spec: &TableSpec| anchor(spec).is_some_and(|(_, table, _)| *table == spec.name);
     let readable = || specs.iter().copied().filter(|spec| !spec.is_keyed());
@@ -124,7 +150,14 @@ async fn check(engine: &Engine, timeout: Duration) -> Vec<Finding> {
     }
     answers.extend(run_all(engine, second, timeout).await);
     let mut findings = findings(&answers);
-    for spec in specs.iter().filter(|spec| spec.is_keyed()) {
+    let found: BTreeSet<String> = findings.iter().flat_map(Finding::names).map(str::to_owned).collect();
+    for spec in specs.iter().filter(|spec| !found.contains(&*spec.name)) {
+        let is_probed = answers.iter().any(|answer| *answer.probe.table == *spec.name);
+        let reason = match (spec.is_keyed(), is_probed) {
+            (true, _) => "the table needs a constraint",
+            (false, true) => "nothing to read is configured or was found",
+            (false, false) => "nothing that can be read is configured",
+        };
         add(
             &mut findings,
             Finding {
@@ -132,7 +165,7 @@ async fn check(engine: &Engine, timeout: Duration) -> Vec<Finding> {
                 place: String::new(),
                 status: NOT_CHECKED,
                 needs: None,
-                reason: Some("the table needs a constraint".to_owned()),
+                reason: Some(reason.to_owned()),
                 tables: [spec.name.to_string()].into(),
             },
         );
@@ -236,7 +269,7 @@ fn batch(findings: &[Finding]) -> std::result::Result<RecordBatch, arrow_schema:
     ];
     let place = |finding: &Finding| (!finding.place.is_empty()).then(|| finding.place.clone());
     let names = |finding: &Finding| finding.tables.iter().cloned().collect::<Vec<_>>().join(", ");
-    let count = |finding: &Finding| finding.tables.len() as u64;
+    let count = |finding: &Finding| finding.names().len() as u64;
     RecordBatch::try_new(
         Arc::new(Schema::new(fields)),
         vec![

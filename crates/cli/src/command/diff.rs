@@ -92,7 +92,13 @@ fn is_shown(difference: &Difference) -> bool {
 /// The engine over a capture, or over the live tables.
 async fn engine(common: &Common, arguments: &Diff, path: &Path) -> Result<Engine> {
     let mut config = setup::config(common, Some(&arguments.limits))?;
-    config.store.dir = (!is_now(path)).then(|| path.to_owned());
+    config.store.dir = match is_now(path) {
+        true => None,
+        false => {
+            setup::directory(path)?;
+            Some(path.to_owned())
+        }
+    };
     // Views may name tables that this side does not have.
     config.views.clear();
     setup::engine(&config).await

@@ -11,7 +11,7 @@ use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use indago::packs::{self, Pack, PackQuery, Report, Status};
 use indago::{Code, Engine, QueryOptions};
-use indago_shell::{Failure, Style, row_writer, say};
+use indago_shell::{Failure, Style, Within, row_writer, say};
 
 use crate::arguments::{Common, PackCommand, PackRun};
 use crate::exit::{self, Error, Result};
@@ -61,7 +61,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
             Status::Skipped(_) => totals.skipped += 1,
             _ => totals.add(report.rows, code, !report.warnings.is_empty()),
         }
-        writer.batch(&report_row(&pack, &report, &schema)?)?;
+        writer.batch(&report_row(&pack, query, &report, &schema)?)?;
     }
     writer.finish()?;
     say(totals);
@@ -98,7 +98,13 @@ async fn rows(
             Err(failure) if failure.is_closed_pipe() => return Ok(ExitCode::SUCCESS),
             Err(Failure::Cancelled) => return Ok(ExitCode::from(exit::INTERRUPTED)),
             Err(failure) => {
-                indago_shell::print_error(&failure, None);
+                let file = query.file.display().to_string();
+                let file = match query.is_text_of_file() {
+                    true => file,
+                    false => format!("{file}:{}: query `{}`", query.line, query.name),
+                };
+                let within = Within { text: &query.sql, offset: 0, file: Some((&file, 0)) };
+                indago_shell::print_error(&failure, Some(within));
                 exit::code_of(&failure)
             }
         };
@@ -185,14 +191,14 @@ fn report_schema() -> SchemaRef {
     ]))
 }
 
-fn report_row(pack: &Pack, report: &Report, schema: &SchemaRef) -> Result<RecordBatch> {
+fn report_row(pack: &Pack, query: &PackQuery, report: &Report, schema: &SchemaRef) -> Result<RecordBatch> {
     let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
     let message = match &report.status {
         Status::Ok => None,
         Status::Skipped(reason) => Some(reason.clone()),
         Status::Failed(error) => {
             let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-            Some(format!("{}: {error}{help}", error.code().as_str()))
+            Some(format!("{}: {}: {error}{help}", query.place_of(error), error.code().as_str()))
         }
     };
     let millis = (report.elapsed.as_secs_f64() * 1e5).round() / 1e2;

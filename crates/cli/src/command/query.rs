@@ -1,14 +1,14 @@
 //! `indago query`
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indago::QueryOptions;
-use indago_shell::{ArrowFile, Failure, Format, ParquetFile, RowSink, Style, Within, row_writer};
+use indago_shell::{ArrowFile, Failure, Format, ParquetFile, RowSink, STDIN, Style, Within, row_writer};
 
 use crate::arguments::{Common, Query};
 use crate::exit::{self, Error, Result};
@@ -17,7 +17,8 @@ use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     let config = setup::config(common, Some(&arguments.limits))?;
-    let sql = read_sql(&arguments)?;
+    let (sql, file) = read_sql(&arguments)?;
+    let file = file.as_deref().map(|file| (file, 0));
     let files = [&arguments.arrow, &arguments.parquet];
     if arguments.arrow.is_some() && arguments.arrow == arguments.parquet {
         return Err(Error::usage(anyhow::anyhow!("--arrow and --parquet name the same file; write to two files")));
@@ -56,14 +57,20 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     }
     let style = Style::of_stdout();
     let shows_plans = !writes_files && setup::format(arguments.output.chosen()) == Format::Table;
-    for (statement, names) in statements.into_iter().zip(named) {
+    let separated = !writes_files && setup::format(arguments.output.chosen()) == Format::Markdown;
+    for (index, (statement, names)) in statements.into_iter().zip(named).enumerate() {
         let own = parameters.iter().filter(|(name, _)| names.contains(**name));
         let options = own.fold(options.clone(), |options, (name, value)| options.bind(name, *value));
         let cancel = interrupt::interrupted();
         let (summary, result) = match indago_shell::explained(&statement.sql).filter(|_| shows_plans) {
             Some(inner) => Box::pin(indago_shell::explain(&engine, &inner, options, &mut Output, cancel)).await,
             None => {
-                let sink = |schema: &SchemaRef| sinks(&arguments, schema, style);
+                let sink = |schema: &SchemaRef| {
+                    if separated && index > 0 {
+                        writeln!(Output)?;
+                    }
+                    sinks(&arguments, schema, style)
+                };
                 Box::pin(indago_shell::execute(&engine, &statement.sql, options, sink, || true, cancel)).await
             }
         };
@@ -77,7 +84,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         if let Err(failure) = result {
             let code = exit::code_of(&failure);
             if !failure.is_closed_pipe() {
-                indago_shell::print_error(&failure, Some(Within { text: &sql, offset: statement.offset }));
+                indago_shell::print_error(&failure, Some(Within { text: &sql, offset: statement.offset, file }));
             }
             return Ok(ExitCode::from(code));
         }
@@ -85,21 +92,24 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_sql(arguments: &Query) -> Result<String> {
+/// The SQL, and the file that it is from.
+fn read_sql(arguments: &Query) -> Result<(String, Option<String>)> {
+    let from_stdin = || Ok((standard_input()?, Some(STDIN.to_owned())));
     match (&arguments.sql, &arguments.file) {
-        (Some(sql), _) if sql == "-" => standard_input(),
-        (Some(sql), _) => Ok(sql.clone()),
+        (Some(sql), _) if sql == "-" => from_stdin(),
+        (Some(sql), _) => Ok((sql.clone(), None)),
         (None, Some(file)) if file != Path::new("-") => {
             let bytes = std::fs::read(file)
                 .map_err(|error| Error::usage(anyhow::anyhow!("cannot read {}: {error}", file.display())))?;
-            text(bytes, &file.display().to_string())
+            let name = file.display().to_string();
+            Ok((text(bytes, &name)?, Some(name)))
         }
         (None, file) => {
             if file.is_none() && io::stdin().is_terminal() {
                 let message = "no SQL; pass it as an argument, with -f FILE, or on standard input";
                 return Err(Error::usage(anyhow::anyhow!(message)));
             }
-            standard_input()
+            from_stdin()
         }
     }
 }

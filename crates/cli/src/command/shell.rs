@@ -21,6 +21,7 @@ pub(crate) fn run(runtime: &Runtime, common: &Common, arguments: arguments::Shel
     let default = if io::stdout().is_terminal() { Format::Table } else { Format::Json };
     let settings = Settings {
         format: arguments.output.chosen().unwrap_or(default),
+        listing: arguments.output.chosen(),
         options: QueryOptions { strict: config.sql.strict, ..QueryOptions::default() },
         timer: interactive,
         pager: !arguments.no_pager,

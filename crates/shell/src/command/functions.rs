@@ -14,7 +14,7 @@ pub(super) const COMMAND: Command = Command {
     run: |shell, word| {
         let word = word.to_lowercase();
         let mut functions = shell.engine.functions();
-        functions.retain(|function| function.name.to_string().contains(&word));
+        functions.retain(|function| function.name.contains(&word));
         listing::write_functions(&functions, shell.listing(), shell.style, &mut shell.out)?;
         Ok(ControlFlow::Continue(()))
     },

@@ -1,6 +1,7 @@
 //! Dot-commands, one per file.
 
 mod all;
+mod clear;
 mod examples;
 mod functions;
 mod help;
@@ -75,6 +76,7 @@ pub(crate) const ALL: &[Command] = &[
     timeout::COMMAND,
     rewritten::COMMAND,
     show::COMMAND,
+    clear::COMMAND,
     version::COMMAND,
     help::COMMAND,
     quit::COMMAND,
@@ -110,16 +112,40 @@ pub(crate) fn run(shell: &mut Shell, line: &str) -> io::Result<ControlFlow<()>> 
     match find(name) {
         Some(command) => (command.run)(shell, argument),
         None => {
-            let known = ALL.iter().map(|command| command.name);
-            let hint = indago::table::closest(name, known).map(|name| format!("; did you mean `{name}`?"));
-            shell.complain(format_args!(
-                "there is no command `{}`{}",
-                crate::text::visible(name),
-                hint.unwrap_or_else(|| "; `.help` lists them".into())
-            ));
+            shell.complain(unknown(name));
             Ok(ControlFlow::Continue(()))
         }
     }
+}
+
+/// Words that begin a statement.
+const STARTS: [&str; 11] =
+    ["SELECT", "WITH", "VALUES", "EXPLAIN", "CREATE", "DROP", "SHOW", "DESCRIBE", "DESC", "PRAGMA", "FROM"];
+
+/// The error for a line that is neither a command nor the begin of a statement: a command without its dot, such as
+/// `tables`, or a single word such as `ls`.
+pub(crate) fn neither(line: &str) -> Option<String> {
+    let (word, argument) = parts(line);
+    if STARTS.iter().any(|start| start.eq_ignore_ascii_case(word)) && !(word == "show" && argument.is_empty()) {
+        return None;
+    }
+    let shown = crate::text::visible(word);
+    match find(&format!(".{word}")) {
+        Some(command) => Some(format!("`{shown}` begins no statement; did you mean `{}`?", command.name)),
+        None if !argument.is_empty() || word.is_empty() || !word.chars().all(|c| c.is_ascii_alphabetic()) => None,
+        None => Some(format!("`{shown}` is neither a statement nor a command; `.help` lists commands")),
+    }
+}
+
+/// The error for a command that does not exist.
+fn unknown(name: &str) -> String {
+    let known = ALL.iter().flat_map(|command| std::iter::once(&command.name).chain(command.aliases)).copied();
+    let bare = name.trim_start_matches(['.', '\\']);
+    // Without the dot, so that a typo counts as much in a short name as in a long one.
+    let near = indago::table::closest(bare, known.clone().map(|name| name.trim_start_matches('.')));
+    let near = near.and_then(|near| known.clone().find(|name| name.trim_start_matches('.') == near));
+    let hint = near.map_or("; `.help` lists them".to_owned(), |near| format!("; did you mean `{near}`?"));
+    format!("no command `{}`{hint}", crate::text::visible(name))
 }
 
 /// Sets a switch from `on` or `off`, or toggles it.
@@ -180,6 +206,20 @@ mod tests {
     }
 
     #[test]
+    fn a_mistyped_command_has_a_suggestion() {
+        for (typed, expected) in [
+            (".tabels", "no command `.tabels`; did you mean `.tables`?"),
+            (".tbles", "no command `.tbles`; did you mean `.tables`?"),
+            (".shcema", "no command `.shcema`; did you mean `.schema`?"),
+            (".exti", "no command `.exti`; did you mean `.exit`?"),
+            ("\\dy", "no command `\\dy`; did you mean `.d`?"),
+            (".nonsense", "no command `.nonsense`; `.help` lists them"),
+        ] {
+            assert_eq!(unknown(typed), expected);
+        }
+    }
+
+    #[test]
     fn commands_are_recognized_as_users_of_other_shells_type_them() {
         for (line, expected) in [
             (".exit", ".quit"),
@@ -197,9 +237,23 @@ mod tests {
             ("\\i some.sql", ".read"),
             ("\\o rows.csv", ".output"),
             ("\\timing", ".timer"),
+            ("clear", ".clear"),
         ] {
             assert!(is_command(line), "{line}");
             assert_eq!(find(parts(line).0).map(|command| command.name), Some(expected), "{line}");
+        }
+        for (line, expected) in [
+            ("tables", Some("`tables` begins no statement; did you mean `.tables`?")),
+            ("schema users;", Some("`schema` begins no statement; did you mean `.schema`?")),
+            ("show", Some("`show` begins no statement; did you mean `.show`?")),
+            ("ls", Some("`ls` is neither a statement nor a command; `.help` lists commands")),
+            ("SELECT", None),
+            ("show tables", None),
+            ("describe users", None),
+            ("SELCT 1", None),
+            ("(SELECT 1)", None),
+        ] {
+            assert_eq!(neither(line).as_deref(), expected, "{line}");
         }
         for sql in ["SELECT 1", "exits", "help SELECT 1", "quit FROM t", "", "-- exit"] {
             assert!(!is_command(sql), "{sql}");

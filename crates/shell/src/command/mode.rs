@@ -16,7 +16,10 @@ pub(super) const COMMAND: Command = Command {
             say(format_args!("output format: {}", shell.settings.format));
         } else {
             match format.parse() {
-                Ok(format) => shell.settings.format = format,
+                Ok(format) => {
+                    shell.settings.format = format;
+                    shell.settings.listing = Some(format);
+                }
                 Err(error) => shell.complain(error),
             }
         }

@@ -1,11 +1,11 @@
 //! `.param`
 
+use std::io::Write;
 use std::ops::ControlFlow;
 
 use indago::Parameter;
 
 use super::{Argument, Command};
-use crate::report::say;
 use crate::text::visible;
 
 const USAGE: &str = "use `.param set NAME VALUE`, `.param unset NAME`, `.param list` or `.param clear`";
@@ -33,7 +33,7 @@ pub(super) const COMMAND: Command = Command {
             "list" | "" => {
                 for (name, value) in &options.parameters {
                     let Parameter::Text(text) = value else { continue };
-                    say(format_args!("${} {}", visible(name), visible(&quoted(text))));
+                    writeln!(shell.out, "${} {}", visible(name), visible(&quoted(text)))?;
                 }
             }
             "clear" => options.parameters.clear(),

@@ -15,7 +15,8 @@ pub(super) const COMMAND: Command = Command {
         if name.is_empty() {
             super::tables::list(shell, "")?;
         } else if let Some(table) = table(shell, name) {
-            listing::write_table(table.spec(), shell.settings.format, shell.style, &mut shell.out)?;
+            let format = shell.settings.listing.unwrap_or_default();
+            listing::write_table(table.spec(), format, shell.style, &mut shell.out)?;
         }
         Ok(ControlFlow::Continue(()))
     },

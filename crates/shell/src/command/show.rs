@@ -1,11 +1,12 @@
 //! `.show`
 
+use std::io::Write;
 use std::ops::ControlFlow;
 
 use indago::config::Period;
 
 use super::{Argument, Command};
-use crate::report::say;
+use crate::pager;
 use crate::text::visible;
 
 pub(super) const COMMAND: Command = Command {
@@ -15,22 +16,27 @@ pub(super) const COMMAND: Command = Command {
     about: "Shows the settings, and the configuration and store that are read.",
     argument: Argument::None,
     run: |shell, _| {
-        let switch = |on: bool| if on { "on" } else { "off" };
+        let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
         let settings = &shell.settings;
-        for (what, origin) in &settings.origin {
-            say(format_args!("{what:9} {}", visible(origin)));
+        let pager = match pager::command() {
+            _ if !settings.pager => switch(false),
+            Ok(pager) => pager,
+            Err(why) => format!("none: {why}"),
+        };
+        let timeout = settings.options.timeout.map_or(switch(false), |timeout| Period(timeout).to_string());
+        let own = [
+            ("mode", settings.format.to_string()),
+            ("output", if shell.redirected { "a file" } else { "the screen" }.to_owned()),
+            ("pager", pager),
+            ("timer", switch(settings.timer)),
+            ("stats", switch(settings.stats)),
+            ("strict", switch(settings.options.strict)),
+            ("rewritten", switch(settings.rewritten)),
+            ("timeout", timeout),
+        ];
+        for (what, value) in settings.origin.iter().chain(&own) {
+            writeln!(shell.out, "{what:9} {}", visible(value))?;
         }
-        say(format_args!("mode      {}", settings.format));
-        say(format_args!("output    {}", if shell.redirected { "a file" } else { "the screen" }));
-        say(format_args!("pager     {}", switch(settings.pager)));
-        say(format_args!("timer     {}", switch(settings.timer)));
-        say(format_args!("stats     {}", switch(settings.stats)));
-        say(format_args!("strict    {}", switch(settings.options.strict)));
-        say(format_args!("rewritten {}", switch(settings.rewritten)));
-        say(format_args!(
-            "timeout   {}",
-            settings.options.timeout.map_or("off".into(), |timeout| Period(timeout).to_string())
-        ));
         Ok(ControlFlow::Continue(()))
     },
 };

@@ -1,9 +1,9 @@
 //! `.version`
 
+use std::io::Write;
 use std::ops::ControlFlow;
 
 use super::{Argument, Command};
-use crate::report::say;
 
 pub(super) const COMMAND: Command = Command {
     name: ".version",
@@ -11,8 +11,8 @@ pub(super) const COMMAND: Command = Command {
     usage: "",
     about: "Shows the version.",
     argument: Argument::None,
-    run: |_, _| {
-        say(format_args!("indago {}", env!("CARGO_PKG_VERSION")));
+    run: |shell, _| {
+        writeln!(shell.out, "indago {}", env!("CARGO_PKG_VERSION"))?;
         Ok(ControlFlow::Continue(()))
     },
 };

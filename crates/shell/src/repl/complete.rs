@@ -78,10 +78,17 @@ impl Names {
             let from = start + qualifier.len() + 1;
             let source = sources.iter().find(|source| source.alias.eq_ignore_ascii_case(qualifier));
             let table = source.map_or(qualifier, |source| source.table.as_str());
-            let is_on = wants_condition(&pieces, start);
-            let keys = self.join_conditions(&sources, cursor).into_iter().filter(|_| is_on);
-            let keys = keys.filter_map(|key| key.strip_prefix(qualifier)?.strip_prefix('.').map(ToOwned::to_owned));
-            let keys: Vec<String> = keys.collect();
+            let keys =
+                if wants_condition(&pieces, start) { self.join_conditions(&sources, cursor) } else { Vec::new() };
+            let of_qualifier = |key: &(String, String)| {
+                let (left, right) = key;
+                // The side that is being typed comes first.
+                let starts =
+                    |side: &str| side.rsplit_once('.').is_some_and(|(alias, _)| alias.eq_ignore_ascii_case(qualifier));
+                let (first, second) = if starts(left) { (left, right) } else { (right, left) };
+                starts(first).then(|| format!("{} = {second}", &first[qualifier.len() + 1..]))
+            };
+            let keys: Vec<String> = keys.iter().filter_map(of_qualifier).collect();
             let mut found = matching(prefix, keys.iter().map(String::as_str));
             found.extend(matching(prefix, self.names_of(table)));
             return (from, found);
@@ -93,7 +100,7 @@ impl Names {
             let mut found = matching(word, self.tables.keys().map(String::as_str).chain(with));
             if pieces.last().is_some_and(|token| token.is("JOIN")) {
                 // Tables that can be joined by a key come first.
-                found.sort_by_key(|table| !self.is_joinable(table, &sources));
+                found.sort_by_key(|table| self.fit(table, &sources));
             }
             return (start, found);
         }
@@ -109,6 +116,7 @@ impl Names {
             candidates.extend(self.names_of(&source.table));
             candidates.insert(&source.alias);
         }
+        let keys: Vec<String> = keys.into_iter().map(|(left, right)| format!("{left} = {right}")).collect();
         let mut found = matching(word, keys.iter().map(String::as_str));
         found.extend(matching(word, candidates));
         if !word.is_empty() {
@@ -147,38 +155,44 @@ impl Names {
         (start, found)
     }
 
-    /// Conditions that join the last table before the cursor to those before it, by columns of one name and type of which
-    /// one is a key.
-    fn join_conditions(&self, sources: &[Source], cursor: usize) -> Vec<String> {
+    /// Both sides of the conditions that join the last table before the cursor to those before it, by columns of one
+    /// name and type of which one is a key. The best come first.
+    fn join_conditions(&self, sources: &[Source], cursor: usize) -> Vec<(String, String)> {
         let before = sources.partition_point(|source| source.start < cursor);
         let Some((joined, others)) = sources[..before].split_last() else { return Vec::new() };
         let mut conditions = Vec::new();
         for other in others {
-            for (column, pair) in self.pairs(&joined.table, &other.table) {
-                let (left, right) = (format!("{}.{column}", other.alias), format!("{}.{pair}", joined.alias));
-                conditions.push(format!("{left} = {right}"));
-                conditions.push(format!("{right} = {left}"));
+            for (rank, column) in self.pairs(&joined.table, &other.table) {
+                conditions.push((rank, format!("{}.{column}", other.alias), format!("{}.{column}", joined.alias)));
             }
         }
-        conditions
+        conditions.sort_by_key(|(rank, ..)| *rank);
+        conditions.into_iter().map(|(_, left, right)| (left, right)).collect()
     }
 
-    /// Columns by which two tables can be joined: required keys first.
-    fn pairs<'a>(&'a self, table: &str, other: &str) -> Vec<(&'a str, &'a str)> {
+    /// Columns by which two tables can be joined, the best first, each with its rank.
+    fn pairs<'a>(&'a self, table: &str, other: &str) -> Vec<(Rank, &'a str)> {
         let (Some(columns), Some(others)) = (self.columns_of(table), self.columns_of(other)) else { return Vec::new() };
         let pair = |column: &'a Column| {
-            let fits = |other: &&Column| {
-                other.name == column.name && other.kind == column.kind && (other.is_key || column.is_key)
+            let other = others.iter().find(|other| other.name == column.name && other.kind == column.kind)?;
+            let rank = match (column.is_key, other.is_key) {
+                (false, false) => return None,
+                _ if GENERIC.contains(&column.name.as_str()) => Rank::Generic,
+                (true, true) => Rank::Keys,
+                _ => Rank::Key,
             };
-            others.iter().find(fits).map(|other| (other.name.as_str(), column))
+            Some((rank, column.name.as_str()))
         };
         let mut pairs: Vec<_> = columns.iter().filter_map(pair).collect();
-        pairs.sort_by_key(|(_, column)| !column.is_key);
-        pairs.into_iter().map(|(other, column)| (other, column.name.as_str())).collect()
+        pairs.sort_by_key(|(rank, _)| *rank);
+        pairs
     }
 
-    fn is_joinable(&self, table: &str, sources: &[Source]) -> bool {
-        sources.iter().any(|source| source.table != table && !self.pairs(table, &source.table).is_empty())
+    /// How well a table can be joined to those of a statement: the best rank of a pair of columns.
+    fn fit(&self, table: &str, sources: &[Source]) -> Rank {
+        let others = sources.iter().filter(|source| source.table != table);
+        let ranks = others.flat_map(|source| self.pairs(table, &source.table)).map(|(rank, _)| rank);
+        ranks.min().unwrap_or(Rank::None)
     }
 
     /// The tables of the statement under the cursor.
@@ -227,6 +241,22 @@ impl Names {
         sources
     }
 }
+
+/// How likely a pair of columns joins two tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Both are keys.
+    Keys,
+    /// One is a key.
+    Key,
+    /// Equal values mean little.
+    Generic,
+    /// There is no such pair.
+    None,
+}
+
+/// Columns whose equal values in two tables seldom mean the same thing.
+const GENERIC: [&str; 9] = ["name", "type", "state", "status", "version", "description", "title", "size", "tags"];
 
 struct Source {
     table: String,
@@ -308,7 +338,8 @@ mod tests {
                 table("processes", &["pid*", "name", "path", "parent"]),
                 table("process_envs", &["pid*", "key", "value"]),
                 table("hash", &["path*", "sha256"]),
-                table("groups", &["gid*", "name"]),
+                table("groups", &["gid*", "name*"]),
+                table("users", &["name*", "path", "pid*"]),
             ]
             .into(),
             functions: vec!["sha256".into(), "split".into()],
@@ -341,21 +372,24 @@ mod tests {
             ("SELECT SP|", "SP: split("),
             ("SELECT 'pro|", ": "),
             ("SELECT 1 -- pro|", ": "),
-            ("SELECT * FROM hash h JOIN |", ": processes groups hash process_envs"),
+            ("SELECT * FROM hash h JOIN |", ": processes users groups hash process_envs"),
+            ("SELECT * FROM processes p JOIN |", ": process_envs users hash groups processes"),
+            ("SELECT * FROM processes p JOIN process_envs e ON e.|", ": pid = p.pid pid key value"),
             (
-                "SELECT * FROM processes p JOIN hash h ON |",
-                ": p.path = h.path h.path = p.path h name p parent path pid sha256",
+                "SELECT * FROM processes p JOIN users u ON |",
+                ": p.pid = u.pid p.name = u.name name p parent path pid u",
             ),
+            ("SELECT * FROM processes p JOIN hash h ON |", ": p.path = h.path h name p parent path pid sha256"),
             ("SELECT * FROM processes p JOIN hash h ON p.|", ": path = h.path pid name path parent"),
             (
                 "SELECT * FROM processes JOIN process_envs ON proc|",
-                "proc: processes.pid = process_envs.pid process_envs.pid = processes.pid process_envs processes",
+                "proc: processes.pid = process_envs.pid process_envs processes",
             ),
             (
                 "SELECT * FROM processes p JOIN hash h ON h.path = p.path JOIN process_envs e ON e.|",
                 ": pid = p.pid pid key value",
             ),
-            ("SELECT * FROM processes p JOIN groups g ON g.|", ": gid name"),
+            ("SELECT * FROM processes p JOIN groups g ON g.|", ": name = p.name gid name"),
             ("SELECT * FROM processes p JOIN hash h ON h.path = p.path WHERE p.|", ": pid name path parent"),
             ("\\d pro|", "pro: process_envs processes"),
             (".read so|", "so: "),

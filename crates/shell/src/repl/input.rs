@@ -27,8 +27,8 @@ const HISTORY: usize = 10_000;
 
 /// Result of reading input.
 pub(crate) enum Input {
-    /// One or more statements, or a dot-command.
-    Text(String),
+    /// One or more statements, or a dot-command; and the number of lines before it in the file or pipe.
+    Text(String, usize),
     /// Ctrl-C: the line is cancelled.
     Interrupted,
     /// End of input.
@@ -74,6 +74,8 @@ const CONTINUATION: &str = "   ...> ";
 pub(crate) struct Terminal {
     editor: Editor<Assistant, DefaultHistory>,
     history: Option<PathBuf>,
+    /// Whether statements of a paste are not in the history file yet.
+    is_behind: bool,
 }
 
 impl Terminal {
@@ -98,7 +100,7 @@ impl Terminal {
             // A missing or unreadable history is not an error.
             let _ = editor.load_history(file);
         }
-        Ok(Self { editor, history })
+        Ok(Self { editor, history, is_behind: false })
     }
 
     /// One line; `before` are the lines of the statement before it.
@@ -111,11 +113,28 @@ impl Terminal {
 
     fn remember(&mut self, text: &str) {
         let _ = self.editor.add_history_entry(text.trim());
+        // A paste writes its statements at once: the file is locked and checked each time, and rewritten if it is full.
+        self.is_behind = rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|waiting| waiting > 0);
+        if !self.is_behind {
+            self.save();
+        }
+    }
+
+    fn save(&mut self) {
+        self.is_behind = false;
         if let Some(file) = &self.history {
             let made = file.parent().map(std::fs::create_dir_all).transpose();
             if made.is_ok() {
                 let _ = self.editor.append_history(file);
             }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if self.is_behind {
+            self.save();
         }
     }
 }
@@ -130,9 +149,10 @@ impl Reader for Terminal {
                         say("note: this is part of a statement; end the statement with `;`, or cancel it with Ctrl-C");
                     }
                     text.push_str(&line);
-                    if is_whole(engine, &text) {
+                    // A line that begins no statement does not wait for a semicolon.
+                    if is_whole(engine, &text) || command::neither(&text).is_some() {
                         self.remember(&text);
-                        return Ok(Input::Text(text));
+                        return Ok(Input::Text(text, 0));
                     }
                     text.push('\n');
                 }
@@ -146,19 +166,31 @@ impl Reader for Terminal {
 }
 
 /// A file or pipe: `;` ends a statement, and the end of the line ends a dot-command.
-pub(crate) struct Lines<R>(pub(crate) R);
+pub(crate) struct Lines<R> {
+    text: R,
+    /// Lines that were read.
+    read: usize,
+}
+
+impl<R> Lines<R> {
+    pub(crate) fn new(text: R) -> Self {
+        Self { text, read: 0 }
+    }
+}
 
 impl<R: BufRead> Reader for Lines<R> {
     fn read(&mut self, engine: &Engine) -> std::io::Result<Input> {
         let mut text = String::new();
+        let before = self.read;
         loop {
             let mut line = Vec::new();
-            if self.0.read_until(b'\n', &mut line)? == 0 {
-                return Ok(if text.trim().is_empty() { Input::End } else { Input::Text(text) });
+            if self.text.read_until(b'\n', &mut line)? == 0 {
+                return Ok(if text.trim().is_empty() { Input::End } else { Input::Text(text, before) });
             }
+            self.read += 1;
             text.push_str(&String::from_utf8_lossy(&line));
             if is_whole(engine, &text) {
-                return Ok(Input::Text(text));
+                return Ok(Input::Text(text, before));
             }
         }
     }

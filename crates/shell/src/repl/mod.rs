@@ -18,7 +18,8 @@ use crate::execute::{Failure, Summary, execute, explain, explained};
 use crate::format::Format;
 use crate::pager::{self, Out};
 use crate::render::{Style, row_writer};
-use crate::report::{self, Within};
+use crate::report::{self, STDIN, Within};
+use crate::text::visible;
 use input::{Input, Lines, Quiet, Reader, Terminal};
 
 /// Settings of the shell.
@@ -26,6 +27,8 @@ use input::{Input, Lines, Quiet, Reader, Terminal};
 pub struct Settings {
     /// Output format.
     pub format: Format,
+    /// Format of lists of tables and functions: `None` for plain text.
+    pub listing: Option<Format>,
     /// Options of queries.
     pub options: QueryOptions,
     /// Show rows and time after each statement.
@@ -54,6 +57,10 @@ pub struct Shell {
     /// Nesting depth of `.read`.
     pub(crate) depth: usize,
     pub(crate) failed: bool,
+    /// The file that is read and the number of lines before the current input; `None` for a terminal.
+    file: Option<(String, usize)>,
+    /// Whether rows were written as Markdown, so that the next table needs a blank line before it.
+    wrote_markdown: bool,
     interactive: bool,
 }
 
@@ -82,6 +89,8 @@ impl Shell {
             last: Summary::default(),
             depth: 0,
             failed: false,
+            file: None,
+            wrote_markdown: false,
             interactive: false,
         }
     }
@@ -95,34 +104,48 @@ impl Shell {
             "Indago {}: SQL over this machine and the systems it can reach. `.tables` lists tables, `.help` commands.",
             env!("CARGO_PKG_VERSION")
         ));
-        self.read_from(&mut terminal)
+        self.read_from(&mut terminal, None)
     }
 
     /// Runs statements and dot-commands from a file or pipe. Returns whether all of them succeeded.
     pub fn run_lines(mut self, lines: impl BufRead) -> io::Result<bool> {
-        self.read_from(&mut Lines(lines))?;
+        self.read_from(&mut Lines::new(lines), Some(STDIN))?;
         Ok(!self.failed)
     }
 
-    fn read_from(&mut self, reader: &mut dyn Reader) -> io::Result<()> {
-        loop {
-            match reader.read(&self.engine)? {
-                Input::End => return Ok(()),
-                Input::Interrupted => {}
-                Input::Text(text) => {
-                    if self.run(&text)?.is_break() {
-                        return Ok(());
+    fn read_from(&mut self, reader: &mut dyn Reader, file: Option<&str>) -> io::Result<()> {
+        let outer = self.file.take();
+        let read = loop {
+            match reader.read(&self.engine) {
+                Err(error) => break Err(error),
+                Ok(Input::End) => break Ok(()),
+                Ok(Input::Interrupted) => {}
+                Ok(Input::Text(text, before)) => {
+                    self.file = file.map(|file| (file.to_owned(), before));
+                    match self.run(&text) {
+                        Ok(ControlFlow::Continue(())) => {}
+                        done => break done.map(drop),
                     }
                 }
             }
-        }
+        };
+        self.file = outer;
+        read
     }
 
     /// Runs a dot-command or statements.
     pub(crate) fn run(&mut self, text: &str) -> io::Result<ControlFlow<()>> {
-        let text = text.trim();
+        let all = text.trim_end();
+        let text = all.trim_start();
         if text.is_empty() {
             return Ok(ControlFlow::Continue(()));
+        }
+        if let Some((_, before)) = &mut self.file {
+            *before += all[..all.len() - text.len()].matches('\n').count();
+        }
+        // The terminal may have another size now.
+        if self.interactive && !self.redirected {
+            self.style = Style::of_stdout();
         }
         if command::is_command(text) {
             self.begin_output();
@@ -133,6 +156,10 @@ impl Shell {
                 Err(error) if paged && error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Continue(())),
                 result => result,
             };
+        }
+        if let Some(error) = command::neither(text) {
+            self.complain(error);
+            return Ok(ControlFlow::Continue(()));
         }
         self.run_sql(text)
     }
@@ -146,14 +173,15 @@ impl Shell {
         // A pager would take input that waits for the prompt.
         let has_input = rustix::io::ioctl_fionread(io::stdin()).is_ok_and(|waiting| waiting > 0);
         if rows > 1 && !has_input {
-            self.out.begin(pager::command(), rows);
+            self.out.begin(pager::command().ok(), rows);
         }
     }
 
     /// Runs a file of statements and dot-commands.
     pub(crate) fn run_file(&mut self, file: &Path) -> io::Result<ControlFlow<()>> {
+        let name = file.display().to_string();
         let file = std::fs::File::open(file)?;
-        self.read_from(&mut Lines(io::BufReader::new(file)))?;
+        self.read_from(&mut Lines::new(io::BufReader::new(file)), Some(&name))?;
         Ok(ControlFlow::Continue(()))
     }
 
@@ -165,8 +193,10 @@ impl Shell {
                 return Ok(ControlFlow::Continue(()));
             }
         };
+        let file = self.file.clone();
+        let file = file.as_ref().map(|(file, before)| (file.as_str(), *before));
         for statement in statements {
-            if !self.run_statement(&statement.sql, Within { text: sql, offset: statement.offset })? {
+            if !self.run_statement(&statement.sql, Within { text: sql, offset: statement.offset, file })? {
                 break;
             }
         }
@@ -194,12 +224,18 @@ impl Shell {
             None => {
                 let (interactive, paging) = (self.interactive, out.paging());
                 let progress = || interactive && !paging.load(Ordering::Relaxed);
-                let sink = |schema: &SchemaRef| Ok(row_writer(format, schema.clone(), out, style));
+                let wrote_markdown = self.wrote_markdown;
+                let sink = |schema: &SchemaRef| {
+                    // A blank line between two tables.
+                    let between = if wrote_markdown && format == Format::Markdown { "\n" } else { "" };
+                    out.write_all(between.as_bytes()).map(|()| row_writer(format, schema.clone(), out, style))
+                };
                 self.runtime.block_on(execute(&self.engine, sql, options, sink, progress, interrupt))
             }
         };
         let (summary, result) = ran;
         let paged = self.out.end()?;
+        self.wrote_markdown |= format == Format::Markdown && result.is_ok();
         self.last = summary;
         let summary = &self.last;
         report::print_warnings(&summary.warnings);
@@ -225,7 +261,7 @@ impl Shell {
 
     /// The format of lists of tables and functions: `None` for plain lists.
     pub(crate) fn listing(&self) -> Option<Format> {
-        Some(self.settings.format).filter(|format| *format != Format::Table)
+        self.settings.listing.filter(|format| *format != Format::Table)
     }
 
     fn fail(&mut self, failure: &Failure, within: Option<Within<'_>>) {
@@ -236,6 +272,7 @@ impl Shell {
     /// Reports an error in a dot-command.
     pub(crate) fn complain(&mut self, message: impl std::fmt::Display) {
         self.failed = true;
-        report::say(format_args!("error: {message}"));
+        let place = self.file.as_ref().map(|(file, before)| format!("{}:{}: ", visible(file), before + 1));
+        report::say(format_args!("error: {}{message}", place.unwrap_or_default()));
     }
 }

@@ -1,11 +1,13 @@
 //! Operating systems other than Linux: only the program's own root can be read.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Dir, FileType, Mode, OFlags, open, openat};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
@@ -45,6 +47,32 @@ pub(super) fn link(_found: impl AsFd) -> io::Result<PathBuf> {
     unsupported()
 }
 
+pub(super) fn links(_path: &Path, _each: impl FnMut(&str, io::Result<PathBuf>)) -> io::Result<()> {
+    unsupported()
+}
+
 pub(super) fn link_at(_folder: impl AsFd, _name: &str) -> io::Result<PathBuf> {
     unsupported()
+}
+
+pub(super) fn readable(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::empty())?)
+}
+
+pub(super) fn entries(folder: BorrowedFd<'_>, mut each: impl FnMut(OsString, Option<FileType>)) -> io::Result<()> {
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            let kind = Some(entry.file_type()).filter(|kind| *kind != FileType::Unknown);
+            each(OsString::from_vec(name.to_owned()), kind);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn stat_at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<super::Stat> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(super::Stat::from(&File::from(openat(folder, name, flags, Mode::empty())?).metadata()?))
 }

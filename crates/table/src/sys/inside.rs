@@ -2,7 +2,7 @@
 //! a container's files cannot lead a reader to the host's.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstat, fstatfs, open, openat, openat2, readlinkat,
-    stat,
+    AtFlags, CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, ResolveFlags, SeekFrom, StatxFlags, fstat, fstatfs,
+    open, openat, openat2, readlinkat, seek, stat, statx,
 };
 use rustix::io::Errno;
 
@@ -146,6 +146,55 @@ pub(super) fn link(found: impl AsFd) -> io::Result<PathBuf> {
 /// The target of a link in a directory.
 pub(super) fn link_at(folder: impl AsFd, name: &str) -> io::Result<PathBuf> {
     Ok(PathBuf::from(OsString::from_vec(readlinkat(folder, name, Vec::new())?.into_bytes())))
+}
+
+/// Opens a directory in another one for reading its entries, or that one itself (`.`).
+pub(super) fn readable(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::empty())?)
+}
+
+/// Bytes of a list of entries that are read at once.
+const ENTRIES: usize = 32 << 10;
+
+/// Passes the entries of an open directory to a function, without `.` and `..`.
+pub(super) fn entries(folder: BorrowedFd<'_>, mut each: impl FnMut(OsString, Option<FileType>)) -> io::Result<()> {
+    seek(folder, SeekFrom::Start(0))?;
+    let mut buffer = Vec::with_capacity(ENTRIES);
+    let mut list = RawDir::new(folder, buffer.spare_capacity_mut());
+    while let Some(entry) = list.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            let kind = Some(entry.file_type()).filter(|kind| *kind != FileType::Unknown);
+            each(OsString::from_vec(name.to_owned()), kind);
+        }
+    }
+    Ok(())
+}
+
+/// Passes the links in a directory of this process to `each`, with their targets. One open for all of them.
+pub(super) fn links(path: &Path, mut each: impl FnMut(&str, io::Result<PathBuf>)) -> io::Result<()> {
+    let folder = readable(CWD, path.as_os_str())?;
+    entries(folder.as_fd(), |name, _| {
+        if let Some(name) = name.to_str() {
+            each(name, link_at(&folder, name));
+        }
+    })
+}
+
+/// Facts of an entry of a directory; of a link itself.
+pub(super) fn stat_at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<super::Stat> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    match statx(folder, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, wanted) {
+        Ok(found) => Ok(found.into()),
+        // Old seccomp filters of containers refuse unknown calls.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let found = openat(folder, name, flags(Last::Itself), Mode::empty())?;
+            Ok(super::Stat::from(&File::from(found).metadata()?))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

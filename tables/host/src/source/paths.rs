@@ -1,12 +1,14 @@
 //! The paths that a query constrains: one by one, by directory, or by pattern.
 
 use std::collections::{HashSet, VecDeque};
-use std::ffi::OsString;
-use std::fs::Metadata;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
+use indago_table::sys::{Entry as Listed, Folder, Stat};
 use indago_table::{Pattern, prelude::*};
+use rustix::fs::FileType as Kind;
 
 use super::pattern::{Level, Like, PathPattern};
 
@@ -15,18 +17,84 @@ use super::pattern::{Level, Like, PathPattern};
 pub(crate) struct Found {
     /// As the query would write it.
     pub(crate) path: String,
-    pub(crate) directory: String,
-    pub(crate) filename: String,
+    /// The directory and the name, in the same form.
+    pub(crate) directory: Arc<str>,
     pub(crate) entry: Entry,
 }
 
-/// How to open a found path; its name may not be UTF-8.
+impl Found {
+    /// Its name within its directory.
+    pub(crate) fn filename(&self) -> String {
+        self.entry.sys.path_text(self.entry.name())
+    }
+}
+
+/// How to read a found path; its name may not be UTF-8.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) sys: Sys,
-    pub(crate) at: PathBuf,
-    /// Result of `lstat`, if it has been called.
-    pub(crate) link: Option<Metadata>,
+    place: Place,
+    /// Facts of the path itself, if they have been read.
+    stat: Option<Box<Stat>>,
+    /// Kind of the path itself, if it is known.
+    kind: Option<Kind>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// A path that the query names.
+    Path(PathBuf),
+    /// A name in a directory. If that is no longer open, it is looked up by its path.
+    In { folder: Weak<Folder>, at: Arc<Path>, name: OsString },
+}
+
+impl Entry {
+    /// Its path on the machine.
+    pub(crate) fn at(&self) -> PathBuf {
+        match &self.place {
+            Place::Path(path) => path.clone(),
+            Place::In { at, name, .. } => at.join(name),
+        }
+    }
+
+    fn name(&self) -> &OsStr {
+        match &self.place {
+            Place::Path(path) => path.file_name().unwrap_or_default(),
+            Place::In { name, .. } => name,
+        }
+    }
+
+    /// Facts of the path itself: of a link, not of its target.
+    pub(crate) fn stat(&self) -> Result<Stat> {
+        if let Some(stat) = &self.stat {
+            return Ok(**stat);
+        }
+        if let Place::In { folder, name, .. } = &self.place
+            && let Some(folder) = folder.upgrade()
+        {
+            return folder.stat(name);
+        }
+        self.sys.stat(self.at())
+    }
+
+    /// Kind of the path itself.
+    pub(crate) fn kind(&self) -> Result<Kind> {
+        self.kind.map_or_else(|| self.stat().map(|stat| stat.kind()), Ok)
+    }
+
+    /// Facts of the target of a link; `None` if it is missing or circular.
+    pub(crate) fn target(&self) -> Result<Option<Stat>> {
+        let found = self.sys.metadata(self.at()).if_present()?;
+        Ok(found.map(|metadata| Stat::from(&metadata)))
+    }
+
+    /// Whether it is a regular file or a link to one. Anything else could block forever.
+    pub(crate) fn is_regular(&self) -> Result<bool> {
+        match self.kind()? {
+            Kind::Symlink => Ok(self.target()?.is_some_and(|target| target.kind() == Kind::RegularFile)),
+            kind => Ok(kind == Kind::RegularFile),
+        }
+    }
 }
 
 /// The constraint of a query on the columns `path` and `directory`.
@@ -89,16 +157,13 @@ impl Asked {
                 Box::new(paths.into_iter().flat_map(find))
             }
             Asked::Folders(folders) => {
-                let entries = move |folder: String| {
-                    let at = PathBuf::from(&folder);
-                    list(&sys, at, folder, &report)
-                };
+                let entries = move |folder: String| list(&sys, PathBuf::from(&folder), folder, &report);
                 Box::new(folders.into_iter().flat_map(entries))
             }
             Asked::PathLike(pattern) => Box::new(Walk::new(sys, pattern, report)),
             Asked::FolderLike(pattern) => {
                 let walk = Walk::new(sys.clone(), pattern, report.clone());
-                Box::new(walk.flat_map(move |folder| list(&sys, folder.entry.at, folder.path, &report)))
+                Box::new(walk.flat_map(move |folder| list(&sys, folder.entry.at(), folder.path, &report)))
             }
             Asked::Nothing => Box::new(std::iter::empty()),
         }
@@ -114,57 +179,39 @@ fn look_up(sys: &Sys, path: String, report: &Report<'_>) -> Option<Found> {
         return None;
     }
     let at = PathBuf::from(&path);
-    let link = match sys.symlink_metadata(&at) {
-        Ok(link) => link,
+    let stat = match sys.stat(&at) {
+        Ok(stat) => stat,
         Err(error) => {
             report("path", &error);
             return None;
         }
     };
-    let name = |name: Option<&std::ffi::OsStr>| name.map(|name| sys.path_text(name)).unwrap_or_default();
-    Some(Found {
-        directory: name(at.parent().map(Path::as_os_str)),
-        filename: name(at.file_name()),
-        path,
-        entry: Entry { sys: sys.clone(), at, link: Some(link) },
-    })
+    let directory = at.parent().map(|parent| sys.path_text(parent)).unwrap_or_default().into();
+    let entry = Entry { sys: sys.clone(), place: Place::Path(at), kind: Some(stat.kind()), stat: Some(Box::new(stat)) };
+    Some(Found { directory, path, entry })
 }
 
 /// The entries of a directory; none if it is not a directory.
 fn list(sys: &Sys, at: PathBuf, shown: String, report: &Report<'_>) -> impl Iterator<Item = Found> + use<> {
-    let names = if shown.is_empty() || shown.contains('\0') { Vec::new() } else { names(sys, &at, report) };
+    let opened = match shown.is_empty() || shown.contains('\0') {
+        true => None,
+        false => Open::new(sys.folder(&at), shown.into(), 0, 0).map_err(|error| report("directory", &error)).ok(),
+    };
+    let (open, error) = opened.unzip();
+    error.flatten().iter().for_each(|error| report("directory", error));
     let sys = sys.clone();
-    names.into_iter().map(move |name| found(&sys, at.join(&name), &shown, &name, None))
-}
-
-/// Names in a directory, sorted.
-fn names(sys: &Sys, folder: &Path, report: &Report<'_>) -> Vec<OsString> {
-    match sys.read_dir_partly(folder) {
-        Ok((mut names, error)) => {
-            error.iter().for_each(|error| report("directory", error));
-            names.sort_unstable();
-            names
-        }
-        Err(error) => {
-            report("directory", &error);
-            Vec::new()
-        }
-    }
-}
-
-fn found(sys: &Sys, at: PathBuf, folder: &str, name: &OsString, link: Option<Metadata>) -> Found {
-    let filename = sys.path_text(name);
-    let slash = if folder.ends_with('/') { "" } else { "/" };
-    Found {
-        path: format!("{folder}{slash}{filename}"),
-        directory: folder.to_owned(),
-        filename,
-        entry: Entry { sys: sys.clone(), at, link },
-    }
+    open.into_iter().flat_map(move |mut open| {
+        let entries = std::mem::take(&mut open.entries);
+        let sys = sys.clone();
+        entries.map(move |listed| open.found(&sys, listed))
+    })
 }
 
 /// Most levels that `%%` descends.
 const DEEPEST: usize = 64;
+
+/// Directories that stay open after their last entry, so that the facts of their entries can still be read there.
+const STILL_OPEN: usize = 32;
 
 /// The paths that match a pattern.
 ///
@@ -173,67 +220,98 @@ const DEEPEST: usize = 64;
 struct Walk<'a> {
     sys: Sys,
     pattern: PathPattern,
-    open: Vec<Folder>,
+    open: Vec<Open>,
+    closing: VecDeque<Arc<Folder>>,
     ready: VecDeque<Found>,
     seen: Option<HashSet<PathBuf>>,
     report: Report<'a>,
 }
 
 /// A directory that is being read.
-struct Folder {
-    at: PathBuf,
-    shown: String,
+struct Open {
+    folder: Arc<Folder>,
+    at: Arc<Path>,
+    shown: Arc<str>,
     level: usize,
     depth: usize,
-    names: std::vec::IntoIter<OsString>,
+    entries: std::vec::IntoIter<Listed>,
+}
+
+impl Open {
+    /// Reads the entries of a directory, sorted, up to the first error.
+    fn new(folder: Result<Folder>, shown: Arc<str>, level: usize, depth: usize) -> Result<(Self, Option<Error>)> {
+        let folder = Arc::new(folder?);
+        let (mut entries, error) = folder.entries()?;
+        entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        let at = folder.path().into();
+        Ok((Open { folder, at, shown, level, depth, entries: entries.into_iter() }, error))
+    }
+
+    fn found(&self, sys: &Sys, listed: Listed) -> Found {
+        let path = joined(&self.shown, &sys.path_text(&listed.name));
+        let place = Place::In { folder: Arc::downgrade(&self.folder), at: self.at.clone(), name: listed.name };
+        let entry = Entry { sys: sys.clone(), place, stat: None, kind: listed.kind };
+        Found { path, directory: self.shown.clone(), entry }
+    }
+}
+
+fn joined(folder: &str, name: &str) -> String {
+    let slash = if folder.ends_with('/') { "" } else { "/" };
+    [folder, slash, name].concat()
 }
 
 impl<'a> Walk<'a> {
     fn new(sys: Sys, pattern: PathPattern, report: Report<'a>) -> Self {
         let seen = pattern.is_ambiguous().then(HashSet::new);
-        let mut walk = Walk { sys, pattern, open: Vec::new(), ready: VecDeque::new(), seen, report };
+        let (open, closing) = (Vec::new(), VecDeque::new());
+        let mut walk = Walk { sys, pattern, open, closing, ready: VecDeque::new(), seen, report };
         if walk.pattern.levels.is_empty() {
             walk.ready.extend(look_up(&walk.sys, "/".into(), &walk.report));
         } else {
-            walk.enter(PathBuf::from("/"), "/".into(), 0, 0);
+            walk.enter(PathBuf::from("/"), "/".into(), 0);
         }
         walk
     }
 
     /// Looks in a directory for names that match one level of the pattern.
-    fn enter(&mut self, at: PathBuf, shown: String, level: usize, depth: usize) {
+    fn enter(&mut self, at: PathBuf, shown: Arc<str>, level: usize) {
         let name = match &self.pattern.levels[level] {
             Level::Name(name) => name.clone(),
-            Level::Like(like) => match self.sys.read_dir_partly(&at) {
-                Ok(names) => return self.open(at, shown, level, depth, names),
+            Level::Like(like) => match Open::new(self.sys.folder(&at), shown.clone(), level, 0) {
+                Ok(opened) => return self.open(opened),
                 // A directory may deny listing and still allow access by name.
                 Err(error) => match like.as_name() {
                     Some(name) => name.to_owned(),
                     None => return self.report_folder(&error),
                 },
             },
-            Level::Deep { .. } => match self.sys.read_dir_partly(&at) {
-                Ok(names) => return self.open(at, shown, level, depth, names),
-                Err(error) => return self.report_folder(&error),
-            },
+            Level::Deep { .. } => return self.open_or_report(self.sys.folder(&at), shown, level, 0),
         };
-        let name = OsString::from(name);
+        let path = joined(&shown, &name);
         let at = at.join(&name);
         if level + 1 < self.pattern.levels.len() {
-            let shown = found(&self.sys, PathBuf::new(), &shown, &name, None).path;
-            return self.enter(at, shown, level + 1, 0);
+            return self.enter(at, path.into(), level + 1);
         }
-        match self.sys.symlink_metadata(&at) {
-            Ok(link) => self.give(found(&self.sys, at, &shown, &name, Some(link))),
+        match self.sys.stat(&at) {
+            Ok(stat) => {
+                let (kind, stat) = (Some(stat.kind()), Some(Box::new(stat)));
+                let entry = Entry { sys: self.sys.clone(), place: Place::Path(at), kind, stat };
+                self.give(Found { path, directory: shown, entry });
+            }
             Err(error) => (self.report)("path", &error),
         }
     }
 
-    fn open(&mut self, at: PathBuf, shown: String, level: usize, depth: usize, names: (Vec<OsString>, Option<Error>)) {
-        let (mut names, error) = names;
+    fn open_or_report(&mut self, folder: Result<Folder>, shown: Arc<str>, level: usize, depth: usize) {
+        match Open::new(folder, shown, level, depth) {
+            Ok(opened) => self.open(opened),
+            Err(error) => self.report_folder(&error),
+        }
+    }
+
+    fn open(&mut self, (open, error): (Open, Option<Error>)) {
         error.iter().for_each(|error| self.report_folder(error));
-        names.sort_unstable();
-        self.open.push(Folder { at, shown, level, depth, names: names.into_iter() });
+        self.open.push(open);
     }
 
     fn report_folder(&mut self, error: &Error) {
@@ -242,25 +320,25 @@ impl<'a> Walk<'a> {
 
     fn give(&mut self, mut found: Found) {
         if self.pattern.folders_only {
-            match found.entry.sys.metadata(&found.entry.at) {
+            match found.entry.sys.metadata(found.entry.at()) {
                 Ok(metadata) if metadata.is_dir() => found.path.push('/'),
                 Ok(_) => return,
                 Err(error) => return (self.report)("path", &error),
             }
         }
         if let Some(seen) = &mut self.seen
-            && !seen.insert(found.entry.at.clone())
+            && !seen.insert(found.entry.at())
         {
             return;
         }
         self.ready.push_back(found);
     }
 
-    /// Visits one name of the innermost open directory.
-    fn visit(&mut self, name: &OsString) {
-        let Some(Folder { at, shown, level, depth, .. }) = self.open.last() else { return };
-        let (at, level, depth) = (at.join(name), *level, *depth);
-        let text = name.to_string_lossy();
+    /// Visits one entry of the innermost open directory.
+    fn visit(&mut self, listed: Listed) {
+        let Some(open) = self.open.last() else { return };
+        let Open { level, depth, .. } = *open;
+        let text = listed.name.to_string_lossy();
         let enters = |folders: &Like| depth < DEEPEST && (depth > 0 || folders.matches(&text));
         let (matches, descends) = match &self.pattern.levels[level] {
             Level::Name(only) => (only.as_str() == text || Like::new(only, false).matches(&text), false),
@@ -276,24 +354,34 @@ impl<'a> Walk<'a> {
         }
         let is_last = level + 1 == self.pattern.levels.len();
         let is_deep = matches!(self.pattern.levels[level], Level::Deep { .. });
-        let mut link = None;
-        if descends || is_deep && !is_last {
-            match self.sys.symlink_metadata(&at) {
-                Ok(metadata) => link = Some(metadata),
+        let mut found = open.found(&self.sys, listed);
+        if (descends || is_deep && !is_last) && found.entry.kind.is_none() {
+            match found.entry.stat() {
+                Ok(stat) => (found.entry.kind, found.entry.stat) = (Some(stat.kind()), Some(Box::new(stat))),
                 Err(error) => return (self.report)("path", &error),
             }
         }
-        let is_folder = link.as_ref().is_some_and(Metadata::is_dir);
-        let found = found(&self.sys, at.clone(), shown, name, link);
-        let child = found.path.clone();
+        let is_folder = found.entry.kind == Some(Kind::Directory);
+        let folder = open.folder.clone();
+        let inner = (is_folder && descends).then(|| (found.path.as_str().into(), found.entry.name().to_owned()));
+        let below =
+            (matches && !is_last && (is_folder || !is_deep)).then(|| (found.entry.at(), found.path.as_str().into()));
         if matches && is_last {
             self.give(found);
         }
-        if descends && is_folder {
-            self.enter(at.clone(), child.clone(), level, depth + 1);
+        if let Some((shown, name)) = inner {
+            self.open_or_report(folder.folder(&name), shown, level, depth + 1);
         }
-        if matches && !is_last && (is_folder || !is_deep) {
-            self.enter(at, child, level + 1, 0);
+        if let Some((at, shown)) = below {
+            self.enter(at, shown, level + 1);
+        }
+    }
+
+    /// Closes the innermost directory, but not yet its handle.
+    fn close(&mut self) {
+        self.closing.extend(self.open.pop().map(|open| open.folder));
+        if self.closing.len() > STILL_OPEN {
+            self.closing.pop_front();
         }
     }
 }
@@ -307,11 +395,9 @@ impl Iterator for Walk<'_> {
                 return Some(found);
             }
             self.sys.check_cancelled().ok()?;
-            match self.open.last_mut()?.names.next() {
-                Some(name) => self.visit(&name),
-                None => {
-                    self.open.pop();
-                }
+            match self.open.last_mut()?.entries.next() {
+                Some(listed) => self.visit(listed),
+                None => self.close(),
             }
         }
     }

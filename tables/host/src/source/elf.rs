@@ -1,0 +1,270 @@
+//! ELF files: programs, libraries and kernel modules.
+
+use indago_table::prelude::*;
+use object::elf::{self, FileHeader32, FileHeader64};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
+use object::{Endianness, FileKind};
+
+/// Most names in a list of one file.
+const MOST_NAMES: usize = 10_000;
+
+/// The facts of a file.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) bits: i64,
+    pub(crate) is_little_endian: bool,
+    pub(crate) abi: i64,
+    pub(crate) abi_version: i64,
+    pub(crate) kind: i64,
+    pub(crate) machine: i64,
+    pub(crate) entry: i64,
+    pub(crate) flags: i64,
+    pub(crate) interpreter: Option<String>,
+    pub(crate) soname: Option<String>,
+    pub(crate) runpath: Option<String>,
+    pub(crate) needed: Vec<String>,
+    pub(crate) build_id: Option<String>,
+    pub(crate) is_dynamic: bool,
+    pub(crate) is_position_independent: bool,
+    pub(crate) has_symbols: bool,
+    pub(crate) has_debug_info: bool,
+    pub(crate) has_executable_stack: Option<bool>,
+    /// The part of its relocations that cannot be written after the start.
+    pub(crate) relro: &'static str,
+    pub(crate) has_canary: bool,
+}
+
+/// A symbol of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub(crate) name: String,
+    pub(crate) address: i64,
+    pub(crate) size: i64,
+    pub(crate) kind: u8,
+    pub(crate) binding: u8,
+    pub(crate) visibility: u8,
+    pub(crate) section: i64,
+    pub(crate) table: &'static str,
+}
+
+/// Whether bytes start as an ELF file does.
+pub(crate) fn is_elf(start: &[u8]) -> bool {
+    start.starts_with(&elf::ELFMAG)
+}
+
+/// The facts of a file.
+pub(crate) fn facts(data: &[u8]) -> Result<Facts> {
+    let read = match FileKind::parse(data) {
+        Ok(FileKind::Elf32) => facts_of::<FileHeader32<Endianness>>(data),
+        Ok(FileKind::Elf64) => facts_of::<FileHeader64<Endianness>>(data),
+        Ok(_) => return Err(Error::Malformed("not an ELF file".to_owned())),
+        Err(error) => Err(error),
+    };
+    read.map_err(malformed)
+}
+
+/// Passes the symbols of a file to a function until it returns false. A malformed name is empty.
+pub(crate) fn symbols(data: &[u8], each: &mut dyn FnMut(Symbol) -> bool) -> Result<()> {
+    let read = match FileKind::parse(data) {
+        Ok(FileKind::Elf32) => symbols_of::<FileHeader32<Endianness>>(data, each),
+        Ok(FileKind::Elf64) => symbols_of::<FileHeader64<Endianness>>(data, each),
+        Ok(_) => return Err(Error::Malformed("not an ELF file".to_owned())),
+        Err(error) => Err(error),
+    };
+    read.map_err(malformed)
+}
+
+fn malformed(error: object::read::Error) -> Error {
+    Error::Malformed(format!("malformed ELF file: {error}"))
+}
+
+/// Bits as a signed number, as SQL has it.
+fn signed(value: impl Into<u64>) -> i64 {
+    value.into().cast_signed()
+}
+
+fn facts_of<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> object::read::Result<Facts> {
+    let header = H::parse(data)?;
+    let endian = header.endian()?;
+    let ident = header.e_ident();
+    let kind = header.e_type(endian);
+    let mut facts = Facts {
+        bits: if header.is_class_64() { 64 } else { 32 },
+        is_little_endian: endian == Endianness::Little,
+        abi: ident.os_abi.into(),
+        abi_version: ident.abi_version.into(),
+        kind: kind.into(),
+        machine: header.e_machine(endian).into(),
+        entry: signed(header.e_entry(endian)),
+        flags: header.e_flags(endian).into(),
+        relro: "none",
+        ..Facts::default()
+    };
+    // Malware often has a malformed table of sections; the loader does not read it.
+    let sections = header.sections(endian, data).unwrap_or_default();
+    let segments = header.program_headers(endian, data).unwrap_or_default();
+    let mut dynamic = None;
+    for segment in segments {
+        match segment.p_type(endian) {
+            elf::PT_INTERP => facts.interpreter = segment.interpreter(endian, data).ok().flatten().map(text),
+            elf::PT_DYNAMIC => dynamic = segment.dynamic(endian, data).ok().flatten(),
+            elf::PT_GNU_STACK => facts.has_executable_stack = Some(segment.p_flags(endian) & elf::PF_X != 0),
+            elf::PT_GNU_RELRO => facts.relro = "partial",
+            elf::PT_NOTE if facts.build_id.is_none() => {
+                let mut notes = segment.notes(endian, data).ok().flatten();
+                facts.build_id = notes.as_mut().and_then(|notes| build_id::<H>(endian, notes));
+            }
+            _ => {}
+        }
+    }
+    if facts.build_id.is_none() {
+        let mut notes = sections.iter().filter_map(|section| section.notes(endian, data).ok().flatten());
+        facts.build_id = notes.find_map(|mut notes| build_id::<H>(endian, &mut notes));
+    }
+    let mut is_pie = false;
+    if let Some(dynamic) = dynamic {
+        facts.is_dynamic = true;
+        let strings = Strings::of::<H>(endian, data, segments, dynamic);
+        let mut binds_now = false;
+        for entry in dynamic {
+            let value: u64 = entry.d_val(endian).into();
+            match entry.d_tag(endian).into() {
+                elf::DT_NULL => break,
+                elf::DT_NEEDED if facts.needed.len() < MOST_NAMES => facts.needed.extend(strings.at(value)),
+                elf::DT_SONAME => facts.soname = strings.at(value),
+                elf::DT_RUNPATH => facts.runpath = strings.at(value),
+                elf::DT_RPATH if facts.runpath.is_none() => facts.runpath = strings.at(value),
+                elf::DT_BIND_NOW => binds_now = true,
+                elf::DT_FLAGS => binds_now |= value & u64::from(elf::DF_BIND_NOW) != 0,
+                elf::DT_FLAGS_1 => {
+                    binds_now |= value & u64::from(elf::DF_1_NOW) != 0;
+                    is_pie = value & u64::from(elf::DF_1_PIE) != 0;
+                }
+                _ => {}
+            }
+        }
+        if binds_now && facts.relro == "partial" {
+            facts.relro = "full";
+        }
+    }
+    facts.is_position_independent = kind == elf::ET_DYN && (is_pie || facts.interpreter.is_some());
+    for section in sections.iter() {
+        facts.has_symbols |= section.sh_type(endian) == elf::SHT_SYMTAB;
+        let name = sections.section_name(endian, section).unwrap_or_default();
+        facts.has_debug_info |= name == b".debug_info" || name == b".zdebug_info";
+    }
+    facts.has_canary = has_symbol(&sections, endian, data, b"__stack_chk_fail");
+    Ok(facts)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn build_id<H: FileHeader>(endian: H::Endian, notes: &mut object::read::elf::NoteIterator<'_, H>) -> Option<String> {
+    while let Ok(Some(note)) = notes.next() {
+        if note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
+            return Some(hex::encode(note.desc()));
+        }
+    }
+    None
+}
+
+/// The strings of the dynamic section, found as the loader does: by address.
+struct Strings<'a>(&'a [u8]);
+
+impl<'a> Strings<'a> {
+    fn of<H: FileHeader>(endian: H::Endian, data: &'a [u8], segments: &[H::ProgramHeader], dynamic: &[H::Dyn]) -> Self {
+        let value = |tag: i64| {
+            let entry = dynamic.iter().find(|entry| entry.d_tag(endian).into() == tag)?;
+            Some(entry.d_val(endian).into())
+        };
+        let bytes = value(elf::DT_STRTAB).zip(value(elf::DT_STRSZ)).and_then(|(address, size)| {
+            segments.iter().find_map(|segment| segment.data_range(endian, data, address, size).ok().flatten())
+        });
+        Strings(bytes.unwrap_or_default())
+    }
+
+    fn at(&self, offset: u64) -> Option<String> {
+        let rest = self.0.get(usize::try_from(offset).ok()?..)?;
+        Some(text(&rest[..memchr::memchr(0, rest)?]))
+    }
+}
+
+/// Tables of symbols, with their names in the table `elf_symbols`.
+const TABLES: [(u32, &str); 2] = [(elf::SHT_SYMTAB, ".symtab"), (elf::SHT_DYNSYM, ".dynsym")];
+
+fn has_symbol<H: FileHeader>(sections: &SectionTable<'_, H>, endian: H::Endian, data: &[u8], name: &[u8]) -> bool {
+    TABLES.iter().any(|(kind, _)| {
+        let Ok(table) = sections.symbols(endian, data, *kind) else { return false };
+        table.iter().any(|symbol| table.symbol_name(endian, symbol).is_ok_and(|found| found == name))
+    })
+}
+
+fn symbols_of<H: FileHeader<Endian = Endianness>>(
+    data: &[u8],
+    each: &mut dyn FnMut(Symbol) -> bool,
+) -> object::read::Result<()> {
+    let header = H::parse(data)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, data)?;
+    for (kind, name) in TABLES {
+        let table = sections.symbols(endian, data, kind)?;
+        // The first symbol is always empty.
+        for (index, symbol) in table.enumerate().skip(1) {
+            let section = match symbol.st_shndx(endian) {
+                elf::SHN_XINDEX => table.shndx(endian, index).unwrap_or_default(),
+                section => section.into(),
+            };
+            let symbol = Symbol {
+                name: table.symbol_name(endian, symbol).map(text).unwrap_or_default(),
+                address: signed(symbol.st_value(endian)),
+                size: signed(symbol.st_size(endian)),
+                kind: symbol.st_type(),
+                binding: symbol.st_bind(),
+                visibility: symbol.st_visibility(),
+                section: section.into(),
+                table: name,
+            };
+            if !each(symbol) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_files_are_errors_and_not_panics() {
+        let whole = std::fs::read("/bin/true").expect("a program");
+        let read = facts(&whole).expect("an ELF file");
+        assert!(read.is_dynamic && read.interpreter.is_some() && !read.needed.is_empty());
+        let count = |data: &[u8]| {
+            let mut count = 0;
+            let outcome = symbols(data, &mut |symbol| {
+                count += symbol.name.len().min(1);
+                true
+            });
+            outcome.map(|()| count)
+        };
+        assert!(count(&whole).is_ok_and(|count| count > 10));
+        for length in (0..whole.len()).step_by(97).chain(0..2000) {
+            let _ = (facts(&whole[..length]), count(&whole[..length]));
+        }
+        // The headers, the tables of segments and the start of the dynamic section and notes.
+        let mut changed = whole.clone();
+        let dynamic = 0x2000.min(whole.len() / 2);
+        let tail = whole.len().saturating_sub(3000);
+        for position in (0..1200).chain(dynamic..dynamic + 500).chain(tail..whole.len()) {
+            for flip in [1, 0x80, 0xff] {
+                changed[position] ^= flip;
+                let _ = (facts(&changed), count(&changed));
+                changed[position] ^= flip;
+            }
+        }
+    }
+}

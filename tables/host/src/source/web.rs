@@ -1,0 +1,215 @@
+//! HTTP requests to the servers that a query names, within limits.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HOST, LOCATION, USER_AGENT};
+use http::{Method, Request, Uri};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use indago_net::{Route, Trust, basic_of, client_config, plain};
+use indago_table::prelude::*;
+use indago_table::{Held, Meter};
+use url::{Host, Url};
+
+/// Limit in bytes of a response.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Most redirects that are followed.
+const MOST_REDIRECTS: usize = 10;
+
+/// A request without a body.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// Timeout of the request with its redirects.
+    pub(crate) time: Duration,
+    pub(crate) follows_redirects: bool,
+}
+
+impl Ask {
+    /// A GET request that follows no redirect.
+    pub(crate) fn get(url: impl Into<String>, time: Duration) -> Self {
+        Ask { method: Method::GET, url: url.into(), headers: Vec::new(), time, follows_redirects: false }
+    }
+
+    pub(crate) fn with(mut self, header: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((header, value.into()));
+        self
+    }
+}
+
+/// A response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    /// Microseconds from the request to the end of the response.
+    pub(crate) microseconds: i64,
+    /// The memory charged for it.
+    _held: Held,
+}
+
+/// Sends a request once. A response with any status is an answer.
+pub(crate) async fn send(sys: &Sys, ask: &Ask) -> Result<Answer> {
+    let start = sys.now();
+    let exchange = async {
+        let mut url = parse(&ask.url)?;
+        let limit = if ask.follows_redirects { MOST_REDIRECTS } else { 0 };
+        for followed in 0..=limit {
+            let response = once(&url, ask).await?;
+            let target = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
+            let Some(target) = target.filter(|_| ask.follows_redirects) else {
+                let status = response.status().as_u16();
+                let (body, held) = collect(&ask.url, response.into_body(), sys.meter()).await?;
+                return Ok((status, body, held));
+            };
+            let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
+            url = redirected(&url, &target)?;
+            if followed == limit {
+                break;
+            }
+        }
+        Err(Error::Malformed(format!("{}: more than {MOST_REDIRECTS} redirects", ask.url)))
+    };
+    let late = || Error::TimedOut { what: ask.url.clone(), limit: ask.time };
+    let (status, body, held) = tokio::time::timeout(ask.time, exchange).await.map_err(|_| late())??;
+    sys.meter().add_bytes(body.len() as u64);
+    let microseconds = sys.now().0.saturating_sub(start.0);
+    Ok(Answer { status, body, microseconds, _held: held })
+}
+
+fn parse(text: &str) -> Result<Url> {
+    let url = Url::parse(text).map_err(|error| Error::Malformed(format!("{text} is not a URL: {error}")))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        scheme => Err(Error::Malformed(format!("{text} has the scheme `{scheme}`: it must be http or https"))),
+    }
+}
+
+/// The target of a redirect. A server must not lead requests to addresses that only this machine reaches.
+fn redirected(from: &Url, target: &str) -> Result<Url> {
+    let bad = |error| Error::Malformed(format!("{from} redirects to {target:?}, which is not a URL: {error}"));
+    let to = parse(from.join(target).map_err(bad)?.as_str())?;
+    if is_inner(&to) && !is_inner(from) {
+        return Err(Error::Unsupported(format!(
+            "{from} redirects to {to}, an address of a private network; query it itself"
+        )));
+    }
+    Ok(to)
+}
+
+/// Whether an address is one of the machine itself, its link or a private network.
+fn is_inner(url: &Url) -> bool {
+    let address = match url.host() {
+        Some(Host::Domain(name)) => {
+            return name == "localhost" || [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end));
+        }
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => address.to_canonical(),
+        None => return false,
+    };
+    match address {
+        IpAddr::V4(own) => own.is_loopback() || own.is_private() || own.is_link_local() || own.is_unspecified(),
+        IpAddr::V6(own) => {
+            own.is_loopback() || own.is_unique_local() || own.is_unicast_link_local() || own.is_unspecified()
+        }
+    }
+}
+
+/// Sends a request to one address.
+async fn once(url: &Url, ask: &Ask) -> Result<http::Response<Incoming>> {
+    let malformed = |error: &dyn std::fmt::Display| Error::Malformed(format!("{url} cannot be requested: {error}"));
+    let uri: Uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| malformed(&error))?;
+    let (user, uri) = (basic_of(&uri)?, plain(&uri)?);
+    let is_https = url.scheme() == "https";
+    let tls = is_https.then(|| client_config(&Trust::Machine, None)).transpose()?;
+    let send = Route { tls, connect_timeout: ask.time, ..Route::new(is_https) }.sender()?;
+    let mut request = Request::builder().method(ask.method.clone()).uri(uri.clone());
+    if let Some(authority) = uri.authority() {
+        request = request.header(HOST, authority.as_str());
+    }
+    for (name, value) in &ask.headers {
+        request = request.header(*name, value);
+    }
+    if !ask.headers.iter().any(|(name, _)| USER_AGENT == *name) {
+        request = request.header(USER_AGENT, AGENT);
+    }
+    if let Some(user) = user {
+        request = request.header(AUTHORIZATION, user);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| malformed(&error))?;
+    send(request).await.map_err(|error| Error::Io { what: url.to_string(), message: causes(&error) })
+}
+
+/// The user agent of a request that names no other.
+pub(crate) const AGENT: &str = "indago";
+
+async fn collect(what: &str, mut body: Incoming, meter: &Meter) -> Result<(Vec<u8>, Held)> {
+    let (mut bytes, mut held) = (Vec::new(), meter.hold(0)?);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::Io { what: what.to_owned(), message: causes(&error) })?;
+        let Some(data) = frame.data_ref() else { continue };
+        if bytes.len() + data.len() > MOST_BYTES {
+            let limit = MOST_BYTES >> 20;
+            return Err(Error::Malformed(format!("the response of {what} is larger than the limit of {limit} MiB")));
+        }
+        bytes.extend_from_slice(data);
+        held.cover(bytes.capacity())?;
+    }
+    Ok((bytes, held))
+}
+
+/// An error with its causes, which name the reason.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_do_not_lead_from_outside_into_private_networks() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        let outside = url("https://example.org/a/b?c");
+        for (target, reached) in [
+            ("d", "https://example.org/a/d"),
+            ("/d", "https://example.org/d"),
+            ("//other.org/d", "https://other.org/d"),
+            ("http://8.8.8.8/", "http://8.8.8.8/"),
+        ] {
+            assert_eq!(redirected(&outside, target).map(String::from), Ok(reached.to_owned()));
+        }
+        for target in [
+            "http://127.0.0.1/",
+            "http://localhost:80/",
+            "http://169.254.169.254/latest/",
+            "http://[::1]/",
+            "http://10.1.2.3/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[fd00:ec2::254]/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://metadata.google.internal/",
+            "http://0.0.0.0/",
+        ] {
+            assert!(matches!(redirected(&outside, target), Err(Error::Unsupported(_))), "{target}");
+            assert!(redirected(&url("http://127.0.0.1:8080/"), target).is_ok(), "{target}");
+        }
+        for target in ["file:///etc/passwd", "ftp://example.org/", "http://"] {
+            assert!(matches!(redirected(&outside, target), Err(Error::Malformed(_))), "{target}");
+        }
+    }
+}

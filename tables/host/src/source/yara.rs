@@ -1,0 +1,236 @@
+//! YARA rules: where they come from, and what they find.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use boreal::compiler::{Compiler, CompilerParams};
+use boreal::scanner::{ScanError, ScanParams, ScanResult, Scanner};
+use indago_table::prelude::*;
+
+/// Limit in bytes of the rules in one file.
+const MOST_BYTES_OF_RULES: u64 = 16 << 20;
+
+/// Most files that one file of rules includes, directly or through others.
+const MOST_INCLUDES: usize = 1000;
+
+/// Directory of files whose names in a query are relative. osquery has the same.
+const HOME: &str = "/etc/osquery/yara";
+
+/// Timeout of a scan of one file or process.
+const SCAN_TIME: Duration = Duration::from_secs(60);
+
+/// Most matches of one string that are listed.
+const MOST_MATCHES: u32 = 1000;
+
+/// Most bytes of a match that are kept; only its place is shown.
+const MATCH_BYTES: usize = 16;
+
+/// Where rules come from, as the query names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Signature {
+    Group(String),
+    File(String),
+    Rule(String),
+    Url(String),
+}
+
+/// Compiled rules.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) signature: Signature,
+    scanner: Arc<Scanner>,
+}
+
+/// The rules that a query names. Rules that cannot be used are reported.
+pub(crate) fn compiled(sys: &Sys, keys: [Option<Vec<String>>; 4], report: impl Fn(&str, &Error)) -> Vec<Rules> {
+    let [groups, files, rules, urls] = keys.map(Option::unwrap_or_default);
+    let groups = groups.into_iter().map(Signature::Group);
+    let files = files.into_iter().map(Signature::File);
+    let urls = urls.into_iter().map(Signature::Url);
+    let mut signatures: Vec<_> =
+        groups.chain(files).chain(rules.into_iter().map(Signature::Rule)).chain(urls).collect();
+    signatures.sort_unstable();
+    signatures.dedup();
+    if signatures.is_empty() {
+        let what = "no rules: name a file with `sigfile = '/path'`, or give them with `sigrule = 'rule ..'`";
+        report("rules", &Error::Unsupported(what.to_owned()));
+    }
+    let compile = |signature: Signature| match compile(sys, &signature) {
+        Ok(scanner) => Some(Rules { signature, scanner: Arc::new(scanner) }),
+        Err(error) => {
+            report("rules", &error);
+            None
+        }
+    };
+    signatures.into_iter().filter_map(compile).collect()
+}
+
+fn compile(sys: &Sys, signature: &Signature) -> Result<Scanner> {
+    match signature {
+        Signature::Rule(text) => compile_text("the rule", text, None),
+        Signature::File(name) => {
+            let path = Path::new(HOME).join(name);
+            // The rules are the analyst's: they are read from the machine that the program runs on, not from the
+            // scanned one.
+            let text = read_rules(sys, &path)?;
+            compile_text(&path.display().to_string(), &text, Some(path))
+        }
+        Signature::Group(name) => Err(Error::Unsupported(format!(
+            "signature group `{name}` is not configured; name its file with `sigfile = '/path'`"
+        ))),
+        Signature::Url(url) => Err(Error::Unsupported(format!(
+            "rules are not downloaded from {url}; save them to a file and use `sigfile = '/path'`"
+        ))),
+    }
+}
+
+fn read_rules(sys: &Sys, path: &Path) -> Result<String> {
+    let bytes = sys.read_at_most(path, MOST_BYTES_OF_RULES).map_err(|error| match error {
+        Error::Gone(what) => Error::Unsupported(format!("{what} does not exist")),
+        other => other,
+    })?;
+    // Rules may have comments in other encodings.
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// Compiles rules. Only a file may include others.
+fn compile_text(name: &str, text: &str, path: Option<PathBuf>) -> Result<Scanner> {
+    let mut compiler = Compiler::new();
+    compiler.set_params(CompilerParams::default().disable_includes(path.is_none()));
+    if let Some(path) = path {
+        let own = Sys::live();
+        let mut left = MOST_INCLUDES;
+        compiler.set_include_callback(move |include, from, _namespace| {
+            left = left.checked_sub(1).ok_or_else(|| io::Error::other("too many included files"))?;
+            let folder = from.and_then(Path::parent).or(path.parent()).unwrap_or(Path::new(HOME));
+            read_rules(&own, &folder.join(include)).map_err(|error| io::Error::other(error.to_string()))
+        });
+    }
+    compiler.add_rules_str(text).map_err(|error| Error::Malformed(format!("{name}: {error}")))?;
+    let mut scanner = compiler.finalize();
+    scanner.set_scan_params(
+        ScanParams::default()
+            .compute_full_matches(true)
+            .match_max_length(MATCH_BYTES)
+            .string_max_nb_matches(MOST_MATCHES)
+            .timeout_duration(Some(SCAN_TIME)),
+    );
+    Ok(scanner)
+}
+
+/// What rules found, in the form of osquery's columns.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Findings {
+    /// Names of the rules, separated by commas.
+    pub(crate) matches: String,
+    pub(crate) count: i64,
+    /// Names of strings with their places, `$a:1f`, separated by commas.
+    pub(crate) strings: String,
+    pub(crate) tags: String,
+}
+
+impl Rules {
+    /// Scans bytes; `what` is their name in errors.
+    pub(crate) fn scan(&self, what: &str, bytes: &[u8]) -> Result<Findings> {
+        self.outcome(what, self.scanner.scan_mem(bytes))
+    }
+
+    /// Scans memory that is read region by region.
+    pub(crate) fn scan_memory(&self, what: &str, memory: impl boreal::memory::FragmentedMemory) -> Result<Findings> {
+        self.outcome(what, self.scanner.scan_fragmented(memory))
+    }
+
+    fn outcome(&self, what: &str, result: Result<ScanResult<'_>, (ScanError, ScanResult<'_>)>) -> Result<Findings> {
+        match result {
+            Ok(found) => Ok(self.findings(&found)),
+            Err((ScanError::Timeout, _)) => Err(Error::Io {
+                what: what.to_owned(),
+                message: format!("the scan took longer than {} seconds", SCAN_TIME.as_secs()),
+            }),
+            Err((error, _)) => Err(Error::Io { what: what.to_owned(), message: error.to_string() }),
+        }
+    }
+
+    fn findings(&self, found: &ScanResult<'_>) -> Findings {
+        let mut all = Findings::default();
+        let add = |list: &mut String, text: &str| {
+            if !list.is_empty() {
+                list.push(',');
+            }
+            list.push_str(text);
+        };
+        for rule in &found.rules {
+            all.count += 1;
+            add(&mut all.matches, rule.name);
+            for tag in rule.tags {
+                add(&mut all.tags, self.scanner.get_string_symbol(*tag));
+            }
+            for string in &rule.matches {
+                for place in &string.matches {
+                    let place = place.base.saturating_add(place.offset);
+                    add(&mut all.strings, &format!("${}:{place:x}", string.name));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The columns that name the signature of a row: group, file, rule and address.
+pub(crate) fn columns(signature: &Signature) -> [String; 4] {
+    let mut columns = [const { String::new() }; 4];
+    match signature {
+        Signature::Group(name) => columns[0].clone_from(name),
+        Signature::File(name) => columns[1].clone_from(name),
+        Signature::Rule(text) => columns[2].clone_from(text),
+        Signature::Url(url) => columns[3].clone_from(url),
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = r#"
+        rule greeting : demo polite { strings: $a = "hello" $b = { 77 6f ?? 6c 64 } condition: all of them }
+        rule shell { strings: $ = /sh[a-z]{3}/ condition: $ or any of them }
+        rule absent { strings: $a = "nothing of this kind" condition: $a }
+    "#;
+
+    #[test]
+    fn findings_have_osquerys_form() {
+        let rule = RULE.replace("$ or any of them", "any of them");
+        let scanner = compile_text("the rule", &rule, None).expect("rules");
+        let rules = Rules { signature: Signature::Rule(rule), scanner: Arc::new(scanner) };
+        let found = rules.scan("x", b"hello world, hello shell").expect("scanned");
+        assert_eq!(found.matches, "greeting,shell");
+        assert_eq!((found.count, &*found.tags), (2, "demo,polite"));
+        assert_eq!(found.strings, "$a:0,$a:d,$b:6,$:13");
+        assert_eq!(rules.scan("x", b"").expect("scanned"), Findings::default());
+    }
+
+    #[test]
+    fn rules_that_cannot_be_used_are_reported_and_the_others_scan() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+        std::fs::create_dir(at("sub")).expect("created");
+        std::fs::write(at("all"), "include \"sub/one\"\nrule two { condition: true }").expect("written");
+        std::fs::write(at("sub/one"), "rule one { condition: filesize < 10 }").expect("written");
+        std::fs::write(at("loop"), "include \"loop\"").expect("written");
+        std::fs::write(at("bad"), "rule x {").expect("written");
+        let files = ["all", "loop", "bad", "none"].map(at).to_vec();
+        let inline = format!("include \"{}\" rule three {{ condition: true }}", at("all"));
+        let reported = std::cell::RefCell::new(Vec::new());
+        let keys = [Some(vec!["g".to_owned()]), Some(files), Some(vec![inline]), Some(vec!["http://x".to_owned()])];
+        let rules = compiled(&Sys::live(), keys, |_, error| reported.borrow_mut().push(error.to_string()));
+        let names: Vec<_> = rules.iter().map(|rules| rules.scan("x", b"abc").expect("scanned").matches).collect();
+        assert_eq!(names, ["one,two"], "{reported:?}");
+        assert_eq!(reported.borrow().len(), 6, "{reported:?}");
+        let none =
+            compiled(&Sys::live(), [None, None, None, None], |_, error| reported.borrow_mut().push(error.to_string()));
+        assert!(none.is_empty() && reported.borrow().last().is_some_and(|last| last.starts_with("no rules")));
+    }
+}
