@@ -12,12 +12,12 @@ use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::{and, or};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::physical_expr::create_physical_expr;
-use datafusion::physical_expr::expressions::{CastExpr, TryCastExpr};
+use datafusion::physical_expr::expressions::{CastExpr, NegativeExpr, TryCastExpr};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::sql::unparser::Unparser;
@@ -249,27 +249,24 @@ impl RowFilter for Checked {
     }
 }
 
-/// Whether all casts of an expression keep the order of values. DataFusion also prunes by casts that do not: a time of
-/// day from a timestamp, a boolean from a number (0 is false, -1 and 1 are true).
+/// Whether an expression computes with columns only in ways that keep the order of values. DataFusion prunes by the bounds
+/// of a column behind casts and negations. A time of day from a timestamp, or a boolean from a number (0 is false, -1 and
+/// 1 are true), has another order. The least integer is its own negative. TRY_CAST makes NULLs that the statistics do
+/// not have.
 fn keeps_order(expression: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> bool {
-    let is_safe = |inner: &Arc<dyn PhysicalExpr>, to: &DataType| match (inner.data_type(schema), to) {
+    let is_safe = |cast: &CastExpr| match (cast.expr().data_type(schema), cast.cast_type()) {
         (Ok(from), to) if from == *to => true,
         (Ok(from), to) if from.is_numeric() => to.is_numeric(),
         (Ok(from), to) if from.is_string() => to.is_string(),
         // Local times repeat an hour in autumn.
-        (Ok(DataType::Timestamp(_, zone)), DataType::Timestamp(..)) => zone.is_none_or(|zone| *zone == *"UTC"),
+        (Ok(DataType::Timestamp(_, Some(zone))), DataType::Timestamp(..)) => *zone == *"UTC",
         _ => false,
     };
-    let mut keeps = true;
-    let walked = expression.apply(|node| {
-        if let Some(cast) = node.downcast_ref::<CastExpr>() {
-            keeps &= is_safe(cast.expr(), cast.cast_type());
-        } else if let Some(cast) = node.downcast_ref::<TryCastExpr>() {
-            keeps &= is_safe(cast.expr(), cast.cast_type());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    keeps && walked.is_ok()
+    let is_unsafe = |node: &Arc<dyn PhysicalExpr>| {
+        let cast = node.downcast_ref::<CastExpr>();
+        Ok(cast.is_some_and(|cast| !is_safe(cast)) || node.is::<TryCastExpr>() || node.is::<NegativeExpr>())
+    };
+    expression.exists(is_unsafe).is_ok_and(|exists| !exists)
 }
 
 /// Statistics about groups of rows, as DataFusion reads them.
@@ -379,11 +376,13 @@ mod tests {
             ("CAST(n AS DOUBLE) > 5.5", Some([false, true])),
             ("text >= 'o'", Some([false, true])),
             ("at > TIMESTAMP '1970-01-02T01:30:00Z'", Some([false, true])),
-            // These casts do not keep the order of values.
+            // These do not keep the order of values.
             ("CAST(n AS BOOLEAN) = false", None),
             ("CAST(at AS TIME) > TIME '23:50:00'", None),
             ("CAST(text AS BIGINT) = 7", None),
             ("CAST(n AS TEXT) > '9'", None),
+            ("TRY_CAST(n AS TINYINT) = 7", None),
+            ("-n > -9223372036854775808", None),
             ("n % 7 = 3", None),
         ] {
             assert_eq!(kept(condition, Some(0)).await, expected.map(Vec::from), "{condition}");

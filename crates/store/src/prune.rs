@@ -125,7 +125,8 @@ impl<'a> Pruning<'a> {
         let wanted = self.table.fields().get(position)?;
         let schema: &Schema = self.file.schema();
         let stored = schema.field_with_name(wanted.name()).ok()?.data_type();
-        if stored.is_floating() || stored.is_nested() || wide(stored) != *wanted.data_type() {
+        let has_own_type = *stored == *wanted.data_type() || wide(stored) == *wanted.data_type();
+        if !has_own_type || stored.is_floating() || stored.is_nested() {
             return None;
         }
         let converter = StatisticsConverter::try_new(wanted.name(), schema, self.file.parquet_schema()).ok()?;
