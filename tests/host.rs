@@ -529,6 +529,7 @@ fn no_table_waits_for_what_is_not_a_file() {
             // A FIFO exists but cannot be hashed, and has no attributes; kernels differ in the kinds of namespaces; the
             // descriptor is a file.
             let answers = [
+                "carves",
                 "ebpf_maps",
                 "ebpf_programs",
                 "elf_info",
@@ -589,7 +590,8 @@ fn a_missing_source_is_reported_by_each_table() {
         let sys = Sys::at(root.path());
         for table in tables(&sys) {
             let spec = table.spec();
-            if spec.is_keyed() || spec.name == "time" {
+            // Two tables read nothing: of the time, and of osquery's archives, which are not made.
+            if spec.is_keyed() || ["time", "carves"].contains(&spec.name.as_ref()) {
                 continue;
             }
             let columns: Vec<&str> = spec.columns.iter().map(|column| column.name.as_ref()).collect();

@@ -26,7 +26,8 @@ ip link set d1 promisc on
 /// What programs print in one network namespace. Each line of `commands` is one command. `$INDAGO` is the program.
 fn printed(setup: &str, commands: &[&str]) -> Vec<String> {
     crate::support::needs_root();
-    indago_testkit::install::apt(&["iproute2", "iptables", "nftables"]).expect("the tools are installed");
+    indago_testkit::install::apt(&["iproute2", "iptables", "iputils-ping", "nftables"])
+        .expect("the tools are installed");
     let separator = "=-=-=";
     let script = format!("{setup}\n{}\n", commands.join(&format!("\necho {separator}\n")));
     let program = crate::cli::indago().get_program().to_owned();
@@ -69,7 +70,11 @@ fn routes_are_those_of_ip_route() {
     let sql = "SELECT * FROM routes";
     let [own, four, six] = &printed(
         NETWORK,
-        &[&query(&sql.replace('*', "*, table_id")), "ip -j -4 route show table all", "ip -j -6 route show table all"],
+        &[
+            &query(&sql.replace('*', "*, table_id")),
+            "ip -j -d -4 route show table all",
+            "ip -j -d -6 route show table all",
+        ],
     )[..] else {
         panic!("three parts")
     };
@@ -77,7 +82,7 @@ fn routes_are_those_of_ip_route() {
         .iter()
         .map(|row| {
             let column = |name: &str| text(row, name);
-            let names = ["gateway", "source", "interface", "metric", "mtu", "hopcount", "type", "table_id"];
+            let names = ["gateway", "source", "interface", "metric", "mtu", "hopcount", "type", "table_id", "protocol"];
             let destination = format!("{}/{}", column("destination"), column("netmask"));
             format!("{destination} {}", names.map(column).join(" "))
         })
@@ -91,12 +96,12 @@ fn routes_are_those_of_ip_route() {
                 address => format!("{address}/{all}"),
             };
             let kind = match text(&route, "type").as_str() {
-                "" => "gateway".to_owned(),
+                "unicast" => "gateway".to_owned(),
                 "local" | "broadcast" | "anycast" => text(&route, "type"),
                 _ => "other".to_owned(),
             };
             let table = match text(&route, "table").as_str() {
-                "" => "254".to_owned(),
+                "main" => "254".to_owned(),
                 "local" => "255".to_owned(),
                 number => number.to_owned(),
             };
@@ -105,20 +110,21 @@ fn routes_are_those_of_ip_route() {
             let hops = route["nexthops"].as_array().cloned().unwrap_or_else(|| vec![route.clone()]);
             for hop in hops {
                 theirs.insert(format!(
-                    "{destination} {} {} {} {} {} {} {kind} {table}",
+                    "{destination} {} {} {} {} {} {} {kind} {table} {}",
                     text(&hop, "gateway"),
                     text(&route, "prefsrc"),
                     text(&hop, "dev"),
                     number(&route["metric"]),
                     number(&metrics["mtu"]),
                     number(&metrics["hoplimit"]),
+                    text(&route, "protocol"),
                 ));
             }
         }
     }
     // The kernel gives an IPv6 route without a device to the loopback interface; `ip` shows its metric only if it has one.
     assert_eq!(own, theirs);
-    assert!(own.iter().any(|route| route == "10.12.0.1/32 10.9.0.2 10.9.0.1 d0 7 1400 10 gateway 100"), "{own:?}");
+    assert!(own.iter().any(|route| route == "10.12.0.1/32 10.9.0.2 10.9.0.1 d0 7 1400 10 gateway 100 boot"), "{own:?}");
     assert_eq!(own.iter().filter(|route| route.starts_with("10.10.0.0/16")).count(), 2, "one row per next hop");
 }
 
@@ -409,7 +415,7 @@ fn the_name_of_a_socket_cannot_forge_another() {
 fn listening_sockets_of_another_namespace_are_those_of_ss() {
     // The program runs outside; the sockets are in the namespace of another process.
     crate::support::needs_root();
-    let script = format!("{FORGED}\necho $python\nss -Hlntx\nread -r _");
+    let script = format!("{FORGED}\necho $python\nss -Hlntx\nread -r _ || true");
     let mut child = Command::new("unshare");
     child.args(["-n", "bash", "-c", &script]);
     let mut child =

@@ -25,7 +25,7 @@ async fn engine(root: impl AsRef<Path>) -> Engine {
 
 /// A query's rows as lines, sorted.
 async fn lines(engine: &Engine, sql: &str) -> Vec<String> {
-    rows(engine, sql).await.into_iter().map(|row| row.join("|")).collect()
+    sorted(rows(engine, sql).await.into_iter().map(|row| row.join("|")))
 }
 
 fn sorted<T: Into<String>>(lines: impl IntoIterator<Item = T>) -> Vec<String> {
@@ -109,7 +109,7 @@ async fn apt_sources_are_those_of_apt() {
         // A repository has several kinds of indexes. One whose release file was not downloaded has no code name.
         let packages = listed.lines().filter_map(|line| line.strip_suffix("|Packages"));
         let packages: BTreeSet<&str> = packages.filter(|line| line.split('|').nth(2) != Some("")).collect();
-        packages.into_iter().map(str::to_owned).collect()
+        sorted(packages)
     })
     .await;
     assert!(!found.is_empty(), "apt-get update has run on the machines that run tests");
@@ -365,7 +365,7 @@ async fn packages_of_portage_come_from_its_database() {
     let sql = "SELECT package, version, operator, keyword, mask, unmask FROM portage_keywords";
     assert_eq!(
         lines(&engine, sql).await,
-        ["app-editors/vim|9.1|>=|~amd64|0|0", "sys-libs/zlib||||0|1", "sys-libs/zlib|1.3|<||1|0"]
+        ["app-editors/vim|9.1|>=|~amd64|0|0", "sys-libs/zlib|1.3|<||1|0", "sys-libs/zlib||||0|1"]
     );
 }
 

@@ -163,8 +163,8 @@ fn entries_are_those_of_the_journal() {
             assert_eq!(text(own, column), text(entry, field), "{column}");
         }
     }
-    let all = output(bed().command("journalctl").args(["--output=json", "_SYSTEMD_UNIT=init.scope"])).lines().count();
-    let of_unit = query("SELECT count(*) AS entries FROM journal WHERE unit = 'init.scope'");
+    let all = output(bed().command("journalctl").args(["--output=json", "_SYSTEMD_UNIT=indago-d.service"])).lines().count();
+    let of_unit = query("SELECT count(*) AS entries FROM journal WHERE unit = 'indago-d.service'");
     assert_eq!(of_unit[0]["entries"].as_u64(), Some(all as u64));
     assert!(all > 0);
     let newest = query("SELECT cursor FROM journal LIMIT 3");
@@ -197,6 +197,26 @@ fn unit_files(root: &Path) {
     write(&format!("{system}/other.socket"), "[Socket]\nListenStream=/x\n[Install]\nWantedBy=sockets.target\n");
     write(&format!("{system}/template@.service"), install);
     write(&format!("{system}/empty.service"), "");
+    for (name, more) in [
+        ("declares-alias.service", "Alias=declared.service"),
+        ("declares-another.service", "Alias=another.service"),
+        ("default@.service", "DefaultInstance=main"),
+        ("not-default@.service", "DefaultInstance=main"),
+        ("whole@.service", ""),
+        ("renamed.service", ""),
+    ] {
+        write(&format!("{system}/{name}"), &format!("{install}{more}\n"));
+    }
+    link("etc/systemd/system/declared.service", "/usr/lib/systemd/system/declares-alias.service");
+    link("etc/systemd/system/undeclared.service", "/usr/lib/systemd/system/declares-another.service");
+    for (name, target) in
+        [("default@main", "default@"), ("not-default@x", "not-default@"), ("whole@", "whole@"), ("other", "renamed")]
+    {
+        link(
+            &format!("etc/systemd/system/multi-user.target.wants/{name}.service"),
+            &format!("/usr/lib/systemd/system/{target}.service"),
+        );
+    }
     write(&format!("{system}/multi-user.target"), "[Unit]\nDescription=T\n");
     write(
         &format!("{system}/daily.timer"),

@@ -170,7 +170,7 @@ async fn jobs_of_a_user_are_those_of_crontab() {
         listed.lines().filter(|line| !line.starts_with('#') && !line.contains('=')).map(words).collect();
     let engine = engine(&Sys::live()).await;
     let found = "SELECT coalesce(event, minute || ' ' || hour || ' ' || day_of_month || ' ' || month || ' ' || day_of_week), \
-                 command FROM crontab WHERE user = 'nobody' AND path LIKE '/var/spool/cron/%'";
+                 command FROM crontab WHERE username = 'nobody' AND path LIKE '/var/spool/cron/%'";
     let found: Vec<_> = lines(&engine, found).await.iter().map(|line| words(line)).collect();
     assert_eq!(sorted(found), sorted(expected));
 }
@@ -321,7 +321,9 @@ async fn rules_are_those_of_cvtsudoers() {
     write(root.path(), "etc/sudoers.d/no.conf", "mallory ALL=ALL\n");
     let file = root.path().join("etc/sudoers");
     let rules = output("cvtsudoers", &["-f", "csv", file.to_str().expect("UTF-8")]);
-    let expected: Vec<_> = rules.lines().filter_map(|line| line.strip_prefix("rule,")?.split(',').next()).collect();
+    let rules = rules.lines().filter_map(|line| line.strip_prefix("rule,")?.split(',').next());
+    // The first line names the columns.
+    let expected: Vec<_> = rules.filter(|user| *user != "user").collect();
     // The table's host has its own root, so the directory has another name there.
     write(root.path(), "etc/sudoers", main.replace(folder.to_str().expect("UTF-8"), "/etc/sudoers.d"));
     let engine = engine(&Sys::at(root.path())).await;
@@ -495,7 +497,7 @@ async fn what_starts_by_itself_is_found() {
     }
     fs::set_permissions(root.path().join("etc/rc.local"), fs::Permissions::from_mode(0o755)).expect("it is ours");
     let engine = engine(&Sys::at(root.path())).await;
-    let found = lines(&engine, "SELECT kind, name, command, user, event FROM persistence").await;
+    let found = lines(&engine, "SELECT kind, name, command, username, event FROM persistence").await;
     assert_eq!(
         found,
         [

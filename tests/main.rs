@@ -26,7 +26,6 @@ mod host_users;
 mod host_network;
 mod host_services;
 mod host_web;
-#[cfg(feature = "yara")]
 mod host_yara;
 mod interrupt;
 mod key_effects;

@@ -88,6 +88,8 @@ const OTHERWISE: (&[&str], &[&str]) =
 struct Column {
     name: String,
     kind: String,
+    /// Whether osquery's column ignores case.
+    ignores_case: bool,
     cells: Vec<Value>,
 }
 
@@ -164,7 +166,7 @@ fn tables(queries: &[(String, String)]) -> Vec<Table> {
         (state >> 33) as usize % below.max(1)
     };
     for line in text.lines() {
-        let [table, name, kind, ..] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [table, name, kind, options, ..] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         if tables.last().is_none_or(|last| last.name != table) {
             tables.push(Table { name: table.to_owned(), columns: Vec::new() });
         }
@@ -190,7 +192,12 @@ fn tables(queries: &[(String, String)]) -> Vec<Table> {
                 _ => Value::Integer(text.parse::<i64>().unwrap_or(7)),
             }
         });
-        let column = Column { name: name.to_owned(), kind: kind.to_owned(), cells: cells.collect() };
+        let column = Column {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            ignores_case: options.split(',').any(|option| option == "collate=nocase"),
+            cells: cells.collect(),
+        };
         tables.last_mut().expect("there is one").columns.push(column);
     }
     tables
@@ -243,8 +250,9 @@ async fn engine(folder: &Path) -> Engine {
 fn sqlite(tables: &[Table]) -> rusqlite::Connection {
     let database = rusqlite::Connection::open_in_memory().expect("SQLite opens");
     for table in tables {
-        let declared: Vec<String> =
-            table.columns.iter().map(|column| format!("\"{}\" {}", column.name, column.kind)).collect();
+        let collation = |column: &Column| if column.ignores_case { " COLLATE NOCASE" } else { "" };
+        let declared = table.columns.iter().map(|c| format!("\"{}\" {}{}", c.name, c.kind, collation(c)));
+        let declared: Vec<String> = declared.collect();
         database.execute(&format!("CREATE TABLE \"{}\" ({})", table.name, declared.join(", ")), []).expect("created");
         let marks = vec!["?"; table.columns.len()].join(", ");
         let mut insert = database.prepare(&format!("INSERT INTO \"{}\" VALUES ({marks})", table.name)).expect("insert");

@@ -489,8 +489,8 @@ impl Dice {
             }
             ("r", 1..) | ("n" | "at", 1) => {
                 let odd = [f64::NAN, -f64::NAN, f64::INFINITY, -0.0, 0.0, 0.5, -1.5];
-                let real = |number: i64| if self.below(8) == 0 { self.one(&odd) } else { number as f64 };
-                Arc::new(numbers.into_iter().map(|number| number.map(real)).collect::<Float64Array>())
+                let mut real = |number: i64| if self.below(8) == 0 { self.one(&odd) } else { number as f64 };
+                Arc::new(numbers.into_iter().map(|number| Some(real(number?))).collect::<Float64Array>())
             }
             ("b", _) => Arc::new(numbers.iter().map(|number| Some((*number)? % 2 == 0)).collect::<BooleanArray>()),
             _ => integers,

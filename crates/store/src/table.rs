@@ -10,7 +10,9 @@ use arrow_array::{Array, ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow_cast::cast;
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
-use indago_table::{ColumnSpec, Error, Kind, Lookup, Outcome, Result, ScanContext, Slice, Table, TableSpec, Warning};
+use indago_table::{
+    ColumnSpec, Error, KeyEffect, Kind, Lookup, Outcome, Result, ScanContext, Slice, Table, TableSpec, Warning,
+};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use crate::input::{Contents, Input};
@@ -36,8 +38,8 @@ pub(crate) struct StoredTable {
     pub(crate) missing: Arc<[Missing]>,
     /// The keys that its rows were captured for; `None` if it has all rows.
     pub(crate) captured_keys: Option<Arc<CapturedKeys>>,
-    /// Hidden key columns, such as `pid_with_namespace`. They are parameters of the live table, so for other parameters
-    /// than those of the capture it would return other rows.
+    /// Key columns that are parameters of the live table, such as `pid_with_namespace`: for other values than those of the
+    /// capture it would return other rows.
     pub(crate) parameters: Vec<usize>,
 }
 
@@ -82,10 +84,8 @@ impl StoredTable {
                     None => Vec::new(),
                 };
                 if let Some(text) = value(CAPTURED_KEYS) {
-                    match CapturedKeys::parse(&text)
-                        .filter(|captured_keys| stored.spec.column(&captured_keys.column).is_some())
-                    {
-                        Some(captured_keys) => stored.captured_keys = Some(captured_keys.into()),
+                    match CapturedKeys::parse(&text).filter(|keys| stored.spec.column(&keys.column).is_some()) {
+                        Some(keys) => stored.captured_keys = Some(keys.into()),
                         None => missing.push(garbled(CAPTURED_KEYS)),
                     }
                 }
@@ -100,15 +100,19 @@ impl StoredTable {
             Err(error) => stored.damage = Some(error),
         }
         // The table needs its keys to report which of them were not captured.
-        let position =
-            stored.captured_keys.as_ref().and_then(|captured_keys| stored.spec.column(&captured_keys.column));
-        let is_parameter = |column: &ColumnSpec| {
-            known
-                .and_then(|known| known.column(&column.name))
-                .is_some_and(|live| known.is_some_and(|known| known.columns[live].index && column.hidden))
+        let position = stored.captured_keys.as_ref().and_then(|captured| stored.spec.column(&captured.column));
+        let is_capture = stored.spec.captured_at.is_some();
+        let effect_of_parameter = |column: &ColumnSpec| {
+            let live = known.and_then(|known| Some(&known.columns[known.column(&column.name)?]))?;
+            let selects = live.key_effect == KeyEffect::Selects;
+            (live.index && (column.hidden || is_capture && selects)).then_some(live.key_effect)
         };
-        stored.parameters =
-            (0..stored.spec.columns.len()).filter(|at| is_parameter(&stored.spec.columns[*at])).collect();
+        for (at, column) in stored.spec.columns.to_mut().iter_mut().enumerate() {
+            if let Some(effect) = effect_of_parameter(column) {
+                column.key_effect = effect;
+                stored.parameters.push(at);
+            }
+        }
         for position in stored.parameters.iter().copied().chain(position) {
             stored.spec.columns.to_mut()[position].index = true;
             stored.spec.lookup = Lookup::PerKey;
@@ -226,6 +230,7 @@ fn stored(live: &ColumnSpec) -> ColumnSpec {
     let mut column = live.clone();
     (column.nullable, column.source) = (true, None);
     (column.index, column.pattern, column.range) = (false, false, false);
+    column.key_effect = KeyEffect::default();
     column
 }
 

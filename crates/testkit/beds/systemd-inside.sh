@@ -59,8 +59,9 @@ ExecStart=/bin/true
 T
 unit indago-d.service <<T
 Description=A service that fails
+After=systemd-journald.service
 [Service]
-ExecStart=/bin/false
+ExecStart=/bin/sh -c "echo It fails; exit 1"
 T
 unit indago-e.timer <<T
 Description=A timer after the start

@@ -10,7 +10,7 @@ use crate::source::texts::Texts;
 /// Commands that cron runs at certain times: from `/etc/crontab`, `/etc/cron.d` and the users' tables.
 #[derive(Debug, Default, PartialEq, Table)]
 #[table(name = "crontab", platforms("linux"), rows = 15, identity(path, line), namespaces)]
-#[example("What cron runs, and as which user.", "SELECT path, user, shell_command FROM crontab")]
+#[example("What cron runs, and as which user.", "SELECT path, username, shell_command FROM crontab")]
 pub struct Crontab {
     /// Event instead of a time: `@reboot`, `@daily`; NULL for an entry with a time.
     event: Option<String>,
@@ -30,7 +30,7 @@ pub struct Crontab {
     path: String,
     /// User that runs the command.
     #[column(added)]
-    user: String,
+    username: String,
     /// The command alone, as cron passes it to the shell: up to the first `%` that has no backslash.
     #[column(added)]
     shell_command: String,
@@ -52,7 +52,7 @@ fn row(sys: &Sys, job: Job) -> Crontab {
     let mut row = Crontab {
         command: job.command,
         path: path(&job.path),
-        user: job.user,
+        username: job.user,
         shell_command: job.shell_command,
         line: job.line as i64,
         ..Crontab::default()

@@ -28,10 +28,10 @@ pub struct DeviceHash {
     #[column(index)]
     device: String,
     /// Number of the partition, as in `device_partitions`.
-    #[column(index)]
+    #[column(index, selects)]
     partition: String,
     /// Number of the inode.
-    #[column(index)]
+    #[column(index, selects)]
     inode: i64,
     /// MD5 in hexadecimal.
     #[column(source = digests, collate = nocase)]

@@ -132,6 +132,7 @@ pub mod shell_history;
 pub mod smbios_tables;
 pub mod ssh_configs;
 pub mod sshd_effective_config;
+pub mod startup_items;
 pub mod sudoers;
 pub mod suid_bin;
 pub mod system_controls;
@@ -282,6 +283,7 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
         smbios_tables::SmbiosTable,
         ssh_configs::SshConfig,
         sshd_effective_config::SshdEffectiveConfig,
+        startup_items::StartupItem,
         sudoers::Sudoer,
         suid_bin::SuidBin,
         system_controls::SystemControl,

@@ -22,11 +22,11 @@ use crate::source::{at_jobs, cron, desktop, glob, pam, udev};
 #[table(name = "persistence", platforms("linux"), rows = 500, identity(kind, name, file, line, command), namespaces)]
 #[example(
     "What starts from directories that anyone can write to.",
-    "SELECT kind, file, command, user FROM persistence WHERE command LIKE '%/tmp/%' OR command LIKE '%/dev/shm/%'"
+    "SELECT kind, file, command, username FROM persistence WHERE command LIKE '%/tmp/%' OR command LIKE '%/dev/shm/%'"
 )]
 #[example(
     "What the administrator or an intruder set up with systemd.",
-    "SELECT name, command, user, event FROM persistence WHERE kind = 'systemd' AND file LIKE '/etc/%'"
+    "SELECT name, command, username, event FROM persistence WHERE kind = 'systemd' AND file LIKE '/etc/%'"
 )]
 pub struct Persistence {
     /// Mechanism: `cron`, `anacron`, `at`, `systemd`, `systemd-user`, `systemd-generator`, `init`, `inittab`,
@@ -38,7 +38,7 @@ pub struct Persistence {
     /// What runs: a command, or the path of a script or library.
     command: String,
     /// User that it runs as, or whose session starts it; NULL if the mechanism runs it as root or in all sessions.
-    user: Option<String>,
+    username: Option<String>,
     /// When it runs: a time, or an event such as `boot`, `login` or a rule of udev.
     event: String,
     /// Whether it is enabled, for units: `enabled`, `static`, `disabled`, `masked`, ...; NULL if the mechanism has no
@@ -161,7 +161,7 @@ impl Found<'_> {
 fn of_cron(found: &Found<'_>) -> Vec<Persistence> {
     // A host without cron has no rows of it.
     let jobs = cron::jobs(&found.texts).unwrap_or_default().into_iter().map(|job| Persistence {
-        user: Some(job.user),
+        username: Some(job.user),
         line: Some(job.line as i64),
         ..found.row("cron", &job.path, &job.when.join(" "), job.shell_command)
     });
@@ -180,7 +180,7 @@ fn of_cron(found: &Found<'_>) -> Vec<Persistence> {
         }
     }
     let jobs = at_jobs::jobs(&found.texts).into_iter();
-    rows.extend(jobs.map(|job| Persistence { user: job.user, ..found.row("at", &job.path, &job.time, job.command) }));
+    rows.extend(jobs.map(|job| Persistence { username: job.user, ..found.row("at", &job.path, &job.time, job.command) }));
     rows
 }
 
@@ -209,7 +209,7 @@ fn autostart(found: &Found<'_>, directory: &Path, user: Option<&str>) -> Vec<Per
         let row = found.row("autostart", &path, "login", entry.command.unwrap_or_default());
         Persistence {
             name: entry.name.unwrap_or_else(|| row.name.clone()),
-            user: user.map(str::to_owned),
+            username: user.map(str::to_owned),
             status: Some(if entry.is_enabled { "enabled" } else { "disabled" }.to_owned()),
             ..row
         }
@@ -220,7 +220,7 @@ fn autostart(found: &Found<'_>, directory: &Path, user: Option<&str>) -> Vec<Per
 fn of_users(found: &Found<'_>) -> Vec<Persistence> {
     let mut rows = Vec::new();
     for home in found.homes {
-        let own = |row: Persistence| Persistence { user: Some(home.name.clone()), ..row };
+        let own = |row: Persistence| Persistence { username: Some(home.name.clone()), ..row };
         let scripts = FILES_OF_USERS.iter();
         let scripts = scripts.filter_map(|(kind, name, event)| found.script(kind, &home.directory.join(name), event));
         rows.extend(scripts.map(own));
@@ -293,7 +293,7 @@ fn of_unit(
         .collect();
     let base = |event: &str, command: &str| Persistence {
         name: name.to_owned(),
-        user: settings.last("Service", "User").map(str::to_owned),
+        username: settings.last("Service", "User").map(str::to_owned),
         status: state.map(str::to_owned),
         ..found.row(kind, path, event, command)
     };
@@ -333,7 +333,7 @@ fn of_user_units(found: &Found<'_>) -> Vec<Persistence> {
             };
             let Some(text) = found.texts.text(&path) else { continue };
             let units = of_unit(found, "systemd-user", name, &path, &Settings::of(&text), None).into_iter();
-            rows.extend(units.map(|row| Persistence { user: user.cloned(), ..row }));
+            rows.extend(units.map(|row| Persistence { username: user.cloned(), ..row }));
         }
     }
     rows

@@ -44,10 +44,10 @@ pub struct Route {
     /// Number of the routing table: 254 main, 255 local.
     #[column(added)]
     table_id: i64,
-    /// What installed it: 2 the kernel, 3 or 4 an administrator, 9 router advertisements, 16 DHCP, others a routing
-    /// daemon.
+    /// What installed it, as `ip route` shows it: `kernel`, `boot` or `static` (an administrator), `ra` (router
+    /// advertisements), `dhcp`, or the name or number of a routing daemon.
     #[column(added)]
-    protocol: i64,
+    protocol: String,
 }
 
 impl Rows for Route {
@@ -80,6 +80,36 @@ fn row(found: Found) -> Route {
         r#type: kind.to_owned(),
         hopcount: found.hop_limit.into(),
         table_id: found.table.into(),
-        protocol: found.protocol.into(),
+        protocol: protocol(found.protocol),
     }
+}
+
+/// Names of iproute2's `rt_protos`.
+fn protocol(number: u8) -> String {
+    let name = match number {
+        0 => "unspec",
+        1 => "redirect",
+        2 => "kernel",
+        3 => "boot",
+        4 => "static",
+        8 => "gated",
+        9 => "ra",
+        10 => "mrt",
+        11 => "zebra",
+        12 => "bird",
+        13 => "dnrouted",
+        14 => "xorp",
+        15 => "ntk",
+        16 => "dhcp",
+        18 => "keepalived",
+        42 => "babel",
+        99 => "openr",
+        186 => "bgp",
+        187 => "isis",
+        188 => "ospf",
+        189 => "rip",
+        192 => "eigrp",
+        _ => return number.to_string(),
+    };
+    name.to_owned()
 }

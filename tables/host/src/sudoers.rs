@@ -129,8 +129,11 @@ fn rules(text: &str) -> Vec<(usize, String)> {
             Some((_, rule)) => rule.push_str(content.unwrap_or(line)),
             None => rules.push((position + 1, content.unwrap_or(line).to_owned())),
         }
-        // A comment does not continue.
-        let is_comment = rules.last().is_some_and(|(_, rule)| rule.trim_start().starts_with('#'));
+        // A comment does not continue. A rule of a user ID begins with `#`, too.
+        let is_comment = rules.last().is_some_and(|(_, rule)| {
+            let rule = rule.trim_start();
+            rule.starts_with('#') && without_comment(rule).is_empty()
+        });
         continues = content.is_some() && !is_comment;
     }
     rules
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn rules_continue_and_have_comments() {
-        let text = "# note \\\nroot ALL=(ALL:ALL)  ALL # all\n#1000 ALL=ALL\n\
+        let text = "# note \\\nroot ALL=(ALL:ALL)  ALL # all\n#1000 \\\nALL=ALL\n\
             ada, #1001 \\\n  ALL = NOPASSWD: /bin/a\\#b\n\
                     Defaults badpass_message=\"no # no\"\n#include\n#included x\n@include \"/etc/a b\"\n\
                     #includedir /etc/sudoers.d\n\t%wheel ALL=ALL\n";
@@ -209,11 +212,11 @@ mod tests {
             [
                 "2 root|ALL=(ALL:ALL) ALL",
                 "3 #1000|ALL=ALL",
-                "4 ada,|#1001 ALL = NOPASSWD: /bin/a\\#b",
-                "6 Defaults|badpass_message=\"no # no\"",
-                "9 include -> /etc/a b",
-                "10 includedir -> /etc/sudoers.d",
-                "11 %wheel|ALL=ALL",
+                "5 ada,|#1001 ALL = NOPASSWD: /bin/a\\#b",
+                "7 Defaults|badpass_message=\"no # no\"",
+                "10 include -> /etc/a b",
+                "11 includedir -> /etc/sudoers.d",
+                "12 %wheel|ALL=ALL",
             ]
         );
         damaged(text.as_bytes(), |bytes| {

@@ -70,8 +70,8 @@ pub struct SystemdUnit {
     is_running: bool,
 }
 
-/// Columns of the running systemd.
-const STATE: &str = "load_state, active_state, sub_state";
+/// The origin of a warning about the columns that only a running systemd has.
+const STATE: &str = "state";
 
 impl Rows for SystemdUnit {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {

@@ -730,8 +730,8 @@ impl ProcessFolder {
     pub fn links(&self, name: &str, mut each: impl FnMut(&str, Result<PathBuf>)) -> Result<()> {
         let path = self.path.join(name);
         let Some(own) = self.sys.in_procfs(&path) else {
-            for link in self.sys.read_dir(&path)? {
-                if let Some(link) = link.to_str() {
+            for (link, kind) in self.sys.entries(&path)? {
+                if let Some(link) = link.to_str().filter(|_| kind.is_symlink()) {
                     each(link, self.sys.read_link(path.join(link)));
                 }
             }

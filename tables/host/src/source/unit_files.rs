@@ -1,6 +1,6 @@
 //! systemd's unit files: which file defines a unit, what it contains, and whether it is enabled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
@@ -137,13 +137,13 @@ pub(crate) fn unit_files(sys: &Sys, report: &dyn Fn(&str, &Error)) -> Result<Vec
     if !exists {
         return Err(Error::Unsupported("this host has no unit files of systemd (/usr/lib/systemd/system)".to_owned()));
     }
-    let enabled = enabled(sys, report);
+    let links = Links::of(sys, report);
     let mut units = Vec::new();
     for (name, path) in &files {
         sys.check_cancelled()?;
         let own = drop_ins.get(name).into_iter().flatten();
         let drop_ins: Vec<&PathBuf> = own.map(|(_, path)| path).collect();
-        match unit_file(sys, name, path, &drop_ins, &enabled, report) {
+        match unit_file(sys, name, path, &drop_ins, &links, report) {
             Ok(unit) => units.push(unit),
             Err(Error::Gone(_)) => {}
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -171,29 +171,52 @@ fn names(sys: &Sys, folder: &Path, report: &dyn Fn(&str, &Error)) -> Vec<(String
     }
 }
 
-/// Units that links in `.wants` and `.requires` directories start, with their state.
-fn enabled(sys: &Sys, report: &dyn Fn(&str, &Error)) -> BTreeMap<String, &'static str> {
-    let mut found = BTreeMap::new();
-    for (folder, state) in ENABLING {
-        for (name, path) in names(sys, Path::new(folder), report) {
-            if name.ends_with(".wants") || name.ends_with(".requires") {
-                for (unit, _) in names(sys, &path, report) {
-                    if let Some(template) = template_of(&unit) {
-                        found.entry(template).or_insert(state);
+/// Names of the links that enable units, with the state that they cause.
+#[derive(Default)]
+struct Links {
+    /// In `.wants` and `.requires` directories.
+    started: BTreeMap<String, &'static str>,
+    /// Other names of units, such as `display-manager.service`.
+    aliases: BTreeMap<String, &'static str>,
+    /// Units and templates with a link of another name.
+    targets: BTreeSet<String>,
+}
+
+impl Links {
+    fn of(sys: &Sys, report: &dyn Fn(&str, &Error)) -> Self {
+        let mut links = Links::default();
+        for (folder, state) in ENABLING {
+            for (name, path) in names(sys, Path::new(folder), report) {
+                if name.ends_with(".wants") || name.ends_with(".requires") {
+                    for (unit, _) in names(sys, &path, report) {
+                        links.targets.extend(template_of(&unit).filter(|template| *template != unit));
+                        links.started.entry(unit).or_insert(state);
                     }
-                    found.entry(unit).or_insert(state);
+                } else if let Ok(target) = sys.read_link(&path)
+                    && let Some(target) = target.file_name().and_then(|target| target.to_str())
+                    && is_unit(&name)
+                    && target != name
+                {
+                    links.targets.insert(target.to_owned());
+                    links.aliases.entry(name).or_insert(state);
                 }
-            } else if let Ok(target) = sys.read_link(&path)
-                && let Some(target) = target.file_name().and_then(|target| target.to_str())
-                && is_unit(&name)
-                && target != name
-            {
-                // An alias, such as `display-manager.service`.
-                found.entry(target.to_owned()).or_insert(state);
             }
         }
+        links
     }
-    found
+
+    /// The state of a unit with a link that its own settings ask for: by its name, an alias or its default instance.
+    fn state(&self, unit: &UnitFile) -> Option<&'static str> {
+        let words = |key| unit.settings.all("Install", key).into_iter().flat_map(str::split_whitespace);
+        let instance = unit.settings.last("Install", "DefaultInstance").and_then(|instance| {
+            let (start, kind) = unit.name.split_once("@.")?;
+            Some(format!("{start}@{instance}.{kind}"))
+        });
+        let started =
+            [Some(&unit.name), instance.as_ref()].into_iter().flatten().find_map(|name| self.started.get(name));
+        let alias = || words("Alias").find_map(|name| self.started.get(name).or_else(|| self.aliases.get(name)));
+        started.or_else(alias).copied()
+    }
 }
 
 /// `getty@.service` for `getty@tty1.service`.
@@ -208,7 +231,7 @@ fn unit_file(
     name: &str,
     path: &Path,
     drop_ins: &[&PathBuf],
-    enabled: &BTreeMap<String, &'static str>,
+    links: &Links,
     report: &dyn Fn(&str, &Error),
 ) -> Result<UnitFile> {
     let in_runtime = path.starts_with("/run");
@@ -253,10 +276,12 @@ fn unit_file(
         "generated"
     } else if is_alias {
         "alias"
-    } else if let Some(state) = enabled.get(name) {
+    } else if let Some(state) = links.state(&unit) {
         state
     } else if target.as_deref().is_some_and(|target| !in_search_path(target)) {
         if in_runtime { "linked-runtime" } else { "linked" }
+    } else if links.targets.contains(name) {
+        "indirect"
     } else if keys("WantedBy") || keys("RequiredBy") || keys("UpheldBy") || keys("Alias") {
         "disabled"
     } else if keys("Also") {
