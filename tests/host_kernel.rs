@@ -61,7 +61,7 @@ async fn parameters_are_those_of_sysctl() {
     let (mut before, mut theirs): (BTreeMap<String, String>, BTreeMap<String, String>) = Default::default();
     let mut changing = BTreeSet::new();
     for _ in 0..20 {
-        let now = ours().await;
+        let now: BTreeMap<String, String> = ours().await;
         changing
             .extend(before.iter().filter(|(name, value)| now.get(*name) != Some(value)).map(|(name, _)| name.clone()));
         (before, theirs) = (now, BTreeMap::new());
