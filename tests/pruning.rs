@@ -335,6 +335,8 @@ async fn only_row_groups_and_pages_with_wanted_rows_are_read() {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(rows_in_group as usize))
         .set_data_page_row_count_limit(1000)
+        // A dictionary is read for any of its pages.
+        .set_dictionary_enabled(false)
         .build();
     let file = write(folder.path(), "events", &batch, properties);
     let size = fs::metadata(&file).expect("there").len();
@@ -687,5 +689,6 @@ async fn files_with_and_without_statistics_have_the_same_rows() {
             }
         }
     }
-    println!("compared {compared:?}, skipped {skipped:?}");
+    assert!(compared[0] > 300 && compared[1] > 120, "{compared:?}");
+    assert!(skipped.iter().all(|skipped| *skipped > 40), "{skipped:?} of {compared:?}");
 }

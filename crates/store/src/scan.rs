@@ -115,7 +115,7 @@ impl Stored {
         let (opened, mut groups) = self.guarded(|| {
             let input = Input::open(contents, &context.meter)?;
             let metadata = ArrowReaderMetadata::load(&input, ArrowReaderOptions::new());
-            let metadata = metadata.map_err(|error| malformed(contents, &error))?;
+            let metadata = metadata.map_err(|error| self.failed(&error))?;
             let pruning = Pruning { file: &metadata, table: &self.whole, filters };
             let groups = pruning.groups();
             let indexed = if groups.is_empty() { None } else { pruning.with_page_index(&input) };
@@ -153,6 +153,14 @@ impl Stored {
     fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let outcome = catch_unwind(AssertUnwindSafe(work));
         outcome.unwrap_or_else(|_| Err(malformed(&self.contents, &"the file is damaged")))
+    }
+
+    /// The error for a file that cannot be read. A cancelled scan stops in the middle of a read.
+    fn failed(&self, error: &dyn fmt::Display) -> Error {
+        match self.context.meter.is_cancelled() {
+            true => Error::Cancelled,
+            false => malformed(&self.contents, error),
+        }
     }
 
     /// The keys of a column that the query names.
@@ -193,10 +201,6 @@ impl Stored {
     /// Reads some row groups.
     fn read(&self, opened: Opened, groups: Vec<usize>, keys: &mut [Keys], sink: &mut dyn Sink) -> Result<()> {
         let Stored { contents, schema, context, .. } = self;
-        let failed = |error: &dyn fmt::Display| match context.meter.is_cancelled() {
-            true => Error::Cancelled,
-            false => malformed(contents, error),
-        };
         let selected = opened.indexed.filter(|_| keys.is_empty()).and_then(|indexed| {
             let pruning = Pruning { file: &indexed, table: &self.whole, filters: &context.filters };
             pruning.rows(&groups).map(|rows| (indexed, rows))
@@ -215,11 +219,11 @@ impl Stored {
         if let Some(limit) = context.limit.filter(|_| keys.is_empty() && self.filters.is_empty()) {
             builder = builder.with_limit(limit);
         }
-        for batch in builder.build().map_err(|error| failed(&error))? {
+        for batch in builder.build().map_err(|error| self.failed(&error))? {
             if context.meter.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            let mut batch = batch.map_err(|error| failed(&error))?;
+            let mut batch = batch.map_err(|error| self.failed(&error))?;
             if !keys.is_empty() {
                 batch = with_keys(&batch, keys).map_err(|error| malformed(contents, &error))?;
             }

@@ -699,7 +699,6 @@ fn is_html(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-
     use indago_table::ScanContext;
 
     use super::*;
