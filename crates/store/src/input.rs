@@ -121,7 +121,8 @@ impl ChunkReader for Input {
     type T = BufReader<Rest>;
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(BufReader::new(self.from(start)))
+        // The Parquet reader reads the headers of pages this way, and their contents with `get_bytes`.
+        Ok(BufReader::with_capacity(1 << 10, self.from(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
