@@ -727,3 +727,23 @@ fn check_groups_what_is_missing_by_its_cause() {
     }
     assert!(ran.err.contains(&format!("{} tables: ", tables.len())), "{}", ran.err);
 }
+
+#[test]
+fn root_replaces_the_configured_hosts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = |name: &str, line: &str| {
+        let root = folder.path().join(name);
+        std::fs::create_dir_all(root.join("etc")).expect("made");
+        std::fs::write(root.join("etc/passwd"), line).expect("written");
+        root.display().to_string()
+    };
+    let (one, other) = (root("one", "ann:x:7:7::/:/bin/sh\n"), root("other", "bob:x:8:8::/:/bin/sh\n"));
+    let sql = "SELECT username, host_root FROM users ORDER BY uid";
+    let ran = run(&["--root", &format!("{one}/"), "--root", &other, "--format", "ndjson", sql]).expect(0);
+    let row = |name: &str, root: &str| format!("{{\"username\":\"{name}\",\"host_root\":\"{root}\"}}\n");
+    assert_eq!(ran.out, row("ann", &one) + &row("bob", &other));
+    let ran = run(&["query", "--root", &format!("{one}/none"), sql]).expect(2);
+    assert!(ran.err.contains("--root") && ran.err.contains("there is no such directory"), "{}", ran.err);
+    let ran = run(&["query", "--root", &one, "--root", &one, sql]).expect(2);
+    assert!(ran.err.contains("twice"), "{}", ran.err);
+}

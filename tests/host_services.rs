@@ -163,7 +163,8 @@ fn entries_are_those_of_the_journal() {
             assert_eq!(text(own, column), text(entry, field), "{column}");
         }
     }
-    let all = output(bed().command("journalctl").args(["--output=json", "_SYSTEMD_UNIT=indago-d.service"])).lines().count();
+    let all =
+        output(bed().command("journalctl").args(["--output=json", "_SYSTEMD_UNIT=indago-d.service"])).lines().count();
     let of_unit = query("SELECT count(*) AS entries FROM journal WHERE unit = 'indago-d.service'");
     assert_eq!(of_unit[0]["entries"].as_u64(), Some(all as u64));
     assert!(all > 0);

@@ -156,6 +156,9 @@ struct OsquerySchedule {
     last_executed: i64,
     /// 1 if it is skipped for some time because it was running when the daemon was killed.
     denylisted: i64,
+    /// The same as `denylisted`.
+    #[column(added, hidden)]
+    blacklisted: i64,
     /// Total size of its result lines, in bytes.
     output_size: i64,
     /// Total run time, in seconds.
@@ -199,6 +202,7 @@ impl Rows for OsquerySchedule {
             executions: whole(state.executions),
             last_executed: whole(state.last_run.unwrap_or(0)),
             denylisted: state.denied_until.is_some().into(),
+            blacklisted: state.denied_until.is_some().into(),
             output_size: whole(state.output_bytes),
             wall_time: whole(state.wall_ms / 1000),
             wall_time_ms: whole(state.wall_ms),

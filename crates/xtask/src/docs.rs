@@ -78,11 +78,12 @@ fn replace(fresh: &Path) -> Result<()> {
 fn parity(fresh: &Path) -> Result<()> {
     let schema = fs::read(fresh.join("schema.json")).context("the generated schema")?;
     let schema: serde_json::Value = serde_json::from_slice(&schema).context("the generated schema")?;
-    let mut ours: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut ours: BTreeMap<&str, (&str, BTreeSet<&str>)> = BTreeMap::new();
     for table in schema.as_array().context("the schema is not a list")? {
         let name = table["name"].as_str().context("a table has no name")?;
         let columns = table["columns"].as_array().context("a table has no columns")?;
-        ours.insert(name, columns.iter().filter_map(|column| column["name"].as_str()).collect());
+        let environment = table["environment"].as_str().context("a table has no environment")?;
+        ours.insert(name, (environment, columns.iter().filter_map(|column| column["name"].as_str()).collect()));
     }
     let facts = fs::read_to_string(root().join("tests/fixtures/osquery_columns.tsv")).context("osquery's columns")?;
     let mut osquery: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -100,18 +101,18 @@ fn parity(fresh: &Path) -> Result<()> {
     let in_scope: Vec<_> = osquery.iter().filter(|(name, _)| !is_elsewhere(name)).collect();
     let (mut rows, mut tables, mut columns, mut all_columns) = (String::new(), 0, 0, 0);
     for (name, expected) in &in_scope {
-        let has = |column: &&&str| ours.get(**name).is_some_and(|columns| columns.contains(**column));
+        let own = ours.get(**name);
+        let has = |column: &&&str| own.is_some_and(|(_, columns)| columns.contains(**column));
         let found = expected.iter().filter(has).count();
         let missing: Vec<String> =
             expected.iter().filter(|column| !has(column)).map(|name| format!("`{name}`")).collect();
         (tables, columns) = (tables + usize::from(found > 0), columns + found);
         all_columns += expected.len();
-        let (table, lacks) = match found {
-            0 => (format!("`{name}`"), "all".to_owned()),
-            _ => (format!("[`{name}`](tables/host/{name}.md)"), missing.join(", ")),
+        let (table, lacks) = match own {
+            None => (format!("`{name}`"), "all".to_owned()),
+            Some((environment, _)) => (format!("[`{name}`](tables/{environment}/{name}.md)"), missing.join(", ")),
         };
-        let added =
-            ours.get(**name).map_or(0, |columns| columns.iter().filter(|name| !expected.contains(name)).count());
+        let added = own.map_or(0, |(_, columns)| columns.iter().filter(|name| !expected.contains(name)).count());
         let _ = writeln!(rows, "| {table} | {found} of {} | {lacks} | {added} |", expected.len());
     }
     let list =

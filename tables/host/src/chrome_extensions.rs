@@ -49,6 +49,9 @@ pub struct ChromeExtension {
     description: String,
     /// Default language; empty if the extension is not translated.
     default_locale: String,
+    /// The same as `default_locale`.
+    #[column(added, hidden)]
+    locale: String,
     /// Language that the browser used last; empty if unknown.
     current_locale: String,
     /// Address of updates; empty if there is none.
@@ -126,6 +129,7 @@ fn row(sys: &Sys, profile: &Profile, extension: Extension, report: &impl Fn(&str
         version: text("version"),
         description: extension.text(sys, "description", report),
         default_locale: text("default_locale"),
+        locale: text("default_locale"),
         current_locale: [&manifest["current_locale"], &settings["manifest"]["current_locale"]]
             .map(json::text)
             .into_iter()

@@ -41,13 +41,7 @@ pub struct ExtendedAttribute {
 impl Rows for ExtendedAttribute {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
-        let asked = Asked::of(
-            scan.keys(Self::PATH),
-            scan.keys(Self::DIRECTORY),
-            scan.patterns(Self::PATH),
-            scan.patterns(Self::DIRECTORY),
-            &report,
-        );
+        let asked = Asked::in_scan(scan, Self::PATH, Self::DIRECTORY, &report);
         Ok(asked.find(scan.sys(), &report).flat_map(move |found| {
             let reject = |error: &Error| scan.report("attributes", error);
             let attributes = attributes::attributes(&found.entry.sys, &found.entry.at(), reject).if_present();

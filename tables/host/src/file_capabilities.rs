@@ -40,13 +40,7 @@ pub struct FileCapability {
 impl Rows for FileCapability {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
-        let asked = Asked::of(
-            scan.keys(Self::PATH),
-            scan.keys(Self::DIRECTORY),
-            scan.patterns(Self::PATH),
-            scan.patterns(Self::DIRECTORY),
-            &report,
-        );
+        let asked = Asked::in_scan(scan, Self::PATH, Self::DIRECTORY, &report);
         Ok(asked.find(scan.sys(), &report).filter_map(move |found| {
             let value = match found.entry.is_regular() {
                 Ok(false) => return None,

@@ -28,9 +28,11 @@ pub mod azure_instance_tags;
 pub mod block_devices;
 pub mod carbon_black_info;
 pub mod carves;
+pub mod cb_info;
 pub mod certificates;
 pub mod chrome_extension_content_scripts;
 pub mod chrome_extensions;
+pub mod configurations;
 pub mod cpu_info;
 pub mod cpu_time;
 pub mod cpuid;
@@ -65,6 +67,7 @@ pub mod firefox_addons;
 pub mod gcp_instance_metadata;
 pub mod groups;
 pub mod hash;
+pub mod hosts;
 pub mod intel_me_info;
 pub mod interface_addresses;
 pub mod interface_details;
@@ -179,7 +182,6 @@ fn tables_of_host(host: &Sys) -> Vec<TableRef> {
 }
 
 fn tables_of(sys: &Sys) -> Vec<TableRef> {
-    #[cfg_attr(not(any(feature = "web", feature = "yara")), allow(unused_mut, reason = "nothing follows"))]
     let mut tables = indago_table::tables![
         sys;
         acpi_tables::AcpiTable,
@@ -316,6 +318,7 @@ fn tables_of(sys: &Sys) -> Vec<TableRef> {
     #[cfg(feature = "yara")]
     tables.extend(indago_table::tables![sys; yara_file::YaraFile, yara_process::YaraProcess]);
     #[cfg(feature = "yara")]
-    tables.push(yara::of("yara", <yara_file::YaraFile>::table(sys)));
+    tables.push(yara::table(sys));
+    tables.extend([cb_info::table(sys), configurations::table(sys), hosts::table(sys)]);
     tables
 }

@@ -180,7 +180,9 @@ fn of_cron(found: &Found<'_>) -> Vec<Persistence> {
         }
     }
     let jobs = at_jobs::jobs(&found.texts).into_iter();
-    rows.extend(jobs.map(|job| Persistence { username: job.user, ..found.row("at", &job.path, &job.time, job.command) }));
+    rows.extend(
+        jobs.map(|job| Persistence { username: job.user, ..found.row("at", &job.path, &job.time, job.command) }),
+    );
     rows
 }
 

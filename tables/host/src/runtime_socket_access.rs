@@ -9,6 +9,7 @@ use indago_table::prelude::*;
 
 use crate::source::accounts::{self, UserEntry};
 use crate::source::attributes;
+use crate::source::container::place_of;
 use crate::source::mountinfo::{self, Place};
 use crate::source::procfs::{self, PTRACE};
 
@@ -269,8 +270,14 @@ fn of_containers<'a>(scan: &Scan<RuntimeSocketAccess>, sockets: &'a [Socket]) ->
     let mut seen = HashSet::new();
     for pid in procfs::pids(sys, |origin, error| scan.report(origin, error))? {
         let folder = procfs::folder(sys, pid);
-        let Ok(group) = procfs::cgroup(&folder) else { continue };
-        let Some(id) = container_of(&group).filter(|id| !seen.contains(*id)) else { continue };
+        let place = match place_of(&folder) {
+            Ok(place) => place,
+            Err(error) => {
+                scan.report("containers", &error);
+                continue;
+            }
+        };
+        let Some(id) = place.map(|place| place.container_id).filter(|id| !seen.contains(id)) else { continue };
         let mounts = match mountinfo::mounts(sys, &format!("/proc/{pid}/mountinfo")).needs(PTRACE) {
             Ok(mounts) => mounts,
             Err(error) => {
@@ -283,7 +290,7 @@ fn of_containers<'a>(scan: &Scan<RuntimeSocketAccess>, sockets: &'a [Socket]) ->
             place.paths(&mounts).into_iter().map(move |path| (socket, path)).collect::<Vec<_>>()
         };
         let found: Vec<(&Socket, PathBuf)> = sockets.iter().flat_map(shown).collect();
-        seen.insert(id.to_owned());
+        seen.insert(id.clone());
         if found.is_empty() {
             continue;
         }
@@ -313,13 +320,6 @@ fn of_containers<'a>(scan: &Scan<RuntimeSocketAccess>, sockets: &'a [Socket]) ->
         }
     }
     Ok(rows)
-}
-
-/// The ID of the container in the path of a control group: the last 64 hexadecimal digits in one of its names.
-fn container_of(group: &str) -> Option<&str> {
-    let is_digit = |character: char| matches!(character, '0'..='9' | 'a'..='f');
-    let mut words = group.split(|character: char| !is_digit(character));
-    words.rfind(|word| word.len() == 64)
 }
 
 #[cfg(test)]
@@ -360,20 +360,5 @@ mod tests {
         for end in 0..list.len() {
             permissions(1, 2, 0).add(&list[..end]);
         }
-    }
-
-    #[test]
-    fn groups_name_containers() {
-        let id = "a".repeat(64);
-        for group in [
-            format!("/system.slice/docker-{id}.scope"),
-            format!("/kubepods/besteffort/pod1234/{id}"),
-            format!("/machine.slice/libpod-{id}.scope/container"),
-            format!("/kubepods.slice/x.slice/cri-containerd-{id}.scope"),
-        ] {
-            assert_eq!(container_of(&group), Some(id.as_str()), "{group}");
-        }
-        assert_eq!(container_of("/system.slice/cron.service"), None);
-        assert_eq!(container_of(&format!("/{id}{id}")), None);
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod administration;
+pub(crate) mod alias;
 pub(crate) mod at_jobs;
 pub(crate) mod attributes;
 pub(crate) mod bpf;
