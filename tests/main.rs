@@ -40,6 +40,7 @@ mod osquery_tables;
 mod packs;
 mod parameters;
 mod past;
+mod pruning;
 mod registry;
 mod shell;
 mod slt;

@@ -36,7 +36,8 @@ pub struct Process {
     #[column(index)]
     pid: i64,
     /// Command name, truncated by the kernel to 15 bytes.
-    #[column(source = stat_or_status)]
+    // A kernel worker's name ends with its current work: `kworker/0:1-events`.
+    #[column(volatile = "kworker/", source = stat_or_status)]
     name: Option<String>,
     /// Path of the running program, without the kernel's mark for a deleted file; empty for a kernel thread.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
@@ -106,7 +107,7 @@ pub struct Process {
     #[column(source = stat)]
     pgroup: Option<i64>,
     /// Number of threads.
-    #[column(source = stat_or_status)]
+    #[column(volatile, source = stat_or_status)]
     threads: Option<i64>,
     /// Nice value, from -20 (highest priority) to 19.
     #[column(source = stat)]
