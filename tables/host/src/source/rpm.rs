@@ -262,21 +262,23 @@ fn berkeley(sys: &Sys, path: &Path) -> Result<Records> {
         return Err(Error::Unsupported(format!("{}: an encrypted database", file.path)));
     }
     let table = Berkeley { pages: file.length / page_size, file, page_size, order };
-    let mut items = Vec::new().into_iter();
-    let mut page = 0;
+    let mut open = Page::default();
     Ok(Box::new(std::iter::from_fn(move || {
         loop {
-            if let Some(item) = items.next() {
+            if let Some(item) = table.next_item(&mut open) {
                 return Some(item);
             }
-            page += 1;
-            if page >= table.pages {
+            let next = open.number + 1;
+            if next >= table.pages {
                 return None;
             }
-            match table.items(page) {
-                Ok(found) => items = found.into_iter(),
-                Err(error) => return Some(Err(error)),
-            }
+            open = match table.page(next) {
+                Ok(page) => page,
+                Err(error) => {
+                    open = Page { number: next, ..Page::default() };
+                    return Some(Err(error));
+                }
+            };
         }
     })))
 }
@@ -289,39 +291,53 @@ struct Berkeley {
     order: fn(&[u8], usize, usize) -> Option<u32>,
 }
 
+/// A page of items, of which some were read.
+#[derive(Default)]
+struct Page {
+    number: u64,
+    bytes: Vec<u8>,
+    /// Items on it; none on pages of other kinds.
+    count: usize,
+    next: usize,
+}
+
 impl Berkeley {
     fn damaged(&self, page: u64) -> Error {
         self.file.malformed(format_args!("page {page} is damaged"))
     }
 
-    /// The headers that begin on a page.
-    fn items(&self, number: u64) -> Result<Vec<Result<Vec<u8>>>> {
-        let page = self.file.read(number * self.page_size, self.page_size)?;
+    fn page(&self, number: u64) -> Result<Page> {
+        let bytes = self.file.read(number * self.page_size, self.page_size)?;
         // Hash pages, sorted and unsorted. Others are free, or continue a value.
-        if !matches!(page.get(25), Some(2 | 13)) {
-            return Ok(Vec::new());
-        }
-        let count = (self.order)(&page, 20, 2).unwrap_or_default() as usize;
-        let start = |item: usize| (self.order)(&page, PAGE_HEADER + 2 * item, 2).map(|at| at as usize);
-        let mut found = Vec::new();
+        let has_items = matches!(bytes.get(25), Some(2 | 13));
+        let count = (self.order)(&bytes, 20, 2).filter(|_| has_items).unwrap_or_default() as usize;
+        Ok(Page { number, bytes, count, next: 0 })
+    }
+
+    /// The next header that begins on a page.
+    fn next_item(&self, page: &mut Page) -> Option<Result<Vec<u8>>> {
+        let Page { number, bytes, .. } = page;
+        let start = |item: usize| (self.order)(bytes, PAGE_HEADER + 2 * item, 2).map(|at| at as usize);
         // Keys and values take turns. An item ends where the previous one starts: they grow downwards.
-        for value in (1..count).step_by(2) {
-            let (Some(key), Some(at)) = (start(value - 1), start(value)) else {
-                found.push(Err(self.damaged(number)));
-                break;
+        while page.next + 1 < page.count {
+            let (key, value) = (page.next, page.next + 1);
+            page.next += 2;
+            let (Some(key), Some(at)) = (start(key), start(value)) else {
+                page.next = page.count;
+                return Some(Err(self.damaged(*number)));
             };
-            match page.get(at) {
-                Some(1) => match page.get(at + 1..key) {
+            return Some(match bytes.get(at) {
+                Some(1) => match bytes.get(at + 1..key) {
                     // The record with key 0 holds the next number.
-                    Some(inline) if inline.len() > 16 => found.push(Ok(inline.to_vec())),
-                    Some(_) => {}
-                    None => found.push(Err(self.damaged(number))),
+                    Some(inline) if inline.len() <= 16 => continue,
+                    Some(inline) => Ok(inline.to_vec()),
+                    None => Err(self.damaged(*number)),
                 },
-                Some(3) => found.push(self.overflow(&page, at).unwrap_or_else(|| Err(self.damaged(number)))),
-                _ => found.push(Err(self.damaged(number))),
-            }
+                Some(3) => self.overflow(bytes, at).unwrap_or_else(|| Err(self.damaged(*number))),
+                _ => Err(self.damaged(*number)),
+            });
         }
-        Ok(found)
+        None
     }
 
     /// A value on a chain of overflow pages; `None` if the reference is not in the page.
@@ -338,6 +354,9 @@ impl Berkeley {
             };
             let used = (self.order)(&page, 22, 2)? as usize;
             let part = page.get(PAGE_HEADER..PAGE_HEADER + used).filter(|part| !part.is_empty() && page[25] == 7);
+            // Only the last page of a value has room left.
+            let is_full = |part: &&[u8]| part.len() >= (length - bytes.len()).min(page.len() - PAGE_HEADER);
+            let part = part.filter(is_full);
             let Some(part) = part else { return Some(Err(self.damaged(next))) };
             bytes.extend_from_slice(part);
             next = u64::from((self.order)(&page, 16, 4)?);
