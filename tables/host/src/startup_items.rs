@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use indago_table::prelude::*;
 
 use crate::source::desktop;
+use crate::source::held::HeldList;
 use crate::source::homes;
 use crate::source::systemd::{Manager, UNIT};
 use crate::source::texts::Texts;
@@ -45,7 +46,7 @@ impl Rows for StartupItem {
         let mut rows = Vec::new();
         let homes = homes::all(sys, |origin, error| scan.report(origin, error)).unwrap_or_else(|error| {
             report(&error);
-            Vec::new()
+            HeldList::default()
         });
         for home in homes {
             let programs = home.directory.join(".config/autostart");

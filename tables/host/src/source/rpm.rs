@@ -1,5 +1,6 @@
 //! RPM's databases of installed packages (sqlite, ndb and Berkeley DB), and the headers in them.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -58,6 +59,15 @@ struct Entry {
     count: usize,
 }
 
+/// A position among the texts or numbers of an entry.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    pub(crate) at: usize,
+    left: usize,
+    /// Bytes of a number; 0 for texts.
+    width: usize,
+}
+
 /// RPM's own limit for the entries of a header.
 const MOST_ENTRIES: usize = 0xffff;
 
@@ -93,15 +103,52 @@ impl Header {
 
     /// The texts of an entry: a text, a list of texts, or a text in several languages.
     pub(crate) fn texts(&self, tag: u32) -> impl Iterator<Item = &[u8]> {
-        let entry = self.entry(tag).filter(|entry| matches!(entry.kind, 6 | 8 | 9));
-        let (data, count) = entry.map_or((&[][..], 0), |entry| (&self.bytes[entry.at..], entry.count));
-        let mut data = data;
-        (0..count).map_while(move |_| {
-            let end = memchr::memchr(0, data)?;
-            let text = &data[..end];
-            data = &data[end + 1..];
-            Some(text)
-        })
+        let mut cursor = self.cursor(tag);
+        std::iter::from_fn(move || self.next_text(&mut cursor))
+    }
+
+    /// The start of an entry with texts or numbers, to read them one at a time.
+    pub(crate) fn cursor(&self, tag: u32) -> Cursor {
+        let Some(entry) = self.entry(tag) else { return Cursor::default() };
+        let width = match entry.kind {
+            1 | 2 => 1,
+            3 => 2,
+            4 => 4,
+            5 => 8,
+            6 | 8 | 9 => 0,
+            _ => return Cursor::default(),
+        };
+        // Numbers outside of the header do not count.
+        let is_inside = entry.count.checked_mul(width).and_then(|length| entry.at.checked_add(length));
+        match is_inside.filter(|end| *end <= self.bytes.len()) {
+            Some(_) => Cursor { at: entry.at, left: entry.count, width },
+            None => Cursor::default(),
+        }
+    }
+
+    /// The next text of an entry.
+    pub(crate) fn next_text(&self, cursor: &mut Cursor) -> Option<&[u8]> {
+        let data = self.bytes.get(cursor.at..).filter(|_| cursor.left > 0 && cursor.width == 0)?;
+        let Some(end) = memchr::memchr(0, data) else {
+            cursor.left = 0;
+            return None;
+        };
+        *cursor = Cursor { at: cursor.at + end + 1, left: cursor.left - 1, width: 0 };
+        data.get(..end)
+    }
+
+    /// The next number of an entry.
+    pub(crate) fn next_number(&self, cursor: &mut Cursor) -> Option<i64> {
+        let bytes = self.bytes.get(cursor.at..cursor.at + cursor.width);
+        let bytes = bytes.filter(|_| cursor.left > 0 && cursor.width > 0)?;
+        *cursor = Cursor { at: cursor.at + cursor.width, left: cursor.left - 1, ..*cursor };
+        let number = bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        Some(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// Bytes at a range of positions, such as a text between two cursors.
+    pub(crate) fn at(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
     }
 
     /// The first text of an entry.
@@ -111,20 +158,8 @@ impl Header {
 
     /// The numbers of an entry.
     pub(crate) fn numbers(&self, tag: u32) -> impl Iterator<Item = i64> + use<'_> {
-        let entry = self.entry(tag);
-        let width = entry.map_or(0, |entry| match entry.kind {
-            1 | 2 => 1,
-            3 => 2,
-            4 => 4,
-            5 => 8,
-            _ => 0,
-        });
-        let data = entry
-            .filter(|_| width > 0)
-            .and_then(|entry| self.bytes.get(entry.at..entry.at.checked_add(entry.count.checked_mul(width)?)?));
-        let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        data.unwrap_or_default().chunks_exact(width.max(1)).map(move |bytes| signed(number(bytes)))
+        let mut cursor = self.cursor(tag);
+        std::iter::from_fn(move || self.next_number(&mut cursor))
     }
 
     /// The first number of an entry.
@@ -367,14 +402,14 @@ impl Berkeley {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
 
     use super::*;
     use crate::source::damaged::damaged;
 
     /// A header with texts, lists and numbers, each `(tag, type, count, data)`.
-    fn header(entries: &[(u32, u32, u32, &[u8])]) -> Vec<u8> {
+    pub(crate) fn header(entries: &[(u32, u32, u32, &[u8])]) -> Vec<u8> {
         let (mut index, mut data) = (Vec::new(), Vec::new());
         for (tag, kind, count, bytes) in entries {
             for number in [*tag, *kind, data.len() as u32, *count] {
