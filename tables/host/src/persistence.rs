@@ -191,7 +191,7 @@ fn of_cron(found: &Found<'_>) -> Result<()> {
             found.add([Persistence { name: name.to_owned(), line: Some(line as i64), ..row }])?;
         }
     }
-    let jobs = at_jobs::jobs(&found.texts).into_iter();
+    let jobs = at_jobs::jobs(&found.texts);
     found.add(jobs.map(|job| Persistence { username: job.user, ..found.row("at", &job.path, &job.time, job.command) }))
 }
 
@@ -218,7 +218,7 @@ fn of_scripts(found: &Found<'_>) -> Result<()> {
 }
 
 fn autostart(found: &Found<'_>, directory: &Path, user: Option<&str>) -> Result<()> {
-    let entries = desktop::entries(&found.texts, directory).into_iter();
+    let entries = desktop::entries(&found.texts, directory);
     let rows = entries.map(|(path, entry)| {
         let row = found.row("autostart", &path, "login", entry.command.unwrap_or_default());
         Persistence {

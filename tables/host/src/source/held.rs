@@ -78,6 +78,57 @@ impl<T> Iterator for HeldItems<T> {
     }
 }
 
+/// The lines of a text, which is charged to the query's memory. They are parsed when their rows are needed.
+#[derive(Debug)]
+pub(crate) struct HeldLines {
+    text: String,
+    at: usize,
+    /// Number of the last line, from 1.
+    number: usize,
+    _held: Held,
+}
+
+impl HeldLines {
+    pub(crate) fn new(sys: &Sys, text: String) -> Result<Self> {
+        let held = sys.meter().hold(text.len())?;
+        Ok(HeldLines { text, at: 0, number: 0, _held: held })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(text: &str) -> Self {
+        HeldLines { text: text.to_owned(), at: 0, number: 0, _held: Held::default() }
+    }
+
+    /// The next line and its number.
+    fn next(&mut self) -> Option<(usize, &str)> {
+        let rest = &self.text[self.at..];
+        let line = rest.lines().next()?;
+        self.at += rest.find('\n').map_or(rest.len(), |end| end + 1);
+        self.number += 1;
+        Some((self.number, line))
+    }
+
+    /// What a function makes of each line and its number.
+    pub(crate) fn filter_map<T>(mut self, mut parse: impl FnMut(usize, &str) -> Option<T>) -> impl Iterator<Item = T> {
+        std::iter::from_fn(move || {
+            loop {
+                let (number, line) = self.next()?;
+                if let Some(found) = parse(number, line) {
+                    return Some(found);
+                }
+            }
+        })
+    }
+
+    /// The same for the lines that are [`settings`](super::texts::settings).
+    pub(crate) fn settings<T>(self, mut parse: impl FnMut(usize, &str) -> Option<T>) -> impl Iterator<Item = T> {
+        self.filter_map(move |number, line| {
+            let (_, line) = super::texts::settings(line).next()?;
+            parse(number, line)
+        })
+    }
+}
+
 /// The files in a directory, read by a query with a limit of memory.
 #[cfg(test)]
 pub(crate) fn limited(root: &std::path::Path, limit: usize) -> (Sys, Limit) {
@@ -125,6 +176,26 @@ impl Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_taken_one_at_a_time_and_their_text_is_charged() {
+        for text in ["", "a", "a\n", "\n\na\r\n\né b\n\r\nlast", " # x\n y \n"] {
+            let lines = HeldLines::of(text).filter_map(|number, line| Some((number, line.to_owned())));
+            let expected = text.lines().zip(1..).map(|(line, number)| (number, line.to_owned()));
+            assert_eq!(lines.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{text:?}");
+            let lines = HeldLines::of(text).settings(|number, line| Some((number, line.to_owned())));
+            let expected = crate::source::texts::settings(text).map(|(number, line)| (number, line.to_owned()));
+            assert_eq!(lines.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{text:?}");
+        }
+        let root = tempfile::tempdir().expect("a directory");
+        let (sys, limit) = limited(root.path(), 1 << 20);
+        let mut lines =
+            HeldLines::new(&sys, "a\n".repeat(300 << 10)).expect("memory is left").filter_map(|_, _| Some(()));
+        assert!(lines.next().is_some() && limit.left() < 512 << 10);
+        drop(lines);
+        assert_eq!(limit.left(), 1 << 20);
+        assert!(HeldLines::new(&sys, "a\n".repeat(600 << 10)).is_err());
+    }
 
     #[test]
     fn a_list_is_charged_until_its_iterator_is_dropped() {
