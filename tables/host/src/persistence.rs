@@ -405,3 +405,26 @@ fn of_inittab(found: &Found<'_>) -> Result<()> {
     });
     found.add(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_charged_with_each_of_its_commands() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (sys, limit) = crate::source::held::limited(root.path(), 1 << 20);
+        let report = |error: &Error| panic!("{error}");
+        let read = |commands| {
+            let rows = RefCell::new(HeldList::new(&sys));
+            let found = Found { texts: Texts::new(&sys, &report), homes: &[], rows: &rows };
+            let (targets, commands) = ("t".repeat(10_000), "ExecStart=/a\n".repeat(commands));
+            let settings = Settings::of(&format!("[Service]\n{commands}[Install]\nWantedBy={targets}\n"));
+            of_unit(&found, "systemd", "a.service", Path::new("/a.service"), &settings, None, None)?;
+            Ok(rows.into_inner().len())
+        };
+        assert_eq!(read(50), Ok(50));
+        assert!(matches!(read(200), Err(Error::OutOfMemory(_))));
+        assert_eq!(limit.left(), 1 << 20);
+    }
+}

@@ -508,6 +508,40 @@ pub(crate) mod tests {
         }
     }
 
+    /// A hash table with pages of 512 bytes: two values on the same two overflow pages.
+    #[test]
+    fn values_of_berkeley_db_are_read_one_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let set = |page: &mut Vec<u8>, at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
+        let page = |fields: &[(usize, &[u8])]| {
+            let mut page = vec![0; 512];
+            fields.iter().for_each(|(at, bytes)| set(&mut page, *at, bytes));
+            page
+        };
+        let meta = page(&[(12, &0x0006_1561_u32.to_le_bytes()), (20, &512_u32.to_le_bytes())]);
+        let value: &[u8] = &[3, 0, 0, 0, 2, 0, 0, 0, 0xbc, 2, 0, 0];
+        let offsets = [500_u16, 480, 470, 450].map(u16::to_le_bytes).concat();
+        let items = page(&[(20, &[4, 0]), (25, &[2]), (26, &offsets), (500, &[1]), (480, value), (450, value)]);
+        let first = page(&[(16, &[3]), (22, &486_u16.to_le_bytes()), (25, &[7]), (26, &[b'v'; 486])]);
+        let second = page(&[(22, &[214, 0]), (25, &[7]), (26, &[b'w'; 214])]);
+        let write = |pages: [&Vec<u8>; 4]| fs::write(folder.path().join("db"), pages.map(Vec::clone).concat());
+        write([&meta, &items, &first, &second]).expect("a file");
+        let sys = Sys::at(folder.path());
+        let expected = [vec![b'v'; 486], vec![b'w'; 214]].concat();
+        let mut records = berkeley(&sys, Path::new("/db")).expect("a database");
+        for count in 1..=2 {
+            assert_eq!(records.next(), Some(Ok(expected.clone())));
+            assert_eq!(sys.meter().bytes(), 512 + 512 + count * 1024);
+        }
+        assert_eq!(records.next(), None);
+        // Only the last page may have room: this one would have to be read for each byte.
+        let mut short = first;
+        set(&mut short, 22, &1_u16.to_le_bytes());
+        write([&meta, &items, &short, &second]).expect("a file");
+        let records: Vec<_> = berkeley(&sys, Path::new("/db")).expect("a database").collect();
+        assert!(records.len() == 2 && records.iter().all(|record| matches!(record, Err(Error::Malformed(_)))));
+    }
+
     #[test]
     fn a_host_without_a_database_is_reported() {
         let folder = tempfile::tempdir().expect("a folder");
