@@ -72,6 +72,9 @@ struct Run {
     is_written: bool,
 }
 
+/// A name in a directory, with its inode.
+type Name = (Vec<u8>, u32);
+
 /// Most runs of a file, and levels of an index.
 const MOST_RUNS: usize = 1 << 20;
 const MOST_LEVELS: u16 = 5;
@@ -291,7 +294,7 @@ impl FileSystem {
     }
 
     /// The names in a directory, with their inodes, without `.` and `..`.
-    fn names(&self, inode: &Inode) -> Result<HeldList<(Vec<u8>, u32)>> {
+    fn names(&self, inode: &Inode) -> Result<HeldList<Name>> {
         if inode.size > MOST_DIRECTORY {
             return Err(self.disk.malformed(format_args!("the directory {} is too large", inode.number)));
         }
@@ -322,7 +325,7 @@ impl FileSystem {
         let mut held = self.disk.sys.meter().hold(0).unwrap_or_default();
         let mut root = Some((b"/".to_vec(), ROOT));
         // The open directories, outermost first: their paths, and the names that are left in them.
-        let mut open: Vec<(Vec<u8>, HeldItems<(Vec<u8>, u32)>)> = Vec::new();
+        let mut open: Vec<(Vec<u8>, HeldItems<Name>)> = Vec::new();
         std::iter::from_fn(move || {
             loop {
                 let (path, number) = match (root.take(), open.last_mut()) {
