@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use crate::source::held::{HeldList, owned};
 use crate::source::portage::split_version;
 
 const FOLDER: &str = "/etc/portage";
@@ -42,7 +43,7 @@ impl Rows for PortageKeyword {
         if !sys.exists(FOLDER) {
             return Err(Error::Unsupported(format!("Portage is not configured ({FOLDER} is missing)")));
         }
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(sys);
         for (name, is_mask, is_unmask) in [
             ("package.accept_keywords", false, false),
             ("package.keywords", false, false),
@@ -59,11 +60,12 @@ impl Rows for PortageKeyword {
                         continue;
                     }
                 };
-                rows.extend(text.lines().flat_map(entries).map(|row| PortageKeyword {
+                let found = text.lines().flat_map(entries).map(|row| PortageKeyword {
                     mask: is_mask.into(),
                     unmask: is_unmask.into(),
                     ..row
-                }));
+                });
+                add(found, &mut rows)?;
             }
         }
         Ok(rows.into_iter())
@@ -89,10 +91,20 @@ fn find(sys: &Sys, path: PathBuf, depth: usize, files: &mut Vec<PathBuf>, report
     }
 }
 
+fn add(mut found: impl Iterator<Item = PortageKeyword>, rows: &mut HeldList<PortageKeyword>) -> Result<()> {
+    found.try_for_each(|row| {
+        let owned = owned([&row.package, &row.version, &row.keyword, &row.operator]);
+        rows.push(row, owned)
+    })
+}
+
 /// The entries on a line: a package, and keywords in the files of keywords.
-fn entries(line: &str) -> Vec<PortageKeyword> {
+fn entries(line: &str) -> impl Iterator<Item = PortageKeyword> {
     let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-    let Some(atom) = words.next() else { return Vec::new() };
+    let atom = words.next();
+    // A package without keywords is one entry.
+    let first = atom.map(|_| words.next().unwrap_or_default());
+    let atom = atom.unwrap_or_default();
     let name = atom.trim_start_matches(['<', '>', '=', '~', '!']);
     let operator = &atom[..atom.len() - name.len()];
     // A slot and a repository may follow.
@@ -101,15 +113,13 @@ fn entries(line: &str) -> Vec<PortageKeyword> {
         Some(split) if !operator.is_empty() => split,
         _ => (name, ""),
     };
-    let row = |keyword: &str| PortageKeyword {
+    first.into_iter().chain(words).map(move |keyword| PortageKeyword {
         package: package.to_owned(),
         version: version.to_owned(),
         keyword: keyword.to_owned(),
         operator: operator.to_owned(),
         ..PortageKeyword::default()
-    };
-    let keywords: Vec<PortageKeyword> = words.map(row).collect();
-    if keywords.is_empty() { vec![row("")] } else { keywords }
+    })
 }
 
 #[cfg(test)]
@@ -117,11 +127,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_package_is_charged_with_each_of_its_keywords() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (sys, limit) = crate::source::held::limited(root.path(), 1 << 20);
+        let mut rows = HeldList::new(&sys);
+        let line = "p".repeat(10_000) + &" k".repeat(200);
+        assert!(matches!(add(entries(&line), &mut rows), Err(Error::OutOfMemory(_))));
+        assert!((50..105).contains(&rows.len()), "{}", rows.len());
+        drop(rows);
+        assert_eq!(limit.left(), 1 << 20);
+    }
+
+    #[test]
     fn lines_name_packages_and_keywords() {
         let show = |line| {
             let show =
                 |row: PortageKeyword| format!("{}|{}|{}|{}", row.operator, row.package, row.version, row.keyword);
-            entries(line).into_iter().map(show).collect::<Vec<_>>()
+            entries(line).map(show).collect::<Vec<_>>()
         };
         assert_eq!(
             show(">=app-editors/vim-9.1:0 ~amd64 ** # x"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use indago_table::prelude::*;
 
 use super::disk::Disk;
+use super::held::{HeldItems, HeldList, owned_bytes};
 use super::superblock::Bytes;
 
 /// A file system.
@@ -71,9 +72,15 @@ struct Run {
     is_written: bool,
 }
 
+/// A name in a directory, with its inode.
+type Name = (Vec<u8>, u32);
+
 /// Most runs of a file, and levels of an index.
 const MOST_RUNS: usize = 1 << 20;
 const MOST_LEVELS: u16 = 5;
+
+/// Longest path of a directory that is read: the kernel's limit.
+const LONGEST_PATH: usize = 4096;
 
 /// Largest directory that is read.
 const MOST_DIRECTORY: u64 = 64 << 20;
@@ -287,33 +294,61 @@ impl FileSystem {
     }
 
     /// The names in a directory, with their inodes, without `.` and `..`.
-    fn names(&self, inode: &Inode) -> Result<Vec<(Vec<u8>, u32)>> {
+    fn names(&self, inode: &Inode) -> Result<HeldList<Name>> {
         if inode.size > MOST_DIRECTORY {
             return Err(self.disk.malformed(format_args!("the directory {} is too large", inode.number)));
         }
-        let mut names = Vec::new();
+        let mut names = HeldList::new(&self.disk.sys);
         self.content(inode, |block| {
-            entries(block, &mut names);
-            Ok(())
+            let mut found = Vec::new();
+            entries(block, &mut found);
+            found.into_iter().try_for_each(|(name, inode)| {
+                let owned = owned_bytes(name.len());
+                names.push((name, inode), owned)
+            })
         })?;
         Ok(names)
     }
 
     /// All files, each directory before those inside it. An unreadable one is reported and skipped.
     pub(crate) fn walk<R: Fn(&Error)>(self: Arc<Self>, report: R) -> impl Iterator<Item = (Vec<u8>, Inode)> + use<R> {
+        self.walk_to(LONGEST_PATH, report)
+    }
+
+    fn walk_to<R: Fn(&Error)>(
+        self: Arc<Self>,
+        longest: usize,
+        report: R,
+    ) -> impl Iterator<Item = (Vec<u8>, Inode)> + use<R> {
         let mut seen = HashSet::new();
-        let mut left = vec![(b"/".to_vec(), ROOT)];
+        // Nothing is charged yet, so this cannot fail.
+        let mut held = self.disk.sys.meter().hold(0).unwrap_or_default();
+        let mut root = Some((b"/".to_vec(), ROOT));
+        // The open directories, outermost first: their paths, and the names that are left in them.
+        let mut open: Vec<(Vec<u8>, HeldItems<Name>)> = Vec::new();
         std::iter::from_fn(move || {
             loop {
-                let (path, number) = left.pop()?;
+                let (path, number) = match (root.take(), open.last_mut()) {
+                    (Some(root), _) => root,
+                    (None, Some((folder, names))) => match names.next() {
+                        Some((name, number)) => ([folder, &b"/"[..], &name].concat(), number),
+                        None => {
+                            open.pop();
+                            continue;
+                        }
+                    },
+                    (None, None) => return None,
+                };
                 let found = self.inode(number).and_then(|inode| {
                     // A damaged directory may contain itself.
                     if inode.is_directory() && seen.insert(number) {
-                        let folder = if path == b"/" { &[][..] } else { &path };
-                        let names = self.names(&inode)?;
-                        left.extend(
-                            names.into_iter().rev().map(|(name, inode)| ([folder, b"/", &name].concat(), inode)),
-                        );
+                        held.cover(seen.capacity() * 2 * size_of::<u32>())?;
+                        if path.len() > longest {
+                            let what = format_args!("directory {number} is deeper than {longest} bytes of path");
+                            return Err(self.disk.malformed(what));
+                        }
+                        let folder = if path == b"/" { Vec::new() } else { path.clone() };
+                        open.push((folder, self.names(&inode)?.into_iter()));
                     }
                     Ok(inode)
                 });
@@ -400,6 +435,40 @@ mod tests {
         };
         assert_eq!(names(&block), [(b"lost+found".to_vec(), 11), (b"a".to_vec(), 12)]);
         crate::source::damaged::damaged(&block, |bytes| assert!(names(bytes).len() <= bytes.len() / 8));
+    }
+
+    #[test]
+    fn deep_directories_are_reported_and_names_are_charged() {
+        let root = tempfile::tempdir().expect("a directory");
+        let content = root.path().join("content");
+        std::fs::create_dir_all(content.join("a/b/c/d")).expect("a directory");
+        let image = root.path().join("image");
+        std::fs::write(&image, vec![0; 256 << 10]).expect("an image");
+        let made = std::process::Command::new("/sbin/mke2fs")
+            .args(["-q", "-F", "-t", "ext4", "-N", "32", "-d"])
+            .args([&content, &image])
+            .status();
+        assert!(made.expect("mke2fs runs").success());
+        let walk = |memory, longest| {
+            let (sys, limit) = crate::source::held::limited(root.path(), memory);
+            let disk = Arc::new(Disk::open(&sys, "/image").expect("it opens").expect("it exists"));
+            let file_system = Arc::new(FileSystem::open(&disk, 0).expect("it is read").expect("ext4"));
+            let errors = std::cell::RefCell::new(Vec::new());
+            let report = |error: &Error| errors.borrow_mut().push(error.to_string());
+            let paths = file_system.walk_to(longest, report).map(|(path, _)| String::from_utf8(path).expect("text"));
+            let paths: Vec<_> = paths.filter(|path| !path.contains("lost")).collect();
+            assert_eq!(limit.left(), memory);
+            errors.borrow_mut().retain(|error| !error.contains("directory 11 "));
+            (paths, errors.take())
+        };
+        let all = ["/", "/a", "/a/b", "/a/b/c", "/a/b/c/d"];
+        assert_eq!(walk(1 << 20, 8), (all.map(str::to_owned).to_vec(), Vec::new()));
+        let (paths, errors) = walk(1 << 20, 4);
+        assert_eq!(paths, all[..3]);
+        assert!(matches!(errors.as_slice(), [only] if only.contains("deeper than 4 bytes")), "{errors:?}");
+        // Each open directory is charged.
+        let (paths, errors) = walk(256 << 10, 8);
+        assert!(paths.len() < 5 && errors.len() == 1, "{paths:?} {errors:?}");
     }
 
     /// An image that the real tool made, damaged in many places. `tests/host_kernel.rs` compares an intact one.

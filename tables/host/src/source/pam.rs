@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use super::held::{HeldList, owned, owned_bytes};
 use super::texts::{Texts, split_word};
 
 /// Deepest include.
 const DEEPEST: usize = 32;
+/// Longest line in bytes. PAM's own limit is 8 KiB or less.
+const LONGEST_LINE: usize = 8 << 10;
 /// Most modules of a service.
 const MOST_MODULES: usize = 10_000;
 
@@ -30,8 +33,13 @@ const DIRECTORIES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 const ONE_FILE: &str = "/etc/pam.conf";
 
 /// The modules of all services, in the order in which PAM runs them.
-pub(crate) fn modules(texts: &Texts<'_>) -> Result<Vec<Module>> {
-    let mut modules = Vec::new();
+pub(crate) fn modules(texts: &Texts<'_>) -> Result<HeldList<Module>> {
+    let mut modules = HeldList::new(texts.sys);
+    let mut add = |module: Module| {
+        let file = owned_bytes(module.file.as_os_str().len());
+        let owned = owned([&module.service, &module.kind, &module.control, &module.module, &module.arguments]);
+        modules.push(module, owned + file)
+    };
     let mut services: Vec<(String, PathBuf)> = Vec::new();
     for directory in DIRECTORIES {
         for path in texts.files_in(directory) {
@@ -45,7 +53,7 @@ pub(crate) fn modules(texts: &Texts<'_>) -> Result<Vec<Module>> {
         texts.sys.check_cancelled()?;
         let mut reader = Reader { texts, service, open: Vec::new(), modules: Vec::new() };
         reader.read(path, None);
-        modules.extend(reader.modules);
+        reader.modules.into_iter().try_for_each(&mut add)?;
     }
     // The single file counts only without a directory.
     if services.is_empty()
@@ -54,7 +62,7 @@ pub(crate) fn modules(texts: &Texts<'_>) -> Result<Vec<Module>> {
         for (line, content) in lines(&text) {
             let (service, rest) = split_word(&content);
             match entry(rest) {
-                Some(entry) => modules.push(entry.module(service, Path::new(ONE_FILE), line)),
+                Some(entry) => add(entry.module(service, Path::new(ONE_FILE), line))?,
                 None => texts.bad_line(Path::new(ONE_FILE), line, "not a module of PAM"),
             }
         }
@@ -94,6 +102,9 @@ impl Reader<'_> {
                 continue;
             }
             match entry(&content) {
+                _ if content.len() > LONGEST_LINE => {
+                    self.texts.bad_line(file, line, "longer than 8 KiB; it was skipped")
+                }
                 None => self.texts.bad_line(file, line, "not a module of PAM"),
                 Some(entry) if kind.is_some_and(|kind| kind != entry.kind) => {}
                 Some(entry) => {

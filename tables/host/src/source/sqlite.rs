@@ -11,6 +11,8 @@ use super::positioned::{MOST_OF_VALUE, Positioned, be};
 
 /// Deepest tree. SQLite's own limit is 20.
 const DEEPEST: usize = 20;
+/// Most values of a row: SQLite's own limit.
+const MOST_COLUMNS: usize = 32_767;
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
@@ -327,6 +329,9 @@ fn record(bytes: &[u8]) -> Option<Vec<Value>> {
     let mut data = end;
     let mut values = Vec::new();
     while at < end {
+        if values.len() == MOST_COLUMNS {
+            return None;
+        }
         let (kind, next) = varint(bytes, at)?;
         at = next;
         let length = match kind {
@@ -427,6 +432,17 @@ mod tests {
         assert_eq!(read(folder.path()).0.len(), 4);
         db.execute_batch("COMMIT").expect("it runs");
         assert_eq!(read(folder.path()).0.len(), 1);
+    }
+
+    #[test]
+    fn a_record_has_as_many_values_as_columns_can_exist() {
+        let of_nulls = |count: usize| {
+            let length = count + 3;
+            let head = [0x80 | (length >> 14) as u8, 0x80 | (length >> 7) as u8 & 0x7f, length as u8 & 0x7f];
+            record(&[&head[..], &vec![0; count]].concat()).map(|values| values.len())
+        };
+        assert_eq!(of_nulls(MOST_COLUMNS), Some(MOST_COLUMNS));
+        assert_eq!(of_nulls(MOST_COLUMNS + 1), None);
     }
 
     #[test]

@@ -115,7 +115,7 @@ mod tests {
         let texts = Texts::new(&sys, &report);
         assert_eq!(texts.text("/none"), None);
         assert_eq!(texts.files_in("/none"), [""; 0].map(PathBuf::from));
-        assert_eq!(texts.require("nothing"), Err(Error::Unsupported("nothing".into())));
+        assert_eq!(texts.require("nothing"), Err(Error::Absent("nothing".into())));
         assert_eq!(texts.files_in("/d"), ["/d/.c", "/d/a", "/d/b", "/d/link"].map(PathBuf::from));
         assert_eq!(texts.text("/d/link").as_deref(), Some("d/b"));
         assert_eq!(texts.require("nothing"), Ok(()));
