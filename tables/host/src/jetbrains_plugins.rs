@@ -110,7 +110,7 @@ fn read(sys: &Sys, jar: &Path) -> Result<Option<(String, String, String)>> {
         return Err(Error::Malformed(format!("{} is not a jar", jar.display())));
     };
     let Some(member) = archive.members().iter().find(|member| member.name == "META-INF/plugin.xml") else {
-        return Ok(None);
+        return archive.damage().map_or(Ok(None), |damage| Err(damage.clone()));
     };
     let text = sys.text(&archive.read(member)?);
     let plugin = descriptor(&text);

@@ -69,8 +69,19 @@ fn files(sys: &Sys, pid: i64, report: impl Fn(&str, &Error)) -> Result<Vec<Proce
     let program = program.map(|path| path.into_os_string().into_encoded_bytes());
     let mut files: BTreeMap<(Vec<u8>, Vec<u8>, i64), ProcessDeletedFile> = BTreeMap::new();
     for line in procfs::lines(&folder, "maps")? {
-        let line = line?;
-        let Some(mapping) = maps::parse(&line) else { continue };
+        // Rows found before an error stay.
+        let line = match line {
+            Ok(line) => line,
+            Err(error) if error.ends_query() => return Err(error),
+            Err(error) => {
+                report("maps", &error);
+                break;
+            }
+        };
+        let Some(mapping) = maps::parse(&line) else {
+            report("maps", &maps::bad_line(pid, &line));
+            continue;
+        };
         let Some(path) = mapping.path.strip_suffix(DELETED).filter(|_| mapping.inode != 0) else { continue };
         // A file's own name can end this way.
         if sys.has_live_kernel() && is_file(&folder, mapping) {

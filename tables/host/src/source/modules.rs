@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::json;
 use super::sections::Sections;
-use super::zip::Archive;
+use super::zip::{Archive, Member};
 
 /// Most bytes of a list of crates after decompression.
 const MOST_OF_CRATES: u64 = 8 << 20;
@@ -146,19 +146,35 @@ fn artifacts(
 ) -> Result<()> {
     let before = found.len();
     let artifact = |group, name, version| Module { kind: "maven", group, name, version, within: within.to_owned() };
+    if let Some(damage) = archive.damage() {
+        report("jars", damage);
+    }
+    let text_of = |member: &Member| match archive.read(member) {
+        Ok(bytes) => Ok(Some(sys.text(&bytes))),
+        Err(error) if error.ends_query() => Err(error),
+        Err(error) => {
+            report("jars", &error);
+            Ok(None)
+        }
+    };
     for member in archive.members() {
         if !member.name.starts_with("META-INF/maven/") || !member.name.ends_with("/pom.properties") {
             continue;
         }
-        let text = sys.text(&archive.read(member)?);
+        sys.check_cancelled()?;
+        if archive.is_spent() {
+            break;
+        }
+        let Some(text) = text_of(member)? else { continue };
         let value = |key: &str| value_of(&text, key, '=');
         if let (Some(group), Some(name), Some(version)) = (value("groupId"), value("artifactId"), value("version")) {
             found.push(artifact(group, name, version));
         }
     }
     let manifest = archive.members().iter().find(|member| member.name == "META-INF/MANIFEST.MF");
-    if let Some(member) = manifest.filter(|_| found.len() == before) {
-        let text = sys.text(&archive.read(member)?);
+    if let Some(member) = manifest.filter(|_| found.len() == before)
+        && let Some(text) = text_of(member)?
+    {
         let first = |keys: [&str; 3]| keys.into_iter().find_map(|key| value_of(&text, key, ':'));
         let name = first(["Bundle-SymbolicName", "Implementation-Title", "Automatic-Module-Name"]);
         let version = first(["Bundle-Version", "Implementation-Version", "Specification-Version"]);
@@ -182,6 +198,9 @@ fn artifacts(
             Err(error) if error.ends_query() => return Err(error),
             Err(error) => report("jars", &error),
             Ok(()) => {}
+        }
+        if archive.is_spent() {
+            break;
         }
     }
     Ok(())
