@@ -217,6 +217,7 @@ fn value_of(text: &str, key: &str, separator: char) -> Option<String> {
 mod tests {
     use super::*;
     use crate::source::damaged::damaged;
+    use crate::source::zip::tests::archive;
 
     #[test]
     fn go_programs_name_their_modules() {
@@ -238,6 +239,27 @@ mod tests {
         damaged(&info, |bytes| {
             let _may_be_none = go_texts(bytes);
         });
+    }
+
+    #[test]
+    fn a_damaged_member_does_not_affect_the_other_artifacts() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let properties = |name: &str| format!("groupId=g\nartifactId={name}\nversion=1\n").into_bytes();
+        let inner = archive(&[("META-INF/maven/g/c/pom.properties", &properties("c"), true)]);
+        let mut jar = archive(&[
+            ("META-INF/maven/g/a/pom.properties", &properties("a"), false),
+            ("META-INF/maven/g/b/pom.properties", &properties("b"), false),
+            ("lib/c.jar", &inner, false),
+        ]);
+        let header = memchr::memmem::find(&jar, b"PK\x03\x04").expect("a member");
+        jar[header] = b'X';
+        std::fs::write(folder.path().join("x.jar"), jar).expect("a file");
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |_: &str, error: &Error| reported.borrow_mut().push(error.to_string());
+        let found = of_jar(&Sys::at(folder.path()), Path::new("/x.jar"), &report).expect("readable");
+        let found: Vec<_> = found.iter().map(|module| format!("{}{}", module.name, module.within)).collect();
+        assert_eq!(found, ["b", "c!/lib/c.jar"]);
+        assert_eq!(reported.take(), ["/x.jar: the member \"META-INF/maven/g/a/pom.properties\" is damaged"]);
     }
 
     #[test]

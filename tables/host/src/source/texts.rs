@@ -1,6 +1,7 @@
 //! Text files of settings, some of which may be absent.
 
 use std::cell::Cell;
+use std::fs::Metadata;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -50,15 +51,23 @@ impl<'a> Texts<'a> {
         let mut names: Vec<_> = entries.into_iter().filter(|(_, kind)| !kind.is_dir()).map(|(name, _)| name).collect();
         names.sort_unstable();
         let is_file = |path: &PathBuf| match self.sys.metadata(path).if_present() {
-            Ok(None) => false,
-            // Programs leave sockets in home directories, and a link to /dev/null hides a file of another directory.
-            Ok(Some(metadata)) if metadata.is_dir() || metadata.file_type().is_socket() => false,
-            Ok(_) if self.sys.canonicalize(path).is_ok_and(|path| path == Path::new("/dev/null")) => false,
-            Ok(Some(metadata)) => metadata.is_file() || self.got(self.sys.open(path)).is_some(),
+            Ok(metadata) => metadata.is_some_and(|metadata| self.is_file(path, &metadata)),
             // Reading the file reports this.
             Err(_) => true,
         };
         names.into_iter().map(|name| directory.join(name)).filter(is_file).collect()
+    }
+
+    /// Whether a path is a regular file. One that is neither a file nor a directory is reported.
+    pub(crate) fn is_file(&self, path: &Path, metadata: &Metadata) -> bool {
+        // Programs leave sockets in home directories, and a link to /dev/null hides a file of another directory.
+        let is_hidden = || self.sys.canonicalize(path).is_ok_and(|path| path == Path::new("/dev/null"));
+        let is_other = !metadata.is_file() && !metadata.is_dir() && !metadata.file_type().is_socket();
+        if is_other && !is_hidden() {
+            // The error names its kind.
+            return self.got(self.sys.open(path)).is_some();
+        }
+        metadata.is_file()
     }
 
     pub(crate) fn report(&self, error: &Error) {
@@ -139,6 +148,10 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(at("d/socket")).expect("a socket");
         assert_eq!(texts.files_in("/d").len(), 4);
         assert_eq!(reported.take(), ["/d/fifo is a FIFO, not a regular file"]);
+        std::os::unix::fs::symlink("/dev/null", at("d/hidden")).expect("a link");
+        let live = Sys::live();
+        assert_eq!(Texts::new(&live, &report).files_in(at("d")).len(), 4, "a link to /dev/null hides a file");
+        assert_eq!(reported.take(), [format!("{} is a FIFO, not a regular file", at("d/fifo").display())]);
         assert_eq!(texts.included(Path::new("/none")), None);
         assert_eq!(reported.take(), ["/none is included but does not exist"]);
         assert_eq!(texts.text("/d"), None);

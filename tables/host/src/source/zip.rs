@@ -197,14 +197,14 @@ impl Archive {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::io::Write as _;
 
     use super::*;
 
     /// An archive of members, each stored or compressed.
-    fn archive(members: &[(&str, &[u8], bool)]) -> Vec<u8> {
+    pub(crate) fn archive(members: &[(&str, &[u8], bool)]) -> Vec<u8> {
         let (mut file, mut directory) = (b"#!/bin/sh\n".to_vec(), Vec::new());
         let before = file.len() as u32;
         for (name, content, is_packed) in members {
