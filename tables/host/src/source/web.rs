@@ -238,4 +238,29 @@ mod tests {
             assert!(matches!(redirected(&outside, target, false), Err(Error::Malformed(_))), "{target}");
         }
     }
+
+    #[tokio::test]
+    async fn interim_responses_have_a_limit_and_bodies_another() {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut lines = BufReader::new(stream.try_clone().expect("a handle")).lines().map_while(Result::ok);
+                let first = lines.next().unwrap_or_default();
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+                let text = match first.as_str() {
+                    "GET /many HTTP/1.1" => interim.repeat(100_000),
+                    _ => format!("{interim}HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(3 << 20)),
+                };
+                let _ = stream.write_all(text.as_bytes());
+            }
+        });
+        let get = |path: &str| Ask::get(format!("http://{address}{path}"), Duration::from_secs(60));
+        let answer = send(&Sys::live(), &get("/large")).await.expect("a response");
+        assert_eq!((answer.status, answer.body.len()), (200, 3 << 20));
+        let error = send(&Sys::live(), &get("/many")).await.expect_err("no response").to_string();
+        assert!(error.contains("too many bytes before its response"), "{error}");
+    }
 }
