@@ -3,7 +3,7 @@
 use indago_table::prelude::*;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
-use object::{Endianness, FileKind};
+use object::{Endianness, FileKind, SectionIndex};
 
 /// Most names in a list of one file.
 const MOST_NAMES: usize = 10_000;
@@ -148,10 +148,12 @@ fn facts_of<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> object::read::Re
         }
     }
     facts.is_position_independent = kind == elf::ET_DYN && (is_pie || facts.interpreter.is_some());
+    let names = header.shstrndx(endian, data).and_then(|index| sections.section(SectionIndex(index as usize)));
+    let names = names.and_then(|section| section.data(endian, data)).unwrap_or_default();
     for section in sections.iter() {
         facts.has_symbols |= section.sh_type(endian) == elf::SHT_SYMTAB;
-        let name = sections.section_name(endian, section).unwrap_or_default();
-        facts.has_debug_info |= name == b".debug_info" || name == b".zdebug_info";
+        let name = names.get(section.sh_name(endian) as usize..).unwrap_or_default();
+        facts.has_debug_info |= name.starts_with(b".debug_info\0") || name.starts_with(b".zdebug_info\0");
     }
     facts.has_canary = has_symbol(&sections, endian, data, b"__stack_chk_fail\0");
     Ok(facts)
@@ -266,6 +268,11 @@ mod tests {
         assert!(read.has_canary && names.iter().any(|name| name == "__stack_chk_fail"));
         let other = String::from_utf8_lossy(b"__stack_chk_fail");
         let at = memchr::memmem::find(&whole, other.as_bytes()).expect("a name");
+        // The name of another section, of the same length.
+        let section = memchr::memmem::rfind(&whole, b".eh_frame_h").expect("a name");
+        let mut with_debug_info = whole.clone();
+        with_debug_info[section..section + 12].copy_from_slice(b".debug_info\0");
+        assert!(!read.has_debug_info && facts(&with_debug_info).expect("an ELF file").has_debug_info);
         let mut renamed = whole.clone();
         renamed[at + other.len() - 1] = b'x';
         assert!(!facts(&renamed).expect("an ELF file").has_canary);

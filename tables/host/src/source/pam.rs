@@ -1,5 +1,6 @@
 //! Stacks of PAM: the modules that each service runs, with the files that it includes.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
@@ -35,10 +36,11 @@ const ONE_FILE: &str = "/etc/pam.conf";
 pub(crate) fn modules(texts: &Texts<'_>) -> Result<Vec<Module>> {
     let mut modules = Vec::new();
     let mut services: Vec<(String, PathBuf)> = Vec::new();
+    let mut known = HashSet::new();
     for directory in DIRECTORIES {
         for path in texts.files_in(directory) {
             let name = texts.sys.path_text(path.file_name().unwrap_or_default());
-            if !services.iter().any(|(known, _)| *known == name) {
+            if known.insert(name.clone()) {
                 services.push((name, path));
             }
         }

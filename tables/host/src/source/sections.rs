@@ -10,6 +10,8 @@ use super::positioned::{Positioned, be, le};
 const MOST_SECTIONS: u64 = 10_000;
 /// Most bytes of the names of sections.
 const MOST_OF_NAMES: u64 = 1 << 20;
+/// Most bytes of a name that are read. Those that are looked for are shorter.
+const LONGEST_NAME: usize = 64;
 
 /// The sections of a program or library.
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Sections {
         let section = |index| {
             let (name, at, size) = place(index);
             let name = texts.get(name..).unwrap_or_default();
+            let name = &name[..name.len().min(LONGEST_NAME)];
             let end = memchr::memchr(0, name).unwrap_or(name.len());
             Section { name: name[..end].to_vec(), at, size }
         };
