@@ -272,7 +272,7 @@ mod tests {
         let sys = Sys::at(root.path());
         let reported = RefCell::new(Vec::new());
         let report = |error: &Error| reported.borrow_mut().push(error.to_string());
-        assert_eq!(modules(&Texts::new(&sys, &report)), Ok(Vec::new()));
+        assert!(modules(&Texts::new(&sys, &report)).expect("readable").into_iter().next().is_none());
         let reported = reported.take();
         assert!(reported.len() <= MOST_FILES);
         let missing = "/etc/pam.d/none is included but does not exist";
