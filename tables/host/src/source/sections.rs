@@ -104,8 +104,7 @@ mod tests {
     use super::*;
 
     /// A small file: a header, the names, one section with content, and the list.
-    fn sample() -> Vec<u8> {
-        let names = b"\0.names\0.dep\0";
+    fn sample(names: &[u8]) -> Vec<u8> {
         let content = b"content";
         let mut file = vec![0; 64];
         file[..6].copy_from_slice(b"\x7fELF\x02\x01");
@@ -123,8 +122,11 @@ mod tests {
         file[58] = 64;
         file[60] = 3;
         file[62] = 1;
-        let sections =
-            [section(0, 0, 0), section(1, 64, names.len() as u64), section(8, 64 + 13, content.len() as u64)];
+        let sections = [
+            section(0, 0, 0),
+            section(1, 64, names.len() as u64),
+            section(8, 64 + names.len() as u64, content.len() as u64),
+        ];
         [file, sections.concat()].concat()
     }
 
@@ -136,7 +138,11 @@ mod tests {
             fs::write(folder.path().join("a"), bytes).expect("a file");
             Sections::open(&sys, Path::new("/a")).and_then(|found| found.map_or(Ok(None), |found| found.read(".dep")))
         };
-        let sample = sample();
+        let long = sample(format!("\0.names\0.dep{}\0", "x".repeat(1000)).as_bytes());
+        assert_eq!(read(&long), Ok(None));
+        let long = Sections::open(&sys, Path::new("/a")).expect("readable").expect("an ELF file");
+        assert_eq!(long.sections[2].name.len(), LONGEST_NAME);
+        let sample = sample(b"\0.names\0.dep\0");
         assert_eq!(read(&sample), Ok(Some(b"content".to_vec())));
         assert_eq!(read(b"#!/bin/sh"), Ok(None));
         crate::source::damaged::damaged(&sample, |bytes| {
