@@ -48,7 +48,8 @@ impl Disk {
         superblock::read(size, |position, length| self.read(start.saturating_add(position), length))
     }
 
-    /// The partitions; the entire disk as partition 0 if it has no table of them. Partitions above a limit are reported.
+    /// The partitions; the entire disk as partition 0 if it has no table of them. If there are more than a limit, this
+    /// is reported.
     pub(crate) fn partitions(&self, report: impl Fn(&Error)) -> Result<Vec<Partition>> {
         let first = self.read(0, SECTOR as usize)?;
         let found = match entries(&first) {
