@@ -166,7 +166,8 @@ impl Found<'_> {
         let metadata = self.texts.got(self.texts.sys.metadata(file))?;
         // Init runs only those that are executable.
         let runs = kind != "rc.local" || metadata.mode() & 0o111 != 0;
-        (metadata.is_file() && runs).then(|| self.row(kind, file, event, self.texts.sys.path_text(file)))
+        (self.texts.is_file(file, &metadata) && runs)
+            .then(|| self.row(kind, file, event, self.texts.sys.path_text(file)))
     }
 }
 

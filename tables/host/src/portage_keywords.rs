@@ -8,6 +8,9 @@ use crate::source::held::{HeldList, owned};
 use crate::source::portage::split_version;
 
 const FOLDER: &str = "/etc/portage";
+
+/// Most files and directories that are read.
+const MOST_NAMES: usize = 10_000;
 /// Deepest directory of configuration files.
 const DEEPEST: usize = 8;
 
@@ -44,6 +47,7 @@ impl Rows for PortageKeyword {
             return Err(Error::Unsupported(format!("Portage is not configured ({FOLDER} is missing)")));
         }
         let mut rows = HeldList::new(sys);
+        let mut left = MOST_NAMES;
         for (name, is_mask, is_unmask) in [
             ("package.accept_keywords", false, false),
             ("package.keywords", false, false),
@@ -51,7 +55,7 @@ impl Rows for PortageKeyword {
             ("package.unmask", false, true),
         ] {
             let mut files = Vec::new();
-            find(sys, Path::new(FOLDER).join(name), 0, &mut files, &|error| scan.report("portage", error));
+            find(sys, Path::new(FOLDER).join(name), 0, &mut left, &mut files, &|error| scan.report("portage", error));
             for file in files {
                 let text = match sys.read_text(&file) {
                     Ok(text) => text,
@@ -72,15 +76,24 @@ impl Rows for PortageKeyword {
     }
 }
 
-/// The files at a path: itself, or the files below it.
-fn find(sys: &Sys, path: PathBuf, depth: usize, files: &mut Vec<PathBuf>, report: &impl Fn(&Error)) {
+/// The files at a path: itself, or the files below it. `left` is how many names may still be read: links can lead to
+/// the same directory many times.
+fn find(sys: &Sys, path: PathBuf, depth: usize, left: &mut usize, files: &mut Vec<PathBuf>, report: &impl Fn(&Error)) {
+    if *left == 0 {
+        return;
+    }
+    *left -= 1;
+    if *left == 0 {
+        let what = format!("more than {MOST_NAMES} files and directories; {} and others were skipped", path.display());
+        return report(&Error::Malformed(what));
+    }
     match sys.metadata(&path).if_present() {
         Ok(Some(metadata)) if metadata.is_dir() && depth < DEEPEST => match sys.read_dir(&path) {
             Ok(mut names) => {
                 names.sort_unstable();
                 let is_used = |name: &[u8]| !name.starts_with(b".") && !name.ends_with(b"~");
                 for name in names.into_iter().filter(|name| is_used(name.as_encoded_bytes())) {
-                    find(sys, path.join(name), depth + 1, files, report);
+                    find(sys, path.join(name), depth + 1, left, files, report);
                 }
             }
             Err(error) => report(&error),
@@ -136,6 +149,27 @@ mod tests {
         assert!((50..105).contains(&rows.len()), "{}", rows.len());
         drop(rows);
         assert_eq!(limit.left(), 1 << 20);
+    }
+
+    #[test]
+    fn directories_that_link_to_themselves_end() {
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::write(root.path().join("file"), "").expect("a file");
+        for name in ["a", "b", "c"] {
+            std::os::unix::fs::symlink(".", root.path().join(name)).expect("a link");
+        }
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |error: &Error| reported.borrow_mut().push(error.to_string());
+        let read = |mut left: usize| {
+            let mut files = Vec::new();
+            find(&Sys::at(root.path()), "/".into(), DEEPEST - 2, &mut left, &mut files, &report);
+            files.len()
+        };
+        // The file, by itself and through each link.
+        assert_eq!(read(MOST_NAMES), 4);
+        assert!(reported.take().is_empty());
+        assert_eq!(read(5), 0);
+        assert_eq!(reported.take().len(), 1);
     }
 
     #[test]

@@ -15,3 +15,9 @@ pub(crate) fn damaged(sample: &[u8], mut parse: impl FnMut(&[u8])) {
         changed[position] = byte;
     }
 }
+
+/// Makes a FIFO, which a reader must not open: it would wait for a writer.
+pub(crate) fn fifo(path: &std::path::Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
+}

@@ -3,7 +3,7 @@
 use indago_table::prelude::*;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
-use object::{Endianness, FileKind};
+use object::{Endianness, FileKind, SectionIndex};
 
 /// Most names in a list of one file, and most bytes of them.
 const MOST_NAMES: usize = 10_000;
@@ -173,12 +173,14 @@ fn facts_of<'data, H: FileHeader<Endian = Endianness>>(data: &'data [u8]) -> obj
     }
     facts.skipped = facts.skipped.or(skipped);
     facts.is_position_independent = kind == elf::ET_DYN && (is_pie || facts.interpreter.is_some());
+    let names = header.shstrndx(endian, data).and_then(|index| sections.section(SectionIndex(index as usize)));
+    let names = names.and_then(|section| section.data(endian, data)).unwrap_or_default();
     for section in sections.iter() {
         facts.has_symbols |= section.sh_type(endian) == elf::SHT_SYMTAB;
-        let name = sections.section_name(endian, section).unwrap_or_default();
-        facts.has_debug_info |= name == b".debug_info" || name == b".zdebug_info";
+        let name = names.get(section.sh_name(endian) as usize..).unwrap_or_default();
+        facts.has_debug_info |= name.starts_with(b".debug_info\0") || name.starts_with(b".zdebug_info\0");
     }
-    facts.has_canary = has_symbol(&sections, endian, data, b"__stack_chk_fail");
+    facts.has_canary = has_symbol(&sections, endian, data, b"__stack_chk_fail\0");
     Ok(facts)
 }
 
@@ -224,10 +226,15 @@ impl<'a> Strings<'a> {
 /// Tables of symbols, with their names in the table `elf_symbols`.
 const TABLES: [(u32, &str); 2] = [(elf::SHT_SYMTAB, ".symtab"), (elf::SHT_DYNSYM, ".dynsym")];
 
+/// Whether a symbol has a name, which ends with NUL. The end of other names is not searched: many symbols can share a
+/// long one.
 fn has_symbol<H: FileHeader>(sections: &SectionTable<'_, H>, endian: H::Endian, data: &[u8], name: &[u8]) -> bool {
     TABLES.iter().any(|(kind, _)| {
         let Ok(table) = sections.symbols(endian, data, *kind) else { return false };
-        table.iter().any(|symbol| table.symbol_name(endian, symbol).is_ok_and(|found| found == name))
+        let strings = sections.section(table.string_section());
+        let strings = strings.and_then(|section| section.data(endian, data)).unwrap_or_default();
+        let is_named = |rest: &[u8]| rest.starts_with(name);
+        table.iter().any(|symbol| strings.get(symbol.st_name(endian) as usize..).is_some_and(is_named))
     })
 }
 
@@ -317,6 +324,23 @@ mod tests {
             outcome.map(|()| count)
         };
         assert!(count(&whole).is_ok_and(|count| count > 10));
+        let mut names = Vec::new();
+        symbols(&whole, &mut |symbol| {
+            names.push(symbol.name);
+            true
+        })
+        .expect("an ELF file");
+        assert!(read.has_canary && names.iter().any(|name| name == "__stack_chk_fail"));
+        let other = String::from_utf8_lossy(b"__stack_chk_fail");
+        let at = memchr::memmem::find(&whole, other.as_bytes()).expect("a name");
+        // The name of another section, of the same length.
+        let section = memchr::memmem::rfind(&whole, b".eh_frame_h").expect("a name");
+        let mut with_debug_info = whole.clone();
+        with_debug_info[section..section + 12].copy_from_slice(b".debug_info\0");
+        assert!(!read.has_debug_info && facts(&with_debug_info).expect("an ELF file").has_debug_info);
+        let mut renamed = whole.clone();
+        renamed[at + other.len() - 1] = b'x';
+        assert!(!facts(&renamed).expect("an ELF file").has_canary);
         for length in (0..whole.len()).step_by(97).chain(0..2000) {
             let _ = (facts(&whole[..length]), count(&whole[..length]));
         }

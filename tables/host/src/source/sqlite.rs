@@ -25,6 +25,8 @@ pub(crate) struct Database {
     usable: usize,
     pages: u32,
     wal: Option<Wal>,
+    /// Why the log could not be read. Rows may be old.
+    damage: Option<Error>,
 }
 
 /// The committed pages of the write-ahead log.
@@ -67,8 +69,12 @@ impl Database {
         let file = Positioned::open(sys, path)?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let log = Positioned::open(sys, Path::new(&log)).if_present()?;
-        let wal = log.map(Wal::read).transpose()?.flatten();
+        let log = Positioned::open(sys, Path::new(&log)).if_present();
+        let (wal, damage) = match log.and_then(|log| log.map(Wal::read).transpose()) {
+            Ok(wal) => (wal.flatten(), None),
+            Err(error) if error.ends_query() => return Err(error),
+            Err(error) => (None, Some(error)),
+        };
         let header = match &wal {
             // A new database may have its first page in the log only.
             Some(Wal { file, pages, .. }) if pages.contains_key(&1) => file.read(pages[&1], 100)?,
@@ -94,23 +100,31 @@ impl Database {
             Some(wal) => wal.count,
             None => u32::try_from(file.length / page_size).unwrap_or(u32::MAX),
         };
-        Ok(Rc::new(Database { file, page_size, usable, pages, wal }))
+        Ok(Rc::new(Database { file, page_size, usable, pages, wal, damage }))
     }
 
     /// The rows of a table, in the order of their IDs; `None` if there is no such table. An error affects one row or
-    /// one page.
+    /// one page, or the log or the list of tables.
     pub(crate) fn rows(self: &Rc<Self>, table: &str) -> Result<Option<impl Iterator<Item = Result<Row>> + use<>>> {
+        let mut damage: Vec<Error> = self.damage.iter().cloned().collect();
         for row in self.tree(1) {
-            let (_, values) = row?;
+            let values = match row {
+                Ok((_, values)) => values,
+                Err(error) if error.ends_query() => return Err(error),
+                Err(error) => {
+                    damage.push(error);
+                    continue;
+                }
+            };
             if let [Value::Text(kind), Value::Text(name), _, Value::Integer(root), ..] = values.as_slice()
                 && kind == b"table"
                 && name.eq_ignore_ascii_case(table.as_bytes())
             {
                 let root = u32::try_from(*root).map_err(|_| self.file.malformed("a root page out of range"))?;
-                return Ok(Some(self.tree(root)));
+                return Ok(Some(damage.into_iter().map(Err).chain(self.tree(root))));
             }
         }
-        Ok(None)
+        damage.into_iter().next().map_or(Ok(None), Err)
     }
 
     fn tree(self: &Rc<Self>, root: u32) -> Tree {
@@ -420,6 +434,25 @@ mod tests {
             let is_logged = fs::metadata(folder.path().join("db-wal")).is_ok_and(|log| log.len() > 0);
             assert_eq!(is_logged, mode == "wal", "the rows of the log are read from it");
         }
+    }
+
+    #[test]
+    fn a_damaged_list_of_tables_and_an_unreadable_log_keep_the_rows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(sample(folder.path(), "delete", 3));
+        let file = folder.path().join("db");
+        let mut bytes = fs::read(&file).expect("the database");
+        // The first cell of the first page: the size, the ID, and the size of the header.
+        let cell = usize::from(u16::from_be_bytes([bytes[108], bytes[109]]));
+        bytes[cell + 2] = 0x7f;
+        fs::write(&file, &bytes).expect("a file");
+        let (rows, errors) = read(folder.path());
+        assert_eq!(rows.len(), 4);
+        assert_eq!(errors, [Error::Malformed("/db: a damaged row".to_owned())]);
+        crate::source::damaged::fifo(&folder.path().join("db-wal"));
+        let (rows, errors) = read(folder.path());
+        assert_eq!((rows.len(), errors.len()), (4, 2));
+        assert_eq!(errors[0], Error::Malformed("/db-wal is a FIFO, not a regular file".to_owned()));
     }
 
     #[test]

@@ -261,7 +261,10 @@ fn unit_file(
     let target = link.map(|target| folder.join(target));
     let is_masked = match &target {
         Some(target) => target == Path::new("/dev/null"),
-        None => sys.metadata(path)?.len() == 0,
+        None => {
+            let metadata = sys.metadata(path)?;
+            metadata.is_file() && metadata.len() == 0
+        }
     };
     if is_masked {
         unit.state = if in_runtime { "masked-runtime" } else { "masked" };
@@ -345,6 +348,21 @@ mod tests {
             settings.add(&text[..end]);
             assert!(settings.0.len() <= 4);
         }
+    }
+
+    #[test]
+    fn an_empty_file_masks_a_unit_and_a_fifo_is_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        let folder = root.path().join("etc/systemd/system");
+        std::fs::create_dir_all(&folder).expect("a directory");
+        std::fs::write(folder.join("a.service"), "").expect("a file");
+        crate::source::damaged::fifo(&folder.join("b.service"));
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |_: &str, error: &Error| reported.borrow_mut().push(error.to_string());
+        let units = unit_files(&Sys::at(root.path()), &report).expect("units");
+        let states: Vec<_> = units.iter().map(|unit| (&*unit.name, unit.state)).collect();
+        assert_eq!(states, [("a.service", "masked")]);
+        assert_eq!(reported.take(), ["/etc/systemd/system/b.service is a FIFO, not a regular file"]);
     }
 
     #[test]
