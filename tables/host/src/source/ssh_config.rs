@@ -174,7 +174,7 @@ mod tests {
     use indago_table::{Error, Sys};
 
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn included_files_belong_to_their_block_and_loops_end() {
