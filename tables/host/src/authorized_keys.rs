@@ -113,7 +113,7 @@ fn entry(line: &str) -> Option<AuthorizedKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     /// Made by `ssh-keygen -t ed25519` of OpenSSH 9.2, which also printed the fingerprint.
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIGAZqlx6fYfq0nL6HWId7vQyjWo8CGEoxA8yRoFJ4Yp/";

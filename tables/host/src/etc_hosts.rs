@@ -36,7 +36,7 @@ fn parse(lines: HeldLines) -> impl Iterator<Item = EtcHost> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str =
         "127.0.0.1\tlocalhost  loopback # note\n#10.0.0.1 no\n\n  ::1 ip6-localhost#x\n0 ads.test\n1.2.3.4\n";

@@ -55,7 +55,7 @@ fn protocol(line: &str) -> Option<EtcProtocol> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "ip\t0\tIP\t\t# internet protocol\nhopopt 0 HOPOPT HOP\nnone\nbad x\nmptcp 262 MPTCP\n";
 

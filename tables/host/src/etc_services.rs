@@ -80,7 +80,7 @@ pub(crate) fn with_comment(line: &str) -> (&str, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "# x\nhttp\t80/tcp www  web # World # Wide\ndomain 53/udp\nbad\nbad x/tcp\nbad 70000/tcp\n";
 

@@ -87,7 +87,7 @@ fn entry(line: &str) -> KnownHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn a_line_has_hosts_and_perhaps_a_marker() {

@@ -106,7 +106,7 @@ fn entry(line: &str) -> Option<Shadow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "root:$y$j9T$salt$hash:19000:0:99999:7:::\ndaemon:*:19000:1:2:3:4:5:6\nnew:!!:::::::\n\
         locked:!$6$salt$hash:0:0:99999:7:::\nopen::19000:0:99999:7:::\ndes:abJnggxhB/yWI:1::::::\nbad\n:x:1\n\

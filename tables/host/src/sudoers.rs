@@ -209,7 +209,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn rules_continue_and_have_comments() {

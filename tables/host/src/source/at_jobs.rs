@@ -58,7 +58,7 @@ fn command(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const JOB: &str = "#!/bin/sh\n# atrun uid=0 gid=0\n# mail root 0\numask 22\nPATH=/bin; export PATH\ncd /root || {\n\
                        \t echo 'Execution directory inaccessible' >&2\n\t exit 1\n}\n/bin/date\nid\n";

@@ -119,7 +119,7 @@ fn until_input(command: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SYSTEM: &str = "# note\nSHELL=/bin/sh\nMAILTO = \"a b c d e f\"\n'A B'=x\n\
         17 *\t* * *\troot  cd / &&  run-parts x\n\

@@ -39,7 +39,7 @@ fn parse(text: &str) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn the_first_group_counts() {

@@ -77,7 +77,7 @@ pub(crate) fn libraries<'a>(variable: &str, value: &'a str) -> impl Iterator<Ite
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn assignments_are_found_where_they_stand() {

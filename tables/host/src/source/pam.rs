@@ -217,7 +217,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn a_service_has_the_modules_of_included_files() {

@@ -215,8 +215,8 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::source::damaged::damaged;
     use crate::source::held::limited;
-    use crate::source::texts::damaged;
 
     #[test]
     fn included_files_belong_to_their_block_and_loops_end() {

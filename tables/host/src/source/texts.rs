@@ -102,22 +102,6 @@ pub(crate) fn split_word(line: &str) -> (&str, &str) {
     }
 }
 
-/// Parses every prefix of a sample, and the sample with each byte changed. A parser must not panic, and `size` is what
-/// it returned, which must not exceed the input by far.
-#[cfg(test)]
-pub(crate) fn damaged(sample: &[u8], size: impl Fn(&[u8]) -> usize) {
-    let check = |input: &[u8]| assert!(size(input) <= 64 + 64 * input.len(), "{}", input.escape_ascii());
-    (0..=sample.len()).for_each(|end| check(&sample[..end]));
-    let mut changed = sample.to_vec();
-    for position in 0..sample.len() {
-        for byte in [0, b'\n', b' ', b'"', b'#', b'\\', 0x7f, 0xff, sample[position].wrapping_add(1)] {
-            changed[position] = byte;
-            check(&changed);
-        }
-        changed[position] = sample[position];
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -129,7 +129,7 @@ fn parts(rule: &str) -> Vec<(&str, &str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn rules_have_programs_and_conditions() {
