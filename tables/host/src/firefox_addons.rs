@@ -150,8 +150,9 @@ fn row(uid: i64, profile: &str, addon: &Value) -> FirefoxAddon {
 
 #[cfg(test)]
 mod tests {
+    use indago_table::ScanContext;
+
     use super::*;
-    use crate::source::held::tests::scan_within;
 
     #[test]
     fn a_file_without_a_list_of_addons_is_reported() {
@@ -162,7 +163,8 @@ mod tests {
         std::fs::write(root.path().join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").expect("a file");
         let read = |text: &str| {
             std::fs::write(profile.join("extensions.json"), text).expect("a file");
-            let (scan, _) = scan_within::<FirefoxAddon>(1 << 20, &Sys::at(root.path()));
+            let context = ScanContext::new(0..FirefoxAddon::SPEC.columns.len());
+            let scan = Scan::<FirefoxAddon>::new(context, &Sys::at(root.path()));
             let rows = FirefoxAddon::rows(&scan).expect("accounts").count();
             (rows, scan.context().query.diagnostics().warnings().len())
         };
