@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{needs_root, root};
+use crate::support::{needs_root, output, root};
 
 /// Directories of the host that replace those of this machine.
 const REPLACED: [&str; 4] = ["etc", "home", "root", "tmp"];
@@ -49,11 +49,9 @@ fn found(host: &Path, port: Option<u16>) -> BTreeMap<String, Vec<Value>> {
     command.env("INDAGO", crate::cli::indago().get_program()).env_remove("INDAGO_CONFIG").env("TREE", host);
     command.env("QUERIES", root().join("queries/compromise"));
     command.env("PORT", port.map(|port| port.to_string()).unwrap_or_default());
-    let output = command.output().expect("unshare runs");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
+    let printed = output(&mut command);
     let mut rows: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for line in String::from_utf8(output.stdout).expect("UTF-8").lines() {
+    for line in printed.lines() {
         let (query, row) = line.split_once(' ').expect("the name of the query, and a row");
         rows.entry(query.to_owned()).or_default().push(serde_json::from_str(row).expect("a row"));
     }

@@ -17,10 +17,7 @@ async fn live() -> Engine {
 
 /// What a program prints.
 fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).env("LC_ALL", "C").env("PATH", PATH).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    crate::support::output(Command::new(program).args(arguments).env("LC_ALL", "C").env("PATH", PATH))
 }
 
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";

@@ -14,9 +14,7 @@ use crate::support::{host_engine, rows};
 
 /// What a tool prints. Its errors are shown if it fails.
 fn output(command: &mut Command) -> String {
-    let output = command.env("LC_ALL", "C.UTF-8").output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    crate::support::output(command.env("LC_ALL", "C.UTF-8"))
 }
 
 async fn engine(root: impl AsRef<Path>) -> Engine {

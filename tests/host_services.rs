@@ -11,18 +11,12 @@ use indago_table::Sys;
 use indago_testkit::beds::Systemd;
 use serde_json::Value;
 
-use crate::support::{host_engine, rows};
+use crate::support::{host_engine, output, rows};
 
 fn bed() -> &'static Systemd {
     static BED: OnceLock<Systemd> = OnceLock::new();
     crate::support::needs_root();
     BED.get_or_init(|| Systemd::start().expect("systemd starts"))
-}
-
-fn output(command: &mut Command) -> String {
-    let output = command.output().expect("nsenter runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// Rows of a query of a command of the bed that runs the program.

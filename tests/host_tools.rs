@@ -12,10 +12,7 @@ use serde_json::Value;
 use crate::support::{fixture_host, host_engine, rows};
 
 fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).env("LC_ALL", "C.UTF-8").output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
+    crate::support::output(Command::new(program).args(arguments).env("LC_ALL", "C.UTF-8"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use indago_engine::Engine;
 use indago_table::Sys;
 use indago_testkit::install;
 
-use crate::support::{host_engine, needs_root, rows};
+use crate::support::{host_engine, needs_root, output as output_of, rows};
 
 async fn engine(sys: &Sys) -> Engine {
     host_engine(sys).build().await.expect("the engine builds")
@@ -19,13 +19,6 @@ async fn engine(sys: &Sys) -> Engine {
 /// The output of a program that succeeds.
 fn output(program: &str, arguments: &[&str]) -> String {
     output_of(Command::new(program).args(arguments))
-}
-
-fn output_of(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {} {error}", output.status);
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn write(root: &Path, name: &str, content: impl AsRef<[u8]>) {

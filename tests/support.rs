@@ -1,6 +1,7 @@
 //! Helpers for several modules.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use arrow_array::RecordBatch;
 use datafusion::arrow::util::display::array_value_to_string;
@@ -22,6 +23,14 @@ pub(crate) fn root() -> PathBuf {
 /// the tests that call it.
 pub(crate) fn needs_root() {
     assert_eq!(Sys::live().uid(), 0, "this test needs root; `cargo xtask check --hermetic` leaves it out");
+}
+
+/// What a program prints. It must succeed; its errors are shown if it fails.
+pub(crate) fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {} {errors}", output.status);
+    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// A script for `bash -c` that runs its first argument, a program, as the user nobody. It passes the program through a

@@ -120,6 +120,11 @@ impl Warning {
         self.outcome == Outcome::Absent
     }
 
+    /// Whether one of several warnings reports that something is missing.
+    pub fn any_missing(warnings: &[Warning]) -> bool {
+        warnings.iter().any(|warning| !warning.is_note())
+    }
+
     /// Whether another warning is the same for the same part.
     pub fn is_like(&self, other: &Warning) -> bool {
         let of =

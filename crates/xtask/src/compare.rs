@@ -172,9 +172,14 @@ fn make_files(
 
 /// A tool of the system, if it is installed.
 fn tool(name: &'static str, arguments: &[&str]) -> Option<Contender> {
+    installed(name, arguments, "install its Debian package")
+}
+
+/// A program, if it is installed; else the comparison says why it is missing.
+fn installed(name: &'static str, arguments: &[&str], why_not: &str) -> Option<Contender> {
     let program = which(name);
     if program.is_none() {
-        println!("missing: {name} (install its Debian package)");
+        println!("missing: {name} ({why_not})");
     }
     Some(Contender::new(name, program?, arguments))
 }
@@ -212,14 +217,8 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
     std::fs::write(&config, pages)?;
     let mut contenders = vec![indago, curl];
     let format = "custom-columns=NS:.metadata.namespace,NAME:.metadata.name,PHASE:.status.phase,NODE:.spec.nodeName";
-    match which("kubectl") {
-        Some(program) => {
-            let mut kubectl = Contender::new("kubectl", program, &["get", "pods", "-A", "-o", format]);
-            kubectl.variables = bed.environment.clone();
-            contenders.push(kubectl);
-        }
-        None => println!("missing: kubectl (no package of this system has it)"),
-    }
+    let kubectl = installed("kubectl", &["get", "pods", "-A", "-o", format], "no package of this system has it");
+    contenders.extend(kubectl.map(|kubectl| Contender { variables: bed.environment.clone(), ..kubectl }));
     measure(&format!("four columns of {PODS} pods of {who}"), &contenders)
 }
 
@@ -239,11 +238,7 @@ fn commits(built: &Built, scratch: &Path) -> Result<()> {
 
 /// osquery's shell, if it is installed: Debian has no package of it.
 fn osqueryi(sql: &str) -> Option<Contender> {
-    let program = which("osqueryi");
-    if program.is_none() {
-        println!("missing: osqueryi (not in this system's packages)");
-    }
-    Some(Contender::new("osqueryi", program?, &["--csv", sql]))
+    installed("osqueryi", &["--csv", sql], "not in this system's packages")
 }
 
 fn which(program: &str) -> Option<PathBuf> {

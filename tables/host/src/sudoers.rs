@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use crate::source::includes::Includes;
 use crate::source::texts::{Texts, split_word};
 
 /// Rules and settings in `/etc/sudoers` and the files that it includes, in the order in which sudo reads them.
@@ -45,7 +46,7 @@ impl Rows for Sudoer {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |error: &Error| scan.report("rules", error);
         let texts = Texts::new(scan.sys(), &report);
-        let mut reader = Reader { texts: &texts, open: Vec::new(), files: 0, rows: Vec::new() };
+        let mut reader = Reader { texts: &texts, includes: Includes::new(DEEPEST, MOST_FILES), rows: Vec::new() };
         reader.read(Path::new(FILE));
         let rows = reader.rows;
         scan.sys().check_cancelled()?;
@@ -56,29 +57,20 @@ impl Rows for Sudoer {
 
 struct Reader<'a> {
     texts: &'a Texts<'a>,
-    /// Files that are being read, outermost first.
-    open: Vec<PathBuf>,
-    files: usize,
+    includes: Includes,
     rows: Vec<Sudoer>,
 }
 
 impl Reader<'_> {
     fn read(&mut self, file: &Path) {
-        if self.open.iter().any(|open| open == file) || self.open.len() == DEEPEST {
-            let problem = if self.open.len() == DEEPEST { "is included too deeply" } else { "includes itself" };
-            return self.texts.report(&Error::Malformed(format!("{} {problem}", file.display())));
+        if self.includes.enter(self.texts, file) {
+            self.read_open(file);
+            self.includes.leave();
         }
-        self.files += 1;
-        if self.files > MOST_FILES {
-            if self.files == MOST_FILES + 1 {
-                let what = "is one of more than 1000 included files; the others were skipped";
-                self.texts.report(&Error::Malformed(format!("{} {what}", file.display())));
-            }
-            return;
-        }
-        let text = if self.open.is_empty() { self.texts.text(file) } else { self.texts.included(file) };
-        let Some(text) = text else { return };
-        self.open.push(file.to_owned());
+    }
+
+    fn read_open(&mut self, file: &Path) {
+        let Some(text) = self.includes.text(self.texts) else { return };
         for (line, rule) in rules(&text) {
             let included = match parse(&rule) {
                 Some(Rule::Rule(header, details)) => {
@@ -101,7 +93,6 @@ impl Reader<'_> {
                 }
             }
         }
-        self.open.pop();
     }
 
     fn add(&mut self, file: &Path, line: usize, header: &str, rule_details: String) {
@@ -259,7 +250,7 @@ mod tests {
         let reported = RefCell::new(Vec::new());
         let report = |error: &Error| reported.borrow_mut().push(error.to_string());
         let texts = Texts::new(&sys, &report);
-        let mut reader = Reader { texts: &texts, open: Vec::new(), files: 0, rows: Vec::new() };
+        let mut reader = Reader { texts: &texts, includes: Includes::new(DEEPEST, MOST_FILES), rows: Vec::new() };
         reader.read(Path::new(FILE));
         let rows: Vec<_> = reader.rows.iter().map(|row| format!("{} {}", row.header, row.rule_details)).collect();
         assert_eq!(
@@ -283,7 +274,7 @@ mod tests {
             let reported = RefCell::new(Vec::new());
             let report = |error: &Error| reported.borrow_mut().push(error.to_string());
             let texts = Texts::new(&sys, &report);
-            let mut reader = Reader { texts: &texts, open: Vec::new(), files: 0, rows: Vec::new() };
+            let mut reader = Reader { texts: &texts, includes: Includes::new(DEEPEST, MOST_FILES), rows: Vec::new() };
             reader.read(Path::new(FILE));
             let rows = reader.rows.len();
             (rows, reported.take())

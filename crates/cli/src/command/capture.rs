@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
+use indago::Warning;
 use indago::store::{self, Report};
 use indago_shell::{Style, say, write_batch};
 
@@ -27,7 +28,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     })?;
     let mut missing = false;
     for table in &report.tables {
-        missing |= table.warnings.iter().any(|warning| !warning.is_note());
+        missing |= Warning::any_missing(&table.warnings);
         indago_shell::print_warnings(&table.warnings);
     }
     if !report.skipped.is_empty() {

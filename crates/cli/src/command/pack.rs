@@ -10,7 +10,7 @@ use std::time::Instant;
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use indago::packs::{self, Pack, PackQuery, Report, Status};
-use indago::{Code, Engine, QueryOptions};
+use indago::{Code, Engine, QueryOptions, Warning};
 use indago_shell::{Failure, Style, Within, row_writer, say};
 
 use crate::arguments::{Common, PackCommand, PackRun};
@@ -59,7 +59,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
         worst = worse(worst, code);
         match report.status {
             Status::Skipped(_) => totals.skipped += 1,
-            _ => totals.add(report.rows, code, report.warnings.iter().any(|warning| !warning.is_note())),
+            _ => totals.add(report.rows, code, Warning::any_missing(&report.warnings)),
         }
         writer.batch(&report_row(&pack, query, &report, &schema)?)?;
     }
@@ -109,7 +109,7 @@ async fn rows(
             }
         };
         worst = worse(worst, code);
-        totals.add(summary.rows, code, summary.warnings.iter().any(|warning| !warning.is_note()));
+        totals.add(summary.rows, code, Warning::any_missing(&summary.warnings));
     }
     say(totals);
     Ok(ExitCode::from(worst))

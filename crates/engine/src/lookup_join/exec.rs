@@ -392,7 +392,8 @@ impl ExecutionPlan for LookupJoinExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let driving_schema = self.driving().schema();
-        let mut driving = self.driving().execute(partition, context.clone())?;
+        // The last batches may be gathered before its end is seen, which is then asked for again.
+        let mut driving = self.driving().execute(partition, context.clone())?.fuse();
         let looked_up = self.looked_up().clone();
         let looked_up_schema = looked_up.schema();
         let spec = self.spec.clone();
@@ -407,8 +408,7 @@ impl ExecutionPlan for LookupJoinExec {
             _ => usize::MAX,
         };
         let joined = async_stream::try_stream! {
-            let mut is_complete = false;
-            while left != Some(0) && !is_complete {
+            while left != Some(0) {
                 let mut batches = Vec::new();
                 if spec.must_collect() {
                     while let Some(batch) = driving.next().await {
@@ -417,22 +417,17 @@ impl ExecutionPlan for LookupJoinExec {
                         batches.push(batch);
                     }
                 } else if let Some(batch) = driving.next().await {
-                    let mut rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
-                    batches.push(batch?);
+                    let batch = batch?;
+                    let mut rows = batch.num_rows();
+                    batches.push(batch);
                     // One lookup for batches that come in quick succession: a recursive query returns one row each.
                     let end = Instant::now() + GATHERED_FOR;
                     while rows < step.min(most).min(enough)
-                        && !is_complete
-                        && let Ok(next) = tokio::time::timeout_at(end, driving.next()).await
+                        && let Ok(Some(batch)) = tokio::time::timeout_at(end, driving.next()).await
                     {
-                        match next {
-                            Some(batch) => {
-                                let batch = batch?;
-                                rows += batch.num_rows();
-                                batches.push(batch);
-                            }
-                            None => is_complete = true,
-                        }
+                        let batch = batch?;
+                        rows += batch.num_rows();
+                        batches.push(batch);
                     }
                 }
                 if batches.is_empty() {

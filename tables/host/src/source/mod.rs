@@ -32,6 +32,7 @@ pub(crate) mod glob;
 pub(crate) mod hardware_ids;
 pub(crate) mod held;
 pub(crate) mod homes;
+pub(crate) mod includes;
 pub(crate) mod ini;
 pub(crate) mod json;
 pub(crate) mod kernel;

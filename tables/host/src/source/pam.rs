@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use indago_table::prelude::*;
 
 use super::held::{HeldList, owned, owned_bytes};
+use super::includes::Includes;
 use super::texts::{Texts, split_word};
 
 /// Deepest include.
@@ -53,12 +54,11 @@ pub(crate) fn modules(texts: &Texts<'_>) -> Result<HeldList<Module>> {
             }
         }
     }
-    let mut files = 0;
+    let mut includes = Includes::new(DEEPEST, MOST_FILES);
     for (service, path) in &services {
         texts.sys.check_cancelled()?;
-        let mut reader = Reader { texts, service, open: Vec::new(), files, modules: Vec::new() };
+        let mut reader = Reader { texts, service, includes: &mut includes, modules: Vec::new() };
         reader.read(path, None);
-        files = reader.files;
         reader.modules.into_iter().try_for_each(&mut add)?;
     }
     // The single file counts only without a directory.
@@ -80,37 +80,28 @@ pub(crate) fn modules(texts: &Texts<'_>) -> Result<HeldList<Module>> {
 struct Reader<'a> {
     texts: &'a Texts<'a>,
     service: &'a str,
-    /// Files that are being read, outermost first.
-    open: Vec<PathBuf>,
-    /// Files that were read for this service and those before it.
-    files: usize,
+    /// Counts the files of this service and of those before it.
+    includes: &'a mut Includes,
     modules: Vec<Module>,
 }
 
 impl Reader<'_> {
     /// Reads a file; with `kind`, only the modules of that kind.
     fn read(&mut self, file: &Path, kind: Option<&str>) {
-        self.files += 1;
-        if self.files > MOST_FILES + 1 {
+        if !self.includes.enter(self.texts, file) {
             return;
         }
-        let problem = if self.open.iter().any(|open| open == file) {
-            "includes itself"
-        } else if self.open.len() == DEEPEST {
-            "is included too deeply"
-        } else if self.modules.len() >= MOST_MODULES {
-            "is part of a service with more than 10000 modules; the others were skipped"
-        } else if self.files > MOST_FILES {
-            "is one of more than 10000 included files; the others were skipped"
+        if self.modules.len() < MOST_MODULES {
+            self.read_open(file, kind);
         } else {
-            ""
-        };
-        if !problem.is_empty() {
-            return self.texts.report(&Error::Malformed(format!("{} {problem}", file.display())));
+            let what = "is part of a service with more than 10000 modules; the others were skipped";
+            self.texts.report(&Error::Malformed(format!("{} {what}", file.display())));
         }
-        let text = if self.open.is_empty() { self.texts.text(file) } else { self.texts.included(file) };
-        let Some(text) = text else { return };
-        self.open.push(file.to_owned());
+        self.includes.leave();
+    }
+
+    fn read_open(&mut self, file: &Path, kind: Option<&str>) {
+        let Some(text) = self.includes.text(self.texts) else { return };
         for (line, content) in lines(&text) {
             if let Some(included) = content.strip_prefix("@include").filter(|rest| rest.starts_with([' ', '\t'])) {
                 self.include(included.trim(), kind);
@@ -131,7 +122,6 @@ impl Reader<'_> {
                 }
             }
         }
-        self.open.pop();
     }
 
     fn include(&mut self, name: &str, kind: Option<&str>) {

@@ -8,6 +8,7 @@ use indago_table::prelude::*;
 
 use super::glob;
 use super::held::{HeldList, owned, owned_bytes};
+use super::includes::Includes;
 use super::texts::{Texts, settings};
 
 /// Deepest include; OpenSSH's limit.
@@ -62,7 +63,8 @@ pub(crate) struct Kind {
 /// Reads a file and those that it includes, in their order. `Host` and `Match` lines are not settings.
 pub(crate) fn read(texts: &Texts<'_>, file: &Path, kind: &Kind) -> Result<HeldList<Setting>> {
     let settings = HeldList::new(texts.sys);
-    let mut reader = Reader { texts, kind, open: Vec::new(), files: 0, settings };
+    // The file itself is not included.
+    let mut reader = Reader { texts, kind, includes: Includes::new(DEEPEST + 1, MOST_FILES), settings };
     reader.read(file, None)?;
     Ok(reader.settings)
 }
@@ -70,36 +72,25 @@ pub(crate) fn read(texts: &Texts<'_>, file: &Path, kind: &Kind) -> Result<HeldLi
 struct Reader<'a> {
     texts: &'a Texts<'a>,
     kind: &'a Kind,
-    /// Files that are being read, outermost first.
-    open: Vec<PathBuf>,
-    files: usize,
+    includes: Includes,
     settings: HeldList<Setting>,
 }
 
 impl Reader<'_> {
     fn read(&mut self, file: &Path, outer: Option<&Arc<Block>>) -> Result<()> {
-        self.files += 1;
-        let problem = if self.open.iter().any(|open| open == file) {
-            Some("includes itself")
-        } else if self.open.len() > DEEPEST {
-            Some("is included too deeply")
-        } else if self.files == MOST_FILES + 1 {
-            Some("is one of more than 1000 included files; the others were skipped")
-        } else {
-            None
-        };
-        if let Some(problem) = problem {
-            let what = format!("{} {problem}", file.display());
-            self.texts.report(&Error::Malformed(what));
+        if !self.includes.enter(self.texts, file) {
             return Ok(());
         }
-        if self.files > MOST_FILES {
-            return Ok(());
-        }
+        let outcome = self.read_open(file, outer);
+        self.includes.leave();
+        outcome
+    }
+
+    fn read_open(&mut self, file: &Path, outer: Option<&Arc<Block>>) -> Result<()> {
+        // OpenSSH skips a missing file.
         let Some(text) = self.texts.text(file) else { return Ok(()) };
         // The texts of all open files are in memory.
         let _held = self.texts.sys.meter().hold(text.len())?;
-        self.open.push(file.to_owned());
         let shared: Arc<Path> = file.into();
         let mut block = outer.cloned();
         // Bytes of a block that is not charged yet.
@@ -147,7 +138,6 @@ impl Reader<'_> {
                 }
             }
         }
-        self.open.pop();
         Ok(())
     }
 
