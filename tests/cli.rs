@@ -308,7 +308,10 @@ fn lists_of_the_shell_are_text_in_a_pipe() {
     }
     assert!(!ran.out.contains('{'), "{}", ran.out);
     let ran = run_with_input(&["shell"], &format!(".mode json\n{}", lists.lines().next().expect("a line"))).expect(0);
-    assert_eq!(ran.json()[0]["name"], "users");
+    let listed = ran.json();
+    let names: Vec<&str> = listed.as_array().expect("a list").iter().map(name_of).collect();
+    // Tables with the word in their name come before those whose columns or text have it.
+    assert_eq!(names[..2], ["logged_in_users", "users"], "{names:?}");
     let ran = run_with_input(&["shell", "--json"], ".functions read_csv").expect(0);
     assert_eq!(ran.json()[0]["signature"], "read_csv(path [, delimiter])");
     assert!(run(&["functions"]).expect(0).out.lines().any(|line| line.starts_with("read_parquet(path)")));
@@ -710,7 +713,9 @@ fn check_groups_what_is_missing_by_its_cause() {
     // A directory of files has no kernel, and one line says so for each kind of data.
     assert_eq!(found("interface_addresses")["status"], "unsupported");
     assert!(found("file")["reason"].as_str().is_some_and(|reason| reason.contains("needs a constraint")));
-    let of_host = |finding: &Value| ["host", "engine"].contains(&finding["environment"].as_str().unwrap_or_default());
+    let of_host = |finding: &Value| {
+        ["host", "engine", "daemon", "indago"].contains(&finding["environment"].as_str().unwrap_or_default())
+    };
     assert!(findings.iter().all(of_host), "{}", ran.out);
     // Every table is in the report, and is counted once.
     let tables = run(&["tables", "--config", settings, "--json"]).expect(0).json();
@@ -721,4 +726,24 @@ fn check_groups_what_is_missing_by_its_cause() {
         assert_eq!(finding["tables"], names_in(finding).collect::<BTreeSet<_>>().len(), "{finding}");
     }
     assert!(ran.err.contains(&format!("{} tables: ", tables.len())), "{}", ran.err);
+}
+
+#[test]
+fn root_replaces_the_configured_hosts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = |name: &str, line: &str| {
+        let root = folder.path().join(name);
+        std::fs::create_dir_all(root.join("etc")).expect("made");
+        std::fs::write(root.join("etc/passwd"), line).expect("written");
+        root.display().to_string()
+    };
+    let (one, other) = (root("one", "ann:x:7:7::/:/bin/sh\n"), root("other", "bob:x:8:8::/:/bin/sh\n"));
+    let sql = "SELECT username, host_root FROM users ORDER BY uid";
+    let ran = run(&["--root", &format!("{one}/"), "--root", &other, "--format", "ndjson", sql]).expect(0);
+    let row = |name: &str, root: &str| format!("{{\"username\":\"{name}\",\"host_root\":\"{root}\"}}\n");
+    assert_eq!(ran.out, row("ann", &one) + &row("bob", &other));
+    let ran = run(&["query", "--root", &format!("{one}/none"), sql]).expect(2);
+    assert!(ran.err.contains("--root") && ran.err.contains("there is no such directory"), "{}", ran.err);
+    let ran = run(&["query", "--root", &one, "--root", &one, sql]).expect(2);
+    assert!(ran.err.contains("twice"), "{}", ran.err);
 }

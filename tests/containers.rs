@@ -579,7 +579,10 @@ fn podman_is_told_beside_docker() {
     let id = podman.run(&["--name", "web", "--label", "app=web", "localhost/bb:1"]).expect("runs");
     podman.run(&["--name", "priv", "--privileged", "--pid=host", "localhost/bb:1"]).expect("runs");
     runtime().block_on(async {
-        let engine = engine(&Sys::live(), vec![ContainerRuntime::docker(&podman.socket().to_string_lossy())]).await;
+        let runtimes = vec![ContainerRuntime::docker(&podman.socket().to_string_lossy())];
+        let containers = Some(Containers::with_runtimes(&Sys::live(), runtimes));
+        let environments = Environments { hosts: vec![Sys::live()], containers, ..Environments::default() };
+        let engine = Engine::builder().tables(all(&environments)).build().await.expect("an engine");
         let sql = "SELECT runtime, name, state, is_privileged, uses_host_pid FROM containers";
         assert_eq!(rows(&engine, sql).await, ["podman priv running true true", "podman web running false false"]);
         assert_eq!(rows(&engine, "SELECT labels['app'] FROM containers WHERE name = 'web'").await, ["web"]);
@@ -588,6 +591,18 @@ fn podman_is_told_beside_docker() {
         assert_eq!(rows(&engine, sql).await, ["/priv 1", "/web 1"]);
         let sql = format!("SELECT runtime FROM container_processes WHERE container_id = '{id}'");
         assert_eq!(rows(&engine, &sql).await, ["podman"]);
+        // The container's own files and processes, by its ID: through its first process, without the runtime.
+        let inside = podman.podman(&["exec", "web", "stat", "-c", "%s %i", "/etc/hosts"]).expect("stat");
+        let sql = "SELECT f.size, f.inode FROM containers c JOIN file f ON f.container_id = c.id \
+                   WHERE c.name = 'web' AND f.path = '/etc/hosts'";
+        assert_eq!(rows(&engine, sql).await, [inside.trim()]);
+        let sql = format!("SELECT name, container_id FROM processes WHERE container_id = '{id}'");
+        assert_eq!(rows(&engine, &sql).await, [format!("sleep {id}")]);
+        let sql = format!(
+            "SELECT DISTINCT p.name, o.container_id FROM process_open_files o JOIN processes p USING (pid) \
+             WHERE o.container_id = '{id}'"
+        );
+        assert_eq!(rows(&engine, &sql).await, [format!("sleep {id}")]);
         podman.run(&["--name", "ipc", "--ipc=host", "--cap-add=net_admin", "-e", "A=1", "localhost/bb:1"]).expect("runs");
         let sql = "SELECT name, uses_host_ipc, added_capabilities, environment['A'] FROM containers WHERE name <> 'priv'";
         assert_eq!(rows(&engine, sql).await, ["ipc true [CAP_NET_ADMIN] 1", "web false [] NULL"]);

@@ -338,3 +338,20 @@ async fn a_query_of_a_pack_is_a_consumer() {
     assert_eq!(run("c", of("b")).await.0, 0, "the options name the consumer");
     assert_eq!(run("c", QueryOptions { timeout: Some(Duration::from_secs(60)), ..QueryOptions::default() }).await.0, 5);
 }
+
+#[tokio::test]
+async fn osquery_events_shows_sources_and_consumers() {
+    let (engine, bell) = house(3).await;
+    let shown = async |engine: &Engine| {
+        let query = engine.query("SELECT name, type, subscriptions, events, active FROM osquery_events ORDER BY type");
+        texts(&query.await.expect("a plan").collect().await.expect("rows"))
+    };
+    // One event has started the source.
+    assert_eq!(shown(&engine).await, [["rings", "publisher", "0", "1", "1"], ["rings", "subscriber", "0", "1", "1"]]);
+    bell.ring(FIVE).await;
+    rows(&engine, "SELECT door FROM rings", of("one")).await;
+    let expected = [["rings", "publisher", "1", "6", "1"], ["rings", "subscriber", "1", "6", "1"]];
+    assert_eq!(shown(&engine).await, expected, "events that were dropped count too");
+    engine.stop_events();
+    assert_eq!(shown(&engine).await[0], ["rings", "publisher", "1", "6", "0"]);
+}

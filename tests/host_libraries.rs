@@ -295,7 +295,7 @@ async fn symbols_are_as_readelf_prints_them() {
     for path in ["/bin/true".into(), folder.path().join("a.o"), folder.path().join("a.so")] {
         let path = path.to_str().expect("UTF-8");
         let sql = format!(
-            "SELECT \"table\", addr, size, lower(type), lower(binding), lower(visibility), section, name FROM elf_symbols \
+            "SELECT \"table\", addr, size, lower(type), lower(binding), lower(visibility), section_index, name FROM elf_symbols \
              WHERE path = '{path}'"
         );
         let mut found: Vec<String> = rows(&engine, &sql).await.into_iter().map(|row| row.join("|")).collect();

@@ -1,4 +1,4 @@
-//! YARA rules on files and processes. Built with the feature `yara`.
+//! YARA rules on files and processes.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

@@ -1,7 +1,7 @@
 //! osquery's queries over a store of Parquet files from another program: all of osquery's Linux tables, compared with
 //! SQLite's rows.
 //!
-//! `fixtures/osquery_store/columns.tsv` has the tables, and the `*.sql` files next to it the queries, each after `--
+//! `fixtures/osquery_columns.tsv` has the tables, and the `*.sql` files in `fixtures/osquery_store` the queries, each after `--
 //! query: NAME`. The rows are generated from the texts and numbers that the queries compare with.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +88,8 @@ const OTHERWISE: (&[&str], &[&str]) =
 struct Column {
     name: String,
     kind: String,
+    /// Whether osquery's column ignores case.
+    ignores_case: bool,
     cells: Vec<Value>,
 }
 
@@ -155,7 +157,7 @@ fn literals(queries: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> 
 /// Every Linux table of osquery, with some rows.
 fn tables(queries: &[(String, String)]) -> Vec<Table> {
     let literals = literals(queries);
-    let text = fs::read_to_string(fixtures().join("columns.tsv")).expect("the columns");
+    let text = fs::read_to_string(fixtures().join("../osquery_columns.tsv")).expect("the columns");
     let mut tables: Vec<Table> = Vec::new();
     // Pseudo-random numbers that are always the same.
     let mut state = 42_u64;
@@ -164,7 +166,7 @@ fn tables(queries: &[(String, String)]) -> Vec<Table> {
         (state >> 33) as usize % below.max(1)
     };
     for line in text.lines() {
-        let [table, name, kind] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [table, name, kind, options, ..] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         if tables.last().is_none_or(|last| last.name != table) {
             tables.push(Table { name: table.to_owned(), columns: Vec::new() });
         }
@@ -190,7 +192,12 @@ fn tables(queries: &[(String, String)]) -> Vec<Table> {
                 _ => Value::Integer(text.parse::<i64>().unwrap_or(7)),
             }
         });
-        let column = Column { name: name.to_owned(), kind: kind.to_owned(), cells: cells.collect() };
+        let column = Column {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            ignores_case: options.split(',').any(|option| option == "collate=nocase"),
+            cells: cells.collect(),
+        };
         tables.last_mut().expect("there is one").columns.push(column);
     }
     tables
@@ -243,8 +250,9 @@ async fn engine(folder: &Path) -> Engine {
 fn sqlite(tables: &[Table]) -> rusqlite::Connection {
     let database = rusqlite::Connection::open_in_memory().expect("SQLite opens");
     for table in tables {
-        let declared: Vec<String> =
-            table.columns.iter().map(|column| format!("\"{}\" {}", column.name, column.kind)).collect();
+        let collation = |column: &Column| if column.ignores_case { " COLLATE NOCASE" } else { "" };
+        let declared = table.columns.iter().map(|c| format!("\"{}\" {}{}", c.name, c.kind, collation(c)));
+        let declared: Vec<String> = declared.collect();
         database.execute(&format!("CREATE TABLE \"{}\" ({})", table.name, declared.join(", ")), []).expect("created");
         let marks = vec!["?"; table.columns.len()].join(", ");
         let mut insert = database.prepare(&format!("INSERT INTO \"{}\" VALUES ({marks})", table.name)).expect("insert");

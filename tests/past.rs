@@ -164,7 +164,7 @@ async fn only_tables_move() {
     for sql in [
         "SELECT now() > TIMESTAMP '2020-01-01T00:00:00Z'",
         "SELECT datetime('now') > '2020-01-01'",
-        "SELECT count(*) = 7 FROM engine_tables WHERE environment <> 'house' OR name = 'doors'",
+        "SELECT count(*) = 9 FROM engine_tables WHERE environment <> 'house' OR name = 'doors'",
         "SELECT value = 2 FROM json_each('[2]')",
         "SELECT count(*) = 3 FROM generate_series(1, 3)",
         "SELECT count(*) = 1 FROM information_schema.tables WHERE table_name = 'weather'",

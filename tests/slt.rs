@@ -102,9 +102,6 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "slt"));
-    // Tables of a feature that is not on by default.
-    let is_on = |file: &PathBuf| cfg!(feature = "yara") || !file.to_string_lossy().contains("/yara");
-    files.retain(is_on);
     files.sort();
     files
 }

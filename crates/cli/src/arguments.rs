@@ -108,6 +108,10 @@ pub(crate) struct Common {
     /// NAME.TABLE, and may be repeated
     #[arg(long = "store", global = true, value_name = "[NAME=]DIR", value_parser = store)]
     pub(crate) stores: Vec<Store>,
+    /// Read the host tables below this directory instead of `/`: a mounted disk, collected files or an unpacked image;
+    /// may be repeated [default: `host.roots`]
+    #[arg(long = "root", global = true, value_name = "DIR")]
+    pub(crate) roots: Vec<PathBuf>,
 }
 
 /// A directory of captured rows, and the schema of its tables.
@@ -482,6 +486,7 @@ mod tests {
             "indago capture --out dir processes users",
             "indago capture --out dir --json processes",
             "indago query --store a --store b=c --store d1=e=f x",
+            "indago query --root /mnt --root / x",
             "indago diff a now --table users --format csv",
             "indago check --timeout 5s --format json",
             "indago demo",

@@ -58,6 +58,18 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
             None => config.store.dir = Some(dir.clone()),
         }
     }
+    if !common.roots.is_empty() {
+        config.host.roots.clear();
+        for root in &common.roots {
+            if !root.is_dir() {
+                let message = format!("--root {}: there is no such directory", root.display());
+                return Err(Error::usage(anyhow::anyhow!(message)));
+            }
+            let root = std::path::absolute(root).map_err(|error| Error::usage(error.into()))?;
+            // A final slash is not part of the name.
+            config.host.roots.push(root.components().collect());
+        }
+    }
     if let Some(limits) = limits {
         if let Some(timeout) = limits.timeout {
             config.limits.timeout = Some(timeout);

@@ -21,6 +21,8 @@ pub struct KeyDoc {
 pub(crate) trait Section {
     /// Its keys, in the order they are declared.
     fn keys(path: &str) -> Vec<KeyDoc>;
+    /// The values of its keys, in the same order, in TOML; `None` for a key that is not set.
+    fn values(&self) -> Vec<Option<String>>;
     /// Makes relative paths relative to a folder.
     fn rebase(&mut self, folder: &Path);
 }
@@ -61,6 +63,10 @@ macro_rules! section {
                     default: crate::value::Value::show(&default.$key),
                     description: crate::section::prose(&[$($doc),+]),
                 }),+]
+            }
+
+            fn values(&self) -> Vec<Option<String>> {
+                vec![$(crate::value::Value::show(&self.$key)),+]
             }
 
             fn rebase(&mut self, folder: &std::path::Path) {

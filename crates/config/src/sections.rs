@@ -297,6 +297,23 @@ pub(crate) fn reference() -> Vec<KeyDoc> {
 }
 
 impl Config {
+    /// The keys of the sections that have a fixed name, each with its value in TOML; `None` for a key that is not set.
+    pub fn settings(&self) -> Vec<(KeyDoc, Option<String>)> {
+        fn of<S: Section>(section: &S, path: &str) -> impl Iterator<Item = (KeyDoc, Option<String>)> {
+            S::keys(path).into_iter().zip(section.values())
+        }
+        of(&self.sql, "sql")
+            .chain(of(&self.limits, "limits"))
+            .chain(of(&self.host, "host"))
+            .chain(of(&self.containers, "containers"))
+            .chain(of(&self.kubernetes, "kubernetes"))
+            .chain(of(&self.aws, "aws"))
+            .chain(of(&self.git, "git"))
+            .chain(of(&self.store, "store"))
+            .chain(of(&self.daemon, "daemon"))
+            .collect()
+    }
+
     /// Makes relative paths relative to a folder.
     pub(crate) fn rebase(&mut self, folder: &Path) {
         self.sql.rebase(folder);

@@ -16,7 +16,7 @@ use indago::futures::{FutureExt, Stream, StreamExt};
 use indago::packs::log::{self, Stamp, Values};
 use indago::packs::schedule::{Rows, Scheduled, next_run, prepared, settle};
 use indago::packs::{
-    Pack, PackError, QueryState, Report, ScheduleEntry, ScheduleTable, State, Status as Outcome, discover,
+    NOT_IN_USE, Pack, PackError, QueryState, Report, ScheduleEntry, ScheduleTable, State, Status as Outcome, discover,
     run as run_query,
 };
 use indago::{Code, Engine, QueryOptions, Taken};
@@ -103,6 +103,7 @@ impl Source {
         let (mut plan, mut errors) = Plan::read(&config, &host);
         errors.extend(missing_directories(&config));
         DaemonError::all(errors)?;
+        table.configure(&config);
         let engine = match running {
             Some((known, engine)) if of_the_engine(&known) == of_the_engine(&config) => engine,
             _ => (self.open)(config.clone(), table).await.map_err(DaemonError::Config)?,
@@ -450,14 +451,14 @@ impl Daemon {
         let status = match entry {
             Entry { running: true, .. } => RUNNING,
             Entry { state: QueryState { denied_until: Some(_), .. }, .. } => "denylisted",
-            _ if unused => "not in use",
+            _ if unused => NOT_IN_USE,
             _ => "waiting",
         };
         self.shared.table.set(ScheduleEntry {
             scheduled: entry.scheduled.clone(),
             state: entry.state.clone(),
             status,
-            next_run: (status != "not in use").then_some(entry.due),
+            next_run: (status != NOT_IN_USE).then_some(entry.due),
         });
     }
 

@@ -1,6 +1,8 @@
-//! The orders in which text can be compared: SQLite's three, and osquery's four for versions.
+//! The orders in which text can be compared: SQLite's three, osquery's four for versions, and two more for versions.
 
 use std::cmp::Ordering;
+
+use crate::versions;
 
 /// How text compares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,6 +22,10 @@ pub enum Collation {
     VersionDpkg,
     /// As versions, by the rules of RPM.
     VersionRhel,
+    /// As versions, by the rules of Python packages (PEP 440).
+    VersionPep440,
+    /// As versions, by the rules of Semantic Versioning.
+    VersionSemver,
 }
 
 impl Collation {
@@ -33,6 +39,8 @@ impl Collation {
             "version_arch" => Self::VersionArch,
             "version_dpkg" => Self::VersionDpkg,
             "version_rhel" => Self::VersionRhel,
+            "version_pep440" => Self::VersionPep440,
+            "version_semver" => Self::VersionSemver,
             _ => return None,
         })
     }
@@ -47,6 +55,8 @@ impl Collation {
             Self::VersionArch => "version_arch",
             Self::VersionDpkg => "version_dpkg",
             Self::VersionRhel => "version_rhel",
+            Self::VersionPep440 => "version_pep440",
+            Self::VersionSemver => "version_semver",
         }
     }
 
@@ -54,8 +64,7 @@ impl Collation {
     pub fn compare(self, left: &str, right: &str) -> Ordering {
         match self {
             Self::Binary => left.as_bytes().cmp(right.as_bytes()),
-            Self::Nocase | Self::Rtrim => self.key(left).as_bytes().cmp(self.key(right).as_bytes()),
-            _ => self.compare_versions(left, right),
+            _ => self.key(left).as_bytes().cmp(self.key(right).as_bytes()),
         }
     }
 
@@ -65,20 +74,12 @@ impl Collation {
             Self::Binary => text.to_owned(),
             Self::Nocase => text.to_ascii_lowercase(),
             Self::Rtrim => text.trim_end_matches(' ').to_owned(),
-            _ => self.version_key(text),
+            Self::Version | Self::VersionArch => self.version_key(text),
+            Self::VersionDpkg => versions::dpkg(text),
+            Self::VersionRhel => versions::rpm(text),
+            Self::VersionPep440 => versions::pep440(text),
+            Self::VersionSemver => versions::semver(text),
         }
-    }
-
-    fn tilde_is_lowest(self) -> bool {
-        matches!(self, Self::VersionArch | Self::VersionDpkg | Self::VersionRhel)
-    }
-
-    fn caret_is_special(self) -> bool {
-        matches!(self, Self::VersionArch | Self::VersionRhel)
-    }
-
-    fn compare_versions(self, left: &str, right: &str) -> Ordering {
-        self.version_key(left).as_bytes().cmp(self.version_key(right).as_bytes())
     }
 
     /// `~` sorts below the end, the end below `^`, and all of them below a segment; numbers sort by length, then
@@ -88,11 +89,11 @@ impl Collation {
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             match c {
-                '~' if self.tilde_is_lowest() => {
+                '~' if self == Self::VersionArch => {
                     key.push('\u{1}');
                     rest = &rest[1..];
                 }
-                '^' if self.caret_is_special() => {
+                '^' if self == Self::VersionArch => {
                     key.push('\u{3}');
                     rest = &rest[1..];
                 }

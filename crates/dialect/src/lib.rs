@@ -28,6 +28,7 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 mod value;
+mod versions;
 mod walk;
 
 use std::sync::Arc;

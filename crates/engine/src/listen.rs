@@ -44,6 +44,11 @@ impl Listeners {
         self.tables.iter().map(|(table, _)| table)
     }
 
+    /// The event tables, each with whether its task was started.
+    pub(crate) fn states(&self) -> Vec<(Arc<Events>, bool)> {
+        self.tables.iter().map(|(table, task)| (table.clone(), task.lock().is_some())).collect()
+    }
+
     /// Starts the task unless it is running. Returns whether it was started.
     fn start(&self, position: usize) -> bool {
         let (table, task) = &self.tables[position];

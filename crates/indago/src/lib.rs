@@ -24,6 +24,7 @@
 
 mod demo;
 mod open;
+mod osquery;
 
 pub use datafusion;
 pub use datafusion::arrow;

@@ -8,6 +8,8 @@ use indago_store::Store;
 use indago_table::Sys;
 use indago_tables_registry::{self as registry, Environments};
 
+use crate::osquery;
+
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -44,7 +46,7 @@ impl Defaults for EngineBuilder {
     }
 
     fn with_environments(self, environments: &Environments) -> Self {
-        self.tables(registry::all(environments)).absent(of_osquery)
+        self.tables(osquery::tables(&Config::default())).tables(registry::all(environments)).absent(of_osquery)
     }
 }
 
@@ -59,6 +61,7 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
         SqlDialect::Osquery => Dialect::Osquery,
         SqlDialect::Datafusion => Dialect::DataFusion,
     });
+    let builder = builder.tables(osquery::tables(config));
     let store = config.store.dir.clone();
     let builder = match &store {
         Some(dir) => builder.tables(Store::open(dir, &every_table())?.into_tables()),

@@ -24,6 +24,6 @@ pub use error::{PackError, Result};
 pub use pack::{DEFAULT_INTERVAL, Pack, PackQuery};
 pub use platform::{OSQUERY_VERSION, PLATFORM, in_shard};
 pub use run::{Report, Status, discover, is_event_table, run};
-pub use schedule_tables::{ScheduleEntry, ScheduleTable};
+pub use schedule_tables::{NOT_IN_USE, ScheduleEntry, ScheduleTable};
 pub use state::{QueryState, State};
 pub use unread::Unread;

@@ -1,11 +1,15 @@
-//! `osquery_schedule` and `engine_schedule`: the queries that a daemon runs.
+//! `osquery_schedule`, `engine_schedule` and `osquery_packs`: what a daemon runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indago_config::{Config, Schedule};
 use indago_table::prelude::*;
 
-use crate::schedule::Scheduled;
+use crate::pack::{Pack, PackQuery};
+use crate::platform::PLATFORM;
+use crate::schedule::{Scheduled, scheduled_name};
 use crate::state::QueryState;
 
 /// A scheduled query and its statistics.
@@ -21,38 +25,106 @@ pub struct ScheduleEntry {
     pub next_run: Option<u64>,
 }
 
-/// The queries that a daemon runs, with their statistics. The daemon fills it, and the tables read it.
+/// The queries that a daemon runs, with their statistics. The daemon fills it, and the tables read it. Without a daemon,
+/// the tables show what the configuration schedules.
 #[derive(Debug, Clone, Default)]
-pub struct ScheduleTable(Arc<Mutex<BTreeMap<String, ScheduleEntry>>>);
+pub struct ScheduleTable(Arc<Mutex<Contents>>);
+
+#[derive(Debug, Default)]
+struct Contents {
+    /// The daemon's queries, by name; `None` without a daemon.
+    queries: Option<BTreeMap<String, ScheduleEntry>>,
+    schedule: BTreeMap<String, Schedule>,
+    packs: BTreeMap<String, PathBuf>,
+}
+
+/// Status of a query without a daemon.
+const NOT_RUNNING: &str = "not running";
+/// Status of a query whose pack does not apply to the host.
+pub const NOT_IN_USE: &str = "not in use";
 
 impl Environment for ScheduleTable {
     const NAME: &'static str = "daemon";
 }
 
 impl ScheduleTable {
-    /// The tables `osquery_schedule` and `engine_schedule`.
-    pub fn tables(&self) -> [TableRef; 2] {
-        [OsquerySchedule::table(self), EngineSchedule::table(self)]
+    /// The tables `osquery_schedule`, `engine_schedule` and `osquery_packs`.
+    pub fn tables(&self) -> [TableRef; 3] {
+        [OsquerySchedule::table(self), EngineSchedule::table(self), OsqueryPack::table(self)]
+    }
+
+    /// Sets the configuration: its queries and packs. Packs are read when a table is.
+    pub fn configure(&self, config: &Config) {
+        let mut contents = self.lock();
+        contents.schedule.clone_from(&config.schedule);
+        contents.packs.clone_from(&config.packs);
     }
 
     /// Sets the statistics of a query.
     pub fn set(&self, entry: ScheduleEntry) {
-        self.lock().insert(entry.scheduled.name.clone(), entry);
+        self.lock().queries.get_or_insert_default().insert(entry.scheduled.name.clone(), entry);
     }
 
     /// Removes all queries for which the function returns false.
     pub fn retain(&self, keep: impl Fn(&str) -> bool) {
-        self.lock().retain(|name, _| keep(name));
+        self.lock().queries.get_or_insert_default().retain(|name, _| keep(name));
     }
 
-    /// The queries, by name.
+    /// The daemon's queries, by name.
     pub fn entries(&self) -> Vec<ScheduleEntry> {
-        self.lock().values().cloned().collect()
+        self.lock().queries.iter().flat_map(BTreeMap::values).cloned().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, ScheduleEntry>> {
+    fn lock(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The configured packs. Those that cannot be read are reported.
+    fn packs<T: Row<Env = Self>>(&self, scan: &Scan<T>) -> Vec<Pack> {
+        let packs = self.lock().packs.clone();
+        let read = |(name, path): (String, PathBuf)| match Pack::load(&path) {
+            Ok(pack) => Some(Pack { name, ..pack }),
+            Err(error) => {
+                scan.report(&name, &Error::Malformed(error.to_string()));
+                None
+            }
+        };
+        packs.into_iter().filter_map(read).collect()
+    }
+
+    /// The daemon's queries, or those that the configuration schedules.
+    fn shown<T: Row<Env = Self>>(&self, scan: &Scan<T>) -> Vec<ScheduleEntry> {
+        if self.lock().queries.is_some() {
+            return self.entries();
+        }
+        let schedule = self.lock().schedule.clone();
+        let mut entries = Vec::new();
+        for (name, schedule) in schedule {
+            let sql = match (schedule.query, &schedule.file) {
+                (Some(sql), _) => Ok(sql),
+                (None, Some(file)) => indago_config::read_text(file),
+                (None, None) => Ok(String::new()),
+            };
+            match sql {
+                Ok(sql) => {
+                    let query = PackQuery { interval: schedule.interval.0, ..PackQuery::new(&name, sql) };
+                    entries.push(configured(name, query, None));
+                }
+                Err(error) => scan.report(&name, &Error::Malformed(error)),
+            }
+        }
+        for Pack { name: pack, queries, .. } in self.packs(scan) {
+            let all = queries.into_iter();
+            entries.extend(all.map(|query| configured(scheduled_name(&pack, &query.name), query, Some(pack.clone()))));
+        }
+        entries
+    }
+}
+
+fn configured(name: String, query: PackQuery, pack: Option<String>) -> ScheduleEntry {
+    let state = QueryState { splayed: query.interval.as_secs(), ..QueryState::default() };
+    let scheduled = Arc::new(Scheduled { name, query, pack, place: String::new() });
+    ScheduleEntry { scheduled, state, status: NOT_RUNNING, next_run: None }
 }
 
 fn whole(number: u64) -> i64 {
@@ -63,7 +135,8 @@ fn time(seconds: Option<u64>) -> Option<Timestamp> {
     seconds.map(|seconds| Timestamp::from_seconds(whole(seconds)))
 }
 
-/// Scheduled queries of the daemon that runs this query.
+/// Scheduled queries of the daemon that runs this query. Outside of a daemon, those that the configuration schedules,
+/// without runs.
 #[derive(Debug, Clone, Default, Table)]
 #[table(name = "osquery_schedule", env = ScheduleTable, rows = 20)]
 #[example(
@@ -83,6 +156,9 @@ struct OsquerySchedule {
     last_executed: i64,
     /// 1 if it is skipped for some time because it was running when the daemon was killed.
     denylisted: i64,
+    /// The same as `denylisted`.
+    #[column(added, hidden)]
+    blacklisted: i64,
     /// Total size of its result lines, in bytes.
     output_size: i64,
     /// Total run time, in seconds.
@@ -119,13 +195,14 @@ struct OsquerySchedule {
 
 impl Rows for OsquerySchedule {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(scan.env().entries().into_iter().map(|ScheduleEntry { scheduled, state, next_run, .. }| Self {
+        Ok(scan.env().shown(scan).into_iter().map(|ScheduleEntry { scheduled, state, next_run, .. }| Self {
             name: scheduled.name.clone(),
             query: scheduled.query.statement().to_owned(),
             interval: whole(state.splayed),
             executions: whole(state.executions),
             last_executed: whole(state.last_run.unwrap_or(0)),
             denylisted: state.denied_until.is_some().into(),
+            blacklisted: state.denied_until.is_some().into(),
             output_size: whole(state.output_bytes),
             wall_time: whole(state.wall_ms / 1000),
             wall_time_ms: whole(state.wall_ms),
@@ -141,7 +218,8 @@ impl Rows for OsquerySchedule {
     }
 }
 
-/// Scheduled queries of the daemon that runs this query, with their last and next run.
+/// Scheduled queries of the daemon that runs this query, with their last and next run. Outside of a daemon, those that
+/// the configuration schedules, without runs.
 #[derive(Debug, Clone, Default, Table)]
 #[table(name = "engine_schedule", env = ScheduleTable, rows = 20)]
 #[example(
@@ -153,7 +231,8 @@ struct EngineSchedule {
     name: String,
     /// Its pack; NULL for a query of the configuration itself.
     pack: Option<String>,
-    /// `waiting`, `running`, `denylisted`, or `not in use` if the discovery queries of its pack return no row.
+    /// `waiting`, `running`, `denylisted`, `not in use` if the discovery queries of its pack return no row, or
+    /// `not running` outside of a daemon.
     status: String,
     /// Seconds between runs, as configured.
     interval: i64,
@@ -191,7 +270,7 @@ struct EngineSchedule {
 
 impl Rows for EngineSchedule {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(scan.env().entries().into_iter().map(|ScheduleEntry { scheduled, state, status, next_run }| Self {
+        Ok(scan.env().shown(scan).into_iter().map(|ScheduleEntry { scheduled, state, status, next_run }| Self {
             name: scheduled.name.clone(),
             pack: scheduled.pack.clone(),
             status: status.to_owned(),
@@ -211,6 +290,51 @@ impl Rows for EngineSchedule {
             epoch: whole(state.epoch),
             counter: whole(state.counter),
             query: scheduled.query.statement().to_owned(),
+        }))
+    }
+}
+
+/// Packs that the configuration schedules.
+#[derive(Debug, Clone, Default, Table)]
+#[table(name = "osquery_packs", env = ScheduleTable, rows = 5, identity(name))]
+#[example(
+    "Packs that do not apply to this host.",
+    "SELECT name, platform, version FROM osquery_packs WHERE active = 0"
+)]
+struct OsqueryPack {
+    /// Name.
+    name: String,
+    /// Platforms that it applies to; empty for all.
+    platform: String,
+    /// Lowest osquery version with the tables that it needs; empty for any.
+    #[column(collate = version)]
+    version: String,
+    /// Percent of hosts that it runs on; 0 for all.
+    shard: i64,
+    /// Always 0: results of discovery queries are kept in the state of each pack, not in a cache.
+    discovery_cache_hits: i64,
+    /// NULL, because runs of discovery queries are not counted.
+    discovery_executions: Option<i64>,
+    /// 1 if it applies to this host, else 0. Inside the daemon, its discovery queries and its shard count too.
+    active: i64,
+}
+
+impl Rows for OsqueryPack {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let queries = scan.env().lock().queries.clone();
+        let is_used = move |pack: &str| {
+            let Some(queries) = &queries else { return true };
+            let of_pack = |entry: &&ScheduleEntry| entry.scheduled.pack.as_deref() == Some(pack);
+            queries.values().filter(of_pack).any(|entry| entry.status != NOT_IN_USE)
+        };
+        Ok(scan.env().packs(scan).into_iter().map(move |pack| OsqueryPack {
+            active: (pack.mismatch(PLATFORM).is_none() && is_used(&pack.name)).into(),
+            platform: pack.platform.unwrap_or_default(),
+            version: pack.version.unwrap_or_default(),
+            shard: pack.shard.unwrap_or(0).into(),
+            discovery_cache_hits: 0,
+            discovery_executions: None,
+            name: pack.name,
         }))
     }
 }

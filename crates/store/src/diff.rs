@@ -72,10 +72,14 @@ impl Difference {
     }
 }
 
+/// Environments of tables about the program itself, which no capture compares.
+const OF_THE_PROGRAM: [&str; 3] = ["daemon", "engine", "indago"];
+
 /// The names of the tables that any of these captures has.
 pub fn tables_of<'a>(captures: impl IntoIterator<Item = &'a Engine>) -> BTreeSet<String> {
     let tables = captures.into_iter().flat_map(Engine::tables);
-    tables.filter(|table| table.spec().environment != "engine").map(|table| table.spec().name.to_string()).collect()
+    let tables = tables.filter(|table| !OF_THE_PROGRAM.contains(&&*table.spec().environment));
+    tables.map(|table| table.spec().name.to_string()).collect()
 }
 
 /// Compares the states that two engines have of one table. Columns that change although nothing happened to the row

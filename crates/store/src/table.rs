@@ -20,8 +20,8 @@ use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 use indago_table::{
-    ColumnSpec, Completeness, Error, Kind, Lookup, Outcome, Reading, Result, Scalar, ScanContext, Sink, Slice, Sys,
-    Table, TableSpec, Warning,
+    ColumnSpec, Completeness, Error, KeyEffect, Kind, Lookup, Outcome, Reading, Result, Scalar, ScanContext, Sink,
+    Slice, Sys, Table, TableSpec, Warning,
 };
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -78,8 +78,8 @@ pub(crate) struct StoredTable {
     missing: Arc<[Missing]>,
     /// The keys that its rows were captured for; `None` if it has all rows.
     asked: Option<Arc<Asked>>,
-    /// Hidden key columns, such as `pid_with_namespace`. They are parameters of the live table, so for other parameters
-    /// than those of the capture it would return other rows.
+    /// Key columns that select the rows of the live table, such as `pid_with_namespace`: for other keys than those of the
+    /// capture it would return other rows.
     questions: Vec<usize>,
 }
 
@@ -140,12 +140,18 @@ impl StoredTable {
         }
         // The table needs its keys to report which of them were not captured.
         let position = stored.asked.as_ref().and_then(|asked| stored.spec.column(&asked.column));
-        let is_question = |column: &ColumnSpec| {
-            known
-                .and_then(|known| known.column(&column.name))
-                .is_some_and(|live| known.is_some_and(|known| known.columns[live].index && column.hidden))
+        let is_capture = stored.spec.captured_at.is_some();
+        let selects = |column: &ColumnSpec| {
+            let live = known.and_then(|known| Some(&known.columns[known.column(&column.name)?]))?;
+            let selects = live.key_effect == KeyEffect::Selects;
+            (live.index && (column.hidden || is_capture && selects)).then_some(live.key_effect)
         };
-        stored.questions = (0..stored.spec.columns.len()).filter(|at| is_question(&stored.spec.columns[*at])).collect();
+        for (at, column) in stored.spec.columns.to_mut().iter_mut().enumerate() {
+            if let Some(effect) = selects(column) {
+                column.key_effect = effect;
+                stored.questions.push(at);
+            }
+        }
         for position in stored.questions.iter().copied().chain(position) {
             stored.spec.columns.to_mut()[position].index = true;
             stored.spec.lookup = Lookup::PerKey;
@@ -324,6 +330,7 @@ fn stored(live: &ColumnSpec) -> ColumnSpec {
     let mut column = live.clone();
     (column.nullable, column.source) = (true, None);
     (column.index, column.pattern, column.range) = (false, false, false);
+    column.key_effect = KeyEffect::default();
     column
 }
 

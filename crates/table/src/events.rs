@@ -84,6 +84,17 @@ impl fmt::Debug for Events {
     }
 }
 
+/// Totals of an event table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventTotals {
+    /// Events that were emitted.
+    pub events: u64,
+    /// Consumers that see each event once.
+    pub consumers: u64,
+    /// How many times events were missed before the buffer.
+    pub gaps: u64,
+}
+
 #[derive(Default)]
 struct Buffer {
     events: VecDeque<Event>,
@@ -192,6 +203,12 @@ impl Events {
     /// Removes a consumer that is no longer used.
     pub fn forget(&self, consumer: &str) {
         self.buffer.lock().cursors.remove(consumer);
+    }
+
+    /// Totals since the start.
+    pub fn totals(&self) -> EventTotals {
+        let buffer = self.buffer.lock();
+        EventTotals { events: buffer.next, consumers: buffer.cursors.len() as u64, gaps: buffer.gaps }
     }
 
     /// Size of the buffer in bytes.

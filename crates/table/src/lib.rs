@@ -15,6 +15,7 @@
 extern crate self as indago_table;
 
 pub mod catalog;
+pub mod cgroup;
 mod closest;
 pub mod coverage;
 mod detached;
@@ -39,7 +40,7 @@ pub use coverage::{Completeness, Coverage};
 pub use detached::spawn_detached;
 pub use diagnostic::{Diagnostics, Lines, Outcome, Warning};
 pub use error::{Error, ErrorContext, Result};
-pub use events::{EventLimits, EventSource, Events};
+pub use events::{EventLimits, EventSource, EventTotals, Events};
 pub use indago_table_derive::{Columns, Table};
 pub use namespaces::{InNamespaces, namespace_inode};
 pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Loading, Misfit, Part, Row, RowParts, RowStream, Rows};

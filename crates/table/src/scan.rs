@@ -847,6 +847,13 @@ impl<E: Environment> AnyScan<E> {
         columns.filter(|(_, wanted)| **wanted).any(|(column, _)| column.source.is_some_and(comes_from))
     }
 
+    /// How many sources the query needs.
+    pub fn sources(&self) -> usize {
+        let columns = self.spec.columns.iter().zip(self.wanted());
+        let sources = columns.filter(|(_, wanted)| **wanted).filter_map(|(column, _)| column.source);
+        sources.collect::<HashSet<usize>>().len()
+    }
+
     /// The columns that the query needs, by position.
     pub fn wanted(&self) -> &[bool] {
         &self.wanted

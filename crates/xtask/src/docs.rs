@@ -1,6 +1,7 @@
 //! The reference pages, which Indago itself writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
     let fresh = std::env::temp_dir().join(format!("indago-reference-{}", std::process::id()));
     let written =
         crate::run("docs", cargo().args(["run", "--quiet", "--bin", "indago", "--", "reference", "--out"]).arg(&fresh));
+    let written = written.and_then(|()| parity(&fresh));
     let outcome = written.and_then(|()| if check { compare(&fresh) } else { replace(&fresh) });
     fs::remove_dir_all(&fresh).ok();
     outcome
@@ -70,4 +72,61 @@ fn replace(fresh: &Path) -> Result<()> {
         fs::write(path, text)?;
     }
     Ok(())
+}
+
+/// Writes the page that compares the tables with osquery's, from the generated schema and the list of osquery's columns.
+fn parity(fresh: &Path) -> Result<()> {
+    let schema = fs::read(fresh.join("schema.json")).context("the generated schema")?;
+    let schema: serde_json::Value = serde_json::from_slice(&schema).context("the generated schema")?;
+    let mut ours: BTreeMap<&str, (&str, BTreeSet<&str>)> = BTreeMap::new();
+    for table in schema.as_array().context("the schema is not a list")? {
+        let name = table["name"].as_str().context("a table has no name")?;
+        let columns = table["columns"].as_array().context("a table has no columns")?;
+        let environment = table["environment"].as_str().context("a table has no environment")?;
+        ours.insert(name, (environment, columns.iter().filter_map(|column| column["name"].as_str()).collect()));
+    }
+    let facts = fs::read_to_string(root().join("tests/fixtures/osquery_columns.tsv")).context("osquery's columns")?;
+    let mut osquery: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut events: BTreeSet<&str> = BTreeSet::new();
+    for line in facts.lines() {
+        let [table, column, _, _, event] = line.split('\t').collect::<Vec<_>>()[..] else {
+            bail!("not a column: {line}")
+        };
+        match event {
+            "0" => osquery.entry(table).or_default().push(column),
+            _ => _ = events.insert(table),
+        }
+    }
+    let is_elsewhere = |name: &str| name.starts_with("docker_") || name.starts_with("lxd_");
+    let in_scope: Vec<_> = osquery.iter().filter(|(name, _)| !is_elsewhere(name)).collect();
+    let (mut rows, mut tables, mut columns, mut all_columns) = (String::new(), 0, 0, 0);
+    for (name, expected) in &in_scope {
+        let own = ours.get(**name);
+        let has = |column: &&&str| own.is_some_and(|(_, columns)| columns.contains(**column));
+        let found = expected.iter().filter(has).count();
+        let missing: Vec<String> =
+            expected.iter().filter(|column| !has(column)).map(|name| format!("`{name}`")).collect();
+        (tables, columns) = (tables + usize::from(found > 0), columns + found);
+        all_columns += expected.len();
+        let (table, lacks) = match own {
+            None => (format!("`{name}`"), "all".to_owned()),
+            Some((environment, _)) => (format!("[`{name}`](tables/{environment}/{name}.md)"), missing.join(", ")),
+        };
+        let added = own.map_or(0, |(_, columns)| columns.iter().filter(|name| !expected.contains(name)).count());
+        let _ = writeln!(rows, "| {table} | {found} of {} | {lacks} | {added} |", expected.len());
+    }
+    let list =
+        |names: &mut dyn Iterator<Item = &&str>| names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let elsewhere = list(&mut osquery.keys().filter(|name| is_elsewhere(name)));
+    let page = format!(
+        "# Tables of osquery\n\nosquery 5.23 has {} tables on Linux. Of the {} that are in scope, {tables} exist here, with {columns} \
+         of {all_columns} columns.\nNames, order, types, keys and collations are the same; a test compares them.\n\n\
+         | table | columns | missing | columns of our own |\n|---|---|---|---|\n{rows}\n\
+         Out of scope: tables of events ({}), and those of Docker and LXD ({elsewhere}). The tables `containers` and `docker_*` of \
+         Indago cover Docker.\n",
+        osquery.len() + events.len(),
+        in_scope.len(),
+        list(&mut events.iter()),
+    );
+    fs::write(fresh.join("osquery-parity.md"), page).context("osquery-parity.md")
 }

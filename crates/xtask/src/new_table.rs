@@ -112,9 +112,13 @@ fn with_table(text: &str, table: &str, row: &str) -> Option<String> {
     let module = format!("pub mod {table};");
     let is_module = |line: &String| line.starts_with("pub mod ");
     let first = lines.iter().position(is_module)?;
-    // The tables' modules are adjacent; later modules may have attributes.
-    let count = lines[first..].iter().take_while(|line| is_module(line)).count();
-    let at = lines[first..first + count].iter().position(|line| *line > module).unwrap_or(count);
+    // The tables' modules are adjacent; some belong to a feature.
+    let is_feature = |line: &String| line.starts_with("#[cfg(feature");
+    let count = lines[first..].iter().take_while(|line| is_module(line) || is_feature(line)).count();
+    let block = &lines[first..first + count];
+    let after = block.iter().position(|line| is_module(line) && *line > module);
+    let at =
+        after.map_or(count, |after| after - block[..after].iter().rev().take_while(|line| is_feature(line)).count());
     lines.insert(first + at, module);
     // `tables![`, or a macro of the environment that takes the same list; one table per line.
     let is_list = |line: &String| line.ends_with("![") || (line.contains("tables![") && !line.contains(']'));

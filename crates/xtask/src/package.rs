@@ -22,10 +22,7 @@ pub(crate) fn run(program: Option<&Path>) -> Result<()> {
     let program = match program {
         Some(program) => program.to_owned(),
         None => {
-            step(
-                "release build",
-                cargo().args(["build", "--release", "--features", "indago-cli/yara", "--bin", "indago"]),
-            )?;
+            step("release build", cargo().args(["build", "--release", "--bin", "indago"]))?;
             release_program()?
         }
     };

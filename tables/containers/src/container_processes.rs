@@ -3,7 +3,7 @@
 use indago_table::prelude::*;
 
 use crate::runtime::Containers;
-use crate::source::cgroup;
+use indago_table::cgroup;
 
 /// Processes that run in containers, with the container and the Kubernetes pod of each.
 ///

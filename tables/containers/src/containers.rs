@@ -4,14 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use futures::Stream;
+use indago_table::cgroup;
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::runtime::{Containers, Kind, Runtime};
+use crate::source::blocking;
 use crate::source::containerd::{self, Client, Record, Task};
 use crate::source::docker::{self, text, value};
 use crate::source::oci::{self, CriNotes, Mount, Spec};
-use crate::source::{blocking, cgroup};
 
 /// Containers of all runtimes on the machine: Docker, Podman and containerd with each of its namespaces.
 ///

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use futures::Stream;
+use indago_table::cgroup;
 use indago_table::prelude::*;
 
 use crate::runtime::{Containers, Runtime};
+use crate::source::blocking;
 use crate::source::docker::{self, Engine, Filter, text};
-use crate::source::{blocking, cgroup};
 
 /// Processes of the given containers.
 ///

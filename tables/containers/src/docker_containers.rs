@@ -1,11 +1,12 @@
 //! `docker_containers`: one row per container of an engine with Docker's API.
 
 use futures::Stream;
+use indago_table::cgroup;
 use indago_table::prelude::*;
 
 use crate::runtime::{Containers, Runtime};
+use crate::source::blocking;
 use crate::source::docker::{self, Filter, text, value};
-use crate::source::{blocking, cgroup};
 
 /// Containers of engines with Docker's API, including those that are not running.
 ///

@@ -74,13 +74,7 @@ pub struct ElfInfo {
 impl Rows for ElfInfo {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
-        let asked = Asked::of(
-            scan.keys(Self::PATH),
-            scan.keys(Self::DIRECTORY),
-            scan.patterns(Self::PATH),
-            scan.patterns(Self::DIRECTORY),
-            &report,
-        );
+        let asked = Asked::in_scan(scan, Self::PATH, Self::DIRECTORY, &report);
         let found = asked.find(scan.sys(), &report);
         Ok(found.filter_map(move |found| {
             let facts = read(&found, elf::facts).unwrap_or_else(|error| {

@@ -16,7 +16,7 @@ use crate::source::paths::{Asked, Report};
 #[table(name = "elf_symbols", platforms("linux"), require_any(path), rows = 500, identity(), namespaces)]
 #[example(
     "Functions that a program takes from its libraries.",
-    "SELECT name FROM elf_symbols WHERE path = '/bin/sh' AND section = 0 AND type = 'func' LIMIT 5"
+    "SELECT name FROM elf_symbols WHERE path = '/bin/sh' AND section_index = 0 AND type = 'func' LIMIT 5"
 )]
 pub struct ElfSymbol {
     /// Path, as written in the query.
@@ -35,7 +35,7 @@ pub struct ElfSymbol {
     /// Visibility: `default`, `internal`, `hidden` or `protected`.
     visibility: String,
     /// Index of its section; 0 if another file defines it, 65521 (0xfff1) for an absolute value.
-    section: i64,
+    section_index: i64,
     /// Table that lists it: `.symtab` or `.dynsym`.
     table: String,
 }
@@ -82,7 +82,7 @@ fn row(path: &str, symbol: Symbol) -> ElfSymbol {
         r#type: named(&KINDS, symbol.kind.into()),
         binding: named(&BINDINGS, symbol.binding.into()),
         visibility: named(&VISIBILITIES, symbol.visibility.into()),
-        section: symbol.section,
+        section_index: symbol.section,
         table: symbol.table.to_owned(),
     }
 }

@@ -98,13 +98,7 @@ pub struct File {
 impl Rows for File {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
-        let asked = Asked::of(
-            scan.keys(Self::PATH),
-            scan.keys(Self::DIRECTORY),
-            scan.patterns(Self::PATH),
-            scan.patterns(Self::DIRECTORY),
-            &report,
-        );
+        let asked = Asked::in_scan(scan, Self::PATH, Self::DIRECTORY, &report);
         // Many rows may be counted only, and each text costs.
         let wants_directory = scan.wants(Self::DIRECTORY) || scan.keys(Self::DIRECTORY).is_some();
         let wants_filename = scan.wants(Self::FILENAME);

@@ -52,13 +52,7 @@ pub struct Hash {
 impl Rows for Hash {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
-        let asked = Asked::of(
-            scan.keys(Self::PATH),
-            scan.keys(Self::DIRECTORY),
-            scan.patterns(Self::PATH),
-            scan.patterns(Self::DIRECTORY),
-            &report,
-        );
+        let asked = Asked::in_scan(scan, Self::PATH, Self::DIRECTORY, &report);
         let wanted =
             Wanted { md5: scan.wants(Self::MD5), sha1: scan.wants(Self::SHA1), sha256: scan.wants(Self::SHA256) };
         let regular = asked.find(scan.sys(), &report).filter(move |found| match found.entry.is_regular() {

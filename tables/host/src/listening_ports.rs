@@ -2,6 +2,7 @@
 
 use indago_table::prelude::*;
 
+use crate::source::container::InContainer;
 use crate::source::sockets::{OpenSocket, Sockets};
 
 /// Sockets that wait for connections or messages, in the network namespaces of all processes.
@@ -43,17 +44,29 @@ pub struct ListeningPort {
     /// ID of the user that created the socket; NULL for unix sockets.
     #[column(added)]
     uid: Option<i64>,
+    #[column(flatten)]
+    place: InContainer,
 }
 
 impl Rows for ListeningPort {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |origin: &str, error: &Error| scan.report(origin, error);
-        let sockets = Sockets::new(scan.sys(), scan.keys(Self::PID), report)?;
-        Ok(sockets.filter(|open| open.socket.is_listening).map(row))
+        let sockets = Sockets::new(
+            scan.sys(),
+            scan.keys(Self::PID),
+            scan.keys(Self::PLACE.at(InContainer::CONTAINER_ID)),
+            true,
+            report,
+        )?;
+        let wants_place = scan.wants(Self::PLACE.at(InContainer::CONTAINER_ID));
+        Ok(sockets.filter(|open| open.socket.is_listening).map(move |open| {
+            let place = InContainer::of(scan.sys(), open.pid, wants_place, report);
+            row(open, place)
+        }))
     }
 }
 
-fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket) -> ListeningPort {
+fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket, place: InContainer) -> ListeningPort {
     ListeningPort {
         pid,
         port: socket.local_port,
@@ -65,5 +78,6 @@ fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket) -> ListeningPo
         path: socket.path,
         net_namespace,
         uid: socket.uid,
+        place,
     }
 }

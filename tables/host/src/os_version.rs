@@ -52,15 +52,9 @@ impl Rows for OsVersion {
 
 impl OsVersion {
     fn release(&mut self, sys: &Sys) -> Result<()> {
-        let text = match sys.read_text("/etc/os-release").if_present()? {
-            Some(text) => text,
-            None => match sys.read_text("/usr/lib/os-release").if_present()? {
-                Some(text) => text,
-                None => {
-                    let message = "neither /etc/os-release nor /usr/lib/os-release exists".to_owned();
-                    return Err(Error::Unsupported(message));
-                }
-            },
+        let Some(text) = release_file(sys)? else {
+            let message = "neither /etc/os-release nor /usr/lib/os-release exists".to_owned();
+            return Err(Error::Unsupported(message));
         };
         for (key, value) in text.lines().filter_map(assignment) {
             match key {
@@ -93,6 +87,34 @@ impl OsVersion {
     fn architecture(&mut self, sys: &Sys) -> Result<()> {
         self.arch = kernel::architecture(sys)?;
         Ok(())
+    }
+}
+
+/// The text of the `os-release` file; `None` if there is none.
+fn release_file(sys: &Sys) -> Result<Option<String>> {
+    match sys.read_text("/etc/os-release").if_present()? {
+        Some(text) => Ok(Some(text)),
+        None => sys.read_text("/usr/lib/os-release").if_present(),
+    }
+}
+
+/// The distribution, as package URLs name it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Release {
+    /// Short name: `debian`.
+    pub(crate) id: String,
+    /// Version: `12`. Empty if the distribution has none.
+    pub(crate) version: String,
+}
+
+impl Release {
+    /// The distribution of a host; `None` if it does not say.
+    pub(crate) fn read(sys: &Sys) -> Result<Option<Self>> {
+        let Some(text) = release_file(sys)? else { return Ok(None) };
+        let value =
+            |wanted| text.lines().filter_map(assignment).find(|(key, _)| *key == wanted).map(|(_, value)| value);
+        let value = |wanted| value(wanted).unwrap_or_default();
+        Ok(Some(Release { id: value("ID"), version: value("VERSION_ID") }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use indago_table::prelude::*;
 
+use crate::source::container::{self, InContainer};
 use crate::source::procfs::{self, PTRACE};
 
 /// Environment variables that processes were started with.
@@ -18,13 +19,22 @@ pub struct ProcessEnv {
     key: String,
     /// Its value.
     value: String,
+    #[column(flatten)]
+    place: InContainer,
 }
 
 impl Rows for ProcessEnv {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
+        let pids = container::asked(
+            scan.sys(),
+            scan.keys(Self::PID),
+            scan.keys(Self::PLACE.at(InContainer::CONTAINER_ID)),
+            |origin, error| scan.report(origin, error),
+        )?;
+        let wants_place = scan.wants(Self::PLACE.at(InContainer::CONTAINER_ID));
         Ok(pids.into_iter().flat_map(move |pid| {
-            variables(scan.sys(), pid).unwrap_or_else(|error| {
+            let place = InContainer::of(scan.sys(), pid, wants_place, |origin, error| scan.report(origin, error));
+            variables(scan.sys(), pid, &place).unwrap_or_else(|error| {
                 scan.report("environ", &error);
                 Vec::new()
             })
@@ -32,12 +42,12 @@ impl Rows for ProcessEnv {
     }
 }
 
-fn variables(sys: &Sys, pid: i64) -> Result<Vec<ProcessEnv>> {
+fn variables(sys: &Sys, pid: i64, place: &InContainer) -> Result<Vec<ProcessEnv>> {
     let take = |bytes: &[u8]| {
         let variable = |entry: &[u8]| {
             let equals = memchr::memchr(b'=', entry).unwrap_or(entry.len());
             let value = entry.get(equals + 1..).unwrap_or_default();
-            ProcessEnv { pid, key: procfs::text(&entry[..equals]), value: procfs::text(value) }
+            ProcessEnv { pid, key: procfs::text(&entry[..equals]), value: procfs::text(value), place: place.clone() }
         };
         Ok(procfs::texts(bytes).filter(|entry| !entry.is_empty()).map(variable).collect())
     };

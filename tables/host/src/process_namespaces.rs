@@ -3,6 +3,7 @@
 use indago_table::prelude::*;
 use indago_table::sys::ProcessFolder;
 
+use crate::source::container::{self, InContainer};
 use crate::source::procfs;
 
 /// Kernel namespaces of each process. A namespace is its inode number; processes with the same number share it.
@@ -40,6 +41,8 @@ pub struct ProcessNamespace {
     /// Namespace of the clocks that count from boot; NULL on kernels before 5.6.
     #[column(added, source = link("time"), needs = "CAP_SYS_PTRACE")]
     time_namespace: Option<String>,
+    #[column(flatten)]
+    place: InContainer,
     /// The process's files.
     #[column(skip)]
     folder: Option<ProcessFolder>,
@@ -50,13 +53,23 @@ impl Rows for ProcessNamespace {
     const TOGETHER: usize = procfs::TOGETHER;
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
-        let columns = Self::SPEC.columns.iter().zip(scan.wanted());
-        let reads_one = columns.filter(|(column, wanted)| column.source.is_some() && **wanted).count() <= 1;
+        let pids = container::asked(
+            scan.sys(),
+            scan.keys(Self::PID),
+            scan.keys(Self::PLACE.at(InContainer::CONTAINER_ID)),
+            |origin, error| scan.report(origin, error),
+        )?;
+        let reads_one = scan.sources() <= 1;
+        let wants_place = scan.wants(Self::PLACE.at(InContainer::CONTAINER_ID));
         Ok(pids.into_iter().map(move |pid| {
             let folder = procfs::folder(scan.sys(), pid);
             let folder = Some(if reads_one { folder.for_one_file() } else { folder });
-            ProcessNamespace { pid, folder, ..ProcessNamespace::default() }
+            ProcessNamespace {
+                pid,
+                folder,
+                place: InContainer::of(scan.sys(), pid, wants_place, |origin, error| scan.report(origin, error)),
+                ..ProcessNamespace::default()
+            }
         }))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indago_table::prelude::*;
 use indago_table::sys::ProcessFolder;
 
+use crate::source::container::{self, InContainer};
 use crate::source::procfs::{self, PTRACE, number};
 
 /// Files that processes hold open, including devices. Sockets are in `process_open_sockets`.
@@ -28,6 +29,8 @@ pub struct ProcessOpenFile {
     /// Position of the next read or write, in bytes.
     #[column(volatile, added, source = details, needs = "CAP_SYS_PTRACE")]
     offset: Option<i64>,
+    #[column(flatten)]
+    place: InContainer,
     /// The process's files, shared by its rows.
     #[column(skip)]
     folder: Option<Arc<ProcessFolder>>,
@@ -39,9 +42,16 @@ impl Rows for ProcessOpenFile {
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |origin: &str, error: &Error| scan.report(origin, error);
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), report)?;
+        let pids = container::asked(
+            scan.sys(),
+            scan.keys(Self::PID),
+            scan.keys(Self::PLACE.at(InContainer::CONTAINER_ID)),
+            report,
+        )?;
+        let wants_place = scan.wants(Self::PLACE.at(InContainer::CONTAINER_ID));
         Ok(pids.into_iter().flat_map(move |pid| {
-            files(scan.sys(), pid, report).unwrap_or_else(|error| {
+            let place = InContainer::of(scan.sys(), pid, wants_place, report);
+            files(scan.sys(), pid, &place, report).unwrap_or_else(|error| {
                 scan.report("descriptors", &error);
                 Vec::new()
             })
@@ -49,13 +59,10 @@ impl Rows for ProcessOpenFile {
     }
 }
 
-fn files(sys: &Sys, pid: i64, report: impl Fn(&str, &Error)) -> Result<Vec<ProcessOpenFile>> {
+fn files(sys: &Sys, pid: i64, place: &InContainer, report: impl Fn(&str, &Error)) -> Result<Vec<ProcessOpenFile>> {
     let folder = Arc::new(procfs::folder(sys, pid));
-    let names = procfs::required_of(&folder, folder.read_dir("fd").needs(PTRACE))?;
-    let mut descriptors: Vec<i64> = names.iter().filter_map(|name| number(name.as_encoded_bytes())).collect();
-    descriptors.sort_unstable();
     let mut files = Vec::new();
-    for fd in descriptors {
+    for fd in procfs::descriptors(&folder)? {
         match folder.read_link(&format!("fd/{fd}")).needs(PTRACE) {
             Ok(target) if target.is_absolute() => {
                 let folder = Some(folder.clone());
@@ -63,6 +70,7 @@ fn files(sys: &Sys, pid: i64, report: impl Fn(&str, &Error)) -> Result<Vec<Proce
                     pid,
                     fd,
                     path: sys.path_text(target),
+                    place: place.clone(),
                     folder,
                     ..ProcessOpenFile::default()
                 });
@@ -98,7 +106,7 @@ impl ProcessOpenFile {
 }
 
 /// Access mode, from the last octal digit of the flags.
-fn access(flags: &[u8]) -> Option<&'static str> {
+pub(crate) fn access(flags: &[u8]) -> Option<&'static str> {
     match flags.last()? {
         b'0' | b'4' => Some("r"),
         b'1' | b'5' => Some("w"),

@@ -2,6 +2,7 @@
 
 use indago_table::prelude::*;
 
+use crate::source::container::InContainer;
 use crate::source::sockets::{OpenSocket, Sockets};
 
 /// Sockets in the network namespaces of all processes, with the descriptors that hold them.
@@ -52,16 +53,29 @@ pub struct ProcessOpenSocket {
     /// ID of the user that created the socket; NULL for unix and netlink sockets.
     #[column(added)]
     uid: Option<i64>,
+    #[column(flatten)]
+    place: InContainer,
 }
 
 impl Rows for ProcessOpenSocket {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |origin: &str, error: &Error| scan.report(origin, error);
-        Ok(Sockets::new(scan.sys(), scan.keys(Self::PID), report)?.map(row))
+        let wants_place = scan.wants(Self::PLACE.at(InContainer::CONTAINER_ID));
+        Ok(Sockets::new(
+            scan.sys(),
+            scan.keys(Self::PID),
+            scan.keys(Self::PLACE.at(InContainer::CONTAINER_ID)),
+            false,
+            report,
+        )?
+        .map(move |open| {
+            let place = InContainer::of(scan.sys(), open.pid, wants_place, report);
+            row(open, place)
+        }))
     }
 }
 
-fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket) -> ProcessOpenSocket {
+fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket, place: InContainer) -> ProcessOpenSocket {
     ProcessOpenSocket {
         pid,
         fd,
@@ -76,5 +90,6 @@ fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket) -> ProcessOpen
         state: socket.state.map(str::to_owned),
         net_namespace,
         uid: socket.uid,
+        place,
     }
 }

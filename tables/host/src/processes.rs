@@ -9,6 +9,7 @@ use std::path::Path;
 use indago_table::prelude::*;
 use indago_table::sys::ProcessFolder;
 
+use crate::source::container;
 use crate::source::procfs::{self, PTRACE};
 
 /// All processes on the host, including kernel threads.
@@ -146,6 +147,35 @@ pub struct Process {
     /// ID of the user who logged in, unchanged by `su` and `sudo`; NULL for a process that no login started.
     #[column(added, source = login)]
     login_uid: Option<i64>,
+    /// Container that it runs in, by its full ID; NULL outside containers. It comes from the cgroups, so no runtime is
+    /// called. Join it to `containers.id`.
+    #[column(added, index)]
+    container_id: Option<String>,
+    /// UID of the Kubernetes pod of the container, as its kubelet knows it: join it to `kubelet_uid` of
+    /// `kubernetes_pods`. NULL outside Kubernetes.
+    #[column(added)]
+    pod_uid: Option<String>,
+    /// Mount namespace, by its inode number.
+    #[column(hidden, added, source = namespace("mnt"), needs = "CAP_SYS_PTRACE")]
+    mnt_namespace: Option<String>,
+    /// Network namespace.
+    #[column(hidden, added, source = namespace("net"), needs = "CAP_SYS_PTRACE")]
+    net_namespace: Option<String>,
+    /// Process ID namespace.
+    #[column(hidden, added, source = namespace("pid"), needs = "CAP_SYS_PTRACE")]
+    pid_namespace: Option<String>,
+    /// User namespace.
+    #[column(hidden, added, source = namespace("user"), needs = "CAP_SYS_PTRACE")]
+    user_namespace: Option<String>,
+    /// Namespace of System V IPC and POSIX message queues.
+    #[column(hidden, added, source = namespace("ipc"), needs = "CAP_SYS_PTRACE")]
+    ipc_namespace: Option<String>,
+    /// Namespace of the host name.
+    #[column(hidden, added, source = namespace("uts"), needs = "CAP_SYS_PTRACE")]
+    uts_namespace: Option<String>,
+    /// Control group namespace.
+    #[column(hidden, added, source = namespace("cgroup"), needs = "CAP_SYS_PTRACE")]
+    cgroup_namespace: Option<String>,
     /// Boot time, in seconds since 1970, from which start times are counted.
     #[column(skip)]
     booted_at: Option<i64>,
@@ -162,7 +192,10 @@ impl Rows for Process {
     const TOGETHER: usize = procfs::TOGETHER;
 
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
+        let pids =
+            container::asked(scan.sys(), scan.keys(Self::PID), scan.keys(Self::CONTAINER_ID), |origin, error| {
+                scan.report(origin, error);
+            })?;
         let mut booted_at = None;
         if scan.wants(Self::START_TIME) || scan.wants(Self::STARTED_AT) {
             match procfs::boot_time(scan.sys()) {
@@ -171,14 +204,20 @@ impl Rows for Process {
             }
         }
         let is_status_enough = scan.reads("status") && !scan.reads("stat");
-        let reads_stat = scan.reads("stat") || scan.reads("stat_or_status") && !is_status_enough;
-        let others = ["status", "command_line", "cwd", "root", "io", "control_group", "login"];
-        let files = usize::from(reads_stat) + others.into_iter().filter(|source| scan.reads(source)).count();
+        // `stat_or_status` reads no file of its own if one of the two is read anyway.
+        let is_read_anyway = scan.reads("stat_or_status") && (scan.reads("stat") || scan.reads("status"));
+        let files = scan.sources() - usize::from(is_read_anyway);
+        let wants_place = scan.wants(Self::CONTAINER_ID) || scan.wants(Self::POD_UID);
+        let files = files + usize::from(wants_place);
         let reads_one = files <= 1 && !scan.reads("exe");
         Ok(pids.into_iter().map(move |pid| {
             let folder = procfs::folder(scan.sys(), pid);
             let folder = Some(if reads_one { folder.for_one_file() } else { folder });
-            Process { pid, booted_at, is_status_enough, folder, ..Process::default() }
+            let mut process = Process { pid, booted_at, is_status_enough, folder, ..Process::default() };
+            if wants_place {
+                process.find_container(|error| scan.report("cgroup", error));
+            }
+            process
         }))
     }
 }
@@ -195,6 +234,14 @@ const NO_LOGIN: i64 = u32::MAX as i64;
 impl Process {
     fn folder(&self) -> &ProcessFolder {
         self.folder.as_ref().expect("each row has its directory")
+    }
+
+    fn find_container(&mut self, report: impl Fn(&Error)) {
+        match container::place_of(self.folder()) {
+            Ok(Some(place)) => (self.container_id, self.pod_uid) = (Some(place.container_id), place.pod_uid),
+            Ok(None) => {}
+            Err(error) => report(&error),
+        }
     }
 
     /// Columns that `stat` and `status` both have, taken from the file that is read anyway.
@@ -317,6 +364,11 @@ impl Process {
     fn control_group(&mut self, _sys: &Sys) -> Result<()> {
         self.cgroup_path = Some(procfs::cgroup(self.folder())?);
         Ok(())
+    }
+
+    /// One source per link: a query for one namespace reads one link.
+    fn namespace(&self, _sys: &Sys, kind: &str) -> Result<Option<String>> {
+        procfs::namespace(self.folder(), kind)
     }
 
     fn login(&mut self, _sys: &Sys) -> Result<()> {

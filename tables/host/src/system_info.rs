@@ -4,6 +4,7 @@ use indago_table::prelude::*;
 
 use crate::source::namespace::is_shared;
 use crate::source::procfs::required;
+use crate::source::sysfs::line;
 use crate::source::{kernel, processors};
 
 /// The machine: its name, processors, memory and hardware.
@@ -148,10 +149,4 @@ impl SystemInfo {
     fn line(&self, sys: &Sys, path: &str) -> Result<Option<String>> {
         line(sys, path)
     }
-}
-
-/// A file of one line; `None` if it does not exist or is empty.
-fn line(sys: &Sys, path: &str) -> Result<Option<String>> {
-    let text = sys.read_text(path).if_present()?;
-    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }

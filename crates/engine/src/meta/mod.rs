@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use indago_table::{Environment, Row, Scan, TableRef};
+use indago_table::{Environment, Events, Row, Scan, TableRef};
 
 use crate::state::{EngineState, LastQuery, Summary};
 
@@ -11,6 +11,8 @@ mod engine_coverage;
 mod engine_scans;
 mod engine_tables;
 mod engine_warnings;
+mod osquery_events;
+mod osquery_registry;
 
 /// The environment of these tables.
 pub(crate) const ENVIRONMENT: &str = "engine";
@@ -27,6 +29,11 @@ impl Itself {
     fn tables(&self) -> Vec<TableRef> {
         self.0.upgrade().map(|shared| shared.tables.lock().clone()).unwrap_or_default()
     }
+
+    /// The event tables, each with whether the engine listens to its source.
+    fn events(&self) -> Vec<(Arc<Events>, bool)> {
+        self.0.upgrade().map(|shared| shared.listeners.states()).unwrap_or_default()
+    }
 }
 
 /// Summary of the last query in a scan's session.
@@ -42,5 +49,7 @@ pub(crate) fn tables(shared: &Arc<EngineState>) -> Vec<TableRef> {
         engine_scans::EngineScan,
         engine_tables::EngineTable,
         engine_warnings::EngineWarning,
+        osquery_events::OsqueryEvents,
+        osquery_registry::OsqueryRegistry,
     ]
 }

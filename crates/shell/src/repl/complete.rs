@@ -375,10 +375,7 @@ mod tests {
             ("SELECT * FROM hash h JOIN |", ": processes users groups hash process_envs"),
             ("SELECT * FROM processes p JOIN |", ": process_envs users hash groups processes"),
             ("SELECT * FROM processes p JOIN process_envs e ON e.|", ": pid = p.pid pid key value"),
-            (
-                "SELECT * FROM processes p JOIN users u ON |",
-                ": p.pid = u.pid p.name = u.name name p parent path pid u",
-            ),
+            ("SELECT * FROM processes p JOIN users u ON |", ": p.pid = u.pid p.name = u.name name p parent path pid u"),
             ("SELECT * FROM processes p JOIN hash h ON |", ": p.path = h.path h name p parent path pid sha256"),
             ("SELECT * FROM processes p JOIN hash h ON p.|", ": path = h.path pid name path parent"),
             (

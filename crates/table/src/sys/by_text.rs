@@ -47,6 +47,10 @@ pub(super) fn link(_found: impl AsFd) -> io::Result<PathBuf> {
     unsupported()
 }
 
+pub(super) fn links(_path: &Path, _each: impl FnMut(&str, io::Result<PathBuf>)) -> io::Result<()> {
+    unsupported()
+}
+
 pub(super) fn link_at(_folder: impl AsFd, _name: &str) -> io::Result<PathBuf> {
     unsupported()
 }

@@ -173,6 +173,16 @@ pub(super) fn entries(folder: BorrowedFd<'_>, mut each: impl FnMut(OsString, Opt
     Ok(())
 }
 
+/// Passes the links in a directory of this process to `each`, with their targets. One open for all of them.
+pub(super) fn links(path: &Path, mut each: impl FnMut(&str, io::Result<PathBuf>)) -> io::Result<()> {
+    let folder = readable(CWD, path.as_os_str())?;
+    entries(folder.as_fd(), |name, _| {
+        if let Some(name) = name.to_str() {
+            each(name, link_at(&folder, name));
+        }
+    })
+}
+
 /// Facts of an entry of a directory; of a link itself.
 pub(super) fn stat_at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<super::Stat> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;

@@ -19,6 +19,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::Output;
 use std::sync::{Arc, OnceLock};
@@ -333,6 +334,41 @@ impl Sys {
             match self.reach(path, Last::Followed)? {
                 Reached::Path(own) => reopen(path, &inside::hold(&own)?),
                 Reached::Held(found) => reopen(path, &found),
+            }
+        })??;
+        Ok(SysFile { file, meter: self.meter.clone() })
+    }
+
+    /// A block device of the running machine, open for reading. Fails for any other kind of file.
+    pub fn open_block_device(&self, path: impl AsRef<Path>) -> Result<SysFile> {
+        self.open_device(path.as_ref(), Kind::BlockDevice, None)
+    }
+
+    /// A character device of the running machine with this major number, open for reading. Only drivers whose devices
+    /// neither block nor change when they are opened and read belong here.
+    pub fn open_character_device(&self, path: impl AsRef<Path>, major: u32) -> Result<SysFile> {
+        self.open_device(path.as_ref(), Kind::CharacterDevice, Some(major))
+    }
+
+    fn open_device(&self, path: &Path, kind: Kind, major: Option<u32>) -> Result<SysFile> {
+        self.require_live("devices")?;
+        let file = self.ask(path, || {
+            let held = match self.reach(path, Last::Followed)? {
+                Reached::Path(own) => inside::hold(&own)?,
+                Reached::Held(found) => found,
+            };
+            let found = rustix::fs::fstat(&held)?;
+            let is_of_driver = major.is_none_or(|major| rustix::fs::major(found.st_rdev) == major);
+            match Kind::from_raw_mode(found.st_mode) {
+                found if found == kind && is_of_driver => Ok(Ok(inside::reopen(&held)?)),
+                found if found == kind => {
+                    let what = format!("{} is a device of another driver than expected", path.display());
+                    Ok(Err(Error::Malformed(what)))
+                }
+                found => {
+                    let what = format!("{} is {}, not {}", path.display(), kind_name(found), kind_name(kind));
+                    Ok(Err(Error::Malformed(what)))
+                }
             }
         })??;
         Ok(SysFile { file, meter: self.meter.clone() })
@@ -689,6 +725,25 @@ impl ProcessFolder {
         self.sys.ask(&path, || inside::link_at(folder, name))
     }
 
+    /// Passes the links in a directory of it to `each`, with their targets, in no order. The directory is opened once and
+    /// not through the folder's handle, so this is the fastest way to read many links.
+    pub fn links(&self, name: &str, mut each: impl FnMut(&str, Result<PathBuf>)) -> Result<()> {
+        let path = self.path.join(name);
+        let Some(own) = self.sys.in_procfs(&path) else {
+            for (link, kind) in self.sys.entries(&path)? {
+                if let Some(link) = link.to_str().filter(|_| kind.is_symlink()) {
+                    each(link, self.sys.read_link(path.join(link)));
+                }
+            }
+            return Ok(());
+        };
+        let pass = |link: &str, target: io::Result<PathBuf>| {
+            self.sys.meter.add_calls(1);
+            each(link, target.map_err(|error| Error::io(path.join(link).display().to_string(), &error)));
+        };
+        self.sys.ask(&path, || inside::links(&own, pass))
+    }
+
     /// Names in a directory of it, in no order.
     pub fn read_dir(&self, name: &str) -> Result<Vec<OsString>> {
         let path = self.path.join(name);
@@ -736,6 +791,25 @@ impl SysFile {
     /// The open file itself.
     pub fn as_file(&self) -> &File {
         &self.file
+    }
+
+    /// Reads at a position until the buffer is full or the file ends; returns the number of bytes.
+    pub fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            if self.meter.is_cancelled() {
+                return Err(io::Error::other("cancelled"));
+            }
+            let at = position.checked_add(done as u64).ok_or(io::ErrorKind::InvalidInput)?;
+            match self.file.read_at(rest, at) {
+                Ok(0) => break,
+                Ok(length) => done += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.meter.add_bytes(done as u64);
+        Ok(done)
     }
 
     /// Reads the rest into a buffer, up to `limit` bytes in total; `path` is for errors.
@@ -943,6 +1017,12 @@ mod tests {
         let path = format!("/proc/{}", child.id());
         let folder = Sys::live().process_folder(&path);
         let mut open = folder.open("stat").expect("it runs");
+        let mut links = Vec::new();
+        folder.links("fd", |name, target| links.push((name.to_owned(), target))).expect("it runs");
+        links.sort_by(|one, other| one.0.cmp(&other.0));
+        let read = |(name, _): &(String, _)| (name.clone(), folder.read_link(&format!("fd/{name}")));
+        assert_eq!(links, links.iter().map(read).collect::<Vec<_>>());
+        assert!(links.len() >= 3 && links.iter().all(|(_, target)| target.is_ok()), "{links:?}");
         assert!(folder.is_alive() && folder.read_link("exe").is_ok() && folder.read_dir("fd").is_ok());
         child.kill().expect("changed mode");
         child.wait().expect("it ends");
@@ -951,6 +1031,7 @@ mod tests {
             is_gone(folder.open("stat").map(drop));
             is_gone(folder.read_link("exe").map(drop));
             is_gone(folder.read_dir("fd").map(drop));
+            is_gone(folder.links("fd", |_, _| {}));
             is_gone(folder.metadata("exe").map(drop));
             assert!(!folder.is_alive());
         };

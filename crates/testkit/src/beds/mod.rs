@@ -11,6 +11,7 @@ mod kube_api;
 mod moto;
 mod podman;
 mod server;
+mod systemd;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +23,4 @@ pub use fault::{Effect, Fault, Request, Rule, Upstream};
 pub use kube_api::{KubeApi, KubeApiOptions, USERS};
 pub use moto::{Moto, MotoOptions};
 pub use podman::Podman;
+pub use systemd::Systemd;

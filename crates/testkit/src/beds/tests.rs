@@ -311,3 +311,13 @@ fn repositories_of_every_kind() {
     git::big(&big, 2000).expect("the big repository is created");
     assert_eq!(ask(&big, &["rev-list", "--count", "HEAD"]).expect("git succeeds").trim(), "2000");
 }
+
+#[test]
+fn systemd_runs_its_units() {
+    let bed = Systemd::start().expect("systemd starts");
+    let state = |unit: &str| {
+        let output = bed.command("systemctl").args(["is-active", unit]).output().expect("nsenter runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_eq!(["indago-a.service", "dbus.service", "indago-b.timer"].map(state), ["active", "active", "active"]);
+}

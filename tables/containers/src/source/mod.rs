@@ -1,6 +1,5 @@
 //! Readers that several tables share.
 
-pub(crate) mod cgroup;
 pub(crate) mod containerd;
 pub(crate) mod docker;
 pub(crate) mod http;

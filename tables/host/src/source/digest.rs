@@ -29,27 +29,51 @@ const CHUNK: usize = 128 * 1024;
 
 pub(crate) fn digests(sys: &Sys, path: &Path, wanted: Wanted) -> Result<Digests> {
     let mut file = sys.open(path)?;
-    let mut md5 = wanted.md5.then(Md5::new);
-    let mut sha1 = wanted.sha1.then(Sha1::new);
-    let mut sha256 = wanted.sha256.then(Sha256::new);
+    let mut hasher = Hasher::new(wanted);
     let mut chunk = vec![0; CHUNK];
     loop {
-        let length = match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(length) => length,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(length) => hasher.update(&chunk[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(sys.read_error(path, &error)),
-        };
-        let bytes = &chunk[..length];
-        md5.iter_mut().for_each(|digest| digest.update(bytes));
-        sha1.iter_mut().for_each(|digest| digest.update(bytes));
-        sha256.iter_mut().for_each(|digest| digest.update(bytes));
+        }
     }
-    Ok(Digests {
-        md5: md5.map(|digest| hex::encode(digest.finalize())),
-        sha1: sha1.map(|digest| hex::encode(digest.finalize())),
-        sha256: sha256.map(|digest| hex::encode(digest.finalize())),
-    })
+}
+
+/// The wanted checksums of bytes that come in pieces.
+pub(crate) struct Hasher {
+    md5: Option<Md5>,
+    sha1: Option<Sha1>,
+    sha256: Option<Sha256>,
+}
+
+impl Hasher {
+    pub(crate) fn new(wanted: Wanted) -> Self {
+        Hasher {
+            md5: wanted.md5.then(Md5::new),
+            sha1: wanted.sha1.then(Sha1::new),
+            sha256: wanted.sha256.then(Sha256::new),
+        }
+    }
+
+    pub(crate) fn all() -> Self {
+        Hasher::new(Wanted { md5: true, sha1: true, sha256: true })
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.md5.iter_mut().for_each(|digest| digest.update(bytes));
+        self.sha1.iter_mut().for_each(|digest| digest.update(bytes));
+        self.sha256.iter_mut().for_each(|digest| digest.update(bytes));
+    }
+
+    pub(crate) fn finish(self) -> Digests {
+        Digests {
+            md5: self.md5.map(|digest| hex::encode(digest.finalize())),
+            sha1: self.sha1.map(|digest| hex::encode(digest.finalize())),
+            sha256: self.sha256.map(|digest| hex::encode(digest.finalize())),
+        }
+    }
 }
 
 #[cfg(test)]

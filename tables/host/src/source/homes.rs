@@ -41,6 +41,12 @@ pub(crate) fn homes(sys: &Sys, uids: Option<Vec<i64>>, report: impl Fn(&str, &Er
     Ok(homes)
 }
 
+/// The home directories of all users, for a table about the host that reads users' files too.
+pub(crate) fn all(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<Home>> {
+    let users = accounts::users(sys, |error| report("accounts", error))?;
+    homes(sys, Some(users.into_iter().map(|user| user.uid).collect()), |_, _| {})
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;

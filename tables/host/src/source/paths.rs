@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
+use indago_table::scan::Column;
 use indago_table::sys::{Entry as Listed, Folder, Stat};
 use indago_table::{Pattern, prelude::*};
 use rustix::fs::FileType as Kind;
@@ -108,6 +109,16 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
+    /// The constraint of a scan on its columns `path` and `directory`.
+    pub(crate) fn in_scan<T: Row<Env = Sys>, const R: bool, const S: bool>(
+        scan: &Scan<T>,
+        path: Column<T, String, true, true, R>,
+        directory: Column<T, String, true, true, S>,
+        report: &Report<'_>,
+    ) -> Self {
+        Asked::of(scan.keys(path), scan.keys(directory), scan.patterns(path), scan.patterns(directory), report)
+    }
+
     /// Picks the narrowest constraint. The engine checks the others on the rows.
     pub(crate) fn of(
         paths: Option<Vec<String>>,

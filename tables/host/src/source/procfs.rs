@@ -1,7 +1,7 @@
 //! `/proc/<pid>`: the list of processes, and the files that describe one.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use indago_table::namespace_inode;
@@ -104,6 +104,48 @@ pub(crate) fn with_bytes<T>(folder: &ProcessFolder, name: &str, take: impl FnOnc
     let bytes = if whole.is_empty() { &buffer[..length] } else { &whole };
     note_lossy(folder.sys(), bytes);
     take(bytes)
+}
+
+/// Numbers of the descriptors of a process, ascending.
+pub(crate) fn descriptors(folder: &ProcessFolder) -> Result<Vec<i64>> {
+    let names = required_of(folder, folder.read_dir("fd").needs(PTRACE))?;
+    let mut descriptors: Vec<i64> = names.iter().filter_map(|name| number(name.as_encoded_bytes())).collect();
+    descriptors.sort_unstable();
+    Ok(descriptors)
+}
+
+/// Longest line that is read from a file about a process: a path, escaped, and what stands before it.
+const LONGEST_LINE: u64 = 64 << 10;
+
+/// The lines of a file that may be long, without their ends. They are read as they are taken.
+pub(crate) fn lines(folder: &ProcessFolder, name: &str) -> Result<impl Iterator<Item = Result<Vec<u8>>> + use<>> {
+    let file = required_of(folder, folder.open(name).needs(PTRACE))?;
+    let (sys, path) = (folder.sys().clone(), folder.path().join(name));
+    let mut file = BufReader::with_capacity(16 << 10, file);
+    let mut is_done = false;
+    Ok(std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        if is_done {
+            return None;
+        }
+        match file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            Ok(0) => return None,
+            Ok(_) if line.last() == Some(&b'\n') => {
+                line.pop();
+            }
+            Ok(length) if length as u64 == LONGEST_LINE => {
+                is_done = true;
+                return Some(Err(Error::Malformed(format!("{} has a line that is too long", path.display()))));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                is_done = true;
+                return Some(Err(sys.read_error(&path, &error)));
+            }
+        }
+        note_lossy(&sys, &line);
+        Some(Ok(line))
+    }))
 }
 
 /// Notes that columns may show text that was not UTF-8.

@@ -1,13 +1,20 @@
-//! Open sockets: those that `/proc/<pid>/net` lists in each network namespace, and the descriptors that hold them.
+//! Open sockets: those that the kernel lists in each network namespace, and the descriptors that hold them.
+//!
+//! TCP and unix sockets come from the kernel's diagnostic socket (`diag.rs`). Where that is not possible, and for all
+//! other kinds, they come from the files of `/proc/<pid>/net`.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
 
 use indago_table::prelude::*;
+use indago_table::sys::ProcessFolder;
 
+use super::container;
+use super::diag;
 use super::procfs::{self, PTRACE, number, text};
 
-/// One line of a file in `/proc/<pid>/net`.
+/// A socket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Socket {
     pub(crate) inode: i64,
@@ -38,7 +45,7 @@ pub(crate) struct OpenSocket {
 
 pub(crate) const TCP: i64 = 6;
 pub(crate) const UNIX: i64 = 1;
-const INET: i64 = 2;
+pub(crate) const INET: i64 = 2;
 const INET6: i64 = 10;
 const NETLINK: i64 = 16;
 const PACKET: i64 = 17;
@@ -78,7 +85,66 @@ struct Namespace {
     file: usize,
     /// Whether at least one of the files exists.
     has_files: bool,
+    /// The diagnostic socket in it; `None` if its files are read instead.
+    diagnostic: Option<OwnedFd>,
 }
+
+/// The descriptors and namespaces of some processes.
+#[derive(Default)]
+struct Holders {
+    /// Inode of a socket, process and descriptor.
+    descriptors: Vec<(i64, i64, i64)>,
+    namespaces: Vec<(i64, Result<Option<String>>)>,
+    errors: Vec<Error>,
+}
+
+impl Holders {
+    fn of(sys: &Sys, pids: &[i64]) -> Self {
+        let mut found = Holders::default();
+        for pid in pids {
+            if sys.check_cancelled().is_err() {
+                break;
+            }
+            found.add(sys, *pid);
+        }
+        found
+    }
+
+    /// The processes are shared among threads: most of the time goes into calls of the kernel.
+    fn of_all(sys: &Sys, pids: &[i64]) -> Vec<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        if threads == 1 || pids.len() < FEWEST_FOR_THREADS {
+            return vec![Holders::of(sys, pids)];
+        }
+        std::thread::scope(|scope| {
+            let parts = pids.chunks(pids.len().div_ceil(threads));
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || Holders::of(sys, part))).collect();
+            let failed =
+                || Holders { errors: vec![Error::Unavailable("a thread failed".to_owned())], ..Holders::default() };
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| failed())).collect()
+        })
+    }
+
+    fn add(&mut self, sys: &Sys, pid: i64) {
+        let folder = procfs::folder(sys, pid).for_one_file();
+        let (descriptors, errors) = (&mut self.descriptors, &mut self.errors);
+        let read = folder.links("fd", |fd, target| match target.needs(PTRACE) {
+            Ok(target) => {
+                let inode = target.to_str().and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));
+                let inode = inode.and_then(|inode| number(inode.as_bytes()));
+                descriptors.extend(inode.zip(number(fd.as_bytes())).map(|(inode, fd)| (inode, pid, fd)));
+            }
+            Err(error) => errors.push(error),
+        });
+        self.errors.extend(procfs::required_of(&folder, read.needs(PTRACE)).err());
+        self.namespaces.push((pid, procfs::namespace(&folder, "net")));
+    }
+}
+
+/// Threads that read descriptors.
+const MOST_THREADS: usize = 4;
+/// With fewer processes, starting threads takes longer than they save.
+const FEWEST_FOR_THREADS: usize = 200;
 
 /// The sockets that the given processes hold, or all sockets, including those that no process holds.
 ///
@@ -89,6 +155,10 @@ pub(crate) struct Sockets<'a, F> {
     holders: HashMap<i64, Vec<(i64, i64)>>,
     /// Sockets of the given processes that have not been found yet. `None` if all sockets are wanted.
     missing: Option<HashSet<i64>>,
+    /// Whether other TCP sockets than listening ones may be left out.
+    only_listening: bool,
+    /// This process; `None` if the kernel does not run.
+    own: Option<ProcessFolder>,
     /// Namespaces found so far.
     known: HashSet<String>,
     /// Namespaces that are still to be read.
@@ -97,24 +167,30 @@ pub(crate) struct Sockets<'a, F> {
 }
 
 impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
-    pub(crate) fn new(sys: &'a Sys, keys: Option<Vec<i64>>, report: F) -> Result<Self> {
+    /// Without keys, `only_listening` may leave out other TCP sockets.
+    pub(crate) fn new(
+        sys: &'a Sys,
+        keys: Option<Vec<i64>>,
+        containers: Option<Vec<String>>,
+        only_listening: bool,
+        report: F,
+    ) -> Result<Self> {
         // Finding the sockets that no process holds requires all holders.
         let keys = keys.filter(|keys| !keys.contains(&-1));
-        let is_whole = keys.is_none();
-        let pids = procfs::asked(sys, keys, &report)?;
+        let is_whole = keys.is_none() && containers.is_none();
+        let pids = container::asked(sys, keys, containers, &report)?;
         let mut sockets = Sockets {
             sys,
             report,
             holders: HashMap::new(),
             missing: None,
+            only_listening: only_listening && is_whole,
+            own: sys.has_live_kernel().then(|| sys.process_folder("/proc/self").for_one_file()),
             known: HashSet::new(),
             queue: VecDeque::new(),
             ready: VecDeque::new(),
         };
-        for pid in &pids {
-            sys.check_cancelled()?;
-            sockets.add_holder(*pid);
-        }
+        let namespaces = sockets.add_holders(&pids)?;
         if !is_whole {
             let missing: HashSet<i64> = sockets.holders.keys().copied().collect();
             if missing.is_empty() {
@@ -122,48 +198,46 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
             }
             sockets.missing = Some(missing);
         }
-        sockets.add_namespaces(&pids)?;
+        sockets.add_namespaces(namespaces);
         Ok(sockets)
     }
 
-    fn add_holder(&mut self, pid: i64) {
-        let folder = procfs::folder(self.sys, pid);
-        let names = match procfs::required_of(&folder, folder.read_dir("fd").needs(PTRACE)) {
-            Ok(names) => names,
-            Err(error) => return (self.report)("descriptors", &error),
-        };
-        for name in names {
-            let Some(fd) = number(name.as_encoded_bytes()) else { continue };
-            let target = match folder.read_link(&format!("fd/{fd}")).needs(PTRACE) {
-                Ok(target) => target,
-                Err(error) => {
-                    (self.report)("descriptors", &error);
-                    continue;
-                }
-            };
-            let inode = target.to_str().and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));
-            if let Some(inode) = inode.and_then(|inode| number(inode.as_bytes())) {
+    /// Adds the descriptors of processes, and returns their network namespaces.
+    fn add_holders(&mut self, pids: &[i64]) -> Result<Vec<(i64, Result<Option<String>>)>> {
+        let mut namespaces = Vec::new();
+        for found in Holders::of_all(self.sys, pids) {
+            for (inode, pid, fd) in found.descriptors {
                 self.holders.entry(inode).or_default().push((pid, fd));
             }
+            namespaces.extend(found.namespaces);
+            found.errors.iter().for_each(|error| (self.report)("descriptors", error));
         }
+        self.sys.check_cancelled()?;
+        Ok(namespaces)
     }
 
-    fn add_namespaces(&mut self, pids: &[i64]) -> Result<()> {
+    fn add_namespaces(&mut self, namespaces: impl IntoIterator<Item = (i64, Result<Option<String>>)>) {
         let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-        for pid in pids {
-            self.sys.check_cancelled()?;
-            match procfs::namespace(&procfs::folder(self.sys, *pid).for_one_file(), "net") {
-                Ok(Some(namespace)) => found.entry(namespace).or_default().push(*pid),
+        for (pid, namespace) in namespaces {
+            match namespace {
+                Ok(Some(namespace)) => found.entry(namespace).or_default().push(pid),
                 Ok(None) => {}
                 Err(error) => (self.report)("network namespaces", &error),
             }
         }
         for (inode, pids) in found {
             if self.known.insert(inode.clone()) {
-                self.queue.push_back(Namespace { inode, pids, file: 0, has_files: false });
+                self.queue.push_back(Namespace { inode, pids, file: 0, has_files: false, diagnostic: None });
             }
         }
-        Ok(())
+    }
+
+    /// The diagnostic socket in a namespace, if the kernel runs and the caller may open one.
+    fn diagnostic(&self, inode: &str, pids: &[i64]) -> Option<OwnedFd> {
+        let own = procfs::namespace(self.own.as_ref()?, "net").ok().flatten();
+        let is_own = own.as_deref() == Some(inode);
+        // The first process may have ended.
+        pids.iter().take(2).find_map(|pid| diag::open(self.sys, *pid, is_own).ok())
     }
 
     /// Reads the next file; `false` if there is none.
@@ -171,8 +245,11 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
         let Some(mut namespace) = self.queue.pop_front() else {
             return self.look_elsewhere();
         };
+        if namespace.file == 0 {
+            namespace.diagnostic = self.diagnostic(&namespace.inode, &namespace.pids);
+        }
         let (name, ..) = FILES[namespace.file];
-        match self.read(&namespace) {
+        match self.read_diagnostic(&namespace).unwrap_or_else(|| self.read(&namespace)) {
             Ok(()) => namespace.has_files = true,
             Err(error) => (self.report)(name, &error),
         }
@@ -187,6 +264,20 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
             (self.report)("net", &Error::Unsupported(what));
         }
         true
+    }
+
+    /// Reads the sockets of a file from the diagnostic socket; `None` if that is not possible.
+    fn read_diagnostic(&mut self, namespace: &Namespace) -> Option<Result<()>> {
+        let (sys, diagnostic) = (self.sys, namespace.diagnostic.as_ref()?);
+        let only_listening = self.only_listening;
+        let take = |socket| self.take(&namespace.inode, socket);
+        let outcome = match FILES[namespace.file] {
+            (_, _, family @ (INET | INET6), TCP) => diag::tcp(sys, diagnostic, family, only_listening, take),
+            (_, Layout::Unix, ..) => diag::unix(sys, diagnostic, take),
+            _ => return None,
+        };
+        // A kernel without the module refuses the request before it lists anything.
+        if matches!(outcome, Err(Error::Unsupported(_) | Error::Gone(_))) { None } else { Some(outcome) }
     }
 
     /// Reads one file of a namespace, through the first of its processes that is still running.
@@ -227,9 +318,14 @@ impl<'a, F: Fn(&str, &Error)> Sockets<'a, F> {
             return false;
         }
         let missing = self.missing.take();
-        let outcome = procfs::pids(self.sys, &self.report).and_then(|pids| self.add_namespaces(&pids));
-        if let Err(error) = outcome {
-            (self.report)("network namespaces", &error);
+        match procfs::pids(self.sys, &self.report) {
+            Ok(pids) => {
+                let sys = self.sys;
+                let running = pids.into_iter().take_while(|_| sys.check_cancelled().is_ok());
+                let namespace = |pid| (pid, procfs::namespace(&procfs::folder(sys, pid).for_one_file(), "net"));
+                self.add_namespaces(running.map(namespace));
+            }
+            Err(error) => (self.report)("network namespaces", &error),
         }
         if self.queue.is_empty() {
             return false;
@@ -358,7 +454,7 @@ fn address(field: &[u8], family: i64) -> Option<(String, i64)> {
 
 const LISTEN: &str = "LISTEN";
 
-fn tcp_state(state: i64) -> &'static str {
+pub(crate) fn tcp_state(state: i64) -> &'static str {
     match state {
         1 => "ESTABLISHED",
         2 => "SYN_SENT",

@@ -1,0 +1,51 @@
+//! `etc_hosts`: one row per line of `/etc/hosts`.
+
+use indago_table::prelude::*;
+
+use crate::source::procfs::required;
+use crate::source::texts::settings;
+
+/// Names and addresses in `/etc/hosts`.
+///
+/// Lines appear as written, even if the C library ignores them because their first word is not an address.
+#[derive(Debug, Default, PartialEq, Table)]
+#[table(name = "etc_hosts", platforms("linux"), rows = 8, whole_source, identity(address, hostnames), namespaces)]
+#[example("Names that this host resolves without DNS.", "SELECT address, hostnames FROM etc_hosts")]
+pub struct EtcHost {
+    /// Address that the names resolve to.
+    address: String,
+    /// Names, separated by blanks: the canonical name first.
+    hostnames: String,
+}
+
+impl Rows for EtcHost {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        let text = required(scan.sys().read_text("/etc/hosts"))?;
+        Ok(parse(&text).into_iter())
+    }
+}
+
+fn parse(text: &str) -> Vec<EtcHost> {
+    let entries = settings(text).filter_map(|(_, line)| {
+        let mut words = line.split('#').next()?.split_ascii_whitespace();
+        let address = words.next()?.to_owned();
+        Some(EtcHost { address, hostnames: words.collect::<Vec<_>>().join(" ") })
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::texts::damaged;
+
+    const SAMPLE: &str =
+        "127.0.0.1\tlocalhost  loopback # note\n#10.0.0.1 no\n\n  ::1 ip6-localhost#x\n0 ads.test\n1.2.3.4\n";
+
+    #[test]
+    fn comments_end_a_line() {
+        let rows: Vec<_> = parse(SAMPLE).into_iter().map(|row| format!("{}={}", row.address, row.hostnames)).collect();
+        assert_eq!(rows, ["127.0.0.1=localhost loopback", "::1=ip6-localhost", "0=ads.test", "1.2.3.4="]);
+        damaged(SAMPLE.as_bytes(), |bytes| parse(&String::from_utf8_lossy(bytes)).len());
+    }
+}

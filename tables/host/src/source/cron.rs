@@ -1,0 +1,150 @@
+//! Tables of cron: the system's, those of packages, and the users'.
+
+use std::path::{Path, PathBuf};
+
+use indago_table::prelude::*;
+
+use super::texts::{Texts, settings, split_word};
+
+/// An entry of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Job {
+    /// An event such as `@reboot`, or five fields.
+    pub(crate) when: Vec<String>,
+    /// The rest of the line.
+    pub(crate) command: String,
+    pub(crate) user: String,
+    /// `command` without the user of a system table, and without the command's input.
+    pub(crate) shell_command: String,
+    pub(crate) path: PathBuf,
+    pub(crate) line: usize,
+}
+
+/// A file and a directory whose tables name a user per entry.
+const SYSTEM_TABLE: &str = "/etc/crontab";
+const PACKAGES: &str = "/etc/cron.d";
+/// Directories with a table per user: of Debian and others.
+const USERS: [&str; 2] = ["/var/spool/cron/crontabs", "/var/spool/cron"];
+
+/// The entries of all tables.
+pub(crate) fn jobs(texts: &Texts<'_>) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    let mut read = |path: &Path, user: Option<&str>| {
+        if let Some(text) = texts.text(path) {
+            jobs.extend(parse(&text, path, user, |line| {
+                texts.bad_line(path, line, "neither an entry of cron nor a variable");
+            }));
+        }
+    };
+    read(Path::new(SYSTEM_TABLE), None);
+    texts.files_in(PACKAGES).iter().for_each(|path| read(path, None));
+    for directory in USERS {
+        for path in texts.files_in(directory) {
+            let user = texts.sys.path_text(path.file_name().unwrap_or_default());
+            read(&path, Some(&user));
+        }
+    }
+    texts.require("no tables of cron (none of /etc/crontab, /etc/cron.d and /var/spool/cron exists)")?;
+    Ok(jobs)
+}
+
+/// The entries of a table. Without `user`, each entry names one.
+fn parse(text: &str, path: &Path, user: Option<&str>, mut reject: impl FnMut(usize)) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (line, content) in settings(text).filter(|(_, content)| !is_variable(content)) {
+        match job(content, user) {
+            Some(job) => jobs.push(Job { path: path.to_owned(), line, ..job }),
+            None => reject(line),
+        }
+    }
+    jobs
+}
+
+/// `NAME = value`. The name may be in quotes.
+fn is_variable(line: &str) -> bool {
+    let after_name = match line.chars().next() {
+        Some(quote @ ('"' | '\'')) => line[1..].split_once(quote).map(|(_, rest)| rest),
+        _ => line.find(|character: char| character == '=' || character.is_whitespace()).map(|end| &line[end..]),
+    };
+    after_name.is_some_and(|rest| rest.trim_start().starts_with('='))
+}
+
+fn job(line: &str, user: Option<&str>) -> Option<Job> {
+    let fields = if line.starts_with('@') { 1 } else { 5 };
+    let mut rest = line;
+    let mut when = Vec::new();
+    for _ in 0..fields {
+        let (field, after) = split_word(rest);
+        when.push(field.to_owned());
+        rest = after;
+    }
+    let is_time = |field: &String| field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*,-/?~#".contains(&byte));
+    if rest.is_empty() || fields == 5 && !when.iter().all(is_time) {
+        return None;
+    }
+    let (user, command) = match user {
+        Some(user) => (user, rest),
+        None => split_word(rest),
+    };
+    if command.is_empty() {
+        return None;
+    }
+    Some(Job {
+        when,
+        command: rest.to_owned(),
+        user: user.to_owned(),
+        shell_command: until_input(command),
+        path: PathBuf::new(),
+        line: 0,
+    })
+}
+
+/// A command without its standard input, which the first `%` without a backslash begins.
+fn until_input(command: &str) -> String {
+    let mut text = String::with_capacity(command.len());
+    let mut characters = command.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' if characters.peek() == Some(&'%') => text.extend(characters.next()),
+            '%' => break,
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::texts::damaged;
+
+    const SYSTEM: &str = "# note\nSHELL=/bin/sh\nMAILTO = \"a b c d e f\"\n'A B'=x\n\
+        17 *\t* * *\troot  cd / &&  run-parts x\n\
+        @reboot  ada /bin/x=1\n-*/5 1-3,7 ? jan mon-fri root date +\\%s%in%put\n1 2 3\n1 2 3 4 5 root\n@daily\n\
+        a=b c\nx y z . w root cmd\n";
+
+    fn show(jobs: Vec<Job>) -> Vec<String> {
+        let show = |job: Job| {
+            format!("{} {} {} {}: {}", job.line, job.when.join(" "), job.user, job.command, job.shell_command)
+        };
+        jobs.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn entries_are_told_from_variables() {
+        let mut rejected = Vec::new();
+        let jobs = parse(SYSTEM, Path::new("/etc/crontab"), None, |line| rejected.push(line));
+        assert_eq!(
+            show(jobs),
+            [
+                "5 17 * * * * root root  cd / &&  run-parts x: cd / &&  run-parts x",
+                "6 @reboot ada ada /bin/x=1: /bin/x=1",
+                "7 -*/5 1-3,7 ? jan mon-fri root root date +\\%s%in%put: date +%s",
+            ]
+        );
+        assert_eq!(rejected, [8, 9, 10, 12]);
+        let own = parse("* * * * * A=b cmd\n@hourly cmd\n", Path::new("x"), Some("ada"), |line| panic!("{line}"));
+        assert_eq!(show(own), ["1 * * * * * ada A=b cmd: A=b cmd", "2 @hourly ada cmd: cmd"]);
+        damaged(SYSTEM.as_bytes(), |bytes| parse(&String::from_utf8_lossy(bytes), Path::new("x"), None, |_| {}).len());
+    }
+}
