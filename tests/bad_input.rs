@@ -125,10 +125,11 @@ fn what_another_user_may_not_see_is_null_and_said() {
     // Others can search its directory: they see the file, but not its contents.
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
     let nobody = |sql: &str| {
-        // Through a descriptor, because the program may be in a directory that only root can search.
-        let script = "exec 9< \"$0\"; exec setpriv --reuid=65534 --regid=65534 --clear-groups /proc/self/fd/9 \"$@\"";
         let mut command = Command::new("bash");
-        command.args(["-c", script]).arg(program.get_program()).args(["query", "--format", "csv", sql]);
+        command
+            .args(["-c", crate::support::AS_NOBODY])
+            .arg(program.get_program())
+            .args(["query", "--format", "csv", sql]);
         command.current_dir("/").env("HOME", "/nonexistent").output().expect("setpriv runs")
     };
     let own = std::process::id();

@@ -11,7 +11,7 @@ use indago_table::driver::{self, BoxRow, Sources};
 use indago_table::prelude::*;
 use indago_table::scan::BoxFuture;
 use indago_table::{
-    AnyRow, Asking, Catalog, ColumnSpec, Kind, Reading, Scalar, ScanContext, Sink, Slice, Table, TableSpec,
+    AnyRow, Catalog, CatalogContext, ColumnSpec, Kind, Reading, Scalar, ScanContext, Sink, Slice, Table, TableSpec,
 };
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -156,12 +156,12 @@ impl Catalog for Cellar {
         self.name
     }
 
-    fn table<'a>(&'a self, name: &'a str, _asking: &'a Asking) -> BoxFuture<'a, Result<Option<TableRef>>> {
+    fn table<'a>(&'a self, name: &'a str, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Option<TableRef>>> {
         self.asked.lock().push(name.to_owned());
         Box::pin(async move { self.answer().await.map(|()| self.tables.lock().get(name).cloned()) })
     }
 
-    fn names<'a>(&'a self, _asking: &'a Asking) -> BoxFuture<'a, Result<Vec<String>>> {
+    fn names<'a>(&'a self, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Vec<String>>> {
         *self.listed.lock() += 1;
         Box::pin(async move { self.answer().await.map(|()| self.tables.lock().keys().cloned().collect()) })
     }

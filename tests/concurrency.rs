@@ -94,10 +94,10 @@ impl RowStream for Asked {
         scan.in_rounds(keys, move |n| async move {
             let read = scan.env().read.clone();
             // Both tables share this read.
-            let base = scan.shared("base", async {
+            let base = scan.cached("base", async {
                 call(scan).await?;
                 read.lock().push("base".to_owned());
-                Ok(0_i64)
+                Ok((0_i64, 0))
             });
             let base = *base.await?;
             call(scan).await?;

@@ -1,11 +1,15 @@
 //! Several captures next to each other: stores as schemas, the time of a capture in SQL, `indago diff`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::parquet::arrow::ArrowWriter;
 use indago::capture;
 use indago::store::{Difference, Error, Store, diff, tables_of};
-use indago_engine::{Engine, EngineBuilder};
+use indago_engine::{Engine, EngineBuilder, Limits};
 use indago_table::prelude::*;
 use indago_table::{Completeness, Outcome, TableRef, Warning};
 
@@ -179,6 +183,150 @@ async fn captures_are_schemas_next_to_live_tables() {
     }
 }
 
+/// Writes a Parquet file as another program would.
+fn write(folder: &Path, file: &str, columns: Vec<(&str, ArrayRef)>) {
+    fs::create_dir_all(folder).expect("made");
+    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+    let file = fs::File::create(folder.join(file)).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("rows");
+    writer.close().expect("the file is written");
+}
+
+fn texts_of<'a>(all: impl IntoIterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(all))
+}
+
+async fn opened(folder: &Path) -> EngineBuilder {
+    Engine::builder().tables(Store::open(folder, &[]).expect("it opens").into_tables())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_and_columns_may_have_any_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    for (side, value) in [(&a, "old"), (&b, "new")] {
+        write(side, "v1.2 \"x\".parquet", vec![("change", texts_of(["same"])), ("differs", texts_of([value]))]);
+    }
+    let (before, after) = (built(opened(&a).await).await, built(opened(&b).await).await);
+    let found = diff(&before, &after, "v1.2 \"x\"", true).await.expect("compared");
+    let schema = found.rows.as_ref().expect("rows").schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["change", "differs", "change:1", "differs:1"]);
+    assert_eq!(shown(&found), ["added NULL same new", "removed NULL same old"]);
+    // A table of a schema, and one with a dot in its name, can be captured.
+    let schema = Store::open_as("monday", &a, &[]).expect("it opens");
+    let live = built(Engine::builder().catalog(Arc::new(schema))).await;
+    for (engine, name) in [(&live, "monday.v1.2 \"x\""), (&before, "v1.2 \"x\"")] {
+        let to = folder.path().join("c");
+        let report = capture(engine, &[name.to_owned()], &to).await.expect("captured");
+        assert_eq!(report.tables[0].rows, 1);
+        fs::remove_dir_all(to).expect("removed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_in_the_order_of_their_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    const MANY: &[(&str, i64, &str)] = &[("east", 10, "a"), ("east", 9, "b"), ("east", 100, "c"), ("west", 1, "d")];
+    const FEW: &[(&str, i64, &str)] = &[("east", 100, "z"), ("east", 11, "e"), ("west", 1, "d")];
+    let before = captured(things(MANY, 1, ""), &folder.path().join("a")).await;
+    let after = built(things(FEW, 2, "")).await;
+    let expected = [
+        "removed NULL east 9 b",
+        "removed NULL east 10 a",
+        "added NULL east 11 e",
+        "before name east 100 c",
+        "after name east 100 z",
+    ];
+    for _ in 0..3 {
+        assert_eq!(shown(&things_differ(&before, &after).await), expected);
+    }
+}
+
+/// Workers of a kernel.
+#[derive(Debug, Default, Table)]
+#[table(name = "workers", env = Names, identity(id))]
+struct Worker {
+    /// The number.
+    id: i64,
+    /// The name.
+    #[column(volatile = "kworker/")]
+    name: String,
+}
+
+#[derive(Debug, Clone)]
+struct Names([&'static str; 4]);
+
+impl Environment for Names {
+    const NAME: &'static str = "names";
+}
+
+impl Rows for Worker {
+    fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
+        Ok((1..).zip(scan.env().0).map(|(id, name)| Worker { id, name: name.to_owned() }))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_change_by_themselves_are_no_difference() {
+    let engine = async |names| built(Engine::builder().table(Worker::table(&Names(names)))).await;
+    let before = engine(["kworker/0:1-events", "kworker/1:0", "kworker/2", "sh"]).await;
+    let after = engine(["kworker/0:1-mm_percpu_wq", "kworker/1:0+acpi", "miner", "bash"]).await;
+    let found = diff(&before, &after, "workers", true).await.expect("compared");
+    let expected = ["before name 3 kworker/2", "after name 3 miner", "before name 4 sh", "after name 4 bash"];
+    assert_eq!(shown(&found), expected);
+    let known = built(host_engine(&fixture_host("plain"))).await;
+    let processes = known.table("processes").expect("there").spec().clone();
+    let column = |name: &str| processes.columns[processes.column(name).expect("there")].clone();
+    assert!(column("threads").volatile && !column("name").volatile);
+    assert_eq!(column("name").volatile_prefix.as_deref(), Some("kworker/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_stays_within_the_memory_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let value = "x".repeat(1000);
+    for side in ["a", "b"] {
+        let side = folder.path().join(side);
+        write(&side, "large.parquet", vec![("text", texts_of((0..3000).map(|_| value.as_str())))]);
+        write(&side, "small.parquet", vec![("text", texts_of(["x"]))]);
+    }
+    let limited = async |side: &str| {
+        let limits = Limits { memory: 8 << 20, ..Limits::default() };
+        built(opened(&folder.path().join(side)).await.limits(limits)).await
+    };
+    let (before, after) = (limited("a").await, limited("b").await);
+    let error = diff(&before, &after, "large", false).await.expect_err("too large");
+    assert!(matches!(&error, Error::Memory { table, limit } if table == "large" && *limit == 8 << 20), "{error}");
+    assert!(!diff(&before, &after, "small", false).await.expect("compared").differs());
+    // The command skips the table, and compares the others.
+    write(&folder.path().join("b"), "small.parquet", vec![("text", texts_of(["y"]))]);
+    let path = |side: &str| folder.path().join(side).display().to_string();
+    let (code, found, err) = ndjson(&["diff", &path("a"), &path("b"), "--memory", "8MiB"]);
+    assert_eq!((code, found.len()), (1, 2), "{found:?} {err}");
+    assert_eq!((&found[0]["table"], &found[1]["table"]), (&"large".into(), &"small".into()));
+    assert!(found[0]["skipped"].as_str().is_some_and(|why| why.contains("memory limit of 8 MB")), "{found:?}");
+    assert!(found[1]["skipped"].is_null() && found[1]["added"] == 1, "{found:?}");
+    assert_eq!(ndjson(&["diff", &path("a"), &path("b"), "--memory", "8MiB", "--table", "large"]).0, 2);
+    assert_eq!(ndjson(&["diff", &path("a"), &path("b"), "--table", "large"]).0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_lists_the_keyed_tables_that_it_leaves_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = built(host_engine(&fixture_host("plain"))).await.tables();
+    let (keyed, plain): (Vec<_>, Vec<_>) = all.into_iter().partition(|table| table.spec().is_keyed());
+    let names = |tables: &[TableRef]| tables.iter().map(|table| table.spec().name.to_string()).collect::<Vec<_>>();
+    let plain = plain.into_iter().filter(|table| ["users", "processes"].contains(&&*table.spec().name));
+    let engine = built(Engine::builder().tables(keyed.clone()).tables(plain)).await;
+    let report = capture(&engine, &[], folder.path()).await.expect("captured");
+    let captured: Vec<String> = report.tables.iter().map(|table| table.table.clone()).collect();
+    let expected: Vec<String> = names(&keyed).into_iter().filter(|name| !captured.contains(name)).collect();
+    assert!(captured.contains(&"hash".to_owned()) && !expected.is_empty(), "{captured:?}");
+    assert_eq!(report.skipped.iter().collect::<BTreeSet<_>>(), expected.iter().collect());
+}
+
 fn ndjson(arguments: &[&str]) -> (i32, Vec<serde_json::Value>, String) {
     let output = crate::cli::indago().args(arguments).args(["--format", "ndjson"]).output().expect("it runs");
     let out = String::from_utf8_lossy(&output.stdout);
@@ -215,8 +363,8 @@ fn the_command_compares_captures_of_a_changed_host() {
     let (code, found, _) = ndjson(&["diff", "--config", settings, &path("a"), "now", "--table", "users"]);
     let shown: Vec<String> = found.iter().map(|row| format!("{} {}", row["change"], row["username"])).collect();
     assert_eq!(code, 1);
-    assert_eq!(shown, ["\"removed\" \"joe\"", "\"added\" \"ann\"", "\"before\" \"root\"", "\"after\" \"root\""]);
-    assert_eq!(found[2]["differs"], "shell");
+    assert_eq!(shown, ["\"before\" \"root\"", "\"after\" \"root\"", "\"removed\" \"joe\"", "\"added\" \"ann\""]);
+    assert_eq!(found[0]["differs"], "shell");
     assert_eq!(ndjson(&["diff", "--config", settings, &path("b"), "now"]).0, 0);
     for arguments in [["now", "now"], ["now", "/none"], [path("a").as_str(), "/none"]] {
         assert_eq!(ndjson(&["diff", "--config", settings, arguments[0], arguments[1]]).0, 2, "{arguments:?}");

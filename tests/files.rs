@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use indago::Files;
-use indago_engine::{Code, Dialect, Engine, QueryOptions};
+use indago_engine::{Code, Dialect, Engine, QueryOptions, TableFunction, TableFunctions};
+use indago_table::TableRef;
+use indago_tables_registry::{Environments, all};
 
 use crate::support::{fixture_host, host_engine, rows, texts};
 
@@ -17,6 +19,43 @@ fn written(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
     let path = folder.join(name);
     fs::write(&path, text).expect("written");
     path.display().to_string()
+}
+
+/// An embedder's own function in FROM.
+#[derive(Debug)]
+struct Users;
+
+impl TableFunctions for Users {
+    fn functions(&self) -> &'static [TableFunction] {
+        &[TableFunction { name: "users_of", signature: "users_of('host')", description: "Users of a host." }]
+    }
+
+    fn table(&self, _function: &str, arguments: &[String]) -> indago_table::Result<TableRef> {
+        match arguments {
+            [host] if host == "plain" => {
+                let tables = all(&Environments { hosts: vec![fixture_host("plain")], ..Environments::default() });
+                Ok(tables.into_iter().find(|table| table.spec().name == "users").expect("it is there"))
+            }
+            _ => Err(indago_table::Error::Unsupported("no such host".to_owned())),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_an_embedder_work_in_views() {
+    let builder = || Engine::builder().table_functions(Users);
+    let view = "SELECT username FROM users_of('plain') WHERE uid = 1000";
+    let engine = builder().view("people", view).view("names", "SELECT username FROM people").build();
+    let engine = engine.await.expect("it builds");
+    assert_eq!(rows(&engine, view).await, [["ada"]]);
+    assert_eq!(rows(&engine, "SELECT p.username FROM people p JOIN names USING (username)").await, [["ada"]]);
+    // As for files, the call is made when a query reads the view. Errors do not speak of files.
+    let engine = builder().view("nobody", "SELECT * FROM users_of('mars')").build().await.expect("it builds");
+    assert_eq!(failure(&engine, "SELECT * FROM nobody").await.0, Code::Plan);
+    let (code, message) = failure(&engine, "SELECT * FROM users_of('mars')").await;
+    assert!(code == Code::Plan && message.contains("users_of: no such host"), "{message}");
+    let (_, message) = failure(&engine, "SELECT * FROM users_of(1 + 1)").await;
+    assert!(message.contains("needs a quoted text"), "{message}");
 }
 
 /// The rows in their order, and the warnings.

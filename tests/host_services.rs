@@ -25,17 +25,21 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Rows of a query that the program runs inside the bed, as a user.
-fn query_as(user: &str, sql: &str) -> Vec<Value> {
-    let program = crate::cli::indago().get_program().to_owned();
-    let mut command = bed().command("runuser");
-    command.args(["-u", user, "--"]).arg(program).args(["query", "--strict", "--format", "ndjson", sql]);
+/// Rows of a query of a command of the bed that runs the program.
+fn queried(mut command: Command, sql: &str) -> Vec<Value> {
+    command.args(["query", "--strict", "--format", "ndjson", sql]);
     let lines = output(command.current_dir("/").env_remove("INDAGO_CONFIG"));
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 fn query(sql: &str) -> Vec<Value> {
-    query_as("root", sql)
+    queried(bed().command(crate::cli::indago().get_program()), sql)
+}
+
+fn query_as_nobody(sql: &str) -> Vec<Value> {
+    let mut command = bed().command("bash");
+    command.args(["-c", crate::support::AS_NOBODY]).arg(crate::cli::indago().get_program());
+    queried(command, sql)
 }
 
 fn text(value: &Value, key: &str) -> String {
@@ -97,7 +101,7 @@ fn an_ordinary_user_reads_units_over_the_system_bus() {
         rows
     };
     let of_root = sort(query(sql));
-    assert_eq!(sort(query_as("nobody", sql)), of_root);
+    assert_eq!(sort(query_as_nobody(sql)), of_root);
     let commands: Vec<_> = of_root.iter().map(|row| (text(row, "id"), text(row, "exec_start"))).collect();
     assert!(commands.contains(&("indago-a.service".into(), "/bin/sh -c exec sleep infinity".into())), "{commands:?}");
     assert!(commands.contains(&("indago-b.timer".into(), "null".into())), "{commands:?}");

@@ -102,15 +102,15 @@ impl RowStream for Document {
     fn rows<'a>(scan: &'a Scan<Self>, _part: &'a Self::Part) -> impl futures::Stream<Item = Result<Self>> + Send + 'a {
         let read = async {
             let texts: Vec<String> = (0..ROWS).map(text).collect();
-            scan.meter().add_bytes(texts.iter().map(|text| text.len() as u64 + 24).sum());
-            Ok(texts)
+            let size = texts.iter().map(|text| text.len() + 24).sum();
+            Ok((texts, size))
         };
-        let shared = async move {
-            let texts = scan.shared("documents", read).await?;
+        let cached = async move {
+            let texts = scan.cached("documents", read).await?;
             let row = move |n: usize| Ok(Document { n: n as i64, text: texts[n].clone() });
             Ok(futures::stream::iter((0..ROWS as usize).map(row)))
         };
-        futures::TryStreamExt::try_flatten(futures::stream::once(shared))
+        futures::TryStreamExt::try_flatten(futures::stream::once(cached))
     }
 }
 

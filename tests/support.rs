@@ -24,6 +24,11 @@ pub(crate) fn needs_root() {
     assert_eq!(Sys::live().uid(), 0, "this test needs root; `cargo xtask check --hermetic` leaves it out");
 }
 
+/// A script for `bash -c` that runs its first argument, a program, as the user nobody. It passes the program through a
+/// descriptor, because the program may be in a directory that only root can search.
+pub(crate) const AS_NOBODY: &str =
+    "exec 9< \"$0\"; exec setpriv --reuid=65534 --regid=65534 --clear-groups /proc/self/fd/9 \"$@\"";
+
 /// An engine over the host tables of a machine.
 pub(crate) fn host_engine(sys: &Sys) -> EngineBuilder {
     hosts_engine(vec![sys.clone()])

@@ -11,7 +11,7 @@ use indago_table::{Collation, ColumnConstraint, ColumnSpec, Constraints, KeyEffe
 
 /// How far a table applies a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Pushdown {
     /// Completely: nothing needs to check the filter again.
     Exact,
     /// As a hint: the table may read less, and the rows must be checked.
@@ -61,14 +61,14 @@ pub(crate) fn has_keys(kind: &Kind) -> bool {
 }
 
 /// Adds the constraints of one filter.
-pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints) -> Answer {
-    if let Some(Keys { column, keys, answer }) = keys(spec, filter) {
+pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints) -> Pushdown {
+    if let Some(Keys { column, keys, pushdown }) = keys(spec, filter) {
         add_keys(constraints, column, keys);
-        return answer;
+        return pushdown;
     }
     if let Some((column, pattern)) = pattern(spec, filter) {
         constraints.0.entry(column).or_default().patterns.push(pattern);
-        return Answer::Hint;
+        return Pushdown::Hint;
     }
     if let Some((column, bound)) = bound(spec, filter) {
         let constraint: &mut ColumnConstraint = constraints.0.entry(column).or_default();
@@ -76,9 +76,9 @@ pub(crate) fn add(spec: &TableSpec, filter: &Expr, constraints: &mut Constraints
             Bound::From(scalar) => tighten(&mut constraint.from, scalar, |new, old| new > old),
             Bound::To(scalar) => tighten(&mut constraint.to, scalar, |new, old| new < old),
         }
-        return Answer::Hint;
+        return Pushdown::Hint;
     }
-    Answer::None
+    Pushdown::None
 }
 
 /// Adds keys of a column. If it has keys already, only those that are in both lists remain.
@@ -92,7 +92,7 @@ pub(crate) fn add_keys(constraints: &mut Constraints, column: usize, keys: impl 
 
 /// The filters that must be checked on the rows that a table returns.
 pub(crate) fn unanswered<'a>(spec: &TableSpec, filters: &'a [Expr]) -> impl Iterator<Item = &'a Expr> {
-    filters.iter().filter(|filter| add(spec, filter, &mut Constraints::default()) != Answer::Exact)
+    filters.iter().filter(|filter| add(spec, filter, &mut Constraints::default()) != Pushdown::Exact)
 }
 
 /// The constraints of all filters.
@@ -238,29 +238,29 @@ struct Keys {
     column: usize,
     /// Distinct, in the form that the column uses for keys.
     keys: Vec<Scalar>,
-    answer: Answer,
+    pushdown: Pushdown,
 }
 
 impl Keys {
-    fn of(column: usize, keys: impl IntoIterator<Item = Scalar>, answer: Answer) -> Self {
-        Keys { column, keys: distinct(keys), answer }
+    fn of(column: usize, keys: impl IntoIterator<Item = Scalar>, pushdown: Pushdown) -> Self {
+        Keys { column, keys: distinct(keys), pushdown }
     }
 }
 
 /// An indexed column in a comparison. If the column ignores case and the comparison does not, the comparison is
 /// stricter than the table's keys.
-fn keyed(spec: &TableSpec, expr: &Expr) -> Option<(usize, Answer)> {
-    let (position, answer) = match without_case(expr) {
+fn keyed(spec: &TableSpec, expr: &Expr) -> Option<(usize, Pushdown)> {
+    let (position, pushdown) = match without_case(expr) {
         Some(inner) => {
             let position = column(spec, inner)?;
-            (position, if ignores_case(&spec.columns[position]) { Answer::Exact } else { Answer::None })
+            (position, if ignores_case(&spec.columns[position]) { Pushdown::Exact } else { Pushdown::None })
         }
         None => {
             let position = column(spec, expr)?;
-            (position, if ignores_case(&spec.columns[position]) { Answer::Hint } else { Answer::Exact })
+            (position, if ignores_case(&spec.columns[position]) { Pushdown::Hint } else { Pushdown::Exact })
         }
     };
-    (spec.columns[position].index && answer != Answer::None).then_some((position, answer))
+    (spec.columns[position].index && pushdown != Pushdown::None).then_some((position, pushdown))
 }
 
 /// Whether equal texts of a column may differ in case.
@@ -291,22 +291,22 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
         scalar(value, &column.kind).map(|key| column.as_key(key))
     };
     let flag = |expr: &Expr, value: bool| {
-        let (position, answer) = keyed(spec, expr)?;
+        let (position, pushdown) = keyed(spec, expr)?;
         let is_flag = spec.columns[position].kind == Kind::Boolean;
-        is_flag.then(|| Keys::of(position, [Scalar::Boolean(value)], answer))
+        is_flag.then(|| Keys::of(position, [Scalar::Boolean(value)], pushdown))
     };
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Eq | Operator::IsNotDistinctFrom), right }) => {
-            let ((position, answer), literal) = match (keyed(spec, left), keyed(spec, right)) {
+            let ((position, pushdown), literal) = match (keyed(spec, left), keyed(spec, right)) {
                 (Some(keyed), None) => (keyed, right),
                 (None, Some(keyed)) => (keyed, left),
                 _ => return None,
             };
             let Expr::Literal(value, _) = literal.as_ref() else { return None };
             if value.is_null() {
-                return (*op == Operator::Eq).then(|| Keys::of(position, [], answer));
+                return (*op == Operator::Eq).then(|| Keys::of(position, [], pushdown));
             }
-            Some(Keys::of(position, [key(value, position)?], answer))
+            Some(Keys::of(position, [key(value, position)?], pushdown))
         }
         // A short list with a NULL in it becomes `NULL OR x = 1`.
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) if is_never(left) => keys(spec, right),
@@ -316,11 +316,11 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
             if one.column != other.column {
                 return None;
             }
-            let answer = if one.answer == other.answer { one.answer } else { Answer::Hint };
-            Some(Keys::of(one.column, one.keys.into_iter().chain(other.keys), answer))
+            let pushdown = if one.pushdown == other.pushdown { one.pushdown } else { Pushdown::Hint };
+            Some(Keys::of(one.column, one.keys.into_iter().chain(other.keys), pushdown))
         }
         Expr::InList(InList { expr, list, negated: false }) => {
-            let (position, answer) = keyed(spec, expr)?;
+            let (position, pushdown) = keyed(spec, expr)?;
             let mut all = Vec::with_capacity(list.len());
             for element in list {
                 let Expr::Literal(value, _) = element else { return None };
@@ -328,7 +328,7 @@ fn keys(spec: &TableSpec, filter: &Expr) -> Option<Keys> {
                     all.push(key(value, position)?);
                 }
             }
-            Some(Keys::of(position, all, answer))
+            Some(Keys::of(position, all, pushdown))
         }
         // A boolean column can be a filter on its own.
         Expr::Not(inner) => flag(inner, false),

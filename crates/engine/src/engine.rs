@@ -32,7 +32,7 @@ use crate::limits::Limits;
 use crate::listings;
 use crate::memory::{Kept, QueryMemory};
 use crate::meta;
-use crate::names::{self, FoundName, Known, Waiting};
+use crate::names::{self, FoundName, Known, OpenLookups};
 use crate::parameters::{self, Parameters};
 use crate::past;
 use crate::planner::{self, Planner};
@@ -264,11 +264,11 @@ impl Engine {
         let limit = options.timeout.or(self.limits().timeout);
         // Boxed, so callers of this method do not compile the planning again.
         let started = Instant::now();
-        let waiting = Waiting::default();
-        let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), waiting.clone(), options.clone()).boxed();
+        let lookups = OpenLookups::default();
+        let plan = self.clone().plan(sql.to_owned(), interrupt.clone(), lookups.clone(), options.clone()).boxed();
         let planned = self.0.planning.run(limit, interrupt.clone(), plan).await;
         let planned = planned.map_err(|error| match (error.code(), limit) {
-            (Code::Timeout, Some(limit)) if waiting.first().is_some() => Error::unanswered(limit, waiting.first()),
+            (Code::Timeout, Some(limit)) if lookups.first().is_some() => Error::unanswered(limit, lookups.first()),
             _ => error,
         })?;
         // EXPLAIN ANALYZE does not return the events, so it must not consume them.
@@ -433,10 +433,10 @@ impl Engine {
     }
 
     async fn view(&self, name: &str, sql: String) -> Result<()> {
-        let mut known = Known::of(&self.0.registry, self.state().clock.now(), Waiting::default());
+        let mut known = Known::of(&self.0.registry, self.state().clock.now(), OpenLookups::default());
         let (parsed, named) = self.parse(&sql, &Parameters::new())?;
         let is_of_catalogs = !self.state().catalogs.is_empty() && !known.unknown(&named).is_empty();
-        if is_of_catalogs || table_functions::calls(&parsed.statement) {
+        if is_of_catalogs || table_functions::calls(&parsed.statement, self.0.registry.table_functions.as_ref()) {
             // It is planned when a query reads it, so the engine can start without the catalog or file.
             self.0.registry.add_catalog_view(name, CatalogView { sql: sql.into(), many: named.many });
             return Ok(());
@@ -584,9 +584,15 @@ impl Engine {
         Ok(done.map_err(|error| self.error(&error, sql))?.logical_plan().clone())
     }
 
-    async fn plan(self, sql: String, interrupt: Interrupt, waiting: Waiting, options: QueryOptions) -> Result<Planned> {
+    async fn plan(
+        self,
+        sql: String,
+        interrupt: Interrupt,
+        lookups: OpenLookups,
+        options: QueryOptions,
+    ) -> Result<Planned> {
         let sql = sql.as_str();
-        let mut known = Known::of(&self.0.registry, Timestamp(interrupt.moment()), waiting);
+        let mut known = Known::of(&self.0.registry, Timestamp(interrupt.moment()), lookups);
         let (logical, written) = self.logical_plan(sql, &options.parameters, &mut known).await?;
         let logical = match logical {
             // Creating or dropping a view takes effect immediately and returns no rows.

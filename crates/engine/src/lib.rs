@@ -51,7 +51,7 @@ pub use absent::Absent;
 pub use diagnostic::{Code, Error, Result, Span};
 pub use engine::{Engine, EngineBuilder};
 pub use functions::FunctionInfo;
-pub use indago_dialect::{Dialect, NUMBER_METADATA, mixed_to_text, real_to_text};
+pub use indago_dialect::{Dialect, NUMBER_METADATA, distinct_names, mixed_to_text, real_to_text};
 pub use indago_table::{Completeness, Coverage, Outcome, TableRef, TableSpec, Warning};
 pub use limits::Limits;
 pub use lineage::{Lineage, Whole};

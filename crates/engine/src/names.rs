@@ -20,7 +20,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use indago_dialect::NamedColumn;
-use indago_table::{Asking, CatalogRef, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
+use indago_table::{CatalogContext, CatalogRef, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::diagnostic::{Code, Error, Result};
@@ -46,9 +46,9 @@ pub struct FoundName {
 
 /// Lookups in catalogs that have no result yet.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Waiting(Arc<Mutex<BTreeSet<String>>>);
+pub(crate) struct OpenLookups(Arc<Mutex<BTreeSet<String>>>);
 
-impl Waiting {
+impl OpenLookups {
     /// Waits for a lookup. If the wait is cancelled, the lookup stays in the list: the timeout error names it.
     async fn on<T>(&self, catalog: &CatalogRef, what: &str, answer: impl Future<Output = T>) -> T {
         self.0.lock().insert(question(catalog, what));
@@ -59,8 +59,8 @@ impl Waiting {
 
     /// Removes the lookups of a name, after one catalog has found it.
     fn settle(&self, catalogs: &[CatalogRef], what: &str) {
-        let mut waiting = self.0.lock();
-        catalogs.iter().for_each(|catalog| _ = waiting.remove(&question(catalog, what)));
+        let mut lookups = self.0.lock();
+        catalogs.iter().for_each(|catalog| _ = lookups.remove(&question(catalog, what)));
     }
 
     /// The first lookup without a result.
@@ -84,20 +84,20 @@ pub(crate) struct Unsearched {
 async fn search(
     catalogs: &[CatalogRef],
     name: &str,
-    asking: &Asking,
-    waiting: &Waiting,
+    context: &CatalogContext,
+    lookups: &OpenLookups,
 ) -> Result<Option<TableRef>, Unsearched> {
     let what = format!("table `{name}`");
     let search = |catalog: &CatalogRef| {
         let (catalog, what) = (catalog.clone(), what.clone());
-        async move { (waiting.on(&catalog, &what, catalog.table(name, asking)).await, catalog) }
+        async move { (lookups.on(&catalog, &what, catalog.table(name, context)).await, catalog) }
     };
     let mut found: FuturesUnordered<_> = catalogs.iter().map(search).collect();
     let mut failed = None;
     while let Some((table, catalog)) = found.next().await {
         match table {
             Ok(Some(table)) => {
-                waiting.settle(catalogs, &what);
+                lookups.settle(catalogs, &what);
                 return Ok(Some(table));
             }
             Ok(None) => {}
@@ -108,8 +108,12 @@ async fn search(
 }
 
 /// The names of all tables of the catalogs, and a warning for each catalog that cannot list them.
-async fn list(catalogs: &[CatalogRef], asking: &Asking, waiting: &Waiting) -> (BTreeSet<FoundName>, Vec<Warning>) {
-    let list = async |catalog: &CatalogRef| waiting.on(catalog, "its tables", catalog.names(asking)).await;
+async fn list(
+    catalogs: &[CatalogRef],
+    context: &CatalogContext,
+    lookups: &OpenLookups,
+) -> (BTreeSet<FoundName>, Vec<Warning>) {
+    let list = async |catalog: &CatalogRef| lookups.on(catalog, "its tables", catalog.names(context)).await;
     let lists = futures::future::join_all(catalogs.iter().map(list)).await;
     let (mut found, mut warnings) = (BTreeSet::new(), Vec::new());
     for (catalog, names) in catalogs.iter().zip(lists) {
@@ -132,8 +136,8 @@ fn unlisted(catalog: &str, error: &TableError) -> Option<Warning> {
 /// The names of a query that are resolved.
 pub(crate) struct Known {
     registry: Arc<Registry>,
-    asking: Asking,
-    waiting: Waiting,
+    context: CatalogContext,
+    lookups: OpenLookups,
     /// Tables of catalogs.
     found: BTreeMap<String, TableRef>,
     /// Tables of functions that the query calls in FROM.
@@ -152,11 +156,11 @@ pub(crate) struct Known {
 
 impl Known {
     /// The names of the engine and its session, without catalogs.
-    pub(crate) fn of(registry: &Arc<Registry>, moment: Timestamp, waiting: Waiting) -> Self {
+    pub(crate) fn of(registry: &Arc<Registry>, moment: Timestamp, lookups: OpenLookups) -> Self {
         Known {
             registry: registry.clone(),
-            asking: Asking::new(registry.engine.gate.clone(), moment),
-            waiting,
+            context: CatalogContext::new(registry.engine.gate.clone(), moment),
+            lookups,
             found: BTreeMap::new(),
             called: Vec::new(),
             views: BTreeMap::new(),
@@ -219,7 +223,7 @@ impl Known {
             }
         }
         if (is_missing || named.lists) && self.listed.is_none() {
-            let (found, warnings) = list(&catalogs, &self.asking, &self.waiting).await;
+            let (found, warnings) = list(&catalogs, &self.context, &self.lookups).await;
             self.listed = Some(found.into_iter().map(|found| found.name).collect());
             // For a suggestion alone, warnings are not reported.
             if named.lists {
@@ -242,13 +246,13 @@ impl Known {
     /// Looks up names, each once. Returns whether the tables exist.
     async fn look_up(&mut self, names: Vec<String>) -> Vec<(String, Result<bool, Unsearched>)> {
         let names: Vec<String> = names.into_iter().filter(|name| self.looked_up.insert(name.clone())).collect();
-        let (catalogs, asking, waiting) = (self.catalogs(), &self.asking, &self.waiting);
+        let (catalogs, context, lookups) = (self.catalogs(), &self.context, &self.lookups);
         let look_up = |name: String| {
             let catalogs = catalogs.clone();
             async move {
                 let mut answer = Ok(None);
                 for form in forms(&name) {
-                    answer = search(&catalogs, &form, asking, waiting).await.map(|table| Some((form, table?)));
+                    answer = search(&catalogs, &form, context, lookups).await.map(|table| Some((form, table?)));
                     if !matches!(answer, Ok(None)) {
                         break;
                     }
@@ -376,11 +380,11 @@ pub(crate) async fn find_table(registry: &Arc<Registry>, name: &str) -> Result<O
         return Ok(named);
     }
     let limit = engine.limits.timeout.unwrap_or(engine.limits.call_timeout);
-    let mut known = Known::of(registry, engine.clock.now(), Waiting::default());
+    let mut known = Known::of(registry, engine.clock.now(), OpenLookups::default());
     let named = Named { tables: [Name(vec![name.to_owned()])].into(), ..Named::default() };
     match tokio::time::timeout(limit, known.learn(&named)).await {
         Ok(learnt) => learnt.map(|_| known.found.into_values().next()),
-        Err(_) => Err(Error::unanswered(limit, known.waiting.first())),
+        Err(_) => Err(Error::unanswered(limit, known.lookups.first())),
     }
 }
 
@@ -388,11 +392,11 @@ pub(crate) async fn find_table(registry: &Arc<Registry>, name: &str) -> Result<O
 pub(crate) async fn found_names(registry: &Registry) -> (Vec<FoundName>, Vec<Warning>) {
     let engine = &registry.engine;
     let limit = engine.limits.timeout.unwrap_or(engine.limits.call_timeout);
-    let asking = Asking::new(engine.gate.clone(), engine.clock.now());
+    let context = CatalogContext::new(engine.gate.clone(), engine.clock.now());
     let (mut found, mut warnings) = (BTreeSet::new(), Vec::new());
     let lists = engine.catalogs.iter().map(async |catalog| {
-        let waiting = Waiting::default();
-        let listed = list(std::slice::from_ref(catalog), &asking, &waiting);
+        let lookups = OpenLookups::default();
+        let listed = list(std::slice::from_ref(catalog), &context, &lookups);
         tokio::time::timeout(limit, listed).await.unwrap_or_else(|_| {
             let error = TableError::TimedOut { what: "names of its tables".to_owned(), limit };
             (BTreeSet::new(), unlisted(catalog.name(), &error).into_iter().collect())
@@ -408,7 +412,7 @@ pub(crate) async fn found_names(registry: &Registry) -> (Vec<FoundName>, Vec<War
 
 /// The error for a DataFusion error in a session's SQL.
 pub(crate) fn error(registry: &Arc<Registry>, error: &DataFusionError, sql: &str) -> Error {
-    Known::of(registry, registry.engine.clock.now(), Waiting::default()).error(error, sql)
+    Known::of(registry, registry.engine.clock.now(), OpenLookups::default()).error(error, sql)
 }
 
 /// A session's catalogs with another default schema. Tables of `schema` that have a qualified name are put into schemas
@@ -472,8 +476,8 @@ impl SchemaProvider for CatalogSchema {
             return Ok(Some(own));
         }
         let Some(engine) = &self.search else { return Ok(None) };
-        let asking = Asking::new(engine.gate.clone(), engine.clock.now());
-        match search(&engine.catalogs, name, &asking, &Waiting::default()).await {
+        let context = CatalogContext::new(engine.gate.clone(), engine.clock.now());
+        match search(&engine.catalogs, name, &context, &OpenLookups::default()).await {
             Ok(table) => Ok(table.map(|table| Arc::new(Provider::new(engine.clone(), table)) as _)),
             Err(Unsearched { catalog, error }) => {
                 Err(DataFusionError::External(Box::new(Error::catalog(name, &catalog, &error, None))))

@@ -348,7 +348,8 @@ impl Stream for BatchStream {
                 this.rows = State::Ended;
                 this.state.end_events();
                 this.state.finish();
-                let missing = this.state.scope.diagnostics().warnings();
+                let mut missing = this.state.scope.diagnostics().warnings();
+                missing.retain(|warning| !warning.is_note());
                 if this.strict && !missing.is_empty() {
                     let parts = match missing.len() {
                         1 => "1 part of the result is".to_owned(),

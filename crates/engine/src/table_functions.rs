@@ -67,14 +67,18 @@ pub(crate) struct Called {
     pub(crate) table: TableRef,
 }
 
-/// Whether a statement calls such a function.
-pub(crate) fn calls(statement: &Parsed) -> bool {
-    sql::inner(statement).is_some_and(|statement| visit(statement, &mut Finder).is_break())
+/// Whether a statement calls such a function: one of the engine's, or one that reads files and that it may lack.
+pub(crate) fn calls(statement: &Parsed, functions: Option<&Arc<dyn TableFunctions>>) -> bool {
+    sql::inner(statement).is_some_and(|statement| visit(statement, &mut Finder(functions)).is_break())
 }
 
-struct Finder;
+fn has(functions: &dyn TableFunctions, name: &str) -> bool {
+    functions.functions().iter().any(|known| known.name == name)
+}
 
-impl Visitor for Finder {
+struct Finder<'a>(Option<&'a Arc<dyn TableFunctions>>);
+
+impl Visitor for Finder<'_> {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
@@ -82,7 +86,9 @@ impl Visitor for Finder {
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => last(name),
             _ => None,
         };
-        match name.is_some_and(|name| OF_FILES.contains(&name.value.to_lowercase().as_str())) {
+        let name = name.map(|name| name.value.to_lowercase());
+        let is_known = |name: &str| self.0.is_some_and(|functions| has(&**functions, name)) || OF_FILES.contains(&name);
+        match name.is_some_and(|name| is_known(&name)) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
@@ -130,9 +136,7 @@ impl VisitorMut for Calls<'_> {
         let (place, length) = (function.span.start, function.value.len());
         let function = function.value.to_lowercase();
         let table = match self.functions {
-            Some(functions) if functions.functions().iter().any(|known| known.name == function) => {
-                self.table(&**functions, &function, arguments)
-            }
+            Some(functions) if has(&**functions, &function) => self.table(&**functions, &function, arguments),
             None if OF_FILES.contains(&function.as_str()) => Err(not_allowed(&function)),
             _ => return ControlFlow::Continue(()),
         };
@@ -182,8 +186,9 @@ fn text(function: &str, argument: &FunctionArg) -> Result<String> {
             _ => {}
         }
     }
-    let error = Error::new(Code::Unsupported, format!("`{function}` needs a quoted path, not `{argument}`"));
-    Err(error.with_help(format!("write {function}('file')")))
+    let what = if OF_FILES.contains(&function) { "path" } else { "text" };
+    let error = Error::new(Code::Unsupported, format!("`{function}` needs a quoted {what}, not `{argument}`"));
+    Err(error.with_help(format!("write {function}('{what}')")))
 }
 
 fn not_allowed(function: &str) -> Error {
@@ -192,6 +197,9 @@ fn not_allowed(function: &str) -> Error {
 }
 
 fn unread(function: &str, error: &TableError) -> Error {
+    if !OF_FILES.contains(&function) {
+        return Error::new(Code::Plan, format!("{function}: {error}"));
+    }
     let help = match error {
         TableError::Gone(_) => "a relative path is relative to the current directory",
         TableError::Denied { .. } => "the user who runs the query needs read permission on the file",

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use indago::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
 use indago::table::scan::BoxFuture;
 use indago::table::{
-    Asking, Catalog, ColumnSpec, Kind, Reading, Result, ScanContext, Sink, Slice, Table, TableRef, TableSpec,
+    Catalog, CatalogContext, ColumnSpec, Kind, Reading, Result, ScanContext, Sink, Slice, Table, TableRef, TableSpec,
 };
 use indago::{Code, Defaults, Engine};
 
@@ -21,14 +21,14 @@ impl Catalog for Watchlists {
         "watchlists"
     }
 
-    fn table<'a>(&'a self, name: &'a str, _asking: &'a Asking) -> BoxFuture<'a, Result<Option<TableRef>>> {
+    fn table<'a>(&'a self, name: &'a str, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Option<TableRef>>> {
         Box::pin(async move {
             let lists = self.0.lock().expect("not poisoned");
             Ok(lists.get(name).map(|pids| Arc::new(Watchlist::new(name, pids.clone())) as TableRef))
         })
     }
 
-    fn names<'a>(&'a self, _asking: &'a Asking) -> BoxFuture<'a, Result<Vec<String>>> {
+    fn names<'a>(&'a self, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Vec<String>>> {
         Box::pin(async move { Ok(self.0.lock().expect("not poisoned").keys().cloned().collect()) })
     }
 }

@@ -228,7 +228,8 @@ pub fn print_warnings(warnings: &[Warning]) {
 }
 
 pub(crate) fn warning_line(warning: &Warning) -> String {
-    let mut text = format!("warning: {}\n", visible(&warning.to_string()));
+    let kind = if warning.is_note() { "note" } else { "warning" };
+    let mut text = format!("{kind}: {}\n", visible(&warning.to_string()));
     // Some errors already name the permission.
     if let Some(needs) = warning.needs.as_ref().filter(|needs| !warning.message.contains(needs.as_str())) {
         text.push_str(&format!("  hint: needs {}\n", visible(needs)));

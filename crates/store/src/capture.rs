@@ -16,7 +16,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::missing::{ASKED, Asked};
+use crate::missing::{CAPTURED_KEYS, CapturedKeys};
 use crate::table::{CAPTURED_AT, CAPTURED_COLUMN};
 use crate::{Error, Result};
 
@@ -27,6 +27,9 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("docker_container_processes", "id", "SELECT DISTINCT id FROM docker_containers"),
 ];
 
+/// Rows of a row group. Groups are read concurrently, and skipped by their statistics.
+const GROUP: usize = 128 << 10;
+
 /// The directory in which the files of a capture are written before it is complete.
 const PARTIAL: &str = ".capture.partial";
 
@@ -35,6 +38,8 @@ const PARTIAL: &str = ".capture.partial";
 pub struct Report {
     /// One entry per table, in the order of writing.
     pub tables: Vec<Captured>,
+    /// Tables that were not named, and are not captured because they need constraints on their key columns.
+    pub skipped: Vec<String>,
 }
 
 /// One captured table.
@@ -61,7 +66,7 @@ pub struct Captured {
 /// directory holds one capture; one that already has tables is refused. Files get their names when all of them are
 /// complete, so a full disk leaves none behind.
 pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Result<Report> {
-    let statements = statements(engine, tables).await?;
+    let (statements, skipped) = statements(engine, tables).await?;
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { path, source }
@@ -74,7 +79,7 @@ pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Resul
     }
     let partial = Partial::new(folder)?;
     let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let mut report = Report::default();
+    let mut report = Report { tables: Vec::new(), skipped };
     for (table, select) in statements {
         report.tables.push(capture_one(engine, &table, &select, &moment, &partial.0).await?);
     }
@@ -114,12 +119,12 @@ struct Select {
     keys: Option<(&'static str, &'static str)>,
 }
 
-/// The query for each table.
-async fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, Select)>> {
+/// The query for each table, and the tables without one.
+async fn statements(engine: &Engine, tables: &[String]) -> Result<(Vec<(String, Select)>, Vec<String>)> {
     let statement = |table: &TableRef| -> Option<(String, Select)> {
         let spec = table.spec();
         let name = spec.name.to_string();
-        let sql = select_all(spec);
+        let sql = select_all(engine, spec);
         if !spec.is_keyed() {
             return Some((name, Select { sql, keys: None }));
         }
@@ -127,8 +132,14 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, S
         Some((name, Select { sql, keys: Some((column, keys)) }))
     };
     if tables.is_empty() {
-        let all = engine.tables();
-        return Ok(all.iter().filter(|table| table.spec().environment != "engine").filter_map(statement).collect());
+        let (mut all, mut skipped) = (Vec::new(), Vec::new());
+        for table in engine.tables().iter().filter(|table| table.spec().environment != "engine") {
+            match statement(table) {
+                Some(select) => all.push(select),
+                None => skipped.push(table.spec().name.to_string()),
+            }
+        }
+        return Ok((all, skipped));
     }
     let mut all: Vec<(String, Select)> = Vec::new();
     for name in tables {
@@ -139,19 +150,26 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<Vec<(String, S
             all.push((name, select));
         }
     }
-    Ok(all)
+    Ok((all, Vec::new()))
 }
 
 /// The query for all columns of a table, hidden ones included.
-pub(crate) fn select_all(spec: &TableSpec) -> String {
+pub(crate) fn select_all(engine: &Engine, spec: &TableSpec) -> String {
     // The time of a capture is in its metadata.
     let is_data = |column: &&ColumnSpec| !column.hidden || column.name != CAPTURED_COLUMN;
     let columns = spec.columns.iter().filter(is_data).map(|column| quoted(&column.name));
-    let name: Vec<String> = spec.name.split('.').map(quoted).collect();
-    format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), name.join("."))
+    format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), relation(engine, &spec.name))
 }
 
-fn quoted(name: &str) -> String {
+/// A table in FROM. A catalog's table has its schema in its name. Other names may contain dots.
+pub(crate) fn relation(engine: &Engine, name: &str) -> String {
+    match name.split_once('.') {
+        Some((schema, table)) if engine.table(name).is_none() => format!("{}.{}", quoted(schema), quoted(table)),
+        _ => quoted(name),
+    }
+}
+
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -182,17 +200,17 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
     let started = std::time::Instant::now();
     let failed = |source| Error::Query { table: table.to_owned(), source };
     let known = engine.table(table);
-    let (mut sql, mut asked) = (select.sql.clone(), None);
+    let (mut sql, mut captured_keys) = (select.sql.clone(), None);
     if let Some((column, query)) = select.keys {
         let keys = keys_of(engine, table, query).await?;
         sql = with_keys(&sql, column, &keys);
-        asked = Some(Asked { column: column.to_owned(), keys });
+        captured_keys = Some(CapturedKeys { column: column.to_owned(), keys });
     }
     // A table of a store keeps the time of its own capture.
     let moment = known.as_ref().and_then(|known| known.spec().captured_at.as_deref()).unwrap_or(moment).to_owned();
     let query = engine.query(&sql).await.map_err(failed)?;
     let path = folder.join(format!("{table}.parquet"));
-    let rows = write(&query, table, properties_of(moment, asked.as_ref()), &path).await?;
+    let rows = write(&query, table, properties_of(moment, captured_keys.as_ref()), &path).await?;
     let bytes = fs::metadata(&path).map_err(|source| Error::Io { path: path.clone(), source })?.len();
     let (table, warnings) = (table.to_owned(), query.warnings());
     Ok(Captured { table, path, rows, bytes, elapsed: started.elapsed(), warnings })
@@ -204,13 +222,14 @@ pub fn file_properties() -> WriterProperties {
     properties_of(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true), None)
 }
 
-fn properties_of(captured_at: String, asked: Option<&Asked>) -> WriterProperties {
+fn properties_of(captured_at: String, captured_keys: Option<&CapturedKeys>) -> WriterProperties {
     let mut pairs = vec![
         KeyValue::new(CAPTURED_AT.to_owned(), captured_at),
         KeyValue::new("indago.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    pairs.extend(asked.map(|asked| KeyValue::new(ASKED.to_owned(), asked.to_text())));
+    pairs.extend(captured_keys.map(|captured_keys| KeyValue::new(CAPTURED_KEYS.to_owned(), captured_keys.to_text())));
     WriterProperties::builder()
+        .set_max_row_group_row_count(Some(GROUP))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_key_value_metadata(Some(pairs))
         .build()

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, new_null_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array, new_null_array};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use arrow_select::concat::{concat, concat_batches};
-use arrow_select::take::take;
-use indago_engine::{Coverage, Engine, TableRef, TableSpec, Warning};
+use arrow_select::take::{take, take_record_batch};
+use futures::StreamExt;
+use indago_engine::{Coverage, Engine, TableRef, TableSpec, Warning, distinct_names};
 
-use crate::capture::select_all;
+use crate::capture::{quoted, relation, select_all};
 use crate::table::CAPTURED_COLUMN;
 use crate::{Error, Result};
 
@@ -39,8 +41,9 @@ pub struct Difference {
     pub skipped: Option<String>,
     /// Warnings of both states.
     pub warnings: Vec<Warning>,
-    /// The added, removed and changed rows, if they were requested: the table's columns after `change` (`added`, `removed`,
-    /// `before`, `after`) and `differs`, the columns whose values changed.
+    /// The added, removed and changed rows in the order of their keys, if they were requested: the table's columns
+    /// after `change` (`added`, `removed`, `before`, `after`) and `differs`, the columns whose values changed. A column
+    /// of the table with one of these names is `change:1` or `differs:1`.
     pub rows: Option<RecordBatch>,
 }
 
@@ -59,6 +62,11 @@ impl Difference {
             warnings: Vec::new(),
             rows: None,
         }
+    }
+
+    /// A table that could not be compared because of an error.
+    pub fn failed(table: &str, error: &Error) -> Self {
+        Difference { skipped: Some(error.to_string()), ..Difference::new(table) }
     }
 
     /// Whether the two states are known to differ.
@@ -83,7 +91,8 @@ pub fn tables_of<'a>(captures: impl IntoIterator<Item = &'a Engine>) -> BTreeSet
 }
 
 /// Compares the states that two engines have of one table. Columns that change although nothing happened to the row
-/// (`volatile`) are ignored, and so are hidden columns.
+/// (`volatile`) are ignored, and so are hidden columns. The rows of both states are held within the memory limit of the
+/// engine of the state after.
 ///
 /// A row is neither added nor removed if the other state could not read its slice. `with_rows` also returns the rows.
 pub async fn diff(before: &Engine, after: &Engine, table: &str, with_rows: bool) -> Result<Difference> {
@@ -103,10 +112,14 @@ pub async fn diff(before: &Engine, after: &Engine, table: &str, with_rows: bool)
         difference.skipped = Some(why.clone());
         return Ok(difference);
     }
-    let old = State::read(before, &old, keys_of_old.ok().flatten(), after).await?;
-    let new = State::read(after, &new, keys_of_new.ok().flatten(), before).await?;
-    compare(&mut difference, &old, &new, with_rows)
-        .map_err(|error| Error::Compare { table: table.to_owned(), source: error })?;
+    let mut memory = Memory { limit: after.limits().memory, used: 0 };
+    let compared = compared(old.spec(), new.spec());
+    let old = State::read(before, &old, keys_of_old.ok().flatten(), after, &mut memory).await?;
+    let new = State::read(after, &new, keys_of_new.ok().flatten(), before, &mut memory).await?;
+    compare(&mut difference, &compared, &old, &new, &mut memory, with_rows).map_err(|error| match error {
+        ArrowError::MemoryError(_) => Error::Memory { table: table.to_owned(), limit: memory.limit },
+        source => Error::Compare { table: table.to_owned(), source },
+    })?;
     Ok(difference)
 }
 
@@ -124,6 +137,29 @@ fn keyed(table: &TableRef, other: &TableRef) -> std::result::Result<Option<Strin
     }
 }
 
+/// The memory for the rows of one table.
+struct Memory {
+    limit: usize,
+    used: usize,
+}
+
+impl Memory {
+    fn take(&mut self, bytes: usize) -> std::result::Result<(), ArrowError> {
+        self.used = self.used.saturating_add(bytes);
+        match self.used > self.limit {
+            true => Err(ArrowError::MemoryError("the memory limit is reached".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A column whose values are compared.
+struct Compared {
+    name: String,
+    /// Values that start with this text are equal.
+    volatile_prefix: Option<String>,
+}
+
 /// The rows of a table in one state.
 struct State {
     spec: TableSpec,
@@ -133,19 +169,35 @@ struct State {
 }
 
 impl State {
-    async fn read(engine: &Engine, table: &TableRef, key: Option<String>, other: &Engine) -> Result<Self> {
+    async fn read(
+        engine: &Engine,
+        table: &TableRef,
+        key: Option<String>,
+        other: &Engine,
+        memory: &mut Memory,
+    ) -> Result<Self> {
         let spec = table.spec().clone();
         let failed = |source| Error::Query { table: spec.name.to_string(), source };
-        let mut sql = select_all(&spec);
+        let too_large = |limit| Error::Memory { table: spec.name.to_string(), limit };
+        let mut sql = select_all(engine, &spec);
         if let Some(column) = key {
-            let distinct = format!("SELECT DISTINCT \"{column}\" FROM \"{}\"", spec.name);
+            let distinct = format!("SELECT DISTINCT {} FROM {}", quoted(&column), relation(other, &spec.name));
             let keys = crate::capture::keys_of(other, &spec.name, &distinct).await?;
             sql = crate::capture::with_keys(&sql, &column, &keys);
         }
         let query = engine.query(&sql).await.map_err(failed)?;
-        let batches = query.collect().await.map_err(failed)?;
+        let (mut stream, mut batches, before) = (query.stream(), Vec::new(), memory.used);
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(failed)?;
+            memory.take(batch.get_array_memory_size()).map_err(|_| too_large(memory.limit))?;
+            batches.push(batch);
+        }
+        // While they are concatenated, they exist twice.
+        let size = memory.used - before;
+        memory.take(size).map_err(|_| too_large(memory.limit))?;
         let rows = concat_batches(&query.schema(), &batches)
             .map_err(|source| Error::Compare { table: spec.name.to_string(), source })?;
+        memory.used -= size;
         Ok(State { rows, coverage: query.coverage(), warnings: query.warnings(), spec })
     }
 
@@ -155,26 +207,31 @@ impl State {
     }
 
     /// The text of each row in some columns.
-    fn texts(&self, columns: &[String]) -> std::result::Result<Vec<String>, ArrowError> {
+    fn texts(&self, columns: &[Compared], memory: &mut Memory) -> std::result::Result<Vec<String>, ArrowError> {
         let options = FormatOptions::default();
-        let arrays: Vec<ArrayRef> = columns.iter().map(|name| self.column(name)).collect();
+        let arrays: Vec<ArrayRef> = columns.iter().map(|column| self.column(&column.name)).collect();
         let formatters = arrays.iter().map(|array| ArrayFormatter::try_new(array.as_ref(), &options));
         let formatters: Vec<ArrayFormatter<'_>> = formatters.collect::<std::result::Result<_, _>>()?;
         let row = |row: usize| {
             let mut text = String::new();
-            for (array, formatter) in arrays.iter().zip(&formatters) {
+            for ((array, formatter), column) in arrays.iter().zip(&formatters).zip(columns) {
                 match array.is_null(row) {
                     true => text.push('\u{0}'),
                     // The length keeps `a`, `bc` and `ab`, `c` apart.
                     false => {
                         let value = formatter.value(row).to_string();
+                        let is_volatile = |prefix: &&String| value.starts_with(prefix.as_str());
+                        let value = column.volatile_prefix.as_ref().filter(is_volatile).unwrap_or(&value);
                         let _ = write!(text, "{}:{value}", value.len());
                     }
                 }
             }
-            text
+            text.shrink_to_fit();
+            // The text, and its place in a list and in a map.
+            memory.take(text.len() + 2 * size_of::<String>() + 2 * size_of::<usize>())?;
+            Ok::<_, ArrowError>(text)
         };
-        Ok((0..self.rows.num_rows()).map(row).collect())
+        (0..self.rows.num_rows()).map(row).collect()
     }
 
     fn column(&self, name: &str) -> ArrayRef {
@@ -187,16 +244,17 @@ impl State {
 
 fn compare(
     difference: &mut Difference,
+    columns: &[Compared],
     old: &State,
     new: &State,
+    memory: &mut Memory,
     with_rows: bool,
 ) -> std::result::Result<(), ArrowError> {
-    let columns = compared(&old.spec, &new.spec);
     let is_key = |name: &String| old.spec.column(name).is_some() && new.spec.column(name).is_some();
     let key: Vec<String> = new.spec.identity.iter().map(ToString::to_string).collect();
     let key = if key.iter().all(is_key) { key } else { Vec::new() };
     let mut changed = Vec::new();
-    let (old_values, new_values) = (old.texts(&columns)?, new.texts(&columns)?);
+    let (old_values, new_values) = (old.texts(columns, memory)?, new.texts(columns, memory)?);
     // Rows that are equal first, so that of several rows with one key only the others are changed.
     let mut by_value: HashMap<&str, Vec<usize>> = HashMap::new();
     for (row, value) in old_values.iter().enumerate().rev() {
@@ -211,7 +269,9 @@ fn compare(
     let mut removed: Vec<usize> = by_value.into_values().flatten().collect();
     removed.sort_unstable();
     if !key.is_empty() {
-        let (old_keys, new_keys) = (old.texts(&key)?, new.texts(&key)?);
+        let key: Vec<Compared> =
+            key.iter().map(|name| Compared { name: name.clone(), volatile_prefix: None }).collect();
+        let (old_keys, new_keys) = (old.texts(&key, memory)?, new.texts(&key, memory)?);
         let mut by_key: HashMap<&str, Vec<usize>> = HashMap::new();
         for row in removed.iter().rev() {
             by_key.entry(&old_keys[*row]).or_default().push(*row);
@@ -229,26 +289,33 @@ fn compare(
     retain_read(&mut added, new, &old.unread())?;
     retain_read(&mut removed, old, &new.unread())?;
     difference.unread = (all_added - added.len() + all_removed - removed.len()) as u64;
-    difference.key = key.into_iter().filter(|name| columns.contains(name)).collect();
+    difference.key = key.into_iter().filter(|name| columns.iter().any(|column| column.name == *name)).collect();
     (difference.before, difference.after) = (old.rows.num_rows() as u64, new.rows.num_rows() as u64);
     (difference.added, difference.removed) = (added.len() as u64, removed.len() as u64);
     difference.changed = changed.len() as u64;
     difference.warnings = old.warnings.clone();
     difference.warnings.extend(new.warnings.iter().filter(|warning| !old.warnings.contains(warning)).cloned());
     if with_rows {
-        difference.rows = Some(rows(&columns, old, new, &added, &removed, &changed)?);
+        let found = Found { added: &added, removed: &removed, changed: &changed };
+        difference.rows = Some(rows(columns, &difference.key, old, new, &found, memory)?);
     }
     Ok(())
 }
 
 /// The columns that are compared: those of both states, without hidden and volatile ones.
-fn compared(old: &TableSpec, new: &TableSpec) -> Vec<String> {
+fn compared(old: &TableSpec, new: &TableSpec) -> Vec<Compared> {
     let is_plain = |spec: &TableSpec, name: &str| {
         let column = spec.column(name).map(|at| &spec.columns[at]);
         column.is_some_and(|column| !column.hidden && !column.volatile && name != CAPTURED_COLUMN)
     };
+    let prefix = |spec: &TableSpec, name: &str| spec.columns[spec.column(name)?].volatile_prefix.clone();
     let names = new.columns.iter().map(|column| column.name.to_string());
-    names.filter(|name| is_plain(old, name) && is_plain(new, name)).collect()
+    let names = names.filter(|name| is_plain(old, name) && is_plain(new, name));
+    let column = |name: String| {
+        let volatile_prefix = prefix(new, &name).or_else(|| prefix(old, &name)).map(|prefix| prefix.into_owned());
+        Compared { name, volatile_prefix }
+    };
+    names.map(column).collect()
 }
 
 /// Removes rows of slices that the other state could not read.
@@ -271,48 +338,78 @@ fn retain_read(
     Ok(())
 }
 
-/// The rows that differ, in the order of the states.
+/// The rows that differ, by their numbers in the states.
+struct Found<'a> {
+    added: &'a [usize],
+    removed: &'a [usize],
+    changed: &'a [(usize, usize)],
+}
+
+/// The rows that differ, in the order of their keys; without a key, of all columns.
 fn rows(
-    columns: &[String],
+    columns: &[Compared],
+    key: &[String],
     old: &State,
     new: &State,
-    added: &[usize],
-    removed: &[usize],
-    changed: &[(usize, usize)],
+    found: &Found<'_>,
+    memory: &mut Memory,
 ) -> std::result::Result<RecordBatch, ArrowError> {
     // The position of a row in the rows of both states, one after the other.
     let after = old.rows.num_rows();
     let mut picked: Vec<(&str, usize, Option<String>)> = Vec::new();
-    picked.extend(removed.iter().map(|row| ("removed", *row, None)));
-    picked.extend(added.iter().map(|row| ("added", after + row, None)));
-    let single: Vec<(Vec<String>, Vec<String>)> = match changed {
-        [] => Vec::new(),
-        _ => {
-            let texts = |name: &String| {
-                let name = std::slice::from_ref(name);
-                Ok((old.texts(name)?, new.texts(name)?))
-            };
-            columns.iter().map(texts).collect::<std::result::Result<_, ArrowError>>()?
+    picked.extend(found.removed.iter().map(|row| ("removed", *row, None)));
+    picked.extend(found.added.iter().map(|row| ("added", after + row, None)));
+    let mut differs = vec![Vec::new(); found.changed.len()];
+    for column in columns.iter().filter(|_| !found.changed.is_empty()) {
+        let before = memory.used;
+        let own = std::slice::from_ref(column);
+        let (old, new) = (old.texts(own, memory)?, new.texts(own, memory)?);
+        memory.used = before;
+        for ((before, now), differs) in found.changed.iter().zip(&mut differs) {
+            if old[*before] != new[*now] {
+                differs.push(column.name.as_str());
+            }
         }
-    };
-    for (before, now) in changed {
-        let differs = |at: &usize| single[*at].0[*before] != single[*at].1[*now];
-        let names: Vec<&str> = (0..columns.len()).filter(differs).map(|at| columns[at].as_str()).collect();
+    }
+    for ((before, now), names) in found.changed.iter().zip(differs) {
         let names = names.join(",");
         picked.push(("before", *before, Some(names.clone())));
         picked.push(("after", after + now, Some(names)));
     }
-    let positions: arrow_array::UInt64Array = picked.iter().map(|(_, at, _)| Some(*at as u64)).collect();
+    let positions: UInt64Array = picked.iter().map(|(_, at, _)| Some(*at as u64)).collect();
     let changes: StringArray = picked.iter().map(|(change, ..)| Some(*change)).collect();
     let differs: StringArray = picked.iter().map(|(.., names)| names.as_deref()).collect();
-    let mut fields = vec![Field::new("change", DataType::Utf8, false), Field::new("differs", DataType::Utf8, true)];
+    let names = ["change", "differs"].into_iter().chain(columns.iter().map(|column| column.name.as_str()));
+    let names = distinct_names(&names.collect::<Vec<_>>());
     let mut arrays: Vec<ArrayRef> = vec![Arc::new(changes), Arc::new(differs)];
-    for name in columns {
-        let (old, new) = (old.column(name), new.column(name));
+    for column in columns {
+        let (old, new) = (old.column(&column.name), new.column(&column.name));
         let old = if old.data_type() == new.data_type() { old } else { cast(&old, new.data_type())? };
         let both = concat(&[old.as_ref(), new.as_ref()])?;
-        fields.push(Field::new(name, both.data_type().clone(), true));
         arrays.push(take(&both, &positions, None)?);
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+    let fields = names.iter().zip(&arrays).map(|(name, array)| Field::new(name, array.data_type().clone(), true));
+    let fields: Vec<Field> = fields.collect();
+    let position = |name: &String| columns.iter().position(|column| column.name == *name);
+    let mut sorted_by: Vec<usize> = key.iter().filter_map(position).collect();
+    if sorted_by.is_empty() {
+        sorted_by.extend(0..columns.len());
+    }
+    let sorted_by: Vec<ArrayRef> = sorted_by.into_iter().map(|at| arrays[at + 2].clone()).collect();
+    let order = order(&sorted_by, &picked)?;
+    take_record_batch(&RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?, &order)
+}
+
+/// The order of rows by some columns. The row after a change stays behind the row before it.
+fn order(columns: &[ArrayRef], rows: &[(&str, usize, Option<String>)]) -> std::result::Result<UInt64Array, ArrowError> {
+    let is_sortable = |array: &&ArrayRef| RowConverter::supports_fields(&[SortField::new(array.data_type().clone())]);
+    let columns: Vec<ArrayRef> = columns.iter().filter(is_sortable).cloned().collect();
+    let fields = columns.iter().map(|array| SortField::new(array.data_type().clone())).collect();
+    let keys = RowConverter::new(fields)?.convert_columns(&columns)?;
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    if !columns.is_empty() {
+        let first = |row: usize| if rows[row].0 == "after" { row - 1 } else { row };
+        order.sort_by(|left, right| keys.row(first(*left)).cmp(&keys.row(first(*right))).then_with(|| left.cmp(right)));
+    }
+    Ok(order.into_iter().map(|row| Some(row as u64)).collect())
 }

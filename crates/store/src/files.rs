@@ -21,7 +21,8 @@ use indago_table::{
 };
 use serde_json::{Map, Value};
 
-use crate::table::{Contents, StoredTable};
+use crate::input::Contents;
+use crate::table::StoredTable;
 
 /// Bytes of a file in which its columns and their types are found.
 const SAMPLE: u64 = 16 << 20;
@@ -178,9 +179,13 @@ impl Table for Parts {
     fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
         let mut slices = Vec::new();
         for table in &self.1 {
-            slices.extend(table.slices(context)?.into_iter().map(|slice| Slice { label: table.file(), ..slice }));
+            slices.extend(table.slices(context)?);
         }
         Ok(slices)
+    }
+
+    fn checks_filters(&self) -> bool {
+        true
     }
 }
 

@@ -9,7 +9,10 @@
 mod capture;
 mod diff;
 mod files;
+mod input;
 mod missing;
+mod prune;
+mod scan;
 mod schema;
 mod table;
 
@@ -27,7 +30,8 @@ pub use missing::of_query;
 pub use schema::Schema;
 pub use table::CAPTURED_AT;
 
-use table::{Contents, StoredTable};
+use input::Contents;
+use table::StoredTable;
 
 /// Tables that have a second name in osquery, and that name.
 const SECOND_NAMES: &[(&str, &str)] = &[
@@ -70,6 +74,14 @@ pub enum Error {
         path: PathBuf,
         /// The writer's error.
         source: parquet::errors::ParquetError,
+    },
+    /// The rows of a table are larger than the engine's memory limit.
+    #[error("{table}: comparing its rows needs more than the memory limit of {} MB", .limit >> 20)]
+    Memory {
+        /// The table.
+        table: String,
+        /// The limit, in bytes.
+        limit: usize,
     },
     /// Two states of a table could not be compared.
     #[error("{table}: cannot compare: {source}")]

@@ -17,7 +17,7 @@ pub(crate) const MISSING: &str = "indago.missing";
 /// The key of a file's metadata that contains the query of its rows.
 pub(crate) const QUERY: &str = "indago.query";
 /// The key of a file's metadata that contains the key column and the keys that the rows were read for.
-pub(crate) const ASKED: &str = "indago.asked";
+pub(crate) const CAPTURED_KEYS: &str = "indago.asked";
 
 /// Missing data of a slice.
 #[derive(Debug, Clone)]
@@ -46,8 +46,8 @@ impl Missing {
     }
 }
 
-const OUTCOMES: [Outcome; 5] =
-    [Outcome::Denied, Outcome::Unsupported, Outcome::Malformed, Outcome::Io, Outcome::Missing];
+const OUTCOMES: [Outcome; 6] =
+    [Outcome::Denied, Outcome::Unsupported, Outcome::Absent, Outcome::Malformed, Outcome::Io, Outcome::Missing];
 
 /// Metadata of a file with the rows of a query, when all rows have been read: the query, what is missing, and the age
 /// of the rows if they come from a store.
@@ -171,12 +171,12 @@ pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
 
 /// The keys that a keyed table was captured for.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct CapturedKeys {
     pub(crate) column: String,
     pub(crate) keys: Vec<String>,
 }
 
-impl Asked {
+impl CapturedKeys {
     pub(crate) fn to_text(&self) -> String {
         json!({"column": self.column, "keys": self.keys}).to_string()
     }
@@ -186,7 +186,7 @@ impl Asked {
         let keys = value.get("keys")?.as_array()?.iter().map(|key| Some(key.as_str()?.to_owned()));
         let mut keys: Vec<String> = keys.collect::<Option<_>>()?;
         keys.sort_unstable();
-        Some(Asked { column: value.get("column")?.as_str()?.to_owned(), keys })
+        Some(CapturedKeys { column: value.get("column")?.as_str()?.to_owned(), keys })
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indago_table::scan::BoxFuture;
-use indago_table::{Asking, Catalog, Result, TableRef};
+use indago_table::{Catalog, CatalogContext, Result, TableRef};
 
 /// Schemas that engines have themselves.
 const TAKEN: [&str; 5] = ["main", "public", "temp", "information_schema", "datafusion"];
@@ -35,11 +35,11 @@ impl Catalog for Schema {
         &self.name
     }
 
-    fn table<'a>(&'a self, name: &'a str, _asking: &'a Asking) -> BoxFuture<'a, Result<Option<TableRef>>> {
+    fn table<'a>(&'a self, name: &'a str, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Option<TableRef>>> {
         Box::pin(std::future::ready(Ok(self.tables.get(name).cloned())))
     }
 
-    fn names<'a>(&'a self, _asking: &'a Asking) -> BoxFuture<'a, Result<Vec<String>>> {
+    fn names<'a>(&'a self, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Vec<String>>> {
         Box::pin(std::future::ready(Ok(self.tables.keys().cloned().collect())))
     }
 }

@@ -148,6 +148,7 @@ pub(crate) struct ColumnAttribute {
     pub(crate) hidden: bool,
     pub(crate) added: bool,
     pub(crate) volatile: bool,
+    pub(crate) volatile_prefix: Option<LitStr>,
     /// Position among the struct's own sources.
     pub(crate) source: Option<usize>,
     pub(crate) needs: Vec<LitStr>,
@@ -444,6 +445,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
         hidden: false,
         added: false,
         volatile: false,
+        volatile_prefix: None,
         source: None,
         needs: Vec::new(),
         path: None,
@@ -464,6 +466,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
                 "range" => column.range = true,
                 "hidden" => column.hidden = true,
                 "added" => column.added = true,
+                "volatile" if meta.input.peek(Token![=]) => column.volatile_prefix = Some(meta.value()?.parse()?),
                 "volatile" => column.volatile = true,
                 "source" => source = Some(meta.value()?.parse::<SourceAttribute>()?),
                 "needs" => column.needs = strings(&meta)?,

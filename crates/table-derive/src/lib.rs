@@ -62,6 +62,7 @@ use crate::steps::steps;
 /// | `hidden` | not in `SELECT *` |
 /// | `added` | osquery's table of this name does not have the column |
 /// | `volatile` | it may change although the object behind the row did not |
+/// | `volatile = "p"` | the same, for values that start with `p` and change to others that do |
 /// | `needs = ".."` | permission without which it is NULL |
 /// | `path = "a.b"` | filled from the JSON document of the row; with `source`, from the document that the source reads |
 /// | `source = method` | filled by a method when a query needs the column |
@@ -534,10 +535,11 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
         Some(position) => quote!(Some(#position)),
         None => quote!(None),
     };
-    let path = match &column.path {
-        Some(path) => quote!(Some(#path)),
+    let text = |text: &Option<LitStr>| match text {
+        Some(text) => quote!(Some(#text)),
         None => quote!(None),
     };
+    let (path, volatile_prefix) = (text(&column.path), text(&column.volatile_prefix));
     quote_spanned! {here(ty)=>
         ::indago_table::derive::column(
             #name,
@@ -552,6 +554,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
             #hidden,
             #added,
             #volatile,
+            #volatile_prefix,
             ::indago_table::derive::Collation::#collation,
             #source,
             &[#(#needs),*],

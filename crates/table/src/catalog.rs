@@ -23,10 +23,10 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// The table's [`TableSpec`](crate::TableSpec) must have the same name.
     ///
     /// An error fails the queries that name a table which no other catalog has.
-    fn table<'a>(&'a self, name: &'a str, asking: &'a Asking) -> BoxFuture<'a, Result<Option<TableRef>>>;
+    fn table<'a>(&'a self, name: &'a str, context: &'a CatalogContext) -> BoxFuture<'a, Result<Option<TableRef>>>;
 
     /// The names of all its tables, for lists and suggestions. Creates no tables.
-    fn names<'a>(&'a self, asking: &'a Asking) -> BoxFuture<'a, Result<Vec<String>>>;
+    fn names<'a>(&'a self, context: &'a CatalogContext) -> BoxFuture<'a, Result<Vec<String>>>;
 }
 
 /// A shared catalog.
@@ -35,7 +35,7 @@ pub type CatalogRef = Arc<dyn Catalog>;
 /// What an engine provides to a catalog for a lookup.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Asking {
+pub struct CatalogContext {
     /// Limits of API calls.
     pub gate: Arc<dyn Gate>,
     /// Counters and the cancel flag.
@@ -44,10 +44,10 @@ pub struct Asking {
     pub moment: Timestamp,
 }
 
-impl Asking {
+impl CatalogContext {
     /// A lookup with an engine's limits.
     pub fn new(gate: Arc<dyn Gate>, moment: Timestamp) -> Self {
-        Asking { gate, meter: Arc::default(), moment }
+        CatalogContext { gate, meter: Arc::default(), moment }
     }
 
     /// Makes one API call within the engine's limits, like [`Scan::call`](crate::Scan::call).
@@ -61,8 +61,8 @@ impl Asking {
 }
 
 /// Outside any engine, at the current time.
-impl Default for Asking {
+impl Default for CatalogContext {
     fn default() -> Self {
-        Asking::new(Arc::new(OpenGate), Timestamp::from(crate::sys::wall_clock()))
+        CatalogContext::new(Arc::new(OpenGate), Timestamp::from(crate::sys::wall_clock()))
     }
 }

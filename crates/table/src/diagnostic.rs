@@ -13,6 +13,8 @@ pub enum Outcome {
     Denied,
     /// The system does not have it.
     Unsupported,
+    /// The machine does not have what the table shows, so nothing is missing.
+    Absent,
     /// It is malformed.
     Malformed,
     /// Reading failed, or took too long.
@@ -28,6 +30,7 @@ impl Outcome {
             Error::Gone(_) | Error::Cancelled => None,
             Error::Denied { .. } => Some(Outcome::Denied),
             Error::Unsupported(_) => Some(Outcome::Unsupported),
+            Error::Absent(_) => Some(Outcome::Absent),
             Error::Malformed(_) | Error::BadLine { .. } => Some(Outcome::Malformed),
             // It ends the query, unless a table reports it as the error of one part.
             Error::OutOfMemory(_) => Some(Outcome::Io),
@@ -42,6 +45,7 @@ impl Outcome {
         match self {
             Outcome::Denied => "denied",
             Outcome::Unsupported => "unsupported",
+            Outcome::Absent => "absent",
             Outcome::Malformed => "malformed",
             Outcome::Io => "io",
             Outcome::Missing => "missing",
@@ -50,7 +54,7 @@ impl Outcome {
 
     /// Whether another attempt would probably fail in the same way until somebody changes something.
     pub fn is_standing(self) -> bool {
-        matches!(self, Outcome::Denied | Outcome::Unsupported | Outcome::Malformed)
+        matches!(self, Outcome::Denied | Outcome::Unsupported | Outcome::Absent | Outcome::Malformed)
     }
 }
 
@@ -111,6 +115,11 @@ impl fmt::Display for Lines {
 }
 
 impl Warning {
+    /// Whether it reports only that there is nothing to read, so that no row is missing.
+    pub fn is_note(&self) -> bool {
+        self.outcome == Outcome::Absent
+    }
+
     /// Whether another warning is the same for the same part.
     pub fn is_like(&self, other: &Warning) -> bool {
         let of =

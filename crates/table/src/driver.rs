@@ -78,12 +78,12 @@ pub trait AsyncSources: Sync {
 
 /// The table and context of one scan.
 #[derive(Debug, Clone, Copy)]
-struct Asked<'a> {
+struct TableScan<'a> {
     spec: &'a TableSpec,
     context: &'a ScanContext,
 }
 
-impl Asked<'_> {
+impl TableScan<'_> {
     fn report(&self, origin: &str, error: &Error) {
         self.context.report(&self.spec.name, origin, error);
     }
@@ -123,7 +123,7 @@ impl Asked<'_> {
 }
 
 /// The steps of a row between its table and its batch.
-struct Course {
+struct RowPlan {
     admission: Admission,
     /// Conditions, each with the sources that run for it.
     steps: Vec<Step>,
@@ -177,9 +177,9 @@ struct Step {
     schema: SchemaRef,
 }
 
-impl Course {
-    fn of(asked: Asked<'_>) -> Self {
-        let Asked { spec, context } = asked;
+impl RowPlan {
+    fn of(scan: TableScan<'_>) -> Self {
+        let TableScan { spec, context } = scan;
         let sources = |columns: &[usize]| -> Vec<usize> {
             let needed = |source: &usize| columns.iter().any(|c| spec.columns[*c].source == Some(*source));
             (0..spec.sources.len()).filter(needed).collect()
@@ -200,7 +200,7 @@ impl Course {
         }
         let mut last = sources(&context.columns);
         last.retain(|source| !run.contains(source));
-        Course { admission: Admission::of(asked), steps, last: ToLoad::of(spec, last) }
+        RowPlan { admission: Admission::of(scan), steps, last: ToLoad::of(spec, last) }
     }
 
     /// Number of rows to evaluate conditions on together; without conditions, to load together.
@@ -254,10 +254,10 @@ fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<Recor
 struct Admission(Vec<(usize, HashSet<Scalar>)>);
 
 impl Admission {
-    fn of(asked: Asked<'_>) -> Self {
-        let keys = asked.context.constraints.0.iter().filter_map(|(column, constraint)| {
+    fn of(scan: TableScan<'_>) -> Self {
+        let keys = scan.context.constraints.0.iter().filter_map(|(column, constraint)| {
             let keys = constraint.keys.as_ref()?;
-            Some((*column, keys.iter().map(|key| asked.spec.columns[*column].as_key(key.clone())).collect()))
+            Some((*column, keys.iter().map(|key| scan.spec.columns[*column].as_key(key.clone())).collect()))
         });
         Admission(keys.collect())
     }
@@ -271,7 +271,7 @@ impl Admission {
 
 /// Rows of the next batch: one builder per wanted column.
 struct Batcher<'a> {
-    asked: Asked<'a>,
+    scan: TableScan<'a>,
     schema: SchemaRef,
     builders: Vec<(usize, Box<dyn ArrayBuilder>)>,
     rows: usize,
@@ -279,12 +279,12 @@ struct Batcher<'a> {
 }
 
 impl<'a> Batcher<'a> {
-    fn new(asked: Asked<'a>) -> Self {
-        let columns = &asked.context.columns;
-        let builder = |column: &usize| (*column, value::builder(&asked.spec.columns[*column].kind, 64));
-        let schema = asked.spec.schema().project(columns).expect("wanted columns are columns of the table");
+    fn new(scan: TableScan<'a>) -> Self {
+        let columns = &scan.context.columns;
+        let builder = |column: &usize| (*column, value::builder(&scan.spec.columns[*column].kind, 64));
+        let schema = scan.spec.schema().project(columns).expect("wanted columns are columns of the table");
         let builders = columns.iter().map(builder).collect();
-        Batcher { asked, schema: Arc::new(schema), builders, rows: 0, since: Instant::now() }
+        Batcher { scan, schema: Arc::new(schema), builders, rows: 0, since: Instant::now() }
     }
 
     fn push(&mut self, row: &dyn AnyRow) {
@@ -298,7 +298,7 @@ impl<'a> Batcher<'a> {
     }
 
     fn is_due(&self) -> bool {
-        self.rows >= self.asked.context.batch_size || (self.rows % 16 == 1 && self.is_old())
+        self.rows >= self.scan.context.batch_size || (self.rows % 16 == 1 && self.is_old())
     }
 
     fn is_old(&self) -> bool {
@@ -316,24 +316,24 @@ impl<'a> Batcher<'a> {
             array
         };
         let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(finished).collect();
-        if self.asked.context.meter.is_lossy() {
+        if self.scan.context.meter.is_lossy() {
             for ((column, _), array) in self.builders.iter().zip(&arrays) {
-                report_lossy(self.asked, *column, array);
+                report_lossy(self.scan, *column, array);
             }
         }
         let batch = batch(&self.schema, arrays, self.rows)?;
-        self.asked.context.meter.add_rows(self.rows as u64);
+        self.scan.context.meter.add_rows(self.rows as u64);
         self.rows = 0;
         Ok(Some(batch))
     }
 }
 
 /// Reports the values of a column that contain U+FFFD, if the scan read bytes that are not UTF-8.
-fn report_lossy(asked: Asked<'_>, column: usize, array: &ArrayRef) {
+fn report_lossy(scan: TableScan<'_>, column: usize, array: &ArrayRef) {
     let report = |text: &str| {
         if text.contains(char::REPLACEMENT_CHARACTER) {
             let message = format!("`{text}` is not UTF-8; U+FFFD replaces the invalid bytes");
-            asked.report(&asked.spec.columns[column].name, &Error::Malformed(message));
+            scan.report(&scan.spec.columns[column].name, &Error::Malformed(message));
         }
     };
     let texts = |array: &ArrayRef| {
@@ -350,10 +350,10 @@ fn report_lossy(asked: Asked<'_>, column: usize, array: &ArrayRef) {
 }
 
 /// Runs sources for a row; `false` if the row is gone.
-fn load(asked: Asked<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[usize]) -> Result<bool> {
+fn load(scan: TableScan<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[usize]) -> Result<bool> {
     for source in sources {
         let outcome = table.load(row, *source);
-        if !asked.keeps_row(*source, outcome)? {
+        if !scan.keeps_row(*source, outcome)? {
             return Ok(false);
         }
     }
@@ -362,7 +362,7 @@ fn load(asked: Asked<'_>, table: &dyn Sources, row: &mut dyn AnyRow, sources: &[
 
 /// Runs sources for rows in batches of a size; drops the rows that are gone.
 fn load_batches(
-    asked: Asked<'_>,
+    scan: TableScan<'_>,
     table: &dyn Sources,
     rows: &mut Vec<BoxRow>,
     sources: &[(usize, usize)],
@@ -370,14 +370,14 @@ fn load_batches(
     for (source, size) in sources {
         let mut outcomes = vec![Ok(()); rows.len()];
         for (rows, outcomes) in rows.chunks_mut(*size).zip(outcomes.chunks_mut(*size)) {
-            if asked.is_cancelled() {
+            if scan.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             if let Err(error) = table.load_many(&mut loading(rows, outcomes), *source) {
                 outcomes.fill(Err(error));
             }
         }
-        asked.keep_rows(*source, rows, outcomes)?;
+        scan.keep_rows(*source, rows, outcomes)?;
     }
     Ok(())
 }
@@ -397,56 +397,56 @@ pub fn read_rows(
     together: usize,
     sink: &mut dyn Sink,
 ) -> Result<()> {
-    let asked = Asked { spec, context };
-    let course = Course::of(asked);
-    let first = course.steps.first().map_or(&[][..], |step| &step.sources.row_by_row);
-    let mut batcher = Batcher::new(asked);
+    let scan = TableScan { spec, context };
+    let plan = RowPlan::of(scan);
+    let first = plan.steps.first().map_or(&[][..], |step| &step.sources.row_by_row);
+    let mut batcher = Batcher::new(scan);
     let (mut chunk, mut ready): (Vec<BoxRow>, Vec<BoxRow>) = Default::default();
     let mut is_over = false;
     while !is_over {
-        let size = course.chunk(context).min(together);
+        let size = plan.chunk(context).min(together);
         let since = (size > 1).then(Instant::now);
         while chunk.len() < size {
-            if asked.is_cancelled() {
+            if scan.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             let Some(mut row) = rows.next() else {
                 is_over = true;
                 break;
             };
-            if !course.admission.admits(spec, &*row) {
+            if !plan.admission.admits(spec, &*row) {
                 continue;
             }
-            if load(asked, table, &mut *row, first)? {
+            if load(scan, table, &mut *row, first)? {
                 chunk.push(row);
             }
             if chunk.len() % 16 == 1 && since.is_some_and(|since| since.elapsed() > PATIENCE) {
                 break;
             }
         }
-        for (position, step) in course.steps.iter().enumerate() {
+        for (position, step) in plan.steps.iter().enumerate() {
             if position > 0 && !step.sources.row_by_row.is_empty() {
                 let mut present = Vec::with_capacity(chunk.len());
                 for mut row in chunk.drain(..) {
-                    if load(asked, table, &mut *row, &step.sources.row_by_row)? {
+                    if load(scan, table, &mut *row, &step.sources.row_by_row)? {
                         present.push(row);
                     }
                 }
                 chunk = present;
             }
-            load_batches(asked, table, &mut chunk, &step.sources.in_batches)?;
+            load_batches(scan, table, &mut chunk, &step.sources.in_batches)?;
             step.sift(spec, &mut chunk)?;
         }
         let mut rows = chunk.drain(..);
         while rows.len() > 0 {
-            for mut row in rows.by_ref().take(course.last_together(context)) {
-                if load(asked, table, &mut *row, &course.last.row_by_row)? {
+            for mut row in rows.by_ref().take(plan.last_together(context)) {
+                if load(scan, table, &mut *row, &plan.last.row_by_row)? {
                     ready.push(row);
                 }
             }
-            load_batches(asked, table, &mut ready, &course.last.in_batches)?;
+            load_batches(scan, table, &mut ready, &plan.last.in_batches)?;
             for row in ready.drain(..) {
-                if !asked.claim() {
+                if !scan.claim() {
                     if let Some(batch) = batcher.take()? {
                         sink.blocking_send(batch);
                     }
@@ -477,7 +477,7 @@ pub fn read_rows(
     if let Some(batch) = batcher.take()? {
         sink.blocking_send(batch);
     }
-    if asked.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    if scan.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
 /// The rows of a stream for the driver. A row can be kilobytes, so it is moved only once.
@@ -552,7 +552,7 @@ impl Source<'_> {
 
 /// Runs sources for a row; `None` if the row is gone.
 fn load_row<'a>(
-    asked: Asked<'a>,
+    scan: TableScan<'a>,
     table: &'a dyn AsyncSources,
     mut row: BoxRow,
     sources: &'a [usize],
@@ -560,7 +560,7 @@ fn load_row<'a>(
     Box::pin(async move {
         for source in sources {
             let outcome = table.load(&mut *row, *source).await;
-            if !asked.keeps_row(*source, outcome)? {
+            if !scan.keeps_row(*source, outcome)? {
                 return Ok(None);
             }
         }
@@ -570,14 +570,14 @@ fn load_row<'a>(
 
 /// Runs sources for rows, several concurrently; drops the rows that are gone.
 async fn load_async(
-    asked: Asked<'_>,
+    scan: TableScan<'_>,
     table: &dyn AsyncSources,
     mut rows: Vec<BoxRow>,
     sources: &ToLoad,
     at_once: usize,
 ) -> Result<Vec<BoxRow>> {
     if !sources.row_by_row.is_empty() {
-        let loading: Vec<_> = rows.into_iter().map(|row| load_row(asked, table, row, &sources.row_by_row)).collect();
+        let loading: Vec<_> = rows.into_iter().map(|row| load_row(scan, table, row, &sources.row_by_row)).collect();
         let loaded: Vec<Option<BoxRow>> = stream::iter(loading).buffered(at_once).try_collect().await?;
         rows = loaded.into_iter().flatten().collect();
     }
@@ -586,9 +586,9 @@ async fn load_async(
         let batches = rows.chunks_mut(*size).zip(outcomes.chunks_mut(*size));
         let calls: Vec<_> = batches.map(|(rows, outcomes)| load_batch(table, rows, outcomes, *source)).collect();
         stream::iter(calls).buffered(at_once).collect::<Vec<()>>().await;
-        asked.keep_rows(*source, &mut rows, outcomes)?;
+        scan.keep_rows(*source, &mut rows, outcomes)?;
     }
-    if asked.is_cancelled() {
+    if scan.is_cancelled() {
         return Err(Error::Cancelled);
     }
     Ok(rows)
@@ -625,25 +625,25 @@ pub async fn read_stream(
     table: &dyn AsyncSources,
     mut sink: Box<dyn Sink>,
 ) -> Result<()> {
-    let asked = Asked { spec, context };
-    let course = Course::of(asked);
+    let scan = TableScan { spec, context };
+    let plan = RowPlan::of(scan);
     let places = context.gate.concurrency().max(1);
-    let mut batcher = Batcher::new(asked);
+    let mut batcher = Batcher::new(scan);
     let mut source = Source { rows, state: SourceState::Resting };
     // Details are loaded for a few rows at a time, so that the first rows do not wait for the details of the last.
     let few = 4 * places;
     let size = match context.limit {
-        Some(limit) if course.steps.is_empty() => limit.clamp(1, CHUNK),
-        _ => course.chunk(context).max(SMALL_CHUNK),
+        Some(limit) if plan.steps.is_empty() => limit.clamp(1, CHUNK),
+        _ => plan.chunk(context).max(SMALL_CHUNK),
     };
-    let cheap = course.steps.iter().take_while(|step| step.sources.is_empty()).count();
-    let (cheap, dear) = course.steps.split_at(cheap);
+    let cheap = plan.steps.iter().take_while(|step| step.sources.is_empty()).count();
+    let (cheap, expensive) = plan.steps.split_at(cheap);
     // With a limit, batches are not larger than the limit, because conditions may drop any number of rows.
     let some_sifted = match context.limit {
         Some(_) => few,
-        None => dear.iter().map(|step| step.sources.together(few, places)).max().unwrap_or(few),
+        None => expensive.iter().map(|step| step.sources.together(few, places)).max().unwrap_or(few),
     };
-    let some_given = course.last.together(few, places);
+    let some_given = plan.last.together(few, places);
     loop {
         let mut chunk = Vec::new();
         let mut gathered = std::future::poll_fn(|context| source.poll_gather(context, &mut chunk, size)).now_or_never();
@@ -660,34 +660,34 @@ pub async fn read_stream(
         }
         let failure = gathered.flatten();
         let is_over = chunk.is_empty();
-        if asked.is_cancelled() {
+        if scan.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        chunk.retain(|row| course.admission.admits(spec, &**row));
+        chunk.retain(|row| plan.admission.admits(spec, &**row));
         for step in cheap {
             step.sift(spec, &mut chunk)?;
         }
         let mut chunk = chunk.into_iter();
         while chunk.len() > 0 {
-            let some = if dear.is_empty() { chunk.len() } else { some_sifted };
+            let some = if expensive.is_empty() { chunk.len() } else { some_sifted };
             let mut rows: Vec<BoxRow> = chunk.by_ref().take(some).collect();
-            for step in dear {
+            for step in expensive {
                 if !step.sources.is_empty() {
-                    rows = source.beside(load_async(asked, table, rows, &step.sources, places)).await?;
+                    rows = source.beside(load_async(scan, table, rows, &step.sources, places)).await?;
                 }
                 step.sift(spec, &mut rows)?;
             }
             let mut rows = rows.into_iter();
             while rows.len() > 0 {
-                let loaded = if course.last.is_empty() {
+                let loaded = if plan.last.is_empty() {
                     rows.by_ref().collect()
                 } else {
                     let left = context.left().map_or(some_given, |left| left.clamp(1, some_given));
                     let some: Vec<BoxRow> = rows.by_ref().take(left).collect();
-                    source.beside(load_async(asked, table, some, &course.last, places)).await?
+                    source.beside(load_async(scan, table, some, &plan.last, places)).await?
                 };
                 for row in loaded {
-                    if !asked.claim() {
+                    if !scan.claim() {
                         return finish(source, &mut batcher, &mut *sink, Err(Error::Cancelled)).await;
                     }
                     batcher.push(&*row);
@@ -872,9 +872,10 @@ mod tests {
 
             // The cheap condition is evaluated first, in whichever order they are written.
             let filters: [Arc<dyn RowFilter>; 2] = [Arc::new(Is(2, "details")), Arc::new(Is(1, "yes"))];
-            let asked = ScanContext { filters: filters.into(), ..ScanContext::new([0]) };
-            assert_eq!(read(asked.clone()).0, [0, 1, 2, 3, 5, 7]);
-            let (_, [dear, cheap], warnings) = read(ScanContext { query: ScanContext::new([]).query, ..asked.clone() });
+            let context = ScanContext { filters: filters.into(), ..ScanContext::new([0]) };
+            assert_eq!(read(context.clone()).0, [0, 1, 2, 3, 5, 7]);
+            let (_, [dear, cheap], warnings) =
+                read(ScanContext { query: ScanContext::new([]).query, ..context.clone() });
             assert_eq!((dear, cheap, warnings), (7, 10, denied));
 
             let keys = ColumnConstraint {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::sys::Sys;
 use crate::value::Timestamp;
 
 /// The outcome of a read that returned no value.
@@ -26,6 +27,10 @@ pub enum Error {
     /// The system does not have it: for example the socket, API group or kernel interface is missing.
     #[error("{0}")]
     Unsupported(String),
+    /// This machine does not have it: hardware, a service, a database of packages. There are no rows, and nothing is
+    /// missing; a note reports it.
+    #[error("{0}")]
+    Absent(String),
     /// The data is malformed.
     #[error("{0}")]
     Malformed(String),
@@ -147,6 +152,10 @@ pub trait ErrorContext<T> {
 impl<T> ErrorContext<T> for Result<T> {
     fn needs(self, permission: &str) -> Result<T> {
         self.map_err(|error| match error {
+            // A sandbox may refuse root, too.
+            Error::Denied { what, .. } if permission == "root" && Sys::live().uid() == 0 => {
+                Error::Denied { what, needs: None }
+            }
             Error::Denied { what, .. } => Error::Denied { what, needs: Some(permission.to_owned()) },
             other => other,
         })

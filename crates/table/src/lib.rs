@@ -34,7 +34,7 @@ pub mod sys;
 pub mod table;
 pub mod value;
 
-pub use catalog::{Asking, Catalog, CatalogRef};
+pub use catalog::{Catalog, CatalogContext, CatalogRef};
 pub use closest::closest;
 pub use coverage::{Completeness, Coverage};
 pub use detached::spawn_detached;

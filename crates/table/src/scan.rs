@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray, UInt64Array};
 use futures_core::Stream;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -220,6 +220,31 @@ pub trait RowFilter: fmt::Debug + Send + Sync {
     /// The rows to keep from a batch of those columns: those where the value is true, neither false nor NULL. An error
     /// ends the scan; the caller knows the cause.
     fn keep(&self, rows: &RecordBatch) -> Result<BooleanArray>;
+    /// Which groups of rows may contain rows to keep, from statistics about them; one value per group. A table can skip
+    /// the others without reading them. `None` if the statistics exclude nothing.
+    fn may_keep(&self, _groups: &RowGroups) -> Option<Vec<bool>> {
+        None
+    }
+}
+
+/// Statistics about groups of rows, such as the row groups of a file.
+#[derive(Debug, Clone)]
+pub struct RowGroups {
+    /// Number of rows of each group.
+    pub rows: Vec<u64>,
+    /// For each column of the filter, in its order; `None` if there are no statistics.
+    pub columns: Vec<Option<ColumnStatistics>>,
+}
+
+/// Statistics about the values of one column. Each array has one element per group, NULL if it is unknown.
+#[derive(Debug, Clone)]
+pub struct ColumnStatistics {
+    /// Lower bounds: no value of the group is less.
+    pub minima: ArrayRef,
+    /// Upper bounds: no value of the group is greater.
+    pub maxima: ArrayRef,
+    /// Numbers of NULLs.
+    pub nulls: UInt64Array,
 }
 
 /// Counts what a scan reads, and cancels it.
@@ -231,8 +256,6 @@ pub struct Meter {
     rows: AtomicU64,
     bytes: AtomicU64,
     calls: AtomicU64,
-    /// Bytes that are already charged to the query's memory.
-    kept: AtomicU64,
     cancelled: AtomicBool,
     lossy: AtomicBool,
     parent: Option<Arc<Meter>>,
@@ -286,12 +309,6 @@ impl Meter {
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes read since `before`, without those that another call has counted.
-    fn uncounted_since(&self, before: u64) -> u64 {
-        let now = self.bytes();
-        now.saturating_sub(self.kept.fetch_max(now, Ordering::Relaxed).max(before))
     }
 
     /// Charges bytes to the query's memory until the returned value is dropped. Fails if the memory limit is reached. Outside a
@@ -424,7 +441,7 @@ pub struct QueryScope {
     diagnostics: Diagnostics,
     covered: Covered,
     /// By the point in time that is read, and name.
-    shared: Mutex<SharedAnswers>,
+    cached: Mutex<CachedValues>,
     readers: Mutex<HashMap<String, Vec<Reader>>>,
     said: Mutex<HashSet<String>>,
     session: Option<Arc<dyn Any + Send + Sync>>,
@@ -459,11 +476,11 @@ impl fmt::Debug for QueryScope {
     }
 }
 
-/// Responses that scans cache for each other, by point in time and name.
-type SharedAnswers = HashMap<(Option<Timestamp>, String), Arc<SharedCell>>;
+/// Values that scans cache for each other, by point in time and name.
+type CachedValues = HashMap<(Option<Timestamp>, String), Arc<CachedCell>>;
 
 #[derive(Default)]
-struct SharedCell(futures_util::lock::Mutex<Option<Result<Arc<dyn Any + Send + Sync>>>>);
+struct CachedCell(futures_util::lock::Mutex<Option<Result<Arc<dyn Any + Send + Sync>>>>);
 
 impl QueryScope {
     /// A scope for one query, with its timestamp.
@@ -472,7 +489,7 @@ impl QueryScope {
             moment,
             diagnostics: Diagnostics::default(),
             covered: Covered::default(),
-            shared: Mutex::default(),
+            cached: Mutex::default(),
             readers: Mutex::default(),
             said: Mutex::default(),
             session: None,
@@ -540,7 +557,7 @@ impl QueryScope {
 
     /// Drops cached responses at the end of the query.
     pub fn release(&self) {
-        self.shared.lock().clear();
+        self.cached.lock().clear();
         self.budget.lock().take();
     }
 
@@ -605,6 +622,7 @@ impl QueryScope {
 
     /// Reports something that is missing from a slice.
     pub fn add(&self, slice: &str, how: Completeness, problem: Warning) {
+        let how = if problem.is_note() { Completeness::Complete } else { how };
         self.covered.suffer(&problem.table, slice, self.moment, how, problem.clone());
         self.diagnostics.add(problem);
     }
@@ -952,33 +970,30 @@ impl<E: Environment> AnyScan<E> {
         self.readers().len() > 1
     }
 
-    /// Reads something once for all scans of the query at the same point in time. The first caller runs `read`; the
-    /// others get its result.
-    pub async fn shared<V, F>(&self, key: &str, read: F) -> Result<Arc<V>>
+    /// A value that is read once for all scans of the query at the same point in time. The first caller runs `read`;
+    /// the others get its result. `read` returns the value and its size in bytes, which is charged to the query's
+    /// memory.
+    pub async fn cached<V, F>(&self, key: &str, read: F) -> Result<Arc<V>>
     where
         V: Any + Send + Sync,
-        F: Future<Output = Result<V>>,
+        F: Future<Output = Result<(V, usize)>>,
     {
         let key = (self.context.as_of, key.to_owned());
-        let cell = self.context.query.shared.lock().entry(key).or_default().clone();
+        let cell = self.context.query.cached.lock().entry(key).or_default().clone();
         let mut slot = cell.0.lock().await;
-        let answer = match &*slot {
-            Some(answer) => answer.clone(),
-            None => {
-                let before = self.context.meter.bytes();
-                match read.await {
-                    // The scan that read it was cancelled. The next caller reads again.
-                    Err(Error::Cancelled) => return Err(Error::Cancelled),
-                    // The size of the value is unknown, so the bytes read for it are charged instead.
-                    Ok(value) => {
-                        self.keep(self.context.meter.uncounted_since(before) as usize)?;
-                        slot.insert(Ok(Arc::new(value) as _)).clone()
-                    }
-                    Err(error) => slot.insert(Err(error)).clone(),
+        let value = match &*slot {
+            Some(value) => value.clone(),
+            None => match read.await {
+                // The scan that read it was cancelled. The next caller reads again.
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Ok((value, size)) => {
+                    self.keep(size)?;
+                    slot.insert(Ok(Arc::new(value) as _)).clone()
                 }
-            }
+                Err(error) => slot.insert(Err(error)).clone(),
+            },
         };
-        answer.map(|value| value.downcast().expect("one key, one type"))
+        value.map(|value| value.downcast().expect("one key, one type"))
     }
 }
 
@@ -1254,8 +1269,8 @@ mod tests {
         let (now, then, again) = (scan(None), scan(Some(Timestamp(1))), scan(Some(Timestamp(1))));
         assert!(!now.is_shared() && then.is_shared() && again.is_shared());
         let read = |scan: &Scan<Thing>, value: i64| {
-            let shared = scan.shared("key", async { Ok(value) }).now_or_never();
-            *shared.expect("nothing to wait for").expect("it is read")
+            let cached = scan.cached("key", async { Ok((value, 0)) }).now_or_never();
+            *cached.expect("nothing to wait for").expect("it is read")
         };
         assert_eq!((read(&now, 1), read(&then, 2), read(&again, 3), read(&now, 4)), (1, 2, 2, 1));
         assert_eq!((now.as_of(), then.as_of()), (None, Some(Timestamp(1))));
@@ -1363,17 +1378,23 @@ mod tests {
     }
 
     #[test]
-    fn what_readings_at_the_same_time_read_is_counted_once() {
-        let meter = Meter::default();
-        let before = meter.bytes();
-        meter.add_bytes(30);
-        // Two scans started at zero; the first to end counts all bytes so far, the second the bytes since then.
-        assert_eq!(meter.uncounted_since(before), 30);
-        meter.add_bytes(10);
-        assert_eq!((meter.uncounted_since(before), meter.uncounted_since(before)), (10, 0));
-        let later = meter.bytes();
-        meter.add_bytes(5);
-        assert_eq!(meter.uncounted_since(later), 5);
+    fn a_cached_value_is_charged_once_by_its_size() {
+        let taken = Arc::<AtomicUsize>::default();
+        let query = Arc::new(QueryScope::new(Timestamp(0)));
+        query.charge(Purse(taken.clone(), 150));
+        let scan = Scan::<Thing>::new(ScanContext { query, ..ScanContext::new([]) }, &Sys::live());
+        // Bytes that are read at the same time are another scan's.
+        let read = |key: &str, size: usize| {
+            let read = async {
+                scan.meter().add_bytes(1000);
+                Ok((key.to_owned(), size))
+            };
+            scan.cached(key, read).now_or_never().expect("nothing to wait for").map(|value| value.len())
+        };
+        assert_eq!((read("one", 100), taken.load(Ordering::Relaxed)), (Ok(3), 100));
+        assert_eq!((read("one", 100), taken.load(Ordering::Relaxed)), (Ok(3), 100));
+        assert!(matches!(read("other", 100), Err(Error::OutOfMemory(_))));
+        assert_eq!((read("small", 50), taken.load(Ordering::Relaxed)), (Ok(5), 150));
     }
 
     /// Keeps rows whose first column starts with this text; none if there is no column.

@@ -142,6 +142,8 @@ pub struct ColumnSpec {
     pub added: bool,
     /// It changes although nothing happened to the row: a counter, a usage, the time of the scan.
     pub volatile: bool,
+    /// Values that start with this text change to others that do, although nothing happened to the row.
+    pub volatile_prefix: Option<Text>,
     /// How its texts compare.
     pub collation: Collation,
     /// Index into [`TableSpec::sources`]; `None` if it comes with the row.
@@ -334,6 +336,7 @@ impl ColumnSpec {
             hidden: false,
             added: false,
             volatile: false,
+            volatile_prefix: None,
             collation: Collation::Binary,
             source: None,
             needs: Cow::Borrowed(&[]),
@@ -453,6 +456,7 @@ pub const fn column(
     hidden: bool,
     added: bool,
     volatile: bool,
+    volatile_prefix: Option<&'static str>,
     collation: Collation,
     source: Option<usize>,
     needs: &'static [&'static str],
@@ -472,14 +476,19 @@ pub const fn column(
         hidden,
         added,
         volatile,
+        volatile_prefix: borrowed(volatile_prefix),
         collation,
         source,
         needs: Cow::Borrowed(needs),
-        path: match path {
-            Some(path) => Some(Cow::Borrowed(path)),
-            None => None,
-        },
+        path: borrowed(path),
         field,
+    }
+}
+
+const fn borrowed(text: Option<&'static str>) -> Option<Text> {
+    match text {
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => None,
     }
 }
 

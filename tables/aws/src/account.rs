@@ -380,7 +380,9 @@ impl Place {
         if named_keys(scan, ACCOUNT_ID).is_none() {
             return Ok(());
         }
-        let seen = scan.shared("aws/accounts", async { Ok(Mutex::new(BTreeMap::new())) }).await?;
+        // At most one entry per profile.
+        let size = profiles(scan).count() * size_of::<(String, String)>();
+        let seen = scan.cached("aws/accounts", async { Ok((Mutex::new(BTreeMap::new()), size)) }).await?;
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = seen.insert(self.profile.name.clone(), site.account_id()).is_none();
         if is_new && seen.len() == profiles(scan).count() {

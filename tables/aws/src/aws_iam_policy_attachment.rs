@@ -122,9 +122,13 @@ impl PolicyAttachment {
         let Some(account) = authorization::of_account(scan, &self.origin.profile, Part::Principals).await? else {
             return Ok(None);
         };
-        let read = async { Ok(by_policy(&account)) };
+        let read = async {
+            let policies = by_policy(&account);
+            let size = policies.iter().map(|(arn, entities)| arn.len() + entities.size()).sum();
+            Ok((policies, size))
+        };
         let key = format!("aws/{}/attachments", self.origin.profile);
-        let by_policy: Arc<HashMap<String, Entities>> = scan.shared(&key, read).await?;
+        let by_policy: Arc<HashMap<String, Entities>> = scan.cached(&key, read).await?;
         Ok(by_policy.get(&self.policy_arn).cloned())
     }
 
@@ -153,6 +157,18 @@ impl PolicyAttachment {
 }
 
 impl Entities {
+    /// Bytes of memory that they take.
+    fn size(&self) -> usize {
+        fn size<E>(entities: &[E], name: impl Fn(&E) -> Option<&str>, id: impl Fn(&E) -> Option<&str>) -> usize {
+            let texts = |entity: &E| name(entity).map_or(0, str::len) + id(entity).map_or(0, str::len);
+            size_of_val(entities) + entities.iter().map(texts).sum::<usize>()
+        }
+        size_of::<Entities>()
+            + size(&self.groups, PolicyGroup::group_name, PolicyGroup::group_id)
+            + size(&self.roles, PolicyRole::role_name, PolicyRole::role_id)
+            + size(&self.users, PolicyUser::user_name, PolicyUser::user_id)
+    }
+
     fn sort(&mut self) {
         self.groups.sort_by(|one, other| one.group_name.cmp(&other.group_name));
         self.roles.sort_by(|one, other| one.role_name.cmp(&other.role_name));

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ tokio::task_local! {
 struct Call {
     meter: Arc<Meter>,
     held: Mutex<Held>,
+    /// Bytes of the response.
+    read: AtomicUsize,
 }
 
 /// Fails calls whose XML response is cut off. The SDK's parser accepts such a response and fills in defaults.
@@ -144,12 +147,29 @@ impl Intercept for BoundBytes {
             }
             if let Some(call) = &call {
                 call.meter.add_bytes(bytes as u64);
+                call.read.store(read, Ordering::Relaxed);
                 call.held.lock().unwrap_or_else(PoisonError::into_inner).cover(read)?;
             }
             Ok(frame)
         });
         *context.response_mut().body_mut() = SdkBody::from_body_1_x(StreamBody::new(frames));
         Ok(())
+    }
+}
+
+/// Identifies a listing among those of an action.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// The parameters of its calls.
+    pub(crate) asked: String,
+    /// Counts the bytes of its responses. The SDK's types do not tell how much memory they take, but their texts are no
+    /// larger than the response.
+    pub(crate) read: Arc<AtomicUsize>,
+}
+
+impl<S: AsRef<str> + ?Sized> From<&S> for Listing {
+    fn from(asked: &S) -> Self {
+        Listing { asked: asked.as_ref().to_owned(), read: Arc::default() }
     }
 }
 
@@ -186,13 +206,13 @@ impl Site {
         Ok(self.call_and_hold(scan, action, send).await?.0)
     }
 
-    /// Like [`call`](Site::call), and returns the memory charged for the response.
+    /// Like [`call`](Site::call), and returns the memory charged for the response, and the response's size.
     async fn call_and_hold<T, O, E, Fut>(
         &self,
         scan: &Scan<T>,
         action: &str,
         send: impl Fn() -> Fut,
-    ) -> Result<(O, Held)>
+    ) -> Result<(O, Held, usize)>
     where
         T: Row<Env = Aws>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -201,7 +221,8 @@ impl Site {
         let service = action.split(':').next().unwrap_or(action);
         let what = format!("{action} as {self}");
         let attempt = || {
-            let call = Arc::new(Call { meter: scan.meter().clone(), held: Mutex::default() });
+            let call =
+                Arc::new(Call { meter: scan.meter().clone(), held: Mutex::default(), read: AtomicUsize::default() });
             let sent = Box::pin(CALL.scope(call.clone(), send()));
             let what = &what;
             async move {
@@ -214,7 +235,7 @@ impl Site {
                     failure.explain(what, action)
                 })?;
                 let held = std::mem::take(&mut *call.held.lock().unwrap_or_else(PoisonError::into_inner));
-                Ok((answer, held))
+                Ok((answer, held, call.read.load(Ordering::Relaxed)))
             }
         };
         scan.call(&self.endpoint(service), &what, attempt).await
@@ -222,13 +243,13 @@ impl Site {
 
     /// The items of all pages. The next page is fetched when the items before it are used up, unless the scan is done.
     ///
-    /// Each page is a separate call, so a throttled page is retried without those before it. `asked` distinguishes
+    /// Each page is a separate call, so a throttled page is retried without those before it. `listing` distinguishes
     /// listings of the same action: if a query makes the same listing twice, it is made once.
     pub(crate) fn pages<'a, T, I, O, E, Fut>(
         &self,
         scan: &'a Scan<T>,
         action: &'static str,
-        asked: &str,
+        listing: impl Into<Listing>,
         fetch: impl Fn(Option<String>) -> Fut + Send + Sync + 'a,
         split: impl Fn(O) -> Page<I> + Send + Sync + 'a,
     ) -> BoxStream<'a, Result<I>>
@@ -241,13 +262,15 @@ impl Site {
     {
         let site = self.clone();
         let is_shared = scan.is_shared();
-        let key = format!("aws/{site}/{action}/{asked}");
+        let Listing { asked, read } = listing.into();
+        let (key, texts) = (format!("aws/{site}/{action}/{asked}"), read.clone());
         let pages = try_stream! {
             let mut token = None;
             let mut tokens = HashSet::new();
             let mut empty = 0;
             loop {
-                let (page, _held) = site.call_and_hold(scan, action, || fetch(token.clone())).await?;
+                let (page, _held, size) = site.call_and_hold(scan, action, || fetch(token.clone())).await?;
+                read.fetch_add(size, Ordering::Relaxed);
                 let (items, next) = split(page);
                 let incomplete =
                     |why: &str| Error::Malformed(format!("{action} as {site}: {why}: the list is incomplete"));
@@ -278,7 +301,12 @@ impl Site {
             return pages.boxed();
         }
         try_stream! {
-            let items: Arc<Vec<I>> = scan.shared(&key, pages.try_collect()).await?;
+            let read = async {
+                let items: Vec<I> = pages.try_collect().await?;
+                let size = size_of_val(items.as_slice()) + texts.load(Ordering::Relaxed);
+                Ok((items, size))
+            };
+            let items: Arc<Vec<I>> = scan.cached(&key, read).await?;
             for item in items.iter() {
                 yield item.clone();
             }
@@ -350,11 +378,16 @@ pub(crate) async fn identity<T: Row<Env = Aws>>(
         let sts = site.sts();
         let identity = site.call(scan, IDENTITY, || sts.get_caller_identity().send()).await?;
         match identity.account() {
-            Some(_) => Ok(identity),
+            Some(_) => {
+                let texts = [identity.user_id(), identity.account(), identity.arn()];
+                let size =
+                    size_of::<GetCallerIdentityOutput>() + texts.into_iter().flatten().map(str::len).sum::<usize>();
+                Ok((identity, size))
+            }
             None => Err(Error::Malformed(format!("{IDENTITY} as {site} names no account"))),
         }
     };
-    let identity = scan.shared(&format!("aws/{}/identity", site.profile()), ask).await?;
+    let identity = scan.cached(&format!("aws/{}/identity", site.profile()), ask).await?;
     let site = site.of_account(identity.account().unwrap_or_default());
     Ok((identity, site))
 }
@@ -371,9 +404,10 @@ pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Si
             return Err(Error::Malformed(format!("{REGIONS} as {site}: the response contains no region")));
         }
         regions.sort();
-        Ok(regions)
+        let size = size_of_val(regions.as_slice()) + regions.iter().map(String::capacity).sum::<usize>();
+        Ok((regions, size))
     };
-    scan.shared(&format!("aws/{}/regions", site.profile()), ask).await
+    scan.cached(&format!("aws/{}/regions", site.profile()), ask).await
 }
 
 /// Whether an account has enabled a region, by its status.
@@ -665,8 +699,6 @@ fn is_html(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use indago_table::ScanContext;
 
     use super::*;

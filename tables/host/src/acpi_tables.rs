@@ -32,7 +32,7 @@ impl Rows for AcpiTable {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
         if !sys.exists(FOLDER) {
-            return Err(Error::Unsupported(format!("no ACPI tables ({FOLDER} is missing)")));
+            return Err(sys.absent(format!("no ACPI tables ({FOLDER} is missing)")));
         }
         let mut rows = Vec::new();
         for folder in [FOLDER.to_owned(), format!("{FOLDER}/dynamic")] {

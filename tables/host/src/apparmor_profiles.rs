@@ -35,7 +35,7 @@ impl Rows for ApparmorProfile {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
         if !sys.exists(ROOT) {
-            return Err(Error::Unsupported(format!("AppArmor is not in use ({ROOT} is missing)")));
+            return Err(sys.absent(format!("AppArmor is not in use ({ROOT} is missing)")));
         }
         let wanted = scan.keys(Self::PATH);
         let mut paths = Vec::new();

@@ -69,7 +69,7 @@ impl Rows for AptSource {
         let sys = scan.sys();
         let report = |error: &Error| scan.report("apt", error);
         if !sys.exists(FOLDER) {
-            return Err(Error::Unsupported(format!("apt is not configured ({FOLDER} is missing)")));
+            return Err(Error::Absent(format!("apt is not configured ({FOLDER} is missing)")));
         }
         let parts = Path::new(FOLDER).join("sources.list.d");
         let mut files = sys.read_dir(&parts).if_present().unwrap_or_else(|error| {

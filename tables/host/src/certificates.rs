@@ -79,7 +79,7 @@ impl Rows for Certificate {
                     BUNDLES.iter().filter(|path| sys.exists(path)).map(ToString::to_string).collect();
                 if present.is_empty() {
                     let what = format!("no bundle of certificates ({} and {} are missing)", BUNDLES[0], BUNDLES[1]);
-                    return Err(Error::Unsupported(what));
+                    return Err(Error::Absent(what));
                 }
                 present
             }

@@ -19,7 +19,7 @@ pub struct ContentScript {
     /// Browser: see `chrome_extensions`.
     browser_type: String,
     /// User whose profile it is.
-    #[column(index)]
+    #[column(index, selects)]
     uid: i64,
     /// Identifier of the extension that the manifest's key gives; empty if the manifest has no key.
     identifier: String,

@@ -30,7 +30,7 @@ pub struct ChromeExtension {
     /// Browser: `chrome`, `chrome_beta`, `chromium`, `brave`, `edge`, `opera`, `vivaldi`, `yandex`, and so on.
     browser_type: String,
     /// User whose profile it is.
-    #[column(index)]
+    #[column(index, selects)]
     uid: i64,
     /// Name, translated into the extension's default language.
     name: String,

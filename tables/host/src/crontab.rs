@@ -24,7 +24,7 @@ pub struct Crontab {
     month: Option<String>,
     /// Days of the week; 0 and 7 are Sunday.
     day_of_week: Option<String>,
-    /// The rest of the line. In system tables it begins with the user that runs the command.
+    /// The rest of the line, with one blank between words. In system tables it begins with the user that runs the command.
     command: String,
     /// File with the entry.
     path: String,

@@ -34,7 +34,7 @@ const FOLDERS: [&str; 5] = [
 )]
 pub struct FirefoxAddon {
     /// User whose profile it is.
-    #[column(index)]
+    #[column(index, selects)]
     uid: i64,
     /// Name in its default language.
     name: String,

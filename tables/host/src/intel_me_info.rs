@@ -20,7 +20,7 @@ impl Rows for IntelMeInfo {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let engines = names(scan.sys(), FOLDER)?;
         if engines.is_empty() {
-            return Err(Error::Unsupported(format!("no Intel management engine ({FOLDER} has no device)")));
+            return Err(scan.sys().absent(format!("no Intel management engine ({FOLDER} has no device)")));
         }
         Ok(engines.into_iter().filter_map(move |engine| {
             let text = scan.sys().read_text(format!("{FOLDER}/{engine}/fw_ver")).if_present();

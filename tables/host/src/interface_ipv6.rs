@@ -33,7 +33,7 @@ impl Rows for InterfaceIpv6 {
         let links = netlink::links(sys)?;
         let for_all = setting(sys, "all", "accept_redirects").if_present()?;
         if for_all.is_none() {
-            return Err(Error::Unsupported("the kernel has no IPv6 (/proc/sys/net/ipv6 is missing)".to_owned()));
+            return Err(sys.absent("the kernel has no IPv6 (/proc/sys/net/ipv6 is missing)"));
         }
         let redirects_of_all = for_all == Some(1);
         let row = move |name: &str| {

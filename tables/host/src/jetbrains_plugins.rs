@@ -46,7 +46,7 @@ pub struct JetbrainsPlugin {
     /// `android_studio`.
     product_type: String,
     /// User who installed it.
-    #[column(index)]
+    #[column(index, selects)]
     uid: i64,
     /// Name.
     name: String,

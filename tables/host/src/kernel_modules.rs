@@ -68,7 +68,7 @@ const MODULES: &str = "/proc/modules";
 impl Rows for KernelModule {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let Some(bytes) = scan.sys().read(MODULES).if_present()? else {
-            return Err(Error::Unsupported(format!("the kernel does not support modules ({MODULES} is missing)")));
+            return Err(scan.sys().absent(format!("the kernel does not support modules ({MODULES} is missing)")));
         };
         let files = Arc::new(OnceLock::new());
         let mut rows = Vec::new();

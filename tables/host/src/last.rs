@@ -52,7 +52,7 @@ impl Rows for Last {
         rotations.sort_unstable_by(|one, other| other.cmp(one));
         if rotations.is_empty() {
             let what = "no record of logins (/var/log/wtmp does not exist; wtmpdb's database is not read)";
-            return Err(Error::Unsupported(what.to_owned()));
+            return Err(Error::Absent(what.to_owned()));
         }
         let paths = rotations.into_iter().map(|(_, name)| Path::new(DIRECTORY).join(name));
         let readable: Vec<PathBuf> = paths

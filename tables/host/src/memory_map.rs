@@ -24,7 +24,7 @@ impl Rows for MemoryMap {
         let mut ranges: Vec<u64> = names(scan.sys(), FOLDER)?.iter().filter_map(|name| name.parse().ok()).collect();
         if ranges.is_empty() {
             let what = format!("no map of the firmware ({FOLDER} is missing)");
-            return Err(Error::Unsupported(what));
+            return Err(scan.sys().absent(what));
         }
         ranges.sort_unstable();
         Ok(ranges.into_iter().filter_map(move |range| {

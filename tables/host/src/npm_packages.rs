@@ -57,7 +57,7 @@ impl Rows for NpmPackage {
         let keys = scan.keys(Self::DIRECTORY);
         if keys.is_none() && !FOLDERS.iter().any(|folder| scan.sys().exists(Path::new(folder).join("node_modules"))) {
             let what = format!("no global packages of Node.js (`node_modules` is not in {})", FOLDERS.join(", "));
-            return Err(Error::Unsupported(what));
+            return Err(Error::Absent(what));
         }
         let mut folders = keys.unwrap_or_else(|| FOLDERS.map(str::to_owned).into());
         folders.sort_unstable();

@@ -75,7 +75,7 @@ impl Rows for PciDevice {
         let sys = scan.sys();
         let slots = names(sys, FOLDER)?;
         if slots.is_empty() && !sys.exists(FOLDER) {
-            return Err(Error::Unsupported(format!("no PCI bus ({FOLDER} is missing)")));
+            return Err(sys.absent(format!("no PCI bus ({FOLDER} is missing)")));
         }
         let report = |origin: &str, error: &Error| scan.report(origin, error);
         let device = |slot: String| {

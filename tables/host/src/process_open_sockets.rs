@@ -46,8 +46,8 @@ pub struct ProcessOpenSocket {
     remote_port: i64,
     /// Path of a unix socket, with a leading `@` if it is abstract; empty if there is none.
     path: String,
-    /// State of a TCP connection, such as `LISTEN` or `ESTABLISHED`; NULL for other protocols.
-    state: Option<String>,
+    /// State of a TCP connection, such as `LISTEN` or `ESTABLISHED`; empty for other protocols.
+    state: String,
     /// Inode number of the network namespace.
     net_namespace: String,
     /// ID of the user that created the socket; NULL for unix and netlink sockets.
@@ -87,7 +87,7 @@ fn row(OpenSocket { pid, fd, net_namespace, socket }: OpenSocket, place: InConta
         local_port: socket.local_port,
         remote_port: socket.remote_port,
         path: socket.path,
-        state: socket.state.map(str::to_owned),
+        state: socket.state.unwrap_or_default().to_owned(),
         net_namespace,
         uid: socket.uid,
         place,

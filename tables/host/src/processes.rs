@@ -36,9 +36,10 @@ pub struct Process {
     #[column(index)]
     pid: i64,
     /// Command name, truncated by the kernel to 15 bytes.
-    #[column(source = stat_or_status)]
+    // A kernel worker's name ends with its current work: `kworker/0:1-events`.
+    #[column(volatile = "kworker/", source = stat_or_status)]
     name: Option<String>,
-    /// Path of the running program, without the kernel's mark for a deleted file; NULL for a kernel thread.
+    /// Path of the running program, without the kernel's mark for a deleted file; empty for a kernel thread.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
     path: Option<String>,
     /// Command line: the arguments joined by blanks; empty for a kernel thread.
@@ -106,7 +107,7 @@ pub struct Process {
     #[column(source = stat)]
     pgroup: Option<i64>,
     /// Number of threads.
-    #[column(source = stat_or_status)]
+    #[column(volatile, source = stat_or_status)]
     threads: Option<i64>,
     /// Nice value, from -20 (highest priority) to 19.
     #[column(source = stat)]
@@ -302,7 +303,7 @@ impl Process {
 
     fn exe(&mut self, sys: &Sys) -> Result<()> {
         let Some(target) = procfs::link(self.folder(), "exe")? else {
-            self.on_disk = Some(-1);
+            (self.path, self.on_disk) = (Some(String::new()), Some(-1));
             return Ok(());
         };
         let program = self.program(sys)?;
@@ -352,7 +353,7 @@ impl Process {
     }
 
     fn link(&self, sys: &Sys, name: &str) -> Result<Option<String>> {
-        Ok(procfs::link(self.folder(), name)?.map(|path| sys.path_text(path)))
+        Ok(Some(procfs::link(self.folder(), name)?.map(|path| sys.path_text(path)).unwrap_or_default()))
     }
 
     fn io(&mut self, _sys: &Sys) -> Result<()> {

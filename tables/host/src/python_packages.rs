@@ -30,7 +30,7 @@ pub struct PythonPackage {
     /// Name of the package.
     name: String,
     /// User that owns the directory.
-    #[column(index)]
+    #[column(index, extends)]
     uid: i64,
     /// Version.
     #[column(collate = version)]

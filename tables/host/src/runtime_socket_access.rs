@@ -74,7 +74,7 @@ impl Rows for RuntimeSocketAccess {
         let sockets = sockets(sys, &report);
         let mut rows = Vec::new();
         if sockets.is_empty() {
-            report(&Error::Unsupported("no container runtime has a socket in one of the usual places".to_owned()));
+            report(&Error::Absent("no container runtime has a socket in one of the usual places".to_owned()));
             return Ok(rows.into_iter());
         }
         let groups = accounts::groups(sys, report).unwrap_or_else(|error| {

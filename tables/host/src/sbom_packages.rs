@@ -114,7 +114,7 @@ impl Rows for SbomPackage {
         }
         if databases.is_empty() && ["deb", "rpm", "apk"].into_iter().all(wants) {
             let what = "no package database of a distribution (dpkg, RPM or apk)".to_owned();
-            report("packages", &Error::Unsupported(what));
+            report("packages", &Error::Absent(what));
         }
         let is_searched = ["pypi", "npm", "maven", "golang", "cargo"].into_iter().any(wants);
         let found = Search {
@@ -132,7 +132,7 @@ impl Rows for SbomPackage {
 fn present<T>(outcome: Result<T>, report: impl Fn(&str, &Error)) -> Option<T> {
     match outcome {
         Ok(found) => Some(found),
-        Err(Error::Unsupported(_)) => None,
+        Err(Error::Absent(_)) => None,
         Err(error) => {
             report("packages", &error);
             None

@@ -26,7 +26,7 @@ impl Rows for SelinuxSetting {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
         let Some(root) = FOLDERS.into_iter().find(|folder| sys.exists(format!("{folder}/enforce"))) else {
-            return Err(Error::Unsupported(format!("SELinux is not in use ({}/enforce is missing)", FOLDERS[0])));
+            return Err(sys.absent(format!("SELinux is not in use ({}/enforce is missing)", FOLDERS[0])));
         };
         let report = move |error: Error| scan.report("SELinux", &error);
         let names = move |folder: &str| {

@@ -57,7 +57,7 @@ impl Rows for UsbDevice {
         let report = |origin: &str, error: &Error| scan.report(origin, error);
         let names = names(sys, FOLDER)?;
         if names.is_empty() && !sys.exists(FOLDER) {
-            return Err(Error::Unsupported(format!("no USB bus ({FOLDER} is missing)")));
+            return Err(sys.absent(format!("no USB bus ({FOLDER} is missing)")));
         }
         // An interface of a device has a colon in its name.
         let devices = names.into_iter().filter(|name| !name.contains(':'));

@@ -54,7 +54,7 @@ pub struct VscodeExtension {
     /// Whether it is a preliminary release: 1 or 0.
     prerelease: i64,
     /// User whose extension it is.
-    #[column(index)]
+    #[column(index, selects)]
     uid: i64,
     /// Edition: `vscode`, `vscode_insiders`, `vscodium`, `cursor`, `windsurf`, `trae`, or one of their servers
     /// (`vscode_server`).

@@ -90,7 +90,7 @@ impl Rows for YumSource {
         }
         if !is_configured {
             let places = format!("{}, {}", MAIN.join(", "), FOLDERS.join(", "));
-            return Err(Error::Unsupported(format!("neither yum nor dnf is configured (missing: {places}, {ZYPP})")));
+            return Err(Error::Absent(format!("neither yum nor dnf is configured (missing: {places}, {ZYPP})")));
         }
         Ok(rows.into_iter())
     }

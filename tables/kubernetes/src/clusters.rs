@@ -390,9 +390,10 @@ impl Cluster {
             for warning in established.warnings {
                 scan.report(self.label().trim_end(), &Error::Unsupported(warning));
             }
-            Ok(established.client)
+            // It is a handle of connections, not data.
+            Ok((established.client, size_of::<kube::Client>()))
         };
-        Ok(kube::Client::clone(&*scan.shared(&key, client).await?))
+        Ok(kube::Client::clone(&*scan.cached(&key, client).await?))
     }
 
     async fn established(&self, target: &Target, gate: &dyn Gate, now: Timestamp) -> Result<Established> {

@@ -239,7 +239,9 @@ fn pages<'a>(scan: &'a AnyScan<Kubernetes>, listing: &'a Listing) -> impl Stream
     async_stream::try_stream! {
         if scan.is_shared() {
             let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
-            let shared = scan.shared(&shared_key(&list), async { Ok(SharedPages::new(list, shared_shape(scan))) }).await?;
+            // It charges each page that it fetches.
+            let read = async { Ok((SharedPages::new(list.clone(), shared_shape(scan)), 0)) };
+            let shared = scan.cached(&shared_key(&list), read).await?;
             let mut number = 0;
             while let Some(page) = shared.page(number, scan).await? {
                 yield page;
@@ -427,7 +429,7 @@ pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {
 /// The UID of a cluster: that of its namespace `kube-system`, which exists as long as the cluster. Read once per query.
 pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<String> {
     let key = format!("kubernetes uid {name}");
-    let uid = scan.shared(&key, async {
+    let uid = scan.cached(&key, async {
         let Some(cluster) = scan.env().cluster(name) else {
             return Err(Error::Unsupported(format!("cluster `{name}` is no longer configured")));
         };
@@ -441,7 +443,7 @@ pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Resul
             }
             Err(error) => Err(error),
             Ok(namespace) => match namespace["metadata"]["uid"].as_str() {
-                Some(uid) => Ok(uid.to_owned()),
+                Some(uid) => Ok((uid.to_owned(), uid.len())),
                 None => Err(Error::Malformed(format!("GET {path}: the response has no UID"))),
             },
         }
@@ -796,7 +798,7 @@ mod tests {
         assert_eq!(asked.lock().unwrap().len(), 1);
         let key = shared_key(&Pod::parts(&pods).unwrap()[0].list);
         let kept: Arc<SharedPages> =
-            pods.shared(&key, async { Err(Error::Gone("nothing was shared".to_owned())) }).await.unwrap();
+            pods.cached(&key, async { Err(Error::Gone("nothing was shared".to_owned())) }).await.unwrap();
         let size = kept.size();
         assert!(size > 100 * 50 && size < 100 * 400, "{size} bytes of {}", 100 * 10_000);
     }

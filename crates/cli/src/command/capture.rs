@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::store::{self, Report};
-use indago_shell::{Style, write_batch};
+use indago_shell::{Style, say, write_batch};
 
 use crate::arguments::{Capture, Common};
 use crate::exit::{self, Error, Result};
@@ -27,8 +27,12 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     })?;
     let mut missing = false;
     for table in &report.tables {
-        missing |= !table.warnings.is_empty();
+        missing |= table.warnings.iter().any(|warning| !warning.is_note());
         indago_shell::print_warnings(&table.warnings);
+    }
+    if !report.skipped.is_empty() {
+        let (count, names) = (report.skipped.len(), report.skipped.join(", "));
+        say(format_args!("note: {count} tables need constraints on their key columns and are not captured: {names}"));
     }
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
     write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;

@@ -44,7 +44,11 @@ pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
             () = interrupt::interrupted() => return Ok(ExitCode::from(exit::INTERRUPTED)),
             difference = Box::pin(store::diff(&old, &new, &table, arguments.table.is_some())) => difference,
         };
-        differences.push(difference.map_err(Error::usage)?);
+        differences.push(match difference {
+            // The other tables are still compared.
+            Err(error) if arguments.table.is_none() => Difference::failed(&table, &error),
+            difference => difference.map_err(Error::usage)?,
+        });
     }
     for difference in &differences {
         indago_shell::print_warnings(&difference.warnings);

@@ -59,7 +59,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
         worst = worse(worst, code);
         match report.status {
             Status::Skipped(_) => totals.skipped += 1,
-            _ => totals.add(report.rows, code, !report.warnings.is_empty()),
+            _ => totals.add(report.rows, code, report.warnings.iter().any(|warning| !warning.is_note())),
         }
         writer.batch(&report_row(&pack, query, &report, &schema)?)?;
     }
@@ -109,7 +109,7 @@ async fn rows(
             }
         };
         worst = worse(worst, code);
-        totals.add(summary.rows, code, !summary.warnings.is_empty());
+        totals.add(summary.rows, code, summary.warnings.iter().any(|warning| !warning.is_note()));
     }
     say(totals);
     Ok(ExitCode::from(worst))

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
@@ -27,6 +28,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use indago_table::{ColumnSpec, Kind, Scalar};
+use tokio::time::Instant;
 
 use crate::constraints::{self, Form};
 use crate::exec::ScanExec;
@@ -69,6 +71,9 @@ pub(crate) struct LookupJoinExec {
 /// is multiplied by `MORE` each time.
 const FIRST: usize = 16;
 const MORE: usize = 4;
+
+/// How long a lookup waits for more driving rows. A row that came waits no longer than this.
+const GATHERED_FOR: Duration = Duration::from_millis(10);
 
 impl LookupJoinExec {
     pub(crate) fn new(left: Arc<dyn ExecutionPlan>, right: Arc<dyn ExecutionPlan>, spec: Arc<LookupSpec>) -> Self {
@@ -396,12 +401,14 @@ impl ExecutionPlan for LookupJoinExec {
         let memory = MemoryConsumer::new("LookupJoinExec").register(context.memory_pool());
         let mut left = self.fetch;
         let most = spec.most_rows();
+        let enough = context.session_config().batch_size();
         let mut step = match left {
             Some(left) if !spec.must_collect() => left.max(FIRST),
             _ => usize::MAX,
         };
         let joined = async_stream::try_stream! {
-            while left != Some(0) {
+            let mut is_complete = false;
+            while left != Some(0) && !is_complete {
                 let mut batches = Vec::new();
                 if spec.must_collect() {
                     while let Some(batch) = driving.next().await {
@@ -410,7 +417,23 @@ impl ExecutionPlan for LookupJoinExec {
                         batches.push(batch);
                     }
                 } else if let Some(batch) = driving.next().await {
+                    let mut rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
                     batches.push(batch?);
+                    // One lookup for batches that come in quick succession: a recursive query returns one row each.
+                    let end = Instant::now() + GATHERED_FOR;
+                    while rows < step.min(most).min(enough)
+                        && !is_complete
+                        && let Ok(next) = tokio::time::timeout_at(end, driving.next()).await
+                    {
+                        match next {
+                            Some(batch) => {
+                                let batch = batch?;
+                                rows += batch.num_rows();
+                                batches.push(batch);
+                            }
+                            None => is_complete = true,
+                        }
+                    }
                 }
                 if batches.is_empty() {
                     break;

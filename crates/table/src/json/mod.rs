@@ -25,6 +25,19 @@ pub struct Shape {
     children: Vec<(String, Shape)>,
 }
 
+/// Bytes of memory that a document takes.
+pub fn size(document: &Document) -> usize {
+    let own = match document {
+        Document::String(text) => text.capacity(),
+        Document::Array(elements) => elements.iter().map(size).sum(),
+        Document::Object(members) => {
+            members.iter().map(|(name, value)| size_of::<String>() + name.capacity() + size(value)).sum()
+        }
+        Document::Null | Document::Bool(_) | Document::Number(_) => 0,
+    };
+    size_of::<Document>() + own
+}
+
 /// A path step for all elements of a list.
 pub const EACH: &str = "*";
 

@@ -194,6 +194,12 @@ impl Sys {
         self.machine.procfs.is_some()
     }
 
+    /// The error for something that the kernel would show if this host had it: on the running machine it is absent,
+    /// but a directory of files may have been collected without it.
+    pub fn absent(&self, what: impl Into<String>) -> Error {
+        if self.has_live_kernel() { Error::Absent(what.into()) } else { Error::Unsupported(what.into()) }
+    }
+
     /// Fails with [`Error::Unsupported`] unless [`has_live_kernel`](Sys::has_live_kernel).
     pub fn require_live(&self, what: &str) -> Result<()> {
         if self.has_live_kernel() {

@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_iam::types::{EntityType, GroupDetail, ManagedPolicyDetail, RoleDetail, UserDetail};
 use futures::stream::TryStreamExt;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Site};
-use crate::call::{Next, page_size};
+use crate::call::{Listing, Next, page_size};
 
 /// The contents of the listing, by name; policies also by ARN.
 #[derive(Debug, Default)]
@@ -58,7 +59,7 @@ pub(crate) async fn of_account<T: Row<Env = Aws>>(
         let site = scan.env().site(profile, crate::account::GLOBAL, scan.moment()).await?;
         read(scan, &site, part).await
     };
-    match scan.shared(&format!("aws/{profile}/authorization/{part:?}"), Box::pin(read)).await {
+    match scan.cached(&format!("aws/{profile}/authorization/{part:?}"), Box::pin(read)).await {
         Err(error @ Error::Denied { needs: Some(_), .. }) => {
             tracing::debug!(profile, %error, "reading details one by one");
             Ok(None)
@@ -67,13 +68,15 @@ pub(crate) async fn of_account<T: Row<Env = Aws>>(
     }
 }
 
-async fn read<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, part: Part) -> Result<Authorization> {
+/// The listing, and its size.
+async fn read<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, part: Part) -> Result<(Authorization, usize)> {
     let iam = site.iam();
     let size = page_size(scan, 1..=1000);
+    let texts = Arc::<AtomicUsize>::default();
     let mut pages = site.pages(
         scan,
         "iam:GetAccountAuthorizationDetails",
-        &format!("{part:?}"),
+        Listing { asked: format!("{part:?}"), read: texts.clone() },
         |marker| {
             let request = iam.get_account_authorization_details().set_filter(Some(part.filter()));
             request.max_items(size).set_marker(marker).send()
@@ -90,7 +93,14 @@ async fn read<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, part: Part) -> Res
         account.roles.extend(by(page.role_detail_list, |role| role.role_name.clone()));
         account.policies.extend(by(page.policies, |policy| policy.arn.clone()));
     }
-    Ok(account)
+    drop(pages);
+    let Authorization { users, groups, roles, policies } = &account;
+    let size = users.len() * size_of::<UserDetail>()
+        + groups.len() * size_of::<GroupDetail>()
+        + roles.len() * size_of::<RoleDetail>()
+        + policies.len() * size_of::<ManagedPolicyDetail>()
+        + texts.load(Ordering::Relaxed);
+    Ok((account, size))
 }
 
 fn by<D>(list: Option<Vec<D>>, name: impl Fn(&D) -> Option<String>) -> impl Iterator<Item = (String, D)> {

@@ -145,9 +145,10 @@ pub(crate) async fn list<T: Row<Env = Containers>>(
         return Ok(Arc::new(Listing { engine: Engine::Docker, containers: Vec::new() }));
     }
     let path = format!("/containers/json?{}", filter.query());
-    scan.shared(&format!("{runtime}{path}"), async {
+    scan.cached(&format!("{runtime}{path}"), async {
         let (engine, containers) = objects(scan, runtime, &path, &LISTED).await?;
-        Ok(Listing { engine, containers })
+        let size = containers.iter().map(json::size).sum();
+        Ok((Listing { engine, containers }, size))
     })
     .await
 }
@@ -159,8 +160,11 @@ pub(crate) async fn inspect<T: Row<Env = Containers>>(
     id: &str,
 ) -> Result<Arc<Document>> {
     let path = format!("/containers/{}/json", escape(id));
-    let read = async { Ok(get(scan, runtime, &path, &shape(&DETAILS)).await?.1) };
-    if scan.is_shared() { scan.shared(&format!("{runtime}{path}"), read).await } else { read.await.map(Arc::new) }
+    let read = async { Ok(sized(get(scan, runtime, &path, &shape(&DETAILS)).await?.1)) };
+    match scan.is_shared() {
+        true => scan.cached(&format!("{runtime}{path}"), read).await,
+        false => read.await.map(|(details, _)| Arc::new(details)),
+    }
 }
 
 /// The name of the image when a listed container was created. If the name now refers to another image, the list has the
@@ -209,17 +213,25 @@ pub(crate) async fn volume<T: Row<Env = Containers>>(
     name: &str,
 ) -> Result<Arc<Document>> {
     let path = format!("/volumes/{}", escape(name));
-    let read = async { Ok(get(scan, runtime, &path, &shape(&["Options"])).await?.1) };
-    scan.shared(&format!("{runtime}{path}"), read).await
+    let read = async { Ok(sized(get(scan, runtime, &path, &shape(&["Options"])).await?.1)) };
+    scan.cached(&format!("{runtime}{path}"), read).await
 }
 
 /// The images of an engine.
 pub(crate) async fn images<T: Row<Env = Containers>>(scan: &Scan<T>, runtime: &Runtime) -> Result<Arc<Vec<Document>>> {
-    scan.shared(&format!("{runtime}/images/json"), async {
+    scan.cached(&format!("{runtime}/images/json"), async {
         let parts = ["Id", "Created", "Size", "RepoTags", "RepoDigests"];
-        Ok(objects(scan, runtime, "/images/json", &parts).await?.1)
+        let images = objects(scan, runtime, "/images/json", &parts).await?.1;
+        let size = images.iter().map(json::size).sum();
+        Ok((images, size))
     })
     .await
+}
+
+/// A document and its size.
+fn sized(document: Document) -> (Document, usize) {
+    let size = json::size(&document);
+    (document, size)
 }
 
 /// The processes of a running container, as one list of fields per process.

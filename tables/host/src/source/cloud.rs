@@ -65,7 +65,7 @@ impl Cloud {
         if self.signs.iter().any(shows) {
             return Ok(ADDRESS.to_owned());
         }
-        Err(Error::Unsupported(format!("this machine is not {}: its firmware does not name that cloud", self.name)))
+        Err(Error::Absent(format!("this machine is not {}: its firmware does not name that cloud", self.name)))
     }
 }
 

@@ -91,7 +91,7 @@ fn job(line: &str, user: Option<&str>) -> Option<Job> {
     }
     Some(Job {
         when,
-        command: rest.to_owned(),
+        command: rest.split_whitespace().collect::<Vec<_>>().join(" "),
         user: user.to_owned(),
         shell_command: until_input(command),
         path: PathBuf::new(),
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(
             show(jobs),
             [
-                "5 17 * * * * root root  cd / &&  run-parts x: cd / &&  run-parts x",
+                "5 17 * * * * root root cd / && run-parts x: cd / &&  run-parts x",
                 "6 @reboot ada ada /bin/x=1: /bin/x=1",
                 "7 -*/5 1-3,7 ? jan mon-fri root root date +\\%s%in%put: date +%s",
             ]

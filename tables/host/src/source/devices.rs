@@ -13,7 +13,7 @@ pub(crate) const FOLDER: &str = "/sys/class/block";
 fn devices(sys: &Sys) -> Result<Vec<String>> {
     let names = names(sys, FOLDER)?;
     if names.is_empty() && !sys.exists(FOLDER) {
-        return Err(Error::Unsupported(format!("no block devices ({FOLDER} is missing)")));
+        return Err(sys.absent(format!("no block devices ({FOLDER} is missing)")));
     }
     Ok(names)
 }

@@ -20,7 +20,7 @@ pub(crate) fn admindirs(keys: Option<Vec<String>>) -> Vec<String> {
 
 /// The error for a directory without a database.
 fn missing(admindir: &str) -> Error {
-    Error::Unsupported(format!("no dpkg database ({admindir}/status and {admindir}/status.d are missing)"))
+    Error::Absent(format!("no dpkg database ({admindir}/status and {admindir}/status.d are missing)"))
 }
 
 /// The packages of an administrative directory.
@@ -148,7 +148,7 @@ pub(crate) fn file_lists(
         }
     }
     if lists.is_empty() && !sys.exists(&info) && !sys.exists(&images) {
-        return Err(Error::Unsupported(format!("no dpkg database ({admindir}/info is missing)")));
+        return Err(Error::Absent(format!("no dpkg database ({admindir}/info is missing)")));
     }
     Ok(lists)
 }

@@ -11,7 +11,7 @@ const FOLDER: &str = "/sys/firmware/efi/efivars";
 pub(crate) fn require(sys: &Sys) -> Result<()> {
     match sys.exists(FOLDER) {
         true => Ok(()),
-        false => Err(Error::Unsupported(format!("no UEFI firmware ({FOLDER} is missing)"))),
+        false => Err(sys.absent(format!("no UEFI firmware ({FOLDER} is missing)"))),
     }
 }
 

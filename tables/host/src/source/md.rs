@@ -70,7 +70,7 @@ impl Drive {
 
 pub(crate) fn read(sys: &Sys) -> Result<Status> {
     let Some(bytes) = sys.read(MDSTAT).if_present()? else {
-        return Err(Error::Unsupported(format!("no RAID driver ({MDSTAT} is missing)")));
+        return Err(sys.absent(format!("no RAID driver ({MDSTAT} is missing)")));
     };
     note_lossy(sys, &bytes);
     Ok(parse(&bytes))

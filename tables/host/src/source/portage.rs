@@ -31,7 +31,7 @@ impl Installed {
 /// The installed packages.
 pub(crate) fn installed(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<Installed>> {
     let Some(categories) = sys.read_dir(DATABASE).if_present()? else {
-        return Err(Error::Unsupported(format!("no Portage database ({DATABASE} is missing)")));
+        return Err(Error::Absent(format!("no Portage database ({DATABASE} is missing)")));
     };
     let mut packages = Vec::new();
     for category in categories {

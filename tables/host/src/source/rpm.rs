@@ -157,7 +157,7 @@ pub(crate) fn headers(sys: &Sys) -> Result<Box<dyn Iterator<Item = Result<Header
         }
     }
     let folders = FOLDERS.join(", ");
-    Err(Error::Unsupported(format!("no RPM database (none of rpmdb.sqlite, Packages.db, Packages is in {folders})")))
+    Err(Error::Absent(format!("no RPM database (none of rpmdb.sqlite, Packages.db, Packages is in {folders})")))
 }
 
 /// Sizes and times of a database and of its write-ahead log.

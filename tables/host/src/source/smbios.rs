@@ -108,7 +108,7 @@ pub(crate) fn rows<T>(
     row: impl FnMut(Structure<'_>) -> T,
 ) -> Result<Vec<T>> {
     let Some(bytes) = sys.read(TABLE).needs("root").if_present()? else {
-        return Err(Error::Unsupported(format!("the firmware has no SMBIOS tables ({TABLE} is missing)")));
+        return Err(sys.absent(format!("the firmware has no SMBIOS tables ({TABLE} is missing)")));
     };
     let (structures, is_complete) = structures(&bytes);
     if !is_complete {

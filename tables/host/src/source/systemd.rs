@@ -46,7 +46,7 @@ impl Manager {
     pub(crate) fn connect(sys: &Sys) -> Result<Manager> {
         sys.require_live("the state of systemd's units")?;
         if !sys.exists(BOOTED) {
-            return Err(Error::Unsupported(format!("systemd does not run on this machine ({BOOTED} is missing)")));
+            return Err(sys.absent(format!("systemd does not run on this machine ({BOOTED} is missing)")));
         }
         let private = if sys.uid() == 0 { Connection::open(sys, PRIVATE, false) } else { Err(Error::denied(PRIVATE)) };
         let connection = match private {

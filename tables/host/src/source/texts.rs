@@ -58,7 +58,7 @@ impl<'a> Texts<'a> {
 
     /// Fails if no file or directory existed.
     pub(crate) fn require(&self, what: &str) -> Result<()> {
-        if self.found.get() { Ok(()) } else { Err(Error::Unsupported(what.to_owned())) }
+        if self.found.get() { Ok(()) } else { Err(Error::Absent(what.to_owned())) }
     }
 }
 

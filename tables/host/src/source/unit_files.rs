@@ -135,7 +135,7 @@ pub(crate) fn unit_files(sys: &Sys, report: &dyn Fn(&str, &Error)) -> Result<Vec
         }
     }
     if !exists {
-        return Err(Error::Unsupported("this host has no unit files of systemd (/usr/lib/systemd/system)".to_owned()));
+        return Err(Error::Absent("this host has no unit files of systemd (/usr/lib/systemd/system)".to_owned()));
     }
     let links = Links::of(sys, report);
     let mut units = Vec::new();
