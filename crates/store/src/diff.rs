@@ -76,7 +76,7 @@ impl Difference {
 
     /// Whether rows could not be compared.
     pub fn is_incomplete(&self) -> bool {
-        self.unread > 0 || self.skipped.is_some() || !self.warnings.is_empty()
+        self.unread > 0 || self.skipped.is_some() || self.warnings.iter().any(|warning| !warning.is_note())
     }
 }
 
