@@ -1,7 +1,7 @@
 //! Comparisons of numbers with texts: `mtime > datetime('now')`, `mtime > '2020-01-01'`.
 //!
-//! SQL orders every number before every text, so the comparison is valid and its result says nothing about the values. A
-//! warning reports it.
+//! SQL orders every number before every text, so the comparison is valid and its result says nothing about the values.
+//! A warning reports it.
 
 use indago_dialect::{ComparedText, Mismatch};
 use indago_table::{Error as TableError, Warning};
@@ -24,7 +24,8 @@ pub(crate) fn warnings(mismatches: Vec<Mismatch>) -> impl Iterator<Item = Warnin
             }
         };
         let error = TableError::Unsupported(format!(
-            "`{column}` is a number and `{shown}` is text, and SQL orders all numbers before all texts; compare with {instead}"
+            "`{column}` is a number and `{shown}` is text, and SQL orders all numbers before all texts; compare with \
+             {instead}"
         ));
         Warning::of(&relation, &column, &error)
     })
@@ -32,12 +33,8 @@ pub(crate) fn warnings(mismatches: Vec<Mismatch>) -> impl Iterator<Item = Warnin
 
 /// Whether a text is a date, perhaps with a time, as SQLite's date functions read it.
 fn is_date(text: &str) -> bool {
-    let date = text.get(..10).unwrap_or_default();
-    text.len() <= SHOWN
-        && date
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() })
-        && !date.is_empty()
+    let in_date = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    (10..=SHOWN).contains(&text.len())
+        && text.bytes().take(10).enumerate().all(in_date)
         && text.bytes().all(|byte| byte.is_ascii_digit() || b"-:. TZ+".contains(&byte))
 }

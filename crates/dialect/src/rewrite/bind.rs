@@ -1,9 +1,9 @@
 //! What each name of a statement stands for.
 //!
-//! A name is resolved once, where its expression enters the rewrite (`resolve.rs`): to a column of a relation, to an alias,
-//! or to a text. The tree has no room for such an identity, so [`Bindings`] holds it under the name's position in the text;
-//! rewriting keeps positions. Everything after that looks identities up: types, equal expressions, bare columns, names of
-//! results.
+//! A name is resolved once, where its expression enters the rewrite (`resolve.rs`): to a column of a relation, to an
+//! alias, or to a text. The tree has no room for such an identity, so [`Bindings`] holds it under the name's position
+//! in the text; rewriting keeps positions. Everything after that looks identities up: types, equal expressions, bare
+//! columns, names of results.
 
 use std::{cell::Cell, collections::HashMap};
 
@@ -215,8 +215,8 @@ impl Bindings {
         yielding
     }
 
-    /// A column of this SELECT: the first that does not yield, otherwise the first. Also whether DataFusion would find its
-    /// bare name in another relation, too.
+    /// A column of this SELECT: the first that does not yield, otherwise the first. Also whether DataFusion would find
+    /// its bare name in another relation, too.
     pub(super) fn find_here(
         &self,
         scope: &Scope<'_>,

@@ -660,8 +660,8 @@ impl Rewriter<'_> {
         Ok(Expr::Function(function))
     }
 
-    /// `x LIKE 'a' OR x LIKE 'b'`, also with NOT and AND, over an expression that is more than a column: it is planned and
-    /// evaluated once. LIKEs over a column are unchanged, because tables use them.
+    /// `x LIKE 'a' OR x LIKE 'b'`, also with NOT and AND, over an expression that is more than a column: it is planned
+    /// and evaluated once. LIKEs over a column are unchanged, because tables use them.
     fn likes_together(&self, terms: Vec<Expr>, op: &BinaryOperator, scope: &Scope<'_>) -> Vec<Expr> {
         if terms.len() < MANY_LIKES {
             return terms;

@@ -1,7 +1,8 @@
 //! Rewrites SQLite's statement as one that DataFusion can plan, on the parsed tree.
 //!
 //! [`query`] handles queries and compound SELECTs, [`select`] one SELECT, [`expr`] its expressions. [`resolve`] binds
-//! names to the identities of [`bind`], [`group`] chooses the row of bare columns under GROUP BY, and [`kind`] determines types before planning.
+//! names to the identities of [`bind`], [`star`] expands `*`, [`group`] chooses the row of bare columns under GROUP BY,
+//! and [`kind`] determines types before planning.
 
 mod bind;
 mod error;

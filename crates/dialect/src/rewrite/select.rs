@@ -66,7 +66,7 @@ impl Rewriter<'_> {
                 || items.is_empty()
                 || select.projection.len() > 1
                 || !scope.merged.is_empty(),
-            true,
+            false,
         );
         let ordinals: Vec<Option<Expr>> = select
             .projection
@@ -583,9 +583,9 @@ impl Rewriter<'_> {
         Some(columns.into_iter().map(known).collect())
     }
 
-    /// The condition that USING or NATURAL stands for, with each column of the left side from the first relation that has
-    /// it. DataFusion's own USING reports a name as ambiguous if several relations on the left have it, and its NATURAL
-    /// sees hidden columns. `None` if the condition cannot be expressed.
+    /// The condition that USING or NATURAL stands for, with each column of the left side from the first relation that
+    /// has it. DataFusion's own USING reports a name as ambiguous if several relations on the left have it, and its
+    /// NATURAL sees hidden columns. `None` if the condition cannot be expressed.
     fn equal_columns(&mut self, names: &[String], scope: &Scope<'_>, before: usize) -> Option<JoinConstraint> {
         if self.bound.relations(scope).any(|relation| relation.columns.is_none() || relation.name.is_empty()) {
             return None;

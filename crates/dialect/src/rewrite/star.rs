@@ -21,15 +21,15 @@ use crate::{
 };
 
 impl Rewriter<'_> {
-    /// Expands `*` if there are hidden columns, or always. `USING` and `NATURAL` that are left in FROM merged columns of
-    /// relations with unknown columns, and in DataFusion's own SQL of all relations.
+    /// Expands `*` if there are hidden columns, or always. In DataFusion's own SQL (`plain`), USING and NATURAL are left
+    /// to DataFusion, and tables of different schemas may have one name: `*` then stays, and excludes the hidden columns.
     pub(crate) fn expand(
         &mut self,
         select: &mut Select,
         names: Vec<ItemName>,
         scope: &Scope<'_>,
         always: bool,
-        knows_merged: bool,
+        plain: bool,
     ) -> Vec<ItemName> {
         let columns = self.bound.relations(scope).filter_map(|relation| relation.columns.as_ref()).flatten();
         let hidden: Vec<&str> = columns.filter(|column| column.hidden).map(|column| &*column.name).collect();
@@ -38,7 +38,12 @@ impl Rewriter<'_> {
         }
         let except = exclude(&hidden);
         let knows_all = self.bound.relations(scope).all(|relation| relation.columns.is_some());
-        let is_plain_join = knows_merged && knows_all || !select.from.iter().any(joins_by_name);
+        let is_plain_join = !plain && knows_all || !select.from.iter().any(joins_by_name);
+        let shares_name = |number: &usize| {
+            let name = &self.bound.relation(*number).name;
+            plain && self.bound.relations(scope).filter(|other| other.name == *name).count() > 1
+        };
+        let shared: Vec<usize> = scope.relations.iter().copied().filter(shares_name).collect();
         let mut projection = Vec::new();
         let mut expanded = Vec::new();
         for (item, name) in std::mem::take(&mut select.projection).into_iter().zip(names) {
@@ -61,11 +66,15 @@ impl Rewriter<'_> {
                 expanded.push(name);
                 continue;
             }
-            if wanted == Some(None)
-                && (!is_plain_join || relations().any(|relation| !knows && relation.name.is_empty()))
+            let is_bare = wanted == Some(None);
+            if is_bare && (!is_plain_join || relations().any(|relation| !knows && relation.name.is_empty()))
+                || numbers.iter().any(|number| shared.contains(number))
             {
                 let options = WildcardAdditionalOptions { opt_exclude: except.clone(), ..Default::default() };
-                projection.push(SelectItem::Wildcard(options));
+                projection.push(match item {
+                    SelectItem::QualifiedWildcard(kind, _) => SelectItem::QualifiedWildcard(kind, options),
+                    _ => SelectItem::Wildcard(options),
+                });
                 expanded.push(name);
                 continue;
             }
@@ -73,7 +82,7 @@ impl Rewriter<'_> {
                 |relation: &Relation, name: &str| relation.column(name).is_some_and(|own| !own.hidden && !own.yields);
             let is_shown = |column: &Column| {
                 let yields = column.yields && relations().any(|other| has(other, &column.name));
-                !(column.hidden || yields || (wanted == Some(None) && column.merged))
+                !(column.hidden || yields || (is_bare && column.merged))
             };
             let mut shown: Vec<Result<ColumnId, String>> = Vec::new();
             for &number in &numbers {
@@ -172,7 +181,7 @@ impl VisitorMut for Stars<'_> {
                 self.rewriter.plain_from(from, &mut scope);
             }
             let names = vec![ItemName::Own; select.projection.len()];
-            self.rewriter.expand(select, names, &scope, false, false);
+            self.rewriter.expand(select, names, &scope, false, true);
         }
         ControlFlow::Continue(())
     }
@@ -242,13 +251,13 @@ mod tests {
 
     use crate::{Dialect, NamedColumn, Names, parse, rewrite};
 
-    /// A table with a hidden column.
+    /// A table with a hidden column, in any schema.
     struct Users;
 
     impl Names for Users {
         fn columns(&self, table: &str) -> Option<Vec<NamedColumn>> {
             let hidden = NamedColumn { hidden: true, ..NamedColumn::new("root", DataType::Utf8View) };
-            (table == "users").then(|| vec![NamedColumn::new("uid", DataType::Int64), hidden])
+            (table.rsplit('.').next() == Some("users")).then(|| vec![NamedColumn::new("uid", DataType::Int64), hidden])
         }
     }
 
@@ -297,6 +306,11 @@ mod tests {
             (
                 "SELECT * FROM users JOIN b USING (uid)",
                 r#"SELECT * EXCLUDE ("root") FROM users JOIN b USING(uid)"#.to_owned(),
+            ),
+            ("SELECT * FROM a.users", format!("SELECT {star} FROM a.users")),
+            (
+                "SELECT *, b.users.* FROM a.users, b.users",
+                r#"SELECT * EXCLUDE ("root"), b.users.* EXCLUDE ("root") FROM a.users, b.users"#.to_owned(),
             ),
         ] {
             assert_eq!(expanded(sql), expected, "{sql}");

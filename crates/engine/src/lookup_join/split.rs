@@ -49,8 +49,8 @@ pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     sink_filters.optimize(split.data, &OptimizerContext::new(), |_, _| {}).map(Some)
 }
 
-/// Drops the terms of an `OR` in a filter that no row can meet: `key LIKE p OR NULL`, where another part of the plan has
-/// the rows of the second subquery.
+/// Drops the terms of an `OR` in a filter that no row can meet: `key LIKE p OR NULL`, where another part of the plan
+/// has the rows of the second subquery.
 #[derive(Debug)]
 struct WithoutNever;
 
