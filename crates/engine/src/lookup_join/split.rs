@@ -12,10 +12,10 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
-use datafusion::optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
+use datafusion::optimizer::{Optimizer, OptimizerContext};
 use indago_dialect::{StrictFunctions, plans_down};
 
-use crate::constraints::{is_choice, is_never, looks_like};
+use crate::constraints::{is_choice, looks_like};
 
 /// The most nodes to split. Each part contains a copy of everything below the node.
 const MOST: usize = 64;
@@ -41,43 +41,11 @@ pub(crate) fn apart(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     }
     let sink_filters = Optimizer::with_rules(vec![
         Arc::new(SimplifyExpressions::new()),
-        Arc::new(WithoutNever),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(StrictFunctions),
         Arc::new(PushDownFilter::new()),
     ]);
     sink_filters.optimize(split.data, &OptimizerContext::new(), |_, _| {}).map(Some)
-}
-
-/// Drops the terms of an `OR` in a filter that no row can meet: `key LIKE p OR NULL`, where another part of the plan
-/// has the rows of the second subquery.
-#[derive(Debug)]
-struct WithoutNever;
-
-impl OptimizerRule for WithoutNever {
-    fn name(&self) -> &str {
-        "without_never"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::TopDown)
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let has_never =
-            |choice: &&Expr| is_choice(choice) && split_binary(choice, Operator::Or).into_iter().any(is_never);
-        let LogicalPlan::Filter(filter) = plan else { return Ok(Transformed::no(plan)) };
-        let conditions = split_conjunction(&filter.predicate);
-        if !conditions.iter().any(has_never) {
-            return Ok(Transformed::no(LogicalPlan::Filter(filter)));
-        }
-        let possible = |condition: &Expr| {
-            let terms = split_binary(condition, Operator::Or).into_iter().filter(|term| !is_never(term));
-            disjunction(terms.cloned()).unwrap_or_else(|| lit(false))
-        };
-        let predicate = conjunction(conditions.into_iter().map(possible)).unwrap_or_else(|| lit(true));
-        Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?)))
-    }
 }
 
 /// Splits `key = x OR key IN (SELECT ..)`: rows in the first subquery, rows in the second but not in the first, and so
