@@ -47,6 +47,9 @@ SELECT (SELECT 1, 2) = (1, 2), (1, 2) = (SELECT 1, 2), (SELECT 1, 2) = (SELECT 1
 SELECT (SELECT 1, 2) < (1, 3), (SELECT 1, 2) >= (1, 3), (2, 1) > (SELECT 1, 9), (SELECT 1, 2) BETWEEN (1, 1) AND (SELECT 1, 2);
 SELECT (SELECT 1, 2) IN (SELECT 1, 2), (SELECT 1, 2) IN (SELECT 2, 2), (SELECT 1, 2) NOT IN (SELECT 1, 3);
 SELECT (SELECT 1, 2) IS (1, 2), (SELECT 1, 2 WHERE 0) IS (NULL, NULL), (SELECT 1, 2 WHERE 0) = (1, 2), (SELECT 1, NULL) = (1, 2), (SELECT 1, NULL) = (2, 2);
+SELECT (1 + 4, 1) IS (5, 1), (1 + 4, NULL) IS (5, NULL), (1, NULL) IS (1, 2), (1, NULL) IS NOT (1, 2), (1, 2) IS NOT (1, 1 + 1);
+SELECT id FROM t WHERE (a + 0, n) IS (SELECT a, n FROM t WHERE id = 2);
+SELECT id, (a, s) IS (NULL, upper(s)), (a, s) IS NOT (a, NULL) FROM t;
 SELECT CASE (SELECT 1, 2) WHEN (1, 2) THEN 'y' ELSE 'n' END;
 SELECT username FROM users WHERE (uid, gid) = (SELECT uid, gid FROM users WHERE uid = 1000);
 SELECT username FROM users WHERE (uid, gid) > (SELECT uid, gid FROM users ORDER BY uid LIMIT 1 OFFSET 1) AND uid > 0;

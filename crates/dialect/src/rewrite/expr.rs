@@ -325,6 +325,10 @@ impl Rewriter<'_> {
     }
 
     fn is(&mut self, mut left: Box<Expr>, op: &str, mut right: Box<Expr>, scope: &Scope<'_>) -> Result<Expr> {
+        if let (Expr::Tuple(_), Expr::Tuple(_)) = (unwrapped(&left), unwrapped(&right)) {
+            let (left, right) = (self.expr(*left, scope)?, self.expr(*right, scope)?);
+            return Ok(rows(&left, &BinaryOperator::Custom(op.to_owned()), &right));
+        }
         spread_collation(&mut left);
         spread_collation(&mut right);
         let left = *self.boxed_value(left, scope)?;
@@ -981,11 +985,13 @@ fn rows(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
         return binary(left.clone(), op.clone(), right.clone());
     };
     let nested = |expr: Expr| Expr::Nested(Box::new(expr));
+    let all = |op: BinaryOperator| {
+        let pairs = left.iter().zip(right).map(|(l, r)| binary(l.clone(), op.clone(), r.clone())).collect();
+        balanced(pairs, &BinaryOperator::And)
+    };
     match op {
-        BinaryOperator::Eq | BinaryOperator::NotEq => {
-            let pairs = left.iter().zip(right).map(|(l, r)| binary(l.clone(), BinaryOperator::Eq, r.clone())).collect();
-            negate(*op == BinaryOperator::NotEq, balanced(pairs, &BinaryOperator::And))
-        }
+        BinaryOperator::Eq | BinaryOperator::NotEq => negate(*op == BinaryOperator::NotEq, all(BinaryOperator::Eq)),
+        BinaryOperator::Custom(name) => negate(name == "IS NOT", all(BinaryOperator::Custom("IS".to_owned()))),
         _ => {
             let strict = match op {
                 BinaryOperator::LtEq => BinaryOperator::Lt,

@@ -321,17 +321,7 @@ impl Rewriter<'_> {
         for join in &mut from.joins {
             let before = scope.relations.len();
             self.relation(&mut join.relation, scope)?;
-            let constraint = match &join.join_operator {
-                JoinOperator::Join(constraint)
-                | JoinOperator::Inner(constraint)
-                | JoinOperator::CrossJoin(constraint)
-                | JoinOperator::Left(constraint)
-                | JoinOperator::LeftOuter(constraint)
-                | JoinOperator::Right(constraint)
-                | JoinOperator::RightOuter(constraint)
-                | JoinOperator::FullOuter(constraint) => Some(constraint),
-                _ => None,
-            };
+            let constraint = constraint_of(&join.join_operator);
             let names: Vec<String> = match constraint {
                 Some(JoinConstraint::Using(columns)) => columns
                     .iter()
@@ -603,6 +593,21 @@ impl Rewriter<'_> {
         }
         // NATURAL without a common name keeps every pair.
         Some(JoinConstraint::On(all.unwrap_or_else(|| build::value(ast::Value::Boolean(true)))))
+    }
+}
+
+/// The condition of a join that shows the columns of both sides.
+pub(super) fn constraint_of(operator: &JoinOperator) -> Option<&JoinConstraint> {
+    match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::CrossJoin(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => Some(constraint),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use sqlparser::ast::{
-    ExcludeSelectItem, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
+    ExcludeSelectItem, JoinConstraint, ObjectName, ObjectNamePart, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitorMut, WildcardAdditionalOptions, With,
 };
 use sqlparser::tokenizer::Span;
@@ -12,7 +12,7 @@ use sqlparser::tokenizer::Span;
 use super::{
     bind::{Column, ColumnId, Relation, Scope},
     rewriter::{Cte, Rewriter},
-    select::{ItemName, lowered, relation_of},
+    select::{ItemName, constraint_of, lowered, relation_of},
 };
 use crate::{
     build::exact,
@@ -39,6 +39,7 @@ impl Rewriter<'_> {
         let except = exclude(&hidden);
         let knows_all = self.bound.relations(scope).all(|relation| relation.columns.is_some());
         let is_plain_join = !plain && knows_all || !select.from.iter().any(joins_by_name);
+        let names_all = select.from.iter().all(has_short_names);
         let shares_name = |number: &usize| {
             let name = &self.bound.relation(*number).name;
             plain && self.bound.relations(scope).filter(|other| other.name == *name).count() > 1
@@ -61,13 +62,13 @@ impl Rewriter<'_> {
                 scope.relations.iter().copied().filter(|number| is_wanted(self.bound.relation(*number))).collect();
             let relations = || numbers.iter().map(|number| self.bound.relation(*number));
             let knows = relations().all(|relation| relation.columns.is_some());
-            if numbers.is_empty() || !knows && except.is_none() {
+            let is_bare = wanted == Some(None);
+            if numbers.is_empty() || !knows && (except.is_none() || !is_bare) {
                 projection.push(item);
                 expanded.push(name);
                 continue;
             }
-            let is_bare = wanted == Some(None);
-            if is_bare && (!is_plain_join || relations().any(|relation| !knows && relation.name.is_empty()))
+            if is_bare && (!is_plain_join || !knows && !names_all)
                 || numbers.iter().any(|number| shared.contains(number))
             {
                 let options = WildcardAdditionalOptions { opt_exclude: except.clone(), ..Default::default() };
@@ -227,22 +228,24 @@ fn exclude(hidden: &[&str]) -> Option<ExcludeSelectItem> {
     (!names.is_empty()).then_some(ExcludeSelectItem::Multiple(names))
 }
 
+/// Whether each relation of an item of FROM has a name without a schema.
+fn has_short_names(from: &TableWithJoins) -> bool {
+    std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)).all(|factor| match factor {
+        TableFactor::Table { name, alias: None, .. } => name.0.len() == 1,
+        TableFactor::NestedJoin { table_with_joins, alias: None } => has_short_names(table_with_joins),
+        TableFactor::Table { alias, .. }
+        | TableFactor::Derived { alias, .. }
+        | TableFactor::Function { alias, .. }
+        | TableFactor::UNNEST { alias, .. } => alias.is_some(),
+        _ => false,
+    })
+}
+
 /// Whether an item of FROM joins by names of columns.
 fn joins_by_name(from: &TableWithJoins) -> bool {
-    let by_name = |operator: &JoinOperator| match operator {
-        JoinOperator::Join(constraint)
-        | JoinOperator::Inner(constraint)
-        | JoinOperator::Left(constraint)
-        | JoinOperator::LeftOuter(constraint)
-        | JoinOperator::Right(constraint)
-        | JoinOperator::RightOuter(constraint)
-        | JoinOperator::FullOuter(constraint)
-        | JoinOperator::CrossJoin(constraint) => {
-            matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
-        }
-        _ => false,
-    };
-    from.joins.iter().any(|join| by_name(&join.join_operator))
+    from.joins.iter().any(|join| {
+        matches!(constraint_of(&join.join_operator), Some(JoinConstraint::Using(_) | JoinConstraint::Natural))
+    })
 }
 
 #[cfg(test)]
@@ -307,6 +310,8 @@ mod tests {
                 "SELECT * FROM users JOIN b USING (uid)",
                 r#"SELECT * EXCLUDE ("root") FROM users JOIN b USING(uid)"#.to_owned(),
             ),
+            ("SELECT * FROM a.b, users", r#"SELECT * EXCLUDE ("root") FROM a.b, users"#.to_owned()),
+            ("SELECT a.b.*, users.* FROM a.b, users", format!("SELECT a.b.*, {star} FROM a.b, users")),
             ("SELECT * FROM a.users", format!("SELECT {star} FROM a.users")),
             (
                 "SELECT *, b.users.* FROM a.users, b.users",
