@@ -340,6 +340,7 @@ fn forms(name: &str) -> impl Iterator<Item = String> {
 
 impl indago_dialect::Names for Known {
     fn columns(&self, table: &str) -> Option<Vec<NamedColumn>> {
+        let table = &*self.own(&Name(table.split('.').map(str::to_owned).collect()));
         if let Some(table) = self.table(table) {
             return Some(table.spec().columns.iter().map(named_column).collect());
         }

@@ -8,7 +8,7 @@
 use std::{cell::Cell, collections::HashMap};
 
 use sqlparser::{
-    ast::{Expr, Ident, WindowSpec},
+    ast::{Expr, Ident, ObjectName, TableAlias, WindowSpec},
     tokenizer::{Location, Span},
 };
 
@@ -57,11 +57,18 @@ pub(crate) struct Relation {
     pub(crate) user: String,
     /// `None` if the columns are not known.
     pub(crate) columns: Option<Vec<Column>>,
+    /// Its name with its schema, if FROM has that and no alias.
+    pub(crate) path: Option<ObjectName>,
 }
 
 impl Relation {
     pub(crate) fn new(name: String, columns: Option<Vec<Column>>) -> Self {
-        Self { user: name.clone(), name, columns }
+        Self { user: name.clone(), name, columns, path: None }
+    }
+
+    /// A relation that FROM names with this name and alias.
+    pub(crate) fn at(self, name: &ObjectName, alias: Option<&TableAlias>) -> Self {
+        Self { path: (name.0.len() > 1 && alias.is_none()).then(|| name.clone()), ..self }
     }
 
     /// Whether this is its name, as the user wrote it or as it was rewritten.

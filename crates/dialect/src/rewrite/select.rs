@@ -478,7 +478,8 @@ impl Rewriter<'_> {
                     alias.get_or_insert_with(name_as_written);
                     *name = vec![exact(cte.given, Span::empty())].into();
                 }
-                self.add_relation(scope, aliased(own, alias, columns));
+                let relation = aliased(own, alias, columns).at(name, alias.as_ref());
+                self.add_relation(scope, relation);
                 Ok(())
             }
             TableFactor::Derived { lateral, subquery, alias, .. } => {

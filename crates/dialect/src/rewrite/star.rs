@@ -22,7 +22,7 @@ use crate::{
 
 impl Rewriter<'_> {
     /// Expands `*` if there are hidden columns, or always. In DataFusion's own SQL (`plain`), USING and NATURAL are left
-    /// to DataFusion, and tables of different schemas may have one name: `*` then stays, and excludes the hidden columns.
+    /// to DataFusion, and tables of different schemas may have one name.
     pub(crate) fn expand(
         &mut self,
         select: &mut Select,
@@ -39,7 +39,6 @@ impl Rewriter<'_> {
         let except = exclude(&hidden);
         let knows_all = self.bound.relations(scope).all(|relation| relation.columns.is_some());
         let is_plain_join = !plain && knows_all || !select.from.iter().any(joins_by_name);
-        let names_all = select.from.iter().all(has_short_names);
         let shares_name = |number: &usize| {
             let name = &self.bound.relation(*number).name;
             plain && self.bound.relations(scope).filter(|other| other.name == *name).count() > 1
@@ -48,34 +47,25 @@ impl Rewriter<'_> {
         let mut projection = Vec::new();
         let mut expanded = Vec::new();
         for (item, name) in std::mem::take(&mut select.projection).into_iter().zip(names) {
-            let wanted: Option<Option<&str>> = match &item {
-                SelectItem::Wildcard(options) if is_untouched(options) => Some(None),
-                SelectItem::QualifiedWildcard(kind, options) if is_untouched(options) => relation_of(kind).map(Some),
-                _ => None,
-            };
-            let is_wanted = |relation: &Relation| match wanted {
-                Some(Some(name)) => relation.is_called(name),
-                Some(None) => true,
-                None => false,
+            let is_wanted = |relation: &Relation| match &item {
+                SelectItem::Wildcard(options) => is_untouched(options),
+                SelectItem::QualifiedWildcard(kind, options) => is_untouched(options) && is_of(kind, relation),
+                _ => false,
             };
             let numbers: Vec<usize> =
                 scope.relations.iter().copied().filter(|number| is_wanted(self.bound.relation(*number))).collect();
             let relations = || numbers.iter().map(|number| self.bound.relation(*number));
             let knows = relations().all(|relation| relation.columns.is_some());
-            let is_bare = wanted == Some(None);
+            let is_bare = matches!(item, SelectItem::Wildcard(_));
             if numbers.is_empty() || !knows && (except.is_none() || !is_bare) {
                 projection.push(item);
                 expanded.push(name);
                 continue;
             }
-            if is_bare && (!is_plain_join || !knows && !names_all)
-                || numbers.iter().any(|number| shared.contains(number))
-            {
-                let options = WildcardAdditionalOptions { opt_exclude: except.clone(), ..Default::default() };
-                projection.push(match item {
-                    SelectItem::QualifiedWildcard(kind, _) => SelectItem::QualifiedWildcard(kind, options),
-                    _ => SelectItem::Wildcard(options),
-                });
+            let excluding = |except| WildcardAdditionalOptions { opt_exclude: except, ..Default::default() };
+            let nameless = relations().any(|relation| !knows && relation.name.is_empty());
+            if is_bare && (!is_plain_join || nameless) {
+                projection.push(SelectItem::Wildcard(excluding(except.clone())));
                 expanded.push(name);
                 continue;
             }
@@ -85,21 +75,25 @@ impl Rewriter<'_> {
                 let yields = column.yields && relations().any(|other| has(other, &column.name));
                 !(column.hidden || yields || (is_bare && column.merged))
             };
-            let mut shown: Vec<Result<ColumnId, String>> = Vec::new();
+            let mut shown: Vec<Result<ColumnId, SelectItem>> = Vec::new();
             for &number in &numbers {
                 let relation = self.bound.relation(number);
                 match &relation.columns {
-                    Some(columns) => {
+                    Some(columns) if !shared.contains(&number) => {
                         let own = columns.iter().enumerate().filter(|(_, column)| is_shown(column));
                         shown.extend(own.map(|(place, _)| Ok(ColumnId { relation: number, place })));
                     }
-                    None => shown.push(Err(relation.name.clone())),
+                    columns => {
+                        let hidden = columns.iter().flatten().filter(|column| column.hidden);
+                        let hidden: Vec<&str> = hidden.map(|column| &*column.name).collect();
+                        shown.push(Err(all_of(relation, excluding(exclude(&hidden)))));
+                    }
                 }
             }
             for one in shown {
                 let (item, name) = match one {
                     Ok(id) => (self.bound.qualified(id).map(SelectItem::UnnamedExpr), ItemName::Star),
-                    Err(relation) => (Some(all_of(relation)), ItemName::Own),
+                    Err(all) => (Some(all), ItemName::Own),
                 };
                 expanded.extend(item.is_some().then_some(name));
                 projection.extend(item);
@@ -130,7 +124,11 @@ impl Rewriter<'_> {
                 _ => None,
             };
             columns.iter_mut().flatten().for_each(|column| column.yields = false);
-            self.add_relation(scope, Relation::new(alias.or(name).unwrap_or_default(), columns));
+            let mut relation = Relation::new(alias.or(name).unwrap_or_default(), columns);
+            if let TableFactor::Table { name, alias, .. } = factor {
+                relation = relation.at(name, alias.as_ref());
+            }
+            self.add_relation(scope, relation);
         }
     }
 }
@@ -206,10 +204,21 @@ fn is_wildcard(item: &SelectItem) -> bool {
     matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
 }
 
+/// Whether the columns of `kind.*` are those of a relation.
+fn is_of(kind: &SelectItemQualifiedWildcardKind, relation: &Relation) -> bool {
+    match (kind, &relation.path) {
+        (SelectItemQualifiedWildcardKind::ObjectName(name), Some(path)) if name.0.len() == path.0.len() => {
+            name.to_string().eq_ignore_ascii_case(&path.to_string())
+        }
+        _ => relation_of(kind).is_some_and(|name| relation.is_called(name)),
+    }
+}
+
 /// `relation.*`
-fn all_of(relation: String) -> SelectItem {
-    let name = ObjectName::from(vec![exact(relation, Span::empty())]);
-    SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), Default::default())
+fn all_of(relation: &Relation, options: WildcardAdditionalOptions) -> SelectItem {
+    let short = || ObjectName::from(vec![exact(relation.name.clone(), Span::empty())]);
+    let name = relation.path.clone().unwrap_or_else(short);
+    SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
 }
 
 fn is_untouched(options: &WildcardAdditionalOptions) -> bool {
@@ -226,19 +235,6 @@ fn exclude(hidden: &[&str]) -> Option<ExcludeSelectItem> {
     names.dedup();
     let names: Vec<_> = names.into_iter().map(|name| ObjectName::from(vec![exact(name, Span::empty())])).collect();
     (!names.is_empty()).then_some(ExcludeSelectItem::Multiple(names))
-}
-
-/// Whether each relation of an item of FROM has a name without a schema.
-fn has_short_names(from: &TableWithJoins) -> bool {
-    std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)).all(|factor| match factor {
-        TableFactor::Table { name, alias: None, .. } => name.0.len() == 1,
-        TableFactor::NestedJoin { table_with_joins, alias: None } => has_short_names(table_with_joins),
-        TableFactor::Table { alias, .. }
-        | TableFactor::Derived { alias, .. }
-        | TableFactor::Function { alias, .. }
-        | TableFactor::UNNEST { alias, .. } => alias.is_some(),
-        _ => false,
-    })
 }
 
 /// Whether an item of FROM joins by names of columns.
@@ -286,7 +282,7 @@ mod tests {
 
     #[test]
     fn outside_the_reach_of_a_cte_its_name_is_the_table() {
-        let star = r#""users"."uid""#;
+        let (star, no_root) = (r#""users"."uid""#, r#" EXCLUDE ("root")"#);
         for (sql, expected) in [
             ("SELECT * FROM USERS", format!("SELECT {star} FROM USERS")),
             ("EXPLAIN SELECT u.* FROM users AS u", r#"EXPLAIN SELECT "u"."uid" FROM users AS u"#.to_owned()),
@@ -310,12 +306,14 @@ mod tests {
                 "SELECT * FROM users JOIN b USING (uid)",
                 r#"SELECT * EXCLUDE ("root") FROM users JOIN b USING(uid)"#.to_owned(),
             ),
-            ("SELECT * FROM a.b, users", r#"SELECT * EXCLUDE ("root") FROM a.b, users"#.to_owned()),
+            ("SELECT * FROM a.b, users", format!("SELECT a.b.*, {star} FROM a.b, users")),
             ("SELECT a.b.*, users.* FROM a.b, users", format!("SELECT a.b.*, {star} FROM a.b, users")),
             ("SELECT * FROM a.users", format!("SELECT {star} FROM a.users")),
             (
-                "SELECT *, b.users.* FROM a.users, b.users",
-                r#"SELECT * EXCLUDE ("root"), b.users.* EXCLUDE ("root") FROM a.users, b.users"#.to_owned(),
+                "SELECT *, b.users.* FROM a.users, b.users, c.d",
+                format!(
+                    "SELECT a.users.*{no_root}, b.users.*{no_root}, c.d.*, b.users.*{no_root} FROM a.users, b.users, c.d"
+                ),
             ),
         ] {
             assert_eq!(expanded(sql), expected, "{sql}");
