@@ -75,7 +75,7 @@ impl Rewriter<'_> {
                 let yields = column.yields && relations().any(|other| has(other, &column.name));
                 !(column.hidden || yields || (is_bare && column.merged))
             };
-            let mut shown: Vec<Result<ColumnId, SelectItem>> = Vec::new();
+            let mut shown: Vec<Result<ColumnId, Box<SelectItem>>> = Vec::new();
             for &number in &numbers {
                 let relation = self.bound.relation(number);
                 match &relation.columns {
@@ -86,14 +86,14 @@ impl Rewriter<'_> {
                     columns => {
                         let hidden = columns.iter().flatten().filter(|column| column.hidden);
                         let hidden: Vec<&str> = hidden.map(|column| &*column.name).collect();
-                        shown.push(Err(all_of(relation, excluding(exclude(&hidden)))));
+                        shown.push(Err(Box::new(all_of(relation, excluding(exclude(&hidden))))));
                     }
                 }
             }
             for one in shown {
                 let (item, name) = match one {
                     Ok(id) => (self.bound.qualified(id).map(SelectItem::UnnamedExpr), ItemName::Star),
-                    Err(all) => (Some(all), ItemName::Own),
+                    Err(all) => (Some(*all), ItemName::Own),
                 };
                 expanded.extend(item.is_some().then_some(name));
                 projection.extend(item);
