@@ -21,6 +21,8 @@ exec 9< "$INDAGO"
 queries=$(mktemp -d -p /var/lib)
 cp "$QUERIES"/*.sql "$queries"
 tree=$TREE
+# Services of this machine in /usr/lib include files of it.
+[ ! -d /etc/pam.d ] || cp -r /etc/pam.d "$tree/etc/pam.d"
 for folder in etc home root tmp; do mount --bind "$tree/$folder" "/$folder"; done
 if [ -n "$PORT" ]; then
     cp /bin/sleep /tmp/.update; /tmp/.update 600 & deleted=$!

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use indago_table::Sys;
@@ -27,8 +28,8 @@ async fn open_files_are_those_of_lsof() {
     let child = child.args(["-c", script]).current_dir(&folder).stdin(Stdio::null()).stderr(Stdio::null());
     let mut child = child.stdout(Stdio::piped()).spawn().expect("bash starts");
     let mut ready = String::new();
-    let mut stdout = child.stdout.take().expect("a pipe");
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(&mut stdout), &mut ready).expect("it starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    stdout.read_line(&mut ready).expect("it starts");
     let pid = child.id();
     let engine = host_engine(&Sys::live()).build().await.expect("an engine");
     let sql = format!("SELECT fd, access, \"offset\", path FROM process_open_files WHERE pid = {pid}");

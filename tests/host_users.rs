@@ -529,6 +529,8 @@ async fn a_preloaded_library_of_a_process_is_found() {
     let mut child = Command::new("sleep")
         .arg("600")
         .env("LD_PRELOAD", "/tmp/none.so:relative.so")
+        // Cargo sets it for tests.
+        .env_remove("LD_LIBRARY_PATH")
         .stderr(Stdio::null())
         .spawn()
         .expect("sleep starts");

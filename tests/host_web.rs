@@ -119,6 +119,22 @@ async fn curl_requests_each_url_once_within_limits() {
     assert!(warnings.contains("must be http or https") && warnings.contains("x is not a URL"), "{warnings}");
 }
 
+/// A server that sends interim responses only is cut off after a number of bytes, in less than the timeout.
+#[tokio::test]
+async fn interim_responses_have_a_limit() {
+    let interim = |count| "HTTP/1.1 100 Continue\r\n\r\n".repeat(count);
+    let server = Server::new(move |line, _| match line {
+        "GET /few" => format!("{}{}", interim(100), ok("hello")),
+        _ => interim(200_000),
+    });
+    let engine = engine(&[]).await;
+    let get = |path: &str| format!("SELECT result FROM curl WHERE url = '{}{path}'", server.address);
+    assert_eq!(rows(&engine, &get("/few")).await, (vec![vec!["hello".to_owned()]], "[]".to_owned()));
+    let (found, warnings) = rows(&engine, &get("/many")).await;
+    assert_eq!(found, [["NULL"]]);
+    assert!(warnings.contains("too many bytes before its response"), "{warnings}");
+}
+
 #[tokio::test]
 async fn prometheus_metrics_are_the_samples_of_an_endpoint() {
     let server = Server::new(|line, _| match line {

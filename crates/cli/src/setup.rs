@@ -65,7 +65,7 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
                 let message = format!("--root {}: there is no such directory", root.display());
                 return Err(Error::usage(anyhow::anyhow!(message)));
             }
-            let root = std::path::absolute(root).map_err(Error::usage)?;
+            let root = std::path::absolute(root).map_err(|error| Error::usage(anyhow::anyhow!(error)))?;
             // A final slash is not part of the name.
             config.host.roots.push(root.components().collect());
         }

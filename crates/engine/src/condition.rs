@@ -339,7 +339,8 @@ mod tests {
         let schema = DFSchema::try_from(SPEC.schema()).expect("a schema");
         let filter = session.state().create_logical_expr(condition, &schema).expect("an expression");
         // As a query's plan has it.
-        let simplifier = ExprSimplifier::new(SimplifyContext::default().with_schema(schema.clone().into()));
+        let context = SimplifyContext::builder().with_schema(schema.clone().into()).build();
+        let simplifier = ExprSimplifier::new(context);
         let filter = simplifier.coerce(filter, &schema).and_then(|filter| simplifier.simplify(filter));
         let condition = Condition::new(&filter.expect("valid"), &SPEC, &session.state()).expect("a condition");
         let minutes = |minutes: Vec<i64>| {

@@ -8,5 +8,5 @@ mod route;
 mod trust;
 
 pub use chain::validity;
-pub use route::{Route, Sender, basic, basic_of, is_tls, plain, proxy, secret};
+pub use route::{Limits, Route, Sender, address_of, basic, basic_of, is_tls, plain, proxy, secret};
 pub use trust::{Authorities, Identity, Trust, client_config};

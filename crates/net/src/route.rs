@@ -1,6 +1,9 @@
 //! Routes to a server: direct or through a proxy, with or without TLS.
 
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -8,18 +11,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::PROXY_AUTHORIZATION;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper::body::Body;
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector, HttpInfo};
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use indago_table::{Error, Result};
 use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tower::ServiceExt as _;
 
 const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
@@ -39,6 +43,17 @@ pub struct Route {
     pub proxy: Option<Uri>,
     /// Timeout of one attempt to connect.
     pub connect_timeout: Duration,
+    /// Limits of its connections.
+    pub limits: Limits,
+}
+
+/// Limits of connections to a server that is not trusted.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Whether an address may be sent a request. Default: every one.
+    pub is_allowed: Option<fn(IpAddr) -> bool>,
+    /// How many bytes a server may still send. The owner may change it. Default: any number.
+    pub bytes: Option<Arc<AtomicU64>>,
 }
 
 /// Sends a request.
@@ -47,7 +62,14 @@ pub type Sender<B> = Box<dyn Fn(Request<B>) -> ResponseFuture + Send + Sync>;
 impl Route {
     /// A route without a proxy and without TLS settings.
     pub fn new(is_https: bool) -> Self {
-        Route { is_https, tls: None, server_name: None, proxy: None, connect_timeout: CONNECT_TIMEOUT }
+        Route {
+            is_https,
+            tls: None,
+            server_name: None,
+            proxy: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            limits: Limits::default(),
+        }
     }
 
     /// A function that sends requests on this route.
@@ -57,16 +79,16 @@ impl Route {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Route { is_https, tls, server_name, proxy, connect_timeout } = self;
+        let Route { is_https, tls, server_name, proxy, connect_timeout, limits } = self;
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(connect_timeout));
         let Some(tls) = tls else {
             return Ok(match proxy {
-                None => over(http, None),
-                Some(proxy) if is_socks(&proxy) => over(socks(&proxy, http)?, None),
-                Some(proxy) => over(Forward { inner: http, proxy: plain(&proxy)? }, basic_of(&proxy)?),
+                None => over(http, None, limits),
+                Some(proxy) if is_socks(&proxy) => over(socks(&proxy, http)?, None, limits),
+                Some(proxy) => over(Forward { inner: http, proxy: plain(&proxy)? }, basic_of(&proxy)?, limits),
             });
         };
         let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
@@ -78,34 +100,45 @@ impl Route {
         };
         let to_server = to_server.enable_http1();
         Ok(match proxy {
-            None => over(to_server.wrap_connector(http), None),
-            Some(proxy) if is_socks(&proxy) => over(to_server.wrap_connector(socks(&proxy, http)?), None),
-            Some(proxy) if !is_https => over(Forward { inner: to_proxy, proxy: plain(&proxy)? }, basic_of(&proxy)?),
+            None => over(to_server.wrap_connector(http), None, limits),
+            Some(proxy) if is_socks(&proxy) => over(to_server.wrap_connector(socks(&proxy, http)?), None, limits),
+            Some(proxy) if !is_https => {
+                over(Forward { inner: to_proxy, proxy: plain(&proxy)? }, basic_of(&proxy)?, limits)
+            }
             Some(proxy) => {
                 let tunnel = Tunnel::new(plain(&proxy)?, to_proxy);
                 let tunnel = match basic_of(&proxy)? {
                     Some(user) => tunnel.with_auth(user),
                     None => tunnel,
                 };
-                over(to_server.wrap_connector(tunnel), None)
+                over(to_server.wrap_connector(tunnel), None, limits)
             }
         })
     }
 }
 
-fn over<C, B>(connector: C, proxy_user: Option<HeaderValue>) -> Sender<B>
+fn over<C, B>(connector: C, proxy_user: Option<HeaderValue>, limits: Limits) -> Sender<B>
 where
-    C: Connect + Clone + Send + Sync + 'static,
+    C: tower::Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Connection + Read + Write + Unpin + Send + 'static,
+    C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    C::Future: Unpin + Send + 'static,
     B: Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let client: Client<C, B> = Client::builder(TokioExecutor::new()).build(connector);
+    let connector = connector.map_response(move |connection| Limited::new(connection, limits.clone()));
+    let client: Client<_, B> = Client::builder(TokioExecutor::new()).build(connector);
     let headers: HeaderMap = proxy_user.map(|user| (PROXY_AUTHORIZATION, user)).into_iter().collect();
     Box::new(move |mut request| {
         request.headers_mut().extend(headers.clone());
         client.request(request)
     })
+}
+
+/// The address of the server that sent a response.
+pub fn address_of<B>(response: &Response<B>) -> Option<IpAddr> {
+    response.extensions().get::<HttpInfo>().map(|info| info.remote_addr().ip())
 }
 
 /// Parses the address of a proxy. The caller prepends its source to an error. The text may contain a password, so
@@ -238,6 +271,69 @@ impl<T: Write + Unpin> Write for Forwarding<T> {
     }
 }
 
+/// A connection with limits.
+struct Limited<T> {
+    inner: T,
+    /// The server's address, if it is not allowed.
+    refused: Option<IpAddr>,
+    bytes: Option<Arc<AtomicU64>>,
+}
+
+impl<T: Connection> Limited<T> {
+    fn new(inner: T, limits: Limits) -> Self {
+        let mut extensions = http::Extensions::new();
+        inner.connected().get_extras(&mut extensions);
+        let address = extensions.get::<HttpInfo>().map(|info| info.remote_addr().ip());
+        let refused = address.filter(|address| limits.is_allowed.is_some_and(|is_allowed| !is_allowed(*address)));
+        Limited { inner, refused, bytes: limits.bytes }
+    }
+}
+
+impl<T: Connection> Connection for Limited<T> {
+    fn connected(&self) -> Connected {
+        self.inner.connected()
+    }
+}
+
+impl<T: Read + Unpin> Read for Limited<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut into: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let Some(bytes) = self.bytes.clone() else { return Pin::new(&mut self.inner).poll_read(context, into) };
+        let mut buffer = [0; 8 << 10];
+        let length = buffer.len().min(into.remaining());
+        let mut read = ReadBuf::new(&mut buffer[..length]);
+        ready!(Pin::new(&mut self.inner).poll_read(context, read.unfilled()))?;
+        let count = read.filled().len() as u64;
+        let taken = bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(count));
+        if taken.is_err() {
+            return Poll::Ready(Err(std::io::Error::other("the server sends too many bytes before its response")));
+        }
+        into.put_slice(read.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Write + Unpin> Write for Limited<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<std::io::Result<usize>> {
+        if let Some(address) = self.refused {
+            let what = format!("the server has the address {address} in a private network");
+            return Poll::Ready(Err(std::io::Error::other(what)));
+        }
+        Pin::new(&mut self.inner).poll_write(context, from)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -291,6 +387,36 @@ mod tests {
         assert!(asked.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{asked}");
         assert!(asked.to_ascii_lowercase().contains("proxy-authorization: basic am9lonb3"), "{asked}");
         assert!(answer.is_err(), "it does not connect");
+    }
+
+    #[tokio::test]
+    async fn servers_have_limits() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0];
+                if stream.read_exact(&mut request).await.is_ok() {
+                    let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+                    let _ = stream.write_all(format!("{interim}HTTP/1.1 204 Gone\r\n\r\n").as_bytes()).await;
+                }
+            }
+        });
+        let outcome = async |limits: Limits| {
+            let send = Route { limits, ..Route::new(false) }.sender().expect("a sender");
+            let response = send(Request::get(&url).body(Empty::<Bytes>::new()).expect("a request")).await;
+            let response = response.inspect(|response| {
+                assert_eq!(address_of(response), Some(IpAddr::from([127, 0, 0, 1])));
+            });
+            response.map(|response| response.status().as_u16()).map_err(|error| format!("{error:?}"))
+        };
+        assert_eq!(outcome(Limits::default()).await, Ok(204));
+        let bytes = |count| Limits { bytes: Some(Arc::new(AtomicU64::new(count))), ..Limits::default() };
+        assert_eq!(outcome(bytes(10_000)).await, Ok(204));
+        assert!(outcome(bytes(1000)).await.is_err_and(|error| error.contains("too many bytes")));
+        let allowed = |is_allowed| Limits { is_allowed: Some(is_allowed), ..Limits::default() };
+        assert_eq!(outcome(allowed(|address| address.is_loopback())).await, Ok(204));
+        assert!(outcome(allowed(|_| false)).await.is_err_and(|error| error.contains("127.0.0.1 in a private")));
     }
 
     #[test]

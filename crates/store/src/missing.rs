@@ -190,6 +190,7 @@ impl CapturedKeys {
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.keys.binary_search_by(|known| known.as_str().cmp(key)).is_ok()
+        // An empty text names nothing: kernel threads have no path.
+        key.is_empty() || self.keys.binary_search_by(|known| known.as_str().cmp(key)).is_ok()
     }
 }

@@ -3,7 +3,8 @@
 echo "$! inside" >> "$BED/pids"
 outer=$!
 first() { cat "/proc/$outer/task/$outer/children" 2>/dev/null | tr -d ' '; }
-is_up() { [ -n "$(first)" ] && nsenter -t "$(first)" -m -p -C systemctl is-active -q indago.target dbus.service systemd-journald.service; }
+is_up() { [ -n "$(first)" ] && nsenter -t "$(first)" -m -p -C systemctl is-active -q indago.target dbus.service systemd-journald.service &&
+    nsenter -t "$(first)" -m -p -C systemctl is-failed -q indago-d.service; }
 wait_for 60 inside is_up
 say "NS_PID=$(first)"
 stay

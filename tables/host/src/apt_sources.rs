@@ -5,6 +5,7 @@ use std::path::Path;
 use indago_table::prelude::*;
 
 use crate::source::deb822::{Paragraph, Paragraphs};
+use crate::source::held::{HeldList, owned};
 
 const FOLDER: &str = "/etc/apt";
 const LISTS: &str = "/var/lib/apt/lists";
@@ -78,7 +79,7 @@ impl Rows for AptSource {
         });
         files.iter_mut().for_each(|files| files.sort_unstable());
         let files = files.into_iter().flatten().map(|name| parts.join(name));
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(sys);
         for file in std::iter::once(Path::new(FOLDER).join("sources.list")).chain(files) {
             let is_paragraphs = match file.extension().and_then(|extension| extension.to_str()) {
                 Some("list") => false,
@@ -94,9 +95,9 @@ impl Rows for AptSource {
             };
             let file = sys.path_text(&file);
             if is_paragraphs {
-                paragraphs(sys, &file, bytes, &report, &mut rows)
+                paragraphs(sys, &file, bytes, &report, &mut rows)?;
             } else {
-                lines(sys, &file, &bytes, &report, &mut rows)
+                lines(sys, &file, &bytes, &report, &mut rows)?;
             }
         }
         let is_from_release = scan.wants(Self::RELEASE)
@@ -114,19 +115,26 @@ impl Rows for AptSource {
 }
 
 /// Adds the repositories of a file with one per line.
-fn lines(sys: &Sys, file: &str, bytes: &[u8], report: &impl Fn(&Error), rows: &mut Vec<AptSource>) {
+fn lines(sys: &Sys, file: &str, bytes: &[u8], report: &impl Fn(&Error), rows: &mut HeldList<AptSource>) -> Result<()> {
     for (position, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
         if line.is_empty() {
             continue;
         }
         match one_line(&sys.text(line)) {
-            Ok(row) => rows.push(AptSource { source: file.to_owned(), ..row }),
+            Ok(row) => add(AptSource { source: file.to_owned(), ..row }, rows)?,
             Err(what) => {
                 report(&Error::BadLine { file: file.to_owned(), line: position as u64 + 1, what: what.to_owned() })
             }
         }
     }
+    Ok(())
+}
+
+fn add(row: AptSource, rows: &mut HeldList<AptSource>) -> Result<()> {
+    let owned = owned([&row.name, &row.source, &row.base_uri, &row.r#type, &row.suite])
+        + owned([row.signed_by.as_deref().unwrap_or_default()]);
+    rows.push(row, owned)
 }
 
 /// A repository on one line: `deb [option=value ..] uri suite component ..`.
@@ -176,11 +184,18 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Most rows of one paragraph.
+/// Most rows of one paragraph, and most bytes of the texts that all of them repeat.
 const MOST_ROWS: usize = 10_000;
+const MOST_REPEATED: usize = 16 << 20;
 
 /// Adds the repositories of a file with paragraphs.
-fn paragraphs(sys: &Sys, file: &str, bytes: Vec<u8>, report: &impl Fn(&Error), rows: &mut Vec<AptSource>) {
+fn paragraphs(
+    sys: &Sys,
+    file: &str,
+    bytes: Vec<u8>,
+    report: &impl Fn(&Error),
+    rows: &mut HeldList<AptSource>,
+) -> Result<()> {
     let mut paragraphs = Paragraphs::new(file, bytes);
     while let Some(paragraph) = paragraphs.next(report) {
         let words = |name| paragraph.words(name).map(|word| sys.text(word)).collect::<Vec<_>>();
@@ -193,22 +208,33 @@ fn paragraphs(sys: &Sys, file: &str, bytes: Vec<u8>, report: &impl Fn(&Error), r
             report(&Error::Malformed(what));
             continue;
         }
-        if types.len().saturating_mul(uris.len()).saturating_mul(suites.len()) > MOST_ROWS {
+        let count = types.len().saturating_mul(uris.len()).saturating_mul(suites.len());
+        if count > MOST_ROWS {
             report(&Error::Malformed(format!("{file}: a paragraph with more than {MOST_ROWS} repositories")));
             continue;
         }
         let components = words("Components").join(" ");
         let signed_by = signed_by(sys, &paragraph);
         let trusted = paragraph.get("Trusted").map(|_| paragraph.text(sys, "Trusted"));
+        let longest = |words: &[String]| words.iter().map(String::len).max().unwrap_or_default();
+        let fields = [&types, &uris, &suites].map(|words| longest(words)).iter().sum::<usize>();
+        let repeated = 2 * fields + components.len() + signed_by.as_ref().map_or(0, String::len);
+        if count.saturating_mul(repeated) > MOST_REPEATED {
+            let what =
+                format!("{file}: a paragraph whose repositories repeat more than 16 MiB of text; it was skipped");
+            report(&Error::Malformed(what));
+            continue;
+        }
         for kind in &types {
             for uri in &uris {
                 for suite in &suites {
                     let row = repository(kind, uri, suite, &components, signed_by.clone(), trusted.as_deref());
-                    rows.push(AptSource { source: file.to_owned(), ..row });
+                    add(AptSource { source: file.to_owned(), ..row }, rows)?;
                 }
             }
         }
     }
+    Ok(())
 }
 
 /// The keys of a paragraph. The lines of a key in the file itself lose their indentation.
@@ -309,13 +335,33 @@ mod tests {
     use crate::source::damaged::damaged;
 
     fn read(text: &[u8], is_paragraphs: bool) -> (Vec<AptSource>, Vec<String>) {
-        let (mut rows, errors) = (Vec::new(), RefCell::new(Vec::new()));
+        let sys = Sys::live();
+        let (mut rows, errors) = (HeldList::new(&sys), RefCell::new(Vec::new()));
         let report = |error: &Error| errors.borrow_mut().push(error.to_string());
-        match is_paragraphs {
-            true => paragraphs(&Sys::live(), "f", text.to_vec(), &report, &mut rows),
-            false => lines(&Sys::live(), "f", text, &report, &mut rows),
-        }
-        (rows, errors.into_inner())
+        let outcome = match is_paragraphs {
+            true => paragraphs(&sys, "f", text.to_vec(), &report, &mut rows),
+            false => lines(&sys, "f", text, &report, &mut rows),
+        };
+        outcome.expect("no limit of memory");
+        (rows.into_iter().collect(), errors.into_inner())
+    }
+
+    #[test]
+    fn text_that_many_repositories_repeat_is_limited_and_charged() {
+        let suites = "s ".repeat(2000);
+        let (long, short) = ("c".repeat(9000), "c".repeat(100));
+        let paragraph = |components| format!("Types: deb\nURIs: u\nSuites: {suites}\nComponents: {components}\n\n");
+        let (rows, errors) = read((paragraph(&long) + &paragraph(&short)).as_bytes(), true);
+        assert_eq!(rows.len(), 2000);
+        assert_eq!(errors, ["f: a paragraph whose repositories repeat more than 16 MiB of text; it was skipped"]);
+        let root = tempfile::tempdir().expect("a directory");
+        let (sys, limit) = crate::source::held::limited(root.path(), 1 << 20);
+        let mut rows = HeldList::new(&sys);
+        let text = paragraph(&short).repeat(2).into_bytes();
+        let outcome = paragraphs(&sys, "f", text, &|error| panic!("{error}"), &mut rows);
+        assert!(matches!(outcome, Err(Error::OutOfMemory(_))), "{outcome:?}");
+        drop(rows);
+        assert_eq!(limit.left(), 1 << 20);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldLines;
 use crate::source::homes::homes;
 use crate::source::ssh_key;
-use crate::source::texts::{Texts, settings};
+use crate::source::texts::Texts;
 
 /// Keys in `.ssh/authorized_keys` and `.ssh/authorized_keys2` of users' home directories.
 ///
@@ -46,26 +47,23 @@ pub(crate) const FILES: [&str; 2] = [".ssh/authorized_keys", ".ssh/authorized_ke
 impl Rows for AuthorizedKey {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let homes = homes(scan.sys(), scan.keys(Self::UID), |origin, error| scan.report(origin, error))?;
-        Ok(homes.into_iter().flat_map(move |home| {
+        let files = homes.into_iter().flat_map(|home| FILES.map(|name| (home.uid, home.directory.join(name))));
+        Ok(files.flat_map(move |(uid, path)| {
             let report = |error: &Error| scan.report("keys", error);
             let texts = Texts::new(scan.sys(), &report);
-            let mut rows = Vec::new();
-            for name in FILES {
-                let path = home.directory.join(name);
-                let Some(text) = texts.text(&path) else { continue };
-                for (line, content) in settings(&text) {
-                    match entry(content) {
-                        Some(row) => rows.push(AuthorizedKey {
-                            uid: home.uid,
-                            key_file: path.display().to_string(),
-                            line: line as i64,
-                            ..row
-                        }),
-                        None => texts.bad_line(&path, line, "not a key"),
-                    }
-                }
-            }
-            rows.into_iter()
+            let lines = texts.text(&path).and_then(|text| texts.got(HeldLines::new(scan.sys(), text)));
+            lines.into_iter().flat_map(move |lines| {
+                let path = path.clone();
+                lines.settings(move |line, content| {
+                    let Some(row) = entry(content) else {
+                        let report = |error: &Error| scan.report("keys", error);
+                        Texts::new(scan.sys(), &report).bad_line(&path, line, "not a key");
+                        return None;
+                    };
+                    let key_file = path.display().to_string();
+                    Some(AuthorizedKey { uid, key_file, line: line as i64, ..row })
+                })
+            })
         }))
     }
 }
@@ -115,7 +113,7 @@ fn entry(line: &str) -> Option<AuthorizedKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     /// Made by `ssh-keygen -t ed25519` of OpenSSH 9.2, which also printed the fingerprint.
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIGAZqlx6fYfq0nL6HWId7vQyjWo8CGEoxA8yRoFJ4Yp/";

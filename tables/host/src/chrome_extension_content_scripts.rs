@@ -43,7 +43,7 @@ impl Rows for ContentScript {
         let report = move |origin: &str, error: &Error| scan.report(origin, error);
         let profiles = chrome::profiles(scan.sys(), scan.keys(Self::UID), &report)?;
         Ok(profiles.into_iter().flat_map(move |profile| {
-            let extensions = chrome::extensions(scan.sys(), &profile, &report).into_iter();
+            let extensions = chrome::extensions(scan.sys(), &profile, report);
             let profile = profile.clone();
             extensions.flat_map(move |extension| {
                 let of_extension = ContentScript {

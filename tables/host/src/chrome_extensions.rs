@@ -102,7 +102,7 @@ impl Rows for ChromeExtension {
         let report = move |origin: &str, error: &Error| scan.report(origin, error);
         let profiles = chrome::profiles(scan.sys(), scan.keys(Self::UID), &report)?;
         Ok(profiles.into_iter().flat_map(move |profile| {
-            let extensions = chrome::extensions(scan.sys(), &profile, &report).into_iter();
+            let extensions = chrome::extensions(scan.sys(), &profile, report);
             extensions.map(move |extension| row(scan.sys(), &profile, extension, &report))
         }))
     }

@@ -40,17 +40,16 @@ pub struct CpuInfo {
 impl Rows for CpuInfo {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
-        let of_firmware = smbios::rows(sys, &[4], |origin, error| scan.report(origin, error), of_firmware);
-        let mut rows = match of_firmware {
-            Ok(rows) if !rows.is_empty() => rows,
+        let mut of_firmware = match smbios::rows(sys, &[4], |origin, error| scan.report(origin, error), of_firmware) {
+            Ok(rows) => Some(rows.peekable()),
             // Only root may read the firmware's tables.
-            Ok(_) | Err(Error::Unsupported(_) | Error::Denied { .. }) => of_kernel(sys)?,
+            Err(Error::Absent(_) | Error::Unsupported(_) | Error::Denied { .. }) => None,
             Err(error) => return Err(error),
         };
-        for (number, row) in rows.iter_mut().enumerate() {
-            row.device_id = format!("CPU{number}");
-        }
-        Ok(rows.into_iter())
+        let is_described = of_firmware.as_mut().is_some_and(|rows| rows.peek().is_some());
+        let of_kernel = if is_described { Vec::new() } else { of_kernel(sys)? };
+        let rows = of_firmware.into_iter().flatten().chain(of_kernel).enumerate();
+        Ok(rows.map(|(number, row)| CpuInfo { device_id: format!("CPU{number}"), ..row }))
     }
 }
 

@@ -54,8 +54,8 @@ impl Rows for DebPackageFile {
         }
         let with_sums = scan.wants(Self::MD5);
         Ok(lists.into_iter().flat_map(move |(admindir, list)| {
-            let files = list.files(scan.sys(), with_sums, &report).into_iter();
-            let files = files.filter(|(path, _)| scan.admits(Self::PATH, path));
+            let files = list.files(scan.sys(), with_sums, &report).map_err(|error| report("dpkg", &error));
+            let files = files.unwrap_or_default().into_iter().filter(|(path, _)| scan.admits(Self::PATH, path));
             files.map(move |(path, md5)| DebPackageFile {
                 package: list.package.clone(),
                 path,

@@ -106,7 +106,7 @@ pub(crate) fn file_systems(
 ) -> Result<Vec<(String, Arc<FileSystem>)>> {
     let Some(disk) = Disk::open(sys, device)?.map(Arc::new) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    for partition in disk.partitions()? {
+    for partition in disk.partitions(&report)? {
         let number = partition.number.to_string();
         if wanted.is_some_and(|wanted| !wanted.contains(&number)) {
             continue;

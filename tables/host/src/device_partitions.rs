@@ -51,7 +51,7 @@ impl Rows for DevicePartition {
 fn partitions(scan: &Scan<DevicePartition>, device: &str) -> Result<Vec<DevicePartition>> {
     let Some(disk) = Disk::open(scan.sys(), device)?.map(Arc::new) else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
-    for partition in disk.partitions()? {
+    for partition in disk.partitions(|error| scan.report("partitions", error))? {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let mut row = DevicePartition {
             device: device.to_owned(),

@@ -1,5 +1,7 @@
 //! `disk_encryption`: one row per block device.
 
+use std::collections::HashSet;
+
 use indago_table::prelude::*;
 
 use crate::source::devices;
@@ -50,7 +52,7 @@ const DEPTH: usize = 16;
 
 impl DiskEncryption {
     fn state(&mut self, sys: &Sys) -> Result<()> {
-        let container = container(sys, &self.device, DEPTH)?;
+        let container = container(sys, &self.device, DEPTH, &mut HashSet::new())?;
         self.encrypted = Some(i64::from(container.is_some()));
         let status = if container.is_some() { "encrypted" } else { "not encrypted" };
         self.encryption_status = Some(status.to_owned());
@@ -62,7 +64,7 @@ impl DiskEncryption {
     }
 
     fn cipher(&mut self, sys: &Sys) -> Result<()> {
-        self.r#type = match container(sys, &self.device, DEPTH)? {
+        self.r#type = match container(sys, &self.device, DEPTH, &mut HashSet::new())? {
             None => Some(String::new()),
             Some(Container { device: Some(device), .. }) => cipher(sys, &device)?,
             Some(_) => None,
@@ -78,8 +80,11 @@ struct Container {
     uuid: Option<String>,
 }
 
-/// The encrypted volume that a device is, holds, or is made from.
-fn container(sys: &Sys, device: &str, depth: usize) -> Result<Option<Container>> {
+/// The encrypted volume that a device is, holds, or is made from. Each device is read once.
+fn container(sys: &Sys, device: &str, depth: usize, seen: &mut HashSet<String>) -> Result<Option<Container>> {
+    if !seen.insert(device.to_owned()) {
+        return Ok(None);
+    }
     let parts = devices::parts_of(sys, device)?;
     if let Some(mapped) = line(sys, &format!("{}/{device}/dm/uuid", devices::FOLDER))?
         && let Some((_kind, rest)) = mapped.strip_prefix("CRYPT-").and_then(|rest| rest.split_once('-'))
@@ -96,7 +101,7 @@ fn container(sys: &Sys, device: &str, depth: usize) -> Result<Option<Container>>
     }
     for below in devices::disk_of(sys, device)?.into_iter().chain(parts) {
         // A disk that holds a volume itself has no partitions.
-        if let Some(found) = container(sys, &below, depth - 1)? {
+        if let Some(found) = container(sys, &below, depth - 1, seen)? {
             return Ok(Some(found));
         }
     }
@@ -144,6 +149,23 @@ fn cipher_of_second(json: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_that_consist_of_each_other_are_read_once() {
+        let root = tempfile::tempdir().expect("a directory");
+        let names = ["a", "b", "c", "d"];
+        for name in names {
+            for slave in names {
+                let folder = root.path().join("sys/class/block").join(name).join("slaves").join(slave);
+                std::fs::create_dir_all(folder).expect("a directory");
+            }
+        }
+        let mut seen = HashSet::new();
+        let found = container(&Sys::at(root.path()), "a", DEPTH, &mut seen).expect("readable");
+        assert!(found.is_none());
+        assert_eq!(seen.len(), names.len());
+        assert!(container(&Sys::at(root.path()), "a", DEPTH, &mut seen).expect("readable").is_none());
+    }
 
     #[test]
     fn headers_name_their_ciphers() {

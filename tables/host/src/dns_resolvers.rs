@@ -186,7 +186,7 @@ fn network(word: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "# note\nnameserver 192.0.2.1 extra\nnameserver\tfe80::1%eth0\n nameserver 192.0.2.9\n\
         nameserver 192.0.2\nnameserver x\ndomain example.org more\nsearch a.test b.test\n\

@@ -81,7 +81,11 @@ impl Rows for ElfInfo {
                 scan.report(&found.path, &error);
                 None
             });
-            Some(row(found, facts?))
+            let facts = facts?;
+            if let Some(what) = facts.skipped {
+                scan.report(&found.path, &Error::Malformed(format!("{}: {what} were skipped", found.path)));
+            }
+            Some(row(found, facts))
         }))
     }
 }

@@ -6,6 +6,7 @@ use indago_table::prelude::*;
 
 use crate::elf_info::{named, read};
 use crate::source::elf::{self, Symbol};
+use crate::source::held::{HeldList, owned};
 use crate::source::paths::{Asked, Report};
 
 /// Symbols of ELF files: functions and data that they define or need.
@@ -50,16 +51,12 @@ impl Rows for ElfSymbol {
         let report: Report<'_> = Rc::new(|origin, error| scan.report(origin, error));
         let asked = Asked::of(scan.keys(Self::PATH), None, scan.patterns(Self::PATH), &[], &report);
         let of_file = move |found: crate::source::paths::Found| {
-            let mut rows = Vec::new();
+            // The rows of a file wait together; a file of 256 MiB has at most 11 million symbols.
+            let mut rows = HeldList::new(scan.sys());
             let outcome = read(&found, |data| {
-                // The rows of a file wait together; a file of 256 MiB has at most 11 million symbols.
-                let mut held = scan.meter().hold(0)?;
                 let mut outcome = Ok(());
                 elf::symbols(data, &mut |symbol| {
-                    rows.push(row(&found.path, symbol));
-                    if rows.len() == rows.capacity() {
-                        outcome = held.cover(2 * rows.capacity() * size_of::<Self>());
-                    }
+                    outcome = add(row(&found.path, symbol), &mut rows);
                     outcome.is_ok() && !scan.is_done()
                 })?;
                 outcome
@@ -73,6 +70,11 @@ impl Rows for ElfSymbol {
     }
 }
 
+fn add(row: ElfSymbol, rows: &mut HeldList<ElfSymbol>) -> Result<()> {
+    let owned = owned([&row.path, &row.name, &row.r#type, &row.binding, &row.visibility, &row.table]);
+    rows.push(row, owned)
+}
+
 fn row(path: &str, symbol: Symbol) -> ElfSymbol {
     ElfSymbol {
         path: path.to_owned(),
@@ -84,5 +86,22 @@ fn row(path: &str, symbol: Symbol) -> ElfSymbol {
         visibility: named(&VISIBILITIES, symbol.visibility.into()),
         section_index: symbol.section,
         table: symbol.table.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_symbols_are_charged() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (sys, limit) = crate::source::held::limited(root.path(), 1 << 20);
+        let mut rows = HeldList::new(&sys);
+        let name = "n".repeat(400 << 10);
+        let mut push = || add(ElfSymbol { name: name.clone(), ..ElfSymbol::default() }, &mut rows);
+        assert_eq!((push(), push(), push().is_err()), (Ok(()), Ok(()), true));
+        drop(rows);
+        assert_eq!(limit.left(), 1 << 20);
     }
 }

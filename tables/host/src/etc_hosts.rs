@@ -2,8 +2,8 @@
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldLines;
 use crate::source::procfs::required;
-use crate::source::texts::settings;
 
 /// Names and addresses in `/etc/hosts`.
 ///
@@ -21,31 +21,31 @@ pub struct EtcHost {
 impl Rows for EtcHost {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let text = required(scan.sys().read_text("/etc/hosts"))?;
-        Ok(parse(&text).into_iter())
+        Ok(parse(HeldLines::new(scan.sys(), text)?))
     }
 }
 
-fn parse(text: &str) -> Vec<EtcHost> {
-    let entries = settings(text).filter_map(|(_, line)| {
+fn parse(lines: HeldLines) -> impl Iterator<Item = EtcHost> {
+    lines.settings(|_, line| {
         let mut words = line.split('#').next()?.split_ascii_whitespace();
         let address = words.next()?.to_owned();
         Some(EtcHost { address, hostnames: words.collect::<Vec<_>>().join(" ") })
-    });
-    entries.collect()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str =
         "127.0.0.1\tlocalhost  loopback # note\n#10.0.0.1 no\n\n  ::1 ip6-localhost#x\n0 ads.test\n1.2.3.4\n";
 
     #[test]
     fn comments_end_a_line() {
-        let rows: Vec<_> = parse(SAMPLE).into_iter().map(|row| format!("{}={}", row.address, row.hostnames)).collect();
+        let rows: Vec<_> =
+            parse(HeldLines::of(SAMPLE)).map(|row| format!("{}={}", row.address, row.hostnames)).collect();
         assert_eq!(rows, ["127.0.0.1=localhost loopback", "::1=ip6-localhost", "0=ads.test", "1.2.3.4="]);
-        damaged(SAMPLE.as_bytes(), |bytes| parse(&String::from_utf8_lossy(bytes)).len());
+        damaged(SAMPLE.as_bytes(), |bytes| parse(HeldLines::of(&String::from_utf8_lossy(bytes))).count());
     }
 }

@@ -3,8 +3,8 @@
 use indago_table::prelude::*;
 
 use crate::etc_services::with_comment;
+use crate::source::held::HeldLines;
 use crate::source::procfs::required;
-use crate::source::texts::settings;
 
 /// Names of the protocols above IP, from `/etc/protocols`.
 #[derive(Debug, Default, PartialEq, Table)]
@@ -30,19 +30,18 @@ impl Rows for EtcProtocol {
             let what = "not a protocol and its number".to_owned();
             scan.report(FILE, &Error::BadLine { file: FILE.to_owned(), line: line as u64, what });
         };
-        Ok(parse(&text, reject).into_iter())
+        Ok(parse(HeldLines::new(scan.sys(), text)?, reject))
     }
 }
 
-fn parse(text: &str, mut reject: impl FnMut(usize)) -> Vec<EtcProtocol> {
-    let mut rows = Vec::new();
-    for (number, line) in settings(text) {
-        match protocol(line) {
-            Some(row) => rows.push(row),
-            None => reject(number),
+fn parse(lines: HeldLines, mut reject: impl FnMut(usize)) -> impl Iterator<Item = EtcProtocol> {
+    lines.settings(move |number, line| {
+        let row = protocol(line);
+        if row.is_none() {
+            reject(number);
         }
-    }
-    rows
+        row
+    })
 }
 
 fn protocol(line: &str) -> Option<EtcProtocol> {
@@ -56,20 +55,19 @@ fn protocol(line: &str) -> Option<EtcProtocol> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "ip\t0\tIP\t\t# internet protocol\nhopopt 0 HOPOPT HOP\nnone\nbad x\nmptcp 262 MPTCP\n";
 
     #[test]
     fn protocols_have_numbers() {
         let mut rejected = Vec::new();
-        let rows: Vec<_> = parse(SAMPLE, |line| rejected.push(line))
-            .into_iter()
+        let rows: Vec<_> = parse(HeldLines::of(SAMPLE), |line| rejected.push(line))
             .map(|row| format!("{} {} {} {:?}", row.name, row.number, row.alias, row.comment))
             .collect();
         let expected = ["ip 0 IP Some(\"internet protocol\")", "hopopt 0 HOPOPT HOP None", "mptcp 262 MPTCP None"];
         assert_eq!(rows, expected);
         assert_eq!(rejected, [3, 4]);
-        damaged(SAMPLE.as_bytes(), |bytes| parse(&String::from_utf8_lossy(bytes), |_| {}).len());
+        damaged(SAMPLE.as_bytes(), |bytes| parse(HeldLines::of(&String::from_utf8_lossy(bytes)), |_| {}).count());
     }
 }

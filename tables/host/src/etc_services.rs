@@ -2,8 +2,8 @@
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldLines;
 use crate::source::procfs::required;
-use crate::source::texts::settings;
 
 /// Names of network services, from `/etc/services`.
 #[derive(Debug, Default, PartialEq, Table)]
@@ -41,19 +41,18 @@ impl Rows for EtcService {
             let what = "not a service, its port and its protocol".to_owned();
             scan.report(FILE, &Error::BadLine { file: FILE.to_owned(), line: line as u64, what });
         };
-        Ok(parse(&text, reject).into_iter())
+        Ok(parse(HeldLines::new(scan.sys(), text)?, reject))
     }
 }
 
-fn parse(text: &str, mut reject: impl FnMut(usize)) -> Vec<EtcService> {
-    let mut rows = Vec::new();
-    for (number, line) in settings(text) {
-        match service(line) {
-            Some(row) => rows.push(row),
-            None => reject(number),
+fn parse(lines: HeldLines, mut reject: impl FnMut(usize)) -> impl Iterator<Item = EtcService> {
+    lines.settings(move |number, line| {
+        let row = service(line);
+        if row.is_none() {
+            reject(number);
         }
-    }
-    rows
+        row
+    })
 }
 
 fn service(line: &str) -> Option<EtcService> {
@@ -81,19 +80,18 @@ pub(crate) fn with_comment(line: &str) -> (&str, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "# x\nhttp\t80/tcp www  web # World # Wide\ndomain 53/udp\nbad\nbad x/tcp\nbad 70000/tcp\n";
 
     #[test]
     fn services_have_ports_and_aliases() {
         let mut rejected = Vec::new();
-        let rows: Vec<_> = parse(SAMPLE, |line| rejected.push(line))
-            .into_iter()
+        let rows: Vec<_> = parse(HeldLines::of(SAMPLE), |line| rejected.push(line))
             .map(|row| format!("{} {} {} [{}] {:?}", row.name, row.port, row.protocol, row.aliases, row.comment))
             .collect();
         assert_eq!(rows, ["http 80 tcp [www web] Some(\"World # Wide\")", "domain 53 udp [] None"]);
         assert_eq!(rejected, [4, 5, 6]);
-        damaged(SAMPLE.as_bytes(), |bytes| parse(&String::from_utf8_lossy(bytes), |_| {}).len());
+        damaged(SAMPLE.as_bytes(), |bytes| parse(HeldLines::of(&String::from_utf8_lossy(bytes)), |_| {}).count());
     }
 }

@@ -87,12 +87,20 @@ impl Rows for FirefoxAddon {
         }
         let shape = SHAPE.iter().fold(Shape::default(), |shape, path| shape.with(&format!("addons.*.{path}")));
         let rows = profiles.into_iter().flat_map(move |(uid, profile)| {
-            let document = json::read(scan.sys(), &profile.join("extensions.json"), &shape);
+            let file = profile.join("extensions.json");
+            let document = json::read(scan.sys(), &file, &shape);
             let document = document.inspect_err(|error| report("firefox", error)).ok().flatten();
-            let addons = document.map(|mut document| document["addons"].take());
-            let addons = addons.and_then(|addons| if let Value::Array(addons) = addons { Some(addons) } else { None });
+            let addons = document.map(|mut document| document.get_mut("addons").map(Value::take));
+            let addons = match addons {
+                Some(Some(Value::Array(addons))) => addons,
+                Some(_) => {
+                    report("firefox", &Error::Malformed(format!("{} has no list of add-ons", file.display())));
+                    Vec::new()
+                }
+                None => Vec::new(),
+            };
             let profile = scan.sys().path_text(profile);
-            addons.into_iter().flatten().map(move |addon| row(uid, &profile, &addon))
+            addons.into_iter().map(move |addon| row(uid, &profile, &addon))
         });
         Ok(rows.filter(|row| scan.admits(Self::IDENTIFIER, &row.identifier)))
     }
@@ -137,5 +145,32 @@ fn row(uid: i64, profile: &str, addon: &Value) -> FirefoxAddon {
         location: text("location"),
         path: text("path"),
         profile_path: profile.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indago_table::ScanContext;
+
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_list_of_addons_is_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        let profile = root.path().join("root/.mozilla/firefox/a");
+        std::fs::create_dir_all(&profile).expect("a directory");
+        std::fs::create_dir(root.path().join("etc")).expect("a directory");
+        std::fs::write(root.path().join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").expect("a file");
+        let read = |text: &str| {
+            std::fs::write(profile.join("extensions.json"), text).expect("a file");
+            let context = ScanContext::new(0..FirefoxAddon::SPEC.columns.len());
+            let scan = Scan::<FirefoxAddon>::new(context, &Sys::at(root.path()));
+            let rows = FirefoxAddon::rows(&scan).expect("accounts").count();
+            (rows, scan.context().query.diagnostics().warnings().len())
+        };
+        assert_eq!(read(r#"{"addons": [{"id": "a"}]}"#), (1, 0));
+        for text in ["[]", "7", "{}", r#"{"addons": {}}"#] {
+            assert_eq!(read(text), (0, 1), "{text}");
+        }
     }
 }

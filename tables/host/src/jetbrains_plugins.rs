@@ -110,7 +110,7 @@ fn read(sys: &Sys, jar: &Path) -> Result<Option<(String, String, String)>> {
         return Err(Error::Malformed(format!("{} is not a jar", jar.display())));
     };
     let Some(member) = archive.members().iter().find(|member| member.name == "META-INF/plugin.xml") else {
-        return Ok(None);
+        return archive.damage().map_or(Ok(None), |damage| Err(damage.clone()));
     };
     let text = sys.text(&archive.read(member)?);
     let plugin = descriptor(&text);
@@ -153,6 +153,23 @@ fn unescaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::source::damaged::damaged;
+    use crate::source::zip::tests::archive;
+
+    #[test]
+    fn a_jar_whose_directory_is_damaged_is_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        let plugin = b"<idea-plugin><name>A</name><version>1</version></idea-plugin>";
+        let jar = archive(&[("a", b"", false), ("META-INF/plugin.xml", plugin, false)]);
+        let read = |bytes: &[u8]| {
+            std::fs::write(root.path().join("x.jar"), bytes).expect("a file");
+            read(&Sys::at(root.path()), Path::new("/x.jar"))
+        };
+        assert_eq!(read(&jar), Ok(Some(("A".to_owned(), "1".to_owned(), String::new()))));
+        assert_eq!(read(&archive(&[("a", b"", false)])), Ok(None));
+        let second = jar.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a second entry");
+        let damaged = [&jar[..second], b"XX", &jar[second + 2..]].concat();
+        assert!(read(&damaged).is_err_and(|error| error.to_string().contains("a damaged directory")));
+    }
 
     #[test]
     fn a_descriptor_has_name_version_and_vendor() {

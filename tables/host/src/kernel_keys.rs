@@ -74,7 +74,7 @@ fn key(line: &str) -> Option<KernelKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "004d628c I--Q---     2 perm 3f030000     0     0 keyring   _ses: 1\n\
         1a2b3c4d I--Q---     1  59m 3f010000  1000    -1 user      name with blanks: 12\nshort\n";

@@ -2,9 +2,10 @@
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldLines;
 use crate::source::homes::homes;
 use crate::source::ssh_key;
-use crate::source::texts::{Texts, settings, split_word};
+use crate::source::texts::{Texts, split_word};
 
 /// Keys of remote hosts in `.ssh/known_hosts` of users' home directories.
 ///
@@ -48,13 +49,17 @@ impl Rows for KnownHost {
             let texts = Texts::new(scan.sys(), &report);
             let path = home.directory.join(".ssh/known_hosts");
             let text = texts.text(&path).unwrap_or_default();
-            let rows = settings(&text).map(|(line, content)| KnownHost {
-                uid: home.uid,
-                key_file: path.display().to_string(),
-                line: line as i64,
-                ..entry(content)
-            });
-            rows.collect::<Vec<_>>().into_iter()
+            let lines = texts.got(HeldLines::new(scan.sys(), text)).into_iter();
+            lines.flat_map(move |lines| {
+                let (uid, key_file) = (home.uid, path.display().to_string());
+                let row = move |line: usize, content: &str| KnownHost {
+                    uid,
+                    key_file: key_file.clone(),
+                    line: line as i64,
+                    ..entry(content)
+                };
+                lines.settings(move |line, content| Some(row(line, content)))
+            })
         }))
     }
 }
@@ -82,7 +87,7 @@ fn entry(line: &str) -> KnownHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn a_line_has_hosts_and_perhaps_a_marker() {

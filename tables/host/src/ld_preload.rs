@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
-use crate::source::homes::{self, Home};
+use crate::source::held::{HeldList, owned};
+use crate::source::homes;
 use crate::source::loader::{VARIABLES, assignments, libraries};
 use crate::source::procfs::{self, PTRACE};
 use crate::source::texts::{Texts, settings, split_word};
@@ -83,15 +84,19 @@ impl Rows for LdPreload {
         if texts.got(sys.metadata("/etc")).is_none() {
             return Err(Error::Unsupported("the dynamic loader has no settings (/etc does not exist)".to_owned()));
         }
-        let mut rows = of_loader(&texts);
-        rows.extend(of_profiles(&texts, &|origin, error| scan.report(origin, error)));
+        let mut rows = HeldList::new(sys);
+        of_loader(&texts, MOST_FILES, &mut rows)?;
+        of_profiles(&texts, &|origin, error| scan.report(origin, error), &mut rows)?;
         // Other init systems have no units, and a host of files has no processes.
         match unit_files::unit_files(sys, &|origin, error| scan.report(origin, error)) {
-            Ok(units) => rows.extend(units.iter().flat_map(of_unit)),
-            Err(Error::Unsupported(_)) => {}
+            Ok(units) => units.iter().flat_map(of_unit).try_for_each(|row| add(row, &mut rows))?,
+            Err(Error::Absent(_)) => {}
+            Err(error) if error.ends_query() => return Err(error),
             Err(error) => report(&error),
         }
-        rows.iter_mut().for_each(|row| row.path_exists = row.value.starts_with('/').then(|| sys.exists(&row.value)));
+        let rows = rows
+            .into_iter()
+            .map(|row| LdPreload { path_exists: row.value.starts_with('/').then(|| sys.exists(&row.value)), ..row });
         let pids = match sys.has_live_kernel() {
             true => procfs::pids(sys, |origin, error| scan.report(origin, error))?,
             false => Vec::new(),
@@ -102,7 +107,7 @@ impl Rows for LdPreload {
                 Vec::new()
             })
         });
-        Ok(rows.into_iter().chain(of_processes))
+        Ok(rows.chain(of_processes))
     }
 }
 
@@ -116,28 +121,32 @@ fn row(source: &str, variable: Option<&str>, value: &str) -> LdPreload {
 }
 
 /// The libraries in `/etc/ld.so.preload`, with their lines.
-pub(crate) fn preloaded(texts: &Texts<'_>) -> Vec<(i64, String)> {
+pub(crate) fn preloaded(texts: &Texts<'_>) -> Result<HeldList<(i64, String)>> {
     let text = texts.text(PRELOAD).unwrap_or_default();
-    let lines = text.lines().zip(1..).flat_map(|(line, number)| {
+    let mut lines = text.lines().zip(1..).flat_map(|(line, number)| {
         let names = line.split('#').next().unwrap_or_default();
-        libraries(VARIABLES[0], names).map(move |library| (number, library.to_owned()))
+        libraries(VARIABLES[0], names).map(move |library| (number, library))
     });
-    lines.collect()
+    let mut found = HeldList::new(texts.sys);
+    lines.try_for_each(|(number, library)| found.push((number, library.to_owned()), owned([library])))?;
+    Ok(found)
 }
 
+/// Most files of the loader that are read.
+const MOST_FILES: usize = 10_000;
+
 /// The loader's own files.
-fn of_loader(texts: &Texts<'_>) -> Vec<LdPreload> {
-    let preloaded = preloaded(texts).into_iter().map(|(line, library)| LdPreload {
+fn of_loader(texts: &Texts<'_>, most_files: usize, rows: &mut HeldList<LdPreload>) -> Result<()> {
+    let mut preloaded = preloaded(texts)?.into_iter().map(|(line, library)| LdPreload {
         file: Some(PRELOAD.to_owned()),
         line: Some(line),
         ..row("ld.so.preload", None, &library)
     });
-    let mut rows: Vec<_> = preloaded.collect();
+    preloaded.try_for_each(|row| add(row, rows))?;
     let mut waiting = vec![PathBuf::from(CONF)];
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::from([PathBuf::from(CONF)]);
     while let Some(path) = waiting.pop() {
-        // Each file counts once, so includes that form a loop end.
-        let Some(text) = seen.insert(path.clone()).then(|| texts.text(&path)).flatten() else { continue };
+        let Some(text) = texts.text(&path) else { continue };
         for (line, content) in settings(&text) {
             let content = content.split('#').next().unwrap_or_default().trim();
             match split_word(content) {
@@ -146,31 +155,43 @@ fn of_loader(texts: &Texts<'_>) -> Vec<LdPreload> {
                     for pattern in patterns.split_whitespace() {
                         let mut included = glob::expand(texts, &glob::absolute(pattern, directory));
                         included.reverse();
-                        waiting.extend(included);
+                        // Each file counts once, so includes that form a loop end.
+                        let new = included.into_iter().filter(|path| seen.insert(path.clone()));
+                        waiting.extend(new.collect::<Vec<_>>());
+                        if seen.len() > most_files {
+                            let what = format!("{CONF} includes more than {most_files} files; the others were skipped");
+                            texts.report(&Error::Malformed(what));
+                            return Ok(());
+                        }
                     }
                 }
                 ("hwcap", _) | ("", _) => {}
                 _ => {
                     let (file, line) = (Some(texts.sys.path_text(&path)), Some(line as i64));
-                    rows.push(LdPreload { file, line, ..row("ld.so.conf", None, content) });
+                    add(LdPreload { file, line, ..row("ld.so.conf", None, content) }, rows)?;
                 }
             }
         }
     }
-    rows
+    Ok(())
+}
+
+fn add(row: LdPreload, rows: &mut HeldList<LdPreload>) -> Result<()> {
+    let optional = [&row.variable, &row.file, &row.unit].map(|text| text.as_deref().unwrap_or_default());
+    let owned = owned([&row.source, &row.value]) + owned(optional);
+    rows.push(row, owned)
 }
 
 /// Files that set variables for logins and shells.
-fn of_profiles(texts: &Texts<'_>, report: &dyn Fn(&str, &Error)) -> Vec<LdPreload> {
+fn of_profiles(texts: &Texts<'_>, report: &dyn Fn(&str, &Error), rows: &mut HeldList<LdPreload>) -> Result<()> {
     let of_system = PROFILES.iter().flat_map(|pattern| glob::expand(texts, pattern));
-    let users: Vec<Home> = homes::all(texts.sys, report).unwrap_or_else(|error| {
+    let users = homes::all(texts.sys, report).unwrap_or_else(|error| {
         texts.report(&error);
-        Vec::new()
+        HeldList::default()
     });
     let of_users = users.iter().flat_map(|home| {
         PROFILES_OF_USERS.iter().flat_map(|name| glob::expand(texts, &glob::absolute(name, &home.directory)))
     });
-    let mut rows = Vec::new();
     let mut seen = HashSet::new();
     for path in of_system.chain(of_users).filter(|path| seen.insert(path.clone())) {
         let Some(text) = texts.text(&path) else { continue };
@@ -178,11 +199,12 @@ fn of_profiles(texts: &Texts<'_>, report: &dyn Fn(&str, &Error)) -> Vec<LdPreloa
             for (variable, value) in assignments(content) {
                 let (file, line) = (Some(texts.sys.path_text(&path)), Some(line as i64));
                 let values = libraries(variable, &value).map(|value| row("profile", Some(variable), value));
-                rows.extend(values.map(|row| LdPreload { file: file.clone(), line, ..row }));
+                let mut values = values.map(|row| LdPreload { file: file.clone(), line, ..row });
+                values.try_for_each(|row| add(row, rows))?;
             }
         }
     }
-    rows
+    Ok(())
 }
 
 fn of_unit(unit: &unit_files::UnitFile) -> Vec<LdPreload> {
@@ -217,4 +239,37 @@ fn of_process(sys: &Sys, pid: i64) -> Result<Vec<LdPreload>> {
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::source::held::limited;
+
+    #[test]
+    fn included_files_are_limited_and_libraries_are_charged() {
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(root.path().join("etc/d")).expect("a directory");
+        let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).expect("a file");
+        for name in ["a", "b", "c"] {
+            write(&format!("etc/d/{name}"), "include /etc/ld.so.conf\n/lib/x\n");
+        }
+        write("etc/ld.so.conf", "include d/*\n/lib\n");
+        let (sys, limit) = limited(root.path(), 1 << 20);
+        let reported = RefCell::new(Vec::new());
+        let report = |error: &Error| reported.borrow_mut().push(error.to_string());
+        let texts = Texts::new(&sys, &report);
+        let count = |most| {
+            let mut rows = HeldList::new(&sys);
+            of_loader(&texts, most, &mut rows).map(|()| rows.len())
+        };
+        assert_eq!((count(4), reported.take()), (Ok(4), Vec::new()));
+        assert_eq!(count(3), Ok(0));
+        assert_eq!(reported.take(), ["/etc/ld.so.conf includes more than 3 files; the others were skipped"]);
+        write("etc/ld.so.preload", &"/a ".repeat(20_000));
+        assert!(matches!(count(4), Err(Error::OutOfMemory(_))));
+        assert_eq!(limit.left(), 1 << 20);
+    }
 }

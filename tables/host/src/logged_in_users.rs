@@ -83,7 +83,7 @@ fn of_session(text: &str) -> Option<LoggedInUser> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn a_session_of_a_user_has_its_terminal_and_host() {

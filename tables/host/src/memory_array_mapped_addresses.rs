@@ -33,7 +33,7 @@ pub struct MemoryArrayMappedAddress {
 
 impl Rows for MemoryArrayMappedAddress {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(smbios::rows(scan.sys(), &[19], |origin, error| scan.report(origin, error), row)?.into_iter())
+        smbios::rows(scan.sys(), &[19], |origin, error| scan.report(origin, error), row)
     }
 }
 

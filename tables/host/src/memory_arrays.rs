@@ -30,7 +30,7 @@ pub struct MemoryArray {
 
 impl Rows for MemoryArray {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(smbios::rows(scan.sys(), &[16], |origin, error| scan.report(origin, error), row)?.into_iter())
+        smbios::rows(scan.sys(), &[16], |origin, error| scan.report(origin, error), row)
     }
 }
 

@@ -39,7 +39,7 @@ pub struct MemoryDeviceMappedAddress {
 
 impl Rows for MemoryDeviceMappedAddress {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(smbios::rows(scan.sys(), &[20], |origin, error| scan.report(origin, error), row)?.into_iter())
+        smbios::rows(scan.sys(), &[20], |origin, error| scan.report(origin, error), row)
     }
 }
 

@@ -56,7 +56,7 @@ pub struct MemoryDevice {
 
 impl Rows for MemoryDevice {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(smbios::rows(scan.sys(), &[17], |origin, error| scan.report(origin, error), row)?.into_iter())
+        smbios::rows(scan.sys(), &[17], |origin, error| scan.report(origin, error), row)
     }
 }
 

@@ -35,7 +35,7 @@ const KINDS: [u8; 2] = [18, 33];
 
 impl Rows for MemoryErrorInfo {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(smbios::rows(scan.sys(), &KINDS, |origin, error| scan.report(origin, error), row)?.into_iter())
+        smbios::rows(scan.sys(), &KINDS, |origin, error| scan.report(origin, error), row)
     }
 }
 

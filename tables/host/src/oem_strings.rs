@@ -19,7 +19,7 @@ pub struct OemString {
 
 impl Rows for OemString {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(smbios::rows(scan.sys(), &[11], |origin, error| scan.report(origin, error), texts)?.into_iter().flatten())
+        Ok(smbios::rows(scan.sys(), &[11], |origin, error| scan.report(origin, error), texts)?.flatten())
     }
 }
 

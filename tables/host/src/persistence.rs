@@ -1,5 +1,6 @@
 //! `persistence`: one row per program that starts by itself.
 
+use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use indago_table::prelude::*;
 
 use crate::authorized_keys;
 use crate::ld_preload;
+use crate::source::held::{HeldList, owned};
 use crate::source::homes::{self, Home};
 use crate::source::texts::{Texts, settings, split_word};
 use crate::source::unit_files::{self, Settings};
@@ -117,16 +119,16 @@ impl Rows for Persistence {
         }
         let homes = homes::all(sys, |origin, error| scan.report(origin, error)).unwrap_or_else(|error| {
             report(&error);
-            Vec::new()
+            HeldList::default()
         });
-        let parts: [fn(&Found<'_>) -> Vec<Persistence>; 8] =
+        let parts: [fn(&Found<'_>) -> Result<()>; 8] =
             [of_cron, of_scripts, of_users, of_units, of_user_units, of_loader_and_pam, of_devices, of_inittab];
-        let mut rows = Vec::new();
+        let rows = RefCell::new(HeldList::new(sys));
         for part in parts {
             sys.check_cancelled()?;
-            rows.extend(part(&Found { texts: Texts::new(sys, &report), homes: &homes }));
+            part(&Found { texts: Texts::new(sys, &report), homes: &homes, rows: &rows })?;
         }
-        Ok(rows.into_iter())
+        Ok(rows.into_inner().into_iter())
     }
 }
 
@@ -134,9 +136,19 @@ impl Rows for Persistence {
 struct Found<'a> {
     texts: Texts<'a>,
     homes: &'a [Home],
+    rows: &'a RefCell<HeldList<Persistence>>,
 }
 
 impl Found<'_> {
+    /// Adds rows to the table.
+    fn add(&self, rows: impl IntoIterator<Item = Persistence>) -> Result<()> {
+        rows.into_iter().try_for_each(|row| {
+            let optional = [&row.username, &row.status].map(|text| text.as_deref().unwrap_or_default());
+            let owned = owned([&row.kind, &row.name, &row.command, &row.event, &row.file]) + owned(optional);
+            self.rows.borrow_mut().push(row, owned)
+        })
+    }
+
     fn row(&self, kind: &str, file: &Path, event: &str, command: impl Into<String>) -> Persistence {
         let name = file.file_name().map(|name| self.texts.sys.path_text(name));
         Persistence {
@@ -154,18 +166,19 @@ impl Found<'_> {
         let metadata = self.texts.got(self.texts.sys.metadata(file))?;
         // Init runs only those that are executable.
         let runs = kind != "rc.local" || metadata.mode() & 0o111 != 0;
-        (metadata.is_file() && runs).then(|| self.row(kind, file, event, self.texts.sys.path_text(file)))
+        (self.texts.is_file(file, &metadata) && runs)
+            .then(|| self.row(kind, file, event, self.texts.sys.path_text(file)))
     }
 }
 
-fn of_cron(found: &Found<'_>) -> Vec<Persistence> {
+fn of_cron(found: &Found<'_>) -> Result<()> {
     // A host without cron has no rows of it.
-    let jobs = cron::jobs(&found.texts).unwrap_or_default().into_iter().map(|job| Persistence {
+    let jobs = absent_is_empty(cron::jobs(&found.texts))?.into_iter().map(|job| Persistence {
         username: Some(job.user),
         line: Some(job.line as i64),
         ..found.row("cron", &job.path, &job.when.join(" "), job.shell_command)
     });
-    let mut rows: Vec<_> = jobs.collect();
+    found.add(jobs)?;
     let file = Path::new("/etc/anacrontab");
     for (line, content) in settings(&found.texts.text(file).unwrap_or_default()) {
         let (period, rest) = split_word(content);
@@ -176,18 +189,19 @@ fn of_cron(found: &Found<'_>) -> Vec<Persistence> {
             let event = format!("every {period} days");
             let event = if period.starts_with('@') { period } else { &event };
             let row = found.row("anacron", file, event, command);
-            rows.push(Persistence { name: name.to_owned(), line: Some(line as i64), ..row });
+            found.add([Persistence { name: name.to_owned(), line: Some(line as i64), ..row }])?;
         }
     }
-    let jobs = at_jobs::jobs(&found.texts).into_iter();
-    rows.extend(
-        jobs.map(|job| Persistence { username: job.user, ..found.row("at", &job.path, &job.time, job.command) }),
-    );
-    rows
+    let jobs = at_jobs::jobs(&found.texts);
+    found.add(jobs.map(|job| Persistence { username: job.user, ..found.row("at", &job.path, &job.time, job.command) }))
 }
 
-fn of_scripts(found: &Found<'_>) -> Vec<Persistence> {
-    let mut rows = Vec::new();
+/// Entries of a mechanism that the host may not have. An error that ends the query is not that.
+fn absent_is_empty<T>(entries: Result<HeldList<T>>) -> Result<HeldList<T>> {
+    entries.or_else(|error| if error.ends_query() { Err(error) } else { Ok(HeldList::default()) })
+}
+
+fn of_scripts(found: &Found<'_>) -> Result<()> {
     for (kind, directory, event) in SCRIPTS {
         let files = found.texts.files_in(directory).into_iter();
         // Placeholders and files of the package manager do not run.
@@ -195,18 +209,17 @@ fn of_scripts(found: &Found<'_>) -> Vec<Persistence> {
             let name = path.file_name().unwrap_or_default().as_encoded_bytes();
             kind == "session" || kind == "systemd-generator" || !name.contains(&b'.') && name != b"README"
         });
-        rows.extend(scripts.filter_map(|path| found.script(kind, &path, event)));
+        found.add(scripts.filter_map(|path| found.script(kind, &path, event)))?;
     }
     for (kind, pattern, event) in FILES {
         let paths = glob::expand(&found.texts, pattern).into_iter();
-        rows.extend(paths.filter_map(|path| found.script(kind, &path, event)));
+        found.add(paths.filter_map(|path| found.script(kind, &path, event)))?;
     }
-    rows.extend(autostart(found, Path::new("/etc/xdg/autostart"), None));
-    rows
+    autostart(found, Path::new("/etc/xdg/autostart"), None)
 }
 
-fn autostart(found: &Found<'_>, directory: &Path, user: Option<&str>) -> Vec<Persistence> {
-    let entries = desktop::entries(&found.texts, directory).into_iter();
+fn autostart(found: &Found<'_>, directory: &Path, user: Option<&str>) -> Result<()> {
+    let entries = desktop::entries(&found.texts, directory);
     let rows = entries.map(|(path, entry)| {
         let row = found.row("autostart", &path, "login", entry.command.unwrap_or_default());
         Persistence {
@@ -216,31 +229,30 @@ fn autostart(found: &Found<'_>, directory: &Path, user: Option<&str>) -> Vec<Per
             ..row
         }
     });
-    rows.collect()
+    found.add(rows)
 }
 
-fn of_users(found: &Found<'_>) -> Vec<Persistence> {
-    let mut rows = Vec::new();
+fn of_users(found: &Found<'_>) -> Result<()> {
     for home in found.homes {
         let own = |row: Persistence| Persistence { username: Some(home.name.clone()), ..row };
         let scripts = FILES_OF_USERS.iter();
         let scripts = scripts.filter_map(|(kind, name, event)| found.script(kind, &home.directory.join(name), event));
-        rows.extend(scripts.map(own));
-        rows.extend(autostart(found, &home.directory.join(".config/autostart"), Some(&home.name)));
+        found.add(scripts.map(own))?;
+        autostart(found, &home.directory.join(".config/autostart"), Some(&home.name))?;
         for path in found.texts.files_in(home.directory.join(".config/autostart-scripts")) {
-            rows.extend(found.script("autostart", &path, "login").map(own));
+            found.add(found.script("autostart", &path, "login").map(own))?;
         }
         for name in authorized_keys::FILES {
             let file = home.directory.join(name);
             for (line, content) in settings(&found.texts.text(&file).unwrap_or_default()) {
                 if let Some(command) = authorized_keys::command(content) {
                     let row = found.row("authorized_keys", &file, "login", command);
-                    rows.push(own(Persistence { line: Some(line as i64), ..row }));
+                    found.add([own(Persistence { line: Some(line as i64), ..row })])?;
                 }
             }
         }
     }
-    rows
+    Ok(())
 }
 
 /// Settings of services that are commands.
@@ -262,20 +274,20 @@ const EVENTS: [(&str, &str); 12] = [
     ("Socket", "ListenStream"),
 ];
 
-fn of_units(found: &Found<'_>) -> Vec<Persistence> {
+fn of_units(found: &Found<'_>) -> Result<()> {
     let report = |_: &str, error: &Error| found.texts.report(error);
     match unit_files::unit_files(found.texts.sys, &report) {
-        Ok(units) => units
-            .iter()
-            .flat_map(|unit| {
-                of_unit(found, "systemd", &unit.name, Path::new(&unit.path), &unit.settings, Some(unit.state))
-            })
-            .collect(),
+        Ok(units) => units.iter().try_for_each(|unit| {
+            let (settings, state) = (&unit.settings, Some(unit.state));
+            let user = settings.last("Service", "User");
+            of_unit(found, "systemd", &unit.name, Path::new(&unit.path), settings, state, user)
+        }),
         // Other init systems have no units.
-        Err(Error::Unsupported(_)) => Vec::new(),
+        Err(Error::Absent(_)) => Ok(()),
+        Err(error) if error.ends_query() => Err(error),
         Err(error) => {
             found.texts.report(&error);
-            Vec::new()
+            Ok(())
         }
     }
 }
@@ -288,14 +300,15 @@ fn of_unit(
     path: &Path,
     settings: &Settings,
     state: Option<&str>,
-) -> Vec<Persistence> {
+    user: Option<&str>,
+) -> Result<()> {
     let events: Vec<String> = EVENTS
         .iter()
         .flat_map(|(section, key)| settings.all(section, key).into_iter().map(move |value| format!("{key}={value}")))
         .collect();
     let base = |event: &str, command: &str| Persistence {
         name: name.to_owned(),
-        username: settings.last("Service", "User").map(str::to_owned),
+        username: user.map(str::to_owned),
         status: state.map(str::to_owned),
         ..found.row(kind, path, event, command)
     };
@@ -305,12 +318,12 @@ fn of_unit(
         let named = sections.flat_map(|section| [(*section, "Unit"), (*section, "Service")]);
         let started = named.into_iter().find_map(|(section, key)| settings.last(section, key));
         let started = started.map_or_else(|| format!("{stem}.service"), str::to_owned);
-        return vec![base(&events.join(", "), &started)];
+        return found.add([base(&events.join(", "), &started)]);
     }
     let wanted = ["WantedBy", "RequiredBy", "UpheldBy"].iter().flat_map(|key| settings.all("Install", key));
     let event = wanted.collect::<Vec<_>>().join(", ");
     let commands = COMMANDS.iter().flat_map(|key| settings.all("Service", key));
-    commands.map(|command| base(&event, command)).collect()
+    found.add(commands.map(|command| base(&event, command)))
 }
 
 /// Directories of the units that systemd runs for users.
@@ -322,8 +335,7 @@ const USER_UNITS: [&str; 5] = [
     "/usr/lib/systemd/user",
 ];
 
-fn of_user_units(found: &Found<'_>) -> Vec<Persistence> {
-    let mut rows = Vec::new();
+fn of_user_units(found: &Found<'_>) -> Result<()> {
     let own = found.homes.iter().flat_map(|home| {
         [".config/systemd/user", ".local/share/systemd/user"].map(|name| (home.directory.join(name), Some(&home.name)))
     });
@@ -334,46 +346,40 @@ fn of_user_units(found: &Found<'_>) -> Vec<Persistence> {
                 continue;
             };
             let Some(text) = found.texts.text(&path) else { continue };
-            let units = of_unit(found, "systemd-user", name, &path, &Settings::of(&text), None).into_iter();
-            rows.extend(units.map(|row| Persistence { username: user.cloned(), ..row }));
+            let user = user.map(String::as_str);
+            of_unit(found, "systemd-user", name, &path, &Settings::of(&text), None, user)?;
         }
     }
-    rows
+    Ok(())
 }
 
-fn of_loader_and_pam(found: &Found<'_>) -> Vec<Persistence> {
-    let libraries = ld_preload::preloaded(&found.texts).into_iter();
-    let mut rows: Vec<_> = libraries
-        .map(|(line, library)| Persistence {
-            line: Some(line),
-            ..found.row("ld.so.preload", Path::new(ld_preload::PRELOAD), "start of any program", library)
-        })
-        .collect();
+fn of_loader_and_pam(found: &Found<'_>) -> Result<()> {
+    let libraries = ld_preload::preloaded(&found.texts)?.into_iter();
+    found.add(libraries.map(|(line, library)| Persistence {
+        line: Some(line),
+        ..found.row("ld.so.preload", Path::new(ld_preload::PRELOAD), "start of any program", library)
+    }))?;
     // A host without PAM has no modules.
-    let modules = pam::modules(&found.texts).unwrap_or_default().into_iter();
+    let modules = absent_is_empty(pam::modules(&found.texts))?.into_iter();
     let running =
         modules.filter(|module| module.module.ends_with("pam_exec.so") || module.module.ends_with("pam_script.so"));
-    rows.extend(running.map(|module| Persistence {
+    found.add(running.map(|module| Persistence {
         name: module.service,
         line: Some(module.line as i64),
         ..found.row("pam", &module.file, &module.kind, module.arguments)
-    }));
-    rows
+    }))
 }
 
-fn of_devices(found: &Found<'_>) -> Vec<Persistence> {
-    let mut rows: Vec<_> = udev::programs(&found.texts)
-        .into_iter()
-        .map(|program| Persistence {
-            line: Some(program.line as i64),
-            ..found.row("udev", &program.file, &program.matches, program.command)
-        })
-        .collect();
+fn of_devices(found: &Found<'_>) -> Result<()> {
+    found.add(udev::programs(&found.texts)?.into_iter().map(|program| Persistence {
+        line: Some(program.line as i64),
+        ..found.row("udev", &program.file, &program.matches, program.command)
+    }))?;
     let lists = ["/etc/modules", "/etc/modules-load.d/*", "/usr/lib/modules-load.d/*", "/run/modules-load.d/*"];
     for path in lists.iter().flat_map(|pattern| glob::expand(&found.texts, pattern)) {
         for (line, content) in settings(&found.texts.text(&path).unwrap_or_default()) {
             let row = found.row("module", &path, "boot", content);
-            rows.push(Persistence { name: split_word(content).0.to_owned(), line: Some(line as i64), ..row });
+            found.add([Persistence { name: split_word(content).0.to_owned(), line: Some(line as i64), ..row }])?;
         }
     }
     let lists = ["/etc/modprobe.d/*", "/usr/lib/modprobe.d/*", "/run/modprobe.d/*"];
@@ -382,13 +388,13 @@ fn of_devices(found: &Found<'_>) -> Vec<Persistence> {
             let ("install" | "remove", rest) = split_word(content) else { continue };
             let (module, command) = split_word(rest);
             let row = found.row("modprobe", &path, "load of the module", command);
-            rows.push(Persistence { name: module.to_owned(), line: Some(line as i64), ..row });
+            found.add([Persistence { name: module.to_owned(), line: Some(line as i64), ..row }])?;
         }
     }
-    rows
+    Ok(())
 }
 
-fn of_inittab(found: &Found<'_>) -> Vec<Persistence> {
+fn of_inittab(found: &Found<'_>) -> Result<()> {
     let file = Path::new("/etc/inittab");
     let text = found.texts.text(file).unwrap_or_default();
     let rows = settings(&text).filter_map(|(line, content)| {
@@ -398,5 +404,28 @@ fn of_inittab(found: &Found<'_>) -> Vec<Persistence> {
         let row = found.row("inittab", file, &event, command);
         (!command.is_empty()).then(|| Persistence { name: name.to_owned(), line: Some(line as i64), ..row })
     });
-    rows.collect()
+    found.add(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_charged_with_each_of_its_commands() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (sys, limit) = crate::source::held::limited(root.path(), 1 << 20);
+        let report = |error: &Error| panic!("{error}");
+        let read = |commands| {
+            let rows = RefCell::new(HeldList::new(&sys));
+            let found = Found { texts: Texts::new(&sys, &report), homes: &[], rows: &rows };
+            let (targets, commands) = ("t".repeat(10_000), "ExecStart=/a\n".repeat(commands));
+            let settings = Settings::of(&format!("[Service]\n{commands}[Install]\nWantedBy={targets}\n"));
+            of_unit(&found, "systemd", "a.service", Path::new("/a.service"), &settings, None, None)?;
+            Ok(rows.into_inner().len())
+        };
+        assert_eq!(read(50), Ok(50));
+        assert!(matches!(read(200), Err(Error::OutOfMemory(_))));
+        assert_eq!(limit.left(), 1 << 20);
+    }
 }

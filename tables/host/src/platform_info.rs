@@ -34,7 +34,7 @@ impl Rows for PlatformInfo {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let kind = if scan.sys().exists("/sys/firmware/efi") { "uefi" } else { "bios" };
         let row = |structure: Structure<'_>| PlatformInfo { firmware_type: kind.to_owned(), ..row(structure) };
-        Ok(smbios::rows(scan.sys(), &[0], |origin, error| scan.report(origin, error), row)?.into_iter())
+        smbios::rows(scan.sys(), &[0], |origin, error| scan.report(origin, error), row)
     }
 }
 

@@ -69,8 +69,19 @@ fn files(sys: &Sys, pid: i64, report: impl Fn(&str, &Error)) -> Result<Vec<Proce
     let program = program.map(|path| path.into_os_string().into_encoded_bytes());
     let mut files: BTreeMap<(Vec<u8>, Vec<u8>, i64), ProcessDeletedFile> = BTreeMap::new();
     for line in procfs::lines(&folder, "maps")? {
-        let line = line?;
-        let Some(mapping) = maps::parse(&line) else { continue };
+        // Rows found before an error stay.
+        let line = match line {
+            Ok(line) => line,
+            Err(error) if error.ends_query() => return Err(error),
+            Err(error) => {
+                report("maps", &error);
+                break;
+            }
+        };
+        let Some(mapping) = maps::parse(&line) else {
+            report("maps", &maps::bad_line(pid, &line));
+            continue;
+        };
         let Some(path) = mapping.path.strip_suffix(DELETED).filter(|_| mapping.inode != 0) else { continue };
         // A file's own name can end this way.
         if sys.has_live_kernel() && is_file(&folder, mapping) {
@@ -106,4 +117,26 @@ fn is_file(folder: &indago_table::sys::ProcessFolder, mapping: maps::Mapping<'_>
 
 fn is_memory(path: &[u8]) -> bool {
     [&b"/memfd:"[..], b"/dev/zero", b"/SYSV", b"/dev/shm/"].iter().any(|prefix| path.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_lines_are_reported_and_the_others_have_rows() {
+        let root = tempfile::tempdir().expect("a directory");
+        let folder = root.path().join("proc/7");
+        std::fs::create_dir_all(&folder).expect("a directory");
+        let line = |name: &str| format!("1000-3000 r-xp 00000000 08:01 5 /opt/{name} (deleted)\n");
+        let maps = format!("{}garbage\n{}{}", line("a"), line("b"), "x".repeat(1 << 20));
+        std::fs::write(folder.join("maps"), maps).expect("a file");
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |_: &str, error: &Error| reported.borrow_mut().push(error.to_string());
+        let found = files(&Sys::at(root.path()), 7, report).expect("readable");
+        let found: Vec<_> = found.iter().map(|file| (&*file.path, file.mapped_size)).collect();
+        assert_eq!(found, [("/opt/a", 0x2000), ("/opt/b", 0x2000)]);
+        let expected = ["/proc/7/maps has a malformed line: garbage", "/proc/7/maps has a line that is too long"];
+        assert_eq!(reported.take(), expected);
+    }
 }

@@ -51,10 +51,7 @@ impl Rows for ProcessMemoryMapping {
             lines.filter_map(move |line| {
                 let row = line.and_then(|line| {
                     let mapping = maps::parse(&line).map(|mapping| row(pid, mapping));
-                    mapping.ok_or_else(|| {
-                        let shown = line.get(..line.len().min(100)).unwrap_or_default().escape_ascii();
-                        Error::Malformed(format!("/proc/{pid}/maps has a malformed line: {shown}"))
-                    })
+                    mapping.ok_or_else(|| maps::bad_line(pid, &line))
                 });
                 row.map_err(|error| scan.report("maps", &error)).ok()
             })

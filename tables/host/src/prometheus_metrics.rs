@@ -4,6 +4,7 @@ use futures::stream::{self, Stream, StreamExt};
 use indago_table::prelude::*;
 
 use crate::source::cloud::WEB_TIMEOUT;
+use crate::source::held::HeldLines;
 use crate::source::web::{self, Ask};
 
 /// Samples of Prometheus endpoints.
@@ -52,35 +53,61 @@ impl RowStream for PrometheusMetric {
     }
 }
 
+/// Samples that are parsed when they are needed.
+type Samples<'a> = Box<dyn Iterator<Item = Result<PrometheusMetric>> + Send + 'a>;
+
 /// The samples of one endpoint. An endpoint that fails does not affect the others.
-async fn samples(scan: &Scan<PrometheusMetric>, target: String) -> Vec<Result<PrometheusMetric>> {
+async fn samples(scan: &Scan<PrometheusMetric>, target: String) -> Samples<'_> {
     let ask = Ask { follows_redirects: true, ..Ask::get(&target, WEB_TIMEOUT) };
     let attempt = || async { Ok(web::send(scan.sys(), &ask).await) };
     let text = match scan.call("prometheus", &target, attempt).await.flatten() {
         Ok(answer) if answer.status == 200 => scan.sys().text(&answer.body),
         Ok(answer) => {
             scan.report(&target, &Error::Malformed(format!("{target}: status {}", answer.status)));
-            return Vec::new();
+            return Box::new(std::iter::empty());
         }
-        Err(error) if error.ends_query() => return vec![Err(error)],
+        Err(error) if error.ends_query() => return Box::new(std::iter::once(Err(error))),
         Err(error) => {
             scan.report(&target, &error);
-            return Vec::new();
+            return Box::new(std::iter::empty());
         }
     };
+    let lines = match HeldLines::new(scan.sys(), text) {
+        Ok(lines) => lines,
+        Err(error) => return Box::new(std::iter::once(Err(error))),
+    };
     let timestamp_ms = scan.sys().now().0.div_euclid(1000);
-    let sample = |(position, line): (usize, &str)| {
+    let mut bad_lines = 0;
+    let sample = move |number: usize, line: &str| {
         let (metric_name, metric_value) = match parse(line)? {
             Ok((name, value)) => (name.to_owned(), Some(value).filter(|value| !value.is_nan())),
             Err(what) => {
-                let (file, line) = (target.clone(), position as u64 + 1);
-                scan.report(&target, &Error::BadLine { file, line, what: what.to_owned() });
+                bad_lines += 1;
+                if let Some(error) = bad_line(&target, number as u64, what, bad_lines) {
+                    scan.report(&target, &error);
+                }
                 return None;
             }
         };
         Some(Ok(PrometheusMetric { target_name: target.clone(), metric_name, metric_value, timestamp_ms }))
     };
-    text.lines().enumerate().filter_map(sample).collect()
+    Box::new(lines.filter_map(sample))
+}
+
+/// Most malformed lines of an endpoint that are reported.
+const MOST_BAD_LINES: usize = 100;
+
+/// The report of a malformed line, if it is one of the first; `count` includes it.
+fn bad_line(target: &str, line: u64, what: &str, count: usize) -> Option<Error> {
+    let file = target.to_owned();
+    match count {
+        ..=MOST_BAD_LINES => Some(Error::BadLine { file, line, what: what.to_owned() }),
+        _ if count == MOST_BAD_LINES + 1 => {
+            let others = format!("{file}: more than {MOST_BAD_LINES} malformed lines; the others are not reported");
+            Some(Error::Malformed(others))
+        }
+        _ => None,
+    }
 }
 
 /// The metric with its labels, and the value of a line; `None` for blank lines and comments.
@@ -120,6 +147,14 @@ fn end_of_labels(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reports_of_malformed_lines_have_a_limit() {
+        let reports: Vec<_> = (1..1000).filter_map(|count| bad_line("x", count as u64, "bad", count)).collect();
+        assert_eq!(reports.len(), MOST_BAD_LINES + 1);
+        assert_eq!(reports[0].to_string(), "x, line 1: bad");
+        assert_eq!(reports[100].to_string(), "x: more than 100 malformed lines; the others are not reported");
+    }
 
     #[test]
     fn lines_have_a_metric_and_a_number() {

@@ -10,6 +10,7 @@ use indago_table::prelude::*;
 use crate::source::accounts::{self, UserEntry};
 use crate::source::attributes;
 use crate::source::container::place_of;
+use crate::source::held::{HeldList, owned, owned_bytes};
 use crate::source::mountinfo::{self, Place};
 use crate::source::procfs::{self, PTRACE};
 
@@ -72,18 +73,18 @@ impl Rows for RuntimeSocketAccess {
         let report = |error: &Error| scan.report("sockets", error);
         let users = accounts::users(sys, report)?;
         let sockets = sockets(sys, &report);
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(sys);
         if sockets.is_empty() {
             report(&Error::Absent("no container runtime has a socket in one of the usual places".to_owned()));
-            return Ok(rows.into_iter());
+            return Ok(rows.into_iter().chain(Vec::new()));
         }
         let groups = accounts::groups(sys, report).unwrap_or_else(|error| {
             report(&error);
-            Vec::new()
+            HeldList::default()
         });
         for socket in &sockets {
             let access = Access::of(sys, socket, &report);
-            for user in &users {
+            for user in users.iter() {
                 let groups: HashSet<i64> = groups
                     .iter()
                     .filter(|group| group.members.contains(&user.name))
@@ -91,22 +92,25 @@ impl Rows for RuntimeSocketAccess {
                     .chain([user.gid])
                     .collect();
                 if let Some(via) = access.of_user(user, &groups) {
-                    rows.push(RuntimeSocketAccess {
+                    let owned = owned([&user.name, via, socket.runtime]) + owned_bytes(socket.path.as_os_str().len());
+                    let row = RuntimeSocketAccess {
                         uid: Some(user.uid),
                         username: Some(user.name.clone()),
                         via: via.to_owned(),
                         ..row(sys, socket)
-                    });
+                    };
+                    rows.push(row, owned)?;
                 }
             }
         }
+        let mut containers = Vec::new();
         if sys.has_live_kernel() {
             match of_containers(scan, &sockets) {
-                Ok(containers) => rows.extend(containers),
+                Ok(found) => containers = found,
                 Err(error) => report(&error),
             }
         }
-        Ok(rows.into_iter())
+        Ok(rows.into_iter().chain(containers))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldLines;
 use crate::source::procfs::required;
 
 /// State and age of the passwords of local users, from `/etc/shadow`. The hashes themselves are not in the table.
@@ -52,23 +53,22 @@ impl Rows for Shadow {
                 Error::BadLine { file: FILE.to_owned(), line, what: "not the password of an account".to_owned() };
             scan.report(FILE, &error);
         };
-        Ok(parse(&text, reject).into_iter())
+        Ok(parse(HeldLines::new(scan.sys(), text)?, reject))
     }
 }
 
-fn parse(text: &str, mut reject: impl FnMut(u64)) -> Vec<Shadow> {
-    let mut rows = Vec::new();
-    for (position, line) in text.lines().enumerate() {
+fn parse(lines: HeldLines, mut reject: impl FnMut(u64)) -> impl Iterator<Item = Shadow> {
+    lines.filter_map(move |number, line| {
         let line = line.trim_start();
         if line.is_empty() || line.starts_with(['#', '+', '-']) {
-            continue;
+            return None;
         }
-        match entry(line) {
-            Some(row) => rows.push(row),
-            None => reject(position as u64 + 1),
+        let row = entry(line);
+        if row.is_none() {
+            reject(number as u64);
         }
-    }
-    rows
+        row
+    })
 }
 
 fn entry(line: &str) -> Option<Shadow> {
@@ -106,7 +106,7 @@ fn entry(line: &str) -> Option<Shadow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SAMPLE: &str = "root:$y$j9T$salt$hash:19000:0:99999:7:::\ndaemon:*:19000:1:2:3:4:5:6\nnew:!!:::::::\n\
         locked:!$6$salt$hash:0:0:99999:7:::\nopen::19000:0:99999:7:::\ndes:abJnggxhB/yWI:1::::::\nbad\n:x:1\n\
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn passwords_have_a_state() {
         let mut rejected = Vec::new();
-        let rows = parse(SAMPLE, |line| rejected.push(line));
+        let rows: Vec<_> = parse(HeldLines::of(SAMPLE), |line| rejected.push(line)).collect();
         let shown: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -141,6 +141,6 @@ mod tests {
             ]
         );
         assert_eq!(rejected, [7, 8, 9]);
-        damaged(SAMPLE.as_bytes(), |bytes| parse(&String::from_utf8_lossy(bytes), |_| {}).len());
+        damaged(SAMPLE.as_bytes(), |bytes| parse(HeldLines::of(&String::from_utf8_lossy(bytes)), |_| {}).count());
     }
 }

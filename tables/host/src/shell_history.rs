@@ -170,7 +170,7 @@ fn zsh_time(line: &str) -> Option<(i64, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const BASH: &str =
         "ls -l\n# comment\n\n#1700000000\nfor i in 1 2\ndo echo $i\ndone\n#1700000001\nid\n#x\n#1700000002\n";

@@ -32,7 +32,7 @@ pub struct SmbiosTable {
 
 impl Rows for SmbiosTable {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
-        Ok(smbios::rows(scan.sys(), &[], |origin, error| scan.report(origin, error), row)?.into_iter())
+        smbios::rows(scan.sys(), &[], |origin, error| scan.report(origin, error), row)
     }
 }
 

@@ -49,6 +49,7 @@ impl Rows for SshConfig {
         let read = move |uid: i64, file: &Path, kind: &Kind| {
             let report = |error: &Error| scan.report("settings", error);
             let settings = ssh_config::read(&Texts::new(scan.sys(), &report), file, kind);
+            let settings = settings.map_err(|error| report(&error)).unwrap_or_default();
             settings.into_iter().map(move |setting| row(uid, setting))
         };
         let of_users = homes.into_iter().flat_map(move |home| {
@@ -65,7 +66,7 @@ impl Rows for SshConfig {
 fn row(uid: i64, setting: Setting) -> SshConfig {
     SshConfig {
         uid,
-        block: setting.block.unwrap_or_default().to_lowercase(),
+        block: setting.block.map(|block| block.to_string().to_lowercase()).unwrap_or_default(),
         option: setting.text.to_lowercase(),
         ssh_config_file: setting.file.display().to_string(),
         keyword: setting.keyword,

@@ -1,12 +1,13 @@
 //! `sshd_effective_config`: one row per setting of the SSH server.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use indago_table::prelude::*;
 
 use crate::source::procfs::required;
-use crate::source::ssh_config::{self, Kind, Setting};
+use crate::source::ssh_config::{self, Block, Kind, Setting};
 use crate::source::texts::Texts;
 
 /// Settings of the SSH server, from `/etc/ssh/sshd_config` and the files that it includes, and the defaults of settings
@@ -118,40 +119,66 @@ impl Rows for SshdEffectiveConfig {
         required(scan.sys().metadata(FILE))?;
         let report = |error: &Error| scan.report("settings", error);
         let kind = Kind { directory: "/etc/ssh".into(), home: None, blocks: &["match"] };
-        let settings = ssh_config::read(&Texts::new(scan.sys(), &report), Path::new(FILE), &kind);
-        Ok(rows(settings).into_iter())
+        let settings = ssh_config::read(&Texts::new(scan.sys(), &report), Path::new(FILE), &kind)?;
+        Ok(rows(settings))
     }
 }
 
-fn rows(settings: Vec<Setting>) -> Vec<SshdEffectiveConfig> {
+fn rows(settings: impl IntoIterator<Item = Setting>) -> impl Iterator<Item = SshdEffectiveConfig> {
+    let mut settings = settings.into_iter().filter(|setting| setting.keyword != "include");
+    let mut defaults = DEFAULTS.iter();
     let mut seen = HashSet::new();
-    let mut rows = Vec::new();
-    for setting in settings.into_iter().filter(|setting| setting.keyword != "include") {
+    let mut blocks = Blocks::default();
+    std::iter::from_fn(move || {
+        let Some(setting) = settings.next() else {
+            let (keyword, value) = defaults.find(|(keyword, _)| !seen.contains(&((*keyword).to_owned(), 0)))?;
+            return Some(SshdEffectiveConfig {
+                keyword: (*keyword).to_owned(),
+                value: (*value).to_owned(),
+                effective: true,
+                ..SshdEffectiveConfig::default()
+            });
+        };
         let alias = ALIASES.iter().find(|(alias, _)| *alias == setting.keyword);
         let keyword = alias.map_or(setting.keyword, |(_, keyword)| (*keyword).to_owned());
-        let is_first = seen.insert((keyword.clone(), setting.block.clone()));
+        let is_first = seen.insert((keyword.clone(), blocks.number(setting.block.as_ref())));
         // The first word after `Match` names what is compared.
-        let criteria =
-            setting.block.map(|block| block.split_once(char::is_whitespace).map_or("", |(_, rest)| rest).to_owned());
-        rows.push(SshdEffectiveConfig {
+        let criteria = setting.block.map(|block| {
+            let block = block.to_string();
+            block.split_once(char::is_whitespace).map_or("", |(_, rest)| rest).to_owned()
+        });
+        Some(SshdEffectiveConfig {
             effective: is_first || COLLECTING.contains(&keyword.as_str()),
             keyword,
             value: setting.value,
             match_criteria: criteria,
             file: Some(setting.file.display().to_string()),
             line: Some(setting.line as i64),
-        });
+        })
+    })
+}
+
+/// Numbers of blocks, from 1. Blocks with the same criteria have the same number; 0 is that of no block.
+#[derive(Default)]
+struct Blocks {
+    numbers: HashMap<Arc<Block>, usize>,
+    /// The last block: the settings of a block follow each other.
+    last: Option<(Arc<Block>, usize)>,
+}
+
+impl Blocks {
+    fn number(&mut self, block: Option<&Arc<Block>>) -> usize {
+        let Some(block) = block else { return 0 };
+        match &self.last {
+            Some((last, number)) if Arc::ptr_eq(last, block) => *number,
+            _ => {
+                let next = self.numbers.len() + 1;
+                let number = *self.numbers.entry(block.clone()).or_insert(next);
+                self.last = Some((block.clone(), number));
+                number
+            }
+        }
     }
-    let is_set = |keyword: &str| seen.contains(&(keyword.to_owned(), None));
-    let defaults = DEFAULTS.iter().filter(|(keyword, _)| !is_set(keyword));
-    let defaults = defaults.map(|(keyword, value)| SshdEffectiveConfig {
-        keyword: (*keyword).to_owned(),
-        value: (*value).to_owned(),
-        effective: true,
-        ..SshdEffectiveConfig::default()
-    });
-    rows.extend(defaults.collect::<Vec<_>>());
-    rows
 }
 
 #[cfg(test)]
@@ -164,11 +191,11 @@ mod tests {
             keyword: keyword.to_owned(),
             value: value.to_owned(),
             text: String::new(),
-            block: block.map(str::to_owned),
-            file: FILE.into(),
+            block: block.map(|criteria| Arc::new(Block { outer: None, criteria: criteria.to_owned() })),
+            file: Path::new(FILE).into(),
             line: 1,
         };
-        let all = rows(vec![
+        let all: Vec<_> = rows([
             setting("permitrootlogin", "no", None),
             setting("permitrootlogin", "yes", None),
             setting("port", "22", None),
@@ -176,7 +203,9 @@ mod tests {
             setting("challengeresponseauthentication", "no", None),
             setting("permitrootlogin", "yes", Some("Match user ada")),
             setting("permittty", "no", Some("Match user ada")),
-        ]);
+            setting("permitrootlogin", "no", Some("Match user ada")),
+        ])
+        .collect();
         let of = |keyword: &str| -> Vec<(String, Option<String>, bool)> {
             let rows = all.iter().filter(|row| row.keyword == keyword);
             rows.map(|row| (row.value.clone(), row.match_criteria.clone(), row.effective)).collect()
@@ -184,7 +213,12 @@ mod tests {
         let of_ada = || Some("user ada".to_owned());
         assert_eq!(
             of("permitrootlogin"),
-            [("no".into(), None, true), ("yes".into(), None, false), ("yes".into(), of_ada(), true)]
+            [
+                ("no".into(), None, true),
+                ("yes".into(), None, false),
+                ("yes".into(), of_ada(), true),
+                ("no".into(), of_ada(), false)
+            ]
         );
         assert_eq!(of("port"), [("22".into(), None, true), ("2222".into(), None, true)]);
         assert_eq!(of("kbdinteractiveauthentication"), [("no".into(), None, true)]);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use indago_table::prelude::*;
 
 use crate::source::desktop;
+use crate::source::held::{HeldList, owned};
 use crate::source::homes;
 use crate::source::systemd::{Manager, UNIT};
 use crate::source::texts::Texts;
@@ -42,30 +43,38 @@ impl Rows for StartupItem {
         let sys = scan.sys();
         let report = |error: &Error| scan.report("items", error);
         let texts = Texts::new(sys, &report);
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(sys);
         let homes = homes::all(sys, |origin, error| scan.report(origin, error)).unwrap_or_else(|error| {
             report(&error);
-            Vec::new()
+            HeldList::default()
         });
         for home in homes {
             let programs = home.directory.join(".config/autostart");
-            rows.extend(programs_in(&texts, &programs, Some(&home.name)));
+            add(programs_in(&texts, &programs, Some(&home.name)), &mut rows)?;
             let scripts = home.directory.join(".config/autostart-scripts");
-            rows.extend(scripts_in(&texts, &scripts, Some(&home.name)));
+            add(scripts_in(&texts, &scripts, Some(&home.name)), &mut rows)?;
         }
-        rows.extend(scripts_in(&texts, Path::new("/etc/init.d"), None));
-        rows.extend(programs_in(&texts, Path::new("/etc/xdg/autostart"), None));
+        add(scripts_in(&texts, Path::new("/etc/init.d"), None), &mut rows)?;
+        add(programs_in(&texts, Path::new("/etc/xdg/autostart"), None), &mut rows)?;
         match units(sys, &|origin, error| scan.report(origin, error)) {
-            Ok(units) => rows.extend(units),
+            Ok(units) => add(units, &mut rows)?,
             Err(error) => report(&error),
         }
         Ok(rows.into_iter())
     }
 }
 
-fn programs_in(texts: &Texts<'_>, directory: &Path, user: Option<&str>) -> Vec<StartupItem> {
-    let entries = desktop::entries(texts, directory).into_iter();
-    let programs = entries.map(|(_, entry)| StartupItem {
+fn add(found: impl IntoIterator<Item = StartupItem>, rows: &mut HeldList<StartupItem>) -> Result<()> {
+    found.into_iter().try_for_each(|row| {
+        let optional = [&row.name, &row.path, &row.args, &row.username].map(|text| text.as_deref().unwrap_or_default());
+        let owned = owned([&row.r#type, &row.source, &row.status]) + owned(optional);
+        rows.push(row, owned)
+    })
+}
+
+fn programs_in(texts: &Texts<'_>, directory: &Path, user: Option<&str>) -> impl Iterator<Item = StartupItem> {
+    let entries = desktop::entries(texts, directory);
+    entries.map(move |(_, entry)| StartupItem {
         name: entry.name,
         path: entry.command,
         r#type: ITEM.to_owned(),
@@ -73,12 +82,11 @@ fn programs_in(texts: &Texts<'_>, directory: &Path, user: Option<&str>) -> Vec<S
         status: if entry.is_enabled { "enabled" } else { "disabled" }.to_owned(),
         username: user.map(str::to_owned),
         args: None,
-    });
-    programs.collect()
+    })
 }
 
-fn scripts_in(texts: &Texts<'_>, directory: &Path, user: Option<&str>) -> Vec<StartupItem> {
-    let scripts = texts.files_in(directory).into_iter().map(|path: PathBuf| StartupItem {
+fn scripts_in(texts: &Texts<'_>, directory: &Path, user: Option<&str>) -> impl Iterator<Item = StartupItem> {
+    texts.files_in(directory).into_iter().map(move |path: PathBuf| StartupItem {
         name: path.file_name().map(|name| texts.sys.path_text(name)),
         path: Some(texts.sys.path_text(&path)),
         r#type: ITEM.to_owned(),
@@ -86,8 +94,7 @@ fn scripts_in(texts: &Texts<'_>, directory: &Path, user: Option<&str>) -> Vec<St
         status: "enabled".to_owned(),
         username: user.map(str::to_owned),
         args: None,
-    });
-    scripts.collect()
+    })
 }
 
 const ITEM: &str = "Startup Item";

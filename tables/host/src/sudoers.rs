@@ -38,14 +38,17 @@ const FILE: &str = "/etc/sudoers";
 
 /// sudo's limit.
 const DEEPEST: usize = 128;
+/// Most files that are read.
+const MOST_FILES: usize = 1000;
 
 impl Rows for Sudoer {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |error: &Error| scan.report("rules", error);
         let texts = Texts::new(scan.sys(), &report);
-        let mut reader = Reader { texts: &texts, open: Vec::new(), rows: Vec::new() };
+        let mut reader = Reader { texts: &texts, open: Vec::new(), files: 0, rows: Vec::new() };
         reader.read(Path::new(FILE));
         let rows = reader.rows;
+        scan.sys().check_cancelled()?;
         texts.require("sudo has no rules (/etc/sudoers does not exist)")?;
         Ok(rows.into_iter())
     }
@@ -55,6 +58,7 @@ struct Reader<'a> {
     texts: &'a Texts<'a>,
     /// Files that are being read, outermost first.
     open: Vec<PathBuf>,
+    files: usize,
     rows: Vec<Sudoer>,
 }
 
@@ -64,7 +68,16 @@ impl Reader<'_> {
             let problem = if self.open.len() == DEEPEST { "is included too deeply" } else { "includes itself" };
             return self.texts.report(&Error::Malformed(format!("{} {problem}", file.display())));
         }
-        let Some(text) = self.texts.text(file) else { return };
+        self.files += 1;
+        if self.files > MOST_FILES {
+            if self.files == MOST_FILES + 1 {
+                let what = "is one of more than 1000 included files; the others were skipped";
+                self.texts.report(&Error::Malformed(format!("{} {what}", file.display())));
+            }
+            return;
+        }
+        let text = if self.open.is_empty() { self.texts.text(file) } else { self.texts.included(file) };
+        let Some(text) = text else { return };
         self.open.push(file.to_owned());
         for (line, rule) in rules(&text) {
             let included = match parse(&rule) {
@@ -122,19 +135,23 @@ enum Rule<'a> {
 /// The lines of a file with the number of their first one. A backslash continues a line.
 fn rules(text: &str) -> Vec<(usize, String)> {
     let mut rules: Vec<(usize, String)> = Vec::new();
-    let mut continues = false;
+    let (mut continues, mut is_blank, mut is_comment) = (false, true, false);
     for (position, line) in text.lines().enumerate() {
-        let content = line.strip_suffix('\\');
+        let (content, has_backslash) = line.strip_suffix('\\').map_or((line, false), |content| (content, true));
         match rules.last_mut().filter(|_| continues) {
-            Some((_, rule)) => rule.push_str(content.unwrap_or(line)),
-            None => rules.push((position + 1, content.unwrap_or(line).to_owned())),
+            Some((_, rule)) => rule.push_str(content),
+            None => {
+                rules.push((position + 1, content.to_owned()));
+                is_blank = true;
+            }
         }
-        // A comment does not continue. A rule of a user ID begins with `#`, too.
-        let is_comment = rules.last().is_some_and(|(_, rule)| {
-            let rule = rule.trim_start();
-            rule.starts_with('#') && without_comment(rule).is_empty()
-        });
-        continues = content.is_some() && !is_comment;
+        // A comment does not continue. A rule of a user ID begins with `#`, too. The first line with text decides.
+        if is_blank {
+            let start = content.trim_start();
+            is_blank = start.is_empty();
+            is_comment = start.starts_with('#') && without_comment(start).is_empty();
+        }
+        continues = has_backslash && !is_comment;
     }
     rules
 }
@@ -192,7 +209,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn rules_continue_and_have_comments() {
@@ -242,7 +259,7 @@ mod tests {
         let reported = RefCell::new(Vec::new());
         let report = |error: &Error| reported.borrow_mut().push(error.to_string());
         let texts = Texts::new(&sys, &report);
-        let mut reader = Reader { texts: &texts, open: Vec::new(), rows: Vec::new() };
+        let mut reader = Reader { texts: &texts, open: Vec::new(), files: 0, rows: Vec::new() };
         reader.read(Path::new(FILE));
         let rows: Vec<_> = reader.rows.iter().map(|row| format!("{} {}", row.header, row.rule_details)).collect();
         assert_eq!(
@@ -250,5 +267,41 @@ mod tests {
             ["include /etc/more", "ada ALL=ALL", "include /etc/sudoers", "includedir /etc/sudoers.d", "bob ALL=ALL"]
         );
         assert_eq!(reported.take(), ["/etc/sudoers includes itself"]);
+    }
+
+    #[test]
+    fn files_that_include_others_often_end_and_missing_ones_are_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(root.path().join("etc")).expect("a directory");
+        let write = |name: &str, text: &str| std::fs::write(root.path().join("etc").join(name), text).expect("a file");
+        write("sudoers", "@include 0\n");
+        for number in 0..16 {
+            write(&number.to_string(), &format!("@include {}\n", number + 1).repeat(2));
+        }
+        let sys = Sys::at(root.path());
+        let read = || {
+            let reported = RefCell::new(Vec::new());
+            let report = |error: &Error| reported.borrow_mut().push(error.to_string());
+            let texts = Texts::new(&sys, &report);
+            let mut reader = Reader { texts: &texts, open: Vec::new(), files: 0, rows: Vec::new() };
+            reader.read(Path::new(FILE));
+            let rows = reader.rows.len();
+            (rows, reported.take())
+        };
+        write("16", "ada ALL=ALL\n");
+        let (rows, reported) = read();
+        assert!(rows <= 2 * MOST_FILES, "{rows}");
+        assert_eq!(reported.len(), 1);
+        assert!(reported[0].ends_with("is one of more than 1000 included files; the others were skipped"));
+        write("sudoers", "@include none\n@includedir none.d\nada ALL=ALL\n");
+        assert_eq!(read(), (3, vec!["/etc/none is included but does not exist".to_owned()]));
+    }
+
+    #[test]
+    fn the_first_line_with_text_decides_whether_a_rule_is_a_comment() {
+        let shown =
+            |text: &str| rules(text).into_iter().map(|(line, rule)| format!("{line}{rule}")).collect::<Vec<_>>();
+        assert_eq!(shown(" \\\n#1000 \\\na # b \\\nc\n# d \\\ne\n"), ["1 #1000 a # b c", "5# d ", "6e"]);
+        assert_eq!(shown("\\\n# a \\\nb\n"), ["1# a ", "3b"]);
     }
 }

@@ -5,9 +5,11 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use indago_table::Held;
 use indago_table::prelude::*;
 
 use crate::source::accounts;
+use crate::source::held::{HeldList, owned_bytes};
 
 /// Files with the set-user-ID or set-group-ID bit below `/bin`, `/sbin`, `/usr/bin`, `/usr/sbin`, `/usr/local/bin`,
 /// `/usr/local/sbin` and `/tmp`.
@@ -47,16 +49,15 @@ impl Rows for SuidBin {
         let reject = |error: &Error| scan.report("accounts", error);
         let users = accounts::users(sys, reject).unwrap_or_else(|error| {
             reject(&error);
-            Vec::new()
+            HeldList::default()
         });
         let groups = accounts::groups(sys, reject).unwrap_or_else(|error| {
             reject(&error);
-            Vec::new()
+            HeldList::default()
         });
-        // The first name of a number counts.
-        let users: HashMap<i64, String> = users.into_iter().rev().map(|user| (user.uid, user.name)).collect();
-        let groups: HashMap<i64, String> = groups.into_iter().rev().map(|group| (group.gid, group.name)).collect();
-        let name = |names: &HashMap<i64, String>, id: i64| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
+        let users = first_names(sys, users.into_iter().map(|user| (user.uid, user.name)))?;
+        let groups = first_names(sys, groups.into_iter().map(|group| (group.gid, group.name)))?;
+        let name = |(names, _): &Names, id: i64| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
         let found = Programs { scan, directories, found: VecDeque::new() };
         Ok(found.map(move |(path, metadata)| SuidBin {
             path: scan.sys().path_text(path),
@@ -69,6 +70,20 @@ impl Rows for SuidBin {
                 .collect(),
         }))
     }
+}
+
+/// Names by number, and the memory charged for them.
+type Names = (HashMap<i64, String>, Held);
+
+/// The first name of each number.
+fn first_names(sys: &Sys, entries: impl Iterator<Item = (i64, String)>) -> Result<Names> {
+    let (mut names, mut held, mut owned) = (HashMap::new(), sys.meter().hold(0)?, 0);
+    for (id, name) in entries {
+        owned += owned_bytes(name.len());
+        names.entry(id).or_insert(name);
+        held.cover(owned + 2 * names.capacity() * size_of::<(i64, String)>())?;
+    }
+    Ok((names, held))
 }
 
 /// Walks directories, the next of which is read when the files of the one before are used up.

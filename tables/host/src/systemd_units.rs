@@ -3,6 +3,7 @@
 use indago_table::prelude::*;
 
 use crate::source::dbus::Value;
+use crate::source::held::HeldList;
 use crate::source::systemd::{self, Manager, UNIT, Unit};
 use crate::source::unit_files::{self, UnitFile};
 
@@ -77,7 +78,7 @@ impl Rows for SystemdUnit {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
         let (running, files) = if sys.has_live_kernel() {
-            (Manager::connect(sys)?.units()?, Vec::new())
+            (Manager::connect(sys)?.units()?, HeldList::default())
         } else {
             if let Err(error) = sys.require_live("the state of systemd's units")
                 && (scan.wants(Self::LOAD_STATE) || scan.wants(Self::ACTIVE_STATE) || scan.wants(Self::SUB_STATE))

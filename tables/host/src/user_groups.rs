@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use indago_table::prelude::*;
 
 use crate::source::accounts;
+use crate::source::held::HeldList;
 
 /// Groups of the local users: the primary group and all groups that list the user.
 #[derive(Debug, Default, Table)]
@@ -30,17 +31,19 @@ impl Rows for UserGroup {
             Ok(groups) => groups,
             Err(error) => {
                 scan.report("groups", &error);
-                Vec::new()
+                HeldList::default()
             }
         };
         let mut listed: HashMap<&str, Vec<i64>> = HashMap::new();
-        for group in &groups {
+        for group in groups.iter() {
             group.members.iter().for_each(|member| listed.entry(member).or_default().push(group.gid));
         }
         let mut pairs = BTreeSet::new();
-        for user in &users {
+        let mut held = scan.meter().hold(0)?;
+        for user in users.iter() {
             pairs.insert((user.uid, user.gid));
             pairs.extend(listed.get(user.name.as_str()).into_iter().flatten().map(|gid| (user.uid, *gid)));
+            held.cover(2 * pairs.len() * size_of::<(i64, i64)>())?;
         }
         Ok(pairs.into_iter().map(|(uid, gid)| UserGroup { uid, gid }))
     }

@@ -3,6 +3,7 @@
 use indago_table::prelude::*;
 
 use crate::source::accounts::{self, UserEntry, signed};
+use crate::source::held::HeldList;
 
 /// Local accounts of the host.
 ///
@@ -46,8 +47,7 @@ impl Rows for User {
         let mut scopes = scan.keys(Self::INCLUDE_REMOTE).unwrap_or_else(|| vec![0]);
         scopes.sort_unstable();
         scopes.dedup();
-        let mut rows = Vec::new();
-        let before = scan.meter().bytes();
+        let mut lists = Vec::new();
         for include_remote in scopes {
             let reject = |error: &Error| scan.report("accounts", error);
             let entries = match include_remote {
@@ -56,16 +56,15 @@ impl Rows for User {
                 _ => continue,
             };
             match entries {
-                Ok(entries) => rows.extend(entries.into_iter().map(|user| row(user, include_remote))),
-                Err(error) if !rows.is_empty() => scan.report("accounts", &error),
+                Ok(entries) => lists.push((include_remote, entries)),
+                Err(error) if !lists.is_empty() && !error.ends_query() => scan.report("accounts", &error),
                 Err(error) => return Err(error),
             }
         }
-        let read = scan.meter().bytes().saturating_sub(before) as usize;
-        let held = scan.meter().hold(read + rows.len() * size_of::<Self>())?;
-        Ok(rows.into_iter().inspect(move |_| {
-            let _until_the_last_row = &held;
-        }))
+        let rows = |(include_remote, entries): (i64, HeldList<UserEntry>)| {
+            entries.into_iter().map(move |user| row(user, include_remote))
+        };
+        Ok(lists.into_iter().flat_map(rows))
     }
 }
 

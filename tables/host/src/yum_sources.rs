@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use crate::source::held::{HeldList, owned};
 use crate::source::ini::{self, Section};
 
 /// Configuration files of yum and dnf, which may have repositories themselves.
@@ -47,25 +48,30 @@ impl Rows for YumSource {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
         let report = |error: &Error| scan.report("yum", error);
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(sys);
         let mut folders: Option<Vec<PathBuf>> = None;
         let mut is_configured = false;
-        let read = |file: &Path, rows: &mut Vec<YumSource>| {
+        let read = |file: &Path, rows: &mut HeldList<YumSource>| -> Result<Option<Vec<Section>>> {
             let bytes = match sys.read(file).if_present() {
                 Ok(Some(bytes)) => bytes,
-                Ok(None) => return None,
+                Ok(None) => return Ok(None),
                 Err(error) => {
                     report(&error);
-                    return None;
+                    return Ok(None);
                 }
             };
             let file = sys.path_text(file);
             let (main, repositories): (Vec<Section>, Vec<Section>) =
                 ini::parse(&file, &bytes, report).into_iter().partition(|section| section.name == "main");
-            rows.extend(repositories.iter().map(|section| row(section, &file)));
-            Some(main)
+            repositories.iter().map(|section| row(section, &file)).try_for_each(|row| {
+                let urls = owned([&row.baseurl, &row.mirrorlist, &row.metalink, &row.gpgkey]);
+                let owned = urls + owned([&row.name, &row.source, &row.enabled, &row.gpgcheck, &row.repository]);
+                rows.push(row, owned)
+            })?;
+            Ok(Some(main))
         };
-        for main in MAIN.iter().filter_map(|file| read(Path::new(file), &mut rows)) {
+        for file in MAIN {
+            let Some(main) = read(Path::new(file), &mut rows)? else { continue };
             is_configured = true;
             let named = main.iter().find_map(|main| main.get("reposdir"));
             let named = named.map(|named| named.split([',', ' ', '\n']).filter(|folder| folder.starts_with('/')));
@@ -85,7 +91,7 @@ impl Rows for YumSource {
             files.retain(|file| file.extension().is_some_and(|extension| extension == "repo"));
             files.sort_unstable();
             for file in files {
-                read(&file, &mut rows);
+                read(&file, &mut rows)?;
             }
         }
         if !is_configured {

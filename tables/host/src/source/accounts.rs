@@ -3,6 +3,7 @@
 use indago_table::prelude::*;
 use indago_table::sys::Program;
 
+use super::held::{HeldList, owned, owned_bytes};
 use super::procfs::{note_lossy, number, required, text};
 
 /// One line of `/etc/passwd`.
@@ -25,12 +26,12 @@ pub(crate) struct GroupEntry {
 }
 
 /// The users in the machine's file. Lines that are not accounts go to `reject`.
-pub(crate) fn users(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
-    Ok(parse(PASSWD, &read(sys, PASSWD)?, parse_user, reject))
+pub(crate) fn users(sys: &Sys, reject: impl FnMut(&Error)) -> Result<HeldList<UserEntry>> {
+    parse(sys, PASSWD, &read(sys, PASSWD)?, parse_user, reject)
 }
 
 /// The users that the machine's name services know, including network directories.
-pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -> Result<Vec<UserEntry>> {
+pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -> Result<HeldList<UserEntry>> {
     let output = sys.run(&Program { arguments: vec!["passwd".to_owned()], ..Program::new("`getent`", "getent") })?;
     if !output.status.success() {
         let message = format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
@@ -43,12 +44,12 @@ pub(crate) fn users_of_all_services(sys: &Sys, mut reject: impl FnMut(&Error)) -
         )));
     }
     note_lossy(sys, &output.stdout);
-    Ok(parse("getent passwd", &output.stdout, parse_user, reject))
+    parse(sys, "getent passwd", &output.stdout, parse_user, reject)
 }
 
 /// The groups in the machine's file. Lines that are not groups go to `reject`.
-pub(crate) fn groups(sys: &Sys, reject: impl FnMut(&Error)) -> Result<Vec<GroupEntry>> {
-    Ok(parse(GROUP, &read(sys, GROUP)?, parse_group, reject))
+pub(crate) fn groups(sys: &Sys, reject: impl FnMut(&Error)) -> Result<HeldList<GroupEntry>> {
+    parse(sys, GROUP, &read(sys, GROUP)?, parse_group, reject)
 }
 
 fn read(sys: &Sys, path: &str) -> Result<Vec<u8>> {
@@ -80,16 +81,25 @@ fn silent_service(sys: &Sys) -> Option<&'static str> {
 
 /// Parses lines as glibc's `files` service does: leading blanks are ignored, comments and the entries of the `compat`
 /// service (`+`, `-`) are skipped, and a NUL ends its line.
-fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject: impl FnMut(&Error)) -> Vec<T> {
+fn parse<T: Owned>(
+    sys: &Sys,
+    what: &str,
+    bytes: &[u8],
+    entry: fn(&[u8]) -> Option<T>,
+    mut reject: impl FnMut(&Error),
+) -> Result<HeldList<T>> {
     let kind = if what == GROUP { "a group" } else { "an account" };
-    let mut entries = Vec::new();
+    let mut entries = HeldList::new(sys);
     for (position, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = trim_start(line.split(|byte| *byte == 0).next().unwrap_or_default());
         if matches!(line.first(), None | Some(b'#' | b'+' | b'-')) {
             continue;
         }
         match entry(line) {
-            Some(entry) => entries.push(entry),
+            Some(entry) => {
+                let owned = entry.owned();
+                entries.push(entry, owned)?;
+            }
             None => {
                 reject(&Error::BadLine {
                     file: what.to_owned(),
@@ -99,7 +109,26 @@ fn parse<T>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, mut reject:
             }
         }
     }
-    entries
+    Ok(entries)
+}
+
+/// Bytes that an entry owns elsewhere.
+trait Owned {
+    fn owned(&self) -> usize;
+}
+
+impl Owned for UserEntry {
+    fn owned(&self) -> usize {
+        owned([&self.name, &self.description, &self.home, &self.shell])
+    }
+}
+
+impl Owned for GroupEntry {
+    fn owned(&self) -> usize {
+        let members = self.members.iter().map(|member| owned([member])).sum::<usize>();
+        // A list that grew has at most twice the capacity that it needs.
+        owned([&self.name]) + members + owned_bytes(2 * self.members.len() * size_of::<String>())
+    }
 }
 
 fn parse_user(line: &[u8]) -> Option<UserEntry> {
@@ -143,6 +172,26 @@ pub(crate) fn signed(id: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse<T: Owned>(what: &str, bytes: &[u8], entry: fn(&[u8]) -> Option<T>, reject: impl FnMut(&Error)) -> Vec<T> {
+        let entries = super::parse(&Sys::live(), what, bytes, entry, reject);
+        entries.expect("no limit of memory").into_iter().collect()
+    }
+
+    #[test]
+    fn entries_are_charged() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (sys, limit) = crate::source::held::limited(root.path(), 1 << 20);
+        let read = |bytes: &[u8]| super::parse(&sys, PASSWD, bytes, parse_user, |_| {});
+        let some = read(&b"a::0:0:\n".repeat(1000)).expect("memory is left");
+        assert!(some.len() == 1000 && limit.left() < 900 << 10, "{}", limit.left());
+        drop(some);
+        assert!(matches!(read(&b"a::0:0:\n".repeat(10_000)), Err(Error::OutOfMemory(_))));
+        let members = [b"g:x:0:".to_vec(), b"m,".repeat(100_000)].concat();
+        let groups = super::parse(&sys, GROUP, &members, parse_group, |_| {});
+        assert!(matches!(groups, Err(Error::OutOfMemory(_))), "a member has more bytes in memory than in the file");
+        assert_eq!(limit.left(), 1 << 20);
+    }
 
     /// Expected values: what glibc 2.36 reads from the same lines (`fgetpwent`, `fgetgrent`, `getent -s files`).
     #[test]

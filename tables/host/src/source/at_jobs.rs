@@ -20,15 +20,12 @@ pub(crate) struct Job {
 /// Directories of jobs: of Debian, and of others.
 const DIRECTORIES: [&str; 3] = ["/var/spool/cron/atjobs", "/var/spool/at", "/var/spool/atjobs"];
 
-pub(crate) fn jobs(texts: &Texts<'_>) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for path in DIRECTORIES.iter().flat_map(|directory| texts.files_in(directory)) {
-        let name = texts.sys.path_text(path.file_name().unwrap_or_default());
-        let Some(time) = time_of(&name) else { continue };
-        let Some(text) = texts.text(&path) else { continue };
-        jobs.push(Job { command: command(&text).to_owned(), user: user(&text), time, path });
-    }
-    jobs
+pub(crate) fn jobs(texts: &Texts<'_>) -> impl Iterator<Item = Job> {
+    DIRECTORIES.iter().flat_map(|directory| texts.files_in(directory)).filter_map(|path| {
+        let time = time_of(&texts.sys.path_text(path.file_name().unwrap_or_default()))?;
+        let text = texts.text(&path)?;
+        Some(Job { command: command(&text).to_owned(), user: user(&text), time, path })
+    })
 }
 
 /// The time in the name of a job: a letter, five digits of its number, and eight of the minutes since 1970.
@@ -61,7 +58,7 @@ fn command(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const JOB: &str = "#!/bin/sh\n# atrun uid=0 gid=0\n# mail root 0\numask 22\nPATH=/bin; export PATH\ncd /root || {\n\
                        \t echo 'Execution directory inaccessible' >&2\n\t exit 1\n}\n/bin/date\nid\n";

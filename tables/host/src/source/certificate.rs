@@ -124,7 +124,7 @@ const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTI
 
 /// The entries of a PEM file that are certificates, each with the number of its first line.
 fn pem_certificates(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<Vec<u8>, String>)> {
-    let mut lines = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
+    let mut lines = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii)).peekable();
     std::iter::from_fn(move || {
         loop {
             let (first, label) = lines.find_map(|(line, text)| Some((line, label(text, b"-----BEGIN ")?)))?;
@@ -132,13 +132,15 @@ fn pem_certificates(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<Vec<u8>, 
                 continue;
             }
             let mut encoded = Vec::new();
-            let is_complete = lines.by_ref().any(|(_, text)| {
-                let ends = self::label(text, b"-----END ").is_some();
-                if !ends {
-                    encoded.extend_from_slice(text);
+            let mut is_complete = false;
+            // An entry without an END line ends at the next one.
+            while let Some((_, text)) = lines.next_if(|(_, text)| self::label(text, b"-----BEGIN ").is_none()) {
+                is_complete = self::label(text, b"-----END ").is_some();
+                if is_complete {
+                    break;
                 }
-                ends
-            });
+                encoded.extend_from_slice(text);
+            }
             let decoded = match STANDARD.decode(&encoded) {
                 _ if !is_complete => Err("this certificate has no END line".to_owned()),
                 Ok(der) if label == LABELS[2] => Ok(first_element(der)),
@@ -444,6 +446,10 @@ mod tests {
         assert!(found[2].contains(": not an X.509 certificate: "), "{found:?}");
         assert!(found[4].ends_with("this certificate has no END line"), "{found:?}");
         assert_eq!(found.len(), 5);
+        let bundle = format!("-----BEGIN CERTIFICATE-----\nAAAA\n{good}{good}");
+        let found = certificates("/x", bundle.as_bytes());
+        assert!(found[0].as_ref().is_err_and(|error| error.to_string().ends_with("this certificate has no END line")));
+        assert_eq!((found.len(), found[1].is_ok(), found[2].is_ok()), (3, true, true));
         assert!(certificates("/x", b"\x30\x03abc")[0].is_err());
         assert!(certificates("/x", b"no certificates").is_empty());
     }

@@ -1,6 +1,6 @@
 //! Profiles of Chromium and the browsers made from it, and the extensions in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -88,7 +88,12 @@ pub(crate) struct Extension {
 }
 
 /// The extensions of a profile: those in its preferences, and those on disk that the preferences do not mention.
-pub(crate) fn extensions(sys: &Sys, profile: &Profile, report: &impl Fn(&str, &Error)) -> Vec<Extension> {
+/// They are read one at a time: several may have the same directory, with a large manifest.
+pub(crate) fn extensions<'a, R: Fn(&str, &Error) + Copy>(
+    sys: &'a Sys,
+    profile: &Profile,
+    report: R,
+) -> impl Iterator<Item = Extension> + use<'a, R> {
     let shape = Shape::default().with("profile.name").with("extensions.settings").with("extensions.opsettings");
     let mut settings: BTreeMap<String, Value> = BTreeMap::new();
     let mut profile_name = String::new();
@@ -123,7 +128,7 @@ pub(crate) fn extensions(sys: &Sys, profile: &Profile, report: &impl Fn(&str, &E
     let installed = profile.folder.join("Extensions");
     let profile_path = sys.path_text(&profile.folder);
     let mut found = Vec::new();
-    let mut known = Vec::new();
+    let mut known = HashSet::new();
     for (id, settings) in settings {
         // A path is absolute for an extension that was loaded from elsewhere.
         let Some(path) = settings["path"].as_str().filter(|path| !path.is_empty()) else {
@@ -131,18 +136,18 @@ pub(crate) fn extensions(sys: &Sys, profile: &Profile, report: &impl Fn(&str, &E
             continue;
         };
         let folder = installed.join(path);
-        known.push(folder.clone());
+        known.insert(folder.clone());
         found.push((Some(id), settings, folder));
     }
-    for id in names(sys, &installed, report) {
-        for version in names(sys, &installed.join(&id), report) {
+    for id in names(sys, &installed, &report) {
+        for version in names(sys, &installed.join(&id), &report) {
             let folder = installed.join(&id).join(version);
             if !known.contains(&folder) && sys.exists(folder.join(MANIFEST)) {
                 found.push((None, Value::Null, folder));
             }
         }
     }
-    let extension = |(referenced, mut settings, folder): (Option<String>, Value, PathBuf)| {
+    let extension = move |(referenced, mut settings, folder): (Option<String>, Value, PathBuf)| {
         let text = sys.read_at_most(folder.join(MANIFEST), MOST_BYTES).if_present().unwrap_or_else(|error| {
             report("chrome", &error);
             None
@@ -166,7 +171,7 @@ pub(crate) fn extensions(sys: &Sys, profile: &Profile, report: &impl Fn(&str, &E
             folder,
         }
     };
-    found.into_iter().map(extension).collect()
+    found.into_iter().map(extension)
 }
 
 const MANIFEST: &str = "manifest.json";
@@ -229,6 +234,26 @@ pub(crate) fn unix_seconds(webkit: &str) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::source::damaged::damaged;
+
+    #[test]
+    fn extensions_are_read_one_at_a_time() {
+        let root = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).expect("a file");
+        std::fs::create_dir_all(root.path().join("p/Extensions/x")).expect("a directory");
+        write("p/Preferences", r#"{"extensions": {"settings": {"a": {"path": "x"}, "b": {"path": "x"}}}}"#);
+        write("p/Extensions/x/manifest.json", &format!(r#"{{"name": "{}"}}"#, "n".repeat(10_000)));
+        let sys = Sys::at(root.path());
+        let profile = Profile { browser: "chrome", uid: 0, folder: "/p".into() };
+        let report = |_: &str, error: &Error| panic!("{error}");
+        let mut found = extensions(&sys, &profile, report);
+        let read = || sys.meter().bytes();
+        assert!(read() < 10_000);
+        for count in 1..=2 {
+            assert_eq!(found.next().map(|extension| extension.manifest["name"].to_string().len()), Some(10_002));
+            assert_eq!(read() / 10_000, count);
+        }
+        assert!(found.next().is_none());
+    }
 
     /// Expected values: computed with Python's `hashlib` and `base64` from the same key.
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use super::held::{HeldList, owned, owned_bytes};
 use super::texts::{Texts, settings, split_word};
 
 /// An entry of a table.
@@ -27,21 +28,23 @@ const PACKAGES: &str = "/etc/cron.d";
 const USERS: [&str; 2] = ["/var/spool/cron/crontabs", "/var/spool/cron"];
 
 /// The entries of all tables.
-pub(crate) fn jobs(texts: &Texts<'_>) -> Result<Vec<Job>> {
-    let mut jobs = Vec::new();
+pub(crate) fn jobs(texts: &Texts<'_>) -> Result<HeldList<Job>> {
+    let mut jobs = HeldList::new(texts.sys);
     let mut read = |path: &Path, user: Option<&str>| {
-        if let Some(text) = texts.text(path) {
-            jobs.extend(parse(&text, path, user, |line| {
-                texts.bad_line(path, line, "neither an entry of cron nor a variable");
-            }));
-        }
+        let Some(text) = texts.text(path) else { return Ok(()) };
+        let reject = |line| texts.bad_line(path, line, "neither an entry of cron nor a variable");
+        parse(&text, path, user, reject).try_for_each(|job| {
+            let texts = job.when.iter().map(|field| size_of::<String>() + owned([field])).sum::<usize>();
+            let owned = owned([&job.command, &job.user, &job.shell_command]) + owned_bytes(path.as_os_str().len());
+            jobs.push(job, texts + owned)
+        })
     };
-    read(Path::new(SYSTEM_TABLE), None);
-    texts.files_in(PACKAGES).iter().for_each(|path| read(path, None));
+    read(Path::new(SYSTEM_TABLE), None)?;
+    texts.files_in(PACKAGES).iter().try_for_each(|path| read(path, None))?;
     for directory in USERS {
         for path in texts.files_in(directory) {
             let user = texts.sys.path_text(path.file_name().unwrap_or_default());
-            read(&path, Some(&user));
+            read(&path, Some(&user))?;
         }
     }
     texts.require("no tables of cron (none of /etc/crontab, /etc/cron.d and /var/spool/cron exists)")?;
@@ -49,15 +52,15 @@ pub(crate) fn jobs(texts: &Texts<'_>) -> Result<Vec<Job>> {
 }
 
 /// The entries of a table. Without `user`, each entry names one.
-fn parse(text: &str, path: &Path, user: Option<&str>, mut reject: impl FnMut(usize)) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for (line, content) in settings(text).filter(|(_, content)| !is_variable(content)) {
-        match job(content, user) {
-            Some(job) => jobs.push(Job { path: path.to_owned(), line, ..job }),
-            None => reject(line),
+fn parse(text: &str, path: &Path, user: Option<&str>, mut reject: impl FnMut(usize)) -> impl Iterator<Item = Job> {
+    let entries = settings(text).filter(|(_, content)| !is_variable(content));
+    entries.filter_map(move |(line, content)| {
+        let job = job(content, user);
+        if job.is_none() {
+            reject(line);
         }
-    }
-    jobs
+        Some(Job { path: path.to_owned(), line, ..job? })
+    })
 }
 
 /// `NAME = value`. The name may be in quotes.
@@ -116,18 +119,33 @@ fn until_input(command: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     const SYSTEM: &str = "# note\nSHELL=/bin/sh\nMAILTO = \"a b c d e f\"\n'A B'=x\n\
         17 *\t* * *\troot  cd / &&  run-parts x\n\
         @reboot  ada /bin/x=1\n-*/5 1-3,7 ? jan mon-fri root date +\\%s%in%put\n1 2 3\n1 2 3 4 5 root\n@daily\n\
         a=b c\nx y z . w root cmd\n";
 
-    fn show(jobs: Vec<Job>) -> Vec<String> {
+    fn show(jobs: impl Iterator<Item = Job>) -> Vec<String> {
         let show = |job: Job| {
             format!("{} {} {} {}: {}", job.line, job.when.join(" "), job.user, job.command, job.shell_command)
         };
-        jobs.into_iter().map(show).collect()
+        jobs.map(show).collect()
+    }
+
+    #[test]
+    fn the_jobs_of_all_tables_are_charged() {
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(root.path().join("etc")).expect("a directory");
+        let write = |lines| std::fs::write(root.path().join("etc/crontab"), "* * * * * a b\n".repeat(lines));
+        let (sys, limit) = crate::source::held::limited(root.path(), 1 << 20);
+        let report = |error: &Error| panic!("{error}");
+        let count = || jobs(&Texts::new(&sys, &report)).map(|jobs| jobs.len());
+        write(1000).expect("a file");
+        assert_eq!(count(), Ok(1000));
+        write(5000).expect("a file");
+        assert!(matches!(count(), Err(Error::OutOfMemory(_))));
+        assert_eq!(limit.left(), 1 << 20);
     }
 
     #[test]
@@ -145,6 +163,8 @@ mod tests {
         assert_eq!(rejected, [8, 9, 10, 12]);
         let own = parse("* * * * * A=b cmd\n@hourly cmd\n", Path::new("x"), Some("ada"), |line| panic!("{line}"));
         assert_eq!(show(own), ["1 * * * * * ada A=b cmd: A=b cmd", "2 @hourly ada cmd: cmd"]);
-        damaged(SYSTEM.as_bytes(), |bytes| parse(&String::from_utf8_lossy(bytes), Path::new("x"), None, |_| {}).len());
+        damaged(SYSTEM.as_bytes(), |bytes| {
+            parse(&String::from_utf8_lossy(bytes), Path::new("x"), None, |_| {}).count()
+        });
     }
 }

@@ -13,10 +13,10 @@ pub(crate) struct Entry {
 }
 
 /// The programs in a directory, with their files.
-pub(crate) fn entries(texts: &Texts<'_>, directory: &Path) -> Vec<(PathBuf, Entry)> {
+pub(crate) fn entries(texts: &Texts<'_>, directory: &Path) -> impl Iterator<Item = (PathBuf, Entry)> {
     let files = texts.files_in(directory).into_iter();
     let files = files.filter(|path| path.extension().is_some_and(|end| end == "desktop"));
-    files.filter_map(|path| Some((path.clone(), parse(&texts.text(&path)?)))).collect()
+    files.filter_map(move |path| Some((path.clone(), parse(&texts.text(&path)?))))
 }
 
 fn parse(text: &str) -> Entry {
@@ -39,7 +39,7 @@ fn parse(text: &str) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn the_first_group_counts() {

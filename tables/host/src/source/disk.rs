@@ -48,20 +48,21 @@ impl Disk {
         superblock::read(size, |position, length| self.read(start.saturating_add(position), length))
     }
 
-    /// The partitions; the entire disk as partition 0 if it has no table of them.
-    pub(crate) fn partitions(&self) -> Result<Vec<Partition>> {
+    /// The partitions; the entire disk as partition 0 if it has no table of them. If there are more than a limit, this
+    /// is reported.
+    pub(crate) fn partitions(&self, report: impl Fn(&Error)) -> Result<Vec<Partition>> {
         let first = self.read(0, SECTOR as usize)?;
         let found = match entries(&first) {
-            Some(entries) if entries.iter().any(|entry| entry.kind == PROTECTIVE) => self.gpt()?,
+            Some(entries) if entries.iter().any(|entry| entry.kind == PROTECTIVE) => self.gpt(report)?,
             // The boot sector of a file system ends in the same way.
             Some(_) if self.contents(0, self.size)?.is_some() => None,
-            Some(entries) => Some(self.mbr(&entries)?),
+            Some(entries) => Some(self.mbr(&entries, report)?),
             None => None,
         };
         Ok(found.unwrap_or_else(|| vec![Partition { size: self.size, ..Partition::default() }]))
     }
 
-    fn mbr(&self, entries: &[Entry]) -> Result<Vec<Partition>> {
+    fn mbr(&self, entries: &[Entry], report: impl Fn(&Error)) -> Result<Vec<Partition>> {
         let row = |number, start: u64, entry: Entry| Partition {
             number,
             start: start.saturating_mul(SECTOR),
@@ -76,7 +77,11 @@ impl Disk {
         let extended = used.map(|(_, entry)| entry).find(|entry| EXTENDED.contains(&entry.kind));
         let Some(base) = extended.map(|entry| u64::from(entry.start)) else { return Ok(partitions) };
         let mut at = base;
-        for number in 5..5 + MOST_LOGICAL {
+        for number in 5.. {
+            if number == 5 + MOST_LOGICAL {
+                report(&self.malformed("more than 128 logical partitions; the others were skipped"));
+                break;
+            }
             let sector = self.read(at.saturating_mul(SECTOR), SECTOR as usize)?;
             let Some(entries) = self::entries(&sector) else { break };
             if entries[0].kind != 0 {
@@ -93,7 +98,7 @@ impl Disk {
     }
 
     /// A GPT; `None` if the disk has only the protective entry. Sectors can have 512 or 4096 bytes.
-    fn gpt(&self) -> Result<Option<Vec<Partition>>> {
+    fn gpt(&self, report: impl Fn(&Error)) -> Result<Option<Vec<Partition>>> {
         for sector in [SECTOR, 4096] {
             let header = self.read(sector, 92)?;
             if !header.starts_with(b"EFI PART") {
@@ -101,11 +106,13 @@ impl Disk {
             }
             let header = superblock::Bytes(&header);
             let fields = (|| Some((header.le64(72)?, header.le32(80)?, header.le32(84)?)))();
-            let Some((table, count, length)) =
-                fields.filter(|(_, count, length)| *count <= MOST_ENTRIES && (128..=4096).contains(length))
-            else {
+            let Some((table, count, length)) = fields.filter(|(_, _, length)| (128..=4096).contains(length)) else {
                 return Err(self.malformed("the header of the GPT is malformed"));
             };
+            if count > MOST_ENTRIES {
+                report(&self.malformed(format_args!("a GPT of {count} entries; those after 1024 were skipped")));
+            }
+            let count = count.min(MOST_ENTRIES);
             let bytes = self.read(table.saturating_mul(sector), count as usize * length as usize)?;
             let entries = (1..).zip(bytes.chunks_exact(length as usize));
             return Ok(Some(entries.filter_map(|(number, entry)| gpt_entry(number, entry, sector)).collect()));
@@ -191,11 +198,17 @@ mod tests {
     use super::*;
 
     fn partitions(image: &[u8]) -> Result<Vec<Partition>> {
+        reported(image).map(|(partitions, _)| partitions)
+    }
+
+    fn reported(image: &[u8]) -> Result<(Vec<Partition>, Vec<String>)> {
         let root = tempfile::tempdir().expect("a directory");
         std::fs::write(root.path().join("disk"), image).expect("a file");
         let sys = Sys::at(root.path());
         let disk = Disk::open(&sys, "/disk")?.expect("it exists");
-        disk.partitions()
+        let errors = std::cell::RefCell::new(Vec::new());
+        let partitions = disk.partitions(|error| errors.borrow_mut().push(error.to_string()))?;
+        Ok((partitions, errors.take()))
     }
 
     fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
@@ -260,6 +273,32 @@ mod tests {
         assert_eq!(partitions(&new()), Ok(vec![row(2, 34, 7, "root", 4)]));
         assert_eq!(partitions(&[1; 1024]), Ok(vec![row(0, 0, 2, "", 0)]));
         assert_eq!(partitions(&[]), Ok(vec![row(0, 0, 0, "", 0)]));
+    }
+
+    #[test]
+    fn partitions_above_the_limits_are_reported() {
+        let (found, errors) = reported(&old()).expect("readable");
+        assert_eq!((found.len(), errors.len()), (4, 0));
+        let mut image = new();
+        put(&mut image, 512 + 80, &1025_u32.to_le_bytes());
+        let (found, errors) = reported(&image).expect("readable");
+        assert_eq!((found.len(), &*found[0].label), (1, "root"));
+        assert_eq!(errors, ["/disk: a GPT of 1025 entries; those after 1024 were skipped"]);
+        for (count, expected) in [(128, 0), (130, 1)] {
+            let mut image = vec![0; 300 * 512];
+            put(&mut image, 510, b"\x55\xaa");
+            entry(&mut image, 446, 0, 0x0f, 64, 200);
+            for number in 0..count {
+                let sector = (64 + number as usize) * 512;
+                put(&mut image, sector + 510, b"\x55\xaa");
+                entry(&mut image, sector + 446, 0, 0x83, 1, 1);
+                if number + 1 < count {
+                    entry(&mut image, sector + 462, 0, 0x05, number + 1, 1);
+                }
+            }
+            let (found, errors) = reported(&image).expect("readable");
+            assert_eq!((found.len(), errors.len()), (129, expected), "{errors:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use indago_table::prelude::*;
 
 use super::deb822::{Paragraph, Paragraphs};
+use super::held::{HeldList, owned};
 
 /// dpkg's default administrative directory.
 pub(crate) const ADMINDIR: &str = "/var/lib/dpkg";
@@ -160,10 +161,14 @@ impl FileList {
         sys: &Sys,
         with_sums: bool,
         report: &impl Fn(&str, &Error),
-    ) -> Vec<(String, Option<String>)> {
+    ) -> Result<HeldList<(String, Option<String>)>> {
         let is_list = self.path != self.sums;
-        let mut sums = std::collections::HashMap::new();
-        let mut paths = Vec::new();
+        let (mut sums, mut held, mut of_sums) = (std::collections::HashMap::new(), sys.meter().hold(0)?, 0);
+        let mut paths = HeldList::new(sys);
+        let mut add = |path: String, sum: Option<String>| {
+            let owned = owned([&path, sum.as_deref().unwrap_or_default()]);
+            paths.push((path, sum), owned)
+        };
         let read = |path: &Path| match sys.read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -177,7 +182,13 @@ impl FileList {
             match sum(line) {
                 Some((sum, path)) => {
                     let path = format!("/{}", sys.text(path));
-                    if is_list { drop(sums.insert(path, sum)) } else { paths.push((path, Some(sum))) }
+                    if is_list {
+                        of_sums += owned([&path, &sum]) + 2 * size_of::<(String, String)>();
+                        held.cover(of_sums)?;
+                        sums.insert(path, sum);
+                    } else {
+                        add(path, Some(sum))?;
+                    }
                 }
                 None if line.is_empty() => {}
                 None => {
@@ -188,14 +199,14 @@ impl FileList {
             }
         }
         if is_list {
-            let lines = list.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            paths.extend(lines.map(|line| {
+            let mut lines = list.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            lines.try_for_each(|line| {
                 let path = sys.text(line);
                 let sum = sums.get(&path).cloned();
-                (path, sum)
-            }));
+                add(path, sum)
+            })?;
         }
-        paths
+        Ok(paths)
     }
 }
 
@@ -296,7 +307,7 @@ mod tests {
         let lists = file_lists(&sys, ADMINDIR, None, &report).expect("a database");
         let rows = |list: &FileList| {
             let arch = list.arch.clone().unwrap_or_default();
-            let files = list.files(&sys, true, &report).into_iter();
+            let files = list.files(&sys, true, &report).expect("no limit of memory").into_iter();
             let row = |(path, sum): (String, _)| format!("{} {arch} {path} {}", list.package, Option::is_some(&sum));
             files.map(|file: (String, Option<String>)| row(file)).collect::<Vec<_>>()
         };
@@ -309,6 +320,16 @@ mod tests {
         assert!(errors[0].contains("a:amd64.md5sums, line 2"), "{errors:?}");
         let some = file_lists(&sys, ADMINDIR, Some(&["b".to_owned(), "x".to_owned()]), &report).expect("a database");
         assert_eq!(some.len(), 1);
+        let (sys, limit) = crate::source::held::limited(folder.path(), 1 << 20);
+        for (list, sums) in
+            [("/b\n".repeat(10_000), String::new()), (String::new(), format!("{sum}  b\n").repeat(9000))]
+        {
+            write("info/b.list", &list);
+            write("info/b.md5sums", &sums);
+            let outcome = some[0].files(&sys, true, &report);
+            assert!(matches!(outcome, Err(Error::OutOfMemory(_))), "{outcome:?}");
+        }
+        assert_eq!(limit.left(), 1 << 20);
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use indago_table::prelude::*;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
-use object::{Endianness, FileKind};
+use object::{Endianness, FileKind, SectionIndex};
 
-/// Most names in a list of one file.
+/// Most names in a list of one file, and most bytes of them.
 const MOST_NAMES: usize = 10_000;
+const MOST_OF_NAMES: usize = 1 << 20;
+/// Longest text in bytes.
+const LONGEST_TEXT: usize = 64 << 10;
 
 /// The facts of a file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(crate) struct Facts {
     /// The part of its relocations that cannot be written after the start.
     pub(crate) relro: &'static str,
     pub(crate) has_canary: bool,
+    /// What was skipped because of a limit.
+    pub(crate) skipped: Option<&'static str>,
 }
 
 /// A symbol of a file.
@@ -83,7 +88,7 @@ fn signed(value: impl Into<u64>) -> i64 {
     value.into().cast_signed()
 }
 
-fn facts_of<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> object::read::Result<Facts> {
+fn facts_of<'data, H: FileHeader<Endian = Endianness>>(data: &'data [u8]) -> object::read::Result<Facts> {
     let header = H::parse(data)?;
     let endian = header.endian()?;
     let ident = header.e_ident();
@@ -103,37 +108,56 @@ fn facts_of<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> object::read::Re
     // Malware often has a malformed table of sections; the loader does not read it.
     let sections = header.sections(endian, data).unwrap_or_default();
     let segments = header.program_headers(endian, data).unwrap_or_default();
-    let mut dynamic = None;
+    let (mut dynamic, mut id, mut skipped) = (None, None, None);
+    // Damaged files may have texts of any length, many times.
+    let mut limited = |bytes: &'data [u8]| {
+        let is_short = bytes.len() <= LONGEST_TEXT;
+        skipped = skipped.or((!is_short).then_some("texts of more than 64 KiB"));
+        is_short.then_some(bytes)
+    };
     for segment in segments {
         match segment.p_type(endian) {
-            elf::PT_INTERP => facts.interpreter = segment.interpreter(endian, data).ok().flatten().map(text),
+            elf::PT_INTERP => {
+                let interpreter = segment.interpreter(endian, data).ok().flatten();
+                facts.interpreter = interpreter.and_then(&mut limited).map(text);
+            }
             elf::PT_DYNAMIC => dynamic = segment.dynamic(endian, data).ok().flatten(),
             elf::PT_GNU_STACK => facts.has_executable_stack = Some(segment.p_flags(endian) & elf::PF_X != 0),
             elf::PT_GNU_RELRO => facts.relro = "partial",
-            elf::PT_NOTE if facts.build_id.is_none() => {
+            elf::PT_NOTE if id.is_none() => {
                 let mut notes = segment.notes(endian, data).ok().flatten();
-                facts.build_id = notes.as_mut().and_then(|notes| build_id::<H>(endian, notes));
+                id = notes.as_mut().and_then(|notes| build_id::<H>(endian, notes));
             }
             _ => {}
         }
     }
-    if facts.build_id.is_none() {
+    if id.is_none() {
         let mut notes = sections.iter().filter_map(|section| section.notes(endian, data).ok().flatten());
-        facts.build_id = notes.find_map(|mut notes| build_id::<H>(endian, &mut notes));
+        id = notes.find_map(|mut notes| build_id::<H>(endian, &mut notes));
     }
+    facts.build_id = id.and_then(&mut limited).map(hex::encode);
     let mut is_pie = false;
     if let Some(dynamic) = dynamic {
         facts.is_dynamic = true;
         let strings = Strings::of::<H>(endian, data, segments, dynamic);
-        let mut binds_now = false;
+        let (mut binds_now, mut length) = (false, 0);
+        let mut string = |at| strings.at(at).and_then(&mut limited);
         for entry in dynamic {
             let value: u64 = entry.d_val(endian).into();
             match entry.d_tag(endian).into() {
                 elf::DT_NULL => break,
-                elf::DT_NEEDED if facts.needed.len() < MOST_NAMES => facts.needed.extend(strings.at(value)),
-                elf::DT_SONAME => facts.soname = strings.at(value),
-                elf::DT_RUNPATH => facts.runpath = strings.at(value),
-                elf::DT_RPATH if facts.runpath.is_none() => facts.runpath = strings.at(value),
+                elf::DT_NEEDED => {
+                    let name = string(value);
+                    length += name.map_or(0, <[u8]>::len);
+                    if facts.needed.len() < MOST_NAMES && length <= MOST_OF_NAMES {
+                        facts.needed.extend(name.map(text));
+                    } else {
+                        facts.skipped = Some("names of libraries after the first 10,000 or 1 MiB");
+                    }
+                }
+                elf::DT_SONAME => facts.soname = string(value).map(text),
+                elf::DT_RUNPATH => facts.runpath = string(value).map(text),
+                elf::DT_RPATH if facts.runpath.is_none() => facts.runpath = string(value).map(text),
                 elf::DT_BIND_NOW => binds_now = true,
                 elf::DT_FLAGS => binds_now |= value & u64::from(elf::DF_BIND_NOW) != 0,
                 elf::DT_FLAGS_1 => {
@@ -147,13 +171,16 @@ fn facts_of<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> object::read::Re
             facts.relro = "full";
         }
     }
+    facts.skipped = facts.skipped.or(skipped);
     facts.is_position_independent = kind == elf::ET_DYN && (is_pie || facts.interpreter.is_some());
+    let names = header.shstrndx(endian, data).and_then(|index| sections.section(SectionIndex(index as usize)));
+    let names = names.and_then(|section| section.data(endian, data)).unwrap_or_default();
     for section in sections.iter() {
         facts.has_symbols |= section.sh_type(endian) == elf::SHT_SYMTAB;
-        let name = sections.section_name(endian, section).unwrap_or_default();
-        facts.has_debug_info |= name == b".debug_info" || name == b".zdebug_info";
+        let name = names.get(section.sh_name(endian) as usize..).unwrap_or_default();
+        facts.has_debug_info |= name.starts_with(b".debug_info\0") || name.starts_with(b".zdebug_info\0");
     }
-    facts.has_canary = has_symbol(&sections, endian, data, b"__stack_chk_fail");
+    facts.has_canary = has_symbol(&sections, endian, data, b"__stack_chk_fail\0");
     Ok(facts)
 }
 
@@ -161,10 +188,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn build_id<H: FileHeader>(endian: H::Endian, notes: &mut object::read::elf::NoteIterator<'_, H>) -> Option<String> {
+fn build_id<'data, H: FileHeader>(
+    endian: H::Endian,
+    notes: &mut object::read::elf::NoteIterator<'data, H>,
+) -> Option<&'data [u8]> {
     while let Ok(Some(note)) = notes.next() {
         if note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
-            return Some(hex::encode(note.desc()));
+            return Some(note.desc());
         }
     }
     None
@@ -185,19 +215,26 @@ impl<'a> Strings<'a> {
         Strings(bytes.unwrap_or_default())
     }
 
-    fn at(&self, offset: u64) -> Option<String> {
+    /// A string, of which at most one byte more than the limit is read.
+    fn at(&self, offset: u64) -> Option<&'a [u8]> {
         let rest = self.0.get(usize::try_from(offset).ok()?..)?;
-        Some(text(&rest[..memchr::memchr(0, rest)?]))
+        let start = rest.get(..=LONGEST_TEXT);
+        memchr::memchr(0, start.unwrap_or(rest)).map(|end| &rest[..end]).or(start)
     }
 }
 
 /// Tables of symbols, with their names in the table `elf_symbols`.
 const TABLES: [(u32, &str); 2] = [(elf::SHT_SYMTAB, ".symtab"), (elf::SHT_DYNSYM, ".dynsym")];
 
+/// Whether a symbol has a name, which ends with NUL. The end of other names is not searched: many symbols can share a
+/// long one.
 fn has_symbol<H: FileHeader>(sections: &SectionTable<'_, H>, endian: H::Endian, data: &[u8], name: &[u8]) -> bool {
     TABLES.iter().any(|(kind, _)| {
         let Ok(table) = sections.symbols(endian, data, *kind) else { return false };
-        table.iter().any(|symbol| table.symbol_name(endian, symbol).is_ok_and(|found| found == name))
+        let strings = sections.section(table.string_section());
+        let strings = strings.and_then(|section| section.data(endian, data)).unwrap_or_default();
+        let is_named = |rest: &[u8]| rest.starts_with(name);
+        table.iter().any(|symbol| strings.get(symbol.st_name(endian) as usize..).is_some_and(is_named))
     })
 }
 
@@ -238,6 +275,41 @@ fn symbols_of<H: FileHeader<Endian = Endianness>>(
 mod tests {
     use super::*;
 
+    /// A library that needs another one several times, whose name has a length.
+    fn library(length: usize, times: usize) -> Vec<u8> {
+        let numbers = |numbers: &[u64]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+        let (dynamic, size) = (64 + 2 * 56, 16 * (times as u64 + 3));
+        let name = [vec![b'n'; length], vec![0]].concat();
+        let (strings, end) = (dynamic + size, dynamic + size + name.len() as u64);
+        let ident = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0";
+        let header = [&ident[..], &[3, 0, 62, 0, 1, 0, 0, 0], &numbers(&[0, 64, 0]), &[0; 4]].concat();
+        let header = [&header[..], &[64, 0, 56, 0, 2, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let segment =
+            |kind, at, size| [vec![kind, 0, 0, 0, 0, 0, 0, 0], numbers(&[at, at, at, size, size, 1])].concat();
+        let entries = numbers(
+            &[5, strings, 10, name.len() as u64]
+                .into_iter()
+                .chain([1, 0].repeat(times))
+                .chain([0, 0])
+                .collect::<Vec<_>>(),
+        );
+        [header, segment(1, 0, end), segment(2, dynamic, size), entries, name].concat()
+    }
+
+    #[test]
+    fn names_are_limited_and_what_is_skipped_is_reported() {
+        let read = |length, times| {
+            let facts = facts(&library(length, times)).expect("an ELF file");
+            (facts.needed.len(), facts.skipped)
+        };
+        assert_eq!(read(10, 3), (3, None));
+        assert_eq!(read(LONGEST_TEXT, 3), (3, None));
+        assert_eq!(read(LONGEST_TEXT + 1, 3), (0, Some("texts of more than 64 KiB")));
+        let many = Some("names of libraries after the first 10,000 or 1 MiB");
+        assert_eq!(read(LONGEST_TEXT, 20), (16, many));
+        assert_eq!(read(1, MOST_NAMES + 1), (MOST_NAMES, many));
+    }
+
     #[test]
     fn damaged_files_are_errors_and_not_panics() {
         let whole = std::fs::read("/bin/true").expect("a program");
@@ -252,6 +324,23 @@ mod tests {
             outcome.map(|()| count)
         };
         assert!(count(&whole).is_ok_and(|count| count > 10));
+        let mut names = Vec::new();
+        symbols(&whole, &mut |symbol| {
+            names.push(symbol.name);
+            true
+        })
+        .expect("an ELF file");
+        assert!(read.has_canary && names.iter().any(|name| name == "__stack_chk_fail"));
+        let other = String::from_utf8_lossy(b"__stack_chk_fail");
+        let at = memchr::memmem::find(&whole, other.as_bytes()).expect("a name");
+        // The name of another section, of the same length.
+        let section = memchr::memmem::rfind(&whole, b".eh_frame_h").expect("a name");
+        let mut with_debug_info = whole.clone();
+        with_debug_info[section..section + 12].copy_from_slice(b".debug_info\0");
+        assert!(!read.has_debug_info && facts(&with_debug_info).expect("an ELF file").has_debug_info);
+        let mut renamed = whole.clone();
+        renamed[at + other.len() - 1] = b'x';
+        assert!(!facts(&renamed).expect("an ELF file").has_canary);
         for length in (0..whole.len()).step_by(97).chain(0..2000) {
             let _ = (facts(&whole[..length]), count(&whole[..length]));
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use indago_table::prelude::*;
 
 use super::disk::Disk;
+use super::held::{HeldItems, HeldList, owned_bytes};
 use super::superblock::Bytes;
 
 /// A file system.
@@ -71,9 +72,24 @@ struct Run {
     is_written: bool,
 }
 
+/// Where a file is, and how many blocks were read to find it.
+#[derive(Debug, Default)]
+struct Map {
+    runs: Vec<Run>,
+    nodes: usize,
+}
+
+/// A name in a directory, with its inode.
+type Name = (Vec<u8>, u32);
+
 /// Most runs of a file, and levels of an index.
 const MOST_RUNS: usize = 1 << 20;
 const MOST_LEVELS: u16 = 5;
+/// Most nodes of a tree of extents in addition to two per run. A node usually has at least one.
+const MOST_EMPTY_NODES: usize = 1000;
+
+/// Longest path of a directory that is read: the kernel's limit.
+const LONGEST_PATH: usize = 4096;
 
 /// Largest directory that is read.
 const MOST_DIRECTORY: u64 = 64 << 20;
@@ -192,11 +208,12 @@ impl FileSystem {
 
     /// Where the blocks of a file are, in order.
     fn runs(&self, inode: &Inode) -> Result<Vec<Run>> {
-        let mut runs = Vec::new();
+        let mut map = Map::default();
         match inode.flags & HAS_EXTENTS {
-            0 => self.mapped(inode, &mut runs)?,
-            _ => self.extents(inode, &inode.map, None, &mut runs)?,
+            0 => self.mapped(inode, &mut map)?,
+            _ => self.extents(inode, &inode.map, None, &mut map)?,
         }
+        let runs = map.runs;
         let is_ordered = runs.windows(2).all(|pair| pair[0].logical + pair[0].length <= pair[1].logical);
         match is_ordered {
             true => Ok(runs),
@@ -204,13 +221,24 @@ impl FileSystem {
         }
     }
 
+    /// A block that says where others are.
+    fn node(&self, inode: &Inode, number: u64, most: usize, map: &mut Map) -> Result<Vec<u8>> {
+        self.disk.sys.check_cancelled()?;
+        map.nodes += 1;
+        if map.nodes > most {
+            let what = format_args!("the index of inode {} has too many blocks", inode.number);
+            return Err(self.disk.malformed(what));
+        }
+        self.block(number)
+    }
+
     /// A node of a tree of extents. `level` is that of the node above it.
-    fn extents(&self, inode: &Inode, node: &[u8], level: Option<u16>, runs: &mut Vec<Run>) -> Result<()> {
+    fn extents(&self, inode: &Inode, node: &[u8], level: Option<u16>, map: &mut Map) -> Result<()> {
         let malformed = || self.disk.malformed(format_args!("the extents of inode {} are malformed", inode.number));
         let bytes = Bytes(node);
         let depth = bytes.le16(6).filter(|_| bytes.le16(0) == Some(0xf30a)).ok_or_else(malformed)?;
         let is_below = level.map_or(depth <= MOST_LEVELS, |level| Some(depth) == level.checked_sub(1));
-        if !is_below || runs.len() > MOST_RUNS {
+        if !is_below || map.runs.len() > MOST_RUNS {
             return Err(malformed());
         }
         for position in 1..=usize::from(bytes.le16(2).ok_or_else(malformed)?) {
@@ -222,25 +250,26 @@ impl FileSystem {
                 let physical = high << 32 | u64::from(bytes.le32(at + 8).ok_or_else(malformed)?);
                 // A longer one was reserved but not written.
                 let (is_written, length) = if length > 32768 { (false, length - 32768) } else { (true, length) };
-                runs.push(Run { logical, physical, length: length.into(), is_written });
+                map.runs.push(Run { logical, physical, length: length.into(), is_written });
             } else {
-                self.disk.sys.check_cancelled()?;
                 let high = u64::from(bytes.le16(at + 8).ok_or_else(malformed)?);
                 let child = high << 32 | u64::from(bytes.le32(at + 4).ok_or_else(malformed)?);
-                self.extents(inode, &self.block(child)?, Some(depth), runs)?;
+                let most = MOST_EMPTY_NODES + 2 * map.runs.len();
+                let node = self.node(inode, child, most, map)?;
+                self.extents(inode, &node, Some(depth), map)?;
             }
         }
         Ok(())
     }
 
     /// Blocks of ext2 and ext3: twelve numbers, and then blocks of numbers in one to three levels.
-    fn mapped(&self, inode: &Inode, runs: &mut Vec<Run>) -> Result<()> {
+    fn mapped(&self, inode: &Inode, map: &mut Map) -> Result<()> {
         let blocks = inode.size.div_ceil(self.block_size);
         let mut logical = 0;
         for position in 0..15 {
             let number = Bytes(&inode.map).le32(position * 4).unwrap_or(0);
             let level = position.saturating_sub(11) as u32;
-            self.indirect(inode, number, level, &mut logical, blocks, runs)?;
+            self.indirect(inode, number, level, &mut logical, blocks, map)?;
         }
         Ok(())
     }
@@ -252,7 +281,7 @@ impl FileSystem {
         level: u32,
         logical: &mut u64,
         blocks: u64,
-        runs: &mut Vec<Run>,
+        map: &mut Map,
     ) -> Result<()> {
         let numbers = self.block_size / 4;
         if *logical >= blocks {
@@ -264,56 +293,87 @@ impl FileSystem {
             return Ok(());
         }
         if level > 0 {
-            self.disk.sys.check_cancelled()?;
-            let block = self.block(number.into())?;
+            let block = self.node(inode, number.into(), MOST_RUNS, map)?;
             for position in 0..numbers as usize {
                 let number = Bytes(&block).le32(position * 4).unwrap_or(0);
-                self.indirect(inode, number, level - 1, logical, blocks, runs)?;
+                self.indirect(inode, number, level - 1, logical, blocks, map)?;
             }
             return Ok(());
         }
-        if runs.len() > MOST_RUNS {
+        if map.runs.len() > MOST_RUNS {
             return Err(self.disk.malformed(format_args!("inode {} has too many parts", inode.number)));
         }
         let physical = u64::from(number);
-        match runs.last_mut() {
+        match map.runs.last_mut() {
             Some(last) if last.logical + last.length == *logical && last.physical + last.length == physical => {
                 last.length += 1;
             }
-            _ => runs.push(Run { logical: *logical, physical, length: 1, is_written: true }),
+            _ => map.runs.push(Run { logical: *logical, physical, length: 1, is_written: true }),
         }
         *logical += 1;
         Ok(())
     }
 
-    /// The names in a directory, with their inodes, without `.` and `..`.
-    fn names(&self, inode: &Inode) -> Result<Vec<(Vec<u8>, u32)>> {
+    /// The names in a directory, with their inodes, without `.` and `..`. Damage is reported.
+    fn names(&self, inode: &Inode, report: impl Fn(&Error)) -> Result<HeldList<Name>> {
         if inode.size > MOST_DIRECTORY {
             return Err(self.disk.malformed(format_args!("the directory {} is too large", inode.number)));
         }
-        let mut names = Vec::new();
+        let (mut names, mut is_damaged) = (HeldList::new(&self.disk.sys), false);
         self.content(inode, |block| {
-            entries(block, &mut names);
-            Ok(())
+            let mut found = Vec::new();
+            is_damaged |= !entries(block, &mut found);
+            found.into_iter().try_for_each(|(name, inode)| {
+                let owned = owned_bytes(name.len());
+                names.push((name, inode), owned)
+            })
         })?;
+        if is_damaged {
+            let what = format_args!("the directory {} is damaged; some of its entries were skipped", inode.number);
+            report(&self.disk.malformed(what));
+        }
         Ok(names)
     }
 
     /// All files, each directory before those inside it. An unreadable one is reported and skipped.
     pub(crate) fn walk<R: Fn(&Error)>(self: Arc<Self>, report: R) -> impl Iterator<Item = (Vec<u8>, Inode)> + use<R> {
+        self.walk_to(LONGEST_PATH, report)
+    }
+
+    fn walk_to<R: Fn(&Error)>(
+        self: Arc<Self>,
+        longest: usize,
+        report: R,
+    ) -> impl Iterator<Item = (Vec<u8>, Inode)> + use<R> {
         let mut seen = HashSet::new();
-        let mut left = vec![(b"/".to_vec(), ROOT)];
+        // Nothing is charged yet, so this cannot fail.
+        let mut held = self.disk.sys.meter().hold(0).unwrap_or_default();
+        let mut root = Some((b"/".to_vec(), ROOT));
+        // The open directories, outermost first: their paths, and the names that are left in them.
+        let mut open: Vec<(Vec<u8>, HeldItems<Name>)> = Vec::new();
         std::iter::from_fn(move || {
             loop {
-                let (path, number) = left.pop()?;
+                let (path, number) = match (root.take(), open.last_mut()) {
+                    (Some(root), _) => root,
+                    (None, Some((folder, names))) => match names.next() {
+                        Some((name, number)) => ([folder, &b"/"[..], &name].concat(), number),
+                        None => {
+                            open.pop();
+                            continue;
+                        }
+                    },
+                    (None, None) => return None,
+                };
                 let found = self.inode(number).and_then(|inode| {
                     // A damaged directory may contain itself.
                     if inode.is_directory() && seen.insert(number) {
-                        let folder = if path == b"/" { &[][..] } else { &path };
-                        let names = self.names(&inode)?;
-                        left.extend(
-                            names.into_iter().rev().map(|(name, inode)| ([folder, b"/", &name].concat(), inode)),
-                        );
+                        held.cover(seen.capacity() * 2 * size_of::<u32>())?;
+                        if path.len() > longest {
+                            let what = format_args!("directory {number} is deeper than {longest} bytes of path");
+                            return Err(self.disk.malformed(what));
+                        }
+                        let folder = if path == b"/" { Vec::new() } else { path.clone() };
+                        open.push((folder, self.names(&inode, &report)?.into_iter()));
                     }
                     Ok(inode)
                 });
@@ -356,24 +416,29 @@ fn parse(number: u32, bytes: Bytes<'_>) -> Option<Inode> {
     })
 }
 
-/// The entries of a block of a directory. The rest of a damaged block is skipped.
-fn entries(block: &[u8], names: &mut Vec<(Vec<u8>, u32)>) {
+/// Adds the entries of a block of a directory. False if it is damaged: malformed names are skipped, and so is all that
+/// follows a malformed length.
+fn entries(block: &[u8], names: &mut Vec<(Vec<u8>, u32)>) -> bool {
+    let mut is_sound = true;
     let mut rest = block;
     while let Some(inode) = Bytes(rest).le32(0) {
         // The lowest value that means an entire block of 64 KiB.
         let length = match Bytes(rest).le16(4).map(usize::from) {
             Some(0 | 65535) => rest.len(),
             Some(length) if length >= 8 && length % 4 == 0 => length,
-            _ => return,
+            _ => return false,
         };
         let name = rest.get(6).and_then(|length| rest.get(8..8 + usize::from(*length)));
-        if let Some(name) =
-            name.filter(|name| inode != 0 && !matches!(*name, b"" | b"." | b"..") && !name.contains(&b'/'))
-        {
-            names.push((name.to_vec(), inode));
+        match name {
+            _ if inode == 0 => {}
+            Some(b"." | b"..") => {}
+            Some(name) if !name.is_empty() && !name.contains(&b'/') => names.push((name.to_vec(), inode)),
+            _ => is_sound = false,
         }
-        rest = rest.get(length..).unwrap_or_default();
+        let Some(after) = rest.get(length..) else { return false };
+        rest = after;
     }
+    is_sound
 }
 
 #[cfg(test)]
@@ -395,11 +460,94 @@ mod tests {
         }
         let names = |block: &[u8]| {
             let mut names = Vec::new();
-            entries(block, &mut names);
-            names
+            let is_sound = entries(block, &mut names);
+            (names, is_sound)
         };
-        assert_eq!(names(&block), [(b"lost+found".to_vec(), 11), (b"a".to_vec(), 12)]);
-        crate::source::damaged::damaged(&block, |bytes| assert!(names(bytes).len() <= bytes.len() / 8));
+        assert_eq!(names(&block), (vec![(b"lost+found".to_vec(), 11), (b"a".to_vec(), 12)], true));
+        crate::source::damaged::damaged(&block, |bytes| assert!(names(bytes).0.len() <= bytes.len() / 8));
+        let changed = |at: usize, byte: u8| {
+            let mut changed = block.clone();
+            changed[at] = byte;
+            let (names, is_sound) = names(&changed);
+            (names.len(), is_sound)
+        };
+        assert_eq!(changed(24 + 8, b'/'), (1, false), "a name with a slash");
+        assert_eq!(changed(24 + 4, 2), (0, false), "a length of 2");
+        assert_eq!(changed(24 + 5, 2), (1, false), "a length beyond the block");
+    }
+
+    #[test]
+    fn an_index_without_runs_ends() {
+        let root = tempfile::tempdir().expect("a directory");
+        // A node of each level, whose 20 entries are all the node below it.
+        let node = |level: u16, count: u16| {
+            let mut node = [0x0a_u8, 0xf3].to_vec();
+            node.extend([count, count, level].map(u16::to_le_bytes).concat());
+            node.extend([0; 4]);
+            for _ in 0..count {
+                node.extend([[0; 4], u32::from(level).saturating_sub(1).to_le_bytes(), [0; 4]].concat());
+            }
+            node
+        };
+        let mut image = Vec::new();
+        for (level, count) in [(0, 0), (1, 20), (2, 20), (3, 20)] {
+            image.extend(node(level, count));
+            image.resize((usize::from(level) + 1) * 1024, 0);
+        }
+        std::fs::write(root.path().join("disk"), image).expect("an image");
+        let disk = Disk::open(&Sys::at(root.path()), "/disk").expect("it opens").expect("it exists");
+        let file_system = FileSystem {
+            disk: Arc::new(disk),
+            start: 0,
+            block_size: 1024,
+            blocks: 4,
+            inodes: 16,
+            first_data_block: 1,
+            inodes_per_group: 16,
+            inode_size: 128,
+            descriptor_size: 32,
+            has_64_bits: false,
+        };
+        let runs = |level: u16, count: u16| {
+            let inode = Inode { number: 12, flags: HAS_EXTENTS, map: node(level, count), ..Inode::default() };
+            file_system.runs(&inode).map_err(|error| error.to_string())
+        };
+        assert_eq!(runs(2, 4), Ok(Vec::new()));
+        assert_eq!(runs(4, 4), Err("/disk: the index of inode 12 has too many blocks".to_owned()));
+    }
+
+    #[test]
+    fn deep_directories_are_reported_and_names_are_charged() {
+        let root = tempfile::tempdir().expect("a directory");
+        let content = root.path().join("content");
+        std::fs::create_dir_all(content.join("a/b/c/d")).expect("a directory");
+        let image = root.path().join("image");
+        std::fs::write(&image, vec![0; 256 << 10]).expect("an image");
+        let made = std::process::Command::new("/sbin/mke2fs")
+            .args(["-q", "-F", "-t", "ext4", "-N", "32", "-d"])
+            .args([&content, &image])
+            .status();
+        assert!(made.expect("mke2fs runs").success());
+        let walk = |memory, longest| {
+            let (sys, limit) = crate::source::held::limited(root.path(), memory);
+            let disk = Arc::new(Disk::open(&sys, "/image").expect("it opens").expect("it exists"));
+            let file_system = Arc::new(FileSystem::open(&disk, 0).expect("it is read").expect("ext4"));
+            let errors = std::cell::RefCell::new(Vec::new());
+            let report = |error: &Error| errors.borrow_mut().push(error.to_string());
+            let paths = file_system.walk_to(longest, report).map(|(path, _)| String::from_utf8(path).expect("text"));
+            let paths: Vec<_> = paths.filter(|path| !path.contains("lost")).collect();
+            assert_eq!(limit.left(), memory);
+            errors.borrow_mut().retain(|error| !error.contains("directory 11 "));
+            (paths, errors.take())
+        };
+        let all = ["/", "/a", "/a/b", "/a/b/c", "/a/b/c/d"];
+        assert_eq!(walk(1 << 20, 8), (all.map(str::to_owned).to_vec(), Vec::new()));
+        let (paths, errors) = walk(1 << 20, 4);
+        assert_eq!(paths, all[..3]);
+        assert!(matches!(errors.as_slice(), [only] if only.contains("deeper than 4 bytes")), "{errors:?}");
+        // Each open directory is charged.
+        let (paths, errors) = walk(256 << 10, 8);
+        assert!(paths.len() < 5 && errors.len() == 1, "{paths:?} {errors:?}");
     }
 
     /// An image that the real tool made, damaged in many places. `tests/host_kernel.rs` compares an intact one.

@@ -8,10 +8,22 @@ use super::texts::Texts;
 
 /// Most paths that a pattern may name.
 const MOST_PATHS: usize = 10_000;
+/// Longest pattern in bytes: the kernel's limit of a path.
+const LONGEST_PATTERN: usize = 4096;
 
 /// The existing paths that match an absolute pattern, sorted: `*` and `?` match within a name, but not a leading dot.
 /// A `[..]` matches one of its characters.
 pub(crate) fn expand(texts: &Texts<'_>, pattern: &str) -> Vec<PathBuf> {
+    expand_some(texts, pattern, MOST_PATHS)
+}
+
+fn expand_some(texts: &Texts<'_>, pattern: &str, most: usize) -> Vec<PathBuf> {
+    if pattern.len() > LONGEST_PATTERN {
+        let start = pattern.chars().take(100).collect::<String>();
+        let what = format!("the pattern {start}.. is longer than {LONGEST_PATTERN} bytes; it was skipped");
+        texts.report(&Error::Malformed(what));
+        return Vec::new();
+    }
     let mut paths = vec![PathBuf::from("/")];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
         if !part.contains(['*', '?', '[']) {
@@ -19,16 +31,18 @@ pub(crate) fn expand(texts: &Texts<'_>, pattern: &str) -> Vec<PathBuf> {
             continue;
         }
         let mut found = Vec::new();
+        // The paths and the names of each are sorted, and so are the results.
         for path in &paths {
-            let names = texts.got(texts.sys.read_dir(path)).unwrap_or_default();
-            let matching = names.iter().filter(|name| matches(part.as_bytes(), name.as_encoded_bytes()));
-            found.extend(matching.map(|name| path.join(name)));
-        }
-        found.sort_unstable();
-        if found.len() > MOST_PATHS {
-            let what = format!("{pattern} matches more than {MOST_PATHS} paths; the others were skipped");
-            texts.report(&Error::Malformed(what));
-            found.truncate(MOST_PATHS);
+            let mut names = texts.got(texts.sys.read_dir(path)).unwrap_or_default();
+            names.retain(|name| matches(part.as_bytes(), name.as_encoded_bytes()));
+            names.sort_unstable();
+            found.extend(names.into_iter().take(most + 1 - found.len()).map(|name| path.join(name)));
+            if found.len() > most {
+                let what = format!("{pattern} matches more than {most} paths; the others were skipped");
+                texts.report(&Error::Malformed(what));
+                found.truncate(most);
+                break;
+            }
         }
         paths = found;
     }
@@ -136,5 +150,24 @@ mod tests {
         assert_eq!(paths("/b/w.conf"), [PathBuf::from("/b/w.conf")]);
         assert_eq!(paths("/b/none"), [""; 0].map(PathBuf::from));
         assert_eq!(absolute("x/*", Path::new("/etc/ssh")), "/etc/ssh/x/*");
+    }
+
+    #[test]
+    fn long_patterns_and_many_paths_are_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        for name in ["a", "b", "c"] {
+            std::os::unix::fs::symlink(".", root.path().join(name)).expect("a link");
+        }
+        let sys = Sys::at(root.path());
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |error: &Error| reported.borrow_mut().push(error.to_string());
+        let texts = Texts::new(&sys, &report);
+        assert_eq!(expand_some(&texts, "/*/*", 9).len(), 9);
+        assert_eq!(reported.take(), [""; 0]);
+        assert_eq!(expand_some(&texts, "/*/*", 4), ["/a/a", "/a/b", "/a/c", "/b/a"].map(PathBuf::from));
+        assert_eq!(reported.take(), ["/*/* matches more than 4 paths; the others were skipped"]);
+        assert_eq!(expand(&texts, &"/".repeat(LONGEST_PATTERN)).len(), 1);
+        assert_eq!(expand(&texts, &"/".repeat(LONGEST_PATTERN + 1)), [""; 0].map(PathBuf::from));
+        assert!(matches!(reported.take().as_slice(), [only] if only.contains("longer than 4096 bytes")));
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use indago_table::prelude::*;
 
-use super::accounts;
+use super::accounts::{self, UserEntry};
+use super::held::{HeldList, owned_bytes};
 
 /// A user with a home directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,18 +20,11 @@ pub(crate) struct Home {
 /// The home directories of the users in `uids`. Without `uids`: of the caller on the caller's own machine, with a
 /// warning, as osquery does; of all users on a host that is a directory of files or the root of a container, because
 /// the caller is not a user there.
-pub(crate) fn homes(sys: &Sys, uids: Option<Vec<i64>>, report: impl Fn(&str, &Error)) -> Result<Vec<Home>> {
+pub(crate) fn homes(sys: &Sys, uids: Option<Vec<i64>>, report: impl Fn(&str, &Error)) -> Result<HeldList<Home>> {
     let caller = (uids.is_none() && sys.is_live()).then(|| sys.uid());
     let wanted: Option<HashSet<i64>> = uids.map(HashSet::from_iter).or(caller.map(|uid| [uid].into()));
     let users = accounts::users(sys, |error| report("accounts", error))?;
-    let mut seen = HashSet::new();
-    let homes = users.into_iter().filter(|user| wanted.as_ref().is_none_or(|uids| uids.contains(&user.uid)));
-    let homes = homes.map(|user| Home { uid: user.uid, gid: user.gid, name: user.name, directory: user.home.into() });
-    // Accounts that share a number and a directory, such as `root` and `toor`, share their files.
-    let homes: Vec<Home> = homes
-        .filter(|home| home.directory.is_absolute())
-        .filter(|home| seen.insert((home.uid, home.directory.clone())))
-        .collect();
+    let homes = of(sys, users, |uid| wanted.as_ref().is_none_or(|uids| uids.contains(&uid)))?;
     if let Some(uid) = caller {
         let what = format!(
             "only the files of the current user (uid {uid}) were read; for those of all users, join with `users` on \
@@ -41,10 +35,26 @@ pub(crate) fn homes(sys: &Sys, uids: Option<Vec<i64>>, report: impl Fn(&str, &Er
     Ok(homes)
 }
 
+/// The home directories of the users with wanted numbers.
+fn of(sys: &Sys, users: HeldList<UserEntry>, is_wanted: impl Fn(i64) -> bool) -> Result<HeldList<Home>> {
+    let mut seen = HashSet::new();
+    let mut homes = HeldList::new(sys);
+    for user in users.into_iter().filter(|user| is_wanted(user.uid)) {
+        let home = Home { uid: user.uid, gid: user.gid, name: user.name, directory: user.home.into() };
+        // Accounts that share a number and a directory, such as `root` and `toor`, share their files.
+        if home.directory.is_absolute() && seen.insert((home.uid, home.directory.clone())) {
+            let directory = owned_bytes(home.directory.as_os_str().len());
+            // The name, and the directory here and among those seen.
+            let owned = owned_bytes(home.name.len()) + 2 * directory + 2 * size_of::<(i64, PathBuf)>();
+            homes.push(home, owned)?;
+        }
+    }
+    Ok(homes)
+}
+
 /// The home directories of all users, for a table about the host that reads users' files too.
-pub(crate) fn all(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<Home>> {
-    let users = accounts::users(sys, |error| report("accounts", error))?;
-    homes(sys, Some(users.into_iter().map(|user| user.uid).collect()), |_, _| {})
+pub(crate) fn all(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<HeldList<Home>> {
+    of(sys, accounts::users(sys, |error| report("accounts", error))?, |_| true)
 }
 
 #[cfg(test)]
@@ -85,7 +95,8 @@ mod tests {
         assert!(homes_of_caller.iter().all(|home| home.uid == sys.uid()), "{homes_of_caller:?}");
         let said = warnings.take();
         assert!(matches!(said.as_slice(), [only] if only.contains("join with `users`")), "{said:?}");
-        assert_eq!(homes(&sys, Some(vec![sys.uid()]), report), Ok(homes_of_caller));
+        let by_number = homes(&sys, Some(vec![sys.uid()]), report).expect("a file of accounts");
+        assert_eq!(*by_number, *homes_of_caller);
         assert_eq!(warnings.take(), [""; 0]);
     }
 }

@@ -424,7 +424,7 @@ fn sshd(text: &str) -> Option<Vec<Node>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn damaged_files_are_bounded() {

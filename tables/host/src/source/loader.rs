@@ -10,24 +10,29 @@ pub(crate) fn assignments(line: &str) -> Vec<(&'static str, String)> {
         let mut rest = line;
         while let Some(at) = rest.find(variable) {
             let before = rest[..at].chars().next_back();
+            let is_first = rest.len() == line.len() && line[..at].trim().is_empty();
             let after = &rest[at + variable.len()..];
+            rest = after;
             let is_word = before
                 .is_none_or(|character| !character.is_ascii_alphanumeric() && !matches!(character, '_' | '$' | '{'));
-            if let Some(value) = assigned(after, before).filter(|_| is_word) {
+            if let Some((value, others)) = is_word.then(|| assigned(after, before, is_first)).flatten() {
                 found.push((variable, value));
+                rest = others;
             }
-            rest = after;
         }
     }
     found
 }
 
-/// The value after a variable's name.
-fn assigned(after: &str, before: Option<char>) -> Option<String> {
+/// The value after a variable's name, and what follows it.
+fn assigned(after: &str, before: Option<char>, is_first: bool) -> Option<(String, &str)> {
     if let Some(value) = after.strip_prefix('=') {
         // In `"NAME=a b"` the quotes enclose the assignment.
         return Some(match before.filter(|quote| matches!(quote, '"' | '\'')) {
-            Some(quote) => value.split(quote).next().unwrap_or_default().to_owned(),
+            Some(quote) => {
+                let end = value.find(quote).unwrap_or(value.len());
+                (value[..end].to_owned(), &value[end..])
+            }
             None => word(value),
         });
     }
@@ -36,14 +41,14 @@ fn assigned(after: &str, before: Option<char>) -> Option<String> {
         return None;
     }
     // `NAME DEFAULT=value OVERRIDE=value`, and csh's `setenv NAME value`.
-    ["OVERRIDE=", "DEFAULT="]
-        .iter()
+    let keys = if is_first { &["OVERRIDE=", "DEFAULT="][..] } else { &[] };
+    keys.iter()
         .find_map(|key| rest.split_once(key).map(|(_, value)| word(value)))
         .or_else(|| (before == Some(' ') && rest.starts_with('/')).then(|| word(rest)))
 }
 
-/// A word of the shell; quotes may enclose parts of it.
-fn word(text: &str) -> String {
+/// A word of the shell, and what follows it; quotes may enclose parts of it.
+fn word(text: &str) -> (String, &str) {
     let mut word = String::new();
     let mut quote = None;
     let mut characters = text.chars();
@@ -56,7 +61,7 @@ fn word(text: &str) -> String {
             (_, other) => word.push(other),
         }
     }
-    word
+    (word, characters.as_str())
 }
 
 /// The libraries or directories in a variable's value.
@@ -72,7 +77,7 @@ pub(crate) fn libraries<'a>(variable: &str, value: &'a str) -> impl Iterator<Ite
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn assignments_are_found_where_they_stand() {
@@ -92,6 +97,8 @@ mod tests {
             assert_eq!(found, expected, "{line}");
             damaged(line.as_bytes(), |bytes| assignments(&String::from_utf8_lossy(bytes)).len());
         }
+        assert_eq!(assignments(&"LD_AUDIT=".repeat(1000)).len(), 1, "a value is not searched");
+        assert_eq!(assignments(&"LD_AUDIT DEFAULT=/x ".repeat(1000)).len(), 1, "only the first word has a default");
         let split = |name: &str, value| libraries(name, value).collect::<Vec<_>>().join(",");
         assert_eq!(split("LD_PRELOAD", "/a b::/c"), "/a,b,/c");
         assert_eq!(split("LD_AUDIT", "/a b:/c"), "/a b,/c");

@@ -1,5 +1,7 @@
 //! `/proc/<pid>/maps`: the parts of a process's memory.
 
+use indago_table::Error;
+
 use super::procfs::number;
 
 /// One line.
@@ -38,6 +40,12 @@ pub(crate) fn parse(line: &[u8]) -> Option<Mapping<'_>> {
     let path = fields.next().unwrap_or_default();
     let path = path.get(path.iter().take_while(|byte| **byte == b' ').count()..)?;
     Some(Mapping { start, end, permissions, offset, device, inode, path })
+}
+
+/// An error about a line that is not a mapping.
+pub(crate) fn bad_line(pid: i64, line: &[u8]) -> Error {
+    let shown = line.get(..line.len().min(100)).unwrap_or_default().escape_ascii();
+    Error::Malformed(format!("/proc/{pid}/maps has a malformed line: {shown}"))
 }
 
 /// A hexadecimal number of at most 64 bits.

@@ -30,6 +30,7 @@ pub(crate) mod elf;
 pub(crate) mod ext;
 pub(crate) mod glob;
 pub(crate) mod hardware_ids;
+pub(crate) mod held;
 pub(crate) mod homes;
 pub(crate) mod ini;
 pub(crate) mod json;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::json;
 use super::sections::Sections;
-use super::zip::Archive;
+use super::zip::{Archive, Member};
 
 /// Most bytes of a list of crates after decompression.
 const MOST_OF_CRATES: u64 = 8 << 20;
@@ -146,19 +146,35 @@ fn artifacts(
 ) -> Result<()> {
     let before = found.len();
     let artifact = |group, name, version| Module { kind: "maven", group, name, version, within: within.to_owned() };
+    if let Some(damage) = archive.damage() {
+        report("jars", damage);
+    }
+    let text_of = |member: &Member| match archive.read(member) {
+        Ok(bytes) => Ok(Some(sys.text(&bytes))),
+        Err(error) if error.ends_query() => Err(error),
+        Err(error) => {
+            report("jars", &error);
+            Ok(None)
+        }
+    };
     for member in archive.members() {
         if !member.name.starts_with("META-INF/maven/") || !member.name.ends_with("/pom.properties") {
             continue;
         }
-        let text = sys.text(&archive.read(member)?);
+        sys.check_cancelled()?;
+        if archive.is_spent() {
+            break;
+        }
+        let Some(text) = text_of(member)? else { continue };
         let value = |key: &str| value_of(&text, key, '=');
         if let (Some(group), Some(name), Some(version)) = (value("groupId"), value("artifactId"), value("version")) {
             found.push(artifact(group, name, version));
         }
     }
     let manifest = archive.members().iter().find(|member| member.name == "META-INF/MANIFEST.MF");
-    if let Some(member) = manifest.filter(|_| found.len() == before) {
-        let text = sys.text(&archive.read(member)?);
+    if let Some(member) = manifest.filter(|_| found.len() == before)
+        && let Some(text) = text_of(member)?
+    {
         let first = |keys: [&str; 3]| keys.into_iter().find_map(|key| value_of(&text, key, ':'));
         let name = first(["Bundle-SymbolicName", "Implementation-Title", "Automatic-Module-Name"]);
         let version = first(["Bundle-Version", "Implementation-Version", "Specification-Version"]);
@@ -183,6 +199,9 @@ fn artifacts(
             Err(error) => report("jars", &error),
             Ok(()) => {}
         }
+        if archive.is_spent() {
+            break;
+        }
     }
     Ok(())
 }
@@ -198,6 +217,7 @@ fn value_of(text: &str, key: &str, separator: char) -> Option<String> {
 mod tests {
     use super::*;
     use crate::source::damaged::damaged;
+    use crate::source::zip::tests::archive;
 
     #[test]
     fn go_programs_name_their_modules() {
@@ -219,6 +239,27 @@ mod tests {
         damaged(&info, |bytes| {
             let _may_be_none = go_texts(bytes);
         });
+    }
+
+    #[test]
+    fn a_damaged_member_does_not_affect_the_other_artifacts() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let properties = |name: &str| format!("groupId=g\nartifactId={name}\nversion=1\n").into_bytes();
+        let inner = archive(&[("META-INF/maven/g/c/pom.properties", &properties("c"), true)]);
+        let mut jar = archive(&[
+            ("META-INF/maven/g/a/pom.properties", &properties("a"), false),
+            ("META-INF/maven/g/b/pom.properties", &properties("b"), false),
+            ("lib/c.jar", &inner, false),
+        ]);
+        let header = memchr::memmem::find(&jar, b"PK\x03\x04").expect("a member");
+        jar[header] = b'X';
+        std::fs::write(folder.path().join("x.jar"), jar).expect("a file");
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |_: &str, error: &Error| reported.borrow_mut().push(error.to_string());
+        let found = of_jar(&Sys::at(folder.path()), Path::new("/x.jar"), &report).expect("readable");
+        let found: Vec<_> = found.iter().map(|module| format!("{}{}", module.name, module.within)).collect();
+        assert_eq!(found, ["b", "c!/lib/c.jar"]);
+        assert_eq!(reported.take(), ["/x.jar: the member \"META-INF/maven/g/a/pom.properties\" is damaged"]);
     }
 
     #[test]

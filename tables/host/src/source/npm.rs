@@ -41,7 +41,7 @@ pub(crate) fn packages<R: Fn(&str, &Error)>(
         loop {
             sys.check_cancelled().ok()?;
             let (folder, depth) = open.pop()?;
-            if depth < most && sys.symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir()) {
+            if depth < most && is_searched(&sys, &folder) {
                 open.extend(modules(&sys, &folder, depth + 1, &report));
             }
             match package(&sys, &folder.join("package.json")) {
@@ -51,6 +51,18 @@ pub(crate) fn packages<R: Fn(&str, &Error)>(
             }
         }
     })
+}
+
+/// Whether a package is searched: neither it, nor its scope, nor its `node_modules` is a link.
+fn is_searched(sys: &Sys, folder: &Path) -> bool {
+    let kind = |path: &Path| sys.symlink_metadata(path).ok().map(|metadata| metadata.file_type());
+    let is_link = |path: &Path| kind(path).is_some_and(|kind| kind.is_symlink());
+    let scope = folder
+        .parent()
+        .filter(|parent| parent.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"@")));
+    kind(folder).is_some_and(|kind| kind.is_dir())
+        && !is_link(&folder.join("node_modules"))
+        && !scope.is_some_and(is_link)
 }
 
 /// The directories of packages in `node_modules` of a directory, last first: `name` and `@scope/name`.
@@ -98,4 +110,34 @@ pub(crate) fn package(sys: &Sys, file: &Path) -> Result<Option<Package>> {
         depth: 0,
     };
     Ok(Some(package).filter(|package| !package.name.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_packages_and_scopes_are_not_searched() {
+        let root = tempfile::tempdir().expect("a directory");
+        let modules = root.path().join("p/node_modules");
+        for (folder, name) in [("a", "a"), ("@s/b", "@s/b"), ("a/node_modules/c", "c"), ("@s/b/node_modules/d", "d")] {
+            let folder = modules.join(folder);
+            std::fs::create_dir_all(&folder).expect("a directory");
+            let text = format!("{{\"name\": \"{name}\"}}");
+            std::fs::write(folder.join("package.json"), text).expect("a file");
+        }
+        std::fs::create_dir(modules.join("e")).expect("a directory");
+        for (target, link) in
+            [("../..", "@x"), ("../..", "@y"), ("a", "linked"), ("../../node_modules", "e/node_modules")]
+        {
+            std::os::unix::fs::symlink(target, modules.join(link)).expect("a link");
+        }
+        let sys = Sys::at(root.path());
+        let found =
+            packages(&sys, Path::new("/p"), DEEPEST, |_, error| assert!(matches!(error, Error::Gone(_)), "{error}"));
+        // Without the check, the links lead to 2^100 packages.
+        let mut names: Vec<_> = found.take(100).map(|package| package.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["@s/b", "a", "a", "c", "d"]);
+    }
 }

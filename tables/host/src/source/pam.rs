@@ -1,15 +1,21 @@
 //! Stacks of PAM: the modules that each service runs, with the files that it includes.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use super::held::{HeldList, owned, owned_bytes};
 use super::texts::{Texts, split_word};
 
 /// Deepest include.
 const DEEPEST: usize = 32;
+/// Longest line in bytes. PAM's own limit is 8 KiB or less.
+const LONGEST_LINE: usize = 8 << 10;
 /// Most modules of a service.
 const MOST_MODULES: usize = 10_000;
+/// Most files that are read for all services.
+const MOST_FILES: usize = 10_000;
 
 /// A module of a service's stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,22 +36,30 @@ const DIRECTORIES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 const ONE_FILE: &str = "/etc/pam.conf";
 
 /// The modules of all services, in the order in which PAM runs them.
-pub(crate) fn modules(texts: &Texts<'_>) -> Result<Vec<Module>> {
-    let mut modules = Vec::new();
+pub(crate) fn modules(texts: &Texts<'_>) -> Result<HeldList<Module>> {
+    let mut modules = HeldList::new(texts.sys);
+    let mut add = |module: Module| {
+        let file = owned_bytes(module.file.as_os_str().len());
+        let owned = owned([&module.service, &module.kind, &module.control, &module.module, &module.arguments]);
+        modules.push(module, owned + file)
+    };
     let mut services: Vec<(String, PathBuf)> = Vec::new();
+    let mut known = HashSet::new();
     for directory in DIRECTORIES {
         for path in texts.files_in(directory) {
             let name = texts.sys.path_text(path.file_name().unwrap_or_default());
-            if !services.iter().any(|(known, _)| *known == name) {
+            if known.insert(name.clone()) {
                 services.push((name, path));
             }
         }
     }
+    let mut files = 0;
     for (service, path) in &services {
         texts.sys.check_cancelled()?;
-        let mut reader = Reader { texts, service, open: Vec::new(), modules: Vec::new() };
+        let mut reader = Reader { texts, service, open: Vec::new(), files, modules: Vec::new() };
         reader.read(path, None);
-        modules.extend(reader.modules);
+        files = reader.files;
+        reader.modules.into_iter().try_for_each(&mut add)?;
     }
     // The single file counts only without a directory.
     if services.is_empty()
@@ -54,7 +68,7 @@ pub(crate) fn modules(texts: &Texts<'_>) -> Result<Vec<Module>> {
         for (line, content) in lines(&text) {
             let (service, rest) = split_word(&content);
             match entry(rest) {
-                Some(entry) => modules.push(entry.module(service, Path::new(ONE_FILE), line)),
+                Some(entry) => add(entry.module(service, Path::new(ONE_FILE), line))?,
                 None => texts.bad_line(Path::new(ONE_FILE), line, "not a module of PAM"),
             }
         }
@@ -68,25 +82,34 @@ struct Reader<'a> {
     service: &'a str,
     /// Files that are being read, outermost first.
     open: Vec<PathBuf>,
+    /// Files that were read for this service and those before it.
+    files: usize,
     modules: Vec<Module>,
 }
 
 impl Reader<'_> {
     /// Reads a file; with `kind`, only the modules of that kind.
     fn read(&mut self, file: &Path, kind: Option<&str>) {
+        self.files += 1;
+        if self.files > MOST_FILES + 1 {
+            return;
+        }
         let problem = if self.open.iter().any(|open| open == file) {
             "includes itself"
         } else if self.open.len() == DEEPEST {
             "is included too deeply"
         } else if self.modules.len() >= MOST_MODULES {
             "is part of a service with more than 10000 modules; the others were skipped"
+        } else if self.files > MOST_FILES {
+            "is one of more than 10000 included files; the others were skipped"
         } else {
             ""
         };
         if !problem.is_empty() {
             return self.texts.report(&Error::Malformed(format!("{} {problem}", file.display())));
         }
-        let Some(text) = self.texts.text(file) else { return };
+        let text = if self.open.is_empty() { self.texts.text(file) } else { self.texts.included(file) };
+        let Some(text) = text else { return };
         self.open.push(file.to_owned());
         for (line, content) in lines(&text) {
             if let Some(included) = content.strip_prefix("@include").filter(|rest| rest.starts_with([' ', '\t'])) {
@@ -94,6 +117,9 @@ impl Reader<'_> {
                 continue;
             }
             match entry(&content) {
+                _ if content.len() > LONGEST_LINE => {
+                    self.texts.bad_line(file, line, "longer than 8 KiB; it was skipped")
+                }
                 None => self.texts.bad_line(file, line, "not a module of PAM"),
                 Some(entry) if kind.is_some_and(|kind| kind != entry.kind) => {}
                 Some(entry) => {
@@ -191,7 +217,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn a_service_has_the_modules_of_included_files() {
@@ -241,5 +267,29 @@ mod tests {
         damaged(b"auth [success=1 default=ignore] pam_unix.so nullok \\\n x # y\n-session required x\n", |bytes| {
             lines(&String::from_utf8_lossy(bytes)).iter().filter(|(_, line)| entry(line).is_some()).count()
         });
+    }
+
+    #[test]
+    fn files_that_include_others_often_end_and_missing_ones_are_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        let folder = root.path().join("etc/pam.d");
+        std::fs::create_dir_all(&folder).expect("a directory");
+        // The services 0 to 13 read 2^14, 2^13, .. files.
+        for number in 0..14 {
+            let text = format!("@include {}\n", number + 1).repeat(2);
+            std::fs::write(folder.join(number.to_string()), text).expect("a file");
+        }
+        std::fs::write(folder.join("14"), "auth include none\n").expect("a file");
+        let sys = Sys::at(root.path());
+        let reported = RefCell::new(Vec::new());
+        let report = |error: &Error| reported.borrow_mut().push(error.to_string());
+        assert!(modules(&Texts::new(&sys, &report)).expect("readable").into_iter().next().is_none());
+        let reported = reported.take();
+        assert!(reported.len() <= MOST_FILES);
+        let missing = "/etc/pam.d/none is included but does not exist";
+        let others: Vec<_> = reported.iter().filter(|text| *text != missing).collect();
+        assert_eq!(others.len(), 1, "{others:?}");
+        assert!(others[0].ends_with("is one of more than 10000 included files; the others were skipped"));
+        assert!(others.len() < reported.len());
     }
 }

@@ -75,7 +75,8 @@ fn numbers(list: &str) -> Option<Vec<u32>> {
     for range in list.trim().split(',').filter(|range| !range.is_empty()) {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if last >= MOST_PROCESSORS {
+        let count = (last.saturating_sub(first) as usize).saturating_add(numbers.len());
+        if last >= MOST_PROCESSORS || count >= MOST_PROCESSORS as usize {
             return None;
         }
         numbers.extend(first..=last);
@@ -382,7 +383,8 @@ mod tests {
     fn what_counts_no_processor_is_an_error() {
         assert!(matches!(processors(&[]), Err(Error::Unsupported(_))));
         assert!(matches!(processors(&[(CPUINFO, "\u{fffd}\n::\n")]), Err(Error::Malformed(_))));
-        for list in ["x", "0-4294967295", "3-", "-1"] {
+        // The second list has each processor twice.
+        for list in ["x", "0-4294967295", "3-", "-1", "0-65535,0-65535"] {
             assert!(matches!(processors(&[(ONLINE, list)]), Err(Error::Malformed(_))), "{list}");
         }
     }

@@ -1,5 +1,6 @@
 //! RPM's databases of installed packages (sqlite, ndb and Berkeley DB), and the headers in them.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -58,6 +59,15 @@ struct Entry {
     count: usize,
 }
 
+/// A position among the texts or numbers of an entry.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    pub(crate) at: usize,
+    left: usize,
+    /// Bytes of a number; 0 for texts.
+    width: usize,
+}
+
 /// RPM's own limit for the entries of a header.
 const MOST_ENTRIES: usize = 0xffff;
 
@@ -93,15 +103,52 @@ impl Header {
 
     /// The texts of an entry: a text, a list of texts, or a text in several languages.
     pub(crate) fn texts(&self, tag: u32) -> impl Iterator<Item = &[u8]> {
-        let entry = self.entry(tag).filter(|entry| matches!(entry.kind, 6 | 8 | 9));
-        let (data, count) = entry.map_or((&[][..], 0), |entry| (&self.bytes[entry.at..], entry.count));
-        let mut data = data;
-        (0..count).map_while(move |_| {
-            let end = memchr::memchr(0, data)?;
-            let text = &data[..end];
-            data = &data[end + 1..];
-            Some(text)
-        })
+        let mut cursor = self.cursor(tag);
+        std::iter::from_fn(move || self.next_text(&mut cursor))
+    }
+
+    /// The start of an entry with texts or numbers, to read them one at a time.
+    pub(crate) fn cursor(&self, tag: u32) -> Cursor {
+        let Some(entry) = self.entry(tag) else { return Cursor::default() };
+        let width = match entry.kind {
+            1 | 2 => 1,
+            3 => 2,
+            4 => 4,
+            5 => 8,
+            6 | 8 | 9 => 0,
+            _ => return Cursor::default(),
+        };
+        // Numbers outside of the header do not count.
+        let is_inside = entry.count.checked_mul(width).and_then(|length| entry.at.checked_add(length));
+        match is_inside.filter(|end| *end <= self.bytes.len()) {
+            Some(_) => Cursor { at: entry.at, left: entry.count, width },
+            None => Cursor::default(),
+        }
+    }
+
+    /// The next text of an entry.
+    pub(crate) fn next_text(&self, cursor: &mut Cursor) -> Option<&[u8]> {
+        let data = self.bytes.get(cursor.at..).filter(|_| cursor.left > 0 && cursor.width == 0)?;
+        let Some(end) = memchr::memchr(0, data) else {
+            cursor.left = 0;
+            return None;
+        };
+        *cursor = Cursor { at: cursor.at + end + 1, left: cursor.left - 1, width: 0 };
+        data.get(..end)
+    }
+
+    /// The next number of an entry.
+    pub(crate) fn next_number(&self, cursor: &mut Cursor) -> Option<i64> {
+        let bytes = self.bytes.get(cursor.at..cursor.at + cursor.width);
+        let bytes = bytes.filter(|_| cursor.left > 0 && cursor.width > 0)?;
+        *cursor = Cursor { at: cursor.at + cursor.width, left: cursor.left - 1, ..*cursor };
+        let number = bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        Some(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// Bytes at a range of positions, such as a text between two cursors.
+    pub(crate) fn at(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
     }
 
     /// The first text of an entry.
@@ -111,20 +158,8 @@ impl Header {
 
     /// The numbers of an entry.
     pub(crate) fn numbers(&self, tag: u32) -> impl Iterator<Item = i64> + use<'_> {
-        let entry = self.entry(tag);
-        let width = entry.map_or(0, |entry| match entry.kind {
-            1 | 2 => 1,
-            3 => 2,
-            4 => 4,
-            5 => 8,
-            _ => 0,
-        });
-        let data = entry
-            .filter(|_| width > 0)
-            .and_then(|entry| self.bytes.get(entry.at..entry.at.checked_add(entry.count.checked_mul(width)?)?));
-        let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        data.unwrap_or_default().chunks_exact(width.max(1)).map(move |bytes| signed(number(bytes)))
+        let mut cursor = self.cursor(tag);
+        std::iter::from_fn(move || self.next_number(&mut cursor))
     }
 
     /// The first number of an entry.
@@ -262,21 +297,23 @@ fn berkeley(sys: &Sys, path: &Path) -> Result<Records> {
         return Err(Error::Unsupported(format!("{}: an encrypted database", file.path)));
     }
     let table = Berkeley { pages: file.length / page_size, file, page_size, order };
-    let mut items = Vec::new().into_iter();
-    let mut page = 0;
+    let mut open = Page::default();
     Ok(Box::new(std::iter::from_fn(move || {
         loop {
-            if let Some(item) = items.next() {
+            if let Some(item) = table.next_item(&mut open) {
                 return Some(item);
             }
-            page += 1;
-            if page >= table.pages {
+            let next = open.number + 1;
+            if next >= table.pages {
                 return None;
             }
-            match table.items(page) {
-                Ok(found) => items = found.into_iter(),
-                Err(error) => return Some(Err(error)),
-            }
+            open = match table.page(next) {
+                Ok(page) => page,
+                Err(error) => {
+                    open = Page { number: next, ..Page::default() };
+                    return Some(Err(error));
+                }
+            };
         }
     })))
 }
@@ -289,39 +326,53 @@ struct Berkeley {
     order: fn(&[u8], usize, usize) -> Option<u32>,
 }
 
+/// A page of items, of which some were read.
+#[derive(Default)]
+struct Page {
+    number: u64,
+    bytes: Vec<u8>,
+    /// Items on it; none on pages of other kinds.
+    count: usize,
+    next: usize,
+}
+
 impl Berkeley {
     fn damaged(&self, page: u64) -> Error {
         self.file.malformed(format_args!("page {page} is damaged"))
     }
 
-    /// The headers that begin on a page.
-    fn items(&self, number: u64) -> Result<Vec<Result<Vec<u8>>>> {
-        let page = self.file.read(number * self.page_size, self.page_size)?;
+    fn page(&self, number: u64) -> Result<Page> {
+        let bytes = self.file.read(number * self.page_size, self.page_size)?;
         // Hash pages, sorted and unsorted. Others are free, or continue a value.
-        if !matches!(page.get(25), Some(2 | 13)) {
-            return Ok(Vec::new());
-        }
-        let count = (self.order)(&page, 20, 2).unwrap_or_default() as usize;
-        let start = |item: usize| (self.order)(&page, PAGE_HEADER + 2 * item, 2).map(|at| at as usize);
-        let mut found = Vec::new();
+        let has_items = matches!(bytes.get(25), Some(2 | 13));
+        let count = (self.order)(&bytes, 20, 2).filter(|_| has_items).unwrap_or_default() as usize;
+        Ok(Page { number, bytes, count, next: 0 })
+    }
+
+    /// The next header that begins on a page.
+    fn next_item(&self, page: &mut Page) -> Option<Result<Vec<u8>>> {
+        let Page { number, bytes, .. } = page;
+        let start = |item: usize| (self.order)(bytes, PAGE_HEADER + 2 * item, 2).map(|at| at as usize);
         // Keys and values take turns. An item ends where the previous one starts: they grow downwards.
-        for value in (1..count).step_by(2) {
-            let (Some(key), Some(at)) = (start(value - 1), start(value)) else {
-                found.push(Err(self.damaged(number)));
-                break;
+        while page.next + 1 < page.count {
+            let (key, value) = (page.next, page.next + 1);
+            page.next += 2;
+            let (Some(key), Some(at)) = (start(key), start(value)) else {
+                page.next = page.count;
+                return Some(Err(self.damaged(*number)));
             };
-            match page.get(at) {
-                Some(1) => match page.get(at + 1..key) {
+            return Some(match bytes.get(at) {
+                Some(1) => match bytes.get(at + 1..key) {
                     // The record with key 0 holds the next number.
-                    Some(inline) if inline.len() > 16 => found.push(Ok(inline.to_vec())),
-                    Some(_) => {}
-                    None => found.push(Err(self.damaged(number))),
+                    Some(inline) if inline.len() <= 16 => continue,
+                    Some(inline) => Ok(inline.to_vec()),
+                    None => Err(self.damaged(*number)),
                 },
-                Some(3) => found.push(self.overflow(&page, at).unwrap_or_else(|| Err(self.damaged(number)))),
-                _ => found.push(Err(self.damaged(number))),
-            }
+                Some(3) => self.overflow(bytes, at).unwrap_or_else(|| Err(self.damaged(*number))),
+                _ => Err(self.damaged(*number)),
+            });
         }
-        Ok(found)
+        None
     }
 
     /// A value on a chain of overflow pages; `None` if the reference is not in the page.
@@ -338,6 +389,9 @@ impl Berkeley {
             };
             let used = (self.order)(&page, 22, 2)? as usize;
             let part = page.get(PAGE_HEADER..PAGE_HEADER + used).filter(|part| !part.is_empty() && page[25] == 7);
+            // Only the last page of a value has room left.
+            let is_full = |part: &&[u8]| part.len() >= (length - bytes.len()).min(page.len() - PAGE_HEADER);
+            let part = part.filter(is_full);
             let Some(part) = part else { return Some(Err(self.damaged(next))) };
             bytes.extend_from_slice(part);
             next = u64::from((self.order)(&page, 16, 4)?);
@@ -348,14 +402,14 @@ impl Berkeley {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
 
     use super::*;
     use crate::source::damaged::damaged;
 
     /// A header with texts, lists and numbers, each `(tag, type, count, data)`.
-    fn header(entries: &[(u32, u32, u32, &[u8])]) -> Vec<u8> {
+    pub(crate) fn header(entries: &[(u32, u32, u32, &[u8])]) -> Vec<u8> {
         let (mut index, mut data) = (Vec::new(), Vec::new());
         for (tag, kind, count, bytes) in entries {
             for number in [*tag, *kind, data.len() as u32, *count] {
@@ -452,6 +506,40 @@ mod tests {
             let (good, bad) = names(folder.path());
             assert!(good.len() < 2 && !bad.is_empty(), "{end}: {good:?} {bad:?}");
         }
+    }
+
+    /// A hash table with pages of 512 bytes: two values on the same two overflow pages.
+    #[test]
+    fn values_of_berkeley_db_are_read_one_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let set = |page: &mut Vec<u8>, at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
+        let page = |fields: &[(usize, &[u8])]| {
+            let mut page = vec![0; 512];
+            fields.iter().for_each(|(at, bytes)| set(&mut page, *at, bytes));
+            page
+        };
+        let meta = page(&[(12, &0x0006_1561_u32.to_le_bytes()), (20, &512_u32.to_le_bytes())]);
+        let value: &[u8] = &[3, 0, 0, 0, 2, 0, 0, 0, 0xbc, 2, 0, 0];
+        let offsets = [500_u16, 480, 470, 450].map(u16::to_le_bytes).concat();
+        let items = page(&[(20, &[4, 0]), (25, &[2]), (26, &offsets), (500, &[1]), (480, value), (450, value)]);
+        let first = page(&[(16, &[3]), (22, &486_u16.to_le_bytes()), (25, &[7]), (26, &[b'v'; 486])]);
+        let second = page(&[(22, &[214, 0]), (25, &[7]), (26, &[b'w'; 214])]);
+        let write = |pages: [&Vec<u8>; 4]| fs::write(folder.path().join("db"), pages.map(Vec::clone).concat());
+        write([&meta, &items, &first, &second]).expect("a file");
+        let sys = Sys::at(folder.path());
+        let expected = [vec![b'v'; 486], vec![b'w'; 214]].concat();
+        let mut records = berkeley(&sys, Path::new("/db")).expect("a database");
+        for count in 1..=2 {
+            assert_eq!(records.next(), Some(Ok(expected.clone())));
+            assert_eq!(sys.meter().bytes(), 512 + 512 + count * 1024);
+        }
+        assert_eq!(records.next(), None);
+        // Only the last page may have room: this one would have to be read for each byte.
+        let mut short = first;
+        set(&mut short, 22, &1_u16.to_le_bytes());
+        write([&meta, &items, &short, &second]).expect("a file");
+        let records: Vec<_> = berkeley(&sys, Path::new("/db")).expect("a database").collect();
+        assert!(records.len() == 2 && records.iter().all(|record| matches!(record, Err(Error::Malformed(_)))));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::positioned::{Positioned, be, le};
 const MOST_SECTIONS: u64 = 10_000;
 /// Most bytes of the names of sections.
 const MOST_OF_NAMES: u64 = 1 << 20;
+/// Most bytes of a name that are read. Those that are looked for are shorter.
+const LONGEST_NAME: usize = 64;
 
 /// The sections of a program or library.
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Sections {
         let section = |index| {
             let (name, at, size) = place(index);
             let name = texts.get(name..).unwrap_or_default();
+            let name = &name[..name.len().min(LONGEST_NAME)];
             let end = memchr::memchr(0, name).unwrap_or(name.len());
             Section { name: name[..end].to_vec(), at, size }
         };
@@ -101,8 +104,7 @@ mod tests {
     use super::*;
 
     /// A small file: a header, the names, one section with content, and the list.
-    fn sample() -> Vec<u8> {
-        let names = b"\0.names\0.dep\0";
+    fn sample(names: &[u8]) -> Vec<u8> {
         let content = b"content";
         let mut file = vec![0; 64];
         file[..6].copy_from_slice(b"\x7fELF\x02\x01");
@@ -120,8 +122,11 @@ mod tests {
         file[58] = 64;
         file[60] = 3;
         file[62] = 1;
-        let sections =
-            [section(0, 0, 0), section(1, 64, names.len() as u64), section(8, 64 + 13, content.len() as u64)];
+        let sections = [
+            section(0, 0, 0),
+            section(1, 64, names.len() as u64),
+            section(8, 64 + names.len() as u64, content.len() as u64),
+        ];
         [file, sections.concat()].concat()
     }
 
@@ -133,7 +138,11 @@ mod tests {
             fs::write(folder.path().join("a"), bytes).expect("a file");
             Sections::open(&sys, Path::new("/a")).and_then(|found| found.map_or(Ok(None), |found| found.read(".dep")))
         };
-        let sample = sample();
+        let long = sample(format!("\0.names\0.dep{}\0", "x".repeat(1000)).as_bytes());
+        assert_eq!(read(&long), Ok(None));
+        let long = Sections::open(&sys, Path::new("/a")).expect("readable").expect("an ELF file");
+        assert_eq!(long.sections[2].name.len(), LONGEST_NAME);
+        let sample = sample(b"\0.names\0.dep\0");
         assert_eq!(read(&sample), Ok(Some(b"content".to_vec())));
         assert_eq!(read(b"#!/bin/sh"), Ok(None));
         crate::source::damaged::damaged(&sample, |bytes| {

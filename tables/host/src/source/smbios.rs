@@ -100,57 +100,69 @@ fn hexadecimal(handle: u16) -> String {
     format!("{handle:#06x}")
 }
 
-/// Rows that structures of some kinds have.
+/// Rows that structures of some kinds have; of all kinds if none is given.
 pub(crate) fn rows<T>(
     sys: &Sys,
-    kinds: &[u8],
+    kinds: &'static [u8],
     report: impl Fn(&str, &Error),
-    row: impl FnMut(Structure<'_>) -> T,
-) -> Result<Vec<T>> {
+    mut row: impl FnMut(Structure<'_>) -> T,
+) -> Result<impl Iterator<Item = T>> {
     let Some(bytes) = sys.read(TABLE).needs("root").if_present()? else {
         return Err(sys.absent(format!("the firmware has no SMBIOS tables ({TABLE} is missing)")));
     };
-    let (structures, is_complete) = structures(&bytes);
-    if !is_complete {
-        let what = format!("{TABLE}, after {} structures: the next one is truncated", structures.len());
-        report("SMBIOS", &Error::Malformed(what));
-    }
-    Ok(structures
-        .into_iter()
-        .filter(|structure| kinds.is_empty() || kinds.contains(&structure.kind))
-        .map(row)
-        .collect())
+    let held = sys.meter().hold(bytes.len())?;
+    let mut next = Position::default();
+    Ok(std::iter::from_fn(move || {
+        let _until_the_last_row = &held;
+        loop {
+            match next.structure(&bytes)? {
+                Some(structure) if kinds.is_empty() || kinds.contains(&structure.kind) => return Some(row(structure)),
+                Some(_) => {}
+                None => {
+                    let what = format!("{TABLE}, after {} structures: the next one is truncated", next.number);
+                    report("SMBIOS", &Error::Malformed(what));
+                    return None;
+                }
+            }
+        }
+    }))
 }
 
 /// Kind of the last structure.
 const END: u8 = 127;
 
-/// The structures of a table, and whether it is complete.
-fn structures(bytes: &[u8]) -> (Vec<Structure<'_>>, bool) {
-    let mut structures = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let Some((structure, left)) = structure(structures.len(), rest) else { return (structures, false) };
-        structures.push(structure);
-        if structure.kind == END {
-            break;
-        }
-        rest = left;
-    }
-    (structures, true)
+/// A position in a table.
+#[derive(Debug, Default)]
+struct Position {
+    /// Structures before it.
+    number: usize,
+    at: usize,
 }
 
-fn structure(number: usize, bytes: &[u8]) -> Option<(Structure<'_>, &[u8])> {
+impl Position {
+    /// The next structure of a table: `None` after the last one, and once `Some(None)` if it is truncated.
+    fn structure<'a>(&mut self, bytes: &'a [u8]) -> Option<Option<Structure<'a>>> {
+        let rest = bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let found = structure(self.number, rest);
+        self.at += match found {
+            Some(structure) if structure.kind != END => structure.bytes.len(),
+            _ => rest.len(),
+        };
+        self.number += usize::from(found.is_some());
+        Some(found)
+    }
+}
+
+/// The structure at the start of some bytes.
+fn structure(number: usize, bytes: &[u8]) -> Option<Structure<'_>> {
     let &[kind, length, low, high, ..] = bytes else { return None };
     // The header itself has four bytes.
     let fields = bytes.get(..usize::from(length)).filter(|fields| fields.len() >= 4)?;
     let after = &bytes[fields.len()..];
     // Two NULs end the texts, even if there are none.
     let end = after.windows(2).position(|pair| pair == [0, 0])? + 2;
-    let (bytes, left) = bytes.split_at(fields.len() + end);
-    let structure =
-        Structure { number, kind, handle: u16::from_le_bytes([low, high]), fields, texts: &after[..end], bytes };
-    Some((structure, left))
+    let bytes = &bytes[..fields.len() + end];
+    Some(Structure { number, kind, handle: u16::from_le_bytes([low, high]), fields, texts: &after[..end], bytes })
 }
 
 /// Names of kinds of structures.
@@ -223,6 +235,30 @@ mod tests {
         table.extend_from_slice(&[19, 15, 1, 0, 0, 4, 0, 0, 0xff, 7, 0, 0, 9, 0, 1, 0, 0]);
         table.extend_from_slice(&[END, 4, 2, 0, 0, 0]);
         table
+    }
+
+    /// The structures of a table, and whether it is complete.
+    fn structures(bytes: &[u8]) -> (Vec<Structure<'_>>, bool) {
+        let mut next = Position::default();
+        let found: Vec<_> = std::iter::from_fn(|| next.structure(bytes)).collect();
+        (found.iter().copied().flatten().collect(), !found.contains(&None))
+    }
+
+    #[test]
+    fn rows_are_read_one_at_a_time() {
+        let root = tempfile::tempdir().expect("a directory");
+        let file = root.path().join(TABLE.trim_start_matches('/'));
+        std::fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
+        std::fs::write(file, [11, 4, 0, 0, 0, 0].repeat(1000)).expect("a file");
+        let (sys, limit) = crate::source::held::limited(root.path(), 2 << 20);
+        let read = std::cell::Cell::new(0);
+        let report = |_: &str, error: &Error| panic!("{error}");
+        let count = |structure: Structure<'_>| read.set(structure.number + 1);
+        let mut rows = rows(&sys, &[11], report, count).expect("a table");
+        assert_eq!((rows.by_ref().take(3).count(), read.get()), (3, 3));
+        assert!(limit.left() < 2 << 20, "the table is charged");
+        assert_eq!(rows.count(), 997);
+        assert_eq!(limit.left(), 2 << 20);
     }
 
     #[test]

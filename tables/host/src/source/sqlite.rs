@@ -11,6 +11,8 @@ use super::positioned::{MOST_OF_VALUE, Positioned, be};
 
 /// Deepest tree. SQLite's own limit is 20.
 const DEEPEST: usize = 20;
+/// Most values of a row: SQLite's own limit.
+const MOST_COLUMNS: usize = 32_767;
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
@@ -23,6 +25,8 @@ pub(crate) struct Database {
     usable: usize,
     pages: u32,
     wal: Option<Wal>,
+    /// Why the log could not be read. Rows may be old.
+    damage: Option<Error>,
 }
 
 /// The committed pages of the write-ahead log.
@@ -65,8 +69,12 @@ impl Database {
         let file = Positioned::open(sys, path)?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let log = Positioned::open(sys, Path::new(&log)).if_present()?;
-        let wal = log.map(Wal::read).transpose()?.flatten();
+        let log = Positioned::open(sys, Path::new(&log)).if_present();
+        let (wal, damage) = match log.and_then(|log| log.map(Wal::read).transpose()) {
+            Ok(wal) => (wal.flatten(), None),
+            Err(error) if error.ends_query() => return Err(error),
+            Err(error) => (None, Some(error)),
+        };
         let header = match &wal {
             // A new database may have its first page in the log only.
             Some(Wal { file, pages, .. }) if pages.contains_key(&1) => file.read(pages[&1], 100)?,
@@ -92,23 +100,31 @@ impl Database {
             Some(wal) => wal.count,
             None => u32::try_from(file.length / page_size).unwrap_or(u32::MAX),
         };
-        Ok(Rc::new(Database { file, page_size, usable, pages, wal }))
+        Ok(Rc::new(Database { file, page_size, usable, pages, wal, damage }))
     }
 
     /// The rows of a table, in the order of their IDs; `None` if there is no such table. An error affects one row or
-    /// one page.
+    /// one page, or the log or the list of tables.
     pub(crate) fn rows(self: &Rc<Self>, table: &str) -> Result<Option<impl Iterator<Item = Result<Row>> + use<>>> {
+        let mut damage: Vec<Error> = self.damage.iter().cloned().collect();
         for row in self.tree(1) {
-            let (_, values) = row?;
+            let values = match row {
+                Ok((_, values)) => values,
+                Err(error) if error.ends_query() => return Err(error),
+                Err(error) => {
+                    damage.push(error);
+                    continue;
+                }
+            };
             if let [Value::Text(kind), Value::Text(name), _, Value::Integer(root), ..] = values.as_slice()
                 && kind == b"table"
                 && name.eq_ignore_ascii_case(table.as_bytes())
             {
                 let root = u32::try_from(*root).map_err(|_| self.file.malformed("a root page out of range"))?;
-                return Ok(Some(self.tree(root)));
+                return Ok(Some(damage.into_iter().map(Err).chain(self.tree(root))));
             }
         }
-        Ok(None)
+        damage.into_iter().next().map_or(Ok(None), Err)
     }
 
     fn tree(self: &Rc<Self>, root: u32) -> Tree {
@@ -327,6 +343,9 @@ fn record(bytes: &[u8]) -> Option<Vec<Value>> {
     let mut data = end;
     let mut values = Vec::new();
     while at < end {
+        if values.len() == MOST_COLUMNS {
+            return None;
+        }
         let (kind, next) = varint(bytes, at)?;
         at = next;
         let length = match kind {
@@ -418,6 +437,25 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_list_of_tables_and_an_unreadable_log_keep_the_rows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(sample(folder.path(), "delete", 3));
+        let file = folder.path().join("db");
+        let mut bytes = fs::read(&file).expect("the database");
+        // The first cell of the first page: the size, the ID, and the size of the header.
+        let cell = usize::from(u16::from_be_bytes([bytes[108], bytes[109]]));
+        bytes[cell + 2] = 0x7f;
+        fs::write(&file, &bytes).expect("a file");
+        let (rows, errors) = read(folder.path());
+        assert_eq!(rows.len(), 4);
+        assert_eq!(errors, [Error::Malformed("/db: a damaged row".to_owned())]);
+        crate::source::damaged::fifo(&folder.path().join("db-wal"));
+        let (rows, errors) = read(folder.path());
+        assert_eq!((rows.len(), errors.len()), (4, 2));
+        assert_eq!(errors[0], Error::Malformed("/db-wal is a FIFO, not a regular file".to_owned()));
+    }
+
+    #[test]
     fn an_uncommitted_change_is_not_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let db = sample(folder.path(), "wal", 3);
@@ -427,6 +465,17 @@ mod tests {
         assert_eq!(read(folder.path()).0.len(), 4);
         db.execute_batch("COMMIT").expect("it runs");
         assert_eq!(read(folder.path()).0.len(), 1);
+    }
+
+    #[test]
+    fn a_record_has_as_many_values_as_columns_can_exist() {
+        let of_nulls = |count: usize| {
+            let length = count + 3;
+            let head = [0x80 | (length >> 14) as u8, 0x80 | (length >> 7) as u8 & 0x7f, length as u8 & 0x7f];
+            record(&[&head[..], &vec![0; count]].concat()).map(|values| values.len())
+        };
+        assert_eq!(of_nulls(MOST_COLUMNS), Some(MOST_COLUMNS));
+        assert_eq!(of_nulls(MOST_COLUMNS + 1), None);
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! Settings of SSH's client and server, with the files that they include.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indago_table::prelude::*;
 
 use super::glob;
+use super::held::{HeldList, owned, owned_bytes};
 use super::texts::{Texts, settings};
 
 /// Deepest include; OpenSSH's limit.
 const DEEPEST: usize = 16;
 /// Most files that are read for one file.
 const MOST_FILES: usize = 1000;
+/// Longest line in bytes.
+const LONGEST_LINE: usize = 64 << 10;
 
 /// A setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +27,25 @@ pub(crate) struct Setting {
     /// The complete line.
     pub(crate) text: String,
     /// The `Host` or `Match` line that it depends on; `None` for a setting that always applies.
-    pub(crate) block: Option<String>,
-    pub(crate) file: PathBuf,
+    pub(crate) block: Option<Arc<Block>>,
+    pub(crate) file: Arc<Path>,
     pub(crate) line: usize,
+}
+
+/// A `Host` or `Match` line. In an included file it depends on the block of the `Include` line too.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Block {
+    pub(crate) outer: Option<Arc<Block>>,
+    pub(crate) criteria: String,
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(outer) = &self.outer {
+            write!(f, "{outer}, ")?;
+        }
+        f.write_str(&self.criteria)
+    }
 }
 
 /// Where included files are looked for, and what begins a block.
@@ -37,10 +60,11 @@ pub(crate) struct Kind {
 }
 
 /// Reads a file and those that it includes, in their order. `Host` and `Match` lines are not settings.
-pub(crate) fn read(texts: &Texts<'_>, file: &Path, kind: &Kind) -> Vec<Setting> {
-    let mut reader = Reader { texts, kind, open: Vec::new(), files: 0, settings: Vec::new() };
-    reader.read(file, None);
-    reader.settings
+pub(crate) fn read(texts: &Texts<'_>, file: &Path, kind: &Kind) -> Result<HeldList<Setting>> {
+    let settings = HeldList::new(texts.sys);
+    let mut reader = Reader { texts, kind, open: Vec::new(), files: 0, settings };
+    reader.read(file, None)?;
+    Ok(reader.settings)
 }
 
 struct Reader<'a> {
@@ -49,11 +73,11 @@ struct Reader<'a> {
     /// Files that are being read, outermost first.
     open: Vec<PathBuf>,
     files: usize,
-    settings: Vec<Setting>,
+    settings: HeldList<Setting>,
 }
 
 impl Reader<'_> {
-    fn read(&mut self, file: &Path, outer: Option<&str>) {
+    fn read(&mut self, file: &Path, outer: Option<&Arc<Block>>) -> Result<()> {
         self.files += 1;
         let problem = if self.open.iter().any(|open| open == file) {
             Some("includes itself")
@@ -66,46 +90,65 @@ impl Reader<'_> {
         };
         if let Some(problem) = problem {
             let what = format!("{} {problem}", file.display());
-            return self.texts.report(&indago_table::Error::Malformed(what));
+            self.texts.report(&Error::Malformed(what));
+            return Ok(());
         }
         if self.files > MOST_FILES {
-            return;
+            return Ok(());
         }
-        let Some(text) = self.texts.text(file) else { return };
+        let Some(text) = self.texts.text(file) else { return Ok(()) };
+        // The texts of all open files are in memory.
+        let _held = self.texts.sys.meter().hold(text.len())?;
         self.open.push(file.to_owned());
-        let mut block = outer.map(str::to_owned);
+        let shared: Arc<Path> = file.into();
+        let mut block = outer.cloned();
+        // Bytes of a block that is not charged yet.
+        let mut uncharged = 0;
+        let mut is_skipped = false;
         for (line, content) in settings(&text) {
             let (keyword, value) = split(content);
-            if self.kind.blocks.contains(&keyword.as_str()) {
+            let is_block = self.kind.blocks.contains(&keyword.as_str());
+            if content.len() > LONGEST_LINE {
+                let what = "longer than 64 KiB; it was skipped, with the settings that depend on it";
+                self.texts.bad_line(file, line, what);
+                is_skipped |= is_block;
+                continue;
+            }
+            is_skipped &= !is_block;
+            if is_skipped {
+                continue;
+            }
+            if is_block {
                 let criteria = without_comment(content).trim_end();
-                // A block inside an included file depends on the outer one too.
-                block = Some(match outer {
-                    Some(outer) => format!("{outer}, {criteria}"),
-                    None => criteria.to_owned(),
-                });
+                block = Some(Arc::new(Block { outer: outer.cloned(), criteria: criteria.to_owned() }));
+                uncharged = owned_bytes(size_of::<Block>()) + owned([criteria]);
                 // Since OpenSSH 6.6 this ends a block.
                 if outer.is_none() && keyword == "match" && value.eq_ignore_ascii_case("all") {
                     block = None;
                 }
                 continue;
             }
-            self.settings.push(Setting {
+            let is_include = keyword == "include";
+            let owned = owned([&keyword, &value, content]) + std::mem::take(&mut uncharged);
+            let setting = Setting {
                 value: value.clone(),
                 text: content.to_owned(),
                 block: block.clone(),
-                file: file.to_owned(),
+                file: shared.clone(),
                 line,
                 keyword,
-            });
-            if self.settings.last().is_some_and(|setting| setting.keyword == "include") {
+            };
+            self.settings.push(setting, owned)?;
+            if is_include {
                 for pattern in words(&value) {
                     for included in glob::expand(self.texts, &self.absolute(&pattern)) {
-                        self.read(&included, block.as_deref());
+                        self.read(&included, block.as_ref())?;
                     }
                 }
             }
         }
         self.open.pop();
+        Ok(())
     }
 
     fn absolute(&self, pattern: &str) -> String {
@@ -171,10 +214,9 @@ pub(crate) fn words(value: &str) -> Vec<String> {
 mod tests {
     use std::cell::RefCell;
 
-    use indago_table::{Error, Sys};
-
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
+    use crate::source::held::limited;
 
     #[test]
     fn included_files_belong_to_their_block_and_loops_end() {
@@ -196,10 +238,15 @@ mod tests {
         let reported = RefCell::new(Vec::new());
         let report = |error: &Error| reported.borrow_mut().push(error.to_string());
         let kind = Kind { directory: "/etc/ssh".into(), home: None, blocks: &["match"] };
-        let found: Vec<_> = read(&Texts::new(&sys, &report), Path::new("/etc/ssh/main"), &kind)
+        let settings = read(&Texts::new(&sys, &report), Path::new("/etc/ssh/main"), &kind);
+        let found: Vec<_> = settings
+            .expect("no limit of memory")
             .into_iter()
             .filter(|setting| setting.keyword != "include")
-            .map(|setting| format!("{} {} {:?}", setting.keyword, setting.value, setting.block.unwrap_or_default()))
+            .map(|setting| {
+                let block = setting.block.map(|block| block.to_string()).unwrap_or_default();
+                format!("{} {} {block:?}", setting.keyword, setting.value)
+            })
             .collect();
         assert_eq!(
             found,
@@ -228,8 +275,34 @@ mod tests {
         let reported = RefCell::new(0);
         let report = |_: &Error| *reported.borrow_mut() += 1;
         let kind = Kind { directory: "/".into(), home: None, blocks: &[] };
-        assert!(read(&Texts::new(&sys, &report), Path::new("/a"), &kind).len() <= 2 * MOST_FILES);
+        let settings = read(&Texts::new(&sys, &report), Path::new("/a"), &kind).expect("no limit of memory");
+        assert!(settings.len() <= 2 * MOST_FILES);
         assert!(reported.take() > 0);
+    }
+
+    #[test]
+    fn settings_share_their_block_and_long_lines_are_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        let name = "h".repeat(LONGEST_LINE - 10);
+        let long = "x".repeat(LONGEST_LINE + 1);
+        let text = format!("Host {name}\n{}{long}\nHost {long}\nPort 2\nHost b\nPort 3\n", "Port 1\n".repeat(1000));
+        std::fs::write(root.path().join("main"), text).expect("a file");
+        // The names of the blocks alone would be 64 MB.
+        let (sys, limit) = limited(root.path(), 4 << 20);
+        let reported = RefCell::new(Vec::new());
+        let report = |error: &Error| reported.borrow_mut().push(error.to_string());
+        let kind = Kind { directory: "/".into(), home: None, blocks: &["host"] };
+        let texts = Texts::new(&sys, &report);
+        let settings = read(&texts, Path::new("/main"), &kind).expect("memory is left");
+        assert_eq!(settings.iter().map(|setting| setting.value.as_str()).collect::<String>(), "1".repeat(1000) + "3");
+        let blocks: Vec<_> = settings.iter().map(|setting| setting.block.clone().expect("a block")).collect();
+        assert!(blocks[..1000].iter().all(|block| Arc::ptr_eq(block, &blocks[0])));
+        let what = "longer than 64 KiB; it was skipped, with the settings that depend on it";
+        assert_eq!(reported.take(), [1002, 1003].map(|line| format!("/main, line {line}: {what}")));
+        drop(settings);
+        std::fs::write(root.path().join("main"), "Port 1\n".repeat(20_000)).expect("a file");
+        assert!(matches!(read(&texts, Path::new("/main"), &kind).map(drop), Err(Error::OutOfMemory(_))));
+        assert_eq!(limit.left(), 4 << 20);
     }
 
     #[test]

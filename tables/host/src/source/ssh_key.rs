@@ -247,7 +247,7 @@ fn pkcs8(bytes: &[u8]) -> Option<PrivateKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     #[test]
     fn numbers_have_bits() {

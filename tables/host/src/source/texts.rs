@@ -1,6 +1,8 @@
 //! Text files of settings, some of which may be absent.
 
 use std::cell::Cell;
+use std::fs::Metadata;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
@@ -31,19 +33,41 @@ impl<'a> Texts<'a> {
         self.got(self.sys.read_text(path))
     }
 
-    /// The files and links in a directory, sorted by name.
+    /// The text of a file that another one includes. A missing file is reported.
+    pub(crate) fn included(&self, path: &Path) -> Option<String> {
+        match self.sys.read_text(path) {
+            Err(Error::Gone(_)) => {
+                self.report(&Error::Malformed(format!("{} is included but does not exist", path.display())));
+                None
+            }
+            outcome => self.got(outcome),
+        }
+    }
+
+    /// The files and links to files in a directory, sorted by name. Others that cannot be read are reported.
     pub(crate) fn files_in(&self, directory: impl AsRef<Path>) -> Vec<PathBuf> {
         let directory = directory.as_ref();
         let entries = self.got(self.sys.entries(directory)).unwrap_or_default();
-        let mut names: Vec<_> =
-            entries.into_iter().filter(|(_, kind)| kind.is_file() || kind.is_symlink()).map(|(name, _)| name).collect();
+        let mut names: Vec<_> = entries.into_iter().filter(|(_, kind)| !kind.is_dir()).map(|(name, _)| name).collect();
         names.sort_unstable();
         let is_file = |path: &PathBuf| match self.sys.metadata(path).if_present() {
-            Ok(metadata) => metadata.is_some_and(|metadata| metadata.is_file()),
+            Ok(metadata) => metadata.is_some_and(|metadata| self.is_file(path, &metadata)),
             // Reading the file reports this.
             Err(_) => true,
         };
         names.into_iter().map(|name| directory.join(name)).filter(is_file).collect()
+    }
+
+    /// Whether a path is a regular file. One that is neither a file nor a directory is reported.
+    pub(crate) fn is_file(&self, path: &Path, metadata: &Metadata) -> bool {
+        // Programs leave sockets in home directories, and a link to /dev/null hides a file of another directory.
+        let is_hidden = || self.sys.canonicalize(path).is_ok_and(|path| path == Path::new("/dev/null"));
+        let is_other = !metadata.is_file() && !metadata.is_dir() && !metadata.file_type().is_socket();
+        if is_other && !is_hidden() {
+            // The error names its kind.
+            return self.got(self.sys.open(path)).is_some();
+        }
+        metadata.is_file()
     }
 
     pub(crate) fn report(&self, error: &Error) {
@@ -78,22 +102,6 @@ pub(crate) fn split_word(line: &str) -> (&str, &str) {
     }
 }
 
-/// Parses every prefix of a sample, and the sample with each byte changed. A parser must not panic, and `size` is what
-/// it returned, which must not exceed the input by far.
-#[cfg(test)]
-pub(crate) fn damaged(sample: &[u8], size: impl Fn(&[u8]) -> usize) {
-    let check = |input: &[u8]| assert!(size(input) <= 64 + 64 * input.len(), "{}", input.escape_ascii());
-    (0..=sample.len()).for_each(|end| check(&sample[..end]));
-    let mut changed = sample.to_vec();
-    for position in 0..sample.len() {
-        for byte in [0, b'\n', b' ', b'"', b'#', b'\\', 0x7f, 0xff, sample[position].wrapping_add(1)] {
-            changed[position] = byte;
-            check(&changed);
-        }
-        changed[position] = sample[position];
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,11 +123,21 @@ mod tests {
         let texts = Texts::new(&sys, &report);
         assert_eq!(texts.text("/none"), None);
         assert_eq!(texts.files_in("/none"), [""; 0].map(PathBuf::from));
-        assert_eq!(texts.require("nothing"), Err(Error::Unsupported("nothing".into())));
+        assert_eq!(texts.require("nothing"), Err(Error::Absent("nothing".into())));
         assert_eq!(texts.files_in("/d"), ["/d/.c", "/d/a", "/d/b", "/d/link"].map(PathBuf::from));
         assert_eq!(texts.text("/d/link").as_deref(), Some("d/b"));
         assert_eq!(texts.require("nothing"), Ok(()));
         assert!(reported.take().is_empty());
+        crate::source::damaged::fifo(&at("d/fifo"));
+        let _socket = std::os::unix::net::UnixListener::bind(at("d/socket")).expect("a socket");
+        assert_eq!(texts.files_in("/d").len(), 4);
+        assert_eq!(reported.take(), ["/d/fifo is a FIFO, not a regular file"]);
+        std::os::unix::fs::symlink("/dev/null", at("d/hidden")).expect("a link");
+        let live = Sys::live();
+        assert_eq!(Texts::new(&live, &report).files_in(at("d")).len(), 4, "a link to /dev/null hides a file");
+        assert_eq!(reported.take(), [format!("{} is a FIFO, not a regular file", at("d/fifo").display())]);
+        assert_eq!(texts.included(Path::new("/none")), None);
+        assert_eq!(reported.take(), ["/none is included but does not exist"]);
         assert_eq!(texts.text("/d"), None);
         assert_eq!(reported.take(), ["/d is a directory, not a regular file"]);
     }

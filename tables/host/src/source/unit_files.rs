@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indago_table::prelude::*;
+
+use super::held::{HeldList, owned, owned_bytes};
 
 /// Directories of unit files; a file in an earlier one hides files of the same name in later ones.
 const FOLDERS: [&str; 11] = [
@@ -43,7 +46,7 @@ pub(crate) struct UnitFile {
 
 /// The assignments of a unit file and its drop-ins, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Settings(Vec<(String, String, String)>);
+pub(crate) struct Settings(Vec<(Arc<str>, String, String)>);
 
 impl Settings {
     /// The settings of one file.
@@ -58,7 +61,7 @@ impl Settings {
         let mut values = Vec::new();
         for (in_section, name, value) in &self.0 {
             match () {
-                () if in_section != section || name != key => {}
+                () if **in_section != *section || name != key => {}
                 () if value.is_empty() => values.clear(),
                 () => values.push(value.as_str()),
             }
@@ -71,10 +74,23 @@ impl Settings {
         self.all(section, key).pop()
     }
 
+    /// Bytes of memory. A name of a section counts once for each setting that follows it directly.
+    fn owned(&self) -> usize {
+        let mut last: Option<&Arc<str>> = None;
+        // A list that grew has at most twice the capacity that it needs.
+        let mut bytes = owned_bytes(2 * size_of_val(self.0.as_slice()));
+        for (section, key, value) in &self.0 {
+            let is_new = last.is_none_or(|last| !Arc::ptr_eq(last, section));
+            bytes += owned([key, value]) + if is_new { owned([section]) } else { 0 };
+            last = Some(section);
+        }
+        bytes
+    }
+
     /// Adds the assignments of a text. A line that ends in a backslash continues in the next line that is not a
     /// comment.
     fn add(&mut self, text: &str) {
-        let mut section = String::new();
+        let mut section = "".into();
         let mut continued: Option<String> = None;
         for line in text.lines() {
             let line = line.trim();
@@ -96,9 +112,9 @@ impl Settings {
         }
     }
 
-    fn add_line(&mut self, section: &mut String, line: &str) {
+    fn add_line(&mut self, section: &mut Arc<str>, line: &str) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            name.clone_into(section);
+            *section = name.into();
         } else if let Some((key, value)) = line.split_once('=') {
             self.0.push((section.clone(), key.trim_end().to_owned(), value.trim_start().to_owned()));
         }
@@ -106,7 +122,7 @@ impl Settings {
 }
 
 /// All unit files, by name. Files that cannot be read are reported.
-pub(crate) fn unit_files(sys: &Sys, report: &dyn Fn(&str, &Error)) -> Result<Vec<UnitFile>> {
+pub(crate) fn unit_files(sys: &Sys, report: &dyn Fn(&str, &Error)) -> Result<HeldList<UnitFile>> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut drop_ins: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
     let mut exists = false;
@@ -138,13 +154,17 @@ pub(crate) fn unit_files(sys: &Sys, report: &dyn Fn(&str, &Error)) -> Result<Vec
         return Err(Error::Absent("this host has no unit files of systemd (/usr/lib/systemd/system)".to_owned()));
     }
     let links = Links::of(sys, report);
-    let mut units = Vec::new();
+    let mut units = HeldList::new(sys);
     for (name, path) in &files {
         sys.check_cancelled()?;
         let own = drop_ins.get(name).into_iter().flatten();
         let drop_ins: Vec<&PathBuf> = own.map(|(_, path)| path).collect();
         match unit_file(sys, name, path, &drop_ins, &links, report) {
-            Ok(unit) => units.push(unit),
+            Ok(unit) => {
+                let paths = unit.drop_ins.iter().map(|path| owned_bytes(path.len() + size_of::<String>()));
+                let owned = owned([&unit.name, &unit.path]) + unit.settings.owned() + paths.sum::<usize>();
+                units.push(unit, owned)?;
+            }
             Err(Error::Gone(_)) => {}
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(error) => report(&path.display().to_string(), &error),
@@ -241,7 +261,10 @@ fn unit_file(
     let target = link.map(|target| folder.join(target));
     let is_masked = match &target {
         Some(target) => target == Path::new("/dev/null"),
-        None => sys.metadata(path)?.len() == 0,
+        None => {
+            let metadata = sys.metadata(path)?;
+            metadata.is_file() && metadata.len() == 0
+        }
     };
     if is_masked {
         unit.state = if in_runtime { "masked-runtime" } else { "masked" };
@@ -310,6 +333,14 @@ mod tests {
     }
 
     #[test]
+    fn settings_share_the_name_of_their_section() {
+        let settings = Settings::of(&format!("[{}]\n{}", "s".repeat(10_000), "a=b\n".repeat(1000)));
+        assert_eq!(settings.0.len(), 1000);
+        assert!(settings.owned() < 200_000, "{}", settings.owned());
+        assert!(settings.0.iter().all(|(section, ..)| Arc::ptr_eq(section, &settings.0[0].0)));
+    }
+
+    #[test]
     fn any_text_is_read_within_bounds() {
         let text = "[Unit]\nDescription=A\\\n b\n[Install]\nWantedBy=x\n";
         for end in 0..text.len() {
@@ -317,6 +348,21 @@ mod tests {
             settings.add(&text[..end]);
             assert!(settings.0.len() <= 4);
         }
+    }
+
+    #[test]
+    fn an_empty_file_masks_a_unit_and_a_fifo_is_reported() {
+        let root = tempfile::tempdir().expect("a directory");
+        let folder = root.path().join("etc/systemd/system");
+        std::fs::create_dir_all(&folder).expect("a directory");
+        std::fs::write(folder.join("a.service"), "").expect("a file");
+        crate::source::damaged::fifo(&folder.join("b.service"));
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |_: &str, error: &Error| reported.borrow_mut().push(error.to_string());
+        let units = unit_files(&Sys::at(root.path()), &report).expect("units");
+        let states: Vec<_> = units.iter().map(|unit| (&*unit.name, unit.state)).collect();
+        assert_eq!(states, [("a.service", "masked")]);
+        assert_eq!(reported.take(), ["/etc/systemd/system/b.service is a FIFO, not a regular file"]);
     }
 
     #[test]

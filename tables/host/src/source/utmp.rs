@@ -71,7 +71,7 @@ fn until_nul(field: &[u8]) -> &[u8] {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::source::texts::damaged;
+    use crate::source::damaged::damaged;
 
     /// A record as the C library writes it.
     pub(crate) fn record(kind: i16, pid: i32, [line, user, host]: [&str; 3], time: u32) -> Vec<u8> {

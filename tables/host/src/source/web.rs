@@ -1,19 +1,24 @@
 //! HTTP requests to the servers that a query names, within limits.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HOST, LOCATION, USER_AGENT};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
-use indago_net::{Route, Trust, basic_of, client_config, plain};
+use indago_net::{Limits, Route, Trust, address_of, basic_of, client_config, plain};
 use indago_table::prelude::*;
 use indago_table::{Held, Meter};
 use url::{Host, Url};
 
 /// Limit in bytes of a response.
 const MOST_BYTES: usize = 8 << 20;
+
+/// Limit in bytes of what precedes the body: the header, and interim responses such as `100 Continue`.
+const MOST_BEFORE_BODY: u64 = 1 << 20;
 
 /// Most redirects that are followed.
 const MOST_REDIRECTS: usize = 10;
@@ -58,8 +63,9 @@ pub(crate) async fn send(sys: &Sys, ask: &Ask) -> Result<Answer> {
     let exchange = async {
         let mut url = parse(&ask.url)?;
         let limit = if ask.follows_redirects { MOST_REDIRECTS } else { 0 };
+        let mut is_allowed: Option<fn(IpAddr) -> bool> = None;
         for followed in 0..=limit {
-            let response = once(&url, ask).await?;
+            let response = once(&url, ask, is_allowed).await?;
             let target = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
             let Some(target) = target.filter(|_| ask.follows_redirects) else {
                 let status = response.status().as_u16();
@@ -67,7 +73,10 @@ pub(crate) async fn send(sys: &Sys, ask: &Ask) -> Result<Answer> {
                 return Ok((status, body, held));
             };
             let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
-            url = redirected(&url, &target)?;
+            if !address_of(&response).is_some_and(is_inner) {
+                is_allowed = Some(|address| !is_inner(address));
+            }
+            url = redirected(&url, &target, is_allowed.is_none())?;
             if followed == limit {
                 break;
             }
@@ -89,11 +98,12 @@ fn parse(text: &str) -> Result<Url> {
     }
 }
 
-/// The target of a redirect. A server must not lead requests to addresses that only this machine reaches.
-fn redirected(from: &Url, target: &str) -> Result<Url> {
+/// The target of a redirect. A server must not lead requests to addresses that only this machine reaches. The address
+/// of a name is checked when it is connected.
+fn redirected(from: &Url, target: &str, is_from_inner: bool) -> Result<Url> {
     let bad = |error| Error::Malformed(format!("{from} redirects to {target:?}, which is not a URL: {error}"));
     let to = parse(from.join(target).map_err(bad)?.as_str())?;
-    if is_inner(&to) && !is_inner(from) {
+    if names_inner(&to) && !is_from_inner {
         return Err(Error::Unsupported(format!(
             "{from} redirects to {to}, an address of a private network; query it itself"
         )));
@@ -101,18 +111,26 @@ fn redirected(from: &Url, target: &str) -> Result<Url> {
     Ok(to)
 }
 
-/// Whether an address is one of the machine itself, its link or a private network.
-fn is_inner(url: &Url) -> bool {
-    let address = match url.host() {
+/// Whether a URL names the machine itself, its link or a private network.
+fn names_inner(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => {
-            return name == "localhost" || [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end));
+            name == "localhost" || [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end))
         }
-        Some(Host::Ipv4(address)) => IpAddr::V4(address),
-        Some(Host::Ipv6(address)) => address.to_canonical(),
-        None => return false,
-    };
-    match address {
-        IpAddr::V4(own) => own.is_loopback() || own.is_private() || own.is_link_local() || own.is_unspecified(),
+        Some(Host::Ipv4(address)) => is_inner(address.into()),
+        Some(Host::Ipv6(address)) => is_inner(address.into()),
+        None => false,
+    }
+}
+
+/// Whether an address is one of the machine itself, its link or a private network.
+fn is_inner(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(own) => {
+            // Addresses that providers share among customers: 100.64.0.0/10.
+            let is_shared = own.octets()[0] == 100 && own.octets()[1] & 0xc0 == 64;
+            own.is_loopback() || own.is_private() || own.is_link_local() || own.is_unspecified() || is_shared
+        }
         IpAddr::V6(own) => {
             own.is_loopback() || own.is_unique_local() || own.is_unicast_link_local() || own.is_unspecified()
         }
@@ -120,13 +138,15 @@ fn is_inner(url: &Url) -> bool {
 }
 
 /// Sends a request to one address.
-async fn once(url: &Url, ask: &Ask) -> Result<http::Response<Incoming>> {
+async fn once(url: &Url, ask: &Ask, is_allowed: Option<fn(IpAddr) -> bool>) -> Result<http::Response<Incoming>> {
     let malformed = |error: &dyn std::fmt::Display| Error::Malformed(format!("{url} cannot be requested: {error}"));
     let uri: Uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| malformed(&error))?;
     let (user, uri) = (basic_of(&uri)?, plain(&uri)?);
     let is_https = url.scheme() == "https";
     let tls = is_https.then(|| client_config(&Trust::Machine, None)).transpose()?;
-    let send = Route { tls, connect_timeout: ask.time, ..Route::new(is_https) }.sender()?;
+    let bytes = Arc::new(AtomicU64::new(MOST_BEFORE_BODY));
+    let limits = Limits { is_allowed, bytes: Some(bytes.clone()) };
+    let send = Route { tls, connect_timeout: ask.time, limits, ..Route::new(is_https) }.sender()?;
     let mut request = Request::builder().method(ask.method.clone()).uri(uri.clone());
     if let Some(authority) = uri.authority() {
         request = request.header(HOST, authority.as_str());
@@ -141,7 +161,10 @@ async fn once(url: &Url, ask: &Ask) -> Result<http::Response<Incoming>> {
         request = request.header(AUTHORIZATION, user);
     }
     let request = request.body(Empty::<Bytes>::new()).map_err(|error| malformed(&error))?;
-    send(request).await.map_err(|error| Error::Io { what: url.to_string(), message: causes(&error) })
+    let response = send(request).await;
+    // The body has a limit of its own.
+    bytes.store(u64::MAX, Ordering::Relaxed);
+    response.map_err(|error| Error::Io { what: url.to_string(), message: causes(&error) })
 }
 
 /// The user agent of a request that names no other.
@@ -189,8 +212,9 @@ mod tests {
             ("/d", "https://example.org/d"),
             ("//other.org/d", "https://other.org/d"),
             ("http://8.8.8.8/", "http://8.8.8.8/"),
+            ("http://100.128.0.1/", "http://100.128.0.1/"),
         ] {
-            assert_eq!(redirected(&outside, target).map(String::from), Ok(reached.to_owned()));
+            assert_eq!(redirected(&outside, target, false).map(String::from), Ok(reached.to_owned()));
         }
         for target in [
             "http://127.0.0.1/",
@@ -204,12 +228,39 @@ mod tests {
             "http://0x7f.1/",
             "http://metadata.google.internal/",
             "http://0.0.0.0/",
+            "http://100.64.0.1/",
+            "http://100.127.255.255/",
         ] {
-            assert!(matches!(redirected(&outside, target), Err(Error::Unsupported(_))), "{target}");
-            assert!(redirected(&url("http://127.0.0.1:8080/"), target).is_ok(), "{target}");
+            assert!(matches!(redirected(&outside, target, false), Err(Error::Unsupported(_))), "{target}");
+            assert!(redirected(&url("http://127.0.0.1:8080/"), target, true).is_ok(), "{target}");
         }
         for target in ["file:///etc/passwd", "ftp://example.org/", "http://"] {
-            assert!(matches!(redirected(&outside, target), Err(Error::Malformed(_))), "{target}");
+            assert!(matches!(redirected(&outside, target, false), Err(Error::Malformed(_))), "{target}");
         }
+    }
+
+    #[tokio::test]
+    async fn interim_responses_have_a_limit_and_bodies_another() {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut lines = BufReader::new(stream.try_clone().expect("a handle")).lines().map_while(Result::ok);
+                let first = lines.next().unwrap_or_default();
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+                let text = match first.as_str() {
+                    "GET /many HTTP/1.1" => interim.repeat(100_000),
+                    _ => format!("{interim}HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(3 << 20)),
+                };
+                let _ = stream.write_all(text.as_bytes());
+            }
+        });
+        let get = |path: &str| Ask::get(format!("http://{address}{path}"), Duration::from_secs(60));
+        let answer = send(&Sys::live(), &get("/large")).await.expect("a response");
+        assert_eq!((answer.status, answer.body.len()), (200, 3 << 20));
+        let error = send(&Sys::live(), &get("/many")).await.expect_err("no response").to_string();
+        assert!(error.contains("too many bytes before its response"), "{error}");
     }
 }

@@ -1,7 +1,9 @@
 //! Files in zip archives, such as jars, and in archives within archives: single members are read, within limits.
 
+use std::cell::Cell;
 use std::io::Read as _;
 use std::path::Path;
+use std::rc::Rc;
 
 use indago_table::prelude::*;
 
@@ -9,6 +11,8 @@ use super::positioned::{MOST_OF_VALUE, Positioned, le};
 
 /// Most bytes of a member after decompression.
 const MOST_OF_MEMBER: u64 = 32 << 20;
+/// Most bytes of all members that are read of a file, and of the archives within it.
+const MOST_OF_FILE: u64 = 512 << 20;
 /// The record at the end, and the longest comment after it.
 const END: usize = 22;
 const LONGEST_COMMENT: u64 = 0xffff;
@@ -20,6 +24,10 @@ const LOCAL_HEADER: u64 = 30;
 pub(crate) struct Archive {
     file: Source,
     members: Vec<Member>,
+    /// What is wrong with the directory. Members may be missing.
+    damage: Option<Error>,
+    /// Bytes of members that may still be read.
+    left: Rc<Cell<u64>>,
 }
 
 /// Where an archive is.
@@ -75,15 +83,16 @@ pub(crate) struct Member {
 impl Archive {
     /// Reads the directory; `None` if the file is not an archive.
     pub(crate) fn open(sys: &Sys, path: &Path) -> Result<Option<Self>> {
-        Archive::of(Source::File(Positioned::open(sys, path)?))
+        Archive::of(Source::File(Positioned::open(sys, path)?), Rc::new(Cell::new(MOST_OF_FILE)))
     }
 
     /// The archive that a member is; `None` if it is none.
     pub(crate) fn within(&self, member: &Member) -> Result<Option<Self>> {
-        Archive::of(Source::Member(format!("{}!/{}", self.file.path(), member.name), self.read(member)?))
+        let name = format!("{}!/{}", self.file.path(), member.name);
+        Archive::of(Source::Member(name, self.read(member)?), self.left.clone())
     }
 
-    fn of(file: Source) -> Result<Option<Self>> {
+    fn of(file: Source, left: Rc<Cell<u64>>) -> Result<Option<Self>> {
         let tail_at = file.length().saturating_sub(END as u64 + LONGEST_COMMENT);
         let tail = file.read(tail_at, file.length() - tail_at)?;
         let is_end = |at: &usize| {
@@ -117,7 +126,13 @@ impl Archive {
             let Some(rest) = entry.get(DIRECTORY_ENTRY + name + extra + comment..) else { break };
             entry = rest;
         }
-        Ok(Some(Archive { file, members }))
+        // A signature may follow the entries.
+        let is_complete = entry.is_empty() || entry.starts_with(b"PK\x05\x05");
+        let is_counted = number(10, 2) == members.len() as u32 & 0xffff;
+        let count = members.len();
+        let damage = (!is_complete || !is_counted)
+            .then(|| file.malformed(format_args!("a damaged directory; {count} members are readable")));
+        Ok(Some(Archive { file, members, damage, left }))
     }
 
     /// The members, in the order of the directory.
@@ -125,8 +140,27 @@ impl Archive {
         &self.members
     }
 
+    /// What is wrong with the directory. Members may be missing.
+    pub(crate) fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
+    }
+
+    /// Whether the limit on all members is reached.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left.get() == 0
+    }
+
+    fn spend(&self, count: usize) {
+        self.left.set(self.left.get().saturating_sub(count as u64));
+    }
+
     /// The contents of a member.
     pub(crate) fn read(&self, member: &Member) -> Result<Vec<u8>> {
+        if self.is_spent() {
+            let limit = MOST_OF_FILE >> 20;
+            let what = format_args!("its members are larger than the limit of {limit} MiB; the others were skipped");
+            return Err(self.file.malformed(what));
+        }
         let damaged = || self.file.malformed(format_args!("the member {:?} is damaged", member.name));
         if member.flags & 1 != 0 {
             return Err(Error::Unsupported(format!("{}: the member {:?} is encrypted", self.file.path(), member.name)));
@@ -137,12 +171,15 @@ impl Archive {
             return Err(damaged());
         }
         let packed = self.file.read(member.at + LOCAL_HEADER + u64::from(name) + u64::from(extra), member.packed)?;
+        self.spend(packed.len());
         match member.method {
             0 => Ok(packed),
             8 => {
                 let mut bytes = Vec::new();
                 let inflate = flate2::read::DeflateDecoder::new(packed.as_slice());
-                inflate.take(MOST_OF_MEMBER + 1).read_to_end(&mut bytes).map_err(|_| damaged())?;
+                let outcome = inflate.take(MOST_OF_MEMBER + 1).read_to_end(&mut bytes);
+                self.spend(bytes.len());
+                outcome.map_err(|_| damaged())?;
                 if bytes.len() as u64 > MOST_OF_MEMBER {
                     let limit = MOST_OF_MEMBER >> 20;
                     let what = format_args!("the member {:?} is larger than the limit of {limit} MiB", member.name);
@@ -160,14 +197,14 @@ impl Archive {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::io::Write as _;
 
     use super::*;
 
     /// An archive of members, each stored or compressed.
-    fn archive(members: &[(&str, &[u8], bool)]) -> Vec<u8> {
+    pub(crate) fn archive(members: &[(&str, &[u8], bool)]) -> Vec<u8> {
         let (mut file, mut directory) = (b"#!/bin/sh\n".to_vec(), Vec::new());
         let before = file.len() as u32;
         for (name, content, is_packed) in members {
@@ -238,7 +275,20 @@ mod tests {
         assert_eq!(members[0], ("a/stored".to_owned(), Ok(b"hello".to_vec())));
         assert_eq!(members[1], ("packed".to_owned(), Ok(long)));
         assert!(matches!(&members[2].1, Err(Error::Malformed(what)) if what.contains("32 MiB")), "{:?}", members[2].0);
+        assert_eq!(outer.damage(), None);
+        outer.left.set(1);
+        assert_eq!(outer.read(&outer.members()[0]), Ok(b"hello".to_vec()));
+        for archive in [&outer, &found] {
+            assert!(archive.read(&archive.members()[0]).is_err_and(|error| error.to_string().contains("512 MiB")));
+        }
         let sample = archive(&[("a", b"hello", false), ("b", b"hello hello", true)]);
+        let second = sample.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a second entry");
+        let damaged = [&sample[..second], b"XX", &sample[second + 2..]].concat();
+        fs::write(&file, &damaged).expect("a file");
+        let damaged =
+            Archive::open(&Sys::at(folder.path()), Path::new("/a.jar")).expect("readable").expect("an archive");
+        let shown = damaged.damage().map(ToString::to_string);
+        assert_eq!(shown.as_deref(), Some("/a.jar: a damaged directory; 1 members are readable"));
         for end in 0..sample.len() {
             fs::write(&file, &sample[..end]).expect("a file");
             assert_eq!(read(folder.path()), []);
