@@ -201,6 +201,9 @@ async fn a_table_of_a_catalog_is_a_table_like_any_other() {
         "SELECT w.* FROM main.widgets AS w ORDER BY id",
         "SELECT id, name FROM datafusion.public.widgets ORDER BY id",
         "SELECT id, name FROM public.widgets ORDER BY id",
+        "SELECT * FROM public.widgets ORDER BY id",
+        "SELECT widgets.* FROM datafusion.public.widgets ORDER BY id",
+        "SELECT public.widgets.* FROM public.widgets ORDER BY id",
     ] {
         let batches = engine.query(sql).await.expect(sql).collect().await.expect(sql);
         assert_eq!(texts(&batches), all, "{sql}");

@@ -50,6 +50,15 @@ async fn text_counts_as_what_it_is_compared_with() {
             "SELECT username FROM users ORDER BY uid LIMIT 1 OFFSET $uid",
             "SELECT username FROM users ORDER BY uid LIMIT 1 OFFSET 0",
         ),
+        (
+            "SELECT CASE $uid WHEN 1 THEN 'one' WHEN 0 THEN 'zero' END AS a",
+            "SELECT CASE 0 WHEN 1 THEN 'one' WHEN 0 THEN 'zero' END AS a",
+        ),
+        ("SELECT CASE 0 WHEN $uid THEN 'zero' END AS a", "SELECT CASE 0 WHEN 0 THEN 'zero' END AS a"),
+        (
+            "SELECT username FROM users WHERE CASE length(shell) - length(shell) WHEN $uid THEN uid < 2 END",
+            "SELECT username FROM users WHERE CASE length(shell) - length(shell) WHEN 0 THEN uid < 2 END",
+        ),
         ("SELECT uid FROM users WHERE username = $uid", "SELECT uid FROM users WHERE username = '0'"),
         (
             "SELECT uid FROM users WHERE username LIKE $uid || '%'",
@@ -79,6 +88,63 @@ async fn text_counts_as_what_it_is_compared_with() {
             }
         }
     }
+}
+
+/// As with `$x = 5`, in each place where SQLite compares.
+#[tokio::test(flavor = "multi_thread")]
+async fn text_counts_as_a_number_in_row_values_and_after_a_sign() {
+    let engine = engine(Dialect::Osquery).await;
+    for (sql, expected) in [
+        ("SELECT $x = 5", "1"),
+        ("SELECT ($x, 1) = (5, 1)", "1"),
+        ("SELECT (5, 1) = ($x, 1)", "1"),
+        ("SELECT ($x, 1) < (6, 0)", "1"),
+        ("SELECT ((1, $x)) = ((1, 6))", "0"),
+        ("SELECT ($x, 1) IN ((4, 1), (5, 1))", "1"),
+        ("SELECT ($x, 1) IS (5, 1)", "1"),
+        ("SELECT +$x = 5", "1"),
+        ("SELECT 5 < +$x", "0"),
+        ("SELECT +$x = '5'", "1"),
+        ("SELECT +($x) BETWEEN 5 AND 6", "1"),
+        ("SELECT typeof(+$x)", "text"),
+        ("SELECT CASE +$x WHEN 5 THEN 'five' END", "five"),
+        ("SELECT CASE $x WHEN '5' THEN 'five' END", "five"),
+        ("SELECT $x IN ('a', 5)", "1"),
+    ] {
+        assert_eq!(answer(&engine, sql, bound(&[("x", "5")])).await.0, [[expected]], "{sql}");
+    }
+}
+
+/// The frame's rows and the escape character of SQLite.
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_stand_in_frames_and_after_escape() {
+    for dialect in BOTH {
+        let engine = engine(dialect).await;
+        let frames = [
+            "SELECT sum(a) OVER (ORDER BY a ROWS BETWEEN $x PRECEDING AND CURRENT ROW) FROM (VALUES (1), (2), (4)) AS t (a)",
+            "SELECT sum(a) OVER (ORDER BY a ROWS $x PRECEDING) FROM (VALUES (1), (2), (4)) AS t (a)",
+            "SELECT sum(a) OVER w FROM (VALUES (1), (2), (4)) AS t (a) WINDOW w AS (ORDER BY a ROWS $x PRECEDING)",
+        ];
+        for sql in frames {
+            for options in [bound(&[("x", "1")]), QueryOptions::default().bind("x", 1_i64)] {
+                assert_eq!(answer(&engine, sql, options).await.0, [["1"], ["3"], ["6"]], "{sql}");
+            }
+            let error = engine.query_with(sql, bound(&[("x", "all")])).await.expect_err(sql);
+            assert_eq!((error.code(), error.to_string().contains("`all`")), (Code::Parameter, true), "{error}");
+        }
+        let sql = r"SELECT CASE WHEN 'a%b' LIKE 'a\%b' ESCAPE $x THEN 'yes' ELSE 'no' END";
+        assert_eq!(answer(&engine, sql, bound(&[("x", r"\")])).await.0, [["yes"]]);
+        let error = engine.query_with(sql, QueryOptions::default().bind("x", 1.5)).await.expect_err(sql);
+        assert!(error.to_string().contains("ESCAPE needs a single character"), "{error}");
+    }
+    let engine = engine(Dialect::Osquery).await;
+    // DataFusion's own SQL has no other escape character.
+    let sql = "SELECT 'a%b' LIKE 'a!%b' ESCAPE $x";
+    assert_eq!(answer(&engine, sql, bound(&[("x", "!")])).await.0, [["1"]]);
+    assert_eq!(answer(&engine, sql, bound(&[("x", "?")])).await.0, [["0"]]);
+    let sql = "SELECT 'a1b' LIKE 'a11b' ESCAPE $x";
+    assert_eq!(answer(&engine, sql, QueryOptions::default().bind("x", 1_i64)).await.0, [["1"]]);
+    assert!(engine.query_with(sql, bound(&[("x", "ab")])).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +216,18 @@ async fn values_and_parameters_must_match() {
         assert!(message.contains("need an integer") && message.contains("`many`"), "{message}");
         let (message, _) = failed("CREATE VIEW a AS SELECT $x AS x", &[("x", "1")]).await;
         assert!(message.contains("a view cannot have parameters"), "{message}");
-        let (message, _) = failed("SELECT ?18446744073709551615, ?", &[]).await;
+        for (sql, wrong) in [
+            ("SELECT ?18446744073709551615, ?", "?18446744073709551615"),
+            ("SELECT ?99999999999999999999", "?99999999999999999999"),
+            ("SELECT 1, ?32767", "?32767"),
+            ("SELECT ?0", "?0"),
+            ("SELECT ?00", "?00"),
+        ] {
+            let (message, place) = failed(sql, &[]).await;
+            assert!(message.contains("is not between ?1 and ?32766"), "{message}");
+            assert_eq!(place.as_deref(), Some(wrong));
+        }
+        let (message, _) = failed("SELECT ?32766", &[]).await;
         assert!(message.contains("has no value"), "{message}");
         assert_eq!(rows(&engine, "SELECT '$x' AS a").await, [["$x"]]);
     }

@@ -293,6 +293,25 @@ fn help_fits_the_error() {
         let warning = "warning: file (mtime): `mtime` is a number and `datetime(..)` is text";
         assert_eq!(ran.err.matches(warning).count(), 1, "{sql}: {}", ran.err);
     }
+    for (sql, warning) in [
+        ("mtime > '2020-01-01'", "`mtime` is a number and `'2020-01-01'` is text"),
+        ("'2020-01-01 10:00' < mtime", "compare with seconds, as in `unixepoch('2020-01-01 10:00')`"),
+        ("mtime BETWEEN 0 AND '2030-01-01'", "`mtime` is a number and `'2030-01-01'` is text"),
+        ("size = 'large'", "`size` is a number and `'large'` is text"),
+        ("size IN (0, 'large')", "SQL orders all numbers before all texts; compare with a number"),
+        ("size + 0 = 1 OR mtime IS 'never'", "`mtime` is a number and `'never'` is text"),
+    ] {
+        let ran = run(&["--csv", &format!("SELECT path FROM file WHERE path = '/' AND ({sql})")]).expect(0);
+        assert_eq!(ran.err.matches("warning: file (").count(), 1, "{sql}: {}", ran.err);
+        assert!(ran.err.contains(warning), "{sql}: {}", ran.err);
+    }
+    let with_parameter = "SELECT path FROM file WHERE path = '/' AND mtime > $x";
+    let ran = run(&["query", "--format", "csv", "--param", "x=yesterday", with_parameter]).expect(0);
+    assert!(ran.err.contains("`mtime` is a number and `'yesterday'` is text"), "{}", ran.err);
+    for sql in ["size <> ''", "size NOT IN ('large')", "mtime > '1000'", "path > '2020-01-01'", "mtime > ' 12 '"] {
+        let ran = run(&["--csv", &format!("SELECT path FROM file WHERE path = '/' AND {sql}")]).expect(0);
+        assert_eq!(ran.err, "", "{sql}");
+    }
     for sql in
         ["mtime > unixepoch('now')", "mtime > strftime('%s', 'now')", "datetime(mtime, 'unixepoch') < datetime('now')"]
     {

@@ -84,7 +84,7 @@ impl Planners {
 
     fn ours(&self, sql: &str) -> Result<LogicalPlan, String> {
         let mut parsed = parse(sql, Dialect::Osquery).map_err(|error| error.to_string())?;
-        let statement = rewrite(parsed.remove(0), &self.catalog).map_err(|error| error.to_string())?;
+        let statement = rewrite(parsed.remove(0), &self.catalog).map_err(|error| error.to_string())?.statement;
         let plan = self.runtime.block_on(self.ours.statement_to_plan(statement));
         plan.and_then(|plan| self.ours.optimize(&plan)).map_err(|error| error.to_string())
     }

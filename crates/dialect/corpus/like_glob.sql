@@ -148,3 +148,7 @@ SELECT id FROM t WHERE upper(s) LIKE 'a%' OR upper(s) LIKE 'z_d' OR upper(s) LIK
 SELECT id, coalesce(s, 7) AS k FROM t WHERE k NOT LIKE '7' AND k NOT LIKE '_b%' AND k NOT LIKE 'x' AND id < 7;
 SELECT id, s || '' AS k, (k LIKE 'a%' OR 0) FROM t;
 SELECT id, (a + 1) || '' AS k FROM t WHERE id = 1 OR k LIKE '1%' OR k LIKE '%1' OR k LIKE '-%' OR k LIKE NULL;
+
+SELECT 'a' LIKE 'a' ESCAPE NULL;
+SELECT id FROM t WHERE s LIKE 'a%' ESCAPE NULL;
+SELECT 'a1b' LIKE 'a11b' ESCAPE '1';

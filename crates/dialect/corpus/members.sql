@@ -47,6 +47,9 @@ SELECT (SELECT 1, 2) = (1, 2), (1, 2) = (SELECT 1, 2), (SELECT 1, 2) = (SELECT 1
 SELECT (SELECT 1, 2) < (1, 3), (SELECT 1, 2) >= (1, 3), (2, 1) > (SELECT 1, 9), (SELECT 1, 2) BETWEEN (1, 1) AND (SELECT 1, 2);
 SELECT (SELECT 1, 2) IN (SELECT 1, 2), (SELECT 1, 2) IN (SELECT 2, 2), (SELECT 1, 2) NOT IN (SELECT 1, 3);
 SELECT (SELECT 1, 2) IS (1, 2), (SELECT 1, 2 WHERE 0) IS (NULL, NULL), (SELECT 1, 2 WHERE 0) = (1, 2), (SELECT 1, NULL) = (1, 2), (SELECT 1, NULL) = (2, 2);
+SELECT (1 + 4, 1) IS (5, 1), (1 + 4, NULL) IS (5, NULL), (1, NULL) IS (1, 2), (1, NULL) IS NOT (1, 2), (1, 2) IS NOT (1, 1 + 1);
+SELECT id FROM t WHERE (a + 0, n) IS (SELECT a, n FROM t WHERE id = 2);
+SELECT id, (a, s) IS (NULL, upper(s)), (a, s) IS NOT (a, NULL) FROM t;
 SELECT CASE (SELECT 1, 2) WHEN (1, 2) THEN 'y' ELSE 'n' END;
 SELECT username FROM users WHERE (uid, gid) = (SELECT uid, gid FROM users WHERE uid = 1000);
 SELECT username FROM users WHERE (uid, gid) > (SELECT uid, gid FROM users ORDER BY uid LIMIT 1 OFFSET 1) AND uid > 0;
@@ -66,3 +69,26 @@ SELECT group_concat(id, 1.5), group_concat(id, upper('x')), group_concat(id, x'4
 SELECT group_concat(id, s) FILTER (WHERE id > 2) FROM (SELECT id, s FROM t ORDER BY id DESC);
 SELECT group_concat(s, (SELECT max(username) FROM users WHERE uid = 0)) FROM (SELECT 'a' AS s UNION ALL SELECT 'b');
 SELECT group_concat(s, key) FROM u WHERE 0;
+
+-- A number in a subquery of texts, as a value and as a condition.
+SELECT 5 IN (SELECT 'abc');
+SELECT 5 NOT IN (SELECT 'abc');
+SELECT 5 IN (SELECT '5'), 5 NOT IN (SELECT '5'), 5.0 IN (SELECT '5.0');
+SELECT 5 IN (SELECT '5' UNION SELECT '6');
+SELECT 5 IN (SELECT NULL UNION ALL SELECT 'abc'), 5 IN (SELECT 'abc' WHERE 0), NULL IN (SELECT 'abc');
+SELECT (5 IN (SELECT 'abc')) IS NULL, NOT 5 IN (SELECT 'abc'), NOT (5 NOT IN (SELECT 'abc'));
+SELECT 10 IN (SELECT n FROM t), 9 IN (SELECT n FROM t), 7 IN (SELECT n FROM t), 1.5 IN (SELECT n FROM t);
+SELECT 10 NOT IN (SELECT n FROM t WHERE n IS NOT NULL), 7 NOT IN (SELECT n FROM t WHERE n IS NOT NULL);
+SELECT id, a IN (SELECT n FROM t WHERE n IS NOT NULL), a IN (SELECT n FROM t) FROM t;
+SELECT id, r IN (SELECT n FROM t WHERE n IS NOT NULL), r NOT IN (SELECT n FROM t WHERE n IS NOT NULL) FROM t;
+SELECT id, a IN (SELECT s FROM u WHERE s IS NOT NULL) FROM t;
+SELECT id FROM t WHERE NOT (id IN (SELECT 'abc'));
+SELECT id FROM t WHERE (id IN (SELECT 'abc')) IS NOT NULL;
+SELECT id FROM t WHERE a IN (SELECT n FROM t) OR id IN (SELECT '3');
+SELECT id FROM t WHERE CASE WHEN a IN (SELECT 'x') THEN 0 ELSE 1 END;
+SELECT id FROM t WHERE +a IN (SELECT n FROM t);
+SELECT id FROM t WHERE id + 0 IN (SELECT '3');
+SELECT id FROM t WHERE length(s) IN (SELECT n FROM t) OR length(s) IN (SELECT '3');
+SELECT 20 IN (SELECT value FROM json_each('[10,20]')), 20 IN (SELECT json_extract(doc, '$[1]') FROM j WHERE id = 3);
+SELECT count(*) IN (SELECT n FROM t WHERE n IS NOT NULL) FROM t;
+SELECT id, a IN (SELECT w.n FROM t AS w WHERE w.id = t.id) FROM t;

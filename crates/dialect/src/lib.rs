@@ -52,7 +52,7 @@ pub use plan::{
     StrictFunctions,
     walk::{each_node, plans_down, plans_up},
 };
-pub use rewrite::{DialectError, lists_tables, rewrite};
+pub use rewrite::{ComparedText, DialectError, Mismatch, Rewritten, lists_tables, rewrite};
 pub use value::real_to_text;
 pub use walk::{any_expr, visit, visit_mut, visit_query_mut};
 

@@ -18,7 +18,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use indago_dialect::{Dialect, Interrupt};
+use indago_dialect::{Dialect, Interrupt, Rewritten};
 use indago_table::{
     CatalogRef, Error as TableError, EventLimits, EventSource, Events, Reader, Sys, TableRef, Timestamp, Warning,
 };
@@ -515,13 +515,13 @@ impl Engine {
         }
         let aliases = statement.aliases();
         let before = statement.statement.to_string();
-        let mut statement = indago_dialect::rewrite(statement, known).map_err(|error| {
+        let Rewritten { statement, mismatches } = indago_dialect::rewrite(statement, known).map_err(|error| {
             let place = crate::diagnostic::offset(sql, error.line as u64, error.column as u64);
             let span = place.map(|start| diagnostic::token_at(sql, start));
             let help = translate::advice(&error.message).map(str::to_owned);
             Error::new(Code::Plan, error.to_string()).with_help_of(help).at(span).in_sql(sql)
         })?;
-        sql::expand_wildcards(&mut statement, known);
+        known.warnings.extend(times::warnings(mismatches));
         let after = statement.to_string();
         let plan = known.state().statement_to_plan(statement).await.map_err(|error| known.error(&error, sql))?;
         verify::plan_of_statement(&plan).map_err(|error| known.error(&error, sql))?;
@@ -594,7 +594,6 @@ impl Engine {
         let sql = sql.as_str();
         let mut known = Known::of(&self.0.registry, Timestamp(interrupt.moment()), lookups);
         let (logical, written) = self.logical_plan(sql, &options.parameters, &mut known).await?;
-        known.warnings.extend(times::warnings(written.rewritten.as_deref().unwrap_or(sql), &logical));
         let logical = match logical {
             // Creating or dropping a view takes effect immediately and returns no rows.
             plan @ LogicalPlan::Ddl(DdlStatement::CreateView(_) | DdlStatement::DropView(_)) => {

@@ -27,7 +27,6 @@ use crate::diagnostic::{Code, Error, Result};
 use crate::functions;
 use crate::provider::Provider;
 use crate::registry::{CatalogView, Registry};
-use crate::sql::HiddenColumns;
 use crate::state::EngineState;
 use crate::table_functions::Called;
 use crate::translate::{Names, translate};
@@ -339,16 +338,9 @@ fn forms(name: &str) -> impl Iterator<Item = String> {
     std::iter::once(name.to_owned()).chain((lower != name).then_some(lower))
 }
 
-impl HiddenColumns for Known {
-    fn hidden(&self, table: &str) -> Vec<String> {
-        let Some(table) = self.table(table) else { return Vec::new() };
-        let hidden = table.spec().columns.iter().filter(|column| column.hidden);
-        hidden.map(|column| column.name.to_string()).collect()
-    }
-}
-
 impl indago_dialect::Names for Known {
     fn columns(&self, table: &str) -> Option<Vec<NamedColumn>> {
+        let table = &*self.own(&Name(table.split('.').map(str::to_owned).collect()));
         if let Some(table) = self.table(table) {
             return Some(table.spec().columns.iter().map(named_column).collect());
         }

@@ -8,7 +8,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, LimitClause, Query, Statement, UnaryOperator, Value, ValueWithSpan, Visitor, VisitorMut,
+    BinaryOperator, Expr, Function, LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, Statement,
+    UnaryOperator, Value, ValueWithSpan, Visitor, VisitorMut, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowType,
 };
 use datafusion::sql::sqlparser::tokenizer::Location;
 use indago_dialect::{Dialect, build, visit, visit_mut};
@@ -50,6 +52,9 @@ impl<T: Into<Parameter>> From<Option<T>> for Parameter {
     }
 }
 
+/// The largest number of a parameter, as in SQLite.
+const LARGEST: u64 = 32_766;
+
 /// Values by name, without the `$`.
 pub(crate) type Parameters = BTreeMap<String, Parameter>;
 
@@ -81,6 +86,15 @@ pub(crate) fn bind(statement: &mut Parsed, values: &Parameters, dialect: Dialect
     }
     let at = |place: &Location| offset(sql, place.line, place.column);
     let span = |place: &Location, text: &str| at(place).map(|start| Span { start, end: start + text.len() });
+    let is_misnumbered = |(_, (_, text)): &(&Location, &(String, String))| {
+        let number = text.strip_prefix('?').filter(|number| !number.is_empty());
+        number.is_some_and(|number| !number.parse().is_ok_and(|number: u64| (1..=LARGEST).contains(&number)))
+    };
+    if let Some((place, (_, text))) = places.0.iter().find(is_misnumbered) {
+        let error = Error::new(Code::Parameter, format!("parameter `{text}` is not between ?1 and ?{LARGEST}"));
+        let help = "use a smaller number, or a name, as in `$name`";
+        return Err(error.at(span(place, text)).in_sql(sql).with_help(help));
+    }
     if let Some((place, (name, text))) = places.0.iter().find(|(_, (name, _))| !values.contains_key(name)) {
         let error = Error::new(Code::Parameter, format!("parameter `{text}` has no value"));
         let help = format!("give it one: `--param {name}=VALUE`, `.param set {name} VALUE` in the shell");
@@ -169,31 +183,59 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
+    fn value(&self, value: &ValueWithSpan) -> Option<&Parameter> {
+        self.values.get(self.places.name(value)?)
+    }
+
     fn parameter<'e>(&self, expr: &'e Expr) -> Option<(&'e ValueWithSpan, &Parameter)> {
         match expr {
-            Expr::Value(value) => Some((value, self.values.get(self.places.name(value)?)?)),
-            Expr::Nested(inner) => self.parameter(inner),
+            Expr::Value(value) => Some((value, self.value(value)?)),
+            Expr::Nested(inner) | Expr::UnaryOp { op: UnaryOperator::Plus, expr: inner } => self.parameter(inner),
             _ => None,
         }
     }
 
-    fn compared(&mut self, with: &Expr, exprs: &[&Expr]) {
-        if !is_column(with) {
-            let places: Vec<Location> =
-                exprs.iter().filter_map(|expr| Some(self.parameter(expr)?.0.span.start)).collect();
-            self.by_kind.extend(places);
+    /// Notes the parameters of a comparison; row values are compared part by part.
+    fn compared(&mut self, left: &Expr, right: &Expr) {
+        match (left, right) {
+            (Expr::Nested(left), right) => self.compared(left, right),
+            (left, Expr::Nested(right)) => self.compared(left, right),
+            (Expr::Tuple(left), Expr::Tuple(right)) => {
+                left.iter().zip(right).for_each(|(left, right)| self.compared(left, right));
+            }
+            _ => {
+                for (expr, with) in [(left, right), (right, left)] {
+                    if !is_column(with) {
+                        let place = self.parameter(expr).map(|(value, _)| value.span.start);
+                        self.by_kind.extend(place);
+                    }
+                }
+            }
         }
     }
 
     /// A text that stands for a number of rows.
-    fn count(&self, expr: &mut Expr) -> ControlFlow<Refused> {
+    fn count(&self, what: &str, expr: &mut Expr) -> ControlFlow<Refused> {
         let Some((value, Parameter::Text(text))) = self.parameter(expr) else { return ControlFlow::Continue(()) };
         let Ok(number) = text.trim().parse::<i64>() else {
-            let message = format!("LIMIT and OFFSET need an integer; the value of this parameter is `{text}`");
+            let message = format!("{what} an integer; the value of this parameter is `{text}`");
             return ControlFlow::Break(Refused { place: value.span.start, message });
         };
         *expr = integer(number);
         ControlFlow::Continue(())
+    }
+
+    /// A range counts by the type of the sorted column, which may be an interval.
+    fn frame(&self, frame: Option<&mut WindowFrame>) -> ControlFlow<Refused> {
+        let Some(frame) = frame.filter(|frame| frame.units != WindowFrameUnits::Range) else {
+            return ControlFlow::Continue(());
+        };
+        std::iter::once(&mut frame.start_bound).chain(&mut frame.end_bound).try_for_each(|bound| match bound {
+            WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) => {
+                self.count("the frame of a window needs", rows)
+            }
+            _ => ControlFlow::Continue(()),
+        })
     }
 }
 
@@ -208,26 +250,41 @@ impl VisitorMut for Binder<'_> {
             Some(LimitClause::OffsetCommaLimit { offset, limit }) => [Some(offset), Some(limit)],
             None => [None, None],
         };
-        numbers.into_iter().flatten().try_for_each(|number| self.count(number))
+        numbers.into_iter().flatten().try_for_each(|number| self.count("LIMIT and OFFSET need", number))
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refused> {
+        select.named_window.iter_mut().try_for_each(|NamedWindowDefinition(_, window)| match window {
+            NamedWindowExpr::WindowSpec(window) => self.frame(window.window_frame.as_mut()),
+            NamedWindowExpr::NamedWindow(_) => ControlFlow::Continue(()),
+        })
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refused> {
         match expr {
-            Expr::BinaryOp { left, op, right } if compares(op) => {
-                self.compared(left, &[right]);
-                self.compared(right, &[left]);
-            }
-            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
-                self.compared(left, &[right]);
-                self.compared(right, &[left]);
-            }
+            Expr::BinaryOp { left, op, right } if compares(op) => self.compared(left, right),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => self.compared(left, right),
             Expr::Between { expr, low, high, negated: _ } => {
-                self.compared(expr, &[low, high]);
-                self.compared(low, &[expr]);
+                [low, high].into_iter().for_each(|end| self.compared(expr, end));
             }
-            Expr::InList { expr, list, negated: _ } => {
-                self.compared(expr, &list.iter().collect::<Vec<_>>());
-                list.first().into_iter().for_each(|first| self.compared(first, &[expr]));
+            Expr::InList { expr, list, negated: _ } => list.iter().for_each(|item| self.compared(expr, item)),
+            Expr::Case { operand: Some(operand), conditions, .. } => {
+                conditions.iter().for_each(|when| self.compared(operand, &when.condition));
+            }
+            Expr::Like { escape_char: Some(escape), .. } | Expr::ILike { escape_char: Some(escape), .. } => {
+                let Some(parameter) = self.value(escape) else { return ControlFlow::Continue(()) };
+                escape.value = match parameter {
+                    Parameter::Null => Value::Null,
+                    Parameter::Text(text) => Value::SingleQuotedString(text.clone()),
+                    Parameter::Integer(number) => Value::SingleQuotedString(number.to_string()),
+                    Parameter::Real(_) | Parameter::Boolean(_) => {
+                        let message = "ESCAPE needs a single character; the value of this parameter is not text";
+                        return ControlFlow::Break(Refused { place: escape.span.start, message: message.to_owned() });
+                    }
+                };
+            }
+            Expr::Function(Function { over: Some(WindowType::WindowSpec(window)), .. }) => {
+                return self.frame(window.window_frame.as_mut());
             }
             _ => {}
         }
@@ -236,7 +293,7 @@ impl VisitorMut for Binder<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refused> {
         if let Expr::Value(value) = expr
-            && let Some((_, parameter)) = self.parameter(&Expr::Value(value.clone()))
+            && let Some(parameter) = self.value(value)
         {
             let by_kind = self.dialect == Dialect::Osquery && self.by_kind.contains(&value.span.start);
             *expr = match parameter {

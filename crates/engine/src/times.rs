@@ -1,66 +1,40 @@
-//! Comparisons of numbers with texts of times: `mtime > datetime('now')`.
+//! Comparisons of numbers with texts: `mtime > datetime('now')`, `mtime > '2020-01-01'`.
 //!
-//! SQL orders every number before every text, so the comparison is valid and its result says nothing about time. A warning
-//! reports it.
+//! SQL orders every number before every text, so the comparison is valid and its result says nothing about the values.
+//! A warning reports it.
 
-use datafusion::common::Column;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use indago_dialect::{ComparedText, Mismatch};
 use indago_table::{Error as TableError, Warning};
 
-/// Functions of the dialect that return a time as text.
-const FUNCTIONS: [&str; 3] = ["date", "time", "datetime"];
+/// The longest text that a warning repeats.
+const SHOWN: usize = 40;
 
-/// A warning for each column of numbers that a plan compares with the text of a time.
-pub(crate) fn warnings(sql: &str, plan: &LogicalPlan) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = Vec::new();
-    // Other SQL needs no look at its plan.
-    let lower = sql.to_ascii_lowercase();
-    if !lower.contains("date(") && !lower.contains("time(") {
-        return warnings;
-    }
-    let _ = plan.apply_with_subqueries(|node| {
-        let schema = merge_schema(&node.inputs());
-        let is_number = |column: &Column| {
-            let data_type = Expr::Column(column.clone()).get_type(&schema);
-            data_type.is_ok_and(|data_type| data_type.is_numeric())
+/// A warning for each column of numbers that a statement compares with a text.
+pub(crate) fn warnings(mismatches: Vec<Mismatch>) -> impl Iterator<Item = Warning> {
+    mismatches.into_iter().filter_map(|Mismatch { relation, column, text }| {
+        let (shown, instead) = match text {
+            ComparedText::Time(function) => (format!("{function}(..)"), "seconds, as in `unixepoch('now')`".to_owned()),
+            ComparedText::Literal(text) if is_date(&text) => {
+                (format!("'{text}'"), format!("seconds, as in `unixepoch('{text}')`"))
+            }
+            ComparedText::Literal(text) => {
+                let shown: String = text.chars().take(SHOWN).collect();
+                let rest = if shown.len() < text.len() { "..." } else { "" };
+                (format!("'{shown}{rest}'"), "a number".to_owned())
+            }
         };
-        node.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                let found = compared(expr).filter(|(column, _)| is_number(column));
-                if let Some(warning) = found.and_then(|(column, time)| warning(column, time))
-                    && !warnings.iter().any(|known| known.is_like(&warning))
-                {
-                    warnings.push(warning);
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    });
-    warnings
+        let error = TableError::Unsupported(format!(
+            "`{column}` is a number and `{shown}` is text, and SQL orders all numbers before all texts; compare with \
+             {instead}"
+        ));
+        Warning::of(&relation, &column, &error)
+    })
 }
 
-/// The column, and the function that returns a time, of a comparison.
-fn compared(expr: &Expr) -> Option<(&Column, &str)> {
-    let Expr::ScalarFunction(function) = expr else { return None };
-    match function.args.as_slice() {
-        [Expr::Column(column), Expr::ScalarFunction(time), ..]
-        | [Expr::ScalarFunction(time), Expr::Column(column), ..]
-            if function.name() == "compare" && FUNCTIONS.contains(&time.name()) =>
-        {
-            Some((column, time.name()))
-        }
-        _ => None,
-    }
-}
-
-fn warning(column: &Column, time: &str) -> Option<Warning> {
-    let table = column.relation.as_ref().map_or("query", |table| table.table());
-    let name = &column.name;
-    let error = TableError::Unsupported(format!(
-        "`{name}` is a number and `{time}(..)` is text, and SQL orders all numbers before all texts; compare with seconds, \
-         as in `unixepoch('now')`"
-    ));
-    Warning::of(table, name, &error)
+/// Whether a text is a date, perhaps with a time, as SQLite's date functions read it.
+fn is_date(text: &str) -> bool {
+    let in_date = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    (10..=SHOWN).contains(&text.len())
+        && text.bytes().take(10).enumerate().all(in_date)
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b"-:. TZ+".contains(&byte))
 }

@@ -59,7 +59,7 @@ fuzz_target!(|sql: &str| {
     let Ok(statements) = parse(sql, Dialect::Osquery) else { return };
     for parsed in statements {
         assert!(sql.get(parsed.span.clone()).is_some(), "the span lies within the text");
-        let Ok(statement) = rewrite(parsed, catalog) else { continue };
+        let Ok(statement) = rewrite(parsed, catalog).map(|own| own.statement) else { continue };
         let state = context.state();
         // Planning only: effects of statements on the session are not applied.
         if let Ok(plan) = runtime.block_on(state.statement_to_plan(statement)) {

@@ -49,7 +49,9 @@ impl AnalyzerRule for AffinityRule {
             let preserver = NamePreserver::new(&plan);
             let changed = own_exprs(plan, &mut |expr| {
                 let name = preserver.save(&expr);
-                let mut rewritten = exprs_up(expr, &mut |expr| rewrite(expr, &schema))?;
+                let members = if is_condition { members(expr, &schema)? } else { Transformed::no(expr) };
+                let mut rewritten =
+                    members.transform_data(|expr| exprs_up(expr, &mut |expr| rewrite(expr, &schema)))?;
                 if sorts && let Some(collated) = collated_key(&rewritten.data, &schema) {
                     rewritten = Transformed::yes(collated);
                 }
@@ -62,6 +64,19 @@ impl AnalyzerRule for AffinityRule {
             changed.transform_data(by_collation)
         })
         .map(|changed| changed.data)
+    }
+}
+
+/// A condition: in its ANDs and ORs, only true counts.
+fn members(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            let (left, right) = (members(*left, schema)?, members(*right, schema)?);
+            let changed = left.transformed || right.transformed;
+            Ok(Transformed::new_transformed(binary(left.data, op, right.data), changed))
+        }
+        Expr::InSubquery(inner) if !inner.negated => in_subquery(inner, schema, true),
+        other => Ok(Transformed::no(other)),
     }
 }
 
@@ -287,7 +302,7 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             Ok(Transformed::yes(when(equal, none).otherwise(bare(left))?))
         }
         Expr::InList(list) => in_list(list, schema),
-        Expr::InSubquery(inner) => in_subquery(inner, schema),
+        Expr::InSubquery(inner) => in_subquery(inner, schema, false),
         Expr::Like(like) => {
             let text = |side: Box<Expr>| -> (Box<Expr>, bool) {
                 match class(&side, schema) {
@@ -425,7 +440,25 @@ fn membership_collation(
     chosen.filter(|collation| *collation != Collation::Binary)
 }
 
-fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
+/// The expression of a plan's first column, with the schema that it refers to.
+fn item(plan: &LogicalPlan) -> Option<(&Expr, &DFSchema)> {
+    match plan {
+        LogicalPlan::Projection(projection) => Some((projection.expr.first()?, projection.input.schema().as_ref())),
+        LogicalPlan::Distinct(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Union(_) => item(plan.inputs().into_iter().next()?),
+        _ => None,
+    }
+}
+
+/// Converts the sides of `x IN (SELECT y)`. `is_key`: only true counts, as for a part of a filter.
+fn in_subquery(
+    InSubquery { expr, subquery, negated }: InSubquery,
+    schema: &DFSchema,
+    is_key: bool,
+) -> Result<Transformed<Expr>> {
     let left = class(&expr, schema);
     let field = subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
     let (Some(left), Some(kind)) = (left, field) else {
@@ -448,15 +481,27 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
             kept = Some(Expr::or(is_exact, column.is_null()));
             exact
         }
-        (Class::Int | Class::Real, Class::Text) if negated => {
-            // A text that is not a number is removed from the list, unless it may contain NULL: numbers compare by
-            // their text.
+        (Class::Int | Class::Real, Class::Text) => {
+            let subquery_schema = subquery.subquery.schema().as_ref();
+            let (item, of) = item(&subquery.subquery).unwrap_or((&column, subquery_schema));
             let exact = if left == Class::Int { "exact_integer" } else { "exact_real" };
-            expr = Box::new(call("as_text", vec![*expr]));
-            call("coalesce", vec![call("as_text", vec![call(exact, vec![column.clone()])]), column])
+            let exact = call(exact, vec![column.clone()]);
+            if !has_affinity(&expr) && !is_dynamic(item, of) && !is_dynamic(&column, subquery_schema) {
+                // Numbers compare by their text with a column, and equal no other text: not even the empty one.
+                let is_column = has_affinity(item);
+                expr = Box::new(call("as_text", vec![*expr]));
+                if is_column {
+                    return Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated })));
+                }
+                call("substr", vec![column, lit(1_i64), lit(0_i64)])
+            } else if is_key {
+                exact
+            } else {
+                // Numbers compare by their text, so a text that is not a number equals none.
+                expr = Box::new(call("as_text", vec![*expr]));
+                call("coalesce", vec![call("as_text", vec![exact]), column])
+            }
         }
-        (Class::Int, Class::Text) => call("exact_integer", vec![column]),
-        (Class::Real, Class::Text) => call("exact_real", vec![column]),
         (Class::Text, Class::Int | Class::Real) if has_affinity(&expr) => call("as_text", vec![column]),
         (Class::Text, Class::Text) => match membership_collation(&expr, schema, &column, subquery.subquery.schema()) {
             Some(collation) => {

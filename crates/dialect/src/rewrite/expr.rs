@@ -9,13 +9,13 @@ use sqlparser::ast::{
 };
 
 use super::{
+    bind::{Bindings, Scope},
     error::{DialectError, Result},
     group::{self, is_constant, mentions_columns},
     kind::{self, is_boolean, is_comparison},
-    rewriter::{Cte, Rewriter},
+    rewriter::Rewriter,
     row,
-    scope::{Found, Meaning, Scope, named, qualify},
-    walk::{self, Part, Step},
+    walk::{self, Step},
     window::complete_window,
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     class::Class,
     collation::Collation,
     functions,
+    walk::any_expr_of,
 };
 
 impl Rewriter<'_> {
@@ -41,7 +42,7 @@ impl Rewriter<'_> {
     pub(crate) fn truth(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
         let taken = take(expr);
         let rewritten = self.expr(taken, scope)?;
-        *expr = as_truth(rewritten, scope);
+        *expr = as_truth(rewritten, &self.bound);
         Ok(())
     }
 
@@ -70,7 +71,7 @@ impl Rewriter<'_> {
     fn plain_expr(&mut self, expr: Expr, scope: &Scope<'_>) -> Result<Expr> {
         match expr {
             Expr::Identifier(ident) => self.identifier(ident, scope),
-            Expr::CompoundIdentifier(parts) => Ok(compound(parts, scope)),
+            Expr::CompoundIdentifier(parts) => Ok(self.compound(parts, scope)),
             Expr::Value(literal) => Ok(Expr::Value(self::literal(literal))),
             Expr::Nested(inner) => {
                 let inner = self.expr(*inner, scope)?;
@@ -142,14 +143,14 @@ impl Rewriter<'_> {
                 if let Some(otherwise) = &mut else_result {
                     self.value(otherwise, scope)?;
                 }
-                let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| kind::of(expr, scope));
+                let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| kind::of(expr, &self.bound));
                 let wanted =
-                    conditions.iter().map(|when| kind::of(&when.result, scope)).fold(otherwise, Class::together);
+                    conditions.iter().map(|when| kind::of(&when.result, &self.bound)).fold(otherwise, Class::together);
                 for when in &mut conditions {
-                    kind::convert(&mut when.result, wanted, scope);
+                    kind::convert(&mut when.result, wanted, &self.bound);
                 }
                 if let Some(otherwise) = &mut else_result {
-                    kind::convert(otherwise, wanted, scope);
+                    kind::convert(otherwise, wanted, &self.bound);
                 }
                 let many = conditions.len() > MANY_WHENS;
                 let case = Expr::Case { case_token, end_token, operand: None, conditions, else_result };
@@ -240,7 +241,7 @@ impl Rewriter<'_> {
     fn field_access(&mut self, root: Expr, mut chain: Vec<AccessExpr>, scope: &Scope<'_>) -> Result<Expr> {
         let relation = match (&root, chain.first()) {
             (Expr::Identifier(relation), Some(AccessExpr::Dot(Expr::Identifier(column))))
-                if scope.names_relation(&relation.value) =>
+                if self.names_relation(&relation.value, scope) =>
             {
                 Some(vec![relation.clone(), column.clone()])
             }
@@ -249,7 +250,7 @@ impl Rewriter<'_> {
         let root = match relation {
             Some(parts) => {
                 chain.remove(0);
-                compound(parts, scope)
+                self.compound(parts, scope)
             }
             None => self.expr(root, scope)?,
         };
@@ -271,105 +272,6 @@ impl Rewriter<'_> {
             }
             Ok(())
         })
-    }
-
-    fn identifier(&mut self, ident: Ident, scope: &Scope<'_>) -> Result<Expr> {
-        let found = match scope.resolve(&ident.value) {
-            Meaning::Alias(owner) if std::ptr::addr_eq(owner, scope) => return self.own_alias(&ident, scope),
-            Meaning::Alias(owner) => return self.outer_alias(&ident, owner, scope),
-            Meaning::Column(found) => found,
-        };
-        match found {
-            Found::Column { name, relation, shared, .. } => {
-                // Qualified if DataFusion would find two columns, or an alias first.
-                let among_aliases = (scope.aliases_visible.get() && !scope.sorting.get()) || scope.expanding.get();
-                let hidden = among_aliases && scope.alias(&ident.value).is_some();
-                let column = named(name, &ident);
-                match scope.relations.get(relation).filter(|relation| (shared || hidden) && !relation.name.is_empty()) {
-                    Some(relation) => {
-                        Ok(Expr::CompoundIdentifier(vec![exact(relation.name.clone(), ident.span), column]))
-                    }
-                    None => Ok(Expr::Identifier(column)),
-                }
-            }
-            Found::Outer { name, relation, .. } => {
-                // Qualified, so that no inner column of the same name matches.
-                if relation.is_empty() {
-                    return Ok(Expr::Identifier(named(name, &ident)));
-                }
-                let column = named(name, &ident);
-                Ok(Expr::CompoundIdentifier(vec![exact(relation, ident.span), column]))
-            }
-            found @ (Found::Nothing | Found::Perhaps) => {
-                if matches!(found, Found::Nothing) && ident.quote_style == Some('"') {
-                    return Ok(string(ident.value));
-                }
-                // A quoted text that is unlikely to be a column name is a string, even if not all columns are known.
-                let unlikely = ident.value.is_empty() || ident.value.contains(|c: char| "%/ .\\*".contains(c));
-                if ident.quote_style == Some('"') && unlikely {
-                    return Ok(string(ident.value));
-                }
-                Ok(match ident.value.to_ascii_lowercase().as_str() {
-                    "current_timestamp" if ident.quote_style.is_none() => call("datetime", vec![string("now")]),
-                    "current_date" if ident.quote_style.is_none() => call("date", vec![string("now")]),
-                    "current_time" if ident.quote_style.is_none() => call("time", vec![string("now")]),
-                    _ => Expr::Identifier(ident),
-                })
-            }
-        }
-    }
-
-    /// The expression of an alias, in its own SELECT.
-    fn own_alias(&mut self, ident: &Ident, scope: &Scope<'_>) -> Result<Expr> {
-        let aliased = scope.alias(&ident.value).cloned().unwrap_or_else(|| Expr::Identifier(ident.clone()));
-        let visible = scope.aliases_visible.replace(false);
-        let expanding = scope.expanding.replace(true);
-        let rewritten = self.expr(aliased, scope);
-        scope.aliases_visible.set(visible);
-        scope.expanding.set(expanding);
-        Ok(match rewritten? {
-            simple @ (Expr::Identifier(_)
-            | Expr::CompoundIdentifier(_)
-            | Expr::Value(_)
-            | Expr::Function(_)
-            | Expr::Nested(_)) => simple,
-            other => Expr::Nested(Box::new(other)),
-        })
-    }
-
-    /// The expression of an alias of an outer SELECT. It is resolved in the alias's own scope, and its columns are
-    /// qualified. If an inner table or common table expression has one of their names, all relations get distinct
-    /// names.
-    fn outer_alias(&mut self, ident: &Ident, owner: &Scope<'_>, scope: &Scope<'_>) -> Result<Expr> {
-        let nearer = self.ctes.split_off(owner.reach.min(self.ctes.len()));
-        let outcome = self.own_alias(ident, owner).map(|mut rewritten| {
-            qualify(&mut rewritten, owner);
-            rewritten
-        });
-        let captured = outcome.as_ref().is_ok_and(|rewritten| is_captured(rewritten, scope, owner, &nearer));
-        self.ctes.extend(nearer);
-        let rewritten = outcome?;
-        let refuse = |why: &str| {
-            Err(DialectError::new(format!("the subquery cannot use the alias `{}`: {why}", ident.value), ident.span))
-        };
-        if owner.grouped.get()
-            && !group::has_window(&rewritten)
-            && group::has_aggregate(&rewritten)
-            && let Some((alias, _)) = owner.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&ident.value))
-        {
-            // The plan carries it to the place that evaluates the subquery.
-            scope.refers_to(owner);
-            return Ok(Expr::Identifier(exact(alias.clone(), ident.span)));
-        }
-        if group::has_aggregate(&rewritten) || group::has_window(&rewritten) {
-            return refuse("it stands for an aggregate or a window function");
-        }
-        if captured && self.apart {
-            return refuse("one of its own tables has the same name as a table that the alias stands for");
-        }
-        self.captured |= captured;
-        scope.refers_to(owner);
-        Ok(Expr::Nested(Box::new(rewritten)))
     }
 
     /// A chain of binary operators that nests to the left, taken apart without recursion.
@@ -397,8 +299,8 @@ impl Rewriter<'_> {
                 while let Some((_, right, _)) = steps.next_if(|(next, ..)| *next == op) {
                     own.push(*right);
                 }
-                let mut terms = vec![as_truth(left, scope)];
-                for mut term in likes_together(own, &op, scope) {
+                let mut terms = vec![as_truth(left, &self.bound)];
+                for mut term in self.likes_together(own, &op, scope) {
                     self.truth(&mut term, scope)?;
                     terms.push(term);
                 }
@@ -417,17 +319,29 @@ impl Rewriter<'_> {
                 spread_collation(&mut right);
             }
             let right = *self.boxed_value(right, scope)?;
-            left = binary(as_value(left), op, right);
+            left = self.compared(as_value(left), op, right);
         }
         Ok(left)
     }
 
     fn is(&mut self, mut left: Box<Expr>, op: &str, mut right: Box<Expr>, scope: &Scope<'_>) -> Result<Expr> {
+        if let (Expr::Tuple(_), Expr::Tuple(_)) = (unwrapped(&left), unwrapped(&right)) {
+            let (left, right) = (self.expr(*left, scope)?, self.expr(*right, scope)?);
+            return Ok(rows(&left, &BinaryOperator::Custom(op.to_owned()), &right));
+        }
         spread_collation(&mut left);
         spread_collation(&mut right);
         let left = *self.boxed_value(left, scope)?;
         let right = *self.boxed_value(right, scope)?;
-        Ok(binary(left, BinaryOperator::Custom(op.to_owned()), right))
+        Ok(self.compared(left, BinaryOperator::Custom(op.to_owned()), right))
+    }
+
+    /// `left op right`
+    fn compared(&mut self, left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+        if is_comparison(&op) {
+            self.note_mismatch(&left, &op, &right);
+        }
+        binary(left, op, right)
     }
 
     fn unary(&mut self, op: UnaryOperator, expr: Box<Expr>, scope: &Scope<'_>) -> Result<Expr> {
@@ -484,6 +398,9 @@ impl Rewriter<'_> {
         }
         for item in &mut list {
             self.value(item, scope)?;
+            if !negated {
+                self.note_mismatch(&expr, &BinaryOperator::Eq, item);
+            }
         }
         Ok(Expr::InList { expr, list, negated })
     }
@@ -501,10 +418,12 @@ impl Rewriter<'_> {
         let expr = self.boxed_value(expr, scope)?;
         let low = self.boxed_value(low, scope)?;
         let high = self.boxed_value(high, scope)?;
-        let class = kind::of(&expr, scope);
+        self.note_mismatch(&expr, &BinaryOperator::GtEq, &low);
+        self.note_mismatch(&expr, &BinaryOperator::LtEq, &high);
+        let class = kind::of(&expr, &self.bound);
         let number = |class: Option<Class>| matches!(class, Some(Class::Int | Class::Real));
         let fits = |other: &Expr| {
-            let other = kind::of(other, scope);
+            let other = kind::of(other, &self.bound);
             other.is_some() && (other == class || (number(other) && number(class)))
         };
         if fits(&low) && fits(&high) || matches!(*expr, Expr::Subquery(_)) {
@@ -528,6 +447,7 @@ impl Rewriter<'_> {
         let pattern = self.boxed_value(pattern, scope)?;
         let escape_char = match &escape {
             None => None,
+            Some(Expr::Value(escape)) if escape.value == Value::Null => return Ok(value(Value::Null)),
             Some(escape) => {
                 let text = literal_text(escape).unwrap_or_default();
                 let mut chars = text.chars();
@@ -583,7 +503,7 @@ impl Rewriter<'_> {
         let mut conditions = Vec::new();
         for (mut part, column) in parts.into_iter().zip(columns) {
             self.value(&mut part, scope)?;
-            qualify(&mut part, scope);
+            self.bound.qualify(&mut part, scope);
             let span = sqlparser::tokenizer::Span::empty();
             let own = Expr::CompoundIdentifier(vec![exact(alias, span), exact(column.name, span)]);
             conditions.push(binary(part, BinaryOperator::Eq, own));
@@ -596,10 +516,7 @@ impl Rewriter<'_> {
 
     /// A scalar subquery returns its first row and ignores the others.
     pub(crate) fn scalar_subquery(&mut self, mut subquery: Box<Query>, scope: &Scope<'_>) -> Result<Expr> {
-        let before = scope.reached.replace(false);
         self.query(&mut subquery, Some(scope))?;
-        let correlated = scope.reached.get();
-        scope.reached.set(before || correlated);
         let single = match subquery.body.as_ref() {
             SetExpr::Select(select) => group::is_aggregated(select) && !group::is_grouped(select),
             _ => false,
@@ -609,7 +526,7 @@ impl Rewriter<'_> {
             return Ok(Expr::Subquery(subquery));
         }
         let no_limit = subquery.limit_clause.is_none();
-        if correlated {
+        if any_expr_of(&subquery, &|expr| self.bound.reaches(expr, scope)) {
             let one = match &subquery.limit_clause {
                 None => true,
                 Some(sqlparser::ast::LimitClause::LimitOffset { limit: Some(limit), offset: None, .. }) => {
@@ -720,7 +637,9 @@ impl Rewriter<'_> {
         }
         if let Some(spec) = functions::aggregates().iter().find(|spec| spec.is_called(&name)) {
             let known = match (spec.name, plain.as_slice()) {
-                ("sum" | "avg", [arg]) => matches!(kind::of(arg, scope), Some(Class::Int | Class::Real | Class::Other)),
+                ("sum" | "avg", [arg]) => {
+                    matches!(kind::of(arg, &self.bound), Some(Class::Int | Class::Real | Class::Other))
+                }
                 _ => false,
             };
             if !known && let Some(expanded) = (spec.expand)(&function, plain) {
@@ -745,6 +664,71 @@ impl Rewriter<'_> {
         Ok(Expr::Function(function))
     }
 
+    /// `x LIKE 'a' OR x LIKE 'b'`, also with NOT and AND, over an expression that is more than a column: it is planned
+    /// and evaluated once. LIKEs over a column are unchanged, because tables use them.
+    fn likes_together(&self, terms: Vec<Expr>, op: &BinaryOperator, scope: &Scope<'_>) -> Vec<Expr> {
+        if terms.len() < MANY_LIKES {
+            return terms;
+        }
+        let negated = *op == BinaryOperator::And;
+        let keys: Vec<Option<String>> = terms.iter().map(|term| self.like_subject(term, negated, scope)).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for key in keys.iter().flatten() {
+            *counts.entry(key).or_default() += 1;
+        }
+        let mut calls: HashMap<&str, usize> = HashMap::new();
+        let mut out: Vec<Expr> = Vec::with_capacity(terms.len());
+        for (term, key) in terms.into_iter().zip(&keys) {
+            let Some(key) = key.as_deref().filter(|key| counts[key] >= MANY_LIKES) else {
+                out.push(term);
+                continue;
+            };
+            let (Some((subject, pattern)), place) = (like_parts(term, negated), calls.get(key)) else { continue };
+            match place.and_then(|&at| out.get_mut(at)) {
+                Some(Expr::Function(function)) => {
+                    if let FunctionArguments::List(list) = &mut function.args {
+                        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern)));
+                    }
+                }
+                _ => {
+                    calls.insert(key, out.len());
+                    out.push(call("like_any", vec![subject, pattern]));
+                }
+            }
+        }
+        for &at in calls.values() {
+            let matched = call("truth", vec![take(&mut out[at])]);
+            out[at] = negate(negated, matched);
+        }
+        out
+    }
+
+    /// The operand of a LIKE with a plain pattern, or of its negation: the text of an expression that is more than a
+    /// column.
+    fn like_subject(&self, term: &Expr, negated: bool, scope: &Scope<'_>) -> Option<String> {
+        let (subject, pattern) = match unwrapped(term) {
+            Expr::Like { negated: own, any: false, expr, pattern, escape_char: None } if *own == negated => {
+                (expr, pattern)
+            }
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } if negated => match unwrapped(expr) {
+                Expr::Like { negated: false, any: false, expr, pattern, escape_char: None } => (expr, pattern),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        if !is_text_literal(pattern) {
+            return None;
+        }
+        let costs =
+            |expr: &Expr| matches!(unwrapped(expr), Expr::Function(_) | Expr::BinaryOp { .. } | Expr::Case { .. });
+        let subject = unwrapped(subject);
+        let worth = match subject {
+            Expr::Identifier(ident) => self.is_alias_of(&ident.value, scope, costs),
+            other => costs(other),
+        };
+        worth.then(|| subject.to_string())
+    }
+
     /// A term of ORDER BY inside a function or window.
     pub(crate) fn order_term(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
         self.value(expr, scope)?;
@@ -762,18 +746,6 @@ fn with_default(function: &Function, name: &str, mut args: Vec<Expr>) -> Expr {
     let there = aggregate_call(function, name, of_one);
     let found = aggregate_call(function, name, args);
     call("iif", vec![Expr::IsNull(Box::new(there)), default, found])
-}
-
-/// Whether an expression of `owner` would have another meaning in `scope`, which is further in.
-fn is_captured(expr: &Expr, scope: &Scope<'_>, owner: &Scope<'_>, nearer: &[Cte]) -> bool {
-    let between = || scope.outwards().take_while(|scope| !std::ptr::addr_eq(*scope, owner));
-    let is_relation = |part: &Ident| between().flat_map(|scope| &scope.relations).any(|own| own.name == part.value);
-    let is_cte = |name: &ObjectName| nearer.iter().any(|cte| cte.given.eq_ignore_ascii_case(&name.to_string()));
-    walk::any(expr, &mut |part, _| match part {
-        Part::Expr(Expr::CompoundIdentifier(parts)) => parts.iter().rev().skip(1).any(is_relation),
-        Part::Expr(_) => false,
-        Part::Relation(name) => is_cte(name),
-    })
 }
 
 /// `x COLLATE name` as a sort key is the key of the collation.
@@ -811,14 +783,14 @@ pub(crate) fn as_value(expr: Expr) -> Expr {
     }
 }
 
-fn as_truth(expr: Expr, scope: &Scope<'_>) -> Expr {
+fn as_truth(expr: Expr, bound: &Bindings) -> Expr {
     if is_boolean(&expr) {
         return expr;
     }
     if let Some(number) = integer(&expr) {
         return value(Value::Boolean(number != 0));
     }
-    match kind::of(&expr, scope) {
+    match kind::of(&expr, bound) {
         Some(Class::Bool) => expr,
         Some(Class::Int) if !matches!(expr, Expr::Value(_)) => binary(expr, BinaryOperator::NotEq, number("0")),
         _ => call("truth", vec![expr]),
@@ -988,71 +960,6 @@ const MANY_WHENS: usize = 60;
 /// The number of LIKEs over one expression that become one call.
 const MANY_LIKES: usize = 3;
 
-/// `x LIKE 'a' OR x LIKE 'b'`, also with NOT and AND, over an expression that is more than a column: it is planned and
-/// evaluated once. LIKEs over a column are unchanged, because tables use them.
-fn likes_together(terms: Vec<Expr>, op: &BinaryOperator, scope: &Scope<'_>) -> Vec<Expr> {
-    if terms.len() < MANY_LIKES {
-        return terms;
-    }
-    let negated = *op == BinaryOperator::And;
-    let keys: Vec<Option<String>> = terms.iter().map(|term| like_subject(term, negated, scope)).collect();
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for key in keys.iter().flatten() {
-        *counts.entry(key).or_default() += 1;
-    }
-    let mut calls: HashMap<&str, usize> = HashMap::new();
-    let mut out: Vec<Expr> = Vec::with_capacity(terms.len());
-    for (term, key) in terms.into_iter().zip(&keys) {
-        let Some(key) = key.as_deref().filter(|key| counts[key] >= MANY_LIKES) else {
-            out.push(term);
-            continue;
-        };
-        let (Some((subject, pattern)), place) = (like_parts(term, negated), calls.get(key)) else { continue };
-        match place.and_then(|&at| out.get_mut(at)) {
-            Some(Expr::Function(function)) => {
-                if let FunctionArguments::List(list) = &mut function.args {
-                    list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern)));
-                }
-            }
-            _ => {
-                calls.insert(key, out.len());
-                out.push(call("like_any", vec![subject, pattern]));
-            }
-        }
-    }
-    for &at in calls.values() {
-        let matched = call("truth", vec![take(&mut out[at])]);
-        out[at] = negate(negated, matched);
-    }
-    out
-}
-
-/// The operand of a LIKE with a plain pattern, or of its negation: the text of an expression that is more than a
-/// column.
-fn like_subject(term: &Expr, negated: bool, scope: &Scope<'_>) -> Option<String> {
-    let (subject, pattern) = match unwrapped(term) {
-        Expr::Like { negated: own, any: false, expr, pattern, escape_char: None } if *own == negated => (expr, pattern),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } if negated => match unwrapped(expr) {
-            Expr::Like { negated: false, any: false, expr, pattern, escape_char: None } => (expr, pattern),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    if !is_text_literal(pattern) {
-        return None;
-    }
-    let costs = |expr: &Expr| matches!(unwrapped(expr), Expr::Function(_) | Expr::BinaryOp { .. } | Expr::Case { .. });
-    let subject = unwrapped(subject);
-    let worth = match subject {
-        Expr::Identifier(ident) => {
-            matches!(scope.resolve(&ident.value), Meaning::Alias(owner) if std::ptr::addr_eq(owner, scope))
-                && scope.alias(&ident.value).is_some_and(costs)
-        }
-        other => costs(other),
-    };
-    worth.then(|| subject.to_string())
-}
-
 fn like_parts(term: Expr, negated: bool) -> Option<(Expr, Expr)> {
     match term {
         Expr::Nested(inner) => like_parts(*inner, negated),
@@ -1078,11 +985,13 @@ fn rows(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
         return binary(left.clone(), op.clone(), right.clone());
     };
     let nested = |expr: Expr| Expr::Nested(Box::new(expr));
+    let all = |op: BinaryOperator| {
+        let pairs = left.iter().zip(right).map(|(l, r)| binary(l.clone(), op.clone(), r.clone())).collect();
+        balanced(pairs, &BinaryOperator::And)
+    };
     match op {
-        BinaryOperator::Eq | BinaryOperator::NotEq => {
-            let pairs = left.iter().zip(right).map(|(l, r)| binary(l.clone(), BinaryOperator::Eq, r.clone())).collect();
-            negate(*op == BinaryOperator::NotEq, balanced(pairs, &BinaryOperator::And))
-        }
+        BinaryOperator::Eq | BinaryOperator::NotEq => negate(*op == BinaryOperator::NotEq, all(BinaryOperator::Eq)),
+        BinaryOperator::Custom(name) => negate(name == "IS NOT", all(BinaryOperator::Custom("IS".to_owned()))),
         _ => {
             let strict = match op {
                 BinaryOperator::LtEq => BinaryOperator::Lt,
@@ -1103,34 +1012,6 @@ fn rows(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
             answer.unwrap_or_else(|| value(Value::Boolean(true)))
         }
     }
-}
-
-/// Whether this is the name of SQLite's only schema.
-pub(crate) fn is_main(schema: &Ident) -> bool {
-    schema.value.eq_ignore_ascii_case("main")
-}
-
-fn compound(mut parts: Vec<Ident>, scope: &Scope<'_>) -> Expr {
-    if let [.., relation, column] = parts.as_mut_slice() {
-        let found = scope.find(Some(&relation.value), &column.value);
-        let known = match found {
-            Found::Column { relation: at, name, .. } => {
-                scope.relations.get(at).map(|relation| (relation.name.clone(), name))
-            }
-            Found::Outer { relation, name, .. } => Some((relation, name)),
-            _ => None,
-        };
-        if let Some((known, name)) = known {
-            *column = named(name, column);
-            *relation = named(known, relation);
-            if let [schema, _, _] = parts.as_slice()
-                && is_main(schema)
-            {
-                parts.remove(0);
-            }
-        }
-    }
-    Expr::CompoundIdentifier(parts)
 }
 
 fn literal(mut literal: sqlparser::ast::ValueWithSpan) -> sqlparser::ast::ValueWithSpan {

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 use super::{
-    scope::{Found, Scope, qualify},
+    bind::{Bindings, Bound, Scope},
     walk::{self, Step, any_own_expr, edit_at},
 };
 use crate::{
@@ -144,32 +144,39 @@ pub(crate) fn row<'e>(exprs: impl Iterator<Item = &'e Expr>) -> Row {
 }
 
 /// Wraps the bare columns of an expression. `groups` are the grouping expressions in canonical form.
-pub(crate) fn wrap_bare(expr: &mut Expr, groups: &[Expr], row: &Row, outputs: &[String], scope: &Scope<'_>) {
+pub(crate) fn wrap_bare(
+    expr: &mut Expr,
+    groups: &[Expr],
+    row: &Row,
+    outputs: &[String],
+    bound: &Bindings,
+    scope: &Scope<'_>,
+) {
     // Expressions that the walk must not enter, until it has passed them.
     let mut kept: Vec<Expr> = Vec::new();
     let keep = |expr: &mut Expr, kept: &mut Vec<Expr>| {
         kept.push(take(expr));
         *expr = build::value(Value::Placeholder(format!("kept {}", kept.len() - 1)));
     };
-    let bare = |expr: &Expr| match expr {
-        Expr::Identifier(ident) => {
-            let output = ident.quote_style.is_some() && outputs.contains(&ident.value);
-            !output && is_own(None, ident, scope)
+    let bare = |expr: &Expr| {
+        let is_output = |name: &Ident| name.quote_style.is_some() && outputs.contains(&name.value);
+        match bound.of(expr) {
+            _ if matches!(expr, Expr::Identifier(name) if is_output(name)) => false,
+            Some(Bound::Column(id)) => scope.owns(id),
+            // It is not known to be a column, but it cannot be anything else.
+            Some(Bound::Perhaps) => true,
+            Some(Bound::Alias(_)) | None => false,
         }
-        Expr::CompoundIdentifier(parts) => {
-            matches!(parts.as_slice(), [.., relation, column] if is_own(Some(relation), column, scope))
-        }
-        _ => false,
     };
     let before = |expr: &mut Expr, kept: &mut Vec<Expr>| {
-        if might_match(groups, expr) && groups.contains(&canonical(expr, scope)) {
+        if might_match(groups, expr) && groups.contains(&canonical(expr, bound)) {
             return keep(expr, kept);
         }
         match expr {
             Expr::Function(function) if is_aggregate(function) => keep(expr, kept),
             Expr::Subquery(_) | Expr::Exists { .. } => keep(expr, kept),
             Expr::InSubquery { expr: left, .. } => {
-                wrap_bare(left, groups, row, outputs, scope);
+                wrap_bare(left, groups, row, outputs, bound, scope);
                 keep(expr, kept);
             }
             _ if bare(expr) => {
@@ -198,10 +205,10 @@ pub(crate) fn wrap_bare(expr: &mut Expr, groups: &[Expr], row: &Row, outputs: &[
 }
 
 /// Qualifies every column inside an aggregate: in its ORDER BY, DataFusion resolves a bare name as an alias first.
-pub(crate) fn qualify_arguments(expr: &mut Expr, scope: &Scope<'_>) {
+pub(crate) fn qualify_arguments(expr: &mut Expr, bound: &Bindings, scope: &Scope<'_>) {
     edit_at(Step::After, expr, &mut |expr, _| {
         if matches!(expr, Expr::Function(function) if is_aggregate(function)) {
-            qualify(expr, scope);
+            bound.qualify(expr, scope);
         }
     });
 }
@@ -216,17 +223,8 @@ fn might_match(groups: &[Expr], expr: &Expr) -> bool {
     })
 }
 
-fn is_own(relation: Option<&Ident>, column: &Ident, scope: &Scope<'_>) -> bool {
-    match scope.find(relation.map(|relation| relation.value.as_str()), &column.value) {
-        Found::Column { .. } => true,
-        // It is not known to be a column, but it cannot be anything else.
-        Found::Perhaps => true,
-        Found::Outer { .. } | Found::Nothing => false,
-    }
-}
-
 /// An expression with qualified columns and without parentheses, for comparisons.
-pub(crate) fn canonical(expr: &Expr, scope: &Scope<'_>) -> Expr {
+pub(crate) fn canonical(expr: &Expr, bound: &Bindings) -> Expr {
     // The usual case, without copying a large tree.
     if matches!(expr, Expr::Value(_)) {
         return expr.clone();
@@ -234,17 +232,18 @@ pub(crate) fn canonical(expr: &Expr, scope: &Scope<'_>) -> Expr {
     let mut copy = expr.clone();
     edit_at(Step::After, &mut copy, &mut |expr, _| match expr {
         Expr::Nested(inner) => *expr = take(inner),
-        Expr::Identifier(ident) => {
-            if let Some(full) = full_name(None, ident, scope) {
-                *expr = full;
-            }
-        }
-        Expr::CompoundIdentifier(parts) => {
-            if let [.., relation, column] = parts.as_slice()
-                && let Some(full) = full_name(Some(relation), column, scope)
-            {
-                *expr = full;
-            }
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
+            let known =
+                bound.column_of(expr).and_then(|id| Some((&bound.relation(id.relation).name, bound.column(id)?)));
+            let full = match (known, &*expr) {
+                (Some((relation, column)), _) => [relation.clone(), column.name.clone()],
+                (None, Expr::CompoundIdentifier(parts)) => match parts.as_slice() {
+                    [.., relation, column] => [relation, column].map(|part| part.value.to_ascii_lowercase()),
+                    _ => return,
+                },
+                _ => return,
+            };
+            *expr = Expr::CompoundIdentifier(full.map(Ident::new).into());
         }
         Expr::Function(function) => {
             let name = function.name.to_string().to_ascii_lowercase();
@@ -262,13 +261,4 @@ pub(crate) fn canonical(expr: &Expr, scope: &Scope<'_>) -> Expr {
         _ => {}
     });
     copy
-}
-
-fn full_name(relation: Option<&Ident>, column: &Ident, scope: &Scope<'_>) -> Option<Expr> {
-    let (relation, name) = match scope.find(relation.map(|relation| relation.value.as_str()), &column.value) {
-        Found::Column { relation, name, .. } => (scope.relations.get(relation)?.name.clone(), name),
-        Found::Outer { relation, name, .. } => (relation, name),
-        Found::Perhaps | Found::Nothing => (relation?.value.to_ascii_lowercase(), column.value.to_ascii_lowercase()),
-    };
-    Some(Expr::CompoundIdentifier(vec![Ident::new(relation), Ident::new(name)]))
 }

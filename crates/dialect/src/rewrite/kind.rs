@@ -3,7 +3,7 @@
 use arrow_schema::DataType;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
-use super::scope::{Found, Scope};
+use super::bind::Bindings;
 use crate::{
     build,
     class::Class,
@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// The class of a rewritten expression, if it is known.
-pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
+pub(crate) fn of(expr: &Expr, bound: &Bindings) -> Option<Class> {
     match expr {
-        Expr::Nested(inner) => of(inner, scope),
+        Expr::Nested(inner) => of(inner, bound),
         Expr::Value(value) => match &value.value {
             Value::Number(text, _) => {
                 Some(if text.bytes().all(|b| b.is_ascii_digit()) { Class::Int } else { Class::Real })
@@ -26,25 +26,15 @@ pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
             Value::HexStringLiteral(_) => Some(Class::Blob),
             _ => None,
         },
-        Expr::Identifier(ident) => match scope.find(None, &ident.value) {
-            Found::Column { kind, .. } | Found::Outer { kind, .. } => kind,
-            _ => None,
-        },
-        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [.., relation, column] => match scope.find(Some(&relation.value), &column.value) {
-                Found::Column { kind, .. } | Found::Outer { kind, .. } => kind,
-                _ => None,
-            },
-            _ => None,
-        },
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => bound.column(bound.column_of(expr)?)?.kind,
         Expr::UnaryOp { op: UnaryOperator::Not, .. } => Some(Class::Bool),
-        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => of(expr, scope),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => of(expr, bound),
         Expr::BinaryOp { left, op, right } => match op {
             BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr => Some(Class::Int),
             op if is_comparison(op) => Some(Class::Bool),
             op => match functions::operator(op)? {
                 function @ ("add" | "subtract" | "multiply" | "divide" | "modulo") => {
-                    let operands = [of(left, scope)?, of(right, scope)?];
+                    let operands = [of(left, bound)?, of(right, bound)?];
                     if operands.contains(&Class::Null) && !operands.contains(&Class::Other) {
                         return Some(Class::Null);
                     }
@@ -56,8 +46,8 @@ pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
         },
         Expr::Cast { data_type: sqlparser::ast::DataType::BigInt(_), .. } => Some(Class::Int),
         Expr::Case { conditions, else_result, .. } => {
-            let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| of(expr, scope));
-            conditions.iter().map(|when| of(&when.result, scope)).fold(otherwise, Class::together)
+            let otherwise = else_result.as_ref().map_or(Some(Class::Null), |expr| of(expr, bound));
+            conditions.iter().map(|when| of(&when.result, bound)).fold(otherwise, Class::together)
         }
         Expr::Function(function) if function.name.0.len() == 1 => {
             let name = function.name.to_string().to_ascii_lowercase();
@@ -67,7 +57,7 @@ pub(crate) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Class> {
                 "string_agg" => return Some(Class::Text),
                 _ => {}
             }
-            returned(&name, build::arguments(function).iter().map(|arg| of(arg, scope)))
+            returned(&name, build::arguments(function).iter().map(|arg| of(arg, bound)))
         }
         other if is_boolean(other) => Some(Class::Bool),
         _ => None,
@@ -161,8 +151,8 @@ pub(crate) fn conversion_of_null(own: Option<Class>, wanted: Option<Class>) -> O
 }
 
 /// Converts an expression to the wanted class.
-pub(crate) fn convert(expr: &mut Expr, wanted: Option<Class>, scope: &Scope<'_>) {
-    if let Some(function) = conversion(of(expr, scope), wanted) {
+pub(crate) fn convert(expr: &mut Expr, wanted: Option<Class>, bound: &Bindings) {
+    if let Some(function) = conversion(of(expr, bound), wanted) {
         let function = if function == "as_text" { "mixed_text" } else { function };
         *expr = build::call(function, vec![build::take(expr)]);
     }

@@ -10,6 +10,7 @@ use sqlparser::{
 };
 
 use super::{
+    resolve::aliased_item,
     rewriter::Rewriter,
     walk::{Step, edit_at},
 };
@@ -106,11 +107,8 @@ pub(crate) fn number_rows(query: &mut Query) -> bool {
                 return false;
             };
             term.expr = expr;
-        } else if let Expr::Identifier(ident) = &term.expr {
-            let named = |item: &SelectItem| matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value.eq_ignore_ascii_case(&ident.value));
-            if let Some(expr) = select.projection.iter().position(named).and_then(item) {
-                term.expr = expr;
-            }
+        } else if let Some(expr) = aliased_item(&select.projection, &term.expr) {
+            term.expr = expr.clone();
         }
         terms.push(term);
     }
@@ -138,14 +136,15 @@ pub(crate) fn number_rows(query: &mut Query) -> bool {
     true
 }
 
-/// The name of a plain item.
+/// The name of a plain item, for use outside of its SELECT.
 fn output(item: &SelectItem) -> Option<Ident> {
-    match item {
-        SelectItem::ExprWithAlias { alias, .. } => Some(alias.clone()),
-        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(ident.clone()),
-        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().cloned(),
-        _ => None,
-    }
+    let name = match item {
+        SelectItem::ExprWithAlias { alias, .. } => alias,
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => ident,
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last()?,
+        _ => return None,
+    };
+    Some(Ident { span: Span::empty(), ..name.clone() })
 }
 
 /// `row_number() OVER (ORDER BY terms) AS "__place"`

@@ -7,11 +7,12 @@ use sqlparser::{
 };
 
 use super::{
+    bind::{Output, Scope, named},
     error::{DialectError, Result},
     kind, ordered,
     ordinal::check_ordinal,
+    resolve::compound_order,
     rewriter::{Cte, Rewriter},
-    scope::{Output, Scope, named},
     sorted,
 };
 use crate::{build, class::Class};
@@ -200,35 +201,11 @@ impl Rewriter<'_> {
                 {
                     for (at, term) in list.iter_mut().enumerate() {
                         check_ordinal(at, &term.expr, Some(columns.len()))?;
-                        self.compound_order(&mut term.expr, columns);
+                        compound_order(&mut term.expr, columns);
                     }
                 }
                 Ok(columns)
             }
-        }
-    }
-
-    /// ORDER BY after a compound SELECT refers to its columns.
-    fn compound_order(&self, expr: &mut Expr, columns: &[Output]) {
-        match expr {
-            Expr::Identifier(ident) => {
-                if let Some(column) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&ident.value)) {
-                    *ident = build::exact(column.name.clone(), ident.span);
-                }
-            }
-            Expr::Collate { expr: inner, collation } => {
-                let name = collation.to_string().to_ascii_lowercase();
-                let mut inner = build::take(inner);
-                let place =
-                    build::integer(&inner).and_then(|at| usize::try_from(at).ok()).and_then(|at| at.checked_sub(1));
-                if let Some(column) = place.and_then(|at| columns.get(at)) {
-                    inner = Expr::Identifier(build::exact(column.name.clone(), Span::empty()));
-                }
-                self.compound_order(&mut inner, columns);
-                *expr = build::call("collation_key", vec![inner, build::string(name)]);
-            }
-            Expr::Nested(inner) => self.compound_order(inner, columns),
-            _ => {}
         }
     }
 
@@ -238,12 +215,12 @@ impl Rewriter<'_> {
             SetExpr::Query(query) => self.query(query, outer),
             SetExpr::SetOperation { .. } => self.set_operation(body, outer),
             SetExpr::Values(values) => {
-                let scope = Scope::empty(outer);
+                let scope = self.scope(outer);
                 let mut kinds: Vec<Option<Class>> = Vec::new();
                 for (row, values) in values.rows.iter_mut().enumerate() {
                     for (at, value) in values.content.iter_mut().enumerate() {
                         self.value(value, &scope)?;
-                        let kind = kind::of(value, &scope);
+                        let kind = kind::of(value, &self.bound);
                         if row == 0 {
                             kinds.push(kind);
                         } else if let Some(known) = kinds.get_mut(at) {
@@ -253,7 +230,7 @@ impl Rewriter<'_> {
                 }
                 for values in &mut values.rows {
                     for (value, kind) in values.content.iter_mut().zip(&kinds) {
-                        kind::convert(value, *kind, &scope);
+                        kind::convert(value, *kind, &self.bound);
                     }
                 }
                 let columns = kinds.into_iter().enumerate();
@@ -318,7 +295,7 @@ impl Rewriter<'_> {
 
     /// An expression without columns, such as that of LIMIT.
     fn constant(&mut self, expr: &mut Expr, outer: Option<&Scope<'_>>) -> Result<()> {
-        let scope = Scope::empty(outer);
+        let scope = self.scope(outer);
         self.value(expr, &scope)
     }
 }

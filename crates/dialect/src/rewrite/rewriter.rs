@@ -2,7 +2,7 @@
 
 use sqlparser::ast;
 
-use super::scope::Output;
+use super::bind::{Bindings, Output};
 use crate::names::Names;
 
 /// A common table expression in scope.
@@ -17,9 +17,33 @@ pub(super) struct Cte {
     pub(super) open: bool,
 }
 
+/// A comparison whose result is the same for every number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The relation of the column of numbers.
+    pub relation: String,
+    /// The column.
+    pub column: String,
+    /// The text that it is compared with.
+    pub text: ComparedText,
+}
+
+/// A text that is not a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ComparedText {
+    /// A literal.
+    Literal(String),
+    /// The result of this function, which returns a time as text.
+    Time(String),
+}
+
 pub(crate) struct Rewriter<'n> {
     pub(super) names: &'n dyn Names,
     pub(super) ctes: Vec<Cte>,
+    pub(super) bound: Bindings,
+    /// The number of scopes so far.
+    pub(super) scopes: usize,
+    pub(super) mismatches: Vec<Mismatch>,
     /// The user's text of the items of the outermost SELECT, until that SELECT is reached.
     pub(super) items: Vec<String>,
     /// The number of subqueries in FROM that had no name and got one.
@@ -37,7 +61,8 @@ pub(crate) struct Rewriter<'n> {
 impl<'n> Rewriter<'n> {
     pub(super) fn new(names: &'n dyn Names, items: Vec<String>, apart: bool) -> Self {
         let (ctes, choosing, captured) = (Vec::new(), false, false);
-        Self { names, ctes, items, unnamed: 0, choosing, apart, given: 0, captured }
+        let (bound, mismatches) = (Bindings::default(), Vec::new());
+        Self { names, ctes, bound, scopes: 0, mismatches, items, unnamed: 0, choosing, apart, given: 0, captured }
     }
 
     /// A name that nothing else has, if distinct names are needed.

@@ -8,11 +8,11 @@ use sqlparser::{
 };
 
 use super::{
+    bind::Scope,
     error::{DialectError, Result},
     group,
     kind::is_comparison,
     rewriter::Rewriter,
-    scope::Scope,
 };
 use crate::build::{self, exact, number, unwrapped, value};
 

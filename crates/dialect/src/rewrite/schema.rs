@@ -7,7 +7,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
-use super::{rewriter::Rewriter, scope::Column};
+use super::{bind::Column, rewriter::Rewriter};
 use crate::{
     build::{self, exact, number, string, value},
     class::Class,
@@ -69,14 +69,7 @@ impl Rewriter<'_> {
             alias.as_ref().map_or_else(|| Ident::new(name), |alias| Ident::new(alias.name.value.to_ascii_lowercase()));
         let defined = columns.iter().map(|(name, _)| exact(*name, Span::empty()));
         let factor = build::derived(query, build::table_alias_with(own, defined));
-        let known = columns.iter().map(|(name, kind)| Column {
-            name: (*name).to_owned(),
-            kind: Some(*kind),
-            hidden: false,
-            yields: false,
-            merged: false,
-        });
-        Some((factor, known.collect()))
+        Some((factor, columns.iter().map(|(name, kind)| Column::new(*name, Some(*kind))).collect()))
     }
 
     /// The SQL is NULL if only the table's name is known.

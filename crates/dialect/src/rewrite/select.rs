@@ -10,20 +10,21 @@ use sqlparser::{
 };
 
 use super::{
+    bind::{Bindings, Bound, Column, Output, Relation, Scope, is_main, named},
     error::{DialectError, Result},
-    expr::{is_main, sort_key},
+    expr::sort_key,
     group::{self, is_constant},
     kind,
     ordered::PLACE,
     ordinal::check_ordinal,
     rewriter::Rewriter,
-    scope::{Column, Found, Output, Relation, Scope, named, qualify},
     window::named_windows,
 };
 use crate::{
     build::{self, arguments, exact, integer, literal_text, number, take, unwrapped},
     class::Class,
-    names::distinct,
+    names::{NamedColumn, distinct},
+    walk::any_expr,
 };
 
 impl Rewriter<'_> {
@@ -38,8 +39,7 @@ impl Rewriter<'_> {
         // The names of the user's own items, before any rewriting.
         let names = item_names(select, &items);
         self.keep_order(select);
-        let mut scope = Scope::empty(outer);
-        scope.reach = self.ctes.len();
+        let mut scope = self.scope(outer);
         scope.windows = named_windows(select)?;
         scope.aliases = select
             .projection
@@ -54,7 +54,8 @@ impl Rewriter<'_> {
         let order = order.unwrap_or(&mut no_order);
         let grouping = group::is_grouped(select) || group::is_aggregated(select);
         let sorts_by_collation = order.iter().any(|term| matches!(unwrapped(&term.expr), Expr::Collate { .. }));
-        let names = expand(
+        self.name_relations(select, &scope);
+        let names = self.expand(
             select,
             names,
             &scope,
@@ -65,6 +66,7 @@ impl Rewriter<'_> {
                 || items.is_empty()
                 || select.projection.len() > 1
                 || !scope.merged.is_empty(),
+            false,
         );
         let ordinals: Vec<Option<Expr>> = select
             .projection
@@ -84,7 +86,7 @@ impl Rewriter<'_> {
         }
         if let Some(selection) = &mut select.selection {
             self.choice(selection, &scope)?;
-            self.filter_keys(selection, &scope);
+            self.filter_keys(selection);
         }
         // GROUP BY.
         let mut groups = Vec::new();
@@ -112,7 +114,7 @@ impl Rewriter<'_> {
                 self.value(expr, &scope)?;
                 scope.aliases_visible.set(true);
                 sort_key(expr);
-                groups.extend(group::grouped(expr).map(|expr| group::canonical(expr, &scope)));
+                groups.extend(group::grouped(expr).map(|expr| group::canonical(expr, &self.bound)));
             }
             // A number would now be an ordinal, and so would an expression that folds to one.
             for expr in list.iter_mut() {
@@ -174,12 +176,12 @@ impl Rewriter<'_> {
         let aggregated = !groups.is_empty()
             || group::is_aggregated(select)
             || order.iter().any(|term| group::has_aggregate(&term.expr));
-        self.distinct_order(select, order, &mut groups, aggregated, &outputs, &scope);
+        self.distinct_order(select, order, &mut groups, aggregated, &outputs);
         if aggregated || !groups.is_empty() {
-            bare_columns(select, order, &groups, &outputs, &scope);
+            bare_columns(select, order, &groups, &outputs, &self.bound, &scope);
         }
         self.choosing = choosing;
-        Ok(name_outputs(select, names, &scope, outer.is_none() && !items.is_empty()))
+        Ok(name_outputs(select, names, &self.bound, &scope, outer.is_none() && !items.is_empty()))
     }
 
     /// SELECT DISTINCT with an ORDER BY that is not selected: it becomes a GROUP BY of the selected items.
@@ -190,7 +192,6 @@ impl Rewriter<'_> {
         groups: &mut Vec<Expr>,
         aggregated: bool,
         outputs: &[String],
-        scope: &Scope<'_>,
     ) {
         if !matches!(select.distinct, Some(Distinct::Distinct)) || aggregated || order.is_empty() {
             return;
@@ -199,7 +200,7 @@ impl Rewriter<'_> {
         for item in &select.projection {
             match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                    selected.push((expr.clone(), group::canonical(expr, scope)));
+                    selected.push((expr.clone(), group::canonical(expr, &self.bound)));
                 }
                 _ => return,
             }
@@ -207,7 +208,7 @@ impl Rewriter<'_> {
         let covered = order.iter().all(|term| {
             integer(&term.expr).is_some()
                 || matches!(&term.expr, Expr::Identifier(ident) if outputs.contains(&ident.value))
-                || selected.iter().any(|(_, own)| *own == group::canonical(&term.expr, scope))
+                || selected.iter().any(|(_, own)| *own == group::canonical(&term.expr, &self.bound))
         });
         if covered {
             return;
@@ -216,26 +217,6 @@ impl Rewriter<'_> {
         *groups = selected.iter().map(|(_, canonical)| canonical.clone()).collect();
         let list = selected.into_iter().map(|(expr, _)| expr).collect();
         select.group_by = GroupByExpr::Expressions(list, Vec::new());
-    }
-
-    /// A term of ORDER BY: a lone alias refers to the column of the result, and an ordinal is unchanged.
-    fn order_by(&mut self, expr: &mut Expr, scope: &Scope<'_>) -> Result<()> {
-        if integer(expr).is_some() && matches!(expr, Expr::Value(_)) {
-            return Ok(());
-        }
-        if let Expr::Identifier(ident) = &*expr
-            && let Some((alias, _)) = scope.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&ident.value))
-        {
-            *expr = Expr::Identifier(exact(alias.clone(), ident.span));
-            return Ok(());
-        }
-        if let Expr::Collate { expr: inner, .. } = &mut *expr
-            && let Expr::Identifier(ident) = &**inner
-            && let Some(item) = scope.alias(&ident.value)
-        {
-            **inner = Expr::Nested(Box::new(item.clone()));
-        }
-        self.order_term(expr, scope)
     }
 
     fn join_condition(&mut self, join: &mut Join, scope: &Scope<'_>) -> Result<()> {
@@ -279,17 +260,11 @@ impl Rewriter<'_> {
         match constraint {
             JoinConstraint::On(condition) => {
                 self.choice(condition, scope)?;
-                self.filter_keys(condition, scope);
+                self.filter_keys(condition);
                 Ok(())
             }
             JoinConstraint::Using(columns) => {
-                for column in columns {
-                    if let [ObjectNamePart::Identifier(ident)] = column.0.as_mut_slice()
-                        && let Found::Column { name, .. } = scope.find_here(None, &ident.value)
-                    {
-                        *ident = named(name, ident);
-                    }
-                }
+                self.using(columns, scope);
                 Ok(())
             }
             _ => Ok(()),
@@ -297,18 +272,18 @@ impl Rewriter<'_> {
     }
 
     /// Marks `number = text` among the conditions joined by AND, so that it stays a join key.
-    fn filter_keys(&self, condition: &mut Expr, scope: &Scope<'_>) {
+    fn filter_keys(&self, condition: &mut Expr) {
         match condition {
-            Expr::Nested(inner) => self.filter_keys(inner, scope),
+            Expr::Nested(inner) => self.filter_keys(inner),
             Expr::BinaryOp { left, op: ast::BinaryOperator::And, right } => {
-                self.filter_keys(left, scope);
-                self.filter_keys(right, scope);
+                self.filter_keys(left);
+                self.filter_keys(right);
             }
             Expr::BinaryOp { left, op: op @ ast::BinaryOperator::Eq, right } => {
                 let column = |expr: &Expr| matches!(unwrapped(expr), Expr::Identifier(_) | Expr::CompoundIdentifier(_));
                 if column(left) && column(right) {
                     let mixed = matches!(
-                        (kind::of(left, scope), kind::of(right, scope)),
+                        (kind::of(left, &self.bound), kind::of(right, &self.bound)),
                         (Some(Class::Int | Class::Real), Some(Class::Text))
                             | (Some(Class::Text), Some(Class::Int | Class::Real))
                     );
@@ -346,17 +321,7 @@ impl Rewriter<'_> {
         for join in &mut from.joins {
             let before = scope.relations.len();
             self.relation(&mut join.relation, scope)?;
-            let constraint = match &join.join_operator {
-                JoinOperator::Join(constraint)
-                | JoinOperator::Inner(constraint)
-                | JoinOperator::CrossJoin(constraint)
-                | JoinOperator::Left(constraint)
-                | JoinOperator::LeftOuter(constraint)
-                | JoinOperator::Right(constraint)
-                | JoinOperator::RightOuter(constraint)
-                | JoinOperator::FullOuter(constraint) => Some(constraint),
-                _ => None,
-            };
+            let constraint = constraint_of(&join.join_operator);
             let names: Vec<String> = match constraint {
                 Some(JoinConstraint::Using(columns)) => columns
                     .iter()
@@ -365,10 +330,10 @@ impl Rewriter<'_> {
                     .collect(),
                 Some(JoinConstraint::Natural) => {
                     let (left, right) = scope.relations.split_at(before);
-                    let visible = |relations: &[Relation]| -> Vec<String> {
+                    let visible = |relations: &[usize]| -> Vec<String> {
                         relations
                             .iter()
-                            .filter_map(|relation| relation.columns.as_ref())
+                            .filter_map(|number| self.bound.relation(*number).columns.as_ref())
                             .flatten()
                             .filter(|column| !column.hidden && !column.yields)
                             .map(|column| column.name.clone())
@@ -391,13 +356,13 @@ impl Rewriter<'_> {
             let by_name = matches!(constraint, Some(JoinConstraint::Using(_) | JoinConstraint::Natural));
             if keeps_left
                 && by_name
-                && let Some(condition) = equal_columns(&names, scope, before)
+                && let Some(condition) = self.equal_columns(&names, scope, before)
             {
                 set_constraint(&mut join.join_operator, condition);
             }
             for name in names {
-                for relation in &mut scope.relations[before..] {
-                    for column in relation.columns.iter_mut().flatten() {
+                for number in &scope.relations[before..] {
+                    for column in self.bound.relation_mut(*number).columns.iter_mut().flatten() {
                         if column.name.eq_ignore_ascii_case(&name) {
                             column.merged = true;
                         }
@@ -421,15 +386,16 @@ impl Rewriter<'_> {
             _ => return Ok(()),
         };
         // If not all columns are known, the user's names are left to DataFusion.
-        if let Some(relation) = scope.relations.last_mut().filter(|relation| relation.columns.is_some())
-            && let Some(own) = self.own_name(&relation.name)
+        if let Some(&number) = scope.relations.last()
+            && self.bound.relation(number).columns.is_some()
+            && let Some(own) = self.own_name(&self.bound.relation(number).name.clone())
         {
             let name = exact(own.clone(), Span::empty());
             match alias {
                 Some(alias) => alias.name = name,
                 None => *alias = Some(build::table_alias(name)),
             }
-            relation.name = own;
+            self.bound.relation_mut(number).name = own;
         }
         Ok(())
     }
@@ -456,21 +422,26 @@ impl Rewriter<'_> {
                 if !is_cte && let Some((own, columns)) = self.schema_relation(&known, argument.as_deref(), alias) {
                     let relation = alias.as_ref().map_or(known, |alias| alias.name.value.to_ascii_lowercase());
                     *factor = own;
-                    scope.relations.push(Relation::new(relation, Some(columns)));
+                    self.add_relation(scope, Relation::new(relation, Some(columns)));
                     return Ok(());
                 }
                 if let Some(args) = args {
                     // An item that refers to the items before it is lateral.
-                    let before = scope.mentioned.replace(false);
+                    let mut lateral = false;
+                    let may_refer = self.bound.relations(scope).any(|relation| relation.columns.is_none());
                     scope.aliases_visible.set(true);
                     for arg in &mut args.args {
                         if let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg {
                             self.value(expr, scope)?;
-                            qualify(expr, scope);
+                            self.bound.qualify(expr, scope);
+                            let refers = |expr: &Expr| match self.bound.of(expr) {
+                                Some(Bound::Perhaps) => may_refer,
+                                _ => self.bound.reaches(expr, scope),
+                            };
+                            lateral |= any_expr(expr, &refers);
                         }
                     }
                     scope.aliases_visible.set(false);
-                    let lateral = scope.mentioned.replace(before);
                     let known = folded(name);
                     let is_json = known == "json_each" || known == "json_tree";
                     let relation = aliased(known, alias, is_json.then(json_columns));
@@ -483,7 +454,7 @@ impl Rewriter<'_> {
                             alias: alias.take(),
                         };
                     }
-                    scope.relations.push(relation);
+                    self.add_relation(scope, relation);
                     return Ok(());
                 }
                 // Also sets the name to the one that DataFusion uses.
@@ -507,7 +478,8 @@ impl Rewriter<'_> {
                     alias.get_or_insert_with(name_as_written);
                     *name = vec![exact(cte.given, Span::empty())].into();
                 }
-                scope.relations.push(aliased(own, alias, columns));
+                let relation = aliased(own, alias, columns).at(name, alias.as_ref());
+                self.add_relation(scope, relation);
                 Ok(())
             }
             TableFactor::Derived { lateral, subquery, alias, .. } => {
@@ -515,10 +487,8 @@ impl Rewriter<'_> {
                     self.query(subquery, Some(scope))?
                 } else {
                     // Nested, but sees only the scope around the SELECT.
-                    let shield = Scope::empty(scope.outer);
-                    let columns = self.query(subquery, Some(&shield))?;
-                    scope.correlated.set(scope.correlated.get() || shield.correlated.get());
-                    columns
+                    let shield = self.scope(scope.outer);
+                    self.query(subquery, Some(&shield))?
                 };
                 let columns = columns.map(|columns| columns.into_iter().map(visible).collect());
                 if alias.is_none() {
@@ -528,7 +498,7 @@ impl Rewriter<'_> {
                     let name = exact(format!("subquery {}", self.unnamed), Span::empty());
                     *alias = Some(build::table_alias(name));
                 }
-                scope.relations.push(aliased(String::new(), alias, columns));
+                self.add_relation(scope, aliased(String::new(), alias, columns));
                 Ok(())
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
@@ -540,25 +510,38 @@ impl Rewriter<'_> {
             }
             TableFactor::Function { name, alias, .. } => {
                 let relation = aliased(name.to_string().to_ascii_lowercase(), alias, None);
-                scope.relations.push(relation);
+                self.add_relation(scope, relation);
                 Ok(())
             }
             TableFactor::UNNEST { alias, array_exprs, .. } => {
                 for expr in array_exprs {
                     self.value(expr, scope)?;
                 }
-                scope.relations.push(aliased(String::new(), alias, None));
+                self.add_relation(scope, aliased(String::new(), alias, None));
                 Ok(())
             }
             _ => {
-                scope.relations.push(Relation::new(String::new(), None));
+                self.add_relation(scope, Relation::new(String::new(), None));
                 Ok(())
             }
         }
     }
 
+    /// Sets the relation in `relation.*` to its name in DataFusion.
+    fn name_relations(&self, select: &mut Select, scope: &Scope<'_>) {
+        for item in &mut select.projection {
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                && let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut()
+                && let Some(relation) = self.bound.relations(scope).find(|relation| relation.is_called(&ident.value))
+                && relation.name != lowered(ident)
+            {
+                *ident = exact(relation.name.clone(), ident.span);
+            }
+        }
+    }
+
     /// The columns of a table or view; the name is set to that of the catalog.
-    fn table_columns(&mut self, name: &mut ObjectName) -> Option<Vec<Column>> {
+    pub(super) fn table_columns(&self, name: &mut ObjectName) -> Option<Vec<Column>> {
         let parts: Vec<String> = name
             .0
             .iter()
@@ -583,45 +566,50 @@ impl Rewriter<'_> {
                 columns
             }
         };
-        Some(
-            columns
-                .into_iter()
-                .map(|column| Column {
-                    kind: column.data_type.as_ref().map(Class::of),
-                    name: column.name,
-                    hidden: column.hidden,
-                    yields: column.yields,
-                    merged: false,
-                })
-                .collect(),
-        )
+        let known = |NamedColumn { name, data_type, hidden, yields, .. }| Column {
+            hidden,
+            yields,
+            ..Column::new(name, data_type.as_ref().map(Class::of))
+        };
+        Some(columns.into_iter().map(known).collect())
+    }
+
+    /// The condition that USING or NATURAL stands for, with each column of the left side from the first relation that
+    /// has it. DataFusion's own USING reports a name as ambiguous if several relations on the left have it, and its
+    /// NATURAL sees hidden columns. `None` if the condition cannot be expressed.
+    fn equal_columns(&mut self, names: &[String], scope: &Scope<'_>, before: usize) -> Option<JoinConstraint> {
+        if self.bound.relations(scope).any(|relation| relation.columns.is_none() || relation.name.is_empty()) {
+            return None;
+        }
+        let (left, right) = scope.relations.split_at(before);
+        let mut all: Option<Expr> = None;
+        for name in names {
+            let [left, right] = [left, right].map(|side| self.bound.find_in(side, None, name).map(|(id, _)| id));
+            let [left, right] = [self.bound.qualified(left?)?, self.bound.qualified(right?)?];
+            let own = build::binary(left, ast::BinaryOperator::Eq, right);
+            all = Some(match all {
+                Some(before) => build::binary(before, ast::BinaryOperator::And, own),
+                None => own,
+            });
+        }
+        // NATURAL without a common name keeps every pair.
+        Some(JoinConstraint::On(all.unwrap_or_else(|| build::value(ast::Value::Boolean(true)))))
     }
 }
 
-/// The condition that USING or NATURAL stands for, with each column of the left side from the first relation that has
-/// it. DataFusion's own USING reports a name as ambiguous if several relations on the left have it, and its NATURAL
-/// sees hidden columns. `None` if the condition cannot be expressed.
-fn equal_columns(names: &[String], scope: &Scope<'_>, before: usize) -> Option<JoinConstraint> {
-    if scope.relations.iter().any(|relation| relation.columns.is_none() || relation.name.is_empty()) {
-        return None;
+/// The condition of a join that shows the columns of both sides.
+pub(super) fn constraint_of(operator: &JoinOperator) -> Option<&JoinConstraint> {
+    match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::CrossJoin(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => Some(constraint),
+        _ => None,
     }
-    let (left, right) = scope.relations.split_at(before);
-    let column = |relations: &[Relation], name: &str| {
-        let own = relations.iter().filter_map(|relation| Some((relation, relation.column(name)?)));
-        let (relation, own) = own.min_by_key(|(_, column)| column.yields)?;
-        let parts = [&relation.name, &own.name].map(|part| exact(part.clone(), Span::empty()));
-        Some(Expr::CompoundIdentifier(parts.into()))
-    };
-    let mut all: Option<Expr> = None;
-    for name in names {
-        let own = build::binary(column(left, name)?, ast::BinaryOperator::Eq, column(right, name)?);
-        all = Some(match all {
-            Some(before) => build::binary(before, ast::BinaryOperator::And, own),
-            None => own,
-        });
-    }
-    // NATURAL without a common name keeps every pair.
-    Some(JoinConstraint::On(all.unwrap_or_else(|| build::value(ast::Value::Boolean(true)))))
 }
 
 fn set_constraint(operator: &mut JoinOperator, new: JoinConstraint) {
@@ -646,13 +634,13 @@ fn json_columns() -> Vec<Column> {
         ("fullkey", Class::Text),
         ("path", Class::Text),
     ]
-    .map(|(name, kind)| Column { name: name.to_owned(), kind: Some(kind), hidden: false, yields: false, merged: false })
+    .map(|(name, kind)| Column::new(name, Some(kind)))
     .into()
 }
 
 fn visible(output: Output) -> Column {
     let Output { name, kind, yields } = output;
-    Column { hidden: name == PLACE, name, kind, yields, merged: false }
+    Column { hidden: name == PLACE, yields, ..Column::new(name, kind) }
 }
 
 /// A name in lowercase and without quotes.
@@ -665,7 +653,7 @@ fn folded(name: &ObjectName) -> String {
 }
 
 /// A name in the case that DataFusion converts it to.
-fn lowered(ident: &Ident) -> String {
+pub(super) fn lowered(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
 }
 
@@ -682,26 +670,14 @@ fn aliased(name: String, alias: &mut Option<TableAlias>, mut columns: Option<Vec
             column.name.clone_from(&lowered(&renamed.name));
         }
     } else if !alias.columns.is_empty() {
-        columns = Some(
-            alias
-                .columns
-                .iter()
-                .map(|column| Column {
-                    name: lowered(&column.name),
-                    kind: None,
-                    hidden: false,
-                    yields: false,
-                    merged: false,
-                })
-                .collect(),
-        );
+        columns = Some(alias.columns.iter().map(|column| Column::new(lowered(&column.name), None)).collect());
     }
     Relation::new(own, columns)
 }
 
 /// The user's name for each item: its alias, otherwise its text (`None` for a plain column).
 #[derive(Clone)]
-enum ItemName {
+pub(super) enum ItemName {
     /// The item is a column, or stands for several.
     Own,
     /// It is one of the items that a `*` stands for.
@@ -728,84 +704,6 @@ fn item_names(select: &Select, items: &[String]) -> Vec<ItemName> {
         .collect()
 }
 
-/// Expands `*` if DataFusion's own expansion would be wrong: hidden columns, groups, names that repeat in a nested
-/// query.
-fn expand(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, always: bool) -> Vec<ItemName> {
-    let hidden =
-        scope.relations.iter().filter_map(|relation| relation.columns.as_ref()).flatten().any(|column| column.hidden);
-    for item in &mut select.projection {
-        if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
-            && let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut()
-            && let Some(relation) = scope.relations.iter().find(|relation| relation.is_called(&ident.value))
-            && relation.name != lowered(ident)
-        {
-            *ident = exact(relation.name.clone(), ident.span);
-        }
-    }
-    let has_wildcard = select
-        .projection
-        .iter()
-        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-    if !has_wildcard || !(always || hidden) {
-        return names;
-    }
-    let plain = |options: &ast::WildcardAdditionalOptions| {
-        options.opt_exclude.is_none()
-            && options.opt_except.is_none()
-            && options.opt_replace.is_none()
-            && options.opt_rename.is_none()
-            && options.opt_ilike.is_none()
-    };
-    let mut projection = Vec::new();
-    let mut expanded = Vec::new();
-    for (item, name) in std::mem::take(&mut select.projection).into_iter().zip(names) {
-        let wanted: Option<Option<String>> = match &item {
-            SelectItem::Wildcard(options) if plain(options) => Some(None),
-            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(relation), options)
-                if plain(options) =>
-            {
-                relation.0.last().and_then(ObjectNamePart::as_ident).map(|ident| Some(ident.value.clone()))
-            }
-            _ => None,
-        };
-        let relations: Vec<&Relation> = match &wanted {
-            Some(wanted) => scope
-                .relations
-                .iter()
-                .filter(|relation| wanted.as_ref().is_none_or(|wanted| relation.is_called(wanted)))
-                .collect(),
-            None => Vec::new(),
-        };
-        if relations.is_empty() || relations.iter().any(|relation| relation.columns.is_none()) {
-            projection.push(item);
-            expanded.push(name);
-            continue;
-        }
-        let bare_star = wanted == Some(None);
-        let has =
-            |relation: &&Relation, name: &str| relation.column(name).is_some_and(|own| !own.hidden && !own.yields);
-        for relation in &relations {
-            for column in relation.columns.iter().flatten() {
-                let yields = column.yields && relations.iter().any(|other| has(other, &column.name));
-                if column.hidden || yields || (bare_star && column.merged) {
-                    continue;
-                }
-                let span = Span::empty();
-                let column = exact(column.name.clone(), span);
-                let expr = if relation.name.is_empty() {
-                    Expr::Identifier(column)
-                } else {
-                    Expr::CompoundIdentifier(vec![exact(relation.name.clone(), span), column])
-                };
-                projection.push(SelectItem::UnnamedExpr(expr));
-                expanded.push(ItemName::Star);
-            }
-        }
-    }
-    select.projection = projection;
-    expanded
-}
-
 /// A collation is not visible in a result.
 fn strip_collation(expr: &mut Expr) {
     if let Expr::Function(function) = &*expr
@@ -821,6 +719,7 @@ fn bare_columns(
     order: &mut [OrderByExpr],
     groups: &[Expr],
     outputs: &[String],
+    bound: &Bindings,
     scope: &Scope<'_>,
 ) {
     let row = {
@@ -832,15 +731,15 @@ fn bare_columns(
     };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            group::wrap_bare(expr, groups, &row, &[], scope);
+            group::wrap_bare(expr, groups, &row, &[], bound, scope);
         }
     }
     if let Some(having) = &mut select.having {
-        group::wrap_bare(having, groups, &row, &[], scope);
+        group::wrap_bare(having, groups, &row, &[], bound, scope);
     }
     for term in order {
         if !matches!(term.expr, Expr::Value(_)) {
-            group::wrap_bare(&mut term.expr, groups, &row, outputs, scope);
+            group::wrap_bare(&mut term.expr, groups, &row, outputs, bound, scope);
             // A repeated item is referred to by its position.
             let place = select.projection.iter().position(|item| match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == term.expr,
@@ -848,14 +747,28 @@ fn bare_columns(
             });
             match place {
                 Some(place) => term.expr = number((place + 1).to_string()),
-                None => group::qualify_arguments(&mut term.expr, scope),
+                None => group::qualify_arguments(&mut term.expr, bound, scope),
             }
         }
     }
 }
 
+/// The relation of `relation.*`.
+pub(super) fn relation_of(kind: &SelectItemQualifiedWildcardKind) -> Option<&str> {
+    match kind {
+        SelectItemQualifiedWildcardKind::ObjectName(name) => Some(&name.0.last()?.as_ident()?.value),
+        SelectItemQualifiedWildcardKind::Expr(_) => None,
+    }
+}
+
 /// Gives each item its name in SQLite; if that is not possible, distinct names.
-fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, outermost: bool) -> Option<Vec<Output>> {
+fn name_outputs(
+    select: &mut Select,
+    names: Vec<ItemName>,
+    bound: &Bindings,
+    scope: &Scope<'_>,
+    outermost: bool,
+) -> Option<Vec<Output>> {
     let mut outputs: Option<Vec<Output>> = Some(Vec::new());
     // The items that are one column each: their names, and their positions among items and outputs.
     let mut shown_names: Vec<String> = Vec::new();
@@ -868,13 +781,11 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
                 match &other {
                     SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
                         let wanted = match &other {
-                            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(relation), _) => {
-                                relation.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.clone())
-                            }
+                            SelectItem::QualifiedWildcard(kind, _) => relation_of(kind),
                             _ => None,
                         };
-                        for relation in &scope.relations {
-                            if wanted.as_ref().is_some_and(|wanted| !relation.is_called(wanted)) {
+                        for relation in bound.relations(scope) {
+                            if wanted.is_some_and(|wanted| !relation.is_called(wanted)) {
                                 continue;
                             }
                             match (&mut outputs, &relation.columns) {
@@ -893,17 +804,14 @@ fn name_outputs(select: &mut Select, names: Vec<ItemName>, scope: &Scope<'_>, ou
                 continue;
             }
         };
-        let kind = kind::of(&expr, scope);
-        let column = column_of(&expr, scope);
+        let kind = kind::of(&expr, bound);
+        let column = column_name(&expr, bound, scope);
         let yields = matches!(name, ItemName::Star)
-            && column.as_ref().is_some_and(|(relation, name)| {
-                let own = scope.relations.iter().find(|known| known.name == *relation);
-                own.and_then(|own| own.column(name)).is_some_and(|own| own.yields)
-            });
+            && bound.column_of(&expr).and_then(|id| bound.column(id)).is_some_and(|own| own.yields);
         let (shown, needs_alias) = match (&name, column) {
             (ItemName::Alias(alias), _) => (alias.value.clone(), true),
-            (ItemName::Own | ItemName::Star, Some((_, column))) => (column, false),
-            (ItemName::Text(text), Some((_, column))) if text.starts_with(['"', '`', '[']) || *text == column => {
+            (ItemName::Own | ItemName::Star, Some(column)) => (column, false),
+            (ItemName::Text(text), Some(column)) if text.starts_with(['"', '`', '[']) || *text == column => {
                 (column, false)
             }
             (ItemName::Text(text), _) => (text.clone(), true),
@@ -951,24 +859,13 @@ fn is_column(expr: &Expr) -> bool {
     }
 }
 
-/// The relation and exact name of a plain column.
-fn column_of(expr: &Expr, scope: &Scope<'_>) -> Option<(String, String)> {
+/// The exact name of a plain column of this SELECT.
+fn column_name(expr: &Expr, bound: &Bindings, scope: &Scope<'_>) -> Option<String> {
     let expr = unwrapped(expr);
-    let found = match expr {
-        Expr::Identifier(ident) => scope.find(None, &ident.value),
-        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [.., relation, column] => scope.find(Some(&relation.value), &column.value),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    match (found, expr) {
-        (Found::Column { relation, name, .. }, _) => Some((scope.relations.get(relation)?.name.clone(), name)),
-        (Found::Perhaps, Expr::Identifier(ident)) => Some((String::new(), lowered(ident))),
-        (Found::Perhaps, Expr::CompoundIdentifier(parts)) => {
-            let [.., relation, column] = parts.as_slice() else { return None };
-            Some((lowered(relation), lowered(column)))
-        }
+    match (bound.of(expr)?, expr) {
+        (Bound::Column(id), _) if scope.owns(id) => bound.column(id).map(|own| own.name.clone()),
+        (Bound::Perhaps, Expr::Identifier(name)) => Some(lowered(name)),
+        (Bound::Perhaps, Expr::CompoundIdentifier(parts)) => parts.last().map(lowered),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
-use super::scope::Output;
+use super::bind::Output;
 use crate::{
     build::{self, exact, integer},
     walk::any_expr,

@@ -213,7 +213,7 @@ impl Both {
 
     pub(super) fn plan_text(&self, sql: &str) -> Result<String, String> {
         let statement = parse(sql, Dialect::Osquery).map_err(|error| error.to_string())?.remove(0);
-        rewrite(statement, &self.names).map(|statement| statement.to_string()).map_err(|error| error.to_string())
+        rewrite(statement, &self.names).map(|own| own.statement.to_string()).map_err(|error| error.to_string())
     }
 
     /// The result of this dialect; a statement that does not end is an error.
@@ -225,7 +225,7 @@ impl Both {
     async fn ask_for_ever(&self, sql: &str) -> Result<Vec<Row>, String> {
         let mut out = Vec::new();
         for parsed in parse(sql, Dialect::Osquery).map_err(|error| error.to_string())? {
-            let statement = rewrite(parsed, &self.names).map_err(|error| error.to_string())?;
+            let statement = rewrite(parsed, &self.names).map_err(|error| error.to_string())?.statement;
             let state = self.context.state();
             let plan = state.statement_to_plan(statement).await.map_err(|error| error.to_string())?;
             let frame = self.context.execute_logical_plan(plan).await.map_err(|error| error.to_string())?;

@@ -10,6 +10,7 @@ mod generated;
 mod guards;
 mod harness;
 mod maps;
+mod mismatch;
 mod names;
 mod optimizer;
 mod packs;

@@ -12,7 +12,7 @@ use crate::plan::optimizer::with_ours;
 async fn optimized(state: &SessionState, both: &Both, sql: &str) -> Result<String, String> {
     let parsed = crate::parse(sql, crate::Dialect::Osquery).map_err(|error| error.to_string())?;
     let statement = parsed.into_iter().next().ok_or("no statement")?;
-    let statement = crate::rewrite(statement, &both.names).map_err(|error| error.to_string())?;
+    let statement = crate::rewrite(statement, &both.names).map_err(|error| error.to_string())?.statement;
     let plan = state.statement_to_plan(statement).await.map_err(|error| error.to_string())?;
     state.optimize(&plan).map(|plan| plan.display_indent().to_string()).map_err(|error| error.to_string())
 }

@@ -4,7 +4,7 @@ use super::harness::{Both, tables};
 
 async fn plan(both: &Both, sql: &str) -> String {
     let parsed = crate::parse(sql, crate::Dialect::Osquery).expect("parses").remove(0);
-    let statement = crate::rewrite(parsed, &both.names).expect("rewrites");
+    let statement = crate::rewrite(parsed, &both.names).expect("rewrites").statement;
     let state = both.context.state();
     let plan = state.statement_to_plan(statement).await.expect("plans");
     state.optimize(&plan).expect("optimizes").display_indent().to_string()
