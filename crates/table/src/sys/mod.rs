@@ -1019,7 +1019,12 @@ mod tests {
 
     #[test]
     fn a_held_process_is_gone_when_it_ended() {
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
+        let mut child = std::process::Command::new("sh");
+        child.args(["-c", "echo started; exec sleep 600"]).stdout(std::process::Stdio::piped());
+        let mut child = child.spawn().expect("sh starts");
+        // Until its first output, it may still close the descriptors that it inherited.
+        let mut output = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+        std::io::BufRead::read_line(&mut output, &mut String::new()).expect("it writes");
         let path = format!("/proc/{}", child.id());
         let folder = Sys::live().process_folder(&path);
         let mut open = folder.open("stat").expect("it runs");
