@@ -109,9 +109,11 @@ fn mention_unread(config: &Config) {
     }
 }
 
-/// The engine of a configuration.
+/// The engine of a configuration. Its results may be stored, so it reads no values of secrets.
 pub(crate) async fn engine(config: &Config) -> Result<Engine> {
-    indago::open(config).await.map_err(Error::usage)
+    let mut config = config.clone();
+    config.kubernetes.secret_values = false;
+    indago::open(&config).await.map_err(Error::usage)
 }
 
 /// The engine for a person's own SQL, which may also read local files.

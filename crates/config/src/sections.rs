@@ -118,6 +118,9 @@ section! {
         kubeconfig: Option<PathBuf> = None,
         /// Contexts to query; `["*"]` for all. Not set: the current one.
         contexts: Option<Vec<String>> = None,
+        /// Whether `indago query` and `indago shell` may read the values of secrets (`kubernetes_secrets.data`). The daemon
+        /// and captures never do.
+        secret_values: bool = false,
     }
 }
 

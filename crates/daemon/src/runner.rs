@@ -77,7 +77,9 @@ impl fmt::Debug for Source {
 impl Source {
     /// Reads the configuration with a function, at the start and for each reload.
     pub fn new(read: impl Fn() -> Result<Config, String> + Send + Sync + 'static) -> Self {
-        let open = |config: Config, table: ScheduleTable| {
+        let open = |mut config: Config, table: ScheduleTable| {
+            // Results are logged, and values of secrets must not be.
+            config.kubernetes.secret_values = false;
             let opened = async move {
                 let builder = indago::builder(&config).map_err(|error| error.to_string())?;
                 let engine = Box::pin(builder.tables(table.tables()).build()).await;

@@ -153,10 +153,10 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<(Vec<(String, 
     Ok((all, Vec::new()))
 }
 
-/// The query for all columns of a table, hidden ones included.
+/// The query for all columns of a table, hidden ones included, secret ones excluded.
 pub(crate) fn select_all(engine: &Engine, spec: &TableSpec) -> String {
     // The time of a capture is in its metadata.
-    let is_data = |column: &&ColumnSpec| !column.hidden || column.name != CAPTURED_COLUMN;
+    let is_data = |column: &&ColumnSpec| !column.secret && (!column.hidden || column.name != CAPTURED_COLUMN);
     let columns = spec.columns.iter().filter(is_data).map(|column| quoted(&column.name));
     format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), relation(engine, &spec.name))
 }

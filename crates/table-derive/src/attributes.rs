@@ -32,6 +32,8 @@ pub(crate) struct ResourceAttribute {
     pub(crate) group_version: String,
     pub(crate) name: String,
     pub(crate) is_namespaced: bool,
+    /// Older group versions, if it is one of the resources that a server may lack.
+    pub(crate) older: Option<Vec<LitStr>>,
     pub(crate) span: Span,
 }
 
@@ -44,17 +46,22 @@ impl syn::parse::Parse for ResourceAttribute {
             let message = "write a resource as group, version and name: \"v1/pods\", \"apps/v1/deployments\"";
             return Err(Error::new(resource.span(), message));
         };
-        let mut is_namespaced = false;
-        if input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+        let (mut is_namespaced, mut older) = (false, None);
+        while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
             let word: Ident = input.parse()?;
-            if word != "namespaced" {
-                return Err(Error::new(word.span(), "expected `namespaced` or nothing"));
+            match word.to_string().as_str() {
+                "namespaced" => is_namespaced = true,
+                "optional" => older = Some(Vec::new()),
+                "older" => {
+                    let content;
+                    syn::parenthesized!(content in input);
+                    older = Some(content.parse_terminated(|input| input.parse(), Token![,])?.into_iter().collect());
+                }
+                _ => return Err(Error::new(word.span(), "expected `namespaced`, `optional` or `older(..)`")),
             }
-            is_namespaced = true;
-            input.parse::<Option<Token![,]>>()?;
         }
         let (group_version, name) = (group_version.to_owned(), name.to_owned());
-        Ok(ResourceAttribute { group_version, name, is_namespaced, span: resource.span() })
+        Ok(ResourceAttribute { group_version, name, is_namespaced, older, span: resource.span() })
     }
 }
 
@@ -146,6 +153,7 @@ pub(crate) struct ColumnAttribute {
     pub(crate) pattern: bool,
     pub(crate) range: bool,
     pub(crate) hidden: bool,
+    pub(crate) secret: bool,
     pub(crate) added: bool,
     pub(crate) volatile: bool,
     pub(crate) volatile_prefix: Option<LitStr>,
@@ -443,6 +451,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
         pattern: false,
         range: false,
         hidden: false,
+        secret: false,
         added: false,
         volatile: false,
         volatile_prefix: None,
@@ -465,6 +474,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
                 "pattern" => column.pattern = true,
                 "range" => column.range = true,
                 "hidden" => column.hidden = true,
+                "secret" => (column.secret, column.hidden) = (true, true),
                 "added" => column.added = true,
                 "volatile" if meta.input.peek(Token![=]) => column.volatile_prefix = Some(meta.value()?.parse()?),
                 "volatile" => column.volatile = true,
@@ -489,7 +499,7 @@ fn column_attribute(field: &Field) -> Result<(ColumnAttribute, Option<SourceAttr
                 _ => {
                     return Err(meta.error(
                         "unknown column attribute; expected one of: index, slice, extends, selects, required, \
-                         pattern, range, hidden, added, volatile, source, needs, path, collate; `skip` alone; or \
+                         pattern, range, hidden, secret, added, volatile, source, needs, path, collate; `skip` alone; or \
                          `flatten` first",
                     ));
                 }

@@ -60,6 +60,7 @@ use crate::steps::steps;
 /// | `pattern`, `range` | the table applies `LIKE`, or comparisons |
 /// | `collate = nocase` | collation: `nocase`, `version`, `version_dpkg`, `version_rhel` |
 /// | `hidden` | not in `SELECT *` |
+/// | `secret` | hidden, and in no capture: it holds credentials |
 /// | `added` | osquery's table of this name does not have the column |
 /// | `volatile` | it may change although the object behind the row did not |
 /// | `volatile = "p"` | the same, for values that start with `p` and change to others that do |
@@ -414,9 +415,10 @@ fn spec(
         },
     };
     let resource = match &table.resource {
-        Some(ResourceAttribute { group_version, name, is_namespaced, .. }) => quote! {
-            Some(::indago_table::derive::ResourceSpec::new(#group_version, #name, #is_namespaced))
-        },
+        Some(ResourceAttribute { group_version, name, is_namespaced, older, .. }) => {
+            let or_older = older.as_ref().map(|older| quote!(.or_older(&[#(#older),*])));
+            quote!(Some(::indago_table::derive::ResourceSpec::new(#group_version, #name, #is_namespaced) #or_older))
+        }
         None => quote!(None),
     };
     let examples = examples.iter().map(|(title, sql)| quote!(::indago_table::derive::Example::new(#title, #sql)));
@@ -524,6 +526,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
         pattern,
         range,
         hidden,
+        secret,
         added,
         volatile,
         needs,
@@ -552,6 +555,7 @@ fn column_spec(column: &ColumnAttribute) -> TokenStream {
             #pattern,
             #range,
             #hidden,
+            #secret,
             #added,
             #volatile,
             #volatile_prefix,

@@ -67,12 +67,23 @@ pub struct ResourceSpec {
     pub name: Text,
     /// Whether its objects belong to namespaces.
     pub is_namespaced: bool,
+    /// Group versions in which older servers serve it, newest first.
+    pub older: Vec<Text>,
+    /// Whether a server may serve it in none of these versions.
+    pub is_optional: bool,
 }
 
 impl ResourceSpec {
     /// A resource of a group and version, namespaced or not.
     pub fn new(group_version: impl Into<Text>, name: impl Into<Text>, is_namespaced: bool) -> Self {
-        ResourceSpec { group_version: group_version.into(), name: name.into(), is_namespaced }
+        let (group_version, name) = (group_version.into(), name.into());
+        ResourceSpec { group_version, name, is_namespaced, older: Vec::new(), is_optional: false }
+    }
+
+    /// The same resource, which some servers serve only in older group versions, or not at all.
+    #[must_use]
+    pub fn or_older(self, older: &[&'static str]) -> Self {
+        ResourceSpec { older: older.iter().map(|version| Text::Borrowed(version)).collect(), is_optional: true, ..self }
     }
 }
 
@@ -137,6 +148,8 @@ pub struct ColumnSpec {
     pub range: bool,
     /// Not part of `SELECT *`.
     pub hidden: bool,
+    /// It holds credentials, so no capture contains it. Such a column is also hidden.
+    pub secret: bool,
     /// osquery's table of the same name lacks it. In an osquery query, a bare name refers to another table's column or
     /// an alias first.
     pub added: bool,
@@ -334,6 +347,7 @@ impl ColumnSpec {
             pattern: false,
             range: false,
             hidden: false,
+            secret: false,
             added: false,
             volatile: false,
             volatile_prefix: None,
@@ -454,6 +468,7 @@ pub const fn column(
     pattern: bool,
     range: bool,
     hidden: bool,
+    secret: bool,
     added: bool,
     volatile: bool,
     volatile_prefix: Option<&'static str>,
@@ -474,6 +489,7 @@ pub const fn column(
         pattern,
         range,
         hidden,
+        secret,
         added,
         volatile,
         volatile_prefix: borrowed(volatile_prefix),

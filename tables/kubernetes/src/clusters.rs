@@ -42,6 +42,8 @@ pub struct Settings {
     /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
     /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
+    /// Whether queries may read the values of secrets.
+    pub secret_values: bool,
 }
 
 /// Name of the cluster that the program runs in.
@@ -110,6 +112,11 @@ impl Kubernetes {
             all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
         }
         all
+    }
+
+    /// Whether queries may read the values of secrets.
+    pub(crate) fn has_secret_values(&self) -> bool {
+        self.0.settings.as_ref().is_some_and(|settings| settings.secret_values)
     }
 
     /// The current time.
@@ -613,7 +620,8 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
     /// Why the plug-in of a kubeconfig at that path is not run.
     fn refusal(sys: &Sys, path: &Path) -> Option<String> {
         let mut configured = Configured::default();
-        let settings = Settings { kubeconfig: Some(path.to_owned()), contexts: vec!["c".to_owned()] };
+        let settings =
+            Settings { kubeconfig: Some(path.to_owned()), contexts: vec!["c".to_owned()], ..Settings::default() };
         configured.refresh(sys, &Sys::live(), &settings);
         let Access::Context(target) = &configured.clusters[0].access else {
             panic!("{:?}", tell(&configured.clusters[0]))

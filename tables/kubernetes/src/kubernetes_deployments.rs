@@ -3,8 +3,9 @@
 use indago_table::prelude::*;
 
 use crate::clusters::Kubernetes;
+use crate::computed::Conditions;
 use crate::metadata::ObjectMeta;
-use crate::pod_spec::PodSpec;
+use crate::pod_spec::{PodSpec, Template};
 use crate::resource::{Resource, listed};
 
 /// Deployments of Kubernetes clusters, with the specification of their pods.
@@ -21,12 +22,6 @@ use crate::resource::{Resource, listed};
 pub struct Deployment {
     #[column(flatten)]
     meta: ObjectMeta,
-    /// Service account of its pods; joins `kubernetes_service_accounts.name` in the same namespace.
-    #[column(path = "spec.template.spec.serviceAccountName")]
-    service_account_name: Option<String>,
-    /// Node of its pods; NULL if the scheduler chooses.
-    #[column(path = "spec.template.spec.nodeName")]
-    node_name: Option<String>,
     /// Latest generation of its specification that the controller has processed.
     #[column(path = "status.observedGeneration")]
     observed_generation: Option<i64>,
@@ -75,12 +70,11 @@ pub struct Deployment {
     /// Labels in the selector of its pods.
     #[column(path = "spec.selector.matchLabels")]
     match_labels: Map,
-    /// Labels of its pods.
-    #[column(path = "spec.template.metadata.labels")]
-    template_labels: Map,
-    /// Images of its containers.
-    #[column(path = "spec.template.spec.containers.*.image")]
-    container_images: Vec<String>,
+    /// The status of each condition: `condition_status['Available']` is `True`, `False` or `Unknown`.
+    #[column(path = "status.conditions")]
+    condition_status: Conditions,
+    #[column(flatten, path = "spec.template")]
+    template: Template,
     #[column(flatten, path = "spec.template.spec")]
     pods: PodSpec,
 }

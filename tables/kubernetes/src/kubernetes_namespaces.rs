@@ -3,6 +3,7 @@
 use indago_table::prelude::*;
 
 use crate::clusters::Kubernetes;
+use crate::computed::Conditions;
 use crate::metadata::ClusterMeta;
 use crate::resource::{Resource, listed};
 
@@ -29,6 +30,9 @@ pub struct Namespace {
     /// Conditions, which state why a deletion does not complete.
     #[column(path = "status.conditions")]
     conditions: Option<Json>,
+    /// The status of each condition: `condition_status['NamespaceContentRemaining']` is `True`, `False` or `Unknown`.
+    #[column(path = "status.conditions")]
+    condition_status: Conditions,
 }
 
 impl Resource for Namespace {}

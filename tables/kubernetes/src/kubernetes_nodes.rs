@@ -4,6 +4,7 @@ use indago_table::prelude::*;
 use serde_json::{Value as Document, json};
 
 use crate::clusters::Kubernetes;
+use crate::computed::Conditions;
 use crate::metadata::ClusterMeta;
 use crate::resource::{Derived, Resource, listed, misfits};
 
@@ -55,6 +56,9 @@ pub struct Node {
     /// Conditions, such as `Ready` and `MemoryPressure`.
     #[column(volatile, path = "status.conditions")]
     conditions: Option<Json>,
+    /// The status of each condition: `condition_status['Ready']` is `True`, `False` or `Unknown`.
+    #[column(path = "status.conditions")]
+    condition_status: Conditions,
     /// Addresses, as a list of type and address.
     #[column(path = "status.addresses")]
     addresses: Option<Json>,

@@ -4,7 +4,8 @@ use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
-use crate::metadata::PodMeta;
+use crate::container_spec::{ContainerSpec, container_names, container_places, take_containers};
+use crate::metadata::ContainerMeta;
 use crate::pod_spec::{KUBELET_UID, set_kubelet_uid};
 use crate::resource::{Derived, Resource, listed, misfits};
 
@@ -31,133 +32,12 @@ use crate::resource::{Derived, Resource, listed, misfits};
 )]
 pub struct PodContainer {
     #[column(flatten)]
-    meta: PodMeta,
-    /// SELinux user.
-    #[column(path = "container.securityContext.seLinuxOptions.user")]
-    se_linux_options_user: Option<String>,
-    /// SELinux role.
-    #[column(path = "container.securityContext.seLinuxOptions.role")]
-    se_linux_options_role: Option<String>,
-    /// SELinux type.
-    #[column(path = "container.securityContext.seLinuxOptions.type")]
-    se_linux_options_type: Option<String>,
-    /// SELinux level.
-    #[column(path = "container.securityContext.seLinuxOptions.level")]
-    se_linux_options_level: Option<String>,
-    /// Name of the Windows service account (GMSA) specification.
-    #[column(path = "container.securityContext.windowsOptions.gmsaCredentialSpecName")]
-    windows_options_gmsa_credential_spec_name: Option<String>,
-    /// Content of the Windows service account (GMSA) specification.
-    #[column(path = "container.securityContext.windowsOptions.gmsaCredentialSpec")]
-    windows_options_gmsa_credential_spec: Option<String>,
-    /// Windows user.
-    #[column(path = "container.securityContext.windowsOptions.runAsUserName")]
-    windows_options_run_as_user_name: Option<String>,
-    /// Seccomp profile: `RuntimeDefault`, `Localhost` or `Unconfined`.
-    #[column(path = "container.securityContext.seccompProfile.type")]
-    seccomp_profile_type: Option<String>,
-    /// Path of the `Localhost` seccomp profile on the node.
-    #[column(path = "container.securityContext.seccompProfile.localhostProfile")]
-    seccomp_profile_localhost_profile: Option<String>,
-    /// User ID of the process; NULL for the image's default.
-    #[column(path = "container.securityContext.runAsUser")]
-    run_as_user: Option<i64>,
-    /// Group ID of the process; NULL for the runtime's default.
-    #[column(path = "container.securityContext.runAsGroup")]
-    run_as_group: Option<i64>,
-    /// Whether the kubelet refuses to start it as root.
-    #[column(path = "container.securityContext.runAsNonRoot")]
-    run_as_non_root: Option<bool>,
-    /// Added capabilities without `CAP_`, such as `SYS_ADMIN`.
-    #[column(path = "container.securityContext.capabilities.add")]
-    capabilities_add: Vec<String>,
-    /// Dropped capabilities; `ALL` means all of them.
-    #[column(path = "container.securityContext.capabilities.drop")]
-    capabilities_drop: Vec<String>,
-    /// Whether it is privileged: root in it has the rights of root on the node.
-    #[column(path = "container.securityContext.privileged")]
-    privileged: bool,
-    /// Whether its root file system is read-only.
-    #[column(path = "container.securityContext.readOnlyRootFilesystem")]
-    read_only_root_filesystem: bool,
-    /// Whether a process may gain more privileges than its parent; NULL means yes.
-    #[column(path = "container.securityContext.allowPrivilegeEscalation")]
-    allow_privilege_escalation: Option<bool>,
-    /// How `/proc` is mounted: `Default` or `Unmasked`.
-    #[column(path = "container.securityContext.procMount")]
-    proc_mount: Option<String>,
-    /// Container whose processes an ephemeral container sees.
-    #[column(path = "container.targetContainerName")]
-    target_container_name: Option<String>,
-    /// Image in the specification.
-    #[column(path = "container.image")]
-    image: Option<String>,
-    /// Command, which replaces the image's entry point; empty for the image's.
-    #[column(path = "container.command")]
-    command: Vec<String>,
-    /// Arguments; empty for the image's.
-    #[column(path = "container.args")]
-    args: Vec<String>,
-    /// Working directory; NULL for the image's.
-    #[column(path = "container.workingDir")]
-    working_dir: Option<String>,
-    /// Declared ports.
-    #[column(path = "container.ports")]
-    ports: Option<Json>,
-    /// Config maps and secrets whose entries become environment variables.
-    #[column(path = "container.envFrom")]
-    env_from: Option<Json>,
-    /// Environment variables, as a list of name and value, or of name and source of the value.
-    #[column(path = "container.env")]
-    env: Option<Json>,
-    /// Resource limits, as quantities: `resource_limits['memory']`.
-    #[column(path = "container.resources.limits")]
-    resource_limits: Map,
-    /// Resource requests, as quantities.
-    #[column(path = "container.resources.requests")]
-    resource_requests: Map,
-    /// Mounted volumes, as a list of name, path and whether the mount is read-only.
-    #[column(path = "container.volumeMounts")]
-    volume_mounts: Option<Json>,
-    /// Volumes used as block devices.
-    #[column(path = "container.volumeDevices")]
-    volume_devices: Option<Json>,
-    /// Liveness probe: the container is restarted if it fails.
-    #[column(path = "container.livenessProbe")]
-    liveness_probe: Option<Json>,
-    /// Readiness probe: whether the container can serve.
-    #[column(path = "container.readinessProbe")]
-    readiness_probe: Option<Json>,
-    /// Startup probe: whether the container has started.
-    #[column(path = "container.startupProbe")]
-    startup_probe: Option<Json>,
-    /// Hooks that run after its start and before its end.
-    #[column(path = "container.lifecycle")]
-    lifecycle: Option<Json>,
-    /// Path in the container of the file with its termination message.
-    #[column(path = "container.terminationMessagePath")]
-    termination_message_path: Option<String>,
-    /// Source of the termination message: `File` or `FallbackToLogsOnError`.
-    #[column(path = "container.terminationMessagePolicy")]
-    termination_message_policy: Option<String>,
-    /// When the image is pulled: `Always`, `IfNotPresent` or `Never`.
-    #[column(path = "container.imagePullPolicy")]
-    image_pull_policy: Option<String>,
-    /// Whether its standard input stays open.
-    #[column(path = "container.stdin")]
-    stdin: bool,
-    /// Whether its standard input is closed after the first client disconnects.
-    #[column(path = "container.stdinOnce")]
-    stdin_once: bool,
-    /// Whether it has a terminal.
-    #[column(path = "container.tty")]
-    tty: bool,
+    meta: ContainerMeta,
+    #[column(flatten, path = "container")]
+    container: ContainerSpec,
     /// Name of the pod.
     #[column(index(field), path = "metadata.name")]
     pod_name: String,
-    /// `init`, `container` or `ephemeral`.
-    #[column(path = "container.kind")]
-    container_type: String,
     /// State with times and reasons; NULL until the kubelet reports one.
     #[column(path = "containerStatus.state")]
     state: Option<Json>,
@@ -225,9 +105,6 @@ pub struct PodContainer {
     /// Whether the pod uses the node's IPC namespace.
     #[column(path = "spec.hostIPC")]
     host_ipc: bool,
-    /// AppArmor profile: `RuntimeDefault`, `Localhost` or `Unconfined`; NULL in clusters before 1.30.
-    #[column(path = "container.securityContext.appArmorProfile.type")]
-    app_armor_profile_type: Option<String>,
 }
 
 /// A path in the status of each container, whatever its kind.
@@ -240,12 +117,12 @@ macro_rules! in_statuses {
         ]
     };
 }
+
 impl Resource for PodContainer {
-    const ALWAYS: &'static [&'static str] =
-        &["spec.initContainers.*.name", "spec.containers.*.name", "spec.ephemeralContainers.*.name"];
-    const DERIVED: Derived = &[
-        ("container", &["spec.initContainers.*.{}", "spec.containers.*.{}", "spec.ephemeralContainers.*.{}"]),
-        ("container.securityContext", &["spec.securityContext.{}"]),
+    const ALWAYS: &'static [&'static str] = container_names!("spec");
+    const DERIVED: Derived = container_places!(
+        "spec",
+        "metadata.annotations",
         ("containerStatus", &in_statuses!("name")),
         ("containerStatus", &in_statuses!("{}")),
         ("containerStatus.id", &in_statuses!("containerID")),
@@ -256,67 +133,33 @@ impl Resource for PodContainer {
         ("containerStatus.exitCode", &in_statuses!("state")),
         ("containerStatus.startedAt", &in_statuses!("state")),
         KUBELET_UID,
-    ];
+    );
 
     fn documents(mut pod: Document) -> Vec<Result<Document>> {
         set_kubelet_uid(&mut pod);
-        let mut take = |path: &str| pod.pointer_mut(path).map(Document::take).unwrap_or_default();
-        let inherited = take("/spec/securityContext");
-        let (mut containers, mut errors) = (Vec::new(), Vec::new());
-        for (place, statuses_place, kind) in LISTS {
-            let (list, statuses) = (take(place), take(statuses_place));
-            for (list, place) in [(&list, place), (&statuses, statuses_place)] {
-                errors.extend(misfits(list, &place[1..].replace('/', ".")));
-            }
-            let Document::Array(list) = list else { continue };
-            for mut container in list.into_iter().filter(Document::is_object) {
-                inherit(&mut container["securityContext"], &inherited);
-                container["kind"] = kind.into();
-                let status =
-                    statuses.as_array().and_then(|all| all.iter().find(|one| one["name"] == container["name"]));
-                containers.push((container, status.map(status_of)));
-            }
+        let (containers, mut errors) = take_containers(&mut pod, "spec", "metadata.annotations");
+        let mut statuses = Vec::new();
+        for name in STATUSES {
+            let list = pod["status"].get_mut(name).map(Document::take).unwrap_or_default();
+            errors.extend(misfits::<()>(&list, &format!("status.{name}")).into_iter().filter_map(Result::err));
+            statuses.extend(list.as_array().into_iter().flatten().cloned());
         }
-        let document = |(container, status): (Document, Option<Document>)| {
+        let document = |container: Document| {
             let mut document = pod.clone();
+            // A pod's containers of all kinds have different names.
+            let status = statuses.iter().find(|status| status["name"] == container["name"]);
+            document["containerStatus"] = status.map(status_of).unwrap_or_default();
             document["container"] = container;
-            document["containerStatus"] = status.unwrap_or_default();
             Ok(document)
         };
-        containers.into_iter().map(document).chain(errors).collect()
+        containers.into_iter().map(document).chain(errors.into_iter().map(Err)).collect()
     }
 }
 
 listed!(PodContainer);
 
-/// Where a pod has its containers and their statuses, and the names of their kinds.
-const LISTS: [(&str, &str, &str); 3] = [
-    ("/spec/initContainers", "/status/initContainerStatuses", "init"),
-    ("/spec/containers", "/status/containerStatuses", "container"),
-    ("/spec/ephemeralContainers", "/status/ephemeralContainerStatuses", "ephemeral"),
-];
-
-/// Settings of a pod's security context that apply to containers without these settings.
-const INHERITED: [&str; 7] = [
-    "seLinuxOptions",
-    "windowsOptions",
-    "seccompProfile",
-    "appArmorProfile",
-    "runAsUser",
-    "runAsGroup",
-    "runAsNonRoot",
-];
-
-fn inherit(context: &mut Document, pod: &Document) {
-    for setting in INHERITED {
-        if let Some(value) = pod.get(setting)
-            && context.get(setting).is_none_or(Document::is_null)
-            && (context.is_object() || context.is_null())
-        {
-            context[setting] = value.clone();
-        }
-    }
-}
+/// Lists of statuses, of init, regular and ephemeral containers.
+const STATUSES: [&str; 3] = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
 
 /// A container's status, with values that are easier to query than the texts and states that contain them.
 fn status_of(status: &Document) -> Document {

@@ -4,9 +4,10 @@ use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
+use crate::computed::Conditions;
 use crate::metadata::ObjectMeta;
 use crate::pod_spec::{KUBELET_UID, PodSpec, set_kubelet_uid};
-use crate::resource::{Derived, Resource, listed, misfits};
+use crate::resource::{Derived, Resource, listed};
 
 /// Pods of Kubernetes clusters.
 ///
@@ -75,21 +76,9 @@ pub struct Pod {
     /// State of each ephemeral container.
     #[column(path = "status.ephemeralContainerStatuses")]
     ephemeral_container_statuses: Option<Json>,
-    /// Kind of the object that controls it, such as `ReplicaSet`; NULL for a pod without a controller.
-    #[column(path = "controller.kind")]
-    owner_kind: Option<String>,
-    /// Name of the object that controls it.
-    #[column(path = "controller.name")]
-    owner_name: Option<String>,
-    /// UID of the object that controls it.
-    #[column(path = "controller.uid")]
-    owner_uid: Option<String>,
-    /// All objects that own it.
-    #[column(path = "metadata.ownerReferences")]
-    owner_references: Option<Json>,
-    /// Deadline of its deletion, if deletion was requested.
-    #[column(path = "metadata.deletionTimestamp")]
-    deletion_timestamp: Option<Timestamp>,
+    /// The status of each condition: `condition_status['Ready']` is `True`, `False` or `Unknown`.
+    #[column(path = "status.conditions")]
+    condition_status: Conditions,
     /// UID of the pod at its kubelet, which names the pod's cgroups, volumes and container labels. Joins `pod_uid` of
     /// `container_processes` and `containers`. The same as `uid`, except for static pods (kube-apiserver, etcd), whose
     /// mirror pod in the API has a different UID.
@@ -100,19 +89,11 @@ pub struct Pod {
 }
 
 impl Resource for Pod {
-    const DERIVED: Derived =
-        &[("controller", &["metadata.ownerReferences.*.{}", "metadata.ownerReferences.*.controller"]), KUBELET_UID];
+    const DERIVED: Derived = &[KUBELET_UID];
 
     fn documents(mut object: Document) -> Vec<Result<Document>> {
-        let owners = &object["metadata"]["ownerReferences"];
-        let mut documents = misfits(owners, "metadata.ownerReferences");
-        let controller = owners.as_array().and_then(|owners| owners.iter().find(|owner| owner["controller"] == true));
-        if let Some(controller) = controller.cloned() {
-            object["controller"] = controller;
-        }
         set_kubelet_uid(&mut object);
-        documents.push(Ok(object));
-        documents
+        vec![Ok(object)]
     }
 }
 

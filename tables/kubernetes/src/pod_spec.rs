@@ -3,6 +3,8 @@
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
+use crate::computed::Joined;
+
 /// The paths that [`set_kubelet_uid`] needs.
 pub(crate) const KUBELET_UID: (&str, &[&str]) = (
     "kubeletUid",
@@ -174,6 +176,53 @@ pub(crate) struct PodSpec {
     /// Volumes, each with its name and source.
     #[column(path = "volumes")]
     volumes: Option<Json>,
+    /// Paths of the node that its volumes give access to.
+    #[column(path = "volumes.*.hostPath.path")]
+    host_paths: Vec<String>,
+    /// Names of the secrets in its volumes, without those of projected volumes.
+    #[column(path = "volumes.*.secret.secretName")]
+    volume_secrets: Vec<String>,
+    /// Names of the persistent volume claims in its volumes.
+    #[column(path = "volumes.*.persistentVolumeClaim.claimName")]
+    volume_claims: Vec<String>,
+    /// Service account tokens in its projected volumes, as a list of audience, expiry and path.
+    #[column(path = "volumes.*.projected.sources.*.serviceAccountToken")]
+    projected_tokens: Option<Joined>,
+    /// Images of its containers.
+    #[column(path = "containers.*.image")]
+    container_images: Vec<String>,
+    /// Images of its init containers.
+    #[column(path = "initContainers.*.image")]
+    init_container_images: Vec<String>,
+    /// AppArmor profile of its containers: `RuntimeDefault`, `Localhost` or `Unconfined`; NULL in clusters before 1.30.
+    #[column(path = "securityContext.appArmorProfile.type")]
+    app_armor_profile_type: Option<String>,
+    /// Name of the `Localhost` AppArmor profile on the node.
+    #[column(path = "securityContext.appArmorProfile.localhostProfile")]
+    app_armor_profile_localhost_profile: Option<String>,
+    /// Whether its containers are Windows host processes.
+    #[column(path = "securityContext.windowsOptions.hostProcess")]
+    windows_options_host_process: Option<bool>,
+    /// Whether it uses the node's user namespace; NULL means yes.
+    #[column(path = "hostUsers")]
+    host_users: Option<bool>,
+}
+
+/// A pod template. In its column texts, `it` is an object with a template.
+#[derive(Debug, Default, Columns)]
+pub(crate) struct Template {
+    /// Service account of its pods; joins `kubernetes_service_accounts.name` in the same namespace.
+    #[column(path = "spec.serviceAccountName")]
+    service_account_name: Option<String>,
+    /// Node of its pods; NULL if the scheduler chooses.
+    #[column(path = "spec.nodeName")]
+    node_name: Option<String>,
+    /// Labels of its pods.
+    #[column(path = "metadata.labels")]
+    template_labels: Map,
+    /// Annotations of its pods.
+    #[column(path = "metadata.annotations")]
+    template_annotations: Map,
 }
 
 #[cfg(test)]

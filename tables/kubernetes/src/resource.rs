@@ -32,7 +32,9 @@ use serde_json::Value as Document;
 
 use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
+use crate::metadata::{CONTROLLER, TOP_CONTROLLER, set_controller};
 use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
+use crate::versions::served;
 
 /// A table over the objects of one resource.
 pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
@@ -42,17 +44,23 @@ pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
     /// value comes from. `{}` is the rest of a column's path.
     const DERIVED: Derived = &[];
 
+    /// Columns whose sources read other columns of the row.
+    const INPUTS: Inputs = &[];
+
     /// The documents behind an object's rows, one per row, and an error for each malformed part.
     fn documents(object: Document) -> Vec<Result<Document>> {
         vec![Ok(object)]
     }
 }
 
+/// Columns with sources, each with the columns that its source reads.
+pub type Inputs = &'static [(&'static str, &'static [&'static str])];
+
 /// Names that are added to a document, each with the places in the object that its value is made of.
 pub type Derived = &'static [(&'static str, &'static [&'static str])];
 
 /// Path of a resource's list, of one namespace or of all.
-fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
+pub(crate) fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
     let ResourceSpec { group_version, name, .. } = resource;
     let root = if group_version.contains('/') { "/apis" } else { "/api" };
     match namespace {
@@ -65,6 +73,8 @@ fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
 #[derive(Debug, Clone)]
 pub struct Listing {
     list: List,
+    /// The namespace, if it is limited to one.
+    namespace: Option<Arc<str>>,
     /// The selectors that the query states.
     label_selector: Option<String>,
     field_selector: Option<String>,
@@ -120,6 +130,17 @@ impl Listing {
         &self.list.cluster
     }
 
+    pub(crate) fn namespace(&self) -> Option<Arc<str>> {
+        self.namespace.clone()
+    }
+
+    /// The same list in another version of its group.
+    pub(crate) fn in_version(mut self, resource: &ResourceSpec, group_version: &str) -> Self {
+        let resource = ResourceSpec::new(group_version.to_owned(), resource.name.clone(), resource.is_namespaced);
+        self.list.path = list_path(&resource, self.namespace.as_deref());
+        self
+    }
+
     pub(crate) fn label_selector(&self) -> Option<String> {
         self.label_selector.clone()
     }
@@ -153,6 +174,7 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
             page_size: scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE),
             needs: spec.needs.first().copied().unwrap_or_default(),
         },
+        namespace: None,
         label_selector: None,
         field_selector: None,
     };
@@ -177,6 +199,7 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
         namespaces.retain(|name| is_namespace(name) || scan.context().is_open(spec, column));
         listings = combined(&listings, &namespaces, |listing, namespace| {
             listing.list.path = list_path(resource, Some(namespace));
+            listing.namespace = Some(namespace.into());
         });
     }
     let mut selected = 1;
@@ -223,6 +246,7 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     for column in scan.context().constraints.0.keys() {
         columns[*column] = true;
     }
+    add_inputs::<T>(&mut columns);
     let (shape, scan_of_row, origin) = (shape::<T>(&columns), scan.clone(), listing.clone());
     let place = format!("cluster={}", listing.cluster().name);
     let row = move |document: &Document| {
@@ -290,7 +314,9 @@ type MakeRow<R> = Box<dyn Fn(&Document) -> Box<R> + Send + Sync>;
 impl<R: Send + 'static> Reader<R> {
     fn rows(self) -> impl Stream<Item = Result<R>> + Send {
         async_stream::try_stream! {
-            let reader = Arc::new(self);
+            let mut reader = self;
+            reader.listing = served(&reader.scan, reader.listing).await?;
+            let reader = Arc::new(reader);
             let read = |page: Result<Page>| {
                 let reader = reader.clone();
                 async move {
@@ -326,10 +352,11 @@ impl<R: Send + 'static> Reader<R> {
         let listed = listed.as_ref().and_then(|kind| kind.as_str()?.strip_suffix("List")).unwrap_or_default();
         let outer = Shape::default().with("kind");
         let around = self.shape.parse_list(&page.text, "items", &outer, |object| {
-            let object = match object.and_then(|object| of_kind(object, listed)) {
+            let mut object = match object.and_then(|object| of_kind(object, listed)) {
                 Ok(object) => object,
                 Err(error) => return report(&error),
             };
+            set_controller::<()>(&mut object).into_iter().filter_map(Result::err).for_each(|error| report(&error));
             let uid = object["metadata"]["uid"].as_str().map(number);
             for document in (self.documents)(object) {
                 match document {
@@ -365,7 +392,19 @@ fn of_kind(item: Document, listed: &str) -> Result<Document> {
 
 /// The parts of an object that the columns of a row type need.
 pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
-    shape_of(&T::SPEC.columns, columns, T::ALWAYS, T::DERIVED)
+    let mut columns = columns.to_vec();
+    add_inputs::<T>(&mut columns);
+    shape_of(&T::SPEC.columns, &columns, T::ALWAYS, T::DERIVED)
+}
+
+/// Adds the columns that the sources of wanted columns read.
+fn add_inputs<T: Resource>(columns: &mut [bool]) {
+    let at = |name: &str| T::SPEC.column(name);
+    for (column, inputs) in TOP_CONTROLLER.iter().chain(T::INPUTS) {
+        if at(column).is_some_and(|column| columns[column]) {
+            inputs.iter().filter_map(|input| at(input)).for_each(|input| columns[input] = true);
+        }
+    }
 }
 
 /// The parts of an object that the wanted columns need, if `documents` always reads some parts of it and adds names.
@@ -374,7 +413,7 @@ fn shape_of(columns: &[ColumnSpec], wanted: &[bool], always: &[&str], derived: D
     always.iter().for_each(|path| shape.add(&steps(path)));
     let wanted = columns.iter().zip(wanted).filter(|(_, wanted)| **wanted);
     for path in wanted.filter_map(|(column, _)| column.path.as_deref()) {
-        for (name, places) in derived {
+        for (name, places) in derived.iter().chain(CONTROLLER) {
             let Some(rest) = path.strip_prefix(name) else { continue };
             if !rest.is_empty() && !rest.starts_with('.') {
                 continue;
@@ -396,11 +435,13 @@ fn number(uid: &str) -> u128 {
     })
 }
 
-/// One document per element of a list in the object: the object, with the element under a separate name. An element
-/// that is not an object is an error.
-/// that is not an object is an error.
+/// One document per element of a list in the object, at a path: the object, with the element under a separate name. An
+/// element that is not an object is an error.
 pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Result<Document>> {
-    let found = object.as_object_mut().and_then(|object| object.remove(list)).unwrap_or_default();
+    let mut steps = list.split('.');
+    let last = steps.next_back().unwrap_or_default();
+    let holder = steps.try_fold(&mut object, |object, step| object.get_mut(step));
+    let found = holder.and_then(|holder| holder.as_object_mut()?.remove(last)).unwrap_or_default();
     let errors = misfits(&found, list);
     let Document::Array(elements) = found else { return errors };
     let with = |element| {
