@@ -118,6 +118,10 @@ section! {
         kubeconfig: Option<PathBuf> = None,
         /// Contexts to query; `["*"]` for all. Not set: the current one.
         contexts: Option<Vec<String>> = None,
+        /// Where API servers read lists. `consistent`: the present objects; servers from 1.31 on have them in their watch
+        /// cache. `cached`: the objects of the watch cache, which is cheaper for older servers. They can be older than
+        /// the query, and `engine_coverage` says so.
+        reads: KubernetesReads = KubernetesReads::Consistent,
     }
 }
 
@@ -237,6 +241,30 @@ impl Value for SqlDialect {
         Some(match self {
             SqlDialect::Osquery => "\"osquery\"".into(),
             SqlDialect::Datafusion => "\"datafusion\"".into(),
+        })
+    }
+}
+
+/// Where API servers read lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KubernetesReads {
+    /// The present objects.
+    #[default]
+    Consistent,
+    /// Objects of the watch cache.
+    Cached,
+}
+
+impl Value for KubernetesReads {
+    fn type_name() -> String {
+        "`\"consistent\"` or `\"cached\"`".into()
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(match self {
+            KubernetesReads::Consistent => "\"consistent\"".into(),
+            KubernetesReads::Cached => "\"cached\"".into(),
         })
     }
 }

@@ -26,12 +26,13 @@ pub mod kubernetes_service_accounts;
 mod metadata;
 mod pages;
 mod pod_spec;
+mod protobuf;
 mod proxy;
 pub mod resource;
 #[cfg(test)]
 mod testing;
 
-pub use clusters::{Kubernetes, Settings};
+pub use clusters::{Kubernetes, Reads, Settings};
 use indago_table::json::Shape;
 use indago_table::{Reader, Row, TableRef};
 
