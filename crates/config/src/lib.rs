@@ -16,7 +16,9 @@ pub use find::{ENVIRONMENT_VARIABLE, FILE_NAME, data_dir, find, search_path, sta
 pub use indago_table::closest;
 pub use load::one_line;
 pub use section::KeyDoc;
-pub use sections::{Aws, Config, Containers, Daemon, Git, Host, Kubernetes, Limits, Schedule, Sql, SqlDialect, Store};
+pub use sections::{
+    Aws, Config, Containers, Daemon, Git, Host, Kubernetes, KubernetesReads, Limits, Schedule, Sql, SqlDialect, Store,
+};
 pub use trust::read_text;
 pub use value::{Listen, ParseValueError, Period, Size};
 

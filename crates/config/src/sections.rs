@@ -121,6 +121,10 @@ section! {
         /// Whether `indago query` and `indago shell` may read the values of secrets (`kubernetes_secrets.data`). The daemon
         /// and captures never do.
         secret_values: bool = false,
+        /// Where API servers read lists. `consistent`: the present objects; servers from 1.31 on have them in their watch
+        /// cache. `cached`: the objects of the watch cache, which is cheaper for older servers. They can be older than
+        /// the query, and `engine_coverage` says so.
+        reads: KubernetesReads = KubernetesReads::Consistent,
     }
 }
 
@@ -240,6 +244,30 @@ impl Value for SqlDialect {
         Some(match self {
             SqlDialect::Osquery => "\"osquery\"".into(),
             SqlDialect::Datafusion => "\"datafusion\"".into(),
+        })
+    }
+}
+
+/// Where API servers read lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KubernetesReads {
+    /// The present objects.
+    #[default]
+    Consistent,
+    /// Objects of the watch cache.
+    Cached,
+}
+
+impl Value for KubernetesReads {
+    fn type_name() -> String {
+        "`\"consistent\"` or `\"cached\"`".into()
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(match self {
+            KubernetesReads::Consistent => "\"consistent\"".into(),
+            KubernetesReads::Cached => "\"cached\"".into(),
         })
     }
 }

@@ -158,6 +158,10 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
             kubeconfig: config.kubernetes.kubeconfig.clone(),
             contexts: config.kubernetes.contexts.clone().unwrap_or_default(),
             secret_values: config.kubernetes.secret_values,
+            reads: match config.kubernetes.reads {
+                indago_config::KubernetesReads::Consistent => registry::KubernetesReads::Consistent,
+                indago_config::KubernetesReads::Cached => registry::KubernetesReads::Cached,
+            },
         };
         // In a pod with the host's root mounted, the cluster is queried with the pod's own service account.
         let asker = if sys.has_live_kernel() { Sys::live() } else { sys.clone() };

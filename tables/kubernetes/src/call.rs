@@ -1,18 +1,58 @@
 //! One GET request to an API server, and the meaning of each kind of response.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use flate2::write::GzDecoder;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use indago_table::error::retry_after;
 use indago_table::json::Shape;
-use indago_table::{AnyScan, Error, Held, Meter, Result};
+use indago_table::{AnyScan, Error, Held, Result};
 use kube::client::Body;
 use rustls::CertificateError;
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clusters::{Cluster, Kubernetes};
+use crate::protobuf::{self, Decoder, ObjectKind};
+
+/// What identifies the program to servers.
+const AGENT: &str = concat!("indago/", env!("CARGO_PKG_VERSION"));
+
+/// The form in which a list is requested.
+#[derive(Debug, Clone)]
+pub(crate) enum Encoding {
+    Json,
+    /// Objects in protobuf, of which the shape is wanted.
+    Objects(ObjectKind, Arc<Shape>),
+    /// Only the metadata of objects of any kind, in protobuf.
+    Metadata(Arc<Shape>),
+}
+
+impl Encoding {
+    /// The forms that are accepted. A server that has none of them returns JSON.
+    fn accept(&self) -> &'static str {
+        match self {
+            Encoding::Json => "application/json",
+            Encoding::Objects(..) => "application/vnd.kubernetes.protobuf,application/json",
+            Encoding::Metadata(_) => {
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
+                 application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+            }
+        }
+    }
+
+    fn decoder(&self) -> Option<Decoder> {
+        match self {
+            Encoding::Json => None,
+            Encoding::Objects(kind, shape) => Some(Decoder::new(*kind, shape.clone())),
+            Encoding::Metadata(shape) => Some(Decoder::new(ObjectKind::METADATA, shape.clone())),
+        }
+    }
+}
 
 /// A response that is not a failure.
 #[derive(Debug)]
@@ -26,18 +66,25 @@ pub(crate) enum Answer {
 }
 
 /// Sends a GET request for a path. If the server refuses, the error names the permission `needs`.
+pub(crate) async fn get(scan: &AnyScan<Kubernetes>, cluster: &Cluster, path: &str, needs: &str) -> Result<Answer> {
+    get_list(scan, cluster, path, needs, &Encoding::Json, &|_| ()).await.map(|(answer, _)| answer)
+}
+
+/// Like [`get`], for a list in some encoding. Also returns an error for each object that could not be decoded.
 ///
-/// `arriving` is called with the text of the response received so far, as it grows.
-pub(crate) async fn get(
+/// `arriving` is called with the JSON text of the response received so far, as it grows.
+pub(crate) async fn get_list(
     scan: &AnyScan<Kubernetes>,
     cluster: &Cluster,
     path: &str,
     needs: &str,
+    encoding: &Encoding,
     arriving: &(impl Fn(&[u8]) + Sync),
-) -> Result<Answer> {
+) -> Result<(Answer, Vec<Error>)> {
     let client = cluster.client(scan).await?;
     let what = format!("GET {path}");
-    let answer = scan.call(&cluster.name, &what, || attempt(scan, &client, path, needs, arriving)).await;
+    let request = Request { scan, cluster, path, needs, encoding };
+    let answer = scan.call(&cluster.name, &what, || request.attempt(&client, arriving)).await;
     match answer {
         Err(Error::Denied { what, needs: None }) => {
             cluster.forget().await;
@@ -55,74 +102,150 @@ pub(crate) async fn get_object(
     needs: &str,
     shape: &Shape,
 ) -> Result<serde_json::Value> {
-    match get(scan, cluster, path, needs, &|_| ()).await? {
+    match get(scan, cluster, path, needs).await? {
         Answer::Body(text, _held) => shape.parse(&text),
         Answer::Missing(message) => Err(Error::Gone(message)),
         Answer::Expired(_) => Err(Error::Malformed(format!("GET {path} was answered like an expired page of a list"))),
     }
 }
 
-async fn attempt(
-    scan: &AnyScan<Kubernetes>,
-    client: &kube::Client,
-    path: &str,
-    needs: &str,
-    arriving: &(impl Fn(&[u8]) + Sync),
-) -> Result<Answer> {
-    let meter = scan.meter();
-    let request = http::Request::get(path).header(ACCEPT, "application/json").body(Body::empty());
-    let request = request.map_err(|error| Error::Malformed(format!("GET {path}: {error}")))?;
-    let response = client.send(request).await.map_err(transport_error)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let header = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    if status.is_redirection() {
-        let to = header(LOCATION).unwrap_or("nowhere");
-        return Err(Error::Malformed(format!("the server redirects to {to}: is its address correct?")));
-    }
-    let (text, held) = whole_body(response, meter, arriving).await?;
-    if status == StatusCode::OK {
-        return match header(CONTENT_TYPE) {
-            Some(kind) if !kind.contains("json") => {
-                Err(Error::Malformed(format!("the response is {kind} instead of JSON: {}", excerpt(&text))))
-            }
-            // The parser finds all other errors. This one is retried.
-            _ if text.trim_ascii_start().starts_with(b"{") && !text.trim_ascii_end().ends_with(b"}") => {
-                Err(Error::Unavailable("the response is cut off: it is not a complete JSON object".to_owned()))
-            }
-            _ => Ok(Answer::Body(text, held)),
-        };
-    }
-    let retry_after = header(RETRY_AFTER).and_then(|header| retry_after(header, scan.env().now()));
-    refusal(status, &text, retry_after, needs)
+struct Request<'a> {
+    scan: &'a AnyScan<Kubernetes>,
+    cluster: &'a Cluster,
+    path: &'a str,
+    needs: &'a str,
+    encoding: &'a Encoding,
 }
 
-/// Largest response body. A page of 500 objects of one megabyte each, the most that etcd stores, is smaller.
-const MOST_BYTES: usize = 512 << 20;
-
-async fn whole_body(
-    response: Response<Body>,
-    meter: &Meter,
-    arriving: &(impl Fn(&[u8]) + Sync),
-) -> Result<(Bytes, Held)> {
-    let length = response.headers().get(http::header::CONTENT_LENGTH);
-    let length: Option<usize> = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let mut body = response.into_body();
-    let mut text = Vec::with_capacity(length.unwrap_or(0).min(16 << 20));
-    let mut held = meter.hold(text.capacity())?;
-    while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|error| Error::Unavailable(format!("the response is cut off: {}", innermost(&error))))?;
-        if let Some(data) = frame.data_ref() {
-            text.extend_from_slice(data);
-            held.cover(text.capacity())?;
-            meter.add_bytes(data.len() as u64);
-            arriving(&text);
+impl Request<'_> {
+    async fn attempt(&self, client: &kube::Client, arriving: &(impl Fn(&[u8]) + Sync)) -> Result<(Answer, Vec<Error>)> {
+        let Request { scan, path, .. } = self;
+        let mut request = http::Request::get(*path).header(ACCEPT, self.encoding.accept()).header(USER_AGENT, AGENT);
+        if self.cluster.is_slow() {
+            request = request.header(ACCEPT_ENCODING, "gzip");
         }
-        if text.len() > MOST_BYTES {
-            return Err(Error::Malformed(format!("the response is larger than {} MiB", MOST_BYTES >> 20)));
+        let request = request.body(Body::empty());
+        let request = request.map_err(|error| Error::Malformed(format!("GET {path}: {error}")))?;
+        let response = client.send(request).await.map_err(transport_error)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let header = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        if status.is_redirection() {
+            let to = header(LOCATION).unwrap_or("nowhere");
+            return Err(Error::Malformed(format!("the server redirects to {to}: is its address correct?")));
+        }
+        let kind = header(CONTENT_TYPE).unwrap_or("application/json");
+        let is_protobuf = kind.contains("protobuf");
+        let decoder = self.encoding.decoder().filter(|_| is_protobuf && status == StatusCode::OK);
+        let mut received = Received { decoder, ..Received::default() };
+        let held = self.receive(response, &mut received, arriving).await?;
+        if let Some(decoder) = received.decoder {
+            let (text, skipped) = decoder.finish()?;
+            return Ok((Answer::Body(text.into(), held), skipped));
+        }
+        let text = received.text;
+        if status == StatusCode::OK {
+            let is_cut_off = || text.trim_ascii_start().starts_with(b"{") && !text.trim_ascii_end().ends_with(b"}");
+            return match kind {
+                kind if !kind.contains("json") => {
+                    Err(Error::Malformed(format!("the response is {kind} instead of JSON: {}", excerpt(&text))))
+                }
+                // The parser finds all other errors. This one is retried.
+                _ if is_cut_off() => {
+                    Err(Error::Unavailable("the response is cut off: it is not a complete JSON object".to_owned()))
+                }
+                _ => Ok((Answer::Body(text.into(), held), Vec::new())),
+            };
+        }
+        let text = if is_protobuf { protobuf::status(&text).unwrap_or(text) } else { text };
+        let retry_after = header(RETRY_AFTER).and_then(|header| retry_after(header, scan.env().now()));
+        refusal(status, &text, retry_after, self.needs).map(|answer| (answer, Vec::new()))
+    }
+
+    /// Reads a response's body to its end; returns the memory charged for it.
+    async fn receive(
+        &self,
+        response: Response<Body>,
+        received: &mut Received,
+        arriving: &(impl Fn(&[u8]) + Sync),
+    ) -> Result<Held> {
+        let (parts, mut body) = response.into_parts();
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let length = header(http::header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0);
+        if header(CONTENT_ENCODING).is_some_and(|encoding| encoding.eq_ignore_ascii_case("gzip")) {
+            received.gzip = Some(GzDecoder::new(Vec::new()));
+        } else if received.decoder.is_none() {
+            received.text.reserve(usize::min(length, 16 << 20));
+        }
+        let mut held = self.scan.meter().hold(received.size())?;
+        let cut_off = |error: String| Error::Unavailable(format!("the response is cut off: {error}"));
+        let (start, mut bytes) = (self.scan.env().now(), 0);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| cut_off(innermost(&error)))?;
+            if let Some(data) = frame.data_ref() {
+                for piece in data.chunks(PIECE) {
+                    received.push(piece)?;
+                    held.cover(received.size())?;
+                }
+                self.scan.meter().add_bytes(data.len() as u64);
+                bytes += data.len();
+                arriving(received.text());
+            }
+            if received.text().len() > MOST_BYTES {
+                return Err(Error::Malformed(format!("the response is larger than {} MiB", MOST_BYTES >> 20)));
+            }
+        }
+        if let Some(gzip) = received.gzip.take() {
+            let rest = gzip.finish().map_err(|error| cut_off(error.to_string()))?;
+            received.add(&rest)?;
+        }
+        let elapsed = self.scan.env().now().0 - start.0;
+        self.cluster.measure(bytes, Duration::from_micros(elapsed.try_into().unwrap_or(0)));
+        Ok(held)
+    }
+}
+
+/// Largest response body, as JSON. A page of 500 objects of one megabyte each, the most that etcd stores, is smaller.
+const MOST_BYTES: usize = 512 << 20;
+/// Bytes that are decompressed at once. gzip makes at most a thousand times as many of them.
+const PIECE: usize = 16 << 10;
+
+/// A response's body as it arrives.
+#[derive(Default)]
+struct Received {
+    gzip: Option<GzDecoder<Vec<u8>>>,
+    decoder: Option<Decoder>,
+    /// The body, if it is not decoded.
+    text: Vec<u8>,
+}
+
+impl Received {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(gzip) = &mut self.gzip else { return self.add(bytes) };
+        let written = gzip.write_all(bytes).and_then(|()| gzip.flush());
+        written
+            .map_err(|error| Error::Malformed(format!("the response is not the gzip that was expected: {error}")))?;
+        let bytes = std::mem::take(gzip.get_mut());
+        self.add(&bytes)
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.decoder {
+            Some(decoder) => decoder.push(bytes),
+            None => {
+                self.text.extend_from_slice(bytes);
+                Ok(())
+            }
         }
     }
-    Ok((text.into(), held))
+
+    fn text(&self) -> &[u8] {
+        self.decoder.as_ref().map_or(&self.text, Decoder::text)
+    }
+
+    /// Bytes of memory that it takes.
+    fn size(&self) -> usize {
+        self.text.capacity() + self.decoder.as_ref().map_or(0, Decoder::size)
+    }
 }
 
 /// The `Status` object that an API server sends with an error.

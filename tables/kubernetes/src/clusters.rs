@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::{Either, select};
 use indago_table::{AnyScan, Environment, Error, Gate, Result, Sys, Timestamp};
@@ -44,6 +46,19 @@ pub struct Settings {
     pub contexts: Vec<String>,
     /// Whether queries may read the values of secrets.
     pub secret_values: bool,
+    /// Where API servers read lists.
+    pub reads: Reads,
+}
+
+/// Where an API server reads the objects of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reads {
+    /// From etcd, or from its watch cache if that is as recent: servers from 1.31 on do so by themselves.
+    #[default]
+    Consistent,
+    /// From its watch cache. That is cheaper for older servers, but objects can be older than the query.
+    Cached,
 }
 
 /// Name of the cluster that the program runs in.
@@ -117,6 +132,11 @@ impl Kubernetes {
     /// Whether queries may read the values of secrets.
     pub(crate) fn has_secret_values(&self) -> bool {
         self.0.settings.as_ref().is_some_and(|settings| settings.secret_values)
+    }
+
+    /// Whether lists are read from the watch cache of API servers.
+    pub(crate) fn reads_cache(&self) -> bool {
+        self.0.settings.as_ref().is_some_and(|settings| settings.reads == Reads::Cached)
     }
 
     /// The current time.
@@ -333,6 +353,19 @@ pub(crate) struct Cluster {
     pub(crate) cluster_name: Arc<str>,
     access: Access,
     client: tokio::sync::Mutex<Option<Connected>>,
+    /// Whether responses arrive slowly, so that compressing them pays.
+    is_slow: AtomicBool,
+}
+
+/// A response of at least this many bytes shows how fast a connection is.
+const MEASURED_BYTES: usize = 128 << 10;
+/// Bytes per second from which on compression does not pay. API servers compress about 100 MB of lists per second to an
+/// eighth, on a processor that others need.
+const FAST: f64 = 10e6;
+
+/// Whether a response arrived so slowly that compressing the next ones pays.
+fn is_slow(bytes: usize, elapsed: Duration) -> bool {
+    bytes as f64 / elapsed.as_secs_f64() < FAST
 }
 
 /// How to reach a cluster.
@@ -356,7 +389,9 @@ impl fmt::Debug for Cluster {
 
 impl Cluster {
     fn new(name: &str, cluster_name: &str, access: Access) -> Self {
-        Cluster { name: name.into(), cluster_name: cluster_name.into(), access, client: tokio::sync::Mutex::default() }
+        let client = tokio::sync::Mutex::default();
+        let is_slow = AtomicBool::new(false);
+        Cluster { name: name.into(), cluster_name: cluster_name.into(), access, client, is_slow }
     }
 
     /// Placeholder for clusters that a kubeconfig might have named.
@@ -433,6 +468,22 @@ impl Cluster {
         match expired {
             Some((what, expiry)) => format!("{refusal}: the {what} expired at {expiry}; sign in again, or renew it"),
             None => format!("{refusal}: they may be wrong or expired"),
+        }
+    }
+
+    /// Whether compressed responses should be requested.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
+    }
+
+    /// Learns from the arrival of a response how fast the connection is.
+    pub(crate) fn measure(&self, bytes: usize, elapsed: Duration) {
+        let may_compress = match &self.access {
+            Access::Context(target) => target.may_compress(),
+            Access::Client(_) | Access::Broken(_) => true,
+        };
+        if bytes >= MEASURED_BYTES && may_compress && is_slow(bytes, elapsed) {
+            self.is_slow.store(true, Ordering::Relaxed);
         }
     }
 

@@ -103,6 +103,16 @@ impl Target {
         Ok(Established { client: kube::Client::new(service, "default"), until, warnings })
     }
 
+    /// Whether compressed responses may be requested. On this machine they never pay.
+    pub(crate) fn may_compress(&self) -> bool {
+        let server = Server::parse(self.cluster.server.as_deref().unwrap_or_default());
+        let is_local = |server: Server| {
+            let host = server.base.host().unwrap_or_default().trim_matches(['[', ']']);
+            host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+        };
+        !self.cluster.disable_compression && !server.is_ok_and(is_local)
+    }
+
     /// When files may have changed.
     fn until(&self) -> Option<Expiry> {
         let files = [&self.cluster.authority, &self.user.certificate, &self.user.key];

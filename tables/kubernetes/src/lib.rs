@@ -69,6 +69,7 @@ mod metadata;
 mod owners;
 mod pages;
 mod pod_spec;
+mod protobuf;
 mod proxy;
 mod quantity;
 pub mod resource;
@@ -77,7 +78,7 @@ mod testing;
 mod versions;
 mod volume_spec;
 
-pub use clusters::{Kubernetes, Settings};
+pub use clusters::{Kubernetes, Reads, Settings};
 use indago_table::json::Shape;
 use indago_table::{Reader, Row, TableRef};
 

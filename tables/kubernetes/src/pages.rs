@@ -19,8 +19,9 @@ use serde_json::Value as Document;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::call::{Answer, get};
+use crate::call::{Answer, Encoding, get_list};
 use crate::clusters::{Cluster, Kubernetes};
+use crate::protobuf::ObjectKind;
 
 /// Objects per page, the same as in kubectl.
 pub(crate) const PAGE_SIZE: usize = 500;
@@ -35,6 +36,8 @@ pub(crate) struct List {
     pub(crate) label_selector: String,
     pub(crate) field_selector: String,
     pub(crate) page_size: usize,
+    /// Whether the server returns the objects of its watch cache, all at once. They can be older than the query.
+    pub(crate) is_cached: bool,
     /// The permission to list them, as the table declares it.
     pub(crate) needs: &'static str,
 }
@@ -48,7 +51,10 @@ impl fmt::Display for List {
 
 impl List {
     fn page_after(&self, token: Option<&str>) -> String {
-        let mut url = format!("{}?limit={}", self.path, self.page_size);
+        let mut url = match self.is_cached && token.is_none() {
+            true => format!("{}?resourceVersion=0", self.path),
+            false => format!("{}?limit={}", self.path, self.page_size),
+        };
         for (name, value) in [("labelSelector", &self.label_selector), ("fieldSelector", &self.field_selector)] {
             if !value.is_empty() {
                 url += &format!("&{name}={}", encoded(value));
@@ -60,11 +66,28 @@ impl List {
         url
     }
 
+    /// The form in which to request the objects of this shape.
+    fn encoding(&self, shape: &Arc<Shape>) -> Encoding {
+        if shape.is_within(&["metadata", "kind"]) {
+            return Encoding::Metadata(shape.clone());
+        }
+        let path = self.path.strip_prefix("/apis/").or_else(|| self.path.strip_prefix("/api/")).unwrap_or_default();
+        let (of_group, resource) = (self.path.starts_with("/apis/"), path.rsplit('/').next().unwrap_or_default());
+        let end = path.match_indices('/').nth(usize::from(of_group)).map_or(path.len(), |(end, _)| end);
+        match ObjectKind::of_resource(&path[..end], resource) {
+            Some(kind) => Encoding::Objects(kind, shape.clone()),
+            None => Encoding::Json,
+        }
+    }
+
     /// Fails if a page has another kind than the objects of the path. Callers check that the response is a list and its
     /// items are objects.
-    fn check(&self, page: &[u8]) -> Result<()> {
+    fn check(&self, page: &[u8], encoding: &Encoding) -> Result<()> {
         let kind = json::find(page, &["kind"]);
         let Some(of) = kind.as_ref().and_then(|kind| kind.as_str()?.strip_suffix("List")) else { return Ok(()) };
+        if of == "PartialObjectMetadata" && matches!(encoding, Encoding::Metadata(_)) {
+            return Ok(());
+        }
         let resource = self.path.rsplit('/').next().unwrap_or_default();
         // The author of a custom resource chooses its plural. Kubernetes' own resources follow a rule.
         let group = self.path.strip_prefix("/apis/").and_then(|path| path.split('/').next());
@@ -99,7 +122,7 @@ const OWN_GROUPS: [&str; 18] = [
 ];
 
 /// The resource of a kind, by the rule of Kubernetes' own resources.
-fn plural(kind: &str) -> String {
+pub(crate) fn plural(kind: &str) -> String {
     match kind.as_bytes() {
         b"endpoints" => kind.to_owned(),
         [start @ .., b'y'] => format!("{}ies", &kind[..start.len()]),
@@ -139,12 +162,15 @@ pub(crate) struct Page {
     pub(crate) has_next: bool,
     /// The memory charged for it.
     pub(crate) held: Arc<Held>,
+    /// An error for each object that could not be decoded.
+    pub(crate) skipped: Arc<[Error]>,
 }
 
 /// Fetches a list's pages in order. [`next`](Pager::next) is cancel-safe: it can be called again without loss.
 #[derive(Debug)]
 pub(crate) struct Pager {
     list: Arc<List>,
+    encoding: Encoding,
     place: Place,
     /// The next page, and the one after it.
     fetch: Option<Fetch>,
@@ -191,7 +217,7 @@ enum Place {
 #[derive(Debug)]
 struct Fetch {
     url: String,
-    answer: Task<Answer>,
+    answer: Task<(Answer, Vec<Error>)>,
     /// The token of the page after it, once it is known.
     token: watch::Receiver<Option<String>>,
 }
@@ -200,9 +226,9 @@ struct Fetch {
 const START: usize = 16 << 10;
 
 impl Fetch {
-    fn start(scan: &AnyScan<Kubernetes>, list: &Arc<List>, url: String) -> Self {
+    fn start(scan: &AnyScan<Kubernetes>, list: &Arc<List>, encoding: &Encoding, url: String) -> Self {
         let (sender, token) = watch::channel(None);
-        let (scan, list, path) = (scan.clone(), list.clone(), url.clone());
+        let (scan, list, encoding, path) = (scan.clone(), list.clone(), encoding.clone(), url.clone());
         let answer = Task::spawn(async move {
             // Length of the start when it was last searched.
             let seen = AtomicUsize::new(0);
@@ -212,7 +238,7 @@ impl Fetch {
                     sender.send_replace(next_token(start).ok().flatten());
                 }
             };
-            get(&scan, &list.cluster, &path, list.needs, &arriving).await
+            get_list(&scan, &list.cluster, &path, list.needs, &encoding, &arriving).await
         });
         Fetch { url, answer, token }
     }
@@ -256,8 +282,10 @@ impl<T> Drop for Task<T> {
 }
 
 impl Pager {
-    pub(crate) fn new(list: List) -> Self {
+    /// The pages of a list, with at least this shape of its objects.
+    pub(crate) fn new(list: List, shape: &Arc<Shape>) -> Self {
         Pager {
+            encoding: list.encoding(shape),
             list: Arc::new(list),
             place: Place::Start,
             fetch: None,
@@ -283,14 +311,14 @@ impl Pager {
             // With a limit, the rows of this page may be enough.
             let goes_on = scan.limit().is_none();
             let url = self.url(&self.place);
-            let fetch = self.fetch.get_or_insert_with(|| Fetch::start(scan, &self.list, url));
+            let fetch = self.fetch.get_or_insert_with(|| Fetch::start(scan, &self.list, &self.encoding, url));
             let answer = if goes_on && self.ahead.is_none() {
                 tokio::select! {
                     biased;
                     answer = &mut fetch.answer => answer,
                     token = told(&mut fetch.token) => {
                         let url = self.url(&Place::After(token));
-                        self.ahead = Some(Fetch::start(scan, &self.list, url));
+                        self.ahead = Some(Fetch::start(scan, &self.list, &self.encoding, url));
                         continue;
                     }
                 }
@@ -300,8 +328,8 @@ impl Pager {
             self.fetch = None;
             let ahead = self.ahead.take();
             match answer {
-                Ok(Answer::Body(text, held)) => {
-                    self.list.check(&text)?;
+                Ok((Answer::Body(text, held), skipped)) => {
+                    self.list.check(&text, &self.encoding)?;
                     self.expired.has_progress = true;
                     self.place = self.place_behind(&text);
                     let has_next = !matches!(self.place, Place::End);
@@ -309,11 +337,11 @@ impl Pager {
                         let url = self.url(&self.place);
                         // A page that was requested again can have another continue token than the first time.
                         let ahead = ahead.filter(|ahead| ahead.url == url);
-                        self.fetch = Some(ahead.unwrap_or_else(|| Fetch::start(scan, &self.list, url)));
+                        self.fetch = Some(ahead.unwrap_or_else(|| Fetch::start(scan, &self.list, &self.encoding, url)));
                     }
-                    return Ok(Some(Page { text, has_next, held: Arc::new(held) }));
+                    return Ok(Some(Page { text, has_next, held: Arc::new(held), skipped: skipped.into() }));
                 }
-                Ok(Answer::Expired(next)) => {
+                Ok((Answer::Expired(next), _)) => {
                     tracing::debug!(list = %self.list, ?next, "the list expired while it was read");
                     let Expiries { count, has_progress, from_start } = &mut self.expired;
                     *count += 1;
@@ -328,7 +356,7 @@ impl Pager {
                     self.tokens.clear();
                     self.place = next.map_or(Place::Start, Place::After);
                 }
-                Ok(Answer::Missing(message)) => {
+                Ok((Answer::Missing(message), _)) => {
                     let path = &self.list.path;
                     return Err(Error::Unsupported(format!("the cluster does not serve {path}: {message}")));
                 }
@@ -393,8 +421,9 @@ struct Kept {
 impl SharedPages {
     /// The pages of a list, with the parts of its objects that some scan needs.
     pub(crate) fn new(list: List, shape: Shape) -> Self {
-        let kept = Kept { pages: Vec::new(), pager: Some(Pager::new(list)), fetch: None };
-        SharedPages { kept: Arc::new(Mutex::new(kept)), shape: Arc::new(shape) }
+        let shape = Arc::new(shape);
+        let kept = Kept { pages: Vec::new(), pager: Some(Pager::new(list, &shape)), fetch: None };
+        SharedPages { kept: Arc::new(Mutex::new(kept)), shape }
     }
 
     /// A page by number; `None` after the last one.
@@ -455,7 +484,7 @@ impl SharedPages {
 fn trimmed(shape: &Shape, page: Page) -> Result<Page> {
     let text = shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?;
     // The caller charges memory for what it caches.
-    Ok(Page { text: text.into(), has_next: page.has_next, held: Arc::default() })
+    Ok(Page { text: text.into(), held: Arc::default(), ..page })
 }
 
 /// The token that continues a list, found without reading its items, because a list starts with its metadata. The
@@ -622,9 +651,10 @@ mod tests {
                 label_selector: String::new(),
                 field_selector: String::new(),
                 page_size: PAGE_SIZE,
+                is_cached: false,
                 needs: "",
             };
-            list.check(format!(r#"{{"kind":"{kind}"}}"#).as_bytes()).is_ok()
+            list.check(format!(r#"{{"kind":"{kind}"}}"#).as_bytes(), &Encoding::Json).is_ok()
         };
         assert!(check("/apis/metrics.k8s.io/v1beta1/pods", "PodMetricsList"));
         assert!(check("/apis/gateway.networking.k8s.io/v1/gateways", "GatewayList"));

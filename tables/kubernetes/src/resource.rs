@@ -172,6 +172,8 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
             label_selector: String::new(),
             field_selector: String::new(),
             page_size: scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE),
+            // The cache returns all objects, whatever the limit.
+            is_cached: scan.env().reads_cache() && scan.limit().is_none(),
             needs: spec.needs.first().copied().unwrap_or_default(),
         },
         namespace: None,
@@ -249,17 +251,25 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     add_inputs::<T>(&mut columns);
     let (shape, scan_of_row, origin) = (shape::<T>(&columns), scan.clone(), listing.clone());
     let place = format!("cluster={}", listing.cluster().name);
+    if listing.list.is_cached {
+        let old = "the rows are those of the API server's watch cache: they can be older than the query";
+        scan.report(&place, &Error::Absent(format!("{old} (`reads` is \"cached\")")));
+    }
     let row = move |document: &Document| {
         let mut row = Box::new(T::of(&origin));
         scan_of_row.fill(&mut row, document, &columns, &place);
         row
     };
     let (scan, listing) = (AnyScan::clone(scan), listing.clone());
-    Reader { scan, listing, shape, documents: T::documents, row: Box::new(row) }.rows()
+    Reader { scan, listing, shape: Arc::new(shape), documents: T::documents, row: Box::new(row) }.rows()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.
-fn pages<'a>(scan: &'a AnyScan<Kubernetes>, listing: &'a Listing) -> impl Stream<Item = Result<Page>> + Send + 'a {
+fn pages<'a>(
+    scan: &'a AnyScan<Kubernetes>,
+    listing: &'a Listing,
+    shape: &'a Arc<Shape>,
+) -> impl Stream<Item = Result<Page>> + Send + 'a {
     async_stream::try_stream! {
         if scan.is_shared() {
             let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
@@ -272,7 +282,7 @@ fn pages<'a>(scan: &'a AnyScan<Kubernetes>, listing: &'a Listing) -> impl Stream
                 number += 1;
             }
         } else {
-            let mut pager = Pager::new(listing.list.clone());
+            let mut pager = Pager::new(listing.list.clone(), shape);
             while let Some(page) = pager.next(scan).await? {
                 yield page;
             }
@@ -302,7 +312,7 @@ pub(crate) struct Reader<R> {
     scan: AnyScan<Kubernetes>,
     listing: Listing,
     /// The parts of an object that are read.
-    shape: Shape,
+    shape: Arc<Shape>,
     /// The documents behind an object's rows.
     documents: fn(Document) -> Vec<Result<Document>>,
     /// The row of a document.
@@ -326,7 +336,7 @@ impl<R: Send + 'static> Reader<R> {
             };
             // With a limit, the rows of one page may be enough.
             let at_once = if reader.scan.limit().is_some() { 1 } else { PARSED_AT_ONCE };
-            let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing).map(read).buffered(at_once));
+            let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing, &reader.shape).map(read).buffered(at_once));
             // UIDs of the objects so far, if more pages may follow: a list that expired can return them again.
             let mut seen = HashSet::new();
             while let Some(page) = pages.next().await {
@@ -348,6 +358,7 @@ impl<R: Send + 'static> Reader<R> {
     fn read(&self, page: &Page) -> Result<PageRows<R>> {
         let mut rows = Vec::new();
         let report = |error: &Error| self.scan.report(format!("cluster={}", self.listing.cluster().name), error);
+        page.skipped.iter().for_each(report);
         let listed = json::find(&page.text, &["kind"]);
         let listed = listed.as_ref().and_then(|kind| kind.as_str()?.strip_suffix("List")).unwrap_or_default();
         let outer = Shape::default().with("kind");
@@ -894,7 +905,7 @@ mod tests {
         let reader = super::Reader {
             scan: scan.clone(),
             listing: listings[0].clone(),
-            shape: shape_of(&spec.columns, scan.wanted(), &[], &[]),
+            shape: Arc::new(shape_of(&spec.columns, scan.wanted(), &[], &[])),
             documents: |object| vec![Ok(object)],
             row: Box::new(|document| Box::new(document.clone())),
         };

@@ -15,7 +15,7 @@ pub use indago_tables_containers::{
 #[cfg(feature = "git")]
 pub use indago_tables_git::{Git, Root as GitRoot};
 #[cfg(feature = "kubernetes")]
-pub use indago_tables_kubernetes::{Kubernetes, Settings as KubernetesSettings};
+pub use indago_tables_kubernetes::{Kubernetes, Reads as KubernetesReads, Settings as KubernetesSettings};
 
 /// What the tables read from. An environment that is `None` (or no host) has no tables.
 #[derive(Debug, Clone, Default)]

@@ -84,6 +84,11 @@ impl Shape {
         if self.whole { Some(self) } else { self.child(key) }
     }
 
+    /// Whether nothing is wanted but parts of these keys.
+    pub fn is_within(&self, keys: &[&str]) -> bool {
+        !self.whole && self.children.iter().all(|(name, _)| keys.contains(&name.as_str()))
+    }
+
     fn child(&self, key: &str) -> Option<&Shape> {
         self.find(key.as_bytes()).ok().map(|position| &self.children[position].1)
     }
