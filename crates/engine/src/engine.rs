@@ -293,10 +293,10 @@ impl Engine {
             // Scans that read together count as one reader.
             let (identity, request) = scan.shared_request();
             if identity.is_none_or(|identity| shared.insert(identity)) {
-                state.scope.add_reader(
-                    &spec.reads,
-                    Reader { table: spec.name.to_string(), columns: request.needs(), as_of: request.as_of },
-                );
+                let reader = Reader { table: spec.name.to_string(), columns: request.needs(), as_of: request.as_of };
+                for source in spec.reads.split_ascii_whitespace() {
+                    state.scope.add_reader(source, reader.clone());
+                }
             }
         });
         let context = self.task_context(&state)?;

@@ -36,7 +36,7 @@ pub struct TableSpec {
     pub examples: Cow<'static, [Example]>,
     /// Operating systems it works on; empty for all.
     pub platforms: Cow<'static, [&'static str]>,
-    /// Name of its source. Tables with the same source share its scan within a query.
+    /// Name of its source, or names with spaces between them. Tables with the same source share its scan within a query.
     pub reads: Text,
     /// Typical number of rows, for the planner.
     pub typical_rows: u64,

@@ -12,7 +12,10 @@ mod computed;
 mod connection;
 mod container_spec;
 mod credentials;
+mod derived;
 mod expiry;
+mod exposure;
+mod image_reference;
 mod kubeconfig;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_cluster_role_binding_subjects;
@@ -30,7 +33,9 @@ pub mod kubernetes_deployments_containers;
 pub mod kubernetes_deployments_volumes;
 pub mod kubernetes_endpoint_subsets;
 pub mod kubernetes_events;
+pub mod kubernetes_exposures;
 pub mod kubernetes_horizontal_pod_autoscalers;
+pub mod kubernetes_images;
 pub mod kubernetes_info;
 pub mod kubernetes_ingress_classes;
 pub mod kubernetes_ingresses;
@@ -39,12 +44,15 @@ pub mod kubernetes_limit_ranges;
 pub mod kubernetes_mutating_webhooks;
 pub mod kubernetes_namespaces;
 pub mod kubernetes_network_policies;
+pub mod kubernetes_network_reachability;
 pub mod kubernetes_nodes;
 pub mod kubernetes_persistent_volume_claims;
 pub mod kubernetes_persistent_volumes;
 pub mod kubernetes_pod_containers;
 pub mod kubernetes_pod_disruption_budgets;
+pub mod kubernetes_pod_security;
 pub mod kubernetes_pod_security_policies;
+pub mod kubernetes_pod_security_violations;
 pub mod kubernetes_pod_template_containers;
 pub mod kubernetes_pod_templates;
 pub mod kubernetes_pod_templates_volumes;
@@ -65,14 +73,18 @@ pub mod kubernetes_stateful_sets;
 pub mod kubernetes_storage_classes;
 pub mod kubernetes_validating_webhooks;
 pub mod kubernetes_volume_attachments;
+pub mod kubernetes_webhooks;
 mod metadata;
+mod network;
 mod owners;
 mod pages;
+mod pod_security;
 mod pod_spec;
 mod protobuf;
 mod proxy;
 mod quantity;
 pub mod resource;
+mod selector;
 #[cfg(test)]
 mod testing;
 mod versions;
@@ -89,14 +101,14 @@ macro_rules! resources {
             indago_table::tables![clusters; $($row),*]
         }
 
-        /// The parts of an object that a scan of one of these tables needs.
-        fn shape_of(reader: &Reader) -> Option<Shape> {
+        /// The parts of a resource's objects that a scan needs.
+        fn shape_of(reader: &Reader, resource: &str) -> Option<Shape> {
             $(if <$row>::SPEC.name == reader.table {
                 let mut columns = vec![false; <$row>::SPEC.columns.len()];
                 reader.columns.iter().for_each(|column| columns[*column] = true);
                 return Some(resource::shape::<$row>(&columns));
             })*
-            None
+            inputs(&reader.table).and_then(|inputs| derived::shape_of(inputs, resource))
         }
 
         #[cfg(test)]
@@ -136,6 +148,7 @@ resources![
     kubernetes_endpoint_subsets::EndpointSubset,
     kubernetes_events::Event,
     kubernetes_horizontal_pod_autoscalers::HorizontalPodAutoscaler,
+    kubernetes_images::Image,
     kubernetes_ingress_classes::IngressClass,
     kubernetes_ingresses::Ingress,
     kubernetes_jobs::Job,
@@ -148,7 +161,9 @@ resources![
     kubernetes_persistent_volumes::PersistentVolume,
     kubernetes_pod_containers::PodContainer,
     kubernetes_pod_disruption_budgets::PodDisruptionBudget,
+    kubernetes_pod_security::PodSecurity,
     kubernetes_pod_security_policies::PodSecurityPolicy,
+    kubernetes_pod_security_violations::PodSecurityViolation,
     kubernetes_pod_template_containers::PodTemplateContainer,
     kubernetes_pod_templates::PodTemplate,
     kubernetes_pod_templates_volumes::PodTemplateVolume,
@@ -171,8 +186,51 @@ resources![
     kubernetes_volume_attachments::VolumeAttachment,
 ];
 
+/// Properties of the tables that are computed from several lists.
+macro_rules! derived_tables {
+    ($($row:path),* $(,)?) => {
+        fn derived_tables(clusters: &Kubernetes) -> Vec<TableRef> {
+            indago_table::tables![clusters; $($row),*]
+        }
+
+        /// The lists that a table reads.
+        fn inputs(table: &str) -> Option<&'static [derived::Input]> {
+            $(if <$row>::SPEC.name == table {
+                return Some(<$row as derived::Derived>::INPUTS);
+            })*
+            None
+        }
+
+        #[cfg(test)]
+        mod derived_tests {
+            use super::*;
+
+            fn check<T: derived::Derived>() {
+                let resources: Vec<&str> = T::INPUTS.iter().map(|input| input.resource).collect();
+                assert_eq!(T::SPEC.reads.split(' ').collect::<Vec<_>>(), resources, "{}", T::SPEC.name);
+                let needs = |input: &derived::Input| match input.versions[0].split_once('/') {
+                    Some((group, _)) => format!("{}.{group}", input.needs),
+                    None => input.needs.to_owned(),
+                };
+                assert_eq!(*T::SPEC.needs, *T::INPUTS.iter().map(needs).collect::<Vec<_>>(), "{}", T::SPEC.name);
+            }
+
+            #[test]
+            fn every_list_is_shared_under_the_name_of_its_resource() {
+                $(check::<$row>();)*
+            }
+        }
+    };
+}
+
+derived_tables![
+    kubernetes_exposures::ExposureRow,
+    kubernetes_network_reachability::Reachability,
+    kubernetes_webhooks::Webhook,
+];
+
 /// The tables about Kubernetes clusters.
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
     let others = indago_table::tables![clusters; kubernetes_api_resources::ApiResource, kubernetes_info::Info];
-    [others, resources(clusters)].concat()
+    [others, resources(clusters), derived_tables(clusters)].concat()
 }

@@ -1,14 +1,15 @@
 //! The controller of an object's controller: the Deployment of a pod's ReplicaSet, the CronJob of its Job.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use indago_table::json::Shape;
 use indago_table::{AnyScan, Error, Held, ResourceSpec, Result};
 
 use crate::clusters::Kubernetes;
 use crate::metadata::{CONTROLLER, set_controller};
-use crate::pages::{List, PAGE_SIZE, Pager};
-use crate::resource::list_path;
+use crate::pages::Pager;
+use crate::resource::Listing;
 
 /// An object that controls others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,26 +52,19 @@ pub(crate) async fn top_of(
     };
     let resource = ResourceSpec::new(group_version, resource, true);
     let key = format!("kubernetes owners {cluster} {} {}", resource.name, namespace.unwrap_or_default());
-    let owners = scan.cached(&key, owners(scan, cluster, list_path(&resource, namespace), needs)).await?;
+    let owners = scan.cached(&key, owners(scan, cluster, &resource, namespace, needs)).await?;
     Ok(Some(owners.0.get(uid).cloned().unwrap_or(owner)))
 }
 
 async fn owners(
     scan: &AnyScan<Kubernetes>,
     cluster: &str,
-    path: String,
+    resource: &ResourceSpec,
+    namespace: Option<&str>,
     needs: &'static str,
 ) -> Result<(Owners, usize)> {
     let Some(cluster) = scan.env().cluster(cluster) else {
         return Err(Error::Unsupported(format!("cluster `{cluster}` is no longer configured")));
-    };
-    let list = List {
-        cluster,
-        path,
-        label_selector: String::new(),
-        field_selector: String::new(),
-        page_size: PAGE_SIZE,
-        needs,
     };
     let mut shape = Shape::default().with("metadata.uid");
     for place in CONTROLLER.iter().flat_map(|(_, places)| places.iter()) {
@@ -78,7 +72,9 @@ async fn owners(
             shape = shape.with(&place.replace("{}", part));
         }
     }
-    let (mut owners, mut pager) = (HashMap::new(), Pager::new(list));
+    let list = Listing::of(&cluster, resource, namespace, scan.env().reads_cache(), needs).into_list();
+    let shape = Arc::new(shape);
+    let (mut owners, mut pager) = (HashMap::new(), Pager::new(list, &shape));
     let mut held = scan.meter().hold(0)?;
     let mut size = 0;
     while let Some(page) = pager.next(scan).await? {

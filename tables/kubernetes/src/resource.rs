@@ -126,6 +126,30 @@ pub trait Listed: Resource {
 }
 
 impl Listing {
+    /// All objects of a resource in a cluster, or those of one namespace.
+    pub(crate) fn of(
+        cluster: &Arc<Cluster>,
+        resource: &ResourceSpec,
+        namespace: Option<&str>,
+        is_cached: bool,
+        needs: &'static str,
+    ) -> Self {
+        let list = List {
+            cluster: cluster.clone(),
+            path: list_path(resource, namespace),
+            label_selector: String::new(),
+            field_selector: String::new(),
+            page_size: PAGE_SIZE,
+            is_cached,
+            needs,
+        };
+        Listing { list, namespace: namespace.map(Arc::from), label_selector: None, field_selector: None }
+    }
+
+    pub(crate) fn into_list(self) -> List {
+        self.list
+    }
+
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.list.cluster
     }
@@ -139,6 +163,11 @@ impl Listing {
         let resource = ResourceSpec::new(group_version.to_owned(), resource.name.clone(), resource.is_namespaced);
         self.list.path = list_path(&resource, self.namespace.as_deref());
         self
+    }
+
+    /// The request for its first page.
+    pub(crate) fn request(&self) -> String {
+        self.list.to_string()
     }
 
     pub(crate) fn label_selector(&self) -> Option<String> {
@@ -165,20 +194,13 @@ const MOST_SELECTED: usize = 16;
 pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
     let spec = scan.spec();
     let resource = spec.resource.as_ref().expect("a listed table declares its resource");
-    let whole = |cluster| Listing {
-        list: List {
-            cluster,
-            path: list_path(resource, None),
-            label_selector: String::new(),
-            field_selector: String::new(),
-            page_size: scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE),
-            // The cache returns all objects, whatever the limit.
-            is_cached: scan.env().reads_cache() && scan.limit().is_none(),
-            needs: spec.needs.first().copied().unwrap_or_default(),
-        },
-        namespace: None,
-        label_selector: None,
-        field_selector: None,
+    let whole = |cluster| {
+        let needs = spec.needs.first().copied().unwrap_or_default();
+        // The cache returns all objects, whatever the limit.
+        let is_cached = scan.env().reads_cache() && scan.limit().is_none();
+        let mut listing = Listing::of(&cluster, resource, None, is_cached, needs);
+        listing.list.page_size = scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE);
+        listing
     };
     let mut listings: Vec<Listing> = scan.env().clusters(scan).into_iter().map(whole).collect();
     let asked = |name: &str| keys(scan, spec.column(name)?);
@@ -233,7 +255,7 @@ pub(crate) fn keys(scan: &AnyScan<Kubernetes>, column: usize) -> Option<Vec<Stri
 }
 
 /// Whether a namespace can have that name. Any other one would change the URL's meaning.
-fn is_namespace(name: &str) -> bool {
+pub(crate) fn is_namespace(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !name.is_empty() && name.len() <= 63 && name.bytes().all(is_plain)
 }
@@ -262,6 +284,16 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     };
     let (scan, listing) = (AnyScan::clone(scan), listing.clone());
     Reader { scan, listing, shape: Arc::new(shape), documents: T::documents, row: Box::new(row) }.rows()
+}
+
+/// The objects of a listing, reduced to a shape.
+pub(crate) fn objects(
+    scan: AnyScan<Kubernetes>,
+    listing: Listing,
+    shape: Shape,
+) -> impl Stream<Item = Result<Document>> + Send {
+    let row = Box::new(|document: &Document| Box::new(document.clone()));
+    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.
@@ -299,7 +331,7 @@ fn shared_key(list: &List) -> String {
 fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
     let mut together = Shape::default();
     for reader in scan.readers() {
-        together.extend(&crate::shape_of(&reader).unwrap_or_else(Shape::whole));
+        together.extend(&crate::shape_of(&reader, &scan.spec().reads).unwrap_or_else(Shape::whole));
     }
     together
 }

@@ -1,0 +1,70 @@
+//! `kubernetes_pod_security`: the Pod Security Standard that each pod meets.
+
+use indago_table::prelude::*;
+use serde_json::{Value as Document, json};
+
+use crate::clusters::Kubernetes;
+use crate::metadata::ObjectMeta;
+use crate::pod_security::{self, Level, level, violations};
+use crate::resource::{Derived, Resource, listed};
+
+/// The Pod Security Standard that each pod of Kubernetes clusters meets.
+///
+/// The standards are those of the Kubernetes documentation in their newest version, 1.35, whatever the version of the
+/// cluster. `kubernetes_pod_security_violations` has one row per violated control. Which standard a namespace enforces is
+/// in its labels: `kubernetes_namespaces.labels['pod-security.kubernetes.io/enforce']`.
+#[derive(Debug, Default, Table)]
+#[table(name = "kubernetes_pod_security", env = Kubernetes, stream, rows = 500)]
+#[resource("v1/pods", namespaced)]
+#[example(
+    "Pods that not even the baseline allows.",
+    "SELECT namespace, name, baseline_violations FROM kubernetes_pod_security WHERE level = 'privileged'"
+)]
+#[example(
+    "Pods that would be refused if their namespace enforced the restricted standard.",
+    "SELECT namespace, count(*) AS pods FROM kubernetes_pod_security WHERE level <> 'restricted' GROUP BY namespace"
+)]
+pub struct PodSecurity {
+    #[column(flatten)]
+    meta: ObjectMeta,
+    /// The strictest standard that it meets: `privileged`, `baseline` or `restricted`.
+    #[column(path = "security.level")]
+    level: String,
+    /// Controls of the baseline standard that it violates, such as `Host Namespaces`.
+    #[column(path = "security.baseline")]
+    baseline_violations: Vec<String>,
+    /// Controls that the restricted standard adds and it violates.
+    #[column(path = "security.restricted")]
+    restricted_violations: Vec<String>,
+    /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    #[column(slice(field), path = "status.phase")]
+    phase: Option<String>,
+    /// Node of the pod.
+    #[column(slice(field), path = "spec.nodeName")]
+    node_name: Option<String>,
+    /// Service account of the pod.
+    #[column(slice(field), path = "spec.serviceAccountName")]
+    service_account_name: Option<String>,
+}
+
+impl Resource for PodSecurity {
+    const DERIVED: Derived = &[("security", pod_security::PATHS)];
+
+    fn documents(mut pod: Document) -> Vec<Result<Document>> {
+        let violations = violations(&pod);
+        let controls = |level: Level| {
+            let mut controls: Vec<&str> =
+                violations.iter().filter(|one| one.level == level).map(|one| one.control).collect();
+            controls.dedup();
+            controls
+        };
+        pod["security"] = json!({
+            "level": level(&violations).name(),
+            "baseline": controls(Level::Baseline),
+            "restricted": controls(Level::Restricted),
+        });
+        vec![Ok(pod)]
+    }
+}
+
+listed!(PodSecurity);
