@@ -16,8 +16,8 @@ use crate::source::procfs::{self, PTRACE};
 ///
 /// A file below `/proc/<pid>` is read only if the query needs one of its columns; listing `pid` opens none. All files
 /// of a row belong to the same process, even if its ID is reused in the meantime. A process that exits while it is read
-/// has no row. Columns that could not be read are NULL. As in osquery, the texts `path`, `cmdline`, `cwd`, `root` and
-/// `cgroup_path` are empty then, and `on_disk` is -1.
+/// has no row. Columns that the caller may not read are NULL; as in osquery, `path`, `cwd` and `root` are empty instead,
+/// and `on_disk` is -1.
 #[derive(Debug, Default, Table)]
 #[table(name = "processes", platforms("linux"), rows = 300, identity(pid, start_time))]
 #[example(
@@ -238,8 +238,7 @@ impl Process {
     /// A row before its sources ran, and after one failed. Queries for osquery compare these texts with `''`.
     fn unread(pid: i64) -> Self {
         let empty = || Some(String::new());
-        let (path, cmdline, cwd, root, cgroup_path) = (empty(), empty(), empty(), empty(), empty());
-        Process { pid, path, cmdline, cwd, root, cgroup_path, on_disk: Some(-1), ..Process::default() }
+        Process { pid, path: empty(), cwd: empty(), root: empty(), on_disk: Some(-1), ..Process::default() }
     }
 
     fn folder(&self) -> &ProcessFolder {
