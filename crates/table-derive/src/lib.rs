@@ -120,7 +120,7 @@ fn expand_group(input: &DeriveInput) -> Result<TokenStream> {
     let source_specs = source_specs(&sources);
     let required = (0..columns.len()).filter(|position| columns[*position].required);
     let constants = constants(group, &members);
-    let [append, keys, fill] = arms(&members);
+    let [append, keys, fill, bytes] = arms(&members);
     let load = load_group(group, &loading, &sources);
     Ok(quote! {
         #[automatically_derived]
@@ -148,6 +148,10 @@ fn expand_group(input: &DeriveInput) -> Result<TokenStream> {
                     #keys
                     _ => None,
                 }
+            }
+
+            fn bytes(&self) -> usize {
+                0 #bytes
             }
 
             fn fill(
@@ -197,7 +201,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }))
         },
     };
-    let [append, keys, fill] = arms(&members);
+    let [append, keys, fill, bytes] = arms(&members);
     let implementation = quote! {
         #[automatically_derived]
         #[allow(dead_code, unreachable_pub, missing_docs, private_interfaces, clippy::all)]
@@ -231,6 +235,10 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
                     #keys
                     _ => None,
                 }
+            }
+
+            fn bytes(&self) -> usize {
+                0 #bytes
             }
 
             fn fill(
@@ -304,9 +312,10 @@ fn places(members: &[Member], sources: usize) -> TokenStream {
     definitions
 }
 
-/// Match arms that append a column to its builder, return it as a key, and fill the wanted columns that are paths.
-fn arms(members: &[Member]) -> [TokenStream; 3] {
-    let [mut append, mut keys, mut fill]: [TokenStream; 3] = Default::default();
+/// Match arms that append a column to its builder, return it as a key, and fill the wanted columns that are paths; and
+/// the terms of a sum of bytes.
+fn arms(members: &[Member]) -> [TokenStream; 4] {
+    let [mut append, mut keys, mut fill, mut bytes]: [TokenStream; 4] = Default::default();
     for (position, member) in members.iter().enumerate() {
         match member {
             Member::Column(ColumnAttribute { ident, ty, index, path, .. }) => {
@@ -314,6 +323,7 @@ fn arms(members: &[Member]) -> [TokenStream; 3] {
                 append.extend(quote_spanned! {here(ty)=>
                     #place => ::indago_table::derive::Value::append(&self.#ident, builder),
                 });
+                bytes.extend(quote_spanned!(here(ty)=> + ::indago_table::derive::Value::bytes(&self.#ident)));
                 if *index {
                     keys.extend(quote_spanned! {here(ty)=>
                         #place => ::indago_table::derive::Value::scalar(&self.#ident),
@@ -338,6 +348,7 @@ fn arms(members: &[Member]) -> [TokenStream; 3] {
                 keys.extend(quote_spanned! {here(ty)=>
                     #from..#to => ::indago_table::Columns::key(&self.#ident, column - #from),
                 });
+                bytes.extend(quote_spanned!(here(ty)=> + ::indago_table::Columns::bytes(&self.#ident)));
                 let steps = path.iter().flat_map(|path| steps(&path.value()));
                 fill.extend(quote_spanned! {here(ty)=>
                     ::indago_table::derive::fill_group(
@@ -347,7 +358,7 @@ fn arms(members: &[Member]) -> [TokenStream; 3] {
             }
         }
     }
-    [append, keys, fill]
+    [append, keys, fill, bytes]
 }
 
 fn spec(

@@ -33,6 +33,10 @@ use crate::value;
 /// A batch older than this is sent even if it is not full, so that rows of slow sources appear.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// Rows of this many bytes are passed on even if they are few: a value can have megabytes, and what a driver holds is
+/// not charged to the query's memory yet.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// Most rows that a condition is evaluated on together.
 pub(crate) const CHUNK: usize = 1024;
 
@@ -275,6 +279,7 @@ struct Batcher<'a> {
     schema: SchemaRef,
     builders: Vec<(usize, Box<dyn ArrayBuilder>)>,
     rows: usize,
+    bytes: usize,
     since: Instant,
 }
 
@@ -284,7 +289,7 @@ impl<'a> Batcher<'a> {
         let builder = |column: &usize| (*column, value::builder(&scan.spec.columns[*column].kind, 64));
         let schema = scan.spec.schema().project(columns).expect("wanted columns are columns of the table");
         let builders = columns.iter().map(builder).collect();
-        Batcher { scan, schema: Arc::new(schema), builders, rows: 0, since: Instant::now() }
+        Batcher { scan, schema: Arc::new(schema), builders, rows: 0, bytes: 0, since: Instant::now() }
     }
 
     fn push(&mut self, row: &dyn AnyRow) {
@@ -295,10 +300,13 @@ impl<'a> Batcher<'a> {
             row.append(*column, builder.as_mut());
         }
         self.rows += 1;
+        self.bytes += row.bytes();
     }
 
     fn is_due(&self) -> bool {
-        self.rows >= self.scan.context.batch_size || (self.rows % 16 == 1 && self.is_old())
+        self.rows >= self.scan.context.batch_size
+            || self.bytes >= BATCH_BYTES
+            || (self.rows % 16 == 1 && self.is_old())
     }
 
     fn is_old(&self) -> bool {
@@ -323,7 +331,7 @@ impl<'a> Batcher<'a> {
         }
         let batch = batch(&self.schema, arrays, self.rows)?;
         self.scan.context.meter.add_rows(self.rows as u64);
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         Ok(Some(batch))
     }
 }
@@ -386,6 +394,90 @@ fn loading<'a>(rows: &'a mut [BoxRow], outcomes: &'a mut [Result<()>]) -> Vec<Lo
     rows.iter_mut().zip(outcomes).map(|(row, outcome)| Loading::new(&mut **row, outcome)).collect()
 }
 
+/// A scan of a blocking table.
+struct Reader<'a> {
+    scan: TableScan<'a>,
+    plan: RowPlan,
+    table: &'a dyn Sources,
+    /// Rows whose last sources are running.
+    ready: Vec<BoxRow>,
+    batcher: Batcher<'a>,
+    sink: &'a mut dyn Sink,
+}
+
+impl Reader<'_> {
+    /// Runs the conditions from a position on for rows, then the last sources, and adds those that are left to the
+    /// batch. The sources of the first condition have run row by row.
+    fn sift(&mut self, rows: &mut Vec<BoxRow>, position: usize) -> Result<()> {
+        let Some(step) = self.plan.steps.get(position) else { return self.give(rows) };
+        if position == 0 || step.sources.row_by_row.is_empty() {
+            return self.sift_loaded(rows, position);
+        }
+        let mut loaded = Vec::with_capacity(rows.len());
+        let mut bytes = 0;
+        for mut row in rows.drain(..) {
+            if load(self.scan, self.table, &mut *row, &self.plan.steps[position].sources.row_by_row)? {
+                bytes += row.bytes();
+                loaded.push(row);
+            }
+            if bytes >= BATCH_BYTES {
+                self.sift_loaded(&mut loaded, position)?;
+                bytes = 0;
+            }
+        }
+        self.sift_loaded(&mut loaded, position)
+    }
+
+    fn sift_loaded(&mut self, rows: &mut Vec<BoxRow>, position: usize) -> Result<()> {
+        let step = &self.plan.steps[position];
+        load_batches(self.scan, self.table, rows, &step.sources.in_batches)?;
+        step.sift(self.scan.spec, rows)?;
+        self.sift(rows, position + 1)
+    }
+
+    /// Runs the last sources for rows that meet all conditions, and sends batches that are due.
+    fn give(&mut self, rows: &mut Vec<BoxRow>) -> Result<()> {
+        let context = self.scan.context;
+        let mut rows = rows.drain(..);
+        while rows.len() > 0 {
+            let (most, mut bytes) = (self.plan.last_together(context), 0);
+            let mut ready = std::mem::take(&mut self.ready);
+            while ready.len() < most
+                && bytes < BATCH_BYTES
+                && let Some(mut row) = rows.next()
+            {
+                if load(self.scan, self.table, &mut *row, &self.plan.last.row_by_row)? {
+                    bytes += row.bytes();
+                    ready.push(row);
+                }
+            }
+            load_batches(self.scan, self.table, &mut ready, &self.plan.last.in_batches)?;
+            for row in ready.drain(..) {
+                if !self.scan.claim() {
+                    self.send()?;
+                    return Err(Error::Cancelled);
+                }
+                self.batcher.push(&*row);
+                let is_satisfied = context.is_satisfied();
+                if self.batcher.is_due() || is_satisfied {
+                    self.send()?;
+                }
+                if is_satisfied {
+                    return Err(Error::Cancelled);
+                }
+            }
+            self.ready = ready;
+        }
+        Ok(())
+    }
+
+    /// Sends the batch, unless it is empty. Fails if the query needs no more rows.
+    fn send(&mut self) -> Result<()> {
+        let is_over = self.batcher.take()?.is_some_and(|batch| !self.sink.blocking_send(batch));
+        if is_over { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
 /// Reads rows from blocking calls. If the query needs no more rows, the scan ends as [`Error::Cancelled`].
 ///
 /// `together` is the number of rows that may be held at a time.
@@ -398,15 +490,16 @@ pub fn read_rows(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let scan = TableScan { spec, context };
-    let plan = RowPlan::of(scan);
-    let first = plan.steps.first().map_or(&[][..], |step| &step.sources.row_by_row);
-    let mut batcher = Batcher::new(scan);
-    let (mut chunk, mut ready): (Vec<BoxRow>, Vec<BoxRow>) = Default::default();
+    let (plan, batcher) = (RowPlan::of(scan), Batcher::new(scan));
+    let mut reader = Reader { scan, plan, table, ready: Vec::new(), batcher, sink };
+    let mut chunk = Vec::new();
     let mut is_over = false;
     while !is_over {
-        let size = plan.chunk(context).min(together);
+        let first = reader.plan.steps.first().map_or(&[][..], |step| &step.sources.row_by_row);
+        let size = reader.plan.chunk(context).min(together);
         let since = (size > 1).then(Instant::now);
-        while chunk.len() < size {
+        let mut bytes = 0;
+        while chunk.len() < size && bytes < BATCH_BYTES {
             if scan.is_cancelled() {
                 return Err(Error::Cancelled);
             }
@@ -414,68 +507,24 @@ pub fn read_rows(
                 is_over = true;
                 break;
             };
-            if !plan.admission.admits(spec, &*row) {
+            if !reader.plan.admission.admits(spec, &*row) {
                 continue;
             }
             if load(scan, table, &mut *row, first)? {
+                bytes += row.bytes();
                 chunk.push(row);
             }
             if chunk.len() % 16 == 1 && since.is_some_and(|since| since.elapsed() > PATIENCE) {
                 break;
             }
         }
-        for (position, step) in plan.steps.iter().enumerate() {
-            if position > 0 && !step.sources.row_by_row.is_empty() {
-                let mut present = Vec::with_capacity(chunk.len());
-                for mut row in chunk.drain(..) {
-                    if load(scan, table, &mut *row, &step.sources.row_by_row)? {
-                        present.push(row);
-                    }
-                }
-                chunk = present;
-            }
-            load_batches(scan, table, &mut chunk, &step.sources.in_batches)?;
-            step.sift(spec, &mut chunk)?;
-        }
-        let mut rows = chunk.drain(..);
-        while rows.len() > 0 {
-            for mut row in rows.by_ref().take(plan.last_together(context)) {
-                if load(scan, table, &mut *row, &plan.last.row_by_row)? {
-                    ready.push(row);
-                }
-            }
-            load_batches(scan, table, &mut ready, &plan.last.in_batches)?;
-            for row in ready.drain(..) {
-                if !scan.claim() {
-                    if let Some(batch) = batcher.take()? {
-                        sink.blocking_send(batch);
-                    }
-                    return Err(Error::Cancelled);
-                }
-                batcher.push(&*row);
-                let is_satisfied = context.is_satisfied();
-                if (batcher.is_due() || is_satisfied)
-                    && let Some(batch) = batcher.take()?
-                    && !sink.blocking_send(batch)
-                {
-                    return Err(Error::Cancelled);
-                }
-                if is_satisfied {
-                    return Err(Error::Cancelled);
-                }
-            }
-        }
-        drop(rows);
-        if size > 1
-            && batcher.is_old()
-            && let Some(batch) = batcher.take()?
-            && !sink.blocking_send(batch)
-        {
-            return Err(Error::Cancelled);
+        reader.sift(&mut chunk, 0)?;
+        if size > 1 && reader.batcher.is_old() {
+            reader.send()?;
         }
     }
-    if let Some(batch) = batcher.take()? {
-        sink.blocking_send(batch);
+    if let Some(batch) = reader.batcher.take()? {
+        reader.sink.blocking_send(batch);
     }
     if scan.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
@@ -515,9 +564,13 @@ impl Source<'_> {
     /// Adds the rows that are ready to `chunk`, at most `most`; an error ends them and is returned. Waits for the first
     /// row if `chunk` is empty.
     fn poll_gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<BoxRow>, most: usize) -> Poll<Option<Error>> {
-        while chunk.len() < most {
+        let mut bytes = 0;
+        while chunk.len() < most && bytes < BATCH_BYTES {
             match std::mem::replace(&mut self.state, SourceState::Resting) {
-                SourceState::Ready(Ok(row)) => chunk.push(row),
+                SourceState::Ready(Ok(row)) => {
+                    bytes += row.bytes();
+                    chunk.push(row);
+                }
                 SourceState::Ready(Err(error)) => {
                     self.state = SourceState::Ended;
                     return Poll::Ready(Some(error));
@@ -854,6 +907,85 @@ mod tests {
         let numbers = |batch: RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().to_vec();
         let loaded = table.loaded.map(AtomicUsize::into_inner);
         (batches.into_iter().flat_map(numbers).collect(), loaded, table.batches.into_inner())
+    }
+
+    /// Numbers of rows per batch of a table whose rows have a cheap text of this many bytes, and the most bytes that the
+    /// rows held at a time.
+    fn batches_of_large_rows(bytes: usize, filters: &[Arc<dyn RowFilter>], is_stream: bool) -> (Vec<usize>, usize) {
+        static HELD: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        struct Large(usize);
+        impl AnyRow for Large {
+            fn append(&self, _column: usize, builder: &mut dyn ArrayBuilder) {
+                let builder = builder.as_any_mut().downcast_mut::<StringViewBuilder>().expect("a text");
+                builder.append_value("yes");
+            }
+            fn key(&self, _column: usize) -> Option<Scalar> {
+                None
+            }
+            fn bytes(&self) -> usize {
+                self.0
+            }
+        }
+        impl Drop for Large {
+            fn drop(&mut self) {
+                HELD.fetch_sub(self.0, Ordering::Relaxed);
+            }
+        }
+        struct Sized(usize);
+        impl Sized {
+            fn fill(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
+                let row: &mut dyn std::any::Any = row;
+                let Large(size) = row.downcast_mut().expect("its own rows");
+                if source == 0 {
+                    *size = self.0;
+                    MOST.fetch_max(HELD.fetch_add(*size, Ordering::Relaxed) + *size, Ordering::Relaxed);
+                }
+                Ok(())
+            }
+        }
+        impl Sources for Sized {
+            fn load(&self, row: &mut dyn AnyRow, source: usize) -> Result<()> {
+                self.fill(row, source)
+            }
+        }
+        impl AsyncSources for Sized {
+            fn load<'a>(&'a self, row: &'a mut dyn AnyRow, source: usize) -> BoxFuture<'a, Result<()>> {
+                Box::pin(std::future::ready(self.fill(row, source)))
+            }
+        }
+        (HELD.store(0, Ordering::Relaxed), MOST.store(0, Ordering::Relaxed));
+        let (spec, table) = (Documents::new(None).spec, Sized(bytes));
+        let context = ScanContext { filters: filters.into(), ..ScanContext::new([2]) };
+        let (sender, batches) = std::sync::mpsc::channel();
+        let mut rows = (0..2000).map(|_| Box::new(Large(0)) as BoxRow);
+        if is_stream {
+            let rows = Box::pin(stream::iter(rows.map(Ok)));
+            let reading = read_stream(&spec, &context, rows, &table, Box::new(Channel(sender)));
+            assert_eq!(reading.now_or_never().expect("nothing to wait for"), Ok(()));
+        } else {
+            let mut sink = Channel(sender);
+            assert_eq!(read_rows(&spec, &context, &mut rows, &table, CHUNK, &mut sink), Ok(()));
+        }
+        (batches.into_iter().map(|batch| batch.num_rows()).collect(), MOST.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn a_batch_of_large_rows_has_few() {
+        let large: Arc<dyn RowFilter> = Arc::new(Is(2, "yes"));
+        let small: Arc<dyn RowFilter> = Arc::new(Is(1, "yes"));
+        for filters in [vec![], vec![large.clone()], vec![small, large]] {
+            for is_stream in [false, true] {
+                let (batches, most) = batches_of_large_rows(1 << 20, &filters, is_stream);
+                assert_eq!(batches.iter().sum::<usize>(), 2000);
+                assert!(batches.iter().all(|rows| *rows <= 8), "{batches:?}");
+                // A stream loads the details of a few rows concurrently.
+                let limit = if is_stream { 64 } else { 2 * 8 };
+                assert!(most <= limit << 20, "{most} bytes with {} conditions", filters.len());
+                let (batches, _) = batches_of_large_rows(100, &filters, is_stream);
+                assert!(batches.iter().any(|rows| *rows > 8), "{batches:?}");
+            }
+        }
     }
 
     #[test]

@@ -412,6 +412,10 @@ impl AnyRow for Held {
     fn key(&self, column: usize) -> Option<Scalar> {
         if column == self.eid { Some(Scalar::Integer(self.number.cast_signed())) } else { self.row.key(column) }
     }
+
+    fn bytes(&self) -> usize {
+        self.row.bytes()
+    }
 }
 
 /// Events have all of their columns, so there are no sources.

@@ -39,6 +39,8 @@ pub trait Row: Default + Send + Sync + 'static {
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
     /// The value of an indexed column as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
+    /// Bytes that the values of the columns own elsewhere.
+    fn bytes(&self) -> usize;
     /// Fills the wanted columns that are paths into a JSON document. Returns the columns whose values do not fit.
     #[must_use = "report the values that do not fit; see `Scan::fill`"]
     fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
@@ -51,6 +53,10 @@ pub trait AnyRow: Any + Send + Sync {
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
     /// The value of an indexed column as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
+    /// Bytes of the row, by which the drivers limit how many they hold. A row with large values elsewhere counts them.
+    fn bytes(&self) -> usize {
+        size_of_val(self)
+    }
 }
 
 impl<T: Row> AnyRow for T {
@@ -60,6 +66,10 @@ impl<T: Row> AnyRow for T {
 
     fn key(&self, column: usize) -> Option<Scalar> {
         Row::key(self, column)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<T>() + Row::bytes(self)
     }
 }
 
@@ -157,6 +167,8 @@ pub trait Columns: Default + Send + Sync + 'static {
     fn append(&self, column: usize, builder: &mut dyn ArrayBuilder);
     /// The value of an indexed column as a key.
     fn key(&self, column: usize) -> Option<Scalar>;
+    /// Bytes that the values of the columns own elsewhere.
+    fn bytes(&self) -> usize;
     /// Fills the wanted columns that are paths into the group's part of a JSON document, as [`Row::fill`] does.
     fn fill(&mut self, document: &serde_json::Value, wanted: &[bool]) -> Vec<Misfit>;
 }

@@ -28,6 +28,10 @@ pub trait Value {
     fn scalar(&self) -> Option<Scalar> {
         None
     }
+    /// Bytes that the value owns elsewhere.
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 /// A type of keys.
@@ -116,6 +120,10 @@ macro_rules! text {
                 let text: &str = self.as_ref();
                 Some(Scalar::Text(text.to_owned()))
             }
+            fn bytes(&self) -> usize {
+                let text: &str = self.as_ref();
+                text.len()
+            }
         }
     };
 }
@@ -133,6 +141,9 @@ impl Value for Vec<u8> {
     }
     fn append_null(builder: &mut dyn ArrayBuilder) {
         cast::<BinaryBuilder>(builder).append_null();
+    }
+    fn bytes(&self) -> usize {
+        self.len()
     }
 }
 
@@ -206,6 +217,9 @@ impl Value for Json {
     fn append_null(builder: &mut dyn ArrayBuilder) {
         cast::<StringViewBuilder>(builder).append_null();
     }
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Names and texts, ordered by name: labels, annotations, tags.
@@ -234,6 +248,9 @@ impl Value for Map {
             .append(false)
             .expect("a NULL map has no key without value");
     }
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|(key, value)| size_of::<(String, String)>() + key.len() + value.bytes()).sum()
+    }
 }
 
 impl Value for Vec<String> {
@@ -249,6 +266,9 @@ impl Value for Vec<String> {
     fn append_null(builder: &mut dyn ArrayBuilder) {
         cast::<ListBuilder<StringBuilder>>(builder).append(false);
     }
+    fn bytes(&self) -> usize {
+        self.iter().map(|text| size_of::<String>() + text.len()).sum()
+    }
 }
 
 impl Value for Vec<i64> {
@@ -261,6 +281,9 @@ impl Value for Vec<i64> {
     }
     fn append_null(builder: &mut dyn ArrayBuilder) {
         cast::<ListBuilder<Int64Builder>>(builder).append(false);
+    }
+    fn bytes(&self) -> usize {
+        size_of_val(self.as_slice())
     }
 }
 
@@ -279,6 +302,9 @@ impl<T: Value> Value for Option<T> {
     }
     fn scalar(&self) -> Option<Scalar> {
         self.as_ref().and_then(T::scalar)
+    }
+    fn bytes(&self) -> usize {
+        self.as_ref().map_or(0, T::bytes)
     }
 }
 

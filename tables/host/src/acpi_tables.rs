@@ -5,6 +5,7 @@ use std::path::Path;
 use indago_table::prelude::*;
 
 use crate::source::digest::{self, Wanted};
+use crate::source::held::{HeldList, owned};
 
 /// Tables with which the firmware describes the machine to the kernel, and those that were loaded later.
 #[derive(Debug, Default, Table)]
@@ -34,7 +35,7 @@ impl Rows for AcpiTable {
         if !sys.exists(FOLDER) {
             return Err(sys.absent(format!("no ACPI tables ({FOLDER} is missing)")));
         }
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(scan.sys());
         for folder in [FOLDER.to_owned(), format!("{FOLDER}/dynamic")] {
             let entries = sys.entries(&folder).needs("root").if_present().unwrap_or_else(|error| {
                 scan.report("tables", &error);
@@ -46,10 +47,11 @@ impl Rows for AcpiTable {
                 }
                 let name = sys.path_text(name);
                 let path = format!("{folder}/{name}");
+                let owned = owned([&name, &path]);
                 match sys.metadata(&path) {
                     Ok(found) => {
                         let size = i64::try_from(found.len()).unwrap_or(i64::MAX);
-                        rows.push(AcpiTable { name, size, path, ..AcpiTable::default() });
+                        rows.push(AcpiTable { name, size, path, ..AcpiTable::default() }, owned)?;
                     }
                     Err(error) => scan.report("tables", &error),
                 }

@@ -2,6 +2,7 @@
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldList;
 use crate::source::procfs::{required, text};
 
 /// Hardware addresses of IPv4 neighbours, in the host's network namespace.
@@ -30,13 +31,13 @@ impl Rows for ArpCache {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         // The host's first process is in the host's network namespace, unlike a pod.
         let path = format!("{}/net/arp", scan.sys().own_process());
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(scan.sys());
         let mut number = 0;
         let each = |line: &[u8]| {
             number += 1;
             match row(line) {
                 _ if number == 1 => {}
-                Some(row) => rows.push(row),
+                Some(row) => rows.add(row)?,
                 None => {
                     let what = "not an entry of the ARP table".to_owned();
                     scan.report("entries", &Error::BadLine { file: path.clone(), line: number, what });

@@ -22,7 +22,7 @@ pub struct DiskEncryption {
     /// Path of the device's file.
     #[column(index)]
     name: String,
-    /// UUID of the encrypted volume, or of what is on the device.
+    /// UUID of the encrypted volume, or of what is on the device; empty if it has none.
     #[column(source = state, collate = nocase, needs = "root")]
     uuid: Option<String>,
     /// Whether it is encrypted: 1 or 0.
@@ -56,10 +56,11 @@ impl DiskEncryption {
         self.encrypted = Some(i64::from(container.is_some()));
         let status = if container.is_some() { "encrypted" } else { "not encrypted" };
         self.encryption_status = Some(status.to_owned());
-        self.uuid = match container {
+        let uuid = match container {
             Some(container) => container.uuid,
             None => devices::contents(sys, &self.device)?.uuid,
         };
+        self.uuid = Some(uuid.unwrap_or_default());
         Ok(())
     }
 

@@ -12,7 +12,9 @@ use crate::source::paths::{Asked, Entry, Report};
 ///
 /// A query needs a constraint on `path` or `directory`: `=`, `IN`, a join, or `LIKE`. In a pattern, `%` stays on one
 /// level and skips names with a leading dot. `%%` descends through all levels (at most 64, and not through links).
-/// `directory = ` finds all names. For a link, all columns except `symlink` and `symlink_target_path` describe its
+/// `directory = ` finds all names. If a pattern ends in `%`, the `path` of a directory that it finds ends in `/`, as in
+/// osquery (`/tmp/x/`), and so does `directory` under `directory LIKE`. Such a path names the directory, even if it was
+/// reached through a link. For a link, all columns except `symlink` and `symlink_target_path` describe its
 /// target, or the link itself if the target is missing. A name that is not UTF-8 shows U+FFFD for each wrong byte, with
 /// a warning, and is found by that text.
 #[derive(Debug, Default, Table)]
@@ -33,7 +35,7 @@ use crate::source::paths::{Asked, Entry, Report};
     "SELECT path, mtime FROM file WHERE path LIKE '/home/%/%%' LIMIT 20"
 )]
 pub struct File {
-    /// Path, as written in the query.
+    /// Path, as written in the query; with a `/` at the end for a directory that a pattern ending in `%` found.
     #[column(index, pattern)]
     path: String,
     /// Directory that contains it.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use indago_table::prelude::*;
 
 use crate::source::administration;
+use crate::source::held::HeldList;
 use crate::source::procfs::{note_lossy, number, text};
 
 /// Rules of the IPv4 packet filter, as `iptables-save` prints them.
@@ -78,7 +79,7 @@ impl Rows for IptablesRule {
         // A kernel without the older tables lacks the file, and only root may read it.
         let uses_legacy = sys.read(LEGACY_TABLES).is_ok_and(|names| !names.is_empty());
         let protocols = sys.read_text("/etc/protocols").unwrap_or_default();
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(sys);
         let mut outcome = Err(Error::Unsupported("`iptables-save` is not installed".to_owned()));
         for (backend, names) in
             [(NFT, ["iptables-nft-save", "iptables-save"]), (LEGACY, ["iptables-legacy-save", "iptables-save"])]
@@ -93,7 +94,9 @@ impl Rows for IptablesRule {
                 Ok(printed) => {
                     note_lossy(sys, &printed);
                     let reject = |error: &Error| scan.report(&program.name, error);
-                    rows.extend(parse(&printed, backend, &protocols, &program.name, reject));
+                    let _held = scan.meter().hold(printed.len())?;
+                    let add = |row| rows.add(IptablesRule { backend: backend.to_owned(), ..row });
+                    parse(&printed, &protocols, &program.name, reject, add)?;
                     outcome = Ok(());
                 }
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -117,9 +120,14 @@ struct Chain {
     has_rules: bool,
 }
 
-/// Parses the output of `iptables-save -c`. Lines that are not rules go to `reject`.
-fn parse(printed: &[u8], backend: &str, protocols: &str, file: &str, reject: impl Fn(&Error)) -> Vec<IptablesRule> {
-    let mut rows = Vec::new();
+/// Parses the output of `iptables-save -c`. Rows go to `add`, lines that are not rules to `reject`.
+fn parse(
+    printed: &[u8],
+    protocols: &str,
+    file: &str,
+    reject: impl Fn(&Error),
+    mut add: impl FnMut(IptablesRule) -> Result<()>,
+) -> Result<()> {
     let mut table = String::new();
     let mut chains: Vec<Chain> = Vec::new();
     for (position, line) in printed.split(|byte| *byte == b'\n').enumerate() {
@@ -131,17 +139,21 @@ fn parse(printed: &[u8], backend: &str, protocols: &str, file: &str, reject: imp
                 Some(())
             }
             Some(b':') => chain(&line).map(|chain| chains.push(chain)),
-            Some(b'[') => rule(&line, &table, &mut chains, protocols).map(|rule| rows.push(rule)),
+            Some(b'[') => match rule(&line, &table, &mut chains, protocols) {
+                Some(rule) => Some(add(rule)?),
+                None => None,
+            },
             _ if line == "COMMIT" => {
-                let empty = chains.drain(..).filter(|chain| !chain.has_rules);
-                rows.extend(empty.map(|chain| IptablesRule {
-                    filter_name: table.clone(),
-                    chain: chain.name,
-                    policy: chain.policy,
-                    packets: chain.packets,
-                    bytes: chain.bytes,
-                    ..IptablesRule::default()
-                }));
+                for chain in chains.drain(..).filter(|chain| !chain.has_rules) {
+                    add(IptablesRule {
+                        filter_name: table.clone(),
+                        chain: chain.name,
+                        policy: chain.policy,
+                        packets: chain.packets,
+                        bytes: chain.bytes,
+                        ..IptablesRule::default()
+                    })?;
+                }
                 Some(())
             }
             _ => None,
@@ -151,8 +163,7 @@ fn parse(printed: &[u8], backend: &str, protocols: &str, file: &str, reject: imp
             reject(&Error::BadLine { file: file.to_owned(), line: position as u64 + 1, what });
         }
     }
-    rows.iter_mut().for_each(|row| backend.clone_into(&mut row.backend));
-    rows
+    Ok(())
 }
 
 /// `:INPUT ACCEPT [10:840]`
@@ -308,7 +319,13 @@ COMMIT
 
     fn saved(text: &[u8]) -> (Vec<IptablesRule>, usize) {
         let rejected = std::cell::Cell::new(0);
-        let rows = parse(text, NFT, "igmp 2 IGMP # group\n", "x", |_| rejected.set(rejected.get() + 1));
+        let mut rows = Vec::new();
+        let add = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        let read = parse(text, "igmp 2 IGMP # group\n", "x", |_| rejected.set(rejected.get() + 1), add);
+        read.expect("memory is left");
         (rows, rejected.get())
     }
 

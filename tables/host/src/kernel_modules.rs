@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use indago_table::prelude::*;
 use lzma_rust2::XzReader;
 
+use crate::source::held::HeldList;
 use crate::source::procfs::{number, required, text};
 use crate::source::sysfs;
 
@@ -71,10 +72,10 @@ impl Rows for KernelModule {
             return Err(scan.sys().absent(format!("the kernel does not support modules ({MODULES} is missing)")));
         };
         let files = Arc::new(OnceLock::new());
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(scan.sys());
         for (position, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
             match parse(line) {
-                Some(row) => rows.push(KernelModule { files: files.clone(), ..row }),
+                Some(row) => rows.add(KernelModule { files: files.clone(), ..row })?,
                 None => {
                     let (file, line) = (MODULES.to_owned(), position as u64 + 1);
                     scan.report("modules", &Error::BadLine { file, line, what: "not a module".to_owned() });

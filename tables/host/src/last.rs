@@ -66,12 +66,9 @@ impl Rows for Last {
             })
             .collect();
         let records = readable.into_iter().flat_map(move |path| {
-            let read = utmp::records(scan.sys(), &path, |error| scan.report("wtmp", error));
-            let records = read.unwrap_or_else(|error| {
-                scan.report("wtmp", &error);
-                Vec::new()
-            });
-            records.into_iter().map(move |record| (path.clone(), record))
+            let read = utmp::records(scan.sys(), &path, &|error| scan.report("wtmp", error));
+            let records = read.map_err(|error| scan.report("wtmp", &error));
+            records.into_iter().flatten().map(move |record| (path.clone(), record))
         });
         let records = records.filter(move |(_, record)| kinds.contains(&record.kind));
         Ok(records.map(|(path, record)| row(record, path.display().to_string())))

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldList;
 use crate::source::texts::Texts;
 use crate::source::utmp::{self, Record};
 
@@ -32,15 +33,17 @@ impl Rows for LoggedInUser {
         let report = |error: &Error| scan.report("sessions", error);
         let texts = Texts::new(scan.sys(), &report);
         for path in ["/run/utmp", "/var/run/utmp"] {
-            if let Some(records) = texts.got(utmp::records(scan.sys(), Path::new(path), report)) {
+            if let Some(records) = texts.got(utmp::records(scan.sys(), Path::new(path), &report)) {
                 // The first process writes its own records: the boot and the runlevel.
-                let sessions = records.into_iter().filter(|record| record.pid != 1);
-                return Ok(sessions.map(of_record).collect::<Vec<_>>().into_iter());
+                let mut rows = HeldList::new(scan.sys());
+                records.filter(|record| record.pid != 1).try_for_each(|record| rows.add(of_record(record)))?;
+                return Ok(rows.into_iter());
             }
         }
         let sessions = texts.files_in("/run/systemd/sessions");
         let files = sessions.iter().filter(|path| path.extension().is_none());
-        let rows: Vec<_> = files.filter_map(|path| of_session(&texts.text(path)?)).collect();
+        let mut rows = HeldList::new(scan.sys());
+        files.filter_map(|path| of_session(&texts.text(path)?)).try_for_each(|row| rows.add(row))?;
         texts.require("no record of sessions (neither /run/utmp nor /run/systemd/sessions exists)")?;
         Ok(rows.into_iter())
     }

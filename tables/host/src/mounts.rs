@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldList;
 use crate::source::kernel;
 use crate::source::procfs::{note_lossy, number, required, text};
 
@@ -74,10 +75,10 @@ impl Rows for Mount {
         let path = format!("{}/mountinfo", scan.sys().own_process());
         let bytes = required(scan.sys().read(&path))?;
         note_lossy(scan.sys(), &bytes);
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(scan.sys());
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match parse(line) {
-                Some(mount) => rows.push(mount),
+                Some(mount) => rows.add(mount)?,
                 None => {
                     let what = format!("{path} has a line that is not a mount");
                     scan.report("mountinfo", &Error::Malformed(what));

@@ -6,6 +6,7 @@ use indago_table::prelude::*;
 use serde_json::Value;
 
 use crate::source::administration;
+use crate::source::held::HeldList;
 use crate::source::procfs::note_lossy;
 
 /// Rules of nftables, of all families and tables.
@@ -68,17 +69,19 @@ impl Rows for NftablesRule {
             .ok_or_else(|| Error::Unsupported("`nft` is not installed".to_owned()))?;
         let printed = administration::print(sys, &program, CAPABILITY)?;
         note_lossy(sys, &printed);
-        let _held = scan.meter().hold(printed.len())?;
-        let rules = parse(&String::from_utf8_lossy(&printed))
-            .ok_or_else(|| Error::Malformed("`nft` prints no list of rules".to_owned()))?;
-        Ok(rules.into_iter())
+        let _held = scan.meter().hold(printed.len() * (1 + BYTES_PER_BYTE))?;
+        Ok(parse(&String::from_utf8_lossy(&printed), HeldList::new(sys))?.into_iter())
     }
 }
 
-/// Rows of the output of `nft -j list ruleset`.
-fn parse(printed: &str) -> Option<Vec<NftablesRule>> {
-    let document: Value = serde_json::from_str(printed).ok()?;
-    let objects = document.get("nftables")?.as_array()?;
+/// Memory of a document compared with its text, which is mostly short names and numbers.
+const BYTES_PER_BYTE: usize = 8;
+
+/// Rows of the output of `nft -j list ruleset`, added to a list.
+fn parse(printed: &str, mut rows: HeldList<NftablesRule>) -> Result<HeldList<NftablesRule>> {
+    let document: Option<Value> = serde_json::from_str(printed).ok();
+    let objects = document.as_ref().and_then(|document| document.get("nftables")?.as_array());
+    let objects = objects.ok_or_else(|| Error::Malformed("`nft` prints no list of rules".to_owned()))?;
     let of_kind = |kind: &'static str| objects.iter().filter_map(move |object| object.get(kind));
     // Chains in their order, with the number of rules so far.
     let mut chains: Vec<(NftablesRule, i64)> = Vec::new();
@@ -95,7 +98,6 @@ fn parse(printed: &str) -> Option<Vec<NftablesRule>> {
         positions.insert(key(&row), chains.len());
         chains.push((row, 0));
     }
-    let mut rows = Vec::new();
     for rule in of_kind("rule") {
         let own = NftablesRule { chain: text(rule, "chain").unwrap_or_default(), ..of_table(rule) };
         let chain = positions.get(&key(&own)).and_then(|position| chains.get_mut(*position));
@@ -122,10 +124,12 @@ fn parse(printed: &str) -> Option<Vec<NftablesRule>> {
         row.verdict = parts.iter().rev().find_map(verdict);
         let others: Vec<&Value> = parts.iter().filter(|part| part.get("counter").is_none()).collect();
         row.expression = serde_json::to_string(&others).ok();
-        rows.push(row);
+        rows.add(row)?;
     }
-    rows.extend(chains.into_iter().filter(|(_, rules)| *rules == 0).map(|(chain, _)| chain));
-    Some(rows)
+    for (chain, _) in chains.into_iter().filter(|(_, rules)| *rules == 0) {
+        rows.add(chain)?;
+    }
+    Ok(rows)
 }
 
 fn of_table(object: &Value) -> NftablesRule {
@@ -191,7 +195,7 @@ mod tests {
 
     #[test]
     fn rules_and_empty_chains_have_rows() {
-        let rows = parse(PRINTED).expect("a list");
+        let rows = parse(PRINTED, HeldList::default()).expect("a list");
         let shown: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -226,10 +230,11 @@ mod tests {
     #[test]
     fn damaged_output_is_refused_or_read_within_bounds() {
         for end in 0..PRINTED.len() {
-            assert!(parse(&PRINTED[..end]).is_none());
+            assert!(parse(&PRINTED[..end], HeldList::default()).is_err());
             let mut changed = PRINTED.as_bytes().to_vec();
             changed[end] ^= 0x03;
-            assert!(parse(&String::from_utf8_lossy(&changed)).is_none_or(|rows| rows.len() <= 5));
+            let rows = parse(&String::from_utf8_lossy(&changed), HeldList::default()).unwrap_or_default();
+            assert!(rows.len() <= 5);
         }
     }
 }

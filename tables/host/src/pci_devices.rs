@@ -19,17 +19,17 @@ use crate::source::sysfs::{Object, link_name, names};
 pub struct PciDevice {
     /// Place of the device: domain, bus, device and function, as in `0000:00:1f.2`.
     pci_slot: String,
-    /// Name of the class.
-    pci_class: Option<String>,
-    /// Driver of the kernel that uses the device; NULL if none does.
-    driver: Option<String>,
-    /// Name of the maker.
-    vendor: Option<String>,
+    /// Name of the class; empty if it is not known.
+    pci_class: String,
+    /// Driver of the kernel that uses the device; empty if none does.
+    driver: String,
+    /// Name of the maker; empty if it is not known.
+    vendor: String,
     /// Number of the maker, in hexadecimal with `0x`.
     #[column(collate = nocase)]
     vendor_id: Option<String>,
-    /// Name of the model.
-    model: Option<String>,
+    /// Name of the model; empty if it is not known.
+    model: String,
     /// Number of the model, in hexadecimal with `0x`.
     #[column(collate = nocase)]
     model_id: Option<String>,
@@ -39,8 +39,8 @@ pub struct PciDevice {
     /// Number of the subclass, in hexadecimal with `0x`.
     #[column(collate = nocase)]
     pci_subclass_id: Option<String>,
-    /// Name of the subclass.
-    pci_subclass: Option<String>,
+    /// Name of the subclass; empty if it is not known.
+    pci_subclass: String,
     /// Number of the maker of the complete product, in hexadecimal with `0x`.
     #[column(collate = nocase)]
     subsystem_vendor_id: Option<String>,
@@ -62,7 +62,7 @@ const NAMES: [&str; 3] = ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"
 #[derive(Debug, Default)]
 struct Device {
     slot: String,
-    driver: Option<String>,
+    driver: String,
     vendor: Option<u16>,
     model: Option<u16>,
     class: Option<u32>,
@@ -86,7 +86,7 @@ impl Rows for PciDevice {
             });
             let number = |name: &str| object.hex(name).and_then(|digits| hexadecimal(&digits));
             Device {
-                driver,
+                driver: driver.unwrap_or_default(),
                 vendor: number("vendor"),
                 model: number("device"),
                 class: object.hex("class").and_then(|digits| hexadecimal(&digits)),
@@ -145,14 +145,14 @@ impl Device {
         // Zero means that the maker left it out.
         let subsystem_vendor = self.subsystem_vendor.filter(|number| *number != 0);
         PciDevice {
-            pci_class: name(class.map(|(class, _)| Id::Class(class))),
-            vendor: name(self.vendor.map(Id::Vendor)),
+            pci_class: name(class.map(|(class, _)| Id::Class(class))).unwrap_or_default(),
+            vendor: name(self.vendor.map(Id::Vendor)).unwrap_or_default(),
             vendor_id: word(self.vendor),
-            model: name(self.vendor.zip(self.model).map(|(vendor, model)| Id::Model(vendor, model))),
+            model: name(self.vendor.zip(self.model).map(|(vendor, model)| Id::Model(vendor, model))).unwrap_or_default(),
             model_id: word(self.model),
             pci_class_id: class.map(|(class, _)| byte(class)),
             pci_subclass_id: class.map(|(_, subclass)| byte(subclass)),
-            pci_subclass: name(class.map(|(class, subclass)| Id::Subclass(class, subclass))),
+            pci_subclass: name(class.map(|(class, subclass)| Id::Subclass(class, subclass))).unwrap_or_default(),
             subsystem_vendor_id: word(subsystem_vendor),
             subsystem_vendor: name(subsystem_vendor.map(Id::Vendor)),
             subsystem_model_id: word(self.subsystem_model.filter(|_| subsystem_vendor.is_some())),

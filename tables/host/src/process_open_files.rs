@@ -51,36 +51,36 @@ impl Rows for ProcessOpenFile {
         let wants_place = scan.wants(Self::PLACE.at(InContainer::CONTAINER_ID));
         Ok(pids.into_iter().flat_map(move |pid| {
             let place = InContainer::of(scan.sys(), pid, wants_place, report);
-            files(scan.sys(), pid, &place, report).unwrap_or_else(|error| {
-                scan.report("descriptors", &error);
-                Vec::new()
-            })
+            let files = files(scan.sys(), pid, place, report).map_err(|error| scan.report("descriptors", &error));
+            files.into_iter().flatten()
         }))
     }
 }
 
-fn files(sys: &Sys, pid: i64, place: &InContainer, report: impl Fn(&str, &Error)) -> Result<Vec<ProcessOpenFile>> {
+/// The open files of a process. A link is read when its row is needed.
+fn files(
+    sys: &Sys,
+    pid: i64,
+    place: InContainer,
+    report: impl Fn(&str, &Error),
+) -> Result<impl Iterator<Item = ProcessOpenFile>> {
     let folder = Arc::new(procfs::folder(sys, pid));
-    let mut files = Vec::new();
-    for fd in procfs::descriptors(&folder)? {
-        match folder.read_link(&format!("fd/{fd}")).needs(PTRACE) {
-            Ok(target) if target.is_absolute() => {
-                let folder = Some(folder.clone());
-                files.push(ProcessOpenFile {
-                    pid,
-                    fd,
-                    path: sys.path_text(target),
-                    place: place.clone(),
-                    folder,
-                    ..ProcessOpenFile::default()
-                });
-            }
-            Ok(_) => {}
-            // A descriptor closed in the meantime has no row; `scan.report` drops `Gone`.
-            Err(error) => report("descriptors", &error),
+    let descriptors = procfs::descriptors(&folder)?.into_iter();
+    Ok(descriptors.filter_map(move |fd| match folder.read_link(&format!("fd/{fd}")).needs(PTRACE) {
+        Ok(target) => target.is_absolute().then(|| ProcessOpenFile {
+            pid,
+            fd,
+            path: sys.path_text(target),
+            place: place.clone(),
+            folder: Some(folder.clone()),
+            ..ProcessOpenFile::default()
+        }),
+        // A descriptor closed in the meantime has no row; `scan.report` drops `Gone`.
+        Err(error) => {
+            report("descriptors", &error);
+            None
         }
-    }
-    Ok(files)
+    }))
 }
 
 impl ProcessOpenFile {

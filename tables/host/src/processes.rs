@@ -16,7 +16,8 @@ use crate::source::procfs::{self, PTRACE};
 ///
 /// A file below `/proc/<pid>` is read only if the query needs one of its columns; listing `pid` opens none. All files
 /// of a row belong to the same process, even if its ID is reused in the meantime. A process that exits while it is read
-/// has no row. Columns that the caller may not read are NULL.
+/// has no row. Columns that the caller may not read are NULL; as in osquery, `path`, `cwd` and `root` are empty instead,
+/// and `on_disk` is -1.
 #[derive(Debug, Default, Table)]
 #[table(name = "processes", platforms("linux"), rows = 300, identity(pid, start_time))]
 #[example(
@@ -39,7 +40,8 @@ pub struct Process {
     // A kernel worker's name ends with its current work: `kworker/0:1-events`.
     #[column(volatile = "kworker/", source = stat_or_status)]
     name: Option<String>,
-    /// Path of the running program, without the kernel's mark for a deleted file; empty for a kernel thread.
+    /// Path of the running program, without the kernel's mark for a deleted file; empty for a kernel thread, and if it
+    /// may not be read.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
     path: Option<String>,
     /// Command line: the arguments joined by blanks; empty for a kernel thread.
@@ -73,8 +75,8 @@ pub struct Process {
     /// Saved group ID.
     #[column(source = status)]
     sgid: Option<i64>,
-    /// Whether the program's file still exists: 1 yes, 0 deleted or replaced, -1 no program. The path is resolved as
-    /// the process sees it, inside its container.
+    /// Whether the program's file still exists: 1 yes, 0 deleted or replaced, -1 no program, or one that may not be
+    /// read. The path is resolved as the process sees it, inside its container.
     #[column(source = exe, needs = "CAP_SYS_PTRACE")]
     on_disk: Option<i64>,
     /// Memory that cannot be paged out, in bytes; always 0, because Linux does not count it.
@@ -214,7 +216,7 @@ impl Rows for Process {
         Ok(pids.into_iter().map(move |pid| {
             let folder = procfs::folder(scan.sys(), pid);
             let folder = Some(if reads_one { folder.for_one_file() } else { folder });
-            let mut process = Process { pid, booted_at, is_status_enough, folder, ..Process::default() };
+            let mut process = Process { booted_at, is_status_enough, folder, ..Process::unread(pid) };
             if wants_place {
                 process.find_container(|error| scan.report("cgroup", error));
             }
@@ -233,6 +235,12 @@ const DELETED: &[u8] = b" (deleted)";
 const NO_LOGIN: i64 = u32::MAX as i64;
 
 impl Process {
+    /// A row before its sources ran, and after one failed. Queries for osquery compare these texts with `''`.
+    fn unread(pid: i64) -> Self {
+        let empty = || Some(String::new());
+        Process { pid, path: empty(), cwd: empty(), root: empty(), on_disk: Some(-1), ..Process::default() }
+    }
+
     fn folder(&self) -> &ProcessFolder {
         self.folder.as_ref().expect("each row has its directory")
     }
@@ -303,7 +311,6 @@ impl Process {
 
     fn exe(&mut self, sys: &Sys) -> Result<()> {
         let Some(target) = procfs::link(self.folder(), "exe")? else {
-            (self.path, self.on_disk) = (Some(String::new()), Some(-1));
             return Ok(());
         };
         let program = self.program(sys)?;

@@ -4,6 +4,7 @@ use indago_table::prelude::*;
 
 use crate::source::certificate::Certificate;
 use crate::source::efi;
+use crate::source::held::HeldList;
 
 /// Certificates of the UEFI firmware: those that boot loaders may be signed with, and those that are revoked.
 #[derive(Debug, Default, Table)]
@@ -59,7 +60,7 @@ const IMAGES: &str = "d719b2cb-3d3a-4596-a3bc-dad00e67656f";
 impl Rows for SecureBootCertificate {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         efi::require(scan.sys())?;
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(scan.sys());
         for (name, revoked) in [("db", 0), ("dbx", 1)] {
             let path = efi::path(name, IMAGES);
             let report = |error: Error| scan.report(name, &Error::Malformed(format!("{path}: {error}")));
@@ -73,7 +74,7 @@ impl Rows for SecureBootCertificate {
             let (certificates, error) = efi::certificates(&value);
             for der in certificates {
                 match Certificate::parse(der) {
-                    Ok(certificate) => rows.push(row(certificate, &path, revoked)),
+                    Ok(certificate) => rows.add(row(certificate, &path, revoked))?,
                     Err(error) => report(error),
                 }
             }

@@ -2,6 +2,7 @@
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldList;
 use crate::source::namespace::is_shared;
 use crate::source::procfs::number;
 
@@ -60,10 +61,10 @@ impl Rows for SharedMemory {
             let what = format!("no System V shared memory ({SHM} is missing)");
             return Err(Error::Unsupported(what));
         };
-        let mut rows = Vec::new();
+        let mut rows = HeldList::new(scan.sys());
         for (position, line) in bytes.split(|byte| *byte == b'\n').enumerate().skip(1) {
             match parse(line) {
-                Some(row) => rows.push(row),
+                Some(row) => rows.add(row)?,
                 None if line.is_empty() => {}
                 None => {
                     let (file, line) = (SHM.to_owned(), position as u64 + 1);

@@ -34,7 +34,8 @@ pub struct StartupItem {
     source: String,
     /// `enabled` or `disabled`. Of a loaded unit its state, such as `active`; of a unit file whether it is enabled.
     status: String,
-    /// User whose session or home directory it belongs to, or that the unit runs as; NULL for others.
+    /// User whose session or home directory it belongs to, or that the unit runs as; empty for a unit that sets none,
+    /// NULL for programs and scripts of all users.
     username: Option<String>,
 }
 
@@ -107,7 +108,7 @@ fn units(sys: &Sys, report: &dyn Fn(&str, &Error)) -> Result<Vec<StartupItem>> {
         r#type: "systemd unit".to_owned(),
         source,
         status,
-        username: user.filter(|user| !user.is_empty()),
+        username: Some(user.unwrap_or_default()),
     };
     if !sys.has_live_kernel() {
         let files = unit_files::unit_files(sys, report)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use crate::source::held::HeldList;
 use crate::source::includes::Includes;
 use crate::source::texts::{Texts, split_word};
 
@@ -46,58 +47,65 @@ impl Rows for Sudoer {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let report = |error: &Error| scan.report("rules", error);
         let texts = Texts::new(scan.sys(), &report);
-        let mut reader = Reader { texts: &texts, includes: Includes::new(DEEPEST, MOST_FILES), rows: Vec::new() };
-        reader.read(Path::new(FILE));
-        let rows = reader.rows;
+        let rows = rows(&texts)?;
         scan.sys().check_cancelled()?;
         texts.require("sudo has no rules (/etc/sudoers does not exist)")?;
         Ok(rows.into_iter())
     }
 }
 
+fn rows(texts: &Texts<'_>) -> Result<HeldList<Sudoer>> {
+    let includes = Includes::new(DEEPEST, MOST_FILES);
+    let mut reader = Reader { texts, includes, rows: HeldList::new(texts.sys) };
+    reader.read(Path::new(FILE))?;
+    Ok(reader.rows)
+}
+
 struct Reader<'a> {
     texts: &'a Texts<'a>,
     includes: Includes,
-    rows: Vec<Sudoer>,
+    rows: HeldList<Sudoer>,
 }
 
 impl Reader<'_> {
-    fn read(&mut self, file: &Path) {
+    fn read(&mut self, file: &Path) -> Result<()> {
         if self.includes.enter(self.texts, file) {
-            self.read_open(file);
+            self.read_open(file)?;
             self.includes.leave();
         }
+        Ok(())
     }
 
-    fn read_open(&mut self, file: &Path) {
-        let Some(text) = self.includes.text(self.texts) else { return };
+    fn read_open(&mut self, file: &Path) -> Result<()> {
+        let Some(text) = self.includes.text(self.texts) else { return Ok(()) };
         for (line, rule) in rules(&text) {
             let included = match parse(&rule) {
                 Some(Rule::Rule(header, details)) => {
-                    self.add(file, line, header, details);
+                    self.add(file, line, header, details)?;
                     continue;
                 }
                 Some(Rule::Include(header, path)) => (header, self.path(file, &path)),
                 None => continue,
             };
             let (header, path) = included;
-            self.add(file, line, header, self.texts.sys.path_text(&path));
+            self.add(file, line, header, self.texts.sys.path_text(&path))?;
             if header == INCLUDE {
-                self.read(&path);
+                self.read(&path)?;
                 continue;
             }
             for path in self.texts.files_in(&path) {
                 let name = path.file_name().unwrap_or_default().as_encoded_bytes();
                 if !name.contains(&b'.') && !name.ends_with(b"~") {
-                    self.read(&path);
+                    self.read(&path)?;
                 }
             }
         }
+        Ok(())
     }
 
-    fn add(&mut self, file: &Path, line: usize, header: &str, rule_details: String) {
+    fn add(&mut self, file: &Path, line: usize, header: &str, rule_details: String) -> Result<()> {
         let source = self.texts.sys.path_text(file);
-        self.rows.push(Sudoer { source, header: header.to_owned(), rule_details, line: line as i64 });
+        self.rows.add(Sudoer { source, header: header.to_owned(), rule_details, line: line as i64 })
     }
 
     /// An included path: relative to its file, with the host's name for `%h`.
@@ -201,6 +209,7 @@ mod tests {
 
     use super::*;
     use crate::source::damaged::damaged;
+    use crate::source::held::limited;
 
     #[test]
     fn rules_continue_and_have_comments() {
@@ -250,9 +259,8 @@ mod tests {
         let reported = RefCell::new(Vec::new());
         let report = |error: &Error| reported.borrow_mut().push(error.to_string());
         let texts = Texts::new(&sys, &report);
-        let mut reader = Reader { texts: &texts, includes: Includes::new(DEEPEST, MOST_FILES), rows: Vec::new() };
-        reader.read(Path::new(FILE));
-        let rows: Vec<_> = reader.rows.iter().map(|row| format!("{} {}", row.header, row.rule_details)).collect();
+        let rows = rows(&texts).expect("memory is left");
+        let rows: Vec<_> = rows.iter().map(|row| format!("{} {}", row.header, row.rule_details)).collect();
         assert_eq!(
             rows,
             ["include /etc/more", "ada ALL=ALL", "include /etc/sudoers", "includedir /etc/sudoers.d", "bob ALL=ALL"]
@@ -274,9 +282,7 @@ mod tests {
             let reported = RefCell::new(Vec::new());
             let report = |error: &Error| reported.borrow_mut().push(error.to_string());
             let texts = Texts::new(&sys, &report);
-            let mut reader = Reader { texts: &texts, includes: Includes::new(DEEPEST, MOST_FILES), rows: Vec::new() };
-            reader.read(Path::new(FILE));
-            let rows = reader.rows.len();
+            let rows = rows(&texts).expect("memory is left").len();
             (rows, reported.take())
         };
         write("16", "ada ALL=ALL\n");
@@ -286,6 +292,24 @@ mod tests {
         assert!(reported[0].ends_with("is one of more than 1000 included files; the others were skipped"));
         write("sudoers", "@include none\n@includedir none.d\nada ALL=ALL\n");
         assert_eq!(read(), (3, vec!["/etc/none is included but does not exist".to_owned()]));
+    }
+
+    #[test]
+    fn rules_are_charged() {
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(root.path().join("etc")).expect("a directory");
+        std::fs::write(root.path().join("etc/sudoers"), "ada ALL=ALL\n".repeat(10_000)).expect("a file");
+        let read = |limit: usize| {
+            let (sys, left) = limited(root.path(), limit);
+            let report = |error: &Error| panic!("{error}");
+            let read = rows(&Texts::new(&sys, &report));
+            let charged = limit - left.left();
+            (read.map(|rows| rows.len()), charged)
+        };
+        let (rows, charged) = read(1 << 30);
+        assert_eq!(rows, Ok(10_000));
+        assert!(charged > 10_000 * (size_of::<Sudoer>() + 25), "{charged}");
+        assert!(matches!(read(1 << 20).0, Err(Error::OutOfMemory(_))));
     }
 
     #[test]

@@ -22,26 +22,26 @@ pub struct UsbDevice {
     /// Number of the bus.
     usb_port: Option<i64>,
     /// Name of the maker.
-    vendor: Option<String>,
+    vendor: String,
     /// Number of the maker, as four hexadecimal digits.
     #[column(collate = nocase)]
-    vendor_id: Option<String>,
+    vendor_id: String,
     /// Version of the device, as four digits.
     #[column(collate = version)]
-    version: Option<String>,
+    version: String,
     /// Name of the model.
-    model: Option<String>,
+    model: String,
     /// Number of the model, as four hexadecimal digits.
     #[column(collate = nocase)]
-    model_id: Option<String>,
+    model_id: String,
     /// Serial number.
-    serial: Option<String>,
+    serial: String,
     /// Class, as two hexadecimal digits; `00` if each interface has its own.
-    class: Option<String>,
+    class: String,
     /// Subclass, as two hexadecimal digits.
-    subclass: Option<String>,
+    subclass: String,
     /// Protocol, as two hexadecimal digits.
-    protocol: Option<String>,
+    protocol: String,
     /// Whether the port is for devices that are plugged in and out: 1 or 0; -1 if the firmware does not tell.
     removable: Option<i64>,
 }
@@ -70,8 +70,9 @@ impl Rows for UsbDevice {
         });
         for row in &mut rows {
             let name = |id: Option<Id>| id.and_then(|id| names.get(&id));
-            (row.vendor, row.model) =
-                (name(row.vendor_id()).or(row.vendor.take()), name(row.model_id()).or(row.model.take()));
+            let (vendor, model) = (name(row.vendor_id()), name(row.model_id()));
+            row.vendor = vendor.unwrap_or_else(|| std::mem::take(&mut row.vendor));
+            row.model = model.unwrap_or_else(|| std::mem::take(&mut row.model));
         }
         Ok(rows.into_iter())
     }
@@ -86,25 +87,25 @@ fn row(device: &Object<'_>) -> UsbDevice {
     UsbDevice {
         usb_address: device.number("devnum"),
         usb_port: device.number("busnum"),
-        vendor: device.text("manufacturer"),
-        vendor_id: device.hex("idVendor"),
-        version: device.hex("bcdDevice"),
-        model: device.text("product"),
-        model_id: device.hex("idProduct"),
-        serial: device.text("serial"),
-        class: device.hex("bDeviceClass"),
-        subclass: device.hex("bDeviceSubClass"),
-        protocol: device.hex("bDeviceProtocol"),
+        vendor: device.text("manufacturer").unwrap_or_default(),
+        vendor_id: device.hex("idVendor").unwrap_or_default(),
+        version: device.hex("bcdDevice").unwrap_or_default(),
+        model: device.text("product").unwrap_or_default(),
+        model_id: device.hex("idProduct").unwrap_or_default(),
+        serial: device.text("serial").unwrap_or_default(),
+        class: device.hex("bDeviceClass").unwrap_or_default(),
+        subclass: device.hex("bDeviceSubClass").unwrap_or_default(),
+        protocol: device.hex("bDeviceProtocol").unwrap_or_default(),
         removable,
     }
 }
 
 impl UsbDevice {
     fn vendor_id(&self) -> Option<Id> {
-        Some(Id::Vendor(hexadecimal(self.vendor_id.as_deref()?)?))
+        Some(Id::Vendor(hexadecimal(&self.vendor_id)?))
     }
 
     fn model_id(&self) -> Option<Id> {
-        Some(Id::Model(hexadecimal(self.vendor_id.as_deref()?)?, hexadecimal(self.model_id.as_deref()?)?))
+        Some(Id::Model(hexadecimal(&self.vendor_id)?, hexadecimal(&self.model_id)?))
     }
 }

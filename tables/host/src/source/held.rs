@@ -36,6 +36,15 @@ impl<T> HeldList<T> {
     }
 }
 
+impl<T: Row> HeldList<T> {
+    /// Adds a row. Fails if the memory limit is reached.
+    pub(crate) fn add(&mut self, row: T) -> Result<()> {
+        // Each value may be an allocation.
+        let owned = Row::bytes(&row) + T::SPEC.columns.len() * ALLOCATION;
+        self.push(row, owned)
+    }
+}
+
 /// Bytes that texts own, with those of their allocations.
 pub(crate) fn owned<const N: usize>(texts: [&str; N]) -> usize {
     texts.iter().map(|text| owned_bytes(text.len())).sum()
@@ -43,14 +52,24 @@ pub(crate) fn owned<const N: usize>(texts: [&str; N]) -> usize {
 
 /// Bytes of an allocation. Small ones cost more than their length.
 pub(crate) fn owned_bytes(length: usize) -> usize {
-    if length == 0 { 0 } else { length + 24 }
+    if length == 0 { 0 } else { length + ALLOCATION }
 }
+
+/// What an allocation costs beside its length.
+const ALLOCATION: usize = 24;
 
 impl<T> std::ops::Deref for HeldList<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
         &self.items
+    }
+}
+
+/// Items may change and move, but what they own counts as it was.
+impl<T> std::ops::DerefMut for HeldList<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.items
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use indago_table::prelude::*;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 
+use super::held::{HeldList, owned, owned_bytes};
 use super::namespace::is_shared;
 
 /// One address of an interface.
@@ -73,27 +74,33 @@ fn links_by_index(sys: &Sys) -> Result<HashMap<u32, Link>> {
 }
 
 /// The routes of all tables and address families, one per next hop.
-pub(crate) fn routes(sys: &Sys) -> Result<Vec<Route>> {
+pub(crate) fn routes(sys: &Sys) -> Result<HeldList<Route>> {
     let links = links_by_index(sys)?;
     let messages = dump(sys, ROUTES)?;
-    Ok(messages.iter().flat_map(|message| route(message, &links)).collect())
+    let mut routes = HeldList::new(sys);
+    for route in messages.iter().flat_map(|message| route(message, &links)) {
+        let owned = owned([route.interface.as_deref().unwrap_or_default()]);
+        routes.push(route, owned)?;
+    }
+    Ok(routes)
 }
 
 /// The payloads of the response to a request.
-fn dump(sys: &Sys, request: Dump) -> Result<Vec<Vec<u8>>> {
+fn dump(sys: &Sys, request: Dump) -> Result<HeldList<Vec<u8>>> {
     let failed = |error: rustix::io::Errno| Error::io("the routing socket", &error.into());
     sys.meter().add_calls(1);
     // Routing is the family's protocol number 0.
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None).map_err(failed)?;
-    let mut payloads = Vec::new();
+    let mut payloads = HeldList::new(sys);
+    let mut held = Ok(());
     // The address family: any.
     ask(sys, &socket, request.get, &[0; 4], |kind, payload| {
-        if kind == request.new {
-            payloads.push(payload.to_vec());
+        if kind == request.new && held.is_ok() {
+            held = payloads.push(payload.to_vec(), owned_bytes(payload.len()));
         }
     })?;
-    Ok(payloads)
+    held.map(|()| payloads)
 }
 
 /// Sends a request for all entries of a kind, and passes the messages of the response to `each`: kind and payload.

@@ -11,7 +11,7 @@ use indago_table::sys::{Entry as Listed, Folder, Stat};
 use indago_table::{Pattern, prelude::*};
 use rustix::fs::FileType as Kind;
 
-use super::pattern::{Level, Like, PathPattern};
+use super::pattern::{Folders, Level, Like, PathPattern};
 
 /// An existing path.
 #[derive(Debug)]
@@ -87,6 +87,27 @@ impl Entry {
     pub(crate) fn target(&self) -> Result<Option<Stat>> {
         let found = self.sys.metadata(self.at()).if_present()?;
         Ok(found.map(|metadata| Stat::from(&metadata)))
+    }
+
+    /// Whether its path with a slash at the end exists: whether it is a directory or a link to one. Such a path names
+    /// the directory, not the link, so the facts are the directory's from then on.
+    fn become_folder(&mut self) -> Result<bool> {
+        let kind = match self.kind {
+            Some(kind) => kind,
+            None => self.know(self.stat()?),
+        };
+        if kind == Kind::Symlink
+            && let Some(target) = self.target()?.filter(|target| target.kind() == Kind::Directory)
+        {
+            return Ok(self.know(target) == Kind::Directory);
+        }
+        Ok(kind == Kind::Directory)
+    }
+
+    /// Keeps facts.
+    fn know(&mut self, stat: Stat) -> Kind {
+        (self.kind, self.stat) = (Some(stat.kind()), Some(Box::new(stat)));
+        stat.kind()
     }
 
     /// Whether it is a regular file or a link to one. Anything else could block forever.
@@ -330,11 +351,12 @@ impl<'a> Walk<'a> {
     }
 
     fn give(&mut self, mut found: Found) {
-        if self.pattern.folders_only {
-            match found.entry.sys.metadata(found.entry.at()) {
-                Ok(metadata) if metadata.is_dir() => found.path.push('/'),
-                Ok(_) => return,
-                Err(error) => return (self.report)("path", &error),
+        if self.pattern.folders != Folders::Plain {
+            match (found.entry.become_folder(), self.pattern.folders) {
+                (Ok(true), _) => found.path.push('/'),
+                (_, Folders::Marked) => {}
+                (Ok(false), _) => return,
+                (Err(error), _) => return (self.report)("path", &error),
             }
         }
         if let Some(seen) = &mut self.seen
@@ -368,7 +390,7 @@ impl<'a> Walk<'a> {
         let mut found = open.found(&self.sys, listed);
         if (descends || is_deep && !is_last) && found.entry.kind.is_none() {
             match found.entry.stat() {
-                Ok(stat) => (found.entry.kind, found.entry.stat) = (Some(stat.kind()), Some(Box::new(stat))),
+                Ok(stat) => _ = found.entry.know(stat),
                 Err(error) => return (self.report)("path", &error),
             }
         }
@@ -461,9 +483,13 @@ mod tests {
     #[test]
     fn patterns_find_what_they_name() {
         for (pattern, found) in [
-            ("/%", vec!["/a", "/a_c", "/abc"]),
-            ("/a/%", vec!["/a/b", "/a/link", "/a/odd\u{fffd}", "/a/self"]),
-            ("/a/.%", vec!["/a/.four", "/a/.hidden"]),
+            ("/%", vec!["/a/", "/a_c/", "/abc/"]),
+            ("/a_%", vec!["/a_c/", "/abc/"]),
+            ("/a_c", vec!["/a_c", "/abc"]),
+            ("/%c", vec!["/a_c", "/abc"]),
+            ("/a/%", vec!["/a/b/", "/a/link/", "/a/odd\u{fffd}", "/a/self"]),
+            ("/a/%/", vec!["/a/b/", "/a/link/"]),
+            ("/a/.%", vec!["/a/.four", "/a/.hidden/"]),
             ("/a/%/two.log", vec!["/a/b/two.log", "/a/link/two.log"]),
             ("/a/b/%%.log", vec!["/a/b/c/one.log", "/a/b/two.log"]),
             ("/%%/c/%", vec!["/a/b/c/one.log"]),
@@ -479,8 +505,8 @@ mod tests {
             assert_eq!(like(pattern), found, "{pattern}");
         }
         let below = like("/a/%%");
-        assert!(below.contains(&"/a/b/loop".to_owned()), "a link is found");
-        assert!(!below.iter().any(|path| path.starts_with("/a/b/loop/")), "but not followed: {below:?}");
+        assert!(below.contains(&"/a/b/loop/".to_owned()), "a link is found");
+        assert!(!below.iter().any(|path| path.starts_with("/a/b/loop/") && path != "/a/b/loop/"), "but not followed: {below:?}");
         assert!(!below.iter().any(|path| path.contains("/.")), "hidden names do not match: {below:?}");
     }
 
@@ -490,8 +516,31 @@ mod tests {
         assert_eq!(paths(Asked::Folders(vec!["/a".into()])), all);
         assert_eq!(paths(Asked::Folders(vec!["/a/".into()])), all);
         assert_eq!(paths(Asked::Folders(vec!["/a/.four".into(), "/none".into(), String::new()])), [""; 0]);
-        let pattern = PathPattern::parse("/a_c", false).expect("starts at the root");
-        assert_eq!(paths(Asked::FolderLike(pattern)), ["/a_c/five", "/abc/six"]);
+        for pattern in ["/a_c", "/a_%"] {
+            let pattern = PathPattern::parse(pattern, false).expect("starts at the root");
+            assert_eq!(paths(Asked::FolderLike(pattern)), ["/a_c/five", "/abc/six"]);
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_slash_describes_the_directory() {
+        let (_folder, sys) = tree();
+        let report: Report<'_> = Rc::new(|_, error| panic!("{error}"));
+        let find = |asked: Asked| {
+            let found: Option<Found> = asked.find(&sys, &report).find(|found| found.path.contains("/link"));
+            let found = found.expect("the link is found");
+            let stat = found.entry.stat().expect("facts");
+            (found.path.clone(), found.directory.to_string(), found.filename(), stat.kind())
+        };
+        let like = |text| Asked::PathLike(PathPattern::parse(text, true).expect("starts at the root"));
+        let folder = ("/a/link/".to_owned(), "/a".to_owned(), "link".to_owned(), Kind::Directory);
+        assert_eq!(find(like("/a/%")), folder);
+        assert_eq!(find(like("/a/link/")), folder);
+        assert_eq!(find(Asked::Paths(vec!["/a/link/".into()])), folder);
+        assert_eq!(find(like("/a/%k")).3, Kind::Symlink);
+        let named = Asked::FolderLike(PathPattern::parse("/a/l%", true).expect("starts at the root"));
+        let found: Vec<_> = named.find(&sys, &report).map(|found| (found.path, found.directory.to_string())).collect();
+        assert_eq!(found[0], ("/a/link/c".to_owned(), "/a/link/".to_owned()));
     }
 
     #[test]

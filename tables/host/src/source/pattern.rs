@@ -8,8 +8,29 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PathPattern {
     pub(crate) levels: Vec<Level>,
-    /// Whether it ends in a slash, and so matches only directories.
-    pub(crate) folders_only: bool,
+    pub(crate) folders: Folders,
+}
+
+/// How a pattern finds directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Folders {
+    /// As other files.
+    Plain,
+    /// It ends in a wildcard: the path of a directory ends in a slash, as osquery's, so that exceptions of queries for
+    /// osquery match.
+    Marked,
+    /// It ends in a slash: it finds directories only, with that slash.
+    Only,
+}
+
+impl Folders {
+    fn of(pattern: &str) -> Self {
+        match pattern.as_bytes().last() {
+            Some(b'/') => Folders::Only,
+            Some(b'%') => Folders::Marked,
+            _ => Folders::Plain,
+        }
+    }
 }
 
 /// The condition of a pattern on one level of a path.
@@ -44,7 +65,7 @@ impl PathPattern {
             None if name.contains(['%', '_']) => Level::Like(Like::new(name, ignore_case)),
             None => Level::Name(name.to_owned()),
         };
-        Some(PathPattern { levels: names.map(level).collect(), folders_only: rest.ends_with('/') })
+        Some(PathPattern { levels: names.map(level).collect(), folders: Folders::of(rest) })
     }
 
     /// Converts a displayed path, with U+FFFD where its bytes are not UTF-8, to a pattern that matches all names
@@ -58,7 +79,8 @@ impl PathPattern {
             false => Level::Name(name.to_owned()),
         };
         let names = below.split('/').filter(|name| !name.is_empty());
-        Some(PathPattern { levels: names.map(level).collect(), folders_only: below.ends_with('/') })
+        let folders = if below.ends_with('/') { Folders::Only } else { Folders::Plain };
+        Some(PathPattern { levels: names.map(level).collect(), folders })
     }
 
     /// Whether it can find the same path twice.
@@ -179,7 +201,7 @@ mod tests {
         assert_eq!(parse("%/passwd"), None);
         assert_eq!(parse(""), None);
         let pattern = PathPattern::parse("/home/a%%.txt/", false).expect("starts at the root");
-        assert!(pattern.folders_only);
+        assert_eq!(pattern.folders, Folders::Only);
         let Level::Deep { first, folders, deeper } = &pattern.levels[1] else { panic!("{pattern:?}") };
         assert!(first.matches("ab.txt") && !first.matches("b.txt"));
         assert!(folders.matches("ab") && !folders.matches("b"));

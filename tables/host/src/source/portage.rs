@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 
+use super::held::{HeldList, owned};
+
 const DATABASE: &str = "/var/db/pkg";
 
 /// An installed package: its directory has one file per fact.
@@ -29,11 +31,11 @@ impl Installed {
 }
 
 /// The installed packages.
-pub(crate) fn installed(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<Installed>> {
+pub(crate) fn installed(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<HeldList<Installed>> {
     let Some(categories) = sys.read_dir(DATABASE).if_present()? else {
         return Err(Error::Absent(format!("no Portage database ({DATABASE} is missing)")));
     };
-    let mut packages = Vec::new();
+    let mut packages = HeldList::new(sys);
     for category in categories {
         let folder = Path::new(DATABASE).join(&category);
         let names = sys.read_dir(&folder).if_present().unwrap_or_else(|error| {
@@ -48,7 +50,8 @@ pub(crate) fn installed(sys: &Sys, report: impl Fn(&str, &Error)) -> Result<Vec<
             let text = sys.path_text(&name);
             if let Some((package, version)) = split_version(&text) {
                 let package = format!("{}/{package}", sys.path_text(&category));
-                packages.push(Installed { package, version: version.to_owned(), folder: folder.join(&name) });
+                let own = owned([&package, version, &text]) + folder.as_os_str().len();
+                packages.push(Installed { package, version: version.to_owned(), folder: folder.join(&name) }, own)?;
             }
         }
     }

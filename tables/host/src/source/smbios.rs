@@ -42,10 +42,10 @@ impl<'a> Structure<'a> {
         self.fields.get(offset..offset.checked_add(N)?)?.try_into().ok()
     }
 
-    /// The text that a field refers to, without blanks at its end; `None` if it refers to none.
+    /// The text that a field refers to, without blanks at its end; empty if it refers to none, `None` if the structure
+    /// does not have the field.
     pub(crate) fn text(&self, offset: usize) -> Option<String> {
-        let number = self.byte(offset).filter(|number| *number != 0)?;
-        self.text_of_number(number)
+        self.byte(offset).map(|number| self.text_of_number(number).unwrap_or_default())
     }
 
     /// A text by its number, from 1.

@@ -27,9 +27,14 @@ pub(crate) struct Record {
 }
 
 /// The records of a file, in its order. An incomplete record at the end is reported.
-pub(crate) fn records(sys: &Sys, path: &Path, report: impl FnOnce(&Error)) -> Result<Vec<Record>> {
+pub(crate) fn records(
+    sys: &Sys,
+    path: &Path,
+    report: &dyn Fn(&Error),
+) -> Result<impl Iterator<Item = Record> + use<>> {
     let bytes = sys.read(path)?;
-    let (records, rest) = parse(&bytes);
+    let held = sys.meter().hold(bytes.len())?;
+    let rest = bytes.len() % SIZE;
     if rest > 0 {
         let what = format!("{} ends with {rest} bytes that are not a complete record", path.display());
         report(&Error::Malformed(what));
@@ -37,31 +42,29 @@ pub(crate) fn records(sys: &Sys, path: &Path, report: impl FnOnce(&Error)) -> Re
     for record in bytes.chunks_exact(SIZE) {
         [LINE, USER, HOST].into_iter().for_each(|field| note_lossy(sys, until_nul(&record[field])));
     }
-    Ok(records)
+    Ok((0..bytes.len() / SIZE).map(move |number| {
+        let _until_the_last_record = &held;
+        parse(&bytes[number * SIZE..][..SIZE])
+    }))
 }
 
 const LINE: std::ops::Range<usize> = 8..40;
 const USER: std::ops::Range<usize> = 44..76;
 const HOST: std::ops::Range<usize> = 76..332;
 
-/// The records, and the number of bytes after the last one.
-fn parse(bytes: &[u8]) -> (Vec<Record>, usize) {
-    let records = bytes.chunks_exact(SIZE);
-    let rest = records.remainder().len();
-    let record = |record: &[u8]| {
-        let number = |at: usize| record.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
-        let text = |range| String::from_utf8_lossy(until_nul(&record[range])).into_owned();
-        Record {
-            kind: i16::from_ne_bytes([record[0], record[1]]).into(),
-            pid: number(4).unwrap_or_default().into(),
-            line: text(LINE),
-            user: text(USER),
-            host: text(HOST),
-            // Unsigned: the format counts until 2106.
-            time: i64::from(number(340).unwrap_or_default() as u32),
-        }
-    };
-    (records.map(record).collect(), rest)
+/// A record of exactly its size.
+fn parse(record: &[u8]) -> Record {
+    let number = |at: usize| record.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+    let text = |range| String::from_utf8_lossy(until_nul(&record[range])).into_owned();
+    Record {
+        kind: i16::from_ne_bytes([record[0], record[1]]).into(),
+        pid: number(4).unwrap_or_default().into(),
+        line: text(LINE),
+        user: text(USER),
+        host: text(HOST),
+        // Unsigned: the format counts until 2106.
+        time: i64::from(number(340).unwrap_or_default() as u32),
+    }
 }
 
 fn until_nul(field: &[u8]) -> &[u8] {
@@ -90,13 +93,18 @@ pub(crate) mod tests {
         let mut bytes = record(7, 4711, ["pts/0", "ada", "192.0.2.1"], 1_700_000_000);
         bytes.extend(record(8, -1, [&"l".repeat(32), &"u".repeat(32), &"h".repeat(256)], u32::MAX));
         bytes.extend([1, 2, 3]);
-        let (records, rest) = parse(&bytes);
-        assert_eq!(rest, 3);
+        let folder = tempfile::tempdir().expect("a directory");
+        std::fs::write(folder.path().join("utmp"), &bytes).expect("a file");
+        let reported = std::cell::RefCell::new(Vec::new());
+        let report = |error: &Error| reported.borrow_mut().push(error.to_string());
+        let records = records(&Sys::at(folder.path()), Path::new("/utmp"), &report).expect("it is read");
+        let records: Vec<Record> = records.collect();
+        assert_eq!(reported.take(), ["/utmp ends with 3 bytes that are not a complete record"]);
         let [login, end] = records.as_slice() else { panic!("{records:?}") };
         assert_eq!((login.kind, login.pid, login.time), (USER_PROCESS, 4711, 1_700_000_000));
         assert_eq!((login.line.as_str(), login.user.as_str(), login.host.as_str()), ("pts/0", "ada", "192.0.2.1"));
         assert_eq!((end.kind, end.pid, end.time), (DEAD_PROCESS, -1, 4_294_967_295));
         assert_eq!((end.line.len(), end.user.len(), end.host.len()), (32, 32, 256), "full fields have no NUL");
-        damaged(&bytes, |bytes| parse(bytes).0.len());
+        damaged(&bytes, |bytes| bytes.chunks_exact(SIZE).map(parse).count());
     }
 }
