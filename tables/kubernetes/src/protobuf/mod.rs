@@ -5,7 +5,10 @@
 //! an empty value: Kubernetes' Go code writes each field that is no pointer, even if it is empty.
 
 mod list;
+#[rustfmt::skip]
 mod schema;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::fmt;
