@@ -132,10 +132,10 @@ def go_field(number, json, go, omits, form, package, imports, aliases):
     if go.startswith("[]"):
         return Field(number, json, kind(go[2:].lstrip("*")), "List" if omits else "NullableList")
     if go.startswith("map["):
-        return Field(number, json, kind(go.split("]", 1)[1].lstrip("*")), "Map" if omits else "NullableMap")
+        return Field(number, json, kind(go.split("]", 1)[1].lstrip("*")), "Map")
     # Types of their own in core/v1 that are maps or lists.
     if go.rpartition(".")[2] == "ResourceList":
-        return Field(number, json, "Quantity", "Map" if omits else "NullableMap")
+        return Field(number, json, "Quantity", "Map")
     inner = kind(go)
     if isinstance(inner, tuple) or inner not in SCALARS.values():
         # A struct is never empty in Go.
@@ -301,7 +301,7 @@ def main():
         "//! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's",
         "//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.",
         "",
-        "use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList, NullableMap};",
+        "use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};",
         "use super::Kind::{Bool, Bytes, Integer, IntOrString, MicroTime, Of, Quantity, Raw, Text, Texts, Time};",
         "use super::{Field as F, Message};",
         "",

@@ -3,7 +3,7 @@
 //! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's
 //! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.
 
-use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList, NullableMap};
+use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};
 use super::Kind::{Bool, Bytes, Integer, IntOrString, MicroTime, Of, Quantity, Raw, Text, Texts, Time};
 use super::{Field as F, Message};
 

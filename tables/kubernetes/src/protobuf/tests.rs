@@ -139,7 +139,7 @@ fn objects_are_those_of_the_servers_json() {
 /// Bytes, a text or a message as a field.
 fn bytes(number: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
-    [&[number << 3 | 2][..], &varint(value.len() as u64), value].concat()
+    [&varint(u64::from(number) << 3 | 2)[..], &varint(value.len() as u64), value].concat()
 }
 
 fn varint(mut number: u64) -> Vec<u8> {
@@ -153,7 +153,7 @@ fn varint(mut number: u64) -> Vec<u8> {
 }
 
 fn integer(number: u8, value: i64) -> Vec<u8> {
-    [vec![number << 3], varint(value as u64)].concat()
+    [varint(u64::from(number) << 3), varint(value as u64)].concat()
 }
 
 /// An answer with this list.
@@ -187,7 +187,7 @@ fn read(resource: &str, body: &[u8]) -> (Document, Vec<String>) {
 
 #[test]
 fn a_list_is_read_in_any_pieces_and_its_token_comes_first() {
-    let items = [metadata("t"), object("a", &[]), object("b", &[bytes(9, "unknown"), integer(200 >> 3, 5)])];
+    let items = [metadata("t"), object("a", &[]), object("b", &[bytes(9, "unknown"), integer(200, 5)])];
     let body = answer("PodList", &items);
     let (list, skipped) = decoded(of("v1", "pods"), &Shape::whole(), &body, 3).unwrap();
     let item = |name| json!({"metadata": {"name": name, "namespace": "ns"}});
