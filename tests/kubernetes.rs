@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use datafusion::arrow::util::display::array_value_to_string;
-use indago_engine::{Code, Engine, Limits, Outcome, Warning};
+use indago_engine::{Code, Completeness, Engine, Limits, Outcome, Warning};
 use indago_table::Sys;
-use indago_tables_kubernetes::{Kubernetes, Settings};
+use indago_tables_kubernetes::{Kubernetes, Reads, Settings};
 use indago_testkit::beds::generated::{KubeServer, KubeServerOptions};
 use indago_testkit::beds::{Effect, Fault, KubeApi, Rule, Upstream};
 
@@ -141,6 +141,158 @@ fn keys_and_joins_ask_for_no_more_than_they_need() {
         assert_eq!((none, told), (vec![], vec![format!("kubernetes_pods (cluster=elsewhere): {absent}")]));
         assert!(asked().is_empty());
     });
+}
+
+/// Lists are requested in the cheapest form that the server has. Rows do not depend on the form.
+#[test]
+fn lists_are_requested_in_their_cheapest_form() {
+    let api = estate();
+    let proxy = Fault::kube(&api).expect("a proxy");
+    let kubeconfig = proxy.kubeconfig("admin").expect("a kubeconfig");
+    let (metadata, protobuf) = ("as=PartialObjectMetadataList", "application/vnd.kubernetes.protobuf");
+    runtime().block_on(async {
+        let engine = engine(&kubeconfig, Limits::default()).await;
+        for (sql, has_metadata) in [
+            ("SELECT namespace, count(*) FROM kubernetes_pods GROUP BY 1", true),
+            ("SELECT name, labels, creation_timestamp FROM kubernetes_service_accounts", true),
+            ("SELECT uid, phase FROM kubernetes_pods", false),
+            ("SELECT name FROM kubernetes_pods WHERE namespace = 'shop' AND NOT host_network", false),
+            // Two tables share one list of all that they need.
+            ("SELECT p.name FROM kubernetes_pods p JOIN kubernetes_pod_containers c ON c.pod_uid = p.uid", false),
+        ] {
+            rows(&engine, sql).await;
+            let [request] = &proxy.requests()[..] else { panic!("{sql}: {:?}", proxy.requests()) };
+            proxy.clear_requests();
+            let accept = request.accept.as_deref().expect("a form");
+            assert_eq!(accept.contains(metadata), has_metadata, "{sql}: {accept}");
+            assert!(accept.starts_with(protobuf) && accept.ends_with(",application/json"), "{sql}: {accept}");
+            assert_eq!(request.user_agent.as_deref(), Some(concat!("indago/", env!("CARGO_PKG_VERSION"))));
+        }
+        // A server without these forms answers with JSON.
+        for table in ["pods", "pod_containers", "nodes", "deployments", "cluster_role_policy_rules", "namespaces"] {
+            let table = format!("kubernetes_{table}");
+            let resource = engine.table(&table).expect("a table").spec().resource.clone().expect("a resource");
+            let root = if resource.group_version.contains('/') { "/apis" } else { "/api" };
+            let list = api.kubectl(&["get", "--raw", &format!("{root}/{}/{}", resource.group_version, resource.name)]);
+            let list = list.expect("a list");
+            for columns in ["*", "uid, name, labels, annotations, creation_timestamp"] {
+                let sql = format!("SELECT {columns} FROM {table}");
+                proxy.clear_rules();
+                let mut of_protobuf = rows(&engine, &sql).await;
+                let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+                proxy.rule(Rule::new(Effect::Status { code: 200, headers, body: list.clone() }).path(&resource.name));
+                let mut of_json = rows(&engine, &sql).await;
+                of_protobuf.sort();
+                of_json.sort();
+                assert_eq!(of_protobuf, of_json, "{sql}");
+            }
+        }
+    });
+}
+
+/// `reads = "cached"` reads the watch cache at once, and coverage says that its rows can be old.
+#[test]
+fn cached_reads_say_that_rows_can_be_old() {
+    let api = estate();
+    let proxy = Fault::kube(&api).expect("a proxy");
+    let settings = Settings {
+        kubeconfig: Some(proxy.kubeconfig("admin").expect("a kubeconfig")),
+        reads: Reads::Cached,
+        ..Settings::default()
+    };
+    let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::live(), settings));
+    runtime().block_on(async {
+        let engine = Engine::builder().tables(tables).build().await.expect("an engine");
+        let asked = || -> Vec<String> {
+            let urls = proxy.requests().iter().map(|request| format!("{}?{}", request.path, request.query)).collect();
+            proxy.clear_requests();
+            urls
+        };
+        let query = engine.query("SELECT name FROM kubernetes_pods WHERE namespace = 'shop'").await.expect("a query");
+        let found: usize = query.collect().await.expect("rows").iter().map(|batch| batch.num_rows()).sum();
+        assert_eq!((found, asked()), (1, vec!["/api/v1/namespaces/shop/pods?resourceVersion=0".to_owned()]));
+        let [coverage] = &query.coverage()[..] else { panic!("{:?}", query.coverage()) };
+        assert_eq!(coverage.completeness, Completeness::Complete);
+        let note = coverage.problem.as_ref().expect("a note");
+        assert!(note.is_note() && note.message.contains("can be older than the query"), "{note}");
+        // The cache ignores limits.
+        ask(&engine, "SELECT name FROM kubernetes_pods LIMIT 1").await;
+        assert_eq!(asked(), ["/api/v1/pods?limit=1"]);
+    });
+}
+
+/// A service account with the role that the program prints for a query can run it, and with less it cannot.
+#[test]
+fn the_printed_role_is_exactly_enough() {
+    let api = estate();
+    let folder = tempfile::tempdir().expect("a folder");
+    let queries = [
+        (
+            "pods",
+            "CREATE VIEW v AS SELECT name, namespace FROM kubernetes_pods; SELECT name FROM v WHERE namespace = 'shop'",
+        ),
+        ("uid", "SELECT name, cluster_uid FROM kubernetes_deployments"),
+        (
+            "roles",
+            "SELECT r.name FROM kubernetes_role_policy_rules r, kubernetes_cluster_role_binding_subjects b, kubernetes_nodes LIMIT 3",
+        ),
+        ("none", "SELECT name FROM kubernetes_api_resources"),
+    ];
+    for (name, sql) in queries {
+        let file = folder.path().join(format!("{name}.sql"));
+        std::fs::write(&file, sql).expect("written");
+        let config = folder.path().join("indago.toml");
+        std::fs::write(&config, "").expect("written");
+        let run = |arguments: &[&str], kubeconfig: &Path| {
+            let mut program = crate::cli::indago();
+            program.env("KUBECONFIG", kubeconfig).arg("--config").arg(&config).args(arguments);
+            crate::cli::ran(program.output().expect("the program"))
+        };
+        let path = file.to_string_lossy();
+        let role = run(&["tables", "--permissions", &path], &api.kubeconfig("nobody")).expect(0).out;
+        api.apply(&role).expect("a role");
+        let rules: serde_json::Value = serde_json::from_str(
+            &api.kubectl(&["get", "clusterrole", &format!("indago-{name}"), "-o", "json"]).expect("the role"),
+        )
+        .expect("JSON");
+        let rules = rules["rules"].as_array().cloned().unwrap_or_default();
+        api.kubectl(&["create", "serviceaccount", name, "-n", "shop"]).expect("an account");
+        let account = format!("--serviceaccount=shop:{name}");
+        api.kubectl(&["create", "clusterrolebinding", name, &format!("--clusterrole=indago-{name}"), &account])
+            .expect("a binding");
+        let kubeconfig = api.kubeconfig_by_token("shop", name, 3600).expect("a token");
+        let strict = ["query", "--strict", "--format", "csv", "-f", &path];
+        // The server's authorizer sees a change a little later.
+        let ends = |code: i32| {
+            let mut runs = (0..50).map(|_| run(&strict, &kubeconfig));
+            runs.find(|ran| ran.code == code).unwrap_or_else(|| panic!("{name} never ends with {code}: {role}"))
+        };
+        let ran = ends(0);
+        assert!(ran.out.lines().count() > 1, "{name}: {}", ran.out);
+        // Without any one of its rights, something is missing.
+        for rule in 0..rules.len() {
+            for resource in rules[rule]["resources"].as_array().expect("resources") {
+                let mut fewer = rules.clone();
+                let resources = fewer[rule]["resources"].as_array_mut().expect("resources");
+                resources.retain(|other| other != resource);
+                if resources.is_empty() {
+                    fewer.remove(rule);
+                }
+                let patch = serde_json::json!({ "rules": fewer }).to_string();
+                api.kubectl(&["patch", "clusterrole", &format!("indago-{name}"), "--type=merge", "-p", &patch])
+                    .expect("a patch");
+                ends(3);
+            }
+        }
+        let expected = match name {
+            "pods" => 1,
+            "uid" => 2,
+            "roles" => 3,
+            _ => 0,
+        };
+        let granted: usize = rules.iter().map(|rule| rule["resources"].as_array().map_or(0, Vec::len)).sum();
+        assert_eq!(granted, expected, "{role}");
+    }
 }
 
 #[test]

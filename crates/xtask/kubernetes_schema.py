@@ -38,6 +38,11 @@ SPECIAL = {
 }
 # Messages that were renamed: the newer name and the older one.
 RENAMED = {"ProbeHandler": "Handler", "LifecycleHandler": "Handler"}
+# What the newer version does otherwise with an empty value.
+CHANGED = {
+    "ObjectMeta.creationTimestamp": "NonZero", "ContainerImage.names": "List",
+    "autoscaling/v2 HorizontalPodAutoscalerStatus.conditions": "List",
+}
 # Fields of the newer version whose zero JSON omits, although they are numbers or lack the comment.
 PLAIN = {"observedGeneration", "minReadySeconds", "VolumeMountStatus.readOnly", "ManagedFieldsEntry.subresource"}
 
@@ -57,8 +62,7 @@ def meta(root):
 
 # The Go source: {package: {struct: [Field]}}.
 
-SCALARS = {"string": "Text", "bool": "Bool", "int": "Integer", "int32": "Integer", "int64": "Integer", "uint16": "Integer",
-           "uint32": "Integer", "uint64": "Integer", "float64": "Real", "[]byte": "Bytes"}
+SCALARS = {"string": "Text", "bool": "Bool", "int": "Integer", "int32": "Integer", "int64": "Integer", "[]byte": "Bytes"}
 
 
 def go_aliases(folder):
@@ -100,7 +104,7 @@ def go_kind(go, package, imports, aliases):
     outer, _, name = go.rpartition(".")
     if outer and go in aliases:
         return SCALARS.get(aliases[go], "Texts")
-    if name in SPECIAL and outer in ("metav1", "resource", "intstr", "runtime", "") and not (name == "Quantity" and outer == ""):
+    if name in SPECIAL and outer in ("metav1", "resource", "intstr", "runtime", ""):
         return SPECIAL[name]
     if go == "types.UID":
         return "Text"
@@ -128,12 +132,12 @@ def go_field(number, json, go, omits, form, package, imports, aliases):
     if go.startswith("[]"):
         return Field(number, json, kind(go[2:].lstrip("*")), "List" if omits else "NullableList")
     if go.startswith("map["):
-        return Field(number, json, kind(go.split("]", 1)[1].lstrip("*")), "Map" if omits else "NullableMap")
+        return Field(number, json, kind(go.split("]", 1)[1].lstrip("*")), "Map")
     # Types of their own in core/v1 that are maps or lists.
     if go.rpartition(".")[2] == "ResourceList":
-        return Field(number, json, "Quantity", "Map" if omits else "NullableMap")
+        return Field(number, json, "Quantity", "Map")
     inner = kind(go)
-    if isinstance(inner, tuple) or inner in ("Time", "MicroTime", "Quantity", "IntOrString", "Raw", "Texts"):
+    if isinstance(inner, tuple) or inner not in SCALARS.values():
         # A struct is never empty in Go.
         return Field(number, json, inner, form or "Given")
     return Field(number, json, inner, "NonZero" if omits else "Given")
@@ -145,7 +149,8 @@ def go_field(number, json, go, omits, form, package, imports, aliases):
 def pb_package(file, package):
     structs, name, docs, prost = {}, None, [], None
     # A long type stands on several lines.
-    text = re.sub(r"pub (?:r#)?\w+:[^{}]*?,\n(?=\s*(?:///|#\[|\}))", lambda it: " ".join(it[0].split()) + "\n", file.read_text())
+    line = r"pub (?:r#)?\w+:[^{}]*?,\n(?=\s*(?:///|#\[|\}))"
+    text = re.sub(line, lambda found: " ".join(found[0].split()) + "\n", file.read_text())
     for line in text.split("\n"):
         line = line.strip()
         if found := re.match(r"pub struct (\w+) \{", line):
@@ -158,7 +163,9 @@ def pb_package(file, package):
         elif found := re.match(r"#\[prost\((.*), tag = \"(\d+)\"\)\]", line):
             prost = found
         elif name and prost and (found := re.match(r"pub (?:r#)?(\w+): (.*),$", line)):
-            structs[name].append((int(prost[2]), found[1].rstrip("_"), *pb_kind(prost[1], found[2], package), "+optional" in " ".join(docs)))
+            kind, label = pb_kind(prost[1], found[2], package)
+            is_optional = "+optional" in " ".join(docs)
+            structs[name].append((int(prost[2]), found[1].rstrip("_"), kind, label, is_optional))
             docs, prost = [], None
         elif not line.startswith("#["):
             docs = []
@@ -166,7 +173,7 @@ def pb_package(file, package):
 
 
 def pb_kind(prost, rust, package):
-    scalars = {"string": "Text", "bool": "Bool", "int32": "Integer", "int64": "Integer", "bytes": "Bytes", 'bytes = "vec"': "Bytes"}
+    scalars = {**SCALARS, "bytes": "Bytes", 'bytes = "vec"': "Bytes"}
     label = "map" if "btree_map" in prost else "list" if "repeated" in prost else "one"
     word = re.sub(r'btree_map = "string, (\w+)"', r"\1", prost).split(",")[0]
     if word in scalars:
@@ -199,7 +206,7 @@ def json_names(openapi, package):
     return structs, every
 
 
-def merged(go, facts, pb, names):
+def merged(package, go, facts, pb, names):
     structs, every = names
     messages = {}
     # The crate changes the case of abbreviations in names.
@@ -217,17 +224,19 @@ def merged(go, facts, pb, names):
             if not is_same and field is None:
                 field = next((old for old in old if old.form == "inline" and old.number == number), None)
             if field:
-                result.append(Field(number, field.name, kind, field.form))
+                at = f"{name}.{field.name}"
+                form = CHANGED.get(at) or CHANGED.get(f"{package} {at}") or field.form
+                result.append(Field(number, field.name, kind, form))
                 continue
             json = structs.get(name, {}).get(normal(snake)) or every.get(normal(snake))
             camel = re.sub(r"_(\w)", lambda found: found[1].upper(), snake)
             json = json or camel
-            is_message = isinstance(kind, tuple) or kind in ("Time", "MicroTime", "Quantity", "IntOrString", "Raw", "Texts")
+            is_message = isinstance(kind, tuple) or kind not in SCALARS.values()
             # An older server does not send the field, and its JSON does not have it.
             if label == "list":
-                form = "List" if is_optional or name in go else "NullableList"
+                form = "List"
             elif label == "map":
-                form = "Map" if is_optional or name in go else "NullableMap"
+                form = "Map"
             elif is_message:
                 form = "Given"
             elif kind in ("Text", "Bytes") and is_optional or {json, f"{name}.{json}"} & PLAIN:
@@ -257,7 +266,7 @@ def main():
         facts = go_package(go_root, older) if older else {}
         file = pb_root / ("apimachinery/pkg/apis/meta/v1" if package == "meta/v1" else f"api/{package}") / "mod.rs"
         pb = pb_package(file, package)
-        packages[package] = merged(go, facts, pb, json_names(openapi, package))
+        packages[package] = merged(package, go, facts, pb, json_names(openapi, package))
     # References in the spelling of their message.
     spelled = {(package, normal(name)): name for package in packages for name in packages[package]}
     for messages in packages.values():
@@ -289,10 +298,10 @@ def main():
     text = [
         "//! Written by crates/xtask/kubernetes_schema.py; do not edit.",
         "//!",
-        "//! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's source",
-        "//! package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.",
+        "//! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's",
+        "//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.",
         "",
-        "use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList, NullableMap};",
+        "use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};",
         "use super::Kind::{Bool, Bytes, Integer, IntOrString, MicroTime, Of, Quantity, Raw, Text, Texts, Time};",
         "use super::{Field as F, Message};",
         "",

@@ -248,6 +248,9 @@ pub(crate) struct Tables {
     /// Describe this table: columns, keys, documentation, examples, permissions; or list the tables that mention this word
     #[arg(value_name = "NAME|WORD")]
     pub(crate) name: Option<String>,
+    /// Print the least Kubernetes ClusterRole for the queries of a file or pack; `-` reads SQL from standard input
+    #[arg(long, value_name = "FILE.sql|PACK", conflicts_with_all = ["name", "format", "json", "csv"])]
+    pub(crate) permissions: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: Output,
 }

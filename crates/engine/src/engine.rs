@@ -658,7 +658,7 @@ struct Written {
     many: usize,
 }
 
-fn scans(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
+pub(crate) fn scans(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
     if let Some(scan) = plan.downcast_ref::<ScanExec>() {
         found(scan);
     }

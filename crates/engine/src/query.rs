@@ -190,6 +190,22 @@ impl Query {
         &self.tables
     }
 
+    /// The permissions that its scans need, as their tables and the columns that they read declare them; with the table.
+    pub fn needs(&self) -> Vec<(TableRef, &'static str)> {
+        let mut needs: Vec<(TableRef, &'static str)> = Vec::new();
+        crate::engine::scans(&self.plan, &mut |scan| {
+            let spec = scan.table().spec();
+            let columns = scan.shared_request().1.needs();
+            let of_columns = columns.iter().flat_map(|column| spec.columns[*column].needs.iter());
+            for need in spec.needs.iter().chain(of_columns) {
+                if !needs.iter().any(|(table, known)| Arc::ptr_eq(table, scan.table()) && known == need) {
+                    needs.push((scan.table().clone(), need));
+                }
+            }
+        });
+        needs
+    }
+
     /// The events that it reads, for a query that [holds](QueryOptions::hold) the cursors.
     pub fn taken(&self) -> Taken {
         Taken(self.state.clone())

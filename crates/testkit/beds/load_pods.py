@@ -1,4 +1,4 @@
-"""load_pods.py URL CA COUNT: creates realistic pods with a complete Running (or Failed) status on an API server bed.
+"""load_pods.py URL CA COUNT NODES: creates realistic pods with a complete Running (or Failed) status on an API server bed.
 
 Pod number i is the same on every run: every 101st is privileged, every 211th is in the host's PID namespace, every 151st
 in its network namespace, every 199th mounts the Docker socket, every 50th has failed."""
@@ -12,7 +12,7 @@ import threading
 import urllib.parse
 
 URL, CA, COUNT = urllib.parse.urlparse(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-NAMESPACES, NODES, THREADS = 20, 50, 12
+NAMESPACES, NODES, THREADS = 20, int(sys.argv[4]), 12
 TLS = ssl.create_default_context(cafile=CA)
 TIME = "2026-01-01T00:00:00Z"
 failures = []

@@ -26,6 +26,9 @@ const COMMITS: usize = 50_000;
 /// Pods of the cluster, and pods per page.
 const PODS: usize = 20_000;
 const PAGE: usize = 500;
+/// Pods and nodes of the large cluster.
+const LARGE_PODS: usize = 60_000;
+const LARGE_NODES: usize = 600;
 
 /// A command to measure, with its name.
 struct Contender {
@@ -76,6 +79,7 @@ pub(crate) fn run(is_built: bool) -> Result<()> {
     files(&built, &scratch)?;
     pods(&built, &scratch, &format!("pods:{PODS}"), "a server with prepared responses")?;
     pods(&built, &scratch, &format!("kube-api:{PODS}"), "an API server")?;
+    large_cluster(&built, &scratch)?;
     commits(&built, &scratch)
 }
 
@@ -187,22 +191,66 @@ fn installed(name: &'static str, arguments: &[&str], why_not: &str) -> Option<Co
 /// All pods of a cluster, compared with a plain transfer of the same pages over one connection.
 fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
     let bed = Beds::up(&built.beds, &[bed], "KUBE_SERVER")?;
+    let indago = on(&bed, built.indago("SELECT namespace, name, phase, node_name FROM kubernetes_pods"));
+    let mut contenders = vec![indago, curl(&bed, &scratch.join("pages.curl"), "/api/v1/pods", PODS)?];
+    let format = "custom-columns=NS:.metadata.namespace,NAME:.metadata.name,PHASE:.status.phase,NODE:.spec.nodeName";
+    let kubectl = installed("kubectl", &["get", "pods", "-A", "-o", format], "no package of this system has it");
+    contenders.extend(kubectl.map(|kubectl| on(&bed, kubectl)));
+    measure(&format!("four columns of {PODS} pods of {who}"), &contenders)
+}
+
+/// A large cluster on an API server: queries compared with the JSON pages, and with kubectl and jq.
+fn large_cluster(built: &Built, scratch: &Path) -> Result<()> {
+    let bed = Beds::up(&built.beds, &[&format!("kube-api:{LARGE_PODS}:{LARGE_NODES}")], "KUBE_SERVER")?;
+    let cached = scratch.join("cached.toml");
+    std::fs::write(&cached, "[kubernetes]\nreads = \"cached\"\n")?;
+    let from_cache = |sql: &str| {
+        let arguments = ["--config", &cached.display().to_string(), "query", "--format", "csv", sql];
+        on(&bed, Contender::new("indago, cached", &built.indago, &arguments))
+    };
+    let all = || curl(&bed, &scratch.join("large.curl"), "/api/v1/pods", LARGE_PODS);
+    for (what, sql) in [
+        ("count by namespace", "SELECT namespace, count(*) FROM kubernetes_pods GROUP BY 1"),
+        ("names and labels", "SELECT namespace, name, labels FROM kubernetes_pods"),
+        ("count by node and phase", "SELECT node_name, phase, count(*) FROM kubernetes_pods GROUP BY 1, 2"),
+        ("privileged containers", "SELECT pod_name, name FROM kubernetes_pod_containers WHERE privileged"),
+    ] {
+        let mut contenders = vec![on(&bed, built.indago(sql)), all()?, from_cache(sql)];
+        if what == "count by namespace" {
+            let count = "kubectl get pods -A -o json | jq -r '.items[].metadata.namespace' | sort | uniq -c";
+            let tools = which("kubectl").and(which("jq")).map(|_| Contender::new("kubectl, jq", "sh", &["-c", count]));
+            contenders.extend(tools.map(|tools| on(&bed, tools)));
+        }
+        measure(&format!("{what} of {LARGE_PODS} pods of an API server"), &contenders)?;
+    }
+    let of_namespace = curl(&bed, &scratch.join("namespace.curl"), "/api/v1/namespaces/load-3/pods", LARGE_PODS / 20)?;
+    let sql = "SELECT name, phase, node_name FROM kubernetes_pods WHERE namespace = 'load-3'";
+    measure("pods of one namespace of twenty", &[on(&bed, built.indago(sql)), of_namespace])?;
+    let nodes = curl(&bed, &scratch.join("nodes.curl"), "/api/v1/nodes", LARGE_NODES)?;
+    let sql = "SELECT name, kubelet_version, labels FROM kubernetes_nodes";
+    measure(&format!("{LARGE_NODES} nodes"), &[on(&bed, built.indago(sql)), nodes])
+}
+
+/// A contender with the variables of a bed.
+fn on(bed: &Beds, contender: Contender) -> Contender {
+    Contender { variables: bed.environment.clone(), ..contender }
+}
+
+/// A transfer of a list's pages as JSON over one connection; `config` is the file of its URLs.
+fn curl(bed: &Beds, config: &Path, list: &str, count: usize) -> Result<Contender> {
     let server = bed.variable("KUBE_SERVER")?;
-    let mut indago = built.indago("SELECT namespace, name, phase, node_name FROM kubernetes_pods");
-    indago.variables = bed.environment.clone();
-    let config = scratch.join("pages.curl");
     let curl = Contender::new("curl", "curl", &["--silent", "--fail", "--config", &config.display().to_string()]);
     // An API server indents its responses to curl.
     let mut pages = "user-agent = \"compare\"\n".to_owned();
     if let (Ok(token), Ok(authority)) = (bed.variable("KUBE_TOKEN"), bed.variable("KUBE_CA")) {
         pages += &format!("header = \"Authorization: Bearer {token}\"\ncacert = \"{authority}\"\n");
     }
-    let list = format!("url = \"{server}/api/v1/pods?limit={PAGE}\"\n");
+    let list = format!("url = \"{server}{list}?limit={PAGE}\"\n");
     let mut page = list.clone();
     let mut urls = String::new();
     // Fetches the pages once to find their URLs: each page has the token of the next.
     loop {
-        std::fs::write(&config, format!("{pages}{page}"))?;
+        std::fs::write(config, format!("{pages}{page}"))?;
         let text = output(Command::new(&curl.program).args(&curl.arguments))?;
         urls.push_str(&page);
         urls.push_str("output = /dev/null\n");
@@ -211,15 +259,11 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
         let Some((token, _)) = token else { break };
         page = format!("{}&continue={token}\"\n", list.trim_end().trim_end_matches('"'));
     }
-    let count = urls.lines().filter(|line| line.starts_with("url")).count();
-    anyhow::ensure!(count == PODS.div_ceil(PAGE), "{PODS} pods came in {count} pages");
+    let found = urls.lines().filter(|line| line.starts_with("url")).count();
+    anyhow::ensure!(found == count.div_ceil(PAGE), "{count} objects came in {found} pages");
     pages.push_str(&urls);
-    std::fs::write(&config, pages)?;
-    let mut contenders = vec![indago, curl];
-    let format = "custom-columns=NS:.metadata.namespace,NAME:.metadata.name,PHASE:.status.phase,NODE:.spec.nodeName";
-    let kubectl = installed("kubectl", &["get", "pods", "-A", "-o", format], "no package of this system has it");
-    contenders.extend(kubectl.map(|kubectl| Contender { variables: bed.environment.clone(), ..kubectl }));
-    measure(&format!("four columns of {PODS} pods of {who}"), &contenders)
+    std::fs::write(config, pages)?;
+    Ok(curl)
 }
 
 fn commits(built: &Built, scratch: &Path) -> Result<()> {

@@ -221,9 +221,8 @@ struct Received {
 impl Received {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let Some(gzip) = &mut self.gzip else { return self.add(bytes) };
-        let written = gzip.write_all(bytes).and_then(|()| gzip.flush());
-        written
-            .map_err(|error| Error::Malformed(format!("the response is not the gzip that was expected: {error}")))?;
+        let unfit = |error| Error::Malformed(format!("the response is not the gzip that was expected: {error}"));
+        gzip.write_all(bytes).map_err(unfit)?;
         let bytes = std::mem::take(gzip.get_mut());
         self.add(&bytes)
     }
@@ -471,5 +470,94 @@ mod tests {
     fn an_excerpt_is_one_short_line_of_whatever_came() {
         assert_eq!(excerpt(b"  a\n\tb\xff\x00c "), "a b\u{fffd} c");
         assert_eq!(excerpt("\u{e9}".repeat(300).as_bytes()).chars().count(), 103);
+    }
+
+    fn compressed(text: &[u8]) -> Vec<u8> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    /// A server whose responses are slow is asked for compressed ones, and they are read like others.
+    #[tokio::test]
+    async fn compressed_responses_are_requested_where_they_pay_and_read() {
+        let text = format!(r#"{{"x": "{}"}}"#, "y".repeat(1 << 20));
+        let good = compressed(text.as_bytes());
+        let mut broken = good.clone();
+        broken[20..40].fill(0xff);
+        let cases = [
+            (good.clone(), Ok(text.len())),
+            (good[..good.len() - 3].to_vec(), Err("the response is cut off")),
+            (broken, Err("the response is not the gzip that was expected")),
+        ];
+        for (body, expected) in cases {
+            let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let log = asked.clone();
+            let service = tower::service_fn(move |request: http::Request<Body>| {
+                let encoding = request.headers().get(ACCEPT_ENCODING).map(|value| value.to_str().unwrap().to_owned());
+                log.lock().unwrap().push(encoding);
+                let response = Response::builder().header(CONTENT_TYPE, "application/json");
+                let response = response.header(CONTENT_ENCODING, "gzip").body(Body::from(body.clone()));
+                std::future::ready(Ok::<_, std::io::Error>(response.unwrap()))
+            });
+            let env = Kubernetes::with_client("c", kube::Client::new(service, "default"));
+            let scan = crate::testing::scan::<crate::kubernetes_pods::Pod>(&env, &[], None);
+            let cluster = env.cluster("c").unwrap();
+            let read = || async {
+                match get(&scan, &cluster, "/x", "").await {
+                    Ok(Answer::Body(text, _)) => Ok(text.len()),
+                    other => Err(format!("{other:?}")),
+                }
+            };
+            let outcome = read().await;
+            match expected {
+                Ok(length) => assert_eq!(outcome, Ok(length)),
+                Err(why) => assert!(outcome.clone().is_err_and(|error| error.contains(why)), "{outcome:?}"),
+            }
+            assert!(asked.lock().unwrap().drain(..).all(|encoding| encoding.is_none()));
+            cluster.measure(1 << 20, Duration::from_millis(20));
+            assert!(!cluster.is_slow());
+            cluster.measure(1 << 20, Duration::from_millis(500));
+            read().await.ok();
+            assert!(asked.lock().unwrap().iter().all(|encoding| encoding.as_deref() == Some("gzip")));
+        }
+    }
+
+    /// A server may answer a request for protobuf with JSON, or with an error in protobuf.
+    #[tokio::test]
+    async fn the_form_of_a_response_is_the_servers_choice() {
+        let status = b"k8s\0\x0a\x08\x12\x06Status\x12\x09\x1a\x07no pods".to_vec();
+        let list = b"k8s\0\x0a\x09\x12\x07PodList\x12\x0b\x12\x09\x0a\x07\x0a\x01a\x2a\x02u1".to_vec();
+        let metadata = b"k8s\0\x0a\x1b\x12\x19PartialObjectMetadataList\x12\x00".to_vec();
+        let json = br#"{"kind":"PodList","items":[{"metadata":{"name":"a"}}]}"#.to_vec();
+        let protobuf = "application/vnd.kubernetes.protobuf";
+        let cases = [
+            (200, protobuf, list.clone(), Ok(r#"{"kind":"PodList","items":[{"metadata":{"name":"a","uid":"u1"}}]}"#)),
+            (200, "application/json", json, Ok(r#"{"kind":"PodList","items":[{"metadata":{"name":"a"}}]}"#)),
+            (200, protobuf, metadata, Err("the response is a list of PartialObjectMetadata objects, not of pod")),
+            (200, protobuf, list[..20].to_vec(), Err("the response is cut off")),
+            (200, "text/html", list.clone(), Err("the response is text/html instead of JSON")),
+            (403, protobuf, status, Err("no pods")),
+            (403, protobuf, b"k8s".to_vec(), Err("k8s")),
+        ];
+        for (code, kind, body, expected) in cases {
+            let service = tower::service_fn(move |_: http::Request<Body>| {
+                let response = Response::builder().status(code).header(CONTENT_TYPE, kind);
+                std::future::ready(Ok::<_, std::io::Error>(response.body(Body::from(body.clone())).unwrap()))
+            });
+            let env = Kubernetes::with_client("c", kube::Client::new(service, "default"));
+            let scan = crate::testing::scan::<crate::kubernetes_pods::Pod>(&env, &[], None);
+            let cluster = env.cluster("c").unwrap();
+            let shape = Arc::new(Shape::default().with("metadata.name").with("metadata.uid").with("spec"));
+            let encoding = Encoding::Objects(ObjectKind::of_resource("v1", "pods").unwrap(), shape);
+            let outcome = match get_list(&scan, &cluster, "/x", "list pods", &encoding, &|_| ()).await {
+                Ok((Answer::Body(text, _), _)) => Ok(String::from_utf8(text.to_vec()).unwrap()),
+                other => Err(format!("{other:?}")),
+            };
+            match expected {
+                Ok(text) => assert_eq!(outcome.as_deref(), Ok(text)),
+                Err(why) => assert!(outcome.clone().is_err_and(|error| error.contains(why)), "{outcome:?}"),
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod functions;
 pub(crate) mod pack;
+pub(crate) mod permissions;
 pub(crate) mod query;
 pub(crate) mod reference;
 pub(crate) mod shell;

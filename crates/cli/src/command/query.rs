@@ -121,7 +121,7 @@ pub(crate) fn standard_input() -> Result<String> {
     text(bytes, "standard input")
 }
 
-fn text(mut bytes: Vec<u8>, from: &str) -> Result<String> {
+pub(crate) fn text(mut bytes: Vec<u8>, from: &str) -> Result<String> {
     // Editors on Windows write a byte order mark first.
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..'\u{feff}'.len_utf8());

@@ -13,6 +13,9 @@ use crate::setup;
 pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result {
     let config = setup::config(common, None)?;
     let engine = setup::engine(&config).await?;
+    if let Some(path) = &arguments.permissions {
+        return super::permissions::run(&engine, path).await;
+    }
     let format = arguments.output.chosen();
     let mut out = Output;
     match &arguments.name {

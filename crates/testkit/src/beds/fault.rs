@@ -182,6 +182,10 @@ pub struct Request {
     pub body: String,
     /// The header `Authorization`.
     pub authorization: Option<String>,
+    /// The header `Accept`.
+    pub accept: Option<String>,
+    /// The header `User-Agent`.
+    pub user_agent: Option<String>,
     /// Whether a rule acted on it.
     pub hit: bool,
 }
@@ -319,15 +323,15 @@ fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
 async fn serve(request: http::Request<hyper::body::Incoming>, state: &Mutex<State>, client: &Sender) -> Outcome {
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else { return Outcome::Reset };
+    let header = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let effect = lock(state).judge(Request {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
-        authorization: parts
-            .headers
-            .get(http::header::AUTHORIZATION)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        authorization: header(http::header::AUTHORIZATION),
+        accept: header(http::header::ACCEPT),
+        user_agent: header(http::header::USER_AGENT),
         hit: false,
     });
     let mut keep = usize::MAX;
@@ -378,6 +382,8 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
         query: String::new(),
         body: String::new(),
         authorization: None,
+        accept: None,
+        user_agent: None,
         hit: false,
     };
     let effect = lock(state).judge(request);

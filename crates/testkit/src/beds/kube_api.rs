@@ -109,8 +109,13 @@ impl KubeApi {
         self.access.kubectl(args)
     }
 
-    /// Creates `count` realistic pods, with status, in 20 namespaces `load-N`; about 150 pods per second.
+    /// Creates `count` realistic pods, with status, in 20 namespaces `load-N`, on 50 nodes; about 150 pods per second.
     pub fn load_pods(&self, count: usize) -> Result<()> {
+        self.load_pods_on(count, 50)
+    }
+
+    /// The same on this many nodes.
+    pub fn load_pods_on(&self, count: usize, nodes: usize) -> Result<()> {
         let script = self.keeper.path("load_pods.py");
         install::write(&script, LOAD_PODS)?;
         install::run(
@@ -118,7 +123,8 @@ impl KubeApi {
                 .arg(script)
                 .arg(&self.access.url)
                 .arg(&self.access.ca)
-                .arg(count.to_string()),
+                .arg(count.to_string())
+                .arg(nodes.to_string()),
         )
     }
 }

@@ -11,7 +11,7 @@ use indago_testkit::beds::{Cluster, Containerd, Docker, Estate, KubeApi, Moto, P
 use indago_testkit::{Result, install};
 
 const USAGE: &str = "usage: beds install
-       beds up cluster|kube-api|kube-api:PODS|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
+       beds up cluster|kube-api|kube-api:PODS[:NODES]|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
        beds capture INDAGO DIR
        beds git DIR [COMMITS]";
 
@@ -92,16 +92,19 @@ fn up(names: &[&str]) -> Result<()> {
                 export("CONTAINERD_ADDRESS", bed.socket().display());
                 held.push(Box::new(bed));
             }
-            other => match other.split_once(':').map(|(bed, pods)| (bed, pods.parse())) {
-                Some(("pods", Ok(pods))) => {
+            other => match other.split_once(':') {
+                Some(("pods", pods)) => {
+                    let pods = number(pods)?;
                     let bed = KubeServer::start(pods)?;
                     export("KUBECONFIG", bed.kubeconfig().display());
                     export("KUBE_SERVER", bed.url());
                     held.push(Box::new(bed));
                 }
-                Some(("kube-api", Ok(pods))) => {
+                Some(("kube-api", numbers)) => {
+                    let (pods, nodes) = numbers.split_once(':').unwrap_or((numbers, "50"));
+                    let (pods, nodes) = (number(pods)?, number(nodes)?);
                     let bed = KubeApi::start()?;
-                    bed.load_pods(pods)?;
+                    bed.load_pods_on(pods, nodes)?;
                     export("KUBECONFIG", bed.kubeconfig("admin").display());
                     export("KUBE_TOKEN", bed.token("admin"));
                     export("KUBE_CA", bed.ca().display());
@@ -116,6 +119,10 @@ fn up(names: &[&str]) -> Result<()> {
     runtime.block_on(wait());
     drop(held);
     Ok(())
+}
+
+fn number(text: &str) -> Result<usize> {
+    text.parse().map_err(|_| indago_testkit::Error::Other(format!("`{text}` is not a number\n{USAGE}")))
 }
 
 fn export(key: &str, value: impl std::fmt::Display) {

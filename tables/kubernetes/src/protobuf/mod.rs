@@ -5,7 +5,10 @@
 //! an empty value: Kubernetes' Go code writes each field that is no pointer, even if it is empty.
 
 mod list;
+#[rustfmt::skip]
 mod schema;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::fmt;
@@ -59,7 +62,6 @@ enum Form {
     NullableList,
     /// A map with texts as keys.
     Map,
-    NullableMap,
     /// The fields of the message are fields of this object.
     Inline,
 }
@@ -168,11 +170,11 @@ impl<'o, 'a> Writer<'o, 'a> {
                 self.name(name);
                 self.list(kind, from, to, part)
             }
-            (Form::Map | Form::NullableMap, Some(_)) => {
+            (Form::Map, Some(_)) => {
                 self.name(name);
                 self.map(kind, from, to, part)
             }
-            (Form::Nullable | Form::NullableList | Form::NullableMap, None) => {
+            (Form::Nullable | Form::NullableList, None) => {
                 self.name(name);
                 self.add("null")
             }
