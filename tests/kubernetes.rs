@@ -27,13 +27,17 @@ pub(crate) fn estate() -> KubeApi {
 
 /// The clusters of these kubeconfig files, in all their contexts.
 pub(crate) async fn engine(kubeconfig: impl AsRef<Path>, limits: Limits) -> Engine {
-    let settings = Settings { kubeconfig: Some(kubeconfig.as_ref().to_owned()), contexts: vec!["*".to_owned()] };
+    let settings = Settings {
+        kubeconfig: Some(kubeconfig.as_ref().to_owned()),
+        contexts: vec!["*".to_owned()],
+        ..Settings::default()
+    };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::live(), settings));
     Engine::builder().tables(tables).limits(limits).build().await.expect("an engine")
 }
 
 /// Rows as texts, their columns separated by spaces, and the warnings.
-async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
+pub(crate) async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
     let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let mut rows = Vec::new();
@@ -47,13 +51,13 @@ async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
 }
 
 /// Rows of a query that must have no warnings.
-async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
+pub(crate) async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     let (rows, warnings) = ask(engine, sql).await;
     assert!(warnings.is_empty(), "{sql}: {warnings:?}");
     rows
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
@@ -403,7 +407,7 @@ fn server_of_one_pod(certificate: Option<&Path>) -> Fault {
 
 /// The pods of a kubeconfig's current context, read by the program with these variables.
 fn pods(kubeconfig: &Path, variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
-    let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), contexts: Vec::new() };
+    let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), ..Settings::default() };
     let sys = Sys::live().with_variables(variables.iter().copied());
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&sys, settings));
     runtime().block_on(async {
@@ -585,7 +589,7 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
     mode(&plug_in, 0o755);
 
     // For a host of files, the file belongs to another machine.
-    let settings = Settings { kubeconfig: Some("/config".into()), contexts: Vec::new() };
+    let settings = Settings { kubeconfig: Some("/config".into()), ..Settings::default() };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::at(folder.path()), settings));
     runtime().block_on(async {
         let engine = Engine::builder().tables(tables).build().await.expect("an engine");

@@ -118,6 +118,9 @@ section! {
         kubeconfig: Option<PathBuf> = None,
         /// Contexts to query; `["*"]` for all. Not set: the current one.
         contexts: Option<Vec<String>> = None,
+        /// Files of API servers' audit logs, such as `["/var/log/kubernetes/audit*.log*"]`; `*` and `?` match within a
+        /// name. Rotated and packed files are read too. Not set: the tables of audit logs have no rows.
+        audit_logs: Option<Vec<PathBuf>> = None,
     }
 }
 

@@ -293,8 +293,7 @@ impl Engine {
             // Scans that read together count as one reader.
             let (identity, request) = scan.shared_request();
             if identity.is_none_or(|identity| shared.insert(identity)) {
-                let reader =
-                    Reader { table: spec.name.to_string(), columns: request.needs(), as_of: request.as_of };
+                let reader = Reader { table: spec.name.to_string(), columns: request.needs(), as_of: request.as_of };
                 for source in spec.reads.split_ascii_whitespace() {
                     state.scope.add_reader(source, reader.clone());
                 }

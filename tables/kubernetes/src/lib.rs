@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
 
+mod audit_log;
 mod call;
 mod clusters;
 mod connection;
@@ -16,8 +17,10 @@ mod exposure;
 mod image_reference;
 mod kubeconfig;
 pub mod kubernetes_api_resources;
+pub mod kubernetes_audit_events;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
+pub mod kubernetes_denied;
 pub mod kubernetes_deployments;
 pub mod kubernetes_exposures;
 pub mod kubernetes_images;
@@ -145,6 +148,11 @@ derived_tables![
 
 /// The tables about Kubernetes clusters.
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
-    let others = indago_table::tables![clusters; kubernetes_api_resources::ApiResource];
+    let others = indago_table::tables![
+        clusters;
+        kubernetes_api_resources::ApiResource,
+        kubernetes_audit_events::AuditEvent,
+        kubernetes_denied::Denied,
+    ];
     [others, resources(clusters), derived_tables(clusters)].concat()
 }
