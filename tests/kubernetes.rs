@@ -37,7 +37,7 @@ pub(crate) async fn engine(kubeconfig: impl AsRef<Path>, limits: Limits) -> Engi
 }
 
 /// Rows as texts, their columns separated by spaces, and the warnings.
-async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
+pub(crate) async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
     let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let mut rows = Vec::new();
@@ -51,13 +51,13 @@ async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
 }
 
 /// Rows of a query that must have no warnings.
-async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
+pub(crate) async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     let (rows, warnings) = ask(engine, sql).await;
     assert!(warnings.is_empty(), "{sql}: {warnings:?}");
     rows
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 

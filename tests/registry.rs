@@ -235,6 +235,12 @@ fn cluster_role() -> String {
             let group = resource.group_version.split_once('/').map_or("", |(group, _)| group);
             need(group, &resource.name, "list");
         }
+        // A table over several resources names them with their groups.
+        let several = spec.needs.iter().filter(|_| spec.resource.is_none());
+        for resource in several.filter_map(|needs| needs.strip_prefix("list ")) {
+            let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+            need(group, resource, "list");
+        }
         for needs in spec.columns.iter().flat_map(|column| column.needs.iter()) {
             match needs.split_once(' ') {
                 // A core resource; others would need a group here.

@@ -125,6 +125,9 @@ section! {
         /// cache. `cached`: the objects of the watch cache, which is cheaper for older servers. They can be older than
         /// the query, and `engine_coverage` says so.
         reads: KubernetesReads = KubernetesReads::Consistent,
+        /// Files of API servers' audit logs, such as `["/var/log/kubernetes/audit*.log*"]`; `*` and `?` match within a
+        /// name. Rotated and packed files are read too. Not set: the tables of audit logs have no rows.
+        audit_logs: Option<Vec<PathBuf>> = None,
     }
 }
 

@@ -162,10 +162,12 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
                 indago_config::KubernetesReads::Consistent => registry::KubernetesReads::Consistent,
                 indago_config::KubernetesReads::Cached => registry::KubernetesReads::Cached,
             },
+            audit_logs: config.kubernetes.audit_logs.clone().unwrap_or_default(),
         };
         // In a pod with the host's root mounted, the cluster is queried with the pod's own service account.
         let asker = if sys.has_live_kernel() { Sys::live() } else { sys.clone() };
-        environments.kubernetes = config.kubernetes.enabled.then(|| registry::Kubernetes::new(&asker, settings));
+        environments.kubernetes =
+            config.kubernetes.enabled.then(|| registry::Kubernetes::new(&asker, settings).with_logs_of(&sys));
     }
     #[cfg(feature = "aws")]
     {

@@ -16,6 +16,12 @@ start_etcd() { # CLIENT_PORT PEER_PORT
 }
 start_apiserver() { # PORT ETCD_PORT [FLAGS...]
     local port=$1 etcd=$2; shift 2
+    if [ "${AUDIT:-}" = 1 ]; then
+        # Files of a megabyte, so that tests see rotated ones.
+        set -- "$@" --audit-policy-file="$BED/audit-policy.yaml" --audit-log-path="$BED/audit/audit.log" --audit-log-maxsize=1 \
+            --audit-log-maxbackup=50 --audit-log-compress
+        mkdir -p "$BED/audit"
+    fi
     spawn apiserver "$K8S/kube-apiserver" --etcd-servers="http://127.0.0.1:$etcd" --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$port" \
         --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" --cert-dir="$BED/apiserver" --client-ca-file="$PKI/ca.crt" \
         --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$PKI/sa.pub" --service-account-signing-key-file="$PKI/sa.key" \

@@ -29,6 +29,8 @@ struct Inner {
     sys: Sys,
     /// The machine that the program runs on.
     own: Sys,
+    /// The machine with the audit logs.
+    logs: Sys,
     /// `None`: only an embedder's clients.
     settings: Option<Settings>,
     given: Vec<Arc<Cluster>>,
@@ -44,6 +46,8 @@ pub struct Settings {
     /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
     /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
+    /// Files of API servers' audit logs, rotated and packed ones included. `*` and `?` match within a name.
+    pub audit_logs: Vec<PathBuf>,
     /// Whether queries may read the values of secrets.
     pub secret_values: bool,
     /// Where API servers read lists.
@@ -97,8 +101,23 @@ impl Kubernetes {
         Kubernetes(Arc::new(inner))
     }
 
+    /// Reads the audit logs of this machine instead of the one with the kubeconfig.
+    #[must_use]
+    pub fn with_logs_of(self, sys: &Sys) -> Self {
+        let mut inner = Arc::unwrap_or_clone(self.0);
+        inner.logs = sys.clone();
+        Kubernetes(Arc::new(inner))
+    }
+
     fn from_parts(sys: Sys, own: Sys, settings: Option<Settings>) -> Self {
-        Kubernetes(Arc::new(Inner { sys, own, settings, given: Vec::new(), configured: Arc::default() }))
+        Kubernetes(Arc::new(Inner {
+            logs: sys.clone(),
+            sys,
+            own,
+            settings,
+            given: Vec::new(),
+            configured: Arc::default(),
+        }))
     }
 
     /// The clusters that a scan reads: all, or those that its keys of the column `cluster` name. Entries that are
@@ -137,6 +156,16 @@ impl Kubernetes {
     /// Whether lists are read from the watch cache of API servers.
     pub(crate) fn reads_cache(&self) -> bool {
         self.0.settings.as_ref().is_some_and(|settings| settings.reads == Reads::Cached)
+    }
+
+    /// The machine with the audit logs, for one scan.
+    pub(crate) fn logs(&self, scan: &AnyScan<Kubernetes>) -> Sys {
+        self.0.logs.for_scan(scan.meter())
+    }
+
+    /// Patterns of the audit logs' files.
+    pub(crate) fn audit_logs(&self) -> &[PathBuf] {
+        self.0.settings.as_ref().map_or(&[], |settings| &settings.audit_logs)
     }
 
     /// The current time.

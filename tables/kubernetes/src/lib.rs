@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
 
+mod audit_log;
 mod call;
 mod clusters;
 mod computed;
@@ -18,6 +19,7 @@ mod exposure;
 mod image_reference;
 mod kubeconfig;
 pub mod kubernetes_api_resources;
+pub mod kubernetes_audit_events;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
 pub mod kubernetes_component_statuses;
@@ -28,6 +30,7 @@ pub mod kubernetes_csi_node_drivers;
 pub mod kubernetes_daemon_set_containers;
 pub mod kubernetes_daemon_set_volumes;
 pub mod kubernetes_daemon_sets;
+pub mod kubernetes_denied;
 pub mod kubernetes_deployments;
 pub mod kubernetes_deployments_containers;
 pub mod kubernetes_deployments_volumes;
@@ -231,6 +234,12 @@ derived_tables![
 
 /// The tables about Kubernetes clusters.
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
-    let others = indago_table::tables![clusters; kubernetes_api_resources::ApiResource, kubernetes_info::Info];
+    let others = indago_table::tables![
+        clusters;
+        kubernetes_api_resources::ApiResource,
+        kubernetes_audit_events::AuditEvent,
+        kubernetes_denied::Denied,
+        kubernetes_info::Info,
+    ];
     [others, resources(clusters), derived_tables(clusters)].concat()
 }

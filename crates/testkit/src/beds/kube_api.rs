@@ -20,6 +20,7 @@ pub const USERS: &[&str] = &["admin", "viewer", "auditor", "tenant", "nobody"];
 const SCRIPT: &str = include_str!("../../beds/kube-api.sh");
 const LIBRARY: &str = include_str!("../../beds/kube-lib.sh");
 const ROLES: &str = include_str!("../../beds/users.yaml");
+const AUDIT_POLICY: &str = include_str!("../../beds/audit-policy.yaml");
 const LOAD_PODS: &str = include_str!("../../beds/load_pods.py");
 
 /// Options of [`KubeApi::with`].
@@ -28,6 +29,8 @@ pub struct KubeApiOptions {
     /// Also run the controller-manager and the scheduler: Deployments get ReplicaSets and pods, namespaces get service
     /// accounts.
     pub controllers: bool,
+    /// Also write an audit log, in rotated files of a megabyte; see [`KubeApi::audit_logs`].
+    pub audit: bool,
 }
 
 /// etcd and kube-apiserver on loopback, with TLS, RBAC and tokens (see [`USERS`]).
@@ -51,11 +54,16 @@ impl KubeApi {
         let (keeper, ports) = Keeper::on_ports(&names, |_| Plan {
             bed: "kube",
             script: SCRIPT,
-            files: vec![("kube-lib.sh".into(), LIBRARY.into()), ("users.yaml".into(), ROLES.into())],
+            files: vec![
+                ("kube-lib.sh".into(), LIBRARY.into()),
+                ("users.yaml".into(), ROLES.into()),
+                ("audit-policy.yaml".into(), AUDIT_POLICY.into()),
+            ],
             env: vec![
                 ("K8S".into(), programs.folder.display().to_string()),
                 ("PKI".into(), pki.display().to_string()),
                 ("CONTROLLERS".into(), if options.controllers { "1" } else { "" }.into()),
+                ("AUDIT".into(), if options.audit { "1" } else { "" }.into()),
             ],
         })?;
         let access = Access::write(keeper.folder(), &pki, ports["API_PORT"])?;
@@ -92,6 +100,11 @@ impl KubeApi {
     /// negative, it has expired.
     pub fn kubeconfig_by_token(&self, namespace: &str, account: &str, seconds: i64) -> Result<PathBuf> {
         self.access.kubeconfig_by_token(namespace, account, seconds)
+    }
+
+    /// A pattern of the files of its audit log, if [`KubeApiOptions::audit`] is set.
+    pub fn audit_logs(&self) -> PathBuf {
+        self.keeper.path("audit/audit*.log*")
     }
 
     /// The bearer token of a user.

@@ -74,7 +74,8 @@ fn kube_api_answers_and_refuses() {
 
 #[test]
 fn kube_api_with_controllers_makes_pods() {
-    let api = KubeApi::with(KubeApiOptions { controllers: true }).expect("the API server starts");
+    let api = KubeApi::with(KubeApiOptions { controllers: true, ..KubeApiOptions::default() })
+        .expect("the API server starts");
     api.apply(include_str!("../../beds/apps.yaml")).expect("the workloads are accepted");
     within(30, "the Deployment's pods", || {
         let pods =
