@@ -13,6 +13,7 @@ mod credentials;
 mod expiry;
 mod kubeconfig;
 pub mod kubernetes_api_resources;
+pub mod kubernetes_changes;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
 pub mod kubernetes_deployments;
@@ -30,10 +31,12 @@ mod proxy;
 pub mod resource;
 #[cfg(test)]
 mod testing;
+mod watch;
 
 pub use clusters::{Kubernetes, Settings};
 use indago_table::json::Shape;
-use indago_table::{Reader, Row, TableRef};
+use indago_table::{AnyScan, EventSource, Reader, Row, TableRef};
+pub use watch::{Change, Changes, Op};
 
 /// Properties of the tables over listed resources, which are listed here only.
 macro_rules! resources {
@@ -89,4 +92,20 @@ resources![
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
     let others = indago_table::tables![clusters; kubernetes_api_resources::ApiResource];
     [others, resources(clusters)].concat()
+}
+
+/// The sources of events of Kubernetes clusters.
+pub fn event_sources(clusters: &Kubernetes) -> Vec<Box<dyn EventSource>> {
+    let source = kubernetes_changes::Source::new(clusters);
+    source.into_iter().map(|source| Box::new(source) as Box<dyn EventSource>).collect()
+}
+
+/// The parts of an object that a scan needs: together with the query's other scans if they share the list. `None` for a
+/// table that is not known here.
+fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Option<Shape> {
+    let columns = scan.wanted().iter().enumerate().filter(|(_, wanted)| **wanted).map(|(column, _)| column).collect();
+    let own = Reader { table: scan.spec().name.to_string(), columns, as_of: None };
+    let mut shape = shape_of(&own)?;
+    scan.readers().iter().filter_map(shape_of).for_each(|other| shape.extend(&other));
+    Some(shape)
 }

@@ -33,6 +33,7 @@ use serde_json::Value as Document;
 use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
+use crate::watch;
 
 /// A table over the objects of one resource.
 pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
@@ -52,7 +53,7 @@ pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
 pub type Derived = &'static [(&'static str, &'static [&'static str])];
 
 /// Path of a resource's list, of one namespace or of all.
-fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
+pub(crate) fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
     let ResourceSpec { group_version, name, .. } = resource;
     let root = if group_version.contains('/') { "/apis" } else { "/api" };
     match namespace {
@@ -68,11 +69,21 @@ pub struct Listing {
     /// The selectors that the query states.
     label_selector: Option<String>,
     field_selector: Option<String>,
+    /// The namespace that it lists; `None` for all.
+    namespace: Option<String>,
+    /// Whether its rows are in memory, and a watch keeps them current.
+    is_held: bool,
 }
 
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}GET {}", self.list.cluster.label(), self.list)
+        let List { cluster, path, label_selector, field_selector, .. } = &self.list;
+        if !self.is_held {
+            return write!(f, "{}GET {}", cluster.label(), self.list);
+        }
+        write!(f, "{}WATCH {path}", cluster.label())?;
+        let selectors = [label_selector, field_selector].into_iter().filter(|selector| !selector.is_empty());
+        selectors.into_iter().try_for_each(|selector| write!(f, " {selector}"))
     }
 }
 
@@ -155,6 +166,8 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
         },
         label_selector: None,
         field_selector: None,
+        namespace: None,
+        is_held: false,
     };
     let mut listings: Vec<Listing> = scan.env().clusters(scan).into_iter().map(whole).collect();
     let asked = |name: &str| keys(scan, spec.column(name)?);
@@ -177,6 +190,7 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
         namespaces.retain(|name| is_namespace(name) || scan.context().is_open(spec, column));
         listings = combined(&listings, &namespaces, |listing, namespace| {
             listing.list.path = list_path(resource, Some(namespace));
+            listing.namespace = Some(namespace.to_owned());
         });
     }
     let mut selected = 1;
@@ -186,6 +200,9 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
             selected *= values.len().max(1);
             listings = combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(path, value));
         }
+    }
+    if let Some(shape) = crate::shape_of_scan(scan) {
+        listings.iter_mut().for_each(|listing| listing.is_held = watch::is_held(scan, &listing.list, &shape));
     }
     listings
 }
@@ -235,9 +252,20 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.
-fn pages<'a>(scan: &'a AnyScan<Kubernetes>, listing: &'a Listing) -> impl Stream<Item = Result<Page>> + Send + 'a {
+fn pages<'a>(
+    scan: &'a AnyScan<Kubernetes>,
+    listing: &'a Listing,
+    shape: &'a Shape,
+) -> impl Stream<Item = Result<Page>> + Send + 'a {
     async_stream::try_stream! {
-        if scan.is_shared() {
+        if let Some(rows) = held(scan, listing, shape).await?.as_ref() {
+            rows.date(scan);
+            let mut number = 0;
+            while let Some(page) = rows.page(number, scan)? {
+                yield page;
+                number += 1;
+            }
+        } else if scan.is_shared() {
             let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
             // It charges each page that it fetches.
             let read = async { Ok((SharedPages::new(list.clone(), shared_shape(scan)), 0)) };
@@ -254,6 +282,21 @@ fn pages<'a>(scan: &'a AnyScan<Kubernetes>, listing: &'a Listing) -> impl Stream
             }
         }
     }
+}
+
+/// The rows of a listing from memory, the same for all scans of the query; `None` if they must be listed.
+async fn held(scan: &AnyScan<Kubernetes>, listing: &Listing, shape: &Shape) -> Result<Arc<Option<watch::Rows>>> {
+    let Listing { list, namespace, .. } = listing;
+    if !scan.is_shared() {
+        return Ok(Arc::new(watch::rows(scan, list, namespace.as_deref(), shape).await));
+    }
+    let list = List { page_size: PAGE_SIZE, ..list.clone() };
+    let read = async {
+        let rows = watch::rows(scan, &list, namespace.as_deref(), &shared_shape(scan)).await;
+        let size = rows.as_ref().map_or(0, watch::Rows::size);
+        Ok((rows, size))
+    };
+    scan.cached(&format!("{} in memory", shared_key(&list)), read).await
 }
 
 fn shared_key(list: &List) -> String {
@@ -300,7 +343,7 @@ impl<R: Send + 'static> Reader<R> {
             };
             // With a limit, the rows of one page may be enough.
             let at_once = if reader.scan.limit().is_some() { 1 } else { PARSED_AT_ONCE };
-            let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing).map(read).buffered(at_once));
+            let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing, &reader.shape).map(read).buffered(at_once));
             // UIDs of the objects so far, if more pages may follow: a list that expired can return them again.
             let mut seen = HashSet::new();
             while let Some(page) = pages.next().await {
