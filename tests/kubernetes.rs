@@ -27,7 +27,11 @@ pub(crate) fn estate() -> KubeApi {
 
 /// The clusters of these kubeconfig files, in all their contexts.
 pub(crate) async fn engine(kubeconfig: impl AsRef<Path>, limits: Limits) -> Engine {
-    let settings = Settings { kubeconfig: Some(kubeconfig.as_ref().to_owned()), contexts: vec!["*".to_owned()] };
+    let settings = Settings {
+        kubeconfig: Some(kubeconfig.as_ref().to_owned()),
+        contexts: vec!["*".to_owned()],
+        ..Settings::default()
+    };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::live(), settings));
     Engine::builder().tables(tables).limits(limits).build().await.expect("an engine")
 }
