@@ -33,6 +33,7 @@ mod interrupt;
 mod key_effects;
 mod kubernetes;
 mod kubernetes_derived;
+mod kubernetes_watch;
 mod layering;
 mod lookups;
 mod osquery_parity;

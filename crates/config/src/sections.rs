@@ -128,6 +128,15 @@ section! {
         /// Files of API servers' audit logs, such as `["/var/log/kubernetes/audit*.log*"]`; `*` and `?` match within a
         /// name. Rotated and packed files are read too. Not set: the tables of audit logs have no rows.
         audit_logs: Option<Vec<PathBuf>> = None,
+        /// Watch the resources that queries read, and read them from memory afterwards, at most a second old. A watch
+        /// that no query has read for ten minutes stops. Not set: only while the engine listens to events: in the
+        /// daemon, or after a query of `kubernetes_changes`.
+        watch: Option<bool> = None,
+        /// Resources to watch from the start, with all of their content, for `kubernetes_changes`:
+        /// `["v1/pods", "apps/v1/deployments"]`. They are watched while the engine listens to events. Not set: none.
+        watch_resources: Option<Vec<String>> = None,
+        /// Memory limit of all watched objects. A resource that exceeds it is no longer watched but listed by each query.
+        watch_memory: Size = Size(256 << 20),
     }
 }
 

@@ -111,6 +111,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Adds tables of events, each with a buffer of the default size.
+    #[must_use]
+    pub fn event_sources(mut self, sources: impl IntoIterator<Item = Box<dyn EventSource>>) -> Self {
+        self.events.extend(sources.into_iter().map(|source| (source, EventLimits::default())));
+        self
+    }
+
     /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {

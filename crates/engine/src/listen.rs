@@ -34,6 +34,7 @@ impl Listeners {
         let tables = tables.into_iter().map(|table| (table, Mutex::default())).collect();
         let listeners = Arc::new(Listeners { runtime: Handle::current(), gate, tables });
         for (position, (table, _)) in listeners.tables.iter().enumerate() {
+            table.set_gate(listeners.gate.clone());
             let weak: Weak<Listeners> = Arc::downgrade(&listeners);
             table.on_first_reading(move || weak.upgrade().is_some_and(|listeners| listeners.start(position)));
         }

@@ -46,7 +46,10 @@ impl Defaults for EngineBuilder {
     }
 
     fn with_environments(self, environments: &Environments) -> Self {
-        self.tables(osquery::tables(&Config::default())).tables(registry::all(environments)).absent(of_osquery)
+        self.tables(osquery::tables(&Config::default()))
+            .tables(registry::all(environments))
+            .event_sources(registry::event_sources(environments))
+            .absent(of_osquery)
     }
 }
 
@@ -65,7 +68,10 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let store = config.store.dir.clone();
     let builder = match &store {
         Some(dir) => builder.tables(Store::open(dir, &every_table())?.into_tables()),
-        None => builder.tables(registry::all(&environments(config)?)),
+        None => {
+            let environments = environments(config)?;
+            builder.tables(registry::all(&environments)).event_sources(registry::event_sources(&environments))
+        }
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);
@@ -163,6 +169,9 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
                 indago_config::KubernetesReads::Cached => registry::KubernetesReads::Cached,
             },
             audit_logs: config.kubernetes.audit_logs.clone().unwrap_or_default(),
+            watch: config.kubernetes.watch,
+            watch_resources: config.kubernetes.watch_resources.clone().unwrap_or_default(),
+            watch_memory: usize::try_from(config.kubernetes.watch_memory.0).unwrap_or(usize::MAX),
         };
         // In a pod with the host's root mounted, the cluster is queried with the pod's own service account.
         let asker = if sys.has_live_kernel() { Sys::live() } else { sys.clone() };

@@ -30,6 +30,9 @@ const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 /// Default timeout of one attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time without data after which TCP probes the peer, and time between two probes.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
 /// A route to a server.
 #[derive(Debug)]
 pub struct Route {
@@ -84,6 +87,10 @@ impl Route {
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(connect_timeout));
+        // A connection on which a response arrives over minutes must not outlive its server unnoticed.
+        http.set_keepalive(Some(KEEPALIVE));
+        http.set_keepalive_interval(Some(KEEPALIVE));
+        http.set_keepalive_retries(Some(3));
         let Some(tls) = tls else {
             return Ok(match proxy {
                 None => over(http, None, limits),

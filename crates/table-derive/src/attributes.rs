@@ -15,6 +15,7 @@ pub(crate) struct TableAttribute {
     pub(crate) name: LitStr,
     pub(crate) loading: LoadingAttribute,
     pub(crate) parts: bool,
+    pub(crate) events: bool,
     pub(crate) platforms: Vec<LitStr>,
     pub(crate) require_any: Vec<Ident>,
     pub(crate) reads: Option<LitStr>,
@@ -256,6 +257,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
         name: LitStr::new("", Span::call_site()),
         loading: LoadingAttribute::default(),
         parts: false,
+        events: false,
         platforms: Vec::new(),
         require_any: Vec::new(),
         reads: None,
@@ -274,6 +276,7 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
             match key.as_str() {
                 "name" => table.name = meta.value()?.parse()?,
                 "parts" => table.parts = true,
+                "events" => table.events = true,
                 "whole_source" => table.whole_source = true,
                 "timeless" => table.timeless = true,
                 "reads" => table.reads = Some(meta.value()?.parse()?),
@@ -286,8 +289,8 @@ pub(crate) fn table_attribute(input: &DeriveInput) -> Result<TableAttribute> {
                 key if table.loading.take(key, &meta)? => {}
                 _ => {
                     return Err(meta.error(
-                        "unknown table attribute; expected one of: name, env, stream, parts, platforms, require_any, \
-                         reads, rows, needs, whole_source, timeless, identity, cost, batch, namespaces",
+                        "unknown table attribute; expected one of: name, env, stream, parts, events, platforms, \
+                         require_any, reads, rows, needs, whole_source, timeless, identity, cost, batch, namespaces",
                     ));
                 }
             }

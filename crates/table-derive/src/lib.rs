@@ -30,6 +30,7 @@ use crate::steps::steps;
 /// | `env = Type` | the environment that it reads; default `Sys` |
 /// | `stream` | it implements `RowStream`, not `Rows` |
 /// | `parts` | it implements `RowParts`, not `Rows` |
+/// | `events` | its rows are events of an `EventSource`; it implements nothing |
 /// | `rows = 100` | typical number of rows of a scan |
 /// | `whole_source` | keys save nothing: the source is read completely anyway |
 /// | `timeless` | does not depend on time: it can be read as of any point in time |
@@ -201,6 +202,14 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }))
         },
     };
+    let over = (!table.events).then(|| {
+        quote! {
+            /// The table over an environment.
+            pub fn table(env: &#env) -> ::indago_table::derive::TableRef {
+                #over
+            }
+        }
+    });
     let [append, keys, fill, bytes] = arms(&members);
     let implementation = quote! {
         #[automatically_derived]
@@ -208,10 +217,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         impl #row {
             #(#constants)*
 
-            /// The table over an environment.
-            pub fn table(env: &#env) -> ::indago_table::derive::TableRef {
-                #over
-            }
+            #over
         }
 
         #[automatically_derived]

@@ -43,7 +43,7 @@ pub struct Coverage {
     pub known: BTreeMap<String, String>,
     /// The outcome.
     pub completeness: Completeness,
-    /// Start of the first scan.
+    /// Start of the first scan. If a table had the rows in memory: when they were last known to be current.
     pub moment: Timestamp,
     /// Returned rows.
     pub rows: u64,
@@ -130,6 +130,11 @@ impl Covered {
     /// Counts the rows of a scan that ended early because the query needed no more rows.
     pub(crate) fn add_rows(&self, table: &str, slice: &str, rows: u64, moment: Timestamp) {
         self.with(table, slice, moment, |entry| entry.coverage.rows += rows);
+    }
+
+    /// Records that rows are from this point in time.
+    pub(crate) fn date(&self, table: &str, slice: &str, moment: Timestamp) {
+        self.with(table, slice, moment, |entry| entry.coverage.moment = entry.coverage.moment.min(moment));
     }
 
     pub(crate) fn suffer(&self, table: &str, slice: &str, moment: Timestamp, how: Completeness, problem: Warning) {

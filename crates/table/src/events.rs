@@ -25,7 +25,7 @@ use crate::diagnostic::{Outcome, Warning};
 use crate::driver::{self, BoxRow, CHUNK, Sources};
 use crate::error::{Error, Result};
 use crate::row::AnyRow;
-use crate::scan::{BoxFuture, Scalar, ScanContext};
+use crate::scan::{BoxFuture, Gate, OpenGate, Scalar, ScanContext};
 use crate::spec::{ColumnSpec, Kind, Lookup, TableSpec};
 use crate::sys::Sys;
 use crate::table::{Reading, Sink, Slice, Table};
@@ -74,6 +74,7 @@ pub struct Events {
     source: Box<dyn EventSource>,
     limits: EventLimits,
     clock: Sys,
+    gate: OnceLock<Arc<dyn Gate>>,
     start: OnceLock<Start>,
     buffer: Mutex<Buffer>,
 }
@@ -160,6 +161,7 @@ impl Events {
             source,
             limits,
             clock: clock.clone(),
+            gate: OnceLock::new(),
             start: OnceLock::new(),
             buffer: Mutex::new(Buffer { next: 1, ..Buffer::default() }),
         })
@@ -169,6 +171,16 @@ impl Events {
     /// running before.
     pub fn on_first_reading(&self, start: impl Fn() -> bool + Send + Sync + 'static) {
         let _ = self.start.set(Box::new(start));
+    }
+
+    /// Sets the gate for the source's calls.
+    pub fn set_gate(&self, gate: Arc<dyn Gate>) {
+        let _ = self.gate.set(gate);
+    }
+
+    /// Limits of the source's API calls: the engine's.
+    pub fn gate(&self) -> Arc<dyn Gate> {
+        self.gate.get().cloned().unwrap_or_else(|| Arc::new(OpenGate))
     }
 
     /// Runs the source until it ends.

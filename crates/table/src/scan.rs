@@ -724,6 +724,14 @@ impl ScanContext {
         }
     }
 
+    /// Records when the slice's rows were last known to be current, for a table that has them in memory. Without this, they
+    /// are as current as the start of the scan.
+    pub fn date(&self, table: &str, moment: Timestamp) {
+        if let Some(slice) = &self.slice {
+            self.query.covered.date(table, slice, moment);
+        }
+    }
+
     /// The full name of a slice that a table calls `label`.
     pub fn slice_name(&self, label: &str) -> String {
         match &self.within {

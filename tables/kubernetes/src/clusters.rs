@@ -15,6 +15,7 @@ use crate::connection::{Established, MOST_BYTES, Target, read_file};
 use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
 use crate::resource::keys;
+use crate::watch::{Changes, Watches};
 
 /// The Kubernetes clusters that tables read: contexts of a kubeconfig, the cluster that the program runs in, or an
 /// embedder's clients.
@@ -35,10 +36,11 @@ struct Inner {
     settings: Option<Settings>,
     given: Vec<Arc<Cluster>>,
     configured: Arc<Mutex<Configured>>,
+    watches: Arc<Watches>,
 }
 
-/// Which clusters of the user's configuration are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// Which clusters of the user's configuration are read, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Kubeconfig file. Default: the files in `$KUBECONFIG`, otherwise `~/.kube/config`.
@@ -52,6 +54,30 @@ pub struct Settings {
     pub secret_values: bool,
     /// Where API servers read lists.
     pub reads: Reads,
+    /// Whether queries read resources from memory that watches keep current. Default: after an engine with these clusters
+    /// has begun to listen to events.
+    pub watch: Option<bool>,
+    /// Resources to watch from the start, with all of their content: `v1/pods`, `apps/v1/deployments`. They are watched
+    /// while an engine listens to events.
+    pub watch_resources: Vec<String>,
+    /// Memory limit of all watched objects, in bytes.
+    pub watch_memory: usize,
+}
+
+/// The current context, and 256 MiB for watched objects.
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            kubeconfig: None,
+            contexts: Vec::new(),
+            audit_logs: Vec::new(),
+            secret_values: false,
+            reads: Reads::default(),
+            watch: None,
+            watch_resources: Vec::new(),
+            watch_memory: 256 << 20,
+        }
+    }
 }
 
 /// Where an API server reads the objects of a list.
@@ -85,12 +111,47 @@ impl Kubernetes {
     pub fn new(sys: &Sys, settings: Settings) -> Self {
         // The host that is read does not affect which machine the program runs on.
         let own = if sys.is_live() { sys.clone() } else { Sys::live() };
-        Kubernetes::from_parts(sys.clone(), own, Some(settings))
+        let watches = Watches::new(settings.watch, &settings.watch_resources, settings.watch_memory);
+        Kubernetes::from_parts(sys.clone(), own, Some(settings), watches)
     }
 
     /// One cluster, with the caller's client. [`and_client`](Kubernetes::and_client) adds more.
     pub fn with_client(name: &str, client: kube::Client) -> Self {
-        Kubernetes::from_parts(Sys::live(), Sys::live(), None).and_client(name, client)
+        let watches = Watches::new(None, &[], Settings::default().watch_memory);
+        Kubernetes::from_parts(Sys::live(), Sys::live(), None, watches).and_client(name, client)
+    }
+
+    /// Sets `watch`, `watch_resources` and `watch_memory` of [`Settings`], for clusters with the caller's clients.
+    #[must_use]
+    pub fn watching(self, settings: &Settings) -> Self {
+        let watches = Watches::new(settings.watch, &settings.watch_resources, settings.watch_memory);
+        Kubernetes(Arc::new(Inner { watches, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The changes of all watched resources from now on. The resources are those that queries read, if watching is on,
+    /// and `watch_resources`. The watches run in an engine: call its `start_events` after this. Objects that exist when
+    /// the watch of a resource begins come first, as added.
+    pub fn changes(&self) -> Changes {
+        let own = self.0.own.clone();
+        self.0.watches.changes(move || own.now())
+    }
+
+    /// The watches of these clusters.
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.0.watches
+    }
+
+    /// One of the clusters, without watches.
+    pub(crate) fn only(&self, cluster: &Arc<Cluster>) -> Self {
+        let given = vec![cluster.clone()];
+        let env = Kubernetes::from_parts(self.0.sys.clone(), self.0.own.clone(), None, Watches::off());
+        Kubernetes(Arc::new(Inner { given, ..Arc::unwrap_or_clone(env.0) }))
+    }
+
+    /// Turns watching on, and watches the configured resources.
+    pub(crate) fn start_watching(&self, gate: &Arc<dyn Gate>) {
+        let clusters: Vec<_> = self.all().0.into_iter().filter(|cluster| cluster.is_usable()).collect();
+        self.0.watches.start(self, &clusters, gate);
     }
 
     /// Adds a cluster.
@@ -109,7 +170,7 @@ impl Kubernetes {
         Kubernetes(Arc::new(inner))
     }
 
-    fn from_parts(sys: Sys, own: Sys, settings: Option<Settings>) -> Self {
+    fn from_parts(sys: Sys, own: Sys, settings: Option<Settings>, watches: Arc<Watches>) -> Self {
         Kubernetes(Arc::new(Inner {
             logs: sys.clone(),
             sys,
@@ -117,6 +178,7 @@ impl Kubernetes {
             settings,
             given: Vec::new(),
             configured: Arc::default(),
+            watches,
         }))
     }
 
@@ -426,6 +488,10 @@ impl Cluster {
     /// Placeholder for clusters that a kubeconfig might have named.
     fn broken(file: &Path, error: Error) -> Self {
         Cluster::new(&file.display().to_string(), "", Access::Broken(error))
+    }
+
+    fn is_usable(&self) -> bool {
+        !matches!(self.access, Access::Broken(_))
     }
 
     fn is_nameless(&self) -> bool {

@@ -20,6 +20,7 @@ mod image_reference;
 mod kubeconfig;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_audit_events;
+pub mod kubernetes_changes;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
 pub mod kubernetes_component_statuses;
@@ -92,10 +93,12 @@ mod selector;
 mod testing;
 mod versions;
 mod volume_spec;
+mod watch;
 
 pub use clusters::{Kubernetes, Reads, Settings};
 use indago_table::json::Shape;
-use indago_table::{Reader, Row, TableRef};
+use indago_table::{AnyScan, EventSource, Reader, Row, TableRef};
+pub use watch::{Change, Changes, Op};
 
 /// Properties of the tables over listed resources, which are listed here only.
 macro_rules! resources {
@@ -242,4 +245,23 @@ pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
         kubernetes_info::Info,
     ];
     [others, resources(clusters), derived_tables(clusters)].concat()
+}
+
+/// The sources of events of Kubernetes clusters.
+pub fn event_sources(clusters: &Kubernetes) -> Vec<Box<dyn EventSource>> {
+    let source = kubernetes_changes::Source::new(clusters);
+    source.into_iter().map(|source| Box::new(source) as Box<dyn EventSource>).collect()
+}
+
+/// The parts of an object that a scan needs: together with the query's other scans if they share the list. `None` for a
+/// table that is not known here.
+fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Option<Shape> {
+    let columns = scan.wanted().iter().enumerate().filter(|(_, wanted)| **wanted).map(|(column, _)| column).collect();
+    let own = Reader { table: scan.spec().name.to_string(), columns, as_of: None };
+    let mut shape = shape_of(&own, &scan.spec().reads)?;
+    scan.readers()
+        .iter()
+        .filter_map(|reader| shape_of(reader, &scan.spec().reads))
+        .for_each(|other| shape.extend(&other));
+    Some(shape)
 }

@@ -138,7 +138,7 @@ fn is_empty(page: &[u8]) -> bool {
 
 /// A value in a query string. Only characters that would end or change it are escaped, because people also read the
 /// URL.
-fn encoded(value: &str) -> String {
+pub(crate) fn encoded(value: &str) -> String {
     const OTHERS: &AsciiSet = &all_but(b"-._~/:@!$()*,=");
     utf8_percent_encode(value, OTHERS).to_string()
 }

@@ -35,6 +35,7 @@ use crate::clusters::{Cluster, Kubernetes};
 use crate::metadata::{CONTROLLER, TOP_CONTROLLER, set_controller};
 use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
 use crate::versions::served;
+use crate::watch;
 
 /// A table over the objects of one resource.
 pub trait Resource: LoadAsync + Row<Env = Kubernetes> {
@@ -78,11 +79,19 @@ pub struct Listing {
     /// The selectors that the query states.
     label_selector: Option<String>,
     field_selector: Option<String>,
+    /// Whether its rows are in memory, and a watch keeps them current.
+    is_held: bool,
 }
 
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}GET {}", self.list.cluster.label(), self.list)
+        let List { cluster, path, label_selector, field_selector, .. } = &self.list;
+        if !self.is_held {
+            return write!(f, "{}GET {}", cluster.label(), self.list);
+        }
+        write!(f, "{}WATCH {path}", cluster.label())?;
+        let selectors = [label_selector, field_selector].into_iter().filter(|selector| !selector.is_empty());
+        selectors.into_iter().try_for_each(|selector| write!(f, " {selector}"))
     }
 }
 
@@ -143,7 +152,13 @@ impl Listing {
             is_cached,
             needs,
         };
-        Listing { list, namespace: namespace.map(Arc::from), label_selector: None, field_selector: None }
+        Listing {
+            list,
+            namespace: namespace.map(Arc::from),
+            label_selector: None,
+            field_selector: None,
+            is_held: false,
+        }
     }
 
     pub(crate) fn into_list(self) -> List {
@@ -234,6 +249,9 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
             listings = combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(path, value));
         }
     }
+    if let Some(shape) = crate::shape_of_scan(scan) {
+        listings.iter_mut().for_each(|listing| listing.is_held = watch::is_held(scan, &listing.list, &shape));
+    }
     listings
 }
 
@@ -303,7 +321,14 @@ fn pages<'a>(
     shape: &'a Arc<Shape>,
 ) -> impl Stream<Item = Result<Page>> + Send + 'a {
     async_stream::try_stream! {
-        if scan.is_shared() {
+        if let Some(rows) = held(scan, listing, shape).await?.as_ref() {
+            rows.date(scan);
+            let mut number = 0;
+            while let Some(page) = rows.page(number, scan)? {
+                yield page;
+                number += 1;
+            }
+        } else if scan.is_shared() {
             let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
             // It charges each page that it fetches.
             let read = async { Ok((SharedPages::new(list.clone(), shared_shape(scan)), 0)) };
@@ -320,6 +345,21 @@ fn pages<'a>(
             }
         }
     }
+}
+
+/// The rows of a listing from memory, the same for all scans of the query; `None` if they must be listed.
+async fn held(scan: &AnyScan<Kubernetes>, listing: &Listing, shape: &Shape) -> Result<Arc<Option<watch::Rows>>> {
+    let Listing { list, namespace, .. } = listing;
+    if !scan.is_shared() {
+        return Ok(Arc::new(watch::rows(scan, list, namespace.as_deref(), shape).await));
+    }
+    let list = List { page_size: PAGE_SIZE, ..list.clone() };
+    let read = async {
+        let rows = watch::rows(scan, &list, namespace.as_deref(), &shared_shape(scan)).await;
+        let size = rows.as_ref().map_or(0, watch::Rows::size);
+        Ok((rows, size))
+    };
+    scan.cached(&format!("{} in memory", shared_key(&list)), read).await
 }
 
 fn shared_key(list: &List) -> String {

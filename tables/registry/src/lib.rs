@@ -4,7 +4,7 @@ mod elsewhere;
 
 pub use elsewhere::{ELSEWHERE, MISSING};
 pub use indago_table::Sys;
-use indago_table::TableRef;
+use indago_table::{EventSource, TableRef};
 
 #[cfg(feature = "aws")]
 pub use indago_tables_aws::{Aws, AwsSettings};
@@ -15,7 +15,10 @@ pub use indago_tables_containers::{
 #[cfg(feature = "git")]
 pub use indago_tables_git::{Git, Root as GitRoot};
 #[cfg(feature = "kubernetes")]
-pub use indago_tables_kubernetes::{Kubernetes, Reads as KubernetesReads, Settings as KubernetesSettings};
+pub use indago_tables_kubernetes::{
+    Change as KubernetesChange, Changes as KubernetesChanges, Kubernetes, Op as KubernetesOp, Reads as KubernetesReads,
+    Settings as KubernetesSettings,
+};
 
 /// What the tables read from. An environment that is `None` (or no host) has no tables.
 #[derive(Debug, Clone, Default)]
@@ -70,4 +73,15 @@ pub fn all(environments: &Environments) -> Vec<TableRef> {
     #[cfg(feature = "git")]
     tables.extend(environments.git.iter().flat_map(indago_tables_git::tables));
     tables
+}
+
+/// The sources of events of some environments.
+pub fn event_sources(environments: &Environments) -> Vec<Box<dyn EventSource>> {
+    #[allow(unused_mut, reason = "a build without environments has no sources")]
+    let mut sources: Vec<Box<dyn EventSource>> = Vec::new();
+    #[cfg(feature = "kubernetes")]
+    sources.extend(environments.kubernetes.iter().flat_map(indago_tables_kubernetes::event_sources));
+    #[cfg(not(feature = "kubernetes"))]
+    let _ = environments;
+    sources
 }

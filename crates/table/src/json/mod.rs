@@ -207,6 +207,18 @@ impl Shape {
         }
     }
 
+    /// Whether this shape has all parts of another one.
+    pub fn covers(&self, other: &Shape) -> bool {
+        let has = |(key, part): &(String, Shape)| self.child(key).is_some_and(|own| own.covers(part));
+        self.whole || !other.whole && other.children.iter().all(has)
+    }
+
+    /// This shape for the value under a key of an object.
+    #[must_use]
+    pub fn under(self, key: &str) -> Self {
+        Shape { whole: false, children: vec![(key.to_owned(), self)] }
+    }
+
     /// Such an object's text with nothing in it but `outer` and the documents in this shape: what to keep of it for
     /// several readers. A malformed document becomes `null`.
     pub fn trim_list(&self, text: &[u8], list: &str, outer: &Shape) -> Result<Vec<u8>> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -18,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::beds::kube_api::{KubeApi, kubeconfig};
-use crate::beds::server::{Outcome, Server, certificates, cut, full, tls};
+use crate::beds::server::{Outcome, Server, certificates, cut, full, passing, tls};
 use crate::error::{Context, Error, Result};
 use crate::install;
 
@@ -42,6 +43,8 @@ pub enum Effect {
     Status { code: u16, headers: Vec<(String, String)>, body: String },
     /// Passes the request on, and cuts the connection after this many bytes of the body.
     Truncate(usize),
+    /// Passes the request on, and each part of a watch's response after this time.
+    Lag(Duration),
     /// 200 with this body.
     Garbage(Vec<u8>),
     /// Closes the connection with RST.
@@ -83,6 +86,12 @@ impl Effect {
              </Error></Errors><RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"
         );
         Effect::Status { code, headers: vec![("content-type".into(), "text/xml".into())], body }
+    }
+
+    /// A watch that begins and then ends with the error 410, as if its version was too old.
+    pub fn watch_expired() -> Effect {
+        let status = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"Expired","code":410,"message":"too old resource version"}"#;
+        Effect::Garbage(format!("{{\"type\":\"ERROR\",\"object\":{status}}}\n").into_bytes())
     }
 
     /// A Kubernetes `Status`, such as 410 `Expired`, 403 `Forbidden`, 429 `TooManyRequests`.
@@ -334,11 +343,12 @@ async fn serve(request: http::Request<hyper::body::Incoming>, state: &Mutex<Stat
         user_agent: header(http::header::USER_AGENT),
         hit: false,
     });
-    let mut keep = usize::MAX;
+    let (mut keep, mut lag) = (usize::MAX, Duration::ZERO);
     match effect {
         None => {}
         Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
         Some(Effect::Truncate(bytes)) => keep = bytes,
+        Some(Effect::Lag(time)) => lag = time,
         Some(Effect::Reset) => return Outcome::Reset,
         Some(Effect::Hang) => std::future::pending().await,
         Some(Effect::Garbage(bytes)) => return Outcome::Answer(Response::new(full(bytes))),
@@ -352,13 +362,29 @@ async fn serve(request: http::Request<hyper::body::Incoming>, state: &Mutex<Stat
             );
         }
     }
+    // The response of a watch has no end, so it is passed on as it arrives.
+    let is_watch = parts.uri.query().is_some_and(|query| query.contains("watch="));
     let sent = client.send(http::Request::from_parts(parts, body)).await;
     let (status, mut headers, body) = match sent {
-        Ok(answer) => answer,
+        Ok(Some(answer)) => {
+            let (parts, body) = answer.into_parts();
+            (parts.status, parts.headers, body)
+        }
+        Ok(None) => return Outcome::Answer(plain(StatusCode::NOT_FOUND, "nothing here")),
         Err(error) => return Outcome::Answer(plain(StatusCode::BAD_GATEWAY, &error)),
     };
     headers.remove(TRANSFER_ENCODING);
     headers.remove(CONNECTION);
+    if is_watch {
+        let mut answer = Response::new(passing(body, keep, lag));
+        *answer.status_mut() = status;
+        *answer.headers_mut() = headers;
+        return Outcome::Answer(answer);
+    }
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return Outcome::Answer(plain(StatusCode::BAD_GATEWAY, &format!("upstream: {error}"))),
+    };
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let short = keep < body.len();
     let mut answer = Response::new(if short { cut(body.slice(..keep)) } else { full(body) });
@@ -397,7 +423,7 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
             rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).ok();
             return;
         }
-        Some(Effect::Status { .. } | Effect::Garbage(_)) => return,
+        Some(Effect::Status { .. } | Effect::Garbage(_) | Effect::Lag(_)) => return,
     }
     let Ok(mut server) = TcpStream::connect(upstream).await else { return };
     let (mut from_client, mut to_client) = client.split();
@@ -447,17 +473,14 @@ impl Sender {
         Ok(Sender { client, base: base.map(|base| base.trim_end_matches('/').to_owned()) })
     }
 
-    async fn send(&self, mut request: http::Request<Bytes>) -> Result<(StatusCode, HeaderMap, Bytes), String> {
-        let Some(base) = &self.base else {
-            return Ok((StatusCode::NOT_FOUND, HeaderMap::new(), Bytes::from_static(b"nothing here")));
-        };
+    /// The upstream's response; `None` if there is no upstream.
+    async fn send(&self, mut request: http::Request<Bytes>) -> Result<Option<Response<Incoming>>, String> {
+        let Some(base) = &self.base else { return Ok(None) };
         // The Host header stays the caller's, because signatures cover it.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = format!("{base}{path}").parse().map_err(|error| format!("bad address: {error}"))?;
         let answer =
             self.client.request(request.map(Full::new)).await.map_err(|error| format!("upstream: {error:?}"))?;
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|error| format!("upstream: {error}"))?.to_bytes();
-        Ok((parts.status, parts.headers, body))
+        Ok(Some(answer))
     }
 }

@@ -1,15 +1,16 @@
 //! A generated Kubernetes API: many pods, fast, the same on every run.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::beds::kube_api::kubeconfig_of;
-use crate::beds::server::{Outcome, Server, full};
+use crate::beds::server::{Outcome, Server, full, growing};
 use crate::error::{Context, Result};
 use crate::install;
 
@@ -26,8 +27,8 @@ pub struct KubeServerOptions {
 /// and nodes.
 /// Pod `i` is `app-{i%97}-7d9c6b8f5-{i:05}` in namespace `load-{i%20}` on node `node-{i%50}`, about 7 KB, with the same
 /// special cases as [`KubeApi::load_pods`](crate::beds::KubeApi::load_pods). Lists support `limit`, `continue` and
-/// `fieldSelector` on `metadata.name`, `metadata.namespace` and `spec.nodeName`.
-/// `metadata.name`, `metadata.namespace` and `spec.nodeName`.
+/// `fieldSelector` on `metadata.name`, `metadata.namespace` and `spec.nodeName`. Pods can be watched, from any version or
+/// with `sendInitialEvents`; a watch gets the changes that [`KubeServer::set_phase`] makes from then on.
 #[derive(Debug)]
 pub struct KubeServer {
     server: Server,
@@ -37,7 +38,10 @@ pub struct KubeServer {
 
 #[derive(Debug)]
 struct Shared {
-    pods: Vec<Bytes>,
+    pods: Mutex<Vec<Bytes>>,
+    /// The version of the last change.
+    version: AtomicUsize,
+    watches: Mutex<Vec<UnboundedSender<Bytes>>>,
     expire_after: Option<usize>,
     expired: AtomicUsize,
     requests: AtomicUsize,
@@ -53,7 +57,9 @@ impl KubeServer {
     /// Starts a server.
     pub fn with(options: KubeServerOptions) -> Result<KubeServer> {
         let shared = Arc::new(Shared {
-            pods: (0..options.pods).map(pod).collect(),
+            pods: Mutex::new((0..options.pods).map(pod).collect()),
+            version: AtomicUsize::new(1000 + options.pods),
+            watches: Mutex::default(),
             expire_after: options.expire_after,
             expired: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
@@ -84,6 +90,20 @@ impl KubeServer {
     /// Number of requests received.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// Changes the phase of a pod, from that of [`pod`]. Each watch gets the change.
+    pub fn set_phase(&self, i: usize, phase: &str) {
+        let version = self.shared.version.fetch_add(1, Ordering::Relaxed) + 1;
+        let text = String::from_utf8_lossy(&pod(i)).into_owned();
+        let was = if i.is_multiple_of(50) { "Failed" } else { "Running" };
+        let text = text.replace(&format!(r#""phase":"{was}""#), &format!(r#""phase":"{phase}""#));
+        let text =
+            text.replace(&format!(r#""resourceVersion":"{}""#, 1000 + i), &format!(r#""resourceVersion":"{version}""#));
+        self.shared.pods()[i] = Bytes::from(text.clone());
+        let event = event("MODIFIED", text.as_bytes());
+        let mut watches = self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.retain(|watch| watch.send(event.clone()).is_ok());
     }
 
     /// Number of requests for a page of pods.
@@ -118,14 +138,16 @@ impl Shared {
             }
             ["apis"] => json(StatusCode::OK, r#"{"kind":"APIGroupList","apiVersion":"v1","groups":[]}"#),
             ["api", "v1"] => json(StatusCode::OK, RESOURCES),
-            ["api", "v1", "pods"] => self.pods(&query),
+            ["api", "v1", "pods"] if query.is_watch => self.watch(&query),
+            ["api", "v1", "pods"] => self.list(&query),
             ["api", "v1", "namespaces", namespace, "pods"] => {
-                self.pods(&Query { namespace: Some(namespace.into()), ..query })
+                self.list(&Query { namespace: Some(namespace.into()), ..query })
             }
             ["api", "v1", "namespaces", namespace, "pods", name] => {
                 let query = Query { namespace: Some(namespace.into()), name: Some(name.into()), ..Query::default() };
-                match (0..self.pods.len()).find(|i| query.wants(*i)) {
-                    Some(i) => json(StatusCode::OK, self.pods[i].clone()),
+                let pods = self.pods();
+                match (0..pods.len()).find(|i| query.wants(*i)) {
+                    Some(i) => json(StatusCode::OK, pods[i].clone()),
                     None => status(404, "NotFound", &format!("pods \"{name}\" not found")),
                 }
             }
@@ -138,7 +160,31 @@ impl Shared {
         }
     }
 
-    fn pods(&self, query: &Query) -> Response<crate::beds::server::Answer> {
+    fn pods(&self) -> MutexGuard<'_, Vec<Bytes>> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The changes from now on; before them all pods, if the request wants them.
+    fn watch(&self, query: &Query) -> Response<crate::beds::server::Answer> {
+        let pods = self.pods();
+        let (sender, later) = tokio::sync::mpsc::unbounded_channel();
+        let mut first = Vec::new();
+        if query.sends_initial {
+            first.extend(pods.iter().map(|pod| event("ADDED", pod)));
+            let version = self.version.load(Ordering::Relaxed);
+            let bookmark = format!(
+                r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"resourceVersion":"{version}","annotations":{{"k8s.io/initial-events-end":"true"}}}}}}"#
+            );
+            first.push(event("BOOKMARK", bookmark.as_bytes()));
+        }
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        let mut answer = Response::new(growing(first, later));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        answer
+    }
+
+    fn list(&self, query: &Query) -> Response<crate::beds::server::Answer> {
+        let pods = self.pods();
         self.pages.fetch_add(1, Ordering::Relaxed);
         let from = query.from.unwrap_or(0);
         if self.expire_after.is_some_and(|limit| from > limit) && self.expired.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -149,15 +195,17 @@ impl Shared {
             );
         }
         let limit = query.limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        let mut wanted = (from..self.pods.len()).filter(|i| query.wants(*i));
+        let mut wanted = (from..pods.len()).filter(|i| query.wants(*i));
         let page: Vec<usize> = wanted.by_ref().take(limit).collect();
         let next = wanted.next();
-        let mut text = Vec::with_capacity(page.iter().map(|i| self.pods[*i].len() + 1).sum::<usize>() + 200);
-        text.extend_from_slice(br#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1000""#);
+        let mut text = Vec::with_capacity(page.iter().map(|i| pods[*i].len() + 1).sum::<usize>() + 200);
+        let version = self.version.load(Ordering::Relaxed);
+        let start = format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{"resourceVersion":"{version}""#);
+        text.extend_from_slice(start.as_bytes());
         if let Some(next) = next {
             text.extend_from_slice(format!(r#","continue":"{next}""#).as_bytes());
             if !query.selects() {
-                text.extend_from_slice(format!(r#","remainingItemCount":{}"#, self.pods.len() - next).as_bytes());
+                text.extend_from_slice(format!(r#","remainingItemCount":{}"#, pods.len() - next).as_bytes());
             }
         }
         text.extend_from_slice(br#"},"items":["#);
@@ -165,7 +213,7 @@ impl Shared {
             if place > 0 {
                 text.push(b',');
             }
-            text.extend_from_slice(&self.pods[i]);
+            text.extend_from_slice(&pods[i]);
         }
         text.extend_from_slice(b"]}");
         json(StatusCode::OK, text)
@@ -179,6 +227,8 @@ struct Query {
     namespace: Option<String>,
     name: Option<String>,
     node: Option<String>,
+    is_watch: bool,
+    sends_initial: bool,
 }
 
 impl Query {
@@ -186,6 +236,8 @@ impl Query {
         let mut query = Query::default();
         for pair in text.split('&') {
             match pair.split_once('=').unwrap_or((pair, "")) {
+                ("watch", _) => query.is_watch = true,
+                ("sendInitialEvents", _) => query.sends_initial = true,
                 ("limit", value) => query.limit = value.parse().ok(),
                 ("continue", value) => query.from = value.parse().ok(),
                 ("fieldSelector", value) => {
@@ -219,6 +271,14 @@ impl Query {
     }
 }
 
+/// An event of a watch.
+fn event(kind: &str, object: &[u8]) -> Bytes {
+    let mut text = format!(r#"{{"type":"{kind}","object":"#).into_bytes();
+    text.extend_from_slice(object);
+    text.extend_from_slice(b"}\n");
+    text.into()
+}
+
 fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<crate::beds::server::Answer> {
     let mut answer = Response::new(full(body));
     *answer.status_mut() = status;
@@ -236,7 +296,7 @@ fn status(code: u16, reason: &str, message: &str) -> Response<crate::beds::serve
 const RESOURCES: &str = r#"{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"v1","resources":[
 {"name":"namespaces","singularName":"namespace","namespaced":false,"kind":"Namespace","verbs":["get","list"]},
 {"name":"nodes","singularName":"node","namespaced":false,"kind":"Node","verbs":["get","list"]},
-{"name":"pods","singularName":"pod","namespaced":true,"kind":"Pod","verbs":["get","list"]}]}"#;
+{"name":"pods","singularName":"pod","namespaced":true,"kind":"Pod","verbs":["get","list","watch"]}]}"#;
 
 const NODE: &str = r#""spec":{},"status":{"capacity":{"cpu":"8","memory":"32Gi","pods":"110"},"conditions":[{"type":"Ready","status":"True"}],"nodeInfo":{"kubeletVersion":"v1.33.1","osImage":"Debian GNU/Linux 12","kernelVersion":"6.1.0","containerRuntimeVersion":"containerd://2.0.0","operatingSystem":"linux","architecture":"amd64","machineID":"","systemUUID":"","bootID":"","kubeProxyVersion":""}}"#;
 

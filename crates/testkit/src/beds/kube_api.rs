@@ -21,6 +21,7 @@ const SCRIPT: &str = include_str!("../../beds/kube-api.sh");
 const LIBRARY: &str = include_str!("../../beds/kube-lib.sh");
 const ROLES: &str = include_str!("../../beds/users.yaml");
 const AUDIT_POLICY: &str = include_str!("../../beds/audit-policy.yaml");
+const CHURN: &str = include_str!("../../beds/churn.py");
 const LOAD_PODS: &str = include_str!("../../beds/load_pods.py");
 
 /// Options of [`KubeApi::with`].
@@ -123,6 +124,18 @@ impl KubeApi {
     }
 
     /// Creates `count` realistic pods, with status, in 20 namespaces `load-N`, on 50 nodes; about 150 pods per second.
+    /// Changes config maps in the namespace `churn`, which must exist, for some seconds, at most `rate` times per second.
+    /// Returns the number of changes.
+    pub fn churn(&self, seconds: u32, rate: u32) -> Result<usize> {
+        let script = self.keeper.path("churn.py");
+        install::write(&script, CHURN)?;
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(script).arg(&self.access.url).arg(&self.access.ca).arg(seconds.to_string()).arg(rate.to_string());
+        let printed = install::output(&mut command)?;
+        printed.trim().parse().map_err(|_| Error::Other(format!("churn.py printed {printed:?}")))
+    }
+
+    /// Creates `count` realistic pods, with status, in 20 namespaces `load-N`; about 150 pods per second.
     pub fn load_pods(&self, count: usize) -> Result<()> {
         self.load_pods_on(count, 50)
     }

@@ -22,6 +22,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::{Context, Error, Result};
@@ -169,6 +170,82 @@ pub(crate) fn full(data: impl Into<Bytes>) -> Answer {
 /// A body with these bytes, after which the connection breaks.
 pub(crate) fn cut(data: Bytes) -> Answer {
     Cut { data: Some(data), wait: None }.boxed_unsync()
+}
+
+/// Another body, of which only some bytes are passed on before the connection breaks, each part with a delay.
+pub(crate) fn passing(body: Incoming, keep: usize, lag: Duration) -> Answer {
+    Passing { body, left: keep, lag, waits: None }.boxed_unsync()
+}
+
+struct Passing {
+    body: Incoming,
+    /// Bytes until the connection breaks.
+    left: usize,
+    lag: Duration,
+    /// A part that waits; `None` for the end.
+    waits: Option<(Pin<Box<tokio::time::Sleep>>, Option<Bytes>)>,
+}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        loop {
+            if let Some((time, data)) = &mut self.waits {
+                task::ready!(time.as_mut().poll(context));
+                let data = data.take();
+                self.waits = None;
+                let broken = || std::io::Error::other("cut off");
+                return Poll::Ready(Some(data.map(Frame::data).ok_or_else(broken)));
+            }
+            if self.left == 0 {
+                // An immediate error would keep hyper from sending the bytes.
+                self.waits = Some((Box::pin(tokio::time::sleep(Duration::from_millis(50))), None));
+                continue;
+            }
+            let frame = task::ready!(Pin::new(&mut self.body).poll_frame(context));
+            let mut data = match frame {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(std::io::Error::other(error)))),
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            };
+            data.truncate(self.left);
+            self.left -= data.len();
+            if self.lag.is_zero() {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+            self.waits = Some((Box::pin(tokio::time::sleep(self.lag)), Some(data)));
+        }
+    }
+}
+
+/// A body of these parts, and then of those that arrive. It ends with its sender.
+pub(crate) fn growing(parts: Vec<Bytes>, later: UnboundedReceiver<Bytes>) -> Answer {
+    Growing { parts: parts.into_iter(), later }.boxed_unsync()
+}
+
+struct Growing {
+    parts: std::vec::IntoIter<Bytes>,
+    later: UnboundedReceiver<Bytes>,
+}
+
+impl Body for Growing {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        match self.parts.next() {
+            Some(part) => Poll::Ready(Some(Ok(Frame::data(part)))),
+            None => self.later.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part)))),
+        }
+    }
 }
 
 struct Cut {

@@ -60,7 +60,7 @@ const METADATA: &str = "as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// Objects of every kind that this server serves are equal in both forms.
 #[test]
 fn objects_are_those_of_the_servers_json() {
-    let api = KubeApi::with(KubeApiOptions { controllers: true }).expect("an API server");
+    let api = KubeApi::with(KubeApiOptions { controllers: true, ..KubeApiOptions::default() }).expect("an API server");
     let folder = tempfile::tempdir().unwrap();
     let request = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null", "-out"];
     output(Command::new("openssl").args(request).arg(folder.path().join("csr")));
