@@ -46,7 +46,8 @@ impl Defaults for EngineBuilder {
     }
 
     fn with_environments(self, environments: &Environments) -> Self {
-        self.tables(osquery::tables(&Config::default())).tables(registry::all(environments)).absent(of_osquery)
+        let builder = self.tables(osquery::tables(&Config::default())).absent(of_osquery);
+        of_environments(builder, environments)
     }
 }
 
@@ -65,7 +66,7 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let store = config.store.dir.clone();
     let builder = match &store {
         Some(dir) => builder.tables(Store::open(dir, &every_table())?.into_tables()),
-        None => builder.tables(registry::all(&environments(config)?)),
+        None => of_environments(builder, &environments(config)?),
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);
@@ -80,6 +81,12 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
         builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &every_table())?));
     }
     Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
+}
+
+/// Adds the tables and catalogs of some environments.
+fn of_environments(builder: EngineBuilder, environments: &Environments) -> EngineBuilder {
+    let builder = builder.tables(registry::all(environments));
+    registry::catalogs(environments).into_iter().fold(builder, EngineBuilder::catalog)
 }
 
 /// The tables of all environments of this build, as if all were enabled.

@@ -147,7 +147,7 @@ struct StatusDetails {
 }
 
 /// The meaning of a response other than 200.
-fn refusal(code: StatusCode, text: &[u8], retry_after: Option<Duration>, needs: &str) -> Result<Answer> {
+pub(crate) fn refusal(code: StatusCode, text: &[u8], retry_after: Option<Duration>, needs: &str) -> Result<Answer> {
     let status: Status = serde_json::from_slice(text).unwrap_or_default();
     let in_details = || status.details.and_then(|details| details.retry_after_seconds).map(Duration::from_secs);
     let retry_after = retry_after.or_else(in_details);
@@ -187,7 +187,7 @@ fn excerpt(text: &[u8]) -> String {
 }
 
 /// The meaning of a missing response. A failure that a retry cannot change is permanent.
-fn transport_error(error: kube::Error) -> Error {
+pub(crate) fn transport_error(error: kube::Error) -> Error {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = source {
         // Our own error, from before a request was sent.

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp as Expiry;
 use serde::Deserialize;
 
 use crate::connection::{Established, MOST_BYTES, Target, read_file};
+use crate::discovery::Known;
 use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
 use crate::resource::keys;
@@ -110,6 +111,11 @@ impl Kubernetes {
             all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
         }
         all
+    }
+
+    /// The origins of a scan of a listed resource.
+    pub(crate) fn origins(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
+        self.clusters(scan)
     }
 
     /// The current time.
@@ -326,6 +332,8 @@ pub(crate) struct Cluster {
     pub(crate) cluster_name: Arc<str>,
     access: Access,
     client: tokio::sync::Mutex<Option<Connected>>,
+    /// What its API server serves.
+    pub(crate) known_api: Known,
 }
 
 /// How to reach a cluster.
@@ -349,7 +357,13 @@ impl fmt::Debug for Cluster {
 
 impl Cluster {
     fn new(name: &str, cluster_name: &str, access: Access) -> Self {
-        Cluster { name: name.into(), cluster_name: cluster_name.into(), access, client: tokio::sync::Mutex::default() }
+        Cluster {
+            name: name.into(),
+            cluster_name: cluster_name.into(),
+            access,
+            client: tokio::sync::Mutex::default(),
+            known_api: Known::default(),
+        }
     }
 
     /// Placeholder for clusters that a kubeconfig might have named.

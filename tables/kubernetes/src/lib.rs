@@ -10,6 +10,7 @@ mod call;
 mod clusters;
 mod connection;
 mod credentials;
+mod discovery;
 mod expiry;
 mod kubeconfig;
 pub mod kubernetes_api_resources;
@@ -32,8 +33,9 @@ pub mod resource;
 mod testing;
 
 pub use clusters::{Kubernetes, Settings};
+pub use discovery::Discovered;
 use indago_table::json::Shape;
-use indago_table::{Reader, Row, TableRef};
+use indago_table::{CatalogRef, Reader, Row, TableRef};
 
 /// Properties of the tables over listed resources, which are listed here only.
 macro_rules! resources {
@@ -89,4 +91,9 @@ resources![
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
     let others = indago_table::tables![clusters; kubernetes_api_resources::ApiResource];
     [others, resources(clusters)].concat()
+}
+
+/// The tables of all resources that the clusters serve, which exist when a query names them.
+pub fn catalogs(clusters: &Kubernetes) -> Vec<CatalogRef> {
+    vec![std::sync::Arc::new(Discovered::new(clusters, &tables(clusters)))]
 }

@@ -36,7 +36,7 @@ pub(crate) struct List {
     pub(crate) field_selector: String,
     pub(crate) page_size: usize,
     /// The permission to list them, as the table declares it.
-    pub(crate) needs: &'static str,
+    pub(crate) needs: Arc<str>,
 }
 
 /// The request for its first page.
@@ -212,7 +212,7 @@ impl Fetch {
                     sender.send_replace(next_token(start).ok().flatten());
                 }
             };
-            get(&scan, &list.cluster, &path, list.needs, &arriving).await
+            get(&scan, &list.cluster, &path, &list.needs, &arriving).await
         });
         Fetch { url, answer, token }
     }
@@ -622,7 +622,7 @@ mod tests {
                 label_selector: String::new(),
                 field_selector: String::new(),
                 page_size: PAGE_SIZE,
-                needs: "",
+                needs: "".into(),
             };
             list.check(format!(r#"{{"kind":"{kind}"}}"#).as_bytes()).is_ok()
         };

@@ -142,8 +142,21 @@ const MOST_SELECTED: usize = 16;
 
 /// The LISTs that a scan needs.
 pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
+    let resource = scan.spec().resource.as_ref().expect("a listed table declares its resource");
+    listings_of(scan, scan.env().origins(scan), resource)
+}
+
+/// The LISTs of a resource in some clusters, which may serve different versions of it.
+pub(crate) fn listings_of(
+    scan: &AnyScan<Kubernetes>,
+    clusters: Vec<Arc<Cluster>>,
+    resource: &ResourceSpec,
+) -> Vec<Listing> {
     let spec = scan.spec();
-    let resource = spec.resource.as_ref().expect("a listed table declares its resource");
+    let needs: Arc<str> = match spec.needs.first() {
+        Some(needs) => (*needs).into(),
+        None => format!("list {}", resource.name).into(),
+    };
     let whole = |cluster| Listing {
         list: List {
             cluster,
@@ -151,12 +164,12 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
             label_selector: String::new(),
             field_selector: String::new(),
             page_size: scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE),
-            needs: spec.needs.first().copied().unwrap_or_default(),
+            needs: Arc::clone(&needs),
         },
         label_selector: None,
         field_selector: None,
     };
-    let mut listings: Vec<Listing> = scan.env().clusters(scan).into_iter().map(whole).collect();
+    let mut listings: Vec<Listing> = clusters.into_iter().map(whole).collect();
     let asked = |name: &str| keys(scan, spec.column(name)?);
     if let Some(selectors) = asked("label_selector") {
         listings = combined(&listings, &selectors, |listing, selector| {
@@ -232,6 +245,16 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     };
     let (scan, listing) = (AnyScan::clone(scan), listing.clone());
     Reader { scan, listing, shape, documents: T::documents, row: Box::new(row) }.rows()
+}
+
+/// The rows of a listing of a table that is known only at run time.
+pub(crate) fn rows_of<R: Send + 'static>(
+    scan: AnyScan<Kubernetes>,
+    listing: Listing,
+    shape: Shape,
+    row: impl Fn(&Document) -> Box<R> + Send + Sync + 'static,
+) -> impl Stream<Item = Result<R>> + Send {
+    Reader { scan, listing, shape, documents: |object| vec![Ok(object)], row: Box::new(row) }.rows()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.

@@ -4,7 +4,7 @@ mod elsewhere;
 
 pub use elsewhere::{ELSEWHERE, MISSING};
 pub use indago_table::Sys;
-use indago_table::TableRef;
+use indago_table::{CatalogRef, TableRef};
 
 #[cfg(feature = "aws")]
 pub use indago_tables_aws::{Aws, AwsSettings};
@@ -70,4 +70,15 @@ pub fn all(environments: &Environments) -> Vec<TableRef> {
     #[cfg(feature = "git")]
     tables.extend(environments.git.iter().flat_map(indago_tables_git::tables));
     tables
+}
+
+/// The catalogs of some environments: their tables that exist when a query names them.
+#[allow(unused_mut, reason = "a build without environments has none")]
+pub fn catalogs(environments: &Environments) -> Vec<CatalogRef> {
+    let mut catalogs = Vec::new();
+    #[cfg(feature = "kubernetes")]
+    catalogs.extend(environments.kubernetes.iter().flat_map(indago_tables_kubernetes::catalogs));
+    #[cfg(not(feature = "kubernetes"))]
+    let _ = environments;
+    catalogs
 }
