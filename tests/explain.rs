@@ -29,7 +29,7 @@ fn plans(regions: &[&str], queries: &[&str]) -> String {
         hosts: vec![sys.clone()],
         kubernetes: Some(Kubernetes::new(
             &indago_table::Sys::live(),
-            Settings { kubeconfig: Some(kubeconfig), contexts: vec!["*".to_owned()] },
+            Settings { kubeconfig: Some(kubeconfig), contexts: vec!["*".to_owned()], ..Settings::default() },
         )),
         aws: Some(Aws::new(&AwsSettings {
             profiles: vec!["prod".to_owned(), "staging".to_owned()],

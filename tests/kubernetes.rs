@@ -27,7 +27,11 @@ pub(crate) fn estate() -> KubeApi {
 
 /// The clusters of these kubeconfig files, in all their contexts.
 pub(crate) async fn engine(kubeconfig: impl AsRef<Path>, limits: Limits) -> Engine {
-    let settings = Settings { kubeconfig: Some(kubeconfig.as_ref().to_owned()), contexts: vec!["*".to_owned()] };
+    let settings = Settings {
+        kubeconfig: Some(kubeconfig.as_ref().to_owned()),
+        contexts: vec!["*".to_owned()],
+        ..Settings::default()
+    };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::live(), settings));
     Engine::builder().tables(tables).limits(limits).build().await.expect("an engine")
 }
@@ -361,7 +365,9 @@ fn twenty_thousand_pods_stream() {
 
 #[test]
 fn a_list_that_expires_is_given_once() {
-    let server = KubeServer::with(KubeServerOptions { pods: 3_000, expire_after: Some(1_000) }).expect("a server");
+    let server =
+        KubeServer::with(KubeServerOptions { pods: 3_000, expire_after: Some(1_000), ..KubeServerOptions::default() })
+            .expect("a server");
     runtime().block_on(async {
         let engine = engine(server.kubeconfig(), Limits::default()).await;
         assert_eq!(rows(&engine, "SELECT count(*), count(DISTINCT uid) FROM kubernetes_pods").await, ["3000 3000"]);
@@ -403,7 +409,7 @@ fn server_of_one_pod(certificate: Option<&Path>) -> Fault {
 
 /// The pods of a kubeconfig's current context, read by the program with these variables.
 fn pods(kubeconfig: &Path, variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
-    let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), contexts: Vec::new() };
+    let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), contexts: Vec::new(), ..Settings::default() };
     let sys = Sys::live().with_variables(variables.iter().copied());
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&sys, settings));
     runtime().block_on(async {
@@ -585,7 +591,7 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
     mode(&plug_in, 0o755);
 
     // For a host of files, the file belongs to another machine.
-    let settings = Settings { kubeconfig: Some("/config".into()), contexts: Vec::new() };
+    let settings = Settings { kubeconfig: Some("/config".into()), contexts: Vec::new(), ..Settings::default() };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::at(folder.path()), settings));
     runtime().block_on(async {
         let engine = Engine::builder().tables(tables).build().await.expect("an engine");

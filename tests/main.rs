@@ -32,6 +32,8 @@ mod host_yara;
 mod interrupt;
 mod key_effects;
 mod kubernetes;
+mod kubernetes_discovery;
+mod kubernetes_manifests;
 mod layering;
 mod lookups;
 mod osquery_parity;

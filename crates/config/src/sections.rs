@@ -118,6 +118,10 @@ section! {
         kubeconfig: Option<PathBuf> = None,
         /// Contexts to query; `["*"]` for all. Not set: the current one.
         contexts: Option<Vec<String>> = None,
+        /// Files, and directories with YAML and JSON files, of manifests. The tables over listed resources read each of
+        /// them like a cluster, which is named `manifests:` and the last part of the path. Overlays of Kustomize and
+        /// charts of Helm are not rendered: add the output of `kubectl kustomize` or `helm template`.
+        manifests: Vec<PathBuf> = Vec::new(),
     }
 }
 

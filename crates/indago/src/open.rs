@@ -164,6 +164,7 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
         let settings = registry::KubernetesSettings {
             kubeconfig: config.kubernetes.kubeconfig.clone(),
             contexts: config.kubernetes.contexts.clone().unwrap_or_default(),
+            manifests: config.kubernetes.manifests.clone(),
         };
         // In a pod with the host's root mounted, the cluster is queried with the pod's own service account.
         let asker = if sys.has_live_kernel() { Sys::live() } else { sys.clone() };

@@ -13,6 +13,7 @@ use crate::connection::{Established, MOST_BYTES, Target, read_file};
 use crate::discovery::Known;
 use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
+use crate::manifests::{self, Manifests};
 use crate::resource::keys;
 
 /// The Kubernetes clusters that tables read: contexts of a kubeconfig, the cluster that the program runs in, or an
@@ -31,6 +32,8 @@ struct Inner {
     /// `None`: only an embedder's clients.
     settings: Option<Settings>,
     given: Vec<Arc<Cluster>>,
+    /// Sets of manifests.
+    manifests: Vec<Arc<Cluster>>,
     configured: Arc<Mutex<Configured>>,
 }
 
@@ -43,10 +46,14 @@ pub struct Settings {
     /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
     /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
+    /// Files and directories of manifests. The tables over listed resources read each of them like a cluster.
+    pub manifests: Vec<PathBuf>,
 }
 
 /// Name of the cluster that the program runs in.
 const IN_CLUSTER: &str = "in-cluster";
+/// Start of the message if there is neither a kubeconfig nor a cluster around the program.
+const NONE_CONFIGURED: &str = "no cluster is configured";
 /// Stands for all contexts.
 const ALL: &str = "*";
 
@@ -82,7 +89,10 @@ impl Kubernetes {
     }
 
     fn from_parts(sys: Sys, own: Sys, settings: Option<Settings>) -> Self {
-        Kubernetes(Arc::new(Inner { sys, own, settings, given: Vec::new(), configured: Arc::default() }))
+        let paths = settings.as_ref().map(|settings| settings.manifests.as_slice()).unwrap_or_default();
+        let set = |(name, set): (String, Manifests)| Arc::new(Cluster::new(&name, &name, Access::Manifests(set)));
+        let manifests = manifests::sets(&sys, paths).into_iter().map(set).collect();
+        Kubernetes(Arc::new(Inner { sys, own, settings, given: Vec::new(), manifests, configured: Arc::default() }))
     }
 
     /// The clusters that a scan reads: all, or those that its keys of the column `cluster` name. Entries that are
@@ -90,32 +100,24 @@ impl Kubernetes {
     ///
     /// If the query names a cluster that does not exist, the scan reports it, once.
     pub(crate) fn clusters(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
-        let (mut all, others) = self.all();
-        let column = scan.spec().column("cluster");
-        let Some((column, asked)) = column.and_then(|column| Some((column, keys(scan, column)?))) else { return all };
-        scan.context().report_absent(scan.spec(), column, |name| {
-            let known: Vec<&str> = all.iter().map(|cluster| &*cluster.name).collect();
-            if known.contains(&name) {
-                None
-            } else if others.iter().any(|other| other == name) {
-                let hint = "is in the kubeconfig, but is not one of the contexts that are read";
-                Some(format!("context `{name}` {hint}; see the setting `contexts`"))
-            } else if all.iter().any(|cluster| cluster.is_nameless()) {
-                None
-            } else {
-                let known: Vec<&str> = known.into_iter().chain(others.iter().map(String::as_str)).collect();
-                Some(format!("there is no context `{name}`; there are: {}", known.join(", ")))
-            }
-        });
-        if !scan.context().is_open(scan.spec(), column) {
-            all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
-        }
-        all
+        let (all, others) = self.all();
+        selected(scan, all, &others)
     }
 
-    /// The origins of a scan of a listed resource.
+    /// The origins that a scan of a listed resource reads: clusters, and sets of manifests. If there are sets, no cluster
+    /// needs to be configured.
     pub(crate) fn origins(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
-        self.clusters(scan)
+        let (mut all, others) = self.all();
+        if !self.0.manifests.is_empty() {
+            all.retain(|cluster| !cluster.is_unconfigured());
+        }
+        all.extend(self.0.manifests.iter().cloned());
+        selected(scan, all, &others)
+    }
+
+    /// Whether an origin is a cluster, not a set of manifests.
+    pub(crate) fn is_cluster(&self, name: &str) -> bool {
+        !self.0.manifests.iter().any(|set| *set.name == *name)
     }
 
     /// The current time.
@@ -125,7 +127,7 @@ impl Kubernetes {
 
     /// A cluster by name.
     pub(crate) fn cluster(&self, name: &str) -> Option<Arc<Cluster>> {
-        self.all().0.into_iter().find(|cluster| *cluster.name == *name)
+        self.all().0.into_iter().chain(self.0.manifests.iter().cloned()).find(|cluster| *cluster.name == *name)
     }
 
     /// All clusters that are read, and the contexts that are not.
@@ -137,6 +139,30 @@ impl Kubernetes {
         all.extend(configured.clusters.iter().cloned());
         (all, configured.others.clone())
     }
+}
+
+/// The origins among these that a scan reads.
+fn selected(scan: &AnyScan<Kubernetes>, mut all: Vec<Arc<Cluster>>, others: &[String]) -> Vec<Arc<Cluster>> {
+    let column = scan.spec().column("cluster");
+    let Some((column, asked)) = column.and_then(|column| Some((column, keys(scan, column)?))) else { return all };
+    scan.context().report_absent(scan.spec(), column, |name| {
+        let known: Vec<&str> = all.iter().map(|cluster| &*cluster.name).collect();
+        if known.contains(&name) {
+            None
+        } else if others.iter().any(|other| other == name) {
+            let hint = "is in the kubeconfig, but is not one of the contexts that are read";
+            Some(format!("context `{name}` {hint}; see the setting `contexts`"))
+        } else if all.iter().any(|cluster| cluster.is_nameless()) {
+            None
+        } else {
+            let known: Vec<&str> = known.into_iter().chain(others.iter().map(String::as_str)).collect();
+            Some(format!("there is no context `{name}`; there are: {}", known.join(", ")))
+        }
+    });
+    if !scan.context().is_open(scan.spec(), column) {
+        all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
+    }
+    all
 }
 
 /// The configuration as last read. A new reading is compared with it, so unchanged clusters keep their clients.
@@ -243,7 +269,7 @@ fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<
     if clusters.is_empty() {
         let message = if contexts.is_empty() {
             let what = if files.is_empty() { "there is no kubeconfig" } else { "the kubeconfig has no context" };
-            format!("no cluster is configured: {what}, and the program does not run in a cluster")
+            format!("{NONE_CONFIGURED}: {what}, and the program does not run in a cluster")
         } else {
             let contexts = contexts.join(", ");
             format!("the kubeconfig has no current context; choose some with the setting `contexts`: {contexts}")
@@ -341,6 +367,8 @@ enum Access {
     Client(kube::Client),
     Context(Box<Target>),
     Broken(Error),
+    /// Files in place of an API server.
+    Manifests(Manifests),
 }
 
 /// A client, and the runtime of its background task: a client cannot outlive that runtime.
@@ -371,6 +399,19 @@ impl Cluster {
         Cluster::new(&file.display().to_string(), "", Access::Broken(error))
     }
 
+    /// The set of manifests that it is, if it is one.
+    pub(crate) fn manifests(&self) -> Option<&Manifests> {
+        match &self.access {
+            Access::Manifests(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// Whether it only reports that no cluster is configured.
+    fn is_unconfigured(&self) -> bool {
+        matches!(&self.access, Access::Broken(Error::Unsupported(why)) if why.starts_with(NONE_CONFIGURED))
+    }
+
     fn is_nameless(&self) -> bool {
         self.cluster_name.is_empty()
     }
@@ -395,6 +436,9 @@ impl Cluster {
         let target = match &self.access {
             Access::Client(client) => return Ok(client.clone()),
             Access::Broken(error) => return Err(error.clone()),
+            Access::Manifests(_) => {
+                return Err(Error::Unsupported(format!("{} are files, without an API server", self.name)));
+            }
             Access::Context(target) => target,
         };
         // Shared within the query, so a credentials plug-in that fails or hangs does so once per query.
@@ -485,6 +529,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
 
     fn tell(cluster: &Arc<Cluster>) -> String {
         match &cluster.access {
+            Access::Manifests(set) => format!("{}: {}", cluster.name, set.path().display()),
             Access::Client(_) => format!("{}: client", cluster.name),
             Access::Context(_) => format!("{}: context of {}", cluster.name, cluster.cluster_name),
             Access::Broken(error) => format!("{}: {error}", cluster.name),
@@ -627,7 +672,8 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
     /// Why the plug-in of a kubeconfig at that path is not run.
     fn refusal(sys: &Sys, path: &Path) -> Option<String> {
         let mut configured = Configured::default();
-        let settings = Settings { kubeconfig: Some(path.to_owned()), contexts: vec!["c".to_owned()] };
+        let settings =
+            Settings { kubeconfig: Some(path.to_owned()), contexts: vec!["c".to_owned()], ..Settings::default() };
         configured.refresh(sys, &Sys::live(), &settings);
         let Access::Context(target) = &configured.clusters[0].access else {
             panic!("{:?}", tell(&configured.clusters[0]))

@@ -24,6 +24,7 @@ pub mod kubernetes_pods;
 pub mod kubernetes_role_binding_subjects;
 pub mod kubernetes_role_policy_rules;
 pub mod kubernetes_service_accounts;
+mod manifests;
 mod metadata;
 mod pages;
 mod pod_spec;

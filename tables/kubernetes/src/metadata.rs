@@ -41,6 +41,12 @@ macro_rules! metadata {
             /// Annotations.
             #[column(path = "metadata.annotations")]
             annotations: Map,
+            /// File of the object, for manifests.
+            #[column(hidden, path = "$source.path")]
+            source_path: Option<String>,
+            /// Line of the file at which the object starts, for manifests.
+            #[column(hidden, path = "$source.line")]
+            source_line: Option<i64>,
             /// Label selector for the API server, as for `kubectl -l`: `label_selector = 'app=web,tier!=cache'`.
             #[column(slice, selects, hidden)]
             pub(crate) label_selector: Option<String>,
@@ -51,7 +57,10 @@ macro_rules! metadata {
 
         impl $group {
             pub(crate) async fn cluster_uid(&mut self, scan: &AnyScan<Kubernetes>) -> Result<()> {
-                self.cluster_uid = Some(cluster_uid(scan, &self.cluster).await?);
+                // Files have no cluster.
+                if scan.env().is_cluster(&self.cluster) {
+                    self.cluster_uid = Some(cluster_uid(scan, &self.cluster).await?);
+                }
                 Ok(())
             }
         }

@@ -99,7 +99,7 @@ const OWN_GROUPS: [&str; 18] = [
 ];
 
 /// The resource of a kind, by the rule of Kubernetes' own resources.
-fn plural(kind: &str) -> String {
+pub(crate) fn plural(kind: &str) -> String {
     match kind.as_bytes() {
         b"endpoints" => kind.to_owned(),
         [start @ .., b'y'] => format!("{}ies", &kind[..start.len()]),

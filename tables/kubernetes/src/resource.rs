@@ -72,7 +72,11 @@ pub struct Listing {
 
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}GET {}", self.list.cluster.label(), self.list)
+        let List { cluster, label_selector, field_selector, .. } = &self.list;
+        let Some(set) = cluster.manifests() else { return write!(f, "{}GET {}", cluster.label(), self.list) };
+        write!(f, "{}READ {}", cluster.label(), set.path().display())?;
+        let selectors = [label_selector, field_selector].into_iter().filter(|selector| !selector.is_empty());
+        selectors.into_iter().try_for_each(|selector| write!(f, " {selector}"))
     }
 }
 
@@ -183,6 +187,9 @@ pub(crate) fn listings_of(
             listing.field_selector = Some(selector.to_owned());
         });
     }
+    // The driver compares the other keys with the rows of files.
+    let (files, mut listings): (Vec<_>, Vec<_>) =
+        listings.into_iter().partition(|listing| listing.cluster().manifests().is_some());
     let is_namespace_key = |column: &ColumnSpec| column.index && column.path.as_deref() == Some("metadata.namespace");
     if let Some(column) = spec.columns.iter().position(is_namespace_key).filter(|_| resource.is_namespaced)
         && let Some(mut namespaces) = keys(scan, column)
@@ -200,7 +207,7 @@ pub(crate) fn listings_of(
             listings = combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(path, value));
         }
     }
-    listings
+    [listings, files].concat()
 }
 
 /// Every combination of listing and value.
@@ -247,20 +254,24 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     Reader { scan, listing, shape, documents: T::documents, row: Box::new(row) }.rows()
 }
 
-/// The rows of a listing of a table that is known only at run time.
-pub(crate) fn rows_of<R: Send + 'static>(
+/// The rows of a listing of a table that is known only at run time. Its first columns are those of `T`.
+pub(crate) fn rows_of<T: Listed, R: Send + 'static>(
     scan: AnyScan<Kubernetes>,
     listing: Listing,
     shape: Shape,
     row: impl Fn(&Document) -> Box<R> + Send + Sync + 'static,
 ) -> impl Stream<Item = Result<R>> + Send {
-    Reader { scan, listing, shape, documents: |object| vec![Ok(object)], row: Box::new(row) }.rows()
+    Reader { scan, listing, shape, documents: T::documents, row: Box::new(row) }.rows()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.
 fn pages<'a>(scan: &'a AnyScan<Kubernetes>, listing: &'a Listing) -> impl Stream<Item = Result<Page>> + Send + 'a {
     async_stream::try_stream! {
-        if scan.is_shared() {
+        let List { cluster, label_selector, field_selector, .. } = &listing.list;
+        if let Some(set) = cluster.manifests() {
+            let resource = scan.spec().resource.as_ref().expect("a listed table declares its resource");
+            yield set.page(scan, &cluster.name, resource, label_selector, field_selector).await?;
+        } else if scan.is_shared() {
             let list = List { page_size: PAGE_SIZE, ..listing.list.clone() };
             // It charges each page that it fetches.
             let read = async { Ok((SharedPages::new(list.clone(), shared_shape(scan)), 0)) };

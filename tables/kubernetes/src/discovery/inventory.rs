@@ -60,8 +60,12 @@ pub(crate) async fn resources(
     cluster: &Cluster,
     is_enough: impl Fn(&[Served]) -> bool,
 ) -> Result<Arc<Inventory>> {
-    let mut known = cluster.known_api.resources.lock().await;
     let now = scan.moment();
+    if let Some(set) = cluster.manifests() {
+        let resources = set.set(scan, &cluster.name).await?.resources();
+        return Ok(Arc::new(Inventory { resources, unknown: Vec::new(), read_at: now, is_confirmed: true }));
+    }
+    let mut known = cluster.known_api.resources.lock().await;
     if let Some(latest) = &known.latest {
         let age = now.0.saturating_sub(latest.read_at.0);
         let is_fresh = !latest.is_confirmed && (0..FRESH).contains(&age) && is_enough(&latest.resources);

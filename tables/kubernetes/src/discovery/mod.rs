@@ -5,7 +5,7 @@ pub(crate) mod api;
 mod columns;
 mod fetch;
 mod inventory;
-mod openapi;
+pub(crate) mod openapi;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -190,9 +190,17 @@ impl Discovered {
         let untyped = openapi::of_schema(&serde_json::Value::Null);
         let Described { description, fields } =
             if described.is_empty() { untyped } else { columns::union(described.iter().copied()) };
-        let specs = presences.iter().filter_map(|(_, presence, _)| presence.resource.as_ref().ok());
-        let is_namespaced = specs.clone().any(|spec| spec.is_namespaced);
-        let first = specs.clone().next().cloned();
+        // Files do not tell whether the objects of a resource belong to namespaces. Clusters do.
+        let specs = |of_cluster: bool| {
+            let of = presences.iter().filter(move |(name, ..)| self.clusters.is_cluster(name) == of_cluster);
+            of.filter_map(|(_, presence, _)| presence.resource.as_ref().ok()).collect::<Vec<_>>()
+        };
+        let specs = [specs(true), specs(false)].into_iter().find(|specs| !specs.is_empty()).unwrap_or_default();
+        let is_namespaced = specs.iter().any(|spec| spec.is_namespaced);
+        let is_served = |spec: &&ResourceSpec| {
+            api::is_group_version(&spec.group_version) && api::split(&spec.group_version).0 == resource.group
+        };
+        let first = specs.into_iter().find(is_served).cloned();
         let of_kind = format!("Objects `{}` of Kubernetes clusters.", first.as_ref().map_or("", |spec| &*spec.name));
         let description = format!("{of_kind} {description}");
         let presence = presences.into_iter().map(|(cluster, presence, _)| (cluster, presence)).collect();
@@ -218,7 +226,7 @@ impl Parts<'_> {
         let mut spec = TableSpec::new(self.name, "kubernetes", self.description, columns);
         spec.sources = T::SPEC.sources.clone();
         spec.reads = format!("{}.{}", self.resource.plural, self.resource.group).into();
-        spec.identity = vec!["cluster".into(), "uid".into()].into();
+        spec.identity = vec!["uid".into()].into();
         spec.resource = self.first;
         Arc::new(Resources::<T>::new(spec, &catalog.clusters, self.fields, self.presence))
     }
@@ -286,8 +294,20 @@ async fn present(
         Ok(inventory) => inventory,
         Err(error) => return failed(error.clone()),
     };
-    let Some(served) = inventory.resources.iter().find(|served| Resource::of(served) == *resource) else {
-        let Resource { group, plural } = resource;
+    let served = inventory.resources.iter().find(|served| Resource::of(served) == *resource);
+    let spec = |served: &Served| ResourceSpec::new(served.group_version(), served.plural.clone(), served.is_namespaced);
+    let Resource { group, plural } = resource;
+    if let Some(set) = cluster.manifests() {
+        let described = match (set.set(scan, &cluster.name).await, served) {
+            (Ok(set), Some(served)) => set.described(served),
+            (Ok(_), None) => None,
+            (Err(error), _) => return failed(error),
+        };
+        // Files without such objects have no rows.
+        let spec = served.map_or_else(|| ResourceSpec::new(group.clone(), plural.clone(), false), spec);
+        return (Presence { resource: Ok(spec), untyped: None }, described);
+    }
+    let Some(served) = served else {
         let unknown = inventory.unknown.iter().find(|(version, _)| api::split(version).0 == *group);
         let name = if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") };
         return failed(match unknown {
@@ -295,7 +315,7 @@ async fn present(
             None => Error::Absent(format!("the cluster does not serve {name}")),
         });
     };
-    let spec = ResourceSpec::new(served.group_version(), served.plural.clone(), served.is_namespaced);
+    let spec = spec(served);
     match described(scan, cluster, served).await {
         Ok(described) => (Presence { resource: Ok(spec), untyped: None }, Some(described)),
         Err(error) => {
@@ -318,8 +338,8 @@ mod tests {
         all.iter().map(|text| resource(text)).collect()
     }
 
-    #[test]
-    fn a_short_name_is_that_of_one_resource() {
+    #[tokio::test]
+    async fn a_short_name_is_that_of_one_resource() {
         let (env, _) = crate::testing::cluster(|path| panic!("{path}"));
         let catalog = Discovered::new(&env, &crate::tables(&env));
         let all = [

@@ -385,7 +385,7 @@ mod tests {
             "spec": {"type": "object", "properties": {"size": schema("quantity"), "again": schema("spec")}},
             "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"phase": {"type": "string"}}},
             "quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]},
-            "unused": [{"x-kubernetes-group-version-kind": 1}],
+            "unused": 7,
         }}});
         // An entry that is not a schema makes the document unusable.
         assert!(described(document.to_string().as_bytes(), &resource()).is_err());
@@ -413,7 +413,7 @@ mod tests {
         let described = described(document.to_string().as_bytes(), &resource()).unwrap().unwrap();
         assert_eq!(described.fields[2].description, "a b");
         let deep = format!("{}{}", r#"{"definitions":{"n":{"a":"#.repeat(100), "}".repeat(300));
-        for text in ["", "7", "[]", "{", r#"{"definitions":7}"#, r#"{"components":{"schemas":{"a":null}}}"#, &deep] {
+        for text in ["", "7", "{", r#"{"definitions":7}"#, r#"{"components":{"schemas":{"a":null}}}"#, &deep] {
             assert!(super::described(text.as_bytes(), &resource()).is_err(), "{text}");
         }
         let chain: serde_json::Map<String, Document> =

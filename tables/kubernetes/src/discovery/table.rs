@@ -22,7 +22,7 @@ use serde_json::Value as Document;
 use super::openapi::Field;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::metadata::{ClusterMeta, ObjectMeta};
-use crate::resource::{Listed, Listing, Resource, listed, listings_of, rows_of};
+use crate::resource::{self, Listed, Listing, Resource, listed, listings_of, rows_of};
 
 /// What objects of a cluster have in common, whatever their resource.
 #[derive(Debug, Default, Table)]
@@ -154,7 +154,7 @@ impl<T: Listed> Resources<T> {
         let read = move |sink: Box<dyn Sink>| -> BoxFuture<'static, Result<()>> {
             Box::pin(async move {
                 let (shape, listing) = (rows.shape(), rows.listing.clone());
-                let rows = rows_of(scan.clone(), listing, shape, move |document| rows.row(document));
+                let rows = rows_of::<T, _>(scan.clone(), listing, shape, move |document| rows.row(document));
                 let rows = Box::pin(rows.map_ok(|row| Box::new(row) as BoxRow));
                 let sources = Sources(common::<T>(&scan));
                 driver::read_stream(scan.spec(), scan.context(), rows, &sources, sink).await
@@ -195,7 +195,7 @@ impl<T: Listed> Rows<T> {
     /// The parts of an object that are read.
     fn shape(&self) -> Shape {
         let (common, own) = self.own();
-        let mut shape = Shape::of_columns(&T::SPEC.columns, common).with("metadata.uid").with("kind");
+        let mut shape = resource::shape::<T>(common);
         let wanted = self.fields.iter().zip(own).filter(|(_, wanted)| **wanted);
         wanted.for_each(|(field, _)| shape.add(&field.path));
         shape
