@@ -517,7 +517,9 @@ fn twenty_thousand_pods_stream() {
 
 #[test]
 fn a_list_that_expires_is_given_once() {
-    let server = KubeServer::with(KubeServerOptions { pods: 3_000, expire_after: Some(1_000) }).expect("a server");
+    let server =
+        KubeServer::with(KubeServerOptions { pods: 3_000, expire_after: Some(1_000), ..KubeServerOptions::default() })
+            .expect("a server");
     runtime().block_on(async {
         let engine = engine(server.kubeconfig(), Limits::default()).await;
         assert_eq!(rows(&engine, "SELECT count(*), count(DISTINCT uid) FROM kubernetes_pods").await, ["3000 3000"]);

@@ -33,6 +33,8 @@ mod interrupt;
 mod key_effects;
 mod kubernetes;
 mod kubernetes_derived;
+mod kubernetes_discovery;
+mod kubernetes_manifests;
 mod kubernetes_watch;
 mod layering;
 mod lookups;

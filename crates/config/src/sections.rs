@@ -137,6 +137,10 @@ section! {
         watch_resources: Option<Vec<String>> = None,
         /// Memory limit of all watched objects. A resource that exceeds it is no longer watched but listed by each query.
         watch_memory: Size = Size(256 << 20),
+        /// Files, and directories with YAML and JSON files, of manifests. The tables over listed resources read each of
+        /// them like a cluster, which is named `manifests:` and the last part of the path. Overlays of Kustomize and
+        /// charts of Helm are not rendered: add the output of `kubectl kustomize` or `helm template`.
+        manifests: Vec<PathBuf> = Vec::new(),
     }
 }
 

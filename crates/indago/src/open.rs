@@ -46,10 +46,8 @@ impl Defaults for EngineBuilder {
     }
 
     fn with_environments(self, environments: &Environments) -> Self {
-        self.tables(osquery::tables(&Config::default()))
-            .tables(registry::all(environments))
-            .event_sources(registry::event_sources(environments))
-            .absent(of_osquery)
+        let builder = self.tables(osquery::tables(&Config::default())).absent(of_osquery);
+        of_environments(builder, environments)
     }
 }
 
@@ -68,10 +66,7 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let store = config.store.dir.clone();
     let builder = match &store {
         Some(dir) => builder.tables(Store::open(dir, &every_table())?.into_tables()),
-        None => {
-            let environments = environments(config)?;
-            builder.tables(registry::all(&environments)).event_sources(registry::event_sources(&environments))
-        }
+        None => of_environments(builder, &environments(config)?),
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);
@@ -86,6 +81,12 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
         builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &every_table())?));
     }
     Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
+}
+
+/// Adds the tables and catalogs of some environments.
+fn of_environments(builder: EngineBuilder, environments: &Environments) -> EngineBuilder {
+    let builder = builder.tables(registry::all(environments)).event_sources(registry::event_sources(environments));
+    registry::catalogs(environments).into_iter().fold(builder, EngineBuilder::catalog)
 }
 
 /// The tables of all environments of this build, as if all were enabled.
@@ -172,6 +173,7 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
             watch: config.kubernetes.watch,
             watch_resources: config.kubernetes.watch_resources.clone().unwrap_or_default(),
             watch_memory: usize::try_from(config.kubernetes.watch_memory.0).unwrap_or(usize::MAX),
+            manifests: config.kubernetes.manifests.clone(),
         };
         // In a pod with the host's root mounted, the cluster is queried with the pod's own service account.
         let asker = if sys.has_live_kernel() { Sys::live() } else { sys.clone() };

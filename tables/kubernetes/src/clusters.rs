@@ -12,8 +12,10 @@ use k8s_openapi::jiff::Timestamp as Expiry;
 use serde::Deserialize;
 
 use crate::connection::{Established, MOST_BYTES, Target, read_file};
+use crate::discovery::Known;
 use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
+use crate::manifests::{self, Manifests};
 use crate::resource::keys;
 use crate::watch::{Changes, Watches};
 
@@ -35,6 +37,8 @@ struct Inner {
     /// `None`: only an embedder's clients.
     settings: Option<Settings>,
     given: Vec<Arc<Cluster>>,
+    /// Sets of manifests.
+    manifests: Vec<Arc<Cluster>>,
     configured: Arc<Mutex<Configured>>,
     watches: Arc<Watches>,
 }
@@ -48,6 +52,8 @@ pub struct Settings {
     /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
     /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
+    /// Files and directories of manifests. The tables over listed resources read each of them like a cluster.
+    pub manifests: Vec<PathBuf>,
     /// Files of API servers' audit logs, rotated and packed ones included. `*` and `?` match within a name.
     pub audit_logs: Vec<PathBuf>,
     /// Whether queries may read the values of secrets.
@@ -70,6 +76,7 @@ impl Default for Settings {
         Settings {
             kubeconfig: None,
             contexts: Vec::new(),
+            manifests: Vec::new(),
             audit_logs: Vec::new(),
             secret_values: false,
             reads: Reads::default(),
@@ -93,6 +100,8 @@ pub enum Reads {
 
 /// Name of the cluster that the program runs in.
 const IN_CLUSTER: &str = "in-cluster";
+/// Start of the message if there is neither a kubeconfig nor a cluster around the program.
+const NONE_CONFIGURED: &str = "no cluster is configured";
 /// Stands for all contexts.
 const ALL: &str = "*";
 
@@ -171,12 +180,16 @@ impl Kubernetes {
     }
 
     fn from_parts(sys: Sys, own: Sys, settings: Option<Settings>, watches: Arc<Watches>) -> Self {
+        let paths = settings.as_ref().map(|settings| settings.manifests.as_slice()).unwrap_or_default();
+        let set = |(name, set): (String, Manifests)| Arc::new(Cluster::new(&name, &name, Access::Manifests(set)));
+        let manifests = manifests::sets(&sys, paths).into_iter().map(set).collect();
         Kubernetes(Arc::new(Inner {
             logs: sys.clone(),
             sys,
             own,
             settings,
             given: Vec::new(),
+            manifests,
             configured: Arc::default(),
             watches,
         }))
@@ -187,27 +200,24 @@ impl Kubernetes {
     ///
     /// If the query names a cluster that does not exist, the scan reports it, once.
     pub(crate) fn clusters(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
+        let (all, others) = self.all();
+        selected(scan, all, &others)
+    }
+
+    /// The origins that a scan of a listed resource reads: clusters, and sets of manifests. If there are sets, no cluster
+    /// needs to be configured.
+    pub(crate) fn origins(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
         let (mut all, others) = self.all();
-        let column = scan.spec().column("cluster");
-        let Some((column, asked)) = column.and_then(|column| Some((column, keys(scan, column)?))) else { return all };
-        scan.context().report_absent(scan.spec(), column, |name| {
-            let known: Vec<&str> = all.iter().map(|cluster| &*cluster.name).collect();
-            if known.contains(&name) {
-                None
-            } else if others.iter().any(|other| other == name) {
-                let hint = "is in the kubeconfig, but is not one of the contexts that are read";
-                Some(format!("context `{name}` {hint}; see the setting `contexts`"))
-            } else if all.iter().any(|cluster| cluster.is_nameless()) {
-                None
-            } else {
-                let known: Vec<&str> = known.into_iter().chain(others.iter().map(String::as_str)).collect();
-                Some(format!("there is no context `{name}`; there are: {}", known.join(", ")))
-            }
-        });
-        if !scan.context().is_open(scan.spec(), column) {
-            all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
+        if !self.0.manifests.is_empty() {
+            all.retain(|cluster| !cluster.is_unconfigured());
         }
-        all
+        all.extend(self.0.manifests.iter().cloned());
+        selected(scan, all, &others)
+    }
+
+    /// Whether an origin is a cluster, not a set of manifests.
+    pub(crate) fn is_cluster(&self, name: &str) -> bool {
+        !self.0.manifests.iter().any(|set| *set.name == *name)
     }
 
     /// Whether queries may read the values of secrets.
@@ -237,7 +247,7 @@ impl Kubernetes {
 
     /// A cluster by name.
     pub(crate) fn cluster(&self, name: &str) -> Option<Arc<Cluster>> {
-        self.all().0.into_iter().find(|cluster| *cluster.name == *name)
+        self.all().0.into_iter().chain(self.0.manifests.iter().cloned()).find(|cluster| *cluster.name == *name)
     }
 
     /// All clusters that are read, and the contexts that are not.
@@ -249,6 +259,30 @@ impl Kubernetes {
         all.extend(configured.clusters.iter().cloned());
         (all, configured.others.clone())
     }
+}
+
+/// The origins among these that a scan reads.
+fn selected(scan: &AnyScan<Kubernetes>, mut all: Vec<Arc<Cluster>>, others: &[String]) -> Vec<Arc<Cluster>> {
+    let column = scan.spec().column("cluster");
+    let Some((column, asked)) = column.and_then(|column| Some((column, keys(scan, column)?))) else { return all };
+    scan.context().report_absent(scan.spec(), column, |name| {
+        let known: Vec<&str> = all.iter().map(|cluster| &*cluster.name).collect();
+        if known.contains(&name) {
+            None
+        } else if others.iter().any(|other| other == name) {
+            let hint = "is in the kubeconfig, but is not one of the contexts that are read";
+            Some(format!("context `{name}` {hint}; see the setting `contexts`"))
+        } else if all.iter().any(|cluster| cluster.is_nameless()) {
+            None
+        } else {
+            let known: Vec<&str> = known.into_iter().chain(others.iter().map(String::as_str)).collect();
+            Some(format!("there is no context `{name}`; there are: {}", known.join(", ")))
+        }
+    });
+    if !scan.context().is_open(scan.spec(), column) {
+        all.retain(|cluster| cluster.is_nameless() || asked.iter().any(|name| **name == *cluster.name));
+    }
+    all
 }
 
 /// The configuration as last read. A new reading is compared with it, so unchanged clusters keep their clients.
@@ -355,7 +389,7 @@ fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<
     if clusters.is_empty() {
         let message = if contexts.is_empty() {
             let what = if files.is_empty() { "there is no kubeconfig" } else { "the kubeconfig has no context" };
-            format!("no cluster is configured: {what}, and the program does not run in a cluster")
+            format!("{NONE_CONFIGURED}: {what}, and the program does not run in a cluster")
         } else {
             let contexts = contexts.join(", ");
             format!("the kubeconfig has no current context; choose some with the setting `contexts`: {contexts}")
@@ -446,6 +480,8 @@ pub(crate) struct Cluster {
     client: tokio::sync::Mutex<Option<Connected>>,
     /// Whether responses arrive slowly, so that compressing them pays.
     is_slow: AtomicBool,
+    /// What its API server serves.
+    pub(crate) known_api: Known,
 }
 
 /// A response of at least this many bytes shows how fast a connection is.
@@ -464,6 +500,8 @@ enum Access {
     Client(kube::Client),
     Context(Box<Target>),
     Broken(Error),
+    /// Files in place of an API server.
+    Manifests(Manifests),
 }
 
 /// A client, and the runtime of its background task: a client cannot outlive that runtime.
@@ -480,9 +518,14 @@ impl fmt::Debug for Cluster {
 
 impl Cluster {
     fn new(name: &str, cluster_name: &str, access: Access) -> Self {
-        let client = tokio::sync::Mutex::default();
-        let is_slow = AtomicBool::new(false);
-        Cluster { name: name.into(), cluster_name: cluster_name.into(), access, client, is_slow }
+        Cluster {
+            name: name.into(),
+            cluster_name: cluster_name.into(),
+            access,
+            client: tokio::sync::Mutex::default(),
+            is_slow: AtomicBool::new(false),
+            known_api: Known::default(),
+        }
     }
 
     /// Placeholder for clusters that a kubeconfig might have named.
@@ -492,6 +535,19 @@ impl Cluster {
 
     fn is_usable(&self) -> bool {
         !matches!(self.access, Access::Broken(_))
+    }
+
+    /// The set of manifests that it is, if it is one.
+    pub(crate) fn manifests(&self) -> Option<&Manifests> {
+        match &self.access {
+            Access::Manifests(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// Whether it only reports that no cluster is configured.
+    fn is_unconfigured(&self) -> bool {
+        matches!(&self.access, Access::Broken(Error::Unsupported(why)) if why.starts_with(NONE_CONFIGURED))
     }
 
     fn is_nameless(&self) -> bool {
@@ -518,6 +574,9 @@ impl Cluster {
         let target = match &self.access {
             Access::Client(client) => return Ok(client.clone()),
             Access::Broken(error) => return Err(error.clone()),
+            Access::Manifests(_) => {
+                return Err(Error::Unsupported(format!("{} are files, without an API server", self.name)));
+            }
             Access::Context(target) => target,
         };
         // Shared within the query, so a credentials plug-in that fails or hangs does so once per query.
@@ -624,6 +683,7 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
 
     fn tell(cluster: &Arc<Cluster>) -> String {
         match &cluster.access {
+            Access::Manifests(set) => format!("{}: {}", cluster.name, set.path().display()),
             Access::Client(_) => format!("{}: client", cluster.name),
             Access::Context(_) => format!("{}: context of {}", cluster.name, cluster.cluster_name),
             Access::Broken(error) => format!("{}: {error}", cluster.name),

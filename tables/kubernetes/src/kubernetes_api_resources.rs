@@ -3,14 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
-use indago_table::json::{self, Shape};
+use futures::Stream;
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
-use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
-use crate::resource::{self, misfits};
+use crate::discovery::api::{self, GroupVersion, is_group_version, split};
+use crate::resource;
 
 /// Resources that the API servers of Kubernetes clusters serve, in each version, including those of operators.
 ///
@@ -64,7 +63,7 @@ pub struct ApiResource {
     /// Categories of the resource, such as `all`.
     #[column(path = "categories")]
     categories: Vec<String>,
-    /// Hash of the version in which it is stored.
+    /// Hash of the version in which it is stored. A query of this column makes a call for each group and version.
     #[column(path = "storageVersionHash")]
     storage_version_hash: Option<String>,
     /// Group and version, as in an object's `apiVersion`: `v1`, `apps/v1`.
@@ -85,7 +84,7 @@ impl fmt::Display for Discovery {
         write!(f, "{}GET ", self.cluster.label())?;
         match &self.group_versions {
             Some(some) => {
-                f.write_str(&some.iter().map(|group_version| path(group_version)).collect::<Vec<_>>().join(" "))
+                f.write_str(&some.iter().map(|group_version| api::path(group_version)).collect::<Vec<_>>().join(" "))
             }
             None => f.write_str("/api /apis"),
         }
@@ -117,27 +116,21 @@ impl RowStream for ApiResource {
     fn rows<'a>(scan: &'a Scan<Self>, part: &'a Discovery) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
             part.cluster.client(scan).await?;
-            let group_versions = match &part.group_versions {
-                Some(some) => some.clone(),
-                None => all_group_versions(scan, &part.cluster).await?,
+            let versions = match &part.group_versions {
+                Some(some) => api::each(scan, &part.cluster, some.clone()).await,
+                None => {
+                    let admits = |group: &str| scan.admits(Self::GROUP, &group.to_owned());
+                    let is_aggregated = !scan.wants(Self::STORAGE_VERSION_HASH);
+                    api::all(scan, &part.cluster, is_aggregated, admits).await?
+                }
             };
-            let lists = scan.in_rounds(group_versions, |group_version| async move {
-                let resources = resources(scan, part, &group_version).await;
-                (group_version, resources)
-            });
-            let mut lists = std::pin::pin!(lists);
-            while let Some((group_version, resources)) = lists.next().await {
-                match resources {
-                    Ok(resources) => {
-                        for resource in resources {
-                            yield resource;
-                        }
-                    }
-                    Err(Error::Gone(_)) => {}
-                    // An API of an unavailable extension must not hide the others.
-                    Err(error) => {
-                        scan.report(format!("{}GET {}", part.cluster.label(), path(&group_version)), &unknown(error));
-                    }
+            for GroupVersion { name, resources, problem } in versions {
+                for resource in &resources {
+                    yield row(scan, part, &name, resource);
+                }
+                // An API of an unavailable extension must not hide the others.
+                if let Some(error) = problem {
+                    scan.report(format!("{}GET {}", part.cluster.label(), api::path(&name)), &error);
                 }
             }
         }
@@ -151,115 +144,19 @@ impl ApiResource {
     }
 }
 
-const NEEDS: &str = "get /api and /apis, as system:discovery may";
-
-/// All groups in all their versions; the core group is first.
-async fn all_group_versions(scan: &Scan<ApiResource>, cluster: &Cluster) -> Result<Vec<String>> {
-    let mut all = Vec::new();
-    if scan.admits(ApiResource::GROUP, &String::new()) {
-        let core = root(scan, cluster, "/api", "APIVersions", Shape::default().with("versions")).await?;
-        all.extend(names(scan, cluster, "/api", elements(&core["versions"])));
-    }
-    let shape = Shape::default().with("groups.*.name").with("groups.*.versions.*.groupVersion");
-    let groups = root(scan, cluster, "/apis", "APIGroupList", shape).await?;
-    for group in elements(&groups["groups"]) {
-        let name = group["name"].as_str().unwrap_or_default().to_owned();
-        if scan.admits(ApiResource::GROUP, &name) {
-            let versions = elements(&group["versions"]).map(|version| &version["groupVersion"]);
-            all.extend(names(scan, cluster, "/apis", versions));
-        }
-    }
-    Ok(all)
-}
-
-/// A document that every API server has.
-async fn root(scan: &Scan<ApiResource>, cluster: &Cluster, path: &str, kind: &str, shape: Shape) -> Result<Document> {
-    let document = get_object(scan, cluster, path, NEEDS, &shape.with("kind")).await.map_err(|error| match error {
-        Error::Gone(message) => {
-            Error::Unsupported(format!("the server has no {path}: is it a Kubernetes API server? ({message})"))
-        }
-        other => other,
-    })?;
-    match &document["kind"] {
-        found if found == kind => Ok(document),
-        found => Err(Error::Malformed(format!("GET {path}: the kind of the response is {found}, not {kind}"))),
-    }
-}
-
-/// An API whose backend is down still exists, but its resources are unknown.
-fn unknown(error: Error) -> Error {
-    match error {
-        Error::Unavailable(why) => Error::Unavailable(format!("the resources of this API are unknown: {why}")),
-        other => other,
-    }
-}
-
-fn elements(list: &Document) -> impl Iterator<Item = &Document> {
-    list.as_array().into_iter().flatten()
-}
-
-/// Names of groups and versions. A name that is not a text is reported and skipped.
-fn names<'a>(
-    scan: &Scan<ApiResource>,
-    cluster: &Cluster,
-    path: &str,
-    names: impl Iterator<Item = &'a Document>,
-) -> Vec<String> {
-    let name = |name: &Document| match name.as_str() {
-        Some(name) => Some(name.to_owned()),
-        None => {
-            let message = format!("a version's name is {}, not a text", json::kind(name));
-            scan.report(format!("{}GET {path}", cluster.label()), &Error::Malformed(message));
-            None
-        }
-    };
-    names.filter_map(name).collect()
-}
-
-/// The resources of one group in one version.
-async fn resources(scan: &Scan<ApiResource>, part: &Discovery, group_version: &str) -> Result<Vec<ApiResource>> {
-    let shape = Shape::default().with("kind").with("resources");
-    let list = get_object(scan, &part.cluster, &path(group_version), NEEDS, &shape).await?;
-    if list["kind"] != "APIResourceList" {
-        return Err(Error::Malformed(format!("the response is not a list of resources: its kind is {}", list["kind"])));
-    }
+/// The row of a resource.
+fn row(scan: &Scan<ApiResource>, part: &Discovery, group_version: &str, document: &Document) -> ApiResource {
     let (group, version) = split(group_version);
-    let resource = |document: &Document| {
-        let mut row = ApiResource {
-            cluster: part.cluster.name.clone(),
-            cluster_name: part.cluster.cluster_name.clone(),
-            group: group.into(),
-            version: version.into(),
-            group_version: group_version.into(),
-            ..ApiResource::default()
-        };
-        scan.fill(&mut row, document, scan.wanted(), &format_args!("cluster={}", part.cluster.name));
-        row
+    let mut row = ApiResource {
+        cluster: part.cluster.name.clone(),
+        cluster_name: part.cluster.cluster_name.clone(),
+        group: group.into(),
+        version: version.into(),
+        group_version: group_version.into(),
+        ..ApiResource::default()
     };
-    for error in misfits::<()>(&list["resources"], "resources").into_iter().filter_map(Result::err) {
-        scan.report(format!("{}GET {}", part.cluster.label(), path(group_version)), &error);
-    }
-    Ok(elements(&list["resources"]).filter(|document| document.is_object()).map(resource).collect())
-}
-
-fn path(group_version: &str) -> String {
-    let root = if group_version.contains('/') { "/apis" } else { "/api" };
-    format!("{root}/{group_version}")
-}
-
-/// Group and version of `apps/v1`, or of `v1`, whose group has no name.
-fn split(group_version: &str) -> (&str, &str) {
-    group_version.split_once('/').unwrap_or(("", group_version))
-}
-
-/// Whether a group and version can have that name. Any other one would change the URL's meaning.
-fn is_group_version(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    let (group, version) = split(name);
-    [group, version].iter().all(|part| part.bytes().all(is_plain) && !part.contains(".."))
-        && !version.is_empty()
-        && !version.starts_with('.')
-        && (name.starts_with(group) && !name.starts_with('/'))
+    scan.fill(&mut row, document, scan.wanted(), &format_args!("cluster={}", part.cluster.name));
+    row
 }
 
 #[cfg(test)]
@@ -316,15 +213,5 @@ mod tests {
             let (rows, outcome) = testing::rows(&testing::scan::<ApiResource>(&env, &[], None)).await;
             assert_eq!((rows.len(), outcome.unwrap_err().to_string()), (0, told.to_owned()));
         }
-    }
-
-    #[test]
-    fn group_and_version_have_their_path() {
-        assert_eq!((path("v1"), path("apps/v1")), ("/api/v1".to_owned(), "/apis/apps/v1".to_owned()));
-        assert_eq!((split("v1"), split("apps/v1")), (("", "v1"), ("apps", "v1")));
-        for name in ["", "/", "/v1", "apps/", "../v1", "v1?x", "a/b/c", "apps/v1#", "."] {
-            assert!(!is_group_version(name), "{name}");
-        }
-        assert!(is_group_version("rbac.authorization.k8s.io/v1beta1") && is_group_version("v1"));
     }
 }

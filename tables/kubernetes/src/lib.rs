@@ -14,6 +14,7 @@ mod connection;
 mod container_spec;
 mod credentials;
 mod derived;
+mod discovery;
 mod expiry;
 mod exposure;
 mod image_reference;
@@ -78,6 +79,7 @@ pub mod kubernetes_storage_classes;
 pub mod kubernetes_validating_webhooks;
 pub mod kubernetes_volume_attachments;
 pub mod kubernetes_webhooks;
+mod manifests;
 mod metadata;
 mod network;
 mod owners;
@@ -96,8 +98,9 @@ mod volume_spec;
 mod watch;
 
 pub use clusters::{Kubernetes, Reads, Settings};
+pub use discovery::Discovered;
 use indago_table::json::Shape;
-use indago_table::{AnyScan, EventSource, Reader, Row, TableRef};
+use indago_table::{AnyScan, CatalogRef, EventSource, Reader, Row, TableRef};
 pub use watch::{Change, Changes, Op};
 
 /// Properties of the tables over listed resources, which are listed here only.
@@ -264,4 +267,9 @@ fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Option<Shape> {
         .filter_map(|reader| shape_of(reader, &scan.spec().reads))
         .for_each(|other| shape.extend(&other));
     Some(shape)
+}
+
+/// The tables of all resources that the clusters serve, which exist when a query names them.
+pub fn catalogs(clusters: &Kubernetes) -> Vec<CatalogRef> {
+    vec![std::sync::Arc::new(Discovered::new(clusters, &tables(clusters)))]
 }

@@ -65,6 +65,12 @@ macro_rules! metadata {
             /// Annotations.
             #[column(path = "metadata.annotations")]
             annotations: Map,
+            /// File of the object, for manifests.
+            #[column(hidden, path = "$source.path")]
+            source_path: Option<String>,
+            /// Line of the file at which the object starts, for manifests.
+            #[column(hidden, path = "$source.line")]
+            source_line: Option<i64>,
             /// Kind of the object that controls it, such as `ReplicaSet`; NULL for an object without a controller.
             #[column(path = "controller.kind")]
             owner_kind: Option<String>,
@@ -115,7 +121,10 @@ macro_rules! metadata {
             }
 
             pub(crate) async fn cluster_uid(&mut self, scan: &AnyScan<Kubernetes>) -> Result<()> {
-                self.cluster_uid = Some(cluster_uid(scan, &self.cluster).await?);
+                // Files have no cluster.
+                if scan.env().is_cluster(&self.cluster) {
+                    self.cluster_uid = Some(cluster_uid(scan, &self.cluster).await?);
+                }
                 Ok(())
             }
         }

@@ -39,7 +39,7 @@ pub(crate) struct List {
     /// Whether the server returns the objects of its watch cache, all at once. They can be older than the query.
     pub(crate) is_cached: bool,
     /// The permission to list them, as the table declares it.
-    pub(crate) needs: &'static str,
+    pub(crate) needs: Arc<str>,
 }
 
 /// The request for its first page.
@@ -238,7 +238,7 @@ impl Fetch {
                     sender.send_replace(next_token(start).ok().flatten());
                 }
             };
-            get_list(&scan, &list.cluster, &path, list.needs, &encoding, &arriving).await
+            get_list(&scan, &list.cluster, &path, &list.needs, &encoding, &arriving).await
         });
         Fetch { url, answer, token }
     }
@@ -652,7 +652,7 @@ mod tests {
                 field_selector: String::new(),
                 page_size: PAGE_SIZE,
                 is_cached: false,
-                needs: "",
+                needs: "".into(),
             };
             list.check(format!(r#"{{"kind":"{kind}"}}"#).as_bytes(), &Encoding::Json).is_ok()
         };

@@ -86,10 +86,11 @@ pub struct Listing {
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let List { cluster, path, label_selector, field_selector, .. } = &self.list;
-        if !self.is_held {
-            return write!(f, "{}GET {}", cluster.label(), self.list);
+        match cluster.manifests() {
+            Some(set) => write!(f, "{}READ {}", cluster.label(), set.path().display())?,
+            None if self.is_held => write!(f, "{}WATCH {path}", cluster.label())?,
+            None => return write!(f, "{}GET {}", cluster.label(), self.list),
         }
-        write!(f, "{}WATCH {path}", cluster.label())?;
         let selectors = [label_selector, field_selector].into_iter().filter(|selector| !selector.is_empty());
         selectors.into_iter().try_for_each(|selector| write!(f, " {selector}"))
     }
@@ -141,7 +142,7 @@ impl Listing {
         resource: &ResourceSpec,
         namespace: Option<&str>,
         is_cached: bool,
-        needs: &'static str,
+        needs: &str,
     ) -> Self {
         let list = List {
             cluster: cluster.clone(),
@@ -150,7 +151,7 @@ impl Listing {
             field_selector: String::new(),
             page_size: PAGE_SIZE,
             is_cached,
-            needs,
+            needs: needs.into(),
         };
         Listing {
             list,
@@ -167,6 +168,11 @@ impl Listing {
 
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.list.cluster
+    }
+
+    /// Whether it is read from its API server, not from files or from memory.
+    pub(crate) fn is_on_server(&self) -> bool {
+        self.cluster().manifests().is_none() && !self.is_held
     }
 
     pub(crate) fn namespace(&self) -> Option<Arc<str>> {
@@ -207,17 +213,29 @@ const MOST_SELECTED: usize = 16;
 
 /// The LISTs that a scan needs.
 pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
+    let resource = scan.spec().resource.as_ref().expect("a listed table declares its resource");
+    listings_of(scan, scan.env().origins(scan), resource)
+}
+
+/// The LISTs of a resource in some clusters, which may serve different versions of it.
+pub(crate) fn listings_of(
+    scan: &AnyScan<Kubernetes>,
+    clusters: Vec<Arc<Cluster>>,
+    resource: &ResourceSpec,
+) -> Vec<Listing> {
     let spec = scan.spec();
-    let resource = spec.resource.as_ref().expect("a listed table declares its resource");
-    let whole = |cluster| {
-        let needs = spec.needs.first().copied().unwrap_or_default();
-        // The cache returns all objects, whatever the limit.
-        let is_cached = scan.env().reads_cache() && scan.limit().is_none();
-        let mut listing = Listing::of(&cluster, resource, None, is_cached, needs);
+    let needs: Arc<str> = match spec.needs.first() {
+        Some(needs) => (*needs).into(),
+        None => format!("list {}", resource.name).into(),
+    };
+    // The cache returns all objects, whatever the limit.
+    let is_cached = scan.env().reads_cache() && scan.limit().is_none();
+    let whole = |cluster: Arc<Cluster>| {
+        let mut listing = Listing::of(&cluster, resource, None, is_cached, &needs);
         listing.list.page_size = scan.limit().unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE);
         listing
     };
-    let mut listings: Vec<Listing> = scan.env().clusters(scan).into_iter().map(whole).collect();
+    let mut listings: Vec<Listing> = clusters.into_iter().map(whole).collect();
     let asked = |name: &str| keys(scan, spec.column(name)?);
     if let Some(selectors) = asked("label_selector") {
         listings = combined(&listings, &selectors, |listing, selector| {
@@ -231,6 +249,9 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
             listing.field_selector = Some(selector.to_owned());
         });
     }
+    // The driver compares the other keys with the rows of files.
+    let (files, mut listings): (Vec<_>, Vec<_>) =
+        listings.into_iter().partition(|listing| listing.cluster().manifests().is_some());
     let is_namespace_key = |column: &ColumnSpec| column.index && column.path.as_deref() == Some("metadata.namespace");
     if let Some(column) = spec.columns.iter().position(is_namespace_key).filter(|_| resource.is_namespaced)
         && let Some(mut namespaces) = keys(scan, column)
@@ -252,7 +273,7 @@ pub(crate) fn listings(scan: &AnyScan<Kubernetes>) -> Vec<Listing> {
     if let Some(shape) = crate::shape_of_scan(scan) {
         listings.iter_mut().for_each(|listing| listing.is_held = watch::is_held(scan, &listing.list, &shape));
     }
-    listings
+    [listings, files].concat()
 }
 
 /// Every combination of listing and value.
@@ -314,6 +335,16 @@ pub(crate) fn objects(
     Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows()
 }
 
+/// The rows of a listing of a table that is known only at run time. Its first columns are those of `T`.
+pub(crate) fn rows_of<T: Listed, R: Send + 'static>(
+    scan: AnyScan<Kubernetes>,
+    listing: Listing,
+    shape: Shape,
+    row: impl Fn(&Document) -> Box<R> + Send + Sync + 'static,
+) -> impl Stream<Item = Result<R>> + Send {
+    Reader { scan, listing, shape: Arc::new(shape), documents: T::documents, row: Box::new(row) }.rows()
+}
+
 /// The pages of a listing: its own, or those that all scans of the query share.
 fn pages<'a>(
     scan: &'a AnyScan<Kubernetes>,
@@ -321,7 +352,11 @@ fn pages<'a>(
     shape: &'a Arc<Shape>,
 ) -> impl Stream<Item = Result<Page>> + Send + 'a {
     async_stream::try_stream! {
-        if let Some(rows) = held(scan, listing, shape).await?.as_ref() {
+        let List { cluster, label_selector, field_selector, .. } = &listing.list;
+        if let Some(set) = cluster.manifests() {
+            let resource = scan.spec().resource.as_ref().expect("a listed table declares its resource");
+            yield set.page(scan, &cluster.name, resource, label_selector, field_selector).await?;
+        } else if let Some(rows) = held(scan, listing, shape).await?.as_ref() {
             rows.date(scan);
             let mut number = 0;
             while let Some(page) = rows.page(number, scan)? {

@@ -1,7 +1,7 @@
 //! Resources that a server may serve in an older version of their group, or not at all.
 
 use indago_table::json::Shape;
-use indago_table::{AnyScan, Error, Result};
+use indago_table::{AnyScan, Error, ResourceSpec, Result};
 
 use crate::call::get_object;
 use crate::clusters::Kubernetes;
@@ -11,7 +11,8 @@ const NEEDS: &str = "get /apis, as system:discovery may";
 
 /// The listing in the newest version that its server serves. The server's discovery is read once per cluster and query.
 pub(crate) async fn served(scan: &AnyScan<Kubernetes>, listing: Listing) -> Result<Listing> {
-    let Some(resource) = scan.spec().resource.as_ref().filter(|resource| resource.is_optional) else {
+    let is_discovered = |resource: &&ResourceSpec| resource.is_optional && listing.is_on_server();
+    let Some(resource) = scan.spec().resource.as_ref().filter(is_discovered) else {
         return Ok(listing);
     };
     let cluster = listing.cluster().clone();

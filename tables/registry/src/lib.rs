@@ -4,7 +4,7 @@ mod elsewhere;
 
 pub use elsewhere::{ELSEWHERE, MISSING};
 pub use indago_table::Sys;
-use indago_table::{EventSource, TableRef};
+use indago_table::{CatalogRef, EventSource, TableRef};
 
 #[cfg(feature = "aws")]
 pub use indago_tables_aws::{Aws, AwsSettings};
@@ -84,4 +84,15 @@ pub fn event_sources(environments: &Environments) -> Vec<Box<dyn EventSource>> {
     #[cfg(not(feature = "kubernetes"))]
     let _ = environments;
     sources
+}
+
+/// The catalogs of some environments: their tables that exist when a query names them.
+#[allow(unused_mut, reason = "a build without environments has none")]
+pub fn catalogs(environments: &Environments) -> Vec<CatalogRef> {
+    let mut catalogs = Vec::new();
+    #[cfg(feature = "kubernetes")]
+    catalogs.extend(environments.kubernetes.iter().flat_map(indago_tables_kubernetes::catalogs));
+    #[cfg(not(feature = "kubernetes"))]
+    let _ = environments;
+    catalogs
 }

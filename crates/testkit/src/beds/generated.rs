@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{Response, StatusCode};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::beds::custom::CustomResources;
 use crate::beds::kube_api::kubeconfig_of;
 use crate::beds::server::{Outcome, Server, full, growing};
 use crate::error::{Context, Result};
@@ -21,10 +22,12 @@ pub struct KubeServerOptions {
     pub pods: usize,
     /// The first request that continues after this many pods gets 410 `Expired`, once.
     pub expire_after: Option<usize>,
+    /// Custom resources, if any.
+    pub custom: Option<CustomResources>,
 }
 
-/// Plain HTTP on loopback: `/version`, `/api`, `/apis`, `/api/v1`, `/readyz`, pods (all, by namespace, one), namespaces
-/// and nodes.
+/// Plain HTTP on loopback: `/version`, `/api`, `/apis`, `/api/v1`, `/readyz`, pods (all, by namespace, one), namespaces,
+/// nodes and [`CustomResources`].
 /// Pod `i` is `app-{i%97}-7d9c6b8f5-{i:05}` in namespace `load-{i%20}` on node `node-{i%50}`, about 7 KB, with the same
 /// special cases as [`KubeApi::load_pods`](crate::beds::KubeApi::load_pods). Lists support `limit`, `continue` and
 /// `fieldSelector` on `metadata.name`, `metadata.namespace` and `spec.nodeName`. Pods can be watched, from any version or
@@ -46,6 +49,9 @@ struct Shared {
     expired: AtomicUsize,
     requests: AtomicUsize,
     pages: AtomicUsize,
+    custom: Option<CustomResources>,
+    /// Paths of the requests to a server with custom resources.
+    paths: Mutex<Vec<String>>,
 }
 
 impl KubeServer {
@@ -64,10 +70,14 @@ impl KubeServer {
             expired: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             pages: AtomicUsize::new(0),
+            custom: options.custom,
+            paths: Mutex::default(),
         });
         let state = Arc::clone(&shared);
         let server = Server::http(None, move |request| {
-            let answer = state.answer(request.uri());
+            let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let custom = state.custom(request.uri(), header(ACCEPT), header(IF_NONE_MATCH));
+            let answer = custom.unwrap_or_else(|| state.answer(request.uri()));
             async move { Outcome::Answer(answer) }
         })?;
         let folder = tempfile::tempdir().context(|| "cannot create a temporary directory".to_owned())?;
@@ -106,6 +116,11 @@ impl KubeServer {
         watches.retain(|watch| watch.send(event.clone()).is_ok());
     }
 
+    /// Paths of the requests since the last call, of a server with custom resources.
+    pub fn take_paths(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.paths.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Number of requests for a page of pods.
     pub fn pages(&self) -> usize {
         self.shared.pages.load(Ordering::Relaxed)
@@ -123,6 +138,22 @@ pub fn pod_name(i: usize) -> String {
 }
 
 impl Shared {
+    /// The response to a request that custom resources affect.
+    fn custom(&self, uri: &http::Uri, accept: &str, known: &str) -> Option<Response<crate::beds::server::Answer>> {
+        let custom = self.custom.as_ref()?;
+        let path = uri.path_and_query().map_or(uri.path(), http::uri::PathAndQuery::as_str);
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
+        let (code, body, validator) = custom.answer(uri.path(), accept)?;
+        if validator.as_ref().is_some_and(|validator| validator == known) {
+            return Some(json(StatusCode::NOT_MODIFIED, ""));
+        }
+        let mut answer = json(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body);
+        if let Some(validator) = validator.and_then(|validator| HeaderValue::try_from(validator).ok()) {
+            answer.headers_mut().insert(ETAG, validator);
+        }
+        Some(answer)
+    }
+
     fn answer(&self, uri: &http::Uri) -> Response<crate::beds::server::Answer> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
@@ -413,7 +444,7 @@ mod tests {
 
     #[test]
     fn pages_and_expiry() {
-        let options = KubeServerOptions { pods: 2500, expire_after: Some(600) };
+        let options = KubeServerOptions { pods: 2500, expire_after: Some(600), ..KubeServerOptions::default() };
         let server = KubeServer::with(options).expect("the server starts");
         let get = |path: &str| {
             let text =

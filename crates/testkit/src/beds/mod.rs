@@ -2,6 +2,7 @@
 
 mod cluster;
 mod containerd;
+mod custom;
 mod docker;
 mod estate;
 mod fault;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use containerd::Containerd;
+pub use custom::{CustomGroup, CustomResources};
 pub use docker::Docker;
 pub use estate::Estate;
 pub use fault::{Effect, Fault, Request, Rule, Upstream};
