@@ -634,7 +634,7 @@ impl Cluster {
     pub(crate) fn measure(&self, bytes: usize, elapsed: Duration) {
         let may_compress = match &self.access {
             Access::Context(target) => target.may_compress(),
-            Access::Client(_) | Access::Broken(_) => true,
+            Access::Client(_) | Access::Broken(_) | Access::Manifests(_) => true,
         };
         if bytes >= MEASURED_BYTES && may_compress && is_slow(bytes, elapsed) {
             self.is_slow.store(true, Ordering::Relaxed);

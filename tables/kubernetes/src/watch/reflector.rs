@@ -396,7 +396,7 @@ impl Reflector {
             field_selector: String::new(),
             page_size: PAGE_SIZE,
             is_cached: false,
-            needs: "",
+            needs: "".into(),
         };
         let shape = Arc::new(wanted.shape().clone());
         let (scan, mut pager) = (self.scan(), Pager::new(list, &shape));
