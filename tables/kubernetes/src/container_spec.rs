@@ -417,7 +417,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                r#"{"kind":"container","name":"a","securityContext":{"appArmorProfile":{"type":"Unconfined"},"runAsUser":1}}"#,
+                r#"{"name":"a","securityContext":{"runAsUser":1,"appArmorProfile":{"type":"Unconfined"}},"kind":"container"}"#,
                 "`spec.template.spec.initContainers` holds an object instead of a list",
                 "`spec.template.spec.containers` holds a number instead of an object",
             ]
