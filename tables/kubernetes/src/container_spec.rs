@@ -337,8 +337,8 @@ mod tests {
     #[test]
     fn a_container_has_the_settings_of_its_pod_that_it_lacks() {
         let pod = json!({
-            "runAsUser": 7, "runAsGroup": 8, "runAsNonRoot": true, "fsGroup": 9, "seccompProfile": {"type": "RuntimeDefault"},
-            "seLinuxOptions": {"user": "u", "level": "s0"},
+            "runAsUser": 7, "runAsGroup": 8, "runAsNonRoot": true, "fsGroup": 9,
+            "seccompProfile": {"type": "RuntimeDefault"}, "seLinuxOptions": {"user": "u", "level": "s0"},
         });
         assert_eq!(
             effective(
