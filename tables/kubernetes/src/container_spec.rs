@@ -296,8 +296,11 @@ fn set_effective(context: &mut Document, pod: &Document, annotations: &Document,
             together.iter().for_each(|setting| inherit_into(context, "windowsOptions", windows, setting));
         }
     }
-    let annotation = &annotations[format!("container.apparmor.security.beta.kubernetes.io/{name}")];
-    if let (Some(profile), true) = (annotation.as_str(), context["appArmorProfile"].is_null()) {
+    let annotation = annotations.as_object().and_then(|all| {
+        let key = format!("container.apparmor.security.beta.kubernetes.io/{name}");
+        all.get(&key)?.as_str()
+    });
+    if let (Some(profile), true) = (annotation, context["appArmorProfile"].is_null()) {
         context["appArmorProfile"] = match profile.split_once('/') {
             Some(("localhost", name)) => serde_json::json!({"type": "Localhost", "localhostProfile": name}),
             _ if profile == "runtime/default" => serde_json::json!({"type": "RuntimeDefault"}),
