@@ -1,28 +1,58 @@
 //! The Kubernetes tables on a real API server, on a generated one, and on a faulty one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::array_value_to_string;
 use indago_engine::{Code, Completeness, Engine, Limits, Outcome, Warning};
-use indago_table::Sys;
+use indago_table::json::steps;
+use indago_table::{ColumnSpec, Kind, ResourceSpec, Sys, TableSpec};
 use indago_tables_kubernetes::{Kubernetes, Reads, Settings};
 use indago_testkit::beds::generated::{KubeServer, KubeServerOptions};
 use indago_testkit::beds::{Effect, Fault, KubeApi, Rule, Upstream};
+use serde_json::Value;
 
 const ESTATE: &str = include_str!("fixtures/kubernetes/estate.yaml");
+const RESOURCES: &str = include_str!("fixtures/kubernetes/resources.yaml");
+const TEMPLATE: &str = include_str!("fixtures/kubernetes/template.json");
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubernetes").join(name)
 }
 
-/// An API server with the estate.
+/// An API server with the estate, and one object of each resource that has a table.
 pub(crate) fn estate() -> KubeApi {
     let api = KubeApi::start().expect("an API server");
     api.apply(ESTATE).expect("the estate fits");
     let (path, status) = ("/api/v1/namespaces/shop/pods/priv/status", fixture("priv-status.json"));
     api.kubectl(&["replace", "--raw", path, "-f", &status.to_string_lossy()]).expect("the status fits");
+    let template = |policy: &str| TEMPLATE.replace("RESTART", policy).replace('\n', " ");
+    let mut resources = RESOURCES.replace("TEMPLATE_ALWAYS", &template("Always"));
+    resources = resources.replace("TEMPLATE_NEVER", &template("Never"));
+    for (version, older, kind, resource) in [
+        ("batch/v1", "batch/v1beta1", "CronJob", "cronjobs"),
+        ("policy/v1", "policy/v1beta1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    ] {
+        if !is_served(&api, version, resource) {
+            let of = |version: &str| format!("apiVersion: {version}\nkind: {kind}\n");
+            resources = resources.replace(&of(version), &of(older));
+        }
+    }
+    api.apply(&resources).expect("the resources fit");
+    if is_served(&api, "policy/v1beta1", "podsecuritypolicies") {
+        api.apply(include_str!("fixtures/kubernetes/policies.yaml")).expect("the policies fit");
+    }
     api
+}
+
+fn is_served(api: &KubeApi, version: &str, resource: &str) -> bool {
+    let served = api.kubectl(&["get", "--raw", &format!("/apis/{version}")]);
+    served.is_ok_and(|served| served.contains(&format!("\"{resource}\"")))
 }
 
 /// The clusters of these kubeconfig files, in all their contexts.
@@ -61,33 +91,313 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
+/// Where an object has the parts that each have a row, and the name of the part in the paths of the columns.
+fn parts_of(table: &str) -> Option<(Vec<(&'static str, &'static str)>, &'static str)> {
+    let containers = |spec: &'static str| match spec {
+        "spec" => vec![
+            ("spec.initContainers", "init"),
+            ("spec.containers", "container"),
+            ("spec.ephemeralContainers", "ephemeral"),
+        ],
+        "template.spec" => vec![("template.spec.initContainers", "init"), ("template.spec.containers", "container")],
+        _ => vec![("spec.template.spec.initContainers", "init"), ("spec.template.spec.containers", "container")],
+    };
+    Some(match table {
+        "kubernetes_pod_containers" => (containers("spec"), "container"),
+        "kubernetes_pod_template_containers" => (containers("template.spec"), "container"),
+        table if table.ends_with("_containers") => (containers("spec.template.spec"), "container"),
+        "kubernetes_pod_volumes" => (vec![("spec.volumes", "")], "volume"),
+        "kubernetes_pod_templates_volumes" => (vec![("template.spec.volumes", "")], "volume"),
+        table if table.ends_with("_volumes") && table != "kubernetes_persistent_volumes" => {
+            (vec![("spec.template.spec.volumes", "")], "volume")
+        }
+        "kubernetes_role_policy_rules" | "kubernetes_cluster_role_policy_rules" => (vec![("rules", "")], "rule"),
+        "kubernetes_role_binding_subjects" | "kubernetes_cluster_role_binding_subjects" => {
+            (vec![("subjects", "")], "subject")
+        }
+        "kubernetes_mutating_webhooks" | "kubernetes_validating_webhooks" => (vec![("webhooks", "")], "webhook"),
+        "kubernetes_csi_node_drivers" => (vec![("spec.drivers", "")], "driver"),
+        "kubernetes_limit_ranges" => (vec![("spec.limits", "")], "limit"),
+        "kubernetes_endpoint_subsets" => (vec![("subsets", "")], "subset"),
+        "kubernetes_component_statuses" => (vec![("conditions", "")], "condition"),
+        "kubernetes_network_policies" => (vec![("spec.ingress", "Ingress"), ("spec.egress", "Egress")], "rule"),
+        _ => return None,
+    })
+}
+
+/// A value in an object; a step `*` collects from all elements of a list.
+fn value_at(object: &Value, steps: &[String]) -> Value {
+    let Some((step, rest)) = steps.split_first() else { return object.clone() };
+    match object {
+        Value::Array(all) if step == "*" => {
+            all.iter().map(|one| value_at(one, rest)).filter(|value| !value.is_null()).collect()
+        }
+        other => other.get(step).map_or(Value::Null, |value| value_at(value, rest)),
+    }
+}
+
+/// The documents that the paths of a table's columns start from, from kubectl's object.
+fn documents(table: &str, object: &Value) -> Vec<Value> {
+    let Some((lists, name)) = parts_of(table) else { return vec![object.clone()] };
+    let mut documents = Vec::new();
+    for (list, kind) in lists {
+        let steps: Vec<String> = list.split('.').map(str::to_owned).collect();
+        for (position, part) in value_at(object, &steps).as_array().into_iter().flatten().enumerate() {
+            let mut document = object.clone();
+            document[name] = part.clone();
+            match table {
+                "kubernetes_network_policies" => {
+                    let peers = if kind == "Ingress" { &part["from"] } else { &part["to"] };
+                    document[name]["peers"] = peers.clone();
+                    document[name]["type"] = kind.into();
+                    document[name]["number"] = (position + 1).into();
+                }
+                _ if kind.is_empty() => {}
+                _ => document[name]["kind"] = kind.into(),
+            }
+            documents.push(document);
+        }
+    }
+    if table == "kubernetes_network_policies" {
+        for direction in object["spec"]["policyTypes"].as_array().into_iter().flatten() {
+            let list = direction.as_str().expect("a text").to_lowercase();
+            if object["spec"][&list].as_array().is_none_or(Vec::is_empty) {
+                let mut document = object.clone();
+                document[name] = serde_json::json!({"type": direction});
+                documents.push(document);
+            }
+        }
+    }
+    documents
+}
+
+/// kubectl's value as a column of a kind and nullability shows it, in JSON.
+fn as_column(value: &Value, kind: &Kind, nullable: bool) -> Value {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if value.is_null() {
+        return match kind {
+            _ if nullable => Value::Null,
+            Kind::Boolean => false.into(),
+            Kind::BigInt => 0.into(),
+            Kind::TextList | Kind::BigIntList => Value::Array(Vec::new()),
+            Kind::TextMap => serde_json::json!({}),
+            _ => "".into(),
+        };
+    }
+    match kind {
+        Kind::Text => text(value).into(),
+        Kind::Timestamp => {
+            let time = chrono::DateTime::parse_from_rfc3339(value.as_str().expect("a time")).expect("a time");
+            time.timestamp_micros().into()
+        }
+        Kind::TextMap => {
+            let pairs = value.as_object().expect("an object").iter();
+            Value::Object(pairs.map(|(key, value)| (key.clone(), text(value).into())).collect())
+        }
+        _ => value.clone(),
+    }
+}
+
+/// The cells of a column, in JSON.
+fn cells(array: &dyn Array) -> Vec<Value> {
+    let cell = |row: usize| -> Value {
+        if array.is_null(row) {
+            return Value::Null;
+        }
+        match array.data_type() {
+            DataType::Boolean => array.as_boolean().value(row).into(),
+            DataType::Int64 => array.as_primitive::<Int64Type>().value(row).into(),
+            DataType::Timestamp(..) => array.as_primitive::<TimestampMicrosecondType>().value(row).into(),
+            DataType::List(_) => cells(&array.as_list::<i32>().value(row)).into(),
+            DataType::Map(..) => {
+                let pairs = array.as_map().value(row);
+                let keys = cells(pairs.column(0)).into_iter().map(|key| key.as_str().expect("a key").to_owned());
+                Value::Object(keys.zip(cells(pairs.column(1))).collect())
+            }
+            _ => array_value_to_string(array, row).expect("a text").into(),
+        }
+    };
+    (0..array.len()).map(cell).collect()
+}
+
+/// Columns that are computed from the value at their path, which unit tests and the tables' `.slt` files cover.
+const COMPUTED: &[&str] = &[
+    "condition_status",
+    "env_secrets",
+    "projected_tokens",
+    "keys",
+    "binary_keys",
+    "sizes",
+    "request_bytes",
+    "capacity_bytes",
+];
+
+/// The columns of a table that are in kubectl's object, at their declared path.
+fn compared(spec: &TableSpec) -> Vec<&ColumnSpec> {
+    let is_computed = |column: &ColumnSpec, path: &str| {
+        COMPUTED.contains(&&*column.name)
+            || column.name.ends_with("_millicores")
+            || column.name.ends_with("_bytes")
+            || path.contains("derived.")
+            // The effective settings of a container, not its own.
+            || path.starts_with("container.securityContext.")
+            || path.starts_with("containerStatus.")
+            || ["controller.", "kubeletUid"].iter().any(|start| path.starts_with(start))
+            || spec.name == "kubernetes_events" && ["time", "count", "eventType"].contains(&path)
+            || spec.name == "kubernetes_secrets" && path == "metadata.annotations"
+            || path == "subject.namespace"
+    };
+    let columns = spec.columns.iter().filter(|column| column.source.is_none());
+    columns.filter(|column| column.path.as_deref().is_some_and(|path| !is_computed(column, path))).collect()
+}
+
+/// kubectl's list of a table's resource, in the version that the table reads.
+fn listed(api: &KubeApi, resource: &ResourceSpec) -> Vec<Value> {
+    let versions = [&resource.group_version].into_iter().chain(&resource.older);
+    let served = versions.map(|version| match version.split_once('/') {
+        None => resource.name.to_string(),
+        Some((group, version)) => format!("{}.{version}.{group}", resource.name),
+    });
+    let list = served.filter_map(|name| api.kubectl(&["get", &name, "-A", "-o", "json"]).ok()).next();
+    let Some(list) = list else {
+        assert!(resource.is_optional, "the server serves no {}", resource.name);
+        return Vec::new();
+    };
+    let mut list: Value = serde_json::from_str(&list).expect("JSON");
+    list["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
+}
+
+/// Sets the status of objects that no controller of this bed reports.
+fn set_statuses(api: &KubeApi) {
+    let condition = r#"[{"type": "Available", "status": "True", "reason": "Enough", "lastTransitionTime": "2026-01-02T03:04:05Z"}]"#;
+    for (resource, name, status) in [
+        ("deployments", "lab", format!(r#"{{"observedGeneration": 1, "replicas": 4, "updatedReplicas": 3, "readyReplicas": 2, "availableReplicas": 1, "unavailableReplicas": 2, "collisionCount": 5, "conditions": {condition}}}"#)),
+        ("replicasets", "lab-1", format!(r#"{{"observedGeneration": 1, "replicas": 4, "fullyLabeledReplicas": 3, "readyReplicas": 2, "availableReplicas": 1, "conditions": {condition}}}"#)),
+        ("statefulsets", "db", format!(r#"{{"observedGeneration": 1, "replicas": 4, "readyReplicas": 3, "currentReplicas": 2, "updatedReplicas": 1, "availableReplicas": 1, "currentRevision": "a", "updateRevision": "b", "collisionCount": 6, "conditions": {condition}}}"#)),
+        ("daemonsets", "agent", format!(r#"{{"observedGeneration": 1, "currentNumberScheduled": 7, "numberMisscheduled": 1, "desiredNumberScheduled": 8, "numberReady": 6, "updatedNumberScheduled": 5, "numberAvailable": 4, "numberUnavailable": 3, "collisionCount": 2, "conditions": {condition}}}"#)),
+        ("poddisruptionbudgets", "web", r#"{"observedGeneration": 1, "disruptionsAllowed": 2, "currentHealthy": 3, "desiredHealthy": 1, "expectedPods": 4, "disruptedPods": {"lab-a": "2026-01-02T03:04:05Z"}}"#.to_owned()),
+        ("horizontalpodautoscalers.v1.autoscaling", "web", r#"{"observedGeneration": 1, "currentReplicas": 3, "desiredReplicas": 4, "currentCPUUtilizationPercentage": 70, "lastScaleTime": "2026-01-02T03:04:05Z"}"#.to_owned()),
+        ("services", "web", r#"{"loadBalancer": {"ingress": [{"ip": "198.51.100.9"}, {"hostname": "lb.example.com"}]}}"#.to_owned()),
+        ("ingresses", "web", r#"{"loadBalancer": {"ingress": [{"ip": "198.51.100.10"}]}}"#.to_owned()),
+        ("resourcequotas", "quota", r#"{"hard": {"pods": "100"}, "used": {"pods": "1"}}"#.to_owned()),
+        ("persistentvolumeclaims", "data", r#"{"phase": "Bound", "capacity": {"storage": "1536Mi"}}"#.to_owned()),
+    ] {
+        let patch = format!(r#"{{"status": {status}}}"#);
+        let patched = api.kubectl(&["patch", resource, name, "-n", "lab", "--subresource=status", "--type=merge", "-p", &patch]);
+        patched.unwrap_or_else(|error| panic!("{resource} {name}: {error}"));
+    }
+}
+
+/// Every column of every table compared with `kubectl get -o json`, through the column's path.
 #[test]
 fn what_kubectl_lists_is_in_the_tables() {
     let api = estate();
-    let lists = [
-        ("kubernetes_namespaces", "namespaces", ""),
-        ("kubernetes_nodes", "nodes", ""),
-        ("kubernetes_pods", "pods", ""),
-        ("kubernetes_service_accounts", "serviceaccounts", ""),
-        ("kubernetes_deployments", "deployments", ""),
-        ("kubernetes_role_policy_rules", "roles", ".rules[*]"),
-        ("kubernetes_cluster_role_policy_rules", "clusterroles", ".rules[*]"),
-        ("kubernetes_role_binding_subjects", "rolebindings", ".subjects[*]"),
-        ("kubernetes_cluster_role_binding_subjects", "clusterrolebindings", ".subjects[*]"),
-    ];
+    set_statuses(&api);
+    let uid =
+        api.kubectl(&["get", "replicaset", "lab-1", "-n", "lab", "-o", "jsonpath={.metadata.uid}"]).expect("a uid");
+    api.apply(&include_str!("fixtures/kubernetes/volumes.yaml").replace("OWNER", &uid)).expect("the pod fits");
     runtime().block_on(async {
         let engine = engine(api.kubeconfig("admin"), Limits::default()).await;
-        for (table, resource, inner) in lists {
-            let template = format!("jsonpath={{range .items[*]{inner}}}x{{end}}");
-            let listed = api.kubectl(&["get", resource, "-A", "-o", &template]).expect("kubectl").len();
-            let counted = rows(&engine, &format!("SELECT count(*) FROM {table}")).await;
-            assert_eq!(counted, [listed.to_string()], "{table}");
-            let whole = rows(&engine, &format!("SELECT * FROM {table}")).await;
-            assert_eq!(whole.len(), listed, "{table}");
+        let (mut columns, mut filled, mut wrong) = (0, 0, Vec::new());
+        for table in engine.tables() {
+            let spec = table.spec();
+            let Some(resource) = spec.resource.as_ref() else { continue };
+            let objects = listed(&api, resource);
+            let compared = compared(spec);
+            let document = |document: &Value| -> BTreeMap<String, Value> {
+                let of = |column: &&ColumnSpec| {
+                    let path = column.path.as_deref().expect("it has a path");
+                    let value = as_column(&value_at(document, &steps(path)), &column.kind, column.nullable);
+                    (column.name.to_string(), value)
+                };
+                compared.iter().map(of).collect()
+            };
+            let mut expected: Vec<_> =
+                objects.iter().flat_map(|object| documents(&spec.name, object)).map(|one| document(&one)).collect();
+            assert!(!expected.is_empty() || resource.is_optional, "{}: no object to compare", spec.name);
+
+            let names: Vec<String> = compared.iter().map(|column| format!("\"{}\"", column.name)).collect();
+            let query =
+                engine.query(&format!("SELECT {} FROM {}", names.join(", "), spec.name)).await.expect("a query");
+            let batches = query.collect().await.expect("rows");
+            let absences = query.warnings();
+            assert!(absences.is_empty() || resource.is_optional && expected.is_empty(), "{}: {absences:?}", spec.name);
+            let mut found = Vec::new();
+            for batch in &batches {
+                let mut rows = vec![BTreeMap::new(); batch.num_rows()];
+                for (column, array) in compared.iter().zip(batch.columns()) {
+                    for (row, mut cell) in rows.iter_mut().zip(cells(array)) {
+                        if let (Kind::Json, Some(text)) = (&column.kind, cell.as_str()) {
+                            cell = serde_json::from_str(text).expect("JSON");
+                        }
+                        row.insert(column.name.to_string(), cell);
+                    }
+                }
+                found.extend(rows);
+            }
+            let key = |row: &BTreeMap<String, Value>| serde_json::to_string(row).expect("JSON");
+            (expected.sort_by_key(key), found.sort_by_key(key));
+            assert_eq!(found.len(), expected.len(), "{}", spec.name);
+            for (found, expected) in found.iter().zip(&expected) {
+                for (name, value) in expected {
+                    if found[name] != *value {
+                        wrong.push(format!("{}.{name} is {}, for kubectl {value}", spec.name, found[name]));
+                    }
+                }
+            }
+            let is_filled =
+                |name: &str| expected.iter().any(|row| !matches!(&row[name], Value::Null) && row[name] != "");
+            columns += compared.len();
+            filled += compared.iter().filter(|column| is_filled(&column.name)).count();
+            // All other columns are read too.
+            let all = rows(&engine, &format!("SELECT * FROM {}", spec.name)).await;
+            assert_eq!(all.len(), expected.len(), "{}", spec.name);
         }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(columns > 2000 && filled * 3 > columns * 2, "{filled} of {columns} columns have a value");
+
         let resources = rows(&engine, "SELECT name FROM kubernetes_api_resources WHERE name NOT LIKE '%/%'").await;
         let listed = api.kubectl(&["api-resources", "--no-headers"]).expect("kubectl").lines().count();
         assert!(resources.len() >= listed, "{} resources, kubectl knows {listed}", resources.len());
+        let version = rows(&engine, "SELECT git_version, git_commit, platform FROM kubernetes_info").await;
+        let expected: Value =
+            serde_json::from_str(&api.kubectl(&["get", "--raw", "/version"]).expect("kubectl")).expect("JSON");
+        let text = |name: &str| expected[name].as_str().unwrap_or_default().to_owned();
+        assert_eq!(version, [format!("{} {} {}", text("gitVersion"), text("gitCommit"), text("platform"))]);
+
+        let top =
+            "SELECT owner_name, top_controller_kind, top_controller_name FROM kubernetes_pods WHERE name = 'volumes'";
+        assert_eq!(rows(&engine, top).await, ["lab-1 Deployment lab"]);
+    });
+}
+
+/// Values of secrets need the setting and a query that names their column.
+#[test]
+fn values_of_secrets_are_shown_only_on_request() {
+    let api = estate();
+    runtime().block_on(async {
+        let sql = "SELECT name, keys, sizes, data FROM kubernetes_secrets WHERE namespace = 'lab' AND name = 'db'";
+        let (hidden, warnings) = ask(&engine(api.kubeconfig("admin"), Limits::default()).await, sql).await;
+        assert_eq!(hidden, ["db [password, user] {password: 7, user: 5} "]);
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert_eq!(
+            (warning.outcome, warning.needs.as_deref()),
+            (Outcome::Denied, Some("the setting kubernetes.secret_values"))
+        );
+
+        let settings =
+            Settings { kubeconfig: Some(api.kubeconfig("admin")), secret_values: true, ..Settings::default() };
+        let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::live(), settings));
+        let engine = Engine::builder().tables(tables).build().await.expect("an engine");
+        assert_eq!(
+            rows(&engine, sql).await,
+            ["db [password, user] {password: 7, user: 5} {password: hunter2, user: admin}"]
+        );
+        let all = rows(&engine, "SELECT * FROM kubernetes_secrets WHERE namespace = 'lab'").await.join("\n");
+        assert!(all.contains("team-a") && !all.contains("hunter2") && !all.contains("aHVudGVyMg"), "{all}");
     });
 }
 

@@ -31,6 +31,7 @@ mod host_web;
 mod host_yara;
 mod interrupt;
 mod key_effects;
+mod kubequery_parity;
 mod kubernetes;
 mod kubernetes_derived;
 mod kubernetes_discovery;

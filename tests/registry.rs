@@ -8,7 +8,7 @@ use indago_tables_registry::{Environments, all};
 
 use crate::support::{fixture_host, host_engine, root, rows};
 
-fn tables() -> Vec<TableRef> {
+pub(crate) fn tables() -> Vec<TableRef> {
     all(&Environments::of(&Sys::at("/nonexistent")))
 }
 

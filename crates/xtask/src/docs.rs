@@ -74,19 +74,64 @@ fn replace(fresh: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the page that compares the tables with osquery's, from the generated schema and the list of osquery's columns.
+/// Columns of each of a program's tables.
+type Tables<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+
+/// How the tables of another program compare with ours.
+#[derive(Default)]
+struct Parity {
+    /// The lines of a Markdown table.
+    rows: String,
+    /// Tables that exist here.
+    tables: usize,
+    /// Columns that exist here, and all.
+    columns: usize,
+    all_columns: usize,
+}
+
+impl Parity {
+    /// Compares tables with those of the generated schema.
+    fn with<'a>(
+        schema: &serde_json::Value,
+        theirs: impl Iterator<Item = (&'a str, &'a Vec<&'a str>)>,
+    ) -> Result<Parity> {
+        let mut ours: BTreeMap<&str, (&str, BTreeSet<&str>)> = BTreeMap::new();
+        for table in schema.as_array().context("the schema is not a list")? {
+            let name = table["name"].as_str().context("a table has no name")?;
+            let columns = table["columns"].as_array().context("a table has no columns")?;
+            let environment = table["environment"].as_str().context("a table has no environment")?;
+            ours.insert(name, (environment, columns.iter().filter_map(|column| column["name"].as_str()).collect()));
+        }
+        let mut parity = Parity::default();
+        for (name, expected) in theirs {
+            let own = ours.get(name);
+            let has = |column: &&&str| own.is_some_and(|(_, columns)| columns.contains(**column));
+            let found = expected.iter().filter(has).count();
+            let missing: Vec<String> =
+                expected.iter().filter(|column| !has(column)).map(|name| format!("`{name}`")).collect();
+            parity.tables += usize::from(found > 0);
+            parity.columns += found;
+            parity.all_columns += expected.len();
+            let (table, lacks) = match own {
+                None => (format!("`{name}`"), "all".to_owned()),
+                Some((environment, _)) => (format!("[`{name}`](tables/{environment}/{name}.md)"), missing.join(", ")),
+            };
+            let added = own.map_or(0, |(_, columns)| columns.iter().filter(|name| !expected.contains(name)).count());
+            let _ = writeln!(parity.rows, "| {table} | {found} of {} | {lacks} | {added} |", expected.len());
+        }
+        Ok(parity)
+    }
+}
+
+const PARITY_HEAD: &str = "| table | columns | missing | columns of our own |\n|---|---|---|---|";
+
+/// Writes the pages that compare the tables with those of osquery and kubequery, from the generated schema and the lists
+/// of their columns.
 fn parity(fresh: &Path) -> Result<()> {
     let schema = fs::read(fresh.join("schema.json")).context("the generated schema")?;
     let schema: serde_json::Value = serde_json::from_slice(&schema).context("the generated schema")?;
-    let mut ours: BTreeMap<&str, (&str, BTreeSet<&str>)> = BTreeMap::new();
-    for table in schema.as_array().context("the schema is not a list")? {
-        let name = table["name"].as_str().context("a table has no name")?;
-        let columns = table["columns"].as_array().context("a table has no columns")?;
-        let environment = table["environment"].as_str().context("a table has no environment")?;
-        ours.insert(name, (environment, columns.iter().filter_map(|column| column["name"].as_str()).collect()));
-    }
     let facts = fs::read_to_string(root().join("tests/fixtures/osquery_columns.tsv")).context("osquery's columns")?;
-    let mut osquery: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut osquery = Tables::new();
     let mut events: BTreeSet<&str> = BTreeSet::new();
     for line in facts.lines() {
         let [table, column, _, _, event] = line.split('\t').collect::<Vec<_>>()[..] else {
@@ -98,35 +143,37 @@ fn parity(fresh: &Path) -> Result<()> {
         }
     }
     let is_elsewhere = |name: &str| name.starts_with("docker_") || name.starts_with("lxd_");
-    let in_scope: Vec<_> = osquery.iter().filter(|(name, _)| !is_elsewhere(name)).collect();
-    let (mut rows, mut tables, mut columns, mut all_columns) = (String::new(), 0, 0, 0);
-    for (name, expected) in &in_scope {
-        let own = ours.get(**name);
-        let has = |column: &&&str| own.is_some_and(|(_, columns)| columns.contains(**column));
-        let found = expected.iter().filter(has).count();
-        let missing: Vec<String> =
-            expected.iter().filter(|column| !has(column)).map(|name| format!("`{name}`")).collect();
-        (tables, columns) = (tables + usize::from(found > 0), columns + found);
-        all_columns += expected.len();
-        let (table, lacks) = match own {
-            None => (format!("`{name}`"), "all".to_owned()),
-            Some((environment, _)) => (format!("[`{name}`](tables/{environment}/{name}.md)"), missing.join(", ")),
-        };
-        let added = own.map_or(0, |(_, columns)| columns.iter().filter(|name| !expected.contains(name)).count());
-        let _ = writeln!(rows, "| {table} | {found} of {} | {lacks} | {added} |", expected.len());
-    }
+    let in_scope = || osquery.iter().map(|(name, columns)| (*name, columns)).filter(|(name, _)| !is_elsewhere(name));
+    let Parity { rows, tables, columns, all_columns } = Parity::with(&schema, in_scope())?;
     let list =
         |names: &mut dyn Iterator<Item = &&str>| names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let elsewhere = list(&mut osquery.keys().filter(|name| is_elsewhere(name)));
     let page = format!(
         "# Tables of osquery\n\nosquery 5.23 has {} tables on Linux. Of the {} that are in scope, {tables} exist here, with {columns} \
          of {all_columns} columns.\nNames, order, types, keys and collations are the same; a test compares them.\n\n\
-         | table | columns | missing | columns of our own |\n|---|---|---|---|\n{rows}\n\
+         {PARITY_HEAD}\n{rows}\n\
          Out of scope: tables of events ({}), and those of Docker and LXD ({elsewhere}). The tables `containers` and `docker_*` of \
          Indago cover Docker.\n",
         osquery.len() + events.len(),
-        in_scope.len(),
+        in_scope().count(),
         list(&mut events.iter()),
     );
-    fs::write(fresh.join("osquery-parity.md"), page).context("osquery-parity.md")
+    fs::write(fresh.join("osquery-parity.md"), page).context("osquery-parity.md")?;
+
+    let facts =
+        fs::read_to_string(root().join("tests/fixtures/kubequery_columns.tsv")).context("kubequery's columns")?;
+    let mut kubequery = Tables::new();
+    for line in facts.lines() {
+        let [table, column, _] = line.split('\t').collect::<Vec<_>>()[..] else { bail!("not a column: {line}") };
+        kubequery.entry(table).or_default().push(column);
+    }
+    let all = kubequery.iter().map(|(name, columns)| (*name, columns));
+    let Parity { rows, tables, columns, all_columns } = Parity::with(&schema, all)?;
+    let page = format!(
+        "# Tables of kubequery\n\nkubequery has {} tables. {tables} of them exist here, with {columns} of {all_columns} columns.\n\
+         Names are the same; a test compares them. Where kubequery has JSON text, numbers of seconds and 0 or 1, the columns here are \
+         lists, maps, JSON, timestamps and booleans.\n\n{PARITY_HEAD}\n{rows}",
+        kubequery.len(),
+    );
+    fs::write(fresh.join("kubequery-parity.md"), page).context("kubequery-parity.md")
 }

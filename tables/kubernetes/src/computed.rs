@@ -61,8 +61,12 @@ computed! {
         let all: Vec<&Document> = lists.as_array()?.iter().filter_map(Document::as_array).flatten().collect();
         Some(Json::new(&all))
     };
-    /// The names of an object's members.
-    Keys(Vec<String>) = |object| Some(object.as_object()?.keys().cloned().collect());
+    /// The names of an object's members, in order.
+    Keys(Vec<String>) = |object| {
+        let mut keys: Vec<String> = object.as_object()?.keys().cloned().collect();
+        keys.sort();
+        Some(keys)
+    };
     /// The length of each text of an object.
     Lengths(Map) = |object| {
         let of = |value: &Document| value.as_str().map(|text| text.len().to_string());

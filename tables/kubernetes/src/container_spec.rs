@@ -296,8 +296,11 @@ fn set_effective(context: &mut Document, pod: &Document, annotations: &Document,
             together.iter().for_each(|setting| inherit_into(context, "windowsOptions", windows, setting));
         }
     }
-    let annotation = &annotations[format!("container.apparmor.security.beta.kubernetes.io/{name}")];
-    if let (Some(profile), true) = (annotation.as_str(), context["appArmorProfile"].is_null()) {
+    let annotation = annotations.as_object().and_then(|all| {
+        let key = format!("container.apparmor.security.beta.kubernetes.io/{name}");
+        all.get(&key)?.as_str()
+    });
+    if let (Some(profile), true) = (annotation, context["appArmorProfile"].is_null()) {
         context["appArmorProfile"] = match profile.split_once('/') {
             Some(("localhost", name)) => serde_json::json!({"type": "Localhost", "localhostProfile": name}),
             _ if profile == "runtime/default" => serde_json::json!({"type": "RuntimeDefault"}),
@@ -337,8 +340,8 @@ mod tests {
     #[test]
     fn a_container_has_the_settings_of_its_pod_that_it_lacks() {
         let pod = json!({
-            "runAsUser": 7, "runAsGroup": 8, "runAsNonRoot": true, "fsGroup": 9, "seccompProfile": {"type": "RuntimeDefault"},
-            "seLinuxOptions": {"user": "u", "level": "s0"},
+            "runAsUser": 7, "runAsGroup": 8, "runAsNonRoot": true, "fsGroup": 9,
+            "seccompProfile": {"type": "RuntimeDefault"}, "seLinuxOptions": {"user": "u", "level": "s0"},
         });
         assert_eq!(
             effective(
@@ -417,7 +420,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                r#"{"kind":"container","name":"a","securityContext":{"appArmorProfile":{"type":"Unconfined"},"runAsUser":1}}"#,
+                r#"{"name":"a","securityContext":{"runAsUser":1,"appArmorProfile":{"type":"Unconfined"}},"kind":"container"}"#,
                 "`spec.template.spec.initContainers` holds an object instead of a list",
                 "`spec.template.spec.containers` holds a number instead of an object",
             ]

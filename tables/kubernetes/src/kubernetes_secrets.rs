@@ -100,8 +100,9 @@ mod tests {
     use serde_json::json;
 
     fn list() -> testing::Answer {
+        let annotations = json!({APPLIED: "data: aHVudGVyMg==", "x": "y"});
         let secret = json!({
-            "metadata": {"name": "s", "namespace": "a", "uid": "u", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "data: aHVudGVyMg==", "x": "y"}},
+            "metadata": {"name": "s", "namespace": "a", "uid": "u", "annotations": annotations},
             "type": "Opaque", "data": {"password": "aHVudGVyMg==", "empty": "", "odd": 7},
         });
         testing::json(200, json!({"kind": "SecretList", "metadata": {}, "items": [secret]}))

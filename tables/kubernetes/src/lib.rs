@@ -124,6 +124,7 @@ macro_rules! resources {
         mod tests {
             use super::*;
             use crate::resource::Resource;
+            use crate::testing;
 
             fn check<T: Resource>() {
                 let spec = T::SPEC;
@@ -135,6 +136,11 @@ macro_rules! resources {
             #[test]
             fn every_list_is_shared_under_the_name_of_its_resource() {
                 $(check::<$row>();)*
+            }
+
+            #[tokio::test]
+            async fn no_object_costs_a_table_its_other_objects() {
+                $(testing::survives_hostile_objects::<$row>().await;)*
             }
         }
     };

@@ -84,8 +84,8 @@ macro_rules! metadata {
             #[column(path = "metadata.ownerReferences")]
             owner_references: Option<Json>,
             /// Kind of the object that controls its controller, such as the `Deployment` of a `ReplicaSet` or the
-            /// `CronJob` of a `Job`. The controller itself, if that has no controller or no longer exists. NULL without a
-            /// controller.
+            /// `CronJob` of a `Job`. The controller itself, if that has no controller or no longer exists. NULL without
+            /// a controller.
             #[column(source = top_controller, needs("list replicasets", "list jobs"))]
             top_controller_kind: Option<String>,
             /// Name of that object.

@@ -8,8 +8,10 @@ use futures::{StreamExt, TryStreamExt};
 use http::{Request, Response};
 use indago_table::{ColumnConstraint, Constraints, Result, RowStream, Scalar, Scan, ScanContext, row::Row};
 use kube::client::Body;
+use serde_json::{Value as Document, json as document};
 
 use crate::Kubernetes;
+use crate::resource::Listed;
 
 /// The function's request and response.
 pub(crate) struct Answer {
@@ -81,4 +83,73 @@ pub(crate) async fn rows<T: RowStream<Env = Kubernetes>>(scan: &Scan<T>) -> (Vec
         }
     }
     (rows, Ok(()))
+}
+
+/// An object with a value at each path of a table's columns, whatever the path needs.
+fn filled<T: Row>(value: &Document) -> Document {
+    fn set(place: &mut Document, steps: &[String], value: &Document) {
+        let Some((step, rest)) = steps.split_first() else {
+            *place = value.clone();
+            return;
+        };
+        if step == "*" {
+            if !place.is_array() {
+                *place = document!([{}]);
+            }
+            set(&mut place[0], rest, value);
+        } else {
+            if !place.is_object() {
+                *place = document!({});
+            }
+            set(&mut place[step.as_str()], rest, value);
+        }
+    }
+    let mut object = document!({});
+    for path in T::SPEC.columns.iter().filter_map(|column| column.path.as_deref()) {
+        set(&mut object, &indago_table::json::steps(path), value);
+    }
+    object["metadata"]["uid"] = "hostile".into();
+    object
+}
+
+/// Objects with wrong types, nulls and missing parts cost a table neither the list nor its other objects.
+pub(crate) async fn survives_hostile_objects<T: Listed + RowStream<Env = Kubernetes>>() {
+    let resource = T::SPEC.resource.clone().expect("it lists a resource");
+    let good = document!({"metadata": {"name": "good", "namespace": "a", "uid": "good"}});
+    let odd = document!([null, 7, "x", [], {}, {"name": {}}, {"name": null}]);
+    let parts = document!({"containers": odd, "initContainers": 7, "ephemeralContainers": null, "volumes": odd, "securityContext": 7});
+    let around = |spec: &Document| {
+        document!({
+            "metadata": {"uid": "h", "annotations": 7, "labels": null, "ownerReferences": odd, "finalizers": {}},
+            "spec": spec, "status": {"conditions": odd, "containerStatuses": odd, "phase": "Unheard"}, "template": {"spec": spec},
+            "rules": odd, "subjects": odd, "webhooks": odd, "subsets": odd, "conditions": odd, "data": odd,
+        })
+    };
+    let mut objects: Vec<Document> = odd.as_array().expect("a list").iter().map(filled::<T>).collect();
+    objects.extend([
+        around(&parts),
+        around(&document!({"template": {"spec": parts}})),
+        around(&document!(null)),
+        around(&document!(7)),
+    ]);
+    objects.extend([document!({"metadata": {"name": "bare"}}), good.clone()]);
+    let kind = match resource.name.as_ref() {
+        "endpoints" => "endpoints".to_owned(),
+        name => match (name.strip_suffix("ies"), name.strip_suffix("ses")) {
+            (Some(start), _) => format!("{start}y"),
+            (_, Some(start)) => format!("{start}s"),
+            _ => name.trim_end_matches('s').to_owned(),
+        },
+    };
+    let list = document!({"kind": format!("{kind}List"), "metadata": {}, "items": objects});
+    let served = document!({"kind": "APIResourceList", "resources": [{"name": resource.name}]});
+    let discovery = format!("/apis/{}", resource.group_version);
+    let (env, _) = cluster(move |path| json(200, if path == discovery { &served } else { &list }));
+    let scan = scan::<T>(&env, &[], None);
+    let (rows, end) = rows(&scan).await;
+    assert_eq!(end, Ok(()), "{}", T::SPEC.name);
+    assert!(rows.len() >= T::documents(good).len(), "{}: {} rows", T::SPEC.name, rows.len());
+    let warnings = scan.context().query.diagnostics().warnings();
+    assert!(!warnings.is_empty(), "{}", T::SPEC.name);
+    assert!(warnings.iter().all(|warning| warning.to_string().contains("cluster=c")), "{warnings:?}");
 }

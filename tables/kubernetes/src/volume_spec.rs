@@ -324,10 +324,10 @@ mod tests {
     #[test]
     fn a_volume_has_one_source() {
         let of = |volume: Document| source(&volume, &["capacity"]);
+        let reference = json!({"name": "s"});
+        let csi = json!({"driver": "d", "fsType": "ext4", "readOnly": true, "nodePublishSecretRef": reference});
         assert_eq!(
-            of(
-                json!({"name": "v", "capacity": {}, "csi": {"driver": "d", "fsType": "ext4", "readOnly": true, "nodePublishSecretRef": {"name": "s"}}})
-            ),
+            of(json!({"name": "v", "capacity": {}, "csi": csi})),
             json!({"type": "csi", "fsType": "ext4", "readOnly": true, "secretName": "s"})
         );
         let secret = of(json!({"secret": {"secretName": "s"}}));
