@@ -43,6 +43,8 @@ CHANGED = {
     "ObjectMeta.creationTimestamp": "NonZero", "ContainerImage.names": "List",
     "autoscaling/v2 HorizontalPodAutoscalerStatus.conditions": "List",
 }
+# Fields with entire objects, of which JSON also states version and kind.
+OBJECTS = {"StatefulSetSpec.volumeClaimTemplates": ("v1", "PersistentVolumeClaim")}
 # Fields of the newer version whose zero JSON omits, although they are numbers or lack the comment.
 PLAIN = {"observedGeneration", "minReadySeconds", "VolumeMountStatus.readOnly", "ManagedFieldsEntry.subresource"}
 
@@ -193,14 +195,13 @@ def pb_kind(prost, rust, package):
 
 
 def json_names(openapi, package):
-    """{struct: {normal name: name}}, and all names of the package."""
+    """{struct: {normal name: name}} of a package, and the names of all packages."""
     folder = openapi / ("apimachinery/pkg/apis/meta/v1" if package == "meta/v1" else f"api/{package}")
     structs, every = {}, {}
-    for file in sorted(folder.glob("*.rs")):
+    for file in sorted(openapi.rglob("*.rs")):
         text = file.read_text()
-        name = re.search(r"Generated from definition (\S+)", text)
         names = {normal(key): json for json, key in re.findall(r'"([^"]+)" => Field::Key_(\w+)', text)}
-        if name:
+        if file.parent == folder and (name := re.search(r"Generated from definition (\S+)", text)):
             structs[name[1].rsplit(".", 1)[1]] = names
         every.update(names)
     return structs, every
@@ -228,12 +229,15 @@ def merged(package, go, facts, pb, names):
                 form = CHANGED.get(at) or CHANGED.get(f"{package} {at}") or field.form
                 result.append(Field(number, field.name, kind, form))
                 continue
-            json = structs.get(name, {}).get(normal(snake)) or every.get(normal(snake))
-            camel = re.sub(r"_(\w)", lambda found: found[1].upper(), snake)
-            json = json or camel
+            known = structs.get(name, {}).get(normal(snake)) or every.get(normal(snake))
+            # Other names have no abbreviations.
+            json = known or re.sub(r"_(\w)", lambda found: found[1].upper(), snake)
             is_message = isinstance(kind, tuple) or kind not in SCALARS.values()
             # An older server does not send the field, and its JSON does not have it.
-            if label == "list":
+            if isinstance(kind, tuple) and not known:
+                # JSON has no such name.
+                form = "inline"
+            elif label == "list":
                 form = "List"
             elif label == "map":
                 form = "Map"
@@ -244,9 +248,9 @@ def merged(package, go, facts, pb, names):
             else:
                 form = "Given"
             result.append(Field(number, json, kind, form))
-        known = {field.number for field in result}
+        numbers = {field.number for field in result}
         if is_same:
-            result += [field for field in go.get(name, []) if field.number not in known]
+            result += [field for field in go.get(name, []) if field.number not in numbers]
         messages[name] = result
     for name, fields in go.items():
         messages.setdefault(name, fields)
@@ -302,7 +306,9 @@ def main():
         "//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.",
         "",
         "use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};",
-        "use super::Kind::{Bool, Bytes, Integer, IntOrString, MicroTime, Of, Quantity, Raw, Text, Texts, Time};",
+        "use super::Kind::{",
+        "    Bool, Bytes, Integer, IntOrString, MicroTime, Object, Of, Quantity, Raw, Text, Texts, Time,",
+        "};",
         "use super::{Field as F, Message};",
         "",
         "/// Group and version, kind in lowercase, and message of each resource.",
@@ -322,6 +328,8 @@ def main():
         line = "   "
         for field in packages[package][name]:
             kind = f"Of(&{identifier(*field.kind)})" if isinstance(field.kind, tuple) else field.kind
+            if typed := OBJECTS.get(f"{name}.{field.name}"):
+                kind = f'Object("{typed[0]}", "{typed[1]}", &{identifier(*field.kind)})'
             form = {"inline": "Inline"}.get(field.form, field.form)
             part = f' F({field.number}, "{field.name}", {kind}, {form}),'
             if len(line) + len(part) > 118:

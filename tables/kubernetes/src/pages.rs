@@ -162,6 +162,8 @@ pub(crate) struct Page {
     pub(crate) has_next: bool,
     /// The memory charged for it.
     pub(crate) held: Arc<Held>,
+    /// Whether it has nothing but what the scans want.
+    pub(crate) is_in_shape: bool,
     /// An error for each object that could not be decoded.
     pub(crate) skipped: Arc<[Error]>,
 }
@@ -217,7 +219,7 @@ enum Place {
 #[derive(Debug)]
 struct Fetch {
     url: String,
-    answer: Task<(Answer, Vec<Error>)>,
+    answer: Task<(Answer, Option<Vec<Error>>)>,
     /// The token of the page after it, once it is known.
     token: watch::Receiver<Option<String>>,
 }
@@ -339,7 +341,8 @@ impl Pager {
                         let ahead = ahead.filter(|ahead| ahead.url == url);
                         self.fetch = Some(ahead.unwrap_or_else(|| Fetch::start(scan, &self.list, &self.encoding, url)));
                     }
-                    return Ok(Some(Page { text, has_next, held: Arc::new(held), skipped: skipped.into() }));
+                    let (is_in_shape, skipped) = (skipped.is_some(), skipped.unwrap_or_default().into());
+                    return Ok(Some(Page { text, has_next, held: Arc::new(held), is_in_shape, skipped }));
                 }
                 Ok((Answer::Expired(next), _)) => {
                     tracing::debug!(list = %self.list, ?next, "the list expired while it was read");
@@ -482,9 +485,12 @@ impl SharedPages {
 
 /// A page with only the parts of its objects that some scan needs.
 fn trimmed(shape: &Shape, page: Page) -> Result<Page> {
-    let text = shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?;
+    let text = match page.is_in_shape {
+        true => page.text,
+        false => shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?.into(),
+    };
     // The caller charges memory for what it caches.
-    Ok(Page { text: text.into(), held: Arc::default(), ..page })
+    Ok(Page { text, held: Arc::default(), is_in_shape: true, ..page })
 }
 
 /// The token that continues a list, found without reading its items, because a list starts with its metadata. The

@@ -72,38 +72,38 @@ fn objects_are_those_of_the_servers_json() {
         let mut tries = (0..600).take_while(|_| !made(resource));
         assert!(tries.by_ref().inspect(|_| std::thread::sleep(Duration::from_millis(100))).count() < 600, "{resource}");
     }
-    let (mut served, mut filled) = (0, 0);
+    let sorted = |list: &Document| -> Vec<Document> {
+        let mut items = list["items"].as_array().unwrap().clone();
+        items.sort_by_key(|item| (item["metadata"]["namespace"].to_string(), item["metadata"]["name"].to_string()));
+        items
+    };
+    let (mut served, mut filled, mut differences) = (0, 0, Vec::new());
     for (group_version, kind, _) in schema::RESOURCES {
         let resource = plural(kind);
         let root = if group_version.contains('/') { "/apis" } else { "/api" };
         let path = format!("{root}/{group_version}/{resource}");
         let object = ObjectKind::of_resource(group_version, &resource).unwrap();
-        // An object can change between the two requests.
+        // Objects can change between the two requests.
         let both = || {
-            let json = response(&api, &path, "application/json")?;
+            let mut json: Document = serde_json::from_slice(&response(&api, &path, "application/json")?).unwrap();
             let protobuf = response(&api, &path, PROTOBUF).expect("both forms are served");
-            let version = |list: &Document| list["metadata"]["resourceVersion"].clone();
-            let mut json: Document = serde_json::from_slice(&json).unwrap();
-            let (list, skipped) = decoded(object, &Shape::whole(), &protobuf, 4000).unwrap();
-            assert_eq!(skipped, [], "{path}");
+            let (mut list, skipped) = decoded(object, &Shape::whole(), &protobuf, 4000).unwrap();
+            assert_eq!((&list["kind"], skipped), (&json["kind"], vec![]), "{path}");
             without_null_times(&mut json);
-            Some((json["items"] == list["items"] || version(&json) == version(&list), json, list, protobuf))
+            without_null_times(&mut list);
+            Some((json, list, protobuf))
         };
-        let Some((_, json, list, protobuf)) = (0..20)
-            .find_map(|_| match both() {
-                Some((false, ..)) => None,
-                other => Some(other),
-            })
-            .unwrap_or_else(|| panic!("{path} changes all the time"))
-        else {
-            continue;
-        };
-        let items = json["items"].as_array().unwrap();
-        let found = list["items"].as_array().unwrap();
-        for (item, found) in items.iter().zip(found) {
-            assert_eq!(found, item, "{path}");
+        let Some(mut lists) = both() else { continue };
+        for _ in 0..20 {
+            if sorted(&lists.0) != sorted(&lists.1) {
+                lists = both().unwrap();
+            }
         }
-        assert_eq!((found.len(), &list["kind"]), (items.len(), &json["kind"]), "{path}");
+        let (json, list, protobuf) = lists;
+        let (items, found) = (sorted(&json), sorted(&list));
+        let pairs = items.iter().zip(&found).find(|(item, found)| item != found);
+        differences.extend(pairs.map(|(item, found)| format!("{path}:\n{item}\n{found}")));
+        assert_eq!(items.len(), found.len(), "{path}");
         served += 1;
         filled += usize::from(!items.is_empty());
 
@@ -111,28 +111,22 @@ fn objects_are_those_of_the_servers_json() {
         let paths =
             ["metadata.name", "spec.containers.*.ports.0", "metadata.labels.app", "status.x", "data", "spec.volumes"];
         let shape = paths.iter().fold(Shape::default(), |shape, path| shape.with(path));
-        let (list, _) = decoded(object, &shape, &protobuf, 7).unwrap();
-        let text = serde_json::to_vec(&json).unwrap();
-        let outer = Shape::default();
-        let in_shape = |text: &[u8]| {
+        let (of_shape, _) = decoded(object, &shape, &protobuf, 7).unwrap();
+        let in_shape = |list: &Document| {
             let mut items = Vec::new();
-            shape.parse_list(text, "items", &outer, |item| items.push(item.unwrap())).unwrap();
+            let text = serde_json::to_vec(list).unwrap();
+            shape.parse_list(&text, "items", &Shape::default(), |item| items.push(item.unwrap())).unwrap();
             items
         };
-        assert_eq!(in_shape(&serde_json::to_vec(&list).unwrap()), in_shape(&text), "{path}");
+        assert_eq!(in_shape(&of_shape), in_shape(&list), "{path}");
 
-        let accept = format!("{PROTOBUF};{METADATA}");
-        let metadata = response(&api, &path, &accept).unwrap();
+        let metadata = response(&api, &path, &format!("{PROTOBUF};{METADATA}")).unwrap();
         let (metadata, skipped) = decoded(ObjectKind::METADATA, &Shape::whole(), &metadata, 999).unwrap();
         assert_eq!((&metadata["kind"], skipped), (&json!("PartialObjectMetadataList"), vec![]));
-        let names = |list: &Document| -> Vec<Document> {
-            list["items"].as_array().unwrap().iter().map(|item| item["metadata"]["uid"].clone()).collect()
-        };
-        let (mut one, mut other) = (names(&metadata), names(&json));
-        one.sort_by_key(Document::to_string);
-        other.sort_by_key(Document::to_string);
-        assert_eq!(one, other, "{path}");
+        let uids = |items: &[Document]| items.iter().map(|item| item["metadata"]["uid"].clone()).collect::<Vec<_>>();
+        assert_eq!(uids(&sorted(&metadata)), uids(&items), "{path}");
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert!(served > 30 && filled > 28, "{filled} of {served}");
 }
 
