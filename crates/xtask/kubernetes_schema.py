@@ -6,7 +6,7 @@ usage: kubernetes_schema.py GO PB OPENAPI OUT
 GO       staging/src/k8s.io of a Kubernetes source tree. Its types.go state number, JSON name and what JSON omits.
          Written with Debian's source package of Kubernetes 1.20.2.
 PB       src of the crate k8s-pb: message and field numbers of a newer version. Written with 0.9.0.
-OPENAPI  src/vX_YY of the crate k8s-openapi: exact JSON names of the newer version. Written with 0.29.0, v1_36.
+OPENAPI  src of the crate k8s-openapi: exact JSON names of newer versions. Written with 0.29.0.
 
 A field that both versions have is as the Go source says. Of a field that is only in the newer version, the comment
 `+optional` says whether JSON omits an empty value.
@@ -64,7 +64,8 @@ def meta(root):
 
 # The Go source: {package: {struct: [Field]}}.
 
-SCALARS = {"string": "Text", "bool": "Bool", "int": "Integer", "int32": "Integer", "int64": "Integer", "[]byte": "Bytes"}
+INTEGERS = ("int", "int32", "int64")
+SCALARS = {"string": "Text", "bool": "Bool", "[]byte": "Bytes", **dict.fromkeys(INTEGERS, "Integer")}
 
 
 def go_aliases(folder):
@@ -196,13 +197,13 @@ def pb_kind(prost, rust, package):
 
 def json_names(openapi, package):
     """{struct: {normal name: name}} of a package, and the names of all packages."""
-    folder = openapi / ("apimachinery/pkg/apis/meta/v1" if package == "meta/v1" else f"api/{package}")
+    folder = "apimachinery/pkg/apis/meta/v1" if package == "meta/v1" else f"api/{package}"
     structs, every = {}, {}
     for file in sorted(openapi.rglob("*.rs")):
         text = file.read_text()
         names = {normal(key): json for json, key in re.findall(r'"([^"]+)" => Field::Key_(\w+)', text)}
-        if file.parent == folder and (name := re.search(r"Generated from definition (\S+)", text)):
-            structs[name[1].rsplit(".", 1)[1]] = names
+        if str(file.parent).endswith(folder) and (name := re.search(r"Generated from definition (\S+)", text)):
+            structs.setdefault(name[1].rsplit(".", 1)[1], {}).update(names)
         every.update(names)
     return structs, every
 
@@ -302,8 +303,8 @@ def main():
     text = [
         "//! Written by crates/xtask/kubernetes_schema.py; do not edit.",
         "//!",
-        "//! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's",
-        "//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.",
+        "//! Facts of Kubernetes' public API: numbers, names and types from types.go of Kubernetes 1.20.2 (Debian's",
+        "//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for what newer versions added.",
         "",
         "use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};",
         "use super::Kind::{",

@@ -70,8 +70,8 @@ pub(crate) async fn get(scan: &AnyScan<Kubernetes>, cluster: &Cluster, path: &st
     get_list(scan, cluster, path, needs, &Encoding::Json, &|_| ()).await.map(|(answer, _)| answer)
 }
 
-/// Like [`get`], for a list in some encoding. If the response was in protobuf, the list has only the wanted shape, and there
-/// is an error for each object that could not be decoded.
+/// Like [`get`], for a list in some encoding. If the response was in protobuf, the list has only the wanted shape, and
+/// there is an error for each object that could not be decoded.
 ///
 /// `arriving` is called with the JSON text of the response received so far, as it grows.
 pub(crate) async fn get_list(

@@ -1,7 +1,7 @@
 //! Written by crates/xtask/kubernetes_schema.py; do not edit.
 //!
-//! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's
-//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.
+//! Facts of Kubernetes' public API: numbers, names and types from types.go of Kubernetes 1.20.2 (Debian's
+//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for what newer versions added.
 
 use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};
 use super::Kind::{
@@ -1486,7 +1486,7 @@ static CORE_V1_POD_SPEC: Message = Message(&[
     F(38, "schedulingGates", Of(&CORE_V1_POD_SCHEDULING_GATE), List),
     F(39, "resourceClaims", Of(&CORE_V1_POD_RESOURCE_CLAIM), List),
     F(40, "resources", Of(&CORE_V1_RESOURCE_REQUIREMENTS), Given), F(41, "hostnameOverride", Text, NonZero),
-    F(42, "workloadRef", Of(&CORE_V1_WORKLOAD_REFERENCE), Inline),
+    F(42, "workloadRef", Of(&CORE_V1_WORKLOAD_REFERENCE), Given),
 ]);
 
 static CORE_V1_POD_STATUS: Message = Message(&[

@@ -42,7 +42,7 @@ fn decoded(object: ObjectKind, shape: &Shape, body: &[u8], piece: usize) -> Resu
     ))
 }
 
-/// What servers differ in, and tables do not see: since 1.34, JSON has no `creationTimestamp` of an object in an object.
+/// Without what servers differ in: since 1.34, JSON has no `creationTimestamp` of an object in an object.
 fn without_null_times(document: &mut Document) {
     match document {
         Document::Object(members) => {
@@ -185,7 +185,8 @@ fn a_list_is_read_in_any_pieces_and_its_token_comes_first() {
     let body = answer("PodList", &items);
     let (list, skipped) = decoded(of("v1", "pods"), &Shape::whole(), &body, 3).unwrap();
     let item = |name| json!({"metadata": {"name": name, "namespace": "ns"}});
-    let expected = json!({"kind": "PodList", "metadata": {"resourceVersion": "7", "continue": "t"}, "items": [item("a"), item("b")]});
+    let metadata = json!({"resourceVersion": "7", "continue": "t"});
+    let expected = json!({"kind": "PodList", "metadata": metadata, "items": [item("a"), item("b")]});
     assert_eq!((list, skipped), (expected, vec![]));
     let mut decoder = Decoder::new(of("v1", "pods"), Arc::new(Shape::whole()));
     decoder.push(&body[..body.len() - 1]).unwrap();
@@ -332,7 +333,8 @@ fn an_error_in_protobuf_is_understood() {
     let raw = [bytes(1, bytes(3, "token")), bytes(3, "too old"), details, integer(6, 410)].concat();
     let body = [MAGIC.to_vec(), bytes(1, bytes(2, "Status")), bytes(2, raw)].concat();
     let status: Document = serde_json::from_slice(&status(&body).unwrap()).unwrap();
-    let expected = json!({"metadata": {"continue": "token"}, "message": "too old", "details": {"retryAfterSeconds": 7}, "code": 410});
+    let (metadata, details) = (json!({"continue": "token"}), json!({"retryAfterSeconds": 7}));
+    let expected = json!({"metadata": metadata, "message": "too old", "details": details, "code": 410});
     assert_eq!(status, expected);
     for other in [&b""[..], b"{}", b"k8s\0\xff", b"k8s\0\x12\x05a"] {
         assert_eq!(super::status(other), None);
