@@ -185,8 +185,8 @@ fn a_list_is_read_in_any_pieces_and_its_token_comes_first() {
     let body = answer("PodList", &items);
     let (list, skipped) = decoded(of("v1", "pods"), &Shape::whole(), &body, 3).unwrap();
     let item = |name| json!({"metadata": {"name": name, "namespace": "ns"}});
-    let metadata = json!({"resourceVersion": "7", "continue": "t"});
-    let expected = json!({"kind": "PodList", "metadata": metadata, "items": [item("a"), item("b")]});
+    let of_list = json!({"resourceVersion": "7", "continue": "t"});
+    let expected = json!({"kind": "PodList", "metadata": of_list, "items": [item("a"), item("b")]});
     assert_eq!((list, skipped), (expected, vec![]));
     let mut decoder = Decoder::new(of("v1", "pods"), Arc::new(Shape::whole()));
     decoder.push(&body[..body.len() - 1]).unwrap();
