@@ -169,7 +169,8 @@ fn lists_are_requested_in_their_cheapest_form() {
             assert_eq!(request.user_agent.as_deref(), Some(concat!("indago/", env!("CARGO_PKG_VERSION"))));
         }
         // A server without these forms answers with JSON.
-        for table in ["pods", "pod_containers", "nodes", "deployments", "cluster_role_policy_rules", "service_accounts"] {
+        for table in ["pods", "pod_containers", "nodes", "deployments", "cluster_role_policy_rules", "service_accounts"]
+        {
             let table = format!("kubernetes_{table}");
             let resource = engine.table(&table).expect("a table").spec().resource.clone().expect("a resource");
             let root = if resource.group_version.contains('/') { "/apis" } else { "/api" };

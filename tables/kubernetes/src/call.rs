@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clusters::{Cluster, Kubernetes};
-use crate::protobuf::{self, Decoder, ObjectKind};
+use crate::protobuf::{self, Decoded, Decoder, ObjectKind};
 
 /// What identifies the program to servers.
 const AGENT: &str = concat!("indago/", env!("CARGO_PKG_VERSION"));
@@ -70,8 +70,8 @@ pub(crate) async fn get(scan: &AnyScan<Kubernetes>, cluster: &Cluster, path: &st
     get_list(scan, cluster, path, needs, &Encoding::Json, &|_| ()).await.map(|(answer, _)| answer)
 }
 
-/// Like [`get`], for a list in some encoding. If the response was in protobuf, the list has only the wanted shape, and
-/// there is an error for each object that could not be decoded.
+/// Like [`get`], for a list in some encoding. If the response was in protobuf, it has been decoded, and has only the
+/// wanted shape.
 ///
 /// `arriving` is called with the JSON text of the response received so far, as it grows.
 pub(crate) async fn get_list(
@@ -81,7 +81,7 @@ pub(crate) async fn get_list(
     needs: &str,
     encoding: &Encoding,
     arriving: &(impl Fn(&[u8]) + Sync),
-) -> Result<(Answer, Option<Vec<Error>>)> {
+) -> Result<(Answer, Option<Decoded>)> {
     let client = cluster.client(scan).await?;
     let what = format!("GET {path}");
     let request = Request { scan, cluster, path, needs, encoding };
@@ -123,7 +123,7 @@ impl Request<'_> {
         &self,
         client: &kube::Client,
         arriving: &(impl Fn(&[u8]) + Sync),
-    ) -> Result<(Answer, Option<Vec<Error>>)> {
+    ) -> Result<(Answer, Option<Decoded>)> {
         let Request { scan, path, .. } = self;
         let mut request = http::Request::get(*path).header(ACCEPT, self.encoding.accept()).header(USER_AGENT, AGENT);
         if self.cluster.is_slow() {
@@ -144,8 +144,8 @@ impl Request<'_> {
         let mut received = Received { decoder, ..Received::default() };
         let held = self.receive(response, &mut received, arriving).await?;
         if let Some(decoder) = received.decoder {
-            let (text, skipped) = decoder.finish()?;
-            return Ok((Answer::Body(text.into(), held), Some(skipped)));
+            let (text, decoded) = decoder.finish()?;
+            return Ok((Answer::Body(text.into(), held), Some(decoded)));
         }
         let text = received.text;
         if status == StatusCode::OK {

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use indago_table::json::{EACH, Shape};
 use k8s_openapi::jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-pub(crate) use self::list::Decoder;
+pub(crate) use self::list::{Decoded, Decoder};
 use self::wire::{Fault, Value, Wire};
 
 /// A message: its fields in the order in which JSON has them.
