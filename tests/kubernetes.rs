@@ -479,7 +479,8 @@ fn lists_are_requested_in_their_cheapest_form() {
             assert_eq!(request.user_agent.as_deref(), Some(concat!("indago/", env!("CARGO_PKG_VERSION"))));
         }
         // A server without these forms answers with JSON.
-        for table in ["pods", "pod_containers", "nodes", "deployments", "cluster_role_policy_rules", "namespaces"] {
+        for table in ["pods", "pod_containers", "nodes", "deployments", "cluster_role_policy_rules", "service_accounts"]
+        {
             let table = format!("kubernetes_{table}");
             let resource = engine.table(&table).expect("a table").spec().resource.clone().expect("a resource");
             let root = if resource.group_version.contains('/') { "/apis" } else { "/api" };
@@ -541,10 +542,10 @@ fn the_printed_role_is_exactly_enough() {
             "pods",
             "CREATE VIEW v AS SELECT name, namespace FROM kubernetes_pods; SELECT name FROM v WHERE namespace = 'shop'",
         ),
-        ("uid", "SELECT name, cluster_uid FROM kubernetes_deployments"),
+        ("uid", "SELECT name, cluster_uid FROM kubernetes_service_accounts"),
         (
             "roles",
-            "SELECT r.name FROM kubernetes_role_policy_rules r, kubernetes_cluster_role_binding_subjects b, kubernetes_nodes LIMIT 3",
+            "SELECT r.name FROM kubernetes_role_policy_rules r, kubernetes_cluster_role_binding_subjects b, kubernetes_nodes",
         ),
         ("none", "SELECT name FROM kubernetes_api_resources"),
     ];

@@ -6,7 +6,7 @@ usage: kubernetes_schema.py GO PB OPENAPI OUT
 GO       staging/src/k8s.io of a Kubernetes source tree. Its types.go state number, JSON name and what JSON omits.
          Written with Debian's source package of Kubernetes 1.20.2.
 PB       src of the crate k8s-pb: message and field numbers of a newer version. Written with 0.9.0.
-OPENAPI  src/vX_YY of the crate k8s-openapi: exact JSON names of the newer version. Written with 0.29.0, v1_36.
+OPENAPI  src of the crate k8s-openapi: exact JSON names of newer versions. Written with 0.29.0.
 
 A field that both versions have is as the Go source says. Of a field that is only in the newer version, the comment
 `+optional` says whether JSON omits an empty value.
@@ -43,6 +43,8 @@ CHANGED = {
     "ObjectMeta.creationTimestamp": "NonZero", "ContainerImage.names": "List",
     "autoscaling/v2 HorizontalPodAutoscalerStatus.conditions": "List",
 }
+# Fields with entire objects, of which JSON also states version and kind.
+OBJECTS = {"StatefulSetSpec.volumeClaimTemplates": ("v1", "PersistentVolumeClaim")}
 # Fields of the newer version whose zero JSON omits, although they are numbers or lack the comment.
 PLAIN = {"observedGeneration", "minReadySeconds", "VolumeMountStatus.readOnly", "ManagedFieldsEntry.subresource"}
 
@@ -62,7 +64,8 @@ def meta(root):
 
 # The Go source: {package: {struct: [Field]}}.
 
-SCALARS = {"string": "Text", "bool": "Bool", "int": "Integer", "int32": "Integer", "int64": "Integer", "[]byte": "Bytes"}
+INTEGERS = ("int", "int32", "int64")
+SCALARS = {"string": "Text", "bool": "Bool", "[]byte": "Bytes", **dict.fromkeys(INTEGERS, "Integer")}
 
 
 def go_aliases(folder):
@@ -193,15 +196,14 @@ def pb_kind(prost, rust, package):
 
 
 def json_names(openapi, package):
-    """{struct: {normal name: name}}, and all names of the package."""
-    folder = openapi / ("apimachinery/pkg/apis/meta/v1" if package == "meta/v1" else f"api/{package}")
+    """{struct: {normal name: name}} of a package, and the names of all packages."""
+    folder = "apimachinery/pkg/apis/meta/v1" if package == "meta/v1" else f"api/{package}"
     structs, every = {}, {}
-    for file in sorted(folder.glob("*.rs")):
+    for file in sorted(openapi.rglob("*.rs")):
         text = file.read_text()
-        name = re.search(r"Generated from definition (\S+)", text)
         names = {normal(key): json for json, key in re.findall(r'"([^"]+)" => Field::Key_(\w+)', text)}
-        if name:
-            structs[name[1].rsplit(".", 1)[1]] = names
+        if str(file.parent).endswith(folder) and (name := re.search(r"Generated from definition (\S+)", text)):
+            structs.setdefault(name[1].rsplit(".", 1)[1], {}).update(names)
         every.update(names)
     return structs, every
 
@@ -228,12 +230,15 @@ def merged(package, go, facts, pb, names):
                 form = CHANGED.get(at) or CHANGED.get(f"{package} {at}") or field.form
                 result.append(Field(number, field.name, kind, form))
                 continue
-            json = structs.get(name, {}).get(normal(snake)) or every.get(normal(snake))
-            camel = re.sub(r"_(\w)", lambda found: found[1].upper(), snake)
-            json = json or camel
+            known = structs.get(name, {}).get(normal(snake)) or every.get(normal(snake))
+            # Other names have no abbreviations.
+            json = known or re.sub(r"_(\w)", lambda found: found[1].upper(), snake)
             is_message = isinstance(kind, tuple) or kind not in SCALARS.values()
             # An older server does not send the field, and its JSON does not have it.
-            if label == "list":
+            if isinstance(kind, tuple) and not known:
+                # JSON has no such name.
+                form = "inline"
+            elif label == "list":
                 form = "List"
             elif label == "map":
                 form = "Map"
@@ -244,9 +249,9 @@ def merged(package, go, facts, pb, names):
             else:
                 form = "Given"
             result.append(Field(number, json, kind, form))
-        known = {field.number for field in result}
+        numbers = {field.number for field in result}
         if is_same:
-            result += [field for field in go.get(name, []) if field.number not in known]
+            result += [field for field in go.get(name, []) if field.number not in numbers]
         messages[name] = result
     for name, fields in go.items():
         messages.setdefault(name, fields)
@@ -298,11 +303,13 @@ def main():
     text = [
         "//! Written by crates/xtask/kubernetes_schema.py; do not edit.",
         "//!",
-        "//! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's",
-        "//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.",
+        "//! Facts of Kubernetes' public API: numbers, names and types from types.go of Kubernetes 1.20.2 (Debian's",
+        "//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for what newer versions added.",
         "",
         "use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};",
-        "use super::Kind::{Bool, Bytes, Integer, IntOrString, MicroTime, Of, Quantity, Raw, Text, Texts, Time};",
+        "use super::Kind::{",
+        "    Bool, Bytes, Integer, IntOrString, MicroTime, Object, Of, Quantity, Raw, Text, Texts, Time,",
+        "};",
         "use super::{Field as F, Message};",
         "",
         "/// Group and version, kind in lowercase, and message of each resource.",
@@ -322,6 +329,8 @@ def main():
         line = "   "
         for field in packages[package][name]:
             kind = f"Of(&{identifier(*field.kind)})" if isinstance(field.kind, tuple) else field.kind
+            if typed := OBJECTS.get(f"{name}.{field.name}"):
+                kind = f'Object("{typed[0]}", "{typed[1]}", &{identifier(*field.kind)})'
             form = {"inline": "Inline"}.get(field.form, field.form)
             part = f' F({field.number}, "{field.name}", {kind}, {form}),'
             if len(line) + len(part) > 118:

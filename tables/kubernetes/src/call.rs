@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clusters::{Cluster, Kubernetes};
-use crate::protobuf::{self, Decoder, ObjectKind};
+use crate::protobuf::{self, Decoded, Decoder, ObjectKind};
 
 /// What identifies the program to servers.
 const AGENT: &str = concat!("indago/", env!("CARGO_PKG_VERSION"));
@@ -70,7 +70,8 @@ pub(crate) async fn get(scan: &AnyScan<Kubernetes>, cluster: &Cluster, path: &st
     get_list(scan, cluster, path, needs, &Encoding::Json, &|_| ()).await.map(|(answer, _)| answer)
 }
 
-/// Like [`get`], for a list in some encoding. Also returns an error for each object that could not be decoded.
+/// Like [`get`], for a list in some encoding. If the response was in protobuf, it has been decoded, and has only the
+/// wanted shape.
 ///
 /// `arriving` is called with the JSON text of the response received so far, as it grows.
 pub(crate) async fn get_list(
@@ -80,7 +81,7 @@ pub(crate) async fn get_list(
     needs: &str,
     encoding: &Encoding,
     arriving: &(impl Fn(&[u8]) + Sync),
-) -> Result<(Answer, Vec<Error>)> {
+) -> Result<(Answer, Option<Decoded>)> {
     let client = cluster.client(scan).await?;
     let what = format!("GET {path}");
     let request = Request { scan, cluster, path, needs, encoding };
@@ -118,7 +119,11 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    async fn attempt(&self, client: &kube::Client, arriving: &(impl Fn(&[u8]) + Sync)) -> Result<(Answer, Vec<Error>)> {
+    async fn attempt(
+        &self,
+        client: &kube::Client,
+        arriving: &(impl Fn(&[u8]) + Sync),
+    ) -> Result<(Answer, Option<Decoded>)> {
         let Request { scan, path, .. } = self;
         let mut request = http::Request::get(*path).header(ACCEPT, self.encoding.accept()).header(USER_AGENT, AGENT);
         if self.cluster.is_slow() {
@@ -139,8 +144,8 @@ impl Request<'_> {
         let mut received = Received { decoder, ..Received::default() };
         let held = self.receive(response, &mut received, arriving).await?;
         if let Some(decoder) = received.decoder {
-            let (text, skipped) = decoder.finish()?;
-            return Ok((Answer::Body(text.into(), held), skipped));
+            let (text, decoded) = decoder.finish()?;
+            return Ok((Answer::Body(text.into(), held), Some(decoded)));
         }
         let text = received.text;
         if status == StatusCode::OK {
@@ -153,12 +158,12 @@ impl Request<'_> {
                 _ if is_cut_off() => {
                     Err(Error::Unavailable("the response is cut off: it is not a complete JSON object".to_owned()))
                 }
-                _ => Ok((Answer::Body(text.into(), held), Vec::new())),
+                _ => Ok((Answer::Body(text.into(), held), None)),
             };
         }
         let text = if is_protobuf { protobuf::status(&text).unwrap_or(text) } else { text };
         let retry_after = header(RETRY_AFTER).and_then(|header| retry_after(header, scan.env().now()));
-        refusal(status, &text, retry_after, self.needs).map(|answer| (answer, Vec::new()))
+        refusal(status, &text, retry_after, self.needs).map(|answer| (answer, None))
     }
 
     /// Reads a response's body to its end; returns the memory charged for it.

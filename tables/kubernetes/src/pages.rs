@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::call::{Answer, Encoding, get_list};
 use crate::clusters::{Cluster, Kubernetes};
-use crate::protobuf::ObjectKind;
+use crate::protobuf::{Decoded, ObjectKind};
 
 /// Objects per page, the same as in kubectl.
 pub(crate) const PAGE_SIZE: usize = 500;
@@ -162,8 +162,35 @@ pub(crate) struct Page {
     pub(crate) has_next: bool,
     /// The memory charged for it.
     pub(crate) held: Arc<Held>,
+    /// Whether it has nothing but what the scans want.
+    pub(crate) is_in_shape: bool,
     /// An error for each object that could not be decoded.
     pub(crate) skipped: Arc<[Error]>,
+}
+
+/// A page in parts of at most [`PAGE_SIZE`] objects, so that not all of its rows are in memory at once.
+#[derive(Debug)]
+struct Parts {
+    whole: Page,
+    /// Where the first object of each part begins.
+    starts: Vec<usize>,
+    number: usize,
+}
+
+impl Iterator for Parts {
+    type Item = Page;
+
+    fn next(&mut self) -> Option<Page> {
+        let Parts { whole, starts, number } = self;
+        let start = *starts.get(*number)?;
+        // A comma follows, or the end of the list.
+        let end = starts.get(*number + 1).map_or(whole.text.len() - 2, |next| next - 1);
+        let text = [&whole.text[..starts[0]], &whole.text[start..end], b"]}"].concat();
+        let skipped = if *number == 0 { whole.skipped.clone() } else { Arc::default() };
+        *number += 1;
+        let has_next = whole.has_next || *number < starts.len();
+        Some(Page { text: text.into(), has_next, skipped, ..whole.clone() })
+    }
 }
 
 /// Fetches a list's pages in order. [`next`](Pager::next) is cancel-safe: it can be called again without loss.
@@ -172,6 +199,8 @@ pub(crate) struct Pager {
     list: Arc<List>,
     encoding: Encoding,
     place: Place,
+    /// A page with more objects than were requested, which is given in parts.
+    parts: Option<Parts>,
     /// The next page, and the one after it.
     fetch: Option<Fetch>,
     ahead: Option<Fetch>,
@@ -217,7 +246,7 @@ enum Place {
 #[derive(Debug)]
 struct Fetch {
     url: String,
-    answer: Task<(Answer, Vec<Error>)>,
+    answer: Task<(Answer, Option<Decoded>)>,
     /// The token of the page after it, once it is known.
     token: watch::Receiver<Option<String>>,
 }
@@ -288,6 +317,7 @@ impl Pager {
             encoding: list.encoding(shape),
             list: Arc::new(list),
             place: Place::Start,
+            parts: None,
             fetch: None,
             ahead: None,
             tokens: HashSet::new(),
@@ -303,6 +333,12 @@ impl Pager {
     /// from its start. Then objects arrive again.
     pub(crate) async fn next(&mut self, scan: &AnyScan<Kubernetes>) -> Result<Option<Page>> {
         loop {
+            if let Some(parts) = &mut self.parts {
+                match parts.next() {
+                    None => self.parts = None,
+                    part => return Ok(part),
+                }
+            }
             match &self.place {
                 Place::End => return Ok(None),
                 Place::Lost(why) => return Err(why.clone()),
@@ -328,7 +364,7 @@ impl Pager {
             self.fetch = None;
             let ahead = self.ahead.take();
             match answer {
-                Ok((Answer::Body(text, held), skipped)) => {
+                Ok((Answer::Body(text, held), decoded)) => {
                     self.list.check(&text, &self.encoding)?;
                     self.expired.has_progress = true;
                     self.place = self.place_behind(&text);
@@ -339,7 +375,13 @@ impl Pager {
                         let ahead = ahead.filter(|ahead| ahead.url == url);
                         self.fetch = Some(ahead.unwrap_or_else(|| Fetch::start(scan, &self.list, &self.encoding, url)));
                     }
-                    return Ok(Some(Page { text, has_next, held: Arc::new(held), skipped: skipped.into() }));
+                    let is_in_shape = decoded.is_some();
+                    let Decoded { skipped, parts } = decoded.unwrap_or_default();
+                    let page = Page { text, has_next, held: Arc::new(held), is_in_shape, skipped: skipped.into() };
+                    if parts.len() < 2 {
+                        return Ok(Some(page));
+                    }
+                    self.parts = Some(Parts { whole: page, starts: parts, number: 0 });
                 }
                 Ok((Answer::Expired(next), _)) => {
                     tracing::debug!(list = %self.list, ?next, "the list expired while it was read");
@@ -482,9 +524,12 @@ impl SharedPages {
 
 /// A page with only the parts of its objects that some scan needs.
 fn trimmed(shape: &Shape, page: Page) -> Result<Page> {
-    let text = shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?;
+    let text = match page.is_in_shape {
+        true => page.text,
+        false => shape.trim_list(&page.text, "items", &Shape::default().with("kind"))?.into(),
+    };
     // The caller charges memory for what it caches.
-    Ok(Page { text: text.into(), held: Arc::default(), ..page })
+    Ok(Page { text, held: Arc::default(), is_in_shape: true, ..page })
 }
 
 /// The token that continues a list, found without reading its items, because a list starts with its metadata. The
@@ -592,6 +637,52 @@ mod tests {
             // A fetch whose scan was dropped meanwhile is repeated once.
             assert!(pages.len() <= distinct + 2 && distinct == PAGES, "seed {seed}: {pages:?}");
         }
+    }
+
+    /// A server that returns all objects at once, whatever the limit.
+    #[tokio::test]
+    async fn a_large_page_in_protobuf_is_given_in_parts() {
+        let bytes = |number: u8, value: &[u8]| {
+            let length = u16::try_from(value.len()).unwrap();
+            [&[number << 3 | 2, length as u8 | 0x80, (length >> 7) as u8][..], value].concat()
+        };
+        let item = |name: String| {
+            let name = bytes(1, name.as_bytes());
+            // Every seventh is malformed.
+            bytes(2, &bytes(1, &if name.ends_with(b"7") { [name, vec![0xff]].concat() } else { name }))
+        };
+        let list: Vec<u8> = (0..1203).flat_map(|i| item(format!("p{i}"))).collect();
+        let head = [&b"k8s\0"[..], &bytes(1, &bytes(2, b"PodList")), &[2 << 3 | 2]].concat();
+        let length = [list.len() as u8 | 0x80, (list.len() >> 7) as u8 | 0x80, (list.len() >> 14) as u8];
+        let body = bytes::Bytes::from([&head[..], &length, &list].concat());
+        let (env, asked) = testing::cluster(move |_| testing::Answer {
+            headers: vec![("content-type", "application/vnd.kubernetes.protobuf")],
+            rest: Some(Box::pin(std::future::ready(Ok(body.clone())))),
+            ..testing::json(200, "")
+        });
+        let scan = testing::scan::<Pod>(&env, &[], None);
+        let list = List {
+            cluster: env.cluster("c").unwrap(),
+            path: "/api/v1/pods".to_owned(),
+            label_selector: String::new(),
+            field_selector: String::new(),
+            page_size: PAGE_SIZE,
+            is_cached: true,
+            needs: "",
+        };
+        let mut pager = Pager::new(list, &Arc::new(Shape::whole()));
+        let (mut names, mut counts, mut skipped) = (Vec::new(), Vec::new(), 0);
+        while let Some(page) = pager.next(&scan).await.unwrap() {
+            let text: Document = serde_json::from_slice(&page.text).unwrap();
+            let items = text["items"].as_array().unwrap();
+            names.extend(items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()));
+            counts.push((items.len(), page.has_next));
+            skipped += page.skipped.len();
+        }
+        let expected: Vec<_> = (0..1203).map(|i| format!("p{i}")).filter(|name| !name.ends_with('7')).collect();
+        assert_eq!((names, skipped), (expected, 120));
+        assert_eq!(counts, [(500, true), (500, true), (83, false)]);
+        assert_eq!(*asked.lock().unwrap(), ["/api/v1/pods?resourceVersion=0"]);
     }
 
     fn list(kind: &str, names: &[String], token: &str) -> testing::Answer {

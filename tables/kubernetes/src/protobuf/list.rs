@@ -5,6 +5,8 @@ use std::sync::Arc;
 use indago_table::json::Shape;
 use indago_table::{Error, Result};
 
+use crate::pages::PAGE_SIZE;
+
 use super::wire::{Fault, Head, Value, Wire, WireType};
 use super::{ObjectKind, Writer, schema};
 
@@ -25,9 +27,19 @@ pub(crate) struct Decoder {
     /// The kind of the list.
     kind: String,
     text: Vec<u8>,
-    /// Objects so far.
+    /// Objects so far, and those that were decoded.
     count: usize,
-    skipped: Vec<Error>,
+    written: usize,
+    decoded: Decoded,
+}
+
+/// What is known of a list that was decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded {
+    /// An error for each object that could not be decoded.
+    pub(crate) skipped: Vec<Error>,
+    /// Where every 500th object begins in the JSON text, from the first on.
+    pub(crate) parts: Vec<usize>,
 }
 
 /// The part of the answer that comes next.
@@ -52,7 +64,8 @@ impl Decoder {
             kind: String::new(),
             text: Vec::new(),
             count: 0,
-            skipped: Vec::new(),
+            written: 0,
+            decoded: Decoded::default(),
         }
     }
 
@@ -167,27 +180,35 @@ impl Decoder {
         let before = self.text.len();
         self.text.extend_from_slice(if has_items { b"," } else { b"\"items\":[" });
         self.count += 1;
+        let Decoded { skipped, parts } = &mut self.decoded;
+        let start = self.text.len();
         match Writer::new(&mut self.text).object(self.object.message, bytes, &self.shape) {
-            Ok(()) => true,
+            Ok(()) => {
+                if self.written.is_multiple_of(PAGE_SIZE) {
+                    parts.push(start);
+                }
+                self.written += 1;
+                true
+            }
             Err(Fault(why)) => {
                 self.text.truncate(before);
-                if self.skipped.len() < MOST_SKIPPED {
+                if skipped.len() < MOST_SKIPPED {
                     let named = name(bytes).unwrap_or_else(|| format!("number {} of the list", self.count));
-                    self.skipped.push(Error::Malformed(format!("skipped the object {named}: {why}")));
+                    skipped.push(Error::Malformed(format!("skipped the object {named}: {why}")));
                 }
                 has_items
             }
         }
     }
 
-    /// The JSON text, and an error for each object that could not be decoded.
-    pub(crate) fn finish(mut self) -> Result<(Vec<u8>, Vec<Error>)> {
+    /// The JSON text.
+    pub(crate) fn finish(mut self) -> Result<(Vec<u8>, Decoded)> {
         // The end of the list.
         self.step(&[])?;
         if self.place != Place::After || !self.pending.is_empty() {
             return Err(Error::Unavailable("the response is cut off: it is not a complete list".to_owned()));
         }
-        Ok((self.text, self.skipped))
+        Ok((self.text, self.decoded))
     }
 }
 

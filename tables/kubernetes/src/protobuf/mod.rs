@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use indago_table::json::{EACH, Shape};
 use k8s_openapi::jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-pub(crate) use self::list::Decoder;
+pub(crate) use self::list::{Decoded, Decoder};
 use self::wire::{Fault, Value, Wire};
 
 /// A message: its fields in the order in which JSON has them.
@@ -46,6 +46,8 @@ enum Kind {
     /// A message with a list of texts, which is a list in JSON.
     Texts,
     Of(&'static Message),
+    /// An entire object, of which JSON also has version and kind.
+    Object(&'static str, &'static str, &'static Message),
 }
 
 /// When and how JSON has a field.
@@ -278,6 +280,17 @@ impl<'o, 'a> Writer<'o, 'a> {
                 self.text.push(b']');
             }
             Kind::Of(message) => return self.object(message, value.bytes()?, shape),
+            Kind::Object(version, kind, message) => {
+                self.text.push(b'{');
+                for (name, text) in [("kind", kind), ("apiVersion", version)] {
+                    if shape.part(name).is_some() {
+                        self.name(name);
+                        self.string(text.as_bytes());
+                    }
+                }
+                self.members(message, value.bytes()?, shape)?;
+                self.text.push(b'}');
+            }
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! Written by crates/xtask/kubernetes_schema.py; do not edit.
 //!
-//! Facts of Kubernetes' public API: numbers, names and types from the types.go of Kubernetes 1.20.2 (Debian's
-//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for fields that newer versions added.
+//! Facts of Kubernetes' public API: numbers, names and types from types.go of Kubernetes 1.20.2 (Debian's
+//! source package), and from the crates k8s-pb 0.9.0 and k8s-openapi 0.29.0 for what newer versions added.
 
 use super::Form::{Given, Inline, List, Map, NonZero, Nullable, NullableList};
-use super::Kind::{Bool, Bytes, Integer, IntOrString, MicroTime, Of, Quantity, Raw, Text, Texts, Time};
+use super::Kind::{
+    Bool, Bytes, Integer, IntOrString, MicroTime, Object, Of, Quantity, Raw, Text, Texts, Time,
+};
 use super::{Field as F, Message};
 
 /// Group and version, kind in lowercase, and message of each resource.
@@ -120,7 +122,7 @@ static ADMISSIONREGISTRATION_V1_MUTATING_WEBHOOK_CONFIGURATION: Message = Messag
 
 static ADMISSIONREGISTRATION_V1_NAMED_RULE_WITH_OPERATIONS: Message = Message(&[
     F(1, "resourceNames", Text, List),
-    F(2, "ruleWithOperations", Of(&ADMISSIONREGISTRATION_V1_RULE_WITH_OPERATIONS), Given),
+    F(2, "ruleWithOperations", Of(&ADMISSIONREGISTRATION_V1_RULE_WITH_OPERATIONS), Inline),
 ]);
 
 static ADMISSIONREGISTRATION_V1_PARAM_KIND: Message = Message(&[
@@ -327,8 +329,8 @@ static APPS_V1_STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY: Message = 
 static APPS_V1_STATEFUL_SET_SPEC: Message = Message(&[
     F(1, "replicas", Integer, Given), F(2, "selector", Of(&META_V1_LABEL_SELECTOR), Nullable),
     F(3, "template", Of(&CORE_V1_POD_TEMPLATE_SPEC), Given),
-    F(4, "volumeClaimTemplates", Of(&CORE_V1_PERSISTENT_VOLUME_CLAIM), List), F(5, "serviceName", Text, Given),
-    F(6, "podManagementPolicy", Text, NonZero),
+    F(4, "volumeClaimTemplates", Object("v1", "PersistentVolumeClaim", &CORE_V1_PERSISTENT_VOLUME_CLAIM), List),
+    F(5, "serviceName", Text, Given), F(6, "podManagementPolicy", Text, NonZero),
     F(7, "updateStrategy", Of(&APPS_V1_STATEFUL_SET_UPDATE_STRATEGY), Given),
     F(8, "revisionHistoryLimit", Integer, Given), F(9, "minReadySeconds", Integer, NonZero),
     F(10, "persistentVolumeClaimRetentionPolicy",
@@ -2269,7 +2271,7 @@ static NETWORKING_V1BETA1_INGRESS_CLASS: Message = Message(&[
 ]);
 
 static NETWORKING_V1BETA1_INGRESS_CLASS_PARAMETERS_REFERENCE: Message = Message(&[
-    F(1, "aPiGroup", Text, NonZero), F(2, "kind", Text, Given), F(3, "name", Text, Given), F(4, "scope", Text, Given),
+    F(1, "apiGroup", Text, NonZero), F(2, "kind", Text, Given), F(3, "name", Text, Given), F(4, "scope", Text, Given),
     F(5, "namespace", Text, NonZero),
 ]);
 

@@ -35,14 +35,14 @@ fn decoded(object: ObjectKind, shape: &Shape, body: &[u8], piece: usize) -> Resu
     for piece in body.chunks(piece) {
         decoder.push(piece)?;
     }
-    let (text, skipped) = decoder.finish()?;
+    let (text, Decoded { skipped, .. }) = decoder.finish()?;
     Ok((
         serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&text))),
         skipped,
     ))
 }
 
-/// What servers differ in, and tables do not see: since 1.34, JSON has no `creationTimestamp` of an object in an object.
+/// Without what servers differ in: since 1.34, JSON has no `creationTimestamp` of an object in an object.
 fn without_null_times(document: &mut Document) {
     match document {
         Document::Object(members) => {
@@ -72,38 +72,38 @@ fn objects_are_those_of_the_servers_json() {
         let mut tries = (0..600).take_while(|_| !made(resource));
         assert!(tries.by_ref().inspect(|_| std::thread::sleep(Duration::from_millis(100))).count() < 600, "{resource}");
     }
-    let (mut served, mut filled) = (0, 0);
+    let sorted = |list: &Document| -> Vec<Document> {
+        let mut items = list["items"].as_array().unwrap().clone();
+        items.sort_by_key(|item| (item["metadata"]["namespace"].to_string(), item["metadata"]["name"].to_string()));
+        items
+    };
+    let (mut served, mut filled, mut differences) = (0, 0, Vec::new());
     for (group_version, kind, _) in schema::RESOURCES {
         let resource = plural(kind);
         let root = if group_version.contains('/') { "/apis" } else { "/api" };
         let path = format!("{root}/{group_version}/{resource}");
         let object = ObjectKind::of_resource(group_version, &resource).unwrap();
-        // An object can change between the two requests.
+        // Objects can change between the two requests.
         let both = || {
-            let json = response(&api, &path, "application/json")?;
+            let mut json: Document = serde_json::from_slice(&response(&api, &path, "application/json")?).unwrap();
             let protobuf = response(&api, &path, PROTOBUF).expect("both forms are served");
-            let version = |list: &Document| list["metadata"]["resourceVersion"].clone();
-            let mut json: Document = serde_json::from_slice(&json).unwrap();
-            let (list, skipped) = decoded(object, &Shape::whole(), &protobuf, 4000).unwrap();
-            assert_eq!(skipped, [], "{path}");
+            let (mut list, skipped) = decoded(object, &Shape::whole(), &protobuf, 4000).unwrap();
+            assert_eq!((&list["kind"], skipped), (&json["kind"], vec![]), "{path}");
             without_null_times(&mut json);
-            Some((json["items"] == list["items"] || version(&json) == version(&list), json, list, protobuf))
+            without_null_times(&mut list);
+            Some((json, list, protobuf))
         };
-        let Some((_, json, list, protobuf)) = (0..20)
-            .find_map(|_| match both() {
-                Some((false, ..)) => None,
-                other => Some(other),
-            })
-            .unwrap_or_else(|| panic!("{path} changes all the time"))
-        else {
-            continue;
-        };
-        let items = json["items"].as_array().unwrap();
-        let found = list["items"].as_array().unwrap();
-        for (item, found) in items.iter().zip(found) {
-            assert_eq!(found, item, "{path}");
+        let Some(mut lists) = both() else { continue };
+        for _ in 0..20 {
+            if sorted(&lists.0) != sorted(&lists.1) {
+                lists = both().unwrap();
+            }
         }
-        assert_eq!((found.len(), &list["kind"]), (items.len(), &json["kind"]), "{path}");
+        let (json, list, protobuf) = lists;
+        let (items, found) = (sorted(&json), sorted(&list));
+        let pairs = items.iter().zip(&found).find(|(item, found)| item != found);
+        differences.extend(pairs.map(|(item, found)| format!("{path}:\n{item}\n{found}")));
+        assert_eq!(items.len(), found.len(), "{path}");
         served += 1;
         filled += usize::from(!items.is_empty());
 
@@ -111,28 +111,22 @@ fn objects_are_those_of_the_servers_json() {
         let paths =
             ["metadata.name", "spec.containers.*.ports.0", "metadata.labels.app", "status.x", "data", "spec.volumes"];
         let shape = paths.iter().fold(Shape::default(), |shape, path| shape.with(path));
-        let (list, _) = decoded(object, &shape, &protobuf, 7).unwrap();
-        let text = serde_json::to_vec(&json).unwrap();
-        let outer = Shape::default();
-        let in_shape = |text: &[u8]| {
+        let (of_shape, _) = decoded(object, &shape, &protobuf, 7).unwrap();
+        let in_shape = |list: &Document| {
             let mut items = Vec::new();
-            shape.parse_list(text, "items", &outer, |item| items.push(item.unwrap())).unwrap();
+            let text = serde_json::to_vec(list).unwrap();
+            shape.parse_list(&text, "items", &Shape::default(), |item| items.push(item.unwrap())).unwrap();
             items
         };
-        assert_eq!(in_shape(&serde_json::to_vec(&list).unwrap()), in_shape(&text), "{path}");
+        assert_eq!(in_shape(&of_shape), in_shape(&list), "{path}");
 
-        let accept = format!("{PROTOBUF};{METADATA}");
-        let metadata = response(&api, &path, &accept).unwrap();
+        let metadata = response(&api, &path, &format!("{PROTOBUF};{METADATA}")).unwrap();
         let (metadata, skipped) = decoded(ObjectKind::METADATA, &Shape::whole(), &metadata, 999).unwrap();
         assert_eq!((&metadata["kind"], skipped), (&json!("PartialObjectMetadataList"), vec![]));
-        let names = |list: &Document| -> Vec<Document> {
-            list["items"].as_array().unwrap().iter().map(|item| item["metadata"]["uid"].clone()).collect()
-        };
-        let (mut one, mut other) = (names(&metadata), names(&json));
-        one.sort_by_key(Document::to_string);
-        other.sort_by_key(Document::to_string);
-        assert_eq!(one, other, "{path}");
+        let uids = |items: &[Document]| items.iter().map(|item| item["metadata"]["uid"].clone()).collect::<Vec<_>>();
+        assert_eq!(uids(&sorted(&metadata)), uids(&items), "{path}");
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert!(served > 30 && filled > 28, "{filled} of {served}");
 }
 
@@ -191,7 +185,8 @@ fn a_list_is_read_in_any_pieces_and_its_token_comes_first() {
     let body = answer("PodList", &items);
     let (list, skipped) = decoded(of("v1", "pods"), &Shape::whole(), &body, 3).unwrap();
     let item = |name| json!({"metadata": {"name": name, "namespace": "ns"}});
-    let expected = json!({"kind": "PodList", "metadata": {"resourceVersion": "7", "continue": "t"}, "items": [item("a"), item("b")]});
+    let of_list = json!({"resourceVersion": "7", "continue": "t"});
+    let expected = json!({"kind": "PodList", "metadata": of_list, "items": [item("a"), item("b")]});
     assert_eq!((list, skipped), (expected, vec![]));
     let mut decoder = Decoder::new(of("v1", "pods"), Arc::new(Shape::whole()));
     decoder.push(&body[..body.len() - 1]).unwrap();
@@ -323,13 +318,13 @@ fn values_have_the_form_of_json() {
         assert_eq!(told, ["skipped the object number 1 of the list: a part of it that should be JSON is not"]);
     }
     let nested = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
-    let (list, skipped) = {
+    let (list, decoded) = {
         let mut decoder = Decoder::new(object, Arc::new(Shape::whole()));
         decoder.push(&revision(nested.as_bytes())).unwrap();
         decoder.finish().unwrap()
     };
     // The parser of the text reports it.
-    assert!(skipped.is_empty() && list.len() > 2 << 20);
+    assert!(decoded.skipped.is_empty() && list.len() > 2 << 20);
 }
 
 #[test]
@@ -338,7 +333,8 @@ fn an_error_in_protobuf_is_understood() {
     let raw = [bytes(1, bytes(3, "token")), bytes(3, "too old"), details, integer(6, 410)].concat();
     let body = [MAGIC.to_vec(), bytes(1, bytes(2, "Status")), bytes(2, raw)].concat();
     let status: Document = serde_json::from_slice(&status(&body).unwrap()).unwrap();
-    let expected = json!({"metadata": {"continue": "token"}, "message": "too old", "details": {"retryAfterSeconds": 7}, "code": 410});
+    let (metadata, details) = (json!({"continue": "token"}), json!({"retryAfterSeconds": 7}));
+    let expected = json!({"metadata": metadata, "message": "too old", "details": details, "code": 410});
     assert_eq!(status, expected);
     for other in [&b""[..], b"{}", b"k8s\0\xff", b"k8s\0\x12\x05a"] {
         assert_eq!(super::status(other), None);
