@@ -675,11 +675,8 @@ contexts: [{name: one, context: {cluster: big, user: me}}, {name: two, context: 
     /// Why the plug-in of a kubeconfig at that path is not run.
     fn refusal(sys: &Sys, path: &Path) -> Option<String> {
         let mut configured = Configured::default();
-        let settings = Settings {
-            kubeconfig: Some(path.to_owned()),
-            contexts: vec!["c".to_owned()],
-            ..Settings::default()
-        };
+        let settings =
+            Settings { kubeconfig: Some(path.to_owned()), contexts: vec!["c".to_owned()], ..Settings::default() };
         configured.refresh(sys, &Sys::live(), &settings);
         let Access::Context(target) = &configured.clusters[0].access else {
             panic!("{:?}", tell(&configured.clusters[0]))

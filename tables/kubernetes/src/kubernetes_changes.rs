@@ -26,7 +26,10 @@ use crate::watch::{Change, LOOK, Op};
      json_extract(after, '$.\"spec.template.spec.containers.0.image\"') AS after FROM kubernetes_changes \
      WHERE resource = 'deployments' AND op = 'modified' AND changed LIKE '%image%'"
 )]
-#[example("Changes that are missing, and why.", "SELECT at, cluster, resource, reason FROM kubernetes_changes WHERE op = 'gap'")]
+#[example(
+    "Changes that are missing, and why.",
+    "SELECT at, cluster, resource, reason FROM kubernetes_changes WHERE op = 'gap'"
+)]
 pub struct ChangeRow {
     /// Time when the change was received.
     at: Timestamp,

@@ -98,7 +98,8 @@ impl KubeServer {
         let text = String::from_utf8_lossy(&pod(i)).into_owned();
         let was = if i.is_multiple_of(50) { "Failed" } else { "Running" };
         let text = text.replace(&format!(r#""phase":"{was}""#), &format!(r#""phase":"{phase}""#));
-        let text = text.replace(&format!(r#""resourceVersion":"{}""#, 1000 + i), &format!(r#""resourceVersion":"{version}""#));
+        let text =
+            text.replace(&format!(r#""resourceVersion":"{}""#, 1000 + i), &format!(r#""resourceVersion":"{version}""#));
         self.shared.pods()[i] = Bytes::from(text.clone());
         let event = event("MODIFIED", text.as_bytes());
         let mut watches = self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner);

@@ -205,13 +205,8 @@ mod tests {
             "spec": {"containers": [{"image": "a"}, {"image": "c"}], "list": [1], "same": null, "new": {}},
         });
         let (paths, old, new) = difference(&before, &after);
-        let expected = [
-            "metadata.labels.a\\.io/b",
-            "metadata.labels.gone",
-            "spec.containers.1.image",
-            "spec.list",
-            "spec.new",
-        ];
+        let expected =
+            ["metadata.labels.a\\.io/b", "metadata.labels.gone", "spec.containers.1.image", "spec.list", "spec.new"];
         assert_eq!(paths, expected);
         assert_eq!(
             old,

@@ -1,11 +1,13 @@
 //! The events of one watch: a response of JSON texts, one per line.
 
-use bytes::{Buf, BytesMut};
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
 use futures::FutureExt;
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use indago_table::json::{self, Shape};
 use indago_table::{Error, Result};
-use kube::client::Body;
 use serde_json::Value as Document;
 
 /// Largest event. etcd stores objects of some megabytes at most.
@@ -18,21 +20,31 @@ pub(super) enum Event {
     Put(Document),
     Deleted(Document),
     /// The watch has sent everything up to a version.
-    Bookmark { version: String, ends_list: bool },
+    Bookmark {
+        version: String,
+        ends_list: bool,
+    },
     /// The watch ended with an error: its code and message.
-    Failed { code: u64, message: String },
+    Failed {
+        code: u64,
+        message: String,
+    },
 }
 
 /// The lines of a response.
-pub(super) struct Lines {
-    body: Body,
+pub(super) struct Lines<B> {
+    body: B,
     buffer: BytesMut,
     /// The start of the buffer that has no line break.
     seen: usize,
 }
 
-impl Lines {
-    pub(super) fn new(body: Body) -> Self {
+impl<B> Lines<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: fmt::Display,
+{
+    pub(super) fn new(body: B) -> Self {
         Lines { body, buffer: BytesMut::new(), seen: 0 }
     }
 
@@ -116,9 +128,9 @@ mod tests {
     async fn lines_are_read_however_they_arrive() {
         let text = b"one\n\n two\r\nthree\nfo".to_vec();
         for size in 1..text.len() {
-            let chunks: Vec<_> = text.chunks(size).map(|chunk| Ok(hyper::body::Frame::data(chunk.to_vec().into()))).collect();
-            let body = http_body_util::StreamBody::new(futures::stream::iter(chunks));
-            let mut lines = Lines::new(Body::wrap_body(http_body_util::BodyExt::map_err(body, |error: std::io::Error| error)));
+            let frame = |chunk: &[u8]| Ok::<_, std::io::Error>(hyper::body::Frame::data(Bytes::copy_from_slice(chunk)));
+            let frames: Vec<_> = text.chunks(size).map(frame).collect();
+            let mut lines = Lines::new(http_body_util::StreamBody::new(futures::stream::iter(frames)));
             for expected in ["one", " two\r", "three"] {
                 assert_eq!(lines.next().await.unwrap().unwrap(), expected.as_bytes());
             }
@@ -137,11 +149,13 @@ mod tests {
         }
         assert_eq!(parse(json!({"object": object, "type": "DELETED"})), Ok(Some(Event::Deleted(kept))));
         let bookmark = |annotations| json!({"type": "BOOKMARK", "object": {"kind": "Pod", "metadata": {"resourceVersion": "7", "annotations": annotations}}});
-        for (annotations, ends_list) in [(json!({"k8s.io/initial-events-end": "true"}), true), (Document::Null, false)] {
+        for (annotations, ends_list) in [(json!({"k8s.io/initial-events-end": "true"}), true), (Document::Null, false)]
+        {
             let expected = Event::Bookmark { version: "7".to_owned(), ends_list };
             assert_eq!(parse(bookmark(annotations)), Ok(Some(expected)));
         }
-        let status = json!({"kind": "Status", "code": 410, "message": "too old resource version: 1 (9)", "reason": "Expired"});
+        let status =
+            json!({"kind": "Status", "code": 410, "message": "too old resource version: 1 (9)", "reason": "Expired"});
         let failed = Event::Failed { code: 410, message: "too old resource version: 1 (9)".to_owned() };
         assert_eq!(parse(json!({"type": "ERROR", "object": status})), Ok(Some(failed)));
         assert_eq!(parse(json!({"type": "NEW", "object": 1})), Ok(None));

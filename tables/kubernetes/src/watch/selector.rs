@@ -78,7 +78,9 @@ impl Selector {
             return true;
         }
         let labels = json::find(text, &["metadata", "labels"]).unwrap_or_default();
-        self.labels.iter().all(|requirement| requirement.is_met(labels.get(&requirement.key).and_then(Document::as_str)))
+        self.labels
+            .iter()
+            .all(|requirement| requirement.is_met(labels.get(&requirement.key).and_then(Document::as_str)))
     }
 }
 
@@ -296,8 +298,23 @@ mod tests {
             assert_eq!(selector.matches(text), expected, "{labels}");
         }
         let refused = [
-            ",", "app,", "=web", "app in ()", "app in web", "app=a b", "app=-x", "-x", "A.io/x", "a/b/c", "app=!x",
-            "n>x", "app in (a", "!", "app!", "app === x", "é=1",
+            ",",
+            "app,",
+            "=web",
+            "app in ()",
+            "app in web",
+            "app=a b",
+            "app=-x",
+            "-x",
+            "A.io/x",
+            "a/b/c",
+            "app=!x",
+            "n>x",
+            "app in (a",
+            "!",
+            "app!",
+            "app === x",
+            "é=1",
         ];
         for labels in refused {
             assert_eq!(Selector::parse(labels, "", &pods()), None, "{labels}");

@@ -420,7 +420,8 @@ mod tests {
         let (few, more) = (Wanted::of(Shape::default()), Wanted::of(Shape::default().with("spec.image")));
         store.begin(few.clone());
         for name in ["p", "q", "r"] {
-            ops(store.put(json!({"metadata": {"namespace": "a", "name": name, "uid": name, "resourceVersion": "1"}}), true));
+            ops(store
+                .put(json!({"metadata": {"namespace": "a", "name": name, "uid": name, "resourceVersion": "1"}}), true));
         }
         assert!(store.has(&few) && !store.has(&more));
         store.begin_refill(more.clone());
