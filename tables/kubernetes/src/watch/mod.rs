@@ -152,9 +152,9 @@ impl Watches {
 /// A resource from its text, `apps/v1/deployments`.
 fn resource(text: &str) -> Result<ResourceSpec, String> {
     let parts: Vec<&str> = text.split('/').collect();
-    let is_part = |part: &&str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
-    };
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    let is_part =
+        |part: &&str| part.starts_with(|first: char| first.is_ascii_alphanumeric()) && part.bytes().all(is_inner);
     let [.., name] = parts.as_slice() else { return Err(text.to_owned()) };
     if !(2..=3).contains(&parts.len()) || !parts.iter().all(is_part) {
         return Err(text.to_owned());
@@ -265,7 +265,7 @@ impl Rows {
         }
         text.extend_from_slice(b"]}");
         // No object can be in two pages.
-        Ok(Some(Page { text: Bytes::from(text), has_next: false, held: Arc::new(held), skipped: Arc::default() }))
+        Ok(Some(Page { text: Bytes::from(text), has_next: false, held: Arc::new(held) }))
     }
 }
 

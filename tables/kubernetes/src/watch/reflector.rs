@@ -41,7 +41,7 @@ const WATCH_SECONDS: std::ops::Range<u32> = 300..600;
 /// Largest delay before a watch that worked is resumed.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Delay after several failures in a row.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How far a reflector is.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +71,6 @@ struct Currency {
 #[derive(Debug)]
 pub(super) struct Reflector {
     pub(super) cluster: Arc<Cluster>,
-    pub(super) resource: ResourceSpec,
     path: String,
     /// The program's own clusters, without watches.
     env: Kubernetes,
@@ -137,7 +136,6 @@ impl Reflector {
             changes,
             group_version: resource.group_version.as_ref().into(),
             name: resource.name.as_ref().into(),
-            resource: resource.clone(),
         })
     }
 
@@ -570,6 +568,7 @@ impl Reflector {
                         self.end_list(reason, began);
                         listing = None;
                         is_settled = true;
+                        self.set_live(true);
                     }
                     if listing.is_none() && !version.is_empty() {
                         *position = Some(version);
