@@ -12,7 +12,10 @@ mod connection;
 mod credentials;
 mod expiry;
 mod kubeconfig;
+pub mod kubernetes_access;
+pub mod kubernetes_access_expanded;
 pub mod kubernetes_api_resources;
+mod kubernetes_can_i;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
 pub mod kubernetes_deployments;
@@ -23,17 +26,19 @@ pub mod kubernetes_pods;
 pub mod kubernetes_role_binding_subjects;
 pub mod kubernetes_role_policy_rules;
 pub mod kubernetes_service_accounts;
+pub mod kubernetes_who_can;
 mod metadata;
 mod pages;
 mod pod_spec;
 mod proxy;
+mod rbac;
 pub mod resource;
 #[cfg(test)]
 mod testing;
 
 pub use clusters::{Kubernetes, Settings};
 use indago_table::json::Shape;
-use indago_table::{Reader, Row, TableRef};
+use indago_table::{FunctionRef, Reader, Row, TableRef};
 
 /// Properties of the tables over listed resources, which are listed here only.
 macro_rules! resources {
@@ -87,6 +92,17 @@ resources![
 
 /// The tables about Kubernetes clusters.
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
-    let others = indago_table::tables![clusters; kubernetes_api_resources::ApiResource];
+    let others = indago_table::tables![
+        clusters;
+        kubernetes_access::Access,
+        kubernetes_access_expanded::AccessExpanded,
+        kubernetes_api_resources::ApiResource,
+        kubernetes_who_can::WhoCan,
+    ];
     [others, resources(clusters)].concat()
+}
+
+/// The scalar functions about Kubernetes clusters.
+pub fn functions(clusters: &Kubernetes) -> Vec<FunctionRef> {
+    vec![kubernetes_can_i::can_i(clusters), kubernetes_can_i::can_request(clusters)]
 }
