@@ -33,6 +33,7 @@ mod interrupt;
 mod key_effects;
 mod kubequery_parity;
 mod kubernetes;
+mod kubernetes_access;
 mod kubernetes_derived;
 mod kubernetes_discovery;
 mod kubernetes_manifests;

@@ -85,7 +85,10 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
 
 /// Adds the tables and catalogs of some environments.
 fn of_environments(builder: EngineBuilder, environments: &Environments) -> EngineBuilder {
-    let builder = builder.tables(registry::all(environments)).event_sources(registry::event_sources(environments));
+    let builder = builder
+        .tables(registry::all(environments))
+        .functions(registry::functions(environments))
+        .event_sources(registry::event_sources(environments));
     registry::catalogs(environments).into_iter().fold(builder, EngineBuilder::catalog)
 }
 

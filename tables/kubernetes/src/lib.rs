@@ -19,8 +19,11 @@ mod expiry;
 mod exposure;
 mod image_reference;
 mod kubeconfig;
+pub mod kubernetes_access;
+pub mod kubernetes_access_expanded;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_audit_events;
+mod kubernetes_can_i;
 pub mod kubernetes_changes;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
@@ -79,6 +82,7 @@ pub mod kubernetes_storage_classes;
 pub mod kubernetes_validating_webhooks;
 pub mod kubernetes_volume_attachments;
 pub mod kubernetes_webhooks;
+pub mod kubernetes_who_can;
 mod manifests;
 mod metadata;
 mod network;
@@ -89,6 +93,7 @@ mod pod_spec;
 mod protobuf;
 mod proxy;
 mod quantity;
+mod rbac;
 pub mod resource;
 mod selector;
 #[cfg(test)]
@@ -100,7 +105,7 @@ mod watch;
 pub use clusters::{Kubernetes, Reads, Settings};
 pub use discovery::Discovered;
 use indago_table::json::Shape;
-use indago_table::{AnyScan, CatalogRef, EventSource, Reader, Row, TableRef};
+use indago_table::{AnyScan, CatalogRef, EventSource, FunctionRef, Reader, Row, TableRef};
 pub use watch::{Change, Changes, Op};
 
 /// Properties of the tables over listed resources, which are listed here only.
@@ -248,10 +253,13 @@ derived_tables![
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
     let others = indago_table::tables![
         clusters;
+        kubernetes_access::Access,
+        kubernetes_access_expanded::AccessExpanded,
         kubernetes_api_resources::ApiResource,
         kubernetes_audit_events::AuditEvent,
         kubernetes_denied::Denied,
         kubernetes_info::Info,
+        kubernetes_who_can::WhoCan,
     ];
     [others, resources(clusters), derived_tables(clusters)].concat()
 }
@@ -278,4 +286,9 @@ fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Option<Shape> {
 /// The tables of all resources that the clusters serve, which exist when a query names them.
 pub fn catalogs(clusters: &Kubernetes) -> Vec<CatalogRef> {
     vec![std::sync::Arc::new(Discovered::new(clusters, &tables(clusters)))]
+}
+
+/// The scalar functions about Kubernetes clusters.
+pub fn functions(clusters: &Kubernetes) -> Vec<FunctionRef> {
+    vec![kubernetes_can_i::can_i(clusters), kubernetes_can_i::can_request(clusters)]
 }

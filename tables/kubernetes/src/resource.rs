@@ -27,7 +27,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use indago_table::json::{self, Shape, steps};
 use indago_table::row::{LoadAsync, Part, Row};
-use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan};
+use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan, ScanContext, TableSpec};
 use serde_json::Value as Document;
 
 use crate::call::get_object;
@@ -343,6 +343,46 @@ pub(crate) fn rows_of<T: Listed, R: Send + 'static>(
     row: impl Fn(&Document) -> Box<R> + Send + Sync + 'static,
 ) -> impl Stream<Item = Result<R>> + Send {
     Reader { scan, listing, shape: Arc::new(shape), documents: T::documents, row: Box::new(row) }.rows()
+}
+
+/// The objects of a resource of one cluster, for data that is made of several resources: the value of each object, made
+/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply.
+pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
+    scan: &AnyScan<Kubernetes>,
+    cluster: &Arc<Cluster>,
+    resource: &ResourceSpec,
+    needs: &'static str,
+    shape: Shape,
+    value: F,
+) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
+    let listing = Listing {
+        list: List {
+            cluster: cluster.clone(),
+            path: list_path(resource, None),
+            label_selector: String::new(),
+            field_selector: String::new(),
+            page_size: PAGE_SIZE,
+            needs,
+        },
+        label_selector: None,
+        field_selector: None,
+    };
+    let spec = scan.spec();
+    let mut spec = TableSpec::new(spec.name.clone(), spec.environment.clone(), spec.description.clone(), Vec::new());
+    // No table has the name of this source, so nothing is shared: the caller caches the values.
+    spec.reads = list_path(resource, None).into();
+    let context = ScanContext {
+        columns: Arc::new([]),
+        constraints: Arc::default(),
+        joined: Arc::new([]),
+        filters: Arc::new([]),
+        limit: None,
+        ..scan.context().clone()
+    };
+    let scan = AnyScan::new(&Arc::new(spec), context, scan.env());
+    let shape = shape.with("metadata.uid").with("kind");
+    let row = Box::new(move |document: &Document| Box::new(value(document)));
+    Reader { scan, listing, shape, documents: |object| vec![Ok(object)], row }.rows()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.

@@ -4,7 +4,7 @@ mod elsewhere;
 
 pub use elsewhere::{ELSEWHERE, MISSING};
 pub use indago_table::Sys;
-use indago_table::{CatalogRef, EventSource, TableRef};
+use indago_table::{CatalogRef, EventSource, FunctionRef, TableRef};
 
 #[cfg(feature = "aws")]
 pub use indago_tables_aws::{Aws, AwsSettings};
@@ -95,4 +95,13 @@ pub fn catalogs(environments: &Environments) -> Vec<CatalogRef> {
     #[cfg(not(feature = "kubernetes"))]
     let _ = environments;
     catalogs
+}
+
+/// The scalar functions of some environments.
+pub fn functions(environments: &Environments) -> Vec<FunctionRef> {
+    #[allow(unused_mut, reason = "a build without environments has no functions")]
+    let mut functions = Vec::new();
+    #[cfg(feature = "kubernetes")]
+    functions.extend(environments.kubernetes.iter().flat_map(indago_tables_kubernetes::functions));
+    functions
 }
