@@ -151,7 +151,7 @@ fn the_pack_finds_what_is_planted_and_the_tables_show_it() {
 
 async fn check_exposures(engine: &Engine) {
     let sql =
-        "SELECT type, namespace, name, coalesce(array_to_string(addresses, ','), ''), port, host, tls, service_name,
+        "SELECT type, namespace, name, coalesce(array_to_string(exposed_addresses, ','), ''), port, host, tls, service_name,
         service_port, target_port, pod_name, external FROM kubernetes_exposures ORDER BY type, namespace, name, port";
     assert_eq!(
         rows(engine, sql).await,
