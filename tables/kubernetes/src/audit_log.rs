@@ -516,11 +516,9 @@ mod tests {
         let folder = folder(&[("audit.log", text.concat().as_bytes())]);
         let (seconds, _, warnings) = read(folder.path(), None, None);
         assert_eq!(seconds, [1, 2]);
-        let told = warnings.join("\n");
-        assert!(told.contains("audit.log") && told.contains("not an audit event"), "{told}");
-        for number in ["2", "4", "6"] {
-            assert!(told.contains(number), "line {number}: {told}");
-        }
+        // Equal outcomes of a file are one warning.
+        let [told] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(told.contains("/logs/audit.log, line 2: ") && told.ends_with("[3 times]"), "{told}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use indago_table::row::Part;
 use indago_table::{AnyScan, Held, ResourceSpec, ScanContext, TableSpec};
 use serde_json::Value as Document;
 
+use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects};
 
@@ -193,6 +194,15 @@ impl Lists {
         }
     }
 
+    /// Whether the server has the API group of a resource, as far as it shows that.
+    async fn has_group(&self, scan: &AnyScan<Kubernetes>, resource: &str) -> bool {
+        let input = self.inputs.iter().find(|input| input.resource == resource).expect("a list that the table names");
+        let Some((group, _)) = input.versions[0].split_once('/') else { return true };
+        let path = format!("/apis/{group}");
+        let found = get_object(scan, &self.cluster, &path, "get /apis", &Shape::default().with("name")).await;
+        !matches!(found, Err(Error::Gone(_)))
+    }
+
     /// Like [`read`](Lists::read), for a resource that clusters need not have. A list that fails is reported, and the
     /// other lists still have their rows.
     pub(crate) async fn read_if_served<T: Send>(
@@ -203,6 +213,8 @@ impl Lists {
     ) -> Result<Listed<T>> {
         match self.read(scan, resource, each).await {
             Err(Error::Unsupported(_)) => Ok(Listed::default()),
+            // The server refuses a list before it looks whether it has such a resource.
+            Err(Error::Denied { .. }) if !self.has_group(scan, resource).await => Ok(Listed::default()),
             Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
             Err(error) => {
                 scan.report(format!("{}{resource}", self.cluster.label()), &error);
