@@ -101,14 +101,8 @@ fn the_pack_finds_what_is_planted_and_the_tables_show_it() {
             );
             set_status(&api, "dev", name, &status);
         }
-        set_status(&api, "dev",
-            "tool",
-            r#"{"phase":"Running","hostIP":"192.0.2.2","podIP":"10.1.0.5"}"#,
-        );
-        set_status(&api, "web",
-            "web-1",
-            r#"{"phase":"Running","hostIP":"192.0.2.1","podIP":"10.1.0.6"}"#,
-        );
+        set_status(&api, "dev", "tool", r#"{"phase":"Running","hostIP":"192.0.2.2","podIP":"10.1.0.5"}"#);
+        set_status(&api, "web", "web-1", r#"{"phase":"Running","hostIP":"192.0.2.1","podIP":"10.1.0.6"}"#);
         let planted = found(&engine).await;
         let names: Vec<&str> = planted.keys().map(String::as_str).collect();
         assert_eq!(names, FOUND.iter().map(|(name, _)| *name).collect::<Vec<_>>());

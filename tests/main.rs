@@ -32,6 +32,7 @@ mod host_yara;
 mod interrupt;
 mod key_effects;
 mod kubernetes;
+mod kubernetes_access;
 mod kubernetes_derived;
 mod layering;
 mod lookups;

@@ -20,7 +20,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indago_dialect::{Dialect, Interrupt, Rewritten};
 use indago_table::{
-    CatalogRef, Error as TableError, EventLimits, EventSource, Events, Reader, Sys, TableRef, Timestamp, Warning,
+    CatalogRef, Error as TableError, EventLimits, EventSource, Events, FunctionRef, Reader, Sys, TableRef, Timestamp,
+    Warning,
 };
 
 use crate::absent::{Absent, WhyAbsent};
@@ -39,6 +40,7 @@ use crate::planner::{self, Planner};
 use crate::planning::{self, Planning};
 use crate::provider::Provider;
 use crate::query::{Query, QueryOptions, distinct_columns};
+use crate::reading::{self, Calls, Read};
 use crate::registry::{CatalogView, Registry};
 use crate::session::{self, Session};
 use crate::sql::{self, Statement};
@@ -79,6 +81,7 @@ pub struct EngineBuilder {
     views: Vec<(String, String)>,
     table_functions: Option<Arc<dyn TableFunctions>>,
     functions: Vec<ScalarUDF>,
+    reading: Vec<FunctionRef>,
     aggregates: Vec<AggregateUDF>,
 }
 
@@ -163,6 +166,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Adds scalar functions that read an environment.
+    #[must_use]
+    pub fn functions(mut self, functions: impl IntoIterator<Item = FunctionRef>) -> Self {
+        self.reading.extend(functions);
+        self
+    }
+
     /// Adds an aggregate function.
     #[must_use]
     pub fn udaf(mut self, function: AggregateUDF) -> Self {
@@ -210,14 +220,22 @@ impl EngineBuilder {
                 .register_table(TableReference::bare(&*table.spec().name), provider)
                 .map_err(|error| internal(&error))?;
         }
-        for function in self.functions {
+        for function in self.functions.into_iter().chain(self.reading.iter().map(reading::udf)) {
             context.register_udf(indago_dialect::guarded(function));
         }
         for function in self.aggregates {
             context.register_udaf(function);
         }
         let engine = Engine(Arc::new(Inner {
-            registry: Arc::new(Registry::new(shared, context, tables, self.absent, self.dialect, self.table_functions)),
+            registry: Arc::new(Registry::new(
+                shared,
+                context,
+                tables,
+                self.absent,
+                self.dialect,
+                self.table_functions,
+                self.reading,
+            )),
             planning: Arc::default(),
             last: Arc::default(),
         }));
@@ -278,6 +296,7 @@ impl Engine {
         for warning in planned.warnings {
             state.scope.diagnostics().add(warning);
         }
+        state.reads_tables.fetch_or(!planned.calls.functions.is_empty(), Ordering::Relaxed);
         let mut tables: Vec<TableRef> = Vec::new();
         let mut shared = HashSet::new();
         scans(&planned.physical, &mut |scan| {
@@ -310,6 +329,7 @@ impl Engine {
             tables,
             context,
             state,
+            calls: planned.calls,
             options,
             planned_in: started.elapsed(),
         })
@@ -614,11 +634,21 @@ impl Engine {
             None => logical,
         };
         let mut state = self.0.registry.context.state();
+        let read = Read::default();
+        read.enter(&mut state);
         interrupt.begin(&mut state);
         let logical = state.optimize(&logical).map_err(|error| known.error(&error, sql))?;
+        let calls =
+            Calls::find(&logical, &self.0.registry.functions, read).map_err(|error| known.error(&error, sql))?;
+        if options.as_of.is_some()
+            && let [(function, _), ..] = calls.functions.as_slice()
+        {
+            let message = format!("no past data for function `{}`: it reads the present only", function.spec().name);
+            return Err(Error::new(Code::NoPast, message).with_help("remove it from the query, or query the present"));
+        }
         let physical = state.query_planner().create_physical_plan(&logical, &state).await;
         let physical = physical.map_err(|error| known.error(&error, sql))?;
-        Ok(Planned { logical, physical, written, warnings: known.warnings })
+        Ok(Planned { logical, physical, written, calls, warnings: known.warnings })
     }
 
     /// The context of one query's task: its own memory, and the state that its scans share.
@@ -644,6 +674,7 @@ struct Planned {
     logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
     written: Written,
+    calls: Calls,
     /// Warnings about catalogs that could not list their tables.
     warnings: Vec<Warning>,
 }

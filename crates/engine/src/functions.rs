@@ -55,6 +55,20 @@ pub(crate) fn of(registry: &Registry) -> Vec<FunctionInfo> {
     for (name, function) in state.window_functions() {
         add(name, "window", function.signature(), function.documentation());
     }
+    for function in &registry.functions {
+        let spec = function.spec();
+        let (summary, details) = spec.description.trim().split_once('\n').unwrap_or((spec.description.trim(), ""));
+        let info = FunctionInfo {
+            name: spec.name.to_owned(),
+            signature: spec.signature.to_owned(),
+            kind: "scalar",
+            description: summary.to_owned(),
+            details: details.trim().to_owned(),
+            aliases: Vec::new(),
+            examples: Vec::new(),
+        };
+        all.insert((info.name.clone(), info.kind), info);
+    }
     if registry.dialect == Dialect::Osquery {
         for function in indago_dialect::functions() {
             document(&mut all, &function);

@@ -33,6 +33,7 @@ mod planning;
 mod provider;
 mod query;
 mod reader;
+mod reading;
 mod record;
 mod registry;
 mod request;

@@ -25,10 +25,10 @@ use crate::interrupt::interruptible;
 use crate::lineage::{self, Lineage, Whole};
 use crate::names;
 use crate::parameters::{self, Parameter};
+use crate::reading::Calls;
 use crate::record::ScanStats;
 use crate::registry::Registry;
-use crate::state::QueryState;
-use crate::threads::Threads;
+use crate::state::{EngineState, QueryState};
 
 /// Options of one query.
 #[derive(Debug, Clone, Default)]
@@ -100,6 +100,8 @@ pub struct Query {
     pub(crate) schema: SchemaRef,
     pub(crate) context: Arc<TaskContext>,
     pub(crate) state: Arc<QueryState>,
+    /// Its calls of functions that read.
+    pub(crate) calls: Calls,
     pub(crate) options: QueryOptions,
     /// How much of the timeout planning used.
     pub(crate) planned_in: Duration,
@@ -131,7 +133,8 @@ impl Query {
         let timeout = self.options.timeout.or(self.registry.engine.limits.timeout);
         let rows = if self.state.start() {
             State::Running(Running::start(
-                &self.registry.engine.threads,
+                self.registry.engine.clone(),
+                self.calls.clone(),
                 self.plan.clone(),
                 self.context.clone(),
                 self.state.clone(),
@@ -253,15 +256,22 @@ struct Running {
 
 impl Running {
     fn start(
-        threads: &Arc<Threads>,
+        engine: Arc<EngineState>,
+        calls: Calls,
         plan: Arc<dyn ExecutionPlan>,
         context: Arc<TaskContext>,
         state: Arc<QueryState>,
     ) -> Self {
         let (sender, batches) = mpsc::channel(1);
+        let (threads, read) = (engine.threads.clone(), calls.clone());
         let run = async move {
+            let read = tokio::select! {
+                biased;
+                () = sender.closed() => return,
+                read = calls.read(&engine, &state) => read,
+            };
             // Nodes keep state, such as the built side of a join. The copy that runs is dropped when the query ends.
-            let own = reset_plan_states(plan).and_then(|plan| interruptible(plan, &state));
+            let own = read.and_then(|()| reset_plan_states(plan)).and_then(|plan| interruptible(plan, &state));
             let started = own.and_then(|plan| execute_stream(plan, context));
             let mut rows = match started {
                 Ok(rows) => rows,
@@ -281,6 +291,10 @@ impl Running {
                     return;
                 }
             }
+        };
+        let run = async move {
+            run.await;
+            read.release();
         };
         Running { batches, task: threads.drive(run) }
     }

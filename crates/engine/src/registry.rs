@@ -10,7 +10,7 @@ use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
 use indago_dialect::Dialect;
-use indago_table::{TableRef, closest};
+use indago_table::{FunctionRef, TableRef, closest};
 use parking_lot::Mutex;
 
 use crate::absent::{Absent, WhyAbsent};
@@ -27,6 +27,8 @@ pub(crate) struct Registry {
     pub(crate) dialect: Dialect,
     /// Functions in FROM that the engine's builder added.
     pub(crate) table_functions: Option<Arc<dyn TableFunctions>>,
+    /// Scalar functions that read.
+    pub(crate) functions: Vec<FunctionRef>,
     /// Views over tables of catalogs.
     catalog_views: Mutex<BTreeMap<String, CatalogView>>,
 }
@@ -58,9 +60,10 @@ impl Registry {
         absent: WhyAbsent,
         dialect: Dialect,
         table_functions: Option<Arc<dyn TableFunctions>>,
+        functions: Vec<FunctionRef>,
     ) -> Self {
         let catalog_views = Mutex::default();
-        Registry { engine, context, tables, absent, dialect, table_functions, catalog_views }
+        Registry { engine, context, tables, absent, dialect, table_functions, functions, catalog_views }
     }
 
     /// The same tables and views in another session.
@@ -73,6 +76,7 @@ impl Registry {
             absent: self.absent.clone(),
             dialect: self.dialect,
             table_functions: self.table_functions.clone(),
+            functions: self.functions.clone(),
             catalog_views,
         }
     }

@@ -46,7 +46,10 @@ impl Defaults for EngineBuilder {
     }
 
     fn with_environments(self, environments: &Environments) -> Self {
-        self.tables(osquery::tables(&Config::default())).tables(registry::all(environments)).absent(of_osquery)
+        self.tables(osquery::tables(&Config::default()))
+            .tables(registry::all(environments))
+            .functions(registry::functions(environments))
+            .absent(of_osquery)
     }
 }
 
@@ -65,7 +68,10 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let store = config.store.dir.clone();
     let builder = match &store {
         Some(dir) => builder.tables(Store::open(dir, &every_table())?.into_tables()),
-        None => builder.tables(registry::all(&environments(config)?)),
+        None => {
+            let environments = environments(config)?;
+            builder.tables(registry::all(&environments)).functions(registry::functions(&environments))
+        }
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);

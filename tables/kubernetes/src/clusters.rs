@@ -151,6 +151,21 @@ impl Kubernetes {
         self.all().0.into_iter().find(|cluster| *cluster.name == *name)
     }
 
+    /// All clusters that are read, and the one that a question without a cluster means: the only one, or else that of the
+    /// current context.
+    pub(crate) fn clusters_and_default(&self) -> (Vec<Arc<Cluster>>, Option<Arc<Cluster>>) {
+        let all = self.all().0;
+        let default = match all.as_slice() {
+            [only] => Some(only.clone()),
+            several => {
+                let configured = self.0.configured.lock().unwrap_or_else(PoisonError::into_inner);
+                let current = configured.current.as_deref();
+                several.iter().find(|cluster| Some(&*cluster.name) == current).cloned()
+            }
+        };
+        (all, default)
+    }
+
     /// All clusters that are read, and the contexts that are not.
     fn all(&self) -> (Vec<Arc<Cluster>>, Vec<String>) {
         let mut all = self.0.given.clone();
@@ -169,6 +184,8 @@ struct Configured {
     clusters: Vec<Arc<Cluster>>,
     /// Contexts that exist but are not selected.
     others: Vec<String>,
+    /// The current context.
+    current: Option<String>,
 }
 
 /// A kubeconfig file and its text.
@@ -192,7 +209,7 @@ impl Configured {
         if self.files.as_ref() == Some(&files) {
             return;
         }
-        (self.clusters, self.others) = configure(sys, own, settings, &files);
+        (self.clusters, self.others, self.current) = configure(sys, own, settings, &files);
         self.files = Some(files);
     }
 }
@@ -213,8 +230,13 @@ fn paths(sys: &Sys, settings: &Settings) -> Vec<PathBuf> {
     if listed.is_empty() { sys.home().map(|home| home.join(".kube/config")).into_iter().collect() } else { listed }
 }
 
-/// The selected clusters, and the names of the other contexts.
-fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<Arc<Cluster>>, Vec<String>) {
+/// The selected clusters, the names of the other contexts, and the current context.
+fn configure(
+    sys: &Sys,
+    own: &Sys,
+    settings: &Settings,
+    files: &[File],
+) -> (Vec<Arc<Cluster>>, Vec<String>, Option<String>) {
     let mut clusters = Vec::new();
     let mut merged = Kubeconfig::default();
     for (origin, text) in files {
@@ -275,7 +297,7 @@ fn configure(sys: &Sys, own: &Sys, settings: &Settings, files: &[File]) -> (Vec<
         clusters.push(Cluster::broken(path, Error::Unsupported(message)));
     }
     let others = contexts.into_iter().filter(|name| !wanted.contains(name)).collect();
-    (clusters.into_iter().map(Arc::new).collect(), others)
+    (clusters.into_iter().map(Arc::new).collect(), others, merged.current_context)
 }
 
 /// How to reach a context's cluster, with the cluster's name; or what is wrong with it.

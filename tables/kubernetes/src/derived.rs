@@ -11,12 +11,12 @@ use futures::TryStreamExt;
 use indago_table::json::{Shape, size};
 use indago_table::prelude::*;
 use indago_table::row::Part;
-use indago_table::{AnyScan, Held, ResourceSpec, ScanContext, TableSpec};
+use indago_table::{AnyScan, Held, ResourceSpec};
 use serde_json::Value as Document;
 
 use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
-use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects};
+use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects_of};
 
 /// A list that a table reads.
 #[derive(Debug)]
@@ -174,7 +174,8 @@ impl Lists {
         let mut version = 0;
         'versions: loop {
             for listing in self.listings(input, version) {
-                let mut objects = std::pin::pin!(objects(of_input(scan, input), listing, input.shape()));
+                let mut objects =
+                    std::pin::pin!(objects_of(scan, listing, input.resource, input.shape(), Document::clone));
                 loop {
                     match objects.try_next().await {
                         Ok(Some(object)) => {
@@ -223,25 +224,6 @@ impl Lists {
             listed => listed,
         }
     }
-}
-
-/// A scan of one of a table's lists, which shares it with the query's other scans.
-fn of_input(scan: &AnyScan<Kubernetes>, input: &Input) -> AnyScan<Kubernetes> {
-    let outer = scan.spec();
-    let mut spec = TableSpec::new(outer.name.clone(), outer.environment.clone(), outer.description.clone(), Vec::new());
-    spec.reads = input.resource.into();
-    spec.resource = Some(input.at(0));
-    let whole = ScanContext::new([]);
-    let context = ScanContext {
-        columns: whole.columns,
-        constraints: whole.constraints,
-        joined: whole.joined,
-        filters: whole.filters,
-        limit: None,
-        given: whole.given,
-        ..scan.context().clone()
-    };
-    AnyScan::new(&Arc::new(spec), context, scan.env())
 }
 
 /// The elements of a list in a document.

@@ -40,27 +40,27 @@ pub struct ApiResource {
     cluster_uid: Option<String>,
     /// Name of the resource as in URLs and RBAC rules: `pods`, `pods/exec`.
     #[column(path = "name")]
-    name: String,
+    pub(crate) name: String,
     /// Name of a single object: `pod`. Empty if the server states none, as for subresources.
     #[column(path = "singularName")]
-    singular_name: String,
+    pub(crate) singular_name: String,
     /// Whether its objects belong to namespaces.
     #[column(path = "namespaced")]
-    namespaced: bool,
+    pub(crate) namespaced: bool,
     /// API group. The core group is the empty text.
     #[column(slice)]
-    group: Arc<str>,
+    pub(crate) group: Arc<str>,
     /// Version of the group.
     version: Arc<str>,
     /// Kind of its objects, as in their field `kind`.
     #[column(path = "kind")]
-    kind: String,
+    pub(crate) kind: String,
     /// Supported verbs: `get`, `list`, `watch`, `create` and so on.
     #[column(path = "verbs")]
-    verbs: Vec<String>,
+    pub(crate) verbs: Vec<String>,
     /// Short names for kubectl, such as `po`.
     #[column(path = "shortNames")]
-    short_names: Vec<String>,
+    pub(crate) short_names: Vec<String>,
     /// Categories of the resource, such as `all`.
     #[column(path = "categories")]
     categories: Vec<String>,
@@ -69,7 +69,7 @@ pub struct ApiResource {
     storage_version_hash: Option<String>,
     /// Group and version, as in an object's `apiVersion`: `v1`, `apps/v1`.
     #[column(slice)]
-    group_version: Arc<str>,
+    pub(crate) group_version: Arc<str>,
 }
 
 /// The discovery of one cluster.
@@ -78,6 +78,13 @@ pub struct Discovery {
     cluster: Arc<Cluster>,
     /// The wanted groups and versions, if not all.
     group_versions: Option<Vec<String>>,
+}
+
+impl Discovery {
+    /// The entire discovery of a cluster.
+    pub(crate) fn of(cluster: &Arc<Cluster>) -> Self {
+        Discovery { cluster: cluster.clone(), group_versions: None }
+    }
 }
 
 impl fmt::Display for Discovery {

@@ -16,8 +16,11 @@ mod expiry;
 mod exposure;
 mod image_reference;
 mod kubeconfig;
+pub mod kubernetes_access;
+pub mod kubernetes_access_expanded;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_audit_events;
+mod kubernetes_can_i;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
 pub mod kubernetes_denied;
@@ -34,13 +37,16 @@ pub mod kubernetes_pods;
 pub mod kubernetes_role_binding_subjects;
 pub mod kubernetes_role_policy_rules;
 pub mod kubernetes_service_accounts;
+pub mod kubernetes_unused_access;
 pub mod kubernetes_webhooks;
+pub mod kubernetes_who_can;
 mod metadata;
 mod network;
 mod pages;
 mod pod_security;
 mod pod_spec;
 mod proxy;
+mod rbac;
 pub mod resource;
 mod selector;
 #[cfg(test)]
@@ -48,7 +54,7 @@ mod testing;
 
 pub use clusters::{Kubernetes, Settings};
 use indago_table::json::Shape;
-use indago_table::{Reader, Row, TableRef};
+use indago_table::{FunctionRef, Reader, Row, TableRef};
 
 /// Properties of the tables over listed resources, which are listed here only.
 macro_rules! resources {
@@ -150,9 +156,18 @@ derived_tables![
 pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
     let others = indago_table::tables![
         clusters;
+        kubernetes_access::Access,
+        kubernetes_access_expanded::AccessExpanded,
         kubernetes_api_resources::ApiResource,
         kubernetes_audit_events::AuditEvent,
         kubernetes_denied::Denied,
+        kubernetes_unused_access::UnusedAccess,
+        kubernetes_who_can::WhoCan,
     ];
     [others, resources(clusters), derived_tables(clusters)].concat()
+}
+
+/// The scalar functions about Kubernetes clusters.
+pub fn functions(clusters: &Kubernetes) -> Vec<FunctionRef> {
+    vec![kubernetes_can_i::can_i(clusters), kubernetes_can_i::can_request(clusters)]
 }

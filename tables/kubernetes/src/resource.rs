@@ -27,7 +27,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use indago_table::json::{self, Shape, steps};
 use indago_table::row::{LoadAsync, Part, Row};
-use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan};
+use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan, ScanContext, TableSpec};
 use serde_json::Value as Document;
 
 use crate::call::get_object;
@@ -251,13 +251,42 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     Reader { scan, listing, shape, documents: T::documents, row: Box::new(row) }.rows()
 }
 
-/// The objects of a listing, reduced to a shape.
-pub(crate) fn objects(
-    scan: AnyScan<Kubernetes>,
-    listing: Listing,
+/// The objects of a resource of one cluster, for data that is made of several resources: the value of each object, made
+/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply.
+pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
+    scan: &AnyScan<Kubernetes>,
+    cluster: &Arc<Cluster>,
+    resource: &ResourceSpec,
+    needs: &'static str,
     shape: Shape,
-) -> impl Stream<Item = Result<Document>> + Send {
-    let row = Box::new(|document: &Document| Box::new(document.clone()));
+    value: F,
+) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
+    // No table has the name of this source, so nothing is shared: the caller caches the values.
+    objects_of(scan, Listing::of(cluster, resource, None, needs), list_path(resource, None), shape, value)
+}
+
+/// The same for a listing, which is shared with the scans that read the source `reads`.
+pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
+    scan: &AnyScan<Kubernetes>,
+    listing: Listing,
+    reads: impl Into<std::borrow::Cow<'static, str>>,
+    shape: Shape,
+    value: F,
+) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
+    let spec = scan.spec();
+    let mut spec = TableSpec::new(spec.name.clone(), spec.environment.clone(), spec.description.clone(), Vec::new());
+    spec.reads = reads.into();
+    let context = ScanContext {
+        columns: Arc::new([]),
+        constraints: Arc::default(),
+        joined: Arc::new([]),
+        filters: Arc::new([]),
+        limit: None,
+        ..scan.context().clone()
+    };
+    let scan = AnyScan::new(&Arc::new(spec), context, scan.env());
+    let shape = shape.with("metadata.uid").with("kind");
+    let row = Box::new(move |document: &Document| Box::new(value(document)));
     Reader { scan, listing, shape, documents: |object| vec![Ok(object)], row }.rows()
 }
 

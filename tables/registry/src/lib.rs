@@ -4,7 +4,7 @@ mod elsewhere;
 
 pub use elsewhere::{ELSEWHERE, MISSING};
 pub use indago_table::Sys;
-use indago_table::TableRef;
+use indago_table::{FunctionRef, TableRef};
 
 #[cfg(feature = "aws")]
 pub use indago_tables_aws::{Aws, AwsSettings};
@@ -70,4 +70,13 @@ pub fn all(environments: &Environments) -> Vec<TableRef> {
     #[cfg(feature = "git")]
     tables.extend(environments.git.iter().flat_map(indago_tables_git::tables));
     tables
+}
+
+/// The scalar functions of some environments.
+pub fn functions(environments: &Environments) -> Vec<FunctionRef> {
+    #[allow(unused_mut, reason = "a build without environments has no functions")]
+    let mut functions = Vec::new();
+    #[cfg(feature = "kubernetes")]
+    functions.extend(environments.kubernetes.iter().flat_map(indago_tables_kubernetes::functions));
+    functions
 }
