@@ -2,7 +2,6 @@
 //! guide, on a real API server.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use indago_engine::{Engine, Limits, Outcome};
@@ -75,20 +74,15 @@ async fn found(engine: &Engine) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-/// Sets the status of a pod.
-fn set_status(api: &KubeApi, folder: &Path, namespace: &str, name: &str, status: &str) {
-    let pod = format!(
-        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"{namespace}"}},"status":{status}}}"#
-    );
-    let file = folder.join("status.json");
-    std::fs::write(&file, pod).expect("written");
-    let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/status");
-    api.kubectl(&["replace", "--raw", &path, "-f", &file.to_string_lossy()]).expect("the status fits");
+/// Sets the status of a pod. A replacement of the status would replace its labels and owners too.
+fn set_status(api: &KubeApi, namespace: &str, name: &str, status: &str) {
+    let patch = format!(r#"{{"status":{status}}}"#);
+    let arguments = ["patch", "pod", name, "-n", namespace, "--subresource=status", "--type=merge", "-p", &patch];
+    api.kubectl(&arguments).expect("the status fits");
 }
 
 #[test]
 fn the_pack_finds_what_is_planted_and_the_tables_show_it() {
-    let folder = tempfile::tempdir().expect("a directory");
     let api = KubeApi::start().expect("an API server");
     api.apply(CLEAN).expect("the clean workload fits");
     let proxy = Fault::kube(&api).expect("a proxy");
@@ -105,22 +99,10 @@ fn the_pack_finds_what_is_planted_and_the_tables_show_it() {
                 r#"{{"phase":"Running","containerStatuses":[{{"name":"drift","image":"registry.local/drift:1",
                 "imageID":"{image}","ready":true,"restartCount":0,"state":{{}}}}]}}"#
             );
-            set_status(&api, folder.path(), "dev", name, &status);
+            set_status(&api, "dev", name, &status);
         }
-        set_status(
-            &api,
-            folder.path(),
-            "dev",
-            "tool",
-            r#"{"phase":"Running","hostIP":"192.0.2.2","podIP":"10.1.0.5"}"#,
-        );
-        set_status(
-            &api,
-            folder.path(),
-            "web",
-            "web-1",
-            r#"{"phase":"Running","hostIP":"192.0.2.1","podIP":"10.1.0.6"}"#,
-        );
+        set_status(&api, "dev", "tool", r#"{"phase":"Running","hostIP":"192.0.2.2","podIP":"10.1.0.5"}"#);
+        set_status(&api, "web", "web-1", r#"{"phase":"Running","hostIP":"192.0.2.1","podIP":"10.1.0.6"}"#);
         let planted = found(&engine).await;
         let names: Vec<&str> = planted.keys().map(String::as_str).collect();
         assert_eq!(names, FOUND.iter().map(|(name, _)| *name).collect::<Vec<_>>());
@@ -151,7 +133,7 @@ fn the_pack_finds_what_is_planted_and_the_tables_show_it() {
 
 async fn check_exposures(engine: &Engine) {
     let sql =
-        "SELECT type, namespace, name, coalesce(array_to_string(addresses, ','), ''), port, host, tls, service_name,
+        "SELECT type, namespace, name, coalesce(array_to_string(exposed_addresses, ','), ''), port, host, tls, service_name,
         service_port, target_port, pod_name, external FROM kubernetes_exposures ORDER BY type, namespace, name, port";
     assert_eq!(
         rows(engine, sql).await,
@@ -212,7 +194,7 @@ async fn check_webhooks_and_images(engine: &Engine) {
     );
     let images = "SELECT registry, repository, tag, digest IS NOT NULL FROM kubernetes_images
         WHERE pod_name IN ('web-1', 'tool') ORDER BY repository";
-    let expected = ["docker.io library/tool latest false", "registry.local:5000 shop/web 1.4 true"];
+    let expected = ["docker.io library/tool latest 0", "registry.local:5000 shop/web 1.4 1"];
     assert_eq!(rows(engine, images).await, expected);
     let sql =
         "SELECT name, level FROM kubernetes_pod_security WHERE name IN ('web-1', 'tool', 'drift-1') ORDER BY name";

@@ -226,6 +226,10 @@ async fn pushdown_is_the_filter() {
 /// The permissions that the Kubernetes tables need, as rules of a ClusterRole.
 fn cluster_role() -> String {
     let mut verbs: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
+    let group = |version: &str| version.split_once('/').map_or("", |(group, _)| group).to_owned();
+    let listed = tables();
+    let listed = listed.iter().filter_map(|table| table.spec().resource.as_ref());
+    let groups: BTreeMap<_, _> = listed.map(|listed| (listed.name.to_string(), group(&listed.group_version))).collect();
     for table in tables().iter().filter(|table| table.spec().environment == "kubernetes") {
         let spec = table.spec();
         let mut need = |group: &str, resource: &str, verb: &'static str| {
@@ -235,11 +239,14 @@ fn cluster_role() -> String {
             let group = resource.group_version.split_once('/').map_or("", |(group, _)| group);
             need(group, &resource.name, "list");
         }
-        // A table over several resources names them with their groups.
+        // A table over several resources names them, with their groups unless another table lists them.
         let several = spec.needs.iter().filter(|_| spec.resource.is_none());
         for resource in several.filter_map(|needs| needs.strip_prefix("list ")) {
-            let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-            need(group, resource, "list");
+            let (resource, group) = match resource.split_once('.') {
+                Some((resource, group)) => (resource, group.to_owned()),
+                None => (resource, groups.get(resource).cloned().unwrap_or_default()),
+            };
+            need(&group, resource, "list");
         }
         for needs in spec.columns.iter().flat_map(|column| column.needs.iter()) {
             match needs.split_once(' ') {

@@ -27,7 +27,6 @@ use indago_table::{
 use crate::absent::{Absent, WhyAbsent};
 use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{self, Code, Error, Result};
-use crate::exec::ScanExec;
 use crate::functions::{self, FunctionInfo};
 use crate::limits::Limits;
 use crate::listings;
@@ -306,7 +305,7 @@ impl Engine {
         state.reads_tables.fetch_or(!planned.calls.functions.is_empty(), Ordering::Relaxed);
         let mut tables: Vec<TableRef> = Vec::new();
         let mut shared = HashSet::new();
-        scans(&planned.physical, &mut |scan| {
+        crate::exec::scans(&planned.physical, &mut |scan| {
             let spec = scan.table().spec();
             if !tables.iter().any(|table| Arc::ptr_eq(table, scan.table())) {
                 tables.push(scan.table().clone());
@@ -694,15 +693,6 @@ struct Written {
     aliases: Vec<String>,
     /// How many tables it reads.
     many: usize,
-}
-
-pub(crate) fn scans(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
-    if let Some(scan) = plan.downcast_ref::<ScanExec>() {
-        found(scan);
-    }
-    for child in plan.children() {
-        scans(child, found);
-    }
 }
 
 /// The last physical rule: equal scans become one shared scan.

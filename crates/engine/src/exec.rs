@@ -288,3 +288,13 @@ impl ExecutionPlan for ScanExec {
         self.request.limit
     }
 }
+
+/// Calls `found` with each scan of a plan.
+pub(crate) fn scans(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
+    if let Some(scan) = plan.downcast_ref::<ScanExec>() {
+        found(scan);
+    }
+    for child in plan.children() {
+        scans(child, found);
+    }
+}

@@ -396,3 +396,177 @@ impl Iterator for Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use indago_table::{ColumnConstraint, Constraints, Scalar, Scan, ScanContext};
+    use serde_json::json;
+
+    use super::*;
+    use crate::clusters::Settings;
+    use crate::kubernetes_audit_events::AuditEvent;
+
+    /// An event of a second of the year 2026.
+    fn line(second: i64) -> String {
+        let time = Timestamp::from_seconds(1_767_225_600 + second).to_string();
+        let event = json!({
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": format!("{second}"), "stage": "ResponseComplete",
+            "stageTimestamp": time, "requestReceivedTimestamp": time, "user": {"username": "u"}, "verb": "get",
+            "requestURI": "/", "pad": "x".repeat(900),
+        });
+        format!("{event}\n")
+    }
+
+    fn time(second: i64) -> Scalar {
+        Scalar::Timestamp((1_767_225_600 + second) * 1_000_000)
+    }
+
+    /// The seconds of the events in a period, the bytes that were read, and the warnings.
+    fn read(folder: &Path, from: Option<i64>, to: Option<i64>) -> (Vec<i64>, u64, Vec<String>) {
+        let settings = Settings { audit_logs: vec!["/logs/audit*.log*".into()], ..Settings::default() };
+        let env = Kubernetes::new(&Sys::at(folder), settings);
+        let constraint = ColumnConstraint { from: from.map(time), to: to.map(time), ..ColumnConstraint::default() };
+        let constraints = Constraints([(AuditEvent::STAGE_TIMESTAMP.position(), constraint)].into());
+        let columns = [AuditEvent::AUDIT_ID.position(), AuditEvent::STAGE_TIMESTAMP.position()];
+        let context = ScanContext { constraints: Arc::new(constraints), ..ScanContext::new(columns) };
+        let scan: Scan<AuditEvent> = Scan::new(context, &env);
+        let mut seconds = Vec::new();
+        for file in AuditEvent::parts(&scan).unwrap() {
+            for row in AuditEvent::rows(&scan, file).unwrap() {
+                seconds.push(row.audit_id().parse().unwrap());
+            }
+        }
+        seconds.sort_unstable();
+        let warnings = scan.context().query.diagnostics().warnings();
+        (seconds, scan.meter().bytes(), warnings.iter().map(ToString::to_string).collect())
+    }
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("logs")).unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join("logs").join(name), content).unwrap();
+        }
+        folder
+    }
+
+    fn packed(text: &str) -> Vec<u8> {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    }
+
+    #[test]
+    fn rotated_and_packed_files_are_read_and_others_are_not() {
+        let text = |seconds: std::ops::Range<i64>| seconds.map(line).collect::<String>();
+        let folder = folder(&[
+            ("audit-2026-01-01T00-00-10.000.log.gz", &packed(&text(0..10))),
+            ("audit-2026-01-01T00-00-20.000.log", text(10..20).as_bytes()),
+            ("audit.log", text(20..30).as_bytes()),
+            ("other.log", text(30..40).as_bytes()),
+        ]);
+        let (seconds, _, warnings) = read(folder.path(), None, None);
+        assert_eq!((seconds, warnings), ((0..30).collect(), vec![]));
+    }
+
+    #[test]
+    fn a_period_skips_files_and_parts_of_files() {
+        let text = |seconds: std::ops::Range<i64>| seconds.map(line).collect::<String>();
+        let hour = 3600;
+        let (first, second) = (text(0..3 * hour), text(3 * hour..6 * hour));
+        let folder = folder(&[
+            ("audit-2026-01-01T03-00-00.000.log.gz", &packed(&first)),
+            ("audit-2026-01-01T06-00-00.000.log", second.as_bytes()),
+            ("audit.log", text(6 * hour..9 * hour).as_bytes()),
+        ]);
+        let of = |from: Option<i64>, to: Option<i64>| {
+            let (mut seconds, bytes, warnings) = read(folder.path(), from, to);
+            assert_eq!(warnings, Vec::<String>::new());
+            seconds.retain(|second| from.is_none_or(|from| *second >= from) && to.is_none_or(|to| *second <= to));
+            (seconds.len(), bytes)
+        };
+        let (all, whole) = of(None, None);
+        assert_eq!(all, 9 * 3600);
+        // The last minute: the end of one file.
+        let (some, bytes) = of(Some(9 * hour - 60), None);
+        assert_eq!(some, 60);
+        assert!(bytes < whole / 5, "{bytes} of {whole}");
+        // A minute in the second file: its part until then, and nothing of the file before it.
+        let (some, bytes) = of(Some(4 * hour), Some(4 * hour + 59));
+        assert_eq!(some, 60);
+        assert!(bytes < whole / 5, "{bytes} of {whole}");
+        // Before the first event, and behind the last one.
+        assert_eq!(of(None, Some(-hour)).0, 0);
+        assert_eq!(of(Some(20 * hour), None).0, 0);
+    }
+
+    #[test]
+    fn a_malformed_line_is_a_warning_with_its_number() {
+        let text = [
+            line(1),
+            "{\"kind\": \"Event\",\n".to_owned(),
+            "\n".to_owned(),
+            "{\"kind\":\"Pod\"}\n".to_owned(),
+            line(2),
+            "{".to_owned(),
+        ];
+        let folder = folder(&[("audit.log", text.concat().as_bytes())]);
+        let (seconds, _, warnings) = read(folder.path(), None, None);
+        assert_eq!(seconds, [1, 2]);
+        // Equal outcomes of a file are one warning.
+        let [told] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(told.contains("/logs/audit.log, line 2: ") && told.ends_with("[3 times]"), "{told}");
+    }
+
+    #[test]
+    fn a_damaged_packed_file_has_the_rows_before_the_damage() {
+        let whole = packed(&(0..2000).map(line).collect::<String>());
+        let folder = folder(&[("audit.log.gz", &whole[..whole.len() / 2])]);
+        let (seconds, _, warnings) = read(folder.path(), None, None);
+        assert!(!seconds.is_empty() && seconds.len() < 2000);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_costs_itself_only() {
+        let long = format!("{{\"kind\":\"{}\"}}\n", "x".repeat(17 << 20));
+        let folder = folder(&[("audit.log", [line(1), long, line(2)].concat().as_bytes())]);
+        let (seconds, _, warnings) = read(folder.path(), None, None);
+        assert_eq!(seconds, [1, 2]);
+        assert!(warnings[0].contains("longer than 16 MiB"), "{warnings:?}");
+    }
+
+    #[test]
+    fn the_time_of_a_rotated_file_is_in_its_name() {
+        let at = |name: &str| rotated_at(name).map(|time| time.to_string());
+        assert_eq!(at("/var/log/audit-2026-11-30T15-12-16.123.log").as_deref(), Some("2026-11-30T15:12:16.123Z"));
+        assert_eq!(at("a-2026-b-2026-11-30T15-12-16.123.log.gz").as_deref(), Some("2026-11-30T15:12:16.123Z"));
+        for name in [
+            "audit.log",
+            "audit-2026-11-30.log",
+            "audit-2026-13-30T15-12-16.123.log",
+            "/x-2026-11-30T15-12-16.123.d/audit.log",
+        ] {
+            assert_eq!(at(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_match_patterns() {
+        for (pattern, name, expected) in [
+            ("audit*.log*", "audit.log", true),
+            ("audit*.log*", "audit-1.log.gz", true),
+            ("audit*.log*", "xaudit.log", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*a*b", "xaxbxab", true),
+            ("*a*b", "xaxbx", false),
+            ("", "", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+}

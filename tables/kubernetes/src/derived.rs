@@ -11,11 +11,12 @@ use futures::TryStreamExt;
 use indago_table::json::{Shape, size};
 use indago_table::prelude::*;
 use indago_table::row::Part;
-use indago_table::{AnyScan, Held, ResourceSpec, ScanContext, TableSpec};
+use indago_table::{AnyScan, Held, ResourceSpec};
 use serde_json::Value as Document;
 
+use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
-use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects};
+use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects_of};
 
 /// A list that a table reads.
 #[derive(Debug)]
@@ -177,7 +178,8 @@ impl Lists {
         let mut version = 0;
         'versions: loop {
             for listing in self.listings(input, version) {
-                let mut objects = std::pin::pin!(objects(of_input(scan, input), listing, input.shape()));
+                let mut objects =
+                    std::pin::pin!(objects_of(scan, listing, input.resource.into(), input.shape(), Document::clone));
                 loop {
                     match objects.try_next().await {
                         Ok(Some(object)) => {
@@ -197,6 +199,15 @@ impl Lists {
         }
     }
 
+    /// Whether the server has the API group of a resource, as far as it shows that.
+    async fn has_group(&self, scan: &AnyScan<Kubernetes>, resource: &str) -> bool {
+        let input = self.inputs.iter().find(|input| input.resource == resource).expect("a list that the table names");
+        let Some((group, _)) = input.versions[0].split_once('/') else { return true };
+        let path = format!("/apis/{group}");
+        let found = get_object(scan, &self.cluster, &path, "get /apis", &Shape::default().with("name")).await;
+        !matches!(found, Err(Error::Gone(_)))
+    }
+
     /// Like [`read`](Lists::read), for a resource that clusters need not have. A list that fails is reported, and the
     /// other lists still have their rows.
     pub(crate) async fn read_if_served<T: Send>(
@@ -207,6 +218,8 @@ impl Lists {
     ) -> Result<Listed<T>> {
         match self.read(scan, resource, each).await {
             Err(Error::Unsupported(_)) => Ok(Listed::default()),
+            // The server refuses a list before it looks whether it has such a resource.
+            Err(Error::Denied { .. }) if !self.has_group(scan, resource).await => Ok(Listed::default()),
             Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
             Err(error) => {
                 scan.report(format!("{}{resource}", self.cluster.label()), &error);
@@ -215,25 +228,6 @@ impl Lists {
             listed => listed,
         }
     }
-}
-
-/// A scan of one of a table's lists, which shares it with the query's other scans.
-fn of_input(scan: &AnyScan<Kubernetes>, input: &Input) -> AnyScan<Kubernetes> {
-    let outer = scan.spec();
-    let mut spec = TableSpec::new(outer.name.clone(), outer.environment.clone(), outer.description.clone(), Vec::new());
-    spec.reads = input.resource.into();
-    spec.resource = Some(input.at(0));
-    let whole = ScanContext::new([]);
-    let context = ScanContext {
-        columns: whole.columns,
-        constraints: whole.constraints,
-        joined: whole.joined,
-        filters: whole.filters,
-        limit: None,
-        given: whole.given,
-        ..scan.context().clone()
-    };
-    AnyScan::new(&Arc::new(spec), context, scan.env())
 }
 
 /// The elements of a list in a document.

@@ -632,3 +632,236 @@ fn node_addresses(nodes: &[Document]) -> Vec<String> {
 fn texts(list: &Document) -> Vec<String> {
     elements(list).filter_map(Document::as_str).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes_exposures::ExposureRow;
+    use crate::testing;
+
+    /// The exposures of a cluster with these lists, each as type, name, host, port, port of the pod and pod; and the
+    /// requests.
+    async fn exposures(lists: Document) -> (Vec<String>, Vec<String>) {
+        let (env, asked) = testing::cluster(move |path| {
+            let path = path.split('?').next().unwrap();
+            let Some(items) = lists.get(path) else { return testing::json(404, "404 page not found") };
+            let kind = match path.rsplit('/').next().unwrap() {
+                "endpointslices" => "EndpointSlice",
+                "gateways" => "Gateway",
+                "httproutes" => "HTTPRoute",
+                "tlsroutes" => "TLSRoute",
+                "ingresses" => "Ingress",
+                "nodes" => "Node",
+                "pods" => "Pod",
+                "services" => "Service",
+                other => panic!("{other}"),
+            };
+            testing::json(200, json!({"kind": format!("{kind}List"), "metadata": {}, "items": items}))
+        });
+        let scan = testing::scan::<ExposureRow>(&env, &[], None);
+        let (rows, outcome) = testing::rows(&scan).await;
+        assert_eq!(outcome, Ok(()));
+        let warnings = scan.context().query.diagnostics().warnings();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        (rows.iter().map(ExposureRow::shown).collect(), asked.lock().unwrap().clone())
+    }
+
+    fn named(name: &str, rest: Document) -> Document {
+        let mut object = json!({"metadata": {"namespace": "a", "name": name, "uid": name}});
+        for (key, value) in rest.as_object().unwrap() {
+            object[key] = value.clone();
+        }
+        object
+    }
+
+    fn pod(name: &str) -> Document {
+        let ports = json!([{"name": "http", "containerPort": 8080}]);
+        let mut pod = named(
+            name,
+            json!({"spec": {"containers": [{"ports": ports}]}, "status": {"phase": "Running", "podIP": "10.0.0.1"}}),
+        );
+        pod["metadata"]["labels"] = json!({"app": name});
+        pod
+    }
+
+    fn base() -> Document {
+        json!({
+            "/api/v1/pods": [pod("web"), named("ended", json!({
+                "spec": {"hostNetwork": true, "containers": []}, "status": {"phase": "Succeeded"},
+            }))],
+            "/api/v1/services": [named("web", json!({"spec": {"selector": {"app": "web"}, "ports": [{"name": "p", "port": 80, "targetPort": "http"}]}}))],
+            "/api/v1/nodes": [],
+        })
+    }
+
+    #[tokio::test]
+    async fn ingresses_of_old_servers_and_new_ones_lead_to_the_same_pods() {
+        let v1 = json!({
+            "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
+            "tls": [{"hosts": ["*.example.com"], "secretName": "t"}],
+            "rules": [
+                {"host": "a.example.com", "http": {"paths": [{"path": "/x", "backend": {"service": {"name": "web", "port": {"name": "p"}}}}]}},
+                {"host": "a.b.example.com", "http": {"paths": [{"backend": {"service": {"name": "none", "port": {"number": 1}}}}]}},
+            ],
+        });
+        let v1beta1 = json!({
+            "backend": {"serviceName": "web", "servicePort": 80},
+            "tls": v1["tls"],
+            "rules": [
+                {"host": "a.example.com", "http": {"paths": [{"path": "/x", "backend": {"serviceName": "web", "servicePort": "p"}}]}},
+                {"host": "a.b.example.com", "http": {"paths": [{"backend": {"serviceName": "none", "servicePort": 1}}]}},
+            ],
+        });
+        for (path, spec) in
+            [("/apis/networking.k8s.io/v1/ingresses", v1), ("/apis/networking.k8s.io/v1beta1/ingresses", v1beta1)]
+        {
+            let mut lists = base();
+            lists[path] = json!([named("i", json!({"spec": spec}))]);
+            let (rows, _) = exposures(lists).await;
+            // A `*` in a certificate's host stands for one label.
+            let expected = [
+                "Ingress i a.example.com 443 tls -> web 80 8080 web",
+                "Ingress i a.b.example.com 80 -> none 1 - -",
+                "Ingress i * 80 -> web 80 8080 web",
+            ];
+            assert_eq!(rows, expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn services_have_an_exposure_for_each_way_in() {
+        let mut lists = base();
+        let service = |kind: &str, rest: Document| {
+            let mut spec = json!({"type": kind, "selector": {"app": "web"}, "ports": [{"name": "p", "port": 80, "targetPort": 8080, "nodePort": 30000}]});
+            for (key, value) in rest.as_object().unwrap() {
+                spec[key] = value.clone();
+            }
+            spec
+        };
+        let mut internal = named("internal", json!({"spec": service("LoadBalancer", json!({}))}));
+        internal["metadata"]["annotations"] =
+            json!({"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"});
+        lists["/api/v1/services"] = json!([
+            named("cluster", json!({"spec": service("ClusterIP", json!({"ports": [{"port": 80}]}))})),
+            internal,
+            named(
+                "external",
+                json!({"spec": service("ClusterIP", json!({"externalIPs": ["203.0.113.1"], "ports": [{"port": 80}]}))})
+            ),
+            named("name", json!({"spec": {"type": "ExternalName", "externalName": "x"}})),
+            named(
+                "manual",
+                json!({"spec": {"type": "NodePort", "ports": [{"name": "p", "port": 80, "nodePort": 30001}]}})
+            ),
+            named(
+                "broken",
+                json!({"spec": {"type": "NodePort", "selector": {"app": "absent"}, "ports": [{"port": 80, "nodePort": 30002}]}})
+            ),
+        ]);
+        let mut slice = named(
+            "manual-1",
+            json!({
+                "ports": [{"name": "q", "port": 1}, {"name": "p", "port": 9000}],
+                "endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "uid": "web"}}, {"addresses": ["192.0.2.9"]}],
+            }),
+        );
+        slice["metadata"]["labels"] = json!({SERVICE_LABEL: "manual"});
+        lists["/apis/discovery.k8s.io/v1beta1/endpointslices"] = json!([slice]);
+        let (rows, _) = exposures(lists).await;
+        assert_eq!(
+            rows,
+            [
+                "LoadBalancer internal * 80 internal -> internal 80 8080 web",
+                "NodePort internal * 30000 -> internal 80 8080 web",
+                "ExternalIP external * 80 -> external 80 80 web",
+                "NodePort manual * 30001 -> manual 80 9000 web",
+                "NodePort manual * 30001 -> manual 80 9000 -",
+                "NodePort broken * 30002 -> broken 80 - -",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn routes_of_gateways_follow_listeners_and_hosts() {
+        let mut lists = base();
+        lists["/apis/gateway.networking.k8s.io/v1/gateways"] = json!([named(
+            "g",
+            json!({
+                "spec": {"listeners": [
+                    {"name": "http", "port": 80, "protocol": "HTTP"},
+                    {"name": "https", "port": 443, "protocol": "HTTPS", "hostname": "*.example.com"},
+                    {"name": "tls", "port": 8443, "protocol": "TLS"},
+                ]},
+                "status": {"addresses": [{"value": "198.51.100.1"}]},
+            })
+        )]);
+        let rule = json!({"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [{"name": "web", "port": 80}]});
+        lists["/apis/gateway.networking.k8s.io/v1/httproutes"] = json!([
+            named(
+                "r",
+                json!({"spec": {
+                    "parentRefs": [{"name": "g"}], "hostnames": ["shop.example.com", "other.test"], "rules": [rule],
+                }})
+            ),
+            named("one", json!({"spec": {"parentRefs": [{"name": "g", "sectionName": "https"}], "rules": [rule]}})),
+            named("elsewhere", json!({"spec": {"parentRefs": [{"name": "absent"}], "rules": [rule]}})),
+        ]);
+        // Served in an older version only.
+        lists["/apis/gateway.networking.k8s.io/v1alpha2/tlsroutes"] =
+            json!([named("t", json!({"spec": {"parentRefs": [{"name": "g"}], "rules": [rule]}}))]);
+        let (rows, _) = exposures(lists).await;
+        assert_eq!(
+            rows,
+            [
+                "HTTPRoute r shop.example.com 80 -> web 80 8080 web",
+                "HTTPRoute r other.test 80 -> web 80 8080 web",
+                "HTTPRoute r shop.example.com 443 tls -> web 80 8080 web",
+                "HTTPRoute one *.example.com 443 tls -> web 80 8080 web",
+                "TLSRoute t * 8443 tls -> web 80 8080 web",
+            ]
+        );
+        // A cluster without gateways is not asked for routes.
+        let (_, asked) = exposures(base()).await;
+        assert!(!asked.iter().any(|path| path.contains("routes")), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn pods_are_exposed_by_their_node() {
+        let mut lists = base();
+        let status = json!({"phase": "Running", "hostIP": "192.0.2.1"});
+        let ports = json!([{"containerPort": 80, "hostPort": 8080}, {"containerPort": 81}, {"containerPort": 82, "hostPort": 82, "hostIP": "127.0.0.1"}]);
+        lists["/api/v1/pods"] = json!([
+            named("port", json!({"spec": {"containers": [{"ports": ports}]}, "status": status})),
+            named(
+                "network",
+                json!({"spec": {"hostNetwork": true, "containers": [{"ports": [{"containerPort": 53, "hostPort": 53}]}]}, "status": status})
+            ),
+        ]);
+        let (rows, _) = exposures(lists).await;
+        assert_eq!(
+            rows,
+            [
+                "HostPort port * 8080 -> - - 80 port",
+                "HostPort port * 82 internal -> - - 82 port",
+                "HostNetwork network * 53 -> - - 53 network",
+            ]
+        );
+    }
+
+    #[test]
+    fn hosts_of_routes_and_listeners_meet() {
+        let hosts = |route: &[&str], listener| {
+            let route: Vec<String> = route.iter().map(|host| (*host).to_owned()).collect();
+            let common = common_hosts(&route, listener);
+            common.into_iter().map(|host| host.unwrap_or_else(|| "any".to_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts(&[], None), ["any"]);
+        assert_eq!(hosts(&[], Some("a.test")), ["a.test"]);
+        assert_eq!(hosts(&["a.test", "b.test"], None), ["a.test", "b.test"]);
+        assert_eq!(hosts(&["a.b.test", "c.other"], Some("*.test")), ["a.b.test"]);
+        assert_eq!(hosts(&["*.test"], Some("a.test")), ["a.test"]);
+        assert_eq!(hosts(&["test"], Some("*.test")), Vec::<String>::new());
+    }
+}

@@ -200,3 +200,10 @@ pub(crate) fn prepare(mut event: Document) -> Document {
 fn text(value: Option<&Document>) -> &str {
     value.and_then(Document::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+impl AuditEvent {
+    pub(crate) fn audit_id(&self) -> &str {
+        self.audit_id.as_deref().unwrap_or_default()
+    }
+}

@@ -31,7 +31,7 @@ use crate::exposure::{Backend, Exposure, Objects};
 )]
 #[example(
     "Privileged containers that can be reached from outside of the cluster.",
-    "SELECT e.type, e.addresses, e.port, e.host, c.namespace, c.pod_name, c.name FROM kubernetes_exposures e JOIN kubernetes_pod_containers c ON c.pod_uid = e.pod_uid WHERE e.external AND c.privileged"
+    "SELECT e.type, e.exposed_addresses, e.port, e.host, c.namespace, c.pod_name, c.name FROM kubernetes_exposures e JOIN kubernetes_pod_containers c ON c.pod_uid = e.pod_uid WHERE e.external AND c.privileged"
 )]
 #[example(
     "Hosts that are served without TLS.",
@@ -52,7 +52,7 @@ pub struct ExposureRow {
     uid: String,
     /// Addresses at which it is reached: of the load balancer, the nodes, the gateway or the ingress. Empty if none is
     /// known.
-    addresses: Vec<String>,
+    exposed_addresses: Vec<String>,
     /// Port at these addresses; NULL for a pod in the node's network that declares none.
     port: Option<i64>,
     /// Protocol: `TCP`, `UDP` or `SCTP`.
@@ -231,7 +231,7 @@ impl ExposureRow {
             namespace: exposure.namespace,
             name: exposure.name,
             uid: exposure.uid,
-            addresses: exposure.addresses,
+            exposed_addresses: exposure.addresses,
             port: exposure.port,
             protocol: exposure.protocol,
             host: exposure.host,
@@ -254,5 +254,22 @@ impl ExposureRow {
             external: exposure.is_external,
             allowed_sources: exposure.allowed_sources,
         }
+    }
+}
+
+#[cfg(test)]
+impl ExposureRow {
+    /// The row on one line.
+    pub(crate) fn shown(&self) -> String {
+        let number = |number: Option<i64>| number.map_or("-".to_owned(), |number| number.to_string());
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let tls = if self.tls == Some(true) { " tls" } else { "" };
+        let internal = if self.external { "" } else { " internal" };
+        let host = self.host.as_deref().unwrap_or("*");
+        let (port, target) = (number(self.port), number(self.target_port));
+        let (service, service_port) = (or_none(&self.service_name), number(self.service_port));
+        let pod = or_none(&self.pod_name);
+        let kind = &self.r#type;
+        format!("{kind} {} {host} {port}{tls}{internal} -> {service} {service_port} {target} {pod}", self.name)
     }
 }

@@ -79,6 +79,7 @@ pub mod kubernetes_stateful_set_containers;
 pub mod kubernetes_stateful_set_volumes;
 pub mod kubernetes_stateful_sets;
 pub mod kubernetes_storage_classes;
+pub mod kubernetes_unused_access;
 pub mod kubernetes_validating_webhooks;
 pub mod kubernetes_volume_attachments;
 pub mod kubernetes_webhooks;
@@ -259,6 +260,7 @@ pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
         kubernetes_audit_events::AuditEvent,
         kubernetes_denied::Denied,
         kubernetes_info::Info,
+        kubernetes_unused_access::UnusedAccess,
         kubernetes_who_can::WhoCan,
     ];
     [others, resources(clusters), derived_tables(clusters)].concat()

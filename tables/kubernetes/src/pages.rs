@@ -668,7 +668,7 @@ mod tests {
             field_selector: String::new(),
             page_size: PAGE_SIZE,
             is_cached: true,
-            needs: "",
+            needs: "".into(),
         };
         let mut pager = Pager::new(list, &Arc::new(Shape::whole()));
         let (mut names, mut counts, mut skipped) = (Vec::new(), Vec::new(), 0);

@@ -106,6 +106,7 @@ impl Part for Listing {
 macro_rules! listed {
     ($row:ident) => {
         impl $crate::resource::Listed for $row {
+            #[allow(clippy::needless_update, reason = "a row can have no other columns")]
             fn of(origin: &$crate::resource::Listing) -> Self {
                 $row { meta: $crate::metadata::Metadata::of(origin), ..Self::default() }
             }
@@ -325,16 +326,6 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     Reader { scan, listing, shape: Arc::new(shape), documents: T::documents, row: Box::new(row) }.rows()
 }
 
-/// The objects of a listing, reduced to a shape.
-pub(crate) fn objects(
-    scan: AnyScan<Kubernetes>,
-    listing: Listing,
-    shape: Shape,
-) -> impl Stream<Item = Result<Document>> + Send {
-    let row = Box::new(|document: &Document| Box::new(document.clone()));
-    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows()
-}
-
 /// The rows of a listing of a table that is known only at run time. Its first columns are those of `T`.
 pub(crate) fn rows_of<T: Listed, R: Send + 'static>(
     scan: AnyScan<Kubernetes>,
@@ -355,22 +346,22 @@ pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + '
     shape: Shape,
     value: F,
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
-    let listing = Listing {
-        list: List {
-            cluster: cluster.clone(),
-            path: list_path(resource, None),
-            label_selector: String::new(),
-            field_selector: String::new(),
-            page_size: PAGE_SIZE,
-            needs,
-        },
-        label_selector: None,
-        field_selector: None,
-    };
+    // No table has the name of this source, so nothing is shared: the caller caches the values.
+    let listing = Listing::of(cluster, resource, None, scan.env().reads_cache(), needs);
+    objects_of(scan, listing, list_path(resource, None).into(), shape, value)
+}
+
+/// The same for a listing, which is shared with the scans that read the source `reads`.
+pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
+    scan: &AnyScan<Kubernetes>,
+    listing: Listing,
+    reads: std::borrow::Cow<'static, str>,
+    shape: Shape,
+    value: F,
+) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
     let spec = scan.spec();
     let mut spec = TableSpec::new(spec.name.clone(), spec.environment.clone(), spec.description.clone(), Vec::new());
-    // No table has the name of this source, so nothing is shared: the caller caches the values.
-    spec.reads = list_path(resource, None).into();
+    spec.reads = reads;
     let context = ScanContext {
         columns: Arc::new([]),
         constraints: Arc::default(),
@@ -382,7 +373,7 @@ pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + '
     let scan = AnyScan::new(&Arc::new(spec), context, scan.env());
     let shape = shape.with("metadata.uid").with("kind");
     let row = Box::new(move |document: &Document| Box::new(value(document)));
-    Reader { scan, listing, shape, documents: |object| vec![Ok(object)], row }.rows()
+    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.

@@ -114,7 +114,13 @@ impl Manifests {
         }
         let text = json!({"kind": format!("{kind}List"), "metadata": {}, "items": items}).to_string();
         let held = scan.meter().hold(text.len())?;
-        Ok(Page { text: text.into(), has_next: false, held: Arc::new(held), skipped: Arc::default() })
+        Ok(Page {
+            text: text.into(),
+            has_next: false,
+            held: Arc::new(held),
+            skipped: Arc::default(),
+            is_in_shape: false,
+        })
     }
 }
 

@@ -24,50 +24,50 @@ pub(crate) struct Grant {
     #[column(slice)]
     pub(crate) cluster: Arc<str>,
     /// Name of the cluster in the kubeconfig.
-    cluster_name: Arc<str>,
+    pub(crate) cluster_name: Arc<str>,
     /// ID of the cluster: the UID of its namespace `kube-system`.
     #[column(source = cluster_uid, needs = "get namespaces")]
-    cluster_uid: Option<String>,
+    pub(crate) cluster_uid: Option<String>,
     /// `User`, `Group` or `ServiceAccount`.
     #[column(index)]
-    subject_kind: String,
+    pub(crate) subject_kind: String,
     /// Name of the user, group or service account.
     #[column(index)]
-    subject_name: Arc<str>,
+    pub(crate) subject_name: Arc<str>,
     /// Namespace of the service account; NULL for users and groups.
     #[column(slice)]
-    subject_namespace: Option<Arc<str>>,
+    pub(crate) subject_namespace: Option<Arc<str>>,
     /// Verb: `get`, `list`, `create`, `bind`; in the form of the rule.
     #[column(index)]
-    verb: Arc<str>,
+    pub(crate) verb: Arc<str>,
     /// API group of the resource. The empty text is the core group. NULL for a URL.
     #[column(index)]
-    api_group: Option<Arc<str>>,
+    pub(crate) api_group: Option<Arc<str>>,
     /// Resource, such as `pods`. `*` without a subresource includes all subresources. NULL for a URL.
     #[column(index)]
-    resource: Option<Arc<str>>,
+    pub(crate) resource: Option<Arc<str>>,
     /// Subresource, such as `log` or `exec`; NULL if the grant is for the resource itself.
     #[column(index)]
-    subresource: Option<Arc<str>>,
+    pub(crate) subresource: Option<Arc<str>>,
     /// Name of the object that the grant is limited to; NULL for all objects.
     #[column(index)]
-    resource_name: Option<Arc<str>>,
+    pub(crate) resource_name: Option<Arc<str>>,
     /// Namespace that the grant is limited to. NULL if it applies in all namespaces and to objects of the cluster.
     #[column(slice)]
-    namespace: Option<Arc<str>>,
+    pub(crate) namespace: Option<Arc<str>>,
     /// URL path that is not a resource, such as `/healthz`; `*` at its end is any text. NULL for a resource.
     #[column(index)]
-    non_resource_url: Option<Arc<str>>,
+    pub(crate) non_resource_url: Option<Arc<str>>,
     /// `ClusterRoleBinding` or `RoleBinding`; NULL for the group `system:masters`, which needs no binding.
-    binding_kind: Option<String>,
+    pub(crate) binding_kind: Option<String>,
     /// Name of the binding. A role binding is in the grant's `namespace`.
     #[column(index)]
-    binding_name: Option<Arc<str>>,
+    pub(crate) binding_name: Option<Arc<str>>,
     /// `ClusterRole` or `Role`.
-    role_kind: Option<String>,
+    pub(crate) role_kind: Option<String>,
     /// Name of the role. A role is in the grant's `namespace`.
     #[column(index)]
-    role_name: Option<Arc<str>>,
+    pub(crate) role_name: Option<Arc<str>>,
     /// Rights of this row with which a subject can get more rights, by name: `bind`, `escalate`, `change bindings`,
     /// `impersonate`, `create tokens`, `read secrets`, `create secrets` (of the type of a token), `create pods`,
     /// `change workloads`, `change pods`, `ephemeral containers`, `pods/exec`, `pods/attach`, `pods/portforward`,
@@ -76,20 +76,20 @@ pub(crate) struct Grant {
     /// `change API services`, `change namespaces` (their labels choose a Pod Security Standard) and
     /// `use pod security policies`. Empty for other rights.
     #[column(source = escalation)]
-    escalation: Vec<String>,
+    pub(crate) escalation: Vec<String>,
     /// Whether a real request can use the grant. A SubjectAccessReview says yes to some questions that no request asks:
     /// `create` and `deletecollection` of an object by its name, and objects of the cluster in a namespace. For an object
     /// of a name, `list` and `watch` need the field selector `metadata.name`.
     #[column(source = usable, needs = "get /api and /apis, as system:discovery may")]
-    usable: Option<bool>,
+    pub(crate) usable: Option<bool>,
     /// The subject in the form that `kubernetes_can_i` takes: `user:eve`, `group:devs`,
     /// `system:serviceaccount:shop:web`.
     #[column(source = subject)]
-    subject: String,
+    pub(crate) subject: String,
     /// A subject in the form that `kubernetes_can_i` takes. The rows are all grants that apply to its requests,
     /// including those of the groups that each such request has.
     #[column(index, selects, hidden)]
-    applies_to: Option<String>,
+    pub(crate) applies_to: Option<String>,
 }
 
 impl Grant {

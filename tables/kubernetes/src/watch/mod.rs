@@ -265,7 +265,13 @@ impl Rows {
         }
         text.extend_from_slice(b"]}");
         // No object can be in two pages.
-        Ok(Some(Page { text: Bytes::from(text), has_next: false, held: Arc::new(held) }))
+        Ok(Some(Page {
+            text: Bytes::from(text),
+            has_next: false,
+            held: Arc::new(held),
+            skipped: Arc::default(),
+            is_in_shape: false,
+        }))
     }
 }
 
