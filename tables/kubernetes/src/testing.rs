@@ -117,11 +117,14 @@ pub(crate) async fn survives_hostile_objects<T: Listed + RowStream<Env = Kuberne
     let resource = T::SPEC.resource.clone().expect("it lists a resource");
     let good = document!({"metadata": {"name": "good", "namespace": "a", "uid": "good"}});
     let odd = document!([null, 7, "x", [], {}, {"name": {}}, {"name": null}]);
-    let parts = document!({"containers": odd, "initContainers": 7, "ephemeralContainers": null, "volumes": odd, "securityContext": 7});
+    let parts = document!({
+        "containers": odd, "initContainers": 7, "ephemeralContainers": null, "volumes": odd, "securityContext": 7,
+    });
     let around = |spec: &Document| {
         document!({
             "metadata": {"uid": "h", "annotations": 7, "labels": null, "ownerReferences": odd, "finalizers": {}},
-            "spec": spec, "status": {"conditions": odd, "containerStatuses": odd, "phase": "Unheard"}, "template": {"spec": spec},
+            "spec": spec, "template": {"spec": spec},
+            "status": {"conditions": odd, "containerStatuses": odd, "phase": "Unheard"},
             "rules": odd, "subjects": odd, "webhooks": odd, "subsets": odd, "conditions": odd, "data": odd,
         })
     };
