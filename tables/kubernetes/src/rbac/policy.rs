@@ -498,6 +498,41 @@ mod tests {
         assert!(policy.allows(&identity("", &[MASTERS]), "get", &healthz).is_some());
     }
 
+    /// Run it with `--nocapture` for the time of one question.
+    #[test]
+    fn a_question_over_many_bindings_looks_only_at_those_of_its_subject() {
+        const MANY: usize = 10_000;
+        let roles = (0..100).map(|number| {
+            let verbs = if number == 42 { "delete" } else { "get" };
+            role(None, &format!("role{number}"), vec![rule(&[verbs], &[""], &["pods", "secrets"], &[]); 20])
+        });
+        let bindings = (0..MANY).map(|number| {
+            let namespace = format!("n{}", number % 200);
+            let subject = match number % 3 {
+                0 => Subject::User(format!("u{}", number % 1000).into()),
+                1 => Subject::Group(format!("g{}", number % 50).into()),
+                _ => Subject::ServiceAccount { namespace: namespace.as_str().into(), name: "bot".into() },
+            };
+            let namespace = (number % 10 != 0).then_some(namespace.as_str());
+            binding(namespace, &format!("b{number}"), Some(number % 100), vec![subject])
+        });
+        let policy = Policy::new(roles.collect(), bindings.collect());
+        let start = std::time::Instant::now();
+        let mut allowed = 0;
+        for number in 0..MANY {
+            let identity = identity(&format!("u{}", number % 1000), &["g1", "system:authenticated"]);
+            let namespace = format!("n{}", number % 200);
+            allowed += usize::from(
+                policy.allows(&identity, "get", &Target::resource("", "pods", "", "", &namespace)).is_some(),
+            );
+        }
+        println!("{MANY} questions over {MANY} bindings: {:?}", start.elapsed());
+        let of_one = policy.bindings_for(&identity("u0", &[]));
+        assert_eq!(of_one.len(), MANY / 3000 + 1);
+        assert!(of_one.iter().all(|binding| binding.subjects == [Subject::User("u0".into())]));
+        assert!(allowed > 0 && allowed < MANY, "{allowed}");
+    }
+
     #[test]
     fn a_service_account_is_in_its_user_name() {
         assert_eq!(account_of("system:serviceaccount:shop:bot"), Some(("shop", "bot")));

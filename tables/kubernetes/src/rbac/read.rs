@@ -89,7 +89,10 @@ async fn list(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>, kind: Kind) ->
     let mut objects = std::pin::pin!(objects);
     let mut parsed = Vec::new();
     while let Some(object) = objects.next().await {
-        parsed.push(object?);
+        parsed.push(object.map_err(|error| match error {
+            Error::Gone(what) => Error::Unsupported(format!("the server has no RBAC: {what} does not exist")),
+            other => other,
+        })?);
     }
     Ok(parsed)
 }
