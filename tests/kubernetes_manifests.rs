@@ -72,7 +72,7 @@ fn files_are_read_as_a_cluster_is() {
         // The rest of the tables, and several tables of one query.
         assert_eq!(one("SELECT p.name, c.name, c.image FROM kubernetes_pods p JOIN kubernetes_pod_containers c ON c.pod_uid = p.uid AND c.pod_name = p.name WHERE c.privileged").await, "web main registry.example.com/web:1.2");
         assert_eq!(one("SELECT name, source_line, annotations['note'], cluster_uid FROM kubernetes_pods WHERE labels['app'] = 'web'").await, "web 10 0644 NULL");
-        assert_eq!(one("SELECT name, replicas FROM kubernetes_deployments").await, "web 5");
+        assert_eq!(one("SELECT name, deployment_replicas FROM kubernetes_deployments").await, "web 5");
         assert_eq!(one("SELECT name, source_line FROM kubernetes_service_accounts ORDER BY 1").await, "listed 5|web 3");
         // Resources without a table: by a definition among the files, or as they are.
         assert_eq!(one("SELECT name, weight, source_line FROM kubernetes_oxen").await, "blue 9007199254740993 14");
@@ -92,9 +92,10 @@ fn files_are_read_as_a_cluster_is() {
 #[test]
 fn one_query_compares_what_runs_with_what_is_about_to() {
     let api = KubeApi::start().expect("an API server");
-    let deployment = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: default}, spec: {replicas: 2,
-        selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}";
-    api.apply(deployment).expect("a deployment");
+    let spec = "{replicas: 2, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}";
+    let deployment =
+        format!("apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: default}}\nspec: {spec}\n");
+    api.apply(&deployment).expect("a deployment");
     runtime().block_on(async {
         let settings = Settings {
             kubeconfig: Some(api.kubeconfig("admin")),
@@ -102,8 +103,8 @@ fn one_query_compares_what_runs_with_what_is_about_to() {
             manifests: vec![fixture().join("overlays/prod/patch.yaml"), fixture().join("custom.yaml"), "/absent".into()],
         };
         let engine = engine(&Sys::live(), settings).await;
-        let sql = "SELECT f.cluster, r.cluster, r.replicas, f.replicas FROM kubernetes_deployments r
-            JOIN kubernetes_deployments f ON f.name = r.name AND f.replicas <> r.replicas
+        let sql = "SELECT f.cluster, r.cluster, r.deployment_replicas, f.deployment_replicas FROM kubernetes_deployments r
+            JOIN kubernetes_deployments f ON f.name = r.name AND f.deployment_replicas <> r.deployment_replicas
             WHERE r.cluster = 'admin@bed' AND f.cluster LIKE 'manifests:%'";
         let (rows, warnings) = ask(&engine, sql).await;
         assert_eq!(rows, ["manifests:patch.yaml admin@bed 2 5"]);

@@ -152,7 +152,7 @@ impl Discovered {
             let own = self.own.get(&short);
             let is_alone = resources.len() == 1 && own.is_none();
             for resource in resources {
-                if own.is_some_and(|own| own.as_ref() == Some(resource)) {
+                if self.is_own(resource) {
                     continue;
                 }
                 let name = if is_alone { short.clone() } else { resource.long_name() };
@@ -160,6 +160,13 @@ impl Discovered {
             }
         }
         names
+    }
+
+    /// Whether one of our own tables has the objects of a resource, perhaps with other underscores in its name.
+    fn is_own(&self, resource: &Resource) -> bool {
+        let letters = |name: &str| name.replace('_', "");
+        let is_same = |name: &str| letters(name) == letters(&resource.short_name());
+        self.own.iter().any(|(name, listed)| listed.as_ref() == Some(resource) && is_same(name))
     }
 
     async fn find(&self, name: &str, scan: &AnyScan<Kubernetes>) -> Result<Option<TableRef>> {
@@ -352,6 +359,7 @@ mod tests {
             "pods",
             "pods.metrics.k8s.io",
             "deployments.apps",
+            "serviceaccounts",
             "loose-ends.x.io",
             "gears-x.io",
             "configmaps",

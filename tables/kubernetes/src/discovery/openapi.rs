@@ -102,6 +102,9 @@ pub(crate) fn described(text: &[u8], resource: &Served) -> Result<Option<Describ
         let Some(root) = schemas.loaded.get(&name).cloned() else { return Ok(None) };
         let described = schemas.describe(&root);
         if schemas.missing.is_empty() {
+            if schemas.resolve(&root, &mut BTreeSet::new()).is_none() {
+                break;
+            }
             return Ok(Some(described));
         }
     }
