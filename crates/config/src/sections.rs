@@ -251,19 +251,6 @@ pub enum SqlDialect {
     Datafusion,
 }
 
-impl Value for SqlDialect {
-    fn type_name() -> String {
-        "`\"osquery\"` or `\"datafusion\"`".into()
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(match self {
-            SqlDialect::Osquery => "\"osquery\"".into(),
-            SqlDialect::Datafusion => "\"datafusion\"".into(),
-        })
-    }
-}
-
 /// Where API servers read lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -275,17 +262,26 @@ pub enum KubernetesReads {
     Cached,
 }
 
-impl Value for KubernetesReads {
-    fn type_name() -> String {
-        "`\"consistent\"` or `\"cached\"`".into()
-    }
+/// Shows values that are one of some words.
+macro_rules! words {
+    ($($type:ident { $($variant:ident = $word:literal),+ })+) => {
+        $(impl Value for $type {
+            fn type_name() -> String {
+                [$(concat!("`\"", $word, "\"`")),+].join(" or ")
+            }
 
-    fn show(&self) -> Option<String> {
-        Some(match self {
-            KubernetesReads::Consistent => "\"consistent\"".into(),
-            KubernetesReads::Cached => "\"cached\"".into(),
-        })
-    }
+            fn show(&self) -> Option<String> {
+                Some(match self {
+                    $($type::$variant => concat!("\"", $word, "\"").into()),+
+                })
+            }
+        })+
+    };
+}
+
+words! {
+    SqlDialect { Osquery = "osquery", Datafusion = "datafusion" }
+    KubernetesReads { Consistent = "consistent", Cached = "cached" }
 }
 
 /// A section of the file: its path and its keys.
