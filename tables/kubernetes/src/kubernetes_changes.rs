@@ -24,7 +24,7 @@ use crate::watch::{Change, LOOK, Op};
     "Deployments whose image changed, with both images.",
     "SELECT at, namespace, name, json_extract(before, '$.\"spec.template.spec.containers.0.image\"') AS before, \
      json_extract(after, '$.\"spec.template.spec.containers.0.image\"') AS after FROM kubernetes_changes \
-     WHERE resource = 'deployments' AND op = 'modified' AND changed LIKE '%image%'"
+     WHERE resource = 'deployments' AND op = 'modified' AND before LIKE '%image%'"
 )]
 #[example(
     "Changes that are missing, and why.",

@@ -24,7 +24,7 @@ use super::change::Change;
 use super::lines::{Event, Lines};
 use super::selector::Selector;
 use super::store::{Applied, Snapshot, Store, Wanted, kind_of_list};
-use crate::call::{Answer, refusal, transport_error};
+use crate::call::{Answer, get, refusal, transport_error};
 use crate::clusters::{Cluster, Kubernetes};
 use crate::pages::{List, PAGE_SIZE, Pager, encoded};
 use crate::resource::list_path;
@@ -370,7 +370,11 @@ impl Reflector {
         let wanted = self.wanted.lock().clone();
         let is_held = self.store.lock().has(&wanted);
         let outcome = match position {
-            Some(_) if is_held => Ok(()),
+            Some(version) if is_held => match self.has_gone_back(version).await {
+                Ok(true) => return End::Expired(format!("its data is older than the last change, {version}")),
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            },
             Some(_) => self.refill(&wanted).await,
             None if self.can_stream.load(Ordering::Relaxed) => {
                 return self.watch(position, lost, Some(&wanted)).await;
@@ -381,6 +385,21 @@ impl Reflector {
             Ok(()) => self.watch(position, lost, None).await,
             Err(Error::Gone(why)) => End::Missing(why),
             Err(error) => End::Failed(error),
+        }
+    }
+
+    /// Whether the server is at an earlier version than the last event: its data was restored. A watch from a version in the
+    /// future would be silent.
+    async fn has_gone_back(&self, version: &str) -> Result<bool> {
+        let scan = self.scan();
+        match get(&scan, &self.cluster, &format!("{}?limit=1", self.path), "", &|_| ()).await? {
+            Answer::Body(text, _held) => {
+                let now = json::find(&text, &["metadata", "resourceVersion"]);
+                let now = now.as_ref().and_then(|now| now.as_str()?.parse::<u64>().ok());
+                Ok(now.zip(version.parse().ok()).is_some_and(|(now, then)| now < then))
+            }
+            Answer::Missing(why) => Err(Error::Gone(why)),
+            Answer::Expired(_) => Ok(false),
         }
     }
 

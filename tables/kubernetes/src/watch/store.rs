@@ -167,8 +167,9 @@ impl Store {
             self.objects.insert(key, Entry { text, version, list: self.list });
             return Ok(applied.into_iter().collect());
         };
-        old.list = self.list;
-        if version != 0 && version < old.version {
+        let is_first_of_list = std::mem::replace(&mut old.list, self.list) != self.list;
+        // A list is right even if it is older: the server's data may have been restored.
+        if version != 0 && version < old.version && !is_first_of_list {
             return Ok(Vec::new());
         }
         let is_same = version != 0 && version == old.version;

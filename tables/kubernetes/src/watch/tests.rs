@@ -65,6 +65,8 @@ fn cluster(
     answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
 ) -> (Kubernetes, Arc<std::sync::Mutex<Vec<String>>>) {
     let (env, asked) = testing::cluster(move |path| match path.contains("sendInitialEvents") {
+        // Asked before a watch is resumed.
+        false if path.ends_with("?limit=1") => page(1000, &[]),
         true => testing::json(422, json!({"kind": "Status", "code": 422, "message": "sendInitialEvents is forbidden"})),
         false => answer(path),
     });
@@ -185,13 +187,14 @@ async fn a_watched_list_is_read_from_memory() {
     assert_eq!(told(&mut changes, 5).await, expected);
     until(&env, &["q Running", "r Failed"]).await;
     let is_resumed = async {
-        while asked.lock().unwrap().len() < 4 {
+        while asked.lock().unwrap().len() < 5 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), is_resumed).await.expect("the watch is resumed");
-    let resumed = asked.lock().unwrap()[3].clone();
-    assert!(resumed.ends_with("&resourceVersion=9"), "{resumed}");
+    let resumed = asked.lock().unwrap()[3..5].to_vec();
+    assert_eq!(resumed[0], "/api/v1/pods?limit=1");
+    assert!(resumed[1].ends_with("&resourceVersion=9"), "{resumed:?}");
 }
 
 #[tokio::test]
@@ -247,10 +250,36 @@ async fn an_expired_watch_is_a_gap_and_the_difference() {
     }
 }
 
+/// As after etcd was restored: a watch from a version in the future is silent.
+#[tokio::test]
+async fn a_server_that_went_back_is_listed_again() {
+    let (lists, watches) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (env, _asked) = testing::cluster(move |path| match path {
+        path if path.contains("sendInitialEvents") => testing::json(400, "{}"),
+        path if path.ends_with("?limit=1") => page(3, &[]),
+        path if path.contains("watch=1") => match watches.fetch_add(1, SeqCst) {
+            0 => watch(&[("MODIFIED", pod("p", 7, "Failed"))], Some(Box::pin(std::future::ready(Ok(Bytes::new()))))),
+            _ => watch(&[], None),
+        },
+        _ if lists.fetch_add(1, SeqCst) == 0 => page(5, &[pod("p", 3, "Running")]),
+        _ => page(4, &[pod("p", 2, "Running")]),
+    });
+    let env = env.watching(&Settings { watch: Some(true), ..Settings::default() });
+    let mut changes = env.changes();
+    until(&env, &["p Running"]).await;
+    let told = told(&mut changes, 4).await;
+    assert!(told[2].contains("its data is older than the last change, 7"), "{told:?}");
+    assert_eq!(told[3], r#"modified p 2 ["status.phase"] (difference after a gap)"#);
+    until(&env, &["p Running"]).await;
+}
+
 #[tokio::test]
 async fn a_list_can_be_the_start_of_a_watch() {
     let opened = AtomicUsize::new(0);
     let (env, asked) = testing::cluster(move |path| {
+        if path.ends_with("?limit=1") {
+            return page(11, &[]);
+        }
         assert!(path.contains("watch=1"), "{path}");
         let bookmark = |version: &str, ends: bool| {
             let annotations = if ends { json!({"k8s.io/initial-events-end": "true"}) } else { json!({}) };
@@ -276,11 +305,11 @@ async fn a_list_can_be_the_start_of_a_watch() {
         told(&mut changes, 2).await,
         ["added p 3 [] (first list)", "added q 2 [] (difference after a list that failed)"]
     );
-    while asked.lock().unwrap().len() < 3 {
+    while asked.lock().unwrap().len() < 4 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let asked = asked.lock().unwrap();
-    assert!(asked[2].ends_with("&resourceVersion=11"), "the bookmark is the position: {asked:?}");
+    assert!(asked[3].ends_with("&resourceVersion=11"), "the bookmark is the position: {asked:?}");
 }
 
 /// As a 1.20 server deletes a CRD: an event for each object, a clean end, then 404 in plain text.
@@ -343,10 +372,10 @@ async fn rows_that_may_be_stale_are_listed() {
     connected.store(false, SeqCst);
     cut.notify_one();
     tokio::time::sleep(reflector::MOST_AGE + Duration::from_millis(200)).await;
-    let before = asked.lock().unwrap().iter().filter(|path| !path.contains("watch=1")).count();
+    let before = asked.lock().unwrap().iter().filter(|path| path.ends_with("limit=500")).count();
     let (rows, label) = pods(&env, &[]).await;
     assert_eq!((rows.len(), label.as_str()), (1, "cluster=c GET /api/v1/pods?limit=500"));
-    let lists = asked.lock().unwrap().iter().filter(|path| !path.contains("watch=1")).count();
+    let lists = asked.lock().unwrap().iter().filter(|path| path.ends_with("limit=500")).count();
     assert_eq!(lists, before + 1);
     connected.store(true, SeqCst);
     until(&env, &["p Running"]).await;
