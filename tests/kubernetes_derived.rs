@@ -331,5 +331,37 @@ fn audit_logs_of_a_server_are_read() {
         let refusals = rows(&engine, denied).await;
         assert!(refusals.contains(&"nobody list pods web authorization 1".to_owned()), "{refusals:?}");
         assert!(refusals.iter().any(|row| row.contains("list pods web authentication")), "{refusals:?}");
+
+        // Rights and what was done with them.
+        let settings = Settings {
+            kubeconfig: Some(api.kubeconfig("admin")),
+            audit_logs: vec![api.audit_logs()],
+            ..Settings::default()
+        };
+        let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::live(), settings));
+        let both = Engine::builder().tables(tables).build().await.expect("an engine");
+        let unused = "SELECT verb, resource, namespace, role_name FROM kubernetes_unused_access
+            WHERE subject_name = 'tenant' AND days = 1 ORDER BY verb";
+        // The bed itself asks whether the tenant may list pods.
+        let expected = ["get pods shop bed-tenant", "watch pods shop bed-tenant"];
+        assert_eq!(unused_rows(&both, unused).await, expected);
+        let tenant = crate::kubernetes::engine(api.kubeconfig("tenant"), Limits::default()).await;
+        api.apply(SHOP_POD).expect("a pod");
+        let config = api.kubeconfig("tenant");
+        let mut get = std::process::Command::new("kubectl");
+        get.args(["get", "pod", "p", "-n", "shop", "--kubeconfig"]).arg(config);
+        crate::support::output(&mut get);
+        assert_eq!(rows(&tenant, "SELECT name FROM kubernetes_pods WHERE namespace = 'shop'").await, ["p"]);
+        assert_eq!(unused_rows(&both, unused).await, ["watch pods shop bed-tenant"]);
     });
+}
+
+const SHOP_POD: &str = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"},
+    "spec": {"containers": [{"name": "c", "image": "registry.local/c:1"}]}}"#;
+
+/// Rows of a query about rights, which has notes about other authorizers only.
+async fn unused_rows(engine: &Engine, sql: &str) -> Vec<String> {
+    let (rows, warnings) = ask(engine, sql).await;
+    assert!(warnings.iter().all(indago_engine::Warning::is_note), "{warnings:?}");
+    rows
 }

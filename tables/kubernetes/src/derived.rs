@@ -175,7 +175,7 @@ impl Lists {
         'versions: loop {
             for listing in self.listings(input, version) {
                 let mut objects =
-                    std::pin::pin!(objects_of(scan, listing, input.resource, input.shape(), Document::clone));
+                    std::pin::pin!(objects_of(scan, listing, input.resource.into(), input.shape(), Document::clone));
                 loop {
                     match objects.try_next().await {
                         Ok(Some(object)) => {

@@ -20,6 +20,7 @@
 //! `field_selector`, the column at `metadata.namespace`, and those that are fields of the API's selectors
 //! (`#[column(index(field))]`). So they are the same for a table that is known only at run time.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -262,20 +263,20 @@ pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + '
     value: F,
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
     // No table has the name of this source, so nothing is shared: the caller caches the values.
-    objects_of(scan, Listing::of(cluster, resource, None, needs), list_path(resource, None), shape, value)
+    objects_of(scan, Listing::of(cluster, resource, None, needs), list_path(resource, None).into(), shape, value)
 }
 
 /// The same for a listing, which is shared with the scans that read the source `reads`.
 pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
     scan: &AnyScan<Kubernetes>,
     listing: Listing,
-    reads: impl Into<std::borrow::Cow<'static, str>>,
+    reads: Cow<'static, str>,
     shape: Shape,
     value: F,
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
     let spec = scan.spec();
     let mut spec = TableSpec::new(spec.name.clone(), spec.environment.clone(), spec.description.clone(), Vec::new());
-    spec.reads = reads.into();
+    spec.reads = reads;
     let context = ScanContext {
         columns: Arc::new([]),
         constraints: Arc::default(),
