@@ -16,6 +16,7 @@ use indago_table::row::Part;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
+use crate::resource::keys;
 
 /// Most files that the patterns of a configuration may name.
 const MOST_FILES: usize = 10_000;
@@ -45,7 +46,7 @@ impl Part for LogFile {
     }
 }
 
-/// The files that the configuration names.
+/// The files that the configuration names, and that the keys of the column `path` allow.
 pub(crate) fn files(scan: &AnyScan<Kubernetes>) -> Result<Vec<LogFile>> {
     let patterns = scan.env().audit_logs();
     if patterns.is_empty() {
@@ -63,7 +64,11 @@ pub(crate) fn files(scan: &AnyScan<Kubernetes>) -> Result<Vec<LogFile>> {
     }
     paths.sort();
     paths.dedup();
-    Ok(paths.into_iter().map(|path| LogFile { name: sys.path_text(&path), path }).collect())
+    let mut files: Vec<_> = paths.into_iter().map(|path| LogFile { name: sys.path_text(&path), path }).collect();
+    if let Some(keys) = scan.spec().column("path").and_then(|column| keys(scan, column)) {
+        files.retain(|file| keys.contains(&file.name));
+    }
+    Ok(files)
 }
 
 /// The files that match a pattern: `*` and `?` match within a name.

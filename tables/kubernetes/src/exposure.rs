@@ -850,6 +850,34 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_refused_list_is_a_warning_unless_the_server_has_no_such_group() {
+        for (group_exists, expected) in [(false, 0), (true, 1)] {
+            let lists = base();
+            let (env, _) = testing::cluster(move |path| match path.split('?').next().unwrap() {
+                "/apis/gateway.networking.k8s.io" if group_exists => testing::json(200, r#"{"kind":"APIGroup"}"#),
+                path if path.contains("/gateways") => testing::json(403, r#"{"message":"gateways is forbidden"}"#),
+                path => match lists.get(path) {
+                    Some(items) => {
+                        let kind = if path.ends_with("pods") {
+                            "Pod"
+                        } else if path.ends_with("nodes") {
+                            "Node"
+                        } else {
+                            "Service"
+                        };
+                        testing::json(200, json!({"kind": format!("{kind}List"), "metadata": {}, "items": items}))
+                    }
+                    None => testing::json(404, "404 page not found"),
+                },
+            });
+            let scan = testing::scan::<ExposureRow>(&env, &[], None);
+            let (_, outcome) = testing::rows(&scan).await;
+            let warnings = scan.context().query.diagnostics().warnings();
+            assert_eq!((outcome, warnings.len()), (Ok(()), expected), "{warnings:?}");
+        }
+    }
+
     #[test]
     fn hosts_of_routes_and_listeners_meet() {
         let hosts = |route: &[&str], listener| {

@@ -6,6 +6,7 @@ use indago_table::prelude::*;
 use crate::clusters::Kubernetes;
 use crate::derived::{self, Derived, Input, Lists, Origin};
 use crate::exposure::{Backend, Exposure, Objects};
+use crate::network::POD_PATHS;
 
 /// What exposes pods of Kubernetes clusters beyond the cluster's network: one row per exposed port and pod behind it.
 ///
@@ -154,27 +155,7 @@ impl Derived for ExposureRow {
             needs: "list nodes",
             paths: &["metadata.name", "status.addresses"],
         },
-        Input {
-            resource: "pods",
-            versions: &["v1"],
-            is_namespaced: true,
-            needs: "list pods",
-            paths: &[
-                "metadata.namespace",
-                "metadata.name",
-                "metadata.labels",
-                "spec.nodeName",
-                "spec.hostNetwork",
-                "spec.containers.*.ports",
-                "spec.initContainers.*.ports",
-                "spec.initContainers.*.restartPolicy",
-                "status.phase",
-                "status.podIP",
-                "status.podIPs",
-                "status.hostIP",
-                "status.hostIPs",
-            ],
-        },
+        Input { resource: "pods", versions: &["v1"], is_namespaced: true, needs: "list pods", paths: POD_PATHS },
         Input {
             resource: "services",
             versions: &["v1"],

@@ -33,7 +33,7 @@ struct NamedPort {
     number: i64,
 }
 
-/// The parts of a pod that [`Pod::of`] needs.
+/// The parts of a pod that [`Pod::of`] needs, and its phase.
 pub(crate) const POD_PATHS: &[&str] = &[
     "metadata.namespace",
     "metadata.name",
@@ -43,6 +43,7 @@ pub(crate) const POD_PATHS: &[&str] = &[
     "spec.containers.*.ports",
     "spec.initContainers.*.ports",
     "spec.initContainers.*.restartPolicy",
+    "status.phase",
     "status.podIP",
     "status.podIPs",
     "status.hostIP",
