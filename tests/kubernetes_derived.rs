@@ -1,5 +1,5 @@
-//! The tables that are computed from several resources, those of audit logs, the pack `kubernetes` and the queries of the
-//! guide, on a real API server.
+//! The tables that are computed from several resources, those of audit logs, the pack `kubernetes` and the queries of
+//! the guide, on a real API server.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

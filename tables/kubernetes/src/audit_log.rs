@@ -1,8 +1,8 @@
 //! Audit logs that API servers write to files: one event in JSON per line, in rotated files, packed or not.
 //!
-//! The stage timestamp of an event is the time at which the server wrote it, so a log is in its order, apart from events
-//! that were written concurrently. Times prune files and their beginnings and ends. The modification time of a file
-//! does not, because any user who may write the file can set it.
+//! The stage timestamp of an event is the time at which the server wrote it, so a log is in its order, apart from
+//! events that were written concurrently. Times prune files and their beginnings and ends. The modification time of a
+//! file does not, because any user who may write the file can set it.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -165,7 +165,8 @@ pub(crate) struct Events {
     has_ended: bool,
 }
 
-/// Opens a file for the events of a period; `None` if it has none. With `lines`, the lines are counted from the first one.
+/// Opens a file for the events of a period; `None` if it has none. With `lines`, the lines are counted from the first
+/// one.
 pub(crate) fn events(
     scan: &AnyScan<Kubernetes>,
     file: LogFile,
@@ -418,7 +419,8 @@ mod tests {
     fn line(second: i64) -> String {
         let time = Timestamp::from_seconds(1_767_225_600 + second).to_string();
         let event = json!({
-            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": format!("{second}"), "stage": "ResponseComplete",
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": format!("{second}"),
+            "stage": "ResponseComplete",
             "stageTimestamp": time, "requestReceivedTimestamp": time, "user": {"username": "u"}, "verb": "get",
             "requestURI": "/", "pad": "x".repeat(900),
         });

@@ -11,9 +11,9 @@ use crate::network::POD_PATHS;
 /// What exposes pods of Kubernetes clusters beyond the cluster's network: one row per exposed port and pod behind it.
 ///
 /// `type` is `LoadBalancer`, `NodePort` and `ExternalIP` for services, `Ingress`, `HTTPRoute`, `GRPCRoute`, `TLSRoute`,
-/// `TCPRoute` and `UDPRoute` for routes, `HostPort` and `HostNetwork` for pods. An exposure without pods behind it has one
-/// row. Pods that have ended are not behind anything. Whether a firewall, a cloud's security group or a network policy
-/// refuses a connection is not considered.
+/// `TCPRoute` and `UDPRoute` for routes, `HostPort` and `HostNetwork` for pods. An exposure without pods behind it has
+/// one row. Pods that have ended are not behind anything. Whether a firewall, a cloud's security group or a network
+/// policy refuses a connection is not considered.
 ///
 /// `uid` is that of the object that exposes the pod. A list that may not be read, such as that of nodes, costs the
 /// columns that need it, with a warning.
@@ -92,8 +92,8 @@ pub struct ExposureRow {
     pod_ip: Option<String>,
     /// Node of the pod.
     node_name: Option<String>,
-    /// Whether it can be reached from outside of the cluster, and of its cloud network. False for a load balancer that is
-    /// internal by its annotations, and for a host port of the loopback address.
+    /// Whether it can be reached from outside of the cluster, and of its cloud network. False for a load balancer that
+    /// is internal by its annotations, and for a host port of the loopback address.
     external: bool,
     /// Source addresses that a load balancer accepts; empty for all.
     allowed_sources: Vec<String>,

@@ -11,8 +11,8 @@ use crate::resource::{Derived, Resource, listed};
 /// The Pod Security Standard that each pod of Kubernetes clusters meets.
 ///
 /// The standards are those of the Kubernetes documentation in their newest version, 1.35, whatever the version of the
-/// cluster. `kubernetes_pod_security_violations` has one row per violated control. Which standard a namespace enforces is
-/// in its labels: `kubernetes_namespaces.labels['pod-security.kubernetes.io/enforce']`.
+/// cluster. `kubernetes_pod_security_violations` has one row per violated control. Which standard a namespace enforces
+/// is in its labels: `kubernetes_namespaces.labels['pod-security.kubernetes.io/enforce']`.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_pod_security", env = Kubernetes, stream, rows = 500)]
 #[resource("v1/pods", namespaced)]

@@ -1,7 +1,7 @@
 //! What network policies allow, by the rules of `networking.k8s.io/v1`.
 //!
-//! Sources: the API reference of NetworkPolicy, and the concept page "Network Policies" of the Kubernetes documentation.
-//! A network plug-in enforces the policies. Whether a cluster has one that does is unknown here.
+//! Sources: the API reference of NetworkPolicy, and the concept page "Network Policies" of the Kubernetes
+//! documentation. A network plug-in enforces the policies. Whether a cluster has one that does is unknown here.
 
 use std::net::IpAddr;
 
@@ -203,7 +203,8 @@ impl Block {
 }
 
 impl Policy {
-    /// A policy, and what is malformed in its rules. Such a rule allows nothing, but the policy still isolates its pods.
+    /// A policy, and what is malformed in its rules. Such a rule allows nothing, but the policy still isolates its
+    /// pods.
     pub(crate) fn parse(policy: &Document) -> (Option<Self>, Vec<String>) {
         let spec = &policy["spec"];
         let mut problems = Vec::new();
@@ -540,9 +541,9 @@ mod tests {
             ),
             (
                 "both selectors of one peer must match",
-                vec![from(
-                    json!({"namespaceSelector": {"matchLabels": {"team": "b"}}, "podSelector": {"matchLabels": {"app": "x"}}}),
-                )],
+                vec![from(json!({
+                    "namespaceSelector": {"matchLabels": {"team": "b"}}, "podSelector": {"matchLabels": {"app": "x"}},
+                }))],
                 &other,
                 80,
                 false,
@@ -550,7 +551,8 @@ mod tests {
             (
                 "one of several peers is enough",
                 vec![with(json!([{"from": [
-                    {"namespaceSelector": {"matchLabels": {"team": "b"}}}, {"podSelector": {"matchLabels": {"app": "x"}}},
+                    {"namespaceSelector": {"matchLabels": {"team": "b"}}},
+                    {"podSelector": {"matchLabels": {"app": "x"}}},
                 ]}]))],
                 &other,
                 80,
@@ -558,9 +560,10 @@ mod tests {
             ),
             (
                 "peers and ports of one rule must both match",
-                vec![with(
-                    json!([{"from": [{"podSelector": {}}], "ports": [{"port": 81}]}, {"from": [{"namespaceSelector": {}}], "ports": [{"port": 82}]}]),
-                )],
+                vec![with(json!([
+                    {"from": [{"podSelector": {}}], "ports": [{"port": 81}]},
+                    {"from": [{"namespaceSelector": {}}], "ports": [{"port": 82}]},
+                ]))],
                 &db,
                 80,
                 false,
