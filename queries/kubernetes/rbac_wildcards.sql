@@ -1,24 +1,6 @@
 -- about: Which subjects may do everything with every resource by another role than cluster-admin?
 -- tags: kubernetes, rbac, T1078
-WITH rights AS (
-  SELECT b.cluster, b.name AS binding, NULL AS namespace, b.subject_kind, b.subject_namespace, b.subject_name, b.role_name,
-         r.verbs, r.resources
-  FROM kubernetes_cluster_role_binding_subjects b
-  JOIN kubernetes_cluster_role_policy_rules r ON r.cluster = b.cluster AND r.name = b.role_name
-  UNION ALL
-  SELECT b.cluster, b.name, b.namespace, b.subject_kind, b.subject_namespace, b.subject_name, b.role_name, r.verbs, r.resources
-  FROM kubernetes_role_binding_subjects b
-  JOIN kubernetes_cluster_role_policy_rules r ON r.cluster = b.cluster AND r.name = b.role_name
-  WHERE b.role_kind = 'ClusterRole'
-  UNION ALL
-  SELECT b.cluster, b.name, b.namespace, b.subject_kind, b.subject_namespace, b.subject_name, b.role_name, r.verbs, r.resources
-  FROM kubernetes_role_binding_subjects b
-  JOIN kubernetes_role_policy_rules r ON r.cluster = b.cluster AND r.namespace = b.namespace AND r.name = b.role_name
-  WHERE b.role_kind = 'Role'
-)
-SELECT DISTINCT cluster, binding, namespace, coalesce(subject_namespace || '/', '') || subject_name AS subject, role_name, verbs, resources
-FROM rights
+SELECT DISTINCT cluster, subject, namespace, binding_name, role_name
+FROM kubernetes_access
 WHERE subject_name NOT LIKE 'system:%' AND coalesce(subject_namespace, '') <> 'kube-system'
-  AND role_name <> 'cluster-admin'
-  AND array_has(verbs, '*')
-  AND array_has(resources, '*')
+  AND verb = '*' AND resource = '*' AND subresource IS NULL AND role_name <> 'cluster-admin'

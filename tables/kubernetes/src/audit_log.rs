@@ -1,8 +1,8 @@
 //! Audit logs that API servers write to files: one event in JSON per line, in rotated files, packed or not.
 //!
-//! The stage timestamp of an event is the time at which the server wrote it, so a log is in its order, apart from events
-//! that were written concurrently. Times prune files and their beginnings and ends. The modification time of a file
-//! does not, because any user who may write the file can set it.
+//! The stage timestamp of an event is the time at which the server wrote it, so a log is in its order, apart from
+//! events that were written concurrently. Times prune files and their beginnings and ends. The modification time of a
+//! file does not, because any user who may write the file can set it.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -16,6 +16,7 @@ use indago_table::row::Part;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
+use crate::resource::keys;
 
 /// Most files that the patterns of a configuration may name.
 const MOST_FILES: usize = 10_000;
@@ -45,7 +46,7 @@ impl Part for LogFile {
     }
 }
 
-/// The files that the configuration names.
+/// The files that the configuration names, and that the keys of the column `path` allow.
 pub(crate) fn files(scan: &AnyScan<Kubernetes>) -> Result<Vec<LogFile>> {
     let patterns = scan.env().audit_logs();
     if patterns.is_empty() {
@@ -63,7 +64,11 @@ pub(crate) fn files(scan: &AnyScan<Kubernetes>) -> Result<Vec<LogFile>> {
     }
     paths.sort();
     paths.dedup();
-    Ok(paths.into_iter().map(|path| LogFile { name: sys.path_text(&path), path }).collect())
+    let mut files: Vec<_> = paths.into_iter().map(|path| LogFile { name: sys.path_text(&path), path }).collect();
+    if let Some(keys) = scan.spec().column("path").and_then(|column| keys(scan, column)) {
+        files.retain(|file| keys.contains(&file.name));
+    }
+    Ok(files)
 }
 
 /// The files that match a pattern: `*` and `?` match within a name.
@@ -160,7 +165,8 @@ pub(crate) struct Events {
     has_ended: bool,
 }
 
-/// Opens a file for the events of a period; `None` if it has none. With `lines`, the lines are counted from the first one.
+/// Opens a file for the events of a period; `None` if it has none. With `lines`, the lines are counted from the first
+/// one.
 pub(crate) fn events(
     scan: &AnyScan<Kubernetes>,
     file: LogFile,
@@ -413,7 +419,8 @@ mod tests {
     fn line(second: i64) -> String {
         let time = Timestamp::from_seconds(1_767_225_600 + second).to_string();
         let event = json!({
-            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": format!("{second}"), "stage": "ResponseComplete",
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": format!("{second}"),
+            "stage": "ResponseComplete",
             "stageTimestamp": time, "requestReceivedTimestamp": time, "user": {"username": "u"}, "verb": "get",
             "requestURI": "/", "pad": "x".repeat(900),
         });

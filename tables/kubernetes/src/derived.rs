@@ -1,7 +1,7 @@
 //! Tables that are computed from several lists of a cluster.
 //!
-//! Such a table names its lists in [`Derived::INPUTS`], and their resources in `reads`. The lists are shared: a query that
-//! also reads `kubernetes_pods` lists the pods once.
+//! Such a table names its lists in [`Derived::INPUTS`], and their resources in `reads`. The lists are shared: a query
+//! that also reads `kubernetes_pods` lists the pods once.
 
 use std::fmt;
 use std::ops::Deref;

@@ -691,7 +691,9 @@ mod tests {
             "/api/v1/pods": [pod("web"), named("ended", json!({
                 "spec": {"hostNetwork": true, "containers": []}, "status": {"phase": "Succeeded"},
             }))],
-            "/api/v1/services": [named("web", json!({"spec": {"selector": {"app": "web"}, "ports": [{"name": "p", "port": 80, "targetPort": "http"}]}}))],
+            "/api/v1/services": [named("web", json!({"spec": {
+                "selector": {"app": "web"}, "ports": [{"name": "p", "port": 80, "targetPort": "http"}],
+            }}))],
             "/api/v1/nodes": [],
         })
     }
@@ -702,16 +704,24 @@ mod tests {
             "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
             "tls": [{"hosts": ["*.example.com"], "secretName": "t"}],
             "rules": [
-                {"host": "a.example.com", "http": {"paths": [{"path": "/x", "backend": {"service": {"name": "web", "port": {"name": "p"}}}}]}},
-                {"host": "a.b.example.com", "http": {"paths": [{"backend": {"service": {"name": "none", "port": {"number": 1}}}}]}},
+                {"host": "a.example.com", "http": {"paths": [
+                    {"path": "/x", "backend": {"service": {"name": "web", "port": {"name": "p"}}}},
+                ]}},
+                {"host": "a.b.example.com", "http": {"paths": [
+                    {"backend": {"service": {"name": "none", "port": {"number": 1}}}},
+                ]}},
             ],
         });
         let v1beta1 = json!({
             "backend": {"serviceName": "web", "servicePort": 80},
             "tls": v1["tls"],
             "rules": [
-                {"host": "a.example.com", "http": {"paths": [{"path": "/x", "backend": {"serviceName": "web", "servicePort": "p"}}]}},
-                {"host": "a.b.example.com", "http": {"paths": [{"backend": {"serviceName": "none", "servicePort": 1}}]}},
+                {"host": "a.example.com", "http": {"paths": [
+                    {"path": "/x", "backend": {"serviceName": "web", "servicePort": "p"}},
+                ]}},
+                {"host": "a.b.example.com", "http": {"paths": [
+                    {"backend": {"serviceName": "none", "servicePort": 1}},
+                ]}},
             ],
         });
         for (path, spec) in
@@ -734,7 +744,8 @@ mod tests {
     async fn services_have_an_exposure_for_each_way_in() {
         let mut lists = base();
         let service = |kind: &str, rest: Document| {
-            let mut spec = json!({"type": kind, "selector": {"app": "web"}, "ports": [{"name": "p", "port": 80, "targetPort": 8080, "nodePort": 30000}]});
+            let ports = json!([{"name": "p", "port": 80, "targetPort": 8080, "nodePort": 30000}]);
+            let mut spec = json!({"type": kind, "selector": {"app": "web"}, "ports": ports});
             for (key, value) in rest.as_object().unwrap() {
                 spec[key] = value.clone();
             }
@@ -757,14 +768,19 @@ mod tests {
             ),
             named(
                 "broken",
-                json!({"spec": {"type": "NodePort", "selector": {"app": "absent"}, "ports": [{"port": 80, "nodePort": 30002}]}})
+                json!({"spec": {
+                    "type": "NodePort", "selector": {"app": "absent"}, "ports": [{"port": 80, "nodePort": 30002}],
+                }})
             ),
         ]);
         let mut slice = named(
             "manual-1",
             json!({
                 "ports": [{"name": "q", "port": 1}, {"name": "p", "port": 9000}],
-                "endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "uid": "web"}}, {"addresses": ["192.0.2.9"]}],
+                "endpoints": [
+                    {"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "uid": "web"}},
+                    {"addresses": ["192.0.2.9"]},
+                ],
             }),
         );
         slice["metadata"]["labels"] = json!({SERVICE_LABEL: "manual"});
@@ -797,7 +813,9 @@ mod tests {
                 "status": {"addresses": [{"value": "198.51.100.1"}]},
             })
         )]);
-        let rule = json!({"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [{"name": "web", "port": 80}]});
+        let rule = json!({
+            "matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [{"name": "web", "port": 80}],
+        });
         lists["/apis/gateway.networking.k8s.io/v1/httproutes"] = json!([
             named(
                 "r",
@@ -831,12 +849,18 @@ mod tests {
     async fn pods_are_exposed_by_their_node() {
         let mut lists = base();
         let status = json!({"phase": "Running", "hostIP": "192.0.2.1"});
-        let ports = json!([{"containerPort": 80, "hostPort": 8080}, {"containerPort": 81}, {"containerPort": 82, "hostPort": 82, "hostIP": "127.0.0.1"}]);
+        let ports = json!([
+            {"containerPort": 80, "hostPort": 8080}, {"containerPort": 81},
+            {"containerPort": 82, "hostPort": 82, "hostIP": "127.0.0.1"},
+        ]);
         lists["/api/v1/pods"] = json!([
             named("port", json!({"spec": {"containers": [{"ports": ports}]}, "status": status})),
             named(
                 "network",
-                json!({"spec": {"hostNetwork": true, "containers": [{"ports": [{"containerPort": 53, "hostPort": 53}]}]}, "status": status})
+                json!({
+                    "spec": {"hostNetwork": true, "containers": [{"ports": [{"containerPort": 53, "hostPort": 53}]}]},
+                    "status": status,
+                })
             ),
         ]);
         let (rows, _) = exposures(lists).await;
@@ -848,6 +872,34 @@ mod tests {
                 "HostNetwork network * 53 -> - - 53 network",
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn a_refused_list_is_a_warning_unless_the_server_has_no_such_group() {
+        for (group_exists, expected) in [(false, 0), (true, 1)] {
+            let lists = base();
+            let (env, _) = testing::cluster(move |path| match path.split('?').next().unwrap() {
+                "/apis/gateway.networking.k8s.io" if group_exists => testing::json(200, r#"{"kind":"APIGroup"}"#),
+                path if path.contains("/gateways") => testing::json(403, r#"{"message":"gateways is forbidden"}"#),
+                path => match lists.get(path) {
+                    Some(items) => {
+                        let kind = if path.ends_with("pods") {
+                            "Pod"
+                        } else if path.ends_with("nodes") {
+                            "Node"
+                        } else {
+                            "Service"
+                        };
+                        testing::json(200, json!({"kind": format!("{kind}List"), "metadata": {}, "items": items}))
+                    }
+                    None => testing::json(404, "404 page not found"),
+                },
+            });
+            let scan = testing::scan::<ExposureRow>(&env, &[], None);
+            let (_, outcome) = testing::rows(&scan).await;
+            let warnings = scan.context().query.diagnostics().warnings();
+            assert_eq!((outcome, warnings.len()), (Ok(()), expected), "{warnings:?}");
+        }
     }
 
     #[test]

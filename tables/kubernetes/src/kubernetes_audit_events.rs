@@ -143,9 +143,7 @@ impl RowParts for AuditEvent {
     type Part = LogFile;
 
     fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = LogFile>> {
-        let mut files = audit_log::files(scan)?;
-        files.retain(|file| scan.admits(Self::PATH, &file.to_string()));
-        Ok(files.into_iter())
+        Ok(audit_log::files(scan)?.into_iter())
     }
 
     fn rows(scan: &Scan<Self>, file: LogFile) -> Result<impl Iterator<Item = Self>> {

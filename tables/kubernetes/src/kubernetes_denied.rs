@@ -13,12 +13,14 @@ use crate::kubernetes_audit_events::prepare;
 /// Requests that Kubernetes API servers refused, from their audit logs: one row per file, identity, verb, resource,
 /// namespace and place of the refusal.
 ///
-/// The files are those of the setting `audit_logs` of `[kubernetes]`. A refused request counts once, whatever its stages.
-/// For a period, group the rows of `kubernetes_audit_events`.
+/// The files are those of the setting `audit_logs` of `[kubernetes]`. A refused request counts once, whatever its
+/// stages. For a period, group the rows of `kubernetes_audit_events`.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_denied", env = Kubernetes, parts, rows = 100, whole_source,
-    identity(path, username, impersonated_username, verb, api_group, resource, subresource, namespace, url_path, refused_by)
+    identity(
+        path, username, impersonated_username, verb, api_group, resource, subresource, namespace, url_path, refused_by
+    )
 )]
 #[example(
     "Identities with the most refusals.",
@@ -85,9 +87,7 @@ impl RowParts for Denied {
     type Part = LogFile;
 
     fn parts(scan: &Scan<Self>) -> Result<impl Iterator<Item = LogFile>> {
-        let mut files = audit_log::files(scan)?;
-        files.retain(|file| scan.admits(Self::PATH, &file.to_string()));
-        Ok(files.into_iter())
+        Ok(audit_log::files(scan)?.into_iter())
     }
 
     fn rows(scan: &Scan<Self>, file: LogFile) -> Result<impl Iterator<Item = Self>> {

@@ -6,13 +6,14 @@ use indago_table::prelude::*;
 use crate::clusters::Kubernetes;
 use crate::derived::{self, Derived, Input, Lists, Origin};
 use crate::exposure::{Backend, Exposure, Objects};
+use crate::network::POD_PATHS;
 
 /// What exposes pods of Kubernetes clusters beyond the cluster's network: one row per exposed port and pod behind it.
 ///
 /// `type` is `LoadBalancer`, `NodePort` and `ExternalIP` for services, `Ingress`, `HTTPRoute`, `GRPCRoute`, `TLSRoute`,
-/// `TCPRoute` and `UDPRoute` for routes, `HostPort` and `HostNetwork` for pods. An exposure without pods behind it has one
-/// row. Pods that have ended are not behind anything. Whether a firewall, a cloud's security group or a network policy
-/// refuses a connection is not considered.
+/// `TCPRoute` and `UDPRoute` for routes, `HostPort` and `HostNetwork` for pods. An exposure without pods behind it has
+/// one row. Pods that have ended are not behind anything. Whether a firewall, a cloud's security group or a network
+/// policy refuses a connection is not considered.
 ///
 /// `uid` is that of the object that exposes the pod. A list that may not be read, such as that of nodes, costs the
 /// columns that need it, with a warning.
@@ -91,8 +92,8 @@ pub struct ExposureRow {
     pod_ip: Option<String>,
     /// Node of the pod.
     node_name: Option<String>,
-    /// Whether it can be reached from outside of the cluster, and of its cloud network. False for a load balancer that is
-    /// internal by its annotations, and for a host port of the loopback address.
+    /// Whether it can be reached from outside of the cluster, and of its cloud network. False for a load balancer that
+    /// is internal by its annotations, and for a host port of the loopback address.
     external: bool,
     /// Source addresses that a load balancer accepts; empty for all.
     allowed_sources: Vec<String>,
@@ -154,27 +155,7 @@ impl Derived for ExposureRow {
             needs: "list nodes",
             paths: &["metadata.name", "status.addresses"],
         },
-        Input {
-            resource: "pods",
-            versions: &["v1"],
-            is_namespaced: true,
-            needs: "list pods",
-            paths: &[
-                "metadata.namespace",
-                "metadata.name",
-                "metadata.labels",
-                "spec.nodeName",
-                "spec.hostNetwork",
-                "spec.containers.*.ports",
-                "spec.initContainers.*.ports",
-                "spec.initContainers.*.restartPolicy",
-                "status.phase",
-                "status.podIP",
-                "status.podIPs",
-                "status.hostIP",
-                "status.hostIPs",
-            ],
-        },
+        Input { resource: "pods", versions: &["v1"], is_namespaced: true, needs: "list pods", paths: POD_PATHS },
         Input {
             resource: "services",
             versions: &["v1"],

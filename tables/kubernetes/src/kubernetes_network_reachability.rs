@@ -14,8 +14,8 @@ use crate::selector::{Labels, labels};
 /// What network policies allow each pod of Kubernetes clusters: one row per pod and direction.
 ///
 /// A pod that no policy isolates in a direction is open: everything may connect to it, or it may connect to everything.
-/// With a constraint on `peer_namespace`, `peer_pod_name` or `peer_ip`, the rows are the pairs of a pod and such a peer,
-/// and `allowed` states whether a connection passes the policies at both ends. `port` and `protocol` choose the
+/// With a constraint on `peer_namespace`, `peer_pod_name` or `peer_ip`, the rows are the pairs of a pod and such a
+/// peer, and `allowed` states whether a connection passes the policies at both ends. `port` and `protocol` choose the
 /// connection. A connection of direction `egress` goes from the pod to the peer, one of `ingress` from the peer to the
 /// pod; the port is always that of the destination.
 ///
@@ -74,7 +74,8 @@ pub struct Reachability {
     /// Protocol that the query asks about: `TCP`, `UDP` or `SCTP`. With a port, NULL means TCP.
     #[column(index, selects)]
     protocol: Option<String>,
-    /// Whether the policies at both ends allow the connection. Without a port: whether they allow any. NULL without a peer.
+    /// Whether the policies at both ends allow the connection. Without a port: whether they allow any. NULL without a
+    /// peer.
     allowed: Option<bool>,
     /// Those of `policies` that allow the connection.
     allowing_policies: Vec<String>,

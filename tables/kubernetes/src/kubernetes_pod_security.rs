@@ -5,14 +5,14 @@ use serde_json::{Value as Document, json};
 
 use crate::clusters::Kubernetes;
 use crate::metadata::ObjectMeta;
-use crate::pod_security::{self, Level, level, violations};
+use crate::pod_security::{self, Level, Running, level, violations};
 use crate::resource::{Derived, Resource, listed};
 
 /// The Pod Security Standard that each pod of Kubernetes clusters meets.
 ///
 /// The standards are those of the Kubernetes documentation in their newest version, 1.35, whatever the version of the
-/// cluster. `kubernetes_pod_security_violations` has one row per violated control. Which standard a namespace enforces is
-/// in its labels: `kubernetes_namespaces.labels['pod-security.kubernetes.io/enforce']`.
+/// cluster. `kubernetes_pod_security_violations` has one row per violated control. Which standard a namespace enforces
+/// is in its labels: `kubernetes_namespaces.labels['pod-security.kubernetes.io/enforce']`.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_pod_security", env = Kubernetes, stream, rows = 500)]
 #[resource("v1/pods", namespaced)]
@@ -36,15 +36,8 @@ pub struct PodSecurity {
     /// Controls that the restricted standard adds and it violates.
     #[column(path = "security.restricted")]
     restricted_violations: Vec<String>,
-    /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[column(slice(field), path = "status.phase")]
-    phase: Option<String>,
-    /// Node of the pod.
-    #[column(slice(field), path = "spec.nodeName")]
-    node_name: Option<String>,
-    /// Service account of the pod.
-    #[column(slice(field), path = "spec.serviceAccountName")]
-    service_account_name: Option<String>,
+    #[column(flatten)]
+    running: Running,
 }
 
 impl Resource for PodSecurity {

@@ -5,7 +5,7 @@ use serde_json::{Value as Document, json};
 
 use crate::clusters::Kubernetes;
 use crate::metadata::ObjectMeta;
-use crate::pod_security::{self, violations};
+use crate::pod_security::{self, Running, violations};
 use crate::resource::{Derived, Resource, listed};
 
 /// Controls of the Pod Security Standards that pods of Kubernetes clusters violate: one row per control and field.
@@ -44,15 +44,8 @@ pub struct PodSecurityViolation {
     /// Value of the field; NULL if the field is missing and must be set.
     #[column(path = "violation.value")]
     value: Option<String>,
-    /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[column(slice(field), path = "status.phase")]
-    phase: Option<String>,
-    /// Node of the pod.
-    #[column(slice(field), path = "spec.nodeName")]
-    node_name: Option<String>,
-    /// Service account of the pod.
-    #[column(slice(field), path = "spec.serviceAccountName")]
-    service_account_name: Option<String>,
+    #[column(flatten)]
+    running: Running,
 }
 
 impl Resource for PodSecurityViolation {

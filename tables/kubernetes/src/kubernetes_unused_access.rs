@@ -17,11 +17,11 @@ use crate::rbac::grant::{Grant, OfCluster, clusters, grants};
 /// Rights of users, groups and service accounts that no request of the audit logs used: the rows of `kubernetes_access`
 /// that cover no allowed request.
 ///
-/// The files are those of the setting `audit_logs` of `[kubernetes]`. They do not state their cluster, so the query must
-/// read one cluster. `days` limits the period; without it, all events count. A right with wildcards is used if a request
-/// used any part of it. A right of a group is used if any member used it. With impersonation, the rights of the
-/// impersonated identity are used, and `impersonate` of the other. Requests that the audit policy does not record do not
-/// count.
+/// The files are those of the setting `audit_logs` of `[kubernetes]`. They do not state their cluster, so the query
+/// must read one cluster. `days` limits the period; without it, all events count. A right with wildcards is used if a
+/// request used any part of it. A right of a group is used if any member used it. With impersonation, the rights of the
+/// impersonated identity are used, and `impersonate` of the other. Requests that the audit policy does not record do
+/// not count.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_unused_access", env = Kubernetes, stream, reads = "rbac", rows = 1000, identity(),
@@ -326,7 +326,8 @@ mod tests {
     fn refused_requests_and_those_of_impersonators_use_no_right() {
         let event = |user: Document, code: i64| {
             let mut event = json!({
-                "verb": "list", "objectRef": {"resource": "pods"}, "requestURI": "/api/v1/pods", "responseStatus": {"code": code},
+                "verb": "list", "objectRef": {"resource": "pods"}, "requestURI": "/api/v1/pods",
+                "responseStatus": {"code": code},
             });
             for (key, value) in user.as_object().unwrap() {
                 event[key] = value.clone();
@@ -358,7 +359,8 @@ mod tests {
     #[test]
     fn paths_that_are_no_resources_have_their_own_rights() {
         let event = json!({
-            "verb": "get", "user": {"username": "prometheus"}, "requestURI": "/metrics/cadvisor?x=1", "responseStatus": {"code": 200},
+            "verb": "get", "user": {"username": "prometheus"}, "requestURI": "/metrics/cadvisor?x=1",
+            "responseStatus": {"code": 200},
         });
         let usage = usage(&[event]);
         let url = |url: &str| Grant {

@@ -204,7 +204,10 @@ mod tests {
     #[test]
     fn each_rule_has_a_row_and_a_malformed_one_costs_no_other() {
         let configuration = json!({"metadata": {"name": "c"}, "webhooks": [
-            {"name": "a", "clientConfig": {"caBundle": "Zg=="}, "rules": [{"resources": ["pods"]}, 7, {"resources": ["secrets"]}]},
+            {
+                "name": "a", "clientConfig": {"caBundle": "Zg=="},
+                "rules": [{"resources": ["pods"]}, 7, {"resources": ["secrets"]}],
+            },
             {"name": "b", "clientConfig": {"url": "https://x", "caBundle": ""}},
             "garbage",
         ]});

@@ -1,7 +1,7 @@
 //! What network policies allow, by the rules of `networking.k8s.io/v1`.
 //!
-//! Sources: the API reference of NetworkPolicy, and the concept page "Network Policies" of the Kubernetes documentation.
-//! A network plug-in enforces the policies. Whether a cluster has one that does is unknown here.
+//! Sources: the API reference of NetworkPolicy, and the concept page "Network Policies" of the Kubernetes
+//! documentation. A network plug-in enforces the policies. Whether a cluster has one that does is unknown here.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ struct NamedPort {
     number: i64,
 }
 
-/// The parts of a pod that [`Pod::of`] needs.
+/// The parts of a pod that [`Pod::of`] needs, and its phase.
 pub(crate) const POD_PATHS: &[&str] = &[
     "metadata.namespace",
     "metadata.name",
@@ -43,6 +43,7 @@ pub(crate) const POD_PATHS: &[&str] = &[
     "spec.containers.*.ports",
     "spec.initContainers.*.ports",
     "spec.initContainers.*.restartPolicy",
+    "status.phase",
     "status.podIP",
     "status.podIPs",
     "status.hostIP",
@@ -202,7 +203,8 @@ impl Block {
 }
 
 impl Policy {
-    /// A policy, and what is malformed in its rules. Such a rule allows nothing, but the policy still isolates its pods.
+    /// A policy, and what is malformed in its rules. Such a rule allows nothing, but the policy still isolates its
+    /// pods.
     pub(crate) fn parse(policy: &Document) -> (Option<Self>, Vec<String>) {
         let spec = &policy["spec"];
         let mut problems = Vec::new();
@@ -539,9 +541,9 @@ mod tests {
             ),
             (
                 "both selectors of one peer must match",
-                vec![from(
-                    json!({"namespaceSelector": {"matchLabels": {"team": "b"}}, "podSelector": {"matchLabels": {"app": "x"}}}),
-                )],
+                vec![from(json!({
+                    "namespaceSelector": {"matchLabels": {"team": "b"}}, "podSelector": {"matchLabels": {"app": "x"}},
+                }))],
                 &other,
                 80,
                 false,
@@ -549,7 +551,8 @@ mod tests {
             (
                 "one of several peers is enough",
                 vec![with(json!([{"from": [
-                    {"namespaceSelector": {"matchLabels": {"team": "b"}}}, {"podSelector": {"matchLabels": {"app": "x"}}},
+                    {"namespaceSelector": {"matchLabels": {"team": "b"}}},
+                    {"podSelector": {"matchLabels": {"app": "x"}}},
                 ]}]))],
                 &other,
                 80,
@@ -557,9 +560,10 @@ mod tests {
             ),
             (
                 "peers and ports of one rule must both match",
-                vec![with(
-                    json!([{"from": [{"podSelector": {}}], "ports": [{"port": 81}]}, {"from": [{"namespaceSelector": {}}], "ports": [{"port": 82}]}]),
-                )],
+                vec![with(json!([
+                    {"from": [{"podSelector": {}}], "ports": [{"port": 81}]},
+                    {"from": [{"namespaceSelector": {}}], "ports": [{"port": 82}]},
+                ]))],
                 &db,
                 80,
                 false,

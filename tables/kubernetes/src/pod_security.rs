@@ -3,9 +3,24 @@
 //! Sources: the page "Pod Security Standards" of the Kubernetes documentation, and for its traps the checks of the
 //! admission plug-in. The rules are those of the newest version, 1.35.
 
+use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::derived::{elements, text};
+
+/// Columns about where a pod runs, and as whom.
+#[derive(Debug, Default, Columns)]
+pub(crate) struct Running {
+    /// Phase of the pod: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    #[column(slice(field), path = "status.phase")]
+    phase: Option<String>,
+    /// Node of the pod.
+    #[column(slice(field), path = "spec.nodeName")]
+    node_name: Option<String>,
+    /// Service account of the pod.
+    #[column(slice(field), path = "spec.serviceAccountName")]
+    service_account_name: Option<String>,
+}
 
 /// The standards, from the most permissive on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,6 +20,7 @@
 //! `field_selector`, the column at `metadata.namespace`, and those that are fields of the API's selectors
 //! (`#[column(index(field))]`). So they are the same for a table that is known only at run time.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -355,7 +356,7 @@ pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + '
 pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
     scan: &AnyScan<Kubernetes>,
     listing: Listing,
-    reads: std::borrow::Cow<'static, str>,
+    reads: Cow<'static, str>,
     shape: Shape,
     value: F,
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {

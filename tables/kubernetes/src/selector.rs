@@ -111,7 +111,10 @@ mod tests {
     fn each_operator_has_its_meaning() {
         let labels = json!({"app": "web", "tier": "front", "empty": ""});
         let labels = labels.as_object().unwrap();
-        let expression = |operator: &str, key: &str, values: &[&str]| json!({"matchExpressions": [{"operator": operator, "key": key, "values": values}]});
+        let expression = |operator: &str, key: &str, values: &[&str]| {
+            let expression = json!({"operator": operator, "key": key, "values": values});
+            json!({"matchExpressions": [expression]})
+        };
         for (selector, expected) in [
             (json!({}), true),
             (json!(null), true),
