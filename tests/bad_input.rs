@@ -133,8 +133,9 @@ fn what_another_user_may_not_see_is_null_and_said() {
         command.current_dir("/").env("HOME", "/nonexistent").output().expect("setpriv runs")
     };
     let own = std::process::id();
-    let output =
-        nobody(&format!("SELECT pid, name IS NOT NULL, path = '' AND root = '', on_disk, disk_bytes_read FROM processes WHERE pid = {own}"));
+    let output = nobody(&format!(
+        "SELECT pid, name IS NOT NULL, path = '' AND root = '', on_disk, disk_bytes_read FROM processes WHERE pid = {own}"
+    ));
     let rows = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(rows.lines().nth(1), Some(format!("{own},1,1,-1,").as_str()), "{}", errors(&output));
     let told = errors(&output);

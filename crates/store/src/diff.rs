@@ -14,7 +14,7 @@ use arrow_select::take::{take, take_record_batch};
 use futures::StreamExt;
 use indago_engine::{Coverage, Engine, TableRef, TableSpec, Warning, distinct_names};
 
-use crate::capture::{quoted, relation, select_all};
+use crate::capture::{is_of_the_program, quoted, relation, select_all};
 use crate::table::CAPTURED_COLUMN;
 use crate::{Error, Result};
 
@@ -80,13 +80,10 @@ impl Difference {
     }
 }
 
-/// Environments of tables about the program itself, which no capture compares.
-const OF_THE_PROGRAM: [&str; 3] = ["daemon", "engine", "indago"];
-
 /// The names of the tables that any of these captures has.
 pub fn tables_of<'a>(captures: impl IntoIterator<Item = &'a Engine>) -> BTreeSet<String> {
     let tables = captures.into_iter().flat_map(Engine::tables);
-    let tables = tables.filter(|table| !OF_THE_PROGRAM.contains(&&*table.spec().environment));
+    let tables = tables.filter(|table| !is_of_the_program(table));
     tables.map(|table| table.spec().name.to_string()).collect()
 }
 

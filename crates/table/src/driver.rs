@@ -304,9 +304,7 @@ impl<'a> Batcher<'a> {
     }
 
     fn is_due(&self) -> bool {
-        self.rows >= self.scan.context.batch_size
-            || self.bytes >= BATCH_BYTES
-            || (self.rows % 16 == 1 && self.is_old())
+        self.rows >= self.scan.context.batch_size || self.bytes >= BATCH_BYTES || (self.rows % 16 == 1 && self.is_old())
     }
 
     fn is_old(&self) -> bool {

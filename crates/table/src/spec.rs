@@ -55,6 +55,8 @@ pub struct TableSpec {
     pub events: bool,
     /// The resource of a Kubernetes API that it lists.
     pub resource: Option<ResourceSpec>,
+    /// The table that it is a second name of.
+    pub alias_of: Option<Text>,
 }
 
 /// A resource of a Kubernetes API.
@@ -384,6 +386,7 @@ impl TableSpec {
             past: Past::Nothing,
             events: false,
             resource: None,
+            alias_of: None,
         }
     }
 
@@ -534,6 +537,7 @@ pub fn table(parts: TableParts) -> TableSpec {
         past: parts.past,
         events: false,
         resource: parts.resource,
+        alias_of: None,
     }
 }
 

@@ -148,7 +148,8 @@ impl Device {
             pci_class: name(class.map(|(class, _)| Id::Class(class))).unwrap_or_default(),
             vendor: name(self.vendor.map(Id::Vendor)).unwrap_or_default(),
             vendor_id: word(self.vendor),
-            model: name(self.vendor.zip(self.model).map(|(vendor, model)| Id::Model(vendor, model))).unwrap_or_default(),
+            model: name(self.vendor.zip(self.model).map(|(vendor, model)| Id::Model(vendor, model)))
+                .unwrap_or_default(),
             model_id: word(self.model),
             pci_class_id: class.map(|(class, _)| byte(class)),
             pci_subclass_id: class.map(|(_, subclass)| byte(subclass)),

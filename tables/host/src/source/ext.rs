@@ -45,8 +45,10 @@ pub(crate) struct Inode {
     pub(crate) ctime: i64,
     pub(crate) links: i64,
     flags: u32,
-    /// Where its blocks are.
+    /// Where its blocks are; in an inode with inline data the first 60 bytes of the content.
     map: Vec<u8>,
+    /// The rest of inline data: the value of the attribute `system.data`.
+    rest: Vec<u8>,
 }
 
 impl Inode {
@@ -175,10 +177,11 @@ impl FileSystem {
     /// Passes the content of a file to `take`, in pieces of a block or less.
     pub(crate) fn content(&self, inode: &Inode, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         if inode.flags & IS_INLINE != 0 {
-            let length = usize::try_from(inode.size).ok().filter(|length| *length <= inode.map.len());
-            let Some(content) = length.and_then(|length| inode.map.get(..length)) else {
-                let what = format!("inode {}: its content is among its attributes", inode.number);
-                return Err(Error::Unsupported(what));
+            let content = [&*inode.map, &*inode.rest].concat();
+            let length = usize::try_from(inode.size).ok();
+            let Some(content) = length.and_then(|length| content.get(..length)) else {
+                let what = format_args!("the inline data of inode {} is shorter than its size", inode.number);
+                return Err(self.disk.malformed(what));
             };
             return take(content);
         }
@@ -320,14 +323,19 @@ impl FileSystem {
             return Err(self.disk.malformed(format_args!("the directory {} is too large", inode.number)));
         }
         let (mut names, mut is_damaged) = (HeldList::new(&self.disk.sys), false);
-        self.content(inode, |block| {
+        let mut add = |block: &[u8]| {
             let mut found = Vec::new();
             is_damaged |= !entries(block, &mut found);
             found.into_iter().try_for_each(|(name, inode)| {
                 let owned = owned_bytes(name.len());
                 names.push((name, inode), owned)
             })
-        })?;
+        };
+        match inode.flags & IS_INLINE {
+            0 => self.content(inode, add)?,
+            // The number of the directory above, and the entries in two parts, none of which crosses their border.
+            _ => [inode.map.get(4..).unwrap_or_default(), &*inode.rest].into_iter().try_for_each(&mut add)?,
+        }
         if is_damaged {
             let what = format_args!("the directory {} is damaged; some of its entries were skipped", inode.number);
             report(&self.disk.malformed(what));
@@ -401,6 +409,9 @@ fn parse(number: u32, bytes: Bytes<'_>) -> Option<Inode> {
         let epoch = bytes.le32(more).filter(|_| has_more).unwrap_or(0) & 3;
         Some(seconds + (i64::from(epoch) << 32))
     };
+    let flags = bytes.le32(0x20)?;
+    let rest =
+        if flags & IS_INLINE == 0 { None } else { bytes.0.get(0x80 + usize::from(extra)..).and_then(inline_rest) };
     Some(Inode {
         number,
         mode,
@@ -411,9 +422,31 @@ fn parse(number: u32, bytes: Bytes<'_>) -> Option<Inode> {
         ctime: time(0xc, 0x84)?,
         mtime: time(0x10, 0x88)?,
         links: bytes.le16(0x1a)?.into(),
-        flags: bytes.le32(0x20)?,
+        flags,
         map: bytes.at(0x28, 60)?.to_vec(),
+        rest: rest.unwrap_or_default().to_vec(),
     })
+}
+
+/// The value of `system.data` among the attributes inside of an inode: a magic number, and entries that end with zeros.
+/// Positions of values count from the first entry.
+fn inline_rest(attributes: &[u8]) -> Option<&[u8]> {
+    /// The prefix `system.` of a name.
+    const SYSTEM: u8 = 7;
+    let entries = attributes.strip_prefix(&0xea02_0000_u32.to_le_bytes())?;
+    let mut entry = entries;
+    loop {
+        let [length, prefix] = *entry.first_chunk()?;
+        let name = entry.get(16..16 + usize::from(length))?;
+        if (length, prefix) == (0, 0) {
+            return None;
+        }
+        if prefix == SYSTEM && name == b"data" {
+            let (offset, size) = (usize::from(Bytes(entry).le16(2)?), usize::try_from(Bytes(entry).le32(8)?).ok()?);
+            return entries.get(offset..offset.checked_add(size)?);
+        }
+        entry = entry.get((16 + usize::from(length)).next_multiple_of(4)..)?;
+    }
 }
 
 /// Adds the entries of a block of a directory. False if it is damaged: malformed names are skipped, and so is all that
@@ -557,11 +590,11 @@ mod tests {
         let content = root.path().join("content");
         std::fs::create_dir_all(content.join("a/b")).expect("a directory");
         std::fs::write(content.join("a/b/file"), vec![b'x'; 5000]).expect("a file");
-        for kind in ["ext2", "ext4"] {
+        for (kind, features) in [("ext2", "filetype"), ("ext4", "extent"), ("ext4", "inline_data")] {
             let image = root.path().join(kind);
             std::fs::write(&image, vec![0; 256 << 10]).expect("an image");
             let made = std::process::Command::new("/sbin/mke2fs")
-                .args(["-q", "-F", "-t", kind, "-N", "16", "-d"])
+                .args(["-q", "-F", "-t", kind, "-O", features, "-I", "256", "-N", "16", "-d"])
                 .args([&content, &image])
                 .status();
             assert!(made.expect("mke2fs runs").success());

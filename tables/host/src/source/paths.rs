@@ -506,7 +506,10 @@ mod tests {
         }
         let below = like("/a/%%");
         assert!(below.contains(&"/a/b/loop/".to_owned()), "a link is found");
-        assert!(!below.iter().any(|path| path.starts_with("/a/b/loop/") && path != "/a/b/loop/"), "but not followed: {below:?}");
+        assert!(
+            !below.iter().any(|path| path.starts_with("/a/b/loop/") && path != "/a/b/loop/"),
+            "but not followed: {below:?}"
+        );
         assert!(!below.iter().any(|path| path.contains("/.")), "hidden names do not match: {below:?}");
     }
 

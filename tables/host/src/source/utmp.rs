@@ -27,11 +27,7 @@ pub(crate) struct Record {
 }
 
 /// The records of a file, in its order. An incomplete record at the end is reported.
-pub(crate) fn records(
-    sys: &Sys,
-    path: &Path,
-    report: &dyn Fn(&Error),
-) -> Result<impl Iterator<Item = Record> + use<>> {
+pub(crate) fn records(sys: &Sys, path: &Path, report: &dyn Fn(&Error)) -> Result<impl Iterator<Item = Record> + use<>> {
     let bytes = sys.read(path)?;
     let held = sys.meter().hold(bytes.len())?;
     let rest = bytes.len() % SIZE;
